@@ -1,0 +1,1 @@
+"""numbamm: linear and generalized linear mixed-effects models, compiled with numba."""

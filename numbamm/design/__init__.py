@@ -1,0 +1,1 @@
+"""What one term of the formula contributes: `ReMat` for random effects, `FeMat` for fixed."""

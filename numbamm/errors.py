@@ -1,0 +1,33 @@
+"""Errors and warnings that numbamm raises itself.
+
+Every error derives from `NumbammError` and from the built-in class that a caller would
+expect, so ``except ValueError`` works as well as ``except mm.FormulaError``.
+"""
+
+
+class NumbammError(Exception):
+    """Base class of every error that numbamm raises on purpose."""
+
+
+class FormulaError(NumbammError, ValueError):
+    """The formula's text cannot be read, or means something that a mixed model cannot be."""
+
+
+class DataError(NumbammError, ValueError):
+    """The data cannot be used as the formula asks; the message names the column or the rows."""
+
+
+class OptionError(NumbammError, ValueError):
+    """An option has an unknown name or an unusable value."""
+
+
+class FitError(NumbammError, RuntimeError):
+    """The optimisation could not be carried out; the model stays as it was before."""
+
+
+class NotFittedError(NumbammError, RuntimeError):
+    """A result was asked for that only a fitted model has."""
+
+
+class NumbammWarning(UserWarning):
+    """Base class of numbamm's warnings."""
