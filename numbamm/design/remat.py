@@ -8,32 +8,23 @@ import numpy as np
 import scipy.sparse as sp
 
 
-def triangle_inds(blocks: list[int], diagonal: bool = False) -> np.ndarray:
-    """Positions in λ of the entries that θ fills, for a template of diagonal blocks.
+def triangle_inds(p: int, diagonal: bool = False) -> np.ndarray:
+    """Positions in a p × p λ of the entries that θ fills.
 
     Parameters
     ----------
-    blocks
-        Orders of the lower-triangular blocks on the diagonal of λ; their sum is p. One block
-        of order p is the full template, p blocks of order 1 the diagonal one.
+    p
+        Order of λ.
     diagonal
-        Keep only the diagonal, whatever the blocks.
+        Only the diagonal (``zerocorr``), not the whole lower triangle.
 
     Returns
     -------
     ndarray of int64, shape (number of θ,)
-        Positions in ``lambda_.ravel()`` (row by row), in θ's order: column by column through
-        the lower triangle.
+        Positions in ``lambda_.ravel()`` (row by row), in θ's order: column by column.
     """
-    p = sum(blocks)
-    start = np.concatenate([[0], np.cumsum(blocks)])
-    block_of = np.repeat(np.arange(len(blocks)), blocks)
-    inds = [
-        row * p + col
-        for col in range(p)
-        for row in range(col, 1 + (col if diagonal else start[block_of[col] + 1] - 1))
-    ]
-    return np.array(inds, dtype=np.int64)
+    col, row = np.nonzero(np.eye(p) if diagonal else np.triu(np.ones((p, p))))
+    return row * p + col
 
 
 @dataclass(repr=False)
@@ -74,7 +65,7 @@ class ReMat:
         self.refs = np.ascontiguousarray(self.refs, dtype=np.int32)
         self.z = np.asfortranarray(self.z, dtype=np.float64)
         if self.inds is None:
-            self.inds = triangle_inds([self.p])
+            self.inds = triangle_inds(self.p)
         if self.lambda_ is None:
             self.lambda_ = np.eye(self.p)
 
