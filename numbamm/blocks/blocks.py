@@ -1,0 +1,180 @@
+"""`Blocks`: one model's cross-product A with its layout, and what is computed from them."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg import lapack
+
+from numbamm.blocks import cholesky, solve
+from numbamm.blocks.crossprod import crossprod, crossprod_response
+from numbamm.blocks.layout import (
+    LAMBDA,
+    NLEVEL,
+    NX,
+    ORDER,
+    TAIL,
+    P,
+    build_layout,
+)
+
+
+@dataclass
+class Solution:
+    """Estimates at one θ, in the units of A.
+
+    Attributes
+    ----------
+    u, b : list of ndarray, shape (levels, p)
+        Spherical and original random effects, term by term as the caller gave them.
+    gamma : ndarray, shape (nx,)
+        Coefficients of the fixed-effects columns.
+    """
+
+    u: list[np.ndarray]
+    b: list[np.ndarray]
+    gamma: np.ndarray
+
+
+class Blocks:
+    """The blocked cross-product of a model, and its factor at any θ.
+
+    Parameters
+    ----------
+    terms : sequence of ReMat
+        By decreasing number of random effects.
+    xy : ndarray of float64, shape (n, nx + 1)
+        ``[X | y]``, X of full rank, times the square root of the weights.
+    sqrtw : ndarray of float64, shape (n,), optional
+        Square roots of the weights, for the terms' columns.
+    gap : int
+        Unused elements between the regions of the buffers, for tests that guard them.
+
+    Notes
+    -----
+    Each thread that evaluates has a workspace of its own, so any number of threads may
+    evaluate at once; they share A.
+    """
+
+    def __init__(self, terms, xy, sqrtw=None, gap: int = 0) -> None:
+        self.xy = np.ascontiguousarray(xy, dtype=np.float64)
+        self.layout = build_layout(terms, self.xy.shape[1] - 1, gap)
+        ordered = [terms[k] for k in self.layout.order]
+        self.refs = np.stack([t.refs for t in ordered])
+        self.z = np.concatenate([t.z for t in ordered]).T.copy()
+        if sqrtw is not None:
+            self.z *= sqrtw[:, None]
+        self.A = np.full(self.layout.size_a, np.nan)
+        table, places = self.layout.table, self.layout.places
+        crossprod(self.refs, self.z, self.xy, table, places, self.A)
+        self._local = threading.local()
+
+    def __getstate__(self) -> dict:
+        return {k: v for k, v in self.__dict__.items() if k != "_local"}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._local = threading.local()
+
+    @property
+    def work(self) -> np.ndarray:
+        """The calling thread's workspace: L at the θ that this thread evaluated last."""
+        if not hasattr(self._local, "work"):
+            self._local.work = np.full(self.layout.size_work, np.nan)
+        return self._local.work
+
+    @property
+    def nx(self) -> int:
+        """Number of fixed-effects columns."""
+        return int(self.layout.table[0, NX])
+
+    def new_response(self, y) -> None:
+        """Replace y (times the square root of the weights); only A's last row changes."""
+        self.xy[:, -1] = y
+        crossprod_response(self.refs, self.z, self.xy, self.layout.table, self.A)
+
+    def objective(self, theta, degrees, constant: float, sigma: float) -> float:
+        """See `cholesky.objective`."""
+        layout = self.layout
+        return cholesky.objective(
+            theta, layout.table, layout.index, self.A, self.work, degrees, constant, sigma
+        )
+
+    def factorize(self, theta) -> None:
+        """Leave L(θ) in this thread's workspace.
+
+        Raises
+        ------
+        FloatingPointError
+            If Ω is not positive definite to working precision.
+        """
+        layout = self.layout
+        logdet = cholesky.factorize(theta, layout.table, layout.index, self.A, self.work)
+        if not np.isfinite(logdet):
+            raise FloatingPointError(f"the Cholesky factorisation fails at theta = {theta}")
+
+    @property
+    def tail(self) -> np.ndarray:
+        """The factor's dense trailing part L_T, lower triangular, shape (m, m)."""
+        table = self.layout.table
+        m = int(table[0, ORDER])
+        square = self.work[table[0, TAIL] : table[0, TAIL] + m * m].reshape(m, m)
+        return np.tril(square.T)
+
+    def solve(self) -> Solution:
+        """Estimates from the factor in this thread's workspace."""
+        table, m = self.layout.table, int(self.layout.table[0, ORDER])
+        width = table[1 : 1 + self.layout.nterm, P] * table[1 : 1 + self.layout.nterm, NLEVEL]
+        u = np.zeros(width[: self.layout.nhead].sum() + m)
+        b = np.zeros(len(u))
+        solve.solve(table, self.layout.index, self.work, u, b)
+        stops = np.cumsum(width)
+        return Solution(
+            u=self._by_term(u, stops), b=self._by_term(b, stops), gamma=u[len(u) - 1 - self.nx : -1]
+        )
+
+    def _by_term(self, vector, stops) -> list[np.ndarray]:
+        """Cut a vector in the table's order into the caller's terms."""
+        parts: list = [None] * len(stops)
+        for k, stop in enumerate(stops):
+            p, nlevel = self.layout.table[1 + k, [P, NLEVEL]]
+            parts[self.layout.order[k]] = vector[stop - p * nlevel : stop].reshape(nlevel, p)
+        return parts
+
+    def residual_norm(self) -> float:
+        """Square root of the penalised residual sum of squares r², in y's units in A."""
+        table = self.layout.table
+        m = int(table[0, ORDER])
+        return float(self.work[table[0, TAIL] + m * m - 1])
+
+    def x_factor(self) -> np.ndarray:
+        """L_X, the factor's block of the fixed effects, shape (nx, nx)."""
+        m = int(self.layout.table[0, ORDER])
+        rows = slice(m - 1 - self.nx, m - 1)
+        return self.tail[rows, rows]
+
+    def leverage(self) -> np.ndarray:
+        """Diagonal of the hat matrix at the factor in this thread's workspace, shape (n,)."""
+        table, m = self.layout.table, int(self.layout.table[0, ORDER])
+        lower, _ = lapack.dpotri(self.tail[:-1, :-1], lower=1)
+        inverse = np.tril(lower) + np.tril(lower, -1).T
+        lam = self.tail_lambda()
+        V = np.zeros((m, m))
+        V[:-1, :-1] = lam @ (lam @ inverse).T
+        out = np.empty(len(self.xy))
+        t, e = np.zeros(m), np.zeros(self.z.shape[1])
+        solve.leverage(
+            self.refs, self.z, self.xy, table, self.layout.index, self.work, V, t, e, out
+        )
+        return out
+
+    def tail_lambda(self) -> sp.csr_array:
+        """Λ of the tail's Z rows, with ones for X, as a sparse matrix of order m - 1."""
+        blocks = []
+        for row in self.layout.table[1 + self.layout.nhead : 1 + self.layout.nterm]:
+            lam = self.work[row[LAMBDA] : row[LAMBDA] + row[P] ** 2].reshape(row[P], row[P])
+            blocks.append(sp.kron(sp.eye_array(row[NLEVEL]), lam))
+        return sp.csr_array(sp.block_diag([*blocks, sp.eye_array(self.nx)]))

@@ -1,0 +1,154 @@
+"""The cross-product A = [Z X y]'[Z X y], block by block, in one pass over the rows."""
+
+from __future__ import annotations
+
+from numbamm.blocks.jit import jit
+from numbamm.blocks.lapack import LOWER, NO, dsyrk
+from numbamm.blocks.layout import (
+    COLUMN,
+    CROSS,
+    D0,
+    DENSE,
+    DIAG,
+    FIRST_DENSE,
+    ND,
+    NESTED,
+    NHEAD,
+    NLEVEL,
+    NSPARSE,
+    NTERM,
+    NX,
+    ORDER,
+    PLACES,
+    ROW,
+    SPARSE,
+    P,
+)
+
+
+@jit
+def crossprod(refs, z, xy, table, places, A):
+    """Fill A from the rows of the data.
+
+    Parameters
+    ----------
+    refs : int32, shape (K, n)
+        Level of each row, one line a term, in the table's order.
+    z : float64, shape (n, sum of p)
+        The terms' columns side by side, times the square root of the weights.
+    xy : float64, shape (n, nx + 1)
+        ``[X | y]``, times the square root of the weights.
+    table, places
+        See `layout.Layout`.
+    A : float64, shape (size_a,)
+        Filled in place.
+    """
+    nterm, nx = table[0, NTERM], table[0, NX]
+    for k in range(nterm):
+        _clear(k, table, A)
+        _diagonal(k, refs, z, table, A)
+        _nested(k, refs, z, table, A)
+        _sparse(k, refs, z, table, places, A)
+        _dense(k, refs, z, xy, table, A)
+    cross = A[table[0, CROSS] : table[0, CROSS] + (nx + 1) * (nx + 1)]
+    dsyrk(LOWER, NO, nx + 1, len(xy), 1.0, xy.reshape(xy.size), nx + 1, 0.0, cross, nx + 1)
+
+
+@jit
+def crossprod_response(refs, z, xy, table, A):
+    """Renew what A knows of the response alone: its row against every term, X and itself."""
+    nterm, nx = table[0, NTERM], table[0, NX]
+    for k in range(nterm):
+        p, nd = table[1 + k, P], table[1 + k, ND]
+        dense = A[table[1 + k, DENSE] : table[1 + k, DENSE] + nd * p * table[1 + k, NLEVEL]]
+        dense[nd - 1 :: nd] = 0.0
+        column = table[1 + k, COLUMN]
+        for row in range(len(xy)):
+            for b in range(p):
+                at = (refs[k, row] * p + b) * nd + nd - 1
+                dense[at] += z[row, column + b] * xy[row, nx]
+    cross = A[table[0, CROSS] : table[0, CROSS] + (nx + 1) * (nx + 1)]
+    for c in range(nx + 1):
+        total = 0.0
+        for row in range(len(xy)):
+            total += xy[row, c] * xy[row, nx]
+        cross[c * (nx + 1) + nx] = total
+
+
+@jit
+def _clear(k, table, A):
+    """Zero the regions of term k, leaving gaps between regions alone."""
+    nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
+    width = p * table[1 + k, NLEVEL]
+    A[table[1 + k, DIAG] : table[1 + k, DIAG] + p * width] = 0.0
+    A[table[1 + k, DENSE] : table[1 + k, DENSE] + table[1 + k, ND] * width] = 0.0
+    A[table[1 + k, SPARSE] : table[1 + k, SPARSE] + table[1 + k, NSPARSE] * p] = 0.0
+    for i in range(k + 1, nhead):
+        start = table[1 + nterm + k * nhead + i, NESTED]
+        A[start : start + table[1 + i, P] * width] = 0.0
+
+
+@jit
+def _diagonal(k, refs, z, table, A):
+    """Z_k'Z_k: a p × p block for each level."""
+    p, column = table[1 + k, P], table[1 + k, COLUMN]
+    out = A[table[1 + k, DIAG] : table[1 + k, DIAG] + p * p * table[1 + k, NLEVEL]]
+    for row in range(len(z)):
+        at = refs[k, row] * p * p
+        for a in range(p):
+            for b in range(p):
+                out[at + a * p + b] += z[row, column + a] * z[row, column + b]
+
+
+@jit
+def _nested(k, refs, z, table, A):
+    """Z_i'Z_k for each later head term i: a p_i × p_k block for each level of k."""
+    nterm, nhead = table[0, NTERM], table[0, NHEAD]
+    p, column = table[1 + k, P], table[1 + k, COLUMN]
+    for i in range(k + 1, nhead):
+        pi, column_i = table[1 + i, P], table[1 + i, COLUMN]
+        start = table[1 + nterm + k * nhead + i, NESTED]
+        out = A[start : start + pi * p * table[1 + k, NLEVEL]]
+        for row in range(len(z)):
+            at = refs[k, row] * pi * p
+            for a in range(pi):
+                for b in range(p):
+                    out[at + a * p + b] += z[row, column_i + a] * z[row, column + b]
+
+
+@jit
+def _sparse(k, refs, z, table, places, A):
+    """Z_i'Z_k for the later sparse terms i of the tail: the level pairs that occur."""
+    p, column = table[1 + k, P], table[1 + k, COLUMN]
+    out = A[table[1 + k, SPARSE] : table[1 + k, SPARSE] + table[1 + k, NSPARSE] * p]
+    pair = table[1 + k, PLACES]
+    for i in range(max(k + 1, table[0, NHEAD]), table[0, FIRST_DENSE]):
+        pi, column_i = table[1 + i, P], table[1 + i, COLUMN]
+        for row in range(len(z)):
+            at = places[pair, row] * p
+            for a in range(pi):
+                for b in range(p):
+                    out[at + a * p + b] += z[row, column_i + a] * z[row, column + b]
+        pair += 1
+
+
+@jit
+def _dense(k, refs, z, xy, table, A):
+    """[Z_i X y]'Z_k for the later dense terms i of the tail, column-major."""
+    nterm, nx = table[0, NTERM], table[0, NX]
+    p, column, nd = table[1 + k, P], table[1 + k, COLUMN], table[1 + k, ND]
+    out = A[table[1 + k, DENSE] : table[1 + k, DENSE] + nd * p * table[1 + k, NLEVEL]]
+    for i in range(max(k + 1, table[0, FIRST_DENSE]), nterm):
+        pi, column_i = table[1 + i, P], table[1 + i, COLUMN]
+        first = table[1 + i, ROW] - table[1 + k, D0]
+        for row in range(len(z)):
+            for b in range(p):
+                at = (refs[k, row] * p + b) * nd + first + refs[i, row] * pi
+                for a in range(pi):
+                    out[at + a] += z[row, column_i + a] * z[row, column + b]
+    first = table[0, ORDER] - nx - 1 - table[1 + k, D0]
+    for row in range(len(z)):
+        for b in range(p):
+            at = (refs[k, row] * p + b) * nd + first
+            for c in range(nx + 1):
+                out[at + c] += xy[row, c] * z[row, column + b]

@@ -1,0 +1,268 @@
+"""The layout table: where every block of A and L lies in the flat buffers.
+
+The columns of a model are ``[Z_1 ... Z_K | X y]``. They fall into two parts:
+
+*head*
+    Terms whose diagonal block of L stays block diagonal: the first term, and each following
+    one in which every earlier term is nested. They are eliminated level by level.
+*tail*
+    All that remains, with X and y as its last rows. Eliminating the head fills it in, so it is
+    one dense matrix T of order m, factored by LAPACK. Its terms stand in the order
+    ``[sparse terms | dense terms | X | y]``.
+
+Below the diagonal, the columns of one level hold three kinds of rows:
+
+*nested*
+    one p_i × p_k block for each later head term i, the block of the level's parent;
+*sparse*
+    the tail rows that the level occurs with, row by row, p_k values each;
+*dense*
+    all tail rows from ``D0`` on: the dense terms, X and y, column-major.
+
+The table is data, so one compiled program serves every model. Row 0 describes the model, rows
+1 ... K the terms (head first), and the rows behind them the pairs of head terms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Row 0, the model.
+NTERM, NHEAD, FIRST_DENSE, ORDER, NX, NTHETA, THETA, TAIL, SCRATCH, CROSS = range(10)
+# Rows 1..K, a term: sizes, first tail row, offsets into work (LAMBDA), index (ROWPTR, ROWS) and A
+# (DIAG, SPARSE, DENSE; the head's regions stand at the same offsets in work), first column in z,
+# first row in places.
+P, NLEVEL, ROW, LAMBDA, DIAG, ROWPTR, ROWS, NSPARSE, SPARSE, D0, ND, DENSE, COLUMN, PLACES = range(
+    14
+)
+# Rows behind, a pair (term k, later head term i): offsets into index, index, A and work.
+PARENT, POSITION, NESTED = range(3)
+WIDTH = 14
+
+#: A pair of crossed terms is held densely once this share of its level pairs occurs.
+DENSE_FILL = 0.1
+
+
+@dataclass
+class Layout:
+    """Layout table, integer index, buffer sizes, and the rows' places in the sparse parts.
+
+    Attributes
+    ----------
+    table : ndarray of int64, shape (1 + K + H², 14)
+        Sizes and offsets; see the module's constants for the columns.
+    index : ndarray of int32
+        Row pointers, row numbers, parents of levels, and the places of θ in `work`.
+    size_a, size_work : int
+        Lengths of the float64 buffers A and work.
+    order : list of int
+        Terms in the table's order, as positions in the caller's list.
+    places : ndarray of int32, shape (pairs, n)
+        For each pair of a term and a later sparse one, and for each row of the data: where
+        the pair's block starts among the sparse rows of the first.
+    regions : list of (name, buffer, start, stop)
+        Every region, for tests that watch the gaps between them.
+    """
+
+    table: np.ndarray
+    index: np.ndarray
+    size_a: int
+    size_work: int
+    order: list[int]
+    places: np.ndarray
+    regions: list[tuple[str, str, int, int]]
+
+    @property
+    def nhead(self) -> int:
+        """Number of head terms."""
+        return int(self.table[0, NHEAD])
+
+    @property
+    def nterm(self) -> int:
+        """Number of random-effects terms."""
+        return int(self.table[0, NTERM])
+
+
+class _Buffer:
+    """Hands out consecutive regions of a buffer, `gap` elements apart."""
+
+    def __init__(self, name: str, gap: int, regions: list, start: int = 0) -> None:
+        self.name, self.gap, self.regions, self.size = name, gap, regions, start
+
+    def take(self, what: str, length: int) -> int:
+        start = self.size
+        self.size = start + length + self.gap
+        self.regions.append((what, self.name, start, start + length))
+        return start
+
+
+class _Index:
+    """Collects the integer index piece by piece."""
+
+    def __init__(self) -> None:
+        self.pieces: list[np.ndarray] = []
+        self.size = 0
+
+    def put(self, values) -> int:
+        start = self.size
+        self.pieces.append(np.asarray(values, dtype=np.int32))
+        self.size += len(values)
+        return start
+
+    def array(self) -> np.ndarray:
+        return np.concatenate(self.pieces) if self.pieces else np.zeros(0, np.int32)
+
+
+def _nlevel(term) -> int:
+    return len(term.levels)
+
+
+def _head_length(terms) -> int:
+    """How many terms, from the first, keep a block-diagonal block in L."""
+    for k in range(1, len(terms)):
+        if not all(terms[j].is_nested_in(terms[k]) for j in range(k)):
+            return k
+    return len(terms)
+
+
+def _pair_codes(column, row) -> np.ndarray:
+    return column.refs.astype(np.int64) * _nlevel(row) + row.refs
+
+
+def _split_tail(terms, nhead: int) -> tuple[list[int], list[int]]:
+    """The tail's terms, those held sparsely against the first term and those held densely."""
+    sparse, dense = [], []
+    for i in range(nhead, len(terms)):
+        pairs = len(np.unique(_pair_codes(terms[0], terms[i])))
+        filled = pairs / (_nlevel(terms[0]) * _nlevel(terms[i]))
+        (dense if filled >= DENSE_FILL else sparse).append(i)
+    return sparse, dense
+
+
+def build_layout(terms, nx: int, gap: int = 0) -> Layout:
+    """Lay out the blocks of a model.
+
+    Parameters
+    ----------
+    terms : sequence of ReMat
+        The random-effects terms, by decreasing number of random effects.
+    nx : int
+        Number of fixed-effects columns, full rank.
+    gap : int
+        Unused elements between regions, for tests that guard them.
+
+    Returns
+    -------
+    Layout
+    """
+    nhead = _head_length(terms)
+    sparse, dense = _split_tail(terms, nhead)
+    order = [*range(nhead), *sparse, *dense]
+    terms = [terms[k] for k in order]
+    nterm, first_dense = len(terms), nhead + len(sparse)
+
+    table = np.zeros((1 + nterm + nhead * nhead, WIDTH), dtype=np.int64)
+    for k, term in enumerate(terms):
+        table[1 + k, [P, NLEVEL]] = term.p, _nlevel(term)
+    width = table[1 : 1 + nterm, P] * table[1 : 1 + nterm, NLEVEL]
+    table[1 : 1 + nhead, ROW] = -1
+    table[1 + nhead : 1 + nterm, ROW] = np.cumsum(width[nhead:]) - width[nhead:]
+    order_z = int(width[nhead:].sum())
+    m = order_z + nx + 1
+    table[0, [NTERM, NHEAD, FIRST_DENSE, ORDER, NX]] = nterm, nhead, first_dense, m, nx
+    table[1 : 1 + nterm, COLUMN] = np.cumsum(table[1 : 1 + nterm, P]) - table[1 : 1 + nterm, P]
+    dense0 = table[1 + first_dense, ROW] if first_dense < nterm else order_z
+
+    regions: list = []
+    index, a = _Index(), _Buffer("A", gap, regions)
+    places = []
+    for k in range(nterm):
+        if k == nhead:
+            work = _Buffer("work", gap, regions, start=a.size)
+        row = table[1 + k]
+        after = row[ROW] + width[k] if k >= nhead else 0
+        row[D0] = max(after, dense0)
+        row[ND] = m - row[D0]
+        later = range(max(k + 1, nhead), first_dense)
+        rowptr, rows, place = _sparse_rows(terms, k, later, table)
+        row[PLACES] = sum(len(rows_of_pair) for rows_of_pair in places)
+        places.append(place)
+        row[ROWPTR], row[ROWS] = index.put(rowptr), index.put(rows)
+        p = row[P]
+        row[DIAG] = a.take(f"diagonal {k}", p * width[k])
+        row[NSPARSE] = len(rows)
+        row[SPARSE] = a.take(f"sparse {k}", len(rows) * p)
+        row[DENSE] = a.take(f"dense {k}", row[ND] * width[k])
+        for i in range(k + 1, nhead) if k < nhead else ():
+            pair = table[1 + nterm + k * nhead + i]
+            pair[NESTED] = a.take(f"nested {k} {i}", table[1 + i, P] * width[k])
+    if nhead == nterm:
+        work = _Buffer("work", gap, regions, start=a.size)
+    table[0, CROSS] = a.take("cross-product of X and y", (nx + 1) ** 2)
+    _put_parents(terms, table, nhead, index)
+    _put_work(terms, table, work, index, np.argsort(order))
+    return Layout(table, index.array(), a.size, work.size, order, np.concatenate(places), regions)
+
+
+def _sparse_rows(terms, k: int, later, table):
+    """Sparse rows below each level of term k: row pointers, row numbers, and the data's places."""
+    term, nlevel = terms[k], int(table[1 + k, NLEVEL])
+    if not len(later):
+        none = np.zeros((0, len(term.refs)), dtype=np.int32)
+        return np.zeros(nlevel + 1, dtype=np.int32), np.zeros(0, dtype=np.int32), none
+    m = int(table[0, ORDER])
+    start_of = {
+        i: table[1 + i, ROW] + table[1 + i, P] * terms[i].refs.astype(np.int64) for i in later
+    }
+    codes = np.concatenate([term.refs.astype(np.int64) * m + start_of[i] for i in later])
+    blocks, place = np.unique(codes, return_inverse=True)  # by level, then by row
+    level, start = np.divmod(blocks, m)
+    bounds = np.array([table[1 + i, ROW] for i in later])
+    size = table[1 + np.array(later), P][np.searchsorted(bounds, start, side="right") - 1]
+    first = np.cumsum(size) - size
+    rows = np.repeat(start - first, size) + np.arange(size.sum())
+    counts = np.bincount(level, weights=size, minlength=nlevel).astype(np.int64)
+    rowptr = np.concatenate([[0], np.cumsum(counts)])
+    return rowptr, rows, first[place].astype(np.int32).reshape(len(later), -1)
+
+
+def _put_parents(terms, table, nhead: int, index: _Index) -> None:
+    """For each pair of head terms, the parent of every level and where its rows are found."""
+    nterm = int(table[0, NTERM])
+    pieces = index.array()
+    for k in range(nhead):
+        for i in range(k + 1, nhead):
+            pair = table[1 + nterm + k * nhead + i]
+            parent = np.empty(table[1 + k, NLEVEL], dtype=np.int32)
+            parent[terms[k].refs] = terms[i].refs
+            pair[PARENT] = index.put(parent)
+            pair[POSITION] = index.put(_positions(pieces, table[1 + k], table[1 + i], parent))
+
+
+def _positions(index, child, other, parent) -> np.ndarray:
+    """Place, among the parent's sparse rows, of each sparse row of the child's levels."""
+
+    def codes(term, level_of):
+        ptr = index[term[ROWPTR] : term[ROWPTR] + term[NLEVEL] + 1].astype(np.int64)
+        rows = index[term[ROWS] : term[ROWS] + ptr[-1]].astype(np.int64)
+        return np.repeat(level_of.astype(np.int64), np.diff(ptr)) * 2**31 + rows
+
+    return np.searchsorted(codes(other, np.arange(other[NLEVEL])), codes(child, parent))
+
+
+def _put_work(terms, table, work: _Buffer, index: _Index, as_given) -> None:
+    """Regions of the workspace that A does not have: λ, T, scratch, and where θ goes."""
+    nterm = len(terms)
+    places = []
+    for k, term in enumerate(terms):
+        p = term.p
+        table[1 + k, LAMBDA] = work.take(f"lambda {k}", p * p)
+        places.append(table[1 + k, LAMBDA] + term.inds)
+    table[0, THETA] = index.put(np.concatenate([places[k] for k in as_given]))
+    table[0, NTHETA] = sum(len(p) for p in places)
+    m, widest = int(table[0, ORDER]), int(table[1 : 1 + nterm, P].max(initial=1))
+    table[0, TAIL] = work.take("tail", m * m)
+    longest = int(table[1 : 1 + nterm, ND].max(initial=0))
+    table[0, SCRATCH] = work.take("scratch", 3 * widest**2 + widest * max(longest, m))

@@ -1,0 +1,190 @@
+"""What follows from a factor: β and u by back substitution, and leverages of the rows."""
+
+from __future__ import annotations
+
+from numbamm.blocks.cholesky import dot
+from numbamm.blocks.jit import jit
+from numbamm.blocks.layout import (
+    COLUMN,
+    D0,
+    DENSE,
+    DIAG,
+    LAMBDA,
+    ND,
+    NESTED,
+    NHEAD,
+    NLEVEL,
+    NSPARSE,
+    NTERM,
+    NX,
+    ORDER,
+    PARENT,
+    ROW,
+    ROWPTR,
+    ROWS,
+    SPARSE,
+    TAIL,
+    P,
+)
+
+
+@jit
+def solve(table, index, work, u, b):
+    """Solve L'(u, β) = l_y by back substitution, last row first.
+
+    Parameters
+    ----------
+    table, index, work
+        Layout, and the workspace as `cholesky.factorize` left it.
+    u, b : float64, shape (order of the head + m,)
+        Filled: spherical random effects u and b = Λu of every term in the table's order (the
+        head's columns, then the tail's rows), then β, then -1 in y's place.
+    """
+    nterm, nhead, m, nx = table[0, NTERM], table[0, NHEAD], table[0, ORDER], table[0, NX]
+    tail = work[table[0, TAIL] : table[0, TAIL] + m * m]
+    head = len(u) - m
+    v, w = u[head:], b[head:]
+    v[m - 1] = -1.0
+    for r in range(m - 2, -1, -1):
+        column = tail[r * m : (r + 1) * m]
+        v[r] = -dot(column[r + 1 :], v[r + 1 :]) / column[r]
+    w[m - 1 - nx :] = v[m - 1 - nx :]
+    for k in range(nhead, nterm):
+        _lambda_levels(k, table, work, v[table[1 + k, ROW] :], w[table[1 + k, ROW] :])
+    start = head
+    for k in range(nhead - 1, -1, -1):
+        start -= table[1 + k, P] * table[1 + k, NLEVEL]
+        _solve_head(k, start, table, index, work, u, b, w)
+        _lambda_levels(k, table, work, u[start:], b[start:])
+
+
+@jit
+def _lambda_levels(k, table, work, u, b):
+    """b = λu for every level of term k."""
+    p = table[1 + k, P]
+    lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
+    for level in range(table[1 + k, NLEVEL]):
+        for r in range(p):
+            total = 0.0
+            for c in range(r + 1):
+                total += lam[r * p + c] * u[level * p + c]
+            b[level * p + r] = total
+
+
+@jit
+def _solve_head(k, start, table, index, work, u, b, w):
+    """u_k = -L_kk⁻ᵀ (B_·k' b) for every level of head term k; `w` is the tail's part of b."""
+    nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
+    nd, d0, nlevel = table[1 + k, ND], table[1 + k, D0], table[1 + k, NLEVEL]
+    rowptr = index[table[1 + k, ROWPTR] : table[1 + k, ROWPTR] + nlevel + 1]
+    rows = index[table[1 + k, ROWS] : table[1 + k, ROWS] + table[1 + k, NSPARSE]]
+    sparse = work[table[1 + k, SPARSE] : table[1 + k, SPARSE] + table[1 + k, NSPARSE] * p]
+    dense = work[table[1 + k, DENSE] : table[1 + k, DENSE] + nd * p * nlevel]
+    for level in range(nlevel):
+        mine = u[start + level * p : start + (level + 1) * p]
+        for c in range(p):
+            column = dense[(level * p + c) * nd : (level * p + c + 1) * nd]
+            total = dot(column, w[d0:])
+            for s in range(rowptr[level], rowptr[level + 1]):
+                total += sparse[s * p + c] * w[rows[s]]
+            mine[c] = -total
+        first = start + p * nlevel
+        for i in range(k + 1, nhead):
+            pi = table[1 + i, P]
+            pair = 1 + nterm + k * nhead + i
+            up = first + index[table[pair, PARENT] + level] * pi
+            B = work[table[pair, NESTED] + level * pi * p :]
+            for a in range(pi):
+                for c in range(p):
+                    mine[c] -= B[a * p + c] * b[up + a]
+            first += pi * table[1 + i, NLEVEL]
+        L = work[table[1 + k, DIAG] + level * p * p :]
+        for c in range(p - 1, -1, -1):
+            for a in range(c + 1, p):
+                mine[c] -= L[a * p + c] * mine[a]
+            mine[c] /= L[c * p + c]
+
+
+@jit
+def leverage(refs, z, xy, table, index, work, V, t, e, out):
+    """Diagonal of the hat matrix: a_i'Ω⁻¹a_i with a_i = (Λ'z_i, x_i), y left out.
+
+    The head is eliminated for the row alone: with e = L_11⁻¹λ_1'z_1 and t = a_T - B_T1 e, which
+    is non-zero only in the tail rows that the row's levels touch, the leverage is e'e + t'Vt.
+
+    Parameters
+    ----------
+    refs, z, xy
+        The rows, as for `crossprod.crossprod`.
+    table, index, work
+        Layout, and the workspace as `cholesky.factorize` left it.
+    V : float64, shape (m, m)
+        Λ (L_T L_T')⁻¹ Λ' for the tail, symmetric, with zeros in y's row and column.
+    t, e : float64, shape (m,) and (sum of p,)
+        Scratch; t must be zero.
+    out : float64, shape (n,)
+        Filled with the leverages.
+    """
+    nterm, nhead, m, nx = table[0, NTERM], table[0, NHEAD], table[0, ORDER], table[0, NX]
+    outer = nhead  # table row of the last head term: its rows include those of all the others
+    d0, rowptr = table[outer, D0], table[outer, ROWPTR]
+    for row in range(len(out)):
+        at = rowptr + refs[nhead - 1, row]
+        rows = index[table[outer, ROWS] + index[at] : table[outer, ROWS] + index[at + 1]]
+        for k in range(nterm):
+            for c in range(table[1 + k, P]):
+                column = table[1 + k, COLUMN] + c
+                if k < nhead:
+                    e[column] = z[row, column]
+                else:
+                    t[table[1 + k, ROW] + refs[k, row] * table[1 + k, P] + c] = z[row, column]
+        t[m - 1 - nx : m - 1] = xy[row, :nx]
+        total = 0.0
+        for k in range(nhead):
+            total += _eliminate_row(k, refs[:, row], table, index, work, e, t)
+        for r in rows:
+            inner = dot(V[r, d0:], t[d0:])
+            total += 2.0 * t[r] * inner
+            for s in rows:
+                total += t[r] * V[r, s] * t[s]
+        for r in range(d0, m):
+            if t[r] != 0.0:
+                total += t[r] * dot(V[r, d0:], t[d0:])
+        for r in rows:
+            t[r] = 0.0
+        t[d0:] = 0.0
+        out[row] = total
+
+
+@jit
+def _eliminate_row(k, levels, table, index, work, e, t):
+    """e_k = L_kk⁻¹λ_k'e_k for one row of the data, and what it takes from later rows; e_k'e_k."""
+    nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
+    nd, d0, level = table[1 + k, ND], table[1 + k, D0], levels[k]
+    mine = e[table[1 + k, COLUMN] : table[1 + k, COLUMN] + p]
+    lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
+    L = work[table[1 + k, DIAG] + level * p * p :]
+    norm = 0.0
+    for c in range(p):
+        total = 0.0
+        for a in range(c, p):
+            total += lam[a * p + c] * mine[a]
+        for a in range(c):
+            total -= L[c * p + a] * mine[a]
+        mine[c] = total / L[c * p + c]
+        norm += mine[c] * mine[c]
+    for i in range(k + 1, nhead):
+        pi, column = table[1 + i, P], table[1 + i, COLUMN]
+        B = work[table[1 + nterm + k * nhead + i, NESTED] + level * pi * p :]
+        for a in range(pi):
+            e[column + a] -= dot(B[a * p : (a + 1) * p], mine)
+    at = table[1 + k, ROWPTR] + level
+    for s in range(index[at], index[at + 1]):
+        B = work[table[1 + k, SPARSE] + s * p : table[1 + k, SPARSE] + (s + 1) * p]
+        t[index[table[1 + k, ROWS] + s]] -= dot(B, mine)
+    for c in range(p):
+        start = table[1 + k, DENSE] + (level * p + c) * nd
+        column = work[start : start + nd]
+        for r in range(nd):
+            t[d0 + r] -= column[r] * mine[c]
+    return norm
