@@ -1,0 +1,45 @@
+"""What all tests share: models fitted once, hypothesis' settings, the policy on warnings."""
+
+from functools import cache
+
+import oracles
+import pytest
+from hypothesis import settings
+
+# A first call may compile a kernel, so time per example says nothing.
+settings.register_profile("numbamm", deadline=None, max_examples=25, print_blob=True)
+settings.load_profile("numbamm")
+
+
+def pytest_configure(config):
+    # A test that expects one of our warnings, or numpy's, says so with pytest.warns. Other
+    # packages' warnings are no failures: a new release of theirs must not break the tests.
+    config.addinivalue_line("filterwarnings", "error::RuntimeWarning")
+    config.addinivalue_line("filterwarnings", "error::numbamm.errors.NumbammWarning")
+
+
+@pytest.fixture(scope="session")
+def fitted():
+    """``fitted(formula, dataset, **options)``: the linear mixed model, fitted once a session.
+
+    It is shared by all tests: one that changes its model builds its own.
+    """
+    import numbamm
+
+    @cache
+    def fit(formula, dataset, **options):
+        return numbamm.lmm(formula, oracles.dataset(dataset), **options)
+
+    return fit
+
+
+@pytest.fixture(scope="session")
+def fitted_oracle():
+    """``fitted_oracle(oracle)``: numbamm's fit of an oracle's model, once a session."""
+    import numbamm
+
+    @cache
+    def fit(oracle):
+        return numbamm.lmm(oracle.formula, oracle.frame, reml=oracle.reml, weights=oracle.weights)
+
+    return fit
