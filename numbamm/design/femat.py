@@ -1,0 +1,131 @@
+"""`FeMat`: the fixed-effects columns, their rank, and the basis in which they are fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import qr, solve_triangular
+
+#: A column is dropped when less than this share of its length is new to the columns before it.
+RANK_TOLERANCE = 1e-7
+
+
+@dataclass
+class FeMat:
+    """Fixed-effects model matrix X and a well-conditioned basis of its columns.
+
+    A = [Z X y]'[Z X y] squares the data, so X enters it as ``basis = X[:, kept] @ to_basis``,
+    whose columns are centred (about a constant column, if there is one) and orthonormal up to
+    √n. The objective does not notice; estimates go back by ``coef = to_basis @ gamma``.
+
+    Attributes
+    ----------
+    x : ndarray of float64, shape (n, p)
+        The columns as the formula makes them.
+    cnames : list of str
+        Their names.
+    kept : ndarray of int64, shape (rank,)
+        Columns with coefficients; the others depend linearly on columns before them.
+    to_basis : ndarray of float64, shape (rank, rank)
+        From coefficients of the basis to those of the kept columns.
+    basis : ndarray of float64, shape (n, rank)
+        The basis, times the square root of the weights.
+    constant : int or None
+        Position of a constant column in x, about which the others are centred.
+    """
+
+    x: np.ndarray
+    cnames: list[str]
+    kept: np.ndarray
+    to_basis: np.ndarray
+    basis: np.ndarray
+    constant: int | None
+
+    @property
+    def rank(self) -> int:
+        """Number of linearly independent columns."""
+        return len(self.kept)
+
+    @property
+    def dropped(self) -> list[str]:
+        """Names of the columns without coefficients."""
+        return [name for j, name in enumerate(self.cnames) if j not in set(self.kept)]
+
+    @property
+    def logdet_to_basis(self) -> float:
+        """log|det| of `to_basis`: what the change of basis takes from the REML criterion."""
+        return float(np.linalg.slogdet(self.to_basis)[1]) if self.rank else 0.0
+
+    @classmethod
+    def from_columns(cls, x, cnames: list[str], sqrtw=None) -> FeMat:
+        """Find the rank of X and its basis.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n, p)
+        cnames : list of str
+        sqrtw : ndarray, shape (n,), optional
+            Square roots of the weights.
+
+        Notes
+        -----
+        Among linearly dependent columns the later one is dropped, as R does. The rank is read
+        off the p × p triangle of a QR decomposition, so the rows are touched by fast blocked
+        code only.
+        """
+        x = np.asarray(x, dtype=np.float64)
+        n, p = x.shape
+        weights = np.ones(n) if sqrtw is None else sqrtw**2
+        constant = _constant_column(x)
+        length = np.sqrt(np.einsum("ij,ij->j", x, x))
+        centre = np.zeros(p)
+        if constant is not None:
+            centre = weights @ x / weights.sum()
+            centre += weights @ (x - centre) / weights.sum()  # a second pass: exact to rounding
+            centre[constant] = 0.0
+        columns = x - centre
+        if sqrtw is not None:
+            columns *= sqrtw[:, None]
+        scale = np.sqrt(np.einsum("ij,ij->j", columns, columns))
+        scale[scale <= 10 * np.finfo(float).eps * length] = np.inf  # nothing but rounding
+        columns /= scale
+        kept = _independent(qr(columns, mode="r", check_finite=False)[0]) if p else np.arange(0)
+        triangle = qr(columns[:, kept], mode="r", check_finite=False)[0][: len(kept)]
+        triangle = triangle / np.sqrt(n)
+        basis = solve_triangular(triangle, columns[:, kept].T, trans="T").T if len(kept) else columns
+        to_basis = np.diag(1 / scale[kept]) @ _inverse(triangle)
+        if constant is not None:
+            at = int(np.flatnonzero(kept == constant)[0])
+            to_basis[at] -= centre[kept] / x[0, constant] @ to_basis
+        return cls(x, list(cnames), kept, to_basis, np.ascontiguousarray(basis), constant)
+
+    def full(self, values) -> np.ndarray:
+        """Values of the kept columns spread over all columns, NaN for the dropped ones."""
+        out = np.full(len(self.cnames), np.nan)
+        out[self.kept] = values
+        return out
+
+
+def _constant_column(x) -> int | None:
+    """Position of the first column that is the same non-zero number in each row."""
+    same = np.flatnonzero((x[:1] != 0).ravel() & (x == x[:1]).all(axis=0))
+    return int(same[0]) if len(same) else None
+
+
+def _inverse(triangle) -> np.ndarray:
+    return solve_triangular(triangle, np.eye(len(triangle))) if len(triangle) else triangle
+
+
+def _independent(triangle) -> np.ndarray:
+    """Columns that are not, to `RANK_TOLERANCE`, combinations of kept columns before them."""
+    kept, basis = [], np.zeros((len(triangle), 0))
+    for j in range(triangle.shape[1]):
+        column = triangle[:, j]
+        rest = column - basis @ (basis.T @ column)
+        rest -= basis @ (basis.T @ rest)
+        norm = np.linalg.norm(rest)
+        if norm > RANK_TOLERANCE * np.linalg.norm(column):
+            kept.append(j)
+            basis = np.column_stack([basis, rest / norm])
+    return np.array(kept, dtype=np.int64)
