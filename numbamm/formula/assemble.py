@@ -1,0 +1,173 @@
+"""From a formula and data to a `ModelFrame`: one mask of rows, then every matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from numbamm.design.remat import ReMat, amalgamate, order_terms, triangle_inds
+from numbamm.errors import DataError, FormulaError
+from numbamm.formula.columns import Table, refuse_rows, take
+from numbamm.formula.design import Design, Matrices
+from numbamm.formula.modelframe import ModelFrame
+from numbamm.formula.response import evaluate_response
+from numbamm.formula.scan import scan
+
+
+def assemble(
+    formula: str,
+    data: Any,
+    weights: Any,
+    offset: Any,
+    contrasts: Mapping[str, Any] | None,
+    join: bool,
+    context: Mapping[str, Any] | None,
+    two_level: bool,
+) -> ModelFrame:
+    """Carry out `model_frame`, which documents the arguments."""
+    text = scan(formula)
+    table = Table(data)
+    if table.nrows == 0:
+        raise DataError("the data have no rows")
+    design = Design(text, table, contrasts, context)
+    w, o = _vector("weights", weights, table), _vector("offset", offset, table)
+    if w is not None:
+        refuse_rows(np.isinf(w) | (w < 0), "weights are negative or infinite")
+    if o is not None:
+        refuse_rows(np.isinf(o), "offset is infinite")
+
+    used = design.response_columns | design.fixed_columns | design.random_columns
+    columns = {name: table.column(name) for name in sorted(used)}
+    missing = missing_rows(columns, (w, o), table.nrows)
+    zero = np.zeros_like(missing) if w is None else (w == 0) & ~missing
+    rows = np.flatnonzero(~(missing | zero))
+    n_zero = int(zero.sum())
+    _refuse_no_rows(rows, table.nrows, missing)
+    frame = frame_of(columns, rows)
+    response = evaluate_response(text, design.materializer(frame, len(rows)), two_level)
+    if response.trials is not None and (untried := response.trials == 0).any():
+        n_zero += int(untried.sum())
+        rows = rows[~untried]
+        _refuse_no_rows(rows, table.nrows, missing)
+        frame = frame_of(columns, rows)
+        response.y, response.trials = response.y[~untried], response.trials[~untried]
+
+    matrices = design.matrices(design.materializer(frame, len(rows)))
+    design.coding.refuse_unused(table.names)
+    reterms, members = _terms(design, matrices, frame, join)
+    parts = [v for v in (None if o is None else o[rows], matrices.offset) if v is not None]
+    return ModelFrame(
+        formula=text.text,
+        response=text.response,
+        y=response.y,
+        X=matrices.X,
+        xnames=matrices.xnames,
+        reterms=reterms,
+        weights=None if w is None else w[rows],
+        offset=sum(parts) if parts else None,
+        rows=rows,
+        nrows=table.nrows,
+        n_missing=int(missing.sum()),
+        n_zero_weight=n_zero,
+        index=table.index,
+        trials=response.trials,
+        success_level=response.success_level,
+        offset_name=offset if isinstance(offset, str) else None,
+        has_array_offset=o is not None and not isinstance(offset, str),
+        design=design,
+        members=members,
+    )
+
+
+def _vector(what: str, given: Any, table: Table) -> np.ndarray | None:
+    """Weights or offset as floats, one for each row of the data; NaN where missing."""
+    if given is None:
+        return None
+    if isinstance(given, str):
+        table.require([given], f"the data ({what})")
+        return as_floats(table.column(given), f"column '{given}' ({what})")
+    values = as_floats(pd.Series(np.asarray(given).ravel()), what)
+    if np.ndim(given) != 1 or len(values) != table.nrows:
+        raise DataError(
+            f"{what} have shape {np.shape(given)}, the data have {table.nrows} rows: "
+            "give one value for each row"
+        )
+    return values
+
+
+def as_floats(series: pd.Series, what: str) -> np.ndarray:
+    """A column as floats, with NaN where it misses a value."""
+    categorical = isinstance(series.dtype, pd.CategoricalDtype)
+    try:
+        if categorical or series.dtype.kind in "mM":
+            raise TypeError
+        return series.to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise DataError(f"{what} must be numbers") from None
+
+
+def missing_rows(
+    columns: dict[str, pd.Series], vectors: tuple[np.ndarray | None, ...], nrows: int
+) -> np.ndarray:
+    """Rows in which a column or a vector misses a value: bool, shape (nrows,)."""
+    missing = np.zeros(nrows, dtype=bool)
+    for column in columns.values():
+        missing |= column.isna().to_numpy()
+    for vector in vectors:
+        if vector is not None:
+            missing |= np.isnan(vector)
+    return missing
+
+
+def frame_of(columns: dict[str, pd.Series], rows: np.ndarray) -> dict[str, pd.Series]:
+    """Rows of the columns that miss nothing."""
+    return {name: take(column, rows, name) for name, column in columns.items()}
+
+
+def _refuse_no_rows(rows: np.ndarray, nrows: int, missing: np.ndarray) -> None:
+    if not len(rows):
+        raise DataError(
+            f"no row is left of {nrows}: {int(missing.sum())} miss a value in a used column, "
+            f"{nrows - int(missing.sum())} have zero weight or no trials"
+        )
+
+
+def _terms(
+    design: Design, matrices: Matrices, frame: dict[str, pd.Series], join: bool
+) -> tuple[list[ReMat], list[list[int]]]:
+    """The `ReMat`s in order, and which of the design's terms each of them joins."""
+    groupings = {term.grouping.name: term.grouping for term in design.terms}
+    _refuse_duplicates(design, matrices)
+    refs = {name: grouping.fit(frame) for name, grouping in groupings.items()}
+    levels = {name: grouping.levels for name, grouping in groupings.items()}
+    single = []
+    for term in design.terms:
+        name, z = term.grouping.name, matrices.lhs[term.lhs].T
+        inds = triangle_inds(len(z), diagonal=term.diagonal)
+        cnames = list(matrices.lhs_names[term.lhs])
+        single.append(ReMat(name, refs[name], levels[name], cnames, z, inds))
+    joined = amalgamate(single) if join else single
+    members = [[i for i, t in enumerate(single) if t.group == j.group] for j in joined]
+    if not join:
+        members = [[i] for i in range(len(single))]
+    ordered = order_terms(joined)
+    place = {id(term): members[k] for k, term in enumerate(joined)}
+    return ordered, [place[id(term)] for term in ordered]
+
+
+def _refuse_duplicates(design: Design, matrices: Matrices) -> None:
+    seen = set()
+    for term in design.terms:
+        if not matrices.lhs_names[term.lhs]:
+            raise FormulaError(f"a term on '{term.grouping.name}' has no columns left of its bar")
+        for column in matrices.lhs_names[term.lhs]:
+            if (term.grouping.name, column) in seen:
+                raise FormulaError(
+                    f"the column '{column}' occurs twice among the random effects of "
+                    f"'{term.grouping.name}'; a second term on a factor leaves the implied "
+                    "intercept out: (0 + x | g)"
+                )
+            seen.add((term.grouping.name, column))

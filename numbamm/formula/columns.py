@@ -1,0 +1,205 @@
+"""The door for data: any eager frame, or a dict of arrays, seen as pandas columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from numbamm.errors import DataError
+from numbamm.formula.names import did_you_mean
+
+
+class Table:
+    """Columns of the user's data, converted one by one and only when asked for.
+
+    Parameters
+    ----------
+    data
+        A pandas, polars or pyarrow frame (or another eager one that narwhals knows), or a
+        mapping of names to arrays of equal length.
+
+    Attributes
+    ----------
+    names : list of str
+    nrows : int
+    index : pandas.Index or None
+        The index of a pandas frame.
+
+    Raises
+    ------
+    DataError
+        If the data are no frame, lazy, or of unequal lengths.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self.index = None
+        if isinstance(data, Mapping):
+            self._columns = data
+            self.names, self.nrows = list(data), _common_length(data)
+            return
+        frame = _eager(data)
+        self._columns = frame
+        self.names, self.nrows = frame.columns, len(frame)
+        if frame.implementation.is_pandas():
+            self.index = frame.to_native().index
+
+    def require(self, names: list[str], what: str = "the data") -> None:
+        """Raise a `DataError` that names the columns which are not there."""
+        absent = [name for name in names if name not in self.names]
+        if len(absent) == 1:
+            hint = did_you_mean(absent[0], self.names)
+            raise DataError(f"there is no column '{absent[0]}' in {what}{hint}")
+        if absent:
+            listed = ", ".join(f"'{name}'" for name in absent)
+            raise DataError(f"there are no columns {listed} in {what}")
+
+    def column(self, name: str) -> pd.Series:
+        """One column, with positions as its index; missing values are what ``isna`` finds."""
+        values = self._columns[name]
+        try:
+            if not isinstance(values, nw.Series):
+                values = nw.from_native(values, series_only=True, pass_through=True)
+            series = _from_series(values) if isinstance(values, nw.Series) else _from_array(values)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"column '{name}' cannot be used: {error}") from error
+        _refuse_infinite(series, name)
+        return series
+
+
+def take(series: pd.Series, rows: np.ndarray, name: str) -> pd.Series:
+    """Rows of a column that miss nothing, as plain numbers, bool, dates or a categorical.
+
+    Text becomes a categorical with sorted levels; levels that do not occur are dropped.
+    """
+    if len(rows) < len(series):
+        series = series.iloc[rows].reset_index(drop=True)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return series.cat.remove_unused_categories()
+    kind = pd.api.types.infer_dtype(series) if series.dtype == object else ""
+    if kind == "boolean" or pd.api.types.is_bool_dtype(series):
+        return series.astype(bool)
+    if kind in ("floating", "mixed-integer-float", "decimal"):
+        return series.astype(float)
+    if kind == "integer" or pd.api.types.is_integer_dtype(series):
+        unsigned = kind == "" and pd.api.types.is_unsigned_integer_dtype(series)
+        return series.astype(np.uint64 if unsigned else np.int64)
+    if pd.api.types.is_numeric_dtype(series):
+        return series.astype(float)
+    if kind or pd.api.types.is_string_dtype(series):
+        try:
+            return series.astype("category")
+        except TypeError as error:
+            raise DataError(f"column '{name}' cannot be used: {error}") from error
+    return series
+
+
+def _common_length(data: Mapping) -> int:
+    lengths = {}
+    for name, values in data.items():
+        if np.isscalar(values) or not hasattr(values, "__len__"):
+            raise DataError(f"column '{name}' is not an array but {type(values).__name__}")
+        lengths[name] = len(values)
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"'{name}' has {n}" for name, n in lengths.items())
+        raise DataError(f"the columns have unequal lengths: {listed}")
+    return next(iter(lengths.values()), 0)
+
+
+def _eager(data: Any) -> nw.DataFrame:
+    try:
+        return nw.from_native(data, eager_only=True)
+    except TypeError:
+        if isinstance(nw.from_native(data, pass_through=True), nw.LazyFrame):
+            raise DataError("the data are lazy: collect() them first") from None
+        raise DataError(
+            "the data must be a data frame (pandas, polars, pyarrow) or a dict of arrays, "
+            f"not {type(data).__name__}"
+        ) from None
+    except nw.exceptions.DuplicateError as error:
+        raise DataError(f"column names must be unique: {error}") from None
+
+
+def _from_array(values: Any) -> pd.Series:
+    if isinstance(values, np.ndarray) and values.ndim != 1:
+        raise ValueError(f"it has {values.ndim} dimensions")
+    return _from_pandas(pd.Series(values))
+
+
+def _from_series(series: nw.Series) -> pd.Series:
+    native, dtype = series.to_native(), series.dtype
+    if series.implementation.is_pandas():
+        return _from_pandas(native.reset_index(drop=True))
+    if isinstance(dtype, nw.String | nw.Categorical | nw.Enum):
+        return pd.Series(_categorical(series))
+    if dtype.is_decimal():
+        series = series.cast(nw.Float64)
+    if dtype.is_nested() or dtype in (nw.Binary, nw.Unknown):
+        raise TypeError(f"its type is {dtype}")
+    missing = series.is_null().to_numpy()
+    if dtype.is_integer() and missing.any():  # as floats, large identifiers would coincide
+        return pd.Series(pd.arrays.IntegerArray(series.fill_null(0).to_numpy(), missing))
+    return pd.Series(series.to_numpy())
+
+
+def _from_pandas(series: pd.Series) -> pd.Series:
+    dtype = series.dtype
+    if isinstance(dtype, pd.ArrowDtype) and "dictionary" in str(dtype):
+        return series.astype("category")
+    if pd.api.types.is_complex_dtype(dtype):
+        raise TypeError("its values are complex")
+    if pd.api.types.is_float_dtype(dtype):  # in a nullable dtype, NaN need not count as missing
+        return pd.Series(series.to_numpy(dtype=float, na_value=np.nan))
+    return series
+
+
+def _categorical(series: nw.Series) -> pd.Categorical:
+    """A text column of polars or Arrow as codes, without a Python object per row."""
+    if series.implementation.is_polars():
+        return _from_polars(series)
+    if series.implementation.is_pyarrow():
+        return _from_arrow(series.to_native())
+    return pd.Categorical(series.to_numpy())
+
+
+def _from_polars(series: nw.Series) -> pd.Categorical:
+    rows = np.flatnonzero(~series.is_null().to_numpy())
+    physical = series.cast(nw.Categorical).to_native().to_physical().fill_null(0).to_numpy()
+    codes = np.full(len(series), -1)
+    codes[rows], uniques = pd.factorize(physical[rows])
+    a_row = np.empty(len(uniques), dtype=np.int64)  # in which each label occurs
+    a_row[codes[rows]] = rows
+    labels = series.cast(nw.String).to_native().gather(a_row).to_list()
+    # The order of an Enum is the user's; that of a Categorical is an accident of the process.
+    order = series.dtype.categories if isinstance(series.dtype, nw.Enum) else sorted(labels)
+    found = set(labels)
+    return pd.Categorical.from_codes(codes, labels).reorder_categories(
+        [label for label in order if label in found]
+    )
+
+
+def _from_arrow(native: Any) -> pd.Categorical:
+    given = hasattr(native.type, "dictionary") or "dictionary" in str(native.type)
+    array = (native if given else native.dictionary_encode()).unify_dictionaries()
+    array = array.combine_chunks()
+    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    labels = array.dictionary.to_pylist()
+    result = pd.Categorical.from_codes(codes, labels, ordered=given and native.type.ordered)
+    return result if given else result.reorder_categories(sorted(labels))
+
+
+def _refuse_infinite(series: pd.Series, name: str) -> None:
+    if series.dtype.kind == "f":
+        refuse_rows(np.isinf(series.to_numpy()), f"column '{name}' is infinite")
+
+
+def refuse_rows(bad: np.ndarray, what: str) -> None:
+    """Raise a `DataError` that counts and shows the rows (from 0) where `bad` holds."""
+    rows = np.flatnonzero(bad)
+    if len(rows):
+        shown = ", ".join(str(row) for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
+        some = "row" if len(rows) == 1 else "rows"
+        raise DataError(f"{what} in {len(rows)} {some} (counting from 0: {shown})")

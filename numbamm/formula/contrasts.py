@@ -1,0 +1,191 @@
+"""How a categorical column becomes columns of numbers: contrasts, by name or by matrix."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic.materializers.types.factor_values import FactorValuesMetadata
+from formulaic.transforms import contrasts as fc
+
+from numbamm.errors import DataError, OptionError
+from numbamm.formula.levels import level_codes, positions
+from numbamm.formula.names import did_you_mean
+
+_BY_NAME = {
+    "treatment": fc.TreatmentContrasts,
+    "sum": fc.SumContrasts,
+    "helmert": fc.HelmertContrasts,
+    "poly": fc.PolyContrasts,
+    "polynomial": fc.PolyContrasts,
+    "diff": fc.DiffContrasts,
+}
+
+
+def as_contrasts(value: Any) -> fc.Contrasts:
+    """The contrasts that a user's specification means.
+
+    Parameters
+    ----------
+    value
+        ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"``, ``"diff"``; formulaic's
+        contrasts; a matrix with a row for each level; or a dict of column name → vector.
+
+    Raises
+    ------
+    OptionError
+        If it is none of these.
+    """
+    if isinstance(value, str):
+        if value.lower() not in _BY_NAME:
+            raise OptionError(
+                f"there are no contrasts '{value}'{did_you_mean(value, _BY_NAME)}; "
+                f"there are {', '.join(_BY_NAME)}"
+            )
+        return _BY_NAME[value.lower()]()
+    if inspect.isclass(value) and issubclass(value, fc.Contrasts):
+        return value()
+    if isinstance(value, fc.Contrasts):
+        return value
+    if not isinstance(value, Mapping):
+        value = np.asarray(value)
+        if value.ndim != 2 or value.dtype.kind not in "biuf":
+            raise OptionError("contrasts are a name or a matrix of numbers, a row for each level")
+    return fc.CustomContrasts(value)
+
+
+@dataclass
+class CategoricalMetadata(FactorValuesMetadata):
+    """formulaic's notes on a factor, and the contrasts asked for by ``C(f, contrasts)``."""
+
+    contrasts: fc.Contrasts | None = None
+
+
+@dataclass
+class Coding:
+    """Codes categorical factors, first of the data of the fit, then of any other in the same way.
+
+    Attributes
+    ----------
+    contrasts : dict
+        Contrasts by name of column, as the user gave them.
+    levels : dict of pandas.Index
+        Levels of each factor (by its expression), learnt from the first data.
+    chosen : dict of Contrasts
+        The contrasts in use for each factor.
+    fitted : bool
+        Whether the levels are learnt, so that a new one is an error.
+    """
+
+    contrasts: dict[str, fc.Contrasts] = field(default_factory=dict)
+    levels: dict[str, pd.Index] = field(default_factory=dict)
+    chosen: dict[str, fc.Contrasts] = field(default_factory=dict)
+    fitted: bool = False
+
+    def columns(
+        self, expression: str, values: Any, reduced: bool, asked: fc.Contrasts | None
+    ) -> dict[str, np.ndarray]:
+        """Columns of one factor.
+
+        Parameters
+        ----------
+        expression
+            The factor, as its columns are named: ``f``, ``C(f)``.
+        values
+            Its values, shape (n,).
+        reduced
+            Whether contrasts are used; else there is an indicator for each level.
+        asked
+            Contrasts that the formula itself asks for.
+
+        Raises
+        ------
+        DataError
+            If a level is new, or if there is one level only, which leaves nothing to contrast.
+        """
+        codes = self._codes(expression, values)
+        levels = list(self.levels[expression])
+        if not reduced:
+            template, matrix = "{name}[{field}]", np.eye(len(levels))
+            names = levels
+        else:
+            contrasts = self._choose(expression, values, asked)
+            matrix = _coding_matrix(contrasts, expression, levels)
+            names = contrasts.get_coding_column_names(levels, reduced_rank=True)
+            template = contrasts.get_factor_format(levels, reduced_rank=True)
+        return {
+            template.format(name=expression, field=name): matrix[:, j][codes]
+            for j, name in enumerate(names)
+        }
+
+    def _codes(self, expression: str, values: Any) -> np.ndarray:
+        if not self.fitted:
+            codes, self.levels[expression] = level_codes(values)
+            return codes
+        if expression not in self.levels:
+            raise DataError(f"'{expression}' was numeric in the fit and is categorical here")
+        levels = self.levels[expression]
+        codes = positions(values, levels)
+        if (codes < 0).any():
+            new = pd.unique(np.asarray(values)[codes < 0])
+            listed = ", ".join(repr(label) for label in new[:5]) + (", ..." if len(new) > 5 else "")
+            raise DataError(
+                f"'{expression}' has levels that were not in the fit: {listed}; "
+                f"it has an effect for {', '.join(map(repr, levels))}"
+            )
+        return codes
+
+    def _choose(self, expression: str, values: Any, asked: fc.Contrasts | None) -> fc.Contrasts:
+        if expression not in self.chosen:
+            dtype = getattr(values, "dtype", None)
+            ordered = isinstance(dtype, pd.CategoricalDtype) and dtype.ordered
+            default = fc.PolyContrasts() if ordered else fc.TreatmentContrasts()
+            given = self.contrasts.get(bare_column(expression))
+            self.chosen[expression] = asked or given or default
+        return self.chosen[expression]
+
+    def refuse_unused(self, columns: list[str]) -> None:
+        """Raise an `OptionError` for contrasts that no categorical factor took up."""
+        coded = {bare_column(expression) for expression in self.levels}
+        for name in self.contrasts:
+            if name in coded:
+                continue
+            if name not in columns:
+                hint = did_you_mean(name, coded)
+                raise OptionError(f"contrasts name '{name}', which no effect uses{hint}")
+            raise OptionError(
+                f"contrasts name '{name}', which is no categorical effect here: "
+                f"a numeric column needs C({name}) in the formula, a grouping factor has none"
+            )
+
+
+def bare_column(expression: str) -> str:
+    """``f`` for ``f``, ``C(f)`` and ``factor(f)``."""
+    for call in ("C(", "factor("):
+        if expression.startswith(call) and expression.endswith(")"):
+            return expression[len(call) : -1].split(",")[0].strip("`")
+    return expression
+
+
+def _coding_matrix(contrasts: fc.Contrasts, expression: str, levels: list) -> np.ndarray:
+    k = len(levels)
+    if k == 1:
+        raise DataError(
+            f"'{expression}' has a single level ({levels[0]!r}) in the rows used: "
+            "there is nothing to contrast it with"
+        )
+    if isinstance(contrasts, fc.CustomContrasts):
+        rows, columns = contrasts.contrasts.shape
+        if rows != k or not 1 <= columns < k:
+            raise OptionError(
+                f"the contrasts of '{expression}' are {rows} × {columns}; "
+                f"its {k} levels take {k} × {k - 1}"
+            )
+    try:
+        return np.asarray(contrasts.get_coding_matrix(levels, reduced_rank=True), dtype=float)
+    except ValueError as error:
+        raise OptionError(f"contrasts of '{expression}': {error}") from error

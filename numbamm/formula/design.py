@@ -1,0 +1,232 @@
+"""`Design`: what the right-hand side of a formula makes of data, now and again later."""
+
+from __future__ import annotations
+
+import builtins
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic import Formula
+from formulaic.errors import FormulaParsingError
+from formulaic.formula import SimpleFormula
+from formulaic.model_spec import ModelSpecs
+from formulaic.parser.types import Factor
+
+from numbamm.errors import FormulaError
+from numbamm.formula.columns import Table
+from numbamm.formula.contrasts import Coding, as_contrasts
+from numbamm.formula.grouping import Factors, Grouping, grouping_factors
+from numbamm.formula.materializer import FUNCTIONS, Materializer, numeric
+from numbamm.formula.names import did_you_mean, python_names
+from numbamm.formula.scan import FormulaText, RandomTerm
+
+
+@dataclass
+class DesignTerm:
+    """One random-effects term before amalgamation.
+
+    Attributes
+    ----------
+    lhs : str
+        Key of its left-hand side among the design's specifications.
+    grouping : Grouping
+        Its grouping factor; terms on the same factor share it.
+    diagonal : bool
+        Whether λ is diagonal (``zerocorr``).
+    """
+
+    lhs: str
+    grouping: Grouping
+    diagonal: bool
+
+
+@dataclass
+class Matrices:
+    """What a design makes of a frame of n rows.
+
+    Attributes
+    ----------
+    X : ndarray of float64, shape (n, p)
+    xnames : list of str
+    lhs : dict of str → ndarray, shape (n, columns)
+        The columns left of the bars, by key.
+    lhs_names : dict of str → list of str
+    offset : ndarray of float64, shape (n,), or None
+        Sum of the formula's ``offset()`` terms.
+    """
+
+    X: np.ndarray
+    xnames: list[str]
+    lhs: dict[str, np.ndarray]
+    lhs_names: dict[str, list[str]]
+    offset: np.ndarray | None
+
+
+class Design:
+    """The right-hand side of a formula, parsed, and after `fit` with its state.
+
+    Parameters
+    ----------
+    text
+        The formula's pieces.
+    table
+        The data; only the names of their columns are looked at, and nothing is kept.
+    contrasts
+        Contrasts by column, as `as_contrasts` takes them.
+    context
+        The user's own functions and values; only those that the formula uses are kept.
+
+    Attributes
+    ----------
+    response_columns, fixed_columns, random_columns : set of str
+        Columns used by the response, by the fixed effects and offsets, and by the
+        random-effects terms.
+    terms : list of DesignTerm
+        The random-effects terms in the formula's order.
+    """
+
+    def __init__(
+        self,
+        text: FormulaText,
+        table: Table,
+        contrasts: Mapping[str, Any] | None,
+        context: Mapping[str, Any] | None,
+    ) -> None:
+        self.text = text
+        self.own: dict[str, Any] = {}
+        self.coding = Coding({k: as_contrasts(v) for k, v in (contrasts or {}).items()})
+        self.specs: dict[str, Any] = {"fixed": _parse(text.fixed)}
+        self.terms: list[DesignTerm] = []
+        self.fitted = False
+        self.offset_state: dict = {}
+        columns = _Columns(table, context or {}, self.own)
+        self.response_columns = columns.of_python(*(text.counts or (text.response,)))
+        self.fixed_columns = columns.of_formula(self.specs["fixed"])
+        self.fixed_columns |= columns.of_python(*text.offsets)
+        self.random_columns: set[str] = set()
+        for term in text.terms:
+            self._add(term, columns)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "own": {k: v for k, v in self.own.items() if _pickles(v)}}
+
+    def materializer(self, frame: dict[str, pd.Series], nrows: int) -> Materializer:
+        """An evaluator of expressions on a frame, which may have no columns."""
+        # floats, so that powers and differences of small or unsigned integers cannot wrap
+        columns = {k: v.astype(float) if v.dtype.kind in "iu" else v for k, v in frame.items()}
+        data = pd.DataFrame(columns, index=pd.RangeIndex(nrows), copy=False)
+        return Materializer(data, FUNCTIONS | self.own, self.coding)
+
+    def matrices(self, data: Materializer, random: bool = True) -> Matrices:
+        """Columns of the fixed effects and left of the bars.
+
+        The first call learns levels and transforms; later ones apply them.
+        """
+        specs = self.specs if random else {"fixed": self.specs["fixed"]}
+        if not self.fitted:
+            built = data.matrices(Formula(**specs))
+            self.specs = {key: built[key].model_spec for key in specs}
+            self.coding.fitted = self.fitted = True
+        else:
+            built = data.matrices(ModelSpecs(**specs))
+        offset = None
+        if self.text.offsets:
+            parts = [data.values(e, self.offset_state) for e in self.text.offsets]
+            offset = sum(
+                numeric(e, part, data.nrows)
+                for e, part in zip(self.text.offsets, parts, strict=True)
+            )
+        names = {key: list(self.specs[key].column_names) for key in specs}
+        arrays = {key: built[key].__wrapped__ for key in specs}
+        return Matrices(arrays.pop("fixed"), names.pop("fixed"), arrays, names, offset)
+
+    def _add(self, term: RandomTerm, columns: _Columns) -> None:
+        formula = _parse(term.lhs, term.text)
+        sides = [SimpleFormula([t]) for t in formula] if term.kind == "||" else [formula]
+        left = columns.of_formula(formula)
+        for factors in grouping_factors(term):
+            self.random_columns |= left | columns.of_names(*factors)
+            if both := left & set(factors):
+                raise FormulaError(f"in {term.text}, '{min(both)}' stands on both sides of the bar")
+            for side in sides:
+                key = f"lhs{len(self.specs)}"
+                self.specs[key] = side
+                self.terms.append(DesignTerm(key, self._grouping(factors), term.kind == "zerocorr"))
+
+    def _grouping(self, factors: Factors) -> Grouping:
+        same = (term.grouping for term in self.terms if term.grouping.factors == factors)
+        return next(same, None) or Grouping(factors)
+
+
+class _Columns:
+    """Finds the columns that expressions use, and keeps what they take from the user's scope."""
+
+    def __init__(self, table: Table, context: Mapping[str, Any], own: dict[str, Any]) -> None:
+        self.table, self.context, self.own = table, context, own
+
+    def of_names(self, *names: str) -> set[str]:
+        self.table.require(list(names))
+        return set(names)
+
+    def of_formula(self, formula: SimpleFormula) -> set[str]:
+        columns = set()
+        for factor in (factor for term in formula for factor in term.factors):
+            if factor.eval_method is Factor.EvalMethod.LOOKUP:
+                columns |= self.of_names(factor.expr)
+            elif factor.eval_method is Factor.EvalMethod.PYTHON:
+                columns |= self.of_python(factor.expr)
+        return columns
+
+    def of_python(self, *expressions: str) -> set[str]:
+        columns = set()
+        for expression in expressions:
+            read, called = python_names(expression)
+            here = {name for name in read if name in self.table.names}
+            columns |= here
+            for name in (read - here) | called:
+                self._resolve(name, expression, called=name in called)
+        return columns
+
+    def _resolve(self, name: str, expression: str, called: bool) -> None:
+        """Find a name that is no column in the user's scope or among the formula's functions."""
+        value = self.context.get(name)
+        if name in self.context and _is_meant(name, value, called):
+            self.own[name] = value
+        elif name in FUNCTIONS or hasattr(builtins, name):
+            return
+        elif called:
+            hint = did_you_mean(name, FUNCTIONS)
+            raise FormulaError(f"there is no function '{name}' for '{expression}'{hint}")
+        else:
+            self.table.require([name], f"the data, for '{expression}'")
+
+
+def _parse(text: str, where: str | None = None) -> SimpleFormula:
+    try:
+        formula = Formula(text)
+    except (FormulaParsingError, SyntaxError) as error:
+        reason = error.msg if isinstance(error, SyntaxError) else str(error).splitlines()[0]
+        raise FormulaError(f"'{where or text}' cannot be read: {reason}") from error
+    if not isinstance(formula, SimpleFormula):
+        raise FormulaError(f"'{where or text}' cannot be read as a sum of effects")
+    return formula
+
+
+def _is_meant(name: str, value: Any, called: bool) -> bool:
+    """Whether a formula means this value of the user's scope, and not its own function."""
+    if called and not callable(value):
+        return False
+    takes_one_number = getattr(value, "__module__", None) == "math"
+    return value is not FUNCTIONS.get(name) and not (takes_one_number and name in FUNCTIONS)
+
+
+def _pickles(value: Any) -> bool:
+    try:
+        pickle.dumps(value)
+    except Exception:  # whatever a user's object raises
+        return False
+    return True

@@ -1,0 +1,163 @@
+"""Right of the bar: grouping expressions, and the coding of rows as levels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from numbamm.errors import DataError, FormulaError
+from numbamm.formula.levels import level_codes, positions
+from numbamm.formula.scan import RandomTerm, tokenise
+
+Factors = tuple[str, ...]  # the columns whose interaction is one grouping factor
+
+
+def grouping_factors(term: RandomTerm) -> list[Factors]:
+    """The grouping factors that a term's right side stands for.
+
+    ``a:b`` and ``a & b`` are one factor, ``a/b`` is two: ``a`` and ``a:b``.
+
+    Raises
+    ------
+    FormulaError
+        If the expression is anything else.
+    """
+    return _Grouping(term).parse()
+
+
+class _Grouping:
+    """Recursive descent through ``/`` and, binding tighter, ``:`` or ``&``."""
+
+    def __init__(self, term: RandomTerm) -> None:
+        self.term = term
+        self.tokens = [token.text for token in tokenise(term.group)]
+
+    def parse(self) -> list[Factors]:
+        factors = self.nested()
+        if self.tokens:
+            raise self.error()
+        return factors
+
+    def nested(self) -> list[Factors]:
+        outer = self.interaction()
+        while self.tokens[:1] == ["/"]:
+            self.tokens.pop(0)
+            everything = tuple(dict.fromkeys(name for factors in outer for name in factors))
+            outer = outer + _product([everything], self.interaction())
+        return outer
+
+    def interaction(self) -> list[Factors]:
+        factors = self.atom()
+        while self.tokens and self.tokens[0] in (":", "&"):
+            self.tokens.pop(0)
+            factors = _product(factors, self.atom())
+        return factors
+
+    def atom(self) -> list[Factors]:
+        if not self.tokens:
+            raise self.error()
+        token = self.tokens.pop(0)
+        if token in ("factor", "C") and self.tokens[:1] == ["("]:
+            token = self.tokens.pop(0)
+        if token == "(":
+            inside = self.nested()
+            if self.tokens[:1] != [")"]:
+                raise self.error()
+            self.tokens.pop(0)
+            return inside
+        if not (token.startswith("`") or token[0].isalpha() or token[0] == "_"):
+            raise self.error()
+        return [(token.strip("`"),)]
+
+    def error(self) -> FormulaError:
+        return FormulaError(
+            f"in {self.term.text}, '{self.term.group}' is no grouping factor: that is a column, "
+            "an interaction a:b, or nesting a/b; several factors take a term each, "
+            "(1 | a) + (1 | b)"
+        )
+
+
+def _product(left: list[Factors], right: list[Factors]) -> list[Factors]:
+    return [tuple(dict.fromkeys(a + b)) for a in left for b in right]
+
+
+@dataclass
+class Grouping:
+    """How the rows of any data are coded as levels of one grouping factor.
+
+    Attributes
+    ----------
+    factors : tuple of str
+        The columns that interact.
+    labels : list of pandas.Index
+        The levels of each column.
+    pairs : list of pandas.Index
+        For each further column, the combinations that occur, as
+        ``code so far × levels of the column + code in the column``.
+    """
+
+    factors: Factors
+    labels: list[pd.Index] = field(default_factory=list)
+    pairs: list[pd.Index] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Name of the factor, as tables print it."""
+        return ":".join(self.factors)
+
+    @property
+    def levels(self) -> np.ndarray:
+        """Labels of the levels; those of an interaction are joined by colons."""
+        levels = self.labels[0].to_numpy()
+        for labels, pairs in zip(self.labels[1:], self.pairs, strict=True):
+            outer, inner = np.divmod(pairs.to_numpy(), len(labels))
+            joined = [f"{a}:{b}" for a, b in zip(levels[outer], labels[inner], strict=True)]
+            levels = np.array(joined, dtype=object)
+        return levels
+
+    def fit(self, frame: dict[str, pd.Series]) -> np.ndarray:
+        """Learn the levels that occur, and code the rows: int32, shape (n,).
+
+        Raises
+        ------
+        DataError
+            If there is only one level.
+        """
+        refs = np.zeros(0)
+        for k, name in enumerate(self.factors):
+            codes, labels = level_codes(frame[name])
+            self.labels.append(labels)
+            if k == 0:
+                refs = codes
+            else:  # pairwise, so that the products never overflow
+                refs, pairs = pd.factorize(refs * len(labels) + codes, sort=True)
+                self.pairs.append(pd.Index(pairs))
+        if refs.max() == 0:
+            raise DataError(
+                f"the grouping factor '{self.name}' has a single level "
+                f"({self.levels[0]!r}) in the rows used"
+            )
+        return refs.astype(np.int32)
+
+    def code(self, frame: dict[str, pd.Series]) -> tuple[np.ndarray, list]:
+        """Code the rows of other data, in which nothing is missing.
+
+        Returns
+        -------
+        refs : ndarray of int32, shape (m,)
+            Levels of the rows, -1 where the level is new.
+        unseen : list
+            Labels of the new levels, in order of appearance.
+        """
+        columns = [frame[name] for name in self.factors]
+        refs = positions(columns[0], self.labels[0])
+        for column, labels, pairs in zip(columns[1:], self.labels[1:], self.pairs, strict=True):
+            codes = positions(column, labels)
+            both = pairs.get_indexer(refs * len(labels) + codes)
+            refs = np.where((refs < 0) | (codes < 0), -1, both)
+        new = np.flatnonzero(refs < 0)
+        labels = dict.fromkeys(zip(*(column.iloc[new] for column in columns), strict=True))
+        unseen = [label[0] if len(label) == 1 else ":".join(map(str, label)) for label in labels]
+        return refs.astype(np.int32), unseen

@@ -1,0 +1,25 @@
+"""Values of a categorical column as positions in its list of levels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+
+def level_codes(values: pd.Series | pd.Categorical | np.ndarray) -> tuple[np.ndarray, pd.Index]:
+    """Codes of the values (int64, -1 where missing) and the levels that occur, in order.
+
+    The order is that of the categories, else ascending.
+    """
+    dtype = getattr(values, "dtype", None)
+    if isinstance(dtype, pd.CategoricalDtype):
+        categorical = pd.Categorical(values).remove_unused_categories()
+        return categorical.codes.astype(np.int64), categorical.categories
+    codes, labels = pd.factorize(values, sort=True)
+    return codes, pd.Index(labels)
+
+
+def positions(values: pd.Series | pd.Categorical, labels: pd.Index) -> np.ndarray:
+    """Position of each value in `labels`, -1 where it is not there: int64, shape (m,)."""
+    categorical = pd.Categorical(values)
+    return np.append(labels.get_indexer(categorical.categories), -1)[categorical.codes]

@@ -1,0 +1,202 @@
+"""formulaic's evaluation of terms, with numbamm's categoricals, functions and checks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic.errors import FactorEncodingError, FactorEvaluationError
+from formulaic.materializers import PandasMaterializer
+from formulaic.materializers.types import FactorValues
+from formulaic.parser.types import Factor
+from formulaic.transforms import TRANSFORMS
+from formulaic.utils.layered_mapping import LayeredMapping
+from formulaic.utils.stateful_transforms import stateful_eval
+from interface_meta import override
+
+from numbamm.errors import DataError, FormulaError, NumbammError
+from numbamm.formula.columns import refuse_rows
+from numbamm.formula.contrasts import CategoricalMetadata, Coding, as_contrasts
+from numbamm.formula.levels import positions
+from numbamm.formula.names import python_names
+
+
+def C(data: Any, contrasts: Any = None, *, levels: Any = None) -> FactorValues:
+    """Mark `data` as categorical, with these contrasts and this order of levels."""
+    values = pd.Series(data)
+    if levels is not None:
+        codes = positions(values, pd.Index(levels))
+        refuse_rows(codes < 0, f"a value is none of the levels {list(levels)}")
+        values = pd.Series(pd.Categorical.from_codes(codes, list(levels)))
+    elif values.dtype.kind == "f" and (values == values.round()).all():
+        values = values.astype(np.int64)  # evaluation made them floats; names are those of ints
+    return FactorValues(
+        values,
+        metadata=CategoricalMetadata(
+            contrasts=None if contrasts is None else as_contrasts(contrasts)
+        ),
+        kind="categorical",
+        spans_intercept=True,
+    )
+
+
+def fulldummy(data: Any) -> FactorValues:
+    """Mark `data` as categorical with an indicator for every level, even beside an intercept."""
+    return FactorValues(C(data), spans_intercept=False)
+
+
+FUNCTIONS: dict[str, Any] = {
+    **{name: value for name, value in TRANSFORMS.items() if name != "Q"},
+    "C": C,
+    "factor": C,
+    "fulldummy": fulldummy,
+    "sqrt": np.sqrt,
+    "abs": np.abs,
+    "log1p": np.log1p,
+    "expm1": np.expm1,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "floor": np.floor,
+    "ceiling": np.ceil,
+    "ifelse": np.where,
+    "pi": math.pi,
+    "TRUE": True,
+    "FALSE": False,
+}
+
+
+class Materializer(PandasMaterializer):
+    """Evaluates formulas on a frame without missing values.
+
+    Parameters
+    ----------
+    frame
+        The columns that the formulas use.
+    functions
+        What the formulas may call or read besides columns.
+    coding
+        How categorical factors are coded.
+    """
+
+    def __init__(self, frame: pd.DataFrame, functions: Mapping[str, Any], coding: Coding) -> None:
+        super().__init__(frame, context=functions)
+        self.coding = coding
+
+    def matrices(self, spec: Any) -> Any:
+        """formulaic's model matrices (numpy) of a formula, or of a fitted specification."""
+        try:
+            with np.errstate(all="ignore"):  # what is not finite is refused, in words
+                return self.get_model_matrix(spec, output="numpy", na_action="ignore")
+        except FactorEvaluationError as error:
+            if isinstance(error.__cause__, NumbammError):
+                raise error.__cause__ from None
+            reason = str(error).replace("Unable to evaluate factor", "cannot evaluate")
+            raise FormulaError(reason) from error
+        except FactorEncodingError as error:
+            raise DataError(f"the data do not fit the formula: {error}") from error
+
+    def values(self, expression: str, state: dict) -> Any:
+        """Value of a Python expression; `state` is what its transforms remember."""
+        try:
+            with np.errstate(all="ignore"):
+                return stateful_eval(expression, self._environment(expression), None, state, None)
+        except NumbammError:
+            raise
+        except Exception as error:
+            raise FormulaError(
+                f"'{expression}' cannot be evaluated: {type(error).__name__}: {error}"
+            ) from error
+
+    def _environment(self, expression: str) -> Mapping[str, Any]:
+        """What names mean in an expression; one that is called is never a column."""
+        _, called = python_names(expression)
+        functions = {name: self.context[name] for name in called if name in self.context}
+        return LayeredMapping(functions, self.layered_context)
+
+    @override
+    def _evaluate(self, expr, metadata, spec):
+        environment = self._environment(expr)
+        return stateful_eval(expr, environment, {expr: metadata}, spec.transform_state, spec), set()
+
+    @override
+    def _is_categorical(self, values):
+        return is_categorical(values)
+
+    @override
+    def _check_for_nulls(self, name, values, na_action, drop_rows):
+        # formulaic's hook after the evaluation of each factor; what may be missing is gone by now
+        kind, values = values.__formulaic_metadata__.kind, values.__wrapped__
+        if kind is Factor.Kind.CATEGORICAL:
+            if np.ndim(values) == 1:
+                check_length(name, values, self.nrows)
+                refuse_rows(np.asarray(pd.isna(values)), f"'{name}' is missing")
+        elif kind is Factor.Kind.NUMERICAL:
+            for part in values.values() if isinstance(values, dict) else [values]:
+                numeric(name, part, self.nrows)
+
+    @override
+    def _encode_evaled_factor(self, factor, spec, drop_rows, reduced_rank=False):
+        metadata = factor.metadata
+        categorical = metadata.kind is Factor.Kind.CATEGORICAL and metadata.encoder is None
+        if not (categorical or factor.expr in self.coding.levels):
+            return super()._encode_evaled_factor(factor, spec, drop_rows, reduced_rank)
+        key = (factor.expr, reduced_rank)
+        if key not in self.encoded_cache:
+            asked = getattr(metadata, "contrasts", None)
+            name = _without_fulldummy(factor.expr)
+            self.encoded_cache[key] = self.coding.columns(
+                name, factor.values.__wrapped__, reduced_rank, asked
+            )
+        return dict(self.encoded_cache[key])
+
+    @override
+    def _combine_columns(self, cols, spec, drop_rows):
+        matrix = np.empty((self.nrows, len(cols)), order="F")
+        for j, (_, column) in enumerate(cols):
+            matrix[:, j] = column
+        return matrix
+
+
+def is_categorical(values: Any) -> bool:
+    """Whether values are levels, not numbers: also bool, as in R and statsmodels."""
+    return getattr(getattr(values, "dtype", None), "kind", "f") in "bOUS"
+
+
+def numeric(name: str, values: Any, nrows: int) -> np.ndarray:
+    """Values of an expression as finite floats, shape (nrows,).
+
+    Raises
+    ------
+    DataError
+        If they are not numbers, not finite, or not one for each row.
+    """
+    if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
+        raise DataError(f"'{name}' is categorical, not numeric")
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        kind = {"M": "dates", "m": "durations", "c": "complex numbers"}
+        given = getattr(values, "dtype", array.dtype).kind  # dates with a zone become objects
+        raise DataError(f"'{name}' holds {kind.get(given, 'text')}, not numbers")
+    if array.ndim == 0:
+        array = np.full(nrows, array)
+    check_length(name, array, nrows)
+    array = array.astype(float, copy=False)
+    finite = np.isfinite(array)
+    if not finite.all():
+        refuse_rows(~finite.reshape(nrows, -1).all(axis=1), f"'{name}' is not a finite number")
+    return array
+
+
+def check_length(name: str, values: Any, nrows: int) -> None:
+    """Refuse an expression that does not give one value for each row."""
+    if len(values) != nrows:
+        raise DataError(f"'{name}' gives {len(values)} values for {nrows} rows")
+
+
+def _without_fulldummy(expression: str) -> str:
+    inside = expression.removeprefix("fulldummy(")
+    return inside.removesuffix(")").strip("`") if inside != expression else expression

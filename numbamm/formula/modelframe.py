@@ -1,0 +1,148 @@
+"""`ModelFrame`: the response, the model matrices and the rows that a model is fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from numbamm.design.remat import ReMat
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from numbamm.formula.design import Design
+    from numbamm.formula.newrows import NewRows
+
+
+@dataclass(repr=False)
+class ModelFrame:
+    """What a formula makes of data.
+
+    Attributes
+    ----------
+    formula : str
+        The formula with normalised spaces.
+    response : str
+        Left-hand side of the formula.
+    y : ndarray of float64, shape (n,)
+        The response, of the retained rows only, as everything of length n.
+    X : ndarray of float64, shape (n, p)
+        Columns of the fixed effects.
+    xnames : list of str
+        Their names.
+    reterms : list of ReMat
+        The random-effects terms by decreasing number of random effects.
+    weights, offset : ndarray of float64, shape (n,), or None
+        The offset is the sum of the argument and the formula's ``offset()`` terms.
+    rows : ndarray of int64, shape (n,)
+        Positions of the retained rows in the data as given.
+    nrows : int
+        Rows of the data as given.
+    n_missing : int
+        Rows dropped because a used column misses a value.
+    n_zero_weight : int
+        Rows dropped because their weight, or their number of trials, is zero.
+    index : pandas.Index or None
+        Index of the data as given, if they were a pandas frame.
+    trials : ndarray of float64, shape (n,), or None
+        Trials behind each proportion, if the response is ``cbind(successes, failures)``.
+    success_level : object or None
+        The level that counts as 1 in a two-level response.
+    offset_name : str or None
+        The column given as `offset`, which new data must have too.
+    has_array_offset : bool
+        Whether an array was given as `offset`: new data cannot have it.
+    """
+
+    formula: str
+    response: str
+    y: np.ndarray
+    X: np.ndarray
+    xnames: list[str]
+    reterms: list[ReMat]
+    weights: np.ndarray | None
+    offset: np.ndarray | None
+    rows: np.ndarray
+    nrows: int
+    n_missing: int
+    n_zero_weight: int
+    index: pd.Index | None
+    trials: np.ndarray | None
+    success_level: Any
+    offset_name: str | None
+    has_array_offset: bool
+    design: Design = field(repr=False)
+    members: list[list[int]] = field(repr=False)  # which of the design's terms each reterm joins
+
+    def new_rows(self, newdata: Any, *, random: bool = True) -> NewRows:
+        """The same model matrices for other data, with the levels and transforms of the fit.
+
+        Parameters
+        ----------
+        newdata
+            A frame or a dict of arrays with the columns that the right-hand side uses.
+        random
+            Whether the random-effects terms are wanted; else grouping columns are not needed.
+
+        Raises
+        ------
+        DataError
+            If a column is missing, or if a fixed-effects factor has a level that the fit had not.
+        """
+        from numbamm.formula.newrows import new_rows
+
+        return new_rows(self, newdata, random)
+
+    def __repr__(self) -> str:
+        terms = ", ".join(f"({', '.join(t.cnames)} | {t.group})" for t in self.reterms)
+        return f"ModelFrame({self.formula!r}: {len(self.y)} rows, X {self.X.shape}, {terms})"
+
+
+def model_frame(
+    formula: str,
+    data: Any,
+    *,
+    weights: str | np.ndarray | None = None,
+    offset: str | np.ndarray | None = None,
+    contrasts: Mapping[str, Any] | None = None,
+    amalgamate: bool = True,
+    context: Mapping[str, Any] | None = None,
+    two_level_response: bool = False,
+) -> ModelFrame:
+    """Evaluate a mixed-model formula on data.
+
+    Parameters
+    ----------
+    formula
+        ``"y ~ 1 + x + (1 + x | g)"``.
+    data
+        An eager frame (pandas, polars, pyarrow) or a dict of arrays.
+    weights, offset
+        Name of a column, or an array with a value for each row of the data, by position.
+    contrasts
+        Contrasts of categorical columns: column → ``"treatment"``, ``"sum"``, ``"helmert"``,
+        ``"poly"``, ``"diff"``, formulaic's contrasts, a matrix, or a dict name → vector.
+    amalgamate
+        Whether terms on one grouping factor become one.
+    context
+        Names that the formula may use besides columns: the caller's functions and values.
+    two_level_response
+        Whether a categorical response of two levels is allowed; the second counts as 1.
+
+    Raises
+    ------
+    FormulaError
+        If the formula cannot be read.
+    DataError
+        If the data cannot be used as the formula asks.
+    OptionError
+        If the contrasts cannot be used.
+    """
+    from numbamm.formula.assemble import assemble  # formulaic and pandas take 1.5 s to import
+
+    return assemble(
+        formula, data, weights, offset, contrasts, amalgamate, context, two_level_response
+    )

@@ -1,0 +1,61 @@
+"""The left-hand side of the formula, evaluated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from numbamm.errors import DataError
+from numbamm.formula.columns import refuse_rows
+from numbamm.formula.levels import level_codes
+from numbamm.formula.materializer import Materializer, is_categorical, numeric
+from numbamm.formula.scan import FormulaText
+
+
+@dataclass
+class Response:
+    """Values of the response.
+
+    Attributes
+    ----------
+    y : ndarray of float64, shape (n,)
+    trials : ndarray of float64, shape (n,), or None
+        Number of trials behind each proportion, for ``cbind(successes, failures)``.
+    success_level : object or None
+        The level of a two-level response that counts as 1.
+    """
+
+    y: np.ndarray
+    trials: np.ndarray | None = None
+    success_level: Any = None
+
+
+def evaluate_response(text: FormulaText, data: Materializer, two_level: bool) -> Response:
+    """Evaluate the left-hand side.
+
+    Raises
+    ------
+    DataError
+        If it is not numeric (nor, with `two_level`, a column of two levels), or not finite.
+    """
+    if text.counts:
+        return _proportion(text, data)
+    values = data.values(text.response, {})
+    if two_level and is_categorical(values):
+        codes, levels = level_codes(values)
+        if len(levels) != 2:
+            raise DataError(
+                f"the response '{text.response}' has {len(levels)} levels, not two: "
+                + ", ".join(repr(level) for level in levels[:6])
+            )
+        return Response(codes.astype(float), success_level=levels[1])
+    return Response(numeric(text.response, values, data.nrows))
+
+
+def _proportion(text: FormulaText, data: Materializer) -> Response:
+    successes, failures = (numeric(e, data.values(e, {}), data.nrows) for e in text.counts)
+    refuse_rows((successes < 0) | (failures < 0), f"'{text.response}' has a negative count")
+    trials = successes + failures
+    return Response(successes / np.where(trials > 0, trials, 1.0), trials=trials)

@@ -1,0 +1,351 @@
+"""Formula text → its pieces: response, fixed part, random-effects terms and offsets.
+
+formulaic reads neither ``(x | g)`` nor ``offset(x)``, so a scan by balanced brackets takes them
+out of the sum on the right-hand side before formulaic sees the text. Strings, back-quotes and
+the insides of calls, where Python's grammar rules, are left as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+from numbamm.errors import FormulaError
+
+_TOKEN = re.compile(
+    r"""
+    (?P<space>\s+)
+  | (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
+  | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
+  | (?P<name>`[^`]+`|(?:[^\W\d]|\.)[\w.]*)
+  | (?P<operator>\|\||\*\*|%\w+%|[=<>!]=|//)
+  | (?P<open>[(\[{])
+  | (?P<close>[)\]}])
+  | (?P<other>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_CLOSER = {"(": ")", "[": "]", "{": "}"}
+_SPACED = {"~", "+", "-", "*", "|", "||"}
+_INTERACTION = {"&": ":", "%in%": ":"}  # formulaic knows neither as R and MixedModels.jl do
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token of a formula: its text, where it starts, and what surrounds it."""
+
+    kind: str
+    text: str
+    start: int
+    level: int  # number of brackets around it
+    python: bool  # inside a call or an index, where Python's grammar rules
+    after_space: bool
+
+
+@dataclass(frozen=True)
+class RandomTerm:
+    """A term ``(lhs | group)`` as it stands in the formula.
+
+    Attributes
+    ----------
+    lhs : str
+        Left of the bar, for formulaic.
+    group : str
+        Right of the bar.
+    kind : str
+        ``"|"``, ``"||"`` or ``"zerocorr"``.
+    text : str
+        The whole term, as messages print it.
+    """
+
+    lhs: str
+    group: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class FormulaText:
+    """The pieces of a formula.
+
+    Attributes
+    ----------
+    text : str
+        The whole formula with normalised spaces, as tables print it.
+    response : str
+        Left of ``~``: a Python expression.
+    counts : tuple of str
+        The two expressions inside ``cbind(successes, failures)``, if the response is that.
+    fixed : str
+        The fixed-effects part, for formulaic.
+    terms : tuple of RandomTerm
+    offsets : tuple of str
+        The Python expressions inside ``offset()``.
+    """
+
+    text: str
+    response: str
+    counts: tuple[str, ...]
+    fixed: str
+    terms: tuple[RandomTerm, ...]
+    offsets: tuple[str, ...]
+
+
+def scan(formula: str) -> FormulaText:
+    """Take a formula apart.
+
+    Raises
+    ------
+    FormulaError
+        If the text is not a mixed-model formula; the place is shown by a caret.
+    """
+    if not isinstance(formula, str):
+        raise FormulaError(f"a formula is a string, not {type(formula).__name__}")
+    return _Scanner(formula).scan()
+
+
+def tokenise(source: str) -> list[Token]:
+    """The tokens of a formula on one line; brackets and quotes are balanced."""
+    found: list[Token] = []
+    stack: list[tuple[Token, bool]] = []  # open brackets, and whether Python rules inside
+    end_of_last = -1
+    for match in _TOKEN.finditer(source):
+        kind, text, start = match.lastgroup, match.group(), match.start()
+        if kind == "space":
+            continue
+        if kind == "other" and text in "\"'`":
+            raise _error(source, f"this quote {text} is not closed", start)
+        if kind == "close":
+            if not stack or _CLOSER[stack[-1][0].text] != text:
+                raise _error(source, f"this '{text}' closes nothing", start)
+            stack.pop()
+        python = bool(stack) and stack[-1][1]
+        token = Token(kind, text, start, len(stack), python, start != end_of_last)
+        if kind == "open":
+            called = bool(found) and found[-1].kind == "name" and found[-1].text != "zerocorr"
+            stack.append((token, python or called or text != "("))
+        found.append(token)
+        end_of_last = match.end()
+    if stack:
+        opener = stack[-1][0]
+        raise _error(source, f"this '{opener.text}' is never closed", opener.start)
+    for token in found:
+        if token.text == "^" and token.python:
+            raise _error(source, "'^' is exclusive or in Python: write ** for a power", token.start)
+    return found
+
+
+def _error(source: str, message: str, at: int) -> FormulaError:
+    return FormulaError(f"{message}\n    {source}\n    {' ' * at}^")
+
+
+class _Scanner:
+    def __init__(self, formula: str) -> None:
+        self.source = re.sub(r"\s", " ", formula)  # one line, so that a caret finds its place
+        self.fixed: list[str] = []
+        self.terms: list[RandomTerm] = []
+        self.offsets: list[str] = []
+
+    def error(self, message: str, at: int) -> FormulaError:
+        return _error(self.source, message, at)
+
+    def scan(self) -> FormulaText:
+        tokens = tokenise(self.source)
+        left, right = self.sides(tokens)
+        self.additive(right)
+        if not self.terms:
+            raise FormulaError(
+                f"'{render(tokens)}' has no random-effects term; add one, "
+                "for example + (1 | group), or use a package for models without them"
+            )
+        return FormulaText(
+            text=render(tokens),
+            response=render(left),
+            counts=self.counts(left),
+            fixed=" ".join(self.fixed).removeprefix("+ ") or "1",
+            terms=tuple(self.terms),
+            offsets=tuple(self.offsets),
+        )
+
+    def sides(self, tokens: list[Token]) -> tuple[list[Token], list[Token]]:
+        tildes = [i for i, t in enumerate(tokens) if t.text == "~" and not t.python]
+        if not tildes:
+            raise self.error("a formula needs a '~' between response and effects", 0)
+        if len(tildes) > 1:
+            raise self.error("a second '~' has no meaning here", tokens[tildes[1]].start)
+        if tokens[tildes[0]].level:
+            raise self.error("'~' stands outside of parentheses", tokens[tildes[0]].start)
+        left, right = tokens[: tildes[0]], tokens[tildes[0] + 1 :]
+        if not left:
+            raise self.error("the response is missing before '~'", tokens[0].start)
+        if not right:
+            raise self.error("nothing stands after '~'", tokens[tildes[0]].start)
+        for token in left:
+            if token.text == "^":
+                raise self.error("'^' is exclusive or in Python: write ** for a power", token.start)
+        return left, right
+
+    def counts(self, left: list[Token]) -> tuple[str, ...]:
+        if not _is_call(left, "cbind"):
+            return ()
+        inside = left[2:-1]
+        commas = [i for i, t in enumerate(inside) if t.text == "," and t.level == 1]
+        if len(commas) != 1 or not inside[: commas[0]] or not inside[commas[0] + 1 :]:
+            raise self.error("write cbind(successes, failures)", left[0].start)
+        return render(inside[: commas[0]]), render(inside[commas[0] + 1 :])
+
+    def additive(self, tokens: list[Token]) -> None:
+        """Sort the summands of `tokens` into fixed part, random-effects terms and offsets."""
+        for sign, summand in self.summands(tokens):
+            inside = _unwrapped(summand)
+            if not inside:
+                raise self.error("nothing stands in these parentheses", summand[0].start)
+            if (term := self.random_term(inside)) is not None:
+                self.refuse_minus(sign, summand)
+                self.terms.append(term)
+            elif _is_call(inside, "offset"):
+                self.refuse_minus(sign, summand)
+                self.offsets.append(render(inside[2:-1]))
+            elif inside is not summand and _special(inside):
+                self.refuse_minus(sign, summand)
+                self.additive(inside)
+            else:
+                self.refuse_special(summand)
+                self.fixed.append(f"{sign} {_for_formulaic(summand)}")
+
+    def summands(self, tokens: list[Token]) -> list[tuple[str, list[Token]]]:
+        """The sum's parts with their signs."""
+        level = min(t.level for t in tokens)
+        parts: list[tuple[str, list[Token]]] = []
+        sign, part, at = "+", [], tokens[0].start
+        for token in tokens:
+            if token.level == level and token.text in "+-" and not token.python:
+                if part:
+                    parts.append((sign, part))
+                    sign, part = "+", []
+                sign = sign if token.text == "+" else "-+"["+-".index(sign)]
+                at = token.start
+            else:
+                part.append(token)
+        if not part:
+            raise self.error("nothing follows this sign", at)
+        return [*parts, (sign, part)]
+
+    def random_term(self, inside: list[Token]) -> RandomTerm | None:
+        """The term that stands in these tokens (without their parentheses), if it is one."""
+        text = f"({render(inside)})"
+        zerocorr = _is_call(inside, "zerocorr")
+        if zerocorr:
+            text = render(inside)
+            inside = _unwrapped(inside[1:])
+        level = min(t.level for t in inside)
+        bars = [i for i, t in enumerate(inside) if _is_bar(t) and t.level == level]
+        if not bars:
+            if zerocorr:
+                raise FormulaError(f"{text} needs a bar: zerocorr(x | group)")
+            return None
+        bar = inside[bars[0]]
+        if level == 0:
+            raise self.error(f"a random-effects term needs parentheses: write {text}", bar.start)
+        if len(bars) > 1:
+            raise self.error("a second bar in one term has no meaning", inside[bars[1]].start)
+        lhs, group = inside[: bars[0]], inside[bars[0] + 1 :]
+        if not lhs or not group:
+            side = "left" if not lhs else "right"
+            raise self.error(f"nothing stands on the {side} of this bar", bar.start)
+        for token in lhs + group:
+            if _is_bar(token):
+                raise self.error("a bar inside a random-effects term has no meaning", token.start)
+        if zerocorr and bar.text == "||":
+            raise self.error("zerocorr() takes a single bar", bar.start)
+        kind = "zerocorr" if zerocorr else bar.text
+        return RandomTerm(_for_formulaic(lhs), render(group), kind, text)
+
+    def refuse_minus(self, sign: str, summand: list[Token]) -> None:
+        if sign == "-":
+            raise self.error("such a term can be added, not subtracted", summand[0].start)
+
+    def refuse_special(self, summand: list[Token]) -> None:
+        for token in _special(summand):
+            raise self.error(
+                "a random-effects term (x | group) or an offset() is a summand of its own: "
+                "it can only be added with '+'",
+                token.start,
+            )
+        for token in summand:
+            if token.text == ".":
+                raise self.error("'.' has no meaning here: name the columns", token.start)
+
+
+def render(tokens: list[Token]) -> str:
+    """Text of the tokens: single spaces, and one on each side of a formula operator."""
+    out = ""
+    tight = True  # nothing to separate from yet
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        spaced = token.text in _SPACED and not token.python
+        unary = spaced and (before is None or before.kind in ("open", "other", "operator"))
+        wanted = spaced or (
+            token.after_space and token.kind != "close" and not _opens_call(before, token)
+        )
+        if out and wanted and not tight:
+            out += " "
+        out += token.text
+        tight = token.kind == "open" or unary
+        if spaced and not unary:
+            out += " "
+            tight = True
+    return out.rstrip()
+
+
+def _for_formulaic(tokens: list[Token]) -> str:
+    out = ""
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        out += " " if token.after_space and not _opens_call(before, token) else ""
+        out += token.text if token.python else _INTERACTION.get(token.text, token.text)
+    return out.strip()
+
+
+def _opens_call(before: Token | None, token: Token) -> bool:
+    """Also where there is a space between, as in ``log (x)``."""
+    return token.text == "(" and before is not None and before.kind == "name"
+
+
+def _is_bar(token: Token) -> bool:
+    return token.text in ("|", "||") and not token.python
+
+
+def _is_call(tokens: list[Token], name: str) -> bool:
+    return (
+        len(tokens) > 2
+        and tokens[0].text == name
+        and tokens[1].text == "("
+        and _closing(tokens, 1) == len(tokens) - 1
+    )
+
+
+def _closing(tokens: list[Token], opener: int) -> int:
+    """Position of the bracket that closes the one at `opener`."""
+    level = tokens[opener].level
+    return next(
+        i
+        for i in range(opener + 1, len(tokens))
+        if tokens[i].level == level and tokens[i].kind == "close"
+    )
+
+
+def _unwrapped(tokens: list[Token]) -> list[Token]:
+    """The tokens without the redundant parentheses around all of them."""
+    while tokens and tokens[0].text == "(" and _closing(tokens, 0) == len(tokens) - 1:
+        tokens = tokens[1:-1]
+    return tokens
+
+
+def _special(tokens: list[Token]) -> list[Token]:
+    """The tokens that only a random-effects term or an offset has."""
+    calls = [
+        t
+        for t, following in pairwise(tokens)
+        if t.text in ("offset", "zerocorr") and following.text == "(" and not t.python
+    ]
+    return [t for t in tokens if _is_bar(t)] + calls

@@ -1,0 +1,143 @@
+"""Bad input, each an error in words, before heavy work."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from numbamm.errors import DataError, FormulaError
+from numbamm.formula import check_gaussian, model_frame
+
+
+def refuse(error, message, formula, data, **options):
+    with pytest.raises(error, match=message):
+        model_frame(formula, data, **options)
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("y ~ xx + (1 | g)", "no column 'xx' in the data; did you mean 'x'"),
+        ("y ~ X + (1 | g)", "no column 'X' in the data; did you mean 'x'"),
+        ("y ~ log(dosis) + (1 | g)", r"no column 'dosis' .*log\(dosis\).*did you mean 'dose'"),
+        ("y ~ x + (1 | gg)", "no column 'gg' in the data; did you mean 'g'"),
+        ("y ~ x + (dosis | g)", "no column 'dosis' in the data; did you mean 'dose'"),
+        ("yy ~ x + (1 | g)", "no column 'yy' in the data, for 'yy'; did you mean 'y'"),
+        ("y ~ x + offset(q) + (1 | g)", "no column 'q'"),
+    ],
+)
+def test_unknown_columns(data, formula, message):
+    refuse(DataError, message, formula, data)
+
+
+def test_a_name_of_the_callers_scope_is_no_column(data):
+    refuse(DataError, "no column 'z'", "y ~ z + (1 | g)", data, context={"z": np.zeros(60)})
+
+
+def test_unknown_functions(data):
+    message = r"no function 'lgo' for 'lgo\(x\)'; did you mean 'log'"
+    refuse(FormulaError, message, "y ~ lgo(x) + (1 | g)", data)
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("y ~ x", "no random-effects term"),
+        ("y ~ (1 | g", "never closed"),
+        ("y ~ (x | x)", r"in \(x \| x\), 'x' stands on both sides of the bar"),
+        ("y ~ (log(t) | h:t)", "'t' stands on both sides"),
+        ("y ~ (1 | g) + (x | g)", "'Intercept' occurs twice .* 'g'.*0 \\+ x"),
+        ("y ~ (1 | g) + (1 | h/f) + (1 | h)", "'Intercept' occurs twice .* 'h'"),
+        ("y ~ (0 | g)", "'g' has no columns left of its bar"),
+        ("y ~ x + 3 + (1 | g)", "'x \\+ 3' cannot be read"),
+        ("y ~ as.factor(x) + (1 | g)", r"'as.factor\(x\)' cannot be read: invalid syntax"),
+        ("y ~ t.round(1, 2, 3) + (1 | g)", r"cannot evaluate `t.round\(1, 2, 3\)`.*TypeError"),
+        ("y.round(1, 2, 3) ~ (1 | g)", "cannot be evaluated: TypeError"),
+        ("y + ~ (1 | g)", "'y \\+' is not a Python expression"),
+    ],
+)
+def test_formulas(data, formula, message):
+    refuse(FormulaError, message, formula, data)
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("f ~ x + (1 | g)", "'f' is categorical, not numeric"),
+        ("when ~ x + (1 | g)", "'when' holds dates, not numbers"),
+        ("y ~ when + (1 | g)", "'when' holds dates, not numbers"),
+        ("log(x) ~ t + (1 | g)", r"'log\(x\)' is not a finite number in \d+ rows"),
+        ("y ~ log(x) + (1 | g)", r"'log\(x\)' is not a finite number in \d+ rows"),
+        ("y ~ t + (log(x) | g)", r"'log\(x\)' is not a finite number"),
+        ("y ~ offset(1 / (t - t)) + (1 | g)", "is not a finite number in 60 rows"),
+        ("y ~ offset(f) + (1 | g)", "'f' is categorical"),
+        ("y ~ np.unique(f.astype(str)) + (1 | g)", "gives 3 values for 60 rows"),
+        ("y ~ C(f, levels=['a', 'b']) + (1 | g)", "is none of the levels"),
+        ("cbind(x, t) ~ 1 + (1 | g)", "has a negative count"),
+        ("y ~ x + (1 | one)", "'one' has a single level"),
+        ("y ~ big + (1 | g)", r"column 'big' is infinite in 1 row \(.*: 7\)"),
+    ],
+)
+def test_data(data, formula, message):
+    frame = data.assign(when=pd.Timestamp("2020-01-01"), one=1, big=1.0)
+    frame.loc[7, "big"] = np.inf
+    refuse(DataError, message, formula, frame)
+
+
+def test_an_unused_column_may_be_anything(data):
+    frame = data.assign(big=np.inf, lists=[[1]] * 60)
+    assert model_frame("y ~ x + (1 | g)", frame).n_missing == 0
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.ones(59), r"weights have shape \(59,\), the data have 60 rows"),
+        (np.ones((60, 1)), r"weights have shape \(60, 1\)"),
+        (2.0, r"weights have shape \(\)"),
+        (np.r_[-1.0, np.ones(58), -2], r"negative or infinite in 2 rows \(.*0, 59\)"),
+        (np.r_[np.inf, np.ones(59)], r"negative or infinite in 1 row"),
+        (np.zeros(60), "no row is left of 60: 0 miss a value .* 60 have zero weight"),
+        (np.full(60, np.nan), "no row is left of 60: 60 miss a value"),
+        (["a"] * 60, "weights must be numbers"),
+        ("xx", r"no column 'xx' in the data \(weights\); did you mean 'x'"),
+        ("f", r"column 'f' \(weights\) must be numbers"),
+    ],
+)
+def test_weights(data, weights, message):
+    refuse(DataError, message, "y ~ x + (1 | g)", data, weights=weights)
+
+
+def test_offsets(data):
+    formula = "y ~ x + (1 | g)"
+    refuse(DataError, "offset have shape|offset has shape", formula, data, offset=np.ones(3))
+    refuse(DataError, "offset is infinite in 60 rows", formula, data, offset=np.full(60, np.inf))
+
+
+def test_no_rows(data):
+    formula = "y ~ x + (1 | g)"
+    refuse(DataError, "the data have no rows", formula, data.iloc[:0])
+    refuse(DataError, "the data have no rows", formula, {})
+    refuse(DataError, "no row is left of 60", formula, data.assign(x=np.nan))
+    refuse(DataError, "must be a data frame", formula, [1, 2])
+
+
+def test_a_two_level_response_has_two_levels(data):
+    message = "'f' has 3 levels, not two: 'a', 'b', 'c'"
+    refuse(DataError, message, "f ~ x + (1 | g)", data, two_level_response=True)
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("one ~ x + (1 | g)", r"'one' is constant \(1\)"),
+        ("y ~ x + (1 | t)", "'t' is continuous: each of the 60 rows has a level of its own"),
+        ("y ~ x + (1 | row)", r"60 random effects \(60 levels × 1\) for 60 observations"),
+        ("y ~ x + (x | pair)", r"60 random effects \(30 levels × 2\) for 60 observations"),
+        ("y ~ x + (1 | pair/flag) + (1 | g:h)", r"60 random effects"),
+    ],
+)
+def test_what_a_linear_model_cannot_tell_apart(data, formula, message):
+    frame = data.assign(one=1.0, row=np.arange(60), pair=np.arange(60) // 2)
+    mf = model_frame(formula, frame)
+    with pytest.raises(DataError, match=message):
+        check_gaussian(mf)
