@@ -1,1 +1,59 @@
-"""numbamm: linear and generalized linear mixed-effects models, compiled with numba."""
+"""numbamm: linear and generalized linear mixed-effects models, compiled with numba.
+
+>>> import numbamm as mm
+>>> sleep = mm.datasets.load("sleepstudy")
+>>> m = mm.lmm("Reaction ~ 1 + Days + (1 + Days | Subject)", sleep)
+>>> print(m)  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+
+from numbamm.errors import (
+    DataError,
+    FitError,
+    FormulaError,
+    NotFittedError,
+    NumbammError,
+    NumbammWarning,
+    OptionError,
+)
+
+__version__ = version("numbamm")
+
+# Resolved at first use, so that `import numbamm` does not wait for numba and pandas.
+_LAZY = {
+    "LinearMixedModel": "numbamm.models.linear",
+    "lmm": "numbamm.models.linear",
+    "OptSummary": "numbamm.optimize",
+    "datasets": None,
+    "optimize": None,
+}
+
+__all__ = [
+    "DataError",
+    "FitError",
+    "FormulaError",
+    "LinearMixedModel",
+    "NotFittedError",
+    "NumbammError",
+    "NumbammWarning",
+    "OptSummary",
+    "OptionError",
+    "datasets",
+    "lmm",
+    "optimize",
+]
+
+
+def __getattr__(name: str):
+    if name not in _LAZY:
+        raise AttributeError(f"module 'numbamm' has no attribute {name!r}")
+    home = _LAZY[name]
+    value = import_module(f"numbamm.{name}") if home is None else getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -12,6 +12,7 @@ from scipy.linalg import lapack
 from numbamm.blocks import cholesky, solve
 from numbamm.blocks.crossprod import crossprod, crossprod_response
 from numbamm.blocks.layout import (
+    FIRST_DENSE,
     LAMBDA,
     NLEVEL,
     NX,
@@ -90,6 +91,29 @@ class Blocks:
     def nx(self) -> int:
         """Number of fixed-effects columns."""
         return int(self.layout.table[0, NX])
+
+    def kinds(self) -> list[list[str]]:
+        """How each block of the lower triangle is held, one list a row, X and y last.
+
+        A name alone holds for A and L; ``Diagonal/Dense`` is A's and L's.
+        """
+        layout = self.layout
+        at = {given: k for k, given in enumerate(layout.order)}
+        first_dense = layout.table[0, FIRST_DENSE]
+        rows = []
+        for i in range(layout.nterm):
+            row = [self._kind(at[i], at[j], first_dense) for j in range(i)]
+            scalar = layout.table[1 + at[i], P] == 1
+            row.append(_both("Diagonal" if scalar else "BlkDiag", at[i] < layout.nhead))
+            rows.append(row)
+        return [*rows, ["Dense"] * (layout.nterm + 1)]
+
+    def _kind(self, k: int, j: int, first_dense: int) -> str:
+        """Kind of the block that terms k and j share; the earlier one has the columns."""
+        k, j = max(k, j), min(k, j)
+        if k < self.layout.nhead:
+            return "Nested"
+        return _both("Sparse" if k < first_dense else "Dense", j < self.layout.nhead)
 
     def new_response(self, y) -> None:
         """Replace y (times the square root of the weights); only A's last row changes."""
@@ -178,3 +202,8 @@ class Blocks:
             lam = self.work[row[LAMBDA] : row[LAMBDA] + row[P] ** 2].reshape(row[P], row[P])
             blocks.append(sp.kron(sp.eye_array(row[NLEVEL]), lam))
         return sp.csr_array(sp.block_diag([*blocks, sp.eye_array(self.nx)]))
+
+
+def _both(kind: str, kept: bool) -> str:
+    """The kind in A, and in L where elimination fills the block in."""
+    return kind if kept or kind == "Dense" else f"{kind}/Dense"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
+from pathlib import Path
 
 import numba
 
@@ -33,3 +35,21 @@ def jit(function=None, **options):
             stacklevel=2,
         )
         return numba.njit(**(options | {"cache": False}))(function)
+
+
+def announce_compilation(kernel) -> None:
+    """Tell a first-time user, once, why the first fit takes seconds: `kernel` is not cached yet."""
+    folder = Path(kernel.stats.cache_path) if hasattr(kernel, "stats") else None
+    if folder is None or kernel.signatures or _announced:
+        return
+    name = f"{Path(kernel.py_func.__code__.co_filename).stem}.{kernel.py_func.__name__}-"
+    _announced.append(name)
+    if not any(folder.glob(f"{name}*.nbi")):
+        print(
+            "numbamm: compiling kernels for their first use (about 20 s, once); "
+            f"they are kept in {folder}",
+            file=sys.stderr,
+        )
+
+
+_announced: list[str] = []

@@ -102,7 +102,7 @@ if numba.config.DISABLE_JIT:  # intrinsics exist only in compiled code: stand-in
         stride = a.itemsize
         return np.lib.stride_tricks.as_strided(a, (nrow, ncol), (stride, ld * stride))
 
-    def dpotrf(uplo, n, a, lda):  # noqa: F811
+    def dpotrf(uplo, n, a, lda):
         lower = np.tril(_matrix(a, n, n, lda))
         try:
             factor = np.linalg.cholesky(lower + np.tril(lower, -1).T)
@@ -111,8 +111,10 @@ if numba.config.DISABLE_JIT:  # intrinsics exist only in compiled code: stand-in
         _matrix(a, n, n, lda)[np.tril_indices(n)] = factor[np.tril_indices(n)]
         return 0
 
-    def dsyrk(uplo, trans, n, k, alpha, a, lda, beta, c, ldc):  # noqa: F811
+    def dsyrk(uplo, trans, n, k, alpha, a, lda, beta, c, ldc):
         left = _matrix(a, n, k, lda)
-        full = alpha * left @ left.T + beta * _matrix(c, n, n, ldc)
+        full = alpha * left @ left.T
+        if beta != 0:  # as BLAS: what a zero meets is not read
+            full += beta * _matrix(c, n, n, ldc)
         _matrix(c, n, n, ldc)[np.tril_indices(n)] = full[np.tril_indices(n)]
         return 0

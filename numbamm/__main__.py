@@ -1,0 +1,128 @@
+"""The command line: ``python -m numbamm fit "Reaction ~ Days + (Days | Subject)" sleepstudy``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numbamm as mm
+from numbamm.errors import DataError, NumbammError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status (1: an error of ours, told in one line)."""
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except NumbammError as error:
+        print(f"numbamm: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="numbamm", description="Mixed-effects models.")
+    parser.add_argument("--version", action="version", version=f"numbamm {mm.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    fit = commands.add_parser("fit", help="fit a linear mixed model and print its table")
+    fit.add_argument("formula", help='for example "Reaction ~ 1 + Days + (1 + Days | Subject)"')
+    fit.add_argument("data", help="a shipped data set, or the path of a CSV or Parquet file")
+    fit.add_argument("--reml", action="store_true", help="minimise the REML criterion")
+    fit.add_argument("--weights", metavar="COLUMN", help="column of case weights")
+    fit.add_argument("--offset", metavar="COLUMN", help="column added to the linear predictor")
+    fit.add_argument("--optimizer", metavar="NAME", help='for example "nlopt:LN_NELDERMEAD"')
+    fit.add_argument("--verbose", action="store_true", help="print each evaluation")
+    fit.add_argument("--json", action="store_true", help="print the results as JSON")
+    fit.set_defaults(run=_fit)
+
+    datasets = commands.add_parser("datasets", help="list the shipped data sets")
+    datasets.set_defaults(run=lambda arguments: print(mm.datasets.list().to_string()))
+    return parser
+
+
+def _fit(arguments) -> None:
+    model = mm.lmm(
+        arguments.formula,
+        _read(arguments.data),
+        reml=arguments.reml,
+        weights=arguments.weights,
+        offset=arguments.offset,
+        optimizer=arguments.optimizer,
+        verbose=arguments.verbose,
+    )
+    print(json.dumps(_results(model), indent=1) if arguments.json else model)
+
+
+def _read(data: str):
+    """The frame behind a path, or the shipped data set of that name."""
+    import pandas as pd
+
+    path = Path(data)
+    if path.suffix in (".parquet", ".pq"):
+        if not path.exists():
+            raise DataError(f"there is no file {data}")
+        try:
+            return pd.read_parquet(path)
+        except ImportError:
+            raise DataError(
+                f"{data}: reading Parquet needs pyarrow; pip install 'numbamm[parquet]'"
+            ) from None
+    if path.suffix in (".csv", ".gz", ".txt", ".tsv") or path.exists():
+        if not path.exists():
+            raise DataError(f"there is no file {data}")
+        try:
+            return pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",")
+        except ValueError as error:  # an empty or malformed file
+            raise DataError(f"{data} cannot be read as CSV: {error}") from error
+    return mm.datasets.load(data)
+
+
+def _results(model) -> dict:
+    """The fitted model as plain numbers and strings; a missing number is null."""
+    coefficients = {
+        name: {"estimate": _number(b), "se": _number(s), "z": _number(z), "p": _number(p)}
+        for name, b, s, z, p in zip(
+            model.feterm.cnames,
+            model.params,
+            model.bse,
+            model.tvalues,
+            model.pvalues,
+            strict=True,
+        )
+    }
+    terms = [
+        {"group": t.group, "columns": list(t.names), "covariance": t.cov.tolist()}
+        for t in model.varcorr.terms
+    ]
+    optsum = model.optsum
+    return {
+        "formula": model.formula,
+        "reml": optsum.reml,
+        "objective": model.objective,
+        "llf": model.llf,
+        "aic": _number(model.aic),
+        "aicc": _number(model.aicc),
+        "bic": _number(model.bic),
+        "nobs": model.nobs,
+        "rows_dropped": model.frame.nrows - model.nobs,
+        "levels": {t.group: t.nlevels for t in model.reterms},
+        "coefficients": coefficients,
+        "random_effects": terms,
+        "sigma": model.sigma,
+        "theta": dict(zip(model.theta_names, model.theta.tolist(), strict=True)),
+        "singular": model.is_singular(),
+        "optimizer": optsum.optimizer,
+        "evaluations": optsum.feval,
+        "return_code": str(optsum.returnvalue),
+    }
+
+
+def _number(value) -> float | None:
+    return None if value != value else float(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

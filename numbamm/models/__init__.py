@@ -1,0 +1,1 @@
+"""The models: what a formula, a frame and an optimiser make of the blocks."""

@@ -1,0 +1,362 @@
+"""`LinearMixedModel`: y | b ~ N(Xβ + Zb, σ²W⁻¹), b = Λ(θ)u, u ~ N(0, σ²I)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from numbamm.blocks import cholesky
+from numbamm.blocks.blocks import Blocks
+from numbamm.blocks.jit import announce_compilation
+from numbamm.blocks.threads import blas_threads
+from numbamm.design.femat import FeMat
+from numbamm.errors import DataError, FitError, OptionError
+from numbamm.formula import check_gaussian, model_frame
+from numbamm.models.mixedmodel import Estimates, MixedModel, caller_namespace
+from numbamm.optimize import OptSummary, minimize
+
+
+@dataclass
+class _Response:
+    """The response as it enters A: less what X explains of it, and scaled.
+
+    With basis = X to_basis, y = offset + mean + basis @ gamma0 + scale * values / √w.
+    """
+
+    values: np.ndarray
+    scale: float
+    mean: float
+    gamma0: np.ndarray
+
+    @classmethod
+    def centred(cls, y, offset, fe: FeMat, sqrtw) -> _Response:
+        y = y if offset is None else y - offset
+        weights = np.ones(len(y)) if sqrtw is None else sqrtw**2
+        mean = 0.0
+        if fe.constant is not None:
+            mean = weights @ y / weights.sum()
+            mean += weights @ (y - mean) / weights.sum()
+        values = (y - mean) * np.sqrt(weights)
+        gamma0 = fe.basis.T @ values / len(y)
+        rest = values - fe.basis @ gamma0
+        scale = float(np.sqrt(np.mean(rest**2)))
+        if not scale > 1e-13 * np.sqrt(np.mean(weights * y**2)):
+            raise DataError(
+                "the fixed effects explain the response exactly: nothing is left to model"
+            )
+        return cls(rest / scale, scale, float(mean), gamma0)
+
+
+class LinearMixedModel(MixedModel):
+    """A linear mixed model; `fit` it, then read the estimates.
+
+    Parameters
+    ----------
+    formula : str
+        For example ``"Reaction ~ 1 + Days + (1 + Days | Subject)"``.
+    data : pandas, polars or pyarrow frame, or dict of arrays
+        The rows; those with missing values in used columns are dropped and counted.
+    reml : bool
+        Minimise the restricted criterion by default.
+    weights : str or array, optional
+        Case weights w: the residual variance of row i is σ²/w_i. Rows of weight zero are
+        dropped and counted.
+    offset : str or array, optional
+        Added to the linear predictor with coefficient one.
+    contrasts : dict, optional
+        Coding of categorical columns, ``{"f": "sum"}``.
+    sigma : float, optional
+        The residual standard deviation, if it is known.
+    amalgamate : bool
+        Join terms that share a grouping factor into one with a block-diagonal λ.
+    optimizer : str, optional
+        Name of the optimiser, as in ``optsum.optimizer``.
+
+    Raises
+    ------
+    FormulaError, DataError, OptionError
+        Before any heavy work; the message names the column, term or option.
+
+    Notes
+    -----
+    θ is estimated by minimising the profiled deviance or REML criterion, whose value at a θ
+    takes one blocked Cholesky factorisation (Bates, Mächler, Bolker & Walker, 2015, J. Stat.
+    Softw. 67(1)).
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.LinearMixedModel("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> round(m.fit().objective, 5)
+    327.32706
+    """
+
+    def __init__(
+        self,
+        formula: str,
+        data,
+        *,
+        reml: bool = False,
+        weights=None,
+        offset=None,
+        contrasts=None,
+        sigma: float | None = None,
+        amalgamate: bool = True,
+        optimizer: str | None = None,
+    ) -> None:
+        if sigma is not None and not (np.isfinite(sigma) and sigma > 0):
+            raise OptionError(f"sigma must be a positive number, not {sigma!r}")
+        frame = model_frame(
+            formula,
+            data,
+            weights=weights,
+            offset=offset,
+            contrasts=contrasts,
+            amalgamate=amalgamate,
+            context=caller_namespace(),
+        )
+        check_gaussian(frame)
+        self._sqrtw = None if frame.weights is None else np.sqrt(frame.weights)
+        self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
+        announce_compilation(cholesky.objective)
+        with blas_threads():
+            feterm = FeMat.from_columns(frame.X, frame.xnames, self._sqrtw)
+            self._response = _Response.centred(frame.y, frame.offset, feterm, self._sqrtw)
+            xy = np.column_stack([feterm.basis, self._response.values])
+            self.blocks = Blocks(frame.reterms, xy, self._sqrtw)
+        feterm.basis = self.blocks.xy[:, :-1]  # one copy is enough
+        lowerbd = np.concatenate([t.lowerbd for t in frame.reterms])
+        start = np.concatenate([t.theta for t in frame.reterms])
+        super().__init__(frame, feterm, OptSummary(start, lowerbd, reml=reml, sigma=sigma))
+        self.optsum.names = self.theta_names
+        if optimizer is not None:
+            self.optsum.optimizer = optimizer
+
+    # ---- the objective ----------------------------------------------------------------------
+
+    @property
+    def _n_dispersion(self) -> int:
+        return 0 if self.optsum.sigma else 1
+
+    @property
+    def _degrees(self) -> float:
+        """d: nobs under ML, nobs less the rank of X under REML."""
+        return self.nobs - (self.feterm.rank if self.optsum.reml else 0)
+
+    def _objective(self):
+        """The objective as a function of θ alone, evaluated in the calling thread's workspace."""
+        reml, blocks, layout = self.optsum.reml, self.blocks, self.blocks.layout
+        degrees = np.array([self._degrees, float(reml)])
+        scale = self._response.scale
+        constant = 2 * self._degrees * np.log(scale) - self._sum_log_w
+        if reml:
+            constant -= 2 * self.feterm.logdet_to_basis
+        sigma = (self.optsum.sigma or 0.0) / scale
+        table, index, A = layout.table, layout.index, blocks.A
+
+        def objective(theta) -> float:
+            theta = np.ascontiguousarray(theta, dtype=np.float64)
+            return cholesky.objective(
+                theta, table, index, A, blocks.work, degrees, constant, sigma
+            )
+
+        return objective
+
+    def objective_at(self, theta) -> float:
+        """-2 log-likelihood (or REML criterion) at a given θ; the model is left as it is.
+
+        Parameters
+        ----------
+        theta : array-like, shape (number of θ,)
+
+        Returns
+        -------
+        float
+            NaN where the factorisation fails.
+        """
+        theta = np.asarray(theta, dtype=np.float64)
+        if theta.shape != self.theta.shape:
+            raise OptionError(
+                f"theta has shape {theta.shape}, but this model has {len(self.theta)} parameters: "
+                f"{', '.join(self.theta_names)}"
+            )
+        with blas_threads():
+            return self._objective()(theta)
+
+    # ---- fitting ----------------------------------------------------------------------------
+
+    def fit(
+        self,
+        *,
+        reml: bool | None = None,
+        optimizer: str | None = None,
+        progress: bool | None = None,
+        verbose: bool = False,
+    ) -> LinearMixedModel:
+        """Estimate the parameters.
+
+        Parameters
+        ----------
+        reml : bool, optional
+            Minimise the REML criterion instead of -2 log-likelihood; as built, if not given.
+        optimizer : str, optional
+            Name of the optimiser; ``optsum.optimizer``, if not given.
+        progress : bool, optional
+            Show progress of long fits; on a terminal by default.
+        verbose : bool
+            Print each evaluation of the objective.
+
+        Returns
+        -------
+        LinearMixedModel
+            The model itself.
+
+        Raises
+        ------
+        FitError
+            If the model is fitted already (use `refit`), or the optimiser fails; the model can
+            be used and fitted again.
+        """
+        if self.is_fitted:
+            raise FitError("this model is fitted already; use refit() to fit it again")
+        if reml is not None:
+            self.optsum.reml = bool(reml)
+        if optimizer is not None:
+            self.optsum.optimizer = optimizer
+        try:
+            with blas_threads():
+                objective = self._objective()
+                minimize(
+                    objective,
+                    self.optsum,
+                    rectify=self._rectify,
+                    progress=progress,
+                    verbose=verbose,
+                )
+                self._estimates = self._estimate(self.optsum.final)
+        except BaseException:
+            self._set_theta(self.optsum.initial)
+            raise
+        return self
+
+    def refit(self, y=None, **fit_options) -> LinearMixedModel:
+        """Fit again, from the initial θ: with a new response, or with other options.
+
+        Parameters
+        ----------
+        y : array-like, optional
+            The new response, for every row of the data or for the rows used; on the scale of
+            the model (after any transformation in the formula).
+        **fit_options
+            As for `fit`.
+
+        Returns
+        -------
+        LinearMixedModel
+            The model itself.
+        """
+        if y is not None:
+            self._replace_response(y)
+        self._estimates = None
+        return self.fit(**fit_options)
+
+    def _replace_response(self, y) -> None:
+        y = np.asarray(y, dtype=np.float64)
+        if y.shape == (self.frame.nrows,):
+            y = y[self.frame.rows]
+        if y.shape != (self.nobs,):
+            raise DataError(
+                f"the new response has shape {y.shape}; expected {self.nobs} values, one a row "
+                f"used, or {self.frame.nrows}, one a row of the data"
+            )
+        if not np.isfinite(y).all():
+            bad = self.frame.rows[~np.isfinite(y)][:5].tolist()
+            raise DataError(f"the new response is missing or infinite in rows {bad}")
+        response = _Response.centred(y, self.frame.offset, self.feterm, self._sqrtw)
+        self.frame.y, self._response = y, response
+        self.blocks.new_response(response.values)
+
+    # ---- estimates --------------------------------------------------------------------------
+
+    def _estimate(self, theta) -> Estimates:
+        """Everything that follows from θ: β, σ, u, b and the fitted values."""
+        self._set_theta(theta)
+        blocks, response, fe = self.blocks, self._response, self.feterm
+        blocks.factorize(theta)
+        solution = blocks.solve()
+        sigma = self.optsum.sigma or response.scale * blocks.residual_norm() / np.sqrt(
+            self._degrees
+        )
+        gamma = response.scale * solution.gamma + response.gamma0
+        beta = fe.to_basis @ gamma
+        if fe.constant is not None:
+            at = np.flatnonzero(fe.kept == fe.constant)
+            beta[at] += response.mean / fe.x[0, fe.constant]
+        root = fe.to_basis @ np.linalg.inv(blocks.x_factor()).T
+        b = [response.scale * part for part in solution.b]
+        fixed = fe.basis @ gamma
+        fitted = response.mean + (fixed if self._sqrtw is None else fixed / self._sqrtw)
+        if self.frame.offset is not None:
+            fitted = fitted + self.frame.offset
+        for term, effects in zip(self.reterms, b, strict=True):
+            fitted = fitted + np.einsum("pn,np->n", term.z, effects[term.refs])
+        return Estimates(
+            beta=beta,
+            cov=sigma**2 * root @ root.T,
+            sigma=float(sigma),
+            u=[response.scale * part for part in solution.u],
+            b=b,
+            fitted=fitted,
+        )
+
+    def leverage(self):
+        """Diagonal of the hat matrix, a pandas Series over the rows of the data.
+
+        The derivative of each fitted value by its own response at the estimated θ; their sum
+        is the effective number of parameters.
+        """
+        _ = self.estimates
+        with blas_threads():
+            self.blocks.factorize(self.theta)
+            return self._aligned(self.blocks.leverage(), "leverage")
+
+
+def lmm(
+    formula: str,
+    data,
+    *,
+    reml: bool = False,
+    weights=None,
+    offset=None,
+    contrasts=None,
+    sigma: float | None = None,
+    amalgamate: bool = True,
+    optimizer: str | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> LinearMixedModel:
+    """Build a `LinearMixedModel` and fit it.
+
+    See `LinearMixedModel` for the parameters of the model and `LinearMixedModel.fit` for
+    those of the fit.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ 1 + Days + (1 + Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> round(m.objective, 4)
+    1751.9393
+    """
+    model = LinearMixedModel(
+        formula,
+        data,
+        reml=reml,
+        weights=weights,
+        offset=offset,
+        contrasts=contrasts,
+        sigma=sigma,
+        amalgamate=amalgamate,
+        optimizer=optimizer,
+    )
+    return model.fit(progress=progress, verbose=verbose)

@@ -1,0 +1,363 @@
+"""`MixedModel`: what linear and generalized mixed models share, once they are fitted."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from numbamm.errors import NotFittedError
+from numbamm.models.varcorr import VarCorr
+
+#: λ counts as singular where a diagonal entry, times the typical size of its column, is below.
+SINGULAR_TOLERANCE = 1e-4
+
+
+@dataclass
+class Estimates:
+    """What a fit leaves behind.
+
+    Attributes
+    ----------
+    beta : ndarray, shape (rank,)
+        Coefficients of the kept fixed-effects columns.
+    cov : ndarray, shape (rank, rank)
+        Their covariance matrix.
+    sigma : float
+        Residual standard deviation, or the square root of the dispersion.
+    u, b : list of ndarray, shape (levels, p)
+        Spherical and original random effects, in the order of `reterms`.
+    fitted : ndarray, shape (n,)
+        Conditional means of the rows that were used.
+    """
+
+    beta: np.ndarray
+    cov: np.ndarray
+    sigma: float
+    u: list[np.ndarray]
+    b: list[np.ndarray]
+    fitted: np.ndarray
+
+
+class MixedModel:
+    """Base of the models: frame, terms, optimisation summary, and the results' common names.
+
+    Attributes
+    ----------
+    formula : str
+        The formula, as it was understood.
+    frame : ModelFrame
+        Response, fixed-effects columns and terms of the rows that are used.
+    feterm : FeMat
+        The fixed-effects columns.
+    reterms : list of ReMat
+        The random-effects terms, by decreasing number of random effects.
+    optsum : OptSummary
+        How the model is, or was, optimised.
+    """
+
+    #: Number of dispersion parameters that are estimated beside β and θ.
+    _n_dispersion = 0
+
+    def __init__(self, frame, feterm, optsum) -> None:
+        self.frame = frame
+        self.formula = frame.formula
+        self.feterm = feterm
+        self.reterms = frame.reterms
+        self.optsum = optsum
+        self._estimates: Estimates | None = None
+
+    # ---- state --------------------------------------------------------------------------
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the model has estimates."""
+        return self._estimates is not None
+
+    @property
+    def estimates(self) -> Estimates:
+        """The estimates.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        """
+        if self._estimates is None:
+            raise NotFittedError("this model has not been fitted: call fit() first")
+        return self._estimates
+
+    @property
+    def theta(self) -> np.ndarray:
+        """Covariance parameters θ: the free entries of every λ, term by term, by column."""
+        return np.concatenate([t.theta for t in self.reterms])
+
+    def _set_theta(self, theta) -> None:
+        at = 0
+        for term in self.reterms:
+            term.theta = theta[at : at + len(term.inds)]
+            at += len(term.inds)
+
+    def _rectify(self, theta) -> np.ndarray:
+        """The θ with the same λλ' in which each column of λ starts with a positive number."""
+        theta, at = np.array(theta, dtype=np.float64), 0
+        for term in self.reterms:
+            part = theta[at : at + len(term.inds)]
+            column = term.inds % term.p
+            for c in range(term.p):
+                mine = np.flatnonzero(column == c)
+                nonzero = mine[part[mine] != 0]
+                if len(nonzero) and part[nonzero[0]] < 0:
+                    part[mine] *= -1
+            at += len(term.inds)
+        theta += 0.0  # no negative zeros
+        return theta
+
+    @property
+    def theta_names(self) -> list[str]:
+        """Name of each θ: ``group.column``, or ``group.row.column`` below the diagonal."""
+        names = []
+        for term in self.reterms:
+            for row, col in zip(*divmod(term.inds, term.p), strict=True):
+                inner = [term.cnames[row]] if row == col else [term.cnames[row], term.cnames[col]]
+                names.append(".".join([term.group, *inner]))
+        return names
+
+    # ---- fixed effects, by statsmodels' names ---------------------------------------------
+
+    @property
+    def beta(self) -> np.ndarray:
+        """Coefficients β, shape (p,); NaN for columns dropped for rank deficiency."""
+        return self.feterm.full(self.estimates.beta)
+
+    def _labelled(self, values):
+        import pandas as pd
+
+        return pd.Series(self.feterm.full(values), index=self.feterm.cnames)
+
+    @property
+    def params(self):
+        """Coefficients β, a pandas Series by coefficient; NaN for dropped columns."""
+        return self._labelled(self.estimates.beta)
+
+    @property
+    def bse(self):
+        """Standard errors of β, a pandas Series."""
+        return self._labelled(np.sqrt(np.diag(self.estimates.cov)))
+
+    @property
+    def tvalues(self):
+        """Coefficients over their standard errors, a pandas Series."""
+        return self.params / self.bse
+
+    @property
+    def pvalues(self):
+        """Two-sided Wald p-values from the normal distribution, a pandas Series."""
+        from scipy.special import ndtr
+
+        return 2 * ndtr(-self.tvalues.abs())
+
+    def conf_int(self, alpha: float = 0.05):
+        """Wald confidence intervals from the normal distribution.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the coverage.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Lower and upper limits in columns 0 and 1, a line per coefficient.
+        """
+        import pandas as pd
+        from scipy.special import ndtri
+
+        half = ndtri(1 - alpha / 2) * self.bse
+        return pd.DataFrame({0: self.params - half, 1: self.params + half})
+
+    def cov_params(self):
+        """Covariance matrix of β, a pandas DataFrame; NaN for dropped columns."""
+        return self._square(self.estimates.cov)
+
+    def corr_params(self):
+        """Correlation matrix of β, a pandas DataFrame; NaN for dropped columns."""
+        se = np.sqrt(np.diag(self.estimates.cov))
+        return self._square(self.estimates.cov / np.outer(se, se))
+
+    def _square(self, values):
+        import pandas as pd
+
+        names, kept = self.feterm.cnames, self.feterm.kept
+        out = np.full((len(names), len(names)), np.nan)
+        out[np.ix_(kept, kept)] = values
+        return pd.DataFrame(out, index=names, columns=names)
+
+    # ---- random effects ---------------------------------------------------------------------
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation σ."""
+        return self.estimates.sigma
+
+    @property
+    def u(self) -> list[np.ndarray]:
+        """Spherical random effects, an array of shape (levels, p) for each of `reterms`."""
+        return self.estimates.u
+
+    @property
+    def b(self) -> list[np.ndarray]:
+        """Random effects b = Λu, an array of shape (levels, p) for each of `reterms`."""
+        return self.estimates.b
+
+    def ranef(self) -> dict:
+        """Conditional modes of the random effects.
+
+        Returns
+        -------
+        dict of str to pandas.DataFrame
+            For each grouping factor a frame with a line per level and a column per random
+            effect.
+        """
+        import pandas as pd
+
+        frames: dict = {}
+        for term, b in zip(self.reterms, self.b, strict=True):
+            frame = pd.DataFrame(b, index=pd.Index(term.levels, name=term.group))
+            frame.columns = term.cnames
+            seen = frames.get(term.group)
+            frames[term.group] = frame if seen is None else pd.concat([seen, frame], axis=1)
+        return frames
+
+    @property
+    def varcorr(self) -> VarCorr:
+        """Variances, standard deviations and correlations of the random effects."""
+        return VarCorr(self.reterms, self.sigma)
+
+    def is_singular(self, tol: float = SINGULAR_TOLERANCE) -> bool:
+        """Whether an estimated covariance matrix of random effects lacks full rank.
+
+        Parameters
+        ----------
+        tol : float
+            A diagonal entry of λ counts as zero when it, times the root mean square of its
+            column of Z, is below: the share of σ that it contributes to a typical row.
+        """
+        return any(
+            bool((np.abs(np.diag(t.lambda_)) * np.sqrt(np.mean(t.z**2, axis=1)) < tol).any())
+            for t in self.reterms
+        )
+
+    # ---- likelihood -------------------------------------------------------------------------
+
+    @property
+    def objective(self) -> float:
+        """What was minimised: -2 log-likelihood, or the REML criterion, with every constant."""
+        _ = self.estimates
+        return float(self.optsum.fmin)
+
+    @property
+    def deviance(self) -> float:
+        """The same number as `objective`."""
+        return self.objective
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood (restricted under REML): minus half the objective."""
+        return -self.objective / 2
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of estimated parameters: rank of X, θ, and dispersion."""
+        return self.feterm.rank + len(self.theta) + self._n_dispersion
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows used."""
+        return len(self.frame.y)
+
+    @property
+    def df_resid(self) -> int:
+        """nobs less the number of estimated parameters."""
+        return self.nobs - self.n_parameters
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion."""
+        return self.objective + 2 * self.n_parameters
+
+    @property
+    def aicc(self) -> float:
+        """Akaike's criterion corrected for small samples; NaN with too few rows for it."""
+        k, spare = self.n_parameters, self.nobs - self.n_parameters - 1
+        return self.aic + 2 * k * (k + 1) / spare if spare > 0 else np.nan
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion with log(nobs)."""
+        return self.objective + np.log(self.nobs) * self.n_parameters
+
+    # ---- rows -------------------------------------------------------------------------------
+
+    def _aligned(self, values, name: str):
+        """Values of the used rows as a Series over the rows of the data, NaN where dropped."""
+        import pandas as pd
+
+        out = np.full(self.frame.nrows, np.nan)
+        out[self.frame.rows] = values
+        return pd.Series(out, index=self.frame.index, name=name)
+
+    @property
+    def fittedvalues(self):
+        """Conditional means, a pandas Series over the rows of the data; NaN where dropped."""
+        return self._aligned(self.estimates.fitted, "fittedvalues")
+
+    @property
+    def resid(self):
+        """Response minus conditional mean, a pandas Series over the rows of the data."""
+        return self._aligned(self.frame.y - self.estimates.fitted, "resid")
+
+    def predict(self, newdata=None, *, random: bool = True, new_levels: str = "population"):
+        """Predicted means for the rows of the fit or for new ones; see `inference.predict`."""
+        from numbamm.inference.predict import predict
+
+        return predict(self, newdata, random=random, new_levels=new_levels)
+
+    # ---- reports ----------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        """The text table that ``print(model)`` shows."""
+        from numbamm.report.text import model_table
+
+        return model_table(self)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        from numbamm.report.html import model_table
+
+        return model_table(self)
+
+    def __repr__(self) -> str:
+        if self.is_fitted:
+            return self.summary()
+        return f"<{type(self).__name__} not fitted: {self.formula}, {self.nobs} rows>"
+
+    def block_description(self) -> str:
+        """A table of the kinds of the blocks of A and L, one line a term and one for X and y.
+
+        Where A and L hold a block in different forms both are named, as ``Diag/Dense``.
+        """
+        from numbamm.report.text import block_table
+
+        return block_table(self)
+
+
+def caller_namespace() -> dict:
+    """Names that the code which called numbamm sees, for functions used in formulas."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "numbamm":
+        frame = frame.f_back
+    return {} if frame is None else {**frame.f_globals, **frame.f_locals}

@@ -1,0 +1,138 @@
+"""`VarCorr`: estimated variances, standard deviations and correlations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class VarCorrTerm:
+    """Covariance of the random effects of one level of a grouping factor.
+
+    Attributes
+    ----------
+    group : str
+        Name of the grouping factor.
+    names : tuple of str
+        Names of the p columns.
+    cov : ndarray, shape (p, p)
+        σ²λλ'.
+    estimated : ndarray of bool, shape (p, p)
+        Which correlations the model lets be other than zero.
+    """
+
+    group: str
+    names: tuple[str, ...]
+    cov: np.ndarray
+    estimated: np.ndarray
+
+    @property
+    def variances(self) -> np.ndarray:
+        """Variances, shape (p,)."""
+        return np.diag(self.cov)
+
+    @property
+    def sd(self) -> np.ndarray:
+        """Standard deviations, shape (p,)."""
+        return np.sqrt(self.variances)
+
+    @property
+    def corr(self) -> np.ndarray:
+        """Correlations, shape (p, p); NaN where a variance is zero."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            corr = self.cov / np.outer(self.sd, self.sd)
+        np.fill_diagonal(corr, 1.0)
+        return corr
+
+
+class VarCorr:
+    """Variance components of a fitted model: one entry a term, and the residual.
+
+    Parameters
+    ----------
+    terms : sequence of ReMat
+        With λ at the estimates.
+    sigma : float
+        Residual standard deviation.
+    residual : bool, optional
+        Whether the family has a residual variance to show.
+
+    Attributes
+    ----------
+    terms : list of VarCorrTerm
+    sigma : float or None
+        Residual standard deviation; None where the family has none.
+    """
+
+    def __init__(self, terms, sigma: float, residual: bool = True) -> None:
+        self.terms = [
+            VarCorrTerm(
+                t.group, tuple(t.cnames), sigma**2 * t.lambda_ @ t.lambda_.T, _correlated(t)
+            )
+            for t in terms
+        ]
+        self.sigma = sigma if residual else None
+
+    def __getitem__(self, group: str) -> VarCorrTerm:
+        for term in self.terms:
+            if term.group == group:
+                return term
+        raise KeyError(f"{group!r}; the grouping factors are {[t.group for t in self.terms]}")
+
+    def rows(self) -> list[tuple[str, str, float, float, list[float]]]:
+        """Group, column, variance, standard deviation and correlations, line by line.
+
+        Correlations that the model fixes at zero are left out (None).
+        """
+        lines = []
+        for term in self.terms:
+            for j, name in enumerate(term.names):
+                corr = [
+                    float(term.corr[j, i]) if term.estimated[j, i] else None for i in range(j)
+                ]
+                lines.append((term.group, name, float(term.variances[j]), float(term.sd[j]), corr))
+        if self.sigma is not None:
+            lines.append(("Residual", "", self.sigma**2, self.sigma, []))
+        return lines
+
+    def to_frame(self):
+        """A pandas frame: ``group, name1, name2, variance, sd, corr``, a line each.
+
+        Lines with one name hold a variance and its standard deviation; lines with two names a
+        covariance (column ``variance``) and a correlation (column ``corr``).
+        """
+        import pandas as pd
+
+        lines = []
+        for term in self.terms:
+            for j, name in enumerate(term.names):
+                lines.append((term.group, name, None, term.variances[j], term.sd[j], np.nan))
+            for i in range(len(term.names)):
+                for j in range(i + 1, len(term.names)):
+                    if term.estimated[j, i]:
+                        pair = (term.names[i], term.names[j])
+                        lines.append((term.group, *pair, term.cov[j, i], np.nan, term.corr[j, i]))
+        if self.sigma is not None:
+            lines.append(("Residual", None, None, self.sigma**2, self.sigma, np.nan))
+        columns = ["group", "name1", "name2", "variance", "sd", "corr"]
+        return pd.DataFrame(lines, columns=columns)
+
+    def __repr__(self) -> str:
+        from numbamm.report.text import varcorr_table
+
+        return varcorr_table(self)
+
+    def _repr_html_(self) -> str:
+        from numbamm.report.html import varcorr_table
+
+        return varcorr_table(self)
+
+
+def _correlated(term) -> np.ndarray:
+    """Which pairs of columns share free entries of λ, so that λλ' need not be zero there."""
+    free = np.zeros(term.p**2, dtype=bool)
+    free[term.inds] = True
+    free = free.reshape(term.p, term.p)
+    return (free.astype(int) @ free.T.astype(int)) > 0

@@ -1,0 +1,155 @@
+"""What a model's tables say, before anyone decides how they look: titles, cells, notes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+#: Shown where a number does not exist: the coefficient of a dropped column.
+MISSING = "–"
+
+
+@dataclass
+class Table:
+    """A header and rows of strings; `left` says which columns are words."""
+
+    header: list[str]
+    rows: list[list[str]]
+    left: int = 1
+
+
+@dataclass
+class Report:
+    """Everything that the table of a fitted model shows."""
+
+    title: str
+    formula: str
+    criteria: Table
+    components: Table
+    counts: str
+    coefficients: Table
+    notes: list[str] = field(default_factory=list)
+
+
+def describe(model) -> Report:
+    """Gather a fitted model's report.
+
+    Raises
+    ------
+    NotFittedError
+        If the model is not fitted.
+    """
+    _ = model.estimates
+    reml = model.optsum.reml
+    levels = ", ".join(str(t.nlevels) for t in model.reterms)
+    return Report(
+        title="Linear mixed model fit by " + ("REML" if reml else "maximum likelihood"),
+        formula=model.formula,
+        criteria=criteria(model, "REML crit." if reml else "-2 logLik"),
+        components=components(model.varcorr),
+        counts=f"Number of obs: {model.nobs}; levels of grouping factors: {levels}",
+        coefficients=coefficients(model),
+        notes=notes(model),
+    )
+
+
+def criteria(model, name: str) -> Table:
+    """Log-likelihood, criterion and the information criteria."""
+    values = [model.llf, model.objective, model.aic, model.aicc, model.bic]
+    return Table(
+        ["logLik", name, "AIC", "AICc", "BIC"],
+        [[f"{v:.4f}" if np.isfinite(v) else MISSING for v in values]],
+        left=0,
+    )
+
+
+def components(varcorr) -> Table:
+    """Variance components; a factor's name stands on its first line only."""
+    lines = varcorr.rows()
+    variances = fixed_point([line[2] for line in lines], 8)
+    deviations = fixed_point([line[3] for line in lines], 8)
+    ncorr = max((len(line[4]) for line in lines), default=0)
+    rows, before = [], None
+    for (group, name, _, _, corr), variance, sd in zip(lines, variances, deviations, strict=True):
+        first = group if group != before or group == "Residual" else ""
+        cells = [first, shown_name(name), variance, sd]
+        cells += [correlation(c) for c in corr] + [""] * (ncorr - len(corr))
+        rows.append(cells)
+        before = group
+    return Table(["", "Column", "Variance", "Std.Dev.", *["Corr.", *[""] * ncorr][:ncorr]], rows, 2)
+
+
+def coefficients(model) -> Table:
+    """Fixed effects with standard errors, z and p."""
+    rows = []
+    columns = [
+        fixed_point(model.params, 6),
+        fixed_point(model.bse, 6),
+        [MISSING if np.isnan(z) else f"{z:.2f}" for z in model.tvalues],
+        [p_value(p) for p in model.pvalues],
+    ]
+    for name, *cells in zip(model.feterm.cnames, *columns, strict=True):
+        rows.append([shown_name(name), *cells])
+    return Table(["", "Coef.", "Std. Error", "z", "Pr(>|z|)"], rows)
+
+
+def notes(model) -> list[str]:
+    """What a reader should know besides: dropped rows and columns, singularity, trouble."""
+    frame, said = model.frame, []
+    if frame.n_missing:
+        said.append(f"{_rows(frame.n_missing)} dropped for missing values.")
+    if frame.n_zero_weight:
+        said.append(f"{_rows(frame.n_zero_weight)} of weight zero dropped.")
+    if model.feterm.dropped:
+        said.append(
+            "Rank-deficient fixed effects; without a coefficient: "
+            + ", ".join(model.feterm.dropped)
+            + "."
+        )
+    if model.optsum.sigma:
+        said.append(f"Residual standard deviation held at {model.optsum.sigma:g}.")
+    if model.is_singular():
+        said.append("Singular fit: a random-effects covariance matrix is not of full rank.")
+    return said
+
+
+def _rows(n: int) -> str:
+    return f"{n} row" + ("" if n == 1 else "s")
+
+
+def shown_name(name: str) -> str:
+    """A column's name as the tables print it: the constant in parentheses, as no data column is."""
+    return "(Intercept)" if name == "Intercept" else name
+
+
+def correlation(value) -> str:
+    """A signed correlation; a dot where the model has none, NaN where a variance is zero."""
+    if value is None:
+        return "."
+    return "NaN" if np.isnan(value) else f"{value:+.2f}"
+
+
+def p_value(p: float) -> str:
+    """Four decimals, or the power of ten below which a small p lies."""
+    if np.isnan(p):
+        return MISSING
+    if p >= 1e-4:
+        return f"{p:.4f}"
+    exponent = 99 if p < 1e-99 else -math.ceil(math.log10(p))
+    return f"<1e-{exponent:02d}"
+
+
+def fixed_point(values, digits: int) -> list[str]:
+    """Numbers with one count of decimals: `digits` significant ones for the largest."""
+    values = np.asarray(values, dtype=np.float64)
+    finite = np.abs(values[np.isfinite(values)])
+    largest = finite.max(initial=0.0)
+    if largest == 0.0:
+        decimals = digits - 2
+    else:
+        decimals = digits - 1 - math.floor(math.log10(largest))
+    if not -4 <= decimals <= digits + 6:
+        return [MISSING if np.isnan(v) else f"{v:.{digits - 1}e}" for v in values]
+    return [MISSING if np.isnan(v) else f"{v:.{max(decimals, 0)}f}" for v in values]

@@ -1,0 +1,52 @@
+"""Plain-text tables, for terminals."""
+
+from __future__ import annotations
+
+from numbamm.report import content
+
+RULE = "─"
+
+
+def model_table(model) -> str:
+    """The table of a fitted model."""
+    report = content.describe(model)
+    lines = [report.title, f" {report.formula}", *_lines(report.criteria, indent=1), ""]
+    lines += ["Variance components:", *_lines(report.components), f" {report.counts}", ""]
+    lines += ["  Fixed-effects parameters:", *_ruled(report.coefficients)]
+    lines += [""] * bool(report.notes) + [f" {note}" for note in report.notes]
+    return "\n".join(lines)
+
+
+def varcorr_table(varcorr) -> str:
+    """Variance components alone."""
+    return "\n".join(["Variance components:", *_lines(content.components(varcorr))])
+
+
+def block_table(model) -> str:
+    """Kinds of the blocks of A and L; ``A/L`` where they differ."""
+    kinds = model.blocks.kinds()
+    names = [t.group for t in model.reterms] + ["fixed"]
+    sizes = [t.nranef for t in model.reterms] + [model.blocks.nx + 1]
+    rows = [[f"{size}:", *row, *[""] * (len(names) - len(row))] for size, row in zip(sizes, kinds)]
+    return "\n".join(_lines(content.Table(["rows:", *names], rows, left=len(names) + 1)))
+
+
+def _lines(table: content.Table, indent: int = 0) -> list[str]:
+    """Cells padded to their columns: words to the left, numbers to the right."""
+    grid = [table.header, *table.rows]
+    widths = [max(len(row[j]) for row in grid) for j in range(len(table.header))]
+    lines = []
+    for row in grid:
+        cells = [
+            cell.ljust(width) if j < table.left else cell.rjust(width)
+            for j, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append((" " * indent + "  ".join(cells)).rstrip())
+    return lines
+
+
+def _ruled(table: content.Table) -> list[str]:
+    """The table between rules, its header set off."""
+    header, *rows = _lines(table)
+    rule = RULE * max(len(line) for line in [header, *rows])
+    return [rule, header, rule, *rows, rule]

@@ -1,0 +1,128 @@
+"""The model by dense matrices, as plainly as it can be written: the reference for the blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import block_diag
+
+from numbamm.design.remat import ReMat, order_terms
+
+
+def dense_lambda(terms, theta) -> np.ndarray:
+    """The whole Λ(θ)."""
+    blocks, at = [], 0
+    for term in terms:
+        lam = np.zeros((term.p, term.p))
+        lam.ravel()[term.inds] = theta[at : at + len(term.inds)]
+        at += len(term.inds)
+        blocks.append(np.kron(np.eye(term.nlevels), lam))
+    return block_diag(*blocks)
+
+
+class dense_model:
+    """The profiled objective through V = I + ZΛΛ'Z', and what follows from it."""
+
+    def __init__(self, terms, xy, theta, reml=False, sigma=None):
+        Z, self.X, y = np.hstack([t.toarray() for t in terms]), xy[:, :-1], xy[:, -1]
+        lam = dense_lambda(terms, theta)
+        self.ZL = Z @ lam
+        V = np.eye(len(y)) + self.ZL @ self.ZL.T
+        VX = np.linalg.solve(V, self.X)
+        XVX = self.X.T @ VX
+        self.beta = np.linalg.solve(XVX, VX.T @ y)
+        r = y - self.X @ self.beta
+        Vr = np.linalg.solve(V, r)
+        logdet = np.linalg.slogdet(V)[1] + (np.linalg.slogdet(XVX)[1] if reml else 0.0)
+        r2, d = r @ Vr, len(y) - (self.X.shape[1] if reml else 0)
+        if sigma is None:
+            self.objective = logdet + d * (1 + np.log(2 * np.pi * r2 / d))
+        else:
+            self.objective = logdet + d * np.log(2 * np.pi * sigma**2) + r2 / sigma**2
+        self.u = self.ZL.T @ Vr
+        self.b = lam @ self.u
+
+    @property
+    def leverage(self):
+        """Diagonal of the hat matrix of the penalised least-squares problem."""
+        columns = np.hstack([self.ZL, self.X])
+        omega = columns.T @ columns
+        omega[: len(self.u), : len(self.u)] += np.eye(len(self.u))
+        return np.einsum("ij,ji->i", columns, np.linalg.solve(omega, columns.T))
+
+
+def term(group: str, refs, *columns, inds=None) -> ReMat:
+    """A term with the given columns and, if not given, a full λ."""
+    levels, refs = np.unique(refs, return_inverse=True)
+    z = np.vstack(columns)
+    return ReMat(group, refs, levels, [f"c{j}" for j in range(len(z))], z, inds)
+
+
+def structures(n: int = 120, seed: int = 1) -> dict[str, list[ReMat]]:
+    """Small models that between them have every kind of block, with and without fill-in."""
+    rng = np.random.default_rng(seed)
+    one, x, w = np.ones(n), rng.normal(size=n), rng.normal(size=n)
+    few, some = rng.integers(0, 6, n), rng.integers(0, 20, n)
+    many, other, third = (rng.integers(0, k, n) for k in (60, 50, 28))
+    diagonal = np.array([0, 3])
+    terms = {
+        "scalar": [term("a", some, one)],
+        "vector": [term("a", some, one, x)],
+        "diagonal template": [term("a", some, one, x, inds=diagonal)],
+        "patterned template": [term("a", some, one, x, w, inds=np.array([0, 4, 7, 8]))],
+        "crossed densely": [term("a", some, one), term("b", few, one)],
+        "crossed densely, vectors": [term("a", some, one, x), term("b", few, one, w)],
+        "crossed sparsely": [term("a", many, one), term("b", other, one)],
+        "crossed sparsely, vectors": [term("a", many, one, x), term("b", other, one, w)],
+        "partly crossed, mixed widths": [
+            term("a", many, one, x),
+            term("b", other, one, w, x),
+            term("c", few, one),
+            term("d", other // 2, one, x),
+        ],
+        "three crossed sparsely": [
+            term("a", many, one),
+            term("b", other, x),
+            term("c", third, one, w),
+        ],
+        "nested": [
+            term("a", many, one, x),
+            term("b", many // 4, one),
+            term("c", many // 20, one, w),
+        ],
+        "nested and crossed densely": [
+            term("a", many, one, x),
+            term("b", many // 4, one, w),
+            term("c", few, one),
+        ],
+        "nested and crossed sparsely": [
+            term("a", many, one, x),
+            term("b", many // 2, one),
+            term("c", third, one),
+        ],
+        "nested in a chain, crossed twice": [
+            term("a", many, one),
+            term("b", many // 2, one, x),
+            term("c", many // 4, one),
+            term("d", third % 14, one, w),
+            term("e", few, x),
+        ],
+        "one factor twice": [term("a", some, one), term("a", some, x)],
+        "six columns": [term("a", few, one, x, w, x * w, x**2, w**2)],
+    }
+    return {name: order_terms(given) for name, given in terms.items()}
+
+
+def random_theta(terms, seed: int = 0) -> np.ndarray:
+    """A θ with positive diagonals and whatever below."""
+    rng = np.random.default_rng(seed)
+    parts = [
+        np.where(t.on_diagonal, rng.uniform(0.3, 2, len(t.inds)), rng.normal(0, 0.5, len(t.inds)))
+        for t in terms
+    ]
+    return np.concatenate(parts)
+
+
+def rows(n: int = 120, nx: int = 3, seed: int = 2) -> np.ndarray:
+    """[X | y] with a constant first column."""
+    rng = np.random.default_rng(seed)
+    return np.column_stack([np.ones((n, min(nx, 1))), rng.normal(size=(n, max(nx, 1)))])

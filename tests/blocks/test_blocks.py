@@ -1,0 +1,139 @@
+"""Cross-product, factor, objective and solves against dense numpy, for every kind of block.
+
+This file is run a second time without compilation by test_interpreted.py.
+"""
+
+import numpy as np
+import pytest
+from blocks.dense import dense_lambda, dense_model, random_theta, rows, structures
+
+from numbamm.blocks.blocks import Blocks
+
+STRUCTURES = structures()
+GAP = 3
+
+each_structure = pytest.mark.parametrize("name", STRUCTURES)
+
+
+def built(name, nx=3, seed=2):
+    terms = STRUCTURES[name]
+    xy = rows(nx=nx, seed=seed)
+    return terms, xy, Blocks(terms, xy, gap=GAP)
+
+
+def evaluate(blocks, theta, xy, reml=False, sigma=0.0):
+    degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), float(reml)])
+    return blocks.objective(theta, degrees, 0.0, sigma)
+
+
+@each_structure
+@pytest.mark.parametrize("nx", [0, 1, 3])
+@pytest.mark.parametrize("reml", [False, True])
+def test_objective(name, nx, reml):
+    terms, xy, blocks = built(name, nx)
+    theta = random_theta(terms)
+    expected = dense_model(terms, xy, theta, reml).objective
+    assert evaluate(blocks, theta, xy, reml) == pytest.approx(expected, rel=1e-11)
+
+
+@each_structure
+def test_objective_at_singular_theta(name):
+    terms, xy, blocks = built(name)
+    for zeroed in range(len(random_theta(terms)) + 1):
+        theta = random_theta(terms)
+        theta[zeroed:] = 0.0
+        expected = dense_model(terms, xy, theta).objective
+        assert evaluate(blocks, theta, xy) == pytest.approx(expected, rel=1e-11)
+
+
+@each_structure
+def test_objective_with_known_sigma(name):
+    terms, xy, blocks = built(name)
+    theta = random_theta(terms)
+    expected = dense_model(terms, xy, theta, sigma=0.7).objective
+    assert evaluate(blocks, theta, xy, sigma=0.7) == pytest.approx(expected, rel=1e-11)
+
+
+@each_structure
+def test_estimates(name):
+    terms, xy, blocks = built(name)
+    theta = random_theta(terms)
+    blocks.factorize(theta)
+    found, expected = blocks.solve(), dense_model(terms, xy, theta)
+    np.testing.assert_allclose(found.gamma, expected.beta, rtol=1e-9)
+    np.testing.assert_allclose(np.concatenate([u.ravel() for u in found.u]), expected.u, atol=1e-10)
+    np.testing.assert_allclose(np.concatenate([b.ravel() for b in found.b]), expected.b, atol=1e-10)
+
+
+@each_structure
+def test_leverage(name):
+    terms, xy, blocks = built(name)
+    theta = random_theta(terms)
+    blocks.factorize(theta)
+    np.testing.assert_allclose(
+        blocks.leverage(), dense_model(terms, xy, theta).leverage, rtol=1e-9
+    )
+
+
+@each_structure
+def test_new_response(name):
+    terms, xy, blocks = built(name)
+    theta, other = random_theta(terms), rows(seed=9)[:, -1]
+    blocks.new_response(other)
+    expected = dense_model(terms, np.column_stack([rows()[:, :-1], other]), theta).objective
+    assert evaluate(blocks, theta, xy) == pytest.approx(expected, rel=1e-11)
+
+
+@each_structure
+def test_weights_scale_rows(name):
+    terms, xy, _ = built(name)
+    sqrtw = np.random.default_rng(5).uniform(0.5, 2, len(xy))
+    weighted = Blocks(terms, xy * sqrtw[:, None], sqrtw)
+    theta = random_theta(terms)
+    Z = np.hstack([t.toarray() for t in terms])
+    lam = dense_lambda(terms, theta)
+    V = np.diag(sqrtw**-2) + Z @ lam @ lam.T @ Z.T
+    X, y = xy[:, :-1], xy[:, -1]
+    beta = np.linalg.solve(X.T @ np.linalg.solve(V, X), X.T @ np.linalg.solve(V, y))
+    weighted.factorize(theta)
+    np.testing.assert_allclose(weighted.solve().gamma, beta, rtol=1e-9)
+
+
+@each_structure
+def test_regions_do_not_overrun(name):
+    terms, xy, blocks = built(name)
+    evaluate(blocks, random_theta(terms), xy)
+    blocks.new_response(xy[:, -1])
+    buffers = {"A": blocks.A, "work": blocks.work}
+    for what, buffer, start, stop in blocks.layout.regions:
+        assert np.isnan(buffers[buffer][stop : stop + GAP]).all(), what
+        if buffer == "A" and "X and y" not in what:  # of which the lower triangle is used
+            assert not np.isnan(blocks.A[start:stop]).any(), what
+
+
+def test_every_kind_of_block_is_tested():
+    seen = {kind for name in STRUCTURES for row in built(name)[2].kinds() for kind in row}
+    assert seen == {
+        "Diagonal",
+        "Diagonal/Dense",
+        "BlkDiag",
+        "BlkDiag/Dense",
+        "Nested",
+        "Sparse",
+        "Sparse/Dense",
+        "Dense",
+    }
+
+
+def test_failed_factorisation_is_nan():
+    terms, xy, blocks = built("vector")
+    assert np.isnan(evaluate(blocks, np.array([np.nan, 0.0, 1.0]), xy))
+    with pytest.raises(FloatingPointError, match="factorisation fails"):
+        blocks.factorize(np.array([np.nan, 0.0, 1.0]))
+
+
+def test_collinear_columns_of_x_fail_quietly():
+    terms = STRUCTURES["crossed densely"]
+    xy = rows(nx=2)
+    blocks = Blocks(terms, np.column_stack([xy[:, 0], xy[:, 0], xy[:, -1]]))
+    assert np.isnan(evaluate(blocks, random_theta(terms), xy))
