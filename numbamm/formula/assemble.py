@@ -33,29 +33,24 @@ def assemble(
     if table.nrows == 0:
         raise DataError("the data have no rows")
     design = Design(text, table, contrasts, context)
-    w, o = _vector("weights", weights, table), _vector("offset", offset, table)
-    if w is not None:
-        refuse_rows(np.isinf(w) | (w < 0), "weights are negative or infinite")
-    if o is not None:
-        refuse_rows(np.isinf(o), "offset is infinite")
-
+    w = _vector("weights", weights, table, least=0.0)
+    o = _vector("offset", offset, table, least=-np.inf)
     used = design.response_columns | design.fixed_columns | design.random_columns
     columns = {name: table.column(name) for name in sorted(used)}
     missing = missing_rows(columns, (w, o), table.nrows)
-    zero = np.zeros_like(missing) if w is None else (w == 0) & ~missing
-    rows = np.flatnonzero(~(missing | zero))
-    n_zero = int(zero.sum())
-    _refuse_no_rows(rows, table.nrows, missing)
+    n_missing = int(missing.sum())
+    rows = np.flatnonzero(~missing if w is None else ~missing & (w != 0))
+    _refuse_no_rows(rows, table.nrows, n_missing)
     frame = frame_of(columns, rows)
-    response = evaluate_response(text, design.materializer(frame, len(rows)), two_level)
-    if response.trials is not None and (untried := response.trials == 0).any():
-        n_zero += int(untried.sum())
-        rows = rows[~untried]
-        _refuse_no_rows(rows, table.nrows, missing)
+    response = evaluate_response(text, design.materializer(frame, rows), two_level)
+    if response.trials is not None and not response.trials.all():  # no trials: no weight
+        tried = response.trials > 0
+        response.y, response.trials = response.y[tried], response.trials[tried]
+        rows = rows[tried]
+        _refuse_no_rows(rows, table.nrows, n_missing)
         frame = frame_of(columns, rows)
-        response.y, response.trials = response.y[~untried], response.trials[~untried]
 
-    matrices = design.matrices(design.materializer(frame, len(rows)))
+    matrices = design.matrices(design.materializer(frame, rows))
     design.coding.refuse_unused(table.names)
     reterms, members = _terms(design, matrices, frame, join)
     parts = [v for v in (None if o is None else o[rows], matrices.offset) if v is not None]
@@ -70,8 +65,8 @@ def assemble(
         offset=sum(parts) if parts else None,
         rows=rows,
         nrows=table.nrows,
-        n_missing=int(missing.sum()),
-        n_zero_weight=n_zero,
+        n_missing=n_missing,
+        n_zero_weight=table.nrows - n_missing - len(rows),
         index=table.index,
         trials=response.trials,
         success_level=response.success_level,
@@ -82,19 +77,22 @@ def assemble(
     )
 
 
-def _vector(what: str, given: Any, table: Table) -> np.ndarray | None:
+def _vector(what: str, given: Any, table: Table, least: float) -> np.ndarray | None:
     """Weights or offset as floats, one for each row of the data; NaN where missing."""
     if given is None:
         return None
     if isinstance(given, str):
         table.require([given], f"the data ({what})")
-        return as_floats(table.column(given), f"column '{given}' ({what})")
-    values = as_floats(pd.Series(np.asarray(given).ravel()), what)
-    if np.ndim(given) != 1 or len(values) != table.nrows:
-        raise DataError(
-            f"{what} have shape {np.shape(given)}, the data have {table.nrows} rows: "
-            "give one value for each row"
-        )
+        values = as_floats(table.column(given), f"column '{given}' ({what})")
+    else:
+        if np.shape(given) != (table.nrows,):
+            raise DataError(
+                f"{what}: shape {np.shape(given)} where the data have {table.nrows} rows; "
+                "give one value for each row"
+            )
+        values = as_floats(pd.Series(np.asarray(given)), what)
+    allowed = "infinite" if least < 0 else "negative or infinite"
+    refuse_rows((values < least) | np.isinf(values), f"{what}: {allowed}")
     return values
 
 
@@ -127,11 +125,11 @@ def frame_of(columns: dict[str, pd.Series], rows: np.ndarray) -> dict[str, pd.Se
     return {name: take(column, rows, name) for name, column in columns.items()}
 
 
-def _refuse_no_rows(rows: np.ndarray, nrows: int, missing: np.ndarray) -> None:
+def _refuse_no_rows(rows: np.ndarray, nrows: int, n_missing: int) -> None:
     if not len(rows):
         raise DataError(
-            f"no row is left of {nrows}: {int(missing.sum())} miss a value in a used column, "
-            f"{nrows - int(missing.sum())} have zero weight or no trials"
+            f"no row is left of {nrows}: {n_missing} miss a value in a used column, "
+            f"{nrows - n_missing} have zero weight or no trials"
         )
 
 
@@ -159,15 +157,16 @@ def _terms(
 
 
 def _refuse_duplicates(design: Design, matrices: Matrices) -> None:
-    seen = set()
+    seen: set[tuple[frozenset[str], str]] = set()
     for term in design.terms:
         if not matrices.lhs_names[term.lhs]:
             raise FormulaError(f"a term on '{term.grouping.name}' has no columns left of its bar")
         for column in matrices.lhs_names[term.lhs]:
-            if (term.grouping.name, column) in seen:
+            key = (frozenset(term.grouping.factors), column)  # b:a has the levels of a:b
+            if key in seen:
                 raise FormulaError(
                     f"the column '{column}' occurs twice among the random effects of "
                     f"'{term.grouping.name}'; a second term on a factor leaves the implied "
                     "intercept out: (0 + x | g)"
                 )
-            seen.add((term.grouping.name, column))
+            seen.add(key)

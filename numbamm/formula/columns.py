@@ -137,9 +137,11 @@ def _from_series(series: nw.Series) -> pd.Series:
         return pd.Series(_categorical(series))
     if dtype.is_decimal():
         series = series.cast(nw.Float64)
+    missing = series.is_null().to_numpy()
+    if missing.all():  # such a column may have no type
+        return pd.Series(np.full(len(missing), np.nan))
     if dtype.is_nested() or dtype in (nw.Binary, nw.Unknown):
         raise TypeError(f"its type is {dtype}")
-    missing = series.is_null().to_numpy()
     if dtype.is_integer() and missing.any():  # as floats, large identifiers would coincide
         return pd.Series(pd.arrays.IntegerArray(series.fill_null(0).to_numpy(), missing))
     return pd.Series(series.to_numpy())
@@ -196,10 +198,13 @@ def _refuse_infinite(series: pd.Series, name: str) -> None:
         refuse_rows(np.isinf(series.to_numpy()), f"column '{name}' is infinite")
 
 
-def refuse_rows(bad: np.ndarray, what: str) -> None:
-    """Raise a `DataError` that counts and shows the rows (from 0) where `bad` holds."""
-    rows = np.flatnonzero(bad)
-    if len(rows):
-        shown = ", ".join(str(row) for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
-        some = "row" if len(rows) == 1 else "rows"
-        raise DataError(f"{what} in {len(rows)} {some} (counting from 0: {shown})")
+def refuse_rows(bad: np.ndarray, what: str, rows: np.ndarray | None = None) -> None:
+    """Raise a `DataError` that counts and shows the rows where `bad` holds.
+
+    `rows` are the positions of the values in the user's data, if some were dropped.
+    """
+    found = np.flatnonzero(bad) if rows is None else rows[bad]
+    if len(found):
+        shown = ", ".join(str(row) for row in found[:5]) + (", ..." if len(found) > 5 else "")
+        some = "row" if len(found) == 1 else "rows"
+        raise DataError(f"{what} in {len(found)} {some} (counting from 0: {shown})")

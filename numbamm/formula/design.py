@@ -20,7 +20,7 @@ from numbamm.errors import FormulaError
 from numbamm.formula.columns import Table
 from numbamm.formula.contrasts import Coding, as_contrasts
 from numbamm.formula.grouping import Factors, Grouping, grouping_factors
-from numbamm.formula.materializer import FUNCTIONS, Materializer, numeric
+from numbamm.formula.materializer import FUNCTIONS, Materializer
 from numbamm.formula.names import did_you_mean, python_names
 from numbamm.formula.scan import FormulaText, RandomTerm
 
@@ -67,7 +67,7 @@ class Matrices:
 
 
 class Design:
-    """The right-hand side of a formula, parsed, and after `fit` with its state.
+    """The right-hand side of a formula, and what it has learnt from the data of the fit.
 
     Parameters
     ----------
@@ -114,12 +114,12 @@ class Design:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "own": {k: v for k, v in self.own.items() if _pickles(v)}}
 
-    def materializer(self, frame: dict[str, pd.Series], nrows: int) -> Materializer:
-        """An evaluator of expressions on a frame, which may have no columns."""
+    def materializer(self, frame: dict[str, pd.Series], rows: np.ndarray) -> Materializer:
+        """An evaluator of expressions on a frame: these rows of the user's data."""
         # floats, so that powers and differences of small or unsigned integers cannot wrap
         columns = {k: v.astype(float) if v.dtype.kind in "iu" else v for k, v in frame.items()}
-        data = pd.DataFrame(columns, index=pd.RangeIndex(nrows), copy=False)
-        return Materializer(data, FUNCTIONS | self.own, self.coding)
+        data = pd.DataFrame(columns, index=pd.RangeIndex(len(rows)), copy=False)
+        return Materializer(data, rows, FUNCTIONS | self.own, self.coding)
 
     def matrices(self, data: Materializer, random: bool = True) -> Matrices:
         """Columns of the fixed effects and left of the bars.
@@ -133,16 +133,16 @@ class Design:
             self.coding.fitted = self.fitted = True
         else:
             built = data.matrices(ModelSpecs(**specs))
-        offset = None
-        if self.text.offsets:
-            parts = [data.values(e, self.offset_state) for e in self.text.offsets]
-            offset = sum(
-                numeric(e, part, data.nrows)
-                for e, part in zip(self.text.offsets, parts, strict=True)
-            )
+        offsets = [data.numbers(e, self.offset_state) for e in self.text.offsets]
         names = {key: list(self.specs[key].column_names) for key in specs}
         arrays = {key: built[key].__wrapped__ for key in specs}
-        return Matrices(arrays.pop("fixed"), names.pop("fixed"), arrays, names, offset)
+        return Matrices(
+            X=arrays.pop("fixed"),
+            xnames=names.pop("fixed"),
+            lhs=arrays,
+            lhs_names=names,
+            offset=sum(offsets) if offsets else None,
+        )
 
     def _add(self, term: RandomTerm, columns: _Columns) -> None:
         formula = _parse(term.lhs, term.text)

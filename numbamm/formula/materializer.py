@@ -28,9 +28,14 @@ def C(data: Any, contrasts: Any = None, *, levels: Any = None) -> FactorValues:
     """Mark `data` as categorical, with these contrasts and this order of levels."""
     values = pd.Series(data)
     if levels is not None:
-        codes = positions(values, pd.Index(levels))
-        refuse_rows(codes < 0, f"a value is none of the levels {list(levels)}")
-        values = pd.Series(pd.Categorical.from_codes(codes, list(levels)))
+        codes, ordered = (
+            positions(values, pd.Index(levels)),
+            getattr(values.dtype, "ordered", False),
+        )
+        if (codes < 0).any():
+            raise DataError(f"{values[codes < 0].iloc[0]!r} is none of the levels {list(levels)}")
+        ordered = getattr(values.dtype, "ordered", False)
+        values = pd.Series(pd.Categorical.from_codes(codes, list(levels), ordered=ordered))
     elif values.dtype.kind == "f" and (values == values.round()).all():
         values = values.astype(np.int64)  # evaluation made them floats; names are those of ints
     return FactorValues(
@@ -76,15 +81,19 @@ class Materializer(PandasMaterializer):
     ----------
     frame
         The columns that the formulas use.
+    rows
+        Positions of the frame's rows in the user's data, for messages.
     functions
         What the formulas may call or read besides columns.
     coding
         How categorical factors are coded.
     """
 
-    def __init__(self, frame: pd.DataFrame, functions: Mapping[str, Any], coding: Coding) -> None:
+    def __init__(
+        self, frame: pd.DataFrame, rows: np.ndarray, functions: Mapping[str, Any], coding: Coding
+    ) -> None:
         super().__init__(frame, context=functions)
-        self.coding = coding
+        self.rows, self.coding = rows, coding
 
     def matrices(self, spec: Any) -> Any:
         """formulaic's model matrices (numpy) of a formula, or of a fitted specification."""
@@ -99,6 +108,10 @@ class Materializer(PandasMaterializer):
         except FactorEncodingError as error:
             raise DataError(f"the data do not fit the formula: {error}") from error
 
+    def numbers(self, expression: str, state: dict) -> np.ndarray:
+        """Value of a Python expression as finite floats, shape (n,); see `values`."""
+        return self.numeric(expression, self.values(expression, state))
+
     def values(self, expression: str, state: dict) -> Any:
         """Value of a Python expression; `state` is what its transforms remember."""
         try:
@@ -110,6 +123,34 @@ class Materializer(PandasMaterializer):
             raise FormulaError(
                 f"'{expression}' cannot be evaluated: {type(error).__name__}: {error}"
             ) from error
+
+    def numeric(self, name: str, values: Any) -> np.ndarray:
+        """Values of an expression as finite floats, shape (n,).
+
+        Raises
+        ------
+        DataError
+            If they are not numbers, not finite, or not one for each row.
+        """
+        if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
+            raise DataError(f"'{name}' is categorical, not numeric")
+        array = np.asarray(values)
+        if array.dtype.kind not in "biuf":
+            kinds = {"M": "dates", "m": "durations", "c": "complex numbers"}
+            given = getattr(values, "dtype", array.dtype).kind  # dates with a zone become objects
+            raise DataError(f"'{name}' holds {kinds.get(given, 'text')}, not numbers")
+        array = np.full(self.nrows, array) if array.ndim == 0 else array
+        self.refuse_length(name, array)
+        finite = np.isfinite(array)
+        if not finite.all():
+            bad = ~finite.reshape(self.nrows, -1).all(axis=1)
+            refuse_rows(bad, f"'{name}' is not a finite number", self.rows)
+        return array.astype(float, copy=False)
+
+    def refuse_length(self, name: str, values: Any) -> None:
+        """Refuse an expression that does not give one value for each row."""
+        if len(values) != self.nrows:
+            raise DataError(f"'{name}' gives {len(values)} values for {self.nrows} rows")
 
     def _environment(self, expression: str) -> Mapping[str, Any]:
         """What names mean in an expression; one that is called is never a column."""
@@ -132,11 +173,11 @@ class Materializer(PandasMaterializer):
         kind, values = values.__formulaic_metadata__.kind, values.__wrapped__
         if kind is Factor.Kind.CATEGORICAL:
             if np.ndim(values) == 1:
-                check_length(name, values, self.nrows)
-                refuse_rows(np.asarray(pd.isna(values)), f"'{name}' is missing")
+                self.refuse_length(name, values)
+                refuse_rows(np.asarray(pd.isna(values)), f"'{name}' is missing", self.rows)
         elif kind is Factor.Kind.NUMERICAL:
             for part in values.values() if isinstance(values, dict) else [values]:
-                numeric(name, part, self.nrows)
+                self.numeric(name, part)
 
     @override
     def _encode_evaled_factor(self, factor, spec, drop_rows, reduced_rank=False):
@@ -164,37 +205,6 @@ class Materializer(PandasMaterializer):
 def is_categorical(values: Any) -> bool:
     """Whether values are levels, not numbers: also bool, as in R and statsmodels."""
     return getattr(getattr(values, "dtype", None), "kind", "f") in "bOUS"
-
-
-def numeric(name: str, values: Any, nrows: int) -> np.ndarray:
-    """Values of an expression as finite floats, shape (nrows,).
-
-    Raises
-    ------
-    DataError
-        If they are not numbers, not finite, or not one for each row.
-    """
-    if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
-        raise DataError(f"'{name}' is categorical, not numeric")
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        kind = {"M": "dates", "m": "durations", "c": "complex numbers"}
-        given = getattr(values, "dtype", array.dtype).kind  # dates with a zone become objects
-        raise DataError(f"'{name}' holds {kind.get(given, 'text')}, not numbers")
-    if array.ndim == 0:
-        array = np.full(nrows, array)
-    check_length(name, array, nrows)
-    array = array.astype(float, copy=False)
-    finite = np.isfinite(array)
-    if not finite.all():
-        refuse_rows(~finite.reshape(nrows, -1).all(axis=1), f"'{name}' is not a finite number")
-    return array
-
-
-def check_length(name: str, values: Any, nrows: int) -> None:
-    """Refuse an expression that does not give one value for each row."""
-    if len(values) != nrows:
-        raise DataError(f"'{name}' gives {len(values)} values for {nrows} rows")
 
 
 def _without_fulldummy(expression: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from numbamm.formula.modelframe import ModelFrame
 
 
-@dataclass
-class NewTerm:
+class NewTerm(NamedTuple):
     """One random-effects term of new data.
 
     Attributes
@@ -34,9 +33,6 @@ class NewTerm:
     refs: np.ndarray
     z: np.ndarray
     unseen: list
-
-    def __iter__(self):
-        return iter((self.refs, self.z, self.unseen))
 
 
 @dataclass
@@ -70,6 +66,8 @@ def new_rows(fitted: ModelFrame, newdata: Any, random: bool) -> NewRows:
     columns = {name: table.column(name) for name in sorted(used)}
     offset = as_floats(table.column(given), f"column '{given}' (offset)") if given else None
     missing = missing_rows(columns, (offset,), table.nrows)
+    if design.text.offsets:
+        offset = np.where(missing, np.nan, 0.0 if offset is None else offset)
     rows = np.flatnonzero(~missing)
     new = NewRows(
         X=np.full((table.nrows, len(fitted.xnames)), np.nan),
@@ -88,13 +86,12 @@ def _blank(term: ReMat, nrows: int) -> NewTerm:
 
 def _fill(new: NewRows, rows: np.ndarray, fitted: ModelFrame, frame: dict[str, pd.Series]) -> None:
     design = fitted.design
-    matrices = design.matrices(design.materializer(frame, len(rows)), random=bool(new.terms))
+    matrices = design.matrices(design.materializer(frame, rows), random=bool(new.terms))
     new.X[rows] = matrices.X
     if matrices.offset is not None:
-        total = np.full(len(new.X), np.nan)
-        total[rows] = matrices.offset
-        new.offset = total if new.offset is None else new.offset + total
+        new.offset[rows] += matrices.offset
     for term, members in zip(new.terms, fitted.members, strict=False):
         parts = [design.terms[i] for i in members]
         term.z[:, rows] = np.vstack([matrices.lhs[part.lhs].T for part in parts])
-        term.refs[rows], term.unseen = parts[0].grouping.code(frame)
+        term.refs[rows], unseen = parts[0].grouping.code(frame)
+        term.unseen.extend(unseen)

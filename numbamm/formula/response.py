@@ -10,7 +10,7 @@ import numpy as np
 from numbamm.errors import DataError
 from numbamm.formula.columns import refuse_rows
 from numbamm.formula.levels import level_codes
-from numbamm.formula.materializer import Materializer, is_categorical, numeric
+from numbamm.formula.materializer import Materializer, is_categorical
 from numbamm.formula.scan import FormulaText
 
 
@@ -51,11 +51,12 @@ def evaluate_response(text: FormulaText, data: Materializer, two_level: bool) ->
                 + ", ".join(repr(level) for level in levels[:6])
             )
         return Response(codes.astype(float), success_level=levels[1])
-    return Response(numeric(text.response, values, data.nrows))
+    return Response(data.numeric(text.response, values))
 
 
 def _proportion(text: FormulaText, data: Materializer) -> Response:
-    successes, failures = (numeric(e, data.values(e, {}), data.nrows) for e in text.counts)
-    refuse_rows((successes < 0) | (failures < 0), f"'{text.response}' has a negative count")
+    successes, failures = (data.numbers(expression, {}) for expression in text.counts)
+    negative = (successes < 0) | (failures < 0)
+    refuse_rows(negative, f"'{text.response}' has a negative count", data.rows)
     trials = successes + failures
     return Response(successes / np.where(trials > 0, trials, 1.0), trials=trials)

@@ -153,6 +153,7 @@ class _Scanner:
     def scan(self) -> FormulaText:
         tokens = tokenise(self.source)
         left, right = self.sides(tokens)
+        self.refuse_bare_powers(right)
         self.additive(right)
         if not self.terms:
             raise FormulaError(
@@ -185,6 +186,13 @@ class _Scanner:
             if token.text == "^":
                 raise self.error("'^' is exclusive or in Python: write ** for a power", token.start)
         return left, right
+
+    def refuse_bare_powers(self, tokens: list[Token]) -> None:
+        """``(a + b)^2`` crosses a and b; ``x^2`` would be x, which is not what anyone means."""
+        for base, power in pairwise(tokens):
+            if power.text in ("^", "**") and not power.python and base.text != ")":
+                message = f"a power outside of a call crosses effects: write I({base.text}**2)"
+                raise self.error(message, power.start)
 
     def counts(self, left: list[Token]) -> tuple[str, ...]:
         if not _is_call(left, "cbind"):

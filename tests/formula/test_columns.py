@@ -121,6 +121,11 @@ def test_polars_nan_and_null_are_both_missing():
     assert column(pl.DataFrame({"v": [1.0, float("nan"), None]}))[1] == [False, True, True]
 
 
+def test_a_column_of_nulls_misses_everything():
+    for data in (pl.DataFrame({"v": [None, None]}), pa.table({"v": pa.nulls(2)})):
+        assert column(data)[1] == [True, True]
+
+
 def test_objects_are_looked_into():
     objects = pd.Series([1, 2.5, None], dtype=object)
     assert column({"v": objects})[0].tolist() == [1.0, 2.5]
@@ -190,3 +195,23 @@ def test_frames_give_identical_models(data):
             assert (a.group, a.cnames, list(a.levels)) == (b.group, b.cnames, list(b.levels))
             np.testing.assert_array_equal(a.refs, b.refs)
             np.testing.assert_array_equal(a.z, b.z)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.permutations(range(24)))
+def test_the_order_of_rows_does_not_matter(order):
+    rng = np.random.default_rng(3)
+    columns = {
+        "y": rng.normal(size=24),
+        "x": rng.normal(size=24),
+        "f": np.array(list("abcd") * 6),
+        "g": np.arange(24) % 6,
+    }
+    formula = "y ~ x * f + (x | g) + (1 | f:g)"
+    mf = model_frame(formula, columns)
+    moved = model_frame(formula, {name: values[order] for name, values in columns.items()})
+    np.testing.assert_array_equal(moved.X, mf.X[order])
+    for a, b in zip(moved.reterms, mf.reterms, strict=True):
+        assert list(a.levels) == list(b.levels)
+        np.testing.assert_array_equal(a.refs, b.refs[order])
+        np.testing.assert_array_equal(a.z, b.z[:, order])

@@ -47,6 +47,9 @@ def test_unknown_functions(data):
         ("y ~ (log(t) | h:t)", "'t' stands on both sides"),
         ("y ~ (1 | g) + (x | g)", "'Intercept' occurs twice .* 'g'.*0 \\+ x"),
         ("y ~ (1 | g) + (1 | h/f) + (1 | h)", "'Intercept' occurs twice .* 'h'"),
+        ("y ~ (1 | g:h) + (1 | h:g)", "'Intercept' occurs twice .* 'h:g'"),
+        ("y ~ x**2 + (1 | g)", r"write I\(x\*\*2\)"),
+        ("y ~ x + (x^2 | g)", r"write I\(x\*\*2\)"),
         ("y ~ (0 | g)", "'g' has no columns left of its bar"),
         ("y ~ x + 3 + (1 | g)", "'x \\+ 3' cannot be read"),
         ("y ~ as.factor(x) + (1 | g)", r"'as.factor\(x\)' cannot be read: invalid syntax"),
@@ -83,6 +86,14 @@ def test_data(data, formula, message):
     refuse(DataError, message, formula, frame)
 
 
+def test_rows_are_counted_in_the_data_as_given(data):
+    frame = data.assign(z=1.0)
+    frame.loc[[0, 1], "x"] = np.nan
+    frame.loc[9, "z"] = -1
+    refuse(DataError, r"'log\(z\)' .* in 1 row \(.*: 9\)", "y ~ x + log(z) + (1 | g)", frame)
+    refuse(DataError, r"'log\(z\)' .* in 1 row \(.*: 9\)", "log(z) ~ x + (1 | g)", frame)
+
+
 def test_an_unused_column_may_be_anything(data):
     frame = data.assign(big=np.inf, lists=[[1]] * 60)
     assert model_frame("y ~ x + (1 | g)", frame).n_missing == 0
@@ -91,9 +102,9 @@ def test_an_unused_column_may_be_anything(data):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        (np.ones(59), r"weights have shape \(59,\), the data have 60 rows"),
-        (np.ones((60, 1)), r"weights have shape \(60, 1\)"),
-        (2.0, r"weights have shape \(\)"),
+        (np.ones(59), r"weights: shape \(59,\) where the data have 60 rows"),
+        (np.ones((60, 1)), r"weights: shape \(60, 1\)"),
+        (2.0, r"weights: shape \(\)"),
         (np.r_[-1.0, np.ones(58), -2], r"negative or infinite in 2 rows \(.*0, 59\)"),
         (np.r_[np.inf, np.ones(59)], r"negative or infinite in 1 row"),
         (np.zeros(60), "no row is left of 60: 0 miss a value .* 60 have zero weight"),
@@ -109,8 +120,8 @@ def test_weights(data, weights, message):
 
 def test_offsets(data):
     formula = "y ~ x + (1 | g)"
-    refuse(DataError, "offset have shape|offset has shape", formula, data, offset=np.ones(3))
-    refuse(DataError, "offset is infinite in 60 rows", formula, data, offset=np.full(60, np.inf))
+    refuse(DataError, r"offset: shape \(3,\)", formula, data, offset=np.ones(3))
+    refuse(DataError, "offset: infinite in 60 rows", formula, data, offset=np.full(60, np.inf))
 
 
 def test_no_rows(data):

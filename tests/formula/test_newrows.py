@@ -77,9 +77,10 @@ def test_missing_values(data):
 
 
 def test_no_complete_rows(data):
-    mf = model_frame("y ~ poly(x, 2) + (1 | g)", data)
+    mf = model_frame("y ~ poly(x, 2) + offset(x) + (1 | g)", data)
     new = mf.new_rows({"x": [np.nan], "g": [3]})
     assert np.isnan(new.X).all()
+    assert np.isnan(new.offset).all()
     assert new.X.shape == (1, 3)
     assert mf.new_rows({"x": [], "g": []}).X.shape == (0, 3)
 
