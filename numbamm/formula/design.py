@@ -207,13 +207,10 @@ class _Columns:
 
 def _parse(text: str, where: str | None = None) -> SimpleFormula:
     try:
-        formula = Formula(text)
+        return Formula(text)
     except (FormulaParsingError, SyntaxError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error).splitlines()[0]
         raise FormulaError(f"'{where or text}' cannot be read: {reason}") from error
-    if not isinstance(formula, SimpleFormula):
-        raise FormulaError(f"'{where or text}' cannot be read as a sum of effects")
-    return formula
 
 
 def _is_meant(name: str, value: Any, called: bool) -> bool:

@@ -1,6 +1,7 @@
 """The door for data: the same columns out of every kind of frame."""
 
 import datetime as dt
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -115,6 +116,15 @@ def test_large_identifiers_stay_apart_beside_missing_values():
         pd.DataFrame({"v": pd.array(values, dtype="Int64")}),
     ):
         assert column(data)[0].nunique() == 2
+
+
+def test_decimals_are_numbers():
+    values = [Decimal("1.5"), None, Decimal("2.25")]
+    for data in carriers(values).values():
+        series, missing = column(data)
+        assert series.tolist() == [1.5, 2.25]
+        assert series.dtype == float
+        assert missing == [False, True, False]
 
 
 def test_polars_nan_and_null_are_both_missing():

@@ -147,5 +147,7 @@ def test_one_level_leaves_nothing_to_contrast():
 def test_unknown_contrasts_in_the_formula():
     with pytest.raises(OptionError, match="no contrasts 'som'"):
         model_frame("y ~ C(f, 'som') + (1 | g)", ABC)
+    with pytest.raises(OptionError, match="no contrasts 'som'"):
+        model_frame("C(f, 'som') ~ 1 + (1 | g)", ABC)
     with pytest.raises(FormulaError, match="cannot be read"):
         model_frame("y ~ f f + (1 | g)", ABC)

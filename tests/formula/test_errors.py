@@ -36,6 +36,7 @@ def test_a_name_of_the_callers_scope_is_no_column(data):
 def test_unknown_functions(data):
     message = r"no function 'lgo' for 'lgo\(x\)'; did you mean 'log'"
     refuse(FormulaError, message, "y ~ lgo(x) + (1 | g)", data)
+    refuse(FormulaError, message, "y ~ lgo(x) + (1 | g)", data, context={"lgo": 3})
 
 
 @pytest.mark.parametrize(
@@ -77,11 +78,12 @@ def test_formulas(data, formula, message):
         ("y ~ C(f, levels=['a', 'b']) + (1 | g)", "is none of the levels"),
         ("cbind(x, t) ~ 1 + (1 | g)", "has a negative count"),
         ("y ~ x + (1 | one)", "'one' has a single level"),
+        ("y ~ x + (1 | lists)", "'lists' cannot be used: unhashable"),
         ("y ~ big + (1 | g)", r"column 'big' is infinite in 1 row \(.*: 7\)"),
     ],
 )
 def test_data(data, formula, message):
-    frame = data.assign(when=pd.Timestamp("2020-01-01"), one=1, big=1.0)
+    frame = data.assign(when=pd.Timestamp("2020-01-01"), one=1, big=1.0, lists=[[1]] * 60)
     frame.loc[7, "big"] = np.inf
     refuse(DataError, message, formula, frame)
 
@@ -110,6 +112,7 @@ def test_an_unused_column_may_be_anything(data):
         (np.zeros(60), "no row is left of 60: 0 miss a value .* 60 have zero weight"),
         (np.full(60, np.nan), "no row is left of 60: 60 miss a value"),
         (["a"] * 60, "weights must be numbers"),
+        (np.ones(60, dtype="m8[s]"), "weights must be numbers"),
         ("xx", r"no column 'xx' in the data \(weights\); did you mean 'x'"),
         ("f", r"column 'f' \(weights\) must be numbers"),
     ],

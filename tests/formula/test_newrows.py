@@ -123,3 +123,10 @@ def test_a_column_must_keep_its_kind(data):
 def test_new_levels_as_numbers_or_labels(data):
     mf = model_frame("y ~ k + (1 | g)", data.assign(k=pd.Categorical(data.g % 3)))
     assert_array_equal(mf.new_rows(data.assign(k=data.g % 3)).X, mf.X)
+
+
+def test_a_function_must_keep_its_columns(data):
+    powers = lambda x: pd.DataFrame({k: x**k for k in range(1, len(x) // 10)})  # noqa: E731
+    mf = model_frame("y ~ powers(x) + (1 | g)", data, context={"powers": powers})
+    with pytest.raises(DataError, match="do not fit the formula"):
+        mf.new_rows(data.iloc[:40])
