@@ -162,8 +162,10 @@ class Oracle:
         """
         [term] = [t for t in self.entry["ranef"] if factors(t["group"]) == factors(group)]
         variables = term["group"].split(":")
-        codes = [dict(zip(variables, level.split(":"), strict=True)) for level in term["levels"]]
-        index = [":".join(code[variable] for variable in group.split(":")) for code in codes]
+        index = term["levels"]
+        if len(variables) > 1:
+            codes = [dict(zip(variables, level.split(":"), strict=True)) for level in index]
+            index = [":".join(code[variable] for variable in group.split(":")) for code in codes]
         columns = self._ours(term["columns"])
         return tuple(pd.DataFrame(term[key], index, columns) for key in ("modes", "condsd"))
 

@@ -44,6 +44,11 @@ def predict(model, newdata=None, *, random: bool = True, new_levels: str = "popu
     if newdata is None:
         values = estimates.fitted if random else _fixed_of_fit(model)
         return model._aligned(values, "prediction")
+    if model.frame.has_array_offset:
+        raise DataError(
+            "the model's offset was given as an array, which new data cannot have: "
+            "fit with offset=<column name>, or with offset(...) in the formula, to predict"
+        )
     rows = model.frame.new_rows(newdata, random=random)
     values = rows.X[:, model.feterm.kept] @ estimates.beta
     if rows.offset is not None:

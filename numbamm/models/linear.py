@@ -220,23 +220,27 @@ class LinearMixedModel(MixedModel):
         """
         if self.is_fitted:
             raise FitError("this model is fitted already; use refit() to fit it again")
+        return self._fit(reml, optimizer, progress, verbose)
+
+    def _fit(self, reml=None, optimizer=None, progress=None, verbose=False) -> LinearMixedModel:
+        optsum, before = self.optsum, (self.theta, self.optsum.reml, self.optsum.optimizer)
         if reml is not None:
-            self.optsum.reml = bool(reml)
-        if optimizer is not None:
-            self.optsum.optimizer = optimizer
+            optsum.reml = bool(reml)
         try:
+            if optimizer is not None:
+                optsum.optimizer = optimizer
             with blas_threads():
-                objective = self._objective()
                 minimize(
-                    objective,
-                    self.optsum,
+                    self._objective(),
+                    optsum,
                     rectify=self._rectify,
                     progress=progress,
                     verbose=verbose,
                 )
-                self._estimates = self._estimate(self.optsum.final)
-        except BaseException:
-            self._set_theta(self.optsum.initial)
+                self._estimates = self._estimate(optsum.final)
+        except BaseException:  # a failed fit loses nothing
+            theta, optsum.reml, optsum.optimizer = before
+            self._set_theta(theta)
             raise
         return self
 
@@ -256,10 +260,15 @@ class LinearMixedModel(MixedModel):
         LinearMixedModel
             The model itself.
         """
-        if y is not None:
-            self._replace_response(y)
-        self._estimates = None
-        return self.fit(**fit_options)
+        if y is None:
+            return self._fit(**fit_options)
+        before = self.frame.y
+        self._replace_response(y)
+        try:
+            return self._fit(**fit_options)
+        except BaseException:
+            self._replace_response(before)
+            raise
 
     def _replace_response(self, y) -> None:
         y = np.asarray(y, dtype=np.float64)

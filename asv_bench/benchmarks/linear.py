@@ -1,0 +1,89 @@
+"""Linear mixed models: construction, one evaluation, whole fits, memory, threads."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from numbamm.blocks.threads import blas_threads
+
+from .common import FORMULAS, evaluation_arguments, evaluations, frame, model
+
+SMALL = ("sleepstudy", "Penicillin", "Pastes")
+LARGE = ("InstEval", "InstEval dept:service")
+
+
+class Construction:
+    """From a formula and a frame to a model that can be fitted."""
+
+    params = tuple(FORMULAS)
+    param_names = ("model",)
+
+    def setup(self, name):
+        self.frame = frame(name)
+        model(name)
+
+    def time_model(self, name):
+        import numbamm as mm
+
+        mm.LinearMixedModel(FORMULAS[name], self.frame)
+
+    def peakmem_model(self, name):
+        model(name)
+
+
+class Evaluation:
+    """One evaluation of the objective on one BLAS thread, in nopython code."""
+
+    params = tuple(FORMULAS)
+    param_names = ("model",)
+
+    def setup(self, name):
+        self.arguments = evaluation_arguments(model(name))
+        self.limit = blas_threads(1)
+        self.limit.__enter__()
+        evaluations(1, *self.arguments)
+
+    def teardown(self, name):
+        self.limit.__exit__(None, None, None)
+
+    def time_objective(self, name):
+        evaluations(1, *self.arguments)
+
+
+class Fit:
+    """The optimisation alone, by the default optimiser, and its evaluations."""
+
+    params = (*SMALL, *LARGE, "crossed 20")
+    param_names = ("model",)
+    timeout = 300
+
+    def setup(self, name):
+        self.model = model(name).fit()
+
+    def time_refit(self, name):
+        self.model.refit()
+
+    def track_evaluations(self, name):
+        return self.model.optsum.feval
+
+
+class Threads:
+    """How many times the work of one thread two of them do in the same time."""
+
+    params = ("Penicillin", "crossed 20", "InstEval")
+    param_names = ("model",)
+    times = {"Penicillin": 100_000, "crossed 20": 1000, "InstEval": 20}
+
+    def setup(self, name):
+        built = model(name)
+        self.arguments = [evaluation_arguments(built) for _ in range(2)]
+        evaluations(1, *self.arguments[0])
+
+    def track_speedup_of_two(self, name):
+        times = self.times[name]
+        with blas_threads(1), ThreadPoolExecutor(2) as pool:
+            begin = time.perf_counter()
+            evaluations(times, *self.arguments[0])
+            one = time.perf_counter() - begin
+            begin = time.perf_counter()
+            list(pool.map(lambda arguments: evaluations(times, *arguments), self.arguments))
+            return 2 * one / (time.perf_counter() - begin)

@@ -1,0 +1,93 @@
+"""The command line, in this process and as a user starts it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import numbamm as mm
+from numbamm.__main__ import main
+
+SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
+
+
+def run(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "numbamm", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def test_fit_of_a_shipped_set(fitted):
+    done = run("fit", SLEEP, "sleepstudy")
+    assert done.returncode == 0
+    assert done.stdout == f"{fitted(SLEEP, 'sleepstudy')}\n"
+    assert done.stderr == ""
+
+
+def test_first_use_says_once_that_it_compiles(tmp_path):
+    first = run("fit", SLEEP, "sleepstudy", NUMBA_CACHE_DIR=str(tmp_path))
+    assert first.returncode == 0
+    assert first.stderr.count("\n") == 1
+    assert "compiling" in first.stderr and str(tmp_path) in first.stderr
+    assert run("fit", SLEEP, "sleepstudy", NUMBA_CACHE_DIR=str(tmp_path)).stderr == ""
+
+
+def test_json(capsys, fitted):
+    assert main(["fit", SLEEP, "sleepstudy", "--reml", "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    model = fitted(SLEEP, "sleepstudy", reml=True)
+    assert results["objective"] == model.objective
+    assert results["coefficients"]["Days"]["estimate"] == model.params["Days"]
+    assert results["evaluations"] == model.optsum.feval
+    assert results["theta"] == dict(zip(model.theta_names, model.theta, strict=True))
+
+
+def test_optimizer_and_verbose(capsys):
+    main(["fit", SLEEP, "sleepstudy", "--optimizer", "nlopt:LN_NELDERMEAD", "--verbose"])
+    assert capsys.readouterr().out.startswith("f_1: 1784.6423 [1.0, 0.0, 1.0]\n")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet"])
+def test_files(suffix, tmp_path, capsys, fitted):
+    path = tmp_path / f"sleep{suffix}"
+    data = mm.datasets.load("sleepstudy")
+    data.to_parquet(path) if suffix == ".parquet" else data.to_csv(path, index=False)
+    assert main(["fit", SLEEP, str(path)]) == 0
+    assert capsys.readouterr().out == f"{fitted(SLEEP, 'sleepstudy')}\n"
+
+
+def test_weights_and_offset(tmp_path, capsys):
+    path = tmp_path / "data.csv"
+    data = mm.datasets.load("sleepstudy").assign(w=2.0, o=1.0)
+    data.to_csv(path, index=False)
+    assert main(["fit", SLEEP, str(path), "--weights", "w", "--offset", "o", "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    direct = mm.lmm(SLEEP, data, weights="w", offset="o")
+    assert results["objective"] == pytest.approx(direct.objective)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", SLEEP, "sleepstudi"], "sleepstudy"),
+        (["fit", SLEEP, "nowhere.csv"], "no file nowhere.csv"),
+        (["fit", "Reaction ~ Dayz + (1 | Subject)", "sleepstudy"], "'Dayz'"),
+        (["fit", SLEEP, "sleepstudy", "--optimizer", "nlopt:X"], "nlopt:LN_BOBYQA"),
+    ],
+)
+def test_errors_are_one_message(arguments, message, capsys):
+    assert main(arguments) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("numbamm: ") and message in printed.err
+    assert "Traceback" not in printed.err
+
+
+def test_list_of_data_sets(capsys):
+    assert main(["datasets"]) == 0
+    assert "sleepstudy" in capsys.readouterr().out
