@@ -1,0 +1,1 @@
+"""The optimisers that numbamm ships, plug-ins like any other."""

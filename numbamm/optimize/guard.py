@@ -1,0 +1,151 @@
+"""`Guard`: stands between the objective and an optimiser that may do anything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from time import perf_counter
+
+import numpy as np
+
+from numbamm.errors import FitError
+from numbamm.optimize import text
+from numbamm.optimize.optsummary import OptSummary
+from numbamm.optimize.progress import Progress
+
+
+class LimitReached(Exception):
+    """Leaves the search when there are no evaluations, or no time, left."""
+
+
+class Guard:
+    """The objective as an optimiser sees it: of the free parameters alone, always finite.
+
+    It counts and logs the evaluations, keeps the best point, and enforces limits and bounds.
+
+    Parameters
+    ----------
+    objective, optsum, gradient, verbose, progress, label
+        As for `minimize`.
+    bounded
+        Whether the bounds hold while the optimiser searches.
+
+    Attributes
+    ----------
+    has_gradient : bool
+        Whether `value_gradient` can be called.
+    free : ndarray of int
+        Positions of the parameters that are not held fixed by their bounds.
+    lower, upper : ndarray
+        Bounds of the free parameters, infinite if not `bounded`.
+    finitial : float
+        Objective at the start.
+    best, fbest : ndarray, float
+        The best point so far, all parameters, and its objective.
+    feval : int
+        Evaluations so far.
+    log : list of (ndarray, float)
+        Those evaluations.
+    stopped : BaseException or None
+        What made an evaluation, and with it the search, end; every later one raises it again.
+
+    Raises
+    ------
+    FitError
+        The objective is not finite at the start.
+    """
+
+    def __init__(
+        self,
+        objective: Callable[[np.ndarray], float],
+        optsum: OptSummary,
+        *,
+        bounded: bool,
+        gradient: Callable[[np.ndarray], tuple[float, np.ndarray]] | None,
+        verbose: bool,
+        progress: bool | None,
+        label: str,
+    ):
+        self._objective = objective
+        self._gradient = gradient
+        self.has_gradient = gradient is not None
+        self._initial = optsum.initial
+        self.free = np.flatnonzero(optsum.lowerbd < optsum.upperbd)
+        self.lower = np.where(bounded, optsum.lowerbd, -np.inf)[self.free]
+        self.upper = np.where(bounded, optsum.upperbd, np.inf)[self.free]
+        self._all_free = len(self.free) == len(optsum.initial)
+        self._verbose = verbose
+        self._label = label
+        self._progress = Progress(label, wanted=False if verbose else progress)
+        self._maxfeval = math.inf if optsum.maxfeval == -1 else optsum.maxfeval
+        self._deadline = math.inf if optsum.maxtime == -1 else perf_counter() + optsum.maxtime
+
+        self.stopped: BaseException | None = None
+        self.feval = 0
+        self.log: list[tuple[np.ndarray, float]] = []
+        self.best = self._initial
+        self.fbest = self.finitial = float(objective(self._initial.copy()))
+        if not math.isfinite(self.finitial):
+            raise FitError(
+                f"the objective at the initial parameters {text.vector(self._initial)} is "
+                f"{self.finitial}; start somewhere else, or look for extreme values in the data"
+            )
+
+    def value(self, x: np.ndarray) -> float:
+        """The objective at the free parameters x; `finitial` where it is not finite.
+
+        Not infinity, from which a method that interpolates would learn nothing.
+        """
+        try:
+            full = self._begin(x)
+            if self.feval == 1 and np.array_equal(full, self._initial):
+                f = self.finitial  # known already
+            else:
+                f = float(self._objective(full))
+        except BaseException as error:
+            self.stopped = error
+            raise
+        return f if self._end(full, f) else self.finitial
+
+    def value_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Objective and gradient at x; a failed evaluation counts as flat."""
+        try:
+            full = self._begin(x)
+            f, gradient = self._gradient(full)
+        except BaseException as error:
+            self.stopped = error
+            raise
+        if self._end(full, float(f)) and np.isfinite(gradient).all():
+            return float(f), np.array(gradient)[self.free]
+        return self.finitial, np.zeros(len(self.free))
+
+    def close(self) -> None:
+        """Take the progress line away."""
+        self._progress.close()
+
+    def _begin(self, x: np.ndarray) -> np.ndarray:
+        """Check the limits and count; all parameters, given the free ones."""
+        if self.stopped is not None:
+            raise self.stopped
+        if self.feval >= self._maxfeval:
+            raise LimitReached("MAXEVAL_REACHED")
+        if self._deadline < math.inf and perf_counter() > self._deadline:
+            raise LimitReached("MAXTIME_REACHED")
+        self.feval += 1
+        # Some algorithms look a little beyond the bounds on their way. This copies, too.
+        inside = np.minimum(np.maximum(x, self.lower), self.upper)
+        if self._all_free:
+            return inside
+        full = self._initial.copy()
+        full[self.free] = inside
+        return full
+
+    def _end(self, x: np.ndarray, f: float) -> bool:
+        """Take note of an evaluation; whether it succeeded."""
+        self.log.append((x, f))
+        if f < self.fbest and f > -math.inf:
+            self.best, self.fbest = x, f
+        if self._verbose:
+            print(f"{self._label}_{self.feval}: {text.objective(f)} {text.vector(x)}")
+        self._progress.update(self.feval, self.fbest)
+        return math.isfinite(f)

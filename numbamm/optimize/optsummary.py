@@ -1,0 +1,303 @@
+"""`OptSummary`: how an optimisation is to be done, and how it went."""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from numbamm.errors import OptionError
+from numbamm.optimize import text
+from numbamm.optimize.nearest import did_you_mean
+from numbamm.optimize.registry import resolve
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: A parameter closer to its bound than this takes its first step as if it were at the bound.
+NEAR_BOUND = 1e-3
+
+
+def default_step(x: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """A first step for each parameter: 0.75 of the way to its nearest bound, 1 without one.
+
+    A parameter at its bound can only leave it, with a step of 1.
+
+    Parameters
+    ----------
+    x, lower, upper
+        The start and its bounds, shape (n,).
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    room = np.stack([x - lower, upper - x])
+    room[room < NEAR_BOUND] = np.inf
+    nearest = room.min(axis=0)
+    return np.where(np.isinf(nearest), 1.0, 0.75 * nearest)
+
+
+class _InitialStep:
+    """The field ``initial_step``: until it is set, it follows ``initial`` and the bounds."""
+
+    def __get__(self, optsum: OptSummary | None, owner: type) -> np.ndarray | None:
+        if optsum is None:
+            return None  # `dataclass` looks here for the field's default
+        own = vars(optsum)["_initial_step"]
+        return default_step(optsum.initial, optsum.lowerbd, optsum.upperbd) if own is None else own
+
+    def __set__(self, optsum: OptSummary, value: np.ndarray | None) -> None:
+        vars(optsum)["_initial_step"] = value
+
+
+@dataclass(init=False, repr=False, eq=False)
+class OptSummary:
+    """Options of an optimisation, and its outcome.
+
+    Every field can be set until the fit begins, which checks them. A field that does not exist
+    is an `OptionError` at once.
+
+    Parameters
+    ----------
+    initial
+        Where the search starts, shape (n,).
+    lowerbd
+        Lower bounds, shape (n,), -inf where there is none.
+    names
+        Names of the parameters; ``theta1``, ``theta2``, ... by default.
+    **options
+        Any other field by its name.
+
+    Attributes
+    ----------
+    initial, lowerbd : ndarray, shape (n,)
+        As given.
+    upperbd : ndarray, shape (n,)
+        Upper bounds; inf by default. A parameter whose bounds are equal stays where it is.
+    names : list of str
+        Names of the parameters.
+    optimizer : str
+        ``"backend:ALGORITHM"``, one of `numbamm.optimize.available`.
+    ftol_rel, ftol_abs : float
+        Stop when the objective changes by less, relative to itself or in its own units.
+    xtol_rel : float
+        Stop when the parameters change by less, relative to themselves.
+    xtol_abs : float or ndarray, shape (n,)
+        The same in the parameters' own units.
+    initial_step : ndarray, shape (n,)
+        First step of each parameter; by default 0.75 of the distance from `initial` to the
+        nearest bound, 1 where there is none. None brings the default back.
+    maxfeval : int
+        Most evaluations of the objective; -1 for no limit.
+    maxtime : float
+        Most seconds; -1 for no limit.
+    max_restarts : int
+        How often a search that has ended is begun again at its best point, with smaller steps,
+        as long as that gains something. 0, the default, reproduces published paths.
+    xtol_zero_abs : float
+        A parameter with lower bound 0 that ends nearer to 0 than this is tried at 0.
+    ftol_zero_abs : float
+        By how much the objective may rise for that.
+    nagq : int
+        Number of quadrature points of a generalized model.
+    reml : bool
+        Whether the objective is the REML criterion.
+    sigma : float or None
+        The residual standard deviation, where it is given and not estimated.
+    finitial : float or None
+        Objective at `initial`; None before the fit, as `final`, `fmin` and `returnvalue`.
+    final : ndarray or None, shape (n,)
+        The best parameters.
+    fmin : float or None
+        Objective at `final`.
+    feval : int
+        Evaluations by the optimiser, the first at `initial`.
+    returnvalue : str or None
+        The optimiser's return code, or ``"MAXEVAL_REACHED"``, ``"MAXTIME_REACHED"``,
+        ``"INTERRUPTED"``, ``"NO_FREE_PARAMETERS"``.
+    log : list of (ndarray, float)
+        Parameters and objective of each evaluation, NaN or infinite where it failed.
+        `fitlog` shows them as a frame.
+
+    Raises
+    ------
+    OptionError
+        An option of that name does not exist.
+    """
+
+    initial: np.ndarray
+    lowerbd: np.ndarray
+    names: list[str]
+    upperbd: np.ndarray
+    optimizer: str = "nlopt:LN_BOBYQA"
+    ftol_rel: float = 1e-12
+    ftol_abs: float = 1e-8
+    xtol_rel: float = 0.0
+    xtol_abs: float | np.ndarray = 1e-10
+    initial_step: np.ndarray = _InitialStep()
+    maxfeval: int = -1
+    maxtime: float = -1.0
+    max_restarts: int = 0
+    xtol_zero_abs: float = 1e-3
+    ftol_zero_abs: float = 1e-5
+    nagq: int = 1
+    reml: bool = False
+    sigma: float | None = None
+    finitial: float | None = None
+    final: np.ndarray | None = None
+    fmin: float | None = None
+    feval: int = 0
+    returnvalue: str | None = None
+    log: list[tuple[np.ndarray, float]] = field(default_factory=list)
+
+    def __init__(self, initial, lowerbd, names=None, **options):
+        self.initial = initial
+        self.lowerbd = lowerbd
+        n = len(self.initial)
+        self.names = [f"theta{i + 1}" for i in range(n)] if names is None else list(names)
+        self.upperbd = np.full(n, np.inf)
+        self.initial_step = None
+        self.log = []
+        for name, value in options.items():
+            setattr(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _FIELDS:
+            raise OptionError(f"OptSummary has no option {name!r}; {did_you_mean(name, _FIELDS)}")
+        if name in _VECTORS and value is not None:
+            value = _as_vector(name, value)
+        object.__setattr__(self, name, value)
+
+    @property
+    def fitlog(self) -> pd.DataFrame:
+        """The evaluations in their order: ``objective``, then a column for each parameter."""
+        import pandas as pd
+
+        parameters = np.array([x for x, _ in self.log]).reshape(-1, len(self.names))
+        frame = pd.DataFrame(parameters, columns=self.names)
+        frame.insert(0, "objective", [f for _, f in self.log])
+        return frame
+
+    def validate(self) -> None:
+        """Check every option, as a fit does when it begins.
+
+        Raises
+        ------
+        OptionError
+            An option has an unusable value; the message names it.
+        """
+        for name, fits, words in _CHECKS:
+            value = getattr(self, name)
+            if not fits(self, value):
+                raise OptionError(f"{name} must be {words}, not {value!r}")
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{label + ':':<26}{value}".rstrip() for label, value in self._rows())
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(label)}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for label, value in self._rows()
+        )
+        return f"<table>{rows}</table>"
+
+    def _rows(self) -> list[tuple[str, str]]:
+        rows = [("Initial parameter vector", text.vector(self.initial))]
+        if self.finitial is not None:
+            rows.append(("Initial objective value", text.number(self.finitial, 13)))
+        try:
+            optimizer = resolve(self.optimizer)
+        except OptionError:
+            rows.append(("Optimizer", f"{self.optimizer} (not available)"))
+            reads = _ALGORITHM_OPTIONS
+        else:
+            rows.append(("Optimizer", f"{optimizer.name} ({optimizer.backend.library})"))
+            reads = [name for name in _ALGORITHM_OPTIONS if name in optimizer.traits.options]
+        rows.append(("Lower bounds", text.vector(self.lowerbd)))
+        if np.isfinite(self.upperbd).any():
+            rows.append(("Upper bounds", text.vector(self.upperbd)))
+        rows += [(name, _shown(getattr(self, name))) for name in (*reads, *_GENERAL_OPTIONS)]
+        if self.final is not None:
+            rows += [
+                ("Function evaluations", str(self.feval)),
+                ("Final parameter vector", text.vector(self.final)),
+                ("Final objective value", text.number(self.fmin, 13)),
+                ("Return code", self.returnvalue),
+            ]
+        return rows
+
+
+_FIELDS = [f.name for f in fields(OptSummary)]
+_VECTORS = {"initial", "lowerbd", "upperbd", "initial_step", "final"}
+_ALGORITHM_OPTIONS = ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "initial_step")
+_GENERAL_OPTIONS = ("maxfeval", "maxtime", "max_restarts", "xtol_zero_abs", "ftol_zero_abs")
+
+
+def _as_vector(name: str, value: Any) -> np.ndarray:
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{name} must be numbers, not {value!r}") from error
+    if array.ndim != 1:
+        raise OptionError(f"{name} must have one number for each parameter, not {value!r}")
+    return array
+
+
+def _shown(value: Any) -> str:
+    if np.ndim(value):
+        return text.vector(value)
+    return text.number(value) if isinstance(value, float) else str(value)
+
+
+def _one_each(optsum: OptSummary, value) -> bool:
+    return len(value) == len(optsum.initial)
+
+
+def _tolerance(_: OptSummary, value) -> bool:
+    return isinstance(value, Real) and 0 <= value < math.inf
+
+
+def _tolerances(optsum: OptSummary, value) -> bool:
+    if np.ndim(value) == 0:
+        return _tolerance(optsum, value)
+    return _one_each(optsum, value) and all(_tolerance(optsum, v) for v in value)
+
+
+def _limit(kind: type):
+    return lambda _, value: isinstance(value, kind) and (value > 0 or value == -1)
+
+
+def _integer_from(least: int):
+    return lambda _, value: isinstance(value, Integral) and value >= least
+
+
+#: Field, what its value must satisfy, and the same in words. Lengths come before values.
+_CHECKS = [
+    *((f, _one_each, "one for each parameter") for f in ("lowerbd", "upperbd", "names")),
+    ("initial", lambda _, v: np.isfinite(v).all(), "finite"),
+    ("upperbd", lambda s, v: (s.lowerbd <= v).all(), "at least lowerbd"),
+    ("initial", lambda s, v: ((s.lowerbd <= v) & (v <= s.upperbd)).all(), "within the bounds"),
+    ("initial_step", _one_each, "one for each parameter"),
+    ("initial_step", lambda _, v: (np.isfinite(v) & (v > 0)).all(), "positive and finite"),
+    *(
+        (f, _tolerance, "a finite number of at least 0")
+        for f in ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_zero_abs", "ftol_zero_abs")
+    ),
+    ("xtol_abs", _tolerances, "a finite number of at least 0, or one for each parameter"),
+    ("maxfeval", _limit(Integral), "a positive integer, or -1 for no limit"),
+    ("maxtime", _limit(Real), "a positive number of seconds, or -1 for no limit"),
+    ("max_restarts", _integer_from(0), "an integer of at least 0"),
+    ("nagq", _integer_from(1), "an integer of at least 1"),
+    ("reml", lambda _, v: isinstance(v, bool | np.bool_), "True or False"),
+    (
+        "sigma",
+        lambda _, v: v is None or (isinstance(v, Real) and 0 < v < math.inf),
+        "a positive number, or None where it is estimated",
+    ),
+]

@@ -1,0 +1,56 @@
+"""`Problem`: what an optimiser plug-in receives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from numbamm.optimize.optsummary import OptSummary
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A function of n free parameters to minimise, and what is known about it.
+
+    Parameters whose bounds leave them no freedom are left out, so the arrays here can be
+    shorter than those of `options`.
+
+    Attributes
+    ----------
+    objective : callable
+        The function of an array of shape (n,); always returns a finite number. Call it as
+        often as needed; do not catch what it raises.
+    objective_gradient : callable or None
+        Value and gradient, a tuple of float and array of shape (n,), at the price of little
+        more than the value. None where the model has no gradient.
+    x0 : ndarray, shape (n,)
+        Where the search starts.
+    f0 : float
+        The objective there, known already.
+    lower, upper : ndarray, shape (n,)
+        Bounds, infinite where there is none, and throughout for an algorithm that does not
+        honour them.
+    initial_step : ndarray, shape (n,)
+        The scale of each parameter: a good first step, always positive.
+    xtol_abs : ndarray, shape (n,)
+        Absolute tolerance of each parameter.
+    options : OptSummary
+        The other options: ``ftol_rel``, ``ftol_abs``, ``xtol_rel``.
+    """
+
+    objective: Callable[[np.ndarray], float]
+    objective_gradient: Callable[[np.ndarray], tuple[float, np.ndarray]] | None
+    x0: np.ndarray
+    f0: float
+    lower: np.ndarray
+    upper: np.ndarray
+    initial_step: np.ndarray
+    xtol_abs: np.ndarray
+    options: OptSummary
+
+    @property
+    def n(self) -> int:
+        """Number of free parameters."""
+        return len(self.x0)

@@ -1,0 +1,140 @@
+"""The optimisers that there are: plug-ins by entry point or `register`, algorithms by name."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import NamedTuple
+
+from numbamm.errors import NumbammWarning, OptionError
+from numbamm.optimize.nearest import by_likeness
+from numbamm.optimize.protocol import Algorithm, Backend
+
+GROUP = "numbamm.optimizers"
+_MEMBERS = ("library", "algorithms", "minimize")
+
+_backends: dict[str, Backend] = {}
+
+
+class Optimizer(NamedTuple):
+    """An algorithm of a backend, found by name."""
+
+    backend_name: str
+    backend: Backend
+    algorithm: str
+    traits: Algorithm
+
+    @property
+    def name(self) -> str:
+        """The full name, ``"backend:ALGORITHM"``."""
+        return f"{self.backend_name}:{self.algorithm}"
+
+
+def register(name: str, backend: Backend | type[Backend]) -> None:
+    """Make a backend's algorithms available as ``"name:ALGORITHM"``.
+
+    A backend of the same name, registered before or installed, is replaced.
+
+    Parameters
+    ----------
+    name
+        What stands before the colon.
+    backend
+        An object that follows `numbamm.optimize.Backend`, or a class that makes one when it is
+        called without arguments.
+
+    Raises
+    ------
+    OptionError
+        The name has a colon or is empty, or the object does not follow the protocol.
+    """
+    if not name or ":" in name:
+        raise OptionError(f"a backend's name cannot be {name!r}: it stands before a colon")
+    _backends[name] = _checked(name, backend() if isinstance(backend, type) else backend)
+
+
+def available() -> list[str]:
+    """Full names of the optimisers that can be used: ``["nlopt:LN_BOBYQA", ...]``.
+
+    A plug-in that cannot be loaded is left out, with a warning.
+    """
+    return [choice.name for choice in _all_choices()]
+
+
+def resolve(name: str) -> Optimizer:
+    """The optimiser of that name.
+
+    Parameters
+    ----------
+    name
+        ``"backend:ALGORITHM"``, or the algorithm alone where only one backend has it. Upper and
+        lower case are the same.
+
+    Raises
+    ------
+    OptionError
+        There is none of that name, or more than one, or its plug-in cannot be loaded.
+    """
+    if not isinstance(name, str):
+        raise OptionError(f"optimizer must be a name such as 'nlopt:LN_BOBYQA', not {name!r}")
+    backend_name, _, algorithm = name.partition(":")
+    # The exact name needs no other plug-in than its own.
+    if algorithm and backend_name in (_backends.keys() | _installed().keys()):
+        backend = _backend(backend_name)
+        if algorithm in backend.algorithms:
+            return Optimizer(backend_name, backend, algorithm, backend.algorithms[algorithm])
+    choices = _all_choices()
+    wanted = name.lower()
+    found = [c for c in choices if wanted in (c.name.lower(), c.algorithm.lower())]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = " or ".join(repr(c.name) for c in found)
+        raise OptionError(f"optimizer {name!r} is in more than one backend: write {names}")
+    nearest, *others = by_likeness(name, [c.name for c in choices])
+    raise OptionError(
+        f"unknown optimizer {name!r}; did you mean {nearest!r}? There are also: {', '.join(others)}"
+    )
+
+
+@cache
+def _installed() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _backend(name: str) -> Backend:
+    if name not in _backends:
+        try:
+            register(name, _installed()[name].load())
+        except Exception as error:  # whatever a third party's module does while it is imported
+            raise OptionError(
+                f"the optimiser plug-in {name!r} ({_installed()[name].value}) cannot be loaded: "
+                f"{error}"
+            ) from error
+    return _backends[name]
+
+
+def _all_choices() -> list[Optimizer]:
+    choices = []
+    for name in sorted(_backends.keys() | _installed().keys()):
+        try:
+            backend = _backend(name)
+        except OptionError as error:
+            warnings.warn(str(error), NumbammWarning, stacklevel=3)
+            continue
+        choices += [Optimizer(name, backend, a, traits) for a, traits in backend.algorithms.items()]
+    return choices
+
+
+def _checked(name: str, backend: Backend) -> Backend:
+    missing = [member for member in _MEMBERS if not hasattr(backend, member)]
+    if missing:
+        raise OptionError(f"the optimiser plug-in {name!r} has no {' and no '.join(missing)}")
+    strangers = [a for a, traits in backend.algorithms.items() if not isinstance(traits, Algorithm)]
+    if strangers:
+        raise OptionError(
+            f"the optimiser plug-in {name!r} describes {', '.join(strangers)} by something "
+            "else than a numbamm.optimize.Algorithm"
+        )
+    return backend

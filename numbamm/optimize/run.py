@@ -1,0 +1,175 @@
+"""`minimize`: one optimisation, from the options to the outcome."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from numbamm.errors import FitError, NumbammError, NumbammWarning, OptionError
+from numbamm.optimize.guard import Guard, LimitReached
+from numbamm.optimize.optsummary import OptSummary, default_step
+from numbamm.optimize.problem import Problem
+from numbamm.optimize.registry import Optimizer, resolve
+from numbamm.optimize.zeros import try_zeros
+
+#: A restart begins with this fraction of the default step, since the end cannot be far.
+RESTART_STEP = 0.1
+#: Restarts end when one lowers the objective by less: as -2 log-likelihood, nothing.
+RESTART_GAIN = 1e-7
+
+INTERRUPTED = "INTERRUPTED"
+
+
+def minimize(
+    objective: Callable[[np.ndarray], float],
+    optsum: OptSummary,
+    *,
+    gradient: Callable[[np.ndarray], tuple[float, np.ndarray]] | None = None,
+    rectify: Callable[[np.ndarray], np.ndarray] | None = None,
+    verbose: bool = False,
+    progress: bool | None = None,
+    label: str = "f",
+) -> OptSummary:
+    """Minimise an objective as `optsum` says, and write the outcome into it.
+
+    The best point evaluated is the outcome, whatever the optimiser thinks; afterwards
+    parameters that ended near their lower bound 0 are tried there. The last evaluation need not
+    have been at ``optsum.final``: a caller that keeps state evaluates there once more.
+
+    Parameters
+    ----------
+    objective
+        Function of an array of shape (n,). NaN or infinity says that the evaluation failed; the
+        optimiser sees the initial objective in its place. What it raises is raised unchanged.
+    optsum
+        Options; changed only when the optimisation has ended.
+    gradient
+        Objective and its gradient, of shape (n,), computed together.
+    rectify
+        Gives an equivalent point the signs that the bounds ask for; applied to the best point,
+        since an optimiser that does not honour bounds may end beyond them.
+    verbose
+        Print a line ``f_1: 1784.6423 [1.0, 0.0, 1.0]`` for each evaluation.
+    progress
+        Show a line of progress after a second; None for only on a terminal.
+    label
+        What the lines call the objective.
+
+    Returns
+    -------
+    OptSummary
+        `optsum`, with ``finitial``, ``final``, ``fmin``, ``feval``, ``returnvalue`` and ``log``.
+
+    Raises
+    ------
+    OptionError
+        An option has an unusable value, or the optimiser is unknown or cannot do what is asked
+        (it needs a gradient and there is none, or ignores upper bounds).
+    FitError
+        The initial objective is not finite, or the plug-in failed.
+
+    Warns
+    -----
+    NumbammWarning
+        The search was interrupted, reached a limit, or says that it failed to converge; the
+        outcome is the best point so far.
+    """
+    optsum.validate()
+    optimizer = resolve(optsum.optimizer)
+    _check_demands(optimizer, optsum, has_gradient=gradient is not None)
+    guard = Guard(
+        objective,
+        optsum,
+        bounded=optimizer.traits.bounds,
+        gradient=gradient,
+        verbose=verbose,
+        progress=progress,
+        label=label,
+    )
+    try:
+        code = _search(optimizer, guard, _problem(guard, optsum))
+    finally:
+        guard.close()
+
+    optsum.finitial, optsum.fmin = guard.finitial, guard.fbest
+    optsum.final = guard.best if rectify is None else rectify(guard.best.copy())
+    optsum.feval, optsum.log, optsum.returnvalue = guard.feval, guard.log, code
+    if guard.stopped is not None or code == INTERRUPTED or code.startswith("FAILURE"):
+        warnings.warn(
+            f"{optimizer.name} did not converge: {code} after {optsum.feval} evaluations; "
+            "the best point so far is kept",
+            NumbammWarning,
+            stacklevel=2,
+        )
+    if code != INTERRUPTED:
+        try_zeros(objective, optsum)
+    return optsum
+
+
+def _check_demands(optimizer: Optimizer, optsum: OptSummary, *, has_gradient: bool) -> None:
+    if optimizer.traits.gradient == "required" and not has_gradient:
+        raise OptionError(
+            f"optimizer {optimizer.name!r} needs the gradient of the objective, and here there "
+            "is none; choose a derivative-free one such as 'nlopt:LN_BOBYQA'"
+        )
+    bounded_above = np.isfinite(optsum.upperbd) & (optsum.lowerbd < optsum.upperbd)
+    if bounded_above.any() and not optimizer.traits.bounds:
+        raise OptionError(f"optimizer {optimizer.name!r} cannot keep parameters below upperbd")
+
+
+def _problem(guard: Guard, optsum: OptSummary) -> Problem:
+    """What the plug-in gets to see: the free parameters."""
+    free = guard.free
+    return Problem(
+        objective=guard.value,
+        objective_gradient=guard.value_gradient if guard.has_gradient else None,
+        x0=optsum.initial[free],
+        f0=guard.finitial,
+        lower=guard.lower,
+        upper=guard.upper,
+        initial_step=optsum.initial_step[free],
+        xtol_abs=np.broadcast_to(optsum.xtol_abs, optsum.initial.shape)[free],
+        options=optsum,
+    )
+
+
+def _search(optimizer: Optimizer, guard: Guard, problem: Problem) -> str:
+    """Run the plug-in, again from its end while that gains something; its return code."""
+    if problem.n == 0:
+        guard.value(problem.x0)
+        return "NO_FREE_PARAMETERS"
+    code = _run(optimizer, guard, problem)
+    for _ in range(problem.options.max_restarts):
+        if guard.stopped is not None or code == INTERRUPTED:
+            break
+        before = guard.fbest
+        x0 = guard.best[guard.free]
+        step = RESTART_STEP * default_step(x0, problem.lower, problem.upper)
+        code = _run(optimizer, guard, replace(problem, x0=x0, f0=before, initial_step=step))
+        if before - guard.fbest < RESTART_GAIN:
+            break
+    return code
+
+
+def _run(optimizer: Optimizer, guard: Guard, problem: Problem) -> str:
+    """Run the plug-in once; its return code, or ours if something else ended the search."""
+    failure = None
+    try:
+        code = optimizer.backend.minimize(problem, optimizer.algorithm)
+    except (Exception, KeyboardInterrupt) as error:
+        failure = error
+    # What left an evaluation counts, also where the plug-in swallowed it or made it another.
+    match guard.stopped or failure:
+        case None:
+            return str(code)
+        case LimitReached() as limit:
+            return str(limit)
+        case KeyboardInterrupt():
+            return INTERRUPTED
+        case error if guard.stopped is not None or isinstance(error, NumbammError):
+            raise error
+        case error:
+            raise FitError(f"the optimiser {optimizer.name} failed: {error!r}") from error

@@ -1,0 +1,33 @@
+"""Near-zero standard deviations, tried at zero when the optimiser has stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from numbamm.optimize.optsummary import OptSummary
+
+
+def try_zeros(objective: Callable[[np.ndarray], float], optsum: OptSummary) -> None:
+    """Put parameters that ended close to their lower bound 0 at 0 where that costs nothing.
+
+    An optimiser creeps towards a bound; a term that the data do not ask for should be seen to
+    be absent, not to have a standard deviation of 1e-4. One after the other, each stays at 0 if
+    the objective is then at most ``ftol_zero_abs`` above what the optimiser reached.
+
+    Parameters
+    ----------
+    objective
+        The function that was minimised, of all parameters.
+    optsum
+        Read: ``lowerbd``, ``xtol_zero_abs``, ``ftol_zero_abs``. Changed: ``final``, ``fmin``.
+    """
+    ceiling = optsum.fmin + optsum.ftol_zero_abs
+    small = (optsum.lowerbd == 0) & (np.abs(optsum.final) < optsum.xtol_zero_abs)
+    for i in np.flatnonzero(small & (optsum.final != 0)):
+        candidate = optsum.final.copy()
+        candidate[i] = 0.0
+        f = float(objective(candidate))
+        if -np.inf < f <= ceiling:
+            optsum.final, optsum.fmin = candidate, f

@@ -1,0 +1,436 @@
+"""`minimize`: what it guarantees whatever the plug-in and the objective do."""
+
+import time
+import warnings
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from objectives import dyestuff, quadratic, quadratic_gradient, rosenbrock
+
+from numbamm.errors import FitError, NumbammWarning, OptionError
+from numbamm.optimize import Algorithm, OptSummary, minimize, register, registry, try_zeros
+
+INF = np.inf
+
+
+@pytest.fixture(autouse=True)
+def own_registry(monkeypatch):
+    """Each test may register what it likes."""
+    monkeypatch.setattr(registry, "_backends", dict(registry._backends))
+
+
+@pytest.fixture
+def plugin():
+    """Register a function of the problem as an optimiser; returns its name."""
+
+    def make(search, **traits):
+        class Backend:
+            library = "Test 0"
+            algorithms: ClassVar = {"SEARCH": Algorithm(**traits)}
+
+            def minimize(self, problem, algorithm):
+                return search(problem)
+
+        register("test", Backend)
+        return "test:SEARCH"
+
+    return make
+
+
+def visit(*points):
+    """A search that goes to these points."""
+
+    def search(problem):
+        for x in points:
+            problem.objective(np.array(x, dtype=float))
+        return "DONE"
+
+    return search
+
+
+def test_path_of_the_original_on_dyestuff(capsys):
+    optsum = minimize(dyestuff, OptSummary([1.0], [0.0]), verbose=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["f_1: 327.76702 [1.0]", "f_2: 331.03619 [1.75]", "f_3: 330.64583 [0.25]"]
+    assert lines[-1] == "f_18: 327.32706 [0.752581]"
+    assert len(lines) == optsum.feval == 18
+    assert optsum.returnvalue == "FTOL_REACHED"
+    assert optsum.finitial == pytest.approx(327.7670216246, abs=1e-9)
+    assert optsum.fmin == pytest.approx(327.3270598811, abs=1e-9)
+
+
+def test_label_stands_before_the_number(capsys):
+    minimize(quadratic, OptSummary([1.0], [0.0]), verbose=True, label="g")
+    assert capsys.readouterr().out.splitlines()[0] == "g_1: 2.0 [1.0]"
+
+
+def test_initial_objective_is_evaluated_once():
+    seen = []
+    optsum = minimize(lambda x: seen.append(x) or dyestuff(x), OptSummary([1.0], [0.0]))
+    assert len(seen) == optsum.feval == 18
+
+
+def test_best_point_is_kept_whatever_the_plugin_ends_with(plugin):
+    name = plugin(visit([1.0], [1.9], [1.2]))
+    optsum = minimize(quadratic, OptSummary([1.0], [0.0], optimizer=name))
+    assert optsum.final.tolist() == [1.9]
+    assert optsum.fmin == quadratic([1.9])
+    assert optsum.returnvalue == "DONE"
+
+
+def test_points_are_copied_from_plugins_that_reuse_theirs(plugin):
+    def search(problem):
+        x = problem.x0.copy()
+        for value in (1.9, 7.0):
+            x[:] = value
+            problem.objective(x)
+        return "DONE"
+
+    optsum = minimize(quadratic, OptSummary([1.0], [0.0], optimizer=plugin(search)))
+    assert optsum.final.tolist() == [1.9]
+    assert [x.tolist() for x, _ in optsum.log] == [[1.9], [7.0]]
+
+
+@pytest.mark.parametrize("bad", [np.nan, INF, -INF])
+def test_failed_evaluations_look_like_the_start(plugin, bad):
+    received = []
+
+    def search(problem):
+        received.extend(problem.objective(np.array([x])) for x in (1.0, 3.5, 1.5))
+        return "DONE"
+
+    def objective(x):
+        return bad if x[0] > 3 else quadratic(x)
+
+    optsum = minimize(objective, OptSummary([1.0], [0.0], optimizer=plugin(search)))
+    assert received == [2.0, 2.0, 1.25]
+    assert optsum.final.tolist() == [1.5]
+    np.testing.assert_equal([f for _, f in optsum.log], [2.0, bad, 1.25])
+
+
+@pytest.mark.parametrize("optimizer", ["nlopt:LN_BOBYQA", "nlopt:LN_NELDERMEAD", "scipy:COBYQA"])
+def test_search_survives_a_region_that_fails(optimizer):
+    def objective(x):
+        return np.nan if x[0] > 1.5 else rosenbrock(x)
+
+    optsum = minimize(objective, OptSummary([0.0, 0.0], [-INF, -INF], optimizer=optimizer))
+    assert optsum.final == pytest.approx([1.0, 1.0], abs=1e-2)
+
+
+@pytest.mark.parametrize("bad", [np.nan, INF])
+def test_bad_start_is_an_error_and_leaves_the_options_alone(bad):
+    optsum = OptSummary([1.0], [0.0])
+    with pytest.raises(FitError, match=r"initial parameters \[1\.0\] is (nan|inf)"):
+        minimize(lambda x: bad, optsum)
+    assert optsum.final is None and optsum.finitial is None and optsum.log == []
+
+
+@pytest.mark.parametrize("optimizer", ["nlopt:LN_BOBYQA", "scipy:Nelder-Mead", "scipy:COBYLA"])
+def test_maxfeval_is_exact(optimizer):
+    optsum = OptSummary([-1.2, 1.0], [-INF, -INF], optimizer=optimizer, maxfeval=20)
+    with pytest.warns(NumbammWarning, match="MAXEVAL_REACHED after 20"):
+        minimize(rosenbrock, optsum)
+    assert optsum.returnvalue == "MAXEVAL_REACHED"
+    assert optsum.feval == len(optsum.log) == 20
+    assert optsum.fmin == min(f for _, f in optsum.log)
+
+
+def test_converging_at_the_last_evaluation_allowed_is_converging():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        optsum = minimize(dyestuff, OptSummary([1.0], [0.0], maxfeval=18))
+    assert optsum.returnvalue == "FTOL_REACHED"
+
+
+def test_maxtime():
+    def slow(x):
+        time.sleep(0.02)
+        return rosenbrock(x)
+
+    optsum = OptSummary([-1.2, 1.0], [-INF, -INF], maxtime=0.1)
+    with pytest.warns(NumbammWarning, match="MAXTIME_REACHED"):
+        minimize(slow, optsum)
+    assert optsum.returnvalue == "MAXTIME_REACHED"
+    assert 1 <= optsum.feval <= 6
+
+
+def test_interrupt_in_an_evaluation_keeps_the_best_point():
+    count = iter(range(100))
+
+    def objective(x):
+        if next(count) == 10:
+            raise KeyboardInterrupt
+        return rosenbrock(x)
+
+    optsum = OptSummary([-1.2, 1.0], [-INF, -INF])
+    with pytest.warns(NumbammWarning, match="INTERRUPTED"):
+        minimize(objective, optsum)
+    assert optsum.returnvalue == "INTERRUPTED"
+    assert optsum.fmin == rosenbrock(optsum.final) < optsum.finitial
+
+
+def test_interrupt_between_evaluations_keeps_the_best_point(plugin):
+    def search(problem):
+        problem.objective(np.array([1.5]))
+        raise KeyboardInterrupt
+
+    optsum = OptSummary([1.0], [0.0], optimizer=plugin(search), max_restarts=3)
+    with pytest.warns(NumbammWarning, match="INTERRUPTED"):
+        minimize(quadratic, optsum)
+    assert optsum.returnvalue == "INTERRUPTED"
+    assert optsum.final.tolist() == [1.5]
+    assert optsum.feval == 1
+
+
+def test_plugin_that_fails_is_named(plugin):
+    def search(problem):
+        problem.objective(problem.x0)
+        return {}["missing"]
+
+    optsum = OptSummary([1.0], [0.0], optimizer=plugin(search))
+    with pytest.raises(FitError, match="test:SEARCH failed: KeyError") as caught:
+        minimize(quadratic, optsum)
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert optsum.final is None and optsum.log == []
+
+
+def test_error_of_ours_in_a_plugin_passes(plugin):
+    def search(problem):
+        raise OptionError("ftol_rel is too small for me")
+
+    with pytest.raises(OptionError, match="too small for me"):
+        minimize(quadratic, OptSummary([1.0], [0.0], optimizer=plugin(search)))
+
+
+class _TestError(ValueError):
+    pass
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    ["nlopt:LN_BOBYQA", "nlopt:LN_COBYLA", "nlopt:LN_PRAXIS"]
+    + [f"scipy:{m}" for m in ("Powell", "COBYQA", "COBYLA", "L-BFGS-B", "SLSQP", "TNC")],
+)
+@pytest.mark.parametrize("after", [0, 4])
+def test_error_in_the_objective_passes_unchanged(optimizer, after):
+    count = iter(range(100))
+    error = _TestError("mine")
+
+    def objective(x):
+        if next(count) == after:
+            raise error
+        return rosenbrock(x)
+
+    optsum = OptSummary([-1.2, 1.0], [-INF, -INF], optimizer=optimizer)
+    with pytest.raises(_TestError) as caught:
+        minimize(objective, optsum)
+    assert caught.value is error
+    assert optsum.final is None
+
+
+def test_plugin_that_swallows_exceptions_cannot_go_on(plugin):
+    def search(problem):
+        for _ in range(10):
+            try:
+                problem.objective(problem.x0)
+            except Exception:
+                pass
+        return "DONE"
+
+    name = plugin(search)
+    optsum = OptSummary([1.0], [0.0], optimizer=name, maxfeval=3)
+    with pytest.warns(NumbammWarning, match="MAXEVAL_REACHED"):
+        minimize(quadratic, optsum)
+    assert (optsum.returnvalue, optsum.feval) == ("MAXEVAL_REACHED", 3)
+
+    def objective(x, count=iter(range(10))):  # noqa: B008 - one count for the whole test
+        if next(count) == 1:
+            raise _TestError
+        return 1.0
+
+    def elsewhere(problem):
+        try:
+            problem.objective(problem.x0 + 1)
+        except ValueError as error:
+            raise RuntimeError("hidden") from error
+
+    with pytest.raises(_TestError):
+        minimize(objective, OptSummary([1.0], [0.0], optimizer=plugin(elsewhere)))
+
+
+def test_failure_by_the_plugins_own_account_is_a_warning(plugin):
+    optsum = OptSummary([1.0], [0.0], optimizer=plugin(lambda p: "FAILURE: gave up"))
+    with pytest.warns(NumbammWarning, match="did not converge: FAILURE: gave up after 0"):
+        minimize(quadratic, optsum)
+    assert optsum.final.tolist() == [1.0]
+
+
+def test_parameters_without_freedom_are_not_shown_to_the_plugin(plugin):
+    shown = {}
+
+    def search(problem):
+        shown.update(n=problem.n, x0=problem.x0.tolist(), step=problem.initial_step.tolist())
+        shown.update(lower=problem.lower.tolist(), xtol=problem.xtol_abs.tolist())
+        problem.objective(np.array([2.0, 2.5]))
+        return "DONE"
+
+    optsum = OptSummary(
+        [1.0, 5.0, 3.0],
+        [0.0, 5.0, -INF],
+        upperbd=[INF, 5.0, INF],
+        xtol_abs=[1e-3, 1e-4, 1e-5],
+        optimizer=plugin(search),
+    )
+    minimize(quadratic, optsum)
+    assert shown == {
+        "n": 2, "x0": [1.0, 3.0], "step": [0.75, 1.0], "lower": [0.0, -INF], "xtol": [1e-3, 1e-5],
+    }  # fmt: skip
+    assert optsum.final.tolist() == [2.0, 5.0, 2.5]
+    assert list(optsum.fitlog.columns) == ["objective", "theta1", "theta2", "theta3"]
+
+
+@pytest.mark.parametrize("optimizer", ["nlopt:LN_BOBYQA", "scipy:L-BFGS-B"])
+def test_fixed_parameter_stays(optimizer):
+    optsum = OptSummary([1.0, 5.0], [0.0, 5.0], upperbd=[INF, 5.0], optimizer=optimizer)
+    minimize(quadratic, optsum)
+    assert optsum.final == pytest.approx([2.0, 5.0], abs=1e-4)
+    assert all(x[1] == 5.0 for x, _ in optsum.log)
+
+
+@pytest.mark.parametrize("optsum", [OptSummary([], []), OptSummary([2.0], [2.0], upperbd=[2.0])])
+def test_nothing_to_optimise_is_one_evaluation(optsum):
+    minimize(lambda x: 7.0, optsum)
+    assert (optsum.feval, optsum.fmin, optsum.finitial) == (1, 7.0, 7.0)
+    assert optsum.returnvalue == "NO_FREE_PARAMETERS"
+    assert optsum.final.tolist() == optsum.initial.tolist()
+
+
+def test_bounds_are_hidden_from_algorithms_that_ignore_them(plugin):
+    seen = []
+    name = plugin(lambda p: seen.extend([*p.lower, *p.upper]) or "DONE", bounds=False)
+    minimize(quadratic, OptSummary([1.0], [0.0], optimizer=name))
+    assert seen == [-INF, INF]
+    with pytest.raises(OptionError, match="cannot keep parameters below upperbd"):
+        minimize(quadratic, OptSummary([1.0], [0.0], upperbd=[3.0], optimizer=name))
+
+
+def test_rectify_is_applied_to_the_best_point():
+    optsum = OptSummary([-1.0], [-INF], optimizer="scipy:BFGS")
+    minimize(lambda x: quadratic(-np.abs(x) * np.sign(-1)), optsum, rectify=np.abs)
+    assert optsum.final == pytest.approx([2.0], abs=1e-4)
+
+
+def test_gradient_where_there_is_none():
+    with pytest.raises(OptionError, match="'nlopt:LD_LBFGS' needs the gradient"):
+        minimize(quadratic, OptSummary([1.0], [0.0], optimizer="nlopt:LD_LBFGS"))
+
+
+def test_gradient_reaches_the_plugin_without_fixed_parameters(plugin):
+    received = []
+
+    def search(problem):
+        received.append(problem.objective_gradient(np.array([1.0, 3.0])))
+        received.append(problem.objective_gradient(np.array([9.0, 3.0])))
+        return "DONE"
+
+    def gradient(x):
+        f, g = quadratic_gradient(x)
+        return (np.nan if x[0] > 5 else f), g
+
+    name = plugin(search, gradient="required")
+    optsum = OptSummary([1.0, 1.0, 0.0], [0.0, 1.0, 0.0], upperbd=[INF, 1.0, INF], optimizer=name)
+    minimize(quadratic, optsum, gradient=gradient)
+    (f, g), (failed_f, failed_g) = received
+    assert (f, g.tolist()) == (4.0, [-2.0, 2.0])
+    assert (failed_f, failed_g.tolist()) == (optsum.finitial, [0.0, 0.0])
+    assert optsum.feval == 2 and np.isnan(optsum.log[1][1])
+
+
+def machine_like(x):
+    """A narrow bent valley in six parameters, where BOBYQA stops short."""
+    return 1.0 + sum(100 * (x[i + 1] - x[i] ** 2) ** 2 + (1 - x[i]) ** 2 for i in range(5))
+
+
+def test_restarts_gain_and_end_by_themselves():
+    def fitted(restarts):
+        optsum = OptSummary([0.0] * 6, [-INF] * 6, max_restarts=restarts, ftol_abs=1e-3)
+        return minimize(machine_like, optsum)
+
+    once, again = fitted(0), fitted(50)
+    assert again.fmin < once.fmin
+    first_log = [f for _, f in once.log]
+    assert [f for _, f in again.log][: len(first_log)] == first_log
+    assert once.feval < again.feval < 50 * once.feval
+
+
+def test_restarts_begin_at_the_best_point_with_small_steps(plugin):
+    problems = []
+
+    def search(problem):
+        problems.append(problem)
+        problem.objective(problem.x0 + 0.25)
+        return "DONE"
+
+    optsum = OptSummary([1.0], [0.0], optimizer=plugin(search), max_restarts=2)
+    minimize(quadratic, optsum)
+    assert [p.x0.tolist() for p in problems] == [[1.0], [1.25], [1.5]]
+    assert [p.f0 for p in problems] == [2.0, quadratic([1.25]), quadratic([1.5])]
+    assert problems[1].initial_step == pytest.approx([0.1 * 0.75 * 1.25])
+    assert optsum.feval == 3
+
+
+def test_restarts_end_when_nothing_is_gained(plugin):
+    runs = []
+    optsum = OptSummary([1.0], [0.0], optimizer=plugin(lambda p: runs.append(p)), max_restarts=9)
+    minimize(quadratic, optsum)
+    assert len(runs) == 2
+
+
+def test_small_diagonals_are_tried_at_zero(plugin):
+    """Three small parameters: one is zero at no cost, one is not, one has no bound at zero."""
+
+    def objective(x):
+        return 1.0 + 1e-3 * x[0] + 100 * (x[1] - 5e-4) ** 2 * 1e4 + abs(x[2])
+
+    x = [5e-4, 5e-4, 5e-4]
+    optsum = OptSummary([1.0, 1.0, 1.0], [0.0, 0.0, -INF], optimizer=plugin(visit(x)))
+    minimize(objective, optsum)
+    assert optsum.final.tolist() == [0.0, 5e-4, 5e-4]
+    assert optsum.fmin == objective(optsum.final)
+    assert optsum.feval == 1
+
+
+def test_zeros_together_rise_no_more_than_one_alone():
+    optsum = OptSummary([1.0, 1.0], [0.0, 0.0], ftol_zero_abs=1e-5)
+    optsum.final, optsum.fmin = [1e-4, 1e-4], 1.0
+    try_zeros(lambda x: 1.0 + 6e-6 * np.sum(x == 0), optsum)
+    assert optsum.final.tolist() == [0.0, 1e-4]
+    assert optsum.fmin == pytest.approx(1 + 6e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, -INF])
+def test_zero_that_cannot_be_evaluated_is_not_taken(bad):
+    optsum = OptSummary([1.0], [0.0])
+    optsum.final, optsum.fmin = [1e-4], 1.0
+    try_zeros(lambda x: bad, optsum)
+    assert optsum.final.tolist() == [1e-4]
+
+
+def test_progress_is_shown_after_a_while_and_wiped_out(capsys, monkeypatch):
+    from numbamm.optimize import progress
+
+    monkeypatch.setattr(progress, "FIRST_AFTER", 0.0)
+    minimize(dyestuff, OptSummary([1.0], [0.0]), progress=True)
+    err = capsys.readouterr().err
+    assert err.startswith("\rf_1: 327.76702")
+    assert err.endswith("\r") and err.split("\r")[-2].strip() == ""
+    for silent in (False, None):  # None: not on a terminal here
+        minimize(dyestuff, OptSummary([1.0], [0.0]), progress=silent)
+    minimize(dyestuff, OptSummary([1.0], [0.0]), progress=True, verbose=True)
+    assert capsys.readouterr().err == ""
+
+
+def test_quick_fits_show_no_progress(capsys):
+    minimize(dyestuff, OptSummary([1.0], [0.0]), progress=True)
+    assert capsys.readouterr().err == ""
