@@ -5,11 +5,11 @@ import os
 # Before numpy loads its BLAS: two threads on small matrices are many times slower than one.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from functools import cache  # noqa: E402
+from functools import cache
 
-import oracles  # noqa: E402
-import pytest  # noqa: E402
-from hypothesis import settings  # noqa: E402
+import oracles
+import pytest
+from hypothesis import settings
 
 # A first call may compile a kernel, so time per example says nothing.
 settings.register_profile("numbamm", deadline=None, max_examples=25, print_blob=True)

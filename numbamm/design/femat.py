@@ -93,7 +93,9 @@ class FeMat:
         kept = _independent(qr(columns, mode="r", check_finite=False)[0]) if p else np.arange(0)
         triangle = qr(columns[:, kept], mode="r", check_finite=False)[0][: len(kept)]
         triangle = triangle / np.sqrt(n)
-        basis = solve_triangular(triangle, columns[:, kept].T, trans="T").T if len(kept) else columns
+        basis = columns[:, kept]
+        if len(kept):
+            basis = solve_triangular(triangle, basis.T, trans="T").T
         to_basis = np.diag(1 / scale[kept]) @ _inverse(triangle)
         if constant is not None:
             at = int(np.flatnonzero(kept == constant)[0])

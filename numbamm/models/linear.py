@@ -157,9 +157,7 @@ class LinearMixedModel(MixedModel):
 
         def objective(theta) -> float:
             theta = np.ascontiguousarray(theta, dtype=np.float64)
-            return cholesky.objective(
-                theta, table, index, A, blocks.work, degrees, constant, sigma
-            )
+            return cholesky.objective(theta, table, index, A, blocks.work, degrees, constant, sigma)
 
         return objective
 

@@ -89,9 +89,7 @@ class VarCorr:
         lines = []
         for term in self.terms:
             for j, name in enumerate(term.names):
-                corr = [
-                    float(term.corr[j, i]) if term.estimated[j, i] else None for i in range(j)
-                ]
+                corr = [float(term.corr[j, i]) if term.estimated[j, i] else None for i in range(j)]
                 lines.append((term.group, name, float(term.variances[j]), float(term.sd[j]), corr))
         if self.sigma is not None:
             lines.append(("Residual", "", self.sigma**2, self.sigma, []))

@@ -96,9 +96,10 @@ class OptSummary:
         Most evaluations of the objective; -1 for no limit.
     maxtime : float
         Most seconds; -1 for no limit.
-    max_restarts : int
+    max_restarts : int or None
         How often a search that has ended is begun again at its best point, with smaller steps,
-        as long as that gains something. 0, the default, reproduces published paths.
+        as long as that gains something. None, the default: up to 10 times with more than three
+        parameters, where derivative-free methods stop short, and never with fewer.
     xtol_zero_abs : float
         A parameter with lower bound 0 that ends nearer to 0 than this is tried at 0.
     ftol_zero_abs : float
@@ -142,7 +143,7 @@ class OptSummary:
     initial_step: np.ndarray = _InitialStep()
     maxfeval: int = -1
     maxtime: float = -1.0
-    max_restarts: int = 0
+    max_restarts: int | None = None
     xtol_zero_abs: float = 1e-3
     ftol_zero_abs: float = 1e-5
     nagq: int = 1
@@ -292,7 +293,11 @@ _CHECKS = [
     ("xtol_abs", _tolerances, "a finite number of at least 0, or one for each parameter"),
     ("maxfeval", _limit(Integral), "a positive integer, or -1 for no limit"),
     ("maxtime", _limit(Real), "a positive number of seconds, or -1 for no limit"),
-    ("max_restarts", _integer_from(0), "an integer of at least 0"),
+    (
+        "max_restarts",
+        lambda s, v: v is None or _integer_from(0)(s, v),
+        "an integer of at least 0, or None",
+    ),
     ("nagq", _integer_from(1), "an integer of at least 1"),
     ("reml", lambda _, v: isinstance(v, bool | np.bool_), "True or False"),
     (

@@ -10,13 +10,17 @@ import numpy as np
 
 from numbamm.errors import FitError, NumbammError, NumbammWarning, OptionError
 from numbamm.optimize.guard import Guard, LimitReached
-from numbamm.optimize.optsummary import OptSummary, default_step
+from numbamm.optimize.optsummary import OptSummary
 from numbamm.optimize.problem import Problem
 from numbamm.optimize.registry import Optimizer, resolve
 from numbamm.optimize.zeros import try_zeros
 
-#: A restart begins with this fraction of the default step, since the end cannot be far.
-RESTART_STEP = 0.1
+#: A restart takes this fraction of the first step, since the end cannot be far. Not a fraction of
+#: the way to a bound: a parameter that has come close to zero would never leave it again.
+RESTART_STEP = 0.3
+#: Restarts if the options leave their number open: none with few parameters, where searches end
+#: where they should.
+FEW_PARAMETERS, MAX_RESTARTS = 3, 10
 #: Restarts end when one lowers the objective by less: as -2 log-likelihood, nothing.
 RESTART_GAIN = 1e-7
 
@@ -89,13 +93,20 @@ def minimize(
         progress=progress,
         label=label,
     )
+
+    def settled(x: np.ndarray, f: float) -> tuple[np.ndarray, float]:
+        """Zeros where they cost nothing, and signs as the bounds ask for."""
+        if not isinstance(guard.stopped, KeyboardInterrupt):
+            x, f = try_zeros(objective, x, f, optsum)
+        return (x if rectify is None else rectify(x.copy())), f
+
     try:
-        code = _search(optimizer, guard, _problem(guard, optsum))
+        code = _search(optimizer, guard, _problem(guard, optsum), settled)
     finally:
         guard.close()
 
-    optsum.finitial, optsum.fmin = guard.finitial, guard.fbest
-    optsum.final = guard.best if rectify is None else rectify(guard.best.copy())
+    optsum.finitial = guard.finitial
+    optsum.final, optsum.fmin = settled(guard.best, guard.fbest)
     optsum.feval, optsum.log, optsum.returnvalue = guard.feval, guard.log, code
     if guard.stopped is not None or code == INTERRUPTED or code.startswith("FAILURE"):
         warnings.warn(
@@ -104,8 +115,6 @@ def minimize(
             NumbammWarning,
             stacklevel=2,
         )
-    if code != INTERRUPTED:
-        try_zeros(objective, optsum)
     return optsum
 
 
@@ -136,22 +145,32 @@ def _problem(guard: Guard, optsum: OptSummary) -> Problem:
     )
 
 
-def _search(optimizer: Optimizer, guard: Guard, problem: Problem) -> str:
+def _search(optimizer: Optimizer, guard: Guard, problem: Problem, settled) -> str:
     """Run the plug-in, again from its end while that gains something; its return code."""
     if problem.n == 0:
         guard.value(problem.x0)
         return "NO_FREE_PARAMETERS"
     code = _run(optimizer, guard, problem)
-    for _ in range(problem.options.max_restarts):
+    for _ in range(_restarts(problem.options, problem.n)):
         if guard.stopped is not None or code == INTERRUPTED:
             break
         before = guard.fbest
-        x0 = guard.best[guard.free]
-        step = RESTART_STEP * default_step(x0, problem.lower, problem.upper)
-        code = _run(optimizer, guard, replace(problem, x0=x0, f0=before, initial_step=step))
+        # BOBYQA would leave a start just above a bound by a whole step, but not one at it; and
+        # at a bound, an equivalent point with other signs has other neighbours within them.
+        x0, f0 = settled(guard.best, before)
+        step = RESTART_STEP * problem.initial_step
+        again = replace(problem, x0=x0[guard.free], f0=f0, initial_step=step)
+        code = _run(optimizer, guard, again)
         if before - guard.fbest < RESTART_GAIN:
             break
     return code
+
+
+def _restarts(options: OptSummary, n: int) -> int:
+    """How many restarts are allowed with n free parameters."""
+    if options.max_restarts is not None:
+        return options.max_restarts
+    return MAX_RESTARTS if n > FEW_PARAMETERS else 0
 
 
 def _run(optimizer: Optimizer, guard: Guard, problem: Problem) -> str:

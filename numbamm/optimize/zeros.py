@@ -9,7 +9,9 @@ import numpy as np
 from numbamm.optimize.optsummary import OptSummary
 
 
-def try_zeros(objective: Callable[[np.ndarray], float], optsum: OptSummary) -> None:
+def try_zeros(
+    objective: Callable[[np.ndarray], float], x: np.ndarray, f: float, optsum: OptSummary
+) -> tuple[np.ndarray, float]:
     """Put parameters that ended close to their lower bound 0 at 0 where that costs nothing.
 
     An optimiser creeps towards a bound; a term that the data do not ask for should be seen to
@@ -20,14 +22,22 @@ def try_zeros(objective: Callable[[np.ndarray], float], optsum: OptSummary) -> N
     ----------
     objective
         The function that was minimised, of all parameters.
+    x, f
+        The best parameters, shape (n,), and their objective.
     optsum
-        Read: ``lowerbd``, ``xtol_zero_abs``, ``ftol_zero_abs``. Changed: ``final``, ``fmin``.
+        Read: ``lowerbd``, ``xtol_zero_abs``, ``ftol_zero_abs``.
+
+    Returns
+    -------
+    ndarray, float
+        Parameters, `x` itself or others with more zeros, and their objective.
     """
-    ceiling = optsum.fmin + optsum.ftol_zero_abs
-    small = (optsum.lowerbd == 0) & (np.abs(optsum.final) < optsum.xtol_zero_abs)
-    for i in np.flatnonzero(small & (optsum.final != 0)):
-        candidate = optsum.final.copy()
+    ceiling = f + optsum.ftol_zero_abs
+    small = (optsum.lowerbd == 0) & (np.abs(x) < optsum.xtol_zero_abs)
+    for i in np.flatnonzero(small & (x != 0)):
+        candidate = x.copy()
         candidate[i] = 0.0
-        f = float(objective(candidate))
-        if -np.inf < f <= ceiling:
-            optsum.final, optsum.fmin = candidate, f
+        at_zero = float(objective(candidate))
+        if -np.inf < at_zero <= ceiling:
+            x, f = candidate, at_zero
+    return x, f

@@ -56,4 +56,4 @@ def _table(table: content.Table) -> str:
 
 
 def _cell(tag: str, text: str, word: bool) -> str:
-    return f'<{tag}{" class=w" if word else ""}>{escape(text)}</{tag}>'
+    return f"<{tag}{' class=w' if word else ''}>{escape(text)}</{tag}>"

@@ -27,7 +27,10 @@ def block_table(model) -> str:
     kinds = model.blocks.kinds()
     names = [t.group for t in model.reterms] + ["fixed"]
     sizes = [t.nranef for t in model.reterms] + [model.blocks.nx + 1]
-    rows = [[f"{size}:", *row, *[""] * (len(names) - len(row))] for size, row in zip(sizes, kinds)]
+    rows = [
+        [f"{size}:", *row, *[""] * (len(names) - len(row))]
+        for size, row in zip(sizes, kinds, strict=True)
+    ]
     return "\n".join(_lines(content.Table(["rows:", *names], rows, left=len(names) + 1)))
 
 

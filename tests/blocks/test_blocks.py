@@ -70,9 +70,7 @@ def test_leverage(name):
     terms, xy, blocks = built(name)
     theta = random_theta(terms)
     blocks.factorize(theta)
-    np.testing.assert_allclose(
-        blocks.leverage(), dense_model(terms, xy, theta).leverage, rtol=1e-9
-    )
+    np.testing.assert_allclose(blocks.leverage(), dense_model(terms, xy, theta).leverage, rtol=1e-9)
 
 
 @each_structure
@@ -126,7 +124,7 @@ def test_every_kind_of_block_is_tested():
 
 
 def test_failed_factorisation_is_nan():
-    terms, xy, blocks = built("vector")
+    _, xy, blocks = built("vector")
     assert np.isnan(evaluate(blocks, np.array([np.nan, 0.0, 1.0]), xy))
     with pytest.raises(FloatingPointError, match="factorisation fails"):
         blocks.factorize(np.array([np.nan, 0.0, 1.0]))

@@ -63,10 +63,15 @@ def test_amalgamation_keeps_other_factors():
 def test_order_is_by_number_of_random_effects():
     few = ReMat("h", REFS % 2, np.array([0, 1]), ["Intercept", "x"], np.vstack([ONE, X]))
     assert [t.group for t in order_terms([scalar(), few])] == ["h", "g"]
-    assert [t.group for t in order_terms([scalar("first"), scalar("second")])] == ["first", "second"]
+    assert [t.group for t in order_terms([scalar("first"), scalar("second")])] == [
+        "first",
+        "second",
+    ]
 
 
-@pytest.mark.parametrize(("inner", "outer", "nested"), [(REFS, REFS // 2, True), (REFS // 2, REFS, False)])
+@pytest.mark.parametrize(
+    ("inner", "outer", "nested"), [(REFS, REFS // 2, True), (REFS // 2, REFS, False)]
+)
 def test_nesting(inner, outer, nested):
     def term(refs):
         return ReMat("g", refs, np.unique(refs), ["Intercept"], ONE[None])

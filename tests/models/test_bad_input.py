@@ -94,17 +94,17 @@ def test_model_stays_usable_after_a_bad_tolerance(data):
 
 def test_model_stays_usable_after_an_optimiser_breaks(data):
     class Broken:
-        library = "broken 1.0"
+        library = "falls 1.0"
         algorithms = {"NOW": mm.optimize.Algorithm()}
 
         def minimize(self, problem, algorithm):
             problem.objective(problem.x0 + 1)
             raise ZeroDivisionError("oh")
 
-    mm.optimize.register("broken", Broken())
+    mm.optimize.register("falls", Broken())
     model = mm.LinearMixedModel("y ~ 1 + (1 | g)", data)
-    with pytest.raises(mm.FitError, match="broken:NOW"):
-        model.fit(optimizer="broken:NOW")
+    with pytest.raises(mm.FitError, match="falls:NOW"):
+        model.fit(optimizer="falls:NOW")
     assert not model.is_fitted
     assert model.fit().optsum.optimizer == "nlopt:LN_BOBYQA"
 

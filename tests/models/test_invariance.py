@@ -90,11 +90,12 @@ def test_shift_changes_the_intercept_alone(column):
     one, two = mm.lmm(FORMULA, DATA), mm.lmm(FORMULA, DATA.assign(**{column: DATA[column] + 1e8}))
     slopes = ["x", "f[T.v]", "f[T.w]"]
     assert two.objective == pytest.approx(one.objective, abs=1e-6)
-    assert_allclose(two.params[slopes], one.params[slopes], rtol=1e-6)
-    assert_allclose(two.bse[slopes], one.bse[slopes], rtol=1e-6)
-    assert_allclose(two.resid, one.resid, atol=1e-4)
+    # The search ends a rounding error away, so estimates agree to its tolerance, no more.
+    assert ((two.params - one.params).abs() < 1e-3 * one.bse)[slopes].all()
+    assert_allclose(two.bse[slopes], one.bse[slopes], rtol=1e-4)
+    assert_allclose(two.resid, one.resid, atol=1e-3)
     moved = 1e8 if column == "y" else -1e8 * one.params["x"]
-    assert two.params["Intercept"] - one.params["Intercept"] == pytest.approx(moved, rel=1e-6)
+    assert two.params["Intercept"] - one.params["Intercept"] == pytest.approx(moved, rel=1e-4)
 
 
 def test_shift_without_an_intercept_column():
@@ -118,9 +119,7 @@ def test_scale_of_a_covariate(exponent, reml):
     scale = 10.0**exponent
     model, plain = built(DATA.assign(x=scale * DATA["x"]), reml=reml), built(reml=reml)
     change = 2 * np.log(scale) if reml else 0.0  # log|X'V⁻¹X| has units
-    assert model.objective_at(THETA) == pytest.approx(
-        plain.objective_at(THETA) + change, abs=1e-8
-    )
+    assert model.objective_at(THETA) == pytest.approx(plain.objective_at(THETA) + change, abs=1e-8)
 
 
 def test_centred_and_scaled_slope_is_the_same_model():

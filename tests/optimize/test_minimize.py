@@ -376,8 +376,29 @@ def test_restarts_begin_at_the_best_point_with_small_steps(plugin):
     minimize(quadratic, optsum)
     assert [p.x0.tolist() for p in problems] == [[1.0], [1.25], [1.5]]
     assert [p.f0 for p in problems] == [2.0, quadratic([1.25]), quadratic([1.5])]
-    assert problems[1].initial_step == pytest.approx([0.1 * 0.75 * 1.25])
+    assert problems[1].initial_step == pytest.approx([0.3 * 0.75])
     assert optsum.feval == 3
+
+
+def test_restarts_begin_at_zero_where_the_search_came_close(plugin):
+    """From a hair's breadth above a bound, BOBYQA would set out by a whole step."""
+    starts = []
+
+    def search(problem):
+        starts.append(problem.x0.tolist())
+        problem.objective(np.array([1e-5, 1.75]))
+
+    optsum = OptSummary([1.0, 1.0], [0.0, 0.0], optimizer=plugin(search), max_restarts=1)
+    minimize(lambda x: 3.0 - x[1] + 1e-3 * x[0], optsum)
+    assert starts == [[1.0, 1.0], [0.0, 1.75]]
+
+
+@pytest.mark.parametrize(("n", "runs"), [(3, 1), (4, 2)])
+def test_restarts_come_by_themselves_with_more_than_three_parameters(plugin, n, runs):
+    seen = []
+    optsum = OptSummary([1.0] * n, [0.0] * n, optimizer=plugin(lambda p: seen.append(p)))
+    minimize(lambda x: float(x @ x), optsum)
+    assert len(seen) == runs
 
 
 def test_restarts_end_when_nothing_is_gained(plugin):
@@ -403,18 +424,17 @@ def test_small_diagonals_are_tried_at_zero(plugin):
 
 def test_zeros_together_rise_no_more_than_one_alone():
     optsum = OptSummary([1.0, 1.0], [0.0, 0.0], ftol_zero_abs=1e-5)
-    optsum.final, optsum.fmin = [1e-4, 1e-4], 1.0
-    try_zeros(lambda x: 1.0 + 6e-6 * np.sum(x == 0), optsum)
-    assert optsum.final.tolist() == [0.0, 1e-4]
-    assert optsum.fmin == pytest.approx(1 + 6e-6)
+    start = np.array([1e-4, 1e-4])
+    x, f = try_zeros(lambda x: 1.0 + 6e-6 * np.sum(x == 0), start, 1.0, optsum)
+    assert x.tolist() == [0.0, 1e-4]
+    assert f == pytest.approx(1 + 6e-6)
 
 
 @pytest.mark.parametrize("bad", [np.nan, -INF])
 def test_zero_that_cannot_be_evaluated_is_not_taken(bad):
     optsum = OptSummary([1.0], [0.0])
-    optsum.final, optsum.fmin = [1e-4], 1.0
-    try_zeros(lambda x: bad, optsum)
-    assert optsum.final.tolist() == [1e-4]
+    x, f = try_zeros(lambda x: bad, np.array([1e-4]), 1.0, optsum)
+    assert (x.tolist(), f) == ([1e-4], 1.0)
 
 
 def test_progress_is_shown_after_a_while_and_wiped_out(capsys, monkeypatch):

@@ -113,7 +113,7 @@ xtol_abs:                 1e-10
 initial_step:             [0.75]
 maxfeval:                 -1
 maxtime:                  -1.0
-max_restarts:             0
+max_restarts:             None
 xtol_zero_abs:            0.001
 ftol_zero_abs:            1e-05"""
 

@@ -55,7 +55,6 @@ def test_html(named):
     snapshot(f"{name}.html", model._repr_html_())
 
 
-
 def attributes(model):
     """Every number that a table may show."""
     numbers = [model.llf, model.objective, model.aic, model.aicc, model.bic, model.nobs]
@@ -73,7 +72,7 @@ def shown_numbers(text, formula):
 
 @pytest.mark.parametrize("form", ["text", "html"])
 def test_every_number_is_an_attribute(named, form):
-    name, model = named
+    _, model = named
     text = str(model)
     if form == "html":
         text = re.sub(r"<style.*?</style>|<[^>]*>", " ", model._repr_html_())
