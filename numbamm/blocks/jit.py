@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from pathlib import Path
 
 import numba
@@ -18,38 +17,38 @@ def jit(function=None, **options):
     """Compile a kernel: nopython, without the GIL, cached on disk.
 
     Where no cache folder can be written (a read-only installation without a home), the kernel
-    is compiled anew in each process, and a warning names ``NUMBA_CACHE_DIR``.
+    is compiled anew in each process; `announce_compilation` then names ``NUMBA_CACHE_DIR``.
     """
     if function is None:
         return lambda f: jit(f, **options)
     options = OPTIONS | options
     try:
         return numba.njit(**options)(function)
-    except RuntimeError as error:  # numba found no folder that it could write
-        if "cannot cache" not in str(error):
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):  # numba's words for a folder that it cannot write
             raise
-        warnings.warn(
-            "numbamm cannot cache its compiled kernels: no writable folder. "
-            "Set NUMBA_CACHE_DIR to one, or each process compiles anew.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
         return numba.njit(**(options | {"cache": False}))(function)
+
+
+_announced = False
 
 
 def announce_compilation(kernel) -> None:
     """Tell a first-time user, once, why the first fit takes seconds: `kernel` is not cached yet."""
-    folder = Path(kernel.stats.cache_path) if hasattr(kernel, "stats") else None
-    if folder is None or kernel.signatures or _announced:
+    global _announced
+    if _announced or numba.config.DISABLE_JIT or kernel.signatures:
         return
-    name = f"{Path(kernel.py_func.__code__.co_filename).stem}.{kernel.py_func.__name__}-"
-    _announced.append(name)
-    if not any(folder.glob(f"{name}*.nbi")):
-        print(
-            "numbamm: compiling kernels for their first use (about 20 s, once); "
-            f"they are kept in {folder}",
-            file=sys.stderr,
-        )
+    _announced = True
+    folder = kernel.stats.cache_path
+    if folder is None:
+        kept = "no folder could be written to keep them: set NUMBA_CACHE_DIR to one"
+    elif not any(Path(folder).glob(f"{_cache_name(kernel.py_func)}*.nbi")):
+        kept = f"they are kept in {folder}"
+    else:
+        return
+    print(f"numbamm: compiling kernels for their first use (about 20 s); {kept}", file=sys.stderr)
 
 
-_announced: list[str] = []
+def _cache_name(function) -> str:
+    """How numba begins the names of a function's cache files."""
+    return f"{Path(function.__code__.co_filename).stem}.{function.__name__}-"
