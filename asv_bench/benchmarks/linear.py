@@ -69,17 +69,17 @@ class Fit:
 class Threads:
     """How many times the work of one thread two of them do in the same time."""
 
-    params = (("Penicillin", 100_000), ("crossed 20", 1000), ("InstEval", 20))
-    param_names = ("model and evaluations",)
+    params = ("Penicillin", "crossed 20", "InstEval")
+    param_names = ("model",)
+    times = {"Penicillin": 100_000, "crossed 20": 1000, "InstEval": 20}
 
-    def setup(self, case):
-        name, _ = case
+    def setup(self, name):
         built = model(name)
         self.arguments = [evaluation_arguments(built) for _ in range(2)]
         evaluations(1, *self.arguments[0])
 
-    def track_speedup_of_two(self, case):
-        _, times = case
+    def track_speedup_of_two(self, name):
+        times = self.times[name]
         with blas_threads(1), ThreadPoolExecutor(2) as pool:
             begin = time.perf_counter()
             evaluations(times, *self.arguments[0])

@@ -15,10 +15,10 @@ def no_folder(monkeypatch):
     """numba as it is where it finds no folder that it can write."""
     njit = numba.njit
 
-    def refuse(**options):
-        if options["cache"]:
+    def refuse(*function, **options):
+        if options.get("cache"):
             raise RuntimeError("cannot cache function 'twice': no locator available")
-        return njit(**options)
+        return njit(*function, **options)
 
     monkeypatch.setattr(numba, "njit", refuse)
     monkeypatch.setattr(module, "_announced", False)
