@@ -31,7 +31,7 @@ class Construction:
 
 
 class Evaluation:
-    """One evaluation of the objective on one BLAS thread, in nopython code."""
+    """One evaluation of the objective on one BLAS thread; a microsecond of it is Python's call."""
 
     params = tuple(FORMULAS)
     param_names = ("model",)
