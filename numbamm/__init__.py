@@ -26,6 +26,7 @@ _LAZY = {
     "LinearMixedModel": "numbamm.models.linear",
     "lmm": "numbamm.models.linear",
     "OptSummary": "numbamm.optimize",
+    "config": None,
     "datasets": None,
     "optimize": None,
 }
@@ -40,6 +41,7 @@ __all__ = [
     "NumbammWarning",
     "OptSummary",
     "OptionError",
+    "config",
     "datasets",
     "lmm",
     "optimize",

@@ -40,6 +40,9 @@ def _parser() -> argparse.ArgumentParser:
 
     datasets = commands.add_parser("datasets", help="list the shipped data sets")
     datasets.set_defaults(run=lambda arguments: print(mm.datasets.list().to_string()))
+
+    config = commands.add_parser("config", help="show every option, its value and its origin")
+    config.set_defaults(run=lambda arguments: mm.config.show())
     return parser
 
 

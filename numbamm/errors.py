@@ -4,6 +4,11 @@ Every error derives from `NumbammError` and from the built-in class that a calle
 expect, so ``except ValueError`` works as well as ``except mm.FormulaError``.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class NumbammError(Exception):
     """Base class of every error that numbamm raises on purpose."""
@@ -31,3 +36,11 @@ class NotFittedError(NumbammError, RuntimeError):
 
 class NumbammWarning(UserWarning):
     """Base class of numbamm's warnings."""
+
+
+def did_you_mean(name: str, known: Iterable[object]) -> str:
+    """``"; did you mean 'x'?"``, the end of a message, or nothing where no known name is near."""
+    known = [k for k in known if isinstance(k, str)]
+    lower = {k.lower(): k for k in known}
+    near = get_close_matches(name, known, n=1) or get_close_matches(name.lower(), lower, n=1)
+    return f"; did you mean '{lower.get(near[0], near[0])}'?" if near else ""

@@ -21,7 +21,7 @@ import pytest
 import numbamm.datasets
 
 HERE = Path(__file__).parent
-EXTRA_DATA = Path(os.environ.get("NUMBAMM_EXTRA_DATA", HERE.parents[1] / "shared" / "data"))
+EXTRA_DATA = Path(os.environ.get("TESTS_EXTRA_DATA", HERE.parents[1] / "shared" / "data"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,7 +250,7 @@ def dataset(name: str) -> pd.DataFrame:
     if name in numbamm.datasets.list().index:
         return numbamm.datasets.load(name)
     if not (EXTRA_DATA / f"{name}.csv").exists():
-        pytest.skip(f"{name} does not ship; NUMBAMM_EXTRA_DATA names the folder that has it")
+        pytest.skip(f"{name} does not ship; TESTS_EXTRA_DATA names the folder that has it")
     columns = json.loads((EXTRA_DATA / f"{name}.json").read_text(encoding="utf-8"))["columns"]
     return pd.read_csv(EXTRA_DATA / f"{name}.csv", dtype="str").astype(
         {

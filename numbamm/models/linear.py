@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numbamm import config
 from numbamm.blocks import cholesky
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.jit import announce_compilation
@@ -120,7 +121,7 @@ class LinearMixedModel(MixedModel):
         self._sqrtw = None if frame.weights is None else np.sqrt(frame.weights)
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
         announce_compilation(cholesky.objective)
-        with blas_threads():
+        with blas_threads(config.get("threads")):
             feterm = FeMat.from_columns(frame.X, frame.xnames, self._sqrtw)
             self._response = _Response.centred(frame.y, frame.offset, feterm, self._sqrtw)
             xy = np.column_stack([feterm.basis, self._response.values])
@@ -179,7 +180,7 @@ class LinearMixedModel(MixedModel):
                 f"theta has shape {theta.shape}, but this model has {len(self.theta)} parameters: "
                 f"{', '.join(self.theta_names)}"
             )
-        with blas_threads():
+        with blas_threads(config.get("threads")):
             return self._objective()(theta)
 
     # ---- fitting ----------------------------------------------------------------------------
@@ -221,23 +222,23 @@ class LinearMixedModel(MixedModel):
         return self._fit(reml, optimizer, progress, verbose)
 
     def _fit(self, reml=None, optimizer=None, progress=None, verbose=False) -> LinearMixedModel:
-        optsum, before = self.optsum, (self.theta, self.optsum.reml, self.optsum.optimizer)
+        optsum, theta, before = self.optsum, self.theta, dict(vars(self.optsum))
         if reml is not None:
             optsum.reml = bool(reml)
         try:
             if optimizer is not None:
                 optsum.optimizer = optimizer
-            with blas_threads():
+            with blas_threads(config.get("threads")):
                 minimize(
                     self._objective(),
                     optsum,
                     rectify=self._rectify,
-                    progress=progress,
+                    progress=config.get("progress") if progress is None else progress,
                     verbose=verbose,
                 )
                 self._estimates = self._estimate(optsum.final)
         except BaseException:  # a failed fit loses nothing
-            theta, optsum.reml, optsum.optimizer = before
+            vars(optsum).update(before)
             self._set_theta(theta)
             raise
         return self
@@ -324,7 +325,7 @@ class LinearMixedModel(MixedModel):
         is the effective number of parameters.
         """
         _ = self.estimates
-        with blas_threads():
+        with blas_threads(config.get("threads")):
             self.blocks.factorize(self.theta)
             return self._aligned(self.blocks.leverage(), "leverage")
 

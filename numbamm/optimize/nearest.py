@@ -1,4 +1,4 @@
-"""Which known name a mistyped one stands next to."""
+"""Known names by their likeness to a mistyped one."""
 
 from __future__ import annotations
 
@@ -13,8 +13,3 @@ def by_likeness(name: str, known: Iterable[str]) -> list[str]:
         return difflib.SequenceMatcher(None, name.lower(), other.lower()).ratio()
 
     return sorted(known, key=likeness, reverse=True)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of an error message: the nearest of the names that there are."""
-    return f"did you mean {by_likeness(name, known)[0]!r}?"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numbamm.errors import OptionError
+from numbamm import config
+from numbamm.errors import OptionError, did_you_mean
 from numbamm.optimize import text
-from numbamm.optimize.nearest import did_you_mean
 from numbamm.optimize.registry import resolve
 
 if TYPE_CHECKING:
@@ -135,17 +135,17 @@ class OptSummary:
     lowerbd: np.ndarray
     names: list[str]
     upperbd: np.ndarray
-    optimizer: str = "nlopt:LN_BOBYQA"
-    ftol_rel: float = 1e-12
-    ftol_abs: float = 1e-8
-    xtol_rel: float = 0.0
-    xtol_abs: float | np.ndarray = 1e-10
+    optimizer: str
+    ftol_rel: float
+    ftol_abs: float
+    xtol_rel: float
+    xtol_abs: float | np.ndarray
+    maxfeval: int
+    maxtime: float
+    max_restarts: int | None
+    xtol_zero_abs: float
+    ftol_zero_abs: float
     initial_step: np.ndarray = _InitialStep()
-    maxfeval: int = -1
-    maxtime: float = -1.0
-    max_restarts: int | None = None
-    xtol_zero_abs: float = 1e-3
-    ftol_zero_abs: float = 1e-5
     nagq: int = 1
     reml: bool = False
     sigma: float | None = None
@@ -157,6 +157,8 @@ class OptSummary:
     log: list[tuple[np.ndarray, float]] = field(default_factory=list)
 
     def __init__(self, initial, lowerbd, names=None, **options):
+        vars(self)["_assigned"] = frozenset()
+        self.configure()
         self.initial = initial
         self.lowerbd = lowerbd
         n = len(self.initial)
@@ -169,10 +171,29 @@ class OptSummary:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in _FIELDS:
-            raise OptionError(f"OptSummary has no option {name!r}; {did_you_mean(name, _FIELDS)}")
+            raise OptionError(f"OptSummary has no option {name!r}{did_you_mean(name, _FIELDS)}")
         if name in _VECTORS and value is not None:
             value = _as_vector(name, value)
+        if name in _CONFIGURED:
+            vars(self)["_assigned"] = self._assigned - {name} | (
+                {name} if value is not None else set()
+            )
+            value = config.get(name) if value is None else value
         object.__setattr__(self, name, value)
+
+    def configure(self) -> None:
+        """Give every option that nobody assigned the value configured here and now.
+
+        A fit does so when it begins; see `numbamm.config`.
+
+        Raises
+        ------
+        OptionError
+            The configuration has an unknown key or an unusable value.
+        """
+        for name, (value, _) in config.resolved().items():
+            if name in _CONFIGURED and name not in self._assigned:
+                object.__setattr__(self, name, value)
 
     @property
     def fitlog(self) -> pd.DataFrame:
@@ -235,6 +256,7 @@ class OptSummary:
 
 
 _FIELDS = [f.name for f in fields(OptSummary)]
+_CONFIGURED = [name for name in config.OPTIONS if name in _FIELDS]
 _VECTORS = {"initial", "lowerbd", "upperbd", "initial_step", "final"}
 _ALGORITHM_OPTIONS = ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "initial_step")
 _GENERAL_OPTIONS = ("maxfeval", "maxtime", "max_restarts", "xtol_zero_abs", "ftol_zero_abs")
@@ -260,18 +282,15 @@ def _one_each(optsum: OptSummary, value) -> bool:
     return len(value) == len(optsum.initial)
 
 
-def _tolerance(_: OptSummary, value) -> bool:
-    return isinstance(value, Real) and 0 <= value < math.inf
-
-
 def _tolerances(optsum: OptSummary, value) -> bool:
-    if np.ndim(value) == 0:
-        return _tolerance(optsum, value)
-    return _one_each(optsum, value) and all(_tolerance(optsum, v) for v in value)
+    fits = config.OPTIONS["xtol_abs"].fits
+    return (
+        fits(value) if np.ndim(value) == 0 else _one_each(optsum, value) and all(map(fits, value))
+    )
 
 
-def _limit(kind: type):
-    return lambda _, value: isinstance(value, kind) and (value > 0 or value == -1)
+def _as_configured(option: config.Option):
+    return lambda _, value: (value is None and option.default is None) or option.fits(value)
 
 
 def _integer_from(least: int):
@@ -286,17 +305,11 @@ _CHECKS = [
     ("initial", lambda s, v: ((s.lowerbd <= v) & (v <= s.upperbd)).all(), "within the bounds"),
     ("initial_step", _one_each, "one for each parameter"),
     ("initial_step", lambda _, v: (np.isfinite(v) & (v > 0)).all(), "positive and finite"),
+    ("xtol_abs", _tolerances, f"{config.OPTIONS['xtol_abs'].words}, or one for each parameter"),
     *(
-        (f, _tolerance, "a finite number of at least 0")
-        for f in ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_zero_abs", "ftol_zero_abs")
-    ),
-    ("xtol_abs", _tolerances, "a finite number of at least 0, or one for each parameter"),
-    ("maxfeval", _limit(Integral), "a positive integer, or -1 for no limit"),
-    ("maxtime", _limit(Real), "a positive number of seconds, or -1 for no limit"),
-    (
-        "max_restarts",
-        lambda s, v: v is None or _integer_from(0)(s, v),
-        "an integer of at least 0, or None",
+        (name, _as_configured(config.OPTIONS[name]), config.OPTIONS[name].words)
+        for name in _CONFIGURED
+        if name != "xtol_abs"
     ),
     ("nagq", _integer_from(1), "an integer of at least 1"),
     ("reml", lambda _, v: isinstance(v, bool | np.bool_), "True or False"),

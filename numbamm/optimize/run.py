@@ -81,6 +81,7 @@ def minimize(
         The search was interrupted, reached a limit, or says that it failed to converge; the
         outcome is the best point so far.
     """
+    optsum.configure()
     optsum.validate()
     optimizer = resolve(optsum.optimizer)
     _check_demands(optimizer, optsum, has_gradient=gradient is not None)

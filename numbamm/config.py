@@ -1,0 +1,274 @@
+"""Configuration: options by file, environment, call and context, and where each came from.
+
+Options of the fit can be set without touching a model's code. Later lines win:
+
+1. the defaults;
+2. a TOML file: ``numbamm.toml``, or the table ``[tool.numbamm]`` of ``pyproject.toml``. The first
+   one found counts, looking in the working directory and then in its parents, one after the
+   other; in a folder that has both, ``numbamm.toml`` does. Files are read once for each working
+   directory; `reload` reads them again;
+3. the environment: ``NUMBAMM_OPTIMIZER``, ``NUMBAMM_MAXFEVAL``, ... ``NUMBAMM_`` and a key;
+4. `set`, for the whole process;
+5. `context`, for the code inside a ``with`` block: not for other threads and tasks;
+6. arguments of the call, and what is assigned to a model's ``optsum``.
+
+New threads and processes do not know the contexts of the code that starts them; `carry` wraps a
+function so that it takes its caller's configuration along.
+
+>>> import numbamm as mm
+>>> with mm.config.context(optimizer="nlopt:LN_NELDERMEAD"):
+...     mm.config.get("optimizer")
+'nlopt:LN_NELDERMEAD'
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from numbers import Integral, Real
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from numbamm.errors import OptionError, did_you_mean
+
+PREFIX = "NUMBAMM_"
+
+
+@dataclass(frozen=True)
+class Option:
+    """What may be configured under one key.
+
+    Attributes
+    ----------
+    default
+        The value where nothing is configured; None where numbamm decides case by case.
+    read : callable
+        Makes a value of a string from the environment; raises ValueError if it cannot.
+    fits : callable
+        Whether a value can be used.
+    words : str
+        What fits, in words.
+    """
+
+    default: Any
+    read: Callable[[str], Any]
+    fits: Callable[[Any], bool]
+    words: str
+
+
+def _is_number(value: Any, kind: type = Real) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _tolerance(default: float) -> Option:
+    return Option(
+        default,
+        float,
+        lambda v: _is_number(v) and 0 <= v < math.inf,
+        "a finite number of at least 0",
+    )
+
+
+def _read_bool(text: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if text.strip().lower() not in words:
+        raise ValueError(text)
+    return words[text.strip().lower()]
+
+
+OPTIONS: dict[str, Option] = {
+    "optimizer": Option(
+        "nlopt:LN_BOBYQA",
+        str,
+        lambda v: isinstance(v, str) and bool(v),
+        "the name of an optimiser, such as 'nlopt:LN_BOBYQA'",
+    ),
+    "ftol_rel": _tolerance(1e-12),
+    "ftol_abs": _tolerance(1e-8),
+    "xtol_rel": _tolerance(0.0),
+    "xtol_abs": _tolerance(1e-10),
+    "maxfeval": Option(
+        -1,
+        int,
+        lambda v: _is_number(v, Integral) and (v > 0 or v == -1),
+        "a positive integer, or -1 for no limit",
+    ),
+    "maxtime": Option(
+        -1.0,
+        float,
+        lambda v: _is_number(v) and (v > 0 or v == -1),
+        "a positive number of seconds, or -1 for no limit",
+    ),
+    "max_restarts": Option(
+        None, int, lambda v: _is_number(v, Integral) and v >= 0, "an integer of at least 0"
+    ),
+    "xtol_zero_abs": _tolerance(1e-3),
+    "ftol_zero_abs": _tolerance(1e-5),
+    "threads": Option(
+        1, int, lambda v: _is_number(v, Integral) and v > 0, "a positive number of BLAS threads"
+    ),
+    "progress": Option(None, _read_bool, lambda v: isinstance(v, bool), "true or false"),
+}
+
+_process: dict[str, Any] = {}
+_context: ContextVar[Mapping[str, Any]] = ContextVar("numbamm.config", default=MappingProxyType({}))
+
+
+# ---- the layers ---------------------------------------------------------------------------
+
+
+def _checked(values: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """The values, once every key is known and every value fits."""
+    for key, value in values.items():
+        if key not in OPTIONS:
+            raise OptionError(f"{origin}: unknown key {key!r}{did_you_mean(key, OPTIONS)}")
+        if not OPTIONS[key].fits(value):
+            raise OptionError(f"{origin}: {key} must be {OPTIONS[key].words}, not {value!r}")
+    return dict(values)
+
+
+def _of_environment() -> Iterator[tuple[str, Any, str]]:
+    """Key, value and variable for everything that the environment configures."""
+    for variable, text in os.environ.items():
+        if not variable.startswith(PREFIX):
+            continue
+        origin, key = f"environment {variable}", variable[len(PREFIX) :].lower()
+        if key not in OPTIONS:
+            near = did_you_mean(variable, [PREFIX + name.upper() for name in OPTIONS])
+            raise OptionError(f"{origin}: no such option{near}")
+        try:
+            value = OPTIONS[key].read(text)
+        except ValueError:
+            value = text  # which does not fit, and is named as it stands
+        yield key, _checked({key: value}, origin)[key], origin
+
+
+@functools.cache
+def _of_file(folder: str) -> tuple[dict[str, Any], str]:
+    """What the first TOML file from `folder` upwards configures, and that file's name."""
+    for parent in [Path(folder), *Path(folder).parents]:
+        for name, table in [("numbamm.toml", ()), ("pyproject.toml", ("tool", "numbamm"))]:
+            path = parent / name
+            if not path.is_file():
+                continue
+            values = _table(path, table)
+            if values is not None:
+                return _checked(values, str(path)), str(path)
+    return {}, ""
+
+
+def _table(path: Path, names: tuple[str, ...]) -> dict[str, Any] | None:
+    """A table of a TOML file; None if the file has no such table."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf8"))
+    except tomllib.TOMLDecodeError as error:
+        if names:  # a broken pyproject.toml is its own tools' business
+            return None
+        raise OptionError(f"{path} is not valid TOML: {error}") from error
+    for name in names:
+        found = found.get(name)
+        if not isinstance(found, dict):
+            return None
+    return found
+
+
+def resolved() -> dict[str, tuple[Any, str]]:
+    """Value and origin of every option, as they hold here and now.
+
+    Raises
+    ------
+    OptionError
+        A file or a variable has an unknown key or an unusable value; the message names it.
+    """
+    values = {key: (option.default, "default") for key, option in OPTIONS.items()}
+    in_file, path = _of_file(os.getcwd())
+    values |= {key: (value, path) for key, value in in_file.items()}
+    values |= {key: (value, origin) for key, value, origin in _of_environment()}
+    values |= {key: (value, "config.set") for key, value in _process.items()}
+    values |= {key: (value, "config.context") for key, value in _context.get().items()}
+    return values
+
+
+# ---- what users call ----------------------------------------------------------------------
+
+
+def get(key: str) -> Any:
+    """The value of an option as it holds here and now.
+
+    Raises
+    ------
+    OptionError
+        There is no such option.
+    """
+    if key not in OPTIONS:
+        raise OptionError(f"config.get: unknown key {key!r}{did_you_mean(key, OPTIONS)}")
+    return resolved()[key][0]
+
+
+def set(**values: Any) -> None:
+    """Set options for the whole process; None takes back what was set.
+
+    Raises
+    ------
+    OptionError
+        An option is unknown or its value unusable; nothing is changed then.
+    """
+    given = {key: value for key, value in values.items() if value is not None or key not in OPTIONS}
+    given = _checked(given, "config.set")
+    for key in values:
+        _process.pop(key, None)
+    _process.update(given)
+
+
+@contextmanager
+def context(**values: Any) -> Iterator[None]:
+    """Set options for the code inside a ``with`` block, in this thread or task alone.
+
+    Raises
+    ------
+    OptionError
+        An option is unknown or its value unusable.
+    """
+    token = _context.set({**_context.get(), **_checked(values, "config.context")})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def carry(function: Callable) -> Callable:
+    """The function, taking the configuration of the code that calls `carry` along.
+
+    Wrap what a pool of threads or processes is to call: ``pool.map(mm.config.carry(f), items)``.
+    The result can be pickled where the function can.
+    """
+    settled = {key: value for key, (value, origin) in resolved().items() if origin != "default"}
+    return functools.partial(_call_in, settled, function)
+
+
+def _call_in(settled: Mapping[str, Any], function: Callable, *args: Any, **kwargs: Any) -> Any:
+    with context(**settled):
+        return function(*args, **kwargs)
+
+
+def reload() -> None:
+    """Forget the TOML files that were read; they are read again when they are needed."""
+    _of_file.cache_clear()
+
+
+def show() -> None:
+    """Print every option with its value and where that came from."""
+    rows = [
+        (key, "automatic" if value is None else str(value), origin)
+        for key, (value, origin) in resolved().items()
+    ]
+    widths = [max(len(row[j]) for row in rows) for j in range(2)]
+    for key, value, origin in rows:
+        print(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {origin}")
