@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numbamm as mm
 from numbamm.errors import DataError, NumbammError
 
+_SUFFIXES = {".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq"}
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status (1: an error of ours, told in one line)."""
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal that lacks a character shows another
+        sys.stdout.reconfigure(errors="replace")
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)
@@ -47,15 +52,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fit(arguments) -> None:
-    model = mm.lmm(
-        arguments.formula,
-        _read(arguments.data),
-        reml=arguments.reml,
-        weights=arguments.weights,
-        offset=arguments.offset,
-        optimizer=arguments.optimizer,
-        verbose=arguments.verbose,
-    )
+    # What --verbose prints must not stand in the way of whoever reads the JSON.
+    with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
+        model = mm.lmm(
+            arguments.formula,
+            _read(arguments.data),
+            reml=arguments.reml,
+            weights=arguments.weights,
+            offset=arguments.offset,
+            optimizer=arguments.optimizer,
+            verbose=arguments.verbose,
+        )
     print(json.dumps(_results(model), indent=1) if arguments.json else model)
 
 
@@ -64,23 +71,21 @@ def _read(data: str):
     import pandas as pd
 
     path = Path(data)
-    if path.suffix in (".parquet", ".pq"):
-        if not path.exists():
+    kinds = [suffix.lower() for suffix in path.suffixes]
+    if not path.is_file():
+        if any(kind in _SUFFIXES for kind in kinds):
             raise DataError(f"there is no file {data}")
-        try:
+        return mm.datasets.load(data)
+    try:
+        if {".parquet", ".pq"} & set(kinds):
             return pd.read_parquet(path)
-        except ImportError:
-            raise DataError(
-                f"{data}: reading Parquet needs pyarrow; pip install 'numbamm[parquet]'"
-            ) from None
-    if path.suffix in (".csv", ".gz", ".txt", ".tsv") or path.exists():
-        if not path.exists():
-            raise DataError(f"there is no file {data}")
-        try:
-            return pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",")
-        except ValueError as error:  # an empty or malformed file
-            raise DataError(f"{data} cannot be read as CSV: {error}") from error
-    return mm.datasets.load(data)
+        return pd.read_csv(path, sep="\t" if ".tsv" in kinds else ",")
+    except ImportError:
+        raise DataError(
+            f"{data}: reading Parquet needs pyarrow; pip install 'numbamm[parquet]'"
+        ) from None
+    except (ValueError, OSError, EOFError) as error:  # empty, malformed, or not what it is named
+        raise DataError(f"{data} cannot be read: {error}") from error
 
 
 def _results(model) -> dict:

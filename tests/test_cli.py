@@ -88,6 +88,40 @@ def test_errors_are_one_message(arguments, message, capsys):
     assert "Traceback" not in printed.err
 
 
+def test_json_stays_json_beside_verbose(capsys):
+    assert main(["fit", SLEEP, "sleepstudy", "--json", "--verbose"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["nobs"] == 180
+    assert printed.err.startswith("f_1: 1784.6423")
+
+
+def test_output_without_unicode():
+    done = run("fit", SLEEP, "sleepstudy", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "Days" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["data.csv.gz", "data.parquet", "data.csv"])
+def test_unreadable_file(name, tmp_path, capsys):
+    path = tmp_path / name
+    path.write_bytes(b"" if name == "data.csv" else b"neither one nor the other")
+    assert main(["fit", SLEEP, str(path)]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_tab_separated_and_compressed(tmp_path, capsys, fitted):
+    path = tmp_path / "sleep.tsv.gz"
+    mm.datasets.load("sleepstudy").to_csv(path, sep="\t", index=False)
+    assert main(["fit", SLEEP, str(path)]) == 0
+    assert capsys.readouterr().out == f"{fitted(SLEEP, 'sleepstudy')}\n"
+
+
+def test_folder_of_a_data_sets_name(tmp_path, monkeypatch, capsys):
+    (tmp_path / "sleepstudy").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", SLEEP, "sleepstudy"]) == 0
+
+
 def test_list_of_data_sets(capsys):
     assert main(["datasets"]) == 0
     assert "sleepstudy" in capsys.readouterr().out

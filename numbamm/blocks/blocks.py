@@ -88,6 +88,11 @@ class Blocks:
         return self._local.work
 
     @property
+    def order(self) -> int:
+        """Order m of the dense tail, which each evaluation factors in m³/3 operations."""
+        return int(self.layout.table[0, ORDER])
+
+    @property
     def nx(self) -> int:
         """Number of fixed-effects columns."""
         return int(self.layout.table[0, NX])
@@ -140,17 +145,9 @@ class Blocks:
         if not np.isfinite(logdet):
             raise FloatingPointError(f"the Cholesky factorisation fails at theta = {theta}")
 
-    @property
-    def tail(self) -> np.ndarray:
-        """The factor's dense trailing part L_T, lower triangular, shape (m, m)."""
-        table = self.layout.table
-        m = int(table[0, ORDER])
-        square = self.work[table[0, TAIL] : table[0, TAIL] + m * m].reshape(m, m)
-        return np.tril(square.T)
-
     def solve(self) -> Solution:
         """Estimates from the factor in this thread's workspace."""
-        table, m = self.layout.table, int(self.layout.table[0, ORDER])
+        table, m = self.layout.table, self.order
         width = table[1 : 1 + self.layout.nterm, P] * table[1 : 1 + self.layout.nterm, NLEVEL]
         u = np.zeros(width[: self.layout.nhead].sum() + m)
         b = np.zeros(len(u))
@@ -168,26 +165,31 @@ class Blocks:
             parts[self.layout.order[k]] = vector[stop - p * nlevel : stop].reshape(nlevel, p)
         return parts
 
+    def _tail_block(self, rows: slice) -> np.ndarray:
+        """A diagonal block of L_T, without a copy of the rest."""
+        table, m = self.layout.table, self.order
+        square = self.work[table[0, TAIL] : table[0, TAIL] + m * m].reshape(m, m)
+        return np.tril(square[rows, rows].T)
+
     def residual_norm(self) -> float:
         """Square root of the penalised residual sum of squares r², in y's units in A."""
-        table = self.layout.table
-        m = int(table[0, ORDER])
+        table, m = self.layout.table, self.order
         return float(self.work[table[0, TAIL] + m * m - 1])
 
     def x_factor(self) -> np.ndarray:
         """L_X, the factor's block of the fixed effects, shape (nx, nx)."""
-        m = int(self.layout.table[0, ORDER])
-        rows = slice(m - 1 - self.nx, m - 1)
-        return self.tail[rows, rows]
+        m = self.order
+        return self._tail_block(slice(m - 1 - self.nx, m - 1))
 
     def leverage(self) -> np.ndarray:
         """Diagonal of the hat matrix at the factor in this thread's workspace, shape (n,)."""
-        table, m = self.layout.table, int(self.layout.table[0, ORDER])
-        lower, _ = lapack.dpotri(self.tail[:-1, :-1], lower=1)
-        inverse = np.tril(lower) + np.tril(lower, -1).T
-        lam = self.tail_lambda()
+        table, m = self.layout.table, self.order
         V = np.zeros((m, m))
-        V[:-1, :-1] = lam @ (lam @ inverse).T
+        if m > 1:
+            lower, _ = lapack.dpotri(self._tail_block(slice(m - 1)), lower=1)
+            inverse = np.tril(lower) + np.tril(lower, -1).T
+            lam = self.tail_lambda()
+            V[:-1, :-1] = lam @ (lam @ inverse).T
         out = np.empty(len(self.xy))
         t, e = np.zeros(m), np.zeros(self.z.shape[1])
         solve.leverage(

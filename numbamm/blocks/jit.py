@@ -46,7 +46,7 @@ def announce_compilation(kernel) -> None:
         kept = f"they are kept in {folder}"
     else:
         return
-    print(f"numbamm: compiling kernels for their first use (about 20 s); {kept}", file=sys.stderr)
+    print(f"numbamm: compiling kernels for their first use (about 15 s); {kept}", file=sys.stderr)
 
 
 def _cache_name(function) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.linalg import qr, solve_triangular
 
 #: A column is dropped when less than this share of its length is new to the columns before it.
-RANK_TOLERANCE = 1e-7
+#: Products of a factor and a covariate far from 0 are as close as 1e-8, and still another model.
+RANK_TOLERANCE = 1e-10
 
 
 @dataclass
@@ -70,9 +71,9 @@ class FeMat:
 
         Notes
         -----
-        Among linearly dependent columns the later one is dropped, as R does. The rank is read
-        off the p × p triangle of a QR decomposition, so the rows are touched by fast blocked
-        code only.
+        Among linearly dependent columns the later one is dropped, once they are centred: a
+        constant column stays. The rank is read off the p × p triangle of a QR decomposition, so
+        the rows are touched by fast blocked code only.
         """
         x = np.asarray(x, dtype=np.float64)
         n, p = x.shape
@@ -91,12 +92,10 @@ class FeMat:
         scale[scale <= 10 * np.finfo(float).eps * length] = np.inf  # nothing but rounding
         columns /= scale
         kept = _independent(qr(columns, mode="r", check_finite=False)[0]) if p else np.arange(0)
-        triangle = qr(columns[:, kept], mode="r", check_finite=False)[0][: len(kept)]
-        triangle = triangle / np.sqrt(n)
-        basis = columns[:, kept]
-        if len(kept):
-            basis = solve_triangular(triangle, basis.T, trans="T").T
-        to_basis = np.diag(1 / scale[kept]) @ _inverse(triangle)
+        basis, to_basis = columns[:, kept], np.diag(1 / scale[kept])
+        for _ in range(2):  # the second round removes what rounding left of near dependence
+            basis, change = _orthonormal(basis)
+            to_basis = to_basis @ change
         if constant is not None:
             at = int(np.flatnonzero(kept == constant)[0])
             to_basis[at] -= centre[kept] / x[0, constant] @ to_basis
@@ -115,8 +114,16 @@ def _constant_column(x) -> int | None:
     return int(same[0]) if len(same) else None
 
 
-def _inverse(triangle) -> np.ndarray:
-    return solve_triangular(triangle, np.eye(len(triangle))) if len(triangle) else triangle
+def _orthonormal(columns) -> tuple[np.ndarray, np.ndarray]:
+    """Columns orthonormal up to √n that span the given ones, and how to combine them so."""
+    n, p = columns.shape
+    if p == 0:
+        return columns, np.zeros((0, 0))
+    triangle = qr(columns, mode="r", check_finite=False)[0][:p] / np.sqrt(n)
+    return (
+        solve_triangular(triangle, columns.T, trans="T").T,
+        solve_triangular(triangle, np.eye(p)),
+    )
 
 
 def _independent(triangle) -> np.ndarray:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.errors import DataError, FitError, OptionError
 from numbamm.formula import check_gaussian, model_frame
-from numbamm.models.mixedmodel import Estimates, MixedModel, caller_namespace
+from numbamm.models.mixedmodel import Estimates, MixedModel, caller_namespace, check_order
 from numbamm.optimize import OptSummary, minimize
 
 
@@ -106,7 +108,7 @@ class LinearMixedModel(MixedModel):
         amalgamate: bool = True,
         optimizer: str | None = None,
     ) -> None:
-        if sigma is not None and not (np.isfinite(sigma) and sigma > 0):
+        if sigma is not None and not _is_positive(sigma):
             raise OptionError(f"sigma must be a positive number, not {sigma!r}")
         frame = model_frame(
             formula,
@@ -118,27 +120,23 @@ class LinearMixedModel(MixedModel):
             context=caller_namespace(),
         )
         check_gaussian(frame)
-        self._sqrtw = None if frame.weights is None else np.sqrt(frame.weights)
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
         announce_compilation(cholesky.objective)
         with blas_threads(config.get("threads")):
-            feterm = FeMat.from_columns(frame.X, frame.xnames, self._sqrtw)
+            super().__init__(frame)
+            feterm = self.feterm
             self._response = _Response.centred(frame.y, frame.offset, feterm, self._sqrtw)
             xy = np.column_stack([feterm.basis, self._response.values])
-            self.blocks = Blocks(frame.reterms, xy, self._sqrtw)
+            self.blocks = Blocks(self._inside, xy, self._sqrtw)
+        check_order(self.blocks.order, self.reterms)
         feterm.basis = self.blocks.xy[:, :-1]  # one copy is enough
-        lowerbd = np.concatenate([t.lowerbd for t in frame.reterms])
-        start = np.concatenate([t.theta for t in frame.reterms])
-        super().__init__(frame, feterm, OptSummary(start, lowerbd, reml=reml, sigma=sigma))
-        self.optsum.names = self.theta_names
+        self.optsum = OptSummary(
+            self.theta, self._lowerbd, self.theta_names, reml=reml, sigma=sigma
+        )
         if optimizer is not None:
             self.optsum.optimizer = optimizer
 
     # ---- the objective ----------------------------------------------------------------------
-
-    @property
-    def _n_dispersion(self) -> int:
-        return 0 if self.optsum.sigma else 1
 
     @property
     def _degrees(self) -> float:
@@ -146,7 +144,7 @@ class LinearMixedModel(MixedModel):
         return self.nobs - (self.feterm.rank if self.optsum.reml else 0)
 
     def _objective(self):
-        """The objective as a function of θ alone, evaluated in the calling thread's workspace."""
+        """The objective as a function of the θ inside, in the calling thread's workspace."""
         reml, blocks, layout = self.optsum.reml, self.blocks, self.blocks.layout
         degrees = np.array([self._degrees, float(reml)])
         scale = self._response.scale
@@ -172,7 +170,7 @@ class LinearMixedModel(MixedModel):
         Returns
         -------
         float
-            NaN where the factorisation fails.
+            NaN or infinite where the factorisation fails.
         """
         theta = np.asarray(theta, dtype=np.float64)
         if theta.shape != self.theta.shape:
@@ -181,7 +179,7 @@ class LinearMixedModel(MixedModel):
                 f"{', '.join(self.theta_names)}"
             )
         with blas_threads(config.get("threads")):
-            return self._objective()(theta)
+            return self._objective()(self._inward(theta))
 
     # ---- fitting ----------------------------------------------------------------------------
 
@@ -229,48 +227,82 @@ class LinearMixedModel(MixedModel):
             if optimizer is not None:
                 optsum.optimizer = optimizer
             with blas_threads(config.get("threads")):
-                minimize(
-                    self._objective(),
-                    optsum,
-                    rectify=self._rectify,
+                self._minimize(
                     progress=config.get("progress") if progress is None else progress,
                     verbose=verbose,
                 )
-                self._estimates = self._estimate(optsum.final)
+                self._estimates = self._estimate(optsum.final, float(optsum.fmin))
         except BaseException:  # a failed fit loses nothing
             vars(optsum).update(before)
             self._set_theta(theta)
             raise
         return self
 
-    def refit(self, y=None, **fit_options) -> LinearMixedModel:
+    def _minimize(self, **options) -> None:
+        """Minimise, in the columns inside if there are such; `optsum` speaks of the user's."""
+        objective, optsum = self._objective(), self.optsum
+        if not any(self.scalings):
+            minimize(objective, optsum, rectify=self._rectify, **options)
+            return
+        inside = copy(optsum)
+        inside.initial = self._inward(optsum.initial)
+        minimize(objective, inside, rectify=self._rectify, shown=self._outward, **options)
+        for outcome in ("finitial", "fmin", "feval", "returnvalue", "log"):
+            setattr(optsum, outcome, getattr(inside, outcome))
+        optsum.final = self._rectify(self._outward(inside.final))
+
+    def refit(
+        self,
+        y=None,
+        *,
+        reml: bool | None = None,
+        optimizer: str | None = None,
+        progress: bool | None = None,
+        verbose: bool = False,
+    ) -> LinearMixedModel:
         """Fit again, from the initial θ: with a new response, or with other options.
 
         Parameters
         ----------
         y : array-like, optional
             The new response, for every row of the data or for the rows used; on the scale of
-            the model (after any transformation in the formula).
-        **fit_options
+            the model (after any transformation in the formula). A pandas Series is matched to
+            the data by its index.
+        reml, optimizer, progress, verbose
             As for `fit`.
 
         Returns
         -------
         LinearMixedModel
             The model itself.
+
+        Raises
+        ------
+        DataError
+            If the new response does not fit the rows; the model stays as it was.
+
+        Notes
+        -----
+        A model holds one response and one set of estimates: threads that refit need a model
+        each (``copy.deepcopy``, or one built in each thread).
         """
+        fit_options = (reml, optimizer, progress, verbose)
         if y is None:
-            return self._fit(**fit_options)
+            return self._fit(*fit_options)
         before = self.frame.y
         self._replace_response(y)
         try:
-            return self._fit(**fit_options)
+            return self._fit(*fit_options)
         except BaseException:
             self._replace_response(before)
             raise
 
     def _replace_response(self, y) -> None:
-        y = np.asarray(y, dtype=np.float64)
+        y = self._by_index(y)
+        try:
+            y = np.asarray(y, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"the new response is not numeric: {error}") from error
         if y.shape == (self.frame.nrows,):
             y = y[self.frame.rows]
         if y.shape != (self.nobs,):
@@ -285,14 +317,26 @@ class LinearMixedModel(MixedModel):
         self.frame.y, self._response = y, response
         self.blocks.new_response(response.values)
 
+    def _by_index(self, y):
+        """A Series in the order of the data's rows; anything else as it is."""
+        index, own = self.frame.index, getattr(y, "index", None)
+        if index is None or not hasattr(own, "equals") or own.equals(index):
+            return y
+        if not (own.is_unique and index.is_unique and len(own.symmetric_difference(index)) == 0):
+            raise DataError(
+                "the new response's index is not that of the data; give an array to go by position"
+            )
+        return y.reindex(index)
+
     # ---- estimates --------------------------------------------------------------------------
 
-    def _estimate(self, theta) -> Estimates:
+    def _estimate(self, theta, objective: float) -> Estimates:
         """Everything that follows from θ: β, σ, u, b and the fitted values."""
         self._set_theta(theta)
         blocks, response, fe = self.blocks, self._response, self.feterm
-        blocks.factorize(theta)
+        blocks.factorize(self._inward(theta))
         solution = blocks.solve()
+        u, b = self._effects(solution)
         sigma = self.optsum.sigma or response.scale * blocks.residual_norm() / np.sqrt(
             self._degrees
         )
@@ -302,7 +346,6 @@ class LinearMixedModel(MixedModel):
             at = np.flatnonzero(fe.kept == fe.constant)
             beta[at] += response.mean / fe.x[0, fe.constant]
         root = fe.to_basis @ np.linalg.inv(blocks.x_factor()).T
-        b = [response.scale * part for part in solution.b]
         fixed = fe.basis @ gamma
         fitted = response.mean + (fixed if self._sqrtw is None else fixed / self._sqrtw)
         if self.frame.offset is not None:
@@ -313,10 +356,24 @@ class LinearMixedModel(MixedModel):
             beta=beta,
             cov=sigma**2 * root @ root.T,
             sigma=float(sigma),
-            u=[response.scale * part for part in solution.u],
+            u=u,
             b=b,
             fitted=fitted,
+            objective=objective,
+            reml=self.optsum.reml,
+            sigma_given=self.optsum.sigma is not None,
         )
+
+    def _effects(self, solution) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """u and b of the user's columns, in the response's units."""
+        pairs = [
+            scaling.effects(term.theta, u, b) if scaling else (u, b)
+            for term, scaling, u, b in zip(
+                self.reterms, self.scalings, solution.u, solution.b, strict=True
+            )
+        ]
+        scale = self._response.scale
+        return [scale * u for u, _ in pairs], [scale * b for _, b in pairs]
 
     def leverage(self):
         """Diagonal of the hat matrix, a pandas Series over the rows of the data.
@@ -326,8 +383,12 @@ class LinearMixedModel(MixedModel):
         """
         _ = self.estimates
         with blas_threads(config.get("threads")):
-            self.blocks.factorize(self.theta)
+            self.blocks.factorize(self._inward(self.theta))
             return self._aligned(self.blocks.leverage(), "leverage")
+
+
+def _is_positive(value) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 < value < np.inf
 
 
 def lmm(

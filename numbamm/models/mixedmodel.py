@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from dataclasses import dataclass
+import warnings
+from copy import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from numbamm.errors import NotFittedError
+from numbamm.design.femat import FeMat
+from numbamm.design.remat import ReMat
+from numbamm.design.scaling import Scaling
+from numbamm.errors import DataError, NotFittedError, NumbammWarning
 from numbamm.models.varcorr import VarCorr
+from numbamm.optimize import OptSummary
 
 #: λ counts as singular where a diagonal entry, times the typical size of its column, is below.
 SINGULAR_TOLERANCE = 1e-4
@@ -30,6 +37,12 @@ class Estimates:
         Spherical and original random effects, in the order of `reterms`.
     fitted : ndarray, shape (n,)
         Conditional means of the rows that were used.
+    objective : float
+        What was minimised, at its minimum.
+    reml : bool
+        Whether that is the REML criterion.
+    sigma_given : bool
+        Whether sigma was held, not estimated.
     """
 
     beta: np.ndarray
@@ -38,6 +51,9 @@ class Estimates:
     u: list[np.ndarray]
     b: list[np.ndarray]
     fitted: np.ndarray
+    objective: float
+    reml: bool
+    sigma_given: bool
 
 
 class MixedModel:
@@ -52,21 +68,26 @@ class MixedModel:
     feterm : FeMat
         The fixed-effects columns.
     reterms : list of ReMat
-        The random-effects terms, by decreasing number of random effects.
+        The random-effects terms, by decreasing number of random effects; for reading, since
+        estimates do not follow what is written into them.
+    scalings : list of Scaling or None
+        For each term, the change to columns of ordinary size in which it is fitted, if its own
+        are far from that.
     optsum : OptSummary
         How the model is, or was, optimised.
     """
 
-    #: Number of dispersion parameters that are estimated beside β and θ.
-    _n_dispersion = 0
+    optsum: OptSummary
 
-    def __init__(self, frame, feterm, optsum) -> None:
+    def __init__(self, frame) -> None:
         self.frame = frame
         self.formula = frame.formula
-        self.feterm = feterm
         self.reterms = frame.reterms
-        self.optsum = optsum
+        self._sqrtw = None if frame.weights is None else np.sqrt(frame.weights)
+        self.feterm = FeMat.from_columns(frame.X, frame.xnames, self._sqrtw)
+        self.scalings = [Scaling.of_term(term, self._sqrtw) for term in frame.reterms]
         self._estimates: Estimates | None = None
+        self._set_theta(self._outward(self.theta))  # the start: the identity, inside
 
     # ---- state --------------------------------------------------------------------------
 
@@ -123,6 +144,36 @@ class MixedModel:
                 inner = [term.cnames[row]] if row == col else [term.cnames[row], term.cnames[col]]
                 names.append(".".join([term.group, *inner]))
         return names
+
+    # ---- the columns inside -----------------------------------------------------------------
+
+    def _by_term(self, theta, change: str) -> np.ndarray:
+        parts, at = [], 0
+        for term, scaling in zip(self.reterms, self.scalings, strict=True):
+            part = theta[at : at + len(term.inds)]
+            parts.append(getattr(scaling, change)(part) if scaling else part)
+            at += len(term.inds)
+        return np.concatenate(parts)
+
+    def _inward(self, theta) -> np.ndarray:
+        """θ of the columns inside, from θ of the user's; see `design.scaling`."""
+        return self._by_term(theta, "inward")
+
+    def _outward(self, theta) -> np.ndarray:
+        """θ of the user's columns, from θ of those inside."""
+        return self._by_term(theta, "outward")
+
+    @property
+    def _inside(self) -> list[ReMat]:
+        """The terms in the columns inside."""
+        return [
+            scaling.inside(term) if scaling else term
+            for scaling, term in zip(self.scalings, self.reterms, strict=True)
+        ]
+
+    @property
+    def _lowerbd(self) -> np.ndarray:
+        return np.concatenate([t.lowerbd for t in self.reterms])
 
     # ---- fixed effects, by statsmodels' names ---------------------------------------------
 
@@ -242,10 +293,11 @@ class MixedModel:
         ----------
         tol : float
             A diagonal entry of λ counts as zero when it, times the root mean square of its
-            column of Z, is below: the share of σ that it contributes to a typical row.
+            column of Z (weighted), is below: the share of σ that it has in a typical row.
         """
+        w = np.ones(self.nobs) if self.frame.weights is None else self.frame.weights
         return any(
-            bool((np.abs(np.diag(t.lambda_)) * np.sqrt(np.mean(t.z**2, axis=1)) < tol).any())
+            bool((np.abs(np.diag(t.lambda_)) * np.sqrt(t.z**2 @ w / self.nobs) < tol).any())
             for t in self.reterms
         )
 
@@ -254,8 +306,7 @@ class MixedModel:
     @property
     def objective(self) -> float:
         """What was minimised: -2 log-likelihood, or the REML criterion, with every constant."""
-        _ = self.estimates
-        return float(self.optsum.fmin)
+        return self.estimates.objective
 
     @property
     def deviance(self) -> float:
@@ -270,7 +321,7 @@ class MixedModel:
     @property
     def n_parameters(self) -> int:
         """Number of estimated parameters: rank of X, θ, and dispersion."""
-        return self.feterm.rank + len(self.theta) + self._n_dispersion
+        return self.feterm.rank + len(self.theta) + (not self.estimates.sigma_given)
 
     @property
     def nobs(self) -> int:
@@ -324,6 +375,60 @@ class MixedModel:
 
         return predict(self, newdata, random=random, new_levels=new_levels)
 
+    # ---- keeping a fit, and trying others ---------------------------------------------------
+
+    def save(self, path) -> None:
+        """Write the options and the outcome of the fit as JSON, for `restore`.
+
+        The data and the formula are not written.
+
+        Parameters
+        ----------
+        path : str or path
+            The file; one that exists is replaced.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        """
+        from numbamm.models.saved import save
+
+        save(self, path)
+
+    def restore(self, path) -> MixedModel:
+        """Take up a fit of this model, on the same data, that `save` wrote: no search is done.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+
+        Returns
+        -------
+        MixedModel
+            The model itself, with the file's `optsum` and the estimates at its final parameters.
+
+        Raises
+        ------
+        FitError
+            The file has other parameters than the model, or another objective at its initial
+            or final parameters. The model stays as it was, as with any error.
+        OptionError
+            The file cannot be read, or is of another version.
+        """
+        from numbamm.models.saved import restore
+
+        restore(self, path)
+        return self
+
+    def _twin(self) -> MixedModel:
+        """A model on the same arrays whose fits leave this one alone."""
+        twin = copy(self)
+        twin.reterms = [replace(term, lambda_=term.lambda_.copy()) for term in self.reterms]
+        twin.optsum = copy(self.optsum)
+        return twin
+
     # ---- reports ----------------------------------------------------------------------------
 
     def summary(self) -> str:
@@ -361,3 +466,40 @@ def caller_namespace() -> dict:
     while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "numbamm":
         frame = frame.f_back
     return {} if frame is None else {**frame.f_globals, **frame.f_locals}
+
+
+#: Orders of the dense tail from which an evaluation takes many seconds.
+LARGE_ORDER = 15_000
+
+
+def check_order(order: int, terms, memory: int | None = None) -> None:
+    """Refuse crossed terms whose fill-in does not fit into memory; warn where it is slow.
+
+    Parameters
+    ----------
+    order : int
+        Order m of the dense part of L, of 8 m² bytes.
+    terms : sequence of ReMat
+    memory : int, optional
+        Bytes there are; the machine's, if not given.
+
+    Raises
+    ------
+    DataError
+        If L would take more than half of the memory.
+    """
+    if order < LARGE_ORDER:
+        return
+    if memory is None:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    crossed = " and ".join(f"'{t.group}' ({t.nranef} random effects)" for t in terms)
+    what = (
+        f"crossing {crossed} fills in a dense matrix of order {order}: {8 * order**2 / 1e9:.1f} GB"
+    )
+    if 8 * order**2 > memory / 2:
+        raise DataError(f"{what}, more than half of this machine's {memory / 1e9:.0f} GB of memory")
+    warnings.warn(
+        f"{what}, and about {order**3 / 3 / 2e10:.0f} seconds an evaluation",
+        NumbammWarning,
+        stacklevel=3,
+    )

@@ -76,9 +76,11 @@ class VarCorr:
         self.sigma = sigma if residual else None
 
     def __getitem__(self, group: str) -> VarCorrTerm:
-        for term in self.terms:
-            if term.group == group:
-                return term
+        found = [term for term in self.terms if term.group == group]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise KeyError(f"{group!r} has {len(found)} terms: choose among varcorr.terms")
         raise KeyError(f"{group!r}; the grouping factors are {[t.group for t in self.terms]}")
 
     def rows(self) -> list[tuple[str, str, float, float, list[float]]]:

@@ -65,7 +65,9 @@ class Guard:
         verbose: bool,
         progress: bool | None,
         label: str,
+        shown: Callable[[np.ndarray], np.ndarray] | None = None,
     ):
+        self._shown = shown
         self._objective = objective
         self._gradient = gradient
         self.has_gradient = gradient is not None
@@ -142,10 +144,11 @@ class Guard:
 
     def _end(self, x: np.ndarray, f: float) -> bool:
         """Take note of an evaluation; whether it succeeded."""
-        self.log.append((x, f))
         if f < self.fbest and f > -math.inf:
             self.best, self.fbest = x, f
+        shown = x if self._shown is None else self._shown(x)
+        self.log.append((shown, f))
         if self._verbose:
-            print(f"{self._label}_{self.feval}: {text.objective(f)} {text.vector(x)}")
+            print(f"{self._label}_{self.feval}: {text.objective(f)} {text.vector(shown)}")
         self._progress.update(self.feval, self.fbest)
         return math.isfinite(f)

@@ -15,13 +15,14 @@ from numbamm.optimize.problem import Problem
 from numbamm.optimize.registry import Optimizer, resolve
 from numbamm.optimize.zeros import try_zeros
 
-#: A restart takes this fraction of the first step, since the end cannot be far. Not a fraction of
-#: the way to a bound: a parameter that has come close to zero would never leave it again.
-RESTART_STEP = 0.3
+#: Restarts take these fractions of the first step by turns: wide, to leave a point where the search
+#: got stuck, and narrow, to come closer to one where it did not. Not fractions of the way to a
+#: bound: a parameter that has come close to zero would never leave it again.
+RESTART_STEPS = (0.2, 0.05)
 #: Restarts if the options leave their number open: none with few parameters, where searches end
 #: where they should.
 FEW_PARAMETERS, MAX_RESTARTS = 3, 10
-#: Restarts end when one lowers the objective by less: as -2 log-likelihood, nothing.
+#: Restarts end when neither step lowers the objective by more: as -2 log-likelihood, nothing.
 RESTART_GAIN = 1e-7
 
 INTERRUPTED = "INTERRUPTED"
@@ -36,6 +37,7 @@ def minimize(
     verbose: bool = False,
     progress: bool | None = None,
     label: str = "f",
+    shown: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> OptSummary:
     """Minimise an objective as `optsum` says, and write the outcome into it.
 
@@ -61,6 +63,9 @@ def minimize(
         Show a line of progress after a second; None for only on a terminal.
     label
         What the lines call the objective.
+    shown
+        What the lines and the log show for given parameters, where that is not the parameters
+        themselves: a caller may search in other coordinates than its users know.
 
     Returns
     -------
@@ -93,6 +98,7 @@ def minimize(
         verbose=verbose,
         progress=progress,
         label=label,
+        shown=shown,
     )
 
     def settled(x: np.ndarray, f: float) -> tuple[np.ndarray, float]:
@@ -102,7 +108,7 @@ def minimize(
         return (x if rectify is None else rectify(x.copy())), f
 
     try:
-        code = _search(optimizer, guard, _problem(guard, optsum), settled)
+        code = _search(optimizer, guard, _problem(guard, optsum), settled, rectify is not None)
     finally:
         guard.close()
 
@@ -146,24 +152,31 @@ def _problem(guard: Guard, optsum: OptSummary) -> Problem:
     )
 
 
-def _search(optimizer: Optimizer, guard: Guard, problem: Problem, settled) -> str:
+def _search(optimizer: Optimizer, guard: Guard, problem: Problem, settled, mirrored) -> str:
     """Run the plug-in, again from its end while that gains something; its return code."""
     if problem.n == 0:
         guard.value(problem.x0)
         return "NO_FREE_PARAMETERS"
     code = _run(optimizer, guard, problem)
-    for _ in range(_restarts(problem.options, problem.n)):
-        if guard.stopped is not None or code == INTERRUPTED:
+    in_vain = 0
+    for restart in range(_restarts(problem.options, problem.n)):
+        if guard.stopped is not None or code == INTERRUPTED or in_vain == len(RESTART_STEPS):
             break
+        if mirrored:
+            # Where the signs of parameters can be put right afterwards, bounds at 0 only stand in
+            # the way: a bounded search stays at a singular point that is not a minimum.
+            guard.lower = np.where(guard.lower == 0, -np.inf, guard.lower)
         before = guard.fbest
-        # BOBYQA would leave a start just above a bound by a whole step, but not one at it; and
-        # at a bound, an equivalent point with other signs has other neighbours within them.
         x0, f0 = settled(guard.best, before)
-        step = RESTART_STEP * problem.initial_step
-        again = replace(problem, x0=x0[guard.free], f0=f0, initial_step=step)
+        again = replace(
+            problem,
+            x0=x0[guard.free],
+            f0=f0,
+            lower=guard.lower,
+            initial_step=RESTART_STEPS[restart % len(RESTART_STEPS)] * problem.initial_step,
+        )
         code = _run(optimizer, guard, again)
-        if before - guard.fbest < RESTART_GAIN:
-            break
+        in_vain = in_vain + 1 if before - guard.fbest < RESTART_GAIN else 0
     return code
 
 

@@ -41,9 +41,8 @@ def describe(model) -> Report:
     NotFittedError
         If the model is not fitted.
     """
-    _ = model.estimates
-    reml = model.optsum.reml
-    levels = ", ".join(str(t.nlevels) for t in model.reterms)
+    reml = model.estimates.reml
+    levels = ", ".join(str(n) for n in {t.group: t.nlevels for t in model.reterms}.values())
     return Report(
         title="Linear mixed model fit by " + ("REML" if reml else "maximum likelihood"),
         formula=model.formula,
@@ -108,8 +107,8 @@ def notes(model) -> list[str]:
             + ", ".join(model.feterm.dropped)
             + "."
         )
-    if model.optsum.sigma:
-        said.append(f"Residual standard deviation held at {model.optsum.sigma:g}.")
+    if model.estimates.sigma_given:
+        said.append(f"Residual standard deviation held at {model.sigma:g}.")
     if model.is_singular():
         said.append("Singular fit: a random-effects covariance matrix is not of full rank.")
     return said
@@ -137,19 +136,27 @@ def p_value(p: float) -> str:
         return MISSING
     if p >= 1e-4:
         return f"{p:.4f}"
-    exponent = 99 if p < 1e-99 else -math.ceil(math.log10(p))
+    exponent = 99 if p < 1e-99 else math.ceil(-math.log10(p)) - 1
     return f"<1e-{exponent:02d}"
 
 
 def fixed_point(values, digits: int) -> list[str]:
-    """Numbers with one count of decimals: `digits` significant ones for the largest."""
-    values = np.asarray(values, dtype=np.float64)
-    finite = np.abs(values[np.isfinite(values)])
-    largest = finite.max(initial=0.0)
-    if largest == 0.0:
-        decimals = digits - 2
-    else:
-        decimals = digits - 1 - math.floor(math.log10(largest))
-    if not -4 <= decimals <= digits + 6:
+    """Numbers with one count of decimals: `digits` significant ones for the largest.
+
+    A number that would keep fewer than three digits so has its own form instead.
+    """
+    values = np.asarray(values, dtype=np.float64) + 0.0  # no negative zeros
+    largest = np.abs(values[np.isfinite(values)]).max(initial=0.0)
+    decimals = digits - 2 if largest == 0 else digits - 1 - math.floor(math.log10(largest))
+    if decimals > digits + 6:
         return [MISSING if np.isnan(v) else f"{v:.{digits - 1}e}" for v in values]
-    return [MISSING if np.isnan(v) else f"{v:.{max(decimals, 0)}f}" for v in values]
+    decimals = max(decimals, 0)
+
+    def shown(value: float) -> str:
+        if np.isnan(value):
+            return MISSING
+        if value != 0 and abs(value) < 100 * 10.0**-decimals:
+            return f"{value:.{digits}g}"
+        return f"{value:.{decimals}f}"
+
+    return [shown(v) for v in values]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import combining, east_asian_width
+
 from numbamm.report import content
 
 RULE = "─"
@@ -37,11 +39,11 @@ def block_table(model) -> str:
 def _lines(table: content.Table, indent: int = 0) -> list[str]:
     """Cells padded to their columns: words to the left, numbers to the right."""
     grid = [table.header, *table.rows]
-    widths = [max(len(row[j]) for row in grid) for j in range(len(table.header))]
+    widths = [max(_width(row[j]) for row in grid) for j in range(len(table.header))]
     lines = []
     for row in grid:
         cells = [
-            cell.ljust(width) if j < table.left else cell.rjust(width)
+            _padded(cell, width, left=j < table.left)
             for j, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append((" " * indent + "  ".join(cells)).rstrip())
@@ -51,5 +53,15 @@ def _lines(table: content.Table, indent: int = 0) -> list[str]:
 def _ruled(table: content.Table) -> list[str]:
     """The table between rules, its header set off."""
     header, *rows = _lines(table)
-    rule = RULE * max(len(line) for line in [header, *rows])
+    rule = RULE * max(_width(line) for line in [header, *rows])
     return [rule, header, rule, *rows, rule]
+
+
+def _width(text: str) -> int:
+    """Columns that a terminal gives the text."""
+    return sum(0 if combining(c) else 1 + (east_asian_width(c) in "WF") for c in text)
+
+
+def _padded(text: str, width: int, left: bool) -> str:
+    space = " " * (width - _width(text))
+    return text + space if left else space + text

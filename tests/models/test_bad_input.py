@@ -48,6 +48,8 @@ MISTAKES = {
     "power by ^ in a call": ("y ~ I(x^2) + (1 | g)", {}, r"\*\*"),
     "exactly explained response": ("x ~ x + (1 | g)", {}, "explain the response exactly"),
     "sigma": ("y ~ 1 + (1 | g)", {"sigma": -1.0}, "sigma must be a positive"),
+    "sigma as a word": ("y ~ 1 + (1 | g)", {"sigma": "3"}, "sigma must be a positive"),
+    "sigma as a truth": ("y ~ 1 + (1 | g)", {"sigma": True}, "sigma must be a positive"),
     "unknown contrast": ("y ~ word + (1 | g)", {"contrasts": {"word": "summ"}}, "summ"),
 }
 
@@ -128,3 +130,14 @@ def test_wrong_length_of_theta(data):
     model = mm.LinearMixedModel("y ~ 1 + (1 | g)", data)
     with pytest.raises(mm.OptionError, match="1 parameters: g.Intercept"):
         model.objective_at([1.0, 2.0])
+
+
+def test_fill_in_that_does_not_fit_is_refused(data):
+    from numbamm.models.mixedmodel import check_order
+
+    terms = mm.LinearMixedModel("y ~ 1 + (1 | g)", data).reterms
+    check_order(10_000, terms, memory=10**9)
+    with pytest.warns(mm.NumbammWarning, match=r"'g' \(6 random effects\).*order 20000: 3.2 GB"):
+        check_order(20_000, terms, memory=10**10)
+    with pytest.raises(mm.DataError, match="more than half of this machine's 4 GB"):
+        check_order(20_000, terms, memory=4 * 10**9)

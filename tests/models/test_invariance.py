@@ -129,6 +129,49 @@ def test_centred_and_scaled_slope_is_the_same_model():
     assert two.objective == pytest.approx(one.objective, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    "move", [lambda z: z + 2000, lambda z: z + 1e8, lambda z: 1e-6 * z, lambda z: 1e6 * (z - 1e4)]
+)
+@pytest.mark.parametrize(
+    "formula",
+    ["y ~ x + z + (1 + z | g)", "y ~ x + z + (1 | h) + (1 + z | g)", "y ~ f * z + (1 + z | g)"],
+)
+def test_origin_and_size_of_a_slope(formula, move):
+    """Calendar years, or microseconds: the fit is that of the plain column."""
+    one, two = mm.lmm(formula, DATA), mm.lmm(formula, DATA.assign(z=move(DATA["z"])))
+    assert two.objective == pytest.approx(one.objective, abs=1e-5)
+    assert two.is_singular() == one.is_singular()
+    assert_allclose(two.fittedvalues, one.fittedvalues, atol=5e-3)
+    assert_allclose(two.predict(DATA.assign(z=move(DATA["z"]))), two.fittedvalues, atol=1e-6)
+    assert_allclose(two.leverage(), one.leverage(), atol=1e-3)
+    assert two.objective_at(two.theta) == pytest.approx(two.objective, abs=1e-7)
+    for u, b, term in zip(two.u, two.b, two.reterms, strict=True):
+        assert_allclose(u @ term.lambda_.T, b, atol=1e-7 * max(np.abs(b).max(), 1))
+
+
+@pytest.mark.parametrize("move", [1e6, 1e-6])
+def test_size_of_a_slope_without_correlation(move):
+    formula = "y ~ x + zerocorr(1 + z | g)"
+    one, two = mm.lmm(formula, DATA), mm.lmm(formula, DATA.assign(z=move * DATA["z"]))
+    assert two.objective == pytest.approx(one.objective, abs=1e-6)
+    assert_allclose(two.theta * [1, move], one.theta, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "formula", ["y ~ f * x + (1 | g)", "y ~ 0 + f + x + (1 | g)", "y ~ 0 + f + f:x + (1 | g)"]
+)
+def test_shift_beside_a_factor(formula):
+    one, two = built(formula=formula), built(DATA.assign(x=DATA["x"] + 1e8), formula)
+    assert two.feterm.dropped == one.feterm.dropped == []
+    assert two.objective_at([0.8]) == pytest.approx(one.objective_at([0.8]), abs=1e-6)
+
+
+def test_scale_of_the_weights_leaves_singularity_alone():
+    for scale in (1e-8, 1e8):
+        weighted = mm.lmm("y ~ x + (1 | g)", DATA, weights=np.full(len(DATA), scale))
+        assert weighted.is_singular() == mm.lmm("y ~ x + (1 | g)", DATA).is_singular()
+
+
 def test_weights_of_one(plain):
     same_fit(built(weights=np.ones(len(DATA))), plain)
 

@@ -376,7 +376,8 @@ def test_restarts_begin_at_the_best_point_with_small_steps(plugin):
     minimize(quadratic, optsum)
     assert [p.x0.tolist() for p in problems] == [[1.0], [1.25], [1.5]]
     assert [p.f0 for p in problems] == [2.0, quadratic([1.25]), quadratic([1.5])]
-    assert problems[1].initial_step == pytest.approx([0.3 * 0.75])
+    assert problems[1].initial_step == pytest.approx([0.2 * 0.75])
+    assert problems[2].initial_step == pytest.approx([0.05 * 0.75])
     assert optsum.feval == 3
 
 
@@ -393,7 +394,7 @@ def test_restarts_begin_at_zero_where_the_search_came_close(plugin):
     assert starts == [[1.0, 1.0], [0.0, 1.75]]
 
 
-@pytest.mark.parametrize(("n", "runs"), [(3, 1), (4, 2)])
+@pytest.mark.parametrize(("n", "runs"), [(3, 1), (4, 3)])
 def test_restarts_come_by_themselves_with_more_than_three_parameters(plugin, n, runs):
     seen = []
     optsum = OptSummary([1.0] * n, [0.0] * n, optimizer=plugin(lambda p: seen.append(p)))
@@ -405,7 +406,21 @@ def test_restarts_end_when_nothing_is_gained(plugin):
     runs = []
     optsum = OptSummary([1.0], [0.0], optimizer=plugin(lambda p: runs.append(p)), max_restarts=9)
     minimize(quadratic, optsum)
-    assert len(runs) == 2
+    assert len(runs) == 1 + 2  # a wide restart and a narrow one
+
+
+@pytest.mark.parametrize(("rectify", "lower"), [(None, 0.0), (np.abs, -INF)])
+def test_restarts_have_no_bound_at_zero_where_signs_can_be_put_right(plugin, rectify, lower):
+    bounds = []
+
+    def search(problem):
+        bounds.append(problem.lower.tolist())
+        problem.objective(np.array([-0.5, 2.0]))
+
+    optsum = OptSummary([1.0, 2.0], [0.0, 1.0], optimizer=plugin(search), max_restarts=1)
+    minimize(lambda x: float((abs(x[0]) - 0.5) ** 2 + x[1]), optsum, rectify=rectify)
+    assert bounds == [[0.0, 1.0], [lower, 1.0]]
+    assert (optsum.final >= [0.0, 1.0]).all()
 
 
 def test_small_diagonals_are_tried_at_zero(plugin):

@@ -1,0 +1,122 @@
+"""`Scaling`: a random-effects term in columns that are alike in origin and size.
+
+θ belongs to the columns that the user wrote. Where those lie far from 0 (calendar years) or are
+very large or small, λ is nearly singular, its entries differ by orders of magnitude, and neither
+A nor an optimiser that starts at the identity can cope. Inside, such a term is held as
+
+    z_inside = T⁻ᵀ z,   b_inside = T b,   λ_inside λ_inside' = T λλ' T'
+
+which is the same model. Columns of ordinary size are left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from numbamm.design.remat import ReMat
+
+#: Root mean squares between 1/ORDINARY and ORDINARY, and means up to ORDINARY standard
+#: deviations, are left as they are.
+ORDINARY = 20.0
+
+
+@dataclass
+class Scaling:
+    """Change of columns of one term.
+
+    Attributes
+    ----------
+    T : ndarray, shape (p, p)
+        ``b_inside = T @ b``; block diagonal like the term's λ.
+    z : ndarray, shape (p, n)
+        The columns inside.
+    inds : ndarray of int64
+        The template of λ, the term's own.
+    """
+
+    T: np.ndarray
+    z: np.ndarray
+    inds: np.ndarray
+
+    @classmethod
+    def of_term(cls, term: ReMat, sqrtw=None) -> Scaling | None:
+        """The scaling that a term needs; None if its columns are of ordinary size.
+
+        Parameters
+        ----------
+        term : ReMat
+        sqrtw : ndarray, shape (n,), optional
+            Square roots of the weights.
+        """
+        w = np.ones(term.z.shape[1]) if sqrtw is None else sqrtw**2
+        T, z = np.eye(term.p), term.z.copy(order="F")
+        for block in _blocks(term):
+            constant = next((j for j in block if z[j, 0] != 0 and np.ptp(z[j]) == 0), None)
+            for j in block:
+                if constant is not None and j != constant:
+                    T[constant, j] = _centre(z[j], w) / z[constant, 0]
+            for j in block:
+                size = np.sqrt(np.mean(w * z[j] ** 2))
+                if size > 0 and not 1 / ORDINARY <= size <= ORDINARY:
+                    z[j] /= size
+                    T[j] *= size
+        return None if np.array_equal(T, np.eye(term.p)) else cls(T, z, term.inds)
+
+    def inside(self, term: ReMat) -> ReMat:
+        """The term in the columns inside."""
+        return replace(term, z=self.z, lambda_=None)
+
+    def inward(self, theta) -> np.ndarray:
+        """θ of the columns inside, from θ of the user's."""
+        return _lower(self.T @ self._lambda(theta))[0].ravel()[self.inds]
+
+    def outward(self, theta) -> np.ndarray:
+        """θ of the user's columns, from θ of those inside."""
+        return _lower(np.linalg.solve(self.T, self._lambda(theta)))[0].ravel()[self.inds]
+
+    def effects(self, theta, u, b) -> tuple[np.ndarray, np.ndarray]:
+        """u and b of the user's columns, from those inside; shapes (levels, p).
+
+        Parameters
+        ----------
+        theta : ndarray
+            θ of the user's columns.
+        u, b : ndarray, shape (levels, p)
+            Effects at ``inward(theta)``.
+        """
+        turn = _lower(self.T @ self._lambda(theta))[1]
+        return u @ turn.T, np.linalg.solve(self.T, b.T).T
+
+    def _lambda(self, theta) -> np.ndarray:
+        lam = np.zeros(self.T.shape)
+        lam.ravel()[self.inds] = theta
+        return lam
+
+
+def _blocks(term: ReMat) -> list[list[int]]:
+    """Columns that share a triangular block of the template, block by block."""
+    free = np.zeros(term.p**2, dtype=bool)
+    free[term.inds] = True
+    free = free.reshape(term.p, term.p)
+    leaders = [int(np.flatnonzero(row)[0]) for row in free]
+    return [[j for j in range(term.p) if leaders[j] == k] for k in sorted(set(leaders))]
+
+
+def _centre(column, w) -> float:
+    """Centre a column in place if it lies far from 0; its weighted mean then, else 0."""
+    mean = w @ column / w.sum()
+    mean += w @ (column - mean) / w.sum()  # a second pass: exact to rounding
+    rest = column - mean
+    if abs(mean) <= ORDINARY * np.sqrt(w @ rest**2 / w.sum()):
+        return 0.0
+    column[:] = rest
+    return float(mean)
+
+
+def _lower(matrix) -> tuple[np.ndarray, np.ndarray]:
+    """L and the rotation Q with matrix = L Q', L lower triangular with no negative diagonal."""
+    Q, R = np.linalg.qr(matrix.T)
+    sign = np.where(np.diag(R) < 0, -1.0, 1.0)
+    return (R * sign[:, None]).T, Q * sign
