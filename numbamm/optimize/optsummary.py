@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,14 @@ import numpy as np
 from numbamm import config
 from numbamm.errors import OptionError, did_you_mean
 from numbamm.optimize import text
+from numbamm.optimize.plain import numeric, plain
 from numbamm.optimize.registry import resolve
 
 if TYPE_CHECKING:
     import pandas as pd
 
+#: Version of what `OptSummary.to_dict` writes; another one is not read.
+FORMAT_VERSION = 1
 #: A parameter closer to its bound than this takes its first step as if it were at the bound.
 NEAR_BOUND = 1e-3
 
@@ -218,6 +222,56 @@ class OptSummary:
             if not fits(self, value):
                 raise OptionError(f"{name} must be {words}, not {value!r}")
 
+    def to_dict(self) -> dict[str, Any]:
+        """Options and outcome as strict JSON can hold them, with the version of the format.
+
+        Arrays are lists; NaN and infinity are the strings ``"nan"``, ``"inf"`` and ``"-inf"``.
+
+        Returns
+        -------
+        dict
+            ``version``, every field, and ``assigned``: the options that do not follow the
+            configuration.
+        """
+        values = {name: plain(getattr(self, name)) for name in _FIELDS}
+        values["initial_step"] = plain(vars(self)["_initial_step"])
+        return {"version": FORMAT_VERSION, **values, "assigned": sorted(self._assigned)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> OptSummary:
+        """The `OptSummary` of which `to_dict` made `values`.
+
+        Raises
+        ------
+        OptionError
+            `values` are of another version, lack a field, or hold an unusable value.
+        """
+        version = values.get("version") if isinstance(values, Mapping) else None
+        if version != FORMAT_VERSION:
+            raise OptionError(
+                f"not an OptSummary of version {FORMAT_VERSION}, but of version {version}"
+            )
+        missing = [name for name in (*_FIELDS, "assigned") if name not in values]
+        if missing:
+            raise OptionError(f"the OptSummary lacks {', '.join(missing)}")
+        for name in _LISTS:
+            if not isinstance(values[name], list):
+                raise OptionError(f"{name} must be a list, not {values[name]!r}")
+        read = {}
+        for name in _FIELDS:
+            try:
+                read[name] = _read(name, values[name])
+            except (TypeError, ValueError) as error:
+                raise OptionError(f"{name} holds something else than numbers: {error}") from error
+        optsum = cls(read["initial"], read["lowerbd"], read["names"])
+        for name, value in read.items():
+            setattr(optsum, name, value)
+        # As recorded, also where None would mean what is configured here.
+        vars(optsum).update({name: read[name] for name in _CONFIGURED})
+        vars(optsum)["_assigned"] = frozenset(values["assigned"])
+        optsum.validate()
+        return optsum
+
     def __repr__(self) -> str:
         return "\n".join(f"{label + ':':<26}{value}".rstrip() for label, value in self._rows())
 
@@ -257,9 +311,20 @@ class OptSummary:
 
 _FIELDS = [f.name for f in fields(OptSummary)]
 _CONFIGURED = [name for name in config.OPTIONS if name in _FIELDS]
+_LISTS = ("initial", "lowerbd", "upperbd", "names", "log", "assigned")
+_WORDS = {"names", "optimizer", "returnvalue"}
 _VECTORS = {"initial", "lowerbd", "upperbd", "initial_step", "final"}
 _ALGORITHM_OPTIONS = ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "initial_step")
 _GENERAL_OPTIONS = ("maxfeval", "maxtime", "max_restarts", "xtol_zero_abs", "ftol_zero_abs")
+
+
+def _read(name: str, value: Any) -> Any:
+    """A field's value, from what `plain` made of it."""
+    if name in _WORDS:
+        return value
+    if name == "log":
+        return [(np.array(numeric(x), dtype=np.float64), numeric(f)) for x, f in value]
+    return numeric(value)
 
 
 def _as_vector(name: str, value: Any) -> np.ndarray:

@@ -1,0 +1,76 @@
+"""A fit in a file: written by `save`, taken up again by `restore` without a search."""
+
+from __future__ import annotations
+
+import json
+import math
+from numbers import Real
+from pathlib import Path
+
+import numpy as np
+
+from numbamm import config
+from numbamm.blocks.threads import blas_threads
+from numbamm.errors import FitError, OptionError
+from numbamm.optimize import OptSummary
+
+#: How far, relative to itself, an objective may be from the one in the file: another machine's
+#: arithmetic, not another value in the data.
+RTOL = 1e-8
+
+
+def save(model, path) -> None:
+    """Write the optimisation of a fitted model; see `MixedModel.save`."""
+    _ = model.estimates
+    Path(path).write_text(json.dumps(model.optsum.to_dict(), allow_nan=False), encoding="utf-8")
+
+
+def restore(model, path) -> None:
+    """Take up the fit that a file holds; see `MixedModel.restore`."""
+    stored = _read(path)
+    if len(stored.initial) != len(model.optsum.initial):
+        raise FitError(
+            f"{path} holds a fit of {len(stored.initial)} parameters, but this model has "
+            f"{len(model.optsum.initial)}"
+        )
+    if stored.names != model.optsum.names:
+        raise FitError(
+            f"{path} holds a fit of other parameters: {', '.join(map(str, stored.names))}, not "
+            f"{', '.join(model.optsum.names)}"
+        )
+    before, theta = model.optsum, model.theta
+    model.optsum = stored
+    try:
+        for point, x, recorded in (
+            ("initial", stored.initial, stored.finitial),
+            ("final", stored.final, stored.fmin),
+        ):
+            here = model.objective_at(x)
+            if not math.isclose(here, recorded, rel_tol=RTOL, abs_tol=RTOL):
+                raise FitError(
+                    f"{path} is not a fit of this model to these data: at the {point} parameters "
+                    f"the objective is {here:.10g}, and in the file {recorded:.10g}"
+                )
+        with blas_threads(config.get("threads")):
+            model._estimates = model._estimate(stored.final, float(stored.fmin))
+    except BaseException:
+        model.optsum = before
+        model._set_theta(theta)
+        raise
+
+
+def _read(path) -> OptSummary:
+    """The finished optimisation that a file holds."""
+    try:
+        stored = OptSummary.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise OptionError(f"{path} cannot be read: {error.strerror}") from error
+    except OptionError as error:
+        raise OptionError(f"{path}: {error}") from error
+    except ValueError as error:
+        raise OptionError(f"{path} is not the JSON of a saved fit: {error}") from error
+    if stored.final is None or not all(isinstance(f, Real) for f in (stored.finitial, stored.fmin)):
+        raise OptionError(f"{path} holds options, but no fit")
+    if stored.final.shape != stored.initial.shape or not np.isfinite(stored.final).all():
+        raise OptionError(f"{path}: final must be finite, one for each parameter")
+    return stored
