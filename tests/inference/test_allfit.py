@@ -1,0 +1,161 @@
+"""`allfit`: a table of fits, a verdict, and a model that is left alone."""
+
+import pickle
+import tracemalloc
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+import numbamm as mm
+from numbamm.optimize import Algorithm, registry
+
+SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
+
+
+@pytest.fixture
+def plugin(monkeypatch):
+    """Register a function of the problem as an optimiser; returns its name."""
+    monkeypatch.setattr(registry, "_backends", dict(registry._backends))
+
+    def make(name, search):
+        class Backend:
+            library = "Test 0"
+            algorithms: ClassVar = {"SEARCH": Algorithm()}
+
+            def minimize(self, problem, algorithm):
+                return search(problem)
+
+        registry.register(name, Backend)
+        return f"{name}:SEARCH"
+
+    return make
+
+
+def stay(problem):
+    return "DONE"
+
+
+def fail(problem):
+    raise ValueError("not today")
+
+
+def interrupt(problem):
+    raise KeyboardInterrupt
+
+
+def test_every_optimiser_without_gradient_by_default(fitted):
+    comparison = mm.allfit(fitted(SLEEP, "sleepstudy"), maxfeval=2000)
+    tried = set(comparison.table["optimizer"])
+    assert {"nlopt:LN_BOBYQA", "nlopt:LN_PRAXIS", "scipy:L-BFGS-B", "scipy:COBYQA"} <= tried
+    assert not any(name.startswith("nlopt:LD_") for name in tried)
+    assert comparison.agree
+    assert f"{len(tried)} of {len(tried)} optimisers agree" in comparison.verdict
+
+
+def test_table_holds_each_fit(fitted):
+    names = ["nlopt:LN_BOBYQA", "LN_NELDERMEAD", "nlopt:LN_BOBYQA"]
+    table = mm.allfit(fitted(SLEEP, "sleepstudy"), names).table.set_index("optimizer")
+    assert set(table.index) == {"nlopt:LN_BOBYQA", "nlopt:LN_NELDERMEAD"}
+    for name, line in table.iterrows():
+        alone = mm.lmm(SLEEP, mm.datasets.load("sleepstudy"), optimizer=name)
+        assert line["objective"] == alone.objective
+        assert line["evaluations"] == alone.optsum.feval
+        assert line["returnvalue"] == alone.optsum.returnvalue
+        assert line[alone.theta_names].tolist() == alone.theta.tolist()
+        assert line["seconds"] > 0
+        assert line["message"] == ""
+    assert table["excess"].tolist() == (table["objective"] - table["objective"].min()).tolist()
+    assert table["objective"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize("fit", [True, False])
+def test_model_is_left_alone(fit, plugin):
+    model = mm.LinearMixedModel(SLEEP, mm.datasets.load("sleepstudy"), reml=True)
+    if fit:
+        model.fit()
+    before = pickle.dumps(model)
+    names = ["scipy:Powell", plugin("failing", fail)]
+    comparison = mm.allfit(model, names, maxfeval=400, maxtime=9.0)
+    assert pickle.dumps(model) == before
+    assert comparison.table["objective"].min() == pytest.approx(1743.6283, abs=1e-3)
+
+
+def test_arrays_are_shared():
+    data = mm.datasets.load("sleepstudy").sample(100_000, replace=True, random_state=1)
+    model = mm.LinearMixedModel(SLEEP, data)
+    tracemalloc.start()
+    twin = model._twin()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20_000
+    assert twin.blocks is model.blocks
+    assert np.shares_memory(twin.reterms[0].z, model.reterms[0].z)
+    assert not np.shares_memory(twin.reterms[0].lambda_, model.reterms[0].lambda_)
+
+
+def test_disagreement_is_told(fitted, plugin):
+    name = plugin("lazy", stay)
+    comparison = mm.allfit(fitted(SLEEP, "sleepstudy"), ["nlopt:LN_BOBYQA", name])
+    assert not comparison.agree
+    assert "1 of 2 optimisers agree" in comparison.verdict
+    assert "Short of the best: lazy:SEARCH (by 33)" in comparison.verdict
+    wide = mm.allfit(fitted(SLEEP, "sleepstudy"), ["nlopt:LN_BOBYQA", name], tolerance=50)
+    assert wide.agree
+
+
+def test_failures_and_warnings_are_lines_of_the_table(fitted, plugin, recwarn):
+    names = ["nlopt:LD_LBFGS", plugin("failing", fail), "nlopt:LN_SBPLX"]
+    comparison = mm.allfit(fitted(SLEEP, "sleepstudy"), names, maxfeval=10)
+    table = comparison.table.set_index("optimizer")
+    assert "needs the gradient" in table.loc["nlopt:LD_LBFGS", "message"]
+    assert "not today" in table.loc["failing:SEARCH", "message"]
+    assert (table["returnvalue"] == "FAILED").sum() == 2
+    assert table.loc["failing:SEARCH", ["objective", "Subject.Days"]].isna().all()
+    assert table.loc["nlopt:LN_SBPLX", "returnvalue"] == "MAXEVAL_REACHED"
+    assert "did not converge" in table.loc["nlopt:LN_SBPLX", "message"]
+    assert len(recwarn) == 0
+    assert not comparison.agree
+    assert "Failed: nlopt:LD_LBFGS, failing:SEARCH" in comparison.verdict
+
+
+def test_nothing_but_failures(fitted, plugin):
+    comparison = mm.allfit(fitted(SLEEP, "sleepstudy"), plugin("failing", fail))
+    assert not comparison.agree
+    assert "0 of 1" in repr(comparison)
+
+
+def test_interrupt_ends_the_comparison(fitted, plugin):
+    names = ["nlopt:LN_BOBYQA", plugin("stopped", interrupt), "nlopt:LN_SBPLX"]
+    table = mm.allfit(fitted(SLEEP, "sleepstudy"), names).table
+    assert set(table["optimizer"]) == {"nlopt:LN_BOBYQA", "stopped:SEARCH"}
+    assert "INTERRUPTED" in set(table["returnvalue"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"optimizers": []}, "at least one"),
+        ({"optimizers": "nlopt:LN_BOBYKA"}, "LN_BOBYQA"),
+        ({"maxfeval": 0}, "maxfeval must be"),
+    ],
+)
+def test_mistakes_are_told_before_any_fit(fitted, arguments, message):
+    with pytest.raises(mm.OptionError, match=message):
+        mm.allfit(fitted(SLEEP, "sleepstudy"), **arguments)
+
+
+def test_printed(fitted, plugin):
+    names = ["nlopt:LN_BOBYQA", plugin("<failing>", fail)]
+    comparison = mm.allfit(fitted(SLEEP, "sleepstudy"), names)
+    header, first, second, *_ = repr(comparison).splitlines()
+    assert header.split() == [
+        "optimizer", "objective", "excess", "Subject.Intercept", "Subject.Days.Intercept",
+        "Subject.Days", "evaluations", "seconds", "returnvalue",
+    ]  # fmt: skip
+    assert first.split()[:3] == ["nlopt:LN_BOBYQA", "1751.939344", "0.0e+00"]
+    assert second.split() == ["<failing>:SEARCH", *["–"] * 6, second.split()[-2], "FAILED"]
+    assert comparison.verdict in repr(comparison)
+    html = comparison._repr_html_()
+    assert "<td>1751.939344</td>" in html
+    assert "&lt;failing&gt;:SEARCH: " in html and "<failing>" not in html
