@@ -92,13 +92,8 @@ def objective(theta, table, index, A, work, degrees, constant, sigma):
 @jit
 def factorize(theta, table, index, A, work):
     """L(θ) into `work`; returns log|L_Z|², the Z rows' part of the log-determinant, or NaN."""
-    nterm, nhead = table[0, NTERM], table[0, NHEAD]
-    places = index[table[0, THETA] : table[0, THETA] + table[0, NTHETA]]
-    for t in range(nterm):
-        start = table[1 + t, LAMBDA]
-        work[start : start + table[1 + t, P] ** 2] = 0.0
-    for t in range(len(theta)):
-        work[places[t]] = theta[t]
+    nhead = table[0, NHEAD]
+    set_lambda(theta, table, index, work)
     _load_tail(table, index, A, work)
     for k in range(1, nhead):
         _load_head(k, table, A, work)
@@ -107,6 +102,17 @@ def factorize(theta, table, index, A, work):
         logdet += _eliminate(k, table, index, A, work)
     _scale_tail(table, work)
     return logdet + _factor_tail(table, work)
+
+
+@jit
+def set_lambda(theta, table, index, work):
+    """λ(θ) of every term into `work`."""
+    for k in range(table[0, NTERM]):
+        start = table[1 + k, LAMBDA]
+        work[start : start + table[1 + k, P] ** 2] = 0.0
+    places = index[table[0, THETA] : table[0, THETA] + table[0, NTHETA]]
+    for t in range(len(theta)):
+        work[places[t]] = theta[t]
 
 
 # ---- the tail -----------------------------------------------------------------------------

@@ -59,6 +59,15 @@ def solve(table, index, work, u, b):
 
 
 @jit
+def random_effects(table, work, u, b):
+    """b = Λu for every term, in the table's order; λ is read from `work`."""
+    start = 0
+    for k in range(table[0, NTERM]):
+        _lambda_levels(k, table, work, u[start:], b[start:])
+        start += table[1 + k, P] * table[1 + k, NLEVEL]
+
+
+@jit
 def _lambda_levels(k, table, work, u, b):
     """b = λu for every level of term k."""
     p = table[1 + k, P]

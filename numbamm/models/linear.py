@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass
 from numbers import Real
 
@@ -17,7 +16,7 @@ from numbamm.design.femat import FeMat
 from numbamm.errors import DataError, FitError, OptionError
 from numbamm.formula import check_gaussian, model_frame
 from numbamm.models.mixedmodel import Estimates, MixedModel, caller_namespace, check_order
-from numbamm.optimize import OptSummary, minimize
+from numbamm.optimize import OptSummary
 
 
 @dataclass
@@ -136,6 +135,12 @@ class LinearMixedModel(MixedModel):
         if optimizer is not None:
             self.optsum.optimizer = optimizer
 
+    @property
+    def _title(self) -> str:
+        return "Linear mixed model fit by " + (
+            "REML" if self.estimates.reml else "maximum likelihood"
+        )
+
     # ---- the objective ----------------------------------------------------------------------
 
     @property
@@ -228,6 +233,7 @@ class LinearMixedModel(MixedModel):
                 optsum.optimizer = optimizer
             with blas_threads(config.get("threads")):
                 self._minimize(
+                    self._objective(),
                     progress=config.get("progress") if progress is None else progress,
                     verbose=verbose,
                 )
@@ -237,19 +243,6 @@ class LinearMixedModel(MixedModel):
             self._set_theta(theta)
             raise
         return self
-
-    def _minimize(self, **options) -> None:
-        """Minimise, in the columns inside if there are such; `optsum` speaks of the user's."""
-        objective, optsum = self._objective(), self.optsum
-        if not any(self.scalings):
-            minimize(objective, optsum, rectify=self._rectify, **options)
-            return
-        inside = copy(optsum)
-        inside.initial = self._inward(optsum.initial)
-        minimize(objective, inside, rectify=self._rectify, shown=self._outward, **options)
-        for outcome in ("finitial", "fmin", "feval", "returnvalue", "log"):
-            setattr(optsum, outcome, getattr(inside, outcome))
-        optsum.final = self._rectify(self._outward(inside.final))
 
     def refit(
         self,

@@ -15,7 +15,7 @@ from numbamm.design.remat import ReMat
 from numbamm.design.scaling import Scaling
 from numbamm.errors import DataError, NotFittedError, NumbammWarning
 from numbamm.models.varcorr import VarCorr
-from numbamm.optimize import OptSummary
+from numbamm.optimize import OptSummary, minimize
 
 #: λ counts as singular where a diagonal entry, times the typical size of its column, is below.
 SINGULAR_TOLERANCE = 1e-4
@@ -162,6 +162,28 @@ class MixedModel:
     def _outward(self, theta) -> np.ndarray:
         """θ of the user's columns, from θ of those inside."""
         return self._by_term(theta, "outward")
+
+    def _minimize(self, objective, **options) -> None:
+        """Minimise in the columns inside, if there are such; `optsum` speaks of the user's.
+
+        Parameters that stand before θ, such as β, are the same inside.
+        """
+        optsum = self.optsum
+        before = len(optsum.initial) - len(self.theta)
+
+        def on_theta(change):
+            return lambda x: np.concatenate([x[:before], change(x[before:])])
+
+        rectify = on_theta(self._rectify)
+        if not any(self.scalings):
+            minimize(objective, optsum, rectify=rectify, **options)
+            return
+        outward, inside = on_theta(self._outward), copy(optsum)
+        inside.initial = on_theta(self._inward)(optsum.initial)
+        minimize(objective, inside, rectify=rectify, shown=outward, **options)
+        for outcome in ("finitial", "fmin", "feval", "returnvalue", "log"):
+            setattr(optsum, outcome, getattr(inside, outcome))
+        optsum.final = rectify(outward(inside.final))
 
     @property
     def _inside(self) -> list[ReMat]:

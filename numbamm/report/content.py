@@ -44,7 +44,7 @@ def describe(model) -> Report:
     reml = model.estimates.reml
     levels = ", ".join(str(n) for n in {t.group: t.nlevels for t in model.reterms}.values())
     return Report(
-        title="Linear mixed model fit by " + ("REML" if reml else "maximum likelihood"),
+        title=model._title,
         formula=model.formula,
         criteria=criteria(model, "REML crit." if reml else "-2 logLik"),
         components=components(model.varcorr),
