@@ -13,7 +13,7 @@ import numpy as np
 from numbamm.design.femat import FeMat
 from numbamm.design.remat import ReMat
 from numbamm.design.scaling import Scaling
-from numbamm.errors import DataError, NotFittedError, NumbammWarning
+from numbamm.errors import DataError, NotFittedError, NumbammWarning, OptionError
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary, minimize
 
@@ -178,12 +178,24 @@ class MixedModel:
         if not any(self.scalings):
             minimize(objective, optsum, rectify=rectify, **options)
             return
+        optsum.validate()
+        self._refuse_bounds(optsum.lowerbd[before:], optsum.upperbd[before:])
         outward, inside = on_theta(self._outward), copy(optsum)
         inside.initial = on_theta(self._inward)(optsum.initial)
         minimize(objective, inside, rectify=rectify, shown=outward, **options)
         for outcome in ("finitial", "fmin", "feval", "returnvalue", "log"):
             setattr(optsum, outcome, getattr(inside, outcome))
         optsum.final = rectify(outward(inside.final))
+
+    def _refuse_bounds(self, lower, upper) -> None:
+        """The columns inside mix the user's, so that no other bounds on θ can be kept there."""
+        if np.isinf(upper).all() and np.array_equal(lower, self._lowerbd):
+            return
+        groups = [t.group for t, s in zip(self.reterms, self.scalings, strict=True) if s]
+        raise OptionError(
+            "lowerbd and upperbd cannot be changed where random effects belong to columns far "
+            f"from 0 or of odd size (those on {', '.join(groups)}): centre and scale the columns"
+        )
 
     @property
     def _inside(self) -> list[ReMat]:

@@ -1,4 +1,8 @@
-"""A fit in a file: written by `save`, taken up again by `restore` without a search."""
+"""A fit in a file: written by `save`, taken up again by `restore` without a search.
+
+Of a model it needs ``optsum``, ``objective_at(x)`` for any x like ``optsum.final``, and
+``_estimate(x, objective)``.
+"""
 
 from __future__ import annotations
 

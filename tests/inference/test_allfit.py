@@ -13,10 +13,15 @@ from numbamm.optimize import Algorithm, registry
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 
 
+@pytest.fixture(autouse=True)
+def own_registry(monkeypatch):
+    """Nothing is registered before a test, whatever other tests have left."""
+    monkeypatch.setattr(registry, "_backends", {})
+
+
 @pytest.fixture
-def plugin(monkeypatch):
+def plugin():
     """Register a function of the problem as an optimiser; returns its name."""
-    monkeypatch.setattr(registry, "_backends", dict(registry._backends))
 
     def make(name, search):
         class Backend:
