@@ -157,6 +157,12 @@ def _terms(
 
 
 def _refuse_duplicates(design: Design, matrices: Matrices) -> None:
+    for i, column in enumerate(matrices.xnames):
+        if column in matrices.xnames[:i]:
+            raise FormulaError(
+                f"two columns of the fixed effects are called '{column}': rename a column of the "
+                "data, or leave the effect that is there twice out"
+            )
     seen: set[tuple[frozenset[str], str]] = set()
     for term in design.terms:
         if not matrices.lhs_names[term.lhs]:

@@ -9,8 +9,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from numbamm.errors import DataError
-from numbamm.formula.names import did_you_mean
+from numbamm.errors import DataError, did_you_mean
 
 
 class Table:
@@ -64,7 +63,7 @@ class Table:
             if not isinstance(values, nw.Series):
                 values = nw.from_native(values, series_only=True, pass_through=True)
             series = _from_series(values) if isinstance(values, nw.Series) else _from_array(values)
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # whatever the library behind the frame raises
             raise DataError(f"column '{name}' cannot be used: {error}") from error
         _refuse_infinite(series, name)
         return series
@@ -79,6 +78,8 @@ def take(series: pd.Series, rows: np.ndarray, name: str) -> pd.Series:
         series = series.iloc[rows].reset_index(drop=True)
     if isinstance(series.dtype, pd.CategoricalDtype):
         return series.cat.remove_unused_categories()
+    if isinstance(series.dtype, pd.PeriodDtype):
+        return series.dt.to_timestamp()
     kind = pd.api.types.infer_dtype(series) if series.dtype == object else ""
     if kind == "boolean" or pd.api.types.is_bool_dtype(series):
         return series.astype(bool)
@@ -89,11 +90,15 @@ def take(series: pd.Series, rows: np.ndarray, name: str) -> pd.Series:
         return series.astype(np.uint64 if unsigned else np.int64)
     if pd.api.types.is_numeric_dtype(series):
         return series.astype(float)
-    if kind or pd.api.types.is_string_dtype(series):
-        try:
+    try:
+        if kind in ("date", "datetime"):  # as those that have a dtype, never levels by themselves
+            return pd.to_datetime(series)
+        if kind == "timedelta":
+            return pd.to_timedelta(series)
+        if kind or pd.api.types.is_string_dtype(series):
             return series.astype("category")
-        except TypeError as error:
-            raise DataError(f"column '{name}' cannot be used: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise DataError(f"column '{name}' cannot be used: {error}") from error
     return series
 
 

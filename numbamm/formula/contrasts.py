@@ -12,9 +12,8 @@ import pandas as pd
 from formulaic.materializers.types.factor_values import FactorValuesMetadata
 from formulaic.transforms import contrasts as fc
 
-from numbamm.errors import DataError, OptionError
+from numbamm.errors import DataError, OptionError, did_you_mean
 from numbamm.formula.levels import level_codes, positions
-from numbamm.formula.names import did_you_mean
 
 _BY_NAME = {
     "treatment": fc.TreatmentContrasts,
@@ -51,11 +50,17 @@ def as_contrasts(value: Any) -> fc.Contrasts:
         return value()
     if isinstance(value, fc.Contrasts):
         return value
-    if not isinstance(value, Mapping):
-        value = np.asarray(value)
-        if value.ndim != 2 or value.dtype.kind not in "biuf":
-            raise OptionError("contrasts are a name or a matrix of numbers, a row for each level")
-    return fc.CustomContrasts(value)
+    names = list(value) if isinstance(value, Mapping) else None
+    try:
+        matrix = np.asarray(value if names is None else list(value.values()), dtype=float)
+    except (TypeError, ValueError):
+        matrix = np.empty(0)
+    if matrix.ndim != 2 or not np.isfinite(matrix).all():
+        raise OptionError(
+            "contrasts are a name or a matrix of finite numbers, a row for each level, "
+            "or a dict of column name → numbers"
+        )
+    return fc.CustomContrasts(matrix if names is None else matrix.T, names=names)
 
 
 @dataclass

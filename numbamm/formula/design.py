@@ -15,13 +15,14 @@ from formulaic.errors import FormulaParsingError
 from formulaic.formula import SimpleFormula
 from formulaic.model_spec import ModelSpecs
 from formulaic.parser.types import Factor
+from formulaic.transforms.contrasts import Contrasts
 
-from numbamm.errors import FormulaError
+from numbamm.errors import FormulaError, OptionError, did_you_mean
 from numbamm.formula.columns import Table
 from numbamm.formula.contrasts import Coding, as_contrasts
 from numbamm.formula.grouping import Factors, Grouping, grouping_factors
 from numbamm.formula.materializer import FUNCTIONS, Materializer
-from numbamm.formula.names import did_you_mean, python_names
+from numbamm.formula.names import python_names
 from numbamm.formula.scan import FormulaText, RandomTerm
 
 
@@ -98,7 +99,7 @@ class Design:
     ) -> None:
         self.text = text
         self.own: dict[str, Any] = {}
-        self.coding = Coding({k: as_contrasts(v) for k, v in (contrasts or {}).items()})
+        self.coding = Coding(_contrasts_by_column(contrasts or {}))
         self.specs: dict[str, Any] = {"fixed": _parse(text.fixed)}
         self.terms: list[DesignTerm] = []
         self.fitted = False
@@ -146,7 +147,7 @@ class Design:
 
     def _add(self, term: RandomTerm, columns: _Columns) -> None:
         formula = _parse(term.lhs, term.text)
-        sides = [SimpleFormula([t]) for t in formula] if term.kind == "||" else [formula]
+        sides = [SimpleFormula([t]) for t in formula if term.kind == "||"] or [formula]
         left = columns.of_formula(formula)
         for factors in grouping_factors(term):
             self.random_columns |= left | columns.of_names(*factors)
@@ -203,6 +204,12 @@ class _Columns:
             raise FormulaError(f"there is no function '{name}' for '{expression}'{hint}")
         else:
             self.table.require([name], f"the data, for '{expression}'")
+
+
+def _contrasts_by_column(given: Any) -> dict[str, Contrasts]:
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise OptionError('contrasts are a dict of column → contrasts, as in {"f": "sum"}')
+    return {name: as_contrasts(value) for name, value in given.items()}
 
 
 def _parse(text: str, where: str | None = None) -> SimpleFormula:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,17 +21,14 @@ from numbamm.errors import DataError, FormulaError, NumbammError
 from numbamm.formula.columns import refuse_rows
 from numbamm.formula.contrasts import CategoricalMetadata, Coding, as_contrasts
 from numbamm.formula.levels import positions
-from numbamm.formula.names import python_names
+from numbamm.formula.names import python_names, unquote
 
 
 def C(data: Any, contrasts: Any = None, *, levels: Any = None) -> FactorValues:
     """Mark `data` as categorical, with these contrasts and this order of levels."""
     values = pd.Series(data)
     if levels is not None:
-        codes, ordered = (
-            positions(values, pd.Index(levels)),
-            getattr(values.dtype, "ordered", False),
-        )
+        codes = positions(values, pd.Index(levels))
         if (codes < 0).any():
             raise DataError(f"{values[codes < 0].iloc[0]!r} is none of the levels {list(levels)}")
         ordered = getattr(values.dtype, "ordered", False)
@@ -116,7 +113,8 @@ class Materializer(PandasMaterializer):
         """Value of a Python expression; `state` is what its transforms remember."""
         try:
             with np.errstate(all="ignore"):
-                return stateful_eval(expression, self._environment(expression), None, state, None)
+                code, environment = self._python(expression)
+                return stateful_eval(code, environment, None, state, None)
         except NumbammError:
             raise
         except Exception as error:
@@ -140,11 +138,10 @@ class Materializer(PandasMaterializer):
             given = getattr(values, "dtype", array.dtype).kind  # dates with a zone become objects
             raise DataError(f"'{name}' holds {kinds.get(given, 'text')}, not numbers")
         array = np.full(self.nrows, array) if array.ndim == 0 else array
+        if array.ndim > 1:
+            raise DataError(f"'{name}' gives {array.shape[1]} columns where one is needed")
         self.refuse_length(name, array)
-        finite = np.isfinite(array)
-        if not finite.all():
-            bad = ~finite.reshape(self.nrows, -1).all(axis=1)
-            refuse_rows(bad, f"'{name}' is not a finite number", self.rows)
+        refuse_rows(~np.isfinite(array), f"'{name}' is not a finite number", self.rows)
         return array.astype(float, copy=False)
 
     def refuse_length(self, name: str, values: Any) -> None:
@@ -152,16 +149,18 @@ class Materializer(PandasMaterializer):
         if len(values) != self.nrows:
             raise DataError(f"'{name}' gives {len(values)} values for {self.nrows} rows")
 
-    def _environment(self, expression: str) -> Mapping[str, Any]:
-        """What names mean in an expression; one that is called is never a column."""
+    def _python(self, expression: str) -> tuple[str, Mapping[str, Any]]:
+        """An expression as Python, and what its names mean; one that is called is no column."""
+        code, quoted = unquote(expression)
         _, called = python_names(expression)
-        functions = {name: self.context[name] for name in called if name in self.context}
-        return LayeredMapping(functions, self.layered_context)
+        meant = {name: self.context[name] for name in called if name in self.context}
+        meant |= {stand_in: self.layered_context[name] for stand_in, name in quoted.items()}
+        return code, LayeredMapping(meant, self.layered_context)
 
     @override
     def _evaluate(self, expr, metadata, spec):
-        environment = self._environment(expr)
-        return stateful_eval(expr, environment, {expr: metadata}, spec.transform_state, spec), set()
+        code, environment = self._python(expr)
+        return stateful_eval(code, environment, {code: metadata}, spec.transform_state, spec), set()
 
     @override
     def _is_categorical(self, values):
@@ -176,7 +175,7 @@ class Materializer(PandasMaterializer):
                 self.refuse_length(name, values)
                 refuse_rows(np.asarray(pd.isna(values)), f"'{name}' is missing", self.rows)
         elif kind is Factor.Kind.NUMERICAL:
-            for part in values.values() if isinstance(values, dict) else [values]:
+            for part in _parts(values):
                 self.numeric(name, part)
 
     @override
@@ -205,6 +204,13 @@ class Materializer(PandasMaterializer):
 def is_categorical(values: Any) -> bool:
     """Whether values are levels, not numbers: also bool, as in R and statsmodels."""
     return getattr(getattr(values, "dtype", None), "kind", "f") in "bOUS"
+
+
+def _parts(values: Any) -> Iterable[Any]:
+    """The columns of a numeric factor, which may be a dict of them or a matrix."""
+    if isinstance(values, dict):
+        return values.values()
+    return np.asarray(values).T if np.ndim(values) == 2 else [values]
 
 
 def _without_fulldummy(expression: str) -> str:

@@ -1,14 +1,11 @@
-"""Which names an expression uses, and what to say when one of them is unknown."""
+"""Which names a Python expression uses, and how it spells those that are none in Python."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
-from difflib import get_close_matches
-
-from formulaic.utils.code import sanitize_variable_names
 
 from numbamm.errors import FormulaError
+from numbamm.formula.scan import tokenise
 
 
 def python_names(expression: str) -> tuple[set[str], set[str]]:
@@ -30,9 +27,9 @@ def python_names(expression: str) -> tuple[set[str], set[str]]:
     FormulaError
         If the text is not a Python expression.
     """
-    aliases: dict[str, str] = {}
+    code, quoted = unquote(expression)
     try:
-        tree = ast.parse(sanitize_variable_names(expression, {}, aliases), mode="eval")
+        tree = ast.parse(code, mode="eval")
     except SyntaxError as error:
         raise FormulaError(
             f"'{expression}' is not a Python expression: {error.msg}; "
@@ -44,12 +41,28 @@ def python_names(expression: str) -> tuple[set[str], set[str]]:
     own = {n.arg for n in nodes if isinstance(n, ast.arg)}  # a lambda's or a comprehension's
     own |= {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     read = {n.id for n in nodes if isinstance(n, ast.Name) and id(n) not in called} - own
-    return {aliases.get(name, name) for name in read}, {node.id for node in functions} - own
+    functions_called = {node.id for node in functions} - own
+    return {quoted.get(n, n) for n in read}, {quoted.get(n, n) for n in functions_called}
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"``, or nothing where no known name is near."""
-    known = [k for k in known if isinstance(k, str)]
-    lower = {k.lower(): k for k in known}
-    near = get_close_matches(name, known, n=1) or get_close_matches(name.lower(), lower, n=1)
-    return f"; did you mean '{lower.get(near[0], near[0])}'?" if near else ""
+def unquote(expression: str) -> tuple[str, dict[str, str]]:
+    """An expression with a Python name in place of each back-quoted one.
+
+    The stand-in depends on the name alone, since what a transform remembers of the data of the
+    fit is filed under the text of its call.
+
+    Returns
+    -------
+    code : str
+    quoted : dict
+        Stand-in → the name in back-quotes.
+    """
+    code, end, quoted = "", 0, {}
+    for token in tokenise(expression):
+        if token.text.startswith("`"):
+            name = token.text.strip("`")
+            stand_in = f"quoted_{name.encode().hex()}"
+            quoted[stand_in] = name
+            code += expression[end : token.start] + stand_in
+            end = token.start + len(token.text)
+    return code + expression[end:], quoted

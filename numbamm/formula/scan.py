@@ -28,6 +28,9 @@ _TOKEN = re.compile(
 )
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
 _SPACED = {"~", "+", "-", "*", "|", "||"}
+_POWERS = ("^", "**")
+_COMPARISONS = {"==", "!=", "<", "<=", ">", ">="}
+_LOGICAL = {"&", "|"}
 _INTERACTION = {"&": ":", "%in%": ":"}  # formulaic knows neither as R and MixedModels.jl do
 
 
@@ -153,7 +156,8 @@ class _Scanner:
     def scan(self) -> FormulaText:
         tokens = tokenise(self.source)
         left, right = self.sides(tokens)
-        self.refuse_bare_powers(right)
+        self.refuse_mixed_operators(left, python=True)
+        self.refuse_mixed_operators(right)
         self.additive(right)
         if not self.terms:
             raise FormulaError(
@@ -187,12 +191,23 @@ class _Scanner:
                 raise self.error("'^' is exclusive or in Python: write ** for a power", token.start)
         return left, right
 
-    def refuse_bare_powers(self, tokens: list[Token]) -> None:
-        """``(a + b)^2`` crosses a and b; ``x^2`` would be x, which is not what anyone means."""
-        for base, power in pairwise(tokens):
-            if power.text in ("^", "**") and not power.python and base.text != ")":
-                message = f"a power outside of a call crosses effects: write I({base.text}**2)"
-                raise self.error(message, power.start)
+    def refuse_mixed_operators(self, tokens: list[Token], python: bool = False) -> None:
+        """Python reads ``a == 1 & b`` as ``a == (1 & b)``, R as ``(a == 1) & b``."""
+        beside: dict[int, set[str]] = {}  # by level: operators in the innermost brackets so far
+        for token in tokens:
+            if token.kind == "open":
+                beside[token.level + 1] = set()
+            elif token.text == ",":
+                beside[token.level] = set()
+            elif (python or token.python) and token.text in _COMPARISONS | _LOGICAL:
+                operators = beside.setdefault(token.level, set())
+                operators.add(token.text)
+                if operators & _COMPARISONS and operators & _LOGICAL:
+                    raise self.error(
+                        "& and | bind tighter than a comparison in Python: "
+                        "write (a == 1) & (b == 2)",
+                        token.start,
+                    )
 
     def counts(self, left: list[Token]) -> tuple[str, ...]:
         if not _is_call(left, "cbind"):
@@ -215,12 +230,12 @@ class _Scanner:
             elif _is_call(inside, "offset"):
                 self.refuse_minus(sign, summand)
                 self.offsets.append(render(inside[2:-1]))
-            elif inside is not summand and _special(inside):
+            elif inside is not summand and (sign == "+" or _special(inside)):
                 self.refuse_minus(sign, summand)
                 self.additive(inside)
             else:
                 self.refuse_special(summand)
-                self.fixed.append(f"{sign} {_for_formulaic(summand)}")
+                self.fixed.append(f"{sign} {self.effects(summand)}")
 
     def summands(self, tokens: list[Token]) -> list[tuple[str, list[Token]]]:
         """The sum's parts with their signs."""
@@ -258,7 +273,7 @@ class _Scanner:
             raise self.error(f"a random-effects term needs parentheses: write {text}", bar.start)
         if len(bars) > 1:
             raise self.error("a second bar in one term has no meaning", inside[bars[1]].start)
-        lhs, group = inside[: bars[0]], inside[bars[0] + 1 :]
+        lhs, group = _unwrapped(inside[: bars[0]]), inside[bars[0] + 1 :]
         if not lhs or not group:
             side = "left" if not lhs else "right"
             raise self.error(f"nothing stands on the {side} of this bar", bar.start)
@@ -268,7 +283,41 @@ class _Scanner:
         if zerocorr and bar.text == "||":
             raise self.error("zerocorr() takes a single bar", bar.start)
         kind = "zerocorr" if zerocorr else bar.text
-        return RandomTerm(_for_formulaic(lhs), render(group), kind, text)
+        return RandomTerm(self.effects(lhs), render(group), kind, text)
+
+    def effects(self, tokens: list[Token]) -> str:
+        """Text of the effects for formulaic."""
+        out = ""
+        for before, token in zip([None, *tokens], tokens, strict=False):
+            out += " " if token.after_space and not _opens_call(before, token) else ""
+            out += token.text if token.python else _INTERACTION.get(token.text, token.text)
+        self.refuse_arithmetic(tokens)
+        return out.strip()
+
+    def refuse_arithmetic(self, tokens: list[Token]) -> None:
+        """Refuse what would be read as effects but is meant as numbers.
+
+        ``(a + b)^2`` crosses a and b, but ``x^2`` would be x, and ``1/x`` would be 1 + x.
+        """
+        top = min(token.level for token in tokens)
+        texts = ["", *(token.text for token in tokens), ""]
+        for i, token in enumerate(tokens):
+            before, after = texts[i], texts[i + 2]
+            if token.python:
+                continue
+            if token.text in _POWERS and not (i and _ends_in_sum(tokens[:i])):
+                message = "a power outside of a call crosses the effects of a sum: write I(x**2)"
+                raise self.error(message, token.start)
+            intercept = token.text in ("0", "1") and before in "+-(" and after in "+-)"
+            if token.kind == "number" and not intercept and before not in _POWERS:
+                message = "a number outside of a call is the intercept, 1 or 0: write I(x / 2)"
+                raise self.error(message, token.start)
+            if intercept and token.level > top and (token.text == "0" or before == "-"):
+                message = "the intercept can only be left out of the whole sum: move this out"
+                raise self.error(message, token.start)
+            if token.text == "`1`":
+                message = "the effect of a column '1' is the intercept's: rename the column"
+                raise self.error(message, token.start)
 
     def refuse_minus(self, sign: str, summand: list[Token]) -> None:
         if sign == "-":
@@ -306,14 +355,6 @@ def render(tokens: list[Token]) -> str:
     return out.rstrip()
 
 
-def _for_formulaic(tokens: list[Token]) -> str:
-    out = ""
-    for before, token in zip([None, *tokens], tokens, strict=False):
-        out += " " if token.after_space and not _opens_call(before, token) else ""
-        out += token.text if token.python else _INTERACTION.get(token.text, token.text)
-    return out.strip()
-
-
 def _opens_call(before: Token | None, token: Token) -> bool:
     """Also where there is a space between, as in ``log (x)``."""
     return token.text == "(" and before is not None and before.kind == "name"
@@ -339,6 +380,17 @@ def _closing(tokens: list[Token], opener: int) -> int:
         i
         for i in range(opener + 1, len(tokens))
         if tokens[i].level == level and tokens[i].kind == "close"
+    )
+
+
+def _ends_in_sum(tokens: list[Token]) -> bool:
+    """Whether these tokens end in parentheses around several effects."""
+    if tokens[-1].text != ")":
+        return False
+    opener = max(i for i, t in enumerate(tokens[:-1]) if t.level == tokens[-1].level)
+    called = opener > 0 and _opens_call(tokens[opener - 1], tokens[opener])
+    return not called and any(
+        t.text in ("+", "-", "*", "/") and not t.python for t in tokens[opener:]
     )
 
 

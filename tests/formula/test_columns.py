@@ -143,6 +143,29 @@ def test_objects_are_looked_into():
     assert column({"v": np.array(["b", "a"])})[0].tolist() == ["b", "a"]
 
 
+DAYS = [dt.date(2020, 1, 2), dt.date(2020, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (pd.Series(DAYS, dtype=object), "M"),
+        (pd.Series([dt.datetime(2020, 1, 2, tzinfo=dt.UTC)] * 2, dtype=object), "M"),
+        (pd.Series(pd.PeriodIndex(["2020-01", "2020-03"], freq="M")), "M"),
+        (pd.Series([dt.timedelta(1), dt.timedelta(2)], dtype=object), "m"),
+    ],
+)
+def test_dates_without_a_dtype_are_dates_and_no_levels(values, kind):
+    assert column({"v": values})[0].dtype.kind == kind
+
+
+def test_dates_of_several_zones_are_refused():
+    zones = [dt.timezone(dt.timedelta(hours=k)) for k in (1, 2)]
+    values = pd.Series([dt.datetime(2020, 1, 2, tzinfo=zone) for zone in zones], dtype=object)
+    with pytest.raises(DataError, match="'v' cannot be used: "):
+        column({"v": values})
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -164,6 +187,7 @@ def test_what_is_no_data(data, message):
     ("values", "message"),
     [
         (pl.Series([[1], [2]]), "'v' cannot be used: its type is List"),
+        (pl.Series([1, 2], dtype=pl.Int128), "'v' cannot be used: .*128"),
         (np.zeros((2, 2)), "'v' cannot be used: it has 2 dimensions"),
         (np.array([1j, 2]), "'v' cannot be used: its values are complex"),
         (np.array([1.0, np.inf, 2, -np.inf]), r"'v' is infinite in 2 rows \(.* 1, 3\)"),

@@ -126,6 +126,11 @@ def test_levels_that_do_not_occur_have_no_column():
     [
         ({"f": "summ"}, OptionError, "no contrasts 'summ'; did you mean 'sum'"),
         ({"f": 3}, OptionError, "a name or a matrix"),
+        ({"f": {}}, OptionError, "a name or a matrix"),
+        ({"f": {"u": [1, 0], "v": [1]}}, OptionError, "a name or a matrix"),
+        ({"f": [[1, np.nan], [0, 1], [1, 0]]}, OptionError, "a matrix of finite numbers"),
+        ("sum", OptionError, "contrasts are a dict of column"),
+        ({1: "sum"}, OptionError, "contrasts are a dict of column"),
         ({"f": np.eye(4)}, OptionError, "'f' are 4 × 4; its 4 levels take 4 × 3"),
         ({"f": np.eye(3)[:, 1:]}, OptionError, "'f' are 3 × 2; its 4 levels take 4 × 3"),
         ({"f": TreatmentContrasts(base="z")}, OptionError, "contrasts of 'f'.*'z'"),

@@ -52,7 +52,22 @@ def test_unknown_functions(data):
         ("y ~ x**2 + (1 | g)", r"write I\(x\*\*2\)"),
         ("y ~ x + (x^2 | g)", r"write I\(x\*\*2\)"),
         ("y ~ (0 | g)", "'g' has no columns left of its bar"),
-        ("y ~ x + 3 + (1 | g)", "'x \\+ 3' cannot be read"),
+        ("y ~ (0 || g)", "'g' has no columns left of its bar"),
+        ("y ~ log(t)^2 + (1 | g)", r"write I\(x\*\*2\)"),
+        ("y ~ f * (x)**2 + (1 | g)", r"write I\(x\*\*2\)"),
+        ("y ~ (log(t + 1))^2 + (1 | g)", r"write I\(x\*\*2\)"),
+        ("y ~ ^2 + (1 | g)", r"write I\(x\*\*2\)"),
+        ("y ~ x + 3 + (1 | g)", "a number outside of a call is the intercept"),
+        ("y ~ 1/t + (1 | g)", r"a number outside of a call.*write I\(x / 2\)"),
+        ("y ~ 2:x + (1 | g)", "a number outside of a call"),
+        ("y ~ 0 * x + (1 | g)", "a number outside of a call"),
+        ("y ~ x + (1/t | g)", "a number outside of a call"),
+        ("y ~ (0 + x) * f + (1 | g)", "only be left out of the whole sum"),
+        ("y ~ x + (f:(x - 1) | g)", "only be left out of the whole sum"),
+        ("y ~ x + `1` + (1 | g)", "a column '1' is the intercept's"),
+        ("y ~ I(x > 0 & flag) + (1 | g)", "bind tighter than a comparison"),
+        ("y ~ x + (ifelse(flag | x == 1, 1, 0) | g)", "bind tighter than a comparison"),
+        ("y > 0 & flag ~ x + (1 | g)", "bind tighter than a comparison"),
         ("y ~ as.factor(x) + (1 | g)", r"'as.factor\(x\)' cannot be read: invalid syntax"),
         ("y ~ t.round(1, 2, 3) + (1 | g)", r"cannot evaluate `t.round\(1, 2, 3\)`.*TypeError"),
         ("y.round(1, 2, 3) ~ (1 | g)", "cannot be evaluated: TypeError"),
@@ -63,9 +78,17 @@ def test_formulas(data, formula, message):
     refuse(FormulaError, message, formula, data)
 
 
+def test_two_columns_of_one_name(data):
+    data = data.assign(**{"x:t": 1.0 * data.g, "f[T.b]": data.x})
+    refuse(FormulaError, "two columns .* are called 'x:t'", "y ~ x:t + `x:t` + (1 | g)", data)
+    refuse(FormulaError, r"are called 'f\[T.b\]'", "y ~ f + `f[T.b]` + (1 | g)", data)
+
+
 @pytest.mark.parametrize(
     ("formula", "message"),
     [
+        ("poly(t, 2) ~ x + (1 | g)", r"'poly\(t, 2\)' gives 2 columns where one is needed"),
+        ("y ~ x + offset(poly(t, 1)) + (1 | g)", "gives 1 columns where one is needed"),
         ("f ~ x + (1 | g)", "'f' is categorical, not numeric"),
         ("when ~ x + (1 | g)", "'when' holds dates, not numbers"),
         ("y ~ when + (1 | g)", "'when' holds dates, not numbers"),

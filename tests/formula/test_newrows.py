@@ -130,3 +130,13 @@ def test_a_function_must_keep_its_columns(data):
     mf = model_frame("y ~ powers(x) + (1 | g)", data, context={"powers": powers})
     with pytest.raises(DataError, match="do not fit the formula"):
         mf.new_rows(data.iloc[:40])
+
+
+def test_back_quoted_names_are_told_from_those_they_resemble(data):
+    data = data.assign(**{"a b": data.x + 7, "a_b": data.t, "True": data.t})
+    mf = model_frame("y ~ a_b + scale(`a b`) + I(`a b` - a_b) + log(`True`) + (1 | g)", data)
+    x, t = data.x.to_numpy(), data.t.to_numpy()
+    scaled = (x - x.mean()) / x.std(ddof=1)
+    assert_allclose(mf.X[:, 1:].T, [t, scaled, x + 7 - t, np.log(t)], atol=1e-12)
+    some = data.iloc[[40, 3, 17]]
+    assert_allclose(mf.new_rows(some).X, mf.X[some.index], atol=1e-12)
