@@ -23,7 +23,9 @@ __version__ = version("numbamm")
 
 # Resolved at first use, so that `import numbamm` does not wait for numba and pandas.
 _LAZY = {
+    "GeneralizedLinearMixedModel": "numbamm.models.generalized",
     "LinearMixedModel": "numbamm.models.linear",
+    "glmm": "numbamm.models.generalized",
     "lmm": "numbamm.models.linear",
     "OptSummary": "numbamm.optimize",
     "allfit": "numbamm.inference.allfit",
@@ -36,6 +38,7 @@ __all__ = [
     "DataError",
     "FitError",
     "FormulaError",
+    "GeneralizedLinearMixedModel",
     "LinearMixedModel",
     "NotFittedError",
     "NumbammError",
@@ -45,6 +48,7 @@ __all__ = [
     "allfit",
     "config",
     "datasets",
+    "glmm",
     "lmm",
     "optimize",
 ]

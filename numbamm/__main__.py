@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import numbamm as mm
-from numbamm.errors import DataError, NumbammError
+from numbamm.errors import DataError, NumbammError, OptionError
 
 _SUFFIXES = {".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq"}
 
@@ -32,9 +32,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"numbamm {mm.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    fit = commands.add_parser("fit", help="fit a linear mixed model and print its table")
+    fit = commands.add_parser("fit", help="fit a mixed model and print its table")
     fit.add_argument("formula", help='for example "Reaction ~ 1 + Days + (1 + Days | Subject)"')
     fit.add_argument("data", help="a shipped data set, or the path of a CSV or Parquet file")
+    fit.add_argument("--family", metavar="NAME", help="bernoulli, binomial or poisson")
+    fit.add_argument(
+        "--link", metavar="NAME", help="for example probit; the family's own if absent"
+    )
+    fit.add_argument("--fast", action="store_true", help="with --family: optimise over θ alone")
     fit.add_argument("--reml", action="store_true", help="minimise the REML criterion")
     fit.add_argument("--weights", metavar="COLUMN", help="column of case weights")
     fit.add_argument("--offset", metavar="COLUMN", help="column added to the linear predictor")
@@ -54,16 +59,32 @@ def _parser() -> argparse.ArgumentParser:
 def _fit(arguments) -> None:
     # What --verbose prints must not stand in the way of whoever reads the JSON.
     with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
-        model = mm.lmm(
-            arguments.formula,
-            _read(arguments.data),
-            reml=arguments.reml,
-            weights=arguments.weights,
-            offset=arguments.offset,
-            optimizer=arguments.optimizer,
-            verbose=arguments.verbose,
-        )
+        model = _model(arguments)
     print(json.dumps(_results(model), indent=1) if arguments.json else model)
+
+
+def _model(arguments):
+    """The fitted model that the arguments ask for."""
+    options = {
+        "weights": arguments.weights,
+        "offset": arguments.offset,
+        "optimizer": arguments.optimizer,
+        "verbose": arguments.verbose,
+    }
+    if arguments.family is None:
+        if arguments.fast or arguments.link:
+            raise OptionError("--fast and --link belong to a --family")
+        return mm.lmm(arguments.formula, _read(arguments.data), reml=arguments.reml, **options)
+    if arguments.reml:
+        raise OptionError("--reml is for linear models, without --family")
+    return mm.glmm(
+        arguments.formula,
+        _read(arguments.data),
+        arguments.family,
+        arguments.link,
+        fast=arguments.fast,
+        **options,
+    )
 
 
 def _read(data: str):

@@ -267,5 +267,10 @@ LINEAR = {
     for entry in json.loads((HERE / "reference" / "linear.json").read_text(encoding="utf-8"))
 }
 
+GENERALIZED = {
+    entry["id"]: Oracle({**entry, "REML": False})
+    for entry in json.loads((HERE / "reference" / "generalized.json").read_text(encoding="utf-8"))
+}
+
 each_linear = pytest.mark.parametrize("oracle", LINEAR.values(), ids=LINEAR)
 """Decorator: run the test, which has an argument `oracle`, for every linear oracle."""

@@ -47,6 +47,16 @@ def test_json(capsys, fitted):
     assert results["theta"] == dict(zip(model.theta_names, model.theta, strict=True))
 
 
+def test_generalized(capsys):
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    assert main(["fit", formula, "cbpp", "--family", "binomial", "--fast", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["objective"] == pytest.approx(184.10859, abs=1e-5)
+    assert main(["fit", formula, "cbpp", "--family", "binomial", "--link", "probit"]) == 0
+    assert "link: probit" in capsys.readouterr().out
+    assert main(["fit", formula, "cbpp", "--family", "binomial", "--reml"]) == 1
+    assert main(["fit", SLEEP, "sleepstudy", "--fast"]) == 1
+
+
 def test_optimizer_and_verbose(capsys):
     main(["fit", SLEEP, "sleepstudy", "--optimizer", "nlopt:LN_NELDERMEAD", "--verbose"])
     assert capsys.readouterr().out.startswith("f_1: 1784.6423 [1.0, 0.0, 1.0]\n")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from numbamm.errors import DataError
+from numbamm.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,9 +81,8 @@ def _canonical(name: str) -> str:
     spelling = {known.lower(): known for known in _CATALOGUE}
     if name.lower() in spelling:
         return spelling[name.lower()]
-    near = difflib.get_close_matches(name.lower(), spelling, n=1)
-    hint = f"did you mean {spelling[near[0]]!r}?" if near else f"there are {', '.join(_CATALOGUE)}."
-    raise DataError(f"No shipped data set is named {name!r}: {hint}")
+    hint = did_you_mean(name, _CATALOGUE) or f"; there are {', '.join(_CATALOGUE)}"
+    raise DataError(f"no shipped data set is named {name!r}{hint}")
 
 
 def _dtype(kind, values: pd.Series):

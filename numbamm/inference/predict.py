@@ -11,8 +11,18 @@ from numbamm.errors import DataError, NumbammWarning, OptionError
 NEW_LEVELS = ("population", "missing", "error")
 
 
-def predict(model, newdata=None, *, random: bool = True, new_levels: str = "population"):
-    """Predicted means.
+TYPES = ("response", "link")
+
+
+def predict(
+    model,
+    newdata=None,
+    *,
+    random: bool = True,
+    new_levels: str = "population",
+    type: str = "response",
+):
+    """Predicted means or linear predictors.
 
     Parameters
     ----------
@@ -26,6 +36,8 @@ def predict(model, newdata=None, *, random: bool = True, new_levels: str = "popu
     new_levels : {"population", "missing", "error"}
         What a level that the fit has not seen gets: no random effect, with a warning; NaN; or
         a `DataError` that names the levels.
+    type : {"response", "link"}
+        Means, or linear predictors; for linear models they are the same.
 
     Returns
     -------
@@ -41,9 +53,12 @@ def predict(model, newdata=None, *, random: bool = True, new_levels: str = "popu
     estimates = model.estimates
     if new_levels not in NEW_LEVELS:
         raise OptionError(f"new_levels must be one of {NEW_LEVELS}, not {new_levels!r}")
+    if type not in TYPES:
+        raise OptionError(f"type must be one of {TYPES}, not {type!r}")
+    shown = model._mean if type == "response" else np.asarray
     if newdata is None:
-        values = estimates.fitted if random else _fixed_of_fit(model)
-        return model._aligned(values, "prediction")
+        values = estimates.eta if random else _fixed_of_fit(model)
+        return model._aligned(shown(values), "prediction")
     if model.frame.has_array_offset:
         raise DataError(
             "the model's offset was given as an array, which new data cannot have: "
@@ -56,18 +71,18 @@ def predict(model, newdata=None, *, random: bool = True, new_levels: str = "popu
     if random:
         for term, new, effects in zip(model.reterms, rows.terms, estimates.b, strict=True):
             values = values + _random(term, new, effects, new_levels)
-    values = np.where(rows.missing, np.nan, values)
+    values = np.where(rows.missing, np.nan, shown(values))
     index = newdata.index if isinstance(newdata, pd.DataFrame) else None
     return pd.Series(values, index=index, name="prediction")
 
 
 def _fixed_of_fit(model) -> np.ndarray:
-    """Xβ + offset of the rows of the fit: the fitted values less the random effects."""
+    """Xβ + offset of the rows of the fit: the linear predictors less the random effects."""
     random = [
         np.einsum("pn,np->n", term.z, effects[term.refs])
         for term, effects in zip(model.reterms, model.estimates.b, strict=True)
     ]
-    return model.estimates.fitted - sum(random)
+    return model.estimates.eta - sum(random)
 
 
 def _random(term, new, effects, new_levels: str) -> np.ndarray:

@@ -347,10 +347,11 @@ class LinearMixedModel(MixedModel):
             fitted = fitted + np.einsum("pn,np->n", term.z, effects[term.refs])
         return Estimates(
             beta=beta,
-            cov=sigma**2 * root @ root.T,
+            covariance=sigma**2 * root @ root.T,
             sigma=float(sigma),
             u=u,
             b=b,
+            eta=fitted,
             fitted=fitted,
             objective=objective,
             reml=self.optsum.reml,

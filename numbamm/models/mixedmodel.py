@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -29,14 +31,14 @@ class Estimates:
     ----------
     beta : ndarray, shape (rank,)
         Coefficients of the kept fixed-effects columns.
-    cov : ndarray, shape (rank, rank)
-        Their covariance matrix.
+    covariance : ndarray, shape (rank, rank), or callable
+        Their covariance matrix, or what computes it when it is asked for as `cov`.
     sigma : float
         Residual standard deviation, or the square root of the dispersion.
     u, b : list of ndarray, shape (levels, p)
         Spherical and original random effects, in the order of `reterms`.
-    fitted : ndarray, shape (n,)
-        Conditional means of the rows that were used.
+    eta, fitted : ndarray, shape (n,)
+        Linear predictors and conditional means of the rows that were used.
     objective : float
         What was minimised, at its minimum.
     reml : bool
@@ -46,14 +48,20 @@ class Estimates:
     """
 
     beta: np.ndarray
-    cov: np.ndarray
+    covariance: np.ndarray | Callable[[], np.ndarray]
     sigma: float
     u: list[np.ndarray]
     b: list[np.ndarray]
+    eta: np.ndarray
     fitted: np.ndarray
     objective: float
     reml: bool
     sigma_given: bool
+
+    @cached_property
+    def cov(self) -> np.ndarray:
+        """Covariance matrix of the kept coefficients, shape (rank, rank)."""
+        return self.covariance() if callable(self.covariance) else self.covariance
 
 
 class MixedModel:
@@ -163,25 +171,39 @@ class MixedModel:
         """θ of the user's columns, from θ of those inside."""
         return self._by_term(theta, "outward")
 
-    def _minimize(self, objective, **options) -> None:
-        """Minimise in the columns inside, if there are such; `optsum` speaks of the user's.
+    def _coordinates(self):
+        """Changes of all parameters to those inside, and back; None where they are the same."""
+        return (self._inward, self._outward) if any(self.scalings) else None
 
-        Parameters that stand before θ, such as β, are the same inside.
+    def _minimize(self, objective, step=None, **options) -> None:
+        """Minimise in the parameters inside, if they differ; `optsum` speaks of the user's.
+
+        Parameters
+        ----------
+        objective : callable
+            Function of the parameters inside: θ, and what stands before it.
+        step : ndarray, optional
+            First step of the parameters inside, if `optsum` leaves it to the model.
+        **options
+            For `optimize.minimize`.
         """
         optsum = self.optsum
         before = len(optsum.initial) - len(self.theta)
 
-        def on_theta(change):
-            return lambda x: np.concatenate([x[:before], change(x[before:])])
+        def rectify(x):
+            return np.concatenate([x[:before], self._rectify(x[before:])])
 
-        rectify = on_theta(self._rectify)
-        if not any(self.scalings):
+        coordinates = self._coordinates()
+        if coordinates is None:
             minimize(objective, optsum, rectify=rectify, **options)
             return
+        inward, outward = coordinates
         optsum.validate()
         self._refuse_bounds(optsum.lowerbd[before:], optsum.upperbd[before:])
-        outward, inside = on_theta(self._outward), copy(optsum)
-        inside.initial = on_theta(self._inward)(optsum.initial)
+        inside = copy(optsum)
+        inside.initial = inward(optsum.initial)
+        if step is not None:
+            inside.initial_step = step
         minimize(objective, inside, rectify=rectify, shown=outward, **options)
         for outcome in ("finitial", "fmin", "feval", "returnvalue", "log"):
             setattr(optsum, outcome, getattr(inside, outcome))
@@ -189,7 +211,9 @@ class MixedModel:
 
     def _refuse_bounds(self, lower, upper) -> None:
         """The columns inside mix the user's, so that no other bounds on θ can be kept there."""
-        if np.isinf(upper).all() and np.array_equal(lower, self._lowerbd):
+        if (np.isinf(upper).all() and np.array_equal(lower, self._lowerbd)) or not any(
+            self.scalings
+        ):
             return
         groups = [t.group for t, s in zip(self.reterms, self.scalings, strict=True) if s]
         raise OptionError(
@@ -403,11 +427,22 @@ class MixedModel:
         """Response minus conditional mean, a pandas Series over the rows of the data."""
         return self._aligned(self.frame.y - self.estimates.fitted, "resid")
 
-    def predict(self, newdata=None, *, random: bool = True, new_levels: str = "population"):
-        """Predicted means for the rows of the fit or for new ones; see `inference.predict`."""
+    def predict(
+        self,
+        newdata=None,
+        *,
+        random: bool = True,
+        new_levels: str = "population",
+        type: str = "response",
+    ):
+        """Predictions for the rows of the fit or for new ones; see `inference.predict`."""
         from numbamm.inference.predict import predict
 
-        return predict(self, newdata, random=random, new_levels=new_levels)
+        return predict(self, newdata, random=random, new_levels=new_levels, type=type)
+
+    def _mean(self, eta) -> np.ndarray:
+        """Means at linear predictors."""
+        return eta
 
     # ---- keeping a fit, and trying others ---------------------------------------------------
 

@@ -107,7 +107,7 @@ def notes(model) -> list[str]:
             + ", ".join(model.feterm.dropped)
             + "."
         )
-    if model.estimates.sigma_given:
+    if model.estimates.sigma_given and model.varcorr.sigma is not None:
         said.append(f"Residual standard deviation held at {model.sigma:g}.")
     if model.is_singular():
         said.append("Singular fit: a random-effects covariance matrix is not of full rank.")

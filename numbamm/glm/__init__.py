@@ -1,0 +1,1 @@
+"""Generalized models on arrays: families, links, PIRLS and quadrature, compiled."""

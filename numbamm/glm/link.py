@@ -1,0 +1,143 @@
+"""Link functions: η to μ with its derivatives, compiled, one code each.
+
+Every link is known by what the likelihoods need of it at η: μ itself, the first two derivatives
+of μ, and, for links onto (0, 1), μ and 1 - μ by their logarithms, which stay exact where one of
+them rounds to 0.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from numbamm.blocks.jit import jit
+
+IDENTITY, LOG, LOGIT, PROBIT, CLOGLOG, LOGLOG, CAUCHIT, INVERSE, INVERSE_SQUARED, SQRT = range(10)
+
+NAMES = {
+    "identity": IDENTITY,
+    "log": LOG,
+    "logit": LOGIT,
+    "probit": PROBIT,
+    "cloglog": CLOGLOG,
+    "loglog": LOGLOG,
+    "cauchit": CAUCHIT,
+    "inverse": INVERSE,
+    "inverse-squared": INVERSE_SQUARED,
+    "sqrt": SQRT,
+}
+
+#: Links whose means lie in (0, 1).
+UNIT = (LOGIT, PROBIT, CLOGLOG, LOGLOG, CAUCHIT)
+
+_LARGEST = 700.0  # exp of more overflows
+_ROOT_2PI = math.sqrt(2 * math.pi)
+
+
+@jit
+def safe_exp(x):
+    """exp(x), with x held where exp neither overflows nor vanishes."""
+    return math.exp(min(max(x, -_LARGEST), _LARGEST))
+
+
+@jit
+def inverse(link, eta):
+    """μ, dμ/dη and d²μ/dη² at η.
+
+    Parameters
+    ----------
+    link : int
+        One of the codes in `NAMES`.
+    eta : float64
+
+    Returns
+    -------
+    tuple of three float64
+    """
+    if link == LOGIT:
+        e = safe_exp(-abs(eta))
+        small, large = e / (1.0 + e), 1.0 / (1.0 + e)
+        mu = large if eta > 0 else small
+        d = small * large
+        return mu, d, d * (small - large if eta > 0 else large - small)
+    if link == LOG:
+        mu = safe_exp(eta)
+        return mu, mu, mu
+    if link == IDENTITY:
+        return eta, 1.0, 0.0
+    if link == PROBIT:
+        d = math.exp(-0.5 * eta * eta) / _ROOT_2PI
+        return 0.5 * math.erfc(-eta / math.sqrt(2.0)), d, -eta * d
+    if link == CLOGLOG:
+        e = safe_exp(eta)
+        d = safe_exp(eta - e)
+        return -math.expm1(-e), d, d * (1.0 - e)
+    if link == LOGLOG:
+        e = safe_exp(-eta)
+        d = safe_exp(-eta - e)
+        return math.exp(-e), d, d * (e - 1.0)
+    if link == CAUCHIT:
+        d = 1.0 / (math.pi * (1.0 + eta * eta))
+        mu = math.atan(-1.0 / eta) / math.pi if eta < -1.0 else 0.5 + math.atan(eta) / math.pi
+        return mu, d, -2.0 * math.pi * eta * d * d
+    if link == INVERSE:
+        return 1.0 / eta, -1.0 / (eta * eta), 2.0 / (eta * eta * eta)
+    if link == INVERSE_SQUARED:
+        mu = 1.0 / math.sqrt(eta)
+        return mu, -0.5 * mu / eta, 0.75 * mu / (eta * eta)
+    return eta * eta, 2.0 * eta, 2.0  # SQRT
+
+
+@jit
+def log_unit(link, eta):
+    """log μ and log(1 - μ) for a link onto (0, 1), exact in both tails."""
+    if link == LOGIT:
+        both = math.log1p(safe_exp(-abs(eta)))
+        return (-both, -eta - both) if eta > 0 else (eta - both, -both)
+    if link == PROBIT:
+        return _log_phi(eta), _log_phi(-eta)
+    if link == CLOGLOG:
+        e = safe_exp(eta)
+        return _log1mexp(e), -e
+    if link == LOGLOG:
+        e = safe_exp(-eta)
+        return -e, _log1mexp(e)
+    return _log_cauchy(eta), _log_cauchy(-eta)
+
+
+@jit
+def _log1mexp(x):
+    """log(1 - exp(-x)) for x > 0."""
+    return math.log(-math.expm1(-x)) if x < 0.6931 else math.log1p(-math.exp(-x))
+
+
+@jit
+def _log_phi(x):
+    """Logarithm of the normal distribution function."""
+    if x > 0.0:
+        return math.log1p(-0.5 * math.erfc(x / math.sqrt(2.0)))
+    if x > -20.0:
+        return math.log(0.5 * math.erfc(-x / math.sqrt(2.0)))
+    s = 1.0 / (x * x)  # the asymptotic series: its next term is below rounding here
+    series = 1.0 - s * (1.0 - 3.0 * s * (1.0 - 5.0 * s * (1.0 - 7.0 * s * (1.0 - 9.0 * s))))
+    return -0.5 * x * x - math.log(-x * _ROOT_2PI) + math.log(series)
+
+
+@jit
+def _log_cauchy(x):
+    """Logarithm of the Cauchy distribution function."""
+    if x < -1.0:
+        return math.log(math.atan(-1.0 / x) / math.pi)
+    if x > 1.0:
+        return math.log1p(-math.atan(1.0 / x) / math.pi)
+    return math.log(0.5 + math.atan(x) / math.pi)
+
+
+@jit
+def mean(link, eta):
+    """μ for an array of η, shape (n,)."""
+    mu = np.empty_like(eta)
+    for i in range(len(eta)):
+        mu[i] = inverse(link, eta[i])[0]
+    return mu

@@ -1,0 +1,162 @@
+"""`ModeFinder`: one generalized model's rows and buffers, and its conditional modes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from numbamm.blocks.layout import NX, ORDER, TAIL, build_layout
+from numbamm.glm.pirls import pirls
+
+#: The iteration stops when Σ W Δη² + |Δu|² falls below. With a canonical link the next step would
+#: be about the square of the last, so that the mode is exact to rounding; with another link steps
+#: shrink by a factor only, and the last one must be small itself.
+CANONICAL_TOLERANCE, TOLERANCE = 1e-13, 1e-18
+
+
+@dataclass
+class Mode:
+    """Outcome of PIRLS.
+
+    Attributes
+    ----------
+    deviance, penalty, logdet : float
+        Σ -2 w t, u'u and log|L_Z|² at the mode.
+    iterations : int
+        Negative if the mode was not found; `numbamm.glm.pirls` names the outcomes.
+    """
+
+    deviance: float
+    penalty: float
+    logdet: float
+    iterations: int
+
+    @property
+    def found(self) -> bool:
+        """Whether the numbers can be used."""
+        return self.iterations >= 0
+
+
+class ModeFinder:
+    """Finds modes at given parameters, starting from the last one that was found.
+
+    Parameters
+    ----------
+    terms : sequence of ReMat
+    basis : ndarray, shape (n, nx)
+        Fixed-effects columns.
+    y, weights, offset : ndarray, shape (n,)
+    family, link, information : int
+        Codes.
+    canonical : bool
+        Whether expected and observed information agree.
+    """
+
+    def __init__(
+        self, terms, basis, y, weights, offset, family, link, information, canonical
+    ) -> None:
+        self.terms, self.basis, self.y = terms, np.ascontiguousarray(basis), y
+        self.weights, self.offset = weights, offset
+        self.model = np.array([family, link, information], dtype=np.int64)
+        self.tolerance = CANONICAL_TOLERANCE if canonical else TOLERANCE
+        self.varied, self.held = _Buffers(terms, basis.shape[1]), _Buffers(terms, 0)
+        self.q = sum(t.nranef for t in terms)
+        self.u = np.zeros(self.q)
+
+    def __call__(self, theta, gamma, *, vary: bool, shape=0.0, tolerance=None, trace=None) -> Mode:
+        """The mode at θ.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (number of θ,)
+        gamma : ndarray, shape (nx,)
+            Coefficients of the basis; changed in place if they vary.
+        vary : bool
+            Minimise over the coefficients, too.
+        shape : float
+            Shape of the negative binomial.
+        tolerance : float, optional
+            Infinity leaves u and gamma as they are, and only factors there.
+        trace : ndarray, optional
+            See `pirls`.
+
+        Returns
+        -------
+        Mode
+        """
+        buffers = self.varied if vary else self.held
+        base = self.offset if vary else self.offset + self.basis @ gamma
+        trace = np.empty(0) if trace is None else trace
+        x = np.concatenate([self.u, gamma if vary else gamma[:0]])
+        out = np.full(3, np.nan)
+        iterations = pirls(
+            np.ascontiguousarray(theta, dtype=np.float64),
+            x,
+            self.model,
+            float(shape),
+            self.y,
+            self.weights,
+            base,
+            self.basis,
+            buffers.refs,
+            buffers.z,
+            buffers.layout.table,
+            buffers.layout.index,
+            buffers.layout.places,
+            buffers.A,
+            buffers.work,
+            buffers.zw,
+            buffers.xyw,
+            buffers.eta,
+            buffers.vectors,
+            self.tolerance if tolerance is None else tolerance,
+            trace,
+            out,
+        )
+        if iterations >= 0:
+            self.u = x[: self.q].copy()
+            if vary:
+                gamma[:] = x[self.q :]
+        elif np.any(self.u):
+            self.u = np.zeros(self.q)  # a warm start may be the trouble
+            return self(theta, gamma, vary=vary, shape=shape, tolerance=tolerance, trace=trace)
+        return Mode(*out, iterations)
+
+    @property
+    def order(self) -> int:
+        """Order m of the dense tail."""
+        return int(self.varied.layout.table[0, ORDER])
+
+    def x_factor(self) -> np.ndarray:
+        """L_X of the last factor with X columns, shape (nx, nx)."""
+        table = self.varied.layout.table
+        m, nx = int(table[0, ORDER]), int(table[0, NX])
+        square = self.varied.work[table[0, TAIL] : table[0, TAIL] + m * m].reshape(m, m)
+        rows = slice(m - 1 - nx, m - 1)
+        return np.tril(square[rows, rows].T)
+
+    def by_term(self, u) -> list[np.ndarray]:
+        """Random effects, term by term as the caller gave them, shapes (levels, p)."""
+        layout = self.varied.layout
+        parts, at = [None] * layout.nterm, 0
+        for k in layout.order:
+            term = self.terms[k]
+            parts[k] = u[at : at + term.nranef].reshape(term.nlevels, term.p)
+            at += term.nranef
+        return parts
+
+
+class _Buffers:
+    """Layout and buffers for a number of X columns."""
+
+    def __init__(self, terms, nx: int) -> None:
+        self.layout = build_layout(terms, nx)
+        ordered = [terms[k] for k in self.layout.order]
+        self.refs = np.stack([t.refs for t in ordered])
+        self.z = np.concatenate([t.z for t in ordered]).T.copy()
+        n, q = len(self.z), sum(t.nranef for t in terms)
+        self.A = np.zeros(self.layout.size_a)
+        self.work = np.zeros(self.layout.size_work)
+        self.zw, self.xyw = np.empty_like(self.z), np.empty((n, nx + 1))
+        self.eta, self.vectors = np.empty((3, n)), np.empty((3, q + nx + 1))

@@ -1,0 +1,103 @@
+"""Families and links: densities against scipy, derivatives against differences, tails."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+
+from numbamm.glm import family as families
+from numbamm.glm import link as links
+from numbamm.glm.family import contribution
+
+ETA = {
+    "identity": [0.4, 0.7, 2.0],
+    "inverse": [0.4, 0.7, 2.0],
+    "inverse-squared": [0.4, 0.7, 2.0],
+    "sqrt": [0.4, 0.7, 2.0],
+}
+UNIT = {links.LOGIT, links.PROBIT, links.CLOGLOG, links.LOGLOG, links.CAUCHIT}
+CASES = [
+    (family, name)
+    for family in range(6)
+    for name, code in links.NAMES.items()
+    if (code in UNIT) == (family == families.BINOMIAL)
+]
+RESPONSE = {families.BINOMIAL: 0.25, families.INVERSE_GAUSSIAN: 0.8}
+SHAPE = 1.7
+
+
+def minus2t(family, code, y, w, eta):
+    return contribution(family, code, SHAPE, y, w, eta)[0]
+
+
+@pytest.mark.parametrize(("family", "name"), CASES)
+def test_score_and_information_are_derivatives(family, name):
+    code, y, w, h = links.NAMES[name], RESPONSE.get(family, 2.0), 4.0, 1e-4
+    for eta in ETA.get(name, [-1.5, 0.3, 1.1]):
+        f = [minus2t(family, code, y, w, eta + k * h) for k in (-1, 0, 1)]
+        _, score, expected, observed = contribution(family, code, SHAPE, y, w, eta)
+        assert score == pytest.approx(-(f[2] - f[0]) / (4 * h), rel=1e-5, abs=1e-6)
+        assert observed == pytest.approx((f[2] - 2 * f[1] + f[0]) / (2 * h * h), rel=1e-4, abs=1e-5)
+        mu, d, _ = links.inverse(code, eta)
+        at_mean = contribution(family, code, SHAPE, mu, w, eta)
+        assert expected == pytest.approx(at_mean[3], rel=1e-9)
+        assert at_mean[1] == pytest.approx(0.0, abs=1e-9)
+        assert d == pytest.approx(
+            (links.inverse(code, eta + h)[0] - links.inverse(code, eta - h)[0]) / (2 * h), rel=1e-5
+        )
+
+
+@pytest.mark.parametrize(
+    ("family", "y", "w", "logpdf"),
+    [
+        (families.BINOMIAL, 0.25, 8.0, lambda mu, phi: stats.binom.logpmf(2, 8, mu)),
+        (families.POISSON, 3.0, 1.0, lambda mu, phi: stats.poisson.logpmf(3, mu)),
+        (
+            families.NEGATIVE_BINOMIAL,
+            3.0,
+            1.0,
+            lambda mu, phi: stats.nbinom.logpmf(3, SHAPE, SHAPE / (SHAPE + mu)),
+        ),
+        (families.GAMMA, 3.0, 1.0, lambda mu, phi: stats.gamma.logpdf(3, 1 / phi, scale=mu * phi)),
+        (
+            families.INVERSE_GAUSSIAN,
+            3.0,
+            1.0,
+            lambda mu, phi: stats.invgauss.logpdf(3, mu * phi, scale=1 / phi),
+        ),
+        (families.GAUSSIAN, 3.0, 1.0, lambda mu, phi: stats.norm.logpdf(3, mu, np.sqrt(phi))),
+    ],
+)
+def test_density_with_its_constant(family, y, w, logpdf):
+    mu, phi = 0.4, 1.0 if family not in families.DISPERSED else 0.6
+    code = links.LOGIT if family == families.BINOMIAL else links.IDENTITY
+    eta = np.log(mu / (1 - mu)) if code == links.LOGIT else mu
+    constant = families.constant(family, np.array([y]), np.array([w]), SHAPE, phi)
+    total = minus2t(family, code, y, w, eta) / phi + constant
+    assert total == pytest.approx(-2 * logpdf(mu, phi), rel=1e-9)
+
+
+@pytest.mark.parametrize("eta", [-600.0, -40.0, -15.0, 15.0, 40.0, 600.0])
+@pytest.mark.parametrize(
+    ("code", "distribution"),
+    [(links.LOGIT, stats.logistic), (links.PROBIT, stats.norm), (links.CAUCHIT, stats.cauchy)],
+)
+def test_tails_are_exact(code, distribution, eta):
+    assert_allclose(
+        links.log_unit(code, eta), [distribution.logcdf(eta), distribution.logsf(eta)], rtol=1e-11
+    )
+
+
+@pytest.mark.parametrize("eta", [-600.0, -30.0, -1.0, 0.0, 1.0, 5.0])
+def test_tails_of_the_complementary_links(eta):
+    log_mu, log_rest = links.log_unit(links.CLOGLOG, eta)
+    assert log_rest == pytest.approx(-np.exp(eta), rel=1e-12)
+    assert log_mu == pytest.approx(np.log(-np.expm1(-np.exp(eta))), rel=1e-9)
+    assert links.log_unit(links.LOGLOG, -eta) == pytest.approx((log_rest, log_mu), rel=1e-12)
+
+
+@pytest.mark.parametrize("code", sorted(UNIT))
+@pytest.mark.parametrize("eta", [-1e4, -700.0, 700.0, 1e4])
+def test_extremes_do_not_overflow(code, eta):
+    for y in (0.0, 1.0):
+        assert np.isfinite(contribution(families.BINOMIAL, code, 0.0, y, 1.0, eta)[0])
