@@ -1,0 +1,67 @@
+"""Generalized linear mixed models: one PIRLS iteration, fast and full fits."""
+
+import numpy as np
+
+import numbamm as mm
+
+MODELS = {
+    "VerbAgg": (
+        "r2 ~ 1 + Anger + Gender + btype + situ + (1 | id) + (1 | item)",
+        "VerbAgg",
+        "bernoulli",
+    ),
+    "cbpp": ("cbind(incidence, size - incidence) ~ period + (1 | herd)", "cbpp", "binomial"),
+    "Contraception": (
+        "use ~ age + I(age**2) + urban + livch + (1 + urban | district)",
+        "Contraception",
+        "bernoulli",
+    ),
+    "grouseticks": (
+        "TICKS ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | INDEX) + (1 | LOCATION)",
+        "grouseticks",
+        "poisson",
+    ),
+}
+
+
+def model(name):
+    formula, data, family = MODELS[name]
+    return mm.GeneralizedLinearMixedModel(formula, mm.datasets.load(data), family)
+
+
+class Pirls:
+    """From the model without random effects to the mode at θ = 1; iterations beside it."""
+
+    params = tuple(MODELS)
+    param_names = ("model",)
+
+    def setup(self, name):
+        built = model(name)
+        self.modes, self.theta = built._modes, built.theta
+        self.gamma = built._glm_start.copy()
+        self.iterations = self.modes(self.theta, self.gamma, vary=True).iterations
+        self.start = built._glm_start
+
+    def time_to_the_mode(self, name):
+        self.modes.u = np.zeros(self.modes.q)
+        self.modes(self.theta, self.start.copy(), vary=True)
+
+    def track_iterations(self, name):
+        return self.iterations
+
+
+class Fit:
+    """Whole fits by the default optimiser, β inside PIRLS or outside."""
+
+    params = (tuple(MODELS), ("fast", "full"))
+    param_names = ("model", "fit")
+    timeout = 300
+
+    def setup(self, name, how):
+        self.model = model(name).fit(fast=how == "fast")
+
+    def time_refit(self, name, how):
+        self.model.refit()
+
+    def track_evaluations(self, name, how):
+        return self.model.optsum.feval
