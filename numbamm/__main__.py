@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         "--link", metavar="NAME", help="for example probit; the family's own if absent"
     )
     fit.add_argument("--fast", action="store_true", help="with --family: optimise over θ alone")
+    fit.add_argument("--nagq", type=int, default=1, help="with --family: quadrature nodes")
     fit.add_argument("--reml", action="store_true", help="minimise the REML criterion")
     fit.add_argument("--weights", metavar="COLUMN", help="column of case weights")
     fit.add_argument("--offset", metavar="COLUMN", help="column added to the linear predictor")
@@ -72,8 +73,8 @@ def _model(arguments):
         "verbose": arguments.verbose,
     }
     if arguments.family is None:
-        if arguments.fast or arguments.link:
-            raise OptionError("--fast and --link belong to a --family")
+        if arguments.fast or arguments.link or arguments.nagq != 1:
+            raise OptionError("--fast, --link and --nagq belong to a --family")
         return mm.lmm(arguments.formula, _read(arguments.data), reml=arguments.reml, **options)
     if arguments.reml:
         raise OptionError("--reml is for linear models, without --family")
@@ -83,6 +84,7 @@ def _model(arguments):
         arguments.family,
         arguments.link,
         fast=arguments.fast,
+        nagq=arguments.nagq,
         **options,
     )
 

@@ -53,6 +53,8 @@ def test_generalized(capsys):
     assert json.loads(capsys.readouterr().out)["objective"] == pytest.approx(184.10859, abs=1e-5)
     assert main(["fit", formula, "cbpp", "--family", "binomial", "--link", "probit"]) == 0
     assert "link: probit" in capsys.readouterr().out
+    assert main(["fit", formula, "cbpp", "--family", "binomial", "--nagq", "9"]) == 0
+    assert "quadrature, 9 nodes" in capsys.readouterr().out
     assert main(["fit", formula, "cbpp", "--family", "binomial", "--reml"]) == 1
     assert main(["fit", SLEEP, "sleepstudy", "--fast"]) == 1
 

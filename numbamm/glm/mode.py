@@ -8,6 +8,7 @@ import numpy as np
 
 from numbamm.blocks.layout import NX, ORDER, TAIL, build_layout
 from numbamm.glm.pirls import pirls
+from numbamm.glm.quadrature import nodes, quadrature
 
 #: The iteration stops when Σ W Δη² + |Δu|² falls below. With a canonical link the next step would
 #: be about the square of the last, so that the mode is exact to rounding; with another link steps
@@ -122,6 +123,40 @@ class ModeFinder:
             self.u = np.zeros(self.q)  # a warm start may be the trouble
             return self(theta, gamma, vary=vary, shape=shape, tolerance=tolerance, trace=trace)
         return Mode(*out, iterations)
+
+    def quadrature(self, k: int, shape=0.0) -> float:
+        """Adaptive Gauss–Hermite quadrature of the likelihood at the mode found with β held.
+
+        Parameters
+        ----------
+        k : int
+            Nodes a dimension.
+        shape : float
+
+        Returns
+        -------
+        float
+            -2 log-likelihood, less the constant of the family.
+        """
+        held, term = self.held, self.terms[0]
+        x, logw = nodes(k)
+        return quadrature(
+            self.u,
+            self.model,
+            float(shape),
+            self.y,
+            self.weights,
+            held.eta[0],
+            held.refs,
+            held.z,
+            held.layout.table,
+            held.work,
+            x,
+            logw,
+            np.zeros(term.p, dtype=np.int64),
+            np.empty((3, term.nlevels)),
+            np.empty((term.nlevels, term.p)),
+        )
 
     @property
     def order(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from functools import partial
+from numbers import Integral
 
 import numpy as np
 
@@ -125,6 +126,8 @@ class GeneralizedLinearMixedModel(MixedModel):
     @property
     def _title(self) -> str:
         how = "Laplace approximation" + (", fast" if self._fast else "")
+        if self.optsum.nagq > 1:
+            how = f"adaptive Gauss–Hermite quadrature, {self.optsum.nagq} nodes"
         success = self.frame.success_level
         of = f" of {self.frame.response} = {success}" if success is not None else ""
         return (
@@ -189,10 +192,13 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _full_objective(self, modes: ModeFinder):
         """The objective of γ, the coefficients of the basis, and the θ inside."""
-        rank = self.feterm.rank
+        rank, nagq = self.feterm.rank, self.optsum.nagq
 
         def objective(x) -> float:
-            return self._laplace(modes(x[rank:], x[:rank], vary=False))
+            mode = modes(x[rank:], x[:rank], vary=False)
+            if nagq == 1 or not mode.found:
+                return self._laplace(mode)
+            return modes.quadrature(nagq) + self._constant
 
         return objective
 
@@ -266,6 +272,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         self,
         *,
         fast: bool = False,
+        nagq: int = 1,
         optimizer: str | None = None,
         progress: bool | None = None,
         verbose: bool = False,
@@ -277,6 +284,9 @@ class GeneralizedLinearMixedModel(MixedModel):
         fast : bool
             Optimise over θ alone, with β at the penalised mode (lme4's nAGQ = 0); else over β
             and θ together, beginning at the fast fit.
+        nagq : int
+            Nodes a dimension of the adaptive Gauss–Hermite quadrature, for models with one
+            term; 1 is the Laplace approximation.
         optimizer, progress, verbose
             As for `LinearMixedModel.fit`.
 
@@ -289,15 +299,18 @@ class GeneralizedLinearMixedModel(MixedModel):
         ------
         FitError
             If the model is fitted already, or the optimiser fails.
+        OptionError
+            If `nagq` cannot be used: with several terms, or with ``fast=True``.
         """
         if self.is_fitted:
             raise FitError("this model is fitted already; use refit() to fit it again")
-        return self._fit(fast, optimizer, progress, verbose)
+        return self._fit(fast, nagq, optimizer, progress, verbose)
 
     def refit(
         self,
         *,
         fast: bool | None = None,
+        nagq: int | None = None,
         optimizer: str | None = None,
         progress: bool | None = None,
         verbose: bool = False,
@@ -307,6 +320,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         Parameters
         ----------
         fast : bool, optional
+        nagq : int, optional
             As for `fit`; as the model was fitted before, if not given.
         optimizer, progress, verbose
             As for `fit`.
@@ -316,9 +330,12 @@ class GeneralizedLinearMixedModel(MixedModel):
         GeneralizedLinearMixedModel
             The model itself.
         """
-        return self._fit(self._fast if fast is None else fast, optimizer, progress, verbose)
+        fast = self._fast if fast is None else fast
+        nagq = (1 if fast else self.optsum.nagq) if nagq is None else nagq
+        return self._fit(fast, nagq, optimizer, progress, verbose)
 
-    def _fit(self, fast, optimizer, progress, verbose) -> GeneralizedLinearMixedModel:
+    def _fit(self, fast, nagq, optimizer, progress, verbose) -> GeneralizedLinearMixedModel:
+        self._check_nagq(fast, nagq)
         before, theta, options = self.optsum, self.theta, dict(vars(self.optsum))
         shown = {
             "progress": config.get("progress") if progress is None else progress,
@@ -327,6 +344,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         try:
             if self.is_fitted:
                 self.optsum = self._of_theta(self.optsum)
+            self.optsum.nagq = nagq
             if optimizer is not None:
                 self.optsum.optimizer = optimizer
             with blas_threads(config.get("threads")):
@@ -342,6 +360,19 @@ class GeneralizedLinearMixedModel(MixedModel):
             self._set_theta(theta)
             raise
         return self
+
+    def _check_nagq(self, fast, nagq) -> None:
+        if isinstance(nagq, bool) or not isinstance(nagq, Integral) or nagq < 1:
+            raise OptionError(f"nagq must be an integer of at least 1, not {nagq!r}")
+        if nagq == 1:
+            return
+        if fast:
+            raise OptionError("nagq above 1 belongs to the full fit: fast=True is for nagq=1 alone")
+        if len(self.reterms) > 1:
+            raise OptionError(
+                f"nagq={nagq} needs a model with one random-effects term, scalar or vector-valued; "
+                f"this one has {len(self.reterms)}: nagq=1, the Laplace approximation, is possible"
+            )
 
     def _of_theta(self, optsum: OptSummary) -> OptSummary:
         """The same options for the fast fit's parameters, θ alone, from its start."""
@@ -446,6 +477,7 @@ def glmm(
     link: str | None = None,
     *,
     fast: bool = False,
+    nagq: int = 1,
     weights=None,
     offset=None,
     contrasts=None,
@@ -470,7 +502,7 @@ def glmm(
         information=information,
         optimizer=optimizer,
     )
-    return model.fit(fast=fast, progress=progress, verbose=verbose)
+    return model.fit(fast=fast, nagq=nagq, progress=progress, verbose=verbose)
 
 
 def _known(what: str, name, known) -> str:

@@ -10,13 +10,13 @@ from oracles import GENERALIZED, theta_in_our_order
 import numbamm as mm
 
 VERBAGG = "r2 ~ 1 + Anger + Gender + btype + situ + (1 | id) + (1 | item)"
-#: Binomial and Poisson models by the Laplace approximation, or fast.
-LAPLACE = {
+#: Binomial and Poisson models: fast, by the Laplace approximation, or by quadrature.
+ORACLES = {
     name: oracle
     for name, oracle in GENERALIZED.items()
-    if oracle.entry["family"] in ("binomial", "poisson") and oracle.entry["nAGQ"] <= 1
+    if oracle.entry["family"] in ("binomial", "poisson")
 }
-each_laplace = pytest.mark.parametrize("name", LAPLACE)
+each_oracle = pytest.mark.parametrize("name", ORACLES)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def fitted_glmm():
 
     def fit(name):
         if name not in models:
-            oracle = LAPLACE[name]
+            oracle = ORACLES[name]
             family = oracle.entry["family"]
             if family == "binomial" and oracle.weights is None:
                 family = "bernoulli"
@@ -35,6 +35,7 @@ def fitted_glmm():
                 family,
                 oracle.entry["link"],
                 fast=oracle.entry["nAGQ"] == 0,
+                nagq=max(oracle.entry["nAGQ"], 1),
                 weights=oracle.weights,
             )
         return models[name]
@@ -84,28 +85,28 @@ def test_objective_has_no_noise(fitted_glmm):
 # ---- oracles ------------------------------------------------------------------------------
 
 
-@each_laplace
+@each_oracle
 def test_objective(name, fitted_glmm):
-    assert fitted_glmm(name).objective - LAPLACE[name].criterion < 1e-6
+    assert fitted_glmm(name).objective - ORACLES[name].criterion < 1e-6
 
 
-@each_laplace
+@each_oracle
 def test_coefficients_and_standard_errors(name, fitted_glmm):
-    model, oracle = fitted_glmm(name), LAPLACE[name].entry
+    model, oracle = fitted_glmm(name), ORACLES[name].entry
     difference = np.abs(model.params.to_numpy() - oracle["beta"])
     assert (difference < 1e-3 * np.array(oracle["se"])).all()
     assert_allclose(model.bse, oracle["se"], rtol=1e-3)
 
 
-@each_laplace
+@each_oracle
 def test_theta(name, fitted_glmm):
     model = fitted_glmm(name)
-    assert_allclose(model.theta, theta_in_our_order(LAPLACE[name], model.reterms), atol=1e-3)
+    assert_allclose(model.theta, theta_in_our_order(ORACLES[name], model.reterms), atol=1e-3)
 
 
-@each_laplace
+@each_oracle
 def test_counts_and_criteria(name, fitted_glmm):
-    model, oracle = fitted_glmm(name), LAPLACE[name]
+    model, oracle = fitted_glmm(name), ORACLES[name]
     assert model.nobs == oracle.nobs
     assert model.n_parameters == oracle.npar
     assert model.aic == pytest.approx(oracle.aic, abs=1e-5)
@@ -126,6 +127,52 @@ def test_information_matters_where_the_link_is_not_canonical():
         for which in ("expected", "observed")
     ]
     assert logit[0] == pytest.approx(logit[1], abs=1e-6)
+
+
+def log_likelihood_of_a_level(y, x, beta, lam):
+    """By brute force: the integral over two random effects on a fine, wide grid."""
+    u = np.linspace(-9, 9, 721)
+    u0, u1 = np.meshgrid(u, u, indexing="ij")
+    b0, b1 = lam[0, 0] * u0, lam[1, 0] * u0 + lam[1, 1] * u1
+    log_f = -(u0**2 + u1**2) / 2 - np.log(2 * np.pi)
+    for yi, xi in zip(y, x, strict=True):
+        eta = beta[0] + b0 + (beta[1] + b1) * xi
+        log_f += yi * eta - np.logaddexp(0, eta)
+    return np.log(np.exp(log_f).sum()) + 2 * np.log(u[1] - u[0])
+
+
+def test_quadrature_in_two_dimensions_converges():
+    rng = np.random.default_rng(6)
+    g, x = np.repeat(np.arange(8), 6), rng.normal(size=48)
+    b = rng.normal(size=(8, 2)) * [1.2, 0.8]
+    y = (rng.uniform(size=48) < 1 / (1 + np.exp(-(0.3 + b[g, 0] + (0.5 + b[g, 1]) * x)))) * 1.0
+    model = mm.GeneralizedLinearMixedModel("y ~ x + (x | g)", {"y": y, "x": x, "g": g}, "bernoulli")
+    beta, theta = np.array([0.2, 0.6]), np.array([1.1, -0.3, 0.7])
+    lam = np.array([[1.1, 0.0], [-0.3, 0.7]])
+    exact = -2 * sum(log_likelihood_of_a_level(y[g == j], x[g == j], beta, lam) for j in range(8))
+    errors = []
+    for k in (1, 3, 5, 9, 15):
+        model.optsum.nagq = k
+        errors.append(abs(model.objective_at(np.concatenate([beta, theta])) - exact))
+    assert errors[0] > 0.1
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"nagq": 5, "fast": True}, "fast=True is for nagq=1"),
+        ({"nagq": 0}, "nagq must be an integer of at least 1"),
+        ({"nagq": 2.5}, "nagq must be an integer"),
+    ],
+)
+def test_quadrature_that_cannot_be(options, message):
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    with pytest.raises(mm.OptionError, match=message):
+        mm.glmm(formula, mm.datasets.load("cbpp"), "binomial", **options)
+    with pytest.raises(mm.OptionError, match="one random-effects term.*has 2"):
+        mm.glmm(VERBAGG, mm.datasets.load("VerbAgg"), "bernoulli", nagq=9)
 
 
 # ---- what follows from a fit --------------------------------------------------------------
