@@ -141,3 +141,22 @@ def mean(link, eta):
     for i in range(len(eta)):
         mu[i] = inverse(link, eta[i])[0]
     return mu
+
+
+def forward(link: int, mu) -> np.ndarray:
+    """η at means μ, shape (n,), by numpy: for starting values."""
+    from scipy.special import ndtri
+
+    table = {
+        IDENTITY: lambda m: m,
+        LOG: np.log,
+        LOGIT: lambda m: np.log(m) - np.log1p(-m),
+        PROBIT: ndtri,
+        CLOGLOG: lambda m: np.log(-np.log1p(-m)),
+        LOGLOG: lambda m: -np.log(-np.log(m)),
+        CAUCHIT: lambda m: np.tan(np.pi * (m - 0.5)),
+        INVERSE: lambda m: 1 / m,
+        INVERSE_SQUARED: lambda m: 1 / m**2,
+        SQRT: np.sqrt,
+    }
+    return table[link](np.asarray(mu, dtype=np.float64))

@@ -165,11 +165,17 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _fit_glm(self) -> np.ndarray:
         """Coefficients, in the basis, of the model without random effects."""
-        glm = copy(self._modes)
+        glm, basis, w = copy(self._modes), self._basis, self._prior
         glm.u = np.zeros(glm.q)
-        gamma = np.zeros(self.feterm.rank)
+        y = self.frame.y
+        inner = (w * y + 0.5) / (w + 1) if self.family != "poisson" else y + 0.1  # off the bounds
+        eta = links.forward(links.NAMES[self.link], inner) - glm.offset
+        gamma = np.linalg.lstsq(basis, eta, rcond=None)[0]
         if len(gamma) and not glm(0 * self.theta, gamma, vary=True).found:
-            raise DataError("the model without random effects cannot be fitted: no starting values")
+            raise DataError(
+                f"the {self.family} model without random effects has no estimates to start from: "
+                "its fixed effects may separate the responses completely, or the link may not suit"
+            )
         return gamma
 
     def _laplace(self, mode: Mode) -> float:

@@ -219,6 +219,33 @@ def test_refit_and_comparison_of_optimisers():
         model.fit()
 
 
+@pytest.mark.parametrize("link", ["probit", "cloglog", "loglog", "cauchit"])
+def test_links_of_proportions(link):
+    data = mm.datasets.load("Contraception")
+    model = mm.glmm("use ~ age + urban + (1 | district)", data, "bernoulli", link)
+    logit = mm.glmm("use ~ age + urban + (1 | district)", data, "bernoulli")
+    assert model.objective == pytest.approx(logit.objective, abs=10)
+    assert np.corrcoef(model.fittedvalues, logit.fittedvalues)[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("link", ["sqrt", "identity"])
+def test_links_of_counts(link):
+    """One mean for all: links differ by the scale on which the effects are normal, and no more."""
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(30), 40)
+    y = rng.poisson(40 + 4 * rng.normal(size=30)[g]).astype(float)
+    model = mm.glmm("y ~ 1 + (1 | g)", {"y": y, "g": g}, "poisson", link)
+    log = mm.glmm("y ~ 1 + (1 | g)", {"y": y, "g": g}, "poisson")
+    assert model.objective == pytest.approx(log.objective, abs=3)
+    assert_allclose(model.fittedvalues, log.fittedvalues, rtol=0.02)
+
+
+def test_separation_is_named():
+    x = np.repeat([0.0, 1.0], 50)
+    with pytest.raises(mm.DataError, match="separate the responses completely"):
+        mm.glmm("y ~ x + (1 | g)", {"y": x, "x": x, "g": np.tile(np.arange(10), 10)}, "bernoulli")
+
+
 def test_failed_fit_loses_nothing():
     formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
     model = mm.glmm(formula, mm.datasets.load("cbpp"), "binomial", fast=True)
