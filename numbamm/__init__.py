@@ -17,6 +17,7 @@ from numbamm.errors import (
     NumbammError,
     NumbammWarning,
     OptionError,
+    OverdispersionWarning,
 )
 
 __version__ = version("numbamm")
@@ -45,6 +46,7 @@ __all__ = [
     "NumbammWarning",
     "OptSummary",
     "OptionError",
+    "OverdispersionWarning",
     "allfit",
     "config",
     "datasets",

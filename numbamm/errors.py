@@ -38,6 +38,10 @@ class NumbammWarning(UserWarning):
     """Base class of numbamm's warnings."""
 
 
+class OverdispersionWarning(NumbammWarning):
+    """Counts vary more about their fitted means than the family allows."""
+
+
 def did_you_mean(name: str, known: Iterable[object]) -> str:
     """``"; did you mean 'x'?"``, the end of a message, or nothing where no known name is near."""
     known = [k for k in known if isinstance(k, str)]

@@ -6,14 +6,11 @@ import threading
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.linalg import lapack
 
 from numbamm.blocks import cholesky, solve
 from numbamm.blocks.crossprod import crossprod, crossprod_response
 from numbamm.blocks.layout import (
     FIRST_DENSE,
-    LAMBDA,
     NLEVEL,
     NX,
     ORDER,
@@ -21,6 +18,7 @@ from numbamm.blocks.layout import (
     P,
     build_layout,
 )
+from numbamm.blocks.variances import conditional_variances, leverages, tail_block
 
 
 @dataclass
@@ -165,12 +163,6 @@ class Blocks:
             parts[self.layout.order[k]] = vector[stop - p * nlevel : stop].reshape(nlevel, p)
         return parts
 
-    def _tail_block(self, rows: slice) -> np.ndarray:
-        """A diagonal block of L_T, without a copy of the rest."""
-        table, m = self.layout.table, self.order
-        square = self.work[table[0, TAIL] : table[0, TAIL] + m * m].reshape(m, m)
-        return np.tril(square[rows, rows].T)
-
     def residual_norm(self) -> float:
         """Square root of the penalised residual sum of squares r², in y's units in A."""
         table, m = self.layout.table, self.order
@@ -179,31 +171,15 @@ class Blocks:
     def x_factor(self) -> np.ndarray:
         """L_X, the factor's block of the fixed effects, shape (nx, nx)."""
         m = self.order
-        return self._tail_block(slice(m - 1 - self.nx, m - 1))
+        return tail_block(self.layout, self.work, slice(m - 1 - self.nx, m - 1))
 
     def leverage(self) -> np.ndarray:
         """Diagonal of the hat matrix at the factor in this thread's workspace, shape (n,)."""
-        table, m = self.layout.table, self.order
-        V = np.zeros((m, m))
-        if m > 1:
-            lower, _ = lapack.dpotri(self._tail_block(slice(m - 1)), lower=1)
-            inverse = np.tril(lower) + np.tril(lower, -1).T
-            lam = self.tail_lambda()
-            V[:-1, :-1] = lam @ (lam @ inverse).T
-        out = np.empty(len(self.xy))
-        t, e = np.zeros(m), np.zeros(self.z.shape[1])
-        solve.leverage(
-            self.refs, self.z, self.xy, table, self.layout.index, self.work, V, t, e, out
-        )
-        return out
+        return leverages(self.layout, self.work, self.refs, self.z, self.xy)
 
-    def tail_lambda(self) -> sp.csr_array:
-        """Λ of the tail's Z rows, with ones for X, as a sparse matrix of order m - 1."""
-        blocks = []
-        for row in self.layout.table[1 + self.layout.nhead : 1 + self.layout.nterm]:
-            lam = self.work[row[LAMBDA] : row[LAMBDA] + row[P] ** 2].reshape(row[P], row[P])
-            blocks.append(sp.kron(sp.eye_array(row[NLEVEL]), lam))
-        return sp.csr_array(sp.block_diag([*blocks, sp.eye_array(self.nx)]))
+    def conditional_variances(self) -> list[np.ndarray]:
+        """Variances of b over σ² at that factor, shape (levels, p, p) for each term."""
+        return conditional_variances(self.layout, self.work, self.refs)
 
 
 def _both(kind: str, kept: bool) -> str:

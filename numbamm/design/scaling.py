@@ -89,6 +89,11 @@ class Scaling:
         turn = _lower(self.T @ self._lambda(theta))[1]
         return u @ turn.T, np.linalg.solve(self.T, b.T).T
 
+    def variances(self, V) -> np.ndarray:
+        """Covariances of b of the user's columns, from those inside; shapes (levels, p, p)."""
+        back = np.linalg.inv(self.T)
+        return back @ V @ back.T
+
     def _lambda(self, theta) -> np.ndarray:
         lam = np.zeros(self.T.shape)
         lam.ravel()[self.inds] = theta

@@ -1,12 +1,13 @@
-"""Checks that hold for models with a residual variance only."""
+"""Checks of the response, by what kind of model it is for."""
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from numbamm.errors import DataError
+from numbamm.errors import DataError, NumbammWarning
 
 if TYPE_CHECKING:
     from numbamm.design.remat import ReMat
@@ -48,3 +49,59 @@ def _check_size(term: ReMat, n: int) -> None:
         f"({term.nlevels} levels × {p}) for {n} observations: "
         "the residual variance could not be told apart from theirs"
     )
+
+
+#: What each family's response must be, in words, and where it is not.
+_SUPPORT = {
+    "bernoulli": ("values that are 0 or 1", lambda y: (y != 0) & (y != 1)),
+    "binomial": ("values from 0 to 1", lambda y: (y < 0) | (y > 1)),
+    "poisson": ("counts of at least 0", lambda y: y < 0),
+    "negativebinomial": ("counts of at least 0", lambda y: y < 0),
+    "gamma": ("values above 0", lambda y: y <= 0),
+    "inversegaussian": ("values above 0", lambda y: y <= 0),
+    "gaussian": ("numbers", np.isnan),
+}
+
+
+def check_generalized(frame: ModelFrame, family: str) -> None:
+    """Refuse a response outside the family's support, naming rows, or one that does not vary.
+
+    Raises
+    ------
+    DataError
+
+    Warns
+    -----
+    NumbammWarning
+        If counts are not integers.
+    """
+    y, response = frame.y, frame.response
+    words, outside = _SUPPORT[family]
+    wrong = outside(y)
+    if wrong.any():
+        raise DataError(
+            f"{family} needs {words}; the response '{response}' is not in rows "
+            f"{_rows(frame, wrong)}"
+        )
+    if family == "binomial" and frame.weights is None and ((y != 0) & (y != 1)).any():
+        raise DataError(
+            "binomial proportions need weights, the number of trials of each row; "
+            "or write cbind(successes, failures) on the left"
+        )
+    if np.ptp(y) == 0:
+        raise DataError(f"the response '{response}' is constant ({y[0]:g})")
+    if family in ("binomial", "poisson", "negativebinomial"):
+        counts = y * frame.weights if family == "binomial" and frame.weights is not None else y
+        fractional = np.abs(counts - np.round(counts)) > 1e-7 * np.maximum(counts, 1)
+        if fractional.any():
+            warnings.warn(
+                f"{family} counts are whole numbers; the response '{response}' is not in rows "
+                f"{_rows(frame, fractional)}",
+                NumbammWarning,
+                stacklevel=4,
+            )
+
+
+def _rows(frame: ModelFrame, which) -> str:
+    rows = frame.rows[which]
+    return ", ".join(map(str, rows[:5])) + (" ..." if len(rows) > 5 else "")

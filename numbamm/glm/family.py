@@ -121,6 +121,92 @@ def _binomial(link, y, w, eta):
     )
 
 
+def variance(family: int, shape: float, mu) -> np.ndarray:
+    """Variance function V(μ): Var(y) = φ V(μ) / w.
+
+    Parameters
+    ----------
+    family : int
+    shape : float
+        Shape of the negative binomial.
+    mu : ndarray, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    if family == BINOMIAL:
+        return mu * (1 - mu)
+    if family == POISSON:
+        return mu
+    if family == NEGATIVE_BINOMIAL:
+        return mu + mu**2 / shape
+    return mu ** {GAMMA: 2, INVERSE_GAUSSIAN: 3, GAUSSIAN: 0}[family]
+
+
+def unit_deviance(family: int, shape: float, y, mu) -> np.ndarray:
+    """2 (t(y, y) - t(y, μ)), by which a row falls short of a perfect fit.
+
+    Parameters
+    ----------
+    family : int
+    shape : float
+        Shape of the negative binomial.
+    y, mu : ndarray, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    from scipy.special import xlogy
+
+    if family == BINOMIAL:
+        return 2 * (xlogy(y, y / mu) + xlogy(1 - y, (1 - y) / (1 - mu)))
+    if family == POISSON:
+        return 2 * (xlogy(y, y / mu) - (y - mu))
+    if family == NEGATIVE_BINOMIAL:
+        return 2 * (xlogy(y, y / mu) - (y + shape) * np.log((y + shape) / (mu + shape)))
+    if family == GAMMA:
+        return 2 * ((y - mu) / mu - np.log(y / mu))
+    return (y - mu) ** 2 / (mu**2 * y if family == INVERSE_GAUSSIAN else 1.0)
+
+
+def dispersion(family: int, y, w, penalised: float) -> float:
+    """φ that minimises ``penalised / φ + constant(family, y, w, shape, φ)``.
+
+    Parameters
+    ----------
+    family : int
+        One of `DISPERSED`.
+    y, w : ndarray, shape (n,)
+    penalised : float
+        Σ -2 w t + u'u at the mode.
+
+    Returns
+    -------
+    float
+        0 or below where rows are fitted perfectly, so that there is no minimum.
+    """
+    if family == GAUSSIAN:
+        return penalised / len(y)
+    if family == INVERSE_GAUSSIAN:
+        return (penalised + np.sum(w / y)) / len(y)
+    from scipy.optimize import brentq
+    from scipy.special import psi
+
+    unique, counts = np.unique(w, return_counts=True)
+    total = penalised / 2 - np.sum(w * (np.log(y) + 1))
+
+    def slope(log_precision: float) -> float:
+        a = unique * np.exp(log_precision)
+        return total - np.sum(counts * unique * (np.log(a) - psi(a)))
+
+    bracket = -20.0, 35.0  # a gamma's log a - psi(a) falls from 1/a to 1/(2a)
+    if slope(bracket[1]) <= 0:
+        return 0.0
+    return float(np.exp(-brentq(slope, *bracket, xtol=1e-13)))
+
+
 def constant(family: int, y, w, shape: float, dispersion: float) -> float:
     """-2 log-likelihood less Σ -2 w t / φ: what does not depend on the means.
 
@@ -141,7 +227,7 @@ def constant(family: int, y, w, shape: float, dispersion: float) -> float:
     elif family == POISSON:
         rows = -w * gammaln(y + 1)
     elif family == NEGATIVE_BINOMIAL:
-        rows = w * (gammaln(y + shape) - gammaln(shape) - gammaln(y + 1))
+        rows = w * (_log_rising(shape, y) - gammaln(y + 1))
     elif family == GAMMA:
         a = w / dispersion
         rows = xlogy(a, a) + xlogy(a - 1, y) - gammaln(a)
@@ -150,3 +236,28 @@ def constant(family: int, y, w, shape: float, dispersion: float) -> float:
     else:
         rows = -0.5 * np.log(2 * np.pi * dispersion / w)
     return float(-2 * np.sum(rows))
+
+
+#: From this shape on, Stirling's series for log Γ is exact to rounding.
+_STIRLING = 16.0
+
+
+def _log_rising(shape: float, y) -> np.ndarray:
+    """log Γ(shape + y) - log Γ(shape), without the cancellation that large shapes bring."""
+    from scipy.special import gammaln
+
+    if shape < _STIRLING:
+        return gammaln(y + shape) - gammaln(shape)
+
+    def correction(x):
+        s = 1 / x**2
+        series = 1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s / 1188)))
+        return series / x
+
+    return (
+        (shape + y - 0.5) * np.log1p(y / shape)
+        + y * np.log(shape)
+        - y
+        + correction(shape + y)
+        - correction(shape)
+    )

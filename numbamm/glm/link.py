@@ -143,6 +143,15 @@ def mean(link, eta):
     return mu
 
 
+@jit
+def slope(link, eta):
+    """dμ/dη for an array of η, shape (n,)."""
+    d = np.empty_like(eta)
+    for i in range(len(eta)):
+        d[i] = inverse(link, eta[i])[1]
+    return d
+
+
 def forward(link: int, mu) -> np.ndarray:
     """η at means μ, shape (n,), by numpy: for starting values."""
     from scipy.special import ndtri

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numbamm.blocks.layout import NX, ORDER, TAIL, build_layout
-from numbamm.glm.pirls import pirls
+from numbamm.blocks.layout import NX, ORDER, build_layout
+from numbamm.blocks.variances import conditional_variances, leverages, tail_block
+from numbamm.glm.pirls import OBSERVED, pirls
 from numbamm.glm.quadrature import nodes, quadrature
 
-#: The iteration stops when Σ W Δη² + |Δu|² falls below. With a canonical link the next step would
-#: be about the square of the last, so that the mode is exact to rounding; with another link steps
-#: shrink by a factor only, and the last one must be small itself.
+#: The iteration stops when Σ W Δη² + |Δu|² falls below, in units of φ's size. With a canonical
+#: link the next step would be about the square of the last, so that the mode is exact to rounding;
+#: with another link steps shrink by a factor only, and the last one must be small itself.
 CANONICAL_TOLERANCE, TOLERANCE = 1e-13, 1e-18
 
 
@@ -52,16 +53,20 @@ class ModeFinder:
         Codes.
     canonical : bool
         Whether expected and observed information agree.
+    scale : float
+        The size of φ.
     """
 
     def __init__(
-        self, terms, basis, y, weights, offset, family, link, information, canonical
+        self, terms, basis, y, weights, offset, family, link, information, canonical, scale
     ) -> None:
         self.terms, self.basis, self.y = terms, np.ascontiguousarray(basis), y
         self.weights, self.offset = weights, offset
         self.model = np.array([family, link, information], dtype=np.int64)
         self.tolerance = CANONICAL_TOLERANCE if canonical else TOLERANCE
-        self.varied, self.held = _Buffers(terms, basis.shape[1]), _Buffers(terms, 0)
+        self.scale = scale
+        signed = information == OBSERVED and not canonical
+        self.varied, self.held = (_Buffers(terms, nx, signed) for nx in (basis.shape[1], 0))
         self.q = sum(t.nranef for t in terms)
         self.u = np.zeros(self.q)
 
@@ -88,7 +93,7 @@ class ModeFinder:
         """
         buffers = self.varied if vary else self.held
         base = self.offset if vary else self.offset + self.basis @ gamma
-        trace = np.empty(0) if trace is None else trace
+        trace = np.empty((0, 2)) if trace is None else trace
         x = np.concatenate([self.u, gamma if vary else gamma[:0]])
         out = np.full(3, np.nan)
         iterations = pirls(
@@ -96,6 +101,7 @@ class ModeFinder:
             x,
             self.model,
             float(shape),
+            self.scale,
             self.y,
             self.weights,
             base,
@@ -106,6 +112,7 @@ class ModeFinder:
             buffers.layout.index,
             buffers.layout.places,
             buffers.A,
+            buffers.B,
             buffers.work,
             buffers.zw,
             buffers.xyw,
@@ -124,14 +131,14 @@ class ModeFinder:
             return self(theta, gamma, vary=vary, shape=shape, tolerance=tolerance, trace=trace)
         return Mode(*out, iterations)
 
-    def quadrature(self, k: int, shape=0.0) -> float:
+    def quadrature(self, k: int, shape=0.0, dispersion=1.0) -> float:
         """Adaptive Gauss–Hermite quadrature of the likelihood at the mode found with β held.
 
         Parameters
         ----------
         k : int
             Nodes a dimension.
-        shape : float
+        shape, dispersion : float
 
         Returns
         -------
@@ -144,6 +151,7 @@ class ModeFinder:
             self.u,
             self.model,
             float(shape),
+            float(dispersion),
             self.y,
             self.weights,
             held.eta[0],
@@ -165,11 +173,19 @@ class ModeFinder:
 
     def x_factor(self) -> np.ndarray:
         """L_X of the last factor with X columns, shape (nx, nx)."""
-        table = self.varied.layout.table
-        m, nx = int(table[0, ORDER]), int(table[0, NX])
-        square = self.varied.work[table[0, TAIL] : table[0, TAIL] + m * m].reshape(m, m)
-        rows = slice(m - 1 - nx, m - 1)
-        return np.tril(square[rows, rows].T)
+        layout, work = self.varied.layout, self.varied.work
+        m, nx = int(layout.table[0, ORDER]), int(layout.table[0, NX])
+        return tail_block(layout, work, slice(m - 1 - nx, m - 1))
+
+    def leverages(self) -> np.ndarray:
+        """Diagonal of the hat matrix of the last working model with X columns, shape (n,)."""
+        last = self.varied
+        return leverages(last.layout, last.work, last.refs, last.zw, last.xyw)
+
+    def conditional_variances(self) -> list[np.ndarray]:
+        """Variances of b over φ at the last mode with β held, (levels, p, p) for each term."""
+        last = self.held
+        return conditional_variances(last.layout, last.work, last.refs)
 
     def by_term(self, u) -> list[np.ndarray]:
         """Random effects, term by term as the caller gave them, shapes (levels, p)."""
@@ -183,15 +199,16 @@ class ModeFinder:
 
 
 class _Buffers:
-    """Layout and buffers for a number of X columns."""
+    """Layout and buffers for a number of X columns; `signed` if A may be a difference."""
 
-    def __init__(self, terms, nx: int) -> None:
+    def __init__(self, terms, nx: int, signed: bool) -> None:
         self.layout = build_layout(terms, nx)
         ordered = [terms[k] for k in self.layout.order]
         self.refs = np.stack([t.refs for t in ordered])
         self.z = np.concatenate([t.z for t in ordered]).T.copy()
         n, q = len(self.z), sum(t.nranef for t in terms)
         self.A = np.zeros(self.layout.size_a)
+        self.B = np.zeros(self.layout.size_a if signed else 0)
         self.work = np.zeros(self.layout.size_work)
         self.zw, self.xyw = np.empty_like(self.z), np.empty((n, nx + 1))
         self.eta, self.vectors = np.empty((3, n)), np.empty((3, q + nx + 1))

@@ -19,9 +19,9 @@ import numpy as np
 from numbamm.blocks.cholesky import factorize, set_lambda
 from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.jit import jit
-from numbamm.blocks.layout import COLUMN, NLEVEL, NTERM, NX, P
+from numbamm.blocks.layout import COLUMN, CROSS, NLEVEL, NTERM, NX, P
 from numbamm.blocks.solve import random_effects, solve
-from numbamm.glm.family import contribution
+from numbamm.glm.family import GAMMA, contribution
 
 EXPECTED, OBSERVED = 0, 1
 
@@ -30,11 +30,19 @@ NOT_POSITIVE_DEFINITE, NO_DESCENT = -1, -2
 
 MAX_ITERATIONS, MAX_HALVINGS = 200, 40
 
+#: Working weights of a unit are at least this. Where responses are separated η runs off, and its
+#: information vanishes: the factor must not lose its pivots to rounding, nor a response be NaN.
+#: Where φ is not 1 that is in units of its size, and small means may still tell much.
+LEAST, LEAST_DISPERSED = 1e-10, 1e-15
+
+#: A step smaller than this share of Σ W η² is rounding.
+ROUNDING = 1e-28
+
 
 @jit
 def pirls(
-    theta, x, model, shape, y, weights, base, basis, refs, z, table, index, places, A, work,
-    zw, xyw, eta, vectors, tolerance, trace, out,
+    theta, x, model, shape, scale, y, weights, base, basis, refs, z, table, index, places, A, B,
+    work, zw, xyw, eta, vectors, tolerance, trace, out,
 ):  # fmt: skip
     """Find the mode, and leave the factor there with the weights of the Laplace term.
 
@@ -47,19 +55,23 @@ def pirls(
         Codes of the family, the link, and the information in the final factor.
     shape : float64
         Shape of the negative binomial.
+    scale : float64
+        The size of φ, in which the deviance is measured; 1 where φ is.
     y, weights, base : float64, shape (n,)
         Response, prior weights, the part of η that is held.
     basis : float64, shape (n, at least NX)
     refs, z, table, index, places, A, work
         As for the linear model; A and work are overwritten.
+    B : float64, shape (size_a,) or (0,)
+        Scratch, where the observed information of a row can be negative.
     zw, xyw, eta : float64, shapes (n, sum of p), (n, NX + 1), (3, n)
         Scratch; ``eta[0]`` holds η at the mode afterwards.
     vectors : float64, shape (3, q + NX + 1)
         Scratch.
     tolerance : float64
-        The iteration has converged when Σ W Δη² + |Δu|² falls below.
-    trace : float64, shape (k,)
-        Filled with Σ -2 w t + u'u + log|L|² at the start and after each iteration.
+        The iteration has converged when Σ W Δη² + |Δu|² falls below, in units of `scale`.
+    trace : float64, shape (k, 2)
+        Filled with Σ -2 w t + u'u and log|L|² at the start and after each iteration.
     out : float64, shape (3,)
         Filled with Σ -2 w t, u'u and log|L_Z|² at the mode.
 
@@ -75,14 +87,14 @@ def pirls(
     _predict(eta[0], x[q:], b, base, basis, refs, z, table)
     deviance, penalty = _deviance(eta[0], model, shape, y, weights), _squares(x[:q])
     iterations, change = 0, np.inf
-    while change > tolerance and iterations < MAX_ITERATIONS:
-        _weigh(EXPECTED, eta, model, shape, y, weights, base, basis, z, zw, xyw, nx)
+    while change > tolerance * scale and iterations < MAX_ITERATIONS:
+        _weigh(EXPECTED, 1.0, eta, model, shape, scale, y, weights, base, basis, z, zw, xyw, nx)
         crossprod(refs, zw, xyw, table, places, A)
         logdet = factorize(theta, table, index, A, work)
         if not logdet < np.inf:
             return NOT_POSITIVE_DEFINITE
         if iterations < len(trace):
-            trace[iterations] = deviance + penalty + logdet
+            trace[iterations, 0], trace[iterations, 1] = deviance + penalty, logdet
         solve(table, index, work, solution, b)
         part, rises = 1.0, True
         for _ in range(MAX_HALVINGS):
@@ -92,33 +104,44 @@ def pirls(
             _predict(eta[1], trial[q:], b, base, basis, refs, z, table)
             new_deviance = _deviance(eta[1], model, shape, y, weights)
             new_penalty = _squares(trial[:q])
-            rises = not new_deviance + new_penalty <= deviance + penalty + _slack(deviance)
+            ceiling = deviance + penalty + _slack(deviance, scale)
+            rises = not new_deviance + new_penalty <= ceiling
             if not rises:
                 break
             part *= 0.5
         if rises:
             return NO_DESCENT
-        change = 0.0
+        change, size = 0.0, 0.0
         for i in range(len(y)):
             change += eta[2, i] * (eta[1, i] - eta[0, i]) ** 2
+            size += eta[2, i] * eta[1, i] ** 2
             eta[0, i] = eta[1, i]
         for j in range(q):
             change += (trial[j] - x[j]) ** 2
+        if change < ROUNDING * size:
+            change = 0.0
         x[:] = trial
         deviance, penalty = new_deviance, new_penalty
         iterations += 1
-    _weigh(model[2], eta, model, shape, y, weights, base, basis, z, zw, xyw, nx)
+    _weigh(model[2], 1.0, eta, model, shape, scale, y, weights, base, basis, z, zw, xyw, nx)
     crossprod(refs, zw, xyw, table, places, A)
+    if len(B) > 0 and _weigh(
+        OBSERVED, -1.0, eta, model, shape, scale, y, weights, base, basis, z, zw, xyw, nx
+    ):
+        crossprod(refs, zw, xyw, table, places, B)
+        for i in range(len(A)):
+            A[i] -= B[i]
+        A[table[0, CROSS] + (nx + 1) ** 2 - 1] = 1e300  # y's pivot is not used, and must not fail
     out[0], out[1], out[2] = deviance, penalty, factorize(theta, table, index, A, work)
     if iterations < len(trace):
-        trace[iterations] = out[0] + out[1] + out[2]
+        trace[iterations, 0], trace[iterations, 1] = out[0] + out[1], out[2]
     return iterations if out[2] < np.inf else NOT_POSITIVE_DEFINITE
 
 
 @jit
-def _slack(deviance):
+def _slack(deviance, scale):
     """How much of a rise rounding explains."""
-    return 1e-12 * (abs(deviance) + 1.0)
+    return 1e-12 * (abs(deviance) + scale)
 
 
 @jit
@@ -157,19 +180,27 @@ def _deviance(eta, model, shape, y, weights):
 
 
 @jit
-def _weigh(information, eta, model, shape, y, weights, base, basis, z, zw, xyw, nx):
-    """Working weights W, and the rows times √W: z, and X with the working response."""
+def _weigh(
+    information, sign, eta, model, shape, scale, y, weights, base, basis, z, zw, xyw, nx
+):  # fmt: skip
+    """Working weights W, and the rows times √W: z, and X with the working response.
+
+    Of the observed information only what has the sign given counts; returns whether any does.
+    """
+    found = False
+    least = LEAST_DISPERSED * scale if model[0] >= GAMMA else LEAST
     for i in range(len(y)):
         _, score, expected, observed = contribution(
             model[0], model[1], shape, y[i], weights[i], eta[0, i]
         )
-        # Where the information vanishes, η tells nothing and the response must not become NaN.
-        W = max(expected, 1e-15 * weights[i])
+        W = max(expected, least * weights[i])
         response = eta[0, i] - base[i] + score / W
         eta[2, i] = W
-        root = math.sqrt(observed if information == OBSERVED else W)
+        root = math.sqrt(max(sign * observed, 0.0) if information == OBSERVED else W)
+        found |= root > 0.0
         for a in range(z.shape[1]):
             zw[i, a] = root * z[i, a]
         for c in range(nx):
             xyw[i, c] = root * basis[i, c]
         xyw[i, nx] = root * response
+    return found

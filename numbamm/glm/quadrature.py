@@ -24,14 +24,17 @@ def nodes(k: int) -> tuple[np.ndarray, np.ndarray]:
 
 @jit
 def quadrature(
-    u, model, shape, y, weights, eta, refs, z, table, work, x, logw, index, levels, shift
+    u, model, shape, dispersion, y, weights, eta, refs, z, table, work, x, logw, index, levels,
+    shift,
 ):  # fmt: skip
     """-2 Σ_j log of the integral over the random effects of level j, less the constant.
 
     Parameters
     ----------
-    u, model, shape, y, weights, refs, z, table, work
+    u, model, shape, y, weights, eta, refs, z, table, work
         As `pirls` left them at the mode, with the layout without X columns and one term.
+    dispersion : float64
+        φ, by which the random effects' variance and the information scale.
     eta : float64, shape (n,)
         η at the mode.
     x, logw : float64, shape (k,)
@@ -53,15 +56,17 @@ def quadrature(
     _levels(at_mode, u, shift, model, shape, y, weights, eta, refs, z, lam, p)
     total[:] = 0.0
     index[:] = 0
+    spread = math.sqrt(dispersion)
     for _ in range(k**p):
         weight = 0.0
         for c in range(p):
             weight += logw[index[c]]
         for j in range(nlevel):
-            _solve_transposed(L[j * p * p : (j + 1) * p * p], x, index, shift[j], p)
+            _solve_transposed(L[j * p * p : (j + 1) * p * p], spread, x, index, shift[j], p)
         _levels(here, u, shift, model, shape, y, weights, eta, refs, z, lam, p)
         for j in range(nlevel):
-            total[j] += math.exp(min(weight - 0.5 * (here[j] - at_mode[j]), 700.0))
+            rise = (here[j] - at_mode[j]) / dispersion
+            total[j] += math.exp(min(weight - 0.5 * rise, 700.0))
         for c in range(p):  # the next point of the grid
             index[c] += 1
             if index[c] < k:
@@ -69,17 +74,17 @@ def quadrature(
             index[c] = 0
     result = 0.0
     for j in range(nlevel):
-        result += at_mode[j] - 2.0 * math.log(total[j])
+        result += at_mode[j] / dispersion - 2.0 * math.log(total[j])
         for c in range(p):
             result += 2.0 * math.log(L[j * p * p + c * p + c])
     return result
 
 
 @jit
-def _solve_transposed(L, x, index, out, p):
-    """out = L⁻ᵀ x at the current point of the grid."""
+def _solve_transposed(L, spread, x, index, out, p):
+    """out = √φ L⁻ᵀ x at the current point of the grid."""
     for c in range(p - 1, -1, -1):
-        value = x[index[c]]
+        value = spread * x[index[c]]
         for a in range(c + 1, p):
             value -= L[a * p + c] * out[a]
         out[c] = value / L[c * p + c]

@@ -119,10 +119,22 @@ class LinearMixedModel(MixedModel):
             context=caller_namespace(),
         )
         check_gaussian(frame)
+        self._build(frame, reml, sigma)
+        if optimizer is not None:
+            self.optsum.optimizer = optimizer
+
+    @classmethod
+    def of_frame(cls, frame, *, reml: bool = False, sigma: float | None = None) -> LinearMixedModel:
+        """A model of a frame that exists already."""
+        model = cls.__new__(cls)
+        model._build(frame, reml, sigma)
+        return model
+
+    def _build(self, frame, reml: bool, sigma: float | None) -> None:
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
         announce_compilation(cholesky.objective)
         with blas_threads(config.get("threads")):
-            super().__init__(frame)
+            MixedModel.__init__(self, frame)
             feterm = self.feterm
             self._response = _Response.centred(frame.y, frame.offset, feterm, self._sqrtw)
             xy = np.column_stack([feterm.basis, self._response.values])
@@ -132,8 +144,6 @@ class LinearMixedModel(MixedModel):
         self.optsum = OptSummary(
             self.theta, self._lowerbd, self.theta_names, reml=reml, sigma=sigma
         )
-        if optimizer is not None:
-            self.optsum.optimizer = optimizer
 
     @property
     def _title(self) -> str:
@@ -291,35 +301,10 @@ class LinearMixedModel(MixedModel):
             raise
 
     def _replace_response(self, y) -> None:
-        y = self._by_index(y)
-        try:
-            y = np.asarray(y, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"the new response is not numeric: {error}") from error
-        if y.shape == (self.frame.nrows,):
-            y = y[self.frame.rows]
-        if y.shape != (self.nobs,):
-            raise DataError(
-                f"the new response has shape {y.shape}; expected {self.nobs} values, one a row "
-                f"used, or {self.frame.nrows}, one a row of the data"
-            )
-        if not np.isfinite(y).all():
-            bad = self.frame.rows[~np.isfinite(y)][:5].tolist()
-            raise DataError(f"the new response is missing or infinite in rows {bad}")
+        y = self._checked_response(y)
         response = _Response.centred(y, self.frame.offset, self.feterm, self._sqrtw)
         self.frame.y, self._response = y, response
         self.blocks.new_response(response.values)
-
-    def _by_index(self, y):
-        """A Series in the order of the data's rows; anything else as it is."""
-        index, own = self.frame.index, getattr(y, "index", None)
-        if index is None or not hasattr(own, "equals") or own.equals(index):
-            return y
-        if not (own.is_unique and index.is_unique and len(own.symmetric_difference(index)) == 0):
-            raise DataError(
-                "the new response's index is not that of the data; give an array to go by position"
-            )
-        return y.reindex(index)
 
     # ---- estimates --------------------------------------------------------------------------
 
@@ -379,6 +364,10 @@ class LinearMixedModel(MixedModel):
         with blas_threads(config.get("threads")):
             self.blocks.factorize(self._inward(self.theta))
             return self._aligned(self.blocks.leverage(), "leverage")
+
+    def _conditional_variances(self) -> list[np.ndarray]:
+        self.blocks.factorize(self._inward(self.theta))
+        return self.blocks.conditional_variances()
 
 
 def _is_positive(value) -> bool:

@@ -12,6 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
+from numbamm import config
+from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.remat import ReMat
 from numbamm.design.scaling import Scaling
@@ -87,13 +89,15 @@ class MixedModel:
 
     optsum: OptSummary
 
-    def __init__(self, frame) -> None:
+    def __init__(self, frame, root: np.ndarray | None = None) -> None:
+        """`root`: √W of each row, where the random effects are not measured in √φ by √w alone."""
         self.frame = frame
         self.formula = frame.formula
         self.reterms = frame.reterms
         self._sqrtw = None if frame.weights is None else np.sqrt(frame.weights)
         self.feterm = FeMat.from_columns(frame.X, frame.xnames, self._sqrtw)
-        self.scalings = [Scaling.of_term(term, self._sqrtw) for term in frame.reterms]
+        self._root = self._sqrtw if root is None else root
+        self.scalings = [Scaling.of_term(term, self._root) for term in frame.reterms]
         self._estimates: Estimates | None = None
         self._set_theta(self._outward(self.theta))  # the start: the identity, inside
 
@@ -339,6 +343,39 @@ class MixedModel:
             frames[term.group] = frame if seen is None else pd.concat([seen, frame], axis=1)
         return frames
 
+    def condvar(self) -> dict:
+        """Conditional variances and covariances of the random effects, given the data.
+
+        What is not known of β, θ and σ does not count; for generalized models the variances are
+        those of the Laplace approximation at the mode.
+
+        Returns
+        -------
+        dict of str to pandas.DataFrame
+            For each grouping factor a line per level and random effect and a column per random
+            effect, so that ``condvar()["g"].loc[level]`` is that level's covariance matrix. NaN
+            between effects of different terms on the same factor.
+        """
+        import pandas as pd
+
+        _ = self.estimates
+        with blas_threads(config.get("threads")):
+            variances = self._conditional_variances()
+        frames: dict = {}
+        for term, scaling, V in zip(self.reterms, self.scalings, variances, strict=True):
+            V = self.sigma**2 * (scaling.variances(V) if scaling else V)
+            index = pd.MultiIndex.from_product([term.levels, term.cnames], names=[term.group, None])
+            frame = pd.DataFrame(V.reshape(-1, term.p), index=index, columns=list(term.cnames))
+            seen = frames.get(term.group)
+            frames[term.group] = frame if seen is None else pd.concat([seen, frame])
+        levels = {term.group: term.levels for term in self.reterms}
+        return {
+            group: frame.reindex(
+                pd.MultiIndex.from_product([levels[group], frame.columns], names=frame.index.names)
+            )
+            for group, frame in frames.items()
+        }
+
     @property
     def varcorr(self) -> VarCorr:
         """Variances, standard deviations and correlations of the random effects."""
@@ -353,7 +390,7 @@ class MixedModel:
             A diagonal entry of λ counts as zero when it, times the root mean square of its
             column of Z (weighted), is below: the share of σ that it has in a typical row.
         """
-        w = np.ones(self.nobs) if self.frame.weights is None else self.frame.weights
+        w = np.ones(self.nobs) if self._root is None else self._root**2
         return any(
             bool((np.abs(np.diag(t.lambda_)) * np.sqrt(t.z**2 @ w / self.nobs) < tol).any())
             for t in self.reterms
@@ -427,6 +464,41 @@ class MixedModel:
         """Response minus conditional mean, a pandas Series over the rows of the data."""
         return self._aligned(self.frame.y - self.estimates.fitted, "resid")
 
+    def residuals(self, type: str = "response"):
+        """Residuals at the conditional means.
+
+        Parameters
+        ----------
+        type : {"response", "pearson", "deviance", "working"}
+            Response minus mean; times the square root of the weight over the variance function,
+            which leaves the dispersion in; the signed square root of the row's deviance; or the
+            response residual on the scale of the linear predictor.
+
+        Returns
+        -------
+        pandas.Series
+            Over the rows of the data; NaN where a row was dropped.
+        """
+        if type not in self._residual_types:
+            raise OptionError(
+                f"type must be one of {', '.join(self._residual_types)}, not {type!r}"
+            )
+        return self._aligned(self._residual_types[type](self), f"resid_{type}")
+
+    def _response_residuals(self) -> np.ndarray:
+        return self.frame.y - self.estimates.fitted
+
+    def _weighted_residuals(self) -> np.ndarray:
+        return self._response_residuals() * (1.0 if self._sqrtw is None else self._sqrtw)
+
+    #: How each type of residual is computed: for a model with identity link and residual variance.
+    _residual_types = {
+        "response": _response_residuals,
+        "pearson": _weighted_residuals,
+        "deviance": _weighted_residuals,
+        "working": _response_residuals,
+    }
+
     def predict(
         self,
         newdata=None,
@@ -443,6 +515,38 @@ class MixedModel:
     def _mean(self, eta) -> np.ndarray:
         """Means at linear predictors."""
         return eta
+
+    # ---- a new response ---------------------------------------------------------------------
+
+    def _checked_response(self, y) -> np.ndarray:
+        """A new response for the rows that are used, from values for these or for all rows."""
+        y = self._by_index(y)
+        try:
+            y = np.asarray(y, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"the new response is not numeric: {error}") from error
+        if y.shape == (self.frame.nrows,):
+            y = y[self.frame.rows]
+        if y.shape != (self.nobs,):
+            raise DataError(
+                f"the new response has shape {y.shape}; expected {self.nobs} values, one a row "
+                f"used, or {self.frame.nrows}, one a row of the data"
+            )
+        if not np.isfinite(y).all():
+            bad = self.frame.rows[~np.isfinite(y)][:5].tolist()
+            raise DataError(f"the new response is missing or infinite in rows {bad}")
+        return y
+
+    def _by_index(self, y):
+        """A Series in the order of the data's rows; anything else as it is."""
+        index, own = self.frame.index, getattr(y, "index", None)
+        if index is None or not hasattr(own, "equals") or own.equals(index):
+            return y
+        if not (own.is_unique and index.is_unique and len(own.symmetric_difference(index)) == 0):
+            raise DataError(
+                "the new response's index is not that of the data; give an array to go by position"
+            )
+        return y.reindex(index)
 
     # ---- keeping a fit, and trying others ---------------------------------------------------
 

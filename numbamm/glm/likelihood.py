@@ -1,0 +1,105 @@
+"""`Likelihood`: what becomes of a mode: -2 log-likelihood with every constant, and φ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from numbamm.glm import family as families
+from numbamm.glm import link as links
+from numbamm.glm.mode import Mode
+
+_UNITLESS = (links.LOG, links.LOGIT, links.PROBIT, links.CLOGLOG, links.LOGLOG)
+
+
+@dataclass
+class Likelihood:
+    """The response of a generalized model, and its family.
+
+    Attributes
+    ----------
+    family : int
+        Code.
+    y, w : ndarray, shape (n,)
+        Response and prior weights.
+    """
+
+    family: int
+    y: np.ndarray
+    w: np.ndarray
+
+    @property
+    def dispersed(self) -> bool:
+        """Whether φ is estimated; else it is 1."""
+        return self.family in families.DISPERSED
+
+    @cached_property
+    def scale(self) -> float:
+        """Size of φ: Pearson's statistic over n where all means are one; 1 where φ is 1."""
+        if not self.dispersed:
+            return 1.0
+        mean = np.average(self.y, weights=self.w)
+        return float(
+            self.w @ (self.y - mean) ** 2 / families.variance(self.family, 1.0, mean) / len(self.y)
+        )
+
+    def working_root(self, link: int) -> np.ndarray:
+        """√W where all means are one: the unit in which random effects are of ordinary size.
+
+        Effects have the units of η, and are measured in √φ: a θ of one may be very large, or next
+        to nothing. Not so where φ is 1 and η a logarithm or a quantile: there the unit is 1.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
+        if not self.dispersed and link in _UNITLESS:
+            return np.ones(len(self.y))
+        mean = np.average(self.y, weights=self.w)
+        slope = links.slope(link, links.forward(link, np.array([mean])))[0]
+        root = abs(slope) / np.sqrt(families.variance(self.family, 1.0, mean))
+        return np.sqrt(self.w) * (root if 0 < root < np.inf else 1.0)
+
+    @cached_property
+    def _fixed_constant(self) -> float:
+        return families.constant(self.family, self.y, self.w, 0.0, 1.0)
+
+    def constant(self, shape: float, phi: float) -> float:
+        """What does not depend on the means; see `family.constant`."""
+        if self.dispersed or self.family == families.NEGATIVE_BINOMIAL:
+            return families.constant(self.family, self.y, self.w, shape, phi)
+        return self._fixed_constant
+
+    def dispersion(self, mode: Mode) -> float:
+        """φ that maximises the Laplace approximation of the likelihood at a mode."""
+        if not self.dispersed:
+            return 1.0
+        return families.dispersion(self.family, self.y, self.w, mode.deviance + mode.penalty)
+
+    def laplace(self, mode: Mode, shape: float, phi: float | None = None) -> float:
+        """Laplace approximation of -2 log-likelihood at a mode.
+
+        The random effects have variance φΛΛ' and the rows information W/φ, so that φ leaves
+        the mode and the determinant alone::
+
+            (Σ -2 w t + u'u) / φ + log|Λ'Z'WZΛ + I| + constant
+
+        Parameters
+        ----------
+        mode : Mode
+        shape : float
+            Shape of the negative binomial.
+        phi : float, optional
+            The best one, if not given.
+
+        Returns
+        -------
+        float
+            NaN where there is no mode, or no φ.
+        """
+        phi = self.dispersion(mode) if phi is None and mode.found else phi
+        if not mode.found or not phi > 0:
+            return np.nan
+        return (mode.deviance + mode.penalty) / phi + mode.logdet + self.constant(shape, phi)

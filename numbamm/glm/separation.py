@@ -1,0 +1,106 @@
+"""Separation: a direction of the fixed effects along which the likelihood only rises.
+
+Where a hyperplane divides successes from failures, or zero counts from others, estimates run off
+to infinity. A linear programme finds such a direction (Konis 2007, DPhil thesis, Oxford).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from numbamm.glm import family as families
+
+#: Means so close to the bounds of their range that separation is the likely reason.
+EXTREME = 1e-7
+
+
+@dataclass
+class Separation:
+    """A direction that separates.
+
+    Attributes
+    ----------
+    columns : list of int
+        Fixed-effects columns that take part in it.
+    complete : bool
+        Whether it separates every row; else some rows only, and the others not at all.
+    """
+
+    columns: list[int]
+    complete: bool
+
+
+def is_extreme(family: int, mu) -> bool:
+    """Whether means are so close to the bounds that one should look for separation."""
+    if family == families.BINOMIAL:
+        return bool((np.minimum(mu, 1 - mu) < EXTREME).any())
+    return family in (families.POISSON, families.NEGATIVE_BINOMIAL) and bool((mu < EXTREME).any())
+
+
+def find_separation(family: int, X, y) -> Separation | None:
+    """A direction β with x_i'β ≥ 0 at successes, ≤ 0 at failures or zero counts, 0 between.
+
+    Parameters
+    ----------
+    family : int
+    X : ndarray, shape (n, p)
+        Columns of the fixed effects.
+    y : ndarray, shape (n,)
+
+    Returns
+    -------
+    Separation or None
+        None where responses overlap, or for a family that cannot be separated.
+    """
+    from scipy.optimize import linprog
+
+    if family == families.BINOMIAL:
+        side = np.where(y == 0, -1.0, np.where(y == 1, 1.0, 0.0))
+    elif family in (families.POISSON, families.NEGATIVE_BINOMIAL):
+        side = np.where(y == 0, -1.0, 0.0)
+    else:
+        return None
+    size = np.abs(X).max(axis=0, initial=0.0)
+    rows, counts = np.unique(
+        np.column_stack([side, X / np.where(size > 0, size, 1.0)]), axis=0, return_counts=True
+    )
+    side, X = rows[:, 0], rows[:, 1:]
+    if (side != 0).all() and (alone := _complete(side, X)):
+        return Separation(alone, complete=True)
+    signed, between = X * side[:, None], X[side == 0]
+    solution = linprog(
+        -(counts @ signed),
+        A_ub=-signed,
+        b_ub=np.zeros(len(signed)),
+        A_eq=between if len(between) else None,
+        b_eq=np.zeros(len(between)) if len(between) else None,
+        bounds=(-1, 1),
+    )
+    if solution.status != 0 or -solution.fun < 1e-6:
+        return None
+    return Separation(np.flatnonzero(np.abs(solution.x) > 1e-6).tolist(), complete=False)
+
+
+def _complete(side, X) -> list[int]:
+    """Columns that separate all rows: each by itself, or else together; none if they do not."""
+    from scipy.optimize import linprog
+
+    success = side > 0
+    if success.all() or not success.any():
+        return []
+    one, zero = X[success], X[~success]
+    apart = (one.min(axis=0) > zero.max(axis=0)) | (one.max(axis=0) < zero.min(axis=0))
+    if apart.any():
+        return np.flatnonzero(apart).tolist()
+    signed = X * side[:, None]
+    margin = linprog(  # maximise t where every side_i x_i'β is at least t
+        np.append(np.zeros(X.shape[1]), -1.0),
+        A_ub=np.column_stack([-signed, np.ones(len(signed))]),
+        b_ub=np.zeros(len(signed)),
+        bounds=[(-1, 1)] * X.shape[1] + [(None, 1)],
+    )
+    if margin.status != 0 or -margin.fun < 1e-9:
+        return []
+    return np.flatnonzero(np.abs(margin.x[:-1]) > 1e-6).tolist()

@@ -1,0 +1,85 @@
+"""Starting values: the coefficients of the model without random effects."""
+
+from __future__ import annotations
+
+from copy import copy
+
+import numpy as np
+
+from numbamm.glm import family as families
+from numbamm.glm import link as links
+from numbamm.glm.mode import ModeFinder
+
+#: Links whose inverse is defined for positive means only.
+_POSITIVE = (links.LOG, links.INVERSE_SQUARED, links.SQRT)
+
+
+def without_effects(modes: ModeFinder, ntheta: int, shape: float) -> np.ndarray | None:
+    """Coefficients γ of the generalized linear model, by PIRLS with θ = 0.
+
+    Parameters
+    ----------
+    modes : ModeFinder
+    ntheta : int
+        Number of θ.
+    shape : float
+        Shape of the negative binomial.
+
+    Returns
+    -------
+    ndarray, shape (nx,), or None
+        None where the iteration finds no estimates.
+    """
+    glm = copy(modes)
+    glm.u = np.zeros(glm.q)
+    family, link = (int(code) for code in glm.model[:2])
+    typical = np.full_like(glm.y, np.average(glm.y, weights=glm.weights))
+    # From the response itself; or, where no mean is allowed there, from a single mean.
+    for mu in (_inner(family, link, glm.y, glm.weights), typical):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            eta = links.forward(link, mu) - glm.offset
+        if not np.isfinite(eta).all():
+            continue
+        gamma = np.linalg.lstsq(glm.basis, eta, rcond=None)[0]
+        if len(gamma) == 0 or glm(np.zeros(ntheta), gamma, vary=True, shape=shape).found:
+            return gamma
+    return None
+
+
+def moment_shape(modes: ModeFinder, ntheta: int) -> float:
+    """The negative binomial's shape by moments about the means of a Poisson model.
+
+    Parameters
+    ----------
+    modes : ModeFinder
+        Of a negative binomial model.
+    ntheta : int
+        Number of θ.
+
+    Returns
+    -------
+    float
+        Between 0.05 and 1000: a start, not an estimate.
+    """
+    poisson, (_, link, information) = copy(modes), modes.model
+    poisson.model = np.array([families.POISSON, link, information])
+    gamma = without_effects(poisson, ntheta, 0.0)
+    if gamma is None:
+        return 1.0
+    y, w, mu = modes.y, modes.weights, links.mean(link, modes.offset + modes.basis @ gamma)
+    excess = w @ ((y - mu) ** 2 - mu)  # w'μ²/shape, expected
+    return float(np.clip(w @ mu**2 / max(excess, 1e-300), 0.05, 1e3))
+
+
+def _inner(family: int, link: int, y, w) -> np.ndarray:
+    """Means close to the response, and off the bounds of what the link allows."""
+    if family == families.BINOMIAL:
+        return (w * y + 0.5) / (w + 1)
+    if family in (families.POISSON, families.NEGATIVE_BINOMIAL):
+        return y + 0.1
+    mean = np.average(y, weights=w)
+    if link in _POSITIVE:
+        return np.where(y > 0, y, mean)
+    if link == links.INVERSE:
+        return np.where(y * mean > 0, y, mean)
+    return y
