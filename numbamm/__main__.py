@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="fit a mixed model and print its table")
     fit.add_argument("formula", help='for example "Reaction ~ 1 + Days + (1 + Days | Subject)"')
     fit.add_argument("data", help="a shipped data set, or the path of a CSV or Parquet file")
-    fit.add_argument("--family", metavar="NAME", help="bernoulli, binomial or poisson")
+    fit.add_argument("--family", metavar="NAME", help="for example bernoulli, poisson or gamma")
     fit.add_argument(
         "--link", metavar="NAME", help="for example probit; the family's own if absent"
     )
@@ -143,6 +143,7 @@ def _results(model) -> dict:
         "coefficients": coefficients,
         "random_effects": terms,
         "sigma": model.sigma,
+        "shape": getattr(model, "shape", None),
         "theta": dict(zip(model.theta_names, model.theta.tolist(), strict=True)),
         "singular": model.is_singular(),
         "optimizer": optsum.optimizer,

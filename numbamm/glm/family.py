@@ -196,15 +196,18 @@ def dispersion(family: int, y, w, penalised: float) -> float:
 
     unique, counts = np.unique(w, return_counts=True)
     total = penalised / 2 - np.sum(w * (np.log(y) + 1))
+    if not total > 0:
+        return 0.0
 
-    def slope(log_precision: float) -> float:
-        a = unique * np.exp(log_precision)
+    def slope(phi: float) -> float:
+        a = unique / phi
         return total - np.sum(counts * unique * (np.log(a) - psi(a)))
 
-    bracket = -20.0, 35.0  # a gamma's log a - psi(a) falls from 1/a to 1/(2a)
-    if slope(bracket[1]) <= 0:
-        return 0.0
-    return float(np.exp(-brentq(slope, *bracket, xtol=1e-13)))
+    # log a - psi(a) lies between 1/(2a) and 1/a, so that total lies between n φ/2 and n φ.
+    lower, upper = 0.999 * total / len(y), 2.001 * total / len(y)
+    if slope(lower) * slope(upper) >= 0:  # all digits lost: φ is next to nothing
+        return 2 * total / len(y)
+    return float(brentq(slope, lower, upper, xtol=1e-300, rtol=1e-13))
 
 
 def constant(family: int, y, w, shape: float, dispersion: float) -> float:

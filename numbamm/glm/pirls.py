@@ -105,7 +105,7 @@ def pirls(
             new_deviance = _deviance(eta[1], model, shape, y, weights)
             new_penalty = _squares(trial[:q])
             ceiling = deviance + penalty + _slack(deviance, scale)
-            rises = not new_deviance + new_penalty <= ceiling
+            rises = not new_deviance + new_penalty <= ceiling or new_deviance == np.inf
             if not rises:
                 break
             part *= 0.5

@@ -182,6 +182,10 @@ class GeneralizedLinearMixedModel(MixedModel):
         return len(self.optsum.initial) != len(self._parameters(fast=False)[0])
 
     @property
+    def _family_code(self) -> int:
+        return self._likelihood.family
+
+    @property
     def _free_shape(self) -> bool:
         """Whether the negative binomial's shape is estimated."""
         return self.family == "negativebinomial" and self._given_shape is None
@@ -204,6 +208,8 @@ class GeneralizedLinearMixedModel(MixedModel):
         """Shape of the negative binomial, Var(y) = μ + μ²/shape; None for other families."""
         if self.family != "negativebinomial":
             return None
+        if self._given_shape is not None:
+            return self._given_shape
         _ = self.estimates
         return self._values(self.optsum.final, self._fast)[1]
 
@@ -230,6 +236,10 @@ class GeneralizedLinearMixedModel(MixedModel):
             initial = np.concatenate([self.feterm.to_basis @ self._glm_start, initial])
         free = np.full(len(names) - len(self._start), -np.inf)
         return initial, np.concatenate([free, self._lowerbd]), names
+
+    @property
+    def _known_parameters(self) -> list[list[str]]:
+        return [self._parameters(fast)[2] for fast in (True, False)]
 
     def _values(self, x, fast: bool) -> tuple[np.ndarray, float, float | None, np.ndarray]:
         """Coefficients (none in the fast fit), shape, φ (None: the best one), and θ."""
@@ -370,7 +380,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         x = np.asarray(x, dtype=np.float64)
         modes, rank, ntheta = copy(self._modes), self.feterm.rank, len(self._start)
         modes.u = np.zeros(modes.q)
-        fast, full = (self._parameters(fast=which)[2] for which in (True, False))
+        fast, full = self._known_parameters
         if x.shape not in ((len(fast),), (len(full),)):
             raise OptionError(
                 f"expected {len(fast)} values ({', '.join(fast)}) or {len(full)} "

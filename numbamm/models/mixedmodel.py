@@ -18,6 +18,7 @@ from numbamm.design.femat import FeMat
 from numbamm.design.remat import ReMat
 from numbamm.design.scaling import Scaling
 from numbamm.errors import DataError, NotFittedError, NumbammWarning, OptionError
+from numbamm.glm import family as families
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary, minimize
 
@@ -512,6 +513,15 @@ class MixedModel:
 
         return predict(self, newdata, random=random, new_levels=new_levels, type=type)
 
+    def simulate(self, seed=None, *, beta=None, theta=None, sigma=None):
+        """A new response, drawn from the model; see `inference.simulate`."""
+        from numbamm.inference.simulate import simulate
+
+        return simulate(self, seed, beta=beta, theta=theta, sigma=sigma)
+
+    #: Code of the family in `numbamm.glm.family`.
+    _family_code = families.GAUSSIAN
+
     def _mean(self, eta) -> np.ndarray:
         """Means at linear predictors."""
         return eta
@@ -594,6 +604,11 @@ class MixedModel:
 
         restore(self, path)
         return self
+
+    @property
+    def _known_parameters(self) -> list[list[str]]:
+        """Names of the parameters of each kind of fit that the model can have."""
+        return [self.theta_names]
 
     def _twin(self) -> MixedModel:
         """A model on the same arrays whose fits leave this one alone."""

@@ -1,7 +1,7 @@
 """A fit in a file: written by `save`, taken up again by `restore` without a search.
 
-Of a model it needs ``optsum``, ``objective_at(x)`` for any x like ``optsum.final``, and
-``_estimate(x, objective)``.
+Of a model it needs ``optsum``, ``_known_parameters`` (the lists of names that a fit may have),
+``objective_at(x)`` for any x like ``optsum.final``, and ``_estimate(x, objective)``.
 """
 
 from __future__ import annotations
@@ -32,15 +32,10 @@ def save(model, path) -> None:
 def restore(model, path) -> None:
     """Take up the fit that a file holds; see `MixedModel.restore`."""
     stored = _read(path)
-    if len(stored.initial) != len(model.optsum.initial):
-        raise FitError(
-            f"{path} holds a fit of {len(stored.initial)} parameters, but this model has "
-            f"{len(model.optsum.initial)}"
-        )
-    if stored.names != model.optsum.names:
+    if stored.names not in model._known_parameters:
         raise FitError(
             f"{path} holds a fit of other parameters: {', '.join(map(str, stored.names))}, not "
-            f"{', '.join(model.optsum.names)}"
+            + ", or ".join(", ".join(names) for names in model._known_parameters)
         )
     before, theta = model.optsum, model.theta
     model.optsum = stored

@@ -40,6 +40,7 @@ class dense_model:
             self.objective = logdet + d * np.log(2 * np.pi * sigma**2) + r2 / sigma**2
         self.u = self.ZL.T @ Vr
         self.b = lam @ self.u
+        self.lam = lam
 
     @property
     def leverage(self):
@@ -48,6 +49,12 @@ class dense_model:
         omega = columns.T @ columns
         omega[: len(self.u), : len(self.u)] += np.eye(len(self.u))
         return np.einsum("ij,ji->i", columns, np.linalg.solve(omega, columns.T))
+
+    @property
+    def conditional_variance(self):
+        """Λ (Λ'Z'ZΛ + I)⁻¹ Λ': of b given y, at known β and σ = 1."""
+        omega = self.ZL.T @ self.ZL + np.eye(len(self.u))
+        return self.lam @ np.linalg.solve(omega, self.lam.T)
 
 
 def term(group: str, refs, *columns, inds=None) -> ReMat:

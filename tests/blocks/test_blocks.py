@@ -74,6 +74,19 @@ def test_leverage(name):
 
 
 @each_structure
+def test_conditional_variances(name):
+    terms, xy, blocks = built(name)
+    theta = random_theta(terms)
+    blocks.factorize(theta)
+    expected, at = dense_model(terms, xy, theta).conditional_variance, 0
+    for term, found in zip(terms, blocks.conditional_variances(), strict=True):
+        for block in found:
+            mine = slice(at, at + term.p)
+            np.testing.assert_allclose(block, expected[mine, mine], rtol=1e-9, atol=1e-12)
+            at += term.p
+
+
+@each_structure
 def test_new_response(name):
     terms, xy, blocks = built(name)
     theta, other = random_theta(terms), rows(seed=9)[:, -1]

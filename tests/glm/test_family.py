@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy import stats
+from scipy import optimize, stats
 
 from numbamm.glm import family as families
 from numbamm.glm import link as links
@@ -101,3 +101,65 @@ def test_tails_of_the_complementary_links(eta):
 def test_extremes_do_not_overflow(code, eta):
     for y in (0.0, 1.0):
         assert np.isfinite(contribution(families.BINOMIAL, code, 0.0, y, 1.0, eta)[0])
+
+
+# ---- what the rows share --------------------------------------------------------------------
+
+POSITIVE = np.array([0.3, 1.1, 2.5, 0.7, 4.0])
+WEIGHTS = np.array([1.0, 2.0, 1.0, 0.5, 3.0])
+
+
+@pytest.mark.parametrize("family", range(6))
+def test_unit_deviance_is_the_shortfall_of_the_density(family):
+    y = np.array([0.0, 0.25, 1.0]) if family == families.BINOMIAL else np.array([0.5, 1.0, 3.0])
+    mu = np.array([0.3, 0.6, 0.8]) if family == families.BINOMIAL else np.array([0.7, 1.0, 2.0])
+    code = links.LOGIT if family == families.BINOMIAL else links.IDENTITY
+
+    def minus2t_at(means):
+        eta = links.forward(code, np.clip(means, 1e-12, 1 - 1e-12 if code else None))
+        return np.array([minus2t(family, code, a, 1.0, b) for a, b in zip(y, eta, strict=True)])
+
+    expected = minus2t_at(mu) - minus2t_at(y)
+    assert_allclose(families.unit_deviance(family, SHAPE, y, mu), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("family", range(6))
+def test_variance_is_what_the_information_says(family):
+    """With the identity, the expected information is w / V(μ)."""
+    mu = 0.4
+    if family == families.BINOMIAL:
+        expected = 1 / (mu * (1 - mu))
+        assert 1 / families.variance(family, SHAPE, mu) == pytest.approx(expected)
+        return
+    expected = contribution(family, links.IDENTITY, SHAPE, 1.0, 1.0, mu)[2]
+    assert 1 / families.variance(family, SHAPE, mu) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("family", families.DISPERSED)
+@pytest.mark.parametrize("penalised", [8.0, 300.0])
+def test_dispersion_is_the_best_one(family, penalised):
+    if family == families.GAMMA:  # the least that Σ 2w (y/μ + log μ) can be, and some more
+        penalised += 2 * np.sum(WEIGHTS * (1 + np.log(POSITIVE)))
+
+    def objective(log_phi):
+        phi = np.exp(log_phi)
+        return penalised / phi + families.constant(family, POSITIVE, WEIGHTS, 0.0, phi)
+
+    found = families.dispersion(family, POSITIVE, WEIGHTS, penalised)
+    best = optimize.minimize_scalar(objective, bounds=(-12, 12), options={"xatol": 1e-9})
+    assert np.log(found) == pytest.approx(best.x, abs=1e-6)
+
+
+def test_no_dispersion_where_rows_are_fitted_perfectly():
+    perfect = 2 * np.sum(WEIGHTS * (1 + np.log(POSITIVE)))
+    assert families.dispersion(families.GAMMA, POSITIVE, WEIGHTS, perfect) == pytest.approx(
+        0, abs=1e-9
+    )
+    assert families.dispersion(families.GAUSSIAN, POSITIVE, WEIGHTS, 0.0) == 0
+
+
+@pytest.mark.parametrize("shape", [0.3, 15.9, 16.0, 250.0, 1e8])
+def test_rising_factorial_without_cancellation(shape):
+    counts = np.array([0, 1, 2, 9, 60])
+    expected = [sum(np.log(shape + k) for k in range(count)) for count in counts]
+    assert_allclose(families._log_rising(shape, counts), expected, rtol=1e-13)

@@ -1,12 +1,13 @@
 """Generalized models: the original's path, the oracles, and what follows from a fit."""
 
+import json
 import pickle
 import warnings
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from oracles import GENERALIZED, theta_in_our_order
+from oracles import GENERALIZED, HERE, theta_in_our_order
 
 import numbamm as mm
 
@@ -17,6 +18,7 @@ ORACLES = {
     for name, oracle in GENERALIZED.items()
     if oracle.entry["family"] in ("binomial", "poisson")
 }
+INFERENCE = json.loads((HERE / "reference" / "inference.json").read_text(encoding="utf-8"))
 each_oracle = pytest.mark.parametrize("name", ORACLES)
 
 
@@ -205,7 +207,9 @@ def test_objective_at_given_parameters(fitted_glmm):
     assert fast.objective_at(fast.theta) == pytest.approx(fast.objective, abs=1e-8)
     both = np.concatenate([full.beta, full.theta])
     assert full.objective_at(both) == pytest.approx(full.objective, abs=1e-8)
-    with pytest.raises(mm.OptionError, match=r"1 values \(herd.Intercept\) or 5 \(Intercept, period"):
+    with pytest.raises(
+        mm.OptionError, match=r"1 values \(herd.Intercept\) or 5 \(Intercept, period"
+    ):
         full.objective_at([1.0, 2.0])
 
 
@@ -306,3 +310,83 @@ def test_mistakes_are_explained(response, family, options, message):
     }
     with pytest.raises(mm.NumbammError, match=message):
         mm.glmm(f"{response} ~ 1 + (1 | g)", data, family, **options)
+
+
+# ---- starts, new responses, residuals, files ----------------------------------------------
+
+
+def test_start_by_a_linear_mixed_model(fitted_glmm):
+    model = mm.GeneralizedLinearMixedModel(
+        VERBAGG, mm.datasets.load("VerbAgg"), "bernoulli", init="lmm"
+    )
+    assert_allclose(model.optsum.initial, [1.33956, 0.496833], atol=0.6)
+    assert (model.optsum.initial != 1).all()
+    model.fit(fast=True)
+    assert model.objective == pytest.approx(fitted_glmm("verbagg_0").objective, abs=1e-6)
+
+
+def test_refit_with_a_new_response(fitted_glmm):
+    data = mm.datasets.load("cbpp")
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    model = mm.glmm(formula, data, "binomial")
+    before = str(model)
+    rng = np.random.default_rng(4)
+    counts = rng.binomial(data["size"], model.fittedvalues)
+    other = mm.glmm(formula, data.assign(incidence=counts), "binomial")
+    model.refit(counts / data["size"])
+    assert model.objective == pytest.approx(other.objective, abs=1e-7)
+    assert_allclose(model.params, other.params, atol=1e-5)
+    with pytest.raises(mm.DataError, match="values from 0 to 1"):
+        model.refit(counts * 1.0 + 1)
+    assert model.objective == pytest.approx(other.objective, abs=1e-7)
+    model.refit(data["incidence"] / data["size"])
+    assert str(model) == before
+
+
+def test_residuals(fitted_glmm):
+    model = fitted_glmm("cbpp_1")
+    assert_allclose(model.residuals(), model.resid)
+    for type, expected in INFERENCE["resid_cbpp"]["result"].items():
+        assert_allclose(model.residuals(type)[:3], expected, rtol=1e-5)
+    with pytest.raises(mm.OptionError, match="response, pearson, deviance, working"):
+        model.residuals("raw")
+
+
+@each_oracle
+def test_conditional_variances(name, fitted_glmm):
+    model, oracle = fitted_glmm(name), ORACLES[name]
+    for group, ours in model.condvar().items():
+        _, expected = oracle.ranef(group)
+        for level, sd in expected.iterrows():
+            variances = np.diag(ours.loc[level].loc[sd.index, sd.index])
+            assert_allclose(np.sqrt(variances), sd, rtol=2e-3)
+
+
+def test_leverages_are_effective_parameters(fitted_glmm):
+    model = fitted_glmm("cbpp_1")
+    leverage = model.leverage()
+    assert ((leverage > 0) & (leverage < 1)).all()
+    assert model.feterm.rank < leverage.sum() < model.feterm.rank + 15
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_save_and_restore(fast, tmp_path):
+    data = mm.datasets.load("cbpp")
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    model = mm.glmm(formula, data, "binomial", fast=fast)
+    model.save(tmp_path / "fit.json")
+    restored = mm.GeneralizedLinearMixedModel(formula, data, "binomial")
+    restored.restore(tmp_path / "fit.json")
+    assert str(restored) == str(model)
+    with pytest.raises(mm.FitError, match="of other parameters"):
+        mm.GeneralizedLinearMixedModel(
+            "cbind(incidence, size - incidence) ~ 1 + (period | herd)", data, "binomial"
+        ).restore(tmp_path / "fit.json")
+
+
+def test_verbose_shows_pirls_and_the_search(capsys):
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    mm.glmm(formula, mm.datasets.load("cbpp"), "binomial", verbose=True)
+    out = capsys.readouterr().out
+    assert out.startswith("varyβ = true, obj₀ = ")
+    assert "f_1: " in out

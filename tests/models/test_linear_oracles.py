@@ -90,3 +90,15 @@ def test_random_effects_and_fitted_values(oracle, fitted_oracle):
         modes, sd = oracle.ranef(group)
         difference = ours.loc[modes.index, modes.columns] - modes
         assert (difference.abs() <= 1e-3 * sd + 1e-6).to_numpy().all()
+
+
+@each_linear
+def test_conditional_variances(oracle, fitted_oracle):
+    model = fitted_oracle(oracle)
+    if oracle.id in FLAT:
+        pytest.skip("the covariance matrices have flat directions: the objective is compared")
+    for group, ours in model.condvar().items():
+        _, expected = oracle.ranef(group)
+        for level, sd in expected.iterrows():
+            variances = np.diag(ours.loc[level].loc[sd.index, sd.index])
+            np.testing.assert_allclose(np.sqrt(variances), sd, rtol=1e-3, atol=1e-6)

@@ -91,7 +91,7 @@ def changed(**changes):
     ("make", "error", "message"),
     [
         (other_data, mm.FitError, r"at the initial parameters the objective is 17\d\d\..*and in"),
-        (other_count, mm.FitError, "of 3 parameters, but this model has 1"),
+        (other_count, mm.FitError, "of other parameters: .*Days, not Subject.Intercept$"),
         (other_names, mm.FitError, r"Subject\.Days, not .*Subject\.Time"),
         (changed(final=[1.0, 0.0, 1.0]), mm.FitError, "at the final parameters the objective is"),
         (changed(names=[1, 2, 3]), mm.FitError, "of other parameters: 1, 2, 3, not"),

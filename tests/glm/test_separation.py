@@ -1,0 +1,53 @@
+"""Separation, found by a linear programme: completely, in part, or not at all."""
+
+import numpy as np
+import pytest
+
+from numbamm.glm import family as families
+from numbamm.glm.separation import find_separation
+
+RNG = np.random.default_rng(3)
+Z, W = RNG.normal(size=(2, 60))
+ONE = np.ones(60)
+
+
+def found(X, y, family=families.BINOMIAL):
+    return find_separation(family, np.column_stack(X), np.asarray(y, dtype=float))
+
+
+def test_by_one_column():
+    separation = found([ONE, Z, W], Z > 0.2)
+    assert separation.complete and separation.columns == [1]
+
+
+def test_by_two_columns_together():
+    separation = found([ONE, Z, W], Z + W > 0.2)
+    assert separation.complete and {1, 2} <= set(separation.columns)
+
+
+def test_in_part():
+    dummy = (np.arange(60) < 20) * 1.0
+    y = np.where(dummy > 0, 0, RNG.integers(0, 2, 60))
+    separation = found([ONE, dummy, Z], y)
+    assert not separation.complete and separation.columns == [1]
+
+
+def test_of_counts():
+    dummy = (np.arange(60) < 20) * 1.0
+    y = np.where(dummy > 0, 0, 1 + RNG.poisson(2, 60))
+    separation = found([ONE, dummy, Z], y, families.POISSON)
+    assert not separation.complete and separation.columns == [1]
+    assert found([ONE, dummy, Z], y, families.GAMMA) is None
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_overlap(scale):
+    y = (Z + RNG.normal(size=60)) > 0
+    assert found([ONE, scale * Z, W], y) is None
+
+
+def test_proportions_between_bound_the_direction():
+    y = np.where(Z > 0.2, 1.0, 0.0)
+    y[np.argmax(Z)] = 0.5
+    separation = found([ONE, Z, W], y)
+    assert separation is None or not separation.complete
