@@ -4,6 +4,18 @@ import numpy as np
 
 import numbamm as mm
 
+
+def simulated(n=100_000, users=2_000, items=300):
+    """Crossed factors, one of them with a slope, and a success for every other row."""
+    rng = np.random.default_rng(1)
+    user, item = rng.integers(0, users, n), rng.integers(0, items, n)
+    x = rng.normal(size=n)
+    intercept, slope = rng.normal(size=(2, items)) * [[0.5], [0.3]]
+    eta = 0.3 * x + rng.normal(size=users)[user] + intercept[item] + slope[item] * x
+    y = (rng.uniform(size=n) < 1 / (1 + np.exp(-eta))).astype(float)
+    return {"y": y, "x": x, "user": user, "item": item}
+
+
 MODELS = {
     "VerbAgg": (
         "r2 ~ 1 + Anger + Gender + btype + situ + (1 | id) + (1 | item)",
@@ -21,12 +33,16 @@ MODELS = {
         "grouseticks",
         "poisson",
     ),
+    "sleepstudy": ("Reaction ~ Days + (1 + Days | Subject)", "sleepstudy", "gamma"),
+    "100,000 rows": ("y ~ x + (1 | user) + (1 + x | item)", simulated, "bernoulli"),
 }
 
 
 def model(name):
     formula, data, family = MODELS[name]
-    return mm.GeneralizedLinearMixedModel(formula, mm.datasets.load(data), family)
+    frame = data() if callable(data) else mm.datasets.load(data)
+    link = "log" if family == "gamma" else None
+    return mm.GeneralizedLinearMixedModel(formula, frame, family, link)
 
 
 class Pirls:

@@ -211,4 +211,4 @@ class _Buffers:
         self.B = np.zeros(self.layout.size_a if signed else 0)
         self.work = np.zeros(self.layout.size_work)
         self.zw, self.xyw = np.empty_like(self.z), np.empty((n, nx + 1))
-        self.eta, self.vectors = np.empty((3, n)), np.empty((3, q + nx + 1))
+        self.eta, self.vectors = np.empty((4, n)), np.empty((3, q + nx + 1))

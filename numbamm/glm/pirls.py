@@ -64,8 +64,9 @@ def pirls(
         As for the linear model; A and work are overwritten.
     B : float64, shape (size_a,) or (0,)
         Scratch, where the observed information of a row can be negative.
-    zw, xyw, eta : float64, shapes (n, sum of p), (n, NX + 1), (3, n)
-        Scratch; ``eta[0]`` holds η at the mode afterwards.
+    zw, xyw, eta : float64, shapes (n, sum of p), (n, NX + 1), (4, n)
+        Scratch; ``eta[0]`` holds η at the mode afterwards. The other lines are η of a trial, and
+        W and the score where the deviance was computed last.
     vectors : float64, shape (3, q + NX + 1)
         Scratch.
     tolerance : float64
@@ -85,10 +86,10 @@ def pirls(
     set_lambda(theta, table, index, work)
     random_effects(table, work, x[:q], b)
     _predict(eta[0], x[q:], b, base, basis, refs, z, table)
-    deviance, penalty = _deviance(eta[0], model, shape, y, weights), _squares(x[:q])
+    deviance, penalty = _deviance(eta, 0, model, shape, scale, y, weights), _squares(x[:q])
     iterations, change = 0, np.inf
     while change > tolerance * scale and iterations < MAX_ITERATIONS:
-        _weigh(EXPECTED, 1.0, eta, model, shape, scale, y, weights, base, basis, z, zw, xyw, nx)
+        _weigh_rows(eta, base, basis, z, zw, xyw, nx)
         crossprod(refs, zw, xyw, table, places, A)
         logdet = factorize(theta, table, index, A, work)
         if not logdet < np.inf:
@@ -102,7 +103,7 @@ def pirls(
                 trial[j] = x[j] + part * (solution[j] - x[j])
             random_effects(table, work, trial[:q], b)
             _predict(eta[1], trial[q:], b, base, basis, refs, z, table)
-            new_deviance = _deviance(eta[1], model, shape, y, weights)
+            new_deviance = _deviance(eta, 1, model, shape, scale, y, weights)
             new_penalty = _squares(trial[:q])
             ceiling = deviance + penalty + _slack(deviance, scale)
             rises = not new_deviance + new_penalty <= ceiling or new_deviance == np.inf
@@ -123,11 +124,12 @@ def pirls(
         x[:] = trial
         deviance, penalty = new_deviance, new_penalty
         iterations += 1
-    _weigh(model[2], 1.0, eta, model, shape, scale, y, weights, base, basis, z, zw, xyw, nx)
+    if model[2] == OBSERVED:
+        _observe(1.0, eta, model, shape, y, weights)
+    _weigh_rows(eta, base, basis, z, zw, xyw, nx)
     crossprod(refs, zw, xyw, table, places, A)
-    if len(B) > 0 and _weigh(
-        OBSERVED, -1.0, eta, model, shape, scale, y, weights, base, basis, z, zw, xyw, nx
-    ):
+    if len(B) > 0 and _observe(-1.0, eta, model, shape, y, weights):
+        _weigh_rows(eta, base, basis, z, zw, xyw, nx)
         crossprod(refs, zw, xyw, table, places, B)
         for i in range(len(A)):
             A[i] -= B[i]
@@ -171,36 +173,43 @@ def _predict(eta, gamma, b, base, basis, refs, z, table):
 
 
 @jit
-def _deviance(eta, model, shape, y, weights):
-    """Σ -2 w t; infinite where η is outside what the link or the family allows."""
+def _deviance(eta, line, model, shape, scale, y, weights):
+    """Σ -2 w t at one line of η; infinite where it is outside what the link or family allows.
+
+    W and the score are kept, since the iteration goes on from there.
+    """
     total = 0.0
+    least = LEAST_DISPERSED * scale if model[0] >= GAMMA else LEAST
     for i in range(len(y)):
-        total += contribution(model[0], model[1], shape, y[i], weights[i], eta[i])[0]
+        row, score, expected, _ = contribution(
+            model[0], model[1], shape, y[i], weights[i], eta[line, i]
+        )
+        total += row
+        eta[2, i] = max(expected, least * weights[i])
+        eta[3, i] = score
     return total if total == total else np.inf
 
 
 @jit
-def _weigh(
-    information, sign, eta, model, shape, scale, y, weights, base, basis, z, zw, xyw, nx
-):  # fmt: skip
-    """Working weights W, and the rows times √W: z, and X with the working response.
-
-    Of the observed information only what has the sign given counts; returns whether any does.
-    """
+def _observe(sign, eta, model, shape, y, weights):
+    """The observed information of that sign as W, without the other; whether there is any."""
     found = False
-    least = LEAST_DISPERSED * scale if model[0] >= GAMMA else LEAST
     for i in range(len(y)):
-        _, score, expected, observed = contribution(
-            model[0], model[1], shape, y[i], weights[i], eta[0, i]
-        )
-        W = max(expected, least * weights[i])
-        response = eta[0, i] - base[i] + score / W
-        eta[2, i] = W
-        root = math.sqrt(max(sign * observed, 0.0) if information == OBSERVED else W)
-        found |= root > 0.0
+        observed = contribution(model[0], model[1], shape, y[i], weights[i], eta[0, i])[3]
+        eta[2, i] = max(sign * observed, 0.0)
+        found |= eta[2, i] > 0.0
+    return found
+
+
+@jit
+def _weigh_rows(eta, base, basis, z, zw, xyw, nx):
+    """The rows times √W: z, and X with the working response."""
+    for i in range(len(base)):
+        W = eta[2, i]
+        root = math.sqrt(W)
         for a in range(z.shape[1]):
             zw[i, a] = root * z[i, a]
         for c in range(nx):
             xyw[i, c] = root * basis[i, c]
-        xyw[i, nx] = root * response
-    return found
+        step = eta[3, i] / W if W > 0.0 else 0.0
+        xyw[i, nx] = root * (eta[0, i] - base[i] + step)
