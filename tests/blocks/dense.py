@@ -40,6 +40,23 @@ class dense_model:
             self.objective = logdet + d * np.log(2 * np.pi * sigma**2) + r2 / sigma**2
         self.u = self.ZL.T @ Vr
         self.b = lam @ self.u
+        # The derivative of the objective in V, and with it N_k = ∂objective/∂(λ_k λ_k').
+        slope = np.linalg.inv(V) - np.outer(Vr, Vr) * (d / r2 if sigma is None else sigma**-2)
+        if reml:
+            slope -= VX @ np.linalg.solve(XVX, VX.T)
+        self.normal, at, lams = [], 0, []
+        whole = Z.T @ slope @ Z
+        for t in terms:
+            levels = [slice(at + j * t.p, at + (j + 1) * t.p) for j in range(t.nlevels)]
+            self.normal.append(sum(whole[level, level] for level in levels))
+            lams.append(lam[levels[0], levels[0]])
+            at += t.nranef
+        self.gradient = np.concatenate(
+            [
+                (2 * N @ one).ravel()[t.inds]
+                for N, one, t in zip(self.normal, lams, terms, strict=True)
+            ]
+        )
 
     @property
     def leverage(self):
