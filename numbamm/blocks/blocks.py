@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numbamm.blocks import cholesky, solve
+from numbamm.blocks import cholesky, gradient, solve
 from numbamm.blocks.crossprod import crossprod, crossprod_response
 from numbamm.blocks.layout import (
     FIRST_DENSE,
+    GRADIENT,
+    LAMBDA,
     NLEVEL,
     NX,
     ORDER,
@@ -86,6 +88,13 @@ class Blocks:
         return self._local.work
 
     @property
+    def adjoint(self) -> np.ndarray:
+        """The calling thread's buffer for gradients; made at the first one."""
+        if not hasattr(self._local, "adjoint"):
+            self._local.adjoint = np.full(self.layout.size_adjoint, np.nan)
+        return self._local.adjoint
+
+    @property
     def order(self) -> int:
         """Order m of the dense tail, which each evaluation factors in m³/3 operations."""
         return int(self.layout.table[0, ORDER])
@@ -129,6 +138,37 @@ class Blocks:
         return cholesky.objective(
             theta, layout.table, layout.index, self.A, self.work, degrees, constant, sigma
         )
+
+    def objective_gradient(
+        self, theta, degrees, constant: float, sigma: float
+    ) -> tuple[float, np.ndarray]:
+        """The objective and its gradient, shape (number of θ,); see `gradient`."""
+        layout, out = self.layout, np.full(len(theta), np.nan)
+        value = gradient.objective_gradient(
+            theta,
+            layout.table,
+            layout.index,
+            self.A,
+            self.work,
+            self.adjoint,
+            degrees,
+            constant,
+            sigma,
+            out,
+        )
+        return value, out
+
+    def gradient_blocks(self) -> list[np.ndarray]:
+        """G = 2Nλ of each term, shape (p, p), where this thread took the last gradient.
+
+        The entries on a term's template are the gradient; the others belong to entries of λ
+        that are held at zero.
+        """
+        table, blocks = self.layout.table, []
+        for given in np.argsort(self.layout.order):
+            p, at = table[1 + given, P], table[0, GRADIENT] + table[1 + given, LAMBDA]
+            blocks.append(self.adjoint[at : at + p * p].reshape(p, p).copy())
+        return blocks
 
     def factorize(self, theta) -> None:
         """Leave L(θ) in this thread's workspace.

@@ -38,6 +38,7 @@ from numbamm.blocks.layout import (
     ROW,
     ROWPTR,
     ROWS,
+    SCHUR,
     SCRATCH,
     SPARSE,
     TAIL,
@@ -78,6 +79,12 @@ def objective(theta, table, index, A, work, degrees, constant, sigma):
         NaN if Ω is not positive definite to working precision.
     """
     logdet = factorize(theta, table, index, A, work)
+    return criterion(logdet, table, work, degrees, constant, sigma)
+
+
+@jit
+def criterion(logdet, table, work, degrees, constant, sigma):
+    """The objective, from log|L_Z|² and the rows of X and y of the factor."""
     m, nx, d = table[0, ORDER], table[0, NX], degrees[0]
     tail = work[table[0, TAIL] : table[0, TAIL] + m * m]
     if degrees[1] > 0.0:
@@ -92,6 +99,13 @@ def objective(theta, table, index, A, work, degrees, constant, sigma):
 @jit
 def factorize(theta, table, index, A, work):
     """L(θ) into `work`; returns log|L_Z|², the Z rows' part of the log-determinant, or NaN."""
+    logdet = eliminate_head(theta, table, index, A, work)
+    return logdet + factor_tail(table, work)
+
+
+@jit
+def eliminate_head(theta, table, index, A, work):
+    """The head's part of L(θ), and what it leaves of the tail; returns its log-determinant."""
     nhead = table[0, NHEAD]
     set_lambda(theta, table, index, work)
     _load_tail(table, index, A, work)
@@ -100,8 +114,7 @@ def factorize(theta, table, index, A, work):
     logdet = 0.0
     for k in range(nhead):
         logdet += _eliminate(k, table, index, A, work)
-    _scale_tail(table, work)
-    return logdet + _factor_tail(table, work)
+    return logdet
 
 
 @jit
@@ -205,8 +218,9 @@ def _lambda_times(columns, k, table, work, p, m, at):
 
 
 @jit
-def _factor_tail(table, work):
-    """Cholesky factor of T in place; returns the log-determinant of its Z rows, or NaN."""
+def factor_tail(table, work):
+    """Cholesky factor of Λ'TΛ + I in T; returns the log-determinant of its Z rows, or NaN."""
+    _scale_tail(table, work)
     m, nx = table[0, ORDER], table[0, NX]
     tail = work[table[0, TAIL] : table[0, TAIL] + m * m]
     if m <= SMALL:
@@ -251,11 +265,12 @@ def _load_head(k, table, A, work):
     """Blocks of head term k into `work`, where earlier terms will update them."""
     nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
     width = p * table[1 + k, NLEVEL]
-    _copy(A, work, table[1 + k, DIAG], p * width)
-    _copy(A, work, table[1 + k, SPARSE], table[1 + k, NSPARSE] * p)
-    _copy(A, work, table[1 + k, DENSE], table[1 + k, ND] * width)
+    C = work[table[0, SCHUR] :]
+    _copy(A, C, table[1 + k, DIAG], p * width)
+    _copy(A, C, table[1 + k, SPARSE], table[1 + k, NSPARSE] * p)
+    _copy(A, C, table[1 + k, DENSE], table[1 + k, ND] * width)
     for i in range(k + 1, nhead):
-        _copy(A, work, table[1 + nterm + k * nhead + i, NESTED], table[1 + i, P] * width)
+        _copy(A, C, table[1 + nterm + k * nhead + i, NESTED], table[1 + i, P] * width)
 
 
 @jit
@@ -264,11 +279,17 @@ def _copy(source, target, start, length):
 
 
 @jit
+def columns_left(k, table, A, work):
+    """Where the blocks of C for head term k stand: those of the first term nothing has touched."""
+    return A if k == 0 else work[table[0, SCHUR] :]
+
+
+@jit
 def _eliminate(k, table, index, A, work):
     """Eliminate head term k: L_kk, B below it, and its updates; returns log|L_kk|²."""
     nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
     nd, nlevel = table[1 + k, ND], table[1 + k, NLEVEL]
-    source = A if k == 0 else work  # nothing has touched the first term's blocks
+    C = columns_left(k, table, A, work)
     lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
     scratch = work[table[0, SCRATCH] :]
     M, strip = scratch[: p * p], scratch[p * p :]
@@ -280,19 +301,19 @@ def _eliminate(k, table, index, A, work):
     for level in range(nlevel):
         at = diagonal + level * p * p
         L = work[at : at + p * p]
-        product *= _level_factor(source[at : at + p * p], lam, p, L, M)
+        product *= level_factor(C[at : at + p * p], lam, p, L, M)
         if product > 1e150:
             logdet += math.log(product)
             product = 1.0
         at = dense + level * p * nd
-        _times_columns(source[at : at + p * nd], M, p, nd, work[at : at + p * nd], strip)
+        times_columns(C[at : at + p * nd], M, p, nd, work[at : at + p * nd], strip)
         at = sparse + rowptr[level] * p
         length = (rowptr[level + 1] - rowptr[level]) * p
-        _times_rows(source[at : at + length], M, p, work[at : at + length], strip)
+        times_rows(C[at : at + length], M, p, work[at : at + length], strip)
         for i in range(k + 1, nhead):
             length = table[1 + i, P] * p
             at = table[1 + nterm + k * nhead + i, NESTED] + level * length
-            _times_rows(source[at : at + length], M, p, work[at : at + length], strip)
+            times_rows(C[at : at + length], M, p, work[at : at + length], strip)
     _update_tail(k, table, index, work)
     for i in range(k + 1, nhead):
         _update_head(k, i, table, index, work)
@@ -300,7 +321,7 @@ def _eliminate(k, table, index, A, work):
 
 
 @jit
-def _level_factor(C, lam, p, L, M):
+def level_factor(C, lam, p, L, M):
     """L = chol(λ'Cλ + I) and M = λL⁻ᵀ of one level (row-major); returns the product of pivots."""
     if p == 1:
         pivot = math.sqrt(lam[0] * lam[0] * C[0] + 1.0)
@@ -323,17 +344,23 @@ def _level_factor(C, lam, p, L, M):
                 total -= L[a * p + c] * L[b * p + c]
             L[a * p + b] = math.sqrt(total) if a == b else total / L[b * p + b]
         product *= L[a * p + a]
+    lambda_over_factor(lam, L, p, M)
+    return product
+
+
+@jit
+def lambda_over_factor(lam, L, p, M):
+    """M = λL⁻ᵀ."""
     for a in range(p):
         for b in range(p):
             total = lam[a * p + b] if b <= a else 0.0
             for c in range(b):
                 total -= M[a * p + c] * L[b * p + c]
             M[a * p + b] = total / L[b * p + b]
-    return product
 
 
 @jit
-def _times_columns(C, M, p, nd, B, strip):
+def times_columns(C, M, p, nd, B, strip):
     """B = C M for a column-major nd × p block; C and B may be the same memory."""
     if p == 1:
         factor = M[0]
@@ -354,7 +381,7 @@ def _times_columns(C, M, p, nd, B, strip):
 
 
 @jit
-def _times_rows(C, M, p, B, strip):
+def times_rows(C, M, p, B, strip):
     """B = C M for row-major rows of p values; C and B may be the same memory."""
     if p == 1:
         factor = M[0]
@@ -415,23 +442,24 @@ def _update_head(k, i, table, index, work):
     nd, ndi = table[1 + k, ND], table[1 + i, ND]
     sparse, dense = table[1 + k, SPARSE], table[1 + k, DENSE]
     sparse_i, dense_i = table[1 + i, SPARSE], table[1 + i, DENSE]
+    C = work[table[0, SCHUR] :]
     for level in range(nlevel):
         up = parent[level]
         at = table[pair, NESTED] + level * pi * p
         B = work[at : at + pi * p]
         at = table[1 + i, DIAG] + up * pi * pi
-        _subtract_rows(work[at : at + pi * pi], B, B, p, pi)
+        _subtract_rows(C[at : at + pi * pi], B, B, p, pi)
         for j in range(i + 1, nhead):
             length = table[1 + j, P]
             at = table[1 + nterm + k * nhead + j, NESTED] + level * length * p
             to = table[1 + nterm + i * nhead + j, NESTED] + up * length * pi
-            _subtract_rows(work[to : to + length * pi], work[at : at + length * p], B, p, pi)
+            _subtract_rows(C[to : to + length * pi], work[at : at + length * p], B, p, pi)
         for s in range(rowptr[level], rowptr[level + 1]):
             at, to = sparse + s * p, sparse_i + position[s] * pi
-            _subtract_rows(work[to : to + pi], work[at : at + p], B, p, pi)
+            _subtract_rows(C[to : to + pi], work[at : at + p], B, p, pi)
         at, to = dense + level * p * nd, dense_i + up * pi * ndi
         for a in range(pi):
-            target = work[to + a * ndi : to + (a + 1) * ndi]
+            target = C[to + a * ndi : to + (a + 1) * ndi]
             _subtract_columns(target, work[at : at + p * nd], B[a * p : (a + 1) * p], nd)
 
 

@@ -19,12 +19,19 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import get_cython_function_address, intrinsic
 
-LOWER, NO = ord("L"), ord("N")
+LOWER, LEFT, RIGHT, NO, TRANSPOSED, VECTORS = (ord(c) for c in "LLRNTV")
 
 # kind of each argument: c character, i integer, d double, a array, o the integer `info`
 _SIGNATURES = {
     "dpotrf": (cython_lapack, "ciaio"),  # uplo n A lda info
+    "dtrtri": (cython_lapack, "cciaio"),  # uplo diag n A lda info
+    "dlauum": (cython_lapack, "ciaio"),  # uplo n A lda info
+    "dsyev": (cython_lapack, "cciaiaaio"),  # jobz uplo n A lda w work lwork info
     "dsyrk": (cython_blas, "cciidaidai"),  # uplo trans n k alpha A lda beta C ldc
+    "dsymm": (cython_blas, "cciidaiaidai"),  # side uplo m n alpha A lda B ldb beta C ldc
+    "dtrmm": (cython_blas, "cccciidaiai"),  # side uplo transa diag m n alpha A lda B ldb
+    "dtrsm": (cython_blas, "cccciidaiai"),  # the same
+    "dgemm": (cython_blas, "cciiidaiaidai"),  # transa transb m n k alpha A lda B ldb beta C ldc
 }
 _C_TYPES = {"c": "char *", "i": "int *", "o": "int *", "d": "_d *", "a": "_d *"}
 
@@ -96,6 +103,52 @@ def dsyrk(typingctx, uplo, trans, n, k, alpha, a, lda, beta, c, ldc):
     return types.int64(*args), _call("dsyrk")
 
 
+@intrinsic
+def dtrtri(typingctx, uplo, diag, n, a, lda):
+    """Inverse of a triangular matrix in place; returns LAPACK's info."""
+    return types.int64(uplo, diag, n, a, lda), _call("dtrtri")
+
+
+@intrinsic
+def dlauum(typingctx, uplo, n, a, lda):
+    """L'L in place, one triangle; returns LAPACK's info."""
+    return types.int64(uplo, n, a, lda), _call("dlauum")
+
+
+@intrinsic
+def dsyev(typingctx, jobz, uplo, n, a, lda, w, work, lwork):
+    """Eigenvalues w, ascending, and eigenvectors in place of A; returns LAPACK's info."""
+    return types.int64(jobz, uplo, n, a, lda, w, work, lwork), _call("dsyev")
+
+
+@intrinsic
+def dsymm(typingctx, side, uplo, m, n, alpha, a, lda, b, ldb, beta, c, ldc):
+    """C = alpha A B + beta C with A symmetric, on the left."""
+    args = (side, uplo, m, n, alpha, a, lda, b, ldb, beta, c, ldc)
+    return types.int64(*args), _call("dsymm")
+
+
+@intrinsic
+def dtrmm(typingctx, side, uplo, transa, diag, m, n, alpha, a, lda, b, ldb):
+    """B = alpha A B with A triangular, or alpha B A if it stands on the right."""
+    args = (side, uplo, transa, diag, m, n, alpha, a, lda, b, ldb)
+    return types.int64(*args), _call("dtrmm")
+
+
+@intrinsic
+def dtrsm(typingctx, side, uplo, transa, diag, m, n, alpha, a, lda, b, ldb):
+    """B = alpha A⁻¹ B with A triangular, on the left."""
+    args = (side, uplo, transa, diag, m, n, alpha, a, lda, b, ldb)
+    return types.int64(*args), _call("dtrsm")
+
+
+@intrinsic
+def dgemm(typingctx, transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
+    """C = alpha A B + beta C, either factor transposed if asked for."""
+    args = (transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+    return types.int64(*args), _call("dgemm")
+
+
 if numba.config.DISABLE_JIT:  # intrinsics exist only in compiled code: stand-ins for coverage
 
     def _matrix(a, nrow, ncol, ld):
@@ -118,3 +171,45 @@ if numba.config.DISABLE_JIT:  # intrinsics exist only in compiled code: stand-in
             full += beta * _matrix(c, n, n, ldc)
         _matrix(c, n, n, ldc)[np.tril_indices(n)] = full[np.tril_indices(n)]
         return 0
+
+    def dtrtri(uplo, diag, n, a, lda):
+        lower = _matrix(a, n, n, lda)
+        if not np.diag(lower).all():
+            return 1
+        lower[np.tril_indices(n)] = np.linalg.inv(np.tril(lower))[np.tril_indices(n)]
+        return 0
+
+    def dlauum(uplo, n, a, lda):
+        lower = np.tril(_matrix(a, n, n, lda))
+        _matrix(a, n, n, lda)[np.tril_indices(n)] = (lower.T @ lower)[np.tril_indices(n)]
+        return 0
+
+    def dsyev(jobz, uplo, n, a, lda, w, work, lwork):
+        w[:n], _matrix(a, n, n, lda)[:] = np.linalg.eigh(_matrix(a, n, n, lda), "L")
+        return 0
+
+    def _put(target, product, beta):
+        target[:] = product + (beta * target if beta != 0 else 0.0)
+        return 0
+
+    def dsymm(side, uplo, m, n, alpha, a, lda, b, ldb, beta, c, ldc):
+        lower = np.tril(_matrix(a, m, m, lda))
+        product = alpha * (lower + np.tril(lower, -1).T) @ _matrix(b, m, n, ldb)
+        return _put(_matrix(c, m, n, ldc), product, beta)
+
+    def dtrmm(side, uplo, transa, diag, m, n, alpha, a, lda, b, ldb):
+        order, target = (m if side == LEFT else n), _matrix(b, m, n, ldb)
+        lower = np.tril(_matrix(a, order, order, lda))
+        lower = lower.T if transa == TRANSPOSED else lower
+        target[:] = alpha * (lower @ target if side == LEFT else target @ lower)
+        return 0
+
+    def dtrsm(side, uplo, transa, diag, m, n, alpha, a, lda, b, ldb):
+        lower, right = np.tril(_matrix(a, m, m, lda)), _matrix(b, m, n, ldb)
+        right[:] = alpha * np.linalg.solve(lower.T if transa == TRANSPOSED else lower, right)
+        return 0
+
+    def dgemm(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
+        left = _matrix(a, k, m, lda).T if transa == TRANSPOSED else _matrix(a, m, k, lda)
+        right = _matrix(b, n, k, ldb).T if transb == TRANSPOSED else _matrix(b, k, n, ldb)
+        return _put(_matrix(c, m, n, ldc), alpha * left @ right, beta)

@@ -29,17 +29,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Row 0, the model.
+# Row 0, the model: sizes; offsets into index (THETA), work (TAIL, SCRATCH), A (CROSS) and adjoint
+# (TAIL_C, TAIL_U, SPARE); distances: in work from a later head term's blocks of B to those of C
+# (SCHUR), and from λ in work to G and N in adjoint (GRADIENT, NORMAL).
 NTERM, NHEAD, FIRST_DENSE, ORDER, NX, NTHETA, THETA, TAIL, SCRATCH, CROSS = range(10)
-# Rows 1..K, a term: sizes, first tail row, offsets into work (LAMBDA), index (ROWPTR, ROWS) and A
-# (DIAG, SPARSE, DENSE; the head's regions stand at the same offsets in work), first column in z,
-# first row in places.
+SCHUR, TAIL_C, TAIL_U, SPARE, GRADIENT, NORMAL = range(10, 16)
+# Rows 1..K, a term: sizes, first tail row, offsets into work (LAMBDA), index (ROWPTR, ROWS), A
+# (DIAG, SPARSE, DENSE; the head's regions stand at the same offsets in work and adjoint), first
+# column in z, first row in places.
 P, NLEVEL, ROW, LAMBDA, DIAG, ROWPTR, ROWS, NSPARSE, SPARSE, D0, ND, DENSE, COLUMN, PLACES = range(
     14
 )
 # Rows behind, a pair (term k, later head term i): offsets into index, index, A and work.
 PARENT, POSITION, NESTED = range(3)
-WIDTH = 14
+WIDTH = 16
 
 #: A pair of crossed terms is held densely once this share of its level pairs occurs.
 DENSE_FILL = 0.1
@@ -51,12 +54,12 @@ class Layout:
 
     Attributes
     ----------
-    table : ndarray of int64, shape (1 + K + H², 14)
+    table : ndarray of int64, shape (1 + K + H², 16)
         Sizes and offsets; see the module's constants for the columns.
     index : ndarray of int32
         Row pointers, row numbers, parents of levels, and the places of θ in `work`.
-    size_a, size_work : int
-        Lengths of the float64 buffers A and work.
+    size_a, size_work, size_adjoint : int
+        Lengths of the float64 buffers A, work, and adjoint, which only the gradient needs.
     order : list of int
         Terms in the table's order, as positions in the caller's list.
     places : ndarray of int32, shape (pairs, n)
@@ -70,6 +73,7 @@ class Layout:
     index: np.ndarray
     size_a: int
     size_work: int
+    size_adjoint: int
     order: list[int]
     places: np.ndarray
     regions: list[tuple[str, str, int, int]]
@@ -180,7 +184,7 @@ def build_layout(terms, nx: int, gap: int = 0) -> Layout:
     places = []
     for k in range(nterm):
         if k == nhead:
-            work = _Buffer("work", gap, regions, start=a.size)
+            size_head = a.size
         row = table[1 + k]
         after = row[ROW] + width[k] if k >= nhead else 0
         row[D0] = max(after, dense0)
@@ -199,11 +203,15 @@ def build_layout(terms, nx: int, gap: int = 0) -> Layout:
             pair = table[1 + nterm + k * nhead + i]
             pair[NESTED] = a.take(f"nested {k} {i}", table[1 + i, P] * width[k])
     if nhead == nterm:
-        work = _Buffer("work", gap, regions, start=a.size)
+        size_head = a.size
     table[0, CROSS] = a.take("cross-product of X and y", (nx + 1) ** 2)
     _put_parents(terms, table, nhead, index)
-    _put_work(terms, table, work, index, np.argsort(order))
-    return Layout(table, index.array(), a.size, work.size, order, np.concatenate(places), regions)
+    work = _Buffer("work", gap, regions, start=size_head)
+    _put_work(terms, table, work, index, np.argsort(order), size_head)
+    adjoint = _Buffer("adjoint", gap, regions, start=size_head)
+    _put_adjoint(table, adjoint)
+    sizes = a.size, work.size, adjoint.size
+    return Layout(table, index.array(), *sizes, order, np.concatenate(places), regions)
 
 
 def _sparse_rows(terms, k: int, later, table):
@@ -252,9 +260,13 @@ def _positions(index, child, other, parent) -> np.ndarray:
     return np.searchsorted(codes(other, np.arange(other[NLEVEL])), codes(child, parent))
 
 
-def _put_work(terms, table, work: _Buffer, index: _Index, as_given) -> None:
-    """Regions of the workspace that A does not have: λ, T, scratch, and where θ goes."""
+def _put_work(terms, table, work: _Buffer, index: _Index, as_given, size_head: int) -> None:
+    """Regions of the workspace that A does not have: C of later head terms, λ, T, scratch."""
     nterm = len(terms)
+    if table[0, NHEAD] > 1:
+        first = table[2, DIAG]
+        table[0, SCHUR] = work.take("later head terms, not yet eliminated", size_head - first)
+        table[0, SCHUR] -= first
     places = []
     for k, term in enumerate(terms):
         p = term.p
@@ -266,3 +278,15 @@ def _put_work(terms, table, work: _Buffer, index: _Index, as_given) -> None:
     table[0, TAIL] = work.take("tail", m * m)
     longest = int(table[1 : 1 + nterm, ND].max(initial=0))
     table[0, SCRATCH] = work.take("scratch", 3 * widest**2 + widest * max(longest, m))
+
+
+def _put_adjoint(table, adjoint: _Buffer) -> None:
+    """Regions of the gradient's buffer besides the head's: C and U of the tail, G, N, scratch."""
+    nterm, m = int(table[0, NTERM]), int(table[0, ORDER])
+    table[0, TAIL_C] = adjoint.take("tail, not yet factored", m * m)
+    table[0, TAIL_U] = adjoint.take("tail of U", m * m)
+    first, last = table[1, LAMBDA], table[nterm, LAMBDA] + table[nterm, P] ** 2
+    for what, distance in (("G", GRADIENT), ("N", NORMAL)):
+        table[0, distance] = adjoint.take(f"{what} of all terms", last - first) - first
+    widest = int(table[1 : 1 + nterm, P].max(initial=1))
+    table[0, SPARE] = adjoint.take("scratch of the gradient", 5 * widest**2)

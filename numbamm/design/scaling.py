@@ -94,6 +94,19 @@ class Scaling:
         back = np.linalg.inv(self.T)
         return back @ V @ back.T
 
+    def gradient(self, theta, G) -> np.ndarray:
+        """The gradient in λ of the user's columns, shape (p, p).
+
+        Parameters
+        ----------
+        theta : ndarray
+            θ of the user's columns.
+        G : ndarray, shape (p, p)
+            The gradient in λ of the columns inside, at ``inward(theta)``.
+        """
+        turn = _lower(self.T @ self._lambda(theta))[1]
+        return self.T.T @ G @ turn.T
+
     def _lambda(self, theta) -> np.ndarray:
         lam = np.zeros(self.T.shape)
         lam.ravel()[self.inds] = theta

@@ -17,6 +17,7 @@ from numbamm.errors import DataError, FitError, OptionError
 from numbamm.formula import check_gaussian, model_frame
 from numbamm.models.mixedmodel import Estimates, MixedModel, caller_namespace, check_order
 from numbamm.optimize import OptSummary
+from numbamm.optimize.differences import jacobian
 
 
 @dataclass
@@ -158,15 +159,19 @@ class LinearMixedModel(MixedModel):
         """d: nobs under ML, nobs less the rank of X under REML."""
         return self.nobs - (self.feterm.rank if self.optsum.reml else 0)
 
-    def _objective(self):
-        """The objective as a function of the θ inside, in the calling thread's workspace."""
-        reml, blocks, layout = self.optsum.reml, self.blocks, self.blocks.layout
+    def _criterion(self) -> tuple[np.ndarray, float, float]:
+        """What makes the objective, besides A: degrees, constant and sigma of `cholesky`."""
+        reml, scale = self.optsum.reml, self._response.scale
         degrees = np.array([self._degrees, float(reml)])
-        scale = self._response.scale
         constant = 2 * self._degrees * np.log(scale) - self._sum_log_w
         if reml:
             constant -= 2 * self.feterm.logdet_to_basis
-        sigma = (self.optsum.sigma or 0.0) / scale
+        return degrees, constant, (self.optsum.sigma or 0.0) / scale
+
+    def _objective(self):
+        """The objective as a function of the θ inside, in the calling thread's workspace."""
+        blocks, layout = self.blocks, self.blocks.layout
+        degrees, constant, sigma = self._criterion()
         table, index, A = layout.table, layout.index, blocks.A
 
         def objective(theta) -> float:
@@ -174,6 +179,26 @@ class LinearMixedModel(MixedModel):
             return cholesky.objective(theta, table, index, A, blocks.work, degrees, constant, sigma)
 
         return objective
+
+    def _gradient(self):
+        """Objective and gradient as a function of the θ inside."""
+        blocks, criterion = self.blocks, self._criterion()
+
+        def objective_gradient(theta) -> tuple[float, np.ndarray]:
+            theta = np.ascontiguousarray(theta, dtype=np.float64)
+            return blocks.objective_gradient(theta, *criterion)
+
+        return objective_gradient
+
+    def _checked(self, theta) -> np.ndarray:
+        """θ as the user gave it, of the right length."""
+        theta = np.asarray(theta, dtype=np.float64)
+        if theta.shape != self.theta.shape:
+            raise OptionError(
+                f"theta has shape {theta.shape}, but this model has {len(self.theta)} parameters: "
+                f"{', '.join(self.theta_names)}"
+            )
+        return theta
 
     def objective_at(self, theta) -> float:
         """-2 log-likelihood (or REML criterion) at a given θ; the model is left as it is.
@@ -187,14 +212,69 @@ class LinearMixedModel(MixedModel):
         float
             NaN or infinite where the factorisation fails.
         """
-        theta = np.asarray(theta, dtype=np.float64)
-        if theta.shape != self.theta.shape:
-            raise OptionError(
-                f"theta has shape {theta.shape}, but this model has {len(self.theta)} parameters: "
-                f"{', '.join(self.theta_names)}"
-            )
+        theta = self._checked(theta)
         with blas_threads(config.get("threads")):
             return self._objective()(self._inward(theta))
+
+    def objective_gradient(self, theta) -> tuple[float, np.ndarray]:
+        """The objective and its exact gradient at a given θ; the model is left as it is.
+
+        Parameters
+        ----------
+        theta : array-like, shape (number of θ,)
+
+        Returns
+        -------
+        objective : float
+            As `objective_at`.
+        gradient : ndarray, shape (number of θ,)
+            Its derivative in each θ; NaN where the factorisation fails.
+
+        Notes
+        -----
+        Reverse differentiation of the blocked Cholesky factor, at about three times the price
+        of the objective alone (Murray, 2016, arXiv 1602.07527).
+        """
+        theta = self._checked(theta)
+        with blas_threads(config.get("threads")):
+            value, gradient = self._gradient()(self._inward(theta))
+        if not any(self.scalings) or not np.isfinite(value):
+            return value, gradient
+        parts, at = [], 0
+        for term, scaling, G in zip(
+            self.reterms, self.scalings, self.blocks.gradient_blocks(), strict=True
+        ):
+            mine = theta[at : at + len(term.inds)]
+            at += len(term.inds)
+            G = scaling.gradient(mine, G) if scaling else G
+            parts.append(G.ravel()[term.inds])
+        return value, np.concatenate(parts)
+
+    def hessian(self, theta=None) -> np.ndarray:
+        """Second derivatives of the objective in θ, by differences of the exact gradient.
+
+        Parameters
+        ----------
+        theta : array-like, shape (number of θ,), optional
+            The estimates, if not given.
+
+        Returns
+        -------
+        ndarray, shape (number of θ, number of θ)
+            Symmetric; exact to about 1e-7 of its largest entry.
+        """
+        if theta is None:
+            _ = self.estimates  # there is a θ of interest only after a fit
+            theta = self.theta
+        step = 1e-4 / self._column_sizes()
+        return jacobian(lambda x: self.objective_gradient(x)[1], self._checked(theta), step)
+
+    def _column_sizes(self) -> np.ndarray:
+        """For each θ, the root mean square of the column of Z that its row of λ stands for."""
+        w = np.ones(self.nobs) if self._sqrtw is None else self._sqrtw**2
+        return np.concatenate(
+            [np.sqrt(t.z**2 @ w / self.nobs)[t.inds // t.p] for t in self.reterms]
+        )
 
     # ---- fitting ----------------------------------------------------------------------------
 

@@ -31,3 +31,25 @@ def hessian(f: Callable[[np.ndarray], float], x: np.ndarray, step: np.ndarray) -
             cross -= f(x - at[i] + at[j]) - f(x - at[i] - at[j])
             out[i, j] = out[j, i] = cross / (4 * step[i] * step[j])
     return out
+
+
+def jacobian(
+    gradient: Callable[[np.ndarray], np.ndarray], x: np.ndarray, step: np.ndarray
+) -> np.ndarray:
+    """The Hessian of a function at x from its gradient, in 2n evaluations of that.
+
+    Parameters
+    ----------
+    gradient : callable
+        Function of an array of shape (n,), of that shape.
+    x : ndarray, shape (n,)
+    step : ndarray, shape (n,)
+        Half-width of the differences.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+        Symmetric.
+    """
+    rows = [(gradient(x + h) - gradient(x - h)) / (2 * h.max()) for h in np.diag(step)]
+    return (np.array(rows) + np.array(rows).T) / 2

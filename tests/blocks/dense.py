@@ -41,6 +41,55 @@ class dense_model:
         self.u = self.ZL.T @ Vr
         self.b = lam @ self.u
         self.lam = lam
+        # The derivative of the objective in V, and with it N_k = ∂objective/∂(λ_k λ_k').
+        slope = np.linalg.inv(V) - np.outer(Vr, Vr) * (d / r2 if sigma is None else sigma**-2)
+        if reml:
+            slope -= VX @ np.linalg.solve(XVX, VX.T)
+        P = np.linalg.inv(V) - VX @ np.linalg.solve(XVX, VX.T)
+        self._for_curvature = terms, Z, lam, P, y, r2, d, sigma
+        self.normal, at, lams = [], 0, []
+        whole = Z.T @ slope @ Z
+        for t in terms:
+            levels = [slice(at + j * t.p, at + (j + 1) * t.p) for j in range(t.nlevels)]
+            self.normal.append(sum(whole[level, level] for level in levels))
+            lams.append(lam[levels[0], levels[0]])
+            at += t.nranef
+        self.gradient = np.concatenate(
+            [
+                (2 * N @ one).ravel()[t.inds]
+                for N, one, t in zip(self.normal, lams, terms, strict=True)
+            ]
+        )
+
+    @property
+    def curvature(self):
+        """Average information, and what the gradient 2Nλ changes by when N stays."""
+        terms, Z, lam, P, y, r2, d, sigma = self._for_curvature
+        s2 = r2 / d if sigma is None else sigma**2
+        changes, columns, start, nθ = [], [], 0, 0
+        for k, t in enumerate(terms):
+            for entry in t.inds:
+                change = np.zeros((t.p, t.p))
+                change.ravel()[entry] = 1.0
+                whole = np.zeros(lam.shape)
+                whole[start : start + t.nranef, start : start + t.nranef] = np.kron(
+                    np.eye(t.nlevels), change
+                )
+                changes.append(whole)
+                columns.append((k, *divmod(entry, t.p)))
+            start += t.nranef
+        nθ = len(changes)
+        Vdots = [Z @ (D @ lam.T + lam @ D.T) @ Z.T for D in changes]
+        g = np.array([y @ P @ D @ P @ y for D in Vdots])
+        out = np.empty((nθ, nθ))
+        for s in range(nθ):
+            for t in range(nθ):
+                out[s, t] = y @ P @ Vdots[s] @ P @ Vdots[t] @ P @ y / s2
+                if sigma is None:
+                    out[s, t] -= g[s] * g[t] / (d * s2**2)
+                if columns[s][0] == columns[t][0] and columns[s][2] == columns[t][2]:
+                    out[s, t] += 2 * self.normal[columns[s][0]][columns[s][1], columns[t][1]]
+        return out
 
     @property
     def leverage(self):

@@ -54,6 +54,52 @@ def test_objective_with_known_sigma(name):
     assert evaluate(blocks, theta, xy, sigma=0.7) == pytest.approx(expected, rel=1e-11)
 
 
+def evaluate_gradient(blocks, theta, xy, reml=False, sigma=0.0):
+    degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), float(reml)])
+    return blocks.objective_gradient(theta, degrees, 0.0, sigma)
+
+
+@each_structure
+@pytest.mark.parametrize("nx", [0, 1, 3])
+@pytest.mark.parametrize("reml", [False, True])
+@pytest.mark.parametrize("sigma", [None, 0.7])
+def test_gradient(name, nx, reml, sigma):
+    terms, xy, blocks = built(name, nx)
+    theta = random_theta(terms)
+    expected = dense_model(terms, xy, theta, reml, sigma)
+    value, gradient = evaluate_gradient(blocks, theta, xy, reml, sigma or 0.0)
+    assert value == evaluate(blocks, theta, xy, reml, sigma or 0.0)
+    np.testing.assert_allclose(
+        gradient, expected.gradient, atol=1e-10 * np.abs(expected.gradient).max()
+    )
+
+
+@each_structure
+def test_gradient_at_singular_theta(name):
+    terms, xy, blocks = built(name)
+    for zeroed in range(len(random_theta(terms)) + 1):
+        theta = random_theta(terms)
+        theta[zeroed:] = 0.0
+        expected = dense_model(terms, xy, theta).gradient
+        found = evaluate_gradient(blocks, theta, xy)[1]
+        np.testing.assert_allclose(found, expected, atol=1e-10 * max(1, np.abs(expected).max()))
+
+
+@each_structure
+def test_gradient_blocks(name):
+    terms, xy, blocks = built(name)
+    theta = random_theta(terms)
+    evaluate_gradient(blocks, theta, xy)
+    at = 0
+    for G, N, t in zip(
+        blocks.gradient_blocks(), dense_model(terms, xy, theta).normal, terms, strict=True
+    ):
+        lam = np.zeros((t.p, t.p))
+        lam.ravel()[t.inds] = theta[at : at + len(t.inds)]
+        at += len(t.inds)
+        np.testing.assert_allclose(G, 2 * N @ lam, atol=1e-10 * np.abs(G).max())
+
+
 @each_structure
 def test_estimates(name):
     terms, xy, blocks = built(name)
@@ -113,9 +159,9 @@ def test_weights_scale_rows(name):
 @each_structure
 def test_regions_do_not_overrun(name):
     terms, xy, blocks = built(name)
-    evaluate(blocks, random_theta(terms), xy)
+    evaluate_gradient(blocks, random_theta(terms), xy)
     blocks.new_response(xy[:, -1])
-    buffers = {"A": blocks.A, "work": blocks.work}
+    buffers = {"A": blocks.A, "work": blocks.work, "adjoint": blocks.adjoint}
     for what, buffer, start, stop in blocks.layout.regions:
         assert np.isnan(buffers[buffer][stop : stop + GAP]).all(), what
         if buffer == "A" and "X and y" not in what:  # of which the lower triangle is used
@@ -139,6 +185,7 @@ def test_every_kind_of_block_is_tested():
 def test_failed_factorisation_is_nan():
     _, xy, blocks = built("vector")
     assert np.isnan(evaluate(blocks, np.array([np.nan, 0.0, 1.0]), xy))
+    assert np.isnan(evaluate_gradient(blocks, np.array([np.nan, 0.0, 1.0]), xy)[0])
     with pytest.raises(FloatingPointError, match="factorisation fails"):
         blocks.factorize(np.array([np.nan, 0.0, 1.0]))
 

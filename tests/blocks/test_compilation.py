@@ -11,12 +11,13 @@ import pytest
 from blocks.dense import random_theta, rows, structures
 from numba.core.runtime import _nrt_python, rtsys
 
-from numbamm.blocks import cholesky, crossprod, solve
+from numbamm.blocks import cholesky, crossprod, gradient, solve
 from numbamm.blocks.blocks import Blocks
 
 ENTRY_POINTS = [
     cholesky.objective,
     cholesky.factorize,
+    gradient.objective_gradient,
     crossprod.crossprod,
     crossprod.crossprod_response,
     solve.solve,
@@ -29,6 +30,7 @@ def use_everything(terms):
     blocks = Blocks(terms, rows())
     theta = random_theta(terms)
     value = blocks.objective(theta, DEGREES, 0.0, 0.0)
+    blocks.objective_gradient(theta, DEGREES, 0.0, 0.0)
     blocks.factorize(theta)
     blocks.solve()
     blocks.leverage()
@@ -47,18 +49,21 @@ def test_another_model_compiles_nothing():
 
 def test_evaluations_allocate_nothing():
     @numba.njit
-    def many(times, theta, table, index, A, work, degrees):
+    def many(times, theta, table, index, A, work, adjoint, degrees, out):
         total = 0.0
         for _ in range(times):
             total += cholesky.objective(theta, table, index, A, work, degrees, 0.0, 0.0)
+            total += gradient.objective_gradient(
+                theta, table, index, A, work, adjoint, degrees, 0.0, 0.0, out
+            )
         return total
 
     def allocations(times, terms):
-        blocks = Blocks(terms, rows())
+        blocks, theta = Blocks(terms, rows()), random_theta(terms)
         layout = blocks.layout
-        arguments = (layout.table, layout.index, blocks.A, blocks.work, DEGREES)
+        arguments = (layout.table, layout.index, blocks.A, blocks.work, blocks.adjoint, DEGREES)
         before = rtsys.get_allocation_stats().alloc
-        many(times, random_theta(terms), *arguments)
+        many(times, theta, *arguments, theta.copy())
         return rtsys.get_allocation_stats().alloc - before
 
     _nrt_python.memsys_enable_stats()

@@ -7,14 +7,15 @@ from pathlib import Path
 
 
 def test_kernels_without_compilation():
-    tests = Path(__file__).with_name("test_blocks.py")
+    here = Path(__file__).parent
+    files = [str(here / name) for name in ("test_blocks.py", "test_invert.py")]
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
         env=environment,
         capture_output=True,
         text=True,
-        cwd=tests.parents[2],
+        cwd=here.parents[1],
     )
     assert done.returncode == 0, done.stdout[-3000:]
     assert " passed" in done.stdout

@@ -72,6 +72,29 @@ def test_effects_come_back(name):
     assert_allclose(linear, np.einsum("pn,np->n", inside.z, b_inside[REFS]), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", FAR)
+def test_gradient_comes_back(name):
+    """Of any function of the covariance; here the sum of its entries, each with its own weight."""
+    t = FAR[name]
+    scaling = Scaling.of_term(t)
+    weight = np.random.default_rng(1).normal(size=(t.p, t.p))
+    weight = scaling.T.T @ (weight + weight.T) @ scaling.T  # as large outside as inside
+
+    def value(theta):
+        lam = np.zeros((t.p, t.p))
+        lam.ravel()[t.inds] = theta
+        return (weight * (lam @ lam.T)).sum(), (2 * weight @ lam)
+
+    theta = scaling.outward(np.where(t.on_diagonal, 0.7, -0.4))
+    lam_inside = np.zeros((t.p, t.p))
+    lam_inside.ravel()[t.inds] = scaling.inward(theta)
+    inverse = np.linalg.inv(scaling.T)
+    G_inside = 2 * inverse.T @ weight @ inverse @ lam_inside
+    expected = value(theta)[1].ravel()[t.inds]
+    found = scaling.gradient(theta, G_inside).ravel()[t.inds]
+    assert_allclose(found, expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max())
+
+
 @given(scale=st.sampled_from([1e-8, 1e8]))
 def test_weights_count_in_the_size(scale):
     scaling = Scaling.of_term(term(ONE, X), np.sqrt(scale) * ONE)

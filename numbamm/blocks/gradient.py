@@ -1,0 +1,460 @@
+"""The objective's gradient in θ: one sweep back through the factor, last block first.
+
+With N_k = ∂objective/∂(λ_k λ_k'), symmetric, and G_k = 2 N_k λ_k, whose entries on the template are
+the gradient,
+
+    G_k = 2 Σ_levels [C Λ̃ S]_jj        S = L⁻ᵀ diag(w) L⁻¹
+    w: 1 on Z rows, 0 (ML) or 1 (REML) on X rows, d (or r²/σ², σ given) on the y row
+
+where C is what is left of A when the terms before k are eliminated. As in the factor, the rows
+stay unscaled: what is carried back is U = Λ̃SΛ̃', and only on the pattern of A. For a level j of a
+head term, with B for all later rows, K = λL_jj⁻ᵀL_jj⁻¹λ' and D = (I + λλ'C_jj)⁻¹ = I - K C_jj,
+
+    F = U_BB C_Bj      E = C_Bj'F
+    U_Bj = -F K        U_jj = K + K E K        N_k += C_jj D - D'E D
+
+All of it is exact where λ is singular: λ is never divided by.
+
+Source of the method: Murray (2016), Differentiation of the Cholesky decomposition, arXiv
+1602.07527.
+"""
+
+from __future__ import annotations
+
+import math
+
+from numbamm.blocks.cholesky import (
+    SMALL,
+    columns_left,
+    criterion,
+    dot,
+    eliminate_head,
+    factor_tail,
+    lambda_over_factor,
+    times_columns,
+    times_rows,
+)
+from numbamm.blocks.invert import invert_lower
+from numbamm.blocks.jit import REASSOCIATE, jit
+from numbamm.blocks.lapack import LEFT, LOWER, dlauum, dsymm
+from numbamm.blocks.layout import (
+    D0,
+    DENSE,
+    DIAG,
+    GRADIENT,
+    LAMBDA,
+    ND,
+    NESTED,
+    NHEAD,
+    NLEVEL,
+    NORMAL,
+    NSPARSE,
+    NTERM,
+    NX,
+    ORDER,
+    PARENT,
+    POSITION,
+    ROW,
+    ROWPTR,
+    ROWS,
+    SCRATCH,
+    SPARE,
+    SPARSE,
+    TAIL,
+    TAIL_C,
+    TAIL_U,
+    THETA,
+    P,
+)
+
+#: Order of the tiles in which a matrix is mirrored, so that both sides stay in the cache.
+TILE = 32
+
+
+@jit
+def objective_gradient(theta, table, index, A, work, adjoint, degrees, constant, sigma, gradient):
+    """The objective and its gradient in θ.
+
+    Parameters
+    ----------
+    theta, table, index, A, work, degrees, constant, sigma
+        As for `cholesky.objective`.
+    adjoint : float64, shape (size_adjoint,)
+        Holds U, G and N afterwards. One for each thread.
+    gradient : float64, shape (number of θ,)
+        Filled, unless the objective is NaN.
+
+    Returns
+    -------
+    float64
+        The objective; NaN if Ω is not positive definite to working precision.
+    """
+    value = evaluate(theta, table, index, A, work, adjoint, degrees, constant, sigma)
+    if value == value:
+        differentiate(table, index, A, work, adjoint, degrees, sigma, gradient)
+    return value
+
+
+@jit
+def evaluate(theta, table, index, A, work, adjoint, degrees, constant, sigma):
+    """The objective, with all that `differentiate` needs left in `work` and `adjoint`."""
+    logdet = eliminate_head(theta, table, index, A, work)
+    m = table[0, ORDER]
+    mirror(work[table[0, TAIL] :], adjoint[table[0, TAIL_C] :], m)
+    logdet += factor_tail(table, work)
+    return criterion(logdet, table, work, degrees, constant, sigma)
+
+
+@jit
+def differentiate(table, index, A, work, adjoint, degrees, sigma, gradient):
+    """The gradient, after `evaluate` at the same θ."""
+    nhead = table[0, NHEAD]
+    _tail(table, work, adjoint, degrees, sigma)
+    for k in range(nhead - 1, -1, -1):
+        _head(k, table, index, A, work, adjoint)
+    places = index[table[0, THETA] : table[0, THETA] + len(gradient)]
+    for t in range(len(gradient)):
+        gradient[t] = adjoint[table[0, GRADIENT] + places[t]]
+
+
+@jit
+def mirror(source, target, m):
+    """The lower triangle of `source` into both triangles of `target`, which may be the same."""
+    for c0 in range(0, m, TILE):
+        for r0 in range(c0, m, TILE):
+            for c in range(c0, min(c0 + TILE, m)):
+                for r in range(max(c, r0), min(r0 + TILE, m)):
+                    value = source[c * m + r]
+                    target[c * m + r] = value
+                    target[r * m + c] = value
+
+
+# ---- the tail -----------------------------------------------------------------------------
+
+
+@jit
+def _tail(table, work, adjoint, degrees, sigma):
+    """U = Λ̃SΛ̃' of the tail, and G of its terms."""
+    nterm, nhead, m, nx = table[0, NTERM], table[0, NHEAD], table[0, ORDER], table[0, NX]
+    C = adjoint[table[0, TAIL_C] : table[0, TAIL_C] + m * m]
+    U = adjoint[table[0, TAIL_U] : table[0, TAIL_U] + m * m]
+    _weighted_inverse(table, work, U, degrees, sigma)
+    for k in range(nhead, nterm):
+        p, first = table[1 + k, P], table[1 + k, ROW]
+        lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
+        at = table[0, GRADIENT] + table[1 + k, LAMBDA]
+        G = adjoint[at : at + p * p]
+        G[:] = 0.0
+        for level in range(table[1 + k, NLEVEL]):
+            at = (first + level * p) * m
+            columns, left = U[at : at + p * m], C[at : at + p * m]
+            _lambda_rows(columns, table, work, m)
+            for a in range(p):
+                for b in range(p):
+                    G[a * p + b] += 2.0 * dot(
+                        left[a * m : (a + 1) * m], columns[b * m : (b + 1) * m]
+                    )
+            _times_lambda_transposed(columns, lam, p, m)
+    _lambda_rows(U[(m - nx - 1) * m :], table, work, m)
+
+
+@jit
+def _weighted_inverse(table, work, S, degrees, sigma):
+    """S = L⁻ᵀ diag(w) L⁻¹ of the tail, both triangles."""
+    m, nx = table[0, ORDER], table[0, NX]
+    L = work[table[0, TAIL] : table[0, TAIL] + m * m]
+    for c in range(m):
+        S[c * m + c : (c + 1) * m] = L[c * m + c : (c + 1) * m]
+    r2 = L[m * m - 1] * L[m * m - 1]
+    weight_y = math.sqrt(r2) / sigma if sigma > 0.0 else math.sqrt(degrees[0])
+    weight_x = math.sqrt(degrees[1])
+    invert_lower(S, m)
+    for c in range(m):
+        for r in range(max(c, m - nx - 1), m - 1):
+            S[c * m + r] *= weight_x
+        S[c * m + m - 1] *= weight_y
+    if m <= SMALL:
+        _small_gram(S, m)
+    else:
+        dlauum(LOWER, m, S, m)
+    mirror(S, S, m)
+
+
+@jit
+def _small_gram(a, n):
+    """L'L of a small lower triangle in place."""
+    for j in range(n):
+        for i in range(j, n):
+            total = 0.0
+            for k in range(i, n):
+                total += a[i * n + k] * a[j * n + k]
+            a[j * n + i] = total
+
+
+@jit
+def _lambda_rows(columns, table, work, m):
+    """λ times the Z rows of columns of the tail, level by level, in place."""
+    for i in range(table[0, NHEAD], table[0, NTERM]):
+        p = table[1 + i, P]
+        lam = work[table[1 + i, LAMBDA] : table[1 + i, LAMBDA] + p * p]
+        for start in range(table[1 + i, ROW], len(columns), m):
+            rows = columns[start : start + p * table[1 + i, NLEVEL]]
+            if p == 1:
+                rows *= lam[0]
+                continue
+            for r in range(0, len(rows), p):
+                for a in range(p - 1, -1, -1):
+                    total = 0.0
+                    for b in range(a + 1):
+                        total += lam[a * p + b] * rows[r + b]
+                    rows[r + a] = total
+
+
+@jit
+def _times_lambda_transposed(columns, lam, p, m):
+    """The p columns of one level times λ', in place; column b needs columns a ≤ b only."""
+    for b in range(p - 1, -1, -1):
+        target = columns[b * m : (b + 1) * m]
+        target *= lam[b * p + b]
+        for a in range(b):
+            factor = lam[b * p + a]
+            source = columns[a * m : (a + 1) * m]
+            for r in range(m):
+                target[r] += factor * source[r]
+
+
+# ---- the head -----------------------------------------------------------------------------
+
+
+@jit
+def _head(k, table, index, A, work, adjoint):
+    """N and G of head term k, and U on the pattern of its columns of A."""
+    nlevel, p, nd = table[1 + k, NLEVEL], table[1 + k, P], table[1 + k, ND]
+    m, d0, dense = table[0, ORDER], table[1 + k, D0], table[1 + k, DENSE]
+    C, lam = columns_left(k, table, A, work), work[table[1 + k, LAMBDA] :]
+    U_dd = adjoint[table[0, TAIL_U] + d0 * m + d0 :]
+    dsymm(LEFT, LOWER, nd, p * nlevel, 1.0, U_dd, m, C[dense:], nd, 0.0, adjoint[dense:], nd)
+    at = table[0, SPARE]
+    scratch = adjoint[at : at + 5 * p * p]
+    K, D, E = scratch[: p * p], scratch[p * p : 2 * p * p], scratch[2 * p * p : 3 * p * p]
+    product = scratch[3 * p * p : 4 * p * p]
+    at = table[0, NORMAL] + table[1 + k, LAMBDA]
+    N = adjoint[at : at + p * p]
+    N[:] = 0.0
+    for level in range(nlevel):
+        _times_sparse_u(k, level, table, index, C, adjoint)
+        for i in range(k + 1, table[0, NHEAD]):
+            _times_nested_u(k, i, level, table, index, C, adjoint)
+        _inner(k, level, table, index, C, adjoint, E)
+        at = table[1 + k, DIAG] + level * p * p
+        C_jj = C[at : at + p * p]
+        _k_and_d(C_jj, lam, work[at : at + p * p], p, K, D, product)
+        _add_normal(C_jj, D, E, p, N, product)
+        if k > 0:  # no term stands before the first that would need its U
+            _store_u(k, level, table, index, work, adjoint, K, E, product)
+    at = table[0, GRADIENT] + table[1 + k, LAMBDA]
+    gradient_of_normal(N, lam, p, adjoint[at : at + p * p])
+
+
+@jit
+def gradient_of_normal(N, lam, p, G):
+    """G = 2 N λ."""
+    for a in range(p):
+        for b in range(p):
+            total = 0.0
+            for c in range(b, p):
+                total += N[a * p + c] * lam[c * p + b]
+            G[a * p + b] = 2.0 * total
+
+
+@jit
+def _k_and_d(C, lam, L, p, K, D, M):
+    """K = λL⁻ᵀL⁻¹λ' and D = I - K C of one level."""
+    lambda_over_factor(lam, L, p, M)
+    for a in range(p):
+        for b in range(p):
+            total = 0.0
+            for c in range(p):
+                total += M[a * p + c] * M[b * p + c]
+            K[a * p + b] = total
+    for a in range(p):
+        for b in range(p):
+            total = 1.0 if a == b else 0.0
+            for c in range(p):
+                total -= K[a * p + c] * C[c * p + b]
+            D[a * p + b] = total
+
+
+@jit
+def _add_normal(C, D, E, p, N, product):
+    """N += C D - D'E D."""
+    for a in range(p):
+        for b in range(p):
+            total = C[a * p + b]
+            for c in range(p):
+                total -= D[c * p + a] * E[c * p + b]
+            product[a * p + b] = total  # (C - D'E), for C is symmetric
+    for a in range(p):
+        for b in range(p):
+            total = 0.0
+            for c in range(p):
+                total += product[a * p + c] * D[c * p + b]
+            N[a * p + b] += total
+
+
+@jit(fastmath=REASSOCIATE)
+def _gathered_dot(column, rows, values):
+    """Inner product of some rows of a column with the values that stand there."""
+    total = 0.0
+    for s in range(len(rows)):
+        total += column[rows[s]] * values[s]
+    return total
+
+
+@jit
+def _times_sparse_u(k, level, table, index, C, adjoint):
+    """F for the sparse rows of a level, and what they add to its dense rows."""
+    m, p, nd, d0 = table[0, ORDER], table[1 + k, P], table[1 + k, ND], table[1 + k, D0]
+    if table[1 + k, NSPARSE] == 0:
+        return
+    at = table[1 + k, ROWPTR] + level
+    start, stop = index[at], index[at + 1]
+    rows = index[table[1 + k, ROWS] + start : table[1 + k, ROWS] + stop]
+    at = table[1 + k, SPARSE] + start * p
+    values, F = C[at : at + len(rows) * p], adjoint[at : at + len(rows) * p]
+    at = table[1 + k, DENSE] + level * p * nd
+    dense, F_dense = C[at : at + p * nd], adjoint[at : at + p * nd]
+    for s in range(len(rows)):
+        at = table[0, TAIL_U] + rows[s] * m
+        column = adjoint[at : at + m]
+        below = column[d0:]
+        for c in range(p):
+            factor, target = values[s * p + c], F_dense[c * nd : (c + 1) * nd]
+            for r in range(nd):
+                target[r] += factor * below[r]
+            F[s * p + c] = dot(below, dense[c * nd : (c + 1) * nd])
+        if p == 1:
+            F[s] += _gathered_dot(column, rows, values)
+            continue
+        for r in range(len(rows)):
+            factor = column[rows[r]]
+            for c in range(p):
+                F[s * p + c] += factor * values[r * p + c]
+
+
+@jit
+def _times_nested_u(k, i, level, table, index, C, adjoint):
+    """F for the rows of the parent in head term i, and what they add to all rows after them."""
+    nterm, nhead, p, pi = table[0, NTERM], table[0, NHEAD], table[1 + k, P], table[1 + i, P]
+    nd, pair = table[1 + k, ND], 1 + nterm + k * nhead + i
+    up = index[table[pair, PARENT] + level]
+    at = table[pair, NESTED] + level * pi * p
+    C_i, F_i = C[at : at + pi * p], adjoint[at : at + pi * p]
+    at = table[1 + i, DIAG] + up * pi * pi
+    if i == k + 1:  # what comes first to the parents' rows also clears them
+        for j in range(i, nhead):
+            at_j = table[1 + nterm + k * nhead + j, NESTED] + level * table[1 + j, P] * p
+            adjoint[at_j : at_j + table[1 + j, P] * p] = 0.0
+    _add_both(adjoint[at : at + pi * pi], C_i, C_i, F_i, F_i, p, pi, True)
+    for j in range(i + 1, nhead):
+        length = table[1 + j, P]
+        at = table[1 + nterm + i * nhead + j, NESTED] + up * length * pi
+        at_j = table[1 + nterm + k * nhead + j, NESTED] + level * length * p
+        C_j, F_j = C[at_j : at_j + length * p], adjoint[at_j : at_j + length * p]
+        _add_both(adjoint[at : at + length * pi], C_i, C_j, F_i, F_j, p, pi, False)
+    start = index[table[1 + k, ROWPTR] + level]
+    count = index[table[1 + k, ROWPTR] + level + 1] - start
+    at = table[1 + k, SPARSE] + start * p
+    values, F = C[at : at + count * p], adjoint[at : at + count * p]
+    position = index[table[pair, POSITION] + start : table[pair, POSITION] + start + count]
+    for s in range(count):
+        at = table[1 + i, SPARSE] + position[s] * pi
+        row = s * p
+        _add_both(
+            adjoint[at : at + pi], C_i, values[row : row + p], F_i, F[row : row + p], p, pi, False
+        )
+    at = table[1 + k, DENSE] + level * p * nd
+    dense, F_dense = C[at : at + p * nd], adjoint[at : at + p * nd]
+    for a in range(pi):
+        at = table[1 + i, DENSE] + (up * pi + a) * nd
+        column = adjoint[at : at + nd]
+        for c in range(p):
+            F_i[a * p + c] += dot(column, dense[c * nd : (c + 1) * nd])
+            factor, target = C_i[a * p + c], F_dense[c * nd : (c + 1) * nd]
+            for r in range(nd):
+                target[r] += factor * column[r]
+
+
+@jit
+def _add_both(U, C_i, C_j, F_i, F_j, p, pi, diagonal):
+    """F_j += U C_i, and F_i += U'C_j unless U is a diagonal block; row-major blocks."""
+    for r in range(len(U) // pi):
+        for a in range(pi):
+            u = U[r * pi + a]
+            for c in range(p):
+                F_j[r * p + c] += u * C_i[a * p + c]
+                if not diagonal:
+                    F_i[a * p + c] += u * C_j[r * p + c]
+
+
+@jit
+def _inner(k, level, table, index, C, adjoint, E):
+    """E = C_Bj'F of a level."""
+    nterm, nhead, p, nd = table[0, NTERM], table[0, NHEAD], table[1 + k, P], table[1 + k, ND]
+    at = table[1 + k, DENSE] + level * p * nd
+    for a in range(p):
+        left = C[at + a * nd : at + (a + 1) * nd]
+        for b in range(p):
+            E[a * p + b] = dot(left, adjoint[at + b * nd : at + (b + 1) * nd])
+    start = index[table[1 + k, ROWPTR] + level]
+    stop = index[table[1 + k, ROWPTR] + level + 1]
+    at = table[1 + k, SPARSE]
+    _add_inner(C[at + start * p : at + stop * p], adjoint[at + start * p : at + stop * p], p, E)
+    for i in range(k + 1, nhead):
+        length = table[1 + i, P] * p
+        at = table[1 + nterm + k * nhead + i, NESTED] + level * length
+        _add_inner(C[at : at + length], adjoint[at : at + length], p, E)
+
+
+@jit
+def _add_inner(left, right, p, E):
+    """E += left'right for row-major rows of p values."""
+    for r in range(0, len(left), p):
+        for a in range(p):
+            for b in range(p):
+                E[a * p + b] += left[r + a] * right[r + b]
+
+
+@jit
+def _store_u(k, level, table, index, work, adjoint, K, E, product):
+    """U_Bj = -F K over F, and U_jj = K + K E K."""
+    nterm, nhead, p, nd = table[0, NTERM], table[0, NHEAD], table[1 + k, P], table[1 + k, ND]
+    at = table[1 + k, DIAG] + level * p * p
+    U_jj = adjoint[at : at + p * p]
+    for a in range(p):
+        for b in range(p):
+            total = 0.0
+            for c in range(p):
+                total += K[a * p + c] * E[c * p + b]
+            product[a * p + b] = total
+    for a in range(p):
+        for b in range(p):
+            total = K[a * p + b]
+            for c in range(p):
+                total += product[a * p + c] * K[c * p + b]
+            U_jj[a * p + b] = total
+    for a in range(p * p):
+        product[a] = -K[a]
+    strip = work[table[0, SCRATCH] :]
+    at = table[1 + k, DENSE] + level * p * nd
+    F = adjoint[at : at + p * nd]
+    times_columns(F, product, p, nd, F, strip)
+    start = index[table[1 + k, ROWPTR] + level]
+    stop = index[table[1 + k, ROWPTR] + level + 1]
+    F = adjoint[table[1 + k, SPARSE] + start * p : table[1 + k, SPARSE] + stop * p]
+    times_rows(F, product, p, F, strip)
+    for i in range(k + 1, nhead):
+        length = table[1 + i, P] * p
+        at = table[1 + nterm + k * nhead + i, NESTED] + level * length
+        F = adjoint[at : at + length]
+        times_rows(F, product, p, F, strip)

@@ -1,0 +1,458 @@
+"""Curvature of the linear objective: average information, and N of every term.
+
+    Hessian in θ  ≈  AI + I ⊗ 2N      (on the free entries of vec(λ), column by column)
+
+The second part is exact: it is what the gradient 2Nλ changes by when N stays. The first takes for
+the change of N the average of observed and expected information. With P the projection that
+gives σ²-free residuals, c = Z'P y, and for a parameter t at row a and column b of λ_k,
+
+    z_t = Z h_t     h_t = Λ̇_t u + ΛΛ̇_t'c:  at each level  e_a u_b + λ_·b c_a
+    AI_st = z_s'P z_t / σ² - g_s g_t / (d σ⁴)         g_t = 2 c'Λ̇_t u     (last term: σ profiled)
+
+The vectors z_t go through the elimination like further columns of the data. With r = Z_j'V⁻¹z, V
+of the terms before, and M = λL_jj⁻ᵀ, each level j takes |M'r|² off the inner product z'V⁻¹z, and
+hands r_B + C_Bj (h - M M'r) on to the rows behind it.
+
+Source: Gilmour, Thompson & Cullis (1995), Biometrics 51, 1440-1450.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numbamm.blocks.cholesky import columns_left, dot, lambda_over_factor
+from numbamm.blocks.eigen import eigh
+from numbamm.blocks.jit import jit
+from numbamm.blocks.lapack import LEFT, LOWER, NO, dgemm, dsymm, dtrsm
+from numbamm.blocks.layout import (
+    D0,
+    DENSE,
+    DIAG,
+    GRADIENT,
+    LAMBDA,
+    ND,
+    NESTED,
+    NHEAD,
+    NLEVEL,
+    NORMAL,
+    NSPARSE,
+    NTERM,
+    ORDER,
+    PARENT,
+    ROW,
+    ROWPTR,
+    ROWS,
+    SPARSE,
+    TAIL,
+    TAIL_C,
+    TAIL_U,
+    THETA,
+    P,
+)
+from numbamm.blocks.solve import solve
+
+#: Directions in which λ is smaller get their part of N from U, not from G = 2Nλ.
+SINGULAR = 1e-5
+
+
+@jit
+def parameters(table, index, nθ):
+    """Where each θ stands, term by term of the table, which is the order in what follows.
+
+    Returns
+    -------
+    int64, shape (4, nθ)
+        Term, row and column in λ, and position in θ.
+    """
+    out, at = np.empty((4, nθ), dtype=np.int64), 0
+    for k in range(table[0, NTERM]):
+        p, start = table[1 + k, P], table[1 + k, LAMBDA]
+        for t in range(nθ):
+            entry = index[table[0, THETA] + t] - start
+            if 0 <= entry < p * p:
+                out[0, at], out[1, at], out[2, at], out[3, at] = k, entry // p, entry % p, t
+                at += 1
+    return out
+
+
+# ---- N ------------------------------------------------------------------------------------
+
+
+@jit
+def complete_normal(table, work, adjoint):
+    """N of the tail's terms; `gradient.differentiate` leaves that of the head's, and G of all.
+
+    In the directions of λλ' that are not singular N follows from G = 2Nλ. In the others it is
+    Σ_levels (C - C U C)_jj, at the price of a product of the tail with as many columns as levels.
+    """
+    widest = 0
+    for k in range(table[0, NHEAD], table[0, NTERM]):
+        widest = max(widest, table[1 + k, P])
+    if widest == 0:
+        return
+    square = widest * widest
+    scratch = np.empty(5 * square + 41 * widest)
+    V, NV = scratch[:square], scratch[square : 2 * square]
+    values, rest = scratch[2 * square : 2 * square + widest], scratch[2 * square + widest :]
+    for k in range(table[0, NHEAD], table[0, NTERM]):
+        p = table[1 + k, P]
+        lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
+        G = adjoint[table[0, GRADIENT] + table[1 + k, LAMBDA] :]
+        N = adjoint[table[0, NORMAL] + table[1 + k, LAMBDA] :]
+        _squared(lam, p, V)
+        eigh(V, p, values, rest)
+        nsmall = 0
+        for i in range(p):
+            if values[i] < SINGULAR**2:
+                nsmall += 1
+        for i in range(p):
+            v, out = V[i * p : (i + 1) * p], NV[i * p : (i + 1) * p]
+            if values[i] >= SINGULAR**2:
+                _normal_from_gradient(G, lam, v, values[i], p, rest, out)
+        if nsmall > 0:
+            _normal_from_u(k, table, adjoint, V, values, nsmall, p, NV)
+        for a in range(p):  # N = Σ (N v_i) v_i'
+            for b in range(p):
+                total = 0.0
+                for i in range(p):
+                    total += NV[i * p + a] * V[i * p + b]
+                N[a * p + b] = total
+        for a in range(p):
+            for b in range(a):
+                N[a * p + b] = N[b * p + a] = 0.5 * (N[a * p + b] + N[b * p + a])
+
+
+@jit
+def _squared(lam, p, out):
+    """λλ'."""
+    for a in range(p):
+        for b in range(p):
+            total = 0.0
+            for c in range(min(a, b) + 1):
+                total += lam[a * p + c] * lam[b * p + c]
+            out[b * p + a] = total
+
+
+@jit
+def _normal_from_gradient(G, lam, v, value, p, w, out):
+    """N v = G λ'v / (2 s²) for an eigenvector v of λλ' of eigenvalue s²."""
+    for b in range(p):
+        total = 0.0
+        for a in range(b, p):
+            total += lam[a * p + b] * v[a]
+        w[b] = total / (2.0 * value)
+    for a in range(p):
+        out[a] = 0.0
+        for b in range(p):
+            out[a] += G[a * p + b] * w[b]
+
+
+@jit
+def _normal_from_u(k, table, adjoint, V, values, nsmall, p, NV):
+    """N v in the singular directions, where the components along the others are known already."""
+    m, nlevel, first = table[0, ORDER], table[1 + k, NLEVEL], table[1 + k, ROW]
+    C = adjoint[table[0, TAIL_C] : table[0, TAIL_C] + m * m]
+    U = adjoint[table[0, TAIL_U] : table[0, TAIL_U] + m * m]
+    columns = np.zeros(nsmall * nlevel * m)  # C v of every level, direction by direction
+    product = np.empty(nsmall * nlevel * m)
+    small = 0
+    for i in range(p):
+        if values[i] >= SINGULAR**2:
+            continue
+        for level in range(nlevel):
+            target = columns[(small * nlevel + level) * m : (small * nlevel + level + 1) * m]
+            for a in range(p):
+                factor, at = V[i * p + a], (first + level * p + a) * m
+                for r in range(m):
+                    target[r] += factor * C[at + r]
+        small += 1
+    dsymm(LEFT, LOWER, m, nsmall * nlevel, 1.0, U, m, columns, m, 0.0, product, m)
+    small = 0
+    for i in range(p):
+        if values[i] >= SINGULAR**2:
+            continue
+        out = NV[i * p : (i + 1) * p]
+        out[:] = 0.0
+        other = 0
+        for j in range(p):
+            v, inner = V[j * p : (j + 1) * p], 0.0
+            if values[j] >= SINGULAR**2:
+                inner = dot(V[i * p : (i + 1) * p], NV[j * p : (j + 1) * p])
+            else:
+                for level in range(nlevel):
+                    at = (small * nlevel + level) * m
+                    Cv = columns[at : at + m]
+                    for a in range(p):
+                        inner += v[a] * Cv[first + level * p + a]
+                    to = (other * nlevel + level) * m
+                    inner -= dot(Cv, product[to : to + m])
+                other += 1
+            for a in range(p):
+                out[a] += inner * v[a]
+        small += 1
+
+
+# ---- average information --------------------------------------------------------------------
+
+
+@jit
+def curvature(table, index, A, work, adjoint, degrees, sigma, which, H):
+    """AI + I ⊗ 2N, after `gradient.differentiate` at the same θ.
+
+    Parameters
+    ----------
+    table, index, A, work, adjoint, degrees, sigma
+        As for `gradient.objective_gradient`.
+    which : int64, shape (4, number of θ)
+        From `parameters`.
+    H : float64, shape (number of θ, number of θ)
+        Filled.
+    """
+    complete_normal(table, work, adjoint)
+    inner, slope = _inner_products(table, index, A, work, adjoint, which)
+    at = table[0, TAIL] + table[0, ORDER] ** 2 - 1
+    r2, d = work[at] * work[at], degrees[0]
+    s2 = sigma * sigma if sigma > 0.0 else r2 / d
+    for s in range(len(slope)):
+        for t in range(s + 1):
+            value = inner[s, t] / s2
+            if sigma == 0.0:
+                value -= 4.0 * slope[s] * slope[t] / (d * s2 * s2)
+            if which[0, s] == which[0, t] and which[2, s] == which[2, t]:
+                k = which[0, s]
+                N = adjoint[table[0, NORMAL] + table[1 + k, LAMBDA] :]
+                value += 2.0 * N[which[1, s] * table[1 + k, P] + which[1, t]]
+            H[which[3, s], which[3, t]] = H[which[3, t], which[3, s]] = value
+
+
+@jit
+def _inner_products(table, index, A, work, adjoint, which):
+    """z_s'P z_t, lower triangle, and c'Λ̇_t u."""
+    nhead, m, nθ = table[0, NHEAD], table[0, ORDER], which.shape[1]
+    size_head, longest, widest = 0, 0, 1
+    for k in range(table[0, NTERM]):
+        widest = max(widest, table[1 + k, P])
+        if k < nhead:
+            size_head += table[1 + k, P] * table[1 + k, NLEVEL]
+            longest = max(longest, table[1 + k, P] * table[1 + k, NLEVEL])
+    u, b = np.zeros(size_head + m), np.zeros(size_head + m)
+    solve(table, index, work, u, b)
+    inner, slope = np.zeros((nθ, nθ)), np.zeros(nθ)
+    later, tail = np.zeros((size_head, nθ)), np.zeros(m * nθ)
+    stack, level_wise = np.empty(longest * nθ), np.empty((3, nθ, widest))
+    vectors = np.empty((3, widest * widest))
+    start = 0
+    for k in range(nhead):
+        _head(
+            k,
+            start,
+            table,
+            index,
+            A,
+            work,
+            which,
+            u,
+            b,
+            inner,
+            slope,
+            later,
+            tail,
+            stack,
+            level_wise,
+            vectors,
+        )
+        start += table[1 + k, P] * table[1 + k, NLEVEL]
+    _tail(table, work, adjoint, which, u[start:], b[start:], inner, slope, tail)
+    return inner, slope
+
+
+@jit
+def _head(
+    k,
+    start,
+    table,
+    index,
+    A,
+    work,
+    which,
+    u,
+    b,
+    inner,
+    slope,
+    later,
+    tail,
+    stack,
+    level_wise,
+    vectors,
+):
+    """One head term's share of the inner products, and what it hands on to later rows."""
+    p, nlevel = table[1 + k, P], table[1 + k, NLEVEL]
+    m, nd, d0, dense = table[0, ORDER], table[1 + k, ND], table[1 + k, D0], table[1 + k, DENSE]
+    C = columns_left(k, table, A, work)
+    lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
+    width = p * nlevel
+    M, c, q = vectors[0], vectors[1], vectors[2]
+    h, r, y = level_wise[0], level_wise[1], level_wise[2]
+    first = nactive = 0
+    for t in range(which.shape[1]):
+        first += which[0, t] < k
+        nactive += which[0, t] <= k
+    for level in range(nlevel):
+        at = table[1 + k, DIAG] + level * p * p
+        C_jj = C[at : at + p * p]
+        lambda_over_factor(lam, work[at : at + p * p], p, M)
+        _products_with_b(k, start, level, table, index, C, b, q)
+        _score(C_jj, M, p, q, c)
+        mine = u[start + level * p : start + (level + 1) * p]
+        for t in range(nactive):
+            if t < first:
+                h[t, :p] = 0.0
+                r[t, :p] = later[start + level * p : start + (level + 1) * p, t]
+            else:
+                _direction(which[1, t], which[2, t], lam, mine, c, p, h[t])
+                slope[t] += c[which[1, t]] * mine[which[2, t]]
+                for a in range(p):
+                    r[t, a] = dot(C_jj[a * p : (a + 1) * p], h[t, :p])
+            for a in range(p):
+                total = 0.0
+                for e in range(p):
+                    total += M[e * p + a] * r[t, e]
+                y[t, a] = total
+            g = stack[t * width + level * p : t * width + (level + 1) * p]
+            for a in range(p):
+                g[a] = h[t, a] - dot(M[a * p : (a + 1) * p], y[t, :p])
+        for s in range(nactive):
+            for t in range(s + 1):
+                total = 0.0
+                for a in range(p):
+                    total -= y[s, a] * y[t, a]
+                    if s >= first:
+                        total += h[s, a] * r[t, a]
+                inner[s, t] += total
+        _hand_on(k, start, level, nactive, table, index, C, stack, later, tail)
+    columns = C[dense : dense + nd * width]
+    dgemm(NO, NO, nd, nactive, width, 1.0, columns, nd, stack, width, 1.0, tail[d0:], m)
+
+
+@jit
+def _direction(row, column, lam, u, c, p, h):
+    """Λ̇u + ΛΛ̇'c of one level, for the θ at a row and a column of λ."""
+    for a in range(p):
+        h[a] = lam[a * p + column] * c[row]
+    h[row] += u[column]
+
+
+@jit
+def _products_with_b(k, start, level, table, index, C, b, q):
+    """C_Bj'b over the rows behind a level of head term k; b holds β and -1 behind the tail's."""
+    nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
+    nd, d0 = table[1 + k, ND], table[1 + k, D0]
+    tail = b[len(b) - table[0, ORDER] :]
+    for c in range(p):
+        at = table[1 + k, DENSE] + (level * p + c) * nd
+        q[c] = dot(C[at : at + nd], tail[d0:])
+    if table[1 + k, NSPARSE] > 0:
+        at = table[1 + k, ROWPTR] + level
+        for s in range(index[at], index[at + 1]):
+            for c in range(p):
+                q[c] += C[table[1 + k, SPARSE] + s * p + c] * tail[index[table[1 + k, ROWS] + s]]
+    behind = start + p * table[1 + k, NLEVEL]
+    for i in range(k + 1, nhead):
+        pi, pair = table[1 + i, P], 1 + nterm + k * nhead + i
+        up = behind + index[table[pair, PARENT] + level] * pi
+        at = table[pair, NESTED] + level * pi * p
+        for a in range(pi):
+            for c in range(p):
+                q[c] += C[at + a * p + c] * b[up + a]
+        behind += pi * table[1 + i, NLEVEL]
+
+
+@jit
+def _score(C_jj, M, p, q, c):
+    """c = -(I - C M M') q of one level: what Z_j'P y is, since b ends with -1 for y."""
+    for a in range(p):
+        c[a] = -q[a]
+    for e in range(p):
+        total = 0.0
+        for a in range(p):
+            total += M[a * p + e] * q[a]
+        for a in range(p):
+            for f in range(p):
+                c[a] += C_jj[a * p + f] * M[f * p + e] * total
+
+
+@jit
+def _hand_on(k, start, level, nactive, table, index, C, stack, later, tail):
+    """r_B += C_Bj g for the sparse and nested rows behind a level; the dense ones come at once."""
+    nterm, nhead, p, m = table[0, NTERM], table[0, NHEAD], table[1 + k, P], table[0, ORDER]
+    width = p * table[1 + k, NLEVEL]
+    if table[1 + k, NSPARSE] > 0:
+        at = table[1 + k, ROWPTR] + level
+        for s in range(index[at], index[at + 1]):
+            values = C[table[1 + k, SPARSE] + s * p : table[1 + k, SPARSE] + (s + 1) * p]
+            row = index[table[1 + k, ROWS] + s]
+            for t in range(nactive):
+                for a in range(p):
+                    tail[t * m + row] += values[a] * stack[t * width + level * p + a]
+    behind = start + width
+    for i in range(k + 1, nhead):
+        pi, pair = table[1 + i, P], 1 + nterm + k * nhead + i
+        up = behind + index[table[pair, PARENT] + level] * pi
+        at = table[pair, NESTED] + level * pi * p
+        for t in range(nactive):
+            for e in range(pi):
+                for a in range(p):
+                    later[up + e, t] += C[at + e * p + a] * stack[t * width + level * p + a]
+        behind += pi * table[1 + i, NLEVEL]
+
+
+@jit
+def _tail(table, work, adjoint, which, u, b, inner, slope, tail):
+    """The tail's share: its own z_t join, then L⁻¹Λ' takes its part off all of them."""
+    nterm, nhead, m, nθ = table[0, NTERM], table[0, NHEAD], table[0, ORDER], which.shape[1]
+    C = adjoint[table[0, TAIL_C] : table[0, TAIL_C] + m * m]
+    first = 0
+    for t in range(nθ):
+        first += which[0, t] < nhead
+    if first < nθ:
+        c, h = np.empty(m), np.zeros((nθ - first) * m)
+        for r in range(m):
+            c[r] = -dot(C[r * m : (r + 1) * m], b)
+        for t in range(first, nθ):
+            k = which[0, t]
+            p, row, column = table[1 + k, P], which[1, t], which[2, t]
+            lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
+            for level in range(table[1 + k, NLEVEL]):
+                at = table[1 + k, ROW] + level * p
+                slope[t] += c[at + row] * u[at + column]
+                to = (t - first) * m + at
+                _direction(row, column, lam, u[at : at + p], c[at : at + p], p, h[to : to + p])
+        own = tail[first * m :]
+        dsymm(LEFT, LOWER, m, nθ - first, 1.0, C, m, h, m, 0.0, own, m)
+        for s in range(first, nθ):
+            direction = h[(s - first) * m : (s - first + 1) * m]
+            for t in range(s + 1):
+                inner[s, t] += dot(direction, tail[t * m : (t + 1) * m])
+    for k in range(nhead, nterm):
+        p = table[1 + k, P]
+        lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
+        for t in range(nθ):
+            for at in range(table[1 + k, ROW], table[1 + k, ROW] + p * table[1 + k, NLEVEL], p):
+                _lambda_transposed(lam, p, tail[t * m + at : t * m + at + p])
+    if m == 1:  # neither Z nor X: y stays out
+        return
+    L = work[table[0, TAIL] : table[0, TAIL] + m * m]
+    dtrsm(LEFT, LOWER, NO, NO, m - 1, nθ, 1.0, L, m, tail, m)
+    for s in range(nθ):
+        for t in range(s + 1):
+            inner[s, t] -= dot(tail[s * m : (s + 1) * m - 1], tail[t * m : (t + 1) * m - 1])
+
+
+@jit
+def _lambda_transposed(lam, p, r):
+    """λ'r of one level, in place."""
+    for c in range(p):
+        total = 0.0
+        for a in range(c, p):
+            total += lam[a * p + c] * r[a]
+        r[c] = total

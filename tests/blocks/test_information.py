@@ -1,0 +1,93 @@
+"""N and the average information against dense numpy, for every kind of block."""
+
+import numpy as np
+import pytest
+from blocks.dense import dense_model, random_theta
+from blocks.test_blocks import built, each_structure, evaluate_gradient
+
+from numbamm.blocks import information
+from numbamm.blocks.eigen import eigh
+from numbamm.blocks.layout import LAMBDA, NORMAL, P
+
+
+def curvature(blocks, theta, xy, reml=False, sigma=0.0):
+    layout = blocks.layout
+    evaluate_gradient(blocks, theta, xy, reml, sigma)
+    degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), float(reml)])
+    which = information.parameters(layout.table, layout.index, len(theta))
+    H = np.full((len(theta), len(theta)), np.nan)
+    information.curvature(
+        layout.table,
+        layout.index,
+        blocks.A,
+        blocks.work,
+        blocks.adjoint,
+        degrees,
+        sigma,
+        which,
+        H,
+    )
+    return H
+
+
+def normals(blocks):
+    """N of each term, in the caller's order."""
+    table = blocks.layout.table
+    for k in np.argsort(blocks.layout.order):
+        p, at = table[1 + k, P], table[0, NORMAL] + table[1 + k, LAMBDA]
+        yield blocks.adjoint[at : at + p * p].reshape(p, p)
+
+
+@each_structure
+@pytest.mark.parametrize("nx", [0, 2])
+@pytest.mark.parametrize("reml", [False, True])
+@pytest.mark.parametrize("sigma", [None, 0.7])
+def test_curvature(name, nx, reml, sigma):
+    terms, xy, blocks = built(name, nx)
+    theta = random_theta(terms)
+    expected = dense_model(terms, xy, theta, reml, sigma)
+    H = curvature(blocks, theta, xy, reml, sigma or 0.0)
+    np.testing.assert_allclose(H, expected.curvature, atol=1e-9 * np.abs(H).max())
+    for found, N in zip(normals(blocks), expected.normal, strict=True):
+        np.testing.assert_allclose(found, N, atol=1e-9 * np.abs(N).max())
+
+
+@each_structure
+@pytest.mark.parametrize("what", ["zeroed", "last column", "nearly", "first row"])
+def test_curvature_at_singular_theta(name, what):
+    terms, xy, blocks = built(name)
+    theta = random_theta(terms)
+    row = np.concatenate([t.inds // t.p for t in terms])
+    column = np.concatenate([t.inds % t.p for t in terms])
+    if what == "zeroed":
+        theta[:] = 0.0
+    elif what == "last column":
+        theta[column == column.max()] = 0.0
+    elif what == "nearly":
+        theta[column == 0] *= 1e-7
+    else:  # singular, though no column is zero
+        theta[row == 0] = 0.0
+    expected = dense_model(terms, xy, theta)
+    H = curvature(blocks, theta, xy)
+    np.testing.assert_allclose(H, expected.curvature, atol=1e-9 * np.abs(H).max())
+    for found, N in zip(normals(blocks), expected.normal, strict=True):
+        np.testing.assert_allclose(found, N, atol=1e-9 * np.abs(N).max())
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 9, 20])
+def test_eigh(n):
+    rng = np.random.default_rng(n)
+    a = rng.normal(size=(n, n))
+    a += a.T
+    vectors, values, work = a.ravel().copy(), np.empty(n), np.empty(n * n + 40 * n)
+    assert eigh(vectors, n, values, work)
+    V = vectors.reshape(n, n).T
+    np.testing.assert_allclose(V * values @ V.T, a, atol=1e-12)
+    np.testing.assert_allclose(V.T @ V, np.eye(n), atol=1e-12)
+
+
+def test_eigh_of_a_diagonal_matrix_and_of_nan():
+    values, work = np.empty(3), np.empty(129)
+    assert eigh(np.diag([3.0, 1.0, 2.0]).ravel(), 3, values, work)
+    assert sorted(values) == [1.0, 2.0, 3.0]
+    assert not eigh(np.full(9, np.nan), 3, values, work)
