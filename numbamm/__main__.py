@@ -131,7 +131,7 @@ def _results(model) -> dict:
     optsum = model.optsum
     return {
         "formula": model.formula,
-        "reml": optsum.reml,
+        **_method(model),
         "objective": model.objective,
         "llf": model.llf,
         "aic": _number(model.aic),
@@ -143,12 +143,26 @@ def _results(model) -> dict:
         "coefficients": coefficients,
         "random_effects": terms,
         "sigma": model.sigma,
-        "shape": getattr(model, "shape", None),
         "theta": dict(zip(model.theta_names, model.theta.tolist(), strict=True)),
         "singular": model.is_singular(),
         "optimizer": optsum.optimizer,
         "evaluations": optsum.feval,
         "return_code": str(optsum.returnvalue),
+    }
+
+
+def _method(model) -> dict:
+    """How the model was fitted."""
+    if not hasattr(model, "family"):
+        return {"reml": model.optsum.reml}
+    return {
+        "family": model.family,
+        "link": model.link,
+        "information": model.information,
+        "fast": model.is_fast,
+        "nagq": model.optsum.nagq,
+        "dispersion": model.dispersion,
+        "shape": model.shape,
     }
 
 

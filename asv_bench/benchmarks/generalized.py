@@ -54,9 +54,9 @@ class Pirls:
     def setup(self, name):
         built = model(name)
         self.modes, self.theta = built._modes, built.theta
-        self.gamma = built._glm_start.copy()
+        self.gamma = built._start.gamma.copy()
         self.iterations = self.modes(self.theta, self.gamma, vary=True).iterations
-        self.start = built._glm_start
+        self.start = built._start.gamma
 
     def time_to_the_mode(self, name):
         self.modes.u = np.zeros(self.modes.q)

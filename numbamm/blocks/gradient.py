@@ -23,6 +23,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from numbamm.blocks.cholesky import (
     SMALL,
     columns_left,
@@ -111,10 +113,21 @@ def differentiate(table, index, A, work, adjoint, degrees, sigma, gradient):
     nhead = table[0, NHEAD]
     _tail(table, work, adjoint, degrees, sigma)
     for k in range(nhead - 1, -1, -1):
-        _head(k, table, index, A, work, adjoint)
+        _head(k, table, index, A, work, adjoint, k > 0)  # no term needs U of the first
     places = index[table[0, THETA] : table[0, THETA] + len(gradient)]
     for t in range(len(gradient)):
         gradient[t] = adjoint[table[0, GRADIENT] + places[t]]
+
+
+@jit
+def differentiate_logdet(table, index, A, work, adjoint):
+    """As `differentiate`, of log|L_Z|² alone, with all of U on the pattern of A kept.
+
+    U is then Λ(Λ'Z'ZΛ + I)⁻¹Λ', in the regions of `adjoint` where A has Z'Z, the tail's in full.
+    """
+    _tail(table, work, adjoint, np.zeros(2), 0.0)
+    for k in range(table[0, NHEAD] - 1, -1, -1):
+        _head(k, table, index, A, work, adjoint, True)
 
 
 @jit
@@ -227,8 +240,8 @@ def _times_lambda_transposed(columns, lam, p, m):
 
 
 @jit
-def _head(k, table, index, A, work, adjoint):
-    """N and G of head term k, and U on the pattern of its columns of A."""
+def _head(k, table, index, A, work, adjoint, keep_u):
+    """N and G of head term k, and if wanted U on the pattern of its columns of A."""
     nlevel, p, nd = table[1 + k, NLEVEL], table[1 + k, P], table[1 + k, ND]
     m, d0, dense = table[0, ORDER], table[1 + k, D0], table[1 + k, DENSE]
     C, lam = columns_left(k, table, A, work), work[table[1 + k, LAMBDA] :]
@@ -250,7 +263,7 @@ def _head(k, table, index, A, work, adjoint):
         C_jj = C[at : at + p * p]
         _k_and_d(C_jj, lam, work[at : at + p * p], p, K, D, product)
         _add_normal(C_jj, D, E, p, N, product)
-        if k > 0:  # no term stands before the first that would need its U
+        if keep_u:
             _store_u(k, level, table, index, work, adjoint, K, E, product)
     at = table[0, GRADIENT] + table[1 + k, LAMBDA]
     gradient_of_normal(N, lam, p, adjoint[at : at + p * p])

@@ -23,11 +23,24 @@ def check_gaussian(frame: ModelFrame) -> None:
         If the response is constant, or if the random effects of an unweighted term are as many
         as the observations.
     """
+    _refuse_counts(frame, "a linear model")
     if np.ptp(frame.y) == 0:
         raise DataError(
             f"the response '{frame.response}' is constant ({frame.y[0]:g}): "
             "there is no variance to divide"
         )
+    _check_sizes(frame)
+
+
+def _refuse_counts(frame: ModelFrame, what: str) -> None:
+    if frame.trials is not None:
+        raise DataError(
+            f"{frame.response} is a response of binomial models, not of {what}: "
+            'family="binomial", or one column on the left'
+        )
+
+
+def _check_sizes(frame: ModelFrame) -> None:
     if frame.weights is None:  # unequal weights tell the residual variance from the effects'
         for term in frame.reterms:
             _check_size(term, len(frame.y))
@@ -76,6 +89,8 @@ def check_generalized(frame: ModelFrame, family: str) -> None:
         If counts are not integers.
     """
     y, response = frame.y, frame.response
+    if family not in ("bernoulli", "binomial"):
+        _refuse_counts(frame, f"the {family} family")
     words, outside = _SUPPORT[family]
     wrong = outside(y)
     if wrong.any():
@@ -90,6 +105,8 @@ def check_generalized(frame: ModelFrame, family: str) -> None:
         )
     if np.ptp(y) == 0:
         raise DataError(f"the response '{response}' is constant ({y[0]:g})")
+    if family == "gaussian":
+        _check_sizes(frame)
     if family in ("binomial", "poisson", "negativebinomial"):
         counts = y * frame.weights if family == "binomial" and frame.weights is not None else y
         fractional = np.abs(counts - np.round(counts)) > 1e-7 * np.maximum(counts, 1)

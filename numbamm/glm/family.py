@@ -1,10 +1,11 @@
 """Families: what the density of one observation contributes, compiled, one code each.
 
-An observation y with prior weight w, mean μ(η) and dispersion φ has log-density
+An observation y with prior weight w, mean μ(η) and dispersion φ has
 
-    log f = w t(y, μ) / φ + what does not depend on μ
+    -2 log f = w d(y, μ) / φ - 2 log f at a perfect fit, μ = y
 
-Kernels need -2 w t, the score w ∂t/∂η, and the information about η; none of them knows φ, since
+with the unit deviance d, which is 0 there. So no digits are lost to what large counts share.
+Kernels need w d, the score -w/2 ∂d/∂η, and the information about η; none of them knows φ, since
 the mode of the random effects does not depend on it.
 """
 
@@ -21,9 +22,11 @@ from numbamm.glm.link import (
     INVERSE_SQUARED,
     LOG,
     LOGIT,
+    SQRT,
     inverse,
     log_unit,
     safe_exp,
+    third,
 )
 
 BINOMIAL, POISSON, NEGATIVE_BINOMIAL, GAMMA, INVERSE_GAUSSIAN, GAUSSIAN = range(6)
@@ -54,7 +57,7 @@ DISPERSED = (GAMMA, INVERSE_GAUSSIAN, GAUSSIAN)
 
 @jit
 def contribution(family, link, shape, y, w, eta):
-    """-2 w t, the score, and the expected and the observed information about η, of one row.
+    """w d, the score, and the expected and the observed information about η, of one row.
 
     Parameters
     ----------
@@ -68,24 +71,53 @@ def contribution(family, link, shape, y, w, eta):
     Returns
     -------
     tuple of four float64
+        The first is NaN where there is no such mean.
     """
     if family == BINOMIAL:
         return _logistic(y, w, eta) if link == LOGIT else _binomial(link, y, w, eta)
     mu, d, d2 = inverse(link, eta)
-    if family == POISSON:
-        kernel, v, dv = y * math.log(mu) - mu if y > 0 else -mu, mu, 1.0
-    elif family == NEGATIVE_BINOMIAL:
-        kernel = y * math.log(mu / (mu + shape)) - shape * math.log1p(mu / shape)
-        v, dv = mu + mu * mu / shape, 1.0 + 2.0 * mu / shape
-    elif family == GAMMA:
-        kernel, v, dv = -y / mu - math.log(mu), mu * mu, 2.0 * mu
-    elif family == INVERSE_GAUSSIAN:
-        kernel, v, dv = 1.0 / mu - 0.5 * y / (mu * mu), mu**3, 3.0 * mu * mu
-    else:
-        kernel, v, dv = -0.5 * (y - mu) ** 2, 1.0, 0.0
+    v, dv, _ = _variances(family, shape, mu)
+    deviance = _unit_deviance(family, shape, y, mu)
+    if link == SQRT and family != GAUSSIAN and y > 0.0 and eta <= 0.0:
+        deviance = np.nan  # the mirror image of a mean, beyond the barrier at 0
+    if link == INVERSE and not mu > 0.0:
+        deviance = np.nan  # nor beyond infinity
     expected = w * d * d / v
     observed = expected - w * (y - mu) * (d2 / v - d * d * dv / (v * v))
-    return -2.0 * w * kernel, w * (y - mu) * d / v, expected, observed
+    return w * deviance, w * (y - mu) * d / v, expected, observed
+
+
+@jit
+def _unit_deviance(family, shape, y, mu):
+    """d(y, μ), by logarithms of ratios near 1 where y and μ are close."""
+    if family == GAUSSIAN:
+        return (y - mu) ** 2
+    if not mu > 0.0:
+        return np.nan
+    if family == GAMMA:
+        ratio = (y - mu) / mu
+        return 2.0 * (ratio - math.log1p(ratio))
+    if family == INVERSE_GAUSSIAN:
+        return (y - mu) ** 2 / (mu * mu * y)
+    log_ratio = -y * math.log1p((mu - y) / y) if y > 0.0 else 0.0
+    if family == POISSON:
+        return 2.0 * (log_ratio - (y - mu))
+    return 2.0 * (log_ratio - (y + shape) * math.log1p((y - mu) / (mu + shape)))
+
+
+@jit
+def unit_deviances(family, link, shape, y, eta):
+    """Unit deviances of rows, shape (n,)."""
+    out = np.empty_like(eta)
+    for i in range(len(eta)):
+        out[i] = contribution(family, link, shape, y[i], 1.0, eta[i])[0]
+    return out
+
+
+@jit
+def _entropy(y):
+    """y log y + (1 - y) log(1 - y): the logarithm of a perfect fit's density."""
+    return y * math.log(y) + (1.0 - y) * math.log1p(-y) if 0.0 < y < 1.0 else 0.0
 
 
 @jit
@@ -97,28 +129,98 @@ def _logistic(y, w, eta):
     information = w * mu * rest
     minus_log_larger = math.log1p(e)  # -log of the larger of μ and 1 - μ
     away = 1.0 - y if eta > 0 else y  # the share of y on the side of the smaller
-    return 2.0 * w * (minus_log_larger + away * abs(eta)), w * (y - mu), information, information
+    deviance = 2.0 * (minus_log_larger + away * abs(eta) + _entropy(y))
+    return w * deviance, w * (y - mu), information, information
 
 
 @jit
 def _binomial(link, y, w, eta):
     """As `contribution`, by logarithms of μ and 1 - μ: exact where either rounds to 0."""
     log_mu, log_rest = log_unit(link, eta)
-    kernel = 0.0
+    log_f = 0.0
     if y > 0.0:
-        kernel += y * log_mu
+        log_f += y * log_mu
     if y < 1.0:
-        kernel += (1.0 - y) * log_rest
+        log_f += (1.0 - y) * log_rest
+    if log_mu != log_mu or (link == SQRT and y > 0.0 and eta <= 0.0):
+        log_f = np.nan  # no mean in (0, 1), or its mirror image
     _, d, d2 = inverse(link, eta)
     mu, rest = math.exp(log_mu), math.exp(log_rest)
     to_mu, to_rest = d / mu, d / rest
     observed = y * (to_mu * to_mu - d2 / mu) + (1.0 - y) * (to_rest * to_rest + d2 / rest)
     return (
-        -2.0 * w * kernel,
+        2.0 * w * (_entropy(y) - log_f),
         w * (y * to_mu - (1.0 - y) * to_rest),
         w * to_mu * to_rest,
         w * observed,
     )
+
+
+@jit
+def information_slope(family, link, observed, shape, y, w, eta):
+    """Derivative in η of the expected or the observed information, of one row.
+
+    Parameters
+    ----------
+    family, link : int
+        Codes.
+    observed : bool
+        Of which information.
+    shape, y, w, eta : float64
+        As for `contribution`.
+
+    Returns
+    -------
+    float64
+    """
+    mu, d, d2 = inverse(link, eta)
+    d3 = third(link, eta)
+    if family == BINOMIAL:
+        log_mu, log_rest = log_unit(link, eta)
+        mu, rest = math.exp(log_mu), math.exp(log_rest)
+        a, r = d / mu, d / rest
+        a1, r1 = d2 / mu - a * a, d2 / rest + r * r  # their derivatives
+        if not observed:
+            return w * (a1 * r + a * r1)
+        at_success = 2.0 * a * a1 - d3 / mu + a * d2 / mu
+        at_failure = 2.0 * r * r1 + d3 / rest + r * d2 / rest
+        return w * (y * at_success + (1.0 - y) * at_failure)
+    v, dv, ddv = _variances(family, shape, mu)
+    expected = 2.0 * d * d2 / v - d**3 * dv / (v * v)
+    if not observed:
+        return w * expected
+    g = d2 / v - d * d * dv / (v * v)
+    g1 = d3 / v - 3.0 * d * d2 * dv / (v * v) - d**3 * (ddv / (v * v) - 2.0 * dv * dv / v**3)
+    return w * (expected + d * g - (y - mu) * g1)
+
+
+@jit
+def _variances(family, shape, mu):
+    """V(μ), and its first two derivatives."""
+    if family == POISSON:
+        return mu, 1.0, 0.0
+    if family == NEGATIVE_BINOMIAL:
+        return mu + mu * mu / shape, 1.0 + 2.0 * mu / shape, 2.0 / shape
+    if family == GAMMA:
+        return mu * mu, 2.0 * mu, 2.0
+    if family == INVERSE_GAUSSIAN:
+        return mu**3, 3.0 * mu * mu, 6.0 * mu
+    return 1.0, 0.0, 0.0
+
+
+@jit
+def shape_slopes(link, observed, shape, y, w, eta):
+    """Derivatives in log(shape) of w d, the score and the information: negative binomial."""
+    mu, d, d2 = inverse(link, eta)
+    v, dv = mu + mu * mu / shape, 1.0 + 2.0 * mu / shape
+    to_v, to_dv = -mu * mu / shape, -2.0 * mu / shape  # of V and V', in log(shape)
+    ratio = (y - mu) / (mu + shape)
+    score = -w * (y - mu) * d * to_v / (v * v)
+    information = -w * d * d * to_v / (v * v)
+    if observed:
+        change = -d2 * to_v / (v * v) - d * d * (to_dv / (v * v) - 2.0 * dv * to_v / v**3)
+        information -= w * (y - mu) * change
+    return 2.0 * w * shape * (ratio - math.log1p(ratio)), score, information
 
 
 def variance(family: int, shape: float, mu) -> np.ndarray:
@@ -144,74 +246,42 @@ def variance(family: int, shape: float, mu) -> np.ndarray:
     return mu ** {GAMMA: 2, INVERSE_GAUSSIAN: 3, GAUSSIAN: 0}[family]
 
 
-def unit_deviance(family: int, shape: float, y, mu) -> np.ndarray:
-    """2 (t(y, y) - t(y, μ)), by which a row falls short of a perfect fit.
-
-    Parameters
-    ----------
-    family : int
-    shape : float
-        Shape of the negative binomial.
-    y, mu : ndarray, shape (n,)
-
-    Returns
-    -------
-    ndarray, shape (n,)
-    """
-    from scipy.special import xlogy
-
-    if family == BINOMIAL:
-        return 2 * (xlogy(y, y / mu) + xlogy(1 - y, (1 - y) / (1 - mu)))
-    if family == POISSON:
-        return 2 * (xlogy(y, y / mu) - (y - mu))
-    if family == NEGATIVE_BINOMIAL:
-        return 2 * (xlogy(y, y / mu) - (y + shape) * np.log((y + shape) / (mu + shape)))
-    if family == GAMMA:
-        return 2 * ((y - mu) / mu - np.log(y / mu))
-    return (y - mu) ** 2 / (mu**2 * y if family == INVERSE_GAUSSIAN else 1.0)
-
-
-def dispersion(family: int, y, w, penalised: float) -> float:
-    """φ that minimises ``penalised / φ + constant(family, y, w, shape, φ)``.
+def dispersion(family: int, w, penalised: float) -> float:
+    """φ that minimises ``penalised / φ + saturated(family, y, w, shape, φ)``.
 
     Parameters
     ----------
     family : int
         One of `DISPERSED`.
-    y, w : ndarray, shape (n,)
+    w : ndarray, shape (n,)
     penalised : float
-        Σ -2 w t + u'u at the mode.
+        Σ w d + u'u at the mode.
 
     Returns
     -------
     float
-        0 or below where rows are fitted perfectly, so that there is no minimum.
+        0 where rows are fitted perfectly, so that there is no minimum.
     """
-    if family == GAUSSIAN:
-        return penalised / len(y)
-    if family == INVERSE_GAUSSIAN:
-        return (penalised + np.sum(w / y)) / len(y)
+    if family != GAMMA or not penalised > 0:
+        return penalised / len(w)
     from scipy.optimize import brentq
     from scipy.special import psi
 
     unique, counts = np.unique(w, return_counts=True)
-    total = penalised / 2 - np.sum(w * (np.log(y) + 1))
-    if not total > 0:
-        return 0.0
 
     def slope(phi: float) -> float:
         a = unique / phi
-        return total - np.sum(counts * unique * (np.log(a) - psi(a)))
+        return penalised / 2 - np.sum(counts * unique * (np.log(a) - psi(a)))
 
-    # log a - psi(a) lies between 1/(2a) and 1/a, so that total lies between n φ/2 and n φ.
-    lower, upper = 0.999 * total / len(y), 2.001 * total / len(y)
+    # log a - psi(a) lies between 1/(2a) and 1/a, so that φ lies between the mean and its half.
+    lower, upper = 0.4999 * penalised / len(w), 1.0001 * penalised / len(w)
     if slope(lower) * slope(upper) >= 0:  # all digits lost: φ is next to nothing
-        return 2 * total / len(y)
+        return penalised / len(w)
     return float(brentq(slope, lower, upper, xtol=1e-300, rtol=1e-13))
 
 
-def constant(family: int, y, w, shape: float, dispersion: float) -> float:
-    """-2 log-likelihood less Σ -2 w t / φ: what does not depend on the means.
+def saturated(family: int, y, w, shape: float, dispersion: float) -> float:
+    """-2 log-likelihood of a perfect fit: what does not depend on the means.
 
     Parameters
     ----------
@@ -223,44 +293,72 @@ def constant(family: int, y, w, shape: float, dispersion: float) -> float:
     -------
     float
     """
-    from scipy.special import gammaln, xlogy
+    from scipy.special import gammaln, xlog1py, xlogy
 
     if family == BINOMIAL:
         rows = gammaln(w + 1) - gammaln(w * y + 1) - gammaln(w * (1 - y) + 1)
+        rows += w * (xlogy(y, y) + xlog1py(1 - y, -y))
     elif family == POISSON:
-        rows = -w * gammaln(y + 1)
+        rows = w * (xlogy(y, y) - y - gammaln(y + 1))
     elif family == NEGATIVE_BINOMIAL:
-        rows = w * (_log_rising(shape, y) - gammaln(y + 1))
+        rows = w * (_rising(shape, y) - gammaln(y + 1))
     elif family == GAMMA:
-        a = w / dispersion
-        rows = xlogy(a, a) + xlogy(a - 1, y) - gammaln(a)
+        rows = _gamma_peak(w / dispersion) - np.log(y)
     elif family == INVERSE_GAUSSIAN:
-        rows = -0.5 * np.log(2 * np.pi * y**3 * dispersion / w) - 0.5 * w / (dispersion * y)
+        rows = -0.5 * np.log(2 * np.pi * y**3 * dispersion / w)
     else:
         rows = -0.5 * np.log(2 * np.pi * dispersion / w)
     return float(-2 * np.sum(rows))
 
 
-#: From this shape on, Stirling's series for log Γ is exact to rounding.
+def saturated_slope(family: int, y, w, shape: float, dispersion: float) -> float:
+    """Derivative of `saturated` in log(shape), or in log φ for `DISPERSED` families."""
+    from scipy.special import psi
+
+    if family == NEGATIVE_BINOMIAL:
+        return float(-2 * shape * np.sum(w * _rising_slope(shape, y)))
+    if family == GAMMA:
+        a = w / dispersion
+        return float(2 * np.sum(a * (np.log(a) - psi(a))))
+    return float(len(y)) if family in DISPERSED else 0.0
+
+
+#: From here on, Stirling's series for log Γ is exact to rounding.
 _STIRLING = 16.0
 
 
-def _log_rising(shape: float, y) -> np.ndarray:
-    """log Γ(shape + y) - log Γ(shape), without the cancellation that large shapes bring."""
+def _stirling(x):
+    """log Γ(x) - (x - 1/2) log x + x - log(2π)/2, and its derivative, for x ≥ 16."""
+    s = 1 / x**2
+    value = (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s / 1188)))) / x
+    slope = -s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s / 132))))
+    return value, slope
+
+
+def _gamma_peak(a) -> np.ndarray:
+    """a log a - a - log Γ(a), without the cancellation that large a bring."""
     from scipy.special import gammaln
 
+    large = np.maximum(a, _STIRLING)
+    series = 0.5 * np.log(large / (2 * np.pi)) - _stirling(large)[0]
+    return np.where(a < _STIRLING, a * np.log(a) - a - gammaln(a), series)
+
+
+def _rising(shape: float, y) -> np.ndarray:
+    """log Γ(s + y) - log Γ(s) + y log(y / (s + y)) - s log(1 + y / s), for shape s."""
+    from scipy.special import gammaln, xlogy
+
     if shape < _STIRLING:
-        return gammaln(y + shape) - gammaln(shape)
+        at_mean = xlogy(y, y / (shape + y)) - shape * np.log1p(y / shape)
+        return gammaln(y + shape) - gammaln(shape) + at_mean
+    rest = _stirling(shape + y)[0] - _stirling(shape)[0]
+    return xlogy(y, y) - y - 0.5 * np.log1p(y / shape) + rest
 
-    def correction(x):
-        s = 1 / x**2
-        series = 1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s / 1188)))
-        return series / x
 
-    return (
-        (shape + y - 0.5) * np.log1p(y / shape)
-        + y * np.log(shape)
-        - y
-        + correction(shape + y)
-        - correction(shape)
-    )
+def _rising_slope(shape: float, y) -> np.ndarray:
+    """Derivative of `_rising` in the shape."""
+    from scipy.special import psi
+
+    if shape < _STIRLING:
+        return psi(y + shape) - psi(shape) - np.log1p(y / shape)
+    return 0.5 * y / (shape * (shape + y)) + _stirling(shape + y)[1] - _stirling(shape)[1]

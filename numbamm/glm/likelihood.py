@@ -11,7 +11,8 @@ from numbamm.glm import family as families
 from numbamm.glm import link as links
 from numbamm.glm.mode import Mode
 
-_UNITLESS = (links.LOG, links.LOGIT, links.PROBIT, links.CLOGLOG, links.LOGLOG)
+#: A φ below this share of its scale is rounding: the rows are fitted perfectly.
+PERFECT = 1e-14
 
 
 @dataclass
@@ -49,13 +50,13 @@ class Likelihood:
         """√W where all means are one: the unit in which random effects are of ordinary size.
 
         Effects have the units of η, and are measured in √φ: a θ of one may be very large, or next
-        to nothing. Not so where φ is 1 and η a logarithm or a quantile: there the unit is 1.
+        to nothing. Not so where φ is 1 and η has no unit.
 
         Returns
         -------
         ndarray, shape (n,)
         """
-        if not self.dispersed and link in _UNITLESS:
+        if not self.dispersed and link in links.UNITLESS:
             return np.ones(len(self.y))
         mean = np.average(self.y, weights=self.w)
         slope = links.slope(link, links.forward(link, np.array([mean])))[0]
@@ -63,20 +64,20 @@ class Likelihood:
         return np.sqrt(self.w) * (root if 0 < root < np.inf else 1.0)
 
     @cached_property
-    def _fixed_constant(self) -> float:
-        return families.constant(self.family, self.y, self.w, 0.0, 1.0)
+    def _saturated(self) -> float:
+        return families.saturated(self.family, self.y, self.w, 0.0, 1.0)
 
-    def constant(self, shape: float, phi: float) -> float:
-        """What does not depend on the means; see `family.constant`."""
+    def saturated(self, shape: float, phi: float) -> float:
+        """-2 log-likelihood of a perfect fit; see `family.saturated`."""
         if self.dispersed or self.family == families.NEGATIVE_BINOMIAL:
-            return families.constant(self.family, self.y, self.w, shape, phi)
-        return self._fixed_constant
+            return families.saturated(self.family, self.y, self.w, shape, phi)
+        return self._saturated
 
     def dispersion(self, mode: Mode) -> float:
         """φ that maximises the Laplace approximation of the likelihood at a mode."""
         if not self.dispersed:
             return 1.0
-        return families.dispersion(self.family, self.y, self.w, mode.deviance + mode.penalty)
+        return families.dispersion(self.family, self.w, mode.deviance + mode.penalty)
 
     def laplace(self, mode: Mode, shape: float, phi: float | None = None) -> float:
         """Laplace approximation of -2 log-likelihood at a mode.
@@ -84,7 +85,7 @@ class Likelihood:
         The random effects have variance φΛΛ' and the rows information W/φ, so that φ leaves
         the mode and the determinant alone::
 
-            (Σ -2 w t + u'u) / φ + log|Λ'Z'WZΛ + I| + constant
+            (Σ w d + u'u) / φ + log|Λ'Z'WZΛ + I| + saturated
 
         Parameters
         ----------
@@ -100,6 +101,11 @@ class Likelihood:
             NaN where there is no mode, or no φ.
         """
         phi = self.dispersion(mode) if phi is None and mode.found else phi
-        if not mode.found or not phi > 0:
+        if not mode.found or not phi > PERFECT * self.scale:
             return np.nan
-        return (mode.deviance + mode.penalty) / phi + mode.logdet + self.constant(shape, phi)
+        return (mode.deviance + mode.penalty) / phi + mode.logdet + self.saturated(shape, phi)
+
+    def log_slope(self, mode: Mode, shape: float, phi: float) -> float:
+        """What log(shape) or log φ change the objective by, apart from the means' part."""
+        slope = families.saturated_slope(self.family, self.y, self.w, shape, phi)
+        return slope - (mode.deviance + mode.penalty) / phi if self.dispersed else slope

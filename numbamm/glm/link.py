@@ -28,8 +28,8 @@ NAMES = {
     "sqrt": SQRT,
 }
 
-#: Links whose means lie in (0, 1).
-UNIT = (LOGIT, PROBIT, CLOGLOG, LOGLOG, CAUCHIT)
+#: Links whose η is a logarithm or a quantile, and has no unit.
+UNITLESS = (LOG, LOGIT, PROBIT, CLOGLOG, LOGLOG)
 
 _LARGEST = 700.0  # exp of more overflows
 _ROOT_2PI = math.sqrt(2 * math.pi)
@@ -90,8 +90,32 @@ def inverse(link, eta):
 
 
 @jit
+def third(link, eta):
+    """d³μ/dη³ at η."""
+    if link == LOGIT:
+        d = inverse(link, eta)[1]
+        return d - 6.0 * d * d
+    if link == LOG:
+        return safe_exp(eta)
+    if link == PROBIT:
+        return (eta * eta - 1.0) * math.exp(-0.5 * eta * eta) / _ROOT_2PI
+    if link == CLOGLOG or link == LOGLOG:
+        away = eta if link == CLOGLOG else -eta
+        e = safe_exp(away)
+        return safe_exp(away - e) * ((1.0 - e) * (1.0 - e) - e)
+    if link == CAUCHIT:
+        d = 1.0 / (math.pi * (1.0 + eta * eta))
+        return 2.0 * math.pi * d * d * (4.0 * math.pi * eta * eta * d - 1.0)
+    if link == INVERSE:
+        return -6.0 / eta**4
+    if link == INVERSE_SQUARED:
+        return -1.875 / (eta**3 * math.sqrt(eta))
+    return 0.0  # IDENTITY, SQRT
+
+
+@jit
 def log_unit(link, eta):
-    """log μ and log(1 - μ) for a link onto (0, 1), exact in both tails."""
+    """log μ and log(1 - μ), exact in both tails of a link onto (0, 1); NaN for no such mean."""
     if link == LOGIT:
         both = math.log1p(safe_exp(-abs(eta)))
         return (-both, -eta - both) if eta > 0 else (eta - both, -both)
@@ -103,7 +127,12 @@ def log_unit(link, eta):
     if link == LOGLOG:
         e = safe_exp(-eta)
         return -e, _log1mexp(e)
-    return _log_cauchy(eta), _log_cauchy(-eta)
+    if link == CAUCHIT:
+        return _log_cauchy(eta), _log_cauchy(-eta)
+    if link == LOG:
+        return (eta, _log1mexp(-eta)) if eta < 0.0 else (np.nan, np.nan)
+    mu = inverse(link, eta)[0]
+    return (math.log(mu), math.log1p(-mu)) if 0.0 < mu < 1.0 else (np.nan, np.nan)
 
 
 @jit

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 
-from numbamm.blocks.layout import NX, ORDER, build_layout
+from numbamm.blocks.layout import NLEVEL, NX, ORDER, P, build_layout
 from numbamm.blocks.variances import conditional_variances, leverages, tail_block
-from numbamm.glm.pirls import OBSERVED, pirls
+from numbamm.glm.gradient import laplace_gradient
+from numbamm.glm.pirls import pirls
 from numbamm.glm.quadrature import nodes, quadrature
+from numbamm.glm.working import Working
 
-#: The iteration stops when Σ W Δη² + |Δu|² falls below, in units of φ's size. With a canonical
-#: link the next step would be about the square of the last, so that the mode is exact to rounding;
-#: with another link steps shrink by a factor only, and the last one must be small itself.
-CANONICAL_TOLERANCE, TOLERANCE = 1e-13, 1e-18
+#: The iteration stops when Σ W Δη² + |Δu|² falls below, in units of φ's size: the next step would
+#: be about the square of the last, so that the mode is exact to rounding.
+TOLERANCE = 1e-13
 
 
 @dataclass
@@ -24,7 +27,7 @@ class Mode:
     Attributes
     ----------
     deviance, penalty, logdet : float
-        Σ -2 w t, u'u and log|L_Z|² at the mode.
+        Σ w d, u'u and log|L_Z|² at the mode.
     iterations : int
         Negative if the mode was not found; `numbamm.glm.pirls` names the outcomes.
     """
@@ -60,15 +63,25 @@ class ModeFinder:
     def __init__(
         self, terms, basis, y, weights, offset, family, link, information, canonical, scale
     ) -> None:
-        self.terms, self.basis, self.y = terms, np.ascontiguousarray(basis), y
-        self.weights, self.offset = weights, offset
-        self.model = np.array([family, link, information], dtype=np.int64)
-        self.tolerance = CANONICAL_TOLERANCE if canonical else TOLERANCE
-        self.scale = scale
-        signed = information == OBSERVED and not canonical
-        self.varied, self.held = (_Buffers(terms, nx, signed) for nx in (basis.shape[1], 0))
+        self.terms, self.offset, self.scale = terms, offset, scale
+        model = np.array([family, link, information, canonical], dtype=np.int64)
+        rows = model, y, weights, np.ascontiguousarray(basis)
+        self.varied, self.held = (_Buffers(terms, nx, *rows) for nx in (basis.shape[1], 0))
         self.q = sum(t.nranef for t in terms)
         self.u = np.zeros(self.q)
+
+    def replaced(self, **parts) -> ModeFinder:
+        """A finder with another ``model``, ``y`` or ``scale``, if given, starting at u = 0."""
+        other = copy(self)
+        other.scale = parts.pop("scale", self.scale)
+        other.varied, other.held = self.varied.replaced(**parts), self.held.replaced(**parts)
+        other.u = np.zeros(self.q)
+        return other
+
+    @property
+    def rows(self) -> Working:
+        """The rows with the layout that has X columns."""
+        return self.varied.rows
 
     def __call__(self, theta, gamma, *, vary: bool, shape=0.0, tolerance=None, trace=None) -> Mode:
         """The mode at θ.
@@ -91,35 +104,17 @@ class ModeFinder:
         -------
         Mode
         """
-        buffers = self.varied if vary else self.held
-        base = self.offset if vary else self.offset + self.basis @ gamma
-        trace = np.empty((0, 2)) if trace is None else trace
-        x = np.concatenate([self.u, gamma if vary else gamma[:0]])
+        x, base, rows = self._at(gamma, vary)
         out = np.full(3, np.nan)
         iterations = pirls(
             np.ascontiguousarray(theta, dtype=np.float64),
             x,
-            self.model,
             float(shape),
             self.scale,
-            self.y,
-            self.weights,
             base,
-            self.basis,
-            buffers.refs,
-            buffers.z,
-            buffers.layout.table,
-            buffers.layout.index,
-            buffers.layout.places,
-            buffers.A,
-            buffers.B,
-            buffers.work,
-            buffers.zw,
-            buffers.xyw,
-            buffers.eta,
-            buffers.vectors,
-            self.tolerance if tolerance is None else tolerance,
-            trace,
+            rows,
+            TOLERANCE if tolerance is None else tolerance,
+            np.empty((0, 2)) if trace is None else trace,
             out,
         )
         if iterations >= 0:
@@ -130,6 +125,42 @@ class ModeFinder:
             self.u = np.zeros(self.q)  # a warm start may be the trouble
             return self(theta, gamma, vary=vary, shape=shape, tolerance=tolerance, trace=trace)
         return Mode(*out, iterations)
+
+    def _at(self, gamma, vary: bool) -> tuple[np.ndarray, np.ndarray, Working]:
+        """x = (u, γ) or u, what of η is held, and the rows."""
+        if vary:
+            return np.concatenate([self.u, gamma]), self.offset, self.varied.rows
+        return self.u.copy(), self.offset + self.rows.basis @ gamma, self.held.rows
+
+    def gradient(self, theta, gamma, *, vary: bool, shape: float, phi: float) -> np.ndarray:
+        """Derivatives of the Laplace objective at the mode that the last call found.
+
+        Parameters
+        ----------
+        theta, gamma, vary, shape
+            As for that call.
+        phi : float
+            Dispersion, or 1.
+
+        Returns
+        -------
+        ndarray, shape (nx + 1 + number of θ,)
+            In γ (zeros if it varies with the mode), log(shape) (the negative binomial's; else 0)
+            and θ.
+        """
+        x, _, rows = self._at(gamma, vary)
+        out = np.zeros(len(gamma) + 1 + len(theta))
+        laplace_gradient(
+            np.ascontiguousarray(theta, dtype=np.float64),
+            x,
+            float(shape),
+            float(phi),
+            rows,
+            *(self.varied if vary else self.held).for_gradient(),
+            np.zeros(2),
+            out,
+        )
+        return out
 
     def quadrature(self, k: int, shape=0.0, dispersion=1.0) -> float:
         """Adaptive Gauss–Hermite quadrature of the likelihood at the mode found with β held.
@@ -145,20 +176,13 @@ class ModeFinder:
         float
             -2 log-likelihood, less the constant of the family.
         """
-        held, term = self.held, self.terms[0]
+        rows, term = self.held.rows, self.terms[0]
         x, logw = nodes(k)
         return quadrature(
             self.u,
-            self.model,
             float(shape),
             float(dispersion),
-            self.y,
-            self.weights,
-            held.eta[0],
-            held.refs,
-            held.z,
-            held.layout.table,
-            held.work,
+            rows,
             x,
             logw,
             np.zeros(term.p, dtype=np.int64),
@@ -169,23 +193,22 @@ class ModeFinder:
     @property
     def order(self) -> int:
         """Order m of the dense tail."""
-        return int(self.varied.layout.table[0, ORDER])
+        return int(self.rows.table[0, ORDER])
 
     def x_factor(self) -> np.ndarray:
         """L_X of the last factor with X columns, shape (nx, nx)."""
-        layout, work = self.varied.layout, self.varied.work
-        m, nx = int(layout.table[0, ORDER]), int(layout.table[0, NX])
-        return tail_block(layout, work, slice(m - 1 - nx, m - 1))
+        layout, nx = self.varied.layout, int(self.rows.table[0, NX])
+        return tail_block(layout, self.rows.work, slice(self.order - 1 - nx, self.order - 1))
 
     def leverages(self) -> np.ndarray:
         """Diagonal of the hat matrix of the last working model with X columns, shape (n,)."""
-        last = self.varied
-        return leverages(last.layout, last.work, last.refs, last.zw, last.xyw)
+        rows = self.rows
+        return leverages(self.varied.layout, rows.work, rows.refs, rows.zw, rows.xyw)
 
     def conditional_variances(self) -> list[np.ndarray]:
         """Variances of b over φ at the last mode with β held, (levels, p, p) for each term."""
-        last = self.held
-        return conditional_variances(last.layout, last.work, last.refs)
+        rows = self.held.rows
+        return conditional_variances(self.held.layout, rows.work, rows.refs)
 
     def by_term(self, u) -> list[np.ndarray]:
         """Random effects, term by term as the caller gave them, shapes (levels, p)."""
@@ -199,16 +222,58 @@ class ModeFinder:
 
 
 class _Buffers:
-    """Layout and buffers for a number of X columns; `signed` if A may be a difference."""
+    """Layout and rows for a number of X columns, with scratch of its own for each thread."""
 
-    def __init__(self, terms, nx: int, signed: bool) -> None:
-        self.layout = build_layout(terms, nx)
-        ordered = [terms[k] for k in self.layout.order]
-        self.refs = np.stack([t.refs for t in ordered])
-        self.z = np.concatenate([t.z for t in ordered]).T.copy()
-        n, q = len(self.z), sum(t.nranef for t in terms)
-        self.A = np.zeros(self.layout.size_a)
-        self.B = np.zeros(self.layout.size_a if signed else 0)
-        self.work = np.zeros(self.layout.size_work)
-        self.zw, self.xyw = np.empty_like(self.z), np.empty((n, nx + 1))
-        self.eta, self.vectors = np.empty((4, n)), np.empty((3, q + nx + 1))
+    def __init__(self, terms, nx: int, model, y, weights, basis) -> None:
+        self.layout = layout = build_layout(terms, nx)
+        ordered = [terms[k] for k in layout.order]
+        self._nx = nx
+        self._shared = {
+            "model": model,
+            "y": y,
+            "weights": weights,
+            "basis": basis,
+            "refs": np.stack([t.refs for t in ordered]),
+            "z": np.concatenate([t.z for t in ordered]).T.copy(),
+            "table": layout.table,
+            "index": layout.index,
+            "places": layout.places,
+        }
+        self._local = threading.local()
+
+    def __getstate__(self) -> dict:
+        return {k: v for k, v in self.__dict__.items() if k != "_local"}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._local = threading.local()
+
+    def replaced(self, **parts) -> _Buffers:
+        """The same with another ``model`` or ``y``; a thread's scratch serves both."""
+        other = copy(self)
+        other._local, other._shared = self._local, {**self._shared, **parts}
+        return other
+
+    @property
+    def rows(self) -> Working:
+        """The rows, with the calling thread's scratch."""
+        if not hasattr(self._local, "scratch"):
+            layout, z = self.layout, self._shared["z"]
+            q = int((layout.table[1 : 1 + layout.nterm, [P, NLEVEL]].prod(axis=1)).sum())
+            self._local.scratch = {
+                "A": np.zeros(layout.size_a),
+                "work": np.zeros(layout.size_work),
+                "B": np.zeros(0 if self._shared["model"][3] else layout.size_a),
+                "zw": np.empty_like(z),
+                "xyw": np.empty((len(z), self._nx + 1)),
+                "eta": np.empty((4, len(z))),
+                "vectors": np.empty((3, q + self._nx + 1)),
+            }
+        return Working(**self._shared, **self._local.scratch)
+
+    def for_gradient(self) -> tuple[np.ndarray, np.ndarray]:
+        """The calling thread's buffers that gradients alone need, made at the first one."""
+        if not hasattr(self._local, "for_gradient"):
+            n = len(self._shared["y"])
+            self._local.for_gradient = np.zeros(self.layout.size_adjoint), np.empty((4, n))
+        return self._local.for_gradient

@@ -4,46 +4,62 @@ Each iteration is a weighted penalised least-squares problem, solved by the bloc
 linear model: A is rebuilt with the working weights, factored, and solved for the working response.
 With x = (u, γ), the iteration minimises
 
-    Σ -2 w t(y, η) + u'u,    η = base + basis γ + ZΛu
+    Σ w d(y, η) + u'u,    η = base + basis γ + ZΛu
 
 over u and γ where the layout has X columns, and over u alone where it has none (``NX`` = 0; the
 caller then puts the fixed effects into `base`).
+
+The weights are the expected information. With a link that is not canonical such steps shrink by a
+factor only, or circle; so near the mode the observed information takes its place, which makes them
+Newton's, as long as these descend.
 """
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from numbamm.blocks.cholesky import factorize, set_lambda
-from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.jit import jit
-from numbamm.blocks.layout import COLUMN, CROSS, NLEVEL, NTERM, NX, P
+from numbamm.blocks.layout import NX
 from numbamm.blocks.solve import random_effects, solve
 from numbamm.glm.family import GAMMA, contribution
-
-EXPECTED, OBSERVED = 0, 1
+from numbamm.glm.working import (
+    AT,
+    OBSERVED,
+    SCORE,
+    TRIAL,
+    WEIGHT,
+    add_effects,
+    load_observed,
+    load_weights,
+    respond,
+)
 
 #: Outcomes other than a number of iterations.
-NOT_POSITIVE_DEFINITE, NO_DESCENT = -1, -2
+NOT_POSITIVE_DEFINITE, NO_DESCENT, NOT_CONVERGED = -1, -2, -3
 
 MAX_ITERATIONS, MAX_HALVINGS = 200, 40
+
+#: Σ W Δη² + |Δu|² of a step, in units of the scale, from which on Newton steps are tried.
+NEAR = 1.0
+
+#: How much smaller a step must be that is not Newton's: the next one is not about its square.
+LINEAR = 1e-5
 
 #: Working weights of a unit are at least this. Where responses are separated η runs off, and its
 #: information vanishes: the factor must not lose its pivots to rounding, nor a response be NaN.
 #: Where φ is not 1 that is in units of its size, and small means may still tell much.
 LEAST, LEAST_DISPERSED = 1e-10, 1e-15
 
+#: A change of the penalised deviance by less than this share, or less of the scale, is rounding.
+SLACK = 1e-12
+
 #: A step smaller than this share of Σ W η² is rounding.
 ROUNDING = 1e-28
 
 
 @jit
-def pirls(
-    theta, x, model, shape, scale, y, weights, base, basis, refs, z, table, index, places, A, B,
-    work, zw, xyw, eta, vectors, tolerance, trace, out,
-):  # fmt: skip
+def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
     """Find the mode, and leave the factor there with the weights of the Laplace term.
 
     Parameters
@@ -51,99 +67,124 @@ def pirls(
     theta : float64, shape (number of θ,)
     x : float64, shape (q + NX,)
         Spherical random effects in the table's order, then γ; start and result.
-    model : int64, shape (3,)
-        Codes of the family, the link, and the information in the final factor.
     shape : float64
         Shape of the negative binomial.
     scale : float64
         The size of φ, in which the deviance is measured; 1 where φ is.
-    y, weights, base : float64, shape (n,)
-        Response, prior weights, the part of η that is held.
-    basis : float64, shape (n, at least NX)
-    refs, z, table, index, places, A, work
-        As for the linear model; A and work are overwritten.
-    B : float64, shape (size_a,) or (0,)
-        Scratch, where the observed information of a row can be negative.
-    zw, xyw, eta : float64, shapes (n, sum of p), (n, NX + 1), (4, n)
-        Scratch; ``eta[0]`` holds η at the mode afterwards. The other lines are η of a trial, and
-        W and the score where the deviance was computed last.
-    vectors : float64, shape (3, q + NX + 1)
-        Scratch.
+    base : float64, shape (n,)
+        The part of η that is held.
+    rows : Working
+        Afterwards its first line of eta holds η at the mode, and the last one the score.
     tolerance : float64
         The iteration has converged when Σ W Δη² + |Δu|² falls below, in units of `scale`.
+        Infinity leaves x as it is, and only factors there.
     trace : float64, shape (k, 2)
-        Filled with Σ -2 w t + u'u and log|L|² at the start and after each iteration.
+        Filled with Σ w d + u'u and log|L|² at the start and after each iteration.
     out : float64, shape (3,)
-        Filled with Σ -2 w t, u'u and log|L_Z|² at the mode.
+        Filled with Σ w d, u'u and log|L_Z|² at the mode.
 
     Returns
     -------
     int
         Number of iterations; negative if the mode was not found.
     """
-    nx, q = table[0, NX], len(x) - table[0, NX]
-    solution, b, trial = vectors[0], vectors[1], vectors[2, : len(x)]
-    set_lambda(theta, table, index, work)
-    random_effects(table, work, x[:q], b)
-    _predict(eta[0], x[q:], b, base, basis, refs, z, table)
-    deviance, penalty = _deviance(eta, 0, model, shape, scale, y, weights), _squares(x[:q])
-    iterations, change = 0, np.inf
-    while change > tolerance * scale and iterations < MAX_ITERATIONS:
-        _weigh_rows(eta, base, basis, z, zw, xyw, nx)
-        crossprod(refs, zw, xyw, table, places, A)
-        logdet = factorize(theta, table, index, A, work)
-        if not logdet < np.inf:
-            return NOT_POSITIVE_DEFINITE
+    q, canonical = len(x) - rows.table[0, NX], rows.model[3] != 0
+    solution, b, trial = rows.vectors[0], rows.vectors[1], rows.vectors[2, : len(x)]
+    set_lambda(theta, rows.table, rows.index, rows.work)
+    _predict(AT, x, q, b, base, rows)
+    deviance, penalty = _deviance(AT, shape, scale, rows), _squares(x[:q])
+    iterations, change, least, value = 0, np.inf, tolerance, np.inf
+    while change > least * scale and iterations < MAX_ITERATIONS:
+        value = deviance + penalty
+        newton = not canonical and change < NEAR * scale
+        if newton:
+            logdet = _newton(theta, shape, base, rows, solution, b)
+            newton = logdet < np.inf
+            if newton:
+                deviance = _step(1.0, x, solution, trial, q, b, shape, scale, base, rows)
+                newton = _descends(deviance + _squares(trial[:q]), value, scale)
+            if not newton:
+                _deviance(AT, shape, scale, rows)  # the expected weights again
+        if not newton:
+            load_weights(base, rows)
+            logdet = factorize(theta, rows.table, rows.index, rows.A, rows.work)
+            if not logdet < np.inf:
+                return NOT_POSITIVE_DEFINITE
+            solve(rows.table, rows.index, rows.work, solution, b)
+            part = 1.0
+            for _ in range(MAX_HALVINGS):
+                deviance = _step(part, x, solution, trial, q, b, shape, scale, base, rows)
+                if _descends(deviance + _squares(trial[:q]), value, scale):
+                    break
+                part *= 0.5
+            else:
+                return NO_DESCENT
         if iterations < len(trace):
-            trace[iterations, 0], trace[iterations, 1] = deviance + penalty, logdet
-        solve(table, index, work, solution, b)
-        part, rises = 1.0, True
-        for _ in range(MAX_HALVINGS):
-            for j in range(len(x)):
-                trial[j] = x[j] + part * (solution[j] - x[j])
-            random_effects(table, work, trial[:q], b)
-            _predict(eta[1], trial[q:], b, base, basis, refs, z, table)
-            new_deviance = _deviance(eta, 1, model, shape, scale, y, weights)
-            new_penalty = _squares(trial[:q])
-            ceiling = deviance + penalty + _slack(deviance, scale)
-            rises = not new_deviance + new_penalty <= ceiling or new_deviance == np.inf
-            if not rises:
-                break
-            part *= 0.5
-        if rises:
-            return NO_DESCENT
-        change, size = 0.0, 0.0
-        for i in range(len(y)):
-            change += eta[2, i] * (eta[1, i] - eta[0, i]) ** 2
-            size += eta[2, i] * eta[1, i] ** 2
-            eta[0, i] = eta[1, i]
-        for j in range(q):
-            change += (trial[j] - x[j]) ** 2
-        if change < ROUNDING * size:
-            change = 0.0
+            trace[iterations, 0], trace[iterations, 1] = value, logdet
+        penalty = _squares(trial[:q])
+        change = _change(x, trial, q, rows)
+        least = tolerance if canonical or newton else tolerance * LINEAR
         x[:] = trial
-        deviance, penalty = new_deviance, new_penalty
         iterations += 1
-    if model[2] == OBSERVED:
-        _observe(1.0, eta, model, shape, y, weights)
-    _weigh_rows(eta, base, basis, z, zw, xyw, nx)
-    crossprod(refs, zw, xyw, table, places, A)
-    if len(B) > 0 and _observe(-1.0, eta, model, shape, y, weights):
-        _weigh_rows(eta, base, basis, z, zw, xyw, nx)
-        crossprod(refs, zw, xyw, table, places, B)
-        for i in range(len(A)):
-            A[i] -= B[i]
-        A[table[0, CROSS] + (nx + 1) ** 2 - 1] = 1e300  # y's pivot is not used, and must not fail
-    out[0], out[1], out[2] = deviance, penalty, factorize(theta, table, index, A, work)
+    if change > least * scale and _falls(deviance + penalty, value, scale):
+        return NOT_CONVERGED
+    if rows.model[2] == OBSERVED and not canonical:
+        load_observed(shape, rows)
+    else:
+        load_weights(base, rows)
+    out[0], out[1] = deviance, penalty
+    out[2] = factorize(theta, rows.table, rows.index, rows.A, rows.work)
     if iterations < len(trace):
         trace[iterations, 0], trace[iterations, 1] = out[0] + out[1], out[2]
     return iterations if out[2] < np.inf else NOT_POSITIVE_DEFINITE
 
 
 @jit
-def _slack(deviance, scale):
-    """How much of a rise rounding explains."""
-    return 1e-12 * (abs(deviance) + scale)
+def _newton(theta, shape, base, rows, solution, b):
+    """Where Newton's step leads; log|L|², NaN if the curvature is not positive definite."""
+    eta = rows.eta
+    load_observed(shape, rows)
+    for i in range(len(base)):
+        eta[TRIAL, i] = eta[WEIGHT, i] * (eta[AT, i] - base[i]) + eta[SCORE, i]
+    respond(eta[TRIAL], rows)
+    logdet = factorize(theta, rows.table, rows.index, rows.A, rows.work)
+    if logdet < np.inf:
+        solve(rows.table, rows.index, rows.work, solution, b)
+    return logdet
+
+
+@jit
+def _step(part, x, solution, trial, q, b, shape, scale, base, rows):
+    """A part of the way to the solution as trial; the deviance there."""
+    for j in range(len(x)):
+        trial[j] = x[j] + part * (solution[j] - x[j])
+    _predict(TRIAL, trial, q, b, base, rows)
+    return _deviance(TRIAL, shape, scale, rows)
+
+
+@jit
+def _descends(new, old, scale):
+    """Whether the penalised deviance does not rise, but for rounding; not so where it is NaN."""
+    return new <= old + SLACK * (abs(old) + scale) and new < np.inf
+
+
+@jit
+def _falls(new, old, scale):
+    """Whether it still falls by more than rounding, and not only η runs off."""
+    return new < old - SLACK * (abs(old) + scale) and old < np.inf
+
+
+@jit
+def _change(x, trial, q, rows):
+    """Σ W Δη² + |Δu|² of the step from x to trial, taken; 0 where it is rounding."""
+    eta, change, size = rows.eta, 0.0, 0.0
+    for i in range(len(rows.y)):
+        change += eta[WEIGHT, i] * (eta[TRIAL, i] - eta[AT, i]) ** 2
+        size += eta[WEIGHT, i] * eta[TRIAL, i] ** 2
+        eta[AT, i] = eta[TRIAL, i]
+    for j in range(q):
+        change += (trial[j] - x[j]) ** 2
+    return 0.0 if change < ROUNDING * size else change
 
 
 @jit
@@ -155,61 +196,26 @@ def _squares(v):
 
 
 @jit
-def _predict(eta, gamma, b, base, basis, refs, z, table):
-    """η = base + basis γ + Zb."""
-    for i in range(len(eta)):
-        total = base[i]
-        for c in range(len(gamma)):
-            total += basis[i, c] * gamma[c]
-        eta[i] = total
-    start = 0
-    for k in range(table[0, NTERM]):
-        p, column = table[1 + k, P], table[1 + k, COLUMN]
-        for i in range(len(eta)):
-            at = start + refs[k, i] * p
-            for a in range(p):
-                eta[i] += z[i, column + a] * b[at + a]
-        start += p * table[1 + k, NLEVEL]
+def _predict(line, x, q, b, base, rows):
+    """η = base + basis γ + ZΛu into a line of eta."""
+    random_effects(rows.table, rows.work, x[:q], b)
+    rows.eta[line] = base
+    add_effects(rows.eta[line], x[q:], b, rows)
 
 
 @jit
-def _deviance(eta, line, model, shape, scale, y, weights):
-    """Σ -2 w t at one line of η; infinite where it is outside what the link or family allows.
+def _deviance(line, shape, scale, rows):
+    """Σ w d at one line of η; infinite where it is outside what the link or family allows.
 
-    W and the score are kept, since the iteration goes on from there.
+    The expected information and the score are kept, since the iteration goes on from there.
     """
-    total = 0.0
+    model, eta, total = rows.model, rows.eta, 0.0
     least = LEAST_DISPERSED * scale if model[0] >= GAMMA else LEAST
-    for i in range(len(y)):
+    for i in range(len(rows.y)):
         row, score, expected, _ = contribution(
-            model[0], model[1], shape, y[i], weights[i], eta[line, i]
+            model[0], model[1], shape, rows.y[i], rows.weights[i], eta[line, i]
         )
         total += row
-        eta[2, i] = max(expected, least * weights[i])
-        eta[3, i] = score
+        eta[WEIGHT, i] = max(expected, least * rows.weights[i])
+        eta[SCORE, i] = score
     return total if total == total else np.inf
-
-
-@jit
-def _observe(sign, eta, model, shape, y, weights):
-    """The observed information of that sign as W, without the other; whether there is any."""
-    found = False
-    for i in range(len(y)):
-        observed = contribution(model[0], model[1], shape, y[i], weights[i], eta[0, i])[3]
-        eta[2, i] = max(sign * observed, 0.0)
-        found |= eta[2, i] > 0.0
-    return found
-
-
-@jit
-def _weigh_rows(eta, base, basis, z, zw, xyw, nx):
-    """The rows times √W: z, and X with the working response."""
-    for i in range(len(base)):
-        W = eta[2, i]
-        root = math.sqrt(W)
-        for a in range(z.shape[1]):
-            zw[i, a] = root * z[i, a]
-        for c in range(nx):
-            xyw[i, c] = root * basis[i, c]
-        step = eta[3, i] / W if W > 0.0 else 0.0
-        xyw[i, nx] = root * (eta[0, i] - base[i] + step)

@@ -14,6 +14,7 @@ import numpy as np
 from numbamm.blocks.jit import jit
 from numbamm.blocks.layout import DIAG, LAMBDA, NLEVEL, P
 from numbamm.glm.family import contribution
+from numbamm.glm.working import AT
 
 
 def nodes(k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -23,20 +24,19 @@ def nodes(k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @jit
-def quadrature(
-    u, model, shape, dispersion, y, weights, eta, refs, z, table, work, x, logw, index, levels,
-    shift,
-):  # fmt: skip
+def quadrature(u, shape, dispersion, rows, x, logw, index, levels, shift):
     """-2 Σ_j log of the integral over the random effects of level j, less the constant.
 
     Parameters
     ----------
-    u, model, shape, y, weights, eta, refs, z, table, work
-        As `pirls` left them at the mode, with the layout without X columns and one term.
+    u : float64, shape (q,)
+        The mode.
+    shape : float64
+        Shape of the negative binomial.
     dispersion : float64
         φ, by which the random effects' variance and the information scale.
-    eta : float64, shape (n,)
-        η at the mode.
+    rows : Working
+        As `pirls` left them at the mode, with the layout without X columns and one term.
     x, logw : float64, shape (k,)
         From `nodes`.
     index : int64, shape (r,)
@@ -48,12 +48,13 @@ def quadrature(
     -------
     float64
     """
+    table, work = rows.table, rows.work
     p, nlevel, k = table[1, P], table[1, NLEVEL], len(x)
     lam = work[table[1, LAMBDA] : table[1, LAMBDA] + p * p]
     L = work[table[1, DIAG] : table[1, DIAG] + p * p * nlevel]
     at_mode, here, total = levels[0], levels[1], levels[2]
     shift[:] = 0.0
-    _levels(at_mode, u, shift, model, shape, y, weights, eta, refs, z, lam, p)
+    _levels(at_mode, u, shift, shape, rows, lam, p)
     total[:] = 0.0
     index[:] = 0
     spread = math.sqrt(dispersion)
@@ -63,10 +64,11 @@ def quadrature(
             weight += logw[index[c]]
         for j in range(nlevel):
             _solve_transposed(L[j * p * p : (j + 1) * p * p], spread, x, index, shift[j], p)
-        _levels(here, u, shift, model, shape, y, weights, eta, refs, z, lam, p)
+        _levels(here, u, shift, shape, rows, lam, p)
         for j in range(nlevel):
             rise = (here[j] - at_mode[j]) / dispersion
-            total[j] += math.exp(min(weight - 0.5 * rise, 700.0))
+            if rise == rise:  # else the node is outside what the link allows: no density there
+                total[j] += math.exp(min(weight - 0.5 * rise, 700.0))
         for c in range(p):  # the next point of the grid
             index[c] += 1
             if index[c] < k:
@@ -91,17 +93,18 @@ def _solve_transposed(L, spread, x, index, out, p):
 
 
 @jit
-def _levels(out, u, shift, model, shape, y, weights, eta, refs, z, lam, p):
-    """Σ -2 w t + |u|² of each level, with u moved by `shift`."""
+def _levels(out, u, shift, shape, rows, lam, p):
+    """Σ w d + |u|² of each level, with u moved by `shift`."""
+    model, z, eta = rows.model, rows.z, rows.eta[AT]
     for j in range(len(out)):
         out[j] = 0.0
         for c in range(p):
             out[j] += (u[j * p + c] + shift[j, c]) ** 2
-    for i in range(len(y)):
-        j, moved = refs[0, i], eta[i]
+    for i in range(len(eta)):
+        j, moved = rows.refs[0, i], eta[i]
         for a in range(p):
             effect = 0.0
             for c in range(a + 1):
                 effect += lam[a * p + c] * shift[j, c]
             moved += z[i, a] * effect
-        out[j] += contribution(model[0], model[1], shape, y[i], weights[i], moved)[0]
+        out[j] += contribution(model[0], model[1], shape, rows.y[i], rows.weights[i], moved)[0]

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from numbamm.glm import family as families
+from numbamm.glm import link as links
 
-#: Means so close to the bounds of their range that separation is the likely reason.
-EXTREME = 1e-7
+#: Means so close to the bounds of their range that separation is the likely reason. The Cauchy
+#: distribution's tails are so heavy that the search gives up early there.
+EXTREME, EXTREME_CAUCHY = 1e-7, 1e-3
 
 
 @dataclass
@@ -32,15 +34,19 @@ class Separation:
     complete: bool
 
 
-def is_extreme(family: int, mu) -> bool:
+def is_extreme(family: int, link: int, mu) -> bool:
     """Whether means are so close to the bounds that one should look for separation."""
     if family == families.BINOMIAL:
-        return bool((np.minimum(mu, 1 - mu) < EXTREME).any())
-    return family in (families.POISSON, families.NEGATIVE_BINOMIAL) and bool((mu < EXTREME).any())
+        near = EXTREME_CAUCHY if link == links.CAUCHIT else EXTREME
+        return bool((np.minimum(mu, 1 - mu) < near).any())
+    counts = family in (families.POISSON, families.NEGATIVE_BINOMIAL)
+    return counts and link == links.LOG and bool((mu < EXTREME).any())
 
 
 def find_separation(family: int, X, y) -> Separation | None:
     """A direction β with x_i'β ≥ 0 at successes, ≤ 0 at failures or zero counts, 0 between.
+
+    With 10⁵ different rows it takes a second or two: look first whether there is a reason.
 
     Parameters
     ----------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
-
 import numpy as np
 
 from numbamm.glm import family as families
@@ -30,17 +28,16 @@ def without_effects(modes: ModeFinder, ntheta: int, shape: float) -> np.ndarray 
     ndarray, shape (nx,), or None
         None where the iteration finds no estimates.
     """
-    glm = copy(modes)
-    glm.u = np.zeros(glm.q)
-    family, link = (int(code) for code in glm.model[:2])
-    typical = np.full_like(glm.y, np.average(glm.y, weights=glm.weights))
+    glm, rows = modes.replaced(), modes.rows
+    family, link = (int(code) for code in rows.model[:2])
+    typical = np.full_like(rows.y, np.average(rows.y, weights=rows.weights))
     # From the response itself; or, where no mean is allowed there, from a single mean.
-    for mu in (_inner(family, link, glm.y, glm.weights), typical):
+    for mu in (_inner(family, link, rows.y, rows.weights), typical):
         with np.errstate(invalid="ignore", divide="ignore"):
             eta = links.forward(link, mu) - glm.offset
         if not np.isfinite(eta).all():
             continue
-        gamma = np.linalg.lstsq(glm.basis, eta, rcond=None)[0]
+        gamma = np.linalg.lstsq(rows.basis, eta, rcond=None)[0]
         if len(gamma) == 0 or glm(np.zeros(ntheta), gamma, vary=True, shape=shape).found:
             return gamma
     return None
@@ -61,12 +58,13 @@ def moment_shape(modes: ModeFinder, ntheta: int) -> float:
     float
         Between 0.05 and 1000: a start, not an estimate.
     """
-    poisson, (_, link, information) = copy(modes), modes.model
-    poisson.model = np.array([families.POISSON, link, information])
+    rows = modes.rows
+    link = int(rows.model[1])
+    poisson = modes.replaced(model=np.array([families.POISSON, *rows.model[1:]]))
     gamma = without_effects(poisson, ntheta, 0.0)
     if gamma is None:
         return 1.0
-    y, w, mu = modes.y, modes.weights, links.mean(link, modes.offset + modes.basis @ gamma)
+    y, w, mu = rows.y, rows.weights, links.mean(link, modes.offset + rows.basis @ gamma)
     excess = w @ ((y - mu) ** 2 - mu)  # w'μ²/shape, expected
     return float(np.clip(w @ mu**2 / max(excess, 1e-300), 0.05, 1e3))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.errors import OptionError
+from numbamm.errors import DataError, OptionError
 from numbamm.glm import family as families
 
 
-def simulate(model, seed=None, *, beta=None, theta=None, sigma=None):
+def simulate(model, seed=None, *, beta=None, theta=None, sigma=None, shape=None):
     """A response for every row, from the model at its estimates or at given parameters.
 
     Parameters
@@ -21,7 +21,10 @@ def simulate(model, seed=None, *, beta=None, theta=None, sigma=None):
         Coefficients of the kept columns.
     theta : array-like, shape (number of θ,), optional
     sigma : float, optional
-        Residual standard deviation, or the square root of the dispersion.
+        Residual standard deviation, or the square root of the dispersion; for families that
+        have one.
+    shape : float, optional
+        Shape of the negative binomial.
 
     Returns
     -------
@@ -31,6 +34,8 @@ def simulate(model, seed=None, *, beta=None, theta=None, sigma=None):
 
     Raises
     ------
+    DataError
+        If numbers of trials are not whole.
     NotFittedError
         If parameters are missing that only a fit has.
     OptionError
@@ -39,7 +44,14 @@ def simulate(model, seed=None, *, beta=None, theta=None, sigma=None):
     rng = np.random.default_rng(seed)
     beta = model.estimates.beta if beta is None else _vector("beta", beta, model.feterm.rank)
     theta = model.theta if theta is None else _vector("theta", theta, len(model.theta))
+    family = model._family_code
+    if family not in families.DISPERSED:
+        sigma = _given("sigma", None if sigma == 1 else sigma, 1.0, "families with a dispersion")
     sigma = model.sigma if sigma is None else float(sigma)
+    if family == families.NEGATIVE_BINOMIAL:
+        shape = model.shape if shape is None else float(shape)
+    else:
+        shape = _given("shape", shape, 0.0, "the negative binomial")
     frame, at = model.frame, 0
     eta = frame.X[:, model.feterm.kept] @ beta
     if frame.offset is not None:
@@ -51,8 +63,23 @@ def simulate(model, seed=None, *, beta=None, theta=None, sigma=None):
         b = sigma * rng.standard_normal((term.nlevels, term.p)) @ lam.T
         eta = eta + np.einsum("pn,np->n", term.z, b[term.refs])
     w = np.ones(model.nobs) if frame.weights is None else frame.weights
-    y = draw(rng, model._family_code, model._mean(eta), w, sigma**2, getattr(model, "shape", None))
+    if family in (families.POISSON, families.NEGATIVE_BINOMIAL) or _one_trial(model):
+        w = np.ones(model.nobs)  # there a prior weight counts rows, and is no precision
+    elif family == families.BINOMIAL and (w != np.round(w)).any():
+        raise DataError("numbers of trials must be whole to draw from a binomial distribution")
+    y = draw(rng, family, model._mean(eta), w, sigma**2, shape)
     return model._aligned(y, frame.response)
+
+
+def _one_trial(model) -> bool:
+    return getattr(model, "family", None) == "bernoulli"
+
+
+def _given(name: str, value, default: float, whose: str) -> float:
+    """A parameter that the family does not have."""
+    if value is not None:
+        raise OptionError(f"{name} belongs to {whose} alone")
+    return default
 
 
 def draw(rng, family: int, mu, w, phi: float, shape: float | None) -> np.ndarray:
@@ -73,7 +100,7 @@ def draw(rng, family: int, mu, w, phi: float, shape: float | None) -> np.ndarray
     ndarray, shape (n,)
     """
     if family == families.BINOMIAL:
-        return rng.binomial(np.round(w).astype(np.int64), mu) / w
+        return rng.binomial(w.astype(np.int64), mu) / w
     if family == families.POISSON:
         return rng.poisson(mu).astype(np.float64)
     if family == families.NEGATIVE_BINOMIAL:

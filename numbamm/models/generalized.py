@@ -14,26 +14,27 @@ from numbamm import config
 from numbamm.blocks.jit import announce_compilation
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import (
-    DataError,
     FitError,
     NumbammWarning,
     OptionError,
     OverdispersionWarning,
     did_you_mean,
 )
-from numbamm.formula import check_gaussian, check_generalized, model_frame
+from numbamm.formula import check_generalized, model_frame
 from numbamm.glm import family as families
 from numbamm.glm import link as links
 from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.mode import ModeFinder
-from numbamm.glm.pirls import EXPECTED, OBSERVED, pirls
-from numbamm.glm.separation import find_separation, is_extreme
-from numbamm.glm.start import moment_shape, without_effects
-from numbamm.models.linear import LinearMixedModel
+from numbamm.glm.pirls import pirls
+from numbamm.glm.working import EXPECTED, OBSERVED
+from numbamm.models.laplace import LaplaceObjective
 from numbamm.models.mixedmodel import Estimates, MixedModel, caller_namespace, check_order
+from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE, Parameters, Values
+from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
 from numbamm.optimize.differences import hessian
+from numbamm.optimize.run import INTERRUPTED
 
 INFORMATION = {"expected": EXPECTED, "observed": OBSERVED}
 INITS = ("glm", "lmm")
@@ -46,10 +47,8 @@ LOG_SCALE, LOG_STEP = 0.3, 0.1
 HESSIAN_STEP = 0.02
 #: Pearson's statistic over its degrees of freedom from which counts are called overdispersed.
 OVERDISPERSED = 1.5
-#: The negative binomial's shape stays between these: beyond, it is a Poisson distribution.
-SHAPE_RANGE = 1e-6, 1e8
-#: θ at which a fit begins is at least this on the diagonals, whatever `init` finds.
-LEAST_START = 0.05
+#: Outcomes of the fast stage of a fit after which there is no other.
+CUT_SHORT = (INTERRUPTED, "MAXEVAL_REACHED", "MAXTIME_REACHED")
 
 
 class GeneralizedLinearMixedModel(MixedModel):
@@ -134,41 +133,45 @@ class GeneralizedLinearMixedModel(MixedModel):
         if frame.trials is not None:
             frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
         check_generalized(frame, self.family)
-        if code == families.GAUSSIAN:
-            check_gaussian(frame)
         announce_compilation(pirls)
-        n = len(frame.y)
-        self._prior = np.ones(n) if frame.weights is None else frame.weights
+        self._build(frame)
+        self._warned = False
+        self.fast_optsum: OptSummary | None = None
+        self.optsum = self._optsum_of_start()
+        if optimizer is not None:
+            self.optsum.optimizer = optimizer
+
+    def _build(self, frame) -> None:
+        """All that depends on the rows: terms, modes, and where a fit begins."""
+        code, link, n = families.NAMES[self.family], links.NAMES[self.link], len(frame.y)
+        prior = np.ones(n) if frame.weights is None else frame.weights
         with blas_threads(config.get("threads")):
-            self._likelihood = Likelihood(code, frame.y, self._prior)
-            super().__init__(frame, self._likelihood.working_root(links.NAMES[self.link]))
-            self._basis = self.feterm.basis / np.sqrt(self._prior)[:, None]
-            canonical = self.link == default and code != families.NEGATIVE_BINOMIAL
+            self._prior, self._likelihood = prior, Likelihood(code, frame.y, prior)
+            super().__init__(frame, self._likelihood.working_root(link))
+            self._basis = self.feterm.basis / np.sqrt(prior)[:, None]
             self._modes = ModeFinder(
                 self._inside,
                 self._basis,
                 frame.y,
-                self._prior,
+                prior,
                 np.zeros(n) if frame.offset is None else frame.offset,
                 code,
-                links.NAMES[self.link],
+                link,
                 INFORMATION[self.information],
-                canonical=canonical,
+                canonical=self._canonical,
                 scale=self._likelihood.scale,
             )
             check_order(self._modes.order, self.reterms)
-            self._theta0 = self.theta
-            self._begin()
-        self._warned = False
-        self.optsum = OptSummary(*self._parameters(fast=True))
-        if optimizer is not None:
-            self.optsum.optimizer = optimizer
+            self._start = find_start(self, self.theta, self.init)
 
     @property
     def _title(self) -> str:
+        nagq = self.estimates.nagq
         how = "Laplace approximation" + (", fast" if self._fast else "")
-        if self.optsum.nagq > 1:
-            how = f"adaptive Gauss–Hermite quadrature, {self.optsum.nagq} nodes"
+        if nagq > 1:
+            how = f"adaptive Gauss–Hermite quadrature, {nagq} nodes"
+        elif not self._canonical:
+            how += f", {self.information} information"
         success = self.frame.success_level
         of = f" of {self.frame.response} = {success}" if success is not None else ""
         family = self.family if self.shape is None else f"{self.family}({self.shape:.5g})"
@@ -179,7 +182,21 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     @property
     def _fast(self) -> bool:
-        return len(self.optsum.initial) != len(self._parameters(fast=False)[0])
+        """Whether β varies inside PIRLS in the fit that `optsum` describes."""
+        return self.optsum.names == self._parameters(fast=True).names
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether β was varied inside PIRLS, and θ alone optimised."""
+        _ = self.estimates
+        return self._fast
+
+    @property
+    def _canonical(self) -> bool:
+        """Whether expected and observed information agree."""
+        code = families.NAMES[self.family]
+        usual = links.NAMES[self.link] == families.DEFAULT_LINK[code]
+        return usual and code != families.NEGATIVE_BINOMIAL
 
     @property
     def _family_code(self) -> int:
@@ -208,159 +225,63 @@ class GeneralizedLinearMixedModel(MixedModel):
         """Shape of the negative binomial, Var(y) = μ + μ²/shape; None for other families."""
         if self.family != "negativebinomial":
             return None
-        if self._given_shape is not None:
-            return self._given_shape
-        _ = self.estimates
-        return self._values(self.optsum.final, self._fast)[1]
+        return self._given_shape or self.estimates.shape
 
     @property
     def n_parameters(self) -> int:
         """Number of estimated parameters: rank of X, θ, and dispersion or shape."""
         return super().n_parameters + self._free_shape
 
-    # ---- parameters -------------------------------------------------------------------------
+    # ---- parameters and the objective -------------------------------------------------------
 
-    def _nuisance(self, fast: bool) -> list[str]:
-        """What is searched for besides β and θ."""
-        if self._free_shape:
-            return ["log(shape)"]
-        return ["log(dispersion)"] if self._likelihood.dispersed and not fast else []
-
-    def _parameters(self, fast: bool) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """Initial values, lower bounds and names of the parameters, for an `OptSummary`."""
-        nuisance = self._nuisance(fast)
-        names = nuisance + self.theta_names
-        initial = np.concatenate([np.full(len(nuisance), np.log(self._start_shape)), self._start])
-        if not fast:
-            names = [self.feterm.cnames[j] for j in self.feterm.kept] + names
-            initial = np.concatenate([self.feterm.to_basis @ self._glm_start, initial])
-        free = np.full(len(names) - len(self._start), -np.inf)
-        return initial, np.concatenate([free, self._lowerbd]), names
+    def _parameters(self, fast: bool) -> Parameters:
+        """What a fast fit or a full one searches over."""
+        dispersed = self._likelihood.dispersed
+        nuisance = LOG_DISPERSION if dispersed and not fast else None
+        return Parameters(
+            beta=[] if fast else [self.feterm.cnames[j] for j in self.feterm.kept],
+            nuisance=LOG_SHAPE if self._free_shape else nuisance,
+            theta=self.theta_names,
+            shape=self._given_shape or 0.0,
+            dispersed=dispersed,
+        )
 
     @property
     def _known_parameters(self) -> list[list[str]]:
-        return [self._parameters(fast)[2] for fast in (True, False)]
-
-    def _values(self, x, fast: bool) -> tuple[np.ndarray, float, float | None, np.ndarray]:
-        """Coefficients (none in the fast fit), shape, φ (None: the best one), and θ."""
-        rank = 0 if fast else self.feterm.rank
-        theta = x[len(x) - len(self._start) :]
-        shape, phi = self._given_shape or 0.0, None if self._likelihood.dispersed else 1.0
-        if self._free_shape:
-            shape = float(np.clip(np.exp(np.clip(x[rank], -99, 99)), *SHAPE_RANGE))
-        elif self._nuisance(fast):
-            phi = float(np.exp(np.clip(x[rank], -700, 700)))
-        return x[:rank], shape, phi, theta
+        return [self._parameters(fast).names for fast in (True, False)]
 
     def _coordinates(self):
-        if self._fast:
-            return super()._coordinates()
-        rank, ntheta, to_beta = self.feterm.rank, len(self.theta), self.feterm.to_basis
+        if self._fast and not any(self.scalings):
+            return None
+        parameters, to_beta = self._parameters(self._fast), self.feterm.to_basis
         to_gamma = np.linalg.inv(to_beta)
 
         def inward(x):
-            return np.concatenate([to_gamma @ x[:rank], x[rank:-ntheta], self._inward(x[-ntheta:])])
+            return parameters.changed(x, to_gamma.__matmul__, self._inward)
 
         def outward(x):
-            return np.concatenate([to_beta @ x[:rank], x[rank:-ntheta], self._outward(x[-ntheta:])])
+            return parameters.changed(x, to_beta.__matmul__, self._outward)
 
         return inward, outward
 
-    # ---- where a fit begins -----------------------------------------------------------------
+    def _objective(self, fast: bool, nagq: int = 1, modes: ModeFinder | None = None):
+        """The objective of the parameters inside; from modes of its own, if none are given."""
+        modes = self._modes.replaced() if modes is None else modes
+        parameters = self._parameters(fast)
+        return LaplaceObjective(modes, self._likelihood, parameters, self._start.gamma, nagq)
 
-    def _begin(self) -> None:
-        """β, the shape and θ at which a fit begins."""
-        ntheta, modes = len(self._theta0), self._modes
-        self._start = self._theta0
-        self._start_shape = moment_shape(modes, ntheta) if self._free_shape else 1.0
-        gamma = without_effects(modes, ntheta, self._given_shape or self._start_shape)
-        self._check_separation(gamma)
-        self._glm_start = gamma
-        if self.init == "lmm":
-            self._begin_by_lmm()
-
-    def _check_separation(self, gamma) -> None:
-        """Refuse responses that the fixed effects separate; warn where they do so in part."""
-        code, frame, modes = self._likelihood.family, self.frame, self._modes
-        eta = modes.offset + self._basis @ gamma if gamma is not None else None
-        if gamma is not None and not is_extreme(code, self._mean(eta)):
-            return
-        kept = self.feterm.kept
-        separation = find_separation(code, frame.X[:, kept], frame.y)
-        if separation is not None:
-            columns = [self.feterm.cnames[kept[c]] for c in separation.columns]
-            named = ", ".join(c for c in columns if c != "Intercept") or columns[0]
-            if separation.complete:
-                raise DataError(
-                    f"the fixed effects separate the responses completely, so that their "
-                    f"coefficients have no finite estimates: {named}"
-                )
-            warnings.warn(
-                "the fixed effects separate some of the responses from the others: coefficients "
-                f"of {named} grow without limit, and their standard errors mean nothing",
-                NumbammWarning,
-                stacklevel=5,
+    def _checked(self, x) -> tuple[np.ndarray, bool]:
+        """Parameters of a fast fit or of a full one, inside; and whether of a fast one."""
+        x = np.asarray(x, dtype=np.float64)
+        fast, full = self._known_parameters
+        if x.shape not in ((len(fast),), (len(full),)):
+            raise OptionError(
+                f"expected {len(fast)} values ({', '.join(fast)}) or {len(full)} "
+                f"({', '.join(full)}), not {x.shape}"
             )
-        if gamma is None:
-            raise DataError(
-                f"the {self.family} model without random effects has no estimates to start from: "
-                f"the link {self.link} may not suit the response"
-            )
-
-    def _begin_by_lmm(self) -> None:
-        """β and θ by a linear mixed model of the working response, with σ² = 1 where φ is."""
-        modes, y, w = self._modes, self.frame.y, self._prior
-        code, link = (int(c) for c in modes.model[:2])
-        shape = self._given_shape or self._start_shape
-        eta = modes.offset + self._basis @ self._glm_start
-        slope = links.slope(link, eta)
-        mu = self._mean(eta)
-        working = replace(
-            self.frame,
-            y=eta + (y - mu) / slope,
-            weights=w * slope**2 / families.variance(code, shape, mu),
-        )
-        sigma = None if self._likelihood.dispersed else 1.0
-        lmm = LinearMixedModel.of_frame(working, sigma=sigma).fit(progress=False)
-        floor = np.where(self._lowerbd == 0, LEAST_START, -np.inf)
-        self._start = np.maximum(lmm.theta, floor)
-        self._glm_start = np.linalg.solve(self.feterm.to_basis, lmm.estimates.beta)
-
-    # ---- the objective ----------------------------------------------------------------------
-
-    def _fast_objective(self, modes: ModeFinder):
-        """The objective of the θ inside (and log shape), β being varied by PIRLS."""
-        gamma, known = self._glm_start.copy(), False
-
-        def objective(x) -> float:
-            nonlocal known
-            start = gamma.copy()
-            _, shape, _, theta = self._values(x, fast=True)
-            value = self._likelihood.laplace(modes(theta, start, vary=True, shape=shape), shape)
-            if np.isfinite(value):
-                gamma[:] = start
-            elif not known:
-                raise FitError(
-                    f"PIRLS found no mode at theta = {self._outward(theta)}, where the search "
-                    "would begin; another link, init or optsum.initial may help"
-                )
-            known = True
-            return value
-
-        return objective
-
-    def _full_objective(self, modes: ModeFinder):
-        """The objective of γ, the coefficients of the basis, log φ or shape, and the θ inside."""
-        nagq = self.optsum.nagq
-
-        def objective(x) -> float:
-            gamma, shape, phi, theta = self._values(x, fast=False)
-            mode = modes(theta, gamma, vary=False, shape=shape)
-            if nagq == 1 or not mode.found:
-                return self._likelihood.laplace(mode, shape, phi)
-            return modes.quadrature(nagq, shape, phi) + self._likelihood.constant(shape, phi)
-
-        return objective
+        is_fast = len(x) == len(fast)
+        to_gamma = partial(np.linalg.solve, self.feterm.to_basis)
+        return self._parameters(is_fast).changed(x, to_gamma, self._inward), is_fast
 
     def objective_at(self, x) -> float:
         """-2 log-likelihood at θ, β being at the penalised mode, or at β and θ.
@@ -375,30 +296,61 @@ class GeneralizedLinearMixedModel(MixedModel):
         Returns
         -------
         float
-            NaN where no mode is found.
+            NaN where no mode is found. By quadrature if ``optsum.nagq`` is above 1 and β given.
         """
-        x = np.asarray(x, dtype=np.float64)
-        modes, rank, ntheta = copy(self._modes), self.feterm.rank, len(self._start)
-        modes.u = np.zeros(modes.q)
-        fast, full = self._known_parameters
-        if x.shape not in ((len(fast),), (len(full),)):
-            raise OptionError(
-                f"expected {len(fast)} values ({', '.join(fast)}) or {len(full)} "
-                f"({', '.join(full)}), not {x.shape}"
-            )
-        inside = np.concatenate([x[:-ntheta], self._inward(x[-ntheta:])])
+        inside, fast = self._checked(x)
         with blas_threads(config.get("threads")):
-            if len(x) == len(full):
-                inside[:rank] = np.linalg.solve(self.feterm.to_basis, x[:rank])
-                return self._full_objective(modes)(inside)
-            try:
-                return self._fast_objective(modes)(inside)
-            except FitError:
-                return np.nan
+            return self._objective(fast, 1 if fast else self.optsum.nagq)(inside)
+
+    def objective_gradient(self, x) -> tuple[float, np.ndarray]:
+        """The Laplace approximation of -2 log-likelihood, and its exact gradient.
+
+        Parameters
+        ----------
+        x : array-like, shape (number of parameters,)
+            As for `objective_at`.
+
+        Returns
+        -------
+        objective : float
+        gradient : ndarray, shape (number of parameters,)
+            NaN where no mode is found.
+
+        Raises
+        ------
+        OptionError
+            With ``optsum.nagq`` above 1: there is no gradient through quadrature.
+
+        Notes
+        -----
+        One adjoint solve at the mode, and reverse differentiation of the blocked Cholesky factor;
+        see `numbamm.glm.gradient`.
+        """
+        inside, fast = self._checked(x)
+        if self.optsum.nagq > 1 and not fast:
+            raise OptionError(
+                f"there is no gradient through quadrature (nagq={self.optsum.nagq}): nagq=1, or an "
+                "optimizer without derivatives"
+            )
+        with blas_threads(config.get("threads")):
+            value, slopes = self._objective(fast).gradient(inside)
+        to_beta, theta = np.linalg.inv(self.feterm.to_basis).T, np.asarray(x)[-len(self.theta) :]
+        back = partial(self._gradient_outward, theta)
+        return value, self._parameters(fast).changed(slopes, to_beta.__matmul__, back)
+
+    def _gradient_outward(self, theta, slopes) -> np.ndarray:
+        """The gradient in θ of the user's columns, from that in θ of the columns inside."""
+        if not any(self.scalings):
+            return slopes
+        moves = np.diag(1e-5 * np.maximum(np.abs(theta), 0.1))
+        inside = [
+            (self._inward(theta + h) - self._inward(theta - h)) / (2 * h.max()) for h in moves
+        ]
+        return np.array(inside) @ slopes
 
     def _twin(self) -> GeneralizedLinearMixedModel:
         twin = super()._twin()
-        twin._modes, twin.frame = copy(self._modes), copy(self.frame)
+        twin._modes, twin.frame = self._modes.replaced(), copy(self.frame)
         return twin
 
     def pirls(self, theta=None, *, vary_beta: bool = True, verbose: bool = False) -> float:
@@ -407,7 +359,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         Parameters
         ----------
         theta : array-like, shape (number of θ,), optional
-            The current θ, if not given.
+            The current θ, if not given. An estimated shape is that of the fit, or of its start.
         vary_beta : bool
             Minimise over β, too; else β is that of the model without random effects.
         verbose : bool
@@ -424,9 +376,17 @@ class GeneralizedLinearMixedModel(MixedModel):
             If no mode was found; the message says at which θ.
         """
         theta = self.theta if theta is None else np.asarray(theta, dtype=np.float64)
-        shape = self.shape if self.is_fitted else self._given_shape or self._start_shape
-        modes, gamma, trace = copy(self._modes), self._glm_start.copy(), np.full((200, 2), np.nan)
-        modes.u = np.zeros(modes.q)
+        if theta.shape != self.theta.shape:
+            raise OptionError(
+                f"theta has shape {theta.shape}, but this model has {len(self.theta)} parameters: "
+                f"{', '.join(self.theta_names)}"
+            )
+        shape = self.estimates.shape if self.is_fitted else self._start.shape
+        return self._pirls(theta, shape, vary_beta, verbose)
+
+    def _pirls(self, theta, shape: float, vary_beta: bool, verbose: bool) -> float:
+        modes, gamma = self._modes.replaced(), self._start.gamma.copy()
+        trace = np.full((200, 2), np.nan)
         with blas_threads(config.get("threads")):
             mode = modes(self._inward(theta), gamma, vary=vary_beta, shape=shape, trace=trace)
         if not mode.found:
@@ -434,7 +394,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         phi = self._likelihood.dispersion(mode)
         if verbose:
             shown = trace[: mode.iterations + 1] @ [1 / phi, 1.0]
-            shown += self._likelihood.constant(shape, phi)
+            shown += self._likelihood.saturated(shape, phi)
             print(f"varyβ = {str(vary_beta).lower()}, obj₀ = {shown[0]:.6f}")
             print(f"β = {self.feterm.to_basis @ gamma}")
             for i, value in enumerate(shown[1:], start=1):
@@ -447,7 +407,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         self,
         *,
         fast: bool = False,
-        nagq: int = 1,
+        nagq: int | None = None,
         optimizer: str | None = None,
         progress: bool | None = None,
         verbose: bool = False,
@@ -459,9 +419,9 @@ class GeneralizedLinearMixedModel(MixedModel):
         fast : bool
             Optimise over θ alone, with β at the penalised mode (lme4's nAGQ = 0); else over β
             and θ together, beginning at the fast fit.
-        nagq : int
+        nagq : int, optional
             Nodes a dimension of the adaptive Gauss–Hermite quadrature, for models with one
-            term; 1 is the Laplace approximation.
+            term; 1 is the Laplace approximation. ``optsum.nagq``, if not given.
         optimizer, progress, verbose
             As for `LinearMixedModel.fit`.
 
@@ -479,6 +439,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         """
         if self.is_fitted:
             raise FitError("this model is fitted already; use refit() to fit it again")
+        nagq = self.optsum.nagq if nagq is None else nagq
         return self._fit(fast, nagq, optimizer, progress, verbose)
 
     def refit(
@@ -528,43 +489,60 @@ class GeneralizedLinearMixedModel(MixedModel):
             raise
 
     def _replace_response(self, y) -> None:
-        frame = replace(self.frame, y=self._checked_response(y))
+        terms = [replace(term, lambda_=None) for term in self.reterms]
+        frame = replace(self.frame, y=self._checked_response(y), reterms=terms)
         check_generalized(frame, self.family)
-        self.frame, self._modes = frame, copy(self._modes)
-        self._likelihood = Likelihood(self._likelihood.family, frame.y, self._prior)
-        self._modes.y, self._modes.scale = frame.y, self._likelihood.scale
-        self._begin()
-        self.optsum = self._of_theta(self.optsum)
+        self._build(frame)
+        self.optsum = self._renewed(self.optsum, self._optsum_of_start().initial)
+        self.fast_optsum = None
 
     def _fit(self, fast, nagq, optimizer, progress, verbose) -> GeneralizedLinearMixedModel:
         self._check_nagq(fast, nagq)
-        before, theta, options = self.optsum, self.theta, dict(vars(self.optsum))
+        kept = self.optsum, self.theta, dict(vars(self.optsum)), self.fast_optsum
         shown = {
             "progress": config.get("progress") if progress is None else progress,
             "verbose": verbose,
         }
         try:
             if self.is_fitted:
-                self.optsum = self._of_theta(self.optsum)
-            self.optsum.nagq = nagq
-            if verbose:
-                self.pirls(self._start, verbose=True)
+                before = self.fast_optsum or self.optsum
+                self.optsum = self._renewed(self.optsum, before.initial)
+            self.optsum.nagq, self.fast_optsum = 1 if fast else nagq, None
             if optimizer is not None:
                 self.optsum.optimizer = optimizer
+            if verbose:
+                at = self._parameters(fast=True).split(self.optsum.initial)
+                self._pirls(at.theta, at.shape, vary_beta=True, verbose=True)
             with blas_threads(config.get("threads")):
-                self._modes.u = np.zeros(self._modes.q)
-                self._minimize(self._fast_objective(self._modes), **shown)
-                if not fast:
-                    step = self._prepare_full()
-                    self._minimize(self._full_objective(self._modes), step, **shown)
+                self._modes = self._modes.replaced()
+                self._search(True, 1, None, **shown)
+                if not fast and self.optsum.returnvalue not in CUT_SHORT:
+                    self.fast_optsum = self.optsum
+                    steps = self._prepare_full()
+                    self._search(False, nagq, steps, **shown)
                 self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
         except BaseException:  # a failed fit loses nothing
-            self.optsum = before
-            vars(before).update(options)
+            self.optsum, theta, options, self.fast_optsum = kept
+            vars(self.optsum).update(options)
             self._set_theta(theta)
             raise
         self._warn()
         return self
+
+    def _search(self, fast: bool, nagq: int, steps, **shown) -> None:
+        """One stage of a fit: minimise in θ, or in all parameters."""
+        objective = self._objective(fast, nagq, self._modes)
+        gradient = objective.gradient if nagq == 1 else None
+        try:
+            self._minimize(objective, steps, gradient=gradient, **shown)
+        except FitError as error:
+            if objective.succeeded:
+                raise
+            theta = self._parameters(fast).split(self.optsum.initial).theta
+            raise FitError(
+                f"PIRLS found no mode at theta = {theta}, where the search would begin; another "
+                f"start (init, optsum.initial) or link than {self.link} may help"
+            ) from error
 
     def _warn(self) -> None:
         """Warn of what the estimates show about the model, the first time that it is fitted."""
@@ -575,8 +553,9 @@ class GeneralizedLinearMixedModel(MixedModel):
         if ratio > OVERDISPERSED:
             warnings.warn(
                 f"the counts are overdispersed: Pearson's statistic is {ratio:.2f} times its "
-                "degrees of freedom, so that standard errors are too small; a negative binomial "
-                "family, or a random effect for each row, may serve better",
+                "degrees of freedom, so that standard errors are too small; "
+                + ("a negative binomial family, or " if self.family == "poisson" else "")
+                + "a random effect for each row, may serve better",
                 OverdispersionWarning,
                 stacklevel=4,
             )
@@ -616,46 +595,65 @@ class GeneralizedLinearMixedModel(MixedModel):
                 f"this one has {len(self.reterms)}: nagq=1, the Laplace approximation, is possible"
             )
 
-    def _of_theta(self, optsum: OptSummary) -> OptSummary:
-        """The same options for the fast fit's parameters, from their start."""
-        fast = copy(optsum)
-        fast.initial, fast.lowerbd, fast.names = self._parameters(fast=True)
-        fast.initial_step, fast.upperbd = None, np.full(len(fast.initial), np.inf)
+    def _optsum_of_start(self) -> OptSummary:
+        """An `optsum` for the fast fit's parameters, at their start."""
+        parameters, start = self._parameters(fast=True), self._start
+        nuisance = [np.log(start.shape)] if parameters.nuisance else []
+        initial = np.concatenate([nuisance, start.theta])
+        lowerbd = np.concatenate([np.full(len(nuisance), -np.inf), self._lowerbd])
+        return OptSummary(initial, lowerbd, parameters.names)
+
+    def _renewed(self, optsum: OptSummary, initial) -> OptSummary:
+        """The options of a fit, for another one that begins at these parameters of a fast fit."""
+        new, ntheta = self._optsum_of_start(), len(self.theta)
+        fast, free = copy(optsum), len(new.initial) - ntheta
+        fast.names = new.names
+        fast.initial = initial if len(initial) == len(new.initial) else new.initial
+        fast.initial_step = (self.fast_optsum or optsum).own_initial_step
+        fast.lowerbd = np.concatenate([np.full(free, -np.inf), optsum.lowerbd[-ntheta:]])
+        fast.upperbd = np.concatenate([np.full(free, np.inf), optsum.upperbd[-ntheta:]])
         return fast
 
     def _prepare_full(self) -> np.ndarray:
         """An `optsum` for all parameters, begun at the fast fit; first steps inside."""
-        x, ntheta = self.optsum.final, len(self._start)
-        theta, log_shape = x[-ntheta:], x[:-ntheta]
-        inside, gamma = self._inward(theta), self._glm_start.copy()
-        shape = self._values(x, fast=True)[1]
-        mode = self._modes(inside, gamma, vary=True, shape=shape)
-        phi = self._likelihood.dispersion(mode)
-        nuisance = [np.log(phi)] if self._likelihood.dispersed else log_shape
-        full = copy(self.optsum)
-        _, full.lowerbd, full.names = self._parameters(fast=False)
-        full.upperbd = np.full(len(full.lowerbd), np.inf)
-        full.initial = np.concatenate([self.feterm.to_basis @ gamma, nuisance, theta])
+        fast, full, ntheta = self.fast_optsum, copy(self.optsum), len(self.theta)
+        parameters = self._parameters(fast=False)
+        mode, at = self._objective(True, 1, self._modes).at(self._checked(fast.final)[0])
+        if not mode.found or not at.phi > 0:
+            raise FitError(
+                "the random effects fit the responses perfectly: there is no dispersion to estimate"
+            )
+        nuisance = {LOG_SHAPE: [at.shape], LOG_DISPERSION: [at.phi]}.get(parameters.nuisance, [])
+        full.names = parameters.names
+        full.initial = np.concatenate(
+            [self.feterm.to_basis @ at.beta, np.log(nuisance), fast.final[-ntheta:]]
+        )
+        free = np.full(len(full.initial) - ntheta, np.inf)
+        full.lowerbd = np.concatenate([-free, fast.lowerbd[-ntheta:]])
+        full.upperbd = np.concatenate([free, fast.upperbd[-ntheta:]])
+        full.initial_step = None
         self.optsum = full
-        se = np.sqrt(np.diag(self._gamma_cov(inside, gamma, shape, phi)))
-        steps = np.maximum(THETA_STEP * np.abs(inside), LEAST_STEP)
+        steps = np.maximum(THETA_STEP * np.abs(at.theta), LEAST_STEP)
+        if fast.own_initial_step is not None:
+            steps = fast.own_initial_step[-ntheta:]
+        se = np.sqrt(np.diag(self._gamma_cov(at)))
         return np.concatenate([BETA_STEP * se, np.full(len(nuisance), LOG_STEP), steps])
 
-    def _gamma_cov(self, theta_inside, gamma, shape: float, phi: float) -> np.ndarray:
+    def _gamma_cov(self, at: Values) -> np.ndarray:
         """Covariance of the coefficients of the basis at known θ, from the factor at the mode.
 
         By the expected information, of which that factor has no other than positive pivots.
         """
-        self._modes(theta_inside, gamma.copy(), vary=False, shape=shape)
-        self._working_factor(theta_inside, gamma, shape)
-        root = np.linalg.inv(self._modes.x_factor()).T
-        return phi * root @ root.T
+        self._modes(at.theta, at.beta.copy(), vary=False, shape=at.shape)
+        root = np.linalg.inv(self._working_factor(at).x_factor()).T
+        return at.phi * root @ root.T
 
-    def _working_factor(self, theta_inside, gamma, shape: float) -> ModeFinder:
+    def _working_factor(self, at: Values) -> ModeFinder:
         """The factor of PIRLS' working model at u and γ, both as they are."""
-        working = copy(self._modes)
-        working.model = np.array([*self._modes.model[:2], EXPECTED])
-        working(theta_inside, gamma.copy(), vary=True, shape=shape, tolerance=np.inf)
+        family, link, _, canonical = self._modes.rows.model
+        working = self._modes.replaced(model=np.array([family, link, EXPECTED, canonical]))
+        working.u = self._modes.u
+        working(at.theta, at.beta.copy(), vary=True, shape=at.shape, tolerance=np.inf)
         return working
 
     def _hessian_cov(self, gamma_cov) -> np.ndarray:
@@ -664,13 +662,13 @@ class GeneralizedLinearMixedModel(MixedModel):
         `gamma_cov`, which takes θ as known, sets the steps, and stands in where the Hessian is
         not positive definite, as at singular fits.
         """
-        rank, ntheta = self.feterm.rank, len(self._start)
-        x = self._coordinates()[0](self.optsum.final)
+        rank, ntheta = self.feterm.rank, len(self.theta)
+        x, _ = self._checked(self.optsum.final)
         scale = np.full(len(x), LOG_SCALE)
         scale[:rank] = np.sqrt(np.diag(gamma_cov))
         scale[-ntheta:] = np.maximum(np.abs(x[-ntheta:]), 0.1)
         with blas_threads(config.get("threads")):
-            objective = self._full_objective(copy(self._modes))
+            objective = self._objective(False, self.estimates.nagq)
             curvature = hessian(objective, x, HESSIAN_STEP * scale) / 2
         try:
             np.linalg.cholesky(curvature)
@@ -685,24 +683,19 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _estimate(self, x, objective: float) -> Estimates:
         """Everything that follows from the final parameters."""
-        beta, shape, phi, theta = self._values(x, self._fast)
-        self._set_theta(theta)
-        inside = self._inward(theta)
-        if self._fast:
-            gamma = self._glm_start.copy()
-            mode = self._modes(inside, gamma, vary=True, shape=shape)
-            phi = self._likelihood.dispersion(mode)
-        else:
-            gamma = np.linalg.solve(self.feterm.to_basis, beta)
-        gamma_cov = self._gamma_cov(inside, gamma, shape, phi)
+        self._set_theta(x[-len(self.theta) :])
+        mode, at = self._objective(self._fast, 1, self._modes).at(self._checked(x)[0])
+        if not mode.found or not at.phi > 0:
+            raise FitError(f"PIRLS found no mode at the final parameters {x}")
+        gamma_cov = self._gamma_cov(at)
         u, b = self._effects()
-        eta = self._basis @ gamma + self._modes.offset
+        eta = self._basis @ at.beta + self._modes.offset
         for term, effects in zip(self.reterms, b, strict=True):
             eta = eta + np.einsum("pn,np->n", term.z, effects[term.refs])
         return Estimates(
-            beta=self.feterm.to_basis @ gamma,
+            beta=self.feterm.to_basis @ at.beta,
             covariance=partial(self._covariance, gamma_cov),
-            sigma=float(np.sqrt(phi)),
+            sigma=float(np.sqrt(at.phi)),
             u=u,
             b=b,
             eta=eta,
@@ -710,6 +703,8 @@ class GeneralizedLinearMixedModel(MixedModel):
             objective=objective,
             reml=False,
             sigma_given=not self._likelihood.dispersed,
+            shape=at.shape,
+            nagq=self.optsum.nagq,
         )
 
     def _effects(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -729,13 +724,14 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     # ---- rows and levels --------------------------------------------------------------------
 
-    def _at_estimates(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """θ and γ inside, and the shape, with the modes found there."""
-        inside = self._inward(self.theta)
-        gamma = np.linalg.solve(self.feterm.to_basis, self.estimates.beta)
-        shape = self.shape or 0.0
-        self._modes(inside, gamma, vary=False, shape=shape)
-        return inside, gamma, shape
+    def _at_estimates(self) -> Values:
+        """The parameters inside, with the modes found there."""
+        theta, gamma = self._inward(self.theta), np.linalg.inv(self.feterm.to_basis)
+        at = Values(
+            gamma @ self.estimates.beta, self.estimates.shape, self.estimates.sigma**2, theta
+        )
+        self._modes(at.theta, at.beta, vary=False, shape=at.shape)
+        return at
 
     def leverage(self):
         """Diagonal of the hat matrix of the working model, a pandas Series over the data's rows.
@@ -745,7 +741,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         """
         _ = self.estimates
         with blas_threads(config.get("threads")):
-            working = self._working_factor(*self._at_estimates())
+            working = self._working_factor(self._at_estimates())
             return self._aligned(working.leverages(), "leverage")
 
     def _conditional_variances(self) -> list[np.ndarray]:
@@ -754,12 +750,14 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _pearson_residuals(self) -> np.ndarray:
         mu = self.estimates.fitted
-        V = families.variance(self._likelihood.family, self.shape, mu)
+        V = families.variance(self._family_code, self.estimates.shape, mu)
         return (self.frame.y - mu) * np.sqrt(self._prior / V)
 
     def _deviance_residuals(self) -> np.ndarray:
         y, mu = self.frame.y, self.estimates.fitted
-        d = families.unit_deviance(self._likelihood.family, self.shape, y, mu)
+        d = families.unit_deviances(
+            self._family_code, links.NAMES[self.link], self.estimates.shape, y, self.estimates.eta
+        )
         return np.sign(y - mu) * np.sqrt(self._prior * np.maximum(d, 0.0))
 
     def _working_residuals(self) -> np.ndarray:

@@ -48,6 +48,10 @@ class Estimates:
         Whether that is the REML criterion.
     sigma_given : bool
         Whether sigma was held, not estimated.
+    shape : float
+        Shape of the negative binomial; 0 for other families.
+    nagq : int
+        Nodes of the quadrature by which a generalized model was fitted; 1 for none.
     """
 
     beta: np.ndarray
@@ -60,6 +64,8 @@ class Estimates:
     objective: float
     reml: bool
     sigma_given: bool
+    shape: float = 0.0
+    nagq: int = 1
 
     @cached_property
     def cov(self) -> np.ndarray:
@@ -513,11 +519,11 @@ class MixedModel:
 
         return predict(self, newdata, random=random, new_levels=new_levels, type=type)
 
-    def simulate(self, seed=None, *, beta=None, theta=None, sigma=None):
+    def simulate(self, seed=None, *, beta=None, theta=None, sigma=None, shape=None):
         """A new response, drawn from the model; see `inference.simulate`."""
         from numbamm.inference.simulate import simulate
 
-        return simulate(self, seed, beta=beta, theta=theta, sigma=sigma)
+        return simulate(self, seed, beta=beta, theta=theta, sigma=sigma, shape=shape)
 
     #: Code of the family in `numbamm.glm.family`.
     _family_code = families.GAUSSIAN

@@ -88,8 +88,9 @@ class Guard:
         self.best = self._initial
         self.fbest = self.finitial = float(objective(self._initial.copy()))
         if not math.isfinite(self.finitial):
+            start = self._initial if shown is None else shown(self._initial)
             raise FitError(
-                f"the objective at the initial parameters {text.vector(self._initial)} is "
+                f"the objective at the initial parameters {text.vector(start)} is "
                 f"{self.finitial}; start somewhere else, or look for extreme values in the data"
             )
 

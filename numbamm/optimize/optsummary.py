@@ -200,6 +200,11 @@ class OptSummary:
                 object.__setattr__(self, name, value)
 
     @property
+    def own_initial_step(self) -> np.ndarray | None:
+        """`initial_step` where it was set; None where it follows `initial` and the bounds."""
+        return vars(self)["_initial_step"]
+
+    @property
     def fitlog(self) -> pd.DataFrame:
         """The evaluations in their order: ``objective``, then a column for each parameter."""
         import pandas as pd

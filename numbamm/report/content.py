@@ -100,7 +100,8 @@ def notes(model) -> list[str]:
     if frame.n_missing:
         said.append(f"{_rows(frame.n_missing)} dropped for missing values.")
     if frame.n_zero_weight:
-        said.append(f"{_rows(frame.n_zero_weight)} of weight zero dropped.")
+        what = "without trials" if frame.trials is not None else "of weight zero"
+        said.append(f"{_rows(frame.n_zero_weight)} {what} dropped.")
     if model.feterm.dropped:
         said.append(
             "Rank-deficient fixed effects; without a coefficient: "

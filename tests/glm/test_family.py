@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import optimize, stats
+from scipy.special import xlogy
 
 from numbamm.glm import family as families
 from numbamm.glm import link as links
@@ -20,21 +21,26 @@ CASES = [
     (family, name)
     for family in range(6)
     for name, code in links.NAMES.items()
-    if (code in UNIT) == (family == families.BINOMIAL)
+    if family == families.BINOMIAL or code not in UNIT
 ]
+#: η of means inside (0, 1).
+BINOMIAL_ETA = {"identity": [0.3, 0.6], "inverse": [1.5, 3.0], "inverse-squared": [1.5, 3.0]}
+BINOMIAL_ETA |= {"sqrt": [0.4, 0.8], "log": [-0.4, -2.0], "logit": [-0.4, 0.6]}
 RESPONSE = {families.BINOMIAL: 0.25, families.INVERSE_GAUSSIAN: 0.8}
 SHAPE = 1.7
 
 
-def minus2t(family, code, y, w, eta):
+def deviance(family, code, y, w, eta):
     return contribution(family, code, SHAPE, y, w, eta)[0]
 
 
 @pytest.mark.parametrize(("family", "name"), CASES)
 def test_score_and_information_are_derivatives(family, name):
     code, y, w, h = links.NAMES[name], RESPONSE.get(family, 2.0), 4.0, 1e-4
-    for eta in ETA.get(name, [-1.5, 0.3, 1.1]):
-        f = [minus2t(family, code, y, w, eta + k * h) for k in (-1, 0, 1)]
+    for eta in BINOMIAL_ETA.get(name, [-0.5]) if family == 0 else ETA.get(name, [-1.5, 0.3, 1.1]):
+        if family not in (families.BINOMIAL, families.GAUSSIAN) and links.inverse(code, eta)[0] < 0:
+            continue
+        f = [deviance(family, code, y, w, eta + k * h) for k in (-1, 0, 1)]
         _, score, expected, observed = contribution(family, code, SHAPE, y, w, eta)
         assert score == pytest.approx(-(f[2] - f[0]) / (4 * h), rel=1e-5, abs=1e-6)
         assert observed == pytest.approx((f[2] - 2 * f[1] + f[0]) / (2 * h * h), rel=1e-4, abs=1e-5)
@@ -72,8 +78,8 @@ def test_density_with_its_constant(family, y, w, logpdf):
     mu, phi = 0.4, 1.0 if family not in families.DISPERSED else 0.6
     code = links.LOGIT if family == families.BINOMIAL else links.IDENTITY
     eta = np.log(mu / (1 - mu)) if code == links.LOGIT else mu
-    constant = families.constant(family, np.array([y]), np.array([w]), SHAPE, phi)
-    total = minus2t(family, code, y, w, eta) / phi + constant
+    constant = families.saturated(family, np.array([y]), np.array([w]), SHAPE, phi)
+    total = deviance(family, code, y, w, eta) / phi + constant
     assert total == pytest.approx(-2 * logpdf(mu, phi), rel=1e-9)
 
 
@@ -109,18 +115,36 @@ POSITIVE = np.array([0.3, 1.1, 2.5, 0.7, 4.0])
 WEIGHTS = np.array([1.0, 2.0, 1.0, 0.5, 3.0])
 
 
-@pytest.mark.parametrize("family", range(6))
-def test_unit_deviance_is_the_shortfall_of_the_density(family):
-    y = np.array([0.0, 0.25, 1.0]) if family == families.BINOMIAL else np.array([0.5, 1.0, 3.0])
-    mu = np.array([0.3, 0.6, 0.8]) if family == families.BINOMIAL else np.array([0.7, 1.0, 2.0])
-    code = links.LOGIT if family == families.BINOMIAL else links.IDENTITY
+@pytest.mark.parametrize(("family", "name"), CASES)
+def test_a_perfect_fit_has_no_deviance(family, name):
+    code = links.NAMES[name]
+    for eta in BINOMIAL_ETA.get(name, [-0.4]) if family == 0 else ETA.get(name, [-0.5, 0.3, 1.1]):
+        y = links.inverse(code, eta)[0]
+        if y < 0:
+            continue  # the identity's, with a family of positive means
+        assert deviance(family, code, y, 3.0, eta) == pytest.approx(0.0, abs=1e-14)
+        assert deviance(family, code, y, 3.0, 1.1 * eta) > 0
 
-    def minus2t_at(means):
-        eta = links.forward(code, np.clip(means, 1e-12, 1 - 1e-12 if code else None))
-        return np.array([minus2t(family, code, a, 1.0, b) for a, b in zip(y, eta, strict=True)])
 
-    expected = minus2t_at(mu) - minus2t_at(y)
-    assert_allclose(families.unit_deviance(family, SHAPE, y, mu), expected, atol=1e-9)
+def test_no_such_mean():
+    """Outside what link and family allow the deviance is NaN, for PIRLS to keep away from."""
+    assert np.isnan(deviance(families.BINOMIAL, links.LOG, 1.0, 1.0, 0.3))
+    assert np.isnan(deviance(families.BINOMIAL, links.IDENTITY, 0.0, 1.0, -0.1))
+    assert np.isnan(deviance(families.POISSON, links.IDENTITY, 0.0, 1.0, -0.1))
+    assert np.isnan(deviance(families.POISSON, links.SQRT, 2.0, 1.0, -1.0))
+    assert np.isfinite(deviance(families.POISSON, links.SQRT, 0.0, 1.0, -1.0))
+    assert np.isnan(deviance(families.GAMMA, links.INVERSE, 2.0, 1.0, -1.0))
+
+
+@pytest.mark.parametrize(
+    ("family", "link"), [(families.POISSON, links.LOG), (families.GAMMA, links.LOG)]
+)
+def test_large_responses_keep_their_digits(family, link):
+    """d near a perfect fit is that of its Taylor series, V⁻¹(y - μ)², to nine digits of 10⁶."""
+    y, eta = 1e6, np.log(1e6) + 1e-5
+    v = families.variance(family, 0.0, y)
+    expected = (np.exp(eta) - y) ** 2 / v
+    assert deviance(family, link, y, 1.0, eta) == pytest.approx(expected, rel=2e-5)
 
 
 @pytest.mark.parametrize("family", range(6))
@@ -138,28 +162,42 @@ def test_variance_is_what_the_information_says(family):
 @pytest.mark.parametrize("family", families.DISPERSED)
 @pytest.mark.parametrize("penalised", [8.0, 300.0])
 def test_dispersion_is_the_best_one(family, penalised):
-    if family == families.GAMMA:  # the least that Σ 2w (y/μ + log μ) can be, and some more
-        penalised += 2 * np.sum(WEIGHTS * (1 + np.log(POSITIVE)))
-
     def objective(log_phi):
         phi = np.exp(log_phi)
-        return penalised / phi + families.constant(family, POSITIVE, WEIGHTS, 0.0, phi)
+        return penalised / phi + families.saturated(family, POSITIVE, WEIGHTS, 0.0, phi)
 
-    found = families.dispersion(family, POSITIVE, WEIGHTS, penalised)
+    found = families.dispersion(family, WEIGHTS, penalised)
     best = optimize.minimize_scalar(objective, bounds=(-12, 12), options={"xatol": 1e-9})
     assert np.log(found) == pytest.approx(best.x, abs=1e-6)
 
 
-def test_no_dispersion_where_rows_are_fitted_perfectly():
-    perfect = 2 * np.sum(WEIGHTS * (1 + np.log(POSITIVE)))
-    assert families.dispersion(families.GAMMA, POSITIVE, WEIGHTS, perfect) == pytest.approx(
-        0, abs=1e-9
-    )
-    assert families.dispersion(families.GAUSSIAN, POSITIVE, WEIGHTS, 0.0) == 0
+@pytest.mark.parametrize("family", families.DISPERSED)
+def test_no_dispersion_where_rows_are_fitted_perfectly(family):
+    assert families.dispersion(family, WEIGHTS, 0.0) == 0
+
+
+@pytest.mark.parametrize("phi", [1e-9, 1e-3, 0.5, 80.0])
+def test_gamma_of_any_precision(phi):
+    """At μ = y the density is that of scipy, as far as scipy's cancellation lets it be known."""
+    expected = -2 * stats.gamma.logpdf(POSITIVE, 1 / phi, scale=POSITIVE * phi).sum()
+    ours = families.saturated(families.GAMMA, POSITIVE, np.ones(5), 0.0, phi)
+    assert ours == pytest.approx(expected, rel=1e-9, abs=1e-4 if phi < 1e-6 else 1e-9)
 
 
 @pytest.mark.parametrize("shape", [0.3, 15.9, 16.0, 250.0, 1e8])
-def test_rising_factorial_without_cancellation(shape):
+def test_negative_binomial_of_any_shape(shape):
+    """log Γ(s + y) - log Γ(s) is a sum of logarithms."""
     counts = np.array([0, 1, 2, 9, 60])
-    expected = [sum(np.log(shape + k) for k in range(count)) for count in counts]
-    assert_allclose(families._log_rising(shape, counts), expected, rtol=1e-13)
+    rising = [sum(np.log1p(k / shape) for k in range(count)) for count in counts]
+    at_mean = xlogy(counts, counts) - (counts + shape) * np.log1p(counts / shape)
+    assert_allclose(families._rising(shape, counts), rising + at_mean, atol=1e-6 * shape**-1 + 1e-7)
+
+
+@pytest.mark.parametrize("family", [families.NEGATIVE_BINOMIAL, *families.DISPERSED])
+@pytest.mark.parametrize("at", [0.01, 0.8, 30.0, 3000.0])
+def test_slopes_in_shape_and_dispersion(family, at):
+    y = np.array([0.0, 3.0, 1.0, 7.0, 2.0]) if family == families.NEGATIVE_BINOMIAL else POSITIVE
+    h = 1e-4
+    there = [families.saturated(family, y, WEIGHTS, a, a) for a in at * np.exp([-h, h])]
+    slope = families.saturated_slope(family, y, WEIGHTS, at, at)
+    assert slope == pytest.approx((there[1] - there[0]) / (2 * h), rel=1e-5, abs=1e-6)

@@ -52,7 +52,8 @@ def test_moments_of_families(family):
         "y ~ 1 + (1 | g)", {"y": y, "g": np.repeat(np.arange(20), 1000)}, family, link, **options
     )
     beta = {"logit": np.log(mu / (1 - mu)), "identity": mu, "log": np.log(mu)}[link]
-    draws = model.simulate(rng, beta=[beta], theta=[0.0], sigma=np.sqrt(phi)).to_numpy()
+    parameters = {"sigma": np.sqrt(phi)} if phi != 1 else {}
+    draws = model.simulate(rng, beta=[beta], theta=[0.0], **parameters).to_numpy()
     variance = {
         "bernoulli": mu * (1 - mu),
         "binomial": mu * (1 - mu) / 4,

@@ -57,7 +57,7 @@ def verbagg():
 
 
 def test_start_is_the_model_without_random_effects(verbagg):
-    start = verbagg.feterm.to_basis @ verbagg._glm_start
+    start = verbagg.feterm.to_basis @ verbagg._start.gamma
     expected = [0.20605, 0.03994, 0.23132, -0.79419, -1.53919, -0.77666]
     assert_allclose(start, expected, atol=1e-5)
 
@@ -81,7 +81,7 @@ def test_evaluations_of_the_fast_fit(fitted_glmm):
 def test_objective_has_no_noise(fitted_glmm):
     """Along a line through the optimum, second differences at steps of 1e-5 show rounding only."""
     model = fitted_glmm("verbagg_0")
-    objective = model._fast_objective(model._modes)
+    objective = model._objective(fast=True)
     direction = np.array([0.6, 0.8])
     values = [objective(model.theta + 1e-5 * k * direction) for k in range(-10, 11)]
     assert np.abs(np.diff(values, 2)).max() < 1e-7

@@ -1,0 +1,142 @@
+"""The working model: the rows of a generalized model, weighed at η, as a linear mixed model."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from numbamm.blocks.crossprod import crossprod, crossprod_response
+from numbamm.blocks.jit import jit
+from numbamm.blocks.layout import COLUMN, CROSS, NLEVEL, NTERM, NX, P
+from numbamm.glm.family import contribution
+
+EXPECTED, OBSERVED = 0, 1
+
+# Lines of `Working.eta`.
+AT, TRIAL, WEIGHT, SCORE = range(4)
+
+
+class Working(NamedTuple):
+    """Rows, blocks and scratch that kernels share.
+
+    Attributes
+    ----------
+    model : int64, shape (4,)
+        Codes of the family, the link, and the information in the Laplace determinant; and
+        whether the link is canonical, so that there is but one information.
+    y, weights : float64, shape (n,)
+        Response and prior weights.
+    basis : float64, shape (n, at least NX)
+        Fixed-effects columns; those of the layout are its first.
+    refs, z, table, index, places, A, work
+        As for the linear model, z without weights; A and work are overwritten.
+    B : float64, shape (size_a,) or (0,)
+        Scratch, where the observed information of a row can be negative.
+    zw, xyw, eta : float64, shapes (n, sum of p), (n, NX + 1), (4, n)
+        Scratch. The lines of eta are η, η of a trial, the working weight, and the score.
+    vectors : float64, shape (3, q + NX + 1)
+        Scratch.
+    """
+
+    model: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray
+    basis: np.ndarray
+    refs: np.ndarray
+    z: np.ndarray
+    table: np.ndarray
+    index: np.ndarray
+    places: np.ndarray
+    A: np.ndarray
+    work: np.ndarray
+    B: np.ndarray
+    zw: np.ndarray
+    xyw: np.ndarray
+    eta: np.ndarray
+    vectors: np.ndarray
+
+
+@jit
+def add_effects(eta, gamma, b, rows):
+    """η += basis γ + Zb, for as many columns of the basis as γ has."""
+    basis, refs, z, table = rows.basis, rows.refs, rows.z, rows.table
+    if len(gamma) > 0:
+        for i in range(len(eta)):
+            total = eta[i]
+            for c in range(len(gamma)):
+                total += basis[i, c] * gamma[c]
+            eta[i] = total
+    start = 0
+    for k in range(table[0, NTERM]):
+        p, column = table[1 + k, P], table[1 + k, COLUMN]
+        for i in range(len(eta)):
+            at = start + refs[k, i] * p
+            for a in range(p):
+                eta[i] += z[i, column + a] * b[at + a]
+        start += p * table[1 + k, NLEVEL]
+
+
+@jit
+def load_weights(base, rows):
+    """A of the rows times √W, with the working response η - base + score / W."""
+    eta = rows.eta
+    response = rows.xyw[:, rows.table[0, NX]]
+    for i in range(len(base)):
+        W = eta[WEIGHT, i]
+        response[i] = eta[AT, i] - base[i] + (eta[SCORE, i] / W if W > 0.0 else 0.0)
+    _load(1.0, rows, rows.A)
+
+
+@jit
+def load_observed(shape, rows):
+    """A with the observed information as weights; its row of the response is left to `respond`.
+
+    The observed information may be negative for a row, so that A is a difference.
+    """
+    model, eta, negative = rows.model, rows.eta, False
+    for i in range(len(rows.y)):
+        eta[WEIGHT, i] = contribution(
+            model[0], model[1], shape, rows.y[i], rows.weights[i], eta[AT, i]
+        )[3]
+        negative |= eta[WEIGHT, i] < 0.0
+    rows.xyw[:, rows.table[0, NX]] = 0.0
+    _load(1.0, rows, rows.A)
+    if negative and len(rows.B) > 0:
+        _load(-1.0, rows, rows.B)
+        for j in range(len(rows.A)):
+            rows.A[j] -= rows.B[j]
+    _hold_pivot(rows)
+
+
+@jit
+def respond(values, rows):
+    """Z'v and X'v as A's row of the response, for v of shape (n,)."""
+    nx = rows.table[0, NX]
+    for i in range(len(values)):
+        for c in range(nx):
+            rows.xyw[i, c] = rows.basis[i, c]
+        rows.xyw[i, nx] = values[i]
+    crossprod_response(rows.refs, rows.z, rows.xyw, rows.table, rows.A)
+    _hold_pivot(rows)
+
+
+@jit
+def _hold_pivot(rows):
+    """A y'y so large that its pivot, which nothing uses, cannot fail."""
+    rows.A[rows.table[0, CROSS] + (rows.table[0, NX] + 1) ** 2 - 1] = 1e300
+
+
+@jit
+def _load(sign, rows, A):
+    """The cross-product of the rows whose weight has that sign; xyw's last column is unweighted."""
+    nx, z, zw, xyw = rows.table[0, NX], rows.z, rows.zw, rows.xyw
+    for i in range(len(z)):
+        root = math.sqrt(max(sign * rows.eta[WEIGHT, i], 0.0))
+        for a in range(z.shape[1]):
+            zw[i, a] = root * z[i, a]
+        for c in range(nx):
+            xyw[i, c] = root * rows.basis[i, c]
+        xyw[i, nx] *= root
+    crossprod(rows.refs, zw, xyw, rows.table, rows.places, A)

@@ -1,0 +1,75 @@
+"""`LaplaceObjective`: what a generalized fit minimises, as a function of the parameters inside."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numbamm.glm.likelihood import Likelihood
+from numbamm.glm.mode import Mode, ModeFinder
+from numbamm.models.parameters import LOG_SHAPE, Parameters, Values
+
+
+class LaplaceObjective:
+    """-2 log-likelihood by the Laplace approximation, or by quadrature, and its gradient.
+
+    Parameters
+    ----------
+    modes : ModeFinder
+        Its modes are kept from one evaluation to the next: each starts at the last one.
+    likelihood : Likelihood
+    parameters : Parameters
+        Of a fast fit, in which PIRLS varies γ, or of a full one.
+    gamma : ndarray, shape (rank,)
+        Where γ starts if it varies.
+    nagq : int
+        Nodes a dimension of the quadrature; 1 for the Laplace approximation.
+    """
+
+    def __init__(
+        self,
+        modes: ModeFinder,
+        likelihood: Likelihood,
+        parameters: Parameters,
+        gamma: np.ndarray,
+        nagq: int = 1,
+    ) -> None:
+        self.modes, self.likelihood, self.parameters = modes, likelihood, parameters
+        self.gamma, self.nagq = gamma.copy(), nagq
+        self.vary = not parameters.beta and len(gamma) > 0
+        self.succeeded = False  # whether an evaluation has
+
+    def at(self, x) -> tuple[Mode, Values]:
+        """The mode at x, and the parts of x with γ and φ filled in."""
+        values = self.parameters.split(np.asarray(x, dtype=np.float64))
+        gamma = self.gamma.copy() if self.vary else values.beta
+        mode = self.modes(values.theta, gamma, vary=self.vary, shape=values.shape)
+        self.succeeded |= mode.found
+        if mode.found and self.vary:
+            self.gamma = gamma
+        phi = self.likelihood.dispersion(mode) if values.phi is None and mode.found else values.phi
+        return mode, values._replace(beta=gamma, phi=phi)
+
+    def __call__(self, x) -> float:
+        """The objective; NaN where there is no mode, or no φ."""
+        mode, values = self.at(x)
+        if self.nagq == 1 or not mode.found:
+            return self.likelihood.laplace(mode, values.shape, values.phi)
+        constant = self.likelihood.saturated(values.shape, values.phi)
+        return self.modes.quadrature(self.nagq, values.shape, values.phi) + constant
+
+    def gradient(self, x) -> tuple[float, np.ndarray]:
+        """The Laplace approximation, and its gradient; NaN where there is no mode."""
+        mode, values = self.at(x)
+        value = self.likelihood.laplace(mode, values.shape, values.phi)
+        if not np.isfinite(value):
+            return value, np.full(len(x), np.nan)
+        rank, nuisance = len(values.beta), self.parameters.nuisance
+        slopes = self.modes.gradient(
+            values.theta, values.beta, vary=self.vary, shape=values.shape, phi=values.phi
+        )
+        slopes[rank] += self.likelihood.log_slope(mode, values.shape, values.phi)
+        if nuisance == LOG_SHAPE and values.shape != np.exp(x[rank if not self.vary else 0]):
+            slopes[rank] = 0.0  # beyond the range of shapes nothing changes
+        parts = [slopes[:0] if self.vary else slopes[:rank]]
+        parts += [slopes[rank : rank + 1]] if nuisance else []
+        return value, np.concatenate([*parts, slopes[rank + 1 :]])

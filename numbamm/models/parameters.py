@@ -1,0 +1,79 @@
+"""`Parameters`: what one kind of fit of a generalized model searches over, in one vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+LOG_SHAPE, LOG_DISPERSION = "log(shape)", "log(dispersion)"
+
+#: The negative binomial's shape stays between these: beyond, it is a Poisson distribution.
+SHAPE_RANGE = 1e-6, 1e8
+
+
+class Values(NamedTuple):
+    """The parts of a vector of parameters.
+
+    Attributes
+    ----------
+    beta : ndarray
+        Coefficients: β or, inside, γ; none where they vary with the mode.
+    shape : float
+        Shape of the negative binomial; 0 for other families.
+    phi : float or None
+        Dispersion; None where the best one is taken at each mode.
+    theta : ndarray
+    """
+
+    beta: np.ndarray
+    shape: float
+    phi: float | None
+    theta: np.ndarray
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """β, the logarithm of the shape or the dispersion, and θ, as far as they are searched for.
+
+    Attributes
+    ----------
+    beta : list of str
+        Names of the coefficients; none in a fast fit, where PIRLS varies them.
+    nuisance : str or None
+        `LOG_SHAPE`, `LOG_DISPERSION`, or nothing.
+    theta : list of str
+        Names of θ.
+    shape : float
+        The shape, if it is given.
+    dispersed : bool
+        Whether there is a φ.
+    """
+
+    beta: list[str]
+    nuisance: str | None
+    theta: list[str]
+    shape: float
+    dispersed: bool
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all, in their order."""
+        return [*self.beta, *([self.nuisance] if self.nuisance else []), *self.theta]
+
+    def split(self, x) -> Values:
+        """The parts of a vector."""
+        rank = len(self.beta)
+        shape, phi = self.shape, None if self.dispersed else 1.0
+        if self.nuisance == LOG_SHAPE:
+            shape = float(np.clip(np.exp(np.clip(x[rank], -99, 99)), *SHAPE_RANGE))
+        elif self.nuisance == LOG_DISPERSION:
+            phi = float(np.exp(np.clip(x[rank], -700, 700)))
+        return Values(x[:rank], shape, phi, x[len(x) - len(self.theta) :])
+
+    def changed(self, x, beta, theta) -> np.ndarray:
+        """The vector with its coefficients and θ put through functions."""
+        rank, at = len(self.beta), len(x) - len(self.theta)
+        head = beta(x[:rank]) if rank else x[:0]
+        return np.concatenate([head, x[rank:at], theta(x[at:])])

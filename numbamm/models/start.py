@@ -1,0 +1,114 @@
+"""Where the fit of a generalized model begins, and whether it can."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from numbamm.errors import DataError, NumbammWarning
+from numbamm.glm import family as families
+from numbamm.glm import link as links
+from numbamm.glm.separation import find_separation, is_extreme
+from numbamm.glm.start import moment_shape, without_effects
+from numbamm.models.linear import LinearMixedModel
+
+#: θ at which a fit begins is at least this on the diagonals, whatever a linear model finds.
+LEAST_START = 0.05
+
+
+@dataclass
+class Start:
+    """Initial values.
+
+    Attributes
+    ----------
+    gamma : ndarray, shape (rank,)
+        Coefficients of the basis.
+    shape : float
+        Shape of the negative binomial; 0 for other families.
+    theta : ndarray
+        θ of the user's columns.
+    """
+
+    gamma: np.ndarray
+    shape: float
+    theta: np.ndarray
+
+
+def find_start(model, theta, init: str) -> Start:
+    """Initial values of a generalized model.
+
+    Parameters
+    ----------
+    model : GeneralizedLinearMixedModel
+        With its modes.
+    theta : ndarray
+        θ of the user's columns that is the identity inside.
+    init : {"glm", "lmm"}
+        Whether θ stays, or comes with γ from a linear mixed model of the working response.
+
+    Raises
+    ------
+    DataError
+        If the fixed effects separate the responses completely, or have no estimates.
+
+    Warns
+    -----
+    NumbammWarning
+        If they separate some of the responses.
+    """
+    shape = model._given_shape or 0.0
+    if model._free_shape:
+        shape = moment_shape(model._modes, len(theta))
+    gamma = without_effects(model._modes, len(theta), shape)
+    _check_separation(model, gamma)
+    start = Start(gamma, shape, theta)
+    return _by_linear_model(model, start) if init == "lmm" else start
+
+
+def _check_separation(model, gamma) -> None:
+    frame, family = model.frame, model._family_code
+    if gamma is not None:
+        mu = model._mean(model._modes.offset + model._basis @ gamma)
+        if not is_extreme(family, links.NAMES[model.link], mu):
+            return
+    kept = model.feterm.kept
+    separation = find_separation(family, frame.X[:, kept], frame.y)
+    if separation is not None:
+        columns = [model.feterm.cnames[kept[c]] for c in separation.columns]
+        named = ", ".join(c for c in columns if c != "Intercept") or columns[0]
+        if separation.complete:
+            raise DataError(
+                "the fixed effects separate the responses completely, so that their coefficients "
+                f"have no finite estimates: {named}"
+            )
+        warnings.warn(
+            "the fixed effects separate some of the responses from the others: coefficients of "
+            f"{named} grow without limit, and their standard errors mean nothing",
+            NumbammWarning,
+            stacklevel=7,
+        )
+    if gamma is None:
+        raise DataError(
+            f"the {model.family} model without random effects has no estimates to start from: "
+            f"the link {model.link} may not suit the response"
+        )
+
+
+def _by_linear_model(model, start: Start) -> Start:
+    """β and θ of a linear mixed model of the working response, with σ = 1 where φ is."""
+    frame, family, link = model.frame, model._family_code, links.NAMES[model.link]
+    eta = model._modes.offset + model._basis @ start.gamma
+    slope, mu = links.slope(link, eta), model._mean(eta)
+    working = replace(
+        frame,
+        y=eta + (frame.y - mu) / slope,
+        weights=model._prior * slope**2 / families.variance(family, start.shape, mu),
+    )
+    sigma = None if family in families.DISPERSED else 1.0
+    linear = LinearMixedModel.of_frame(working, sigma=sigma).fit(progress=False)
+    floor = np.where(model._lowerbd == 0, LEAST_START, -np.inf)
+    gamma = np.linalg.solve(model.feterm.to_basis, linear.estimates.beta)
+    return Start(gamma, start.shape, np.maximum(linear.theta, floor))
