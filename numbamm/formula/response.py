@@ -46,8 +46,9 @@ def evaluate_response(text: FormulaText, data: Materializer, two_level: bool) ->
     if two_level and is_categorical(values):
         codes, levels = level_codes(values)
         if len(levels) != 2:
+            count = "one level" if len(levels) == 1 else f"{len(levels)} levels"
             raise DataError(
-                f"the response '{text.response}' has {len(levels)} levels, not two: "
+                f"the response '{text.response}' has {count}, not two: "
                 + ", ".join(repr(level) for level in levels[:6])
             )
         return Response(codes.astype(float), success_level=levels[1])
