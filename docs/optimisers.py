@@ -1,4 +1,4 @@
-"""Fit some models with every shipped optimiser that needs no gradient; fill in optimisers.md.
+"""Fit some models with every shipped optimiser; fill in optimisers.md.
 
 Run as ``python docs/optimisers.py``. The numbers move a little with the versions of NLopt and
 SciPy; a test checks what the text says about them.
@@ -18,11 +18,10 @@ PAGE = Path(__file__).with_suffix(".md")
 BEGIN, END = "<!-- table: python docs/optimisers.py -->", "<!-- end of table -->"
 MAXFEVAL = 20_000
 SHIPPED = [
-    name
-    for name in mm.optimize.available()
-    if name.startswith(("nlopt:", "scipy:"))
-    and mm.optimize.resolve(name).traits.gradient != "required"
+    name for name in mm.optimize.available() if name.startswith(("nlopt:", "scipy:", "newton"))
 ]
+#: Those that use the gradient of a linear model.
+WITH_GRADIENT = [name for name in SHIPPED if mm.optimize.resolve(name).traits.gradient != "none"]
 
 
 def one_source(slopes: int, seed: int) -> dict[str, np.ndarray]:
@@ -58,7 +57,7 @@ def table() -> str:
     """The table in Markdown: a line for each optimiser, a column for each model."""
     columns = {name: compare(name).table.set_index("optimizer") for name in MODELS}
     lines = [["optimiser", *columns], ["---"] * (len(columns) + 1)]
-    for name in sorted(SHIPPED):
+    for name in sorted(SHIPPED, key=lambda name: (name not in WITH_GRADIENT, name)):
         lines.append([f"`{name}`", *(_cell(fits.loc[name]) for fits in columns.values())])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

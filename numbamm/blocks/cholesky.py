@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from numbamm.blocks.jit import REASSOCIATE, jit
+from numbamm.blocks.jit import INLINE, REASSOCIATE, jit
 from numbamm.blocks.lapack import LOWER, NO, dpotrf, dsyrk
 from numbamm.blocks.layout import (
     CROSS,
@@ -82,7 +82,7 @@ def objective(theta, table, index, A, work, degrees, constant, sigma):
     return criterion(logdet, table, work, degrees, constant, sigma)
 
 
-@jit
+@jit(inline=INLINE)
 def criterion(logdet, table, work, degrees, constant, sigma):
     """The objective, from log|L_Z|² and the rows of X and y of the factor."""
     m, nx, d = table[0, ORDER], table[0, NX], degrees[0]
@@ -96,14 +96,14 @@ def criterion(logdet, table, work, degrees, constant, sigma):
     return logdet + d * (1.0 + math.log(2.0 * math.pi * r2 / d)) + constant
 
 
-@jit
+@jit(inline=INLINE)
 def factorize(theta, table, index, A, work):
     """L(θ) into `work`; returns log|L_Z|², the Z rows' part of the log-determinant, or NaN."""
     logdet = eliminate_head(theta, table, index, A, work)
     return logdet + factor_tail(table, work)
 
 
-@jit
+@jit(inline=INLINE)
 def eliminate_head(theta, table, index, A, work):
     """The head's part of L(θ), and what it leaves of the tail; returns its log-determinant."""
     nhead = table[0, NHEAD]

@@ -37,7 +37,7 @@ from numbamm.blocks.cholesky import (
     times_rows,
 )
 from numbamm.blocks.invert import invert_lower
-from numbamm.blocks.jit import REASSOCIATE, jit
+from numbamm.blocks.jit import INLINE, REASSOCIATE, jit
 from numbamm.blocks.lapack import LEFT, LOWER, dlauum, dsymm
 from numbamm.blocks.layout import (
     D0,
@@ -93,11 +93,14 @@ def objective_gradient(theta, table, index, A, work, adjoint, degrees, constant,
     """
     value = evaluate(theta, table, index, A, work, adjoint, degrees, constant, sigma)
     if value == value:
-        differentiate(table, index, A, work, adjoint, degrees, sigma, gradient)
+        differentiate(table, index, A, work, adjoint, degrees, sigma)
+        places = index[table[0, THETA] : table[0, THETA] + len(gradient)]
+        for t in range(len(gradient)):
+            gradient[t] = adjoint[table[0, GRADIENT] + places[t]]
     return value
 
 
-@jit
+@jit(inline=INLINE)
 def evaluate(theta, table, index, A, work, adjoint, degrees, constant, sigma):
     """The objective, with all that `differentiate` needs left in `work` and `adjoint`."""
     logdet = eliminate_head(theta, table, index, A, work)
@@ -107,16 +110,13 @@ def evaluate(theta, table, index, A, work, adjoint, degrees, constant, sigma):
     return criterion(logdet, table, work, degrees, constant, sigma)
 
 
-@jit
-def differentiate(table, index, A, work, adjoint, degrees, sigma, gradient):
-    """The gradient, after `evaluate` at the same θ."""
+@jit(inline=INLINE)
+def differentiate(table, index, A, work, adjoint, degrees, sigma):
+    """G of every term, U, and N of the head's terms, after `evaluate` at the same θ."""
     nhead = table[0, NHEAD]
     _tail(table, work, adjoint, degrees, sigma)
     for k in range(nhead - 1, -1, -1):
         _head(k, table, index, A, work, adjoint, k > 0)  # no term needs U of the first
-    places = index[table[0, THETA] : table[0, THETA] + len(gradient)]
-    for t in range(len(gradient)):
-        gradient[t] = adjoint[table[0, GRADIENT] + places[t]]
 
 
 @jit

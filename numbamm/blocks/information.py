@@ -22,7 +22,7 @@ import numpy as np
 
 from numbamm.blocks.cholesky import columns_left, dot, lambda_over_factor
 from numbamm.blocks.eigen import eigh
-from numbamm.blocks.jit import jit
+from numbamm.blocks.jit import INLINE, jit
 from numbamm.blocks.lapack import LEFT, LOWER, NO, dgemm, dsymm, dtrsm
 from numbamm.blocks.layout import (
     D0,
@@ -57,7 +57,7 @@ SINGULAR = 1e-5
 
 @jit
 def parameters(table, index, nθ):
-    """Where each θ stands, term by term of the table, which is the order in what follows.
+    """Where each θ stands, term by term of the table.
 
     Returns
     -------
@@ -72,6 +72,31 @@ def parameters(table, index, nθ):
             if 0 <= entry < p * p:
                 out[0, at], out[1, at], out[2, at], out[3, at] = k, entry // p, entry % p, t
                 at += 1
+    return out
+
+
+@jit
+def square_blocks(which):
+    """`parameters`, and with them the entries above the diagonal of every block of a template.
+
+    A template consists of full lower triangles. Above them λ may be moved as well, if it is
+    rotated back to triangular form afterwards. The position of those entries in θ is -1.
+    """
+    nθ, count = which.shape[1], 0
+    for t in range(nθ):
+        count += 1 if which[1, t] == which[2, t] else 2
+    out, at = np.empty((4, count), dtype=np.int64), 0
+    for t in range(nθ):
+        out[:, at] = which[:, t]
+        at += 1
+        if which[1, t] != which[2, t]:
+            out[0, at], out[1, at], out[2, at], out[3, at] = (
+                which[0, t],
+                which[2, t],
+                which[1, t],
+                -1,
+            )
+            at += 1
     return out
 
 
@@ -195,7 +220,7 @@ def _normal_from_u(k, table, adjoint, V, values, nsmall, p, NV):
 # ---- average information --------------------------------------------------------------------
 
 
-@jit
+@jit(inline=INLINE)
 def curvature(table, index, A, work, adjoint, degrees, sigma, which, H):
     """AI + I ⊗ 2N, after `gradient.differentiate` at the same θ.
 
@@ -203,10 +228,10 @@ def curvature(table, index, A, work, adjoint, degrees, sigma, which, H):
     ----------
     table, index, A, work, adjoint, degrees, sigma
         As for `gradient.objective_gradient`.
-    which : int64, shape (4, number of θ)
-        From `parameters`.
-    H : float64, shape (number of θ, number of θ)
-        Filled.
+    which : int64, shape (4, n)
+        Entries of λ, term by term, from `parameters` or `square_blocks`.
+    H : float64, shape (n, n)
+        Filled, in the order of `which`.
     """
     complete_normal(table, work, adjoint)
     inner, slope = _inner_products(table, index, A, work, adjoint, which)
@@ -222,10 +247,10 @@ def curvature(table, index, A, work, adjoint, degrees, sigma, which, H):
                 k = which[0, s]
                 N = adjoint[table[0, NORMAL] + table[1 + k, LAMBDA] :]
                 value += 2.0 * N[which[1, s] * table[1 + k, P] + which[1, t]]
-            H[which[3, s], which[3, t]] = H[which[3, t], which[3, s]] = value
+            H[s, t] = H[t, s] = value
 
 
-@jit
+@jit(inline=INLINE)
 def _inner_products(table, index, A, work, adjoint, which):
     """z_s'P z_t, lower triangle, and c'Λ̇_t u."""
     nhead, m, nθ = table[0, NHEAD], table[0, ORDER], which.shape[1]

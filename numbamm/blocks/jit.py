@@ -9,6 +9,10 @@ import numba
 
 OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
+#: A function that only calls others joins its callers before they are compiled. numba compiles all
+#: that a function calls once more with it, so each layer would double the wait for the first fit.
+INLINE = "always"
+
 #: Sums vectorise only if they may be reassociated. NaN and infinity keep their meaning.
 REASSOCIATE = {"reassoc", "contract"}
 

@@ -108,8 +108,8 @@ def allfit(
         Fitted or not. It is left as it is; the fits use its data and the options in its
         ``optsum``, and start at ``optsum.initial``.
     optimizers : str or iterable of str, optional
-        Names as in ``optsum.optimizer``; by default every available one that can do without a
-        gradient.
+        Names as in ``optsum.optimizer``; by default every available one, but only those that can
+        do without a gradient where the model has none.
     maxfeval, maxtime : optional
         Limits of each fit, evaluations and seconds; those in ``optsum``, if not given.
     tolerance : float
@@ -135,7 +135,7 @@ def allfit(
     """
     import pandas as pd
 
-    names = _chosen(optimizers)
+    names = _chosen(optimizers, hasattr(model, "objective_gradient"))
     twin = model._twin()
     for option, value in (("maxfeval", maxfeval), ("maxtime", maxtime)):
         if value is not None:
@@ -155,10 +155,10 @@ def allfit(
     return AllFit(table[columns], list(theta), tolerance)
 
 
-def _chosen(optimizers) -> list[str]:
+def _chosen(optimizers, has_gradient: bool) -> list[str]:
     """Full names of the optimisers asked for, each once."""
     if optimizers is None:
-        return [name for name in available() if resolve(name).traits.gradient != "required"]
+        return [n for n in available() if has_gradient or resolve(n).traits.gradient != "required"]
     asked = [optimizers] if isinstance(optimizers, str) else list(optimizers)
     if not asked:
         raise OptionError("allfit needs at least one optimizer")

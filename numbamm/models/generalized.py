@@ -34,6 +34,7 @@ from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
 from numbamm.optimize.differences import hessian
+from numbamm.optimize.registry import resolve
 from numbamm.optimize.run import INTERRUPTED
 
 INFORMATION = {"expected": EXPECTED, "observed": OBSERVED}
@@ -163,6 +164,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             )
             check_order(self._modes.order, self.reterms)
             self._start = find_start(self, self.theta, self.init)
+            self._root: np.ndarray | None = None  # of γ's covariance, while a full fit searches
 
     @property
     def _title(self) -> str:
@@ -254,6 +256,8 @@ class GeneralizedLinearMixedModel(MixedModel):
         if self._fast and not any(self.scalings):
             return None
         parameters, to_beta = self._parameters(self._fast), self.feterm.to_basis
+        if self._root is not None:
+            to_beta = to_beta @ self._root
         to_gamma = np.linalg.inv(to_beta)
 
         def inward(x):
@@ -264,11 +268,11 @@ class GeneralizedLinearMixedModel(MixedModel):
 
         return inward, outward
 
-    def _objective(self, fast: bool, nagq: int = 1, modes: ModeFinder | None = None):
+    def _objective(self, fast: bool, nagq: int = 1, modes: ModeFinder | None = None, root=None):
         """The objective of the parameters inside; from modes of its own, if none are given."""
         modes = self._modes.replaced() if modes is None else modes
         parameters = self._parameters(fast)
-        return LaplaceObjective(modes, self._likelihood, parameters, self._start.gamma, nagq)
+        return LaplaceObjective(modes, self._likelihood, parameters, self._start.gamma, nagq, root)
 
     def _checked(self, x) -> tuple[np.ndarray, bool]:
         """Parameters of a fast fit or of a full one, inside; and whether of a fast one."""
@@ -513,9 +517,11 @@ class GeneralizedLinearMixedModel(MixedModel):
             if verbose:
                 at = self._parameters(fast=True).split(self.optsum.initial)
                 self._pirls(at.theta, at.shape, vary_beta=True, verbose=True)
+            uses_gradient = self._uses_gradient(nagq)
             with blas_threads(config.get("threads")):
-                self._modes = self._modes.replaced()
-                self._search(True, 1, None, **shown)
+                self._modes, self._root = self._modes.replaced(), None
+                if fast or not uses_gradient:
+                    self._search(True, 1, None, **shown)
                 if not fast and self.optsum.returnvalue not in CUT_SHORT:
                     self.fast_optsum = self.optsum
                     steps = self._prepare_full()
@@ -531,7 +537,7 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _search(self, fast: bool, nagq: int, steps, **shown) -> None:
         """One stage of a fit: minimise in θ, or in all parameters."""
-        objective = self._objective(fast, nagq, self._modes)
+        objective = self._objective(fast, nagq, self._modes, self._root)
         gradient = objective.gradient if nagq == 1 else None
         try:
             self._minimize(objective, steps, gradient=gradient, **shown)
@@ -582,6 +588,17 @@ class GeneralizedLinearMixedModel(MixedModel):
         """
         return float(self.residuals("pearson").pow(2).sum() / self.dispersion / self.df_resid)
 
+    def _uses_gradient(self, nagq: int) -> bool:
+        """Whether the optimiser will use gradients; then a full fit needs no fast one before."""
+        demand = resolve(self.optsum.optimizer).traits.gradient
+        if nagq > 1 and demand == "required":
+            raise OptionError(
+                f"optimizer {self.optsum.optimizer!r} needs the gradient of the objective, and "
+                f"there is none through quadrature (nagq={nagq}); choose a derivative-free one "
+                "such as 'nlopt:LN_BOBYQA'"
+            )
+        return nagq == 1 and demand != "none"
+
     def _check_nagq(self, fast, nagq) -> None:
         if isinstance(nagq, bool) or not isinstance(nagq, Integral) or nagq < 1:
             raise OptionError(f"nagq must be an integer of at least 1, not {nagq!r}")
@@ -615,10 +632,11 @@ class GeneralizedLinearMixedModel(MixedModel):
         return fast
 
     def _prepare_full(self) -> np.ndarray:
-        """An `optsum` for all parameters, begun at the fast fit; first steps inside."""
+        """An `optsum` for all parameters, from the fast fit or its start; first steps inside."""
         fast, full, ntheta = self.fast_optsum, copy(self.optsum), len(self.theta)
         parameters = self._parameters(fast=False)
-        mode, at = self._objective(True, 1, self._modes).at(self._checked(fast.final)[0])
+        theta = fast.initial if fast.final is None else fast.final
+        mode, at = self._objective(True, 1, self._modes).at(self._checked(theta)[0])
         if not mode.found or not at.phi > 0:
             raise FitError(
                 "the random effects fit the responses perfectly: there is no dispersion to estimate"
@@ -626,7 +644,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         nuisance = {LOG_SHAPE: [at.shape], LOG_DISPERSION: [at.phi]}.get(parameters.nuisance, [])
         full.names = parameters.names
         full.initial = np.concatenate(
-            [self.feterm.to_basis @ at.beta, np.log(nuisance), fast.final[-ntheta:]]
+            [self.feterm.to_basis @ at.beta, np.log(nuisance), theta[-ntheta:]]
         )
         free = np.full(len(full.initial) - ntheta, np.inf)
         full.lowerbd = np.concatenate([-free, fast.lowerbd[-ntheta:]])
@@ -636,8 +654,9 @@ class GeneralizedLinearMixedModel(MixedModel):
         steps = np.maximum(THETA_STEP * np.abs(at.theta), LEAST_STEP)
         if fast.own_initial_step is not None:
             steps = fast.own_initial_step[-ntheta:]
-        se = np.sqrt(np.diag(self._gamma_cov(at)))
-        return np.concatenate([BETA_STEP * se, np.full(len(nuisance), LOG_STEP), steps])
+        self._root = np.linalg.cholesky(self._gamma_cov(at))
+        first = [np.full(len(at.beta), BETA_STEP), np.full(len(nuisance), LOG_STEP)]
+        return np.concatenate([*first, steps])
 
     def _gamma_cov(self, at: Values) -> np.ndarray:
         """Covariance of the coefficients of the basis at known θ, from the factor at the mode.

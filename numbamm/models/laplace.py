@@ -23,6 +23,9 @@ class LaplaceObjective:
         Where γ starts if it varies.
     nagq : int
         Nodes a dimension of the quadrature; 1 for the Laplace approximation.
+    root : ndarray, shape (rank, rank), optional
+        The coefficients that are searched for are root⁻¹γ, which a root of γ's covariance makes
+        about independent, with variance one; γ itself, if not given.
     """
 
     def __init__(
@@ -32,9 +35,10 @@ class LaplaceObjective:
         parameters: Parameters,
         gamma: np.ndarray,
         nagq: int = 1,
+        root: np.ndarray | None = None,
     ) -> None:
         self.modes, self.likelihood, self.parameters = modes, likelihood, parameters
-        self.gamma, self.nagq = gamma.copy(), nagq
+        self.gamma, self.nagq, self.root = gamma.copy(), nagq, root
         self.vary = not parameters.beta and len(gamma) > 0
         self.succeeded = False  # whether an evaluation has
 
@@ -42,6 +46,8 @@ class LaplaceObjective:
         """The mode at x, and the parts of x with γ and φ filled in."""
         values = self.parameters.split(np.asarray(x, dtype=np.float64))
         gamma = self.gamma.copy() if self.vary else values.beta
+        if self.root is not None:
+            gamma = self.root @ gamma
         mode = self.modes(values.theta, gamma, vary=self.vary, shape=values.shape)
         self.succeeded |= mode.found
         if mode.found and self.vary:
@@ -70,6 +76,8 @@ class LaplaceObjective:
         slopes[rank] += self.likelihood.log_slope(mode, values.shape, values.phi)
         if nuisance == LOG_SHAPE and values.shape != np.exp(x[rank if not self.vary else 0]):
             slopes[rank] = 0.0  # beyond the range of shapes nothing changes
+        if self.root is not None:
+            slopes[:rank] = self.root.T @ slopes[:rank]
         parts = [slopes[:0] if self.vary else slopes[:rank]]
         parts += [slopes[rank : rank + 1]] if nuisance else []
         return value, np.concatenate([*parts, slopes[rank + 1 :]])

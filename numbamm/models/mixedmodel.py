@@ -26,6 +26,10 @@ from numbamm.optimize import OptSummary, minimize
 SINGULAR_TOLERANCE = 1e-4
 
 
+#: What a search in the columns inside tells about itself that holds for the user's as well.
+OUTCOME = ("finitial", "fmin", "feval", "returnvalue", "gradient_norm", "certificate", "log")
+
+
 @dataclass
 class Estimates:
     """What a fit leaves behind.
@@ -216,7 +220,7 @@ class MixedModel:
         if step is not None:
             inside.initial_step = step
         minimize(objective, inside, rectify=rectify, shown=outward, **options)
-        for outcome in ("finitial", "fmin", "feval", "returnvalue", "log"):
+        for outcome in OUTCOME:
             setattr(optsum, outcome, getattr(inside, outcome))
         optsum.final = rectify(outward(inside.final))
 
@@ -396,6 +400,11 @@ class MixedModel:
         tol : float
             A diagonal entry of λ counts as zero when it, times the root mean square of its
             column of Z (weighted), is below: the share of σ that it has in a typical row.
+
+        Notes
+        -----
+        After a fit, ``optsum.certificate`` tells a genuine singular fit from a point where only
+        the gradient vanishes: the printed summary says which.
         """
         w = np.ones(self.nobs) if self._root is None else self._root**2
         return any(

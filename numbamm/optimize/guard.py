@@ -12,6 +12,7 @@ from numbamm.errors import FitError
 from numbamm.optimize import text
 from numbamm.optimize.optsummary import OptSummary
 from numbamm.optimize.progress import Progress
+from numbamm.optimize.protocol import OwnSearch
 
 
 class LimitReached(Exception):
@@ -94,6 +95,14 @@ class Guard:
                 f"{self.finitial}; start somewhere else, or look for extreme values in the data"
             )
 
+    def unbound_signs(self) -> None:
+        """Lift the bounds at 0, where the signs of parameters can be put right afterwards.
+
+        There they only stand in the way: the gradient vanishes at a parameter that is held at 0,
+        whether or not that is where the minimum is.
+        """
+        self.lower = np.where(self.lower == 0, -np.inf, self.lower)
+
     def value(self, x: np.ndarray) -> float:
         """The objective at the free parameters x; `finitial` where it is not finite.
 
@@ -121,6 +130,16 @@ class Guard:
         if self._end(full, float(f)) and np.isfinite(gradient).all():
             return float(f), np.array(gradient)[self.free]
         return self.finitial, np.zeros(len(self.free))
+
+    def count(self, search: OwnSearch) -> None:
+        """One step of a model's own search, which evaluates by itself."""
+        try:
+            self._begin(self._initial[self.free])
+            x, f = search.step()
+        except BaseException as error:
+            self.stopped = error
+            raise
+        self._end(x, float(f))
 
     def close(self) -> None:
         """Take the progress line away."""

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Version of what `OptSummary.to_dict` writes; another one is not read.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+#: Certificates above count as not negative: rounding, and a search that has just ended.
+GENUINE = -1e-5
 #: A parameter closer to its bound than this takes its first step as if it were at the bound.
 NEAR_BOUND = 1e-3
 
@@ -125,6 +127,12 @@ class OptSummary:
     returnvalue : str or None
         The optimiser's return code, or ``"MAXEVAL_REACHED"``, ``"MAXTIME_REACHED"``,
         ``"INTERRUPTED"``, ``"NO_FREE_PARAMETERS"``.
+    gradient_norm : float or None
+        Length of the gradient at `final`, where the optimiser used gradients.
+    certificate : float or None
+        Of a singular fit, where the model can tell: the least slope of the objective in the
+        directions of covariance that the fit lacks, relative to the largest in any. Not negative
+        at a genuine minimum; clearly negative at one that is not. None if the fit is not singular.
     log : list of (ndarray, float)
         Parameters and objective of each evaluation, NaN or infinite where it failed.
         `fitlog` shows them as a frame.
@@ -158,6 +166,8 @@ class OptSummary:
     fmin: float | None = None
     feval: int = 0
     returnvalue: str | None = None
+    gradient_norm: float | None = None
+    certificate: float | None = None
     log: list[tuple[np.ndarray, float]] = field(default_factory=list)
 
     def __init__(self, initial, lowerbd, names=None, **options):
@@ -311,6 +321,12 @@ class OptSummary:
                 ("Final objective value", text.number(self.fmin, 13)),
                 ("Return code", self.returnvalue),
             ]
+            if self.gradient_norm is not None:
+                rows.append(("Length of the gradient", f"{self.gradient_norm:.2g}"))
+            if self.certificate is not None:
+                rows.append(
+                    ("Certificate", f"{self.certificate:.2g} ({_verdict(self.certificate)})")
+                )
         return rows
 
 
@@ -321,6 +337,10 @@ _WORDS = {"names", "optimizer", "returnvalue"}
 _VECTORS = {"initial", "lowerbd", "upperbd", "initial_step", "final"}
 _ALGORITHM_OPTIONS = ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "initial_step")
 _GENERAL_OPTIONS = ("maxfeval", "maxtime", "max_restarts", "xtol_zero_abs", "ftol_zero_abs")
+
+
+def _verdict(certificate: float) -> str:
+    return "a genuine singular fit" if certificate >= GENUINE else "singular, and not a minimum"
 
 
 def _read(name: str, value: Any) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numbamm.optimize.optsummary import OptSummary
+from numbamm.optimize.protocol import OwnSearch
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Problem:
         Absolute tolerance of each parameter.
     options : OptSummary
         The other options: ``ftol_rel``, ``ftol_abs``, ``xtol_rel``.
+    own_search : callable or None
+        Begins the model's own search (an `OwnSearch`) at an array of shape (n,). None where the
+        model has none, or some parameters are held fixed.
+    count : callable
+        Makes one step of such a search, and counts it as an evaluation.
     """
 
     objective: Callable[[np.ndarray], float]
@@ -49,6 +55,8 @@ class Problem:
     initial_step: np.ndarray
     xtol_abs: np.ndarray
     options: OptSummary
+    own_search: Callable[[np.ndarray], OwnSearch] | None = None
+    count: Callable[[OwnSearch], None] | None = None
 
     @property
     def n(self) -> int:

@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+import numpy as np
+
 if TYPE_CHECKING:
     from numbamm.optimize.problem import Problem
 
@@ -77,4 +79,23 @@ class Backend(Protocol):
             ``"FAILURE"`` says that the search did not converge, and the user is warned.
             The point is not returned: the best one evaluated is known already.
         """
+        ...
+
+
+class OwnSearch(Protocol):
+    """A search that a model brings along, because it knows more than values and gradients.
+
+    The linear model's is compiled and works on its arrays. A plug-in that offers it leads it step
+    by step through `Problem.count`, so that limits, log and interrupts hold as for any other.
+
+    Attributes
+    ----------
+    returnvalue : str or None
+        How the search ended; None while there is more to do.
+    """
+
+    returnvalue: str | None
+
+    def step(self) -> tuple[np.ndarray, float]:
+        """One more evaluation of the objective: where, and its value."""
         ...

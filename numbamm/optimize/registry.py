@@ -27,7 +27,9 @@ class Optimizer(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The full name, ``"backend:ALGORITHM"``."""
+        """The full name, ``"backend:ALGORITHM"``; or one word, if the two are the same."""
+        if self.backend_name == self.algorithm:
+            return self.algorithm
         return f"{self.backend_name}:{self.algorithm}"
 
 
@@ -80,7 +82,8 @@ def resolve(name: str) -> Optimizer:
         raise OptionError(f"optimizer must be a name such as 'nlopt:LN_BOBYQA', not {name!r}")
     backend_name, _, algorithm = name.partition(":")
     # The exact name needs no other plug-in than its own.
-    if algorithm and backend_name in (_backends.keys() | _installed().keys()):
+    algorithm = algorithm or backend_name
+    if backend_name in (_backends.keys() | _installed().keys()):
         backend = _backend(backend_name)
         if algorithm in backend.algorithms:
             return Optimizer(backend_name, backend, algorithm, backend.algorithms[algorithm])

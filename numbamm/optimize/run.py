@@ -9,9 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from numbamm.errors import FitError, NumbammError, NumbammWarning, OptionError
+from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.guard import Guard, LimitReached
-from numbamm.optimize.optsummary import OptSummary
+from numbamm.optimize.optsummary import GENUINE, OptSummary
 from numbamm.optimize.problem import Problem
+from numbamm.optimize.protocol import OwnSearch
 from numbamm.optimize.registry import Optimizer, resolve
 from numbamm.optimize.zeros import try_zeros
 
@@ -24,6 +26,9 @@ RESTART_STEPS = (0.2, 0.05)
 FEW_PARAMETERS, MAX_RESTARTS = 3, 10
 #: Restarts end when neither step lowers the objective by more: as -2 log-likelihood, nothing.
 RESTART_GAIN = 1e-7
+
+#: How often an end that is not a minimum is left, and at which distances a lower point is sought.
+MAX_ESCAPES, ESCAPE_STEPS = 5, (0.3, 0.075, 0.02, 0.005)
 
 INTERRUPTED = "INTERRUPTED"
 
@@ -38,6 +43,8 @@ def minimize(
     progress: bool | None = None,
     label: str = "f",
     shown: Callable[[np.ndarray], np.ndarray] | None = None,
+    own_search: Callable[[np.ndarray], OwnSearch] | None = None,
+    certify: Callable[[np.ndarray], Certificate | None] | None = None,
 ) -> OptSummary:
     """Minimise an objective as `optsum` says, and write the outcome into it.
 
@@ -66,6 +73,11 @@ def minimize(
     shown
         What the lines and the log show for given parameters, where that is not the parameters
         themselves: a caller may search in other coordinates than its users know.
+    own_search
+        Begins a search of the model's own, for a plug-in that offers it.
+    certify
+        Judges the end of a search, given all parameters; None where there is nothing to judge. A
+        false optimum is left, and the search goes on.
 
     Returns
     -------
@@ -90,6 +102,7 @@ def minimize(
     optsum.validate()
     optimizer = resolve(optsum.optimizer)
     _check_demands(optimizer, optsum, has_gradient=gradient is not None)
+    uses_gradient = gradient is not None and optimizer.traits.gradient != "none"
     guard = Guard(
         objective,
         optsum,
@@ -100,6 +113,8 @@ def minimize(
         label=label,
         shown=shown,
     )
+    if uses_gradient and rectify is not None:
+        guard.unbound_signs()
 
     def settled(x: np.ndarray, f: float) -> tuple[np.ndarray, float]:
         """Zeros where they cost nothing, and signs as the bounds ask for."""
@@ -107,13 +122,22 @@ def minimize(
             x, f = try_zeros(objective, x, f, optsum)
         return (x if rectify is None else rectify(x.copy())), f
 
+    problem = _problem(guard, optsum, own_search)
+    restarts = 0 if uses_gradient and optsum.max_restarts is None else _restarts(optsum, problem.n)
     try:
-        code = _search(optimizer, guard, _problem(guard, optsum), settled, rectify is not None)
+        code = _search(optimizer, guard, problem, settled, rectify is not None, restarts)
+        if certify is not None and len(guard.free) == len(optsum.initial):
+            code = _leave_false_optima(optimizer, guard, problem, settled, certify, code)
     finally:
         guard.close()
 
     optsum.finitial = guard.finitial
     optsum.final, optsum.fmin = settled(guard.best, guard.fbest)
+    certificate = None if certify is None else certify(optsum.final)
+    optsum.certificate = None if certificate is None else certificate.value
+    optsum.gradient_norm = None
+    if uses_gradient and len(guard.free):
+        optsum.gradient_norm = float(np.linalg.norm(gradient(optsum.final)[1][guard.free]))
     optsum.feval, optsum.log, optsum.returnvalue = guard.feval, guard.log, code
     if guard.stopped is not None or code == INTERRUPTED or code.startswith("FAILURE"):
         warnings.warn(
@@ -136,7 +160,7 @@ def _check_demands(optimizer: Optimizer, optsum: OptSummary, *, has_gradient: bo
         raise OptionError(f"optimizer {optimizer.name!r} cannot keep parameters below upperbd")
 
 
-def _problem(guard: Guard, optsum: OptSummary) -> Problem:
+def _problem(guard: Guard, optsum: OptSummary, own_search) -> Problem:
     """What the plug-in gets to see: the free parameters."""
     free = guard.free
     return Problem(
@@ -149,23 +173,25 @@ def _problem(guard: Guard, optsum: OptSummary) -> Problem:
         initial_step=optsum.initial_step[free],
         xtol_abs=np.broadcast_to(optsum.xtol_abs, optsum.initial.shape)[free],
         options=optsum,
+        own_search=own_search if len(free) == len(optsum.initial) else None,
+        count=guard.count,
     )
 
 
-def _search(optimizer: Optimizer, guard: Guard, problem: Problem, settled, mirrored) -> str:
+def _search(
+    optimizer: Optimizer, guard: Guard, problem: Problem, settled, mirrored: bool, restarts: int
+) -> str:
     """Run the plug-in, again from its end while that gains something; its return code."""
     if problem.n == 0:
         guard.value(problem.x0)
         return "NO_FREE_PARAMETERS"
     code = _run(optimizer, guard, problem)
     in_vain = 0
-    for restart in range(_restarts(problem.options, problem.n)):
+    for restart in range(restarts):
         if guard.stopped is not None or code == INTERRUPTED or in_vain == len(RESTART_STEPS):
             break
         if mirrored:
-            # Where the signs of parameters can be put right afterwards, bounds at 0 only stand in
-            # the way: a bounded search stays at a singular point that is not a minimum.
-            guard.lower = np.where(guard.lower == 0, -np.inf, guard.lower)
+            guard.unbound_signs()
         before = guard.fbest
         x0, f0 = settled(guard.best, before)
         again = replace(
@@ -178,6 +204,45 @@ def _search(optimizer: Optimizer, guard: Guard, problem: Problem, settled, mirro
         code = _run(optimizer, guard, again)
         in_vain = in_vain + 1 if before - guard.fbest < RESTART_GAIN else 0
     return code
+
+
+def _leave_false_optima(
+    optimizer: Optimizer, guard: Guard, problem: Problem, settled, certify, code: str
+) -> str:
+    """Go on from beside every end that is not a minimum; the return code of the last search."""
+    for _ in range(MAX_ESCAPES):
+        if guard.stopped is not None or code == INTERRUPTED:
+            break
+        x, f = settled(guard.best, guard.fbest)
+        certificate = certify(x)
+        if certificate is None or certificate.value >= GENUINE:
+            break
+        guard.unbound_signs()
+        aside = _Probe(certificate.aside, f - RESTART_GAIN)
+        again = replace(problem, x0=x, f0=f, lower=guard.lower)
+        probed = _run(optimizer._replace(backend=aside), guard, again)
+        if aside.found is None:
+            return probed if guard.stopped is not None else code
+        x0, f0 = aside.found
+        code = _run(optimizer, guard, replace(again, x0=x0, f0=f0))
+    return code
+
+
+class _Probe:
+    """Looks for a lower point beside a false optimum, closer and closer to it."""
+
+    def __init__(self, aside: Callable[[float], np.ndarray], enough: float):
+        self._aside, self._enough = aside, enough
+        self.found: tuple[np.ndarray, float] | None = None
+
+    def minimize(self, problem: Problem, algorithm: str) -> str:
+        for epsilon in ESCAPE_STEPS:
+            x = self._aside(epsilon)
+            f = problem.objective(x)
+            if f < self._enough:
+                self.found = x, f
+                break
+        return "STEPPED_ASIDE"
 
 
 def _restarts(options: OptSummary, n: int) -> int:

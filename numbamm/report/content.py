@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from numbamm.optimize.optsummary import GENUINE
+
 #: Shown where a number does not exist: the coefficient of a dropped column.
 MISSING = "–"
 
@@ -111,8 +113,18 @@ def notes(model) -> list[str]:
     if model.estimates.sigma_given and model.varcorr.sigma is not None:
         said.append(f"Residual standard deviation held at {model.sigma:g}.")
     if model.is_singular():
-        said.append("Singular fit: a random-effects covariance matrix is not of full rank.")
+        said.append(_singularity(model.optsum.certificate))
     return said
+
+
+def _singularity(certificate: float | None) -> str:
+    """What a singular fit means, as far as its certificate tells."""
+    said = "Singular fit: a random-effects covariance matrix is not of full rank."
+    if certificate is None:
+        return said
+    if certificate >= GENUINE:
+        return f"{said} It is a minimum: the objective rises with any covariance that is lacking."
+    return f"{said} It is no minimum: the objective falls with some covariance that is lacking."
 
 
 def _rows(n: int) -> str:

@@ -66,7 +66,7 @@ class dense_model:
         """Average information, and what the gradient 2Nλ changes by when N stays."""
         terms, Z, lam, P, y, r2, d, sigma = self._for_curvature
         s2 = r2 / d if sigma is None else sigma**2
-        changes, columns, start, nθ = [], [], 0, 0
+        changes, columns, start = [], [], 0
         for k, t in enumerate(terms):
             for entry in t.inds:
                 change = np.zeros((t.p, t.p))

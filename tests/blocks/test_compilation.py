@@ -11,13 +11,16 @@ import pytest
 from blocks.dense import random_theta, rows, structures
 from numba.core.runtime import _nrt_python, rtsys
 
-from numbamm.blocks import cholesky, crossprod, gradient, solve
+from numbamm.blocks import cholesky, crossprod, gradient, newton, solve
 from numbamm.blocks.blocks import Blocks
 
 ENTRY_POINTS = [
     cholesky.objective,
     cholesky.factorize,
     gradient.objective_gradient,
+    newton.start,
+    newton.advance,
+    newton.advance_many,
     crossprod.crossprod,
     crossprod.crossprod_response,
     solve.solve,
@@ -31,6 +34,11 @@ def use_everything(terms):
     theta = random_theta(terms)
     value = blocks.objective(theta, DEGREES, 0.0, 0.0)
     blocks.objective_gradient(theta, DEGREES, 0.0, 0.0)
+    layout = blocks.layout
+    arrays = layout.table, layout.index, blocks.A, blocks.work, blocks.adjoint
+    model = newton.Model(*arrays, DEGREES, 0.0, 0.0)
+    for many in (False, True):
+        value += newton.fit(theta.copy(), model, 1e-8, 0.0, many=many)[0]
     blocks.factorize(theta)
     blocks.solve()
     blocks.leverage()

@@ -27,7 +27,9 @@ def curvature(blocks, theta, xy, reml=False, sigma=0.0):
         which,
         H,
     )
-    return H
+    out = np.empty_like(H)
+    out[np.ix_(which[3], which[3])] = H
+    return out
 
 
 def normals(blocks):

@@ -8,7 +8,9 @@ from pathlib import Path
 
 def test_kernels_without_compilation():
     here = Path(__file__).parent
-    files = [str(here / name) for name in ("test_blocks.py", "test_invert.py")]
+    files = [
+        str(here / f"test_{name}.py") for name in ("blocks", "invert", "information", "newton")
+    ]
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],

@@ -1,0 +1,167 @@
+"""The certificate of a singular fit: is it a minimum, or a stationary point that is none?
+
+The objective depends on λ only through λλ', and its gradient 2Nλ vanishes along every direction in
+which λλ' is null, whether or not the objective falls there. At a minimum over a full template N
+is positive semidefinite on the null space of λλ'. Its smallest eigenvalue there, relative to the
+largest of N, therefore certifies a singular fit; where it is negative, with eigenvector v, the
+objective falls from λλ' towards λλ' + ε²vv'. A template with structural zeros consists of full
+ones (of order one, if it is diagonal), and each of those has a certificate of its own.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from numbamm.blocks.eigen import eigh
+from numbamm.blocks.jit import jit
+from numbamm.blocks.layout import DIAG, LAMBDA, NLEVEL, NORMAL, P
+
+#: A direction counts as null where λ, in columns of size one, is shorter.
+NULL = 1e-3
+#: Certificates above are as good as not negative: rounding, and a search that has just ended.
+GENUINE = -1e-6
+
+
+@jit
+def column_sizes(table, A, which, n):
+    """For each θ in the caller's order the root mean square of its row's column of Z; 1 if zero."""
+    sizes = np.ones(which.shape[1])
+    for t in range(len(sizes)):
+        k = which[0, t]
+        p, total = table[1 + k, P], 0.0
+        at = table[1 + k, DIAG] + which[1, t] * (p + 1)
+        for level in range(table[1 + k, NLEVEL]):
+            total += A[at + level * p * p]
+        if total > 0.0:
+            sizes[which[3, t]] = math.sqrt(total / n)
+    return sizes
+
+
+@jit
+def certify(table, work, adjoint, which, scale, away):
+    """The certificate at the θ whose λ and N stand in the buffers.
+
+    Parameters
+    ----------
+    table, work, adjoint
+        After `information.complete_normal`.
+    which : int64, shape (4, number of θ)
+        From `information.parameters`.
+    scale : float64, shape (number of θ,)
+        From `column_sizes`.
+    away : float64, shape (number of θ,)
+        Filled where the certificate is negative: the entry of v for each θ on the diagonal of λ
+        in the block concerned, zero elsewhere.
+
+    Returns
+    -------
+    float64
+        The smallest over all blocks of templates; infinite if none is singular.
+    """
+    lowest, nθ = np.inf, which.shape[1]
+    away[:] = 0.0
+    for first in range(nθ):
+        k, leader = which[0, first], which[2, first]
+        if which[1, first] != leader:
+            continue  # not on the diagonal
+        rows = _block(which, first)
+        if len(rows) == 0:
+            continue
+        value, v = _certify_block(k, rows, table, work, adjoint, which, scale)
+        if value < lowest:
+            lowest = value
+            away[:] = 0.0
+            for i in range(len(rows)):
+                away[which[3, rows[i]]] = v[i]
+    return lowest
+
+
+@jit
+def _block(which, first):
+    """The θ on the diagonal of the full block that begins at a θ; none if it is inside one."""
+    k, leader, size = which[0, first], which[2, first], 0
+    for t in range(which.shape[1]):
+        if which[0, t] == k:
+            if which[1, t] == leader and which[2, t] < leader:
+                return np.empty(0, dtype=np.int64)
+            size += which[2, t] == leader
+    rows, at = np.empty(size, dtype=np.int64), 0
+    for t in range(which.shape[1]):
+        if which[0, t] == k and which[2, t] == leader:
+            for d in range(which.shape[1]):
+                if which[0, d] == k and which[1, d] == which[2, d] == which[1, t]:
+                    rows[at] = d
+            at += 1
+    return rows
+
+
+@jit
+def _certify_block(k, rows, table, work, adjoint, which, scale):
+    """Certificate and direction v for one full block of a template."""
+    n, p = len(rows), table[1 + k, P]
+    lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
+    N = adjoint[table[0, NORMAL] + table[1 + k, LAMBDA] :]
+    row = which[1, rows]
+    size = scale[which[3, rows]]
+    squared, normal = np.empty((n, n)), np.empty((n, n))
+    for i in range(n):
+        for j in range(n):
+            total = 0.0
+            for c in range(p):
+                total += lam[row[i] * p + c] * lam[row[j] * p + c]
+            squared[i, j] = total * size[i] * size[j]
+            normal[i, j] = N[row[i] * p + row[j]] / (size[i] * size[j])
+    values, scratch = np.empty(n), np.empty(n * n + 40 * n)
+    V = squared.copy().reshape(n * n)
+    eigh(V, n, values, scratch)
+    null = 0
+    for i in range(n):
+        if values[i] < NULL * NULL:
+            V[null * n : (null + 1) * n] = V[i * n : (i + 1) * n]
+            null += 1
+    v = np.zeros(n)
+    if null == 0:
+        return np.inf, v
+    inner = np.zeros(null * null)
+    for i in range(null):
+        for j in range(null):
+            for a in range(n):
+                for b in range(n):
+                    inner[j * null + i] += V[i * n + a] * normal[a, b] * V[j * n + b]
+    whole = normal.reshape(n * n)
+    eigh(whole, n, values, scratch)
+    largest = 0.0
+    for i in range(n):
+        largest = max(largest, abs(values[i]))
+    eigh(inner, null, values[:null], scratch)
+    least = np.argmin(values[:null])
+    for a in range(n):
+        for i in range(null):
+            v[a] += inner[least * null + i] * V[i * n + a] / size[a]
+    return (values[least] / largest if largest > 0.0 else 0.0), v
+
+
+@jit
+def leave(theta, away, epsilon, which):
+    """θ of λλ' + ε²vv' in the place of λλ', factored back to lower-triangular form.
+
+    A rotation of each column of λ with what is left of εv, which zeroes that entry by entry, and
+    is as exact where λ is singular.
+    """
+    nθ = which.shape[1]
+    rest = epsilon * away
+    for d in range(nθ):
+        diagonal = which[3, d]
+        if which[1, d] != which[2, d] or rest[diagonal] == 0.0:
+            continue
+        r = math.hypot(theta[diagonal], rest[diagonal])
+        c, s = theta[diagonal] / r, rest[diagonal] / r
+        for t in range(nθ):  # entries of this column, and of v in their rows
+            if which[0, t] == which[0, d] and which[2, t] == which[2, d]:
+                for e in range(nθ):
+                    if which[0, e] == which[0, d] and which[1, e] == which[2, e] == which[1, t]:
+                        entry, other = theta[which[3, t]], rest[which[3, e]]
+                        theta[which[3, t]] = c * entry + s * other
+                        rest[which[3, e]] = c * other - s * entry

@@ -1,0 +1,179 @@
+"""L-BFGS, told values and gradients, that says where it wants the next: for many parameters.
+
+A search along each direction ends where the objective has fallen and its slope has risen enough
+(weak Wolfe conditions, by bisection), so that every update keeps the matrix positive definite.
+
+Sources: Nocedal & Wright (2006), Numerical Optimization, chapter 7; Lewis & Overton (2013), Math.
+Program. 141, 135-163, for the search along a line.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from numbamm.blocks.cholesky import dot
+from numbamm.blocks.jit import jit
+from numbamm.blocks.trust import (
+    CONVERGED,
+    EVALUATE,
+    FAILED,
+    FBEST,
+    FTOL_ABS,
+    FTOL_REL,
+    PHASE,
+    ROUNDOFF,
+)
+
+#: How many past steps shape a direction.
+MEMORY = 20
+#: The fall that is enough, of what the slope promises; and the slope that has risen enough.
+ENOUGH, RISEN = 1e-4, 0.9
+# Positions in `State.numbers`, besides those of `trust`.
+STEP, LOW, HIGH, SLOPE, COUNT = 2, 3, 4, 7, 8
+_START, _TRIAL = 0.0, 1.0
+
+
+class State(NamedTuple):
+    """All that the search keeps between calls.
+
+    g, filled in by the caller, is the gradient at x in scaled parameters, ``scale * x``; so are all
+    vectors but x and best.
+    """
+
+    x: np.ndarray
+    best: np.ndarray
+    scale: np.ndarray
+    g: np.ndarray
+    gradient: np.ndarray
+    direction: np.ndarray
+    steps: np.ndarray
+    changes: np.ndarray
+    weights: np.ndarray
+    numbers: np.ndarray
+
+
+@jit
+def start(x, scale, ftol_abs, ftol_rel):
+    """The state of a search from x."""
+    n = len(x)
+    numbers = np.zeros(9)
+    numbers[FTOL_ABS], numbers[FTOL_REL] = ftol_abs, ftol_rel
+    return State(
+        x.copy(),
+        x.copy(),
+        scale.copy(),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros((MEMORY, n)),
+        np.zeros((MEMORY, n)),
+        np.zeros((2, MEMORY)),
+        numbers,
+    )
+
+
+@jit
+def restart(s):
+    """Go on from x, wherever that is, with nothing remembered."""
+    s.numbers[PHASE], s.numbers[COUNT] = _START, 0.0
+
+
+@jit
+def advance(s, f):
+    """Take value and gradient at x.
+
+    Parameters
+    ----------
+    s : State
+    f : float64
+        The objective at ``s.x``, NaN where it does not exist.
+
+    Returns
+    -------
+    int
+        EVALUATE, value and gradient, at the new ``s.x``; or an end, with ``s.x = s.best``.
+    """
+    numbers = s.numbers
+    if numbers[PHASE] == _START:
+        if not np.isfinite(f):
+            return FAILED
+        return _new_direction(s, f)
+    t = numbers[STEP]
+    slope = 0.0
+    for i in range(len(s.x)):
+        slope += s.direction[i] * s.g[i]
+    if not f <= numbers[FBEST] + ENOUGH * t * numbers[SLOPE]:
+        numbers[HIGH] = t
+    elif slope < RISEN * numbers[SLOPE]:
+        numbers[LOW] = t
+    else:
+        _remember(s)
+        return _new_direction(s, f)
+    low, high = numbers[LOW], numbers[HIGH]
+    if high < np.inf and high - low <= 1e-10 * high:
+        s.x[:] = s.best
+        if numbers[COUNT] == 0.0:
+            return ROUNDOFF
+        numbers[COUNT] = 0.0  # perhaps the memory misleads
+        s.g[:] = s.gradient
+        return _new_direction(s, numbers[FBEST])
+    numbers[STEP] = 0.5 * (low + high) if high < np.inf else 2.0 * low
+    return _move(s)
+
+
+@jit
+def _move(s):
+    for i in range(len(s.x)):
+        s.x[i] = s.best[i] + s.numbers[STEP] * s.direction[i] / s.scale[i]
+    return EVALUATE
+
+
+@jit
+def _remember(s):
+    """The step just taken, and how the gradient changed."""
+    at = int(s.numbers[COUNT]) % MEMORY
+    inner = 0.0
+    for i in range(len(s.x)):
+        s.steps[at, i] = s.numbers[STEP] * s.direction[i]
+        s.changes[at, i] = s.g[i] - s.gradient[i]
+        inner += s.steps[at, i] * s.changes[at, i]
+    s.weights[0, at] = 1.0 / inner
+    s.numbers[COUNT] += 1.0
+
+
+@jit
+def _new_direction(s, f):
+    """-H g at x, which becomes the best point, by the two loops over what is remembered."""
+    numbers, d = s.numbers, s.direction
+    s.best[:] = s.x
+    norm = 0.0
+    for i in range(len(s.x)):
+        s.gradient[i] = s.g[i]
+        d[i] = -s.gradient[i]
+        norm += d[i] * d[i]
+    norm = math.sqrt(norm)
+    count = int(numbers[COUNT])
+    oldest = max(0, count - MEMORY)
+    for k in range(count - 1, oldest - 1, -1):
+        at = k % MEMORY
+        s.weights[1, at] = s.weights[0, at] * dot(s.steps[at], d)
+        for i in range(len(d)):
+            d[i] -= s.weights[1, at] * s.changes[at, i]
+    if count > 0:
+        at = (count - 1) % MEMORY
+        d *= 1.0 / (s.weights[0, at] * dot(s.changes[at], s.changes[at]))
+    else:
+        d *= min(1.0, 1.0 / norm) if norm > 0.0 else 1.0
+    for k in range(oldest, count):
+        at = k % MEMORY
+        back = s.weights[0, at] * dot(s.changes[at], d)
+        for i in range(len(d)):
+            d[i] += (s.weights[1, at] - back) * s.steps[at, i]
+    numbers[FBEST], numbers[SLOPE] = f, dot(d, s.gradient)
+    numbers[LOW], numbers[HIGH], numbers[STEP], numbers[PHASE] = 0.0, np.inf, 1.0, _TRIAL
+    if not -0.5 * numbers[SLOPE] > max(numbers[FTOL_ABS], numbers[FTOL_REL] * abs(f)):
+        return CONVERGED
+    return _move(s)

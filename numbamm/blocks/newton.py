@@ -1,0 +1,438 @@
+"""The whole fit of a linear model: search, certificate, and the way out of a false optimum.
+
+Up to `MANY` parameters each step minimises, in a trust region, a quadratic with the exact gradient
+and average information + I ⊗ 2N as its Hessian; with more, L-BFGS. Parameters are unbounded, since
+a bound at 0 would hold on to stationary points that are no minima, and scaled to the columns of Z;
+signs are put right by the caller. When a search ends at a singular λ whose certificate is
+negative, it goes on from a point beside it.
+
+The trust region moves all entries of λ, also those above the diagonal (of every block, where the
+template consists of some), and then rotates the columns back to triangular form. In the triangle
+alone there are curved valleys, where the leading entry of λ nearly vanishes and λλ' hardly changes
+along an arc, through which a search would creep.
+
+One compiled call fits a model, without the GIL, so that threads refit in parallel; or the same
+loop runs one evaluation at a time, for a caller that wants to look between them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from numbamm.blocks import lbfgs, trust
+from numbamm.blocks.certificate import GENUINE, certify, column_sizes, leave
+from numbamm.blocks.cholesky import dot
+from numbamm.blocks.gradient import differentiate, evaluate
+from numbamm.blocks.information import complete_normal, curvature, parameters, square_blocks
+from numbamm.blocks.jit import INLINE, jit
+from numbamm.blocks.layout import GRADIENT, LAMBDA, P
+from numbamm.blocks.trust import CONVERGED, DIFFERENTIATE, EVALUATE, FAILED, FBEST, ROUNDOFF
+
+#: With more parameters than this, L-BFGS.
+MANY = 150
+#: How often a false optimum is left, and the first and the last steps that are tried, in columns
+#: of size one.
+ESCAPES, FAR, NEAR = 10, 0.3, 1e-3
+
+#: Evaluations of a fit that is to end by itself.
+UNLIMITED = 2**62
+
+#: How a search ends. Its code is EVALUATE while there is more to do.
+ENDS = {CONVERGED: "CONVERGED", ROUNDOFF: "ROUNDOFF_LIMITED", FAILED: "FAILURE"}
+
+# Positions in `Search.control`: code, evaluations, certificate, length of the gradient, false
+# optima left, how far from one, and how the search ended that led there.
+CODE, FEVAL, CERTIFICATE, NORM, ESCAPED, EPSILON, END = range(7)
+
+
+class Model(NamedTuple):
+    """What makes the objective: the arguments of `gradient.evaluate` besides θ."""
+
+    table: np.ndarray
+    index: np.ndarray
+    A: np.ndarray
+    work: np.ndarray
+    adjoint: np.ndarray
+    degrees: np.ndarray
+    constant: float
+    sigma: float
+
+
+class Search(NamedTuple):
+    """Where the search is, and how θ and the entries that it moves stand in λ.
+
+    Attributes
+    ----------
+    theta : float64, shape (number of θ,)
+        Evaluated last.
+    scale : float64, shape (number of θ,)
+        Sizes of the columns of Z.
+    which, entries : int64, shape (4, ...)
+        θ, and the entries of λ that are moved; see `information.parameters`.
+    away : float64, shape (number of θ,)
+        Direction out of a false optimum; see `certificate.certify`.
+    control : float64, shape (7,)
+    log : float64, shape (rows, 1 + number of θ)
+        Filled with objective and θ of the evaluations, the latest in the place of the first where
+        it is full; it may have no rows.
+    """
+
+    theta: np.ndarray
+    scale: np.ndarray
+    which: np.ndarray
+    entries: np.ndarray
+    away: np.ndarray
+    control: np.ndarray
+    log: np.ndarray
+
+
+def fit(theta, model, ftol_abs, ftol_rel, most=UNLIMITED, nlog=0, many=False):
+    """Fit a linear model.
+
+    Parameters
+    ----------
+    theta : float64, shape (number of θ,)
+        Where to start; holds the estimates afterwards, with whatever signs.
+    model : Model
+    ftol_abs, ftol_rel : float64
+        The search ends when the objective promises to fall by no more, in its own units or
+        relative to itself.
+    most : int
+        Most evaluations.
+    nlog : int
+        How many evaluations the log can take.
+    many : bool
+        By L-BFGS, as for more than `MANY` parameters.
+
+    Returns
+    -------
+    float64
+        The objective at the estimates.
+    Search
+        Its `control` and `log` tell how the fit went.
+    """
+    log = np.empty((nlog, 1 + len(theta)))
+    begin, go_on = (start_many, advance_many) if many else (start, advance)
+    search, state = begin(theta, model, ftol_abs, ftol_rel, log)
+    go_on(state, search, model, most)
+    fold(state.best, search.entries, theta)
+    return state.numbers[FBEST], search
+
+
+class StepwiseFit:
+    """The same fit, one evaluation at a time.
+
+    Parameters
+    ----------
+    theta, model, ftol_abs, ftol_rel
+        As for `fit`.
+    """
+
+    def __init__(self, theta, model, ftol_abs, ftol_rel) -> None:
+        begin, self._advance = (
+            (start, advance) if len(theta) <= MANY else (start_many, advance_many)
+        )
+        self._model = model
+        self._search, self._state = begin(
+            theta, model, ftol_abs, ftol_rel, np.empty((1, 1 + len(theta)))
+        )
+
+    @property
+    def returnvalue(self) -> str | None:
+        """How the search ended; None while there is more to do."""
+        return ENDS.get(int(self._search.control[CODE]))
+
+    def step(self) -> tuple[np.ndarray, float]:
+        """One more evaluation: θ, and the objective there."""
+        self._advance(self._state, self._search, self._model, 1)
+        value, *theta = self._search.log[0]
+        return np.array(theta), value
+
+
+@jit
+def start(theta, model, ftol_abs, ftol_rel, log):
+    """A search by `trust`, to be advanced."""
+    which = parameters(model.table, model.index, len(theta))
+    search = _search(theta, model, which, square_blocks(which), log)
+    x, sizes = _unfolded(theta, search)
+    return search, trust.start(x, sizes, ftol_abs, ftol_rel)
+
+
+@jit
+def start_many(theta, model, ftol_abs, ftol_rel, log):
+    """A search by `lbfgs`, to be advanced."""
+    which = parameters(model.table, model.index, len(theta))
+    search = _search(theta, model, which, which, log)
+    x, sizes = _unfolded(theta, search)
+    return search, lbfgs.start(x, sizes, ftol_abs, ftol_rel)
+
+
+@jit
+def _search(theta, model, which, entries, log):
+    control = np.zeros(7)
+    control[CERTIFICATE], control[NORM] = np.inf, np.nan
+    scale = column_sizes(model.table, model.A, which, model.degrees[0])
+    return Search(theta.copy(), scale, which, entries, np.zeros(len(theta)), control, log)
+
+
+@jit
+def advance(state, search, model, budget):
+    """Go on with a search by `trust`, for up to `budget` evaluations."""
+    fresh = False
+    while search.control[CODE] == EVALUATE and budget > 0:
+        budget -= 1
+        f = _evaluate(state, search, model)
+        if search.control[EPSILON] > 0.0:
+            if not _has_left(f, state, search):
+                continue
+            trust.restart(state)
+        action = trust.advance(state, f)
+        fresh = action == DIFFERENTIATE
+        if fresh:
+            _differentiate(state, search, model)
+            curvature(
+                model.table,
+                model.index,
+                model.A,
+                model.work,
+                model.adjoint,
+                model.degrees,
+                model.sigma,
+                search.entries,
+                state.H,
+            )
+            _scale(state)
+            _hold_rotations(state, search)
+            action = trust.advance(state, f)
+        if action != EVALUATE:
+            _conclude(action, fresh, state, search, model)
+
+
+@jit
+def advance_many(state, search, model, budget):
+    """Go on with a search by `lbfgs`, for up to `budget` evaluations."""
+    while search.control[CODE] == EVALUATE and budget > 0:
+        budget -= 1
+        f = _evaluate(state, search, model)
+        if search.control[EPSILON] > 0.0:
+            if not _has_left(f, state, search):
+                continue
+            lbfgs.restart(state)
+        if np.isfinite(f):
+            _differentiate(state, search, model)
+        action = lbfgs.advance(state, f)
+        if action != EVALUATE:
+            _conclude(action, False, state, search, model)
+
+
+@jit(inline=INLINE)
+def _evaluate(state, search, model):
+    """The objective at the state's x, which is rotated to triangular form; noted in the log."""
+    fold(state.x, search.entries, search.theta)
+    f = _value(search.theta, model)
+    if len(search.log) > 0:
+        row = int(search.control[FEVAL]) % len(search.log)
+        search.log[row, 0] = f
+        search.log[row, 1:] = search.theta
+    search.control[FEVAL] += 1.0
+    return f
+
+
+@jit(inline=INLINE)
+def _value(theta, model):
+    return evaluate(
+        theta,
+        model.table,
+        model.index,
+        model.A,
+        model.work,
+        model.adjoint,
+        model.degrees,
+        model.constant,
+        model.sigma,
+    )
+
+
+@jit(inline=INLINE)
+def _differentiate(state, search, model):
+    """The gradient in all entries that are moved."""
+    table, entries, adjoint = model.table, search.entries, model.adjoint
+    differentiate(table, model.index, model.A, model.work, adjoint, model.degrees, model.sigma)
+    for i in range(len(state.g)):
+        k = entries[0, i]
+        at = table[0, GRADIENT] + table[1 + k, LAMBDA]
+        state.g[i] = adjoint[at + entries[1, i] * table[1 + k, P] + entries[2, i]] / state.scale[i]
+
+
+@jit
+def _scale(state):
+    """H of the scaled parameters."""
+    for i in range(len(state.x)):
+        for j in range(len(state.x)):
+            state.H[i, j] /= state.scale[i] * state.scale[j]
+
+
+@jit
+def _hold_rotations(state, search):
+    """Give H a large curvature along rotations of λ's columns, which leave λλ' alone, and no other.
+
+    To first order such a rotation moves column i by column j and column j by minus column i.
+    """
+    n, entries = len(state.x), search.entries
+    size, nrotation = 0.0, 0
+    for i in range(n):
+        size = max(size, abs(state.H[i, i]))
+    basis = np.empty((n, n))
+    for a in range(n):
+        row, other = entries[1, a], entries[2, a]
+        if row >= other:
+            continue
+        v = basis[nrotation]
+        v[:] = 0.0
+        for i in range(n):
+            for j in range(n):
+                if (
+                    entries[0, i] == entries[0, j] == entries[0, a]
+                    and entries[1, i] == entries[1, j]
+                    and entries[2, i] == row
+                    and entries[2, j] == other
+                ):
+                    v[i] = -state.scale[j] * state.x[j]
+                    v[j] = state.scale[i] * state.x[i]
+        if _orthonormalize(v, basis, nrotation):
+            nrotation += 1
+    for a in range(nrotation):
+        _hold(basis[a], size, state.H)
+
+
+@jit
+def _orthonormalize(v, basis, count):
+    """v less its components along a basis, of length one; False if nothing is left."""
+    before = math.sqrt(dot(v, v))
+    for _ in range(2):  # twice is enough
+        for a in range(count):
+            v -= dot(v, basis[a]) * basis[a]
+    after = math.sqrt(dot(v, v))
+    if not after > 1e-8 * before:
+        return False
+    v /= after
+    return True
+
+
+@jit
+def _hold(v, size, H):
+    """H = P H P + size vv' with P = I - vv'."""
+    n = len(v)
+    Hv = np.empty(n)
+    for i in range(n):
+        Hv[i] = dot(H[i], v)
+    inner = dot(Hv, v) + size
+    for i in range(n):
+        for j in range(n):
+            H[i, j] += inner * v[i] * v[j] - Hv[i] * v[j] - v[i] * Hv[j]
+
+
+# ---- the end of a search, and what may follow ---------------------------------------------
+
+
+@jit(inline=INLINE)
+def _conclude(action, fresh, state, search, model):
+    """A search has ended. Where its certificate is negative, prepare to go on elsewhere."""
+    control = search.control
+    if action == FAILED:
+        control[CODE] = FAILED
+        return
+    if not fresh:  # the last evaluation was not at the best point
+        fold(state.best, search.entries, search.theta)
+        _value(search.theta, model)
+        _differentiate(state, search, model)
+    complete_normal(model.table, model.work, model.adjoint)
+    total = 0.0
+    for i in range(len(state.g)):
+        total += state.g[i] ** 2
+    control[NORM] = math.sqrt(total)
+    control[CERTIFICATE] = certify(
+        model.table, model.work, model.adjoint, search.which, search.scale, search.away
+    )
+    if control[CERTIFICATE] < GENUINE and control[ESCAPED] < ESCAPES:
+        control[END], control[EPSILON] = action, FAR
+        _step_aside(state, search)
+    else:
+        control[CODE] = action
+
+
+@jit
+def _step_aside(state, search):
+    """x beside the best point, a false optimum."""
+    fold(state.best, search.entries, search.theta)
+    leave(search.theta, search.away, search.control[EPSILON], search.which)
+    _unfold(search.theta, search.entries, state.x)
+
+
+@jit
+def _has_left(f, state, search):
+    """Whether the objective is lower beside a false optimum; if not, x is moved nearer to it."""
+    control = search.control
+    if f < state.numbers[FBEST] - trust.tolerance(state):
+        control[EPSILON] = 0.0
+        control[ESCAPED] += 1.0
+        return True
+    control[EPSILON] *= 0.25
+    if control[EPSILON] < NEAR:  # nothing to gain after all
+        state.x[:] = state.best
+        control[CODE] = control[END]
+    else:
+        _step_aside(state, search)
+    return False
+
+
+# ---- θ, and λ in square blocks ------------------------------------------------------------
+
+
+@jit
+def _unfolded(theta, search):
+    """The entries of λ that are moved, and the sizes of their columns of Z."""
+    entries, which = search.entries, search.which
+    x, sizes = np.empty(entries.shape[1]), np.empty(entries.shape[1])
+    _unfold(theta, entries, x)
+    for i in range(len(x)):
+        for t in range(which.shape[1]):
+            if which[0, t] == entries[0, i] and which[1, t] == entries[1, i]:
+                sizes[i] = search.scale[which[3, t]]
+    return x, sizes
+
+
+@jit
+def _unfold(theta, entries, x):
+    for i in range(len(x)):
+        x[i] = theta[entries[3, i]] if entries[3, i] >= 0 else 0.0
+
+
+@jit
+def fold(x, entries, theta):
+    """Rotate the columns of every block of λ until it is lower triangular; θ is filled."""
+    for i in range(len(x)):
+        k, row, other = entries[0, i], entries[1, i], entries[2, i]
+        if row < other and x[i] != 0.0:  # these come row by row
+            for d in range(len(x)):
+                if entries[0, d] == k and entries[1, d] == entries[2, d] == row:
+                    _rotate(x, entries, k, row, other, x[d], x[i])
+            x[i] = 0.0
+    for i in range(len(x)):
+        if entries[3, i] >= 0:
+            theta[entries[3, i]] = x[i]
+
+
+@jit
+def _rotate(x, entries, k, column, other, kept, zeroed):
+    """Turn two columns of λ_k so that (kept, zeroed) in one row becomes (r, 0)."""
+    r = math.hypot(kept, zeroed)
+    c, s = kept / r, zeroed / r
+    for i in range(len(x)):
+        if entries[0, i] == k and entries[2, i] == column:
+            for j in range(len(x)):
+                if entries[0, j] == k and entries[2, j] == other and entries[1, j] == entries[1, i]:
+                    x[i], x[j] = c * x[i] + s * x[j], c * x[j] - s * x[i]

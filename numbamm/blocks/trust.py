@@ -1,0 +1,202 @@
+"""A trust-region search that is told values and derivatives, and says what it needs next.
+
+The model around the best point is f + g's + s'Hs/2 in scaled parameters. Its minimum in a ball is
+found exactly, from the eigen-decomposition of H, which may be indefinite: at a saddle point the
+step goes along the eigenvector of the smallest eigenvalue.
+
+Sources: Moré & Sorensen (1983), SIAM J. Sci. Stat. Comput. 4, 553-572; Nocedal & Wright (2006),
+Numerical Optimization, chapter 4.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from numbamm.blocks.eigen import eigh
+from numbamm.blocks.jit import jit
+
+#: What `advance` asks for or reports. DIFFERENTIATE: g and H at x, where the value is known.
+EVALUATE, DIFFERENTIATE, CONVERGED, ROUNDOFF, FAILED = range(5)
+# Positions in `State.numbers`.
+PHASE, FBEST, RADIUS, PREDICTED, LENGTH, FTOL_ABS, FTOL_REL = range(7)
+_START, _DERIVATIVES, _TRIAL = 0.0, 1.0, 2.0
+
+#: First radius, in parameters of which 1 is the usual start.
+FIRST_RADIUS = 1.0
+SMALLEST_RADIUS = 1e-9
+
+
+class State(NamedTuple):
+    """All that the search keeps between calls.
+
+    x is where the objective is wanted; g and H, filled in by the caller, are the derivatives at
+    `best` in scaled parameters, ``scale * x``, and H is used up.
+    """
+
+    x: np.ndarray
+    best: np.ndarray
+    scale: np.ndarray
+    g: np.ndarray
+    H: np.ndarray
+    step: np.ndarray
+    values: np.ndarray
+    work: np.ndarray
+    numbers: np.ndarray
+
+
+@jit
+def start(x, scale, ftol_abs, ftol_rel):
+    """The state of a search from x."""
+    n = len(x)
+    numbers = np.zeros(7)
+    numbers[RADIUS], numbers[FTOL_ABS], numbers[FTOL_REL] = FIRST_RADIUS, ftol_abs, ftol_rel
+    return State(
+        x.copy(),
+        x.copy(),
+        scale.copy(),
+        np.zeros(n),
+        np.zeros((n, n)),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n * n + 42 * n),
+        numbers,
+    )
+
+
+@jit
+def restart(s):
+    """Go on from x, wherever that is; its value is known to be the lowest so far."""
+    s.numbers[PHASE], s.numbers[RADIUS] = _START, FIRST_RADIUS
+
+
+@jit
+def tolerance(s):
+    """By how much the objective must promise to fall for the search to go on."""
+    return max(s.numbers[FTOL_ABS], s.numbers[FTOL_REL] * abs(s.numbers[FBEST]))
+
+
+@jit
+def advance(s, f):
+    """Take the value at x, or the derivatives asked for; what is needed next, or the end.
+
+    Parameters
+    ----------
+    s : State
+    f : float64
+        The objective at ``s.x``, NaN where it does not exist.
+
+    Returns
+    -------
+    int
+        EVALUATE at the new ``s.x``; DIFFERENTIATE at ``s.x``; or an end, with ``s.x = s.best``.
+    """
+    numbers = s.numbers
+    if numbers[PHASE] == _START:
+        return _accept(s, f) if np.isfinite(f) else FAILED
+    if numbers[PHASE] == _DERIVATIVES:
+        if not eigh(s.H.reshape(s.H.size), len(s.x), s.values, s.work):
+            return FAILED
+    else:
+        fall, length = numbers[FBEST] - f, numbers[LENGTH]
+        ratio = fall / numbers[PREDICTED]
+        if not ratio > 0.25:  # NaN, too
+            numbers[RADIUS] = 0.25 * length
+        elif ratio > 0.75 and length > 0.9 * numbers[RADIUS]:
+            numbers[RADIUS] = 2.5 * numbers[RADIUS]
+        if fall > 0.0:
+            return _accept(s, f)
+        if numbers[RADIUS] < SMALLEST_RADIUS:
+            s.x[:] = s.best
+            return ROUNDOFF
+    numbers[PREDICTED], numbers[LENGTH] = minimize_in_ball(s, numbers[RADIUS])
+    if not numbers[PREDICTED] > tolerance(s):
+        s.x[:] = s.best
+        return CONVERGED
+    for i in range(len(s.x)):
+        s.x[i] = s.best[i] + s.step[i] / s.scale[i]
+    numbers[PHASE] = _TRIAL
+    return EVALUATE
+
+
+@jit
+def _accept(s, f):
+    s.best[:] = s.x
+    s.numbers[FBEST], s.numbers[PHASE] = f, _DERIVATIVES
+    return DIFFERENTIATE
+
+
+@jit
+def minimize_in_ball(s, radius):
+    """The minimum of the model within a radius into ``s.step``; predicted fall, and length.
+
+    It is -(H + μI)⁻¹g with the smallest μ ≥ 0 that makes H + μI positive semidefinite and the
+    step no longer than the radius. The eigenvectors stand in the rows of ``s.H``.
+    """
+    n = len(s.x)
+    slope, least = s.work[:n], 0
+    for i in range(n):
+        slope[i] = 0.0
+        for j in range(n):
+            slope[i] += s.H[i, j] * s.g[j]
+        if s.values[i] < s.values[least]:
+            least = i
+    size = 0.0
+    for i in range(n):
+        size = max(size, abs(s.values[i]))
+    lowest = max(0.0, -s.values[least])
+    shift = lowest + 1e-13 * size
+    length = _length(slope, s.values, shift)
+    if length > radius:
+        shift = _shift(slope, s.values, shift, length, radius)
+        length = _length(slope, s.values, shift)
+    rest = 0.0  # how far to go along the eigenvector of the smallest eigenvalue, if it is negative
+    if s.values[least] < -1e-10 * size and length < radius:
+        rest = math.sqrt(radius * radius - length * length)
+    predicted = length = 0.0
+    s.step[:] = 0.0
+    for i in range(n):
+        along = -slope[i] / (s.values[i] + shift) if slope[i] != 0.0 else 0.0
+        if i == least:
+            along = along - rest if slope[i] > 0.0 else along + rest
+        predicted -= slope[i] * along + 0.5 * s.values[i] * along * along
+        length += along * along
+        for j in range(n):
+            s.step[j] += along * s.H[i, j]
+    return predicted, math.sqrt(length)
+
+
+@jit
+def _length(slope, values, shift):
+    total = 0.0
+    for i in range(len(slope)):
+        if slope[i] != 0.0:
+            total += (slope[i] / (values[i] + shift)) ** 2
+    return math.sqrt(total)
+
+
+@jit
+def _shift(slope, values, low, length, radius):
+    """μ at which the step has the length of the radius, by Newton's method on 1/length."""
+    norm = 0.0
+    for i in range(len(slope)):
+        norm += slope[i] * slope[i]
+    shift, high = low, low + math.sqrt(norm) / radius
+    for _ in range(60):
+        if abs(length - radius) <= 1e-3 * radius:
+            break
+        if length > radius:
+            low = shift
+        else:
+            high = shift
+        change = 0.0  # of the squared length, over -2
+        for i in range(len(slope)):
+            if slope[i] != 0.0:
+                change += slope[i] ** 2 / (values[i] + shift) ** 3
+        shift += (length / radius - 1.0) * length * length / change
+        if not low < shift < high:
+            shift = 0.5 * (low + high)
+        length = _length(slope, values, shift)
+    return shift

@@ -1,0 +1,50 @@
+"""The door to numbamm's own optimiser: Newton steps where the model has a search of its own."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import ClassVar
+
+from numbamm.blocks import lbfgs
+from numbamm.blocks.trust import CONVERGED, EVALUATE
+from numbamm.optimize import Algorithm, Problem
+
+
+class Newton:
+    """Newton's method with average information, in a trust region, for linear mixed models.
+
+    The search is the model's own, compiled and on its arrays (`numbamm.blocks.newton`), and is
+    led here one evaluation at a time. A problem that has none, but a gradient, is minimised by
+    L-BFGS with a memory of 20.
+    """
+
+    algorithms: ClassVar = {
+        "newton": Algorithm(
+            gradient="required", bounds=False, options=frozenset({"ftol_rel", "ftol_abs"})
+        )
+    }
+
+    @property
+    def library(self) -> str:
+        return f"numbamm {version('numbamm')}"
+
+    def minimize(self, problem: Problem, algorithm: str) -> str:
+        """Run the search; ``CONVERGED``, ``ROUNDOFF_LIMITED``, or ``FAILURE``."""
+        if problem.own_search is None:
+            return _lbfgs(problem)
+        search = problem.own_search(problem.x0)
+        while search.returnvalue is None:
+            problem.count(search)
+        return search.returnvalue
+
+
+def _lbfgs(problem: Problem) -> str:
+    """Minimise any function that has a gradient."""
+    options, scale = problem.options, 1 / problem.initial_step
+    state = lbfgs.start(problem.x0, scale, options.ftol_abs, options.ftol_rel)
+    action = EVALUATE
+    while action == EVALUATE:
+        value, gradient = problem.objective_gradient(state.x)
+        state.g[:] = gradient / scale
+        action = lbfgs.advance(state, value)
+    return "CONVERGED" if action == CONVERGED else "ROUNDOFF_LIMITED"
