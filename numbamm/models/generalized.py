@@ -164,7 +164,9 @@ class GeneralizedLinearMixedModel(MixedModel):
             )
             check_order(self._modes.order, self.reterms)
             self._start = find_start(self, self.theta, self.init)
-            self._root: np.ndarray | None = None  # of γ's covariance, while a full fit searches
+            self._gamma_root: np.ndarray | None = (
+                None  # of γ's covariance, while a full fit searches
+            )
 
     @property
     def _title(self) -> str:
@@ -256,8 +258,8 @@ class GeneralizedLinearMixedModel(MixedModel):
         if self._fast and not any(self.scalings):
             return None
         parameters, to_beta = self._parameters(self._fast), self.feterm.to_basis
-        if self._root is not None:
-            to_beta = to_beta @ self._root
+        if self._gamma_root is not None:
+            to_beta = to_beta @ self._gamma_root
         to_gamma = np.linalg.inv(to_beta)
 
         def inward(x):
@@ -519,7 +521,7 @@ class GeneralizedLinearMixedModel(MixedModel):
                 self._pirls(at.theta, at.shape, vary_beta=True, verbose=True)
             uses_gradient = self._uses_gradient(nagq)
             with blas_threads(config.get("threads")):
-                self._modes, self._root = self._modes.replaced(), None
+                self._modes, self._gamma_root = self._modes.replaced(), None
                 if fast or not uses_gradient:
                     self._search(True, 1, None, **shown)
                 if not fast and self.optsum.returnvalue not in CUT_SHORT:
@@ -537,7 +539,7 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _search(self, fast: bool, nagq: int, steps, **shown) -> None:
         """One stage of a fit: minimise in θ, or in all parameters."""
-        objective = self._objective(fast, nagq, self._modes, self._root)
+        objective = self._objective(fast, nagq, self._modes, self._gamma_root)
         gradient = objective.gradient if nagq == 1 else None
         try:
             self._minimize(objective, steps, gradient=gradient, **shown)
@@ -654,7 +656,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         steps = np.maximum(THETA_STEP * np.abs(at.theta), LEAST_STEP)
         if fast.own_initial_step is not None:
             steps = fast.own_initial_step[-ntheta:]
-        self._root = np.linalg.cholesky(self._gamma_cov(at))
+        self._gamma_root = np.linalg.cholesky(self._gamma_cov(at))
         first = [np.full(len(at.beta), BETA_STEP), np.full(len(nuisance), LOG_STEP)]
         return np.concatenate([*first, steps])
 
