@@ -30,6 +30,8 @@ _LAZY = {
     "lmm": "numbamm.models.linear",
     "OptSummary": "numbamm.optimize",
     "allfit": "numbamm.inference.allfit",
+    "information_criteria": "numbamm.inference.criteria",
+    "lrtest": "numbamm.inference.lrtest",
     "config": None,
     "datasets": None,
     "optimize": None,
@@ -51,7 +53,9 @@ __all__ = [
     "config",
     "datasets",
     "glmm",
+    "information_criteria",
     "lmm",
+    "lrtest",
     "optimize",
 ]
 
