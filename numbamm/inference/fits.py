@@ -20,7 +20,7 @@ _FAMILIES = {
     "Logit": "bernoulli",
     "Probit": "bernoulli",
     "Poisson": "poisson",
-    "NegativeBinomial": "negative-binomial",
+    "NegativeBinomial": "negativebinomial",
 }
 #: Links of those of them that have one.
 _LINKS = {"Logit": "logit", "Probit": "probit", "Poisson": "log", "NegativeBinomial": "log"}
@@ -132,6 +132,7 @@ def _method(model) -> str:
     """How a generalized model's likelihood was approximated, in words."""
     nagq = model.optsum.nagq
     how = "the Laplace approximation" if nagq == 1 else f"quadrature with {nagq} nodes"
+    how += " (fast)" if model._fast else ""
     information = getattr(model, "information", "expected")
     return how + (" by the observed information" if information == "observed" else "")
 
@@ -142,7 +143,7 @@ def _of_statsmodels(result) -> Fit:
         family, link, dispersion = _glm(model)
     elif kind in _FAMILIES:
         family, link = _FAMILIES[kind], _LINKS.get(kind, "identity")
-        dispersion = family in ("gaussian", "negative-binomial")
+        dispersion = family in ("gaussian", "negativebinomial")
     else:
         raise OptionError(
             f"statsmodels' {kind} cannot be compared: OLS, WLS, GLM, "

@@ -75,7 +75,7 @@ def lrtest(*models, check: bool = True) -> Result:
         lines.append(large.criteria | _test(small, large))
         notes.append(f"{names[i]}: {large.text}")
     for i in range(1, len(fits)):
-        notes += _remarks(fits[i - 1], fits[i], lines[i], names[i - 1], names[i])
+        notes += _remarks(fits[i - 1], fits[i], lines[i], f"{names[i]} against {names[i - 1]}")
     kind = "restricted likelihoods (REML)" if fits[0].reml else "likelihoods"
     return Result(
         f"Likelihood-ratio test of nested models by their {kind}",
@@ -83,6 +83,18 @@ def lrtest(*models, check: bool = True) -> Result:
         notes,
         hidden=("pvalue_chisq",),
     )
+
+
+def dropped_table(title: str, full: Fit, fits: dict[str, Fit]) -> Result:
+    """A model, ``<none>``, and what it is without each of its parts, compared with it."""
+    import pandas as pd
+
+    lines, notes = [full.criteria], [full.text]
+    for name, fit in fits.items():
+        lines.append(fit.criteria | _test(fit, full))
+        notes += _remarks(fit, full, lines[-1], name)
+    frame = pd.DataFrame(lines, index=["<none>", *fits]).drop(columns="bic")
+    return Result(title, frame, notes, hidden=("pvalue_chisq",))
 
 
 def _test(small: Fit, large: Fit) -> dict[str, float]:
@@ -107,22 +119,22 @@ def more_random_effects(small: Fit, large: Fit) -> int:
     return sum(t.p for t in large.terms) - sum(t.p for t in small.terms)
 
 
-def _remarks(small: Fit, large: Fit, line: dict, name0: str, name: str) -> list[str]:
+def _remarks(small: Fit, large: Fit, line: dict, subject: str) -> list[str]:
     """What a reader of one comparison should know."""
     said, df, more = [], int(line["df"]), more_random_effects(small, large)
     if more == 1:
         said.append(
-            f"{name} against {name0}: a variance is zero under {name0}, so p is of "
-            f"½χ²({df - 1}) + ½χ²({df}); χ²({df}) alone gives {line['pvalue_chisq']:.4g}."
+            f"{subject}: p is of ½χ²({df - 1}) + ½χ²({df}), since a variance is zero in the "
+            f"smaller model; χ²({df}) alone gives {line['pvalue_chisq']:.4g}."
         )
     elif more > 1:
         said.append(
-            f"{name} against {name0}: {more} variances are zero under {name0}, so p, which is of "
-            f"χ²({df}), is too large."
+            f"{subject}: p, which is of χ²({df}), is too large, since {more} variances are zero in "
+            "the smaller model."
         )
     if line["chisq"] < -1e-6 * max(1.0, abs(large.objective)):
         said.append(
-            f"{name} fits worse than {name0}, which it contains: its search stopped short of "
-            "the best fit. Try another optimizer, or allfit."
+            f"{subject}: the larger model fits worse, so its search stopped short of the best fit. "
+            "Try another optimizer, or allfit."
         )
     return said

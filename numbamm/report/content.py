@@ -176,7 +176,7 @@ def _column(name: str, frame) -> tuple[str, list[str]]:
     heading, form = _COLUMNS.get(name, (str(name), "{:.5g}"))
     if name in ("df", "dendf") and not (values[np.isfinite(values)] % 1).any():
         form = "{:.0f}"
-    return heading, [MISSING if np.isnan(v) else _infinite(v) or form.format(v) for v in values]
+    return heading, [MISSING if np.isnan(v) else _number(v, form) for v in values]
 
 
 def _statistic(frame) -> str:
@@ -191,8 +191,12 @@ def _p_heading(frame) -> str:
     return f"Pr(>|{_statistic(frame)}|)"
 
 
-def _infinite(value: float) -> str:
-    return "" if np.isfinite(value) else "∞" if value > 0 else "-∞"
+def _number(value: float, form: str) -> str:
+    """A number in its form, or a sign for infinity; no negative zeros."""
+    if np.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    text = form.format(value)
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
 def _rows(n: int) -> str:
