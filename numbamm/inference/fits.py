@@ -110,7 +110,6 @@ class Fit:
 
 def _of_ours(model) -> Fit:
     frame, estimates, n = model.frame, model.estimates, model.nobs
-    family = getattr(model, "family", "gaussian")
     return Fit(
         text=model.formula,
         llf=model.llf,
@@ -120,8 +119,8 @@ def _of_ours(model) -> Fit:
         offset=np.zeros(n) if frame.offset is None else frame.offset,
         fixed=model.feterm,
         terms=model.reterms,
-        family=family,
-        link=getattr(model, "link", "identity"),
+        family=model.family,
+        link=model.link,
         reml=estimates.reml,
         method="" if isinstance(model, LinearMixedModel) else _method(model),
         sigma=model.optsum.sigma,
@@ -133,8 +132,7 @@ def _method(model) -> str:
     nagq = model.optsum.nagq
     how = "the Laplace approximation" if nagq == 1 else f"quadrature with {nagq} nodes"
     how += " (fast)" if model._fast else ""
-    information = getattr(model, "information", "expected")
-    return how + (" by the observed information" if information == "observed" else "")
+    return how + (" by the observed information" if model.information == "observed" else "")
 
 
 def _of_statsmodels(result) -> Fit:

@@ -35,3 +35,9 @@ class Inferences:
         from numbamm.inference.ranova import ranova
 
         return ranova(self)
+
+    def emmeans(self, specs, **options):
+        """Estimated marginal means; see `numbamm.emmeans`."""
+        from numbamm.inference.emmeans import emmeans
+
+        return emmeans(self, specs, **options)
