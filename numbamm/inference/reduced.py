@@ -17,7 +17,8 @@ def fitted_to(model, frame):
     from numbamm.models.generalized import GeneralizedLinearMixedModel
     from numbamm.models.linear import LinearMixedModel
 
-    frame = replace(frame, trials=None)  # they are among the weights by now
+    terms = [replace(t, lambda_=None) for t in frame.reterms]  # λ belongs to a model
+    frame = replace(frame, reterms=terms, trials=None)  # trials are among the weights by now
     if isinstance(model, LinearMixedModel):
         reduced = LinearMixedModel.of_frame(
             frame, reml=model.estimates.reml, sigma=model.optsum.sigma
@@ -61,7 +62,7 @@ def without_random(model) -> Iterator[tuple[str, list[ReMat]]]:
     name : str
         What is left out.
     terms : list of ReMat
-        The others, with λ at its start.
+        The others.
     """
     design, terms = model.frame.design, model.reterms
     for k, (reterm, members) in enumerate(zip(terms, model.frame.members, strict=True)):
@@ -74,7 +75,7 @@ def without_random(model) -> Iterator[tuple[str, list[ReMat]]]:
                 left_out = start + np.r_[mine]
                 kept = np.setdiff1d(np.arange(reterm.p), left_out)
                 rest = [*terms[:k], *([_kept(reterm, kept)] if len(kept) else []), *terms[k + 1 :]]
-                yield name, order_terms([replace(t, lambda_=None) for t in rest])
+                yield name, order_terms(rest)
             start += width
 
 

@@ -41,3 +41,61 @@ class Inferences:
         from numbamm.inference.emmeans import emmeans
 
         return emmeans(self, specs, **options)
+
+    def pca(self, **options):
+        """Principal components of the random effects; see `numbamm.pca`."""
+        from numbamm.inference.pca import pca
+
+        return pca(self, **options)
+
+    def rePCA(self):
+        """Principal components of λλ', as lme4 has them; see `numbamm.pca`."""
+        return self.pca(corr=False)
+
+    def r2(self, **options):
+        """Marginal and conditional R²; see `numbamm.r2`."""
+        from numbamm.inference.rsquared import r2
+
+        return r2(self, **options)
+
+    def icc(self, **options):
+        """Intraclass correlations; see `numbamm.icc`."""
+        from numbamm.inference.rsquared import icc
+
+        return icc(self, **options)
+
+    def tidy(self, effects=("fixed", "random"), **options):
+        """The parameters as a frame, a line each; see `numbamm.tidy`."""
+        from numbamm.inference.tidy import tidy
+
+        return tidy(self, effects, **options)
+
+    def glance(self):
+        """The fit as a frame of one line; see `numbamm.glance`."""
+        from numbamm.inference.tidy import glance
+
+        return glance(self)
+
+    def vif(self):
+        """Variance inflation factors; see `numbamm.vif`."""
+        from numbamm.inference.vif import vif
+
+        return vif(self)
+
+    def influence(self):
+        """Leverage, residuals and Cook's distance of the rows; see `numbamm.influence`."""
+        from numbamm.inference.influence import influence
+
+        return influence(self)
+
+    def cooks_distance(self):
+        """Cook's distances of the rows; see `numbamm.influence`."""
+        from numbamm.inference.influence import cooks_distance
+
+        return cooks_distance(self)
+
+    def delete_levels(self, group=None, **options):
+        """Estimates without each of a factor's levels; see `numbamm.delete_levels`."""
+        from numbamm.inference.influence import delete_levels
+
+        return delete_levels(self, group, **options)
