@@ -56,7 +56,8 @@ class ModelFrame:
     has_array_offset : bool
         Whether an array was given as `offset`: new data cannot have it.
     columns : dict of str → pandas.Series
-        The data's columns that the formula uses, of the retained rows.
+        The data's columns that the fixed effects use, of the retained rows: for other codings
+        of factors, and for grids of their levels.
     """
 
     formula: str

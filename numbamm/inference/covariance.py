@@ -310,6 +310,8 @@ def _inverses(omega) -> np.ndarray:
     omega[:, np.arange(q), np.arange(q)] += 1.0
     if len(omega) > 1:
         return np.linalg.inv(omega)
-    lower, _ = lapack.dpotrf(omega[0].T, lower=1, overwrite_a=1)
+    lower, _ = lapack.dpotrf(omega[0].T, lower=1, overwrite_a=1)  # zeros above the diagonal
     lower, _ = lapack.dpotri(lower, lower=1, overwrite_c=1)
-    return (np.tril(lower) + np.tril(lower, -1).T)[None]
+    inverse = lower + lower.T
+    inverse[np.arange(q), np.arange(q)] /= 2
+    return inverse[None]

@@ -47,7 +47,7 @@ class ReferenceGrid:
     def __init__(self, frame, at: Mapping[str, Any] | None = None) -> None:
         self.frame = frame
         coded = {bare_column(expression) for expression in frame.design.coding.levels}
-        variables = [name for name in frame.columns if name in frame.design.fixed_columns]
+        variables = list(frame.columns)
         self.factors = [v for v in variables if v in coded or _is_factor(frame.columns[v])]
         self.values = {name: self._typical(name) for name in variables}
         for name, given in (at or {}).items():

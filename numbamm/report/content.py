@@ -126,11 +126,15 @@ _COLUMNS = {
     "weight": ("Weight", "{:.4f}"),
     "chisq": ("Chisq", "{:.4f}"),
     "F": ("F", "{:.4f}"),
-    "sumsq": ("Sum Sq", "{:.6g}"),
-    "meansq": ("Mean Sq", "{:.6g}"),
     "numdf": ("NumDF", "{:.0f}"),
     "dendf": ("DenDF", "{:.2f}"),
     "df": ("df", "{:.2f}"),
+    "rows": ("rows", "{:.0f}"),
+    "ncoef": ("ncoef", "{:.0f}"),
+    **{
+        name: (name, "{:.4f}")
+        for name in ("R2", "adjusted", "unadjusted", "proportion", "cumulative", "gvif", "root")
+    },
 }
 #: Columns of the same kind of number, which share their count of decimals.
 _MEASURED = {
@@ -139,6 +143,12 @@ _MEASURED = {
     "se": "Std. Error",
     "lower": "Lower",
     "upper": "Upper",
+    "sumsq": "Sum Sq",
+    "meansq": "Mean Sq",
+    "sd": "Std.Dev.",
+    "sigma": "σ",
+    "cooks": "Cook's D",
+    "covratio": "COVRATIO",
 }
 
 

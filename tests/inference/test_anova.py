@@ -323,7 +323,7 @@ def test_printed(fitted):
     title, _, header, _, recipe, *_ = text.splitlines()
     assert title == "Type III tests of the fixed effects, Satterthwaite"
     assert header.split() == ["Sum", "Sq", "Mean", "Sq", "NumDF", "DenDF", "F", "Pr(>F)"]
-    assert recipe.split() == ["recipe", "10.1859", "5.09293", "2", "42.00", "0.2488", "0.7809"]
+    assert recipe.split() == ["recipe", "10.19", "5.093", "2", "42.00", "0.2488", "0.7809"]
     assert (
         "<b>Random effects left out" in fitted(*MODELS["sleep"], reml=True).ranova()._repr_html_()
     )
