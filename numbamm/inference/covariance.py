@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -24,8 +24,9 @@ from scipy.sparse.csgraph import connected_components
 
 from numbamm.errors import DataError
 
-#: A direction is none when the others combine to it up to this share of the largest.
-ACTIVE_TOLERANCE = 1e-7
+#: Directions, of unit size in V's own metric, are dependent where the least eigenvalue of their
+#: inner products is below.
+DEPENDENT = 1e-10
 #: Entries of one batch of components' matrices.
 BATCH = 2**22
 #: Matrices of a component's order that are held at once.
@@ -36,10 +37,15 @@ HELD = 6
 class Directions:
     """Products of the active directions of V; X is the model's basis, see `FeMat`.
 
-    The first direction is V itself, unless σ is held; r counts all of them.
+    The parameters are log σ², unless σ is held, and θ of the columns inside. On singular fits,
+    and where random effects are redundant, some of their combinations do not move V. The r
+    active directions are independent ones that span what does, orthonormal in the inner product
+    tr(V⁻¹V_sV⁻¹V_t).
 
     Attributes
     ----------
+    combinations : ndarray, shape (parameters, r)
+        Each direction as a combination of the parameters.
     phi : ndarray, shape (rank, rank)
         (X'V⁻¹X)⁻¹.
     P : ndarray, shape (r, rank, rank)
@@ -51,13 +57,12 @@ class Directions:
     squares : ndarray, shape (r, r)
         y'PV_sPV_tPy.
     curvature : ndarray, shape (r, r)
-        What the curvature of λλ' in λ adds to the Hessian of -2 log-likelihood under REML, and
-        under maximum likelihood: ∂²V is not zero in these directions where λ is singular.
+        What the second derivatives of V add to the Hessian: they do not vanish from it where λ
+        is singular.
     reml : bool
-    inactive : int
-        How many parameters in θ do not move V, or not by themselves: those of a singular fit.
     """
 
+    combinations: np.ndarray
     phi: np.ndarray
     P: np.ndarray
     Q: np.ndarray
@@ -65,7 +70,25 @@ class Directions:
     squares: np.ndarray
     curvature: np.ndarray
     reml: bool
-    inactive: int
+
+    @property
+    def inactive(self) -> int:
+        """How many parameters there are more than active directions."""
+        rows, columns = self.combinations.shape
+        return rows - columns
+
+    def along(self, combinations) -> Directions:
+        """The products of combinations of these directions."""
+        C = combinations
+        return replace(
+            self,
+            combinations=self.combinations @ C,
+            P=np.tensordot(C.T, self.P, 1),
+            Q=np.einsum("sa,stxy,tb->abxy", C, self.Q, C, optimize=True),
+            traces=C.T @ self.traces @ C,
+            squares=C.T @ self.squares @ C,
+            curvature=C.T @ self.curvature @ C,
+        )
 
     @property
     def reml_traces(self) -> np.ndarray:
@@ -97,11 +120,24 @@ def directions(model) -> Directions:
     for term in terms:
         term.theta = theta[at : at + len(term.inds)]
         at += len(term.inds)
-    return _Sums(model, terms).directions()
+    every = _Sums(model, terms).directions()
+    return every.along(_independent(every.traces))
+
+
+def _independent(traces) -> np.ndarray:
+    """Combinations of directions that are orthonormal, and span what moves V at all."""
+    size = np.sqrt(np.diag(traces))
+    unit = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
+    values, vectors = np.linalg.eigh(traces * np.outer(unit, unit))
+    active = values > DEPENDENT
+    return unit[:, None] * vectors[:, active] / np.sqrt(values[active])
 
 
 class _Sums:
-    """Sums over the components, and the products that follow from them."""
+    """Sums over the components, and the products of all parameters that follow from them.
+
+    E_s is D of the direction s, repeated for every level: V_s = Z E_s Z'.
+    """
 
     def __init__(self, model, terms) -> None:
         self.model, self.terms, self.sigma2 = model, terms, model.sigma**2
@@ -113,10 +149,9 @@ class _Sums:
         self.lam = sp.block_diag([sp.kron(sp.eye_array(t.nlevels), t.lambda_) for t in terms])
         self.lam = sp.csr_array(self.lam)
         self.c = z.T @ (w * (model.frame.y - model.estimates.fitted)) / self.sigma2
-        self.moves = [_active_moves(t) for t in terms]
-        #: D of every direction, (r, p, p) for each term: zero where the direction is another's.
-        slopes = [_symmetric(m, t) for m, t in zip(self.moves, terms, strict=True)]
-        self.D = _padded([self.sigma2 * slope for slope in slopes])
+        self.moves = _moves(terms)  # λ̇ of every θ, (θ, p, p) for each term
+        halves = [moves @ t.lambda_.T for moves, t in zip(self.moves, terms, strict=True)]
+        self.D = [self.sigma2 * (half + half.transpose(0, 2, 1)) for half in halves]
         self._add_components()
 
     def _add_components(self) -> None:
@@ -138,22 +173,7 @@ class _Sums:
     def _add(self, columns, counts) -> None:
         """Add components of one shape: columns (components, order), and levels a term."""
         n, q = columns.shape
-        flat = columns.ravel()
-        A, lam = self.A[flat][:, flat], self.lam[flat][:, flat]
-        T = sp.csr_array(lam.T @ A)
-
-        def stacked(sparse, dense):  # a block-diagonal matrix times the components' blocks
-            return (sparse @ dense.reshape(n * q, -1)).reshape(n, q, -1)
-
-        inverse = _inverses(_blocks_of(T @ lam, n, q))
-        Y = stacked(T.T, inverse)
-        M = (_blocks_of(A, n, q) - stacked(T.T, Y.transpose(0, 2, 1))) / self.sigma2
-        F = self.F[flat].reshape(n, q, -1)
-        projected = stacked(lam.T, F)
-        self.XX -= np.einsum("nqx,nqy->xy", projected, inverse @ projected)
-        B = (F - Y @ projected) / self.sigma2
-        BC = np.concatenate([B, self.c[columns][:, :, None]], axis=2)
-
+        M, BC = self._products(columns)
         places = np.cumsum([0, *(t.p * j for t, j in zip(self.terms, counts, strict=True))])
         parts = [slice(a, b) for a, b in pairwise(places)]
         moved = np.empty((n, q, len(self.D[0]), BC.shape[2]))
@@ -173,6 +193,29 @@ class _Sums:
             flat = block.transpose(0, 1, 3, 2, 4).reshape(-1, a * b)
             total += (flat.T @ flat).reshape(total.shape)
 
+    def _products(self, columns) -> tuple[np.ndarray, np.ndarray]:
+        """M and [B c] of components, shapes (n, q, q) and (n, q, rank + 1).
+
+        With A = Z'WZ, F = Z'WX, T = Λ'A and Ω = TΛ + I, as V⁻¹ = (W - WZΛ Ω⁻¹ Λ'Z'W)/σ²:
+        M = (A - T'Ω⁻¹T)/σ², B = (F - T'Ω⁻¹Λ'F)/σ², and X'V⁻¹X loses F'Λ Ω⁻¹ Λ'F/σ².
+        """
+        n, q = columns.shape
+        flat = columns.ravel()
+        A, lam = self.A[flat][:, flat], self.lam[flat][:, flat]
+        T = sp.csr_array(lam.T @ A)
+
+        def stacked(sparse, dense):  # a block-diagonal matrix times the components' blocks
+            return (sparse @ dense.reshape(n * q, -1)).reshape(n, q, -1)
+
+        inverse = _inverses(_blocks_of(T @ lam, n, q))
+        half = stacked(T.T, inverse)
+        M = (_blocks_of(A, n, q) - stacked(T.T, half.transpose(0, 2, 1))) / self.sigma2
+        F = self.F[flat].reshape(n, q, -1)
+        projected = stacked(lam.T, F)
+        self.XX -= np.einsum("nqx,nqy->xy", projected, inverse @ projected)
+        B = (F - half @ projected) / self.sigma2
+        return M, np.concatenate([B, self.c[columns][:, :, None]], axis=2)
+
     def directions(self) -> Directions:
         """The products, V itself first where σ is estimated."""
         model, X = self.model, slice(-1)
@@ -183,6 +226,7 @@ class _Sums:
         r, v, x = len(self.D[0]), len(along_v), len(phi)
 
         out = Directions(
+            combinations=np.eye(v + r),
             phi=phi,
             P=np.concatenate([np.reshape(along_v, (v, x, x)), self.first[:, X, X]]),
             Q=np.zeros((v + r, v + r, x, x)),
@@ -190,7 +234,6 @@ class _Sums:
             squares=np.zeros((v + r, v + r)),
             curvature=np.zeros((v + r, v + r)),
             reml=reml,
-            inactive=len(model.theta) - r,
         )
         out.Q[v:, v:] = self.second[:, :, X, X]
         across = self.first[:, -1, X]
@@ -202,7 +245,7 @@ class _Sums:
             )
         if v:
             out.Q[0] = out.Q[:, 0] = out.P
-            out.traces[0, 0], out.squares[0, 0] = model.nobs, model._degrees
+            out.traces[0, 0], out.squares[0, 0] = model.nobs, model.nobs - reml * x
             out.traces[0, v:] = out.traces[v:, 0] = sum(
                 np.einsum("sab,ab->s", D, M) for D, M in zip(self.D, self.diagonal, strict=True)
             )
@@ -211,40 +254,21 @@ class _Sums:
 
     def _curvature(self, phi) -> np.ndarray:
         """∂(-2 log-likelihood)/∂(λλ'), times the second derivative of λλ' along each pair."""
-        r = len(self.D[0])
-        total, at = np.zeros((r, r)), 0
+        total = np.zeros((len(self.D[0]), len(self.D[0])))
         for moves, M, outer in zip(self.moves, self.diagonal, self.outer, strict=True):
-            mine = slice(at, at + len(moves))
             slope = M - np.einsum("abxy,xy->ab", outer[..., :-1, :-1], phi) - outer[..., -1, -1]
-            total[mine, mine] = 2 * self.sigma2 * np.einsum("ab,sac,tbc->st", slope, moves, moves)
-            at += len(moves)
+            total += 2 * self.sigma2 * np.einsum("ab,sac,tbc->st", slope, moves, moves)
         return total
 
 
-def _active_moves(term) -> np.ndarray:
-    """λ̇ of orthonormal combinations of a term's θ along which λλ' moves, shape (active, p, p)."""
-    moves = np.zeros((len(term.inds), term.p * term.p))
-    moves[np.arange(len(moves)), term.inds] = 1.0
-    flat = _symmetric(moves.reshape(-1, term.p, term.p), term).reshape(len(moves), -1)
-    vectors, sizes, _ = np.linalg.svd(flat, full_matrices=False)
-    active = vectors[:, sizes > ACTIVE_TOLERANCE * sizes.max(initial=0.0)]
-    return (active.T @ moves).reshape(-1, term.p, term.p)
-
-
-def _symmetric(moves, term) -> np.ndarray:
-    """λ̇λ' + λλ̇' for each λ̇, shape (moves, p, p)."""
-    half = moves @ term.lambda_.T
-    return half + half.transpose(0, 2, 1)
-
-
-def _padded(parts) -> list[np.ndarray]:
-    """Each term's directions among those of all terms."""
-    total, at, out = sum(map(len, parts)), 0, []
-    for part in parts:
-        D = np.zeros((total, *part.shape[1:]))
-        D[at : at + len(part)] = part
-        at += len(part)
-        out.append(D)
+def _moves(terms) -> list[np.ndarray]:
+    """∂λ/∂θ of each term, for every θ: zero where it is another term's."""
+    total, at, out = sum(len(t.inds) for t in terms), 0, []
+    for term in terms:
+        moves = np.zeros((total, term.p * term.p))
+        moves[np.arange(at, at + len(term.inds)), term.inds] = 1.0
+        out.append(moves.reshape(total, term.p, term.p))
+        at += len(term.inds)
     return out
 
 

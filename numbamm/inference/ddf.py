@@ -76,11 +76,13 @@ def _spelling(ddf) -> str:
     return {"kr": "kenward-roger", "asymptotic": "wald"}.get(spelling, spelling)
 
 
-def active_note(directions) -> list[str]:
-    """A remark on a singular fit."""
+def active_note(model, directions) -> list[str]:
+    """A remark on fits of which some directions of the covariance take no part."""
     if not directions.inactive:
         return []
+    which = "Singular fit" if model.is_singular() else "Redundant random effects"
+    verb = "does" if directions.inactive == 1 else "do"
     return [
-        "Singular fit: the degrees of freedom are for the directions in which the covariance can "
-        f"move, without those of {directions.inactive} parameters at the boundary."
+        f"{which}: {directions.inactive} of the covariance parameters {verb} not move the "
+        "covariance; the degrees of freedom are for the others."
     ]

@@ -50,7 +50,7 @@ def influence(model) -> pd.DataFrame:
     frame["pearson"] = model.residuals("pearson")
     frame["leverage"] = h = model.leverage()
     frame["studentized"] = frame["pearson"] / (model.sigma * np.sqrt(1 - h))
-    frame["cooks"] = frame["studentized"] ** 2 * h / (1 - h) / model.feterm.rank
+    frame["cooks"] = frame["studentized"] ** 2 * h / (1 - h) / (model.feterm.rank or np.nan)
     return frame
 
 
@@ -141,7 +141,7 @@ def delete_levels(model, group: str | None = None, *, refit: bool = True) -> Del
     frame = pd.DataFrame(
         {
             "rows": np.bincount(refs),
-            "cooks": np.einsum("jx,xy,jy->j", change, whole, change) / len(kept),
+            "cooks": np.einsum("jx,xy,jy->j", change, whole, change) / (len(kept) or np.nan),
             "covratio": covratio,
             "sigma": [fit.sigma for fit in fits],
             "objective": [fit.objective for fit in fits],

@@ -36,14 +36,12 @@ class KenwardRoger:
         self.beta, to_beta = model.estimates.beta, model.feterm.to_basis
         self.to_basis, phi, self.P = to_beta, moving.phi, moving.P
         self.phi = phi
-        size = np.sqrt(np.diag(moving.reml_traces))
-        self.w = 2 * np.linalg.inv(moving.reml_traces / np.outer(size, size))
-        self.w /= np.outer(size, size)
+        self.w = 2 * np.linalg.inv(moving.reml_traces)
         bias = np.einsum("st,stxy->xy", self.w, moving.Q)
         bias -= np.einsum("st,sxy,yz,tzv->xv", self.w, self.P, phi, self.P, optimize=True)
         adjusted = phi + 2 * phi @ bias @ phi
         self.vcov = to_beta @ (adjusted + adjusted.T) / 2 @ to_beta.T
-        self.notes = active_note(moving)
+        self.notes = active_note(model, moving)
 
     def df(self, L) -> np.ndarray:
         """Degrees of freedom of each row's t, shape (rows,)."""

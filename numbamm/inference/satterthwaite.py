@@ -35,7 +35,7 @@ class Satterthwaite:
             moving = directions(model)
         self.gradient = moving.phi @ moving.P @ moving.phi  # of Φ, along each direction
         self.inverse = 2 * _inverse(moving.hessian)
-        self.notes = active_note(moving)
+        self.notes = active_note(model, moving)
 
     def df(self, L) -> np.ndarray:
         """Degrees of freedom of each row's t, shape (rows,)."""
@@ -67,12 +67,12 @@ def _pooled(df) -> float:
 
 
 def _inverse(hessian) -> np.ndarray:
-    """The inverse of the Hessian, whose parameters may differ in size."""
-    size = np.sqrt(np.abs(np.diag(hessian)))
-    scaled = hessian / np.outer(size, size)
-    if not (np.linalg.eigvalsh(scaled) > 0).all():
+    """The inverse of the Hessian."""
+    try:
+        np.linalg.cholesky(hessian)
+    except np.linalg.LinAlgError:
         raise FitError(
             "the Hessian is not positive definite at the estimates: the fit is not at a minimum; "
             'try another optimizer, or ddf="wald"'
-        )
-    return np.linalg.inv(scaled) / np.outer(size, size)
+        ) from None
+    return np.linalg.inv(hessian)

@@ -9,6 +9,7 @@ import numbamm as mm
 from numbamm.errors import DataError
 from numbamm.inference import covariance
 from numbamm.inference.covariance import directions
+from numbamm.inference.kenward_roger import KenwardRoger
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 
@@ -61,7 +62,9 @@ def dense(model):
     V = sigma2 * (np.diag(1 / w) + Z @ lam @ lam.T @ Z.T)
     slopes = [] if model.estimates.sigma_given else [V]
     for term in terms:
-        for move in covariance._active_moves(term):
+        for ind in term.inds:
+            move = np.zeros((term.p, term.p))
+            move.ravel()[ind] = 1.0
             moved = block_diag(
                 *(
                     np.kron(np.eye(t.nlevels), move if t is term else np.zeros((t.p, t.p)))
@@ -78,6 +81,7 @@ def dense(model):
 def test_products(model):
     found = directions(model)
     Vi, P, X, slopes = dense(model)
+    slopes = np.tensordot(found.combinations.T, np.array(slopes), 1)
     y = model.frame.y
 
     def each(product):
@@ -95,32 +99,32 @@ def test_products(model):
         size = np.abs(value).max()
         np.testing.assert_allclose(getattr(found, name), value, atol=1e-8 * size, rtol=0)
     assert found.inactive == 0
+    np.testing.assert_allclose(found.traces, np.eye(len(slopes)), atol=1e-8)
 
 
 @pytest.mark.parametrize("reml", [True, False])
 def test_hessian_is_that_of_the_objective(fitted, reml):
     """In θ, with σ profiled out of it, against differences of the objective itself."""
     model = fitted(SLEEP, "sleepstudy", reml=reml)
-    moves = covariance._active_moves(model.reterms[0])
-    inds = model.reterms[0].inds
-    turn = np.array([m.ravel()[inds] for m in moves]).T  # from active directions to θ
-    H = directions(model).hessian
+    found = directions(model)
+    back = np.linalg.inv(found.combinations)
+    H = back.T @ found.hessian @ back  # in log σ² and θ
     profiled = H[1:, 1:] - np.outer(H[1:, 0], H[0, 1:]) / H[0, 0]
     step, theta = 2e-4, model.theta
     f = model.objective_at
-    for i, a in enumerate(turn.T * step):
-        for j, b in enumerate(turn.T * step):
+    for i, a in enumerate(step * np.eye(3)):
+        for j, b in enumerate(step * np.eye(3)):
             corners = f(theta + a + b) - f(theta + a - b) - f(theta - a + b) + f(theta - a - b)
             assert profiled[i, j] == pytest.approx(corners / (4 * step**2), rel=2e-3, abs=0.1)
 
 
 def test_components_batch_by_batch(fitted, monkeypatch):
     model = fitted("strength ~ 1 + (1 | batch/cask)", "Pastes", reml=True)
-    whole = directions(model)
+    whole = KenwardRoger(model)
     monkeypatch.setattr(covariance, "BATCH", 1)
-    single = directions(model)
-    np.testing.assert_allclose(single.traces, whole.traces, rtol=1e-12)
-    np.testing.assert_allclose(single.Q, whole.Q, rtol=1e-12)
+    single = KenwardRoger(model)
+    np.testing.assert_allclose(single.df(np.eye(1)), whole.df(np.eye(1)), rtol=1e-10)
+    np.testing.assert_allclose(single.vcov, whole.vcov, rtol=1e-10)
 
 
 def test_unequal_components():
@@ -128,8 +132,10 @@ def test_unequal_components():
     rows = oracles.dataset("Pastes").query("cask != 'b' or batch in ['A', 'C']")
     model = mm.lmm("strength ~ 1 + (1 | batch/cask)", rows, reml=True)
     _, P, _, slopes = dense(model)
+    found = directions(model)
+    slopes = np.tensordot(found.combinations.T, np.array(slopes), 1)
     expected = [[np.trace(P @ a @ P @ b) for b in slopes] for a in slopes]
-    np.testing.assert_allclose(directions(model).reml_traces, expected, rtol=1e-8)
+    np.testing.assert_allclose(found.reml_traces, expected, atol=1e-8)
 
 
 def test_singular_fit_has_fewer_directions(fitted):
@@ -137,7 +143,7 @@ def test_singular_fit_has_fewer_directions(fitted):
     found = directions(model)
     assert found.inactive == 1
     assert found.traces.shape == (1, 1)
-    assert found.hessian[0, 0] == pytest.approx(29)
+    assert found.hessian * found.combinations[0, 0] ** -2 == pytest.approx(29)
 
 
 @pytest.mark.parametrize("theta", [[0.0, 0.3, 0.2], [0.5, 0.2, 0.0], [0.0, 0.3, 0.0]])
@@ -146,6 +152,27 @@ def test_rank_one_covariance(theta):
     model = mm.LinearMixedModel(SLEEP, oracles.dataset("sleepstudy"), reml=True)
     model._estimates = model._estimate(np.array(theta), 0.0)
     assert directions(model).inactive == 1
+
+
+def test_redundant_random_effects():
+    """A variance by machine and worker is part of any covariance of the machines' effects."""
+    formula = "score ~ Machine + (0 + Machine | Worker)"
+    rows = oracles.dataset("Machines")
+    plain = mm.lmm(formula, rows, reml=True)
+    redundant = mm.LinearMixedModel(formula + " + (1 | Worker:Machine)", rows, reml=True)
+    # the same V: of each machine's variance some is told by the other term
+    scale = plain.varcorr["Worker"].cov / plain.sigma**2 - 0.5 * np.eye(3)
+    theta = np.linalg.cholesky(scale).T[np.triu_indices(3)]
+    assert [t.group for t in redundant.reterms] == ["Worker", "Worker:Machine"]
+    theta = np.append(theta, np.sqrt(0.5))
+    redundant._estimates = redundant._estimate(theta, redundant.objective_at(theta))
+    assert redundant.objective == pytest.approx(plain.objective, abs=1e-6)
+    assert directions(redundant).inactive == 1
+    for ddf in ("satterthwaite", "kenward-roger"):
+        one, other = (m.coef_table(ddf=ddf) for m in (plain, redundant))
+        np.testing.assert_allclose(other.frame["se"], one.frame["se"], rtol=1e-4)
+        np.testing.assert_allclose(other.frame["df"], one.frame["df"], rtol=1e-3)
+        assert "Redundant random effects: 1 of" in repr(other)
 
 
 def test_too_large(monkeypatch):
