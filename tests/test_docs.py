@@ -1,10 +1,14 @@
 """The examples of the documentation print what it says."""
 
 import doctest
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
+
+import numbamm.inference
 
 PAGES = Path(__file__).parent.parent / "docs"
 
@@ -17,3 +21,10 @@ def test_examples(page):
     assert len(test.examples) > 10
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     assert runner.run(test).failed == 0
+
+
+@pytest.mark.parametrize(
+    "module", [m.name for m in pkgutil.iter_modules(numbamm.inference.__path__)]
+)
+def test_docstrings(module):
+    assert doctest.testmod(importlib.import_module(f"numbamm.inference.{module}")).failed == 0

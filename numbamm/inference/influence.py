@@ -119,7 +119,7 @@ def delete_levels(model, group: str | None = None, *, refit: bool = True) -> Del
     >>> import numbamm as mm
     >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
     >>> mm.delete_levels(m, "Subject").to_frame()["cooks"].idxmax()
-    '337'
+    '309'
     """
     _refuse_generalized(model)
     estimates = model.estimates

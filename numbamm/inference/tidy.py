@@ -14,7 +14,7 @@ def tidy(
     model,
     effects: str | Iterable[str] = EFFECTS,
     *,
-    ddf: str | None = "wald",
+    ddf: str | None = None,
     alpha: float = 0.05,
 ):
     """The parameters of a fitted model, a line each.

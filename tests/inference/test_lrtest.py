@@ -106,6 +106,31 @@ def test_statsmodels_fits():
     assert line.loc["m1", "chisq"] == pytest.approx(2 * (-897.039321502613 - plain.llf))
 
 
+def test_statsmodels_generalized_fits():
+    """Whichever class fits it, a model without random effects is what ranova compares with."""
+    sm, smf = pytest.importorskip("statsmodels.api"), pytest.importorskip("statsmodels.formula.api")
+    rows = oracles.dataset("cbpp").assign(healthy=lambda d: d["size"] - d["incidence"])
+    ours = mm.glmm("cbind(incidence, healthy) ~ period + (1 | herd)", rows, "binomial")
+    glm = smf.glm("incidence + healthy ~ period", rows, family=sm.families.Binomial()).fit()
+    expected = ours.ranova().to_frame()["chisq"].iloc[1]
+    assert mm.lrtest(glm, ours).frame["chisq"].iloc[1] == pytest.approx(expected, abs=1e-6)
+    counts = mm.glmm("incidence ~ period + (1 | herd)", rows, "poisson", nagq=1)
+    expected = counts.ranova().to_frame()["chisq"].iloc[1]
+    poisson = [
+        smf.poisson("incidence ~ period", rows).fit(disp=False),
+        smf.glm("incidence ~ period", rows, family=sm.families.Poisson()).fit(),
+    ]
+    for plain in poisson:
+        assert mm.lrtest(plain, counts).frame["chisq"].iloc[1] == pytest.approx(expected, abs=1e-6)
+    probit = sm.families.Binomial(link=sm.families.links.Probit())
+    other = smf.glm("incidence + healthy ~ period", rows, family=probit).fit()
+    with pytest.raises(mm.OptionError, match="family or link: binomial, probit and binomial, logit"):
+        mm.lrtest(other, ours)
+    mixed = smf.mixedlm("incidence ~ period", rows, groups="herd").fit()
+    with pytest.raises(mm.OptionError, match="MixedLM cannot be compared"):
+        mm.lrtest(mixed, mm.lmm("incidence ~ period + (1 | herd)", rows))
+
+
 @pytest.mark.parametrize(
     ("one", "other", "message"),
     [
