@@ -44,6 +44,7 @@ _LAZY = {
     "pca": "numbamm.inference.pca",
     "r2": "numbamm.inference.rsquared",
     "ranova": "numbamm.inference.ranova",
+    "shrinkage": "numbamm.inference.shrinkage",
     "tidy": "numbamm.inference.tidy",
     "vif": "numbamm.inference.vif",
     "config": None,
@@ -83,6 +84,7 @@ __all__ = [
     "pca",
     "r2",
     "ranova",
+    "shrinkage",
     "tidy",
     "vif",
 ]

@@ -45,7 +45,7 @@ def influence(model) -> pd.DataFrame:
     studentized² leverage / (1 - leverage) / rank(X). See `delete_levels` for what whole groups
     do to all estimates.
     """
-    _refuse_generalized(model)
+    refuse_generalized(model)
     frame = pd.DataFrame({"fitted": model.fittedvalues, "resid": model.resid})
     frame["pearson"] = model.residuals("pearson")
     frame["leverage"] = h = model.leverage()
@@ -121,7 +121,7 @@ def delete_levels(model, group: str | None = None, *, refit: bool = True) -> Del
     >>> mm.delete_levels(m, "Subject").to_frame()["cooks"].idxmax()
     '309'
     """
-    _refuse_generalized(model)
+    refuse_generalized(model)
     estimates = model.estimates
     group, refs, levels = _factor(model, group)
     with blas_threads(config.get("threads")):
@@ -237,9 +237,10 @@ def _factor(model, group: str | None) -> tuple[str, np.ndarray, np.ndarray]:
     return group, *factors[group]
 
 
-def _refuse_generalized(model) -> None:
+def refuse_generalized(model) -> None:
+    """Raise an `OptionError` unless the model is linear."""
     from numbamm.models.linear import LinearMixedModel
 
     _ = model.estimates
     if not isinstance(model, LinearMixedModel):
-        raise OptionError("leverage and deletion are for linear models, not generalized ones")
+        raise OptionError("this is for linear models, not generalized ones")

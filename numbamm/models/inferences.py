@@ -99,3 +99,9 @@ class Inferences:
         from numbamm.inference.influence import delete_levels
 
         return delete_levels(self, group, **options)
+
+    def shrinkage(self):
+        """How far the random effects are drawn towards zero; see `numbamm.shrinkage`."""
+        from numbamm.inference.shrinkage import shrinkage
+
+        return shrinkage(self)

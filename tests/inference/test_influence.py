@@ -100,6 +100,32 @@ def test_columns_far_from_zero():
     assert found.params.loc["309", "year"] == pytest.approx(alone.params["year"], rel=1e-6)
 
 
+def test_shrinkage_of_one_factor(fitted):
+    """A balanced design draws every mean by the same share of its distance from all."""
+    model = fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff")
+    means = oracles.dataset("Dyestuff").groupby("Batch", observed=True)["Yield"].mean()
+    found = model.shrinkage()["Batch"]
+    share = 1 / (1 + 5 * model.theta[0] ** 2)
+    np.testing.assert_allclose(found["Intercept"], share * (means - means.mean()), rtol=1e-5)
+    np.testing.assert_allclose(found["norm"], found["Intercept"].abs())
+
+
+@pytest.mark.parametrize("shift", [0, 2000])
+def test_shrinkage_of_slopes(shift):
+    """Without shrinkage, each subject has the line that its own data give."""
+    rows = oracles.dataset("sleepstudy").assign(x=lambda d: d["Days"] + shift)
+    model = mm.lmm("Reaction ~ x + (x | Subject)", rows)
+    theta = model.theta.copy()
+    found = model.shrinkage()["Subject"]
+    np.testing.assert_array_equal(model.theta, theta)
+    one = rows[rows["Subject"].astype(str) == "335"]
+    slope, _ = np.polyfit(one["Days"], one["Reaction"], 1)
+    drawn = model.params["x"] + model.ranef()["Subject"].loc["335", "x"]
+    assert found.loc["335", "x"] == pytest.approx(slope - drawn, rel=1e-4)
+    level = found.loc["335", ["Intercept", "x"]].to_numpy(dtype=float)
+    assert found.loc["335", "norm"] == pytest.approx(np.linalg.norm(level))
+
+
 def test_mistakes(fitted):
     model = fitted(SLEEP, "sleepstudy")
     with pytest.raises(mm.OptionError, match="no grouping factor; did you mean 'Subject'"):
@@ -108,7 +134,7 @@ def test_mistakes(fitted):
     model = mm.glmm(
         "incidence / size ~ 1 + (1 | herd)", rows, "binomial", weights="size", fast=True
     )
-    for ask in (model.delete_levels, model.influence, model.cooks_distance):
+    for ask in (model.delete_levels, model.influence, model.cooks_distance, model.shrinkage):
         with pytest.raises(mm.OptionError, match="for linear models"):
             ask()
     with pytest.raises(mm.NotFittedError):

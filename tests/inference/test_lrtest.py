@@ -124,7 +124,9 @@ def test_statsmodels_generalized_fits():
         assert mm.lrtest(plain, counts).frame["chisq"].iloc[1] == pytest.approx(expected, abs=1e-6)
     probit = sm.families.Binomial(link=sm.families.links.Probit())
     other = smf.glm("incidence + healthy ~ period", rows, family=probit).fit()
-    with pytest.raises(mm.OptionError, match="family or link: binomial, probit and binomial, logit"):
+    with pytest.raises(
+        mm.OptionError, match="family or link: binomial, probit and binomial, logit"
+    ):
         mm.lrtest(other, ours)
     mixed = smf.mixedlm("incidence ~ period", rows, groups="herd").fit()
     with pytest.raises(mm.OptionError, match="MixedLM cannot be compared"):
