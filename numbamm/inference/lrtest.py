@@ -8,6 +8,7 @@ from numbamm.inference.nested import (
     refuse_different_criteria,
     refuse_different_data,
     refuse_not_nested,
+    same_partition,
 )
 from numbamm.inference.result import Result
 
@@ -115,7 +116,14 @@ def _survival(chisq: float, df: int) -> float:
 
 
 def more_random_effects(small: Fit, large: Fit) -> int:
-    """How many random effects a level of the larger model has more, over all factors."""
+    """How many random effects a level of the larger model has more, over all factors.
+
+    None count where the smaller model has effects of other groups, as those of ``(1 | g:f)`` in
+    ``(0 + f | g)``: it is then no boundary of the larger one.
+    """
+    for term in small.terms:
+        if not any(same_partition(term.refs, other.refs) for other in large.terms):
+            return 0
     return sum(t.p for t in large.terms) - sum(t.p for t in small.terms)
 
 

@@ -79,20 +79,23 @@ def refuse_not_nested(small: Fit, large: Fit) -> None:
         raise OptionError(f"{where}: the latter's fixed effects do not span {', '.join(names)}")
     if large.sigma is not None and large.sigma != small.sigma:
         raise OptionError(f"{where}: the latter holds the residual standard deviation")
-    blocks = [block for term in large.terms for block in independent_blocks(term)]
+    blocks = [block for term in large.terms for block in _independent_blocks(term)]
     for term in small.terms:
-        for group, refs, z in independent_blocks(term):
-            if not any(_contains(block, (group, refs, z)) for block in blocks):
+        for effects in _independent_blocks(term):
+            if not any(_contains(block, effects) or _spans(block, effects) for block in blocks):
                 raise OptionError(
                     f"{where}: the latter's random effects do not include "
-                    f"({', '.join(term.cnames)} | {group}) as a special case; "
+                    f"({', '.join(effects.cnames)} | {term.group}) as a special case; "
                     "check=False compares them nevertheless"
                 )
 
 
-def independent_blocks(term: ReMat) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """A term's columns by blocks of λ, as (group, refs, columns of shape (block, n))."""
-    return [(term.group, term.refs, term.z[block]) for block in term.blocks]
+def _independent_blocks(term: ReMat) -> list[ReMat]:
+    """A term as terms of its own for every block of λ."""
+    return [
+        ReMat(term.group, term.refs, term.levels, [term.cnames[j] for j in block], term.z[block])
+        for block in term.blocks
+    ]
 
 
 def _same_fixed(a: Fit, b: Fit) -> bool:
@@ -116,18 +119,44 @@ def _columns_outside(small: Fit, large: Fit) -> list[str]:
     return [f"'{name}'" for name, out in zip(small.fixed.cnames, outside, strict=True) if out]
 
 
-def _contains(block, other) -> bool:
-    """Whether a block's effects can be those of another: same groups, columns in the span."""
-    (_, refs, z), (_, other_refs, other_z) = block, other
-    if not _same_partition(refs, other_refs) or len(z) < len(other_z):
+def _contains(block: ReMat, effects: ReMat) -> bool:
+    """Whether effects can be those of a block: of the same groups, with columns in its span."""
+    if not same_partition(block.refs, effects.refs) or block.p < effects.p:
         return False
-    size = np.sqrt(np.mean(other_z**2, axis=1))
-    coefficients = np.linalg.lstsq(z.T, other_z.T, rcond=None)[0]
-    rest = np.sqrt(np.mean((other_z - coefficients.T @ z) ** 2, axis=1))
+    size = np.sqrt(np.mean(effects.z**2, axis=1))
+    coefficients = np.linalg.lstsq(block.z.T, effects.z.T, rcond=None)[0]
+    rest = np.sqrt(np.mean((effects.z - coefficients.T @ block.z) ** 2, axis=1))
     return bool((rest <= TOLERANCE * size).all())
 
 
-def _same_partition(a, b) -> bool:
+def _spans(block: ReMat, effects: ReMat) -> bool:
+    """Whether one effect of smaller groups has a covariance that a block can have.
+
+    ``(1 | g:f)`` is ``(0 + f | g)`` with a multiple of the identity: in each group of the
+    block, the smaller groups' columns are combinations H = Z C of its own, with the same CC'.
+    """
+    if effects.p > 1 or not effects.is_nested_in(block):
+        return False
+    order = np.argsort(block.refs, kind="stable")
+    found = []
+    for rows in np.split(order, np.flatnonzero(np.diff(block.refs[order])) + 1):
+        inner = np.unique(effects.refs[rows])
+        if len(inner) > block.p:
+            return False
+        Z = block.z[:, rows].T
+        H = (effects.refs[rows][:, None] == inner) * effects.z[0, rows][:, None]
+        C, _, rank, _ = np.linalg.lstsq(Z, H, rcond=None)
+        if np.abs(H - Z @ C).max() > TOLERANCE * np.abs(H).max():
+            return False
+        found.append((rank, Z, C @ C.T))
+    _, _, D = max(found, key=lambda item: item[0])
+    return all(
+        np.abs(Z @ (cov - D) @ Z.T).max() <= TOLERANCE * np.abs(Z @ D @ Z.T).max()
+        for _, Z, cov in found
+    )
+
+
+def same_partition(a, b) -> bool:
     """Whether two codings of the rows have the same groups, whatever these are called."""
     if np.array_equal(a, b):
         return True

@@ -199,14 +199,37 @@ def test_generalized_models_of_one_kind():
         mm.lrtest(small, linear)
 
 
-def test_check_can_be_left_to_the_caller(fitted):
-    """Intercepts by worker and by worker and machine are an effect for each machine, symmetric."""
+@pytest.mark.parametrize("left", ["0 + Machine", "Machine"])
+def test_equal_variances_are_nested_in_any_covariance(fitted, left):
+    """Intercepts by worker and by worker and machine: an interior point, and no boundary."""
     small = fitted("score ~ Machine + (1 | Worker) + (1 | Worker:Machine)", "Machines")
-    large = fitted("score ~ Machine + (0 + Machine | Worker)", "Machines")
+    large = fitted(f"score ~ Machine + ({left} | Worker)", "Machines")
+    result = mm.lrtest(small, large)
+    line = result.frame.loc["m1"]
+    assert line["df"] == 4
+    assert line["chisq"] == pytest.approx(small.objective - large.objective)
+    assert line["pvalue"] == line["pvalue_chisq"]
+    assert "zero" not in repr(result)
+
+
+def test_effects_of_smaller_groups_that_do_not_fit():
+    """Groups inside the larger ones that are not told by the columns left of the bar."""
+    rows = oracles.dataset("Machines")
+    rows = rows.assign(half=np.arange(len(rows)) % 2, x=np.arange(len(rows)) * 5 % 7)
+    rows["half"] = rows["half"].astype(str)
+    large = mm.lmm("score ~ Machine + (0 + Machine | Worker)", rows)
+    for term in ("(1 | Worker:half)", "(0 + x | Worker:Machine)"):
+        small = mm.lmm(f"score ~ Machine + (1 | Worker) + {term}", rows)
+        with pytest.raises(mm.OptionError, match="special case"):
+            mm.lrtest(small, large)
+
+
+def test_check_can_be_left_to_the_caller(fitted):
+    small = fitted(FIXED + "(0 + I(Days**2) | Subject)", "sleepstudy")
+    large = fitted(FULL, "sleepstudy")
     with pytest.raises(mm.OptionError, match="check=False"):
         mm.lrtest(small, large)
     line = mm.lrtest(small, large, check=False).frame.loc["m1"]
-    assert line["df"] == 4
     assert line["chisq"] == pytest.approx(small.objective - large.objective)
 
 
