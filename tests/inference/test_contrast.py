@@ -72,6 +72,38 @@ def test_crossed_factors():
         np.testing.assert_allclose(found["df"], df, atol=1e-2)
 
 
+def part_of_sleepstudy():
+    """Unbalanced, with a factor crossed with the days."""
+    rows, i = oracles.dataset("sleepstudy"), np.arange(180)
+    return rows.assign(f=np.array(list("abc"))[i * 5 % 3], w=0.5 + i / 2)[i * 5 % 11 > 2]
+
+
+def test_unbalanced_slopes():
+    """By lmerTest 3.1-3 and pbkrtest 0.5.2."""
+    model = mm.lmm("Reaction ~ Days * f + (Days | Subject)", part_of_sleepstudy(), reml=True)
+    satterthwaite, kr = (model.coef_table(ddf=d).frame for d in ("satterthwaite", "kenward-roger"))
+    expected = [40.27805829, 35.50129244, 106.21826748, 104.83777154, 106.2588289, 105.68665469]
+    order = ["Intercept", "Days", "f[T.b]", "f[T.c]", "Days:f[T.b]", "Days:f[T.c]"]
+    np.testing.assert_allclose(satterthwaite.loc[order, "df"], expected, atol=1e-2)
+    expected = [44.62873085, 38.06495438, 106.99308466, 105.88048769, 107.01929459, 106.53360474]
+    np.testing.assert_allclose(kr.loc[order, "df"], expected, atol=1e-2)
+    expected = [10.221699646, 2.144670655, 12.101919807, 11.982825379, 2.268673046, 2.247850576]
+    np.testing.assert_allclose(kr.loc[order, "se"], expected, rtol=1e-4)
+    joint = model.anova(ddf="kenward-roger").frame
+    np.testing.assert_allclose(joint["dendf"], [16.615909, 106.465991, 106.977189], atol=1e-2)
+    np.testing.assert_allclose(joint["F"], [39.84097, 0.08129, 0.22138], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("reml", "expected"), [(True, [13.28773867, 13.75855563]), (False, [13.9427001, 14.37599111])]
+)
+def test_weights(reml, expected):
+    """By lmerTest 3.1-3."""
+    formula = "Reaction ~ Days + (Days | Subject)"
+    model = mm.lmm(formula, part_of_sleepstudy(), weights="w", reml=reml)
+    np.testing.assert_allclose(model.coef_table().frame["df"], expected, atol=1e-2)
+
+
 def test_contrast_by_row_dict_and_frame(sleep):
     row = sleep.contrast([[1, 10]]).to_frame()
     named = sleep.contrast({"at day 10": {"Intercept": 1, "Days": 10}}).to_frame()
