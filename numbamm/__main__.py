@@ -153,7 +153,7 @@ def _results(model) -> dict:
 
 def _method(model) -> dict:
     """How the model was fitted."""
-    if not hasattr(model, "family"):
+    if not hasattr(model, "information"):
         return {"reml": model.optsum.reml}
     return {
         "family": model.family,

@@ -274,3 +274,17 @@ GENERALIZED = {
 
 each_linear = pytest.mark.parametrize("oracle", LINEAR.values(), ids=LINEAR)
 """Decorator: run the test, which has an argument `oracle`, for every linear oracle."""
+
+
+INFERENCE = json.loads((HERE / "reference" / "inference.json").read_text(encoding="utf-8"))
+
+
+def inference(name: str, frame: pd.DataFrame | None = None) -> pd.DataFrame:
+    """A table of ``reference/inference.json``; with `frame`, coefficients under our names."""
+    result = dict(INFERENCE[name]["result"])
+    rows = result.pop(".rows")
+    if frame is not None:
+        rows = coefficient_names(rows, frame)
+    special = {"NA": float("nan"), "Inf": float("inf")}
+    columns = {k: [special.get(v, v) for v in values] for k, values in result.items()}
+    return pd.DataFrame(columns, index=rows)

@@ -108,6 +108,14 @@ class ReMat:
         """Lower bounds of this term's θ: 0 on the diagonal of λ, -inf below it."""
         return np.where(self.on_diagonal, 0.0, -np.inf)
 
+    @property
+    def blocks(self) -> list[list[int]]:
+        """Columns that share a triangular block of λ, block by block."""
+        free = np.zeros(self.p**2, dtype=bool)
+        free[self.inds] = True
+        leaders = [int(np.flatnonzero(row)[0]) for row in free.reshape(self.p, self.p)]
+        return [[j for j in range(self.p) if leaders[j] == k] for k in sorted(set(leaders))]
+
     def is_nested_in(self, other: ReMat) -> bool:
         """Whether each level of this factor occurs with one level of `other` only."""
         parent = np.empty(self.nlevels, dtype=np.int32)

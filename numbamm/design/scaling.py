@@ -52,7 +52,7 @@ class Scaling:
         """
         w = np.ones(term.z.shape[1]) if sqrtw is None else sqrtw**2
         T, z = np.eye(term.p), term.z.copy(order="F")
-        for block in _blocks(term):
+        for block in term.blocks:
             constant = next((j for j in block if z[j, 0] != 0 and np.ptp(z[j]) == 0), None)
             for j in block:
                 if constant is not None and j != constant:
@@ -111,15 +111,6 @@ class Scaling:
         lam = np.zeros(self.T.shape)
         lam.ravel()[self.inds] = theta
         return lam
-
-
-def _blocks(term: ReMat) -> list[list[int]]:
-    """Columns that share a triangular block of the template, block by block."""
-    free = np.zeros(term.p**2, dtype=bool)
-    free[term.inds] = True
-    free = free.reshape(term.p, term.p)
-    leaders = [int(np.flatnonzero(row)[0]) for row in free]
-    return [[j for j in range(term.p) if leaders[j] == k] for k in sorted(set(leaders))]
 
 
 def _centre(column, w) -> float:

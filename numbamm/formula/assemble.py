@@ -73,6 +73,7 @@ def assemble(
         offset_name=offset if isinstance(offset, str) else None,
         has_array_offset=o is not None and not isinstance(offset, str),
         design=design,
+        columns={k: v for k, v in frame.items() if k in design.fixed_columns},
         members=members,
     )
 

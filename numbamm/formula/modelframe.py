@@ -55,6 +55,9 @@ class ModelFrame:
         The column given as `offset`, which new data must have too.
     has_array_offset : bool
         Whether an array was given as `offset`: new data cannot have it.
+    columns : dict of str → pandas.Series
+        The data's columns that the fixed effects use, of the retained rows: for other codings
+        of factors, and for grids of their levels.
     """
 
     formula: str
@@ -75,6 +78,7 @@ class ModelFrame:
     offset_name: str | None
     has_array_offset: bool
     design: Design = field(repr=False)
+    columns: dict[str, pd.Series] = field(repr=False)
     members: list[list[int]] = field(repr=False)  # which of the design's terms each reterm joins
 
     def new_rows(self, newdata: Any, *, random: bool = True) -> NewRows:
@@ -119,7 +123,8 @@ def model_frame(
     formula
         ``"y ~ 1 + x + (1 + x | g)"``.
     data
-        An eager frame (pandas, polars, pyarrow) or a dict of arrays.
+        An eager frame (pandas, polars, pyarrow) or a dict of arrays; or a `ModelFrame`, which
+        is what its maker wants and is given back.
     weights, offset
         Name of a column, or an array with a value for each row of the data, by position.
     contrasts
@@ -141,6 +146,8 @@ def model_frame(
     OptionError
         If the contrasts cannot be used.
     """
+    if isinstance(data, ModelFrame):
+        return data
     from numbamm.formula.assemble import assemble  # formulaic and pandas take 1.5 s to import
 
     return assemble(

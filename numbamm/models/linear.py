@@ -99,6 +99,8 @@ class LinearMixedModel(MixedModel):
     327.32706
     """
 
+    family, link = "gaussian", "identity"
+
     def __init__(
         self,
         formula: str,

@@ -19,6 +19,7 @@ from numbamm.design.remat import ReMat
 from numbamm.design.scaling import Scaling
 from numbamm.errors import DataError, NotFittedError, NumbammWarning, OptionError
 from numbamm.glm import family as families
+from numbamm.models.inferences import Inferences
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary, minimize
 
@@ -77,7 +78,7 @@ class Estimates:
         return self.covariance() if callable(self.covariance) else self.covariance
 
 
-class MixedModel:
+class MixedModel(Inferences):
     """Base of the models: frame, terms, optimisation summary, and the results' common names.
 
     Attributes

@@ -127,6 +127,101 @@ def _singularity(certificate: float | None) -> str:
     return f"{said} It is no minimum: the objective falls with some covariance that is lacking."
 
 
+#: Headings and number formats of the columns that inferences share, by the frames' names.
+_COLUMNS = {
+    "npar": ("npar", "{:.0f}"),
+    "llf": ("logLik", "{:.4f}"),
+    "objective": ("-2 logLik", "{:.4f}"),
+    "aic": ("AIC", "{:.4f}"),
+    "aicc": ("AICc", "{:.4f}"),
+    "bic": ("BIC", "{:.4f}"),
+    "delta": ("ΔAIC", "{:.4f}"),
+    "weight": ("Weight", "{:.4f}"),
+    "chisq": ("Chisq", "{:.4f}"),
+    "F": ("F", "{:.4f}"),
+    "numdf": ("NumDF", "{:.0f}"),
+    "dendf": ("DenDF", "{:.2f}"),
+    "df": ("df", "{:.2f}"),
+    "rows": ("rows", "{:.0f}"),
+    "ncoef": ("ncoef", "{:.0f}"),
+    **{
+        name: (name, "{:.4f}")
+        for name in ("R2", "adjusted", "unadjusted", "proportion", "cumulative", "gvif", "root")
+    },
+}
+#: Columns of the same kind of number, which share their count of decimals.
+_MEASURED = {
+    "estimate": "Estimate",
+    "mean": "Mean",
+    "se": "Std. Error",
+    "lower": "Lower",
+    "upper": "Upper",
+    "sumsq": "Sum Sq",
+    "meansq": "Mean Sq",
+    "sd": "Std.Dev.",
+    "sigma": "σ",
+    "cooks": "Cook's D",
+    "covratio": "COVRATIO",
+}
+
+
+def of_result(result) -> Table:
+    """The table of an inference's frame: each column by what its name says it holds."""
+    import pandas as pd
+
+    frame = result.frame.drop(columns=[*result.hidden])
+    header, columns, left = [], [], 0
+    if not isinstance(frame.index, pd.RangeIndex):
+        header, columns, left = [""], [[shown_name(str(label)) for label in frame.index]], 1
+    for name in frame.columns:
+        words = not pd.api.types.is_numeric_dtype(frame[name])
+        left += words and left == len(header)
+        heading, cells = _column(name, frame)
+        header.append(heading)
+        columns.append(cells)
+    return Table(header, [list(row) for row in zip(*columns, strict=True)], left)
+
+
+def _column(name: str, frame) -> tuple[str, list[str]]:
+    """Heading and cells of one column of an inference's frame."""
+    import pandas as pd
+
+    values = frame[name]
+    if not pd.api.types.is_numeric_dtype(values):
+        return str(name), [MISSING if pd.isna(v) else str(v) for v in values]
+    values = values.to_numpy(dtype=np.float64)
+    if name in _MEASURED:
+        return _MEASURED[name], fixed_point(values, 6)
+    if name == "statistic":
+        return _statistic(frame), [MISSING if np.isnan(v) else f"{v:.2f}" for v in values]
+    if name == "pvalue":
+        return _p_heading(frame), [p_value(p) for p in values]
+    heading, form = _COLUMNS.get(name, (str(name), "{:.5g}"))
+    if name in ("df", "dendf") and not (values[np.isfinite(values)] % 1).any():
+        form = "{:.0f}"
+    return heading, [MISSING if np.isnan(v) else _number(v, form) for v in values]
+
+
+def _statistic(frame) -> str:
+    """z where every df is infinite, else t."""
+    return "t" if np.isfinite(frame["df"]).any() else "z"
+
+
+def _p_heading(frame) -> str:
+    for name in ("F", "chisq"):
+        if name in frame:
+            return f"Pr(>{_COLUMNS[name][0]})"
+    return f"Pr(>|{_statistic(frame)}|)"
+
+
+def _number(value: float, form: str) -> str:
+    """A number in its form, or a sign for infinity; no negative zeros."""
+    if np.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    text = form.format(value)
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
 def _rows(n: int) -> str:
     return f"{n} row" + ("" if n == 1 else "s")
 

@@ -42,6 +42,14 @@ def varcorr_table(varcorr) -> str:
     return _wrap([_table(content.components(varcorr))])
 
 
+def result_table(result) -> str:
+    """The table of an inference, its title above and its notes below."""
+    notes = (f"<p>{escape(note)}</p>" for note in result.notes)
+    return _wrap(
+        [f"<p><b>{escape(result.title)}</b></p>", _table(content.of_result(result)), *notes]
+    )
+
+
 def _wrap(parts: list[str]) -> str:
     return f'<div class="numbamm">{_STYLE}{"".join(parts)}</div>'
 

@@ -24,6 +24,12 @@ def varcorr_table(varcorr) -> str:
     return "\n".join(["Variance components:", *_lines(content.components(varcorr))])
 
 
+def result_table(result) -> str:
+    """The table of an inference, its title above and its notes below."""
+    lines = [result.title, *_ruled(content.of_result(result))]
+    return "\n".join([*lines, *(f" {note}" for note in result.notes)])
+
+
 def block_table(model) -> str:
     """Kinds of the blocks of A and L; ``A/L`` where they differ."""
     kinds = model.blocks.kinds()

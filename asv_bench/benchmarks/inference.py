@@ -1,0 +1,61 @@
+"""After the fit: small-sample degrees of freedom, tests of terms, deletion of levels."""
+
+import numpy as np
+
+import numbamm as mm
+
+from .common import FORMULAS, frame
+
+
+def crossed(first, second, rows=60_000, seed=0):
+    """Intercepts of two crossed factors."""
+    rng = np.random.default_rng(seed)
+    a, b, x = rng.integers(0, first, rows), rng.integers(0, second, rows), rng.normal(size=rows)
+    y = x + rng.normal(size=first)[a] + rng.normal(size=second)[b] + rng.normal(size=rows)
+    return mm.lmm("y ~ x + (1 | a) + (1 | b)", {"y": y, "x": x, "a": a, "b": b}, reml=True)
+
+
+class DegreesOfFreedom:
+    """Tables of coefficients, of fits that have no products of the covariance as yet."""
+
+    params = (["satterthwaite", "kenward-roger"], ["sleepstudy", "InstEval", "5000 crossed"])
+    param_names = ("ddf", "model")
+    timeout = 600
+
+    def setup(self, ddf, name):
+        if name == "5000 crossed":
+            self.model = crossed(3500, 1500)
+        else:
+            self.model = mm.lmm(FORMULAS[name], frame(name), reml=True)
+
+    def time_coef_table(self, ddf, name):
+        vars(self.model.estimates).pop("_ddf", None)
+        self.model.coef_table(ddf=ddf)
+
+    def peakmem_coef_table(self, ddf, name):
+        self.model.coef_table(ddf=ddf)
+
+
+class Tests:
+    """Of terms and of levels."""
+
+    def setup(self):
+        cake, sleep = mm.datasets.load("cake"), mm.datasets.load("sleepstudy")
+        formula = "angle ~ recipe * temperature + (1 | recipe:replicate)"
+        self.cake, self.ml = (mm.lmm(formula, cake, reml=reml) for reml in (True, False))
+        self.sleep = mm.lmm(FORMULAS["sleepstudy"], sleep, reml=True)
+
+    def time_anova_3(self):
+        self.cake.anova(type=3)
+
+    def time_drop1(self):
+        self.ml.drop1()
+
+    def time_ranova(self):
+        self.sleep.ranova()
+
+    def time_emmeans_pairs(self):
+        self.cake.emmeans("recipe").pairs()
+
+    def time_delete_levels(self):
+        self.sleep.delete_levels()

@@ -1,0 +1,238 @@
+"""Linear combinations of the fixed effects: estimates, intervals and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+
+import numpy as np
+
+from numbamm.errors import DataError, OptionError, did_you_mean
+from numbamm.inference import ddf as degrees
+from numbamm.inference.result import Result
+
+#: Up to which share of its length a combination may depend on what cannot be estimated.
+ESTIMABLE = 1e-8
+
+
+def contrast(
+    model,
+    L,
+    *,
+    rhs=0.0,
+    ddf: str | None = None,
+    joint: bool = False,
+    alpha: float = 0.05,
+) -> Result:
+    """Estimate and test linear combinations Lβ of the fixed effects.
+
+    Parameters
+    ----------
+    model : MixedModel
+        A fitted model.
+    L : array, DataFrame or dict
+        One row or several, with a column for each coefficient in ``model.params``. A frame may
+        leave coefficients out; its index names the rows. A dict gives coefficients their
+        factors, ``{"Days": 10, "Intercept": 1}``, or names several such dicts.
+    rhs : float or array, shape (rows,)
+        What is tested: Lβ = rhs.
+    ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
+        Denominator degrees of freedom: Satterthwaite's for linear models and Wald tests for
+        generalized ones, if not given.
+    joint : bool
+        One F test of all rows instead of a t test of each.
+    alpha : float
+        One minus the coverage of the intervals.
+
+    Returns
+    -------
+    Result
+        ``estimate, se, df, statistic, pvalue, lower, upper`` for each row; with `joint`
+        ``numdf, dendf, F, pvalue``.
+
+    Raises
+    ------
+    NotFittedError
+    OptionError
+        L does not have a column for each coefficient, names one that there is not, or the
+        method is unknown or does not suit the model.
+    DataError
+        A row cannot be estimated, since it involves columns that were dropped.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"), reml=True)
+    >>> mm.contrast(m, {"Days": 10}).to_frame()["df"].round(2).tolist()
+    [17.0]
+    """
+    alpha = valid_alpha(alpha)
+    method = degrees.method(model, ddf)
+    names, L = _rows(model, L)
+    rhs = np.broadcast_to(np.asarray(rhs, dtype=np.float64), len(L))
+    kept, estimable = on_kept_columns(model.feterm, L)
+    if not estimable.all():
+        bad = [names[i] for i in np.flatnonzero(~estimable)]
+        raise DataError(
+            f"not estimable: {', '.join(bad)}; the fixed effects are rank-deficient, without "
+            f"a coefficient for {', '.join(model.feterm.dropped)}"
+        )
+    title, notes = f"Linear combinations of the fixed effects, {method.title}", [*method.notes]
+    if joint:
+        kept = _independent(kept, rhs)
+        frame = f_test(method, *kept)
+        return Result(title, frame.set_axis(["joint"]), notes)
+    frame = estimates(method, kept, rhs, alpha)
+    notes.insert(0, f"{100 * (1 - alpha):g} % intervals.")
+    return Result(title, frame.set_axis(names), notes)
+
+
+def coef_table(model, *, ddf: str | None = None, alpha: float = 0.05) -> Result:
+    """The fixed effects with t tests and intervals by small-sample degrees of freedom.
+
+    Parameters
+    ----------
+    model : MixedModel
+    ddf, alpha
+        As for `contrast`.
+
+    Returns
+    -------
+    Result
+        A line a coefficient: ``estimate, se, df, statistic, pvalue, lower, upper``; NaN for
+        dropped columns.
+    """
+    alpha = valid_alpha(alpha)
+    method = degrees.method(model, ddf)
+    feterm = model.feterm
+    frame = estimates(method, np.eye(feterm.rank), np.zeros(feterm.rank), alpha)
+    kept = [feterm.cnames[j] for j in feterm.kept]
+    return Result(
+        f"Fixed effects, {method.title}",
+        frame.set_axis(kept).reindex(feterm.cnames),
+        [f"{100 * (1 - alpha):g} % intervals.", *method.notes],
+    )
+
+
+def estimates(method, L, rhs, alpha: float):
+    """Each row's estimate, standard error, t test and interval, as a frame."""
+    import pandas as pd
+    from scipy.stats import t
+
+    value, df = L @ method.beta, method.df(L)
+    se = np.sqrt(np.einsum("lx,xy,ly->l", L, method.vcov, L))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = (value - rhs) / se
+    half = t.ppf(1 - alpha / 2, df) * se
+    return pd.DataFrame(
+        {
+            "estimate": value,
+            "se": se,
+            "df": df,
+            "statistic": statistic,
+            "pvalue": 2 * t.sf(np.abs(statistic), df),
+            "lower": value - half,
+            "upper": value + half,
+        }
+    )
+
+
+def f_test(method, L, rhs):
+    """The test of Lβ = rhs, all rows at once, as a frame of one line.
+
+    Without denominator degrees of freedom it is a χ² test, ``chisq, df, pvalue``.
+    """
+    import pandas as pd
+    from scipy.stats import chi2, f
+
+    numdf = len(L)
+    F, dendf = method.joint(L, rhs) if numdf else (np.nan, np.nan)
+    if isinstance(method, degrees.Wald):
+        chisq = numdf * F
+        return pd.DataFrame({"chisq": [chisq], "df": float(numdf), "pvalue": chi2.sf(chisq, numdf)})
+    return pd.DataFrame(
+        {"numdf": [float(numdf)], "dendf": dendf, "F": F, "pvalue": f.sf(F, numdf, dendf)}
+    )
+
+
+def on_kept_columns(feterm, L) -> tuple[np.ndarray, np.ndarray]:
+    """L for the kept columns alone, and which of its rows can be estimated.
+
+    Parameters
+    ----------
+    feterm : FeMat
+    L : ndarray, shape (rows, p)
+
+    Returns
+    -------
+    kept : ndarray, shape (rows, rank)
+    estimable : ndarray of bool, shape (rows,)
+        Whether the row gives a dropped column what the columns that it depends on give it.
+    """
+    kept = L[:, feterm.kept]
+    dropped = [j for j in range(len(feterm.cnames)) if j not in set(feterm.kept)]
+    if not dropped:
+        return kept, np.ones(len(L), dtype=bool)
+    x = feterm.x
+    combined = np.linalg.lstsq(x[:, feterm.kept], x[:, dropped], rcond=None)[0]
+    rest = np.abs(L[:, dropped] - kept @ combined).max(axis=1)
+    return kept, rest <= ESTIMABLE * np.maximum(np.abs(L).max(axis=1), 1.0)
+
+
+def valid_alpha(alpha) -> float:
+    """`alpha`, if it is between 0 and 1."""
+    if not (isinstance(alpha, Real) and 0 < alpha < 1):
+        raise OptionError(f"alpha must be between 0 and 1, not {alpha!r}")
+    return float(alpha)
+
+
+def _rows(model, L) -> tuple[list[str], np.ndarray]:
+    """Names of the rows, and L as an array of shape (rows, p)."""
+    import pandas as pd
+
+    cnames = model.feterm.cnames
+    if isinstance(L, Mapping):
+        nested = {k: v for k, v in L.items() if isinstance(v, Mapping)}
+        if nested and len(nested) < len(L):
+            raise OptionError("L mixes rows and coefficients: give one dict, or a dict of dicts")
+        L = pd.DataFrame.from_dict(nested or {_said(L): L}, orient="index")
+    if isinstance(L, pd.DataFrame):
+        unknown = [str(name) for name in L.columns if name not in cnames]
+        if unknown:
+            hint = did_you_mean(unknown[0], cnames)
+            raise OptionError(
+                f"there is no coefficient '{unknown[0]}'{hint}; there are {', '.join(cnames)}"
+            )
+        names = [str(name) for name in L.index]
+        L = L.reindex(columns=cnames).fillna(0.0).to_numpy(dtype=np.float64)
+    else:
+        L = np.atleast_2d(np.asarray(L, dtype=np.float64))
+        names = [f"row {i + 1}" for i in range(len(L))]
+    if L.ndim != 2 or L.shape[1] != len(cnames) or not len(L):
+        raise OptionError(
+            f"L has shape {L.shape}; it needs a column for each of the {len(cnames)} "
+            f"coefficients: {', '.join(cnames)}"
+        )
+    if not np.isfinite(L).all() or not L.any(axis=1).all():
+        raise OptionError("each row of L needs finite numbers that are not all zero")
+    return names, L
+
+
+def _said(coefficients: Mapping) -> str:
+    """A combination in words, ``Intercept + 10 Days``."""
+    parts = [f"{value:+g} {name}" for name, value in coefficients.items()]
+    text = " ".join(parts).replace("+", "+ ").replace("-", "- ").removeprefix("+ ")
+    return text.replace("+ 1 ", "+ ").replace("- 1 ", "- ").removeprefix("1 ")
+
+
+def _independent(L, rhs) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that are not combinations of rows before them; the others must agree with rhs."""
+    chosen: list[int] = []
+    for i in range(len(L)):
+        if np.linalg.matrix_rank(L[[*chosen, i]]) > len(chosen):
+            chosen.append(i)
+    kept = L[chosen]
+    weights = np.linalg.lstsq(kept.T, L.T, rcond=None)[0]
+    if not np.allclose(weights.T @ rhs[chosen], rhs):
+        raise OptionError("the rows of L are dependent, and their rhs contradict each other")
+    return kept, rhs[chosen]

@@ -1,0 +1,341 @@
+"""Directions in which the covariance of the response can move, and what moves with them.
+
+The covariance V = σ²(W⁻¹ + ZΛΛ'Z') moves along V itself (σ² alone) and along Z D̃ Z', where D̃
+repeats D = σ²(λ̇λ' + λλ̇') for every level of a term. Small-sample inference needs products such
+as tr(P V_s P V_t) and X'V⁻¹V_sV⁻¹V_tV⁻¹X. All of them follow from
+
+    M = Z'V⁻¹Z,   B = Z'V⁻¹X,   c = Z'V⁻¹(y - Xβ),
+
+of order q, never n; and M is block diagonal over groups of levels that no row connects, so a
+model with one factor, or nested ones, needs only small blocks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg import lapack
+from scipy.sparse.csgraph import connected_components
+
+from numbamm.errors import DataError
+
+#: Directions, of unit size in V's own metric, are dependent where the least eigenvalue of their
+#: inner products is below.
+DEPENDENT = 1e-10
+#: Entries of one batch of components' matrices.
+BATCH = 2**22
+#: Matrices of a component's order that are held at once.
+HELD = 6
+
+
+@dataclass
+class Directions:
+    """Products of the active directions of V; X is the model's basis, see `FeMat`.
+
+    The parameters are log σ², unless σ is held, and θ of the columns inside. On singular fits,
+    and where random effects are redundant, some of their combinations do not move V. The r
+    active directions are independent ones that span what does, orthonormal in the inner product
+    tr(V⁻¹V_sV⁻¹V_t).
+
+    Attributes
+    ----------
+    combinations : ndarray, shape (parameters, r)
+        Each direction as a combination of the parameters.
+    phi : ndarray, shape (rank, rank)
+        (X'V⁻¹X)⁻¹.
+    P : ndarray, shape (r, rank, rank)
+        X'V⁻¹V_sV⁻¹X.
+    Q : ndarray, shape (r, r, rank, rank)
+        X'V⁻¹V_sV⁻¹V_tV⁻¹X.
+    traces : ndarray, shape (r, r)
+        tr(V⁻¹V_sV⁻¹V_t).
+    squares : ndarray, shape (r, r)
+        y'PV_sPV_tPy.
+    curvature : ndarray, shape (r, r)
+        What the second derivatives of V add to the Hessian: they do not vanish from it where λ
+        is singular.
+    reml : bool
+    """
+
+    combinations: np.ndarray
+    phi: np.ndarray
+    P: np.ndarray
+    Q: np.ndarray
+    traces: np.ndarray
+    squares: np.ndarray
+    curvature: np.ndarray
+    reml: bool
+
+    @property
+    def inactive(self) -> int:
+        """How many parameters there are more than active directions."""
+        rows, columns = self.combinations.shape
+        return rows - columns
+
+    def along(self, combinations) -> Directions:
+        """The products of combinations of these directions."""
+        C = combinations
+        return replace(
+            self,
+            combinations=self.combinations @ C,
+            P=np.tensordot(C.T, self.P, 1),
+            Q=np.einsum("sa,stxy,tb->abxy", C, self.Q, C, optimize=True),
+            traces=C.T @ self.traces @ C,
+            squares=C.T @ self.squares @ C,
+            curvature=C.T @ self.curvature @ C,
+        )
+
+    @property
+    def reml_traces(self) -> np.ndarray:
+        """tr(PV_sPV_t), P = V⁻¹ - V⁻¹X(X'V⁻¹X)⁻¹X'V⁻¹."""
+        half = self.phi @ self.P
+        return (
+            self.traces
+            - 2 * np.einsum("xy,styx->st", self.phi, self.Q)
+            + np.einsum("sxy,tyx->st", half, half)
+        )
+
+    @property
+    def hessian(self) -> np.ndarray:
+        """Hessian of -2 log-likelihood (restricted under REML) in the active directions."""
+        traces = self.reml_traces if self.reml else self.traces
+        return 2 * self.squares - traces + self.curvature
+
+
+def directions(model) -> Directions:
+    """The active directions of a fitted linear model and their products.
+
+    Raises
+    ------
+    DataError
+        If levels that rows connect are too many for dense matrices of their order.
+    """
+    terms = model._inside
+    theta, at = model._inward(model.theta), 0
+    for term in terms:
+        term.theta = theta[at : at + len(term.inds)]
+        at += len(term.inds)
+    every = _Sums(model, terms).directions()
+    return every.along(_independent(every.traces))
+
+
+def _independent(traces) -> np.ndarray:
+    """Combinations of directions that are orthonormal, and span what moves V at all."""
+    size = np.sqrt(np.diag(traces))
+    unit = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
+    values, vectors = np.linalg.eigh(traces * np.outer(unit, unit))
+    active = values > DEPENDENT
+    return unit[:, None] * vectors[:, active] / np.sqrt(values[active])
+
+
+class _Sums:
+    """Sums over the components, and the products of all parameters that follow from them.
+
+    E_s is D of the direction s, repeated for every level: V_s = Z E_s Z'.
+    """
+
+    def __init__(self, model, terms) -> None:
+        self.model, self.terms, self.sigma2 = model, terms, model.sigma**2
+        w = 1.0 if model._sqrtw is None else model._sqrtw
+        z = sp.hstack([t.tosparse() for t in terms], format="csr")
+        z = sp.csr_array(sp.diags_array(np.broadcast_to(w, z.shape[0])) @ z)
+        X = model.feterm.basis
+        self.A, self.F, self.XX = sp.csr_array(z.T @ z), z.T @ X, X.T @ X
+        self.lam = sp.block_diag([sp.kron(sp.eye_array(t.nlevels), t.lambda_) for t in terms])
+        self.lam = sp.csr_array(self.lam)
+        self.c = z.T @ (w * (model.frame.y - model.estimates.fitted)) / self.sigma2
+        self.moves = _moves(terms)  # λ̇ of every θ, (θ, p, p) for each term
+        halves = [moves @ t.lambda_.T for moves, t in zip(self.moves, terms, strict=True)]
+        self.D = [self.sigma2 * (half + half.transpose(0, 2, 1)) for half in halves]
+        self._add_components()
+
+    def _add_components(self) -> None:
+        """Sum what M, B and c give, component by component."""
+        x, r = self.F.shape[1], len(self.D[0])
+        sizes = [t.p for t in self.terms]
+        self.first = np.zeros((r, x + 1, x + 1))  # [B c]'E_s[B c]
+        self.second = np.zeros((r, r, x + 1, x + 1))  # [B c]'E_s M E_t[B c]
+        self.diagonal = [np.zeros((p, p)) for p in sizes]  # Σ M_jj over levels
+        self.outer = [np.zeros((p, p, x + 1, x + 1)) for p in sizes]  # Σ [B c]_j [B c]_j'
+        self.pairs = {  # Σ M_jm M_jm over pairs of levels
+            (k, l): np.zeros((sizes[k], sizes[l], sizes[k], sizes[l]))
+            for k in range(len(sizes))
+            for l in range(len(sizes))
+        }
+        for columns, counts in _components(self.terms):
+            self._add(columns, counts)
+
+    def _add(self, columns, counts) -> None:
+        """Add components of one shape: columns (components, order), and levels a term."""
+        n, q = columns.shape
+        M, BC = self._products(columns)
+        places = np.cumsum([0, *(t.p * j for t, j in zip(self.terms, counts, strict=True))])
+        parts = [slice(a, b) for a, b in pairwise(places)]
+        moved = np.empty((n, q, len(self.D[0]), BC.shape[2]))
+        for k, (term, part) in enumerate(zip(self.terms, parts, strict=True)):
+            mine = BC[:, part].reshape(n, counts[k], term.p, -1)
+            turned = np.einsum("sab,njbx->njasx", self.D[k], mine)
+            moved[:, part] = turned.reshape(moved[:, part].shape)
+            self.outer[k] += np.einsum("njax,njby->abxy", mine, mine, optimize=True)
+            levels = M[:, part, part].reshape(n, counts[k], term.p, counts[k], term.p)
+            self.diagonal[k] += np.einsum("njajb->ab", levels)
+        self.first += np.einsum("nqx,nqsy->sxy", BC, moved)
+        across = (M @ moved.reshape(n, q, moved.shape[2] * moved.shape[3])).reshape(moved.shape)
+        self.second += np.einsum("nqsx,nqty->stxy", moved, across, optimize=True)
+        for (k, l), total in self.pairs.items():
+            a, b = self.terms[k].p, self.terms[l].p
+            block = M[:, parts[k], parts[l]].reshape(n, counts[k], a, counts[l], b)
+            flat = block.transpose(0, 1, 3, 2, 4).reshape(-1, a * b)
+            total += (flat.T @ flat).reshape(total.shape)
+
+    def _products(self, columns) -> tuple[np.ndarray, np.ndarray]:
+        """M and [B c] of components, shapes (n, q, q) and (n, q, rank + 1).
+
+        With A = Z'WZ, F = Z'WX, T = Λ'A and Ω = TΛ + I, as V⁻¹ = (W - WZΛ Ω⁻¹ Λ'Z'W)/σ²:
+        M = (A - T'Ω⁻¹T)/σ², B = (F - T'Ω⁻¹Λ'F)/σ², and X'V⁻¹X loses F'Λ Ω⁻¹ Λ'F/σ².
+        """
+        n, q = columns.shape
+        flat = columns.ravel()
+        A, lam = self.A[flat][:, flat], self.lam[flat][:, flat]
+        T = sp.csr_array(lam.T @ A)
+
+        def stacked(sparse, dense):  # a block-diagonal matrix times the components' blocks
+            return (sparse @ dense.reshape(n * q, -1)).reshape(n, q, -1)
+
+        inverse = _inverses(_blocks_of(T @ lam, n, q))
+        half = stacked(T.T, inverse)
+        M = (_blocks_of(A, n, q) - stacked(T.T, half.transpose(0, 2, 1))) / self.sigma2
+        F = self.F[flat].reshape(n, q, -1)
+        projected = stacked(lam.T, F)
+        self.XX -= np.einsum("nqx,nqy->xy", projected, inverse @ projected)
+        B = (F - half @ projected) / self.sigma2
+        return M, np.concatenate([B, self.c[columns][:, :, None]], axis=2)
+
+    def directions(self) -> Directions:
+        """The products, V itself first where σ is estimated."""
+        model, X = self.model, slice(-1)
+        phi_inverse = self.XX / self.sigma2
+        phi = np.linalg.inv(phi_inverse)
+        reml = model.estimates.reml
+        along_v = [] if model.estimates.sigma_given else [phi_inverse]
+        r, v, x = len(self.D[0]), len(along_v), len(phi)
+
+        out = Directions(
+            combinations=np.eye(v + r),
+            phi=phi,
+            P=np.concatenate([np.reshape(along_v, (v, x, x)), self.first[:, X, X]]),
+            Q=np.zeros((v + r, v + r, x, x)),
+            traces=np.zeros((v + r, v + r)),
+            squares=np.zeros((v + r, v + r)),
+            curvature=np.zeros((v + r, v + r)),
+            reml=reml,
+        )
+        out.Q[v:, v:] = self.second[:, :, X, X]
+        across = self.first[:, -1, X]
+        out.squares[v:, v:] = self.second[:, :, -1, -1] - across @ phi @ across.T
+        out.curvature[v:, v:] = self._curvature(phi if reml else np.zeros_like(phi))
+        for (k, l), S in self.pairs.items():
+            out.traces[v:, v:] += np.einsum(
+                "sab,tcd,bcad->st", self.D[k], self.D[l], S, optimize=True
+            )
+        if v:
+            out.Q[0] = out.Q[:, 0] = out.P
+            out.traces[0, 0], out.squares[0, 0] = model.nobs, model.nobs - reml * x
+            out.traces[0, v:] = out.traces[v:, 0] = sum(
+                np.einsum("sab,ab->s", D, M) for D, M in zip(self.D, self.diagonal, strict=True)
+            )
+            out.squares[0, v:] = out.squares[v:, 0] = self.first[:, -1, -1]
+        return out
+
+    def _curvature(self, phi) -> np.ndarray:
+        """∂(-2 log-likelihood)/∂(λλ'), times the second derivative of λλ' along each pair."""
+        total = np.zeros((len(self.D[0]), len(self.D[0])))
+        for moves, M, outer in zip(self.moves, self.diagonal, self.outer, strict=True):
+            slope = M - np.einsum("abxy,xy->ab", outer[..., :-1, :-1], phi) - outer[..., -1, -1]
+            total += 2 * self.sigma2 * np.einsum("ab,sac,tbc->st", slope, moves, moves)
+        return total
+
+
+def _moves(terms) -> list[np.ndarray]:
+    """∂λ/∂θ of each term, for every θ: zero where it is another term's."""
+    total, at, out = sum(len(t.inds) for t in terms), 0, []
+    for term in terms:
+        moves = np.zeros((total, term.p * term.p))
+        moves[np.arange(at, at + len(term.inds)), term.inds] = 1.0
+        out.append(moves.reshape(total, term.p, term.p))
+        at += len(term.inds)
+    return out
+
+
+def _components(terms) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Columns of Z by groups of connected levels, in batches of groups that are alike.
+
+    Yields
+    ------
+    columns : ndarray, shape (groups, order)
+        Term by term, level by level.
+    counts : ndarray, shape (terms,)
+        Levels of each term in one group.
+    """
+    starts = np.cumsum([0, *(t.nlevels for t in terms)])
+    nodes = [t.refs + start for t, start in zip(terms, starts, strict=False)]
+    ends = np.tile(nodes[0], len(nodes)), np.concatenate(nodes)
+    graph = sp.coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(starts[-1], starts[-1]))
+    number, group = connected_components(graph, directed=False)
+    term = np.repeat(np.arange(len(terms)), np.diff(starts))
+    counts = np.zeros((number, len(terms)), dtype=np.int64)
+    np.add.at(counts, (group, term), 1)
+    sizes = np.array([t.p for t in terms])
+    _refuse_large(int((counts @ sizes).max()))
+    first = np.cumsum([0, *(t.nranef for t in terms)])[term]
+    first = first + (np.arange(starts[-1]) - starts[term]) * sizes[term]  # of each level's columns
+    shapes, shape = np.unique(counts, axis=0, return_inverse=True)
+    levels = np.lexsort((term, group, shape.ravel()[group]))  # stable: alike ones together
+    at = 0
+    for which, count in enumerate(shapes):
+        alike = int((shape.ravel() == which).sum())
+        mine = levels[at : at + alike * count.sum()].reshape(alike, -1)
+        at += mine.size
+        width = np.repeat(sizes, count)
+        columns = np.repeat(first[mine], width, axis=1)
+        columns += np.concatenate([np.arange(p) for p in width])
+        step = max(1, BATCH // columns.shape[1] ** 2)
+        for start in range(0, alike, step):
+            yield columns[start : start + step], count
+
+
+def _refuse_large(order: int) -> None:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    need = HELD * 8 * order**2
+    if need > memory / 2:
+        raise DataError(
+            f"rows connect {order} random effects, for which small-sample degrees of freedom take "
+            f'{need / 1e9:.0f} GB, more than half of the memory: use ddf="wald"'
+        )
+
+
+def _blocks_of(matrix, n: int, q: int) -> np.ndarray:
+    """The diagonal blocks of a sparse block-diagonal matrix, shape (n, q, q)."""
+    matrix = sp.coo_array(matrix)
+    row, column = matrix.coords
+    out = np.zeros((n, q, q))
+    out[row // q, row % q, column % q] = matrix.data
+    return out
+
+
+def _inverses(omega) -> np.ndarray:
+    """(I + each block)⁻¹; the blocks are overwritten."""
+    q = omega.shape[1]
+    omega[:, np.arange(q), np.arange(q)] += 1.0
+    if len(omega) > 1:
+        return np.linalg.inv(omega)
+    lower, _ = lapack.dpotrf(omega[0].T, lower=1, overwrite_a=1)  # zeros above the diagonal
+    lower, _ = lapack.dpotri(lower, lower=1, overwrite_c=1)
+    inverse = lower + lower.T
+    inverse[np.arange(q), np.arange(q)] /= 2
+    return inverse[None]

@@ -1,0 +1,184 @@
+"""`Fit`: what a comparison needs to know of a fitted model, ours or one of statsmodels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from numbamm.design.femat import FeMat
+from numbamm.design.remat import ReMat
+from numbamm.errors import OptionError
+from numbamm.models.linear import LinearMixedModel
+from numbamm.models.mixedmodel import MixedModel
+
+#: statsmodels' classes without random effects whose `llf` is a maximised log-likelihood with
+#: every constant, and the families that they fit.
+_FAMILIES = {
+    "OLS": "gaussian",
+    "WLS": "gaussian",
+    "Logit": "bernoulli",
+    "Probit": "bernoulli",
+    "Poisson": "poisson",
+    "NegativeBinomial": "negativebinomial",
+}
+#: Links of those of them that have one.
+_LINKS = {"Logit": "logit", "Probit": "probit", "Poisson": "log", "NegativeBinomial": "log"}
+
+
+@dataclass
+class Fit:
+    """A fitted model, seen by what it is compared with.
+
+    Attributes
+    ----------
+    text : str
+        Its formula.
+    llf : float
+        Maximised log-likelihood, or the restricted one.
+    npar : int
+        Number of estimated parameters.
+    y, weights, offset : ndarray, shape (n,)
+        Response, weights (trials, for counts) and offset of the rows used.
+    fixed : FeMat
+        The fixed effects.
+    terms : list of ReMat
+        The random effects.
+    family, link : str
+    reml : bool
+    method : str
+        How the integral over the random effects was approximated; nothing where it is exact.
+    sigma : float or None
+        The residual standard deviation, if it was held.
+    """
+
+    text: str
+    llf: float
+    npar: int
+    y: np.ndarray
+    weights: np.ndarray
+    offset: np.ndarray
+    fixed: FeMat
+    terms: list[ReMat]
+    family: str
+    link: str
+    reml: bool
+    method: str
+    sigma: float | None
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows used."""
+        return len(self.y)
+
+    @property
+    def objective(self) -> float:
+        """-2 log-likelihood, or the REML criterion."""
+        return -2 * self.llf
+
+    @property
+    def criteria(self) -> dict[str, float]:
+        """Number of parameters, AIC, BIC, log-likelihood and objective."""
+        return {
+            "npar": self.npar,
+            "aic": self.objective + 2 * self.npar,
+            "bic": self.objective + np.log(self.nobs) * self.npar,
+            "llf": self.llf,
+            "objective": self.objective,
+        }
+
+    @classmethod
+    def of(cls, model) -> Fit:
+        """The view of a fitted model.
+
+        Raises
+        ------
+        NotFittedError
+            If a model of ours is not fitted.
+        OptionError
+            If it is neither that nor a result of statsmodels that can be compared.
+        """
+        if isinstance(model, MixedModel):
+            return _of_ours(model)
+        if hasattr(model, "llf") and hasattr(getattr(model, "model", None), "exog"):
+            return _of_statsmodels(model)
+        raise OptionError(
+            "fitted models are compared, of numbamm, or of statsmodels where they have no random "
+            f"effects; not {type(model).__name__}"
+        )
+
+
+def _of_ours(model) -> Fit:
+    frame, estimates, n = model.frame, model.estimates, model.nobs
+    return Fit(
+        text=model.formula,
+        llf=model.llf,
+        npar=model.n_parameters,
+        y=frame.y,
+        weights=np.ones(n) if frame.weights is None else frame.weights,
+        offset=np.zeros(n) if frame.offset is None else frame.offset,
+        fixed=model.feterm,
+        terms=model.reterms,
+        family=model.family,
+        link=model.link,
+        reml=estimates.reml,
+        method="" if isinstance(model, LinearMixedModel) else _method(model),
+        sigma=model.optsum.sigma,
+    )
+
+
+def _method(model) -> str:
+    """How a generalized model's likelihood was approximated, in words."""
+    nagq = model.optsum.nagq
+    how = "the Laplace approximation" if nagq == 1 else f"quadrature with {nagq} nodes"
+    how += " (fast)" if model._fast else ""
+    return how + (" by the observed information" if model.information == "observed" else "")
+
+
+def _of_statsmodels(result) -> Fit:
+    model, kind = result.model, type(result.model).__name__
+    if kind == "GLM":
+        family, link, dispersion = _glm(model)
+    elif kind in _FAMILIES:
+        family, link = _FAMILIES[kind], _LINKS.get(kind, "identity")
+        dispersion = family in ("gaussian", "negativebinomial")
+    else:
+        raise OptionError(
+            f"statsmodels' {kind} cannot be compared: OLS, WLS, GLM, "
+            f"{', '.join(k for k in _FAMILIES if k not in ('OLS', 'WLS'))} can"
+        )
+    y, x = np.asarray(model.endog, dtype=float), np.asarray(model.exog, dtype=float)
+    n = len(y)
+    names = [str(name) for name in model.exog_names]
+    weights = np.ones(n)
+    for name in ("weights", "n_trials", "freq_weights", "var_weights"):
+        given = getattr(model, name, None)
+        if kind in ("WLS", "GLM") and given is not None and (kind, name) != ("GLM", "weights"):
+            weights = weights * np.broadcast_to(given, n)
+    offset = getattr(model, "offset", None)
+    fixed = FeMat.from_columns(x, names, np.sqrt(weights))
+    formula = getattr(model, "formula", None) or f"{model.endog_names} ~ {' + '.join(names)}"
+    return Fit(
+        text=f"{formula} ({kind})",
+        llf=float(result.llf),
+        npar=fixed.rank + dispersion,
+        y=y,
+        weights=weights,
+        offset=np.zeros(n) if offset is None else np.broadcast_to(offset, n),
+        fixed=fixed,
+        terms=[],
+        family=family,
+        link=link,
+        reml=False,
+        method="",
+        sigma=None,
+    )
+
+
+def _glm(model) -> tuple[str, str, bool]:
+    """Family, link and whether a dispersion was estimated, of statsmodels' GLM."""
+    families = {"Gaussian": "gaussian", "Binomial": "binomial", "Poisson": "poisson"}
+    kind, link = type(model.family).__name__, type(model.family.link).__name__.lower()
+    if kind not in families:
+        raise OptionError(f"statsmodels' GLM can be compared for {', '.join(families)}, not {kind}")
+    return families[kind], link, kind == "Gaussian"

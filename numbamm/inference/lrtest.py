@@ -1,0 +1,148 @@
+"""`lrtest`: likelihood-ratio tests of nested models."""
+
+from __future__ import annotations
+
+from numbamm.errors import OptionError
+from numbamm.inference.fits import Fit
+from numbamm.inference.nested import (
+    refuse_different_criteria,
+    refuse_different_data,
+    refuse_not_nested,
+    same_partition,
+)
+from numbamm.inference.result import Result
+
+
+def lrtest(*models, check: bool = True) -> Result:
+    """Compare nested models by their likelihoods, each with the next larger one.
+
+    Parameters
+    ----------
+    *models : fitted models
+        Two or more linear or generalized mixed models. Fits by statsmodels without random
+        effects (OLS, WLS, GLM, Logit, Probit, Poisson) may be among them.
+    check : bool
+        Whether to refuse models of which the smaller is not seen to be a special case of the
+        larger. It is seen by the columns of X, and by the random effects' columns for each
+        block of λ; without the check that is the caller's to know.
+
+    Returns
+    -------
+    Result
+        A line a model, by number of parameters: ``npar, aic, bic, llf, objective``, and for
+        each but the first ``chisq, df, pvalue, pvalue_chisq``.
+
+    Raises
+    ------
+    DataError
+        The models have other rows, responses or weights.
+    OptionError
+        They are not nested, or their criteria cannot be compared: REML fits with different
+        fixed effects, REML with maximum likelihood, other families or approximations.
+    NotFittedError
+
+    Notes
+    -----
+    Where the larger model has one more random effect per level, its variance is zero under the
+    smaller model, on the boundary. `pvalue` is then of the mixture ½χ²(df - 1) + ½χ²(df), and
+    `pvalue_chisq` of χ²(df), which is too large (Self & Liang, 1987, J. Am. Stat. Assoc. 82,
+    605; Stram & Lee, 1994, Biometrics 50, 1171). With several more random effects both are of
+    χ²(df), which is conservative.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m0 = mm.lmm("Reaction ~ 1 + Days + (1 | Subject)", sleep)
+    >>> m1 = mm.lmm("Reaction ~ 1 + Days + (1 + Days | Subject)", sleep)
+    >>> mm.lrtest(m0, m1).to_frame()["chisq"].round(3).tolist()[1:]
+    [42.139]
+    """
+    import pandas as pd
+
+    if len(models) < 2:
+        raise OptionError("lrtest compares two models or more")
+    fits = sorted((Fit.of(model) for model in models), key=lambda fit: fit.npar)
+    refuse_different_data(fits)
+    refuse_different_criteria(fits)
+    names = [f"m{i}" for i in range(len(fits))]
+    lines, notes = [fits[0].criteria], [f"{names[0]}: {fits[0].text}"]
+    for i in range(1, len(fits)):
+        small, large = fits[i - 1], fits[i]
+        if check:
+            refuse_not_nested(small, large)
+        elif small.npar == large.npar:
+            raise OptionError(f"{small.text} and {large.text} have equally many parameters")
+        lines.append(large.criteria | _test(small, large))
+        notes.append(f"{names[i]}: {large.text}")
+    for i in range(1, len(fits)):
+        notes += _remarks(fits[i - 1], fits[i], lines[i], f"{names[i]} against {names[i - 1]}")
+    kind = "restricted likelihoods (REML)" if fits[0].reml else "likelihoods"
+    return Result(
+        f"Likelihood-ratio test of nested models by their {kind}",
+        pd.DataFrame(lines, index=names),
+        notes,
+        hidden=("pvalue_chisq",),
+    )
+
+
+def dropped_table(title: str, full: Fit, fits: dict[str, Fit]) -> Result:
+    """A model, ``<none>``, and what it is without each of its parts, compared with it."""
+    import pandas as pd
+
+    lines, notes = [full.criteria], [full.text]
+    for name, fit in fits.items():
+        lines.append(fit.criteria | _test(fit, full))
+        notes += _remarks(fit, full, lines[-1], name)
+    frame = pd.DataFrame(lines, index=["<none>", *fits]).drop(columns="bic")
+    return Result(title, frame, notes, hidden=("pvalue_chisq",))
+
+
+def _test(small: Fit, large: Fit) -> dict[str, float]:
+    """χ², df and p-values of one comparison."""
+    chisq, df = small.objective - large.objective, large.npar - small.npar
+    plain = _survival(chisq, df)
+    p = plain
+    if more_random_effects(small, large) == 1:
+        p = 0.5 * (_survival(chisq, df - 1) + plain)
+    return {"chisq": chisq, "df": float(df), "pvalue": p, "pvalue_chisq": plain}
+
+
+def _survival(chisq: float, df: int) -> float:
+    """P(χ²(df) ≥ chisq); χ²(0) is zero for certain."""
+    from scipy.stats import chi2
+
+    return float(chi2.sf(chisq, df)) if df else float(chisq <= 0)
+
+
+def more_random_effects(small: Fit, large: Fit) -> int:
+    """How many random effects a level of the larger model has more, over all factors.
+
+    None count where the smaller model has effects of other groups, as those of ``(1 | g:f)`` in
+    ``(0 + f | g)``: it is then no boundary of the larger one.
+    """
+    for term in small.terms:
+        if not any(same_partition(term.refs, other.refs) for other in large.terms):
+            return 0
+    return sum(t.p for t in large.terms) - sum(t.p for t in small.terms)
+
+
+def _remarks(small: Fit, large: Fit, line: dict, subject: str) -> list[str]:
+    """What a reader of one comparison should know."""
+    said, df, more = [], int(line["df"]), more_random_effects(small, large)
+    if more == 1:
+        said.append(
+            f"{subject}: p is of ½χ²({df - 1}) + ½χ²({df}), since a variance is zero in the "
+            f"smaller model; χ²({df}) alone gives {line['pvalue_chisq']:.4g}."
+        )
+    elif more > 1:
+        said.append(
+            f"{subject}: p, which is of χ²({df}), is too large, since {more} variances are zero in "
+            "the smaller model."
+        )
+    if line["chisq"] < -1e-6 * max(1.0, abs(large.objective)):
+        said.append(
+            f"{subject}: the larger model fits worse, so its search stopped short of the best fit. "
+            "Try another optimizer, or allfit."
+        )
+    return said

@@ -1,0 +1,129 @@
+"""A fitted model with a term less: other columns of the same rows, fitted anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from numbamm.design.remat import ReMat, order_terms
+from numbamm.inference.fits import Fit
+from numbamm.inference.terms import FixedTerm, fixed_terms, without
+
+
+def fitted_to(model, frame):
+    """A model with the options of another one, fitted to a frame that shares its rows."""
+    from numbamm.models.generalized import GeneralizedLinearMixedModel
+    from numbamm.models.linear import LinearMixedModel
+
+    terms = [replace(t, lambda_=None) for t in frame.reterms]  # λ belongs to a model
+    frame = replace(frame, reterms=terms, trials=None)  # trials are among the weights by now
+    if isinstance(model, LinearMixedModel):
+        reduced = LinearMixedModel.of_frame(
+            frame, reml=model.estimates.reml, sigma=model.optsum.sigma
+        )
+        fit = {}
+    else:
+        reduced = GeneralizedLinearMixedModel(
+            frame.formula,
+            frame,
+            model.family,
+            model.link,
+            init=model.init,
+            information=model.information,
+            shape=model._given_shape,
+        )
+        fit = {"fast": model._fast, "nagq": model.optsum.nagq}
+    return reduced.fit(**fit, optimizer=model.optsum.optimizer, progress=False)
+
+
+def without_fixed(model, term: FixedTerm) -> Fit:
+    """The fit without one term of the fixed effects."""
+    X, names = without(model.frame, term)
+    text = f"{model.formula} - {term.name}"
+    return Fit.of(fitted_to(model, replace(model.frame, X=X, xnames=names, formula=text)))
+
+
+def droppable(model) -> list[FixedTerm]:
+    """The terms of the fixed effects that are part of no other term."""
+    terms = fixed_terms(model.frame)
+    return [t for t in terms if not any(t.variables < other.variables for other in terms)]
+
+
+def without_random(model) -> Iterator[tuple[str, list[ReMat]]]:
+    """The random-effects terms that are left, for each part of them that can be left out.
+
+    That is a term's covariates and factors left of the bar, one at a time, and the whole term
+    where only an intercept, or nothing, would be left. `zerocorr` has its parts apart.
+
+    Yields
+    ------
+    name : str
+        What is left out.
+    terms : list of ReMat
+        The others.
+    """
+    design, terms = model.frame.design, model.reterms
+    for k, (reterm, members) in enumerate(zip(terms, model.frame.members, strict=True)):
+        start = 0
+        for i in members:
+            part = design.terms[i]
+            slices = design.specs[part.lhs].term_slices
+            width = len(design.specs[part.lhs].column_names)
+            for name, mine in _parts(part, slices, reterm.group):
+                left_out = start + np.r_[mine]
+                kept = np.setdiff1d(np.arange(reterm.p), left_out)
+                rest = [*terms[:k], *([_kept(reterm, kept)] if len(kept) else []), *terms[k + 1 :]]
+                yield name, order_terms(rest)
+            start += width
+
+
+def _parts(part, slices: dict, group: str) -> list[tuple[str, slice]]:
+    """Names and columns of what can be left out of one term."""
+    shown = " + ".join(str(term) for term in slices)
+    whole = f"({shown} | {group})"
+    if part.diagonal:
+        return [(f"{term} in zerocorr{whole}", columns) for term, columns in slices.items()]
+    variables = {term: {f.expr for f in term.factors} - {"1"} for term in slices}
+    free = [
+        term
+        for term, mine in variables.items()
+        if mine and not any(mine < other for other in variables.values())
+    ]
+    if len(slices) == 1 or not free:
+        return [(whole, slice(0, max(columns.stop for columns in slices.values())))]
+    return [(f"{term} in {whole}", slices[term]) for term in free]
+
+
+def _kept(term: ReMat, kept) -> ReMat:
+    """A term with some of its columns."""
+    free = np.zeros(term.p**2, dtype=bool)
+    free[term.inds] = True
+    column, row = np.nonzero(free.reshape(term.p, term.p)[np.ix_(kept, kept)].T)
+    names = [term.cnames[j] for j in kept]
+    inds = row * len(kept) + column
+    return ReMat(term.group, term.refs, term.levels, names, term.z[kept], inds)
+
+
+def fit_of_random(model, terms: list[ReMat], name: str) -> Fit:
+    """The fit with these random-effects terms, or with none."""
+    text = f"{model.formula} - {name}"
+    if not terms:
+        return replace(_without_effects(model), text=text)
+    return Fit.of(fitted_to(model, replace(model.frame, reterms=terms, formula=text)))
+
+
+def _without_effects(model) -> Fit:
+    """The fit without random effects: the objective at θ = 0."""
+    from scipy.optimize import minimize_scalar
+
+    fit, zero = Fit.of(model), np.zeros(len(model.theta))
+    if getattr(model, "_free_shape", False):
+        found = minimize_scalar(
+            lambda log_shape: model.objective_at(np.r_[log_shape, zero]), bounds=(-10, 15)
+        )
+        objective = float(found.fun)
+    else:
+        objective = model.objective_at(zero)
+    return replace(fit, llf=-objective / 2, npar=fit.npar - len(zero), terms=[])

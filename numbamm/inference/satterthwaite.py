@@ -1,0 +1,78 @@
+"""Satterthwaite's degrees of freedom: the variance of an estimated variance, matched to a χ²."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numbamm import config
+from numbamm.blocks.threads import blas_threads
+from numbamm.errors import FitError
+from numbamm.inference.covariance import directions
+from numbamm.inference.ddf import active_note
+
+#: Degrees of freedom this close count as equal.
+EQUAL = 1e-8
+
+
+class Satterthwaite:
+    """df = 2 v² / (g' C g) with v = l'Φl, its gradient g, and C = 2 H⁻¹.
+
+    H is the Hessian of -2 log-likelihood (restricted under REML) in the covariance parameters
+    along which V can move, so that on a singular fit those at the boundary take no part.
+
+    References
+    ----------
+    Fai & Cornelius, 1996, J. Stat. Comput. Simul. 54, 363, for several rows at once;
+    Kuznetsova, Brockhoff & Christensen, 2017, J. Stat. Softw. 82(13).
+    """
+
+    title = "Satterthwaite"
+
+    def __init__(self, model) -> None:
+        self.beta, self.vcov = model.estimates.beta, model.estimates.cov
+        self.to_basis = model.feterm.to_basis
+        with blas_threads(config.get("threads")):
+            moving = directions(model)
+        self.gradient = moving.phi @ moving.P @ moving.phi  # of Φ, along each direction
+        self.inverse = 2 * _inverse(moving.hessian)
+        self.notes = active_note(model, moving)
+
+    def df(self, L) -> np.ndarray:
+        """Degrees of freedom of each row's t, shape (rows,)."""
+        rows = L @ self.to_basis
+        slopes = np.einsum("lx,sxy,ly->ls", rows, self.gradient, rows)
+        v = np.einsum("lx,xy,ly->l", L, self.vcov, L)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 2 * v**2 / np.einsum("ls,st,lt->l", slopes, self.inverse, slopes)
+
+    def joint(self, L, rhs) -> tuple[float, float]:
+        """F statistic of Lβ = rhs, and its denominator degrees of freedom.
+
+        The rows are turned until they are uncorrelated; F is the mean of their t², and its
+        expectation, where each t² is of F(1, df), gives the denominator.
+        """
+        values, vectors = np.linalg.eigh(L @ self.vcov @ L.T)
+        t2 = (vectors.T @ (L @ self.beta - rhs)) ** 2 / values
+        return float(t2.mean()), _pooled(self.df(vectors.T @ L))
+
+
+def _pooled(df) -> float:
+    """Denominator of an F that is the mean of squared t's."""
+    if np.ptp(df) < EQUAL * df[0]:
+        return float(df[0])
+    if (df <= 2).any():
+        return 2.0
+    expected = (df / (df - 2)).sum()
+    return float(2 * expected / (expected - len(df)))
+
+
+def _inverse(hessian) -> np.ndarray:
+    """The inverse of the Hessian."""
+    try:
+        np.linalg.cholesky(hessian)
+    except np.linalg.LinAlgError:
+        raise FitError(
+            "the Hessian is not positive definite at the estimates: the fit is not at a minimum; "
+            'try another optimizer, or ddf="wald"'
+        ) from None
+    return np.linalg.inv(hessian)

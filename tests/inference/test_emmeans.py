@@ -1,0 +1,282 @@
+"""Marginal means: R's emmeans, the grid, averages, scales, comparisons and adjustments."""
+
+import numpy as np
+import oracles
+import pandas as pd
+import pytest
+from scipy.stats import norm, studentized_range, t
+
+import numbamm as mm
+from numbamm.inference import adjust
+
+CAKE = "angle ~ recipe * temperature + (1 | recipe:replicate)"
+DDF = {"satterthwaite": "satterthwaite", "kenward-roger": "kenward-roger", "wald": "asymptotic"}
+
+
+@pytest.fixture
+def cake(fitted):
+    return fitted(CAKE, "cake", reml=True)
+
+
+@pytest.fixture(scope="module")
+def cbpp():
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    return mm.glmm(formula, oracles.dataset("cbpp"), "binomial")
+
+
+def agree(found, oracle, names):
+    for ours, theirs in names.items():
+        tolerance = 1e-2 if ours == "df" else 1e-4
+        np.testing.assert_allclose(found[ours], oracle[theirs].astype(float), atol=tolerance)
+
+
+@pytest.mark.parametrize("ddf", DDF)
+def test_means_and_pairs_agree_with_r(cake, ddf):
+    means, oracle = (
+        cake.emmeans("recipe", ddf=ddf),
+        oracles.inference(f"emmeans_cake_recipe_{DDF[ddf]}"),
+    )
+    assert means.to_frame()["recipe"].tolist() == oracle["recipe"].tolist()
+    ends = ("asymp.LCL", "asymp.UCL") if ddf == "wald" else ("lower.CL", "upper.CL")
+    names = {"mean": "emmean", "se": "SE", "df": "df", "lower": ends[0], "upper": ends[1]}
+    agree(means.to_frame(), oracle, names)
+    oracle = oracles.inference(f"emmeans_cake_recipe_pairs_tukey_{DDF[ddf]}")
+    pairs = means.pairs().to_frame()
+    assert pairs["contrast"].tolist() == oracle["contrast"].tolist()
+    ratio = "z.ratio" if ddf == "wald" else "t.ratio"
+    names = {
+        "estimate": "estimate",
+        "se": "SE",
+        "df": "df",
+        "statistic": ratio,
+        "pvalue": "p.value",
+    }
+    agree(pairs, oracle, names)
+
+
+def test_cells_agree_with_r(cake):
+    found = cake.emmeans("recipe * temperature", ddf="kenward-roger").to_frame()
+    oracle = oracles.inference("emmeans_cake_cells")
+    assert found["recipe"].tolist() == oracle["recipe"].tolist()
+    assert found["temperature"].tolist() == oracle["temperature"].tolist()
+    agree(found, oracle, {"mean": "emmean", "se": "SE", "df": "df"})
+
+
+def test_link_and_response_agree_with_predictions(cbpp):
+    link, response = (cbpp.emmeans("period", type=type).to_frame() for type in ("link", "response"))
+    grid = {"period": link["period"].tolist()}
+    for found, type in ((link, "link"), (response, "response")):
+        expected = cbpp.predict(grid, random=False, type=type)
+        np.testing.assert_allclose(found["mean"], expected, rtol=1e-10)
+    np.testing.assert_allclose(response["lower"], 1 / (1 + np.exp(-link["lower"])), rtol=1e-10)
+    slope = response["mean"] * (1 - response["mean"])
+    np.testing.assert_allclose(response["se"], slope * link["se"], rtol=1e-10)
+
+
+def test_response_scale_of_a_decreasing_link():
+    rows = oracles.dataset("sleepstudy")
+    model = mm.glmm("Reaction ~ Days + (1 | Subject)", rows, "gamma", "inverse", fast=True)
+    line = model.emmeans("Days", type="response").to_frame().iloc[0]
+    assert line["lower"] < line["mean"] < line["upper"]
+    assert line["se"] > 0
+    pairs = model.emmeans("Days", at={"Days": [0, 9]}, type="response").pairs()
+    assert "scale of the link, inverse" in repr(pairs)
+
+
+def test_odds_ratios(cbpp):
+    link, response = (cbpp.emmeans("period", type=type).pairs() for type in ("link", "response"))
+    assert "Ratios" in response.title and "Contrasts" in link.title
+    one, other = link.to_frame(), response.to_frame()
+    assert other["contrast"].iloc[0] == "1 / 2"
+    for name in ("estimate", "lower", "upper"):
+        np.testing.assert_allclose(other[name], np.exp(one[name]))
+    np.testing.assert_allclose(other["se"], other["estimate"] * one["se"])
+    np.testing.assert_array_equal(other["pvalue"], one["pvalue"])
+
+
+def unbalanced():
+    rows = oracles.dataset("cake")
+    return rows[np.arange(1, len(rows) + 1) * 5 % 11 > 2].assign(
+        dry=lambda d: np.arange(len(d)) * 3 % 17 + d["recipe"].cat.codes + 180,
+        width=lambda d: np.arange(len(d)) * 7 % 13 + 1,
+    )
+
+
+@pytest.fixture(scope="module")
+def additive():
+    formula = "angle ~ recipe * dry + temperature + log(width) + (1 | recipe:replicate)"
+    return mm.lmm(formula, unbalanced(), reml=True)
+
+
+def test_covariates_stand_at_their_means(additive):
+    """Averages of predictions over the grid, made by hand."""
+    rows = unbalanced()
+    cells = pd.MultiIndex.from_product(
+        [rows["recipe"].cat.categories, rows["temperature"].cat.categories],
+        names=["recipe", "temperature"],
+    ).to_frame(index=False)
+    cells = cells.assign(dry=rows["dry"].mean(), width=rows["width"].mean())
+    cells["predicted"] = additive.predict(cells, random=False)
+    expected = cells.groupby("recipe")["predicted"].mean()
+    found = additive.emmeans("recipe")
+    np.testing.assert_allclose(found.to_frame()["mean"], expected, rtol=1e-10)
+    assert "Averaged over the levels of temperature." in repr(found)
+    assert f"dry = {rows['dry'].mean():g}" in repr(found)
+    counts = rows["temperature"].value_counts(normalize=True)
+    weighted = cells["predicted"] * cells["temperature"].map(counts).astype(float)
+    expected = weighted.groupby(cells["recipe"]).sum()
+    found = additive.emmeans("recipe", weights="proportional")
+    np.testing.assert_allclose(found.to_frame()["mean"], expected, rtol=1e-10)
+
+
+def test_at_and_by(additive):
+    found = additive.emmeans("recipe", by="dry", at={"dry": [180, 200], "temperature": ["175"]})
+    frame = found.to_frame()
+    assert frame[["recipe", "dry"]].to_numpy().tolist() == [
+        [recipe, dry] for dry in (180, 200) for recipe in "ABC"
+    ]
+    pairs = found.pairs().to_frame()
+    assert pairs.columns[:2].tolist() == ["dry", "contrast"]
+    one = additive.emmeans("recipe", at={"dry": 200, "temperature": "175"}).pairs().to_frame()
+    np.testing.assert_allclose(pairs["pvalue"].iloc[3:], one["pvalue"])
+    slope = {"recipe[T.B]:dry": 20}
+    change = additive.contrast(slope).to_frame()["estimate"].iloc[0]
+    difference = -(pairs["estimate"].iloc[3] - pairs["estimate"].iloc[0])
+    assert difference == pytest.approx(change)
+    assert additive.emmeans("recipe | dry", at={"dry": [180, 200]}).by == ["dry"]
+
+
+@pytest.mark.parametrize(
+    ("method", "names", "first"),
+    [
+        ("reference", ["B - A", "C - A"], [-1, 1, 0]),
+        ("consecutive", ["B - A", "C - B"], [-1, 1, 0]),
+        ("deviation", ["A - mean", "B - mean", "C - mean"], [2 / 3, -1 / 3, -1 / 3]),
+        ({"others": [1, -0.5, -0.5]}, ["others"], [1, -0.5, -0.5]),
+    ],
+)
+def test_contrasts(cake, method, names, first):
+    means = cake.emmeans("recipe")
+    found = means.contrast(method, adjust="none").to_frame()
+    assert found["contrast"].tolist() == names
+    assert found["estimate"].iloc[0] == pytest.approx(first @ means.to_frame()["mean"].to_numpy())
+    line = found.iloc[0]
+    assert line["pvalue"] == pytest.approx(2 * t.sf(abs(line["statistic"]), line["df"]))
+
+
+def test_what_has_no_data_is_not_estimated():
+    rows = oracles.dataset("cake").query("not (recipe == 'B' and temperature == '225')")
+    model = mm.lmm(CAKE, rows, reml=True)
+    for ddf in DDF:
+        means = model.emmeans("recipe", ddf=ddf)
+        assert means.to_frame()["mean"].isna().tolist() == [False, True, False]
+        assert "cannot be estimated" in repr(means)
+        assert means.pairs().to_frame()["pvalue"].isna().tolist() == [True, False, True]
+
+
+def test_offset_stands_at_its_mean():
+    rows = oracles.dataset("cbpp").assign(logsize=lambda d: np.log(d["size"]))
+    options = {"family": "poisson", "fast": True}
+    by_name = mm.glmm("incidence ~ period + (1 | herd)", rows, offset="logsize", **options)
+    by_array = mm.glmm("incidence ~ period + (1 | herd)", rows, offset=rows["logsize"], **options)
+    rate = by_name.emmeans("period").to_frame()["mean"]
+    expected = by_name.beta[0] + np.r_[0, by_name.beta[1:]] + rows["logsize"].mean()
+    np.testing.assert_allclose(rate, expected)
+    np.testing.assert_allclose(by_array.emmeans("period").to_frame()["mean"], expected)
+
+
+def test_logical_and_numeric_factors():
+    rows = oracles.dataset("sleepstudy").assign(late=lambda d: d["Days"] > 4)
+    model = mm.lmm("Reaction ~ late + C(Days // 5) + Days + (1 | Subject)", rows)
+    assert model.emmeans("late").to_frame()["late"].tolist() == [False, True]
+    other = mm.lmm("Reaction ~ C(Days) + (1 | Subject)", rows)
+    found = other.emmeans("Days").to_frame()
+    np.testing.assert_allclose(found["mean"], rows.groupby("Days")["Reaction"].mean())
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"specs": "recip"}, mm.OptionError, "did you mean 'recipe'"),
+        ({"specs": "replicate"}, mm.OptionError, "no variable of the fixed effects"),
+        ({"specs": "recipe", "at": {"oven": 1}}, mm.OptionError, "'oven' is no variable"),
+        ({"specs": "recipe", "at": {"recipe": ["D"]}}, mm.DataError, "'D' is no level of 'recipe'"),
+        ({"specs": "recipe", "at": {"temperature": []}}, mm.OptionError, "no values"),
+        ({"specs": []}, mm.OptionError, "name variables"),
+        ({"specs": "recipe", "by": "recipe"}, mm.OptionError, "each once"),
+        ({"specs": "recipe", "weights": "cells"}, mm.OptionError, "weights must be"),
+        ({"specs": "recipe", "type": "mean"}, mm.OptionError, "type must be"),
+        ({"specs": "recipe", "ddf": "kr2"}, mm.OptionError, "unknown ddf"),
+    ],
+)
+def test_mistakes(cake, options, error, message):
+    with pytest.raises(error, match=message):
+        mm.emmeans(cake, **options)
+
+
+def test_mistaken_contrasts(cake):
+    means = cake.emmeans("recipe")
+    with pytest.raises(mm.OptionError, match="tukey.* is for pairwise"):
+        means.contrast("reference", adjust="tukey")
+    with pytest.raises(mm.OptionError, match="did you mean 'holm'"):
+        means.pairs("holms")
+    with pytest.raises(mm.OptionError, match="needs 3 weights, for A, B, C"):
+        means.contrast({"a": [1, -1]})
+    with pytest.raises(mm.OptionError, match="unknown contrasts 'pairs'"):
+        means.contrast("pairs")
+    with pytest.raises(mm.OptionError, match="one mean only"):
+        cake.emmeans("recipe", at={"recipe": "A"}).pairs()
+
+
+def test_adjusted_pvalues():
+    """R's p.adjust and ptukey of the same numbers."""
+    statistic, df = np.array([3.2, 2.1, 0.4, 2.6]), np.array([20.0, 20.0, np.inf, 20.0])
+    plain = 2 * t.sf(statistic, df)
+    adjusted = {m: adjust.pvalues(m, plain, statistic, df, 4) for m in adjust.METHODS}
+    np.testing.assert_allclose(adjusted["none"], plain)
+    np.testing.assert_allclose(adjusted["bonferroni"], np.minimum(1, 4 * plain))
+    np.testing.assert_allclose(adjusted["sidak"], 1 - (1 - plain) ** 4)
+    expected = [4 * plain[0], 2 * plain[1], plain[2], 3 * plain[3]]
+    np.testing.assert_allclose(adjusted["holm"], expected)
+    expected = studentized_range.sf(np.sqrt(2) * statistic, 4, df)
+    np.testing.assert_allclose(adjusted["tukey"], expected)
+    assert (adjusted["holm"] <= adjusted["bonferroni"]).all()
+
+
+def test_holm_never_decreases():
+    plain = np.array([0.01, 0.011, 0.5])
+    found = adjust.pvalues("holm", plain, plain, plain, 3)
+    np.testing.assert_allclose(found, [0.03, 0.03, 0.5])
+
+
+@pytest.mark.parametrize("method", ["tukey", "bonferroni", "sidak"])
+def test_intervals_and_tests_agree(cake, method):
+    """An interval's ends are the differences whose adjusted p is alpha."""
+    frame = cake.emmeans("recipe").pairs(method).to_frame()
+    half = (frame["upper"] - frame["estimate"]) / frame["se"]
+    plain = 2 * t.sf(half, frame["df"])
+    np.testing.assert_allclose(adjust.pvalues(method, plain, half, frame["df"], 3), 0.05, rtol=1e-6)
+
+
+def test_two_means_need_no_adjustment(fitted):
+    model = fitted("Reaction ~ Days + (Days | Subject)", "sleepstudy", reml=True)
+    means = model.emmeans("Days", at={"Days": [0, 9]})
+    plain = means.pairs("none").to_frame().iloc[0]
+    assert means.pairs().to_frame()["pvalue"].iloc[0] == pytest.approx(plain["pvalue"], rel=1e-5)
+    assert "adjusted" not in repr(means.pairs())
+    critical = (plain["upper"] - plain["estimate"]) / plain["se"]
+    assert critical == pytest.approx(t.ppf(0.975, plain["df"]))
+    wald = model.emmeans("Days", ddf="wald", alpha=0.1).to_frame().iloc[0]
+    assert (wald["upper"] - wald["mean"]) / wald["se"] == pytest.approx(norm.ppf(0.95))
+
+
+def test_printed(cake):
+    means = cake.emmeans("recipe")
+    title, _, header, _, first, *_ = repr(means).splitlines()
+    assert title == "Marginal means, Satterthwaite"
+    assert header.split() == ["recipe", "Mean", "Std.", "Error", "df", "Lower", "Upper"]
+    assert first.split() == ["A", "33.1222", "1.73683", "42.00", "29.6172", "36.6273"]
+    assert "Tukey&#x27;s method" in means.pairs()._repr_html_()
+    assert "within each temperature by Holm's method" in repr(
+        cake.emmeans("recipe | temperature").pairs("holm")
+    )

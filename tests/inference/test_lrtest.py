@@ -1,0 +1,264 @@
+"""`lrtest` and `information_criteria`: lme4's numbers, the boundary, and what is refused."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import oracles
+import pytest
+from scipy.stats import chi2
+
+import numbamm as mm
+
+FIXED = "Reaction ~ 1 + Days + "
+INTERCEPT, ZEROCORR, FULL = (
+    FIXED + term for term in ("(1 | Subject)", "zerocorr(1 + Days | Subject)", "(Days | Subject)")
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "models", "reml"),
+    [
+        ("lrt_sleep_int_zc_full", [INTERCEPT, ZEROCORR, FULL], False),
+        ("lrt_sleep_fixed", ["Reaction ~ 1 + (Days | Subject)", FULL], False),
+        ("lrt_sleep_reml_norefit", [INTERCEPT, FULL], True),
+    ],
+)
+def test_agrees_with_lme4(fitted, name, models, reml):
+    models = [fitted(formula, "sleepstudy", reml=reml) for formula in models]
+    check_lines(mm.lrtest(*models[::-1]), oracles.inference(name))
+
+
+def test_interaction(fitted):
+    rest = "temperature + (1 | recipe:replicate)"
+    models = [fitted(f"angle ~ recipe {sign} {rest}", "cake") for sign in "+*"]
+    check_lines(mm.lrtest(*models), oracles.inference("lrt_cake_interaction"))
+
+
+def test_generalized_models():
+    rows = oracles.dataset("cbpp")
+    left = "cbind(incidence, size - incidence) ~"
+    models = [mm.glmm(f"{left} {x} + (1 | herd)", rows, "binomial") for x in ("1", "period")]
+    check_lines(mm.lrtest(*models), oracles.inference("lrt_cbpp_period"), tolerance=1e-3)
+
+
+def check_lines(result, oracle, tolerance=1e-5):
+    """Compare a result with R's table of the same models."""
+    frame = result.to_frame()
+    names = {"npar": "npar", "aic": "AIC", "bic": "BIC", "llf": "logLik", "chisq": "Chisq"}
+    names |= {"df": "Df", "pvalue_chisq": "Pr(>Chisq)"}
+    for ours, theirs in names.items():
+        relative = 1e-3 if ours == "pvalue_chisq" else 0
+        np.testing.assert_allclose(
+            frame[ours], oracle[theirs].astype(float), rtol=relative, atol=tolerance
+        )
+
+
+@pytest.mark.parametrize(("large", "dfs"), [(ZEROCORR, (0, 1)), (FULL, (1, 2))])
+def test_one_variance_at_zero_is_a_mixture(fitted, large, dfs):
+    line = mm.lrtest(fitted(INTERCEPT, "sleepstudy"), fitted(large, "sleepstudy")).frame.loc["m1"]
+    tails = [chi2.sf(line["chisq"], df) if df else 0.0 for df in dfs]
+    assert line["pvalue"] == pytest.approx(np.mean(tails), rel=1e-12)
+    assert line["pvalue"] < line["pvalue_chisq"]
+
+
+def test_interior_parameters_are_not_a_mixture(fitted):
+    result = mm.lrtest(fitted(ZEROCORR, "sleepstudy"), fitted(FULL, "sleepstudy"))
+    assert result.frame.loc["m1", "pvalue"] == result.frame.loc["m1", "pvalue_chisq"]
+    assert "variance" not in repr(result)
+
+
+def test_several_variances_are_said_to_be_conservative(fitted):
+    small = fitted("diameter ~ 1 + (1 | plate)", "Penicillin")
+    twice = fitted("score ~ 1 + (1 | Worker)", "Machines")
+    large = fitted("score ~ 1 + (0 + Machine | Worker)", "Machines")
+    result = mm.lrtest(twice, large)
+    assert "2 variances are zero" in repr(result)
+    assert "2 variances" in result._repr_html_()
+    with pytest.raises(mm.DataError, match="different rows: 144 .* 54 "):
+        mm.lrtest(small, twice)
+
+
+def test_no_difference_at_the_boundary(fitted):
+    """Dyestuff2 has no variance between batches: the mixture gives p = 1."""
+    line = mm.lrtest(without_batches(), fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff2")).frame
+    assert line.loc["m1", "chisq"] == pytest.approx(0, abs=1e-7)
+    assert line.loc["m1", "pvalue"] > 0.49
+
+
+def without_batches():
+    """What statsmodels' OLS of Dyestuff2 on a constant looks like."""
+
+    class OLS(SimpleNamespace):
+        pass
+
+    y = oracles.dataset("Dyestuff2")["Yield"].to_numpy()
+    names = {"exog_names": ["const"], "endog_names": "Yield"}
+    llf = -len(y) / 2 * (np.log(2 * np.pi * y.var()) + 1)
+    return SimpleNamespace(llf=llf, model=OLS(endog=y, exog=np.ones((len(y), 1)), **names))
+
+
+def test_statsmodels_fits():
+    smf = pytest.importorskip("statsmodels.formula.api")
+    rows = oracles.dataset("sleepstudy")
+    plain = smf.ols("Reaction ~ Days", rows).fit()
+    line = mm.lrtest(plain, mm.lmm(INTERCEPT, rows)).frame
+    assert line.loc["m0", "aic"] == pytest.approx(plain.aic + 2)  # statsmodels leaves σ out
+    assert line.loc["m1", "chisq"] == pytest.approx(2 * (-897.039321502613 - plain.llf))
+
+
+def test_statsmodels_generalized_fits():
+    """Whichever class fits it, a model without random effects is what ranova compares with."""
+    sm, smf = pytest.importorskip("statsmodels.api"), pytest.importorskip("statsmodels.formula.api")
+    rows = oracles.dataset("cbpp").assign(healthy=lambda d: d["size"] - d["incidence"])
+    ours = mm.glmm("cbind(incidence, healthy) ~ period + (1 | herd)", rows, "binomial")
+    glm = smf.glm("incidence + healthy ~ period", rows, family=sm.families.Binomial()).fit()
+    expected = ours.ranova().to_frame()["chisq"].iloc[1]
+    assert mm.lrtest(glm, ours).frame["chisq"].iloc[1] == pytest.approx(expected, abs=1e-6)
+    counts = mm.glmm("incidence ~ period + (1 | herd)", rows, "poisson", nagq=1)
+    expected = counts.ranova().to_frame()["chisq"].iloc[1]
+    poisson = [
+        smf.poisson("incidence ~ period", rows).fit(disp=False),
+        smf.glm("incidence ~ period", rows, family=sm.families.Poisson()).fit(),
+    ]
+    for plain in poisson:
+        assert mm.lrtest(plain, counts).frame["chisq"].iloc[1] == pytest.approx(expected, abs=1e-6)
+    probit = sm.families.Binomial(link=sm.families.links.Probit())
+    other = smf.glm("incidence + healthy ~ period", rows, family=probit).fit()
+    with pytest.raises(
+        mm.OptionError, match="family or link: binomial, probit and binomial, logit"
+    ):
+        mm.lrtest(other, ours)
+    mixed = smf.mixedlm("incidence ~ period", rows, groups="herd").fit()
+    with pytest.raises(mm.OptionError, match="MixedLM cannot be compared"):
+        mm.lrtest(mixed, mm.lmm("incidence ~ period + (1 | herd)", rows))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "message"),
+    [
+        ((INTERCEPT, False), (FULL, True), "one model was fitted by REML"),
+        (
+            ("Reaction ~ 1 + (1 | Subject)", True),
+            (INTERCEPT, True),
+            "REML fits with different fixed effects",
+        ),
+        ((INTERCEPT, False), (FIXED + "(0 + Days | Subject)", False), "same number of parameters"),
+        (
+            ("Reaction ~ 1 + I(Days**2) + (1 | Subject)", False),
+            (FULL, False),
+            r"do not span 'I\(Days \*\* 2\)'",
+        ),
+        (
+            (FIXED + "(0 + I(Days**2) | Subject)", False),
+            (FULL, False),
+            r"do not include \(I\(Days \*\* 2\) \| Subject\) as a special case",
+        ),
+        (
+            (FIXED + "(1 + Days | Subject)", False),
+            (FIXED + "zerocorr(1 + Days + I(Days**2) | Subject)", False),
+            "same number|special case",
+        ),
+    ],
+)
+def test_refused(fitted, one, other, message):
+    models = [fitted(formula, "sleepstudy", reml=reml) for formula, reml in (one, other)]
+    with pytest.raises(mm.OptionError, match=message):
+        mm.lrtest(*models)
+
+
+def test_other_data_are_refused(fitted):
+    rows = oracles.dataset("sleepstudy")
+    full = fitted(FULL, "sleepstudy")
+    with pytest.raises(mm.DataError, match="different rows: 170 .* 180"):
+        mm.lrtest(mm.lmm(INTERCEPT, rows[:170]), full)
+    with pytest.raises(mm.DataError, match="different responses"):
+        mm.lrtest(mm.lmm("log(Reaction) ~ Days + (1 | Subject)", rows), full)
+    with pytest.raises(mm.DataError, match="different weights"):
+        mm.lrtest(mm.lmm(INTERCEPT, rows, weights=np.arange(1, 181)), full)
+
+
+def test_unfitted_and_foreign_models_are_refused(fitted):
+    full = fitted(FULL, "sleepstudy")
+    with pytest.raises(mm.NotFittedError):
+        mm.lrtest(full, mm.LinearMixedModel(INTERCEPT, oracles.dataset("sleepstudy")))
+    with pytest.raises(mm.OptionError, match="not int"):
+        mm.lrtest(full, 3)
+    with pytest.raises(mm.OptionError, match="two models"):
+        mm.lrtest(full)
+
+
+def test_generalized_models_of_one_kind():
+    rows, formula = oracles.dataset("cbpp"), "incidence / size ~ {} + (1 | herd)"
+    options = {"data": rows, "family": "binomial", "weights": "size"}
+    small = mm.glmm(formula.format("1"), **options, fast=True)
+    large = mm.glmm(formula.format("period"), **options, nagq=3)
+    with pytest.raises(mm.OptionError, match="approximated differently"):
+        mm.lrtest(small, large)
+    linear = mm.lmm(formula.format("period"), rows, weights="size")
+    with pytest.raises(mm.OptionError, match="family or link"):
+        mm.lrtest(small, linear)
+
+
+@pytest.mark.parametrize("left", ["0 + Machine", "Machine"])
+def test_equal_variances_are_nested_in_any_covariance(fitted, left):
+    """Intercepts by worker and by worker and machine: an interior point, and no boundary."""
+    small = fitted("score ~ Machine + (1 | Worker) + (1 | Worker:Machine)", "Machines")
+    large = fitted(f"score ~ Machine + ({left} | Worker)", "Machines")
+    result = mm.lrtest(small, large)
+    line = result.frame.loc["m1"]
+    assert line["df"] == 4
+    assert line["chisq"] == pytest.approx(small.objective - large.objective)
+    assert line["pvalue"] == line["pvalue_chisq"]
+    assert "zero" not in repr(result)
+
+
+def test_effects_of_smaller_groups_that_do_not_fit():
+    """Groups inside the larger ones that are not told by the columns left of the bar."""
+    rows = oracles.dataset("Machines")
+    rows = rows.assign(half=np.arange(len(rows)) % 2, x=np.arange(len(rows)) * 5 % 7)
+    rows["half"] = rows["half"].astype(str)
+    large = mm.lmm("score ~ Machine + (0 + Machine | Worker)", rows)
+    for term in ("(1 | Worker:half)", "(0 + x | Worker:Machine)"):
+        small = mm.lmm(f"score ~ Machine + (1 | Worker) + {term}", rows)
+        with pytest.raises(mm.OptionError, match="special case"):
+            mm.lrtest(small, large)
+
+
+def test_check_can_be_left_to_the_caller(fitted):
+    small = fitted(FIXED + "(0 + I(Days**2) | Subject)", "sleepstudy")
+    large = fitted(FULL, "sleepstudy")
+    with pytest.raises(mm.OptionError, match="check=False"):
+        mm.lrtest(small, large)
+    line = mm.lrtest(small, large, check=False).frame.loc["m1"]
+    assert line["chisq"] == pytest.approx(small.objective - large.objective)
+
+
+def test_same_model_in_other_columns_is_nested(fitted):
+    """Nested means by what columns span, not by their names."""
+    small = fitted(FIXED + "(0 + I(Days - 4.5) | Subject)", "sleepstudy")
+    assert mm.lrtest(small, fitted(FULL, "sleepstudy")).frame.loc["m1", "df"] == 2
+
+
+def test_information_criteria(fitted):
+    models = [fitted(formula, "sleepstudy") for formula in (INTERCEPT, ZEROCORR, FULL)]
+    frame = mm.information_criteria(*models).to_frame()
+    assert frame.index.tolist() == ["m1", "m2", "m0"]
+    for name, model in zip(["m0", "m1", "m2"], models, strict=True):
+        for criterion in ("aic", "aicc", "bic", "llf"):
+            assert frame.loc[name, criterion] == pytest.approx(getattr(model, criterion), rel=1e-12)
+    assert frame["weight"].sum() == pytest.approx(1)
+    ratio = frame.loc["m2", "weight"] / frame.loc["m1", "weight"]
+    assert ratio == pytest.approx(np.exp((models[1].aic - models[2].aic) / 2))
+
+
+def test_printed(fitted):
+    models = [fitted(formula, "sleepstudy") for formula in (INTERCEPT, ZEROCORR)]
+    text = repr(mm.lrtest(*models))
+    _, _, header, _, first, second, _, *notes = text.splitlines()
+    expected = ["npar", "AIC", "BIC", "logLik", "-2", "logLik", "Chisq", "df", "Pr(>Chisq)"]
+    assert header.split() == expected
+    assert first.split()[0:2] == ["m0", "4"] and first.split()[-1] == "–"
+    assert second.split()[-3:] == ["42.0754", "1", "<1e-10"]
+    assert notes[1] == f" m1: {models[1].formula}"
+    html = mm.lrtest(*models)._repr_html_()
+    assert "<td>42.0754</td>" in html and "½χ²(0) + ½χ²(1)" in html

@@ -1,0 +1,47 @@
+"""The examples of the documentation print what it says."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import numbamm.inference
+
+PAGES = Path(__file__).parent.parent / "docs"
+
+
+class Close(doctest.OutputChecker):
+    """Words to the letter; numbers to a few units of the sixth digit, where optimisers differ."""
+
+    def check_output(self, want, got, optionflags):
+        if super().check_output(want, got, optionflags):
+            return True
+        pair = want.split(), got.split()
+        return len(pair[0]) == len(pair[1]) and all(map(self._alike, *pair))
+
+    @staticmethod
+    def _alike(want: str, got: str) -> bool:
+        try:
+            return float(got) == pytest.approx(float(want), rel=2e-5)
+        except ValueError:
+            return want == got
+
+
+@pytest.mark.parametrize("page", ["inference.md"])
+def test_examples(page):
+    text = (PAGES / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    test = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, page, page, 0)
+    assert len(test.examples) > 10
+    runner = doctest.DocTestRunner(Close(), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert runner.run(test).failed == 0
+
+
+@pytest.mark.parametrize(
+    "module", [m.name for m in pkgutil.iter_modules(numbamm.inference.__path__)]
+)
+def test_docstrings(module):
+    assert doctest.testmod(importlib.import_module(f"numbamm.inference.{module}")).failed == 0
