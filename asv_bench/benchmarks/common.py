@@ -56,3 +56,8 @@ def evaluation_arguments(built):
     layout = blocks.layout
     degrees = np.array([float(built.nobs), 0.0])
     return built.theta, layout.table, layout.index, blocks.A, blocks.work.copy(), degrees
+
+
+def search_model(built):
+    """What the gradient and Newton's search need of a model, under maximum likelihood."""
+    return built.blocks.newton_model(np.array([float(built.nobs), 0.0]), 0.0, 0.0)

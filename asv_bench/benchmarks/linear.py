@@ -3,9 +3,14 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
+from numbamm.blocks.gradient import objective_gradient
+from numbamm.blocks.information import curvature, parameters
+from numbamm.blocks.newton import FEVAL, fit
 from numbamm.blocks.threads import blas_threads
 
-from .common import FORMULAS, evaluation_arguments, evaluations, frame, model
+from .common import FORMULAS, evaluation_arguments, evaluations, frame, model, search_model
 
 SMALL = ("sleepstudy", "Penicillin", "Pastes")
 LARGE = ("InstEval", "InstEval dept:service")
@@ -47,6 +52,56 @@ class Evaluation:
 
     def time_objective(self, name):
         evaluations(1, *self.arguments)
+
+
+class Gradient:
+    """Objective with gradient, and the curvature for a Newton step after it."""
+
+    params = tuple(FORMULAS)
+    param_names = ("model",)
+
+    def setup(self, name):
+        self.model = search_model(model(name))
+        self.theta = model(name).theta
+        self.out = self.theta.copy()
+        self.which = parameters(self.model.table, self.model.index, len(self.theta))
+        self.H = np.empty((len(self.theta), len(self.theta)))
+        self.limit = blas_threads(1)
+        self.limit.__enter__()
+        self.time_objective_gradient(name)
+        self.time_curvature(name)
+
+    def teardown(self, name):
+        self.limit.__exit__(None, None, None)
+
+    def time_objective_gradient(self, name):
+        objective_gradient(self.theta, *self.model, self.out)
+
+    def time_curvature(self, name):
+        arrays, sigma = self.model[:-2], self.model.sigma
+        curvature(*arrays, sigma, self.which, self.H)
+
+
+class Newton:
+    """The compiled fit alone, from the identity, and its evaluations."""
+
+    params = tuple(FORMULAS)
+    param_names = ("model",)
+
+    def setup(self, name):
+        self.theta, self.model = model(name).theta, search_model(model(name))
+        self.limit = blas_threads(1)
+        self.limit.__enter__()
+        self.time_fit(name)
+
+    def teardown(self, name):
+        self.limit.__exit__(None, None, None)
+
+    def time_fit(self, name):
+        return fit(self.theta.copy(), self.model, 1e-8, 1e-12)
+
+    def track_evaluations(self, name):
+        return self.time_fit(name)[1].control[FEVAL]
 
 
 class Fit:

@@ -34,15 +34,14 @@ def jit(function=None, **options):
         return numba.njit(**(options | {"cache": False}))(function)
 
 
-_announced = False
+_announced: set = set()
 
 
-def announce_compilation(kernel) -> None:
+def announce_compilation(kernel, seconds: int = 15) -> None:
     """Tell a first-time user, once, why the first fit takes seconds: `kernel` is not cached yet."""
-    global _announced
-    if _announced or numba.config.DISABLE_JIT or kernel.signatures:
+    if kernel in _announced or numba.config.DISABLE_JIT or kernel.signatures:
         return
-    _announced = True
+    _announced.add(kernel)
     folder = kernel.stats.cache_path
     if folder is None:
         kept = "no folder could be written to keep them: set NUMBA_CACHE_DIR to one"
@@ -50,7 +49,10 @@ def announce_compilation(kernel) -> None:
         kept = f"they are kept in {folder}"
     else:
         return
-    print(f"numbamm: compiling kernels for their first use (about 15 s); {kept}", file=sys.stderr)
+    print(
+        f"numbamm: compiling kernels for their first use (about {seconds} s); {kept}",
+        file=sys.stderr,
+    )
 
 
 def _cache_name(function) -> str:

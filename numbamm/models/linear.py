@@ -9,11 +9,10 @@ from numbers import Real
 import numpy as np
 
 from numbamm import config
-from numbamm.blocks import cholesky
+from numbamm.blocks import cholesky, newton
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.certificate import NULL
 from numbamm.blocks.jit import announce_compilation
-from numbamm.blocks.newton import StepwiseFit
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.errors import DataError, FitError, OptionError
@@ -196,10 +195,11 @@ class LinearMixedModel(MixedModel):
 
         return objective_gradient
 
-    def _own_search(self, theta) -> StepwiseFit:
+    def _own_search(self, theta) -> newton.StepwiseFit:
         """Newton's search from a θ inside; see `blocks.newton`."""
+        announce_compilation(newton.advance, seconds=35)
         model = self.blocks.newton_model(*self._criterion())
-        return StepwiseFit(theta, model, self.optsum.ftol_abs, self.optsum.ftol_rel)
+        return newton.StepwiseFit(theta, model, self.optsum.ftol_abs, self.optsum.ftol_rel)
 
     def _certify(self, theta) -> Certificate | None:
         """The certificate at a θ inside, if λ is singular there; see `blocks.certificate`."""

@@ -21,7 +21,7 @@ def no_folder(monkeypatch):
         return njit(*function, **options)
 
     monkeypatch.setattr(numba, "njit", refuse)
-    monkeypatch.setattr(module, "_announced", False)
+    monkeypatch.setattr(module, "_announced", set())
 
 
 def test_without_a_cache_folder_kernels_still_compile(no_folder, capsys):
