@@ -145,7 +145,7 @@ def _results(model) -> dict:
         "sigma": model.sigma,
         "theta": dict(zip(model.theta_names, model.theta.tolist(), strict=True)),
         "singular": model.is_singular(),
-        "optimizer": optsum.optimizer,
+        "optimizer": optsum.used,
         "evaluations": optsum.feval,
         "return_code": str(optsum.returnvalue),
     }

@@ -85,10 +85,10 @@ def _read_bool(text: str) -> bool:
 
 OPTIONS: dict[str, Option] = {
     "optimizer": Option(
-        "nlopt:LN_BOBYQA",
+        "auto",
         str,
         lambda v: isinstance(v, str) and bool(v),
-        "the name of an optimiser, such as 'nlopt:LN_BOBYQA'",
+        "'auto', or the name of an optimiser, such as 'nlopt:LN_BOBYQA'",
     ),
     "ftol_rel": _tolerance(1e-12),
     "ftol_abs": _tolerance(1e-8),

@@ -84,6 +84,17 @@ class Layout:
         return int(self.table[0, NHEAD])
 
     @property
+    def operations(self) -> float:
+        """Multiplications that one factorisation takes, about."""
+        table, total = self.table, self.table[0, ORDER] ** 3 / 3
+        for k in range(self.nhead):
+            row = table[1 + k]
+            start = row[ROWPTR]
+            pointers = self.index[start : start + row[NLEVEL] + 1].astype(np.float64)
+            total += float(row[P] * np.sum((np.diff(pointers) + row[ND] + row[P]) ** 2))
+        return float(total)
+
+    @property
     def nterm(self) -> int:
         """Number of random-effects terms."""
         return int(self.table[0, NTERM])

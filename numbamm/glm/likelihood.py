@@ -79,6 +79,10 @@ class Likelihood:
             return 1.0
         return families.dispersion(self.family, self.w, mode.deviance + mode.penalty)
 
+    def is_perfect(self, phi: float) -> bool:
+        """Whether φ is so small that rows are fitted perfectly, to rounding or not far from it."""
+        return not phi > 100 * PERFECT * self.scale
+
     def laplace(self, mode: Mode, shape: float, phi: float | None = None) -> float:
         """Laplace approximation of -2 log-likelihood at a mode.
 

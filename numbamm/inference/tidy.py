@@ -97,7 +97,7 @@ def glance(model):
         "df_resid": model.df_resid,
         "reml": model.estimates.reml,
         "singular": model.is_singular(),
-        "optimizer": model.optsum.optimizer,
+        "optimizer": model.optsum.used,
         "evaluations": model.optsum.feval,
         "returnvalue": model.optsum.returnvalue,
     }

@@ -24,7 +24,7 @@ from numbamm.formula import check_generalized, model_frame
 from numbamm.glm import family as families
 from numbamm.glm import link as links
 from numbamm.glm.likelihood import Likelihood
-from numbamm.glm.mode import ModeFinder
+from numbamm.glm.mode import Mode, ModeFinder
 from numbamm.glm.pirls import pirls
 from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.laplace import LaplaceObjective
@@ -33,6 +33,7 @@ from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE, Pa
 from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
+from numbamm.optimize.auto import AUTO, choose, is_bounded
 from numbamm.optimize.differences import hessian
 from numbamm.optimize.registry import resolve
 from numbamm.optimize.run import INTERRUPTED
@@ -542,7 +543,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         objective = self._objective(fast, nagq, self._modes, self._gamma_root)
         gradient = objective.gradient if nagq == 1 else None
         try:
-            self._minimize(objective, steps, gradient=gradient, **shown)
+            self._minimize(objective, steps, gradient=gradient, work=self._work, **shown)
         except FitError as error:
             if objective.succeeded:
                 raise
@@ -590,12 +591,21 @@ class GeneralizedLinearMixedModel(MixedModel):
         """
         return float(self.residuals("pearson").pow(2).sum() / self.dispersion / self.df_resid)
 
+    @property
+    def _work(self) -> float:
+        """Operations of one evaluation, about: rows and factor, in some five iterations."""
+        return 1000.0 * self.nobs + 5 * self._modes.held.layout.operations
+
     def _uses_gradient(self, nagq: int) -> bool:
         """Whether the optimiser will use gradients; then a full fit needs no fast one before."""
-        demand = resolve(self.optsum.optimizer).traits.gradient
+        name, full = self.optsum.optimizer, self._parameters(fast=False).names
+        if name == AUTO:
+            bounded = is_bounded(self.optsum.lowerbd, self.optsum.upperbd)
+            name = choose(len(full), gradient=nagq == 1, bounded=bounded, work=self._work).name
+        demand = resolve(name).traits.gradient
         if nagq > 1 and demand == "required":
             raise OptionError(
-                f"optimizer {self.optsum.optimizer!r} needs the gradient of the objective, and "
+                f"optimizer {name!r} needs the gradient of the objective, and "
                 f"there is none through quadrature (nagq={nagq}); choose a derivative-free one "
                 "such as 'nlopt:LN_BOBYQA'"
             )
@@ -627,6 +637,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         new, ntheta = self._optsum_of_start(), len(self.theta)
         fast, free = copy(optsum), len(new.initial) - ntheta
         fast.names = new.names
+        fast.final = fast.fmin = fast.finitial = fast.returnvalue = None
         fast.initial = initial if len(initial) == len(new.initial) else new.initial
         fast.initial_step = (self.fast_optsum or optsum).own_initial_step
         fast.lowerbd = np.concatenate([np.full(free, -np.inf), optsum.lowerbd[-ntheta:]])
@@ -639,10 +650,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         parameters = self._parameters(fast=False)
         theta = fast.initial if fast.final is None else fast.final
         mode, at = self._objective(True, 1, self._modes).at(self._checked(theta)[0])
-        if not mode.found or not at.phi > 0:
-            raise FitError(
-                "the random effects fit the responses perfectly: there is no dispersion to estimate"
-            )
+        self._refuse_perfect(mode, at)
         nuisance = {LOG_SHAPE: [at.shape], LOG_DISPERSION: [at.phi]}.get(parameters.nuisance, [])
         full.names = parameters.names
         full.initial = np.concatenate(
@@ -659,6 +667,12 @@ class GeneralizedLinearMixedModel(MixedModel):
         self._gamma_root = np.linalg.cholesky(self._gamma_cov(at))
         first = [np.full(len(at.beta), BETA_STEP), np.full(len(nuisance), LOG_STEP)]
         return np.concatenate([*first, steps])
+
+    def _refuse_perfect(self, mode: Mode, at: Values) -> None:
+        if not mode.found or (self._likelihood.dispersed and self._likelihood.is_perfect(at.phi)):
+            raise FitError(
+                "the random effects fit the responses perfectly: there is no dispersion to estimate"
+            )
 
     def _gamma_cov(self, at: Values) -> np.ndarray:
         """Covariance of the coefficients of the basis at known θ, from the factor at the mode.
@@ -706,8 +720,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         """Everything that follows from the final parameters."""
         self._set_theta(x[-len(self.theta) :])
         mode, at = self._objective(self._fast, 1, self._modes).at(self._checked(x)[0])
-        if not mode.found or not at.phi > 0:
-            raise FitError(f"PIRLS found no mode at the final parameters {x}")
+        self._refuse_perfect(mode, at)
         gamma_cov = self._gamma_cov(at)
         u, b = self._effects()
         eta = self._basis @ at.beta + self._modes.offset

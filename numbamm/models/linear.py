@@ -360,6 +360,7 @@ class LinearMixedModel(MixedModel):
                     gradient=self._gradient(),
                     own_search=self._own_search,
                     certify=self._certify,
+                    work=self.blocks.layout.operations,
                     progress=config.get("progress") if progress is None else progress,
                     verbose=verbose,
                 )

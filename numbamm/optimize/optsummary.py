@@ -14,6 +14,7 @@ import numpy as np
 from numbamm import config
 from numbamm.errors import OptionError, did_you_mean
 from numbamm.optimize import text
+from numbamm.optimize.auto import AUTO
 from numbamm.optimize.plain import numeric, plain
 from numbamm.optimize.registry import resolve
 
@@ -127,6 +128,8 @@ class OptSummary:
     returnvalue : str or None
         The optimiser's return code, or ``"MAXEVAL_REACHED"``, ``"MAXTIME_REACHED"``,
         ``"INTERRUPTED"``, ``"NO_FREE_PARAMETERS"``.
+    chosen, reason : str or None
+        Which optimiser was used where `optimizer` is ``"auto"``, and why.
     gradient_norm : float or None
         Length of the gradient at `final`, where the optimiser used gradients.
     certificate : float or None
@@ -166,6 +169,8 @@ class OptSummary:
     fmin: float | None = None
     feval: int = 0
     returnvalue: str | None = None
+    chosen: str | None = None
+    reason: str | None = None
     gradient_norm: float | None = None
     certificate: float | None = None
     log: list[tuple[np.ndarray, float]] = field(default_factory=list)
@@ -208,6 +213,11 @@ class OptSummary:
         for name, (value, _) in config.resolved().items():
             if name in _CONFIGURED and name not in self._assigned:
                 object.__setattr__(self, name, value)
+
+    @property
+    def used(self) -> str:
+        """Name of the optimiser that was used, or will be: ``"auto"`` stands for none yet."""
+        return self.chosen if self.optimizer == AUTO and self.chosen else self.optimizer
 
     @property
     def own_initial_step(self) -> np.ndarray | None:
@@ -290,6 +300,19 @@ class OptSummary:
     def __repr__(self) -> str:
         return "\n".join(f"{label + ':':<26}{value}".rstrip() for label, value in self._rows())
 
+    def _optimizer_rows(self, rows: list[tuple[str, str]]) -> list[str]:
+        """Add what was used, and why; the options that it reads."""
+        try:
+            optimizer = resolve(self.used)
+        except OptionError:
+            rows.append(("Optimizer", f"{self.used} (not available)"))
+            return list(_ALGORITHM_OPTIONS)
+        auto = "auto: " if self.optimizer == AUTO else ""
+        rows.append(("Optimizer", f"{auto}{optimizer.name} ({optimizer.backend.library})"))
+        if auto:
+            rows.append(("Chosen because", str(self.reason)))
+        return [name for name in _ALGORITHM_OPTIONS if name in optimizer.traits.options]
+
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><th style='text-align:left'>{html.escape(label)}</th>"
@@ -302,14 +325,11 @@ class OptSummary:
         rows = [("Initial parameter vector", text.vector(self.initial))]
         if self.finitial is not None:
             rows.append(("Initial objective value", text.number(self.finitial, 13)))
-        try:
-            optimizer = resolve(self.optimizer)
-        except OptionError:
-            rows.append(("Optimizer", f"{self.optimizer} (not available)"))
+        if self.used == AUTO:
+            rows.append(("Optimizer", "auto: chosen when the fit begins"))
             reads = _ALGORITHM_OPTIONS
         else:
-            rows.append(("Optimizer", f"{optimizer.name} ({optimizer.backend.library})"))
-            reads = [name for name in _ALGORITHM_OPTIONS if name in optimizer.traits.options]
+            reads = self._optimizer_rows(rows)
         rows.append(("Lower bounds", text.vector(self.lowerbd)))
         if np.isfinite(self.upperbd).any():
             rows.append(("Upper bounds", text.vector(self.upperbd)))
@@ -333,7 +353,7 @@ class OptSummary:
 _FIELDS = [f.name for f in fields(OptSummary)]
 _CONFIGURED = [name for name in config.OPTIONS if name in _FIELDS]
 _LISTS = ("initial", "lowerbd", "upperbd", "names", "log", "assigned")
-_WORDS = {"names", "optimizer", "returnvalue"}
+_WORDS = {"names", "optimizer", "returnvalue", "chosen", "reason"}
 _VECTORS = {"initial", "lowerbd", "upperbd", "initial_step", "final"}
 _ALGORITHM_OPTIONS = ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "initial_step")
 _GENERAL_OPTIONS = ("maxfeval", "maxtime", "max_restarts", "xtol_zero_abs", "ftol_zero_abs")

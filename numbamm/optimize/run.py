@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from numbamm.errors import FitError, NumbammError, NumbammWarning, OptionError
+from numbamm.optimize.auto import AUTO, Choice, choose, is_bounded
 from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.guard import Guard, LimitReached
 from numbamm.optimize.optsummary import GENUINE, OptSummary
@@ -45,6 +46,7 @@ def minimize(
     shown: Callable[[np.ndarray], np.ndarray] | None = None,
     own_search: Callable[[np.ndarray], OwnSearch] | None = None,
     certify: Callable[[np.ndarray], Certificate | None] | None = None,
+    work: float | None = None,
 ) -> OptSummary:
     """Minimise an objective as `optsum` says, and write the outcome into it.
 
@@ -78,6 +80,8 @@ def minimize(
     certify
         Judges the end of a search, given all parameters; None where there is nothing to judge. A
         false optimum is left, and the search goes on.
+    work
+        Operations of one evaluation, about, for ``optimizer="auto"``.
 
     Returns
     -------
@@ -100,7 +104,8 @@ def minimize(
     """
     optsum.configure()
     optsum.validate()
-    optimizer = resolve(optsum.optimizer)
+    choice = _choice(optsum, gradient is not None, work)
+    optimizer = resolve(choice.name)
     _check_demands(optimizer, optsum, has_gradient=gradient is not None)
     uses_gradient = gradient is not None and optimizer.traits.gradient != "none"
     guard = Guard(
@@ -131,6 +136,9 @@ def minimize(
     finally:
         guard.close()
 
+    optsum.chosen, optsum.reason = (
+        (optimizer.name, choice.reason) if choice.reason else (None, None)
+    )
     optsum.finitial = guard.finitial
     optsum.final, optsum.fmin = settled(guard.best, guard.fbest)
     certificate = None if certify is None else certify(optsum.final)
@@ -147,6 +155,14 @@ def minimize(
             stacklevel=2,
         )
     return optsum
+
+
+def _choice(optsum: OptSummary, has_gradient: bool, work: float | None) -> Choice:
+    """The optimiser that was asked for, or with a reason the one that suits the problem."""
+    if optsum.optimizer != AUTO:
+        return Choice(optsum.optimizer, "")
+    bounded = is_bounded(optsum.lowerbd, optsum.upperbd)
+    return choose(len(optsum.initial), gradient=has_gradient, bounded=bounded, work=work)
 
 
 def _check_demands(optimizer: Optimizer, optsum: OptSummary, *, has_gradient: bool) -> None:

@@ -108,7 +108,7 @@ def test_model_stays_usable_after_an_optimiser_breaks(data):
     with pytest.raises(mm.FitError, match="falls:NOW"):
         model.fit(optimizer="falls:NOW")
     assert not model.is_fitted
-    assert model.fit().optsum.optimizer == "nlopt:LN_BOBYQA"
+    assert model.fit().optsum.used == "nlopt:LN_BOBYQA"
 
 
 def test_failed_factorisation_counts_as_the_initial_objective(data):

@@ -71,11 +71,23 @@ def test_path_of_pirls(verbagg, capsys):
     assert values[-1] == pytest.approx(8201.848559, abs=1e-6)
 
 
-def test_evaluations_of_the_fast_fit(fitted_glmm):
-    model = fitted_glmm("verbagg_0")
+def test_evaluations_of_the_fast_fit():
+    data = mm.datasets.load("VerbAgg")
+    model = mm.glmm(VERBAGG, data, "bernoulli", fast=True, optimizer="nlopt:LN_BOBYQA")
     assert model.objective == pytest.approx(8151.583340132, abs=1e-6)
     assert_allclose(model.theta, [1.33956, 0.496833], atol=1e-5)
     assert 33 <= model.optsum.feval <= 41
+
+
+def test_evaluations_by_gradient(fitted_glmm):
+    fast, full = fitted_glmm("verbagg_0"), fitted_glmm("verbagg_1")
+    assert fast.optsum.used == full.optsum.used == "newton"
+    assert fast.objective == pytest.approx(8151.583340132, abs=1e-6)
+    assert fast.optsum.feval <= 15
+    assert full.objective < 8151.3998
+    assert_allclose(full.theta, [1.3397, 0.4953], atol=1e-4)
+    assert_allclose(full.beta, [0.1991, 0.05743, 0.3207, -1.0588, -2.1054, -1.0554], atol=2e-4)
+    assert full.optsum.feval <= 25
 
 
 def test_objective_has_no_noise(fitted_glmm):

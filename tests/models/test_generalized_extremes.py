@@ -27,7 +27,7 @@ def test_all_but_one_alike(link, rare):
     y = np.full(200, 1 - rare)
     y[17] = rare
     fit = model(y, "bernoulli", link)
-    assert fit.fittedvalues.mean() == pytest.approx(y.mean(), abs=2e-3)
+    assert fit.fittedvalues.mean() == pytest.approx(y.mean(), abs=3e-3)
     assert np.isfinite(fit.bse).all() and (fit.bse < 5).all()
 
 
@@ -228,7 +228,7 @@ def test_first_step_and_nodes_are_taken_from_the_options(cbpp):
 
 
 def test_limit_in_the_fast_stage_ends_the_fit(cbpp):
-    cbpp.optsum.maxfeval = 5
+    cbpp.optsum.maxfeval, cbpp.optsum.optimizer = 5, "nlopt:LN_BOBYQA"
     with pytest.warns(mm.NumbammWarning, match="MAXEVAL_REACHED") as caught:
         cbpp.fit()
     assert len(caught) == 1
@@ -240,6 +240,7 @@ def test_interrupt_in_the_fast_stage_ends_the_fit(cbpp, monkeypatch):
     from numbamm.models.laplace import LaplaceObjective
 
     calls, evaluate = [], LaplaceObjective.__call__
+    cbpp.optsum.optimizer = "nlopt:LN_BOBYQA"
 
     def interrupted(self, x):
         calls.append(x)

@@ -281,7 +281,7 @@ def test_gradient_method_says_that_there_is_no_gradient(optimizer):
     )
     with pytest.raises(mm.OptionError, match=f"{optimizer!r} needs the gradient.*nagq=9"):
         model.fit(optimizer=optimizer, nagq=9)
-    assert model.optsum.optimizer == "nlopt:LN_BOBYQA"
+    assert model.optsum.optimizer == "auto"
 
 
 # ---- parameters without freedom -------------------------------------------------------------

@@ -130,7 +130,7 @@ def test_prints_as_a_block():
     import nlopt
 
     before = BEFORE.format(version=nlopt.__version__)
-    optsum = OptSummary([1.0], [0.0])
+    optsum = OptSummary([1.0], [0.0], optimizer="nlopt:LN_BOBYQA")
     assert repr(optsum) == before
     minimize(dyestuff, optsum)
     start, rest = before.split("\n", 1)

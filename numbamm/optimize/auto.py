@@ -1,0 +1,65 @@
+"""``optimizer="auto"``: which optimiser, and why.
+
+With a gradient, `newton` takes some ten evaluations, at two or three times the price of the
+objective. BOBYQA takes twenty for each of a few parameters and hundreds for more, and may stop
+short; docs/optimisers.md has the figures. It is still the better choice where all its evaluations
+take next to no time: the derivatives' kernels are large, and need not be compiled or loaded.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+#: The name by which the choice is left to numbamm.
+AUTO = "auto"
+
+NEWTON, DERIVATIVE_FREE = "newton", "nlopt:LN_BOBYQA"
+
+#: Up to so many parameters, and operations an evaluation, all evaluations together take less time
+#: than loading derivatives: some milliseconds.
+FEW, LIGHT = 3, 2e5
+
+
+class Choice(NamedTuple):
+    """An optimiser's name, and the reason in words."""
+
+    name: str
+    reason: str
+
+
+def choose(n: int, *, gradient: bool, bounded: bool, work: float | None) -> Choice:
+    """The optimiser for a problem.
+
+    Parameters
+    ----------
+    n : int
+        Number of parameters.
+    gradient : bool
+        Whether the objective has a gradient.
+    bounded : bool
+        Whether there are bounds besides those at 0, which signs make up for.
+    work : float or None
+        Operations of one evaluation, about; None where nobody knows.
+    """
+    if not gradient:
+        return Choice(DERIVATIVE_FREE, "the objective has no gradient")
+    if bounded:
+        return Choice(DERIVATIVE_FREE, "there are bounds that a free search would not keep")
+    if n <= FEW and work is not None and work <= LIGHT:
+        return Choice(DERIVATIVE_FREE, f"{_parameters(n)} and a light objective need no gradient")
+    if n > FEW:
+        return Choice(NEWTON, f"{_parameters(n)} are many without a gradient")
+    return Choice(NEWTON, "each evaluation is heavy, and a gradient saves most of them")
+
+
+def _parameters(n: int) -> str:
+    return f"{n} parameter" + ("" if n == 1 else "s")
+
+
+def is_bounded(lower, upper) -> bool:
+    """Whether free parameters have bounds other than a lower one at 0."""
+    free = np.asarray(lower) < np.asarray(upper)
+    beyond = np.isfinite(lower) & (np.asarray(lower) != 0)
+    return bool((free & (np.isfinite(upper) | beyond)).any())
