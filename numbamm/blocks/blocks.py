@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numbamm.blocks import certificate, cholesky, gradient, information, newton, solve
+from numbamm.blocks import cholesky, gradient, information, newton, solve
+from numbamm.blocks.certificate import judge
 from numbamm.blocks.crossprod import crossprod, crossprod_response
 from numbamm.blocks.layout import (
     FIRST_DENSE,
@@ -165,30 +166,11 @@ class Blocks:
         return newton.Model(*arrays, degrees, constant, sigma)
 
     def certify(self, theta, degrees, constant: float, sigma: float):
-        """The certificate at a singular θ; see `certificate`.
-
-        Returns
-        -------
-        float
-            The smallest eigenvalue of N on the null space of λλ', relative to the largest of N.
-        callable
-            Function of ε: θ beside this one, at that distance in columns of size one, towards which
-            the objective falls where the certificate is negative.
-        """
+        """The certificate at a singular θ; see `certificate.judge`."""
         table, index = self.layout.table, self.layout.index
         self.objective_gradient(theta, degrees, constant, sigma)
         information.complete_normal(table, self.work, self.adjoint)
-        which = information.parameters(table, index, len(theta))
-        scale = certificate.column_sizes(table, self.A, which, degrees[0])
-        away = np.zeros(len(theta))
-        value = certificate.certify(table, self.work, self.adjoint, which, scale, away)
-
-        def aside(epsilon: float) -> np.ndarray:
-            beside = theta.copy()
-            certificate.leave(beside, away, epsilon, which)
-            return beside
-
-        return value, aside
+        return judge(theta, table, index, self.A, self.work, self.adjoint, degrees[0])
 
     def gradient_blocks(self) -> list[np.ndarray]:
         """G = 2Nλ of each term, shape (p, p), where this thread took the last gradient.

@@ -15,6 +15,7 @@ import math
 import numpy as np
 
 from numbamm.blocks.eigen import eigh
+from numbamm.blocks.information import parameters
 from numbamm.blocks.jit import jit
 from numbamm.blocks.layout import DIAG, LAMBDA, NLEVEL, NORMAL, P
 
@@ -165,3 +166,34 @@ def leave(theta, away, epsilon, which):
                         entry, other = theta[which[3, t]], rest[which[3, e]]
                         theta[which[3, t]] = c * entry + s * other
                         rest[which[3, e]] = c * other - s * entry
+
+
+def judge(theta, table, index, A, work, adjoint, n):
+    """The certificate at a singular θ.
+
+    Parameters
+    ----------
+    theta : float64, shape (number of θ,)
+    table, index, A, work, adjoint
+        With A and λ at θ, and N in `adjoint`.
+    n : float
+        Number of rows.
+
+    Returns
+    -------
+    float
+        The smallest eigenvalue of N on the null space of λλ', relative to the largest of N.
+    callable
+        Function of ε: θ beside this one, at that distance in columns of size one, towards which
+        the objective falls where the certificate is negative.
+    """
+    which = parameters(table, index, len(theta))
+    scale, away = column_sizes(table, A, which, n), np.zeros(len(theta))
+    value = certify(table, work, adjoint, which, scale, away)
+
+    def aside(epsilon: float) -> np.ndarray:
+        beside = np.array(theta)
+        leave(beside, away, epsilon, which)
+        return beside
+
+    return value, aside

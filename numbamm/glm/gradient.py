@@ -11,6 +11,12 @@ V, and h_i = z_i'ΛM⁻¹Λ'z_i, all at the mode x of Σ w d + u'u (of u, or of 
 η(a) is what the direction a does to η. A change of λ moves the mode; H is the curvature that it
 moves against, so that one solve stands for the derivative of the mode in every parameter.
 
+The mode of u is Λ'Z's, and a is Λ'(Z'v + 2Z's/φ), so that the second line is 2N_kλ_k with
+
+    N_k = ½ Σ_levels [(Z'v)(Z's)' + (Z's)(Z'v)' + 2(Z's)(Z's)'/φ]_jj + that of log|M|
+
+the derivative in λ_kλ_k', which certifies singular fits as in a linear model.
+
 Sources: Kristensen et al. (2016), J. Stat. Softw. 70(5), for the principle; Murray (2016), arXiv
 1602.07527, for the last term.
 """
@@ -19,6 +25,7 @@ from __future__ import annotations
 
 from numbamm.blocks.cholesky import factorize
 from numbamm.blocks.gradient import differentiate_logdet, evaluate
+from numbamm.blocks.information import complete_normal
 from numbamm.blocks.jit import jit
 from numbamm.blocks.layout import (
     COLUMN,
@@ -32,6 +39,7 @@ from numbamm.blocks.layout import (
     NESTED,
     NHEAD,
     NLEVEL,
+    NORMAL,
     NTERM,
     NX,
     ORDER,
@@ -48,7 +56,7 @@ from numbamm.glm.working import AT, OBSERVED, SCORE, add_effects, load_observed,
 
 
 @jit
-def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, gradient):
+def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, normal, gradient):
     """Derivatives in γ, log(shape) and θ, at the mode that `pirls` found and left behind.
 
     Parameters
@@ -58,11 +66,13 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, grad
     phi : float64
         Dispersion, or 1.
     adjoint : float64, shape (size_adjoint,)
-        Overwritten.
+        Overwritten; holds G afterwards, and N if `normal`.
     scratch : float64, shape (4, n)
         Overwritten with h, t, η(a) and v.
     degrees : float64, shape (2,)
         Zeros.
+    normal : bool
+        Whether N is wanted.
     gradient : float64, shape (number of columns of basis + 1 + number of θ,)
         Filled; the γ part with zeros where γ is part of the mode, and the shape part for the
         negative binomial alone.
@@ -74,6 +84,8 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, grad
     eta = rows.eta[AT]
     evaluate(theta, table, index, rows.A, rows.work, adjoint, degrees, 0.0, 0.0)
     differentiate_logdet(table, index, rows.A, rows.work, adjoint)
+    if normal:
+        complete_normal(table, rows.work, adjoint)
     _quadratic_forms(h, rows.refs, rows.z, table, rows.places, adjoint)
     for i in range(len(y)):
         t[i] = h[i] * information_slope(
@@ -101,6 +113,8 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, grad
             )
             gradient[rank] += kernel + h[i] * to_information + eta_a[i] * to_score
     _lambda_gradient(x, a, v, rows, adjoint)
+    if normal:
+        _add_normal(a, b, v, phi, rows, adjoint)
     first = index[table[0, THETA] : table[0, THETA] + len(theta)]
     for k in range(len(theta)):
         gradient[rank + 1 + k] = adjoint[table[0, GRADIENT] + first[k]]
@@ -178,3 +192,25 @@ def _lambda_gradient(u, a, v, rows, adjoint):
                 for c in range(r + 1):
                     G[r * p + c] += to_v * u[at + c] + to_s * a[at + c]
         start += p * table[1 + k, NLEVEL]
+
+
+@jit
+def _add_normal(to_v, to_s, v, phi, rows, adjoint):
+    """What the rows add to N; `to_v` and `to_s` are filled with Z'v and Z's of one term."""
+    table, z, score = rows.table, rows.z, rows.eta[SCORE]
+    for k in range(table[0, NTERM]):
+        p, column = table[1 + k, P], table[1 + k, COLUMN]
+        size = p * table[1 + k, NLEVEL]
+        to_v[:size] = 0.0
+        to_s[:size] = 0.0
+        for i in range(len(v)):
+            at = rows.refs[k, i] * p
+            for c in range(p):
+                to_v[at + c] += z[i, column + c] * v[i]
+                to_s[at + c] += z[i, column + c] * score[i]
+        N = adjoint[table[0, NORMAL] + table[1 + k, LAMBDA] :]
+        for at in range(0, size, p):
+            for a in range(p):
+                for c in range(p):
+                    both = to_v[at + a] * to_s[at + c] + to_s[at + a] * to_v[at + c]
+                    N[a * p + c] += 0.5 * both + to_s[at + a] * to_s[at + c] / phi

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numbamm.blocks.certificate import judge
 from numbamm.blocks.layout import NLEVEL, NX, ORDER, P, build_layout
 from numbamm.blocks.variances import conditional_variances, leverages, tail_block
 from numbamm.glm.gradient import laplace_gradient
@@ -132,7 +133,9 @@ class ModeFinder:
             return np.concatenate([self.u, gamma]), self.offset, self.varied.rows
         return self.u.copy(), self.offset + self.rows.basis @ gamma, self.held.rows
 
-    def gradient(self, theta, gamma, *, vary: bool, shape: float, phi: float) -> np.ndarray:
+    def gradient(
+        self, theta, gamma, *, vary: bool, shape: float, phi: float, normal: bool = False
+    ) -> np.ndarray:
         """Derivatives of the Laplace objective at the mode that the last call found.
 
         Parameters
@@ -141,6 +144,8 @@ class ModeFinder:
             As for that call.
         phi : float
             Dispersion, or 1.
+        normal : bool
+            Leave N, the derivatives in λλ', for `certify`.
 
         Returns
         -------
@@ -158,9 +163,28 @@ class ModeFinder:
             rows,
             *(self.varied if vary else self.held).for_gradient(),
             np.zeros(2),
+            normal,
             out,
         )
         return out
+
+    def certify(self, theta, gamma, *, vary: bool, shape: float, phi: float):
+        """The certificate of a singular θ at the mode that the last call found.
+
+        Parameters
+        ----------
+        theta, gamma, vary, shape, phi
+            As for `gradient`.
+
+        Returns
+        -------
+        float, callable
+            See `blocks.certificate.judge`.
+        """
+        self.gradient(theta, gamma, vary=vary, shape=shape, phi=phi, normal=True)
+        buffers = self.varied if vary else self.held
+        rows, (adjoint, _) = buffers.rows, buffers.for_gradient()
+        return judge(theta, rows.table, rows.index, rows.A, rows.work, adjoint, len(rows.y))
 
     def quadrature(self, k: int, shape=0.0, dispersion=1.0) -> float:
         """Adaptive Gauss–Hermite quadrature of the likelihood at the mode found with β held.

@@ -34,6 +34,7 @@ from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
 from numbamm.optimize.auto import AUTO, choose, is_bounded
+from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.differences import hessian
 from numbamm.optimize.registry import resolve
 from numbamm.optimize.run import INTERRUPTED
@@ -543,7 +544,14 @@ class GeneralizedLinearMixedModel(MixedModel):
         objective = self._objective(fast, nagq, self._modes, self._gamma_root)
         gradient = objective.gradient if nagq == 1 else None
         try:
-            self._minimize(objective, steps, gradient=gradient, work=self._work, **shown)
+            self._minimize(
+                objective,
+                steps,
+                gradient=gradient,
+                certify=partial(self._certify, objective) if nagq == 1 else None,
+                work=self._work,
+                **shown,
+            )
         except FitError as error:
             if objective.succeeded:
                 raise
@@ -590,6 +598,13 @@ class GeneralizedLinearMixedModel(MixedModel):
         About one where the family's variance holds; above, counts are overdispersed.
         """
         return float(self.residuals("pearson").pow(2).sum() / self.dispersion / self.df_resid)
+
+    def _certify(self, objective: LaplaceObjective, x) -> Certificate | None:
+        """The certificate at parameters inside, if some λ is singular there."""
+        if not self._lacks_rank(x[len(x) - len(self.theta) :]):
+            return None
+        value, aside = objective.certify(x)
+        return Certificate(value, aside) if np.isfinite(value) else None
 
     @property
     def _work(self) -> float:

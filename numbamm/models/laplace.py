@@ -63,6 +63,23 @@ class LaplaceObjective:
         constant = self.likelihood.saturated(values.shape, values.phi)
         return self.modes.quadrature(self.nagq, values.shape, values.phi) + constant
 
+    def certify(self, x):
+        """The certificate at x, by the Laplace approximation; see `ModeFinder.certify`.
+
+        Returns
+        -------
+        float, callable
+            NaN where there is no mode; the callable gives whole vectors of parameters.
+        """
+        mode, values = self.at(x)
+        if not mode.found:
+            return np.nan, None
+        value, beside = self.modes.certify(
+            values.theta, values.beta, vary=self.vary, shape=values.shape, phi=values.phi
+        )
+        head = np.asarray(x)[: len(x) - len(values.theta)]
+        return value, lambda epsilon: np.concatenate([head, beside(epsilon)])
+
     def gradient(self, x) -> tuple[float, np.ndarray]:
         """The Laplace approximation, and its gradient; NaN where there is no mode."""
         mode, values = self.at(x)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from numbers import Real
 
 import numpy as np
@@ -11,13 +10,18 @@ import numpy as np
 from numbamm import config
 from numbamm.blocks import cholesky, newton
 from numbamm.blocks.blocks import Blocks
-from numbamm.blocks.certificate import NULL
 from numbamm.blocks.jit import announce_compilation
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.errors import DataError, FitError, OptionError
 from numbamm.formula import check_gaussian, model_frame
-from numbamm.models.mixedmodel import Estimates, MixedModel, caller_namespace, check_order
+from numbamm.models.mixedmodel import (
+    Estimates,
+    MixedModel,
+    caller_namespace,
+    check_order,
+    root_mean_squares,
+)
 from numbamm.optimize import OptSummary
 from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.differences import jacobian
@@ -208,22 +212,6 @@ class LinearMixedModel(MixedModel):
         value, aside = self.blocks.certify(theta, *self._criterion())
         return Certificate(value, aside) if np.isfinite(value) else None
 
-    def _lacks_rank(self, theta) -> bool:
-        """Whether some λ inside, in columns of size one, is singular."""
-        at = 0
-        for term, size in zip(self.reterms, self._inside_sizes, strict=True):
-            lam = np.zeros((term.p, term.p))
-            lam.ravel()[term.inds] = theta[at : at + len(term.inds)]
-            at += len(term.inds)
-            if np.linalg.svd(size[:, None] * lam, compute_uv=False)[-1] < NULL:
-                return True
-        return False
-
-    @cached_property
-    def _inside_sizes(self) -> list[np.ndarray]:
-        """Root mean squares of the columns inside, term by term."""
-        return [_root_mean_squares(term, self._sqrtw) for term in self._inside]
-
     def _checked(self, theta) -> np.ndarray:
         """θ as the user gave it, of the right length."""
         theta = np.asarray(theta, dtype=np.float64)
@@ -306,7 +294,7 @@ class LinearMixedModel(MixedModel):
     def _column_sizes(self) -> np.ndarray:
         """For each θ, the root mean square of the column of Z that its row of λ stands for."""
         return np.concatenate(
-            [_root_mean_squares(t, self._sqrtw)[t.inds // t.p] for t in self.reterms]
+            [root_mean_squares(t, self._root)[t.inds // t.p] for t in self.reterms]
         )
 
     # ---- fitting ----------------------------------------------------------------------------
@@ -485,12 +473,6 @@ class LinearMixedModel(MixedModel):
     def _conditional_variances(self) -> list[np.ndarray]:
         self.blocks.factorize(self._inward(self.theta))
         return self.blocks.conditional_variances()
-
-
-def _root_mean_squares(term, sqrtw) -> np.ndarray:
-    """Sizes of a term's columns of Z, weighted, shape (p,)."""
-    z = term.z if sqrtw is None else term.z * sqrtw
-    return np.sqrt(np.mean(z**2, axis=1))
 
 
 def _is_positive(value) -> bool:

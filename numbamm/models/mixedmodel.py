@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from numbamm import config
+from numbamm.blocks.certificate import NULL
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.remat import ReMat
@@ -225,6 +226,22 @@ class MixedModel(Inferences):
         for outcome in OUTCOME:
             setattr(optsum, outcome, getattr(inside, outcome))
         optsum.final = rectify(outward(inside.final))
+
+    def _lacks_rank(self, theta) -> bool:
+        """Whether some λ inside, in columns of size one, is singular."""
+        at = 0
+        for term, size in zip(self.reterms, self._inside_sizes, strict=True):
+            lam = np.zeros((term.p, term.p))
+            lam.ravel()[term.inds] = theta[at : at + len(term.inds)]
+            at += len(term.inds)
+            if np.linalg.svd(size[:, None] * lam, compute_uv=False)[-1] < NULL:
+                return True
+        return False
+
+    @cached_property
+    def _inside_sizes(self) -> list[np.ndarray]:
+        """Root mean squares of the columns inside, term by term."""
+        return [root_mean_squares(term, self._root) for term in self._inside]
 
     def _refuse_bounds(self, lower, upper) -> None:
         """The columns inside mix the user's, so that no other bounds on θ can be kept there."""
@@ -663,6 +680,12 @@ class MixedModel(Inferences):
         from numbamm.report.text import block_table
 
         return block_table(self)
+
+
+def root_mean_squares(term, root) -> np.ndarray:
+    """Sizes of a term's columns of Z, each row times its root, shape (p,)."""
+    z = term.z if root is None else term.z * root
+    return np.sqrt(np.mean(z**2, axis=1))
 
 
 def caller_namespace() -> dict:

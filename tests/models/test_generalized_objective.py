@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from test_generalized_extremes import noise
 
 import numbamm as mm
+from numbamm.blocks.layout import LAMBDA, NORMAL
 
 RNG = np.random.default_rng(4)
 N = 300
@@ -147,3 +148,58 @@ def test_gradient_methods_find_the_optimum(optimizer):
     model = mm.glmm(formula, mm.datasets.load("cbpp"), "binomial", optimizer=optimizer)
     assert model.objective == pytest.approx(184.052564, abs=1e-5)
     assert model.optsum.feval < 60
+
+
+# ---- the certificate of singular fits -----------------------------------------------------
+
+
+def with_slopes(sd):
+    rng = np.random.default_rng(2)
+    g, x = np.repeat(np.arange(30), 12), rng.normal(size=360)
+    b = rng.normal(size=(30, 2)) * [0.7, sd]
+    return {"y": rng.poisson(np.exp(0.5 + b[g, 0] + (0.3 + b[g, 1]) * x)) * 1.0, "x": x, "g": g}
+
+
+@pytest.mark.parametrize("link", ["log", "sqrt"])
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("sd", [0.0, 0.5])
+def test_certificate_is_the_slope_in_the_missing_direction(link, fast, sd):
+    model = mm.GeneralizedLinearMixedModel("y ~ x + (1 + x | g)", with_slopes(sd), "poisson", link)
+    objective = model._objective(fast)
+    theta = np.array([0.6, 0.1, 0.0])
+    x = theta if fast else np.concatenate([model._start.gamma, theta])
+    value, aside = objective.certify(x)
+    rise = [(objective(aside(e)) - objective(x)) / e**2 for e in (0.01, 0.005)]
+    slope = (4 * rise[1] - rise[0]) / 3
+    assert np.sign(value) == np.sign(slope)
+    assert value < 0 or sd == 0
+    modes, at = objective.modes, objective.at(x)[1]
+    buffers = modes.varied if fast else modes.held
+    modes.certify(at.theta, at.beta, vary=fast, shape=at.shape, phi=1.0)
+    table, (adjoint, _) = buffers.layout.table, buffers.for_gradient()
+    start = table[0, NORMAL] + table[1, LAMBDA]
+    N = adjoint[start : start + 4].reshape(2, 2)
+    moved = aside(1.0)[-3:]
+    lam, to = np.array([[0.6, 0.0], [0.1, 0.0]]), np.array([[moved[0], 0], [moved[1], moved[2]]])
+    assert np.sum(N * (to @ to.T - lam @ lam.T)) == pytest.approx(slope, rel=1e-3)
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + (1 + x | g)", "y ~ x + zerocorr(1 + x | g)"])
+def test_false_optimum_is_left(formula):
+    """A slope that begins at zero has no gradient, whether or not the data ask for it."""
+    data = with_slopes(0.5)
+    best = mm.glmm(formula, data, "poisson", fast=True)
+    model = mm.GeneralizedLinearMixedModel(formula, data, "poisson", optimizer="newton")
+    initial = np.zeros(len(model.theta))
+    initial[0] = 1.0
+    model.optsum.initial = initial
+    model.fit(fast=True)
+    assert model.objective == pytest.approx(best.objective, abs=1e-5)
+    assert not model.is_singular()
+
+
+def test_genuine_singular_fit_is_certified():
+    model = mm.glmm("y ~ x + (1 + x | g)", with_slopes(0.0), "poisson")
+    assert model.is_singular()
+    assert model.optsum.certificate > 0
+    assert "It is a minimum" in str(model)
