@@ -16,7 +16,7 @@ import numpy as np
 
 from numbamm.blocks.eigen import eigh
 from numbamm.blocks.information import parameters
-from numbamm.blocks.jit import jit
+from numbamm.blocks.jit import counter, jit
 from numbamm.blocks.layout import DIAG, LAMBDA, NLEVEL, NORMAL, P
 
 #: A direction counts as null where λ, in columns of size one, is shorter.
@@ -117,7 +117,7 @@ def _certify_block(k, rows, table, work, adjoint, which, scale):
     values, scratch = np.empty(n), np.empty(n * n + 40 * n)
     V = squared.copy().reshape(n * n)
     eigh(V, n, values, scratch)
-    null = 0
+    null = counter()
     for i in range(n):
         if values[i] < NULL * NULL:
             V[null * n : (null + 1) * n] = V[i * n : (i + 1) * n]

@@ -22,7 +22,7 @@ import numpy as np
 
 from numbamm.blocks.cholesky import columns_left, dot, lambda_over_factor
 from numbamm.blocks.eigen import eigh
-from numbamm.blocks.jit import INLINE, jit
+from numbamm.blocks.jit import INLINE, counter, jit
 from numbamm.blocks.lapack import LEFT, LOWER, NO, dgemm, dsymm, dtrsm
 from numbamm.blocks.layout import (
     D0,
@@ -126,7 +126,7 @@ def complete_normal(table, work, adjoint):
         N = adjoint[table[0, NORMAL] + table[1 + k, LAMBDA] :]
         _squared(lam, p, V)
         eigh(V, p, values, rest)
-        nsmall = 0
+        nsmall = counter()
         for i in range(p):
             if values[i] < SINGULAR**2:
                 nsmall += 1
@@ -266,7 +266,7 @@ def _inner_products(table, index, A, work, adjoint, which):
     later, tail = np.zeros((size_head, nθ)), np.zeros(m * nθ)
     stack, level_wise = np.empty(longest * nθ), np.empty((3, nθ, widest))
     vectors = np.empty((3, widest * widest))
-    start = 0
+    start = counter()
     for k in range(nhead):
         _head(
             k,
@@ -318,7 +318,7 @@ def _head(
     width = p * nlevel
     M, c, q = vectors[0], vectors[1], vectors[2]
     h, r, y = level_wise[0], level_wise[1], level_wise[2]
-    first = nactive = 0
+    first = nactive = counter()
     for t in range(which.shape[1]):
         first += which[0, t] < k
         nactive += which[0, t] <= k

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numba
+import numpy as np
 
 OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
@@ -32,6 +33,15 @@ def jit(function=None, **options):
         if "cannot cache" not in str(error):  # numba's words for a folder that it cannot write
             raise
         return numba.njit(**(options | {"cache": False}))(function)
+
+
+@jit(inline=INLINE)
+def counter():
+    """A zero to count from, to be passed on to other kernels.
+
+    The constant 0 has a type of its own at first, for which numba would compile them once more.
+    """
+    return np.int64(0)
 
 
 _announced: set = set()

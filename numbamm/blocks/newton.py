@@ -27,7 +27,7 @@ from numbamm.blocks.certificate import GENUINE, certify, column_sizes, leave
 from numbamm.blocks.cholesky import dot
 from numbamm.blocks.gradient import differentiate, evaluate
 from numbamm.blocks.information import complete_normal, curvature, parameters, square_blocks
-from numbamm.blocks.jit import INLINE, jit
+from numbamm.blocks.jit import INLINE, counter, jit
 from numbamm.blocks.layout import GRADIENT, LAMBDA, P
 from numbamm.blocks.trust import CONVERGED, DIFFERENTIATE, EVALUATE, FAILED, FBEST, ROUNDOFF
 
@@ -282,7 +282,7 @@ def _hold_rotations(state, search):
     To first order such a rotation moves column i by column j and column j by minus column i.
     """
     n, entries = len(state.x), search.entries
-    size, nrotation = 0.0, 0
+    size, nrotation = 0.0, counter()
     for i in range(n):
         size = max(size, abs(state.H[i, i]))
     basis = np.empty((n, n))
