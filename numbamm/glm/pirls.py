@@ -91,8 +91,8 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
     q, canonical = len(x) - rows.table[0, NX], rows.model[3] != 0
     solution, b, trial = rows.vectors[0], rows.vectors[1], rows.vectors[2, : len(x)]
     set_lambda(theta, rows.table, rows.index, rows.work)
-    _predict(AT, x, q, b, base, rows)
-    deviance, penalty = _deviance(AT, shape, scale, rows), _squares(x[:q])
+    _predict(rows.eta[AT], x, q, b, base, rows)
+    deviance, penalty = _deviance(rows.eta[AT], shape, scale, rows), _squares(x[:q])
     iterations, change, least, value = 0, np.inf, tolerance, np.inf
     while change > least * scale and iterations < MAX_ITERATIONS:
         value = deviance + penalty
@@ -104,7 +104,7 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
                 deviance = _step(1.0, x, solution, trial, q, b, shape, scale, base, rows)
                 newton = _descends(deviance + _squares(trial[:q]), value, scale)
             if not newton:
-                _deviance(AT, shape, scale, rows)  # the expected weights again
+                _deviance(rows.eta[AT], shape, scale, rows)  # the expected weights again
         if not newton:
             load_weights(base, rows)
             logdet = factorize(theta, rows.table, rows.index, rows.A, rows.work)
@@ -158,8 +158,8 @@ def _step(part, x, solution, trial, q, b, shape, scale, base, rows):
     """A part of the way to the solution as trial; the deviance there."""
     for j in range(len(x)):
         trial[j] = x[j] + part * (solution[j] - x[j])
-    _predict(TRIAL, trial, q, b, base, rows)
-    return _deviance(TRIAL, shape, scale, rows)
+    _predict(rows.eta[TRIAL], trial, q, b, base, rows)
+    return _deviance(rows.eta[TRIAL], shape, scale, rows)
 
 
 @jit
@@ -196,26 +196,26 @@ def _squares(v):
 
 
 @jit
-def _predict(line, x, q, b, base, rows):
-    """η = base + basis γ + ZΛu into a line of eta."""
+def _predict(eta, x, q, b, base, rows):
+    """η = base + basis γ + ZΛu."""
     random_effects(rows.table, rows.work, x[:q], b)
-    rows.eta[line] = base
-    add_effects(rows.eta[line], x[q:], b, rows)
+    eta[:] = base
+    add_effects(eta, x[q:], b, rows)
 
 
 @jit
-def _deviance(line, shape, scale, rows):
-    """Σ w d at one line of η; infinite where it is outside what the link or family allows.
+def _deviance(eta, shape, scale, rows):
+    """Σ w d at η; infinite where it is outside what the link or family allows.
 
     The expected information and the score are kept, since the iteration goes on from there.
     """
-    model, eta, total = rows.model, rows.eta, 0.0
+    model, total = rows.model, 0.0
     least = LEAST_DISPERSED * scale if model[0] >= GAMMA else LEAST
     for i in range(len(rows.y)):
         row, score, expected, _ = contribution(
-            model[0], model[1], shape, rows.y[i], rows.weights[i], eta[line, i]
+            model[0], model[1], shape, rows.y[i], rows.weights[i], eta[i]
         )
         total += row
-        eta[WEIGHT, i] = max(expected, least * rows.weights[i])
-        eta[SCORE, i] = score
+        rows.eta[WEIGHT, i] = max(expected, least * rows.weights[i])
+        rows.eta[SCORE, i] = score
     return total if total == total else np.inf

@@ -23,6 +23,7 @@ from numbamm.errors import (
 from numbamm.formula import check_generalized, model_frame
 from numbamm.glm import family as families
 from numbamm.glm import link as links
+from numbamm.glm.gradient import laplace_gradient
 from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.mode import Mode, ModeFinder
 from numbamm.glm.pirls import pirls
@@ -136,7 +137,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         if frame.trials is not None:
             frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
         check_generalized(frame, self.family)
-        announce_compilation(pirls)
+        announce_compilation(pirls, 25)
         self._build(frame)
         self._warned = False
         self.fast_optsum: OptSummary | None = None
@@ -521,7 +522,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             if verbose:
                 at = self._parameters(fast=True).split(self.optsum.initial)
                 self._pirls(at.theta, at.shape, vary_beta=True, verbose=True)
-            uses_gradient = self._uses_gradient(nagq)
+            uses_gradient = self._uses_gradient(nagq, fast=False)
             with blas_threads(config.get("threads")):
                 self._modes, self._gamma_root = self._modes.replaced(), None
                 if fast or not uses_gradient:
@@ -541,6 +542,8 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _search(self, fast: bool, nagq: int, steps, **shown) -> None:
         """One stage of a fit: minimise in θ, or in all parameters."""
+        if nagq == 1 and self._uses_gradient(nagq, fast):
+            announce_compilation(laplace_gradient, 20)
         objective = self._objective(fast, nagq, self._modes, self._gamma_root)
         gradient = objective.gradient if nagq == 1 else None
         try:
@@ -611,12 +614,12 @@ class GeneralizedLinearMixedModel(MixedModel):
         """Operations of one evaluation, about: rows and factor, in some five iterations."""
         return 1000.0 * self.nobs + 5 * self._modes.held.layout.operations
 
-    def _uses_gradient(self, nagq: int) -> bool:
+    def _uses_gradient(self, nagq: int, fast: bool) -> bool:
         """Whether the optimiser will use gradients; then a full fit needs no fast one before."""
-        name, full = self.optsum.optimizer, self._parameters(fast=False).names
+        name, searched = self.optsum.optimizer, self._parameters(fast).names
         if name == AUTO:
             bounded = is_bounded(self.optsum.lowerbd, self.optsum.upperbd)
-            name = choose(len(full), gradient=nagq == 1, bounded=bounded, work=self._work).name
+            name = choose(len(searched), gradient=nagq == 1, bounded=bounded, work=self._work).name
         demand = resolve(name).traits.gradient
         if nagq > 1 and demand == "required":
             raise OptionError(
