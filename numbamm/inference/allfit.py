@@ -167,14 +167,14 @@ def _chosen(optimizers, has_gradient: bool) -> list[str]:
 
 def _line(twin, name: str) -> dict:
     """One fit, as a line of the table."""
-    optsum, start, failure = twin.optsum, perf_counter(), None
+    start, failure = perf_counter(), None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             twin.refit(optimizer=name, progress=False)
         except Exception as error:  # whatever a plug-in raises is its line's message
             failure = error
-    seconds = perf_counter() - start
+    seconds, optsum = perf_counter() - start, twin.optsum
     said = [str(w.message) for w in caught] + ([str(failure)] if failure else [])
     line = {"optimizer": name, "seconds": seconds, "message": "; ".join(dict.fromkeys(said))}
     if failure is not None:

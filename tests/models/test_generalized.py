@@ -231,6 +231,9 @@ def test_refit_and_comparison_of_optimisers():
     before = model.objective
     comparison = mm.allfit(model, ["nlopt:LN_BOBYQA", "nlopt:LN_NELDERMEAD"])
     assert comparison.agree
+    table = comparison.table.set_index("optimizer")
+    assert table.loc["nlopt:LN_NELDERMEAD", "evaluations"] > 100
+    assert 30 < table.loc["nlopt:LN_BOBYQA", "evaluations"] < 130
     assert model.objective == before
     assert model.refit(fast=True).objective == pytest.approx(184.108591, abs=1e-5)
     assert model.refit(fast=False).objective == pytest.approx(before, abs=1e-7)
