@@ -19,7 +19,7 @@ fit <- function() {
 seconds <- c()
 for (i in seq_len(as.integer(a[8]))) {
   seconds <- c(seconds, system.time(m <- suppressMessages(suppressWarnings(fit())))[["elapsed"]])
-  if (sum(seconds) > 20) break
+  if (sum(seconds) > 1) break
 }
 evals <- if (a[1] == "lme4") m@optinfo$feval else m$fit$evaluations[[1]]
 if (is.null(evals)) evals <- NA
