@@ -198,8 +198,11 @@ def summary(results: dict) -> str:
             if "seconds" in by.get(program, {}) and "seconds" in by["newton"]
         ]
         if ratios:
-            lines.append(f"* `{program}`: {geometric_mean(ratios):.2g} times the seconds of `newton` "
-                         f"({min(ratios):.2g} to {max(ratios):.2g}; {len(ratios)} models)")  # fmt: skip
+            mean, least, most = geometric_mean(ratios), min(ratios), max(ratios)
+            lines.append(
+                f"* `{program}`: {mean:.2g} times the seconds of `newton` "
+                f"({least:.2g} to {most:.2g}; {len(ratios)} models)"
+            )
     return "\n".join(lines)
 
 
