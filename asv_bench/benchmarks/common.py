@@ -61,3 +61,19 @@ def evaluation_arguments(built):
 def search_model(built):
     """What the gradient and Newton's search need of a model, under maximum likelihood."""
     return built.blocks.newton_model(np.array([float(built.nobs), 0.0]), 0.0, 0.0)
+
+
+def ratings(rows=1_000_000, users=6_000, items=3_700, seed=11):
+    """Users who rate items: some users much busier, some items much more popular than others.
+
+    The activity of users is lognormal and the popularity of the item of rank r is 1 / (r + 50),
+    as in collections of film ratings.
+    """
+    rng = np.random.default_rng(seed)
+    activity = rng.lognormal(sigma=1.0, size=users)
+    popularity = 1.0 / (np.arange(1, items + 1) + 50.0)
+    user = rng.choice(users, rows, p=activity / activity.sum())
+    item = rng.choice(items, rows, p=popularity / popularity.sum())
+    x = rng.normal(size=rows)
+    y = 3.5 + 0.1 * x + 0.4 * rng.normal(size=users)[user] + 0.6 * rng.normal(size=items)[item]
+    return {"y": y + 0.9 * rng.normal(size=rows), "x": x, "user": user, "item": item}
