@@ -31,6 +31,8 @@ _LAZY = {
     "OptSummary": "numbamm.optimize",
     "allfit": "numbamm.inference.allfit",
     "anova": "numbamm.inference.anova",
+    "Bootstrap": "numbamm.inference.bootstrap",
+    "bootstrap": "numbamm.inference.bootstrap",
     "coef_table": "numbamm.inference.contrast",
     "contrast": "numbamm.inference.contrast",
     "delete_levels": "numbamm.inference.influence",
@@ -53,6 +55,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "Bootstrap",
     "DataError",
     "FitError",
     "FormulaError",
@@ -66,6 +69,7 @@ __all__ = [
     "OverdispersionWarning",
     "allfit",
     "anova",
+    "bootstrap",
     "coef_table",
     "config",
     "contrast",

@@ -1,4 +1,4 @@
-"""After the fit: small-sample degrees of freedom, tests of terms, deletion of levels."""
+"""After the fit: small-sample degrees of freedom, tests of terms, deletion, bootstrap."""
 
 import numpy as np
 
@@ -59,3 +59,18 @@ class Tests:
 
     def time_delete_levels(self):
         self.sleep.delete_levels()
+
+
+class Bootstrap:
+    """Replicates of a linear model on one thread and on two."""
+
+    params = [1, 2]
+    param_names = ("workers",)
+    timeout = 600
+
+    def setup(self, workers):
+        self.sleep = mm.lmm(FORMULAS["sleepstudy"], frame("sleepstudy"))
+        self.sleep.bootstrap(2, seed=1)  # compiled
+
+    def time_10000_of_sleepstudy(self, workers):
+        self.sleep.bootstrap(10_000, seed=1, workers=workers)

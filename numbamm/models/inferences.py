@@ -105,3 +105,9 @@ class Inferences:
         from numbamm.inference.shrinkage import shrinkage
 
         return shrinkage(self)
+
+    def bootstrap(self, n, seed=None, **options):
+        """Fits to responses drawn from the model; see `numbamm.bootstrap`."""
+        from numbamm.inference.bootstrap import bootstrap
+
+        return bootstrap(self, n, seed, **options)

@@ -69,7 +69,10 @@ class VarCorr:
     def __init__(self, terms, sigma: float, residual: bool = True) -> None:
         self.terms = [
             VarCorrTerm(
-                t.group, tuple(t.cnames), sigma**2 * t.lambda_ @ t.lambda_.T, _correlated(t)
+                t.group,
+                tuple(t.cnames),
+                sigma**2 * t.lambda_ @ t.lambda_.T,
+                correlated(t.inds, t.p),
             )
             for t in terms
         ]
@@ -130,9 +133,21 @@ class VarCorr:
         return varcorr_table(self)
 
 
-def _correlated(term) -> np.ndarray:
-    """Which pairs of columns share free entries of λ, so that λλ' need not be zero there."""
-    free = np.zeros(term.p**2, dtype=bool)
-    free[term.inds] = True
-    free = free.reshape(term.p, term.p)
+def correlated(inds, p: int) -> np.ndarray:
+    """Which pairs of columns share free entries of λ, so that λλ' need not be zero there.
+
+    Parameters
+    ----------
+    inds : sequence of int
+        Positions of the free entries in λ, row by row.
+    p : int
+        Order of λ.
+
+    Returns
+    -------
+    ndarray of bool, shape (p, p)
+    """
+    free = np.zeros(p * p, dtype=bool)
+    free[list(inds)] = True
+    free = free.reshape(p, p)
     return (free.astype(int) @ free.T.astype(int)) > 0

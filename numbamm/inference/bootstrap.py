@@ -1,0 +1,629 @@
+"""Parametric bootstrap: the model fitted again to responses drawn from it."""
+
+from __future__ import annotations
+
+import json
+import operator
+import os
+import sys
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from copy import copy, deepcopy
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from numbamm import config
+from numbamm.blocks.jit import announce_compilation
+from numbamm.blocks.newton import MANY
+from numbamm.blocks.refits import NORM, OBJECTIVE, SUCCESS, refits
+from numbamm.blocks.threads import blas_threads
+from numbamm.errors import DataError, NumbammError, NumbammWarning, OptionError
+from numbamm.inference.components import Component, Components
+from numbamm.inference.result import Result
+from numbamm.models.mixedmodel import SINGULAR_TOLERANCE, root_mean_squares
+
+#: Most replicates of one batch, and most numbers that it draws at once.
+BATCH, DRAWS = 200, 2_000_000
+
+#: The methods of intervals.
+METHODS = ("shortest", "equal-tailed")
+
+#: Parameters of the response's distribution besides its mean.
+SIGMA, SHAPE = "sigma", "shape"
+
+
+def bootstrap(model, n: int, seed=None, *, workers: int = 1, progress: bool | None = None):
+    """Fit a model to responses drawn from it, again and again.
+
+    Parameters
+    ----------
+    model : MixedModel
+        Fitted. It is left as it is.
+    n : int
+        Number of replicates.
+    seed : int, optional
+        What makes the draws reproducible. Replicate i has a stream of its own, keyed by the seed
+        and i, so that frames do not depend on the number of workers.
+    workers : int
+        Number of threads; -1 for one a processor.
+    progress : bool, optional
+        Show a progress bar, if tqdm is installed; on a terminal by default.
+
+    Returns
+    -------
+    Bootstrap
+        An interrupt (Ctrl-C) ends the work, with the replicates so far.
+
+    Raises
+    ------
+    NotFittedError
+        Before `fit`.
+    OptionError
+        If there are no replicates or no workers to be.
+
+    Notes
+    -----
+    A linear model is fitted by compiled code on threads that share the cross-products of Z and X,
+    with numbamm's own optimiser, whatever the first fit used; under the criterion of that fit,
+    with its weights, offset and given σ. A search begins at the estimates or, if these are
+    singular, where that of the first fit began. Generalized models, and linear ones of more than
+    150 θ or with other bounds than their own, take `simulate` and `refit`, in a copy of the model
+    for each thread.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> b = mm.bootstrap(m, 200, seed=1)
+    >>> b.frame.shape
+    (200, 6)
+    """
+    _ = model.estimates
+    return Bootstrap._of(model, seed)._extended(model, _count("n", n), workers, progress)
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What the columns of the estimates are called, and the random effects that θ speaks of."""
+
+    beta: list[str]
+    theta: list[str]
+    sizes: list[str]
+    components: Components
+
+    @classmethod
+    def of(cls, model) -> _Names:
+        sizes = [SIGMA] * (model.varcorr.sigma is not None)
+        sizes += [SHAPE] * (getattr(model, "shape", None) is not None)
+        beta = [model.feterm.cnames[k] for k in model.feterm.kept]
+        return cls(beta, model.theta_names, sizes, Components.of(model))
+
+    def to_json(self) -> dict:
+        terms = [[t.group, list(t.names), list(t.inds)] for t in self.components.terms]
+        return {"beta": self.beta, "theta": self.theta, "sizes": self.sizes, "terms": terms}
+
+    @classmethod
+    def from_json(cls, d: dict) -> _Names:
+        terms = [Component(g, tuple(names), tuple(inds)) for g, names, inds in d["terms"]]
+        return cls(d["beta"], d["theta"], d["sizes"], Components(terms))
+
+    @property
+    def columns(self) -> list[str]:
+        """Of the estimates of a replicate, as they are kept."""
+        beta = [f"beta_{name}" for name in self.beta]
+        return ["objective", *self.sizes, *beta, *[f"theta_{name}" for name in self.theta]]
+
+    def values(self, objective, sigma, shape, beta, theta) -> np.ndarray:
+        """A line of `columns`."""
+        sizes = {SIGMA: sigma, SHAPE: shape}
+        return np.concatenate([[objective], [sizes[s] for s in self.sizes], beta, theta])
+
+
+@dataclass(repr=False)
+class Bootstrap:
+    """Replicates of a model's estimates.
+
+    Attributes
+    ----------
+    title : str
+        What was fitted.
+    names : object
+        What the columns are called.
+    key : int
+        The seed of all streams.
+    original : ndarray
+        The model's own estimates, as `values`.
+    values : ndarray, shape (successful replicates, ...)
+        The replicates' estimates.
+    index : ndarray of int
+        The replicates' numbers, from 0.
+    singular : ndarray of bool
+        Whether a replicate's fit is singular, by the rule of `is_singular`.
+    failed : dict of int to str
+        Replicates that could not be fitted, and why.
+    given : list of str
+        Columns that every fit holds at a given value.
+    """
+
+    title: str
+    names: _Names
+    key: int
+    original: np.ndarray
+    values: np.ndarray
+    index: np.ndarray
+    singular: np.ndarray
+    failed: dict = field(default_factory=dict)
+    given: list[str] = field(default_factory=list)
+    _model: object = None
+
+    @classmethod
+    def _of(cls, model, seed) -> Bootstrap:
+        """Without any replicate."""
+        try:
+            key = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"seed must be a whole number from 0 on, not {seed!r}") from error
+        names = _Names.of(model)
+        original = _line(names, model)
+        given = [SIGMA] * (model.estimates.sigma_given and SIGMA in names.sizes)
+        none = np.empty(0)
+        return cls(
+            f"Parametric bootstrap: {model.formula}",
+            names,
+            key,
+            original,
+            np.empty((0, len(original))),
+            none.astype(np.int64),
+            none.astype(bool),
+            {},
+            given,
+            model,
+        )
+
+    # ---- what there is -------------------------------------------------------------------------
+
+    @property
+    def n(self) -> int:
+        """Number of replicates, failed ones included."""
+        return len(self.index) + len(self.failed)
+
+    @property
+    def n_singular(self) -> int:
+        """Number of replicates whose fit is singular."""
+        return int(self.singular.sum())
+
+    @property
+    def n_failed(self) -> int:
+        """Number of replicates that could not be fitted."""
+        return len(self.failed)
+
+    @property
+    def frame(self):
+        """The replicates that could be fitted, a pandas frame by number.
+
+        Columns: ``objective``; ``sigma`` (and ``shape``); ``beta_`` and ``theta_`` with the name
+        of each parameter; standard deviations and correlations of the random effects, as
+        ``sd_Days|Subject`` and ``cor_Days.Intercept|Subject``; ``singular``.
+        """
+        import pandas as pd
+
+        frame = self._frame(self.values)
+        frame.index = pd.Index(self.index, name="replicate")
+        return frame.assign(singular=self.singular)
+
+    @property
+    def estimates(self):
+        """The model's own estimates, a pandas Series by column of `frame`."""
+        return self._frame(self.original[None]).iloc[0].rename("estimate")
+
+    def _frame(self, values):
+        import pandas as pd
+
+        names, ntheta = self.names, len(self.names.theta)
+        sigma = values[:, 1] if SIGMA in names.sizes else np.ones(len(values))
+        more = names.components.values(values[:, values.shape[1] - ntheta :], sigma)
+        columns = [*names.columns, *names.components.names]
+        return pd.DataFrame(np.hstack([values, more]), columns=columns)
+
+    def _parameters(self, singular: bool):
+        """The frame of what is estimated, with or without the singular fits."""
+        if not len(self.index):
+            raise DataError("there is no replicate that could be fitted")
+        frame = self.frame.drop(columns=["objective", "singular", *self.given])
+        return frame if singular else frame[~self.singular]
+
+    # ---- what follows ----------------------------------------------------------------------
+
+    def conf_int(self, alpha: float = 0.05, method: str = "shortest", *, singular: bool = True):
+        """Percentile intervals of every parameter.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the coverage.
+        method : {"shortest", "equal-tailed"}
+            The shortest interval that holds the share of the replicates, or the one between
+            quantiles.
+        singular : bool
+            Whether singular fits count.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Lower and upper limits in columns 0 and 1, a line per parameter. Correlations go by
+            the replicates that have one.
+        """
+        import pandas as pd
+
+        if method not in METHODS:
+            raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
+        if not 0 < alpha < 1:
+            raise OptionError(f"alpha must lie between 0 and 1, not {alpha!r}")
+        interval = shortest if method == "shortest" else _equal_tailed
+        frame = self._parameters(singular)
+        limits = [interval(frame[name].dropna().to_numpy(), alpha) for name in frame]
+        return pd.DataFrame(limits, index=frame.columns, columns=[0, 1])
+
+    def pvalues(self, *, singular: bool = True):
+        """Two-sided p-values of the coefficients against zero, a pandas Series by coefficient.
+
+        Twice the smaller share of replicates on one side of zero, zero itself added to the
+        replicates (Davison & Hinkley, 1997, section 4.2): they invert the equal-tailed
+        intervals, and are at least 2 / (n + 1).
+        """
+        import pandas as pd
+
+        frame = self._parameters(singular)[[f"beta_{name}" for name in self.names.beta]]
+        values = frame.to_numpy()
+        below, above = (values <= 0).sum(axis=0), (values >= 0).sum(axis=0)
+        p = np.minimum(1.0, 2 * (1 + np.minimum(below, above)) / (1 + len(values)))
+        return pd.Series(p, index=self.names.beta, name="pvalue")
+
+    def summary(self, alpha: float = 0.05, method: str = "shortest") -> Result:
+        """Estimates, their bias and standard errors, and intervals, as a table."""
+        frame, limits = self._parameters(True), self.conf_int(alpha, method)
+        table = limits.set_axis(["lower", "upper"], axis=1)
+        own = self.estimates[frame.columns]
+        table.insert(0, "estimate", own)
+        table.insert(1, "bias", frame.mean() - own)
+        table.insert(2, "std.err", frame.std())
+        table = table.rename_axis("parameter").reset_index()
+        notes = [
+            f"{self.n} replicates; {self.n_singular} singular, {self.n_failed} failed.",
+            f"{100 * (1 - alpha):g} % intervals, {method}.",
+        ]
+        undefined = frame.columns[frame.isna().any()]
+        if len(undefined):
+            notes.append("Correlations: only of replicates that have one.")
+        return Result(self.title, table, notes)
+
+    def __repr__(self) -> str:
+        return repr(self.summary()) if len(self.index) else self._empty()
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_() if len(self.index) else f"<p>{self._empty()}</p>"
+
+    def _empty(self) -> str:
+        return f"{self.title}\n {self.n} replicates, {self.n_failed} failed."
+
+    # ---- more of them, and keeping them ------------------------------------------------------
+
+    def extend(self, n: int, *, workers: int = 1, progress: bool | None = None, model=None):
+        """These replicates and n more, as one call with all of them would give.
+
+        Parameters
+        ----------
+        n : int
+        workers, progress
+            As for `bootstrap`.
+        model : MixedModel, optional
+            The fitted model, for replicates that come from a file.
+
+        Returns
+        -------
+        Bootstrap
+        """
+        model = self._model if model is None else model
+        if model is None:
+            raise OptionError("replicates from a file need their model: extend(n, model=...)")
+        if _Names.of(model).to_json() != self.names.to_json() or not np.allclose(
+            _line(self.names, model), self.original, rtol=1e-8, atol=1e-10
+        ):
+            raise OptionError("these replicates are of another model, or of another fit of it")
+        return self._extended(model, _count("n", n), workers, progress)
+
+    def save(self, path) -> None:
+        """Write the replicates to a Parquet file, which `load` reads; pyarrow is needed."""
+        pa = _pyarrow()
+        about = {
+            "version": 1,
+            "title": self.title,
+            "names": self.names.to_json(),
+            "key": self.key,
+            "original": self.original.tolist(),
+            "failed": {str(i): why for i, why in self.failed.items()},
+            "given": self.given,
+        }
+        columns = {"replicate": self.index, "singular": self.singular}
+        columns |= dict(zip(self.names.columns, self.values.T.copy(), strict=True))
+        table = pa.table(columns).replace_schema_metadata({b"numbamm": json.dumps(about).encode()})
+        pa.parquet.write_table(table, os.fspath(path))
+
+    @classmethod
+    def load(cls, path) -> Bootstrap:
+        """Replicates that `save` wrote."""
+        pa = _pyarrow()
+        try:
+            table = pa.parquet.read_table(os.fspath(path))
+            about = json.loads((table.schema.metadata or {})[b"numbamm"])
+            names = _Names.from_json(about["names"])
+            values = np.column_stack([table[name].to_numpy() for name in names.columns])
+        except (pa.ArrowException, KeyError, ValueError) as error:
+            raise OptionError(f"{path} is no file of bootstrap replicates: {error}") from error
+        return cls(
+            about["title"],
+            names,
+            about["key"],
+            np.array(about["original"]),
+            values,
+            table["replicate"].to_numpy(),
+            table["singular"].to_numpy(zero_copy_only=False),
+            {int(i): why for i, why in about["failed"].items()},
+            about["given"],
+        )
+
+    # ---- the work ------------------------------------------------------------------------------
+
+    def _extended(self, model, n: int, workers: int, progress) -> Bootstrap:
+        workers = _workers(workers)
+        twin = model._twin()  # under the criterion of the fit, whatever was set since
+        est = model.estimates
+        twin.optsum.reml, twin.optsum.sigma = est.reml, est.sigma if est.sigma_given else None
+        drawer = (_Compiled if _is_compilable(twin) else _Refitted)(twin, self.names, self.key)
+        size = max(1, min(BATCH, n // (20 * workers), DRAWS // drawer.draws))
+        batches = [range(i, min(i + size, self.n + n)) for i in range(self.n, self.n + n, size)]
+        with blas_threads(config.get("threads")), warnings.catch_warnings():
+            warnings.simplefilter("ignore", NumbammWarning)  # of single replicates
+            done = _run(drawer, batches, workers, progress)
+        if len(done) < len(batches):
+            warnings.warn(
+                "the bootstrap was interrupted; extend() goes on with it",
+                NumbammWarning,
+                stacklevel=3,
+            )
+        out = copy(self)
+        out._model, out.failed = model, dict(self.failed)
+        values, index = [self.values], [self.index]
+        for lines, failed in done:
+            good = [i for i in lines if i not in failed]
+            index.append(np.array(good, dtype=np.int64))
+            values.append(np.array([lines[i] for i in good]).reshape(-1, len(self.original)))
+            out.failed |= failed
+        out.values, out.index = np.concatenate(values), np.concatenate(index)
+        out.singular = _singular(model, out.values[:, len(self.original) - len(model.theta) :])
+        return out
+
+
+def _run(drawer, batches, workers: int, progress) -> list:
+    """The batches' results in order; after an interrupt, those before the first that is missing."""
+    done: dict = {}
+    stop = threading.Event()
+
+    def work(batch):
+        return None if stop.is_set() else drawer(batch, stop)
+
+    bar = _bar(sum(map(len, batches)), progress)
+    pool = ThreadPoolExecutor(workers)
+    try:
+        futures = {pool.submit(work, batch): k for k, batch in enumerate(batches)}
+        for future in as_completed(futures):
+            done[futures[future]] = future.result()
+            bar.update(len(batches[futures[future]]))
+    except KeyboardInterrupt:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+        ended = [f for f in futures if f.done() and not f.cancelled() and not f.exception()]
+        done |= {futures[f]: f.result() for f in ended}
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        bar.close()
+    results = []
+    for k in range(len(batches)):
+        if done.get(k) is None:
+            break
+        results.append(done[k])
+    return results
+
+
+class _Silent:
+    """No progress bar."""
+
+    def update(self, n: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def _bar(total: int, wanted):
+    wanted = config.get("progress") if wanted is None else wanted
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        return _Silent()
+    shown = sys.stderr.isatty() if wanted is None else wanted
+    return tqdm(total=total, unit="fit", delay=1.0, leave=False) if shown else _Silent()
+
+
+class _Compiled:
+    """Batches of replicates of a linear model; see `blocks.refits`."""
+
+    def __init__(self, model, names, key: int) -> None:
+        announce_compilation(refits, seconds=60)
+        self._model, self._names, self._key = model, names, key
+        self._local = threading.local()
+        self._criterion = model._criterion()
+        theta = model._inward(model.theta)
+        singular = model._lacks_rank(theta)
+        self._start = model._inward(model.optsum.initial) if singular else theta
+        self._zl = _times_lambda(model.blocks, names.components.lambdas(theta))
+        self.draws = sum(t.nranef for t in model.reterms) + model.nobs
+
+    def _own(self):
+        """This thread's model, of which A is its own, and rows, of which the response is."""
+        if not hasattr(self._local, "own"):
+            blocks = self._model.blocks
+            model = blocks.newton_model(*self._criterion)._replace(A=blocks.A.copy())
+            self._local.own = model, (blocks.refs, blocks.z, self._zl, blocks.xy.copy())
+        return self._local.own
+
+    def __call__(self, batch, stop) -> tuple[dict, dict]:
+        model, optsum, n = self._model, self._model.optsum, len(batch)
+        noise = np.empty((n, self.draws))
+        for row, i in zip(noise, batch, strict=True):
+            _stream(self._key, i).standard_normal(out=row)
+        thetas, gammas = np.empty((n, len(self._start))), np.empty((n, model.blocks.nx))
+        numbers = np.empty((n, 3))
+        scale = model._response.scale
+        refits(
+            noise,
+            self._start,
+            *self._own(),
+            model.sigma / scale,
+            optsum.ftol_abs,
+            optsum.ftol_rel,
+            thetas,
+            gammas,
+            numbers,
+        )
+        betas = model.estimates.beta + scale * gammas @ model.feterm.to_basis.T
+        sigmas = scale * numbers[:, NORM] / np.sqrt(model._degrees)
+        if optsum.sigma is not None:
+            sigmas[:] = optsum.sigma
+        if any(model.scalings):
+            thetas = np.array([model._outward(theta) for theta in thetas])
+        thetas = self._names.components.rectified(thetas)
+        lines, failed = {}, {}
+        for k, i in enumerate(batch):
+            lines[i] = self._names.values(
+                numbers[k, OBJECTIVE], sigmas[k], None, betas[k], thetas[k]
+            )
+            if not numbers[k, SUCCESS] or not np.isfinite(lines[i]).all():
+                failed[i] = "the factorisation fails"
+        return lines, failed
+
+
+def _times_lambda(blocks, lambdas) -> np.ndarray:
+    """Each term's columns of Z times its λ, in the order of the table."""
+    parts, at = [], 0
+    for k in blocks.layout.order:
+        p = len(lambdas[k])
+        parts.append(blocks.z[:, at : at + p] @ lambdas[k])
+        at += p
+    return np.hstack(parts)
+
+
+class _Refitted:
+    """Batches of replicates of any model, by `simulate` and `refit`."""
+
+    draws = DRAWS  # one at a time
+
+    def __init__(self, model, names, key: int) -> None:
+        self._model, self._names, self._key = model, names, key
+        self._local = threading.local()
+
+    def __call__(self, batch, stop) -> tuple[dict, dict]:
+        if not hasattr(self._local, "own"):
+            self._local.own = deepcopy(self._model)
+        own, lines, failed = self._local.own, {}, {}
+        for i in batch:
+            try:
+                own.refit(self._model.simulate(_stream(self._key, i)), progress=False)
+                lines[i] = _line(self._names, own)
+                if not np.isfinite(lines[i]).all():
+                    failed[i] = "the estimates are not finite"
+            except (NumbammError, ArithmeticError, np.linalg.LinAlgError) as error:
+                lines[i], failed[i] = None, str(error)
+        return lines, failed
+
+
+def _is_compilable(model) -> bool:
+    optsum = model.optsum
+    return (
+        hasattr(model, "_own_search")
+        and len(model.theta) <= MANY
+        and bool(np.isinf(optsum.upperbd).all())
+        and np.array_equal(optsum.lowerbd, model._lowerbd)
+    )
+
+
+def _stream(key: int, index: int) -> np.random.Generator:
+    """The random numbers of one replicate: a cipher of a counter under both keys."""
+    return np.random.Generator(np.random.Philox(key=key + (index << 64)))
+
+
+def _line(names, model) -> np.ndarray:
+    """The estimates of a fit, as a line of `_Names.columns`."""
+    est = model.estimates
+    shape = getattr(model, "shape", None)
+    return names.values(est.objective, est.sigma, shape, est.beta, model.theta)
+
+
+def _singular(model, thetas) -> np.ndarray:
+    """`is_singular` for each line of θ."""
+    singular, at = np.zeros(len(thetas), dtype=bool), 0
+    for term in model.reterms:
+        size = root_mean_squares(term, model._root)[term.inds // term.p]
+        diagonal = term.inds // term.p == term.inds % term.p
+        part = np.abs(thetas[:, at : at + len(term.inds)]) * size < SINGULAR_TOLERANCE
+        singular |= part[:, diagonal].any(axis=1)
+        at += len(term.inds)
+    return singular
+
+
+def shortest(values, alpha: float) -> tuple[float, float]:
+    """The shortest interval that holds a share 1 - alpha of the values."""
+    values = np.sort(values)
+    if not len(values):
+        return np.nan, np.nan
+    inside = max(1, int(np.ceil(round((1 - alpha) * len(values), 9))))
+    widths = values[inside - 1 :] - values[: len(values) - inside + 1]
+    first = int(np.argmin(widths))
+    return values[first], values[first + inside - 1]
+
+
+def _equal_tailed(values, alpha: float) -> tuple[float, float]:
+    if not len(values):
+        return np.nan, np.nan
+    low, high = np.quantile(values, [alpha / 2, 1 - alpha / 2])
+    return low, high
+
+
+def _count(name: str, value) -> int:
+    try:
+        value = operator.index(value)
+    except TypeError:
+        raise OptionError(f"{name} must be a whole number, not {value!r}") from None
+    if value < 1:
+        raise OptionError(f"{name} must be at least 1, not {value}: nothing would be drawn")
+    return value
+
+
+def _workers(workers) -> int:
+    if isinstance(workers, int) and workers == -1:
+        return os.cpu_count() or 1
+    return _count("workers", workers)
+
+
+def _pyarrow():
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise OptionError("Parquet files need pyarrow: pip install 'numbamm[parquet]'") from error
+    return pyarrow
