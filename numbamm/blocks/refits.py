@@ -10,7 +10,7 @@ import numpy as np
 
 from numbamm.blocks import cholesky
 from numbamm.blocks.crossprod import crossprod_response
-from numbamm.blocks.jit import jit
+from numbamm.blocks.jit import counter, jit
 from numbamm.blocks.layout import COLUMN, NHEAD, NLEVEL, NTERM, NX, ORDER, TAIL, P
 from numbamm.blocks.newton import CODE, UNLIMITED, advance, fold, start
 from numbamm.blocks.solve import solve
@@ -52,12 +52,12 @@ def refits(noise, theta, model, rows, scale, ftol_abs, ftol_rel, thetas, gammas,
     for k in range(table[0, NHEAD]):
         width += table[1 + k, P] * table[1 + k, NLEVEL]
     u, b = np.zeros(width + m), np.zeros(width + m)
-    log = np.empty((0, 1 + len(theta)))
+    log, most = np.empty((0, 1 + len(theta))), counter() + UNLIMITED
     for i in range(len(noise)):
         draw(noise[i], refs, zl, table, scale, xy)
         crossprod_response(refs, z, xy, table, A)
         search, state = start(theta, model, ftol_abs, ftol_rel, log)
-        advance(state, search, model, UNLIMITED)
+        advance(state, search, model, most)
         fold(state.best, search.entries, thetas[i])
         logdet = cholesky.factorize(thetas[i], table, index, A, work)
         numbers[i, OBJECTIVE] = state.numbers[FBEST]
