@@ -74,3 +74,16 @@ class Bootstrap:
 
     def time_10000_of_sleepstudy(self, workers):
         self.sleep.bootstrap(10_000, seed=1, workers=workers)
+
+
+class Profile:
+    """Profile likelihoods of all parameters."""
+
+    params = ["sleepstudy", "Penicillin"]
+    param_names = ("model",)
+
+    def setup(self, name):
+        self.model = mm.lmm(FORMULAS[name], frame(name))
+
+    def time_profile(self, name):
+        self.model.profile()

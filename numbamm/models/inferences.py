@@ -111,3 +111,9 @@ class Inferences:
         from numbamm.inference.bootstrap import bootstrap
 
         return bootstrap(self, n, seed, **options)
+
+    def profile(self, parameters=None, **options):
+        """Profile likelihoods of a linear model; see `numbamm.profile`."""
+        from numbamm.inference.profile import profile
+
+        return profile(self, parameters, **options)

@@ -301,13 +301,16 @@ class MixedModel(Inferences):
 
         return 2 * ndtr(-self.tvalues.abs())
 
-    def conf_int(self, alpha: float = 0.05):
-        """Wald confidence intervals from the normal distribution.
+    def conf_int(self, alpha: float = 0.05, method: str = "wald"):
+        """Confidence intervals of the coefficients.
 
         Parameters
         ----------
         alpha : float
             One minus the coverage.
+        method : {"wald", "profile"}
+            From the normal distribution, or by profile likelihood; see `numbamm.profile`, which
+            has intervals of the other parameters, too.
 
         Returns
         -------
@@ -317,6 +320,12 @@ class MixedModel(Inferences):
         import pandas as pd
         from scipy.special import ndtri
 
+        if method == "profile":
+            names = [self.feterm.cnames[k] for k in self.feterm.kept]
+            limits = self.profile(names, alpha=alpha).conf_int(alpha)
+            return limits.reindex(self.feterm.cnames)
+        if method != "wald":
+            raise OptionError(f"method must be 'wald' or 'profile', not {method!r}")
         half = ndtri(1 - alpha / 2) * self.bse
         return pd.DataFrame({0: self.params - half, 1: self.params + half})
 
