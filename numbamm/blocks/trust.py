@@ -22,7 +22,11 @@ from numbamm.blocks.jit import jit
 EVALUATE, DIFFERENTIATE, CONVERGED, ROUNDOFF, FAILED = range(5)
 # Positions in `State.numbers`.
 PHASE, FBEST, RADIUS, PREDICTED, LENGTH, FTOL_ABS, FTOL_REL = range(7)
-_START, _DERIVATIVES, _TRIAL = 0.0, 1.0, 2.0
+_START, _DERIVATIVES, _TRIAL, _LAST = 0.0, 1.0, 2.0, 3.0
+
+#: A last step that promises more than this share of the tolerance is still taken: it costs an
+#: evaluation, and in flat directions gives the estimates digits that the objective does not show.
+WORTHWHILE = 1e-3
 
 #: First radius, in parameters of which 1 is the usual start.
 FIRST_RADIUS = 1.0
@@ -96,6 +100,12 @@ def advance(s, f):
     numbers = s.numbers
     if numbers[PHASE] == _START:
         return _accept(s, f) if np.isfinite(f) else FAILED
+    if numbers[PHASE] == _LAST:
+        if f < numbers[FBEST]:
+            s.best[:] = s.x
+            numbers[FBEST] = f
+        s.x[:] = s.best
+        return CONVERGED
     if numbers[PHASE] == _DERIVATIVES:
         if not eigh(s.H.reshape(s.H.size), len(s.x), s.values, s.work):
             return FAILED
@@ -112,12 +122,14 @@ def advance(s, f):
             s.x[:] = s.best
             return ROUNDOFF
     numbers[PREDICTED], numbers[LENGTH] = minimize_in_ball(s, numbers[RADIUS])
+    numbers[PHASE] = _TRIAL
     if not numbers[PREDICTED] > tolerance(s):
-        s.x[:] = s.best
-        return CONVERGED
+        if not numbers[PREDICTED] > WORTHWHILE * tolerance(s):
+            s.x[:] = s.best
+            return CONVERGED
+        numbers[PHASE] = _LAST
     for i in range(len(s.x)):
         s.x[i] = s.best[i] + s.step[i] / s.scale[i]
-    numbers[PHASE] = _TRIAL
     return EVALUATE
 
 
