@@ -167,9 +167,8 @@ class GeneralizedLinearMixedModel(MixedModel):
             )
             check_order(self._modes.order, self.reterms)
             self._start = find_start(self, self.theta, self.init)
-            self._gamma_root: np.ndarray | None = (
-                None  # of γ's covariance, while a full fit searches
-            )
+            # A root of γ's covariance, in whose coordinates a full fit searches.
+            self._gamma_root: np.ndarray | None = None
 
     @property
     def _title(self) -> str:
@@ -427,7 +426,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         ----------
         fast : bool
             Optimise over θ alone, with β at the penalised mode (lme4's nAGQ = 0); else over β
-            and θ together, beginning at the fast fit.
+            and θ together, beginning at the fast fit if the optimiser takes no gradients.
         nagq : int, optional
             Nodes a dimension of the adaptive Gauss–Hermite quadrature, for models with one
             term; 1 is the Laplace approximation. ``optsum.nagq``, if not given.
@@ -668,7 +667,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         parameters = self._parameters(fast=False)
         theta = fast.initial if fast.final is None else fast.final
         mode, at = self._objective(True, 1, self._modes).at(self._checked(theta)[0])
-        self._refuse_perfect(mode, at)
+        self._check_mode(mode, at)
         nuisance = {LOG_SHAPE: [at.shape], LOG_DISPERSION: [at.phi]}.get(parameters.nuisance, [])
         full.names = parameters.names
         full.initial = np.concatenate(
@@ -686,8 +685,14 @@ class GeneralizedLinearMixedModel(MixedModel):
         first = [np.full(len(at.beta), BETA_STEP), np.full(len(nuisance), LOG_STEP)]
         return np.concatenate([*first, steps])
 
-    def _refuse_perfect(self, mode: Mode, at: Values) -> None:
-        if not mode.found or (self._likelihood.dispersed and self._likelihood.is_perfect(at.phi)):
+    def _check_mode(self, mode: Mode, at: Values) -> None:
+        """Refuse parameters without a mode, or at which φ is next to nothing."""
+        if not mode.found:
+            raise FitError(
+                f"PIRLS found no mode at theta = {self._outward(at.theta)}; another start (init, "
+                f"optsum.initial) or link than {self.link} may help"
+            )
+        if self._likelihood.dispersed and self._likelihood.is_perfect(at.phi):
             raise FitError(
                 "the random effects fit the responses perfectly: there is no dispersion to estimate"
             )
@@ -738,7 +743,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         """Everything that follows from the final parameters."""
         self._set_theta(x[-len(self.theta) :])
         mode, at = self._objective(self._fast, 1, self._modes).at(self._checked(x)[0])
-        self._refuse_perfect(mode, at)
+        self._check_mode(mode, at)
         gamma_cov = self._gamma_cov(at)
         u, b = self._effects()
         eta = self._basis @ at.beta + self._modes.offset
