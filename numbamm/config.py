@@ -136,17 +136,15 @@ def _checked(values: Mapping[str, Any], origin: str) -> dict[str, Any]:
 
 def _of_environment() -> Iterator[tuple[str, Any, str]]:
     """Key, value and variable for everything that the environment configures."""
-    for variable, text in os.environ.items():
-        if not variable.startswith(PREFIX):
-            continue
+    for variable in [name for name in os.environ if name.startswith(PREFIX)]:
         origin, key = f"environment {variable}", variable[len(PREFIX) :].lower()
         if key not in OPTIONS:
             near = did_you_mean(variable, [PREFIX + name.upper() for name in OPTIONS])
             raise OptionError(f"{origin}: no such option{near}")
         try:
-            value = OPTIONS[key].read(text)
+            value = OPTIONS[key].read(os.environ[variable])
         except ValueError:
-            value = text  # which does not fit, and is named as it stands
+            value = os.environ[variable]  # which does not fit, and is named as it stands
         yield key, _checked({key: value}, origin)[key], origin
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import qr, solve_triangular
 
 #: A column is dropped when less than this share of its length is new to the columns before it.
 #: Products of a factor and a covariate far from 0 are as close as 1e-8, and still another model.
@@ -91,7 +90,7 @@ class FeMat:
         scale = np.sqrt(np.einsum("ij,ij->j", columns, columns))
         scale[scale <= 10 * np.finfo(float).eps * length] = np.inf  # nothing but rounding
         columns /= scale
-        kept = _independent(qr(columns, mode="r", check_finite=False)[0]) if p else np.arange(0)
+        kept = _independent(np.linalg.qr(columns, mode="r")) if p else np.arange(0)
         basis, to_basis = columns[:, kept], np.diag(1 / scale[kept])
         for _ in range(2):  # the second round removes what rounding left of near dependence
             basis, change = _orthonormal(basis)
@@ -119,11 +118,8 @@ def _orthonormal(columns) -> tuple[np.ndarray, np.ndarray]:
     n, p = columns.shape
     if p == 0:
         return columns, np.zeros((0, 0))
-    triangle = qr(columns, mode="r", check_finite=False)[0][:p] / np.sqrt(n)
-    return (
-        solve_triangular(triangle, columns.T, trans="T").T,
-        solve_triangular(triangle, np.eye(p)),
-    )
+    inverse = np.linalg.inv(np.linalg.qr(columns, mode="r") / np.sqrt(n))
+    return columns @ inverse, inverse
 
 
 def _independent(triangle) -> np.ndarray:

@@ -42,15 +42,17 @@ def assemble(
     rows = np.flatnonzero(~missing if w is None else ~missing & (w != 0))
     _refuse_no_rows(rows, table.nrows, n_missing)
     frame = frame_of(columns, rows)
-    response = evaluate_response(text, design.materializer(frame, rows), two_level)
+    evaluator = design.materializer(frame, rows)
+    response = evaluate_response(text, evaluator, two_level)
     if response.trials is not None and not response.trials.all():  # no trials: no weight
         tried = response.trials > 0
         response.y, response.trials = response.y[tried], response.trials[tried]
         rows = rows[tried]
         _refuse_no_rows(rows, table.nrows, n_missing)
         frame = frame_of(columns, rows)
+        evaluator = design.materializer(frame, rows)
 
-    matrices = design.matrices(design.materializer(frame, rows))
+    matrices = design.matrices(evaluator)
     design.coding.refuse_unused(table.names)
     reterms, members = _terms(design, matrices, frame, join)
     parts = [v for v in (None if o is None else o[rows], matrices.offset) if v is not None]

@@ -44,7 +44,8 @@ class Table:
         self._columns = frame
         self.names, self.nrows = frame.columns, len(frame)
         if frame.implementation.is_pandas():
-            self.index = frame.to_native().index
+            self._columns = frame.to_native()
+            self.index = self._columns.index
 
     def require(self, names: list[str], what: str = "the data") -> None:
         """Raise a `DataError` that names the columns which are not there."""
@@ -60,9 +61,7 @@ class Table:
         """One column, with positions as its index; missing values are what ``isna`` finds."""
         values = self._columns[name]
         try:
-            if not isinstance(values, nw.Series):
-                values = nw.from_native(values, series_only=True, pass_through=True)
-            series = _from_series(values) if isinstance(values, nw.Series) else _from_array(values)
+            series = _as_pandas(values)
         except Exception as error:  # whatever the library behind the frame raises
             raise DataError(f"column '{name}' cannot be used: {error}") from error
         _refuse_infinite(series, name)
@@ -76,6 +75,8 @@ def take(series: pd.Series, rows: np.ndarray, name: str) -> pd.Series:
     """
     if len(rows) < len(series):
         series = series.iloc[rows].reset_index(drop=True)
+    if series.dtype in (np.float64, np.int64):
+        return series
     if isinstance(series.dtype, pd.CategoricalDtype):
         return series.cat.remove_unused_categories()
     if isinstance(series.dtype, pd.PeriodDtype):
@@ -128,6 +129,15 @@ def _eager(data: Any) -> nw.DataFrame:
         raise DataError(f"column names must be unique: {error}") from None
 
 
+def _as_pandas(values: Any) -> pd.Series:
+    """A column of any kind, with positions as its index."""
+    if isinstance(values, pd.Series):
+        return _from_pandas(values.reset_index(drop=True))
+    if not isinstance(values, nw.Series):
+        values = nw.from_native(values, series_only=True, pass_through=True)
+    return _from_series(values) if isinstance(values, nw.Series) else _from_array(values)
+
+
 def _from_array(values: Any) -> pd.Series:
     if isinstance(values, np.ndarray) and values.ndim != 1:
         raise ValueError(f"it has {values.ndim} dimensions")
@@ -135,9 +145,7 @@ def _from_array(values: Any) -> pd.Series:
 
 
 def _from_series(series: nw.Series) -> pd.Series:
-    native, dtype = series.to_native(), series.dtype
-    if series.implementation.is_pandas():
-        return _from_pandas(native.reset_index(drop=True))
+    dtype = series.dtype
     if isinstance(dtype, nw.String | nw.Categorical | nw.Enum):
         return pd.Series(_categorical(series))
     if dtype.is_decimal():
@@ -154,6 +162,8 @@ def _from_series(series: nw.Series) -> pd.Series:
 
 def _from_pandas(series: pd.Series) -> pd.Series:
     dtype = series.dtype
+    if dtype in (np.float64, np.int64):
+        return series
     if isinstance(dtype, pd.ArrowDtype) and "dictionary" in str(dtype):
         return series.astype("category")
     if pd.api.types.is_complex_dtype(dtype):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -119,8 +120,7 @@ class Design:
         """An evaluator of expressions on a frame: these rows of the user's data."""
         # floats, so that powers and differences of small or unsigned integers cannot wrap
         columns = {k: v.astype(float) if v.dtype.kind in "iu" else v for k, v in frame.items()}
-        data = pd.DataFrame(columns, index=pd.RangeIndex(len(rows)), copy=False)
-        return Materializer(data, rows, FUNCTIONS | self.own, self.coding)
+        return Materializer(columns, rows, FUNCTIONS | self.own, self.coding)
 
     def matrices(self, data: Materializer, random: bool = True) -> Matrices:
         """Columns of the fixed effects and left of the bars.
@@ -212,6 +212,7 @@ def _contrasts_by_column(given: Any) -> dict[str, Contrasts]:
     return {name: as_contrasts(value) for name, value in given.items()}
 
 
+@functools.lru_cache(maxsize=256)  # programs fit the same formula again and again
 def _parse(text: str, where: str | None = None) -> SimpleFormula:
     try:
         return Formula(text)

@@ -76,10 +76,10 @@ class Materializer(PandasMaterializer):
 
     Parameters
     ----------
-    frame
+    columns
         The columns that the formulas use.
     rows
-        Positions of the frame's rows in the user's data, for messages.
+        Positions of their rows in the user's data, for messages.
     functions
         What the formulas may call or read besides columns.
     coding
@@ -87,10 +87,23 @@ class Materializer(PandasMaterializer):
     """
 
     def __init__(
-        self, frame: pd.DataFrame, rows: np.ndarray, functions: Mapping[str, Any], coding: Coding
+        self,
+        columns: Mapping[str, pd.Series],
+        rows: np.ndarray,
+        functions: Mapping[str, Any],
+        coding: Coding,
     ) -> None:
-        super().__init__(frame, context=functions)
+        super().__init__(columns, context=functions)
         self.rows, self.coding = rows, coding
+
+    @override
+    def _init(self):
+        pass  # formulaic would make a frame of the columns, and look each name up in it for long
+
+    @property
+    @override
+    def nrows(self):
+        return len(self.rows)
 
     def matrices(self, spec: Any) -> Any:
         """formulaic's model matrices (numpy) of a formula, or of a fitted specification."""
@@ -111,6 +124,8 @@ class Materializer(PandasMaterializer):
 
     def values(self, expression: str, state: dict) -> Any:
         """Value of a Python expression; `state` is what its transforms remember."""
+        if expression in self.data:
+            return self.data[expression]
         try:
             with np.errstate(all="ignore"):
                 code, environment = self._python(expression)

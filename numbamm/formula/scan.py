@@ -7,6 +7,7 @@ the insides of calls, where Python's grammar rules, are left as they are.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from itertools import pairwise
@@ -95,6 +96,11 @@ class FormulaText:
     offsets: tuple[str, ...]
 
 
+@functools.lru_cache(maxsize=256)  # programs fit the same formula again and again
+def _scan(formula: str) -> FormulaText:
+    return _Scanner(formula).scan()
+
+
 def scan(formula: str) -> FormulaText:
     """Take a formula apart.
 
@@ -105,7 +111,7 @@ def scan(formula: str) -> FormulaText:
     """
     if not isinstance(formula, str):
         raise FormulaError(f"a formula is a string, not {type(formula).__name__}")
-    return _Scanner(formula).scan()
+    return _scan(formula)
 
 
 def tokenise(source: str) -> list[Token]:
