@@ -150,7 +150,8 @@ def _split_tail(terms, nhead: int) -> tuple[list[int], list[int]]:
     """The tail's terms, those held sparsely against the first term and those held densely."""
     sparse, dense = [], []
     for i in range(nhead, len(terms)):
-        pairs = len(np.unique(_pair_codes(terms[0], terms[i])))
+        codes = np.sort(_pair_codes(terms[0], terms[i]))  # np.unique hashes, and takes ten times
+        pairs = 1 + np.count_nonzero(np.diff(codes))
         filled = pairs / (_nlevel(terms[0]) * _nlevel(terms[i]))
         (dense if filled >= DENSE_FILL else sparse).append(i)
     return sparse, dense
