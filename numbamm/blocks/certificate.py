@@ -18,6 +18,7 @@ from numbamm.blocks.eigen import eigh
 from numbamm.blocks.information import parameters
 from numbamm.blocks.jit import counter, jit
 from numbamm.blocks.layout import DIAG, LAMBDA, NLEVEL, NORMAL, P
+from numbamm.blocks.vectors import copy
 
 #: A direction counts as null where λ, in columns of size one, is shorter.
 NULL = 1e-3
@@ -120,7 +121,7 @@ def _certify_block(k, rows, table, work, adjoint, which, scale):
     null = counter()
     for i in range(n):
         if values[i] < NULL * NULL:
-            V[null * n : (null + 1) * n] = V[i * n : (i + 1) * n]
+            copy(V[i * n : (i + 1) * n], V[null * n : (null + 1) * n])
             null += 1
     v = np.zeros(n)
     if null == 0:

@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from numbamm.blocks.jit import INLINE, REASSOCIATE, jit
+from numbamm.blocks.jit import INLINE, jit
 from numbamm.blocks.lapack import LOWER, NO, dpotrf, dsyrk
 from numbamm.blocks.layout import (
     CROSS,
@@ -45,6 +45,7 @@ from numbamm.blocks.layout import (
     THETA,
     P,
 )
+from numbamm.blocks.vectors import copy, dot, scale
 
 # A dense tail below this order is factored by plain loops: a LAPACK call costs more.
 SMALL = 6
@@ -154,7 +155,7 @@ def _load_tail(table, index, A, work):
                     column[first + level * p + a] = diagonal[(level * p + a) * p + b]
                 for s in range(rowptr[level], rowptr[level + 1]):
                     column[rows[s]] = sparse[s * p + b]
-                column[d0:] = dense[c * nd : (c + 1) * nd]
+                copy(dense[c * nd : (c + 1) * nd], column[d0:])
     cross = A[table[0, CROSS] : table[0, CROSS] + (nx + 1) * (nx + 1)]
     z = m - nx - 1
     for c in range(nx + 1):
@@ -187,7 +188,7 @@ def _times_lambda(columns, lam, p, m, at):
     """The p columns of one level, from row `at` on, times λ; column b needs columns a ≥ b only."""
     for b in range(p):
         target = columns[b * m + at : (b + 1) * m]
-        target *= lam[b * p + b]
+        scale(target, lam[b * p + b])
         for a in range(b + 1, p):
             factor = lam[a * p + b]
             if factor != 0.0:
@@ -207,7 +208,7 @@ def _lambda_times(columns, k, table, work, p, m, at):
         for b in range(p):
             column = columns[b * m + start : b * m + stop]
             if pi == 1:
-                column *= lam[0]
+                scale(column, lam[0])
                 continue
             for r in range(0, len(column), pi):
                 for c in range(pi):
@@ -275,7 +276,7 @@ def _load_head(k, table, A, work):
 
 @jit
 def _copy(source, target, start, length):
-    target[start : start + length] = source[start : start + length]
+    copy(source[start : start + length], target[start : start + length])
 
 
 @jit
@@ -307,9 +308,10 @@ def _eliminate(k, table, index, A, work):
             product = 1.0
         at = dense + level * p * nd
         times_columns(C[at : at + p * nd], M, p, nd, work[at : at + p * nd], strip)
-        at = sparse + rowptr[level] * p
         length = (rowptr[level + 1] - rowptr[level]) * p
-        times_rows(C[at : at + length], M, p, work[at : at + length], strip)
+        if length > 0:
+            at = sparse + rowptr[level] * p
+            times_rows(C[at : at + length], M, p, work[at : at + length], strip)
         for i in range(k + 1, nhead):
             length = table[1 + i, P] * p
             at = table[1 + nterm + k * nhead + i, NESTED] + level * length
@@ -328,6 +330,8 @@ def level_factor(C, lam, p, L, M):
         L[0] = pivot
         M[0] = lam[0] / pivot
         return pivot
+    if p == 2:
+        return _pair_factor(C, lam, L, M)
     for a in range(p):  # M := Cλ for the moment
         for b in range(p):
             total = 0.0
@@ -349,6 +353,19 @@ def level_factor(C, lam, p, L, M):
 
 
 @jit
+def _pair_factor(C, lam, L, M):
+    """`level_factor` for two columns, the most usual number beyond one."""
+    across = C[2] * lam[0] + C[3] * lam[2]
+    first = math.sqrt(lam[0] * (C[0] * lam[0] + C[1] * lam[2]) + lam[2] * across + 1.0)
+    below = lam[3] * across / first
+    second = math.sqrt(lam[3] * C[3] * lam[3] + 1.0 - below * below)
+    L[0], L[2], L[3] = first, below, second
+    M[0], M[2] = lam[0] / first, lam[2] / first
+    M[1], M[3] = -M[0] * below / second, (lam[3] - M[2] * below) / second
+    return first * second
+
+
+@jit
 def lambda_over_factor(lam, L, p, M):
     """M = λL⁻ᵀ."""
     for a in range(p):
@@ -367,15 +384,19 @@ def times_columns(C, M, p, nd, B, strip):
         for r in range(len(B)):
             B[r] = C[r] * factor
         return
-    copy = strip[: nd * p]
-    for r in range(nd * p):
-        copy[r] = C[r]
+    if p == 2:
+        for r in range(nd):
+            x, y = C[r], C[nd + r]
+            B[r], B[nd + r] = x * M[0] + y * M[2], x * M[1] + y * M[3]
+        return
+    held = strip[: nd * p]
+    copy(C, held)
     for b in range(p):
         target = B[b * nd : (b + 1) * nd]
         target[:] = 0.0
         for a in range(p):
             factor = M[a * p + b]
-            column = copy[a * nd : (a + 1) * nd]
+            column = held[a * nd : (a + 1) * nd]
             for r in range(nd):
                 target[r] += factor * column[r]
 
@@ -461,15 +482,6 @@ def _update_head(k, i, table, index, work):
         for a in range(pi):
             target = C[to + a * ndi : to + (a + 1) * ndi]
             _subtract_columns(target, work[at : at + p * nd], B[a * p : (a + 1) * p], nd)
-
-
-@jit(fastmath=REASSOCIATE)
-def dot(x, y):
-    """Inner product; vectorised, which needs leave to reassociate the sum."""
-    total = 0.0
-    for a in range(len(x)):
-        total += x[a] * y[a]
-    return total
 
 
 @jit

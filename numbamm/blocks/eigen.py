@@ -6,6 +6,7 @@ import math
 
 from numbamm.blocks.jit import jit
 from numbamm.blocks.lapack import LOWER, VECTORS, dsyev
+from numbamm.blocks.vectors import copy
 
 #: Up to this order Jacobi's rotations: a LAPACK call costs more.
 SMALL = 8
@@ -50,7 +51,7 @@ def _jacobi(a, n, values, V):
         if off <= 1e-32 * size:
             for i in range(n):
                 values[i] = a[i * n + i]
-            a[: n * n] = V[: n * n]
+            copy(V[: n * n], a[: n * n])
             return True
         for q in range(n):
             for p in range(q):

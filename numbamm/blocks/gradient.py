@@ -29,7 +29,6 @@ from numbamm.blocks.cholesky import (
     SMALL,
     columns_left,
     criterion,
-    dot,
     eliminate_head,
     factor_tail,
     lambda_over_factor,
@@ -68,6 +67,7 @@ from numbamm.blocks.layout import (
     THETA,
     P,
 )
+from numbamm.blocks.vectors import copy, dot, scale
 
 #: Order of the tiles in which a matrix is mirrored, so that both sides stay in the cache.
 TILE = 32
@@ -177,7 +177,7 @@ def _weighted_inverse(table, work, S, degrees, sigma):
     m, nx = table[0, ORDER], table[0, NX]
     L = work[table[0, TAIL] : table[0, TAIL] + m * m]
     for c in range(m):
-        S[c * m + c : (c + 1) * m] = L[c * m + c : (c + 1) * m]
+        copy(L[c * m + c : (c + 1) * m], S[c * m + c : (c + 1) * m])
     r2 = L[m * m - 1] * L[m * m - 1]
     weight_y = math.sqrt(r2) / sigma if sigma > 0.0 else math.sqrt(degrees[0])
     weight_x = math.sqrt(degrees[1])
@@ -213,7 +213,7 @@ def _lambda_rows(columns, table, work, m):
         for start in range(table[1 + i, ROW], len(columns), m):
             rows = columns[start : start + p * table[1 + i, NLEVEL]]
             if p == 1:
-                rows *= lam[0]
+                scale(rows, lam[0])
                 continue
             for r in range(0, len(rows), p):
                 for a in range(p - 1, -1, -1):
@@ -228,7 +228,7 @@ def _times_lambda_transposed(columns, lam, p, m):
     """The p columns of one level times λ', in place; column b needs columns a ≤ b only."""
     for b in range(p - 1, -1, -1):
         target = columns[b * m : (b + 1) * m]
-        target *= lam[b * p + b]
+        scale(target, lam[b * p + b])
         for a in range(b):
             factor = lam[b * p + a]
             source = columns[a * m : (a + 1) * m]
@@ -255,7 +255,8 @@ def _head(k, table, index, A, work, adjoint, keep_u):
     N = adjoint[at : at + p * p]
     N[:] = 0.0
     for level in range(nlevel):
-        _times_sparse_u(k, level, table, index, C, adjoint)
+        if table[1 + k, NSPARSE] > 0:
+            _times_sparse_u(k, level, table, index, C, adjoint)
         for i in range(k + 1, table[0, NHEAD]):
             _times_nested_u(k, i, level, table, index, C, adjoint)
         _inner(k, level, table, index, C, adjoint, E)
@@ -328,8 +329,6 @@ def _gathered_dot(column, rows, values):
 def _times_sparse_u(k, level, table, index, C, adjoint):
     """F for the sparse rows of a level, and what they add to its dense rows."""
     m, p, nd, d0 = table[0, ORDER], table[1 + k, P], table[1 + k, ND], table[1 + k, D0]
-    if table[1 + k, NSPARSE] == 0:
-        return
     at = table[1 + k, ROWPTR] + level
     start, stop = index[at], index[at + 1]
     rows = index[table[1 + k, ROWS] + start : table[1 + k, ROWS] + stop]
@@ -421,8 +420,9 @@ def _inner(k, level, table, index, C, adjoint, E):
             E[a * p + b] = dot(left, adjoint[at + b * nd : at + (b + 1) * nd])
     start = index[table[1 + k, ROWPTR] + level]
     stop = index[table[1 + k, ROWPTR] + level + 1]
-    at = table[1 + k, SPARSE]
-    _add_inner(C[at + start * p : at + stop * p], adjoint[at + start * p : at + stop * p], p, E)
+    if stop > start:
+        first, last = table[1 + k, SPARSE] + start * p, table[1 + k, SPARSE] + stop * p
+        _add_inner(C[first:last], adjoint[first:last], p, E)
     for i in range(k + 1, nhead):
         length = table[1 + i, P] * p
         at = table[1 + nterm + k * nhead + i, NESTED] + level * length

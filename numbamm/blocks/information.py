@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.blocks.cholesky import columns_left, dot, lambda_over_factor
+from numbamm.blocks.cholesky import columns_left, lambda_over_factor
 from numbamm.blocks.eigen import eigh
 from numbamm.blocks.jit import INLINE, counter, jit
 from numbamm.blocks.lapack import LEFT, LOWER, NO, dgemm, dsymm, dtrsm
@@ -50,6 +50,7 @@ from numbamm.blocks.layout import (
     P,
 )
 from numbamm.blocks.solve import solve
+from numbamm.blocks.vectors import copy, dot
 
 #: Directions in which λ is smaller get their part of N from U, not from G = 2Nλ.
 SINGULAR = 1e-5
@@ -87,7 +88,7 @@ def square_blocks(which):
         count += 1 if which[1, t] == which[2, t] else 2
     out, at = np.empty((4, count), dtype=np.int64), 0
     for t in range(nθ):
-        out[:, at] = which[:, t]
+        copy(which[:, t], out[:, at])
         at += 1
         if which[1, t] != which[2, t]:
             out[0, at], out[1, at], out[2, at], out[3, at] = (
@@ -332,7 +333,7 @@ def _head(
         for t in range(nactive):
             if t < first:
                 h[t, :p] = 0.0
-                r[t, :p] = later[start + level * p : start + (level + 1) * p, t]
+                copy(later[start + level * p : start + (level + 1) * p, t], r[t, :p])
             else:
                 _direction(which[1, t], which[2, t], lam, mine, c, p, h[t])
                 slope[t] += c[which[1, t]] * mine[which[2, t]]

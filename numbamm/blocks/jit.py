@@ -8,7 +8,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
-OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
+OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 #: A function that only calls others joins its callers before they are compiled. numba compiles all
 #: that a function calls once more with it, so each layer would double the wait for the first fit.

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numbamm.blocks.cholesky import dot
 from numbamm.blocks.jit import jit
 from numbamm.blocks.trust import (
     CONVERGED,
@@ -26,6 +25,7 @@ from numbamm.blocks.trust import (
     PHASE,
     ROUNDOFF,
 )
+from numbamm.blocks.vectors import copy, dot, scale
 
 #: How many past steps shape a direction.
 MEMORY = 20
@@ -114,11 +114,11 @@ def advance(s, f):
         return _new_direction(s, f)
     low, high = numbers[LOW], numbers[HIGH]
     if high < np.inf and high - low <= 1e-10 * high:
-        s.x[:] = s.best
+        copy(s.best, s.x)
         if numbers[COUNT] == 0.0:
             return ROUNDOFF
         numbers[COUNT] = 0.0  # perhaps the memory misleads
-        s.g[:] = s.gradient
+        copy(s.gradient, s.g)
         return _new_direction(s, numbers[FBEST])
     numbers[STEP] = 0.5 * (low + high) if high < np.inf else 2.0 * low
     return _move(s)
@@ -148,7 +148,7 @@ def _remember(s):
 def _new_direction(s, f):
     """-H g at x, which becomes the best point, by the two loops over what is remembered."""
     numbers, d = s.numbers, s.direction
-    s.best[:] = s.x
+    copy(s.x, s.best)
     norm = 0.0
     for i in range(len(s.x)):
         s.gradient[i] = s.g[i]
@@ -164,9 +164,9 @@ def _new_direction(s, f):
             d[i] -= s.weights[1, at] * s.changes[at, i]
     if count > 0:
         at = (count - 1) % MEMORY
-        d *= 1.0 / (s.weights[0, at] * dot(s.changes[at], s.changes[at]))
+        scale(d, 1.0 / (s.weights[0, at] * dot(s.changes[at], s.changes[at])))
     else:
-        d *= min(1.0, 1.0 / norm) if norm > 0.0 else 1.0
+        scale(d, min(1.0, 1.0 / norm) if norm > 0.0 else 1.0)
     for k in range(oldest, count):
         at = k % MEMORY
         back = s.weights[0, at] * dot(s.changes[at], d)

@@ -24,12 +24,12 @@ import numpy as np
 
 from numbamm.blocks import lbfgs, trust
 from numbamm.blocks.certificate import GENUINE, certify, column_sizes, leave
-from numbamm.blocks.cholesky import dot
 from numbamm.blocks.gradient import differentiate, evaluate
 from numbamm.blocks.information import complete_normal, curvature, parameters, square_blocks
 from numbamm.blocks.jit import INLINE, counter, jit
-from numbamm.blocks.layout import GRADIENT, LAMBDA, P
+from numbamm.blocks.layout import GRADIENT, LAMBDA, THETA, P
 from numbamm.blocks.trust import CONVERGED, DIFFERENTIATE, EVALUATE, FAILED, FBEST, ROUNDOFF
+from numbamm.blocks.vectors import copy, dot, scale
 
 #: With more parameters than this, L-BFGS.
 MANY = 150
@@ -43,8 +43,8 @@ UNLIMITED = 2**62
 #: How a search ends. Its code is EVALUATE while there is more to do.
 ENDS = {CONVERGED: "CONVERGED", ROUNDOFF: "ROUNDOFF_LIMITED", FAILED: "FAILURE"}
 
-# Positions in `Search.control`: code, evaluations, certificate, length of the gradient, false
-# optima left, how far from one, and how the search ended that led there.
+# Positions in `Search.control`: code, evaluations, certificate and length of the gradient in θ at
+# the end, false optima left, how far from one, and how the search ended that led there.
 CODE, FEVAL, CERTIFICATE, NORM, ESCAPED, EPSILON, END = range(7)
 
 
@@ -145,6 +145,16 @@ class StepwiseFit:
         """How the search ended; None while there is more to do."""
         return ENDS.get(int(self._search.control[CODE]))
 
+    @property
+    def fbest(self) -> float:
+        """The lowest objective so far."""
+        return float(self._state.numbers[FBEST])
+
+    @property
+    def gradient_norm(self) -> float:
+        """Length of the gradient in θ where the search ended; NaN before."""
+        return float(self._search.control[NORM])
+
     def step(self) -> tuple[np.ndarray, float]:
         """One more evaluation: θ, and the objective there."""
         self._advance(self._state, self._search, self._model, 1)
@@ -236,7 +246,7 @@ def _evaluate(state, search, model):
     if len(search.log) > 0:
         row = int(search.control[FEVAL]) % len(search.log)
         search.log[row, 0] = f
-        search.log[row, 1:] = search.theta
+        copy(search.theta, search.log[row, 1:])
     search.control[FEVAL] += 1.0
     return f
 
@@ -314,11 +324,13 @@ def _orthonormalize(v, basis, count):
     before = math.sqrt(dot(v, v))
     for _ in range(2):  # twice is enough
         for a in range(count):
-            v -= dot(v, basis[a]) * basis[a]
+            along = dot(v, basis[a])
+            for i in range(len(v)):
+                v[i] -= along * basis[a, i]
     after = math.sqrt(dot(v, v))
     if not after > 1e-8 * before:
         return False
-    v /= after
+    scale(v, 1.0 / after)
     return True
 
 
@@ -350,9 +362,10 @@ def _conclude(action, fresh, state, search, model):
         _value(search.theta, model)
         _differentiate(state, search, model)
     complete_normal(model.table, model.work, model.adjoint)
+    places = model.index[model.table[0, THETA] : model.table[0, THETA] + len(search.theta)]
     total = 0.0
-    for i in range(len(state.g)):
-        total += state.g[i] ** 2
+    for place in places:
+        total += model.adjoint[model.table[0, GRADIENT] + place] ** 2
     control[NORM] = math.sqrt(total)
     control[CERTIFICATE] = certify(
         model.table, model.work, model.adjoint, search.which, search.scale, search.away
@@ -382,7 +395,7 @@ def _has_left(f, state, search):
         return True
     control[EPSILON] *= 0.25
     if control[EPSILON] < NEAR:  # nothing to gain after all
-        state.x[:] = state.best
+        copy(state.best, state.x)
         control[CODE] = control[END]
     else:
         _step_aside(state, search)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbamm.blocks.cholesky import dot
 from numbamm.blocks.jit import jit
 from numbamm.blocks.layout import (
     COLUMN,
@@ -26,6 +25,7 @@ from numbamm.blocks.layout import (
     TAIL,
     P,
 )
+from numbamm.blocks.vectors import copy, dot
 
 
 @jit
@@ -48,7 +48,7 @@ def solve(table, index, work, u, b):
     for r in range(m - 2, -1, -1):
         column = tail[r * m : (r + 1) * m]
         v[r] = -dot(column[r + 1 :], v[r + 1 :]) / column[r]
-    w[m - 1 - nx :] = v[m - 1 - nx :]
+    copy(v[m - 1 - nx :], w[m - 1 - nx :])
     for k in range(nhead, nterm):
         _lambda_levels(k, table, work, v[table[1 + k, ROW] :], w[table[1 + k, ROW] :])
     start = head

@@ -17,6 +17,7 @@ import numpy as np
 
 from numbamm.blocks.eigen import eigh
 from numbamm.blocks.jit import jit
+from numbamm.blocks.vectors import copy
 
 #: What `advance` asks for or reports. DIFFERENTIATE: g and H at x, where the value is known.
 EVALUATE, DIFFERENTIATE, CONVERGED, ROUNDOFF, FAILED = range(5)
@@ -102,9 +103,9 @@ def advance(s, f):
         return _accept(s, f) if np.isfinite(f) else FAILED
     if numbers[PHASE] == _LAST:
         if f < numbers[FBEST]:
-            s.best[:] = s.x
+            copy(s.x, s.best)
             numbers[FBEST] = f
-        s.x[:] = s.best
+        copy(s.best, s.x)
         return CONVERGED
     if numbers[PHASE] == _DERIVATIVES:
         if not eigh(s.H.reshape(s.H.size), len(s.x), s.values, s.work):
@@ -119,13 +120,13 @@ def advance(s, f):
         if fall > 0.0:
             return _accept(s, f)
         if numbers[RADIUS] < SMALLEST_RADIUS:
-            s.x[:] = s.best
+            copy(s.best, s.x)
             return ROUNDOFF
     numbers[PREDICTED], numbers[LENGTH] = minimize_in_ball(s, numbers[RADIUS])
     numbers[PHASE] = _TRIAL
     if not numbers[PREDICTED] > tolerance(s):
         if not numbers[PREDICTED] > WORTHWHILE * tolerance(s):
-            s.x[:] = s.best
+            copy(s.best, s.x)
             return CONVERGED
         numbers[PHASE] = _LAST
     for i in range(len(s.x)):
@@ -135,7 +136,7 @@ def advance(s, f):
 
 @jit
 def _accept(s, f):
-    s.best[:] = s.x
+    copy(s.x, s.best)
     s.numbers[FBEST], s.numbers[PHASE] = f, _DERIVATIVES
     return DIFFERENTIATE
 

@@ -22,6 +22,7 @@ from numbamm.blocks.cholesky import factorize, set_lambda
 from numbamm.blocks.jit import jit
 from numbamm.blocks.layout import NX
 from numbamm.blocks.solve import random_effects, solve
+from numbamm.blocks.vectors import copy
 from numbamm.glm.family import GAMMA, contribution
 from numbamm.glm.working import (
     AT,
@@ -124,7 +125,7 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
         penalty = _squares(trial[:q])
         change = _change(x, trial, q, rows)
         least = tolerance if canonical or newton else tolerance * LINEAR
-        x[:] = trial
+        copy(trial, x)
         iterations += 1
     if change > least * scale and _falls(deviance + penalty, value, scale):
         return NOT_CONVERGED
@@ -199,7 +200,7 @@ def _squares(v):
 def _predict(eta, x, q, b, base, rows):
     """η = base + basis γ + ZΛu."""
     random_effects(rows.table, rows.work, x[:q], b)
-    eta[:] = base
+    copy(base, eta)
     add_effects(eta, x[q:], b, rows)
 
 

@@ -43,6 +43,8 @@ class Guard:
         Objective at the start.
     best, fbest : ndarray, float
         The best point so far, all parameters, and its objective.
+    best_gradient_norm : float
+        Length there of the gradient in the free parameters; NaN if nobody computed it.
     feval : int
         Evaluations so far.
     log : list of (ndarray, float)
@@ -86,7 +88,7 @@ class Guard:
         self.stopped: BaseException | None = None
         self.feval = 0
         self.log: list[tuple[np.ndarray, float]] = []
-        self.best = self._initial
+        self.best, self.best_gradient_norm = self._initial, math.nan
         self.fbest = self.finitial = float(objective(self._initial.copy()))
         if not math.isfinite(self.finitial):
             start = self._initial if shown is None else shown(self._initial)
@@ -128,7 +130,10 @@ class Guard:
             self.stopped = error
             raise
         if self._end(full, float(f)) and np.isfinite(gradient).all():
-            return float(f), np.array(gradient)[self.free]
+            mine = np.array(gradient)[self.free]
+            if full is self.best:
+                self.best_gradient_norm = float(np.linalg.norm(mine))
+            return float(f), mine
         return self.finitial, np.zeros(len(self.free))
 
     def count(self, search: OwnSearch) -> None:
@@ -140,6 +145,8 @@ class Guard:
             self.stopped = error
             raise
         self._end(x, float(f))
+        if search.fbest == self.fbest:
+            self.best_gradient_norm = search.gradient_norm
 
     def close(self) -> None:
         """Take the progress line away."""
@@ -165,7 +172,7 @@ class Guard:
     def _end(self, x: np.ndarray, f: float) -> bool:
         """Take note of an evaluation; whether it succeeded."""
         if f < self.fbest and f > -math.inf:
-            self.best, self.fbest = x, f
+            self.best, self.fbest, self.best_gradient_norm = x, f, math.nan
         shown = x if self._shown is None else self._shown(x)
         self.log.append((shown, f))
         if self._verbose:

@@ -92,9 +92,15 @@ class OwnSearch(Protocol):
     ----------
     returnvalue : str or None
         How the search ended; None while there is more to do.
+    fbest : float
+        The lowest objective so far.
+    gradient_norm : float
+        Length of the gradient there; NaN where it is not known, as before the end.
     """
 
     returnvalue: str | None
+    fbest: float
+    gradient_norm: float
 
     def step(self) -> tuple[np.ndarray, float]:
         """One more evaluation of the objective: where, and its value."""

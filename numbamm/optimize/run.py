@@ -145,7 +145,10 @@ def minimize(
     optsum.certificate = None if certificate is None else certificate.value
     optsum.gradient_norm = None
     if uses_gradient and len(guard.free):
-        optsum.gradient_norm = float(np.linalg.norm(gradient(optsum.final)[1][guard.free]))
+        norm = guard.best_gradient_norm
+        if np.isnan(norm) or optsum.fmin != guard.fbest:
+            norm = float(np.linalg.norm(gradient(optsum.final)[1][guard.free]))
+        optsum.gradient_norm = norm
     optsum.feval, optsum.log, optsum.returnvalue = guard.feval, guard.log, code
     if guard.stopped is not None or code == INTERRUPTED or code.startswith("FAILURE"):
         warnings.warn(

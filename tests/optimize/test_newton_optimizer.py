@@ -193,3 +193,12 @@ def test_a_false_optimum_that_was_kept_is_called_so(fitted):
         model.fit()
     assert "singular, and not a minimum" in repr(model.optsum)
     assert "It is no minimum" in str(model)
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "scipy:L-BFGS-B", "nlopt:LD_LBFGS"])
+def test_the_gradient_norm_is_that_of_the_estimates(optimizer):
+    model = mm.LinearMixedModel(SLEEP, dataset("sleepstudy"))
+    model.optsum.ftol_abs = 0.1  # ends early, where the gradient is not all rounding
+    model.fit(optimizer=optimizer)
+    gradient = model.objective_gradient(model.theta)[1]
+    assert model.optsum.gradient_norm == pytest.approx(np.linalg.norm(gradient), rel=1e-6)
