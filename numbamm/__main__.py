@@ -52,9 +52,28 @@ def _parser() -> argparse.ArgumentParser:
     datasets = commands.add_parser("datasets", help="list the shipped data sets")
     datasets.set_defaults(run=lambda arguments: print(mm.datasets.list().to_string()))
 
+    compile_ = commands.add_parser(
+        "compile", help="compile every kernel now (a minute), as when an image is built"
+    )
+    compile_.set_defaults(run=lambda arguments: _compile())
+
     config = commands.add_parser("config", help="show every option, its value and its origin")
     config.set_defaults(run=lambda arguments: mm.config.show())
     return parser
+
+
+def _compile() -> None:
+    """Small fits that between them call every kernel; numba keeps what it compiles."""
+    sleep, cbpp = mm.datasets.load("sleepstudy"), mm.datasets.load("cbpp")
+    linear = mm.lmm("Reaction ~ 1 + Days + (1 + Days | Subject)", sleep, optimizer="newton")
+    linear.bootstrap(2, seed=1, progress=False)
+    counts = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    laplace = mm.glmm(counts, cbpp, "binomial", optimizer="newton")
+    quadrature = mm.glmm(counts, cbpp, "binomial", nagq=3, optimizer="nlopt:LN_BOBYQA")
+    singular = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff2"))
+    linear.objective_gradient(linear.theta)
+    for model in (linear, singular, laplace, quadrature):
+        model.leverage(), model.condvar(), model.residuals("deviance")
 
 
 def _fit(arguments) -> None:

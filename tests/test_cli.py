@@ -9,6 +9,8 @@ import pytest
 
 import numbamm as mm
 from numbamm.__main__ import main
+from numbamm.blocks import newton, refits
+from numbamm.glm import pirls, quadrature
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 
@@ -137,3 +139,9 @@ def test_folder_of_a_data_sets_name(tmp_path, monkeypatch, capsys):
 def test_list_of_data_sets(capsys):
     assert main(["datasets"]) == 0
     assert "sleepstudy" in capsys.readouterr().out
+
+
+def test_compile():
+    assert main(["compile"]) == 0
+    for kernel in (newton.advance, refits.refits, pirls.pirls, quadrature.quadrature):
+        assert kernel.signatures
