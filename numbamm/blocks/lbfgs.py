@@ -32,7 +32,7 @@ MEMORY = 20
 #: The fall that is enough, of what the slope promises; and the slope that has risen enough.
 ENOUGH, RISEN = 1e-4, 0.9
 # Positions in `State.numbers`, besides those of `trust`.
-STEP, LOW, HIGH, SLOPE, COUNT = 2, 3, 4, 7, 8
+STEP, LOW, HIGH, SLOPE, COUNT, LONGEST = 2, 3, 4, 7, 8, 9
 _START, _TRIAL = 0.0, 1.0
 
 
@@ -56,11 +56,11 @@ class State(NamedTuple):
 
 
 @jit
-def start(x, scale, ftol_abs, ftol_rel):
-    """The state of a search from x."""
+def start(x, scale, ftol_abs, ftol_rel, longest):
+    """The state of a search from x, whose first step is -g, but no longer than `longest`."""
     n = len(x)
-    numbers = np.zeros(9)
-    numbers[FTOL_ABS], numbers[FTOL_REL] = ftol_abs, ftol_rel
+    numbers = np.zeros(10)
+    numbers[FTOL_ABS], numbers[FTOL_REL], numbers[LONGEST] = ftol_abs, ftol_rel, longest
     return State(
         x.copy(),
         x.copy(),
@@ -166,7 +166,7 @@ def _new_direction(s, f):
         at = (count - 1) % MEMORY
         scale(d, 1.0 / (s.weights[0, at] * dot(s.changes[at], s.changes[at])))
     else:
-        scale(d, min(1.0, 1.0 / norm) if norm > 0.0 else 1.0)
+        scale(d, min(1.0, numbers[LONGEST] / norm) if norm > 0.0 else 1.0)
     for k in range(oldest, count):
         at = k % MEMORY
         back = s.weights[0, at] * dot(s.changes[at], d)

@@ -177,7 +177,7 @@ def start_many(theta, model, ftol_abs, ftol_rel, log):
     which = parameters(model.table, model.index, len(theta))
     search = _search(theta, model, which, which, log)
     x, sizes = _unfolded(theta, search)
-    return search, lbfgs.start(x, sizes, ftol_abs, ftol_rel)
+    return search, lbfgs.start(x, sizes, ftol_abs, ftol_rel, 1.0)
 
 
 @jit

@@ -14,7 +14,7 @@ from numbamm.blocks.variances import conditional_variances, leverages, tail_bloc
 from numbamm.glm.gradient import laplace_gradient
 from numbamm.glm.pirls import pirls
 from numbamm.glm.quadrature import nodes, quadrature
-from numbamm.glm.working import Working
+from numbamm.glm.working import WEIGHT, Working
 
 #: The iteration stops when Σ W Δη² + |Δu|² falls below, in units of φ's size: the next step would
 #: be about the square of the last, so that the mode is exact to rounding.
@@ -83,6 +83,11 @@ class ModeFinder:
     def rows(self) -> Working:
         """The rows with the layout that has X columns."""
         return self.varied.rows
+
+    @property
+    def working_weights(self) -> np.ndarray:
+        """Expected information of the rows at the last mode with γ varying, shape (n,)."""
+        return self.rows.eta[WEIGHT]
 
     def __call__(self, theta, gamma, *, vary: bool, shape=0.0, tolerance=None, trace=None) -> Mode:
         """The mode at θ.

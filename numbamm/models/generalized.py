@@ -28,6 +28,7 @@ from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.mode import Mode, ModeFinder
 from numbamm.glm.pirls import pirls
 from numbamm.glm.working import EXPECTED, OBSERVED
+from numbamm.models.curvature import theta_curvature
 from numbamm.models.laplace import LaplaceObjective
 from numbamm.models.mixedmodel import Estimates, MixedModel, caller_namespace, check_order
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE, Parameters, Values
@@ -528,8 +529,8 @@ class GeneralizedLinearMixedModel(MixedModel):
                     self._search(True, 1, None, **shown)
                 if not fast and self.optsum.returnvalue not in CUT_SHORT:
                     self.fast_optsum = self.optsum
-                    steps = self._prepare_full()
-                    self._search(False, nagq, steps, **shown)
+                    steps, curvature = self._prepare_full()
+                    self._search(False, nagq, steps, curvature=curvature, **shown)
                 self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
         except BaseException:  # a failed fit loses nothing
             self.optsum, theta, options, self.fast_optsum = kept
@@ -539,7 +540,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         self._warn()
         return self
 
-    def _search(self, fast: bool, nagq: int, steps, **shown) -> None:
+    def _search(self, fast: bool, nagq: int, steps, **options) -> None:
         """One stage of a fit: minimise in θ, or in all parameters."""
         if nagq == 1 and self._uses_gradient(nagq, fast):
             announce_compilation(laplace_gradient, 20)
@@ -552,7 +553,7 @@ class GeneralizedLinearMixedModel(MixedModel):
                 gradient=gradient,
                 certify=partial(self._certify, objective) if nagq == 1 else None,
                 work=self._work,
-                **shown,
+                **options,
             )
         except FitError as error:
             if objective.succeeded:
@@ -661,8 +662,11 @@ class GeneralizedLinearMixedModel(MixedModel):
         fast.upperbd = np.concatenate([np.full(free, np.inf), optsum.upperbd[-ntheta:]])
         return fast
 
-    def _prepare_full(self) -> np.ndarray:
-        """An `optsum` for all parameters, from the fast fit or its start; first steps inside."""
+    def _prepare_full(self) -> tuple[np.ndarray, np.ndarray]:
+        """An `optsum` for all parameters, from the fast fit or its start.
+
+        First steps of the parameters inside, and about the second derivatives in them.
+        """
         fast, full, ntheta = self.fast_optsum, copy(self.optsum), len(self.theta)
         parameters = self._parameters(fast=False)
         theta = fast.initial if fast.final is None else fast.final
@@ -683,7 +687,23 @@ class GeneralizedLinearMixedModel(MixedModel):
             steps = fast.own_initial_step[-ntheta:]
         self._gamma_root = np.linalg.cholesky(self._gamma_cov(at))
         first = [np.full(len(at.beta), BETA_STEP), np.full(len(nuisance), LOG_STEP)]
-        return np.concatenate([*first, steps])
+        steps = np.concatenate([*first, steps])
+        return steps, self._curvature(at, steps)
+
+    def _curvature(self, at: Values, steps) -> np.ndarray:
+        """About the second derivatives in γ, whitened, in the nuisance parameter and in θ."""
+        rank, ntheta = len(at.beta), len(at.theta)
+        curvature = 1 / steps**2  # where nothing better is known
+        curvature[:rank] = 2.0
+        if self._likelihood.dispersed:
+            curvature[rank:-ntheta] = self.nobs
+        parts, start = [], 0
+        for term in self._inside:
+            theta = at.theta[start : start + len(term.inds)]
+            parts.append(theta_curvature(term, theta, self._modes.working_weights))
+            start += len(term.inds)
+        curvature[-ntheta:] = np.maximum(np.concatenate(parts), 1.0)
+        return curvature
 
     def _check_mode(self, mode: Mode, at: Values) -> None:
         """Refuse parameters without a mode, or at which φ is next to nothing."""

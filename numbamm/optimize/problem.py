@@ -35,6 +35,8 @@ class Problem:
         honour them.
     initial_step : ndarray, shape (n,)
         The scale of each parameter: a good first step, always positive.
+    curvature : ndarray, shape (n,), or None
+        About the second derivative of the objective in each parameter, if the model knows it.
     xtol_abs : ndarray, shape (n,)
         Absolute tolerance of each parameter.
     options : OptSummary
@@ -57,6 +59,7 @@ class Problem:
     options: OptSummary
     own_search: Callable[[np.ndarray], OwnSearch] | None = None
     count: Callable[[OwnSearch], None] | None = None
+    curvature: np.ndarray | None = None
 
     @property
     def n(self) -> int:

@@ -47,6 +47,7 @@ def minimize(
     own_search: Callable[[np.ndarray], OwnSearch] | None = None,
     certify: Callable[[np.ndarray], Certificate | None] | None = None,
     work: float | None = None,
+    curvature: np.ndarray | None = None,
 ) -> OptSummary:
     """Minimise an objective as `optsum` says, and write the outcome into it.
 
@@ -82,6 +83,8 @@ def minimize(
         false optimum is left, and the search goes on.
     work
         Operations of one evaluation, about, for ``optimizer="auto"``.
+    curvature
+        About the second derivative of the objective in each parameter, of shape (n,).
 
     Returns
     -------
@@ -127,7 +130,7 @@ def minimize(
             x, f = try_zeros(objective, x, f, optsum)
         return (x if rectify is None else rectify(x.copy())), f
 
-    problem = _problem(guard, optsum, own_search)
+    problem = _problem(guard, optsum, own_search, curvature)
     restarts = 0 if uses_gradient and optsum.max_restarts is None else _restarts(optsum, problem.n)
     try:
         code = _search(optimizer, guard, problem, settled, rectify is not None, restarts)
@@ -179,7 +182,7 @@ def _check_demands(optimizer: Optimizer, optsum: OptSummary, *, has_gradient: bo
         raise OptionError(f"optimizer {optimizer.name!r} cannot keep parameters below upperbd")
 
 
-def _problem(guard: Guard, optsum: OptSummary, own_search) -> Problem:
+def _problem(guard: Guard, optsum: OptSummary, own_search, curvature) -> Problem:
     """What the plug-in gets to see: the free parameters."""
     free = guard.free
     return Problem(
@@ -194,6 +197,7 @@ def _problem(guard: Guard, optsum: OptSummary, own_search) -> Problem:
         options=optsum,
         own_search=own_search if len(free) == len(optsum.initial) else None,
         count=guard.count,
+        curvature=None if curvature is None else curvature[free],
     )
 
 

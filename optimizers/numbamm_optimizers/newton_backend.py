@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import ClassVar
 
+import numpy as np
+
 from numbamm.blocks import lbfgs
 from numbamm.blocks.trust import CONVERGED, EVALUATE
 from numbamm.optimize import Algorithm, Problem
@@ -40,8 +42,12 @@ class Newton:
 
 def _lbfgs(problem: Problem) -> str:
     """Minimise any function that has a gradient."""
-    options, scale = problem.options, 1 / problem.initial_step
-    state = lbfgs.start(problem.x0, scale, options.ftol_abs, options.ftol_rel)
+    options = problem.options
+    if problem.curvature is None:  # the first step is short, since its scale is a guess
+        scale, longest = 1 / problem.initial_step, 1.0
+    else:
+        scale, longest = np.sqrt(problem.curvature), np.inf
+    state = lbfgs.start(problem.x0, scale, options.ftol_abs, options.ftol_rel, longest)
     action = EVALUATE
     while action == EVALUATE:
         value, gradient = problem.objective_gradient(state.x)

@@ -1,0 +1,40 @@
+"""How strongly the deviance curves in θ, about: the scale in which a search by gradients begins."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def theta_curvature(term, theta, weights) -> np.ndarray:
+    """Expected second derivatives of -2 log-likelihood in the θ of a term, as if it were alone.
+
+    For the θ in row r and column c of λ, 2 Σ_j [(λ'S_j)²_cr + (S_j)_rr (λ'S_jλ)_cc] with
+    S_j = C_j - C_jλ(λ'C_jλ + I)⁻¹λ'C_j, which is Z_j'V⁻¹Z_j.
+
+    Parameters
+    ----------
+    term : ReMat
+    theta : ndarray, shape (number of θ,)
+        Of this term.
+    weights : ndarray, shape (n,)
+        Working weights of the rows: C_j is the sum of w zz' over the rows of level j.
+
+    Returns
+    -------
+    ndarray, shape (number of θ,)
+        Not negative; 0 where λ = 0 hides what θ does.
+    """
+    p, lam = term.p, np.zeros((term.p, term.p))
+    lam.ravel()[term.inds] = theta
+    C = np.empty((term.nlevels, p, p))
+    for a in range(p):
+        for b in range(a + 1):
+            products = weights * term.z[a] * term.z[b]
+            C[:, a, b] = C[:, b, a] = np.bincount(term.refs, products, term.nlevels)
+    inner = np.linalg.inv(lam.T @ C @ lam + np.eye(p))
+    S = C - C @ lam @ inner @ lam.T @ C
+    across = lam.T @ S
+    both = across @ lam
+    row, column = np.divmod(term.inds, p)
+    products = S[:, row, row] * both[:, column, column]
+    return 2 * (across[:, column, row] ** 2 + products).sum(axis=0)
