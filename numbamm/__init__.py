@@ -35,7 +35,7 @@ _LAZY = {
     "bootstrap": "numbamm.inference.bootstrap",
     "coef_table": "numbamm.inference.contrast",
     "contrast": "numbamm.inference.contrast",
-    "delete_levels": "numbamm.inference.influence",
+    "delete_levels": "numbamm.inference.deletion",
     "drop1": "numbamm.inference.drop1",
     "emmeans": "numbamm.inference.emmeans",
     "glance": "numbamm.inference.tidy",

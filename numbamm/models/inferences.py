@@ -96,7 +96,7 @@ class Inferences:
 
     def delete_levels(self, group=None, **options):
         """Estimates without each of a factor's levels; see `numbamm.delete_levels`."""
-        from numbamm.inference.influence import delete_levels
+        from numbamm.inference.deletion import delete_levels
 
         return delete_levels(self, group, **options)
 
