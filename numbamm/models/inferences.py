@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbamm.errors import OptionError
+
 
 class Inferences:
     """Methods of models that call the function of the same name, which documents the options."""
@@ -117,3 +119,11 @@ class Inferences:
         from numbamm.inference.profile import profile
 
         return profile(self, parameters, **options)
+
+    def for_marginaleffects(self, **options):
+        """The model for marginaleffects; see `inference.marginaleffects.for_marginaleffects`."""
+        try:
+            from numbamm.inference.marginaleffects import for_marginaleffects
+        except ImportError as error:
+            raise OptionError("marginaleffects is needed: pip install marginaleffects") from error
+        return for_marginaleffects(self, **options)
