@@ -84,6 +84,30 @@ class Inferences:
 
         return vif(self)
 
+    def check_overdispersion(self):
+        """Pearson's statistic against χ²; see `numbamm.check_overdispersion`."""
+        from numbamm.inference.overdispersion import check_overdispersion
+
+        return check_overdispersion(self)
+
+    def check_zeroinflation(self, n=0, seed=None):
+        """Zeros against those expected; see `numbamm.check_zeroinflation`."""
+        from numbamm.inference.zeroinflation import check_zeroinflation
+
+        return check_zeroinflation(self, n, seed)
+
+    def check_collinearity(self):
+        """Condition indices of the fixed effects; see `numbamm.check_collinearity`."""
+        from numbamm.inference.collinearity import check_collinearity
+
+        return check_collinearity(self)
+
+    def check_convergence(self):
+        """How the search ended, and what to do; see `numbamm.check_convergence`."""
+        from numbamm.inference.convergence import check_convergence
+
+        return check_convergence(self)
+
     def influence(self):
         """Leverage, residuals and Cook's distance of the rows; see `numbamm.influence`."""
         from numbamm.inference.influence import influence

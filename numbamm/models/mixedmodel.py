@@ -31,7 +31,7 @@ SINGULAR_TOLERANCE = 1e-4
 
 #: What a search in the columns inside tells about itself that holds for the user's as well.
 OUTCOME = ("finitial", "fmin", "feval", "returnvalue", "gradient_norm", "certificate", "log")
-OUTCOME += ("chosen", "reason")
+OUTCOME += ("chosen", "reason", "restarts")
 
 
 @dataclass

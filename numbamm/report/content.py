@@ -164,7 +164,10 @@ _COLUMNS = {
     "ncoef": ("ncoef", "{:.0f}"),
     **{
         name: (name, "{:.4f}")
-        for name in ("R2", "adjusted", "unadjusted", "proportion", "cumulative", "gvif", "root")
+        for name in (
+            *("R2", "adjusted", "unadjusted", "proportion", "cumulative", "gvif", "root"),
+            *("ratio", "index"),
+        )
     },
 }
 #: Columns of the same kind of number, which share their count of decimals.
@@ -229,7 +232,7 @@ def _p_heading(frame) -> str:
     for name in ("F", "chisq"):
         if name in frame:
             return f"Pr(>{_COLUMNS[name][0]})"
-    return f"Pr(>|{_statistic(frame)}|)"
+    return f"Pr(>|{_statistic(frame)}|)" if "statistic" in frame else "p-value"
 
 
 def _number(value: float, form: str) -> str:

@@ -1,0 +1,229 @@
+"""`check_convergence`: whether the search for the estimates ended where it should."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from numbamm.inference.result import Result
+from numbamm.models.linear import LinearMixedModel
+from numbamm.models.mixedmodel import SINGULAR_TOLERANCE, root_mean_squares
+from numbamm.optimize.differences import hessian, jacobian
+from numbamm.optimize.optsummary import GENUINE
+
+#: How much the objective may still fall: its root is the distance to the minimum in standard
+#: errors, of which a hundredth moves no digit that anybody reads.
+NEGLIGIBLE = 1e-4
+#: Eigenvalues below this share of the largest are zero, to the differences' rounding.
+FLAT = 1e-7
+#: A condition number above is of parameters that the data hardly tell apart.
+ILL_CONDITIONED = 1e6
+#: Steps of differences, as shares of the scale on which the objective curves: with a gradient,
+#: and without one.
+STEP, COARSE_STEP = 1e-3, 2e-2
+#: Return codes of a search that was cut short.
+CUT_SHORT = ("MAXEVAL_REACHED", "MAXTIME_REACHED", "INTERRUPTED")
+
+
+@dataclass(repr=False)
+class Convergence(Result):
+    """What the objective looks like at the estimates.
+
+    Attributes
+    ----------
+    converged : bool
+        Whether nothing worth mentioning is left to gain, and the point is a minimum.
+    gradient : pandas.Series
+        Derivatives of the objective, by parameter; those that were held are left out.
+    hessian : pandas.DataFrame
+        Second derivatives.
+    scaled_gradient : float
+        The largest derivative along a principal direction of the Hessian, over the square root
+        of the curvature there.
+    gain : float
+        By how much a Newton step would lower the objective.
+    condition : float
+        Ratio of the Hessian's largest and smallest eigenvalue, scaled to a diagonal of ones;
+        infinite where it is not positive definite.
+    singular : dict of str to list of str
+        For each term of the random effects the combinations that have no variance.
+    """
+
+    converged: bool = True
+    gradient: pd.Series | None = None
+    hessian: pd.DataFrame | None = None
+    scaled_gradient: float = 0.0
+    gain: float = 0.0
+    condition: float = 1.0
+    singular: dict[str, list[str]] = field(default_factory=dict)
+
+
+def check_convergence(model) -> Convergence:
+    """How the search for the estimates ended, what the objective looks like there, what to do.
+
+    Parameters
+    ----------
+    model : MixedModel
+        A fitted model; it is left as it is.
+
+    Returns
+    -------
+    Convergence
+        Its table names the optimiser, evaluations, restarts and the outcome; the gradient, as it
+        is and scaled, and what a Newton step would still gain; the Hessian's condition; singular
+        directions, and the certificate of a singular fit. The numbers are its attributes.
+
+    Raises
+    ------
+    NotFittedError
+
+    Notes
+    -----
+    Derivatives are those of the objective in the parameters of the fit (``optsum.names``), by
+    differences of the exact gradient; of the objective itself where it is integrated by
+    quadrature. With g the gradient and H the Hessian, ½ g'H⁻¹g is what is left to gain, and its
+    square root the distance to the minimum in standard errors. At a singular fit the gradient
+    vanishes whether it is a minimum or not, and the certificate tells; see `OptSummary`.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> mm.check_convergence(m).converged
+    True
+    """
+    _ = model.estimates
+    optsum = model.optsum
+    free = np.flatnonzero(optsum.lowerbd < optsum.upperbd)
+    names = [optsum.names[j] for j in free]
+    slopes, curvature = _derivatives(model)
+    slopes, curvature = slopes[free], curvature[np.ix_(free, free)]
+    scaled, gain, condition, falls = _newton_step(slopes, curvature)
+    singular = _singular_directions(model)
+    false = optsum.certificate is not None and optsum.certificate < GENUINE
+    cut = optsum.returnvalue in CUT_SHORT or str(optsum.returnvalue).startswith("FAILURE")
+    converged = bool(gain <= NEGLIGIBLE and not falls and not false)
+    worst = f" ({names[np.abs(slopes).argmax()]})" if names else ""
+    lines = {
+        "Optimizer": optsum.used,
+        "Evaluations": f"{optsum.feval}, restarts {optsum.restarts}",
+        "Outcome": optsum.returnvalue,
+        "Objective": f"{optsum.fmin:.6f}, from {optsum.finitial:.6f}",
+        "Largest gradient": f"{np.abs(slopes).max(initial=0.0):.2g}{worst}",
+        "Largest scaled gradient": f"{scaled:.2g}",
+        "Left to gain": f"{gain:.2g}",
+        "Condition of the Hessian": "not positive definite"
+        if np.isinf(condition)
+        else f"{condition:.3g}",
+        "Singular directions": "; ".join(
+            f"{term}: {', '.join(some)}" for term, some in singular.items()
+        )
+        or "none",
+    }
+    if optsum.certificate is not None:
+        verdict = "no minimum" if false else "a minimum"
+        lines["Certificate"] = f"{optsum.certificate:.2g} ({verdict})"
+    notes = _advice(converged, cut, falls, false, gain, condition, bool(singular))
+    return Convergence(
+        f"Convergence: {model.formula}",
+        pd.DataFrame({"value": lines}),
+        notes,
+        converged=converged,
+        gradient=pd.Series(slopes, index=names),
+        hessian=pd.DataFrame(curvature, index=names, columns=names),
+        scaled_gradient=scaled,
+        gain=gain,
+        condition=condition,
+        singular=singular,
+    )
+
+
+def _derivatives(model) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient and Hessian in the parameters of the fit, at its end."""
+    x = model.optsum.final
+    if isinstance(model, LinearMixedModel):
+        return model.objective_gradient(x)[1], model.hessian(x)
+    scale = _scale(model, x)
+    if model.optsum.nagq == 1:
+        return model.objective_gradient(x)[1], jacobian(
+            lambda at: model.objective_gradient(at)[1], x, STEP * scale
+        )
+    step = COARSE_STEP * scale
+    slopes = [
+        (model.objective_at(x + h) - model.objective_at(x - h)) / (2 * h.max())
+        for h in np.diag(step)
+    ]
+    return np.array(slopes), hessian(model.objective_at, x, step)
+
+
+def _scale(model, x) -> np.ndarray:
+    """About how far each parameter of a generalized fit moves the objective by one."""
+    ntheta = len(model.theta)
+    scale, se = np.full(len(x), 0.3), np.sqrt(np.diag(model.estimates.cov))
+    if not model.is_fast:
+        scale[: len(se)] = se
+    sizes = [root_mean_squares(t, model._root)[t.inds // t.p] for t in model.reterms]
+    scale[-ntheta:] = np.maximum(np.abs(x[-ntheta:]), 0.1 / np.concatenate(sizes))
+    return scale
+
+
+def _newton_step(slopes, curvature) -> tuple[float, float, float, bool]:
+    """Largest scaled slope, gain of a Newton step, condition, and whether curvature is negative."""
+    if not len(slopes):
+        return 0.0, 0.0, 1.0, False
+    size = np.sqrt(np.where(np.diag(curvature) > 0, np.diag(curvature), 1.0))
+    values, vectors = np.linalg.eigh(curvature / np.outer(size, size))
+    flat = FLAT * max(np.abs(values).max(), FLAT)
+    rising = values > flat
+    along = (vectors.T @ (slopes / size))[rising] / np.sqrt(values[rising])
+    condition = float(values[-1] / values[0]) if rising.all() else np.inf
+    gain = float(along @ along) / 2
+    return float(np.abs(along).max(initial=0.0)), gain, condition, bool((values < -flat).any())
+
+
+def _singular_directions(model) -> dict[str, list[str]]:
+    """For each term the combinations of its effects that have no variance, in words."""
+    found: dict[str, list[str]] = {}
+    for term in model.reterms:
+        size = root_mean_squares(term, model._root)
+        vectors, sd, _ = np.linalg.svd(size[:, None] * term.lambda_)
+        for vector in vectors.T[sd < SINGULAR_TOLERANCE]:
+            weights = vector * size
+            weights = weights / weights[np.abs(weights).argmax()]
+            parts = [
+                f"{w:+.2g} {name}"
+                for w, name in zip(weights, term.cnames, strict=True)
+                if abs(w) > 0.005
+            ]
+            said = " ".join(parts).replace("+1 ", "+").removeprefix("+")
+            found.setdefault(f"({', '.join(term.cnames)} | {term.group})", []).append(said)
+    return found
+
+
+def _advice(converged, cut, falls, false, gain, condition, singular) -> list[str]:
+    """What to make of it, and what to do."""
+    notes = []
+    if cut:
+        notes.append("The search was cut short: raise optsum.maxfeval or maxtime, and refit().")
+    if false or falls:
+        notes.append(
+            "Not a minimum: the objective falls in some direction. "
+            "refit(optimizer=...) with another optimiser, or compare them by allfit()."
+        )
+    elif not converged:
+        notes.append(
+            f"Not at the minimum: about {np.sqrt(gain):.2g} standard errors away. "
+            "refit(optimizer=...) with another optimiser, or compare them by allfit()."
+        )
+    else:
+        notes.append("Converged: what is left to gain changes no estimate.")
+    if singular and not false:
+        notes.append(
+            "Singular fit: the data do not support all random effects. pca() shows how many, "
+            "ranova() tests them."
+        )
+    if np.isfinite(condition) and condition > ILL_CONDITIONED:
+        notes.append("Some parameters are hardly told apart: profile() or bootstrap() for these.")
+    return notes
