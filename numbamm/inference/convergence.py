@@ -17,12 +17,14 @@ from numbamm.optimize.optsummary import GENUINE
 #: errors, of which a hundredth moves no digit that anybody reads.
 NEGLIGIBLE = 1e-4
 #: Eigenvalues below this share of the largest are zero, to the differences' rounding.
-FLAT = 1e-7
+FLAT = 1e-5
 #: A condition number above is of parameters that the data hardly tell apart.
-ILL_CONDITIONED = 1e6
+ILL_CONDITIONED = 1e4
 #: Steps of differences, as shares of the scale on which the objective curves: with a gradient,
 #: and without one.
 STEP, COARSE_STEP = 1e-3, 2e-2
+#: Singular directions are spelled out up to this number.
+FEW = 2
 #: Return codes of a search that was cut short.
 CUT_SHORT = ("MAXEVAL_REACHED", "MAXTIME_REACHED", "INTERRUPTED")
 
@@ -101,43 +103,45 @@ def check_convergence(model) -> Convergence:
     slopes, curvature = _derivatives(model)
     slopes, curvature = slopes[free], curvature[np.ix_(free, free)]
     scaled, gain, condition, falls = _newton_step(slopes, curvature)
-    singular = _singular_directions(model)
-    false = optsum.certificate is not None and optsum.certificate < GENUINE
-    cut = optsum.returnvalue in CUT_SHORT or str(optsum.returnvalue).startswith("FAILURE")
-    converged = bool(gain <= NEGLIGIBLE and not falls and not false)
-    worst = f" ({names[np.abs(slopes).argmax()]})" if names else ""
-    lines = {
-        "Optimizer": optsum.used,
-        "Evaluations": f"{optsum.feval}, restarts {optsum.restarts}",
-        "Outcome": optsum.returnvalue,
-        "Objective": f"{optsum.fmin:.6f}, from {optsum.finitial:.6f}",
-        "Largest gradient": f"{np.abs(slopes).max(initial=0.0):.2g}{worst}",
-        "Largest scaled gradient": f"{scaled:.2g}",
-        "Left to gain": f"{gain:.2g}",
-        "Condition of the Hessian": "not positive definite"
-        if np.isinf(condition)
-        else f"{condition:.3g}",
-        "Singular directions": "; ".join(
-            f"{term}: {', '.join(some)}" for term, some in singular.items()
-        )
-        or "none",
-    }
-    if optsum.certificate is not None:
-        verdict = "no minimum" if false else "a minimum"
-        lines["Certificate"] = f"{optsum.certificate:.2g} ({verdict})"
-    notes = _advice(converged, cut, falls, false, gain, condition, bool(singular))
-    return Convergence(
+    falls = falls or (optsum.certificate is not None and optsum.certificate < GENUINE)
+    found = Convergence(
         f"Convergence: {model.formula}",
-        pd.DataFrame({"value": lines}),
-        notes,
-        converged=converged,
+        pd.DataFrame(),
+        converged=bool(gain <= NEGLIGIBLE and not falls),
         gradient=pd.Series(slopes, index=names),
         hessian=pd.DataFrame(curvature, index=names, columns=names),
         scaled_gradient=scaled,
         gain=gain,
         condition=condition,
-        singular=singular,
+        singular=_singular_directions(model),
     )
+    found.frame = pd.DataFrame({"value": _lines(optsum, found)})
+    found.notes = _advice(optsum, found, falls)
+    return found
+
+
+def _lines(optsum, found: Convergence) -> dict[str, str]:
+    """What the table says, line by line."""
+    slopes, condition = found.gradient.abs(), found.condition
+    largest = f"{slopes.max():.2g} ({slopes.idxmax()})" if len(slopes) else "none"
+    singular = [f"{len(some)} in {term}" for term, some in found.singular.items()]
+    lines = {
+        "Optimizer": optsum.used,
+        "Evaluations": f"{optsum.feval}, restarts {optsum.restarts}",
+        "Outcome": optsum.returnvalue,
+        "Objective": f"{optsum.fmin:.6f}, from {optsum.finitial:.6f}",
+        "Largest gradient": largest,
+        "Largest scaled gradient": f"{found.scaled_gradient:.2g}",
+        "Left to gain": f"{found.gain:.2g}",
+        "Condition of the Hessian": (
+            f"{condition:.3g}" if np.isfinite(condition) else "not positive definite"
+        ),
+        "Singular directions": "; ".join(singular) or "none",
+    }
+    if optsum.certificate is not None:
+        verdict = "a minimum" if optsum.certificate >= GENUINE else "no minimum"
+        lines["Certificate"] = f"{optsum.certificate:.2g} ({verdict})"
+    return lines
 
 
 def _derivatives(model) -> tuple[np.ndarray, np.ndarray]:
@@ -198,32 +202,37 @@ def _singular_directions(model) -> dict[str, list[str]]:
                 if abs(w) > 0.005
             ]
             said = " ".join(parts).replace("+1 ", "+").removeprefix("+")
-            found.setdefault(f"({', '.join(term.cnames)} | {term.group})", []).append(said)
+            found.setdefault(_name(term), []).append(said)
     return found
 
 
-def _advice(converged, cut, falls, false, gain, condition, singular) -> list[str]:
+def _name(term) -> str:
+    """A term in short, ``(Intercept, Days | Subject)``."""
+    names = [*term.cnames[:2], "…", term.cnames[-1]] if term.p > 4 else term.cnames
+    return f"({', '.join(names)} | {term.group})"
+
+
+def _advice(optsum, found: Convergence, falls: bool) -> list[str]:
     """What to make of it, and what to do."""
     notes = []
-    if cut:
+    another = "refit(optimizer=...) with another optimiser, or compare them by allfit()."
+    if optsum.returnvalue in CUT_SHORT or optsum.returnvalue.startswith("FAILURE"):
         notes.append("The search was cut short: raise optsum.maxfeval or maxtime, and refit().")
-    if false or falls:
-        notes.append(
-            "Not a minimum: the objective falls in some direction. "
-            "refit(optimizer=...) with another optimiser, or compare them by allfit()."
-        )
-    elif not converged:
-        notes.append(
-            f"Not at the minimum: about {np.sqrt(gain):.2g} standard errors away. "
-            "refit(optimizer=...) with another optimiser, or compare them by allfit()."
-        )
+    if falls:
+        notes.append(f"Not a minimum: the objective falls in some direction. {another}")
+    elif not found.converged:
+        away = np.sqrt(found.gain)
+        notes.append(f"Not at the minimum: about {away:.2g} standard errors away. {another}")
     else:
         notes.append("Converged: what is left to gain changes no estimate.")
-    if singular and not false:
+    if found.singular and not falls:
         notes.append(
             "Singular fit: the data do not support all random effects. pca() shows how many, "
             "ranova() tests them."
         )
-    if np.isfinite(condition) and condition > ILL_CONDITIONED:
+        if sum(map(len, found.singular.values())) <= FEW:
+            for term, some in found.singular.items():
+                notes.append(f"No variance in {term}: {'; '.join(some)}.")
+    if ILL_CONDITIONED < found.condition < np.inf:
         notes.append("Some parameters are hardly told apart: profile() or bootstrap() for these.")
     return notes

@@ -172,13 +172,20 @@ def _held(twin):
 
 def _linear_without(model, rows):
     """A twin of a linear model whose A lacks some rows, to begin at the estimates."""
-    kept, twin = np.setdiff1d(np.arange(model.nobs), rows), model._twin()
+    kept, twin = _all_but(model, rows), model._twin()
     twin.optsum.initial, twin.optsum.reml = model.theta, model.estimates.reml
     twin.frame = replace(model.frame, y=model.frame.y[kept])  # all that nobs looks at
     twin.blocks = _less_rows(model.blocks, rows)
     if model.frame.weights is not None:
         twin._sum_log_w = float(np.log(model.frame.weights[kept]).sum())
     return twin
+
+
+def _all_but(model, rows) -> np.ndarray:
+    """Which rows are left without some, shape (n,)."""
+    kept = np.ones(model.nobs, dtype=bool)
+    kept[rows] = False
+    return kept
 
 
 def _less_rows(blocks, rows):
@@ -199,9 +206,8 @@ def _less_rows(blocks, rows):
 
 def _generalized_without(model, rows):
     """A twin of a generalized model with some rows of weight zero, to begin at the estimates."""
-    kept, twin = np.setdiff1d(np.arange(model.nobs), rows), model._twin()
-    weights = model._prior.copy()
-    weights[rows] = 0.0
+    kept, twin = _all_but(model, rows), model._twin()
+    weights = np.where(kept, model._prior, 0.0)
     twin._likelihood = Likelihood(model._family_code, model.frame.y[kept], model._prior[kept])
     twin._modes = model._modes.replaced(weights=weights)
     twin._start = replace(model._start, theta=model.theta, shape=model.estimates.shape)
