@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from numbamm import config
+from numbamm.blocks.threads import blas_threads
 from numbamm.inference.result import Result
+from numbamm.models.generalized import LOG_SCALE
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE, root_mean_squares
 from numbamm.optimize.differences import hessian, jacobian
@@ -38,9 +41,8 @@ class Convergence(Result):
     converged : bool
         Whether nothing worth mentioning is left to gain, and the point is a minimum.
     gradient : pandas.Series
-        Derivatives of the objective, by parameter; those that were held are left out.
-    hessian : pandas.DataFrame
-        Second derivatives.
+        Derivatives of the objective by the parameters of the fit, ``optsum.names``; without those
+        that were held.
     scaled_gradient : float
         The largest derivative along a principal direction of the Hessian, over the square root
         of the curvature there.
@@ -55,7 +57,6 @@ class Convergence(Result):
 
     converged: bool = True
     gradient: pd.Series | None = None
-    hessian: pd.DataFrame | None = None
     scaled_gradient: float = 0.0
     gain: float = 0.0
     condition: float = 1.0
@@ -83,11 +84,11 @@ def check_convergence(model) -> Convergence:
 
     Notes
     -----
-    Derivatives are those of the objective in the parameters of the fit (``optsum.names``), by
-    differences of the exact gradient; of the objective itself where it is integrated by
-    quadrature. With g the gradient and H the Hessian, ½ g'H⁻¹g is what is left to gain, and its
-    square root the distance to the minimum in standard errors. At a singular fit the gradient
-    vanishes whether it is a minimum or not, and the certificate tells; see `OptSummary`.
+    The Hessian is by differences of the exact gradient, or of the objective itself where it is
+    integrated by quadrature, in coordinates of ordinary size. With g the gradient and H the
+    Hessian, ½ g'H⁻¹g is what is left to gain, and its square root the distance to the minimum
+    in standard errors. At a singular fit the gradient vanishes whether it is a minimum or not,
+    and the certificate tells; see `OptSummary`.
 
     Examples
     --------
@@ -99,17 +100,14 @@ def check_convergence(model) -> Convergence:
     _ = model.estimates
     optsum = model.optsum
     free = np.flatnonzero(optsum.lowerbd < optsum.upperbd)
-    names = [optsum.names[j] for j in free]
     slopes, curvature = _derivatives(model)
-    slopes, curvature = slopes[free], curvature[np.ix_(free, free)]
-    scaled, gain, condition, falls = _newton_step(slopes, curvature)
+    scaled, gain, condition, falls = _newton_step(slopes[free], curvature[np.ix_(free, free)])
     falls = falls or (optsum.certificate is not None and optsum.certificate < GENUINE)
     found = Convergence(
         f"Convergence: {model.formula}",
         pd.DataFrame(),
         converged=bool(gain <= NEGLIGIBLE and not falls),
-        gradient=pd.Series(slopes, index=names),
-        hessian=pd.DataFrame(curvature, index=names, columns=names),
+        gradient=pd.Series(_outward(model, slopes), index=optsum.names).iloc[free],
         scaled_gradient=scaled,
         gain=gain,
         condition=condition,
@@ -145,32 +143,57 @@ def _lines(optsum, found: Convergence) -> dict[str, str]:
 
 
 def _derivatives(model) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient and Hessian in the parameters of the fit, at its end."""
-    x = model.optsum.final
-    if isinstance(model, LinearMixedModel):
-        return model.objective_gradient(x)[1], model.hessian(x)
-    scale = _scale(model, x)
-    if model.optsum.nagq == 1:
-        return model.objective_gradient(x)[1], jacobian(
-            lambda at: model.objective_gradient(at)[1], x, STEP * scale
-        )
-    step = COARSE_STEP * scale
-    slopes = [
-        (model.objective_at(x + h) - model.objective_at(x - h)) / (2 * h.max())
-        for h in np.diag(step)
-    ]
-    return np.array(slopes), hessian(model.objective_at, x, step)
+    """Gradient and Hessian at the estimates in the coordinates of the search.
+
+    There columns are of ordinary size, so that the condition is not that of the user's units.
+    """
+    coordinates = model._coordinates()
+    x = model.optsum.final if coordinates is None else coordinates[0](model.optsum.final)
+    with blas_threads(config.get("threads")):
+        if isinstance(model, LinearMixedModel):
+            gradient, scale = model._gradient(), 0.1 / _sizes(model)
+        else:
+            objective = model._objective(model._fast, model.optsum.nagq, root=model._gamma_root)
+            gradient, scale = objective.gradient, _scale(model, x)
+            if model.optsum.nagq > 1:
+                return _differences(objective, x, COARSE_STEP * scale)
+        return gradient(x)[1], jacobian(lambda at: gradient(at)[1], x, STEP * scale)
+
+
+def _differences(objective, x, step) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient and Hessian from the objective alone."""
+    slopes = [(objective(x + h) - objective(x - h)) / (2 * h.max()) for h in np.diag(step)]
+    return np.array(slopes), hessian(objective, x, step)
+
+
+def _outward(model, slopes) -> np.ndarray:
+    """The gradient in the user's parameters, from that in the coordinates of the search."""
+    coordinates, x = model._coordinates(), model.optsum.final
+    if coordinates is None:
+        return slopes
+    moves = np.diag(1e-5 * np.maximum(np.abs(x), 0.1))
+    inside = [(coordinates[0](x + h) - coordinates[0](x - h)) / (2 * h.max()) for h in moves]
+    return np.array(inside) @ slopes
 
 
 def _scale(model, x) -> np.ndarray:
     """About how far each parameter of a generalized fit moves the objective by one."""
-    ntheta = len(model.theta)
-    scale, se = np.full(len(x), 0.3), np.sqrt(np.diag(model.estimates.cov))
-    if not model.is_fast:
-        scale[: len(se)] = se
-    sizes = [root_mean_squares(t, model._root)[t.inds // t.p] for t in model.reterms]
-    scale[-ntheta:] = np.maximum(np.abs(x[-ntheta:]), 0.1 / np.concatenate(sizes))
+    to_beta, ntheta = model.feterm.to_basis, len(model.theta)
+    if model._gamma_root is not None:
+        to_beta = to_beta @ model._gamma_root
+    to_gamma = np.linalg.inv(to_beta)
+    scale = np.full(len(x), LOG_SCALE)
+    if not model._fast:
+        variances = np.diag(to_gamma @ model.estimates.cov @ to_gamma.T)
+        scale[: len(variances)] = np.sqrt(variances)
+    scale[-ntheta:] = np.maximum(np.abs(x[-ntheta:]), 0.1 / _sizes(model))
     return scale
+
+
+def _sizes(model) -> np.ndarray:
+    """For each θ inside the size of the column of Z that its row of λ stands for."""
+    pairs = zip(model._inside, model._inside_sizes, strict=True)
+    return np.concatenate([sizes[term.inds // term.p] for term, sizes in pairs])
 
 
 def _newton_step(slopes, curvature) -> tuple[float, float, float, bool]:
