@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,6 @@ from numbamm.errors import FitError, OptionError, did_you_mean
 from numbamm.glm.likelihood import Likelihood
 from numbamm.inference.result import Result
 from numbamm.models.linear import LinearMixedModel
-from numbamm.models.mixedmodel import Estimates
 
 #: Without a level X has lost its rank when this share of what a column brings is left.
 RANK_TOLERANCE = 1e-9
@@ -89,37 +89,54 @@ def delete_levels(model, group: str | None = None, *, refit: bool = True) -> Del
     >>> mm.delete_levels(m, "Subject").to_frame()["cooks"].idxmax()
     '309'
     """
-    all_rows = model.estimates
+    whole = _Found.of(model)
     group, refs, levels = _factor(model, group)
     without = _linear_without if isinstance(model, LinearMixedModel) else _generalized_without
     failed: list[str] = []
     with blas_threads(config.get("threads")):
         if not refit:
-            all_rows = _held(without(model, np.zeros(0, dtype=np.intp))).estimates
+            whole = _Found.of(_held(without(model, np.zeros(0, dtype=np.intp))))
         fits = []
         for i, level in enumerate(levels):
             rows = np.flatnonzero(refs == i)
             try:
                 fits.append(_without(model, without, rows, refit))
             except FitError:
-                fits.append(None)
+                fits.append(_Found.nothing(model))
                 failed.append(str(level))
     notes = [f"There is no fit without {group} {', '.join(failed)}."] if failed else []
     if not refit:
         notes.append("θ is held at its estimate from all rows.")
-    return _table(model, all_rows, fits, np.bincount(refs), pd.Index(levels, name=group), notes)
+    return _table(model, whole, fits, np.bincount(refs), pd.Index(levels, name=group), notes)
 
 
-def _table(model, whole: Estimates, fits: list, rows, index, notes) -> Deletion:
-    """What the fits without each level (None where there is none) say, beside all rows'."""
+class _Found(NamedTuple):
+    """What a fit without a level leaves behind: no rows."""
+
+    beta: np.ndarray
+    cov: np.ndarray
+    theta: np.ndarray
+    sigma: float
+    shape: float
+    objective: float
+
+    @classmethod
+    def of(cls, model) -> _Found:
+        """Of a fitted model."""
+        e = model.estimates
+        return cls(e.beta, e.cov, model.theta, e.sigma, e.shape, e.objective)
+
+    @classmethod
+    def nothing(cls, model) -> _Found:
+        """Where there is no fit."""
+        return cls(*(np.full(np.shape(value), np.nan) for value in cls.of(model)))
+
+
+def _table(model, whole: _Found, fits: list[_Found], rows, index, notes) -> Deletion:
+    """What the fits without each level say, beside that of all rows."""
     rank, kept = model.feterm.rank, [model.feterm.cnames[j] for j in model.feterm.kept]
-
-    def column(of, shape=()) -> np.ndarray:
-        nothing = np.full(shape, np.nan)
-        return np.array([nothing if fit is None else of(fit) for fit in fits])
-
-    change = column(lambda fit: fit.estimates.beta - whole.beta, (rank,))
-    covs = column(lambda fit: fit.estimates.cov, (rank, rank))
+    betas, covs, theta, sigma, shape, objective = map(np.array, zip(*fits, strict=True))
+    change = betas - whole.beta
     se = np.sqrt(np.diagonal(covs, axis1=1, axis2=2))
     precision = np.linalg.inv(whole.cov)
     with np.errstate(invalid="ignore"):
@@ -129,14 +146,13 @@ def _table(model, whole: Estimates, fits: list, rows, index, notes) -> Deletion:
             "rows": rows,
             "cooks": np.einsum("jx,xy,jy->j", change, precision, change) / (rank or np.nan),
             "covratio": covratio,
-            "sigma": column(lambda fit: fit.estimates.sigma),
-            "objective": column(lambda fit: fit.estimates.objective),
+            "sigma": sigma,
+            "objective": objective,
         },
         index=index,
     )
     if getattr(model, "_free_shape", False):
-        frame["shape"] = column(lambda fit: fit.estimates.shape)
-    theta = column(lambda fit: fit.theta, (len(model.theta),))
+        frame["shape"] = shape
     return Deletion(
         f"Without each level of {index.name}",
         frame,
@@ -149,18 +165,20 @@ def _table(model, whole: Estimates, fits: list, rows, index, notes) -> Deletion:
     )
 
 
-def _without(model, without, rows, refit: bool):
-    """The model fitted without some rows; None where these hold up a coefficient."""
-    basis, own = model.feterm.basis, model.feterm.basis[rows]
-    left = np.linalg.eigvalsh(basis.T @ basis - own.T @ own)
-    if not (left > RANK_TOLERANCE * len(basis)).all():
-        return None
+def _without(model, without, rows, refit: bool) -> _Found:
+    """The estimates without some rows; NaN where these hold up a coefficient."""
+    own, n = model.feterm.basis[rows], model.nobs
+    left = np.linalg.eigvalsh(n * np.eye(model.feterm.rank) - own.T @ own)
+    if not (left > RANK_TOLERANCE * n).all():
+        return _Found.nothing(model)
     twin = without(model, rows)
     if not refit:
-        return _held(twin)
-    if isinstance(model, LinearMixedModel):
-        return twin._fit(progress=False)
-    return twin._fit(model._fast, model.optsum.nagq, None, False, False)
+        _held(twin)
+    elif isinstance(model, LinearMixedModel):
+        twin._fit(progress=False)
+    else:
+        twin._fit(model._fast, model.optsum.nagq, None, False, False)
+    return _Found.of(twin)
 
 
 def _held(twin):
