@@ -67,10 +67,9 @@ def check_collinearity(model) -> Collinearity:
     """
     estimates, feterm = model.estimates, model.feterm
     names = [feterm.cnames[j] for j in feterm.kept]
-    information = np.linalg.inv(estimates.cov)
-    size = np.sqrt(np.diag(information))
-    values, vectors = np.linalg.eigh(information / np.outer(size, size))
-    values, vectors = values[::-1], vectors[:, ::-1]
+    information = np.linalg.inv(_scaled(estimates.cov))
+    values, vectors = np.linalg.eigh(_scaled(information))
+    values, vectors = np.maximum(values[::-1], np.finfo(float).eps), vectors[:, ::-1]
     index = np.sqrt(values[0] / values) if len(values) else values
     shares = vectors**2 / values
     shares = (shares / shares.sum(axis=1, keepdims=True)).T
@@ -90,6 +89,12 @@ def check_collinearity(model) -> Collinearity:
         notes,
         proportions=pd.DataFrame(shares, columns=names, index=index),
     )
+
+
+def _scaled(matrix) -> np.ndarray:
+    """A covariance matrix's correlations."""
+    size = np.sqrt(np.diag(matrix))
+    return matrix / np.outer(size, size)
 
 
 def _taking_part(names, shares) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.inference.result import Result
-from numbamm.models.generalized import LOG_SCALE
+from numbamm.models.generalized import CUT_SHORT, LOG_SCALE
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE, root_mean_squares
 from numbamm.optimize.differences import hessian, jacobian
@@ -28,8 +28,6 @@ ILL_CONDITIONED = 1e4
 STEP, COARSE_STEP = 1e-3, 2e-2
 #: Singular directions are spelled out up to this number.
 FEW = 2
-#: Return codes of a search that was cut short.
-CUT_SHORT = ("MAXEVAL_REACHED", "MAXTIME_REACHED", "INTERRUPTED")
 
 
 @dataclass(repr=False)
@@ -177,7 +175,7 @@ def _outward(model, slopes) -> np.ndarray:
 
 
 def _scale(model, x) -> np.ndarray:
-    """About how far each parameter of a generalized fit moves the objective by one."""
+    """Standard errors of a generalized fit's parameters, as far as they are known."""
     to_beta, ntheta = model.feterm.to_basis, len(model.theta)
     if model._gamma_root is not None:
         to_beta = to_beta @ model._gamma_root
@@ -202,7 +200,7 @@ def _newton_step(slopes, curvature) -> tuple[float, float, float, bool]:
         return 0.0, 0.0, 1.0, False
     size = np.sqrt(np.where(np.diag(curvature) > 0, np.diag(curvature), 1.0))
     values, vectors = np.linalg.eigh(curvature / np.outer(size, size))
-    flat = FLAT * max(np.abs(values).max(), FLAT)
+    flat = FLAT * np.abs(values).max()
     rising = values > flat
     along = (vectors.T @ (slopes / size))[rising] / np.sqrt(values[rising])
     condition = float(values[-1] / values[0]) if rising.all() else np.inf
@@ -239,8 +237,10 @@ def _advice(optsum, found: Convergence, falls: bool) -> list[str]:
     """What to make of it, and what to do."""
     notes = []
     another = "refit(optimizer=...) with another optimiser, or compare them by allfit()."
-    if optsum.returnvalue in CUT_SHORT or optsum.returnvalue.startswith("FAILURE"):
+    if optsum.returnvalue in CUT_SHORT:
         notes.append("The search was cut short: raise optsum.maxfeval or maxtime, and refit().")
+    elif optsum.returnvalue.startswith("FAILURE"):
+        notes.append("The optimiser says that it failed; what counts is where it ended.")
     if falls:
         notes.append(f"Not a minimum: the objective falls in some direction. {another}")
     elif not found.converged:
