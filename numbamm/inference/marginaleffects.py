@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import polars as pl
 from marginaleffects.classes import ModelAbstract, ModelVault
 
@@ -135,7 +136,9 @@ def _data(frame, levels: dict[str, dict]) -> pl.DataFrame:
     data = {}
     for name, column in frame.columns.items():
         if name in levels:
-            data[name] = pl.Series([str(v) for v in column], dtype=pl.Enum(list(levels[name])))
+            labels = list(levels[name])
+            codes = pd.Index(list(levels[name].values())).get_indexer(column)
+            data[name] = pl.Series([labels[code] for code in codes], dtype=pl.Enum(labels))
         else:
             data[name] = pl.Series(column.to_numpy())
     if frame.offset_name and frame.offset_name not in data:

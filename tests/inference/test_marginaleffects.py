@@ -84,6 +84,19 @@ def test_offsets_and_dropped_columns():
     np.testing.assert_allclose(found["std_error"], again.bse.iloc[1:], rtol=1e-4)
 
 
+@pytest.mark.parametrize("formula", ["C(third)", "late", "poly(Days, 2) * late"])
+def test_numeric_factors_flags_and_transforms(formula):
+    rows = oracles.dataset("sleepstudy").assign(
+        third=lambda d: d["Days"] % 3, late=lambda d: d["Days"] > 5
+    )
+    model = mm.lmm(f"Reaction ~ {formula} + (1 | Subject)", rows)
+    theirs = model.for_marginaleffects()
+    found = me.predictions(theirs)
+    np.testing.assert_allclose(found["estimate"], model.predict(random=False), rtol=1e-10)
+    if "*" not in formula:
+        assert_same(me.avg_comparisons(theirs), model.coef_table(ddf="wald").frame.iloc[1:])
+
+
 def test_names_that_it_keeps_to_itself():
     rows = oracles.dataset("sleepstudy").rename(
         columns={"Subject": "group", "Reaction": "estimate"}
