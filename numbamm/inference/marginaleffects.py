@@ -95,7 +95,7 @@ def for_marginaleffects(model, *, type: str = "response", df: float = np.inf) ->
     ------
     NotFittedError
     OptionError
-        `type` or `df` is not as above.
+        `type` or `df` is not as above, or marginaleffects does not go with this polars.
     DataError
         The offset was given as an array, which new data cannot have.
 
@@ -118,7 +118,13 @@ def for_marginaleffects(model, *, type: str = "response", df: float = np.inf) ->
             "the model's offset was given as an array, which new data cannot have: "
             "fit with offset=<column name>, or with offset(...) in the formula"
         )
-    return MarginalEffects(model, type, df)
+    try:
+        return MarginalEffects(model, type, df)
+    except pl.exceptions.InvalidOperationError as error:  # in marginaleffects' own first look
+        raise OptionError(
+            f"marginaleffects does not work with polars {pl.__version__}: another release of "
+            "either may (0.6 needs 'polars<2')"
+        ) from error
 
 
 def _levels(frame) -> dict[str, dict]:
