@@ -148,10 +148,8 @@ def _data(frame, levels: dict[str, dict]) -> pl.DataFrame:
         else:
             data[name] = pl.Series(column.to_numpy())
     if frame.offset_name and frame.offset_name not in data:
-        within = frame.design.matrices(
-            frame.design.materializer(frame.columns, frame.rows), random=False
-        ).offset
-        data[frame.offset_name] = frame.offset - (0.0 if within is None else within)
+        without = {**frame.columns, frame.offset_name: np.zeros(len(frame.y))}
+        data[frame.offset_name] = frame.offset - frame.new_rows(without, random=False).offset
     for term in frame.reterms:
         if term.group not in data and term.group not in _RESERVED:
             labels = [str(level) for level in term.levels]

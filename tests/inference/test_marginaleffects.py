@@ -73,11 +73,12 @@ def test_offsets_and_dropped_columns():
     rows = oracles.dataset("cbpp").assign(
         exposure=lambda d: np.log(d["size"]), late=lambda d: d["period"].isin(["3", "4"])
     )
-    formula = "incidence ~ period + late + (1 | herd)"
-    model = mm.glmm(formula, rows, "poisson", offset="exposure")
-    assert model.feterm.dropped
-    found = me.predictions(model.for_marginaleffects())
-    np.testing.assert_allclose(found["estimate"], model.predict(random=False), rtol=1e-10)
+    for also in ("", " + offset(0.1 * (size > 10))"):
+        formula = f"incidence ~ period + late{also} + (1 | herd)"
+        model = mm.glmm(formula, rows, "poisson", offset="exposure")
+        assert model.feterm.dropped
+        found = me.predictions(model.for_marginaleffects())
+        np.testing.assert_allclose(found["estimate"], model.predict(random=False), rtol=1e-10)
     again = mm.glmm("incidence ~ period + offset(log(size)) + (1 | herd)", rows, "poisson")
     found = me.avg_comparisons(again.for_marginaleffects(type="link"), variables="period")
     np.testing.assert_allclose(found["estimate"], again.params.iloc[1:], rtol=1e-6)
