@@ -130,7 +130,7 @@ def _lines(optsum, found: Convergence) -> dict[str, str]:
         "Largest scaled gradient": f"{found.scaled_gradient:.2g}",
         "Left to gain": f"{found.gain:.2g}",
         "Condition of the Hessian": (
-            f"{condition:.3g}" if np.isfinite(condition) else "not positive definite"
+            "not positive definite" if np.isinf(condition) else f"{condition:.3g}"
         ),
         "Singular directions": "; ".join(singular) or "none",
     }
@@ -198,6 +198,8 @@ def _newton_step(slopes, curvature) -> tuple[float, float, float, bool]:
     """Largest scaled slope, gain of a Newton step, condition, and whether curvature is negative."""
     if not len(slopes):
         return 0.0, 0.0, 1.0, False
+    if not (np.isfinite(slopes).all() and np.isfinite(curvature).all()):
+        return np.nan, np.nan, np.nan, False
     size = np.sqrt(np.where(np.diag(curvature) > 0, np.diag(curvature), 1.0))
     values, vectors = np.linalg.eigh(curvature / np.outer(size, size))
     flat = FLAT * np.abs(values).max()
@@ -243,6 +245,8 @@ def _advice(optsum, found: Convergence, falls: bool) -> list[str]:
         notes.append("The optimiser says that it failed; what counts is where it ended.")
     if falls:
         notes.append(f"Not a minimum: the objective falls in some direction. {another}")
+    elif np.isnan(found.gain):
+        notes.append(f"The objective cannot be computed all around the estimates. {another}")
     elif not found.converged:
         away = np.sqrt(found.gain)
         notes.append(f"Not at the minimum: about {away:.2g} standard errors away. {another}")

@@ -7,6 +7,9 @@ import pandas as pd
 
 from numbamm.models.linear import LinearMixedModel
 
+#: A row of which the fit leaves no more than this share has a coefficient of its own.
+NOTHING = 1e-10
+
 
 def influence(model) -> pd.DataFrame:
     """How each row of the data stands to a fitted model.
@@ -22,7 +25,8 @@ def influence(model) -> pd.DataFrame:
         Over the rows of the data, NaN where one was dropped: ``fitted``; ``resid``; ``pearson``,
         the residual times the square root of its weight over the variance function;
         ``leverage``; ``studentized``, pearson / (σ √(1 - leverage)); ``cooks``, Cook's distance.
-        For generalized models there is ``deviance``, too: the deviance residual.
+        For generalized models there is ``deviance``, too: the deviance residual. The last two
+        are NaN where the leverage is 1, as with an indicator of one row.
 
     Raises
     ------
@@ -43,8 +47,9 @@ def influence(model) -> pd.DataFrame:
     if not isinstance(model, LinearMixedModel):
         frame["deviance"] = model.residuals("deviance")
     frame["leverage"] = h = model.leverage()
-    frame["studentized"] = frame["pearson"] / (model.sigma * np.sqrt(1 - h))
-    frame["cooks"] = frame["studentized"] ** 2 * h / (1 - h) / (model.feterm.rank or np.nan)
+    left = (1 - h).where(1 - h > NOTHING)
+    frame["studentized"] = frame["pearson"] / (model.sigma * np.sqrt(left))
+    frame["cooks"] = frame["studentized"] ** 2 * h / left / (model.feterm.rank or np.nan)
     return frame
 
 

@@ -211,6 +211,19 @@ def test_a_saddle():
     assert "the objective falls in some direction" in repr(found)
 
 
+def test_an_objective_that_fails_beside_the_estimates(monkeypatch):
+    model = mm.lmm("Yield ~ 1 + (1 | Batch)", oracles.dataset("Dyestuff"))
+    real = model._gradient()
+
+    def fails(theta):
+        value, slopes = real(theta)
+        return value, slopes if np.array_equal(theta, model.theta) else slopes * np.nan
+
+    monkeypatch.setattr(model, "_gradient", lambda: fails)
+    found = model.check_convergence()
+    assert not found.converged and "cannot be computed all around" in repr(found)
+
+
 def test_singular_fits_name_their_directions(fitted):
     found = fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff2").check_convergence()
     assert found.converged and found.singular == {"(Intercept | Batch)": ["Intercept"]}

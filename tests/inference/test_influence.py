@@ -43,6 +43,13 @@ def test_weights_and_dropped_rows():
     assert change == pytest.approx(h[5], rel=1e-5)
 
 
+def test_a_row_with_a_coefficient_of_its_own():
+    rows = oracles.dataset("sleepstudy").assign(one=(np.arange(180) == 3).astype(float))
+    found = mm.lmm("Reaction ~ Days + one + (1 | Subject)", rows).influence()
+    assert found["leverage"][3] == pytest.approx(1)
+    assert np.flatnonzero(found["cooks"].isna()).tolist() == [3]
+
+
 @pytest.mark.parametrize("options", [{"reml": True}, {"reml": False}, {"weights": "w"}])
 def test_levels_are_left_out_as_if_they_had_not_been_there(options):
     rows = oracles.dataset("sleepstudy").assign(w=np.linspace(0.5, 2, 180))
