@@ -44,6 +44,8 @@ class Tests:
         formula = "angle ~ recipe * temperature + (1 | recipe:replicate)"
         self.cake, self.ml = (mm.lmm(formula, cake, reml=reml) for reml in (True, False))
         self.sleep = mm.lmm(FORMULAS["sleepstudy"], sleep, reml=True)
+        formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        self.cbpp = mm.glmm(formula, mm.datasets.load("cbpp"), "binomial")
 
     def time_anova_3(self):
         self.cake.anova(type=3)
@@ -59,6 +61,12 @@ class Tests:
 
     def time_delete_levels(self):
         self.sleep.delete_levels()
+
+    def time_delete_levels_of_a_generalized_model(self):
+        self.cbpp.delete_levels()
+
+    def time_check_convergence(self):
+        self.sleep.check_convergence()
 
 
 class Bootstrap:

@@ -72,7 +72,7 @@ class ModeFinder:
         self.u = np.zeros(self.q)
 
     def replaced(self, **parts) -> ModeFinder:
-        """A finder with another ``model``, ``y`` or ``scale``, if given, starting at u = 0."""
+        """A finder with another ``model``, ``y``, ``weights`` or ``scale``, starting at u = 0."""
         other = copy(self)
         other.scale = parts.pop("scale", self.scale)
         other.varied, other.held = self.varied.replaced(**parts), self.held.replaced(**parts)
@@ -278,7 +278,7 @@ class _Buffers:
         self._local = threading.local()
 
     def replaced(self, **parts) -> _Buffers:
-        """The same with another ``model`` or ``y``; a thread's scratch serves both."""
+        """The same with another ``model``, ``y`` or ``weights``; a thread's scratch serves both."""
         other = copy(self)
         other._local, other._shared = self._local, {**self._shared, **parts}
         return other

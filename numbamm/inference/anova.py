@@ -12,13 +12,15 @@ _TYPES = {1: 1, 2: 2, 3: 3, "1": 1, "2": 2, "3": 3, "I": 1, "II": 2, "III": 3}
 _ROMAN = {1: "I", 2: "II", 3: "III"}
 
 
-def anova(model, *, type: int | str = 3, ddf: str | None = None) -> Result:
+def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result:
     """Test each term of the fixed effects.
 
     Parameters
     ----------
     model : MixedModel
         A fitted model.
+    *others
+        Refused: `lrtest` compares models.
     type : {1, 2, 3}
         Hypotheses: each term after those before it (1), after all that do not contain it (2),
         or about means with equal weights over the cells of the other factors (3). The last
@@ -54,6 +56,8 @@ def anova(model, *, type: int | str = 3, ddf: str | None = None) -> Result:
     """
     import pandas as pd
 
+    if others:
+        raise OptionError("anova tests the terms of one model; lrtest(m0, m1) compares several")
     if type not in _TYPES:
         raise OptionError(f"type must be 1, 2 or 3, not {type!r}")
     type = _TYPES[type]

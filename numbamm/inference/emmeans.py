@@ -94,11 +94,11 @@ class MarginalMeans(Result):
         if len(tables[0]) == 1:
             adjust = "none"
         if adjust != "none":
-            said = {"tukey": "Tukey's method", "holm": "Holm's method"}
+            said = {"tukey": "Tukey", "holm": "Holm", "bonferroni": "Bonferroni", "sidak": "Šidák"}
             within = f" within each {', '.join(self.by)}" if self.by else ""
             notes.append(
                 f"p-values adjusted for {len(tables[0])} comparisons{within} by "
-                f"{said.get(adjust, adjust.capitalize())}."
+                f"{said[adjust]}'s method."
             )
         if self.type == "response" and self._ratio is None:
             notes.append(f"Differences are on the scale of the link, {self.model.link}.")

@@ -12,19 +12,6 @@ from numbamm.errors import OptionError
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import MixedModel
 
-#: statsmodels' classes without random effects whose `llf` is a maximised log-likelihood with
-#: every constant, and the families that they fit.
-_FAMILIES = {
-    "OLS": "gaussian",
-    "WLS": "gaussian",
-    "Logit": "bernoulli",
-    "Probit": "bernoulli",
-    "Poisson": "poisson",
-    "NegativeBinomial": "negativebinomial",
-}
-#: Links of those of them that have one.
-_LINKS = {"Logit": "logit", "Probit": "probit", "Poisson": "log", "NegativeBinomial": "log"}
-
 
 @dataclass
 class Fit:
@@ -101,7 +88,9 @@ class Fit:
         if isinstance(model, MixedModel):
             return _of_ours(model)
         if hasattr(model, "llf") and hasattr(getattr(model, "model", None), "exog"):
-            return _of_statsmodels(model)
+            from numbamm.inference.statsmodels_fits import of_statsmodels
+
+            return of_statsmodels(model)
         raise OptionError(
             "fitted models are compared, of numbamm, or of statsmodels where they have no random "
             f"effects; not {type(model).__name__}"
@@ -133,52 +122,3 @@ def _method(model) -> str:
     how = "the Laplace approximation" if nagq == 1 else f"quadrature with {nagq} nodes"
     how += " (fast)" if model._fast else ""
     return how + (" by the observed information" if model.information == "observed" else "")
-
-
-def _of_statsmodels(result) -> Fit:
-    model, kind = result.model, type(result.model).__name__
-    if kind == "GLM":
-        family, link, dispersion = _glm(model)
-    elif kind in _FAMILIES:
-        family, link = _FAMILIES[kind], _LINKS.get(kind, "identity")
-        dispersion = family in ("gaussian", "negativebinomial")
-    else:
-        raise OptionError(
-            f"statsmodels' {kind} cannot be compared: OLS, WLS, GLM, "
-            f"{', '.join(k for k in _FAMILIES if k not in ('OLS', 'WLS'))} can"
-        )
-    y, x = np.asarray(model.endog, dtype=float), np.asarray(model.exog, dtype=float)
-    n = len(y)
-    names = [str(name) for name in model.exog_names]
-    weights = np.ones(n)
-    for name in ("weights", "n_trials", "freq_weights", "var_weights"):
-        given = getattr(model, name, None)
-        if kind in ("WLS", "GLM") and given is not None and (kind, name) != ("GLM", "weights"):
-            weights = weights * np.broadcast_to(given, n)
-    offset = getattr(model, "offset", None)
-    fixed = FeMat.from_columns(x, names, np.sqrt(weights))
-    formula = getattr(model, "formula", None) or f"{model.endog_names} ~ {' + '.join(names)}"
-    return Fit(
-        text=f"{formula} ({kind})",
-        llf=float(result.llf),
-        npar=fixed.rank + dispersion,
-        y=y,
-        weights=weights,
-        offset=np.zeros(n) if offset is None else np.broadcast_to(offset, n),
-        fixed=fixed,
-        terms=[],
-        family=family,
-        link=link,
-        reml=False,
-        method="",
-        sigma=None,
-    )
-
-
-def _glm(model) -> tuple[str, str, bool]:
-    """Family, link and whether a dispersion was estimated, of statsmodels' GLM."""
-    families = {"Gaussian": "gaussian", "Binomial": "binomial", "Poisson": "poisson"}
-    kind, link = type(model.family).__name__, type(model.family.link).__name__.lower()
-    if kind not in families:
-        raise OptionError(f"statsmodels' GLM can be compared for {', '.join(families)}, not {kind}")
-    return families[kind], link, kind == "Gaussian"

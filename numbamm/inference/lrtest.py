@@ -20,7 +20,7 @@ def lrtest(*models, check: bool = True) -> Result:
     ----------
     *models : fitted models
         Two or more linear or generalized mixed models. Fits by statsmodels without random
-        effects (OLS, WLS, GLM, Logit, Probit, Poisson) may be among them.
+        effects (OLS, WLS, GLM, Logit, Probit, Poisson, NegativeBinomial) may be among them.
     check : bool
         Whether to refuse models of which the smaller is not seen to be a special case of the
         larger. It is seen by the columns of X, and by the random effects' columns for each

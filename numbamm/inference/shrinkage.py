@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
-from numbamm.inference.influence import refuse_generalized
+from numbamm.models.linear import LinearMixedModel
+from numbamm.models.start import working_model
 
 #: Relative standard deviations, of the columns inside, that leave nothing to be drawn.
 UNSHRUNKEN = 1e4
@@ -17,7 +19,7 @@ def shrinkage(model) -> dict:
 
     Parameters
     ----------
-    model : LinearMixedModel
+    model : MixedModel
         A fitted model; it is left as it is.
 
     Returns
@@ -29,13 +31,15 @@ def shrinkage(model) -> dict:
     Raises
     ------
     NotFittedError
-    OptionError
-        The model is a generalized one.
 
     Notes
     -----
     The data alone speak where λ is 10⁴ times the identity; β is estimated anew there. Levels of
     crossed factors that the data alone cannot tell apart share what they explain.
+
+    For a generalized model these are the data of its working model, the linear mixed model of
+    the working response at the mode: so the effects of levels without a success, whose own
+    estimates are infinite, have finite differences.
 
     Examples
     --------
@@ -44,11 +48,12 @@ def shrinkage(model) -> dict:
     >>> mm.shrinkage(m)["Subject"]["norm"].idxmax()
     '370'
     """
-    import pandas as pd
-
-    refuse_generalized(model)
-    twin = model._twin()
-    free = np.concatenate([np.where(t.on_diagonal, UNSHRUNKEN, 0.0) for t in model.reterms])
+    estimates = model.estimates
+    if isinstance(model, LinearMixedModel):
+        twin = model._twin()
+    else:
+        twin = working_model(model, estimates.eta, estimates.shape)
+    free = np.concatenate([np.where(t.on_diagonal, UNSHRUNKEN, 0.0) for t in twin.reterms])
     twin._set_theta(twin._outward(free))
     with blas_threads(config.get("threads")):
         twin.blocks.factorize(free)

@@ -596,11 +596,18 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     @property
     def pearson_ratio(self) -> float:
-        """Pearson's statistic at the conditional means over `df_resid`.
+        """Pearson's statistic at the conditional means over its degrees of freedom.
 
         About one where the family's variance holds; above, counts are overdispersed.
         """
-        return float(self.residuals("pearson").pow(2).sum() / self.dispersion / self.df_resid)
+        return float(self.residuals("pearson").pow(2).sum() / self.dispersion / self._pearson_df)
+
+    @property
+    def _pearson_df(self) -> float:
+        """`df_resid`, where prior weights of counts are numbers of rows."""
+        if self._family_code not in (families.POISSON, families.NEGATIVE_BINOMIAL):
+            return float(self.df_resid)
+        return float(self._prior.sum() - self.n_parameters)
 
     def _certify(self, objective: LaplaceObjective, x) -> Certificate | None:
         """The certificate at parameters inside, if some λ is singular there."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbamm.errors import OptionError
+
 
 class Inferences:
     """Methods of models that call the function of the same name, which documents the options."""
@@ -82,6 +84,30 @@ class Inferences:
 
         return vif(self)
 
+    def check_overdispersion(self):
+        """Pearson's statistic against χ²; see `numbamm.check_overdispersion`."""
+        from numbamm.inference.overdispersion import check_overdispersion
+
+        return check_overdispersion(self)
+
+    def check_zeroinflation(self, n=0, seed=None):
+        """Zeros against those expected; see `numbamm.check_zeroinflation`."""
+        from numbamm.inference.zeroinflation import check_zeroinflation
+
+        return check_zeroinflation(self, n, seed)
+
+    def check_collinearity(self):
+        """Condition indices of the fixed effects; see `numbamm.check_collinearity`."""
+        from numbamm.inference.collinearity import check_collinearity
+
+        return check_collinearity(self)
+
+    def check_convergence(self):
+        """How the search ended, and what to do; see `numbamm.check_convergence`."""
+        from numbamm.inference.convergence import check_convergence
+
+        return check_convergence(self)
+
     def influence(self):
         """Leverage, residuals and Cook's distance of the rows; see `numbamm.influence`."""
         from numbamm.inference.influence import influence
@@ -96,7 +122,7 @@ class Inferences:
 
     def delete_levels(self, group=None, **options):
         """Estimates without each of a factor's levels; see `numbamm.delete_levels`."""
-        from numbamm.inference.influence import delete_levels
+        from numbamm.inference.deletion import delete_levels
 
         return delete_levels(self, group, **options)
 
@@ -117,3 +143,11 @@ class Inferences:
         from numbamm.inference.profile import profile
 
         return profile(self, parameters, **options)
+
+    def for_marginaleffects(self, **options):
+        """The model for marginaleffects; see `inference.marginaleffects.for_marginaleffects`."""
+        try:
+            from numbamm.inference.marginaleffects import for_marginaleffects
+        except ImportError as error:
+            raise OptionError("marginaleffects is needed: pip install marginaleffects") from error
+        return for_marginaleffects(self, **options)

@@ -20,6 +20,7 @@ from numbamm.design.remat import ReMat
 from numbamm.design.scaling import Scaling
 from numbamm.errors import DataError, NotFittedError, NumbammWarning, OptionError
 from numbamm.glm import family as families
+from numbamm.models.asresult import AsResult
 from numbamm.models.inferences import Inferences
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary, minimize
@@ -30,7 +31,7 @@ SINGULAR_TOLERANCE = 1e-4
 
 #: What a search in the columns inside tells about itself that holds for the user's as well.
 OUTCOME = ("finitial", "fmin", "feval", "returnvalue", "gradient_norm", "certificate", "log")
-OUTCOME += ("chosen", "reason")
+OUTCOME += ("chosen", "reason", "restarts")
 
 
 @dataclass
@@ -80,7 +81,7 @@ class Estimates:
         return self.covariance() if callable(self.covariance) else self.covariance
 
 
-class MixedModel(Inferences):
+class MixedModel(Inferences, AsResult):
     """Base of the models: frame, terms, optimisation summary, and the results' common names.
 
     Attributes
@@ -301,7 +302,7 @@ class MixedModel(Inferences):
 
         return 2 * ndtr(-self.tvalues.abs())
 
-    def conf_int(self, alpha: float = 0.05, method: str = "wald"):
+    def conf_int(self, alpha: float = 0.05, method: str = "wald", *, ddf: str | None = None):
         """Confidence intervals of the coefficients.
 
         Parameters
@@ -311,15 +312,32 @@ class MixedModel(Inferences):
         method : {"wald", "profile"}
             From the normal distribution, or by profile likelihood; see `numbamm.profile`, which
             has intervals of the other parameters, too.
+        ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
+            Wald's intervals from the t distribution with these degrees of freedom instead of
+            the normal one.
 
         Returns
         -------
         pandas.DataFrame
             Lower and upper limits in columns 0 and 1, a line per coefficient.
+
+        Raises
+        ------
+        NotFittedError
+        OptionError
+            An option is unknown, or does not suit the model or the other.
         """
         import pandas as pd
         from scipy.special import ndtri
 
+        from numbamm.inference.contrast import valid_alpha
+
+        alpha = valid_alpha(alpha)
+        if ddf is not None and method == "wald":
+            frame = self.coef_table(ddf=ddf, alpha=alpha).frame[["lower", "upper"]]
+            return frame.set_axis([0, 1], axis=1)
+        if ddf is not None:
+            raise OptionError(f'ddf="{ddf}" is for method="wald", not method="{method}"')
         if method == "profile":
             names = [self.feterm.cnames[k] for k in self.feterm.kept]
             limits = self.profile(names, alpha=alpha).conf_int(alpha)
@@ -662,11 +680,24 @@ class MixedModel(Inferences):
 
     # ---- reports ----------------------------------------------------------------------------
 
-    def summary(self) -> str:
-        """The text table that ``print(model)`` shows."""
+    def summary(self, ddf: str | None = None) -> str:
+        """The text table that ``print(model)`` shows.
+
+        Parameters
+        ----------
+        ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
+            Test the coefficients with these degrees of freedom; see `coef_table`, which has
+            intervals, too. By Wald's z, if not given.
+
+        Raises
+        ------
+        NotFittedError
+        OptionError
+            The method is unknown or does not suit the model.
+        """
         from numbamm.report.text import model_table
 
-        return model_table(self)
+        return model_table(self, ddf)
 
     def __str__(self) -> str:
         return self.summary()

@@ -97,18 +97,37 @@ def _check_separation(model, gamma) -> None:
         )
 
 
-def _by_linear_model(model, start: Start) -> Start:
-    """β and θ of a linear mixed model of the working response, with σ = 1 where φ is."""
+def working_model(model, eta, shape: float) -> LinearMixedModel:
+    """The linear mixed model of a generalized model's working response; it is not fitted.
+
+    Parameters
+    ----------
+    model : GeneralizedLinearMixedModel
+    eta : ndarray, shape (n,)
+        The linear predictors at which the response is made linear.
+    shape : float
+        Shape of the negative binomial.
+
+    Returns
+    -------
+    LinearMixedModel
+        Of η + (y - μ) dη/dμ with weights w (dμ/dη)² / V(μ); σ is 1 where φ is.
+    """
     frame, family, link = model.frame, model._family_code, links.NAMES[model.link]
-    eta = model._modes.offset + model._basis @ start.gamma
     slope, mu = links.slope(link, eta), model._mean(eta)
     working = replace(
         frame,
         y=eta + (frame.y - mu) / slope,
-        weights=model._prior * slope**2 / families.variance(family, start.shape, mu),
+        weights=model._prior * slope**2 / families.variance(family, shape, mu),
+        reterms=[replace(term, lambda_=None) for term in frame.reterms],  # λ belongs to a model
     )
-    sigma = None if family in families.DISPERSED else 1.0
-    linear = LinearMixedModel.of_frame(working, sigma=sigma).fit(progress=False)
+    return LinearMixedModel.of_frame(working, sigma=None if family in families.DISPERSED else 1.0)
+
+
+def _by_linear_model(model, start: Start) -> Start:
+    """β and θ of a linear mixed model of the working response."""
+    eta = model._modes.offset + model._basis @ start.gamma
+    linear = working_model(model, eta, start.shape).fit(progress=False)
     floor = np.where(model._lowerbd == 0, LEAST_START, -np.inf)
     gamma = np.linalg.solve(model.feterm.to_basis, linear.estimates.beta)
     return Start(gamma, start.shape, np.maximum(linear.theta, floor))

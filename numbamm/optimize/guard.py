@@ -86,7 +86,7 @@ class Guard:
         self._deadline = math.inf if optsum.maxtime == -1 else perf_counter() + optsum.maxtime
 
         self.stopped: BaseException | None = None
-        self.feval = 0
+        self.feval = self.restarts = 0
         self.log: list[tuple[np.ndarray, float]] = []
         self.best, self.best_gradient_norm = self._initial, math.nan
         self.fbest = self.finitial = float(objective(self._initial.copy()))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Version of what `OptSummary.to_dict` writes; another one is not read.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 #: Certificates above count as not negative: rounding, and a search that has just ended.
 GENUINE = -1e-5
 #: A parameter closer to its bound than this takes its first step as if it were at the bound.
@@ -125,6 +125,9 @@ class OptSummary:
         Objective at `final`.
     feval : int
         Evaluations by the optimiser, the first at `initial`.
+    restarts : int
+        How often the search went on from its end: with smaller steps, or from beside an end that
+        was no minimum.
     returnvalue : str or None
         The optimiser's return code, or ``"MAXEVAL_REACHED"``, ``"MAXTIME_REACHED"``,
         ``"INTERRUPTED"``, ``"NO_FREE_PARAMETERS"``.
@@ -168,6 +171,7 @@ class OptSummary:
     final: np.ndarray | None = None
     fmin: float | None = None
     feval: int = 0
+    restarts: int = 0
     returnvalue: str | None = None
     chosen: str | None = None
     reason: str | None = None

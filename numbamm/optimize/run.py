@@ -89,7 +89,8 @@ def minimize(
     Returns
     -------
     OptSummary
-        `optsum`, with ``finitial``, ``final``, ``fmin``, ``feval``, ``returnvalue`` and ``log``.
+        `optsum`, with ``finitial``, ``final``, ``fmin``, ``feval``, ``restarts``,
+        ``returnvalue`` and ``log``.
 
     Raises
     ------
@@ -152,7 +153,8 @@ def minimize(
         if np.isnan(norm) or optsum.fmin != guard.fbest:
             norm = float(np.linalg.norm(gradient(optsum.final)[1][guard.free]))
         optsum.gradient_norm = norm
-    optsum.feval, optsum.log, optsum.returnvalue = guard.feval, guard.log, code
+    optsum.feval, optsum.restarts, optsum.log = guard.feval, guard.restarts, guard.log
+    optsum.returnvalue = code
     if guard.stopped is not None or code == INTERRUPTED or code.startswith("FAILURE"):
         warnings.warn(
             f"{optimizer.name} did not converge: {code} after {optsum.feval} evaluations; "
@@ -224,6 +226,7 @@ def _search(
             lower=guard.lower,
             initial_step=RESTART_STEPS[restart % len(RESTART_STEPS)] * problem.initial_step,
         )
+        guard.restarts += 1
         code = _run(optimizer, guard, again)
         in_vain = in_vain + 1 if before - guard.fbest < RESTART_GAIN else 0
     return code
@@ -247,6 +250,7 @@ def _leave_false_optima(
         if aside.found is None:
             return probed if guard.stopped is not None else code
         x0, f0 = aside.found
+        guard.restarts += 1
         code = _run(optimizer, guard, replace(again, x0=x0, f0=f0))
     return code
 

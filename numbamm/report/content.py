@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -31,28 +31,35 @@ class Report:
     criteria: Table
     components: Table
     counts: str
+    heading: str
     coefficients: Table
     notes: list[str] = field(default_factory=list)
 
 
-def describe(model) -> Report:
-    """Gather a fitted model's report.
+def describe(model, ddf: str | None = None) -> Report:
+    """Gather a fitted model's report, its tests with degrees of freedom if a method is named.
 
     Raises
     ------
     NotFittedError
         If the model is not fitted.
+    OptionError
+        If the method is unknown or does not suit the model.
     """
     reml = model.estimates.reml
     levels = ", ".join(str(n) for n in {t.group: t.nlevels for t in model.reterms}.values())
+    heading, tests, remarks = "Fixed-effects parameters", coefficients(model), []
+    if ddf is not None:
+        heading, tests, remarks = _small_sample(model, ddf)
     return Report(
         title=model._title,
         formula=model.formula,
         criteria=criteria(model, "REML crit." if reml else "-2 logLik"),
         components=components(model.varcorr),
         counts=f"Number of obs: {model.nobs}; levels of grouping factors: {levels}",
-        coefficients=coefficients(model),
-        notes=notes(model),
+        heading=heading,
+        coefficients=tests,
+        notes=[*notes(model), *remarks],
     )
 
 
@@ -94,6 +101,17 @@ def coefficients(model) -> Table:
     for name, *cells in zip(model.feterm.cnames, *columns, strict=True):
         rows.append([shown_name(name), *cells])
     return Table(["", "Coef.", "Std. Error", "z", "Pr(>|z|)"], rows)
+
+
+def _small_sample(model, ddf: str) -> tuple[str, Table, list[str]]:
+    """Heading, table and remarks of the fixed effects with degrees of freedom."""
+    from numbamm.inference import ddf as degrees
+    from numbamm.inference.contrast import coef_table
+
+    method, result = degrees.method(model, ddf), coef_table(model, ddf=ddf)
+    table = of_result(replace(result, hidden=("lower", "upper")))
+    table.header[1] = "Coef."
+    return f"Fixed-effects parameters, {method.title}", table, method.notes
 
 
 def notes(model) -> list[str]:
@@ -146,7 +164,10 @@ _COLUMNS = {
     "ncoef": ("ncoef", "{:.0f}"),
     **{
         name: (name, "{:.4f}")
-        for name in ("R2", "adjusted", "unadjusted", "proportion", "cumulative", "gvif", "root")
+        for name in (
+            *("R2", "adjusted", "unadjusted", "proportion", "cumulative", "gvif", "root"),
+            *("ratio", "index"),
+        )
     },
 }
 #: Columns of the same kind of number, which share their count of decimals.
@@ -211,7 +232,7 @@ def _p_heading(frame) -> str:
     for name in ("F", "chisq"):
         if name in frame:
             return f"Pr(>{_COLUMNS[name][0]})"
-    return f"Pr(>|{_statistic(frame)}|)"
+    return f"Pr(>|{_statistic(frame)}|)" if "statistic" in frame else "p-value"
 
 
 def _number(value: float, form: str) -> str:

@@ -30,7 +30,7 @@ def model_table(model) -> str:
         "<p>Variance components</p>",
         _table(report.components),
         f"<p>{escape(report.counts)}</p>",
-        "<p>Fixed-effects parameters</p>",
+        f"<p>{report.heading}</p>",
         _table(report.coefficients),
         *(f"<p>{escape(note)}</p>" for note in report.notes),
     ]

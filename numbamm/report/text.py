@@ -9,12 +9,12 @@ from numbamm.report import content
 RULE = "─"
 
 
-def model_table(model) -> str:
-    """The table of a fitted model."""
-    report = content.describe(model)
+def model_table(model, ddf: str | None = None) -> str:
+    """The table of a fitted model; see `content.describe`."""
+    report = content.describe(model, ddf)
     lines = [report.title, f" {report.formula}", *_lines(report.criteria, indent=1), ""]
     lines += ["Variance components:", *_lines(report.components), f" {report.counts}", ""]
-    lines += ["  Fixed-effects parameters:", *_ruled(report.coefficients)]
+    lines += [f"  {report.heading}:", *_ruled(report.coefficients)]
     lines += [""] * bool(report.notes) + [f" {note}" for note in report.notes]
     return "\n".join(lines)
 

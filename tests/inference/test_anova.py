@@ -210,6 +210,8 @@ def test_mistakes(fitted):
     model = fitted(*MODELS["sleep"], reml=True)
     with pytest.raises(mm.OptionError, match="type must be 1, 2 or 3, not 4"):
         model.anova(type=4)
+    with pytest.raises(mm.OptionError, match=r"lrtest\(m0, m1\) compares several"):
+        mm.anova(model, model)
     with pytest.raises(mm.OptionError, match="no terms to test"):
         fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff").anova()
     with pytest.raises(mm.OptionError, match="no terms to leave out"):

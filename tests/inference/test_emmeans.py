@@ -83,6 +83,12 @@ def test_response_scale_of_a_decreasing_link():
     assert "scale of the link, inverse" in repr(pairs)
 
 
+def test_adjustments_are_named(cbpp):
+    means = cbpp.emmeans("period")
+    assert "6 comparisons by Bonferroni's method." in repr(means.pairs("bonferroni"))
+    assert "6 comparisons by Šidák's method." in repr(means.pairs("sidak"))
+
+
 def test_odds_ratios(cbpp):
     link, response = (cbpp.emmeans("period", type=type).pairs() for type in ("link", "response"))
     assert "Ratios" in response.title and "Contrasts" in link.title

@@ -1,10 +1,13 @@
 """Leverage, Cook's distance, and the deletion of levels."""
 
+from functools import cache
+
 import numpy as np
 import oracles
 import pytest
 
 import numbamm as mm
+from numbamm.glm import link as links
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 
@@ -38,6 +41,13 @@ def test_weights_and_dropped_rows():
     moved._estimates = moved._estimate(model.theta, 0.0)
     change = (moved.fittedvalues - model.fittedvalues)[5] / 1e-3
     assert change == pytest.approx(h[5], rel=1e-5)
+
+
+def test_a_row_with_a_coefficient_of_its_own():
+    rows = oracles.dataset("sleepstudy").assign(one=(np.arange(180) == 3).astype(float))
+    found = mm.lmm("Reaction ~ Days + one + (1 | Subject)", rows).influence()
+    assert found["leverage"][3] == pytest.approx(1)
+    assert np.flatnonzero(found["cooks"].isna()).tolist() == [3]
 
 
 @pytest.mark.parametrize("options", [{"reml": True}, {"reml": False}, {"weights": "w"}])
@@ -126,16 +136,111 @@ def test_shrinkage_of_slopes(shift):
     assert found.loc["335", "norm"] == pytest.approx(np.linalg.norm(level))
 
 
+@cache
+def generalized(family, without=None):
+    """A model of each kind, maybe without a herd or subject; the Bernoulli one is a fast fit."""
+    rows = oracles.dataset("sleepstudy" if family == "gamma" else "cbpp")
+    rows = rows.assign(w=np.linspace(0.5, 2, len(rows)))
+    if without is not None:
+        rows = rows[rows["Subject" if family == "gamma" else "herd"] != without]
+    if family == "gamma":
+        return mm.glmm(SLEEP, rows, family, "log", weights="w")
+    if family == "bernoulli":
+        return mm.glmm("I(incidence > 0) ~ size + (1 | herd)", rows, family, fast=True)
+    if family == "negativebinomial":
+        return mm.glmm("incidence ~ period + offset(log(size)) + (1 | herd)", rows, family)
+    return mm.glmm("cbind(incidence, size - incidence) ~ period + (1 | herd)", rows, family)
+
+
+@pytest.mark.parametrize("family", ["binomial", "gamma"])
+def test_rows_of_generalized_models(family):
+    """Cook's distance is how far the working model's solution moves without the row's share."""
+    model = generalized(family)
+    found, mu, w, n = model.influence(), model.estimates.fitted, model.frame.weights, model.nobs
+    slope = links.slope(links.NAMES[model.link], model.estimates.eta)
+    root = np.sqrt(w / (mu * (1 - mu) if family == "binomial" else mu**2))
+    np.testing.assert_allclose(found["pearson"], root * (model.frame.y - mu))
+    np.testing.assert_array_equal(found["deviance"], model.residuals("deviance"))
+    [term] = model.reterms
+    ZL = np.zeros((n, term.nlevels, term.p))
+    ZL[np.arange(n), term.refs] = term.z.T @ term.lambda_
+    rows = (root * slope)[:, None] * np.column_stack([ZL.reshape(n, -1), model.frame.X])
+    penalty = np.eye(term.nranef, rows.shape[1])
+    M = np.vstack([rows, penalty])
+    for i in (0, n // 2, n - 1):
+        h = rows[i] @ np.linalg.solve(M.T @ M, rows[i])
+        assert found["leverage"][i] == pytest.approx(h, rel=1e-6)
+        rest = np.delete(M, i, axis=0)
+        moved = M @ np.linalg.solve(rest.T @ rest, rows[i] * found["pearson"][i])
+        cooks = moved @ moved / model.dispersion / model.feterm.rank
+        assert found["cooks"][i] == pytest.approx(cooks, rel=1e-6)
+
+
+@pytest.mark.parametrize("family", ["binomial", "bernoulli", "negativebinomial", "gamma"])
+def test_levels_left_out_of_generalized_models(family):
+    model, level = generalized(family), "335" if family == "gamma" else "4"
+    theta, objective = model.theta.copy(), model.objective
+    found, alone = model.delete_levels(), generalized(family, level)
+    np.testing.assert_array_equal(model.theta, theta)
+    assert model.objective_at(model.optsum.final) == pytest.approx(objective, abs=1e-8)
+    line = found.frame.loc[level]
+    assert line["rows"] == model.nobs - alone.nobs
+    assert line["objective"] == pytest.approx(alone.objective, abs=1e-5)
+    assert line["sigma"] == pytest.approx(alone.sigma, rel=1e-4)
+    assert ("σ" in repr(found)) == (family == "gamma")
+    np.testing.assert_allclose(found.theta.loc[level], alone.theta, atol=1e-3)
+    assert (abs(found.params.loc[level] - alone.params) <= 1e-3 * alone.bse).all()
+    change = model.params - alone.params
+    np.testing.assert_allclose(found.dfbetas.loc[level], change / alone.bse, rtol=1e-2, atol=2e-3)
+    cooks = change @ np.linalg.solve(model.cov_params(), change) / len(change)
+    assert line["cooks"] == pytest.approx(cooks, rel=1e-2)
+    ratio = np.linalg.det(alone.cov_params()) / np.linalg.det(model.cov_params())
+    assert line["covratio"] == pytest.approx(ratio, rel=1e-2)
+    if family == "negativebinomial":
+        assert line["shape"] == pytest.approx(alone.shape, rel=1e-3)
+
+
+@pytest.mark.parametrize("family", ["binomial", "gamma"])
+def test_theta_held_of_generalized_models(family):
+    """β and φ at the penalised mode of the remaining rows."""
+    model, level = generalized(family), "335" if family == "gamma" else "4"
+    found, alone = model.delete_levels(refit=False), generalized(family, level)
+    held = alone.objective_at(model.theta)
+    assert found.frame.loc[level, "objective"] == pytest.approx(held, abs=1e-8)
+    np.testing.assert_array_equal(found.theta.loc[level], model.theta)
+    refit = model.delete_levels()
+    assert np.corrcoef(found.frame["cooks"], refit.frame["cooks"])[0, 1] > 0.95
+
+
+def test_a_level_without_which_there_is_no_fit():
+    """Without the only herd with cases the responses are separated."""
+    rows = oracles.dataset("cbpp").assign(
+        incidence=lambda d: d["incidence"].where(d["herd"] == "1", 0),
+        healthy=lambda d: d["size"] - d["incidence"],
+    )
+    model = mm.glmm("cbind(incidence, healthy) ~ 1 + (1 | herd)", rows, "binomial")
+    found = model.delete_levels("herd")
+    assert "There is no fit without herd 1." in repr(found)
+    assert found.frame.isna().any(axis=1).tolist() == [True] + 14 * [False]
+
+
+def test_shrinkage_of_a_generalized_model():
+    """Drawn from the means of each herd's working responses; also herds without a case."""
+    model = generalized("binomial")
+    found, [term], mu = model.shrinkage()["herd"], model.reterms, model.estimates.fitted
+    weights = model.frame.weights * mu * (1 - mu)
+    working = model.estimates.eta + (model.frame.y - mu) / (mu * (1 - mu))
+    columns = np.column_stack([model.frame.X, np.eye(term.nlevels)[term.refs][:, 1:]])
+    solved = np.linalg.lstsq(np.sqrt(weights)[:, None] * columns, np.sqrt(weights) * working)[0]
+    alone = np.append(0.0, solved[4:])
+    drawn = alone - alone.mean() - model.b[0][:, 0]
+    np.testing.assert_allclose(found["Intercept"], drawn, atol=1e-5)
+    np.testing.assert_allclose(found["norm"], abs(drawn), atol=1e-5)
+
+
 def test_mistakes(fitted):
     model = fitted(SLEEP, "sleepstudy")
     with pytest.raises(mm.OptionError, match="no grouping factor; did you mean 'Subject'"):
         model.delete_levels("subject")
-    rows = oracles.dataset("cbpp")
-    model = mm.glmm(
-        "incidence / size ~ 1 + (1 | herd)", rows, "binomial", weights="size", fast=True
-    )
-    for ask in (model.delete_levels, model.influence, model.cooks_distance, model.shrinkage):
-        with pytest.raises(mm.OptionError, match="for linear models"):
-            ask()
     with pytest.raises(mm.NotFittedError):
         mm.influence(mm.LinearMixedModel(SLEEP, oracles.dataset("sleepstudy")))

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import oracles
 import pytest
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
 from scipy.stats import chi2
 
 import numbamm as mm
@@ -98,7 +100,6 @@ def without_batches():
 
 
 def test_statsmodels_fits():
-    smf = pytest.importorskip("statsmodels.formula.api")
     rows = oracles.dataset("sleepstudy")
     plain = smf.ols("Reaction ~ Days", rows).fit()
     line = mm.lrtest(plain, mm.lmm(INTERCEPT, rows)).frame
@@ -108,7 +109,6 @@ def test_statsmodels_fits():
 
 def test_statsmodels_generalized_fits():
     """Whichever class fits it, a model without random effects is what ranova compares with."""
-    sm, smf = pytest.importorskip("statsmodels.api"), pytest.importorskip("statsmodels.formula.api")
     rows = oracles.dataset("cbpp").assign(healthy=lambda d: d["size"] - d["incidence"])
     ours = mm.glmm("cbind(incidence, healthy) ~ period + (1 | herd)", rows, "binomial")
     glm = smf.glm("incidence + healthy ~ period", rows, family=sm.families.Binomial()).fit()
@@ -131,6 +131,66 @@ def test_statsmodels_generalized_fits():
     mixed = smf.mixedlm("incidence ~ period", rows, groups="herd").fit()
     with pytest.raises(mm.OptionError, match="MixedLM cannot be compared"):
         mm.lrtest(mixed, mm.lmm("incidence ~ period + (1 | herd)", rows))
+
+
+def of_trials(rows):
+    """One binomial model, its trials as counts and as either kind of weights of a proportion."""
+    family = sm.families.Binomial()
+    yield smf.glm("incidence + healthy ~ period", rows, family=family)
+    for kind in ("var_weights", "freq_weights"):
+        yield smf.glm("prop ~ period", rows, family=family, **{kind: rows["size"]})
+
+
+def test_constants_of_statsmodels_fits():
+    """Ours at θ = 0, however statsmodels is told of trials, weights, exposures and dispersions."""
+    rows = oracles.dataset("cbpp").assign(
+        healthy=lambda d: d["size"] - d["incidence"], prop=lambda d: d["incidence"] / d["size"]
+    )
+    ours = mm.glmm("cbind(incidence, healthy) ~ period + (1 | herd)", rows, "binomial")
+    for plain in of_trials(rows):
+        line = mm.lrtest(plain.fit(), ours).frame.loc["m0"]
+        assert line["objective"] == pytest.approx(ours.objective_at([0.0]), abs=1e-8)
+    ours = mm.glmm("incidence ~ period + offset(log(size)) + (1 | herd)", rows, "poisson")
+    told = {"exposure": rows["size"]}, {"offset": np.log(rows["size"])}
+    for plain in [
+        *(smf.poisson("incidence ~ period", rows, **how).fit(disp=False) for how in told),
+        *(
+            smf.glm("incidence ~ period", rows, family=sm.families.Poisson(), **how).fit()
+            for how in told
+        ),
+    ]:
+        line = mm.lrtest(plain, ours).frame.loc["m0"]
+        assert line["objective"] == pytest.approx(ours.objective_at([0.0]), abs=1e-6)
+    sleep = oracles.dataset("sleepstudy").assign(w=np.linspace(0.5, 2, 180))
+    ours = mm.lmm(INTERCEPT, sleep, weights="w")
+    for plain in (
+        smf.wls("Reaction ~ Days", sleep, weights=sleep["w"]),
+        smf.glm("Reaction ~ Days", sleep, var_weights=sleep["w"]),
+    ):
+        line = mm.lrtest(plain.fit(), ours).frame.loc["m0"]
+        assert line["npar"] == 3
+        assert line["objective"] == pytest.approx(ours.objective_at([0.0]), abs=1e-8)
+    gamma = sm.families.Gamma(sm.families.links.Log())
+    ours = mm.glmm(INTERCEPT, sleep, "gamma", "log")
+    line = mm.lrtest(smf.glm("Reaction ~ Days", sleep, family=gamma).fit(), ours).frame.loc["m0"]
+    assert line["objective"] == pytest.approx(ours.objective_at([0.0]), abs=1e-6)
+
+
+def test_statsmodels_fits_that_cannot_be_compared():
+    sleep = oracles.dataset("sleepstudy").assign(slow=lambda d: (d["Reaction"] > 300).astype(int))
+    ours = mm.lmm(INTERCEPT, sleep)
+    counted = smf.glm("Reaction ~ Days", sleep, freq_weights=np.full(180, 2)).fit()
+    with pytest.raises(mm.OptionError, match="freq_weights count rows"):
+        mm.lrtest(counted, ours)
+    shrunken = smf.logit("slow ~ Days", sleep).fit_regularized(disp=False)
+    with pytest.raises(mm.OptionError, match="regularized fit of statsmodels' Logit"):
+        mm.lrtest(shrunken, ours)
+    tweedie = smf.glm("Reaction ~ Days", sleep, family=sm.families.Tweedie()).fit()
+    with pytest.raises(mm.OptionError, match="InverseGaussian, not Tweedie"):
+        mm.lrtest(tweedie, ours)
+    held = smf.glm("Reaction ~ Days", sleep).fit_constrained("Days = 10")
+    with pytest.raises(mm.OptionError, match="with constraints cannot be compared"):
+        mm.lrtest(held, ours)
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def changed(**changes):
         (changed(reml=False), mm.FitError, "at the initial parameters"),
         (changed(final=None), mm.OptionError, "holds options, but no fit"),
         (changed(final=[1.0]), mm.OptionError, "final must be finite, one for each"),
-        (changed(version=99), mm.OptionError, "of version 2, but of version 99"),
+        (changed(version=99), mm.OptionError, "of version 3, but of version 99"),
         (changed(ftol_abs=-1), mm.OptionError, "ftol_abs must be"),
     ],
 )

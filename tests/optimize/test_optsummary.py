@@ -222,7 +222,7 @@ def test_what_was_assigned_stays_so_and_nothing_else():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 1}, "of version 2, but of version 1"),
+        ({"version": 1}, "of version 3, but of version 1"),
         ({"version": None}, "of version None"),
         ({"initial": ["one"]}, "initial holds something else than numbers"),
         ({"log": [[["one"], 2.0]]}, "log holds something else than numbers"),

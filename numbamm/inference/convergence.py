@@ -1,0 +1,265 @@
+"""`check_convergence`: whether the search for the estimates ended where it should."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from numbamm import config
+from numbamm.blocks.threads import blas_threads
+from numbamm.inference.result import Result
+from numbamm.models.generalized import CUT_SHORT, LOG_SCALE
+from numbamm.models.linear import LinearMixedModel
+from numbamm.models.mixedmodel import SINGULAR_TOLERANCE, root_mean_squares
+from numbamm.optimize.differences import hessian, jacobian
+from numbamm.optimize.optsummary import GENUINE
+
+#: How much the objective may still fall: its root is the distance to the minimum in standard
+#: errors, of which a hundredth moves no digit that anybody reads.
+NEGLIGIBLE = 1e-4
+#: Eigenvalues below this share of the largest are zero, to the differences' rounding.
+FLAT = 1e-5
+#: A condition number above is of parameters that the data hardly tell apart.
+ILL_CONDITIONED = 1e4
+#: Steps of differences, as shares of the scale on which the objective curves: with a gradient,
+#: and without one.
+STEP, COARSE_STEP = 1e-3, 2e-2
+#: Singular directions are spelled out up to this number.
+FEW = 2
+
+
+@dataclass(repr=False)
+class Convergence(Result):
+    """What the objective looks like at the estimates.
+
+    Attributes
+    ----------
+    converged : bool
+        Whether nothing worth mentioning is left to gain, and the point is a minimum.
+    gradient : pandas.Series
+        Derivatives of the objective by the parameters of the fit, ``optsum.names``; without those
+        that were held.
+    scaled_gradient : float
+        The largest derivative along a principal direction of the Hessian, over the square root
+        of the curvature there.
+    gain : float
+        By how much a Newton step would lower the objective.
+    condition : float
+        Ratio of the Hessian's largest and smallest eigenvalue, scaled to a diagonal of ones;
+        infinite where it is not positive definite.
+    singular : dict of str to list of str
+        For each term of the random effects the combinations that have no variance.
+    """
+
+    converged: bool = True
+    gradient: pd.Series | None = None
+    scaled_gradient: float = 0.0
+    gain: float = 0.0
+    condition: float = 1.0
+    singular: dict[str, list[str]] = field(default_factory=dict)
+
+
+def check_convergence(model) -> Convergence:
+    """How the search for the estimates ended, what the objective looks like there, what to do.
+
+    Parameters
+    ----------
+    model : MixedModel
+        A fitted model; it is left as it is.
+
+    Returns
+    -------
+    Convergence
+        Its table names the optimiser, evaluations, restarts and the outcome; the gradient, as it
+        is and scaled, and what a Newton step would still gain; the Hessian's condition; singular
+        directions, and the certificate of a singular fit. The numbers are its attributes.
+
+    Raises
+    ------
+    NotFittedError
+
+    Notes
+    -----
+    The Hessian is by differences of the exact gradient, or of the objective itself where it is
+    integrated by quadrature, in coordinates of ordinary size. With g the gradient and H the
+    Hessian, ½ g'H⁻¹g is what is left to gain, and its square root the distance to the minimum
+    in standard errors. At a singular fit the gradient vanishes whether it is a minimum or not,
+    and the certificate tells; see `OptSummary`.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> mm.check_convergence(m).converged
+    True
+    """
+    _ = model.estimates
+    optsum = model.optsum
+    free = np.flatnonzero(optsum.lowerbd < optsum.upperbd)
+    slopes, curvature = _derivatives(model)
+    scaled, gain, condition, falls = _newton_step(slopes[free], curvature[np.ix_(free, free)])
+    falls = falls or (optsum.certificate is not None and optsum.certificate < GENUINE)
+    found = Convergence(
+        f"Convergence: {model.formula}",
+        pd.DataFrame(),
+        converged=bool(gain <= NEGLIGIBLE and not falls),
+        gradient=pd.Series(_outward(model, slopes), index=optsum.names).iloc[free],
+        scaled_gradient=scaled,
+        gain=gain,
+        condition=condition,
+        singular=_singular_directions(model),
+    )
+    found.frame = pd.DataFrame({"value": _lines(optsum, found)})
+    found.notes = _advice(optsum, found, falls)
+    return found
+
+
+def _lines(optsum, found: Convergence) -> dict[str, str]:
+    """What the table says, line by line."""
+    slopes, condition = found.gradient.abs(), found.condition
+    largest = f"{slopes.max():.2g} ({slopes.idxmax()})" if len(slopes) else "none"
+    singular = [f"{len(some)} in {term}" for term, some in found.singular.items()]
+    lines = {
+        "Optimizer": optsum.used,
+        "Evaluations": f"{optsum.feval}, restarts {optsum.restarts}",
+        "Outcome": optsum.returnvalue,
+        "Objective": f"{optsum.fmin:.6f}, from {optsum.finitial:.6f}",
+        "Largest gradient": largest,
+        "Largest scaled gradient": f"{found.scaled_gradient:.2g}",
+        "Left to gain": f"{found.gain:.2g}",
+        "Condition of the Hessian": (
+            "not positive definite" if np.isinf(condition) else f"{condition:.3g}"
+        ),
+        "Singular directions": "; ".join(singular) or "none",
+    }
+    if optsum.certificate is not None:
+        verdict = "a minimum" if optsum.certificate >= GENUINE else "no minimum"
+        lines["Certificate"] = f"{optsum.certificate:.2g} ({verdict})"
+    return lines
+
+
+def _derivatives(model) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient and Hessian at the estimates in the coordinates of the search.
+
+    There columns are of ordinary size, so that the condition is not that of the user's units.
+    """
+    coordinates = model._coordinates()
+    x = model.optsum.final if coordinates is None else coordinates[0](model.optsum.final)
+    with blas_threads(config.get("threads")):
+        if isinstance(model, LinearMixedModel):
+            gradient, scale = model._gradient(), 0.1 / _sizes(model)
+        else:
+            objective = model._objective(model._fast, model.optsum.nagq, root=model._gamma_root)
+            gradient, scale = objective.gradient, _scale(model, x)
+            if model.optsum.nagq > 1:
+                return _differences(objective, x, COARSE_STEP * scale)
+        return gradient(x)[1], jacobian(lambda at: gradient(at)[1], x, STEP * scale)
+
+
+def _differences(objective, x, step) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient and Hessian from the objective alone."""
+    slopes = [(objective(x + h) - objective(x - h)) / (2 * h.max()) for h in np.diag(step)]
+    return np.array(slopes), hessian(objective, x, step)
+
+
+def _outward(model, slopes) -> np.ndarray:
+    """The gradient in the user's parameters, from that in the coordinates of the search."""
+    coordinates, x = model._coordinates(), model.optsum.final
+    if coordinates is None:
+        return slopes
+    moves = np.diag(1e-5 * np.maximum(np.abs(x), 0.1))
+    inside = [(coordinates[0](x + h) - coordinates[0](x - h)) / (2 * h.max()) for h in moves]
+    return np.array(inside) @ slopes
+
+
+def _scale(model, x) -> np.ndarray:
+    """Standard errors of a generalized fit's parameters, as far as they are known."""
+    to_beta, ntheta = model.feterm.to_basis, len(model.theta)
+    if model._gamma_root is not None:
+        to_beta = to_beta @ model._gamma_root
+    to_gamma = np.linalg.inv(to_beta)
+    scale = np.full(len(x), LOG_SCALE)
+    if not model._fast:
+        variances = np.diag(to_gamma @ model.estimates.cov @ to_gamma.T)
+        scale[: len(variances)] = np.sqrt(variances)
+    scale[-ntheta:] = np.maximum(np.abs(x[-ntheta:]), 0.1 / _sizes(model))
+    return scale
+
+
+def _sizes(model) -> np.ndarray:
+    """For each θ inside the size of the column of Z that its row of λ stands for."""
+    pairs = zip(model._inside, model._inside_sizes, strict=True)
+    return np.concatenate([sizes[term.inds // term.p] for term, sizes in pairs])
+
+
+def _newton_step(slopes, curvature) -> tuple[float, float, float, bool]:
+    """Largest scaled slope, gain of a Newton step, condition, and whether curvature is negative."""
+    if not len(slopes):
+        return 0.0, 0.0, 1.0, False
+    if not (np.isfinite(slopes).all() and np.isfinite(curvature).all()):
+        return np.nan, np.nan, np.nan, False
+    size = np.sqrt(np.where(np.diag(curvature) > 0, np.diag(curvature), 1.0))
+    values, vectors = np.linalg.eigh(curvature / np.outer(size, size))
+    flat = FLAT * np.abs(values).max()
+    rising = values > flat
+    along = (vectors.T @ (slopes / size))[rising] / np.sqrt(values[rising])
+    condition = float(values[-1] / values[0]) if rising.all() else np.inf
+    gain = float(along @ along) / 2
+    return float(np.abs(along).max(initial=0.0)), gain, condition, bool((values < -flat).any())
+
+
+def _singular_directions(model) -> dict[str, list[str]]:
+    """For each term the combinations of its effects that have no variance, in words."""
+    found: dict[str, list[str]] = {}
+    for term in model.reterms:
+        size = root_mean_squares(term, model._root)
+        vectors, sd, _ = np.linalg.svd(size[:, None] * term.lambda_)
+        for vector in vectors.T[sd < SINGULAR_TOLERANCE]:
+            weights = vector * size
+            weights = weights / weights[np.abs(weights).argmax()]
+            parts = [
+                f"{w:+.2g} {name}"
+                for w, name in zip(weights, term.cnames, strict=True)
+                if abs(w) > 0.005
+            ]
+            said = " ".join(parts).replace("+1 ", "+").removeprefix("+")
+            found.setdefault(_name(term), []).append(said)
+    return found
+
+
+def _name(term) -> str:
+    """A term in short, ``(Intercept, Days | Subject)``."""
+    names = [*term.cnames[:2], "…", term.cnames[-1]] if term.p > 4 else term.cnames
+    return f"({', '.join(names)} | {term.group})"
+
+
+def _advice(optsum, found: Convergence, falls: bool) -> list[str]:
+    """What to make of it, and what to do."""
+    notes = []
+    another = "refit(optimizer=...) with another optimiser, or compare them by allfit()."
+    if optsum.returnvalue in CUT_SHORT:
+        notes.append("The search was cut short: raise optsum.maxfeval or maxtime, and refit().")
+    elif optsum.returnvalue.startswith("FAILURE"):
+        notes.append("The optimiser says that it failed; what counts is where it ended.")
+    if falls:
+        notes.append(f"Not a minimum: the objective falls in some direction. {another}")
+    elif np.isnan(found.gain):
+        notes.append(f"The objective cannot be computed all around the estimates. {another}")
+    elif not found.converged:
+        away = np.sqrt(found.gain)
+        notes.append(f"Not at the minimum: about {away:.2g} standard errors away. {another}")
+    else:
+        notes.append("Converged: what is left to gain changes no estimate.")
+    if found.singular and not falls:
+        notes.append(
+            "Singular fit: the data do not support all random effects. pca() shows how many, "
+            "ranova() tests them."
+        )
+        if sum(map(len, found.singular.values())) <= FEW:
+            for term, some in found.singular.items():
+                notes.append(f"No variance in {term}: {'; '.join(some)}.")
+    if ILL_CONDITIONED < found.condition < np.inf:
+        notes.append("Some parameters are hardly told apart: profile() or bootstrap() for these.")
+    return notes
