@@ -24,6 +24,7 @@ from numbamm.blocks.trust import (
     FTOL_REL,
     PHASE,
     ROUNDOFF,
+    WORTHWHILE,
 )
 from numbamm.blocks.vectors import copy, dot, scale
 
@@ -33,7 +34,7 @@ MEMORY = 20
 ENOUGH, RISEN = 1e-4, 0.9
 # Positions in `State.numbers`, besides those of `trust`.
 STEP, LOW, HIGH, SLOPE, COUNT, LONGEST = 2, 3, 4, 7, 8, 9
-_START, _TRIAL = 0.0, 1.0
+_START, _TRIAL, _LAST = 0.0, 1.0, 2.0
 
 
 class State(NamedTuple):
@@ -101,6 +102,12 @@ def advance(s, f):
         if not np.isfinite(f):
             return FAILED
         return _new_direction(s, f)
+    if numbers[PHASE] == _LAST:
+        if f < numbers[FBEST]:
+            copy(s.x, s.best)
+            numbers[FBEST] = f
+        copy(s.best, s.x)
+        return CONVERGED
     t = numbers[STEP]
     slope = 0.0
     for i in range(len(s.x)):
@@ -174,6 +181,9 @@ def _new_direction(s, f):
             d[i] += (s.weights[1, at] - back) * s.steps[at, i]
     numbers[FBEST], numbers[SLOPE] = f, dot(d, s.gradient)
     numbers[LOW], numbers[HIGH], numbers[STEP], numbers[PHASE] = 0.0, np.inf, 1.0, _TRIAL
-    if not -0.5 * numbers[SLOPE] > max(numbers[FTOL_ABS], numbers[FTOL_REL] * abs(f)):
-        return CONVERGED
+    promised, tolerance = -0.5 * numbers[SLOPE], max(numbers[FTOL_ABS], numbers[FTOL_REL] * abs(f))
+    if not promised > tolerance:
+        if not promised > WORTHWHILE * tolerance:
+            return CONVERGED
+        numbers[PHASE] = _LAST
     return _move(s)
