@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import operator
 import os
-import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -21,6 +20,7 @@ from numbamm.blocks.refits import NORM, OBJECTIVE, SUCCESS, refits
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import DataError, NumbammError, NumbammWarning, OptionError
 from numbamm.inference.components import Component, Components
+from numbamm.inference.progress import progress_bar
 from numbamm.inference.result import Result
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE, root_mean_squares
 
@@ -414,7 +414,7 @@ def _run(drawer, batches, workers: int, progress) -> list:
     def work(batch):
         return None if stop.is_set() else drawer(batch, stop)
 
-    bar = _bar(sum(map(len, batches)), progress)
+    bar = progress_bar(sum(map(len, batches)), progress, "fit")
     pool = ThreadPoolExecutor(workers)
     try:
         futures = {pool.submit(work, batch): k for k, batch in enumerate(batches)}
@@ -438,26 +438,6 @@ def _run(drawer, batches, workers: int, progress) -> list:
             break
         results.append(done[k])
     return results
-
-
-class _Silent:
-    """No progress bar."""
-
-    def update(self, n: int) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-def _bar(total: int, wanted):
-    wanted = config.get("progress") if wanted is None else wanted
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        return _Silent()
-    shown = sys.stderr.isatty() if wanted is None else wanted
-    return tqdm(total=total, unit="fit", delay=1.0, leave=False) if shown else _Silent()
 
 
 class _Compiled:

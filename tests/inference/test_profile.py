@@ -7,7 +7,8 @@ from numpy.testing import assert_allclose
 
 import numbamm as mm
 from numbamm.errors import NotFittedError, OptionError
-from numbamm.inference.profile import Curve, _Surface
+from numbamm.inference.curve import Curve
+from numbamm.inference.linear_surface import LinearSurface
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 DYE = "Yield ~ 1 + (1 | Batch)"
@@ -65,13 +66,13 @@ def test_the_likelihood_ratio_at_a_limit(fitted, sleep):
 
 
 def test_the_gradient_with_log_sigma(fitted):
-    surface = _Surface(fitted(SLEEP, "sleepstudy"), None)
-    x = surface._best + 0.1
-    _, gradient = surface._deviance(x)
+    surface = LinearSurface(fitted(SLEEP, "sleepstudy"))
+    x = surface.best + 0.1
+    _, gradient = surface.deviance(x)
     for k, slope in enumerate(gradient):
         h = np.zeros(len(x))
         h[k] = 1e-5
-        difference = surface._deviance(x + h)[0] - surface._deviance(x - h)[0]
+        difference = surface.deviance(x + h)[0] - surface.deviance(x - h)[0]
         assert_allclose(slope, difference / 2e-5, rtol=1e-5, atol=1e-4)
 
 

@@ -1,0 +1,68 @@
+"""`LinearSurface`: -2 log-likelihood of a linear mixed model in θ and log σ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from numbamm.inference.curve import Curve, walk
+from numbamm.inference.surface import SIGMA, Surface
+from numbamm.models.linear import LinearMixedModel
+
+
+class LinearSurface(Surface):
+    """x is θ, and before it log σ where σ is not given; β follows."""
+
+    def __init__(self, model) -> None:
+        est = model.estimates
+        self._given = est.sigma if est.sigma_given else None
+        fit = self._fitted(model.frame)
+        est = fit.estimates
+        self._beta, self._bse = est.beta, np.sqrt(np.diag(est.cov))
+        self._criterion, self._scale_of_y = fit._criterion()[:2], fit._response.scale
+        head = [] if est.sigma_given else [np.log(est.sigma)]
+        self._blocks = fit.blocks
+        super().__init__(fit, np.concatenate([head, fit._inward(fit.theta)]))
+
+    def _fitted(self, frame) -> LinearMixedModel:
+        """The model of a frame, by maximum likelihood."""
+        frame = replace(frame, reterms=[replace(t, lambda_=None) for t in frame.reterms])
+        model = LinearMixedModel.of_frame(frame, sigma=self._given)
+        return model.fit(optimizer="newton", progress=False)
+
+    @property
+    def sizes(self) -> dict:
+        return {} if self._given else {SIGMA: self.sigma}
+
+    def sigma(self, x) -> float:
+        return self._given or float(np.exp(x[0]))
+
+    def deviance(self, x) -> tuple[float, np.ndarray]:
+        sigma, n = self.sigma(x), self.model.nobs
+        theta = np.ascontiguousarray(x if self._given else x[1:])
+        value, gradient = self._blocks.objective_gradient(
+            theta, *self._criterion, sigma / self._scale_of_y
+        )
+        if self._given:
+            return value, gradient
+        r = self._scale_of_y * self._blocks.residual_norm()
+        return value, np.append(2 * n - 2 * (r / sigma) ** 2, gradient)
+
+    @property
+    def coefficients(self) -> list[str]:
+        return [self.model.feterm.cnames[k] for k in self.model.feterm.kept]
+
+    def coefficient_curve(self, name: str, reach: float) -> Curve:
+        """By fits to y - vx of the model without the column x."""
+        j, frame, kept = self.coefficients.index(name), self.model.frame, self.model.feterm.kept
+        rest, x = [k for k in kept if k != kept[j]], frame.X[:, kept[j]]
+        columns = {"X": frame.X[:, rest], "xnames": [frame.xnames[k] for k in rest]}
+        twin = self._fitted(replace(frame, **columns, y=frame.y - self._beta[j] * x))
+
+        def rise(v, start):
+            value = twin.refit(frame.y - v * x, optimizer="newton", progress=False).objective
+            return value - self.least, start
+
+        bounds, step = (-np.inf, np.inf), 0.3 * self._bse[j]
+        return walk(rise, self.best, self._beta[j], step, bounds, reach)
