@@ -11,6 +11,9 @@ from scipy.optimize import brentq
 #: Steps from the estimate to the last ζ that is asked for, and most of them.
 STEPS, MOST = 8, 60
 
+#: A step that is as many times too far as this is taken again.
+TOO_FAR = 3.0
+
 #: An end of a parameter's range counts as reached at this share of a first step from it.
 AT_END = 1e-5
 
@@ -25,7 +28,8 @@ class Curve:
     values, zeta : ndarray
         The parameter, ascending, and ζ there.
     lower, upper : float
-        The parameter's range.
+        The limits where |ζ| does not reach far enough: the ends of the parameter's range, or NaN
+        if the profile stops before.
     """
 
     estimate: float
@@ -40,10 +44,9 @@ class Curve:
         return CubicSpline(self.values, self.zeta)
 
     def limits(self, z: float) -> tuple[float, float]:
-        """Where |ζ| first reaches z on either side.
+        """Where |ζ| first reaches z on either side, or else `lower` and `upper`.
 
-        The end of the parameter's range where it does not; NaN if the profile ends before, or
-        the estimate is undefined.
+        NaN if the estimate is undefined.
         """
         if len(self.values) < 2:
             return np.nan, np.nan
@@ -56,8 +59,7 @@ class Curve:
             a, b = sorted((k, k + 1 if z > 0 else k - 1))
             if (self.zeta[a] - z) * (self.zeta[b] - z) <= 0:
                 return float(brentq(lambda v: spline(v) - z, self.values[a], self.values[b]))
-        end = self.lower if z < 0 else self.upper
-        return end if np.isfinite(end) else np.nan
+        return self.lower if z < 0 else self.upper
 
 
 def walk(rise, start, own: float, step: float, bounds, reach: float, closed: bool = True) -> Curve:
@@ -81,7 +83,7 @@ def walk(rise, start, own: float, step: float, bounds, reach: float, closed: boo
     closed : bool
         Whether an end at zero belongs to the range. Other ends are only approached.
     """
-    sides = []
+    sides, ends = [], []
     for sign, end in ((-1.0, bounds[0]), (1.0, bounds[1])):
         values, zetas = [], []
         v, zeta, h, x = own, 0.0, step, start
@@ -91,17 +93,20 @@ def walk(rise, start, own: float, step: float, bounds, reach: float, closed: boo
                 break
             near = end if closed and end == 0.0 else v + sign * 0.5 * left
             new = v + sign * h if h < 0.7 * left else near
-            risen, x = rise(new, x)
+            risen, other = rise(new, x)
             if not np.isfinite(risen):
                 break
             reached = sign * np.sqrt(max(0.0, risen))
-            change = max(abs(reached - zeta), 1e-3)
-            h = abs(new - v) * np.clip(reach / STEPS / change, 0.3, 2.0)
-            v, zeta = new, reached
+            taken, strides = abs(new - v), abs(reached - zeta) * STEPS / reach
+            h = taken * np.clip(1 / max(strides, 1e-9), 0.2, 2.0)
+            if strides > TOO_FAR and taken > AT_END * step:
+                continue
+            v, zeta, x = new, reached, other
             values.append(v)
             zetas.append(zeta)
         sides.append((values, zetas))
+        ends.append(end if abs(end - v) <= AT_END * step else np.nan)
     (low, below), (high, above) = sides
     return Curve(
-        own, np.array([*low[::-1], own, *high]), np.array([*below[::-1], 0.0, *above]), *bounds
+        own, np.array([*low[::-1], own, *high]), np.array([*below[::-1], 0.0, *above]), *ends
     )

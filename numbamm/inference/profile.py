@@ -64,8 +64,8 @@ def profile(model, parameters=None, *, alpha: float = 0.01, progress: bool | Non
     The likelihood of a generalized model is that by which it was fitted: the Laplace
     approximation, or adaptive quadrature, whose gradient is by differences. In a fast fit β goes
     with the penalised mode and φ with that, so that θ and correlations have profiles, standard
-    deviations where φ is 1, and coefficients none. ``sigma`` is √φ. The range of
-    ``shape`` ends at 10⁸, where the counts are Poisson's.
+    deviations where φ is 1, and coefficients none. ``sigma`` is √φ. An
+    infinite limit of ``shape`` is that of counts with a Poisson distribution.
 
     Examples
     --------

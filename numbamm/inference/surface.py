@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import partial
+from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from scipy.optimize import minimize as slsqp
 
 from numbamm.inference.components import Components
 from numbamm.inference.curve import Curve, walk
+from numbamm.models.mixedmodel import root_mean_squares
 from numbamm.models.parameters import SHAPE_RANGE
 from numbamm.optimize.differences import jacobian, slopes
 
@@ -24,6 +26,10 @@ TOLERANCE = 1e-8
 
 #: Directions in which the deviance curves less are taken to be as wide as these, in x.
 FLAT = 1.0
+
+#: The scale of a correlation, or of a standard deviation over σ in a typical row, where the
+#: curvature at the minimum gives less than this share of it.
+COARSE, NO_SLOPE = 0.1, 1e-6
 
 #: How far a search may go, in standard errors, before steps are taken for runaways.
 FAR = 1e3
@@ -58,6 +64,7 @@ class Surface(ABC):
     def __init__(self, model, best) -> None:
         """To be called when `deviance` works."""
         self.model, self._components = model, Components.of(model)
+        self._rows, self._correlations = _rows_of_lambda(model)
         self._theta_names = [f"theta_{name}" for name in model.theta_names]
         self.best = best
         self.least = self.lowest = self.deviance(best)[0]
@@ -103,10 +110,9 @@ class Surface(ABC):
         """Names of θ."""
         return self._theta_names
 
-    def theta(self, x) -> np.ndarray:
-        """θ of the user's columns, each column of λ beginning positive."""
-        theta = self.model._outward(x[len(x) - len(self._theta_names) :])
-        return self._components.rectified(theta[None])[0]
+    def _inside(self, x) -> np.ndarray:
+        """θ of the columns inside, a view of x."""
+        return x[len(x) - len(self._theta_names) :]
 
     def curve(self, name: str, reach: float) -> Curve:
         """The profile of one parameter, as far as |ζ| = reach."""
@@ -114,8 +120,10 @@ class Surface(ABC):
             return self._size_curve(name, reach)
         if name in self._theta_names:
             return self._theta_curve(name, reach)
-        if name in self.components:
-            return self._component_curve(name, reach)
+        if name in self._rows:
+            return self._sd_curve(name, reach)
+        if name in self._correlations:
+            return self._correlation_curve(name, reach)
         return self.coefficient_curve(name, reach)
 
     def _size_curve(self, name: str, reach: float) -> Curve:
@@ -123,22 +131,20 @@ class Surface(ABC):
         value = self.sizes[name]
         bounds = np.log(SHAPE_RANGE) if name == SHAPE else (-np.inf, np.inf)
         curve = self.smooth_curve(lambda x: np.log(value(x)), bounds, reach)
-        lower, upper = SHAPE_RANGE if name == SHAPE else (0.0, np.inf)
-        return Curve(np.exp(curve.estimate), np.exp(curve.values), curve.zeta, lower, upper)
+        upper = np.nan if np.isnan(curve.upper) else np.inf  # a Poisson distribution
+        return Curve(np.exp(curve.estimate), np.exp(curve.values), curve.zeta, 0.0, upper)
 
     def _theta_curve(self, name: str, reach: float) -> Curve:
         k = self._theta_names.index(name)
         diagonal = np.flatnonzero(self.model._lowerbd == 0)
         bounds = (0.0 if k in diagonal else -np.inf, np.inf)
 
-        def inside(x):
-            return x[len(x) - len(self._theta_names) :]
-
         def value(x):
-            return self.theta(x)[k] if any(self.model.scalings) else inside(x)[k]
+            theta = self._inside(x)
+            return (self.model._outward(theta) if any(self.model.scalings) else theta)[k]
 
         # no diagonal is to be negative, for else a column of λ may change its sign
-        return self.smooth_curve(value, bounds, reach, above=lambda x: inside(x)[diagonal])
+        return self.smooth_curve(value, bounds, reach, above=lambda x: self._inside(x)[diagonal])
 
     def smooth_curve(self, value, bounds, reach: float, above=None) -> Curve:
         """Of a function of x that has a gradient everywhere."""
@@ -149,82 +155,67 @@ class Surface(ABC):
 
         return walk(rise, self.best, own, 0.3 * scale, bounds, reach)
 
-    def _component_curve(self, name: str, reach: float) -> Curve:
-        """Of a standard deviation or a correlation."""
-        k = self._components.names.index(name)
-        own, correlation = self._values(self.best)[k], name.startswith("cor_")
-        if not np.isfinite(own):
-            return Curve(own, np.array([]), np.array([]), np.nan, np.nan)
-        size = 1.0 if correlation else max(own, 0.1 * self.sigma(self.best))
-        scale = np.clip(self._scale(lambda x: self._values(x)[k]), 0.05 * size, size)
-        bounds = (-1.0, 1.0) if correlation else (0.0, np.inf)
+    def _sd_curve(self, name: str, reach: float) -> Curve:
+        row = self._rows[name]
 
-        # a correlation can be anything where a variance vanishes
-        ceiling = self._least_without_one(name) - self.least if correlation else np.inf
+        def value(x):
+            return self.sigma(x) * np.linalg.norm(row.of(self._inside(x)))
+
+        own = value(self.best)
+        scale = self._scale(value, COARSE * self.sigma(self.best) / row.size)
 
         def rise(v, x):
-            if v == 0.0 and not correlation:
-                return self.rise(x, partial(self._row, name))
-            start = x if correlation else self._with_sd(x, name, k, v)
-            found = self.rise(start, lambda y: [(self._values(y)[k] - v) / scale])
+            if v == 0.0:
+                return self.rise(x, lambda y: row.of(self._inside(y)))
+            start = x.copy()
+            self._inside(start)[:] = row.stretched(self._inside(x), v / self.sigma(x))
+            return self.rise(start, lambda y: [(value(y) - v) / scale])
+
+        return walk(rise, self.best, own, 0.3 * scale, (0.0, np.inf), reach)
+
+    def _correlation_curve(self, name: str, reach: float) -> Curve:
+        pair = self._correlations[name]
+
+        def product(x):
+            a, b = (row.matrix @ self._inside(x) for row in pair)
+            return a @ b, np.linalg.norm(a) * np.linalg.norm(b)
+
+        def value(x):
+            inner, lengths = product(x)
+            return inner / lengths if lengths > 0 else np.nan
+
+        own = value(self.best)
+        if not np.isfinite(own):
+            return Curve(own, np.array([]), np.array([]), np.nan, np.nan)
+        own = float(np.clip(own, -1.0, 1.0))
+        scale = self._scale(value, COARSE)
+        unit = scale * product(self.best)[1]
+
+        def missed(x, v):  # nothing where a variance vanishes, for there it can be anything
+            inner, lengths = product(x)
+            return [(inner - v * lengths) / unit]
+
+        without = [self.rise(self.best, lambda y, r=r: r.of(self._inside(y)))[0] for r in pair]
+        ceiling = np.fmin.reduce([np.inf, *without])
+
+        def rise(v, x):
+            start = x.copy()
+            self._inside(start)[:] = pair[1].turned(self._inside(x), pair[0], v)
+            found = self.rise(start, lambda y: missed(y, v))
             return found if found[0] <= ceiling else (ceiling, x)
 
-        return walk(rise, self.best, own, 0.3 * scale, bounds, reach, closed=not correlation)
+        return walk(rise, self.best, own, 0.3 * scale, (-1.0, 1.0), reach, closed=False)
 
-    def _values(self, x) -> np.ndarray:
-        """Standard deviations and correlations."""
-        return self._components.values(self.theta(x)[None], np.array([self.sigma(x)]))[0]
+    def _scale(self, value, coarse: float = 0.0) -> float:
+        """The standard error of a function of x, by the curvature at the minimum.
 
-    def _scale(self, value) -> float:
-        """The standard error of a function of x, by the curvature at the minimum."""
+        The coarse one where the function has next to no slope there, as at a standard deviation
+        of 0 or a correlation of ±1.
+        """
         step = np.full(len(self.best), CONSTRAINT_STEP)
         inside = slopes(lambda z: value(self.best + self._root @ z), np.zeros(len(step)), step)
-        return float(np.linalg.norm(inside))
-
-    # ---- one row of λ ----------------------------------------------------------------------------
-
-    def _row(self, name: str, x) -> np.ndarray:
-        """What is zero where a standard deviation is: its row of λ, in the user's columns."""
-        at, k, r = self._place(name)
-        term, scaling = self.model.reterms[k], self.model.scalings[k]
-        back = np.eye(term.p) if scaling is None else np.linalg.inv(scaling.T)
-        pattern, lam = np.zeros((2, term.p, term.p))
-        pattern.ravel()[term.inds] = 1.0
-        lam.ravel()[term.inds] = x[len(x) - len(self._theta_names) + at :][: len(term.inds)]
-        return (back[r] @ lam)[np.abs(back[r]) @ pattern > 0]
-
-    def _place(self, name: str) -> tuple[int, int, int]:
-        """Where a standard deviation's term begins in θ, the term's number, and the row of λ."""
-        at = 0
-        for k, term in enumerate(self._components.terms):
-            for r, column in enumerate(term.names):
-                if f"sd_{column}|{term.group}" == name:
-                    return at, k, r
-            at += len(term.inds)
-        raise KeyError(name)
-
-    def _with_sd(self, x, name: str, k: int, v: float) -> np.ndarray:
-        """x with its row of λ stretched to a standard deviation."""
-        at, term, r = self._place(name)
-        inds = self.model.reterms[term].inds
-        mine = at + np.flatnonzero(inds // self.model.reterms[term].p == r)
-        theta, now = self.theta(x), self._values(x)[k]
-        if now > 1e-3 * v:
-            theta[mine] *= v / now
-        else:  # the diagonal entry, the last of its row
-            theta[mine[-1]] = v / self.sigma(x)
-        x = x.copy()
-        x[len(x) - len(theta) :] = self.model._inward(theta)
-        return x
-
-    def _least_without_one(self, name: str) -> float:
-        """The least deviance with one of a correlation's two variances at zero."""
-        pair, group = name.removeprefix("cor_").rsplit("|", 1)
-        term = next(t for t in self._components.terms if t.group == group and pair in _pairs(t))
-        return min(
-            self.minimum(self.best, partial(self._row, f"sd_{one}|{group}"))[0]
-            for one in _pairs(term)[pair]
-        )
+        scale = float(np.linalg.norm(inside))
+        return scale if scale > NO_SLOPE * coarse else coarse
 
     # ---- the search ------------------------------------------------------------------------------
 
@@ -288,6 +279,65 @@ class Surface(ABC):
         return value, x
 
 
-def _pairs(term) -> dict:
-    """The names of a term's columns two by two, by what a correlation calls them."""
-    return {f"{b}.{a}": (a, b) for j, b in enumerate(term.names) for a in term.names[:j]}
+@dataclass(frozen=True)
+class _Row:
+    """One row of the user's λ, a linear function of θ inside.
+
+    Attributes
+    ----------
+    matrix : ndarray, shape (p, number of θ)
+        Times θ inside it is the row, before a rotation that makes λ lower triangular.
+    size : float
+        Root mean square of the column of Z that the row stands for.
+    """
+
+    matrix: np.ndarray
+    size: float
+
+    def of(self, theta) -> np.ndarray:
+        """The row, without what is zero for every θ."""
+        return self.matrix[self.matrix.any(axis=1)] @ theta
+
+    def stretched(self, theta, length: float) -> np.ndarray:
+        """θ with a row of that length, and otherwise as near as can be."""
+        row = self.matrix @ theta
+        now = np.linalg.norm(row)
+        return self._with(theta, row * length / now if now > 1e-3 * length else self._last * length)
+
+    def turned(self, theta, other: _Row, cosine: float) -> np.ndarray:
+        """θ with that cosine between this row and another, and rows of the same lengths."""
+        row, along = self.matrix @ theta, other.matrix @ theta
+        length, along = np.linalg.norm(row), along / np.linalg.norm(along)
+        across = row - (row @ along) * along
+        if np.linalg.norm(across) < 1e-6 * length:
+            across = self._last - (self._last @ along) * along
+        across *= np.sqrt(1 - cosine**2) / np.linalg.norm(across)
+        return self._with(theta, length * (cosine * along + across))
+
+    @property
+    def _last(self) -> np.ndarray:
+        """The direction of the diagonal entry."""
+        out = np.zeros(len(self.matrix))
+        out[np.flatnonzero(self.matrix.any(axis=1))[-1]] = 1.0
+        return out
+
+    def _with(self, theta, row) -> np.ndarray:
+        return theta + np.linalg.pinv(self.matrix) @ (row - self.matrix @ theta)
+
+
+def _rows_of_lambda(model) -> tuple[dict, dict]:
+    """The rows of λ by the names of standard deviations, and their pairs by correlations'."""
+    rows, pairs, at, n = {}, {}, 0, len(model.theta)
+    for term, scaling in zip(model.reterms, model.scalings, strict=True):
+        back = np.eye(term.p) if scaling is None else np.linalg.inv(scaling.T)
+        row, column = divmod(term.inds, term.p)
+        here = at + np.arange(len(term.inds))
+        at += len(term.inds)
+        for r, size in enumerate(root_mean_squares(term, model._root)):
+            matrix = np.zeros((term.p, n))
+            matrix[column, here] = back[r, row]
+            rows[f"sd_{term.cnames[r]}|{term.group}"] = _Row(matrix, float(size))
+        for a, b in combinations(map(str, term.cnames), 2):
+            pair = tuple(rows[f"sd_{name}|{term.group}"] for name in (a, b))
+            pairs[f"cor_{b}.{a}|{term.group}"] = pair
+    return rows, pairs
