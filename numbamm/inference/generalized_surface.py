@@ -27,11 +27,11 @@ class GeneralizedSurface(Surface):
         parameters = model._parameters(self.fast)
         self._laplace = nagq == 1
         self._objective = model._objective(self.fast, nagq, root=root)
-        nuisance = {LOG_DISPERSION: [np.log(at.phi)], LOG_SHAPE: [np.log(at.shape)], None: []}
+        nuisance = {LOG_DISPERSION: [at.phi], LOG_SHAPE: [at.shape]}.get(parameters.nuisance, [])
         self._nuisance, self._rank = parameters.nuisance, len(parameters.beta)
         self._to_beta = None if self.fast else model.feterm.to_basis @ root
         head = [] if self.fast else np.linalg.solve(root, at.beta)
-        super().__init__(model, np.concatenate([head, nuisance[parameters.nuisance], at.theta]))
+        super().__init__(model, np.concatenate([head, np.log(nuisance), at.theta]))
 
     @property
     def sizes(self) -> dict:

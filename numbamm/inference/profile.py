@@ -103,10 +103,11 @@ def profile(model, parameters=None, *, alpha: float = 0.01, progress: bool | Non
     notes += ["Of the fast fit: coefficients are at the penalised mode."] * (
         not linear and model.is_fast
     )
-    if surface.lowest < surface.least - LOWER:
+    lower = (surface.least if est.reml else est.objective) - surface.lowest
+    if lower > LOWER:
         notes.append(
-            f"The deviance is lower by {surface.least - surface.lowest:.4g} elsewhere: the fit is "
-            "no minimum. Try another optimizer, or allfit."
+            f"The deviance is lower by {lower:.4g} elsewhere: the fit is no minimum. Try another "
+            "optimizer, or allfit."
         )
     return Profile(model.formula, curves, reach, notes)
 
