@@ -23,6 +23,7 @@ from numbamm.inference.progress import progress_bar
 from numbamm.inference.result import Result
 from numbamm.inference.workers import checked, completed, how_many
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE, root_mean_squares
+from numbamm.optimize.run import INTERRUPTED
 
 #: Most replicates of one batch, and most numbers that it draws at once.
 BATCH, DRAWS = 200, 2_000_000
@@ -483,7 +484,9 @@ class _Compiled(_Drawer):
             gammas,
             numbers,
         )
-        betas = model.estimates.beta + scale * gammas @ model.feterm.to_basis.T
+        # line by line: a product with them all rounds in a way that depends on how many there are
+        moves = np.array([model.feterm.to_basis @ gamma for gamma in gammas])
+        betas = model.estimates.beta + scale * moves
         sigmas = scale * numbers[:, NORM] / np.sqrt(model._degrees)
         if optsum.sigma is not None:
             sigmas[:] = optsum.sigma
@@ -522,6 +525,8 @@ class _Refitted(_Drawer):
         for i in batch:
             try:
                 own.refit(self._model.simulate(_stream(self._key, i)), progress=False)
+                if own.optsum.returnvalue == INTERRUPTED:
+                    raise KeyboardInterrupt
                 lines[i] = _line(self._names, own)
                 if not np.isfinite(lines[i]).all():
                     failed[i] = "the estimates are not finite"

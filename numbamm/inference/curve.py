@@ -53,13 +53,18 @@ class Curve:
         return self._limit(-z), self._limit(z)
 
     def _limit(self, z: float) -> float:
-        own, spline = np.searchsorted(self.values, self.estimate), self.spline
+        own = np.searchsorted(self.values, self.estimate)
         side = range(own, 0, -1) if z < 0 else range(own, len(self.values) - 1)
         for k in side:
             a, b = sorted((k, k + 1 if z > 0 else k - 1))
             if (self.zeta[a] - z) * (self.zeta[b] - z) <= 0:
-                return float(brentq(lambda v: spline(v) - z, self.values[a], self.values[b]))
+                return self._crossing(a, b, z)
         return self.lower if z < 0 else self.upper
+
+    def _crossing(self, a: int, b: int, z: float) -> float:
+        """Where the spline is z between two values, to rounding in whatever unit."""
+        low, width, spline = self.values[a], self.values[b] - self.values[a], self.spline
+        return float(low + width * brentq(lambda t: spline(low + t * width) - z, 0.0, 1.0))
 
 
 def walk(rise, start, own: float, step: float, bounds, reach: float, closed: bool = True) -> Curve:

@@ -9,6 +9,7 @@ import numpy as np
 from numbamm.inference.curve import Curve, walk
 from numbamm.inference.surface import SIGMA, Surface
 from numbamm.models.linear import LinearMixedModel
+from numbamm.optimize.run import INTERRUPTED
 
 
 class LinearSurface(Surface):
@@ -61,8 +62,10 @@ class LinearSurface(Surface):
         twin = self._fitted(replace(frame, **columns, y=frame.y - self._beta[j] * x))
 
         def rise(v, start):
-            value = twin.refit(frame.y - v * x, optimizer="newton", progress=False).objective
-            return value - self.least, start
+            twin.refit(frame.y - v * x, optimizer="newton", progress=False)
+            if twin.optsum.returnvalue == INTERRUPTED:
+                raise KeyboardInterrupt
+            return twin.objective - self.least, start
 
         bounds, step = (-np.inf, np.inf), 0.3 * self._bse[j]
         return walk(rise, self.best, self._beta[j], step, bounds, reach)

@@ -91,7 +91,8 @@ def profile(model, parameters=None, *, alpha: float = 0.01, progress: bool | Non
                 curves[name] = surface.curve(name, reach)
                 bar.update(1)
         except KeyboardInterrupt:
-            pass
+            if not curves:
+                raise
         finally:
             bar.close()
     if len(curves) < len(names):
@@ -117,8 +118,11 @@ def _names(model, surface, parameters) -> list[str]:
     known = surface.names
     if parameters is None:
         return known
+    parameters = [parameters] if isinstance(parameters, str) else parameters
+    if not np.iterable(parameters) or not len(parameters):
+        raise OptionError(f"parameters must be names, not {parameters!r}")
     names = []
-    for name in [parameters] if isinstance(parameters, str) else parameters:
+    for name in parameters:
         names += surface.theta_names if name == "theta" else [name]
     for name in names:
         if name not in known and name not in surface.theta_names:

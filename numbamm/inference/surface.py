@@ -31,7 +31,7 @@ FLAT = 1.0
 #: curvature at the minimum gives less than this share of it.
 COARSE, NO_SLOPE = 0.1, 1e-6
 
-#: How far a search may go, in standard errors, before steps are taken for runaways.
+#: How far a search may go, in standard errors.
 FAR = 1e3
 
 #: The rise of half the deviance that stands for no deviance at all.
@@ -44,7 +44,7 @@ SIGMA, SHAPE = "sigma", "shape"
 
 
 class Surface(ABC):
-    """-2 log-likelihood as a function of a vector x, which ends with θ of the columns inside.
+    """-2 log-likelihood as a function of a vector x, whose end is θ of the columns inside.
 
     A minimum under a constraint is sought by sequential quadratic programming (Kraft, 1988), in
     coordinates z = R⁻¹(x - x̂) with RR' twice the inverse of the Hessian at the minimum x̂. There
@@ -132,7 +132,8 @@ class Surface(ABC):
         bounds = np.log(SHAPE_RANGE) if name == SHAPE else (-np.inf, np.inf)
         curve = self.smooth_curve(lambda x: np.log(value(x)), bounds, reach)
         upper = np.nan if np.isnan(curve.upper) else np.inf  # a Poisson distribution
-        return Curve(np.exp(curve.estimate), np.exp(curve.values), curve.zeta, 0.0, upper)
+        lower, estimate = np.exp([curve.lower, curve.estimate])
+        return Curve(estimate, np.exp(curve.values), curve.zeta, lower, upper)
 
     def _theta_curve(self, name: str, reach: float) -> Curve:
         k = self._theta_names.index(name)
@@ -223,6 +224,8 @@ class Surface(ABC):
         """R."""
         step = np.full(len(self.best), CURVATURE_STEP)
         curvature = jacobian(lambda x: self.deviance(x)[1], self.best, step) / 2
+        if not np.isfinite(curvature).all():  # the edge of what has a deviance
+            return np.eye(len(step))
         value, vector = np.linalg.eigh(curvature)
         return vector / np.sqrt(np.maximum(value, FLAT))
 
@@ -307,7 +310,10 @@ class _Row:
     def turned(self, theta, other: _Row, cosine: float) -> np.ndarray:
         """θ with that cosine between this row and another, and rows of the same lengths."""
         row, along = self.matrix @ theta, other.matrix @ theta
-        length, along = np.linalg.norm(row), along / np.linalg.norm(along)
+        length, other_length = np.linalg.norm(row), np.linalg.norm(along)
+        if length == 0 or other_length == 0:
+            return theta
+        along = along / other_length
         across = row - (row @ along) * along
         if np.linalg.norm(across) < 1e-6 * length:
             across = self._last - (self._last @ along) * along

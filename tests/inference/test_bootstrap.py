@@ -114,6 +114,10 @@ def test_a_balanced_design_follows_its_mean_squares(fitted):
 def test_the_frame_depends_on_the_seed_alone(sleep, replicates):
     one = sleep.bootstrap(150, seed=1, workers=1)
     assert one.frame.equals(replicates.frame.iloc[:150])
+    few = sleep.bootstrap(80, seed=1)
+    for _ in range(15):  # in batches of one
+        few = few.extend(4)
+    assert few.frame.equals(replicates.frame.iloc[: few.n])
     assert not np.allclose(sleep.bootstrap(5, seed=2).values, one.values[:5])
     assert sleep.bootstrap(2).key != sleep.bootstrap(2).key
 
@@ -316,6 +320,23 @@ def test_an_interrupt_keeps_what_is_done(sleep, replicates):
     assert part.frame[:n].equals(replicates.frame[:n])
     part = part.extend(30)
     assert part.frame[-30:].equals(sleep.bootstrap(part.n, seed=1).frame[-30:])
+
+
+def test_an_interrupt_within_a_refit(counts, monkeypatch):
+    """As in another process, to which Ctrl-C goes as well: its fit keeps an unfinished point."""
+    refit, calls = type(counts).refit, iter(range(10))
+
+    def interrupted(self, *args, **options):
+        refit(self, *args, **options)
+        if next(calls) == 2:
+            self.optsum.returnvalue = "INTERRUPTED"
+
+    expected = counts.bootstrap(2, seed=1).frame
+    monkeypatch.setattr(type(counts), "refit", interrupted)
+    with pytest.warns(NumbammWarning, match="interrupted"):
+        part = counts.bootstrap(6, seed=1)
+    assert part.n == 2
+    assert part.frame.equals(expected)
 
 
 def test_save_and_load(tmp_path, sleep, replicates):

@@ -7,9 +7,10 @@ from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 
 import numbamm as mm
-from numbamm.errors import NotFittedError, OptionError
+from numbamm.errors import NotFittedError, NumbammWarning, OptionError
 from numbamm.inference.curve import Curve, walk
 from numbamm.inference.linear_surface import LinearSurface
+from numbamm.optimize.guard import Guard
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 DYE = "Yield ~ 1 + (1 | Batch)"
@@ -19,6 +20,11 @@ PEN = "diameter ~ 1 + (1 | plate) + (1 | sample)"
 @pytest.fixture(scope="module")
 def sleep(fitted):
     return mm.profile(fitted(SLEEP, "sleepstudy"))
+
+
+@pytest.fixture(scope="module")
+def thetas(fitted):
+    return mm.profile(fitted(SLEEP, "sleepstudy"), "theta")
 
 
 @pytest.mark.parametrize(
@@ -105,10 +111,9 @@ def test_conf_int_of_the_model(fitted, sleep):
         model.conf_int(method="exact")
 
 
-def test_theta(fitted, sleep):
-    """σ held, θ is a standard deviation over it; both are far enough from others to agree."""
-    model = fitted(SLEEP, "sleepstudy")
-    profile = model.profile("theta")
+def test_theta(fitted, thetas):
+    """θ held by its bounds, for a search without derivatives."""
+    model, profile = fitted(SLEEP, "sleepstudy"), thetas
     assert list(profile.curves) == [f"theta_{name}" for name in model.theta_names]
     one = model.profile("theta_Subject.Days").curves["theta_Subject.Days"]
     assert_allclose(one.values, profile.curves["theta_Subject.Days"].values)
@@ -137,7 +142,7 @@ def test_a_rank_deficient_model(sleep):
 
 
 @pytest.mark.parametrize(("x", "unit"), [("Year", 1.0), ("ns", 1e9), ("age", 1e-6)])
-def test_columns_that_are_rescaled_inside(sleep, x, unit):
+def test_columns_that_are_rescaled_inside(sleep, thetas, x, unit):
     """Slopes over columns far from 0, or of odd size, have the profiles of ordinary ones."""
     rows = mm.datasets.load("sleepstudy")
     rows[x] = unit * rows["Days"] + (2000 if x == "Year" else 0)
@@ -154,6 +159,8 @@ def test_columns_that_are_rescaled_inside(sleep, x, unit):
         assert_allclose(limits.loc[names], ordinary.loc[names], rtol=1e-4)
         cor = limits.loc[f"cor_{x}.Intercept|Subject"]
         assert_allclose(cor, ordinary.loc["cor_Days.Intercept|Subject"], rtol=1e-3)
+        theta = model.profile("theta").conf_int().to_numpy() * [[1.0], [unit], [unit]]
+        assert_allclose(theta, thetas.conf_int(), rtol=1e-4)
 
 
 def _compare_with_a_grid(model):
@@ -202,6 +209,21 @@ def test_a_profile_that_is_not_monotone():
     assert Curve(0.0, values, zeta, -4.0, 4.0).limits(9.0) == (-4.0, 4.0)
 
 
+def test_an_interrupt_of_a_refit_is_one_of_the_profile(fitted, monkeypatch):
+    """A fit that is interrupted keeps its best point, which is none of the profile's."""
+    count, calls = Guard.count, iter(range(10_000))
+
+    def interrupted(self, search):
+        if next(calls) == 60:
+            raise KeyboardInterrupt
+        return count(self, search)
+
+    monkeypatch.setattr(Guard, "count", interrupted)
+    with pytest.warns(NumbammWarning, match="interrupted; left out are Intercept, Days"):
+        part = fitted(SLEEP, "sleepstudy").profile(["sigma", "Intercept", "Days"])
+    assert list(part.curves) == ["sigma"]
+
+
 def test_tables_and_errors(fitted, sleep):
     assert "Profile likelihood: Reaction" in str(sleep)
     assert "<table" in sleep._repr_html_()
@@ -209,6 +231,11 @@ def test_tables_and_errors(fitted, sleep):
         sleep.conf_int(0.0001)
     with pytest.raises(OptionError, match="did you mean 'Days'"):
         fitted(SLEEP, "sleepstudy").profile("days")
+    for nothing in ([], 5):
+        with pytest.raises(OptionError, match="parameters must be names"):
+            fitted(SLEEP, "sleepstudy").profile(nothing)
+    with pytest.raises(OptionError, match="alpha must lie"):
+        fitted(SLEEP, "sleepstudy").profile(alpha=5)
     with pytest.raises(NotFittedError):
         mm.profile(mm.LinearMixedModel(DYE, mm.datasets.load("Dyestuff")))
 
