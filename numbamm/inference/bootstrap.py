@@ -18,7 +18,7 @@ from numbamm.blocks.newton import MANY
 from numbamm.blocks.refits import NORM, OBJECTIVE, SUCCESS, refits
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import DataError, NumbammError, NumbammWarning, OptionError
-from numbamm.inference.components import Component, Components
+from numbamm.inference.components import SHAPE, SIGMA, Component, Components
 from numbamm.inference.progress import progress_bar
 from numbamm.inference.result import Result
 from numbamm.inference.workers import checked, completed, how_many
@@ -30,9 +30,6 @@ BATCH, DRAWS = 200, 2_000_000
 
 #: The methods of intervals.
 METHODS = ("shortest", "equal-tailed")
-
-#: Parameters of the response's distribution besides its mean.
-SIGMA, SHAPE = "sigma", "shape"
 
 
 def bootstrap(model, n: int, seed=None, *, workers=1, progress: bool | None = None):

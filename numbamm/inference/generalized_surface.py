@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from numbamm.inference.components import SHAPE, SIGMA
 from numbamm.inference.curve import Curve
-from numbamm.inference.surface import SHAPE, SIGMA, Surface
+from numbamm.inference.surface import Surface
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE
 from numbamm.optimize.differences import slopes
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from numbamm.inference.components import SIGMA
 from numbamm.inference.curve import Curve, walk
-from numbamm.inference.surface import SIGMA, Surface
+from numbamm.inference.surface import Surface
 from numbamm.models.linear import LinearMixedModel
 from numbamm.optimize.run import INTERRUPTED
 

@@ -10,12 +10,11 @@ from scipy.special import ndtri
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import NumbammWarning, OptionError, did_you_mean
-from numbamm.inference.components import Components
+from numbamm.inference.components import SIGMA, Components
 from numbamm.inference.generalized_surface import GeneralizedSurface
 from numbamm.inference.linear_surface import LinearSurface
 from numbamm.inference.progress import progress_bar
 from numbamm.inference.result import Result
-from numbamm.inference.surface import SIGMA
 from numbamm.models.linear import LinearMixedModel
 
 #: A profile goes a little further than its intervals.

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from scipy.optimize import minimize as slsqp
 
-from numbamm.inference.components import Components
+from numbamm.inference.components import SHAPE, Components
 from numbamm.inference.curve import Curve, walk
-from numbamm.models.mixedmodel import root_mean_squares
+from numbamm.inference.rows import rows_of_lambda
 from numbamm.models.parameters import SHAPE_RANGE
 from numbamm.optimize.differences import jacobian, slopes
 
@@ -40,8 +38,6 @@ IMPOSSIBLE = 1e10
 #: By how much a constraint may be missed, as a share of the parameter's scale.
 MISSED = 1e-6
 
-SIGMA, SHAPE = "sigma", "shape"
-
 
 class Surface(ABC):
     """-2 log-likelihood as a function of a vector x, whose end is θ of the columns inside.
@@ -64,7 +60,7 @@ class Surface(ABC):
     def __init__(self, model, best) -> None:
         """To be called when `deviance` works."""
         self.model, self._components = model, Components.of(model)
-        self._rows, self._correlations = _rows_of_lambda(model)
+        self._rows, self._correlations = rows_of_lambda(model)
         self._theta_names = [f"theta_{name}" for name in model.theta_names]
         self.best = best
         self.least = self.lowest = self.deviance(best)[0]
@@ -197,13 +193,19 @@ class Surface(ABC):
             return [(inner - v * lengths) / unit]
 
         without = [self.rise(self.best, lambda y, r=r: r.of(self._inside(y)))[0] for r in pair]
-        ceiling = np.fmin.reduce([np.inf, *without])
+        ceiling, at_ceiling = np.fmin.reduce([np.inf, *without]), set()
 
         def rise(v, x):
+            side = v > own
+            if side in at_ceiling:  # no limit is beyond
+                return ceiling, x
             start = x.copy()
             self._inside(start)[:] = pair[1].turned(self._inside(x), pair[0], v)
             found = self.rise(start, lambda y: missed(y, v))
-            return found if found[0] <= ceiling else (ceiling, x)
+            if found[0] > ceiling - TOLERANCE:
+                at_ceiling.add(side)
+                return ceiling, x
+            return found
 
         return walk(rise, self.best, own, 0.3 * scale, (-1.0, 1.0), reach, closed=False)
 
@@ -280,70 +282,3 @@ class Surface(ABC):
             return np.nan, x
         self.lowest = min(self.lowest, value)
         return value, x
-
-
-@dataclass(frozen=True)
-class _Row:
-    """One row of the user's λ, a linear function of θ inside.
-
-    Attributes
-    ----------
-    matrix : ndarray, shape (p, number of θ)
-        Times θ inside it is the row, before a rotation that makes λ lower triangular.
-    size : float
-        Root mean square of the column of Z that the row stands for.
-    """
-
-    matrix: np.ndarray
-    size: float
-
-    def of(self, theta) -> np.ndarray:
-        """The row, without what is zero for every θ."""
-        return self.matrix[self.matrix.any(axis=1)] @ theta
-
-    def stretched(self, theta, length: float) -> np.ndarray:
-        """θ with a row of that length, and otherwise as near as can be."""
-        row = self.matrix @ theta
-        now = np.linalg.norm(row)
-        return self._with(theta, row * length / now if now > 1e-3 * length else self._last * length)
-
-    def turned(self, theta, other: _Row, cosine: float) -> np.ndarray:
-        """θ with that cosine between this row and another, and rows of the same lengths."""
-        row, along = self.matrix @ theta, other.matrix @ theta
-        length, other_length = np.linalg.norm(row), np.linalg.norm(along)
-        if length == 0 or other_length == 0:
-            return theta
-        along = along / other_length
-        across = row - (row @ along) * along
-        if np.linalg.norm(across) < 1e-6 * length:
-            across = self._last - (self._last @ along) * along
-        across *= np.sqrt(1 - cosine**2) / np.linalg.norm(across)
-        return self._with(theta, length * (cosine * along + across))
-
-    @property
-    def _last(self) -> np.ndarray:
-        """The direction of the diagonal entry."""
-        out = np.zeros(len(self.matrix))
-        out[np.flatnonzero(self.matrix.any(axis=1))[-1]] = 1.0
-        return out
-
-    def _with(self, theta, row) -> np.ndarray:
-        return theta + np.linalg.pinv(self.matrix) @ (row - self.matrix @ theta)
-
-
-def _rows_of_lambda(model) -> tuple[dict, dict]:
-    """The rows of λ by the names of standard deviations, and their pairs by correlations'."""
-    rows, pairs, at, n = {}, {}, 0, len(model.theta)
-    for term, scaling in zip(model.reterms, model.scalings, strict=True):
-        back = np.eye(term.p) if scaling is None else np.linalg.inv(scaling.T)
-        row, column = divmod(term.inds, term.p)
-        here = at + np.arange(len(term.inds))
-        at += len(term.inds)
-        for r, size in enumerate(root_mean_squares(term, model._root)):
-            matrix = np.zeros((term.p, n))
-            matrix[column, here] = back[r, row]
-            rows[f"sd_{term.cnames[r]}|{term.group}"] = _Row(matrix, float(size))
-        for a, b in combinations(map(str, term.cnames), 2):
-            pair = tuple(rows[f"sd_{name}|{term.group}"] for name in (a, b))
-            pairs[f"cor_{b}.{a}|{term.group}"] = pair
-    return rows, pairs
