@@ -20,6 +20,11 @@ class GeneralizedSurface(Surface):
     β stands there as coefficients of the columns inside, over a root of their covariance.
     """
 
+    @classmethod
+    def of(cls, model) -> GeneralizedSurface:
+        """That of a model."""
+        return cls(model)
+
     def __init__(self, model) -> None:
         self.fast, nagq = model.is_fast, model.estimates.nagq
         twin = model._twin()

@@ -16,22 +16,20 @@ from numbamm.optimize.run import INTERRUPTED
 class LinearSurface(Surface):
     """x is θ, and before it log σ where σ is not given; β follows."""
 
+    @classmethod
+    def of(cls, model) -> LinearSurface:
+        """That of a model, whatever it was fitted by."""
+        est = model.estimates
+        return cls(_fitted(model.frame, est.sigma if est.sigma_given else None))
+
     def __init__(self, model) -> None:
+        """`model` is fitted by maximum likelihood."""
         est = model.estimates
         self._given = est.sigma if est.sigma_given else None
-        fit = self._fitted(model.frame)
-        est = fit.estimates
-        self._beta, self._bse = est.beta, np.sqrt(np.diag(est.cov))
-        self._criterion, self._scale_of_y = fit._criterion()[:2], fit._response.scale
+        self._criterion, self._scale_of_y = model._criterion()[:2], model._response.scale
+        self._blocks = model.blocks
         head = [] if est.sigma_given else [np.log(est.sigma)]
-        self._blocks = fit.blocks
-        super().__init__(fit, np.concatenate([head, fit._inward(fit.theta)]))
-
-    def _fitted(self, frame) -> LinearMixedModel:
-        """The model of a frame, by maximum likelihood."""
-        frame = replace(frame, reterms=[replace(t, lambda_=None) for t in frame.reterms])
-        model = LinearMixedModel.of_frame(frame, sigma=self._given)
-        return model.fit(optimizer="newton", progress=False)
+        super().__init__(model, np.concatenate([head, model._inward(model.theta)]))
 
     @property
     def sizes(self) -> dict:
@@ -60,7 +58,8 @@ class LinearSurface(Surface):
         j, frame, kept = self.coefficients.index(name), self.model.frame, self.model.feterm.kept
         rest, x = [k for k in kept if k != kept[j]], frame.X[:, kept[j]]
         columns = {"X": frame.X[:, rest], "xnames": [frame.xnames[k] for k in rest]}
-        twin = self._fitted(replace(frame, **columns, y=frame.y - self._beta[j] * x))
+        own, error = self.model.estimates.beta[j], np.sqrt(self.model.estimates.cov[j, j])
+        twin = _fitted(replace(frame, **columns, y=frame.y - own * x), self._given)
 
         def rise(v, start):
             twin.refit(frame.y - v * x, optimizer="newton", progress=False)
@@ -68,5 +67,11 @@ class LinearSurface(Surface):
                 raise KeyboardInterrupt
             return twin.objective - self.least, start
 
-        bounds, step = (-np.inf, np.inf), 0.3 * self._bse[j]
-        return walk(rise, self.best, self._beta[j], step, bounds, reach)
+        return walk(rise, self.best, own, 0.3 * error, (-np.inf, np.inf), reach)
+
+
+def _fitted(frame, sigma) -> LinearMixedModel:
+    """The model of a frame, by maximum likelihood."""
+    frame = replace(frame, reterms=[replace(t, lambda_=None) for t in frame.reterms])
+    model = LinearMixedModel.of_frame(frame, sigma=sigma)
+    return model.fit(optimizer="newton", progress=False)

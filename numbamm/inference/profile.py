@@ -82,7 +82,7 @@ def profile(model, parameters=None, *, alpha: float = 0.01, progress: bool | Non
         warnings.simplefilter("ignore", NumbammWarning)  # of singular fits on the way
         warnings.simplefilter("ignore", RuntimeWarning)  # of steps beyond the parameters' range
         linear = isinstance(model, LinearMixedModel)
-        surface = (LinearSurface if linear else GeneralizedSurface)(model)
+        surface = (LinearSurface if linear else GeneralizedSurface).of(model)
         names = _names(model, surface, parameters)
         bar = progress_bar(len(names), progress, "parameter")
         try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import combinations
 
 import numpy as np
 from scipy.optimize import minimize as slsqp
 
 from numbamm.inference.components import SHAPE, Components
 from numbamm.inference.curve import Curve, walk
-from numbamm.inference.rows import rows_of_lambda
+from numbamm.inference.leading import leading
 from numbamm.models.parameters import SHAPE_RANGE
 from numbamm.optimize.differences import jacobian, slopes
 
@@ -25,9 +26,11 @@ TOLERANCE = 1e-8
 #: Directions in which the deviance curves less are taken to be as wide as these, in x.
 FLAT = 1.0
 
-#: The scale of a correlation, or of a standard deviation over σ in a typical row, where the
-#: curvature at the minimum gives less than this share of it.
-COARSE, NO_SLOPE = 0.1, 1e-6
+#: The first step of a correlation of ±1, as a share of the squared standard error of its angle.
+LEAST_STEP = 0.1
+
+#: An entry of T⁻¹ is rounding where it is less than this share of the largest in its row.
+ROUNDING = 1e-13
 
 #: How far a search may go, in standard errors.
 FAR = 1e3
@@ -60,7 +63,7 @@ class Surface(ABC):
     def __init__(self, model, best) -> None:
         """To be called when `deviance` works."""
         self.model, self._components = model, Components.of(model)
-        self._rows, self._correlations = rows_of_lambda(model)
+        self._places = _places(model)
         self._theta_names = [f"theta_{name}" for name in model.theta_names]
         self.best = best
         self.least = self.lowest = self.deviance(best)[0]
@@ -116,10 +119,8 @@ class Surface(ABC):
             return self._size_curve(name, reach)
         if name in self._theta_names:
             return self._theta_curve(name, reach)
-        if name in self._rows:
-            return self._sd_curve(name, reach)
-        if name in self._correlations:
-            return self._correlation_curve(name, reach)
+        if name in self._places:
+            return self._component_curve(name, reach)
         return self.coefficient_curve(name, reach)
 
     def _size_curve(self, name: str, reach: float) -> Curve:
@@ -152,73 +153,84 @@ class Surface(ABC):
 
         return walk(rise, self.best, own, 0.3 * scale, bounds, reach)
 
-    def _sd_curve(self, name: str, reach: float) -> Curve:
-        row = self._rows[name]
+    def _component_curve(self, name: str, reach: float) -> Curve:
+        """Of a standard deviation or a correlation, in columns of which its own stand first."""
+        k, lead = self._places[name]
+        term, scalings = self.model.reterms[k], list(self.model.scalings)
+        changed = leading(term, scalings[k], lead, self.model._root)
+        led = self
+        if changed is not None:
+            scalings[k] = changed
+            led = type(self)(self.model._in_columns(scalings))
+        rows = [led._row(k, r) for r in lead]
+        curve = (led._sd_curve if len(lead) == 1 else led._correlation_curve)(*rows, reach)
+        self.lowest = min(self.lowest, led.lowest)
+        return curve
+
+    def _row(self, k: int, r: int) -> np.ndarray:
+        """What makes a row of the user's λ_k of x, less its rotation, without empty columns."""
+        term, scaling = self.model.reterms[k], self.model.scalings[k]
+        back = np.eye(term.p) if scaling is None else np.linalg.inv(scaling.T)
+        row, column = divmod(term.inds, term.p)
+        at = len(self.best) - len(self._theta_names)
+        at += sum(len(t.inds) for t in self.model.reterms[:k]) + np.arange(len(term.inds))
+        entries = np.where(np.abs(back[r]) > ROUNDING * np.abs(back[r]).max(), back[r], 0.0)
+        matrix = np.zeros((term.p, len(self.best)))
+        matrix[column, at] = entries[row]
+        return matrix[matrix.any(axis=1)]
+
+    def _sd_curve(self, row, reach: float) -> Curve:
+        [entry] = row
+        sign = -1.0 if entry @ self.best < 0 else 1.0
 
         def value(x):
-            return self.sigma(x) * np.linalg.norm(row.of(self._inside(x)))
+            return sign * self.sigma(x) * (entry @ x)
 
-        own = value(self.best)
-        scale = self._scale(value, COARSE * self.sigma(self.best) / row.size)
+        return self.smooth_curve(value, (0.0, np.inf), reach)
 
-        def rise(v, x):
-            if v == 0.0:
-                return self.rise(x, lambda y: row.of(self._inside(y)))
-            start = x.copy()
-            self._inside(start)[:] = row.stretched(self._inside(x), v / self.sigma(x))
-            return self.rise(start, lambda y: [(value(y) - v) / scale])
+    def _correlation_curve(self, one, two, reach: float) -> Curve:
+        """Of the cosine of two rows, (a, 0) and (b, c), as far as a and c keep their signs."""
+        one, two = (one, two) if len(one) == 1 else (two, one)
+        signs = np.where(np.array([one[0], two[1]]) @ self.best < 0, -1.0, 1.0)
 
-        return walk(rise, self.best, own, 0.3 * scale, (0.0, np.inf), reach)
-
-    def _correlation_curve(self, name: str, reach: float) -> Curve:
-        pair = self._correlations[name]
-
-        def product(x):
-            a, b = (row.matrix @ self._inside(x) for row in pair)
-            return a @ b, np.linalg.norm(a) * np.linalg.norm(b)
+        def parts(x):
+            a, (b, c) = one[0] @ x, two @ x
+            return signs[0] * a, signs[0] * b, signs[1] * c
 
         def value(x):
-            inner, lengths = product(x)
-            return inner / lengths if lengths > 0 else np.nan
+            a, b, c = parts(x)
+            return b / np.hypot(b, c) if a > 0 and np.hypot(b, c) > 0 else np.nan
 
         own = value(self.best)
         if not np.isfinite(own):
             return Curve(own, np.array([]), np.array([]), np.nan, np.nan)
-        own = float(np.clip(own, -1.0, 1.0))
-        scale = self._scale(value, COARSE)
-        unit = scale * product(self.best)[1]
+        _, b, c = parts(self.best)
+        size = np.hypot(b, c)
+        angle = self._scale(lambda x: (c * parts(x)[1] - b * parts(x)[2]) / size**2)
 
-        def missed(x, v):  # nothing where a variance vanishes, for there it can be anything
-            inner, lengths = product(x)
-            return [(inner - v * lengths) / unit]
+        def missed(x, v):
+            _, b, c = parts(x)
+            return [(np.sqrt(1 - v**2) * b - v * c) / (size * angle)]
 
-        without = [self.rise(self.best, lambda y, r=r: r.of(self._inside(y)))[0] for r in pair]
-        ceiling, at_ceiling = np.fmin.reduce([np.inf, *without]), set()
+        def signed(x):
+            return np.array(parts(x))[[0, 2]]
+
+        # it can be anything where a variance vanishes
+        without = [self.rise(self.best, lambda y, row=row: row @ y)[0] for row in (one, two)]
+        ceiling = np.fmin.reduce([np.inf, *without])
 
         def rise(v, x):
-            side = v > own
-            if side in at_ceiling:  # no limit is beyond
-                return ceiling, x
-            start = x.copy()
-            self._inside(start)[:] = pair[1].turned(self._inside(x), pair[0], v)
-            found = self.rise(start, lambda y: missed(y, v))
-            if found[0] > ceiling - TOLERANCE:
-                at_ceiling.add(side)
-                return ceiling, x
-            return found
+            found = self.rise(x, lambda y: missed(y, v), above=signed)
+            return (ceiling, x) if found[0] > ceiling else found
 
-        return walk(rise, self.best, own, 0.3 * scale, (-1.0, 1.0), reach, closed=False)
+        step = max(0.3 * angle * c / size, LEAST_STEP * angle**2)
+        return walk(rise, self.best, own, step, (-1.0, 1.0), reach, closed=False)
 
-    def _scale(self, value, coarse: float = 0.0) -> float:
-        """The standard error of a function of x, by the curvature at the minimum.
-
-        The coarse one where the function has next to no slope there, as at a standard deviation
-        of 0 or a correlation of ±1.
-        """
+    def _scale(self, value) -> float:
+        """The standard error of a function of x, by the curvature at the minimum."""
         step = np.full(len(self.best), CONSTRAINT_STEP)
         inside = slopes(lambda z: value(self.best + self._root @ z), np.zeros(len(step)), step)
-        scale = float(np.linalg.norm(inside))
-        return scale if scale > NO_SLOPE * coarse else coarse
+        return float(np.linalg.norm(inside))
 
     # ---- the search ------------------------------------------------------------------------------
 
@@ -282,3 +294,14 @@ class Surface(ABC):
             return np.nan, x
         self.lowest = min(self.lowest, value)
         return value, x
+
+
+def _places(model) -> dict:
+    """The term of each standard deviation and correlation, and its one column or two."""
+    places = {}
+    for k, term in enumerate(model.reterms):
+        for r, name in enumerate(term.cnames):
+            places[f"sd_{name}|{term.group}"] = k, (r,)
+        for i, j in combinations(range(term.p), 2):
+            places[f"cor_{term.cnames[j]}.{term.cnames[i]}|{term.group}"] = k, (i, j)
+    return places

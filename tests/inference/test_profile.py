@@ -73,7 +73,7 @@ def test_the_likelihood_ratio_at_a_limit(fitted, sleep):
 
 
 def test_the_gradient_with_log_sigma(fitted):
-    surface = LinearSurface(fitted(SLEEP, "sleepstudy"))
+    surface = LinearSurface.of(fitted(SLEEP, "sleepstudy"))
     x = surface.best + 0.1
     _, gradient = surface.deviance(x)
     for k, slope in enumerate(gradient):
