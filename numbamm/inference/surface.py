@@ -29,6 +29,9 @@ FLAT = 1.0
 #: The first step of a correlation of ±1, as a share of the squared standard error of its angle.
 LEAST_STEP = 0.1
 
+#: A standard deviation over σ in a typical row that has no correlations.
+VANISHED = 1e-6
+
 #: An entry of T⁻¹ is rounding where it is less than this share of the largest in its row.
 ROUNDING = 1e-13
 
@@ -199,14 +202,14 @@ class Surface(ABC):
 
         def value(x):
             a, b, c = parts(x)
-            return b / np.hypot(b, c) if a > 0 and np.hypot(b, c) > 0 else np.nan
+            return b / np.hypot(b, c) if min(a, np.hypot(b, c)) > VANISHED else np.nan
 
         own = value(self.best)
         if not np.isfinite(own):
             return Curve(own, np.array([]), np.array([]), np.nan, np.nan)
         _, b, c = parts(self.best)
         size = np.hypot(b, c)
-        angle = self._scale(lambda x: (c * parts(x)[1] - b * parts(x)[2]) / size**2)
+        angle = min(1.0, self._scale(lambda x: (c * parts(x)[1] - b * parts(x)[2]) / size**2))
 
         def missed(x, v):
             _, b, c = parts(x)

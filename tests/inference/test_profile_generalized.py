@@ -232,6 +232,28 @@ def test_a_shape_without_a_limit_and_a_variance_of_zero():
     assert 0.1 < limits.loc["sd_Intercept|g", 1] < 0.5
 
 
+@pytest.mark.parametrize("seed", [5, 17, 41, 51, 53])
+def test_singular_and_nearly_singular_fits(seed):
+    """Every limit is found, of slopes over columns near 0 and far from it."""
+    rng = np.random.default_rng(seed)
+    groups = rng.integers(5, 15)
+    n = groups * rng.integers(4, 9)
+    g, x = rng.integers(0, groups, n), rng.normal(size=n) + rng.choice([0, 50])
+    b = rng.normal(size=(groups, 2)) * rng.choice([0.0, 0.3, 1.0], 2)
+    eta = b[g, 0] + (0.03 + b[g, 1]) * (x - x.mean())
+    if seed == 51:
+        model = mm.lmm("y ~ x + (1 + x | g)", {"y": eta + rng.normal(size=n), "x": x, "g": g})
+    else:
+        y = np.exp(0.3 * eta) * rng.gamma(5, 0.2, n)
+        model = mm.glmm("y ~ x + (1 + x | g)", {"y": y, "x": x, "g": g}, "gamma", "log")
+    profile = model.profile()
+    limits = profile.conf_int()
+    own = [curve.estimate for curve in profile.curves.values()]
+    assert (limits[0] <= own).all() and (own <= limits[1]).all()
+    for name, curve in profile.curves.items():
+        assert (np.diff(curve.zeta) > -1e-4).all(), name
+
+
 def test_the_model_is_left_as_it_is(cbpp):
     before = cbpp.objective, cbpp.theta.copy(), cbpp.u[0].copy(), str(cbpp)
     own = cbpp.conf_int(method="profile")
