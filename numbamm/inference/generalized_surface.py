@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.inference.components import SHAPE, SIGMA
+from numbamm.inference.components import SIGMA
 from numbamm.inference.curve import Curve
 from numbamm.inference.surface import Surface
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE
@@ -26,54 +26,30 @@ class GeneralizedSurface(Surface):
         return cls(model)
 
     def __init__(self, model) -> None:
-        self.fast, nagq = model.is_fast, model.estimates.nagq
+        fast, nagq = model.is_fast, model.estimates.nagq
         twin = model._twin()
         at = twin._at_estimates()
-        root = None if self.fast else np.linalg.cholesky(twin._gamma_cov(at))
-        parameters = model._parameters(self.fast)
+        root = None if fast else np.linalg.cholesky(twin._gamma_cov(at))
+        parameters = model._parameters(fast)
         self._laplace = nagq == 1
-        self._objective = model._objective(self.fast, nagq, root=root)
+        self._objective = model._objective(fast, nagq, root=root)
         nuisance = {LOG_DISPERSION: [at.phi], LOG_SHAPE: [at.shape]}.get(parameters.nuisance, [])
         self._nuisance, self._rank = parameters.nuisance, len(parameters.beta)
-        self._to_beta = None if self.fast else model.feterm.to_basis @ root
-        head = [] if self.fast else np.linalg.solve(root, at.beta)
+        self._to_beta = None if fast else model.feterm.to_basis @ root
+        head = [] if fast else np.linalg.solve(root, at.beta)
         super().__init__(model, np.concatenate([head, np.log(nuisance), at.theta]))
 
-    @property
-    def sizes(self) -> dict:
-        if self._nuisance == LOG_SHAPE:
-            return {SHAPE: lambda x: float(np.exp(x[self._rank]))}
-        return {} if self._nuisance is None else {SIGMA: self.sigma}
+    def size(self, name: str):
+        return self.sigma if name == SIGMA else lambda x: float(np.exp(x[self._rank]))
 
     def sigma(self, x) -> float:
         return float(np.exp(x[self._rank] / 2)) if self._nuisance == LOG_DISPERSION else 1.0
-
-    @property
-    def _lacks_dispersion(self) -> bool:
-        """Whether there is a φ of which x does not tell."""
-        return self.fast and self.model._likelihood.dispersed
-
-    @property
-    def components(self) -> list[str]:
-        """Correlations alone where φ, and so the standard deviations, are not known."""
-        names = super().components
-        return [name for name in names if name[:3] == "cor"] if self._lacks_dispersion else names
-
-    @property
-    def names(self) -> list[str]:
-        """All parameters but θ, unless that has to stand for the standard deviations."""
-        return [*super().names, *(self.theta_names if self._lacks_dispersion else [])]
 
     def deviance(self, x) -> tuple[float, np.ndarray]:
         if self._laplace:
             return self._objective.gradient(x)
         return self._objective(x), slopes(self._objective, x, np.full(len(x), QUADRATURE_STEP))
 
-    @property
-    def coefficients(self) -> list[str]:
-        feterm = self.model.feterm
-        return [] if self.fast else [feterm.cnames[k] for k in feterm.kept]
-
-    def coefficient_curve(self, name: str, reach: float) -> Curve:
-        row = self._to_beta[self.coefficients.index(name)]
+    def coefficient_curve(self, j: int, reach: float) -> Curve:
+        row = self._to_beta[j]
         return self.smooth_curve(lambda x: row @ x[: self._rank], (-np.inf, np.inf), reach)

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from numbamm.inference.components import SIGMA
 from numbamm.inference.curve import Curve, walk
 from numbamm.inference.surface import Surface
 from numbamm.models.linear import LinearMixedModel
@@ -31,9 +30,8 @@ class LinearSurface(Surface):
         head = [] if est.sigma_given else [np.log(est.sigma)]
         super().__init__(model, np.concatenate([head, model._inward(model.theta)]))
 
-    @property
-    def sizes(self) -> dict:
-        return {} if self._given else {SIGMA: self.sigma}
+    def size(self, name: str):
+        return self.sigma
 
     def sigma(self, x) -> float:
         return self._given or float(np.exp(x[0]))
@@ -49,13 +47,9 @@ class LinearSurface(Surface):
         r = self._scale_of_y * self._blocks.residual_norm()
         return value, np.append(2 * n - 2 * (r / sigma) ** 2, gradient)
 
-    @property
-    def coefficients(self) -> list[str]:
-        return [self.model.feterm.cnames[k] for k in self.model.feterm.kept]
-
-    def coefficient_curve(self, name: str, reach: float) -> Curve:
+    def coefficient_curve(self, j: int, reach: float) -> Curve:
         """By fits to y - vx of the model without the column x."""
-        j, frame, kept = self.coefficients.index(name), self.model.frame, self.model.feterm.kept
+        frame, kept = self.model.frame, self.model.feterm.kept
         rest, x = [k for k in kept if k != kept[j]], frame.X[:, kept[j]]
         columns = {"X": frame.X[:, rest], "xnames": [frame.xnames[k] for k in rest]}
         own, error = self.model.estimates.beta[j], np.sqrt(self.model.estimates.cov[j, j])

@@ -10,7 +10,7 @@ from scipy.special import ndtri
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import NumbammWarning, OptionError, did_you_mean
-from numbamm.inference.components import SIGMA, Components
+from numbamm.inference.components import SHAPE, SIGMA, Components
 from numbamm.inference.generalized_surface import GeneralizedSurface
 from numbamm.inference.linear_surface import LinearSurface
 from numbamm.inference.progress import progress_bar
@@ -63,8 +63,8 @@ def profile(model, parameters=None, *, alpha: float = 0.01, progress: bool | Non
     The likelihood of a generalized model is that by which it was fitted: the Laplace
     approximation, or adaptive quadrature, whose gradient is by differences. In a fast fit β goes
     with the penalised mode and φ with that, so that θ and correlations have profiles, standard
-    deviations where φ is 1, and coefficients none. ``sigma`` is √φ. An
-    infinite limit of ``shape`` is that of counts with a Poisson distribution.
+    deviations where φ is 1, and coefficients none. ``sigma`` is √φ. An infinite limit of
+    ``shape`` is that of counts with a Poisson distribution.
 
     Examples
     --------
@@ -76,14 +76,13 @@ def profile(model, parameters=None, *, alpha: float = 0.01, progress: bool | Non
     est = model.estimates
     if not 0 < alpha < 1:
         raise OptionError(f"alpha must lie between 0 and 1, not {alpha!r}")
-    reach = BEYOND * ndtri(1 - alpha / 2)
+    names, reach = _asked(model, parameters), BEYOND * ndtri(1 - alpha / 2)
+    linear = isinstance(model, LinearMixedModel)
     curves: dict = {}
     with blas_threads(config.get("threads")), warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbammWarning)  # of singular fits on the way
         warnings.simplefilter("ignore", RuntimeWarning)  # of steps beyond the parameters' range
-        linear = isinstance(model, LinearMixedModel)
         surface = (LinearSurface if linear else GeneralizedSurface).of(model)
-        names = _names(model, surface, parameters)
         bar = progress_bar(len(names), progress, "parameter")
         try:
             for name in names:
@@ -112,21 +111,33 @@ def profile(model, parameters=None, *, alpha: float = 0.01, progress: bool | Non
     return Profile(model.formula, curves, reach, notes)
 
 
-def _names(model, surface, parameters) -> list[str]:
+def _asked(model, parameters) -> list[str]:
     """The parameters that are asked for, each checked."""
-    known = surface.names
+    usual, thetas = _usual(model), [f"theta_{name}" for name in model.theta_names]
     if parameters is None:
-        return known
+        return usual
     parameters = [parameters] if isinstance(parameters, str) else parameters
     if not np.iterable(parameters) or not len(parameters):
         raise OptionError(f"parameters must be names, not {parameters!r}")
     names = []
     for name in parameters:
-        names += surface.theta_names if name == "theta" else [name]
+        names += thetas if name == "theta" else [name]
     for name in names:
-        if name not in known and name not in surface.theta_names:
-            raise OptionError(_refusal(name, model, [*known, *surface.theta_names]))
-    return names
+        if name not in usual and name not in thetas:
+            raise OptionError(_refusal(name, model, [*usual, *thetas]))
+    return list(dict.fromkeys(names))
+
+
+def _usual(model) -> list[str]:
+    """The parameters that are profiled if none are named."""
+    fast, dispersed = getattr(model, "is_fast", False), not model.estimates.sigma_given
+    components = Components.of(model).names
+    if fast and dispersed:  # nothing tells of φ, nor then of standard deviations
+        correlations = [name for name in components if name.startswith("cor_")]
+        return [*correlations, *(f"theta_{name}" for name in model.theta_names)]
+    sizes = [SIGMA] * dispersed + [SHAPE] * getattr(model, "_free_shape", False)
+    coefficients = [] if fast else [model.feterm.cnames[k] for k in model.feterm.kept]
+    return [*sizes, *components, *coefficients]
 
 
 def _refusal(name, model, known) -> str:
@@ -134,7 +145,7 @@ def _refusal(name, model, known) -> str:
     if name in model.params.index and np.isnan(model.params[name]):
         return f"{name!r} has no estimate: its column depends on others and was dropped"
     in_full_fit = [*model.params.index, *Components.of(model).names]
-    in_full_fit += [SIGMA] * (model.varcorr.sigma is not None)
+    in_full_fit += [SIGMA] * (not model.estimates.sigma_given)
     if getattr(model, "is_fast", False) and name in in_full_fit:
         return f"{name!r} is not searched for in a fast fit: refit(fast=False), then profile"
     return f"unknown parameter {name!r}{did_you_mean(str(name), known)}; there are " + ", ".join(

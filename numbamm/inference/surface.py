@@ -8,9 +8,10 @@ from itertools import combinations
 import numpy as np
 from scipy.optimize import minimize as slsqp
 
-from numbamm.inference.components import SHAPE, Components
+from numbamm.inference.components import SHAPE, SIGMA
 from numbamm.inference.curve import Curve, walk
 from numbamm.inference.leading import leading
+from numbamm.models.mixedmodel import root_mean_squares
 from numbamm.models.parameters import SHAPE_RANGE
 from numbamm.optimize.differences import jacobian, slopes
 
@@ -65,8 +66,7 @@ class Surface(ABC):
 
     def __init__(self, model, best) -> None:
         """To be called when `deviance` works."""
-        self.model, self._components = model, Components.of(model)
-        self._places = _places(model)
+        self.model, self._places = model, _places(model)
         self._theta_names = [f"theta_{name}" for name in model.theta_names]
         self.best = best
         self.least = self.lowest = self.deviance(best)[0]
@@ -81,36 +81,15 @@ class Surface(ABC):
     def sigma(self, x) -> float:
         """σ, or √φ."""
 
-    @property
     @abstractmethod
-    def sizes(self) -> dict:
-        """What is said of the response besides its mean: functions of x by name."""
-
-    @property
-    @abstractmethod
-    def coefficients(self) -> list[str]:
-        """Names of the coefficients that can be profiled."""
+    def size(self, name: str):
+        """σ or the shape, by its name, as a function of x."""
 
     @abstractmethod
-    def coefficient_curve(self, name: str, reach: float) -> Curve:
-        """The profile of one coefficient."""
+    def coefficient_curve(self, j: int, reach: float) -> Curve:
+        """The profile of one coefficient, the j-th of those that are kept."""
 
     # ---- parameters ----------------------------------------------------------------------------
-
-    @property
-    def components(self) -> list[str]:
-        """Names of the standard deviations and correlations."""
-        return self._components.names
-
-    @property
-    def names(self) -> list[str]:
-        """All parameters but θ, of which the standard deviations and correlations tell."""
-        return [*self.sizes, *self.components, *self.coefficients]
-
-    @property
-    def theta_names(self) -> list[str]:
-        """Names of θ."""
-        return self._theta_names
 
     def _inside(self, x) -> np.ndarray:
         """θ of the columns inside, a view of x."""
@@ -118,17 +97,18 @@ class Surface(ABC):
 
     def curve(self, name: str, reach: float) -> Curve:
         """The profile of one parameter, as far as |ζ| = reach."""
-        if name in self.sizes:
+        if name in (SIGMA, SHAPE):
             return self._size_curve(name, reach)
         if name in self._theta_names:
             return self._theta_curve(name, reach)
         if name in self._places:
             return self._component_curve(name, reach)
-        return self.coefficient_curve(name, reach)
+        feterm = self.model.feterm
+        return self.coefficient_curve([feterm.cnames[k] for k in feterm.kept].index(name), reach)
 
     def _size_curve(self, name: str, reach: float) -> Curve:
         """Of σ or the shape, along its logarithm."""
-        value = self.sizes[name]
+        value = self.size(name)
         bounds = np.log(SHAPE_RANGE) if name == SHAPE else (-np.inf, np.inf)
         curve = self.smooth_curve(lambda x: np.log(value(x)), bounds, reach)
         upper = np.nan if np.isnan(curve.upper) else np.inf  # a Poisson distribution
@@ -166,7 +146,12 @@ class Surface(ABC):
             scalings[k] = changed
             led = type(self)(self.model._in_columns(scalings))
         rows = [led._row(k, r) for r in lead]
-        curve = (led._sd_curve if len(lead) == 1 else led._correlation_curve)(*rows, reach)
+        if len(lead) == 1:
+            curve = led._sd_curve(*rows, reach)
+        else:
+            sizes = root_mean_squares(term, self.model._root)
+            rows = [row * sizes[r] for row, r in zip(rows, lead, strict=True)]
+            curve = led._correlation_curve(*rows, reach)
         self.lowest = min(self.lowest, led.lowest)
         return curve
 

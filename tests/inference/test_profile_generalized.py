@@ -174,10 +174,11 @@ def test_the_likelihood_ratio_at_components(which, gamma, contraception):
 
 def test_all_parameters_in_their_order(cbpp, gamma, negative_binomial):
     components = ["sd_Intercept|Subject", "sd_Days|Subject", "cor_Days.Intercept|Subject"]
-    assert GeneralizedSurface(gamma).names == ["sigma", *components, "Intercept", "Days"]
+    assert list(gamma.profile().curves) == ["sigma", *components, "Intercept", "Days"]
     names = ["shape", "sd_Intercept|site", "Intercept", "mined[T.no]"]
-    assert GeneralizedSurface(negative_binomial).names == names
-    assert GeneralizedSurface(cbpp).names[0] == "sd_Intercept|herd"
+    assert list(negative_binomial.profile().curves) == names
+    twice = ["Intercept", "theta", "theta_herd.Intercept", "Intercept"]
+    assert list(cbpp.profile(twice).curves) == ["Intercept", "theta_herd.Intercept"]
 
 
 def test_the_gradient(gamma):
