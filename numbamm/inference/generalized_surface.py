@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.inference.components import SIGMA
+from numbamm.inference.components import SHAPE, SIGMA
 from numbamm.inference.curve import Curve
 from numbamm.inference.surface import Surface
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE
@@ -39,8 +39,11 @@ class GeneralizedSurface(Surface):
         head = [] if fast else np.linalg.solve(root, at.beta)
         super().__init__(model, np.concatenate([head, np.log(nuisance), at.theta]))
 
-    def size(self, name: str):
-        return self.sigma if name == SIGMA else lambda x: float(np.exp(x[self._rank]))
+    @property
+    def sizes(self) -> dict:
+        if self._nuisance == LOG_SHAPE:
+            return {SHAPE: lambda x: float(np.exp(x[self._rank]))}
+        return {SIGMA: self.sigma} if self._nuisance == LOG_DISPERSION else {}
 
     def sigma(self, x) -> float:
         return float(np.exp(x[self._rank] / 2)) if self._nuisance == LOG_DISPERSION else 1.0

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from numbamm.inference.components import SIGMA
 from numbamm.inference.curve import Curve, walk
 from numbamm.inference.surface import Surface
 from numbamm.models.linear import LinearMixedModel
@@ -30,8 +31,9 @@ class LinearSurface(Surface):
         head = [] if est.sigma_given else [np.log(est.sigma)]
         super().__init__(model, np.concatenate([head, model._inward(model.theta)]))
 
-    def size(self, name: str):
-        return self.sigma
+    @property
+    def sizes(self) -> dict:
+        return {} if self._given else {SIGMA: self.sigma}
 
     def sigma(self, x) -> float:
         return self._given or float(np.exp(x[0]))

@@ -114,6 +114,9 @@ def profile(model, parameters=None, *, alpha: float = 0.01, progress: bool | Non
 def _asked(model, parameters) -> list[str]:
     """The parameters that are asked for, each checked."""
     usual, thetas = _usual(model), [f"theta_{name}" for name in model.theta_names]
+    for name in (SIGMA, SHAPE):
+        if usual.count(name) > 1:
+            raise OptionError(f"{name!r} is a parameter and a coefficient: rename the column")
     if parameters is None:
         return usual
     parameters = [parameters] if isinstance(parameters, str) else parameters

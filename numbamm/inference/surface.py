@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from scipy.optimize import minimize as slsqp
 
-from numbamm.inference.components import SHAPE, SIGMA
+from numbamm.inference.components import SHAPE
 from numbamm.inference.curve import Curve, walk
 from numbamm.inference.leading import leading
 from numbamm.models.mixedmodel import root_mean_squares
@@ -81,9 +81,10 @@ class Surface(ABC):
     def sigma(self, x) -> float:
         """σ, or √φ."""
 
+    @property
     @abstractmethod
-    def size(self, name: str):
-        """σ or the shape, by its name, as a function of x."""
+    def sizes(self) -> dict:
+        """σ or the shape, as far as x tells of them: functions of x by name."""
 
     @abstractmethod
     def coefficient_curve(self, j: int, reach: float) -> Curve:
@@ -97,7 +98,7 @@ class Surface(ABC):
 
     def curve(self, name: str, reach: float) -> Curve:
         """The profile of one parameter, as far as |ζ| = reach."""
-        if name in (SIGMA, SHAPE):
+        if name in self.sizes:
             return self._size_curve(name, reach)
         if name in self._theta_names:
             return self._theta_curve(name, reach)
@@ -108,7 +109,7 @@ class Surface(ABC):
 
     def _size_curve(self, name: str, reach: float) -> Curve:
         """Of σ or the shape, along its logarithm."""
-        value = self.size(name)
+        value = self.sizes[name]
         bounds = np.log(SHAPE_RANGE) if name == SHAPE else (-np.inf, np.inf)
         curve = self.smooth_curve(lambda x: np.log(value(x)), bounds, reach)
         upper = np.nan if np.isnan(curve.upper) else np.inf  # a Poisson distribution

@@ -102,6 +102,17 @@ def test_with_a_given_sigma_and_weights():
         assert_allclose(deviance(limit) - deviance(best), 3.841458820694124, atol=4e-3)
 
 
+def test_a_column_called_as_a_parameter(sleep):
+    rows = mm.datasets.load("sleepstudy").rename(columns={"Days": "shape"})
+    model = mm.lmm("Reaction ~ 1 + shape + (1 + shape | Subject)", rows)
+    limits = model.profile("shape").conf_int().loc["shape"]
+    assert_allclose(limits, sleep.conf_int().loc["Days"], rtol=1e-5)
+    rows = rows.rename(columns={"shape": "sigma"})
+    model = mm.lmm("Reaction ~ 1 + sigma + (1 | Subject)", rows)
+    with pytest.raises(OptionError, match="'sigma' is a parameter and a coefficient: rename"):
+        model.conf_int(method="profile")
+
+
 def test_conf_int_of_the_model(fitted, sleep):
     model = fitted(SLEEP, "sleepstudy")
     own = model.conf_int(method="profile")
