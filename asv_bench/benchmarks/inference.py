@@ -1,10 +1,11 @@
-"""After the fit: small-sample degrees of freedom, tests of terms, deletion, bootstrap."""
+"""After the fit: degrees of freedom, tests of terms, deletion, bootstrap and profile."""
 
 import numpy as np
 
 import numbamm as mm
 
 from .common import FORMULAS, frame
+from .generalized import model as generalized
 
 
 def crossed(first, second, rows=60_000, seed=0):
@@ -84,14 +85,33 @@ class Bootstrap:
         self.sleep.bootstrap(10_000, seed=1, workers=workers)
 
 
+class GeneralizedBootstrap:
+    """Replicates of generalized models, each drawn and fitted by itself."""
+
+    params = (["cbpp", "sleepstudy"], [1, 2])
+    param_names = ("model", "workers")
+    timeout = 600
+
+    def setup(self, name, workers):
+        self.model = generalized(name).fit()
+        self.model.bootstrap(2, seed=1)  # compiled
+
+    def time_100(self, name, workers):
+        self.model.bootstrap(100, seed=1, workers=workers)
+
+
 class Profile:
     """Profile likelihoods of all parameters."""
 
-    params = ["sleepstudy", "Penicillin"]
+    params = ["sleepstudy", "Penicillin", "cbpp", "Contraception", "VerbAgg"]
     param_names = ("model",)
+    timeout = 600
 
     def setup(self, name):
-        self.model = mm.lmm(FORMULAS[name], frame(name))
+        if name in FORMULAS:
+            self.model = mm.lmm(FORMULAS[name], frame(name))
+        else:
+            self.model = generalized(name).fit()
 
     def time_profile(self, name):
         self.model.profile()

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import operator
 import os
-import sys
 import threading
 import warnings
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
 
@@ -20,9 +18,12 @@ from numbamm.blocks.newton import MANY
 from numbamm.blocks.refits import NORM, OBJECTIVE, SUCCESS, refits
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import DataError, NumbammError, NumbammWarning, OptionError
-from numbamm.inference.components import Component, Components
+from numbamm.inference.components import SHAPE, SIGMA, Component, Components
+from numbamm.inference.progress import progress_bar
 from numbamm.inference.result import Result
+from numbamm.inference.workers import checked, completed, how_many
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE, root_mean_squares
+from numbamm.optimize.run import INTERRUPTED
 
 #: Most replicates of one batch, and most numbers that it draws at once.
 BATCH, DRAWS = 200, 2_000_000
@@ -30,11 +31,8 @@ BATCH, DRAWS = 200, 2_000_000
 #: The methods of intervals.
 METHODS = ("shortest", "equal-tailed")
 
-#: Parameters of the response's distribution besides its mean.
-SIGMA, SHAPE = "sigma", "shape"
 
-
-def bootstrap(model, n: int, seed=None, *, workers: int = 1, progress: bool | None = None):
+def bootstrap(model, n: int, seed=None, *, workers=1, progress: bool | None = None):
     """Fit a model to responses drawn from it, again and again.
 
     Parameters
@@ -46,8 +44,10 @@ def bootstrap(model, n: int, seed=None, *, workers: int = 1, progress: bool | No
     seed : int, optional
         What makes the draws reproducible. Replicate i has a stream of its own, keyed by the seed
         and i, so that frames do not depend on the number of workers.
-    workers : int
-        Number of threads; -1 for one a processor.
+    workers : int or executor
+        Number of threads; -1 for one a processor. Or what has processes or machines at hand: any
+        `concurrent.futures.Executor`, a dask ``Client``, or a ``joblib.Parallel``, of which one
+        with ``return_as="generator_unordered"`` keeps the finished part on an interrupt.
     progress : bool, optional
         Show a progress bar, if tqdm is installed; on a terminal by default.
 
@@ -310,7 +310,7 @@ class Bootstrap:
 
     # ---- more of them, and keeping them ------------------------------------------------------
 
-    def extend(self, n: int, *, workers: int = 1, progress: bool | None = None, model=None):
+    def extend(self, n: int, *, workers=1, progress: bool | None = None, model=None):
         """These replicates and n more, as one call with all of them would give.
 
         Parameters
@@ -376,13 +376,13 @@ class Bootstrap:
 
     # ---- the work ------------------------------------------------------------------------------
 
-    def _extended(self, model, n: int, workers: int, progress) -> Bootstrap:
-        workers = _workers(workers)
+    def _extended(self, model, n: int, workers, progress) -> Bootstrap:
+        workers = checked(workers)
         twin = model._twin()  # under the criterion of the fit, whatever was set since
         est = model.estimates
         twin.optsum.reml, twin.optsum.sigma = est.reml, est.sigma if est.sigma_given else None
         drawer = (_Compiled if _is_compilable(twin) else _Refitted)(twin, self.names, self.key)
-        size = max(1, min(BATCH, n // (20 * workers), DRAWS // drawer.draws))
+        size = max(1, min(BATCH, n // (20 * how_many(workers)), DRAWS // drawer.draws))
         batches = [range(i, min(i + size, self.n + n)) for i in range(self.n, self.n + n, size)]
         with blas_threads(config.get("threads")), warnings.catch_warnings():
             warnings.simplefilter("ignore", NumbammWarning)  # of single replicates
@@ -406,67 +406,47 @@ class Bootstrap:
         return out
 
 
-def _run(drawer, batches, workers: int, progress) -> list:
+def _run(drawer, batches, workers, progress) -> list:
     """The batches' results in order; after an interrupt, those before the first that is missing."""
     done: dict = {}
-    stop = threading.Event()
-
-    def work(batch):
-        return None if stop.is_set() else drawer(batch, stop)
-
-    bar = _bar(sum(map(len, batches)), progress)
-    pool = ThreadPoolExecutor(workers)
+    bar = progress_bar(sum(map(len, batches)), progress, "fit")
     try:
-        futures = {pool.submit(work, batch): k for k, batch in enumerate(batches)}
-        for future in as_completed(futures):
-            done[futures[future]] = future.result()
-            bar.update(len(batches[futures[future]]))
+        for k, result in completed(drawer, batches, workers):
+            done[k] = result
+            bar.update(len(batches[k]))
     except KeyboardInterrupt:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
-        ended = [f for f in futures if f.done() and not f.cancelled() and not f.exception()]
-        done |= {futures[f]: f.result() for f in ended}
-    except BaseException:
-        stop.set()
-        raise
+        pass
     finally:
-        pool.shutdown(cancel_futures=True)
         bar.close()
     results = []
     for k in range(len(batches)):
-        if done.get(k) is None:
+        if k not in done:
             break
         results.append(done[k])
     return results
 
 
-class _Silent:
-    """No progress bar."""
+class _Drawer:
+    """Fits batches of replicates; a thread's own arrays stay behind when it is sent elsewhere."""
 
-    def update(self, n: int) -> None:
-        pass
+    def __init__(self, model, names, key: int) -> None:
+        self._model, self._names, self._key = model, names, key
+        self._local = threading.local()
 
-    def close(self) -> None:
-        pass
+    def __getstate__(self) -> dict:
+        return {k: v for k, v in vars(self).items() if k != "_local"}
 
-
-def _bar(total: int, wanted):
-    wanted = config.get("progress") if wanted is None else wanted
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        return _Silent()
-    shown = sys.stderr.isatty() if wanted is None else wanted
-    return tqdm(total=total, unit="fit", delay=1.0, leave=False) if shown else _Silent()
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state)
+        self._local = threading.local()
 
 
-class _Compiled:
+class _Compiled(_Drawer):
     """Batches of replicates of a linear model; see `blocks.refits`."""
 
     def __init__(self, model, names, key: int) -> None:
+        super().__init__(model, names, key)
         announce_compilation(refits, seconds=60)
-        self._model, self._names, self._key = model, names, key
-        self._local = threading.local()
         self._criterion = model._criterion()
         theta = model._inward(model.theta)
         singular = model._lacks_rank(theta)
@@ -482,7 +462,7 @@ class _Compiled:
             self._local.own = model, (blocks.refs, blocks.z, self._zl, blocks.xy.copy())
         return self._local.own
 
-    def __call__(self, batch, stop) -> tuple[dict, dict]:
+    def __call__(self, batch) -> tuple[dict, dict]:
         model, optsum, n = self._model, self._model.optsum, len(batch)
         noise = np.empty((n, self.draws))
         for row, i in zip(noise, batch, strict=True):
@@ -501,7 +481,9 @@ class _Compiled:
             gammas,
             numbers,
         )
-        betas = model.estimates.beta + scale * gammas @ model.feterm.to_basis.T
+        # line by line: a product with them all rounds in a way that depends on how many there are
+        moves = np.array([model.feterm.to_basis @ gamma for gamma in gammas])
+        betas = model.estimates.beta + scale * moves
         sigmas = scale * numbers[:, NORM] / np.sqrt(model._degrees)
         if optsum.sigma is not None:
             sigmas[:] = optsum.sigma
@@ -528,22 +510,20 @@ def _times_lambda(blocks, lambdas) -> np.ndarray:
     return np.hstack(parts)
 
 
-class _Refitted:
+class _Refitted(_Drawer):
     """Batches of replicates of any model, by `simulate` and `refit`."""
 
     draws = DRAWS  # one at a time
 
-    def __init__(self, model, names, key: int) -> None:
-        self._model, self._names, self._key = model, names, key
-        self._local = threading.local()
-
-    def __call__(self, batch, stop) -> tuple[dict, dict]:
+    def __call__(self, batch) -> tuple[dict, dict]:
         if not hasattr(self._local, "own"):
             self._local.own = deepcopy(self._model)
         own, lines, failed = self._local.own, {}, {}
         for i in batch:
             try:
                 own.refit(self._model.simulate(_stream(self._key, i)), progress=False)
+                if own.optsum.returnvalue == INTERRUPTED:
+                    raise KeyboardInterrupt
                 lines[i] = _line(self._names, own)
                 if not np.isfinite(lines[i]).all():
                     failed[i] = "the estimates are not finite"
@@ -612,12 +592,6 @@ def _count(name: str, value) -> int:
     if value < 1:
         raise OptionError(f"{name} must be at least 1, not {value}: nothing would be drawn")
     return value
-
-
-def _workers(workers) -> int:
-    if isinstance(workers, int) and workers == -1:
-        return os.cpu_count() or 1
-    return _count("workers", workers)
 
 
 def _pyarrow():

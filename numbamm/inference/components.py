@@ -8,6 +8,9 @@ import numpy as np
 
 from numbamm.models.varcorr import correlated
 
+#: What parameters of the response's distribution besides its mean are called.
+SIGMA, SHAPE = "sigma", "shape"
+
 
 @dataclass(frozen=True)
 class Component:

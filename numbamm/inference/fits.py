@@ -37,6 +37,8 @@ class Fit:
         How the integral over the random effects was approximated; nothing where it is exact.
     sigma : float or None
         The residual standard deviation, if it was held.
+    singular : bool
+        Whether a covariance of the random effects lacks full rank.
     """
 
     text: str
@@ -52,6 +54,7 @@ class Fit:
     reml: bool
     method: str
     sigma: float | None
+    singular: bool = False
 
     @property
     def nobs(self) -> int:
@@ -113,6 +116,7 @@ def _of_ours(model) -> Fit:
         reml=estimates.reml,
         method="" if isinstance(model, LinearMixedModel) else _method(model),
         sigma=model.optsum.sigma,
+        singular=model.is_singular(),
     )
 
 

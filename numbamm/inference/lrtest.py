@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from numbamm.errors import OptionError
+import warnings
+
+from numbamm.errors import NumbammWarning, OptionError
 from numbamm.inference.fits import Fit
 from numbamm.inference.nested import (
     refuse_different_criteria,
@@ -41,13 +43,19 @@ def lrtest(*models, check: bool = True) -> Result:
         fixed effects, REML with maximum likelihood, other families or approximations.
     NotFittedError
 
+    Warns
+    -----
+    NumbammWarning
+        The random effects of the smaller model are singular as well, and the larger has more.
+
     Notes
     -----
     Where the larger model has one more random effect per level, its variance is zero under the
     smaller model, on the boundary. `pvalue` is then of the mixture ½χ²(df - 1) + ½χ²(df), and
     `pvalue_chisq` of χ²(df), which is too large (Self & Liang, 1987, J. Am. Stat. Assoc. 82,
     605; Stram & Lee, 1994, Biometrics 50, 1171). With several more random effects both are of
-    χ²(df), which is conservative.
+    χ²(df), which is conservative; so they are where the smaller model is singular itself, since
+    the mixture is for one variance on the boundary and all others inside.
 
     Examples
     --------
@@ -73,6 +81,13 @@ def lrtest(*models, check: bool = True) -> Result:
             refuse_not_nested(small, large)
         elif small.npar == large.npar:
             raise OptionError(f"{small.text} and {large.text} have equally many parameters")
+        if small.singular and more_random_effects(small, large):
+            warnings.warn(
+                f"{small.text} is singular: its likelihood-ratio test against {large.text} has no "
+                "known distribution, and errs towards the smaller model",
+                NumbammWarning,
+                stacklevel=2,
+            )
         lines.append(large.criteria | _test(small, large))
         notes.append(f"{names[i]}: {large.text}")
     for i in range(1, len(fits)):
@@ -103,7 +118,7 @@ def _test(small: Fit, large: Fit) -> dict[str, float]:
     chisq, df = small.objective - large.objective, large.npar - small.npar
     plain = _survival(chisq, df)
     p = plain
-    if more_random_effects(small, large) == 1:
+    if more_random_effects(small, large) == 1 and not small.singular:
         p = 0.5 * (_survival(chisq, df - 1) + plain)
     return {"chisq": chisq, "df": float(df), "pvalue": p, "pvalue_chisq": plain}
 
@@ -130,7 +145,12 @@ def more_random_effects(small: Fit, large: Fit) -> int:
 def _remarks(small: Fit, large: Fit, line: dict, subject: str) -> list[str]:
     """What a reader of one comparison should know."""
     said, df, more = [], int(line["df"]), more_random_effects(small, large)
-    if more == 1:
+    if more and small.singular:
+        said.append(
+            f"{subject}: p, which is of χ²({df}), is too large, since the smaller model is "
+            "singular itself."
+        )
+    elif more == 1:
         said.append(
             f"{subject}: p is of ½χ²({df - 1}) + ½χ²({df}), since a variance is zero in the "
             f"smaller model; χ²({df}) alone gives {line['pvalue_chisq']:.4g}."

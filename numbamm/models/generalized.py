@@ -154,22 +154,33 @@ class GeneralizedLinearMixedModel(MixedModel):
             self._prior, self._likelihood = prior, Likelihood(code, frame.y, prior)
             super().__init__(frame, self._likelihood.working_root(link))
             self._basis = self.feterm.basis / np.sqrt(prior)[:, None]
-            self._modes = ModeFinder(
-                self._inside,
-                self._basis,
-                frame.y,
-                prior,
-                np.zeros(n) if frame.offset is None else frame.offset,
-                code,
-                link,
-                INFORMATION[self.information],
-                canonical=self._canonical,
-                scale=self._likelihood.scale,
-            )
+            self._modes = self._mode_finder()
             check_order(self._modes.order, self.reterms)
             self._start = find_start(self, self.theta, self.init)
             # A root of γ's covariance, in whose coordinates a full fit searches.
             self._gamma_root: np.ndarray | None = None
+
+    def _mode_finder(self) -> ModeFinder:
+        frame, n = self.frame, self.nobs
+        return ModeFinder(
+            self._inside,
+            self._basis,
+            frame.y,
+            self._prior,
+            np.zeros(n) if frame.offset is None else frame.offset,
+            families.NAMES[self.family],
+            links.NAMES[self.link],
+            INFORMATION[self.information],
+            canonical=self._canonical,
+            scale=self._likelihood.scale,
+        )
+
+    def _in_columns(self, scalings) -> GeneralizedLinearMixedModel:
+        """This model, fitted as it is, in other columns inside."""
+        twin = self._twin()
+        twin.scalings = scalings
+        twin._modes = twin._mode_finder()
+        return twin
 
     @property
     def _title(self) -> str:

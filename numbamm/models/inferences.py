@@ -139,7 +139,7 @@ class Inferences:
         return bootstrap(self, n, seed, **options)
 
     def profile(self, parameters=None, **options):
-        """Profile likelihoods of a linear model; see `numbamm.profile`."""
+        """Profile likelihoods of the parameters; see `numbamm.profile`."""
         from numbamm.inference.profile import profile
 
         return profile(self, parameters, **options)

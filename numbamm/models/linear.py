@@ -155,6 +155,13 @@ class LinearMixedModel(MixedModel):
             self.theta, self._lowerbd, self.theta_names, reml=reml, sigma=sigma
         )
 
+    def _in_columns(self, scalings) -> LinearMixedModel:
+        """This model, fitted as it is, in other columns inside."""
+        twin = self._twin()
+        twin.scalings = scalings
+        twin.blocks = Blocks(twin._inside, self.blocks.xy, self._sqrtw)
+        return twin
+
     @property
     def _title(self) -> str:
         return "Linear mixed model fit by " + (

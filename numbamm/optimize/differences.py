@@ -1,10 +1,15 @@
-"""Second derivatives by central differences, for objectives without noise."""
+"""Derivatives by central differences, for objectives without noise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import numpy as np
+
+
+def slopes(f: Callable[[np.ndarray], float], x: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """The gradient of f at x, in 2n evaluations; the arguments are those of `hessian`."""
+    return np.array([(f(x + h) - f(x - h)) / (2 * h.max()) for h in np.diag(step)])
 
 
 def hessian(f: Callable[[np.ndarray], float], x: np.ndarray, step: np.ndarray) -> np.ndarray:

@@ -1,5 +1,12 @@
 """The parametric bootstrap: its distribution, its seeds, and what is kept of it."""
 
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -107,6 +114,10 @@ def test_a_balanced_design_follows_its_mean_squares(fitted):
 def test_the_frame_depends_on_the_seed_alone(sleep, replicates):
     one = sleep.bootstrap(150, seed=1, workers=1)
     assert one.frame.equals(replicates.frame.iloc[:150])
+    few = sleep.bootstrap(80, seed=1)
+    for _ in range(15):  # in batches of one
+        few = few.extend(4)
+    assert few.frame.equals(replicates.frame.iloc[: few.n])
     assert not np.allclose(sleep.bootstrap(5, seed=2).values, one.values[:5])
     assert sleep.bootstrap(2).key != sleep.bootstrap(2).key
 
@@ -176,18 +187,103 @@ def test_pvalues():
     assert_allclose(p["x"], min(1, 2 * (1 + min((beta <= 0).sum(), (beta >= 0).sum())) / 200))
 
 
-def test_a_generalized_model_and_its_workers():
+@pytest.fixture(scope="module")
+def counts():
+    """A Poisson model of counts in groups."""
     rng = np.random.default_rng(4)
     g = np.repeat(np.arange(12), 8)
     y = rng.poisson(np.exp(0.5 + 0.6 * rng.normal(size=12)[g])).astype(float)
-    model = mm.glmm("y ~ 1 + (1 | g)", {"y": y, "g": g}, "poisson")
-    one, two = model.bootstrap(6, seed=1), model.bootstrap(6, seed=1, workers=2)
+    return mm.glmm("y ~ 1 + (1 | g)", {"y": y, "g": g}, "poisson")
+
+
+def test_a_generalized_model_and_its_workers(counts):
+    one, two = counts.bootstrap(6, seed=1), counts.bootstrap(6, seed=1, workers=2)
     assert one.frame.equals(two.frame)
-    assert "sigma" not in one.frame
-    twin = mm.glmm("y ~ 1 + (1 | g)", {"y": y, "g": g}, "poisson")
-    twin.refit(model.simulate(room._stream(one.key, 5)))
+    assert "sigma" not in one.frame and "shape" not in one.frame
+    y = counts.frame.y.copy()
+    twin = mm.glmm("y ~ 1 + (1 | g)", {"y": y, "g": counts.reterms[0].refs}, "poisson")
+    twin.refit(counts.simulate(room._stream(one.key, 5)))
     assert_allclose(one.frame.loc[5, "objective"], twin.objective)
-    assert_allclose(model.frame.y, y)
+    assert_allclose(counts.frame.y, y)
+
+
+def test_the_shape_of_a_negative_binomial():
+    rng = np.random.default_rng(4)
+    g = np.repeat(np.arange(12), 8)
+    mu = np.exp(1 + 0.6 * rng.normal(size=12)[g])
+    data = {"y": rng.negative_binomial(2.0, 2.0 / (2.0 + mu)).astype(float), "g": g}
+    model, twin = (mm.glmm("y ~ 1 + (1 | g)", data, "negativebinomial") for _ in range(2))
+    b = model.bootstrap(12, seed=1)
+    assert list(b.frame.columns[:2]) == ["objective", "shape"]
+    assert b.estimates["shape"] == model.shape
+    twin.refit(model.simulate(room._stream(b.key, 11)))
+    assert_allclose(b.frame.loc[11, "shape"], twin.shape, rtol=1e-5)
+    low, high = b.conf_int().loc["shape"]
+    assert 0 < low < model.shape < high
+
+
+class Client:
+    """What is used of a dask Client: its executor."""
+
+    def __init__(self, pool):
+        self.pool = pool
+
+    def get_executor(self):
+        return self.pool
+
+    def submit(self, function, *args):
+        raise AssertionError("a Client's own futures are none of concurrent.futures")
+
+
+def test_executors_give_the_same_frames(sleep, replicates, counts):
+    """Other processes, threads of the caller's, and what a dask Client hands out."""
+    spawn = multiprocessing.get_context("spawn")
+    few = counts.bootstrap(6, seed=1).frame
+    with ThreadPoolExecutor(2) as threads, ProcessPoolExecutor(2, mp_context=spawn) as processes:
+        for workers in (threads, processes, Client(threads)):
+            b = sleep.bootstrap(150, seed=1, workers=workers)
+            assert b.frame.equals(replicates.frame[:150])
+            assert b.extend(10, workers=workers).frame.equals(replicates.frame[:160])
+            assert counts.bootstrap(6, seed=1, workers=workers).frame.equals(few)
+        assert threads.submit(int, "3").result() == 3  # still at work
+
+
+@pytest.mark.parametrize("return_as", ["list", "generator_unordered"])
+def test_joblib(sleep, replicates, return_as):
+    joblib = pytest.importorskip("joblib")
+    with joblib.Parallel(n_jobs=2, backend="threading", return_as=return_as) as workers:
+        assert sleep.bootstrap(150, seed=1, workers=workers).frame.equals(replicates.frame[:150])
+
+
+def test_an_executor_that_fails(sleep):
+    class Broken(ThreadPoolExecutor):
+        def submit(self, function, *args):
+            return super().submit(lambda: 1 / 0)
+
+    with Broken(1) as workers, pytest.raises(ZeroDivisionError):
+        sleep.bootstrap(50, seed=1, workers=workers)
+
+
+def test_the_progress_bar(sleep, capsys, monkeypatch):
+    tqdm = pytest.importorskip("tqdm.auto")
+    bars = []
+
+    class Bar(tqdm.tqdm):
+        def __init__(self, **options):
+            super().__init__(**options | {"delay": 0, "mininterval": 0})
+            bars.append(self)
+
+    monkeypatch.setattr(tqdm, "tqdm", Bar)
+    sleep.bootstrap(300, seed=1, progress=True)
+    assert (bars[0].n, bars[0].total, bars[0].disable) == (300, 300, True)  # closed
+    assert "300/300" in capsys.readouterr().err
+    sleep.bootstrap(300, seed=1, progress=False)
+    sleep.bootstrap(300, seed=1)  # no terminal here
+    sleep.profile("sigma", progress=True)
+    assert [(bar.n, bar.total, bar.unit) for bar in bars[1:]] == [(1, 1, "parameter")]
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    assert sleep.bootstrap(2, seed=1, progress=True).n == 2
+    assert len(bars) == 2
 
 
 def test_failed_replicates_are_kept_apart(monkeypatch):
@@ -211,21 +307,36 @@ def test_failed_replicates_are_kept_apart(monkeypatch):
     assert "1 failed" in str(b)
 
 
-def test_an_interrupt_keeps_what_is_done(sleep, replicates, monkeypatch):
-    as_completed = room.as_completed
-
-    def interrupted(futures):
-        for k, future in enumerate(as_completed(futures)):
-            if k == 3:
-                raise KeyboardInterrupt
-            yield future
-
-    monkeypatch.setattr(room, "as_completed", interrupted)
+def test_an_interrupt_keeps_what_is_done(sleep, replicates):
+    """A real one, of a process that waits for its threads."""
+    timer = threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
     with pytest.warns(NumbammWarning, match="interrupted"):
-        part = sleep.bootstrap(1000, seed=1)
-    monkeypatch.undo()
-    assert 100 <= part.n < 1000
-    assert part.extend(1000 - part.n).frame.equals(replicates.frame)
+        part = sleep.bootstrap(100_000, seed=1)
+    timer.join()
+    assert 1 <= part.n < 100_000
+    assert part.index.tolist() == list(range(part.n))
+    n = min(part.n, 1000)
+    assert part.frame[:n].equals(replicates.frame[:n])
+    part = part.extend(30)
+    assert part.frame[-30:].equals(sleep.bootstrap(part.n, seed=1).frame[-30:])
+
+
+def test_an_interrupt_within_a_refit(counts, monkeypatch):
+    """As in another process, to which Ctrl-C goes as well: its fit keeps an unfinished point."""
+    refit, calls = type(counts).refit, iter(range(10))
+
+    def interrupted(self, *args, **options):
+        refit(self, *args, **options)
+        if next(calls) == 2:
+            self.optsum.returnvalue = "INTERRUPTED"
+
+    expected = counts.bootstrap(2, seed=1).frame
+    monkeypatch.setattr(type(counts), "refit", interrupted)
+    with pytest.warns(NumbammWarning, match="interrupted"):
+        part = counts.bootstrap(6, seed=1)
+    assert part.n == 2
+    assert part.frame.equals(expected)
 
 
 def test_save_and_load(tmp_path, sleep, replicates):
@@ -273,8 +384,9 @@ def test_errors_in_words(sleep):
     for n in (0, -3, 2.5):
         with pytest.raises(OptionError, match="n must be"):
             mm.bootstrap(sleep, n)
-    with pytest.raises(OptionError, match="workers must be"):
-        sleep.bootstrap(10, workers=0)
+    for workers in (0, -2, 1.5, "two"):
+        with pytest.raises(OptionError, match="workers must be"):
+            sleep.bootstrap(10, workers=workers)
     with pytest.raises(OptionError, match="seed"):
         sleep.bootstrap(10, seed="one")
     empty = room.Bootstrap._of(sleep, 1)

@@ -80,6 +80,30 @@ def test_several_variances_are_said_to_be_conservative(fitted):
         mm.lrtest(small, twice)
 
 
+def test_a_smaller_model_that_is_singular():
+    """No mixture is known for it; fixed effects can be tested all the same."""
+    rng = np.random.default_rng(3)
+    g, x = np.repeat(np.arange(12), 6), np.tile(np.arange(6.0), 12)
+    e = rng.normal(size=(12, 6))
+    y = (
+        e
+        - e.mean(axis=1, keepdims=True)
+        + 0.1 * rng.normal(size=12)[:, None] * (np.arange(6) - 2.5)
+    )
+    data = {"y": y.ravel(), "g": g, "x": x}
+    small, large, fixed = (
+        mm.lmm(f"y ~ {terms}", data) for terms in ("1 + (1 | g)", "1 + (x || g)", "x + (1 | g)")
+    )
+    assert small.is_singular()
+    with pytest.warns(mm.NumbammWarning, match=r"y ~ 1 \+ \(1 \| g\) is singular"):
+        result = mm.lrtest(small, large)
+    line = result.frame.loc["m1"]
+    assert line["pvalue"] == line["pvalue_chisq"] == pytest.approx(chi2.sf(line["chisq"], 1))
+    assert "p, which is of χ²(1), is too large, since the smaller model is singular" in repr(result)
+    assert "too large" in repr(large.ranova())
+    assert "singular" not in repr(mm.lrtest(small, fixed))
+
+
 def test_no_difference_at_the_boundary(fitted):
     """Dyestuff2 has no variance between batches: the mixture gives p = 1."""
     line = mm.lrtest(without_batches(), fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff2")).frame
