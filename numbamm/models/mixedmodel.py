@@ -433,6 +433,22 @@ class MixedModel(Inferences, AsResult):
             for group, frame in frames.items()
         }
 
+    def _row_variances(self, X, terms) -> np.ndarray:
+        """Variances of x'β̂ + z'b̂ - z'b for rows at any levels, shape (n,).
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, rank)
+            The kept columns.
+        terms : list of (refs, z)
+            Levels, -1 for none, and columns, shape (p, n); term by term.
+        """
+        inside = [
+            (refs, np.linalg.solve(scaling.T.T, z) if scaling else z)
+            for scaling, (refs, z) in zip(self.scalings, terms, strict=True)
+        ]
+        return self.sigma**2 * self._inside_row_variances(X @ self.feterm.to_basis, inside)
+
     @property
     def varcorr(self) -> VarCorr:
         """Variances, standard deviations and correlations of the random effects."""
