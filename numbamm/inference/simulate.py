@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from numbamm.errors import DataError, OptionError
+from numbamm.errors import DataError, OptionError, did_you_mean
 from numbamm.glm import family as families
+from numbamm.inference.components import Components
+from numbamm.inference.re_form import chosen_effects
+from numbamm.inference.rows import Rows, row_weights
 
 
-def simulate(model, seed=None, *, beta=None, theta=None, sigma=None, shape=None):
+def simulate(
+    model,
+    seed=None,
+    *,
+    newdata=None,
+    re_form="none",
+    weights=None,
+    beta=None,
+    theta=None,
+    sigma=None,
+    shape=None,
+):
     """A response for every row, from the model at its estimates or at given parameters.
 
     Parameters
@@ -17,9 +33,19 @@ def simulate(model, seed=None, *, beta=None, theta=None, sigma=None, shape=None)
         Fitted, unless `beta`, `theta` and `sigma` are given.
     seed : int, numpy.random.Generator, optional
         What makes the draws reproducible.
-    beta : array-like, shape (rank,), optional
+    newdata : frame or dict of arrays, optional
+        The rows to draw for; those of the fit, if not given. The response is not needed. Levels
+        that the fit has not seen have random effects drawn like the others.
+    re_form : None, str or list of str
+        Which terms keep the random effects of the fit, as for `predict`: ``"none"``, so that
+        all are drawn anew; None or ``"all"``; grouping factors; whole terms. New levels are
+        drawn in any case.
+    weights : str or array, optional
+        Prior weights of new rows, numbers of trials for binomial models. If not given, the
+        column that the fit had; ones, if it had none.
+    beta : array-like of shape (rank,), or dict by name, optional
         Coefficients of the kept columns.
-    theta : array-like, shape (number of θ,), optional
+    theta : array-like of shape (number of θ,), or dict by name, optional
     sigma : float, optional
         Residual standard deviation, or the square root of the dispersion; for families that
         have one.
@@ -29,50 +55,102 @@ def simulate(model, seed=None, *, beta=None, theta=None, sigma=None, shape=None)
     Returns
     -------
     pandas.Series
-        What `refit` takes, over the rows of the data; NaN where a row was dropped. Proportions
-        for a binomial model.
+        Over the rows of the data, what `refit` takes; or over the new rows. NaN where a row was
+        dropped or misses a value. Proportions for a binomial model.
 
     Raises
     ------
     DataError
-        If numbers of trials are not whole.
+        A column is missing, or numbers of trials are not whole.
     NotFittedError
-        If parameters are missing that only a fit has.
+        Parameters are missing that only a fit has.
     OptionError
-        If parameters do not fit the model.
+        Parameters or options do not fit the model.
     """
     rng = np.random.default_rng(seed)
-    beta = model.estimates.beta if beta is None else _vector("beta", beta, model.feterm.rank)
-    theta = model.theta if theta is None else _vector("theta", theta, len(model.theta))
-    family = model._family_code
-    if family not in families.DISPERSED:
-        sigma = _given("sigma", None if sigma == 1 else sigma, 1.0, "families with a dispersion")
-    sigma = model.sigma if sigma is None else float(sigma)
-    if family == families.NEGATIVE_BINOMIAL:
-        shape = model.shape if shape is None else float(shape)
+    at = Parameters.given(model, beta, theta, sigma, shape)
+    held = _held(model, re_form)
+    if newdata is None:
+        rows = Rows.of_fit(model, weights)
     else:
-        shape = _given("shape", shape, 0.0, "the negative binomial")
-    frame, at = model.frame, 0
-    eta = frame.X[:, model.feterm.kept] @ beta
-    if frame.offset is not None:
-        eta = eta + frame.offset
-    for term in model.reterms:
-        lam = np.zeros((term.p, term.p))
-        lam.ravel()[term.inds] = theta[at : at + len(term.inds)]
-        at += len(term.inds)
-        b = sigma * rng.standard_normal((term.nlevels, term.p)) @ lam.T
-        eta = eta + np.einsum("pn,np->n", term.z, b[term.refs])
-    w = np.ones(model.nobs) if frame.weights is None else frame.weights
-    if family in (families.POISSON, families.NEGATIVE_BINOMIAL) or _one_trial(model):
-        w = np.ones(model.nobs)  # there a prior weight counts rows, and is no precision
-    elif family == families.BINOMIAL and (w != np.round(w)).any():
+        given = row_weights(model, weights) if _is_weighted(model) else None
+        rows = Rows.new(model, newdata, range(len(model.reterms)), given)
+    effects = []
+    lambdas = Components.of(model).lambdas(at.theta)
+    for k, (term, unseen, lam) in enumerate(zip(model.reterms, rows.unseen, lambdas, strict=True)):
+        b = at.sigma * rng.standard_normal((term.nlevels + len(unseen), term.p)) @ lam.T
+        if held[k]:
+            b[: term.nlevels] = model.b[k]
+        effects.append(b)
+    eta = rows.linear_predictor(at.beta, effects)
+    there = np.flatnonzero(~np.isnan(eta))
+    w = np.ones(len(eta)) if rows.weights is None or not _is_weighted(model) else rows.weights
+    if model._family_code == families.BINOMIAL and (w[there] != np.round(w[there])).any():
         raise DataError("numbers of trials must be whole to draw from a binomial distribution")
-    y = draw(rng, family, model._mean(eta), w, sigma**2, shape)
-    return model._aligned(y, frame.response)
+    y = np.full(len(eta), np.nan)
+    mu = model._mean(eta[there])
+    y[there] = draw(rng, model._family_code, mu, w[there], at.sigma**2, at.shape)
+    return rows.aligned(y, model.frame.response)
 
 
-def _one_trial(model) -> bool:
-    return getattr(model, "family", None) == "bernoulli"
+@dataclass
+class Parameters:
+    """Where to draw.
+
+    Attributes
+    ----------
+    beta : ndarray, shape (rank,)
+    theta : ndarray, shape (number of θ,)
+    sigma : float
+        1 for families without a dispersion.
+    shape : float
+        0 but for the negative binomial.
+    """
+
+    beta: np.ndarray
+    theta: np.ndarray
+    sigma: float
+    shape: float
+
+    @classmethod
+    def given(cls, model, beta, theta, sigma, shape) -> Parameters:
+        """What is given, and the rest as estimated."""
+        names = [model.feterm.cnames[k] for k in model.feterm.kept]
+        beta = model.estimates.beta if beta is None else _vector("beta", beta, names)
+        if theta is None:
+            _ = model.estimates  # before a fit, θ is but a start
+            theta = model.theta
+        theta = _vector("theta", theta, model.theta_names)
+        family = model._family_code
+        if family not in families.DISPERSED:
+            sigma = _given(
+                "sigma", None if sigma == 1 else sigma, 1.0, "families with a dispersion"
+            )
+        sigma = model.sigma if sigma is None else float(sigma)
+        if family == families.NEGATIVE_BINOMIAL:
+            shape = model.shape if shape is None else float(shape)
+        else:
+            shape = _given("shape", shape, 0.0, "the negative binomial")
+        return cls(beta, theta, sigma, shape)
+
+
+def _held(model, re_form) -> list[bool]:
+    """The terms that keep the random effects of the fit."""
+    chosen = chosen_effects(model, re_form)
+    for term, some in zip(model.reterms, chosen, strict=True):
+        if some.any() and not some.all():
+            raise OptionError(
+                f"re_form: a simulation keeps all random effects of a term, or draws them: "
+                f"({' + '.join(term.cnames)} | {term.group})"
+            )
+    return [bool(some.any()) for some in chosen]
+
+
+def _is_weighted(model) -> bool:
+    """Whether prior weights enter the distribution: counts of rows, as Poisson's, do not."""
+    family = model._family_code
+    counts = family in (families.POISSON, families.NEGATIVE_BINOMIAL)
+    return not counts and model.family != "bernoulli"
 
 
 def _given(name: str, value, default: float, whose: str) -> float:
@@ -112,8 +190,18 @@ def draw(rng, family: int, mu, w, phi: float, shape: float | None) -> np.ndarray
     return rng.normal(mu, np.sqrt(phi / w))
 
 
-def _vector(name: str, values, length: int) -> np.ndarray:
+def _vector(name: str, values, names: list[str]) -> np.ndarray:
+    """Values in the order of the names; a mapping has them by name."""
+    if hasattr(values, "keys"):
+        unknown = [str(key) for key in values.keys() if key not in names]
+        absent = [key for key in names if key not in values]
+        if unknown or absent:
+            hint = did_you_mean(unknown[0], names) if unknown else ""
+            what = f"has no '{unknown[0]}'" if unknown else f"needs '{absent[0]}'"
+            raise OptionError(f"{name} {what}{hint}: it has {', '.join(names)}")
+        values = [values[key] for key in names]
     values = np.asarray(values, dtype=np.float64)
-    if values.shape != (length,) or not np.isfinite(values).all():
-        raise OptionError(f"{name} must be {length} finite numbers, not {values!r}")
+    if values.shape != (len(names),) or not np.isfinite(values).all():
+        listed = f" ({', '.join(names)})" if names else ""
+        raise OptionError(f"{name} must be {len(names)} finite numbers{listed}, not {values!r}")
     return values

@@ -8,6 +8,18 @@ from numbamm.errors import OptionError
 class Inferences:
     """Methods of models that call the function of the same name, which documents the options."""
 
+    def predict(self, newdata=None, **options):
+        """Predictions for the rows of the fit or for new ones; see `inference.predict`."""
+        from numbamm.inference.predict import predict
+
+        return predict(self, newdata, **options)
+
+    def simulate(self, seed=None, **options):
+        """A new response, drawn from the model; see `inference.simulate`."""
+        from numbamm.inference.simulate import simulate
+
+        return simulate(self, seed, **options)
+
     def coef_table(self, **options):
         """Fixed effects with small-sample tests; see `inference.contrast.coef_table`."""
         from numbamm.inference.contrast import coef_table

@@ -577,25 +577,6 @@ class MixedModel(Inferences, AsResult):
         "working": _response_residuals,
     }
 
-    def predict(
-        self,
-        newdata=None,
-        *,
-        random: bool = True,
-        new_levels: str = "population",
-        type: str = "response",
-    ):
-        """Predictions for the rows of the fit or for new ones; see `inference.predict`."""
-        from numbamm.inference.predict import predict
-
-        return predict(self, newdata, random=random, new_levels=new_levels, type=type)
-
-    def simulate(self, seed=None, *, beta=None, theta=None, sigma=None, shape=None):
-        """A new response, drawn from the model; see `inference.simulate`."""
-        from numbamm.inference.simulate import simulate
-
-        return simulate(self, seed, beta=beta, theta=theta, sigma=sigma, shape=shape)
-
     #: Code of the family in `numbamm.glm.family`.
     _family_code = families.GAUSSIAN
 
