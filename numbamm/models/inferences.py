@@ -20,6 +20,12 @@ class Inferences:
 
         return simulate(self, seed, **options)
 
+    def coef(self):
+        """Coefficients by level, fixed effects and random ones; see `inference.levels.coef`."""
+        from numbamm.inference.levels import coef
+
+        return coef(self)
+
     def coef_table(self, **options):
         """Fixed effects with small-sample tests; see `inference.contrast.coef_table`."""
         from numbamm.inference.contrast import coef_table

@@ -381,17 +381,30 @@ class MixedModel(Inferences, AsResult):
         """Random effects b = Λu, an array of shape (levels, p) for each of `reterms`."""
         return self.estimates.b
 
-    def ranef(self) -> dict:
+    def ranef(self, condvar: bool = False, alpha: float = 0.05):
         """Conditional modes of the random effects.
+
+        Parameters
+        ----------
+        condvar : bool
+            Give them with their conditional standard deviations and intervals, in one frame of
+            a line each; see `inference.levels.ranef_table`.
+        alpha : float
+            One minus the coverage of these intervals.
 
         Returns
         -------
-        dict of str to pandas.DataFrame
+        dict of str to pandas.DataFrame, or pandas.DataFrame
             For each grouping factor a frame with a line per level and a column per random
-            effect.
+            effect. With `condvar` one frame: ``group, term, level, condval, condsd, lower,
+            upper``.
         """
         import pandas as pd
 
+        if condvar:
+            from numbamm.inference.levels import ranef_table
+
+            return ranef_table(self, alpha)
         frames: dict = {}
         for term, b in zip(self.reterms, self.b, strict=True):
             frame = pd.DataFrame(b, index=pd.Index(term.levels, name=term.group))
