@@ -73,7 +73,7 @@ def simulate(
     if newdata is None:
         rows = Rows.of_fit(model, weights)
     else:
-        given = row_weights(model, weights) if _is_weighted(model) else None
+        given = row_weights(model, weights) if is_weighted(model) else None
         rows = Rows.new(model, newdata, range(len(model.reterms)), given)
     effects = []
     lambdas = Components.of(model).lambdas(at.theta)
@@ -84,7 +84,7 @@ def simulate(
         effects.append(b)
     eta = rows.linear_predictor(at.beta, effects)
     there = np.flatnonzero(~np.isnan(eta))
-    w = np.ones(len(eta)) if rows.weights is None or not _is_weighted(model) else rows.weights
+    w = np.ones(len(eta)) if rows.weights is None or not is_weighted(model) else rows.weights
     if model._family_code == families.BINOMIAL and (w[there] != np.round(w[there])).any():
         raise DataError("numbers of trials must be whole to draw from a binomial distribution")
     y = np.full(len(eta), np.nan)
@@ -146,7 +146,7 @@ def _held(model, re_form) -> list[bool]:
     return [bool(some.any()) for some in chosen]
 
 
-def _is_weighted(model) -> bool:
+def is_weighted(model) -> bool:
     """Whether prior weights enter the distribution: counts of rows, as Poisson's, do not."""
     family = model._family_code
     counts = family in (families.POISSON, families.NEGATIVE_BINOMIAL)

@@ -156,6 +156,12 @@ class Inferences:
 
         return bootstrap(self, n, seed, **options)
 
+    def power(self, coef=None, **options):
+        """How often tests of coefficients reject; see `numbamm.power`."""
+        from numbamm.inference.power import power
+
+        return power(self, coef, **options)
+
     def profile(self, parameters=None, **options):
         """Profile likelihoods of a linear model; see `numbamm.profile`."""
         from numbamm.inference.profile import profile
