@@ -192,6 +192,19 @@ def test_generalized_models(fast):
     assert_allclose(population["se"], model.bse["Intercept"])
 
 
+def test_a_family_with_a_dispersion():
+    """Gamma with a log link has working weights of one."""
+    data = mm.datasets.load("sleepstudy")
+    model = mm.glmm(SLEEP, data.assign(Days=1000 * data["Days"]), "gamma", "log", fast=True)
+    X, Z, phi = model.frame.X, model.reterms[0].toarray(), model.dispersion
+    prior = np.kron(np.eye(18), model.varcorr["Subject"].cov)
+    K = Z.T @ Z / phi + np.linalg.inv(prior)
+    moved = X - Z @ np.linalg.solve(K, Z.T @ X / phi)
+    variance = np.einsum("ij,ji->i", Z, np.linalg.solve(K, Z.T))
+    variance += np.einsum("ij,jk,ik->i", moved, model.cov_params().to_numpy(), moved)
+    assert_allclose(model.predict(type="link", se=True)["se"], np.sqrt(variance), rtol=1e-6)
+
+
 def test_only_the_columns_of_the_chosen_terms_are_needed(crossed):
     model, data = crossed
     found = model.predict(data[["x", "b"]], re_form=["b"], se=True)
