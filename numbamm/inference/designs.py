@@ -14,7 +14,7 @@ from numbamm.formula.columns import Table
 from numbamm.formula.scan import scan
 from numbamm.glm import family as families
 from numbamm.inference.reduced import on_frame
-from numbamm.inference.rows import row_weights
+from numbamm.inference.rows import Rows, row_weights
 from numbamm.inference.simulate import draw, is_weighted
 
 
@@ -47,14 +47,13 @@ def of_model(model, design, weights) -> tuple:
     order : list of int
         Its terms, as positions in the other model's list.
     """
-    frame = model.frame
-    new = frame.new_rows(
-        design, weights=row_weights(model, weights) if is_weighted(model) else None
-    )
+    frame, feterm = model.frame, model.feterm
+    given = row_weights(model, weights) if is_weighted(model) else None
+    new = Rows.new(model, design, range(len(model.reterms)), given)
     rows = np.flatnonzero(~new.missing)
     terms = [
-        _term(t, refs[rows], z[:, rows], unseen)
-        for t, (refs, z, unseen) in zip(model.reterms, new.terms, strict=True)
+        _term(term, refs[rows], z[:, rows], unseen)
+        for term, (refs, z), unseen in zip(model.reterms, new.terms, new.unseen, strict=True)
     ]
     order = sorted(range(len(terms)), key=lambda k: -terms[k].nranef)
     w = None if new.weights is None else new.weights[rows]
@@ -62,6 +61,7 @@ def of_model(model, design, weights) -> tuple:
         frame,
         y=_any_response(model._family_code, np.ones(len(rows)) if w is None else w),
         X=new.X[rows],
+        xnames=[feterm.cnames[k] for k in feterm.kept],
         reterms=[terms[k] for k in order],
         members=[frame.members[k] for k in order],
         weights=w,
@@ -70,13 +70,13 @@ def of_model(model, design, weights) -> tuple:
         nrows=len(new.X),
         n_missing=len(new.X) - len(rows),
         n_zero_weight=0,
-        index=design.index if isinstance(design, pd.DataFrame) else None,
+        index=None,
         columns={},
     )
     built = on_frame(model, other)
-    if not np.array_equal(built.feterm.kept, model.feterm.kept):
-        lost = [c for c in built.feterm.dropped if c not in model.feterm.dropped]
-        raise DataError(f"the design cannot tell apart the coefficients of {', '.join(lost)}")
+    if built.feterm.dropped:
+        lost = ", ".join(built.feterm.dropped)
+        raise DataError(f"the design cannot tell the coefficients of {lost} from the others")
     return built, order
 
 
@@ -123,6 +123,7 @@ def _term(term: ReMat, refs, z, unseen: list) -> ReMat:
 
 def _any_response(family: int, w) -> np.ndarray:
     """A response that the family can have."""
+    w = np.where(w > 0, w, 1.0)
     mean = 0.5 if family == families.BINOMIAL else 3.0
     rng = np.random.default_rng(0)
     return draw(rng, family, np.full(len(w), mean), w, 0.01, 1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,8 @@ from numbamm.inference.bootstrap import _count, _key, _run, _stream, _workers, b
 from numbamm.inference.contrast import coef_table, valid_alpha
 from numbamm.inference.designs import of_formula, of_model, with_levels
 from numbamm.inference.result import Result
-from numbamm.inference.simulate import Parameters
+from numbamm.inference.rows import Rows
+from numbamm.inference.simulate import Truth, respond
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import Estimates, MixedModel
 
@@ -130,9 +131,11 @@ def power(
     elif not isinstance(model, MixedModel):
         raise OptionError(f"power is of a model or of a formula, not of {type(model).__name__}")
     elif design is None:
-        built, at = model._twin(), Parameters.given(model, *given)
+        if weights is not None:
+            raise OptionError("weights are for the rows of a design")
+        built, at = model._twin(), Truth.given(model, *given)
     else:
-        built, at = _on_design(model, design, Parameters.given(model, *given), weights)
+        built, at = _on_design(model, design, Truth.given(model, *given), weights)
     tested = _coefficients(coef, [built.feterm.cnames[k] for k in built.feterm.kept])
     if isinstance(built, LinearMixedModel) and ddf == "wald":
         outcome = _compiled(built, at, n, seed, workers, progress)
@@ -175,7 +178,7 @@ def power_curve(
     return Result(found[number].title, frame, [_tests(alpha)])
 
 
-def _all_given(model, beta, theta, sigma, shape) -> Parameters:
+def _all_given(model, beta, theta, sigma, shape) -> Truth:
     """The parameters of a model that has no estimates."""
     needed = {"beta": model.feterm.cnames, "theta": model.theta_names}
     needed |= {"sigma": []} if model._family_code in families.DISPERSED else {}
@@ -184,10 +187,10 @@ def _all_given(model, beta, theta, sigma, shape) -> Parameters:
     if any(values[name] is None for name in needed):
         listed = [f"{k} ({', '.join(names)})" if names else k for k, names in needed.items()]
         raise OptionError(f"the power of a formula needs {', '.join(listed)}")
-    return Parameters.given(model, **values)
+    return Truth.given(model, **values)
 
 
-def _on_design(model, design, at: Parameters, weights) -> tuple:
+def _on_design(model, design, at: Truth, weights) -> tuple:
     """The model on other rows, and its parameters in the order of its terms there."""
     built, order = of_model(model, design, weights)
     stops = np.cumsum([len(term.inds) for term in model.reterms])
@@ -224,7 +227,7 @@ class _Outcome:
     failed: int
 
 
-def _compiled(model, at: Parameters, n: int, seed, workers, progress) -> _Outcome:
+def _compiled(model, at: Truth, n: int, seed, workers, progress) -> _Outcome:
     """Wald tests of the bootstrap's replicates, whose standard errors follow from θ and σ."""
     fits = bootstrap(_as_fitted(model, at), n, seed, workers=workers, progress=progress)
     beta = [name for name in fits.names.columns if name.startswith("beta_")]
@@ -245,7 +248,7 @@ def standard_errors(model, thetas, sigmas) -> np.ndarray:
     return se
 
 
-def _as_fitted(model, at: Parameters):
+def _as_fitted(model, at: Truth):
     """The linear model with these parameters in the place of estimates."""
     twin, optsum = model._twin(), model.optsum
     twin._set_theta(at.theta)
@@ -262,12 +265,9 @@ def _as_fitted(model, at: Parameters):
 class _Tests:
     """Fits of single responses, and their p-values."""
 
-    def __init__(self, model, at: Parameters, seed, ddf: str, how: dict) -> None:
-        self._model, self._at, self._ddf, self._how = model, asdict(at), ddf, how
-        if model._family_code not in families.DISPERSED:
-            del self._at["sigma"]
-        if model._family_code != families.NEGATIVE_BINOMIAL:
-            del self._at["shape"]
+    def __init__(self, model, at: Truth, seed, ddf: str, how: dict) -> None:
+        self._model, self._at, self._ddf, self._how = model, at, ddf, how
+        self._rows, self._none_held = Rows.of_fit(model), [False] * len(model.reterms)
         self._key = _key(seed)
         self._local = threading.local()
 
@@ -284,8 +284,8 @@ class _Tests:
     def __call__(self, batch, stop=None):
         if not hasattr(self._local, "own"):
             self._local.own = deepcopy(self._model)
-        own = self._local.own
-        y = self._model.simulate(_stream(self._key, batch[0]), **self._at)
+        own, rng = self._local.own, _stream(self._key, batch[0])
+        y = respond(self._model, self._rows, self._at, self._none_held, rng)
         try:
             own.refit(y, progress=False, **self._how)
             pvalues = coef_table(own, ddf=self._ddf).frame["pvalue"].to_numpy()
@@ -294,7 +294,7 @@ class _Tests:
         return pvalues[own.feterm.kept], own.is_singular()
 
 
-def _result(model, at: Parameters, outcome: _Outcome, tested: list[str], alpha: float) -> Result:
+def _result(model, at: Truth, outcome: _Outcome, tested: list[str], alpha: float) -> Result:
     names, fits = [model.feterm.cnames[k] for k in model.feterm.kept], len(outcome.pvalues)
     if not fits:
         raise FitError(f"none of {outcome.failed} responses could be fitted")

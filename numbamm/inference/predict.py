@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,15 @@ from numbamm.glm import link as links
 from numbamm.inference.contrast import valid_alpha
 from numbamm.inference.re_form import chosen_effects
 from numbamm.inference.rows import Rows, row_weights
+from numbamm.inference.simulate import draw, is_weighted, trials_or_weights
+from numbamm.models.linear import LinearMixedModel
 
 NEW_LEVELS = ("population", "missing", "error")
 TYPES = ("response", "link")
 INTERVALS = (None, "confidence", "prediction")
+
+#: Most observations that are drawn at once.
+BATCH = 2_000_000
 
 
 def predict(
@@ -33,6 +39,8 @@ def predict(
     interval: str | None = None,
     alpha: float = 0.05,
     weights=None,
+    draws: int = 1000,
+    seed=None,
 ):
     """Predicted means or linear predictors, with standard errors and intervals.
 
@@ -56,12 +64,16 @@ def predict(
     se : bool
         Give standard errors of the predictions, too.
     interval : {"confidence", "prediction"}, optional
-        Give an interval for the mean, or for a new observation of a linear model.
+        Give an interval for the mean, or for a new observation.
     alpha : float
         One minus the coverage.
     weights : str or array, optional
         Prior weights of new rows, for prediction intervals: a row's variance is σ² over its
-        weight. If not given, the column that the fit had; ones, if it had none.
+        weight; numbers of trials for binomial models. If not given, the column that the fit had;
+        ones, if it had none.
+    draws, seed : int, optional
+        How many observations to draw for each row for the prediction intervals of generalized
+        models, and what makes them reproducible.
 
     Returns
     -------
@@ -75,7 +87,7 @@ def predict(
     DataError
         A column is missing, or a level is new under ``new_levels="error"``.
     OptionError
-        An option cannot be used; so with a prediction interval of a generalized model.
+        An option cannot be used.
 
     Notes
     -----
@@ -85,9 +97,17 @@ def predict(
     of its random effects, z'Var(b)z. For generalized models this is so at the mode on the scale
     of the linear predictor, with the covariance of β̂ that `bse` is of; standard errors of means
     follow by the delta method, and their intervals are those of the linear predictor,
-    transformed. Intervals use the normal distribution.
+    transformed. Intervals use the normal distribution. A prediction interval of a generalized
+    model, for observations and so on the scale of the response, lies between quantiles of
+    responses that are drawn at linear predictors with that error.
     """
-    _check(model, new_levels, type, interval, alpha)
+    by_draws = interval == "prediction" and not isinstance(model, LinearMixedModel)
+    _check(model, new_levels, type, interval, alpha, draws)
+    if by_draws and type == "link":
+        raise OptionError(
+            "observations have no linear predictor: a prediction interval of a "
+            'generalized model takes type="response"'
+        )
     if not random and re_form is not None:
         raise OptionError("random=False leaves no random effects for re_form to choose from")
     chosen = chosen_effects(model, re_form if random else "none")
@@ -95,29 +115,47 @@ def predict(
         rows = Rows.of_fit(model, weights)
         eta = _eta_of_fit(model, chosen)
     else:
-        given = row_weights(model, weights) if interval == "prediction" else None
+        weighted = interval == "prediction" and is_weighted(model)
+        given = row_weights(model, weights) if weighted else None
         wanted = [k for k, some in enumerate(chosen) if some.any()]
         rows = Rows.new(model, newdata, wanted, given)
         eta = _eta(model, rows, chosen, new_levels)
-    code = links.NAMES[model.link]
+    linear = type == "link" or model.link == "identity"
 
     def shown(eta):
-        return eta if type == "link" else np.where(np.isnan(eta), np.nan, model._mean(eta))
+        return eta if linear else np.where(np.isnan(eta), np.nan, model._mean(eta))
 
     columns = {"prediction": shown(eta)}
     if se or interval is not None:
-        variance = np.where(np.isnan(eta), np.nan, _variance(model, rows, chosen))
+        sd = np.sqrt(np.where(np.isnan(eta), np.nan, _variance(model, rows, chosen)))
         if se:
-            slope = 1.0 if type == "link" else np.abs(links.slope(code, eta))
-            columns["se"] = slope * np.sqrt(variance)
-        if interval == "prediction":
-            variance = variance + model.sigma**2 / (1.0 if rows.weights is None else rows.weights)
+            slope = 1.0 if linear else np.abs(links.slope(links.NAMES[model.link], eta))
+            columns["se"] = slope * sd
+        if by_draws:
+            ends = _drawn_limits(model, rows, eta, sd, alpha, draws, np.random.default_rng(seed))
+        elif interval is not None:
+            if interval == "prediction":
+                sd = np.sqrt(sd**2 + model.sigma**2 / trials_or_weights(model, rows))
+            half = ndtri(1 - alpha / 2) * sd
+            ends = np.sort([shown(eta - half), shown(eta + half)], axis=0)
         if interval is not None:
-            half = ndtri(1 - alpha / 2) * np.sqrt(variance)
-            ends = shown(eta - half), shown(eta + half)
-            columns["lower"], columns["upper"] = np.minimum(*ends), np.maximum(*ends)
+            columns["lower"], columns["upper"] = ends
     series = {name: rows.aligned(values, name) for name, values in columns.items()}
     return pd.DataFrame(series) if len(series) > 1 else series["prediction"]
+
+
+def _drawn_limits(model, rows: Rows, eta, sd, alpha: float, draws: int, rng) -> np.ndarray:
+    """Quantiles of responses at linear predictors N(η, sd²), shape (2, n)."""
+    limits, w = np.full((2, len(eta)), np.nan), trials_or_weights(model, rows)
+    there = np.flatnonzero(~np.isnan(eta))
+    for some in np.array_split(there, 1 + len(there) * draws // BATCH):
+        at = eta[some] + sd[some] * rng.standard_normal((draws, len(some)))
+        mu, phi = model._mean(at.ravel()), model.sigma**2
+        y = draw(rng, model._family_code, mu, np.tile(w[some], draws), phi, model.shape)
+        limits[:, some] = np.quantile(
+            y.reshape(at.shape), [alpha / 2, 1 - alpha / 2], axis=0, method="inverted_cdf"
+        )
+    return limits
 
 
 def _eta_of_fit(model, chosen) -> np.ndarray:
@@ -172,7 +210,7 @@ def _some(labels, most: int = 5) -> str:
     return shown if len(labels) <= most else f"{shown} and {len(labels) - most} more"
 
 
-def _check(model, new_levels, type, interval, alpha) -> None:
+def _check(model, new_levels, type, interval, alpha, draws) -> None:
     _ = model.estimates
     for name, value, known in (
         ("new_levels", new_levels, NEW_LEVELS),
@@ -182,8 +220,5 @@ def _check(model, new_levels, type, interval, alpha) -> None:
         if value not in known:
             raise OptionError(f"{name} must be one of {known}, not {value!r}")
     valid_alpha(alpha)
-    if interval == "prediction" and (model.family, model.link) != ("gaussian", "identity"):
-        raise OptionError(
-            "a generalized model has no prediction interval of the form estimate ± error: take "
-            "quantiles of responses drawn by simulate(newdata=..., re_form=...)"
-        )
+    if not isinstance(draws, Integral) or draws < 1:
+        raise OptionError(f"draws must be a whole number of at least 1, not {draws!r}")

@@ -67,14 +67,34 @@ def simulate(
     OptionError
         Parameters or options do not fit the model.
     """
-    rng = np.random.default_rng(seed)
-    at = Parameters.given(model, beta, theta, sigma, shape)
+    at = Truth.given(model, beta, theta, sigma, shape)
     held = _held(model, re_form)
     if newdata is None:
         rows = Rows.of_fit(model, weights)
     else:
         given = row_weights(model, weights) if is_weighted(model) else None
         rows = Rows.new(model, newdata, range(len(model.reterms)), given)
+    y = respond(model, rows, at, held, np.random.default_rng(seed))
+    return rows.aligned(y, model.frame.response)
+
+
+def respond(model, rows: Rows, at: Truth, held: list[bool], rng) -> np.ndarray:
+    """A response for every row, NaN where a value is missing.
+
+    Parameters
+    ----------
+    model : MixedModel
+    rows : Rows
+        With all terms.
+    at : Truth
+    held : list of bool
+        Which terms keep the random effects of the fit, but for new levels.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
     effects = []
     lambdas = Components.of(model).lambdas(at.theta)
     for k, (term, unseen, lam) in enumerate(zip(model.reterms, rows.unseen, lambdas, strict=True)):
@@ -84,18 +104,32 @@ def simulate(
         effects.append(b)
     eta = rows.linear_predictor(at.beta, effects)
     there = np.flatnonzero(~np.isnan(eta))
-    w = np.ones(len(eta)) if rows.weights is None or not is_weighted(model) else rows.weights
-    if model._family_code == families.BINOMIAL and (w[there] != np.round(w[there])).any():
-        raise DataError("numbers of trials must be whole to draw from a binomial distribution")
+    w = trials_or_weights(model, rows)[there]
     y = np.full(len(eta), np.nan)
     mu = model._mean(eta[there])
-    y[there] = draw(rng, model._family_code, mu, w[there], at.sigma**2, at.shape)
-    return rows.aligned(y, model.frame.response)
+    y[there] = draw(rng, model._family_code, mu, w, at.sigma**2, at.shape)
+    return y
+
+
+def trials_or_weights(model, rows: Rows) -> np.ndarray:
+    """The prior weights by which responses are distributed, shape (n,).
+
+    Raises
+    ------
+    DataError
+        If numbers of trials are not whole.
+    """
+    if rows.weights is None or not is_weighted(model):
+        return np.ones(len(rows.X))
+    w = rows.weights
+    if model._family_code == families.BINOMIAL and (w % 1 > 0).any():
+        raise DataError("numbers of trials must be whole to draw from a binomial distribution")
+    return w
 
 
 @dataclass
-class Parameters:
-    """Where to draw.
+class Truth:
+    """The parameters at which responses are drawn.
 
     Attributes
     ----------
@@ -113,7 +147,7 @@ class Parameters:
     shape: float
 
     @classmethod
-    def given(cls, model, beta, theta, sigma, shape) -> Parameters:
+    def given(cls, model, beta, theta, sigma, shape) -> Truth:
         """What is given, and the rest as estimated."""
         names = [model.feterm.cnames[k] for k in model.feterm.kept]
         beta = model.estimates.beta if beta is None else _vector("beta", beta, names)

@@ -9,7 +9,7 @@ from scipy.special import ndtr
 import numbamm as mm
 from numbamm.inference.designs import of_model, with_levels
 from numbamm.inference.power import _on_design, standard_errors
-from numbamm.inference.simulate import Parameters
+from numbamm.inference.simulate import Truth
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 
@@ -84,7 +84,7 @@ def test_parameters_stay_with_their_terms(design):
         "item": np.arange(300) % 60,
         "condition": ["a", "b"] * 150,
     }
-    given = Parameters.given(model, [0.0, 1.0], [3.0, 7.0], 1.0, None)
+    given = Truth.given(model, [0.0, 1.0], [3.0, 7.0], 1.0, None)
     built, at = _on_design(model, other, given, None)
     assert dict(zip(built.theta_names, at.theta, strict=True)) == {
         "subject.Intercept": 3.0,
@@ -174,7 +174,7 @@ def test_designs_that_cannot_be_used(fitted):
     days = {"Days": [1.0, 2.0], "Subject": ["a", "b"]}
     with pytest.raises(mm.DataError, match="'Subject' has a single level in the design"):
         model.power(design=days | {"Subject": ["a", "a"]})
-    with pytest.raises(mm.DataError, match="cannot tell apart the coefficients of Days"):
+    with pytest.raises(mm.DataError, match="cannot tell the coefficients of Days"):
         model.power(design=days | {"Days": [1.0, 1.0]})
     with pytest.raises(mm.DataError, match="no column 'Days'"):
         model.power(design={"Subject": ["a", "b"]})

@@ -251,11 +251,39 @@ def test_weights_of_new_rows(crossed):
         by_array.predict(data, interval="prediction", weights=np.zeros(300))
 
 
-def test_no_prediction_interval_of_counts():
+def test_drawn_intervals_are_the_normal_ones():
+    """A Gaussian generalized model is a linear one: ends within five standard errors."""
+    data = mm.datasets.load("sleepstudy")[:20]
+    model = mm.glmm(SLEEP, mm.datasets.load("sleepstudy"), "gaussian")
+    linear = mm.lmm(SLEEP, mm.datasets.load("sleepstudy"))
+    drawn = model.predict(data, interval="prediction", draws=20_000, seed=1, alpha=0.1)
+    expected = linear.predict(data, interval="prediction", alpha=0.1)
+    sd = (expected["upper"] - expected["prediction"]) / 1.645
+    error = sd * np.sqrt(0.05 * 0.95 / 20_000) / 0.103  # the normal density at that quantile
+    for end in ("lower", "upper"):
+        assert (np.abs(drawn[end] - expected[end]) < 5 * error).all()
+    assert_allclose(drawn["prediction"], expected["prediction"], rtol=1e-5)
+
+
+def test_prediction_intervals_of_counts():
     data = mm.datasets.load("cbpp")
-    model = mm.glmm("incidence ~ period + (1 | herd)", data, "poisson", fast=True)
-    with pytest.raises(mm.OptionError, match="no prediction interval"):
-        model.predict(interval="prediction")
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    model = mm.glmm(formula, data, "binomial", fast=True)
+    found = model.predict(interval="prediction", seed=1)
+    counts = found[["lower", "upper"]].mul(data["size"], axis=0)
+    assert_allclose(counts, counts.round(), atol=1e-12)
+    observed = data["incidence"] / data["size"]
+    assert ((observed >= found["lower"]) & (observed <= found["upper"])).mean() > 0.9
+    again = model.predict(data, interval="prediction", seed=1, weights="size")
+    pd.testing.assert_frame_equal(found, again)
+    with pytest.raises(mm.OptionError, match="give weights="):
+        model.predict(data, interval="prediction")
+    with pytest.raises(mm.OptionError, match="observations have no linear predictor"):
+        model.predict(interval="prediction", type="link")
+    with pytest.raises(mm.OptionError, match="draws must be a whole number"):
+        model.predict(interval="prediction", draws=0)
+    missing = model.predict({"period": ["1", None], "herd": ["1", "1"]}, interval="confidence")
+    assert missing.isna().all(axis=1).tolist() == [False, True]
 
 
 def test_intervals_of_an_unfitted_model():
