@@ -16,7 +16,7 @@ from numbamm.glm import link as links
 from numbamm.inference.contrast import valid_alpha
 from numbamm.inference.re_form import chosen_effects
 from numbamm.inference.rows import Rows, row_weights
-from numbamm.inference.simulate import draw, is_weighted, trials_or_weights
+from numbamm.inference.simulate import draw, generator, is_weighted, trials_or_weights
 from numbamm.models.linear import LinearMixedModel
 
 NEW_LEVELS = ("population", "missing", "error")
@@ -132,7 +132,7 @@ def predict(
             slope = 1.0 if linear else np.abs(links.slope(links.NAMES[model.link], eta))
             columns["se"] = slope * sd
         if by_draws:
-            ends = _drawn_limits(model, rows, eta, sd, alpha, draws, np.random.default_rng(seed))
+            ends = _drawn_limits(model, rows, eta, sd, alpha, draws, generator(seed))
         elif interval is not None:
             if interval == "prediction":
                 sd = np.sqrt(sd**2 + model.sigma**2 / trials_or_weights(model, rows))

@@ -9,7 +9,7 @@ from numbamm.errors import FormulaError, OptionError, did_you_mean
 from numbamm.formula.grouping import grouping_factors
 from numbamm.formula.scan import scan
 
-EVERY, NO = ("all",), ("none", "~0", "~ 0")
+EVERY, NO = (True, "all"), (False, "none", "~0", "~ 0")
 
 
 def chosen_effects(model, re_form) -> list[np.ndarray]:
@@ -18,9 +18,9 @@ def chosen_effects(model, re_form) -> list[np.ndarray]:
     Parameters
     ----------
     model : MixedModel
-    re_form : None, str or iterable of str
-        None or ``"all"``; ``"none"`` or ``"~0"``; grouping factors by name; or terms such as
-        ``"(1 | item)"``, which are the model's own or parts of them.
+    re_form : None, bool, str or iterable of str
+        None, True or ``"all"``; False, ``"none"`` or ``"~0"``; grouping factors by name; or
+        terms such as ``"(1 | item)"``, which are the model's own or parts of them.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def chosen_effects(model, re_form) -> list[np.ndarray]:
     OptionError
         A name is no grouping factor, or a term is no part of the model's.
     """
-    if re_form is None or (isinstance(re_form, str) and re_form in EVERY + NO):
+    if re_form is None or (isinstance(re_form, str | bool) and re_form in EVERY + NO):
         return [np.full(term.p, re_form not in NO) for term in model.reterms]
     chosen = [np.zeros(term.p, dtype=bool) for term in model.reterms]
     for text in [re_form] if isinstance(re_form, str) else _texts(re_form):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
@@ -74,8 +75,18 @@ def simulate(
     else:
         given = row_weights(model, weights) if is_weighted(model) else None
         rows = Rows.new(model, newdata, range(len(model.reterms)), given)
-    y = respond(model, rows, at, held, np.random.default_rng(seed))
+    y = respond(model, rows, at, held, generator(seed))
     return rows.aligned(y, model.frame.response)
+
+
+def generator(seed) -> np.random.Generator:
+    """What draws; a generator is taken as it is."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            f"seed must be a whole number from 0 on, or a numpy Generator, not {seed!r}"
+        ) from error
 
 
 def respond(model, rows: Rows, at: Truth, held: list[bool], rng) -> np.ndarray:
@@ -155,16 +166,14 @@ class Truth:
             _ = model.estimates  # before a fit, θ is but a start
             theta = model.theta
         theta = _vector("theta", theta, model.theta_names)
-        family = model._family_code
-        if family not in families.DISPERSED:
-            sigma = _given(
-                "sigma", None if sigma == 1 else sigma, 1.0, "families with a dispersion"
-            )
-        sigma = model.sigma if sigma is None else float(sigma)
-        if family == families.NEGATIVE_BINOMIAL:
-            shape = model.shape if shape is None else float(shape)
+        if model._family_code in families.DISPERSED:
+            sigma = _positive("sigma", model.sigma if sigma is None else sigma)
         else:
-            shape = _given("shape", shape, 0.0, "the negative binomial")
+            sigma = _absent("sigma", sigma, 1.0, "families with a dispersion")
+        if model._family_code == families.NEGATIVE_BINOMIAL:
+            shape = _positive("shape", model.shape if shape is None else shape)
+        else:
+            shape = _absent("shape", shape, 0.0, "the negative binomial")
         return cls(beta, theta, sigma, shape)
 
 
@@ -187,9 +196,15 @@ def is_weighted(model) -> bool:
     return not counts and model.family != "bernoulli"
 
 
-def _given(name: str, value, default: float, whose: str) -> float:
+def _positive(name: str, value) -> float:
+    if not (isinstance(value, Real) and 0 < value < np.inf):
+        raise OptionError(f"{name} must be a positive number, not {value!r}")
+    return float(value)
+
+
+def _absent(name: str, value, default: float, whose: str) -> float:
     """A parameter that the family does not have."""
-    if value is not None:
+    if value is not None and value != default:
         raise OptionError(f"{name} belongs to {whose} alone")
     return default
 

@@ -205,6 +205,21 @@ def test_a_family_with_a_dispersion():
     assert_allclose(model.predict(type="link", se=True)["se"], np.sqrt(variance), rtol=1e-6)
 
 
+def test_models_without_fixed_effects():
+    model = mm.lmm("Yield ~ 0 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    ratio = model.theta[0] ** 2
+    expected = model.sigma * np.sqrt(ratio / (1 + 5 * ratio))
+    assert_allclose(model.predict({"Batch": ["A"]}, se=True)["se"], expected)
+    assert (model.predict(random=False, se=True) == 0).all(axis=None)
+
+
+def test_a_singular_fit_has_the_errors_of_the_population():
+    model = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff2"))
+    with pytest.warns(mm.NumbammWarning):
+        found = model.predict({"Batch": ["A", "new"]}, se=True)
+    assert_allclose(found["se"], model.bse["Intercept"])
+
+
 def test_only_the_columns_of_the_chosen_terms_are_needed(crossed):
     model, data = crossed
     found = model.predict(data[["x", "b"]], re_form=["b"], se=True)

@@ -160,6 +160,10 @@ def test_mistakes_are_explained(fitted):
         model.simulate(beta=[1.0])
     with pytest.raises(mm.OptionError, match=r"keeps all random effects of a term.*Days \| Subj"):
         model.simulate(re_form="(1 | Subject)")
+    with pytest.raises(mm.OptionError, match="sigma must be a positive number, not -1"):
+        model.simulate(sigma=-1)
+    with pytest.raises(mm.OptionError, match="seed must be a whole number"):
+        model.simulate("x")
     with pytest.raises(mm.DataError, match="no column 'Subject'"):
         model.simulate(newdata={"Days": [1.0]})
     with pytest.raises(mm.OptionError, match="theta must be 3 finite numbers"):
