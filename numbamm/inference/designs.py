@@ -47,7 +47,7 @@ def of_model(model, design, weights) -> tuple:
     order : list of int
         Its terms, as positions in the other model's list.
     """
-    frame, feterm = model.frame, model.feterm
+    frame = model.frame
     given = row_weights(model, weights) if is_weighted(model) else None
     new = Rows.new(model, design, range(len(model.reterms)), given)
     rows = np.flatnonzero(~new.missing)
@@ -61,7 +61,7 @@ def of_model(model, design, weights) -> tuple:
         frame,
         y=_any_response(model._family_code, np.ones(len(rows)) if w is None else w),
         X=new.X[rows],
-        xnames=[feterm.cnames[k] for k in feterm.kept],
+        xnames=model.feterm.kept_names,
         reterms=[terms[k] for k in order],
         members=[frame.members[k] for k in order],
         weights=w,

@@ -36,6 +36,7 @@ def power(
     design=None,
     beta=None,
     theta=None,
+    cov=None,
     sigma: float | None = None,
     shape: float | None = None,
     family: str = "gaussian",
@@ -68,6 +69,9 @@ def power(
     theta : array-like of shape (number of θ,), or dict by name, optional
         True covariance parameters: for a lone intercept, the random effects' standard deviation
         over σ. The model's, if not given.
+    cov : dict, optional
+        In the place of `theta`, covariance matrices of the random effects by grouping factor; of
+        a single effect its variance.
     sigma, shape : float, optional
         True residual standard deviation, or square root of the dispersion, and shape of the
         negative binomial; the model's, if not given.
@@ -122,7 +126,7 @@ def power(
     'day'
     """
     alpha = valid_alpha(alpha)
-    given = beta, theta, sigma, shape
+    given = beta, theta, cov, sigma, shape
     if isinstance(model, str):
         if design is None:
             raise OptionError("the power of a formula needs a design: rows, without a response")
@@ -136,7 +140,7 @@ def power(
         built, at = model._twin(), Truth.given(model, *given)
     else:
         built, at = _on_design(model, design, Truth.given(model, *given), weights)
-    tested = _coefficients(coef, [built.feterm.cnames[k] for k in built.feterm.kept])
+    tested = _coefficients(coef, built.feterm.kept_names)
     if isinstance(built, LinearMixedModel) and ddf == "wald":
         outcome = _compiled(built, at, n, seed, workers, progress)
     else:
@@ -178,16 +182,16 @@ def power_curve(
     return Result(found[number].title, frame, [_tests(alpha)])
 
 
-def _all_given(model, beta, theta, sigma, shape) -> Truth:
+def _all_given(model, beta, theta, cov, sigma, shape) -> Truth:
     """The parameters of a model that has no estimates."""
-    needed = {"beta": model.feterm.cnames, "theta": model.theta_names}
+    needed = {"beta": model.feterm.kept_names, "theta": model.theta_names}
     needed |= {"sigma": []} if model._family_code in families.DISPERSED else {}
     needed |= {"shape": []} if model._family_code == families.NEGATIVE_BINOMIAL else {}
-    values = {"beta": beta, "theta": theta, "sigma": sigma, "shape": shape}
+    values = {"beta": beta, "theta": cov or theta, "sigma": sigma, "shape": shape}
     if any(values[name] is None for name in needed):
         listed = [f"{k} ({', '.join(names)})" if names else k for k, names in needed.items()]
         raise OptionError(f"the power of a formula needs {', '.join(listed)}")
-    return Truth.given(model, **values)
+    return Truth.given(model, beta, theta, cov, sigma, shape)
 
 
 def _on_design(model, design, at: Truth, weights) -> tuple:
@@ -295,7 +299,7 @@ class _Tests:
 
 
 def _result(model, at: Truth, outcome: _Outcome, tested: list[str], alpha: float) -> Result:
-    names, fits = [model.feterm.cnames[k] for k in model.feterm.kept], len(outcome.pvalues)
+    names, fits = model.feterm.kept_names, len(outcome.pvalues)
     if not fits:
         raise FitError(f"none of {outcome.failed} responses could be fitted")
     lines = []

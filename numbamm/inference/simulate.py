@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 
@@ -23,6 +24,7 @@ def simulate(
     weights=None,
     beta=None,
     theta=None,
+    cov=None,
     sigma=None,
     shape=None,
 ):
@@ -47,6 +49,9 @@ def simulate(
     beta : array-like of shape (rank,), or dict by name, optional
         Coefficients of the kept columns.
     theta : array-like of shape (number of θ,), or dict by name, optional
+    cov : dict, optional
+        In the place of `theta`, covariance matrices of the random effects by grouping factor; of
+        a single effect its variance.
     sigma : float, optional
         Residual standard deviation, or the square root of the dispersion; for families that
         have one.
@@ -68,7 +73,7 @@ def simulate(
     OptionError
         Parameters or options do not fit the model.
     """
-    at = Truth.given(model, beta, theta, sigma, shape)
+    at = Truth.given(model, beta, theta, cov, sigma, shape)
     held = _held(model, re_form)
     if newdata is None:
         rows = Rows.of_fit(model, weights)
@@ -158,14 +163,11 @@ class Truth:
     shape: float
 
     @classmethod
-    def given(cls, model, beta, theta, sigma, shape) -> Truth:
+    def given(cls, model, beta, theta, cov, sigma, shape) -> Truth:
         """What is given, and the rest as estimated."""
-        names = [model.feterm.cnames[k] for k in model.feterm.kept]
-        beta = model.estimates.beta if beta is None else _vector("beta", beta, names)
-        if theta is None:
-            _ = model.estimates  # before a fit, θ is but a start
-            theta = model.theta
-        theta = _vector("theta", theta, model.theta_names)
+        beta = _vector(
+            "beta", model.estimates.beta if beta is None else beta, model.feterm.kept_names
+        )
         if model._family_code in families.DISPERSED:
             sigma = _positive("sigma", model.sigma if sigma is None else sigma)
         else:
@@ -174,6 +176,14 @@ class Truth:
             shape = _positive("shape", model.shape if shape is None else shape)
         else:
             shape = _absent("shape", shape, 0.0, "the negative binomial")
+        if cov is not None:
+            if theta is not None:
+                raise OptionError("theta and cov say the same: give one of them")
+            theta = _theta(model, cov, sigma)
+        elif theta is None:
+            _ = model.estimates  # before a fit, θ is but a start
+            theta = model.theta
+        theta = _vector("theta", theta, model.theta_names)
         return cls(beta, theta, sigma, shape)
 
 
@@ -194,6 +204,31 @@ def is_weighted(model) -> bool:
     family = model._family_code
     counts = family in (families.POISSON, families.NEGATIVE_BINOMIAL)
     return not counts and model.family != "bernoulli"
+
+
+def _theta(model, cov, sigma: float) -> np.ndarray:
+    """θ at covariance matrices of the random effects, by grouping factor."""
+    groups = [term.group for term in model.reterms]
+    if not isinstance(cov, Mapping) or set(cov) != set(groups):
+        raise OptionError(f"cov is a dict with covariance matrices for {', '.join(groups)}")
+    return np.concatenate([_factor(term, cov[term.group]) for term in model.reterms]) / sigma
+
+
+def _factor(term, V) -> np.ndarray:
+    """The entries on a term's template of the Cholesky factor, which may lack rank."""
+    V, whose = np.atleast_2d(np.asarray(V, dtype=np.float64)), f"cov of '{term.group}'"
+    if V.shape != (term.p, term.p):
+        columns = ", ".join(term.cnames)
+        raise OptionError(f"{whose} is of order {term.p} ({columns}), not of shape {V.shape}")
+    values, vectors = np.linalg.eigh(V)
+    if not np.allclose(V, V.T) or values[0] < -1e-10 * abs(values[-1]):
+        raise OptionError(f"{whose} is no covariance matrix")
+    root = np.linalg.qr(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T)[1].T
+    entries = (root * np.where(np.diag(root) < 0, -1.0, 1.0)).ravel()
+    others = np.delete(entries, term.inds)
+    if (np.abs(others) > 1e-6 * np.sqrt(values[-1])).any():
+        raise OptionError(f"{whose} has covariances that are none of the model's parameters")
+    return entries[term.inds]
 
 
 def _positive(name: str, value) -> float:

@@ -84,7 +84,7 @@ def test_parameters_stay_with_their_terms(design):
         "item": np.arange(300) % 60,
         "condition": ["a", "b"] * 150,
     }
-    given = Truth.given(model, [0.0, 1.0], [3.0, 7.0], 1.0, None)
+    given = Truth.given(model, [0.0, 1.0], [3.0, 7.0], None, 1.0, None)
     built, at = _on_design(model, other, given, None)
     assert dict(zip(built.theta_names, at.theta, strict=True)) == {
         "subject.Intercept": 3.0,

@@ -91,6 +91,32 @@ def test_parameters_by_name(fitted):
         model.simulate(beta={"Intercept": 1.0})
 
 
+def test_covariances_in_the_place_of_theta(fitted):
+    model = fitted(SLEEP, "sleepstudy")
+    own = {"Subject": model.varcorr["Subject"].cov}
+    assert_allclose(model.simulate(1, cov=own), model.simulate(1))
+    singular = {"Subject": [[4.0, 2.0], [2.0, 1.0]]}
+    expected = model.simulate(1, theta=[1.0, 0.5, 0.0], sigma=2.0)
+    assert_allclose(model.simulate(1, cov=singular, sigma=2.0), expected)
+    crossed = fitted("diameter ~ 1 + (1 | plate) + (1 | sample)", "Penicillin")
+    expected = crossed.simulate(1, theta=[3.0, 0.5], sigma=2.0)
+    assert_allclose(crossed.simulate(1, cov={"sample": 1.0, "plate": 36.0}, sigma=2.0), expected)
+    apart = mm.LinearMixedModel(SLEEP.replace("|", "||"), mm.datasets.load("sleepstudy"))
+    at = {"beta": [250, 10], "sigma": 25}
+    drawn = apart.simulate(1, cov={"Subject": np.diag([400.0, 25.0])}, **at)
+    assert_allclose(drawn, apart.simulate(1, theta=[0.8, 0.2], **at))
+    for wrong, message in (
+        ({"Subject": [[1.0, 0.5], [0.5, 1.0]]}, "cov of 'Subject' has covariances that are none"),
+        ({"Subject": 1.0}, r"'Subject' is of order 2 \(Intercept, Days\), not of shape \(1, 1\)"),
+        ({"Subject": [[1.0, 2.0], [2.0, 1.0]]}, "'Subject' is no covariance matrix"),
+        ({"Subjects": 1.0}, "covariance matrices for Subject"),
+    ):
+        with pytest.raises(mm.OptionError, match=message):
+            apart.simulate(1, cov=wrong, **at)
+    with pytest.raises(mm.OptionError, match="theta and cov say the same"):
+        apart.simulate(1, cov=own, theta=[1.0, 1.0], **at)
+
+
 def test_an_unfitted_model_at_given_parameters():
     data = mm.datasets.load("sleepstudy")
     model = mm.LinearMixedModel(SLEEP, data)
