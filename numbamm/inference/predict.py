@@ -23,6 +23,8 @@ NEW_LEVELS = ("population", "missing", "error")
 TYPES = ("response", "link")
 INTERVALS = (None, "confidence", "prediction")
 
+#: Links whose means turn, or end, where the linear predictor is zero.
+TURNING = ("inverse", "inverse-squared", "sqrt")
 #: Most observations that are drawn at once.
 BATCH = 2_000_000
 
@@ -137,7 +139,8 @@ def predict(
             if interval == "prediction":
                 sd = np.sqrt(sd**2 + model.sigma**2 / trials_or_weights(model, rows))
             half = ndtri(1 - alpha / 2) * sd
-            ends = np.sort([shown(eta - half), shown(eta + half)], axis=0)
+            ends = [_held(model, eta, end) for end in (eta - half, eta + half)]
+            ends = np.sort([shown(end) for end in ends], axis=0)
         if interval is not None:
             columns["lower"], columns["upper"] = ends
     series = {name: rows.aligned(values, name) for name, values in columns.items()}
@@ -150,12 +153,21 @@ def _drawn_limits(model, rows: Rows, eta, sd, alpha: float, draws: int, rng) -> 
     there = np.flatnonzero(~np.isnan(eta))
     for some in np.array_split(there, 1 + len(there) * draws // BATCH):
         at = eta[some] + sd[some] * rng.standard_normal((draws, len(some)))
+        at = _held(model, eta[some], at)
         mu, phi = model._mean(at.ravel()), model.sigma**2
         y = draw(rng, model._family_code, mu, np.tile(w[some], draws), phi, model.shape)
         limits[:, some] = np.quantile(
             y.reshape(at.shape), [alpha / 2, 1 - alpha / 2], axis=0, method="inverted_cdf"
         )
     return limits
+
+
+def _held(model, eta, near) -> np.ndarray:
+    """Linear predictors near η, kept from crossing zero where the link's means turn there."""
+    if model.link not in TURNING:
+        return near
+    side = np.sign(eta)
+    return side * np.maximum(side * near, np.finfo(np.float64).tiny)
 
 
 def _eta_of_fit(model, chosen) -> np.ndarray:

@@ -301,6 +301,17 @@ def test_prediction_intervals_of_counts():
     assert missing.isna().all(axis=1).tolist() == [False, True]
 
 
+@pytest.mark.parametrize("interval", ["confidence", "prediction"])
+def test_intervals_do_not_turn_with_the_link(interval):
+    """Means are squares of linear predictors, of which intervals here contain zero."""
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"g": np.repeat(np.arange(8), 4), "y": rng.poisson(0.3, 32)})
+    model = mm.glmm("y ~ 1 + (1 | g)", data, "poisson", "sqrt", fast=True)
+    found = model.predict(interval=interval, alpha=1e-14)
+    assert (found["lower"] < 1e-12).all()
+    assert (found["upper"] > found["prediction"]).all()
+
+
 def test_intervals_of_an_unfitted_model():
     model = mm.LinearMixedModel(SLEEP, mm.datasets.load("sleepstudy"))
     with pytest.raises(mm.NotFittedError):
