@@ -1,4 +1,4 @@
-"""After the fit: degrees of freedom, tests of terms, deletion, predictions, bootstrap."""
+"""After the fit: small-sample degrees of freedom, tests of terms, deletion, bootstrap."""
 
 import numpy as np
 

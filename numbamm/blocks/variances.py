@@ -1,4 +1,4 @@
-"""Quadratic forms in Ω⁻¹ at a factor: leverages of rows, conditional variances of effects."""
+"""Quadratic forms in Ω⁻¹ at a factor: variances and leverages of rows, variances of effects."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from copy import deepcopy
@@ -16,7 +17,7 @@ from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import DataError, FitError, NumbammWarning, OptionError, did_you_mean
 from numbamm.glm import family as families
-from numbamm.inference.bootstrap import _count, _key, _run, _stream, _workers, bootstrap
+from numbamm.inference.bootstrap import _count, _key, _run, _stream, bootstrap
 from numbamm.inference.contrast import coef_table, valid_alpha
 from numbamm.inference.designs import of_formula, of_model, with_levels
 from numbamm.inference.result import Result
@@ -277,10 +278,11 @@ class _Tests:
 
     def run(self, n: int, workers, progress) -> _Outcome:
         """The tests of n responses."""
+        workers = (os.cpu_count() or 1) if workers == -1 else _count("workers", workers)
         batches = [range(i, i + 1) for i in range(n)]
         with blas_threads(config.get("threads")), warnings.catch_warnings():
             warnings.simplefilter("ignore", NumbammWarning)  # of single fits
-            done = _run(self, batches, _workers(workers), progress)
+            done = _run(self, batches, workers, progress)
         good = [line for line in done if line is not None]
         pvalues = np.array([p for p, _ in good]).reshape(len(good), -1)
         return _Outcome(pvalues, sum(singular for _, singular in good), len(done) - len(good))
