@@ -168,31 +168,13 @@ def forms(refs, z, x, table, index, work, V, e, t, out):
             for j in range(number[k]):
                 level = levels[k, j]
                 total += _eliminate_level(k, level, starts, table, index, work, e, t)
-                for i in range(k + 1, nhead):
-                    up = index[table[1 + nterm + k * nhead + i, PARENT] + level]
-                    known = False
-                    for other in levels[i, : number[i]]:
-                        known |= other == up
-                    if not known:
-                        levels[i, number[i]] = up
-                        number[i] += 1
+                _add_parents(k, level, table, index, levels, number)
                 at = table[1 + k, ROWPTR] + level
                 for s in range(index[at], index[at + 1]):
                     r = index[table[1 + k, ROWS] + s]
                     ntouched = _touch(r, d0, row, touched, last, ntouched)
             number[k] = 0
-        rows = touched[:ntouched]
-        for r in rows:
-            total += 2.0 * t[r] * dot(V[r, d0:], t[d0:])
-            for s in rows:
-                total += t[r] * V[r, s] * t[s]
-        for r in range(d0, m):
-            if t[r] != 0.0:
-                total += t[r] * dot(V[r, d0:], t[d0:])
-        for r in rows:
-            t[r] = 0.0
-        t[d0:] = 0.0
-        out[row] = total
+        out[row] = total + _take_form(V, t, touched[:ntouched], d0)
 
 
 @jit(inline=INLINE)
@@ -203,6 +185,37 @@ def _touch(r, d0, row, touched, last, ntouched):
     last[r] = row
     touched[ntouched] = r
     return ntouched + 1
+
+
+@jit
+def _add_parents(k, level, table, index, levels, number):
+    """Add the parents of a level of term k to the levels of later head terms, if they are new."""
+    nterm, nhead = table[0, NTERM], table[0, NHEAD]
+    for i in range(k + 1, nhead):
+        up = index[table[1 + nterm + k * nhead + i, PARENT] + level]
+        known = False
+        for other in levels[i, : number[i]]:
+            known |= other == up
+        if not known:
+            levels[i, number[i]] = up
+            number[i] += 1
+
+
+@jit
+def _take_form(V, t, rows, d0):
+    """t'Vt, for t that is non-zero in some sparse rows and in the dense ones; t is zero then."""
+    total = 0.0
+    for r in rows:
+        total += 2.0 * t[r] * dot(V[r, d0:], t[d0:])
+        for s in rows:
+            total += t[r] * V[r, s] * t[s]
+    for r in range(d0, len(t)):
+        if t[r] != 0.0:
+            total += t[r] * dot(V[r, d0:], t[d0:])
+    for r in rows:
+        t[r] = 0.0
+    t[d0:] = 0.0
+    return total
 
 
 @jit
