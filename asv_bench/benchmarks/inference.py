@@ -70,6 +70,31 @@ class Tests:
         self.sleep.check_convergence()
 
 
+class Predict:
+    """A million new rows."""
+
+    params = (["sleepstudy", "crossed"], [False, True])
+    param_names = ("model", "se")
+    timeout = 600
+
+    def setup(self, name, se):
+        rng, n = np.random.default_rng(1), 1_000_000
+        if name == "crossed":
+            self.model, levels = crossed(3000, 1000), {"a": 3000, "b": 1000}
+            self.rows = {key: rng.integers(0, k, n) for key, k in levels.items()}
+            self.rows["x"] = rng.normal(size=n)
+        else:
+            data = frame(name)
+            self.model = mm.lmm(FORMULAS[name], data)
+            self.rows = data.sample(n, replace=True, random_state=1)
+
+    def time_predict(self, name, se):
+        self.model.predict(self.rows, se=se)
+
+    def peakmem_predict(self, name, se):
+        self.model.predict(self.rows, se=se)
+
+
 class Bootstrap:
     """Replicates of a linear model on one thread and on two."""
 

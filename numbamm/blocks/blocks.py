@@ -21,7 +21,12 @@ from numbamm.blocks.layout import (
     P,
     build_layout,
 )
-from numbamm.blocks.variances import conditional_variances, leverages, tail_block
+from numbamm.blocks.variances import (
+    conditional_variances,
+    leverages,
+    row_variances,
+    tail_block,
+)
 
 
 @dataclass
@@ -233,7 +238,11 @@ class Blocks:
 
     def conditional_variances(self) -> list[np.ndarray]:
         """Variances of b over σ² at that factor, shape (levels, p, p) for each term."""
-        return conditional_variances(self.layout, self.work, self.refs)
+        return conditional_variances(self.layout, self.work)
+
+    def row_variances(self, terms, x) -> np.ndarray:
+        """Variances over σ² of x'γ̂ + z'b̂ - z'b at that factor; see `variances.row_variances`."""
+        return row_variances(self.layout, self.work, terms, x)
 
 
 def _both(kind: str, kept: bool) -> str:

@@ -1,8 +1,10 @@
-"""What follows from a factor: β and u by back substitution, and leverages of the rows."""
+"""What follows from a factor: β and u by back substitution, and quadratic forms of rows."""
 
 from __future__ import annotations
 
-from numbamm.blocks.jit import jit
+import numpy as np
+
+from numbamm.blocks.jit import INLINE, jit
 from numbamm.blocks.layout import (
     COLUMN,
     D0,
@@ -115,62 +117,113 @@ def _solve_head(k, start, table, index, work, u, b, w):
 
 
 @jit
-def leverage(refs, z, xy, table, index, work, V, t, e, out):
-    """Diagonal of the hat matrix: a_i'Ω⁻¹a_i with a_i = (Λ'z_i, x_i), y left out.
+def forms(refs, z, x, table, index, work, V, e, t, out):
+    """a_i'Ω⁻¹a_i with a_i = (Λ'z_i, x_i), for rows at any levels, together in the data or not.
 
     The head is eliminated for the row alone: with e = L_11⁻¹λ_1'z_1 and t = a_T - B_T1 e, which
-    is non-zero only in the tail rows that the row's levels touch, the leverage is e'e + t'Vt.
+    is non-zero only in the tail rows that the row's levels touch, the form is e'e + t'Vt.
 
     Parameters
     ----------
-    refs, z, xy
-        The rows, as for `crossprod.crossprod`.
+    refs : int32, shape (K, n)
+        Levels of the rows, one line a term, in the table's order; -1 for none.
+    z : float64, shape (n, sum of p)
+        The terms' columns side by side.
+    x : float64, shape (n, at least nx)
+        Columns of X.
     table, index, work
         Layout, and the workspace as `cholesky.factorize` left it.
     V : float64, shape (m, m)
         Λ (L_T L_T')⁻¹ Λ' for the tail, symmetric, with zeros in y's row and column.
-    t, e : float64, shape (m,) and (sum of p,)
-        Scratch; t must be zero.
+    e, t : float64, shape (order of the head,) and (m,)
+        Scratch; must be zero.
     out : float64, shape (n,)
-        Filled with the leverages.
+        Filled.
     """
     nterm, nhead, m, nx = table[0, NTERM], table[0, NHEAD], table[0, ORDER], table[0, NX]
-    outer = nhead  # table row of the last head term: its rows include those of all the others
-    d0, rowptr = table[outer, D0], table[outer, ROWPTR]
+    d0 = table[1, D0]  # the same for all of the head
+    starts, number = np.zeros(nhead, np.int64), np.zeros(nhead, np.int64)
+    for k in range(1, nhead):
+        starts[k] = starts[k - 1] + table[k, P] * table[k, NLEVEL]
+    levels = np.empty((nhead, nhead), np.int64)  # a term's own, and parents of those before
+    touched, last = np.empty(m, np.int64), np.full(m, -1, np.int64)
     for row in range(len(out)):
-        at = rowptr + refs[nhead - 1, row]
-        rows = index[table[outer, ROWS] + index[at] : table[outer, ROWS] + index[at + 1]]
+        ntouched, total = 0, 0.0
         for k in range(nterm):
-            for c in range(table[1 + k, P]):
-                column = table[1 + k, COLUMN] + c
+            level, p, column = refs[k, row], table[1 + k, P], table[1 + k, COLUMN]
+            if level < 0:
+                continue
+            if k < nhead:
+                levels[k, 0], number[k] = level, 1
+            for c in range(p):
                 if k < nhead:
-                    e[column] = z[row, column]
+                    e[starts[k] + level * p + c] = z[row, column + c]
                 else:
-                    t[table[1 + k, ROW] + refs[k, row] * table[1 + k, P] + c] = z[row, column]
-        t[m - 1 - nx : m - 1] = xy[row, :nx]
-        total = 0.0
+                    r = table[1 + k, ROW] + level * p + c
+                    t[r] = z[row, column + c]
+                    ntouched = _touch(r, d0, row, touched, last, ntouched)
+        for c in range(nx):
+            t[m - 1 - nx + c] = x[row, c]
         for k in range(nhead):
-            total += _eliminate_row(k, refs[:, row], table, index, work, e, t)
-        for r in rows:
-            inner = dot(V[r, d0:], t[d0:])
-            total += 2.0 * t[r] * inner
-            for s in rows:
-                total += t[r] * V[r, s] * t[s]
-        for r in range(d0, m):
-            if t[r] != 0.0:
-                total += t[r] * dot(V[r, d0:], t[d0:])
-        for r in rows:
-            t[r] = 0.0
-        t[d0:] = 0.0
-        out[row] = total
+            for j in range(number[k]):
+                level = levels[k, j]
+                total += _eliminate_level(k, level, starts, table, index, work, e, t)
+                _add_parents(k, level, table, index, levels, number)
+                at = table[1 + k, ROWPTR] + level
+                for s in range(index[at], index[at + 1]):
+                    r = index[table[1 + k, ROWS] + s]
+                    ntouched = _touch(r, d0, row, touched, last, ntouched)
+            number[k] = 0
+        out[row] = total + _take_form(V, t, touched[:ntouched], d0)
+
+
+@jit(inline=INLINE)
+def _touch(r, d0, row, touched, last, ntouched):
+    """Note a sparse row of the tail, once for each row of the data; how many there are now."""
+    if r >= d0 or last[r] == row:
+        return ntouched
+    last[r] = row
+    touched[ntouched] = r
+    return ntouched + 1
 
 
 @jit
-def _eliminate_row(k, levels, table, index, work, e, t):
-    """e_k = L_kk⁻¹λ_k'e_k for one row of the data, and what it takes from later rows; e_k'e_k."""
+def _add_parents(k, level, table, index, levels, number):
+    """Add the parents of a level of term k to the levels of later head terms, if they are new."""
+    nterm, nhead = table[0, NTERM], table[0, NHEAD]
+    for i in range(k + 1, nhead):
+        up = index[table[1 + nterm + k * nhead + i, PARENT] + level]
+        known = False
+        for other in levels[i, : number[i]]:
+            known |= other == up
+        if not known:
+            levels[i, number[i]] = up
+            number[i] += 1
+
+
+@jit
+def _take_form(V, t, rows, d0):
+    """t'Vt, for t that is non-zero in some sparse rows and in the dense ones; t is zero then."""
+    total = 0.0
+    for r in rows:
+        total += 2.0 * t[r] * dot(V[r, d0:], t[d0:])
+        for s in rows:
+            total += t[r] * V[r, s] * t[s]
+    for r in range(d0, len(t)):
+        if t[r] != 0.0:
+            total += t[r] * dot(V[r, d0:], t[d0:])
+    for r in rows:
+        t[r] = 0.0
+    t[d0:] = 0.0
+    return total
+
+
+@jit
+def _eliminate_level(k, level, starts, table, index, work, e, t):
+    """e_k = L_kk⁻¹λ_k'e_k at one level, and what it takes from later rows; e_k'e_k."""
     nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
-    nd, d0, level = table[1 + k, ND], table[1 + k, D0], levels[k]
-    mine = e[table[1 + k, COLUMN] : table[1 + k, COLUMN] + p]
+    nd, d0 = table[1 + k, ND], table[1 + k, D0]
+    mine = e[starts[k] + level * p : starts[k] + (level + 1) * p]
     lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
     L = work[table[1 + k, DIAG] + level * p * p :]
     norm = 0.0
@@ -183,10 +236,11 @@ def _eliminate_row(k, levels, table, index, work, e, t):
         mine[c] = total / L[c * p + c]
         norm += mine[c] * mine[c]
     for i in range(k + 1, nhead):
-        pi, column = table[1 + i, P], table[1 + i, COLUMN]
-        B = work[table[1 + nterm + k * nhead + i, NESTED] + level * pi * p :]
+        pi, pair = table[1 + i, P], table[1 + nterm + k * nhead + i]
+        up = starts[i] + index[pair[PARENT] + level] * pi
+        B = work[pair[NESTED] + level * pi * p :]
         for a in range(pi):
-            e[column + a] -= dot(B[a * p : (a + 1) * p], mine)
+            e[up + a] -= dot(B[a * p : (a + 1) * p], mine)
     at = table[1 + k, ROWPTR] + level
     for s in range(index[at], index[at + 1]):
         B = work[table[1 + k, SPARSE] + s * p : table[1 + k, SPARSE] + (s + 1) * p]
@@ -196,4 +250,5 @@ def _eliminate_row(k, levels, table, index, work, e, t):
         column = work[start : start + nd]
         for r in range(nd):
             t[d0 + r] -= column[r] * mine[c]
+    mine[:] = 0.0
     return norm

@@ -1,4 +1,4 @@
-"""Quadratic forms in Ω⁻¹ at a factor: leverages of rows, conditional variances of effects."""
+"""Quadratic forms in Ω⁻¹ at a factor: variances and leverages of rows, variances of effects."""
 
 from __future__ import annotations
 
@@ -7,7 +7,40 @@ import scipy.sparse as sp
 from scipy.linalg import lapack
 
 from numbamm.blocks import solve
-from numbamm.blocks.layout import LAMBDA, NHEAD, NLEVEL, NTERM, NX, ORDER, TAIL, P
+from numbamm.blocks.layout import COLUMN, LAMBDA, NHEAD, NLEVEL, NTERM, NX, ORDER, TAIL, P
+
+#: Rows of which the columns are put side by side at once.
+BATCH = 2**16
+
+
+def row_variances(layout, work, terms, x, cov=None) -> np.ndarray:
+    """Variances of x'γ̂ + z'b̂ - z'b where θ and σ = 1 are known: a'Ω⁻¹a with a = (Λ'z, x).
+
+    Parameters
+    ----------
+    layout : Layout
+    work : ndarray
+        The workspace, as `cholesky.factorize` left it.
+    terms : list of (refs, z)
+        Levels, shape (n,), -1 for none, and columns, shape (p, n), of the rows; terms as the
+        caller of `build_layout` gave them.
+    x : ndarray, shape (n, nx)
+        Columns of X.
+    cov : ndarray, shape (nx, nx), optional
+        A covariance of γ̂ to take the place of that which Ω implies.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    V = _tail_variance(layout, work, layout.table[0, ORDER] - 1, cov)
+    terms, out = [terms[k] for k in layout.order], np.empty(len(x))
+    for start in range(0, len(x), BATCH):
+        rows = slice(start, start + BATCH)
+        refs = np.stack([refs[rows] for refs, _ in terms])
+        z = np.concatenate([z[:, rows] for _, z in terms]).T.copy()
+        out[rows] = _forms(layout, work, V, refs, z, np.ascontiguousarray(x[rows]))
+    return out
 
 
 def leverages(layout, work, refs, z, xy) -> np.ndarray:
@@ -15,9 +48,8 @@ def leverages(layout, work, refs, z, xy) -> np.ndarray:
 
     Parameters
     ----------
-    layout : Layout
-    work : ndarray
-        The workspace, as `cholesky.factorize` left it.
+    layout, work
+        As for `row_variances`.
     refs, z, xy
         The rows, as for `crossprod.crossprod`.
 
@@ -25,41 +57,38 @@ def leverages(layout, work, refs, z, xy) -> np.ndarray:
     -------
     ndarray, shape (n,)
     """
-    m = layout.table[0, ORDER]
-    return _forms(layout, work, _tail_variance(layout, work, m - 1), refs, z, xy)
+    V = _tail_variance(layout, work, layout.table[0, ORDER] - 1)
+    return _forms(layout, work, V, refs, z, xy)
 
 
-def conditional_variances(layout, work, refs) -> list[np.ndarray]:
+def conditional_variances(layout, work) -> list[np.ndarray]:
     """Λ (L_Z L_Z')⁻¹ Λ' block by block: variances of b given y, where β, θ and σ = 1 are known.
 
     Parameters
     ----------
-    layout, work, refs
-        As for `leverages`.
+    layout, work
+        As for `row_variances`.
 
     Returns
     -------
     list of ndarray, shape (levels, p, p)
         Terms as the caller of `build_layout` gave them.
     """
-    table = layout.table
-    m, nx = table[0, ORDER], table[0, NX]
-    V = _tail_variance(layout, work, m - 1 - nx)
-    parts: list = [None] * layout.nterm
-    column = 0
+    table, nterm = layout.table, layout.nterm
+    nx = table[0, NX]
+    V = _tail_variance(layout, work, table[0, ORDER] - 1 - nx)
+    parts: list = [None] * nterm
     for k, given in enumerate(layout.order):
-        p, nlevel = table[1 + k, P], table[1 + k, NLEVEL]
-        # A row of the data at each level knows the levels of other terms in which it is nested.
-        rows = np.unique(refs[k], return_index=True)[1]
-        out = np.empty((nlevel, p, p))
+        p, nlevel, column = table[1 + k, [P, NLEVEL, COLUMN]]
+        refs = np.full((nterm, nlevel), -1, dtype=np.int32)
+        refs[k] = np.arange(nlevel)
+        z, x = np.zeros((nlevel, table[1 : 1 + nterm, P].sum())), np.zeros((nlevel, nx))
 
-        def form(direction, rows=rows, columns=slice(column, column + p)):
-            z = np.zeros((len(rows), int(table[1 : 1 + layout.nterm, P].sum())))
+        def form(direction, refs=refs, z=z, x=x, columns=slice(column, column + p)):
             z[:, columns] = direction
-            at = np.ascontiguousarray(refs[:, rows])
-            return _forms(layout, work, V, at, z, np.zeros((len(rows), nx + 1)))
+            return _forms(layout, work, V, refs, z, x)
 
-        unit = np.eye(p)
+        unit, out = np.eye(p), np.empty((nlevel, p, p))
         for a in range(p):
             out[:, a, a] = form(unit[a])
         for a in range(p):
@@ -67,7 +96,6 @@ def conditional_variances(layout, work, refs) -> list[np.ndarray]:
                 both = form(unit[a] + unit[b])
                 out[:, a, b] = out[:, b, a] = (both - out[:, a, a] - out[:, b, b]) / 2
         parts[given] = out
-        column += p
     return parts
 
 
@@ -78,21 +106,28 @@ def tail_block(layout, work, rows: slice) -> np.ndarray:
     return np.tril(square[rows, rows].T)
 
 
-def _forms(layout, work, V, refs, z, xy) -> np.ndarray:
-    """Quadratic forms of rows; see `solve.leverage`."""
-    out = np.empty(len(z))
-    t, e = np.zeros(layout.table[0, ORDER]), np.zeros(z.shape[1])
-    solve.leverage(refs, z, xy, layout.table, layout.index, work, V, t, e, out)
+def _forms(layout, work, V, refs, z, x) -> np.ndarray:
+    """Quadratic forms of rows; see `solve.forms`."""
+    table, out = layout.table, np.empty(len(z))
+    e, t = np.zeros(table[1 : 1 + layout.nhead, [P, NLEVEL]].prod(axis=1).sum()), np.zeros(len(V))
+    solve.forms(refs, z, x, table, layout.index, work, V, e, t, out)
     return out
 
 
-def _tail_variance(layout, work, order: int) -> np.ndarray:
-    """Λ (L L')⁻¹ Λ' of the first rows of the tail, zero elsewhere; shape (m, m)."""
+def _tail_variance(layout, work, order: int, cov=None) -> np.ndarray:
+    """Λ (L L')⁻¹ Λ' of the first rows of the tail, zero elsewhere; shape (m, m).
+
+    With `cov` in the place of its block for X: where β̂ moves, the other rows move with it.
+    """
     m = layout.table[0, ORDER]
     V = np.zeros((m, m))
     if order > 0:
         lower, _ = lapack.dpotri(tail_block(layout, work, slice(order)), lower=1)
         inverse = np.tril(lower) + np.tril(lower, -1).T
+        if cov is not None:
+            W = inverse[order - len(cov) :]
+            information = np.linalg.inv(W[:, order - len(cov) :])
+            inverse += W.T @ (information @ cov @ information - information) @ W
         lam = _tail_lambda(layout, work)[:order, :order]
         V[:order, :order] = lam @ (lam @ inverse).T
     return V

@@ -48,6 +48,11 @@ class FeMat:
         return len(self.kept)
 
     @property
+    def kept_names(self) -> list[str]:
+        """Names of the columns with coefficients."""
+        return [self.cnames[j] for j in self.kept]
+
+    @property
     def dropped(self) -> list[str]:
         """Names of the columns without coefficients."""
         return [name for j, name in enumerate(self.cnames) if j not in set(self.kept)]

@@ -33,8 +33,8 @@ def assemble(
     if table.nrows == 0:
         raise DataError("the data have no rows")
     design = Design(text, table, contrasts, context)
-    w = _vector("weights", weights, table, least=0.0)
-    o = _vector("offset", offset, table, least=-np.inf)
+    w = vector("weights", weights, table, least=0.0)
+    o = vector("offset", offset, table, least=-np.inf)
     used = design.response_columns | design.fixed_columns | design.random_columns
     columns = {name: table.column(name) for name in sorted(used)}
     missing = missing_rows(columns, (w, o), table.nrows)
@@ -72,6 +72,7 @@ def assemble(
         index=table.index,
         trials=response.trials,
         success_level=response.success_level,
+        weights_name=weights if isinstance(weights, str) else None,
         offset_name=offset if isinstance(offset, str) else None,
         has_array_offset=o is not None and not isinstance(offset, str),
         design=design,
@@ -80,17 +81,19 @@ def assemble(
     )
 
 
-def _vector(what: str, given: Any, table: Table, least: float) -> np.ndarray | None:
+def vector(
+    what: str, given: Any, table: Table, least: float, data: str = "the data"
+) -> np.ndarray | None:
     """Weights or offset as floats, one for each row of the data; NaN where missing."""
     if given is None:
         return None
     if isinstance(given, str):
-        table.require([given], f"the data ({what})")
+        table.require([given], f"{data} ({what})")
         values = as_floats(table.column(given), f"column '{given}' ({what})")
     else:
         if np.shape(given) != (table.nrows,):
             raise DataError(
-                f"{what}: shape {np.shape(given)} where the data have {table.nrows} rows; "
+                f"{what}: shape {np.shape(given)} where {data} have {table.nrows} rows; "
                 "give one value for each row"
             )
         values = as_floats(pd.Series(np.asarray(given)), what)

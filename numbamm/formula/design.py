@@ -39,11 +39,14 @@ class DesignTerm:
         Its grouping factor; terms on the same factor share it.
     diagonal : bool
         Whether λ is diagonal (``zerocorr``).
+    columns : set of str
+        The data's columns that it uses, on both sides of the bar.
     """
 
     lhs: str
     grouping: Grouping
     diagonal: bool
+    columns: set[str]
 
 
 @dataclass
@@ -84,9 +87,8 @@ class Design:
 
     Attributes
     ----------
-    response_columns, fixed_columns, random_columns : set of str
-        Columns used by the response, by the fixed effects and offsets, and by the
-        random-effects terms.
+    response_columns, fixed_columns : set of str
+        Columns used by the response, and by the fixed effects and offsets.
     terms : list of DesignTerm
         The random-effects terms in the formula's order.
     """
@@ -109,9 +111,13 @@ class Design:
         self.response_columns = columns.of_python(*(text.counts or (text.response,)))
         self.fixed_columns = columns.of_formula(self.specs["fixed"])
         self.fixed_columns |= columns.of_python(*text.offsets)
-        self.random_columns: set[str] = set()
         for term in text.terms:
             self._add(term, columns)
+
+    @property
+    def random_columns(self) -> set[str]:
+        """Columns used by the random-effects terms."""
+        return set().union(*(term.columns for term in self.terms))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "own": {k: v for k, v in self.own.items() if _pickles(v)}}
@@ -122,12 +128,13 @@ class Design:
         columns = {k: v.astype(float) if v.dtype.kind in "iu" else v for k, v in frame.items()}
         return Materializer(columns, rows, FUNCTIONS | self.own, self.coding)
 
-    def matrices(self, data: Materializer, random: bool = True) -> Matrices:
-        """Columns of the fixed effects and left of the bars.
+    def matrices(self, data: Materializer, terms: list[DesignTerm] | None = None) -> Matrices:
+        """Columns of the fixed effects and left of the bars, of all terms or of those given.
 
         The first call learns levels and transforms; later ones apply them.
         """
-        specs = self.specs if random else {"fixed": self.specs["fixed"]}
+        terms = self.terms if terms is None else terms
+        specs = {key: self.specs[key] for key in ("fixed", *(term.lhs for term in terms))}
         if not self.fitted:
             built = data.matrices(Formula(**specs))
             self.specs = {key: built[key].model_spec for key in specs}
@@ -150,13 +157,14 @@ class Design:
         sides = [SimpleFormula([t]) for t in formula if term.kind == "||"] or [formula]
         left = columns.of_formula(formula)
         for factors in grouping_factors(term):
-            self.random_columns |= left | columns.of_names(*factors)
+            columns.of_names(*factors)
             if both := left & set(factors):
                 raise FormulaError(f"in {term.text}, '{min(both)}' stands on both sides of the bar")
             for side in sides:
                 key = f"lhs{len(self.specs)}"
                 self.specs[key] = side
-                self.terms.append(DesignTerm(key, self._grouping(factors), term.kind == "zerocorr"))
+                grouping, diagonal = self._grouping(factors), term.kind == "zerocorr"
+                self.terms.append(DesignTerm(key, grouping, diagonal, left | set(factors)))
 
     def _grouping(self, factors: Factors) -> Grouping:
         same = (term.grouping for term in self.terms if term.grouping.factors == factors)

@@ -117,6 +117,11 @@ class Grouping:
             levels = np.array(joined, dtype=object)
         return levels
 
+    @property
+    def nlevels(self) -> int:
+        """Number of levels."""
+        return len(self.pairs[-1] if self.pairs else self.labels[0])
+
     def fit(self, frame: dict[str, pd.Series]) -> np.ndarray:
         """Learn the levels that occur, and code the rows: int32, shape (n,).
 
@@ -147,7 +152,7 @@ class Grouping:
         Returns
         -------
         refs : ndarray of int32, shape (m,)
-            Levels of the rows, -1 where the level is new.
+            Levels of the rows; new ones are numbered behind those of the fit.
         unseen : list
             Labels of the new levels, in order of appearance.
         """
@@ -158,6 +163,12 @@ class Grouping:
             both = pairs.get_indexer(refs * len(labels) + codes)
             refs = np.where((refs < 0) | (codes < 0), -1, both)
         new = np.flatnonzero(refs < 0)
-        labels = dict.fromkeys(zip(*(column.iloc[new] for column in columns), strict=True))
+        codes = np.zeros(len(new), dtype=np.int64)
+        for column in columns:
+            inner, labels = pd.factorize(column.iloc[new])
+            codes, _ = pd.factorize(codes * len(labels) + inner)  # in order of appearance
+        first = new[np.unique(codes, return_index=True)[1]]
+        refs[new] = self.nlevels + codes
+        labels = zip(*(column.iloc[first] for column in columns), strict=True)
         unseen = [label[0] if len(label) == 1 else ":".join(map(str, label)) for label in labels]
         return refs.astype(np.int32), unseen

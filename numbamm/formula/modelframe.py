@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,8 @@ class ModelFrame:
         Trials behind each proportion, if the response is ``cbind(successes, failures)``.
     success_level : object or None
         The level that counts as 1 in a two-level response.
+    weights_name : str or None
+        The column given as `weights`.
     offset_name : str or None
         The column given as `offset`, which new data must have too.
     has_array_offset : bool
@@ -75,13 +77,16 @@ class ModelFrame:
     index: pd.Index | None
     trials: np.ndarray | None
     success_level: Any
+    weights_name: str | None
     offset_name: str | None
     has_array_offset: bool
     design: Design = field(repr=False)
     columns: dict[str, pd.Series] = field(repr=False)
     members: list[list[int]] = field(repr=False)  # which of the design's terms each reterm joins
 
-    def new_rows(self, newdata: Any, *, random: bool = True) -> NewRows:
+    def new_rows(
+        self, newdata: Any, *, random: bool | Collection[int] = True, weights: Any = None
+    ) -> NewRows:
         """The same model matrices for other data, with the levels and transforms of the fit.
 
         Parameters
@@ -89,7 +94,10 @@ class ModelFrame:
         newdata
             A frame or a dict of arrays with the columns that the right-hand side uses.
         random
-            Whether the random-effects terms are wanted; else grouping columns are not needed.
+            Whether the random-effects terms are wanted, or the positions of those that are; the
+            columns that only others use are not needed.
+        weights
+            Prior weights: a column's name, or an array.
 
         Raises
         ------
@@ -98,7 +106,8 @@ class ModelFrame:
         """
         from numbamm.formula.newrows import new_rows
 
-        return new_rows(self, newdata, random)
+        wanted = range(len(self.reterms)) if random is True else sorted(random or ())
+        return new_rows(self, newdata, wanted, weights)
 
     def __repr__(self) -> str:
         terms = ", ".join(f"({', '.join(t.cnames)} | {t.group})" for t in self.reterms)

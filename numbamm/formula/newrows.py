@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from numbamm.formula.assemble import as_floats, frame_of, missing_rows
-from numbamm.formula.columns import Table
+from numbamm.formula.assemble import as_floats, frame_of, missing_rows, vector
+from numbamm.formula.columns import Table, refuse_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from numbamm.design.remat import ReMat
+    from numbamm.formula.design import Design, DesignTerm
     from numbamm.formula.modelframe import ModelFrame
 
 
@@ -23,7 +25,7 @@ class NewTerm(NamedTuple):
     Attributes
     ----------
     refs : ndarray of int32, shape (m,)
-        Levels of the fit; -1 where the level is new or a value is missing.
+        Levels of the fit, and behind them the new ones; -1 where a value is missing.
     z : ndarray of float64, shape (p, m)
         The columns left of the bar; NaN where a value is missing.
     unseen : list
@@ -45,38 +47,46 @@ class NewRows:
         NaN in the rows that miss a value.
     offset : ndarray of float64, shape (m,), or None
         The formula's ``offset()`` terms and the column that was given as offset.
+    weights : ndarray of float64, shape (m,), or None
+        Prior weights, if they were given.
     missing : ndarray of bool, shape (m,)
         Rows that miss a value in a needed column.
     terms : list of NewTerm
-        The random-effects terms, as in the model frame; empty if they were not wanted.
+        The random-effects terms that were wanted, in the model frame's order.
     """
 
     X: np.ndarray
     offset: np.ndarray | None
+    weights: np.ndarray | None
     missing: np.ndarray
     terms: list[NewTerm]
 
 
-def new_rows(fitted: ModelFrame, newdata: Any, random: bool) -> NewRows:
-    """Carry out `ModelFrame.new_rows`, which documents the arguments."""
+def new_rows(fitted: ModelFrame, newdata: Any, wanted: Sequence[int], weights: Any) -> NewRows:
+    """Carry out `ModelFrame.new_rows`; `wanted` are the positions of terms."""
     design, table = fitted.design, Table(newdata)
-    used = design.fixed_columns | (design.random_columns if random else set())
+    parts = [[design.terms[i] for i in fitted.members[k]] for k in wanted]
+    used = design.fixed_columns.union(*(part.columns for mine in parts for part in mine))
     given = fitted.offset_name
     table.require(sorted(used | ({given} if given else set())), "the new data")
     columns = {name: table.column(name) for name in sorted(used)}
     offset = as_floats(table.column(given), f"column '{given}' (offset)") if given else None
-    missing = missing_rows(columns, (offset,), table.nrows)
+    w = vector("weights", weights, table, least=0.0, data="the new data")
+    if w is not None:
+        refuse_rows(w == 0, "weights: zero")
+    missing = missing_rows(columns, (offset, w), table.nrows)
     if design.text.offsets:
         offset = np.where(missing, np.nan, 0.0 if offset is None else offset)
     rows = np.flatnonzero(~missing)
     new = NewRows(
         X=np.full((table.nrows, len(fitted.xnames)), np.nan),
         offset=offset,
+        weights=w,
         missing=missing,
-        terms=[_blank(term, table.nrows) for term in fitted.reterms] if random else [],
+        terms=[_blank(fitted.reterms[k], table.nrows) for k in wanted],
     )
     if len(rows):  # transforms cannot be relied on for no rows
-        _fill(new, rows, fitted, frame_of(columns, rows))
+        _fill(new, rows, design, parts, frame_of(columns, rows))
     return new
 
 
@@ -84,14 +94,19 @@ def _blank(term: ReMat, nrows: int) -> NewTerm:
     return NewTerm(np.full(nrows, -1, dtype=np.int32), np.full((term.p, nrows), np.nan), [])
 
 
-def _fill(new: NewRows, rows: np.ndarray, fitted: ModelFrame, frame: dict[str, pd.Series]) -> None:
-    design = fitted.design
-    matrices = design.matrices(design.materializer(frame, rows), random=bool(new.terms))
+def _fill(
+    new: NewRows,
+    rows: np.ndarray,
+    design: Design,
+    parts: list[list[DesignTerm]],
+    frame: dict[str, pd.Series],
+) -> None:
+    wanted = [part for mine in parts for part in mine]
+    matrices = design.matrices(design.materializer(frame, rows), wanted)
     new.X[rows] = matrices.X
     if matrices.offset is not None:
         new.offset[rows] += matrices.offset
-    for term, members in zip(new.terms, fitted.members, strict=False):
-        parts = [design.terms[i] for i in members]
-        term.z[:, rows] = np.vstack([matrices.lhs[part.lhs].T for part in parts])
-        term.refs[rows], unseen = parts[0].grouping.code(frame)
+    for term, mine in zip(new.terms, parts, strict=True):
+        term.z[:, rows] = np.vstack([matrices.lhs[part.lhs].T for part in mine])
+        term.refs[rows], unseen = mine[0].grouping.code(frame)
         term.unseen.extend(unseen)

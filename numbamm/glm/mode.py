@@ -10,7 +10,12 @@ import numpy as np
 
 from numbamm.blocks.certificate import judge
 from numbamm.blocks.layout import NLEVEL, NX, ORDER, P, build_layout
-from numbamm.blocks.variances import conditional_variances, leverages, tail_block
+from numbamm.blocks.variances import (
+    conditional_variances,
+    leverages,
+    row_variances,
+    tail_block,
+)
 from numbamm.glm.gradient import laplace_gradient
 from numbamm.glm.pirls import pirls
 from numbamm.glm.quadrature import nodes, quadrature
@@ -236,8 +241,14 @@ class ModeFinder:
 
     def conditional_variances(self) -> list[np.ndarray]:
         """Variances of b over φ at the last mode with β held, (levels, p, p) for each term."""
-        rows = self.held.rows
-        return conditional_variances(self.held.layout, rows.work, rows.refs)
+        return conditional_variances(self.held.layout, self.held.rows.work)
+
+    def row_variances(self, terms, x, cov) -> np.ndarray:
+        """Variances over φ of x'γ̂ + z'b̂ - z'b in the last working model with X columns.
+
+        `cov` is the covariance of γ̂ over φ; see `variances.row_variances`.
+        """
+        return row_variances(self.varied.layout, self.rows.work, terms, x, cov)
 
     def by_term(self, u) -> list[np.ndarray]:
         """Random effects, term by term as the caller gave them, shapes (levels, p)."""

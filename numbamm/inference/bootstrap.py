@@ -161,10 +161,6 @@ class Bootstrap:
     @classmethod
     def _of(cls, model, seed) -> Bootstrap:
         """Without any replicate."""
-        try:
-            key = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
-        except (TypeError, ValueError) as error:
-            raise OptionError(f"seed must be a whole number from 0 on, not {seed!r}") from error
         names = _Names.of(model)
         original = _line(names, model)
         given = [SIGMA] * (model.estimates.sigma_given and SIGMA in names.sizes)
@@ -172,7 +168,7 @@ class Bootstrap:
         return cls(
             f"Parametric bootstrap: {model.formula}",
             names,
-            key,
+            _key(seed),
             original,
             np.empty((0, len(original))),
             none.astype(np.int64),
@@ -540,6 +536,14 @@ def _is_compilable(model) -> bool:
         and bool(np.isinf(optsum.upperbd).all())
         and np.array_equal(optsum.lowerbd, model._lowerbd)
     )
+
+
+def _key(seed) -> int:
+    """The key of all streams."""
+    try:
+        return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"seed must be a whole number from 0 on, not {seed!r}") from error
 
 
 def _stream(key: int, index: int) -> np.random.Generator:

@@ -12,20 +12,18 @@ from numbamm.inference.fits import Fit
 from numbamm.inference.terms import FixedTerm, fixed_terms, without
 
 
-def fitted_to(model, frame):
-    """A model with the options of another one, fitted to a frame that shares its rows."""
+def on_frame(model, frame):
+    """A model with the options of another one, not fitted, on a frame that may share its rows."""
     from numbamm.models.generalized import GeneralizedLinearMixedModel
     from numbamm.models.linear import LinearMixedModel
 
     terms = [replace(t, lambda_=None) for t in frame.reterms]  # λ belongs to a model
     frame = replace(frame, reterms=terms, trials=None)  # trials are among the weights by now
     if isinstance(model, LinearMixedModel):
-        reduced = LinearMixedModel.of_frame(
-            frame, reml=model.estimates.reml, sigma=model.optsum.sigma
-        )
-        fit = {}
+        reml = model.estimates.reml if model.is_fitted else model.optsum.reml
+        built = LinearMixedModel.of_frame(frame, reml=reml, sigma=model.optsum.sigma)
     else:
-        reduced = GeneralizedLinearMixedModel(
+        built = GeneralizedLinearMixedModel(
             frame.formula,
             frame,
             model.family,
@@ -34,8 +32,15 @@ def fitted_to(model, frame):
             information=model.information,
             shape=model._given_shape,
         )
-        fit = {"fast": model._fast, "nagq": model.optsum.nagq}
-    return reduced.fit(**fit, optimizer=model.optsum.optimizer, progress=False)
+        built.optsum.nagq = model.optsum.nagq
+    built.optsum.optimizer = model.optsum.optimizer
+    return built
+
+
+def fitted_to(model, frame):
+    """A model with the options of another one, fitted to a frame that shares its rows."""
+    fit = {"fast": model._fast} if hasattr(model, "_fast") else {}
+    return on_frame(model, frame).fit(**fit, progress=False)
 
 
 def without_fixed(model, term: FixedTerm) -> Fit:

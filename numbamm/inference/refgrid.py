@@ -141,7 +141,7 @@ class ReferenceGrid:
         frame, design = self.frame, self.frame.design
         rows = np.arange(len(self.rows))
         columns = {name: self.rows[name] for name in self.rows}
-        matrices = design.matrices(design.materializer(columns, rows), random=False)
+        matrices = design.matrices(design.materializer(columns, rows), terms=[])
         offset = np.zeros(len(rows)) if matrices.offset is None else matrices.offset
         if frame.has_array_offset or frame.offset_name:  # its mean, as that of a covariate
             offset = np.full(len(rows), np.mean(frame.offset))

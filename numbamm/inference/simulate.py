@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+
 import numpy as np
 
-from numbamm.errors import DataError, OptionError
+from numbamm.errors import DataError, OptionError, did_you_mean
 from numbamm.glm import family as families
+from numbamm.inference.components import Components
+from numbamm.inference.re_form import chosen_effects
+from numbamm.inference.rows import Rows, row_weights
 
 
-def simulate(model, seed=None, *, beta=None, theta=None, sigma=None, shape=None):
+def simulate(
+    model,
+    seed=None,
+    *,
+    newdata=None,
+    re_form="none",
+    weights=None,
+    beta=None,
+    theta=None,
+    cov=None,
+    sigma=None,
+    shape=None,
+):
     """A response for every row, from the model at its estimates or at given parameters.
 
     Parameters
@@ -17,9 +36,22 @@ def simulate(model, seed=None, *, beta=None, theta=None, sigma=None, shape=None)
         Fitted, unless `beta`, `theta` and `sigma` are given.
     seed : int, numpy.random.Generator, optional
         What makes the draws reproducible.
-    beta : array-like, shape (rank,), optional
+    newdata : frame or dict of arrays, optional
+        The rows to draw for; those of the fit, if not given. The response is not needed. Levels
+        that the fit has not seen have random effects drawn like the others.
+    re_form : None, str or list of str
+        Which terms keep the random effects of the fit, as for `predict`: ``"none"``, so that
+        all are drawn anew; None or ``"all"``; grouping factors; whole terms. New levels are
+        drawn in any case.
+    weights : str or array, optional
+        Prior weights of new rows, numbers of trials for binomial models. If not given, the
+        column that the fit had; ones, if it had none.
+    beta : array-like of shape (rank,), or dict by name, optional
         Coefficients of the kept columns.
-    theta : array-like, shape (number of θ,), optional
+    theta : array-like of shape (number of θ,), or dict by name, optional
+    cov : dict, optional
+        In the place of `theta`, covariance matrices of the random effects by grouping factor; of
+        a single effect its variance.
     sigma : float, optional
         Residual standard deviation, or the square root of the dispersion; for families that
         have one.
@@ -29,55 +61,185 @@ def simulate(model, seed=None, *, beta=None, theta=None, sigma=None, shape=None)
     Returns
     -------
     pandas.Series
-        What `refit` takes, over the rows of the data; NaN where a row was dropped. Proportions
-        for a binomial model.
+        Over the rows of the data, what `refit` takes; or over the new rows. NaN where a row was
+        dropped or misses a value. Proportions for a binomial model.
+
+    Raises
+    ------
+    DataError
+        A column is missing, or numbers of trials are not whole.
+    NotFittedError
+        Parameters are missing that only a fit has.
+    OptionError
+        Parameters or options do not fit the model.
+    """
+    at = Truth.given(model, beta, theta, cov, sigma, shape)
+    held = _held(model, re_form)
+    if newdata is None:
+        rows = Rows.of_fit(model, weights)
+    else:
+        given = row_weights(model, weights) if is_weighted(model) else None
+        rows = Rows.new(model, newdata, range(len(model.reterms)), given)
+    y = respond(model, rows, at, held, generator(seed))
+    return rows.aligned(y, model.frame.response)
+
+
+def generator(seed) -> np.random.Generator:
+    """What draws; a generator is taken as it is."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            f"seed must be a whole number from 0 on, or a numpy Generator, not {seed!r}"
+        ) from error
+
+
+def respond(model, rows: Rows, at: Truth, held: list[bool], rng) -> np.ndarray:
+    """A response for every row, NaN where a value is missing.
+
+    Parameters
+    ----------
+    model : MixedModel
+    rows : Rows
+        With all terms.
+    at : Truth
+    held : list of bool
+        Which terms keep the random effects of the fit, but for new levels.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    effects = []
+    lambdas = Components.of(model).lambdas(at.theta)
+    for k, (term, unseen, lam) in enumerate(zip(model.reterms, rows.unseen, lambdas, strict=True)):
+        b = at.sigma * rng.standard_normal((term.nlevels + len(unseen), term.p)) @ lam.T
+        if held[k]:
+            b[: term.nlevels] = model.b[k]
+        effects.append(b)
+    eta = rows.linear_predictor(at.beta, effects)
+    there = np.flatnonzero(~np.isnan(eta))
+    w = trials_or_weights(model, rows)[there]
+    y = np.full(len(eta), np.nan)
+    mu = model._mean(eta[there])
+    y[there] = draw(rng, model._family_code, mu, w, at.sigma**2, at.shape)
+    return y
+
+
+def trials_or_weights(model, rows: Rows) -> np.ndarray:
+    """The prior weights by which responses are distributed, shape (n,).
 
     Raises
     ------
     DataError
         If numbers of trials are not whole.
-    NotFittedError
-        If parameters are missing that only a fit has.
-    OptionError
-        If parameters do not fit the model.
     """
-    rng = np.random.default_rng(seed)
-    beta = model.estimates.beta if beta is None else _vector("beta", beta, model.feterm.rank)
-    theta = model.theta if theta is None else _vector("theta", theta, len(model.theta))
-    family = model._family_code
-    if family not in families.DISPERSED:
-        sigma = _given("sigma", None if sigma == 1 else sigma, 1.0, "families with a dispersion")
-    sigma = model.sigma if sigma is None else float(sigma)
-    if family == families.NEGATIVE_BINOMIAL:
-        shape = model.shape if shape is None else float(shape)
-    else:
-        shape = _given("shape", shape, 0.0, "the negative binomial")
-    frame, at = model.frame, 0
-    eta = frame.X[:, model.feterm.kept] @ beta
-    if frame.offset is not None:
-        eta = eta + frame.offset
-    for term in model.reterms:
-        lam = np.zeros((term.p, term.p))
-        lam.ravel()[term.inds] = theta[at : at + len(term.inds)]
-        at += len(term.inds)
-        b = sigma * rng.standard_normal((term.nlevels, term.p)) @ lam.T
-        eta = eta + np.einsum("pn,np->n", term.z, b[term.refs])
-    w = np.ones(model.nobs) if frame.weights is None else frame.weights
-    if family in (families.POISSON, families.NEGATIVE_BINOMIAL) or _one_trial(model):
-        w = np.ones(model.nobs)  # there a prior weight counts rows, and is no precision
-    elif family == families.BINOMIAL and (w != np.round(w)).any():
+    if rows.weights is None or not is_weighted(model):
+        return np.ones(len(rows.X))
+    w = rows.weights
+    if model._family_code == families.BINOMIAL and (w % 1 > 0).any():
         raise DataError("numbers of trials must be whole to draw from a binomial distribution")
-    y = draw(rng, family, model._mean(eta), w, sigma**2, shape)
-    return model._aligned(y, frame.response)
+    return w
 
 
-def _one_trial(model) -> bool:
-    return getattr(model, "family", None) == "bernoulli"
+@dataclass
+class Truth:
+    """The parameters at which responses are drawn.
+
+    Attributes
+    ----------
+    beta : ndarray, shape (rank,)
+    theta : ndarray, shape (number of θ,)
+    sigma : float
+        1 for families without a dispersion.
+    shape : float
+        0 but for the negative binomial.
+    """
+
+    beta: np.ndarray
+    theta: np.ndarray
+    sigma: float
+    shape: float
+
+    @classmethod
+    def given(cls, model, beta, theta, cov, sigma, shape) -> Truth:
+        """What is given, and the rest as estimated."""
+        beta = _vector(
+            "beta", model.estimates.beta if beta is None else beta, model.feterm.kept_names
+        )
+        if model._family_code in families.DISPERSED:
+            sigma = _positive("sigma", model.sigma if sigma is None else sigma)
+        else:
+            sigma = _absent("sigma", sigma, 1.0, "families with a dispersion")
+        if model._family_code == families.NEGATIVE_BINOMIAL:
+            shape = _positive("shape", model.shape if shape is None else shape)
+        else:
+            shape = _absent("shape", shape, 0.0, "the negative binomial")
+        if cov is not None:
+            if theta is not None:
+                raise OptionError("theta and cov say the same: give one of them")
+            theta = _theta(model, cov, sigma)
+        elif theta is None:
+            _ = model.estimates  # before a fit, θ is but a start
+            theta = model.theta
+        theta = _vector("theta", theta, model.theta_names)
+        return cls(beta, theta, sigma, shape)
 
 
-def _given(name: str, value, default: float, whose: str) -> float:
+def _held(model, re_form) -> list[bool]:
+    """The terms that keep the random effects of the fit."""
+    chosen = chosen_effects(model, re_form)
+    for term, some in zip(model.reterms, chosen, strict=True):
+        if some.any() and not some.all():
+            raise OptionError(
+                f"re_form: a simulation keeps all random effects of a term, or draws them: "
+                f"({' + '.join(term.cnames)} | {term.group})"
+            )
+    return [bool(some.any()) for some in chosen]
+
+
+def is_weighted(model) -> bool:
+    """Whether prior weights enter the distribution: counts of rows, as Poisson's, do not."""
+    family = model._family_code
+    counts = family in (families.POISSON, families.NEGATIVE_BINOMIAL)
+    return not counts and model.family != "bernoulli"
+
+
+def _theta(model, cov, sigma: float) -> np.ndarray:
+    """θ at covariance matrices of the random effects, by grouping factor."""
+    groups = [term.group for term in model.reterms]
+    if not isinstance(cov, Mapping) or set(cov) != set(groups):
+        raise OptionError(f"cov is a dict with covariance matrices for {', '.join(groups)}")
+    return np.concatenate([_factor(term, cov[term.group]) for term in model.reterms]) / sigma
+
+
+def _factor(term, V) -> np.ndarray:
+    """The entries on a term's template of the Cholesky factor, which may lack rank."""
+    V, whose = np.atleast_2d(np.asarray(V, dtype=np.float64)), f"cov of '{term.group}'"
+    if V.shape != (term.p, term.p):
+        columns = ", ".join(term.cnames)
+        raise OptionError(f"{whose} is of order {term.p} ({columns}), not of shape {V.shape}")
+    values, vectors = np.linalg.eigh(V)
+    if not np.allclose(V, V.T) or values[0] < -1e-10 * abs(values[-1]):
+        raise OptionError(f"{whose} is no covariance matrix")
+    root = np.linalg.qr(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T)[1].T
+    entries = (root * np.where(np.diag(root) < 0, -1.0, 1.0)).ravel()
+    others = np.delete(entries, term.inds)
+    if (np.abs(others) > 1e-6 * np.sqrt(values[-1])).any():
+        raise OptionError(f"{whose} has covariances that are none of the model's parameters")
+    return entries[term.inds]
+
+
+def _positive(name: str, value) -> float:
+    if not (isinstance(value, Real) and 0 < value < np.inf):
+        raise OptionError(f"{name} must be a positive number, not {value!r}")
+    return float(value)
+
+
+def _absent(name: str, value, default: float, whose: str) -> float:
     """A parameter that the family does not have."""
-    if value is not None:
+    if value is not None and value != default:
         raise OptionError(f"{name} belongs to {whose} alone")
     return default
 
@@ -112,8 +274,18 @@ def draw(rng, family: int, mu, w, phi: float, shape: float | None) -> np.ndarray
     return rng.normal(mu, np.sqrt(phi / w))
 
 
-def _vector(name: str, values, length: int) -> np.ndarray:
+def _vector(name: str, values, names: list[str]) -> np.ndarray:
+    """Values in the order of the names; a mapping has them by name."""
+    if hasattr(values, "keys"):
+        unknown = [str(key) for key in values.keys() if key not in names]
+        absent = [key for key in names if key not in values]
+        if unknown or absent:
+            hint = did_you_mean(unknown[0], names) if unknown else ""
+            what = f"has no '{unknown[0]}'" if unknown else f"needs '{absent[0]}'"
+            raise OptionError(f"{name} {what}{hint}: it has {', '.join(names)}")
+        values = [values[key] for key in names]
     values = np.asarray(values, dtype=np.float64)
-    if values.shape != (length,) or not np.isfinite(values).all():
-        raise OptionError(f"{name} must be {length} finite numbers, not {values!r}")
+    if values.shape != (len(names),) or not np.isfinite(values).all():
+        listed = f" ({', '.join(names)})" if names else ""
+        raise OptionError(f"{name} must be {len(names)} finite numbers{listed}, not {values!r}")
     return values

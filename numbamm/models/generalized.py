@@ -839,6 +839,12 @@ class GeneralizedLinearMixedModel(MixedModel):
             working = self._working_factor(self._at_estimates())
             return self._aligned(working.leverages(), "leverage")
 
+    def _inside_row_variances(self, x, terms) -> np.ndarray:
+        """By the working model at the estimates, with the covariance of β̂ that `bse` is of."""
+        to_gamma = np.linalg.inv(self.feterm.to_basis)
+        cov = to_gamma @ self.estimates.cov @ to_gamma.T / self.dispersion
+        return self._working_factor(self._at_estimates()).row_variances(terms, x, cov)
+
     def _conditional_variances(self) -> list[np.ndarray]:
         self._at_estimates()
         return self._modes.conditional_variances()

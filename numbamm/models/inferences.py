@@ -8,6 +8,24 @@ from numbamm.errors import OptionError
 class Inferences:
     """Methods of models that call the function of the same name, which documents the options."""
 
+    def predict(self, newdata=None, **options):
+        """Predictions for the rows of the fit or for new ones; see `inference.predict`."""
+        from numbamm.inference.predict import predict
+
+        return predict(self, newdata, **options)
+
+    def simulate(self, seed=None, **options):
+        """A new response, drawn from the model; see `inference.simulate`."""
+        from numbamm.inference.simulate import simulate
+
+        return simulate(self, seed, **options)
+
+    def coef(self):
+        """Coefficients by level, fixed effects and random ones; see `inference.levels.coef`."""
+        from numbamm.inference.levels import coef
+
+        return coef(self)
+
     def coef_table(self, **options):
         """Fixed effects with small-sample tests; see `inference.contrast.coef_table`."""
         from numbamm.inference.contrast import coef_table
@@ -137,6 +155,12 @@ class Inferences:
         from numbamm.inference.bootstrap import bootstrap
 
         return bootstrap(self, n, seed, **options)
+
+    def power(self, coef=None, **options):
+        """How often tests of coefficients reject; see `numbamm.power`."""
+        from numbamm.inference.power import power
+
+        return power(self, coef, **options)
 
     def profile(self, parameters=None, **options):
         """Profile likelihoods of the parameters; see `numbamm.profile`."""

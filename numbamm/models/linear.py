@@ -477,6 +477,10 @@ class LinearMixedModel(MixedModel):
             self.blocks.factorize(self._inward(self.theta))
             return self._aligned(self.blocks.leverage(), "leverage")
 
+    def _inside_row_variances(self, x, terms) -> np.ndarray:
+        self.blocks.factorize(self._inward(self.theta))
+        return self.blocks.row_variances(terms, x)
+
     def _conditional_variances(self) -> list[np.ndarray]:
         self.blocks.factorize(self._inward(self.theta))
         return self.blocks.conditional_variances()

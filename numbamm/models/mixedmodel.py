@@ -381,17 +381,30 @@ class MixedModel(Inferences, AsResult):
         """Random effects b = Λu, an array of shape (levels, p) for each of `reterms`."""
         return self.estimates.b
 
-    def ranef(self) -> dict:
+    def ranef(self, condvar: bool = False, alpha: float = 0.05):
         """Conditional modes of the random effects.
+
+        Parameters
+        ----------
+        condvar : bool
+            Give them with their conditional standard deviations and intervals, in one frame of
+            a line each; see `inference.levels.ranef_table`.
+        alpha : float
+            One minus the coverage of these intervals.
 
         Returns
         -------
-        dict of str to pandas.DataFrame
+        dict of str to pandas.DataFrame, or pandas.DataFrame
             For each grouping factor a frame with a line per level and a column per random
-            effect.
+            effect. With `condvar` one frame: ``group, term, level, condval, condsd, lower,
+            upper``.
         """
         import pandas as pd
 
+        if condvar:
+            from numbamm.inference.levels import ranef_table
+
+            return ranef_table(self, alpha)
         frames: dict = {}
         for term, b in zip(self.reterms, self.b, strict=True):
             frame = pd.DataFrame(b, index=pd.Index(term.levels, name=term.group))
@@ -432,6 +445,22 @@ class MixedModel(Inferences, AsResult):
             )
             for group, frame in frames.items()
         }
+
+    def _row_variances(self, X, terms) -> np.ndarray:
+        """Variances of x'β̂ + z'b̂ - z'b for rows at any levels, shape (n,).
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, rank)
+            The kept columns.
+        terms : list of (refs, z)
+            Levels, -1 for none, and columns, shape (p, n); term by term.
+        """
+        inside = [
+            (refs, np.linalg.solve(scaling.T.T, z) if scaling else z)
+            for scaling, (refs, z) in zip(self.scalings, terms, strict=True)
+        ]
+        return self.sigma**2 * self._inside_row_variances(X @ self.feterm.to_basis, inside)
 
     @property
     def varcorr(self) -> VarCorr:
@@ -560,25 +589,6 @@ class MixedModel(Inferences, AsResult):
         "deviance": _weighted_residuals,
         "working": _response_residuals,
     }
-
-    def predict(
-        self,
-        newdata=None,
-        *,
-        random: bool = True,
-        new_levels: str = "population",
-        type: str = "response",
-    ):
-        """Predictions for the rows of the fit or for new ones; see `inference.predict`."""
-        from numbamm.inference.predict import predict
-
-        return predict(self, newdata, random=random, new_levels=new_levels, type=type)
-
-    def simulate(self, seed=None, *, beta=None, theta=None, sigma=None, shape=None):
-        """A new response, drawn from the model; see `inference.simulate`."""
-        from numbamm.inference.simulate import simulate
-
-        return simulate(self, seed, beta=beta, theta=theta, sigma=sigma, shape=shape)
 
     #: Code of the family in `numbamm.glm.family`.
     _family_code = families.GAUSSIAN

@@ -174,6 +174,7 @@ _COLUMNS = {
 _MEASURED = {
     "estimate": "Estimate",
     "mean": "Mean",
+    "power": "Power",
     "se": "Std. Error",
     "lower": "Lower",
     "upper": "Upper",

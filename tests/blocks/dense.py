@@ -94,10 +94,15 @@ class dense_model:
     @property
     def leverage(self):
         """Diagonal of the hat matrix of the penalised least-squares problem."""
+        return self.row_variance(self.ZL, self.X)
+
+    def row_variance(self, ZL, X):
+        """Of x'β̂ + z'b̂ - z'b at σ = 1, by the inverse of Henderson's equations."""
         columns = np.hstack([self.ZL, self.X])
         omega = columns.T @ columns
         omega[: len(self.u), : len(self.u)] += np.eye(len(self.u))
-        return np.einsum("ij,ji->i", columns, np.linalg.solve(omega, columns.T))
+        a = np.hstack([ZL, X])
+        return np.einsum("ij,ji->i", a, np.linalg.solve(omega, a.T))
 
     @property
     def conditional_variance(self):

@@ -24,7 +24,7 @@ ENTRY_POINTS = [
     crossprod.crossprod,
     crossprod.crossprod_response,
     solve.solve,
-    solve.leverage,
+    solve.forms,
 ]
 DEGREES = np.array([120.0, 0.0])
 

@@ -77,11 +77,11 @@ def test_new_levels_and_new_combinations():
     both = Grouping(("a", "n"))
     both.fit(FRAME)
     refs, unseen = both.code(new)
-    assert refs.tolist() == [0, -1, -1, 1]
+    assert refs.tolist() == [0, 4, 5, 1]
     assert unseen == ["q:3", "new:2"]
     one = Grouping(("a",))
     one.fit(FRAME)
-    assert one.code(new)[0].tolist() == [0, 0, -1, 1]
+    assert one.code(new)[0].tolist() == [0, 0, 3, 1]
     assert one.code(new)[1] == ["new"]
 
 

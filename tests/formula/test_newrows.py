@@ -54,10 +54,12 @@ def test_unseen_groups(data):
     new = mf.new_rows(
         {"x": [1.0, 2.0, 3.0], "g": [0, 99, 5], "h": ["p", "p", "z"], "f": list("abz")}
     )
-    (g, hf) = new.terms if mf.reterms[0].group == "g" else new.terms[::-1]
-    assert_array_equal(g.refs, [0, -1, 5])
+    first = mf.reterms[0].group == "g"
+    g, hf = new.terms if first else new.terms[::-1]
+    of_g, of_hf = mf.reterms if first else mf.reterms[::-1]
+    assert_array_equal(g.refs, [0, of_g.nlevels, 5])
     assert g.unseen == [99]
-    assert_array_equal(hf.refs, [0, 1, -1])
+    assert_array_equal(hf.refs, [0, 1, of_hf.nlevels])
     assert hf.unseen == ["z:z"]
 
 

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
@@ -78,10 +79,119 @@ def test_refit_finds_the_parameters_again():
     assert_allclose(model.params, before, atol=5 * bse.max())
 
 
+def test_parameters_by_name(fitted):
+    model = fitted(SLEEP, "sleepstudy")
+    beta = {"Days": 1.0, "Intercept": 2.0}
+    theta = dict(zip(model.theta_names, [0.5, 0.1, 0.2], strict=True))
+    found = model.simulate(1, beta=beta, theta=theta, sigma=3.0)
+    assert_allclose(found, model.simulate(1, beta=[2.0, 1.0], theta=[0.5, 0.1, 0.2], sigma=3.0))
+    with pytest.raises(mm.OptionError, match="beta has no 'Day'; did you mean 'Days'"):
+        model.simulate(beta={"Intercept": 1.0, "Day": 2.0})
+    with pytest.raises(mm.OptionError, match="beta needs 'Days'"):
+        model.simulate(beta={"Intercept": 1.0})
+
+
+def test_covariances_in_the_place_of_theta(fitted):
+    model = fitted(SLEEP, "sleepstudy")
+    own = {"Subject": model.varcorr["Subject"].cov}
+    assert_allclose(model.simulate(1, cov=own), model.simulate(1))
+    singular = {"Subject": [[4.0, 2.0], [2.0, 1.0]]}
+    expected = model.simulate(1, theta=[1.0, 0.5, 0.0], sigma=2.0)
+    assert_allclose(model.simulate(1, cov=singular, sigma=2.0), expected)
+    crossed = fitted("diameter ~ 1 + (1 | plate) + (1 | sample)", "Penicillin")
+    expected = crossed.simulate(1, theta=[3.0, 0.5], sigma=2.0)
+    assert_allclose(crossed.simulate(1, cov={"sample": 1.0, "plate": 36.0}, sigma=2.0), expected)
+    apart = mm.LinearMixedModel(SLEEP.replace("|", "||"), mm.datasets.load("sleepstudy"))
+    at = {"beta": [250, 10], "sigma": 25}
+    drawn = apart.simulate(1, cov={"Subject": np.diag([400.0, 25.0])}, **at)
+    assert_allclose(drawn, apart.simulate(1, theta=[0.8, 0.2], **at))
+    for wrong, message in (
+        ({"Subject": [[1.0, 0.5], [0.5, 1.0]]}, "cov of 'Subject' has covariances that are none"),
+        ({"Subject": 1.0}, r"'Subject' is of order 2 \(Intercept, Days\), not of shape \(1, 1\)"),
+        ({"Subject": [[1.0, 2.0], [2.0, 1.0]]}, "'Subject' is no covariance matrix"),
+        ({"Subjects": 1.0}, "covariance matrices for Subject"),
+    ):
+        with pytest.raises(mm.OptionError, match=message):
+            apart.simulate(1, cov=wrong, **at)
+    with pytest.raises(mm.OptionError, match="theta and cov say the same"):
+        apart.simulate(1, cov=own, theta=[1.0, 1.0], **at)
+
+
+def test_an_unfitted_model_at_given_parameters():
+    data = mm.datasets.load("sleepstudy")
+    model = mm.LinearMixedModel(SLEEP, data)
+    found = model.simulate(1, beta=[250.0, 10.0], theta=[1.0, 0.0, 0.2], sigma=25.0)
+    assert found.notna().all()
+    with pytest.raises(mm.NotFittedError):
+        model.simulate(1, beta=[250.0, 10.0], sigma=25.0)
+
+
+def test_rows_of_the_fit_as_new_data(fitted):
+    """The same draws: random effects by level, then residuals by row."""
+    model, data = fitted(SLEEP, "sleepstudy"), mm.datasets.load("sleepstudy")
+    assert_allclose(model.simulate(1, newdata=data), model.simulate(1))
+    part = model.simulate(1, newdata=data[["Days", "Subject"]], re_form="all")
+    assert_allclose(part, model.simulate(1, re_form=None))
+
+
+def test_moments_given_the_random_effects(fitted):
+    model, rng = fitted(SLEEP, "sleepstudy"), np.random.default_rng(1)
+    draws = np.array([model.simulate(rng, re_form="all") for _ in range(400)])
+    z = (draws.mean(axis=0) - model.fittedvalues) / (model.sigma / 20)
+    assert (np.abs(z) < 5).all()
+    assert_allclose(draws.std(axis=0).mean(), model.sigma, rtol=0.02)
+
+
+def test_some_factors_keep_their_effects(fitted):
+    model = fitted("diameter ~ 1 + (1 | plate) + (1 | sample)", "Penicillin")
+    rng = np.random.default_rng(1)
+    draws = np.array([model.simulate(rng, re_form=["sample"]) for _ in range(2000)])
+    assert_allclose(
+        draws.mean(axis=0), model.predict(re_form=["sample"]), atol=5 * 1.02 / 2000**0.5
+    )
+    variance = model.varcorr["plate"].cov[0, 0] + model.sigma**2
+    assert_allclose(draws.var(axis=0).mean(), variance, rtol=0.05)
+
+
+def test_new_levels_share_their_effects(fitted):
+    """Rows of one new level covary, rows of different ones do not; missing rows stay missing."""
+    model, rng = fitted(SLEEP, "sleepstudy"), np.random.default_rng(3)
+    new = pd.DataFrame({"Days": [0.0, 0.0, 0.0, np.nan], "Subject": ["x", "x", "y", "308"]})
+    draws = np.array([model.simulate(rng, newdata=new, re_form="all") for _ in range(4000)])
+    assert np.isnan(draws[:, 3]).all()
+    between, within = model.varcorr["Subject"].cov[0, 0], model.sigma**2
+    expected = np.diag(3 * [within + between])
+    expected[0, 1] = expected[1, 0] = between
+    error = 5 * (within + between) * np.sqrt(2 / 4000)
+    assert_allclose(np.cov(draws[:, :3].T), expected, atol=error)
+
+
+def test_new_rows_of_counts():
+    data = mm.datasets.load("cbpp")
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    model = mm.glmm(formula, data, "binomial", fast=True)
+    new = pd.DataFrame({"period": ["1", "2"], "herd": ["1", "new"]}, index=["p", "q"])
+    with pytest.raises(mm.OptionError, match="numbers of trials are its own.*give weights="):
+        model.simulate(1, newdata=new)
+    drawn = model.simulate(1, newdata=new.assign(trials=[7, 9]), weights="trials")
+    assert list(drawn.index) == ["p", "q"]
+    assert_allclose(drawn * [7, 9], np.round(drawn * [7, 9]))
+    with pytest.raises(mm.DataError, match="must be whole"):
+        model.simulate(1, newdata=new, weights=[7.5, 9])
+
+
 def test_mistakes_are_explained(fitted):
     model = fitted(SLEEP, "sleepstudy")
     with pytest.raises(mm.OptionError, match="beta must be 2 finite numbers"):
         model.simulate(beta=[1.0])
+    with pytest.raises(mm.OptionError, match=r"keeps all random effects of a term.*Days \| Subj"):
+        model.simulate(re_form="(1 | Subject)")
+    with pytest.raises(mm.OptionError, match="sigma must be a positive number, not -1"):
+        model.simulate(sigma=-1)
+    with pytest.raises(mm.OptionError, match="seed must be a whole number"):
+        model.simulate("x")
+    with pytest.raises(mm.DataError, match="no column 'Subject'"):
+        model.simulate(newdata={"Days": [1.0]})
     with pytest.raises(mm.OptionError, match="theta must be 3 finite numbers"):
         model.simulate(theta=[1.0, np.nan, 1.0])
     new = mm.LinearMixedModel(SLEEP, mm.datasets.load("sleepstudy"))

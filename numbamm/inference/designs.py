@@ -1,0 +1,129 @@
+"""Models on designs: rows without a response, which simulation fills."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from numbamm.design.remat import ReMat
+from numbamm.errors import DataError, OptionError, did_you_mean
+from numbamm.formula.assemble import vector
+from numbamm.formula.columns import Table
+from numbamm.formula.scan import scan
+from numbamm.glm import family as families
+from numbamm.inference.reduced import on_frame
+from numbamm.inference.rows import Rows, row_weights
+from numbamm.inference.simulate import draw, is_weighted
+
+
+def of_formula(formula: str, design, family: str, link, *, reml: bool, weights):
+    """An unfitted model of a formula on a design; its response is but a place for one."""
+    from numbamm.models.generalized import GeneralizedLinearMixedModel
+    from numbamm.models.linear import LinearMixedModel
+
+    response = scan(formula).response
+    name = response if response.isidentifier() else "response"
+    table = Table(design)
+    w = vector("weights", weights, table, least=0.0, data="the design")
+    columns = {column: table.column(column) for column in table.names}
+    linear = (family, link) in (("gaussian", None), ("gaussian", "identity"))
+    code = families.NAMES.get(family, families.GAUSSIAN)  # a wrong name is the model's to refuse
+    columns[name] = _any_response(code, np.ones(table.nrows) if w is None else w)
+    text = f"{name} ~{formula.partition('~')[2]}"
+    if linear:
+        return LinearMixedModel(text, columns, reml=reml, weights=weights)
+    return GeneralizedLinearMixedModel(text, columns, family, link, weights=weights)
+
+
+def of_model(model, design, weights) -> tuple:
+    """A fitted or unfitted model on other rows, with its codings, transforms and options.
+
+    Returns
+    -------
+    model : MixedModel
+        Unfitted; its terms may stand in another order, since they go by their sizes.
+    order : list of int
+        Its terms, as positions in the other model's list.
+    """
+    frame = model.frame
+    given = row_weights(model, weights) if is_weighted(model) else None
+    new = Rows.new(model, design, range(len(model.reterms)), given)
+    rows = np.flatnonzero(~new.missing)
+    terms = [
+        _term(term, refs[rows], z[:, rows], unseen)
+        for term, (refs, z), unseen in zip(model.reterms, new.terms, new.unseen, strict=True)
+    ]
+    order = sorted(range(len(terms)), key=lambda k: -terms[k].nranef)
+    w = None if new.weights is None else new.weights[rows]
+    other = replace(
+        frame,
+        y=_any_response(model._family_code, np.ones(len(rows)) if w is None else w),
+        X=new.X[rows],
+        xnames=model.feterm.kept_names,
+        reterms=[terms[k] for k in order],
+        members=[frame.members[k] for k in order],
+        weights=w,
+        offset=None if new.offset is None else new.offset[rows],
+        rows=rows,
+        nrows=len(new.X),
+        n_missing=len(new.X) - len(rows),
+        n_zero_weight=0,
+        index=None,
+        columns={},
+    )
+    built = on_frame(model, other)
+    if built.feterm.dropped:
+        lost = ", ".join(built.feterm.dropped)
+        raise DataError(f"the design cannot tell the coefficients of {lost} from the others")
+    return built, order
+
+
+def with_levels(design, along: str, number: int) -> dict:
+    """A design with another number of levels of one factor.
+
+    Parameters
+    ----------
+    design : frame or dict of arrays
+    along : str
+        The factor's column.
+    number : int
+        Of levels: the first ones, or all and copies of them under new names, with all their rows.
+
+    Returns
+    -------
+    dict of str to pandas.Series
+    """
+    table = Table(design)
+    if along not in table.names:
+        raise OptionError(
+            f"there is no column '{along}' in the design{did_you_mean(along, table.names)}"
+        )
+    codes, labels = pd.factorize(table.column(along))
+    rows, names = [], []
+    for level in range(number):
+        copy, original = divmod(level, len(labels))
+        rows.append(np.flatnonzero(codes == original))
+        name = str(labels[original]) + (f" ({copy + 1})" if copy else "")
+        names.append(np.full(len(rows[-1]), name, dtype=object))
+    at = np.concatenate(rows)
+    columns = {c: table.column(c).iloc[at].reset_index(drop=True) for c in table.names}
+    return columns | {along: pd.Series(np.concatenate(names))}
+
+
+def _term(term: ReMat, refs, z, unseen: list) -> ReMat:
+    """A term on other rows, with the levels that occur there."""
+    used, codes = np.unique(refs, return_inverse=True)
+    if len(used) < 2:
+        raise DataError(f"the grouping factor '{term.group}' has a single level in the design")
+    labels = np.concatenate([np.asarray(term.levels, dtype=object), np.array(unseen, dtype=object)])
+    return ReMat(term.group, codes, labels[used], term.cnames, z, term.inds)
+
+
+def _any_response(family: int, w) -> np.ndarray:
+    """A response that the family can have."""
+    w = np.where(w > 0, w, 1.0)
+    mean = 0.5 if family == families.BINOMIAL else 3.0
+    rng = np.random.default_rng(0)
+    return draw(rng, family, np.full(len(w), mean), w, 0.01, 1.0)

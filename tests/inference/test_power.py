@@ -1,0 +1,190 @@
+"""Power by simulation: against what can be calculated, and designs of all kinds."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from scipy.special import ndtr
+
+import numbamm as mm
+from numbamm.inference.designs import of_model, with_levels
+from numbamm.inference.power import _on_design, standard_errors
+from numbamm.inference.simulate import Truth
+
+SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
+
+
+@pytest.fixture(scope="module")
+def design():
+    """Every subject sees every item, in one of two conditions."""
+    subject, item = (a.ravel() for a in np.meshgrid(np.arange(20), np.arange(12), indexing="ij"))
+    condition = np.where((subject + item) % 2, "b", "a")
+    return pd.DataFrame({"subject": subject, "item": item, "condition": condition})
+
+
+CROSSED = "y ~ 1 + condition + (1 | subject) + (1 | item)"
+
+
+def test_power_that_can_be_calculated(design):
+    """Within balanced subjects and items β̂ is N(β, 4σ²/n); five binomial standard errors."""
+    parameters = {"beta": [100, 0.3], "theta": [0.8, 0.5], "sigma": 1.0}
+    result = mm.power(CROSSED, design=design, **parameters, n=2000, seed=1)
+    size = 0.3 / np.sqrt(4 / 240)
+    expected = ndtr(size - 1.959964) + ndtr(-size - 1.959964)
+    [line] = result.to_frame().itertuples()
+    assert line.Index == "condition[T.b]"
+    assert line.value == 0.3
+    assert line.fits == 2000 and line.failed == 0
+    assert abs(line.power - expected) < 5 * np.sqrt(expected * (1 - expected) / 2000) + 0.01
+    assert line.lower < line.power < line.upper
+    assert "240 rows; 20 subject, 12 item." in result.notes
+
+
+def test_tests_hold_their_level(design):
+    """Without an effect 5 % reject: five binomial standard errors."""
+    parameters = {"beta": {"Intercept": 0, "condition[T.b]": 0}, "theta": [1, 1], "sigma": 2}
+    for ddf in ("wald", "satterthwaite"):
+        found = mm.power(CROSSED, design=design, **parameters, n=300, seed=2, ddf=ddf).frame
+        assert abs(found["power"].iloc[0] - 0.05) < 5 * np.sqrt(0.05 * 0.95 / 300)
+
+
+def test_the_seed_alone_makes_the_result(fitted):
+    model = fitted(SLEEP, "sleepstudy")
+    beta = [250.0, 4.0]
+    for ddf, n in (("wald", 100), ("satterthwaite", 6)):
+        one = model.power(beta=beta, n=n, seed=3, ddf=ddf)
+        two = model.power(beta=beta, n=n, seed=3, ddf=ddf, workers=2)
+        pd.testing.assert_frame_equal(one.frame, two.frame)
+    assert model.is_fitted and model.params["Days"] > 10  # as it was
+
+
+def test_standard_errors_follow_from_theta(fitted):
+    model = fitted(SLEEP, "sleepstudy", reml=True)
+    found = standard_errors(model, [model.theta], [model.sigma])
+    assert_allclose(found[0], model.bse)
+
+
+def test_a_fitted_model_on_a_larger_design(fitted):
+    model, data = fitted(SLEEP, "sleepstudy"), mm.datasets.load("sleepstudy")
+    larger = with_levels(data[["Days", "Subject"]], "Subject", 40)
+    assert larger["Subject"].nunique() == 40 and len(larger["Days"]) == 400
+    options = {"beta": [250.0, 4.0], "n": 300, "seed": 1}
+    some = model.power("Days", **options).frame["power"].item()
+    more = model.power("Days", design=larger, **options)
+    assert more.frame["power"].item() > some + 0.1
+    assert "400 rows; 40 Subject." in more.notes
+
+
+def test_parameters_stay_with_their_terms(design):
+    """Terms stand by size: here the larger factor becomes the smaller one."""
+    model = mm.LinearMixedModel(CROSSED, design.assign(y=np.random.default_rng(1).normal(size=240)))
+    assert [t.group for t in model.reterms] == ["subject", "item"]
+    other = {
+        "subject": np.arange(300) % 5,
+        "item": np.arange(300) % 60,
+        "condition": ["a", "b"] * 150,
+    }
+    given = Truth.given(model, [0.0, 1.0], [3.0, 7.0], None, 1.0, None)
+    built, at = _on_design(model, other, given, None)
+    assert dict(zip(built.theta_names, at.theta, strict=True)) == {
+        "subject.Intercept": 3.0,
+        "item.Intercept": 7.0,
+    }
+    assert built.theta_names[0] == "item.Intercept"
+
+
+def test_codings_and_transforms_are_those_of_the_fit():
+    data = mm.datasets.load("sleepstudy")
+    formula = "Reaction ~ poly(Days, 2) + scale(Days**3) + (1 | Subject)"
+    model = mm.LinearMixedModel(formula, data)
+    some = data[data["Subject"].isin(["308", "309", "372"])]
+    built, order = of_model(model, some, None)
+    assert order == [0]
+    assert_allclose(built.frame.X, model.frame.X[some.index])
+    assert list(built.reterms[0].levels) == ["308", "309", "372"]
+
+
+@pytest.mark.parametrize(
+    ("family", "response", "options"),
+    [
+        ("bernoulli", "y", {}),
+        ("binomial", "cbind(yes, no)", {"weights": np.full(240, 5.0)}),
+        ("poisson", "count", {}),
+        ("negativebinomial", "count", {"shape": 2.0}),
+        ("gamma", "log_time", {"sigma": 0.5, "link": "log"}),
+    ],
+)
+def test_families(design, family, response, options):
+    formula = f"{response} ~ 1 + condition + (1 | subject)"
+    result = mm.power(
+        formula,
+        design=design,
+        beta=[1.0, 2.0],
+        theta=[0.5],
+        family=family,
+        fast=True,
+        **options,
+        n=10,
+        seed=1,
+    )
+    [line] = result.frame.itertuples()
+    assert line.fits + line.failed == 10
+    assert line.power > 0.8
+
+
+def test_curve(design):
+    parameters = {"beta": [0, 0.4], "theta": [0.8, 0.5], "sigma": 1.0, "n": 200, "seed": 1}
+    curve = mm.power_curve(CROSSED, design, "subject", [4, 10, 30], "condition[T.b]", **parameters)
+    frame = curve.frame
+    assert frame["subject"].tolist() == [4, 10, 30]
+    assert frame["power"].is_monotonic_increasing
+    same = mm.power(CROSSED, design=design[design["subject"] < 10], **parameters).frame
+    assert frame["power"].iloc[1] == same["power"].item()
+    assert "subject" in repr(curve)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"beta": None},
+            r"needs beta \(Intercept, condition\[T.b\]\), theta \(subject.Inter.*sigma",
+        ),
+        ({"design": None}, "needs a design"),
+        ({"coef": "conditon[T.b]"}, r"is no coefficient; did you mean 'condition\[T.b\]'"),
+        ({"coef": []}, "coef names no coefficient"),
+        ({"n": 0}, "n must be at least 1"),
+        ({"ddf": "f"}, "unknown ddf 'f'"),
+        ({"ddf": "f", "n": 0}, "n must be at least 1"),
+        ({"seed": "a"}, "seed must be a whole number"),
+        ({"seed": "a", "ddf": "satterthwaite"}, "seed must be a whole number"),
+        ({"theta": [1.0]}, r"theta must be 2 finite numbers"),
+        ({"family": "normal"}, "unknown family 'normal'"),
+        ({"alpha": 5}, "alpha must be between 0 and 1"),
+    ],
+)
+def test_options_that_cannot_be_used(design, options, message):
+    parameters = {"beta": [0, 1], "theta": [1, 1], "sigma": 1, "n": 2, "design": design} | options
+    with pytest.raises(mm.OptionError, match=message):
+        mm.power(CROSSED, **parameters)
+
+
+def test_designs_that_cannot_be_used(fitted):
+    model = fitted(SLEEP, "sleepstudy")
+    days = {"Days": [1.0, 2.0], "Subject": ["a", "b"]}
+    with pytest.raises(mm.DataError, match="'Subject' has a single level in the design"):
+        model.power(design=days | {"Subject": ["a", "a"]})
+    with pytest.raises(mm.DataError, match="cannot tell the coefficients of Days"):
+        model.power(design=days | {"Days": [1.0, 1.0]})
+    with pytest.raises(mm.DataError, match="no column 'Days'"):
+        model.power(design={"Subject": ["a", "b"]})
+    with pytest.raises(mm.OptionError, match="no column 'subject' in the design; did you mean"):
+        mm.power_curve(model, days, "subject", [2])
+    with pytest.raises(mm.OptionError, match="levels must be at least 1"):
+        mm.power_curve(model, days, "Subject", [0])
+    with pytest.raises(mm.OptionError, match="names no number"):
+        mm.power_curve(model, days, "Subject", [])
+    with pytest.raises(mm.OptionError, match="not of int"):
+        mm.power(3)
+    with pytest.raises(mm.NotFittedError):
+        mm.power(mm.LinearMixedModel(SLEEP, mm.datasets.load("sleepstudy")))
