@@ -6,6 +6,10 @@ is positive semidefinite on the null space of λλ'. Its smallest eigenvalue the
 largest of N, therefore certifies a singular fit; where it is negative, with eigenvector v, the
 objective falls from λλ' towards λλ' + ε²vv'. A template with structural zeros consists of full
 ones (of order one, if it is diagonal), and each of those has a certificate of its own.
+
+At a stationary point Nλ vanishes. A search that keeps bounds may end where it does not, since the
+way down leads beyond a bound at 0, where λ has another sign; N as a whole then has a negative
+eigenvalue, and the objective falls along its eigenvector.
 """
 
 from __future__ import annotations
@@ -18,7 +22,6 @@ from numbamm.blocks.eigen import eigh
 from numbamm.blocks.information import parameters
 from numbamm.blocks.jit import counter, jit
 from numbamm.blocks.layout import DIAG, LAMBDA, NLEVEL, NORMAL, P
-from numbamm.blocks.vectors import copy
 
 #: A direction counts as null where λ, in columns of size one, is shorter.
 NULL = 1e-3
@@ -42,7 +45,7 @@ def column_sizes(table, A, which, n):
 
 
 @jit
-def certify(table, work, adjoint, which, scale, away):
+def certify(table, work, adjoint, which, scale, whole, away):
     """The certificate at the θ whose λ and N stand in the buffers.
 
     Parameters
@@ -53,6 +56,8 @@ def certify(table, work, adjoint, which, scale, away):
         From `information.parameters`.
     scale : float64, shape (number of θ,)
         From `column_sizes`.
+    whole : bool
+        Look at N in all directions of a singular block, not in the null ones alone.
     away : float64, shape (number of θ,)
         Filled where the certificate is negative: the entry of v for each θ on the diagonal of λ
         in the block concerned, zero elsewhere.
@@ -71,7 +76,7 @@ def certify(table, work, adjoint, which, scale, away):
         rows = _block(which, first)
         if len(rows) == 0:
             continue
-        value, v = _certify_block(k, rows, table, work, adjoint, which, scale)
+        value, v = _certify_block(k, rows, table, work, adjoint, which, scale, whole)
         if value < lowest:
             lowest = value
             away[:] = 0.0
@@ -100,7 +105,7 @@ def _block(which, first):
 
 
 @jit
-def _certify_block(k, rows, table, work, adjoint, which, scale):
+def _certify_block(k, rows, table, work, adjoint, which, scale, whole):
     """Certificate and direction v for one full block of a template."""
     n, p = len(rows), table[1 + k, P]
     lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
@@ -121,19 +126,20 @@ def _certify_block(k, rows, table, work, adjoint, which, scale):
     null = counter()
     for i in range(n):
         if values[i] < NULL * NULL:
-            copy(V[i * n : (i + 1) * n], V[null * n : (null + 1) * n])
+            for a in range(n):  # null directions first
+                V[i * n + a], V[null * n + a] = V[null * n + a], V[i * n + a]
             null += 1
     v = np.zeros(n)
     if null == 0:
         return np.inf, v
+    null = n if whole else null
     inner = np.zeros(null * null)
     for i in range(null):
         for j in range(null):
             for a in range(n):
                 for b in range(n):
                     inner[j * null + i] += V[i * n + a] * normal[a, b] * V[j * n + b]
-    whole = normal.reshape(n * n)
-    eigh(whole, n, values, scratch)
+    eigh(normal.reshape(n * n), n, values, scratch)
     largest = 0.0
     for i in range(n):
         largest = max(largest, abs(values[i]))
@@ -182,19 +188,25 @@ def judge(theta, table, index, A, work, adjoint, n):
 
     Returns
     -------
-    float
+    value : float
         The smallest eigenvalue of N on the null space of λλ', relative to the largest of N.
+    whole : float
+        The smallest of N as a whole.
     callable
         Function of ε: θ beside this one, at that distance in columns of size one, towards which
-        the objective falls where the certificate is negative.
+        the objective falls where `value` is negative, or else where `whole` is.
     """
     which = parameters(table, index, len(theta))
     scale, away = column_sizes(table, A, which, n), np.zeros(len(theta))
-    value = certify(table, work, adjoint, which, scale, away)
+    whole = certify(table, work, adjoint, which, scale, True, away)
+    least = away.copy()
+    value = certify(table, work, adjoint, which, scale, False, away)
+    if value >= GENUINE > whole:
+        away = least
 
     def aside(epsilon: float) -> np.ndarray:
         beside = np.array(theta)
         leave(beside, away, epsilon, which)
         return beside
 
-    return value, aside
+    return value, whole, aside

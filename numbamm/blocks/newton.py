@@ -368,7 +368,7 @@ def _conclude(action, fresh, state, search, model):
         total += model.adjoint[model.table[0, GRADIENT] + place] ** 2
     control[NORM] = math.sqrt(total)
     control[CERTIFICATE] = certify(
-        model.table, model.work, model.adjoint, search.which, search.scale, search.away
+        model.table, model.work, model.adjoint, search.which, search.scale, False, search.away
     )
     if control[CERTIFICATE] < GENUINE and control[ESCAPED] < ESCAPES:
         control[END], control[EPSILON] = action, FAR

@@ -188,7 +188,7 @@ class ModeFinder:
 
         Returns
         -------
-        float, callable
+        float, float, callable
             See `blocks.certificate.judge`.
         """
         self.gradient(theta, gamma, vary=vary, shape=shape, phi=phi, normal=True)

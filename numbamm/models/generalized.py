@@ -624,8 +624,8 @@ class GeneralizedLinearMixedModel(MixedModel):
         """The certificate at parameters inside, if some λ is singular there."""
         if not self._lacks_rank(x[len(x) - len(self.theta) :]):
             return None
-        value, aside = objective.certify(x)
-        return Certificate(value, aside) if np.isfinite(value) else None
+        certificate = Certificate(*objective.certify(x))
+        return certificate if np.isfinite(certificate.value) else None
 
     @property
     def _work(self) -> float:

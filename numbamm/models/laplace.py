@@ -68,17 +68,17 @@ class LaplaceObjective:
 
         Returns
         -------
-        float, callable
+        float, float, callable
             NaN where there is no mode; the callable gives whole vectors of parameters.
         """
         mode, values = self.at(x)
         if not mode.found:
-            return np.nan, None
-        value, beside = self.modes.certify(
+            return np.nan, np.nan, None
+        value, whole, beside = self.modes.certify(
             values.theta, values.beta, vary=self.vary, shape=values.shape, phi=values.phi
         )
         head = np.asarray(x)[: len(x) - len(values.theta)]
-        return value, lambda epsilon: np.concatenate([head, beside(epsilon)])
+        return value, whole, lambda epsilon: np.concatenate([head, beside(epsilon)])
 
     def gradient(self, x) -> tuple[float, np.ndarray]:
         """The Laplace approximation, and its gradient; NaN where there is no mode."""

@@ -216,8 +216,8 @@ class LinearMixedModel(MixedModel):
         """The certificate at a θ inside, if λ is singular there; see `blocks.certificate`."""
         if not self._lacks_rank(theta):
             return None
-        value, aside = self.blocks.certify(theta, *self._criterion())
-        return Certificate(value, aside) if np.isfinite(value) else None
+        certificate = Certificate(*self.blocks.certify(theta, *self._criterion()))
+        return certificate if np.isfinite(certificate.value) else None
 
     def _checked(self, theta) -> np.ndarray:
         """θ as the user gave it, of the right length."""

@@ -15,10 +15,13 @@ class Certificate:
     Attributes
     ----------
     value : float
-        Negative, beyond rounding, where the point is not a minimum.
+        Negative, beyond rounding, where the point is stationary, but no minimum.
+    whole : float
+        Negative, too, where it is not stationary.
     aside : callable
         Function of a distance: parameters in the direction in which the objective falls then.
     """
 
     value: float
+    whole: float
     aside: Callable[[float], np.ndarray]

@@ -31,6 +31,9 @@ RESTART_GAIN = 1e-7
 #: How often an end that is not a minimum is left, and at which distances a lower point is sought.
 MAX_ESCAPES, ESCAPE_STEPS = 5, (0.3, 0.075, 0.02, 0.005)
 
+#: From which curvature on, in shares of the largest, a lower point is sought beyond bounds.
+STEEP = -1e-5
+
 INTERRUPTED = "INTERRUPTED"
 
 
@@ -241,7 +244,7 @@ def _leave_false_optima(
             break
         x, f = settled(guard.best, guard.fbest)
         certificate = certify(x)
-        if certificate is None or certificate.value >= GENUINE:
+        if certificate is None or (certificate.value >= GENUINE and certificate.whole >= STEEP):
             break
         guard.unbound_signs()
         aside = _Probe(certificate.aside, f - RESTART_GAIN)

@@ -124,7 +124,7 @@ def certificate(terms, xy, theta):
     which = parameters(model.table, model.index, len(theta))
     scale = column_sizes(model.table, model.A, which, model.degrees[0])
     away = np.empty(len(theta))
-    return certify(model.table, model.work, model.adjoint, which, scale, away)
+    return certify(model.table, model.work, model.adjoint, which, scale, False, away)
 
 
 @each_search
