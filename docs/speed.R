@@ -23,6 +23,7 @@ for (i in seq_len(as.integer(a[8]))) {
 }
 evals <- if (a[1] == "lme4") m@optinfo$feval else m$fit$evaluations[[1]]
 if (is.null(evals)) evals <- NA
+if (is.na(logLik(m))) stop("no convergence")
 status <- readLines("/proc/self/status")
 peak <- as.numeric(gsub("[^0-9]", "", grep("VmHWM", status, value = TRUE))) / 1024
 cat(sprintf('{"objective": %.6f, "evaluations": %s, "seconds": %.6f, "peak": %.0f}\n',

@@ -211,7 +211,8 @@ def run(program: str, task: dict, options) -> dict:
     except subprocess.TimeoutExpired:
         return {"error": f"more than {options.timeout:g} s"}
     if done.returncode:
-        return {"error": (done.stderr.strip().splitlines() or ["crashed"])[-1][:90]}
+        said = done.stderr.replace("Execution halted", "").strip().splitlines() or ["crashed"]
+        return {"error": said[-1].strip()[:90]}
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
