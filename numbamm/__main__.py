@@ -9,6 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import numbamm as mm
+from numbamm.blocks import newton
 from numbamm.errors import DataError, NumbammError, OptionError
 
 _SUFFIXES = {".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq"}
@@ -72,6 +73,9 @@ def _compile() -> None:
     quadrature = mm.glmm(counts, cbpp, "binomial", nagq=3, optimizer="nlopt:LN_BOBYQA")
     singular = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff2"))
     linear.objective_gradient(linear.theta)
+    linear.refit(sleep["Reaction"])
+    newton.fit(linear.theta, linear.blocks.newton_model(*linear._criterion()), 1.0, 1.0, many=True)
+    laplace.predict(cbpp, se=True)
     for model in (linear, singular, laplace, quadrature):
         model.leverage(), model.condvar(), model.residuals("deviance")
 

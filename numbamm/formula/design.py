@@ -103,7 +103,7 @@ class Design:
         self.text = text
         self.own: dict[str, Any] = {}
         self.coding = Coding(_contrasts_by_column(contrasts or {}))
-        self.specs: dict[str, Any] = {"fixed": _parse(text.fixed)}
+        self.specs: dict[str, Any] = {"fixed": parse_effects(text.fixed)}
         self.terms: list[DesignTerm] = []
         self.fitted = False
         self.offset_state: dict = {}
@@ -153,7 +153,7 @@ class Design:
         )
 
     def _add(self, term: RandomTerm, columns: _Columns) -> None:
-        formula = _parse(term.lhs, term.text)
+        formula = parse_effects(term.lhs, term.text)
         sides = [SimpleFormula([t]) for t in formula if term.kind == "||"] or [formula]
         left = columns.of_formula(formula)
         for factors in grouping_factors(term):
@@ -221,7 +221,7 @@ def _contrasts_by_column(given: Any) -> dict[str, Contrasts]:
 
 
 @functools.lru_cache(maxsize=256)  # programs fit the same formula again and again
-def _parse(text: str, where: str | None = None) -> SimpleFormula:
+def parse_effects(text: str, where: str | None = None) -> SimpleFormula:
     try:
         return Formula(text)
     except (FormulaParsingError, SyntaxError) as error:

@@ -19,11 +19,12 @@ from numbamm.blocks.refits import NORM, OBJECTIVE, SUCCESS, refits
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import DataError, NumbammError, NumbammWarning, OptionError
 from numbamm.inference.components import SHAPE, SIGMA, Component, Components
+from numbamm.inference.contrast import valid_alpha
 from numbamm.inference.progress import progress_bar
 from numbamm.inference.result import Result
 from numbamm.inference.workers import checked, completed, how_many
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE, root_mean_squares
-from numbamm.optimize.run import INTERRUPTED
+from numbamm.optimize.run import uninterrupted
 
 #: Most replicates of one batch, and most numbers that it draws at once.
 BATCH, DRAWS = 200, 2_000_000
@@ -97,7 +98,7 @@ class _Names:
     def of(cls, model) -> _Names:
         sizes = [SIGMA] * (model.varcorr.sigma is not None)
         sizes += [SHAPE] * (getattr(model, "shape", None) is not None)
-        beta = [model.feterm.cnames[k] for k in model.feterm.kept]
+        beta = model.feterm.kept_names
         return cls(beta, model.theta_names, sizes, Components.of(model))
 
     def to_json(self) -> dict:
@@ -255,8 +256,7 @@ class Bootstrap:
 
         if method not in METHODS:
             raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
-        if not 0 < alpha < 1:
-            raise OptionError(f"alpha must lie between 0 and 1, not {alpha!r}")
+        alpha = valid_alpha(alpha)
         interval = shortest if method == "shortest" else _equal_tailed
         frame = self._parameters(singular)
         limits = [interval(frame[name].dropna().to_numpy(), alpha) for name in frame]
@@ -517,9 +517,8 @@ class _Refitted(_Drawer):
         own, lines, failed = self._local.own, {}, {}
         for i in batch:
             try:
-                own.refit(self._model.simulate(_stream(self._key, i)), progress=False)
-                if own.optsum.returnvalue == INTERRUPTED:
-                    raise KeyboardInterrupt
+                y = self._model.simulate(_stream(self._key, i))
+                uninterrupted(own.refit(y, progress=False))
                 lines[i] = _line(self._names, own)
                 if not np.isfinite(lines[i]).all():
                     failed[i] = "the estimates are not finite"

@@ -66,7 +66,7 @@ def check_collinearity(model) -> Collinearity:
     [1.0, 1.15]
     """
     estimates, feterm = model.estimates, model.feterm
-    names = [feterm.cnames[j] for j in feterm.kept]
+    names = feterm.kept_names
     information = np.linalg.inv(_scaled(estimates.cov))
     values, vectors = np.linalg.eigh(_scaled(information))
     values, vectors = np.maximum(values[::-1], np.finfo(float).eps), vectors[:, ::-1]

@@ -106,7 +106,7 @@ def coef_table(model, *, ddf: str | None = None, alpha: float = 0.05) -> Result:
     method = degrees.method(model, ddf)
     feterm = model.feterm
     frame = estimates(method, np.eye(feterm.rank), np.zeros(feterm.rank), alpha)
-    kept = [feterm.cnames[j] for j in feterm.kept]
+    kept = feterm.kept_names
     return Result(
         f"Fixed effects, {method.title}",
         frame.set_axis(kept).reindex(feterm.cnames),

@@ -14,8 +14,10 @@ from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError, OptionError, did_you_mean
 from numbamm.glm.likelihood import Likelihood
+from numbamm.inference.progress import progress_bar
 from numbamm.inference.result import Result
 from numbamm.models.linear import LinearMixedModel
+from numbamm.optimize.run import uninterrupted
 
 #: Without a level X has lost its rank when this share of what a column brings is left.
 RANK_TOLERANCE = 1e-9
@@ -43,7 +45,9 @@ class Deletion(Result):
     sigma: pd.Series | None = None
 
 
-def delete_levels(model, group: str | None = None, *, refit: bool = True) -> Deletion:
+def delete_levels(
+    model, group: str | None = None, *, refit: bool = True, progress: bool | None = None
+) -> Deletion:
     """Leave out each level of a grouping factor, with all its rows, and estimate again.
 
     Parameters
@@ -55,6 +59,8 @@ def delete_levels(model, group: str | None = None, *, refit: bool = True) -> Del
     refit : bool
         Fit again, beginning at the estimates; else θ (and the negative binomial's shape) are
         held, and only β and the dispersion follow.
+    progress : bool, optional
+        Show progress; on a terminal by default. An interrupt keeps the levels that are done.
 
     Returns
     -------
@@ -96,18 +102,29 @@ def delete_levels(model, group: str | None = None, *, refit: bool = True) -> Del
     with blas_threads(config.get("threads")):
         if not refit:
             whole = _Found.of(_held(without(model, np.zeros(0, dtype=np.intp))))
-        fits = []
-        for i, level in enumerate(levels):
-            rows = np.flatnonzero(refs == i)
-            try:
-                fits.append(_without(model, without, rows, refit))
-            except FitError:
-                fits.append(_Found.nothing(model))
-                failed.append(str(level))
+        fits, bar = [], progress_bar(len(levels), progress, "level")
+        try:
+            for i, level in enumerate(levels):
+                rows = np.flatnonzero(refs == i)
+                try:
+                    fits.append(_without(model, without, rows, refit))
+                except FitError:
+                    fits.append(_Found.nothing(model))
+                    failed.append(str(level))
+                bar.update(1)
+        except KeyboardInterrupt:
+            if not fits:
+                raise
+        finally:
+            bar.close()
     notes = [f"There is no fit without {group} {', '.join(failed)}."] if failed else []
+    if len(fits) < len(levels):
+        notes.append(f"Interrupted after {len(fits)} of {len(levels)} levels.")
+        levels = levels[: len(fits)]
     if not refit:
         notes.append("θ is held at its estimate from all rows.")
-    return _table(model, whole, fits, np.bincount(refs), pd.Index(levels, name=group), notes)
+    rows = np.bincount(refs)[: len(fits)]
+    return _table(model, whole, fits, rows, pd.Index(levels, name=group), notes)
 
 
 class _Found(NamedTuple):
@@ -134,7 +151,7 @@ class _Found(NamedTuple):
 
 def _table(model, whole: _Found, fits: list[_Found], rows, index, notes) -> Deletion:
     """What the fits without each level say, beside that of all rows."""
-    rank, kept = model.feterm.rank, [model.feterm.cnames[j] for j in model.feterm.kept]
+    rank, kept = model.feterm.rank, model.feterm.kept_names
     betas, covs, theta, sigma, shape, objective = map(np.array, zip(*fits, strict=True))
     change = betas - whole.beta
     se = np.sqrt(np.diagonal(covs, axis1=1, axis2=2))
@@ -175,9 +192,9 @@ def _without(model, without, rows, refit: bool) -> _Found:
     if not refit:
         _held(twin)
     elif isinstance(model, LinearMixedModel):
-        twin._fit(progress=False)
+        uninterrupted(twin._fit(progress=False))
     else:
-        twin._fit(model._fast, model.optsum.nagq, None, False, False)
+        uninterrupted(twin._fit(model._fast, model.optsum.nagq, None, False, False))
     return _Found.of(twin)
 
 

@@ -10,7 +10,7 @@ from numbamm.inference.components import SIGMA
 from numbamm.inference.curve import Curve, walk
 from numbamm.inference.surface import Surface
 from numbamm.models.linear import LinearMixedModel
-from numbamm.optimize.run import INTERRUPTED
+from numbamm.optimize.run import uninterrupted
 
 
 class LinearSurface(Surface):
@@ -58,9 +58,7 @@ class LinearSurface(Surface):
         twin = _fitted(replace(frame, **columns, y=frame.y - own * x), self._given)
 
         def rise(v, start):
-            twin.refit(frame.y - v * x, optimizer="newton", progress=False)
-            if twin.optsum.returnvalue == INTERRUPTED:
-                raise KeyboardInterrupt
+            uninterrupted(twin.refit(frame.y - v * x, optimizer="newton", progress=False))
             return twin.objective - self.least, start
 
         return walk(rise, self.best, own, 0.3 * error, (-np.inf, np.inf), reach)

@@ -29,7 +29,7 @@ class MarginalEffects(ModelAbstract):
         fixed = list(model.frame.columns)
         vault = ModelVault(
             coef=model.estimates.beta,
-            coefnames=np.array([model.feterm.cnames[j] for j in model.feterm.kept]),
+            coefnames=np.array(model.feterm.kept_names),
             formula=lambda newdata: (None, self.get_exog(newdata)),
             modeldata=_data(model.frame, self.levels),
             package="numbamm",

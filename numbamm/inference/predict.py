@@ -16,7 +16,7 @@ from numbamm.glm import link as links
 from numbamm.inference.contrast import valid_alpha
 from numbamm.inference.re_form import chosen_effects
 from numbamm.inference.rows import Rows, row_weights
-from numbamm.inference.simulate import draw, generator, is_weighted, trials_or_weights
+from numbamm.inference.simulate import draw, generator, is_weighted, mean_range, trials_or_weights
 from numbamm.models.linear import LinearMixedModel
 
 NEW_LEVELS = ("population", "missing", "error")
@@ -154,7 +154,8 @@ def _drawn_limits(model, rows: Rows, eta, sd, alpha: float, draws: int, rng) -> 
     for some in np.array_split(there, 1 + len(there) * draws // BATCH):
         at = eta[some] + sd[some] * rng.standard_normal((draws, len(some)))
         at = _held(model, eta[some], at)
-        mu, phi = model._mean(at.ravel()), model.sigma**2
+        mu = np.clip(model._mean(at.ravel()), *mean_range(model._family_code))
+        phi = model.sigma**2
         y = draw(rng, model._family_code, mu, np.tile(w[some], draws), phi, model.shape)
         limits[:, some] = np.quantile(
             y.reshape(at.shape), [alpha / 2, 1 - alpha / 2], axis=0, method="inverted_cdf"

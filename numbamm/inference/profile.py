@@ -11,6 +11,7 @@ from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import NumbammWarning, OptionError, did_you_mean
 from numbamm.inference.components import SHAPE, SIGMA, Components
+from numbamm.inference.contrast import valid_alpha
 from numbamm.inference.generalized_surface import GeneralizedSurface
 from numbamm.inference.linear_surface import LinearSurface
 from numbamm.inference.progress import progress_bar
@@ -74,9 +75,7 @@ def profile(model, parameters=None, *, alpha: float = 0.01, progress: bool | Non
     [38.2, 67.7]
     """
     est = model.estimates
-    if not 0 < alpha < 1:
-        raise OptionError(f"alpha must lie between 0 and 1, not {alpha!r}")
-    names, reach = _asked(model, parameters), BEYOND * ndtri(1 - alpha / 2)
+    names, reach = _asked(model, parameters), BEYOND * ndtri(1 - valid_alpha(alpha) / 2)
     linear = isinstance(model, LinearMixedModel)
     curves: dict = {}
     with blas_threads(config.get("threads")), warnings.catch_warnings():
@@ -120,10 +119,11 @@ def _asked(model, parameters) -> list[str]:
     if parameters is None:
         return usual
     parameters = [parameters] if isinstance(parameters, str) else parameters
-    if not np.iterable(parameters) or not len(parameters):
+    given = list(parameters) if np.iterable(parameters) else []
+    if not given:
         raise OptionError(f"parameters must be names, not {parameters!r}")
     names = []
-    for name in parameters:
+    for name in given:
         names += thetas if name == "theta" else [name]
     for name in names:
         if name not in usual and name not in thetas:
@@ -139,7 +139,7 @@ def _usual(model) -> list[str]:
         correlations = [name for name in components if name.startswith("cor_")]
         return [*correlations, *(f"theta_{name}" for name in model.theta_names)]
     sizes = [SIGMA] * dispersed + [SHAPE] * getattr(model, "_free_shape", False)
-    coefficients = [] if fast else [model.feterm.cnames[k] for k in model.feterm.kept]
+    coefficients = [] if fast else model.feterm.kept_names
     return [*sizes, *components, *coefficients]
 
 
@@ -194,7 +194,7 @@ class Profile:
         """
         import pandas as pd
 
-        z = float(ndtri(1 - alpha / 2)) if 0 < alpha < 1 else np.inf
+        z = float(ndtri(1 - valid_alpha(alpha) / 2))
         if z > self._reach:
             raise OptionError(f"the profile does not reach as far as alpha = {alpha!r}")
         limits = {name: curve.limits(z) for name, curve in self.curves.items()}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from formulaic import Formula
 
 from numbamm.errors import FormulaError, OptionError, did_you_mean
+from numbamm.formula.design import parse_effects
 from numbamm.formula.grouping import grouping_factors
 from numbamm.formula.scan import scan
 
@@ -75,23 +75,24 @@ def _choose(model, text: str, chosen: list[np.ndarray]) -> None:
     try:
         pieces = scan("y ~ " + text.strip().removeprefix("~"))
         factors = [grouping_factors(term) for term in pieces.terms]
+        effects = [parse_effects(term.lhs, term.text) for term in pieces.terms]
     except FormulaError as error:
         raise OptionError(f"re_form {text!r} cannot be read: {error}") from error
     if pieces.fixed != "1" or pieces.offsets:
         raise OptionError(f"re_form {text!r} has more than random-effects terms")
-    for term, some in zip(pieces.terms, factors, strict=True):
+    for term, some, mine in zip(pieces.terms, factors, effects, strict=True):
         for names in some:
             group = ":".join(names)
             columns = {k: _columns(model.frame, k) for k in _on_factor(model, names, group)}
-            for effect in Formula(term.lhs):
-                found = [(k, mine[effect]) for k, mine in columns.items() if effect in mine]
+            for effect in mine:
+                found = [(k, there[effect]) for k, there in columns.items() if effect in there]
                 if not found:
                     raise OptionError(
                         f"re_form: {term.text} is no part of the model, which has no random "
                         f"effect of {effect} on {group}"
                     )
-                for k, mine in found:
-                    chosen[k][mine] = True
+                for k, place in found:
+                    chosen[k][place] = True
 
 
 def _columns(frame, k: int) -> dict:

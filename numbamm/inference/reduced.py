@@ -10,6 +10,7 @@ import numpy as np
 from numbamm.design.remat import ReMat, order_terms
 from numbamm.inference.fits import Fit
 from numbamm.inference.terms import FixedTerm, fixed_terms, without
+from numbamm.optimize.run import uninterrupted
 
 
 def on_frame(model, frame):
@@ -40,7 +41,7 @@ def on_frame(model, frame):
 def fitted_to(model, frame):
     """A model with the options of another one, fitted to a frame that shares its rows."""
     fit = {"fast": model._fast} if hasattr(model, "_fast") else {}
-    return on_frame(model, frame).fit(**fit, progress=False)
+    return uninterrupted(on_frame(model, frame).fit(**fit, progress=False))
 
 
 def without_fixed(model, term: FixedTerm) -> Fit:

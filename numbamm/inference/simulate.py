@@ -216,10 +216,15 @@ def _theta(model, cov, sigma: float) -> np.ndarray:
 
 def _factor(term, V) -> np.ndarray:
     """The entries on a term's template of the Cholesky factor, which may lack rank."""
-    V, whose = np.atleast_2d(np.asarray(V, dtype=np.float64)), f"cov of '{term.group}'"
+    whose = f"cov of '{term.group}'"
+    if hasattr(V, "reindex"):
+        V = V.reindex(index=term.cnames, columns=term.cnames)
+    V = np.atleast_2d(_floats(whose, V))
     if V.shape != (term.p, term.p):
         columns = ", ".join(term.cnames)
         raise OptionError(f"{whose} is of order {term.p} ({columns}), not of shape {V.shape}")
+    if not np.isfinite(V).all():
+        raise OptionError(f"{whose} must have finite numbers for {', '.join(term.cnames)}")
     values, vectors = np.linalg.eigh(V)
     if not np.allclose(V, V.T) or values[0] < -1e-10 * abs(values[-1]):
         raise OptionError(f"{whose} is no covariance matrix")
@@ -229,6 +234,13 @@ def _factor(term, V) -> np.ndarray:
     if (np.abs(others) > 1e-6 * np.sqrt(values[-1])).any():
         raise OptionError(f"{whose} has covariances that are none of the model's parameters")
     return entries[term.inds]
+
+
+def _floats(name: str, values) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise OptionError(f"{name} must be numbers, not {values!r}") from None
 
 
 def _positive(name: str, value) -> float:
@@ -242,6 +254,17 @@ def _absent(name: str, value, default: float, whose: str) -> float:
     if value is not None and value != default:
         raise OptionError(f"{name} belongs to {whose} alone")
     return default
+
+
+def mean_range(family: int) -> tuple[float, float]:
+    """The least and the greatest mean of which a family's responses can be drawn."""
+    if family == families.BINOMIAL:
+        return 0.0, 1.0
+    if family in (families.POISSON, families.NEGATIVE_BINOMIAL):
+        return 0.0, 1e18  # whole numbers of 64 bits
+    if family in (families.GAMMA, families.INVERSE_GAUSSIAN):
+        return float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).max)
+    return -np.inf, np.inf
 
 
 def draw(rng, family: int, mu, w, phi: float, shape: float | None) -> np.ndarray:
@@ -260,7 +283,20 @@ def draw(rng, family: int, mu, w, phi: float, shape: float | None) -> np.ndarray
     Returns
     -------
     ndarray, shape (n,)
+
+    Raises
+    ------
+    DataError
+        A mean is none of the family, as a link that is not the usual one may give.
     """
+    least, most = mean_range(family)
+    outside = ~((mu >= least) & (mu <= most))
+    if outside.any():
+        name = next(name for name, code in families.NAMES.items() if code == family)
+        raise DataError(
+            f"no {name} response has a mean of {mu[outside][0]:.6g}, as the linear predictor "
+            f"says in {outside.sum()} rows: the link lets it leave the family's range"
+        )
     if family == families.BINOMIAL:
         return rng.binomial(w.astype(np.int64), mu) / w
     if family == families.POISSON:
@@ -284,7 +320,7 @@ def _vector(name: str, values, names: list[str]) -> np.ndarray:
             what = f"has no '{unknown[0]}'" if unknown else f"needs '{absent[0]}'"
             raise OptionError(f"{name} {what}{hint}: it has {', '.join(names)}")
         values = [values[key] for key in names]
-    values = np.asarray(values, dtype=np.float64)
+    values = _floats(name, values)
     if values.shape != (len(names),) or not np.isfinite(values).all():
         listed = f" ({', '.join(names)})" if names else ""
         raise OptionError(f"{name} must be {len(names)} finite numbers{listed}, not {values!r}")

@@ -105,7 +105,7 @@ class Surface(ABC):
         if name in self._places:
             return self._component_curve(name, reach)
         feterm = self.model.feterm
-        return self.coefficient_curve([feterm.cnames[k] for k in feterm.kept].index(name), reach)
+        return self.coefficient_curve(feterm.kept_names.index(name), reach)
 
     def _size_curve(self, name: str, reach: float) -> Curve:
         """Of σ or the shape, along its logarithm."""

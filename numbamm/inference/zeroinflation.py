@@ -10,6 +10,7 @@ from numbamm.errors import OptionError
 from numbamm.glm import family as families
 from numbamm.inference.overdispersion import SIGNIFICANT
 from numbamm.inference.result import Result
+from numbamm.inference.simulate import generator
 
 
 def check_zeroinflation(model, n: int = 0, seed=None) -> Result:
@@ -62,7 +63,7 @@ def check_zeroinflation(model, n: int = 0, seed=None) -> Result:
         z = (observed - 0.5 - expected) / np.sqrt(rows @ (P * (1 - P)))
     lines = {"conditional": (observed, expected, float(norm.sf(z)))}
     if n:
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         used = model.frame.rows
         drawn = np.array([rows @ (model.simulate(rng).to_numpy()[used] == 0) for _ in range(n)])
         p = (1 + np.sum(drawn >= observed)) / (1 + n)

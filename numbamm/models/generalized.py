@@ -257,7 +257,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         dispersed = self._likelihood.dispersed
         nuisance = LOG_DISPERSION if dispersed and not fast else None
         return Parameters(
-            beta=[] if fast else [self.feterm.cnames[j] for j in self.feterm.kept],
+            beta=[] if fast else self.feterm.kept_names,
             nuisance=LOG_SHAPE if self._free_shape else nuisance,
             theta=self.theta_names,
             shape=self._given_shape or 0.0,

@@ -339,7 +339,7 @@ class MixedModel(Inferences, AsResult):
         if ddf is not None:
             raise OptionError(f'ddf="{ddf}" is for method="wald", not method="{method}"')
         if method == "profile":
-            names = [self.feterm.cnames[k] for k in self.feterm.kept]
+            names = self.feterm.kept_names
             limits = self.profile(names, alpha=alpha).conf_int(alpha)
             return limits.reindex(self.feterm.cnames)
         if method != "wald":

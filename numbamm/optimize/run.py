@@ -168,6 +168,19 @@ def minimize(
     return optsum
 
 
+def uninterrupted(model):
+    """The model that was just fitted; for work on many fits, of which one was interrupted.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        The search was interrupted, which `minimize` takes for an end.
+    """
+    if model.optsum.returnvalue == INTERRUPTED:
+        raise KeyboardInterrupt
+    return model
+
+
 def _choice(optsum: OptSummary, has_gradient: bool, work: float | None) -> Choice:
     """The optimiser that was asked for, or with a reason the one that suits the problem."""
     if optsum.optimizer != AUTO:

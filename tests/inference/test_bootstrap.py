@@ -330,6 +330,7 @@ def test_an_interrupt_within_a_refit(counts, monkeypatch):
         refit(self, *args, **options)
         if next(calls) == 2:
             self.optsum.returnvalue = "INTERRUPTED"
+        return self
 
     expected = counts.bootstrap(2, seed=1).frame
     monkeypatch.setattr(type(counts), "refit", interrupted)

@@ -244,3 +244,23 @@ def test_mistakes(fitted):
         model.delete_levels("subject")
     with pytest.raises(mm.NotFittedError):
         mm.influence(mm.LinearMixedModel(SLEEP, oracles.dataset("sleepstudy")))
+
+
+def test_an_interrupt_keeps_the_levels_that_are_done(fitted, monkeypatch):
+    """The search takes an interrupt for an end; its half of a fit is no result."""
+    model = fitted("Reaction ~ Days + (1 | Subject)", "sleepstudy")
+    whole, fit, calls = model.delete_levels("Subject"), type(model)._fit, iter(range(20))
+
+    def interrupted(self, *args, **options):
+        fit(self, *args, **options)
+        if next(calls) == 3:
+            self.optsum.returnvalue = "INTERRUPTED"
+        return self
+
+    monkeypatch.setattr(type(model), "_fit", interrupted)
+    part = model.delete_levels("Subject")
+    assert part.to_frame().equals(whole.to_frame().iloc[:3])
+    assert "Interrupted after 3 of 18 levels." in part.notes
+    calls = iter([3])
+    with pytest.raises(KeyboardInterrupt):
+        model.drop1()

@@ -241,7 +241,7 @@ def test_tables_and_errors(fitted, sleep):
     for nothing in ([], 5):
         with pytest.raises(OptionError, match="parameters must be names"):
             fitted(SLEEP, "sleepstudy").profile(nothing)
-    with pytest.raises(OptionError, match="alpha must lie"):
+    with pytest.raises(OptionError, match="alpha must be between"):
         fitted(SLEEP, "sleepstudy").profile(alpha=5)
     with pytest.raises(NotFittedError):
         mm.profile(mm.LinearMixedModel(DYE, mm.datasets.load("Dyestuff")))

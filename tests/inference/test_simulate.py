@@ -197,3 +197,29 @@ def test_mistakes_are_explained(fitted):
     new = mm.LinearMixedModel(SLEEP, mm.datasets.load("sleepstudy"))
     with pytest.raises(mm.NotFittedError):
         new.simulate()
+
+
+def test_means_outside_of_the_family():
+    """A link that lets means leave the family's range: a line of ours, and no lost bootstrap."""
+    rng = np.random.default_rng(1)
+    g = np.repeat(np.arange(12), 6)
+    y = rng.poisson(np.maximum(1.0 + rng.normal(0, 0.3, 12)[g], 0.1)).astype(float)
+    model = mm.glmm("y ~ 1 + (1 | g)", {"y": y, "g": g}, "poisson", "identity", fast=True)
+    with pytest.raises(mm.DataError, match="no poisson response has a mean of -"):
+        model.simulate(seed=1, theta=[9.0])
+    with pytest.raises(mm.OptionError, match="cov of 'g'.* must be numbers"):
+        model.simulate(seed=1, cov={"g": "a"})
+    limits = model.predict(interval="prediction", seed=1)
+    assert (limits["lower"] >= 0).all()
+    replicates = model.bootstrap(8, seed=3)
+    assert len(replicates.failed) < 8
+
+
+def test_labelled_covariances_go_by_name(fitted):
+    model = fitted("Reaction ~ Days + (1 + Days | Subject)", "sleepstudy")
+    names = ["Intercept", "Days"]
+    V = pd.DataFrame([[500.0, 10.0], [10.0, 30.0]], names, names)
+    turned = V.loc[names[::-1], names[::-1]]
+    assert model.simulate(seed=1, cov={"Subject": V}).equals(
+        model.simulate(seed=1, cov={"Subject": turned})
+    )
