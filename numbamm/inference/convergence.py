@@ -13,7 +13,7 @@ from numbamm.inference.result import Result
 from numbamm.models.generalized import CUT_SHORT, LOG_SCALE
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE, root_mean_squares
-from numbamm.optimize.differences import hessian, jacobian
+from numbamm.optimize.differences import hessian, jacobian, slopes
 from numbamm.optimize.optsummary import GENUINE
 
 #: How much the objective may still fall: its root is the distance to the minimum in standard
@@ -154,14 +154,9 @@ def _derivatives(model) -> tuple[np.ndarray, np.ndarray]:
             objective = model._objective(model._fast, model.optsum.nagq, root=model._gamma_root)
             gradient, scale = objective.gradient, _scale(model, x)
             if model.optsum.nagq > 1:
-                return _differences(objective, x, COARSE_STEP * scale)
+                step = COARSE_STEP * scale
+                return slopes(objective, x, step), hessian(objective, x, step)
         return gradient(x)[1], jacobian(lambda at: gradient(at)[1], x, STEP * scale)
-
-
-def _differences(objective, x, step) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient and Hessian from the objective alone."""
-    slopes = [(objective(x + h) - objective(x - h)) / (2 * h.max()) for h in np.diag(step)]
-    return np.array(slopes), hessian(objective, x, step)
 
 
 def _outward(model, slopes) -> np.ndarray:

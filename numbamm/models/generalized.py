@@ -37,7 +37,7 @@ from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
 from numbamm.optimize.auto import AUTO, choose, is_bounded
 from numbamm.optimize.certificate import Certificate
-from numbamm.optimize.differences import hessian
+from numbamm.optimize.differences import hessian, jacobian
 from numbamm.optimize.registry import resolve
 from numbamm.optimize.run import INTERRUPTED
 
@@ -48,8 +48,8 @@ INITS = ("glm", "lmm")
 BETA_STEP, THETA_STEP, LEAST_STEP = 0.5, 0.2, 0.05
 #: The scale on which log shape and log φ are looked at, and their first step in the full fit.
 LOG_SCALE, LOG_STEP = 0.3, 0.1
-#: Differences for standard errors, in standard errors and as a share of θ.
-HESSIAN_STEP = 0.02
+#: Differences for standard errors, in standard errors and as a share of θ: of objective, gradient.
+HESSIAN_STEP, GRADIENT_STEP = 0.02, 0.002
 #: Pearson's statistic over its degrees of freedom from which counts are called overdispersed.
 OVERDISPERSED = 1.5
 #: Outcomes of the fast stage of a fit after which there is no other.
@@ -765,7 +765,11 @@ class GeneralizedLinearMixedModel(MixedModel):
         scale[-ntheta:] = np.maximum(np.abs(x[-ntheta:]), 0.1)
         with blas_threads(config.get("threads")):
             objective = self._objective(False, self.estimates.nagq)
-            curvature = hessian(objective, x, HESSIAN_STEP * scale) / 2
+            if self.estimates.nagq == 1:
+                step = GRADIENT_STEP * scale
+                curvature = jacobian(lambda at: objective.gradient(at)[1], x, step) / 2
+            else:
+                curvature = hessian(objective, x, HESSIAN_STEP * scale) / 2
         try:
             np.linalg.cholesky(curvature)
         except np.linalg.LinAlgError:
