@@ -9,6 +9,7 @@ import pandas as pd
 
 from numbamm.design.remat import ReMat
 from numbamm.errors import DataError, OptionError, did_you_mean
+from numbamm.formula import check_gaussian
 from numbamm.formula.assemble import vector
 from numbamm.formula.columns import Table
 from numbamm.formula.scan import scan
@@ -47,6 +48,8 @@ def of_model(model, design, weights) -> tuple:
     order : list of int
         Its terms, as positions in the other model's list.
     """
+    from numbamm.models.linear import LinearMixedModel
+
     frame = model.frame
     given = row_weights(model, weights) if is_weighted(model) else None
     new = Rows.new(model, design, range(len(model.reterms)), given)
@@ -73,6 +76,8 @@ def of_model(model, design, weights) -> tuple:
         index=None,
         columns={},
     )
+    if isinstance(model, LinearMixedModel):
+        check_gaussian(other)  # generalized models check a frame themselves
     built = on_frame(model, other)
     if built.feterm.dropped:
         lost = ", ".join(built.feterm.dropped)

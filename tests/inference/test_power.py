@@ -175,7 +175,9 @@ def test_designs_that_cannot_be_used(fitted):
     with pytest.raises(mm.DataError, match="'Subject' has a single level in the design"):
         model.power(design=days | {"Subject": ["a", "a"]})
     with pytest.raises(mm.DataError, match="cannot tell the coefficients of Days"):
-        model.power(design=days | {"Days": [1.0, 1.0]})
+        model.power(design={"Days": np.ones(6), "Subject": ["a", "b"] * 3})
+    with pytest.raises(mm.DataError, match="4 random effects .* for 4 observations"):
+        model.power(design={"Days": [0, 9, 0, 9], "Subject": ["a", "a", "b", "b"]})
     with pytest.raises(mm.DataError, match="no column 'Days'"):
         model.power(design={"Subject": ["a", "b"]})
     with pytest.raises(mm.OptionError, match="no column 'subject' in the design; did you mean"):
