@@ -15,14 +15,14 @@ from scipy.stats import binomtest
 
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import DataError, FitError, NumbammWarning, OptionError, did_you_mean
+from numbamm.errors import FitError, NumbammWarning, OptionError, did_you_mean
 from numbamm.glm import family as families
 from numbamm.inference.bootstrap import _count, _key, _run, _stream, bootstrap
 from numbamm.inference.contrast import coef_table, valid_alpha
 from numbamm.inference.designs import of_formula, of_model, with_levels
 from numbamm.inference.result import Result
 from numbamm.inference.rows import Rows
-from numbamm.inference.simulate import Truth, respond
+from numbamm.inference.simulate import Truth, respond, trials_or_weights
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import Estimates, MixedModel
 
@@ -188,7 +188,7 @@ def _all_given(model, beta, theta, cov, sigma, shape) -> Truth:
     needed = {"beta": model.feterm.kept_names, "theta": model.theta_names}
     needed |= {"sigma": []} if model._family_code in families.DISPERSED else {}
     needed |= {"shape": []} if model._family_code == families.NEGATIVE_BINOMIAL else {}
-    values = {"beta": beta, "theta": cov or theta, "sigma": sigma, "shape": shape}
+    values = {"beta": beta, "theta": theta if cov is None else cov, "sigma": sigma, "shape": shape}
     if any(values[name] is None for name in needed):
         listed = [f"{k} ({', '.join(names)})" if names else k for k, names in needed.items()]
         raise OptionError(f"the power of a formula needs {', '.join(listed)}")
@@ -273,6 +273,7 @@ class _Tests:
     def __init__(self, model, at: Truth, seed, ddf: str, how: dict) -> None:
         self._model, self._at, self._ddf, self._how = model, at, ddf, how
         self._rows, self._none_held = Rows.of_fit(model), [False] * len(model.reterms)
+        trials_or_weights(model, self._rows)  # refuses what no response can have
         self._key = _key(seed)
         self._local = threading.local()
 
@@ -284,18 +285,20 @@ class _Tests:
             warnings.simplefilter("ignore", NumbammWarning)  # of single fits
             done = _run(self, batches, workers, progress)
         good = [line for line in done if line is not None]
-        pvalues = np.array([p for p, _ in good]).reshape(len(good), -1)
+        pvalues = np.array([p for p, _ in good]).reshape(len(good), self._model.feterm.rank)
         return _Outcome(pvalues, sum(singular for _, singular in good), len(done) - len(good))
 
     def __call__(self, batch, stop=None):
         if not hasattr(self._local, "own"):
             self._local.own = deepcopy(self._model)
         own, rng = self._local.own, _stream(self._key, batch[0])
-        y = respond(self._model, self._rows, self._at, self._none_held, rng)
         try:
+            y = respond(self._model, self._rows, self._at, self._none_held, rng)
             own.refit(y, progress=False, **self._how)
             pvalues = coef_table(own, ddf=self._ddf).frame["pvalue"].to_numpy()
-        except (FitError, DataError, ArithmeticError, np.linalg.LinAlgError):
+        except OptionError:
+            raise
+        except (FitError, ValueError, ArithmeticError):  # numpy draws and factorises, or refuses
             return None
         return pvalues[own.feterm.kept], own.is_singular()
 

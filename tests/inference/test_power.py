@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 from scipy.special import ndtr
 
 import numbamm as mm
+import numbamm.inference.power
 from numbamm.inference.designs import of_model, with_levels
 from numbamm.inference.power import _on_design, standard_errors
 from numbamm.inference.simulate import Truth
@@ -132,6 +133,24 @@ def test_families(design, family, response, options):
     assert line.power > 0.8
 
 
+def test_responses_that_cannot_be_drawn(monkeypatch):
+    """numpy draws no counts of more than 9.2e18, such as e^50."""
+    rows = {"day": [0, 1, 2, 3] * 6, "subject": np.arange(24) // 4}
+    options = {"design": rows, "family": "poisson", "fast": True, "n": 4, "seed": 1}
+    formula, draw = "y ~ day + (1 | subject)", numbamm.inference.power.respond
+    with pytest.raises(mm.FitError, match="none of 4 responses could be fitted"):
+        mm.power(formula, beta=[50, 0], theta=[0.1], **options)
+    calls = []
+
+    def all_but_the_first(*args):
+        calls.append(args)
+        return np.random.default_rng(1).poisson([1e19]) if len(calls) == 1 else draw(*args)
+
+    monkeypatch.setattr(numbamm.inference.power, "respond", all_but_the_first)
+    [line] = mm.power(formula, beta=[1, 0], theta=[0.5], **options).frame.itertuples()
+    assert (line.fits, line.failed) == (3, 1)
+
+
 def test_curve(design):
     parameters = {"beta": [0, 0.4], "theta": [0.8, 0.5], "sigma": 1.0, "n": 200, "seed": 1}
     curve = mm.power_curve(CROSSED, design, "subject", [4, 10, 30], "condition[T.b]", **parameters)
@@ -159,6 +178,7 @@ def test_curve(design):
         ({"seed": "a"}, "seed must be a whole number"),
         ({"seed": "a", "ddf": "satterthwaite"}, "seed must be a whole number"),
         ({"theta": [1.0]}, r"theta must be 2 finite numbers"),
+        ({"theta": None, "cov": np.eye(2)}, "cov is a dict with covariance matrices for subj"),
         ({"family": "normal"}, "unknown family 'normal'"),
         ({"alpha": 5}, "alpha must be between 0 and 1"),
     ],
