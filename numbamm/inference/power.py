@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,7 @@ from numbamm.inference.rows import Rows
 from numbamm.inference.simulate import Truth, respond, trials_or_weights
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import Estimates, MixedModel
+from numbamm.optimize.run import INTERRUPTED
 
 #: Columns of the frame that tell how many fits stand behind a line.
 COUNTS = ("fits", "singular", "failed")
@@ -102,6 +104,7 @@ def power(
         A line a coefficient: its true ``value``, ``power``, and the limits ``lower`` and
         ``upper`` of its 95 % Clopper–Pearson interval; in the frame also the numbers of
         ``fits``, of ``singular`` ones among them, and of those that ``failed`` and do not count.
+        An interrupt (Ctrl-C) ends the work, with the fits so far: a warning and a note say so.
 
     Raises
     ------
@@ -147,7 +150,10 @@ def power(
     else:
         how = {} if isinstance(built, LinearMixedModel) else {"fast": _fast(model, fast)}
         outcome = _Tests(built, at, seed, ddf, how).run(_count("n", n), workers, progress)
-    return _result(built, at, outcome, tested, alpha)
+    result = _result(built, at, outcome, tested, alpha)
+    if result.interrupted:
+        warnings.warn(result.notes[-1], NumbammWarning, stacklevel=2)
+    return result
 
 
 def power_curve(
@@ -170,17 +176,37 @@ def power_curve(
     Returns
     -------
     Result
-        A line for each number of levels and coefficient; see `power`.
+        A line for each number of levels and coefficient; see `power`. An interrupt ends the
+        work, with the numbers of levels so far.
     """
-    found = {}
-    for number in levels:
-        rows = with_levels(design, along, _count("levels", number))
-        found[number] = power(model, coef, design=rows, seed=seed, alpha=alpha, **options)
-    if not found:
+    numbers = _numbers(levels)
+    notes, found = [_tests(valid_alpha(alpha))], {}
+    for number in numbers:
+        rows = with_levels(design, along, number)
+        try:
+            result = power(model, coef, design=rows, seed=seed, alpha=alpha, **options)
+        except KeyboardInterrupt:  # before its first fit
+            if not found:
+                raise
+            notes.append(f"Power was interrupted before {along} = {number}.")
+            warnings.warn(notes[-1], NumbammWarning, stacklevel=2)
+            break
+        found[number] = result.frame
+        if result.interrupted:
+            notes.append(f"{along} = {number}: {result.notes[-1]}")
+            break
+    frame = pd.concat(found, names=[along, "coefficient"]).reset_index()
+    return Result(result.title, frame, notes)
+
+
+def _numbers(levels) -> list[int]:
+    """The numbers of levels, each once, before any of them is worked on."""
+    if not isinstance(levels, Iterable) or isinstance(levels, str):
+        raise OptionError(f"levels must be whole numbers, such as [10, 20], not {levels!r}")
+    numbers = list(dict.fromkeys(_count("levels", number) for number in levels))
+    if not numbers:
         raise OptionError("levels names no number of levels")
-    parts = {number: result.frame for number, result in found.items()}
-    frame = pd.concat(parts, names=[along, "coefficient"]).reset_index()
-    return Result(found[number].title, frame, [_tests(alpha)])
+    return numbers
 
 
 def _all_given(model, beta, theta, cov, sigma, shape) -> Truth:
@@ -223,23 +249,40 @@ def _fast(model, given: bool | None) -> bool:
     return isinstance(model, MixedModel) and model.is_fitted and model.is_fast
 
 
+@dataclass(repr=False)
+class _Power(Result):
+    """A result that knows whether an interrupt ended the work before all fits were done."""
+
+    interrupted: bool = False
+
+
 @dataclass
 class _Outcome:
-    """P-values of the coefficients, shape (fits, rank), and numbers of fits."""
+    """P-values of the coefficients, shape (fits, rank), and numbers of fits.
+
+    After an interrupt they are fewer than the n that were to be, failed ones included.
+    """
 
     pvalues: np.ndarray
     singular: int
     failed: int
+    n: int
+
+    @property
+    def done(self) -> int:
+        return len(self.pvalues) + self.failed
 
 
 def _compiled(model, at: Truth, n: int, seed, workers, progress) -> _Outcome:
     """Wald tests of the bootstrap's replicates, whose standard errors follow from θ and σ."""
-    fits = bootstrap(_as_fitted(model, at), n, seed, workers=workers, progress=progress)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "the bootstrap was interrupted")  # power says so itself
+        fits = bootstrap(_as_fitted(model, at), n, seed, workers=workers, progress=progress)
     beta = [name for name in fits.names.columns if name.startswith("beta_")]
     frame, thetas = fits.frame, fits.values[:, -len(at.theta) :]
     se = standard_errors(model, thetas, frame["sigma"].to_numpy())
     pvalues = 2 * ndtr(-np.abs(frame[beta].to_numpy() / se))
-    return _Outcome(pvalues, fits.n_singular, fits.n_failed)
+    return _Outcome(pvalues, fits.n_singular, fits.n_failed, n)
 
 
 def standard_errors(model, thetas, sigmas) -> np.ndarray:
@@ -286,7 +329,8 @@ class _Tests:
             done = _run(self, batches, workers, progress)
         good = [line for line in done if line is not None]
         pvalues = np.array([p for p, _ in good]).reshape(len(good), self._model.feterm.rank)
-        return _Outcome(pvalues, sum(singular for _, singular in good), len(done) - len(good))
+        singular = sum(singular for _, singular in good)
+        return _Outcome(pvalues, singular, len(done) - len(good), n)
 
     def __call__(self, batch, stop=None):
         if not hasattr(self._local, "own"):
@@ -295,6 +339,8 @@ class _Tests:
         try:
             y = respond(self._model, self._rows, self._at, self._none_held, rng)
             own.refit(y, progress=False, **self._how)
+            if own.optsum.returnvalue == INTERRUPTED:
+                raise KeyboardInterrupt
             pvalues = coef_table(own, ddf=self._ddf).frame["pvalue"].to_numpy()
         except OptionError:
             raise
@@ -303,8 +349,11 @@ class _Tests:
         return pvalues[own.feterm.kept], own.is_singular()
 
 
-def _result(model, at: Truth, outcome: _Outcome, tested: list[str], alpha: float) -> Result:
+def _result(model, at: Truth, outcome: _Outcome, tested: list[str], alpha: float) -> _Power:
     names, fits = model.feterm.kept_names, len(outcome.pvalues)
+    interrupted = outcome.done < outcome.n
+    if interrupted and not fits:
+        raise KeyboardInterrupt
     if not fits:
         raise FitError(f"none of {outcome.failed} responses could be fitted")
     lines = []
@@ -322,7 +371,9 @@ def _result(model, at: Truth, outcome: _Outcome, tested: list[str], alpha: float
         f"{fits} fits, {outcome.singular} of them singular; {outcome.failed} more failed.",
         _tests(alpha),
     ]
-    return Result(f"Power by simulation: {model.formula}", frame, notes, COUNTS)
+    if interrupted:
+        notes.append(f"Power was interrupted after {outcome.done} of {outcome.n} responses.")
+    return _Power(f"Power by simulation: {model.formula}", frame, notes, COUNTS, interrupted)
 
 
 def _tests(alpha: float) -> str:

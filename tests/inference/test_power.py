@@ -1,5 +1,7 @@
 """Power by simulation: against what can be calculated, and designs of all kinds."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.special import ndtr
 
 import numbamm as mm
+import numbamm.inference.bootstrap
 import numbamm.inference.power
 from numbamm.inference.designs import of_model, with_levels
 from numbamm.inference.power import _on_design, standard_errors
@@ -162,6 +165,48 @@ def test_curve(design):
     assert "subject" in repr(curve)
 
 
+def interrupt_after(batches, monkeypatch):
+    """An interrupt when so many batches are done, by one thread of `completed`."""
+    completed = numbamm.inference.bootstrap.completed
+
+    def some(function, all_batches, workers):
+        yield from itertools.islice(completed(function, all_batches, workers), batches)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(numbamm.inference.bootstrap, "completed", some)
+
+
+def first_or_stop(results):
+    for result in results:
+        return result
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("ddf", "done"), [("wald", 6), ("satterthwaite", 3)])
+def test_interrupt(fitted, monkeypatch, ddf, done):
+    model, data = fitted(SLEEP, "sleepstudy"), mm.datasets.load("sleepstudy")
+    interrupt_after(3, monkeypatch)
+    options = {"ddf": ddf, "n": 40, "seed": 1}
+    said = f"Power was interrupted after {done} of 40 responses."
+    with pytest.warns(mm.NumbammWarning) as warned:
+        result = model.power("Days", **options)
+    assert [str(w.message) for w in warned] == [said]
+    assert result.frame["fits"].item() == done and result.notes[-1] == said
+    with pytest.warns(mm.NumbammWarning, match=said):
+        curve = mm.power_curve(model, data, "Subject", [6, 8, 9], "Days", **options)
+    assert curve.frame["Subject"].tolist() == [6]
+    assert f"Subject = 6: {said}" in repr(curve)
+    interrupt_after(0, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        model.power("Days", **options)
+    monkeypatch.undo()
+    results = iter([model.power("Days", **options | {"n": 2})])
+    monkeypatch.setattr(numbamm.inference.power, "power", lambda *_, **__: first_or_stop(results))
+    with pytest.warns(mm.NumbammWarning, match="interrupted before Subject = 8"):
+        curve = mm.power_curve(model, data, "Subject", [6, 8, 9], "Days")
+    assert curve.frame["Subject"].tolist() == [6]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -189,7 +234,7 @@ def test_options_that_cannot_be_used(design, options, message):
         mm.power(CROSSED, **parameters)
 
 
-def test_designs_that_cannot_be_used(fitted):
+def test_designs_that_cannot_be_used(fitted, monkeypatch):
     model = fitted(SLEEP, "sleepstudy")
     days = {"Days": [1.0, 2.0], "Subject": ["a", "b"]}
     with pytest.raises(mm.DataError, match="'Subject' has a single level in the design"):
@@ -204,6 +249,12 @@ def test_designs_that_cannot_be_used(fitted):
         mm.power_curve(model, days, "subject", [2])
     with pytest.raises(mm.OptionError, match="levels must be at least 1"):
         mm.power_curve(model, days, "Subject", [0])
+    with pytest.raises(mm.OptionError, match=r"levels must be whole numbers, .* not 12"):
+        mm.power_curve(model, days, "Subject", 12)
+    monkeypatch.setattr(numbamm.inference.power, "power", None)  # nothing is worked on
+    with pytest.raises(mm.OptionError, match="levels must be a whole number, not '8'"):
+        mm.power_curve(model, days, "Subject", [2, "8"])
+    monkeypatch.undo()
     with pytest.raises(mm.OptionError, match="names no number"):
         mm.power_curve(model, days, "Subject", [])
     with pytest.raises(mm.OptionError, match="not of int"):
