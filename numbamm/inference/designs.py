@@ -14,6 +14,7 @@ from numbamm.formula.assemble import vector
 from numbamm.formula.columns import Table
 from numbamm.formula.scan import scan
 from numbamm.glm import family as families
+from numbamm.glm import link as links
 from numbamm.inference.reduced import on_frame
 from numbamm.inference.rows import Rows, row_weights
 from numbamm.inference.simulate import draw, is_weighted
@@ -21,17 +22,19 @@ from numbamm.inference.simulate import draw, is_weighted
 
 def of_formula(formula: str, design, family: str, link, *, reml: bool, weights):
     """An unfitted model of a formula on a design; its response is but a place for one."""
-    from numbamm.models.generalized import GeneralizedLinearMixedModel
+    from numbamm.models.generalized import GeneralizedLinearMixedModel, _known
     from numbamm.models.linear import LinearMixedModel
 
-    response = scan(formula).response
-    name = response if response.isidentifier() else "response"
-    table = Table(design)
+    family = _known("family", family, families.NAMES)
+    link = None if link is None else _known("link", link, links.NAMES)
+    response, table = scan(formula).response, Table(design)
+    name = response if response.isidentifier() else _unlike("response", table.names)
     w = vector("weights", weights, table, least=0.0, data="the design")
     columns = {column: table.column(column) for column in table.names}
-    linear = (family, link) in (("gaussian", None), ("gaussian", "identity"))
-    code = families.NAMES.get(family, families.GAUSSIAN)  # a wrong name is the model's to refuse
-    columns[name] = _any_response(code, np.ones(table.nrows) if w is None else w)
+    linear = family == "gaussian" and link in (None, "identity")
+    if reml and not linear:
+        raise OptionError("reml is for linear models, not for generalized ones")
+    columns[name] = _any_response(families.NAMES[family], np.ones(table.nrows) if w is None else w)
     text = f"{name} ~{formula.partition('~')[2]}"
     if linear:
         return LinearMixedModel(text, columns, reml=reml, weights=weights)
@@ -124,6 +127,13 @@ def _term(term: ReMat, refs, z, unseen: list) -> ReMat:
         raise DataError(f"the grouping factor '{term.group}' has a single level in the design")
     labels = np.concatenate([np.asarray(term.levels, dtype=object), np.array(unseen, dtype=object)])
     return ReMat(term.group, codes, labels[used], term.cnames, z, term.inds)
+
+
+def _unlike(name: str, names: list[str]) -> str:
+    """A name that no column has."""
+    while name in names:
+        name += "_"
+    return name
 
 
 def _any_response(family: int, w) -> np.ndarray:

@@ -108,6 +108,27 @@ def test_codings_and_transforms_are_those_of_the_fit():
     assert list(built.reterms[0].levels) == ["308", "309", "372"]
 
 
+def test_names_as_models_take_them(design):
+    options = {"design": design, "beta": [0, 1], "theta": [0.5], "fast": True, "n": 2, "seed": 1}
+    formula = "y ~ 1 + condition + (1 | subject)"
+    one = mm.power(formula, family="gamma", link="log", sigma=0.5, **options)
+    two = mm.power(formula, family="Gamma", link="Log", sigma=0.5, **options)
+    pd.testing.assert_frame_equal(one.frame, two.frame)
+    del options["fast"]
+    one = mm.power(formula, sigma=0.5, **options)
+    two = mm.power(formula, family="Gaussian", link="Identity", sigma=0.5, **options)
+    pd.testing.assert_frame_equal(one.frame, two.frame)
+
+
+def test_a_predictor_called_response(design):
+    options = {"beta": [0, 1], "theta": [0.5], "sigma": 1, "n": 20, "seed": 1}
+    one = mm.power("log(y) ~ item + (1 | subject)", design=design, **options)
+    renamed = design.rename(columns={"item": "response"})
+    two = mm.power("log(y) ~ response + (1 | subject)", design=renamed, **options)
+    assert_allclose(one.frame, two.frame)
+    assert two.frame.index.tolist() == ["response"]
+
+
 @pytest.mark.parametrize(
     ("family", "response", "options"),
     [
@@ -224,6 +245,7 @@ def test_interrupt(fitted, monkeypatch, ddf, done):
         ({"seed": "a", "ddf": "satterthwaite"}, "seed must be a whole number"),
         ({"theta": [1.0]}, r"theta must be 2 finite numbers"),
         ({"theta": None, "cov": np.eye(2)}, "cov is a dict with covariance matrices for subj"),
+        ({"link": "lgo"}, "unknown link 'lgo'; did you mean 'log'"),
         ({"family": "normal"}, "unknown family 'normal'"),
         ({"alpha": 5}, "alpha must be between 0 and 1"),
     ],
