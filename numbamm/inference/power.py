@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import warnings
 from collections.abc import Iterable
 from copy import deepcopy
@@ -18,12 +16,13 @@ from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError, NumbammWarning, OptionError, did_you_mean
 from numbamm.glm import family as families
-from numbamm.inference.bootstrap import _count, _key, _run, _stream, bootstrap
+from numbamm.inference.bootstrap import _count, _Drawer, _key, _run, _stream, bootstrap
 from numbamm.inference.contrast import coef_table, valid_alpha
 from numbamm.inference.designs import of_formula, of_model, with_levels
 from numbamm.inference.result import Result
 from numbamm.inference.rows import Rows
 from numbamm.inference.simulate import Truth, respond, trials_or_weights
+from numbamm.inference.workers import checked, how_many
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import Estimates, MixedModel
 from numbamm.optimize.run import INTERRUPTED
@@ -51,7 +50,7 @@ def power(
     alpha: float = 0.05,
     n: int = 1000,
     seed=None,
-    workers: int = 1,
+    workers=1,
     progress: bool | None = None,
 ) -> Result:
     """How often tests of coefficients against zero reject, by simulation.
@@ -93,8 +92,8 @@ def power(
         Number of responses.
     seed : int, optional
         What makes the draws reproducible, for any number of workers.
-    workers : int
-        Number of threads; -1 for one a processor.
+    workers : int or executor
+        As for `bootstrap`.
     progress : bool, optional
         As for `bootstrap`.
 
@@ -310,32 +309,36 @@ def _as_fitted(model, at: Truth):
     return twin
 
 
-class _Tests:
-    """Fits of single responses, and their p-values."""
+class _Tests(_Drawer):
+    """Batches of fits of single responses, and their p-values."""
 
     def __init__(self, model, at: Truth, seed, ddf: str, how: dict) -> None:
-        self._model, self._at, self._ddf, self._how = model, at, ddf, how
+        super().__init__(model, model.feterm.kept_names, _key(seed))
+        self._at, self._ddf, self._how = at, ddf, how
         self._rows, self._none_held = Rows.of_fit(model), [False] * len(model.reterms)
         trials_or_weights(model, self._rows)  # refuses what no response can have
-        self._key = _key(seed)
-        self._local = threading.local()
 
     def run(self, n: int, workers, progress) -> _Outcome:
         """The tests of n responses."""
-        workers = (os.cpu_count() or 1) if workers == -1 else _count("workers", workers)
-        batches = [range(i, i + 1) for i in range(n)]
+        workers = checked(workers)
+        # what is elsewhere has the model sent to it with each batch
+        size = 1 if isinstance(workers, int) else max(1, n // (20 * how_many(workers)))
+        batches = [range(i, min(i + size, n)) for i in range(0, n, size)]
         with blas_threads(config.get("threads")), warnings.catch_warnings():
             warnings.simplefilter("ignore", NumbammWarning)  # of single fits
-            done = _run(self, batches, workers, progress)
+            done = [line for batch in _run(self, batches, workers, progress) for line in batch]
         good = [line for line in done if line is not None]
-        pvalues = np.array([p for p, _ in good]).reshape(len(good), self._model.feterm.rank)
+        pvalues = np.array([p for p, _ in good]).reshape(len(good), len(self._names))
         singular = sum(singular for _, singular in good)
         return _Outcome(pvalues, singular, len(done) - len(good), n)
 
-    def __call__(self, batch, stop=None):
+    def __call__(self, batch) -> list:
         if not hasattr(self._local, "own"):
             self._local.own = deepcopy(self._model)
-        own, rng = self._local.own, _stream(self._key, batch[0])
+        return [self._line(self._local.own, _stream(self._key, i)) for i in batch]
+
+    def _line(self, own, rng) -> tuple | None:
+        """P-values and singularity of one fit; None if it fails."""
         try:
             y = respond(self._model, self._rows, self._at, self._none_held, rng)
             own.refit(y, progress=False, **self._how)

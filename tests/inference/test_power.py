@@ -1,6 +1,8 @@
 """Power by simulation: against what can be calculated, and designs of all kinds."""
 
 import itertools
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -60,6 +62,25 @@ def test_the_seed_alone_makes_the_result(fitted):
         two = model.power(beta=beta, n=n, seed=3, ddf=ddf, workers=2)
         pd.testing.assert_frame_equal(one.frame, two.frame)
     assert model.is_fitted and model.params["Days"] > 10  # as it was
+
+
+def test_executors_make_the_same(fitted):
+    model = fitted(SLEEP, "sleepstudy")
+    options = {"n": 200, "seed": 3, "ddf": "satterthwaite"}
+    one = model.power(**options).frame
+    with ThreadPoolExecutor(2) as pool:  # as to another process, by pickle
+        two = model.power(**options, workers=Posting(pool)).frame
+    pd.testing.assert_frame_equal(one, two)
+
+
+class Posting:
+    """An executor whose tasks go by pickle, as they do to another process."""
+
+    def __init__(self, pool):
+        self.pool = pool
+
+    def submit(self, task, *args):
+        return self.pool.submit(pickle.loads(pickle.dumps(task)), *args)
 
 
 def test_standard_errors_follow_from_theta(fitted):
@@ -246,6 +267,8 @@ def test_interrupt(fitted, monkeypatch, ddf, done):
         ({"theta": [1.0]}, r"theta must be 2 finite numbers"),
         ({"theta": None, "cov": np.eye(2)}, "cov is a dict with covariance matrices for subj"),
         ({"link": "lgo"}, "unknown link 'lgo'; did you mean 'log'"),
+        ({"workers": 0}, "workers must be at least 1, or -1 for all processors, not 0"),
+        ({"workers": 0, "ddf": "satterthwaite"}, "workers must be at least 1, or -1 for all"),
         ({"family": "normal"}, "unknown family 'normal'"),
         ({"alpha": 5}, "alpha must be between 0 and 1"),
     ],
