@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,8 @@ from numbamm.errors import DataError, OptionError, did_you_mean
 from numbamm.formula import check_gaussian
 from numbamm.formula.assemble import vector
 from numbamm.formula.columns import Table
-from numbamm.formula.scan import scan
+from numbamm.formula.grouping import grouping_factors
+from numbamm.formula.scan import scan, tokenise
 from numbamm.glm import family as families
 from numbamm.glm import link as links
 from numbamm.inference.reduced import on_frame
@@ -88,7 +90,7 @@ def of_model(model, design, weights) -> tuple:
     return built, order
 
 
-def with_levels(design, along: str, number: int) -> dict:
+def with_levels(design, along: str, number: int, factors: Collection[str] = ()) -> dict:
     """A design with another number of levels of one factor.
 
     Parameters
@@ -98,6 +100,9 @@ def with_levels(design, along: str, number: int) -> dict:
         The factor's column.
     number : int
         Of levels: the first ones, or all and copies of them under new names, with all their rows.
+    factors : collection of str
+        Columns whose levels have new names in copies, too, if they are nested in `along`. Where
+        that has but one level, nothing tells nested from crossed, and they keep their names.
 
     Returns
     -------
@@ -109,15 +114,41 @@ def with_levels(design, along: str, number: int) -> dict:
             f"there is no column '{along}' in the design{did_you_mean(along, table.names)}"
         )
     codes, labels = pd.factorize(table.column(along))
-    rows, names = [], []
+    rows, copies = [], []
     for level in range(number):
         copy, original = divmod(level, len(labels))
         rows.append(np.flatnonzero(codes == original))
-        name = str(labels[original]) + (f" ({copy + 1})" if copy else "")
-        names.append(np.full(len(rows[-1]), name, dtype=object))
-    at = np.concatenate(rows)
+        copies.append(np.full(len(rows[-1]), copy))
+    at, copies = np.concatenate(rows), np.concatenate(copies)
+    renamed = {along} | {
+        c for c in factors if c in table.names and _is_nested(table.column(c), codes)
+    }
     columns = {c: table.column(c).iloc[at].reset_index(drop=True) for c in table.names}
-    return columns | {along: pd.Series(np.concatenate(names))}
+    return columns | {c: _of_copies(columns[c], copies) for c in renamed}
+
+
+def grouping_columns(formula: str) -> set[str]:
+    """The columns of a formula that only group."""
+    text = scan(formula)
+    groups = {c for term in text.terms for factors in grouping_factors(term) for c in factors}
+    effects = " ".join([text.fixed, *(term.lhs for term in text.terms)])
+    return groups - {token.text.strip("`") for token in tokenise(effects)}
+
+
+def _is_nested(column, outer) -> bool:
+    """Whether each level stands with one level of an outer factor, which has several."""
+    inner, _ = pd.factorize(column)
+    there = (inner >= 0) & (outer >= 0)
+    pairs = np.unique(np.column_stack([inner, outer])[there], axis=0)
+    return len(np.unique(pairs[:, 1])) > 1 and len(np.unique(pairs[:, 0])) == len(pairs)
+
+
+def _of_copies(labels, copies) -> pd.Series:
+    """Labels with the number of the copy, from the second on."""
+    names = [
+        str(label) + (f" ({k + 1})" if k else "") for label, k in zip(labels, copies, strict=True)
+    ]
+    return pd.Series(names, dtype=object).where(labels.notna(), None)
 
 
 def _term(term: ReMat, refs, z, unseen: list) -> ReMat:

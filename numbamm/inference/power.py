@@ -18,7 +18,7 @@ from numbamm.errors import FitError, NumbammWarning, OptionError, did_you_mean
 from numbamm.glm import family as families
 from numbamm.inference.bootstrap import _count, _Drawer, _key, _run, _stream, bootstrap
 from numbamm.inference.contrast import coef_table, valid_alpha
-from numbamm.inference.designs import of_formula, of_model, with_levels
+from numbamm.inference.designs import grouping_columns, of_formula, of_model, with_levels
 from numbamm.inference.result import Result
 from numbamm.inference.rows import Rows
 from numbamm.inference.simulate import Truth, respond, trials_or_weights
@@ -170,7 +170,8 @@ def power_curve(
         The factor's column.
     levels : iterable of int
         Numbers of levels: the first of those that there are, or all and copies of them under
-        new names, with all their rows.
+        new names, with all their rows; of grouping factors nested in this one, such as classes
+        in schools, the copies have levels of their own, too.
 
     Returns
     -------
@@ -179,9 +180,10 @@ def power_curve(
         work, with the numbers of levels so far.
     """
     numbers = _numbers(levels)
+    factors = grouping_columns(getattr(model, "formula", model))
     notes, found = [_tests(valid_alpha(alpha))], {}
     for number in numbers:
-        rows = with_levels(design, along, number)
+        rows = with_levels(design, along, number, factors)
         try:
             result = power(model, coef, design=rows, seed=seed, alpha=alpha, **options)
         except KeyboardInterrupt:  # before its first fit

@@ -13,7 +13,7 @@ from scipy.special import ndtr
 import numbamm as mm
 import numbamm.inference.bootstrap
 import numbamm.inference.power
-from numbamm.inference.designs import of_model, with_levels
+from numbamm.inference.designs import grouping_columns, of_model, with_levels
 from numbamm.inference.power import _on_design, standard_errors
 from numbamm.inference.simulate import Truth
 
@@ -216,6 +216,34 @@ def interrupt_after(batches, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(numbamm.inference.bootstrap, "completed", some)
+
+
+def test_copies_have_nested_factors_of_their_own(monkeypatch):
+    """Classes are numbered throughout; pupils' ages are crossed with schools."""
+    school, group = np.repeat(np.arange(4), 12), np.repeat(np.arange(12), 4)
+    rows = {"school": school, "group": group.astype(float), "age": np.tile([8, 9], 24)}
+    rows["group"][0] = np.nan
+    formula = "y ~ 1 + (1 | school) + (1 | group) + (1 | age)"
+    assert grouping_columns(formula) == {"school", "group", "age"}
+    larger = pd.DataFrame(with_levels(rows, "school", 10, grouping_columns(formula)))
+    assert larger.nunique().to_dict() == {"school": 10, "group": 30, "age": 2}
+    assert larger.groupby("group")["school"].nunique().eq(1).all()
+    assert larger["group"].isna().sum() == 3
+    one = pd.DataFrame({"subject": 1, "item": [1, 2, 3]})  # items may well be crossed
+    assert pd.DataFrame(with_levels(one, "subject", 5, {"item"}))["item"].nunique() == 3
+    options = {"beta": [0], "theta": [1, 1, 1], "sigma": 1, "n": 2, "seed": 1}
+    seen, original = [], numbamm.inference.power.of_formula
+    monkeypatch.setattr(
+        numbamm.inference.power,
+        "of_formula",
+        lambda *args, **how: seen.append(original(*args, **how)) or seen[-1],
+    )
+    mm.power_curve(formula, rows, "school", [8], **options)
+    assert {t.group: t.nlevels for t in seen[0].reterms} == {"school": 8, "group": 24, "age": 2}
+
+
+def test_columns_that_only_group():
+    assert grouping_columns("y ~ a * log(x) + (1 + z | b/c) + (1 | x) + (1 | z:d)") == set("bcd")
 
 
 def first_or_stop(results):
