@@ -30,6 +30,9 @@ from numbamm.optimize.run import INTERRUPTED
 #: Columns of the frame that tell how many fits stand behind a line.
 COUNTS = ("fits", "singular", "failed")
 
+#: Options that say what is fitted, of which a model has its own.
+KIND = ("family", "link", "reml")
+
 
 def power(
     model,
@@ -41,9 +44,9 @@ def power(
     cov=None,
     sigma: float | None = None,
     shape: float | None = None,
-    family: str = "gaussian",
+    family: str | None = None,
     link: str | None = None,
-    reml: bool = False,
+    reml: bool | None = None,
     fast: bool | None = None,
     weights=None,
     ddf: str = "wald",
@@ -77,8 +80,10 @@ def power(
     sigma, shape : float, optional
         True residual standard deviation, or square root of the dispersion, and shape of the
         negative binomial; the model's, if not given.
-    family, link, reml : optional
-        What is fitted, for a formula.
+    family, link : str, optional
+        What is fitted, for a formula: a linear model, if not given.
+    reml : bool, optional
+        Fit a formula's linear model by REML.
     fast : bool, optional
         Fit generalized models by their fast fit; as the model was fitted, if not given.
     weights : str or array, optional
@@ -133,21 +138,27 @@ def power(
     if isinstance(model, str):
         if design is None:
             raise OptionError("the power of a formula needs a design: rows, without a response")
-        built = of_formula(model, design, family, link, reml=reml, weights=weights)
+        kind = "gaussian" if family is None else family, link
+        built = of_formula(model, design, *kind, reml=bool(reml), weights=weights)
         at = _all_given(built, *given)
     elif not isinstance(model, MixedModel):
         raise OptionError(f"power is of a model or of a formula, not of {type(model).__name__}")
+    elif own := [k for k, v in zip(KIND, (family, link, reml), strict=True) if v is not None]:
+        raise OptionError(f"{own[0]} is for a formula: a model has its own")
     elif design is None:
         if weights is not None:
             raise OptionError("weights are for the rows of a design")
         built, at = model._twin(), Truth.given(model, *given)
     else:
         built, at = _on_design(model, design, Truth.given(model, *given), weights)
+    linear = isinstance(built, LinearMixedModel)
+    if linear and fast is not None:
+        raise OptionError("fast is for generalized models: a linear one has a single kind of fit")
     tested = _coefficients(coef, built.feterm.kept_names)
-    if isinstance(built, LinearMixedModel) and ddf == "wald":
+    if linear and ddf == "wald":
         outcome = _compiled(built, at, n, seed, workers, progress)
     else:
-        how = {} if isinstance(built, LinearMixedModel) else {"fast": _fast(model, fast)}
+        how = {} if linear else {"fast": _fast(model, fast)}
         outcome = _Tests(built, at, seed, ddf, how).run(_count("n", n), workers, progress)
     result = _result(built, at, outcome, tested, alpha)
     if result.interrupted:

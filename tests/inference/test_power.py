@@ -297,6 +297,9 @@ def test_interrupt(fitted, monkeypatch, ddf, done):
         ({"link": "lgo"}, "unknown link 'lgo'; did you mean 'log'"),
         ({"workers": 0}, "workers must be at least 1, or -1 for all processors, not 0"),
         ({"workers": 0, "ddf": "satterthwaite"}, "workers must be at least 1, or -1 for all"),
+        ({"fast": True}, "fast is for generalized models"),
+        ({"family": "poisson", "sigma": None, "reml": True}, "reml is for linear models"),
+        ({"family": ""}, "unknown family ''"),
         ({"family": "normal"}, "unknown family 'normal'"),
         ({"alpha": 5}, "alpha must be between 0 and 1"),
     ],
@@ -330,6 +333,11 @@ def test_designs_that_cannot_be_used(fitted, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(mm.OptionError, match="names no number"):
         mm.power_curve(model, days, "Subject", [])
+    for option in ({"family": "poisson"}, {"link": "log"}, {"reml": False}):
+        with pytest.raises(mm.OptionError, match=f"{next(iter(option))} is for a formula"):
+            model.power(**option)
+    with pytest.raises(mm.OptionError, match="fast is for generalized models"):
+        model.power(fast=False)
     with pytest.raises(mm.OptionError, match="not of int"):
         mm.power(3)
     with pytest.raises(mm.NotFittedError):
