@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import FitError, NumbammWarning, OptionError, did_you_mean
+from numbamm.errors import DataError, FitError, NumbammWarning, OptionError, did_you_mean
 from numbamm.glm import family as families
 from numbamm.inference.bootstrap import _count, _Drawer, _key, _run, _stream, bootstrap
 from numbamm.inference.contrast import coef_table, valid_alpha
@@ -25,7 +25,7 @@ from numbamm.inference.simulate import Truth, respond, trials_or_weights
 from numbamm.inference.workers import checked, how_many
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import Estimates, MixedModel
-from numbamm.optimize.run import INTERRUPTED
+from numbamm.optimize.run import uninterrupted
 
 #: Columns of the frame that tell how many fits stand behind a line.
 COUNTS = ("fits", "singular", "failed")
@@ -354,13 +354,9 @@ class _Tests(_Drawer):
         """P-values and singularity of one fit; None if it fails."""
         try:
             y = respond(self._model, self._rows, self._at, self._none_held, rng)
-            own.refit(y, progress=False, **self._how)
-            if own.optsum.returnvalue == INTERRUPTED:
-                raise KeyboardInterrupt
+            uninterrupted(own.refit(y, progress=False, **self._how))
             pvalues = coef_table(own, ddf=self._ddf).frame["pvalue"].to_numpy()
-        except OptionError:
-            raise
-        except (FitError, ValueError, ArithmeticError):  # numpy draws and factorises, or refuses
+        except (FitError, DataError, ArithmeticError, np.linalg.LinAlgError):
             return None
         return pvalues[own.feterm.kept], own.is_singular()
 
