@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,13 @@ import pandas as pd
 
 from numbamm.design.remat import ReMat
 from numbamm.errors import DataError, OptionError, did_you_mean
+from numbamm.formula import check_gaussian
 from numbamm.formula.assemble import vector
 from numbamm.formula.columns import Table
-from numbamm.formula.scan import scan
+from numbamm.formula.grouping import grouping_factors
+from numbamm.formula.scan import scan, tokenise
 from numbamm.glm import family as families
+from numbamm.glm import link as links
 from numbamm.inference.reduced import on_frame
 from numbamm.inference.rows import Rows, row_weights
 from numbamm.inference.simulate import draw, is_weighted
@@ -20,17 +24,19 @@ from numbamm.inference.simulate import draw, is_weighted
 
 def of_formula(formula: str, design, family: str, link, *, reml: bool, weights):
     """An unfitted model of a formula on a design; its response is but a place for one."""
-    from numbamm.models.generalized import GeneralizedLinearMixedModel
+    from numbamm.models.generalized import GeneralizedLinearMixedModel, _known
     from numbamm.models.linear import LinearMixedModel
 
-    response = scan(formula).response
-    name = response if response.isidentifier() else "response"
-    table = Table(design)
+    family = _known("family", family, families.NAMES)
+    link = None if link is None else _known("link", link, links.NAMES)
+    response, table = scan(formula).response, Table(design)
+    name = response if response.isidentifier() else _unlike("response", table.names)
     w = vector("weights", weights, table, least=0.0, data="the design")
     columns = {column: table.column(column) for column in table.names}
-    linear = (family, link) in (("gaussian", None), ("gaussian", "identity"))
-    code = families.NAMES.get(family, families.GAUSSIAN)  # a wrong name is the model's to refuse
-    columns[name] = _any_response(code, np.ones(table.nrows) if w is None else w)
+    linear = family == "gaussian" and link in (None, "identity")
+    if reml and not linear:
+        raise OptionError("reml is for linear models, not for generalized ones")
+    columns[name] = _any_response(families.NAMES[family], np.ones(table.nrows) if w is None else w)
     text = f"{name} ~{formula.partition('~')[2]}"
     if linear:
         return LinearMixedModel(text, columns, reml=reml, weights=weights)
@@ -47,6 +53,8 @@ def of_model(model, design, weights) -> tuple:
     order : list of int
         Its terms, as positions in the other model's list.
     """
+    from numbamm.models.linear import LinearMixedModel
+
     frame = model.frame
     given = row_weights(model, weights) if is_weighted(model) else None
     new = Rows.new(model, design, range(len(model.reterms)), given)
@@ -73,6 +81,8 @@ def of_model(model, design, weights) -> tuple:
         index=None,
         columns={},
     )
+    if isinstance(model, LinearMixedModel):
+        check_gaussian(other)  # generalized models check a frame themselves
     built = on_frame(model, other)
     if built.feterm.dropped:
         lost = ", ".join(built.feterm.dropped)
@@ -80,7 +90,7 @@ def of_model(model, design, weights) -> tuple:
     return built, order
 
 
-def with_levels(design, along: str, number: int) -> dict:
+def with_levels(design, along: str, number: int, factors: Collection[str] = ()) -> dict:
     """A design with another number of levels of one factor.
 
     Parameters
@@ -90,6 +100,9 @@ def with_levels(design, along: str, number: int) -> dict:
         The factor's column.
     number : int
         Of levels: the first ones, or all and copies of them under new names, with all their rows.
+    factors : collection of str
+        Columns whose levels have new names in copies, too, if they are nested in `along`. Where
+        that has but one level, nothing tells nested from crossed, and they keep their names.
 
     Returns
     -------
@@ -101,15 +114,41 @@ def with_levels(design, along: str, number: int) -> dict:
             f"there is no column '{along}' in the design{did_you_mean(along, table.names)}"
         )
     codes, labels = pd.factorize(table.column(along))
-    rows, names = [], []
+    rows, copies = [], []
     for level in range(number):
         copy, original = divmod(level, len(labels))
         rows.append(np.flatnonzero(codes == original))
-        name = str(labels[original]) + (f" ({copy + 1})" if copy else "")
-        names.append(np.full(len(rows[-1]), name, dtype=object))
-    at = np.concatenate(rows)
+        copies.append(np.full(len(rows[-1]), copy))
+    at, copies = np.concatenate(rows), np.concatenate(copies)
+    renamed = {along} | {
+        c for c in factors if c in table.names and _is_nested(table.column(c), codes)
+    }
     columns = {c: table.column(c).iloc[at].reset_index(drop=True) for c in table.names}
-    return columns | {along: pd.Series(np.concatenate(names))}
+    return columns | {c: _of_copies(columns[c], copies) for c in renamed}
+
+
+def grouping_columns(formula: str) -> set[str]:
+    """The columns of a formula that only group."""
+    text = scan(formula)
+    groups = {c for term in text.terms for factors in grouping_factors(term) for c in factors}
+    effects = " ".join([text.fixed, *(term.lhs for term in text.terms)])
+    return groups - {token.text.strip("`") for token in tokenise(effects)}
+
+
+def _is_nested(column, outer) -> bool:
+    """Whether each level stands with one level of an outer factor, which has several."""
+    inner, _ = pd.factorize(column)
+    there = (inner >= 0) & (outer >= 0)
+    pairs = np.unique(np.column_stack([inner, outer])[there], axis=0)
+    return len(np.unique(pairs[:, 1])) > 1 and len(np.unique(pairs[:, 0])) == len(pairs)
+
+
+def _of_copies(labels, copies) -> pd.Series:
+    """Labels with the number of the copy, from the second on."""
+    names = [
+        str(label) + (f" ({k + 1})" if k else "") for label, k in zip(labels, copies, strict=True)
+    ]
+    return pd.Series(names, dtype=object).where(labels.notna(), None)
 
 
 def _term(term: ReMat, refs, z, unseen: list) -> ReMat:
@@ -119,6 +158,13 @@ def _term(term: ReMat, refs, z, unseen: list) -> ReMat:
         raise DataError(f"the grouping factor '{term.group}' has a single level in the design")
     labels = np.concatenate([np.asarray(term.levels, dtype=object), np.array(unseen, dtype=object)])
     return ReMat(term.group, codes, labels[used], term.cnames, z, term.inds)
+
+
+def _unlike(name: str, names: list[str]) -> str:
+    """A name that no column has."""
+    while name in names:
+        name += "_"
+    return name
 
 
 def _any_response(family: int, w) -> np.ndarray:

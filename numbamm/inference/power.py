@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import warnings
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -17,17 +16,22 @@ from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import DataError, FitError, NumbammWarning, OptionError, did_you_mean
 from numbamm.glm import family as families
-from numbamm.inference.bootstrap import _count, _key, _run, _stream, bootstrap
+from numbamm.inference.bootstrap import _count, _Drawer, _key, _run, _stream, bootstrap
 from numbamm.inference.contrast import coef_table, valid_alpha
-from numbamm.inference.designs import of_formula, of_model, with_levels
+from numbamm.inference.designs import grouping_columns, of_formula, of_model, with_levels
 from numbamm.inference.result import Result
 from numbamm.inference.rows import Rows
-from numbamm.inference.simulate import Truth, respond
+from numbamm.inference.simulate import Truth, respond, trials_or_weights
+from numbamm.inference.workers import checked, how_many
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import Estimates, MixedModel
+from numbamm.optimize.run import uninterrupted
 
 #: Columns of the frame that tell how many fits stand behind a line.
 COUNTS = ("fits", "singular", "failed")
+
+#: Options that say what is fitted, of which a model has its own.
+KIND = ("family", "link", "reml")
 
 
 def power(
@@ -40,16 +44,16 @@ def power(
     cov=None,
     sigma: float | None = None,
     shape: float | None = None,
-    family: str = "gaussian",
+    family: str | None = None,
     link: str | None = None,
-    reml: bool = False,
+    reml: bool | None = None,
     fast: bool | None = None,
     weights=None,
     ddf: str = "wald",
     alpha: float = 0.05,
     n: int = 1000,
     seed=None,
-    workers: int = 1,
+    workers=1,
     progress: bool | None = None,
 ) -> Result:
     """How often tests of coefficients against zero reject, by simulation.
@@ -76,8 +80,10 @@ def power(
     sigma, shape : float, optional
         True residual standard deviation, or square root of the dispersion, and shape of the
         negative binomial; the model's, if not given.
-    family, link, reml : optional
-        What is fitted, for a formula.
+    family, link : str, optional
+        What is fitted, for a formula: a linear model, if not given.
+    reml : bool, optional
+        Fit a formula's linear model by REML.
     fast : bool, optional
         Fit generalized models by their fast fit; as the model was fitted, if not given.
     weights : str or array, optional
@@ -91,8 +97,8 @@ def power(
         Number of responses.
     seed : int, optional
         What makes the draws reproducible, for any number of workers.
-    workers : int
-        Number of threads; -1 for one a processor.
+    workers : int or executor
+        As for `bootstrap`.
     progress : bool, optional
         As for `bootstrap`.
 
@@ -102,6 +108,7 @@ def power(
         A line a coefficient: its true ``value``, ``power``, and the limits ``lower`` and
         ``upper`` of its 95 % Clopper–Pearson interval; in the frame also the numbers of
         ``fits``, of ``singular`` ones among them, and of those that ``failed`` and do not count.
+        An interrupt (Ctrl-C) ends the work, with the fits so far: a warning and a note say so.
 
     Raises
     ------
@@ -131,23 +138,32 @@ def power(
     if isinstance(model, str):
         if design is None:
             raise OptionError("the power of a formula needs a design: rows, without a response")
-        built = of_formula(model, design, family, link, reml=reml, weights=weights)
+        kind = "gaussian" if family is None else family, link
+        built = of_formula(model, design, *kind, reml=bool(reml), weights=weights)
         at = _all_given(built, *given)
     elif not isinstance(model, MixedModel):
         raise OptionError(f"power is of a model or of a formula, not of {type(model).__name__}")
+    elif own := [k for k, v in zip(KIND, (family, link, reml), strict=True) if v is not None]:
+        raise OptionError(f"{own[0]} is for a formula: a model has its own")
     elif design is None:
         if weights is not None:
             raise OptionError("weights are for the rows of a design")
         built, at = model._twin(), Truth.given(model, *given)
     else:
         built, at = _on_design(model, design, Truth.given(model, *given), weights)
+    linear = isinstance(built, LinearMixedModel)
+    if linear and fast is not None:
+        raise OptionError("fast is for generalized models: a linear one has a single kind of fit")
     tested = _coefficients(coef, built.feterm.kept_names)
-    if isinstance(built, LinearMixedModel) and ddf == "wald":
+    if linear and ddf == "wald":
         outcome = _compiled(built, at, n, seed, workers, progress)
     else:
-        how = {} if isinstance(built, LinearMixedModel) else {"fast": _fast(model, fast)}
+        how = {} if linear else {"fast": _fast(model, fast)}
         outcome = _Tests(built, at, seed, ddf, how).run(_count("n", n), workers, progress)
-    return _result(built, at, outcome, tested, alpha)
+    result = _result(built, at, outcome, tested, alpha)
+    if result.interrupted:
+        warnings.warn(result.notes[-1], NumbammWarning, stacklevel=2)
+    return result
 
 
 def power_curve(
@@ -165,22 +181,44 @@ def power_curve(
         The factor's column.
     levels : iterable of int
         Numbers of levels: the first of those that there are, or all and copies of them under
-        new names, with all their rows.
+        new names, with all their rows; of grouping factors nested in this one, such as classes
+        in schools, the copies have levels of their own, too.
 
     Returns
     -------
     Result
-        A line for each number of levels and coefficient; see `power`.
+        A line for each number of levels and coefficient; see `power`. An interrupt ends the
+        work, with the numbers of levels so far.
     """
-    found = {}
-    for number in levels:
-        rows = with_levels(design, along, _count("levels", number))
-        found[number] = power(model, coef, design=rows, seed=seed, alpha=alpha, **options)
-    if not found:
+    numbers = _numbers(levels)
+    factors = grouping_columns(getattr(model, "formula", model))
+    notes, found = [_tests(valid_alpha(alpha))], {}
+    for number in numbers:
+        rows = with_levels(design, along, number, factors)
+        try:
+            result = power(model, coef, design=rows, seed=seed, alpha=alpha, **options)
+        except KeyboardInterrupt:  # before its first fit
+            if not found:
+                raise
+            notes.append(f"Power was interrupted before {along} = {number}.")
+            warnings.warn(notes[-1], NumbammWarning, stacklevel=2)
+            break
+        found[number] = result.frame
+        if result.interrupted:
+            notes.append(f"{along} = {number}: {result.notes[-1]}")
+            break
+    frame = pd.concat(found, names=[along, "coefficient"]).reset_index()
+    return Result(result.title, frame, notes)
+
+
+def _numbers(levels) -> list[int]:
+    """The numbers of levels, each once, before any of them is worked on."""
+    if not isinstance(levels, Iterable) or isinstance(levels, str):
+        raise OptionError(f"levels must be whole numbers, such as [10, 20], not {levels!r}")
+    numbers = list(dict.fromkeys(_count("levels", number) for number in levels))
+    if not numbers:
         raise OptionError("levels names no number of levels")
-    parts = {number: result.frame for number, result in found.items()}
-    frame = pd.concat(parts, names=[along, "coefficient"]).reset_index()
-    return Result(found[number].title, frame, [_tests(alpha)])
+    return numbers
 
 
 def _all_given(model, beta, theta, cov, sigma, shape) -> Truth:
@@ -188,7 +226,7 @@ def _all_given(model, beta, theta, cov, sigma, shape) -> Truth:
     needed = {"beta": model.feterm.kept_names, "theta": model.theta_names}
     needed |= {"sigma": []} if model._family_code in families.DISPERSED else {}
     needed |= {"shape": []} if model._family_code == families.NEGATIVE_BINOMIAL else {}
-    values = {"beta": beta, "theta": cov or theta, "sigma": sigma, "shape": shape}
+    values = {"beta": beta, "theta": theta if cov is None else cov, "sigma": sigma, "shape": shape}
     if any(values[name] is None for name in needed):
         listed = [f"{k} ({', '.join(names)})" if names else k for k, names in needed.items()]
         raise OptionError(f"the power of a formula needs {', '.join(listed)}")
@@ -223,23 +261,40 @@ def _fast(model, given: bool | None) -> bool:
     return isinstance(model, MixedModel) and model.is_fitted and model.is_fast
 
 
+@dataclass(repr=False)
+class _Power(Result):
+    """A result that knows whether an interrupt ended the work before all fits were done."""
+
+    interrupted: bool = False
+
+
 @dataclass
 class _Outcome:
-    """P-values of the coefficients, shape (fits, rank), and numbers of fits."""
+    """P-values of the coefficients, shape (fits, rank), and numbers of fits.
+
+    After an interrupt they are fewer than the n that were to be, failed ones included.
+    """
 
     pvalues: np.ndarray
     singular: int
     failed: int
+    n: int
+
+    @property
+    def done(self) -> int:
+        return len(self.pvalues) + self.failed
 
 
 def _compiled(model, at: Truth, n: int, seed, workers, progress) -> _Outcome:
     """Wald tests of the bootstrap's replicates, whose standard errors follow from θ and σ."""
-    fits = bootstrap(_as_fitted(model, at), n, seed, workers=workers, progress=progress)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "the bootstrap was interrupted")  # power says so itself
+        fits = bootstrap(_as_fitted(model, at), n, seed, workers=workers, progress=progress)
     beta = [name for name in fits.names.columns if name.startswith("beta_")]
     frame, thetas = fits.frame, fits.values[:, -len(at.theta) :]
     se = standard_errors(model, thetas, frame["sigma"].to_numpy())
     pvalues = 2 * ndtr(-np.abs(frame[beta].to_numpy() / se))
-    return _Outcome(pvalues, fits.n_singular, fits.n_failed)
+    return _Outcome(pvalues, fits.n_singular, fits.n_failed, n)
 
 
 def standard_errors(model, thetas, sigmas) -> np.ndarray:
@@ -267,41 +322,50 @@ def _as_fitted(model, at: Truth):
     return twin
 
 
-class _Tests:
-    """Fits of single responses, and their p-values."""
+class _Tests(_Drawer):
+    """Batches of fits of single responses, and their p-values."""
 
     def __init__(self, model, at: Truth, seed, ddf: str, how: dict) -> None:
-        self._model, self._at, self._ddf, self._how = model, at, ddf, how
+        super().__init__(model, model.feterm.kept_names, _key(seed))
+        self._at, self._ddf, self._how = at, ddf, how
         self._rows, self._none_held = Rows.of_fit(model), [False] * len(model.reterms)
-        self._key = _key(seed)
-        self._local = threading.local()
+        trials_or_weights(model, self._rows)  # refuses what no response can have
 
     def run(self, n: int, workers, progress) -> _Outcome:
         """The tests of n responses."""
-        workers = (os.cpu_count() or 1) if workers == -1 else _count("workers", workers)
-        batches = [range(i, i + 1) for i in range(n)]
+        workers = checked(workers)
+        # what is elsewhere has the model sent to it with each batch
+        size = 1 if isinstance(workers, int) else max(1, n // (20 * how_many(workers)))
+        batches = [range(i, min(i + size, n)) for i in range(0, n, size)]
         with blas_threads(config.get("threads")), warnings.catch_warnings():
             warnings.simplefilter("ignore", NumbammWarning)  # of single fits
-            done = _run(self, batches, workers, progress)
+            done = [line for batch in _run(self, batches, workers, progress) for line in batch]
         good = [line for line in done if line is not None]
-        pvalues = np.array([p for p, _ in good]).reshape(len(good), -1)
-        return _Outcome(pvalues, sum(singular for _, singular in good), len(done) - len(good))
+        pvalues = np.array([p for p, _ in good]).reshape(len(good), len(self._names))
+        singular = sum(singular for _, singular in good)
+        return _Outcome(pvalues, singular, len(done) - len(good), n)
 
-    def __call__(self, batch, stop=None):
+    def __call__(self, batch) -> list:
         if not hasattr(self._local, "own"):
             self._local.own = deepcopy(self._model)
-        own, rng = self._local.own, _stream(self._key, batch[0])
-        y = respond(self._model, self._rows, self._at, self._none_held, rng)
+        return [self._line(self._local.own, _stream(self._key, i)) for i in batch]
+
+    def _line(self, own, rng) -> tuple | None:
+        """P-values and singularity of one fit; None if it fails."""
         try:
-            own.refit(y, progress=False, **self._how)
+            y = respond(self._model, self._rows, self._at, self._none_held, rng)
+            uninterrupted(own.refit(y, progress=False, **self._how))
             pvalues = coef_table(own, ddf=self._ddf).frame["pvalue"].to_numpy()
         except (FitError, DataError, ArithmeticError, np.linalg.LinAlgError):
             return None
         return pvalues[own.feterm.kept], own.is_singular()
 
 
-def _result(model, at: Truth, outcome: _Outcome, tested: list[str], alpha: float) -> Result:
+def _result(model, at: Truth, outcome: _Outcome, tested: list[str], alpha: float) -> _Power:
     names, fits = model.feterm.kept_names, len(outcome.pvalues)
+    interrupted = outcome.done < outcome.n
+    if interrupted and not fits:
+        raise KeyboardInterrupt
     if not fits:
         raise FitError(f"none of {outcome.failed} responses could be fitted")
     lines = []
@@ -319,7 +383,9 @@ def _result(model, at: Truth, outcome: _Outcome, tested: list[str], alpha: float
         f"{fits} fits, {outcome.singular} of them singular; {outcome.failed} more failed.",
         _tests(alpha),
     ]
-    return Result(f"Power by simulation: {model.formula}", frame, notes, COUNTS)
+    if interrupted:
+        notes.append(f"Power was interrupted after {outcome.done} of {outcome.n} responses.")
+    return _Power(f"Power by simulation: {model.formula}", frame, notes, COUNTS, interrupted)
 
 
 def _tests(alpha: float) -> str:

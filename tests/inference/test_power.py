@@ -1,5 +1,9 @@
 """Power by simulation: against what can be calculated, and designs of all kinds."""
 
+import itertools
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +11,9 @@ from numpy.testing import assert_allclose
 from scipy.special import ndtr
 
 import numbamm as mm
-from numbamm.inference.designs import of_model, with_levels
+import numbamm.inference.bootstrap
+import numbamm.inference.power
+from numbamm.inference.designs import grouping_columns, of_model, with_levels
 from numbamm.inference.power import _on_design, standard_errors
 from numbamm.inference.simulate import Truth
 
@@ -58,6 +64,25 @@ def test_the_seed_alone_makes_the_result(fitted):
     assert model.is_fitted and model.params["Days"] > 10  # as it was
 
 
+def test_executors_make_the_same(fitted):
+    model = fitted(SLEEP, "sleepstudy")
+    options = {"n": 200, "seed": 3, "ddf": "satterthwaite"}
+    one = model.power(**options).frame
+    with ThreadPoolExecutor(2) as pool:  # as to another process, by pickle
+        two = model.power(**options, workers=Posting(pool)).frame
+    pd.testing.assert_frame_equal(one, two)
+
+
+class Posting:
+    """An executor whose tasks go by pickle, as they do to another process."""
+
+    def __init__(self, pool):
+        self.pool = pool
+
+    def submit(self, task, *args):
+        return self.pool.submit(pickle.loads(pickle.dumps(task)), *args)
+
+
 def test_standard_errors_follow_from_theta(fitted):
     model = fitted(SLEEP, "sleepstudy", reml=True)
     found = standard_errors(model, [model.theta], [model.sigma])
@@ -104,6 +129,27 @@ def test_codings_and_transforms_are_those_of_the_fit():
     assert list(built.reterms[0].levels) == ["308", "309", "372"]
 
 
+def test_names_as_models_take_them(design):
+    options = {"design": design, "beta": [0, 1], "theta": [0.5], "fast": True, "n": 2, "seed": 1}
+    formula = "y ~ 1 + condition + (1 | subject)"
+    one = mm.power(formula, family="gamma", link="log", sigma=0.5, **options)
+    two = mm.power(formula, family="Gamma", link="Log", sigma=0.5, **options)
+    pd.testing.assert_frame_equal(one.frame, two.frame)
+    del options["fast"]
+    one = mm.power(formula, sigma=0.5, **options)
+    two = mm.power(formula, family="Gaussian", link="Identity", sigma=0.5, **options)
+    pd.testing.assert_frame_equal(one.frame, two.frame)
+
+
+def test_a_predictor_called_response(design):
+    options = {"beta": [0, 1], "theta": [0.5], "sigma": 1, "n": 20, "seed": 1}
+    one = mm.power("log(y) ~ item + (1 | subject)", design=design, **options)
+    renamed = design.rename(columns={"item": "response"})
+    two = mm.power("log(y) ~ response + (1 | subject)", design=renamed, **options)
+    assert_allclose(one.frame, two.frame)
+    assert two.frame.index.tolist() == ["response"]
+
+
 @pytest.mark.parametrize(
     ("family", "response", "options"),
     [
@@ -132,6 +178,26 @@ def test_families(design, family, response, options):
     assert line.power > 0.8
 
 
+def test_responses_that_cannot_be_drawn(monkeypatch):
+    """Counts of e^50 are more than numpy draws."""
+    rows = {"day": [0, 1, 2, 3] * 6, "subject": np.arange(24) // 4}
+    options = {"design": rows, "family": "poisson", "fast": True, "n": 4, "seed": 1}
+    formula, draw = "y ~ day + (1 | subject)", numbamm.inference.power.respond
+    with pytest.raises(mm.FitError, match="none of 4 responses could be fitted"):
+        mm.power(formula, beta=[50, 0], theta=[0.1], **options)
+    calls = []
+
+    def all_but_the_first(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            raise mm.DataError("no poisson response has such a mean")
+        return draw(*args)
+
+    monkeypatch.setattr(numbamm.inference.power, "respond", all_but_the_first)
+    [line] = mm.power(formula, beta=[1, 0], theta=[0.5], **options).frame.itertuples()
+    assert (line.fits, line.failed) == (3, 1)
+
+
 def test_curve(design):
     parameters = {"beta": [0, 0.4], "theta": [0.8, 0.5], "sigma": 1.0, "n": 200, "seed": 1}
     curve = mm.power_curve(CROSSED, design, "subject", [4, 10, 30], "condition[T.b]", **parameters)
@@ -141,6 +207,76 @@ def test_curve(design):
     same = mm.power(CROSSED, design=design[design["subject"] < 10], **parameters).frame
     assert frame["power"].iloc[1] == same["power"].item()
     assert "subject" in repr(curve)
+
+
+def interrupt_after(batches, monkeypatch):
+    """An interrupt when so many batches are done, by one thread of `completed`."""
+    completed = numbamm.inference.bootstrap.completed
+
+    def some(function, all_batches, workers):
+        yield from itertools.islice(completed(function, all_batches, workers), batches)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(numbamm.inference.bootstrap, "completed", some)
+
+
+def test_copies_have_nested_factors_of_their_own(monkeypatch):
+    """Classes are numbered throughout; pupils' ages are crossed with schools."""
+    school, group = np.repeat(np.arange(4), 12), np.repeat(np.arange(12), 4)
+    rows = {"school": school, "group": group.astype(float), "age": np.tile([8, 9], 24)}
+    rows["group"][0] = np.nan
+    formula = "y ~ 1 + (1 | school) + (1 | group) + (1 | age)"
+    assert grouping_columns(formula) == {"school", "group", "age"}
+    larger = pd.DataFrame(with_levels(rows, "school", 10, grouping_columns(formula)))
+    assert larger.nunique().to_dict() == {"school": 10, "group": 30, "age": 2}
+    assert larger.groupby("group")["school"].nunique().eq(1).all()
+    assert larger["group"].isna().sum() == 3
+    one = pd.DataFrame({"subject": 1, "item": [1, 2, 3]})  # items may well be crossed
+    assert pd.DataFrame(with_levels(one, "subject", 5, {"item"}))["item"].nunique() == 3
+    options = {"beta": [0], "theta": [1, 1, 1], "sigma": 1, "n": 2, "seed": 1}
+    seen, original = [], numbamm.inference.power.of_formula
+    monkeypatch.setattr(
+        numbamm.inference.power,
+        "of_formula",
+        lambda *args, **how: seen.append(original(*args, **how)) or seen[-1],
+    )
+    mm.power_curve(formula, rows, "school", [8], **options)
+    assert {t.group: t.nlevels for t in seen[0].reterms} == {"school": 8, "group": 24, "age": 2}
+
+
+def test_columns_that_only_group():
+    assert grouping_columns("y ~ a * log(x) + (1 + z | b/c) + (1 | x) + (1 | z:d)") == set("bcd")
+
+
+def first_or_stop(results):
+    for result in results:
+        return result
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("ddf", "done"), [("wald", 6), ("satterthwaite", 3)])
+def test_interrupt(fitted, monkeypatch, ddf, done):
+    model, data = fitted(SLEEP, "sleepstudy"), mm.datasets.load("sleepstudy")
+    interrupt_after(3, monkeypatch)
+    options = {"ddf": ddf, "n": 40, "seed": 1}
+    said = f"Power was interrupted after {done} of 40 responses."
+    with pytest.warns(mm.NumbammWarning) as warned:
+        result = model.power("Days", **options)
+    assert [str(w.message) for w in warned] == [said]
+    assert result.frame["fits"].item() == done and result.notes[-1] == said
+    with pytest.warns(mm.NumbammWarning, match=said):
+        curve = mm.power_curve(model, data, "Subject", [6, 8, 9], "Days", **options)
+    assert curve.frame["Subject"].tolist() == [6]
+    assert f"Subject = 6: {said}" in repr(curve)
+    interrupt_after(0, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        model.power("Days", **options)
+    monkeypatch.undo()
+    results = iter([model.power("Days", **options | {"n": 2})])
+    monkeypatch.setattr(numbamm.inference.power, "power", lambda *_, **__: first_or_stop(results))
+    with pytest.warns(mm.NumbammWarning, match="interrupted before Subject = 8"):
+        curve = mm.power_curve(model, data, "Subject", [6, 8, 9], "Days")
+    assert curve.frame["Subject"].tolist() == [6]
 
 
 @pytest.mark.parametrize(
@@ -159,6 +295,13 @@ def test_curve(design):
         ({"seed": "a"}, "seed must be a whole number"),
         ({"seed": "a", "ddf": "satterthwaite"}, "seed must be a whole number"),
         ({"theta": [1.0]}, r"theta must be 2 finite numbers"),
+        ({"theta": None, "cov": np.eye(2)}, "cov is a dict with covariance matrices for subj"),
+        ({"link": "lgo"}, "unknown link 'lgo'; did you mean 'log'"),
+        ({"workers": 0}, "workers must be at least 1, or -1 for all processors, not 0"),
+        ({"workers": 0, "ddf": "satterthwaite"}, "workers must be at least 1, or -1 for all"),
+        ({"fast": True}, "fast is for generalized models"),
+        ({"family": "poisson", "sigma": None, "reml": True}, "reml is for linear models"),
+        ({"family": ""}, "unknown family ''"),
         ({"family": "normal"}, "unknown family 'normal'"),
         ({"alpha": 5}, "alpha must be between 0 and 1"),
     ],
@@ -169,21 +312,34 @@ def test_options_that_cannot_be_used(design, options, message):
         mm.power(CROSSED, **parameters)
 
 
-def test_designs_that_cannot_be_used(fitted):
+def test_designs_that_cannot_be_used(fitted, monkeypatch):
     model = fitted(SLEEP, "sleepstudy")
     days = {"Days": [1.0, 2.0], "Subject": ["a", "b"]}
     with pytest.raises(mm.DataError, match="'Subject' has a single level in the design"):
         model.power(design=days | {"Subject": ["a", "a"]})
     with pytest.raises(mm.DataError, match="cannot tell the coefficients of Days"):
-        model.power(design=days | {"Days": [1.0, 1.0]})
+        model.power(design={"Days": np.ones(6), "Subject": ["a", "b"] * 3})
+    with pytest.raises(mm.DataError, match="4 random effects .* for 4 observations"):
+        model.power(design={"Days": [0, 9, 0, 9], "Subject": ["a", "a", "b", "b"]})
     with pytest.raises(mm.DataError, match="no column 'Days'"):
         model.power(design={"Subject": ["a", "b"]})
     with pytest.raises(mm.OptionError, match="no column 'subject' in the design; did you mean"):
         mm.power_curve(model, days, "subject", [2])
     with pytest.raises(mm.OptionError, match="levels must be at least 1"):
         mm.power_curve(model, days, "Subject", [0])
+    with pytest.raises(mm.OptionError, match=r"levels must be whole numbers, .* not 12"):
+        mm.power_curve(model, days, "Subject", 12)
+    monkeypatch.setattr(numbamm.inference.power, "power", None)  # nothing is worked on
+    with pytest.raises(mm.OptionError, match="levels must be a whole number, not '8'"):
+        mm.power_curve(model, days, "Subject", [2, "8"])
+    monkeypatch.undo()
     with pytest.raises(mm.OptionError, match="names no number"):
         mm.power_curve(model, days, "Subject", [])
+    for option in ({"family": "poisson"}, {"link": "log"}, {"reml": False}):
+        with pytest.raises(mm.OptionError, match=f"{next(iter(option))} is for a formula"):
+            model.power(**option)
+    with pytest.raises(mm.OptionError, match="fast is for generalized models"):
+        model.power(fast=False)
     with pytest.raises(mm.OptionError, match="not of int"):
         mm.power(3)
     with pytest.raises(mm.NotFittedError):
