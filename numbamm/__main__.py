@@ -9,7 +9,6 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import numbamm as mm
-from numbamm.blocks import newton
 from numbamm.errors import DataError, NumbammError, OptionError
 
 _SUFFIXES = {".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq"}
@@ -65,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _compile() -> None:
     """Small fits that between them call every kernel; numba keeps what it compiles."""
+    from numbamm.blocks import newton
+
     sleep, cbpp = mm.datasets.load("sleepstudy"), mm.datasets.load("cbpp")
     linear = mm.lmm("Reaction ~ 1 + Days + (1 + Days | Subject)", sleep, optimizer="newton")
     linear.bootstrap(2, seed=1, progress=False)

@@ -25,6 +25,7 @@ from numbamm.blocks.trust import (
     PHASE,
     ROUNDOFF,
     WORTHWHILE,
+    conclude,
 )
 from numbamm.blocks.vectors import copy, dot, scale
 
@@ -103,11 +104,7 @@ def advance(s, f):
             return FAILED
         return _new_direction(s, f)
     if numbers[PHASE] == _LAST:
-        if f < numbers[FBEST]:
-            copy(s.x, s.best)
-            numbers[FBEST] = f
-        copy(s.best, s.x)
-        return CONVERGED
+        return conclude(s.x, s.best, numbers, f)
     t = numbers[STEP]
     slope = 0.0
     for i in range(len(s.x)):

@@ -102,11 +102,7 @@ def advance(s, f):
     if numbers[PHASE] == _START:
         return _accept(s, f) if np.isfinite(f) else FAILED
     if numbers[PHASE] == _LAST:
-        if f < numbers[FBEST]:
-            copy(s.x, s.best)
-            numbers[FBEST] = f
-        copy(s.best, s.x)
-        return CONVERGED
+        return conclude(s.x, s.best, numbers, f)
     if numbers[PHASE] == _DERIVATIVES:
         if not eigh(s.H.reshape(s.H.size), len(s.x), s.values, s.work):
             return FAILED
@@ -132,6 +128,16 @@ def advance(s, f):
     for i in range(len(s.x)):
         s.x[i] = s.best[i] + s.step[i] / s.scale[i]
     return EVALUATE
+
+
+@jit
+def conclude(x, best, numbers, f):
+    """The last step has been taken to x: it counts if the objective fell; x ends at the best."""
+    if f < numbers[FBEST]:
+        copy(x, best)
+        numbers[FBEST] = f
+    copy(best, x)
+    return CONVERGED
 
 
 @jit

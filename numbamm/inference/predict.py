@@ -118,6 +118,11 @@ def predict(
         eta = _eta_of_fit(model, chosen)
     else:
         weighted = interval == "prediction" and is_weighted(model)
+        if weights is not None and not weighted:
+            raise OptionError(
+                "weights are those of observations to come: they take part in "
+                'interval="prediction" alone, and not where responses are plain counts'
+            )
         given = row_weights(model, weights) if weighted else None
         wanted = [k for k, some in enumerate(chosen) if some.any()]
         rows = Rows.new(model, newdata, wanted, given)

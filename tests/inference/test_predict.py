@@ -316,3 +316,10 @@ def test_intervals_of_an_unfitted_model():
     model = mm.LinearMixedModel(SLEEP, mm.datasets.load("sleepstudy"))
     with pytest.raises(mm.NotFittedError):
         model.predict(interval="confidence")
+
+
+def test_weights_without_a_part_are_refused(fitted):
+    model = fitted("Reaction ~ Days + (1 | Subject)", "sleepstudy")
+    new = {"Days": [1.0], "Subject": ["308"]}
+    with pytest.raises(mm.OptionError, match="weights are those of observations to come"):
+        model.predict(new, se=True, weights=np.array([2.0]))
