@@ -29,7 +29,7 @@ NULL = 1e-3
 GENUINE = -1e-6
 
 
-@jit
+@jit(owns=True)
 def column_sizes(table, A, which, n):
     """For each θ in the caller's order the root mean square of its row's column of Z; 1 if zero."""
     sizes = np.ones(which.shape[1])
@@ -44,7 +44,7 @@ def column_sizes(table, A, which, n):
     return sizes
 
 
-@jit
+@jit(owns=True)
 def certify(table, work, adjoint, which, scale, whole, away):
     """The certificate at the θ whose λ and N stand in the buffers.
 
@@ -85,7 +85,7 @@ def certify(table, work, adjoint, which, scale, whole, away):
     return lowest
 
 
-@jit
+@jit(owns=True)
 def _block(which, first):
     """The θ on the diagonal of the full block that begins at a θ; none if it is inside one."""
     k, leader, size = which[0, first], which[2, first], 0
@@ -104,7 +104,7 @@ def _block(which, first):
     return rows
 
 
-@jit
+@jit(owns=True)
 def _certify_block(k, rows, table, work, adjoint, which, scale, whole):
     """Certificate and direction v for one full block of a template."""
     n, p = len(rows), table[1 + k, P]
@@ -151,7 +151,7 @@ def _certify_block(k, rows, table, work, adjoint, which, scale, whole):
     return (values[least] / largest if largest > 0.0 else 0.0), v
 
 
-@jit
+@jit(owns=True)
 def leave(theta, away, epsilon, which):
     """θ of λλ' + ε²vv' in the place of λλ', factored back to lower-triangular form.
 

@@ -279,7 +279,7 @@ def _copy(source, target, start, length):
     copy(source[start : start + length], target[start : start + length])
 
 
-@jit
+@jit(inline=INLINE)
 def columns_left(k, table, A, work):
     """Where the blocks of C for head term k stand: those of the first term nothing has touched."""
     return A if k == 0 else work[table[0, SCHUR] :]

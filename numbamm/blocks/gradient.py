@@ -23,8 +23,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from numbamm.blocks.cholesky import (
     SMALL,
     columns_left,
@@ -120,12 +118,12 @@ def differentiate(table, index, A, work, adjoint, degrees, sigma):
 
 
 @jit
-def differentiate_logdet(table, index, A, work, adjoint):
-    """As `differentiate`, of log|L_Z|² alone, with all of U on the pattern of A kept.
+def differentiate_logdet(table, index, A, work, adjoint, degrees):
+    """As `differentiate`, of log|L_Z|² alone (degrees: zeros), with U on the pattern of A kept.
 
     U is then Λ(Λ'Z'ZΛ + I)⁻¹Λ', in the regions of `adjoint` where A has Z'Z, the tail's in full.
     """
-    _tail(table, work, adjoint, np.zeros(2), 0.0)
+    _tail(table, work, adjoint, degrees, 0.0)
     for k in range(table[0, NHEAD] - 1, -1, -1):
         _head(k, table, index, A, work, adjoint, True)
 

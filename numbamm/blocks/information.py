@@ -56,7 +56,7 @@ from numbamm.blocks.vectors import copy, dot
 SINGULAR = 1e-5
 
 
-@jit
+@jit(owns=True)
 def parameters(table, index, nθ):
     """Where each θ stands, term by term of the table.
 
@@ -76,7 +76,7 @@ def parameters(table, index, nθ):
     return out
 
 
-@jit
+@jit(owns=True)
 def square_blocks(which):
     """`parameters`, and with them the entries above the diagonal of every block of a template.
 
@@ -104,7 +104,7 @@ def square_blocks(which):
 # ---- N ------------------------------------------------------------------------------------
 
 
-@jit
+@jit(owns=True)
 def complete_normal(table, work, adjoint):
     """N of the tail's terms; `gradient.differentiate` leaves that of the head's, and G of all.
 
@@ -173,7 +173,7 @@ def _normal_from_gradient(G, lam, v, value, p, w, out):
             out[a] += G[a * p + b] * w[b]
 
 
-@jit
+@jit(owns=True)
 def _normal_from_u(k, table, adjoint, V, values, nsmall, p, NV):
     """N v in the singular directions, where the components along the others are known already."""
     m, nlevel, first = table[0, ORDER], table[1 + k, NLEVEL], table[1 + k, ROW]
@@ -221,7 +221,7 @@ def _normal_from_u(k, table, adjoint, V, values, nsmall, p, NV):
 # ---- average information --------------------------------------------------------------------
 
 
-@jit(inline=INLINE)
+@jit(owns=True, inline=INLINE)
 def curvature(table, index, A, work, adjoint, degrees, sigma, which, H):
     """AI + I ⊗ 2N, after `gradient.differentiate` at the same θ.
 
@@ -251,7 +251,7 @@ def curvature(table, index, A, work, adjoint, degrees, sigma, which, H):
             H[s, t] = H[t, s] = value
 
 
-@jit(inline=INLINE)
+@jit(owns=True, inline=INLINE)
 def _inner_products(table, index, A, work, adjoint, which):
     """z_s'P z_t, lower triangle, and c'Λ̇_t u."""
     nhead, m, nθ = table[0, NHEAD], table[0, ORDER], which.shape[1]
@@ -288,7 +288,8 @@ def _inner_products(table, index, A, work, adjoint, which):
             vectors,
         )
         start += table[1 + k, P] * table[1 + k, NLEVEL]
-    _tail(table, work, adjoint, which, u[start:], b[start:], inner, slope, tail)
+    c, h = np.empty(m), np.zeros(m * nθ)
+    _tail(table, work, adjoint, which, u[start:], b[start:], inner, slope, tail, c, h)
     return inner, slope
 
 
@@ -433,7 +434,7 @@ def _hand_on(k, start, level, nactive, table, index, C, stack, later, tail):
 
 
 @jit
-def _tail(table, work, adjoint, which, u, b, inner, slope, tail):
+def _tail(table, work, adjoint, which, u, b, inner, slope, tail, c, h):
     """The tail's share: its own z_t join, then L⁻¹Λ' takes its part off all of them."""
     nterm, nhead, m, nθ = table[0, NTERM], table[0, NHEAD], table[0, ORDER], which.shape[1]
     C = adjoint[table[0, TAIL_C] : table[0, TAIL_C] + m * m]
@@ -441,7 +442,6 @@ def _tail(table, work, adjoint, which, u, b, inner, slope, tail):
     for t in range(nθ):
         first += which[0, t] < nhead
     if first < nθ:
-        c, h = np.empty(m), np.zeros((nθ - first) * m)
         for r in range(m):
             c[r] = -dot(C[r * m : (r + 1) * m], b)
         for t in range(first, nθ):

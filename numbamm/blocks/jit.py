@@ -18,15 +18,20 @@ INLINE = "always"
 REASSOCIATE = {"reassoc", "contract"}
 
 
-def jit(function=None, **options):
+def jit(function=None, *, owns=False, **options):
     """Compile a kernel: nopython, without the GIL, cached on disk.
+
+    Kernels borrow: they take views of arrays that their callers hold, and references are not
+    counted. To count them costs two atomic operations a slice, most of the time of a small block.
+    A kernel that makes arrays, or takes one that another kernel made, is marked by ``owns=True``;
+    without the mark the first does not compile, and the second leaks.
 
     Where no cache folder can be written (a read-only installation without a home), the kernel
     is compiled anew in each process; `announce_compilation` then names ``NUMBA_CACHE_DIR``.
     """
     if function is None:
-        return lambda f: jit(f, **options)
-    options = OPTIONS | options
+        return lambda f: jit(f, owns=owns, **options)
+    options = OPTIONS | {"_nrt": owns} | options
     try:
         return numba.njit(**options)(function)
     except RuntimeError as error:

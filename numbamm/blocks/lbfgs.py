@@ -57,7 +57,7 @@ class State(NamedTuple):
     numbers: np.ndarray
 
 
-@jit
+@jit(owns=True)
 def start(x, scale, ftol_abs, ftol_rel, longest):
     """The state of a search from x, whose first step is -g, but no longer than `longest`."""
     n = len(x)

@@ -162,7 +162,7 @@ class StepwiseFit:
         return np.array(theta), value
 
 
-@jit
+@jit(owns=True)
 def start(theta, model, ftol_abs, ftol_rel, log):
     """A search by `trust`, to be advanced."""
     which = parameters(model.table, model.index, len(theta))
@@ -171,7 +171,7 @@ def start(theta, model, ftol_abs, ftol_rel, log):
     return search, trust.start(x, sizes, ftol_abs, ftol_rel)
 
 
-@jit
+@jit(owns=True)
 def start_many(theta, model, ftol_abs, ftol_rel, log):
     """A search by `lbfgs`, to be advanced."""
     which = parameters(model.table, model.index, len(theta))
@@ -180,7 +180,7 @@ def start_many(theta, model, ftol_abs, ftol_rel, log):
     return search, lbfgs.start(x, sizes, ftol_abs, ftol_rel, 1.0)
 
 
-@jit
+@jit(owns=True)
 def _search(theta, model, which, entries, log):
     control = np.zeros(7)
     control[CERTIFICATE], control[NORM] = np.inf, np.nan
@@ -188,7 +188,7 @@ def _search(theta, model, which, entries, log):
     return Search(theta.copy(), scale, which, entries, np.zeros(len(theta)), control, log)
 
 
-@jit
+@jit(owns=True)
 def advance(state, search, model, budget):
     """Go on with a search by `trust`, for up to `budget` evaluations."""
     fresh = False
@@ -285,7 +285,7 @@ def _scale(state):
             state.H[i, j] /= state.scale[i] * state.scale[j]
 
 
-@jit
+@jit(owns=True)
 def _hold_rotations(state, search):
     """Give H a large curvature along rotations of λ's columns, which leave λλ' alone, and no other.
 
@@ -334,7 +334,7 @@ def _orthonormalize(v, basis, count):
     return True
 
 
-@jit
+@jit(owns=True)
 def _hold(v, size, H):
     """H = P H P + size vv' with P = I - vv'."""
     n = len(v)
@@ -405,7 +405,7 @@ def _has_left(f, state, search):
 # ---- θ, and λ in square blocks ------------------------------------------------------------
 
 
-@jit
+@jit(owns=True)
 def _unfolded(theta, search):
     """The entries of λ that are moved, and the sizes of their columns of Z."""
     entries, which = search.entries, search.which

@@ -20,7 +20,7 @@ from numbamm.blocks.trust import FAILED, FBEST
 OBJECTIVE, NORM, SUCCESS = range(3)
 
 
-@jit
+@jit(owns=True)
 def refits(noise, theta, model, rows, scale, ftol_abs, ftol_rel, thetas, gammas, numbers):
     """Fit the model to a batch of responses y = scale (ZΛu + ε).
 

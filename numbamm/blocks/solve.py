@@ -116,7 +116,7 @@ def _solve_head(k, start, table, index, work, u, b, w):
             mine[c] /= L[c * p + c]
 
 
-@jit
+@jit(owns=True)
 def forms(refs, z, x, table, index, work, V, e, t, out):
     """a_i'Ω⁻¹a_i with a_i = (Λ'z_i, x_i), for rows at any levels, together in the data or not.
 

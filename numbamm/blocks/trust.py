@@ -52,7 +52,7 @@ class State(NamedTuple):
     numbers: np.ndarray
 
 
-@jit
+@jit(owns=True)
 def start(x, scale, ftol_abs, ftol_rel):
     """The state of a search from x."""
     n = len(x)

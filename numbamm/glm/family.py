@@ -105,7 +105,7 @@ def _unit_deviance(family, shape, y, mu):
     return 2.0 * (log_ratio - (y + shape) * math.log1p((y - mu) / (mu + shape)))
 
 
-@jit
+@jit(owns=True)
 def unit_deviances(family, link, shape, y, eta):
     """Unit deviances of rows, shape (n,)."""
     out = np.empty_like(eta)

@@ -83,7 +83,7 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, norm
     h, t, eta_a, v = scratch[0], scratch[1], scratch[2], scratch[3]
     eta = rows.eta[AT]
     evaluate(theta, table, index, rows.A, rows.work, adjoint, degrees, 0.0, 0.0)
-    differentiate_logdet(table, index, rows.A, rows.work, adjoint)
+    differentiate_logdet(table, index, rows.A, rows.work, adjoint, degrees)
     if normal:
         complete_normal(table, rows.work, adjoint)
     _quadratic_forms(h, rows.refs, rows.z, table, rows.places, adjoint)

@@ -163,7 +163,7 @@ def _log_cauchy(x):
     return math.log(0.5 + math.atan(x) / math.pi)
 
 
-@jit
+@jit(owns=True)
 def mean(link, eta):
     """μ for an array of η, shape (n,)."""
     mu = np.empty_like(eta)
@@ -172,7 +172,7 @@ def mean(link, eta):
     return mu
 
 
-@jit
+@jit(owns=True)
 def slope(link, eta):
     """dμ/dη for an array of η, shape (n,)."""
     d = np.empty_like(eta)

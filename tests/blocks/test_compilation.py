@@ -1,5 +1,6 @@
 """The ugly sides of compilation: cache, new signatures, allocation, threads."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from blocks.dense import random_theta, rows, structures
 from numba.core.runtime import _nrt_python, rtsys
 
+import numbamm as mm
 from numbamm.blocks import cholesky, crossprod, gradient, newton, solve
 from numbamm.blocks.blocks import Blocks
 
@@ -81,6 +83,38 @@ def test_evaluations_allocate_nothing():
             assert allocations(1000, terms) == allocations(1, terms)
     finally:
         _nrt_python.memsys_disable_stats()
+
+
+def test_nothing_leaks():
+    """Kernels do not count references, but for those that own arrays."""
+    sleepstudy, cbpp = (mm.datasets.load(name) for name in ("sleepstudy", "cbpp"))
+    crossed = "diameter ~ 1 + (1 | plate) + (1 | sample)"
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+
+    def work():
+        for terms in structures().values():
+            use_everything(terms)
+        singular = sleepstudy.assign(Reaction=np.cos(np.arange(len(sleepstudy)) ** 2))
+        for data in (sleepstudy, singular):
+            m = mm.lmm("Reaction ~ Days + (1 + Days | Subject)", data, optimizer="newton")
+            m.bootstrap(20, seed=1)
+        mm.lmm(crossed, mm.datasets.load("Penicillin"), optimizer="newton").condvar()
+        for link in ("logit", "probit"):
+            mm.glmm(formula, cbpp, "binomial", link, optimizer="newton").simulate(1)
+        mm.glmm(formula, cbpp, "binomial", nagq=5)
+
+    work()
+    gc.collect()
+    _nrt_python.memsys_enable_stats()
+    try:
+        before = rtsys.get_allocation_stats()
+        work()
+        gc.collect()
+        after = rtsys.get_allocation_stats()
+    finally:
+        _nrt_python.memsys_disable_stats()
+    made, freed = after.alloc - before.alloc, after.free - before.free
+    assert made == freed > 0
 
 
 def test_threads_share_a_model():
