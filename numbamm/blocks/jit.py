@@ -17,6 +17,9 @@ INLINE = "always"
 #: Sums vectorise only if they may be reassociated. NaN and infinity keep their meaning.
 REASSOCIATE = {"reassoc", "contract"}
 
+#: A product and a sum in one rounding, which changes no order.
+FUSE = {"contract"}
+
 
 def jit(function=None, *, owns=False, **options):
     """Compile a kernel: nopython, without the GIL, cached on disk.

@@ -174,6 +174,8 @@ def information_slope(family, link, observed, shape, y, w, eta):
     float64
     """
     mu, d, d2 = inverse(link, eta)
+    if family == POISSON and link == LOG:
+        return w * d2
     d3 = third(link, eta)
     if family == BINOMIAL:
         log_mu, log_rest = log_unit(link, eta)

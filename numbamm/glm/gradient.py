@@ -26,7 +26,7 @@ from __future__ import annotations
 from numbamm.blocks.cholesky import factorize
 from numbamm.blocks.gradient import differentiate_logdet, evaluate
 from numbamm.blocks.information import complete_normal
-from numbamm.blocks.jit import jit
+from numbamm.blocks.jit import INLINE, REASSOCIATE, jit
 from numbamm.blocks.layout import (
     COLUMN,
     D0,
@@ -51,8 +51,10 @@ from numbamm.blocks.layout import (
     P,
 )
 from numbamm.blocks.solve import solve
-from numbamm.glm.family import NEGATIVE_BINOMIAL, contribution, information_slope, shape_slopes
-from numbamm.glm.working import AT, OBSERVED, SCORE, add_effects, load_observed, respond
+from numbamm.glm.family import BINOMIAL, NEGATIVE_BINOMIAL, information_slope, shape_slopes
+from numbamm.glm.link import LOGIT
+from numbamm.glm.logistic import logistic_slopes
+from numbamm.glm.working import AT, OBSERVED, SCORE, WEIGHT, add_effects, load_observed, respond
 
 
 @jit
@@ -62,7 +64,8 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, norm
     Parameters
     ----------
     theta, x, shape, rows
-        As for `pirls`, which has just returned; `rows` is overwritten.
+        As for `pirls`, which has just returned and left weights and scores in `rows`; it is
+        overwritten.
     phi : float64
         Dispersion, or 1.
     adjoint : float64, shape (size_adjoint,)
@@ -87,10 +90,12 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, norm
     if normal:
         complete_normal(table, rows.work, adjoint)
     _quadratic_forms(h, rows.refs, rows.z, table, rows.places, adjoint)
-    for i in range(len(y)):
-        t[i] = h[i] * information_slope(
-            family, link, observed, shape, y[i], rows.weights[i], eta[i]
-        )
+    if family == BINOMIAL and link == LOGIT:
+        logistic_slopes(rows.weights, eta, h, t)
+    else:
+        for i in range(len(y)):
+            slope = information_slope(family, link, observed, shape, y[i], rows.weights[i], eta[i])
+            t[i] = h[i] * slope
     if not observed and rows.model[3] == 0:
         load_observed(shape, rows)
     a, b = rows.vectors[0], rows.vectors[1]
@@ -101,13 +106,13 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, norm
     add_effects(eta_a, a[q : q + nx], b, rows)
     gradient[: rank + 1] = 0.0
     for i in range(len(y)):
-        _, score, _, V = contribution(family, link, shape, y[i], rows.weights[i], eta[i])
-        v[i] = t[i] - V * eta_a[i] - 2.0 * score / phi
-        rows.eta[SCORE, i] = score
-        if nx == 0:
+        v[i] = t[i] - rows.eta[WEIGHT, i] * eta_a[i] - 2.0 * rows.eta[SCORE, i] / phi
+    if nx == 0:
+        for i in range(len(y)):
             for c in range(rank):
                 gradient[c] += basis[i, c] * v[i]
-        if family == NEGATIVE_BINOMIAL:
+    if family == NEGATIVE_BINOMIAL:
+        for i in range(len(y)):
             kernel, to_score, to_information = shape_slopes(
                 link, observed, shape, y[i], rows.weights[i], eta[i]
             )
@@ -126,51 +131,63 @@ def _quadratic_forms(h, refs, z, table, places, U):
     nterm, nhead, first_dense = table[0, NTERM], table[0, NHEAD], table[0, FIRST_DENSE]
     h[:] = 0.0
     for k in range(nterm):
-        p, column = table[1 + k, P], table[1 + k, COLUMN]
         if k >= nhead:
             for i in range(k, nterm):
                 _add_tail_pair(h, k, i, refs, z, table, U)
             continue
-        for row in range(len(h)):
-            at = table[1 + k, DIAG] + refs[k, row] * p * p
-            h[row] += _form(z, row, column, column, p, p, U, at, p, 1)
+        level, p, nd = refs[k], table[1 + k, P], table[1 + k, ND]
+        _add_forms(h, 1.0, k, k, level, z, table, U[table[1 + k, DIAG] :], p * p, p, 1)
         for i in range(k + 1, nhead):
-            pi, column_i = table[1 + i, P], table[1 + i, COLUMN]
-            start = table[1 + nterm + k * nhead + i, NESTED]
-            for row in range(len(h)):
-                at = start + refs[k, row] * pi * p
-                h[row] += 2.0 * _form(z, row, column_i, column, pi, p, U, at, p, 1)
+            pi, start = table[1 + i, P], table[1 + nterm + k * nhead + i, NESTED]
+            _add_forms(h, 2.0, k, i, level, z, table, U[start:], pi * p, p, 1)
         pair = table[1 + k, PLACES]
         for i in range(nhead, first_dense):
-            pi, column_i = table[1 + i, P], table[1 + i, COLUMN]
-            for row in range(len(h)):
-                at = table[1 + k, SPARSE] + places[pair, row] * p
-                h[row] += 2.0 * _form(z, row, column_i, column, pi, p, U, at, p, 1)
+            _add_forms(h, 2.0, k, i, places[pair], z, table, U[table[1 + k, SPARSE] :], p, p, 1)
             pair += 1
-        nd = table[1 + k, ND]
         for i in range(first_dense, nterm):
-            pi, column_i = table[1 + i, P], table[1 + i, COLUMN]
-            first = table[1 + k, DENSE] + table[1 + i, ROW] - table[1 + k, D0]
-            for row in range(len(h)):
-                at = first + refs[k, row] * p * nd + refs[i, row] * pi
-                h[row] += 2.0 * _form(z, row, column_i, column, pi, p, U, at, 1, nd)
+            start = table[1 + k, DENSE] + table[1 + i, ROW] - table[1 + k, D0]
+            steps = p * nd, table[1 + i, P]
+            _add_crossed_forms(h, 2.0, k, i, refs, z, table, U[start:], steps, 1, nd)
 
 
 @jit
 def _add_tail_pair(h, k, i, refs, z, table, U):
     """What two terms of the tail, or one with itself, add to h."""
-    m, p, pi = table[0, ORDER], table[1 + k, P], table[1 + i, P]
-    column, column_i = table[1 + k, COLUMN], table[1 + i, COLUMN]
+    m, start = table[0, ORDER], table[0, TAIL_U] + table[1 + k, ROW] * table[0, ORDER]
+    steps = table[1 + k, P] * m, table[1 + i, P]
     factor = 1.0 if i == k else 2.0
-    for row in range(len(h)):
-        at = table[0, TAIL_U] + (table[1 + k, ROW] + refs[k, row] * p) * m
-        at += table[1 + i, ROW] + refs[i, row] * pi
-        h[row] += factor * _form(z, row, column_i, column, pi, p, U, at, 1, m)
+    _add_crossed_forms(h, factor, k, i, refs, z, table, U[start + table[1 + i, ROW] :], steps, 1, m)
 
 
 @jit
+def _add_forms(h, factor, k, i, place, z, table, U, step, down, across):
+    """h += factor z_i'U_ik z_k, row by row, with the row's block of U at place × step."""
+    p, pi, column, column_i = _columns(k, i, table)
+    for row in range(len(h)):
+        at = place[row] * step
+        h[row] += factor * _form(z, row, column_i, column, pi, p, U, at, down, across)
+
+
+@jit
+def _add_crossed_forms(h, factor, k, i, refs, z, table, U, steps, down, across):
+    """As `_add_forms`, with the block of U at the levels of both terms, times their steps."""
+    p, pi, column, column_i = _columns(k, i, table)
+    level, level_i, step, step_i = refs[k], refs[i], steps[0], steps[1]
+    for row in range(len(h)):
+        at = level[row] * step + level_i[row] * step_i
+        h[row] += factor * _form(z, row, column_i, column, pi, p, U, at, down, across)
+
+
+@jit(inline=INLINE)
+def _columns(k, i, table):
+    return table[1 + k, P], table[1 + i, P], table[1 + k, COLUMN], table[1 + i, COLUMN]
+
+
+@jit(forceinline=True)
 def _form(z, row, left, right, pi, p, U, at, down, across):
     """z_i'U_ik z_k of one row, for a block of U with these strides."""
+    if pi == 1 and p == 1:
+        return z[row, left] * U[at] * z[row, right]
     total = 0.0
     for a in range(pi):
         for b in range(p):
@@ -185,13 +202,22 @@ def _lambda_gradient(u, a, v, rows, adjoint):
     for k in range(table[0, NTERM]):
         p, column = table[1 + k, P], table[1 + k, COLUMN]
         G = adjoint[table[0, GRADIENT] + table[1 + k, LAMBDA] :]
-        for i in range(len(v)):
-            at = start + rows.refs[k, i] * p
-            for r in range(p):
-                to_v, to_s = z[i, column + r] * v[i], z[i, column + r] * score[i]
-                for c in range(r + 1):
-                    G[r * p + c] += to_v * u[at + c] + to_s * a[at + c]
+        for r in range(p):
+            for c in range(r + 1):
+                G[r * p + c] += _moment(
+                    z[:, column + r], v, score, rows.refs[k], p, u, a, start + c
+                )
         start += p * table[1 + k, NLEVEL]
+
+
+@jit(fastmath=REASSOCIATE)
+def _moment(z, v, score, refs, p, u, a, start):
+    """Σ_i z_i (v_i u_j + s_i a_j) with the row's level j, for one column of a term."""
+    total = 0.0
+    for i in range(len(v)):
+        at = start + refs[i] * p
+        total += z[i] * (v[i] * u[at] + score[i] * a[at])
+    return total
 
 
 @jit

@@ -17,6 +17,7 @@ from numbamm.blocks.variances import (
     tail_block,
 )
 from numbamm.glm.gradient import laplace_gradient
+from numbamm.glm.logistic import entropies
 from numbamm.glm.pirls import pirls
 from numbamm.glm.quadrature import nodes, quadrature
 from numbamm.glm.working import WEIGHT, Working
@@ -272,6 +273,7 @@ class _Buffers:
             "model": model,
             "y": y,
             "weights": weights,
+            "entropy": entropies(y),
             "basis": basis,
             "refs": np.stack([t.refs for t in ordered]),
             "z": np.concatenate([t.z for t in ordered]).T.copy(),
@@ -291,6 +293,8 @@ class _Buffers:
     def replaced(self, **parts) -> _Buffers:
         """The same with another ``model``, ``y`` or ``weights``; a thread's scratch serves both."""
         other = copy(self)
+        if "y" in parts:
+            parts["entropy"] = entropies(parts["y"])
         other._local, other._shared = self._local, {**self._shared, **parts}
         return other
 

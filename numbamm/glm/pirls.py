@@ -23,7 +23,9 @@ from numbamm.blocks.jit import jit
 from numbamm.blocks.layout import NX
 from numbamm.blocks.solve import random_effects, solve
 from numbamm.blocks.vectors import copy
-from numbamm.glm.family import GAMMA, contribution
+from numbamm.glm.family import BINOMIAL, GAMMA, contribution
+from numbamm.glm.link import LOGIT
+from numbamm.glm.logistic import logistic_deviance
 from numbamm.glm.working import (
     AT,
     OBSERVED,
@@ -212,6 +214,9 @@ def _deviance(eta, shape, scale, rows):
     """
     model, total = rows.model, 0.0
     least = LEAST_DISPERSED * scale if model[0] >= GAMMA else LEAST
+    if model[0] == BINOMIAL and model[1] == LOGIT:
+        y, w, weight, score = rows.y, rows.weights, rows.eta[WEIGHT], rows.eta[SCORE]
+        return logistic_deviance(y, w, rows.entropy, eta, least, weight, score)
     for i in range(len(rows.y)):
         row, score, expected, _ = contribution(
             model[0], model[1], shape, rows.y[i], rows.weights[i], eta[i]

@@ -26,8 +26,8 @@ class Working(NamedTuple):
     model : int64, shape (4,)
         Codes of the family, the link, and the information in the Laplace determinant; and
         whether the link is canonical, so that there is but one information.
-    y, weights : float64, shape (n,)
-        Response and prior weights.
+    y, weights, entropy : float64, shape (n,)
+        Response and prior weights; `logistic.entropies` of the response.
     basis : float64, shape (n, at least NX)
         Fixed-effects columns; those of the layout are its first.
     refs, z, table, index, places, A, work
@@ -43,6 +43,7 @@ class Working(NamedTuple):
     model: np.ndarray
     y: np.ndarray
     weights: np.ndarray
+    entropy: np.ndarray
     basis: np.ndarray
     refs: np.ndarray
     z: np.ndarray
