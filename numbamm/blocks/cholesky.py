@@ -322,7 +322,7 @@ def _eliminate(k, table, index, A, work):
     return 2.0 * (logdet + math.log(product))
 
 
-@jit
+@jit(forceinline=True)
 def level_factor(C, lam, p, L, M):
     """L = chol(λ'Cλ + I) and M = λL⁻ᵀ of one level (row-major); returns the product of pivots."""
     if p == 1:
@@ -352,7 +352,7 @@ def level_factor(C, lam, p, L, M):
     return product
 
 
-@jit
+@jit(forceinline=True)
 def _pair_factor(C, lam, L, M):
     """`level_factor` for two columns, the most usual number beyond one."""
     across = C[2] * lam[0] + C[3] * lam[2]
@@ -376,7 +376,7 @@ def lambda_over_factor(lam, L, p, M):
             M[a * p + b] = total / L[b * p + b]
 
 
-@jit
+@jit(forceinline=True)
 def times_columns(C, M, p, nd, B, strip):
     """B = C M for a column-major nd × p block; C and B may be the same memory."""
     if p == 1:
@@ -401,7 +401,7 @@ def times_columns(C, M, p, nd, B, strip):
                 target[r] += factor * column[r]
 
 
-@jit
+@jit(forceinline=True)
 def times_rows(C, M, p, B, strip):
     """B = C M for row-major rows of p values; C and B may be the same memory."""
     if p == 1:
@@ -484,7 +484,7 @@ def _update_head(k, i, table, index, work):
             _subtract_columns(target, work[at : at + p * nd], B[a * p : (a + 1) * p], nd)
 
 
-@jit
+@jit(forceinline=True)
 def _subtract_rows(target, left, right, p, pi):
     """target -= left right' for row-major blocks: rows of pi, p and p values."""
     for r in range(len(target) // pi):
@@ -495,7 +495,7 @@ def _subtract_rows(target, left, right, p, pi):
             target[r * pi + a] -= total
 
 
-@jit
+@jit(forceinline=True)
 def _subtract_columns(target, block, row, nd):
     """target -= block row' for a column-major block of nd rows."""
     for c in range(len(row)):

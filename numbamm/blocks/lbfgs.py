@@ -57,6 +57,35 @@ class State(NamedTuple):
     numbers: np.ndarray
 
 
+def minimize(value_and_gradient, x, scale, ftol_abs, ftol_rel, longest=np.inf):
+    """Minimise a function of Python.
+
+    Parameters
+    ----------
+    value_and_gradient : callable
+        x to the value, NaN where there is none, and the gradient.
+    x, scale : ndarray, shape (n,)
+        Where to start; and what makes curvatures about one, in ``scale * x``.
+    ftol_abs, ftol_rel : float
+        The search ends when the value promises to fall by no more.
+    longest : float
+        Length of the first step at most, in scaled parameters.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        The best point.
+    int
+        CONVERGED, ROUNDOFF or FAILED.
+    """
+    state, action = start(x, scale, ftol_abs, ftol_rel, longest), EVALUATE
+    while action == EVALUATE:
+        value, gradient = value_and_gradient(state.x)
+        state.g[:] = gradient / scale
+        action = advance(state, value)
+    return state.best, action
+
+
 @jit(owns=True)
 def start(x, scale, ftol_abs, ftol_rel, longest):
     """The state of a search from x, whose first step is -g, but no longer than `longest`."""

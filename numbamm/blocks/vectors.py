@@ -9,7 +9,7 @@ from __future__ import annotations
 from numbamm.blocks.jit import REASSOCIATE, jit
 
 
-@jit(fastmath=REASSOCIATE)
+@jit(fastmath=REASSOCIATE, forceinline=True)
 def dot(x, y):
     """Inner product; vectorised, which needs leave to reassociate the sum."""
     total = 0.0
@@ -18,14 +18,14 @@ def dot(x, y):
     return total
 
 
-@jit
+@jit(forceinline=True)
 def copy(source, target):
     """target := source, of the same length."""
     for i in range(len(target)):
         target[i] = source[i]
 
 
-@jit
+@jit(forceinline=True)
 def scale(x, factor):
     """x := factor x."""
     for i in range(len(x)):

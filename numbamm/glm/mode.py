@@ -20,7 +20,7 @@ from numbamm.glm.gradient import laplace_gradient
 from numbamm.glm.logistic import entropies
 from numbamm.glm.pirls import pirls
 from numbamm.glm.quadrature import nodes, quadrature
-from numbamm.glm.working import WEIGHT, Working
+from numbamm.glm.working import EXPECTED, WEIGHT, Working
 
 #: The iteration stops when Σ W Δη² + |Δu|² falls below, in units of φ's size: the next step would
 #: be about the square of the last, so that the mode is exact to rounding.
@@ -84,6 +84,17 @@ class ModeFinder:
         other.varied, other.held = self.varied.replaced(**parts), self.held.replaced(**parts)
         other.u = np.zeros(self.q)
         return other
+
+    def working(self, theta, gamma, shape: float) -> ModeFinder:
+        """A finder that holds blocks and factor of the working linear model at u and γ.
+
+        In expected information, which has positive pivots.
+        """
+        family, link, _, canonical = self.rows.model
+        finder = self.replaced(model=np.array([family, link, EXPECTED, canonical]))
+        finder.u = self.u
+        finder(theta, gamma.copy(), vary=True, shape=shape, tolerance=np.inf)
+        return finder
 
     @property
     def rows(self) -> Working:

@@ -23,16 +23,16 @@ from numbamm.errors import (
 from numbamm.formula import check_generalized, model_frame
 from numbamm.glm import family as families
 from numbamm.glm import link as links
+from numbamm.glm.curvature import theta_curvatures
 from numbamm.glm.gradient import laplace_gradient
 from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.mode import Mode, ModeFinder
 from numbamm.glm.pirls import pirls
 from numbamm.glm.working import EXPECTED, OBSERVED
-from numbamm.models.curvature import theta_curvature
 from numbamm.models.laplace import LaplaceObjective
 from numbamm.models.mixedmodel import Estimates, MixedModel, caller_namespace, check_order
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE, Parameters, Values
-from numbamm.models.start import find_start
+from numbamm.models.start import by_linear_model, find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
 from numbamm.optimize.auto import AUTO, choose, is_bounded
@@ -74,9 +74,10 @@ class GeneralizedLinearMixedModel(MixedModel):
         Numbers of trials for a binomial proportion; prior weights otherwise.
     offset, contrasts, amalgamate
         As for `LinearMixedModel`.
-    init : {"glm", "lmm"}
-        Where a fit begins: β of the model without random effects and θ = 1, or both from a
-        linear mixed model of that model's working response.
+    init : {"glm", "lmm"}, optional
+        Where a fit begins: β of the model without random effects and θ = 1, or both from the
+        linear mixed model of the working response. If not given, the latter for optimisers that
+        use gradients, whose searches are half as long from there.
     information : {"expected", "observed"}, optional
         Which information about η enters the determinant of the Laplace approximation; they
         agree for canonical links. If not given, the observed one, as in the approximation's
@@ -112,7 +113,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         offset=None,
         contrasts=None,
         amalgamate: bool = True,
-        init: str = "glm",
+        init: str | None = None,
         information: str | None = None,
         shape: float | None = None,
         optimizer: str | None = None,
@@ -123,7 +124,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         self.link = default if link is None else _known("link", link, links.NAMES)
         usual = "observed" if code in families.DISPERSED else "expected"
         self.information = _known("information", information or usual, INFORMATION)
-        self.init = _known("init", init, INITS)
+        self.init = None if init is None else _known("init", init, INITS)
         self._given_shape = _checked_shape(shape, code)
         frame = model_frame(
             formula,
@@ -533,11 +534,14 @@ class GeneralizedLinearMixedModel(MixedModel):
             if verbose:
                 at = self._parameters(fast=True).split(self.optsum.initial)
                 self._pirls(at.theta, at.shape, vary_beta=True, verbose=True)
-            uses_gradient = self._uses_gradient(nagq, fast=False)
+            by_gradient = self._uses_gradient(nagq, fast)
             with blas_threads(config.get("threads")):
                 self._modes, self._gamma_root = self._modes.replaced(), None
-                if fast or not uses_gradient:
-                    self._search(True, 1, None, **shown)
+                if by_gradient:
+                    self._begin_by_linear_model()
+                if fast or not by_gradient:
+                    curvature = self._fast_curvature() if by_gradient else None
+                    self._search(True, 1, None, curvature=curvature, **shown)
                 if not fast and self.optsum.returnvalue not in CUT_SHORT:
                     self.fast_optsum = self.optsum
                     steps, curvature = self._prepare_full()
@@ -550,6 +554,13 @@ class GeneralizedLinearMixedModel(MixedModel):
             raise
         self._warn()
         return self
+
+    def _begin_by_linear_model(self) -> None:
+        """Move a start that nobody asked for to where a search with gradients is short."""
+        ours = np.array_equal(self.optsum.initial, self._optsum_of_start().initial)
+        if ours and self._start.tentative:
+            self._start = by_linear_model(self, self._start)
+            self.optsum.initial = self._optsum_of_start().initial
 
     def _search(self, fast: bool, nagq: int, steps, **options) -> None:
         """One stage of a fit: minimise in θ, or in all parameters."""
@@ -708,6 +719,13 @@ class GeneralizedLinearMixedModel(MixedModel):
         steps = np.concatenate([*first, steps])
         return steps, self._curvature(at, steps)
 
+    def _fast_curvature(self) -> np.ndarray:
+        """As `_curvature`, at the start of a fast fit."""
+        mode, at = self._objective(True, 1, self._modes).at(self._checked(self.optsum.initial)[0])
+        self._check_mode(mode, at)
+        steps = np.full(len(self.optsum.initial), LOG_STEP)
+        return self._curvature(at._replace(beta=at.beta[:0]), steps)
+
     def _curvature(self, at: Values, steps) -> np.ndarray:
         """About the second derivatives in γ, whitened, in the nuisance parameter and in θ."""
         rank, ntheta = len(at.beta), len(at.theta)
@@ -715,12 +733,8 @@ class GeneralizedLinearMixedModel(MixedModel):
         curvature[:rank] = 2.0
         if self._likelihood.dispersed:
             curvature[rank:-ntheta] = self.nobs
-        parts, start = [], 0
-        for term in self._inside:
-            theta = at.theta[start : start + len(term.inds)]
-            parts.append(theta_curvature(term, theta, self._modes.working_weights))
-            start += len(term.inds)
-        curvature[-ntheta:] = np.maximum(np.concatenate(parts), 1.0)
+        weights = self._modes.working_weights
+        curvature[-ntheta:] = theta_curvatures(self._inside, at.theta, weights)
         return curvature
 
     def _check_mode(self, mode: Mode, at: Values) -> None:
@@ -741,16 +755,8 @@ class GeneralizedLinearMixedModel(MixedModel):
         By the expected information, of which that factor has no other than positive pivots.
         """
         self._modes(at.theta, at.beta.copy(), vary=False, shape=at.shape)
-        root = np.linalg.inv(self._working_factor(at).x_factor()).T
+        root = np.linalg.inv(self._modes.working(at.theta, at.beta, at.shape).x_factor()).T
         return at.phi * root @ root.T
-
-    def _working_factor(self, at: Values) -> ModeFinder:
-        """The factor of PIRLS' working model at u and γ, both as they are."""
-        family, link, _, canonical = self._modes.rows.model
-        working = self._modes.replaced(model=np.array([family, link, EXPECTED, canonical]))
-        working.u = self._modes.u
-        working(at.theta, at.beta.copy(), vary=True, shape=at.shape, tolerance=np.inf)
-        return working
 
     def _hessian_cov(self, gamma_cov) -> np.ndarray:
         """Covariance of γ by the Hessian in all parameters, which counts what is not known of θ.
@@ -832,6 +838,11 @@ class GeneralizedLinearMixedModel(MixedModel):
         self._modes(at.theta, at.beta, vary=False, shape=at.shape)
         return at
 
+    def _working(self) -> ModeFinder:
+        """The working linear model at the estimates."""
+        at = self._at_estimates()
+        return self._modes.working(at.theta, at.beta, at.shape)
+
     def leverage(self):
         """Diagonal of the hat matrix of the working model, a pandas Series over the data's rows.
 
@@ -840,14 +851,13 @@ class GeneralizedLinearMixedModel(MixedModel):
         """
         _ = self.estimates
         with blas_threads(config.get("threads")):
-            working = self._working_factor(self._at_estimates())
-            return self._aligned(working.leverages(), "leverage")
+            return self._aligned(self._working().leverages(), "leverage")
 
     def _inside_row_variances(self, x, terms) -> np.ndarray:
         """By the working model at the estimates, with the covariance of β̂ that `bse` is of."""
         to_gamma = np.linalg.inv(self.feterm.to_basis)
         cov = to_gamma @ self.estimates.cov @ to_gamma.T / self.dispersion
-        return self._working_factor(self._at_estimates()).row_variances(terms, x, cov)
+        return self._working().row_variances(terms, x, cov)
 
     def _conditional_variances(self) -> list[np.ndarray]:
         self._at_estimates()
@@ -889,7 +899,7 @@ def glmm(
     offset=None,
     contrasts=None,
     amalgamate: bool = True,
-    init: str = "glm",
+    init: str | None = None,
     information: str | None = None,
     shape: float | None = None,
     optimizer: str | None = None,

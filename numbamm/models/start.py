@@ -10,6 +10,7 @@ import numpy as np
 from numbamm.errors import DataError, NumbammWarning
 from numbamm.glm import family as families
 from numbamm.glm import link as links
+from numbamm.glm.linear import fit_working_model
 from numbamm.glm.separation import find_separation, is_extreme
 from numbamm.glm.start import moment_shape, without_effects
 from numbamm.models.linear import LinearMixedModel
@@ -30,14 +31,17 @@ class Start:
         Shape of the negative binomial; 0 for other families.
     theta : ndarray
         θ of the user's columns.
+    tentative : bool
+        Whether a search that uses gradients may begin elsewhere.
     """
 
     gamma: np.ndarray
     shape: float
     theta: np.ndarray
+    tentative: bool = False
 
 
-def find_start(model, theta, init: str) -> Start:
+def find_start(model, theta, init: str | None) -> Start:
     """Initial values of a generalized model.
 
     Parameters
@@ -46,8 +50,9 @@ def find_start(model, theta, init: str) -> Start:
         With its modes.
     theta : ndarray
         θ of the user's columns that is the identity inside.
-    init : {"glm", "lmm"}
-        Whether θ stays, or comes with γ from a linear mixed model of the working response.
+    init : {"glm", "lmm"} or None
+        Whether θ stays, or comes with γ from the linear mixed model of the working response;
+        None leaves that to the fit.
 
     Raises
     ------
@@ -64,8 +69,8 @@ def find_start(model, theta, init: str) -> Start:
         shape = moment_shape(model._modes, len(theta))
     gamma = without_effects(model._modes, len(theta), shape)
     _check_separation(model, gamma)
-    start = Start(gamma, shape, theta)
-    return _by_linear_model(model, start) if init == "lmm" else start
+    start = Start(gamma, shape, theta, tentative=init is None)
+    return by_linear_model(model, start) if init == "lmm" else start
 
 
 def _check_separation(model, gamma) -> None:
@@ -124,10 +129,20 @@ def working_model(model, eta, shape: float) -> LinearMixedModel:
     return LinearMixedModel.of_frame(working, sigma=None if family in families.DISPERSED else 1.0)
 
 
-def _by_linear_model(model, start: Start) -> Start:
-    """β and θ of a linear mixed model of the working response."""
-    eta = model._modes.offset + model._basis @ start.gamma
-    linear = working_model(model, eta, start.shape).fit(progress=False)
+def by_linear_model(model, start: Start) -> Start:
+    """γ and θ of the linear mixed model of the working response; `start` if there is none.
+
+    Twice, with the random effects of the first in the second's η.
+    """
+    modes, theta, gamma = model._modes.replaced(), model._inward(start.theta), start.gamma
+    sigma = 0.0 if model._likelihood.dispersed else 1.0
+    for _ in range(2):
+        found = fit_working_model(modes, theta, gamma, start.shape, sigma)
+        if found is None:
+            return replace(start, tentative=False)
+        theta, gamma = found
     floor = np.where(model._lowerbd == 0, LEAST_START, -np.inf)
-    gamma = np.linalg.solve(model.feterm.to_basis, linear.estimates.beta)
-    return Start(gamma, start.shape, np.maximum(linear.theta, floor))
+    theta = np.maximum(model._rectify(model._outward(theta)), floor)
+    if not modes(model._inward(theta), gamma, vary=True, shape=start.shape).found:
+        return replace(start, tentative=False)
+    return Start(gamma, start.shape, theta)

@@ -8,7 +8,6 @@ from typing import ClassVar
 import numpy as np
 
 from numbamm.blocks import lbfgs
-from numbamm.blocks.trust import CONVERGED, EVALUATE
 from numbamm.optimize import Algorithm, Problem
 
 
@@ -47,10 +46,6 @@ def _lbfgs(problem: Problem) -> str:
         scale, longest = 1 / problem.initial_step, 1.0
     else:
         scale, longest = np.sqrt(problem.curvature), np.inf
-    state = lbfgs.start(problem.x0, scale, options.ftol_abs, options.ftol_rel, longest)
-    action = EVALUATE
-    while action == EVALUATE:
-        value, gradient = problem.objective_gradient(state.x)
-        state.g[:] = gradient / scale
-        action = lbfgs.advance(state, value)
-    return "CONVERGED" if action == CONVERGED else "ROUNDOFF_LIMITED"
+    evaluate, tolerances = problem.objective_gradient, (options.ftol_abs, options.ftol_rel)
+    _, end = lbfgs.minimize(evaluate, problem.x0, scale, *tolerances, longest)
+    return "CONVERGED" if end == lbfgs.CONVERGED else "ROUNDOFF_LIMITED"

@@ -5,6 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 
+def theta_curvatures(terms, theta, weights) -> np.ndarray:
+    """`theta_curvature` of all terms, shape (number of θ,); at least 1, so that steps end."""
+    parts, start = [], 0
+    for term in terms:
+        stop = start + len(term.inds)
+        parts.append(theta_curvature(term, theta[start:stop], weights))
+        start = stop
+    return np.maximum(np.concatenate(parts), 1.0)
+
+
 def theta_curvature(term, theta, weights) -> np.ndarray:
     """Expected second derivatives of -2 log-likelihood in the θ of a term, as if it were alone.
 

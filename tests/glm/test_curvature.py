@@ -5,7 +5,7 @@ import pytest
 from oracles import dataset
 
 import numbamm as mm
-from numbamm.models.curvature import theta_curvature
+from numbamm.glm.curvature import theta_curvature
 
 
 @pytest.mark.parametrize("term", ["(1 + Days | Subject)", "zerocorr(1 + Days | Subject)"])
