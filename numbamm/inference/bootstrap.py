@@ -21,6 +21,7 @@ from numbamm.errors import DataError, NumbammError, NumbammWarning, OptionError
 from numbamm.inference.components import SHAPE, SIGMA, Component, Components
 from numbamm.inference.contrast import valid_alpha
 from numbamm.inference.progress import progress_bar
+from numbamm.inference.reduced import criterion
 from numbamm.inference.result import Result
 from numbamm.inference.workers import checked, completed, how_many
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE, root_mean_squares
@@ -374,9 +375,8 @@ class Bootstrap:
 
     def _extended(self, model, n: int, workers, progress) -> Bootstrap:
         workers = checked(workers)
-        twin = model._twin()  # under the criterion of the fit, whatever was set since
-        est = model.estimates
-        twin.optsum.reml, twin.optsum.sigma = est.reml, est.sigma if est.sigma_given else None
+        twin = model._twin()
+        vars(twin.optsum).update(criterion(model))
         drawer = (_Compiled if _is_compilable(twin) else _Refitted)(twin, self.names, self.key)
         size = max(1, min(BATCH, n // (20 * how_many(workers)), DRAWS // drawer.draws))
         batches = [range(i, min(i + size, self.n + n)) for i in range(self.n, self.n + n, size)]

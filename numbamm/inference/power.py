@@ -19,6 +19,7 @@ from numbamm.glm import family as families
 from numbamm.inference.bootstrap import _count, _Drawer, _key, _run, _stream, bootstrap
 from numbamm.inference.contrast import coef_table, valid_alpha
 from numbamm.inference.designs import grouping_columns, of_formula, of_model, with_levels
+from numbamm.inference.reduced import criterion
 from numbamm.inference.result import Result
 from numbamm.inference.rows import Rows
 from numbamm.inference.simulate import Truth, respond, trials_or_weights
@@ -79,7 +80,8 @@ def power(
         a single effect its variance.
     sigma, shape : float, optional
         True residual standard deviation, or square root of the dispersion, and shape of the
-        negative binomial; the model's, if not given.
+        negative binomial; the model's, if not given. Where a model holds one of them, as known,
+        the fits hold it at its true value.
     family, link : str, optional
         What is fitted, for a formula: a linear model, if not given.
     reml : bool, optional
@@ -149,9 +151,11 @@ def power(
         if weights is not None:
             raise OptionError("weights are for the rows of a design")
         built, at = model._twin(), Truth.given(model, *given)
+        vars(built.optsum).update(criterion(model))
     else:
         built, at = _on_design(model, design, Truth.given(model, *given), weights)
     linear = isinstance(built, LinearMixedModel)
+    _hold_at(built, at)
     if linear and fast is not None:
         raise OptionError("fast is for generalized models: a linear one has a single kind of fit")
     tested = _coefficients(coef, built.feterm.kept_names)
@@ -241,6 +245,14 @@ def _on_design(model, design, at: Truth, weights) -> tuple:
     return built, replace(at, theta=np.concatenate([parts[k] for k in order]))
 
 
+def _hold_at(model, at: Truth) -> None:
+    """Let the fits hold what the model holds, as known, at its true value."""
+    if model.optsum.sigma is not None:
+        model.optsum.sigma = at.sigma
+    if getattr(model, "_given_shape", None) is not None:
+        model._given_shape = at.shape
+
+
 def _coefficients(coef, names: list[str]) -> list[str]:
     """The coefficients to test."""
     if coef is None:
@@ -314,10 +326,17 @@ def _as_fitted(model, at: Truth):
     twin._set_theta(at.theta)
     zeros = [np.zeros((term.nlevels, term.p)) for term in model.reterms]
     eta = model.frame.X[:, model.feterm.kept] @ at.beta
-    reml = model.estimates.reml if model.is_fitted else optsum.reml
-    unknown = np.full((len(at.beta), len(at.beta)), np.nan)
     twin._estimates = Estimates(
-        at.beta, unknown, at.sigma, zeros, zeros, eta, eta, np.nan, reml, optsum.sigma is not None
+        beta=at.beta,
+        covariance=np.full((len(at.beta), len(at.beta)), np.nan),
+        sigma=at.sigma,
+        u=zeros,
+        b=zeros,
+        eta=eta,
+        fitted=eta,
+        objective=np.nan,
+        reml=optsum.reml,
+        sigma_given=optsum.sigma is not None,
     )
     return twin
 

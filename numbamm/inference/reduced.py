@@ -13,6 +13,13 @@ from numbamm.inference.terms import FixedTerm, fixed_terms, without
 from numbamm.optimize.run import uninterrupted
 
 
+def criterion(model) -> dict:
+    """`reml` and `sigma` of the fit, if there is one: `optsum` may be set for the next by now."""
+    if not model.is_fitted:
+        return {"reml": model.optsum.reml, "sigma": model.optsum.sigma}
+    return {"reml": model.estimates.reml, "sigma": model.estimates.held_sigma}
+
+
 def on_frame(model, frame):
     """A model with the options of another one, not fitted, on a frame that may share its rows."""
     from numbamm.models.generalized import GeneralizedLinearMixedModel
@@ -21,8 +28,7 @@ def on_frame(model, frame):
     terms = [replace(t, lambda_=None) for t in frame.reterms]  # λ belongs to a model
     frame = replace(frame, reterms=terms, trials=None)  # trials are among the weights by now
     if isinstance(model, LinearMixedModel):
-        reml = model.estimates.reml if model.is_fitted else model.optsum.reml
-        built = LinearMixedModel.of_frame(frame, reml=reml, sigma=model.optsum.sigma)
+        built = LinearMixedModel.of_frame(frame, **criterion(model))
     else:
         built = GeneralizedLinearMixedModel(
             frame.formula,

@@ -80,6 +80,11 @@ class Estimates:
         """Covariance matrix of the kept coefficients, shape (rank, rank)."""
         return self.covariance() if callable(self.covariance) else self.covariance
 
+    @property
+    def held_sigma(self) -> float | None:
+        """sigma, where it was held."""
+        return self.sigma if self.sigma_given else None
+
 
 class MixedModel(Inferences, AsResult):
     """Base of the models: frame, terms, optimisation summary, and the results' common names.

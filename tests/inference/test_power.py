@@ -64,6 +64,37 @@ def test_the_seed_alone_makes_the_result(fitted):
     assert model.is_fitted and model.params["Days"] > 10  # as it was
 
 
+@pytest.mark.parametrize("ddf", ["wald", "satterthwaite"])
+def test_a_known_sigma_is_known_at_its_true_value(ddf):
+    """Whatever it was held at in the model, the fits hold it where the responses are drawn."""
+    data = mm.datasets.load("sleepstudy")
+    truth = {"beta": [250.0, 3.0], "theta": [1.0, 0.0, 0.2], "sigma": 60.0}
+    held, right, fitted = (mm.LinearMixedModel(SLEEP, data, sigma=s) for s in (20.0, 60.0, 20.0))
+    fitted.fit().optsum.sigma = None  # which is of the next fit
+    options = truth | {"ddf": ddf, "n": 30, "seed": 1}
+    expected = right.power("Days", **options).frame
+    for model in (held, fitted):
+        pd.testing.assert_frame_equal(model.power("Days", **options).frame, expected)
+        found = model.power("Days", design=data, **options).frame
+        pd.testing.assert_frame_equal(found, expected)
+
+
+def test_a_known_shape_is_known_at_its_true_value(design):
+    rows = design.assign(y=np.random.default_rng(1).poisson(3, 240))
+    kind = "y ~ 1 + condition + (1 | subject)", rows, "negativebinomial"
+    options = {"beta": [1, 0.3], "theta": [0.5], "shape": 0.5, "fast": True, "n": 10, "seed": 1}
+    held, right = (mm.GeneralizedLinearMixedModel(*kind, shape=shape) for shape in (50.0, 0.5))
+    pd.testing.assert_frame_equal(held.power(**options).frame, right.power(**options).frame)
+
+
+def test_criteria_are_those_of_the_fit():
+    model = mm.lmm("y ~ 1 + (1 | g)", {"y": [1.0, 3.0, 5.0, 4.0, 7.0, 9.0], "g": list("aabbcc")})
+    options = {"ddf": "satterthwaite", "n": 20, "seed": 1, "beta": [3.0]}
+    expected = model.power(**options).frame
+    model.optsum.reml = True
+    pd.testing.assert_frame_equal(model.power(**options).frame, expected)
+
+
 def test_executors_make_the_same(fitted):
     model = fitted(SLEEP, "sleepstudy")
     options = {"n": 200, "seed": 3, "ddf": "satterthwaite"}
