@@ -15,8 +15,14 @@ from numbamm.errors import DataError, NumbammWarning, OptionError
 from numbamm.glm import link as links
 from numbamm.inference.contrast import valid_alpha
 from numbamm.inference.re_form import chosen_effects
-from numbamm.inference.rows import Rows, row_weights
-from numbamm.inference.simulate import draw, generator, is_weighted, mean_range, trials_or_weights
+from numbamm.inference.rows import Rows
+from numbamm.inference.simulate import (
+    draw,
+    generator,
+    mean_range,
+    trials_or_weights,
+    weights_to_draw,
+)
 from numbamm.models.linear import LinearMixedModel
 
 NEW_LEVELS = ("population", "missing", "error")
@@ -117,13 +123,12 @@ def predict(
         rows = Rows.of_fit(model, weights)
         eta = _eta_of_fit(model, chosen)
     else:
-        weighted = interval == "prediction" and is_weighted(model)
-        if weights is not None and not weighted:
+        if weights is not None and interval != "prediction":
             raise OptionError(
                 "weights are those of observations to come: they take part in "
-                'interval="prediction" alone, and not where responses are plain counts'
+                'interval="prediction" alone'
             )
-        given = row_weights(model, weights) if weighted else None
+        given = weights_to_draw(model, weights) if interval == "prediction" else None
         wanted = [k for k, some in enumerate(chosen) if some.any()]
         rows = Rows.new(model, newdata, wanted, given)
         eta = _eta(model, rows, chosen, new_levels)
