@@ -136,6 +136,7 @@ def power(
     'day'
     """
     alpha = valid_alpha(alpha)
+    _check_model(model)
     given = beta, theta, cov, sigma, shape
     if isinstance(model, str):
         if design is None:
@@ -143,8 +144,6 @@ def power(
         kind = "gaussian" if family is None else family, link
         built = of_formula(model, design, *kind, reml=bool(reml), weights=weights)
         at = _all_given(built, *given)
-    elif not isinstance(model, MixedModel):
-        raise OptionError(f"power is of a model or of a formula, not of {type(model).__name__}")
     elif own := [k for k, v in zip(KIND, (family, link, reml), strict=True) if v is not None]:
         raise OptionError(f"{own[0]} is for a formula: a model has its own")
     elif design is None:
@@ -194,6 +193,9 @@ def power_curve(
         A line for each number of levels and coefficient; see `power`. An interrupt ends the
         work, with the numbers of levels so far.
     """
+    _check_model(model)
+    if not isinstance(along, str):
+        raise OptionError(f"along must be the name of a column of the design, not {along!r}")
     numbers = _numbers(levels)
     factors = grouping_columns(getattr(model, "formula", model))
     notes, found = [_tests(valid_alpha(alpha))], {}
@@ -213,6 +215,11 @@ def power_curve(
             break
     frame = pd.concat(found, names=[along, "coefficient"]).reset_index()
     return Result(result.title, frame, notes)
+
+
+def _check_model(model) -> None:
+    if not isinstance(model, MixedModel | str):
+        raise OptionError(f"power is of a model or of a formula, not of {type(model).__name__}")
 
 
 def _numbers(levels) -> list[int]:
@@ -257,6 +264,8 @@ def _coefficients(coef, names: list[str]) -> list[str]:
     """The coefficients to test."""
     if coef is None:
         return [name for name in names if name != "Intercept"] or names
+    if not isinstance(coef, Iterable):
+        raise OptionError(f"coef must be the name of a coefficient, or several, not {coef!r}")
     tested = [coef] if isinstance(coef, str) else list(coef)
     unknown = [name for name in tested if name not in names]
     if unknown or not tested:

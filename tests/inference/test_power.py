@@ -320,6 +320,7 @@ def test_interrupt(fitted, monkeypatch, ddf, done):
         ({"design": None}, "needs a design"),
         ({"coef": "conditon[T.b]"}, r"is no coefficient; did you mean 'condition\[T.b\]'"),
         ({"coef": []}, "coef names no coefficient"),
+        ({"coef": 3}, "coef must be the name of a coefficient, or several, not 3"),
         ({"n": 0}, "n must be at least 1"),
         ({"ddf": "f"}, "unknown ddf 'f'"),
         ({"ddf": "f", "n": 0}, "n must be at least 1"),
@@ -371,7 +372,12 @@ def test_designs_that_cannot_be_used(fitted, monkeypatch):
             model.power(**option)
     with pytest.raises(mm.OptionError, match="fast is for generalized models"):
         model.power(fast=False)
-    with pytest.raises(mm.OptionError, match="not of int"):
+    with pytest.raises(mm.OptionError, match="power is of a model or of a formula, not of int"):
         mm.power(3)
+    with pytest.raises(mm.OptionError, match="power is of a model or of a formula, not of int"):
+        mm.power_curve(3, days, "Subject", [2])
+    for along in (3, ["Subject"]):
+        with pytest.raises(mm.OptionError, match="along must be the name of a column"):
+            mm.power_curve(model, days, along, [2])
     with pytest.raises(mm.NotFittedError):
         mm.power(mm.LinearMixedModel(SLEEP, mm.datasets.load("sleepstudy")))
