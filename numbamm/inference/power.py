@@ -16,14 +16,14 @@ from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import DataError, FitError, NumbammWarning, OptionError, did_you_mean
 from numbamm.glm import family as families
-from numbamm.inference.bootstrap import _count, _Drawer, _key, _run, _stream, bootstrap
+from numbamm.inference.bootstrap import bootstrap
 from numbamm.inference.contrast import coef_table, valid_alpha
 from numbamm.inference.designs import grouping_columns, of_formula, of_model, with_levels
 from numbamm.inference.reduced import criterion
+from numbamm.inference.replicates import Drawer, count, key_of, run, stream
 from numbamm.inference.result import Result
 from numbamm.inference.rows import Rows
 from numbamm.inference.simulate import Truth, respond, trials_or_weights
-from numbamm.inference.workers import checked, how_many
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import Estimates, MixedModel
 from numbamm.optimize.run import uninterrupted
@@ -162,7 +162,7 @@ def power(
         outcome = _compiled(built, at, n, seed, workers, progress)
     else:
         how = {} if linear else {"fast": _fast(model, fast)}
-        outcome = _Tests(built, at, seed, ddf, how).run(_count("n", n), workers, progress)
+        outcome = _Tests(built, at, seed, ddf, how).run(count("n", n), workers, progress)
     result = _result(built, at, outcome, tested, alpha)
     if result.interrupted:
         warnings.warn(result.notes[-1], NumbammWarning, stacklevel=2)
@@ -226,7 +226,7 @@ def _numbers(levels) -> list[int]:
     """The numbers of levels, each once, before any of them is worked on."""
     if not isinstance(levels, Iterable) or isinstance(levels, str):
         raise OptionError(f"levels must be whole numbers, such as [10, 20], not {levels!r}")
-    numbers = list(dict.fromkeys(_count("levels", number) for number in levels))
+    numbers = list(dict.fromkeys(count("levels", number) for number in levels))
     if not numbers:
         raise OptionError("levels names no number of levels")
     return numbers
@@ -350,24 +350,19 @@ def _as_fitted(model, at: Truth):
     return twin
 
 
-class _Tests(_Drawer):
+class _Tests(Drawer):
     """Batches of fits of single responses, and their p-values."""
 
     def __init__(self, model, at: Truth, seed, ddf: str, how: dict) -> None:
-        super().__init__(model, model.feterm.kept_names, _key(seed))
+        super().__init__(model, model.feterm.kept_names, key_of(seed))
         self._at, self._ddf, self._how = at, ddf, how
         self._rows, self._none_held = Rows.of_fit(model), [False] * len(model.reterms)
         trials_or_weights(model, self._rows)  # refuses what no response can have
 
     def run(self, n: int, workers, progress) -> _Outcome:
         """The tests of n responses."""
-        workers = checked(workers)
-        # what is elsewhere has the model sent to it with each batch
-        size = 1 if isinstance(workers, int) else max(1, n // (20 * how_many(workers)))
-        batches = [range(i, min(i + size, n)) for i in range(0, n, size)]
-        with blas_threads(config.get("threads")), warnings.catch_warnings():
-            warnings.simplefilter("ignore", NumbammWarning)  # of single fits
-            done = [line for batch in _run(self, batches, workers, progress) for line in batch]
+        batches = run(self, range(n), workers, progress)
+        done = [line for batch in batches for line in batch]
         good = [line for line in done if line is not None]
         pvalues = np.array([p for p, _ in good]).reshape(len(good), len(self._names))
         singular = sum(singular for _, singular in good)
@@ -376,7 +371,7 @@ class _Tests(_Drawer):
     def __call__(self, batch) -> list:
         if not hasattr(self._local, "own"):
             self._local.own = deepcopy(self._model)
-        return [self._line(self._local.own, _stream(self._key, i)) for i in batch]
+        return [self._line(self._local.own, stream(self._key, i)) for i in batch]
 
     def _line(self, own, rng) -> tuple | None:
         """P-values and singularity of one fit; None if it fails."""

@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose
 from scipy.special import ndtr
 
 import numbamm as mm
-import numbamm.inference.bootstrap
 import numbamm.inference.power
+import numbamm.inference.replicates
 from numbamm.inference.designs import grouping_columns, of_model, with_levels
 from numbamm.inference.power import _on_design, standard_errors
 from numbamm.inference.simulate import Truth
@@ -242,13 +242,13 @@ def test_curve(design):
 
 def interrupt_after(batches, monkeypatch):
     """An interrupt when so many batches are done, by one thread of `completed`."""
-    completed = numbamm.inference.bootstrap.completed
+    completed = numbamm.inference.replicates.completed
 
     def some(function, all_batches, workers):
         yield from itertools.islice(completed(function, all_batches, workers), batches)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(numbamm.inference.bootstrap, "completed", some)
+    monkeypatch.setattr(numbamm.inference.replicates, "completed", some)
 
 
 def test_copies_have_nested_factors_of_their_own(monkeypatch):
