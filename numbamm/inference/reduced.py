@@ -57,6 +57,14 @@ def without_fixed(model, term: FixedTerm) -> Fit:
     return Fit.of(fitted_to(model, replace(model.frame, X=X, xnames=names, formula=text)))
 
 
+def without_column(model, name: str):
+    """The model without one column of the fixed effects, not fitted."""
+    names = [other for other in model.feterm.kept_names if other != name]
+    X = model.frame.X[:, [model.feterm.cnames.index(other) for other in names]]
+    text = f"{model.formula} - {name}"
+    return on_frame(model, replace(model.frame, X=X, xnames=names, formula=text))
+
+
 def droppable(model) -> list[FixedTerm]:
     """The terms of the fixed effects that are part of no other term."""
     terms = fixed_terms(model.frame)
