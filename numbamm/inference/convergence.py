@@ -11,6 +11,7 @@ from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.inference.result import Result
 from numbamm.models.generalized import CUT_SHORT, LOG_SCALE
+from numbamm.models.inside import slopes_outward
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE, root_mean_squares
 from numbamm.optimize.differences import hessian, jacobian, slopes
@@ -183,12 +184,10 @@ def _derivatives(model) -> tuple[np.ndarray, np.ndarray]:
 
 def _outward(model, slopes) -> np.ndarray:
     """The gradient in the user's parameters, from that in the coordinates of the search."""
-    coordinates, x = model._coordinates(), model.optsum.final
+    coordinates = model._coordinates()
     if coordinates is None:
         return slopes
-    moves = np.diag(1e-5 * np.maximum(np.abs(x), 0.1))
-    inside = [(coordinates[0](x + h) - coordinates[0](x - h)) / (2 * h.max()) for h in moves]
-    return np.array(inside) @ slopes
+    return slopes_outward(coordinates[0], model.optsum.final, slopes)
 
 
 def _scale(model, x) -> np.ndarray:

@@ -29,6 +29,7 @@ from numbamm.glm.mode import Mode, ModeFinder
 from numbamm.glm.pirls import pirls
 from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.curvature import theta_curvature
+from numbamm.models.inside import slopes_outward
 from numbamm.models.laplace import LaplaceObjective
 from numbamm.models.mixedmodel import Estimates, MixedModel, caller_namespace, check_order
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE, Parameters, Values
@@ -355,18 +356,8 @@ class GeneralizedLinearMixedModel(MixedModel):
         with blas_threads(config.get("threads")):
             value, slopes = self._objective(fast).gradient(inside)
         to_beta, theta = np.linalg.inv(self.feterm.to_basis).T, np.asarray(x)[-len(self.theta) :]
-        back = partial(self._gradient_outward, theta)
+        back = partial(slopes_outward, self._inward, theta) if any(self.scalings) else np.asarray
         return value, self._parameters(fast).changed(slopes, to_beta.__matmul__, back)
-
-    def _gradient_outward(self, theta, slopes) -> np.ndarray:
-        """The gradient in θ of the user's columns, from that in θ of the columns inside."""
-        if not any(self.scalings):
-            return slopes
-        moves = np.diag(1e-5 * np.maximum(np.abs(theta), 0.1))
-        inside = [
-            (self._inward(theta + h) - self._inward(theta - h)) / (2 * h.max()) for h in moves
-        ]
-        return np.array(inside) @ slopes
 
     def _twin(self) -> GeneralizedLinearMixedModel:
         twin = super()._twin()
