@@ -19,7 +19,7 @@ from numbamm.inference.reduced import without_column
 from numbamm.inference.replicates import Drawer, count, key_of, run, stream
 from numbamm.inference.rows import Rows
 from numbamm.inference.simulate import Truth, respond, trials_or_weights
-from numbamm.models.mixedmodel import Estimates
+from numbamm.models.estimates import Estimates
 from numbamm.optimize.run import uninterrupted
 
 

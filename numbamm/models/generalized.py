@@ -29,9 +29,10 @@ from numbamm.glm.mode import Mode, ModeFinder
 from numbamm.glm.pirls import pirls
 from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.curvature import theta_curvature
+from numbamm.models.estimates import Estimates
 from numbamm.models.inside import slopes_outward
 from numbamm.models.laplace import LaplaceObjective
-from numbamm.models.mixedmodel import Estimates, MixedModel, caller_namespace, check_order
+from numbamm.models.mixedmodel import MixedModel, caller_namespace, check_order
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE, Parameters, Values
 from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr

@@ -15,8 +15,8 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.errors import DataError, FitError, OptionError
 from numbamm.formula import check_gaussian, model_frame
+from numbamm.models.estimates import Estimates
 from numbamm.models.mixedmodel import (
-    Estimates,
     MixedModel,
     caller_namespace,
     check_order,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -21,6 +20,7 @@ from numbamm.design.scaling import Scaling
 from numbamm.errors import DataError, NotFittedError, NumbammWarning, OptionError
 from numbamm.glm import family as families
 from numbamm.models.asresult import AsResult
+from numbamm.models.estimates import Estimates
 from numbamm.models.inferences import Inferences
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary, minimize
@@ -32,58 +32,6 @@ SINGULAR_TOLERANCE = 1e-4
 #: What a search in the columns inside tells about itself that holds for the user's as well.
 OUTCOME = ("finitial", "fmin", "feval", "returnvalue", "gradient_norm", "certificate", "log")
 OUTCOME += ("chosen", "reason", "restarts")
-
-
-@dataclass
-class Estimates:
-    """What a fit leaves behind.
-
-    Attributes
-    ----------
-    beta : ndarray, shape (rank,)
-        Coefficients of the kept fixed-effects columns.
-    covariance : ndarray, shape (rank, rank), or callable
-        Their covariance matrix, or what computes it when it is asked for as `cov`.
-    sigma : float
-        Residual standard deviation, or the square root of the dispersion.
-    u, b : list of ndarray, shape (levels, p)
-        Spherical and original random effects, in the order of `reterms`.
-    eta, fitted : ndarray, shape (n,)
-        Linear predictors and conditional means of the rows that were used.
-    objective : float
-        What was minimised, at its minimum.
-    reml : bool
-        Whether that is the REML criterion.
-    sigma_given : bool
-        Whether sigma was held, not estimated.
-    shape : float
-        Shape of the negative binomial; 0 for other families.
-    nagq : int
-        Nodes of the quadrature by which a generalized model was fitted; 1 for none.
-    """
-
-    beta: np.ndarray
-    covariance: np.ndarray | Callable[[], np.ndarray]
-    sigma: float
-    u: list[np.ndarray]
-    b: list[np.ndarray]
-    eta: np.ndarray
-    fitted: np.ndarray
-    objective: float
-    reml: bool
-    sigma_given: bool
-    shape: float = 0.0
-    nagq: int = 1
-
-    @cached_property
-    def cov(self) -> np.ndarray:
-        """Covariance matrix of the kept coefficients, shape (rank, rank)."""
-        return self.covariance() if callable(self.covariance) else self.covariance
-
-    @property
-    def held_sigma(self) -> float | None:
-        """sigma, where it was held."""
-        return self.sigma if self.sigma_given else None
 
 
 class MixedModel(Inferences, AsResult):
