@@ -17,7 +17,8 @@ from numbamm.inference.reduced import criterion
 from numbamm.inference.refits import Names, refits_of
 from numbamm.inference.replicates import count, key_of, run
 from numbamm.inference.result import Result
-from numbamm.models.mixedmodel import SINGULAR_TOLERANCE, root_mean_squares
+from numbamm.models.inside import root_mean_squares
+from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 
 #: The methods of intervals.
 METHODS = ("shortest", "equal-tailed")

@@ -11,9 +11,9 @@ from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.inference.result import Result
 from numbamm.models.generalized import CUT_SHORT, LOG_SCALE
-from numbamm.models.inside import slopes_outward
+from numbamm.models.inside import root_mean_squares, slopes_outward
 from numbamm.models.linear import LinearMixedModel
-from numbamm.models.mixedmodel import SINGULAR_TOLERANCE, root_mean_squares
+from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.optimize.differences import hessian, jacobian, slopes
 from numbamm.optimize.optsummary import GENUINE
 

@@ -16,11 +16,11 @@ from numbamm.design.femat import FeMat
 from numbamm.errors import DataError, FitError, OptionError
 from numbamm.formula import check_gaussian, model_frame
 from numbamm.models.estimates import Estimates
+from numbamm.models.inside import root_mean_squares
 from numbamm.models.mixedmodel import (
     MixedModel,
     caller_namespace,
     check_order,
-    root_mean_squares,
 )
 from numbamm.optimize import OptSummary
 from numbamm.optimize.certificate import Certificate

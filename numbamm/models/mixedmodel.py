@@ -7,21 +7,19 @@ import sys
 import warnings
 from copy import copy
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 
 from numbamm import config
-from numbamm.blocks.certificate import NULL
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
-from numbamm.design.remat import ReMat
 from numbamm.design.scaling import Scaling
 from numbamm.errors import DataError, NotFittedError, NumbammWarning, OptionError
 from numbamm.glm import family as families
 from numbamm.models.asresult import AsResult
 from numbamm.models.estimates import Estimates
 from numbamm.models.inferences import Inferences
+from numbamm.models.inside import Inside
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary, minimize
 
@@ -34,7 +32,7 @@ OUTCOME = ("finitial", "fmin", "feval", "returnvalue", "gradient_norm", "certifi
 OUTCOME += ("chosen", "reason", "restarts")
 
 
-class MixedModel(Inferences, AsResult):
+class MixedModel(Inside, Inferences, AsResult):
     """Base of the models: frame, terms, optimisation summary, and the results' common names.
 
     Attributes
@@ -125,27 +123,7 @@ class MixedModel(Inferences, AsResult):
                 names.append(".".join([term.group, *inner]))
         return names
 
-    # ---- the columns inside -----------------------------------------------------------------
-
-    def _by_term(self, theta, change: str) -> np.ndarray:
-        parts, at = [], 0
-        for term, scaling in zip(self.reterms, self.scalings, strict=True):
-            part = theta[at : at + len(term.inds)]
-            parts.append(getattr(scaling, change)(part) if scaling else part)
-            at += len(term.inds)
-        return np.concatenate(parts)
-
-    def _inward(self, theta) -> np.ndarray:
-        """θ of the columns inside, from θ of the user's; see `design.scaling`."""
-        return self._by_term(theta, "inward")
-
-    def _outward(self, theta) -> np.ndarray:
-        """θ of the user's columns, from θ of those inside."""
-        return self._by_term(theta, "outward")
-
-    def _coordinates(self):
-        """Changes of all parameters to those inside, and back; None where they are the same."""
-        return (self._inward, self._outward) if any(self.scalings) else None
+    # ---- the search -------------------------------------------------------------------------
 
     def _minimize(self, objective, step=None, **options) -> None:
         """Minimise in the parameters inside, if they differ; `optsum` speaks of the user's.
@@ -180,42 +158,6 @@ class MixedModel(Inferences, AsResult):
         for outcome in OUTCOME:
             setattr(optsum, outcome, getattr(inside, outcome))
         optsum.final = rectify(outward(inside.final))
-
-    def _lacks_rank(self, theta) -> bool:
-        """Whether some λ inside, in columns of size one, is singular."""
-        at = 0
-        for term, size in zip(self.reterms, self._inside_sizes, strict=True):
-            lam = np.zeros((term.p, term.p))
-            lam.ravel()[term.inds] = theta[at : at + len(term.inds)]
-            at += len(term.inds)
-            if np.linalg.svd(size[:, None] * lam, compute_uv=False)[-1] < NULL:
-                return True
-        return False
-
-    @cached_property
-    def _inside_sizes(self) -> list[np.ndarray]:
-        """Root mean squares of the columns inside, term by term."""
-        return [root_mean_squares(term, self._root) for term in self._inside]
-
-    def _refuse_bounds(self, lower, upper) -> None:
-        """The columns inside mix the user's, so that no other bounds on θ can be kept there."""
-        if (np.isinf(upper).all() and np.array_equal(lower, self._lowerbd)) or not any(
-            self.scalings
-        ):
-            return
-        groups = [t.group for t, s in zip(self.reterms, self.scalings, strict=True) if s]
-        raise OptionError(
-            "lowerbd and upperbd cannot be changed where random effects belong to columns far "
-            f"from 0 or of odd size (those on {', '.join(groups)}): centre and scale the columns"
-        )
-
-    @property
-    def _inside(self) -> list[ReMat]:
-        """The terms in the columns inside."""
-        return [
-            scaling.inside(term) if scaling else term
-            for scaling, term in zip(self.scalings, self.reterms, strict=True)
-        ]
 
     @property
     def _lowerbd(self) -> np.ndarray:
@@ -683,12 +625,6 @@ class MixedModel(Inferences, AsResult):
         from numbamm.report.text import block_table
 
         return block_table(self)
-
-
-def root_mean_squares(term, root) -> np.ndarray:
-    """Sizes of a term's columns of Z, each row times its root, shape (p,)."""
-    z = term.z if root is None else term.z * root
-    return np.sqrt(np.mean(z**2, axis=1))
 
 
 def caller_namespace() -> dict:
