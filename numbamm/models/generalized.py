@@ -32,7 +32,9 @@ from numbamm.models.curvature import theta_curvature
 from numbamm.models.estimates import Estimates
 from numbamm.models.inside import slopes_outward
 from numbamm.models.laplace import LaplaceObjective
-from numbamm.models.mixedmodel import MixedModel, caller_namespace, check_order
+from numbamm.models.memory import check_order
+from numbamm.models.mixedmodel import MixedModel, caller_namespace
+from numbamm.models.new_response import checked_response
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE, Parameters, Values
 from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
@@ -502,7 +504,7 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _replace_response(self, y) -> None:
         terms = [replace(term, lambda_=None) for term in self.reterms]
-        frame = replace(self.frame, y=self._checked_response(y), reterms=terms)
+        frame = replace(self.frame, y=checked_response(self.frame, y), reterms=terms)
         check_generalized(frame, self.family)
         self._build(frame)
         self.optsum = self._renewed(self.optsum, self._optsum_of_start().initial)
