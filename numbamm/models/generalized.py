@@ -36,6 +36,7 @@ from numbamm.models.memory import check_order
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE, Parameters, Values
+from numbamm.models.residuals import GENERALIZED_RESIDUALS
 from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
@@ -847,28 +848,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         self._at_estimates()
         return self._modes.conditional_variances()
 
-    def _pearson_residuals(self) -> np.ndarray:
-        mu = self.estimates.fitted
-        V = families.variance(self._family_code, self.estimates.shape, mu)
-        return (self.frame.y - mu) * np.sqrt(self._prior / V)
-
-    def _deviance_residuals(self) -> np.ndarray:
-        y, mu = self.frame.y, self.estimates.fitted
-        d = families.unit_deviances(
-            self._family_code, links.NAMES[self.link], self.estimates.shape, y, self.estimates.eta
-        )
-        return np.sign(y - mu) * np.sqrt(self._prior * np.maximum(d, 0.0))
-
-    def _working_residuals(self) -> np.ndarray:
-        slope = links.slope(links.NAMES[self.link], self.estimates.eta)
-        return (self.frame.y - self.estimates.fitted) / slope
-
-    _residual_types = {
-        "response": MixedModel._response_residuals,
-        "pearson": _pearson_residuals,
-        "deviance": _deviance_residuals,
-        "working": _working_residuals,
-    }
+    _residual_types = GENERALIZED_RESIDUALS
 
 
 def glmm(

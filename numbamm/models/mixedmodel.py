@@ -19,6 +19,7 @@ from numbamm.models.estimates import Estimates
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
 from numbamm.models.inside import Inside
+from numbamm.models.residuals import RESIDUALS
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary, minimize
 
@@ -374,19 +375,8 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
             )
         return self._aligned(self._residual_types[type](self), f"resid_{type}")
 
-    def _response_residuals(self) -> np.ndarray:
-        return self.frame.y - self.estimates.fitted
-
-    def _weighted_residuals(self) -> np.ndarray:
-        return self._response_residuals() * (1.0 if self._sqrtw is None else self._sqrtw)
-
-    #: How each type of residual is computed: for a model with identity link and residual variance.
-    _residual_types = {
-        "response": _response_residuals,
-        "pearson": _weighted_residuals,
-        "deviance": _weighted_residuals,
-        "working": _response_residuals,
-    }
+    #: How each type of residual is computed.
+    _residual_types = RESIDUALS
 
     #: Code of the family in `numbamm.glm.family`.
     _family_code = families.GAUSSIAN
