@@ -10,7 +10,8 @@ import pandas as pd
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.inference.result import Result
-from numbamm.models.generalized import CUT_SHORT, LOG_SCALE
+from numbamm.models.curvature import LOG_SCALE
+from numbamm.models.generalized import CUT_SHORT
 from numbamm.models.inside import root_mean_squares, slopes_outward
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE

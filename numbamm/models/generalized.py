@@ -28,7 +28,7 @@ from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.mode import Mode, ModeFinder
 from numbamm.glm.pirls import pirls
 from numbamm.glm.working import EXPECTED, OBSERVED
-from numbamm.models.curvature import theta_curvature
+from numbamm.models.curvature import first_curvature, hessian_covariance
 from numbamm.models.estimates import Estimates
 from numbamm.models.inside import slopes_outward
 from numbamm.models.laplace import LaplaceObjective
@@ -36,13 +36,12 @@ from numbamm.models.memory import check_order
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE, Parameters, Values
-from numbamm.models.residuals import GENERALIZED_RESIDUALS
+from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
 from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
 from numbamm.optimize.auto import AUTO, choose, is_bounded
 from numbamm.optimize.certificate import Certificate
-from numbamm.optimize.differences import hessian, jacobian
 from numbamm.optimize.registry import resolve
 from numbamm.optimize.run import INTERRUPTED
 
@@ -51,10 +50,8 @@ INITS = ("glm", "lmm")
 
 #: The full fit's first step in a coefficient, in standard errors, and in θ, as a share of it.
 BETA_STEP, THETA_STEP, LEAST_STEP = 0.5, 0.2, 0.05
-#: The scale on which log shape and log φ are looked at, and their first step in the full fit.
-LOG_SCALE, LOG_STEP = 0.3, 0.1
-#: Differences for standard errors, in standard errors and as a share of θ: of objective, gradient.
-HESSIAN_STEP, GRADIENT_STEP = 0.02, 0.002
+#: The full fit's first step in log shape or log φ.
+LOG_STEP = 0.1
 #: Pearson's statistic over its degrees of freedom from which counts are called overdispersed.
 OVERDISPERSED = 1.5
 #: Outcomes of the fast stage of a fit after which there is no other.
@@ -606,7 +603,7 @@ class GeneralizedLinearMixedModel(MixedModel):
 
         About one where the family's variance holds; above, counts are overdispersed.
         """
-        return float(self.residuals("pearson").pow(2).sum() / self.dispersion / self._pearson_df)
+        return float((pearson(self) ** 2).sum() / self.dispersion / self._pearson_df)
 
     @property
     def _pearson_df(self) -> float:
@@ -701,22 +698,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         self._gamma_root = np.linalg.cholesky(self._gamma_cov(at))
         first = [np.full(len(at.beta), BETA_STEP), np.full(len(nuisance), LOG_STEP)]
         steps = np.concatenate([*first, steps])
-        return steps, self._curvature(at, steps)
-
-    def _curvature(self, at: Values, steps) -> np.ndarray:
-        """About the second derivatives in γ, whitened, in the nuisance parameter and in θ."""
-        rank, ntheta = len(at.beta), len(at.theta)
-        curvature = 1 / steps**2  # where nothing better is known
-        curvature[:rank] = 2.0
-        if self._likelihood.dispersed:
-            curvature[rank:-ntheta] = self.nobs
-        parts, start = [], 0
-        for term in self._inside:
-            theta = at.theta[start : start + len(term.inds)]
-            parts.append(theta_curvature(term, theta, self._modes.working_weights))
-            start += len(term.inds)
-        curvature[-ntheta:] = np.maximum(np.concatenate(parts), 1.0)
-        return curvature
+        return steps, first_curvature(self, at, steps)
 
     def _check_mode(self, mode: Mode, at: Values) -> None:
         """Refuse parameters without a mode, or at which φ is next to nothing."""
@@ -747,34 +729,11 @@ class GeneralizedLinearMixedModel(MixedModel):
         working(at.theta, at.beta.copy(), vary=True, shape=at.shape, tolerance=np.inf)
         return working
 
-    def _hessian_cov(self, gamma_cov) -> np.ndarray:
-        """Covariance of γ by the Hessian in all parameters, which counts what is not known of θ.
-
-        `gamma_cov`, which takes θ as known, sets the steps, and stands in where the Hessian is
-        not positive definite, as at singular fits.
-        """
-        rank, ntheta = self.feterm.rank, len(self.theta)
-        x, _ = self._checked(self.optsum.final)
-        scale = np.full(len(x), LOG_SCALE)
-        scale[:rank] = np.sqrt(np.diag(gamma_cov))
-        scale[-ntheta:] = np.maximum(np.abs(x[-ntheta:]), 0.1)
-        with blas_threads(config.get("threads")):
-            objective = self._objective(False, self.estimates.nagq)
-            if self.estimates.nagq == 1:
-                step = GRADIENT_STEP * scale
-                curvature = jacobian(lambda at: objective.gradient(at)[1], x, step) / 2
-            else:
-                curvature = hessian(objective, x, HESSIAN_STEP * scale) / 2
-        try:
-            np.linalg.cholesky(curvature)
-        except np.linalg.LinAlgError:
-            return gamma_cov
-        return np.linalg.inv(curvature)[:rank, :rank]
-
     def _covariance(self, gamma_cov) -> np.ndarray:
         """Covariance of the kept coefficients."""
         to_beta = self.feterm.to_basis
-        return to_beta @ (gamma_cov if self._fast else self._hessian_cov(gamma_cov)) @ to_beta.T
+        cov = gamma_cov if self._fast else hessian_covariance(self, gamma_cov)
+        return to_beta @ cov @ to_beta.T
 
     def _estimate(self, x, objective: float) -> Estimates:
         """Everything that follows from the final parameters."""

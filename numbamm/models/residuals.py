@@ -18,7 +18,7 @@ def _weighted(model) -> np.ndarray:
     return _response(model) * np.sqrt(_prior(model))
 
 
-def _pearson(model) -> np.ndarray:
+def pearson(model) -> np.ndarray:
     """√(w / V(μ)) (y - μ)."""
     V = families.variance(model._family_code, model.estimates.shape, model.estimates.fitted)
     return _response(model) * np.sqrt(_prior(model) / V)
@@ -52,7 +52,7 @@ RESIDUALS = {
 }
 GENERALIZED_RESIDUALS = {
     "response": _response,
-    "pearson": _pearson,
+    "pearson": pearson,
     "deviance": _deviance,
     "working": _working,
 }
