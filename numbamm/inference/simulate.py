@@ -173,7 +173,7 @@ class Truth:
             "beta", model.estimates.beta if beta is None else beta, model.feterm.kept_names
         )
         if model._family_code in families.DISPERSED:
-            sigma = _positive("sigma", model.sigma if sigma is None else sigma)
+            sigma = _positive("sigma", _own_sigma(model) if sigma is None else sigma)
         else:
             sigma = _absent("sigma", sigma, 1.0, "families with a dispersion")
         if model._family_code == families.NEGATIVE_BINOMIAL:
@@ -189,6 +189,12 @@ class Truth:
             theta = model.theta
         theta = _vector("theta", theta, model.theta_names)
         return cls(beta, theta, sigma, shape)
+
+
+def _own_sigma(model) -> float:
+    """The estimate, or before a fit what is known."""
+    known = None if model.is_fitted else model.optsum.sigma
+    return model.sigma if known is None else known
 
 
 def _held(model, re_form) -> list[bool]:

@@ -124,6 +124,10 @@ def test_an_unfitted_model_at_given_parameters():
     assert found.notna().all()
     with pytest.raises(mm.NotFittedError):
         model.simulate(1, beta=[250.0, 10.0], sigma=25.0)
+    with pytest.raises(mm.NotFittedError):
+        model.simulate(1, beta=[250.0, 10.0], theta=[1.0, 0.0, 0.2])
+    known = mm.LinearMixedModel(SLEEP, data, sigma=25.0)
+    assert_allclose(known.simulate(1, beta=[250.0, 10.0], theta=[1.0, 0.0, 0.2]), found)
 
 
 def test_rows_of_the_fit_as_new_data(fitted):
