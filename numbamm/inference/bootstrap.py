@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import json
-import operator
 import os
-import threading
 import warnings
-from copy import copy, deepcopy
+from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from numbamm import config
-from numbamm.blocks.jit import announce_compilation
-from numbamm.blocks.newton import MANY
-from numbamm.blocks.refits import NORM, OBJECTIVE, SUCCESS, refits
-from numbamm.blocks.threads import blas_threads
-from numbamm.errors import DataError, NumbammError, NumbammWarning, OptionError
-from numbamm.inference.components import SHAPE, SIGMA, Component, Components
+from numbamm.errors import DataError, NumbammWarning, OptionError
+from numbamm.inference.components import SIGMA
 from numbamm.inference.contrast import valid_alpha
-from numbamm.inference.progress import progress_bar
+from numbamm.inference.reduced import criterion
+from numbamm.inference.refits import Names, refits_of
+from numbamm.inference.replicates import count, key_of, run
 from numbamm.inference.result import Result
-from numbamm.inference.workers import checked, completed, how_many
-from numbamm.models.mixedmodel import SINGULAR_TOLERANCE, root_mean_squares
-from numbamm.optimize.run import uninterrupted
-
-#: Most replicates of one batch, and most numbers that it draws at once.
-BATCH, DRAWS = 200, 2_000_000
+from numbamm.models.inside import root_mean_squares
+from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 
 #: The methods of intervals.
 METHODS = ("shortest", "equal-tailed")
@@ -82,44 +73,7 @@ def bootstrap(model, n: int, seed=None, *, workers=1, progress: bool | None = No
     (200, 6)
     """
     _ = model.estimates
-    return Bootstrap._of(model, seed)._extended(model, _count("n", n), workers, progress)
-
-
-@dataclass(frozen=True)
-class _Names:
-    """What the columns of the estimates are called, and the random effects that θ speaks of."""
-
-    beta: list[str]
-    theta: list[str]
-    sizes: list[str]
-    components: Components
-
-    @classmethod
-    def of(cls, model) -> _Names:
-        sizes = [SIGMA] * (model.varcorr.sigma is not None)
-        sizes += [SHAPE] * (getattr(model, "shape", None) is not None)
-        beta = model.feterm.kept_names
-        return cls(beta, model.theta_names, sizes, Components.of(model))
-
-    def to_json(self) -> dict:
-        terms = [[t.group, list(t.names), list(t.inds)] for t in self.components.terms]
-        return {"beta": self.beta, "theta": self.theta, "sizes": self.sizes, "terms": terms}
-
-    @classmethod
-    def from_json(cls, d: dict) -> _Names:
-        terms = [Component(g, tuple(names), tuple(inds)) for g, names, inds in d["terms"]]
-        return cls(d["beta"], d["theta"], d["sizes"], Components(terms))
-
-    @property
-    def columns(self) -> list[str]:
-        """Of the estimates of a replicate, as they are kept."""
-        beta = [f"beta_{name}" for name in self.beta]
-        return ["objective", *self.sizes, *beta, *[f"theta_{name}" for name in self.theta]]
-
-    def values(self, objective, sigma, shape, beta, theta) -> np.ndarray:
-        """A line of `columns`."""
-        sizes = {SIGMA: sigma, SHAPE: shape}
-        return np.concatenate([[objective], [sizes[s] for s in self.sizes], beta, theta])
+    return Bootstrap._of(model, seed)._extended(model, count("n", n), workers, progress)
 
 
 @dataclass(repr=False)
@@ -149,7 +103,7 @@ class Bootstrap:
     """
 
     title: str
-    names: _Names
+    names: Names
     key: int
     original: np.ndarray
     values: np.ndarray
@@ -162,14 +116,14 @@ class Bootstrap:
     @classmethod
     def _of(cls, model, seed) -> Bootstrap:
         """Without any replicate."""
-        names = _Names.of(model)
-        original = _line(names, model)
+        names = Names.of(model)
+        original = names.line(model)
         given = [SIGMA] * (model.estimates.sigma_given and SIGMA in names.sizes)
         none = np.empty(0)
         return cls(
             f"Parametric bootstrap: {model.formula}",
             names,
-            _key(seed),
+            key_of(seed),
             original,
             np.empty((0, len(original))),
             none.astype(np.int64),
@@ -324,11 +278,11 @@ class Bootstrap:
         model = self._model if model is None else model
         if model is None:
             raise OptionError("replicates from a file need their model: extend(n, model=...)")
-        if _Names.of(model).to_json() != self.names.to_json() or not np.allclose(
-            _line(self.names, model), self.original, rtol=1e-8, atol=1e-10
+        if Names.of(model).to_json() != self.names.to_json() or not np.allclose(
+            self.names.line(model), self.original, rtol=1e-8, atol=1e-10
         ):
             raise OptionError("these replicates are of another model, or of another fit of it")
-        return self._extended(model, _count("n", n), workers, progress)
+        return self._extended(model, count("n", n), workers, progress)
 
     def save(self, path) -> None:
         """Write the replicates to a Parquet file, which `load` reads; pyarrow is needed."""
@@ -354,7 +308,7 @@ class Bootstrap:
         try:
             table = pa.parquet.read_table(os.fspath(path))
             about = json.loads((table.schema.metadata or {})[b"numbamm"])
-            names = _Names.from_json(about["names"])
+            names = Names.from_json(about["names"])
             values = np.column_stack([table[name].to_numpy() for name in names.columns])
         except (pa.ArrowException, KeyError, ValueError) as error:
             raise OptionError(f"{path} is no file of bootstrap replicates: {error}") from error
@@ -373,17 +327,11 @@ class Bootstrap:
     # ---- the work ------------------------------------------------------------------------------
 
     def _extended(self, model, n: int, workers, progress) -> Bootstrap:
-        workers = checked(workers)
-        twin = model._twin()  # under the criterion of the fit, whatever was set since
-        est = model.estimates
-        twin.optsum.reml, twin.optsum.sigma = est.reml, est.sigma if est.sigma_given else None
-        drawer = (_Compiled if _is_compilable(twin) else _Refitted)(twin, self.names, self.key)
-        size = max(1, min(BATCH, n // (20 * how_many(workers)), DRAWS // drawer.draws))
-        batches = [range(i, min(i + size, self.n + n)) for i in range(self.n, self.n + n, size)]
-        with blas_threads(config.get("threads")), warnings.catch_warnings():
-            warnings.simplefilter("ignore", NumbammWarning)  # of single replicates
-            done = _run(drawer, batches, workers, progress)
-        if len(done) < len(batches):
+        twin = model._twin()
+        vars(twin.optsum).update(criterion(model))
+        drawer = refits_of(twin, self.names, self.key)
+        done = run(drawer, range(self.n, self.n + n), workers, progress)
+        if sum(len(lines) for lines, _ in done) < n:
             warnings.warn(
                 "the bootstrap was interrupted; extend() goes on with it",
                 NumbammWarning,
@@ -400,161 +348,6 @@ class Bootstrap:
         out.values, out.index = np.concatenate(values), np.concatenate(index)
         out.singular = _singular(model, out.values[:, len(self.original) - len(model.theta) :])
         return out
-
-
-def _run(drawer, batches, workers, progress) -> list:
-    """The batches' results in order; after an interrupt, those before the first that is missing."""
-    done: dict = {}
-    bar = progress_bar(sum(map(len, batches)), progress, "fit")
-    try:
-        for k, result in completed(drawer, batches, workers):
-            done[k] = result
-            bar.update(len(batches[k]))
-    except KeyboardInterrupt:
-        pass
-    finally:
-        bar.close()
-    results = []
-    for k in range(len(batches)):
-        if k not in done:
-            break
-        results.append(done[k])
-    return results
-
-
-class _Drawer:
-    """Fits batches of replicates; a thread's own arrays stay behind when it is sent elsewhere."""
-
-    def __init__(self, model, names, key: int) -> None:
-        self._model, self._names, self._key = model, names, key
-        self._local = threading.local()
-
-    def __getstate__(self) -> dict:
-        return {k: v for k, v in vars(self).items() if k != "_local"}
-
-    def __setstate__(self, state: dict) -> None:
-        vars(self).update(state)
-        self._local = threading.local()
-
-
-class _Compiled(_Drawer):
-    """Batches of replicates of a linear model; see `blocks.refits`."""
-
-    def __init__(self, model, names, key: int) -> None:
-        super().__init__(model, names, key)
-        announce_compilation(refits, seconds=60)
-        self._criterion = model._criterion()
-        theta = model._inward(model.theta)
-        singular = model._lacks_rank(theta)
-        self._start = model._inward(model.optsum.initial) if singular else theta
-        self._zl = _times_lambda(model.blocks, names.components.lambdas(theta))
-        self.draws = sum(t.nranef for t in model.reterms) + model.nobs
-
-    def _own(self):
-        """This thread's model, of which A is its own, and rows, of which the response is."""
-        if not hasattr(self._local, "own"):
-            blocks = self._model.blocks
-            model = blocks.newton_model(*self._criterion)._replace(A=blocks.A.copy())
-            self._local.own = model, (blocks.refs, blocks.z, self._zl, blocks.xy.copy())
-        return self._local.own
-
-    def __call__(self, batch) -> tuple[dict, dict]:
-        model, optsum, n = self._model, self._model.optsum, len(batch)
-        noise = np.empty((n, self.draws))
-        for row, i in zip(noise, batch, strict=True):
-            _stream(self._key, i).standard_normal(out=row)
-        thetas, gammas = np.empty((n, len(self._start))), np.empty((n, model.blocks.nx))
-        numbers = np.empty((n, 3))
-        scale = model._response.scale
-        refits(
-            noise,
-            self._start,
-            *self._own(),
-            model.sigma / scale,
-            optsum.ftol_abs,
-            optsum.ftol_rel,
-            thetas,
-            gammas,
-            numbers,
-        )
-        # line by line: a product with them all rounds in a way that depends on how many there are
-        moves = np.array([model.feterm.to_basis @ gamma for gamma in gammas])
-        betas = model.estimates.beta + scale * moves
-        sigmas = scale * numbers[:, NORM] / np.sqrt(model._degrees)
-        if optsum.sigma is not None:
-            sigmas[:] = optsum.sigma
-        if any(model.scalings):
-            thetas = np.array([model._outward(theta) for theta in thetas])
-        thetas = self._names.components.rectified(thetas)
-        lines, failed = {}, {}
-        for k, i in enumerate(batch):
-            lines[i] = self._names.values(
-                numbers[k, OBJECTIVE], sigmas[k], None, betas[k], thetas[k]
-            )
-            if not numbers[k, SUCCESS] or not np.isfinite(lines[i]).all():
-                failed[i] = "the factorisation fails"
-        return lines, failed
-
-
-def _times_lambda(blocks, lambdas) -> np.ndarray:
-    """Each term's columns of Z times its λ, in the order of the table."""
-    parts, at = [], 0
-    for k in blocks.layout.order:
-        p = len(lambdas[k])
-        parts.append(blocks.z[:, at : at + p] @ lambdas[k])
-        at += p
-    return np.hstack(parts)
-
-
-class _Refitted(_Drawer):
-    """Batches of replicates of any model, by `simulate` and `refit`."""
-
-    draws = DRAWS  # one at a time
-
-    def __call__(self, batch) -> tuple[dict, dict]:
-        if not hasattr(self._local, "own"):
-            self._local.own = deepcopy(self._model)
-        own, lines, failed = self._local.own, {}, {}
-        for i in batch:
-            try:
-                y = self._model.simulate(_stream(self._key, i))
-                uninterrupted(own.refit(y, progress=False))
-                lines[i] = _line(self._names, own)
-                if not np.isfinite(lines[i]).all():
-                    failed[i] = "the estimates are not finite"
-            except (NumbammError, ArithmeticError, np.linalg.LinAlgError) as error:
-                lines[i], failed[i] = None, str(error)
-        return lines, failed
-
-
-def _is_compilable(model) -> bool:
-    optsum = model.optsum
-    return (
-        hasattr(model, "_own_search")
-        and len(model.theta) <= MANY
-        and bool(np.isinf(optsum.upperbd).all())
-        and np.array_equal(optsum.lowerbd, model._lowerbd)
-    )
-
-
-def _key(seed) -> int:
-    """The key of all streams."""
-    try:
-        return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
-    except (TypeError, ValueError) as error:
-        raise OptionError(f"seed must be a whole number from 0 on, not {seed!r}") from error
-
-
-def _stream(key: int, index: int) -> np.random.Generator:
-    """The random numbers of one replicate: a cipher of a counter under both keys."""
-    return np.random.Generator(np.random.Philox(key=key + (index << 64)))
-
-
-def _line(names, model) -> np.ndarray:
-    """The estimates of a fit, as a line of `_Names.columns`."""
-    est = model.estimates
-    shape = getattr(model, "shape", None)
-    return names.values(est.objective, est.sigma, shape, est.beta, model.theta)
 
 
 def _singular(model, thetas) -> np.ndarray:
@@ -585,16 +378,6 @@ def _equal_tailed(values, alpha: float) -> tuple[float, float]:
         return np.nan, np.nan
     low, high = np.quantile(values, [alpha / 2, 1 - alpha / 2])
     return low, high
-
-
-def _count(name: str, value) -> int:
-    try:
-        value = operator.index(value)
-    except TypeError:
-        raise OptionError(f"{name} must be a whole number, not {value!r}") from None
-    if value < 1:
-        raise OptionError(f"{name} must be at least 1, not {value}: nothing would be drawn")
-    return value
 
 
 def _pyarrow():

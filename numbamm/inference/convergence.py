@@ -10,9 +10,11 @@ import pandas as pd
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.inference.result import Result
-from numbamm.models.generalized import CUT_SHORT, LOG_SCALE
+from numbamm.models.curvature import LOG_SCALE
+from numbamm.models.generalized import CUT_SHORT
+from numbamm.models.inside import root_mean_squares, slopes_outward
 from numbamm.models.linear import LinearMixedModel
-from numbamm.models.mixedmodel import SINGULAR_TOLERANCE, root_mean_squares
+from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.optimize.differences import hessian, jacobian, slopes
 from numbamm.optimize.optsummary import GENUINE
 
@@ -60,6 +62,30 @@ class Convergence(Result):
     condition: float = 1.0
     singular: dict[str, list[str]] = field(default_factory=dict)
 
+    def shown(self) -> pd.DataFrame:
+        """The frame's line from top to bottom, in words."""
+        [line] = self.frame.itertuples()
+        largest = f"{line.largest_gradient:.2g} ({line.largest_at})" if line.largest_at else "none"
+        singular = [f"{len(some)} in {term}" for term, some in self.singular.items()]
+        known = not np.isinf(line.condition)
+        words = {
+            "Optimizer": line.optimizer,
+            "Evaluations": f"{line.evaluations}, restarts {line.restarts}",
+            "Outcome": line.outcome,
+            "Objective": f"{line.objective:.6f}, from {line.initial_objective:.6f}",
+            "Largest gradient": largest,
+            "Largest scaled gradient": f"{line.scaled_gradient:.2g}",
+            "Left to gain": f"{line.gain:.2g}",
+            "Condition of the Hessian": f"{line.condition:.3g}"
+            if known
+            else "not positive definite",
+            "Singular directions": "; ".join(singular) or "none",
+        }
+        if not np.isnan(line.certificate):
+            verdict = "a minimum" if line.certificate >= GENUINE else "no minimum"
+            words["Certificate"] = f"{line.certificate:.2g} ({verdict})"
+        return pd.DataFrame({"value": words})
+
 
 def check_convergence(model) -> Convergence:
     """How the search for the estimates ended, what the objective looks like there, what to do.
@@ -74,7 +100,8 @@ def check_convergence(model) -> Convergence:
     Convergence
         Its table names the optimiser, evaluations, restarts and the outcome; the gradient, as it
         is and scaled, and what a Newton step would still gain; the Hessian's condition; singular
-        directions, and the certificate of a singular fit. The numbers are its attributes.
+        directions, and the certificate of a singular fit. Its frame has them in one line, numbers
+        as numbers; what is more than one number is among its attributes.
 
     Raises
     ------
@@ -111,33 +138,30 @@ def check_convergence(model) -> Convergence:
         condition=condition,
         singular=_singular_directions(model),
     )
-    found.frame = pd.DataFrame({"value": _lines(optsum, found)})
+    found.frame = pd.DataFrame([_line(optsum, found)])
     found.notes = _advice(optsum, found, falls)
     return found
 
 
-def _lines(optsum, found: Convergence) -> dict[str, str]:
-    """What the table says, line by line."""
-    slopes, condition = found.gradient.abs(), found.condition
-    largest = f"{slopes.max():.2g} ({slopes.idxmax()})" if len(slopes) else "none"
-    singular = [f"{len(some)} in {term}" for term, some in found.singular.items()]
-    lines = {
-        "Optimizer": optsum.used,
-        "Evaluations": f"{optsum.feval}, restarts {optsum.restarts}",
-        "Outcome": optsum.returnvalue,
-        "Objective": f"{optsum.fmin:.6f}, from {optsum.finitial:.6f}",
-        "Largest gradient": largest,
-        "Largest scaled gradient": f"{found.scaled_gradient:.2g}",
-        "Left to gain": f"{found.gain:.2g}",
-        "Condition of the Hessian": (
-            "not positive definite" if np.isinf(condition) else f"{condition:.3g}"
-        ),
-        "Singular directions": "; ".join(singular) or "none",
+def _line(optsum, found: Convergence) -> dict:
+    """The numbers of the frame, and what is said in words."""
+    slopes, certificate = found.gradient.abs(), optsum.certificate
+    return {
+        "optimizer": optsum.used,
+        "evaluations": optsum.feval,
+        "restarts": optsum.restarts,
+        "outcome": optsum.returnvalue,
+        "initial_objective": optsum.finitial,
+        "objective": optsum.fmin,
+        "largest_gradient": slopes.max() if len(slopes) else np.nan,
+        "largest_at": slopes.idxmax() if len(slopes) else None,
+        "scaled_gradient": found.scaled_gradient,
+        "gain": found.gain,
+        "condition": found.condition,
+        "singular": sum(map(len, found.singular.values())),
+        "certificate": np.nan if certificate is None else certificate,
+        "converged": found.converged,
     }
-    if optsum.certificate is not None:
-        verdict = "a minimum" if optsum.certificate >= GENUINE else "no minimum"
-        lines["Certificate"] = f"{optsum.certificate:.2g} ({verdict})"
-    return lines
 
 
 def _derivatives(model) -> tuple[np.ndarray, np.ndarray]:
@@ -161,12 +185,10 @@ def _derivatives(model) -> tuple[np.ndarray, np.ndarray]:
 
 def _outward(model, slopes) -> np.ndarray:
     """The gradient in the user's parameters, from that in the coordinates of the search."""
-    coordinates, x = model._coordinates(), model.optsum.final
+    coordinates = model._coordinates()
     if coordinates is None:
         return slopes
-    moves = np.diag(1e-5 * np.maximum(np.abs(x), 0.1))
-    inside = [(coordinates[0](x + h) - coordinates[0](x - h)) / (2 * h.max()) for h in moves]
-    return np.array(inside) @ slopes
+    return slopes_outward(coordinates[0], model.optsum.final, slopes)
 
 
 def _scale(model, x) -> np.ndarray:

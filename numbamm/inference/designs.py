@@ -18,8 +18,8 @@ from numbamm.formula.scan import scan, tokenise
 from numbamm.glm import family as families
 from numbamm.glm import link as links
 from numbamm.inference.reduced import on_frame
-from numbamm.inference.rows import Rows, row_weights
-from numbamm.inference.simulate import draw, is_weighted
+from numbamm.inference.rows import Rows
+from numbamm.inference.simulate import draw, refuse_weights, weights_to_draw
 
 
 def of_formula(formula: str, design, family: str, link, *, reml: bool, weights):
@@ -29,6 +29,7 @@ def of_formula(formula: str, design, family: str, link, *, reml: bool, weights):
 
     family = _known("family", family, families.NAMES)
     link = None if link is None else _known("link", link, links.NAMES)
+    refuse_weights(family, weights)
     response, table = scan(formula).response, Table(design)
     name = response if response.isidentifier() else _unlike("response", table.names)
     w = vector("weights", weights, table, least=0.0, data="the design")
@@ -56,7 +57,7 @@ def of_model(model, design, weights) -> tuple:
     from numbamm.models.linear import LinearMixedModel
 
     frame = model.frame
-    given = row_weights(model, weights) if is_weighted(model) else None
+    given = weights_to_draw(model, weights)
     new = Rows.new(model, design, range(len(model.reterms)), given)
     rows = np.flatnonzero(~new.missing)
     terms = [

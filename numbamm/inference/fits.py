@@ -102,6 +102,7 @@ class Fit:
 
 def _of_ours(model) -> Fit:
     frame, estimates, n = model.frame, model.estimates, model.nobs
+    linear = isinstance(model, LinearMixedModel)
     return Fit(
         text=model.formula,
         llf=model.llf,
@@ -114,8 +115,8 @@ def _of_ours(model) -> Fit:
         family=model.family,
         link=model.link,
         reml=estimates.reml,
-        method="" if isinstance(model, LinearMixedModel) else _method(model),
-        sigma=model.optsum.sigma,
+        method="" if linear else _method(model),
+        sigma=estimates.held_sigma if linear else None,
         singular=model.is_singular(),
     )
 

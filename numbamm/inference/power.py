@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
 from scipy.stats import binomtest
 
-from numbamm import config
-from numbamm.blocks.threads import blas_threads
-from numbamm.errors import DataError, FitError, NumbammWarning, OptionError, did_you_mean
+from numbamm.errors import FitError, NumbammWarning, OptionError, did_you_mean
 from numbamm.glm import family as families
-from numbamm.inference.bootstrap import _count, _Drawer, _key, _run, _stream, bootstrap
-from numbamm.inference.contrast import coef_table, valid_alpha
+from numbamm.inference.contrast import valid_alpha
 from numbamm.inference.designs import grouping_columns, of_formula, of_model, with_levels
+from numbamm.inference.drawn_tests import (
+    LikelihoodRatioTests,
+    Outcome,
+    WaldTests,
+    compiled_wald_tests,
+)
+from numbamm.inference.reduced import criterion
+from numbamm.inference.replicates import count
 from numbamm.inference.result import Result
-from numbamm.inference.rows import Rows
-from numbamm.inference.simulate import Truth, respond, trials_or_weights
-from numbamm.inference.workers import checked, how_many
+from numbamm.inference.simulate import Truth
 from numbamm.models.linear import LinearMixedModel
-from numbamm.models.mixedmodel import Estimates, MixedModel
-from numbamm.optimize.run import uninterrupted
+from numbamm.models.mixedmodel import MixedModel
 
 #: Columns of the frame that tell how many fits stand behind a line.
 COUNTS = ("fits", "singular", "failed")
+
+#: Kinds of tests.
+TESTS = ("wald", "lrt")
 
 #: Options that say what is fitted, of which a model has its own.
 KIND = ("family", "link", "reml")
@@ -49,6 +52,7 @@ def power(
     reml: bool | None = None,
     fast: bool | None = None,
     weights=None,
+    test: str = "wald",
     ddf: str = "wald",
     alpha: float = 0.05,
     n: int = 1000,
@@ -79,7 +83,8 @@ def power(
         a single effect its variance.
     sigma, shape : float, optional
         True residual standard deviation, or square root of the dispersion, and shape of the
-        negative binomial; the model's, if not given.
+        negative binomial; the model's, if not given. Where a model holds one of them, as known,
+        the fits hold it at its true value.
     family, link : str, optional
         What is fitted, for a formula: a linear model, if not given.
     reml : bool, optional
@@ -89,8 +94,11 @@ def power(
     weights : str or array, optional
         Prior weights of the design's rows, numbers of trials for binomial models; the column
         that the model had, if not given.
+    test : {"wald", "lrt"}
+        Test a coefficient by its standard error; or by the likelihood ratio to the model without
+        it, both fitted by maximum likelihood, also where the model was fitted by REML.
     ddf : {"wald", "satterthwaite", "kenward-roger"}
-        The tests; see `coef_table`.
+        For ``test="wald"``; see `coef_table`.
     alpha : float
         Their level.
     n : int
@@ -134,33 +142,26 @@ def power(
     'day'
     """
     alpha = valid_alpha(alpha)
+    _check_model(model)
+    _check_test(test, ddf, reml)
     given = beta, theta, cov, sigma, shape
     if isinstance(model, str):
-        if design is None:
-            raise OptionError("the power of a formula needs a design: rows, without a response")
         kind = "gaussian" if family is None else family, link
-        built = of_formula(model, design, *kind, reml=bool(reml), weights=weights)
-        at = _all_given(built, *given)
-    elif not isinstance(model, MixedModel):
-        raise OptionError(f"power is of a model or of a formula, not of {type(model).__name__}")
+        built, at = _formula_on_design(model, design, kind, bool(reml), given, weights)
     elif own := [k for k, v in zip(KIND, (family, link, reml), strict=True) if v is not None]:
         raise OptionError(f"{own[0]} is for a formula: a model has its own")
-    elif design is None:
-        if weights is not None:
-            raise OptionError("weights are for the rows of a design")
-        built, at = model._twin(), Truth.given(model, *given)
     else:
         built, at = _on_design(model, design, Truth.given(model, *given), weights)
-    linear = isinstance(built, LinearMixedModel)
-    if linear and fast is not None:
-        raise OptionError("fast is for generalized models: a linear one has a single kind of fit")
-    tested = _coefficients(coef, built.feterm.kept_names)
-    if linear and ddf == "wald":
-        outcome = _compiled(built, at, n, seed, workers, progress)
+    _hold_at(built, at)
+    draws = built, at, _coefficients(coef, built.feterm.kept_names)
+    how = _how(model, built, fast)
+    if test == "lrt":
+        outcome = LikelihoodRatioTests(*draws, seed, how).run(n, workers, progress)
+    elif ddf == "wald" and isinstance(built, LinearMixedModel):
+        outcome = compiled_wald_tests(*draws, n, seed, workers, progress)
     else:
-        how = {} if linear else {"fast": _fast(model, fast)}
-        outcome = _Tests(built, at, seed, ddf, how).run(_count("n", n), workers, progress)
-    result = _result(built, at, outcome, tested, alpha)
+        outcome = WaldTests(*draws, seed, how, ddf=ddf).run(n, workers, progress)
+    result = _result(*draws, outcome, _tests(alpha, test), alpha)
     if result.interrupted:
         warnings.warn(result.notes[-1], NumbammWarning, stacklevel=2)
     return result
@@ -190,9 +191,12 @@ def power_curve(
         A line for each number of levels and coefficient; see `power`. An interrupt ends the
         work, with the numbers of levels so far.
     """
+    _check_model(model)
+    if not isinstance(along, str):
+        raise OptionError(f"along must be the name of a column of the design, not {along!r}")
     numbers = _numbers(levels)
     factors = grouping_columns(getattr(model, "formula", model))
-    notes, found = [_tests(valid_alpha(alpha))], {}
+    notes, found = [_tests(valid_alpha(alpha), options.get("test", "wald"))], {}
     for number in numbers:
         rows = with_levels(design, along, number, factors)
         try:
@@ -211,11 +215,28 @@ def power_curve(
     return Result(result.title, frame, notes)
 
 
+def _check_model(model) -> None:
+    if not isinstance(model, MixedModel | str):
+        raise OptionError(f"power is of a model or of a formula, not of {type(model).__name__}")
+
+
+def _check_test(test, ddf: str, reml: bool | None) -> None:
+    if test not in TESTS:
+        raise OptionError(f"test must be one of {', '.join(TESTS)}, not {test!r}")
+    if test == "lrt" and ddf != "wald":
+        raise OptionError(f'ddf="{ddf}" is for test="wald": a likelihood-ratio test has none')
+    if test == "lrt" and reml:
+        raise OptionError(
+            'REML fits with different fixed effects cannot be compared: test="lrt" fits by '
+            "maximum likelihood"
+        )
+
+
 def _numbers(levels) -> list[int]:
     """The numbers of levels, each once, before any of them is worked on."""
     if not isinstance(levels, Iterable) or isinstance(levels, str):
         raise OptionError(f"levels must be whole numbers, such as [10, 20], not {levels!r}")
-    numbers = list(dict.fromkeys(_count("levels", number) for number in levels))
+    numbers = list(dict.fromkeys(count("levels", number) for number in levels))
     if not numbers:
         raise OptionError("levels names no number of levels")
     return numbers
@@ -233,18 +254,43 @@ def _all_given(model, beta, theta, cov, sigma, shape) -> Truth:
     return Truth.given(model, beta, theta, cov, sigma, shape)
 
 
+def _formula_on_design(formula: str, design, kind, reml: bool, given, weights) -> tuple:
+    """A model of the rows of a design, and its parameters."""
+    if design is None:
+        raise OptionError("the power of a formula needs a design: rows, without a response")
+    built = of_formula(formula, design, *kind, reml=reml, weights=weights)
+    return built, _all_given(built, *given)
+
+
 def _on_design(model, design, at: Truth, weights) -> tuple:
-    """The model on other rows, and its parameters in the order of its terms there."""
+    """The model on a design or on its own rows, and its parameters in the order of its terms."""
+    if design is None:
+        if weights is not None:
+            raise OptionError("weights are for the rows of a design")
+        built = model._twin()
+        built._estimates = None
+        vars(built.optsum).update(criterion(model))
+        return built, at
     built, order = of_model(model, design, weights)
     stops = np.cumsum([len(term.inds) for term in model.reterms])
     parts = np.split(at.theta, stops[:-1])
     return built, replace(at, theta=np.concatenate([parts[k] for k in order]))
 
 
+def _hold_at(model, at: Truth) -> None:
+    """Let the fits hold what the model holds, as known, at its true value."""
+    if model.optsum.sigma is not None:
+        model.optsum.sigma = at.sigma
+    if getattr(model, "_given_shape", None) is not None:
+        model._given_shape = at.shape
+
+
 def _coefficients(coef, names: list[str]) -> list[str]:
     """The coefficients to test."""
     if coef is None:
         return [name for name in names if name != "Intercept"] or names
+    if not isinstance(coef, Iterable):
+        raise OptionError(f"coef must be the name of a coefficient, or several, not {coef!r}")
     tested = [coef] if isinstance(coef, str) else list(coef)
     unknown = [name for name in tested if name not in names]
     if unknown or not tested:
@@ -254,11 +300,17 @@ def _coefficients(coef, names: list[str]) -> list[str]:
     return tested
 
 
-def _fast(model, given: bool | None) -> bool:
-    """Whether to fit by the fast fit: as given, or as a fitted model was."""
-    if given is not None:
-        return bool(given)
-    return isinstance(model, MixedModel) and model.is_fitted and model.is_fast
+def _how(model, built, fast: bool | None) -> dict:
+    """How to fit: a generalized model by the fast fit or not, as given or as it was fitted."""
+    if isinstance(built, LinearMixedModel):
+        if fast is not None:
+            raise OptionError(
+                "fast is for generalized models: a linear one has a single kind of fit"
+            )
+        return {}
+    if fast is None:
+        fast = isinstance(model, MixedModel) and model.is_fitted and model.is_fast
+    return {"fast": bool(fast)}
 
 
 @dataclass(repr=False)
@@ -268,100 +320,7 @@ class _Power(Result):
     interrupted: bool = False
 
 
-@dataclass
-class _Outcome:
-    """P-values of the coefficients, shape (fits, rank), and numbers of fits.
-
-    After an interrupt they are fewer than the n that were to be, failed ones included.
-    """
-
-    pvalues: np.ndarray
-    singular: int
-    failed: int
-    n: int
-
-    @property
-    def done(self) -> int:
-        return len(self.pvalues) + self.failed
-
-
-def _compiled(model, at: Truth, n: int, seed, workers, progress) -> _Outcome:
-    """Wald tests of the bootstrap's replicates, whose standard errors follow from θ and σ."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "the bootstrap was interrupted")  # power says so itself
-        fits = bootstrap(_as_fitted(model, at), n, seed, workers=workers, progress=progress)
-    beta = [name for name in fits.names.columns if name.startswith("beta_")]
-    frame, thetas = fits.frame, fits.values[:, -len(at.theta) :]
-    se = standard_errors(model, thetas, frame["sigma"].to_numpy())
-    pvalues = 2 * ndtr(-np.abs(frame[beta].to_numpy() / se))
-    return _Outcome(pvalues, fits.n_singular, fits.n_failed, n)
-
-
-def standard_errors(model, thetas, sigmas) -> np.ndarray:
-    """Standard errors of β̂ of a linear model at each θ and σ, shape (fits, rank)."""
-    se = np.empty((len(thetas), model.feterm.rank))
-    with blas_threads(config.get("threads")):
-        for line, theta, sigma in zip(se, thetas, sigmas, strict=True):
-            model.blocks.factorize(model._inward(theta))
-            root = model.feterm.to_basis @ np.linalg.inv(model.blocks.x_factor()).T
-            line[:] = sigma * np.linalg.norm(root, axis=1)
-    return se
-
-
-def _as_fitted(model, at: Truth):
-    """The linear model with these parameters in the place of estimates."""
-    twin, optsum = model._twin(), model.optsum
-    twin._set_theta(at.theta)
-    zeros = [np.zeros((term.nlevels, term.p)) for term in model.reterms]
-    eta = model.frame.X[:, model.feterm.kept] @ at.beta
-    reml = model.estimates.reml if model.is_fitted else optsum.reml
-    unknown = np.full((len(at.beta), len(at.beta)), np.nan)
-    twin._estimates = Estimates(
-        at.beta, unknown, at.sigma, zeros, zeros, eta, eta, np.nan, reml, optsum.sigma is not None
-    )
-    return twin
-
-
-class _Tests(_Drawer):
-    """Batches of fits of single responses, and their p-values."""
-
-    def __init__(self, model, at: Truth, seed, ddf: str, how: dict) -> None:
-        super().__init__(model, model.feterm.kept_names, _key(seed))
-        self._at, self._ddf, self._how = at, ddf, how
-        self._rows, self._none_held = Rows.of_fit(model), [False] * len(model.reterms)
-        trials_or_weights(model, self._rows)  # refuses what no response can have
-
-    def run(self, n: int, workers, progress) -> _Outcome:
-        """The tests of n responses."""
-        workers = checked(workers)
-        # what is elsewhere has the model sent to it with each batch
-        size = 1 if isinstance(workers, int) else max(1, n // (20 * how_many(workers)))
-        batches = [range(i, min(i + size, n)) for i in range(0, n, size)]
-        with blas_threads(config.get("threads")), warnings.catch_warnings():
-            warnings.simplefilter("ignore", NumbammWarning)  # of single fits
-            done = [line for batch in _run(self, batches, workers, progress) for line in batch]
-        good = [line for line in done if line is not None]
-        pvalues = np.array([p for p, _ in good]).reshape(len(good), len(self._names))
-        singular = sum(singular for _, singular in good)
-        return _Outcome(pvalues, singular, len(done) - len(good), n)
-
-    def __call__(self, batch) -> list:
-        if not hasattr(self._local, "own"):
-            self._local.own = deepcopy(self._model)
-        return [self._line(self._local.own, _stream(self._key, i)) for i in batch]
-
-    def _line(self, own, rng) -> tuple | None:
-        """P-values and singularity of one fit; None if it fails."""
-        try:
-            y = respond(self._model, self._rows, self._at, self._none_held, rng)
-            uninterrupted(own.refit(y, progress=False, **self._how))
-            pvalues = coef_table(own, ddf=self._ddf).frame["pvalue"].to_numpy()
-        except (FitError, DataError, ArithmeticError, np.linalg.LinAlgError):
-            return None
-        return pvalues[own.feterm.kept], own.is_singular()
-
-
-def _result(model, at: Truth, outcome: _Outcome, tested: list[str], alpha: float) -> _Power:
+def _result(model, at: Truth, tested: list[str], outcome: Outcome, said: str, alpha) -> _Power:
     names, fits = model.feterm.kept_names, len(outcome.pvalues)
     interrupted = outcome.done < outcome.n
     if interrupted and not fits:
@@ -369,24 +328,24 @@ def _result(model, at: Truth, outcome: _Outcome, tested: list[str], alpha: float
     if not fits:
         raise FitError(f"none of {outcome.failed} responses could be fitted")
     lines = []
-    for name in tested:
-        k = names.index(name)
-        test = binomtest(int((outcome.pvalues[:, k] < alpha).sum()), fits)
+    for name, pvalues in zip(tested, outcome.pvalues.T, strict=True):
+        test = binomtest(int((pvalues < alpha).sum()), fits)
         ends = test.proportion_ci(0.95, method="exact")
         counts = fits, outcome.singular, outcome.failed
-        lines.append((at.beta[k], test.statistic, ends.low, ends.high, *counts))
+        lines.append((at.beta[names.index(name)], test.statistic, ends.low, ends.high, *counts))
     columns = ["value", "power", "lower", "upper", *COUNTS]
     frame = pd.DataFrame(lines, index=tested, columns=columns)
     levels = ", ".join(f"{t.nlevels} {t.group}" for t in model.reterms)
     notes = [
         f"{model.nobs} rows; {levels}.",
         f"{fits} fits, {outcome.singular} of them singular; {outcome.failed} more failed.",
-        _tests(alpha),
+        said,
     ]
     if interrupted:
         notes.append(f"Power was interrupted after {outcome.done} of {outcome.n} responses.")
     return _Power(f"Power by simulation: {model.formula}", frame, notes, COUNTS, interrupted)
 
 
-def _tests(alpha: float) -> str:
-    return f"Tests at the {100 * alpha:g} % level; 95 % intervals (Clopper–Pearson)."
+def _tests(alpha: float, test: str) -> str:
+    which = "Likelihood-ratio tests" if test == "lrt" else "Tests"
+    return f"{which} at the {100 * alpha:g} % level; 95 % intervals (Clopper–Pearson)."

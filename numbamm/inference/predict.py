@@ -15,8 +15,14 @@ from numbamm.errors import DataError, NumbammWarning, OptionError
 from numbamm.glm import link as links
 from numbamm.inference.contrast import valid_alpha
 from numbamm.inference.re_form import chosen_effects
-from numbamm.inference.rows import Rows, row_weights
-from numbamm.inference.simulate import draw, generator, is_weighted, mean_range, trials_or_weights
+from numbamm.inference.rows import Rows
+from numbamm.inference.simulate import (
+    draw,
+    generator,
+    mean_range,
+    trials_or_weights,
+    weights_to_draw,
+)
 from numbamm.models.linear import LinearMixedModel
 
 NEW_LEVELS = ("population", "missing", "error")
@@ -113,20 +119,8 @@ def predict(
     if not random and re_form is not None:
         raise OptionError("random=False leaves no random effects for re_form to choose from")
     chosen = chosen_effects(model, re_form if random else "none")
-    if newdata is None:
-        rows = Rows.of_fit(model, weights)
-        eta = _eta_of_fit(model, chosen)
-    else:
-        weighted = interval == "prediction" and is_weighted(model)
-        if weights is not None and not weighted:
-            raise OptionError(
-                "weights are those of observations to come: they take part in "
-                'interval="prediction" alone, and not where responses are plain counts'
-            )
-        given = row_weights(model, weights) if weighted else None
-        wanted = [k for k, some in enumerate(chosen) if some.any()]
-        rows = Rows.new(model, newdata, wanted, given)
-        eta = _eta(model, rows, chosen, new_levels)
+    rows = _rows(model, newdata, chosen, interval, weights)
+    eta = _eta_of_fit(model, chosen) if newdata is None else _eta(model, rows, chosen, new_levels)
     linear = type == "link" or model.link == "identity"
 
     def shown(eta):
@@ -135,21 +129,40 @@ def predict(
     columns = {"prediction": shown(eta)}
     if se or interval is not None:
         sd = np.sqrt(np.where(np.isnan(eta), np.nan, _variance(model, rows, chosen)))
-        if se:
-            slope = 1.0 if linear else np.abs(links.slope(links.NAMES[model.link], eta))
-            columns["se"] = slope * sd
-        if by_draws:
-            ends = _drawn_limits(model, rows, eta, sd, alpha, draws, generator(seed))
-        elif interval is not None:
-            if interval == "prediction":
-                sd = np.sqrt(sd**2 + model.sigma**2 / trials_or_weights(model, rows))
-            half = ndtri(1 - alpha / 2) * sd
-            ends = [_held(model, eta, end) for end in (eta - half, eta + half)]
-            ends = np.sort([shown(end) for end in ends], axis=0)
-        if interval is not None:
-            columns["lower"], columns["upper"] = ends
+    if se:
+        slope = 1.0 if linear else np.abs(links.slope(links.NAMES[model.link], eta))
+        columns["se"] = slope * sd
+    if by_draws:
+        ends = _drawn_limits(model, rows, eta, sd, alpha, draws, generator(seed))
+        columns["lower"], columns["upper"] = ends
+    elif interval is not None:
+        ends = [shown(end) for end in _limits(model, rows, eta, sd, alpha, interval)]
+        columns["lower"], columns["upper"] = np.sort(ends, axis=0)
     series = {name: rows.aligned(values, name) for name, values in columns.items()}
     return pd.DataFrame(series) if len(series) > 1 else series["prediction"]
+
+
+def _rows(model, newdata, chosen, interval, weights) -> Rows:
+    """The rows to predict, with the terms of which random effects count."""
+    if newdata is None:
+        return Rows.of_fit(model, weights)
+    if interval == "prediction":
+        weights = weights_to_draw(model, weights)
+    elif weights is not None:
+        raise OptionError(
+            'weights are those of observations to come: they take part in interval="prediction" '
+            "alone"
+        )
+    wanted = [k for k, some in enumerate(chosen) if some.any()]
+    return Rows.new(model, newdata, wanted, weights)
+
+
+def _limits(model, rows: Rows, eta, sd, alpha: float, interval: str) -> list[np.ndarray]:
+    """Normal limits of linear predictors, or of a linear model's observations."""
+    if interval == "prediction":
+        sd = np.sqrt(sd**2 + model.sigma**2 / trials_or_weights(model, rows))
+    half = ndtri(1 - alpha / 2) * sd
+    return [_held(model, eta, end) for end in (eta - half, eta + half)]
 
 
 def _drawn_limits(model, rows: Rows, eta, sd, alpha: float, draws: int, rng) -> np.ndarray:

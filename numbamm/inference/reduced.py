@@ -13,6 +13,13 @@ from numbamm.inference.terms import FixedTerm, fixed_terms, without
 from numbamm.optimize.run import uninterrupted
 
 
+def criterion(model) -> dict:
+    """`reml` and `sigma` of the fit, if there is one: `optsum` may be set for the next by now."""
+    if not model.is_fitted:
+        return {"reml": model.optsum.reml, "sigma": model.optsum.sigma}
+    return {"reml": model.estimates.reml, "sigma": model.estimates.held_sigma}
+
+
 def on_frame(model, frame):
     """A model with the options of another one, not fitted, on a frame that may share its rows."""
     from numbamm.models.generalized import GeneralizedLinearMixedModel
@@ -21,8 +28,7 @@ def on_frame(model, frame):
     terms = [replace(t, lambda_=None) for t in frame.reterms]  # λ belongs to a model
     frame = replace(frame, reterms=terms, trials=None)  # trials are among the weights by now
     if isinstance(model, LinearMixedModel):
-        reml = model.estimates.reml if model.is_fitted else model.optsum.reml
-        built = LinearMixedModel.of_frame(frame, reml=reml, sigma=model.optsum.sigma)
+        built = LinearMixedModel.of_frame(frame, **criterion(model))
     else:
         built = GeneralizedLinearMixedModel(
             frame.formula,
@@ -49,6 +55,14 @@ def without_fixed(model, term: FixedTerm) -> Fit:
     X, names = without(model.frame, term)
     text = f"{model.formula} - {term.name}"
     return Fit.of(fitted_to(model, replace(model.frame, X=X, xnames=names, formula=text)))
+
+
+def without_column(model, name: str):
+    """The model without one column of the fixed effects, not fitted."""
+    names = [other for other in model.feterm.kept_names if other != name]
+    X = model.frame.X[:, [model.feterm.cnames.index(other) for other in names]]
+    text = f"{model.formula} - {name}"
+    return on_frame(model, replace(model.frame, X=X, xnames=names, formula=text))
 
 
 def droppable(model) -> list[FixedTerm]:

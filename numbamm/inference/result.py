@@ -34,6 +34,10 @@ class Result:
         """The numbers as a frame of one's own."""
         return self.frame.copy()
 
+    def shown(self) -> pd.DataFrame:
+        """The frame as the table has it, before numbers are rounded."""
+        return self.frame.drop(columns=[*self.hidden])
+
     def __repr__(self) -> str:
         from numbamm.report.text import result_table
 

@@ -14,6 +14,9 @@ from numbamm.inference.components import Components
 from numbamm.inference.re_form import chosen_effects
 from numbamm.inference.rows import Rows, row_weights
 
+#: Families into whose distributions prior weights, as counts of rows, do not enter.
+UNWEIGHTED = ("bernoulli", "poisson", "negativebinomial")
+
 
 def simulate(
     model,
@@ -45,7 +48,8 @@ def simulate(
         drawn in any case.
     weights : str or array, optional
         Prior weights of new rows, numbers of trials for binomial models. If not given, the
-        column that the fit had; ones, if it had none.
+        column that the fit had; ones, if it had none. Poisson, negative binomial and Bernoulli
+        responses are drawn without.
     beta : array-like of shape (rank,), or dict by name, optional
         Coefficients of the kept columns.
     theta : array-like of shape (number of θ,), or dict by name, optional
@@ -78,7 +82,7 @@ def simulate(
     if newdata is None:
         rows = Rows.of_fit(model, weights)
     else:
-        given = row_weights(model, weights) if is_weighted(model) else None
+        given = weights_to_draw(model, weights)
         rows = Rows.new(model, newdata, range(len(model.reterms)), given)
     y = respond(model, rows, at, held, generator(seed))
     return rows.aligned(y, model.frame.response)
@@ -135,7 +139,7 @@ def trials_or_weights(model, rows: Rows) -> np.ndarray:
     DataError
         If numbers of trials are not whole.
     """
-    if rows.weights is None or not is_weighted(model):
+    if rows.weights is None or model.family in UNWEIGHTED:
         return np.ones(len(rows.X))
     w = rows.weights
     if model._family_code == families.BINOMIAL and (w % 1 > 0).any():
@@ -169,7 +173,7 @@ class Truth:
             "beta", model.estimates.beta if beta is None else beta, model.feterm.kept_names
         )
         if model._family_code in families.DISPERSED:
-            sigma = _positive("sigma", model.sigma if sigma is None else sigma)
+            sigma = _positive("sigma", _own_sigma(model) if sigma is None else sigma)
         else:
             sigma = _absent("sigma", sigma, 1.0, "families with a dispersion")
         if model._family_code == families.NEGATIVE_BINOMIAL:
@@ -187,6 +191,12 @@ class Truth:
         return cls(beta, theta, sigma, shape)
 
 
+def _own_sigma(model) -> float:
+    """The estimate, or before a fit what is known."""
+    known = None if model.is_fitted else model.optsum.sigma
+    return model.sigma if known is None else known
+
+
 def _held(model, re_form) -> list[bool]:
     """The terms that keep the random effects of the fit."""
     chosen = chosen_effects(model, re_form)
@@ -199,11 +209,22 @@ def _held(model, re_form) -> list[bool]:
     return [bool(some.any()) for some in chosen]
 
 
-def is_weighted(model) -> bool:
-    """Whether prior weights enter the distribution: counts of rows, as Poisson's, do not."""
-    family = model._family_code
-    counts = family in (families.POISSON, families.NEGATIVE_BINOMIAL)
-    return not counts and model.family != "bernoulli"
+def weights_to_draw(model, given):
+    """Prior weights of new rows, given or the column that the fit had, where they take part.
+
+    Raises
+    ------
+    OptionError
+        They take no part in the family's distribution, or the fit's are none of new rows.
+    """
+    refuse_weights(model.family, given)
+    return None if model.family in UNWEIGHTED else row_weights(model, given)
+
+
+def refuse_weights(family: str, given) -> None:
+    """Refuse given weights that take no part in the family's distribution."""
+    if given is not None and family in UNWEIGHTED:
+        raise OptionError(f"weights take no part in the distribution of {family} responses")
 
 
 def _theta(model, cov, sigma: float) -> np.ndarray:

@@ -11,7 +11,7 @@ from scipy.optimize import minimize as slsqp
 from numbamm.inference.components import SHAPE
 from numbamm.inference.curve import Curve, walk
 from numbamm.inference.leading import leading
-from numbamm.models.mixedmodel import root_mean_squares
+from numbamm.models.inside import root_mean_squares
 from numbamm.models.parameters import SHAPE_RANGE
 from numbamm.optimize.differences import jacobian, slopes
 

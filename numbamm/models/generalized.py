@@ -23,21 +23,25 @@ from numbamm.errors import (
 from numbamm.formula import check_generalized, model_frame
 from numbamm.glm import family as families
 from numbamm.glm import link as links
-from numbamm.glm.curvature import theta_curvatures
 from numbamm.glm.gradient import laplace_gradient
 from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.mode import Mode, ModeFinder
 from numbamm.glm.pirls import pirls
 from numbamm.glm.working import EXPECTED, OBSERVED
+from numbamm.models.curvature import first_curvature, hessian_covariance
+from numbamm.models.estimates import Estimates
+from numbamm.models.inside import slopes_outward
 from numbamm.models.laplace import LaplaceObjective
-from numbamm.models.mixedmodel import Estimates, MixedModel, caller_namespace, check_order
+from numbamm.models.memory import check_order
+from numbamm.models.mixedmodel import MixedModel, caller_namespace
+from numbamm.models.new_response import checked_response
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE, Parameters, Values
+from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
 from numbamm.models.start import by_linear_model, find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
 from numbamm.optimize.auto import AUTO, choose, is_bounded
 from numbamm.optimize.certificate import Certificate
-from numbamm.optimize.differences import hessian, jacobian
 from numbamm.optimize.registry import resolve
 from numbamm.optimize.run import INTERRUPTED
 
@@ -46,10 +50,8 @@ INITS = ("glm", "lmm")
 
 #: The full fit's first step in a coefficient, in standard errors, and in θ, as a share of it.
 BETA_STEP, THETA_STEP, LEAST_STEP = 0.5, 0.2, 0.05
-#: The scale on which log shape and log φ are looked at, and their first step in the full fit.
-LOG_SCALE, LOG_STEP = 0.3, 0.1
-#: Differences for standard errors, in standard errors and as a share of θ: of objective, gradient.
-HESSIAN_STEP, GRADIENT_STEP = 0.02, 0.002
+#: The full fit's first step in log shape or log φ.
+LOG_STEP = 0.1
 #: Pearson's statistic over its degrees of freedom from which counts are called overdispersed.
 OVERDISPERSED = 1.5
 #: Outcomes of the fast stage of a fit after which there is no other.
@@ -356,18 +358,8 @@ class GeneralizedLinearMixedModel(MixedModel):
         with blas_threads(config.get("threads")):
             value, slopes = self._objective(fast).gradient(inside)
         to_beta, theta = np.linalg.inv(self.feterm.to_basis).T, np.asarray(x)[-len(self.theta) :]
-        back = partial(self._gradient_outward, theta)
+        back = partial(slopes_outward, self._inward, theta) if any(self.scalings) else np.asarray
         return value, self._parameters(fast).changed(slopes, to_beta.__matmul__, back)
-
-    def _gradient_outward(self, theta, slopes) -> np.ndarray:
-        """The gradient in θ of the user's columns, from that in θ of the columns inside."""
-        if not any(self.scalings):
-            return slopes
-        moves = np.diag(1e-5 * np.maximum(np.abs(theta), 0.1))
-        inside = [
-            (self._inward(theta + h) - self._inward(theta - h)) / (2 * h.max()) for h in moves
-        ]
-        return np.array(inside) @ slopes
 
     def _twin(self) -> GeneralizedLinearMixedModel:
         twin = super()._twin()
@@ -511,7 +503,7 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _replace_response(self, y) -> None:
         terms = [replace(term, lambda_=None) for term in self.reterms]
-        frame = replace(self.frame, y=self._checked_response(y), reterms=terms)
+        frame = replace(self.frame, y=checked_response(self.frame, y), reterms=terms)
         check_generalized(frame, self.family)
         self._build(frame)
         self.optsum = self._renewed(self.optsum, self._optsum_of_start().initial)
@@ -622,7 +614,7 @@ class GeneralizedLinearMixedModel(MixedModel):
 
         About one where the family's variance holds; above, counts are overdispersed.
         """
-        return float(self.residuals("pearson").pow(2).sum() / self.dispersion / self._pearson_df)
+        return float((pearson(self) ** 2).sum() / self.dispersion / self._pearson_df)
 
     @property
     def _pearson_df(self) -> float:
@@ -717,25 +709,14 @@ class GeneralizedLinearMixedModel(MixedModel):
         self._gamma_root = np.linalg.cholesky(self._gamma_cov(at))
         first = [np.full(len(at.beta), BETA_STEP), np.full(len(nuisance), LOG_STEP)]
         steps = np.concatenate([*first, steps])
-        return steps, self._curvature(at, steps)
+        return steps, first_curvature(self, at, steps)
 
     def _fast_curvature(self) -> np.ndarray:
-        """As `_curvature`, at the start of a fast fit."""
+        """Second derivatives, about, at the start of a fast fit."""
         mode, at = self._objective(True, 1, self._modes).at(self._checked(self.optsum.initial)[0])
         self._check_mode(mode, at)
         steps = np.full(len(self.optsum.initial), LOG_STEP)
-        return self._curvature(at._replace(beta=at.beta[:0]), steps)
-
-    def _curvature(self, at: Values, steps) -> np.ndarray:
-        """About the second derivatives in γ, whitened, in the nuisance parameter and in θ."""
-        rank, ntheta = len(at.beta), len(at.theta)
-        curvature = 1 / steps**2  # where nothing better is known
-        curvature[:rank] = 2.0
-        if self._likelihood.dispersed:
-            curvature[rank:-ntheta] = self.nobs
-        weights = self._modes.working_weights
-        curvature[-ntheta:] = theta_curvatures(self._inside, at.theta, weights)
-        return curvature
+        return first_curvature(self, at._replace(beta=at.beta[:0]), steps)
 
     def _check_mode(self, mode: Mode, at: Values) -> None:
         """Refuse parameters without a mode, or at which φ is next to nothing."""
@@ -758,34 +739,11 @@ class GeneralizedLinearMixedModel(MixedModel):
         root = np.linalg.inv(self._modes.working(at.theta, at.beta, at.shape).x_factor()).T
         return at.phi * root @ root.T
 
-    def _hessian_cov(self, gamma_cov) -> np.ndarray:
-        """Covariance of γ by the Hessian in all parameters, which counts what is not known of θ.
-
-        `gamma_cov`, which takes θ as known, sets the steps, and stands in where the Hessian is
-        not positive definite, as at singular fits.
-        """
-        rank, ntheta = self.feterm.rank, len(self.theta)
-        x, _ = self._checked(self.optsum.final)
-        scale = np.full(len(x), LOG_SCALE)
-        scale[:rank] = np.sqrt(np.diag(gamma_cov))
-        scale[-ntheta:] = np.maximum(np.abs(x[-ntheta:]), 0.1)
-        with blas_threads(config.get("threads")):
-            objective = self._objective(False, self.estimates.nagq)
-            if self.estimates.nagq == 1:
-                step = GRADIENT_STEP * scale
-                curvature = jacobian(lambda at: objective.gradient(at)[1], x, step) / 2
-            else:
-                curvature = hessian(objective, x, HESSIAN_STEP * scale) / 2
-        try:
-            np.linalg.cholesky(curvature)
-        except np.linalg.LinAlgError:
-            return gamma_cov
-        return np.linalg.inv(curvature)[:rank, :rank]
-
     def _covariance(self, gamma_cov) -> np.ndarray:
         """Covariance of the kept coefficients."""
         to_beta = self.feterm.to_basis
-        return to_beta @ (gamma_cov if self._fast else self._hessian_cov(gamma_cov)) @ to_beta.T
+        cov = gamma_cov if self._fast else hessian_covariance(self, gamma_cov)
+        return to_beta @ cov @ to_beta.T
 
     def _estimate(self, x, objective: float) -> Estimates:
         """Everything that follows from the final parameters."""
@@ -863,28 +821,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         self._at_estimates()
         return self._modes.conditional_variances()
 
-    def _pearson_residuals(self) -> np.ndarray:
-        mu = self.estimates.fitted
-        V = families.variance(self._family_code, self.estimates.shape, mu)
-        return (self.frame.y - mu) * np.sqrt(self._prior / V)
-
-    def _deviance_residuals(self) -> np.ndarray:
-        y, mu = self.frame.y, self.estimates.fitted
-        d = families.unit_deviances(
-            self._family_code, links.NAMES[self.link], self.estimates.shape, y, self.estimates.eta
-        )
-        return np.sign(y - mu) * np.sqrt(self._prior * np.maximum(d, 0.0))
-
-    def _working_residuals(self) -> np.ndarray:
-        slope = links.slope(links.NAMES[self.link], self.estimates.eta)
-        return (self.frame.y - self.estimates.fitted) / slope
-
-    _residual_types = {
-        "response": MixedModel._response_residuals,
-        "pearson": _pearson_residuals,
-        "deviance": _deviance_residuals,
-        "working": _working_residuals,
-    }
+    _residual_types = GENERALIZED_RESIDUALS
 
 
 def glmm(

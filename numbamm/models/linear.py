@@ -15,13 +15,14 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.errors import DataError, FitError, OptionError
 from numbamm.formula import check_gaussian, model_frame
+from numbamm.models.estimates import Estimates
+from numbamm.models.inside import root_mean_squares
+from numbamm.models.memory import check_order
 from numbamm.models.mixedmodel import (
-    Estimates,
     MixedModel,
     caller_namespace,
-    check_order,
-    root_mean_squares,
 )
+from numbamm.models.new_response import checked_response
 from numbamm.optimize import OptSummary
 from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.differences import jacobian
@@ -413,7 +414,7 @@ class LinearMixedModel(MixedModel):
             raise
 
     def _replace_response(self, y) -> None:
-        y = self._checked_response(y)
+        y = checked_response(self.frame, y)
         response = _Response.centred(y, self.frame.offset, self.feterm, self._sqrtw)
         self.frame.y, self._response = y, response
         self.blocks.new_response(response.values)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import warnings
-from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 import numpy as np
 
 from numbamm import config
-from numbamm.blocks.certificate import NULL
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
-from numbamm.design.remat import ReMat
 from numbamm.design.scaling import Scaling
-from numbamm.errors import DataError, NotFittedError, NumbammWarning, OptionError
+from numbamm.errors import NotFittedError, OptionError
 from numbamm.glm import family as families
 from numbamm.models.asresult import AsResult
+from numbamm.models.estimates import Estimates
+from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
+from numbamm.models.inside import Inside
+from numbamm.models.residuals import RESIDUALS
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary, minimize
 
@@ -34,54 +32,7 @@ OUTCOME = ("finitial", "fmin", "feval", "returnvalue", "gradient_norm", "certifi
 OUTCOME += ("chosen", "reason", "restarts")
 
 
-@dataclass
-class Estimates:
-    """What a fit leaves behind.
-
-    Attributes
-    ----------
-    beta : ndarray, shape (rank,)
-        Coefficients of the kept fixed-effects columns.
-    covariance : ndarray, shape (rank, rank), or callable
-        Their covariance matrix, or what computes it when it is asked for as `cov`.
-    sigma : float
-        Residual standard deviation, or the square root of the dispersion.
-    u, b : list of ndarray, shape (levels, p)
-        Spherical and original random effects, in the order of `reterms`.
-    eta, fitted : ndarray, shape (n,)
-        Linear predictors and conditional means of the rows that were used.
-    objective : float
-        What was minimised, at its minimum.
-    reml : bool
-        Whether that is the REML criterion.
-    sigma_given : bool
-        Whether sigma was held, not estimated.
-    shape : float
-        Shape of the negative binomial; 0 for other families.
-    nagq : int
-        Nodes of the quadrature by which a generalized model was fitted; 1 for none.
-    """
-
-    beta: np.ndarray
-    covariance: np.ndarray | Callable[[], np.ndarray]
-    sigma: float
-    u: list[np.ndarray]
-    b: list[np.ndarray]
-    eta: np.ndarray
-    fitted: np.ndarray
-    objective: float
-    reml: bool
-    sigma_given: bool
-    shape: float = 0.0
-    nagq: int = 1
-
-    @cached_property
-    def cov(self) -> np.ndarray:
-        """Covariance matrix of the kept coefficients, shape (rank, rank)."""
-        return self.covariance() if callable(self.covariance) else self.covariance
-
-
-class MixedModel(Inferences, AsResult):
+class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     """Base of the models: frame, terms, optimisation summary, and the results' common names.
 
     Attributes
@@ -172,27 +123,7 @@ class MixedModel(Inferences, AsResult):
                 names.append(".".join([term.group, *inner]))
         return names
 
-    # ---- the columns inside -----------------------------------------------------------------
-
-    def _by_term(self, theta, change: str) -> np.ndarray:
-        parts, at = [], 0
-        for term, scaling in zip(self.reterms, self.scalings, strict=True):
-            part = theta[at : at + len(term.inds)]
-            parts.append(getattr(scaling, change)(part) if scaling else part)
-            at += len(term.inds)
-        return np.concatenate(parts)
-
-    def _inward(self, theta) -> np.ndarray:
-        """θ of the columns inside, from θ of the user's; see `design.scaling`."""
-        return self._by_term(theta, "inward")
-
-    def _outward(self, theta) -> np.ndarray:
-        """θ of the user's columns, from θ of those inside."""
-        return self._by_term(theta, "outward")
-
-    def _coordinates(self):
-        """Changes of all parameters to those inside, and back; None where they are the same."""
-        return (self._inward, self._outward) if any(self.scalings) else None
+    # ---- the search -------------------------------------------------------------------------
 
     def _minimize(self, objective, step=None, **options) -> None:
         """Minimise in the parameters inside, if they differ; `optsum` speaks of the user's.
@@ -228,141 +159,9 @@ class MixedModel(Inferences, AsResult):
             setattr(optsum, outcome, getattr(inside, outcome))
         optsum.final = rectify(outward(inside.final))
 
-    def _lacks_rank(self, theta) -> bool:
-        """Whether some λ inside, in columns of size one, is singular."""
-        at = 0
-        for term, size in zip(self.reterms, self._inside_sizes, strict=True):
-            lam = np.zeros((term.p, term.p))
-            lam.ravel()[term.inds] = theta[at : at + len(term.inds)]
-            at += len(term.inds)
-            if np.linalg.svd(size[:, None] * lam, compute_uv=False)[-1] < NULL:
-                return True
-        return False
-
-    @cached_property
-    def _inside_sizes(self) -> list[np.ndarray]:
-        """Root mean squares of the columns inside, term by term."""
-        return [root_mean_squares(term, self._root) for term in self._inside]
-
-    def _refuse_bounds(self, lower, upper) -> None:
-        """The columns inside mix the user's, so that no other bounds on θ can be kept there."""
-        if (np.isinf(upper).all() and np.array_equal(lower, self._lowerbd)) or not any(
-            self.scalings
-        ):
-            return
-        groups = [t.group for t, s in zip(self.reterms, self.scalings, strict=True) if s]
-        raise OptionError(
-            "lowerbd and upperbd cannot be changed where random effects belong to columns far "
-            f"from 0 or of odd size (those on {', '.join(groups)}): centre and scale the columns"
-        )
-
-    @property
-    def _inside(self) -> list[ReMat]:
-        """The terms in the columns inside."""
-        return [
-            scaling.inside(term) if scaling else term
-            for scaling, term in zip(self.scalings, self.reterms, strict=True)
-        ]
-
     @property
     def _lowerbd(self) -> np.ndarray:
         return np.concatenate([t.lowerbd for t in self.reterms])
-
-    # ---- fixed effects, by statsmodels' names ---------------------------------------------
-
-    @property
-    def beta(self) -> np.ndarray:
-        """Coefficients β, shape (p,); NaN for columns dropped for rank deficiency."""
-        return self.feterm.full(self.estimates.beta)
-
-    def _labelled(self, values):
-        import pandas as pd
-
-        return pd.Series(self.feterm.full(values), index=self.feterm.cnames)
-
-    @property
-    def params(self):
-        """Coefficients β, a pandas Series by coefficient; NaN for dropped columns."""
-        return self._labelled(self.estimates.beta)
-
-    @property
-    def bse(self):
-        """Standard errors of β, a pandas Series."""
-        return self._labelled(np.sqrt(np.diag(self.estimates.cov)))
-
-    @property
-    def tvalues(self):
-        """Coefficients over their standard errors, a pandas Series."""
-        return self.params / self.bse
-
-    @property
-    def pvalues(self):
-        """Two-sided Wald p-values from the normal distribution, a pandas Series."""
-        from scipy.special import ndtr
-
-        return 2 * ndtr(-self.tvalues.abs())
-
-    def conf_int(self, alpha: float = 0.05, method: str = "wald", *, ddf: str | None = None):
-        """Confidence intervals of the coefficients.
-
-        Parameters
-        ----------
-        alpha : float
-            One minus the coverage.
-        method : {"wald", "profile"}
-            From the normal distribution, or by profile likelihood; see `numbamm.profile`, which
-            has intervals of the other parameters, too.
-        ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
-            Wald's intervals from the t distribution with these degrees of freedom instead of
-            the normal one.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Lower and upper limits in columns 0 and 1, a line per coefficient.
-
-        Raises
-        ------
-        NotFittedError
-        OptionError
-            An option is unknown, or does not suit the model or the other.
-        """
-        import pandas as pd
-        from scipy.special import ndtri
-
-        from numbamm.inference.contrast import valid_alpha
-
-        alpha = valid_alpha(alpha)
-        if ddf is not None and method == "wald":
-            frame = self.coef_table(ddf=ddf, alpha=alpha).frame[["lower", "upper"]]
-            return frame.set_axis([0, 1], axis=1)
-        if ddf is not None:
-            raise OptionError(f'ddf="{ddf}" is for method="wald", not method="{method}"')
-        if method == "profile":
-            names = self.feterm.kept_names
-            limits = self.profile(names, alpha=alpha).conf_int(alpha)
-            return limits.reindex(self.feterm.cnames)
-        if method != "wald":
-            raise OptionError(f"method must be 'wald' or 'profile', not {method!r}")
-        half = ndtri(1 - alpha / 2) * self.bse
-        return pd.DataFrame({0: self.params - half, 1: self.params + half})
-
-    def cov_params(self):
-        """Covariance matrix of β, a pandas DataFrame; NaN for dropped columns."""
-        return self._square(self.estimates.cov)
-
-    def corr_params(self):
-        """Correlation matrix of β, a pandas DataFrame; NaN for dropped columns."""
-        se = np.sqrt(np.diag(self.estimates.cov))
-        return self._square(self.estimates.cov / np.outer(se, se))
-
-    def _square(self, values):
-        import pandas as pd
-
-        names, kept = self.feterm.cnames, self.feterm.kept
-        out = np.full((len(names), len(names)), np.nan)
-        out[np.ix_(kept, kept)] = values
-        return pd.DataFrame(out, index=names, columns=names)
 
     # ---- random effects ---------------------------------------------------------------------
 
@@ -576,19 +375,8 @@ class MixedModel(Inferences, AsResult):
             )
         return self._aligned(self._residual_types[type](self), f"resid_{type}")
 
-    def _response_residuals(self) -> np.ndarray:
-        return self.frame.y - self.estimates.fitted
-
-    def _weighted_residuals(self) -> np.ndarray:
-        return self._response_residuals() * (1.0 if self._sqrtw is None else self._sqrtw)
-
-    #: How each type of residual is computed: for a model with identity link and residual variance.
-    _residual_types = {
-        "response": _response_residuals,
-        "pearson": _weighted_residuals,
-        "deviance": _weighted_residuals,
-        "working": _response_residuals,
-    }
+    #: How each type of residual is computed.
+    _residual_types = RESIDUALS
 
     #: Code of the family in `numbamm.glm.family`.
     _family_code = families.GAUSSIAN
@@ -596,38 +384,6 @@ class MixedModel(Inferences, AsResult):
     def _mean(self, eta) -> np.ndarray:
         """Means at linear predictors."""
         return eta
-
-    # ---- a new response ---------------------------------------------------------------------
-
-    def _checked_response(self, y) -> np.ndarray:
-        """A new response for the rows that are used, from values for these or for all rows."""
-        y = self._by_index(y)
-        try:
-            y = np.asarray(y, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"the new response is not numeric: {error}") from error
-        if y.shape == (self.frame.nrows,):
-            y = y[self.frame.rows]
-        if y.shape != (self.nobs,):
-            raise DataError(
-                f"the new response has shape {y.shape}; expected {self.nobs} values, one a row "
-                f"used, or {self.frame.nrows}, one a row of the data"
-            )
-        if not np.isfinite(y).all():
-            bad = self.frame.rows[~np.isfinite(y)][:5].tolist()
-            raise DataError(f"the new response is missing or infinite in rows {bad}")
-        return y
-
-    def _by_index(self, y):
-        """A Series in the order of the data's rows; anything else as it is."""
-        index, own = self.frame.index, getattr(y, "index", None)
-        if index is None or not hasattr(own, "equals") or own.equals(index):
-            return y
-        if not (own.is_unique and index.is_unique and len(own.symmetric_difference(index)) == 0):
-            raise DataError(
-                "the new response's index is not that of the data; give an array to go by position"
-            )
-        return y.reindex(index)
 
     # ---- keeping a fit, and trying others ---------------------------------------------------
 
@@ -732,52 +488,9 @@ class MixedModel(Inferences, AsResult):
         return block_table(self)
 
 
-def root_mean_squares(term, root) -> np.ndarray:
-    """Sizes of a term's columns of Z, each row times its root, shape (p,)."""
-    z = term.z if root is None else term.z * root
-    return np.sqrt(np.mean(z**2, axis=1))
-
-
 def caller_namespace() -> dict:
     """Names that the code which called numbamm sees, for functions used in formulas."""
     frame = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "numbamm":
         frame = frame.f_back
     return {} if frame is None else {**frame.f_globals, **frame.f_locals}
-
-
-#: Orders of the dense tail from which an evaluation takes many seconds.
-LARGE_ORDER = 15_000
-
-
-def check_order(order: int, terms, memory: int | None = None) -> None:
-    """Refuse crossed terms whose fill-in does not fit into memory; warn where it is slow.
-
-    Parameters
-    ----------
-    order : int
-        Order m of the dense part of L, of 8 m² bytes.
-    terms : sequence of ReMat
-    memory : int, optional
-        Bytes there are; the machine's, if not given.
-
-    Raises
-    ------
-    DataError
-        If L would take more than half of the memory.
-    """
-    if order < LARGE_ORDER:
-        return
-    if memory is None:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    crossed = " and ".join(f"'{t.group}' ({t.nranef} random effects)" for t in terms)
-    what = (
-        f"crossing {crossed} fills in a dense matrix of order {order}: {8 * order**2 / 1e9:.1f} GB"
-    )
-    if 8 * order**2 > memory / 2:
-        raise DataError(f"{what}, more than half of this machine's {memory / 1e9:.0f} GB of memory")
-    warnings.warn(
-        f"{what}, and about {order**3 / 3 / 2e10:.0f} seconds an evaluation",
-        NumbammWarning,
-        stacklevel=3,
-    )

@@ -191,7 +191,7 @@ def of_result(result) -> Table:
     """The table of an inference's frame: each column by what its name says it holds."""
     import pandas as pd
 
-    frame = result.frame.drop(columns=[*result.hidden])
+    frame = result.shown()
     header, columns, left = [], [], 0
     if not isinstance(frame.index, pd.RangeIndex):
         header, columns, left = [""], [[shown_name(str(label)) for label in frame.index]], 1

@@ -242,6 +242,13 @@ def test_drop1_codes_the_rest_anew(fitted):
     assert found.loc["recipe", "npar"] == smaller.n_parameters
 
 
+def test_drop1_holds_sigma_as_the_fit_did():
+    model = mm.lmm("Reaction ~ Days + (1 | Subject)", mm.datasets.load("sleepstudy"), sigma=30)
+    expected = model.drop1().to_frame()
+    model.optsum.sigma = None  # which is of the next fit
+    np.testing.assert_array_equal(model.drop1().to_frame(), expected)
+
+
 def test_drop1_of_generalized_models():
     rows = oracles.dataset("cbpp")
     formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"

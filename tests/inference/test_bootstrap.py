@@ -15,6 +15,7 @@ from scipy.stats import ks_2samp
 import numbamm as mm
 from numbamm.errors import DataError, NotFittedError, NumbammWarning, OptionError
 from numbamm.inference import bootstrap as room
+from numbamm.inference.replicates import stream
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 DYE = "Yield ~ 1 + (1 | Batch)"
@@ -50,7 +51,7 @@ def test_compiled_fits_are_those_of_refit(options):
     b = model.bootstrap(4, seed=3)
     terms, order = model.reterms, model.blocks.layout.order
     for i in range(4):
-        noise = room._stream(b.key, i).standard_normal(sum(t.nranef for t in terms) + model.nobs)
+        noise = stream(b.key, i).standard_normal(sum(t.nranef for t in terms) + model.nobs)
         eta, at = model.predict(random=False).to_numpy(), 0
         inside = b.names.components.lambdas(model._inward(model.theta))
         for k in order:
@@ -61,7 +62,7 @@ def test_compiled_fits_are_those_of_refit(options):
         y = eta + model.sigma * noise[at:] / np.sqrt(model.frame.weights)
         twin = weighted(**options).refit(y, optimizer="newton")
         assert_allclose(b.values[i, 0], twin.objective, atol=1e-6)
-        line = room._line(b.names, twin)
+        line = b.names.line(twin)
         scale = np.abs(line) + 1e-3
         assert (np.abs(b.values[i] - line) < 1e-3 * scale).all()
         sd = b.frame.filter(regex="^sd_").loc[i]
@@ -77,10 +78,7 @@ def test_distribution_is_that_of_row_wise_simulation(sleep, replicates):
     """
     twin, rng = mm.lmm(SLEEP, mm.datasets.load("sleepstudy")), np.random.default_rng(8)
     lines = np.array(
-        [
-            room._line(replicates.names, twin.refit(sleep.simulate(rng), progress=False))
-            for _ in range(300)
-        ]
+        [replicates.names.line(twin.refit(sleep.simulate(rng), progress=False)) for _ in range(300)]
     )
     p = [ks_2samp(a, b).pvalue for a, b in zip(lines.T[1:], replicates.values.T[1:], strict=True)]
     assert len(p) == 6
@@ -202,7 +200,7 @@ def test_a_generalized_model_and_its_workers(counts):
     assert "sigma" not in one.frame and "shape" not in one.frame
     y = counts.frame.y.copy()
     twin = mm.glmm("y ~ 1 + (1 | g)", {"y": y, "g": counts.reterms[0].refs}, "poisson")
-    twin.refit(counts.simulate(room._stream(one.key, 5)))
+    twin.refit(counts.simulate(stream(one.key, 5)))
     assert_allclose(one.frame.loc[5, "objective"], twin.objective)
     assert_allclose(counts.frame.y, y)
 
@@ -216,7 +214,7 @@ def test_the_shape_of_a_negative_binomial():
     b = model.bootstrap(12, seed=1)
     assert list(b.frame.columns[:2]) == ["objective", "shape"]
     assert b.estimates["shape"] == model.shape
-    twin.refit(model.simulate(room._stream(b.key, 11)))
+    twin.refit(model.simulate(stream(b.key, 11)))
     assert_allclose(b.frame.loc[11, "shape"], twin.shape, rtol=1e-5)
     low, high = b.conf_int().loc["shape"]
     assert 0 < low < model.shape < high

@@ -152,6 +152,23 @@ def test_a_linear_fit_that_has_converged(fitted, reml):
     assert f"{model.optsum.feval}, restarts 0" in repr(found) and "Converged" in repr(found)
 
 
+def test_numbers_of_convergence_are_numbers(fitted):
+    """Lines of several models stand together; the table of each is in words."""
+    models = [fitted(SLEEP, "sleepstudy"), fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff2")]
+    found = [model.check_convergence() for model in models]
+    frame = pd.concat([f.to_frame() for f in found])
+    words = frame.select_dtypes(exclude=[np.number, bool]).columns
+    assert list(words) == ["optimizer", "outcome", "largest_at"]
+    for line, f, model in zip(frame.itertuples(), found, models, strict=True):
+        assert (line.evaluations, line.objective) == (model.optsum.feval, model.optsum.fmin)
+        assert line.largest_gradient == f.gradient.abs()[line.largest_at] == f.gradient.abs().max()
+        assert (line.gain, line.condition, line.converged) == (f.gain, f.condition, True)
+    assert frame["singular"].tolist() == [0, 1]
+    assert frame["certificate"].isna().tolist() == [True, False]
+    assert f"Evaluations               {models[0].optsum.feval}, restarts 0" in repr(found[0])
+    assert "Evaluations" in found[1]._repr_html_()
+
+
 @pytest.mark.parametrize("options", [{}, {"fast": True}, {"nagq": 7}])
 def test_a_generalized_fit_that_has_converged(options):
     model = mm.glmm(CBPP, oracles.dataset("cbpp"), "binomial", **options)

@@ -1,5 +1,6 @@
 """Power by simulation: against what can be calculated, and designs of all kinds."""
 
+import copy
 import itertools
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +12,13 @@ from numpy.testing import assert_allclose
 from scipy.special import ndtr
 
 import numbamm as mm
-import numbamm.inference.bootstrap
+import numbamm.inference.drawn_tests
 import numbamm.inference.power
+import numbamm.inference.replicates
 from numbamm.inference.designs import grouping_columns, of_model, with_levels
-from numbamm.inference.power import _on_design, standard_errors
+from numbamm.inference.drawn_tests import LikelihoodRatioTests, standard_errors
+from numbamm.inference.power import _on_design
+from numbamm.inference.replicates import key_of, stream
 from numbamm.inference.simulate import Truth
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
@@ -54,14 +58,79 @@ def test_tests_hold_their_level(design):
         assert abs(found["power"].iloc[0] - 0.05) < 5 * np.sqrt(0.05 * 0.95 / 300)
 
 
+@pytest.mark.parametrize("options", [{"reml": True}, {"sigma": 30}, None])
+def test_likelihood_ratios_are_those_of_drop1(options):
+    if options is None:
+        rows = mm.datasets.load("cbpp").assign(p=lambda d: d["period"].astype(float))
+        model = mm.glmm("cbind(incidence, size - incidence) ~ p + (1 | herd)", rows, "binomial")
+        coef, given, how, ml = "p", {}, {"fast": False}, {}
+    else:
+        model = mm.lmm(SLEEP, mm.datasets.load("sleepstudy"), **options)
+        coef, given, how, ml = "Days", {"beta": [250, 5], "sigma": 40}, {}, {"reml": False}
+    at = Truth.given(model, *(given.get(k) for k in ("beta", "theta", "cov", "sigma", "shape")))
+    own, built = copy.deepcopy(model), _on_design(model, None, at, None)[0]
+    if model.optsum.sigma is not None:
+        own.optsum.sigma = built.optsum.sigma = 40.0
+    pvalues = []
+    for i in range(4):
+        own.refit(model.simulate(stream(key_of(1), i), **given), **ml)
+        pvalues.append(own.drop1().frame.loc[coef, "pvalue"])
+    lines = LikelihoodRatioTests(built, at, [coef], 1, how)(range(4))
+    assert_allclose([p.item() for p, _ in lines], pvalues, rtol=1e-4, atol=1e-12)
+    result = model.power(coef, test="lrt", n=4, seed=1, **given)
+    assert result.frame["fits"].item() == 4
+    assert result.frame["power"].item() == np.mean(np.array(pvalues) < 0.05)
+    assert "Likelihood-ratio tests at the 5 % level" in repr(result)
+    assert model.is_fitted and model.optsum.reml == model.estimates.reml  # as it was
+
+
+def test_likelihood_ratios_hold_their_level(design):
+    """Without an effect 5 % reject: five binomial standard errors; the intercept alone, too."""
+    options = {"design": design, "theta": [1, 1], "sigma": 2, "n": 200, "seed": 2, "test": "lrt"}
+    for formula, beta in ((CROSSED, [0, 0]), (CROSSED.replace("condition + ", ""), [0])):
+        found = mm.power(formula, beta=beta, **options).frame["power"].item()
+        assert abs(found - 0.05) < 5 * np.sqrt(0.05 * 0.95 / 200)
+
+
 def test_the_seed_alone_makes_the_result(fitted):
     model = fitted(SLEEP, "sleepstudy")
     beta = [250.0, 4.0]
-    for ddf, n in (("wald", 100), ("satterthwaite", 6)):
-        one = model.power(beta=beta, n=n, seed=3, ddf=ddf)
-        two = model.power(beta=beta, n=n, seed=3, ddf=ddf, workers=2)
+    for how, n in (({}, 100), ({"ddf": "satterthwaite"}, 6), ({"test": "lrt"}, 6)):
+        one = model.power(beta=beta, n=n, seed=3, **how)
+        two = model.power(beta=beta, n=n, seed=3, **how, workers=2)
         pd.testing.assert_frame_equal(one.frame, two.frame)
     assert model.is_fitted and model.params["Days"] > 10  # as it was
+
+
+@pytest.mark.parametrize("ddf", ["wald", "satterthwaite"])
+def test_a_known_sigma_is_known_at_its_true_value(ddf):
+    """Whatever it was held at in the model, the fits hold it where the responses are drawn."""
+    data = mm.datasets.load("sleepstudy")
+    truth = {"beta": [250.0, 3.0], "theta": [1.0, 0.0, 0.2], "sigma": 60.0}
+    held, right, fitted = (mm.LinearMixedModel(SLEEP, data, sigma=s) for s in (20.0, 60.0, 20.0))
+    fitted.fit().optsum.sigma = None  # which is of the next fit
+    options = truth | {"ddf": ddf, "n": 30, "seed": 1}
+    expected = right.power("Days", **options).frame
+    for model in (held, fitted):
+        pd.testing.assert_frame_equal(model.power("Days", **options).frame, expected)
+        found = model.power("Days", design=data, **options).frame
+        pd.testing.assert_frame_equal(found, expected)
+
+
+def test_a_known_shape_is_known_at_its_true_value(design):
+    rows = design.assign(y=np.random.default_rng(1).poisson(3, 240))
+    kind = "y ~ 1 + condition + (1 | subject)", rows, "negativebinomial"
+    options = {"beta": [1, 0.3], "theta": [0.5], "shape": 0.5, "fast": True, "n": 10, "seed": 1}
+    held, right = (mm.GeneralizedLinearMixedModel(*kind, shape=shape) for shape in (50.0, 0.5))
+    pd.testing.assert_frame_equal(held.power(**options).frame, right.power(**options).frame)
+
+
+def test_criteria_are_those_of_the_fit():
+    model = mm.lmm("y ~ 1 + (1 | g)", {"y": [1.0, 3.0, 5.0, 4.0, 7.0, 9.0], "g": list("aabbcc")})
+    options = {"ddf": "satterthwaite", "n": 20, "seed": 1, "beta": [3.0]}
+    expected = model.power(**options).frame
+    model.optsum.reml = True
+    pd.testing.assert_frame_equal(model.power(**options).frame, expected)
 
 
 def test_executors_make_the_same(fitted):
@@ -182,7 +251,7 @@ def test_responses_that_cannot_be_drawn(monkeypatch):
     """Counts of e^50 are more than numpy draws."""
     rows = {"day": [0, 1, 2, 3] * 6, "subject": np.arange(24) // 4}
     options = {"design": rows, "family": "poisson", "fast": True, "n": 4, "seed": 1}
-    formula, draw = "y ~ day + (1 | subject)", numbamm.inference.power.respond
+    formula, draw = "y ~ day + (1 | subject)", numbamm.inference.drawn_tests.respond
     with pytest.raises(mm.FitError, match="none of 4 responses could be fitted"):
         mm.power(formula, beta=[50, 0], theta=[0.1], **options)
     calls = []
@@ -193,7 +262,7 @@ def test_responses_that_cannot_be_drawn(monkeypatch):
             raise mm.DataError("no poisson response has such a mean")
         return draw(*args)
 
-    monkeypatch.setattr(numbamm.inference.power, "respond", all_but_the_first)
+    monkeypatch.setattr(numbamm.inference.drawn_tests, "respond", all_but_the_first)
     [line] = mm.power(formula, beta=[1, 0], theta=[0.5], **options).frame.itertuples()
     assert (line.fits, line.failed) == (3, 1)
 
@@ -211,13 +280,13 @@ def test_curve(design):
 
 def interrupt_after(batches, monkeypatch):
     """An interrupt when so many batches are done, by one thread of `completed`."""
-    completed = numbamm.inference.bootstrap.completed
+    completed = numbamm.inference.replicates.completed
 
     def some(function, all_batches, workers):
         yield from itertools.islice(completed(function, all_batches, workers), batches)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(numbamm.inference.bootstrap, "completed", some)
+    monkeypatch.setattr(numbamm.inference.replicates, "completed", some)
 
 
 def test_copies_have_nested_factors_of_their_own(monkeypatch):
@@ -289,6 +358,7 @@ def test_interrupt(fitted, monkeypatch, ddf, done):
         ({"design": None}, "needs a design"),
         ({"coef": "conditon[T.b]"}, r"is no coefficient; did you mean 'condition\[T.b\]'"),
         ({"coef": []}, "coef names no coefficient"),
+        ({"coef": 3}, "coef must be the name of a coefficient, or several, not 3"),
         ({"n": 0}, "n must be at least 1"),
         ({"ddf": "f"}, "unknown ddf 'f'"),
         ({"ddf": "f", "n": 0}, "n must be at least 1"),
@@ -303,6 +373,9 @@ def test_interrupt(fitted, monkeypatch, ddf, done):
         ({"family": "poisson", "sigma": None, "reml": True}, "reml is for linear models"),
         ({"family": ""}, "unknown family ''"),
         ({"family": "normal"}, "unknown family 'normal'"),
+        ({"test": "f"}, "test must be one of wald, lrt, not 'f'"),
+        ({"test": "lrt", "ddf": "satterthwaite"}, 'ddf="satterthwaite" is for test="wald"'),
+        ({"test": "lrt", "reml": True}, "REML fits with different fixed effects cannot be comp"),
         ({"alpha": 5}, "alpha must be between 0 and 1"),
     ],
 )
@@ -340,7 +413,12 @@ def test_designs_that_cannot_be_used(fitted, monkeypatch):
             model.power(**option)
     with pytest.raises(mm.OptionError, match="fast is for generalized models"):
         model.power(fast=False)
-    with pytest.raises(mm.OptionError, match="not of int"):
+    with pytest.raises(mm.OptionError, match="power is of a model or of a formula, not of int"):
         mm.power(3)
+    with pytest.raises(mm.OptionError, match="power is of a model or of a formula, not of int"):
+        mm.power_curve(3, days, "Subject", [2])
+    for along in (3, ["Subject"]):
+        with pytest.raises(mm.OptionError, match="along must be the name of a column"):
+            mm.power_curve(model, days, along, [2])
     with pytest.raises(mm.NotFittedError):
         mm.power(mm.LinearMixedModel(SLEEP, mm.datasets.load("sleepstudy")))

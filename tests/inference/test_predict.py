@@ -323,3 +323,7 @@ def test_weights_without_a_part_are_refused(fitted):
     new = {"Days": [1.0], "Subject": ["308"]}
     with pytest.raises(mm.OptionError, match="weights are those of observations to come"):
         model.predict(new, se=True, weights=np.array([2.0]))
+    rows = {"x": np.arange(60) % 2, "g": np.arange(60) // 6, "y": np.arange(60) % 5}
+    counts = mm.glmm("y ~ x + (1 | g)", rows, "poisson", fast=True)
+    with pytest.raises(mm.OptionError, match="no part in the distribution of poisson responses"):
+        counts.predict(rows, interval="prediction", weights="y")

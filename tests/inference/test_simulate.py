@@ -124,6 +124,10 @@ def test_an_unfitted_model_at_given_parameters():
     assert found.notna().all()
     with pytest.raises(mm.NotFittedError):
         model.simulate(1, beta=[250.0, 10.0], sigma=25.0)
+    with pytest.raises(mm.NotFittedError):
+        model.simulate(1, beta=[250.0, 10.0], theta=[1.0, 0.0, 0.2])
+    known = mm.LinearMixedModel(SLEEP, data, sigma=25.0)
+    assert_allclose(known.simulate(1, beta=[250.0, 10.0], theta=[1.0, 0.0, 0.2]), found)
 
 
 def test_rows_of_the_fit_as_new_data(fitted):
@@ -223,3 +227,21 @@ def test_labelled_covariances_go_by_name(fitted):
     assert model.simulate(seed=1, cov={"Subject": V}).equals(
         model.simulate(seed=1, cov={"Subject": turned})
     )
+
+
+@pytest.mark.parametrize("family", ["poisson", "negativebinomial", "bernoulli"])
+def test_weights_without_a_part_are_refused(family):
+    rng, rows = np.random.default_rng(1), {"x": np.arange(60) % 2, "g": np.arange(60) // 6}
+    rows["y"] = rng.integers(0, 2, 60)
+    options = {"shape": 2.0} if family == "negativebinomial" else {}
+    model = mm.GeneralizedLinearMixedModel("y ~ x + (1 | g)", rows, family, **options)
+    at = {"beta": [0, 1], "theta": [0.5]}
+    said = f"weights take no part in the distribution of {family} responses"
+    for weights in (np.full(60, 3.0), "x"):
+        with pytest.raises(mm.OptionError, match=said):
+            model.simulate(1, newdata=rows, weights=weights, **at)
+        with pytest.raises(mm.OptionError, match=said):
+            model.power(design=rows, weights=weights, n=2, **at)
+    with pytest.raises(mm.OptionError, match=said):
+        at = at | options | {"design": rows, "family": family, "n": 2}
+        mm.power("y ~ x + (1 | g)", weights=np.full(60, 3.0), **at)

@@ -133,7 +133,7 @@ def test_wrong_length_of_theta(data):
 
 
 def test_fill_in_that_does_not_fit_is_refused(data):
-    from numbamm.models.mixedmodel import check_order
+    from numbamm.models.memory import check_order
 
     terms = mm.LinearMixedModel("y ~ 1 + (1 | g)", data).reterms
     check_order(10_000, terms, memory=10**9)

@@ -1,0 +1,61 @@
+"""`Estimates`: what a fit leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclass
+class Estimates:
+    """The numbers of a fit, from which all else follows.
+
+    Attributes
+    ----------
+    beta : ndarray, shape (rank,)
+        Coefficients of the kept fixed-effects columns.
+    covariance : ndarray, shape (rank, rank), or callable
+        Their covariance matrix, or what computes it when it is asked for as `cov`.
+    sigma : float
+        Residual standard deviation, or the square root of the dispersion.
+    u, b : list of ndarray, shape (levels, p)
+        Spherical and original random effects, in the order of `reterms`.
+    eta, fitted : ndarray, shape (n,)
+        Linear predictors and conditional means of the rows that were used.
+    objective : float
+        What was minimised, at its minimum.
+    reml : bool
+        Whether that is the REML criterion.
+    sigma_given : bool
+        Whether sigma was held, not estimated.
+    shape : float
+        Shape of the negative binomial; 0 for other families.
+    nagq : int
+        Nodes of the quadrature by which a generalized model was fitted; 1 for none.
+    """
+
+    beta: np.ndarray
+    covariance: np.ndarray | Callable[[], np.ndarray]
+    sigma: float
+    u: list[np.ndarray]
+    b: list[np.ndarray]
+    eta: np.ndarray
+    fitted: np.ndarray
+    objective: float
+    reml: bool
+    sigma_given: bool
+    shape: float = 0.0
+    nagq: int = 1
+
+    @cached_property
+    def cov(self) -> np.ndarray:
+        """Covariance matrix of the kept coefficients, shape (rank, rank)."""
+        return self.covariance() if callable(self.covariance) else self.covariance
+
+    @property
+    def held_sigma(self) -> float | None:
+        """sigma, where it was held."""
+        return self.sigma if self.sigma_given else None

@@ -1,0 +1,58 @@
+"""Residuals of a fitted model by their types, for the rows that are used."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numbamm.glm import family as families
+from numbamm.glm import link as links
+
+
+def _response(model) -> np.ndarray:
+    """y - μ."""
+    return model.frame.y - model.estimates.fitted
+
+
+def _weighted(model) -> np.ndarray:
+    """√w (y - μ)."""
+    return _response(model) * np.sqrt(_prior(model))
+
+
+def pearson(model) -> np.ndarray:
+    """√(w / V(μ)) (y - μ)."""
+    V = families.variance(model._family_code, model.estimates.shape, model.estimates.fitted)
+    return _response(model) * np.sqrt(_prior(model) / V)
+
+
+def _deviance(model) -> np.ndarray:
+    """The root of the row's deviance, w d(y, μ), with the sign of y - μ."""
+    estimates, link = model.estimates, links.NAMES[model.link]
+    d = families.unit_deviances(
+        model._family_code, link, estimates.shape, model.frame.y, estimates.eta
+    )
+    return np.sign(_response(model)) * np.sqrt(_prior(model) * np.maximum(d, 0.0))
+
+
+def _working(model) -> np.ndarray:
+    """(y - μ) dη/dμ."""
+    return _response(model) / links.slope(links.NAMES[model.link], model.estimates.eta)
+
+
+def _prior(model):
+    """Prior weights."""
+    return 1.0 if model.frame.weights is None else model.frame.weights
+
+
+#: For models with identity link and residual variance, and for all others.
+RESIDUALS = {
+    "response": _response,
+    "pearson": _weighted,
+    "deviance": _weighted,
+    "working": _response,
+}
+GENERALIZED_RESIDUALS = {
+    "response": _response,
+    "pearson": pearson,
+    "deviance": _deviance,
+    "working": _working,
+}
