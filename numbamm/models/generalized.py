@@ -549,9 +549,11 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _begin_by_linear_model(self) -> None:
         """Move a start that nobody asked for to where a search with gradients is short."""
-        ours = np.array_equal(self.optsum.initial, self._optsum_of_start().initial)
-        if ours and self._start.tentative:
-            self._start = by_linear_model(self, self._start)
+        usual = self._optsum_of_start()
+        names = "initial", "lowerbd", "upperbd"
+        untouched = all(np.array_equal(getattr(self.optsum, n), getattr(usual, n)) for n in names)
+        if untouched and self._start.tentative:
+            self._start = by_linear_model(self, self._modes, self._start)
             self.optsum.initial = self._optsum_of_start().initial
 
     def _search(self, fast: bool, nagq: int, steps, **options) -> None:

@@ -11,6 +11,7 @@ from numbamm.errors import DataError, NumbammWarning
 from numbamm.glm import family as families
 from numbamm.glm import link as links
 from numbamm.glm.linear import fit_working_model
+from numbamm.glm.mode import ModeFinder
 from numbamm.glm.separation import find_separation, is_extreme
 from numbamm.glm.start import moment_shape, without_effects
 from numbamm.models.linear import LinearMixedModel
@@ -70,7 +71,7 @@ def find_start(model, theta, init: str | None) -> Start:
     gamma = without_effects(model._modes, len(theta), shape)
     _check_separation(model, gamma)
     start = Start(gamma, shape, theta, tentative=init is None)
-    return by_linear_model(model, start) if init == "lmm" else start
+    return by_linear_model(model, model._modes.replaced(), start) if init == "lmm" else start
 
 
 def _check_separation(model, gamma) -> None:
@@ -129,20 +130,23 @@ def working_model(model, eta, shape: float) -> LinearMixedModel:
     return LinearMixedModel.of_frame(working, sigma=None if family in families.DISPERSED else 1.0)
 
 
-def by_linear_model(model, start: Start) -> Start:
+def by_linear_model(model, modes: ModeFinder, start: Start) -> Start:
     """γ and θ of the linear mixed model of the working response; `start` if there is none.
 
-    Twice, with the random effects of the first in the second's η.
+    Twice, with the random effects of the first in the second's η. `modes` is left at the mode
+    there, from which PIRLS goes on more surely than from 0.
     """
-    modes, theta, gamma = model._modes.replaced(), model._inward(start.theta), start.gamma
+    theta, gamma = model._inward(start.theta), start.gamma
     sigma = 0.0 if model._likelihood.dispersed else 1.0
+    start = replace(start, tentative=False)
     for _ in range(2):
         found = fit_working_model(modes, theta, gamma, start.shape, sigma)
         if found is None:
-            return replace(start, tentative=False)
+            modes.u = np.zeros(modes.q)
+            return start
         theta, gamma = found
     floor = np.where(model._lowerbd == 0, LEAST_START, -np.inf)
-    theta = np.maximum(model._rectify(model._outward(theta)), floor)
-    if not modes(model._inward(theta), gamma, vary=True, shape=start.shape).found:
-        return replace(start, tentative=False)
-    return Start(gamma, start.shape, theta)
+    theta = np.maximum(model._rectify(theta), floor)
+    if not modes(theta, gamma, vary=True, shape=start.shape).found:
+        return start
+    return replace(start, gamma=gamma, theta=model._outward(theta))
