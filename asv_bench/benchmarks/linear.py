@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numba
 import numpy as np
 
 from numbamm.blocks.gradient import objective_gradient
@@ -66,6 +67,7 @@ class Gradient:
         self.out = self.theta.copy()
         self.which = parameters(self.model.table, self.model.index, len(self.theta))
         self.H = np.empty((len(self.theta), len(self.theta)))
+        self.curvature = numba.njit(lambda *arguments: curvature(*arguments))
         self.limit = blas_threads(1)
         self.limit.__enter__()
         self.time_objective_gradient(name)
@@ -79,7 +81,7 @@ class Gradient:
 
     def time_curvature(self, name):
         arrays, sigma = self.model[:-2], self.model.sigma
-        curvature(*arrays, sigma, self.which, self.H)
+        self.curvature(*arrays, sigma, self.which, self.H)
 
 
 class Newton:

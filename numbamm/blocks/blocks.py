@@ -197,9 +197,7 @@ class Blocks:
         FloatingPointError
             If Ω is not positive definite to working precision.
         """
-        layout = self.layout
-        logdet = cholesky.factorize(theta, layout.table, layout.index, self.A, self.work)
-        if not np.isfinite(logdet):
+        if not self.objective(theta, np.array([1.0, 0.0]), 0.0, 0.0) < np.inf:
             raise FloatingPointError(f"the Cholesky factorisation fails at theta = {theta}")
 
     def solve(self) -> Solution:

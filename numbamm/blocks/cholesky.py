@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from numbamm.blocks.jit import INLINE, jit
+from numbamm.blocks.jit import jit
 from numbamm.blocks.lapack import LOWER, NO, dpotrf, dsyrk
 from numbamm.blocks.layout import (
     CROSS,
@@ -83,7 +83,7 @@ def objective(theta, table, index, A, work, degrees, constant, sigma):
     return criterion(logdet, table, work, degrees, constant, sigma)
 
 
-@jit(inline=INLINE)
+@jit(entry=False)
 def criterion(logdet, table, work, degrees, constant, sigma):
     """The objective, from log|L_Z|² and the rows of X and y of the factor."""
     m, nx, d = table[0, ORDER], table[0, NX], degrees[0]
@@ -97,14 +97,14 @@ def criterion(logdet, table, work, degrees, constant, sigma):
     return logdet + d * (1.0 + math.log(2.0 * math.pi * r2 / d)) + constant
 
 
-@jit(inline=INLINE)
+@jit(entry=False)
 def factorize(theta, table, index, A, work):
     """L(θ) into `work`; returns log|L_Z|², the Z rows' part of the log-determinant, or NaN."""
     logdet = eliminate_head(theta, table, index, A, work)
     return logdet + factor_tail(table, work)
 
 
-@jit(inline=INLINE)
+@jit(entry=False)
 def eliminate_head(theta, table, index, A, work):
     """The head's part of L(θ), and what it leaves of the tail; returns its log-determinant."""
     nhead = table[0, NHEAD]
@@ -118,7 +118,7 @@ def eliminate_head(theta, table, index, A, work):
     return logdet
 
 
-@jit
+@jit(entry=False)
 def set_lambda(theta, table, index, work):
     """λ(θ) of every term into `work`."""
     for k in range(table[0, NTERM]):
@@ -218,7 +218,7 @@ def _lambda_times(columns, k, table, work, p, m, at):
                     column[r + c] = total
 
 
-@jit
+@jit(entry=False)
 def factor_tail(table, work):
     """Cholesky factor of Λ'TΛ + I in T; returns the log-determinant of its Z rows, or NaN."""
     _scale_tail(table, work)
@@ -279,7 +279,7 @@ def _copy(source, target, start, length):
     copy(source[start : start + length], target[start : start + length])
 
 
-@jit(inline=INLINE)
+@jit(inline="always")
 def columns_left(k, table, A, work):
     """Where the blocks of C for head term k stand: those of the first term nothing has touched."""
     return A if k == 0 else work[table[0, SCHUR] :]
@@ -322,7 +322,7 @@ def _eliminate(k, table, index, A, work):
     return 2.0 * (logdet + math.log(product))
 
 
-@jit(forceinline=True)
+@jit(entry=False)
 def level_factor(C, lam, p, L, M):
     """L = chol(λ'Cλ + I) and M = λL⁻ᵀ of one level (row-major); returns the product of pivots."""
     if p == 1:
@@ -365,7 +365,7 @@ def _pair_factor(C, lam, L, M):
     return first * second
 
 
-@jit
+@jit(entry=False)
 def lambda_over_factor(lam, L, p, M):
     """M = λL⁻ᵀ."""
     for a in range(p):
@@ -376,7 +376,7 @@ def lambda_over_factor(lam, L, p, M):
             M[a * p + b] = total / L[b * p + b]
 
 
-@jit(forceinline=True)
+@jit(entry=False)
 def times_columns(C, M, p, nd, B, strip):
     """B = C M for a column-major nd × p block; C and B may be the same memory."""
     if p == 1:
@@ -401,7 +401,7 @@ def times_columns(C, M, p, nd, B, strip):
                 target[r] += factor * column[r]
 
 
-@jit(forceinline=True)
+@jit(entry=False)
 def times_rows(C, M, p, B, strip):
     """B = C M for row-major rows of p values; C and B may be the same memory."""
     if p == 1:

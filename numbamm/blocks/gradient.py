@@ -34,7 +34,7 @@ from numbamm.blocks.cholesky import (
     times_rows,
 )
 from numbamm.blocks.invert import invert_lower
-from numbamm.blocks.jit import INLINE, REASSOCIATE, jit
+from numbamm.blocks.jit import REASSOCIATE, jit
 from numbamm.blocks.lapack import LEFT, LOWER, dlauum, dsymm
 from numbamm.blocks.layout import (
     D0,
@@ -98,7 +98,7 @@ def objective_gradient(theta, table, index, A, work, adjoint, degrees, constant,
     return value
 
 
-@jit(inline=INLINE)
+@jit(entry=False)
 def evaluate(theta, table, index, A, work, adjoint, degrees, constant, sigma):
     """The objective, with all that `differentiate` needs left in `work` and `adjoint`."""
     logdet = eliminate_head(theta, table, index, A, work)
@@ -108,7 +108,7 @@ def evaluate(theta, table, index, A, work, adjoint, degrees, constant, sigma):
     return criterion(logdet, table, work, degrees, constant, sigma)
 
 
-@jit(inline=INLINE)
+@jit(entry=False)
 def differentiate(table, index, A, work, adjoint, degrees, sigma):
     """G of every term, U, and N of the head's terms, after `evaluate` at the same θ."""
     nhead = table[0, NHEAD]
@@ -117,7 +117,7 @@ def differentiate(table, index, A, work, adjoint, degrees, sigma):
         _head(k, table, index, A, work, adjoint, k > 0)  # no term needs U of the first
 
 
-@jit
+@jit(entry=False)
 def differentiate_logdet(table, index, A, work, adjoint, degrees):
     """As `differentiate`, of log|L_Z|² alone (degrees: zeros), with U on the pattern of A kept.
 
@@ -128,7 +128,7 @@ def differentiate_logdet(table, index, A, work, adjoint, degrees):
         _head(k, table, index, A, work, adjoint, True)
 
 
-@jit
+@jit(entry=False)
 def mirror(source, target, m):
     """The lower triangle of `source` into both triangles of `target`, which may be the same."""
     for c0 in range(0, m, TILE):
@@ -268,7 +268,7 @@ def _head(k, table, index, A, work, adjoint, keep_u):
     gradient_of_normal(N, lam, p, adjoint[at : at + p * p])
 
 
-@jit
+@jit(entry=False)
 def gradient_of_normal(N, lam, p, G):
     """G = 2 N λ."""
     for a in range(p):

@@ -22,7 +22,7 @@ import numpy as np
 
 from numbamm.blocks.cholesky import columns_left, lambda_over_factor
 from numbamm.blocks.eigen import eigh
-from numbamm.blocks.jit import INLINE, counter, jit
+from numbamm.blocks.jit import counter, jit
 from numbamm.blocks.lapack import LEFT, LOWER, NO, dgemm, dsymm, dtrsm
 from numbamm.blocks.layout import (
     D0,
@@ -76,7 +76,7 @@ def parameters(table, index, nθ):
     return out
 
 
-@jit(owns=True)
+@jit(entry=False, owns=True)
 def square_blocks(which):
     """`parameters`, and with them the entries above the diagonal of every block of a template.
 
@@ -221,7 +221,7 @@ def _normal_from_u(k, table, adjoint, V, values, nsmall, p, NV):
 # ---- average information --------------------------------------------------------------------
 
 
-@jit(owns=True, inline=INLINE)
+@jit(entry=False, owns=True)
 def curvature(table, index, A, work, adjoint, degrees, sigma, which, H):
     """AI + I ⊗ 2N, after `gradient.differentiate` at the same θ.
 
@@ -251,7 +251,7 @@ def curvature(table, index, A, work, adjoint, degrees, sigma, which, H):
             H[s, t] = H[t, s] = value
 
 
-@jit(owns=True, inline=INLINE)
+@jit(owns=True)
 def _inner_products(table, index, A, work, adjoint, which):
     """z_s'P z_t, lower triangle, and c'Λ̇_t u."""
     nhead, m, nθ = table[0, NHEAD], table[0, ORDER], which.shape[1]

@@ -8,11 +8,12 @@ from pathlib import Path
 import numba
 import numpy as np
 
+from numbamm.blocks.inner import InnerCompiler
+
 OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
-#: A function that only calls others joins its callers before they are compiled. numba compiles all
-#: that a function calls once more with it, so each layer would double the wait for the first fit.
-INLINE = "always"
+#: For kernels that Python does not call.
+INNER = {"no_cpython_wrapper": True, "cache": False, "pipeline_class": InnerCompiler}
 
 #: Sums vectorise only if they may be reassociated. NaN and infinity keep their meaning.
 REASSOCIATE = {"reassoc", "contract"}
@@ -21,7 +22,7 @@ REASSOCIATE = {"reassoc", "contract"}
 FUSE = {"contract"}
 
 
-def jit(function=None, *, owns=False, **options):
+def jit(function=None, *, owns=False, entry=None, **options):
     """Compile a kernel: nopython, without the GIL, cached on disk.
 
     Kernels borrow: they take views of arrays that their callers hold, and references are not
@@ -29,12 +30,17 @@ def jit(function=None, *, owns=False, **options):
     A kernel that makes arrays, or takes one that another kernel made, is marked by ``owns=True``;
     without the mark the first does not compile, and the second leaks.
 
+    Kernels whose names begin with _, and those of ``entry=False``, are called by other kernels
+    alone: see `inner`.
+
     Where no cache folder can be written (a read-only installation without a home), the kernel
     is compiled anew in each process; `announce_compilation` then names ``NUMBA_CACHE_DIR``.
     """
     if function is None:
-        return lambda f: jit(f, owns=owns, **options)
+        return lambda f: jit(f, owns=owns, entry=entry, **options)
     options = OPTIONS | {"_nrt": owns} | options
+    if entry is False or function.__name__.startswith("_"):
+        options |= INNER
     try:
         return numba.njit(**options)(function)
     except RuntimeError as error:
@@ -43,7 +49,7 @@ def jit(function=None, *, owns=False, **options):
         return numba.njit(**(options | {"cache": False}))(function)
 
 
-@jit(inline=INLINE)
+@jit
 def counter():
     """A zero to count from, to be passed on to other kernels.
 

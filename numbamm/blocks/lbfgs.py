@@ -106,7 +106,7 @@ def start(x, scale, ftol_abs, ftol_rel, longest):
     )
 
 
-@jit
+@jit(entry=False)
 def restart(s):
     """Go on from x, wherever that is, with nothing remembered."""
     s.numbers[PHASE], s.numbers[COUNT] = _START, 0.0

@@ -26,7 +26,7 @@ from numbamm.blocks import lbfgs, trust
 from numbamm.blocks.certificate import GENUINE, certify, column_sizes, leave
 from numbamm.blocks.gradient import differentiate, evaluate
 from numbamm.blocks.information import complete_normal, curvature, parameters, square_blocks
-from numbamm.blocks.jit import INLINE, counter, jit
+from numbamm.blocks.jit import counter, jit
 from numbamm.blocks.layout import GRADIENT, LAMBDA, THETA, P
 from numbamm.blocks.trust import CONVERGED, DIFFERENTIATE, EVALUATE, FAILED, FBEST, ROUNDOFF
 from numbamm.blocks.vectors import copy, dot, scale
@@ -238,7 +238,7 @@ def advance_many(state, search, model, budget):
             _conclude(action, False, state, search, model)
 
 
-@jit(inline=INLINE)
+@jit
 def _evaluate(state, search, model):
     """The objective at the state's x, which is rotated to triangular form; noted in the log."""
     fold(state.x, search.entries, search.theta)
@@ -251,7 +251,7 @@ def _evaluate(state, search, model):
     return f
 
 
-@jit(inline=INLINE)
+@jit
 def _value(theta, model):
     return evaluate(
         theta,
@@ -266,7 +266,7 @@ def _value(theta, model):
     )
 
 
-@jit(inline=INLINE)
+@jit
 def _differentiate(state, search, model):
     """The gradient in all entries that are moved."""
     table, entries, adjoint = model.table, search.entries, model.adjoint
@@ -350,7 +350,7 @@ def _hold(v, size, H):
 # ---- the end of a search, and what may follow ---------------------------------------------
 
 
-@jit(inline=INLINE)
+@jit
 def _conclude(action, fresh, state, search, model):
     """A search has ended. Where its certificate is negative, prepare to go on elsewhere."""
     control = search.control

@@ -68,7 +68,7 @@ def refits(noise, theta, model, rows, scale, ftol_abs, ftol_rel, thetas, gammas,
         gammas[i] = u[len(u) - 1 - nx : len(u) - 1]
 
 
-@jit
+@jit(entry=False)
 def draw(noise, refs, zl, table, scale, xy):
     """scale (ZΛu + ε) in the last column of xy."""
     n, nx = len(xy), table[0, NX]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.blocks.jit import INLINE, jit
+from numbamm.blocks.jit import jit
 from numbamm.blocks.layout import (
     COLUMN,
     D0,
@@ -60,7 +60,7 @@ def solve(table, index, work, u, b):
         _lambda_levels(k, table, work, u[start:], b[start:])
 
 
-@jit
+@jit(entry=False)
 def random_effects(table, work, u, b):
     """b = Λu for every term, in the table's order; λ is read from `work`."""
     start = 0
@@ -177,7 +177,7 @@ def forms(refs, z, x, table, index, work, V, e, t, out):
         out[row] = total + _take_form(V, t, touched[:ntouched], d0)
 
 
-@jit(inline=INLINE)
+@jit
 def _touch(r, d0, row, touched, last, ntouched):
     """Note a sparse row of the tail, once for each row of the data; how many there are now."""
     if r >= d0 or last[r] == row:

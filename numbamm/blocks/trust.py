@@ -52,7 +52,7 @@ class State(NamedTuple):
     numbers: np.ndarray
 
 
-@jit(owns=True)
+@jit(entry=False, owns=True)
 def start(x, scale, ftol_abs, ftol_rel):
     """The state of a search from x."""
     n = len(x)
@@ -71,19 +71,19 @@ def start(x, scale, ftol_abs, ftol_rel):
     )
 
 
-@jit
+@jit(entry=False)
 def restart(s):
     """Go on from x, wherever that is; its value is known to be the lowest so far."""
     s.numbers[PHASE], s.numbers[RADIUS] = _START, FIRST_RADIUS
 
 
-@jit
+@jit(entry=False)
 def tolerance(s):
     """By how much the objective must promise to fall for the search to go on."""
     return max(s.numbers[FTOL_ABS], s.numbers[FTOL_REL] * abs(s.numbers[FBEST]))
 
 
-@jit
+@jit(entry=False)
 def advance(s, f):
     """Take the value at x, or the derivatives asked for; what is needed next, or the end.
 
@@ -130,7 +130,7 @@ def advance(s, f):
     return EVALUATE
 
 
-@jit
+@jit(entry=False)
 def conclude(x, best, numbers, f):
     """The last step has been taken to x: it counts if the objective fell; x ends at the best."""
     if f < numbers[FBEST]:
@@ -147,7 +147,7 @@ def _accept(s, f):
     return DIFFERENTIATE
 
 
-@jit
+@jit(entry=False)
 def minimize_in_ball(s, radius):
     """The minimum of the model within a radius into ``s.step``; predicted fall, and length.
 

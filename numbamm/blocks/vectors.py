@@ -9,7 +9,7 @@ from __future__ import annotations
 from numbamm.blocks.jit import REASSOCIATE, jit
 
 
-@jit(fastmath=REASSOCIATE, forceinline=True)
+@jit(entry=False, fastmath=REASSOCIATE)
 def dot(x, y):
     """Inner product; vectorised, which needs leave to reassociate the sum."""
     total = 0.0
@@ -18,7 +18,7 @@ def dot(x, y):
     return total
 
 
-@jit(forceinline=True)
+@jit(entry=False)
 def copy(source, target):
     """target := source, of the same length."""
     for i in range(len(target)):

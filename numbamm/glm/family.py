@@ -156,7 +156,7 @@ def _binomial(link, y, w, eta):
     )
 
 
-@jit
+@jit(entry=False)
 def information_slope(family, link, observed, shape, y, w, eta):
     """Derivative in η of the expected or the observed information, of one row.
 
@@ -210,7 +210,7 @@ def _variances(family, shape, mu):
     return 1.0, 0.0, 0.0
 
 
-@jit
+@jit(entry=False)
 def shape_slopes(link, observed, shape, y, w, eta):
     """Derivatives in log(shape) of w d, the score and the information: negative binomial."""
     mu, d, d2 = inverse(link, eta)

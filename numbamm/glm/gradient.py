@@ -26,7 +26,7 @@ from __future__ import annotations
 from numbamm.blocks.cholesky import factorize
 from numbamm.blocks.gradient import differentiate_logdet, evaluate
 from numbamm.blocks.information import complete_normal
-from numbamm.blocks.jit import INLINE, REASSOCIATE, jit
+from numbamm.blocks.jit import REASSOCIATE, jit
 from numbamm.blocks.layout import (
     COLUMN,
     D0,
@@ -178,7 +178,7 @@ def _add_crossed_forms(h, factor, k, i, refs, z, table, U, steps, down, across):
         h[row] += factor * _form(z, row, column_i, column, pi, p, U, at, down, across)
 
 
-@jit(inline=INLINE)
+@jit
 def _columns(k, i, table):
     return table[1 + k, P], table[1 + i, P], table[1 + k, COLUMN], table[1 + i, COLUMN]
 

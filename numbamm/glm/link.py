@@ -35,7 +35,7 @@ _LARGEST = 700.0  # exp of more overflows
 _ROOT_2PI = math.sqrt(2 * math.pi)
 
 
-@jit
+@jit(entry=False)
 def safe_exp(x):
     """exp(x), with x held where exp neither overflows nor vanishes."""
     return math.exp(min(max(x, -_LARGEST), _LARGEST))
@@ -89,7 +89,7 @@ def inverse(link, eta):
     return eta * eta, 2.0 * eta, 2.0  # SQRT
 
 
-@jit
+@jit(entry=False)
 def third(link, eta):
     """d³μ/dη³ at η."""
     if link == LOGIT:

@@ -33,7 +33,7 @@ def entropies(y) -> np.ndarray:
     return np.where(within, p * np.log(p) + (1 - p) * np.log1p(-p), 0.0)
 
 
-@jit(fastmath=REASSOCIATE)
+@jit(entry=False, fastmath=REASSOCIATE)
 def logistic_deviance(y, w, entropy, eta, least, weight, score):
     """Σ w d; weight and score are filled.
 
@@ -63,7 +63,7 @@ def logistic_deviance(y, w, entropy, eta, least, weight, score):
     return 2.0 * total
 
 
-@jit
+@jit(entry=False)
 def logistic_slopes(w, eta, h, out):
     """h dW/dη with the information W = w μ(1 - μ), all of shape (n,)."""
     for i in range(len(eta)):
@@ -73,7 +73,7 @@ def logistic_slopes(w, eta, h, out):
         out[i] = h[i] * w[i] * small * (1.0 - small) * (-falls if eta[i] > 0.0 else falls)
 
 
-@jit(fastmath=FUSE)
+@jit(entry=False, fastmath=FUSE)
 def exp_minus(x):
     """exp(-x) for x ≥ 0: 2^k times the exponential of what is left, by its series."""
     x = -min(x, _LARGEST)
@@ -85,7 +85,7 @@ def exp_minus(x):
     return power * (r * (r * (s + _E2) + 1.0) + 1.0)
 
 
-@jit(fastmath=FUSE)
+@jit(entry=False, fastmath=FUSE)
 def log1p_unit(x):
     """log(1 + x) for 0 ≤ x ≤ 1: twice artanh(x / (2 + x)), whose argument is at most 1/3."""
     a = x / (2.0 + x)

@@ -59,7 +59,7 @@ class Working(NamedTuple):
     vectors: np.ndarray
 
 
-@jit
+@jit(entry=False)
 def add_effects(eta, gamma, b, rows):
     """η += basis γ + Zb, for as many columns of the basis as γ has."""
     basis, refs, z, table = rows.basis, rows.refs, rows.z, rows.table
@@ -79,7 +79,7 @@ def add_effects(eta, gamma, b, rows):
         start += p * table[1 + k, NLEVEL]
 
 
-@jit
+@jit(entry=False)
 def load_weights(base, rows):
     """A of the rows times √W, with the working response η - base + score / W."""
     eta = rows.eta
@@ -90,7 +90,7 @@ def load_weights(base, rows):
     _load(1.0, rows, rows.A)
 
 
-@jit
+@jit(entry=False)
 def load_observed(shape, rows):
     """A with the observed information as weights; its row of the response is left to `respond`.
 
@@ -111,7 +111,7 @@ def load_observed(shape, rows):
     _hold_pivot(rows)
 
 
-@jit
+@jit(entry=False)
 def respond(values, rows):
     """Z'v and X'v as A's row of the response, for v of shape (n,)."""
     nx = rows.table[0, NX]

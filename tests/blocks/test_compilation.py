@@ -15,10 +15,10 @@ from numba.core.runtime import _nrt_python, rtsys
 import numbamm as mm
 from numbamm.blocks import cholesky, crossprod, gradient, newton, solve
 from numbamm.blocks.blocks import Blocks
+from numbamm.blocks.inner import InnerLibrary
 
 ENTRY_POINTS = [
     cholesky.objective,
-    cholesky.factorize,
     gradient.objective_gradient,
     newton.start,
     newton.advance,
@@ -168,3 +168,12 @@ def test_cache_agrees_with_a_fresh_compilation(cold_start):
 
 def test_processes_may_compile_at_once(cold_start):
     assert cold_start[0] == cold_start[1]
+
+
+def test_a_kernel_of_kernels_has_no_machine_code():
+    """numba would jump to address 0 if Python called it."""
+    arguments = np.ones(1), np.zeros((2, 16), np.int64), np.zeros(1, np.int32), np.ones(1)
+    with pytest.raises(TypeError, match="not callable"):
+        cholesky.set_lambda(*arguments)
+    library = cholesky.set_lambda.overloads[cholesky.set_lambda.signatures[-1]].library
+    assert isinstance(library, InnerLibrary)

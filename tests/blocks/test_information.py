@@ -1,5 +1,6 @@
 """N and the average information against dense numpy, for every kind of block."""
 
+import numba
 import numpy as np
 import pytest
 from blocks.dense import dense_model, random_theta
@@ -10,13 +11,18 @@ from numbamm.blocks.eigen import eigh
 from numbamm.blocks.layout import LAMBDA, NORMAL, P
 
 
+@numba.njit
+def compiled_curvature(*arguments):
+    information.curvature(*arguments)
+
+
 def curvature(blocks, theta, xy, reml=False, sigma=0.0):
     layout = blocks.layout
     evaluate_gradient(blocks, theta, xy, reml, sigma)
     degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), float(reml)])
     which = information.parameters(layout.table, layout.index, len(theta))
     H = np.full((len(theta), len(theta)), np.nan)
-    information.curvature(
+    compiled_curvature(
         layout.table,
         layout.index,
         blocks.A,

@@ -1,0 +1,49 @@
+"""Kernels that other kernels alone call get no machine code of their own.
+
+numba optimises every function together with all that it calls, and makes machine code of the
+whole: each layer of calls did so once more. Here an inner kernel is left as it is lowered, and is
+optimised as part of the entry points that reach it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
+
+#: What Python would run: a call of numba's closure, which is no function. That is a TypeError.
+_REFUSAL = ctypes.cast(ctypes.pythonapi.PyObject_Call, ctypes.c_void_p).value
+
+
+class _NoEnvironment:
+    """Kernels hold no Python objects, so that their environment need not be known."""
+
+    @staticmethod
+    def set_env(_name, _environment) -> None:
+        """Nothing."""
+
+
+class InnerLibrary(JITCodeLibrary):
+    """Code to be linked into other libraries; it cannot be called from Python."""
+
+    codegen = _NoEnvironment
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """The address of a function that refuses."""
+        self._ensure_finalized()
+        return _REFUSAL
+
+
+class InnerCompiler(Compiler):
+    """numba's compiler, into an `InnerLibrary`."""
+
+    def __init__(self, typingctx, targetctx, library, *others) -> None:
+        library = InnerLibrary(targetctx.codegen(), "inner")
+        super().__init__(typingctx, targetctx, library, *others)
