@@ -10,7 +10,7 @@ import pandas as pd
 
 from numbamm.design.remat import ReMat, amalgamate, order_terms, triangle_inds
 from numbamm.errors import DataError, FormulaError
-from numbamm.formula.columns import Table, refuse_rows, take
+from numbamm.formula.columns import Table, is_missing, refuse_rows, take
 from numbamm.formula.design import Design, Matrices
 from numbamm.formula.modelframe import ModelFrame
 from numbamm.formula.response import evaluate_response
@@ -119,7 +119,7 @@ def missing_rows(
     """Rows in which a column or a vector misses a value: bool, shape (nrows,)."""
     missing = np.zeros(nrows, dtype=bool)
     for column in columns.values():
-        missing |= column.isna().to_numpy()
+        missing |= is_missing(column)
     for vector in vectors:
         if vector is not None:
             missing |= np.isnan(vector)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from numbamm.errors import DataError, did_you_mean
+from numbamm.formula.levels import without_unused
 
 
 class Table:
@@ -39,6 +40,10 @@ class Table:
         if isinstance(data, Mapping):
             self._columns = data
             self.names, self.nrows = list(data), _common_length(data)
+            return
+        if isinstance(data, pd.DataFrame) and data.columns.is_unique:  # spares narwhals' tests
+            self._columns, self.index = data, data.index
+            self.names, self.nrows = data.columns.tolist(), len(data)
             return
         frame = _eager(data)
         self._columns = frame
@@ -78,7 +83,8 @@ def take(series: pd.Series, rows: np.ndarray, name: str) -> pd.Series:
     if series.dtype in (np.float64, np.int64):
         return series
     if isinstance(series.dtype, pd.CategoricalDtype):
-        return series.cat.remove_unused_categories()
+        used = without_unused(series.array)
+        return series if used is series.array else pd.Series(used)
     if isinstance(series.dtype, pd.PeriodDtype):
         return series.dt.to_timestamp()
     kind = pd.api.types.infer_dtype(series) if series.dtype == object else ""
@@ -206,6 +212,15 @@ def _from_arrow(native: Any) -> pd.Categorical:
     labels = array.dictionary.to_pylist()
     result = pd.Categorical.from_codes(codes, labels, ordered=given and native.type.ordered)
     return result if given else result.reorder_categories(sorted(labels))
+
+
+def is_missing(series: pd.Series) -> np.ndarray:
+    """Where a column misses a value: bool, shape (n,)."""
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return series.array.codes < 0
+    if series.dtype == np.float64:
+        return np.isnan(series.to_numpy())
+    return series.isna().to_numpy()
 
 
 def _refuse_infinite(series: pd.Series, name: str) -> None:

@@ -14,7 +14,6 @@ import pandas as pd
 from formulaic import Formula
 from formulaic.errors import FormulaParsingError
 from formulaic.formula import SimpleFormula
-from formulaic.model_spec import ModelSpecs
 from formulaic.parser.types import Factor
 from formulaic.transforms.contrasts import Contrasts
 
@@ -135,12 +134,10 @@ class Design:
         """
         terms = self.terms if terms is None else terms
         specs = {key: self.specs[key] for key in ("fixed", *(term.lhs for term in terms))}
+        built = data.matrices(specs)
         if not self.fitted:
-            built = data.matrices(Formula(**specs))
-            self.specs = {key: built[key].model_spec for key in specs}
+            self.specs |= {key: built[key].model_spec for key in specs}
             self.coding.fitted = self.fitted = True
-        else:
-            built = data.matrices(ModelSpecs(**specs))
         offsets = [data.numbers(e, self.offset_state) for e in self.text.offsets]
         names = {key: list(self.specs[key].column_names) for key in specs}
         arrays = {key: built[key].__wrapped__ for key in specs}

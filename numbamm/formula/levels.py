@@ -13,10 +13,17 @@ def level_codes(values: pd.Series | pd.Categorical | np.ndarray) -> tuple[np.nda
     """
     dtype = getattr(values, "dtype", None)
     if isinstance(dtype, pd.CategoricalDtype):
-        categorical = pd.Categorical(values).remove_unused_categories()
+        categorical = without_unused(pd.Categorical(values))
         return categorical.codes.astype(np.int64), categorical.categories
     codes, labels = pd.factorize(values, sort=True)
     return codes, pd.Index(labels)
+
+
+def without_unused(categorical: pd.Categorical) -> pd.Categorical:
+    """The same values with the levels that occur; itself where all do, which pandas would sort."""
+    codes = categorical.codes
+    counts = np.bincount(codes[codes >= 0], minlength=len(categorical.categories))
+    return categorical if counts.all() else categorical.remove_unused_categories()
 
 
 def positions(values: pd.Series | pd.Categorical, labels: pd.Index) -> np.ndarray:

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from formulaic.errors import FactorEncodingError, FactorEvaluationError
+from formulaic.formula import SimpleFormula
 from formulaic.materializers import PandasMaterializer
-from formulaic.materializers.types import FactorValues
+from formulaic.materializers.types import FactorValues, NAAction
+from formulaic.model_matrix import ModelMatrix
+from formulaic.model_spec import ModelSpec
 from formulaic.parser.types import Factor
 from formulaic.transforms import TRANSFORMS
 from formulaic.utils.layered_mapping import LayeredMapping
@@ -105,11 +108,30 @@ class Materializer(PandasMaterializer):
     def nrows(self):
         return len(self.rows)
 
-    def matrices(self, spec: Any) -> Any:
-        """formulaic's model matrices (numpy) of a formula, or of a fitted specification."""
+    def matrix(self, formula: SimpleFormula) -> ModelMatrix:
+        """The model matrix of one formula, which learns from these data."""
+        return self.matrices({"": formula})[""]
+
+    def matrices(self, specs: Mapping[str, SimpleFormula | ModelSpec]) -> dict[str, ModelMatrix]:
+        """formulaic's model matrices (numpy) of formulas, or of fitted specifications.
+
+        As formulaic's ``get_model_matrix``, without what that spends on nested structures: a
+        factor is evaluated once, and what its transforms remember goes to all specifications.
+        """
+        specs = {key: _specified(spec) for key, spec in specs.items()}
+        state: dict = {}
+        for spec in specs.values():
+            state |= spec.transform_state
+        pooled = _specified(SimpleFormula([]), state)
         try:
             with np.errstate(all="ignore"):  # what is not finite is refused, in words
-                return self.get_model_matrix(spec, output="numpy", na_action="ignore")
+                for factor in (
+                    f for spec in specs.values() for t in spec.formula for f in t.factors
+                ):
+                    self._evaluate_factor(factor, pooled, set())
+                for spec in specs.values():
+                    spec.transform_state.update(state)
+                return {key: self._build_model_matrix(spec, []) for key, spec in specs.items()}
         except FactorEvaluationError as error:
             if isinstance(error.__cause__, NumbammError):
                 raise error.__cause__ from None
@@ -214,6 +236,18 @@ class Materializer(PandasMaterializer):
         for j, (_, column) in enumerate(cols):
             matrix[:, j] = column
         return matrix
+
+
+def _specified(formula: SimpleFormula | ModelSpec, state: dict | None = None) -> ModelSpec:
+    if isinstance(formula, ModelSpec):
+        return formula
+    return ModelSpec(
+        formula,
+        materializer="pandas",
+        na_action=NAAction.IGNORE,
+        output="numpy",
+        transform_state={} if state is None else state,
+    )
 
 
 def is_categorical(values: Any) -> bool:
