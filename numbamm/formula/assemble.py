@@ -10,8 +10,9 @@ import pandas as pd
 
 from numbamm.design.remat import ReMat, amalgamate, order_terms, triangle_inds
 from numbamm.errors import DataError, FormulaError
-from numbamm.formula.columns import Table, is_missing, refuse_rows, take
+from numbamm.formula.columns import Table, refuse_rows, take
 from numbamm.formula.design import Design, Matrices
+from numbamm.formula.levels import is_missing
 from numbamm.formula.modelframe import ModelFrame
 from numbamm.formula.response import evaluate_response
 from numbamm.formula.scan import scan

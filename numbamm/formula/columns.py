@@ -214,15 +214,6 @@ def _from_arrow(native: Any) -> pd.Categorical:
     return result if given else result.reorder_categories(sorted(labels))
 
 
-def is_missing(series: pd.Series) -> np.ndarray:
-    """Where a column misses a value: bool, shape (n,)."""
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        return series.array.codes < 0
-    if series.dtype == np.float64:
-        return np.isnan(series.to_numpy())
-    return series.isna().to_numpy()
-
-
 def _refuse_infinite(series: pd.Series, name: str) -> None:
     if series.dtype.kind == "f":
         refuse_rows(np.isinf(series.to_numpy()), f"column '{name}' is infinite")

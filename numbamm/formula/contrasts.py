@@ -191,7 +191,6 @@ def _coding_matrix(contrasts: fc.Contrasts, expression: str, levels: list) -> np
                 f"its {k} levels take {k} × {k - 1}"
             )
     try:
-        matrix = contrasts.get_coding_matrix(levels, reduced_rank=True, sparse=True)
-        return matrix.toarray().astype(float)
+        return contrasts.get_coding_matrix(levels, reduced_rank=True).to_numpy(dtype=float)
     except ValueError as error:
         raise OptionError(f"contrasts of '{expression}': {error}") from error

@@ -23,7 +23,7 @@ from interface_meta import override
 from numbamm.errors import DataError, FormulaError, NumbammError
 from numbamm.formula.columns import refuse_rows
 from numbamm.formula.contrasts import CategoricalMetadata, Coding, as_contrasts
-from numbamm.formula.levels import positions
+from numbamm.formula.levels import is_missing, positions
 from numbamm.formula.names import python_names, unquote
 
 
@@ -210,7 +210,7 @@ class Materializer(PandasMaterializer):
         if kind is Factor.Kind.CATEGORICAL:
             if np.ndim(values) == 1:
                 self.refuse_length(name, values)
-                refuse_rows(np.asarray(pd.isna(values)), f"'{name}' is missing", self.rows)
+                refuse_rows(is_missing(values), f"'{name}' is missing", self.rows)
         elif kind is Factor.Kind.NUMERICAL:
             for part in _parts(values):
                 self.numeric(name, part)
@@ -218,8 +218,12 @@ class Materializer(PandasMaterializer):
     @override
     def _encode_evaled_factor(self, factor, spec, drop_rows, reduced_rank=False):
         metadata = factor.metadata
-        categorical = metadata.kind is Factor.Kind.CATEGORICAL and metadata.encoder is None
+        plain = metadata.encoder is None and not metadata.encoded
+        categorical = plain and metadata.kind is Factor.Kind.CATEGORICAL
         if not (categorical or factor.expr in self.coding.levels):
+            values = factor.values.__wrapped__
+            if plain and metadata.kind is Factor.Kind.NUMERICAL and getattr(values, "ndim", 0) == 1:
+                return {factor.expr: np.asarray(values, dtype=float)}
             return super()._encode_evaled_factor(factor, spec, drop_rows, reduced_rank)
         key = (factor.expr, reduced_rank)
         if key not in self.encoded_cache:
