@@ -101,8 +101,8 @@ class FeMat:
             columns, triangle = columns[:, kept], np.linalg.qr(triangle[:, kept], mode="r")
         first = np.linalg.inv(triangle / np.sqrt(n))  # makes them orthonormal, up to √n
         basis = columns @ first
-        # The second round removes what rounding left of near dependence.
-        second = np.linalg.inv(np.linalg.qr(basis, mode="r") / np.sqrt(n))
+        # The second round removes what rounding left of near dependence; by now squares are safe.
+        second = np.linalg.inv(np.linalg.cholesky(basis.T @ basis / n)).T
         basis, to_basis = basis @ second, (first / scale[kept, None]) @ second
         if constant is not None:
             at = int(np.flatnonzero(kept == constant)[0])

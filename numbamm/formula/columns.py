@@ -172,9 +172,9 @@ def _from_pandas(series: pd.Series) -> pd.Series:
         return series
     if isinstance(dtype, pd.ArrowDtype) and "dictionary" in str(dtype):
         return series.astype("category")
-    if pd.api.types.is_complex_dtype(dtype):
+    if dtype.kind == "c":
         raise TypeError("its values are complex")
-    if pd.api.types.is_float_dtype(dtype):  # in a nullable dtype, NaN need not count as missing
+    if dtype.kind == "f":  # in a nullable dtype, NaN need not count as missing
         return pd.Series(series.to_numpy(dtype=float, na_value=np.nan))
     return series
 

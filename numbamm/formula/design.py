@@ -33,7 +33,8 @@ class DesignTerm:
     Attributes
     ----------
     lhs : str
-        Key of its left-hand side among the design's specifications.
+        Key of its left-hand side among the design's specifications; the same one for terms of the
+        same effects.
     grouping : Grouping
         Its grouping factor; terms on the same factor share it.
     diagonal : bool
@@ -158,7 +159,7 @@ class Design:
             if both := left & set(factors):
                 raise FormulaError(f"in {term.text}, '{min(both)}' stands on both sides of the bar")
             for side in sides:
-                key = f"lhs{len(self.specs)}"
+                key = f"({term.lhs if side is formula else side[0]} {term.kind} ...)"
                 self.specs[key] = side
                 grouping, diagonal = self._grouping(factors), term.kind == "zerocorr"
                 self.terms.append(DesignTerm(key, grouping, diagonal, left | set(factors)))
