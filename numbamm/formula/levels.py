@@ -23,8 +23,8 @@ def level_codes(values: pd.Series | pd.Categorical | np.ndarray) -> tuple[np.nda
 
 def without_unused(categorical: pd.Categorical) -> pd.Categorical:
     """The same values with the levels that occur; itself where all do, which pandas would sort."""
-    codes = categorical.codes
-    counts = np.bincount(codes[codes >= 0], minlength=len(categorical.categories))
+    codes, nlevels = categorical.codes.astype(np.intp), len(categorical.categories)
+    counts = np.bincount(codes + 1, minlength=1 + nlevels)[1:]  # -1 is a missing value
     return categorical if counts.all() else categorical.remove_unused_categories()
 
 
