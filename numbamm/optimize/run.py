@@ -220,7 +220,7 @@ def _problem(guard: Guard, optsum: OptSummary, own_search, curvature) -> Problem
         objective=guard.value,
         objective_gradient=guard.value_gradient if guard.has_gradient else None,
         x0=optsum.initial[free],
-        f0=guard.finitial,
+        start_value=lambda: guard.finitial,
         lower=guard.lower,
         upper=guard.upper,
         initial_step=optsum.initial_step[free],
@@ -251,7 +251,7 @@ def _search(
         again = replace(
             problem,
             x0=x0[guard.free],
-            f0=f0,
+            start_value=lambda f0=f0: f0,
             lower=guard.lower,
             initial_step=RESTART_STEPS[restart % len(RESTART_STEPS)] * problem.initial_step,
         )
@@ -278,13 +278,14 @@ def _leave_false_optima(
             break
         guard.unbound_signs()
         aside = _Probe(certificate.aside, f - RESTART_GAIN)
-        again = replace(problem, x0=x, f0=f, lower=guard.lower)
+        again = replace(problem, x0=x, start_value=lambda f=f: f, lower=guard.lower)
         probed = _run(optimizer._replace(backend=aside), guard, again)
         if aside.found is None:
             return probed if guard.stopped is not None else code, ended()
         x0, f0 = aside.found
         guard.restarts += 1
-        code = _run(optimizer, guard, replace(again, x0=x0, f0=f0))
+        again = replace(again, x0=x0, start_value=lambda f0=f0: f0)
+        code = _run(optimizer, guard, again)
         end = ended()
     return code, end
 
@@ -323,10 +324,12 @@ def _run(optimizer: Optimizer, guard: Guard, problem: Problem) -> str:
     # What left an evaluation counts, also where the plug-in swallowed it or made it another.
     match guard.stopped or failure:
         case None:
+            _ = guard.finitial  # a search may have begun elsewhere
             return str(code)
         case LimitReached() as limit:
+            _ = guard.finitial
             return str(limit)
-        case KeyboardInterrupt():
+        case KeyboardInterrupt() if np.isfinite(guard.fbest):  # else there is nothing to keep
             return INTERRUPTED
         case error if guard.stopped is not None or isinstance(error, NumbammError):
             raise error
