@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -117,21 +118,23 @@ class Materializer(PandasMaterializer):
 
         As formulaic's ``get_model_matrix``, without what that spends on nested structures: a
         factor is evaluated once, and what its transforms remember goes to all specifications.
+        Those of the same effects, as ``1 + x`` often stands on both sides, share one matrix.
         """
-        specs = {key: _specified(spec) for key, spec in specs.items()}
+        effects = {key: tuple(map(str, _formula(spec))) for key, spec in specs.items()}
+        distinct = {effects[key]: _specified(spec) for key, spec in specs.items()}
         state: dict = {}
-        for spec in specs.values():
+        for spec in distinct.values():
             state |= spec.transform_state
         pooled = _specified(SimpleFormula([]), state)
         try:
             with np.errstate(all="ignore"):  # what is not finite is refused, in words
-                for factor in (
-                    f for spec in specs.values() for t in spec.formula for f in t.factors
-                ):
-                    self._evaluate_factor(factor, pooled, set())
-                for spec in specs.values():
+                for term in chain.from_iterable(spec.formula for spec in distinct.values()):
+                    for factor in term.factors:
+                        self._evaluate_factor(factor, pooled, set())
+                for spec in distinct.values():
                     spec.transform_state.update(state)
-                return {key: self._build_model_matrix(spec, []) for key, spec in specs.items()}
+                built = {k: self._build_model_matrix(spec, []) for k, spec in distinct.items()}
+                return {key: built[effects[key]] for key in specs}
         except FactorEvaluationError as error:
             if isinstance(error.__cause__, NumbammError):
                 raise error.__cause__ from None
@@ -240,6 +243,10 @@ class Materializer(PandasMaterializer):
         for j, (_, column) in enumerate(cols):
             matrix[:, j] = column
         return matrix
+
+
+def _formula(spec: SimpleFormula | ModelSpec) -> SimpleFormula:
+    return spec.formula if isinstance(spec, ModelSpec) else spec
 
 
 def _specified(formula: SimpleFormula | ModelSpec, state: dict | None = None) -> ModelSpec:
