@@ -324,14 +324,14 @@ def _run(optimizer: Optimizer, guard: Guard, problem: Problem) -> str:
     # What left an evaluation counts, also where the plug-in swallowed it or made it another.
     match guard.stopped or failure:
         case None:
-            _ = guard.finitial  # a search may have begun elsewhere
-            return str(code)
+            end = str(code)
         case LimitReached() as limit:
-            _ = guard.finitial
-            return str(limit)
-        case KeyboardInterrupt() if np.isfinite(guard.fbest):  # else there is nothing to keep
-            return INTERRUPTED
+            end = str(limit)
+        case KeyboardInterrupt() if guard.stopped is None or np.isfinite(guard.fbest):
+            end = INTERRUPTED  # with something to keep: the first evaluation was not cut short
         case error if guard.stopped is not None or isinstance(error, NumbammError):
             raise error
         case error:
             raise FitError(f"the optimiser {optimizer.name} failed: {error!r}") from error
+    _ = guard.finitial  # counts, also where no evaluation was at the start
+    return end

@@ -134,6 +134,15 @@ def test_bad_start_of_a_search_by_gradients(optimizer):
     assert optsum.final is None and optsum.finitial is None and optsum.log == []
 
 
+def test_interrupt_before_the_first_evaluation_keeps_the_start(plugin):
+    def search(problem):
+        raise KeyboardInterrupt
+
+    with pytest.warns(NumbammWarning, match="INTERRUPTED after 0 evaluations"):
+        optsum = minimize(quadratic, OptSummary([1.0], [0.0], optimizer=plugin(search)))
+    assert (optsum.fmin, optsum.finitial, optsum.final.tolist()) == (2.0, 2.0, [1.0])
+
+
 def test_start_counts_where_no_evaluation_was_there(plugin):
     search = plugin(lambda problem: problem.objective(np.array([7.0])) and "DONE")
     optsum = minimize(quadratic, OptSummary([1.0], [0.0], optimizer=search))
