@@ -124,12 +124,13 @@ def _constant_column(x) -> int | None:
 
 def _independent(triangle) -> np.ndarray:
     """Columns that are not, to `RANK_TOLERANCE`, combinations of kept columns before them."""
-    new = np.abs(np.diag(triangle))  # of each column, as long as those before it are kept
-    if (new > RANK_TOLERANCE * np.linalg.norm(triangle, axis=0)[: len(new)]).all():
-        if len(new) == triangle.shape[1]:
-            return np.arange(len(new))
+    p = triangle.shape[1]
+    if len(triangle) == p:  # the diagonal is what is new in each column, if all before are kept
+        new, length = np.abs(np.diag(triangle)), np.linalg.norm(triangle, axis=0)
+        if (new > RANK_TOLERANCE * length).all():
+            return np.arange(p, dtype=np.int64)
     kept, basis = [], np.zeros((len(triangle), 0))
-    for j in range(triangle.shape[1]):
+    for j in range(p):
         column = triangle[:, j]
         rest = column - basis @ (basis.T @ column)
         rest -= basis @ (basis.T @ rest)

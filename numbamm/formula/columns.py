@@ -83,8 +83,9 @@ def take(series: pd.Series, rows: np.ndarray, name: str) -> pd.Series:
     if series.dtype in (np.float64, np.int64):
         return series
     if isinstance(series.dtype, pd.CategoricalDtype):
-        used = without_unused(series.array)
-        return series if used is series.array else pd.Series(used)
+        values = series.array
+        used = without_unused(values)
+        return series if used is values else pd.Series(used, name=series.name)
     if isinstance(series.dtype, pd.PeriodDtype):
         return series.dt.to_timestamp()
     kind = pd.api.types.infer_dtype(series) if series.dtype == object else ""

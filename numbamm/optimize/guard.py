@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property
 from time import perf_counter
 
 import numpy as np
@@ -88,19 +87,22 @@ class Guard:
         self.feval = self.restarts = 0
         self.log: list[tuple[np.ndarray, float]] = []
         self.best, self.fbest, self.best_gradient_norm = self._initial, math.inf, math.nan
+        self._finitial: float | None = None
 
-    @cached_property
+    @property
     def finitial(self) -> float:
         """Objective at the start: the search's first evaluation, if that was there."""
-        try:
-            f = float(self._objective(self._initial.copy()))
-        except BaseException as error:
-            self.stopped = error
-            raise
-        return self._begun(self._initial, f)
+        if self._finitial is None:
+            try:
+                f = float(self._objective(self._initial.copy()))
+            except BaseException as error:
+                self.stopped = error
+                raise
+            self._begun(self._initial, f)
+        return self._finitial
 
-    def _begun(self, x: np.ndarray, f: float) -> float:
-        """The objective at the start, if it is finite; the best one until now, or not."""
+    def _begun(self, x: np.ndarray, f: float) -> None:
+        """Take note of the objective at the start."""
         if not math.isfinite(f):
             start = self._initial if self._shown is None else self._shown(self._initial)
             self.stopped = FitError(
@@ -108,9 +110,9 @@ class Guard:
                 "start somewhere else, or look for extreme values in the data"
             )
             raise self.stopped
+        self._finitial = f
         if f <= self.fbest:
             self.best, self.fbest = x, f
-        return f
 
     def unbound_signs(self) -> None:
         """Lift the bounds at 0, where the signs of parameters can be put right afterwards.
@@ -186,8 +188,8 @@ class Guard:
 
     def _end(self, x: np.ndarray, f: float) -> bool:
         """Take note of an evaluation; whether it succeeded."""
-        if self.feval == 1 and "finitial" not in vars(self) and np.array_equal(x, self._initial):
-            self.finitial = self._begun(x, f)
+        if self._finitial is None and self.feval == 1 and np.array_equal(x, self._initial):
+            self._begun(x, f)
         if f < self.fbest and f > -math.inf:
             self.best, self.fbest, self.best_gradient_norm = x, f, math.nan
         shown = x if self._shown is None else self._shown(x)
