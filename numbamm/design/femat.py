@@ -95,11 +95,15 @@ class FeMat:
         scale = np.sqrt(np.einsum("ij,ij->j", columns, columns))
         scale[scale <= 10 * np.finfo(float).eps * length] = np.inf  # nothing but rounding
         columns /= scale
-        kept = _independent(np.linalg.qr(columns, mode="r")) if p else np.arange(0)
-        basis, to_basis = columns[:, kept], np.diag(1 / scale[kept])
-        for _ in range(2):  # the second round removes what rounding left of near dependence
-            basis, change = _orthonormal(basis)
-            to_basis = to_basis @ change
+        triangle = np.linalg.qr(columns, mode="r")
+        kept = _independent(triangle)
+        if len(kept) < p:
+            columns, triangle = columns[:, kept], np.linalg.qr(triangle[:, kept], mode="r")
+        first = np.linalg.inv(triangle / np.sqrt(n))  # makes them orthonormal, up to √n
+        basis = columns @ first
+        # The second round removes what rounding left of near dependence; by now squares are safe.
+        second = np.linalg.inv(np.linalg.cholesky(basis.T @ basis / n)).T
+        basis, to_basis = basis @ second, (first / scale[kept, None]) @ second
         if constant is not None:
             at = int(np.flatnonzero(kept == constant)[0])
             to_basis[at] -= centre[kept] / x[0, constant] @ to_basis
@@ -118,19 +122,15 @@ def _constant_column(x) -> int | None:
     return int(same[0]) if len(same) else None
 
 
-def _orthonormal(columns) -> tuple[np.ndarray, np.ndarray]:
-    """Columns orthonormal up to √n that span the given ones, and how to combine them so."""
-    n, p = columns.shape
-    if p == 0:
-        return columns, np.zeros((0, 0))
-    inverse = np.linalg.inv(np.linalg.qr(columns, mode="r") / np.sqrt(n))
-    return columns @ inverse, inverse
-
-
 def _independent(triangle) -> np.ndarray:
     """Columns that are not, to `RANK_TOLERANCE`, combinations of kept columns before them."""
+    p = triangle.shape[1]
+    if len(triangle) == p:  # the diagonal is what is new in each column, if all before are kept
+        new, length = np.abs(np.diag(triangle)), np.linalg.norm(triangle, axis=0)
+        if (new > RANK_TOLERANCE * length).all():
+            return np.arange(p, dtype=np.int64)
     kept, basis = [], np.zeros((len(triangle), 0))
-    for j in range(triangle.shape[1]):
+    for j in range(p):
         column = triangle[:, j]
         rest = column - basis @ (basis.T @ column)
         rest -= basis @ (basis.T @ rest)

@@ -23,8 +23,8 @@ def triangle_inds(p: int, diagonal: bool = False) -> np.ndarray:
     ndarray of int64, shape (number of θ,)
         Positions in ``lambda_.ravel()`` (row by row), in θ's order: column by column.
     """
-    col, row = np.nonzero(np.eye(p) if diagonal else np.triu(np.ones((p, p))))
-    return row * p + col
+    entries = [(row, col) for col in range(p) for row in range(col, col + 1 if diagonal else p)]
+    return np.array([row * p + col for row, col in entries], dtype=np.int64)
 
 
 @dataclass(repr=False)

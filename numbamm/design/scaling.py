@@ -58,7 +58,7 @@ class Scaling:
                 if constant is not None and j != constant:
                     T[constant, j] = _centre(z[j], w) / z[constant, 0]
             for j in block:
-                size = np.sqrt(np.mean(w * z[j] ** 2))
+                size = np.sqrt(w @ z[j] ** 2 / len(w))
                 if size > 0 and not 1 / ORDINARY <= size <= ORDINARY:
                     z[j] /= size
                     T[j] *= size

@@ -12,6 +12,7 @@ from numbamm.design.remat import ReMat, amalgamate, order_terms, triangle_inds
 from numbamm.errors import DataError, FormulaError
 from numbamm.formula.columns import Table, refuse_rows, take
 from numbamm.formula.design import Design, Matrices
+from numbamm.formula.levels import is_missing
 from numbamm.formula.modelframe import ModelFrame
 from numbamm.formula.response import evaluate_response
 from numbamm.formula.scan import scan
@@ -119,7 +120,7 @@ def missing_rows(
     """Rows in which a column or a vector misses a value: bool, shape (nrows,)."""
     missing = np.zeros(nrows, dtype=bool)
     for column in columns.values():
-        missing |= column.isna().to_numpy()
+        missing |= is_missing(column)
     for vector in vectors:
         if vector is not None:
             missing |= np.isnan(vector)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from numbamm.errors import DataError, did_you_mean
+from numbamm.formula.levels import without_unused
 
 
 class Table:
@@ -39,6 +40,10 @@ class Table:
         if isinstance(data, Mapping):
             self._columns = data
             self.names, self.nrows = list(data), _common_length(data)
+            return
+        if isinstance(data, pd.DataFrame) and data.columns.is_unique:  # spares narwhals' tests
+            self._columns, self.index = data, data.index
+            self.names, self.nrows = data.columns.tolist(), len(data)
             return
         frame = _eager(data)
         self._columns = frame
@@ -78,7 +83,9 @@ def take(series: pd.Series, rows: np.ndarray, name: str) -> pd.Series:
     if series.dtype in (np.float64, np.int64):
         return series
     if isinstance(series.dtype, pd.CategoricalDtype):
-        return series.cat.remove_unused_categories()
+        values = series.array
+        used = without_unused(values)
+        return series if used is values else pd.Series(used, name=series.name)
     if isinstance(series.dtype, pd.PeriodDtype):
         return series.dt.to_timestamp()
     kind = pd.api.types.infer_dtype(series) if series.dtype == object else ""
@@ -166,9 +173,9 @@ def _from_pandas(series: pd.Series) -> pd.Series:
         return series
     if isinstance(dtype, pd.ArrowDtype) and "dictionary" in str(dtype):
         return series.astype("category")
-    if pd.api.types.is_complex_dtype(dtype):
+    if dtype.kind == "c":
         raise TypeError("its values are complex")
-    if pd.api.types.is_float_dtype(dtype):  # in a nullable dtype, NaN need not count as missing
+    if dtype.kind == "f":  # in a nullable dtype, NaN need not count as missing
         return pd.Series(series.to_numpy(dtype=float, na_value=np.nan))
     return series
 

@@ -191,7 +191,7 @@ def _coding_matrix(contrasts: fc.Contrasts, expression: str, levels: list) -> np
                 f"its {k} levels take {k} × {k - 1}"
             )
     try:
-        matrix = contrasts.get_coding_matrix(levels, reduced_rank=True, sparse=True)
-        return matrix.toarray().astype(float)
+        # get_coding_matrix() would label it, in a frame
+        return np.asarray(contrasts._get_coding_matrix(levels, reduced_rank=True), dtype=float)
     except ValueError as error:
         raise OptionError(f"contrasts of '{expression}': {error}") from error

@@ -14,7 +14,6 @@ import pandas as pd
 from formulaic import Formula
 from formulaic.errors import FormulaParsingError
 from formulaic.formula import SimpleFormula
-from formulaic.model_spec import ModelSpecs
 from formulaic.parser.types import Factor
 from formulaic.transforms.contrasts import Contrasts
 
@@ -34,7 +33,8 @@ class DesignTerm:
     Attributes
     ----------
     lhs : str
-        Key of its left-hand side among the design's specifications.
+        Key of its left-hand side among the design's specifications; the same one for terms of the
+        same effects.
     grouping : Grouping
         Its grouping factor; terms on the same factor share it.
     diagonal : bool
@@ -135,12 +135,10 @@ class Design:
         """
         terms = self.terms if terms is None else terms
         specs = {key: self.specs[key] for key in ("fixed", *(term.lhs for term in terms))}
+        built = data.matrices(specs)
         if not self.fitted:
-            built = data.matrices(Formula(**specs))
-            self.specs = {key: built[key].model_spec for key in specs}
+            self.specs |= {key: built[key].model_spec for key in specs}
             self.coding.fitted = self.fitted = True
-        else:
-            built = data.matrices(ModelSpecs(**specs))
         offsets = [data.numbers(e, self.offset_state) for e in self.text.offsets]
         names = {key: list(self.specs[key].column_names) for key in specs}
         arrays = {key: built[key].__wrapped__ for key in specs}
@@ -161,7 +159,7 @@ class Design:
             if both := left & set(factors):
                 raise FormulaError(f"in {term.text}, '{min(both)}' stands on both sides of the bar")
             for side in sides:
-                key = f"lhs{len(self.specs)}"
+                key = f"({term.lhs if side is formula else side[0]} {term.kind} ...)"
                 self.specs[key] = side
                 grouping, diagonal = self._grouping(factors), term.kind == "zerocorr"
                 self.terms.append(DesignTerm(key, grouping, diagonal, left | set(factors)))

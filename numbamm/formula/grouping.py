@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +15,8 @@ from numbamm.formula.scan import RandomTerm, tokenise
 Factors = tuple[str, ...]  # the columns whose interaction is one grouping factor
 
 
-def grouping_factors(term: RandomTerm) -> list[Factors]:
+@functools.lru_cache(maxsize=256)  # programs fit the same formula again and again
+def grouping_factors(term: RandomTerm) -> tuple[Factors, ...]:
     """The grouping factors that a term's right side stands for.
 
     ``a:b`` and ``a & b`` are one factor, ``a/b`` is two: ``a`` and ``a:b``.
@@ -24,7 +26,7 @@ def grouping_factors(term: RandomTerm) -> list[Factors]:
     FormulaError
         If the expression is anything else.
     """
-    return _Grouping(term).parse()
+    return tuple(_Grouping(term).parse())
 
 
 class _Grouping:

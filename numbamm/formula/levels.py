@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -13,13 +15,36 @@ def level_codes(values: pd.Series | pd.Categorical | np.ndarray) -> tuple[np.nda
     """
     dtype = getattr(values, "dtype", None)
     if isinstance(dtype, pd.CategoricalDtype):
-        categorical = pd.Categorical(values).remove_unused_categories()
+        categorical = without_unused(_categorical(values))
         return categorical.codes.astype(np.int64), categorical.categories
     codes, labels = pd.factorize(values, sort=True)
     return codes, pd.Index(labels)
 
 
+def without_unused(categorical: pd.Categorical) -> pd.Categorical:
+    """The same values with the levels that occur; itself where all do, which pandas would sort."""
+    codes, nlevels = categorical.codes.astype(np.intp), len(categorical.categories)
+    counts = np.bincount(codes + 1, minlength=1 + nlevels)[1:]  # -1 is a missing value
+    return categorical if counts.all() else categorical.remove_unused_categories()
+
+
+def is_missing(values: Any) -> np.ndarray:
+    """Where values are missing: bool, shape (n,)."""
+    dtype = getattr(values, "dtype", None)
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _categorical(values).codes < 0
+    if dtype == np.float64:
+        return np.isnan(np.asarray(values))
+    return np.asarray(pd.isna(values))
+
+
+def _categorical(values: Any) -> pd.Categorical:
+    """The values of a categorical column, or of any other made one."""
+    values = getattr(values, "array", values)
+    return values if isinstance(values, pd.Categorical) else pd.Categorical(values)
+
+
 def positions(values: pd.Series | pd.Categorical, labels: pd.Index) -> np.ndarray:
     """Position of each value in `labels`, -1 where it is not there: int64, shape (m,)."""
-    categorical = pd.Categorical(values)
+    categorical = _categorical(values)
     return np.append(labels.get_indexer(categorical.categories), -1)[categorical.codes]

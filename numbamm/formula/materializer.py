@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from formulaic.errors import FactorEncodingError, FactorEvaluationError
+from formulaic.formula import SimpleFormula
 from formulaic.materializers import PandasMaterializer
-from formulaic.materializers.types import FactorValues
+from formulaic.materializers.types import FactorValues, NAAction
+from formulaic.model_matrix import ModelMatrix
+from formulaic.model_spec import ModelSpec
 from formulaic.parser.types import Factor
 from formulaic.transforms import TRANSFORMS
 from formulaic.utils.layered_mapping import LayeredMapping
@@ -20,7 +24,7 @@ from interface_meta import override
 from numbamm.errors import DataError, FormulaError, NumbammError
 from numbamm.formula.columns import refuse_rows
 from numbamm.formula.contrasts import CategoricalMetadata, Coding, as_contrasts
-from numbamm.formula.levels import positions
+from numbamm.formula.levels import is_missing, positions
 from numbamm.formula.names import python_names, unquote
 
 
@@ -105,11 +109,32 @@ class Materializer(PandasMaterializer):
     def nrows(self):
         return len(self.rows)
 
-    def matrices(self, spec: Any) -> Any:
-        """formulaic's model matrices (numpy) of a formula, or of a fitted specification."""
+    def matrix(self, formula: SimpleFormula) -> ModelMatrix:
+        """The model matrix of one formula, which learns from these data."""
+        return self.matrices({"": formula})[""]
+
+    def matrices(self, specs: Mapping[str, SimpleFormula | ModelSpec]) -> dict[str, ModelMatrix]:
+        """formulaic's model matrices (numpy) of formulas, or of fitted specifications.
+
+        As formulaic's ``get_model_matrix``, without what that spends on nested structures: a
+        factor is evaluated once, and what its transforms remember goes to all specifications.
+        Those of the same effects, as ``1 + x`` often stands on both sides, share one matrix.
+        """
+        effects = {key: tuple(map(str, _formula(spec))) for key, spec in specs.items()}
+        distinct = {effects[key]: _specified(spec) for key, spec in specs.items()}
+        state: dict = {}
+        for spec in distinct.values():
+            state |= spec.transform_state
+        pooled = _specified(SimpleFormula([]), state)
         try:
             with np.errstate(all="ignore"):  # what is not finite is refused, in words
-                return self.get_model_matrix(spec, output="numpy", na_action="ignore")
+                for term in chain.from_iterable(spec.formula for spec in distinct.values()):
+                    for factor in term.factors:
+                        self._evaluate_factor(factor, pooled, set())
+                for spec in distinct.values():
+                    spec.transform_state.update(state)
+                built = {k: self._build_model_matrix(spec, []) for k, spec in distinct.items()}
+                return {key: built[effects[key]] for key in specs}
         except FactorEvaluationError as error:
             if isinstance(error.__cause__, NumbammError):
                 raise error.__cause__ from None
@@ -188,7 +213,7 @@ class Materializer(PandasMaterializer):
         if kind is Factor.Kind.CATEGORICAL:
             if np.ndim(values) == 1:
                 self.refuse_length(name, values)
-                refuse_rows(np.asarray(pd.isna(values)), f"'{name}' is missing", self.rows)
+                refuse_rows(is_missing(values), f"'{name}' is missing", self.rows)
         elif kind is Factor.Kind.NUMERICAL:
             for part in _parts(values):
                 self.numeric(name, part)
@@ -196,8 +221,12 @@ class Materializer(PandasMaterializer):
     @override
     def _encode_evaled_factor(self, factor, spec, drop_rows, reduced_rank=False):
         metadata = factor.metadata
-        categorical = metadata.kind is Factor.Kind.CATEGORICAL and metadata.encoder is None
+        plain = metadata.encoder is None and not metadata.encoded
+        categorical = plain and metadata.kind is Factor.Kind.CATEGORICAL
         if not (categorical or factor.expr in self.coding.levels):
+            values = factor.values.__wrapped__
+            if plain and metadata.kind is Factor.Kind.NUMERICAL and getattr(values, "ndim", 0) == 1:
+                return {factor.expr: np.asarray(values, dtype=float)}
             return super()._encode_evaled_factor(factor, spec, drop_rows, reduced_rank)
         key = (factor.expr, reduced_rank)
         if key not in self.encoded_cache:
@@ -214,6 +243,22 @@ class Materializer(PandasMaterializer):
         for j, (_, column) in enumerate(cols):
             matrix[:, j] = column
         return matrix
+
+
+def _formula(spec: SimpleFormula | ModelSpec) -> SimpleFormula:
+    return spec.formula if isinstance(spec, ModelSpec) else spec
+
+
+def _specified(formula: SimpleFormula | ModelSpec, state: dict | None = None) -> ModelSpec:
+    if isinstance(formula, ModelSpec):
+        return formula
+    return ModelSpec(
+        formula,
+        materializer="pandas",
+        na_action=NAAction.IGNORE,
+        output="numpy",
+        transform_state={} if state is None else state,
+    )
 
 
 def is_categorical(values: Any) -> bool:

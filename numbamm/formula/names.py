@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import functools
 
 from numbamm.errors import FormulaError
 from numbamm.formula.scan import tokenise
 
 
-def python_names(expression: str) -> tuple[set[str], set[str]]:
+@functools.lru_cache(maxsize=256)  # programs fit the same formula again and again
+def python_names(expression: str) -> tuple[frozenset[str], frozenset[str]]:
     """Names in a Python expression.
 
     Parameters
@@ -18,7 +20,7 @@ def python_names(expression: str) -> tuple[set[str], set[str]]:
 
     Returns
     -------
-    values, functions : set of str
+    values, functions : frozenset of str
         Names that are read, and names that are called (``log`` in ``log(x)``; the ``np`` of
         ``np.log(x)`` is read).
 
@@ -42,7 +44,7 @@ def python_names(expression: str) -> tuple[set[str], set[str]]:
     own |= {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     read = {n.id for n in nodes if isinstance(n, ast.Name) and id(n) not in called} - own
     functions_called = {node.id for node in functions} - own
-    return {quoted.get(n, n) for n in read}, {quoted.get(n, n) for n in functions_called}
+    return tuple(frozenset(quoted.get(n, n) for n in names) for names in (read, functions_called))
 
 
 def unquote(expression: str) -> tuple[str, dict[str, str]]:

@@ -30,7 +30,7 @@ class GeneralizedSurface(Surface):
         twin = model._twin()
         at = twin._at_estimates()
         root = None if fast else np.linalg.cholesky(twin._gamma_cov(at))
-        parameters = model._parameters(fast)
+        parameters = model._searched[fast]
         self._laplace = nagq == 1
         self._objective = model._objective(fast, nagq, root=root)
         nuisance = {LOG_DISPERSION: [at.phi], LOG_SHAPE: [at.shape]}.get(parameters.nuisance, [])

@@ -59,7 +59,7 @@ def recoded(frame, contrasts: fc.Contrasts) -> np.ndarray:
     }
     design.coding = replace(coding, chosen=chosen)
     data = design.materializer(frame.columns, frame.rows)
-    return np.asarray(data.matrices(design.specs["fixed"].formula).__wrapped__)
+    return np.asarray(data.matrix(design.specs["fixed"].formula).__wrapped__)
 
 
 def without(frame, term: FixedTerm) -> tuple[np.ndarray, list[str]]:
@@ -72,7 +72,7 @@ def without(frame, term: FixedTerm) -> tuple[np.ndarray, list[str]]:
     design.coding = replace(design.coding)
     formula = design.specs["fixed"].formula
     rest = type(formula)([t for t in formula if str(t) != term.name])
-    matrix = design.materializer(frame.columns, frame.rows).matrices(rest)
+    matrix = design.materializer(frame.columns, frame.rows).matrix(rest)
     return np.asarray(matrix.__wrapped__), list(matrix.model_spec.column_names)
 
 

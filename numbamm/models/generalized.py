@@ -156,6 +156,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         with blas_threads(config.get("threads")):
             self._prior, self._likelihood = prior, Likelihood(code, frame.y, prior)
             super().__init__(frame, self._likelihood.working_root(link))
+            self._searched = {fast: self._parameters(fast) for fast in (True, False)}
             self._basis = self.feterm.basis / np.sqrt(prior)[:, None]
             self._modes = self._mode_finder()
             check_order(self._modes.order, self.reterms)
@@ -204,7 +205,7 @@ class GeneralizedLinearMixedModel(MixedModel):
     @property
     def _fast(self) -> bool:
         """Whether β varies inside PIRLS in the fit that `optsum` describes."""
-        return self.optsum.names == self._parameters(fast=True).names
+        return self.optsum.names == self._searched[True].names
 
     @property
     def is_fast(self) -> bool:
@@ -269,12 +270,12 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     @property
     def _known_parameters(self) -> list[list[str]]:
-        return [self._parameters(fast).names for fast in (True, False)]
+        return [self._searched[fast].names for fast in (True, False)]
 
     def _coordinates(self):
         if self._fast and not any(self.scalings):
             return None
-        parameters, to_beta = self._parameters(self._fast), self.feterm.to_basis
+        parameters, to_beta = self._searched[self._fast], self.feterm.to_basis
         if self._gamma_root is not None:
             to_beta = to_beta @ self._gamma_root
         to_gamma = np.linalg.inv(to_beta)
@@ -290,7 +291,7 @@ class GeneralizedLinearMixedModel(MixedModel):
     def _objective(self, fast: bool, nagq: int = 1, modes: ModeFinder | None = None, root=None):
         """The objective of the parameters inside; from modes of its own, if none are given."""
         modes = self._modes.replaced() if modes is None else modes
-        parameters = self._parameters(fast)
+        parameters = self._searched[fast]
         return LaplaceObjective(modes, self._likelihood, parameters, self._start.gamma, nagq, root)
 
     def _checked(self, x) -> tuple[np.ndarray, bool]:
@@ -304,7 +305,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             )
         is_fast = len(x) == len(fast)
         to_gamma = partial(np.linalg.solve, self.feterm.to_basis)
-        return self._parameters(is_fast).changed(x, to_gamma, self._inward), is_fast
+        return self._searched[is_fast].changed(x, to_gamma, self._inward), is_fast
 
     def objective_at(self, x) -> float:
         """-2 log-likelihood at θ, β being at the penalised mode, or at β and θ.
@@ -359,7 +360,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             value, slopes = self._objective(fast).gradient(inside)
         to_beta, theta = np.linalg.inv(self.feterm.to_basis).T, np.asarray(x)[-len(self.theta) :]
         back = partial(slopes_outward, self._inward, theta) if any(self.scalings) else np.asarray
-        return value, self._parameters(fast).changed(slopes, to_beta.__matmul__, back)
+        return value, self._searched[fast].changed(slopes, to_beta.__matmul__, back)
 
     def _twin(self) -> GeneralizedLinearMixedModel:
         twin = super()._twin()
@@ -524,7 +525,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             if optimizer is not None:
                 self.optsum.optimizer = optimizer
             if verbose:
-                at = self._parameters(fast=True).split(self.optsum.initial)
+                at = self._searched[True].split(self.optsum.initial)
                 self._pirls(at.theta, at.shape, vary_beta=True, verbose=True)
             by_gradient = self._uses_gradient(nagq, fast)
             with blas_threads(config.get("threads")):
@@ -574,7 +575,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         except FitError as error:
             if objective.succeeded:
                 raise
-            theta = self._parameters(fast).split(self.optsum.initial).theta
+            theta = self._searched[fast].split(self.optsum.initial).theta
             raise FitError(
                 f"PIRLS found no mode at theta = {theta}, where the search would begin; another "
                 f"start (init, optsum.initial) or link than {self.link} may help"
@@ -639,7 +640,7 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _uses_gradient(self, nagq: int, fast: bool) -> bool:
         """Whether the optimiser will use gradients; then a full fit needs no fast one before."""
-        name, searched = self.optsum.optimizer, self._parameters(fast).names
+        name, searched = self.optsum.optimizer, self._searched[fast].names
         if name == AUTO:
             bounded = is_bounded(self.optsum.lowerbd, self.optsum.upperbd)
             name = choose(len(searched), gradient=nagq == 1, bounded=bounded, work=self._work).name
@@ -667,7 +668,7 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _optsum_of_start(self) -> OptSummary:
         """An `optsum` for the fast fit's parameters, at their start."""
-        parameters, start = self._parameters(fast=True), self._start
+        parameters, start = self._searched[True], self._start
         nuisance = [np.log(start.shape)] if parameters.nuisance else []
         initial = np.concatenate([nuisance, start.theta])
         lowerbd = np.concatenate([np.full(len(nuisance), -np.inf), self._lowerbd])
@@ -691,7 +692,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         First steps of the parameters inside, and about the second derivatives in them.
         """
         fast, full, ntheta = self.fast_optsum, copy(self.optsum), len(self.theta)
-        parameters = self._parameters(fast=False)
+        parameters = self._searched[False]
         theta = fast.initial if fast.final is None else fast.final
         mode, at = self._objective(True, 1, self._modes).at(self._checked(theta)[0])
         self._check_mode(mode, at)
@@ -733,11 +734,10 @@ class GeneralizedLinearMixedModel(MixedModel):
             )
 
     def _gamma_cov(self, at: Values) -> np.ndarray:
-        """Covariance of the coefficients of the basis at known θ, from the factor at the mode.
+        """Covariance of the coefficients of the basis at known θ, from the factor at the last mode.
 
         By the expected information, of which that factor has no other than positive pivots.
         """
-        self._modes(at.theta, at.beta.copy(), vary=False, shape=at.shape)
         root = np.linalg.inv(self._modes.working(at.theta, at.beta, at.shape).x_factor()).T
         return at.phi * root @ root.T
 

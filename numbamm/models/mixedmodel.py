@@ -65,7 +65,8 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         self._root = self._sqrtw if root is None else root
         self.scalings = [Scaling.of_term(term, self._root) for term in frame.reterms]
         self._estimates: Estimates | None = None
-        self._set_theta(self._outward(self.theta))  # the start: the identity, inside
+        if any(self.scalings):
+            self._set_theta(self._outward(self.theta))  # the start: the identity, inside
 
     # ---- state --------------------------------------------------------------------------
 

@@ -39,8 +39,6 @@ class Guard:
         Positions of the parameters that are not held fixed by their bounds.
     lower, upper : ndarray
         Bounds of the free parameters, infinite if not `bounded`.
-    finitial : float
-        Objective at the start.
     best, fbest : ndarray, float
         The best point so far, all parameters, and its objective.
     best_gradient_norm : float
@@ -55,7 +53,7 @@ class Guard:
     Raises
     ------
     FitError
-        The objective is not finite at the start.
+        By an evaluation at the start, or by `finitial`: the objective is not finite there.
     """
 
     def __init__(
@@ -88,14 +86,33 @@ class Guard:
         self.stopped: BaseException | None = None
         self.feval = self.restarts = 0
         self.log: list[tuple[np.ndarray, float]] = []
-        self.best, self.best_gradient_norm = self._initial, math.nan
-        self.fbest = self.finitial = float(objective(self._initial.copy()))
-        if not math.isfinite(self.finitial):
-            start = self._initial if shown is None else shown(self._initial)
-            raise FitError(
-                f"the objective at the initial parameters {text.vector(start)} is "
-                f"{self.finitial}; start somewhere else, or look for extreme values in the data"
+        self.best, self.fbest, self.best_gradient_norm = self._initial, math.inf, math.nan
+        self._finitial: float | None = None
+
+    @property
+    def finitial(self) -> float:
+        """Objective at the start: the search's first evaluation, if that was there."""
+        if self._finitial is None:
+            try:
+                f = float(self._objective(self._initial.copy()))
+            except BaseException as error:
+                self.stopped = error
+                raise
+            self._begun(self._initial, f)
+        return self._finitial
+
+    def _begun(self, x: np.ndarray, f: float) -> None:
+        """Take note of the objective at the start."""
+        if not math.isfinite(f):
+            start = self._initial if self._shown is None else self._shown(self._initial)
+            self.stopped = FitError(
+                f"the objective at the initial parameters {text.vector(start)} is {f}; "
+                "start somewhere else, or look for extreme values in the data"
             )
+            raise self.stopped
+        self._finitial = f
+        if f <= self.fbest:
+            self.best, self.fbest = x, f
 
     def unbound_signs(self) -> None:
         """Lift the bounds at 0, where the signs of parameters can be put right afterwards.
@@ -171,6 +188,8 @@ class Guard:
 
     def _end(self, x: np.ndarray, f: float) -> bool:
         """Take note of an evaluation; whether it succeeded."""
+        if self._finitial is None and self.feval == 1 and np.array_equal(x, self._initial):
+            self._begun(x, f)
         if f < self.fbest and f > -math.inf:
             self.best, self.fbest, self.best_gradient_norm = x, f, math.nan
         shown = x if self._shown is None else self._shown(x)

@@ -43,9 +43,9 @@ def default_step(x: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndar
     -------
     ndarray, shape (n,)
     """
-    room = np.stack([x - lower, upper - x])
-    room[room < NEAR_BOUND] = np.inf
-    nearest = room.min(axis=0)
+    below, above = x - lower, upper - x
+    below[below < NEAR_BOUND] = above[above < NEAR_BOUND] = np.inf
+    nearest = np.minimum(below, above)
     return np.where(np.isinf(nearest), 1.0, 0.75 * nearest)
 
 

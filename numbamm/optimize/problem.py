@@ -28,8 +28,8 @@ class Problem:
         more than the value. None where the model has no gradient.
     x0 : ndarray, shape (n,)
         Where the search starts.
-    f0 : float
-        The objective there, known already.
+    start_value : callable
+        The objective there; `f0` calls it.
     lower, upper : ndarray, shape (n,)
         Bounds, infinite where there is none, and throughout for an algorithm that does not
         honour them.
@@ -51,7 +51,7 @@ class Problem:
     objective: Callable[[np.ndarray], float]
     objective_gradient: Callable[[np.ndarray], tuple[float, np.ndarray]] | None
     x0: np.ndarray
-    f0: float
+    start_value: Callable[[], float]
     lower: np.ndarray
     upper: np.ndarray
     initial_step: np.ndarray
@@ -60,6 +60,11 @@ class Problem:
     own_search: Callable[[np.ndarray], OwnSearch] | None = None
     count: Callable[[OwnSearch], None] | None = None
     curvature: np.ndarray | None = None
+
+    @property
+    def f0(self) -> float:
+        """The objective at `x0`; evaluated once, unless the search's first evaluation was there."""
+        return self.start_value()
 
     @property
     def n(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,6 +36,14 @@ MAX_ESCAPES, ESCAPE_STEPS = 5, (0.3, 0.075, 0.02, 0.005)
 STEEP = -1e-5
 
 INTERRUPTED = "INTERRUPTED"
+
+
+class End(NamedTuple):
+    """Where a search ended: the parameters that are kept, their objective, and its verdict."""
+
+    x: np.ndarray
+    f: float
+    certificate: Certificate | None
 
 
 def minimize(
@@ -134,12 +143,17 @@ def minimize(
             x, f = try_zeros(objective, x, f, optsum)
         return (x if rectify is None else rectify(x.copy())), f
 
+    def ended() -> End:
+        x, f = settled(guard.best, guard.fbest)
+        return End(x, f, None if certify is None else certify(x))
+
     problem = _problem(guard, optsum, own_search, curvature)
     restarts = 0 if uses_gradient and optsum.max_restarts is None else _restarts(optsum, problem.n)
     try:
         code = _search(optimizer, guard, problem, settled, rectify is not None, restarts)
-        if certify is not None and len(guard.free) == len(optsum.initial):
-            code = _leave_false_optima(optimizer, guard, problem, settled, certify, code)
+        end = ended()
+        if len(guard.free) == len(optsum.initial):
+            code, end = _leave_false_optima(optimizer, guard, problem, end, ended, code)
     finally:
         guard.close()
 
@@ -147,9 +161,8 @@ def minimize(
         (optimizer.name, choice.reason) if choice.reason else (None, None)
     )
     optsum.finitial = guard.finitial
-    optsum.final, optsum.fmin = settled(guard.best, guard.fbest)
-    certificate = None if certify is None else certify(optsum.final)
-    optsum.certificate = None if certificate is None else certificate.value
+    optsum.final, optsum.fmin = end.x, end.f
+    optsum.certificate = None if end.certificate is None else end.certificate.value
     optsum.gradient_norm = None
     if uses_gradient and len(guard.free):
         norm = guard.best_gradient_norm
@@ -207,7 +220,7 @@ def _problem(guard: Guard, optsum: OptSummary, own_search, curvature) -> Problem
         objective=guard.value,
         objective_gradient=guard.value_gradient if guard.has_gradient else None,
         x0=optsum.initial[free],
-        f0=guard.finitial,
+        start_value=lambda: guard.finitial,
         lower=guard.lower,
         upper=guard.upper,
         initial_step=optsum.initial_step[free],
@@ -238,7 +251,7 @@ def _search(
         again = replace(
             problem,
             x0=x0[guard.free],
-            f0=f0,
+            start_value=lambda f0=f0: f0,
             lower=guard.lower,
             initial_step=RESTART_STEPS[restart % len(RESTART_STEPS)] * problem.initial_step,
         )
@@ -249,26 +262,32 @@ def _search(
 
 
 def _leave_false_optima(
-    optimizer: Optimizer, guard: Guard, problem: Problem, settled, certify, code: str
-) -> str:
-    """Go on from beside every end that is not a minimum; the return code of the last search."""
+    optimizer: Optimizer,
+    guard: Guard,
+    problem: Problem,
+    end: End,
+    ended: Callable[[], End],
+    code: str,
+) -> tuple[str, End]:
+    """Go on from beside every end that is not a minimum; how the last search ended, and where."""
     for _ in range(MAX_ESCAPES):
-        if guard.stopped is not None or code == INTERRUPTED:
+        x, f, certificate = end
+        if guard.stopped is not None or code == INTERRUPTED or certificate is None:
             break
-        x, f = settled(guard.best, guard.fbest)
-        certificate = certify(x)
-        if certificate is None or (certificate.value >= GENUINE and certificate.whole >= STEEP):
+        if certificate.value >= GENUINE and certificate.whole >= STEEP:
             break
         guard.unbound_signs()
         aside = _Probe(certificate.aside, f - RESTART_GAIN)
-        again = replace(problem, x0=x, f0=f, lower=guard.lower)
+        again = replace(problem, x0=x, start_value=lambda f=f: f, lower=guard.lower)
         probed = _run(optimizer._replace(backend=aside), guard, again)
         if aside.found is None:
-            return probed if guard.stopped is not None else code
+            return probed if guard.stopped is not None else code, ended()
         x0, f0 = aside.found
         guard.restarts += 1
-        code = _run(optimizer, guard, replace(again, x0=x0, f0=f0))
-    return code
+        again = replace(again, x0=x0, start_value=lambda f0=f0: f0)
+        code = _run(optimizer, guard, again)
+        end = ended()
+    return code, end
 
 
 class _Probe:
@@ -305,12 +324,14 @@ def _run(optimizer: Optimizer, guard: Guard, problem: Problem) -> str:
     # What left an evaluation counts, also where the plug-in swallowed it or made it another.
     match guard.stopped or failure:
         case None:
-            return str(code)
+            end = str(code)
         case LimitReached() as limit:
-            return str(limit)
-        case KeyboardInterrupt():
-            return INTERRUPTED
+            end = str(limit)
+        case KeyboardInterrupt() if guard.stopped is None or np.isfinite(guard.fbest):
+            end = INTERRUPTED  # with something to keep: the first evaluation was not cut short
         case error if guard.stopped is not None or isinstance(error, NumbammError):
             raise error
         case error:
             raise FitError(f"the optimiser {optimizer.name} failed: {error!r}") from error
+    _ = guard.finitial  # counts, also where no evaluation was at the start
+    return end

@@ -113,4 +113,4 @@ class _Objective:
         except BaseException as error:
             self.error = error
             self._opt.force_stop()
-            return self._problem.f0
+            return 0.0  # which nobody reads

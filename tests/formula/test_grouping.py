@@ -10,7 +10,7 @@ from numbamm.formula.scan import scan
 
 
 def factors(group):
-    return grouping_factors(scan(f"y ~ (1 | {group})").terms[0])
+    return list(grouping_factors(scan(f"y ~ (1 | {group})").terms[0]))
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,41 @@ def test_bad_start_is_an_error_and_leaves_the_options_alone(bad):
     assert optsum.final is None and optsum.finitial is None and optsum.log == []
 
 
+@pytest.mark.parametrize("optimizer", ["newton", "nlopt:LD_LBFGS", "scipy:L-BFGS-B"])
+def test_bad_start_of_a_search_by_gradients(optimizer):
+    optsum = OptSummary([1.0], [-INF], optimizer=optimizer)
+    with pytest.raises(FitError, match=r"initial parameters \[1\.0\] is nan"):
+        minimize(lambda x: np.nan, optsum, gradient=lambda x: (np.nan, np.zeros(1)))
+    assert optsum.final is None and optsum.finitial is None and optsum.log == []
+
+
+def test_interrupt_before_the_first_evaluation_keeps_the_start(plugin):
+    def search(problem):
+        raise KeyboardInterrupt
+
+    with pytest.warns(NumbammWarning, match="INTERRUPTED after 0 evaluations"):
+        optsum = minimize(quadratic, OptSummary([1.0], [0.0], optimizer=plugin(search)))
+    assert (optsum.fmin, optsum.finitial, optsum.final.tolist()) == (2.0, 2.0, [1.0])
+
+
+def test_start_counts_where_no_evaluation_was_there(plugin):
+    search = plugin(lambda problem: problem.objective(np.array([7.0])) and "DONE")
+    optsum = minimize(quadratic, OptSummary([1.0], [0.0], optimizer=search))
+    assert (optsum.finitial, optsum.fmin, optsum.feval) == (2.0, 2.0, 1)
+    assert optsum.final.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "nlopt:LN_BOBYQA", "scipy:L-BFGS-B"])
+def test_interrupt_before_there_is_anything_to_keep(optimizer):
+    def interrupted(x):
+        raise KeyboardInterrupt
+
+    optsum = OptSummary([1.0], [-INF], optimizer=optimizer)
+    with pytest.raises(KeyboardInterrupt):
+        minimize(interrupted, optsum, gradient=interrupted)
+    assert optsum.final is None
+
+
 @pytest.mark.parametrize("optimizer", ["nlopt:LN_BOBYQA", "scipy:Nelder-Mead", "scipy:COBYLA"])
 def test_maxfeval_is_exact(optimizer):
     optsum = OptSummary([-1.2, 1.0], [-INF, -INF], optimizer=optimizer, maxfeval=20)
