@@ -266,7 +266,7 @@ def test_the_model_is_left_as_it_is(cbpp):
 
 
 def test_a_fit_that_is_no_minimum():
-    model = mm.GeneralizedLinearMixedModel(CBPP, oracles.dataset("cbpp"), "binomial")
+    model = mm.GeneralizedLinearMixedModel(CBPP, oracles.dataset("cbpp"), "binomial", init="glm")
     model.optsum.maxfeval = 3
     with pytest.warns(NumbammWarning, match="MAXEVAL"):
         model.fit()
