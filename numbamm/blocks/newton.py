@@ -218,7 +218,7 @@ def advance(state, search, model, budget):
             _hold_rotations(state, search)
             action = trust.advance(state, f)
         if action != EVALUATE:
-            _conclude(action, fresh, state, search, model)
+            _conclude(action, f, fresh, state, search, model)
 
 
 @jit
@@ -235,7 +235,7 @@ def advance_many(state, search, model, budget):
             _differentiate(state, search, model)
         action = lbfgs.advance(state, f)
         if action != EVALUATE:
-            _conclude(action, False, state, search, model)
+            _conclude(action, f, f == state.numbers[FBEST], state, search, model)
 
 
 @jit
@@ -351,15 +351,19 @@ def _hold(v, size, H):
 
 
 @jit
-def _conclude(action, fresh, state, search, model):
-    """A search has ended. Where its certificate is negative, prepare to go on elsewhere."""
+def _conclude(action, f, fresh, state, search, model):
+    """A search has ended with the value f last. If its certificate is negative, it goes on aside.
+
+    `fresh` says that derivatives at the best point are at hand; the factor is, if f is the best.
+    """
     control = search.control
     if action == FAILED:
         control[CODE] = FAILED
         return
-    if not fresh:  # the last evaluation was not at the best point
-        fold(state.best, search.entries, search.theta)
-        _value(search.theta, model)
+    if not fresh:
+        if f != state.numbers[FBEST]:
+            fold(state.best, search.entries, search.theta)
+            _value(search.theta, model)
         _differentiate(state, search, model)
     complete_normal(model.table, model.work, model.adjoint)
     places = model.index[model.table[0, THETA] : model.table[0, THETA] + len(search.theta)]

@@ -40,10 +40,8 @@ from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
 from numbamm.models.start import by_linear_model, find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
-from numbamm.optimize.auto import AUTO, choose, is_bounded
 from numbamm.optimize.certificate import Certificate
-from numbamm.optimize.registry import resolve
-from numbamm.optimize.run import INTERRUPTED
+from numbamm.optimize.run import INTERRUPTED, gradient_demand
 
 INFORMATION = {"expected": EXPECTED, "observed": OBSERVED}
 INITS = ("glm", "lmm")
@@ -640,14 +638,11 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _uses_gradient(self, nagq: int, fast: bool) -> bool:
         """Whether the optimiser will use gradients; then a full fit needs no fast one before."""
-        name, searched = self.optsum.optimizer, self._searched[fast].names
-        if name == AUTO:
-            bounded = is_bounded(self.optsum.lowerbd, self.optsum.upperbd)
-            name = choose(len(searched), gradient=nagq == 1, bounded=bounded, work=self._work).name
-        demand = resolve(name).traits.gradient
+        n = len(self._searched[fast].names)
+        demand = gradient_demand(self.optsum, n, has_gradient=nagq == 1, work=self._work)
         if nagq > 1 and demand == "required":
             raise OptionError(
-                f"optimizer {name!r} needs the gradient of the objective, and "
+                f"optimizer {self.optsum.optimizer!r} needs the gradient of the objective, and "
                 f"there is none through quadrature (nagq={nagq}); choose a derivative-free one "
                 "such as 'nlopt:LN_BOBYQA'"
             )

@@ -11,6 +11,7 @@ from numbamm import config
 from numbamm.blocks import cholesky, newton
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.jit import announce_compilation
+from numbamm.blocks.moments import moment_theta
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.errors import DataError, FitError, OptionError
@@ -26,6 +27,7 @@ from numbamm.models.new_response import checked_response
 from numbamm.optimize import OptSummary
 from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.differences import jacobian
+from numbamm.optimize.run import gradient_demand
 
 
 @dataclass
@@ -155,6 +157,8 @@ class LinearMixedModel(MixedModel):
         self.optsum = OptSummary(
             self.theta, self._lowerbd, self.theta_names, reml=reml, sigma=sigma
         )
+        self._usual_start = self.theta.copy()
+        self._own_start = self.optsum.initial, self._usual_start
 
     def _in_columns(self, scalings) -> LinearMixedModel:
         """This model, fitted as it is, in other columns inside."""
@@ -212,6 +216,22 @@ class LinearMixedModel(MixedModel):
         announce_compilation(newton.advance, seconds=35)
         model = self.blocks.newton_model(*self._criterion())
         return newton.StepwiseFit(theta, model, self.optsum.ftol_abs, self.optsum.ftol_rel)
+
+    def _begin(self) -> None:
+        """Choose where the search begins, unless the user has: for gradients, by moments."""
+        optsum, work = self.optsum, self.blocks.layout.operations
+        own, values = self._own_start
+        if optsum.initial is not own or not np.array_equal(own, values):
+            return
+        optsum.initial = self._usual_start
+        demand = gradient_demand(optsum, len(self.theta), has_gradient=True, work=work)
+        bounds_moved = (optsum.lowerbd != self._lowerbd).any() or (optsum.upperbd < np.inf).any()
+        if demand != "none" and not bounds_moved:
+            sigma = self._criterion()[2]
+            theta = moment_theta(self._inside, self.blocks.layout, self.blocks.A, sigma)
+            if theta is not None:
+                optsum.initial = self._outward(theta)
+        self._own_start = optsum.initial, optsum.initial.copy()
 
     def _certify(self, theta) -> Certificate | None:
         """The certificate at a θ inside, if λ is singular there; see `blocks.certificate`."""
@@ -345,12 +365,14 @@ class LinearMixedModel(MixedModel):
 
     def _fit(self, reml=None, optimizer=None, progress=None, verbose=False) -> LinearMixedModel:
         optsum, theta, before = self.optsum, self.theta, dict(vars(self.optsum))
+        own_start = self._own_start
         if reml is not None:
             optsum.reml = bool(reml)
         try:
             if optimizer is not None:
                 optsum.optimizer = optimizer
             with blas_threads(config.get("threads")):
+                self._begin()
                 self._minimize(
                     self._objective(),
                     gradient=self._gradient(),
@@ -364,6 +386,7 @@ class LinearMixedModel(MixedModel):
         except BaseException:  # a failed fit loses nothing
             vars(optsum).update(before)
             self._set_theta(theta)
+            self._own_start = own_start
             raise
         return self
 

@@ -120,7 +120,7 @@ def minimize(
     """
     optsum.configure()
     optsum.validate()
-    choice = _choice(optsum, gradient is not None, work)
+    choice = _choice(optsum, len(optsum.initial), gradient is not None, work)
     optimizer = resolve(choice.name)
     _check_demands(optimizer, optsum, has_gradient=gradient is not None)
     uses_gradient = gradient is not None and optimizer.traits.gradient != "none"
@@ -194,12 +194,23 @@ def uninterrupted(model):
     return model
 
 
-def _choice(optsum: OptSummary, has_gradient: bool, work: float | None) -> Choice:
+def gradient_demand(optsum: OptSummary, n: int, *, has_gradient: bool, work: float) -> str:
+    """What the optimiser that would search for n parameters makes of a gradient.
+
+    Returns
+    -------
+    str
+        ``"none"``, ``"optional"`` or ``"required"``, as in `Algorithm`.
+    """
+    return resolve(_choice(optsum, n, has_gradient, work).name).traits.gradient
+
+
+def _choice(optsum: OptSummary, n: int, has_gradient: bool, work: float | None) -> Choice:
     """The optimiser that was asked for, or with a reason the one that suits the problem."""
     if optsum.optimizer != AUTO:
         return Choice(optsum.optimizer, "")
     bounded = is_bounded(optsum.lowerbd, optsum.upperbd)
-    return choose(len(optsum.initial), gradient=has_gradient, bounded=bounded, work=work)
+    return choose(n, gradient=has_gradient, bounded=bounded, work=work)
 
 
 def _check_demands(optimizer: Optimizer, optsum: OptSummary, *, has_gradient: bool) -> None:

@@ -24,7 +24,9 @@ DERIVATIVE_FREE = [
 
 @pytest.fixture
 def model():
-    return mm.LinearMixedModel(SLEEP, mm.datasets.load("sleepstudy"))
+    model = mm.LinearMixedModel(SLEEP, mm.datasets.load("sleepstudy"))
+    model.optsum.initial = [1.0, 0.0, 1.0]  # for searches with gradients, too
+    return model
 
 
 @pytest.fixture

@@ -1,0 +1,181 @@
+"""Covariances of the random effects by moments: where a search over many rows begins.
+
+With r the residuals of least squares, and V = σ²I + Σ_l Z_l(I ⊗ Σ_l)Z_l' their covariance but for
+the fixed effects' share, the cross-products of levels have expectations that are linear in all
+unknowns,
+
+    E r'r = σ²n + Σ_l tr(Z_l(I ⊗ Σ_l)Z_l')
+    E Σ_j Z_kj'r r'Z_kj = σ² Z_k'Z_k + Σ_l Σ_ji Z_kj'Z_li Σ_l Z_li'Z_kj
+
+and all of it is sums over the blocks of A. In balanced designs the solution is the optimum.
+
+Source: Rao (1971), J. Multivariate Anal. 1, 445-456, with weights V = I.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numbamm.blocks.layout import (
+    CROSS,
+    D0,
+    DENSE,
+    DIAG,
+    FIRST_DENSE,
+    ND,
+    NESTED,
+    NHEAD,
+    NLEVEL,
+    NSPARSE,
+    NTERM,
+    NX,
+    ROW,
+    ROWS,
+    SPARSE,
+    P,
+)
+
+#: Eigenvalues of a start's Σ, for columns of size one, are at least this share of the largest,
+#: and that is at least this share of σ²: a search that begins at a singular λ is slow to leave it.
+LEAST = 0.02
+
+
+def moment_theta(terms, layout, A, sigma: float) -> np.ndarray | None:
+    """θ by moments.
+
+    Parameters
+    ----------
+    terms : sequence of ReMat
+        In the caller's order.
+    layout : Layout
+    A : ndarray, shape (size_a,)
+        The cross-product.
+    sigma : float
+        The residual standard deviation in A, if it is given; else 0.
+
+    Returns
+    -------
+    ndarray, shape (number of θ,), or None
+        None where the moments say nothing.
+    """
+    try:
+        variance, covs, sizes = covariances(terms, layout, A)
+    except np.linalg.LinAlgError:
+        return None
+    variance = sigma**2 if sigma > 0 else variance
+    if not variance > 0 or not all(np.isfinite(cov).all() for cov in covs):
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):  # columns of zeros
+        parts = [_factor(cov / variance, size) for cov, size in zip(covs, sizes, strict=True)]
+    theta = np.concatenate([lam.ravel()[term.inds] for lam, term in zip(parts, terms, strict=True)])
+    return theta if np.isfinite(theta).all() else None
+
+
+def covariances(terms, layout, A) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
+    """The solution of the moments' equations, which need not be positive definite.
+
+    Parameters
+    ----------
+    terms, layout, A
+        As for `moment_theta`.
+
+    Returns
+    -------
+    variance : float
+        σ².
+    covs : list of ndarray, shape (p, p) for each term
+        Σ, with zeros outside the template.
+    sizes : list of ndarray, shape (p,) for each term
+        Root mean squares of its columns.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the equations have no one solution.
+    """
+    table, nx, n = layout.table, int(layout.table[0, NX]), len(terms[0].refs)
+    cross = A[table[0, CROSS] : table[0, CROSS] + (nx + 1) ** 2].reshape(nx + 1, nx + 1)
+    cross = np.triu(cross) + np.triu(cross, 1).T
+    gamma = np.linalg.solve(cross[:nx, :nx], cross[:nx, nx])
+    rss = cross[nx, nx] - cross[nx, :nx] @ gamma
+    entries = [
+        (k, row, column)
+        for k, given in enumerate(layout.order)
+        for row, column in zip(*np.divmod(terms[given].inds, terms[given].p), strict=True)
+    ]
+    squares = [_blocks(layout, A, k, k).sum(axis=0) for k in range(len(terms))]
+    variance, *values = np.linalg.solve(*_moments(layout, A, entries, squares, gamma, rss, n))
+    covs, sizes = ([np.zeros((t.p, t.p)) for t in terms], [np.zeros(t.p) for t in terms])
+    for (k, row, column), value in zip(entries, values, strict=True):
+        cov = covs[layout.order[k]]
+        cov[row, column] = cov[column, row] = value
+    for k, given in enumerate(layout.order):
+        sizes[given] = np.sqrt(np.diag(squares[k]) / n)
+    return variance, covs, sizes
+
+
+def _moments(layout, A, entries, squares, gamma, rss, n) -> tuple[np.ndarray, np.ndarray]:
+    """The equations in σ² and the entries of the Σ's: matrix and right-hand side."""
+    nterm = layout.nterm
+    left = _left(layout, A, gamma)
+    products = {}
+    for k in range(nterm):
+        for i in range(k, nterm):
+            blocks = _blocks(layout, A, k, i)
+            _, pi, p = blocks.shape
+            flat = blocks.reshape(-1, pi * p)
+            products[i, k] = (flat.T @ flat).reshape(pi, p, pi, p)
+            products[k, i] = products[i, k].transpose(1, 0, 3, 2)
+    matrix, right = np.empty((len(entries) + 1,) * 2), np.empty(len(entries) + 1)
+    matrix[0, 0], right[0] = n, rss
+    for s, (k, c, d) in enumerate(entries, start=1):
+        matrix[s, 0], right[s] = squares[k][c, d], left[k][c, d]
+        matrix[0, s] = squares[k][c, d] * (1 if c == d else 2)
+        for t, (l, a, b) in enumerate(entries, start=1):
+            product = products[k, l]
+            matrix[s, t] = product[c, a, d, b] + (product[c, b, d, a] if a != b else 0.0)
+    return matrix, right
+
+
+def _left(layout, A, gamma) -> list[np.ndarray]:
+    """Σ_j Z_kj'r r'Z_kj of every term."""
+    table, out = layout.table, []
+    nx = len(gamma)
+    for k in range(layout.nterm):
+        dense = _dense(layout, A, k)
+        r = (dense[:, -1] - dense[:, -1 - nx : -1] @ gamma).reshape(-1, table[1 + k, P])
+        out.append(r.T @ r)
+    return out
+
+
+def _dense(layout, A, k: int) -> np.ndarray:
+    """The dense rows below term k, shape (its columns, ND)."""
+    row = layout.table[1 + k]
+    width = row[P] * row[NLEVEL]
+    return A[row[DENSE] : row[DENSE] + row[ND] * width].reshape(width, row[ND])
+
+
+def _blocks(layout, A, k: int, i: int) -> np.ndarray:
+    """Z_i'Z_k level by level, shape (pairs of levels, p_i, p_k), for a term i not before k."""
+    table, row, other = layout.table, layout.table[1 + k], layout.table[1 + i]
+    p, pi, nlevel = row[P], other[P], row[NLEVEL]
+    if i == k:
+        return A[row[DIAG] : row[DIAG] + p * p * nlevel].reshape(nlevel, p, p)
+    if i < table[0, NHEAD]:
+        start = table[1 + table[0, NTERM] + k * table[0, NHEAD] + i, NESTED]
+        return A[start : start + pi * p * nlevel].reshape(nlevel, pi, p)
+    stop = other[ROW] + pi * other[NLEVEL]
+    if i < table[0, FIRST_DENSE]:
+        rows = layout.index[row[ROWS] : row[ROWS] + row[NSPARSE]]
+        values = A[row[SPARSE] : row[SPARSE] + row[NSPARSE] * p].reshape(-1, p)
+        return values[(rows >= other[ROW]) & (rows < stop)].reshape(-1, pi, p)
+    dense = _dense(layout, A, k)[:, other[ROW] - row[D0] : stop - row[D0]]
+    pairs = dense.reshape(nlevel, p, other[NLEVEL], pi).transpose(0, 2, 3, 1)
+    return pairs.reshape(-1, pi, p)
+
+
+def _factor(cov, size) -> np.ndarray:
+    """λ of a Σ that is made positive definite, in columns of size one."""
+    values, vectors = np.linalg.eigh(cov * np.outer(size, size))
+    values = np.maximum(values, LEAST * max(values[-1], LEAST))
+    return np.linalg.cholesky((vectors * values) @ vectors.T) / size[:, None]
