@@ -9,6 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import numbamm as mm
+from numbamm.compilation import compile_all
 from numbamm.errors import DataError, NumbammError, OptionError
 
 _SUFFIXES = {".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq"}
@@ -55,30 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     compile_ = commands.add_parser(
         "compile", help="compile every kernel now (a minute), as when an image is built"
     )
-    compile_.set_defaults(run=lambda arguments: _compile())
+    compile_.set_defaults(run=lambda arguments: compile_all())
 
     config = commands.add_parser("config", help="show every option, its value and its origin")
     config.set_defaults(run=lambda arguments: mm.config.show())
     return parser
-
-
-def _compile() -> None:
-    """Small fits that between them call every kernel; numba keeps what it compiles."""
-    from numbamm.blocks import newton
-
-    sleep, cbpp = mm.datasets.load("sleepstudy"), mm.datasets.load("cbpp")
-    linear = mm.lmm("Reaction ~ 1 + Days + (1 + Days | Subject)", sleep, optimizer="newton")
-    linear.bootstrap(2, seed=1, progress=False)
-    counts = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
-    laplace = mm.glmm(counts, cbpp, "binomial", optimizer="newton")
-    quadrature = mm.glmm(counts, cbpp, "binomial", nagq=3, optimizer="nlopt:LN_BOBYQA")
-    singular = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff2"))
-    linear.objective_gradient(linear.theta)
-    linear.refit(sleep["Reaction"])
-    newton.fit(linear.theta, linear.blocks.newton_model(*linear._criterion()), 1.0, 1.0, many=True)
-    laplace.predict(cbpp, se=True)
-    for model in (linear, singular, laplace, quadrature):
-        model.leverage(), model.condvar(), model.residuals("deviance")
 
 
 def _fit(arguments) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -144,4 +145,5 @@ def test_list_of_data_sets(capsys):
 def test_compile():
     assert main(["compile"]) == 0
     for kernel in (newton.advance, refits.refits, pirls.pirls, quadrature.quadrature):
-        assert kernel.signatures
+        name = f"{Path(kernel.py_func.__code__.co_filename).stem}.{kernel.__name__}-*.nbi"
+        assert list(Path(kernel.stats.cache_path).glob(name))

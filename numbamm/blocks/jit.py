@@ -8,7 +8,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from numbamm.blocks.inner import InnerCompiler
+from numbamm.blocks.compiler import InnerCompiler
 
 OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
@@ -31,7 +31,7 @@ def jit(function=None, *, owns=False, entry=None, **options):
     without the mark the first does not compile, and the second leaks.
 
     Kernels whose names begin with _, and those of ``entry=False``, are called by other kernels
-    alone: see `inner`.
+    alone: see `compiler`.
 
     Where no cache folder can be written (a read-only installation without a home), the kernel
     is compiled anew in each process; `announce_compilation` then names ``NUMBA_CACHE_DIR``.

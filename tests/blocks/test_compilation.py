@@ -15,7 +15,7 @@ from numba.core.runtime import _nrt_python, rtsys
 import numbamm as mm
 from numbamm.blocks import cholesky, crossprod, gradient, newton, solve
 from numbamm.blocks.blocks import Blocks
-from numbamm.blocks.inner import InnerLibrary
+from numbamm.blocks.compiler import InnerLibrary
 
 ENTRY_POINTS = [
     cholesky.objective,

@@ -1,8 +1,8 @@
-"""Kernels that other kernels alone call get no machine code of their own.
+"""How numba compiles kernels that only kernels call: with their callers.
 
-numba optimises every function together with all that it calls, and makes machine code of the
-whole: each layer of calls did so once more. Here an inner kernel is left as it is lowered, and is
-optimised as part of the entry points that reach it.
+It optimises every function together with all that it calls, and makes machine code of the whole:
+each layer of calls does so once more. A kernel that other kernels alone call is left here as it is
+lowered, and is optimised as part of the entry points that reach it.
 """
 
 from __future__ import annotations
