@@ -61,7 +61,7 @@ def counter():
 _announced: set = set()
 
 
-def announce_compilation(kernel, seconds: int = 15) -> None:
+def announce_compilation(kernel, seconds: int) -> None:
     """Tell a first-time user, once, why the first fit takes seconds: `kernel` is not cached yet."""
     if kernel in _announced or numba.config.DISABLE_JIT or kernel.signatures:
         return

@@ -137,6 +137,7 @@ def allfit(
 
     names = _chosen(optimizers, hasattr(model, "objective_gradient"))
     twin = model._twin()
+    twin._hold_start()
     for option, value in (("maxfeval", maxfeval), ("maxtime", maxtime)):
         if value is not None:
             setattr(twin.optsum, option, value)

@@ -72,7 +72,7 @@ class _Compiled(Drawer):
 
     def __init__(self, model, names, key: int) -> None:
         super().__init__(model, names, key)
-        announce_compilation(refits, seconds=60)
+        announce_compilation(refits, 30)
         self._criterion = model._criterion()
         theta = model._inward(model.theta)
         singular = model._lacks_rank(theta)

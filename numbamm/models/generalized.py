@@ -139,7 +139,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         if frame.trials is not None:
             frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
         check_generalized(frame, self.family)
-        announce_compilation(pirls, 25)
+        announce_compilation(pirls, 15)
         self._build(frame)
         self._warned = False
         self.fast_optsum: OptSummary | None = None
@@ -555,10 +555,14 @@ class GeneralizedLinearMixedModel(MixedModel):
             self._start = by_linear_model(self, self._modes, self._start)
             self.optsum.initial = self._optsum_of_start().initial
 
+    def _hold_start(self) -> None:
+        """Let every fit begin at `optsum.initial`, whatever the optimiser."""
+        self._start = replace(self._start, tentative=False)
+
     def _search(self, fast: bool, nagq: int, steps, **options) -> None:
         """One stage of a fit: minimise in θ, or in all parameters."""
         if nagq == 1 and self._uses_gradient(nagq, fast):
-            announce_compilation(laplace_gradient, 20)
+            announce_compilation(laplace_gradient, 15)
         objective = self._objective(fast, nagq, self._modes, self._gamma_root)
         gradient = objective.gradient if nagq == 1 else None
         try:

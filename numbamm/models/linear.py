@@ -95,7 +95,8 @@ class LinearMixedModel(MixedModel):
     -----
     θ is estimated by minimising the profiled deviance or REML criterion, whose value at a θ
     takes one blocked Cholesky factorisation (Bates, Mächler, Bolker & Walker, 2015, J. Stat.
-    Softw. 67(1)).
+    Softw. 67(1)). The search begins at λ = I, in columns of ordinary size; or, if the optimiser
+    uses gradients, where moments put θ. ``optsum.initial``, once set, is where it begins.
 
     Examples
     --------
@@ -145,7 +146,7 @@ class LinearMixedModel(MixedModel):
 
     def _build(self, frame, reml: bool, sigma: float | None) -> None:
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
-        announce_compilation(cholesky.objective)
+        announce_compilation(cholesky.objective, 10)
         with blas_threads(config.get("threads")):
             MixedModel.__init__(self, frame)
             feterm = self.feterm
@@ -213,7 +214,7 @@ class LinearMixedModel(MixedModel):
 
     def _own_search(self, theta) -> newton.StepwiseFit:
         """Newton's search from a θ inside; see `blocks.newton`."""
-        announce_compilation(newton.advance, seconds=35)
+        announce_compilation(newton.advance, 20)
         model = self.blocks.newton_model(*self._criterion())
         return newton.StepwiseFit(theta, model, self.optsum.ftol_abs, self.optsum.ftol_rel)
 
@@ -232,6 +233,10 @@ class LinearMixedModel(MixedModel):
             if theta is not None:
                 optsum.initial = self._outward(theta)
         self._own_start = optsum.initial, optsum.initial.copy()
+
+    def _hold_start(self) -> None:
+        """Let every fit begin at `optsum.initial`, whatever the optimiser."""
+        self.optsum.initial = self.optsum.initial  # a copy, which is not ours
 
     def _certify(self, theta) -> Certificate | None:
         """The certificate at a θ inside, if λ is singular there; see `blocks.certificate`."""

@@ -49,6 +49,21 @@ def interrupt(problem):
     raise KeyboardInterrupt
 
 
+def test_all_begin_at_the_same_theta():
+    """A search with gradients would have begun elsewhere: at the optimum, in this design."""
+    model = mm.LinearMixedModel(SLEEP, mm.datasets.load("sleepstudy"))
+    table = mm.allfit(model, ["newton", "nlopt:LN_BOBYQA"]).table.set_index("optimizer")
+    assert table["evaluations"]["newton"] > 3 and table["evaluations"]["nlopt:LN_BOBYQA"] == 57
+    assert list(model.optsum.initial) == [1.0, 0.0, 1.0]
+    assert model.fit(optimizer="newton").optsum.feval == 1
+    cbpp = mm.datasets.load("cbpp")
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    model = mm.GeneralizedLinearMixedModel(formula, cbpp, "binomial")
+    table = mm.allfit(model, ["newton"]).table
+    begun = mm.GeneralizedLinearMixedModel(formula, cbpp, "binomial", init="glm")
+    assert table["evaluations"][0] == begun.fit(optimizer="newton").optsum.feval
+
+
 def test_every_optimiser_by_default(fitted):
     comparison = mm.allfit(fitted(SLEEP, "sleepstudy"), maxfeval=2000)
     tried = set(comparison.table["optimizer"])
