@@ -443,6 +443,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         twin = copy(self)
         twin.reterms = [replace(term, lambda_=term.lambda_.copy()) for term in self.reterms]
         twin.optsum = copy(self.optsum)
+        vars(twin).pop("_inside_sizes", None)  # it may get other columns, or fewer rows
         return twin
 
     # ---- reports ----------------------------------------------------------------------------
