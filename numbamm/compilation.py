@@ -12,13 +12,18 @@ import numbamm as mm
 def compile_all() -> None:
     """Compile all kernels, in two processes where there are two cores; numba keeps them."""
     halves = _call_linear_kernels, _call_generalized_kernels
-    if os.cpu_count() == 1:
+    if _cores() == 1:
         for half in halves:
             half()
         return
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         for future in [pool.submit(half) for half in halves]:
             future.result()
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _call_linear_kernels() -> None:

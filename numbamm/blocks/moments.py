@@ -35,9 +35,15 @@ from numbamm.blocks.layout import (
     P,
 )
 
-#: Eigenvalues of a start's Σ, for columns of size one, are at least this share of the largest,
-#: and that is at least this share of σ²: a search that begins at a singular λ is slow to leave it.
+#: Eigenvalues of a start's Σ, for columns of size one, are at least this share of the largest:
+#: a search that begins at a singular λ is slow to leave it.
 LEAST = 0.02
+#: Further below 0 than this share of the largest, an eigenvalue says that the solution is none: the
+#: search could end in another optimum than from λ = I.
+NEGATIVE = 0.2
+#: From these condition numbers on the equations hardly tell columns of a term apart, and terms from
+#: one another; there may then be several optima.
+COLLINEAR, CONFOUNDED = 1e8, 30.0
 
 
 def moment_theta(terms, layout, A, sigma: float) -> np.ndarray | None:
@@ -65,10 +71,13 @@ def moment_theta(terms, layout, A, sigma: float) -> np.ndarray | None:
     variance = sigma**2 if sigma > 0 else variance
     if not variance > 0 or not all(np.isfinite(cov).all() for cov in covs):
         return None
-    with np.errstate(divide="ignore", invalid="ignore"):  # columns of zeros
-        parts = [_factor(cov / variance, size) for cov, size in zip(covs, sizes, strict=True)]
-    theta = np.concatenate([lam.ravel()[term.inds] for lam, term in zip(parts, terms, strict=True)])
-    return theta if np.isfinite(theta).all() else None
+    theta = []
+    for term, cov, size in zip(terms, covs, sizes, strict=True):
+        lam = _factor(cov / variance, size)
+        if lam is None:
+            return None
+        theta.append(lam.ravel()[term.inds])
+    return np.concatenate(theta)
 
 
 def covariances(terms, layout, A) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
@@ -104,7 +113,9 @@ def covariances(terms, layout, A) -> tuple[float, list[np.ndarray], list[np.ndar
         for row, column in zip(*np.divmod(terms[given].inds, terms[given].p), strict=True)
     ]
     squares = [_blocks(layout, A, k, k).sum(axis=0) for k in range(len(terms))]
-    variance, *values = np.linalg.solve(*_moments(layout, A, entries, squares, gamma, rss, n))
+    matrix, right = _moments(layout, A, entries, squares, gamma, rss, n)
+    _check_condition(matrix, np.array([-1, *(k for k, _, _ in entries)]))
+    variance, *values = np.linalg.solve(matrix, right)
     covs, sizes = ([np.zeros((t.p, t.p)) for t in terms], [np.zeros(t.p) for t in terms])
     for (k, row, column), value in zip(entries, values, strict=True):
         cov = covs[layout.order[k]]
@@ -112,6 +123,16 @@ def covariances(terms, layout, A) -> tuple[float, list[np.ndarray], list[np.ndar
     for k, given in enumerate(layout.order):
         sizes[given] = np.sqrt(np.diag(squares[k]) / n)
     return variance, covs, sizes
+
+
+def _check_condition(matrix, term) -> None:
+    """Refuse equations that hardly tell columns of a term apart, or terms from one another."""
+    size = np.sqrt(np.diag(matrix))
+    own = matrix * (term[:, None] == term) / np.outer(size, size)
+    if not np.linalg.cond(own) < COLLINEAR:
+        raise np.linalg.LinAlgError("columns of a term are nearly collinear")
+    if not np.linalg.cond(np.linalg.solve(own, matrix / np.outer(size, size))) < CONFOUNDED:
+        raise np.linalg.LinAlgError("terms are nearly confounded")
 
 
 def _moments(layout, A, entries, squares, gamma, rss, n) -> tuple[np.ndarray, np.ndarray]:
@@ -174,8 +195,12 @@ def _blocks(layout, A, k: int, i: int) -> np.ndarray:
     return pairs.reshape(-1, pi, p)
 
 
-def _factor(cov, size) -> np.ndarray:
-    """λ of a Σ that is made positive definite, in columns of size one."""
+def _factor(cov, size) -> np.ndarray | None:
+    """λ of a Σ that is made positive definite in columns of size one, if it is nearly so."""
+    if not (size > 0).all():
+        return None
     values, vectors = np.linalg.eigh(cov * np.outer(size, size))
-    values = np.maximum(values, LEAST * max(values[-1], LEAST))
+    if not values[0] > -NEGATIVE * values[-1]:
+        return None
+    values = np.maximum(values, LEAST * values[-1])
     return np.linalg.cholesky((vectors * values) @ vectors.T) / size[:, None]

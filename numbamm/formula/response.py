@@ -52,7 +52,9 @@ def evaluate_response(text: FormulaText, data: Materializer, two_level: bool) ->
                 + ", ".join(repr(level) for level in levels[:6])
             )
         return Response(codes.astype(float), success_level=levels[1])
-    return Response(data.numeric(text.response, values))
+    y = data.numeric(text.response, values)
+    # Columns of pandas are read-only, which is another type to kernels: they would compile twice.
+    return Response(np.require(y, requirements=["C", "W"]))
 
 
 def _proportion(text: FormulaText, data: Materializer) -> Response:

@@ -49,6 +49,7 @@ def logistic_deviance(y, w, entropy, eta, least, weight, score):
     Returns
     -------
     float64
+        NaN where η is.
     """
     total = 0.0
     for i in range(len(eta)):
@@ -77,7 +78,7 @@ def logistic_slopes(w, eta, h, out):
 def exp_minus(x):
     """exp(-x) for x ≥ 0: 2^k times the exponential of what is left, by its series."""
     x = -min(x, _LARGEST)
-    k = math.floor(x * _LOG2_E + 0.5)
+    k = math.floor(x * _LOG2_E + 0.5) if x == x else 0.0
     r = (x - k * _LOG_2) - k * _LOG_2_REST
     s = r * (r * (r * (r * (r * _E13 + _E12) + _E11) + _E10) + _E9)
     s = r * (r * (r * (r * (r * (r * (s + _E8) + _E7) + _E6) + _E5) + _E4) + _E3)

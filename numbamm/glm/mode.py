@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -70,9 +71,11 @@ class ModeFinder:
     def __init__(
         self, terms, basis, y, weights, offset, family, link, information, canonical, scale
     ) -> None:
-        self.terms, self.offset, self.scale = terms, offset, scale
+        self.terms, self.scale = terms, scale
         model = np.array([family, link, information, canonical], dtype=np.int64)
-        rows = model, y, weights, np.ascontiguousarray(basis)
+        writable = partial(np.require, dtype=np.float64, requirements=["C", "W"])  # one type
+        y, weights, basis, self.offset = (writable(a) for a in (y, weights, basis, offset))
+        rows = model, y, weights, basis
         self.varied, self.held = (_Buffers(terms, nx, *rows) for nx in (basis.shape[1], 0))
         self.q = sum(t.nranef for t in terms)
         self.u = np.zeros(self.q)
@@ -206,7 +209,8 @@ class ModeFinder:
         self.gradient(theta, gamma, vary=vary, shape=shape, phi=phi, normal=True)
         buffers = self.varied if vary else self.held
         rows, (adjoint, _) = buffers.rows, buffers.for_gradient()
-        return judge(theta, rows.table, rows.index, rows.A, rows.work, adjoint, len(rows.y))
+        n = float(len(rows.y))
+        return judge(theta, rows.table, rows.index, rows.A, rows.work, adjoint, n)
 
     def quadrature(self, k: int, shape=0.0, dispersion=1.0) -> float:
         """Adaptive Gauss–Hermite quadrature of the likelihood at the mode found with β held.

@@ -212,11 +212,20 @@ def _deviance(eta, shape, scale, rows):
 
     The expected information and the score are kept, since the iteration goes on from there.
     """
-    model, total = rows.model, 0.0
+    model = rows.model
     least = LEAST_DISPERSED * scale if model[0] >= GAMMA else LEAST
     if model[0] == BINOMIAL and model[1] == LOGIT:
         y, w, weight, score = rows.y, rows.weights, rows.eta[WEIGHT], rows.eta[SCORE]
-        return logistic_deviance(y, w, rows.entropy, eta, least, weight, score)
+        total = logistic_deviance(y, w, rows.entropy, eta, least, weight, score)
+    else:
+        total = _general_deviance(eta, shape, least, rows)
+    return total if total == total else np.inf
+
+
+@jit
+def _general_deviance(eta, shape, least, rows):
+    """Σ w d of any family and link, row by row."""
+    model, total = rows.model, 0.0
     for i in range(len(rows.y)):
         row, score, expected, _ = contribution(
             model[0], model[1], shape, rows.y[i], rows.weights[i], eta[i]
@@ -224,4 +233,4 @@ def _deviance(eta, shape, scale, rows):
         total += row
         rows.eta[WEIGHT, i] = max(expected, least * rows.weights[i])
         rows.eta[SCORE, i] = score
-    return total if total == total else np.inf
+    return total

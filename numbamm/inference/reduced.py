@@ -41,6 +41,11 @@ def on_frame(model, frame):
         )
         built.optsum.nagq = model.optsum.nagq
     built.optsum.optimizer = model.optsum.optimizer
+    built.optsum.adopt(model.optsum)
+    n = len(model.theta)
+    if built.theta_names == model.theta_names:
+        for bounds in ("lowerbd", "upperbd"):
+            getattr(built.optsum, bounds)[-n:] = getattr(model.optsum, bounds)[-n:]
     return built
 
 

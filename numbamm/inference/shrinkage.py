@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
+from numbamm.glm import family as families
+from numbamm.glm import link as links
 from numbamm.models.linear import LinearMixedModel
-from numbamm.models.start import working_model
 
 #: Relative standard deviations, of the columns inside, that leave nothing to be drawn.
 UNSHRUNKEN = 1e4
@@ -52,7 +55,7 @@ def shrinkage(model) -> dict:
     if isinstance(model, LinearMixedModel):
         twin = model._twin()
     else:
-        twin = working_model(model, estimates.eta, estimates.shape)
+        twin = _working_model(model, estimates.eta, estimates.shape)
     free = np.concatenate([np.where(t.on_diagonal, UNSHRUNKEN, 0.0) for t in twin.reterms])
     twin._set_theta(twin._outward(free))
     with blas_threads(config.get("threads")):
@@ -67,3 +70,30 @@ def shrinkage(model) -> dict:
     for frame in frames.values():
         frame["norm"] = np.sqrt((frame**2).sum(axis=1))
     return frames
+
+
+def _working_model(model, eta, shape: float) -> LinearMixedModel:
+    """The linear mixed model of a generalized model's working response; it is not fitted.
+
+    Parameters
+    ----------
+    model : GeneralizedLinearMixedModel
+    eta : ndarray, shape (n,)
+        The linear predictors at which the response is made linear.
+    shape : float
+        Shape of the negative binomial.
+
+    Returns
+    -------
+    LinearMixedModel
+        Of η + (y - μ) dη/dμ with weights w (dμ/dη)² / V(μ); σ is 1 where φ is.
+    """
+    frame, family, link = model.frame, model._family_code, links.NAMES[model.link]
+    slope, mu = links.slope(link, eta), model._mean(eta)
+    working = replace(
+        frame,
+        y=eta + (frame.y - mu) / slope,
+        weights=model._prior * slope**2 / families.variance(family, shape, mu),
+        reterms=[replace(term, lambda_=None) for term in frame.reterms],  # λ belongs to a model
+    )
+    return LinearMixedModel.of_frame(working, sigma=None if family in families.DISPERSED else 1.0)

@@ -16,8 +16,8 @@ LOG_SCALE = 0.3
 HESSIAN_STEP, GRADIENT_STEP = 0.02, 0.002
 
 
-def first_curvature(model, at: Values, steps) -> np.ndarray:
-    """About the second derivatives of a generalized model's deviance where a full fit begins.
+def first_curvature(model, at: Values, steps, weights) -> np.ndarray:
+    """About the second derivatives of a generalized model's deviance where a search begins.
 
     Parameters
     ----------
@@ -27,6 +27,8 @@ def first_curvature(model, at: Values, steps) -> np.ndarray:
         Inside.
     steps : ndarray, shape (number of parameters,)
         First steps, which stand for the scale where nothing better is known.
+    weights : ndarray, shape (n,)
+        Expected information of the rows at the mode.
 
     Returns
     -------
@@ -38,7 +40,6 @@ def first_curvature(model, at: Values, steps) -> np.ndarray:
     curvature[:rank] = 2.0
     if model._likelihood.dispersed:
         curvature[rank:-ntheta] = model.nobs
-    weights = model._modes.working_weights
     curvature[-ntheta:] = theta_curvatures(model._inside, at.theta, weights)
     return curvature
 

@@ -35,6 +35,7 @@ from numbamm.models.laplace import LaplaceObjective
 from numbamm.models.memory import check_order
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
+from numbamm.models.own_start import OwnStart
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE, Parameters, Values
 from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
 from numbamm.models.start import by_linear_model, find_start
@@ -144,6 +145,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         self._warned = False
         self.fast_optsum: OptSummary | None = None
         self.optsum = self._optsum_of_start()
+        self._own_start = OwnStart.put(self.optsum, self.optsum.initial)
         if optimizer is not None:
             self.optsum.optimizer = optimizer
 
@@ -158,7 +160,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             self._basis = self.feterm.basis / np.sqrt(prior)[:, None]
             self._modes = self._mode_finder()
             check_order(self._modes.order, self.reterms)
-            self._start = find_start(self, self.theta, self.init)
+            self._start = self._begun = find_start(self, self.theta, self.init)
             # A root of γ's covariance, in whose coordinates a full fit searches.
             self._gamma_root: np.ndarray | None = None
 
@@ -290,7 +292,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         """The objective of the parameters inside; from modes of its own, if none are given."""
         modes = self._modes.replaced() if modes is None else modes
         parameters = self._searched[fast]
-        return LaplaceObjective(modes, self._likelihood, parameters, self._start.gamma, nagq, root)
+        return LaplaceObjective(modes, self._likelihood, parameters, self._begun.gamma, nagq, root)
 
     def _checked(self, x) -> tuple[np.ndarray, bool]:
         """Parameters of a fast fit or of a full one, inside; and whether of a fast one."""
@@ -506,11 +508,12 @@ class GeneralizedLinearMixedModel(MixedModel):
         check_generalized(frame, self.family)
         self._build(frame)
         self.optsum = self._renewed(self.optsum, self._optsum_of_start().initial)
+        self._own_start = OwnStart.put(self.optsum, self.optsum.initial)
         self.fast_optsum = None
 
     def _fit(self, fast, nagq, optimizer, progress, verbose) -> GeneralizedLinearMixedModel:
         self._check_nagq(fast, nagq)
-        kept = self.optsum, self.theta, dict(vars(self.optsum)), self.fast_optsum
+        kept, theta, options = dict(vars(self)), self.theta, dict(vars(self.optsum))
         shown = {
             "progress": config.get("progress") if progress is None else progress,
             "verbose": verbose,
@@ -518,18 +521,22 @@ class GeneralizedLinearMixedModel(MixedModel):
         try:
             if self.is_fitted:
                 before = self.fast_optsum or self.optsum
+                ours = self._own_start.is_in(before)
                 self.optsum = self._renewed(self.optsum, before.initial)
+                if ours:
+                    self._own_start = OwnStart.put(self.optsum, self.optsum.initial)
             self.optsum.nagq, self.fast_optsum = 1 if fast else nagq, None
             if optimizer is not None:
                 self.optsum.optimizer = optimizer
-            if verbose:
-                at = self._searched[True].split(self.optsum.initial)
-                self._pirls(at.theta, at.shape, vary_beta=True, verbose=True)
+            self.optsum.configure()
+            self.optsum.validate()
             by_gradient = self._uses_gradient(nagq, fast)
             with blas_threads(config.get("threads")):
                 self._modes, self._gamma_root = self._modes.replaced(), None
-                if by_gradient:
-                    self._begin_by_linear_model()
+                self._begin(by_gradient)
+                if verbose:
+                    at = self._searched[True].split(self.optsum.initial)
+                    self._pirls(at.theta, at.shape, vary_beta=True, verbose=True)
                 if fast or not by_gradient:
                     curvature = self._fast_curvature() if by_gradient else None
                     self._search(True, 1, None, curvature=curvature, **shown)
@@ -539,25 +546,22 @@ class GeneralizedLinearMixedModel(MixedModel):
                     self._search(False, nagq, steps, curvature=curvature, **shown)
                 self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
         except BaseException:  # a failed fit loses nothing
-            self.optsum, theta, options, self.fast_optsum = kept
+            vars(self).clear()
+            vars(self).update(kept)
             vars(self.optsum).update(options)
             self._set_theta(theta)
             raise
         self._warn()
         return self
 
-    def _begin_by_linear_model(self) -> None:
-        """Move a start that nobody asked for to where a search with gradients is short."""
-        usual = self._optsum_of_start()
-        names = "initial", "lowerbd", "upperbd"
-        untouched = all(np.array_equal(getattr(self.optsum, n), getattr(usual, n)) for n in names)
-        if untouched and self._start.tentative:
-            self._start = by_linear_model(self, self._modes, self._start)
-            self.optsum.initial = self._optsum_of_start().initial
-
-    def _hold_start(self) -> None:
-        """Let every fit begin at `optsum.initial`, whatever the optimiser."""
-        self._start = replace(self._start, tentative=False)
+    def _begin(self, by_gradient: bool) -> None:
+        """Choose where the search begins, unless the user has: for gradients, by a linear model."""
+        self._begun, optsum = self._start, self.optsum
+        if not self._own_start.is_in(optsum):
+            return
+        if by_gradient and self._start.tentative and self._bounds_are_usual():
+            self._begun = by_linear_model(self, self._modes, self._start)
+        self._own_start = OwnStart.put(optsum, self._optsum_of_start().initial)
 
     def _search(self, fast: bool, nagq: int, steps, **options) -> None:
         """One stage of a fit: minimise in θ, or in all parameters."""
@@ -667,7 +671,7 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _optsum_of_start(self) -> OptSummary:
         """An `optsum` for the fast fit's parameters, at their start."""
-        parameters, start = self._searched[True], self._start
+        parameters, start = self._searched[True], self._begun
         nuisance = [np.log(start.shape)] if parameters.nuisance else []
         initial = np.concatenate([nuisance, start.theta])
         lowerbd = np.concatenate([np.full(len(nuisance), -np.inf), self._lowerbd])
@@ -711,14 +715,15 @@ class GeneralizedLinearMixedModel(MixedModel):
         self._gamma_root = np.linalg.cholesky(self._gamma_cov(at))
         first = [np.full(len(at.beta), BETA_STEP), np.full(len(nuisance), LOG_STEP)]
         steps = np.concatenate([*first, steps])
-        return steps, first_curvature(self, at, steps)
+        return steps, first_curvature(self, at, steps, self._modes.working_weights)
 
     def _fast_curvature(self) -> np.ndarray:
         """Second derivatives, about, at the start of a fast fit."""
         mode, at = self._objective(True, 1, self._modes).at(self._checked(self.optsum.initial)[0])
         self._check_mode(mode, at)
-        steps = np.full(len(self.optsum.initial), LOG_STEP)
-        return first_curvature(self, at._replace(beta=at.beta[:0]), steps)
+        weights = self._modes.working(at.theta, at.beta, at.shape).working_weights
+        rank, steps = len(at.beta), np.full(len(at.beta) + len(self.optsum.initial), LOG_STEP)
+        return first_curvature(self, at, steps, weights)[rank:]
 
     def _check_mode(self, mode: Mode, at: Values) -> None:
         """Refuse parameters without a mode, or at which φ is next to nothing."""

@@ -24,6 +24,7 @@ from numbamm.models.mixedmodel import (
     caller_namespace,
 )
 from numbamm.models.new_response import checked_response
+from numbamm.models.own_start import OwnStart
 from numbamm.optimize import OptSummary
 from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.differences import jacobian
@@ -159,7 +160,7 @@ class LinearMixedModel(MixedModel):
             self.theta, self._lowerbd, self.theta_names, reml=reml, sigma=sigma
         )
         self._usual_start = self.theta.copy()
-        self._own_start = self.optsum.initial, self._usual_start
+        self._own_start = OwnStart.put(self.optsum, self._usual_start)
 
     def _in_columns(self, scalings) -> LinearMixedModel:
         """This model, fitted as it is, in other columns inside."""
@@ -220,23 +221,17 @@ class LinearMixedModel(MixedModel):
 
     def _begin(self) -> None:
         """Choose where the search begins, unless the user has: for gradients, by moments."""
-        optsum, work = self.optsum, self.blocks.layout.operations
-        own, values = self._own_start
-        if optsum.initial is not own or not np.array_equal(own, values):
+        optsum, start = self.optsum, self._usual_start
+        if not self._own_start.is_in(optsum):
             return
-        optsum.initial = self._usual_start
-        demand = gradient_demand(optsum, len(self.theta), has_gradient=True, work=work)
-        bounds_moved = (optsum.lowerbd != self._lowerbd).any() or (optsum.upperbd < np.inf).any()
-        if demand != "none" and not bounds_moved:
-            sigma = self._criterion()[2]
-            theta = moment_theta(self._inside, self.blocks.layout, self.blocks.A, sigma)
-            if theta is not None:
-                optsum.initial = self._outward(theta)
-        self._own_start = optsum.initial, optsum.initial.copy()
-
-    def _hold_start(self) -> None:
-        """Let every fit begin at `optsum.initial`, whatever the optimiser."""
-        self.optsum.initial = self.optsum.initial  # a copy, which is not ours
+        if self._bounds_are_usual():
+            work = self.blocks.layout.operations
+            demand = gradient_demand(optsum, len(start), has_gradient=True, work=work)
+            if demand != "none":
+                sigma = self._criterion()[2]
+                theta = moment_theta(self._inside, self.blocks.layout, self.blocks.A, sigma)
+                start = start if theta is None else self._outward(theta)
+        self._own_start = OwnStart.put(optsum, start)
 
     def _certify(self, theta) -> Certificate | None:
         """The certificate at a θ inside, if λ is singular there; see `blocks.certificate`."""

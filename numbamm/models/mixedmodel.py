@@ -19,6 +19,7 @@ from numbamm.models.estimates import Estimates
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
 from numbamm.models.inside import Inside
+from numbamm.models.own_start import OwnStart
 from numbamm.models.residuals import RESIDUALS
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary, minimize
@@ -437,6 +438,17 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     def _known_parameters(self) -> list[list[str]]:
         """Names of the parameters of each kind of fit that the model can have."""
         return [self.theta_names]
+
+    def _bounds_are_usual(self) -> bool:
+        """Whether nobody has moved the bounds of θ."""
+        lower, upper = self.optsum.lowerbd, self.optsum.upperbd
+        before = np.full(max(len(lower) - len(self._lowerbd), 0), -np.inf)
+        usual = np.concatenate([before, self._lowerbd])
+        return np.array_equal(lower, usual) and bool(np.isposinf(upper).all())
+
+    def _hold_start(self) -> None:
+        """Let every fit begin at `optsum.initial`, whatever the optimiser."""
+        self._own_start = OwnStart()
 
     def _twin(self) -> MixedModel:
         """A model on the same arrays whose fits leave this one alone."""

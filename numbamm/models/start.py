@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from numbamm.errors import DataError, NumbammWarning
-from numbamm.glm import family as families
 from numbamm.glm import link as links
 from numbamm.glm.linear import fit_working_model
 from numbamm.glm.mode import ModeFinder
 from numbamm.glm.separation import find_separation, is_extreme
 from numbamm.glm.start import moment_shape, without_effects
-from numbamm.models.linear import LinearMixedModel
 
 #: θ at which a fit begins is at least this on the diagonals, whatever a linear model finds.
 LEAST_START = 0.05
@@ -101,33 +99,6 @@ def _check_separation(model, gamma) -> None:
             f"the {model.family} model without random effects has no estimates to start from: "
             f"the link {model.link} may not suit the response"
         )
-
-
-def working_model(model, eta, shape: float) -> LinearMixedModel:
-    """The linear mixed model of a generalized model's working response; it is not fitted.
-
-    Parameters
-    ----------
-    model : GeneralizedLinearMixedModel
-    eta : ndarray, shape (n,)
-        The linear predictors at which the response is made linear.
-    shape : float
-        Shape of the negative binomial.
-
-    Returns
-    -------
-    LinearMixedModel
-        Of η + (y - μ) dη/dμ with weights w (dμ/dη)² / V(μ); σ is 1 where φ is.
-    """
-    frame, family, link = model.frame, model._family_code, links.NAMES[model.link]
-    slope, mu = links.slope(link, eta), model._mean(eta)
-    working = replace(
-        frame,
-        y=eta + (frame.y - mu) / slope,
-        weights=model._prior * slope**2 / families.variance(family, shape, mu),
-        reterms=[replace(term, lambda_=None) for term in frame.reterms],  # λ belongs to a model
-    )
-    return LinearMixedModel.of_frame(working, sigma=None if family in families.DISPERSED else 1.0)
 
 
 def by_linear_model(model, modes: ModeFinder, start: Start) -> Start:

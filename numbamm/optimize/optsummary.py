@@ -195,6 +195,8 @@ class OptSummary:
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in _FIELDS:
             raise OptionError(f"OptSummary has no option {name!r}{did_you_mean(name, _FIELDS)}")
+        if name in ("initial", "lowerbd", "upperbd") and value is None:
+            raise OptionError(f"{name} must have a number for each parameter, not be None")
         if name in _VECTORS and value is not None:
             value = _as_vector(name, value)
         if name in _CONFIGURED:
@@ -203,6 +205,11 @@ class OptSummary:
             )
             value = config.get(name) if value is None else value
         object.__setattr__(self, name, value)
+
+    def adopt(self, other: OptSummary) -> None:
+        """Take over the options that were assigned in another summary, not left to be configured."""
+        for name in other._assigned:
+            setattr(self, name, getattr(other, name))
 
     def configure(self) -> None:
         """Give every option that nobody assigned the value configured here and now.
