@@ -207,7 +207,7 @@ class OptSummary:
         object.__setattr__(self, name, value)
 
     def adopt(self, other: OptSummary) -> None:
-        """Take over the options that were assigned in another summary, not left to be configured."""
+        """Take over what was assigned in another summary, and not left to be configured."""
         for name in other._assigned:
             setattr(self, name, getattr(other, name))
 

@@ -26,10 +26,10 @@ def no_folder(monkeypatch):
 
 def test_without_a_cache_folder_kernels_still_compile(no_folder, capsys):
     kernel = module.jit(twice)
-    module.announce_compilation(kernel)
+    module.announce_compilation(kernel, 15)
     assert "NUMBA_CACHE_DIR" in capsys.readouterr().err
     assert kernel(2) == 4
-    module.announce_compilation(kernel)
+    module.announce_compilation(kernel, 15)
     assert capsys.readouterr().err == ""
 
 

@@ -41,7 +41,9 @@ def test_moments_are_met(name):
         expected = np.einsum("jajb->ab", every)[free]
         np.testing.assert_allclose((seen.T @ seen)[free], expected, rtol=1e-7)
         np.testing.assert_allclose(size, np.sqrt((term.z**2).mean(axis=1)))
-    assert np.isfinite(moment_theta(terms, blocks.layout, blocks.A, 0.0)).all()
+    definite = all(np.linalg.eigvalsh(cov)[0] > 0 for cov in covs)
+    theta = moment_theta(terms, blocks.layout, blocks.A, 0.0)
+    assert np.isfinite(theta).all() if definite else theta is None or np.isfinite(theta).all()
 
 
 def test_a_balanced_design_begins_at_its_optimum():
