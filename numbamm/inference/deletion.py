@@ -245,9 +245,8 @@ def _generalized_without(model, rows):
     weights = np.where(kept, model._prior, 0.0)
     twin._likelihood = Likelihood(model._family_code, model.frame.y[kept], model._prior[kept])
     twin._modes = model._modes.replaced(weights=weights)
-    twin._start = twin._begun = replace(
-        model._start, theta=model.theta, shape=model.estimates.shape, tentative=False
-    )
+    start = replace(model._start, theta=model.theta, shape=model.estimates.shape)
+    twin._start = twin._begun = start
     twin.optsum = twin._renewed(model.optsum, twin._optsum_of_start().initial)
     twin.fast_optsum, twin._gamma_root, twin._warned = None, None, True
     return twin

@@ -75,10 +75,10 @@ class GeneralizedLinearMixedModel(MixedModel):
         Numbers of trials for a binomial proportion; prior weights otherwise.
     offset, contrasts, amalgamate
         As for `LinearMixedModel`.
-    init : {"glm", "lmm"}, optional
-        Where a fit begins: β of the model without random effects and θ = 1, or both from the
-        linear mixed model of the working response. If not given, the latter for optimisers that
-        use gradients, whose searches are half as long from there.
+    init : {"glm", "lmm"}
+        Where a fit begins: β of the model without random effects and λ = I, or both from the
+        linear mixed model of the working response. Searches that use gradients, which are half
+        as long from there, begin at the latter, unless ``optsum.initial`` is set.
     information : {"expected", "observed"}, optional
         Which information about η enters the determinant of the Laplace approximation; they
         agree for canonical links. If not given, the observed one, as in the approximation's
@@ -114,7 +114,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         offset=None,
         contrasts=None,
         amalgamate: bool = True,
-        init: str | None = None,
+        init: str = "glm",
         information: str | None = None,
         shape: float | None = None,
         optimizer: str | None = None,
@@ -125,7 +125,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         self.link = default if link is None else _known("link", link, links.NAMES)
         usual = "observed" if code in families.DISPERSED else "expected"
         self.information = _known("information", information or usual, INFORMATION)
-        self.init = None if init is None else _known("init", init, INITS)
+        self.init = _known("init", init, INITS)
         self._given_shape = _checked_shape(shape, code)
         frame = model_frame(
             formula,
@@ -559,7 +559,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         self._begun, optsum = self._start, self.optsum
         if not self._own_start.is_in(optsum):
             return
-        if by_gradient and self._start.tentative and self._bounds_are_usual():
+        if by_gradient and self.init == "glm" and self._bounds_are_usual():
             self._begun = by_linear_model(self, self._modes, self._start)
         self._own_start = OwnStart.put(optsum, self._optsum_of_start().initial)
 
@@ -842,7 +842,7 @@ def glmm(
     offset=None,
     contrasts=None,
     amalgamate: bool = True,
-    init: str | None = None,
+    init: str = "glm",
     information: str | None = None,
     shape: float | None = None,
     optimizer: str | None = None,

@@ -30,17 +30,14 @@ class Start:
         Shape of the negative binomial; 0 for other families.
     theta : ndarray
         θ of the user's columns.
-    tentative : bool
-        Whether a search that uses gradients may begin elsewhere.
     """
 
     gamma: np.ndarray
     shape: float
     theta: np.ndarray
-    tentative: bool = False
 
 
-def find_start(model, theta, init: str | None) -> Start:
+def find_start(model, theta, init: str) -> Start:
     """Initial values of a generalized model.
 
     Parameters
@@ -49,9 +46,8 @@ def find_start(model, theta, init: str | None) -> Start:
         With its modes.
     theta : ndarray
         θ of the user's columns that is the identity inside.
-    init : {"glm", "lmm"} or None
-        Whether θ stays, or comes with γ from the linear mixed model of the working response;
-        None leaves that to the fit.
+    init : {"glm", "lmm"}
+        Whether θ stays, or comes with γ from the linear mixed model of the working response.
 
     Raises
     ------
@@ -68,7 +64,7 @@ def find_start(model, theta, init: str | None) -> Start:
         shape = moment_shape(model._modes, len(theta))
     gamma = without_effects(model._modes, len(theta), shape)
     _check_separation(model, gamma)
-    start = Start(gamma, shape, theta, tentative=init is None)
+    start = Start(gamma, shape, theta)
     return by_linear_model(model, model._modes.replaced(), start) if init == "lmm" else start
 
 
@@ -109,7 +105,6 @@ def by_linear_model(model, modes: ModeFinder, start: Start) -> Start:
     """
     theta, gamma = model._inward(start.theta), start.gamma
     sigma = 0.0 if model._likelihood.dispersed else 1.0
-    start = replace(start, tentative=False)
     for _ in range(2):
         found = fit_working_model(modes, theta, gamma, start.shape, sigma)
         if found is None:

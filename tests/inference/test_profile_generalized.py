@@ -266,8 +266,8 @@ def test_the_model_is_left_as_it_is(cbpp):
 
 
 def test_a_fit_that_is_no_minimum():
-    model = mm.GeneralizedLinearMixedModel(CBPP, oracles.dataset("cbpp"), "binomial", init="glm")
-    model.optsum.maxfeval = 3
+    model = mm.GeneralizedLinearMixedModel(CBPP, oracles.dataset("cbpp"), "binomial")
+    model.optsum.maxfeval, model.optsum.initial = 3, [1.0]
     with pytest.warns(NumbammWarning, match="MAXEVAL"):
         model.fit()
     assert "the fit is no minimum" in str(model.profile("Intercept"))
