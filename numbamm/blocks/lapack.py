@@ -137,7 +137,7 @@ def dtrmm(typingctx, side, uplo, transa, diag, m, n, alpha, a, lda, b, ldb):
 
 @intrinsic
 def dtrsm(typingctx, side, uplo, transa, diag, m, n, alpha, a, lda, b, ldb):
-    """B = alpha A⁻¹ B with A triangular, on the left."""
+    """B = alpha A⁻¹ B with A triangular, on the left, or alpha B A⁻¹, on the right."""
     args = (side, uplo, transa, diag, m, n, alpha, a, lda, b, ldb)
     return types.int64(*args), _call("dtrsm")
 
@@ -205,8 +205,15 @@ if numba.config.DISABLE_JIT:  # intrinsics exist only in compiled code: stand-in
         return 0
 
     def dtrsm(side, uplo, transa, diag, m, n, alpha, a, lda, b, ldb):
-        lower, right = np.tril(_matrix(a, m, m, lda)), _matrix(b, m, n, ldb)
-        right[:] = alpha * np.linalg.solve(lower.T if transa == TRANSPOSED else lower, right)
+        order, target = (m if side == LEFT else n), _matrix(b, m, n, ldb)
+        lower = np.tril(_matrix(a, order, order, lda))
+        lower = lower.T if transa == TRANSPOSED else lower
+        solved = (
+            np.linalg.solve(lower, target)
+            if side == LEFT
+            else (np.linalg.solve(lower.T, target.T).T)
+        )
+        target[:] = alpha * solved
         return 0
 
     def dgemm(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
