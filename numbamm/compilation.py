@@ -10,7 +10,7 @@ import numbamm as mm
 
 
 def compile_all() -> None:
-    """Compile all kernels, in two processes where there are two cores; numba keeps them."""
+    """Compile all kernels, in two processes where there are two cores; numba keeps the code."""
     halves = _call_linear_kernels, _call_generalized_kernels
     if _cores() == 1:
         for half in halves:

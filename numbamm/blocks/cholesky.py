@@ -298,7 +298,7 @@ def _copy(source, target, start, length):
     copy(source[start : start + length], target[start : start + length])
 
 
-@jit(inline="always")
+@jit(inline="always")  # what counts no references may return nothing but what it was given
 def columns_left(k, table, A, work):
     """Where the blocks of C for head term k stand: those of the first term nothing has touched."""
     return A if k == 0 else work[table[0, SCHUR] :]

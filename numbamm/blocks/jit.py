@@ -28,8 +28,8 @@ def jit(function=None, *, owns=False, entry=None, **options):
     Kernels borrow: they take views of arrays that their callers hold, and references are not
     counted. To count them costs two atomic operations a slice, most of the time of a small block.
     A kernel that makes arrays (expressions of arrays make them, too), or takes one that another
-    kernel made, is marked by ``owns=True``;
-    without the mark the first does not compile, and the second leaks.
+    kernel made, is marked by ``owns=True``; without the mark the first does not compile, and the
+    second leaks.
 
     Kernels whose names begin with _, and those of ``entry=False``, are called by other kernels
     alone: see `compiler`.

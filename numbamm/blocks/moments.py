@@ -1,4 +1,4 @@
-"""Covariances of the random effects by moments: where a search over many rows begins.
+"""Covariances of the random effects by moments: where linear searches by gradients begin.
 
 With r the residuals of least squares, and V = σ²I + Σ_l Z_l(I ⊗ Σ_l)Z_l' their covariance but for
 the fixed effects' share, the cross-products of levels have expectations that are linear in all
@@ -100,7 +100,7 @@ def covariances(terms, layout, A) -> tuple[float, list[np.ndarray], list[np.ndar
     Raises
     ------
     numpy.linalg.LinAlgError
-        If the equations have no one solution.
+        If the equations have no one solution, or hardly.
     """
     table, nx, n = layout.table, int(layout.table[0, NX]), len(terms[0].refs)
     cross = A[table[0, CROSS] : table[0, CROSS] + (nx + 1) ** 2].reshape(nx + 1, nx + 1)
@@ -128,17 +128,18 @@ def covariances(terms, layout, A) -> tuple[float, list[np.ndarray], list[np.ndar
 def _check_condition(matrix, term) -> None:
     """Refuse equations that hardly tell columns of a term apart, or terms from one another."""
     size = np.sqrt(np.diag(matrix))
-    own = matrix * (term[:, None] == term) / np.outer(size, size)
+    matrix = matrix / np.outer(size, size)
+    own = matrix * (term[:, None] == term)
     if not np.linalg.cond(own) < COLLINEAR:
         raise np.linalg.LinAlgError("columns of a term are nearly collinear")
-    if not np.linalg.cond(np.linalg.solve(own, matrix / np.outer(size, size))) < CONFOUNDED:
+    if not np.linalg.cond(np.linalg.solve(own, matrix)) < CONFOUNDED:
         raise np.linalg.LinAlgError("terms are nearly confounded")
 
 
 def _moments(layout, A, entries, squares, gamma, rss, n) -> tuple[np.ndarray, np.ndarray]:
     """The equations in σ² and the entries of the Σ's: matrix and right-hand side."""
     nterm = layout.nterm
-    left = _left(layout, A, gamma)
+    seen = _seen(layout, A, gamma)
     products = {}
     for k in range(nterm):
         for i in range(k, nterm):
@@ -150,7 +151,7 @@ def _moments(layout, A, entries, squares, gamma, rss, n) -> tuple[np.ndarray, np
     matrix, right = np.empty((len(entries) + 1,) * 2), np.empty(len(entries) + 1)
     matrix[0, 0], right[0] = n, rss
     for s, (k, c, d) in enumerate(entries, start=1):
-        matrix[s, 0], right[s] = squares[k][c, d], left[k][c, d]
+        matrix[s, 0], right[s] = squares[k][c, d], seen[k][c, d]
         matrix[0, s] = squares[k][c, d] * (1 if c == d else 2)
         for t, (l, a, b) in enumerate(entries, start=1):
             product = products[k, l]
@@ -158,7 +159,7 @@ def _moments(layout, A, entries, squares, gamma, rss, n) -> tuple[np.ndarray, np
     return matrix, right
 
 
-def _left(layout, A, gamma) -> list[np.ndarray]:
+def _seen(layout, A, gamma) -> list[np.ndarray]:
     """Σ_j Z_kj'r r'Z_kj of every term."""
     table, out = layout.table, []
     nx = len(gamma)

@@ -180,6 +180,7 @@ def _add_crossed_forms(h, factor, k, i, refs, z, table, U, steps, down, across):
 
 @jit
 def _columns(k, i, table):
+    """Widths of two terms, and their first columns in z."""
     return table[1 + k, P], table[1 + i, P], table[1 + k, COLUMN], table[1 + i, COLUMN]
 
 

@@ -46,6 +46,7 @@ def fit_working_model(modes: ModeFinder, theta, gamma, shape: float, sigma: floa
 
     scale = np.sqrt(theta_curvatures(modes.terms, theta, working.working_weights))
     theta, end = lbfgs.minimize(value_and_gradient, theta, scale, ENOUGH, 0.0)
+    # The search need not have ended with the factor of its best point.
     if end == lbfgs.FAILED or not np.isfinite(value_and_gradient(theta)[0]):
         return None
     x, b = np.zeros((2, modes.q + len(gamma) + 1))

@@ -1,7 +1,7 @@
 """Binomial responses with a logit link, all rows at once.
 
-These are the models that people fit most, and their two logarithms and exponentials a row were
-most of an iteration. Here they are arithmetic alone, without a branch, so that loops vectorise.
+These are the models that people fit most, and the exponential and the logarithm of each row were
+two fifths of an iteration. Here both are arithmetic alone, without a branch: loops vectorise.
 """
 
 from __future__ import annotations
