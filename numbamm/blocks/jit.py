@@ -8,9 +8,10 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from numbamm.blocks.compiler import InnerCompiler
+from numbamm.blocks.compiler import EntryCompiler, InnerCompiler
 
 OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+OPTIONS |= {"pipeline_class": EntryCompiler}
 
 #: For kernels that Python does not call.
 INNER = {"no_cpython_wrapper": True, "cache": False, "pipeline_class": InnerCompiler}
