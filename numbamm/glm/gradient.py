@@ -58,7 +58,7 @@ from numbamm.glm.working import AT, OBSERVED, SCORE, WEIGHT, add_effects, load_o
 
 
 @jit
-def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, normal, gradient):
+def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, gradient):
     """Derivatives in γ, log(shape) and θ, at the mode that `pirls` found and left behind.
 
     Parameters
@@ -69,13 +69,11 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, norm
     phi : float64
         Dispersion, or 1.
     adjoint : float64, shape (size_adjoint,)
-        Overwritten; holds G afterwards, and N if `normal`.
+        Overwritten; holds what log|M| adds to G and N afterwards, for `laplace_normal`.
     scratch : float64, shape (4, n)
         Overwritten with h, t, η(a) and v.
     degrees : float64, shape (2,)
         Zeros.
-    normal : bool
-        Whether N is wanted.
     gradient : float64, shape (number of columns of basis + 1 + number of θ,)
         Filled; the γ part with zeros where γ is part of the mode, and the shape part for the
         negative binomial alone.
@@ -87,8 +85,6 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, norm
     eta = rows.eta[AT]
     evaluate(theta, table, index, rows.A, rows.work, adjoint, degrees, 0.0, 0.0)
     differentiate_logdet(table, index, rows.A, rows.work, adjoint, degrees)
-    if normal:
-        complete_normal(table, rows.work, adjoint)
     _quadratic_forms(h, rows.refs, rows.z, table, rows.places, adjoint)
     if family == BINOMIAL and link == LOGIT:
         logistic_slopes(rows.weights, eta, h, t)
@@ -117,12 +113,25 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, norm
                 link, observed, shape, y[i], rows.weights[i], eta[i]
             )
             gradient[rank] += kernel + h[i] * to_information + eta_a[i] * to_score
-    _lambda_gradient(x, a, v, rows, adjoint)
-    if normal:
-        _add_normal(a, b, v, phi, rows, adjoint)
-    first = index[table[0, THETA] : table[0, THETA] + len(theta)]
-    for k in range(len(theta)):
-        gradient[rank + 1 + k] = adjoint[table[0, GRADIENT] + first[k]]
+    places = index[table[0, THETA] : table[0, THETA] + len(theta)]
+    slopes = gradient[rank + 1 :]
+    for t in range(len(theta)):
+        slopes[t] = adjoint[table[0, GRADIENT] + places[t]]
+    _add_moments(x, a, v, rows, places, slopes)
+
+
+@jit(owns=True)
+def laplace_normal(v, phi, rows, adjoint):
+    """N of every term, in `adjoint`.
+
+    Parameters
+    ----------
+    v : float64, shape (n,)
+    phi, rows, adjoint
+        As `laplace_gradient`, which has just returned, left them.
+    """
+    complete_normal(rows.table, rows.work, adjoint)
+    _add_normal(rows.vectors[0], rows.vectors[1], v, phi, rows, adjoint)
 
 
 @jit
@@ -197,17 +206,15 @@ def _form(z, row, left, right, pi, p, U, at, down, across):
 
 
 @jit
-def _lambda_gradient(u, a, v, rows, adjoint):
-    """G_k += Σ_levels (Z'v)_j u_j' + (Z's)_j a_j'."""
+def _add_moments(u, a, v, rows, places, slopes):
+    """Add Σ_levels (Z'v)_j u_j' + (Z's)_j a_j', at the entries of λ where the θ stand."""
     table, z, score, start = rows.table, rows.z, rows.eta[SCORE], 0
     for k in range(table[0, NTERM]):
-        p, column = table[1 + k, P], table[1 + k, COLUMN]
-        G = adjoint[table[0, GRADIENT] + table[1 + k, LAMBDA] :]
-        for r in range(p):
-            for c in range(r + 1):
-                G[r * p + c] += _moment(
-                    z[:, column + r], v, score, rows.refs[k], p, u, a, start + c
-                )
+        p, column, first = table[1 + k, P], table[1 + k, COLUMN], table[1 + k, LAMBDA]
+        for t in range(len(places)):
+            r, c = (places[t] - first) // p, (places[t] - first) % p
+            if 0 <= r < p:
+                slopes[t] += _moment(z[:, column + r], v, score, rows.refs[k], p, u, a, start + c)
         start += p * table[1 + k, NLEVEL]
 
 

@@ -17,7 +17,7 @@ from numbamm.blocks.variances import (
     row_variances,
     tail_block,
 )
-from numbamm.glm.gradient import laplace_gradient
+from numbamm.glm.gradient import laplace_gradient, laplace_normal
 from numbamm.glm.logistic import entropies
 from numbamm.glm.pirls import pirls
 from numbamm.glm.quadrature import nodes, quadrature
@@ -158,9 +158,7 @@ class ModeFinder:
             return np.concatenate([self.u, gamma]), self.offset, self.varied.rows
         return self.u.copy(), self.offset + self.rows.basis @ gamma, self.held.rows
 
-    def gradient(
-        self, theta, gamma, *, vary: bool, shape: float, phi: float, normal: bool = False
-    ) -> np.ndarray:
+    def gradient(self, theta, gamma, *, vary: bool, shape: float, phi: float) -> np.ndarray:
         """Derivatives of the Laplace objective at the mode that the last call found.
 
         Parameters
@@ -169,8 +167,6 @@ class ModeFinder:
             As for that call.
         phi : float
             Dispersion, or 1.
-        normal : bool
-            Leave N, the derivatives in λλ', for `certify`.
 
         Returns
         -------
@@ -188,7 +184,6 @@ class ModeFinder:
             rows,
             *(self.varied if vary else self.held).for_gradient(),
             np.zeros(2),
-            normal,
             out,
         )
         return out
@@ -206,9 +201,10 @@ class ModeFinder:
         float, float, callable
             See `blocks.certificate.judge`.
         """
-        self.gradient(theta, gamma, vary=vary, shape=shape, phi=phi, normal=True)
+        self.gradient(theta, gamma, vary=vary, shape=shape, phi=phi)
         buffers = self.varied if vary else self.held
-        rows, (adjoint, _) = buffers.rows, buffers.for_gradient()
+        rows, (adjoint, scratch) = buffers.rows, buffers.for_gradient()
+        laplace_normal(scratch[3], float(phi), rows, adjoint)
         n = float(len(rows.y))
         return judge(theta, rows.table, rows.index, rows.A, rows.work, adjoint, n)
 
