@@ -125,7 +125,7 @@ def differentiate_logdet(table, index, A, work, adjoint, degrees):
     """
     _tail(table, work, adjoint, degrees, 0.0)
     for k in range(table[0, NHEAD] - 1, -1, -1):
-        _head(k, table, index, A, work, adjoint, True)
+        _head(k, table, index, A, work, adjoint, k >= 0)  # the constant has a type of its own
 
 
 @jit(entry=False)
@@ -315,12 +315,14 @@ def _add_normal(C, D, E, p, N, product):
 
 
 @jit(fastmath=REASSOCIATE)
-def _gathered_dot(column, rows, values):
-    """Inner product of some rows of a column with the values that stand there."""
-    total = 0.0
-    for s in range(len(rows)):
-        total += column[rows[s]] * values[s]
-    return total
+def _times_symmetric(column, rows, values, F):
+    """F += U values for the first of some rows, whose column of U is given, and for its mirror."""
+    first, total = values[0], column[rows[0]] * values[0]
+    for r in range(1, len(rows)):
+        u = column[rows[r]]
+        total += u * values[r]
+        F[r] += u * first
+    F[0] += total
 
 
 @jit
@@ -334,6 +336,7 @@ def _times_sparse_u(k, level, table, index, C, adjoint):
     values, F = C[at : at + len(rows) * p], adjoint[at : at + len(rows) * p]
     at = table[1 + k, DENSE] + level * p * nd
     dense, F_dense = C[at : at + p * nd], adjoint[at : at + p * nd]
+    F[:] = 0.0
     for s in range(len(rows)):
         at = table[0, TAIL_U] + rows[s] * m
         column = adjoint[at : at + m]
@@ -342,9 +345,9 @@ def _times_sparse_u(k, level, table, index, C, adjoint):
             factor, target = values[s * p + c], F_dense[c * nd : (c + 1) * nd]
             for r in range(nd):
                 target[r] += factor * below[r]
-            F[s * p + c] = dot(below, dense[c * nd : (c + 1) * nd])
+            F[s * p + c] += dot(below, dense[c * nd : (c + 1) * nd])
         if p == 1:
-            F[s] += _gathered_dot(column, rows, values)
+            _times_symmetric(column, rows[s:], values[s:], F[s:])
             continue
         for r in range(len(rows)):
             factor = column[rows[r]]
