@@ -135,6 +135,7 @@ class Blocks:
 
     def new_response(self, y) -> None:
         """Replace y (times the square root of the weights); only A's last row changes."""
+        self._local = threading.local()  # factors of the A that was
         self.xy[:, -1] = y
         crossprod_response(self.refs, self.z, self.xy, self.layout.table, self.A)
 
@@ -190,13 +191,17 @@ class Blocks:
         return blocks
 
     def factorize(self, theta) -> None:
-        """Leave L(θ) in this thread's workspace.
+        """Leave L(θ) in this thread's workspace, where a search may just have put it.
 
         Raises
         ------
         FloatingPointError
             If Ω is not positive definite to working precision.
         """
+        if np.array_equal(
+            cholesky.factored(self.layout.table, self.layout.index, self.work), theta
+        ):
+            return
         if not self.objective(theta, np.array([1.0, 0.0]), 0.0, 0.0) < np.inf:
             raise FloatingPointError(f"the Cholesky factorisation fails at theta = {theta}")
 

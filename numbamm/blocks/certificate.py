@@ -45,6 +45,17 @@ def column_sizes(table, A, which, n):
 
 
 @jit(owns=True)
+def is_singular(table, work, which, scale):
+    """Whether the λ in `work` has null directions in a block of a template: `certify` is finite."""
+    for first in range(which.shape[1]):
+        if which[1, first] == which[2, first]:
+            rows = _block(which, first)
+            if len(rows) > 0 and _null_space(which[0, first], rows, table, work, which, scale)[0]:
+                return True
+    return False
+
+
+@jit(owns=True)
 def certify(table, work, adjoint, which, scale, whole, away):
     """The certificate at the θ whose λ and N stand in the buffers.
 
@@ -108,31 +119,18 @@ def _block(which, first):
 def _certify_block(k, rows, table, work, adjoint, which, scale, whole):
     """Certificate and direction v for one full block of a template."""
     n, p = len(rows), table[1 + k, P]
-    lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
-    N = adjoint[table[0, NORMAL] + table[1 + k, LAMBDA] :]
-    row = which[1, rows]
-    size = scale[which[3, rows]]
-    squared, normal = np.empty((n, n)), np.empty((n, n))
-    for i in range(n):
-        for j in range(n):
-            total = 0.0
-            for c in range(p):
-                total += lam[row[i] * p + c] * lam[row[j] * p + c]
-            squared[i, j] = total * size[i] * size[j]
-            normal[i, j] = N[row[i] * p + row[j]] / (size[i] * size[j])
-    values, scratch = np.empty(n), np.empty(n * n + 40 * n)
-    V = squared.copy().reshape(n * n)
-    eigh(V, n, values, scratch)
-    null = counter()
-    for i in range(n):
-        if values[i] < NULL * NULL:
-            for a in range(n):  # null directions first
-                V[i * n + a], V[null * n + a] = V[null * n + a], V[i * n + a]
-            null += 1
+    null, V = _null_space(k, rows, table, work, which, scale)
     v = np.zeros(n)
     if null == 0:
         return np.inf, v
     null = n if whole else null
+    N = adjoint[table[0, NORMAL] + table[1 + k, LAMBDA] :]
+    row, size = which[1, rows], scale[which[3, rows]]
+    normal = np.empty((n, n))
+    for i in range(n):
+        for j in range(n):
+            normal[i, j] = N[row[i] * p + row[j]] / (size[i] * size[j])
+    values, scratch = np.empty(n), np.empty(n * n + 40 * n)
     inner = np.zeros(null * null)
     for i in range(null):
         for j in range(null):
@@ -149,6 +147,29 @@ def _certify_block(k, rows, table, work, adjoint, which, scale, whole):
         for i in range(null):
             v[a] += inner[least * null + i] * V[i * n + a] / size[a]
     return (values[least] / largest if largest > 0.0 else 0.0), v
+
+
+@jit(owns=True)
+def _null_space(k, rows, table, work, which, scale):
+    """How many null directions λλ' has in a block, and its eigenvectors, the null ones first."""
+    n, p = len(rows), table[1 + k, P]
+    lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
+    row, size = which[1, rows], scale[which[3, rows]]
+    V, values, scratch = np.empty(n * n), np.empty(n), np.empty(n * n + 40 * n)
+    for i in range(n):
+        for j in range(n):
+            total = 0.0
+            for c in range(p):
+                total += lam[row[i] * p + c] * lam[row[j] * p + c]
+            V[i * n + j] = total * size[i] * size[j]
+    eigh(V, n, values, scratch)
+    null = counter()
+    for i in range(n):
+        if values[i] < NULL * NULL:
+            for a in range(n):
+                V[i * n + a], V[null * n + a] = V[null * n + a], V[i * n + a]
+            null += 1
+    return null, V
 
 
 @jit(owns=True)

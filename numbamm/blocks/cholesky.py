@@ -90,6 +90,8 @@ def criterion(logdet, table, work, degrees, constant, sigma):
     """The objective, from log|L_Z|² and the rows of X and y of the factor."""
     m, nx, d = table[0, ORDER], table[0, NX], degrees[0]
     tail = work[table[0, TAIL] : table[0, TAIL] + m * m]
+    if not logdet < np.inf:
+        work[table[1, LAMBDA]] = np.nan  # no factor stands here: see `factored`
     if degrees[1] > 0.0:
         for i in range(m - nx - 1, m - 1):
             logdet += 2.0 * math.log(tail[i * m + i])
@@ -129,6 +131,11 @@ def set_lambda(theta, table, index, work):
     places = index[table[0, THETA] : table[0, THETA] + table[0, NTHETA]]
     for t in range(len(theta)):
         work[places[t]] = theta[t]
+
+
+def factored(table, index, work) -> np.ndarray:
+    """The θ whose L stands in `work`, shape (number of θ,); with a NaN where there is none."""
+    return work[index[table[0, THETA] : table[0, THETA] + table[0, NTHETA]]]
 
 
 # ---- the tail -----------------------------------------------------------------------------

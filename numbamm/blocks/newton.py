@@ -23,7 +23,8 @@ from typing import NamedTuple
 import numpy as np
 
 from numbamm.blocks import lbfgs, trust
-from numbamm.blocks.certificate import GENUINE, certify, column_sizes, leave
+from numbamm.blocks.certificate import GENUINE, certify, column_sizes, is_singular, leave
+from numbamm.blocks.cholesky import criterion, factorize
 from numbamm.blocks.gradient import differentiate, evaluate
 from numbamm.blocks.information import complete_normal, curvature, parameters, square_blocks
 from numbamm.blocks.jit import counter, jit
@@ -152,7 +153,7 @@ class StepwiseFit:
 
     @property
     def gradient_norm(self) -> float:
-        """Length of the gradient in θ where the search ended; NaN before."""
+        """Length of the gradient in θ where the search ended; NaN before, or if it took none."""
         return float(self._search.control[NORM])
 
     def step(self) -> tuple[np.ndarray, float]:
@@ -194,7 +195,7 @@ def advance(state, search, model, budget):
     fresh = False
     while search.control[CODE] == EVALUATE and budget > 0:
         budget -= 1
-        f = _evaluate(state, search, model)
+        f = _evaluate(state, search, model, state.numbers[trust.PHASE] == trust.LAST)
         if search.control[EPSILON] > 0.0:
             if not _has_left(f, state, search):
                 continue
@@ -226,7 +227,7 @@ def advance_many(state, search, model, budget):
     """Go on with a search by `lbfgs`, for up to `budget` evaluations."""
     while search.control[CODE] == EVALUATE and budget > 0:
         budget -= 1
-        f = _evaluate(state, search, model)
+        f = _evaluate(state, search, model, False)
         if search.control[EPSILON] > 0.0:
             if not _has_left(f, state, search):
                 continue
@@ -239,16 +240,25 @@ def advance_many(state, search, model, budget):
 
 
 @jit
-def _evaluate(state, search, model):
-    """The objective at the state's x, which is rotated to triangular form; noted in the log."""
+def _evaluate(state, search, model, last):
+    """The objective at the state's x, which is rotated to triangular form; noted in the log.
+
+    The last one of a search leaves nothing for derivatives.
+    """
     fold(state.x, search.entries, search.theta)
-    f = _value(search.theta, model)
+    f = _objective(search.theta, model) if last else _value(search.theta, model)
     if len(search.log) > 0:
         row = int(search.control[FEVAL]) % len(search.log)
         search.log[row, 0] = f
         copy(search.theta, search.log[row, 1:])
     search.control[FEVAL] += 1.0
     return f
+
+
+@jit
+def _objective(theta, model):
+    logdet = factorize(theta, model.table, model.index, model.A, model.work)
+    return criterion(logdet, model.table, model.work, model.degrees, model.constant, model.sigma)
 
 
 @jit
@@ -354,31 +364,43 @@ def _hold(v, size, H):
 def _conclude(action, f, fresh, state, search, model):
     """A search has ended with the value f last. If its certificate is negative, it goes on aside.
 
-    `fresh` says that derivatives at the best point are at hand; the factor is, if f is the best.
+    `fresh` says that derivatives at the best point are at hand; the factor is, if f is the best,
+    and it always is in the end. A regular λ needs no derivatives.
     """
     control = search.control
     if action == FAILED:
         control[CODE] = FAILED
         return
-    if not fresh:
-        if f != state.numbers[FBEST]:
-            fold(state.best, search.entries, search.theta)
-            _value(search.theta, model)
+    if f != state.numbers[FBEST]:
+        fold(state.best, search.entries, search.theta)
+        _objective(search.theta, model)
+        fresh = False
+    singular = is_singular(model.table, model.work, search.which, search.scale)
+    if singular and not fresh:
+        _value(search.theta, model)
         _differentiate(state, search, model)
-    complete_normal(model.table, model.work, model.adjoint)
-    places = model.index[model.table[0, THETA] : model.table[0, THETA] + len(search.theta)]
-    total = 0.0
-    for place in places:
-        total += model.adjoint[model.table[0, GRADIENT] + place] ** 2
-    control[NORM] = math.sqrt(total)
-    control[CERTIFICATE] = certify(
-        model.table, model.work, model.adjoint, search.which, search.scale, False, search.away
-    )
+    control[NORM] = _gradient_norm(search, model) if singular or fresh else np.nan
+    control[CERTIFICATE] = np.inf
+    if singular:
+        complete_normal(model.table, model.work, model.adjoint)
+        control[CERTIFICATE] = certify(
+            model.table, model.work, model.adjoint, search.which, search.scale, False, search.away
+        )
     if control[CERTIFICATE] < GENUINE and control[ESCAPED] < ESCAPES:
         control[END], control[EPSILON] = action, FAR
         _step_aside(state, search)
     else:
         control[CODE] = action
+
+
+@jit
+def _gradient_norm(search, model):
+    """Length of the gradient in θ, where derivatives have been taken."""
+    places = model.index[model.table[0, THETA] : model.table[0, THETA] + len(search.theta)]
+    total = 0.0
+    for place in places:
+        total += model.adjoint[model.table[0, GRADIENT] + place] ** 2
+    return math.sqrt(total)
 
 
 @jit

@@ -23,7 +23,7 @@ from numbamm.blocks.vectors import copy
 EVALUATE, DIFFERENTIATE, CONVERGED, ROUNDOFF, FAILED = range(5)
 # Positions in `State.numbers`.
 PHASE, FBEST, RADIUS, PREDICTED, LENGTH, FTOL_ABS, FTOL_REL = range(7)
-_START, _DERIVATIVES, _TRIAL, _LAST = 0.0, 1.0, 2.0, 3.0
+_START, _DERIVATIVES, _TRIAL, LAST = 0.0, 1.0, 2.0, 3.0
 
 #: A last step that promises more than this share of the tolerance is still taken: it costs an
 #: evaluation, and in flat directions gives the estimates digits that the objective does not show.
@@ -101,7 +101,7 @@ def advance(s, f):
     numbers = s.numbers
     if numbers[PHASE] == _START:
         return _accept(s, f) if np.isfinite(f) else FAILED
-    if numbers[PHASE] == _LAST:
+    if numbers[PHASE] == LAST:
         return conclude(s.x, s.best, numbers, f)
     if numbers[PHASE] == _DERIVATIVES:
         if not eigh(s.H.reshape(s.H.size), len(s.x), s.values, s.work):
@@ -124,7 +124,7 @@ def advance(s, f):
         if not numbers[PREDICTED] > WORTHWHILE * tolerance(s):
             copy(s.best, s.x)
             return CONVERGED
-        numbers[PHASE] = _LAST
+        numbers[PHASE] = LAST
     for i in range(len(s.x)):
         s.x[i] = s.best[i] + s.step[i] / s.scale[i]
     return EVALUATE

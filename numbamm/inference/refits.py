@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,9 +87,10 @@ class _Compiled(Drawer):
     def _own(self):
         """This thread's model, of which A is its own, and rows, of which the response is."""
         if not hasattr(self._local, "own"):
-            blocks = self._model.blocks
-            model = blocks.newton_model(*self._criterion)._replace(A=blocks.A.copy())
-            self._local.own = model, (blocks.refs, blocks.z, self._zl, blocks.xy.copy())
+            blocks = copy(self._model.blocks)
+            blocks.A, blocks.xy = blocks.A.copy(), blocks.xy.copy()
+            model = blocks.newton_model(*self._criterion)
+            self._local.own = model, (blocks.refs, blocks.z, self._zl, blocks.xy)
         return self._local.own
 
     def __call__(self, batch) -> tuple[dict, dict]:

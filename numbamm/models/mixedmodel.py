@@ -29,7 +29,7 @@ SINGULAR_TOLERANCE = 1e-4
 
 
 #: What a search in the columns inside tells about itself that holds for the user's as well.
-OUTCOME = ("finitial", "fmin", "feval", "returnvalue", "gradient_norm", "certificate", "log")
+OUTCOME = ("finitial", "fmin", "feval", "returnvalue", "_gradient_norm", "certificate", "log")
 OUTCOME += ("chosen", "reason", "restarts")
 
 
@@ -157,8 +157,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         if step is not None:
             inside.initial_step = step
         minimize(objective, inside, rectify=rectify, shown=outward, **options)
-        for outcome in OUTCOME:
-            setattr(optsum, outcome, getattr(inside, outcome))
+        vars(optsum).update({outcome: vars(inside)[outcome] for outcome in OUTCOME})
         optsum.final = rectify(outward(inside.final))
 
     @property

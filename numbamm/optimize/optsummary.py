@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,23 @@ class _InitialStep:
 
     def __set__(self, optsum: OptSummary, value: np.ndarray | None) -> None:
         vars(optsum)["_initial_step"] = value
+
+
+class _GradientNorm:
+    """The field ``gradient_norm``, which may be set to a function that works it out when asked.
+
+    A search need not end with a gradient, and on large models one costs as much as two evaluations.
+    """
+
+    def __get__(self, optsum: OptSummary | None, owner: type) -> float | None:
+        if optsum is None:
+            return None
+        if callable(vars(optsum)["_gradient_norm"]):
+            vars(optsum)["_gradient_norm"] = vars(optsum)["_gradient_norm"]()
+        return vars(optsum)["_gradient_norm"]
+
+    def __set__(self, optsum: OptSummary, value: float | Callable[[], float] | None) -> None:
+        vars(optsum)["_gradient_norm"] = value
 
 
 @dataclass(init=False, repr=False, eq=False)
@@ -175,7 +192,7 @@ class OptSummary:
     returnvalue: str | None = None
     chosen: str | None = None
     reason: str | None = None
-    gradient_norm: float | None = None
+    gradient_norm: float | None = _GradientNorm()
     certificate: float | None = None
     log: list[tuple[np.ndarray, float]] = field(default_factory=list)
 
@@ -187,7 +204,7 @@ class OptSummary:
         n = len(self.initial)
         self.names = [f"theta{i + 1}" for i in range(n)] if names is None else list(names)
         self.upperbd = np.full(n, np.inf)
-        self.initial_step = None
+        self.initial_step = self.gradient_norm = None
         self.log = []
         for name, value in options.items():
             setattr(self, name, value)
@@ -205,6 +222,15 @@ class OptSummary:
             )
             value = config.get(name) if value is None else value
         object.__setattr__(self, name, value)
+
+    def __copy__(self) -> OptSummary:
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        return other
+
+    def __getstate__(self) -> dict:
+        _ = self.gradient_norm  # to be known by a number, not by what works it out
+        return vars(self)
 
     def adopt(self, other: OptSummary) -> None:
         """Take over what was assigned in another summary, and not left to be configured."""

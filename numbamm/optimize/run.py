@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -165,10 +166,9 @@ def minimize(
     optsum.certificate = None if end.certificate is None else end.certificate.value
     optsum.gradient_norm = None
     if uses_gradient and len(guard.free):
-        norm = guard.best_gradient_norm
-        if np.isnan(norm) or optsum.fmin != guard.fbest:
-            norm = float(np.linalg.norm(gradient(optsum.final)[1][guard.free]))
-        optsum.gradient_norm = norm
+        optsum.gradient_norm = guard.best_gradient_norm
+        if np.isnan(guard.best_gradient_norm) or optsum.fmin != guard.fbest:
+            optsum.gradient_norm = partial(_norm_at, end.x, gradient, guard.free)
     optsum.feval, optsum.restarts, optsum.log = guard.feval, guard.restarts, guard.log
     optsum.returnvalue = code
     if guard.stopped is not None or code == INTERRUPTED or code.startswith("FAILURE"):
@@ -203,6 +203,10 @@ def gradient_demand(optsum: OptSummary, n: int, *, has_gradient: bool, work: flo
         ``"none"``, ``"optional"`` or ``"required"``, as in `Algorithm`.
     """
     return resolve(_choice(optsum, n, has_gradient, work).name).traits.gradient
+
+
+def _norm_at(x: np.ndarray, gradient, free: np.ndarray) -> float:
+    return float(np.linalg.norm(gradient(x)[1][free]))
 
 
 def _choice(optsum: OptSummary, n: int, has_gradient: bool, work: float | None) -> Choice:
