@@ -89,10 +89,20 @@ def _clear(k, table, A):
 
 
 @jit
+def _add_scalars(level, step, other, step_other, left, right, out):
+    """Products of two columns, row by row, added up by the levels of one factor or of two."""
+    for row in range(len(left)):
+        out[level[row] * step + other[row] * step_other] += left[row] * right[row]
+
+
+@jit
 def _diagonal(k, refs, z, table, A):
     """Z_k'Z_k: a p × p block for each level."""
     p, column = table[1 + k, P], table[1 + k, COLUMN]
     out = A[table[1 + k, DIAG] : table[1 + k, DIAG] + p * p * table[1 + k, NLEVEL]]
+    if p == 1:
+        _add_scalars(refs[k], 1, refs[k], 0, z[:, column], z[:, column], out)
+        return
     for row in range(len(z)):
         at = refs[k, row] * p * p
         for a in range(p):
@@ -141,12 +151,18 @@ def _dense(k, refs, z, xy, table, A):
     for i in range(max(k + 1, table[0, FIRST_DENSE]), nterm):
         pi, column_i = table[1 + i, P], table[1 + i, COLUMN]
         first = table[1 + i, ROW] - table[1 + k, D0]
+        if p == pi == 1:
+            _add_scalars(refs[k], nd, refs[i], 1, z[:, column], z[:, column_i], out[first:])
+            continue
         for row in range(len(z)):
             for b in range(p):
                 at = (refs[k, row] * p + b) * nd + first + refs[i, row] * pi
                 for a in range(pi):
                     out[at + a] += z[row, column_i + a] * z[row, column + b]
     first = table[0, ORDER] - nx - 1 - table[1 + k, D0]
+    if p == 1 and nx == 0:
+        _add_scalars(refs[k], nd, refs[k], 0, z[:, column], xy[:, 0], out[first:])
+        return
     for row in range(len(z)):
         for b in range(p):
             at = (refs[k, row] * p + b) * nd + first

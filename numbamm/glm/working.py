@@ -72,11 +72,20 @@ def add_effects(eta, gamma, b, rows):
     start = 0
     for k in range(table[0, NTERM]):
         p, column = table[1 + k, P], table[1 + k, COLUMN]
-        for i in range(len(eta)):
-            at = start + refs[k, i] * p
-            for a in range(p):
-                eta[i] += z[i, column + a] * b[at + a]
+        if p == 1:
+            _add_scalar_effects(refs[k], z[:, column], b[start:], eta)
+        else:
+            for i in range(len(eta)):
+                at = start + refs[k, i] * p
+                for a in range(p):
+                    eta[i] += z[i, column + a] * b[at + a]
         start += p * table[1 + k, NLEVEL]
+
+
+@jit
+def _add_scalar_effects(level, z, b, eta):
+    for i in range(len(eta)):
+        eta[i] += z[i] * b[level[i]]
 
 
 @jit(entry=False)
