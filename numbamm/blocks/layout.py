@@ -163,7 +163,7 @@ def build_layout(terms, nx: int, gap: int = 0) -> Layout:
     Parameters
     ----------
     terms : sequence of ReMat
-        The random-effects terms, by decreasing number of random effects.
+        The random-effects terms, by decreasing number of random effects; there may be none.
     nx : int
         Number of fixed-effects columns, full rank.
     gap : int
@@ -193,7 +193,7 @@ def build_layout(terms, nx: int, gap: int = 0) -> Layout:
 
     regions: list = []
     index, a = _Index(), _Buffer("A", gap, regions)
-    places = []
+    places = [np.zeros((0, len(terms[0].refs) if terms else 0), dtype=np.int32)]
     for k in range(nterm):
         if k == nhead:
             size_head = a.size
@@ -284,7 +284,7 @@ def _put_work(terms, table, work: _Buffer, index: _Index, as_given, size_head: i
         p = term.p
         table[1 + k, LAMBDA] = work.take(f"lambda {k}", p * p)
         places.append(table[1 + k, LAMBDA] + term.inds)
-    table[0, THETA] = index.put(np.concatenate([places[k] for k in as_given]))
+    table[0, THETA] = index.put([place for k in as_given for place in places[k]])
     table[0, NTHETA] = sum(len(p) for p in places)
     m, widest = int(table[0, ORDER]), int(table[1 : 1 + nterm, P].max(initial=1))
     table[0, TAIL] = work.take("tail", m * m)
@@ -297,8 +297,9 @@ def _put_adjoint(table, adjoint: _Buffer) -> None:
     nterm, m = int(table[0, NTERM]), int(table[0, ORDER])
     table[0, TAIL_C] = adjoint.take("tail, not yet factored", m * m)
     table[0, TAIL_U] = adjoint.take("tail of U", m * m)
-    first, last = table[1, LAMBDA], table[nterm, LAMBDA] + table[nterm, P] ** 2
-    for what, distance in (("G", GRADIENT), ("N", NORMAL)):
-        table[0, distance] = adjoint.take(f"{what} of all terms", last - first) - first
+    if nterm:
+        first, last = table[1, LAMBDA], table[nterm, LAMBDA] + table[nterm, P] ** 2
+        for what, distance in (("G", GRADIENT), ("N", NORMAL)):
+            table[0, distance] = adjoint.take(f"{what} of all terms", last - first) - first
     widest = int(table[1 : 1 + nterm, P].max(initial=1))
     table[0, SPARE] = adjoint.take("scratch of the gradient", 5 * widest**2)

@@ -298,6 +298,8 @@ def saturated(family: int, y, w, shape: float, dispersion: float) -> float:
     from scipy.special import gammaln, xlog1py, xlogy
 
     if family == BINOMIAL:
+        if (w == 1).all() and np.isin(y, (0.0, 1.0)).all():
+            return 0.0
         rows = gammaln(w + 1) - gammaln(w * y + 1) - gammaln(w * (1 - y) + 1)
         rows += w * (xlogy(y, y) + xlog1py(1 - y, -y))
     elif family == POISSON:

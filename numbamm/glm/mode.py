@@ -75,17 +75,25 @@ class ModeFinder:
         model = np.array([family, link, information, canonical], dtype=np.int64)
         writable = partial(np.require, dtype=np.float64, requirements=["C", "W"])  # one type
         y, weights, basis, self.offset = (writable(a) for a in (y, weights, basis, offset))
-        rows = model, y, weights, basis
+        rows = model, y, weights, entropies(y), basis
         self.varied, self.held = (_Buffers(terms, nx, *rows) for nx in (basis.shape[1], 0))
         self.q = sum(t.nranef for t in terms)
-        self.u = np.zeros(self.q)
+        self.u, self._found = np.zeros(self.q), None
 
     def replaced(self, **parts) -> ModeFinder:
         """A finder with another ``model``, ``y``, ``weights`` or ``scale``, starting at u = 0."""
         other = copy(self)
         other.scale = parts.pop("scale", self.scale)
         other.varied, other.held = self.varied.replaced(**parts), self.held.replaced(**parts)
-        other.u = np.zeros(self.q)
+        other.u, other._found = np.zeros(self.q), None
+        return other
+
+    def without_terms(self) -> ModeFinder:
+        """A finder for the model without random effects: its mode is that of γ alone."""
+        other, rows = copy(self), self.rows
+        own = rows.model, rows.y, rows.weights, rows.entropy, rows.basis
+        other.terms, other.q, other.u, other._found = [], 0, np.zeros(0), None
+        other.varied = _Buffers([], rows.basis.shape[1], *own)
         return other
 
     def working(self, theta, gamma, shape: float) -> ModeFinder:
@@ -130,6 +138,10 @@ class ModeFinder:
         -------
         Mode
         """
+        searched = tolerance is None
+        known = searched and trace is None and self._is_mode(theta, gamma, vary, shape)
+        if searched:
+            tolerance = np.inf if known else TOLERANCE
         x, base, rows = self._at(gamma, vary)
         out = np.full(3, np.nan)
         iterations = pirls(
@@ -139,18 +151,29 @@ class ModeFinder:
             self.scale,
             base,
             rows,
-            TOLERANCE if tolerance is None else tolerance,
+            tolerance,
             np.empty((0, 2)) if trace is None else trace,
             out,
         )
-        if iterations >= 0:
+        if iterations < 0 and np.any(self.u):
+            self.u = np.zeros(self.q)  # a warm start may be the trouble
+            again = None if searched else tolerance
+            return self(theta, gamma, vary=vary, shape=shape, tolerance=again, trace=trace)
+        if iterations >= 0 and not known:
             self.u = x[: self.q].copy()
             if vary:
                 gamma[:] = x[self.q :]
-        elif np.any(self.u):
-            self.u = np.zeros(self.q)  # a warm start may be the trouble
-            return self(theta, gamma, vary=vary, shape=shape, tolerance=tolerance, trace=trace)
+            if searched:
+                self._found = self.u, vary, np.concatenate([theta, gamma]), shape
         return Mode(*out, iterations)
+
+    def _is_mode(self, theta, gamma, vary: bool, shape: float) -> bool:
+        """Whether u, and γ if it varies, are what the last search found, and for this θ."""
+        if self._found is None:
+            return False
+        u, varied, at, of = self._found
+        same = u is self.u and of == shape and varied >= vary
+        return same and np.array_equal(at, np.concatenate([theta, gamma]))
 
     def _at(self, gamma, vary: bool) -> tuple[np.ndarray, np.ndarray, Working]:
         """x = (u, γ) or u, what of η is held, and the rows."""
@@ -276,7 +299,7 @@ class ModeFinder:
 class _Buffers:
     """Layout and rows for a number of X columns, with scratch of its own for each thread."""
 
-    def __init__(self, terms, nx: int, model, y, weights, basis) -> None:
+    def __init__(self, terms, nx: int, model, y, weights, entropy, basis) -> None:
         self.layout = layout = build_layout(terms, nx)
         ordered = [terms[k] for k in layout.order]
         self._nx = nx
@@ -284,10 +307,10 @@ class _Buffers:
             "model": model,
             "y": y,
             "weights": weights,
-            "entropy": entropies(y),
+            "entropy": entropy,
             "basis": basis,
-            "refs": np.stack([t.refs for t in ordered]),
-            "z": np.concatenate([t.z for t in ordered]).T.copy(),
+            "refs": np.array([t.refs for t in ordered], dtype=np.int32).reshape(-1, len(y)),
+            "z": np.concatenate([np.zeros((0, len(y))), *(t.z for t in ordered)]).T.copy(),
             "table": layout.table,
             "index": layout.index,
             "places": layout.places,

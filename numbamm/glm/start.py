@@ -28,7 +28,7 @@ def without_effects(modes: ModeFinder, ntheta: int, shape: float) -> np.ndarray 
     ndarray, shape (nx,), or None
         None where the iteration finds no estimates.
     """
-    glm, rows = modes.replaced(), modes.rows
+    glm, rows = modes.without_terms(), modes.rows
     family, link = (int(code) for code in rows.model[:2])
     typical = np.full_like(rows.y, np.average(rows.y, weights=rows.weights))
     # From the response itself; or, where no mean is allowed there, from a single mean.
@@ -37,8 +37,8 @@ def without_effects(modes: ModeFinder, ntheta: int, shape: float) -> np.ndarray 
             eta = links.forward(link, mu) - glm.offset
         if not np.isfinite(eta).all():
             continue
-        gamma = np.linalg.lstsq(rows.basis, eta, rcond=None)[0]
-        if len(gamma) == 0 or glm(np.zeros(ntheta), gamma, vary=True, shape=shape).found:
+        gamma = rows.basis.T @ (rows.weights * eta) / len(eta)  # of length √n in these weights
+        if len(gamma) == 0 or glm(np.zeros(0), gamma, vary=True, shape=shape).found:
             return gamma
     return None
 

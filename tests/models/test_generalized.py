@@ -1,8 +1,10 @@
 """Generalized models: the original's path, the oracles, and what follows from a fit."""
 
+import gc
 import json
 import pickle
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -60,6 +62,23 @@ def test_start_is_the_model_without_random_effects(verbagg):
     start = verbagg.feterm.to_basis @ verbagg._start.gamma
     expected = [0.20605, 0.03994, 0.23132, -0.79419, -1.53919, -0.77666]
     assert_allclose(start, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("formula", "data", "family"),
+    [
+        ("cbind(incidence, size - incidence) ~ period + (1 | herd)", "cbpp", "binomial"),
+        ("TICKS ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | LOCATION)", "grouseticks", "poisson"),
+    ],
+)
+@pytest.mark.parametrize("offset", [None, 0.3])
+def test_start_solves_the_score_equations(formula, data, family, offset):
+    frame = mm.datasets.load(data)
+    offset = None if offset is None else offset * np.sin(np.arange(len(frame)))
+    model = mm.GeneralizedLinearMixedModel(formula, frame, family, offset=offset)
+    eta = model._basis @ model._start.gamma + (0.0 if offset is None else offset)
+    score = model._prior * (model.frame.y - model._mean(eta))
+    assert_allclose(model.frame.X.T @ score, 0.0, atol=1e-9 * np.abs(score).sum())
 
 
 def test_path_of_pirls(verbagg, capsys):
@@ -405,3 +424,39 @@ def test_verbose_shows_pirls_and_the_search(capsys):
     out = capsys.readouterr().out
     assert out.startswith("varyβ = true, obj₀ = ")
     assert "f_1: " in out
+
+
+def test_a_mode_that_is_known_is_not_sought_again(fitted_glmm):
+    modes = fitted_glmm("verbagg_1")._modes.replaced()
+    theta, gamma = np.array([1.2, 0.5]), np.zeros(6)
+    first = modes(theta, gamma, vary=True)
+    u = modes.u
+    again = modes(theta, gamma, vary=True)
+    held = modes(theta, gamma, vary=False)
+    assert first.iterations > 1
+    assert (again.iterations, held.iterations) == (0, 0)
+    assert modes.u is u
+    assert (again.deviance, again.logdet) == pytest.approx((first.deviance, first.logdet))
+    modes(theta, gamma + 0.1, vary=False)
+    assert modes(theta, gamma + 0.1, vary=True).iterations > 1  # that was no mode of γ
+    modes.u = np.zeros(len(u))
+    assert modes(theta, gamma, vary=True).iterations > 1
+
+
+@pytest.mark.parametrize("summarised", [False, True])
+def test_a_model_is_gone_with_its_last_name(summarised):
+    """No cycle of references keeps its arrays until somebody collects garbage."""
+    model = mm.glmm(
+        "cbind(incidence, size - incidence) ~ period + (1 | herd)",
+        mm.datasets.load("cbpp"),
+        "binomial",
+    )
+    if summarised:
+        str(model.summary())
+    seen = weakref.ref(model)
+    gc.disable()
+    try:
+        del model
+        assert seen() is None
+    finally:
+        gc.enable()
