@@ -65,9 +65,9 @@ def check_collinearity(model) -> Collinearity:
     >>> mm.check_collinearity(m).to_frame()["index"].round(2).tolist()
     [1.0, 1.15]
     """
-    estimates, feterm = model.estimates, model.feterm
+    feterm = model.feterm
     names = feterm.kept_names
-    information = np.linalg.inv(_scaled(estimates.cov))
+    information = np.linalg.inv(_scaled(model._cov))
     values, vectors = np.linalg.eigh(_scaled(information))
     values, vectors = np.maximum(values[::-1], np.finfo(float).eps), vectors[:, ::-1]
     index = np.sqrt(values[0] / values) if len(values) else values

@@ -199,7 +199,7 @@ def _scale(model, x) -> np.ndarray:
     to_gamma = np.linalg.inv(to_beta)
     scale = np.full(len(x), LOG_SCALE)
     if not model._fast:
-        variances = np.diag(to_gamma @ model.estimates.cov @ to_gamma.T)
+        variances = np.diag(to_gamma @ model._cov @ to_gamma.T)
         scale[: len(variances)] = np.sqrt(variances)
     scale[-ntheta:] = np.maximum(np.abs(x[-ntheta:]), 0.1 / _sizes(model))
     return scale

@@ -141,7 +141,7 @@ class _Found(NamedTuple):
     def of(cls, model) -> _Found:
         """Of a fitted model."""
         e = model.estimates
-        return cls(e.beta, e.cov, model.theta, e.sigma, e.shape, e.objective)
+        return cls(e.beta, model._cov, model.theta, e.sigma, e.shape, e.objective)
 
     @classmethod
     def nothing(cls, model) -> _Found:

@@ -60,7 +60,7 @@ def _metric(model) -> np.ndarray:
     if isinstance(model, LinearMixedModel):
         x = model.feterm.x[:, model.feterm.kept]
         return x.T @ x
-    return np.linalg.inv(model.estimates.cov)
+    return np.linalg.inv(model._cov)
 
 
 def _term_of_column(feterm, terms: list[FixedTerm]) -> np.ndarray:

@@ -54,7 +54,7 @@ class LinearSurface(Surface):
         frame, kept = self.model.frame, self.model.feterm.kept
         rest, x = [k for k in kept if k != kept[j]], frame.X[:, kept[j]]
         columns = {"X": frame.X[:, rest], "xnames": [frame.xnames[k] for k in rest]}
-        own, error = self.model.estimates.beta[j], np.sqrt(self.model.estimates.cov[j, j])
+        own, error = self.model.estimates.beta[j], np.sqrt(self.model._cov[j, j])
         twin = _fitted(replace(frame, **columns, y=frame.y - own * x), self._given)
 
         def rise(v, start):

@@ -62,7 +62,7 @@ class MarginalEffects(ModelAbstract):
         """Covariance of the coefficients; by the method of that name, if it is a string."""
         if isinstance(vcov, str):
             return degrees.method(self.model, vcov).vcov
-        return self.model.estimates.cov if vcov else None
+        return self.model._cov if vcov else None
 
     def get_autodiff_args(self) -> dict | None:
         """What its automatic differentiation needs to know, where it has our link."""

@@ -212,7 +212,7 @@ def _eta(model, rows: Rows, chosen, new_levels: str) -> np.ndarray:
 def _variance(model, rows: Rows, chosen) -> np.ndarray:
     """Variances of x'β̂ + z'b̂ - z'b, shape (n,)."""
     if not any(some.any() for some in chosen):
-        return np.einsum("ij,ij->i", rows.X @ model.estimates.cov, rows.X)
+        return np.einsum("ij,ij->i", rows.X @ model._cov, rows.X)
     known, of_new = [], np.zeros(len(rows.X))
     for term, (refs, z), some in zip(model.reterms, rows.terms, chosen, strict=True):
         z = z if some.all() else z * some[:, None]

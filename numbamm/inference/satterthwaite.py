@@ -29,7 +29,7 @@ class Satterthwaite:
     title = "Satterthwaite"
 
     def __init__(self, model) -> None:
-        self.beta, self.vcov = model.estimates.beta, model.estimates.cov
+        self.beta, self.vcov = model.estimates.beta, model._cov
         self.to_basis = model.feterm.to_basis
         with blas_threads(config.get("threads")):
             moving = directions(model)

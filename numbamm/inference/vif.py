@@ -37,7 +37,7 @@ def vif(model) -> Result:
     """
     import pandas as pd
 
-    cov, feterm = model.estimates.cov, model.feterm
+    cov, feterm = model._cov, model.feterm
     where = {j: i for i, j in enumerate(feterm.kept)}
     members = {
         t.name: [where[j] for j in t.columns if j in where] for t in fixed_terms(model.frame)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -17,8 +15,8 @@ class Estimates:
     ----------
     beta : ndarray, shape (rank,)
         Coefficients of the kept fixed-effects columns.
-    covariance : ndarray, shape (rank, rank), or callable
-        Their covariance matrix, or what computes it when it is asked for as `cov`.
+    covariance : ndarray, shape (rank, rank), or None
+        Their covariance matrix; None until somebody asks the model for it.
     sigma : float
         Residual standard deviation, or the square root of the dispersion.
     u, b : list of ndarray, shape (levels, p)
@@ -38,7 +36,7 @@ class Estimates:
     """
 
     beta: np.ndarray
-    covariance: np.ndarray | Callable[[], np.ndarray]
+    covariance: np.ndarray | None
     sigma: float
     u: list[np.ndarray]
     b: list[np.ndarray]
@@ -49,11 +47,6 @@ class Estimates:
     sigma_given: bool
     shape: float = 0.0
     nagq: int = 1
-
-    @cached_property
-    def cov(self) -> np.ndarray:
-        """Covariance matrix of the kept coefficients, shape (rank, rank)."""
-        return self.covariance() if callable(self.covariance) else self.covariance
 
     @property
     def held_sigma(self) -> float | None:

@@ -28,7 +28,7 @@ class FixedEffects:
     @property
     def bse(self):
         """Standard errors of β, a pandas Series."""
-        return self._labelled(np.sqrt(np.diag(self.estimates.cov)))
+        return self._labelled(np.sqrt(np.diag(self._cov)))
 
     @property
     def tvalues(self):
@@ -89,12 +89,12 @@ class FixedEffects:
 
     def cov_params(self):
         """Covariance matrix of β, a pandas DataFrame; NaN for dropped columns."""
-        return self._square(self.estimates.cov)
+        return self._square(self._cov)
 
     def corr_params(self):
         """Correlation matrix of β, a pandas DataFrame; NaN for dropped columns."""
-        se = np.sqrt(np.diag(self.estimates.cov))
-        return self._square(self.estimates.cov / np.outer(se, se))
+        se = np.sqrt(np.diag(self._cov))
+        return self._square(self._cov / np.outer(se, se))
 
     def _square(self, values):
         import pandas as pd

@@ -745,10 +745,11 @@ class GeneralizedLinearMixedModel(MixedModel):
         root = np.linalg.inv(self._modes.working(at.theta, at.beta, at.shape).x_factor()).T
         return at.phi * root @ root.T
 
-    def _covariance(self, gamma_cov) -> np.ndarray:
-        """Covariance of the kept coefficients."""
-        to_beta = self.feterm.to_basis
-        cov = gamma_cov if self._fast else hessian_covariance(self, gamma_cov)
+    def _covariance(self) -> np.ndarray:
+        """Covariance of the kept coefficients at the estimates."""
+        to_beta, cov = self.feterm.to_basis, self._gamma_cov(self._at_estimates())
+        if not self._fast:
+            cov = hessian_covariance(self, cov)
         return to_beta @ cov @ to_beta.T
 
     def _estimate(self, x, objective: float) -> Estimates:
@@ -756,14 +757,13 @@ class GeneralizedLinearMixedModel(MixedModel):
         self._set_theta(x[-len(self.theta) :])
         mode, at = self._objective(self._fast, 1, self._modes).at(self._checked(x)[0])
         self._check_mode(mode, at)
-        gamma_cov = self._gamma_cov(at)
         u, b = self._effects()
         eta = self._basis @ at.beta + self._modes.offset
         for term, effects in zip(self.reterms, b, strict=True):
             eta = eta + np.einsum("pn,np->n", term.z, effects[term.refs])
         return Estimates(
             beta=self.feterm.to_basis @ at.beta,
-            covariance=partial(self._covariance, gamma_cov),
+            covariance=None,
             sigma=float(np.sqrt(at.phi)),
             u=u,
             b=b,
@@ -820,7 +820,7 @@ class GeneralizedLinearMixedModel(MixedModel):
     def _inside_row_variances(self, x, terms) -> np.ndarray:
         """By the working model at the estimates, with the covariance of β̂ that `bse` is of."""
         to_gamma = np.linalg.inv(self.feterm.to_basis)
-        cov = to_gamma @ self.estimates.cov @ to_gamma.T / self.dispersion
+        cov = to_gamma @ self._cov @ to_gamma.T / self.dispersion
         return self._working().row_variances(terms, x, cov)
 
     def _conditional_variances(self) -> list[np.ndarray]:

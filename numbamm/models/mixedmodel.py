@@ -152,6 +152,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         inward, outward = coordinates
         optsum.validate()
         self._refuse_bounds(optsum.lowerbd[before:], optsum.upperbd[before:])
+        optsum.gradient_norm = None  # of the fit before
         inside = copy(optsum)
         inside.initial = inward(optsum.initial)
         if step is not None:
@@ -170,6 +171,15 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     def sigma(self) -> float:
         """Residual standard deviation σ."""
         return self.estimates.sigma
+
+    @property
+    def _cov(self) -> np.ndarray:
+        """Covariance matrix of the kept coefficients, shape (rank, rank)."""
+        estimates = self.estimates
+        if estimates.covariance is None:
+            with blas_threads(config.get("threads")):
+                estimates.covariance = self._covariance()
+        return estimates.covariance
 
     @property
     def u(self) -> list[np.ndarray]:
