@@ -223,13 +223,8 @@ class OptSummary:
             value = config.get(name) if value is None else value
         object.__setattr__(self, name, value)
 
-    def __copy__(self) -> OptSummary:
-        other = object.__new__(type(self))
-        vars(other).update(vars(self))
-        return other
-
     def __getstate__(self) -> dict:
-        _ = self.gradient_norm  # to be known by a number, not by what works it out
+        _ = self.gradient_norm  # copies hold a number, not what asks a model that may change
         return vars(self)
 
     def adopt(self, other: OptSummary) -> None:

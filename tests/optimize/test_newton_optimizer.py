@@ -1,5 +1,8 @@
 """`newton` on every linear oracle, and what holds for every optimiser holding for it."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from objectives import rosenbrock
@@ -10,6 +13,7 @@ from numbamm.optimize import OptSummary, minimize
 from numbamm.optimize.optsummary import GENUINE
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
+PENICILLIN = "diameter ~ 1 + (1 | plate) + (1 | sample)"
 #: Most evaluations to within 1e-4 of the least deviance known; 10 where nothing is said.
 EVALUATIONS = {
     "insteval_1_ml": 7,
@@ -204,3 +208,26 @@ def test_the_gradient_norm_is_that_of_the_estimates(optimizer):
     model.fit(optimizer=optimizer)
     gradient = model.objective_gradient(model.theta)[1]
     assert model.optsum.gradient_norm == pytest.approx(np.linalg.norm(gradient), rel=1e-6)
+
+
+def test_a_gradient_norm_that_was_not_asked_for_stays_with_its_fit():
+    """The last step of this fit takes no gradient: its length is worked out later."""
+    model = mm.LinearMixedModel(PENICILLIN, dataset("Penicillin"), optimizer="newton")
+    model.optsum.ftol_abs = 0.01
+    model.fit()
+    assert callable(vars(model.optsum)["_gradient_norm"])
+    twins = copy.copy(model.optsum), copy.deepcopy(model), pickle.loads(pickle.dumps(model.optsum))
+    length = np.linalg.norm(model.objective_gradient(model.theta)[1])
+    model.refit(model.frame.y**3)
+    assert model.optsum.gradient_norm != pytest.approx(length, rel=1e-3)
+    for optsum in (twins[0], twins[1].optsum, twins[2]):
+        assert optsum.gradient_norm == pytest.approx(length, rel=1e-6)
+
+
+def test_a_fit_that_fails_keeps_the_gradient_norm(monkeypatch):
+    model = mm.lmm(PENICILLIN, dataset("Penicillin"), optimizer="newton")
+    length = model.optsum.gradient_norm
+    monkeypatch.setattr(model, "_estimate", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        model.refit()
+    assert model.optsum.gradient_norm == length
