@@ -29,7 +29,7 @@ NULL = 1e-3
 GENUINE = -1e-6
 
 
-@jit(owns=True)
+@jit(entry=False, owns=True)
 def column_sizes(table, A, which, n):
     """For each θ in the caller's order the root mean square of its row's column of Z; 1 if zero."""
     sizes = np.ones(which.shape[1])
@@ -44,7 +44,7 @@ def column_sizes(table, A, which, n):
     return sizes
 
 
-@jit(owns=True)
+@jit(entry=False, owns=True)
 def is_singular(table, work, which, scale):
     """Whether the λ in `work` has null directions in a block of a template: `certify` is finite."""
     for first in range(which.shape[1]):
@@ -55,7 +55,7 @@ def is_singular(table, work, which, scale):
     return False
 
 
-@jit(owns=True)
+@jit(entry=False, owns=True)
 def certify(table, work, adjoint, which, scale, whole, away):
     """The certificate at the θ whose λ and N stand in the buffers.
 
@@ -142,7 +142,10 @@ def _certify_block(k, rows, table, work, adjoint, which, scale, whole):
     for i in range(n):
         largest = max(largest, abs(values[i]))
     eigh(inner, null, values[:null], scratch)
-    least = np.argmin(values[:null])
+    least = 0
+    for i in range(1, null):
+        if values[i] < values[least]:
+            least = i
     for a in range(n):
         for i in range(null):
             v[a] += inner[least * null + i] * V[i * n + a] / size[a]
@@ -172,7 +175,7 @@ def _null_space(k, rows, table, work, which, scale):
     return null, V
 
 
-@jit(owns=True)
+@jit(entry=False, owns=True)
 def leave(theta, away, epsilon, which):
     """θ of λλ' + ε²vv' in the place of λλ', factored back to lower-triangular form.
 
@@ -217,17 +220,27 @@ def judge(theta, table, index, A, work, adjoint, n):
         Function of ε: θ beside this one, at that distance in columns of size one, towards which
         the objective falls where `value` is negative, or else where `whole` is.
     """
-    which = parameters(table, index, len(theta))
-    scale, away = column_sizes(table, A, which, n), np.zeros(len(theta))
-    whole = certify(table, work, adjoint, which, scale, True, away)
-    least = away.copy()
-    value = certify(table, work, adjoint, which, scale, False, away)
+    away, least = np.zeros((2, len(theta)))
+    value, whole = judged(table, index, A, work, adjoint, float(n), away, least)
     if value >= GENUINE > whole:
         away = least
 
     def aside(epsilon: float) -> np.ndarray:
-        beside = np.array(theta)
-        leave(beside, away, epsilon, which)
-        return beside
+        return beside(np.array(theta), away, epsilon, table, index)
 
     return value, whole, aside
+
+
+@jit(owns=True)
+def judged(table, index, A, work, adjoint, n, away, least):
+    which = parameters(table, index, len(away))
+    scale = column_sizes(table, A, which, n)
+    whole = certify(table, work, adjoint, which, scale, True, least)
+    return certify(table, work, adjoint, which, scale, False, away), whole
+
+
+@jit(owns=True)
+def beside(theta, away, epsilon, table, index):
+    """`leave`, for Python; returns θ."""
+    leave(theta, away, epsilon, parameters(table, index, len(theta)))
+    return theta

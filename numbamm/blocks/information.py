@@ -56,7 +56,7 @@ from numbamm.blocks.vectors import copy, dot
 SINGULAR = 1e-5
 
 
-@jit(owns=True)
+@jit(entry=False, owns=True)
 def parameters(table, index, nθ):
     """Where each θ stands, term by term of the table.
 
@@ -105,6 +105,12 @@ def square_blocks(which):
 
 
 @jit(owns=True)
+def leave_normal(table, work, adjoint):
+    """`complete_normal`, for Python."""
+    complete_normal(table, work, adjoint)
+
+
+@jit(entry=False, owns=True)
 def complete_normal(table, work, adjoint):
     """N of the tail's terms; `gradient.differentiate` leaves that of the head's, and G of all.
 

@@ -12,17 +12,18 @@ from numbamm.blocks.layout import LAMBDA, NORMAL, P
 
 
 @numba.njit
-def compiled_curvature(*arguments):
-    information.curvature(*arguments)
+def compiled_curvature(table, index, A, work, adjoint, degrees, sigma, H):
+    which = information.parameters(table, index, len(H))
+    information.curvature(table, index, A, work, adjoint, degrees, sigma, which, H)
+    return which[3]
 
 
 def curvature(blocks, theta, xy, reml=False, sigma=0.0):
     layout = blocks.layout
     evaluate_gradient(blocks, theta, xy, reml, sigma)
     degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), float(reml)])
-    which = information.parameters(layout.table, layout.index, len(theta))
     H = np.full((len(theta), len(theta)), np.nan)
-    compiled_curvature(
+    which = compiled_curvature(
         layout.table,
         layout.index,
         blocks.A,
@@ -30,11 +31,10 @@ def curvature(blocks, theta, xy, reml=False, sigma=0.0):
         blocks.adjoint,
         degrees,
         sigma,
-        which,
         H,
     )
     out = np.empty_like(H)
-    out[np.ix_(which[3], which[3])] = H
+    out[np.ix_(which, which)] = H
     return out
 
 
