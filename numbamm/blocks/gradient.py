@@ -67,9 +67,6 @@ from numbamm.blocks.layout import (
 )
 from numbamm.blocks.vectors import copy, dot, scale
 
-#: Order of the tiles in which a matrix is mirrored, so that both sides stay in the cache.
-TILE = 32
-
 
 @jit
 def objective_gradient(theta, table, index, A, work, adjoint, degrees, constant, sigma, gradient):
@@ -102,8 +99,7 @@ def objective_gradient(theta, table, index, A, work, adjoint, degrees, constant,
 def evaluate(theta, table, index, A, work, adjoint, degrees, constant, sigma):
     """The objective, with all that `differentiate` needs left in `work` and `adjoint`."""
     logdet = eliminate_head(theta, table, index, A, work)
-    m = table[0, ORDER]
-    mirror(work[table[0, TAIL] :], adjoint[table[0, TAIL_C] :], m)
+    _copy_lower(work[table[0, TAIL] :], adjoint[table[0, TAIL_C] :], table[0, ORDER])
     logdet += factor_tail(table, work)
     return criterion(logdet, table, work, degrees, constant, sigma)
 
@@ -121,23 +117,17 @@ def differentiate(table, index, A, work, adjoint, degrees, sigma):
 def differentiate_logdet(table, index, A, work, adjoint, degrees):
     """As `differentiate`, of log|L_Z|² alone (degrees: zeros), with U on the pattern of A kept.
 
-    U is then Λ(Λ'Z'ZΛ + I)⁻¹Λ', in the regions of `adjoint` where A has Z'Z, the tail's in full.
+    U is then Λ(Λ'Z'ZΛ + I)⁻¹Λ', in the regions of `adjoint` where A has Z'Z.
     """
     _tail(table, work, adjoint, degrees, 0.0)
     for k in range(table[0, NHEAD] - 1, -1, -1):
         _head(k, table, index, A, work, adjoint, k >= 0)  # the constant has a type of its own
 
 
-@jit(entry=False)
-def mirror(source, target, m):
-    """The lower triangle of `source` into both triangles of `target`, which may be the same."""
-    for c0 in range(0, m, TILE):
-        for r0 in range(c0, m, TILE):
-            for c in range(c0, min(c0 + TILE, m)):
-                for r in range(max(c, r0), min(r0 + TILE, m)):
-                    value = source[c * m + r]
-                    target[c * m + r] = value
-                    target[r * m + c] = value
+@jit
+def _copy_lower(source, target, m):
+    for c in range(m):
+        copy(source[c * m + c : (c + 1) * m], target[c * m + c : (c + 1) * m])
 
 
 # ---- the tail -----------------------------------------------------------------------------
@@ -145,37 +135,80 @@ def mirror(source, target, m):
 
 @jit
 def _tail(table, work, adjoint, degrees, sigma):
-    """U = Λ̃SΛ̃' of the tail, and G of its terms."""
-    nterm, nhead, m, nx = table[0, NTERM], table[0, NHEAD], table[0, ORDER], table[0, NX]
+    """U = Λ̃SΛ̃' of the tail, and G of its terms; of all matrices the lower triangle alone.
+
+    A level's own block is completed, since rows of the data take quadratic forms with it.
+    """
+    nterm, nhead, m = table[0, NTERM], table[0, NHEAD], table[0, ORDER]
     C = adjoint[table[0, TAIL_C] : table[0, TAIL_C] + m * m]
     U = adjoint[table[0, TAIL_U] : table[0, TAIL_U] + m * m]
     _weighted_inverse(table, work, U, degrees, sigma)
     for k in range(nhead, nterm):
-        p, first = table[1 + k, P], table[1 + k, ROW]
-        lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
         at = table[0, GRADIENT] + table[1 + k, LAMBDA]
-        G = adjoint[at : at + p * p]
-        G[:] = 0.0
+        adjoint[at : at + table[1 + k, P] ** 2] = 0.0
+    for k in range(nhead, nterm):
+        p = table[1 + k, P]
         for level in range(table[1 + k, NLEVEL]):
-            at = (first + level * p) * m
-            columns, left = U[at : at + p * m], C[at : at + p * m]
-            _lambda_rows(columns, table, work, m)
-            for a in range(p):
-                for b in range(p):
-                    G[a * p + b] += 2.0 * dot(
-                        left[a * m : (a + 1) * m], columns[b * m : (b + 1) * m]
-                    )
-            _times_lambda_transposed(columns, lam, p, m)
-    _lambda_rows(U[(m - nx - 1) * m :], table, work, m)
+            at = table[1 + k, ROW] + level * p
+            _complete(U[at * m :], p, m, at)
+            _complete(C[at * m :], p, m, at)
+            _columns(k, at, table, work, C[at * m :], U[at * m :], adjoint)
+
+
+@jit
+def _complete(columns, p, m, at):
+    """The upper half of a level's own block."""
+    for b in range(p):
+        for a in range(b):
+            columns[b * m + at + a] = columns[a * m + at + b]
+
+
+@jit
+def _columns(k, at, table, work, C, S, adjoint):
+    """S to U in the p columns of one level, from row `at` on, and what they add to every G.
+
+    An element below the level's own block stands for its mirror image, too: [CΛS]_jj takes ΛS
+    in the columns of j, and SΛ' in the rows of j, which are those of other levels' columns.
+    """
+    p, m = table[1 + k, P], table[0, ORDER]
+    lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
+    Y = work[table[0, SCRATCH] : table[0, SCRATCH] + p * m]
+    below = at + p
+    for b in range(p):
+        copy(S[b * m + below : (b + 1) * m], Y[b * m + below : (b + 1) * m])
+    _times_lambda_transposed(Y, lam, p, m, below)
+    for i in range(k, table[0, NTERM]):
+        G = adjoint[table[0, GRADIENT] + table[1 + i, LAMBDA] :]
+        stop = table[1 + i, ROW] + table[1 + i, P] * table[1 + i, NLEVEL]
+        for b in range(p):
+            start = b * m + max(below, table[1 + i, ROW])
+            _add_levels(C[start : b * m + stop], Y[start : b * m + stop], table[1 + i, P], G)
+    _lambda_rows(S, k, table, work, p, m, at)
+    G = adjoint[table[0, GRADIENT] + table[1 + k, LAMBDA] :]
+    for a in range(p):
+        for b in range(p):
+            G[a * p + b] += 2.0 * dot(C[a * m + at : (a + 1) * m], S[b * m + at : (b + 1) * m])
+    _times_lambda_transposed(S, lam, p, m, at)
+
+
+@jit
+def _add_levels(c, y, p, G):
+    """G += 2 Σ_levels c_j y_j', for a column each."""
+    if p == 1:
+        G[0] += 2.0 * dot(c, y)
+        return
+    for r in range(0, len(c), p):
+        for a in range(p):
+            for b in range(p):
+                G[a * p + b] += 2.0 * c[r + a] * y[r + b]
 
 
 @jit
 def _weighted_inverse(table, work, S, degrees, sigma):
-    """S = L⁻ᵀ diag(w) L⁻¹ of the tail, both triangles."""
+    """S = L⁻ᵀ diag(w) L⁻¹ of the tail."""
     m, nx = table[0, ORDER], table[0, NX]
     L = work[table[0, TAIL] : table[0, TAIL] + m * m]
-    for c in range(m):
-        copy(L[c * m + c : (c + 1) * m], S[c * m + c : (c + 1) * m])
+    _copy_lower(L, S, m)
     r2 = L[m * m - 1] * L[m * m - 1]
     weight_y = math.sqrt(r2) / sigma if sigma > 0.0 else math.sqrt(degrees[0])
     weight_x = math.sqrt(degrees[1])
@@ -188,7 +221,6 @@ def _weighted_inverse(table, work, S, degrees, sigma):
         _small_gram(S, m)
     else:
         dlauum(LOWER, m, S, m)
-    mirror(S, S, m)
 
 
 @jit
@@ -203,13 +235,14 @@ def _small_gram(a, n):
 
 
 @jit
-def _lambda_rows(columns, table, work, m):
-    """λ times the Z rows of columns of the tail, level by level, in place."""
-    for i in range(table[0, NHEAD], table[0, NTERM]):
+def _lambda_rows(columns, k, table, work, width, m, at):
+    """λ times the Z rows of columns of the tail, from row `at` of term k on, in place."""
+    for i in range(k, table[0, NTERM]):
         p = table[1 + i, P]
         lam = work[table[1 + i, LAMBDA] : table[1 + i, LAMBDA] + p * p]
-        for start in range(table[1 + i, ROW], len(columns), m):
-            rows = columns[start : start + p * table[1 + i, NLEVEL]]
+        stop = table[1 + i, ROW] + p * table[1 + i, NLEVEL]
+        for c in range(width):
+            rows = columns[c * m + max(at, table[1 + i, ROW]) : c * m + stop]
             if p == 1:
                 scale(rows, lam[0])
                 continue
@@ -222,15 +255,15 @@ def _lambda_rows(columns, table, work, m):
 
 
 @jit
-def _times_lambda_transposed(columns, lam, p, m):
-    """The p columns of one level times λ', in place; column b needs columns a ≤ b only."""
+def _times_lambda_transposed(columns, lam, p, m, at):
+    """The p columns of one level times λ', from row `at` on; column b needs columns a ≤ b only."""
     for b in range(p - 1, -1, -1):
-        target = columns[b * m : (b + 1) * m]
+        target = columns[b * m + at : (b + 1) * m]
         scale(target, lam[b * p + b])
         for a in range(b):
             factor = lam[b * p + a]
-            source = columns[a * m : (a + 1) * m]
-            for r in range(m):
+            source = columns[a * m + at : (a + 1) * m]
+            for r in range(len(target)):
                 target[r] += factor * source[r]
 
 
@@ -349,10 +382,13 @@ def _times_sparse_u(k, level, table, index, C, adjoint):
         if p == 1:
             _times_symmetric(column, rows[s:], values[s:], F[s:])
             continue
-        for r in range(len(rows)):
+        for c in range(p):
+            F[s * p + c] += column[rows[s]] * values[s * p + c]
+        for r in range(s + 1, len(rows)):
             factor = column[rows[r]]
             for c in range(p):
                 F[s * p + c] += factor * values[r * p + c]
+                F[r * p + c] += factor * values[s * p + c]
 
 
 @jit

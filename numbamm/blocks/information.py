@@ -22,7 +22,7 @@ import numpy as np
 
 from numbamm.blocks.cholesky import columns_left, lambda_over_factor
 from numbamm.blocks.eigen import eigh
-from numbamm.blocks.jit import counter, jit
+from numbamm.blocks.jit import REASSOCIATE, counter, jit
 from numbamm.blocks.lapack import LEFT, LOWER, NO, dgemm, dsymm, dtrsm
 from numbamm.blocks.layout import (
     D0,
@@ -50,7 +50,7 @@ from numbamm.blocks.layout import (
     P,
 )
 from numbamm.blocks.solve import solve
-from numbamm.blocks.vectors import copy, dot
+from numbamm.blocks.vectors import copy, dot, scale
 
 #: Directions in which λ is smaller get their part of N from U, not from G = 2Nλ.
 SINGULAR = 1e-5
@@ -194,9 +194,7 @@ def _normal_from_u(k, table, adjoint, V, values, nsmall, p, NV):
         for level in range(nlevel):
             target = columns[(small * nlevel + level) * m : (small * nlevel + level + 1) * m]
             for a in range(p):
-                factor, at = V[i * p + a], (first + level * p + a) * m
-                for r in range(m):
-                    target[r] += factor * C[at + r]
+                _add_column(V[i * p + a], C, first + level * p + a, m, target)
         small += 1
     dsymm(LEFT, LOWER, m, nsmall * nlevel, 1.0, U, m, columns, m, 0.0, product, m)
     small = 0
@@ -222,6 +220,15 @@ def _normal_from_u(k, table, adjoint, V, values, nsmall, p, NV):
             for a in range(p):
                 out[a] += inner * v[a]
         small += 1
+
+
+@jit
+def _add_column(factor, C, c, m, target):
+    """target += factor C_c, a column of a symmetric matrix of which the lower triangle is read."""
+    for r in range(c):
+        target[r] += factor * C[r * m + c]
+    for r in range(c, m):
+        target[r] += factor * C[c * m + r]
 
 
 # ---- average information --------------------------------------------------------------------
@@ -448,8 +455,8 @@ def _tail(table, work, adjoint, which, u, b, inner, slope, tail, c, h):
     for t in range(nθ):
         first += which[0, t] < nhead
     if first < nθ:
-        for r in range(m):
-            c[r] = -dot(C[r * m : (r + 1) * m], b)
+        _times_symmetric(C, b, m, c)
+        scale(c, -1.0)
         for t in range(first, nθ):
             k = which[0, t]
             p, row, column = table[1 + k, P], which[1, t], which[2, t]
@@ -478,6 +485,18 @@ def _tail(table, work, adjoint, which, u, b, inner, slope, tail, c, h):
     for s in range(nθ):
         for t in range(s + 1):
             inner[s, t] -= dot(tail[s * m : (s + 1) * m - 1], tail[t * m : (t + 1) * m - 1])
+
+
+@jit(fastmath=REASSOCIATE)
+def _times_symmetric(C, b, m, out):
+    """C b of a symmetric matrix, of which the lower triangle is read."""
+    out[:] = 0.0
+    for c in range(m):
+        column, total, factor = C[c * m : (c + 1) * m], C[c * m + c] * b[c], b[c]
+        for r in range(c + 1, m):
+            total += column[r] * b[r]
+            out[r] += column[r] * factor
+        out[c] += total
 
 
 @jit
