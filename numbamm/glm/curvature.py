@@ -41,6 +41,9 @@ def theta_curvature(term, theta, weights) -> np.ndarray:
         for b in range(a + 1):
             products = weights * term.z[a] * term.z[b]
             C[:, a, b] = C[:, b, a] = np.bincount(term.refs, products, term.nlevels)
+    if p == 1:  # the same without matrices: both products are (λS)²
+        S = C.ravel() / (1 + lam[0, 0] ** 2 * C.ravel())
+        return 4 * lam[0] ** 2 * (S @ S)
     inner = np.linalg.inv(lam.T @ C @ lam + np.eye(p))
     S = C - C @ lam @ inner @ lam.T @ C
     across = lam.T @ S
