@@ -16,6 +16,15 @@ def simulated(n=100_000, users=2_000, items=300):
     return {"y": y, "x": x, "user": user, "item": item}
 
 
+def survey(n=100_000, regions=50, ages=8):
+    """Few columns of few values, so that most rows are equal to others."""
+    rng = np.random.default_rng(2)
+    region, age, x = rng.integers(0, regions, n), rng.integers(0, ages, n), rng.integers(0, 2, n)
+    eta = 0.4 * x + 0.5 * rng.normal(size=regions)[region] + 0.3 * rng.normal(size=ages)[age]
+    y = (rng.uniform(size=n) < 1 / (1 + np.exp(-eta))).astype(float)
+    return {"y": y, "x": x.astype(float), "region": region, "age": age}
+
+
 MODELS = {
     "VerbAgg": (
         "r2 ~ 1 + Anger + Gender + btype + situ + (1 | id) + (1 | item)",
@@ -35,12 +44,14 @@ MODELS = {
     ),
     "sleepstudy": ("Reaction ~ Days + (1 + Days | Subject)", "sleepstudy", "gamma"),
     "100,000 rows": ("y ~ x + (1 | user) + (1 + x | item)", simulated, "bernoulli"),
+    "100,000 rows of a survey": ("y ~ x + (1 | region) + (1 | age)", survey, "bernoulli"),
 }
 
 
-def model(name):
+def model(name, frame=None):
     formula, data, family = MODELS[name]
-    frame = data() if callable(data) else mm.datasets.load(data)
+    if frame is None:
+        frame = data() if callable(data) else mm.datasets.load(data)
     link = "log" if family == "gamma" else None
     return mm.GeneralizedLinearMixedModel(formula, frame, family, link)
 
@@ -64,6 +75,20 @@ class Pirls:
 
     def track_iterations(self, name):
         return self.iterations
+
+
+class Construction:
+    """Formula and frame, rows that are taken together, and the model without random effects."""
+
+    params = tuple(MODELS)
+    param_names = ("model",)
+
+    def setup(self, name):
+        self.frame = MODELS[name][1]() if callable(MODELS[name][1]) else None
+        model(name, self.frame)
+
+    def time_model(self, name):
+        model(name, self.frame)
 
 
 class Fit:

@@ -282,6 +282,13 @@ def dispersion(family: int, w, penalised: float) -> float:
     return float(brentq(slope, lower, upper, xtol=1e-300, rtol=1e-13))
 
 
+def entropy(family: int, y) -> np.ndarray:
+    """Log-density of a perfect fit, but for what depends on y alone: shape (n,)."""
+    from scipy.special import xlog1py, xlogy
+
+    return xlogy(y, y) + xlog1py(1 - y, -y) if family == BINOMIAL else xlogy(y, y) - y
+
+
 def saturated(family: int, y, w, shape: float, dispersion: float) -> float:
     """-2 log-likelihood of a perfect fit: what does not depend on the means.
 
@@ -295,15 +302,15 @@ def saturated(family: int, y, w, shape: float, dispersion: float) -> float:
     -------
     float
     """
-    from scipy.special import gammaln, xlog1py, xlogy
+    from scipy.special import gammaln
 
     if family == BINOMIAL:
         if (w == 1).all() and np.isin(y, (0.0, 1.0)).all():
             return 0.0
         rows = gammaln(w + 1) - gammaln(w * y + 1) - gammaln(w * (1 - y) + 1)
-        rows += w * (xlogy(y, y) + xlog1py(1 - y, -y))
+        rows += w * entropy(family, y)
     elif family == POISSON:
-        rows = w * (xlogy(y, y) - y - gammaln(y + 1))
+        rows = w * (entropy(family, y) - gammaln(y + 1))
     elif family == NEGATIVE_BINOMIAL:
         rows = w * (_rising(shape, y) - gammaln(y + 1))
     elif family == GAMMA:

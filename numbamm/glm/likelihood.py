@@ -25,11 +25,15 @@ class Likelihood:
         Code.
     y, w : ndarray, shape (n,)
         Response and prior weights.
+    merged : float
+        By how much the deviance of these rows exceeds that of the cells in which modes are
+        sought; see `glm.cells`.
     """
 
     family: int
     y: np.ndarray
     w: np.ndarray
+    merged: float = 0.0
 
     @property
     def dispersed(self) -> bool:
@@ -65,10 +69,10 @@ class Likelihood:
 
     @cached_property
     def _saturated(self) -> float:
-        return families.saturated(self.family, self.y, self.w, 0.0, 1.0)
+        return families.saturated(self.family, self.y, self.w, 0.0, 1.0) + self.merged
 
     def saturated(self, shape: float, phi: float) -> float:
-        """-2 log-likelihood of a perfect fit; see `family.saturated`."""
+        """-2 log-likelihood less the deviance; see `family.saturated`."""
         if self.dispersed or self.family == families.NEGATIVE_BINOMIAL:
             return families.saturated(self.family, self.y, self.w, shape, phi)
         return self._saturated

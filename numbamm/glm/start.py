@@ -37,7 +37,8 @@ def without_effects(modes: ModeFinder, ntheta: int, shape: float) -> np.ndarray 
             eta = links.forward(link, mu) - glm.offset
         if not np.isfinite(eta).all():
             continue
-        gamma = rows.basis.T @ (rows.weights * eta) / len(eta)  # of length √n in these weights
+        weighted = rows.weights[:, None] * rows.basis
+        gamma = np.linalg.lstsq(weighted.T @ rows.basis, weighted.T @ eta, rcond=None)[0]
         if len(gamma) == 0 or glm(np.zeros(0), gamma, vary=True, shape=shape).found:
             return gamma
     return None

@@ -242,9 +242,12 @@ def _less_rows(blocks, rows):
 def _generalized_without(model, rows):
     """A twin of a generalized model with some rows of weight zero, to begin at the estimates."""
     kept, twin = _all_but(model, rows), model._twin()
-    weights = np.where(kept, model._prior, 0.0)
-    twin._likelihood = Likelihood(model._family_code, model.frame.y[kept], model._prior[kept])
-    twin._modes = model._modes.replaced(weights=weights)
+    family, y, weights = model._family_code, model.frame.y, np.where(kept, model._prior, 0.0)
+    twin._likelihood, parts = Likelihood(family, y[kept], model._prior[kept]), {"weights": weights}
+    if model._cells:
+        twin._likelihood.merged = model._cells.constant(family, y, weights)
+        parts["y"], parts["weights"] = model._cells.merged(y, weights)
+    twin._modes = model._modes.replaced(**parts)
     start = replace(model._start, theta=model.theta, shape=model.estimates.shape)
     twin._start = twin._begun = start
     twin.optsum = twin._renewed(model.optsum, twin._optsum_of_start().initial)

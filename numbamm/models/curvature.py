@@ -40,7 +40,7 @@ def first_curvature(model, at: Values, steps, weights) -> np.ndarray:
     curvature[:rank] = 2.0
     if model._likelihood.dispersed:
         curvature[rank:-ntheta] = model.nobs
-    curvature[-ntheta:] = theta_curvatures(model._inside, at.theta, weights)
+    curvature[-ntheta:] = theta_curvatures(model._modes.terms, at.theta, weights)
     return curvature
 
 

@@ -23,6 +23,7 @@ from numbamm.errors import (
 from numbamm.formula import check_generalized, model_frame
 from numbamm.glm import family as families
 from numbamm.glm import link as links
+from numbamm.glm.cells import find_cells
 from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.mode import ModeFinder
 from numbamm.glm.pirls import pirls
@@ -96,6 +97,9 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
 
     Parameters of the fast fit are θ; of the full fit β, log φ or the logarithm of the negative
     binomial's shape, and θ. An unknown shape is a parameter of the fast fit, too.
+
+    Binomial and Poisson rows that are equal but for their responses are taken together inside,
+    where there are many; results are those of the rows.
     """
 
     def __init__(
@@ -153,6 +157,11 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             super().__init__(frame, self._likelihood.working_root(link))
             self._searched = {fast: self._parameters(fast) for fast in (True, False)}
             self._basis = self.feterm.basis / np.sqrt(prior)[:, None]
+            self._offset = np.zeros(n) if frame.offset is None else frame.offset
+            # By the columns as they came: products with matrices round equal rows differently.
+            self._cells = find_cells(code, self.reterms, [*frame.X.T, self._offset])
+            if self._cells:
+                self._likelihood.merged = self._cells.constant(code, frame.y, prior)
             self._modes = self._mode_finder()
             check_order(self._modes.order, self.reterms)
             self._start = self._begun = find_start(self, self.theta, self.init)
@@ -160,13 +169,17 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             self._gamma_root: np.ndarray | None = None
 
     def _mode_finder(self) -> ModeFinder:
-        frame, n = self.frame, self.nobs
+        y, prior, rows, terms = self.frame.y, self._prior, slice(None), self._inside
+        if self._cells:
+            rows = self._cells.first
+            y, prior = self._cells.merged(y, prior)
+            terms = [replace(t, refs=t.refs[rows], z=t.z[:, rows]) for t in terms]
         return ModeFinder(
-            self._inside,
-            self._basis,
-            frame.y,
-            self._prior,
-            np.zeros(n) if frame.offset is None else frame.offset,
+            terms,
+            self._basis[rows],
+            y,
+            prior,
+            self._offset[rows],
             families.NAMES[self.family],
             links.NAMES[self.link],
             INFORMATION[self.information],
@@ -615,7 +628,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         mode, at = self._objective(self._fast, 1, self._modes).at(self._checked(x)[0])
         self._check_mode(mode, at)
         u, b = self._effects()
-        eta = self._basis @ at.beta + self._modes.offset
+        eta = self._basis @ at.beta + self._offset
         for term, effects in zip(self.reterms, b, strict=True):
             eta = eta + np.einsum("pn,np->n", term.z, effects[term.refs])
         return Estimates(
@@ -672,7 +685,11 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         """
         _ = self.estimates
         with blas_threads(config.get("threads")):
-            return self._aligned(self._working().leverages(), "leverage")
+            leverages = self._working().leverages()
+            if self._cells:  # a row has a share of its cell's by its weight
+                share = self._prior / self._cells.total(self._prior)[self._cells.of_row]
+                leverages = share * leverages[self._cells.of_row]
+            return self._aligned(leverages, "leverage")
 
     def _inside_row_variances(self, x, terms) -> np.ndarray:
         """By the working model at the estimates, with the covariance of β̂ that `bse` is of."""

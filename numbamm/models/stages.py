@@ -77,7 +77,7 @@ class Stages:
     @property
     def _work(self) -> float:
         """Operations of one evaluation, about: rows and factor, in some five iterations."""
-        return 1000.0 * self.nobs + 5 * self._modes.held.layout.operations
+        return 1000.0 * len(self._modes.offset) + 5 * self._modes.held.layout.operations
 
     def _uses_gradient(self, nagq: int, fast: bool) -> bool:
         """Whether the optimiser will use gradients; then a full fit needs no fast one before."""

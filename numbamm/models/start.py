@@ -71,7 +71,7 @@ def find_start(model, theta, init: str) -> Start:
 def _check_separation(model, gamma) -> None:
     frame, family = model.frame, model._family_code
     if gamma is not None:
-        mu = model._mean(model._modes.offset + model._basis @ gamma)
+        mu = model._mean(model._offset + model._basis @ gamma)
         if not is_extreme(family, links.NAMES[model.link], mu):
             return
     kept = model.feterm.kept
