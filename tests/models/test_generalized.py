@@ -24,6 +24,11 @@ INFERENCE = json.loads((HERE / "reference" / "inference.json").read_text(encodin
 each_oracle = pytest.mark.parametrize("name", ORACLES)
 
 
+def family_of(oracle):
+    family = oracle.entry["family"]
+    return "bernoulli" if family == "binomial" and oracle.weights is None else family
+
+
 @pytest.fixture(scope="module")
 def fitted_glmm():
     models = {}
@@ -31,15 +36,12 @@ def fitted_glmm():
     def fit(name):
         if name not in models:
             oracle = ORACLES[name]
-            family = oracle.entry["family"]
-            if family == "binomial" and oracle.weights is None:
-                family = "bernoulli"
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", mm.OverdispersionWarning)
                 models[name] = mm.glmm(
                     oracle.formula,
                     oracle.frame,
-                    family,
+                    family_of(oracle),
                     oracle.entry["link"],
                     fast=oracle.entry["nAGQ"] == 0,
                     nagq=max(oracle.entry["nAGQ"], 1),
@@ -107,6 +109,25 @@ def test_evaluations_by_gradient(fitted_glmm):
     assert_allclose(full.theta, [1.3397, 0.4953], atol=1e-4)
     assert_allclose(full.beta, [0.1991, 0.05743, 0.3207, -1.0588, -2.1054, -1.0554], atol=2e-4)
     assert full.optsum.feval <= 25
+
+
+@pytest.mark.parametrize("name", [n for n, o in ORACLES.items() if o.entry["nAGQ"] < 2])
+@pytest.mark.filterwarnings("ignore::numbamm.OverdispersionWarning")
+def test_from_random_starts(name):
+    oracle, rng = ORACLES[name], np.random.default_rng(3)
+    for _ in range(10):
+        model = mm.GeneralizedLinearMixedModel(
+            oracle.formula,
+            oracle.frame,
+            family_of(oracle),
+            oracle.entry["link"],
+            weights=oracle.weights,
+            optimizer="newton",
+        )
+        theta = rng.normal(size=len(model.theta))
+        model.optsum.initial = np.where(model.optsum.lowerbd == 0, np.abs(theta), theta)
+        model.fit(fast=oracle.entry["nAGQ"] == 0)
+        assert model.objective < oracle.criterion + 1e-6
 
 
 def test_objective_has_no_noise(fitted_glmm):

@@ -51,10 +51,7 @@ def test_reaches_the_best_known(oracle):
     assert np.linalg.norm(gradient) < 0.05
 
 
-SMALL = [o for o in LINEAR.values() if o.dataset not in ("InstEval", "kb07")]
-
-
-@pytest.mark.parametrize("oracle", SMALL, ids=[o.id for o in SMALL])
+@each_linear
 def test_from_random_starts(oracle):
     rng = np.random.default_rng(3)
 
