@@ -90,7 +90,7 @@ def criterion(logdet, table, work, degrees, constant, sigma):
     """The objective, from log|L_Z|² and the rows of X and y of the factor."""
     m, nx, d = table[0, ORDER], table[0, NX], degrees[0]
     tail = work[table[0, TAIL] : table[0, TAIL] + m * m]
-    if not logdet < np.inf:
+    if not logdet < np.inf and table[0, NTERM] > 0:
         work[table[1, LAMBDA]] = np.nan  # no factor stands here: see `factored`
     if degrees[1] > 0.0:
         for i in range(m - nx - 1, m - 1):

@@ -77,7 +77,7 @@ def objective_gradient(theta, table, index, A, work, adjoint, degrees, constant,
     theta, table, index, A, work, degrees, constant, sigma
         As for `cholesky.objective`.
     adjoint : float64, shape (size_adjoint,)
-        Holds U, G and N afterwards. One for each thread.
+        Holds U (of the tail the lower triangle), G and N afterwards. One for each thread.
     gradient : float64, shape (number of θ,)
         Filled, unless the objective is NaN.
 
@@ -117,7 +117,8 @@ def differentiate(table, index, A, work, adjoint, degrees, sigma):
 def differentiate_logdet(table, index, A, work, adjoint, degrees):
     """As `differentiate`, of log|L_Z|² alone (degrees: zeros), with U on the pattern of A kept.
 
-    U is then Λ(Λ'Z'ZΛ + I)⁻¹Λ', in the regions of `adjoint` where A has Z'Z.
+    U is then Λ(Λ'Z'ZΛ + I)⁻¹Λ', in the regions of `adjoint` where A has Z'Z: of the tail the lower
+    triangle, and each level's own block.
     """
     _tail(table, work, adjoint, degrees, 0.0)
     for k in range(table[0, NHEAD] - 1, -1, -1):
@@ -348,7 +349,7 @@ def _add_normal(C, D, E, p, N, product):
 
 
 @jit(fastmath=REASSOCIATE)
-def _times_symmetric(column, rows, values, F):
+def _times_both_halves(column, rows, values, F):
     """F += U values for the first of some rows, whose column of U is given, and for its mirror."""
     first, total = values[0], column[rows[0]] * values[0]
     for r in range(1, len(rows)):
@@ -380,7 +381,7 @@ def _times_sparse_u(k, level, table, index, C, adjoint):
                 target[r] += factor * below[r]
             F[s * p + c] += dot(below, dense[c * nd : (c + 1) * nd])
         if p == 1:
-            _times_symmetric(column, rows[s:], values[s:], F[s:])
+            _times_both_halves(column, rows[s:], values[s:], F[s:])
             continue
         for c in range(p):
             F[s * p + c] += column[rows[s]] * values[s * p + c]

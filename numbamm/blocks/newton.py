@@ -195,7 +195,9 @@ def advance(state, search, model, budget):
     fresh = False
     while search.control[CODE] == EVALUATE and budget > 0:
         budget -= 1
-        f = _evaluate(state, search, model, state.numbers[trust.PHASE] == trust.LAST)
+        leaving = search.control[EPSILON] > 0.0
+        last = state.numbers[trust.PHASE] == trust.LAST and not leaving
+        f = _evaluate(state, search, model, last)
         if search.control[EPSILON] > 0.0:
             if not _has_left(f, state, search):
                 continue
@@ -365,7 +367,7 @@ def _conclude(action, f, fresh, state, search, model):
     """A search has ended with the value f last. If its certificate is negative, it goes on aside.
 
     `fresh` says that derivatives at the best point are at hand; the factor is, if f is the best,
-    and it always is in the end. A regular λ needs no derivatives.
+    and it is afterwards in any case. A regular λ needs no derivatives.
     """
     control = search.control
     if action == FAILED:
@@ -418,6 +420,7 @@ def _has_left(f, state, search):
     if f < state.numbers[FBEST] - trust.tolerance(state):
         control[EPSILON] = 0.0
         control[ESCAPED] += 1.0
+        control[NORM] = np.nan
         return True
     control[EPSILON] *= 0.25
     if control[EPSILON] < NEAR:  # nothing to gain after all

@@ -115,8 +115,8 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, grad
             gradient[rank] += kernel + h[i] * to_information + eta_a[i] * to_score
     places = index[table[0, THETA] : table[0, THETA] + len(theta)]
     slopes = gradient[rank + 1 :]
-    for t in range(len(theta)):
-        slopes[t] = adjoint[table[0, GRADIENT] + places[t]]
+    for k in range(len(theta)):
+        slopes[k] = adjoint[table[0, GRADIENT] + places[k]]
     _add_moments(x, a, v, rows, places, slopes)
 
 

@@ -93,7 +93,7 @@ class ModeFinder:
         other, rows = copy(self), self.rows
         own = rows.model, rows.y, rows.weights, rows.entropy, rows.basis
         other.terms, other.q, other.u, other._found = [], 0, np.zeros(0), None
-        other.varied = _Buffers([], rows.basis.shape[1], *own)
+        other.varied, other.held = _Buffers([], rows.basis.shape[1], *own), None
         return other
 
     def working(self, theta, gamma, shape: float) -> ModeFinder:
@@ -286,12 +286,12 @@ class ModeFinder:
         return row_variances(self.varied.layout, self.rows.work, terms, x, cov)
 
     def by_term(self, u) -> list[np.ndarray]:
-        """Random effects, term by term as the caller gave them, shapes (levels, p)."""
+        """Random effects, term by term as the caller gave them, shapes (levels, p): copies."""
         layout = self.varied.layout
         parts, at = [None] * layout.nterm, 0
         for k in layout.order:
             term = self.terms[k]
-            parts[k] = u[at : at + term.nranef].reshape(term.nlevels, term.p)
+            parts[k] = u[at : at + term.nranef].copy().reshape(term.nlevels, term.p)
             at += term.nranef
         return parts
 

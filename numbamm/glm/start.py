@@ -12,14 +12,12 @@ from numbamm.glm.mode import ModeFinder
 _POSITIVE = (links.LOG, links.INVERSE_SQUARED, links.SQRT)
 
 
-def without_effects(modes: ModeFinder, ntheta: int, shape: float) -> np.ndarray | None:
-    """Coefficients γ of the generalized linear model, by PIRLS with θ = 0.
+def without_effects(modes: ModeFinder, shape: float) -> np.ndarray | None:
+    """Coefficients γ of the generalized linear model, by PIRLS without terms.
 
     Parameters
     ----------
     modes : ModeFinder
-    ntheta : int
-        Number of θ.
     shape : float
         Shape of the negative binomial.
 
@@ -44,15 +42,13 @@ def without_effects(modes: ModeFinder, ntheta: int, shape: float) -> np.ndarray 
     return None
 
 
-def moment_shape(modes: ModeFinder, ntheta: int) -> float:
+def moment_shape(modes: ModeFinder) -> float:
     """The negative binomial's shape by moments about the means of a Poisson model.
 
     Parameters
     ----------
     modes : ModeFinder
         Of a negative binomial model.
-    ntheta : int
-        Number of θ.
 
     Returns
     -------
@@ -62,7 +58,7 @@ def moment_shape(modes: ModeFinder, ntheta: int) -> float:
     rows = modes.rows
     link = int(rows.model[1])
     poisson = modes.replaced(model=np.array([families.POISSON, *rows.model[1:]]))
-    gamma = without_effects(poisson, ntheta, 0.0)
+    gamma = without_effects(poisson, 0.0)
     if gamma is None:
         return 1.0
     y, w, mu = rows.y, rows.weights, links.mean(link, modes.offset + rows.basis @ gamma)

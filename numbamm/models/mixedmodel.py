@@ -33,6 +33,18 @@ OUTCOME = ("finitial", "fmin", "feval", "returnvalue", "_gradient_norm", "certif
 OUTCOME += ("chosen", "reason", "restarts")
 
 
+def _ask_in_threads(optsum: OptSummary) -> None:
+    """Let a length of the gradient that is asked for later be found in the threads of a fit."""
+    later = vars(optsum)["_gradient_norm"]
+
+    def in_threads() -> float:
+        with blas_threads(config.get("threads")):
+            return later()
+
+    if callable(later):
+        optsum.gradient_norm = in_threads
+
+
 class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     """Base of the models: frame, terms, optimisation summary, and the results' common names.
 
@@ -148,6 +160,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         coordinates = self._coordinates()
         if coordinates is None:
             minimize(objective, optsum, rectify=rectify, **options)
+            _ask_in_threads(optsum)
             return
         inward, outward = coordinates
         optsum.validate()
@@ -158,6 +171,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         if step is not None:
             inside.initial_step = step
         minimize(objective, inside, rectify=rectify, shown=outward, **options)
+        _ask_in_threads(inside)
         vars(optsum).update({outcome: vars(inside)[outcome] for outcome in OUTCOME})
         optsum.final = rectify(outward(inside.final))
 

@@ -61,8 +61,8 @@ def find_start(model, theta, init: str) -> Start:
     """
     shape = model._given_shape or 0.0
     if model._free_shape:
-        shape = moment_shape(model._modes, len(theta))
-    gamma = without_effects(model._modes, len(theta), shape)
+        shape = moment_shape(model._modes)
+    gamma = without_effects(model._modes, shape)
     _check_separation(model, gamma)
     start = Start(gamma, shape, theta)
     return by_linear_model(model, model._modes.replaced(), start) if init == "lmm" else start

@@ -66,14 +66,16 @@ class _GradientNorm:
     """The field ``gradient_norm``, which may be set to a function that works it out when asked.
 
     A search need not end with a gradient, and on large models one costs as much as two evaluations.
+    Until somebody asks, the function holds on to what it needs, maybe all of a model's arrays.
     """
 
     def __get__(self, optsum: OptSummary | None, owner: type) -> float | None:
         if optsum is None:
             return None
-        if callable(vars(optsum)["_gradient_norm"]):
-            vars(optsum)["_gradient_norm"] = vars(optsum)["_gradient_norm"]()
-        return vars(optsum)["_gradient_norm"]
+        value = vars(optsum)["_gradient_norm"]  # looked up once: another thread may ask, too
+        if callable(value):
+            value = vars(optsum)["_gradient_norm"] = value()
+        return value
 
     def __set__(self, optsum: OptSummary, value: float | Callable[[], float] | None) -> None:
         vars(optsum)["_gradient_norm"] = value

@@ -1,7 +1,10 @@
 """Compilation where nothing can be cached, and what the user hears of it."""
 
+import gc
+
 import numba
 import pytest
+from numba.core.compiler import Compiler
 
 from numbamm.blocks import jit as module
 
@@ -31,6 +34,21 @@ def test_without_a_cache_folder_kernels_still_compile(no_folder, capsys):
     assert kernel(2) == 4
     module.announce_compilation(kernel, 15)
     assert capsys.readouterr().err == ""
+
+
+def test_garbage_is_not_collected_while_kernels_compile(monkeypatch):
+    seen = []
+
+    def compile_extra(self, func, original=Compiler.compile_extra):
+        seen.append(gc.isenabled())
+        return original(self, func)
+
+    monkeypatch.setattr(Compiler, "compile_extra", compile_extra)
+    assert module.jit(twice, cache=False)(2) == 4
+    with pytest.raises(numba.TypingError):
+        module.jit(lambda x: x.no_such_name, cache=False)(2)
+    assert seen == [False, False]
+    assert gc.isenabled()
 
 
 def test_other_errors_of_the_compiler_are_not_hidden(monkeypatch):

@@ -1,5 +1,6 @@
 """The compiled fit: that it ends at minima, knows a false one, and can be taken apart."""
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
@@ -9,7 +10,7 @@ from blocks.dense import dense_model, rows, structures, term
 from blocks.test_blocks import built, each_structure
 from scipy.optimize import minimize
 
-from numbamm.blocks import newton
+from numbamm.blocks import newton, trust
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.certificate import GENUINE
 from numbamm.blocks.trust import CONVERGED, FAILED
@@ -133,6 +134,32 @@ def test_false_optima_are_seen_and_left(name, many):
     np.testing.assert_allclose(dense_model(terms, xy, found).gradient, 0, atol=1e-2)
     if many:  # the trust region sees that H is indefinite, and needs no help
         assert control[newton.ESCAPED] >= 1
+
+
+def test_derivatives_beside_a_false_optimum_are_those_there():
+    """Also where a last step, which leaves nothing for them, led to the false optimum."""
+    rng, left = np.random.default_rng(2), 0
+    n = int(rng.integers(100, 400))
+    one, x = np.ones(n), rng.normal(size=n)
+    terms = [
+        term(g, rng.integers(0, k, n), one, x, inds=np.array([0, 3]))
+        for g, k in (("a", 25), ("b", 8))
+    ]
+    xy = simulated(terms, rng.uniform(0, 0.8, size=4), seed=2)
+    blocks, there = Blocks(terms, xy), Blocks(terms, xy)
+    model = model_of(blocks, n)
+    for start in itertools.product((0, 1e-5), repeat=4):
+        search, state = newton.start(np.array(start), model, 5.0, 0.0, np.empty((1, 5)))
+        while search.control[newton.CODE] == trust.EVALUATE:
+            aside = search.control[newton.EPSILON] > 0
+            newton.advance(state, search, model, 1)
+            if aside and search.control[newton.EPSILON] == 0 and search.control[newton.ESCAPED]:
+                left += 1
+                _, gradient = there.objective_gradient(search.theta, model.degrees, 0.0, 0.0)
+                np.testing.assert_allclose(
+                    state.g * state.scale, gradient[search.entries[3]], rtol=1e-6, atol=1e-6
+                )
+    assert left > 3
 
 
 def test_a_genuine_singular_fit_is_certified():

@@ -464,6 +464,18 @@ def test_a_mode_that_is_known_is_not_sought_again(fitted_glmm):
     assert modes(theta, gamma, vary=True).iterations > 1
 
 
+@pytest.mark.parametrize("fixed", ["0", "1"])
+def test_what_is_written_into_random_effects_changes_nothing_else(fixed):
+    formula = f"cbind(incidence, size - incidence) ~ {fixed} + (1 | herd)"
+    ours, other = (
+        mm.glmm(formula, mm.datasets.load("cbpp"), "binomial", fast=True) for _ in range(2)
+    )
+    ours.u[0][:] = ours.b[0][:] = 3.0
+    assert_allclose(ours.condvar()["herd"], other.condvar()["herd"], rtol=1e-9)
+    assert_allclose(ours.leverage(), other.leverage(), rtol=1e-9)
+    assert_allclose(ours.bse, other.bse, rtol=1e-9)
+
+
 @pytest.mark.parametrize("summarised", [False, True])
 def test_a_model_is_gone_with_its_last_name(summarised):
     """No cycle of references keeps its arrays until somebody collects garbage."""
