@@ -27,7 +27,7 @@ class Likelihood:
         Response and prior weights.
     merged : float
         By how much the deviance of these rows exceeds that of the cells in which modes are
-        sought; see `glm.cells`.
+        sought; see `models.cells`.
     """
 
     family: int

@@ -23,11 +23,11 @@ from numbamm.errors import (
 from numbamm.formula import check_generalized, model_frame
 from numbamm.glm import family as families
 from numbamm.glm import link as links
-from numbamm.glm.cells import find_cells
 from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.mode import ModeFinder
 from numbamm.glm.pirls import pirls
 from numbamm.glm.working import EXPECTED, OBSERVED
+from numbamm.models.cells import find_cells
 from numbamm.models.curvature import hessian_covariance
 from numbamm.models.estimates import Estimates
 from numbamm.models.inside import slopes_outward

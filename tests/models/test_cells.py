@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import numbamm as mm
-from numbamm.glm import cells
+from numbamm.models import cells
 
 FORMULA = "y ~ x + (1 + x | g) + (1 | h)"
 
