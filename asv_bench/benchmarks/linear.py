@@ -7,8 +7,8 @@ import numba
 import numpy as np
 
 from numbamm.blocks.gradient import objective_gradient
-from numbamm.blocks.information import curvature, parameters
-from numbamm.blocks.newton import FEVAL, fit
+from numbamm.blocks.information import curvature
+from numbamm.blocks.newton import FEVAL, fit, start
 from numbamm.blocks.threads import blas_threads
 
 from .common import FORMULAS, evaluation_arguments, evaluations, frame, model, search_model
@@ -65,7 +65,8 @@ class Gradient:
         self.model = search_model(model(name))
         self.theta = model(name).theta
         self.out = self.theta.copy()
-        self.which = parameters(self.model.table, self.model.index, len(self.theta))
+        log = np.empty((0, 1 + len(self.theta)))
+        self.which = start(self.theta, self.model, 1.0, 1.0, log)[0].which  # where θ stands in λ
         self.H = np.empty((len(self.theta), len(self.theta)))
         self.curvature = numba.njit(lambda *arguments: curvature(*arguments))
         self.limit = blas_threads(1)

@@ -164,16 +164,17 @@ class ModeFinder:
             if vary:
                 gamma[:] = x[self.q :]
             if searched:
-                self._found = self.u, vary, np.concatenate([theta, gamma]), shape
+                self._found = self.u, vary, np.array(theta), gamma.copy(), shape
         return Mode(*out, iterations)
 
     def _is_mode(self, theta, gamma, vary: bool, shape: float) -> bool:
         """Whether u, and γ if it varies, are what the last search found, and for this θ."""
         if self._found is None:
             return False
-        u, varied, at, of = self._found
-        same = u is self.u and of == shape and varied >= vary
-        return same and np.array_equal(at, np.concatenate([theta, gamma]))
+        u, varied, at_theta, at_gamma, at_shape = self._found
+        if u is not self.u or at_shape != shape or varied < vary:
+            return False
+        return bool((at_theta == theta).all() and (at_gamma == gamma).all())
 
     def _at(self, gamma, vary: bool) -> tuple[np.ndarray, np.ndarray, Working]:
         """x = (u, γ) or u, what of η is held, and the rows."""
