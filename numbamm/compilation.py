@@ -6,6 +6,8 @@ import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
 
+import numpy as np
+
 import numbamm as mm
 
 
@@ -37,6 +39,7 @@ def _call_linear_kernels() -> None:
     linear.objective_gradient(linear.theta)
     linear.refit(sleep["Reaction"])
     newton.fit(linear.theta, linear.blocks.newton_model(*linear._criterion()), 1.0, 1.0, many=True)
+    singular._certify(singular.theta).aside(0.1)
     for model in (linear, singular):
         model.leverage(), model.condvar(), model.residuals("deviance")
 
@@ -48,5 +51,6 @@ def _call_generalized_kernels() -> None:
     laplace = mm.glmm(counts, cbpp, "binomial", optimizer="newton")
     quadrature = mm.glmm(counts, cbpp, "binomial", nagq=3, optimizer="nlopt:LN_BOBYQA")
     laplace.predict(cbpp, se=True)
+    laplace._objective(fast=True).certify(np.zeros(1))
     for model in (laplace, quadrature):
         model.leverage(), model.condvar(), model.residuals("deviance")

@@ -28,6 +28,7 @@ from numbamm.glm.link import (
     safe_exp,
     third,
 )
+from numbamm.glm.logistic import entropies
 
 BINOMIAL, POISSON, NEGATIVE_BINOMIAL, GAMMA, INVERSE_GAUSSIAN, GAUSSIAN = range(6)
 
@@ -283,10 +284,10 @@ def dispersion(family: int, w, penalised: float) -> float:
 
 
 def entropy(family: int, y) -> np.ndarray:
-    """Log-density of a perfect fit, but for what depends on y alone: shape (n,)."""
-    from scipy.special import xlog1py, xlogy
+    """What a binomial or Poisson log-density takes from the mean, where that is y: shape (n,)."""
+    from scipy.special import xlogy
 
-    return xlogy(y, y) + xlog1py(1 - y, -y) if family == BINOMIAL else xlogy(y, y) - y
+    return entropies(y) if family == BINOMIAL else xlogy(y, y) - y
 
 
 def saturated(family: int, y, w, shape: float, dispersion: float) -> float:
@@ -306,7 +307,7 @@ def saturated(family: int, y, w, shape: float, dispersion: float) -> float:
 
     if family == BINOMIAL:
         if (w == 1).all() and np.isin(y, (0.0, 1.0)).all():
-            return 0.0
+            return 0.0  # what is left of a Bernoulli response, without a gamma function a row
         rows = gammaln(w + 1) - gammaln(w * y + 1) - gammaln(w * (1 - y) + 1)
         rows += w * entropy(family, y)
     elif family == POISSON:

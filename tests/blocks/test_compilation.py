@@ -177,3 +177,34 @@ def test_a_kernel_of_kernels_has_no_machine_code():
         cholesky.set_lambda(*arguments)
     library = cholesky.set_lambda.overloads[cholesky.set_lambda.signatures[-1]].library
     assert isinstance(library, InnerLibrary)
+
+
+COMPILED = """
+import importlib, pkgutil
+import numbamm.blocks, numbamm.glm
+from numba.core.dispatcher import Dispatcher
+from numbamm import compilation
+
+compilation._call_linear_kernels()
+compilation._call_generalized_kernels()
+for room in (numbamm.blocks, numbamm.glm):
+    for module in pkgutil.iter_modules(room.__path__, room.__name__ + "."):
+        for name, kernel in vars(importlib.import_module(module.name)).items():
+            if isinstance(kernel, Dispatcher) and kernel.signatures:
+                print(name)
+"""
+#: Kernels that Python calls, not only other kernels.
+CALLED = {
+    *("crossprod", "crossprod_response", "objective", "objective_gradient", "solve", "forms"),
+    *("start", "advance", "start_many", "advance_many", "fold", "refits"),
+    *("leave_normal", "judged", "beside", "pirls", "quadrature"),
+    *("laplace_gradient", "laplace_normal"),
+}
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="there is nothing to compile")
+def test_the_command_compiles_every_kernel_that_python_calls():
+    """An image without a place for a cache depends on it."""
+    run = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert set(run.stdout.split()) >= CALLED
