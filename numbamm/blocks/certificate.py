@@ -29,10 +29,10 @@ NULL = 1e-3
 GENUINE = -1e-6
 
 
-@jit(entry=False, owns=True)
-def column_sizes(table, A, which, n):
+@jit(entry=False)
+def column_sizes(table, A, which, n, sizes):
     """For each θ in the caller's order the root mean square of its row's column of Z; 1 if zero."""
-    sizes = np.ones(which.shape[1])
+    sizes[:] = 1.0
     for t in range(len(sizes)):
         k = which[0, t]
         p, total = table[1 + k, P], 0.0
@@ -41,7 +41,6 @@ def column_sizes(table, A, which, n):
             total += A[at + level * p * p]
         if total > 0.0:
             sizes[which[3, t]] = math.sqrt(total / n)
-    return sizes
 
 
 @jit(entry=False, owns=True)
@@ -64,9 +63,9 @@ def certify(table, work, adjoint, which, scale, whole, away):
     table, work, adjoint
         After `information.complete_normal`.
     which : int64, shape (4, number of θ)
-        From `information.parameters`.
+        Filled by `information.parameters`.
     scale : float64, shape (number of θ,)
-        From `column_sizes`.
+        Filled by `column_sizes`.
     whole : bool
         Look at N in all directions of a singular block, not in the null ones alone.
     away : float64, shape (number of θ,)
@@ -220,27 +219,31 @@ def judge(theta, table, index, A, work, adjoint, n):
         Function of ε: θ beside this one, at that distance in columns of size one, towards which
         the objective falls where `value` is negative, or else where `whole` is.
     """
-    away, least = np.zeros((2, len(theta)))
-    value, whole = judged(table, index, A, work, adjoint, float(n), away, least)
+    which, scale = np.empty((4, len(theta)), dtype=np.int64), np.empty(len(theta))
+    away, least, values = *np.zeros((2, len(theta))), np.empty(2)
+    judged(table, index, A, work, adjoint, float(n), which, scale, away, least, values)
+    value, whole = values.tolist()
     if value >= GENUINE > whole:
         away = least
 
     def aside(epsilon: float) -> np.ndarray:
-        return beside(np.array(theta), away, epsilon, table, index)
+        there = np.array(theta)
+        beside(there, away, epsilon, which)
+        return there
 
     return value, whole, aside
 
 
 @jit(owns=True)
-def judged(table, index, A, work, adjoint, n, away, least):
-    which = parameters(table, index, len(away))
-    scale = column_sizes(table, A, which, n)
-    whole = certify(table, work, adjoint, which, scale, True, least)
-    return certify(table, work, adjoint, which, scale, False, away), whole
+def judged(table, index, A, work, adjoint, n, which, scale, away, least, values):
+    """Both certificates into `values`, and what they are made of into the arrays before it."""
+    parameters(table, index, which)
+    column_sizes(table, A, which, n, scale)
+    values[0] = certify(table, work, adjoint, which, scale, False, away)
+    values[1] = certify(table, work, adjoint, which, scale, True, least)
 
 
-@jit(owns=True)
-def beside(theta, away, epsilon, table, index):
-    """`leave`, for Python; returns θ."""
-    leave(theta, away, epsilon, parameters(table, index, len(theta)))
-    return theta
+@jit
+def beside(theta, away, epsilon, which):
+    """`leave`, for Python."""
+    leave(theta, away, epsilon, which)

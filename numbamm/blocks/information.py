@@ -56,38 +56,43 @@ from numbamm.blocks.vectors import copy, dot, scale
 SINGULAR = 1e-5
 
 
-@jit(entry=False, owns=True)
-def parameters(table, index, nθ):
+@jit(entry=False)
+def parameters(table, index, out):
     """Where each θ stands, term by term of the table.
 
-    Returns
-    -------
-    int64, shape (4, nθ)
-        Term, row and column in λ, and position in θ.
+    Parameters
+    ----------
+    table, index
+        See `layout.Layout`.
+    out : int64, shape (4, number of θ)
+        Filled: term, row and column in λ, and position in θ.
     """
-    out, at = np.empty((4, nθ), dtype=np.int64), 0
+    at = counter()
     for k in range(table[0, NTERM]):
         p, start = table[1 + k, P], table[1 + k, LAMBDA]
-        for t in range(nθ):
+        for t in range(out.shape[1]):
             entry = index[table[0, THETA] + t] - start
             if 0 <= entry < p * p:
                 out[0, at], out[1, at], out[2, at], out[3, at] = k, entry // p, entry % p, t
                 at += 1
-    return out
 
 
-@jit(entry=False, owns=True)
-def square_blocks(which):
+@jit(entry=False)
+def square_blocks(which, out):
     """`parameters`, and with them the entries above the diagonal of every block of a template.
 
     A template consists of full lower triangles. Above them λ may be moved as well, if it is
     rotated back to triangular form afterwards. The position of those entries in θ is -1.
+
+    Parameters
+    ----------
+    which : int64, shape (4, number of θ)
+        From `parameters`.
+    out : int64, shape (4, `layout.MOVED`)
+        Filled.
     """
-    nθ, count = which.shape[1], 0
-    for t in range(nθ):
-        count += 1 if which[1, t] == which[2, t] else 2
-    out, at = np.empty((4, count), dtype=np.int64), 0
-    for t in range(nθ):
+    at = counter()
+    for t in range(which.shape[1]):
         copy(which[:, t], out[:, at])
         at += 1
         if which[1, t] != which[2, t]:
@@ -98,7 +103,6 @@ def square_blocks(which):
                 -1,
             )
             at += 1
-    return out
 
 
 # ---- N ------------------------------------------------------------------------------------

@@ -29,11 +29,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Row 0, the model: sizes; offsets into index (THETA), work (TAIL, SCRATCH), A (CROSS) and adjoint
-# (TAIL_C, TAIL_U, SPARE); distances: in work from a later head term's blocks of B to those of C
-# (SCHUR), and from λ in work to G and N in adjoint (GRADIENT, NORMAL).
+# Row 0, the model: sizes (MOVED: entries of λ that a search by `trust` moves); offsets into index
+# (THETA), work (TAIL, SCRATCH), A (CROSS) and adjoint (TAIL_C, TAIL_U, SPARE); distances: in work
+# from a later head term's blocks of B to those of C (SCHUR), and from λ in work to G and N in
+# adjoint (GRADIENT, NORMAL).
 NTERM, NHEAD, FIRST_DENSE, ORDER, NX, NTHETA, THETA, TAIL, SCRATCH, CROSS = range(10)
-SCHUR, TAIL_C, TAIL_U, SPARE, GRADIENT, NORMAL = range(10, 16)
+SCHUR, TAIL_C, TAIL_U, SPARE, GRADIENT, NORMAL, MOVED = range(10, 17)
 # Rows 1..K, a term: sizes, first tail row, offsets into work (LAMBDA), index (ROWPTR, ROWS), A
 # (DIAG, SPARSE, DENSE; the head's regions stand at the same offsets in work and adjoint), first
 # column in z, first row in places.
@@ -42,7 +43,7 @@ P, NLEVEL, ROW, LAMBDA, DIAG, ROWPTR, ROWS, NSPARSE, SPARSE, D0, ND, DENSE, COLU
 )
 # Rows behind, a pair (term k, later head term i): offsets into index, index, A and work.
 PARENT, POSITION, NESTED = range(3)
-WIDTH = 16
+WIDTH = 17
 
 #: A pair of crossed terms is held densely once this share of its level pairs occurs.
 DENSE_FILL = 0.1
@@ -54,7 +55,7 @@ class Layout:
 
     Attributes
     ----------
-    table : ndarray of int64, shape (1 + K + H², 16)
+    table : ndarray of int64, shape (1 + K + H², 17)
         Sizes and offsets; see the module's constants for the columns.
     index : ndarray of int32
         Row pointers, row numbers, parents of levels, and the places of θ in `work`.
@@ -286,6 +287,8 @@ def _put_work(terms, table, work: _Buffer, index: _Index, as_given, size_head: i
         places.append(table[1 + k, LAMBDA] + term.inds)
     table[0, THETA] = index.put([place for k in as_given for place in places[k]])
     table[0, NTHETA] = sum(len(p) for p in places)
+    below = sum(int(np.sum(t.inds // t.p > t.inds % t.p)) for t in terms)
+    table[0, MOVED] = table[0, NTHETA] + below  # each with its mirror image above the diagonal
     m, widest = int(table[0, ORDER]), int(table[1 : 1 + nterm, P].max(initial=1))
     table[0, TAIL] = work.take("tail", m * m)
     longest = int(table[1 : 1 + nterm, ND].max(initial=0))

@@ -78,7 +78,9 @@ def minimize(value_and_gradient, x, scale, ftol_abs, ftol_rel, longest=np.inf):
     int
         CONVERGED, ROUNDOFF or FAILED.
     """
-    state, action = start(x, scale, ftol_abs, ftol_rel, longest), EVALUATE
+    state, action = allocate(len(x)), EVALUATE
+    state.x[:], state.scale[:] = x, scale
+    begin(state, float(ftol_abs), float(ftol_rel), float(longest))
     while action == EVALUATE:
         value, gradient = value_and_gradient(state.x)
         state.g[:] = gradient / scale
@@ -86,24 +88,20 @@ def minimize(value_and_gradient, x, scale, ftol_abs, ftol_rel, longest=np.inf):
     return state.best, action
 
 
-@jit(owns=True)
-def start(x, scale, ftol_abs, ftol_rel, longest):
-    """The state of a search from x, whose first step is -g, but no longer than `longest`."""
-    n = len(x)
-    numbers = np.zeros(10)
-    numbers[FTOL_ABS], numbers[FTOL_REL], numbers[LONGEST] = ftol_abs, ftol_rel, longest
-    return State(
-        x.copy(),
-        x.copy(),
-        scale.copy(),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros((MEMORY, n)),
-        np.zeros((MEMORY, n)),
-        np.zeros((2, MEMORY)),
-        numbers,
-    )
+def allocate(n: int) -> State:
+    """Room for a search in n parameters."""
+    return State(*np.empty((6, n)), *np.empty((2, MEMORY, n)), np.empty((2, MEMORY)), np.empty(10))
+
+
+@jit
+def begin(s, ftol_abs, ftol_rel, longest):
+    """Begin a search at ``s.x``, with the ``s.scale`` that stands there.
+
+    Its first step is -g, but no longer than `longest`.
+    """
+    s.numbers[:] = 0.0
+    s.numbers[FTOL_ABS], s.numbers[FTOL_REL], s.numbers[LONGEST] = ftol_abs, ftol_rel, longest
+    copy(s.x, s.best)
 
 
 @jit(entry=False)

@@ -28,7 +28,7 @@ from numbamm.blocks.cholesky import criterion, factorize
 from numbamm.blocks.gradient import differentiate, evaluate
 from numbamm.blocks.information import complete_normal, curvature, parameters, square_blocks
 from numbamm.blocks.jit import counter, jit
-from numbamm.blocks.layout import GRADIENT, LAMBDA, THETA, P
+from numbamm.blocks.layout import GRADIENT, LAMBDA, MOVED, THETA, P
 from numbamm.blocks.trust import CONVERGED, DIFFERENTIATE, EVALUATE, FAILED, FBEST, ROUNDOFF
 from numbamm.blocks.vectors import copy, dot, scale
 
@@ -115,10 +115,8 @@ def fit(theta, model, ftol_abs, ftol_rel, most=UNLIMITED, nlog=0, many=False):
     Search
         Its `control` and `log` tell how the fit went.
     """
-    log = np.empty((nlog, 1 + len(theta)))
-    begin, go_on = (start_many, advance_many) if many else (start, advance)
-    search, state = begin(theta, model, ftol_abs, ftol_rel, log)
-    go_on(state, search, model, most)
+    search, state = start(theta, model, ftol_abs, ftol_rel, nlog, many)
+    (advance_many if many else advance)(state, search, model, most)
     fold(state.best, search.entries, theta)
     return state.numbers[FBEST], search
 
@@ -133,13 +131,9 @@ class StepwiseFit:
     """
 
     def __init__(self, theta, model, ftol_abs, ftol_rel) -> None:
-        begin, self._advance = (
-            (start, advance) if len(theta) <= MANY else (start_many, advance_many)
-        )
-        self._model = model
-        self._search, self._state = begin(
-            theta, model, ftol_abs, ftol_rel, np.empty((1, 1 + len(theta)))
-        )
+        many = len(theta) > MANY
+        self._model, self._advance = model, advance_many if many else advance
+        self._search, self._state = start(theta, model, ftol_abs, ftol_rel, 1, many)
 
     @property
     def returnvalue(self) -> str | None:
@@ -163,30 +157,76 @@ class StepwiseFit:
         return np.array(theta), value
 
 
-@jit(owns=True)
-def start(theta, model, ftol_abs, ftol_rel, log):
-    """A search by `trust`, to be advanced."""
-    which = parameters(model.table, model.index, len(theta))
-    search = _search(theta, model, which, square_blocks(which), log)
-    x, sizes = _unfolded(theta, search)
-    return search, trust.start(x, sizes, ftol_abs, ftol_rel)
+def start(theta, model, ftol_abs, ftol_rel, nlog=0, many=False) -> tuple:
+    """A search, and its state, to be advanced.
+
+    Parameters
+    ----------
+    theta, model, ftol_abs, ftol_rel, nlog, many
+        As for `fit`.
+
+    Returns
+    -------
+    Search
+    trust.State or lbfgs.State
+    """
+    search, state = allocate(model, len(theta), nlog, many)
+    (begin_many if many else begin)(theta, state, search, model, float(ftol_abs), float(ftol_rel))
+    return search, state
 
 
-@jit(owns=True)
-def start_many(theta, model, ftol_abs, ftol_rel, log):
-    """A search by `lbfgs`, to be advanced."""
-    which = parameters(model.table, model.index, len(theta))
-    search = _search(theta, model, which, which, log)
-    x, sizes = _unfolded(theta, search)
-    return search, lbfgs.start(x, sizes, ftol_abs, ftol_rel, 1.0)
+def allocate(model, n: int, nlog=0, many=False) -> tuple:
+    """Room for a search in n θ; see `start`.
+
+    Arrays are made by Python, and kernels fill them: numba cannot box what a kernel returns when
+    an interrupt arrives at that moment.
+    """
+    moved = n if many else int(model.table[0, MOVED])
+    search = Search(
+        theta=np.empty(n),
+        scale=np.empty(n),
+        which=np.empty((4, n), dtype=np.int64),
+        entries=np.empty((4, moved), dtype=np.int64),
+        away=np.empty(n),
+        control=np.empty(7),
+        log=np.empty((nlog, 1 + n)),
+    )
+    return search, (lbfgs if many else trust).allocate(moved)
 
 
-@jit(owns=True)
-def _search(theta, model, which, entries, log):
-    control = np.zeros(7)
-    control[CERTIFICATE], control[NORM] = np.inf, np.nan
-    scale = column_sizes(model.table, model.A, which, model.degrees[0])
-    return Search(theta.copy(), scale, which, entries, np.zeros(len(theta)), control, log)
+@jit
+def begin(theta, state, search, model, ftol_abs, ftol_rel):
+    """Begin a search by `trust` at θ."""
+    parameters(model.table, model.index, search.which)
+    square_blocks(search.which, search.entries)
+    _begin(theta, state, search, model)
+    trust.begin(state, ftol_abs, ftol_rel)
+
+
+@jit
+def begin_many(theta, state, search, model, ftol_abs, ftol_rel):
+    """Begin a search by `lbfgs` at θ."""
+    parameters(model.table, model.index, search.which)
+    for t in range(len(theta)):
+        copy(search.which[:, t], search.entries[:, t])
+    _begin(theta, state, search, model)
+    lbfgs.begin(state, ftol_abs, ftol_rel, 1.0)
+
+
+@jit
+def _begin(theta, state, search, model):
+    """What searches of both kinds begin with, once `which` and `entries` are filled."""
+    column_sizes(model.table, model.A, search.which, model.degrees[0], search.scale)
+    search.control[:] = 0.0
+    search.control[CERTIFICATE], search.control[NORM] = np.inf, np.nan
+    search.away[:] = 0.0
+    copy(theta, search.theta)
+    _unfold(theta, search.entries, state.x)
+    entries, which = search.entries, search.which
+    for i in range(len(state.x)):
+        for t in range(which.shape[1]):
+            if which[0, t] == entries[0, i] and which[1, t] == entries[1, i]:
+                state.scale[i] = search.scale[which[3, t]]
 
 
 @jit(owns=True)
@@ -432,19 +472,6 @@ def _has_left(f, state, search):
 
 
 # ---- θ, and λ in square blocks ------------------------------------------------------------
-
-
-@jit(owns=True)
-def _unfolded(theta, search):
-    """The entries of λ that are moved, and the sizes of their columns of Z."""
-    entries, which = search.entries, search.which
-    x, sizes = np.empty(entries.shape[1]), np.empty(entries.shape[1])
-    _unfold(theta, entries, x)
-    for i in range(len(x)):
-        for t in range(which.shape[1]):
-            if which[0, t] == entries[0, i] and which[1, t] == entries[1, i]:
-                sizes[i] = search.scale[which[3, t]]
-    return x, sizes
 
 
 @jit

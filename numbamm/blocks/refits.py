@@ -12,7 +12,7 @@ from numbamm.blocks import cholesky
 from numbamm.blocks.crossprod import crossprod_response
 from numbamm.blocks.jit import counter, jit
 from numbamm.blocks.layout import COLUMN, NHEAD, NLEVEL, NTERM, NX, ORDER, TAIL, P
-from numbamm.blocks.newton import CODE, UNLIMITED, advance, fold, start
+from numbamm.blocks.newton import CODE, UNLIMITED, advance, begin, fold
 from numbamm.blocks.solve import solve
 from numbamm.blocks.trust import FAILED, FBEST
 
@@ -21,7 +21,9 @@ OBJECTIVE, NORM, SUCCESS = range(3)
 
 
 @jit(owns=True)
-def refits(noise, theta, model, rows, scale, ftol_abs, ftol_rel, thetas, gammas, numbers):
+def refits(
+    noise, theta, model, search, state, rows, scale, ftol_abs, ftol_rel, thetas, gammas, numbers
+):
     """Fit the model to a batch of responses y = scale (ZΛu + ε).
 
     Xβ is left out: it moves the estimates of β by β, and leaves all others alone.
@@ -34,6 +36,9 @@ def refits(noise, theta, model, rows, scale, ftol_abs, ftol_rel, thetas, gammas,
         Where each search begins.
     model : newton.Model
         A is written to.
+    search : newton.Search
+    state : trust.State
+        From `newton.allocate`; overwritten.
     rows : tuple of refs, z, zl, xy
         As for `crossprod.crossprod`, with zl = zλ, each term's columns times its λ. The last
         column of xy is written to.
@@ -52,11 +57,11 @@ def refits(noise, theta, model, rows, scale, ftol_abs, ftol_rel, thetas, gammas,
     for k in range(table[0, NHEAD]):
         width += table[1 + k, P] * table[1 + k, NLEVEL]
     u, b = np.zeros(width + m), np.zeros(width + m)
-    log, most = np.empty((0, 1 + len(theta))), counter() + UNLIMITED
+    most = counter() + UNLIMITED
     for i in range(len(noise)):
         draw(noise[i], refs, zl, table, scale, xy)
         crossprod_response(refs, z, xy, table, A)
-        search, state = start(theta, model, ftol_abs, ftol_rel, log)
+        begin(theta, state, search, model, ftol_abs, ftol_rel)
         advance(state, search, model, most)
         fold(state.best, search.entries, thetas[i])
         logdet = cholesky.factorize(thetas[i], table, index, A, work)

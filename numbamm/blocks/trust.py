@@ -52,23 +52,25 @@ class State(NamedTuple):
     numbers: np.ndarray
 
 
-@jit(entry=False, owns=True)
-def start(x, scale, ftol_abs, ftol_rel):
-    """The state of a search from x."""
-    n = len(x)
-    numbers = np.zeros(7)
-    numbers[RADIUS], numbers[FTOL_ABS], numbers[FTOL_REL] = FIRST_RADIUS, ftol_abs, ftol_rel
+def allocate(n: int) -> State:
+    """Room for a search in n parameters."""
     return State(
-        x.copy(),
-        x.copy(),
-        scale.copy(),
-        np.zeros(n),
-        np.zeros((n, n)),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n * n + 42 * n),
-        numbers,
+        *np.empty((3, n)),
+        np.empty(n),
+        np.empty((n, n)),
+        *np.empty((2, n)),
+        np.empty(n * n + 42 * n),
+        np.empty(7),
     )
+
+
+@jit(entry=False)
+def begin(s, ftol_abs, ftol_rel):
+    """Begin a search at ``s.x``, with the ``s.scale`` that stands there."""
+    s.numbers[:] = 0.0
+    s.numbers[FTOL_ABS], s.numbers[FTOL_REL] = ftol_abs, ftol_rel
+    copy(s.x, s.best)
+    restart(s)
 
 
 @jit(entry=False)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numbamm.blocks import newton
 from numbamm.blocks.jit import announce_compilation
-from numbamm.blocks.newton import MANY
 from numbamm.blocks.refits import NORM, OBJECTIVE, SUCCESS, refits
 from numbamm.errors import NumbammError
 from numbamm.inference.components import SHAPE, SIGMA, Component, Components
@@ -90,7 +90,8 @@ class _Compiled(Drawer):
             blocks = copy(self._model.blocks)
             blocks.A, blocks.xy = blocks.A.copy(), blocks.xy.copy()
             model = blocks.newton_model(*self._criterion)
-            self._local.own = model, (blocks.refs, blocks.z, self._zl, blocks.xy)
+            rows = blocks.refs, blocks.z, self._zl, blocks.xy
+            self._local.own = model, *newton.allocate(model, len(self._start)), rows
         return self._local.own
 
     def __call__(self, batch) -> tuple[dict, dict]:
@@ -164,7 +165,7 @@ def _is_compilable(model) -> bool:
     optsum = model.optsum
     return (
         hasattr(model, "_own_search")
-        and len(model.theta) <= MANY
+        and len(model.theta) <= newton.MANY
         and bool(np.isinf(optsum.upperbd).all())
         and np.array_equal(optsum.lowerbd, model._lowerbd)
     )

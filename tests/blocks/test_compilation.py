@@ -20,7 +20,7 @@ from numbamm.blocks.compiler import InnerLibrary
 ENTRY_POINTS = [
     cholesky.objective,
     gradient.objective_gradient,
-    newton.start,
+    newton.begin,
     newton.advance,
     newton.advance_many,
     crossprod.crossprod,
@@ -196,7 +196,7 @@ for room in (numbamm.blocks, numbamm.glm):
 #: Kernels that Python calls, not only other kernels.
 CALLED = {
     *("crossprod", "crossprod_response", "objective", "objective_gradient", "solve", "forms"),
-    *("start", "advance", "start_many", "advance_many", "fold", "refits"),
+    *("begin", "advance", "begin_many", "advance_many", "fold", "refits"),
     *("leave_normal", "judged", "beside", "pirls", "quadrature"),
     *("laplace_gradient", "laplace_normal"),
 }

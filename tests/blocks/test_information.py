@@ -13,7 +13,8 @@ from numbamm.blocks.layout import LAMBDA, NORMAL, P
 
 @numba.njit
 def compiled_curvature(table, index, A, work, adjoint, degrees, sigma, H):
-    which = information.parameters(table, index, len(H))
+    which = np.empty((4, len(H)), dtype=np.int64)
+    information.parameters(table, index, which)
     information.curvature(table, index, A, work, adjoint, degrees, sigma, which, H)
     return which[3]
 

@@ -149,7 +149,7 @@ def test_derivatives_beside_a_false_optimum_are_those_there():
     blocks, there = Blocks(terms, xy), Blocks(terms, xy)
     model = model_of(blocks, n)
     for start in itertools.product((0, 1e-5), repeat=4):
-        search, state = newton.start(np.array(start), model, 5.0, 0.0, np.empty((1, 5)))
+        search, state = newton.start(np.array(start), model, 5.0, 0.0, nlog=1)
         while search.control[newton.CODE] == trust.EVALUATE:
             aside = search.control[newton.EPSILON] > 0
             newton.advance(state, search, model, 1)
@@ -204,11 +204,8 @@ def test_one_evaluation_at_a_time(many):
     whole, _, control, _ = run(terms, xy, theta, many)
     blocks = Blocks(terms, xy)
     model = model_of(blocks, len(xy))
-    start, advance = [
-        (newton.start, newton.advance),
-        (newton.start_many, newton.advance_many),
-    ][many]
-    search, state = start(theta, model, 1e-10, 0.0, np.empty((0, 1 + len(theta))))
+    advance = newton.advance_many if many else newton.advance
+    search, state = newton.start(theta, model, 1e-10, 0.0, many=many)
     times = 0
     while search.control[newton.CODE] == 0:
         advance(state, search, model, 1)
