@@ -8,13 +8,14 @@ from pathlib import Path
 import numba
 import numpy as np
 
+from numbamm.blocks.cache import KernelCache
 from numbamm.blocks.compiler import EntryCompiler, InnerCompiler
 
-OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 OPTIONS |= {"pipeline_class": EntryCompiler}
 
 #: For kernels that Python does not call.
-INNER = {"no_cpython_wrapper": True, "cache": False, "pipeline_class": InnerCompiler}
+INNER = {"no_cpython_wrapper": True, "pipeline_class": InnerCompiler}
 
 #: Sums vectorise only if they may be reassociated. NaN and infinity keep their meaning.
 REASSOCIATE = {"reassoc", "contract"}
@@ -23,7 +24,7 @@ REASSOCIATE = {"reassoc", "contract"}
 FUSE = {"contract"}
 
 
-def jit(function=None, *, owns=False, entry=None, **options):
+def jit(function=None, *, owns=False, entry=None, cache=True, **options):
     """Compile a kernel: nopython, without the GIL, cached on disk.
 
     Kernels borrow: they take views of arrays that their callers hold, and references are not
@@ -39,16 +40,17 @@ def jit(function=None, *, owns=False, entry=None, **options):
     is compiled anew in each process; `announce_compilation` then names ``NUMBA_CACHE_DIR``.
     """
     if function is None:
-        return lambda f: jit(f, owns=owns, entry=entry, **options)
+        return lambda f: jit(f, owns=owns, entry=entry, cache=cache, **options)
     options = OPTIONS | {"_nrt": owns} | options
-    if entry is False or function.__name__.startswith("_"):
-        options |= INNER
-    try:
-        return numba.njit(**options)(function)
-    except RuntimeError as error:
-        if "cannot cache" not in str(error):  # numba's words for a folder that it cannot write
-            raise
-        return numba.njit(**(options | {"cache": False}))(function)
+    inner = entry is False or function.__name__.startswith("_")
+    kernel = numba.njit(**(options | INNER if inner else options))(function)
+    if cache and not inner and not numba.config.DISABLE_JIT:
+        try:
+            kernel._cache = KernelCache(function)  # what `cache=True` does, with a cache of ours
+        except RuntimeError as error:
+            if "cannot cache" not in str(error):  # numba's words for a folder that it cannot write
+                raise
+    return kernel
 
 
 @jit
