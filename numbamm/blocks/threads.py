@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,26 @@ _lock = threading.Lock()
 _inside = 0
 _limiter = None
 _setter = None
+_own = threading.local()  # how many of these blocks the thread itself is in
+
+
+def _forget_other_threads() -> None:
+    """In a forked child no other thread lives on to leave its block.
+
+    A limit that one of them had set stays until the child's next block ends.
+    """
+    global _inside
+    _inside = getattr(_own, "depth", 0)
+    _lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    # No fork while another thread is changing a limit: BLAS has locks of its own meanwhile.
+    os.register_at_fork(
+        before=_lock.acquire,
+        after_in_parent=_lock.release,
+        after_in_child=_forget_other_threads,
+    )
 
 
 @contextmanager
@@ -31,18 +52,21 @@ def blas_threads(limit: int = 1) -> Iterator[None]:
     """
     global _inside, _limiter, _setter
     with _lock:
-        if _inside == 0:
+        if _limiter is None:
             _limiter = _controller().limit(limits=limit, user_api="blas")
             _setter = threading.current_thread()
         _inside += 1
+    _own.depth = getattr(_own, "depth", 0) + 1
     try:
         yield
     finally:
+        _own.depth -= 1
         with _lock:
             _inside -= 1
             if _inside == 0:
                 _hand_over()
                 _limiter.restore_original_limits()
+                _limiter = None
 
 
 def _hand_over() -> None:

@@ -1,7 +1,10 @@
 """The limit on BLAS threads: one for the process, however blocks overlap."""
 
+import os
 import subprocess
 import sys
+
+import pytest
 
 SCRIPT = """
 from threading import Event, Thread
@@ -41,3 +44,73 @@ def test_overlapping_limits():
         env={"OPENBLAS_NUM_THREADS": "2", "PATH": ""},
     )
     assert done.stdout.split("\n")[0] == "{2} {1} {2}"
+
+
+FORKED = """
+import os, sys, threading, time
+from numbamm.blocks.threads import blas_threads
+
+def loop():
+    while True:
+        with blas_threads(1):
+            time.sleep(1e-4)
+
+for _ in range(3):
+    threading.Thread(target=loop, daemon=True).start()
+hung = 0
+for _ in range(30):
+    child = os.fork()
+    if child == 0:
+        with blas_threads(1):
+            pass
+        os._exit(0)
+    for _ in range(1000):
+        if os.waitpid(child, os.WNOHANG)[0]:
+            break
+        time.sleep(0.002)
+    else:
+        hung += 1
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+print(hung, flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes do not fork here")
+def test_forks_beside_threads_do_not_wait_for_them():
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True)
+    assert done.stdout.strip() == "0", done.stderr
+
+
+NESTED = """
+import os
+from threadpoolctl import threadpool_info
+import scipy.linalg
+from numbamm.blocks.threads import blas_threads
+
+def limits():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+with blas_threads(1):
+    child = os.fork()
+    if child == 0:
+        with blas_threads(1):
+            pass
+        print(limits(), flush=True)  # the block around the fork goes on in the child, too
+if child:
+    os.waitpid(child, 0)
+print(limits(), flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes do not fork here")
+def test_a_block_around_a_fork_ends_in_both_processes():
+    done = subprocess.run(
+        [sys.executable, "-c", NESTED],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "2"},
+    )
+    assert done.stdout.split() == ["{1}", "{2}", "{2}"]
