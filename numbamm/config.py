@@ -166,15 +166,23 @@ def _table(path: Path, names: tuple[str, ...]) -> dict[str, Any] | None:
     """A table of a TOML file; None if the file has no such table."""
     try:
         found = tomllib.loads(path.read_text(encoding="utf8"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         if names:  # a broken pyproject.toml is its own tools' business
             return None
-        raise OptionError(f"{path} is not valid TOML: {error}") from error
+        raise OptionError(f"{path} is not valid TOML in UTF-8: {error}") from error
     for name in names:
         found = found.get(name)
         if not isinstance(found, dict):
             return None
     return found
+
+
+def _working_directory() -> str:
+    """The working directory; the root of the file system, which has no parents, if it is gone."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return os.sep
 
 
 def resolved() -> dict[str, tuple[Any, str]]:
@@ -186,7 +194,7 @@ def resolved() -> dict[str, tuple[Any, str]]:
         A file or a variable has an unknown key or an unusable value; the message names it.
     """
     values = {key: (option.default, "default") for key, option in OPTIONS.items()}
-    in_file, path = _of_file(os.getcwd())
+    in_file, path = _of_file(_working_directory())
     values |= {key: (value, path) for key, value in in_file.items()}
     values |= {key: (value, origin) for key, value, origin in _of_environment()}
     values |= {key: (value, "config.set") for key, value in _process.items()}

@@ -153,6 +153,26 @@ def test_mistake_in_a_file(tmp_path, text, message):
         mm.LinearMixedModel(DYESTUFF, mm.datasets.load("Dyestuff"))
 
 
+def test_files_that_are_not_utf8(tmp_path):
+    """A pyproject.toml is its own tools' business; a numbamm.toml is ours."""
+    (tmp_path / "pyproject.toml").write_bytes(b'[project]\nname = "caf\xe9"\n')
+    config.reload()
+    assert config.get("maxfeval") == -1
+    (tmp_path / "numbamm.toml").write_bytes("maxfeval = 1  # \xe9".encode("latin1"))
+    config.reload()
+    with pytest.raises(mm.OptionError, match=r"numbamm.toml is not valid TOML in UTF-8"):
+        config.get("maxfeval")
+
+
+def test_a_working_directory_that_is_gone(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert config.get("maxfeval") == -1
+    monkeypatch.chdir(tmp_path)  # for whoever asks where to return to
+
+
 @pytest.mark.parametrize(
     ("variable", "text", "message"),
     [

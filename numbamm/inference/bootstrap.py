@@ -303,15 +303,27 @@ class Bootstrap:
 
     @classmethod
     def load(cls, path) -> Bootstrap:
-        """Replicates that `save` wrote."""
+        """Replicates that `save` wrote.
+
+        Raises
+        ------
+        OptionError
+            The file cannot be read, is damaged, or holds something else.
+        """
         pa = _pyarrow()
+        damage = (pa.ArrowException, OSError, LookupError, TypeError, ValueError, AttributeError)
         try:
-            table = pa.parquet.read_table(os.fspath(path))
-            about = json.loads((table.schema.metadata or {})[b"numbamm"])
-            names = Names.from_json(about["names"])
-            values = np.column_stack([table[name].to_numpy() for name in names.columns])
-        except (pa.ArrowException, KeyError, ValueError) as error:
-            raise OptionError(f"{path} is no file of bootstrap replicates: {error}") from error
+            return cls._of_table(pa.parquet.read_table(os.fspath(path)))
+        except damage as error:
+            raise OptionError(
+                f"{path} is no file of bootstrap replicates, or it is damaged: {error!r}"
+            ) from error
+
+    @classmethod
+    def _of_table(cls, table) -> Bootstrap:
+        about = json.loads(table.schema.metadata[b"numbamm"])
+        names = Names.from_json(about["names"])
+        values = np.column_stack([table[name].to_numpy() for name in names.columns])
         return cls(
             about["title"],
             names,

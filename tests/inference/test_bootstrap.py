@@ -1,5 +1,6 @@
 """The parametric bootstrap: its distribution, its seeds, and what is kept of it."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -355,6 +356,39 @@ def test_save_and_load(tmp_path, sleep, replicates):
     mm.datasets.load("Dyestuff").to_parquet(other)
     with pytest.raises(OptionError, match="no file of bootstrap replicates"):
         mm.Bootstrap.load(other)
+
+
+def without_key(about, key):
+    return {k: v for k, v in about.items() if k != key}
+
+
+DAMAGES = {
+    **{f"without {k}": lambda a, k=k: without_key(a, k) for k in ("title", "given", "original")},
+    "names null": lambda about: about | {"names": None},
+    "names of another kind": lambda about: about | {"names": [1, 2]},
+    "failed is a list": lambda about: about | {"failed": [1]},
+    "a list": lambda about: [about],
+    "null": lambda about: None,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_metadata(tmp_path, replicates, damage):
+    pq, path = pytest.importorskip("pyarrow.parquet"), tmp_path / "b.parquet"
+    replicates.save(path)
+    table = pq.read_table(path)
+    about = DAMAGES[damage](json.loads(table.schema.metadata[b"numbamm"]))
+    pq.write_table(table.replace_schema_metadata({b"numbamm": json.dumps(about)}), path)
+    with pytest.raises(OptionError, match="b.parquet is no file of bootstrap replicates"):
+        mm.Bootstrap.load(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1"])
+def test_no_parquet_file(tmp_path, content):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "b.parquet").write_bytes(content)
+    with pytest.raises(OptionError, match="b.parquet is no file of bootstrap replicates"):
+        mm.Bootstrap.load(tmp_path / "b.parquet")
 
 
 def test_without_pyarrow(tmp_path, replicates, monkeypatch):
