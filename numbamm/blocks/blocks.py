@@ -11,7 +11,6 @@ from numbamm.blocks import cholesky, gradient, information, newton, solve
 from numbamm.blocks.certificate import judge
 from numbamm.blocks.crossprod import crossprod, crossprod_response
 from numbamm.blocks.layout import (
-    FIRST_DENSE,
     GRADIENT,
     LAMBDA,
     NLEVEL,
@@ -109,29 +108,6 @@ class Blocks:
     def nx(self) -> int:
         """Number of fixed-effects columns."""
         return int(self.layout.table[0, NX])
-
-    def kinds(self) -> list[list[str]]:
-        """How each block of the lower triangle is held, one list a row, X and y last.
-
-        A name alone holds for A and L; ``Diagonal/Dense`` is A's and L's.
-        """
-        layout = self.layout
-        at = {given: k for k, given in enumerate(layout.order)}
-        first_dense = layout.table[0, FIRST_DENSE]
-        rows = []
-        for i in range(layout.nterm):
-            row = [self._kind(at[i], at[j], first_dense) for j in range(i)]
-            scalar = layout.table[1 + at[i], P] == 1
-            row.append(_both("Diagonal" if scalar else "BlkDiag", at[i] < layout.nhead))
-            rows.append(row)
-        return [*rows, ["Dense"] * (layout.nterm + 1)]
-
-    def _kind(self, k: int, j: int, first_dense: int) -> str:
-        """Kind of the block that terms k and j share; the earlier one has the columns."""
-        k, j = max(k, j), min(k, j)
-        if k < self.layout.nhead:
-            return "Nested"
-        return _both("Sparse" if k < first_dense else "Dense", j < self.layout.nhead)
 
     def new_response(self, y) -> None:
         """Replace y (times the square root of the weights); only A's last row changes."""
@@ -246,8 +222,3 @@ class Blocks:
     def row_variances(self, terms, x) -> np.ndarray:
         """Variances over σ² of x'γ̂ + z'b̂ - z'b at that factor; see `variances.row_variances`."""
         return row_variances(self.layout, self.work, terms, x)
-
-
-def _both(kind: str, kept: bool) -> str:
-    """The kind in A, and in L where elimination fills the block in."""
-    return kind if kept or kind == "Dense" else f"{kind}/Dense"

@@ -100,6 +100,32 @@ class Layout:
         """Number of random-effects terms."""
         return int(self.table[0, NTERM])
 
+    def kinds(self) -> list[list[str]]:
+        """How each block of the lower triangle is held, one list a row, X and y last.
+
+        A name alone holds for A and L; ``Diagonal/Dense`` is A's and L's.
+        """
+        at = {given: k for k, given in enumerate(self.order)}
+        rows = []
+        for i in range(self.nterm):
+            row = [self._kind(at[i], at[j]) for j in range(i)]
+            scalar = self.table[1 + at[i], P] == 1
+            row.append(_both("Diagonal" if scalar else "BlkDiag", at[i] < self.nhead))
+            rows.append(row)
+        return [*rows, ["Dense"] * (self.nterm + 1)]
+
+    def _kind(self, k: int, j: int) -> str:
+        """Kind of the block that terms k and j share; the earlier one has the columns."""
+        k, j = max(k, j), min(k, j)
+        if k < self.nhead:
+            return "Nested"
+        return _both("Sparse" if k < self.table[0, FIRST_DENSE] else "Dense", j < self.nhead)
+
+
+def _both(kind: str, kept: bool) -> str:
+    """The kind in A, and in L where elimination fills the block in."""
+    return kind if kept or kind == "Dense" else f"{kind}/Dense"
+
 
 class _Buffer:
     """Hands out consecutive regions of a buffer, `gap` elements apart."""

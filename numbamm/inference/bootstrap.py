@@ -19,6 +19,7 @@ from numbamm.inference.replicates import count, key_of, run
 from numbamm.inference.result import Result
 from numbamm.models.inside import root_mean_squares
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
+from numbamm.options import one_of
 
 #: The methods of intervals.
 METHODS = ("shortest", "equal-tailed")
@@ -208,8 +209,7 @@ class Bootstrap:
         """
         import pandas as pd
 
-        if method not in METHODS:
-            raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
+        method = one_of("method", method, METHODS)
         alpha = valid_alpha(alpha)
         interval = shortest if method == "shortest" else _equal_tailed
         frame = self._parameters(singular)

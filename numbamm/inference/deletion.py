@@ -18,6 +18,7 @@ from numbamm.inference.progress import progress_bar
 from numbamm.inference.result import Result
 from numbamm.models.linear import LinearMixedModel
 from numbamm.optimize.run import uninterrupted
+from numbamm.options import shown
 
 #: Without a level X has lost its rank when this share of what a column brings is left.
 RANK_TOLERANCE = 1e-9
@@ -260,9 +261,9 @@ def _factor(model, group: str | None) -> tuple[str, np.ndarray, np.ndarray]:
     factors = {t.group: (t.refs, t.levels) for t in model.reterms}
     if group is None:
         group = min(factors, key=lambda name: len(factors[name][1]))
-    if group not in factors:
+    if not isinstance(group, str) or group not in factors:
         raise OptionError(
-            f"'{group}' is no grouping factor{did_you_mean(str(group), factors)}; there are "
+            f"{shown(group)} is no grouping factor{did_you_mean(str(group), factors)}; there are "
             f"{', '.join(factors)}"
         )
     return group, *factors[group]

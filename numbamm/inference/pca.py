@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from numbamm.inference.result import Result
+from numbamm.options import flag
 
 
 @dataclass(repr=False)
@@ -43,7 +44,7 @@ def pca(model, *, corr: bool = True) -> PrincipalComponents:
         A line a component: ``group, component, sd, proportion, cumulative``. Signs are such
         that the largest loading of each component is positive.
     """
-    _ = model.estimates
+    _, corr = model.estimates, flag("corr", corr)
     lines, loadings = [], {}
     for term in model.reterms:
         size = np.sqrt(np.sum(term.lambda_**2, axis=1)) if corr else np.ones(term.p)

@@ -26,6 +26,7 @@ from numbamm.inference.result import Result
 from numbamm.inference.simulate import Truth
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import MixedModel
+from numbamm.options import one_of
 
 #: Columns of the frame that tell how many fits stand behind a line.
 COUNTS = ("fits", "singular", "failed")
@@ -221,8 +222,7 @@ def _check_model(model) -> None:
 
 
 def _check_test(test, ddf: str, reml: bool | None) -> None:
-    if test not in TESTS:
-        raise OptionError(f"test must be one of {', '.join(TESTS)}, not {test!r}")
+    one_of("test", test, TESTS)
     if test == "lrt" and ddf != "wald":
         raise OptionError(f'ddf="{ddf}" is for test="wald": a likelihood-ratio test has none')
     if test == "lrt" and reml:

@@ -24,6 +24,7 @@ from numbamm.inference.simulate import (
     weights_to_draw,
 )
 from numbamm.models.linear import LinearMixedModel
+from numbamm.options import one_of
 
 NEW_LEVELS = ("population", "missing", "error")
 TYPES = ("response", "link")
@@ -248,8 +249,8 @@ def _check(model, new_levels, type, interval, alpha, draws) -> None:
         ("type", type, TYPES),
         ("interval", interval, INTERVALS),
     ):
-        if value not in known:
-            raise OptionError(f"{name} must be one of {known}, not {value!r}")
+        if value is not None or None not in known:
+            one_of(name, value, filter(None, known))
     valid_alpha(alpha)
     if not isinstance(draws, Integral) or draws < 1:
         raise OptionError(f"draws must be a whole number of at least 1, not {draws!r}")

@@ -17,6 +17,7 @@ from numbamm.inference.linear_surface import LinearSurface
 from numbamm.inference.progress import progress_bar
 from numbamm.inference.result import Result
 from numbamm.models.linear import LinearMixedModel
+from numbamm.options import names
 
 #: A profile goes a little further than its intervals.
 BEYOND = 1.05
@@ -118,17 +119,13 @@ def _asked(model, parameters) -> list[str]:
             raise OptionError(f"{name!r} is a parameter and a coefficient: rename the column")
     if parameters is None:
         return usual
-    parameters = [parameters] if isinstance(parameters, str) else parameters
-    given = list(parameters) if np.iterable(parameters) else []
-    if not given:
-        raise OptionError(f"parameters must be names, not {parameters!r}")
-    names = []
-    for name in given:
-        names += thetas if name == "theta" else [name]
-    for name in names:
+    asked = []
+    for name in names("parameters", parameters):
+        asked += thetas if name == "theta" else [name]
+    for name in asked:
         if name not in usual and name not in thetas:
             raise OptionError(_refusal(name, model, [*usual, *thetas]))
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(asked))
 
 
 def _usual(model) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from numbamm.errors import OptionError
 from numbamm.inference.contrast import coef_table
+from numbamm.options import names, one_of
 
 EFFECTS = ("fixed", "random")
 
@@ -40,10 +40,7 @@ def tidy(
     """
     import pandas as pd
 
-    asked = [effects] if isinstance(effects, str) else list(effects)
-    unknown = [e for e in asked if e not in EFFECTS]
-    if unknown or not asked:
-        raise OptionError(f"effects are {' or '.join(EFFECTS)}, not {unknown or asked}")
+    asked = [one_of("effects", effect, EFFECTS) for effect in names("effects", effects)]
     fixed = coef_table(model, ddf=ddf, alpha=alpha).to_frame()
     fixed = fixed.rename_axis("term").reset_index()
     parts = {

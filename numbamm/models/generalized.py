@@ -43,6 +43,7 @@ from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
 from numbamm.optimize.run import INTERRUPTED
+from numbamm.options import numbers
 
 INFORMATION = {"expected": EXPECTED, "observed": OBSERVED}
 INITS = ("glm", "lmm")
@@ -304,7 +305,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
 
     def _checked(self, x) -> tuple[np.ndarray, bool]:
         """Parameters of a fast fit or of a full one, inside; and whether of a fast one."""
-        x = np.asarray(x, dtype=np.float64)
+        x = numbers("parameters", x)
         fast, full = self._known_parameters
         if x.shape not in ((len(fast),), (len(full),)):
             raise OptionError(
@@ -314,6 +315,11 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         is_fast = len(x) == len(fast)
         to_gamma = partial(np.linalg.solve, self.feterm.to_basis)
         return self._searched[is_fast].changed(x, to_gamma, self._inward), is_fast
+
+    @property
+    def layout(self):
+        """How A and L of the working model are held; see `blocks.layout`."""
+        return self._modes.varied.layout
 
     def objective_at(self, x) -> float:
         """-2 log-likelihood at θ, β being at the penalised mode, or at β and θ.

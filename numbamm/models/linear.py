@@ -29,6 +29,7 @@ from numbamm.optimize import OptSummary
 from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.differences import jacobian
 from numbamm.optimize.run import gradient_demand
+from numbamm.options import flag, numbers
 
 
 @dataclass
@@ -138,6 +139,11 @@ class LinearMixedModel(MixedModel):
         if optimizer is not None:
             self.optsum.optimizer = optimizer
 
+    @property
+    def layout(self):
+        """How A and L are held; see `blocks.layout`."""
+        return self.blocks.layout
+
     @classmethod
     def of_frame(cls, frame, *, reml: bool = False, sigma: float | None = None) -> LinearMixedModel:
         """A model of a frame that exists already."""
@@ -157,7 +163,7 @@ class LinearMixedModel(MixedModel):
         check_order(self.blocks.order, self.reterms)
         feterm.basis = self.blocks.xy[:, :-1]  # one copy is enough
         self.optsum = OptSummary(
-            self.theta, self._lowerbd, self.theta_names, reml=reml, sigma=sigma
+            self.theta, self._lowerbd, self.theta_names, reml=flag("reml", reml), sigma=sigma
         )
         self._usual_start = self.theta.copy()
         self._own_start = OwnStart.put(self.optsum, self._usual_start)
@@ -242,7 +248,7 @@ class LinearMixedModel(MixedModel):
 
     def _checked(self, theta) -> np.ndarray:
         """θ as the user gave it, of the right length."""
-        theta = np.asarray(theta, dtype=np.float64)
+        theta = numbers("theta", theta)
         if theta.shape != self.theta.shape:
             raise OptionError(
                 f"theta has shape {theta.shape}, but this model has {len(self.theta)} parameters: "
@@ -367,7 +373,7 @@ class LinearMixedModel(MixedModel):
         optsum, theta, before = self.optsum, self.theta, dict(vars(self.optsum))
         own_start = self._own_start
         if reml is not None:
-            optsum.reml = bool(reml)
+            optsum.reml = flag("reml", reml)
         try:
             if optimizer is not None:
                 optsum.optimizer = optimizer

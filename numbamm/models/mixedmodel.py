@@ -12,7 +12,7 @@ from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.scaling import Scaling
-from numbamm.errors import NotFittedError, OptionError
+from numbamm.errors import NotFittedError
 from numbamm.glm import family as families
 from numbamm.models.asresult import AsResult
 from numbamm.models.estimates import Estimates
@@ -23,6 +23,7 @@ from numbamm.models.own_start import OwnStart
 from numbamm.models.residuals import RESIDUALS
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary, minimize
+from numbamm.options import flag, one_of
 
 #: λ counts as singular where a diagonal entry, times the typical size of its column, is below.
 SINGULAR_TOLERANCE = 1e-4
@@ -225,7 +226,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         """
         import pandas as pd
 
-        if condvar:
+        if flag("condvar", condvar):
             from numbamm.inference.levels import ranef_table
 
             return ranef_table(self, alpha)
@@ -394,10 +395,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         pandas.Series
             Over the rows of the data; NaN where a row was dropped.
         """
-        if type not in self._residual_types:
-            raise OptionError(
-                f"type must be one of {', '.join(self._residual_types)}, not {type!r}"
-            )
+        one_of("type", type, self._residual_types)
         return self._aligned(self._residual_types[type](self), f"resid_{type}")
 
     #: How each type of residual is computed.

@@ -17,6 +17,7 @@ from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError, OptionError
 from numbamm.optimize import OptSummary
+from numbamm.options import shown
 
 #: How far, relative to itself, an objective may be from the one in the file: another machine's
 #: arithmetic, not another value in the data.
@@ -26,7 +27,18 @@ RTOL = 1e-8
 def save(model, path) -> None:
     """Write the optimisation of a fitted model; see `MixedModel.save`."""
     _ = model.estimates
-    Path(path).write_text(json.dumps(model.optsum.to_dict(), allow_nan=False), encoding="utf-8")
+    text = json.dumps(model.optsum.to_dict(), allow_nan=False)
+    try:
+        _path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OptionError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _path(path) -> Path:
+    try:
+        return Path(path)
+    except TypeError:
+        raise OptionError(f"path must be the name of a file, not {shown(path)}") from None
 
 
 def restore(model, path) -> None:
@@ -61,7 +73,7 @@ def restore(model, path) -> None:
 def _read(path) -> OptSummary:
     """The finished optimisation that a file holds."""
     try:
-        stored = OptSummary.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+        stored = OptSummary.from_dict(json.loads(_path(path).read_text(encoding="utf-8")))
     except OSError as error:
         raise OptionError(f"{path} cannot be read: {error.strerror}") from error
     except OptionError as error:

@@ -211,7 +211,7 @@ def _norm_at(x: np.ndarray, gradient, free: np.ndarray) -> float:
 
 def _choice(optsum: OptSummary, n: int, has_gradient: bool, work: float | None) -> Choice:
     """The optimiser that was asked for, or with a reason the one that suits the problem."""
-    if optsum.optimizer != AUTO:
+    if not isinstance(optsum.optimizer, str) or optsum.optimizer != AUTO:
         return Choice(optsum.optimizer, "")
     bounded = is_bounded(optsum.lowerbd, optsum.upperbd)
     return choose(n, gradient=has_gradient, bounded=bounded, work=work)

@@ -32,9 +32,9 @@ def result_table(result) -> str:
 
 def block_table(model) -> str:
     """Kinds of the blocks of A and L; ``A/L`` where they differ."""
-    kinds = model.blocks.kinds()
+    kinds = model.layout.kinds()
     names = [t.group for t in model.reterms] + ["fixed"]
-    sizes = [t.nranef for t in model.reterms] + [model.blocks.nx + 1]
+    sizes = [t.nranef for t in model.reterms] + [model.feterm.rank + 1]
     rows = [
         [f"{size}:", *row, *[""] * (len(names) - len(row))]
         for size, row in zip(sizes, kinds, strict=True)

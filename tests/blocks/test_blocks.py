@@ -189,7 +189,7 @@ def test_regions_do_not_overrun(name):
 
 
 def test_every_kind_of_block_is_tested():
-    seen = {kind for name in STRUCTURES for row in built(name)[2].kinds() for kind in row}
+    seen = {kind for name in STRUCTURES for row in built(name)[2].layout.kinds() for kind in row}
     assert seen == {
         "Diagonal",
         "Diagonal/Dense",

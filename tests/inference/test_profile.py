@@ -239,7 +239,7 @@ def test_tables_and_errors(fitted, sleep):
     with pytest.raises(OptionError, match="did you mean 'Days'"):
         fitted(SLEEP, "sleepstudy").profile("days")
     for nothing in ([], 5):
-        with pytest.raises(OptionError, match="parameters must be names"):
+        with pytest.raises(OptionError, match="parameters must be a name"):
             fitted(SLEEP, "sleepstudy").profile(nothing)
     with pytest.raises(OptionError, match="alpha must be between"):
         fitted(SLEEP, "sleepstudy").profile(alpha=5)
