@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numbamm.design.magnitude import sums_of_squares
+
 #: A column is dropped when less than this share of its length is new to the columns before it.
 #: Products of a factor and a covariate far from 0 are as close as 1e-8, and still another model.
 RANK_TOLERANCE = 1e-10
@@ -73,6 +75,11 @@ class FeMat:
         sqrtw : ndarray, shape (n,), optional
             Square roots of the weights.
 
+        Raises
+        ------
+        DataError
+            A column's squares do not fit into float64.
+
         Notes
         -----
         Among linearly dependent columns the later one is dropped, once they are centred: a
@@ -83,7 +90,9 @@ class FeMat:
         n, p = x.shape
         weights = np.ones(n) if sqrtw is None else sqrtw**2
         constant = _constant_column(x)
-        length = np.sqrt(np.einsum("ij,ij->j", x, x))
+        squares = sums_of_squares(
+            x, [f"'{name}'" for name in cnames], None if sqrtw is None else weights
+        )
         centre = np.zeros(p)
         if constant is not None:
             centre = weights @ x / weights.sum()
@@ -93,7 +102,7 @@ class FeMat:
         if sqrtw is not None:
             columns *= sqrtw[:, None]
         scale = np.sqrt(np.einsum("ij,ij->j", columns, columns))
-        scale[scale <= 10 * np.finfo(float).eps * length] = np.inf  # nothing but rounding
+        scale[scale <= 10 * np.finfo(float).eps * np.sqrt(squares)] = np.inf  # nothing but rounding
         columns /= scale
         triangle = np.linalg.qr(columns, mode="r")
         kept = _independent(triangle)

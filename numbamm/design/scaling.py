@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from numbamm.design.magnitude import sums_of_squares
 from numbamm.design.remat import ReMat
 
 #: Root mean squares between 1/ORDINARY and ORDINARY, and means up to ORDINARY standard
@@ -49,8 +50,14 @@ class Scaling:
         term : ReMat
         sqrtw : ndarray, shape (n,), optional
             Square roots of the weights.
+
+        Raises
+        ------
+        DataError
+            A column's squares do not fit into float64.
         """
         w = np.ones(term.z.shape[1]) if sqrtw is None else sqrtw**2
+        sums_of_squares(term.z.T, [f"'{c}' in the term of '{term.group}'" for c in term.cnames], w)
         T, z = np.eye(term.p), term.z.copy(order="F")
         for block in term.blocks:
             constant = next((j for j in block if z[j, 0] != 0 and np.ptp(z[j]) == 0), None)

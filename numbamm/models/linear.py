@@ -14,6 +14,7 @@ from numbamm.blocks.jit import announce_compilation
 from numbamm.blocks.moments import moment_theta
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
+from numbamm.design.magnitude import sums_of_squares
 from numbamm.errors import DataError, FitError, OptionError
 from numbamm.formula import check_gaussian, model_frame
 from numbamm.models.estimates import Estimates
@@ -52,11 +53,12 @@ class _Response:
         if fe.constant is not None:
             mean = weights @ y / weights.sum()
             mean += weights @ (y - mean) / weights.sum()
+        size = np.sqrt(sums_of_squares(y[:, None], ["the response"], weights)[0] / len(y))
         values = (y - mean) * np.sqrt(weights)
         gamma0 = fe.basis.T @ values / len(y)
         rest = values - fe.basis @ gamma0
         scale = float(np.sqrt(np.mean(rest**2)))
-        if not scale > 1e-13 * np.sqrt(np.mean(weights * y**2)):
+        if not scale > 1e-13 * size:
             raise DataError(
                 "the fixed effects explain the response exactly: nothing is left to model"
             )
