@@ -95,7 +95,7 @@ OPTIONS: dict[str, Option] = {
     "xtol_rel": _tolerance(0.0),
     "xtol_abs": _tolerance(1e-10),
     "maxfeval": Option(
-        -1,
+        100_000,
         int,
         lambda v: _is_number(v, Integral) and (v > 0 or v == -1),
         "a positive integer, or -1 for no limit",

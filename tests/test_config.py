@@ -86,7 +86,7 @@ def test_nearest_file_counts(tmp_path, monkeypatch):
     assert config.get("maxfeval") == 1  # a pyproject.toml without our table is passed over
     write(tmp_path / "a" / "pyproject.toml", "[tool.numbamm]\nmaxtime = 3\n")
     assert config.get("maxtime") == 3
-    assert config.get("maxfeval") == -1  # files are not merged
+    assert config.get("maxfeval") == 100_000  # files are not merged
     write(tmp_path / "a" / "numbamm.toml", "maxtime = 4.5")
     assert config.get("maxtime") == 4.5
 
@@ -157,7 +157,7 @@ def test_files_that_are_not_utf8(tmp_path):
     """A pyproject.toml is its own tools' business; a numbamm.toml is ours."""
     (tmp_path / "pyproject.toml").write_bytes(b'[project]\nname = "caf\xe9"\n')
     config.reload()
-    assert config.get("maxfeval") == -1
+    assert config.get("maxfeval") == 100_000
     (tmp_path / "numbamm.toml").write_bytes("maxfeval = 1  # \xe9".encode("latin1"))
     config.reload()
     with pytest.raises(mm.OptionError, match=r"numbamm.toml is not valid TOML in UTF-8"):
@@ -169,7 +169,7 @@ def test_a_working_directory_that_is_gone(tmp_path, monkeypatch):
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    assert config.get("maxfeval") == -1
+    assert config.get("maxfeval") == 100_000
     monkeypatch.chdir(tmp_path)  # for whoever asks where to return to
 
 

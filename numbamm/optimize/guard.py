@@ -14,9 +14,17 @@ from numbamm.optimize.optsummary import OptSummary
 from numbamm.optimize.progress import Progress
 from numbamm.optimize.protocol import OwnSearch
 
+#: A search ends when so many evaluations, and so many more for each parameter, have lowered the
+#: objective by no more than `ftol_abs`: on a flat objective some algorithms never do by themselves.
+PATIENCE, PATIENCE_EACH = 1000, 100
+
 
 class LimitReached(Exception):
     """Leaves the search when there are no evaluations, or no time, left."""
+
+
+class NoProgress(Exception):
+    """Leaves one run of an optimiser that has not lowered the objective for long."""
 
 
 class Guard:
@@ -81,6 +89,8 @@ class Guard:
         self._label = label
         self._progress = Progress(label, wanted=False if verbose else progress)
         self._maxfeval = math.inf if optsum.maxfeval == -1 else optsum.maxfeval
+        self._patience = PATIENCE + PATIENCE_EACH * len(self.free)
+        self._ftol_abs, self._progressed = optsum.ftol_abs, (0, math.inf)
         self._deadline = math.inf if optsum.maxtime == -1 else perf_counter() + optsum.maxtime
 
         self.stopped: BaseException | None = None
@@ -165,6 +175,10 @@ class Guard:
         if search.fbest == self.fbest:
             self.best_gradient_norm = search.gradient_norm
 
+    def begin_run(self) -> None:
+        """Another run of the optimiser: it has all its patience, whatever the last one did."""
+        self._progressed = self.feval, self.fbest
+
     def close(self) -> None:
         """Take the progress line away."""
         self._progress.close()
@@ -177,6 +191,8 @@ class Guard:
             raise LimitReached("MAXEVAL_REACHED")
         if self._deadline < math.inf and perf_counter() > self._deadline:
             raise LimitReached("MAXTIME_REACHED")
+        if self.feval - self._progressed[0] >= self._patience:
+            raise NoProgress("NO_PROGRESS")
         self.feval += 1
         # Some algorithms look a little beyond the bounds on their way. This copies, too.
         inside = np.minimum(np.maximum(x, self.lower), self.upper)
@@ -192,6 +208,8 @@ class Guard:
             self._begun(x, f)
         if f < self.fbest and f > -math.inf:
             self.best, self.fbest, self.best_gradient_norm = x, f, math.nan
+        if self.fbest < self._progressed[1] - self._ftol_abs:
+            self._progressed = self.feval, self.fbest
         shown = x if self._shown is None else self._shown(x)
         self.log.append((shown, f))
         if self._verbose:

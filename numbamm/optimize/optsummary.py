@@ -119,7 +119,9 @@ class OptSummary:
         First step of each parameter; by default 0.75 of the distance from `initial` to the
         nearest bound, 1 where there is none. None brings the default back.
     maxfeval : int
-        Most evaluations of the objective; -1 for no limit.
+        Most evaluations of the objective, 100,000 by default; -1 for no limit. Whatever the
+        limit, a run of an optimiser ends when 1,000 evaluations, and 100 more for each
+        parameter, have lowered the objective by no more than `ftol_abs`.
     maxtime : float
         Most seconds; -1 for no limit.
     max_restarts : int or None
@@ -149,7 +151,7 @@ class OptSummary:
         was no minimum.
     returnvalue : str or None
         The optimiser's return code, or ``"MAXEVAL_REACHED"``, ``"MAXTIME_REACHED"``,
-        ``"INTERRUPTED"``, ``"NO_FREE_PARAMETERS"``.
+        ``"NO_PROGRESS"``, ``"INTERRUPTED"``, ``"NO_FREE_PARAMETERS"``.
     chosen, reason : str or None
         Which optimiser was used where `optimizer` is ``"auto"``, and why.
     gradient_norm : float or None

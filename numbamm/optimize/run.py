@@ -13,7 +13,7 @@ import numpy as np
 from numbamm.errors import FitError, NumbammError, NumbammWarning, OptionError
 from numbamm.optimize.auto import AUTO, Choice, choose, is_bounded
 from numbamm.optimize.certificate import Certificate
-from numbamm.optimize.guard import Guard, LimitReached
+from numbamm.optimize.guard import Guard, LimitReached, NoProgress
 from numbamm.optimize.optsummary import GENUINE, OptSummary
 from numbamm.optimize.problem import Problem
 from numbamm.optimize.protocol import OwnSearch
@@ -332,6 +332,7 @@ def _restarts(options: OptSummary, n: int) -> int:
 def _run(optimizer: Optimizer, guard: Guard, problem: Problem) -> str:
     """Run the plug-in once; its return code, or ours if something else ended the search."""
     failure = None
+    guard.begin_run()
     try:
         code = optimizer.backend.minimize(problem, optimizer.algorithm)
     except (Exception, KeyboardInterrupt) as error:
@@ -342,6 +343,8 @@ def _run(optimizer: Optimizer, guard: Guard, problem: Problem) -> str:
             end = str(code)
         case LimitReached() as limit:
             end = str(limit)
+        case NoProgress() as standstill:  # as good an end as the algorithm's own
+            guard.stopped, end = None, str(standstill)
         case KeyboardInterrupt() if guard.stopped is None or np.isfinite(guard.fbest):
             end = INTERRUPTED  # with something to keep: the first evaluation was not cut short
         case error if guard.stopped is not None or isinstance(error, NumbammError):

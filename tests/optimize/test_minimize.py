@@ -178,6 +178,30 @@ def test_converging_at_the_last_evaluation_allowed_is_converging():
     assert optsum.returnvalue == "FTOL_REACHED"
 
 
+def test_a_search_that_gets_nowhere_ends(plugin):
+    """As some do where the objective is flat; what it found counts, and is no failure."""
+
+    def wander(problem):
+        for i in range(10**6):
+            problem.objective(np.array([5.0, np.sin(i)]))
+
+    optsum = OptSummary([0.0, 0.0], [-INF, -INF], optimizer=plugin(wander), max_restarts=1)
+    minimize(lambda x: (x[0] - 5) ** 2, optsum)
+    assert optsum.returnvalue == "NO_PROGRESS"
+    assert optsum.fmin == 0
+    assert optsum.feval == 2 * 1200 + 1  # each run has its patience
+
+
+def test_slow_progress_is_progress(plugin):
+    def creep(problem):
+        for i in range(3000):
+            problem.objective(np.array([1 - i * 1e-4]))
+        return "DONE"
+
+    optsum = OptSummary([1.0], [-INF], optimizer=plugin(creep))
+    assert minimize(lambda x: x[0], optsum).returnvalue == "DONE"
+
+
 def test_maxtime():
     def slow(x):
         time.sleep(0.02)

@@ -113,7 +113,7 @@ ftol_abs:                 1e-08
 xtol_rel:                 0.0
 xtol_abs:                 1e-10
 initial_step:             [0.75]
-maxfeval:                 -1
+maxfeval:                 100000
 maxtime:                  -1.0
 max_restarts:             None
 xtol_zero_abs:            0.001
