@@ -52,7 +52,7 @@ def numbers(name: str, value: Any) -> np.ndarray:
         raise OptionError(f"{name} must be numbers, not {shown(value)} ({error})") from None
 
 
-def names(name: str, value: Any) -> list[str]:
+def name_list(name: str, value: Any) -> list[str]:
     """A list of names; one name alone is a list of one.
 
     Raises

@@ -26,7 +26,7 @@ from numbamm.inference.result import Result
 from numbamm.inference.simulate import Truth
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import MixedModel
-from numbamm.options import one_of
+from numbamm.options import name_list, one_of
 
 #: Columns of the frame that tell how many fits stand behind a line.
 COUNTS = ("fits", "singular", "failed")
@@ -289,14 +289,11 @@ def _coefficients(coef, names: list[str]) -> list[str]:
     """The coefficients to test."""
     if coef is None:
         return [name for name in names if name != "Intercept"] or names
-    if not isinstance(coef, Iterable):
-        raise OptionError(f"coef must be the name of a coefficient, or several, not {coef!r}")
-    tested = [coef] if isinstance(coef, str) else list(coef)
+    tested = name_list("coef", coef)
     unknown = [name for name in tested if name not in names]
-    if unknown or not tested:
-        what = f"'{unknown[0]}' is no coefficient" if unknown else "coef names no coefficient"
-        hint = did_you_mean(str(unknown[0]), names) if unknown else ""
-        raise OptionError(f"{what}{hint}; there are {', '.join(names)}")
+    if unknown:
+        hint = did_you_mean(unknown[0], names)
+        raise OptionError(f"'{unknown[0]}' is no coefficient{hint}; there are {', '.join(names)}")
     return tested
 
 

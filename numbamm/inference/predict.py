@@ -24,7 +24,7 @@ from numbamm.inference.simulate import (
     weights_to_draw,
 )
 from numbamm.models.linear import LinearMixedModel
-from numbamm.options import one_of
+from numbamm.options import flag, one_of
 
 NEW_LEVELS = ("population", "missing", "error")
 TYPES = ("response", "link")
@@ -110,8 +110,9 @@ def predict(
     model, for observations and so on the scale of the response, lies between quantiles of
     responses that are drawn at linear predictors with that error.
     """
-    by_draws = interval == "prediction" and not isinstance(model, LinearMixedModel)
     _check(model, new_levels, type, interval, alpha, draws)
+    random, se = flag("random", random), flag("se", se)
+    by_draws = interval == "prediction" and not isinstance(model, LinearMixedModel)
     if by_draws and type == "link":
         raise OptionError(
             "observations have no linear predictor: a prediction interval of a "

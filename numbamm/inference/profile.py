@@ -17,7 +17,7 @@ from numbamm.inference.linear_surface import LinearSurface
 from numbamm.inference.progress import progress_bar
 from numbamm.inference.result import Result
 from numbamm.models.linear import LinearMixedModel
-from numbamm.options import names
+from numbamm.options import name_list
 
 #: A profile goes a little further than its intervals.
 BEYOND = 1.05
@@ -120,7 +120,7 @@ def _asked(model, parameters) -> list[str]:
     if parameters is None:
         return usual
     asked = []
-    for name in names("parameters", parameters):
+    for name in name_list("parameters", parameters):
         asked += thetas if name == "theta" else [name]
     for name in asked:
         if name not in usual and name not in thetas:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from numbamm.inference.contrast import coef_table
-from numbamm.options import names, one_of
+from numbamm.options import name_list, one_of
 
 EFFECTS = ("fixed", "random")
 
@@ -40,7 +40,7 @@ def tidy(
     """
     import pandas as pd
 
-    asked = [one_of("effects", effect, EFFECTS) for effect in names("effects", effects)]
+    asked = [one_of("effects", effect, EFFECTS) for effect in name_list("effects", effects)]
     fixed = coef_table(model, ddf=ddf, alpha=alpha).to_frame()
     fixed = fixed.rename_axis("term").reset_index()
     parts = {
