@@ -20,6 +20,7 @@ from numbamm.blocks.layout import (
     P,
     build_layout,
 )
+from numbamm.blocks.size import check_size
 from numbamm.blocks.variances import (
     conditional_variances,
     leverages,
@@ -68,6 +69,7 @@ class Blocks:
     def __init__(self, terms, xy, sqrtw=None, gap: int = 0) -> None:
         self.xy = np.ascontiguousarray(xy, dtype=np.float64)
         self.layout = build_layout(terms, self.xy.shape[1] - 1, gap)
+        check_size(self.layout, terms)
         ordered = [terms[k] for k in self.layout.order]
         self.refs = np.stack([t.refs for t in ordered])
         self.z = np.concatenate([t.z for t in ordered]).T.copy()

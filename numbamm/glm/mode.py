@@ -11,6 +11,7 @@ import numpy as np
 
 from numbamm.blocks.certificate import judge
 from numbamm.blocks.layout import NLEVEL, NX, ORDER, P, build_layout
+from numbamm.blocks.size import check_size
 from numbamm.blocks.variances import (
     conditional_variances,
     leverages,
@@ -77,6 +78,7 @@ class ModeFinder:
         y, weights, basis, self.offset = (writable(a) for a in (y, weights, basis, offset))
         rows = model, y, weights, entropies(y), basis
         self.varied, self.held = (_Buffers(terms, nx, *rows) for nx in (basis.shape[1], 0))
+        check_size(self.varied.layout, terms)
         self.q = sum(t.nranef for t in terms)
         self.u, self._found = np.zeros(self.q), None
 

@@ -32,7 +32,6 @@ from numbamm.models.curvature import hessian_covariance
 from numbamm.models.estimates import Estimates
 from numbamm.models.inside import slopes_outward
 from numbamm.models.laplace import LaplaceObjective
-from numbamm.models.memory import check_order
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
 from numbamm.models.own_start import OwnStart
@@ -164,7 +163,6 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             if self._cells:
                 self._likelihood.merged = self._cells.constant(code, frame.y, prior)
             self._modes = self._mode_finder()
-            check_order(self._modes.order, self.reterms)
             self._start = self._begun = find_start(self, self.theta, self.init)
             # A root of γ's covariance, in whose coordinates a full fit searches.
             self._gamma_root: np.ndarray | None = None

@@ -19,7 +19,6 @@ from numbamm.errors import DataError, FitError, OptionError
 from numbamm.formula import check_gaussian, model_frame
 from numbamm.models.estimates import Estimates
 from numbamm.models.inside import root_mean_squares
-from numbamm.models.memory import check_order
 from numbamm.models.mixedmodel import (
     MixedModel,
     caller_namespace,
@@ -162,7 +161,6 @@ class LinearMixedModel(MixedModel):
             self._response = _Response.centred(frame.y, frame.offset, feterm, self._sqrtw)
             xy = np.column_stack([feterm.basis, self._response.values])
             self.blocks = Blocks(self._inside, xy, self._sqrtw)
-        check_order(self.blocks.order, self.reterms)
         feterm.basis = self.blocks.xy[:, :-1]  # one copy is enough
         self.optsum = OptSummary(
             self.theta, self._lowerbd, self.theta_names, reml=flag("reml", reml), sigma=sigma

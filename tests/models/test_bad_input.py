@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import numbamm as mm
+from numbamm import memory
 
 N = 24
 GROUP = np.repeat(list("abcdef"), 4)
@@ -132,12 +133,32 @@ def test_wrong_length_of_theta(data):
         model.objective_at([1.0, 2.0])
 
 
-def test_fill_in_that_does_not_fit_is_refused(data):
-    from numbamm.models.memory import check_order
+@pytest.fixture
+def crossed():
+    """Two crossed factors of 20,000 levels each, and as many rows."""
+    rng, n = np.random.default_rng(3), 20_000
+    g, h = np.arange(n), rng.permutation(n)
+    return {"y": rng.normal(size=2 * n), "g": np.tile(g, 2), "h": np.concatenate([h, g])}
 
-    terms = mm.LinearMixedModel("y ~ 1 + (1 | g)", data).reterms
-    check_order(10_000, terms, memory=10**9)
-    with pytest.warns(mm.NumbammWarning, match=r"'g' \(6 random effects\).*order 20000: 3.2 GB"):
-        check_order(20_000, terms, memory=10**10)
-    with pytest.raises(mm.DataError, match="more than half of this machine's 4 GB"):
-        check_order(20_000, terms, memory=4 * 10**9)
+
+def test_fill_in_that_does_not_fit_is_refused(crossed, monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 6e9)
+    with pytest.raises(
+        mm.DataError,
+        match=r"crossing 'g' \(20000 random effects\) and 'h' .* dense matrix of order 20002: "
+        r"3\.\d GB, more than half of the 6.0 GB of memory",
+    ):
+        mm.LinearMixedModel("y ~ 1 + (1 | g) + (1 | h)", crossed)
+    crossed["y"] = np.arange(len(crossed["y"])) % 3
+    with pytest.raises(mm.DataError, match="order 20002"):
+        mm.GeneralizedLinearMixedModel("y ~ 1 + (1 | g) + (1 | h)", crossed, "poisson")
+
+
+def test_slow_evaluations_are_announced(crossed):
+    from numbamm.blocks.layout import build_layout
+    from numbamm.blocks.size import check_size
+
+    model = mm.LinearMixedModel("y ~ 1 + (1 | g)", crossed)
+    terms = [model.reterms[0], mm.LinearMixedModel("y ~ 1 + (1 | h)", crossed).reterms[0]]
+    with pytest.warns(mm.NumbammWarning, match=r"order 20002: 3.2 GB, and about 133 seconds"):
+        check_size(build_layout(terms, 1), terms)

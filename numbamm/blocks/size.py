@@ -1,0 +1,47 @@
+"""Whether A and L fit into memory, asked before they are made."""
+
+from __future__ import annotations
+
+import warnings
+
+from numbamm.blocks.layout import ORDER, Layout
+from numbamm.errors import NumbammWarning
+from numbamm.memory import gigabytes, refuse_beyond
+
+#: Orders of the dense tail from which an evaluation takes many seconds.
+LARGE_ORDER = 15_000
+
+
+def check_size(layout: Layout, terms) -> None:
+    """Refuse a model whose blocks do not fit into memory; warn where evaluations are slow.
+
+    Parameters
+    ----------
+    layout : Layout
+    terms : sequence of ReMat
+
+    Raises
+    ------
+    DataError
+        If A and L would take more than half of the memory.
+
+    Warns
+    -----
+    NumbammWarning
+        Of the seconds that an evaluation takes, where these are many.
+    """
+    order = int(layout.table[0, ORDER])
+    what = " and ".join(f"'{t.group}' ({t.nranef} random effects)" for t in terms) or "X"
+    if 8 * order**2 > 4 * (layout.size_a + layout.size_work):  # more than half
+        what = f"crossing {what} fills in a dense matrix of order {order}"
+    else:
+        what = f"the cross-products of {what}"
+    needed = 8 * (layout.size_a + layout.size_work)
+    refuse_beyond(needed, what, "leave out a term or its slopes, or fit to a part of the data")
+    if order >= LARGE_ORDER:
+        warnings.warn(
+            f"{what}: {gigabytes(needed)}, and about {order**3 / 3 / 2e10:.0f} seconds an "
+            "evaluation",
+            NumbammWarning,
+            stacklevel=3,
+        )
