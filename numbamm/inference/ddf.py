@@ -11,6 +11,9 @@ import numpy as np
 
 from numbamm.errors import OptionError, did_you_mean
 
+#: More degrees of freedom than these are infinite, but for rounding.
+INFINITE = 1e10
+
 
 class Wald:
     """Normal and χ² reference distributions: no allowance for estimated variances."""

@@ -8,7 +8,7 @@ from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import OptionError
 from numbamm.inference.covariance import directions
-from numbamm.inference.ddf import notes, quadratic_form
+from numbamm.inference.ddf import INFINITE, notes, quadratic_form
 from numbamm.inference.varcov import by_expected, by_observed
 
 #: Degrees of freedom from which both moments of F are matched, up from 2 where it has none.
@@ -73,7 +73,7 @@ class KenwardRoger:
         traces = np.einsum("sxx->s", half)
         a1 = traces @ self.w @ traces
         a2 = np.einsum("st,sxy,tyx->", self.w, half, half, optimize=True)
-        if a2 == 0:  # nothing about the covariance was estimated
+        if a2 < 2 * l / INFINITE:  # nothing of the covariance that matters was estimated
             return 1.0, np.inf
         return _scale_and_df(l, a1, a2)
 

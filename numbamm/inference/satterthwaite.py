@@ -7,7 +7,7 @@ import numpy as np
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.inference.covariance import directions
-from numbamm.inference.ddf import notes
+from numbamm.inference.ddf import INFINITE, notes
 from numbamm.inference.varcov import by_observed
 
 #: Degrees of freedom this close count as equal.
@@ -43,7 +43,8 @@ class Satterthwaite:
         slopes = np.einsum("lx,sxy,ly->ls", rows, self.gradient, rows)
         v = np.einsum("lx,xy,ly->l", L, self.vcov, L)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return 2 * v**2 / np.einsum("ls,st,lt->l", slopes, self.C, slopes)
+            df = 2 * v**2 / np.einsum("ls,st,lt->l", slopes, self.C, slopes)
+        return np.where(df > INFINITE, np.inf, df)
 
     def joint(self, L, rhs) -> tuple[float, float]:
         """F statistic of Lβ = rhs, and its denominator degrees of freedom.
@@ -58,9 +59,9 @@ class Satterthwaite:
 
 def _pooled(df) -> float:
     """Denominator of an F that is the mean of squared t's."""
-    if np.ptp(df) < EQUAL * df[0]:
+    if np.allclose(df, df[0], rtol=EQUAL, atol=0):  # infinite ones, too
         return float(df[0])
     if (df <= 2).any():
         return 2.0
-    expected = (df / (df - 2)).sum()
-    return float(2 * expected / (expected - len(df)))
+    excess = (2 / (df - 2)).sum()  # over one, of the expectations df / (df - 2); none if infinite
+    return float(2 * (excess + len(df)) / excess)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import f
+from scipy.stats import chi2, f
 
 import numbamm as mm
 from numbamm.errors import FitError
@@ -270,3 +270,61 @@ def test_a_variance_that_the_fixed_effects_take():
     assert mm.lmm("y ~ p + (1 | p)", rows).coef_table().to_frame()["df"].iloc[0] == pytest.approx(
         24
     )
+
+
+@pytest.mark.parametrize("share", [1.0, 0.6, 1e-3, 0.0])
+def test_one_variance_in_two_terms(share):
+    """The same groups twice: how their variance is divided is of no interest."""
+    rows = whole_plots(2, 4, 3, seed=2).assign(again=lambda d: d["p"])
+    once = mm.lmm("y ~ t + (1 | p)", rows, reml=True)
+    twice = mm.LinearMixedModel("y ~ t + (1 | p) + (1 | again)", rows, reml=True)
+    theta = once.theta[0] * np.sqrt([share, 1 - share])
+    twice._estimates = twice._estimate(theta, twice.objective_at(theta))
+    for ddf in SMALL_SAMPLE:
+        one, other = (m.coef_table(ddf=ddf) for m in (once, twice))
+        np.testing.assert_allclose(other.frame["df"], one.frame["df"], rtol=1e-6)
+        assert "Redundant random effects: 1 of" in repr(other)
+
+
+def test_infinite_df_of_a_joint_test():
+    """σ is known, and the treatments are compared within groups: χ² is the limit of F."""
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame({"g": np.repeat(list("uvwxyz"), 6), "t": np.tile(list("abc"), 12)})
+    rows["y"] = rng.normal(size=36)
+    model = mm.lmm("y ~ t + (1 | g)", rows, sigma=1.0, reml=True)
+    means = rows.groupby("t")["y"].mean()
+    chisq = 12 * ((means - means.mean()) ** 2).sum()
+    for ddf in SMALL_SAMPLE:
+        line = model.anova(ddf=ddf).to_frame().iloc[0]
+        assert np.isinf(line["dendf"])
+        assert line["pvalue"] == pytest.approx(chi2.sf(chisq, 2), rel=1e-6)
+
+
+FORMULAS = (
+    "y ~ f * x + (x | g)",
+    "y ~ x + z + (x + z | g)",
+    "y ~ f + (f | g) + (x || h)",
+    "y ~ x + (1 | g/h)",
+    "y ~ x + (year | g)",
+)
+
+
+@given(seed=st.integers(0, 10**6), formula=st.sampled_from(FORMULAS))
+@settings(max_examples=25, deadline=None)
+def test_no_fit_is_refused(seed, formula):
+    """Small irregular designs, most of them singular; both searches, in any units."""
+    rng = np.random.default_rng(seed)
+    groups, n = int(rng.integers(4, 12)), int(rng.integers(36, 90))
+    g, h = np.r_[np.arange(groups), rng.integers(0, groups, n - groups)], rng.integers(0, 5, n)
+    rows = pd.DataFrame({"g": g, "h": h, "f": rng.permutation(np.arange(n) % 3)}).astype(str)
+    rows["x"] = rng.normal(size=n) * 10 ** rng.uniform(-1, 1) + rng.uniform(-3, 3)
+    rows["z"], rows["year"] = rng.normal(size=n), 2000 + rng.permutation(np.arange(n) % 10)
+    a, b, c = 10 ** rng.uniform(-2, 1, 3)
+    y = a * rng.normal(size=groups)[g] + b * rng.normal(size=groups)[g] * rows["x"]
+    rows["y"] = 10 ** rng.uniform(-3, 3) * (y + c * rng.normal(size=5)[h] + rng.normal(size=n))
+    for optimizer in OPTIMISERS:
+        model = mm.lmm(formula, rows, reml=True, optimizer=optimizer)
+        for ddf in SMALL_SAMPLE:
+            table = model.coef_table(ddf=ddf).to_frame()
+            assert np.isfinite(table["se"]).all() and (table["df"] > 0).all()
+            assert table["pvalue"].between(0, 1).all()

@@ -371,6 +371,27 @@ def test_poisson_against_negative_binomial(counts):
     assert line["pvalue"] == pytest.approx(expected)
 
 
+@pytest.mark.slow
+def test_size_of_the_test_of_overdispersion():
+    """Of Poisson counts, about half of the shapes are infinite, and p-values keep their level."""
+    lines = []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        g, x = np.repeat(np.arange(15), 12), rng.normal(size=180)
+        y = rng.poisson(np.exp(1 + 0.3 * x + 0.5 * rng.normal(size=15)[g]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", mm.NumbammWarning)  # of an infinite shape
+            models = [
+                mm.glmm("y ~ x + (1 | g)", {"y": y, "x": x, "g": g}, family, progress=False)
+                for family in ("poisson", "negativebinomial")
+            ]
+        lines.append(mm.lrtest(*models).frame.loc["m1", ["chisq", "pvalue"]])
+    chisq, pvalue = np.array(lines, dtype=float).T
+    assert 0.45 < np.mean(chisq < 1e-4) < 0.68
+    for level in (0.05, 0.1, 0.25):  # by three standard errors of the simulation
+        assert abs(np.mean(pvalue < level) - level) < 3 * np.sqrt(level * (1 - level) / 300)
+
+
 def test_shape_and_a_variance_on_the_boundary():
     rows = oracles.dataset("Salamanders").query("mined == 'no'")
     plain = smf.poisson("count ~ cover", rows).fit(disp=False)
