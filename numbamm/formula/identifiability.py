@@ -23,11 +23,11 @@ CONSTANT = 1e-8
 def check_identifiable(frame: ModelFrame) -> None:
     """Refuse a design that cannot tell the residual variance, if unknown, from the effects'.
 
-    A term may have no more random effects than there are observations, or as many with weights
-    that vary: with more, some covariance of rank below p fits a group exactly whatever it holds,
-    so that the likelihood has no maximum. Nor may the residuals' covariance be a combination of
-    what the random effects' covariances can be, as when several terms together have an effect
-    for each row.
+    A term must have fewer random effects than there are observations; as many will do where
+    weights vary. With more, some covariance matrix of lower rank fits a group exactly whatever it
+    holds, so that the likelihood has no maximum. And no combination of the random effects'
+    covariances may be that of the residuals, as where several terms together have an effect for
+    each row.
 
     Raises
     ------
