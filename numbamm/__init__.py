@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 from numbamm.errors import (
+    ConvergenceWarning,
     DataError,
     FitError,
     FormulaError,
@@ -63,6 +64,7 @@ _LAZY = {
 
 __all__ = [
     "Bootstrap",
+    "ConvergenceWarning",
     "DataError",
     "FitError",
     "FormulaError",

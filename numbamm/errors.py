@@ -38,6 +38,10 @@ class NumbammWarning(UserWarning):
     """Base class of numbamm's warnings."""
 
 
+class ConvergenceWarning(NumbammWarning):
+    """A search ended before it reached a minimum."""
+
+
 class OverdispersionWarning(NumbammWarning):
     """Counts vary more about their fitted means than the family allows."""
 

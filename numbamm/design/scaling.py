@@ -120,6 +120,12 @@ class Scaling:
         return lam
 
 
+def in_ordinary_columns(term: ReMat, sqrtw=None) -> ReMat:
+    """The term in the columns that `Scaling` gives it, or as it is."""
+    scaling = Scaling.of_term(term, sqrtw)
+    return scaling.inside(term) if scaling else term
+
+
 def _centre(column, w) -> float:
     """Centre a column in place if it lies far from 0; its weighted mean then, else 0."""
     mean = w @ column / w.sum()

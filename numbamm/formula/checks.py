@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numbamm.errors import DataError, NumbammWarning
+from numbamm.formula.identifiability import check_identifiable
 
 if TYPE_CHECKING:
-    from numbamm.design.remat import ReMat
     from numbamm.formula.modelframe import ModelFrame
 
 
-def check_gaussian(frame: ModelFrame) -> None:
+def check_gaussian(frame: ModelFrame, sigma_known: bool = False) -> None:
     """Refuse what a linear mixed model cannot tell apart, before heavy work.
 
     Raises
     ------
     DataError
-        If the response is constant, or if the random effects of an unweighted term are as many
-        as the observations.
+        If the response is constant, or if the residual variance, unless it is known, cannot be
+        told apart from the random effects'; see `check_identifiable`.
     """
     _refuse_counts(frame, "a linear model")
     if np.ptp(frame.y) == 0:
@@ -29,7 +29,8 @@ def check_gaussian(frame: ModelFrame) -> None:
             f"the response '{frame.response}' is constant ({frame.y[0]:g}): "
             "there is no variance to divide"
         )
-    _check_sizes(frame)
+    if not sigma_known:
+        check_identifiable(frame)
 
 
 def _refuse_counts(frame: ModelFrame, what: str) -> None:
@@ -38,30 +39,6 @@ def _refuse_counts(frame: ModelFrame, what: str) -> None:
             f"{frame.response} is a response of binomial models, not of {what}: "
             'family="binomial", or one column on the left'
         )
-
-
-def _check_sizes(frame: ModelFrame) -> None:
-    if frame.weights is None:  # unequal weights tell the residual variance from the effects'
-        for term in frame.reterms:
-            _check_size(term, len(frame.y))
-
-
-def _check_size(term: ReMat, n: int) -> None:
-    # Columns that are uncorrelated by design are terms of their own: the largest block counts,
-    # and a column of λ has an entry for each column of its block from its diagonal down.
-    p = int(np.bincount(term.inds % term.p).max())
-    if term.nlevels * p < n:
-        return
-    if term.nlevels == n and np.asarray(term.levels).dtype.kind == "f":
-        raise DataError(
-            f"the grouping factor '{term.group}' is continuous: each of the {n} rows has a level "
-            f"of its own; as a covariate it stands left of a bar or among the fixed effects"
-        )
-    raise DataError(
-        f"({', '.join(term.cnames)} | {term.group}) has {term.nlevels * p} random effects "
-        f"({term.nlevels} levels × {p}) for {n} observations: "
-        "the residual variance could not be told apart from theirs"
-    )
 
 
 #: What each family's response must be, in words, and where it is not.
@@ -106,7 +83,7 @@ def check_generalized(frame: ModelFrame, family: str) -> None:
     if np.ptp(y) == 0:
         raise DataError(f"the response '{response}' is constant ({y[0]:g})")
     if family == "gaussian":
-        _check_sizes(frame)
+        check_identifiable(frame)
     if family in ("binomial", "poisson", "negativebinomial"):
         counts = y * frame.weights if family == "binomial" and frame.weights is not None else y
         fractional = np.abs(counts - np.round(counts)) > 1e-7 * np.maximum(counts, 1)

@@ -150,9 +150,9 @@ def f_test(method, L, rhs):
     if isinstance(method, degrees.Wald):
         chisq = numdf * F
         return pd.DataFrame({"chisq": [chisq], "df": float(numdf), "pvalue": chi2.sf(chisq, numdf)})
-    return pd.DataFrame(
-        {"numdf": [float(numdf)], "dendf": dendf, "F": F, "pvalue": f.sf(F, numdf, dendf)}
-    )
+    # scipy's F has no limit for infinite degrees of freedom
+    pvalue = chi2.sf(numdf * F, numdf) if np.isposinf(dendf) else f.sf(F, numdf, dendf)
+    return pd.DataFrame({"numdf": [float(numdf)], "dendf": dendf, "F": F, "pvalue": pvalue})
 
 
 def on_kept_columns(feterm, L) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,12 @@
 """Directions in which the covariance of the response can move, and what moves with them.
 
-The covariance V = σ²(W⁻¹ + ZΛΛ'Z') moves along V itself (σ² alone) and along Z D̃ Z', where D̃
-repeats D = σ²(λ̇λ' + λλ̇') for every level of a term. Small-sample inference needs products such
-as tr(P V_s P V_t) and X'V⁻¹V_sV⁻¹V_tV⁻¹X. All of them follow from
+V = σ²(W⁻¹ + Z(I ⊗ Γ)Z'), with Γ = λλ' the relative covariance matrix of each term, is linear in σ²
+and σ²Γ. Its directions are V itself (σ² alone) and V_s = σ² Z(I ⊗ E)Z', with an E for each free
+entry of a Γ. They do not vanish where λ is singular, as derivatives in θ do, so that nothing here
+depends on whether an estimate is zero or merely close to it.
+
+Small-sample inference needs products such as tr(P V_s P V_t) and X'V⁻¹V_sV⁻¹V_tV⁻¹X. All of them
+follow from
 
     M = Z'V⁻¹Z,   B = Z'V⁻¹X,   c = Z'V⁻¹(y - Xβ),
 
@@ -19,13 +23,15 @@ from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg import lapack
+from scipy.linalg import block_diag, lapack
 from scipy.sparse.csgraph import connected_components
 
+from numbamm.design import directions as design
+from numbamm.design.remat import ReMat
 from numbamm.errors import DataError
 
-#: Directions, of unit size in V's own metric, are dependent where the least eigenvalue of their
-#: inner products is below.
+#: Directions of unit size are dependent where the least eigenvalue of their inner products is
+#: below.
 DEPENDENT = 1e-10
 #: Entries of one batch of components' matrices.
 BATCH = 2**22
@@ -35,17 +41,19 @@ HELD = 6
 
 @dataclass
 class Directions:
-    """Products of the active directions of V; X is the model's basis, see `FeMat`.
+    """Products of the directions of V; X is the model's basis, see `FeMat`.
 
-    The parameters are log σ², unless σ is held, and θ of the columns inside. On singular fits,
-    and where random effects are redundant, some of their combinations do not move V. The r
-    active directions are independent ones that span what does, orthonormal in the inner product
-    tr(V⁻¹V_sV⁻¹V_t).
+    The parameters are log σ², unless σ is held, and the free entries of Γ of the columns inside.
+    Where random effects are redundant, some of their combinations do not move V: the r
+    directions are independent ones that span what does. Which these are is told by the inner
+    products tr(WV_sWV_t), which are the design's alone.
 
     Attributes
     ----------
     combinations : ndarray, shape (parameters, r)
         Each direction as a combination of the parameters.
+    coordinates : ndarray, shape (r, parameters)
+        How far V moves in each direction with each parameter.
     phi : ndarray, shape (rank, rank)
         (X'V⁻¹X)⁻¹.
     P : ndarray, shape (r, rank, rank)
@@ -56,38 +64,44 @@ class Directions:
         tr(V⁻¹V_sV⁻¹V_t).
     squares : ndarray, shape (r, r)
         y'PV_sPV_tPy.
-    curvature : ndarray, shape (r, r)
-        What the second derivatives of V add to the Hessian: they do not vanish from it where λ
-        is singular.
+    slopes : list of ndarray, shape (p, p)
+        ∂(-2 log-likelihood)/∂Γ of each term. It vanishes but where λ is singular.
+    terms : list of ReMat
+        The random effects in the columns inside, with their λ there.
+    sizes : list of ndarray, shape (p,)
+        Root mean squares of these columns.
     reml : bool
     """
 
     combinations: np.ndarray
+    coordinates: np.ndarray
     phi: np.ndarray
     P: np.ndarray
     Q: np.ndarray
     traces: np.ndarray
     squares: np.ndarray
-    curvature: np.ndarray
+    slopes: list[np.ndarray]
+    terms: list[ReMat]
+    sizes: list[np.ndarray]
     reml: bool
 
     @property
-    def inactive(self) -> int:
-        """How many parameters there are more than active directions."""
+    def redundant(self) -> int:
+        """How many parameters there are more than independent directions."""
         rows, columns = self.combinations.shape
         return rows - columns
 
-    def along(self, combinations) -> Directions:
+    def along(self, combinations, coordinates) -> Directions:
         """The products of combinations of these directions."""
         C = combinations
         return replace(
             self,
             combinations=self.combinations @ C,
+            coordinates=coordinates @ self.coordinates,
             P=np.tensordot(C.T, self.P, 1),
             Q=np.einsum("sa,stxy,tb->abxy", C, self.Q, C, optimize=True),
             traces=C.T @ self.traces @ C,
             squares=C.T @ self.squares @ C,
-            curvature=C.T @ self.curvature @ C,
         )
 
     @property
@@ -101,14 +115,18 @@ class Directions:
         )
 
     @property
-    def hessian(self) -> np.ndarray:
-        """Hessian of -2 log-likelihood (restricted under REML) in the active directions."""
-        traces = self.reml_traces if self.reml else self.traces
-        return 2 * self.squares - traces + self.curvature
+    def expected(self) -> np.ndarray:
+        """Expected second derivatives of -2 log-likelihood (restricted under REML)."""
+        return self.reml_traces if self.reml else self.traces
+
+    @property
+    def observed(self) -> np.ndarray:
+        """Second derivatives of -2 log-likelihood (restricted under REML)."""
+        return 2 * self.squares - self.expected
 
 
 def directions(model) -> Directions:
-    """The active directions of a fitted linear model and their products.
+    """The independent directions of a fitted linear model and their products.
 
     Raises
     ------
@@ -120,38 +138,49 @@ def directions(model) -> Directions:
     for term in terms:
         term.theta = theta[at : at + len(term.inds)]
         at += len(term.inds)
-    every = _Sums(model, terms).directions()
-    return every.along(_independent(every.traces))
+    sums = _Sums(model, terms)
+    metric = design.inner_products(terms, sums.A)[1:, 1:]
+    return sums.directions().along(*_independent(metric, model.estimates.sigma_given))
 
 
-def _independent(traces) -> np.ndarray:
-    """Combinations of directions that are orthonormal, and span what moves V at all."""
-    size = np.sqrt(np.diag(traces))
+def _independent(products, sigma_given: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Combinations of the directions that are independent, and coordinates in them.
+
+    Parameters
+    ----------
+    products : ndarray, shape (entries, entries)
+        tr(WV_sWV_t), of the entries of Γ.
+    sigma_given : bool
+        Whether V itself, which no combination of the others is, is none of the directions.
+    """
+    size = np.sqrt(np.diag(products))
     unit = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
-    values, vectors = np.linalg.eigh(traces * np.outer(unit, unit))
+    values, vectors = np.linalg.eigh(products * np.outer(unit, unit))
     active = values > DEPENDENT
-    return unit[:, None] * vectors[:, active] / np.sqrt(values[active])
+    combinations = unit[:, None] * vectors[:, active] / np.sqrt(values[active])
+    coordinates = combinations.T @ products
+    if sigma_given:
+        return combinations, coordinates
+    return block_diag(1.0, combinations), block_diag(1.0, coordinates)
 
 
 class _Sums:
     """Sums over the components, and the products of all parameters that follow from them.
 
-    E_s is D of the direction s, repeated for every level: V_s = Z E_s Z'.
+    D is σ²E of each direction; E_s is D of the direction s, repeated for every level, so that
+    V_s = Z E_s Z'.
     """
 
     def __init__(self, model, terms) -> None:
         self.model, self.terms, self.sigma2 = model, terms, model.sigma**2
         w = 1.0 if model._sqrtw is None else model._sqrtw
-        z = sp.hstack([t.tosparse() for t in terms], format="csr")
-        z = sp.csr_array(sp.diags_array(np.broadcast_to(w, z.shape[0])) @ z)
+        z = design.weighted_columns(terms, model._sqrtw)
         X = model.feterm.basis
         self.A, self.F, self.XX = sp.csr_array(z.T @ z), z.T @ X, X.T @ X
         self.lam = sp.block_diag([sp.kron(sp.eye_array(t.nlevels), t.lambda_) for t in terms])
         self.lam = sp.csr_array(self.lam)
         self.c = z.T @ (w * (model.frame.y - model.estimates.fitted)) / self.sigma2
-        self.moves = _moves(terms)  # λ̇ of every θ, (θ, p, p) for each term
-        halves = [moves @ t.lambda_.T for moves, t in zip(self.moves, terms, strict=True)]
-        self.D = [self.sigma2 * (half + half.transpose(0, 2, 1)) for half in halves]
+        self.D = [self.sigma2 * E for E in design.units(terms)]
         self._add_components()
 
     def _add_components(self) -> None:
@@ -227,18 +256,20 @@ class _Sums:
 
         out = Directions(
             combinations=np.eye(v + r),
+            coordinates=np.eye(v + r),
             phi=phi,
             P=np.concatenate([np.reshape(along_v, (v, x, x)), self.first[:, X, X]]),
             Q=np.zeros((v + r, v + r, x, x)),
             traces=np.zeros((v + r, v + r)),
             squares=np.zeros((v + r, v + r)),
-            curvature=np.zeros((v + r, v + r)),
+            slopes=self._slopes(phi if reml else np.zeros_like(phi)),
+            terms=self.terms,
+            sizes=model._inside_sizes,
             reml=reml,
         )
         out.Q[v:, v:] = self.second[:, :, X, X]
         across = self.first[:, -1, X]
         out.squares[v:, v:] = self.second[:, :, -1, -1] - across @ phi @ across.T
-        out.curvature[v:, v:] = self._curvature(phi if reml else np.zeros_like(phi))
         for (k, l), S in self.pairs.items():
             out.traces[v:, v:] += np.einsum(
                 "sab,tcd,bcad->st", self.D[k], self.D[l], S, optimize=True
@@ -252,24 +283,12 @@ class _Sums:
             out.squares[0, v:] = out.squares[v:, 0] = self.first[:, -1, -1]
         return out
 
-    def _curvature(self, phi) -> np.ndarray:
-        """∂(-2 log-likelihood)/∂(λλ'), times the second derivative of λλ' along each pair."""
-        total = np.zeros((len(self.D[0]), len(self.D[0])))
-        for moves, M, outer in zip(self.moves, self.diagonal, self.outer, strict=True):
-            slope = M - np.einsum("abxy,xy->ab", outer[..., :-1, :-1], phi) - outer[..., -1, -1]
-            total += 2 * self.sigma2 * np.einsum("ab,sac,tbc->st", slope, moves, moves)
-        return total
-
-
-def _moves(terms) -> list[np.ndarray]:
-    """∂λ/∂θ of each term, for every θ: zero where it is another term's."""
-    total, at, out = sum(len(t.inds) for t in terms), 0, []
-    for term in terms:
-        moves = np.zeros((total, term.p * term.p))
-        moves[np.arange(at, at + len(term.inds)), term.inds] = 1.0
-        out.append(moves.reshape(total, term.p, term.p))
-        at += len(term.inds)
-    return out
+    def _slopes(self, phi) -> list[np.ndarray]:
+        """∂(-2 log-likelihood)/∂Γ of each term; phi is zero under maximum likelihood."""
+        return [
+            self.sigma2 * (M - np.einsum("abxy,xy->ab", S[..., :-1, :-1], phi) - S[..., -1, -1])
+            for M, S in zip(self.diagonal, self.outer, strict=True)
+        ]
 
 
 def _components(terms) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.errors import OptionError
-from numbamm.inference.fits import Fit
+from numbamm.inference.fits import Fit, labelled
 from numbamm.inference.nested import refuse_different_criteria, refuse_different_data
 from numbamm.inference.result import Result
 
 
 def information_criteria(*models) -> Result:
     """AIC, AICc and BIC of models of the same data, which need not be nested.
+
+    Families and links may differ where all give probabilities of counts, as the Poisson and the
+    negative binomial do, or all densities of the same response, as the Gaussian and the gamma.
 
     Parameters
     ----------
@@ -51,5 +54,5 @@ def information_criteria(*models) -> Result:
     return Result(
         "Information criteria" + (" (REML)" if fits[0].reml else ""),
         frame[columns].sort_values("aic", kind="stable"),
-        [f"{name}: {fit.text}" for name, fit in zip(names, fits, strict=True)],
+        [f"{name}: {label}" for name, label in zip(names, labelled(fits), strict=True)],
     )

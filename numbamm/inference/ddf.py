@@ -11,6 +11,9 @@ import numpy as np
 
 from numbamm.errors import OptionError, did_you_mean
 
+#: More degrees of freedom than these are infinite, but for rounding.
+INFINITE = 1e10
+
 
 class Wald:
     """Normal and χ² reference distributions: no allowance for estimated variances."""
@@ -42,7 +45,7 @@ def method(model, ddf: str | None):
     Parameters
     ----------
     model : MixedModel
-    ddf : {"wald", "satterthwaite", "kenward-roger"} or None
+    ddf : {"wald", "satterthwaite", "kenward-roger", "kenward-roger-observed"} or None
         None is ``"satterthwaite"`` for linear models and ``"wald"`` for generalized ones.
 
     Raises
@@ -50,11 +53,16 @@ def method(model, ddf: str | None):
     OptionError
         The name is unknown, or the model is not of the kind that the method is for.
     """
-    from numbamm.inference.kenward_roger import KenwardRoger
+    from numbamm.inference.kenward_roger import KenwardRoger, KenwardRogerObserved
     from numbamm.inference.satterthwaite import Satterthwaite
     from numbamm.models.linear import LinearMixedModel
 
-    methods = {"wald": Wald, "satterthwaite": Satterthwaite, "kenward-roger": KenwardRoger}
+    methods = {
+        "wald": Wald,
+        "satterthwaite": Satterthwaite,
+        "kenward-roger": KenwardRoger,
+        "kenward-roger-observed": KenwardRogerObserved,
+    }
     estimates, linear = model.estimates, isinstance(model, LinearMixedModel)
     name = ("satterthwaite" if linear else "wald") if ddf is None else _spelling(ddf)
     if name not in methods:
@@ -73,16 +81,29 @@ def method(model, ddf: str | None):
 
 def _spelling(ddf) -> str:
     spelling = str(ddf).lower().replace("_", "-").replace(" ", "-")
-    return {"kr": "kenward-roger", "asymptotic": "wald"}.get(spelling, spelling)
+    short = {"kr": "kenward-roger", "kr-observed": "kenward-roger-observed", "asymptotic": "wald"}
+    return short.get(spelling, spelling)
 
 
-def active_note(model, directions) -> list[str]:
-    """A remark on fits of which some directions of the covariance take no part."""
-    if not directions.inactive:
-        return []
-    which = "Singular fit" if model.is_singular() else "Redundant random effects"
-    verb = "does" if directions.inactive == 1 else "do"
-    return [
-        f"{which}: {directions.inactive} of the covariance parameters {verb} not move the "
-        "covariance; the degrees of freedom are for the others."
-    ]
+def notes(model, moving, *, boundary: bool) -> list[str]:
+    """Remarks on fits that are singular, or have redundant random effects.
+
+    Parameters
+    ----------
+    moving : Directions
+    boundary : bool
+        Whether the method takes variances that are zero for known.
+    """
+    said = []
+    if boundary and model.is_singular():
+        said.append(
+            "Singular fit: variances that are zero count as known, which makes the degrees of "
+            'freedom large; for ddf="kenward-roger" they do not.'
+        )
+    if moving.redundant:
+        verb = "does" if moving.redundant == 1 else "do"
+        said.append(
+            f"Redundant random effects: {moving.redundant} of the covariance parameters {verb} not "
+            "move the covariance; the degrees of freedom are for the others."
+        )
+    return said

@@ -17,7 +17,7 @@ from numbamm.formula.grouping import grouping_factors
 from numbamm.formula.scan import scan, tokenise
 from numbamm.glm import family as families
 from numbamm.glm import link as links
-from numbamm.inference.reduced import on_frame
+from numbamm.inference.reduced import criterion, on_frame
 from numbamm.inference.rows import Rows
 from numbamm.inference.simulate import draw, refuse_weights, weights_to_draw
 
@@ -83,7 +83,8 @@ def of_model(model, design, weights) -> tuple:
         columns={},
     )
     if isinstance(model, LinearMixedModel):
-        check_gaussian(other)  # generalized models check a frame themselves
+        # generalized models check a frame themselves
+        check_gaussian(other, sigma_known=criterion(model)["sigma"] is not None)
     built = on_frame(model, other)
     if built.feterm.dropped:
         lost = ", ".join(built.feterm.dropped)

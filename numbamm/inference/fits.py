@@ -35,8 +35,10 @@ class Fit:
     reml : bool
     method : str
         How the integral over the random effects was approximated; nothing where it is exact.
-    sigma : float or None
-        The residual standard deviation, if it was held.
+    information : str
+        Which information the approximation is by; nothing where there is but one.
+    sigma, shape : float or None
+        The residual standard deviation, and the negative binomial's shape, if they were held.
     singular : bool
         Whether a covariance of the random effects lacks full rank.
     """
@@ -52,8 +54,10 @@ class Fit:
     family: str
     link: str
     reml: bool
-    method: str
-    sigma: float | None
+    method: str = ""
+    information: str = ""
+    sigma: float | None = None
+    shape: float | None = None
     singular: bool = False
 
     @property
@@ -103,6 +107,7 @@ class Fit:
 def _of_ours(model) -> Fit:
     frame, estimates, n = model.frame, model.estimates, model.nobs
     linear = isinstance(model, LinearMixedModel)
+    exact = linear or (model.family, model.link) == ("gaussian", "identity")
     return Fit(
         text=model.formula,
         llf=model.llf,
@@ -115,8 +120,10 @@ def _of_ours(model) -> Fit:
         family=model.family,
         link=model.link,
         reml=estimates.reml,
-        method="" if linear else _method(model),
+        method="" if exact else _method(model),
+        information="" if exact or model._canonical else model.information,
         sigma=estimates.held_sigma if linear else None,
+        shape=None if linear else model._given_shape,
         singular=model.is_singular(),
     )
 
@@ -125,5 +132,11 @@ def _method(model) -> str:
     """How a generalized model's likelihood was approximated, in words."""
     nagq = model.optsum.nagq
     how = "the Laplace approximation" if nagq == 1 else f"quadrature with {nagq} nodes"
-    how += " (fast)" if model._fast else ""
-    return how + (" by the observed information" if model.information == "observed" else "")
+    return how + (" (fast)" if model._fast else "")
+
+
+def labelled(fits: list[Fit]) -> list[str]:
+    """The formulas, with families and links where these differ."""
+    if len({(fit.family, fit.link) for fit in fits}) == 1:
+        return [fit.text for fit in fits]
+    return [f"{fit.text}, {fit.family}, {fit.link}" for fit in fits]

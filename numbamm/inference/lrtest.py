@@ -5,12 +5,14 @@ from __future__ import annotations
 import warnings
 
 from numbamm.errors import NumbammWarning, OptionError
-from numbamm.inference.fits import Fit
+from numbamm.inference.fits import Fit, labelled
 from numbamm.inference.nested import (
     refuse_different_criteria,
     refuse_different_data,
     refuse_not_nested,
+    refuse_other_families,
     same_partition,
+    shape_is_infinite,
 )
 from numbamm.inference.result import Result
 
@@ -39,8 +41,9 @@ def lrtest(*models, check: bool = True) -> Result:
     DataError
         The models have other rows, responses or weights.
     OptionError
-        They are not nested, or their criteria cannot be compared: REML fits with different
-        fixed effects, REML with maximum likelihood, other families or approximations.
+        They are not nested, which of families a Poisson model in a negative binomial one is; or
+        their criteria cannot be compared: REML fits with different fixed effects, REML with
+        maximum likelihood, other approximations.
     NotFittedError
 
     Warns
@@ -53,9 +56,11 @@ def lrtest(*models, check: bool = True) -> Result:
     Where the larger model has one more random effect per level, its variance is zero under the
     smaller model, on the boundary. `pvalue` is then of the mixture ½χ²(df - 1) + ½χ²(df), and
     `pvalue_chisq` of χ²(df), which is too large (Self & Liang, 1987, J. Am. Stat. Assoc. 82,
-    605; Stram & Lee, 1994, Biometrics 50, 1171). With several more random effects both are of
-    χ²(df), which is conservative; so they are where the smaller model is singular itself, since
-    the mixture is for one variance on the boundary and all others inside.
+    605; Stram & Lee, 1994, Biometrics 50, 1171). So it is for a Poisson model in a negative
+    binomial one, whose shape is then infinite (Lawless, 1987, Can. J. Stat. 15, 209). With several
+    parameters on the boundary both are of χ²(df), which is conservative; so they are where the
+    smaller model is singular itself, since the mixture is for one on the boundary and all others
+    inside.
 
     Examples
     --------
@@ -74,14 +79,16 @@ def lrtest(*models, check: bool = True) -> Result:
     refuse_different_data(fits)
     refuse_different_criteria(fits)
     names = [f"m{i}" for i in range(len(fits))]
-    lines, notes = [fits[0].criteria], [f"{names[0]}: {fits[0].text}"]
+    labels = labelled(fits)
+    lines, notes = [fits[0].criteria], [f"{names[0]}: {labels[0]}"]
     for i in range(1, len(fits)):
         small, large = fits[i - 1], fits[i]
+        refuse_other_families(small, large)
         if check:
             refuse_not_nested(small, large)
         elif small.npar == large.npar:
             raise OptionError(f"{small.text} and {large.text} have equally many parameters")
-        if small.singular and more_random_effects(small, large):
+        if small.singular and _boundary(small, large)[0]:
             warnings.warn(
                 f"{small.text} is singular: its likelihood-ratio test against {large.text} has no "
                 "known distribution, and errs towards the smaller model",
@@ -89,7 +96,7 @@ def lrtest(*models, check: bool = True) -> Result:
                 stacklevel=2,
             )
         lines.append(large.criteria | _test(small, large))
-        notes.append(f"{names[i]}: {large.text}")
+        notes.append(f"{names[i]}: {labels[i]}")
     for i in range(1, len(fits)):
         notes += _remarks(fits[i - 1], fits[i], lines[i], f"{names[i]} against {names[i - 1]}")
     kind = "restricted likelihoods (REML)" if fits[0].reml else "likelihoods"
@@ -118,7 +125,7 @@ def _test(small: Fit, large: Fit) -> dict[str, float]:
     chisq, df = small.objective - large.objective, large.npar - small.npar
     plain = _survival(chisq, df)
     p = plain
-    if more_random_effects(small, large) == 1 and not small.singular:
+    if _boundary(small, large)[0] == 1 and not small.singular:
         p = 0.5 * (_survival(chisq, df - 1) + plain)
     return {"chisq": chisq, "df": float(df), "pvalue": p, "pvalue_chisq": plain}
 
@@ -142,23 +149,32 @@ def more_random_effects(small: Fit, large: Fit) -> int:
     return sum(t.p for t in large.terms) - sum(t.p for t in small.terms)
 
 
+def _boundary(small: Fit, large: Fit) -> tuple[int, str]:
+    """How many parameters of the larger model the smaller one has on the boundary, and in words."""
+    variances, shape = more_random_effects(small, large), shape_is_infinite(small, large)
+    said = [] if not variances else [f"{variances} variances are zero"]
+    said = ["a variance is zero"] if variances == 1 else said
+    said += ["the shape is infinite"] if shape else []
+    return variances + shape, " and ".join(said)
+
+
 def _remarks(small: Fit, large: Fit, line: dict, subject: str) -> list[str]:
     """What a reader of one comparison should know."""
-    said, df, more = [], int(line["df"]), more_random_effects(small, large)
-    if more and small.singular:
+    said, df = [], int(line["df"])
+    number, what = _boundary(small, large)
+    if number and small.singular:
         said.append(
             f"{subject}: p, which is of χ²({df}), is too large, since the smaller model is "
             "singular itself."
         )
-    elif more == 1:
+    elif number == 1:
         said.append(
-            f"{subject}: p is of ½χ²({df - 1}) + ½χ²({df}), since a variance is zero in the "
-            f"smaller model; χ²({df}) alone gives {line['pvalue_chisq']:.4g}."
+            f"{subject}: p is of ½χ²({df - 1}) + ½χ²({df}), since {what} in the smaller model; "
+            f"χ²({df}) alone gives {line['pvalue_chisq']:.4g}."
         )
-    elif more > 1:
+    elif number > 1:
         said.append(
-            f"{subject}: p, which is of χ²({df}), is too large, since {more} variances are zero in "
-            "the smaller model."
+            f"{subject}: p, which is of χ²({df}), is too large, since {what} in the smaller model."
         )
     if line["chisq"] < -1e-6 * max(1.0, abs(large.objective)):
         said.append(

@@ -12,6 +12,8 @@ from numbamm.inference.fits import Fit
 TOLERANCE = 1e-6
 #: Two-level responses are counts of a single trial.
 _SAME_FAMILY = {"bernoulli": "binomial"}
+#: Families of counts; their likelihoods are probabilities, and those of others densities.
+_COUNTS = {"bernoulli", "binomial", "poisson", "negativebinomial"}
 
 
 def refuse_different_data(fits: list[Fit]) -> None:
@@ -36,14 +38,16 @@ def refuse_different_data(fits: list[Fit]) -> None:
 
 
 def refuse_different_criteria(fits: list[Fit]) -> None:
-    """Raise an `OptionError` unless the log-likelihoods of all fits are of one kind."""
+    """Raise an `OptionError` unless the log-likelihoods of all fits are of one kind.
+
+    Families and links may differ where the response has probabilities in all, or densities in all.
+    """
     first = fits[0]
     for other in fits[1:]:
-        names = [_SAME_FAMILY.get(f.family, f.family) for f in (first, other)]
-        if names[0] != names[1] or first.link != other.link:
+        if (first.family in _COUNTS) != (other.family in _COUNTS):
             raise OptionError(
-                f"the models differ in family or link: {first.family}, {first.link} and "
-                f"{other.family}, {other.link}"
+                f"likelihoods of {first.family} and {other.family} models cannot be compared: one "
+                "is of probabilities of counts, and the other of a density"
             )
         if first.reml != other.reml:
             raise OptionError(
@@ -54,11 +58,36 @@ def refuse_different_criteria(fits: list[Fit]) -> None:
                 "REML fits with different fixed effects cannot be compared, since each criterion "
                 f"is for other data: {first.text} and {other.text}; refit(reml=False) both"
             )
-    methods = {f.method for f in fits if f.terms}
-    if len(methods) > 1:
+    _refuse_different_methods(fits)
+
+
+def _refuse_different_methods(fits: list[Fit]) -> None:
+    methods = {f.method for f in fits if f.method and f.terms}
+    information = {f.information for f in fits if f.information and f.terms}
+    said = methods if len(methods) > 1 else {f"the {name} information" for name in information}
+    if len(said) > 1:
         raise OptionError(
-            f"the likelihoods were approximated differently, by {' and by '.join(sorted(methods))}"
+            f"the likelihoods were approximated differently, by {' and by '.join(sorted(said))}"
         )
+
+
+def shape_is_infinite(small: Fit, large: Fit) -> bool:
+    """Whether the larger model is the smaller one at an infinite shape, which it estimates."""
+    families = small.family, large.family
+    return families == ("poisson", "negativebinomial") and large.shape is None
+
+
+def refuse_other_families(small: Fit, large: Fit) -> None:
+    """Raise an `OptionError` unless the smaller model's family is one that the larger can be."""
+    where = f"{small.text} is not nested in {large.text}"
+    same = len({_SAME_FAMILY.get(f.family, f.family) for f in (small, large)}) == 1
+    if small.link != large.link or not (same or shape_is_infinite(small, large)):
+        raise OptionError(
+            f"{where}, as they differ in family or link: {small.family}, {small.link} and "
+            f"{large.family}, {large.link}; information_criteria compares them nevertheless"
+        )
+    if large.shape is not None and large.shape != small.shape:
+        raise OptionError(f"{where}: the latter holds the shape")
 
 
 def refuse_not_nested(small: Fit, large: Fit) -> None:

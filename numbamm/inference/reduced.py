@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from numbamm.design.remat import ReMat, order_terms
+from numbamm.errors import ConvergenceWarning, NumbammWarning
 from numbamm.inference.fits import Fit
 from numbamm.inference.terms import FixedTerm, fixed_terms, without
 from numbamm.optimize.run import uninterrupted
@@ -50,9 +52,27 @@ def on_frame(model, frame):
 
 
 def fitted_to(model, frame):
-    """A model with the options of another one, fitted to a frame that shares its rows."""
+    """A model with the options of another one, fitted to a frame that shares its rows.
+
+    Warnings are of this model, not of the user's, so that none are shown but of searches that
+    failed, with the model's name.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        The search was interrupted.
+    """
     fit = {"fast": model._fast} if hasattr(model, "_fast") else {}
-    return uninterrupted(on_frame(model, frame).fit(**fit, progress=False))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fitted = uninterrupted(on_frame(model, frame).fit(**fit, progress=False))
+    for warning in caught:
+        if issubclass(warning.category, ConvergenceWarning):
+            text = f"{frame.formula}, which is fitted for comparison: {warning.message}"
+            warnings.warn(text, ConvergenceWarning, stacklevel=2)
+        elif not issubclass(warning.category, NumbammWarning):
+            warnings.warn(warning.message, warning.category, stacklevel=2)
+    return fitted
 
 
 def without_fixed(model, term: FixedTerm) -> Fit:

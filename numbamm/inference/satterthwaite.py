@@ -6,9 +6,9 @@ import numpy as np
 
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import FitError
 from numbamm.inference.covariance import directions
-from numbamm.inference.ddf import active_note
+from numbamm.inference.ddf import INFINITE, notes
+from numbamm.inference.varcov import by_observed
 
 #: Degrees of freedom this close count as equal.
 EQUAL = 1e-8
@@ -17,8 +17,8 @@ EQUAL = 1e-8
 class Satterthwaite:
     """df = 2 v² / (g' C g) with v = l'Φl, its gradient g, and C = 2 H⁻¹.
 
-    H is the Hessian of -2 log-likelihood (restricted under REML) in the covariance parameters
-    along which V can move, so that on a singular fit those at the boundary take no part.
+    H is the Hessian of -2 log-likelihood (restricted under REML) in the covariance parameters. On
+    a singular fit the variances at zero count as known, see `varcov.by_observed`.
 
     References
     ----------
@@ -34,8 +34,8 @@ class Satterthwaite:
         with blas_threads(config.get("threads")):
             moving = directions(model)
         self.gradient = moving.phi @ moving.P @ moving.phi  # of Φ, along each direction
-        self.inverse = 2 * _inverse(moving.hessian)
-        self.notes = active_note(model, moving)
+        self.C = by_observed(moving)
+        self.notes = notes(model, moving, boundary=True)
 
     def df(self, L) -> np.ndarray:
         """Degrees of freedom of each row's t, shape (rows,)."""
@@ -43,7 +43,8 @@ class Satterthwaite:
         slopes = np.einsum("lx,sxy,ly->ls", rows, self.gradient, rows)
         v = np.einsum("lx,xy,ly->l", L, self.vcov, L)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return 2 * v**2 / np.einsum("ls,st,lt->l", slopes, self.inverse, slopes)
+            df = 2 * v**2 / np.einsum("ls,st,lt->l", slopes, self.C, slopes)
+        return np.where(df > INFINITE, np.inf, df)
 
     def joint(self, L, rhs) -> tuple[float, float]:
         """F statistic of Lβ = rhs, and its denominator degrees of freedom.
@@ -58,21 +59,9 @@ class Satterthwaite:
 
 def _pooled(df) -> float:
     """Denominator of an F that is the mean of squared t's."""
-    if np.ptp(df) < EQUAL * df[0]:
+    if np.allclose(df, df[0], rtol=EQUAL, atol=0):  # infinite ones, too
         return float(df[0])
     if (df <= 2).any():
         return 2.0
-    expected = (df / (df - 2)).sum()
-    return float(2 * expected / (expected - len(df)))
-
-
-def _inverse(hessian) -> np.ndarray:
-    """The inverse of the Hessian."""
-    try:
-        np.linalg.cholesky(hessian)
-    except np.linalg.LinAlgError:
-        raise FitError(
-            "the Hessian is not positive definite at the estimates: the fit is not at a minimum; "
-            'try another optimizer, or ddf="wald"'
-        ) from None
-    return np.linalg.inv(hessian)
+    excess = (2 / (df - 2)).sum()  # over one, of the expectations df / (df - 2); none if infinite
+    return float(2 * (excess + len(df)) / excess)

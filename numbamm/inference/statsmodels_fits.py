@@ -84,8 +84,6 @@ def of_statsmodels(result) -> Fit:
         family=family,
         link=link,
         reml=False,
-        method="",
-        sigma=None,
     )
 
 

@@ -52,7 +52,7 @@ class FixedEffects:
         method : {"wald", "profile"}
             From the normal distribution, or by profile likelihood; see `numbamm.profile`, which
             has intervals of the other parameters, too.
-        ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
+        ddf : {"satterthwaite", "kenward-roger", "kenward-roger-observed", "wald"}, optional
             Wald's intervals from the t distribution with these degrees of freedom instead of
             the normal one.
 

@@ -77,13 +77,15 @@ class LinearMixedModel(MixedModel):
         Minimise the restricted criterion by default.
     weights : str or array, optional
         Case weights w: the residual variance of row i is σ²/w_i. Rows of weight zero are
-        dropped and counted.
+        dropped and counted. With unknown σ and a random effect for each row, only weights that
+        vary tell the two variances apart; constant ones are refused.
     offset : str or array, optional
         Added to the linear predictor with coefficient one.
     contrasts : dict, optional
         Coding of categorical columns, ``{"f": "sum"}``.
     sigma : float, optional
-        The residual standard deviation, if it is known.
+        The residual standard deviation, if it is known. With it and ``weights`` the inverse
+        of each row's variance, a random effect for each row is the model of meta-analysis.
     amalgamate : bool
         Join terms that share a grouping factor into one with a block-diagonal λ.
     optimizer : str, optional
@@ -135,7 +137,7 @@ class LinearMixedModel(MixedModel):
             amalgamate=amalgamate,
             context=caller_namespace(),
         )
-        check_gaussian(frame)
+        check_gaussian(frame, sigma_known=sigma is not None)
         self._build(frame, reml, sigma)
         if optimizer is not None:
             self.optsum.optimizer = optimizer

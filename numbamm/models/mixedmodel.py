@@ -486,7 +486,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
 
         Parameters
         ----------
-        ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
+        ddf : {"satterthwaite", "kenward-roger", "kenward-roger-observed", "wald"}, optional
             Test the coefficients with these degrees of freedom; see `coef_table`, which has
             intervals, too. By Wald's z, if not given.
 

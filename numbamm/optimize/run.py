@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numbamm.errors import FitError, NumbammError, NumbammWarning, OptionError
+from numbamm.errors import ConvergenceWarning, FitError, NumbammError, OptionError
 from numbamm.optimize.auto import AUTO, Choice, choose, is_bounded
 from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.guard import Guard, LimitReached, NoProgress
@@ -115,7 +115,7 @@ def minimize(
 
     Warns
     -----
-    NumbammWarning
+    ConvergenceWarning
         The search was interrupted, reached a limit, or says that it failed to converge; the
         outcome is the best point so far.
     """
@@ -175,7 +175,7 @@ def minimize(
         warnings.warn(
             f"{optimizer.name} did not converge: {code} after {optsum.feval} evaluations; "
             "the best point so far is kept",
-            NumbammWarning,
+            ConvergenceWarning,
             stacklevel=2,
         )
     return optsum

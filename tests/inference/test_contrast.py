@@ -161,19 +161,23 @@ def test_wald_is_the_limit(sleep):
     assert wide["pvalue"] == pytest.approx(f.sf(wide["F"], 2, wide["dendf"]))
 
 
-def test_singular_fit_says_so(fitted):
+def test_singular_fit(fitted):
+    """Satterthwaite's df are lmerTest's, of a sample of 30; Kenward and Roger's are pbkrtest's."""
     model = fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff2", reml=True)
-    for ddf in ("satterthwaite", "kenward-roger"):
-        table = model.coef_table(ddf=ddf)
-        assert table.to_frame()["df"].iloc[0] == pytest.approx(29)  # as of a sample of 30
-        assert "Singular fit: 1 of the covariance parameters" in repr(table)
+    table = model.coef_table()
+    assert table.to_frame()["df"].iloc[0] == pytest.approx(29)
+    assert "Singular fit: variances that are zero count as known" in repr(table)
+    table = model.coef_table(ddf="kenward-roger")
+    assert table.to_frame()["df"].iloc[0] == pytest.approx(5)
+    assert table.to_frame()["se"].iloc[0] == pytest.approx(0.678388, rel=1e-5)
+    assert "ingular" not in repr(table)
 
 
 def test_known_sigma_and_no_variance(fitted):
-    """Nothing is estimated of the covariance: normal tests."""
+    """A variance that is zero counts as known: normal tests. For Kenward and Roger it does not."""
     model = fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff2", reml=True, sigma=5.0)
-    for ddf in ("satterthwaite", "kenward-roger"):
-        assert np.isinf(model.coef_table(ddf=ddf).to_frame()["df"].iloc[0])
+    for ddf, df in (("satterthwaite", np.inf), ("kr-observed", np.inf), ("kr", 5)):
+        assert model.coef_table(ddf=ddf).to_frame()["df"].iloc[0] == pytest.approx(df)
 
 
 def test_independent_of_units():

@@ -1,5 +1,6 @@
 """`lrtest` and `information_criteria`: lme4's numbers, the boundary, and what is refused."""
 
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -279,8 +280,9 @@ def test_generalized_models_of_one_kind():
     with pytest.raises(mm.OptionError, match="approximated differently"):
         mm.lrtest(small, large)
     linear = mm.lmm(formula.format("period"), rows, weights="size")
-    with pytest.raises(mm.OptionError, match="family or link"):
-        mm.lrtest(small, linear)
+    for compare in (mm.lrtest, mm.information_criteria):
+        with pytest.raises(mm.OptionError, match="probabilities of counts, and the other of a den"):
+            compare(small, linear)
 
 
 @pytest.mark.parametrize("left", ["0 + Machine", "Machine"])
@@ -333,6 +335,135 @@ def test_information_criteria(fitted):
     assert frame["weight"].sum() == pytest.approx(1)
     ratio = frame.loc["m2", "weight"] / frame.loc["m1", "weight"]
     assert ratio == pytest.approx(np.exp((models[1].aic - models[2].aic) / 2))
+
+
+@pytest.fixture(scope="module")
+def counts():
+    """Poisson and negative binomial models of salamanders, and a larger one of these."""
+    rows, (small, large) = oracles.dataset("Salamanders"), ("mined", "mined + spp")
+    told = {"data": rows, "progress": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", mm.OverdispersionWarning)
+        poisson = mm.glmm(f"count ~ {small} + (1 | site)", family="poisson", **told)
+        lognormal = mm.glmm(
+            f"count ~ {small} + (1 | site) + (1 | row)",
+            family="poisson",
+            **(told | {"data": rows.assign(row=np.arange(len(rows)).astype(str))}),
+        )
+    nb, more, held = (
+        mm.glmm(f"count ~ {x} + (1 | site)", family="negativebinomial", shape=shape, **told)
+        for x, shape in ((small, None), (large, None), (small, 2.0))
+    )
+    return SimpleNamespace(poisson=poisson, nb=nb, more=more, held=held, lognormal=lognormal)
+
+
+def test_poisson_against_negative_binomial(counts):
+    """The shape is infinite under the smaller model: half of the p-value of χ²(1)."""
+    result = mm.lrtest(counts.nb, counts.poisson)
+    line, chisq = result.frame.loc["m1"], 2 * (counts.nb.llf - counts.poisson.llf)
+    assert line["chisq"] == pytest.approx(chisq) and line["df"] == 1
+    assert line["pvalue"] == pytest.approx(chi2.sf(chisq, 1) / 2)
+    assert "p is of ½χ²(0) + ½χ²(1), since the shape is infinite" in repr(result)
+    assert "m0: count ~ mined + (1 | site), poisson, log" in repr(result)
+    line = mm.lrtest(counts.poisson, counts.more).frame.loc["m1"]
+    assert line["df"] == 7
+    expected = (chi2.sf(line["chisq"], 6) + chi2.sf(line["chisq"], 7)) / 2
+    assert line["pvalue"] == pytest.approx(expected)
+
+
+@pytest.mark.slow
+def test_size_of_the_test_of_overdispersion():
+    """Of Poisson counts, about half of the shapes are infinite, and p-values keep their level."""
+    lines = []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        g, x = np.repeat(np.arange(15), 12), rng.normal(size=180)
+        y = rng.poisson(np.exp(1 + 0.3 * x + 0.5 * rng.normal(size=15)[g]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", mm.NumbammWarning)  # of an infinite shape
+            models = [
+                mm.glmm("y ~ x + (1 | g)", {"y": y, "x": x, "g": g}, family, progress=False)
+                for family in ("poisson", "negativebinomial")
+            ]
+        lines.append(mm.lrtest(*models).frame.loc["m1", ["chisq", "pvalue"]])
+    chisq, pvalue = np.array(lines, dtype=float).T
+    assert 0.45 < np.mean(chisq < 1e-4) < 0.68
+    for level in (0.05, 0.1, 0.25):  # by three standard errors of the simulation
+        assert abs(np.mean(pvalue < level) - level) < 3 * np.sqrt(level * (1 - level) / 300)
+
+
+def test_shape_and_a_variance_on_the_boundary():
+    rows = oracles.dataset("Salamanders").query("mined == 'no'")
+    plain = smf.poisson("count ~ cover", rows).fit(disp=False)
+    large = mm.glmm("count ~ cover + (1 | site)", rows, "negativebinomial")
+    result = mm.lrtest(plain, large)
+    line = result.frame.loc["m1"]
+    assert line["pvalue"] == line["pvalue_chisq"] == pytest.approx(chi2.sf(line["chisq"], 2))
+    assert "a variance is zero and the shape is infinite in the smaller model" in repr(result)
+    dispersed = smf.negativebinomial("count ~ cover", rows).fit(disp=False)
+    line = mm.lrtest(plain, dispersed).frame.loc["m1"]
+    assert line["pvalue"] == pytest.approx(chi2.sf(line["chisq"], 1) / 2)
+    line = mm.lrtest(dispersed, large).frame.loc["m1"]
+    assert line["pvalue"] == pytest.approx(chi2.sf(line["chisq"], 1) / 2)
+
+
+def test_shapes_that_are_held(counts):
+    with pytest.raises(
+        mm.OptionError, match="differ in family or link: poisson, log and negativeb"
+    ):
+        mm.lrtest(counts.poisson, counts.held, check=False)
+    line = mm.lrtest(counts.held, counts.nb).frame.loc["m1"]
+    assert line["pvalue"] == line["pvalue_chisq"]  # 2 is inside of the range
+    with pytest.raises(mm.OptionError, match="not nested .* the latter holds the shape"):
+        mm.lrtest(
+            mm.glmm("count ~ 1 + (1 | site)", oracles.dataset("Salamanders"), "negativebinomial"),
+            mm.glmm(
+                "count ~ mined + spp + (1 | site)",
+                oracles.dataset("Salamanders"),
+                "negativebinomial",
+                shape=2.0,
+            ),
+        )
+
+
+def test_families_that_are_not_nested(counts):
+    with pytest.raises(mm.OptionError, match="family or link: negativebinomial, log and poisson"):
+        mm.lrtest(counts.nb, counts.lognormal)
+    rows = oracles.dataset("sleepstudy")
+    gamma = mm.glmm(INTERCEPT, rows, "gamma", "log")
+    for check in (True, False):
+        with pytest.raises(mm.OptionError, match="information_criteria compares them"):
+            mm.lrtest(gamma, mm.lmm(FULL, rows), check=check)
+
+
+def test_information_criteria_of_other_families(counts, fitted):
+    """Probabilities with probabilities, and densities with densities."""
+    models = counts.poisson, counts.nb, counts.lognormal
+    frame = mm.information_criteria(*models).to_frame()
+    for name, model in zip(["m0", "m1", "m2"], models, strict=True):
+        assert frame.loc[name, "aic"] == pytest.approx(model.aic)
+        assert frame.loc[name, "bic"] == pytest.approx(model.bic)
+    rows = oracles.dataset("sleepstudy")
+    models = [fitted(INTERCEPT, "sleepstudy")]
+    models += [mm.glmm(INTERCEPT, rows, *kind) for kind in (("gamma", "log"), ("gaussian", "log"))]
+    result = mm.information_criteria(*models)
+    assert len(result.frame) == 3 and "m1: " in repr(result) and ", gamma, log" in repr(result)
+    logs = mm.lmm("log(Reaction) ~ Days + (1 | Subject)", rows)
+    with pytest.raises(mm.DataError, match="different responses"):
+        mm.information_criteria(logs, models[1])
+    with pytest.raises(mm.OptionError, match="REML and another by maximum likelihood"):
+        mm.information_criteria(fitted(INTERCEPT, "sleepstudy", reml=True), models[1])
+    other = mm.glmm(INTERCEPT, rows, "gamma", "log", information="expected")
+    with pytest.raises(mm.OptionError, match="by the expected information and by the observed"):
+        mm.information_criteria(*models, other)
+
+
+def test_the_gaussian_family_is_a_linear_model(fitted):
+    rows = oracles.dataset("sleepstudy")
+    small = fitted(INTERCEPT, "sleepstudy")
+    line = mm.lrtest(small, mm.glmm(FULL, rows, "gaussian")).frame.loc["m1"]
+    expected = mm.lrtest(small, fitted(FULL, "sleepstudy")).frame.loc["m1"]
+    np.testing.assert_allclose(line, expected, rtol=1e-5)
 
 
 def test_printed(fitted):
