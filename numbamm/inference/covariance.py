@@ -16,7 +16,6 @@ model with one factor, or nested ones, needs only small blocks.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -28,7 +27,7 @@ from scipy.sparse.csgraph import connected_components
 
 from numbamm.design import directions as design
 from numbamm.design.remat import ReMat
-from numbamm.errors import DataError
+from numbamm.memory import refuse_beyond
 
 #: Directions of unit size are dependent where the least eigenvalue of their inner products is
 #: below.
@@ -310,7 +309,12 @@ def _components(terms) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     counts = np.zeros((number, len(terms)), dtype=np.int64)
     np.add.at(counts, (group, term), 1)
     sizes = np.array([t.p for t in terms])
-    _refuse_large(int((counts @ sizes).max()))
+    order = int((counts @ sizes).max())
+    refuse_beyond(
+        HELD * 8 * order**2,
+        f"small-sample degrees of freedom where rows connect {order} random effects",
+        'use ddf="wald"',
+    )
     first = np.cumsum([0, *(t.nranef for t in terms)])[term]
     first = first + (np.arange(starts[-1]) - starts[term]) * sizes[term]  # of each level's columns
     shapes, shape = np.unique(counts, axis=0, return_inverse=True)
@@ -326,16 +330,6 @@ def _components(terms) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         step = max(1, BATCH // columns.shape[1] ** 2)
         for start in range(0, alike, step):
             yield columns[start : start + step], count
-
-
-def _refuse_large(order: int) -> None:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    need = HELD * 8 * order**2
-    if need > memory / 2:
-        raise DataError(
-            f"rows connect {order} random effects, for which small-sample degrees of freedom take "
-            f'{need / 1e9:.0f} GB, more than half of the memory: use ddf="wald"'
-        )
 
 
 def _blocks_of(matrix, n: int, q: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import pytest
 from scipy.linalg import block_diag
 
 import numbamm as mm
+from numbamm import memory
 from numbamm.errors import DataError
 from numbamm.inference import covariance
 from numbamm.inference.covariance import directions
@@ -162,6 +163,14 @@ def test_redundant_random_effects():
 
 
 def test_too_large(monkeypatch):
-    monkeypatch.setattr(covariance.os, "sysconf", lambda name: 1000)
-    with pytest.raises(DataError, match='rows connect 300 .* ddf="wald"'):
-        covariance._refuse_large(300)
+    rng = np.random.default_rng(4)
+    crossed = {
+        "y": rng.normal(size=9000),
+        "g": np.arange(9000) % 4500,
+        "h": rng.permutation(9000) // 2,
+    }
+    model = mm.LinearMixedModel("y ~ 1 + (1 | g)", {**crossed, "h": crossed["g"]})
+    terms = [model.reterms[0], mm.LinearMixedModel("y ~ 1 + (1 | h)", crossed).reterms[0]]
+    monkeypatch.setattr(memory, "available", lambda: 1e9)
+    with pytest.raises(DataError, match='rows connect [0-9]{4} random .* ddf="wald"'):
+        next(covariance._components(terms))
