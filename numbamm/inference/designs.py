@@ -14,6 +14,7 @@ from numbamm.formula import check_gaussian
 from numbamm.formula.assemble import vector
 from numbamm.formula.columns import Table
 from numbamm.formula.grouping import grouping_factors
+from numbamm.formula.names import unquoted
 from numbamm.formula.scan import scan, tokenise
 from numbamm.glm import family as families
 from numbamm.glm import link as links
@@ -133,7 +134,7 @@ def grouping_columns(formula: str) -> set[str]:
     text = scan(formula)
     groups = {c for term in text.terms for factors in grouping_factors(term) for c in factors}
     effects = " ".join([text.fixed, *(term.lhs for term in text.terms)])
-    return groups - {token.text.strip("`") for token in tokenise(effects)}
+    return groups - {unquoted(token.text) for token in tokenise(effects)}
 
 
 def _is_nested(column, outer) -> bool:
