@@ -10,7 +10,7 @@ import pandas as pd
 
 from numbamm.design.remat import ReMat, amalgamate, order_terms, triangle_inds
 from numbamm.errors import DataError, FormulaError
-from numbamm.formula.columns import Table, refuse_rows, take
+from numbamm.formula.columns import Table, by_index, refuse_rows, take
 from numbamm.formula.design import Design, Matrices
 from numbamm.formula.levels import is_missing
 from numbamm.formula.modelframe import ModelFrame
@@ -85,7 +85,10 @@ def assemble(
 def vector(
     what: str, given: Any, table: Table, least: float, data: str = "the data"
 ) -> np.ndarray | None:
-    """Weights or offset as floats, one for each row of the data; NaN where missing."""
+    """Weights or offset as floats, one for each row of the data; NaN where missing.
+
+    A pandas Series is matched to the data by its index.
+    """
     if given is None:
         return None
     if isinstance(given, str):
@@ -97,7 +100,7 @@ def vector(
                 f"{what}: shape {np.shape(given)} where {data} have {table.nrows} rows; "
                 "give one value for each row"
             )
-        values = as_floats(pd.Series(np.asarray(given)), what)
+        values = as_floats(pd.Series(np.asarray(by_index(table.index, given, what))), what)
     allowed = "infinite" if least < 0 else "negative or infinite"
     refuse_rows((values < least) | np.isinf(values), f"{what}: {allowed}")
     return values

@@ -93,7 +93,9 @@ FUNCTIONS: dict[str, Any] = {
 def _remembered(function: Callable) -> Callable:
     """A statistic of a column as a constant of the fit, which other data take over."""
 
-    def statistic(data: Any, *args: Any, _state: dict, **options: Any) -> Any:
+    def statistic(
+        data: Any, *args: Any, _state: dict, _spec: Any, _context: Any, _metadata: Any, **options
+    ) -> Any:
         if "value" not in _state:
             values = np.asarray(data)
             if values.ndim != 1 or values.dtype.kind not in "biuf":

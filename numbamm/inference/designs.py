@@ -40,6 +40,8 @@ def of_formula(formula: str, design, family: str, link, *, reml: bool, weights):
         raise OptionError("reml is for linear models, not for generalized ones")
     columns[name] = _any_response(families.NAMES[family], np.ones(table.nrows) if w is None else w)
     text = f"{name} ~{formula.partition('~')[2]}"
+    if not isinstance(weights, str | None):
+        weights = w  # in the order of the rows
     if linear:
         return LinearMixedModel(text, columns, reml=reml, weights=weights)
     return GeneralizedLinearMixedModel(text, columns, family, link, weights=weights)
