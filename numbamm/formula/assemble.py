@@ -12,6 +12,7 @@ from numbamm.design.remat import ReMat, amalgamate, order_terms, triangle_inds
 from numbamm.errors import DataError, FormulaError
 from numbamm.formula.columns import Table, by_index, refuse_rows, take
 from numbamm.formula.design import Design, Matrices
+from numbamm.formula.grouping import Grouping
 from numbamm.formula.levels import is_missing
 from numbamm.formula.modelframe import ModelFrame
 from numbamm.formula.response import evaluate_response
@@ -148,6 +149,7 @@ def _terms(
 ) -> tuple[list[ReMat], list[list[int]]]:
     """The `ReMat`s in order, and which of the design's terms each of them joins."""
     groupings = {term.grouping.name: term.grouping for term in design.terms}
+    _refuse_two_of_a_name(design, groupings)
     _refuse_duplicates(design, matrices)
     refs = {name: grouping.fit(frame) for name, grouping in groupings.items()}
     levels = {name: grouping.levels for name, grouping in groupings.items()}
@@ -164,6 +166,16 @@ def _terms(
     ordered = order_terms(joined)
     place = {id(term): members[k] for k, term in enumerate(joined)}
     return ordered, [place[id(term)] for term in ordered]
+
+
+def _refuse_two_of_a_name(design: Design, groupings: dict[str, Grouping]) -> None:
+    for term in design.terms:
+        name = term.grouping.name
+        if groupings[name].factors != term.grouping.factors:
+            raise FormulaError(
+                f"a column and an interaction are both called '{name}' among the grouping "
+                "factors: rename the column"
+            )
 
 
 def _refuse_duplicates(design: Design, matrices: Matrices) -> None:

@@ -15,17 +15,18 @@ from formulaic.parser.types import Factor
 from formulaic.transforms.contrasts import Contrasts
 
 from numbamm import config
-from numbamm.errors import FormulaError, OptionError, did_you_mean
+from numbamm.errors import FormulaError, OptionError
 from numbamm.formula.columns import Table
 from numbamm.formula.contrasts import Coding, as_contrasts
 from numbamm.formula.effects import parse_effects
 from numbamm.formula.expressions import read
-from numbamm.formula.functions import FUNCTIONS, KNOWN, NUMPY
+from numbamm.formula.functions import FUNCTIONS, KNOWN
 from numbamm.formula.grouping import Factors, Grouping, grouping_factors
+from numbamm.formula.language import instead_of_function
 from numbamm.formula.materializer import Materializer
 from numbamm.formula.names import unquoted
 from numbamm.formula.rowwise import refuse_dependent
-from numbamm.formula.scan import FormulaText, RandomTerm
+from numbamm.formula.scan import FormulaText, RandomTerm, brief, show, tokenise
 
 
 @dataclass
@@ -230,19 +231,16 @@ class _Columns:
             self.own[name] = value
         elif name in KNOWN:
             return
-        elif called:
-            near = name if name in NUMPY else None
-            hint = f": write np.{near}(...)" if near else did_you_mean(name, FUNCTIONS)
-            self._resolve_builtin(name, f"there is no function '{name}' for '{text}'{hint}")
-        elif hasattr(builtins, name):
-            self._resolve_builtin(name, f"there is no column '{name}' in the data, for '{text}'")
+        elif called or hasattr(builtins, name):
+            kind = "function" if called else "column"
+            hint = instead_of_function(name) if called else ""
+            at = next((t.start for t in tokenise(text) if t.text == name), 0)
+            refusal = show(text, f"there is no {kind} '{name}' for '{brief(text)}'{hint}", at)
+            if not hasattr(builtins, name):
+                raise refusal
+            self._need_python(refusal)
         else:
-            self.table.require([name], f"the data, for '{text}'")
-
-    def _resolve_builtin(self, name: str, message: str) -> None:
-        if not hasattr(builtins, name):
-            raise FormulaError(message)
-        self._need_python(FormulaError(message))
+            self.table.require([name], f"the data, for '{brief(text)}'")
 
 
 def _contrasts_by_column(given: Any) -> dict[str, Contrasts]:

@@ -18,10 +18,10 @@ from formulaic.parser.types import Factor, Term
 from numbamm.errors import FormulaError
 from numbamm.formula.expressions import code_of, normalised
 from numbamm.formula.names import in_back_quotes, unquoted
-from numbamm.formula.scan import Token, closing, show, tokenise
+from numbamm.formula.scan import Token, brief, closing, show, tokenise
 
-#: Products that an expansion may go through.
-MOST = 100_000
+#: Effects of one formula, and products that an expansion may go through to find them.
+MOST, MOST_PRODUCTS = 10_000, 100_000
 
 
 @functools.lru_cache(maxsize=256)  # programs fit the same formula again and again
@@ -47,7 +47,7 @@ def parse_effects(text: str, where: str | None = None) -> SimpleFormula:
     except (FormulaParsingError, SyntaxError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error).splitlines()[0]
         reason = re.sub(r"_\d+_", lambda m: letters[m.group()].expr, reason)
-        raise FormulaError(f"'{where or text}' cannot be read: {reason}") from error
+        raise FormulaError(f"'{brief(where or text)}' cannot be read: {reason}") from error
     return SimpleFormula([Term([letters.get(f.expr, f) for f in t.factors]) for t in formula])
 
 
@@ -140,9 +140,10 @@ class _Count:
         total = self.atom()
         while self.next_is("**", "^"):
             text = self.tokens[self.at].text if self.at < len(self.tokens) else ""
-            exponent = min(int(text), MOST + 1) if text.isdecimal() else 1  # else formulaic refuses
-            self.limited(total ** min(exponent, 64) if total > 1 else exponent)
-            total = min(total ** min(exponent, 64), 2 ** min(total, 64))
+            exponent = int(text) if text.isdecimal() else 1  # else formulaic refuses
+            products = exponent if total < 2 else total ** min(exponent, 20)
+            self.limited(products, MOST_PRODUCTS)
+            total = self.limited(min(products, 2**total))
             self.at += 1
         return total
 
@@ -163,9 +164,8 @@ class _Count:
             return self.tokens[self.at - 1].text
         return ""
 
-    def limited(self, number: int) -> int:
-        if number > MOST:
+    def limited(self, number: int, most: int = MOST) -> int:
+        if number > most:
             place = self.tokens[min(self.at, len(self.tokens)) - 1].start
-            message = f"the effects up to here multiply out to more than {MOST} products"
-            raise show(self.text, message, place)
+            raise show(self.text, f"the effects up to here multiply out to more than {most}", place)
         return number

@@ -19,9 +19,11 @@ from numbamm.errors import FormulaError
 from numbamm.formula import language
 from numbamm.formula.functions import KNOWN, refuse_call
 from numbamm.formula.names import PYTHON_WORDS, in_back_quotes, quoted, unquoted
-from numbamm.formula.scan import Token, show, tokenise
+from numbamm.formula.scan import Token, brief, show, tokenise
 
 _CALL = "<call>"  # no name that a formula can have
+LONGEST = 10_000  # characters of one expression
+MOST_DOTS = 20  # in what may begin with a column's name
 _TAKE_LEVELS = {"C", "factor", "fulldummy", "hashed"}
 _UNREADABLE = (SyntaxError, ValueError, MemoryError, RecursionError)
 
@@ -72,17 +74,21 @@ def normalised(text: str) -> str:
     FormulaError
         If Python cannot read it.
     """
+    if len(text) > LONGEST:
+        raise FormulaError(
+            f"'{brief(text)}' has {len(text)} characters: at most {LONGEST} are read"
+        )
     tokens = tokenise(text)
     names = {
         i: quoted(unquoted(token.text)) if token.text.startswith("`") else token.text
         for i, token, called in _names(tokens)
-        if not called and token.text not in PYTHON_WORDS
+        if token.text.startswith("`") or not (called or token.text in PYTHON_WORDS)
     }
     source = _Source(tokens, names)
     try:
         return source.shown(source.parse(), quote=False)
     except _UNREADABLE as error:
-        raise FormulaError(f"'{text}' cannot be read: {_reason(error)}") from None
+        raise FormulaError(f"'{brief(text)}' cannot be read: {_reason(error)}") from None
 
 
 def read(text: str, columns: Collection[str], full: bool = False) -> Expression:
@@ -175,6 +181,9 @@ def _names(tokens: list[Token]) -> Iterator[tuple[int, Token, bool]]:
             continue
         if after is not None and after.text == "=" and token.level:
             continue
+        if token.text == "lambda" and after is not None and after.text != "(":
+            if after.kind == "name" or after.text == ":":
+                continue  # Python's
         yield i, token, after is not None and after.text == "("
 
 
@@ -193,7 +202,7 @@ def _column(token: Token, called: bool, columns: Collection[str]) -> str | None:
 def _heads(token: Token) -> list[str]:
     """What stands before the dots of a name, the longest first; nothing for ``np.log``."""
     parts = token.text.split(".")
-    if token.text.startswith("`") or len(parts) == 1 or token.text in KNOWN:
+    if token.text.startswith("`") or token.text in KNOWN or len(parts) > MOST_DOTS:
         return []
     return [".".join(parts[:k]) for k in range(len(parts) - 1, 0, -1)]
 
@@ -218,7 +227,7 @@ def _read(text: str, columns: frozenset[str], full: bool) -> Expression:
         raise
     except _UNREADABLE as error:
         raise FormulaError(
-            f"'{text}' is not a Python expression: {_reason(error)}; "
+            f"'{brief(text)}' is not a Python expression: {_reason(error)}; "
             "a name that is none in Python stands in back-quotes"
         ) from None
     return Expression(

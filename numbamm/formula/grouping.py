@@ -11,7 +11,9 @@ import pandas as pd
 from numbamm.errors import DataError, FormulaError
 from numbamm.formula.levels import level_codes, positions
 from numbamm.formula.names import joined, unquoted
-from numbamm.formula.scan import RandomTerm, tokenise
+from numbamm.formula.scan import RandomTerm, brief, tokenise
+
+MOST = 100  #: factors that one expression may stand for, and columns that one may have
 
 Factors = tuple[str, ...]  # the columns whose interaction is one grouping factor
 
@@ -48,14 +50,14 @@ class _Grouping:
         while self.tokens[:1] == ["/"]:
             self.tokens.pop(0)
             everything = tuple(dict.fromkeys(name for factors in outer for name in factors))
-            outer = outer + _product([everything], self.interaction())
+            outer = self.few(outer + _product([everything], self.interaction()))
         return outer
 
     def interaction(self) -> list[Factors]:
         factors = self.atom()
         while self.tokens and self.tokens[0] in (":", "&"):
             self.tokens.pop(0)
-            factors = _product(factors, self.atom())
+            factors = self.few(_product(factors, self.atom()))
         return factors
 
     def atom(self) -> list[Factors]:
@@ -74,11 +76,16 @@ class _Grouping:
             raise self.error()
         return [(unquoted(token),)]
 
+    def few(self, factors: list[Factors]) -> list[Factors]:
+        if len(factors) > MOST or max(map(len, factors)) > MOST:
+            raise FormulaError(f"'{brief(self.term.group)}' has more than {MOST} grouping factors")
+        return factors
+
     def error(self) -> FormulaError:
         return FormulaError(
-            f"in {self.term.text}, '{self.term.group}' is no grouping factor: that is a column, "
-            "an interaction a:b, or nesting a/b; several factors take a term each, "
-            "(1 | a) + (1 | b)"
+            f"in {brief(self.term.text)}, '{brief(self.term.group)}' is no grouping factor: "
+            "that is a column, an interaction a:b, or nesting a/b; several factors take a term "
+            "each, (1 | a) + (1 | b)"
         )
 
 

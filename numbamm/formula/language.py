@@ -12,7 +12,7 @@ from collections.abc import Container
 from typing import Any
 
 from numbamm.errors import did_you_mean
-from numbamm.formula.functions import CONTRASTS, NUMPY
+from numbamm.formula.functions import CONTRASTS, FUNCTIONS, NUMPY
 
 #: Beyond this an expression is nested too deeply to be evaluated.
 DEEPEST = 200
@@ -90,6 +90,17 @@ def numpy_name(node: ast.AST) -> str | None:
         if node.value.id == "contr" and node.attr in CONTRASTS:
             return f"contr.{node.attr}"
     return None
+
+
+def instead_of_function(name: str) -> str:
+    """What to write for a function that formulas do not know; the end of a message."""
+    if name in NUMPY:
+        return f": write np.{name}(...)"
+    if name in _OF_OTHER_ROWS:
+        return f", which would look at other rows: {_COLUMN_BEFORE}"
+    if name == "Q":
+        return ": a column's name stands in back-quotes"
+    return did_you_mean(name, FUNCTIONS)
 
 
 def _parts(node: ast.AST, columns: Container[str]) -> list[ast.AST]:

@@ -194,12 +194,16 @@ class Materializer(PandasMaterializer):
     def _check_for_nulls(self, name, values, na_action, drop_rows):
         # formulaic's hook after the evaluation of each factor; what may be missing is gone by now
         kind, values = values.__formulaic_metadata__.kind, values.__wrapped__
+        if (
+            kind is not Factor.Kind.CONSTANT
+            and not isinstance(values, dict)
+            and not np.ndim(values)
+        ):
+            raise DataError(f"'{name}' is one value, not one for each row")
         if kind is Factor.Kind.CATEGORICAL:
             if np.ndim(values) == 1:
                 self.refuse_length(name, values)
                 refuse_rows(is_missing(values), f"'{name}' is missing", self.rows)
-            elif np.ndim(values) == 0:
-                raise DataError(f"'{name}' is one value, not one for each row")
         elif kind is Factor.Kind.NUMERICAL:
             for part in _parts(values):
                 self.numeric(name, part)
@@ -258,7 +262,8 @@ def _specified(formula: SimpleFormula | ModelSpec, state: dict | None = None) ->
 
 def is_categorical(values: Any) -> bool:
     """Whether values are levels, not numbers: also bool, as in R and statsmodels."""
-    return getattr(getattr(values, "dtype", None), "kind", "f") in "bOUS"
+    kind = getattr(getattr(values, "dtype", None), "kind", None)
+    return isinstance(kind, str) and kind in "bOUS"
 
 
 def _parts(values: Any) -> Iterable[Any]:

@@ -30,6 +30,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_SHOWN = 160  # characters of a text in a message
 _SPACE = re.compile(r"\s")
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
 _SPACED = {"~", "+", "-", "*", "|", "||"}
@@ -122,10 +123,7 @@ def scan(formula: str) -> FormulaText:
 def tokenise(source: str) -> list[Token]:
     """The tokens of a formula; brackets and quotes are balanced, and nested within reason."""
     if len(source) > LONGEST:
-        raise FormulaError(
-            f"a formula of {len(source)} characters: at most {LONGEST} are read; "
-            "many like columns can stand in one matrix-valued function of yours"
-        )
+        raise FormulaError(f"a formula of {len(source)} characters: at most {LONGEST} are read")
     found: list[Token] = []
     stack: list[tuple[Token, bool]] = []  # open brackets, and whether Python rules inside
     at, after_space = 0, True
@@ -175,7 +173,14 @@ def _end_of_name(source: str, at: int) -> int:
 
 def show(source: str, message: str, at: int) -> FormulaError:
     """An error with the text on one line, and a caret under the place in it."""
-    return FormulaError(f"{message}\n    {_SPACE.sub(' ', source)}\n    {' ' * at}^")
+    start = max(at - _SHOWN // 2, 0) if len(source) > _SHOWN else 0
+    line = _SPACE.sub(" ", source[start : start + _SHOWN])
+    return FormulaError(f"{message}\n    {line}\n    {' ' * (at - start)}^")
+
+
+def brief(text: str) -> str:
+    """A text as messages quote it, without its middle if it is long."""
+    return text if len(text) <= _SHOWN else f"{text[:60]} ... {text[-20:]}"
 
 
 class _Scanner:
