@@ -266,15 +266,17 @@ class _Source:
         self.stand_ins = {stand_in: name for name, stand_in in of_name.items()}
         self._stand_in = re.compile(rf"{prefix}\d+")
         self.code = ""
-        self._places: list[tuple[int, Token]] = []  # where each token begins in the code
+        self._places: list[tuple[int, int]] = []  # of what begins in the code, and in the text
         for i, token in enumerate(tokens):
             self.code += " " if i and token.after_space else ""
-            self._places.append((len(self.code), token))
+            self._places.append((len(self.code), token.start))
             if i not in names:
                 self.code += _on_one_line(token)
-            else:
-                rest = "" if token.text.startswith("`") else token.text[len(names[i]) :]
-                self.code += of_name[names[i]] + rest
+                continue
+            self.code += of_name[names[i]]
+            if not token.text.startswith("`") and token.text != names[i]:  # x and .mean
+                self._places.append((len(self.code), token.start + len(names[i])))
+                self.code += token.text[len(names[i]) :]
 
     def parse(self) -> ast.Expression:
         """What Python makes of it."""
@@ -295,8 +297,8 @@ class _Source:
         if isinstance(node, ast.Attribute):
             at = node.end_col_offset - len(node.attr.encode())
         at = len(self.code.encode()[:at].decode(errors="ignore"))
-        start, token = next((p for p in reversed(self._places) if p[0] <= at), self._places[0])
-        return token.start + min(at - start, len(token.text) - 1)
+        begun, place = next(p for p in reversed(self._places) if p[0] <= at)
+        return place + at - begun
 
 
 def _on_one_line(token: Token) -> str:

@@ -39,7 +39,8 @@ def of_formula(formula: str, design, family: str, link, *, reml: bool, weights):
     if reml and not linear:
         raise OptionError("reml is for linear models, not for generalized ones")
     columns[name] = _any_response(families.NAMES[family], np.ones(table.nrows) if w is None else w)
-    text = f"{name} ~{formula.partition('~')[2]}"
+    tilde = next(t.start for t in tokenise(formula) if t.text == "~" and not t.level)
+    text = f"{name} ~{formula[tilde + 1 :]}"
     if not isinstance(weights, str | None):
         weights = w  # in the order of the rows
     if linear:
