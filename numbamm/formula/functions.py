@@ -109,7 +109,7 @@ def _remembered(function: Callable) -> Callable:
     return statistic
 
 
-_REMEMBERED = [
+REMEMBERED = [
     *("mean", "median", "max", "min", "amax", "amin", "ptp", "std", "var", "sum", "prod"),
     *("quantile", "percentile", "nanmean", "nanmedian", "nanmax", "nanmin", "nanstd", "nanvar"),
 ]
@@ -125,13 +125,9 @@ _ROW_BY_ROW = {
     "zeros_like": np.zeros_like,
     "array": np.array,
 }
-#: Row by row only if their other arguments are no columns.
-_LOOKED_UP = {
-    "isin": np.isin,
-    "interp": np.interp,
-    "digitize": np.digitize,
-    "searchsorted": np.searchsorted,
-}
+#: Functions that look a column up in their other arguments, which may be no columns then, and the
+#: position of the one that may.
+LOOKING_UP = {"isin": 0, "interp": 0, "digitize": 0, "searchsorted": 1}
 
 #: numpy's functions and constants that formulas know, by their names after ``np.``.
 NUMPY: dict[str, Any] = {
@@ -140,9 +136,9 @@ NUMPY: dict[str, Any] = {
         for name, value in vars(np).items()
         if isinstance(value, np.ufunc) and value.nout == 1 and value.signature is None
     },
-    **{name: _remembered(getattr(np, name)) for name in _REMEMBERED},
+    **{name: _remembered(getattr(np, name)) for name in REMEMBERED},
     **_ROW_BY_ROW,
-    **_LOOKED_UP,
+    **{name: getattr(np, name) for name in LOOKING_UP},
     **{name: getattr(np, name) for name in ("pi", "e", "inf", "nan")},
 }
 
@@ -161,7 +157,7 @@ def is_row_by_row(value: Any, name: str) -> bool:
     """Whether a function is known to see each row alone, or to remember what it learns."""
     if isinstance(value, np.ufunc):
         return value.signature is None
-    return KNOWN.get(name) is value and name.removeprefix("np.") not in _LOOKED_UP
+    return KNOWN.get(name) is value
 
 
 def refuse_call(function: Any, args: tuple, options: dict) -> None:

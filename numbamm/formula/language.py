@@ -12,7 +12,7 @@ from collections.abc import Container
 from typing import Any
 
 from numbamm.errors import did_you_mean
-from numbamm.formula.functions import CONTRASTS, FUNCTIONS, NUMPY
+from numbamm.formula.functions import CONTRASTS, FUNCTIONS, LOOKING_UP, NUMPY, REMEMBERED
 
 #: Beyond this an expression is nested too deeply to be evaluated.
 DEEPEST = 200
@@ -34,7 +34,6 @@ _UNARY = (ast.UAdd, ast.USub, ast.Invert)
 _COMPARISONS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 
 _COLUMN_BEFORE = "make it a column of the data before the fit"
-_REMEMBERED = {"mean", "median", "max", "min", "std", "var", "sum", "quantile", "ptp", "prod"}
 _BY_NUMPY = {"abs", "round", "clip", "isin", "where", "pow", "astype"}
 _OF_OTHER_ROWS = set(
     "rank shift diff cumsum cumprod cummax cummin cumulative_sum sort argsort sort_values rolling "
@@ -148,7 +147,27 @@ def _parts_of_call(node: ast.Call, columns: Container[str]) -> list[ast.AST]:
             raise Refusal(keyword.value, "'**' has no place in a formula: write the arguments out")
         if keyword.arg.startswith("_") or keyword.arg == "out":
             raise Refusal(keyword.value, f"'{keyword.arg}' is no argument for formulas")
+    name = (numpy_name(node.func) or "").removeprefix("np.")
+    if name in LOOKING_UP:
+        for k, argument in enumerate([*node.args, *(keyword.value for keyword in node.keywords)]):
+            if k != LOOKING_UP[name] and _has_rows(argument, columns):
+                raise Refusal(
+                    argument, f"np.{name} would look at all rows of this: {_COLUMN_BEFORE}"
+                )
     return [node.func, *node.args, *(keyword.value for keyword in node.keywords)]
+
+
+def _has_rows(node: ast.AST, columns: Container[str]) -> bool:
+    """Whether a value has an entry for each row, unlike a statistic of the fit."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name) and node.id in columns:
+            return True
+        called = numpy_name(node.func) if isinstance(node, ast.Call) else None
+        if called is None or called.removeprefix("np.") not in REMEMBERED:
+            waiting += ast.iter_child_nodes(node)
+    return False
 
 
 def _parts_of_arithmetic(node: ast.BinOp) -> list[ast.AST]:
@@ -215,7 +234,7 @@ def _instead_of_attribute(node: ast.Attribute, columns: Container[str]) -> str:
             return f"np.{name} looks at other rows: {_COLUMN_BEFORE}"
         hint = did_you_mean(name, NUMPY)
         return f"np.{name} is none of numpy's functions that work row by row{hint}"
-    if name in _REMEMBERED:
+    if name in REMEMBERED:
         centred = "center(x) or scale(x), or " if name in ("mean", "std", "var") else ""
         return f"write {centred}np.{name}(x), which remembers the value of the fit"
     if name in _BY_NUMPY:

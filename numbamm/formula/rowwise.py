@@ -68,8 +68,8 @@ def _is_known(text: str, data: Materializer) -> bool:
 
 
 def _telling(whole: list[np.ndarray], nrows: int) -> list[int]:
-    """Rows at which a dependence shows: ends, and where the values are least and greatest."""
-    rows = [0, nrows - 1]
+    """Rows at which a dependence shows: some, and where the values are least and greatest."""
+    rows = np.linspace(0, nrows - 1, 7).astype(int).tolist()
     for values in whole[:3]:
         if values.dtype.kind in "biuf":
             rows += [int(np.argmin(values)), int(np.argmax(values))]
