@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from numbamm.errors import DataError, did_you_mean
-from numbamm.formula.levels import without_unused
+from numbamm.formula.levels import EXACT, without_unused
 
 
 class Table:
@@ -162,7 +162,7 @@ def _numbers(series: pd.Series) -> pd.Series:
 
 def _merge(floats: pd.Series) -> bool:
     """Whether some of these may have been different integers."""
-    return bool((floats.abs() > 2**53).any() and np.isfinite(floats).all())
+    return bool((floats.abs() > EXACT).any() and np.isfinite(floats).all())
 
 
 def _common_length(data: Mapping) -> int:
@@ -207,6 +207,10 @@ def _as_pandas(values: Any) -> pd.Series:
     """A column of any kind, with positions as its index."""
     if isinstance(values, pd.Series):
         return _from_pandas(values.reset_index(drop=True))
+    if type(values).__module__ == "pyarrow.lib" and not hasattr(values, "chunks"):
+        import pyarrow as pa
+
+        values = pa.chunked_array([values])  # narwhals knows no other
     if not isinstance(values, nw.Series):
         values = nw.from_native(values, series_only=True, pass_through=True)
     return _from_series(values) if isinstance(values, nw.Series) else _from_array(values)

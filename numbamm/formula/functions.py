@@ -15,7 +15,7 @@ from formulaic.transforms.contrasts import ContrastsRegistry
 
 from numbamm.errors import DataError, FormulaError
 from numbamm.formula.contrasts import CategoricalMetadata, as_contrasts
-from numbamm.formula.levels import positions
+from numbamm.formula.levels import EXACT, positions
 
 #: The columns that one call may make: more than anybody's spline or polynomial has.
 WIDEST = 1000
@@ -30,7 +30,7 @@ def C(data: Any, contrasts: Any = None, *, levels: Any = None) -> FactorValues:
             raise DataError(f"{values[codes < 0].iloc[0]!r} is none of the levels {list(levels)}")
         ordered = getattr(values.dtype, "ordered", False)
         values = pd.Series(pd.Categorical.from_codes(codes, list(levels), ordered=ordered))
-    elif values.dtype.kind == "f" and (values == values.round()).all():
+    elif values.dtype.kind == "f" and (values == values.round()).all() and _is_exact(values):
         values = values.astype(np.int64)  # evaluation made them floats; names are those of ints
     return FactorValues(
         values,
@@ -40,6 +40,10 @@ def C(data: Any, contrasts: Any = None, *, levels: Any = None) -> FactorValues:
         kind="categorical",
         spans_intercept=True,
     )
+
+
+def _is_exact(values: pd.Series) -> bool:
+    return bool((values.abs() <= EXACT).all())
 
 
 def fulldummy(data: Any) -> FactorValues:

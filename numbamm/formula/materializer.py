@@ -23,10 +23,8 @@ from numbamm.formula.columns import refuse_rows
 from numbamm.formula.contrasts import Coding
 from numbamm.formula.expressions import evaluate, lone_column, read
 from numbamm.formula.functions import KNOWN
-from numbamm.formula.levels import is_missing
+from numbamm.formula.levels import EXACT, is_missing
 from numbamm.formula.names import unquoted
-
-LARGEST = 2**53  #: integers up to this are floats without loss
 
 
 class Materializer(PandasMaterializer):
@@ -142,7 +140,7 @@ class Materializer(PandasMaterializer):
     def as_it_is(self, column: str) -> pd.Series:
         """A column as it was given, if floats would make large integers coincide."""
         exact, floats = self.columns[column], self.data[column]
-        if not _is_whole(exact) or exact.between(-LARGEST, LARGEST).all():
+        if not _is_whole(exact) or exact.between(-EXACT, EXACT).all():
             return floats
         return exact
 
