@@ -18,10 +18,10 @@ from typing import Any
 from numbamm.errors import FormulaError
 from numbamm.formula import language
 from numbamm.formula.functions import KNOWN, refuse_call
-from numbamm.formula.names import PYTHON_WORDS, in_back_quotes, quoted, unquoted
+from numbamm.formula.names import PYTHON_WORDS, quoted, unquoted
 from numbamm.formula.scan import Token, brief, show, tokenise
 
-_CALL = "<call>"  # no name that a formula can have
+_CALL = "the call"  # no name that a formula can have
 LONGEST = 10_000  # characters of one expression
 MOST_DOTS = 20  # in what may begin with a column's name
 _TAKE_LEVELS = {"C", "factor", "fulldummy", "hashed"}
@@ -374,18 +374,15 @@ class _Rewriter(ast.NodeTransformer):
         if node.id not in self.source.stand_ins:
             self.values.add(node.id)
             return node
-        column = self.source.stand_ins[node.id]
-        name = in_back_quotes(column)
-        self.columns[name] = column
-        return ast.Name(name, ast.Load())
+        self.columns[node.id] = self.source.stand_ins[node.id]
+        return node
 
     def as_it_is(self, node: ast.AST) -> ast.AST:
         """A column whose values are labels: as floats, large identifiers would coincide."""
         if not isinstance(node, ast.Name) or node.id not in self.source.stand_ins:
             return node
-        column = self.source.stand_ins[node.id]
-        name = f"{in_back_quotes(column)} as it is"
-        self.exact[name] = column
+        name = f"{node.id} as it is"  # no name that a formula can have
+        self.exact[name] = self.source.stand_ins[node.id]
         return ast.Name(name, ast.Load())
 
 

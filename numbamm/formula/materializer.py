@@ -182,7 +182,10 @@ class Materializer(PandasMaterializer):
 
     @override
     def _lookup(self, name):
-        return self.data[unquoted(name)], set()
+        column = self.data[unquoted(name)]
+        if column.dtype == object:
+            raise DataError(f"'{name}' holds integers beyond any float: as labels, write C({name})")
+        return column, set()
 
     @override
     def _is_categorical(self, values):
@@ -234,7 +237,10 @@ class Materializer(PandasMaterializer):
 
 
 def _as_floats(column: pd.Series) -> pd.Series:
-    return column.astype(float) if _is_whole(column) else column
+    try:
+        return column.astype(float) if _is_whole(column) else column
+    except OverflowError:  # integers of hundreds of digits are labels
+        return column
 
 
 def _is_whole(column: pd.Series) -> bool:

@@ -20,6 +20,7 @@ G = np.arange(N) % 8
 Y = np.array([0, 2, -1, 1])[K] + RNG.normal(size=8)[G] + RNG.normal(size=N)
 X = RNG.normal(size=N)
 BASES = {"53 bits": 2**53, "63 bits": 2**63 - 4, "64 bits": 2**64 - 4, "70 bits": 2**70}
+HUGE = 10**400
 
 
 def kinds(base):
@@ -94,6 +95,13 @@ def test_floats_are_not_taken_for_the_integers_of_the_fit():
     assert_array_equal(small.new_rows(data(K.astype(float))).X, small.X)
     floats = model_frame("y ~ C(id) + (1 | g)", data(K * 1e300))
     assert floats.X.shape == (N, 4)
+
+
+def test_integers_of_hundreds_of_digits_are_labels():
+    mf = model_frame("y ~ C(id) + (1 | id:h)", data([HUGE + int(k) for k in K]))
+    assert_array_equal(mf.X, model_frame("y ~ C(k) + (1 | k:h)", data(K)).X)
+    with pytest.raises(DataError, match="'id' holds"):
+        model_frame("y ~ id + (1 | g)", data([HUGE + int(k) for k in K]))
 
 
 def test_as_numbers_they_are_floats():
