@@ -22,8 +22,8 @@ from numbamm.formula.names import PYTHON_WORDS, quoted, unquoted
 from numbamm.formula.scan import Token, brief, show, tokenise
 
 _CALL = "the call"  # no name that a formula can have
-LONGEST = 10_000  # characters of one expression
-MOST_DOTS = 20  # in what may begin with a column's name
+LONGEST = 10_000  #: characters of one expression
+MOST_DOTS = 20  #: in what may begin with a column's name
 _TAKE_LEVELS = {"C", "factor", "fulldummy", "hashed"}
 _UNREADABLE = (SyntaxError, ValueError, MemoryError, RecursionError)
 

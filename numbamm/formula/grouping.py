@@ -72,7 +72,7 @@ class _Grouping:
                 raise self.error()
             self.tokens.pop(0)
             return inside
-        if not (token.startswith("`") or token[0].isalpha() or token[0] == "_"):
+        if not (token.startswith("`") or token[0].isalpha() or token[0] in "_."):
             raise self.error()
         return [(unquoted(token),)]
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from numbamm.errors import FormulaError
 from numbamm.formula.expressions import read
-from numbamm.formula.functions import is_row_by_row
+from numbamm.formula.functions import FUNCTIONS, is_row_by_row
 from numbamm.formula.materializer import Materializer
 
 
@@ -53,8 +53,15 @@ def refuse_dependent(text: str, data: Materializer, values: Any, state: dict) ->
                 f"'{text}' has another value in row {data.rows[row]} where that row stands alone"
                 f"{why}: other data would have other effects. Use center(x), scale(x), or "
                 "np.mean(x) and its like, which remember the data of the fit; or make it a column "
-                "of the data"
+                f"of the data{_shadowing(text, data)}"
             )
+
+
+def _shadowing(text: str, data: Materializer) -> str:
+    """Says which functions are the caller's where the formula has others of their names."""
+    names = read(text, data.data, data.full).functions
+    taken = [n for n in sorted(names) if n in FUNCTIONS and data.meaning(n) is not FUNCTIONS[n]]
+    return "".join(f". '{name}' is your own function here, not the formula's" for name in taken)
 
 
 def _is_known(text: str, data: Materializer) -> bool:

@@ -85,6 +85,8 @@ def test_plain_names(name):
     assert_allclose(effect(f"resp ~ log({name}) + (1 | g)", data), np.log(T))
     assert_allclose(model_frame(f"{name} ~ x + (1 | g)", data).y, T)
     assert_allclose(model_frame(f"resp ~ 1 + (0 + {name} | g)", data).reterms[0].z[0], T)
+    group = model_frame(f"resp ~ 1 + (1 | g:{name})", frame(name, np.arange(N) % 3))
+    assert group.reterms[0].nlevels == 12
 
 
 @pytest.mark.parametrize("name", keyword.kwlist)

@@ -105,6 +105,12 @@ def test_they_are_refused_within_calls_and_in_offsets():
     model_frame("centred(y) ~ x + (1 | g)", DATA, context=DEPENDENT)  # new data have no response
 
 
+def test_a_function_of_the_callers_in_the_place_of_a_transform():
+    message = "'scale' is your own function here, not the formula's"
+    with pytest.raises(FormulaError, match=message):
+        model_frame("y ~ scale(x) + (1 | g)", DATA, context={"scale": DEPENDENT["centred"]})
+
+
 def test_values_of_the_callers_with_an_entry_a_row():
     z = RNG.normal(size=N)
     with pytest.raises(FormulaError, match=r"'I\(x \* z\)' has another value"):
