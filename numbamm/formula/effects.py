@@ -44,8 +44,8 @@ def parse_effects(text: str, where: str | None = None) -> SimpleFormula:
     _Count(tokens, text).sum()
     try:
         formula = Formula(" ".join(token.text for token in tokens))
-    except (FormulaParsingError, SyntaxError) as error:
-        reason = error.msg if isinstance(error, SyntaxError) else str(error).splitlines()[0]
+    except Exception as error:  # of formulaic's own kinds, or of Python's where it is taken aback
+        reason = str(error).splitlines()[0] if isinstance(error, FormulaParsingError) else "syntax"
         reason = re.sub(r"_\d+_", lambda m: letters[m.group()].expr, reason)
         raise FormulaError(f"'{brief(where or text)}' cannot be read: {reason}") from error
     return SimpleFormula([Term([letters.get(f.expr, f) for f in t.factors]) for t in formula])

@@ -72,6 +72,8 @@ def check(tree: ast.Expression, columns: Container[str]) -> None:
     columns
         The stand-ins.
     """
+    if isinstance(tree.body, ast.Tuple | ast.List | ast.Dict):
+        raise Refusal(tree.body, "one expression stands here, which has a value for each row")
     waiting: list[tuple[ast.AST, int]] = [(tree.body, 0)]
     while waiting:
         node, depth = waiting.pop()

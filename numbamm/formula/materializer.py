@@ -100,6 +100,11 @@ class Materializer(PandasMaterializer):
             raise FormulaError(reason) from error
         except FactorEncodingError as error:
             raise DataError(f"the data do not fit the formula: {error}") from error
+        except NumbammError:
+            raise
+        except Exception as error:  # of a transform that notices late what it was given
+            reason = f"{type(error).__name__}: {error}"
+            raise FormulaError(f"the effects cannot be evaluated: {reason}") from error
 
     def numbers(self, expression: str, state: dict) -> np.ndarray:
         """Value of a Python expression as finite floats, shape (n,); see `values`."""

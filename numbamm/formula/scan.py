@@ -332,7 +332,7 @@ class _Scanner:
         if zerocorr:
             text = render(inside)
             inside = _unwrapped(inside[1:])
-        level = min(t.level for t in inside)
+        level = min((t.level for t in inside), default=0)
         bars = [i for i, t in enumerate(inside) if _is_bar(t) and t.level == level]
         if not bars:
             if zerocorr:

@@ -193,6 +193,20 @@ def test_restored_python_may_not_look_at_other_rows_either(data):
                 model_frame(f"y ~ {expression} + (1 | g)", data)
 
 
+@pytest.mark.parametrize(
+    "formula", ["y ~ offset(x, t) + (1 | g)", "x, t ~ (1 | g)", "[x] ~ (1 | g)"]
+)
+def test_one_expression_where_one_is_needed(data, formula):
+    with pytest.raises(FormulaError, match="one expression stands here"):
+        model_frame(formula, data)
+
+
+@pytest.mark.parametrize("effects", ["(-f - x) / t", "f f", "x ** t", "x +* t", "(x", "x : : t"])
+def test_what_formulaic_cannot_read(data, effects):
+    with pytest.raises(FormulaError, match="cannot be read|never closed|write I"):
+        model_frame(f"y ~ {effects} + (1 | g)", data)
+
+
 def test_columns_are_not_written_to(data):
     before = data.copy()
     for expression in ("log(t, t)", "np.exp(x, x)", "np.clip(x, 0, 1, x)", "np.round(x, 1, t)"):

@@ -133,8 +133,9 @@ def test_no_random_effects_term():
 
 
 def test_zerocorr_needs_a_bar():
-    with pytest.raises(FormulaError, match="needs a bar"):
-        scan("y ~ zerocorr(x) + (1 | g)")
+    for term in ("zerocorr(x)", "zerocorr()"):
+        with pytest.raises(FormulaError, match="needs a bar"):
+            scan(f"y ~ {term} + (1 | g)")
 
 
 def test_a_formula_is_a_string():
