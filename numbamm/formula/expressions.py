@@ -42,6 +42,8 @@ class Expression:
         name in back-quotes is a column, whether the data have it or not.
     functions, values : frozenset of str
         Names that are called and names that are read, and are no columns.
+    lengths : frozenset of int
+        Lengths of the lists in it.
     safe : bool
         Whether it is in the language of formulas, not only in Python.
     """
@@ -52,6 +54,7 @@ class Expression:
     exact: Mapping[str, str]
     functions: frozenset[str]
     values: frozenset[str]
+    lengths: frozenset[int]
     safe: bool
 
     @property
@@ -237,6 +240,7 @@ def _read(text: str, columns: frozenset[str], full: bool) -> Expression:
         rewriter.exact,
         frozenset(rewriter.functions),
         frozenset(rewriter.values),
+        frozenset(len(n.elts) for n in ast.walk(tree) if isinstance(n, ast.List | ast.Tuple)),
         safe,
     )
 

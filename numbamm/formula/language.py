@@ -51,6 +51,8 @@ _INSTEAD: dict[type, str] = {
     ast.Starred: "'*' before an argument has no place in a formula: write the arguments out",
     ast.Set: "a set has no order: write a list, [a, b]",
 }
+#: Calls that mark a column's values as levels, and where such a column may go.
+_MARKS = {"C", "factor", "fulldummy", "hashed"}
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -80,6 +82,10 @@ def check(tree: ast.Expression, columns: Container[str]) -> None:
         if depth > DEEPEST:
             raise Refusal(node, "this is nested too deeply")
         parts = _parts(node, columns)
+        if not _keeps_levels(node):
+            for part in filter(_marks, parts):
+                message = f"{_called(part)}() marks levels: it has no place in a computation"
+                raise Refusal(part, message)
         waiting += [(part, depth + 1) for part in reversed(parts)]
 
 
@@ -102,6 +108,20 @@ def instead_of_function(name: str) -> str:
     if name == "Q":
         return ": a column's name stands in back-quotes"
     return did_you_mean(name, FUNCTIONS)
+
+
+def _marks(node: ast.AST) -> bool:
+    """Whether a node is a column whose values are marked as levels."""
+    name = _called(node)
+    return name in _MARKS or (name == "I" and any(map(_marks, node.args)))
+
+
+def _keeps_levels(node: ast.AST) -> bool:
+    return _called(node) in _MARKS | {"I"}
+
+
+def _called(node: ast.AST) -> str | None:
+    return getattr(node.func, "id", None) if isinstance(node, ast.Call) else None
 
 
 def _parts(node: ast.AST, columns: Container[str]) -> list[ast.AST]:

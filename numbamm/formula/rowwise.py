@@ -69,6 +69,7 @@ def _is_known(text: str, data: Materializer) -> bool:
     expression = read(text, data.data, data.full)
     return (
         expression.safe
+        and data.nrows not in expression.lengths  # such a list may have an entry for each row
         and all(is_row_by_row(data.meaning(name), name) for name in expression.functions)
         and all(np.ndim(data.meaning(name)) == 0 for name in expression.values)
     )

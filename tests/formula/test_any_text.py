@@ -32,8 +32,8 @@ DATA = {
 COLUMNS = st.sampled_from([*DATA, *(f"`{name}`" for name in DATA)])
 CALLS = (
     "log({}) np.log({}) C({}) scale({}) center({}) poly({},2) bs({},df=4) I({}) np.mean({}) "
-    "own({}) np.where({},1,0) ifelse({},1,0) np.isin({},[1]) hashed({},3) cr({},df=3) fulldummy({}) "
-    "np.round({}) np.max({}) {}.mean() {}.T {}[0] offset({}) zerocorr({}) ({}) -{} ~{} np.add({},1)"
+    "own({}) np.where({},1,0) ifelse({},1,0) np.isin({},[1]) hashed({},3) cr({},df=3) np.add({},1) "
+    "fulldummy({}) np.round({}) np.max({}) {}.mean() {}.T {}[0] offset({}) zerocorr({}) ({}) -{} ~{}"
 ).split()
 EXPRESSIONS = st.recursive(
     st.one_of(COLUMNS, st.sampled_from(["1", "2.5", "'a'", "True", "None", "[1,2]", "pi", "TRUE"])),

@@ -82,6 +82,8 @@ SCOPE = {"tools": Module, "np": np, "pd": pd}
         ("I(10**400 * x)", "this number is too large", "10 **"),
         ("I(x + 1e300**2)", "this number is too large", "1e"),
         ("I(x + 1 / 0)", "this divides by zero", "1 / 0"),
+        ("I(x + C(1) > x)", r"C\(\) marks levels", "C(1)"),
+        ("np.where(factor(f), x, 0)", r"factor\(\) marks levels", "factor"),
         ("I('a' * 10**10)", "arithmetic is for numbers", "'a'"),
         ("I([0] * 10**10)", "arithmetic is for numbers", "[0]"),
     ],
