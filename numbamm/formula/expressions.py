@@ -272,7 +272,8 @@ class _Source:
         self.code = ""
         self._places: list[tuple[int, int]] = []  # of what begins in the code, and in the text
         for i, token in enumerate(tokens):
-            self.code += " " if i and token.after_space else ""
+            runs_on = i - 1 in names and token.kind in ("name", "number")  # as in `a`1
+            self.code += " " if i and (token.after_space or runs_on) else ""
             self._places.append((len(self.code), token.start))
             if i not in names:
                 self.code += _on_one_line(token)
