@@ -149,9 +149,9 @@ class Materializer(PandasMaterializer):
             return floats
         return exact
 
-    def row(self, i: int) -> Materializer:
-        """An evaluator of the same expressions on one of the rows."""
-        columns = {k: v.iloc[[i]].reset_index(drop=True) for k, v in self.columns.items()}
+    def row(self, i: int, names: Iterable[str]) -> Materializer:
+        """An evaluator of the same expressions on one of the rows, of these columns."""
+        columns = {k: self.columns[k].iloc[[i]].reset_index(drop=True) for k in names}
         return Materializer(columns, self.rows[[i]], self.functions, self.coding, self.full)
 
     def numeric(self, name: str, values: Any) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from numbamm.errors import FormulaError
-from numbamm.formula.expressions import read
+from numbamm.formula.expressions import Expression, read
 from numbamm.formula.functions import FUNCTIONS, is_row_by_row
 from numbamm.formula.materializer import Materializer
 
@@ -37,12 +37,13 @@ def refuse_dependent(text: str, data: Materializer, values: Any, state: dict) ->
     ------
     FormulaError
     """
-    if _is_known(text, data):
+    expression = read(text, data.data, data.full)
+    if _is_known(expression, data):
         return
     whole = _columns(values)
     for row in _telling(whole, data.nrows):
         try:
-            alone = _columns(data.row(row).values(text, copy.deepcopy(state)))
+            alone = _columns(data.row(row, expression.used).values(text, copy.deepcopy(state)))
             same = len(alone) == len(whole) and all(map(_same, alone, whole, [row] * len(whole)))
         except Exception as error:  # whatever a function of the user's raises
             same, why = False, f" ({error})"
@@ -53,20 +54,19 @@ def refuse_dependent(text: str, data: Materializer, values: Any, state: dict) ->
                 f"'{text}' has another value in row {data.rows[row]} where that row stands alone"
                 f"{why}: other data would have other effects. Use center(x), scale(x), or "
                 "np.mean(x) and its like, which remember the data of the fit; or make it a column "
-                f"of the data{_shadowing(text, data)}"
+                f"of the data{_shadowing(expression, data)}"
             )
 
 
-def _shadowing(text: str, data: Materializer) -> str:
+def _shadowing(expression: Expression, data: Materializer) -> str:
     """Says which functions are the caller's where the formula has others of their names."""
-    names = read(text, data.data, data.full).functions
-    taken = [n for n in sorted(names) if n in FUNCTIONS and data.meaning(n) is not FUNCTIONS[n]]
+    names = sorted(expression.functions)
+    taken = [n for n in names if n in FUNCTIONS and data.meaning(n) is not FUNCTIONS[n]]
     return "".join(f". '{name}' is your own function here, not the formula's" for name in taken)
 
 
-def _is_known(text: str, data: Materializer) -> bool:
+def _is_known(expression: Expression, data: Materializer) -> bool:
     """Whether nothing in the expression can look at other rows."""
-    expression = read(text, data.data, data.full)
     return (
         expression.safe
         and data.nrows not in expression.lengths  # such a list may have an entry for each row
