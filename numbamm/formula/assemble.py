@@ -96,6 +96,8 @@ def vector(
         table.require([given], f"{data} ({what})")
         values = as_floats(table.column(given), f"column '{given}' ({what})")
     else:
+        if np.iscomplexobj(given):
+            raise DataError(f"{what}: complex numbers, of which none can be a part of a model")
         if np.shape(given) != (table.nrows,):
             raise DataError(
                 f"{what}: shape {np.shape(given)} where {data} have {table.nrows} rows; "

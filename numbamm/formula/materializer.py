@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins as python
+import math
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any
@@ -25,6 +26,12 @@ from numbamm.formula.expressions import evaluate, lone_column, read
 from numbamm.formula.functions import KNOWN
 from numbamm.formula.levels import EXACT, is_missing
 from numbamm.formula.names import unquoted
+from numbamm.memory import refuse_beyond
+
+#: A matrix is held so often while a model is built: its columns, X, its basis, and scratch.
+HELD = 4
+#: Numbers in a matrix that fits into any memory.
+PLENTY = 2**21
 
 
 class Materializer(PandasMaterializer):
@@ -90,6 +97,7 @@ class Materializer(PandasMaterializer):
                     for factor in term.factors:
                         self._evaluate_factor(factor, pooled, set())
                 for spec in distinct.values():
+                    self._refuse_size(spec)
                     spec.transform_state.update(state)
                 built = {k: self._build_model_matrix(spec, []) for k, spec in distinct.items()}
                 return {key: built[effects[key]] for key in specs}
@@ -105,6 +113,33 @@ class Materializer(PandasMaterializer):
         except Exception as error:  # of a transform that notices late what it was given
             reason = f"{type(error).__name__}: {error}"
             raise FormulaError(f"the effects cannot be evaluated: {reason}") from error
+
+    def _refuse_size(self, spec: ModelSpec) -> None:
+        """Refuse effects whose columns do not fit into memory, before any is made."""
+        widths = [math.prod(self._width(f.expr) for f in t.factors) for t in spec.formula]
+        count = sum(widths)
+        if count * self.nrows < PLENTY:
+            return
+        widest = widths.index(max(widths))
+        refuse_beyond(
+            HELD * 8 * self.nrows * count,
+            f"'{spec.formula[widest]}' alone has {widths[widest]:,} of {count:,} columns, for "
+            f"{self.nrows:,} rows",
+            "a factor of many levels belongs to the right of a bar, (1 | factor)",
+        )
+
+    def _width(self, expression: str) -> int:
+        """How many columns a factor that was evaluated gives a term, at least."""
+        evaluated = self.factor_cache[expression]
+        values = evaluated.values.__wrapped__
+        if evaluated.metadata.kind is Factor.Kind.CATEGORICAL and np.ndim(values) == 1:
+            dtype = getattr(values, "dtype", None)
+            categorical = isinstance(dtype, pd.CategoricalDtype)
+            levels = len(dtype.categories) if categorical else pd.Series(values).nunique()
+            return max(1, levels - 1)
+        if isinstance(values, dict):
+            return len(values)
+        return values.shape[1] if np.ndim(values) == 2 else 1
 
     def numbers(self, expression: str, state: dict) -> np.ndarray:
         """Value of a Python expression as finite floats, shape (n,); see `values`."""

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import numbamm as mm
+from numbamm import memory
 from numbamm.errors import DataError, FormulaError
 from numbamm.formula import check_gaussian, model_frame
 
@@ -179,3 +181,36 @@ def test_what_a_linear_model_cannot_tell_apart(data, formula, message):
     mf = model_frame(formula, frame)
     with pytest.raises(DataError, match=message):
         check_gaussian(mf)
+
+
+def test_more_columns_than_fit_into_memory(monkeypatch):
+    """They are counted before any is made, on both sides of a bar."""
+    rng = np.random.default_rng(0)
+    n = 30_000
+    levels = [f"l{i}" for i in range(300)]
+    data = {
+        "y": rng.normal(size=n),
+        "f": rng.choice(levels, n),
+        "h": rng.choice(levels, n),
+        "k": rng.integers(0, 300, n),
+        "x": rng.normal(size=n),
+        "g": np.arange(n) % 9,
+    }
+    monkeypatch.setattr(memory, "available", lambda: 1e9)
+    for effects, name, count in (
+        ("f * h + x", "f:h", "89,401 of 90,001"),
+        ("x + C(k):f", "C(k):f", "89,401 of 89,403"),
+        ("f:poly(x, 5)", "f:poly(x, 5)", "1,495 of 1,496"),
+    ):
+        for formula in (f"y ~ {effects} + (1 | g)", f"y ~ 1 + ({effects} | g)"):
+            with pytest.raises(mm.DataError) as refusal:
+                mm.LinearMixedModel(formula, data)
+            assert f"'{name}' alone has {count} columns" in str(refusal.value)
+    assert mm.LinearMixedModel("y ~ f + (1 | g)", data).feterm.rank == 300
+
+
+@pytest.mark.parametrize("what", ["weights", "offset"])
+def test_complex_weights_and_offsets(what):
+    data = {"y": np.arange(6.0), "g": [1, 1, 2, 2, 3, 3]}
+    for values in (np.full(6, 1j), np.full(6, 1 + 0j), pd.Series(np.full(6, 2 + 1j))):
+        refuse(DataError, f"{what}: complex numbers", "y ~ 1 + (1 | g)", data, **{what: values})
