@@ -148,6 +148,7 @@ def _columns(frame, terms: list[FixedTerm], weighted):
         term += [i] * sum(piece.columns.shape[1] for piece in whole)
         if i >= 0:
             reduced = [piece.reduced(scope) for piece, scope in zip(pieces, scopes, strict=True)]
+            reduced = reduced or [(weighted[:0].T, np.empty(0))]  # all is in the terms before
             treatments.append(tuple(np.concatenate(t, axis=-1) for t in zip(*reduced, strict=True)))
     return np.hstack(columns), np.array(term), treatments
 
