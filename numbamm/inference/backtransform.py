@@ -152,7 +152,7 @@ class BackTransform:
     def response_notes(self, sigma) -> list[str]:
         """What the means on the response's scale are."""
         if sigma is not None:
-            low, high = (f"{s:.4g}" for s in (np.min(sigma), np.max(sigma)))
+            low, high = (f"{s:.4g}" for s in (np.nanmin(sigma), np.nanmax(sigma)))
             said = low if low == high else f"{low} to {high}"
             what = self.left if self.steps else "the response"
             return [f"Means of {what} over normal variation with standard deviation {said}."]

@@ -60,10 +60,13 @@ def model_of(formula, frame, **options):
 
 def functions(model, type):
     """Each hypothesis as an orthogonal projection in the space of the rows' means."""
-    back = np.linalg.pinv(model.feterm.x[:, model.feterm.kept])
+    x = model.feterm.x[:, model.feterm.kept]
+    size = np.linalg.norm(x, axis=0)
+    back = np.linalg.pinv(x / size) / size[:, None]
     found = {}
     for name, L in hypotheses(model, type).items():
-        q = np.linalg.qr((L @ back).T)[0]
+        rows = L @ back
+        q = np.linalg.qr(rows.T / np.maximum(np.linalg.norm(rows, axis=1), 1e-300))[0]
         found[frozenset(name.split(":"))] = q @ q.T
     return found
 
@@ -163,7 +166,7 @@ def test_a_constant_changes_nothing(frame, formula, type):
 )
 def test_neither_coding_nor_the_order_of_levels_matters(frame, formula, contrasts, reverse):
     """Projections of the rows' means say which hypothesis it is, whatever the coefficients."""
-    factors = [f for f in "abcn" if f in formula.replace("poly", "")]
+    factors = [f for f in "abcn" if f in formula.replace("poly", "").replace("twice", "")]
     order = {f: sorted(frame[f].unique(), reverse=reverse) for f in factors}
     other = frame.assign(**{f: pd.Categorical(frame[f], order[f]) for f in factors})
     coded = model_of(formula, other, contrasts=dict.fromkeys(factors, contrasts))
@@ -175,6 +178,41 @@ def test_neither_coding_nor_the_order_of_levels_matters(frame, formula, contrast
             np.testing.assert_allclose(found, plain[name], atol=1e-7)
         for name, found in functions(moved, type).items():
             np.testing.assert_allclose(found, plain[name][np.ix_(shuffled, shuffled)], atol=1e-7)
+
+
+ORDERS = [
+    ("0 + a + b + c", "0 + c + b + a"),
+    ("a : b", "b : a"),
+    ("0 + a:b + c", "0 + c + b:a"),
+    ("a:x + b:x", "b:x + a:x"),
+    ("0 + a:x + b:x + c", "0 + c + b:x + a:x"),
+    ("a + a:b", "b:a + a"),
+    ("0 + a * b", "0 + b * a"),
+    ("a + b:c", "c:b + a"),
+    ("0 + a:b + a:c", "0 + a:c + a:b"),
+    ("n + a + x + twice", "twice + x + a + n"),
+]
+
+
+@given(designs(), st.sampled_from(ORDERS))
+def test_the_order_of_terms_and_factors_does_not_matter(frame, formulas):
+    for type in (2, 3):
+        one, other = (functions(model_of(formula, frame), type) for formula in formulas)
+        assert one.keys() == other.keys()
+        for name in one:
+            np.testing.assert_allclose(one[name], other[name], atol=1e-7)
+
+
+@given(designs(), st.sampled_from(["a * x + b", "a * b + x * b", "a * poly(x, 2) + b"]),
+       st.sampled_from([1e-9, 1e9]))  # fmt: skip
+def test_units_of_covariates_do_not_matter(frame, formula, unit):
+    for type in (1, 2, 3):
+        one, other = (
+            functions(model_of(formula, f), type)
+            for f in (frame, frame.assign(x=unit * frame["x"]))
+        )
+        for name in one:
+            np.testing.assert_allclose(one[name], other[name], atol=1e-7)
 
 
 @given(designs(), st.sampled_from(FORMULAS))
