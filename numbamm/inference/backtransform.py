@@ -206,6 +206,8 @@ class BackTransform:
 
     def _undo(self, frame) -> None:
         """Take the left-hand side apart, from outside to inside."""
+        if frame.response.strip("`") in self.columns:
+            return
         code, quoted = unquote(frame.response)
         scope = _Scope(frame.design, quoted)
         node, values = ast.parse(code, mode="eval").body, frame.y

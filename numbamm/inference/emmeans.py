@@ -40,6 +40,8 @@ class MarginalMeans(Result):
         Variables within whose values means are compared.
     L : ndarray, shape (means, p)
         The means as combinations of the coefficients.
+    offset : ndarray, shape (means,)
+        What the offset adds to them.
     type : str
         ``"link"`` or ``"response"``.
     alpha : float
@@ -52,6 +54,7 @@ class MarginalMeans(Result):
     labels: pd.DataFrame | None = None
     by: list[str] = field(default_factory=list)
     L: np.ndarray | None = None
+    offset: np.ndarray | None = None
     type: str = "link"
     alpha: float = 0.05
     back: BackTransform | None = None
@@ -153,7 +156,11 @@ class MarginalMeans(Result):
 
     def _compared(self, names, weights, members, adjust: str) -> pd.DataFrame:
         """One family's comparisons, adjusted for those that can be estimated."""
-        table = _estimates(self.model, self.method, weights @ self.L[members], self.alpha)
+        lost = np.isnan(self.L[members]).any(axis=1)
+        L = weights @ np.where(lost[:, None], 0.0, self.L[members])
+        L[(weights[:, lost] != 0).any(axis=1)] = np.nan
+        offset = weights @ np.where(lost, 0.0, self.offset[members])
+        table = _estimates(self.model, self.method, L, offset, self.alpha)
         known = table["se"].notna().to_numpy()
         if known.any():
             some, means = table[known], int((weights[known] != 0).any(axis=0).sum())
@@ -270,10 +277,9 @@ def emmeans(
     names = [name for name in grid.with_outer([*names, *by]) if name not in by]
     cells, back = grid.cells([*names, *by], weights), BackTransform(model)
     L = cells.average(grid.X)
-    frame = _estimates(model, method, L, alpha).drop(columns=["statistic", "pvalue"])
+    offset = cells.average(grid.offset)
+    frame = _estimates(model, method, L, offset, alpha).drop(columns=["statistic", "pvalue"])
     frame = frame.rename(columns={"estimate": "mean"})
-    for name in ("mean", "lower", "upper"):
-        frame[name] += cells.average(grid.offset)
     notes = _notes(model, grid, [*names, *by], weights, frame, alpha)
     result = MarginalMeans(
         f"Marginal means, {method.title}",
@@ -284,6 +290,7 @@ def emmeans(
         labels=cells.labels,
         by=by,
         L=L,
+        offset=offset,
         alpha=alpha,
         back=back,
     )
@@ -293,11 +300,13 @@ def emmeans(
     return _on_response(result, spread)
 
 
-def _estimates(model, method, L, alpha: float) -> pd.DataFrame:
+def _estimates(model, method, L, offset, alpha: float) -> pd.DataFrame:
     """Each row's estimate, test and interval; NaN where it cannot be estimated."""
     kept, estimable = on_kept_columns(model.feterm, L)
     estimable &= np.isfinite(L).all(axis=1)
-    frame = estimates(method, kept[estimable], np.zeros(int(estimable.sum())), alpha)
+    frame = estimates(method, kept[estimable], -offset[estimable], alpha)
+    for name in ("estimate", "lower", "upper"):
+        frame[name] += offset[estimable]
     return frame.set_axis(np.flatnonzero(estimable)).reindex(range(len(L)))
 
 

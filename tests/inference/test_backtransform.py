@@ -151,6 +151,17 @@ def test_names_of_the_users_scope():
     np.testing.assert_allclose(means.frame["mean"], 10 ** link.frame["mean"] - 4)
 
 
+@pytest.mark.parametrize("name", ["odd y", "y.1", "pi"])
+def test_odd_names_of_responses(name):
+    frame = rows().rename(columns={"angle": name})
+    plain = mm.lmm(f"`{name}` ~ recipe + (1 | recipe:replicate)", frame, reml=True)
+    model = mm.lmm(f"2 * log(`{name}`) ~ recipe + (1 | recipe:replicate)", frame, reml=True)
+    assert "Means of the response" in repr(plain.emmeans("recipe", type="response"))
+    link, means = model.emmeans("recipe"), model.emmeans("recipe", type="response")
+    np.testing.assert_allclose(means.frame["mean"], np.exp(link.frame["mean"] / 2))
+    assert f" {name} where" in repr(means)
+
+
 def test_intervals_end_where_the_transformation_does():
     """A square root is not negative: nor is the interval of what it is the root of."""
     r = np.random.default_rng(3)

@@ -191,6 +191,17 @@ def test_offset_stands_at_its_mean():
     np.testing.assert_allclose(by_array.emmeans("period").to_frame()["mean"], expected)
 
 
+def test_differences_have_those_of_the_offset():
+    rows = oracles.dataset("sleepstudy")
+    plain = mm.lmm("Reaction ~ Days + (Days | Subject)", rows, reml=True)
+    model = mm.lmm("Reaction ~ Days + offset(2 * Days) + (Days | Subject)", rows, reml=True)
+    one, other = (m.emmeans("Days", at={"Days": [0, 5, 9]}) for m in (plain, model))
+    np.testing.assert_allclose(other.frame["mean"], one.frame["mean"], rtol=1e-6)
+    names = ["estimate", "se", "statistic", "lower", "upper"]
+    one, other = (means.pairs().frame[names] for means in (one, other))
+    np.testing.assert_allclose(other, one, rtol=1e-5)
+
+
 def test_logical_and_numeric_factors():
     rows = oracles.dataset("sleepstudy").assign(late=lambda d: d["Days"] > 4)
     model = mm.lmm("Reaction ~ late + C(Days // 5) + Days + (1 | Subject)", rows)
@@ -394,8 +405,10 @@ def test_nested_means_are_those_of_the_inner_factor_alone(nested, effects):
     found = nested(effects).emmeans("heat").to_frame()["mean"]
     expected = [flat[0], flat[3:].mean(), flat[1:3].mean()]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
-    some = nested(effects).emmeans("heat", at={"plain": ["185", "225"]}).to_frame()
-    np.testing.assert_allclose(some["mean"], [np.nan, flat[5], flat[1]], rtol=1e-6)
+    some = nested(effects).emmeans("heat", at={"plain": ["185", "225"]})
+    np.testing.assert_allclose(some.to_frame()["mean"], [np.nan, flat[5], flat[1]], rtol=1e-6)
+    pairs = some.pairs().to_frame()["estimate"]
+    np.testing.assert_allclose(pairs, [np.nan, np.nan, flat[5] - flat[1]], rtol=1e-6)
 
 
 def test_crossed_factors_are_not_nested(nested):
