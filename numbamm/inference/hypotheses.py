@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.inference.estimable import Indicators, independent
+from numbamm.inference.estimable import Indicators, independent, lengths
 from numbamm.inference.terms import fixed_terms
 
 #: Entries below this are rounding: differences of codings are ratios of small integers.
@@ -116,7 +116,8 @@ def _written(coefficients, scale, rows) -> np.ndarray:
         Of the columns, by which the coefficients are multiplied to be those meant.
     rows : ndarray, shape (d, rank)
     """
-    chosen = independent(coefficients, np.empty((len(rows), 0)), PIVOT)
+    noise = PIVOT * lengths(coefficients).max(initial=0.0)
+    chosen = independent(coefficients, np.empty((len(rows), 0)), PIVOT, noise)
     if len(chosen) < len(rows):  # nearly dependent: they stay as they are
         return rows
     return np.linalg.solve(coefficients[:, chosen] * scale[chosen], rows)
