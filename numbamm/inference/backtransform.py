@@ -81,7 +81,6 @@ _FUNCTIONS: dict[Callable, Step] = {
     np.log1p: Step(np.expm1, np.exp, base=np.e, shift=1.0),
     np.exp: _exponential(np.e),
     np.exp2: _exponential(2.0),
-    FUNCTIONS["exp10"]: _exponential(10.0),
     np.expm1: Step(np.log1p, lambda t: 1 / (1 + t), low=-1.0),
     np.sqrt: _power(0.5),
     np.cbrt: Step(lambda t: t**3, lambda t: 3 * t**2),
