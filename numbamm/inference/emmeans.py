@@ -357,6 +357,8 @@ def _notes(model, grid, names, weights, frame, alpha) -> list[str]:
         notes.append(f"Link: {model.link}.")
     if frame["mean"].isna().any():
         notes.append("Means without a number cannot be estimated: there are no data for them.")
+    if (frame["mean"].notna() & frame["se"].isna()).any():
+        notes.append("The covariance of the coefficients has no numbers, as where cells separate.")
     return [*notes, _level(alpha, "none")]
 
 

@@ -469,6 +469,16 @@ def test_differences_of_means_that_cannot_be_estimated():
     np.testing.assert_allclose(pairs["pvalue"], expected, rtol=1e-6)
 
 
+def test_means_without_standard_errors_say_so():
+    rows = oracles.dataset("cbpp")
+    model = mm.glmm("incidence ~ period + (1 | herd)", rows, "poisson", fast=True)
+    model.estimates.covariance = np.full((4, 4), np.nan)
+    means = model.emmeans("period")
+    assert means.frame["mean"].notna().all() and "has no numbers" in repr(means)
+    table = model.anova()
+    assert "No test of period: the covariance of the coefficients has no numbers" in repr(table)
+
+
 def test_odd_names():
     rows = oracles.dataset("cake").assign(**{"the recipe": lambda d: d["recipe"]})
     rows = rows.rename(columns={"temperature": "temp-°C"}).assign(wet=lambda d: d["temp"] > 190)
