@@ -147,3 +147,18 @@ def test_compile():
     for kernel in (newton.advance, refits.refits, pirls.pirls, quadrature.quadrature):
         name = f"{Path(kernel.py_func.__code__.co_filename).stem}.{kernel.__name__}-*.nbi"
         assert list(Path(kernel.stats.cache_path).glob(name))
+
+
+def helper_of_the_tests(x):
+    raise AssertionError("a formula of the command line called Python")
+
+
+@pytest.mark.parametrize(
+    "call", ["helper_of_the_tests(Days)", "Path('x')", "redirect_stdout(Days)", "json.loads('1')"]
+)
+def test_formulas_have_no_names_of_the_programs(capsys, monkeypatch, call):
+    formula = f"Reaction ~ I({call}) + (1 | Subject)"
+    for code in ("columns", "full"):
+        monkeypatch.setenv("NUMBAMM_FORMULA_CODE", code)
+        assert main(["fit", formula, "sleepstudy"]) == 1
+        assert "numbamm: " in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import builtins as python
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any
@@ -12,67 +12,19 @@ import pandas as pd
 from formulaic.errors import FactorEncodingError, FactorEvaluationError
 from formulaic.formula import SimpleFormula
 from formulaic.materializers import PandasMaterializer
-from formulaic.materializers.types import FactorValues, NAAction
+from formulaic.materializers.types import NAAction
 from formulaic.model_matrix import ModelMatrix
 from formulaic.model_spec import ModelSpec
 from formulaic.parser.types import Factor
-from formulaic.transforms import TRANSFORMS
-from formulaic.utils.layered_mapping import LayeredMapping
-from formulaic.utils.stateful_transforms import stateful_eval
 from interface_meta import override
 
 from numbamm.errors import DataError, FormulaError, NumbammError
 from numbamm.formula.columns import refuse_rows
-from numbamm.formula.contrasts import CategoricalMetadata, Coding, as_contrasts
-from numbamm.formula.levels import is_missing, positions
-from numbamm.formula.names import python_names, unquote
-
-
-def C(data: Any, contrasts: Any = None, *, levels: Any = None) -> FactorValues:
-    """Mark `data` as categorical, with these contrasts and this order of levels."""
-    values = pd.Series(data)
-    if levels is not None:
-        codes = positions(values, pd.Index(levels))
-        if (codes < 0).any():
-            raise DataError(f"{values[codes < 0].iloc[0]!r} is none of the levels {list(levels)}")
-        ordered = getattr(values.dtype, "ordered", False)
-        values = pd.Series(pd.Categorical.from_codes(codes, list(levels), ordered=ordered))
-    elif values.dtype.kind == "f" and (values == values.round()).all():
-        values = values.astype(np.int64)  # evaluation made them floats; names are those of ints
-    return FactorValues(
-        values,
-        metadata=CategoricalMetadata(
-            contrasts=None if contrasts is None else as_contrasts(contrasts)
-        ),
-        kind="categorical",
-        spans_intercept=True,
-    )
-
-
-def fulldummy(data: Any) -> FactorValues:
-    """Mark `data` as categorical with an indicator for every level, even beside an intercept."""
-    return FactorValues(C(data), spans_intercept=False)
-
-
-FUNCTIONS: dict[str, Any] = {
-    **{name: value for name, value in TRANSFORMS.items() if name != "Q"},
-    "C": C,
-    "factor": C,
-    "fulldummy": fulldummy,
-    "sqrt": np.sqrt,
-    "abs": np.abs,
-    "log1p": np.log1p,
-    "expm1": np.expm1,
-    "sin": np.sin,
-    "cos": np.cos,
-    "tan": np.tan,
-    "floor": np.floor,
-    "ceiling": np.ceil,
-    "ifelse": np.where,
-    "pi": math.pi,
-    "TRUE": True,
-    "FALSE": False,
-}
+from numbamm.formula.contrasts import Coding
+from numbamm.formula.expressions import evaluate, lone_column, read
+from numbamm.formula.functions import KNOWN
+from numbamm.formula.levels import EXACT, is_missing, positions
+from numbamm.formula.names import unquoted
 
 
 class Materializer(PandasMaterializer):
@@ -88,6 +40,8 @@ class Materializer(PandasMaterializer):
         What the formulas may call or read besides columns.
     coding
         How categorical factors are coded.
+    full
+        Whether expressions may be anything in Python.
     """
 
     def __init__(
@@ -96,9 +50,13 @@ class Materializer(PandasMaterializer):
         rows: np.ndarray,
         functions: Mapping[str, Any],
         coding: Coding,
+        full: bool = False,
     ) -> None:
-        super().__init__(columns, context=functions)
-        self.rows, self.coding = rows, coding
+        # floats, so that powers and differences of small or unsigned integers cannot wrap
+        floats = {name: _as_floats(column) for name, column in columns.items()}
+        super().__init__(floats, context=functions)
+        self.columns, self.rows, self.functions = columns, rows, functions
+        self.coding, self.full = coding, full
 
     @override
     def _init(self):
@@ -142,6 +100,11 @@ class Materializer(PandasMaterializer):
             raise FormulaError(reason) from error
         except FactorEncodingError as error:
             raise DataError(f"the data do not fit the formula: {error}") from error
+        except NumbammError:
+            raise
+        except Exception as error:  # of a transform that notices late what it was given
+            reason = f"{type(error).__name__}: {error}"
+            raise FormulaError(f"the effects cannot be evaluated: {reason}") from error
 
     def factor(self, factor: Factor, spec: ModelSpec) -> tuple[pd.Index | None, np.ndarray]:
         """One factor of a fitted specification, whatever the coding of its levels.
@@ -170,18 +133,47 @@ class Materializer(PandasMaterializer):
 
     def values(self, expression: str, state: dict) -> Any:
         """Value of a Python expression; `state` is what its transforms remember."""
-        if expression in self.data:
-            return self.data[expression]
+        if (column := lone_column(expression)) in self.data:
+            return self.data[column]
         try:
             with np.errstate(all="ignore"):
-                code, environment = self._python(expression)
-                return stateful_eval(code, environment, None, state, None)
+                return self.evaluated(expression, state)
         except NumbammError:
             raise
         except Exception as error:
             raise FormulaError(
                 f"'{expression}' cannot be evaluated: {type(error).__name__}: {error}"
             ) from error
+
+    def evaluated(self, text: str, state: dict, spec: ModelSpec | None = None) -> Any:
+        """Value of a Python expression, with whatever it raises."""
+        expression = read(text, self.data, self.full)
+        names = {name: self.data[column] for name, column in expression.columns.items()}
+        names |= {name: self.as_it_is(column) for name, column in expression.exact.items()}
+        names |= {name: self.meaning(name) for name in expression.functions | expression.values}
+        if absent := [name for name, value in names.items() if value is None]:
+            raise FormulaError(f"'{absent[0]}', for '{text}', did not come along with the model")
+        builtins = vars(python) if self.full else {}
+        return evaluate(expression, names, state, spec, self.layered_context, builtins)
+
+    def meaning(self, name: str) -> Any:
+        """What a name stands for that is no column; None if that is not known."""
+        for scope in (self.functions, KNOWN, vars(python) if self.full else {}):
+            if name in scope:
+                return scope[name]
+        return None
+
+    def as_it_is(self, column: str) -> pd.Series:
+        """A column as it was given, if floats would make large integers coincide."""
+        exact, floats = self.columns[column], self.data[column]
+        if not _is_whole(exact) or exact.between(-EXACT, EXACT).all():
+            return floats
+        return exact
+
+    def row(self, i: int, names: Iterable[str]) -> Materializer:
+        """An evaluator of the same expressions on one of the rows, of these columns."""
+        columns = {k: self.columns[k].iloc[[i]].reset_index(drop=True) for k in names}
+        return Materializer(columns, self.rows[[i]], self.functions, self.coding, self.full)
 
     def numeric(self, name: str, values: Any) -> np.ndarray:
         """Values of an expression as finite floats, shape (n,).
@@ -210,18 +202,16 @@ class Materializer(PandasMaterializer):
         if len(values) != self.nrows:
             raise DataError(f"'{name}' gives {len(values)} values for {self.nrows} rows")
 
-    def _python(self, expression: str) -> tuple[str, Mapping[str, Any]]:
-        """An expression as Python, and what its names mean; one that is called is no column."""
-        code, quoted = unquote(expression)
-        _, called = python_names(expression)
-        meant = {name: self.context[name] for name in called if name in self.context}
-        meant |= {stand_in: self.layered_context[name] for stand_in, name in quoted.items()}
-        return code, LayeredMapping(meant, self.layered_context)
-
     @override
     def _evaluate(self, expr, metadata, spec):
-        code, environment = self._python(expr)
-        return stateful_eval(code, environment, {code: metadata}, spec.transform_state, spec), set()
+        return self.evaluated(expr, spec.transform_state, spec), set()
+
+    @override
+    def _lookup(self, name):
+        column = self.data[unquoted(name)]
+        if column.dtype == object:
+            raise DataError(f"'{name}' holds integers beyond any float: as labels, write C({name})")
+        return column, set()
 
     @override
     def _is_categorical(self, values):
@@ -231,6 +221,12 @@ class Materializer(PandasMaterializer):
     def _check_for_nulls(self, name, values, na_action, drop_rows):
         # formulaic's hook after the evaluation of each factor; what may be missing is gone by now
         kind, values = values.__formulaic_metadata__.kind, values.__wrapped__
+        if (
+            kind is not Factor.Kind.CONSTANT
+            and not isinstance(values, dict)
+            and not np.ndim(values)
+        ):
+            raise DataError(f"'{name}' is one value, not one for each row")
         if kind is Factor.Kind.CATEGORICAL:
             if np.ndim(values) == 1:
                 self.refuse_length(name, values)
@@ -266,6 +262,18 @@ class Materializer(PandasMaterializer):
         return matrix
 
 
+def _as_floats(column: pd.Series) -> pd.Series:
+    try:
+        return column.astype(float) if _is_whole(column) else column
+    except OverflowError:  # integers of hundreds of digits are labels
+        return column
+
+
+def _is_whole(column: pd.Series) -> bool:
+    """Whether a column holds integers: as objects, if they are beyond 64 bits."""
+    return column.dtype.kind in "iu" or column.dtype == object
+
+
 def _formula(spec: SimpleFormula | ModelSpec) -> SimpleFormula:
     return spec.formula if isinstance(spec, ModelSpec) else spec
 
@@ -284,7 +292,8 @@ def _specified(formula: SimpleFormula | ModelSpec, state: dict | None = None) ->
 
 def is_categorical(values: Any) -> bool:
     """Whether values are levels, not numbers: also bool, as in R and statsmodels."""
-    return getattr(getattr(values, "dtype", None), "kind", "f") in "bOUS"
+    kind = getattr(getattr(values, "dtype", None), "kind", None)
+    return isinstance(kind, str) and kind in "bOUS"
 
 
 def _parts(values: Any) -> Iterable[Any]:
@@ -297,4 +306,4 @@ def _parts(values: Any) -> Iterable[Any]:
 def without_fulldummy(expression: str) -> str:
     """``f`` for ``fulldummy(f)``: under that name the factor's levels are filed."""
     inside = expression.removeprefix("fulldummy(")
-    return inside.removesuffix(")").strip("`") if inside != expression else expression
+    return unquoted(inside.removesuffix(")")) if inside != expression else expression

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from numbamm.formula.materializer import FUNCTIONS
-from numbamm.formula.names import unquote
+from numbamm.formula import language
+from numbamm.formula.expressions import lone_column, parsed
+from numbamm.formula.functions import FUNCTIONS, KNOWN
 from numbamm.glm import link as links
 
 #: Nodes of the Gauss–Hermite rule for means over random effects and residuals.
@@ -78,6 +79,7 @@ _FUNCTIONS: dict[Callable, Step] = {
     np.log: _logarithm(np.e),
     np.log2: _logarithm(2.0),
     np.log10: _logarithm(10.0),
+    FUNCTIONS["exp10"]: _exponential(10.0),
     np.log1p: Step(np.expm1, np.exp, base=np.e, shift=1.0),
     np.exp: _exponential(np.e),
     np.exp2: _exponential(2.0),
@@ -205,11 +207,10 @@ class BackTransform:
 
     def _undo(self, frame) -> None:
         """Take the left-hand side apart, from outside to inside."""
-        if frame.response.strip("`") in self.columns:
+        if lone_column(frame.response) in self.columns:
             return
-        code, quoted = unquote(frame.response)
-        scope = _Scope(frame.design, quoted)
-        node, values = ast.parse(code, mode="eval").body, frame.y
+        node, source = parsed(frame.response, self.columns)
+        scope, values = _Scope(frame.design, source), frame.y
         while (outermost := scope.outermost(node, values)) is not None:
             step, node = outermost
             with np.errstate(all="ignore"):
@@ -231,11 +232,8 @@ def _within(step: Step, value, held: bool):
 class _Scope:
     """What the names on the left-hand side of a formula mean."""
 
-    def __init__(self, design, quoted: dict[str, str]) -> None:
-        self.quoted = quoted
-        self.columns = {name for name in design.response_columns if name not in quoted.values()}
-        self.columns |= {name for name in quoted if quoted[name] in design.response_columns}
-        self.meaning = FUNCTIONS | design.own
+    def __init__(self, design, source) -> None:
+        self.source, self.meaning = source, KNOWN | design.own
 
     def outermost(self, node, values) -> tuple[Step | None, ast.expr] | None:
         """How the outermost function is undone, and its argument; None if it cannot be.
@@ -311,17 +309,12 @@ class _Scope:
         if isinstance(node, ast.Constant):
             return node.value
         if isinstance(node, ast.Name):
-            return None if node.id in self.columns else self.meaning.get(node.id)
-        if isinstance(node, ast.Attribute):
-            return getattr(self.value(node.value), node.attr, None)
-        return None
+            return None if node.id in self.source.stand_ins else self.meaning.get(node.id)
+        return self.meaning.get(language.numpy_name(node))
 
     def text(self, node) -> str:
         """An expression as the formula has it."""
-        text = ast.unparse(node)
-        for stand_in, name in self.quoted.items():
-            text = text.replace(stand_in, name if text == stand_in else f"`{name}`")
-        return text
+        return self.source.shown(node, quote=not isinstance(node, ast.Name))
 
 
 def _quotient(a: float, negative: bool) -> Step:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from numbamm.formula.contrasts import bare_column
 from numbamm.formula.materializer import without_fulldummy
+from numbamm.formula.names import column_of
 from numbamm.inference.terms import fixed_terms
 
 
@@ -60,7 +60,7 @@ def _by_terms(frame, codes: pd.DataFrame) -> dict[str, set[str]]:
     """Factors without a main effect, and the factors in all of their terms."""
     terms = []
     for term in fixed_terms(frame):
-        columns = {bare_column(without_fulldummy(v)) for v in term.variables - term.numeric}
+        columns = {column_of(without_fulldummy(v)) for v in term.variables - term.numeric}
         terms.append((columns & set(codes), bool(term.numeric)))
     found = {}
     for name in codes:

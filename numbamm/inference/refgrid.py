@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from numbamm.errors import DataError, OptionError, did_you_mean
-from numbamm.formula.contrasts import bare_column
 from numbamm.formula.levels import level_codes
 from numbamm.formula.materializer import is_categorical, without_fulldummy
+from numbamm.formula.names import column_of
 from numbamm.inference.nesting import nested_factors
 
 #: Combinations from which a grid is refused.
@@ -50,7 +50,7 @@ class ReferenceGrid:
 
     def __init__(self, frame, at: Mapping[str, Any] | None = None) -> None:
         self.frame = frame
-        coded = {bare_column(without_fulldummy(e)) for e in frame.design.coding.levels}
+        coded = {column_of(without_fulldummy(e)) for e in frame.design.coding.levels}
         variables = list(frame.columns)
         self.factors = [v for v in variables if v in coded or _is_factor(frame.columns[v])]
         self.values = {name: self._typical(name) for name in variables}
