@@ -147,6 +147,14 @@ def evaluate(
     return eval(expression.code, {**names, _CALL: call, "__builtins__": dict(builtins)})
 
 
+def parsed(text: str, columns: Collection[str]) -> tuple[ast.expr, _Source]:
+    """An expression that can be read as Python's syntax tree, and the names of its columns."""
+    tokens = tokenise(text)
+    names = {i: _column(token, called, columns) for i, token, called in _names(tokens)}
+    source = _Source(tokens, {i: name for i, name in names.items() if name is not None})
+    return source.parse().body, source
+
+
 @functools.lru_cache(maxsize=1024)
 def lone_column(text: str) -> str | None:
     """The name that is all of the text; None if there is more."""

@@ -24,7 +24,7 @@ from numbamm.formula.columns import refuse_rows
 from numbamm.formula.contrasts import Coding
 from numbamm.formula.expressions import evaluate, lone_column, read
 from numbamm.formula.functions import KNOWN
-from numbamm.formula.levels import EXACT, is_missing
+from numbamm.formula.levels import EXACT, is_missing, positions
 from numbamm.formula.names import unquoted
 from numbamm.memory import refuse_beyond
 
@@ -140,6 +140,27 @@ class Materializer(PandasMaterializer):
         if isinstance(values, dict):
             return len(values)
         return values.shape[1] if np.ndim(values) == 2 else 1
+
+    def factor(self, factor: Factor, spec: ModelSpec) -> tuple[pd.Index | None, np.ndarray]:
+        """One factor of a fitted specification, whatever the coding of its levels.
+
+        Returns
+        -------
+        levels : pandas.Index or None
+            Of a categorical factor.
+        values : ndarray
+            The positions of the rows' levels, shape (n,), or else the factor's columns,
+            shape (n, columns).
+        """
+        evaluated = self._evaluate_factor(factor, spec, set())
+        levels = self.coding.levels.get(without_fulldummy(factor.expr))
+        if levels is not None:
+            return levels, positions(evaluated.values.__wrapped__, levels)
+        if evaluated.metadata.kind is Factor.Kind.CONSTANT:
+            return None, np.full((self.nrows, 1), float(evaluated.values.__wrapped__))
+        columns = self._encode_evaled_factor(evaluated, spec, set(), reduced_rank=False)
+        flat = self._flatten_encoded_evaled_factor(factor.expr, columns)
+        return None, np.column_stack([np.asarray(c, dtype=float) for c in flat.values()])
 
     def numbers(self, expression: str, state: dict) -> np.ndarray:
         """Value of a Python expression as finite floats, shape (n,); see `values`."""
@@ -262,7 +283,7 @@ class Materializer(PandasMaterializer):
         key = (factor.expr, reduced_rank)
         if key not in self.encoded_cache:
             asked = getattr(metadata, "contrasts", None)
-            name = _without_fulldummy(factor.expr)
+            name = without_fulldummy(factor.expr)
             self.encoded_cache[key] = self.coding.columns(
                 name, factor.values.__wrapped__, reduced_rank, asked
             )
@@ -317,6 +338,7 @@ def _parts(values: Any) -> Iterable[Any]:
     return np.asarray(values).T if np.ndim(values) == 2 else [values]
 
 
-def _without_fulldummy(expression: str) -> str:
+def without_fulldummy(expression: str) -> str:
+    """``f`` for ``fulldummy(f)``: under that name the factor's levels are filed."""
     inside = expression.removeprefix("fulldummy(")
     return unquoted(inside.removesuffix(")")) if inside != expression else expression
