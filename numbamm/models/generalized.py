@@ -29,6 +29,7 @@ from numbamm.glm.pirls import pirls
 from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.cells import find_cells
 from numbamm.models.curvature import hessian_covariance
+from numbamm.models.ending import Ending
 from numbamm.models.estimates import Estimates
 from numbamm.models.inside import slopes_outward
 from numbamm.models.laplace import LaplaceObjective
@@ -42,15 +43,12 @@ from numbamm.models.stages import Stages
 from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
-from numbamm.optimize.run import INTERRUPTED
 
 INFORMATION = {"expected": EXPECTED, "observed": OBSERVED}
 INITS = ("glm", "lmm")
 
 #: Pearson's statistic over its degrees of freedom from which counts are called overdispersed.
 OVERDISPERSED = 1.5
-#: Outcomes of the fast stage of a fit after which there is no other.
-CUT_SHORT = (INTERRUPTED, "MAXEVAL_REACHED", "MAXTIME_REACHED")
 
 
 class GeneralizedLinearMixedModel(Stages, MixedModel):
@@ -538,20 +536,8 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
                 self.optsum.optimizer = optimizer
             self.optsum.configure()
             self.optsum.validate()
-            by_gradient = self._uses_gradient(nagq, fast)
             with blas_threads(config.get("threads")):
-                self._modes, self._gamma_root = self._modes.replaced(), None
-                self._begin(by_gradient)
-                if verbose:
-                    at = self._searched[True].split(self.optsum.initial)
-                    self._pirls(at.theta, at.shape, vary_beta=True, verbose=True)
-                if fast or not by_gradient:
-                    curvature = self._fast_curvature() if by_gradient else None
-                    self._search(True, 1, None, curvature=curvature, **shown)
-                if not fast and self.optsum.returnvalue not in CUT_SHORT:
-                    self.fast_optsum = self.optsum
-                    steps, curvature = self._prepare_full()
-                    self._search(False, nagq, steps, curvature=curvature, **shown)
+                end = self._search_all(fast, nagq, **shown)
                 self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
         except BaseException:  # a failed fit loses nothing
             vars(self).clear()
@@ -559,8 +545,30 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             vars(self.optsum).update(options)
             self._set_theta(theta)
             raise
+        if not end.is_minimum:
+            self._warn_of_end(end)
         self._warn()
         return self
+
+    def _warn_of_end(self, end: Ending) -> None:
+        """Tell that the search ended at no minimum, and whether there are standard errors."""
+        where = "the search ended at a point that is no minimum of the objective"
+        remedy = "other starting values (optsum.initial), or another optimizer, may help"
+        if end.at_edge:
+            where = (
+                f"the search ended at the edge of what the link {self.link} allows, at no minimum "
+                "of the objective"
+            )
+            better = "logit" if self._family_code == families.BINOMIAL else "log"
+            if self.link != better:
+                remedy = f"the link {better} has no such edge; {remedy}"
+        known = np.isfinite(self.bse).all() and (self.bse > 0).all()
+        errors = "nor are their standard errors" if known else "and there are no standard errors"
+        warnings.warn(
+            f"{where}: the estimates are not to be relied on, {errors}. {remedy}",
+            NumbammWarning,
+            stacklevel=4,
+        )
 
     def _warn(self) -> None:
         """Warn of what the estimates show about the model, the first time that it is fitted."""

@@ -1,12 +1,14 @@
 """`Stages`: the searches of a generalized fit, what each begins with, and what may not be asked.
 
 A fit by gradients is one search in all parameters. Without them a fast one, in which β varies
-inside PIRLS, comes first, and the full one begins at its end.
+inside PIRLS, comes first, and the full one begins at its end. Where it ends at no minimum, or there
+may be several, other starts are tried; see `ending`.
 """
 
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from numbers import Integral
 
@@ -17,29 +19,111 @@ from numbamm.errors import FitError, OptionError
 from numbamm.glm.gradient import laplace_gradient
 from numbamm.glm.mode import Mode
 from numbamm.models.curvature import first_curvature
+from numbamm.models.ending import OTHERS, SMALLER, Ending, ending, has_several_minima
 from numbamm.models.laplace import LaplaceObjective
 from numbamm.models.own_start import OwnStart
-from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, Values
+from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE, Values
 from numbamm.models.start import by_linear_model
 from numbamm.optimize import OptSummary
+from numbamm.optimize.auto import AUTO, NEWTON
 from numbamm.optimize.certificate import Certificate
-from numbamm.optimize.run import gradient_demand
+from numbamm.optimize.run import INTERRUPTED, RESTART_GAIN, gradient_demand
 
 #: The full fit's first step in a coefficient, in standard errors, and in θ, as a share of it.
 BETA_STEP, THETA_STEP, LEAST_STEP = 0.5, 0.2, 0.05
 #: The full fit's first step in log shape or log φ.
 LOG_STEP = 0.1
+#: Outcomes of a search after which there is no other.
+CUT_SHORT = (INTERRUPTED, "MAXEVAL_REACHED", "MAXTIME_REACHED")
+#: What a search leaves behind in a model.
+OUTCOME = ("optsum", "fast_optsum", "_begun", "_own_start", "_gamma_root", "_modes")
+
+
+class NoMode(FitError):
+    """There is no mode where a search would begin."""
 
 
 class Stages:
     """What `GeneralizedLinearMixedModel` does between the beginning of a fit and its estimates."""
 
-    def _begin(self, by_gradient: bool) -> None:
-        """Choose where the search begins, unless the user has: for gradients, by a linear model."""
+    def _search_all(self, fast: bool, nagq: int, **shown) -> Ending:
+        """All searches of a fit; `optsum` has the best end, about which the result tells."""
+        ours = self._own_start.is_in(self.optsum) and self._bounds_are_usual()
+        self._search_stages(fast, nagq, SMALLER if ours else (), **shown)
+        if self.optsum.returnvalue in CUT_SHORT:
+            return Ending(is_minimum=True, at_edge=False)  # it has been told already
+        end = ending(self)
+        if not ours or (end.is_minimum and not has_several_minima(self)):
+            return end
+        return self._search_elsewhere(end, fast, nagq, **shown)
+
+    def _search_elsewhere(self, end: Ending, fast: bool, nagq: int, **shown) -> Ending:
+        """Search from other starts, too, and keep the lowest end, before all that is a minimum."""
+        optimizer, best = self.optsum.optimizer, {name: vars(self)[name] for name in OUTCOME}
+        for factor in OTHERS:
+            before = self.fast_optsum or self.optsum
+            self.optsum, self.fast_optsum = self._renewed(self.optsum, before.initial), None
+            self.optsum.nagq = 1 if fast else nagq
+            if optimizer == AUTO and nagq == 1:
+                self.optsum.optimizer = NEWTON  # which does not begin at the same fast fit
+            self._own_start = OwnStart.put(self.optsum, self.optsum.initial)
+            try:
+                self._search_stages(fast, nagq, (), factor=factor, **shown)
+                other = ending(self)
+            except FitError:
+                vars(self).update(best)
+                continue
+            if self.optsum.returnvalue == INTERRUPTED:
+                vars(self).update(best)
+                break
+            fall = best["optsum"].fmin - self.optsum.fmin
+            if (other.is_minimum, fall) > (end.is_minimum, RESTART_GAIN):
+                end, best = other, {name: vars(self)[name] for name in OUTCOME}
+                if self.optsum.optimizer != optimizer:
+                    self.optsum.optimizer, self.optsum.chosen = optimizer, NEWTON
+                    self.optsum.reason = "another start led to a lower objective"
+            vars(self).update(best)
+        return end
+
+    def _search_stages(self, fast: bool, nagq: int, smaller, *, factor=1.0, **shown) -> None:
+        """The stages from the usual start, or with another θ: smaller where there is no mode."""
+        try:
+            self._search_in_stages(fast, nagq, factor, **shown)
+        except NoMode:
+            for factor in smaller:
+                try:
+                    self._search_in_stages(fast, nagq, factor, **shown)
+                except NoMode:
+                    continue
+                return
+            raise
+
+    def _search_in_stages(self, fast: bool, nagq: int, factor: float, **shown) -> None:
+        by_gradient = self._uses_gradient(nagq, fast)
+        self._modes, self._gamma_root = self._modes.replaced(), None
+        self._begin(by_gradient, factor)
+        if shown["verbose"]:
+            at = self._searched[True].split(self.optsum.initial)
+            self._pirls(at.theta, at.shape, vary_beta=True, verbose=True)
+        if fast or not by_gradient:
+            curvature = self._fast_curvature() if by_gradient else None
+            self._search(True, 1, None, curvature=curvature, **shown)
+        if not fast and self.optsum.returnvalue not in CUT_SHORT:
+            self.fast_optsum = self.optsum
+            steps, curvature = self._prepare_full()
+            self._search(False, nagq, steps, curvature=curvature, **shown)
+
+    def _begin(self, by_gradient: bool, factor: float) -> None:
+        """Choose where the search begins, unless the user has: for gradients, by a linear model.
+
+        With a factor other than one, at the usual start with θ times this.
+        """
         self._begun, optsum = self._start, self.optsum
         if not self._own_start.is_in(optsum):
             return
-        if by_gradient and self.init == "glm" and self._bounds_are_usual():
+        if factor != 1.0:
+            self._begun = replace(self._start, theta=factor * self._start.theta)
+        elif by_gradient and self.init == "glm" and self._bounds_are_usual():
             self._begun = by_linear_model(self, self._modes, self._start)
         self._own_start = OwnStart.put(optsum, self._optsum_of_start().initial)
 
@@ -62,7 +146,7 @@ class Stages:
             if objective.succeeded:
                 raise
             theta = self._searched[fast].split(self.optsum.initial).theta
-            raise FitError(
+            raise NoMode(
                 f"PIRLS found no mode at theta = {theta}, where the search would begin; another "
                 f"start (init, optsum.initial) or link than {self.link} may help"
             ) from error
@@ -163,7 +247,7 @@ class Stages:
     def _check_mode(self, mode: Mode, at: Values) -> None:
         """Refuse parameters without a mode, or at which φ is next to nothing."""
         if not mode.found:
-            raise FitError(
+            raise NoMode(
                 f"PIRLS found no mode at theta = {self._outward(at.theta)}; another start (init, "
                 f"optsum.initial) or link than {self.link} may help"
             )
