@@ -23,7 +23,7 @@ NEGLIGIBLE = 1e-4
 STEEP = 0.02
 
 #: By what the usual start of θ is multiplied where there is no mode, and where a fit tries again.
-SMALLER, OTHERS = (0.3, 0.1, 0.03), (0.3, 3.0)
+SMALLER, OTHERS = (0.3, 0.1, 0.03, 0.01), (0.3, 3.0)
 #: Up to so many operations an evaluation a fit of several minima tries again in any case.
 LIGHT = 5e6
 

@@ -37,7 +37,7 @@ from numbamm.models.memory import check_order
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
 from numbamm.models.own_start import OwnStart
-from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE, Parameters, Values
+from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, Parameters, Values
 from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
 from numbamm.models.stages import Stages
 from numbamm.models.start import find_start
@@ -78,7 +78,8 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         agree for canonical links. If not given, the observed one, as in the approximation's
         definition, for families with a dispersion; else the expected one, as in lme4.
     shape : float, optional
-        Shape of the negative binomial, Var(y) = μ + μ²/shape; estimated, if not given.
+        Shape of the negative binomial, Var(y) = μ + μ²/shape; estimated, if not given. At an
+        infinite one, which may be the estimate, too, this is the Poisson distribution.
     optimizer : str, optional
 
     Raises
@@ -94,7 +95,8 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
     random effects then have variance φΛΛ'. For the others φ is 1.
 
     Parameters of the fast fit are θ; of the full fit β, log φ or the logarithm of the negative
-    binomial's shape, and θ. An unknown shape is a parameter of the fast fit, too.
+    binomial's shape, and θ. An unknown shape is a parameter of the fast fit, too; where it is
+    infinite, it is none, and the rest is fitted with the Poisson distribution.
 
     Binomial and Poisson rows that are equal but for their responses are taken together inside,
     where there are many; results are those of the rows.
@@ -153,7 +155,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         with blas_threads(config.get("threads")):
             self._prior, self._likelihood = prior, Likelihood(code, frame.y, prior)
             super().__init__(frame, self._likelihood.working_root(link))
-            self._searched = {fast: self._parameters(fast) for fast in (True, False)}
+            self._search_for(None)
             self._basis = self.feterm.basis / np.sqrt(prior)[:, None]
             self._offset = np.zeros(n) if frame.offset is None else frame.offset
             # By the columns as they came: products with matrices round equal rows differently.
@@ -262,21 +264,30 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
 
     # ---- parameters and the objective -------------------------------------------------------
 
-    def _parameters(self, fast: bool) -> Parameters:
-        """What a fast fit or a full one searches over."""
+    def _parameters(self, fast: bool, shape: float | None = None) -> Parameters:
+        """What a fast fit or a full one searches over, where the shape is not held at this."""
         dispersed = self._likelihood.dispersed
         nuisance = LOG_DISPERSION if dispersed and not fast else None
         return Parameters(
             beta=[] if fast else self.feterm.kept_names,
-            nuisance=LOG_SHAPE if self._free_shape else nuisance,
+            nuisance=LOG_SHAPE if self._free_shape and shape is None else nuisance,
             theta=self.theta_names,
-            shape=self._given_shape or 0.0,
+            shape=shape or self._given_shape or 0.0,
             dispersed=dispersed,
         )
 
+    def _search_for(self, shape: float | None) -> None:
+        """Let fits estimate the shape, or hold it at this."""
+        self._searched = {fast: self._parameters(fast, shape) for fast in (True, False)}
+
     @property
     def _known_parameters(self) -> list[list[str]]:
-        return [self._searched[fast].names for fast in (True, False)]
+        shapes = (None, np.inf) if self._free_shape else (None,)
+        return [self._parameters(fast, shape).names for shape in shapes for fast in (True, False)]
+
+    def _expect(self, names: list[str]) -> None:
+        """Be ready for parameters of these names: without that of a shape it is infinite."""
+        self._search_for(np.inf if self._free_shape and LOG_SHAPE not in names else None)
 
     def _coordinates(self):
         if self._fast and not any(self.scalings):
@@ -294,16 +305,18 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
 
         return inward, outward
 
-    def _objective(self, fast: bool, nagq: int = 1, modes: ModeFinder | None = None, root=None):
+    def _objective(
+        self, fast: bool, nagq: int = 1, modes: ModeFinder | None = None, root=None, parameters=None
+    ) -> LaplaceObjective:
         """The objective of the parameters inside; from modes of its own, if none are given."""
         modes = self._modes.replaced() if modes is None else modes
-        parameters = self._searched[fast]
+        parameters = self._searched[fast] if parameters is None else parameters
         return LaplaceObjective(modes, self._likelihood, parameters, self._begun.gamma, nagq, root)
 
     def _checked(self, x) -> tuple[np.ndarray, bool]:
         """Parameters of a fast fit or of a full one, inside; and whether of a fast one."""
         x = np.asarray(x, dtype=np.float64)
-        fast, full = self._known_parameters
+        fast, full = (self._searched[fast].names for fast in (True, False))
         if x.shape not in ((len(fast),), (len(full),)):
             raise OptionError(
                 f"expected {len(fast)} values ({', '.join(fast)}) or {len(full)} "
@@ -525,6 +538,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             "verbose": verbose,
         }
         try:
+            self._search_for(None)
             if self.is_fitted:
                 before = self.fast_optsum or self.optsum
                 ours = self._own_start.is_in(before)
@@ -585,10 +599,11 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
                 OverdispersionWarning,
                 stacklevel=4,
             )
-        if self._free_shape and self.shape > np.sqrt(SHAPE_RANGE[1]):
+        if self._free_shape and np.isinf(self.shape):
             warnings.warn(
-                "the negative binomial's shape grows without limit: the counts vary no more than "
-                "a Poisson distribution's",
+                "the negative binomial's shape is infinite: the counts vary no more than a Poisson "
+                "distribution's, of which these are the estimates; family='poisson' fits it with a "
+                "parameter less",
                 NumbammWarning,
                 stacklevel=4,
             )
@@ -774,7 +789,7 @@ def _checked_shape(shape, family: int) -> float | None:
         return None
     if family != families.NEGATIVE_BINOMIAL:
         raise OptionError("shape belongs to the negative binomial family alone")
-    if isinstance(shape, bool) or not isinstance(shape, Real) or not 0 < shape < np.inf:
+    if isinstance(shape, bool) or not isinstance(shape, Real) or not shape > 0:
         raise OptionError(f"shape must be a positive number, not {shape!r}")
     return float(shape)
 

@@ -90,7 +90,8 @@ class LaplaceObjective:
         slopes = self.modes.gradient(
             values.theta, values.beta, vary=self.vary, shape=values.shape, phi=values.phi
         )
-        slopes[rank] += self.likelihood.log_slope(mode, values.shape, values.phi)
+        if nuisance:
+            slopes[rank] += self.likelihood.log_slope(mode, values.shape, values.phi)
         if nuisance == LOG_SHAPE and values.shape != np.exp(x[rank if not self.vary else 0]):
             slopes[rank] = 0.0  # beyond the range of shapes nothing changes
         if self.root is not None:

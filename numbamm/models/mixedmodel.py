@@ -462,6 +462,9 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         """Names of the parameters of each kind of fit that the model can have."""
         return [self.theta_names]
 
+    def _expect(self, names: list[str]) -> None:
+        """Be ready for parameters of these names, one of `_known_parameters`."""
+
     def _bounds_are_usual(self) -> bool:
         """Whether nobody has moved the bounds of θ."""
         lower, upper = self.optsum.lowerbd, self.optsum.upperbd

@@ -22,7 +22,7 @@ from numbamm.models.curvature import first_curvature
 from numbamm.models.ending import OTHERS, SMALLER, Ending, ending, has_several_minima
 from numbamm.models.laplace import LaplaceObjective
 from numbamm.models.own_start import OwnStart
-from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE, Values
+from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, Values
 from numbamm.models.start import by_linear_model
 from numbamm.optimize import OptSummary
 from numbamm.optimize.auto import AUTO, NEWTON
@@ -33,6 +33,11 @@ from numbamm.optimize.run import INTERRUPTED, RESTART_GAIN, gradient_demand
 BETA_STEP, THETA_STEP, LEAST_STEP = 0.5, 0.2, 0.05
 #: The full fit's first step in log shape or log φ.
 LOG_STEP = 0.1
+#: From this shape on, in units of the mean count, it is asked whether it is infinite, and at most
+#: here a search begins.
+LARGE_SHAPE, LARGEST_START = 10.0, 1e3
+#: A difference of objectives below this share is rounding.
+ROUNDING = 1e-10
 #: Outcomes of a search after which there is no other.
 CUT_SHORT = (INTERRUPTED, "MAXEVAL_REACHED", "MAXTIME_REACHED")
 #: What a search leaves behind in a model.
@@ -53,9 +58,33 @@ class Stages:
         if self.optsum.returnvalue in CUT_SHORT:
             return Ending(is_minimum=True, at_edge=False)  # it has been told already
         end = ending(self)
-        if not ours or (end.is_minimum and not has_several_minima(self)):
-            return end
-        return self._search_elsewhere(end, fast, nagq, **shown)
+        if ours and not (end.is_minimum and not has_several_minima(self)):
+            end = self._search_elsewhere(end, fast, nagq, **shown)
+        if self._free_shape and self._shape_is_infinite():
+            end = self._search_at_infinite_shape(fast, nagq, **shown)
+        return end
+
+    def _shape_is_infinite(self) -> bool:
+        """Whether the objective is no higher for a Poisson distribution than where a search ended."""
+        fast, optsum = self._fast, self.optsum
+        x = self._checked(optsum.final)[0]
+        place = optsum.names.index(LOG_SHAPE)
+        mean = np.average(self.frame.y, weights=self._prior)
+        if not self._searched[fast].split(x).shape > LARGE_SHAPE * max(mean, 1.0):
+            return False
+        poisson = self._objective(fast, optsum.nagq, parameters=self._parameters(fast, np.inf))
+        rounding = ROUNDING * (1.0 + abs(optsum.fmin))
+        return poisson(np.delete(x, place)) <= optsum.fmin + rounding
+
+    def _search_at_infinite_shape(self, fast: bool, nagq: int, **shown) -> Ending:
+        """Fit the rest with a Poisson distribution: a flat direction would blur the end."""
+        before, theta = self.fast_optsum or self.optsum, self.optsum.final[-len(self.theta) :]
+        self._search_for(np.inf)
+        self.optsum, self.fast_optsum = self._renewed(self.optsum, theta), None
+        self.optsum.initial_step, self.optsum.nagq = None, 1 if fast else nagq
+        self._search_stages(fast, nagq, (), **shown)
+        self.fast_optsum = before  # whose start, with a shape, is the user's
+        return ending(self)
 
     def _search_elsewhere(self, end: Ending, fast: bool, nagq: int, **shown) -> Ending:
         """Search from other starts, too, and keep the lowest end, before all that is a minimum."""
@@ -191,7 +220,7 @@ class Stages:
     def _optsum_of_start(self) -> OptSummary:
         """An `optsum` for the fast fit's parameters, at their start."""
         parameters, start = self._searched[True], self._begun
-        nuisance = [np.log(start.shape)] if parameters.nuisance else []
+        nuisance = [np.log(min(start.shape, LARGEST_START))] if parameters.nuisance else []
         initial = np.concatenate([nuisance, start.theta])
         lowerbd = np.concatenate([np.full(len(nuisance), -np.inf), self._lowerbd])
         return OptSummary(initial, lowerbd, parameters.names)

@@ -12,7 +12,7 @@ from numbamm.glm import link as links
 from numbamm.glm.linear import fit_working_model
 from numbamm.glm.mode import ModeFinder
 from numbamm.glm.separation import find_separation, is_extreme
-from numbamm.glm.start import moment_shape, without_effects
+from numbamm.glm.start import moment_shape, single_mean, without_effects
 
 #: θ at which a fit begins is at least this on the diagonals, whatever a linear model finds.
 LEAST_START = 0.05
@@ -64,6 +64,12 @@ def find_start(model, theta, init: str) -> Start:
         shape = moment_shape(model._modes)
     gamma = without_effects(model._modes, shape)
     _check_separation(model, gamma)
+    gamma = single_mean(model._modes) if gamma is None else gamma
+    if gamma is None:
+        raise DataError(
+            f"the {model.family} model without random effects has no estimates to start from: "
+            f"the link {model.link} may not suit the response"
+        )
     start = Start(gamma, shape, theta)
     return by_linear_model(model, model._modes.replaced(), start) if init == "lmm" else start
 
@@ -89,11 +95,6 @@ def _check_separation(model, gamma) -> None:
             f"{named} grow without limit, and their standard errors mean nothing",
             NumbammWarning,
             stacklevel=7,
-        )
-    if gamma is None:
-        raise DataError(
-            f"the {model.family} model without random effects has no estimates to start from: "
-            f"the link {model.link} may not suit the response"
         )
 
 

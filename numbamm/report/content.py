@@ -130,6 +130,8 @@ def notes(model) -> list[str]:
         )
     if model.estimates.sigma_given and model.varcorr.sigma is not None:
         said.append(f"Residual standard deviation held at {model.sigma:g}.")
+    if getattr(model, "shape", None) == np.inf:
+        said.append("The shape is infinite: the estimates are those of a Poisson distribution.")
     if model.is_singular():
         said.append(_singularity(model.optsum.certificate))
     return said
