@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numbamm.errors import DataError, NumbammWarning
+from numbamm.formula.columns import fractional
 
 if TYPE_CHECKING:
     from numbamm.design.remat import ReMat
@@ -109,11 +110,11 @@ def check_generalized(frame: ModelFrame, family: str) -> None:
         _check_sizes(frame)
     if family in ("binomial", "poisson", "negativebinomial"):
         counts = y * frame.weights if family == "binomial" and frame.weights is not None else y
-        fractional = np.abs(counts - np.round(counts)) > 1e-7 * np.maximum(counts, 1)
-        if fractional.any():
+        wrong = fractional(counts)
+        if wrong.any():
             warnings.warn(
                 f"{family} counts are whole numbers; the response '{response}' is not in rows "
-                f"{_rows(frame, fractional)}",
+                f"{_rows(frame, wrong)}",
                 NumbammWarning,
                 stacklevel=4,
             )
