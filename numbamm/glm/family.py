@@ -27,6 +27,7 @@ from numbamm.glm.link import (
     log_unit,
     safe_exp,
     third,
+    unit_slopes,
 )
 from numbamm.glm.logistic import entropies
 
@@ -166,16 +167,15 @@ def _binomial(link, y, w, eta):
         log_f += (1.0 - y) * log_rest
     if log_mu != log_mu or (link == SQRT and y > 0.0 and eta <= 0.0):
         log_f = np.nan  # no mean in (0, 1), or its mirror image
-    _, d, d2 = inverse(link, eta)
-    mu, rest = math.exp(log_mu), math.exp(log_rest)
-    to_mu, to_rest = d / mu, d / rest
-    observed = y * (to_mu * to_mu - d2 / mu) + (1.0 - y) * (to_rest * to_rest + d2 / rest)
-    return (
-        2.0 * w * (_entropy(y) - log_f),
-        w * (y * to_mu - (1.0 - y) * to_rest),
-        w * to_mu * to_rest,
-        w * observed,
-    )
+    to_mu, to_rest, bend, _ = unit_slopes(link, eta, log_mu, log_rest)
+    score = observed = 0.0
+    if y > 0.0:
+        score += y * to_mu
+        observed += y * to_mu * (to_mu - bend)
+    if y < 1.0:
+        score -= (1.0 - y) * to_rest
+        observed += (1.0 - y) * to_rest * (to_rest + bend)
+    return 2.0 * w * (_entropy(y) - log_f), w * score, w * to_mu * to_rest, w * observed
 
 
 @jit(entry=False)
@@ -195,20 +195,22 @@ def information_slope(family, link, observed, shape, y, w, eta):
     -------
     float64
     """
+    if family == BINOMIAL:
+        log_mu, log_rest = log_unit(link, eta)
+        a, r, bend, twist = unit_slopes(link, eta, log_mu, log_rest)
+        a1, r1 = a * (bend - a), r * (bend + r)  # their derivatives
+        if not observed:
+            return w * (a1 * r + a * r1)
+        slope = 0.0
+        if y > 0.0:
+            slope += y * a * (2.0 * a1 - twist + a * bend)
+        if y < 1.0:
+            slope += (1.0 - y) * r * (2.0 * r1 + twist + r * bend)
+        return w * slope
     mu, d, d2 = inverse(link, eta)
     if family == POISSON and link == LOG:
         return w * d2
     d3 = third(link, eta)
-    if family == BINOMIAL:
-        log_mu, log_rest = log_unit(link, eta)
-        mu, rest = math.exp(log_mu), math.exp(log_rest)
-        a, r = d / mu, d / rest
-        a1, r1 = d2 / mu - a * a, d2 / rest + r * r  # their derivatives
-        if not observed:
-            return w * (a1 * r + a * r1)
-        at_success = 2.0 * a * a1 - d3 / mu + a * d2 / mu
-        at_failure = 2.0 * r * r1 + d3 / rest + r * d2 / rest
-        return w * (y * at_success + (1.0 - y) * at_failure)
     v, dv, ddv = _variances(family, shape, mu)
     expected = 2.0 * d * d2 / v - d**3 * dv / (v * v)
     if not observed:

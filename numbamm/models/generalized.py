@@ -39,6 +39,7 @@ from numbamm.models.new_response import checked_response
 from numbamm.models.own_start import OwnStart
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, Parameters, Values
 from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
+from numbamm.models.runaway import Runaway, runaway_terms, typical_sd
 from numbamm.models.stages import Stages
 from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
@@ -49,6 +50,9 @@ INITS = ("glm", "lmm")
 
 #: Pearson's statistic over its degrees of freedom from which counts are called overdispersed.
 OVERDISPERSED = 1.5
+#: From this standard deviation of η on it is asked whether the nodes of a quadrature are enough:
+#: whether -2 log-likelihood changes by no more with twice as many.
+WIDE, ENOUGH = 2.5, 1.0
 
 
 class GeneralizedLinearMixedModel(Stages, MixedModel):
@@ -561,6 +565,11 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             raise
         if not end.is_minimum:
             self._warn_of_end(end)
+        runaways = runaway_terms(self)
+        self._estimates.likelihood_holds = not runaways
+        for runaway in runaways:
+            self._warn_of_runaway(runaway)
+        self._warn_of_nodes()
         self._warn()
         return self
 
@@ -583,6 +592,54 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             NumbammWarning,
             stacklevel=4,
         )
+
+    def _warn_of_runaway(self, runaway: Runaway) -> None:
+        """Tell that a standard deviation has run off."""
+        term, sd, alike = runaway
+        size = "grows without limit, and has reached" if alike == term.nlevels else "is as large as"
+        warnings.warn(
+            f"the standard deviation of {_shown(term)} {size} {sd:.3g} on the scale of the "
+            f"{self.link}: in {alike} of {term.nlevels} levels of {term.group} all responses are "
+            "alike. The approximation of the likelihood does not hold there, so that llf, aic and "
+            "bic are not given, and neither estimates nor standard errors are to be relied on; "
+            "leave the term out, or take larger groups",
+            NumbammWarning,
+            stacklevel=4,
+        )
+
+    def _warn_of_nodes(self) -> None:
+        """Tell where a quadrature of more nodes gives another likelihood at the estimates."""
+        nagq = self.estimates.nagq
+        if nagq == 1 or not self.likelihood_holds or typical_sd(self.reterms[0]) < WIDE:
+            return
+        more = 2 * nagq + 1
+        x, _ = self._checked(self.optsum.final)
+        with blas_threads(config.get("threads")):
+            finer = self._objective(False, more)(x)
+        if not abs(finer - self.objective) <= ENOUGH:
+            warnings.warn(
+                f"nagq={nagq} nodes are too few: at the estimates -2 log-likelihood is "
+                f"{self.objective:.2f}, and {finer:.2f} with {more} nodes; raise nagq until it "
+                "does not change",
+                NumbammWarning,
+                stacklevel=4,
+            )
+
+    @property
+    def likelihood_holds(self) -> bool:
+        """Whether the approximation of the likelihood holds at the estimates.
+
+        Not so where a standard deviation has run off, since all responses of most levels are
+        alike; `llf` and the information criteria are then NaN.
+        """
+        if self.estimates.likelihood_holds is None:
+            self.estimates.likelihood_holds = not runaway_terms(self)
+        return self.estimates.likelihood_holds
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood, by the approximation; NaN where that does not hold."""
+        return super().llf if self.likelihood_holds else np.nan
 
     def _warn(self) -> None:
         """Warn of what the estimates show about the model, the first time that it is fitted."""
@@ -766,6 +823,13 @@ def glmm(
         optimizer=optimizer,
     )
     return model.fit(fast=fast, nagq=nagq, progress=progress, verbose=verbose)
+
+
+def _shown(term) -> str:
+    """A term as formulas have it, in short: ``(1 + x | g)``."""
+    names = ["1" if name == "Intercept" else name for name in term.cnames]
+    names = [*names[:2], "...", names[-1]] if term.p > 4 else names
+    return f"({' + '.join(names)} | {term.group})"
 
 
 def _known(what: str, name, known) -> str:

@@ -346,7 +346,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     @property
     def aic(self) -> float:
         """Akaike's information criterion."""
-        return self.objective + 2 * self.n_parameters
+        return -2 * self.llf + 2 * self.n_parameters
 
     @property
     def aicc(self) -> float:
@@ -357,7 +357,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     @property
     def bic(self) -> float:
         """Bayesian information criterion with log(nobs)."""
-        return self.objective + np.log(self.nobs) * self.n_parameters
+        return -2 * self.llf + np.log(self.nobs) * self.n_parameters
 
     # ---- rows -------------------------------------------------------------------------------
 

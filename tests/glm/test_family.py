@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import optimize, stats
-from scipy.special import xlogy
+from scipy.special import gammaln, xlogy
 
 from numbamm.glm import family as families
 from numbamm.glm import link as links
@@ -184,13 +184,15 @@ def test_gamma_of_any_precision(phi):
     assert ours == pytest.approx(expected, rel=1e-9, abs=1e-4 if phi < 1e-6 else 1e-9)
 
 
-@pytest.mark.parametrize("shape", [0.3, 15.9, 16.0, 250.0, 1e8])
+@pytest.mark.parametrize("shape", [0.3, 15.9, 16.0, 250.0, 1e8, np.inf])
 def test_negative_binomial_of_any_shape(shape):
-    """log Γ(s + y) - log Γ(s) is a sum of logarithms."""
-    counts = np.array([0, 1, 2, 9, 60])
+    """log Γ(s + y) - log Γ(s) - y log s is a sum of logarithms, and 0 for a Poisson distribution."""
+    counts, ones = np.array([0, 1, 2, 9, 60]), np.ones(5)
     rising = [sum(np.log1p(k / shape) for k in range(count)) for count in counts]
-    at_mean = xlogy(counts, counts) - (counts + shape) * np.log1p(counts / shape)
-    assert_allclose(families._rising(shape, counts), rising + at_mean, atol=1e-6 * shape**-1 + 1e-7)
+    rest = counts if np.isinf(shape) else (counts + shape) * np.log1p(counts / shape)
+    expected = -2 * np.sum(rising + xlogy(counts, counts) - rest - gammaln(counts + 1.0))
+    found = families.saturated(families.NEGATIVE_BINOMIAL, counts, ones, shape, 1.0)
+    assert found == pytest.approx(expected, abs=1e-6 / shape + 1e-6)
 
 
 @pytest.mark.parametrize("family", [families.NEGATIVE_BINOMIAL, *families.DISPERSED])
