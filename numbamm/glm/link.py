@@ -31,6 +31,9 @@ NAMES = {
 #: Links whose η is a logarithm or a quantile, and has no unit.
 UNITLESS = (LOG, LOGIT, PROBIT, CLOGLOG, LOGLOG)
 
+#: Links that allow any η; with the binomial family, the logarithm does not.
+UNBOUNDED = (LOGIT, PROBIT, CLOGLOG, LOGLOG, CAUCHIT)
+
 _LARGEST = 700.0  # exp of more overflows
 _SMALLEST = 1e-290  # below it numbers lose digits, and their ratios
 _ROOT_2PI = math.sqrt(2 * math.pi)

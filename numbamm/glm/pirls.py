@@ -38,7 +38,8 @@ from numbamm.glm.working import (
     respond,
 )
 
-#: Outcomes other than a number of iterations.
+#: Outcomes other than a number of iterations: a factor fails; no step descends; still under way;
+#: the mode lies where the link or the family ends; the deviance is flat there, or curves downwards.
 NOT_POSITIVE_DEFINITE, NO_DESCENT, NOT_CONVERGED, AT_EDGE, FLAT = -1, -2, -3, -4, -5
 
 MAX_ITERATIONS, MAX_HALVINGS = 200, 40
@@ -102,6 +103,7 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
     _predict(rows.eta[AT], x, q, b, base, rows)
     deviance, penalty = _deviance(rows.eta[AT], shape, scale, rows), _squares(x[:q])
     iterations, change, least, value, part = 0, np.inf, tolerance, np.inf, 1.0
+    newton = False
     while change > least * scale and iterations < MAX_ITERATIONS:
         value = deviance + penalty
         newton, part = not canonical and change < NEAR * scale, 1.0
@@ -138,6 +140,10 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
             return AT_EDGE
         if _falls(deviance + penalty, value, scale):
             return NOT_CONVERGED
+    if iterations > 0 and not (canonical or newton):
+        if not _newton(theta, shape, base, rows, solution, b) < np.inf:
+            return FLAT
+        _deviance(rows.eta[AT], shape, scale, rows)  # the expected weights again
     if rows.model[2] == OBSERVED and not canonical:
         load_observed(shape, rows)
     else:

@@ -575,20 +575,14 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
 
     def _warn_of_end(self, end: Ending) -> None:
         """Tell that the search ended at no minimum, and whether there are standard errors."""
-        where = "the search ended at a point that is no minimum of the objective"
-        remedy = "other starting values (optsum.initial), or another optimizer, may help"
+        where = "at a point that is no minimum of the objective"
         if end.at_edge:
-            where = (
-                f"the search ended at the edge of what the link {self.link} allows, at no minimum "
-                "of the objective"
-            )
-            better = "logit" if self._family_code == families.BINOMIAL else "log"
-            if self.link != better:
-                remedy = f"the link {better} has no such edge; {remedy}"
+            where = f"at the edge of what the link {self.link} allows, no minimum of the objective"
         known = np.isfinite(self.bse).all() and (self.bse > 0).all()
         errors = "nor are their standard errors" if known else "and there are no standard errors"
         warnings.warn(
-            f"{where}: the estimates are not to be relied on, {errors}. {remedy}",
+            f"the search ended {where}: the estimates are not to be relied on, {errors}; "
+            f"{self._remedy}",
             NumbammWarning,
             stacklevel=4,
         )

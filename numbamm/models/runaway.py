@@ -17,7 +17,7 @@ from numbamm.glm import link as links
 
 #: Standard deviations, in units of the link, beyond which means lie next to the bounds of their
 #: range whatever the level; and from which on that is asked where all levels are alike.
-BOUNDLESS, SUSPECT = 10.0, 3.0
+BOUNDLESS, SUSPECT = 20.0, 3.0
 
 #: The unit of a link: about as much of η as changes the odds by the factor e.
 UNIT = {

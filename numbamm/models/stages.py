@@ -16,6 +16,8 @@ import numpy as np
 
 from numbamm.blocks.jit import announce_compilation
 from numbamm.errors import FitError, OptionError
+from numbamm.glm import family as families
+from numbamm.glm import link as links
 from numbamm.glm.gradient import laplace_gradient
 from numbamm.glm.mode import Mode
 from numbamm.models.curvature import first_curvature
@@ -176,9 +178,18 @@ class Stages:
                 raise
             theta = self._searched[fast].split(self.optsum.initial).theta
             raise NoMode(
-                f"PIRLS found no mode at theta = {theta}, where the search would begin; another "
-                f"start (init, optsum.initial) or link than {self.link} may help"
+                f"PIRLS found no mode at theta = {theta}, where the search would begin; "
+                f"{self._remedy}"
             ) from error
+
+    @property
+    def _remedy(self) -> str:
+        """What to do about a search that cannot begin, or ends at no minimum."""
+        remedy = f"another start (init, optsum.initial) or link than {self.link} may help"
+        better = "logit" if self._family_code == families.BINOMIAL else "log"
+        if self.link != better and links.NAMES[self.link] not in links.UNBOUNDED:
+            remedy += f", such as {better}, which allows any linear predictor"
+        return remedy
 
     def _certify(self, objective: LaplaceObjective, x) -> Certificate | None:
         """The certificate at parameters inside, if some λ is singular there."""
@@ -277,8 +288,7 @@ class Stages:
         """Refuse parameters without a mode, or at which φ is next to nothing."""
         if not mode.found:
             raise NoMode(
-                f"PIRLS found no mode at theta = {self._outward(at.theta)}; another start (init, "
-                f"optsum.initial) or link than {self.link} may help"
+                f"PIRLS found no mode at theta = {self._outward(at.theta)}; {self._remedy}"
             )
         if self._likelihood.dispersed and self._likelihood.is_perfect(at.phi):
             raise FitError(
