@@ -13,6 +13,7 @@ from numbamm.formula.levels import level_codes
 from numbamm.formula.materializer import Materializer, is_categorical
 from numbamm.formula.scan import FormulaText
 
+
 @dataclass
 class Response:
     """Values of the response.

@@ -58,10 +58,11 @@ LEAST, LEAST_DISPERSED = 1e-10, 1e-15
 #: A change of the penalised deviance by less than this share, or less of the scale, is rounding.
 SLACK = 1e-12
 
-#: Where the observed information of the rows is so far below 0 that a pivot of Λ'Z'WZΛ + I, 1 a
-#: priori, is below this, the mode is next to none, and no density around it is about normal; the
-#: Laplace approximation would fall without limit towards the point where it ceases to be one.
-LEAST_PIVOT = 0.1
+#: Pivots of Λ'Z'WZΛ + I are 1 a priori. Where the observed information is so far below 0 that one
+#: is below this, the effects are twice as uncertain as without the rows, and no density around
+#: the mode is about normal; the Laplace approximation falls without limit towards the point where
+#: the mode ceases to be one.
+LEAST_PIVOT = 0.5
 
 #: A step smaller than this share of Σ W η² is rounding.
 ROUNDING = 1e-28

@@ -53,9 +53,10 @@ def single_mean(modes: ModeFinder) -> np.ndarray | None:
     rows = modes.rows
     gamma, eta = _projected(modes, np.full_like(rows.y, np.average(rows.y, weights=rows.weights)))
     family, link = (int(code) for code in rows.model[:2])
-    if gamma is None or not np.isfinite(families.unit_deviances(family, link, 1.0, rows.y, eta)).all():
+    if gamma is None:
         return None
-    return gamma
+    deviances = families.unit_deviances(family, link, 1.0, rows.y, eta)
+    return gamma if np.isfinite(deviances).all() else None
 
 
 def _projected(modes: ModeFinder, mu) -> tuple[np.ndarray | None, np.ndarray]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import NumbammWarning
 from numbamm.glm.curvature import theta_curvatures
 from numbamm.models.parameters import Values
 from numbamm.optimize.differences import hessian, jacobian, slopes
@@ -135,7 +132,7 @@ def newton_step(slopes, curvature) -> tuple[float, float, float, bool]:
     return float(np.abs(along).max(initial=0.0)), gain, condition, bool((values < -flat).any())
 
 
-def hessian_covariance(model, gamma_cov) -> np.ndarray:
+def hessian_covariance(model, gamma_cov) -> np.ndarray | None:
     """Covariance of γ by the Hessian in all parameters, which counts what is not known of θ.
 
     Parameters
@@ -148,12 +145,8 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (rank, rank)
-
-    Warns
-    -----
-    NumbammWarning
-        If the objective cannot be computed all around the estimates.
+    ndarray, shape (rank, rank), or None
+        None where the objective cannot be computed all around the estimates.
     """
     rank, ntheta = model.feterm.rank, len(model.theta)
     x, _ = model._checked(model.optsum.final)
@@ -168,14 +161,7 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray:
         else:
             curvature = hessian(objective, x, HESSIAN_STEP * scale) / 2
     if not np.isfinite(curvature).all():  # of which cholesky would make nothing but more NaN
-        warnings.warn(
-            "the likelihood cannot be computed all around the estimates, where means come to the "
-            f"edge of what the link {model.link} allows: standard errors take the random effects' "
-            "variances as known, and are too small",
-            NumbammWarning,
-            stacklevel=2,
-        )
-        return gamma_cov
+        return None
     try:
         np.linalg.cholesky(curvature)
     except np.linalg.LinAlgError:

@@ -1,8 +1,9 @@
 """Where the search of a generalized fit ended: whether at a minimum, and what else to try.
 
-Links whose means have a bounded range (identity, inverse, the square root) leave parameters at which
-there is no mode; a search may run into their edge and stop there, though the objective still falls.
-And where a likelihood is not concave in η, the objective may have several minima.
+Links whose means have a bounded range (identity, inverse, the square root) leave parameters at
+which there is no mode; a search may run into their edge and stop there, though the objective still
+falls. And where a likelihood is not concave in η, the objective of few rows may have several
+minima.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from numbamm.glm import family as families
 from numbamm.glm import link as links
 from numbamm.models.curvature import derivatives, newton_step
+from numbamm.optimize.auto import DERIVATIVE_FREE, NEWTON
 from numbamm.optimize.optsummary import GENUINE, OptSummary
 
 #: How much the objective may still fall: its root is the distance to the minimum in standard
@@ -22,22 +24,34 @@ NEGLIGIBLE = 1e-4
 #: A gradient of this length, in coefficients of variance one, may leave more than that to gain.
 STEEP = 0.02
 
-#: By what the usual start of θ is multiplied where there is no mode, and where a fit tries again.
-SMALLER, OTHERS = (0.3, 0.1, 0.03, 0.01), (0.3, 3.0)
+#: By what the usual start of θ is multiplied where there is no mode.
+SMALLER = (0.3, 0.1, 0.03, 0.01)
+#: The same where a fit tries again, for the effects by turns, and the optimiser if nobody chose.
+OTHERS = (
+    ((3.0, 3.0), DERIVATIVE_FREE),
+    ((0.3, 0.3), DERIVATIVE_FREE),
+    ((3.0, 3.0), NEWTON),
+    ((0.3, 0.3), NEWTON),
+    ((3.0, 0.1), NEWTON),
+    ((0.1, 3.0), NEWTON),
+    ((1.0, 0.3), NEWTON),
+    ((0.3, 1.0), NEWTON),
+)
+#: The shape at which these begin: a large one that the start may have is a flat place.
+SHAPE = 1.0
 #: Up to so many operations an evaluation a fit of several minima tries again in any case.
-LIGHT = 5e6
+LIGHT = 2e6
 
-#: Links with which the density of a family is concave in η.
-CONCAVE = {
-    families.BINOMIAL: {
-        links.LOGIT, links.PROBIT, links.CLOGLOG, links.LOGLOG, links.LOG, links.IDENTITY
-    },
+#: Links with which a family's objective has one minimum, as far as is known: the density is concave
+#: in η, and the determinant of the Laplace approximation smooth.
+REGULAR = {
+    families.BINOMIAL: {links.LOGIT, links.PROBIT},
     families.POISSON: {links.LOG, links.IDENTITY, links.SQRT},
     families.NEGATIVE_BINOMIAL: {links.LOG},
     families.GAMMA: {links.LOG, links.INVERSE},
     families.INVERSE_GAUSSIAN: {links.INVERSE, links.INVERSE_SQUARED},
     families.GAUSSIAN: {links.IDENTITY},
-}  # fmt: skip
+}
 
 
 class Ending(NamedTuple):
@@ -48,10 +62,13 @@ class Ending(NamedTuple):
     is_minimum : bool
     at_edge : bool
         Whether the search met parameters at which there is no mode.
+    lower : float
+        By how much the objective was lower where another search ended, at no minimum.
     """
 
     is_minimum: bool
     at_edge: bool
+    lower: float = 0.0
 
 
 def ending(model) -> Ending:
@@ -61,11 +78,12 @@ def ending(model) -> Ending:
     """
     optsum = model.optsum
     at_edge = any(not np.isfinite(f) for _, f in optsum.log)
-    if optsum.certificate is not None and optsum.certificate < GENUINE:
+    free = np.flatnonzero(optsum.lowerbd < optsum.upperbd)
+    judged = optsum.certificate is not None and len(free) == len(optsum.final)
+    if judged and optsum.certificate < GENUINE:
         return Ending(False, at_edge)
     if not at_edge and not _is_steep(optsum):
         return Ending(True, at_edge)
-    free = np.flatnonzero(optsum.lowerbd < optsum.upperbd)
     slopes, curvature = derivatives(model)
     _, gain, _, falls = newton_step(slopes[free], curvature[np.ix_(free, free)])
     return Ending(gain <= NEGLIGIBLE and not falls, at_edge)
@@ -74,7 +92,20 @@ def ending(model) -> Ending:
 def has_several_minima(model) -> bool:
     """Whether the objective may well have more than one, and another search costs little."""
     family, link = model._family_code, links.NAMES[model.link]
-    return link not in CONCAVE[family] and model._work <= LIGHT
+    return link not in REGULAR[family] and model._work <= LIGHT
+
+
+def other_starts(model) -> list[tuple[np.ndarray, str]]:
+    """What θ of the usual start is multiplied by in other attempts, and the optimiser of each."""
+    at, effect = 0, []
+    for term in model.reterms:
+        effect.append(at + term.inds // term.p)
+        at += term.p
+    return [
+        (np.array(pair)[np.concatenate(effect) % 2], optimizer)
+        for pair, optimizer in OTHERS
+        if at > 1 or pair[0] == pair[1]
+    ]
 
 
 def _is_steep(optsum: OptSummary) -> bool:

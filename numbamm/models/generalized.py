@@ -565,6 +565,14 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             raise
         if not end.is_minimum:
             self._warn_of_end(end)
+        elif end.lower > 0:
+            warnings.warn(
+                f"the objective is lower by {end.lower:.3g} where another search ended, at no "
+                "minimum, but where the approximation of the likelihood ceases to hold: the "
+                f"minimum that is kept may mean little; {self._remedy}",
+                NumbammWarning,
+                stacklevel=3,
+            )
         runaways = runaway_terms(self)
         self._estimates.likelihood_holds = not runaways
         for runaway in runaways:
@@ -578,6 +586,8 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         where = "at a point that is no minimum of the objective"
         if end.at_edge:
             where = f"at the edge of what the link {self.link} allows, no minimum of the objective"
+        with blas_threads(config.get("threads")):
+            self._estimates.covariance = self._covariance(told=True)
         known = np.isfinite(self.bse).all() and (self.bse > 0).all()
         errors = "nor are their standard errors" if known else "and there are no standard errors"
         warnings.warn(
@@ -689,11 +699,26 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         root = np.linalg.inv(self._modes.working(at.theta, at.beta, at.shape).x_factor()).T
         return at.phi * root @ root.T
 
-    def _covariance(self) -> np.ndarray:
-        """Covariance of the kept coefficients at the estimates."""
-        to_beta, cov = self.feterm.to_basis, self._gamma_cov(self._at_estimates())
-        if not self._fast:
-            cov = hessian_covariance(self, cov)
+    def _covariance(self, told: bool = False) -> np.ndarray:
+        """Covariance of the kept coefficients at the estimates; `told`: without a warning."""
+        to_beta, known = self.feterm.to_basis, self._gamma_cov(self._at_estimates())
+        cov = known if self._fast else hessian_covariance(self, known)
+        if cov is None:
+            cov = known
+            if not told:
+                warnings.warn(
+                    "the likelihood cannot be computed all around the estimates: standard errors "
+                    "take the random effects' variances as known, and are too small",
+                    NumbammWarning,
+                    stacklevel=5,
+                )
+        if not (told or (np.isfinite(cov).all() and (np.diag(cov) > 0).all())):
+            warnings.warn(
+                f"there are no standard errors: the information at the estimates is not positive "
+                f"definite; {self._remedy}",
+                NumbammWarning,
+                stacklevel=5,
+            )
         return to_beta @ cov @ to_beta.T
 
     def _estimate(self, x, objective: float) -> Estimates:

@@ -21,13 +21,13 @@ from numbamm.glm import link as links
 from numbamm.glm.gradient import laplace_gradient
 from numbamm.glm.mode import Mode
 from numbamm.models.curvature import first_curvature
-from numbamm.models.ending import OTHERS, SMALLER, Ending, ending, has_several_minima
+from numbamm.models.ending import SHAPE, SMALLER, Ending, ending, has_several_minima, other_starts
 from numbamm.models.laplace import LaplaceObjective
 from numbamm.models.own_start import OwnStart
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, Values
 from numbamm.models.start import by_linear_model
 from numbamm.optimize import OptSummary
-from numbamm.optimize.auto import AUTO, NEWTON
+from numbamm.optimize.auto import AUTO
 from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.run import INTERRUPTED, RESTART_GAIN, gradient_demand
 
@@ -60,14 +60,16 @@ class Stages:
         if self.optsum.returnvalue in CUT_SHORT:
             return Ending(is_minimum=True, at_edge=False)  # it has been told already
         end = ending(self)
-        if ours and not (end.is_minimum and not has_several_minima(self)):
+        infinite = self._free_shape and self._shape_is_infinite()
+        if ours and (not end.is_minimum or infinite or has_several_minima(self)):
             end = self._search_elsewhere(end, fast, nagq, **shown)
-        if self._free_shape and self._shape_is_infinite():
+            infinite = self._free_shape and self._shape_is_infinite()
+        if infinite:
             end = self._search_at_infinite_shape(fast, nagq, **shown)
         return end
 
     def _shape_is_infinite(self) -> bool:
-        """Whether the objective is no higher for a Poisson distribution than where a search ended."""
+        """Whether the objective is no higher for a Poisson distribution than at a search's end."""
         fast, optsum = self._fast, self.optsum
         x = self._checked(optsum.final)[0]
         place = optsum.names.index(LOG_SHAPE)
@@ -89,32 +91,42 @@ class Stages:
         return ending(self)
 
     def _search_elsewhere(self, end: Ending, fast: bool, nagq: int, **shown) -> Ending:
-        """Search from other starts, too, and keep the lowest end, before all that is a minimum."""
-        optimizer, best = self.optsum.optimizer, {name: vars(self)[name] for name in OUTCOME}
-        for factor in OTHERS:
+        """Search from other starts, too; keep the lowest end, of the minima if there are any."""
+        chosen, ends = self.optsum.optimizer, [(end, self._outcome())]
+        for factor, another in other_starts(self):
             before = self.fast_optsum or self.optsum
             self.optsum, self.fast_optsum = self._renewed(self.optsum, before.initial), None
             self.optsum.nagq = 1 if fast else nagq
-            if optimizer == AUTO and nagq == 1:
-                self.optsum.optimizer = NEWTON  # which does not begin at the same fast fit
+            if chosen == AUTO and nagq == 1:
+                self.optsum.optimizer = another
             self._own_start = OwnStart.put(self.optsum, self.optsum.initial)
             try:
                 self._search_stages(fast, nagq, (), factor=factor, **shown)
-                other = ending(self)
+                if self.optsum.returnvalue != INTERRUPTED:
+                    ends.append((ending(self), self._outcome()))
             except FitError:
-                vars(self).update(best)
-                continue
-            if self.optsum.returnvalue == INTERRUPTED:
-                vars(self).update(best)
+                pass
+            interrupted = self.optsum.returnvalue == INTERRUPTED
+            vars(self).update(ends[0][1])
+            if interrupted:
                 break
-            fall = best["optsum"].fmin - self.optsum.fmin
-            if (other.is_minimum, fall) > (end.is_minimum, RESTART_GAIN):
-                end, best = other, {name: vars(self)[name] for name in OUTCOME}
-                if self.optsum.optimizer != optimizer:
-                    self.optsum.optimizer, self.optsum.chosen = optimizer, NEWTON
-                    self.optsum.reason = "another start led to a lower objective"
-            vars(self).update(best)
-        return end
+        lowest = min(outcome["optsum"].fmin for _, outcome in ends)
+
+        def worse(at: int) -> tuple[bool, float]:
+            """What ends are sorted by; the first is kept if others are lower by rounding alone."""
+            return not ends[at][0].is_minimum, ends[at][1]["optsum"].fmin + RESTART_GAIN * (at > 0)
+
+        end, outcome = ends[min(range(len(ends)), key=worse)]
+        vars(self).update(outcome)
+        if self.optsum.optimizer != chosen:
+            self.optsum.chosen, self.optsum.optimizer = self.optsum.optimizer, chosen
+            self.optsum.reason = "another start led to a lower objective"
+        lower = self.optsum.fmin - lowest
+        return end._replace(lower=lower if lower > RESTART_GAIN else 0.0)
+
+    def _outcome(self) -> dict:
+        """What a search has left behind."""
+        return {name: vars(self)[name] for name in OUTCOME}
 
     def _search_stages(self, fast: bool, nagq: int, smaller, *, factor=1.0, **shown) -> None:
         """The stages from the usual start, or with another θ: smaller where there is no mode."""
@@ -129,7 +141,7 @@ class Stages:
                 return
             raise
 
-    def _search_in_stages(self, fast: bool, nagq: int, factor: float, **shown) -> None:
+    def _search_in_stages(self, fast: bool, nagq: int, factor, **shown) -> None:
         by_gradient = self._uses_gradient(nagq, fast)
         self._modes, self._gamma_root = self._modes.replaced(), None
         self._begin(by_gradient, factor)
@@ -144,16 +156,17 @@ class Stages:
             steps, curvature = self._prepare_full()
             self._search(False, nagq, steps, curvature=curvature, **shown)
 
-    def _begin(self, by_gradient: bool, factor: float) -> None:
+    def _begin(self, by_gradient: bool, factor) -> None:
         """Choose where the search begins, unless the user has: for gradients, by a linear model.
 
-        With a factor other than one, at the usual start with θ times this.
+        With a factor other than one, for all θ or for each, at the usual start with θ times this.
         """
         self._begun, optsum = self._start, self.optsum
         if not self._own_start.is_in(optsum):
             return
-        if factor != 1.0:
-            self._begun = replace(self._start, theta=factor * self._start.theta)
+        if np.any(factor != 1.0):
+            shape = SHAPE if self._free_shape else self._start.shape
+            self._begun = replace(self._start, theta=factor * self._start.theta, shape=shape)
         elif by_gradient and self.init == "glm" and self._bounds_are_usual():
             self._begun = by_linear_model(self, self._modes, self._start)
         self._own_start = OwnStart.put(optsum, self._optsum_of_start().initial)

@@ -111,7 +111,9 @@ def _described(frame, rows) -> str:
             labels = np.array([frame.columns[name].astype(str) for name in some])
             cells = {tuple(cell) for cell in labels[:, rows].T}
             if cells.isdisjoint(tuple(cell) for cell in labels[:, ~rows].T):
-                shown = ["×".join(f"{n}={c}" for n, c in zip(some, cell)) for cell in sorted(cells)]
+                shown = [
+                    "×".join(map("=".join, zip(some, cell, strict=True))) for cell in sorted(cells)
+                ]
                 more = f" and {len(shown) - FEW} more" if len(shown) > FEW else ""
                 return f" (all rows of {', '.join(shown[:FEW])}{more})"
     shown = ", ".join(map(str, frame.rows[rows][:FEW]))
