@@ -34,24 +34,31 @@ OTHERS = (
     ((0.3, 0.3), NEWTON),
     ((3.0, 0.1), NEWTON),
     ((0.1, 3.0), NEWTON),
-    ((1.0, 0.3), NEWTON),
-    ((0.3, 1.0), NEWTON),
+    ((3.0, 0.1), DERIVATIVE_FREE),
+    ((1.0, 0.1), NEWTON),
 )
+#: The same where the first end was a variance of zero, beside which there may be another minimum.
+FAR = 3.0
+#: Two ends are different minima, and the higher one a rival of the lower, if it is higher by this.
+RIVAL = 1e-3, 10.0
 #: The shape at which these begin: a large one that the start may have is a flat place.
 SHAPE = 1.0
 #: Up to so many operations an evaluation a fit of several minima tries again in any case.
 LIGHT = 2e6
 
-#: Links with which a family's objective has one minimum, as far as is known: the density is concave
-#: in η, and the determinant of the Laplace approximation smooth.
-REGULAR = {
-    families.BINOMIAL: {links.LOGIT, links.PROBIT},
+#: Links with which the density of a family is concave in η.
+CONCAVE = {
+    families.BINOMIAL: {
+        links.LOGIT, links.PROBIT, links.CLOGLOG, links.LOGLOG, links.LOG, links.IDENTITY
+    },
     families.POISSON: {links.LOG, links.IDENTITY, links.SQRT},
     families.NEGATIVE_BINOMIAL: {links.LOG},
     families.GAMMA: {links.LOG, links.INVERSE},
     families.INVERSE_GAUSSIAN: {links.INVERSE, links.INVERSE_SQUARED},
     families.GAUSSIAN: {links.IDENTITY},
-}
+}  # fmt: skip
+#: Those of the binomial family whose Laplace approximation has one minimum, as a rule.
+REGULAR = {links.LOGIT, links.PROBIT}
 
 
 class Ending(NamedTuple):
@@ -64,11 +71,14 @@ class Ending(NamedTuple):
         Whether the search met parameters at which there is no mode.
     lower : float
         By how much the objective was lower where another search ended, at no minimum.
+    rivals : int
+        How many other minima there are that are not much higher, as far as has been seen.
     """
 
     is_minimum: bool
     at_edge: bool
     lower: float = 0.0
+    rivals: int = 0
 
 
 def ending(model) -> Ending:
@@ -89,14 +99,23 @@ def ending(model) -> Ending:
     return Ending(gain <= NEGLIGIBLE and not falls, at_edge)
 
 
+def is_concave(model) -> bool:
+    """Whether the density is concave in η, so that two minima are rare."""
+    return links.NAMES[model.link] in CONCAVE[model._family_code]
+
+
 def has_several_minima(model) -> bool:
     """Whether the objective may well have more than one, and another search costs little."""
-    family, link = model._family_code, links.NAMES[model.link]
-    return link not in REGULAR[family] and model._work <= LIGHT
+    if model._work > LIGHT:
+        return False
+    binomial = model._family_code == families.BINOMIAL
+    return not is_concave(model) or (binomial and links.NAMES[model.link] not in REGULAR)
 
 
 def other_starts(model) -> list[tuple[np.ndarray, str]]:
     """What θ of the usual start is multiplied by in other attempts, and the optimiser of each."""
+    if is_concave(model) and not has_several_minima(model) and model.optsum.certificate is not None:
+        return [(np.full(len(model.theta), FAR), NEWTON)]
     at, effect = 0, []
     for term in model.reterms:
         effect.append(at + term.inds // term.p)

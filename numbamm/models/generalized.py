@@ -29,7 +29,7 @@ from numbamm.glm.pirls import pirls
 from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.cells import find_cells
 from numbamm.models.curvature import hessian_covariance
-from numbamm.models.ending import Ending
+from numbamm.models.ending import Ending, is_concave
 from numbamm.models.estimates import Estimates
 from numbamm.models.inside import slopes_outward
 from numbamm.models.laplace import LaplaceObjective
@@ -567,9 +567,17 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             self._warn_of_end(end)
         elif end.lower > 0:
             warnings.warn(
-                f"the objective is lower by {end.lower:.3g} where another search ended, at no "
-                "minimum, but where the approximation of the likelihood ceases to hold: the "
-                f"minimum that is kept may mean little; {self._remedy}",
+                f"the objective is lower by {end.lower:.3g} where another search ended, but there "
+                "the approximation of the likelihood does not hold: the data say little about "
+                f"these random effects; {self._remedy}",
+                NumbammWarning,
+                stacklevel=3,
+            )
+        elif end.rivals > 0 and not is_concave(self):
+            warnings.warn(
+                f"the objective has {end.rivals + 1} minima or more of similar height, of which "
+                "the lowest that was found is kept: compare searches by allfit(), and look at "
+                "ranova(), since rows may be too few for these random effects",
                 NumbammWarning,
                 stacklevel=3,
             )

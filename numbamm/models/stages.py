@@ -11,6 +11,7 @@ from copy import copy
 from dataclasses import replace
 from functools import partial
 from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,10 +22,20 @@ from numbamm.glm import link as links
 from numbamm.glm.gradient import laplace_gradient
 from numbamm.glm.mode import Mode
 from numbamm.models.curvature import first_curvature
-from numbamm.models.ending import SHAPE, SMALLER, Ending, ending, has_several_minima, other_starts
+from numbamm.models.ending import (
+    LIGHT,
+    RIVAL,
+    SHAPE,
+    SMALLER,
+    Ending,
+    ending,
+    has_several_minima,
+    other_starts,
+)
 from numbamm.models.laplace import LaplaceObjective
 from numbamm.models.own_start import OwnStart
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, Values
+from numbamm.models.runaway import runaway_terms
 from numbamm.models.start import by_linear_model
 from numbamm.optimize import OptSummary
 from numbamm.optimize.auto import AUTO
@@ -43,11 +54,30 @@ ROUNDING = 1e-10
 #: Outcomes of a search after which there is no other.
 CUT_SHORT = (INTERRUPTED, "MAXEVAL_REACHED", "MAXTIME_REACHED")
 #: What a search leaves behind in a model.
-OUTCOME = ("optsum", "fast_optsum", "_begun", "_own_start", "_gamma_root", "_modes")
+LEFT = ("optsum", "fast_optsum", "_begun", "_own_start", "_gamma_root", "_modes")
 
 
 class NoMode(FitError):
     """There is no mode where a search would begin."""
+
+
+class Outcome(NamedTuple):
+    """One of several searches.
+
+    Attributes
+    ----------
+    end : Ending
+    objective : float
+    counts : bool
+        Whether it is a minimum, and the approximation of the likelihood holds there.
+    left : dict
+        The attributes of the model afterwards.
+    """
+
+    end: Ending
+    objective: float
+    counts: bool
+    left: dict
 
 
 class Stages:
@@ -61,7 +91,8 @@ class Stages:
             return Ending(is_minimum=True, at_edge=False)  # it has been told already
         end = ending(self)
         infinite = self._free_shape and self._shape_is_infinite()
-        if ours and (not end.is_minimum or infinite or has_several_minima(self)):
+        singular = self.optsum.certificate is not None and self._work <= LIGHT
+        if ours and (not end.is_minimum or infinite or singular or has_several_minima(self)):
             end = self._search_elsewhere(end, fast, nagq, **shown)
             infinite = self._free_shape and self._shape_is_infinite()
         if infinite:
@@ -92,7 +123,7 @@ class Stages:
 
     def _search_elsewhere(self, end: Ending, fast: bool, nagq: int, **shown) -> Ending:
         """Search from other starts, too; keep the lowest end, of the minima if there are any."""
-        chosen, ends = self.optsum.optimizer, [(end, self._outcome())]
+        chosen, ends = self.optsum.optimizer, [self._outcome(end)]
         for factor, another in other_starts(self):
             before = self.fast_optsum or self.optsum
             self.optsum, self.fast_optsum = self._renewed(self.optsum, before.initial), None
@@ -103,30 +134,35 @@ class Stages:
             try:
                 self._search_stages(fast, nagq, (), factor=factor, **shown)
                 if self.optsum.returnvalue != INTERRUPTED:
-                    ends.append((ending(self), self._outcome()))
+                    ends.append(self._outcome(ending(self)))
             except FitError:
                 pass
             interrupted = self.optsum.returnvalue == INTERRUPTED
-            vars(self).update(ends[0][1])
+            vars(self).update(ends[0].left)
             if interrupted:
                 break
-        lowest = min(outcome["optsum"].fmin for _, outcome in ends)
-
-        def worse(at: int) -> tuple[bool, float]:
-            """What ends are sorted by; the first is kept if others are lower by rounding alone."""
-            return not ends[at][0].is_minimum, ends[at][1]["optsum"].fmin + RESTART_GAIN * (at > 0)
-
-        end, outcome = ends[min(range(len(ends)), key=worse)]
-        vars(self).update(outcome)
+        best = ends[0]
+        for other in ends[1:]:
+            gain = RESTART_GAIN if other.counts == best.counts else 0.0
+            if (not other.counts, other.objective + gain) < (not best.counts, best.objective):
+                best = other
+        vars(self).update(best.left)
         if self.optsum.optimizer != chosen:
             self.optsum.chosen, self.optsum.optimizer = self.optsum.optimizer, chosen
             self.optsum.reason = "another start led to a lower objective"
-        lower = self.optsum.fmin - lowest
-        return end._replace(lower=lower if lower > RESTART_GAIN else 0.0)
+        lower = best.objective - min(other.objective for other in ends)
+        higher = {
+            round((other.objective - best.objective) / RIVAL[0]) for other in ends if other.counts
+        }
+        rivals = sum(1 <= steps <= RIVAL[1] / RIVAL[0] for steps in higher)
+        return best.end._replace(lower=lower if lower > RESTART_GAIN else 0.0, rivals=rivals)
 
-    def _outcome(self) -> dict:
-        """What a search has left behind."""
-        return {name: vars(self)[name] for name in OUTCOME}
+    def _outcome(self, end: Ending) -> Outcome:
+        """What a search has left behind, and how its end compares with others."""
+        left = {name: vars(self)[name] for name in LEFT}
+        self._set_theta(self.optsum.final[-len(self.theta) :])
+        counts = end.is_minimum and not runaway_terms(self)
+        return Outcome(end, float(self.optsum.fmin), counts, left)
 
     def _search_stages(self, fast: bool, nagq: int, smaller, *, factor=1.0, **shown) -> None:
         """The stages from the usual start, or with another θ: smaller where there is no mode."""

@@ -59,8 +59,14 @@ def test_no_alarm():
     zeros = mm.glmm("y ~ 1 + (1 | g)", frame(counts), "poisson")
     assert some.likelihood_holds and zeros.likelihood_holds
     assert zeros.theta[0] > 2 and np.isfinite(zeros.llf)
-    single = mm.glmm("y ~ x + (1 | g)", {"y": y * 1.0, "x": X, "g": np.arange(150)}, "bernoulli")
-    assert single.likelihood_holds
+
+
+def test_a_row_a_level():
+    """Single trials say nothing of a variance: none is kept, though one is lower by Laplace."""
+    data = {"y": (RNG.random(150) < 0.2) * 1.0, "x": X, "g": np.arange(150)}
+    with pytest.warns(mm.NumbammWarning, match="lower by .* where another search ended"):
+        fit = mm.glmm("y ~ x + (1 | g)", data, "bernoulli")
+    assert fit.likelihood_holds and fit.theta[0] < 1
 
 
 def test_few_nodes_are_told():
