@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numbamm.errors import DataError, NumbammWarning
-from numbamm.formula.columns import fractional
 
 if TYPE_CHECKING:
     from numbamm.design.remat import ReMat
@@ -118,6 +117,11 @@ def check_generalized(frame: ModelFrame, family: str) -> None:
                 NumbammWarning,
                 stacklevel=4,
             )
+
+
+def fractional(counts: np.ndarray) -> np.ndarray:
+    """Which counts are not whole numbers, but for rounding."""
+    return np.abs(counts - np.round(counts)) > 1e-7 * np.maximum(counts, 1)
 
 
 def _rows(frame: ModelFrame, which) -> str:

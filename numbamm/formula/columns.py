@@ -220,11 +220,6 @@ def _refuse_infinite(series: pd.Series, name: str) -> None:
         refuse_rows(np.isinf(series.to_numpy()), f"column '{name}' is infinite")
 
 
-def fractional(counts: np.ndarray) -> np.ndarray:
-    """Which counts are not whole numbers, but for rounding."""
-    return np.abs(counts - np.round(counts)) > 1e-7 * np.maximum(counts, 1)
-
-
 def refuse_rows(bad: np.ndarray, what: str, rows: np.ndarray | None = None) -> None:
     """Raise a `DataError` that counts and shows the rows where `bad` holds.
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from numbamm.errors import DataError
-from numbamm.formula.columns import fractional, refuse_rows
+from numbamm.formula.checks import fractional
+from numbamm.formula.columns import refuse_rows
 from numbamm.formula.levels import level_codes
 from numbamm.formula.materializer import Materializer, is_categorical
 from numbamm.formula.scan import FormulaText

@@ -56,7 +56,7 @@ def draw(rng, family, link):
 
 
 def from_a_random_start(rng, k, formula, data, family, link, weights):
-    """The objective where a search ends that begins anywhere; infinite if it cannot."""
+    """The objective where a search ends that begins anywhere; infinite if it means nothing."""
     model = mm.GeneralizedLinearMixedModel(formula, data, family, link, weights=weights)
     initial, n = np.array(model.optsum.initial), len(model.theta)
     theta, diagonal = initial[-n:], model.optsum.lowerbd[-n:] == 0
@@ -70,7 +70,7 @@ def from_a_random_start(rng, k, formula, data, family, link, weights):
         model.fit(optimizer=("newton", "nlopt:LN_BOBYQA")[k % 2], progress=False)
     except mm.NumbammError:
         return np.inf
-    return model.objective
+    return model.objective if model.likelihood_holds else np.inf
 
 
 def outcome(seed, family, link, starts):
