@@ -347,7 +347,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     @property
     def aic(self) -> float:
         """Akaike's information criterion."""
-        return self.objective + 2 * self.n_parameters
+        return -2 * self.llf + 2 * self.n_parameters
 
     @property
     def aicc(self) -> float:
@@ -358,7 +358,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     @property
     def bic(self) -> float:
         """Bayesian information criterion with log(nobs)."""
-        return self.objective + np.log(self.nobs) * self.n_parameters
+        return -2 * self.llf + np.log(self.nobs) * self.n_parameters
 
     # ---- rows -------------------------------------------------------------------------------
 
@@ -459,6 +459,9 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     def _known_parameters(self) -> list[list[str]]:
         """Names of the parameters of each kind of fit that the model can have."""
         return [self.theta_names]
+
+    def _expect(self, names: list[str]) -> None:
+        """Be ready for parameters of these names, one of `_known_parameters`."""
 
     def _bounds_are_usual(self) -> bool:
         """Whether nobody has moved the bounds of θ."""
