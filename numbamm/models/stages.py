@@ -86,7 +86,6 @@ class Stages:
     def _search_all(self, fast: bool, nagq: int, **shown) -> Ending:
         """All searches of a fit; `optsum` has the best end, about which the result tells."""
         ours = self._own_start.is_in(self.optsum) and self._bounds_are_usual()
-        limited = self.optsum.maxfeval != -1 or self.optsum.maxtime != -1
         self._search_stages(fast, nagq, SMALLER if ours else (), **shown)
         if self.optsum.returnvalue in CUT_SHORT:
             return Ending(is_minimum=True, at_edge=False)  # it has been told already
@@ -94,7 +93,7 @@ class Stages:
         infinite = self._free_shape and self._shape_is_infinite()
         singular = self.optsum.certificate is not None and self._work <= LIGHT
         doubtful = not end.is_minimum or infinite or singular or has_several_minima(self)
-        if ours and doubtful and not limited:
+        if ours and doubtful and not self.optsum.is_limited:
             end = self._search_elsewhere(end, fast, nagq, **shown)
             infinite = self._free_shape and self._shape_is_infinite()
         if infinite:

@@ -256,6 +256,12 @@ class OptSummary:
         return self.chosen if self.optimizer == AUTO and self.chosen else self.optimizer
 
     @property
+    def is_limited(self) -> bool:
+        """Whether evaluations or time are limited by more than the default."""
+        usual = config.OPTIONS["maxfeval"].default
+        return self.maxtime != -1 or not (self.maxfeval == -1 or self.maxfeval >= usual)
+
+    @property
     def own_initial_step(self) -> np.ndarray | None:
         """`initial_step` where it was set; None where it follows `initial` and the bounds."""
         return vars(self)["_initial_step"]
