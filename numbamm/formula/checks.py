@@ -49,7 +49,9 @@ def _check_sizes(frame: ModelFrame) -> None:
 def _check_size(term: ReMat, n: int) -> None:
     # Columns that are uncorrelated by design are terms of their own: the largest block counts,
     # and a column of λ has an entry for each column of its block from its diagonal down.
-    p = int(np.bincount(term.inds % term.p).max())
+    row, column = np.divmod(term.inds, term.p)
+    block = row[column == np.bincount(column).argmax()]
+    p = len(block)
     if term.nlevels * p < n:
         return
     if term.nlevels == n and np.asarray(term.levels).dtype.kind == "f":
@@ -58,7 +60,8 @@ def _check_size(term: ReMat, n: int) -> None:
             f"of its own; as a covariate it stands left of a bar or among the fixed effects"
         )
     raise DataError(
-        f"({', '.join(term.cnames)} | {term.group}) has {term.nlevels * p} random effects "
+        f"({', '.join(term.cnames[i] for i in block)} | {term.group}) has {term.nlevels * p} "
+        "random effects "
         f"({term.nlevels} levels × {p}) for {n} observations: "
         "the residual variance could not be told apart from theirs"
     )
