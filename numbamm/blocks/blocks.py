@@ -9,8 +9,8 @@ import numpy as np
 
 from numbamm.blocks import cholesky, differences, gradient, information, newton, solve
 from numbamm.blocks.certificate import judge
-from numbamm.blocks.differences import NO_PLAN
 from numbamm.blocks.crossprod import crossprod, crossprod_response
+from numbamm.blocks.differences import NO_PLAN
 from numbamm.blocks.layout import (
     FIRST_DENSE,
     GRADIENT,

@@ -7,11 +7,12 @@ the differences drown neither in rounding error nor in third derivatives. A sear
 with exact derivatives does, to ten digits.
 
 The coordinates are symmetric square roots S of λλ', in columns that are uncorrelated and of size
-one: λλ' = MSSM', see `models.coordinates`. In the entries of a triangular λ there are curved valleys
-where a leading entry nearly vanishes, and where the column of a slope lies far from 0. The objective
-is even in an eigenvalue of S: where it is zero the slope is exactly zero, and the curvature says
-whether it is a minimum. Where it is negative the search goes on along it; elsewhere its absolute
-value serves (Dauphin et al., 2014, Advances in Neural Information Processing Systems 27).
+one: λλ' = MSSM', see `models.coordinates`. In the entries of a triangular λ there are curved
+valleys where a leading entry nearly vanishes, and where the column of a slope lies far from 0. The
+objective is even in an eigenvalue of S: where it is zero the slope is exactly zero, and the
+curvature says whether it is a minimum. Where it is negative the search goes on along it; elsewhere
+its absolute value serves (Dauphin et al., 2014, Advances in Neural Information Processing Systems
+27).
 
 Source: Nocedal & Wright (2006), Numerical Optimization, chapters 3 and 8.
 """
@@ -50,8 +51,8 @@ ENDS = {CONVERGED: "CONVERGED", ROUNDOFF: "ROUNDOFF_LIMITED"}
 #: What is evaluated: the start, the points of a quadratic, a step.
 START, QUADRATIC, TRIAL = 0.0, 1.0, 2.0
 
-# Positions in `Plan.numbers`: how the search ended, its evaluations and tolerances; whether there is
-# one term with two columns; what is evaluated, and at which of its points; the objective at the
+# Positions in `Plan.numbers`: how the search ended, its evaluations and tolerances; whether there
+# is one term with two columns; what is evaluated, and at which of its points; the objective at the
 # best point; the radius; of the step how long it is in shares of sizes, which share of it is taken,
 # the slope and the curvature along it, and whether the quadratic is convex. The units from UNITS on
 # are the entries 00, 01 and 11 of M for a pair; otherwise M is diagonal.

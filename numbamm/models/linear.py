@@ -28,13 +28,13 @@ from numbamm.models.mixedmodel import (
 )
 from numbamm.models.new_response import checked_response
 from numbamm.models.own_start import OwnStart
+from numbamm.models.residual import check_residual_variance
 from numbamm.optimize import OptSummary
 from numbamm.optimize.auto import AUTO, FEW, LIGHT
 from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.differences import jacobian
 from numbamm.optimize.run import gradient_demand
 from numbamm.optimize.valleys import valleys
-
 
 #: Valleys are looked for in so many scales, and, with more parameters than a search by differences
 #: takes, where an evaluation has so few operations: some microseconds.
@@ -429,7 +429,9 @@ class LinearMixedModel(MixedModel):
                     progress=config.get("progress") if progress is None else progress,
                     verbose=verbose,
                 )
-                self._estimates = self._estimate(optsum.final, float(optsum.fmin))
+                estimates = self._estimate(optsum.final, float(optsum.fmin))
+                check_residual_variance(self, (estimates.sigma / self._response.scale) ** 2)
+                self._estimates = estimates
         except BaseException:  # a failed fit loses nothing
             vars(optsum).update(before)
             self._set_theta(theta)
