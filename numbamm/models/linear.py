@@ -39,6 +39,8 @@ from numbamm.optimize.valleys import valleys
 #: Valleys are looked for in so many scales, and, with more parameters than a search by differences
 #: takes, where an evaluation has so few operations: some microseconds.
 MOST_SCALES, LIGHTER = 8, 1e4
+#: Scales of further starts there.
+OTHER_STARTS = (0.1, 1.0, 10.0)
 
 
 @dataclass
@@ -275,7 +277,10 @@ class LinearMixedModel(MixedModel):
             x[c.is_scale] = scales
             return c.theta(x)
 
-        found = valleys(lambda scales: evaluate(theta(scales)), int(c.is_scale.sum()))
+        n = int(c.is_scale.sum())
+        found = valleys(lambda scales: evaluate(theta(scales)), n)
+        if len(x) > FEW:  # what differs in correlations lies in one valley of scales
+            found += [[scale] * n for scale in OTHER_STARTS]
         return [theta(scales) for scales in found]
 
     def _certify(self, theta) -> Certificate | None:
