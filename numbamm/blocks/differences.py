@@ -26,10 +26,13 @@ import numpy as np
 
 from numbamm.blocks.cholesky import criterion, factorize
 from numbamm.blocks.jit import jit
+from numbamm.blocks.layout import ORDER, TAIL
 from numbamm.blocks.vectors import copy
 
-#: Step of the differences, where the objective curves by one a step.
-STEP = 3e-3
+#: Least and greatest step of the differences, where the objective curves by one a step; between, it
+#: is the fourth root of the objective's rounding error.
+STEP, WIDEST = 3e-3, 0.2
+EPSILON = np.finfo(float).eps
 #: The first steps of the differences, and the longest, in shares of the coordinates' sizes.
 FIRST, LONGEST = 0.02, 0.05
 #: How far the search goes at once at first, in the same shares, and where it gives up.
@@ -54,10 +57,11 @@ START, QUADRATIC, TRIAL = 0.0, 1.0, 2.0
 # Positions in `Plan.numbers`: how the search ended, its evaluations and tolerances; whether there
 # is one term with two columns; what is evaluated, and at which of its points; the objective at the
 # best point; the radius; of the step how long it is in shares of sizes, which share of it is taken,
-# the slope and the curvature along it, and whether the quadratic is convex. The units from UNITS on
+# the slope and the curvature along it, and whether the quadratic is convex; and about the rounding
+# error of the objective, as in `models.residual`. The units from UNITS on
 # are the entries 00, 01 and 11 of M for a pair; otherwise M is diagonal.
 CODE, FEVAL, FTOL_ABS, FTOL_REL, PAIR, PHASE, POINT, BEST, RADIUS = range(9)
-LENGTH, SHARE, FALLS, BENDS, CONVEX, UNITS = range(9, 15)
+LENGTH, SHARE, FALLS, BENDS, CONVEX, ERROR, UNITS = range(9, 16)
 
 
 class Plan(NamedTuple):
@@ -146,7 +150,12 @@ def objective(theta, table, index, A, work, degrees, constant, sigma, plan):
             _place(theta, plan)
         logdet = factorize(theta, table, index, A, work)
         f = criterion(logdet, table, work, degrees, constant, sigma)
-        if not searching or _take(f, theta, plan):
+        if not searching:
+            return f
+        m, d = table[0, ORDER], degrees[0]
+        r = work[table[0, TAIL] + m * m - 1]
+        plan.numbers[ERROR] = EPSILON * d * d / (r * r) if sigma == 0.0 else EPSILON * d / sigma**2
+        if _take(f, theta, plan):
             return f
 
 
@@ -222,6 +231,8 @@ def _newton(plan):
     L, values = plan.scratch[4 * n + 2 * n * n :], plan.scratch[4 * n + 3 * n * n :]
     numbers[FALLS] = numbers[BENDS] = numbers[LENGTH] = 0.0
     numbers[CONVEX], numbers[SHARE] = 1.0, 1.0
+    width = min(max(STEP, numbers[ERROR] ** 0.25), WIDEST)
+    least = NOISE * width**2
     for i in range(n):
         size[i] = max(size[i], abs(x[i]))
         step[i] = 0.0
@@ -233,7 +244,7 @@ def _newton(plan):
             entry = values[2 * n + i * (i - 1) // 2 + j] - up - values[j] + numbers[BEST]
             for k in range(j):
                 entry -= L[i * n + k] * H[j * n + k]
-            share = entry / H[j * n + j] if abs(H[j * n + j]) > NOISE * STEP**2 else 0.0
+            share = entry / H[j * n + j] if abs(H[j * n + j]) > least else 0.0
             H[i * n + j], L[i * n + j] = entry, share
             bend -= share * entry
             slopes[i] -= share * slopes[j]
@@ -241,9 +252,9 @@ def _newton(plan):
         H[i * n + i] = bend
     for i in range(n):
         axis, bend, slope = axes[i * n : (i + 1) * n], H[i * n + i], slopes[i]
-        length, strength = _length(axis, size), max(abs(bend), NOISE * STEP**2)
+        length, strength = _length(axis, size), max(abs(bend), least)
         along = -slope / strength
-        if bend < FLAT * STEP**2:
+        if bend < FLAT * width**2:
             away = 0.5 * numbers[RADIUS] / length
             along = math.copysign(max(abs(along), away), along)
         if not bend > 0.0:
@@ -251,7 +262,7 @@ def _newton(plan):
         numbers[FALLS] -= slope * along
         numbers[BENDS] += bend * along * along
         _add(axis, along, step)
-        factor = min(STEP / math.sqrt(strength), LONGEST / length)
+        factor = min(width / math.sqrt(strength), LONGEST / length)
         for k in range(n):
             axis[k] *= factor
     numbers[LENGTH] = _length(step, size)

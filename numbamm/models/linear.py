@@ -108,8 +108,12 @@ class LinearMixedModel(MixedModel):
     -----
     θ is estimated by minimising the profiled deviance or REML criterion, whose value at a θ
     takes one blocked Cholesky factorisation (Bates, Mächler, Bolker & Walker, 2015, J. Stat.
-    Softw. 67(1)). The search begins at λ = I, in columns of ordinary size; or, if the optimiser
-    uses gradients, where moments put θ. ``optsum.initial``, once set, is where it begins.
+    Softw. 67(1)). The search begins at λ = I, in columns of ordinary size; if the optimiser uses
+    gradients, where moments put θ; by default, where evaluations are light, in every valley that
+    `optimize.valleys` finds. ``optsum.initial``, once set, is where it begins.
+
+    A residual standard deviation some 1e-5 times that of the response, or less, drowns in rounding
+    errors: the fit warns, or is refused by a `FitError`.
 
     Examples
     --------

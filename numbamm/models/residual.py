@@ -10,7 +10,7 @@ from numbamm.errors import FitError, NumbammWarning
 
 #: Rounding errors of the objective from which estimates suffer, and from which they mean nothing.
 #: Along a flat direction an error e moves an estimate by some √(2e) standard errors.
-DOUBTFUL, MEANINGLESS = 1e-6, 1e-2
+DOUBTFUL, MEANINGLESS = 1e-5, 1e-2
 
 #: Up to so many rows it is looked whether the effects of a model fit any response.
 MOST_ROWS = 1000

@@ -74,6 +74,22 @@ def test_three_digits_below_are_right(reml, scale, shift):
     assert model.bse.iloc[0] ** 2 / scale**2 == pytest.approx(between / 60, rel=1e-3)
 
 
+@pytest.mark.parametrize("noise", [1e-4, 2e-5])
+@pytest.mark.parametrize("reml", [False, True])
+def test_what_is_warned_of_is_still_right_to_two_digits(reml, noise):
+    """Unbalanced: as σ vanishes, β and its errors are those of a regression of the levels' means."""
+    rows, effects, _, _, e = groups()
+    with pytest.warns(mm.NumbammWarning, match="rounding errors can be seen"):
+        model = fit("(1 | g)", effects + noise * e, reml)
+    _, first = np.unique(rows["g"], return_index=True)
+    X = np.column_stack([np.ones(len(first)), rows["z"][first]])
+    _, rss = np.linalg.lstsq(X, effects[first])[:2]
+    variance = rss[0] / (len(first) - (2 if reml else 0))
+    errors = np.sqrt(variance * np.diag(np.linalg.inv(X.T @ X)))
+    assert model.bse.to_numpy() == pytest.approx(errors, rel=0.02)
+    assert model.varcorr.terms[0].cov[0, 0] == pytest.approx(variance, rel=0.02)
+
+
 def test_a_refused_refit_leaves_the_model_as_it_was():
     _, effects, _, _, e = groups()
     model = fit("(1 | g)", effects + e)
