@@ -77,7 +77,7 @@ def test_three_digits_below_are_right(reml, scale, shift):
 @pytest.mark.parametrize("noise", [1e-4, 2e-5])
 @pytest.mark.parametrize("reml", [False, True])
 def test_what_is_warned_of_is_still_right_to_two_digits(reml, noise):
-    """Unbalanced: as σ vanishes, β and its errors are those of a regression of the levels' means."""
+    """Unbalanced: as σ vanishes, β and its errors are those of regressing the levels' means."""
     rows, effects, _, _, e = groups()
     with pytest.warns(mm.NumbammWarning, match="rounding errors can be seen"):
         model = fit("(1 | g)", effects + noise * e, reml)
