@@ -479,7 +479,8 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         twin = copy(self)
         twin.reterms = [replace(term, lambda_=term.lambda_.copy()) for term in self.reterms]
         twin.optsum = copy(self.optsum)
-        vars(twin).pop("_inside_sizes", None)  # it may get other columns, or fewer rows
+        for kept in ("_inside_sizes", "_search_coordinates"):
+            vars(twin).pop(kept, None)  # it may get other columns, or fewer rows
         return twin
 
     # ---- reports ----------------------------------------------------------------------------
