@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -52,19 +52,33 @@ def numbers(name: str, value: Any) -> np.ndarray:
         raise OptionError(f"{name} must be numbers, not {shown(value)} ({error})") from None
 
 
-def name_list(name: str, value: Any) -> list[str]:
+def name_list(name: str, value: Any, *, least: int = 1) -> list[str]:
     """A list of names; one name alone is a list of one.
 
     Raises
     ------
     OptionError
-        The value is neither, or empty.
+        The value is neither, or has fewer names than the least number.
     """
-    listed = [value] if isinstance(value, str) else value
-    listed = list(listed) if isinstance(listed, Iterable) and not isinstance(listed, bytes) else []
-    if not listed or not all(isinstance(item, str) for item in listed):
+    try:
+        listed = [value] if isinstance(value, str | Mapping) else list(value)
+    except TypeError:
+        listed = [value]
+    if len(listed) < least or not all(isinstance(item, str) for item in listed):
         raise OptionError(f"{name} must be a name or a list of names, not {shown(value)}")
     return listed
+
+
+def mapping(name: str, value: Any) -> Mapping[str, Any]:
+    """The value of an option, if it is a dict whose keys are names.
+
+    Raises
+    ------
+    OptionError
+    """
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise OptionError(f"{name} must be a dict with names as keys, not {shown(value)}")
+    return value
 
 
 def shown(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.errors import OptionError, did_you_mean
+from numbamm.options import shown
 
 METHODS = ("none", "bonferroni", "holm", "sidak", "tukey")
 
@@ -14,7 +15,7 @@ def checked(adjust: str) -> str:
     name = str(adjust).lower()
     if name not in METHODS:
         raise OptionError(
-            f"unknown adjust {adjust!r}{did_you_mean(name, METHODS)}; there are "
+            f"unknown adjust {shown(adjust)}{did_you_mean(name, METHODS)}; there are "
             f"{', '.join(METHODS)}"
         )
     return name

@@ -7,8 +7,9 @@ from numbamm.inference import ddf as degrees
 from numbamm.inference.contrast import f_test
 from numbamm.inference.hypotheses import hypotheses
 from numbamm.inference.result import Result
+from numbamm.options import shown
 
-_TYPES = {1: 1, 2: 2, 3: 3, "1": 1, "2": 2, "3": 3, "I": 1, "II": 2, "III": 3}
+_TYPES = {"1": 1, "2": 2, "3": 3, "I": 1, "II": 2, "III": 3}
 _ROMAN = {1: "I", 2: "II", 3: "III"}
 
 
@@ -62,9 +63,9 @@ def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result
 
     if others:
         raise OptionError("anova tests the terms of one model; lrtest(m0, m1) compares several")
-    if type not in _TYPES:
-        raise OptionError(f"type must be 1, 2 or 3, not {type!r}")
-    type = _TYPES[type]
+    if str(type) not in _TYPES:
+        raise OptionError(f"type must be 1, 2 or 3, not {shown(type)}")
+    type = _TYPES[str(type)]
     method = degrees.method(model, ddf)
     rows = hypotheses(model, type)
     if not rows:

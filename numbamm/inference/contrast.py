@@ -10,6 +10,7 @@ import numpy as np
 from numbamm.errors import DataError, OptionError, did_you_mean
 from numbamm.inference import ddf as degrees
 from numbamm.inference.result import Result
+from numbamm.options import flag, numbers, shown
 
 #: Up to which share of its length a combination may depend on what cannot be estimated.
 ESTIMABLE = 1e-8
@@ -67,9 +68,9 @@ def contrast(
     [17.0]
     """
     alpha = valid_alpha(alpha)
-    method = degrees.method(model, ddf)
+    method, joint = degrees.method(model, ddf), flag("joint", joint)
     names, L = _rows(model, L)
-    rhs = np.broadcast_to(np.asarray(rhs, dtype=np.float64), len(L))
+    rhs = _right_side(rhs, names)
     kept, estimable = on_kept_columns(model.feterm, L)
     if not estimable.all():
         bad = [names[i] for i in np.flatnonzero(~estimable)]
@@ -185,7 +186,7 @@ def on_kept_columns(feterm, L) -> tuple[np.ndarray, np.ndarray]:
 def valid_alpha(alpha) -> float:
     """`alpha`, if it is between 0 and 1."""
     if not (isinstance(alpha, Real) and 0 < alpha < 1):
-        raise OptionError(f"alpha must be between 0 and 1, not {alpha!r}")
+        raise OptionError(f"alpha must be between 0 and 1, not {shown(alpha)}")
     return float(alpha)
 
 
@@ -195,21 +196,17 @@ def _rows(model, L) -> tuple[list[str], np.ndarray]:
 
     cnames = model.feterm.cnames
     if isinstance(L, Mapping):
-        nested = {k: v for k, v in L.items() if isinstance(v, Mapping)}
-        if nested and len(nested) < len(L):
-            raise OptionError("L mixes rows and coefficients: give one dict, or a dict of dicts")
-        L = pd.DataFrame.from_dict(nested or {_said(L): L}, orient="index")
-    if isinstance(L, pd.DataFrame):
-        unknown = [str(name) for name in L.columns if name not in cnames]
-        if unknown:
-            hint = did_you_mean(unknown[0], cnames)
-            raise OptionError(
-                f"there is no coefficient '{unknown[0]}'{hint}; there are {', '.join(cnames)}"
-            )
+        names, L = _of_dicts(L, cnames)
+    elif isinstance(L, pd.DataFrame):
+        _refuse_unknown(L.columns, cnames)
         names = [str(name) for name in L.index]
-        L = L.reindex(columns=cnames).fillna(0.0).to_numpy(dtype=np.float64)
+        L = numbers("L", L.reindex(columns=cnames).fillna(0.0))
+    elif isinstance(L, str | bytes):
+        raise OptionError(
+            f"L must be an array, a frame, or a dict such as {{'{cnames[-1]}': 1}}, not {shown(L)}"
+        )
     else:
-        L = np.atleast_2d(np.asarray(L, dtype=np.float64))
+        L = np.atleast_2d(numbers("L", L))
         names = [f"row {i + 1}" for i in range(len(L))]
     if L.ndim != 2 or L.shape[1] != len(cnames) or not len(L):
         raise OptionError(
@@ -219,6 +216,45 @@ def _rows(model, L) -> tuple[list[str], np.ndarray]:
     if not np.isfinite(L).all() or not L.any(axis=1).all():
         raise OptionError("each row of L needs finite numbers that are not all zero")
     return names, L
+
+
+def _of_dicts(L: Mapping, cnames: list[str]) -> tuple[list[str], np.ndarray]:
+    """The rows of a dict of coefficients and their factors, or of a dict of such dicts."""
+    nested = [isinstance(value, Mapping) for value in L.values()]
+    if any(nested) and not all(nested):
+        raise OptionError("L mixes rows and coefficients: give one dict, or a dict of dicts")
+    lines, rows = (list(L.values()) if any(nested) else [L]), []
+    for line in lines:
+        _refuse_unknown(line, cnames)
+        factors = [numbers(f"the factor of '{name}'", value) for name, value in line.items()]
+        if any(factor.ndim for factor in factors):
+            raise OptionError(f"each coefficient in L needs one number, not {shown(dict(line))}")
+        rows.append(np.zeros(len(cnames)))
+        rows[-1][[cnames.index(name) for name in line]] = factors
+    return ([str(name) for name in L] if any(nested) else [_said(L)]), np.array(rows)
+
+
+def _refuse_unknown(names, cnames: list[str]) -> None:
+    """Refuse what is no coefficient, and coefficients that are named twice."""
+    for i, name in enumerate(names):
+        if name not in cnames:
+            raise OptionError(
+                f"there is no coefficient '{name}'{did_you_mean(str(name), cnames)}; there are "
+                f"{', '.join(cnames)}"
+            )
+        if name in list(names)[:i]:
+            raise OptionError(f"L has several columns for the coefficient '{name}'")
+
+
+def _right_side(rhs, names: list[str]) -> np.ndarray:
+    """What rows are tested for: a number for each, or one for all; shape (rows,)."""
+    values = numbers("rhs", rhs)
+    if values.shape not in ((), (len(names),)) or not np.isfinite(values).all():
+        raise OptionError(
+            f"rhs must be a finite number, or one for each of {len(names)} rows of L, not "
+            f"{shown(rhs)}"
+        )
+    return np.broadcast_to(values, len(names))
 
 
 def _said(coefficients: Mapping) -> str:

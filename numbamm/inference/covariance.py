@@ -156,8 +156,11 @@ def _independent(products, sigma_given: bool) -> tuple[np.ndarray, np.ndarray]:
     unit = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
     values, vectors = np.linalg.eigh(products * np.outer(unit, unit))
     active = values > DEPENDENT
-    combinations = unit[:, None] * vectors[:, active] / np.sqrt(values[active])
-    coordinates = combinations.T @ products
+    if active.all():  # V⁻¹ may make the sizes of directions very different: none is mixed
+        combinations, coordinates = np.diag(unit), np.diag(size)
+    else:
+        combinations = unit[:, None] * vectors[:, active] / np.sqrt(values[active])
+        coordinates = combinations.T @ products
     if sigma_given:
         return combinations, coordinates
     return block_diag(1.0, combinations), block_diag(1.0, coordinates)

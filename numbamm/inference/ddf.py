@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.errors import OptionError, did_you_mean
+from numbamm.options import shown
 
 #: More degrees of freedom than these are infinite, but for rounding.
 INFINITE = 1e10
@@ -53,6 +54,7 @@ def method(model, ddf: str | None):
     OptionError
         The name is unknown, or the model is not of the kind that the method is for.
     """
+    from numbamm.inference.fits import of_numbamm
     from numbamm.inference.kenward_roger import KenwardRoger, KenwardRogerObserved
     from numbamm.inference.satterthwaite import Satterthwaite
     from numbamm.models.linear import LinearMixedModel
@@ -63,11 +65,11 @@ def method(model, ddf: str | None):
         "kenward-roger": KenwardRoger,
         "kenward-roger-observed": KenwardRogerObserved,
     }
-    estimates, linear = model.estimates, isinstance(model, LinearMixedModel)
+    estimates, linear = of_numbamm(model).estimates, isinstance(model, LinearMixedModel)
     name = ("satterthwaite" if linear else "wald") if ddf is None else _spelling(ddf)
     if name not in methods:
         raise OptionError(
-            f"unknown ddf {ddf!r}{did_you_mean(name, methods)}; there are {', '.join(methods)}"
+            f"unknown ddf {shown(ddf)}{did_you_mean(name, methods)}; there are {', '.join(methods)}"
         )
     if not linear and name != "wald":
         raise OptionError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbamm.errors import OptionError
-from numbamm.inference.fits import Fit
+from numbamm.inference.fits import Fit, of_numbamm
 from numbamm.inference.lrtest import dropped_table
 from numbamm.inference.reduced import droppable, without_fixed
 from numbamm.inference.result import Result
@@ -36,7 +36,7 @@ def drop1(model) -> Result:
     >>> mm.drop1(m).to_frame()["chisq"].round(3).tolist()[1:]
     [23.537]
     """
-    full = Fit.of(model)
+    full = Fit.of(of_numbamm(model))
     if full.reml:
         raise OptionError(
             "REML fits with different fixed effects cannot be compared: refit(reml=False), or "

@@ -20,6 +20,7 @@ from numbamm.inference.contrast import estimates, on_kept_columns, valid_alpha
 from numbamm.inference.refgrid import ReferenceGrid
 from numbamm.inference.result import Result
 from numbamm.inference.totalvariance import total_variance
+from numbamm.options import flag, mapping, name_list, numbers, one_of, shown
 
 WEIGHTS = ("equal", "proportional")
 TYPES = ("link", "response")
@@ -89,9 +90,11 @@ class MarginalMeans(Result):
         ------
         OptionError
         """
-        adjust = adjust or ("tukey" if method == "pairwise" else "holm")
+        pairs = isinstance(method, str) and method == "pairwise"
+        if adjust is None:
+            adjust = "tukey" if pairs else "holm"
         adjust = adjustments.checked(adjust)
-        if adjust == "tukey" and not (isinstance(method, str) and method == "pairwise"):
+        if adjust == "tukey" and not pairs:
             raise OptionError('adjust="tukey" is for pairwise comparisons')
         tables, counts = [], []
         for values, members in self._families():
@@ -264,12 +267,14 @@ def emmeans(
     """
     alpha = valid_alpha(alpha)
     method = degrees.method(model, ddf)
-    _one_of("weights", weights, WEIGHTS)
-    _one_of("type", type, TYPES)
-    grid = ReferenceGrid(model.frame, {_bare(name): v for name, v in (at or {}).items()})
+    one_of("weights", weights, WEIGHTS)
+    one_of("type", type, TYPES)
+    at = {} if at is None else mapping("at", at)
+    grid = ReferenceGrid(model.frame, {_bare(name): v for name, v in at.items()})
     names, by = _variables(specs, by, grid.values)
     for name in [*names, *by]:
         grid.check(name)
+    bias_adjust = flag("bias_adjust", bias_adjust)
     if type == "link" and (bias_adjust or sigma is not None):
         raise OptionError('bias_adjust and sigma are for type="response"')
     if sigma is not None and not bias_adjust:
@@ -314,8 +319,8 @@ def _spread(model, grid, cells, sigma) -> np.ndarray:
     """Standard deviations of the linear predictors about each mean, shape (means,)."""
     if sigma is None:
         return np.sqrt(cells.average(total_variance(model, grid)))
-    if not (isinstance(sigma, Real) and np.isfinite(sigma) and sigma >= 0):
-        raise OptionError(f"sigma must be a standard deviation, not {sigma!r}")
+    if not (isinstance(sigma, Real) and not isinstance(sigma, bool) and 0 <= sigma < np.inf):
+        raise OptionError(f"sigma must be a standard deviation, not {shown(sigma)}")
     return np.full(len(cells.labels), float(sigma))
 
 
@@ -369,28 +374,30 @@ def _level(alpha: float, adjust: str) -> str:
 
 def _variables(specs, by, variables) -> tuple[list[str], list[str]]:
     """The variables of means and of groups, from names or a little formula."""
-    by = [_bare(by)] if isinstance(by, str) else [_bare(name) for name in by]
+    names, by = name_list("specs", specs), name_list("by", () if by is None else by, least=0)
+    by = [_bare(name) for name in by]
     if isinstance(specs, str) and specs not in variables:
-        inner, *outer = _split(specs)
-        specs, by = inner, [*(name for part in outer for name in part), *by]
-    names = [specs] if isinstance(specs, str) else [_bare(name) for name in specs]
+        names, *outer = _split(specs)
+        by = [*(name for part in outer for name in part), *by]
+    elif not isinstance(specs, str):
+        names = [_bare(name) for name in names]
     both = [*names, *by]
     if not names or len(set(both)) < len(both):
-        raise OptionError(f"specs and by name variables, each once, not {both}")
+        raise OptionError(f"specs and by must name variables, each of them once, not {shown(both)}")
     return names, by
 
 
 def _split(text: str) -> list[list[str]]:
     """The names of a little formula, on each side of the bar."""
-    sides, separated = [[]], True
+    sides = [[""]]
     for token in tokenise(text.strip().removeprefix("~")):
         if token.text == "|":
-            sides.append([])
-        elif token.text not in ("*", ":", "+"):
-            if separated:
-                sides[-1].append("")
-            sides[-1][-1] += token.text
-        separated = token.text in ("*", ":", "+", "|")
+            sides.append([""])
+        elif token.text in ("*", ":", "+"):
+            sides[-1].append("")
+        else:
+            space = " " if token.after_space and sides[-1][-1] else ""
+            sides[-1][-1] += space + token.text
     return [[_bare(name) for name in side] for side in sides]
 
 
@@ -404,13 +411,13 @@ def _comparisons(names: list[str], method, ratio, known) -> tuple[list[str], np.
     m, eye = len(names), np.eye(len(names))
     sign = " / " if ratio else " - "
     if isinstance(method, Mapping):
-        weights = [np.asarray(w, dtype=np.float64) for w in method.values()]
+        weights = [numbers(f"the weights of {name!r}", w) for name, w in method.items()]
         if not weights or any(w.shape != (m,) or not np.isfinite(w).all() for w in weights):
             raise OptionError(f"each contrast needs {m} weights, for {', '.join(names)}")
         return [str(name) for name in method], np.array(weights)
     if not isinstance(method, str) or method not in METHODS:
         raise OptionError(
-            f"unknown contrasts {method!r}{did_you_mean(str(method), METHODS)}; there are "
+            f"unknown contrasts {shown(method)}{did_you_mean(str(method), METHODS)}; there are "
             f"{', '.join(METHODS)}, or a dict of weights"
         )
     if m < 2:
@@ -426,8 +433,3 @@ def _comparisons(names: list[str], method, ratio, known) -> tuple[list[str], np.
     return [f"{names[a]}{sign}{names[b]}" for a, b in pairs], np.array(
         [eye[a] - eye[b] for a, b in pairs]
     )
-
-
-def _one_of(what: str, value, known) -> None:
-    if value not in known:
-        raise OptionError(f"{what} must be one of {', '.join(known)}, not {value!r}")

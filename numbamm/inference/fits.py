@@ -11,6 +11,19 @@ from numbamm.design.remat import ReMat
 from numbamm.errors import OptionError
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import MixedModel
+from numbamm.options import shown
+
+
+def of_numbamm(model) -> MixedModel:
+    """The model, if it is one of ours.
+
+    Raises
+    ------
+    OptionError
+    """
+    if not isinstance(model, MixedModel):
+        raise OptionError(f"the model must be one of numbamm, not {shown(model)}")
+    return model
 
 
 @dataclass
@@ -99,8 +112,8 @@ class Fit:
 
             return of_statsmodels(model)
         raise OptionError(
-            "fitted models are compared, of numbamm, or of statsmodels where they have no random "
-            f"effects; not {type(model).__name__}"
+            "only fitted models of numbamm can be compared, and those of statsmodels without "
+            f"random effects, not {shown(model)}"
         )
 
 

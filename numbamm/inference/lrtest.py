@@ -15,6 +15,7 @@ from numbamm.inference.nested import (
     shape_is_infinite,
 )
 from numbamm.inference.result import Result
+from numbamm.options import flag
 
 
 def lrtest(*models, check: bool = True) -> Result:
@@ -73,6 +74,7 @@ def lrtest(*models, check: bool = True) -> Result:
     """
     import pandas as pd
 
+    check = flag("check", check)
     if len(models) < 2:
         raise OptionError("lrtest compares two models or more")
     fits = sorted((Fit.of(model) for model in models), key=lambda fit: fit.npar)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbamm.inference.fits import Fit
+from numbamm.inference.fits import Fit, of_numbamm
 from numbamm.inference.lrtest import dropped_table
 from numbamm.inference.reduced import fit_of_random, without_random
 from numbamm.inference.result import Result
@@ -39,7 +39,7 @@ def ranova(model) -> Result:
     >>> mm.ranova(m).to_frame()["chisq"].round(3).tolist()[1:]
     [42.837]
     """
-    full = Fit.of(model)
+    full = Fit.of(of_numbamm(model))
     fits = {name: fit_of_random(model, terms, name) for name, terms in without_random(model)}
     kind = "restricted likelihoods (REML)" if full.reml else "likelihoods"
     return dropped_table(f"Random effects left out, compared by {kind}", full, fits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -15,6 +15,7 @@ from numbamm.formula.levels import level_codes
 from numbamm.formula.materializer import is_categorical, without_fulldummy
 from numbamm.formula.names import column_of
 from numbamm.inference.nesting import nested_factors
+from numbamm.options import numbers, shown
 
 #: Combinations from which a grid is refused.
 LARGEST = 1_000_000
@@ -156,9 +157,14 @@ class ReferenceGrid:
         return [float(column.mean())]
 
     def _given(self, name: str, given) -> list:
-        values = [given] if np.ndim(given) == 0 else list(given)
+        values = list(given) if isinstance(given, Iterable) and np.ndim(given) else [given]
         if not values:
             raise OptionError(f"at gives no values for '{name}'")
+        if name not in self.factors:
+            values = numbers(f"at['{name}']", values)
+            if values.ndim != 1 or not np.isfinite(values).all():
+                raise OptionError(f"at['{name}'] must be finite numbers, not {shown(given)}")
+            return values.tolist()
         if name in self.factors:
             levels = self._typical(name)
             unknown = [value for value in values if value not in levels]

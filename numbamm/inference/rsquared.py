@@ -9,8 +9,10 @@ import numpy as np
 from numbamm.errors import OptionError
 from numbamm.glm import family as families
 from numbamm.glm import link as links
+from numbamm.inference.fits import of_numbamm
 from numbamm.inference.reduced import fitted_to
 from numbamm.inference.result import Result
+from numbamm.options import one_of
 
 #: Variance of the latent variable that a link to probabilities stands for.
 _LATENT = {
@@ -131,9 +133,8 @@ def icc(model, *, method: str = "lognormal") -> Result:
 
 def variance_shares(model, method: str = "lognormal") -> Shares:
     """The variances that R² and the intraclass correlation are made of."""
-    if method not in METHODS:
-        raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
-    random = _random(model)
+    one_of("method", method, METHODS)
+    random = _random(of_numbamm(model))
     fixed = model.feterm.x[:, model.feterm.kept] @ model.estimates.beta
     return Shares(float(fixed.var(ddof=1)), random, _residual(model, method))
 

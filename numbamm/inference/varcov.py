@@ -17,7 +17,7 @@ from numbamm.inference.covariance import Directions
 FREE = 0.1
 #: Eigenvalues of the Hessian, in units of the information, that count as negative.
 NEGATIVE = -1e-6
-#: Share of a direction's information that the fixed effects must leave.
+#: Share of a direction's information that other directions, and the fixed effects, must leave.
 UNKNOWN = 1e-12
 #: What keeps the inverse of the Hessian finite along parameters that do not move V.
 RIDGE = 1e-13
@@ -71,10 +71,15 @@ def by_observed(moving: Directions) -> np.ndarray:
 
 
 def _refuse_unknown(moving: Directions) -> None:
-    """Raise a `FitError` where the fixed effects leave nothing that tells some direction of V."""
-    size = np.sqrt(np.diag(moving.traces))
-    left = np.linalg.eigvalsh(moving.expected / np.outer(size, size))
-    if moving.reml and (left < UNKNOWN).any():
+    """Raise a `FitError` where rounding, or the fixed effects, hide some direction of V."""
+    size = np.sqrt(np.maximum(np.diag(moving.traces), np.finfo(float).tiny))
+    unit = np.outer(size, size)
+    if (np.linalg.eigvalsh(moving.traces / unit) < UNKNOWN).any():
+        raise FitError(
+            "rounding hides how well the covariance parameters are known, since the variances of "
+            'the random effects and of the residuals differ by too much: take ddf="wald"'
+        )
+    if moving.reml and (np.linalg.eigvalsh(moving.expected / unit) < UNKNOWN).any():
         raise FitError(
             "a variance of random effects has no influence on the restricted likelihood, since "
             "the fixed effects tell all levels apart: leave out the one or the other, or take "

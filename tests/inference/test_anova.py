@@ -210,6 +210,12 @@ def test_mistakes(fitted):
     model = fitted(*MODELS["sleep"], reml=True)
     with pytest.raises(mm.OptionError, match="type must be 1, 2 or 3, not 4"):
         model.anova(type=4)
+    for type in ({}, [3], True, np.zeros((2, 2))):
+        with pytest.raises(mm.OptionError, match="type must be 1, 2 or 3, not "):
+            model.anova(type=type)
+    for function in (mm.anova, mm.drop1, mm.ranova, mm.r2):
+        with pytest.raises(mm.OptionError, match="the model must be one of numbamm, not 'sleep'"):
+            function("sleep")
     with pytest.raises(mm.OptionError, match=r"lrtest\(m0, m1\) compares several"):
         mm.anova(model, model)
     with pytest.raises(mm.OptionError, match="no terms to test"):

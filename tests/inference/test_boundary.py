@@ -272,6 +272,44 @@ def test_a_variance_that_the_fixed_effects_take():
     )
 
 
+def steep_groups(slope, seed):
+    """Six rows a group, whose means vary 1000 times as much as the residuals; t is of groups."""
+    rng = np.random.default_rng(seed)
+    rows = pd.DataFrame({"g": np.repeat(list("abcdefghij"), 6), "x": rng.normal(size=60)})
+    rows["t"] = np.repeat([0.0, 1.0] * 5, 6)
+    effects = rng.normal(size=10)[:, None] * [1.0, slope]
+    rows["y"] = np.repeat(effects[:, 0], 6) + 1e-3 * rng.normal(size=60)
+    rows["y"] += np.repeat(effects[:, 1], 6) * rows["x"]
+    return rows
+
+
+#: Kenward and Roger's df of the intercept, x and t, in 50 digits.
+STEEP = {
+    (0.0, 1): [8.162378591649, 5.235752947840, 7.939671903931],
+    (0.0, 2): [8.037123604825, 5.268167512653, 8.020017785857],
+    (1e-3, 3): [10.483970495010, 8.552282810823, 4.138355519841],
+}
+
+
+@pytest.mark.parametrize("case", STEEP)
+def test_residuals_far_below_the_random_effects(case):
+    model = mm.lmm("y ~ x + t + (x | g)", steep_groups(*case), reml=True)
+    found = model.coef_table(ddf="kr").to_frame()["df"]
+    np.testing.assert_allclose(found, STEEP[case], rtol=1e-3)
+    assert np.isfinite(model.coef_table(ddf="satterthwaite").to_frame()["df"]).all()
+
+
+def test_rounding_is_no_information():
+    rows = steep_groups(1.0, 4).assign(k=list("uv") * 30)
+    models = [
+        mm.lmm("y ~ x + t + (x | g)", rows, reml=True),
+        mm.lmm("y ~ x + (0 + x | g) + (x | g:k)", rows, sigma=1e-9),
+    ]
+    for model in models:
+        with pytest.raises(FitError, match='ddf="wald"'):
+            model.coef_table()
+
+
 @pytest.mark.parametrize("share", [1.0, 0.6, 1e-3, 0.0])
 def test_one_variance_in_two_terms(share):
     """The same groups twice: how their variance is divided is of no interest."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import oracles
+import pandas as pd
 import pytest
 from scipy.stats import f
 
@@ -220,6 +221,19 @@ def test_method_is_kept_until_the_next_fit():
         ([0, 0], {}, "not all zero"),
         ({"days": 1}, {}, "no coefficient 'days'; did you mean 'Days'"),
         ({"a": {"Days": 1}, "Days": 1}, {}, "mixes"),
+        ("Days", {}, "L must be an array, a frame, or a dict such as {'Days': 1}"),
+        (b"Days", {}, "L must be an array"),
+        ([["a", "b"]], {}, "L must be numbers"),
+        ({}, {}, "not all zero"),
+        ({"Days": "a"}, {}, "the factor of 'Days' must be numbers, not 'a'"),
+        ({"Days": [1, 2]}, {}, "each coefficient in L needs one number"),
+        ({"Days": 1, "Intercept": np.nan}, {}, "finite numbers"),
+        (pd.DataFrame([[1, 2]], columns=["Days", "Days"]), {}, "several columns .* 'Days'"),
+        ([0, 1], {"rhs": "a"}, "rhs must be numbers"),
+        ([0, 1], {"rhs": [1, 2]}, "rhs must be a finite number, or one for each of 1 rows"),
+        ([0, 1], {"rhs": np.inf}, "rhs must be a finite number"),
+        ([0, 1], {"joint": np.zeros(2)}, "joint must be True or False"),
+        ([0, 1], {"ddf": []}, r"unknown ddf \[\]"),
         ([0, 1], {"ddf": "satterthwait"}, "unknown ddf .* did you mean 'satterthwaite'"),
         ([0, 1], {"alpha": 1.5}, "alpha must be between"),
     ],

@@ -219,9 +219,20 @@ def test_logical_and_numeric_factors():
         ({"specs": "recipe", "at": {"oven": 1}}, mm.OptionError, "'oven' is no variable"),
         ({"specs": "recipe", "at": {"recipe": ["D"]}}, mm.DataError, "'D' is no level of 'recipe'"),
         ({"specs": "recipe", "at": {"temperature": []}}, mm.OptionError, "no values"),
-        ({"specs": []}, mm.OptionError, "name variables"),
-        ({"specs": "recipe", "by": "recipe"}, mm.OptionError, "each once"),
+        ({"specs": "recipe", "at": {"temperature": {}}}, mm.DataError, "{} is no level of"),
+        ({"specs": "recipe", "at": 3}, mm.OptionError, "at must be a dict .*, not 3"),
+        ({"specs": "recipe", "at": {3: "A"}}, mm.OptionError, "at must be a dict with names"),
+        ({"specs": []}, mm.OptionError, "specs must be a name or a list of names"),
+        ({"specs": None}, mm.OptionError, "specs must be a name .*, not None"),
+        ({"specs": {"recipe": "A"}}, mm.OptionError, "specs must be a name"),
+        ({"specs": np.zeros((2, 2))}, mm.OptionError, "specs must be a name"),
+        ({"specs": "recipe *"}, mm.OptionError, "'' is no variable"),
+        ({"specs": "recipe temperature"}, mm.OptionError, "'recipe temperature' is no variable"),
+        ({"specs": "recipe", "by": 3}, mm.OptionError, "by must be a name .*, not 3"),
+        ({"specs": "recipe", "by": "recipe"}, mm.OptionError, "each of them once"),
         ({"specs": "recipe", "weights": "cells"}, mm.OptionError, "weights must be"),
+        ({"specs": "recipe", "weights": np.zeros(2)}, mm.OptionError, "weights must be"),
+        ({"specs": "recipe", "bias_adjust": "no"}, mm.OptionError, "bias_adjust must be True"),
         ({"specs": "recipe", "type": "mean"}, mm.OptionError, "type must be"),
         ({"specs": "recipe", "ddf": "kr2"}, mm.OptionError, "unknown ddf"),
     ],
@@ -239,6 +250,10 @@ def test_mistaken_contrasts(cake):
         means.pairs("holms")
     with pytest.raises(mm.OptionError, match="needs 3 weights, for A, B, C"):
         means.contrast({"a": [1, -1]})
+    with pytest.raises(mm.OptionError, match="weights of 'a' must be numbers, not 'heavy'"):
+        means.contrast({"a": "heavy"})
+    with pytest.raises(mm.OptionError, match=r"unknown contrasts array\("):
+        means.contrast(np.zeros((2, 2)))
     with pytest.raises(mm.OptionError, match="unknown contrasts 'pairs'"):
         means.contrast("pairs")
     with pytest.raises(mm.OptionError, match="one mean only"):
