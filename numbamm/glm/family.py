@@ -128,13 +128,18 @@ def _log_ratio(a, b, away):
     return math.log1p(away) if FAR < away < np.inf else math.log(a) - math.log(b)
 
 
-@jit(owns=True)
-def unit_deviances(family, link, shape, y, eta):
+def unit_deviances(family: int, link: int, shape: float, y, eta) -> np.ndarray:
     """Unit deviances of rows, shape (n,)."""
     out = np.empty_like(eta)
+    fill_deviances(family, link, shape, y, eta, out)
+    return out
+
+
+@jit
+def fill_deviances(family, link, shape, y, eta, out):
+    """Fill ``out``, shape (n,), with `unit_deviances`."""
     for i in range(len(eta)):
         out[i] = contribution(family, link, shape, y[i], 1.0, eta[i])[0]
-    return out
 
 
 @jit

@@ -198,22 +198,26 @@ def _log_cauchy(x):
     return math.log(0.5 + math.atan(x) / math.pi)
 
 
-@jit(owns=True)
-def mean(link, eta):
+def mean(link: int, eta) -> np.ndarray:
     """μ for an array of η, shape (n,)."""
-    mu = np.empty_like(eta)
-    for i in range(len(eta)):
-        mu[i] = inverse(link, eta[i])[0]
-    return mu
+    mu = np.empty((2, len(eta)))
+    means(link, eta, mu)
+    return mu[0]
 
 
-@jit(owns=True)
-def slope(link, eta):
+def slope(link: int, eta) -> np.ndarray:
     """dμ/dη for an array of η, shape (n,)."""
-    d = np.empty_like(eta)
+    mu = np.empty((2, len(eta)))
+    means(link, eta, mu)
+    return mu[1]
+
+
+@jit
+def means(link, eta, out):
+    """Fill ``out``, shape (2, n), with μ and dμ/dη for an array of η."""
     for i in range(len(eta)):
-        d[i] = inverse(link, eta[i])[1]
-    return d
+        mu, d, _ = inverse(link, eta[i])
+        out[0, i], out[1, i] = mu, d
 
 
 def forward(link: int, mu) -> np.ndarray:
@@ -232,4 +236,5 @@ def forward(link: int, mu) -> np.ndarray:
         INVERSE_SQUARED: lambda m: 1 / m**2,
         SQRT: np.sqrt,
     }
-    return table[link](np.asarray(mu, dtype=np.float64))
+    with np.errstate(all="ignore"):  # NaN says that the link knows no such mean
+        return table[link](np.asarray(mu, dtype=np.float64))

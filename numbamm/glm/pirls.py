@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.blocks.cholesky import factorize, set_lambda
-from numbamm.blocks.jit import jit
+from numbamm.blocks.jit import counter, jit
 from numbamm.blocks.layout import DIAG, NHEAD, NLEVEL, NX, ORDER, TAIL, P
 from numbamm.blocks.solve import random_effects, solve
 from numbamm.blocks.vectors import copy
@@ -43,6 +43,8 @@ from numbamm.glm.working import (
 NOT_POSITIVE_DEFINITE, NO_DESCENT, NOT_CONVERGED, AT_EDGE, FLAT = -1, -2, -3, -4, -5
 
 MAX_ITERATIONS, MAX_HALVINGS = 200, 40
+#: So many steps one after the other that had to be halved creep along an edge.
+MAX_CREEPING = 20
 
 #: Σ W Δη² + |Δu|² of a step, in units of the scale, from which on Newton steps are tried.
 NEAR = 1.0
@@ -104,7 +106,7 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
     _predict(rows.eta[AT], x, q, b, base, rows)
     deviance, penalty = _deviance(rows.eta[AT], shape, scale, rows), _squares(x[:q])
     iterations, change, least, value, part = 0, np.inf, tolerance, np.inf, 1.0
-    newton = False
+    newton, creeping = False, counter()
     while change > least * scale and iterations < MAX_ITERATIONS:
         value = deviance + penalty
         newton, part = not canonical and change < NEAR * scale, 1.0
@@ -136,6 +138,9 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
         least = tolerance if canonical or newton else tolerance * LINEAR
         copy(trial, x)
         iterations += 1
+        creeping = creeping + 1 if part < 1.0 else counter()
+        if creeping > MAX_CREEPING:
+            return AT_EDGE
     if change > least * scale:
         if part < 1.0:
             return AT_EDGE

@@ -15,6 +15,8 @@ from numbamm.models.linear import LinearMixedModel
 
 #: Relative standard deviations, of the columns inside, that leave nothing to be drawn.
 UNSHRUNKEN = 1e4
+#: The weight of rows that tell nothing, as a share of the largest.
+NOTHING = 1e-12
 
 
 def shrinkage(model) -> dict:
@@ -90,10 +92,14 @@ def _working_model(model, eta, shape: float) -> LinearMixedModel:
     """
     frame, family, link = model.frame, model._family_code, links.NAMES[model.link]
     slope, mu = links.slope(link, eta), model._mean(eta)
+    variance = families.variance(family, shape, mu)
+    tells = (np.abs(slope) > 0) & (variance > 0)  # not where a mean is at the end of its range
+    step = np.divide(frame.y - mu, slope, out=np.zeros_like(eta), where=tells)
+    weights = np.divide(model._prior * slope**2, variance, out=np.zeros_like(eta), where=tells)
     working = replace(
         frame,
-        y=eta + (frame.y - mu) / slope,
-        weights=model._prior * slope**2 / families.variance(family, shape, mu),
+        y=eta + step,
+        weights=np.maximum(weights, NOTHING * weights.max()),
         reterms=[replace(term, lambda_=None) for term in frame.reterms],  # λ belongs to a model
     )
     return LinearMixedModel.of_frame(working, sigma=None if family in families.DISPERSED else 1.0)

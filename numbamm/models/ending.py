@@ -15,7 +15,7 @@ import numpy as np
 from numbamm.glm import family as families
 from numbamm.glm import link as links
 from numbamm.models.curvature import derivatives, newton_step
-from numbamm.optimize.auto import DERIVATIVE_FREE, NEWTON
+from numbamm.optimize.auto import AUTO, DERIVATIVE_FREE, NEWTON
 from numbamm.optimize.optsummary import GENUINE, OptSummary
 
 #: How much the objective may still fall: its root is the distance to the minimum in standard
@@ -112,17 +112,21 @@ def has_several_minima(model) -> bool:
     return not is_concave(model) or (binomial and links.NAMES[model.link] not in REGULAR)
 
 
-def other_starts(model) -> list[tuple[np.ndarray, str]]:
-    """What θ of the usual start is multiplied by in other attempts, and the optimiser of each."""
+def other_starts(model, chosen: str) -> list[tuple[np.ndarray, str]]:
+    """What θ of the usual start is multiplied by in other attempts, and the optimiser of each.
+
+    That is the one that was chosen, unless the choice was left open.
+    """
     if is_concave(model) and not has_several_minima(model) and model.optsum.certificate is not None:
-        return [(np.full(len(model.theta), FAR), NEWTON)]
+        return [(np.full(len(model.theta), FAR), NEWTON if chosen == AUTO else chosen)]
     at, effect = 0, []
     for term in model.reterms:
         effect.append(at + term.inds // term.p)
         at += term.p
+    pairs = [(pair, other if chosen == AUTO else chosen) for pair, other in OTHERS]
     return [
         (np.array(pair)[np.concatenate(effect) % 2], optimizer)
-        for pair, optimizer in OTHERS
+        for pair, optimizer in dict.fromkeys(pairs)
         if at > 1 or pair[0] == pair[1]
     ]
 

@@ -21,7 +21,9 @@ def _weighted(model) -> np.ndarray:
 def pearson(model) -> np.ndarray:
     """√(w / V(μ)) (y - μ)."""
     V = families.variance(model._family_code, model.estimates.shape, model.estimates.fitted)
-    return _response(model) * np.sqrt(_prior(model) / V)
+    with np.errstate(over="ignore"):  # where a mean is at the end of its range V is 0, as is y - μ
+        ratio = np.divide(_prior(model), V, out=np.zeros_like(V), where=V > 0)
+    return _response(model) * np.sqrt(ratio)
 
 
 def _deviance(model) -> np.ndarray:

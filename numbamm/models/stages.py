@@ -7,6 +7,7 @@ may be several, other starts are tried; see `ending`.
 
 from __future__ import annotations
 
+import warnings
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -16,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numbamm.blocks.jit import announce_compilation
-from numbamm.errors import FitError, OptionError
+from numbamm.errors import ConvergenceWarning, FitError, OptionError
 from numbamm.glm import family as families
 from numbamm.glm import link as links
 from numbamm.glm.gradient import laplace_gradient
@@ -38,7 +39,6 @@ from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, Values
 from numbamm.models.runaway import runaway_terms
 from numbamm.models.start import by_linear_model
 from numbamm.optimize import OptSummary
-from numbamm.optimize.auto import AUTO
 from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.run import INTERRUPTED, RESTART_GAIN, gradient_demand
 
@@ -51,10 +51,17 @@ LOG_STEP = 0.1
 LARGE_SHAPE, LARGEST_START = 10.0, 1e3
 #: A difference of objectives below this share is rounding.
 ROUNDING = 1e-10
+#: Searches from other starts may take so many evaluations together, or so many times those of the
+#: first; with fewer left none is begun.
+PATIENCE, PATIENCE_TIMES, LEAST_LEFT = 2000, 3, 30
 #: Outcomes of a search after which there is no other.
 CUT_SHORT = (INTERRUPTED, "MAXEVAL_REACHED", "MAXTIME_REACHED")
 #: What a search leaves behind in a model.
 LEFT = ("optsum", "fast_optsum", "_begun", "_own_start", "_gamma_root", "_modes")
+
+
+#: The end of a search that was not let end by itself.
+NO_MINIMUM = Ending(is_minimum=False, at_edge=False)
 
 
 class NoMode(FitError):
@@ -125,20 +132,28 @@ class Stages:
     def _search_elsewhere(self, end: Ending, fast: bool, nagq: int, **shown) -> Ending:
         """Search from other starts, too; keep the lowest end, of the minima if there are any."""
         chosen, ends = self.optsum.optimizer, [self._outcome(end)]
-        for factor, another in other_starts(self):
+        usual = self.optsum.maxfeval
+        left = max(PATIENCE, PATIENCE_TIMES * self._evaluations)
+        for factor, another in other_starts(self, chosen):
+            if left < LEAST_LEFT:
+                break
             before = self.fast_optsum or self.optsum
             self.optsum, self.fast_optsum = self._renewed(self.optsum, before.initial), None
-            self.optsum.nagq = 1 if fast else nagq
-            if chosen == AUTO and nagq == 1:
+            self.optsum.nagq, self.optsum.maxfeval = 1 if fast else nagq, left
+            if nagq == 1:
                 self.optsum.optimizer = another
             self._own_start = OwnStart.put(self.optsum, self.optsum.initial)
             try:
-                self._search_stages(fast, nagq, (), factor=factor, **shown)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", ConvergenceWarning)  # of an attempt
+                    self._search_stages(fast, nagq, (), factor=factor, **shown)
                 if self.optsum.returnvalue != INTERRUPTED:
-                    ends.append(self._outcome(ending(self)))
+                    cut_short = self.optsum.returnvalue in CUT_SHORT
+                    ends.append(self._outcome(NO_MINIMUM if cut_short else ending(self)))
             except FitError:
                 pass
             interrupted = self.optsum.returnvalue == INTERRUPTED
+            left -= self._evaluations
             vars(self).update(ends[0].left)
             if interrupted:
                 break
@@ -148,6 +163,9 @@ class Stages:
             if (not other.counts, other.objective + gain) < (not best.counts, best.objective):
                 best = other
         vars(self).update(best.left)
+        self.optsum.maxfeval = usual
+        if self.fast_optsum is not None:
+            self.fast_optsum.maxfeval = usual
         if self.optsum.optimizer != chosen:
             self.optsum.chosen, self.optsum.optimizer = self.optsum.optimizer, chosen
             self.optsum.reason = "another start led to a lower objective"
@@ -157,6 +175,11 @@ class Stages:
         }
         rivals = sum(1 <= steps <= RIVAL[1] / RIVAL[0] for steps in higher)
         return best.end._replace(lower=lower if lower > RESTART_GAIN else 0.0, rivals=rivals)
+
+    @property
+    def _evaluations(self) -> int:
+        """Evaluations of the last search, in all its stages."""
+        return sum(o.feval or 0 for o in (self.fast_optsum, self.optsum) if o is not None)
 
     def _outcome(self, end: Ending) -> Outcome:
         """What a search has left behind, and how its end compares with others."""
@@ -292,6 +315,7 @@ class Stages:
         fast, free = copy(optsum), len(new.initial) - ntheta
         fast.names = new.names
         fast.final = fast.fmin = fast.finitial = fast.returnvalue = None
+        fast.feval = 0
         fast.initial = initial if len(initial) == len(new.initial) else new.initial
         fast.initial_step = (self.fast_optsum or optsum).own_initial_step
         fast.lowerbd = np.concatenate([np.full(free, -np.inf), optsum.lowerbd[-ntheta:]])
