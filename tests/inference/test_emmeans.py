@@ -426,6 +426,29 @@ def test_nested_means_are_those_of_the_inner_factor_alone(nested, effects):
     np.testing.assert_allclose(pairs, [np.nan, np.nan, flat[5] - flat[1]], rtol=1e-6)
 
 
+@pytest.mark.parametrize("gap", [("A", "u", "hot"), ("C", "v", "cold"), ("B", "w", "mid")])
+def test_two_factors_nested_in_one(gap):
+    """Averages run over the cells that exist, though both factors have all levels in each heat."""
+    rows = nested_cake().assign(half=lambda d: np.array(list("uvw"))[np.arange(len(d)) % 7 // 3])
+    factors = ["recipe", "half", "heat"]
+    rows = rows[(rows[factors] != list(gap)).any(axis=1)]
+    rows["cell"] = rows[factors].agg("/".join, axis=1)
+    cells = mm.lmm("angle ~ cell + (1 | replicate)", rows).emmeans("cell").to_frame()
+    cells[factors] = cells["cell"].str.split("/", expand=True)
+    model = mm.lmm("angle ~ heat / (recipe * half) + (1 | replicate)", rows)
+    found = model.emmeans("heat").to_frame()
+    inner = cells.groupby(["heat", "recipe"])["mean"].mean().groupby("heat").mean()
+    other = cells.groupby(["heat", "half"])["mean"].mean().groupby("heat").mean()
+    assert found["mean"].notna().all()
+    for mean, expected in zip(found["mean"], zip(inner, other, strict=True), strict=True):
+        assert min(abs(mean - np.array(expected))) < 1e-6 * abs(mean)
+    within = model.emmeans("recipe").to_frame().set_index(["heat", "recipe"])["mean"].dropna()
+    of_recipes = cells.groupby(["heat", "recipe"])["mean"]
+    expected = of_recipes.mean()[of_recipes.size() == 3]
+    np.testing.assert_allclose(within, expected[within.index], rtol=1e-6)
+    assert len(within) == len(expected) < 9
+
+
 def test_crossed_factors_are_not_nested(nested):
     """Complete cells of a factor without a main effect are averaged over as ever."""
     found = nested("recipe + recipe:plain").emmeans("plain")
