@@ -121,8 +121,8 @@ def estimates(method, L, rhs, alpha: float):
     from scipy.stats import t
 
     value, df = L @ method.beta, method.df(L)
-    se = np.sqrt(np.einsum("lx,xy,ly->l", L, method.vcov, L))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # a variance may be rounding alone
+        se = np.sqrt(np.einsum("lx,xy,ly->l", L, method.vcov, L))
         statistic = (value - rhs) / se
     half = t.ppf(1 - alpha / 2, df) * se
     return pd.DataFrame(
@@ -174,13 +174,36 @@ def on_kept_columns(feterm, L) -> tuple[np.ndarray, np.ndarray]:
         Whether the row gives a dropped column what the columns that it depends on give it.
     """
     kept = L[:, feterm.kept]
-    dropped = [j for j in range(len(feterm.cnames)) if j not in set(feterm.kept)]
-    if not dropped:
+    dropped = np.setdiff1d(np.arange(len(feterm.cnames)), feterm.kept)
+    if not len(dropped):
         return kept, np.ones(len(L), dtype=bool)
-    x = feterm.x
+    x, rows, rounding = _centred(feterm, L)
     combined = np.linalg.lstsq(x[:, feterm.kept], x[:, dropped], rcond=None)[0]
-    rest = np.abs(L[:, dropped] - kept @ combined).max(axis=1)
-    return kept, rest <= ESTIMABLE * np.maximum(np.abs(L).max(axis=1), 1.0)
+    rest = np.abs(rows[:, dropped] - rows[:, feterm.kept] @ combined).max(axis=1)
+    return kept, rest <= max(ESTIMABLE, rounding) * np.abs(rows).max(axis=1)
+
+
+def _centred(feterm, L) -> tuple[np.ndarray, np.ndarray, float]:
+    """X without its columns' means, if it has a constant one, and divided by their sizes.
+
+    Returns
+    -------
+    x : ndarray, shape (n, p)
+    rows : ndarray, shape (rows, p)
+        L for these columns.
+    rounding : float
+        Share of these columns that may be rounding, where they are far from zero.
+    """
+    x, constant = feterm.x, feterm.constant
+    centre = np.zeros(x.shape[1])
+    if constant is not None:
+        centre = x.mean(axis=0) / x[0, constant]
+        centre[constant] = 0.0
+        x, L = x - x[:, [constant]] * centre, L - L[:, [constant]] * centre
+    size = np.sqrt(np.mean(x**2, axis=0))
+    size[size <= 10 * np.finfo(float).eps * np.abs(centre)] = np.inf
+    finite = np.where(np.isfinite(size), size, 1.0)
+    return x / size, L / finite, 10 * np.finfo(float).eps * float((np.abs(centre) / finite).max())
 
 
 def valid_alpha(alpha) -> float:

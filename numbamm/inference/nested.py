@@ -111,7 +111,9 @@ def refuse_not_nested(small: Fit, large: Fit) -> None:
         [*names] = _columns_outside(small, large) or ["its offset"]
         raise OptionError(f"{where}: the latter's fixed effects do not span {', '.join(names)}")
     if large.sigma is not None and large.sigma != small.sigma:
-        raise OptionError(f"{where}: the latter holds the residual standard deviation, {large.sigma:g}")
+        raise OptionError(
+            f"{where}: the latter holds the residual standard deviation, {large.sigma:g}"
+        )
     blocks = [block for term in large.terms for block in _independent_blocks(term)]
     for term in small.terms:
         for effects in _independent_blocks(term):
