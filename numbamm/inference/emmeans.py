@@ -132,6 +132,8 @@ class MarginalMeans(Result):
             )
         if self._base and self.back.steps and not self.back.is_column("first"):
             notes.append(f"Ratios of {self.back.first}.")
+        if self._base and self.model.link == "logit":
+            notes.append("The ratios are odds ratios.")
         scale = self.back.response if self.back.steps else f"the link, {self.model.link}"
         if self.type == "response" and not self._base and scale != "the link, identity":
             notes.append(f"Differences are on the scale of {scale}.")

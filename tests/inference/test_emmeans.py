@@ -98,6 +98,7 @@ def test_odds_ratios(cbpp):
         np.testing.assert_allclose(other[name], np.exp(one[name]))
     np.testing.assert_allclose(other["se"], other["estimate"] * one["se"])
     np.testing.assert_array_equal(other["pvalue"], one["pvalue"])
+    assert "The ratios are odds ratios." in repr(cbpp.emmeans("period", type="response").pairs())
 
 
 def unbalanced():
