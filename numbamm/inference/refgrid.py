@@ -181,7 +181,14 @@ class ReferenceGrid:
         frame, design = self.frame, self.frame.design
         rows = np.arange(len(self.rows))
         columns = {name: self.rows[name] for name in self.rows}
-        matrices = design.matrices(design.materializer(columns, rows), terms=[])
+        try:
+            matrices = design.matrices(design.materializer(columns, rows), terms=[])
+        except DataError as error:  # as of C(x % 7) at the mean of x
+            covariates = [name for name in self.values if name not in self.factors]
+            raise DataError(
+                f"{error}; give values of {', '.join(covariates)} that the data have by "
+                "at={name: values}"
+            ) from None
         offset = np.zeros(len(rows)) if matrices.offset is None else matrices.offset
         if frame.has_array_offset or frame.offset_name:  # its mean, as that of a covariate
             offset = np.full(len(rows), np.mean(frame.offset))

@@ -243,6 +243,17 @@ def test_mistakes(cake, options, error, message):
         mm.emmeans(cake, **options)
 
 
+def test_levels_of_an_expression():
+    """The mean of a covariate need be no value that its expression has an effect for."""
+    rows = oracles.dataset("sleepstudy")
+    model = mm.lmm("Reaction ~ C(Days % 3) + (1 | Subject)", rows)
+    with pytest.raises(mm.DataError, match="levels that were not in the fit.* give values of Days"):
+        model.emmeans("Days")
+    found = model.emmeans("Days", at={"Days": [0, 4, 7]}).to_frame()["mean"]
+    expected = rows.groupby(rows["Days"] % 3)["Reaction"].mean()
+    np.testing.assert_allclose(found, expected.loc[[0, 1, 1]], rtol=1e-6)
+
+
 def test_mistaken_contrasts(cake):
     means = cake.emmeans("recipe")
     with pytest.raises(mm.OptionError, match="tukey.* is for pairwise"):
