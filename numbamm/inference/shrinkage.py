@@ -9,6 +9,7 @@ import pandas as pd
 
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
+from numbamm.errors import FitError
 from numbamm.glm import family as families
 from numbamm.glm import link as links
 from numbamm.models.linear import LinearMixedModel
@@ -34,6 +35,8 @@ def shrinkage(model) -> dict:
     Raises
     ------
     NotFittedError
+    FitError
+        All means of a generalized model are at a limit of their link.
 
     Notes
     -----
@@ -90,10 +93,17 @@ def _working_model(model, eta, shape: float) -> LinearMixedModel:
     """
     frame, family, link = model.frame, model._family_code, links.NAMES[model.link]
     slope, mu = links.slope(link, eta), model._mean(eta)
+    with np.errstate(all="ignore"):
+        weights = model._prior * slope**2 / families.variance(family, shape, mu)
+        y = eta + (frame.y - mu) / slope
+    least = np.finfo(float).eps ** 2 * np.nanmax(weights, initial=0.0)
+    informative = (weights > least) & np.isfinite(y)
+    if not informative.any():
+        raise FitError("no row says anything of the random effects: all means are at a limit")
     working = replace(
         frame,
-        y=eta + (frame.y - mu) / slope,
-        weights=model._prior * slope**2 / families.variance(family, shape, mu),
+        y=np.where(informative, y, eta),
+        weights=np.where(informative, weights, least),  # rows at a limit say next to nothing
         reterms=[replace(term, lambda_=None) for term in frame.reterms],  # λ belongs to a model
     )
     return LinearMixedModel.of_frame(working, sigma=None if family in families.DISPERSED else 1.0)
