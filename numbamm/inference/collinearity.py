@@ -77,7 +77,7 @@ def check_collinearity(model) -> Collinearity:
     if feterm.dropped:
         notes.append(f"Exactly dependent, without a coefficient: {', '.join(feterm.dropped)}.")
     if rounded:
-        notes.append("The indices are those of X alone: rounding hides the information.")
+        notes.append("The indices are those of X alone, since rounding hides those of the model.")
     worst = index[-1] if len(index) else 1.0
     if worst >= NEAR:
         how = "severe" if worst >= SEVERE else "near"

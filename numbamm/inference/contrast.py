@@ -68,7 +68,8 @@ def contrast(
     [17.0]
     """
     alpha = valid_alpha(alpha)
-    method, joint = degrees.method(model, ddf), flag("joint", joint)
+    joint = flag("joint", joint)
+    method = degrees.method(model, ddf)
     names, L = _rows(model, L)
     rhs = _right_side(rhs, names)
     kept, estimable = on_kept_columns(model.feterm, L)
@@ -225,9 +226,8 @@ def _rows(model, L) -> tuple[list[str], np.ndarray]:
         names = [str(name) for name in L.index]
         L = numbers("L", L.reindex(columns=cnames).fillna(0.0))
     elif isinstance(L, str | bytes):
-        raise OptionError(
-            f"L must be an array, a frame, or a dict such as {{'{cnames[-1]}': 1}}, not {shown(L)}"
-        )
+        example = {name: 1 for name in cnames[-1:]}
+        raise OptionError(f"L must be an array, a frame, or a dict like {example}, not {shown(L)}")
     else:
         L = np.atleast_2d(numbers("L", L))
         names = [f"row {i + 1}" for i in range(len(L))]
@@ -246,15 +246,15 @@ def _of_dicts(L: Mapping, cnames: list[str]) -> tuple[list[str], np.ndarray]:
     nested = [isinstance(value, Mapping) for value in L.values()]
     if any(nested) and not all(nested):
         raise OptionError("L mixes rows and coefficients: give one dict, or a dict of dicts")
-    lines, rows = (list(L.values()) if any(nested) else [L]), []
-    for line in lines:
+    names, rows = [], []
+    for key, line in L.items() if any(nested) else [(None, L)]:
         _refuse_unknown(line, cnames)
-        factors = [numbers(f"the factor of '{name}'", value) for name, value in line.items()]
-        if any(factor.ndim for factor in factors):
+        factors = {k: numbers(f"the factor of '{k}'", value) for k, value in line.items()}
+        if any(factor.ndim for factor in factors.values()):
             raise OptionError(f"each coefficient in L needs one number, not {shown(dict(line))}")
-        rows.append(np.zeros(len(cnames)))
-        rows[-1][[cnames.index(name) for name in line]] = factors
-    return ([str(name) for name in L] if any(nested) else [_said(L)]), np.array(rows)
+        names.append(str(key) if any(nested) else _said(factors))
+        rows.append([float(factors.get(name, 0.0)) for name in cnames])
+    return names, np.array(rows)
 
 
 def _refuse_unknown(names, cnames: list[str]) -> None:

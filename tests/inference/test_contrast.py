@@ -240,7 +240,7 @@ def test_what_is_estimable_does_not_depend_on_units(scale, shift):
         ([0, 0], {}, "not all zero"),
         ({"days": 1}, {}, "no coefficient 'days'; did you mean 'Days'"),
         ({"a": {"Days": 1}, "Days": 1}, {}, "mixes"),
-        ("Days", {}, "L must be an array, a frame, or a dict such as {'Days': 1}"),
+        ("Days", {}, "L must be an array, a frame, or a dict like {'Days': 1}"),
         (b"Days", {}, "L must be an array"),
         ([["a", "b"]], {}, "L must be numbers"),
         ({}, {}, "not all zero"),
