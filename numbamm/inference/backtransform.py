@@ -71,6 +71,11 @@ def _power(p: float, negative: bool = False) -> Step:
     return Step(inverse, slope, low=0.0, beyond=p > 0 and 1 / p % 1 == 0)
 
 
+def _tangent(t):
+    """tan, without bound at ±π/2, where floating-point numbers have one."""
+    return np.where(np.abs(t) < np.pi / 2, np.tan(t), np.copysign(np.inf, t))
+
+
 def _affine(a: float, b: float) -> Step:
     return Step(lambda t: a + b * t, lambda t: np.full_like(t, b))
 
@@ -91,7 +96,7 @@ _FUNCTIONS: dict[Callable, Step] = {
     np.tanh: Step(np.arctanh, lambda t: 1 / (1 - t**2), -1.0, 1.0),
     np.arctanh: Step(np.tanh, lambda t: 1 / np.cosh(t) ** 2),
     np.arcsin: Step(np.sin, np.cos, -np.pi / 2, np.pi / 2),
-    np.arctan: Step(np.tan, lambda t: 1 / np.cos(t) ** 2, -np.pi / 2, np.pi / 2),
+    np.arctan: Step(_tangent, lambda t: 1 / np.cos(t) ** 2, -np.pi / 2, np.pi / 2),
     np.negative: _affine(0.0, -1.0),
     special.logit: Step(special.expit, lambda t: special.expit(t) * special.expit(-t)),
     special.expit: Step(special.logit, lambda t: 1 / (t * (1 - t)), 0.0, 1.0),
@@ -156,10 +161,11 @@ class BackTransform:
             low, high = (f"{s:.4g}" for s in (np.nanmin(sigma), np.nanmax(sigma)))
             said = low if low == high else f"{low} to {high}"
             what = self.left if self.steps else "the response"
-            return [f"Means of {what} over normal variation with standard deviation {said}."]
+            of = self.response if self.steps else "the linear predictor"
+            return [f"Means of {what} where {of} varies normally with standard deviation {said}."]
         if self.steps:
             return [
-                f"{self.left} where {self.response} has these means, a median for random effects "
+                f"{self.left} where {self.response} is at its mean: a median, for random effects "
                 "of zero."
             ]
         if self.opaque:
@@ -289,8 +295,13 @@ class _Scope:
         return (step, node) if step else None
 
     def constant(self, node) -> float | None:
-        """A number without columns, such as ``1``, ``-2`` or a name of the user's scope."""
+        """A number without columns, such as ``1``, ``log(2)`` or a name of the user's scope."""
         value = self.value(node)
+        if isinstance(node, ast.Call) and not node.keywords:
+            function, given = self.value(node.func), [self.constant(part) for part in node.args]
+            if function in _FUNCTIONS and len(given) == 1 and given[0] is not None:
+                with np.errstate(all="ignore"):
+                    value = float(function(given[0]))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             value = self.constant(node.operand)
             return None if value is None else -value

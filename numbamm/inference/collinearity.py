@@ -67,9 +67,8 @@ def check_collinearity(model) -> Collinearity:
     """
     feterm = model.feterm
     names = feterm.kept_names
-    information = np.linalg.inv(_scaled(model._cov))
-    values, vectors = np.linalg.eigh(_scaled(information))
-    values, vectors = np.maximum(values[::-1], np.finfo(float).eps), vectors[:, ::-1]
+    values, vectors, rounded = _components(model)
+    values, vectors = np.maximum(values[::-1], np.finfo(float).eps ** 2), vectors[:, ::-1]
     index = np.sqrt(values[0] / values) if len(values) else values
     shares = vectors**2 / values
     shares = (shares / shares.sum(axis=1, keepdims=True)).T
@@ -77,6 +76,8 @@ def check_collinearity(model) -> Collinearity:
     notes = []
     if feterm.dropped:
         notes.append(f"Exactly dependent, without a coefficient: {', '.join(feterm.dropped)}.")
+    if rounded:
+        notes.append("The indices are those of X alone, since rounding hides those of the model.")
     worst = index[-1] if len(index) else 1.0
     if worst >= NEAR:
         how = "severe" if worst >= SEVERE else "near"
@@ -89,6 +90,26 @@ def check_collinearity(model) -> Collinearity:
         notes,
         proportions=pd.DataFrame(shares, columns=names, index=index),
     )
+
+
+def _components(model) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Eigenvalues and vectors of the scaled information, increasing, and whether X alone has them.
+
+    Beside covariates very far from zero the covariance of the coefficients is rounding. Singular
+    values of X, whose squares are then the eigenvalues, have twice as many digits.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            information = _scaled(np.linalg.inv(_scaled(model._cov)))
+        values, vectors = np.linalg.eigh(information)
+    except np.linalg.LinAlgError:
+        values, vectors = np.full(1, np.nan), np.empty(0)
+    if (values > 1e4 * np.finfo(float).eps).all():  # four digits
+        return values, vectors, False
+    x = model.feterm.x[:, model.feterm.kept]
+    x = x if model._sqrtw is None else x * model._sqrtw[:, None]
+    _, s, axes = np.linalg.svd(x / np.linalg.norm(x, axis=0), full_matrices=False)
+    return s[::-1] ** 2, axes[::-1].T, True
 
 
 def _scaled(matrix) -> np.ndarray:

@@ -68,7 +68,8 @@ def contrast(
     [17.0]
     """
     alpha = valid_alpha(alpha)
-    method, joint = degrees.method(model, ddf), flag("joint", joint)
+    joint = flag("joint", joint)
+    method = degrees.method(model, ddf)
     names, L = _rows(model, L)
     rhs = _right_side(rhs, names)
     kept, estimable = on_kept_columns(model.feterm, L)
@@ -121,8 +122,8 @@ def estimates(method, L, rhs, alpha: float):
     from scipy.stats import t
 
     value, df = L @ method.beta, method.df(L)
-    se = np.sqrt(np.einsum("lx,xy,ly->l", L, method.vcov, L))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # a variance may be rounding alone
+        se = np.sqrt(np.einsum("lx,xy,ly->l", L, method.vcov, L))
         statistic = (value - rhs) / se
     half = t.ppf(1 - alpha / 2, df) * se
     return pd.DataFrame(
@@ -174,13 +175,36 @@ def on_kept_columns(feterm, L) -> tuple[np.ndarray, np.ndarray]:
         Whether the row gives a dropped column what the columns that it depends on give it.
     """
     kept = L[:, feterm.kept]
-    dropped = [j for j in range(len(feterm.cnames)) if j not in set(feterm.kept)]
-    if not dropped:
+    dropped = np.setdiff1d(np.arange(len(feterm.cnames)), feterm.kept)
+    if not len(dropped):
         return kept, np.ones(len(L), dtype=bool)
-    x = feterm.x
+    x, rows, rounding = _centred(feterm, L)
     combined = np.linalg.lstsq(x[:, feterm.kept], x[:, dropped], rcond=None)[0]
-    rest = np.abs(L[:, dropped] - kept @ combined).max(axis=1)
-    return kept, rest <= ESTIMABLE * np.maximum(np.abs(L).max(axis=1), 1.0)
+    rest = np.abs(rows[:, dropped] - rows[:, feterm.kept] @ combined).max(axis=1)
+    return kept, rest <= max(ESTIMABLE, rounding) * np.abs(rows).max(axis=1)
+
+
+def _centred(feterm, L) -> tuple[np.ndarray, np.ndarray, float]:
+    """X without its columns' means, if it has a constant one, and divided by their sizes.
+
+    Returns
+    -------
+    x : ndarray, shape (n, p)
+    rows : ndarray, shape (rows, p)
+        L for these columns.
+    rounding : float
+        Share of these columns that may be rounding, where they are far from zero.
+    """
+    x, constant = feterm.x, feterm.constant
+    centre = np.zeros(x.shape[1])
+    if constant is not None:
+        centre = x.mean(axis=0) / x[0, constant]
+        centre[constant] = 0.0
+        x, L = x - x[:, [constant]] * centre, L - L[:, [constant]] * centre
+    size = np.sqrt(np.mean(x**2, axis=0))
+    size[size <= 10 * np.finfo(float).eps * np.abs(centre)] = np.inf
+    finite = np.where(np.isfinite(size), size, 1.0)
+    return x / size, L / finite, 10 * np.finfo(float).eps * float((np.abs(centre) / finite).max())
 
 
 def valid_alpha(alpha) -> float:
@@ -202,9 +226,8 @@ def _rows(model, L) -> tuple[list[str], np.ndarray]:
         names = [str(name) for name in L.index]
         L = numbers("L", L.reindex(columns=cnames).fillna(0.0))
     elif isinstance(L, str | bytes):
-        raise OptionError(
-            f"L must be an array, a frame, or a dict such as {{'{cnames[-1]}': 1}}, not {shown(L)}"
-        )
+        example = {name: 1 for name in cnames[-1:]}
+        raise OptionError(f"L must be an array, a frame, or a dict like {example}, not {shown(L)}")
     else:
         L = np.atleast_2d(numbers("L", L))
         names = [f"row {i + 1}" for i in range(len(L))]
@@ -223,15 +246,15 @@ def _of_dicts(L: Mapping, cnames: list[str]) -> tuple[list[str], np.ndarray]:
     nested = [isinstance(value, Mapping) for value in L.values()]
     if any(nested) and not all(nested):
         raise OptionError("L mixes rows and coefficients: give one dict, or a dict of dicts")
-    lines, rows = (list(L.values()) if any(nested) else [L]), []
-    for line in lines:
+    names, rows = [], []
+    for key, line in L.items() if any(nested) else [(None, L)]:
         _refuse_unknown(line, cnames)
-        factors = [numbers(f"the factor of '{name}'", value) for name, value in line.items()]
-        if any(factor.ndim for factor in factors):
+        factors = {k: numbers(f"the factor of '{k}'", value) for k, value in line.items()}
+        if any(factor.ndim for factor in factors.values()):
             raise OptionError(f"each coefficient in L needs one number, not {shown(dict(line))}")
-        rows.append(np.zeros(len(cnames)))
-        rows[-1][[cnames.index(name) for name in line]] = factors
-    return ([str(name) for name in L] if any(nested) else [_said(L)]), np.array(rows)
+        names.append(str(key) if any(nested) else _said(factors))
+        rows.append([float(factors.get(name, 0.0)) for name in cnames])
+    return names, np.array(rows)
 
 
 def _refuse_unknown(names, cnames: list[str]) -> None:

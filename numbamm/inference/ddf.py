@@ -100,7 +100,7 @@ def notes(model, moving, *, boundary: bool) -> list[str]:
     if boundary and model.is_singular():
         said.append(
             "Singular fit: variances that are zero count as known, which makes the degrees of "
-            'freedom large; for ddf="kenward-roger" they do not.'
+            'freedom large; ddf="kenward-roger" takes them for estimates.'
         )
     if moving.redundant:
         verb = "does" if moving.redundant == 1 else "do"

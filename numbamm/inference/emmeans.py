@@ -132,8 +132,10 @@ class MarginalMeans(Result):
             )
         if self._base and self.back.steps and not self.back.is_column("first"):
             notes.append(f"Ratios of {self.back.first}.")
-        if self.type == "response" and not self._base:
-            scale = f"{self.back.response}" if self.back.steps else f"the link, {self.model.link}"
+        if self._base and self.model.link == "logit":
+            notes.append("The ratios are odds ratios.")
+        scale = self.back.response if self.back.steps else f"the link, {self.model.link}"
+        if self.type == "response" and not self._base and scale != "the link, identity":
             notes.append(f"Differences are on the scale of {scale}.")
         if sum(counts) < lines:
             notes.append("Comparisons without a number cannot be estimated.")
@@ -336,7 +338,7 @@ def _on_response(result: MarginalMeans, spread) -> MarginalMeans:
     lost = ~np.isfinite(frame["mean"]) & np.isfinite(eta["mean"])
     if lost.any():
         frame.loc[lost, ["mean", "se", "lower", "upper"]] = np.nan
-        notes.append(f"No means where {back.left} does not exist or has no expectation.")
+        notes.append(f"Means without a number: {back.left} does not exist there, or has no mean.")
     return replace(result, frame=frame, notes=notes, type="response")
 
 

@@ -149,7 +149,11 @@ def _method(model) -> str:
 
 
 def labelled(fits: list[Fit]) -> list[str]:
-    """The formulas, with families and links where these differ."""
-    if len({(fit.family, fit.link) for fit in fits}) == 1:
-        return [fit.text for fit in fits]
-    return [f"{fit.text}, {fit.family}, {fit.link}" for fit in fits]
+    """The formulas, with families and links where these differ, and with what was held."""
+    differ = len({(fit.family, fit.link) for fit in fits}) > 1
+    labels = []
+    for fit in fits:
+        held = {"shape": fit.shape, "sigma": fit.sigma}
+        held = [f"{name} held at {value:g}" for name, value in held.items() if value is not None]
+        labels.append(", ".join([fit.text, *([fit.family, fit.link] if differ else []), *held]))
+    return labels

@@ -17,6 +17,9 @@ from numbamm.inference.nested import (
 from numbamm.inference.result import Result
 from numbamm.options import flag
 
+#: Share of the objective that two searches for the same minimum may differ by.
+ROUNDING = 1e-9
+
 
 def lrtest(*models, check: bool = True) -> Result:
     """Compare nested models by their likelihoods, each with the next larger one.
@@ -125,6 +128,8 @@ def dropped_table(title: str, full: Fit, fits: dict[str, Fit]) -> Result:
 def _test(small: Fit, large: Fit) -> dict[str, float]:
     """χ², df and p-values of one comparison."""
     chisq, df = small.objective - large.objective, large.npar - small.npar
+    if abs(chisq) < ROUNDING * max(1.0, abs(large.objective)):
+        chisq = 0.0
     plain = _survival(chisq, df)
     p = plain
     if _boundary(small, large)[0] == 1 and not small.singular:

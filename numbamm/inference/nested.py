@@ -73,21 +73,25 @@ def _refuse_different_methods(fits: list[Fit]) -> None:
 
 def shape_is_infinite(small: Fit, large: Fit) -> bool:
     """Whether the larger model is the smaller one at an infinite shape, which it estimates."""
-    families = small.family, large.family
-    return families == ("poisson", "negativebinomial") and large.shape is None
+    return _is_limit(small, large) and large.shape is None
+
+
+def _is_limit(small: Fit, large: Fit) -> bool:
+    """Whether the smaller model's family is the larger one's at an infinite shape."""
+    return (small.family, large.family) == ("poisson", "negativebinomial")
 
 
 def refuse_other_families(small: Fit, large: Fit) -> None:
     """Raise an `OptionError` unless the smaller model's family is one that the larger can be."""
     where = f"{small.text} is not nested in {large.text}"
     same = len({_SAME_FAMILY.get(f.family, f.family) for f in (small, large)}) == 1
-    if small.link != large.link or not (same or shape_is_infinite(small, large)):
+    if small.link != large.link or not (same or _is_limit(small, large)):
         raise OptionError(
             f"{where}, as they differ in family or link: {small.family}, {small.link} and "
             f"{large.family}, {large.link}; information_criteria compares them nevertheless"
         )
     if large.shape is not None and large.shape != small.shape:
-        raise OptionError(f"{where}: the latter holds the shape")
+        raise OptionError(f"{where}: the latter holds the shape at {large.shape:g}")
 
 
 def refuse_not_nested(small: Fit, large: Fit) -> None:
@@ -107,7 +111,9 @@ def refuse_not_nested(small: Fit, large: Fit) -> None:
         [*names] = _columns_outside(small, large) or ["its offset"]
         raise OptionError(f"{where}: the latter's fixed effects do not span {', '.join(names)}")
     if large.sigma is not None and large.sigma != small.sigma:
-        raise OptionError(f"{where}: the latter holds the residual standard deviation")
+        raise OptionError(
+            f"{where}: the latter holds the residual standard deviation, {large.sigma:g}"
+        )
     blocks = [block for term in large.terms for block in _independent_blocks(term)]
     for term in small.terms:
         for effects in _independent_blocks(term):

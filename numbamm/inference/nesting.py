@@ -29,12 +29,12 @@ def nested_factors(frame, codes: dict[str, np.ndarray]) -> dict[str, list[str]]:
     As in the R package emmeans, a factor is nested in another one if each of its levels occurs
     with one level of that alone, as a site's label tells its region; or if the formula has it
     within the other one only, as ``region / site`` has site. The latter matters where some
-    combinations do not exist.
+    combinations of the factors in its terms do not exist.
     """
     codes = pd.DataFrame(codes).drop_duplicates()
     outer = _by_labels(codes)
-    for factor, others in _by_terms(frame, codes).items():
-        if _some_missing(codes, [factor, *others]):
+    for factor, (others, beside) in _by_terms(frame, codes).items():
+        if _some_missing(codes, [factor, *others, *beside]):
             outer.setdefault(factor, set()).update(others)
     for factor in codes:  # what is nested in a nested factor is nested in its outer ones
         for other in outer.values():
@@ -56,8 +56,8 @@ def _by_labels(codes: pd.DataFrame) -> dict[str, set[str]]:
     return found
 
 
-def _by_terms(frame, codes: pd.DataFrame) -> dict[str, set[str]]:
-    """Factors without a main effect, and the factors in all of their terms."""
+def _by_terms(frame, codes: pd.DataFrame) -> dict[str, tuple[set[str], set[str]]]:
+    """Factors without a main effect: the factors in all of their terms, and those in some."""
     terms = []
     for term in fixed_terms(frame):
         columns = {column_of(without_fulldummy(v)) for v in term.variables - term.numeric}
@@ -66,9 +66,13 @@ def _by_terms(frame, codes: pd.DataFrame) -> dict[str, set[str]]:
     for name in codes:
         mine = [factors for factors, _ in terms if name in factors]
         if mine and ({name}, False) not in terms:
-            found[name] = set.intersection(*mine) - {name}
-    mutual = {(f, g) for f in found for g in found[f] if f in found.get(g, ())}
-    return {f: rest for f in found if (rest := {g for g in found[f] if (f, g) not in mutual})}
+            found[name] = set.intersection(*mine) - {name}, set.union(*mine) - {name}
+    mutual = {(f, g) for f in found for g in found[f][0] if g in found and f in found[g][0]}
+    return {
+        f: (rest, some - rest)
+        for f, (every, some) in found.items()
+        if (rest := {g for g in every if (f, g) not in mutual})
+    }
 
 
 def _some_missing(codes: pd.DataFrame, names: list[str]) -> bool:

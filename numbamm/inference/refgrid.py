@@ -106,29 +106,29 @@ class ReferenceGrid:
         axes = [variables.index(name) for name in [*reversed(names), *others]]
         grid = np.arange(len(self.rows)).reshape(shape).transpose(axes)
         members = grid.reshape(len(kept), -1)
-        exists = self._exists(others).reshape(shape).transpose(axes)
+        nested = [name for name in others if name in self.nested]
+        exists = self._exists(self.with_outer(nested)).reshape(shape).transpose(axes)
         exists = exists.reshape(len(kept), *(len(self.values[name]) for name in others))
         share = _shares(exists) if weights == "equal" else exists * self._counts(names, others)
         share = share.reshape(members.shape)
         total = share.sum(axis=1, keepdims=True)
         share = np.divide(share, total, out=np.full(members.shape, np.nan), where=total > 0)
-        there = self._exists([v for v in self.nested if v in names])[members].any(axis=1)
+        there = self._exists(*(self.with_outer([v]) for v in names if v in self.nested))
+        there = there[members].any(axis=1)
         labels = labels[there].reset_index(drop=True)
         return Cells(labels, members[there], share[there])
 
-    def _exists(self, nested: list[str]) -> np.ndarray:
-        """Whether the data have the levels of these factors together with their outer ones.
+    def _exists(self, *together: list[str]) -> np.ndarray:
+        """Whether the data have the levels of each list of factors together.
 
         Returns
         -------
         ndarray of bool, shape (rows of the grid,)
         """
         found = np.ones(len(self.rows), dtype=bool)
-        for name in nested:
-            if name in self.nested:
-                columns = [name, *self.nested[name]]
-                data = pd.MultiIndex.from_arrays([self.frame.columns[c] for c in columns])
-                found &= pd.MultiIndex.from_arrays([self.rows[c] for c in columns]).isin(data)
+        for names in filter(None, together):
+            data = pd.MultiIndex.from_arrays([self.frame.columns[name] for name in names])
+            found &= pd.MultiIndex.from_arrays([self.rows[name] for name in names]).isin(data)
         return found
 
     def _counts(self, names: list[str], others: list[str]) -> np.ndarray:
@@ -181,7 +181,14 @@ class ReferenceGrid:
         frame, design = self.frame, self.frame.design
         rows = np.arange(len(self.rows))
         columns = {name: self.rows[name] for name in self.rows}
-        matrices = design.matrices(design.materializer(columns, rows), terms=[])
+        try:
+            matrices = design.matrices(design.materializer(columns, rows), terms=[])
+        except DataError as error:  # as of C(x % 7) at the mean of x
+            covariates = [name for name in self.values if name not in self.factors]
+            raise DataError(
+                f"{error}; give values of {', '.join(covariates)} that the data have by "
+                "at={name: values}"
+            ) from None
         offset = np.zeros(len(rows)) if matrices.offset is None else matrices.offset
         if frame.has_array_offset or frame.offset_name:  # its mean, as that of a covariate
             offset = np.full(len(rows), np.mean(frame.offset))

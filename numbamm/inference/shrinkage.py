@@ -9,14 +9,13 @@ import pandas as pd
 
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
+from numbamm.errors import FitError
 from numbamm.glm import family as families
 from numbamm.glm import link as links
 from numbamm.models.linear import LinearMixedModel
 
 #: Relative standard deviations, of the columns inside, that leave nothing to be drawn.
 UNSHRUNKEN = 1e4
-#: The weight of rows that tell nothing, as a share of the largest.
-NOTHING = 1e-12
 
 
 def shrinkage(model) -> dict:
@@ -36,6 +35,8 @@ def shrinkage(model) -> dict:
     Raises
     ------
     NotFittedError
+    FitError
+        All means of a generalized model are at a limit of their link.
 
     Notes
     -----
@@ -92,14 +93,17 @@ def _working_model(model, eta, shape: float) -> LinearMixedModel:
     """
     frame, family, link = model.frame, model._family_code, links.NAMES[model.link]
     slope, mu = links.slope(link, eta), model._mean(eta)
-    variance = families.variance(family, shape, mu)
-    tells = (np.abs(slope) > 0) & (variance > 0)  # not where a mean is at the end of its range
-    step = np.divide(frame.y - mu, slope, out=np.zeros_like(eta), where=tells)
-    weights = np.divide(model._prior * slope**2, variance, out=np.zeros_like(eta), where=tells)
+    with np.errstate(all="ignore"):
+        weights = model._prior * slope**2 / families.variance(family, shape, mu)
+        y = eta + (frame.y - mu) / slope
+    least = np.finfo(float).eps ** 2 * np.nanmax(weights, initial=0.0)
+    informative = (weights > least) & np.isfinite(y)
+    if not informative.any():
+        raise FitError("no row says anything of the random effects: all means are at a limit")
     working = replace(
         frame,
-        y=eta + step,
-        weights=np.maximum(weights, NOTHING * weights.max()),
+        y=np.where(informative, y, eta),
+        weights=np.where(informative, weights, least),  # rows at a limit say next to nothing
         reterms=[replace(term, lambda_=None) for term in frame.reterms],  # λ belongs to a model
     )
     return LinearMixedModel.of_frame(working, sigma=None if family in families.DISPERSED else 1.0)

@@ -102,6 +102,9 @@ FORWARD = {
     "np.arcsin(sqrt(angle / 100))": lambda y: np.arcsin(np.sqrt(y / 100)),
     "logit(angle / 100)": lambda y: logit(y / 100),
     "log(angle / (100 - 2))": lambda y: np.log(y / 98),
+    "log(angle) / log(3)": lambda y: np.log(y) / np.log(3),
+    "sqrt(angle + np.exp(1)) * np.sqrt(2 * 8)": lambda y: 4 * np.sqrt(y + np.e),
+    "np.arctan(angle / 50)": lambda y: np.arctan(y / 50),
 }
 
 
@@ -236,7 +239,7 @@ def test_bias_adjustment_of_generalized_models(link):
     expected = (np.exp(at) if link == "log" else 1 / (1 + np.exp(-at))) @ density
     found = model.emmeans("period", type="response", bias_adjust=True)
     np.testing.assert_allclose(found.frame["mean"], expected, rtol=1e-8)
-    assert "Means of the response over normal variation" in repr(found)
+    assert "Means of the response where the linear predictor varies normally" in repr(found)
 
 
 def test_bias_adjusted_means_are_those_of_responses():
@@ -254,7 +257,10 @@ def test_no_expectation_has_no_number():
     """The reciprocal of a normal variable that reaches 0 has none."""
     model = fit("1 / angle")
     means = model.emmeans("recipe", type="response", sigma=0.1, bias_adjust=True)
-    assert means.frame["mean"].isna().all() and "has no expectation" in repr(means)
+    arc = fit("np.arctan(angle / 50)")
+    angle = arc.emmeans("recipe", type="response", sigma=0.5, bias_adjust=True)
+    assert angle.frame["mean"].isna().all() and "has no mean" in repr(angle)
+    assert means.frame["mean"].isna().all() and "has no mean" in repr(means)
 
 
 def test_mistakes():

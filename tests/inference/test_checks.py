@@ -261,3 +261,17 @@ def test_restarts_are_counted():
     assert model.optsum.restarts >= 2
     assert f", restarts {model.optsum.restarts}" in repr(model.check_convergence())
     assert mm.OptSummary.from_dict(model.optsum.to_dict()).restarts == model.optsum.restarts
+
+
+@pytest.mark.parametrize(("shift", "scale"), [(1e6, 1e-2), (1e9, 1.0)])
+def test_collinearity_beside_covariates_far_from_zero(shift, scale):
+    """The condition index is about twice the distance from zero over the spread."""
+    rows = oracles.dataset("sleepstudy").assign(x=lambda d: shift + scale * d["Days"])
+    found = mm.lmm("Reaction ~ x + (1 | Subject)", rows).check_collinearity()
+    x = np.column_stack([np.ones(len(rows)), rows["x"]])
+    x -= np.array([0, shift])
+    cosine = (shift + x[:, 1].mean()) / np.sqrt(np.mean((shift + x[:, 1]) ** 2))
+    sine2 = x[:, 1].var() / np.mean((shift + x[:, 1]) ** 2)
+    expected = (1 + cosine) / np.sqrt(sine2)  # √((1 + c)/(1 - c)), 1 - c² = s²
+    assert found.to_frame()["index"].iloc[-1] == pytest.approx(expected, rel=1e-4)
+    assert "A severe dependency" in repr(found) and "those of X alone" in repr(found)

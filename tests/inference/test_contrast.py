@@ -214,6 +214,25 @@ def test_method_is_kept_until_the_next_fit():
     assert first == pytest.approx(5)
 
 
+@pytest.mark.parametrize("scale", [2.0, 1e-10, 1e10])
+@pytest.mark.parametrize("shift", [0.0, 1e3, 1e6])
+def test_what_is_estimable_does_not_depend_on_units(scale, shift):
+    """A copy of a covariate in other units: their sum alone is known, wherever they stand."""
+    rows = oracles.dataset("sleepstudy")
+    rows = rows.assign(x=rows["Days"] + shift, copy=scale * (rows["Days"] + shift))
+    model = mm.lmm("Reaction ~ x + copy + (1 | Subject)", rows)
+    assert model.feterm.dropped == ["copy"]
+    for small in (1.0, 1e-9):
+        for name in ("x", "copy"):
+            with pytest.raises(mm.DataError, match="not estimable"):
+                model.contrast({name: small})
+    slope = mm.lmm("Reaction ~ Days + (1 | Subject)", rows).params["Days"]
+    found = model.contrast({"x": 1, "copy": scale}).to_frame()["estimate"].iloc[0]
+    assert found == pytest.approx(slope, rel=1e-5)
+    means = model.emmeans("x", at={"x": [shift, shift + 1, float(rows["x"].mean())]}).to_frame()
+    assert means["mean"].isna().tolist() == [True, True, False]
+
+
 @pytest.mark.parametrize(
     ("L", "options", "message"),
     [
@@ -221,7 +240,7 @@ def test_method_is_kept_until_the_next_fit():
         ([0, 0], {}, "not all zero"),
         ({"days": 1}, {}, "no coefficient 'days'; did you mean 'Days'"),
         ({"a": {"Days": 1}, "Days": 1}, {}, "mixes"),
-        ("Days", {}, "L must be an array, a frame, or a dict such as {'Days': 1}"),
+        ("Days", {}, "L must be an array, a frame, or a dict like {'Days': 1}"),
         (b"Days", {}, "L must be an array"),
         ([["a", "b"]], {}, "L must be numbers"),
         ({}, {}, "not all zero"),

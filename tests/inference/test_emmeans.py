@@ -98,6 +98,7 @@ def test_odds_ratios(cbpp):
         np.testing.assert_allclose(other[name], np.exp(one[name]))
     np.testing.assert_allclose(other["se"], other["estimate"] * one["se"])
     np.testing.assert_array_equal(other["pvalue"], one["pvalue"])
+    assert "The ratios are odds ratios." in repr(cbpp.emmeans("period", type="response").pairs())
 
 
 def unbalanced():
@@ -240,6 +241,17 @@ def test_logical_and_numeric_factors():
 def test_mistakes(cake, options, error, message):
     with pytest.raises(error, match=message):
         mm.emmeans(cake, **options)
+
+
+def test_levels_of_an_expression():
+    """The mean of a covariate need be no value that its expression has an effect for."""
+    rows = oracles.dataset("sleepstudy")
+    model = mm.lmm("Reaction ~ C(Days % 3) + (1 | Subject)", rows)
+    with pytest.raises(mm.DataError, match="levels that were not in the fit.* give values of Days"):
+        model.emmeans("Days")
+    found = model.emmeans("Days", at={"Days": [0, 4, 7]}).to_frame()["mean"]
+    expected = rows.groupby(rows["Days"] % 3)["Reaction"].mean()
+    np.testing.assert_allclose(found, expected.loc[[0, 1, 1]], rtol=1e-6)
 
 
 def test_mistaken_contrasts(cake):
@@ -424,6 +436,29 @@ def test_nested_means_are_those_of_the_inner_factor_alone(nested, effects):
     np.testing.assert_allclose(some.to_frame()["mean"], [np.nan, flat[5], flat[1]], rtol=1e-6)
     pairs = some.pairs().to_frame()["estimate"]
     np.testing.assert_allclose(pairs, [np.nan, np.nan, flat[5] - flat[1]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("gap", [("A", "u", "hot"), ("C", "v", "cold"), ("B", "w", "mid")])
+def test_two_factors_nested_in_one(gap):
+    """Averages run over the cells that exist, though both factors have all levels in each heat."""
+    rows = nested_cake().assign(half=lambda d: np.array(list("uvw"))[np.arange(len(d)) % 7 // 3])
+    factors = ["recipe", "half", "heat"]
+    rows = rows[(rows[factors] != list(gap)).any(axis=1)]
+    rows["cell"] = rows[factors].agg("/".join, axis=1)
+    cells = mm.lmm("angle ~ cell + (1 | replicate)", rows).emmeans("cell").to_frame()
+    cells[factors] = cells["cell"].str.split("/", expand=True)
+    model = mm.lmm("angle ~ heat / (recipe * half) + (1 | replicate)", rows)
+    found = model.emmeans("heat").to_frame()
+    inner = cells.groupby(["heat", "recipe"])["mean"].mean().groupby("heat").mean()
+    other = cells.groupby(["heat", "half"])["mean"].mean().groupby("heat").mean()
+    assert found["mean"].notna().all()
+    for mean, expected in zip(found["mean"], zip(inner, other, strict=True), strict=True):
+        assert min(abs(mean - np.array(expected))) < 1e-6 * abs(mean)
+    within = model.emmeans("recipe").to_frame().set_index(["heat", "recipe"])["mean"].dropna()
+    of_recipes = cells.groupby(["heat", "recipe"])["mean"]
+    expected = of_recipes.mean()[of_recipes.size() == 3]
+    np.testing.assert_allclose(within, expected[within.index], rtol=1e-6)
+    assert len(within) == len(expected) < 9
 
 
 def test_crossed_factors_are_not_nested(nested):

@@ -1,5 +1,6 @@
 """Leverage, Cook's distance, and the deletion of levels."""
 
+import warnings
 from functools import cache
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 import numbamm as mm
 from numbamm.glm import link as links
+from numbamm.inference.shrinkage import _working_model
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 
@@ -264,3 +266,20 @@ def test_an_interrupt_keeps_the_levels_that_are_done(fitted, monkeypatch):
     calls = iter([3])
     with pytest.raises(KeyboardInterrupt):
         model.drop1()
+
+
+@pytest.mark.parametrize("limit", [800.0, -800.0])
+def test_rows_at_a_limit_say_nothing_of_random_effects(limit):
+    """Their working weights are zero, and their working responses infinite."""
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    model = mm.glmm(formula, oracles.dataset("cbpp"), "binomial")
+    eta = model.estimates.eta.copy()
+    eta[::9] = limit
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        working = _working_model(model, eta, model.estimates.shape)
+    weights = working.frame.weights
+    assert (weights > 0).all() and np.isfinite(working.frame.y).all()
+    assert weights[::9].max() < 1e-20 * weights[1] and working.frame.y[9] == limit
+    with pytest.raises(mm.FitError, match="all means are at a limit"):
+        _working_model(model, np.full(len(eta), limit), model.estimates.shape)
