@@ -44,6 +44,6 @@ def test_examples(page):
     "module", [m.name for m in pkgutil.iter_modules(numbamm.inference.__path__)]
 )
 def test_docstrings(module):
-    if module == "marginaleffects":
+    if module == "marginaleffects_model":
         pytest.importorskip("marginaleffects")
     assert doctest.testmod(importlib.import_module(f"numbamm.inference.{module}")).failed == 0
