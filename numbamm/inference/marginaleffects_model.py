@@ -74,7 +74,9 @@ class MarginalEffects(ModelAbstract):
         if self.type == "link" or self.model.link == "identity":
             return {"model_type": "linear", "family": None, "link": None}
         family = _FAMILY_OF_LINK.get(self.model.link)
-        return family and {"model_type": "glm", "family": family, "link": self.model.link}
+        if family is None:
+            return None
+        return {"model_type": "glm", "family": family, "link": self.model.link}
 
 
 def _levels(frame) -> dict[str, dict]:
