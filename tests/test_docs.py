@@ -12,6 +12,8 @@ import numbamm.inference
 
 PAGES = Path(__file__).parent.parent / "docs"
 
+PACKAGE = Path(numbamm.inference.__file__).parents[1]
+
 
 class Close(doctest.OutputChecker):
     """Words to the letter; numbers to a few units of the sixth digit, where optimisers differ."""
@@ -47,3 +49,20 @@ def test_docstrings(module):
     if module == "marginaleffects_model":
         pytest.importorskip("marginaleffects")
     assert doctest.testmod(importlib.import_module(f"numbamm.inference.{module}")).failed == 0
+
+
+def test_the_page_of_the_mathematics_names_files_that_exist():
+    text = (PAGES / "mathematics.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\w+/\w+\.py)`", text)
+    assert len(named) > 20
+    assert not [name for name in named if not (PACKAGE / name).is_file()]
+
+
+def test_docstrings_point_to_sections_that_exist():
+    text = (PAGES / "mathematics.md").read_text(encoding="utf-8")
+    headings = set(re.findall(r"^## (.*)$", text, flags=re.MULTILINE))
+    files = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
+    named = [s for f in files for s in re.findall(r'docs/mathematics\.md, "([^"]*)"', f)]
+    assert named and set(named) <= headings
+    links = re.findall(r"\]\(#([\w-]+)\)", text)
+    assert set(links) == {h.lower().replace(" ", "-") for h in headings}
