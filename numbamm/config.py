@@ -12,6 +12,8 @@ Options of the fit can be set without touching a model's code. Later lines win:
 5. `context`, for the code inside a ``with`` block: not for other threads and tasks;
 6. arguments of the call, and what is assigned to a model's ``optsum``.
 
+``formula_code``, which lets formulas be programs, is not taken from files.
+
 New threads and processes do not know the contexts of the code that starts them; `carry` wraps a
 function so that it takes its caller's configuration along.
 
@@ -55,12 +57,15 @@ class Option:
         Whether a value can be used.
     words : str
         What fits, in words.
+    in_files : bool
+        Whether a file may set it: one that is found by search may come from anybody.
     """
 
     default: Any
     read: Callable[[str], Any]
     fits: Callable[[Any], bool]
     words: str
+    in_files: bool = True
 
 
 def _is_number(value: Any, kind: type = Real) -> bool:
@@ -114,6 +119,13 @@ OPTIONS: dict[str, Option] = {
     "threads": Option(
         1, int, lambda v: _is_number(v, Integral) and v > 0, "a positive number of BLAS threads"
     ),
+    "formula_code": Option(
+        "columns",
+        str,
+        lambda v: v in ("columns", "full"),
+        "'columns', for expressions over columns, or 'full', for all of Python in formulas",
+        in_files=False,
+    ),
     "progress": Option(None, _read_bool, lambda v: isinstance(v, bool), "true or false"),
 }
 
@@ -158,8 +170,18 @@ def _of_file(folder: str) -> tuple[dict[str, Any], str]:
                 continue
             values = _table(path, table)
             if values is not None:
-                return _checked(values, str(path)), str(path)
+                return _allowed_in_files(_checked(values, str(path)), path), str(path)
     return {}, ""
+
+
+def _allowed_in_files(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    for key in values:
+        if not OPTIONS[key].in_files:
+            raise OptionError(
+                f"{path}: {key} cannot be set by a file: use config.set, config.context or the "
+                f"environment, {PREFIX}{key.upper()}"
+            )
+    return values
 
 
 def _table(path: Path, names: tuple[str, ...]) -> dict[str, Any] | None:

@@ -180,3 +180,18 @@ def test_compile_clears_first_if_asked(monkeypatch, capsys):
     assert main(["compile", "--clear"]) == 0
     assert called == ["compile", "clear", "compile"]
     assert capsys.readouterr().out == "cleared there\n"
+
+
+def helper_of_the_tests(x):
+    raise AssertionError("a formula of the command line called Python")
+
+
+@pytest.mark.parametrize(
+    "call", ["helper_of_the_tests(Days)", "Path('x')", "redirect_stdout(Days)", "json.loads('1')"]
+)
+def test_formulas_have_no_names_of_the_programs(capsys, monkeypatch, call):
+    formula = f"Reaction ~ I({call}) + (1 | Subject)"
+    for code in ("columns", "full"):
+        monkeypatch.setenv("NUMBAMM_FORMULA_CODE", code)
+        assert main(["fit", formula, "sleepstudy"]) == 1
+        assert "numbamm: " in capsys.readouterr().err

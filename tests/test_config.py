@@ -106,15 +106,34 @@ def test_every_option_can_be_configured_everywhere(tmp_path, monkeypatch):
         "threads": 2,
         "progress": False,
     }
-    assert values.keys() == config.OPTIONS.keys()
+    assert {*values, "formula_code"} == {*config.OPTIONS}
     texts = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in values.items()}
     lines = [f'{k} = "{v}"' if k == "optimizer" else f"{k} = {v}" for k, v in texts.items()]
     write(tmp_path / "numbamm.toml", "\n".join(lines))
-    assert {k: v for k, (v, _) in config.resolved().items()} == values
+    in_files = {**values, "formula_code": "columns"}
+    assert {k: v for k, (v, _) in config.resolved().items()} == in_files
     write(tmp_path / "numbamm.toml", "")
-    for key, text in texts.items():
+    for key, text in {**texts, "formula_code": "full"}.items():
         monkeypatch.setenv(f"NUMBAMM_{key.upper()}", text)
-    assert {k: v for k, (v, _) in config.resolved().items()} == values
+    everywhere = {**values, "formula_code": "full"}
+    assert {k: v for k, (v, _) in config.resolved().items()} == everywhere
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("numbamm.toml", 'formula_code = "full"'),
+        ("pyproject.toml", '[tool.numbamm]\nformula_code = "columns"'),
+    ],
+)
+def test_files_found_by_search_do_not_say_what_formulas_may_run(tmp_path, monkeypatch, file, text):
+    write(tmp_path / file, text)
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    with pytest.raises(mm.OptionError, match="formula_code cannot be set by a file"):
+        config.get("optimizer")
+    with pytest.raises(mm.OptionError, match="formula_code must be 'columns'.* not True"):
+        config.set(formula_code=True)
 
 
 def test_show_says_where_each_value_comes_from(tmp_path, monkeypatch, capsys):

@@ -66,3 +66,17 @@ def test_docstrings_point_to_sections_that_exist():
     assert named and set(named) <= headings
     links = re.findall(r"\]\(#([\w-]+)\)", text)
     assert set(links) == {h.lower().replace(" ", "-") for h in headings}
+
+
+def test_what_contributors_are_told_to_touch_is_there():
+    """Names in the tables of CONTRIBUTING.md, each in the files of its line."""
+    text = (PAGES.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| (`\w+/.*?) \| (.*) \|$", text, flags=re.MULTILINE)
+    assert len(lines) > 15
+    for files, what in lines:
+        paths = [PACKAGE / name for name in re.findall(r"`([\w/]+\.py)`", files)]
+        sources = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+        names = re.findall(r"`(\w+)`", what)
+        assert not [name for name in names if not re.search(rf"\b{name}\b", sources)], files
+    named = re.findall(r"`((?:blocks|glm|design|formula|models|inference)/\w+\.py)`", text)
+    assert not [name for name in named if not (PACKAGE / name).is_file()]

@@ -10,8 +10,9 @@ import pandas as pd
 
 from numbamm.design.remat import ReMat, amalgamate, order_terms, triangle_inds
 from numbamm.errors import DataError, FormulaError
-from numbamm.formula.columns import Table, refuse_rows, take
+from numbamm.formula.columns import Table, by_index, refuse_rows, take
 from numbamm.formula.design import Design, Matrices
+from numbamm.formula.grouping import Grouping
 from numbamm.formula.levels import is_missing
 from numbamm.formula.modelframe import ModelFrame
 from numbamm.formula.response import evaluate_response
@@ -85,19 +86,24 @@ def assemble(
 def vector(
     what: str, given: Any, table: Table, least: float, data: str = "the data"
 ) -> np.ndarray | None:
-    """Weights or offset as floats, one for each row of the data; NaN where missing."""
+    """Weights or offset as floats, one for each row of the data; NaN where missing.
+
+    A pandas Series is matched to the data by its index.
+    """
     if given is None:
         return None
     if isinstance(given, str):
         table.require([given], f"{data} ({what})")
         values = as_floats(table.column(given), f"column '{given}' ({what})")
     else:
+        if np.iscomplexobj(given):
+            raise DataError(f"{what}: complex numbers, of which none can be a part of a model")
         if np.shape(given) != (table.nrows,):
             raise DataError(
                 f"{what}: shape {np.shape(given)} where {data} have {table.nrows} rows; "
                 "give one value for each row"
             )
-        values = as_floats(pd.Series(np.asarray(given)), what)
+        values = as_floats(pd.Series(np.asarray(by_index(table.index, given, what))), what)
     allowed = "infinite" if least < 0 else "negative or infinite"
     refuse_rows((values < least) | np.isinf(values), f"{what}: {allowed}")
     return values
@@ -145,6 +151,7 @@ def _terms(
 ) -> tuple[list[ReMat], list[list[int]]]:
     """The `ReMat`s in order, and which of the design's terms each of them joins."""
     groupings = {term.grouping.name: term.grouping for term in design.terms}
+    _refuse_two_of_a_name(design, groupings)
     _refuse_duplicates(design, matrices)
     refs = {name: grouping.fit(frame) for name, grouping in groupings.items()}
     levels = {name: grouping.levels for name, grouping in groupings.items()}
@@ -161,6 +168,16 @@ def _terms(
     ordered = order_terms(joined)
     place = {id(term): members[k] for k, term in enumerate(joined)}
     return ordered, [place[id(term)] for term in ordered]
+
+
+def _refuse_two_of_a_name(design: Design, groupings: dict[str, Grouping]) -> None:
+    for term in design.terms:
+        name = term.grouping.name
+        if groupings[name].factors != term.grouping.factors:
+            raise FormulaError(
+                f"a column and an interaction are both called '{name}' among the grouping "
+                "factors: rename the column"
+            )
 
 
 def _refuse_duplicates(design: Design, matrices: Matrices) -> None:

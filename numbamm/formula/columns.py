@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from numbamm.errors import DataError, did_you_mean
-from numbamm.formula.levels import without_unused
+from numbamm.formula.levels import EXACT, without_unused
 
 
 class Table:
@@ -40,6 +41,7 @@ class Table:
         if isinstance(data, Mapping):
             self._columns = data
             self.names, self.nrows = list(data), _common_length(data)
+            _refuse_unequal_indices(data)
             return
         if isinstance(data, pd.DataFrame) and data.columns.is_unique:  # spares narwhals' tests
             self._columns, self.index = data, data.index
@@ -56,11 +58,22 @@ class Table:
         """Raise a `DataError` that names the columns which are not there."""
         absent = [name for name in names if name not in self.names]
         if len(absent) == 1:
-            hint = did_you_mean(absent[0], self.names)
-            raise DataError(f"there is no column '{absent[0]}' in {what}{hint}")
+            raise DataError(f"there is no column '{absent[0]}' in {what}{self._hint(absent[0])}")
         if absent:
             listed = ", ".join(f"'{name}'" for name in absent)
             raise DataError(f"there are no columns {listed} in {what}")
+
+    def _hint(self, name: str) -> str:
+        """What the name of an absent column may be meant for."""
+        form = unicodedata.normalize("NFKC", name)
+        for other in self.names:
+            if not isinstance(other, str):
+                if str(other) == name:
+                    return f"; the name of a column is {other!r}, which is no text: rename it"
+            elif unicodedata.normalize("NFKC", other) == form:
+                here, there = (" ".join(f"U+{ord(c):04X}" for c in n) for n in (name, other))
+                return f"; the column '{other}' looks alike, but is spelt {there}, not {here}"
+        return did_you_mean(name, self.names)
 
     def column(self, name: str) -> pd.Series:
         """One column, with positions as its index; missing values are what ``isna`` finds."""
@@ -71,6 +84,24 @@ class Table:
             raise DataError(f"column '{name}' cannot be used: {error}") from error
         _refuse_infinite(series, name)
         return series
+
+
+def by_index(index: pd.Index | None, values: Any, what: str) -> Any:
+    """A Series in the order of the data's rows; anything else as it is.
+
+    Raises
+    ------
+    DataError
+        If its index has not the data's labels, once each.
+    """
+    own = getattr(values, "index", None)
+    if index is None or not hasattr(own, "equals") or own.equals(index):
+        return values
+    if not (own.is_unique and index.is_unique and len(own.symmetric_difference(index)) == 0):
+        raise DataError(
+            f"{what}: its index is not that of the data; give an array to go by position"
+        )
+    return values.reindex(index)
 
 
 def take(series: pd.Series, rows: np.ndarray, name: str) -> pd.Series:
@@ -92,10 +123,9 @@ def take(series: pd.Series, rows: np.ndarray, name: str) -> pd.Series:
     if kind == "boolean" or pd.api.types.is_bool_dtype(series):
         return series.astype(bool)
     if kind in ("floating", "mixed-integer-float", "decimal"):
-        return series.astype(float)
+        return _numbers(series)
     if kind == "integer" or pd.api.types.is_integer_dtype(series):
-        unsigned = kind == "" and pd.api.types.is_unsigned_integer_dtype(series)
-        return series.astype(np.uint64 if unsigned else np.int64)
+        return _integers(series)
     if pd.api.types.is_numeric_dtype(series):
         return series.astype(float)
     try:
@@ -110,6 +140,31 @@ def take(series: pd.Series, rows: np.ndarray, name: str) -> pd.Series:
     return series
 
 
+def _integers(series: pd.Series) -> pd.Series:
+    """As 64 bits, or as Python's integers where these are beyond them."""
+    if series.dtype == object:
+        series = series.map(int)
+        least, greatest = series.min(), series.max()
+        if least < -(2**63) or greatest >= 2**64 or (least < 0 and greatest >= 2**63):
+            return series
+        return series.astype(np.int64 if greatest < 2**63 else np.uint64)
+    unsigned = pd.api.types.is_unsigned_integer_dtype(series)
+    return series.astype(np.uint64 if unsigned else np.int64)
+
+
+def _numbers(series: pd.Series) -> pd.Series:
+    """As floats, or as integers where these are identifiers that floats would merge."""
+    floats = series.astype(float)
+    if not _merge(floats) or any(value != int(value) for value in series):
+        return floats
+    return _integers(series)
+
+
+def _merge(floats: pd.Series) -> bool:
+    """Whether some of these may have been different integers."""
+    return bool((floats.abs() > EXACT).any() and np.isfinite(floats).all())
+
+
 def _common_length(data: Mapping) -> int:
     lengths = {}
     for name, values in data.items():
@@ -120,6 +175,18 @@ def _common_length(data: Mapping) -> int:
         listed = ", ".join(f"'{name}' has {n}" for name, n in lengths.items())
         raise DataError(f"the columns have unequal lengths: {listed}")
     return next(iter(lengths.values()), 0)
+
+
+def _refuse_unequal_indices(data: Mapping) -> None:
+    """Series that pandas would align by their labels have these in the same order."""
+    series = {name: v for name, v in data.items() if isinstance(v, pd.Series)}
+    first = next(iter(series), None)
+    for name, values in series.items():
+        if not values.index.equals(series[first].index):
+            raise DataError(
+                f"the columns '{first}' and '{name}' are Series with different indices: "
+                "pandas.DataFrame(...) aligns them, arrays go by position"
+            )
 
 
 def _eager(data: Any) -> nw.DataFrame:
@@ -140,6 +207,10 @@ def _as_pandas(values: Any) -> pd.Series:
     """A column of any kind, with positions as its index."""
     if isinstance(values, pd.Series):
         return _from_pandas(values.reset_index(drop=True))
+    if type(values).__module__ == "pyarrow.lib" and not hasattr(values, "chunks"):
+        import pyarrow as pa
+
+        values = pa.chunked_array([values])  # narwhals knows no other
     if not isinstance(values, nw.Series):
         values = nw.from_native(values, series_only=True, pass_through=True)
     return _from_series(values) if isinstance(values, nw.Series) else _from_array(values)
@@ -148,7 +219,10 @@ def _as_pandas(values: Any) -> pd.Series:
 def _from_array(values: Any) -> pd.Series:
     if isinstance(values, np.ndarray) and values.ndim != 1:
         raise ValueError(f"it has {values.ndim} dimensions")
-    return _from_pandas(pd.Series(values))
+    series = pd.Series(values)
+    if isinstance(values, list | tuple) and series.dtype == float and _merge(series.dropna()):
+        series = pd.Series(values, dtype=object)  # integers beside missing values
+    return _from_pandas(series)
 
 
 def _from_series(series: nw.Series) -> pd.Series:
@@ -156,7 +230,9 @@ def _from_series(series: nw.Series) -> pd.Series:
     if isinstance(dtype, nw.String | nw.Categorical | nw.Enum):
         return pd.Series(_categorical(series))
     if dtype.is_decimal():
-        series = series.cast(nw.Float64)
+        decimals, series = series, series.cast(nw.Float64)
+        if _merge(pd.Series(series.to_numpy()).dropna()):
+            return pd.Series(decimals.to_list(), dtype=object)
     missing = series.is_null().to_numpy()
     if missing.all():  # such a column may have no type
         return pd.Series(np.full(len(missing), np.nan))

@@ -14,6 +14,7 @@ from formulaic.transforms import contrasts as fc
 
 from numbamm.errors import DataError, OptionError, did_you_mean
 from numbamm.formula.levels import level_codes, positions
+from numbamm.formula.names import column_of
 
 _BY_NAME = {
     "treatment": fc.TreatmentContrasts,
@@ -149,13 +150,13 @@ class Coding:
             dtype = getattr(values, "dtype", None)
             ordered = isinstance(dtype, pd.CategoricalDtype) and dtype.ordered
             default = fc.PolyContrasts() if ordered else fc.TreatmentContrasts()
-            given = self.contrasts.get(bare_column(expression))
+            given = self.contrasts.get(column_of(expression))
             self.chosen[expression] = asked or given or default
         return self.chosen[expression]
 
     def refuse_unused(self, columns: list[str]) -> None:
         """Raise an `OptionError` for contrasts that no categorical factor took up."""
-        coded = {bare_column(expression) for expression in self.levels}
+        coded = {column_of(expression) for expression in self.levels}
         for name in self.contrasts:
             if name in coded:
                 continue
@@ -166,14 +167,6 @@ class Coding:
                 f"contrasts name '{name}', which is no categorical effect here: "
                 f"a numeric column needs C({name}) in the formula, a grouping factor has none"
             )
-
-
-def bare_column(expression: str) -> str:
-    """``f`` for ``f``, ``C(f)`` and ``factor(f)``."""
-    for call in ("C(", "factor("):
-        if expression.startswith(call) and expression.endswith(")"):
-            return expression[len(call) : -1].split(",")[0].strip("`")
-    return expression
 
 
 def _coding_matrix(contrasts: fc.Contrasts, expression: str, levels: list) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import functools
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,19 +10,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic import Formula
-from formulaic.errors import FormulaParsingError
 from formulaic.formula import SimpleFormula
 from formulaic.parser.types import Factor
 from formulaic.transforms.contrasts import Contrasts
 
-from numbamm.errors import FormulaError, OptionError, did_you_mean
+from numbamm import config
+from numbamm.errors import FormulaError, OptionError
 from numbamm.formula.columns import Table
 from numbamm.formula.contrasts import Coding, as_contrasts
+from numbamm.formula.effects import parse_effects
+from numbamm.formula.expressions import read
+from numbamm.formula.functions import FUNCTIONS, KNOWN
 from numbamm.formula.grouping import Factors, Grouping, grouping_factors
-from numbamm.formula.materializer import FUNCTIONS, Materializer
-from numbamm.formula.names import python_names
-from numbamm.formula.scan import FormulaText, RandomTerm
+from numbamm.formula.language import instead_of_function
+from numbamm.formula.materializer import Materializer
+from numbamm.formula.names import unquoted
+from numbamm.formula.rowwise import refuse_dependent
+from numbamm.formula.scan import FormulaText, RandomTerm, brief, show, tokenise
 
 
 @dataclass
@@ -91,6 +94,8 @@ class Design:
         Columns used by the response, and by the fixed effects and offsets.
     terms : list of DesignTerm
         The random-effects terms in the formula's order.
+    full : bool
+        Whether an expression needs all of Python, as the configuration allowed it to.
     """
 
     def __init__(
@@ -113,6 +118,7 @@ class Design:
         self.fixed_columns |= columns.of_python(*text.offsets)
         for term in text.terms:
             self._add(term, columns)
+        self.full = columns.full
 
     @property
     def random_columns(self) -> set[str]:
@@ -124,9 +130,7 @@ class Design:
 
     def materializer(self, frame: dict[str, pd.Series], rows: np.ndarray) -> Materializer:
         """An evaluator of expressions on a frame: these rows of the user's data."""
-        # floats, so that powers and differences of small or unsigned integers cannot wrap
-        columns = {k: v.astype(float) if v.dtype.kind in "iu" else v for k, v in frame.items()}
-        return Materializer(columns, rows, FUNCTIONS | self.own, self.coding)
+        return Materializer(frame, rows, FUNCTIONS | self.own, self.coding, self.full)
 
     def matrices(self, data: Materializer, terms: list[DesignTerm] | None = None) -> Matrices:
         """Columns of the fixed effects and left of the bars, of all terms or of those given.
@@ -136,10 +140,11 @@ class Design:
         terms = self.terms if terms is None else terms
         specs = {key: self.specs[key] for key in ("fixed", *(term.lhs for term in terms))}
         built = data.matrices(specs)
+        offsets = [data.numbers(e, self.offset_state) for e in self.text.offsets]
         if not self.fitted:
             self.specs |= {key: built[key].model_spec for key in specs}
             self.coding.fitted = self.fitted = True
-        offsets = [data.numbers(e, self.offset_state) for e in self.text.offsets]
+            self._refuse_dependent(data, offsets)
         names = {key: list(self.specs[key].column_names) for key in specs}
         arrays = {key: built[key].__wrapped__ for key in specs}
         return Matrices(
@@ -149,6 +154,17 @@ class Design:
             lhs_names=names,
             offset=sum(offsets) if offsets else None,
         )
+
+    def _refuse_dependent(self, data: Materializer, offsets: list[np.ndarray]) -> None:
+        """Refuse expressions that would not have the same values in other data."""
+        state: dict = {}
+        for spec in self.specs.values():
+            state |= spec.transform_state
+        for text, factor in data.factor_cache.items():
+            if factor.factor.eval_method is Factor.EvalMethod.PYTHON:
+                refuse_dependent(text, data, factor.values, state)
+        for text, values in zip(self.text.offsets, offsets, strict=True):
+            refuse_dependent(text, data, values, self.offset_state)
 
     def _add(self, term: RandomTerm, columns: _Columns) -> None:
         formula = parse_effects(term.lhs, term.text)
@@ -174,6 +190,7 @@ class _Columns:
 
     def __init__(self, table: Table, context: Mapping[str, Any], own: dict[str, Any]) -> None:
         self.table, self.context, self.own = table, context, own
+        self.full = False
 
     def of_names(self, *names: str) -> set[str]:
         self.table.require(list(names))
@@ -183,48 +200,53 @@ class _Columns:
         columns = set()
         for factor in (factor for term in formula for factor in term.factors):
             if factor.eval_method is Factor.EvalMethod.LOOKUP:
-                columns |= self.of_names(factor.expr)
+                columns |= self.of_names(unquoted(factor.expr))
             elif factor.eval_method is Factor.EvalMethod.PYTHON:
                 columns |= self.of_python(factor.expr)
         return columns
 
-    def of_python(self, *expressions: str) -> set[str]:
+    def of_python(self, *texts: str) -> set[str]:
         columns = set()
-        for expression in expressions:
-            read, called = python_names(expression)
-            here = {name for name in read if name in self.table.names}
-            columns |= here
-            for name in (read - here) | called:
-                self._resolve(name, expression, called=name in called)
+        for text in texts:
+            try:
+                expression = read(text, self.table.names)
+            except FormulaError as refusal:
+                self._need_python(refusal)
+                expression = read(text, self.table.names, full=True)
+            self.table.require(sorted(expression.used), f"the data, for '{text}'")
+            columns |= expression.used
+            for name in expression.functions | expression.values:
+                self._resolve(name, text, called=name in expression.functions)
         return columns
 
-    def _resolve(self, name: str, expression: str, called: bool) -> None:
+    def _need_python(self, refusal: FormulaError) -> None:
+        if config.get("formula_code") != "full":
+            raise refusal
+        self.full = True
+
+    def _resolve(self, name: str, text: str, called: bool) -> None:
         """Find a name that is no column in the user's scope or among the formula's functions."""
         value = self.context.get(name)
         if name in self.context and _is_meant(name, value, called):
             self.own[name] = value
-        elif name in FUNCTIONS or hasattr(builtins, name):
+        elif name in KNOWN:
             return
-        elif called:
-            hint = did_you_mean(name, FUNCTIONS)
-            raise FormulaError(f"there is no function '{name}' for '{expression}'{hint}")
+        elif called or hasattr(builtins, name):
+            kind = "function" if called else "column"
+            hint = instead_of_function(name) if called else ""
+            at = next((t.start for t in tokenise(text) if t.text == name), 0)
+            refusal = show(text, f"there is no {kind} '{name}' for '{brief(text)}'{hint}", at)
+            if not hasattr(builtins, name):
+                raise refusal
+            self._need_python(refusal)
         else:
-            self.table.require([name], f"the data, for '{expression}'")
+            self.table.require([name], f"the data, for '{brief(text)}'")
 
 
 def _contrasts_by_column(given: Any) -> dict[str, Contrasts]:
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
         raise OptionError('contrasts are a dict of column → contrasts, as in {"f": "sum"}')
     return {name: as_contrasts(value) for name, value in given.items()}
-
-
-@functools.lru_cache(maxsize=256)  # programs fit the same formula again and again
-def parse_effects(text: str, where: str | None = None) -> SimpleFormula:
-    try:
-        return Formula(text)
-    except (FormulaParsingError, SyntaxError) as error:
-        reason = error.msg if isinstance(error, SyntaxError) else str(error).splitlines()[0]
-        raise FormulaError(f"'{where or text}' cannot be read: {reason}") from error
 
 
 def _is_meant(name: str, value: Any, called: bool) -> bool:

@@ -10,7 +10,10 @@ import pandas as pd
 
 from numbamm.errors import DataError, FormulaError
 from numbamm.formula.levels import level_codes, positions
-from numbamm.formula.scan import RandomTerm, tokenise
+from numbamm.formula.names import joined, unquoted
+from numbamm.formula.scan import RandomTerm, brief, tokenise
+
+MOST = 100  #: factors that one expression may stand for, and columns that one may have
 
 Factors = tuple[str, ...]  # the columns whose interaction is one grouping factor
 
@@ -47,14 +50,14 @@ class _Grouping:
         while self.tokens[:1] == ["/"]:
             self.tokens.pop(0)
             everything = tuple(dict.fromkeys(name for factors in outer for name in factors))
-            outer = outer + _product([everything], self.interaction())
+            outer = self.few(outer + _product([everything], self.interaction()))
         return outer
 
     def interaction(self) -> list[Factors]:
         factors = self.atom()
         while self.tokens and self.tokens[0] in (":", "&"):
             self.tokens.pop(0)
-            factors = _product(factors, self.atom())
+            factors = self.few(_product(factors, self.atom()))
         return factors
 
     def atom(self) -> list[Factors]:
@@ -69,15 +72,20 @@ class _Grouping:
                 raise self.error()
             self.tokens.pop(0)
             return inside
-        if not (token.startswith("`") or token[0].isalpha() or token[0] == "_"):
+        if not (token.startswith("`") or token[0].isalpha() or token[0] in "_."):
             raise self.error()
-        return [(token.strip("`"),)]
+        return [(unquoted(token),)]
+
+    def few(self, factors: list[Factors]) -> list[Factors]:
+        if len(factors) > MOST or max(map(len, factors)) > MOST:
+            raise FormulaError(f"'{brief(self.term.group)}' has more than {MOST} grouping factors")
+        return factors
 
     def error(self) -> FormulaError:
         return FormulaError(
-            f"in {self.term.text}, '{self.term.group}' is no grouping factor: that is a column, "
-            "an interaction a:b, or nesting a/b; several factors take a term each, "
-            "(1 | a) + (1 | b)"
+            f"in {brief(self.term.text)}, '{brief(self.term.group)}' is no grouping factor: "
+            "that is a column, an interaction a:b, or nesting a/b; several factors take a term "
+            "each, (1 | a) + (1 | b)"
         )
 
 
@@ -107,17 +115,19 @@ class Grouping:
     @property
     def name(self) -> str:
         """Name of the factor, as tables print it."""
-        return ":".join(self.factors)
+        return joined(self.factors)
 
     @property
     def levels(self) -> np.ndarray:
-        """Labels of the levels; those of an interaction are joined by colons."""
-        levels = self.labels[0].to_numpy()
-        for labels, pairs in zip(self.labels[1:], self.pairs, strict=True):
-            outer, inner = np.divmod(pairs.to_numpy(), len(labels))
-            joined = [f"{a}:{b}" for a, b in zip(levels[outer], labels[inner], strict=True)]
-            levels = np.array(joined, dtype=object)
-        return levels
+        """Labels of the levels; those of an interaction are joined by colons, see `joined`."""
+        if not self.pairs:
+            return self.labels[0].to_numpy()
+        codes = [np.arange(self.nlevels)]
+        for labels, pairs in zip(self.labels[:0:-1], self.pairs[::-1], strict=True):
+            outer, inner = np.divmod(pairs.to_numpy()[codes[0]], len(labels))
+            codes = [outer, inner, *codes[1:]]
+        parts = [labels[c] for labels, c in zip(self.labels, codes, strict=True)]
+        return np.array([_label(label) for label in zip(*parts, strict=True)], dtype=object)
 
     @property
     def nlevels(self) -> int:
@@ -172,5 +182,9 @@ class Grouping:
         first = new[np.unique(codes, return_index=True)[1]]
         refs[new] = self.nlevels + codes
         labels = zip(*(column.iloc[first] for column in columns), strict=True)
-        unseen = [label[0] if len(label) == 1 else ":".join(map(str, label)) for label in labels]
+        unseen = [label[0] if len(label) == 1 else _label(label) for label in labels]
         return refs.astype(np.int32), unseen
+
+
+def _label(labels: tuple) -> str:
+    return joined([str(label) for label in labels])

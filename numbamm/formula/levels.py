@@ -7,6 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from numbamm.errors import DataError
+
+EXACT = 2**53  #: integers up to this are floats without loss
+
 
 def level_codes(values: pd.Series | pd.Categorical | np.ndarray) -> tuple[np.ndarray, pd.Index]:
     """Codes of the values (int64, -1 where missing) and the levels that occur, in order.
@@ -45,6 +49,18 @@ def _categorical(values: Any) -> pd.Categorical:
 
 
 def positions(values: pd.Series | pd.Categorical, labels: pd.Index) -> np.ndarray:
-    """Position of each value in `labels`, -1 where it is not there: int64, shape (m,)."""
+    """Position of each value in `labels`, -1 where it is not there: int64, shape (m,).
+
+    Raises
+    ------
+    DataError
+        If large integers came as floats, which cannot tell them apart.
+    """
     categorical = _categorical(values)
-    return np.append(labels.get_indexer(categorical.categories), -1)[categorical.codes]
+    given = categorical.categories
+    if given.dtype.kind == "f" and labels.dtype.kind in "iuO" and (abs(given) > EXACT).any():
+        raise DataError(
+            f"identifiers beyond 2**53, such as {given[abs(given) > EXACT][0]:.0f}, are floats "
+            "here and integers in the fit: floats cannot tell them apart, give integers"
+        )
+    return np.append(labels.get_indexer(given), -1)[categorical.codes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins as python
 import math
 from collections.abc import Iterable, Mapping
 from itertools import chain
@@ -12,67 +13,25 @@ import pandas as pd
 from formulaic.errors import FactorEncodingError, FactorEvaluationError
 from formulaic.formula import SimpleFormula
 from formulaic.materializers import PandasMaterializer
-from formulaic.materializers.types import FactorValues, NAAction
+from formulaic.materializers.types import NAAction
 from formulaic.model_matrix import ModelMatrix
 from formulaic.model_spec import ModelSpec
 from formulaic.parser.types import Factor
-from formulaic.transforms import TRANSFORMS
-from formulaic.utils.layered_mapping import LayeredMapping
-from formulaic.utils.stateful_transforms import stateful_eval
 from interface_meta import override
 
 from numbamm.errors import DataError, FormulaError, NumbammError
 from numbamm.formula.columns import refuse_rows
-from numbamm.formula.contrasts import CategoricalMetadata, Coding, as_contrasts
-from numbamm.formula.levels import is_missing, positions
-from numbamm.formula.names import python_names, unquote
+from numbamm.formula.contrasts import Coding
+from numbamm.formula.expressions import evaluate, lone_column, read
+from numbamm.formula.functions import KNOWN
+from numbamm.formula.levels import EXACT, is_missing, positions
+from numbamm.formula.names import unquoted
+from numbamm.memory import refuse_beyond
 
-
-def C(data: Any, contrasts: Any = None, *, levels: Any = None) -> FactorValues:
-    """Mark `data` as categorical, with these contrasts and this order of levels."""
-    values = pd.Series(data)
-    if levels is not None:
-        codes = positions(values, pd.Index(levels))
-        if (codes < 0).any():
-            raise DataError(f"{values[codes < 0].iloc[0]!r} is none of the levels {list(levels)}")
-        ordered = getattr(values.dtype, "ordered", False)
-        values = pd.Series(pd.Categorical.from_codes(codes, list(levels), ordered=ordered))
-    elif values.dtype.kind == "f" and (values == values.round()).all():
-        values = values.astype(np.int64)  # evaluation made them floats; names are those of ints
-    return FactorValues(
-        values,
-        metadata=CategoricalMetadata(
-            contrasts=None if contrasts is None else as_contrasts(contrasts)
-        ),
-        kind="categorical",
-        spans_intercept=True,
-    )
-
-
-def fulldummy(data: Any) -> FactorValues:
-    """Mark `data` as categorical with an indicator for every level, even beside an intercept."""
-    return FactorValues(C(data), spans_intercept=False)
-
-
-FUNCTIONS: dict[str, Any] = {
-    **{name: value for name, value in TRANSFORMS.items() if name != "Q"},
-    "C": C,
-    "factor": C,
-    "fulldummy": fulldummy,
-    "sqrt": np.sqrt,
-    "abs": np.abs,
-    "log1p": np.log1p,
-    "expm1": np.expm1,
-    "sin": np.sin,
-    "cos": np.cos,
-    "tan": np.tan,
-    "floor": np.floor,
-    "ceiling": np.ceil,
-    "ifelse": np.where,
-    "pi": math.pi,
-    "TRUE": True,
-    "FALSE": False,
-}
+#: A matrix is held so often while a model is built: its columns, X, its basis, and scratch.
+HELD = 4
+#: Numbers in a matrix that fits into any memory.
+PLENTY = 2**21
 
 
 class Materializer(PandasMaterializer):
@@ -88,6 +47,8 @@ class Materializer(PandasMaterializer):
         What the formulas may call or read besides columns.
     coding
         How categorical factors are coded.
+    full
+        Whether expressions may be anything in Python.
     """
 
     def __init__(
@@ -96,9 +57,13 @@ class Materializer(PandasMaterializer):
         rows: np.ndarray,
         functions: Mapping[str, Any],
         coding: Coding,
+        full: bool = False,
     ) -> None:
-        super().__init__(columns, context=functions)
-        self.rows, self.coding = rows, coding
+        # floats, so that powers and differences of small or unsigned integers cannot wrap
+        floats = {name: _as_floats(column) for name, column in columns.items()}
+        super().__init__(floats, context=functions)
+        self.columns, self.rows, self.functions = columns, rows, functions
+        self.coding, self.full = coding, full
 
     @override
     def _init(self):
@@ -132,6 +97,7 @@ class Materializer(PandasMaterializer):
                     for factor in term.factors:
                         self._evaluate_factor(factor, pooled, set())
                 for spec in distinct.values():
+                    self._refuse_size(spec)
                     spec.transform_state.update(state)
                 built = {k: self._build_model_matrix(spec, []) for k, spec in distinct.items()}
                 return {key: built[effects[key]] for key in specs}
@@ -142,6 +108,59 @@ class Materializer(PandasMaterializer):
             raise FormulaError(reason) from error
         except FactorEncodingError as error:
             raise DataError(f"the data do not fit the formula: {error}") from error
+        except NumbammError:
+            raise
+        except Exception as error:  # of a transform that notices late what it was given
+            reason = f"{type(error).__name__}: {error}"
+            raise FormulaError(f"the effects cannot be evaluated: {reason}") from error
+
+    def _refuse_size(self, spec: ModelSpec) -> None:
+        """Refuse effects whose columns do not fit into memory, before any is made."""
+        widths = [math.prod(self._width(f.expr) for f in t.factors) for t in spec.formula]
+        count = sum(widths)
+        if count * self.nrows < PLENTY:
+            return
+        widest = widths.index(max(widths))
+        refuse_beyond(
+            HELD * 8 * self.nrows * count,
+            f"'{spec.formula[widest]}' alone has {widths[widest]:,} of {count:,} columns, for "
+            f"{self.nrows:,} rows",
+            "a factor of many levels belongs to the right of a bar, (1 | factor)",
+        )
+
+    def _width(self, expression: str) -> int:
+        """How many columns a factor that was evaluated gives a term, at least."""
+        evaluated = self.factor_cache[expression]
+        values = evaluated.values.__wrapped__
+        if evaluated.metadata.kind is Factor.Kind.CATEGORICAL and np.ndim(values) == 1:
+            dtype = getattr(values, "dtype", None)
+            categorical = isinstance(dtype, pd.CategoricalDtype)
+            levels = len(dtype.categories) if categorical else pd.Series(values).nunique()
+            return max(1, levels - 1)
+        if isinstance(values, dict):
+            return len(values)
+        return values.shape[1] if np.ndim(values) == 2 else 1
+
+    def factor(self, factor: Factor, spec: ModelSpec) -> tuple[pd.Index | None, np.ndarray]:
+        """One factor of a fitted specification, whatever the coding of its levels.
+
+        Returns
+        -------
+        levels : pandas.Index or None
+            Of a categorical factor.
+        values : ndarray
+            The positions of the rows' levels, shape (n,), or else the factor's columns,
+            shape (n, columns).
+        """
+        evaluated = self._evaluate_factor(factor, spec, set())
+        levels = self.coding.levels.get(without_fulldummy(factor.expr))
+        if levels is not None:
+            return levels, positions(evaluated.values.__wrapped__, levels)
+        if evaluated.metadata.kind is Factor.Kind.CONSTANT:
+            return None, np.full((self.nrows, 1), float(evaluated.values.__wrapped__))
+        columns = self._encode_evaled_factor(evaluated, spec, set(), reduced_rank=False)
+        flat = self._flatten_encoded_evaled_factor(factor.expr, columns)
+        return None, np.column_stack([np.asarray(c, dtype=float) for c in flat.values()])
 
     def numbers(self, expression: str, state: dict) -> np.ndarray:
         """Value of a Python expression as finite floats, shape (n,); see `values`."""
@@ -149,18 +168,47 @@ class Materializer(PandasMaterializer):
 
     def values(self, expression: str, state: dict) -> Any:
         """Value of a Python expression; `state` is what its transforms remember."""
-        if expression in self.data:
-            return self.data[expression]
+        if (column := lone_column(expression)) in self.data:
+            return self.data[column]
         try:
             with np.errstate(all="ignore"):
-                code, environment = self._python(expression)
-                return stateful_eval(code, environment, None, state, None)
+                return self.evaluated(expression, state)
         except NumbammError:
             raise
         except Exception as error:
             raise FormulaError(
                 f"'{expression}' cannot be evaluated: {type(error).__name__}: {error}"
             ) from error
+
+    def evaluated(self, text: str, state: dict, spec: ModelSpec | None = None) -> Any:
+        """Value of a Python expression, with whatever it raises."""
+        expression = read(text, self.data, self.full)
+        names = {name: self.data[column] for name, column in expression.columns.items()}
+        names |= {name: self.as_it_is(column) for name, column in expression.exact.items()}
+        names |= {name: self.meaning(name) for name in expression.functions | expression.values}
+        if absent := [name for name, value in names.items() if value is None]:
+            raise FormulaError(f"'{absent[0]}', for '{text}', did not come along with the model")
+        builtins = vars(python) if self.full else {}
+        return evaluate(expression, names, state, spec, self.layered_context, builtins)
+
+    def meaning(self, name: str) -> Any:
+        """What a name stands for that is no column; None if that is not known."""
+        for scope in (self.functions, KNOWN, vars(python) if self.full else {}):
+            if name in scope:
+                return scope[name]
+        return None
+
+    def as_it_is(self, column: str) -> pd.Series:
+        """A column as it was given, if floats would make large integers coincide."""
+        exact, floats = self.columns[column], self.data[column]
+        if not _is_whole(exact) or exact.between(-EXACT, EXACT).all():
+            return floats
+        return exact
+
+    def row(self, i: int, names: Iterable[str]) -> Materializer:
+        """An evaluator of the same expressions on one of the rows, of these columns."""
+        columns = {k: self.columns[k].iloc[[i]].reset_index(drop=True) for k in names}
+        return Materializer(columns, self.rows[[i]], self.functions, self.coding, self.full)
 
     def numeric(self, name: str, values: Any) -> np.ndarray:
         """Values of an expression as finite floats, shape (n,).
@@ -189,18 +237,16 @@ class Materializer(PandasMaterializer):
         if len(values) != self.nrows:
             raise DataError(f"'{name}' gives {len(values)} values for {self.nrows} rows")
 
-    def _python(self, expression: str) -> tuple[str, Mapping[str, Any]]:
-        """An expression as Python, and what its names mean; one that is called is no column."""
-        code, quoted = unquote(expression)
-        _, called = python_names(expression)
-        meant = {name: self.context[name] for name in called if name in self.context}
-        meant |= {stand_in: self.layered_context[name] for stand_in, name in quoted.items()}
-        return code, LayeredMapping(meant, self.layered_context)
-
     @override
     def _evaluate(self, expr, metadata, spec):
-        code, environment = self._python(expr)
-        return stateful_eval(code, environment, {code: metadata}, spec.transform_state, spec), set()
+        return self.evaluated(expr, spec.transform_state, spec), set()
+
+    @override
+    def _lookup(self, name):
+        column = self.data[unquoted(name)]
+        if column.dtype == object:
+            raise DataError(f"'{name}' holds integers beyond any float: as labels, write C({name})")
+        return column, set()
 
     @override
     def _is_categorical(self, values):
@@ -210,6 +256,12 @@ class Materializer(PandasMaterializer):
     def _check_for_nulls(self, name, values, na_action, drop_rows):
         # formulaic's hook after the evaluation of each factor; what may be missing is gone by now
         kind, values = values.__formulaic_metadata__.kind, values.__wrapped__
+        if (
+            kind is not Factor.Kind.CONSTANT
+            and not isinstance(values, dict)
+            and not np.ndim(values)
+        ):
+            raise DataError(f"'{name}' is one value, not one for each row")
         if kind is Factor.Kind.CATEGORICAL:
             if np.ndim(values) == 1:
                 self.refuse_length(name, values)
@@ -231,7 +283,7 @@ class Materializer(PandasMaterializer):
         key = (factor.expr, reduced_rank)
         if key not in self.encoded_cache:
             asked = getattr(metadata, "contrasts", None)
-            name = _without_fulldummy(factor.expr)
+            name = without_fulldummy(factor.expr)
             self.encoded_cache[key] = self.coding.columns(
                 name, factor.values.__wrapped__, reduced_rank, asked
             )
@@ -243,6 +295,18 @@ class Materializer(PandasMaterializer):
         for j, (_, column) in enumerate(cols):
             matrix[:, j] = column
         return matrix
+
+
+def _as_floats(column: pd.Series) -> pd.Series:
+    try:
+        return column.astype(float) if _is_whole(column) else column
+    except OverflowError:  # integers of hundreds of digits are labels
+        return column
+
+
+def _is_whole(column: pd.Series) -> bool:
+    """Whether a column holds integers: as objects, if they are beyond 64 bits."""
+    return column.dtype.kind in "iu" or column.dtype == object
 
 
 def _formula(spec: SimpleFormula | ModelSpec) -> SimpleFormula:
@@ -263,7 +327,8 @@ def _specified(formula: SimpleFormula | ModelSpec, state: dict | None = None) ->
 
 def is_categorical(values: Any) -> bool:
     """Whether values are levels, not numbers: also bool, as in R and statsmodels."""
-    return getattr(getattr(values, "dtype", None), "kind", "f") in "bOUS"
+    kind = getattr(getattr(values, "dtype", None), "kind", None)
+    return isinstance(kind, str) and kind in "bOUS"
 
 
 def _parts(values: Any) -> Iterable[Any]:
@@ -273,6 +338,7 @@ def _parts(values: Any) -> Iterable[Any]:
     return np.asarray(values).T if np.ndim(values) == 2 else [values]
 
 
-def _without_fulldummy(expression: str) -> str:
+def without_fulldummy(expression: str) -> str:
+    """``f`` for ``fulldummy(f)``: under that name the factor's levels are filed."""
     inside = expression.removeprefix("fulldummy(")
-    return inside.removesuffix(")").strip("`") if inside != expression else expression
+    return unquoted(inside.removesuffix(")")) if inside != expression else expression

@@ -136,7 +136,8 @@ def model_frame(
         An eager frame (pandas, polars, pyarrow) or a dict of arrays; or a `ModelFrame`, which
         is what its maker wants and is given back.
     weights, offset
-        Name of a column, or an array with a value for each row of the data, by position.
+        Name of a column, or an array with a value for each row of the data, by position; a
+        pandas Series is matched to the index of a pandas frame.
     contrasts
         Contrasts of categorical columns: column → ``"treatment"``, ``"sum"``, ``"helmert"``,
         ``"poly"``, ``"diff"``, formulaic's contrasts, a matrix, or a dict name → vector.

@@ -1,70 +1,61 @@
-"""Which names a Python expression uses, and how it spells those that are none in Python."""
+"""Names of columns as formulas write them: plainly, or in back-quotes."""
 
 from __future__ import annotations
 
-import ast
-import functools
+import keyword
 
-from numbamm.errors import FormulaError
-from numbamm.formula.scan import tokenise
+from numbamm.formula.scan import Token, tokenise
+
+#: Keywords that mean in an expression what they mean in Python, if they stand without back-quotes.
+PYTHON_WORDS = frozenset("and or not in is if else for True False None".split())
 
 
-@functools.lru_cache(maxsize=256)  # programs fit the same formula again and again
-def python_names(expression: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Names in a Python expression.
+def unquoted(text: str) -> str:
+    """The name that a formula's text for it means: ``a b`` for ```a b```."""
+    return text[1:-1].replace("``", "`") if text.startswith("`") else text
 
-    Parameters
-    ----------
-    expression
-        Python, in which names that are none in Python stand in back-quotes.
 
-    Returns
-    -------
-    values, functions : frozenset of str
-        Names that are read, and names that are called (``log`` in ``log(x)``; the ``np`` of
-        ``np.log(x)`` is read).
+def quoted(name: str) -> str:
+    """A name as an expression prints it: as it is where Python has such names."""
+    plain = name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
+    return name if plain else in_back_quotes(name)
 
-    Raises
-    ------
-    FormulaError
-        If the text is not a Python expression.
+
+def in_back_quotes(name: str) -> str:
+    """A name in back-quotes; those in it are doubled."""
+    return f"`{name.replace('`', '``')}`"
+
+
+def joined(names: tuple[str, ...] | list[str]) -> str:
+    """Names or labels joined by colons; one that has a colon of its own stands in back-quotes.
+
+    >>> joined(["1:2", "3"]), joined(["1", "2:3"])
+    ('`1:2`:3', '1:`2:3`')
     """
-    code, quoted = unquote(expression)
-    try:
-        tree = ast.parse(code, mode="eval")
-    except SyntaxError as error:
-        raise FormulaError(
-            f"'{expression}' is not a Python expression: {error.msg}; "
-            "a name that is none in Python stands in back-quotes"
-        ) from None
-    nodes = list(ast.walk(tree))
-    functions = [n.func for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
-    called = {id(node) for node in functions}
-    own = {n.arg for n in nodes if isinstance(n, ast.arg)}  # a lambda's or a comprehension's
-    own |= {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    read = {n.id for n in nodes if isinstance(n, ast.Name) and id(n) not in called} - own
-    functions_called = {node.id for node in functions} - own
-    return tuple(frozenset(quoted.get(n, n) for n in names) for names in (read, functions_called))
+    if len(names) == 1:
+        return names[0]
+    return ":".join(in_back_quotes(n) if ":" in n or "`" in n else n for n in names)
 
 
-def unquote(expression: str) -> tuple[str, dict[str, str]]:
-    """An expression with a Python name in place of each back-quoted one.
+def split(text: str) -> list[str]:
+    """The names that `joined` put together."""
+    parts, quote = [""], False
+    for char in text:
+        quote ^= char == "`"
+        if char == ":" and not quote:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return [unquoted(part.strip()) for part in parts]
 
-    The stand-in depends on the name alone, since what a transform remembers of the data of the
-    fit is filed under the text of its call.
 
-    Returns
-    -------
-    code : str
-    quoted : dict
-        Stand-in → the name in back-quotes.
-    """
-    code, end, quoted = "", 0, {}
-    for token in tokenise(expression):
-        if token.text.startswith("`"):
-            name = token.text.strip("`")
-            stand_in = f"quoted_{name.encode().hex()}"
-            quoted[stand_in] = name
-            code += expression[end : token.start] + stand_in
-            end = token.start + len(token.text)
-    return code + expression[end:], quoted
+def column_of(call: str) -> str:
+    """``f`` for ``f``, ``C(f)`` and ``factor(f, ...)``; anything else as it is."""
+    if not call.endswith(")") and not call.startswith("`"):
+        return call
+    tokens: list[Token] = tokenise(call)
+    texts = [token.text for token in tokens]
+    if len(texts) == 1:
+        return unquoted(call)
+    marked = texts[0] in ("C", "factor") and texts[1] == "(" and texts[3:4] in ([","], [")"])
+    return unquoted(texts[2]) if marked and tokens[2].kind == "name" else call

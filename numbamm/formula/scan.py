@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from numbamm.errors import FormulaError
+
+#: Beyond these a text is no formula that somebody wrote or that anybody waits for.
+LONGEST, DEEPEST = 100_000, 50
 
 _TOKEN = re.compile(
     r"""
     (?P<space>\s+)
   | (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
   | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-  | (?P<name>`[^`]+`|(?:[^\W\d]|\.)[\w.]*)
+  | (?P<name>`(?:[^`]|``)*`|(?:[^\W\d]|\.)[\w.]*)
   | (?P<operator>\|\||\*\*|%\w+%|[=<>!]=|//)
   | (?P<open>[(\[{])
   | (?P<close>[)\]}])
@@ -27,11 +30,14 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_SHOWN = 160  # characters of a text in a message
+_SPACE = re.compile(r"\s")
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
 _SPACED = {"~", "+", "-", "*", "|", "||"}
 _POWERS = ("^", "**")
 _COMPARISONS = {"==", "!=", "<", "<=", ">", ">="}
 _LOGICAL = {"&", "|"}
+_XOR = "'^' is exclusive or in Python: write ** for a power"
 _INTERACTION = {"&": ":", "%in%": ":"}  # formulaic knows neither as R and MixedModels.jl do
 
 
@@ -115,53 +121,82 @@ def scan(formula: str) -> FormulaText:
 
 
 def tokenise(source: str) -> list[Token]:
-    """The tokens of a formula on one line; brackets and quotes are balanced."""
+    """The tokens of a formula; brackets and quotes are balanced, and nested within reason."""
+    if len(source) > LONGEST:
+        raise FormulaError(f"a formula of {len(source)} characters: at most {LONGEST} are read")
     found: list[Token] = []
     stack: list[tuple[Token, bool]] = []  # open brackets, and whether Python rules inside
-    end_of_last = -1
-    for match in _TOKEN.finditer(source):
-        kind, text, start = match.lastgroup, match.group(), match.start()
+    at, after_space = 0, True
+    while at < len(source):
+        match = _TOKEN.match(source, at)
+        kind, start, at = match.lastgroup, at, match.end()
         if kind == "space":
+            after_space = True
             continue
+        if kind == "name" and source[start] != "`":
+            at = _end_of_name(source, at)
+        text = source[start:at]
         if kind == "other" and text in "\"'`":
-            raise _error(source, f"this quote {text} is not closed", start)
+            raise show(source, f"this quote {text} is not closed", start)
         if kind == "close":
             if not stack or _CLOSER[stack[-1][0].text] != text:
-                raise _error(source, f"this '{text}' closes nothing", start)
+                raise show(source, f"this '{text}' closes nothing", start)
             stack.pop()
         python = bool(stack) and stack[-1][1]
-        token = Token(kind, text, start, len(stack), python, start != end_of_last)
+        token = Token(kind, text, start, len(stack), python, after_space)
         if kind == "open":
+            if len(stack) == DEEPEST:
+                raise show(source, f"more than {DEEPEST} brackets are open here", start)
             called = bool(found) and found[-1].kind == "name" and found[-1].text != "zerocorr"
             stack.append((token, python or called or text != "("))
         found.append(token)
-        end_of_last = match.end()
+        after_space = False
     if stack:
         opener = stack[-1][0]
-        raise _error(source, f"this '{opener.text}' is never closed", opener.start)
+        raise show(source, f"this '{opener.text}' is never closed", opener.start)
     for token in found:
         if token.text == "^" and token.python:
-            raise _error(source, "'^' is exclusive or in Python: write ** for a power", token.start)
+            raise show(source, _XOR, token.start)
+        if token.text == "#":
+            raise show(source, "'#' has no meaning here", token.start)
     return found
 
 
-def _error(source: str, message: str, at: int) -> FormulaError:
-    return FormulaError(f"{message}\n    {source}\n    {' ' * at}^")
+def _end_of_name(source: str, at: int) -> int:
+    """Past the accents and vowel signs in a name, which regular expressions take for no letters."""
+    while at < len(source) and (
+        source[at] in "._" or source[at].isalnum() or f"a{source[at]}".isidentifier()
+    ):
+        at += 1
+    return at
+
+
+def show(source: str, message: str, at: int) -> FormulaError:
+    """An error with the text on one line, and a caret under the place in it."""
+    start = max(at - _SHOWN // 2, 0) if len(source) > _SHOWN else 0
+    line = _SPACE.sub(" ", source[start : start + _SHOWN])
+    return FormulaError(f"{message}\n    {line}\n    {' ' * (at - start)}^")
+
+
+def brief(text: str) -> str:
+    """A text as messages quote it, without its middle if it is long."""
+    return text if len(text) <= _SHOWN else f"{text[:60]} ... {text[-20:]}"
 
 
 class _Scanner:
     def __init__(self, formula: str) -> None:
-        self.source = re.sub(r"\s", " ", formula)  # one line, so that a caret finds its place
+        self.source = formula
         self.fixed: list[str] = []
         self.terms: list[RandomTerm] = []
         self.offsets: list[str] = []
 
     def error(self, message: str, at: int) -> FormulaError:
-        return _error(self.source, message, at)
+        return show(self.source, message, at)
 
     def scan(self) -> FormulaText:
         tokens = tokenise(self.source)
         left, right = self.sides(tokens)
+        right = self.with_comparisons(right)
         self.refuse_mixed_operators(left, python=True)
         self.refuse_mixed_operators(right)
         self.additive(right)
@@ -194,8 +229,37 @@ class _Scanner:
             raise self.error("nothing stands after '~'", tokens[tildes[0]].start)
         for token in left:
             if token.text == "^":
-                raise self.error("'^' is exclusive or in Python: write ** for a power", token.start)
+                raise self.error(_XOR, token.start)
         return left, right
+
+    def with_comparisons(self, tokens: list[Token]) -> list[Token]:
+        """The tokens with ``I(x > 2)`` for ``(x > 2)``: what is compared is evaluated, as in R."""
+        opened: list[int] = []
+        compared: dict[int, Token] = {}  # by position of the innermost bracket around
+        barred: set[int] = set()
+        for i, token in enumerate(tokens):
+            if token.kind == "open":
+                opened.append(i)
+            elif token.kind == "close":
+                opened.pop()
+            elif _is_bar(token) and opened:
+                barred.add(opened[-1])
+            elif token.text in _COMPARISONS and not token.python:
+                compared.setdefault(opened[-1] if opened else -1, token)
+        for i, token in compared.items():
+            if i == -1 or i in barred or (i and _opens_call(tokens[i - 1], tokens[i])):
+                message = "a comparison among effects stands in a call: write I(x > 2)"
+                raise self.error(message, token.start)
+        out, end = [], -1
+        for i, token in enumerate(tokens):
+            inside = i < end
+            if i in compared and not inside:
+                out.append(replace(token, kind="name", text="I"))
+                end = closing(tokens, i)
+            out.append(replace(token, python=True) if inside else token)
+            if inside and token.text == "^":
+                raise self.error(_XOR, token.start)
+        return out
 
     def refuse_mixed_operators(self, tokens: list[Token], python: bool = False) -> None:
         """Python reads ``a == 1 & b`` as ``a == (1 & b)``, R as ``(a == 1) & b``."""
@@ -268,7 +332,7 @@ class _Scanner:
         if zerocorr:
             text = render(inside)
             inside = _unwrapped(inside[1:])
-        level = min(t.level for t in inside)
+        level = min((t.level for t in inside), default=0)
         bars = [i for i, t in enumerate(inside) if _is_bar(t) and t.level == level]
         if not bars:
             if zerocorr:
@@ -375,11 +439,11 @@ def _is_call(tokens: list[Token], name: str) -> bool:
         len(tokens) > 2
         and tokens[0].text == name
         and tokens[1].text == "("
-        and _closing(tokens, 1) == len(tokens) - 1
+        and closing(tokens, 1) == len(tokens) - 1
     )
 
 
-def _closing(tokens: list[Token], opener: int) -> int:
+def closing(tokens: list[Token], opener: int) -> int:
     """Position of the bracket that closes the one at `opener`."""
     level = tokens[opener].level
     return next(
@@ -402,7 +466,7 @@ def _ends_in_sum(tokens: list[Token]) -> bool:
 
 def _unwrapped(tokens: list[Token]) -> list[Token]:
     """The tokens without the redundant parentheses around all of them."""
-    while tokens and tokens[0].text == "(" and _closing(tokens, 0) == len(tokens) - 1:
+    while tokens and tokens[0].text == "(" and closing(tokens, 0) == len(tokens) - 1:
         tokens = tokens[1:-1]
     return tokens
 

@@ -24,8 +24,8 @@ def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result
     type : {1, 2, 3}
         Hypotheses: each term after those before it (1), after all that do not contain it (2),
         or about means with equal weights over the cells of the other factors (3). The last
-        does not depend on how factors are coded; a covariate counts as 0 where its
-        interactions are concerned, so centre it.
+        does not depend on how factors are coded and their levels ordered; a covariate counts
+        as 0 where its interactions are concerned, so centre it.
     ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
         Denominator degrees of freedom: Satterthwaite's for linear models and Wald's χ² for
         generalized ones, if not given.
@@ -34,7 +34,7 @@ def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result
     -------
     Result
         A line a term: ``sumsq, meansq, numdf, dendf, F, pvalue``, or ``chisq, df, pvalue`` of
-        Wald's tests. Terms without columns of their own, for rank deficiency, have NaN.
+        Wald's tests. Terms of which nothing can be estimated have NaN, and a note says so.
 
     Raises
     ------
@@ -44,7 +44,11 @@ def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result
     -----
     The hypotheses of linear models are those of SAS and lmerTest, which do not depend on the
     estimated variances (Kuznetsova, Brockhoff & Christensen, 2017, J. Stat. Softw. 82(13)).
-    With empty cells those of type 3 are about the cells there are.
+    All are estimable functions of the cells that exist: with empty cells and nested factors
+    those of type 3 are SAS's, about indicators of all levels, which do not depend on the coding
+    (Goodnight, 1978, SAS Technical Report R-101). A term that no other contains has one test,
+    be it of type 2 or 3. Without an intercept a factor that stands first is tested by type 1
+    for means of zero; by types 2 and 3 for equal ones, if there is another factor.
 
     Examples
     --------
@@ -76,4 +80,22 @@ def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result
         notes.append(
             "Rank-deficient fixed effects: the hypotheses are about what can be estimated."
         )
+    notes += _without_a_test(frame, rows)
     return Result(f"Type {_ROMAN[type]} tests of the fixed effects, {method.title}", frame, notes)
+
+
+def _without_a_test(frame, rows) -> list[str]:
+    """What is said of the lines without numbers."""
+    notes = []
+    nothing = [name for name, L in rows.items() if not len(L)]
+    if nothing:
+        notes.append(
+            f"Not estimable: {', '.join(nothing)}. The other terms explain all that they could."
+        )
+    unknown = frame.index[frame["pvalue"].isna()].difference(nothing, sort=False)
+    if len(unknown):
+        notes.append(
+            f"No test of {', '.join(unknown)}: the covariance of the coefficients has no numbers, "
+            "as where cells are separated; drop1() and lrtest compare fits instead."
+        )
+    return notes

@@ -148,7 +148,10 @@ def f_test(method, L, rhs):
     from scipy.stats import chi2, f
 
     numdf = len(L)
-    F, dendf = method.joint(L, rhs) if numdf else (np.nan, np.nan)
+    try:
+        F, dendf = method.joint(L, rhs) if numdf else (np.nan, np.nan)
+    except np.linalg.LinAlgError:  # a covariance that is nothing but rounding
+        F, dendf = np.nan, np.nan
     if isinstance(method, degrees.Wald):
         chisq = numdf * F
         return pd.DataFrame({"chisq": [chisq], "df": float(numdf), "pvalue": chi2.sf(chisq, numdf)})

@@ -14,6 +14,7 @@ from numbamm.formula import check_gaussian
 from numbamm.formula.assemble import vector
 from numbamm.formula.columns import Table
 from numbamm.formula.grouping import grouping_factors
+from numbamm.formula.names import unquoted
 from numbamm.formula.scan import scan, tokenise
 from numbamm.glm import family as families
 from numbamm.glm import link as links
@@ -38,7 +39,10 @@ def of_formula(formula: str, design, family: str, link, *, reml: bool, weights):
     if reml and not linear:
         raise OptionError("reml is for linear models, not for generalized ones")
     columns[name] = _any_response(families.NAMES[family], np.ones(table.nrows) if w is None else w)
-    text = f"{name} ~{formula.partition('~')[2]}"
+    tilde = next(t.start for t in tokenise(formula) if t.text == "~" and not t.level)
+    text = f"{name} ~{formula[tilde + 1 :]}"
+    if not isinstance(weights, str | None):
+        weights = w  # in the order of the rows
     if linear:
         return LinearMixedModel(text, columns, reml=reml, weights=weights)
     return GeneralizedLinearMixedModel(text, columns, family, link, weights=weights)
@@ -134,7 +138,7 @@ def grouping_columns(formula: str) -> set[str]:
     text = scan(formula)
     groups = {c for term in text.terms for factors in grouping_factors(term) for c in factors}
     effects = " ".join([text.fixed, *(term.lhs for term in text.terms)])
-    return groups - {token.text.strip("`") for token in tokenise(effects)}
+    return groups - {unquoted(token.text) for token in tokenise(effects)}
 
 
 def _is_nested(column, outer) -> bool:

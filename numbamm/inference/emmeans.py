@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from numbamm.errors import OptionError, did_you_mean
-from numbamm.glm import link as links
+from numbamm.formula.scan import tokenise
 from numbamm.inference import adjust as adjustments
 from numbamm.inference import ddf as degrees
+from numbamm.inference.backtransform import BackTransform
 from numbamm.inference.contrast import estimates, on_kept_columns, valid_alpha
 from numbamm.inference.refgrid import ReferenceGrid
 from numbamm.inference.result import Result
+from numbamm.inference.totalvariance import total_variance
 
 WEIGHTS = ("equal", "proportional")
 TYPES = ("link", "response")
 METHODS = ("pairwise", "reference", "deviation", "consecutive")
-#: What exp of a difference of linear predictors is called.
-_RATIOS = {"log": "ratio", "logit": "odds ratio"}
 
 
 @dataclass(repr=False)
@@ -39,9 +40,13 @@ class MarginalMeans(Result):
         Variables within whose values means are compared.
     L : ndarray, shape (means, p)
         The means as combinations of the coefficients.
+    offset : ndarray, shape (means,)
+        What the offset adds to them.
     type : str
         ``"link"`` or ``"response"``.
     alpha : float
+    back : BackTransform
+        From the scale of the link, and of a transformed response, to the response's own.
     """
 
     model: Any = None
@@ -49,8 +54,10 @@ class MarginalMeans(Result):
     labels: pd.DataFrame | None = None
     by: list[str] = field(default_factory=list)
     L: np.ndarray | None = None
+    offset: np.ndarray | None = None
     type: str = "link"
     alpha: float = 0.05
+    back: BackTransform | None = None
 
     def pairs(self, adjust: str = "tukey") -> Result:
         """All differences of two means, see `contrast`."""
@@ -63,8 +70,9 @@ class MarginalMeans(Result):
         ----------
         method : str or dict
             ``"pairwise"``: each with each; ``"reference"``: each with the first;
-            ``"deviation"``: each with the mean of all; ``"consecutive"``: each with the one
-            before; or a dict of names and weights of the means, in their order.
+            ``"deviation"``: each with the mean of all that can be estimated;
+            ``"consecutive"``: each with the one before; or a dict of names and weights of the
+            means, in their order.
         adjust : {"tukey", "holm", "bonferroni", "sidak", "none"}, optional
             For several comparisons in one family; Tukey's, which is for pairs alone, or Holm's,
             if not given.
@@ -73,8 +81,9 @@ class MarginalMeans(Result):
         -------
         Result
             ``estimate, se, df, statistic, pvalue, lower, upper``, p-values and intervals
-            adjusted. Of means on the scale of the response, differences of logarithms become
-            ratios, and differences of logits odds ratios; tests stay on the link's scale.
+            adjusted for the comparisons that can be estimated; the others have NaN. Of means on
+            the scale of the response, differences of logarithms become ratios, and differences
+            of logits odds ratios; tests stay on the link's scale.
 
         Raises
         ------
@@ -84,35 +93,55 @@ class MarginalMeans(Result):
         adjust = adjustments.checked(adjust)
         if adjust == "tukey" and not (isinstance(method, str) and method == "pairwise"):
             raise OptionError('adjust="tukey" is for pairwise comparisons')
-        tables, notes = [], []
+        tables, counts = [], []
         for values, members in self._families():
-            names, weights = _comparisons(self._names(members), method, self._ratio)
-            table = self._compared(names, weights @ self.L[members], adjust, len(members))
+            known = self.frame["se"].notna().to_numpy()[members]
+            names, weights = _comparisons(self._names(members), method, self._base, known)
+            table = self._compared(names, weights, members, adjust)
+            counts.append(int(table["se"].notna().sum()))
             for name, value in zip(reversed(self.by), reversed(values), strict=True):
                 table.insert(0, name, value)
             tables.append(table)
-        if len(tables[0]) == 1:
+        if not sum(map(len, tables)):
+            raise OptionError("there is one mean only: nothing to compare it with")
+        if max(counts) <= 1:
             adjust = "none"
+        kind = "Ratios" if self._base else "Contrasts"
+        return Result(
+            f"{kind} of marginal means, {self.method.title}",
+            pd.concat([t for t in tables if len(t)], ignore_index=True),
+            [
+                *self._remarks(method, adjust, counts, sum(map(len, tables))),
+                _level(self.alpha, adjust),
+                *self.method.notes,
+            ],
+        )
+
+    def _remarks(self, method, adjust: str, counts: list[int], lines: int) -> list[str]:
+        """What is said of comparisons: adjustments, scale, and what has no number."""
+        notes = []
         if adjust != "none":
             said = {"tukey": "Tukey", "holm": "Holm", "bonferroni": "Bonferroni", "sidak": "Šidák"}
             within = f" within each {', '.join(self.by)}" if self.by else ""
+            number = f"{min(counts)} to {max(counts)}" if len(set(counts)) > 1 else counts[0]
             notes.append(
-                f"p-values adjusted for {len(tables[0])} comparisons{within} by "
-                f"{said[adjust]}'s method."
+                f"p-values adjusted for {number} comparisons{within} by {said[adjust]}'s method."
             )
-        if self.type == "response" and self._ratio is None:
-            notes.append(f"Differences are on the scale of the link, {self.model.link}.")
-        kind = "Ratios" if self._ratio else "Contrasts"
-        return Result(
-            f"{kind} of marginal means, {self.method.title}",
-            pd.concat(tables, ignore_index=True),
-            [*notes, _level(self.alpha, adjust), *self.method.notes],
-        )
+        if self._base and self.back.steps and not self.back.is_column("first"):
+            notes.append(f"Ratios of {self.back.first}.")
+        if self.type == "response" and not self._base:
+            scale = f"{self.back.response}" if self.back.steps else f"the link, {self.model.link}"
+            notes.append(f"Differences are on the scale of {scale}.")
+        if sum(counts) < lines:
+            notes.append("Comparisons without a number cannot be estimated.")
+        if isinstance(method, str) and method == "deviation" and self.frame["se"].isna().any():
+            notes.append("The mean is that of the means that can be estimated.")
+        return notes
 
     @property
-    def _ratio(self) -> str | None:
-        """What a difference becomes on the response's scale, if it has a name."""
-        return _RATIOS.get(self.model.link) if self.type == "response" else None
+    def _base(self) -> float:
+        """Whose power a difference becomes on the response's scale; 0 if that is no ratio."""
+        return self.back.base if self.type == "response" else 0.0
 
     def _families(self) -> list[tuple[tuple, np.ndarray]]:
         if not self.by:
@@ -125,17 +154,26 @@ class MarginalMeans(Result):
         own = self.labels.drop(columns=self.by).iloc[members]
         return [" ".join(str(v) for v in line) for line in own.itertuples(index=False)]
 
-    def _compared(self, names, L, adjust: str, means: int) -> pd.DataFrame:
-        table = _estimates(self.model, self.method, L, self.alpha)
-        half = adjustments.critical(adjust, self.alpha, len(L), table["df"], means) * table["se"]
-        table["pvalue"] = adjustments.pvalues(
-            adjust, table["pvalue"], table["statistic"], table["df"], means
-        )
-        table["lower"], table["upper"] = table["estimate"] - half, table["estimate"] + half
-        if self._ratio:
+    def _compared(self, names, weights, members, adjust: str) -> pd.DataFrame:
+        """One family's comparisons, adjusted for those that can be estimated."""
+        lost = np.isnan(self.L[members]).any(axis=1)
+        L = weights @ np.where(lost[:, None], 0.0, self.L[members])
+        L[(weights[:, lost] != 0).any(axis=1)] = np.nan
+        offset = weights @ np.where(lost, 0.0, self.offset[members])
+        table = _estimates(self.model, self.method, L, offset, self.alpha)
+        known = table["se"].notna().to_numpy()
+        if known.any():
+            some, means = table[known], int((weights[known] != 0).any(axis=0).sum())
+            half = adjustments.critical(adjust, self.alpha, len(some), some["df"], means)
+            half = half * some["se"]
+            table["lower"], table["upper"] = table["estimate"] - half, table["estimate"] + half
+            table.loc[known, "pvalue"] = adjustments.pvalues(
+                adjust, some["pvalue"], some["statistic"], some["df"], means
+            )
+        if self._base:
             for name in ("estimate", "lower", "upper"):
-                table[name] = np.exp(table[name])
-            table["se"] *= table["estimate"]
+                table[name] = self._base ** table[name]
+            table["se"] *= table["estimate"] * np.log(self._base)
         table.insert(0, "contrast", names)
         return table
 
@@ -150,6 +188,8 @@ def emmeans(
     type: str = "link",
     weights: str = "equal",
     alpha: float = 0.05,
+    bias_adjust: bool = False,
+    sigma: float | None = None,
 ) -> MarginalMeans:
     """Estimated marginal means: predictions for the population, averaged over a grid.
 
@@ -159,7 +199,8 @@ def emmeans(
         A fitted model.
     specs : str or list of str
         The variables for whose combinations means are wanted; ``"a * b"`` and ``"a | b"``
-        (means of a, compared within b) are understood.
+        (means of a, compared within b) are understood, and names in back-quotes. Factors that
+        these are nested in join them.
     by : str or list of str
         Further variables, within whose values means are compared.
     at : dict, optional
@@ -168,12 +209,22 @@ def emmeans(
     ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
         As for `contrast`.
     type : {"link", "response"}
-        Linear predictors, or the means of the response that belong to them, with standard
-        errors by the delta method and the ends of the intervals transformed.
+        Linear predictors, or the response that belongs to them, with standard errors by the
+        delta method and the ends of the intervals transformed. Transformations on the left-hand
+        side of the formula are undone, too, as of ``log(y)``, ``log10(y + 1)``, ``sqrt(y)``,
+        ``I(1 / y)`` or ``y**0.3``; a note names what cannot be.
     weights : {"equal", "proportional"}
         How the levels of other factors are averaged over: alike, or by their numbers of rows.
     alpha : float
         One minus the coverage of the intervals.
+    bias_adjust : bool
+        With ``type="response"``: means of the response, where the linear predictor varies
+        normally about the marginal mean, instead of the response at that mean, which is a
+        median.
+    sigma : float, optional
+        The standard deviation of that variation. If not given, its square is the variance of
+        the random effects, at the rows that are averaged, and for linear models that of a
+        residual with weight one.
 
     Returns
     -------
@@ -188,6 +239,16 @@ def emmeans(
         A variable or an option is unknown.
     DataError
         `at` names a level that there is not.
+
+    Notes
+    -----
+    A factor is nested in another if each of its levels occurs with one level of that alone, or
+    if the formula has it only within the other one, as ``region / site``, and not all
+    combinations exist. Averages then run over those that do, of the inner factor first. Without
+    nesting means of empty cells cannot be estimated.
+
+    The bias adjustment is the expectation itself, by quadrature; emmeans has its expansion to
+    second order, exp(η)(1 + σ²/2) for exp(η + σ²/2).
 
     References
     ----------
@@ -205,51 +266,82 @@ def emmeans(
     method = degrees.method(model, ddf)
     _one_of("weights", weights, WEIGHTS)
     _one_of("type", type, TYPES)
-    names, by = _variables(specs, by)
-    grid = ReferenceGrid(model.frame, at)
+    grid = ReferenceGrid(model.frame, {_bare(name): v for name, v in (at or {}).items()})
+    names, by = _variables(specs, by, grid.values)
     for name in [*names, *by]:
         grid.check(name)
-    labels, L, offset = grid.cells([*names, *by], weights)
-    frame = _estimates(model, method, L, alpha).drop(columns=["statistic", "pvalue"])
+    if type == "link" and (bias_adjust or sigma is not None):
+        raise OptionError('bias_adjust and sigma are for type="response"')
+    if sigma is not None and not bias_adjust:
+        raise OptionError("sigma takes bias_adjust=True")
+    names = [name for name in grid.with_outer([*names, *by]) if name not in by]
+    cells, back = grid.cells([*names, *by], weights), BackTransform(model)
+    L = cells.average(grid.X)
+    offset = cells.average(grid.offset)
+    frame = _estimates(model, method, L, offset, alpha).drop(columns=["statistic", "pvalue"])
     frame = frame.rename(columns={"estimate": "mean"})
-    for name in ("mean", "lower", "upper"):
-        frame[name] += offset
+    notes = _notes(model, grid, [*names, *by], weights, frame, alpha)
     result = MarginalMeans(
         f"Marginal means, {method.title}",
-        pd.concat([labels, frame], axis=1),
-        _notes(model, grid, [*names, *by], weights, frame, alpha) + method.notes,
+        pd.concat([cells.labels, frame], axis=1),
+        notes + method.notes,
         model=model,
         method=method,
-        labels=labels,
+        labels=cells.labels,
         by=by,
         L=L,
+        offset=offset,
         alpha=alpha,
+        back=back,
     )
-    return _on_response(result) if type == "response" else result
+    if type == "link":
+        return replace(result, notes=[*back.link_note(), *result.notes])
+    spread = _spread(model, grid, cells, sigma) if bias_adjust else None
+    return _on_response(result, spread)
 
 
-def _estimates(model, method, L, alpha: float) -> pd.DataFrame:
+def _estimates(model, method, L, offset, alpha: float) -> pd.DataFrame:
     """Each row's estimate, test and interval; NaN where it cannot be estimated."""
     kept, estimable = on_kept_columns(model.feterm, L)
-    frame = estimates(method, kept[estimable], np.zeros(int(estimable.sum())), alpha)
+    estimable &= np.isfinite(L).all(axis=1)
+    frame = estimates(method, kept[estimable], -offset[estimable], alpha)
+    for name in ("estimate", "lower", "upper"):
+        frame[name] += offset[estimable]
     return frame.set_axis(np.flatnonzero(estimable)).reindex(range(len(L)))
 
 
-def _on_response(result: MarginalMeans) -> MarginalMeans:
-    """The means back-transformed, by the delta method."""
-    frame, model = result.frame.copy(), result.model
-    code = links.NAMES[model.link]
-    ends = np.sort([links.mean(code, frame[n].to_numpy()) for n in ("lower", "upper")], axis=0)
-    frame["se"] *= np.abs(links.slope(code, frame["mean"].to_numpy()))
-    frame["mean"] = links.mean(code, frame["mean"].to_numpy())
-    frame["lower"], frame["upper"] = ends
-    notes = ["Means of the response, for random effects of zero.", *result.notes]
+def _spread(model, grid, cells, sigma) -> np.ndarray:
+    """Standard deviations of the linear predictors about each mean, shape (means,)."""
+    if sigma is None:
+        return np.sqrt(cells.average(total_variance(model, grid)))
+    if not (isinstance(sigma, Real) and np.isfinite(sigma) and sigma >= 0):
+        raise OptionError(f"sigma must be a standard deviation, not {sigma!r}")
+    return np.full(len(cells.labels), float(sigma))
+
+
+def _on_response(result: MarginalMeans, spread) -> MarginalMeans:
+    """The means back-transformed, by the delta method; over a spread, if there is one."""
+    frame, back = result.frame.copy(), result.back
+    eta = {name: frame[name].to_numpy() for name in ("mean", "lower", "upper")}
+    frame["se"] *= np.abs(back.slope(eta["mean"], spread))
+    frame["mean"] = back.mean(eta["mean"], spread)
+    ends = [back.mean(eta[name], spread) for name in ("lower", "upper")]
+    frame["lower"], frame["upper"] = np.sort(ends, axis=0)
+    notes = [*back.response_notes(spread), *result.notes]
+    lost = ~np.isfinite(frame["mean"]) & np.isfinite(eta["mean"])
+    if lost.any():
+        frame.loc[lost, ["mean", "se", "lower", "upper"]] = np.nan
+        notes.append(f"No means where {back.left} does not exist or has no expectation.")
     return replace(result, frame=frame, notes=notes, type="response")
 
 
 def _notes(model, grid, names, weights, frame, alpha) -> list[str]:
     """What the means are averaged over and where covariates stand."""
     notes = []
+    for factor, outer in grid.nested.items():
+        notes.append(
+            f"{factor} is nested in {', '.join(outer)}: averages are over combinations that exist."
+        )
     over = [f for f in grid.factors if f not in names and len(grid.values[f]) > 1]
     if over:
         how = "" if weights == "equal" else ", by their numbers of rows"
@@ -265,6 +357,8 @@ def _notes(model, grid, names, weights, frame, alpha) -> list[str]:
         notes.append(f"Link: {model.link}.")
     if frame["mean"].isna().any():
         notes.append("Means without a number cannot be estimated: there are no data for them.")
+    if (frame["mean"].notna() & frame["se"].isna()).any():
+        notes.append("The covariance of the coefficients has no numbers, as where cells separate.")
     return [*notes, _level(alpha, "none")]
 
 
@@ -273,28 +367,40 @@ def _level(alpha: float, adjust: str) -> str:
     return f"{100 * (1 - alpha):g} % intervals{simultaneous}."
 
 
-def _variables(specs, by) -> tuple[list[str], list[str]]:
+def _variables(specs, by, variables) -> tuple[list[str], list[str]]:
     """The variables of means and of groups, from names or a little formula."""
-    by = [by] if isinstance(by, str) else list(by)
-    if isinstance(specs, str):
-        inner, _, outer = specs.strip().removeprefix("~").partition("|")
-        specs = _split(inner)
-        by = [*_split(outer), *by] if outer.strip() else by
-    names = list(specs)
+    by = [_bare(by)] if isinstance(by, str) else [_bare(name) for name in by]
+    if isinstance(specs, str) and specs not in variables:
+        inner, *outer = _split(specs)
+        specs, by = inner, [*(name for part in outer for name in part), *by]
+    names = [specs] if isinstance(specs, str) else [_bare(name) for name in specs]
     both = [*names, *by]
     if not names or len(set(both)) < len(both):
         raise OptionError(f"specs and by name variables, each once, not {both}")
     return names, by
 
 
-def _split(text: str) -> list[str]:
-    for sign in "*:+":
-        text = text.replace(sign, " ")
-    return text.split()
+def _split(text: str) -> list[list[str]]:
+    """The names of a little formula, on each side of the bar."""
+    sides, separated = [[]], True
+    for token in tokenise(text.strip().removeprefix("~")):
+        if token.text == "|":
+            sides.append([])
+        elif token.text not in ("*", ":", "+"):
+            if separated:
+                sides[-1].append("")
+            sides[-1][-1] += token.text
+        separated = token.text in ("*", ":", "+", "|")
+    return [[_bare(name) for name in side] for side in sides]
 
 
-def _comparisons(names: list[str], method, ratio) -> tuple[list[str], np.ndarray]:
-    """Names and weights of the comparisons of some means."""
+def _bare(name: str) -> str:
+    """A name without back-quotes."""
+    return name[1:-1] if len(name) > 2 and name[0] == name[-1] == "`" else name
+
+
+def _comparisons(names: list[str], method, ratio, known) -> tuple[list[str], np.ndarray]:
+    """Names and weights of the comparisons of some means; `known` ones can be estimated."""
     m, eye = len(names), np.eye(len(names))
     sign = " / " if ratio else " - "
     if isinstance(method, Mapping):
@@ -308,9 +414,10 @@ def _comparisons(names: list[str], method, ratio) -> tuple[list[str], np.ndarray
             f"{', '.join(METHODS)}, or a dict of weights"
         )
     if m < 2:
-        raise OptionError("there is one mean only: nothing to compare it with")
+        return [], np.empty((0, m))
     if method == "deviation":
-        return [f"{name}{sign}mean" for name in names], eye - 1 / m
+        average = known / known.sum() if known.any() else np.full(m, 1 / m)
+        return [f"{name}{sign}mean" for name in names], eye - average
     pairs = {
         "pairwise": list(combinations(range(m), 2)),
         "reference": [(j, 0) for j in range(1, m)],

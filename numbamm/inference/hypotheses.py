@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from formulaic.transforms import contrasts as fc
 
-from numbamm.inference.terms import FixedTerm, fixed_terms, recoded
+from numbamm.inference.estimable import Indicators, independent, lengths
+from numbamm.inference.terms import fixed_terms
 
 #: Entries below this are rounding: differences of codings are ratios of small integers.
 ROUNDING = 1e-10
+#: Coefficients by which rows are written differ by this share at least from those before them.
+PIVOT = 1e-8
 
 
 def hypotheses(model, type: int) -> dict[str, np.ndarray]:
@@ -26,105 +28,107 @@ def hypotheses(model, type: int) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray, shape (rows, rank)
-        With a column for each kept column of X. Terms of which nothing is left have no rows.
+        With a column for each kept column of X. Terms of which nothing can be estimated have no
+        rows.
 
     Notes
     -----
-    "After" is in the inner product of X'X for linear models, as in SAS and lmerTest, so that
-    the hypothesis does not depend on the estimated variances, and in that of the information
-    about β for generalized ones. A term contains another if it is that one within the levels
-    of further factors. Rows begin with 1 in their own column, and those of a term that none
-    contains are its coefficients: the degrees of freedom by Satterthwaite's method for several
-    rows depend on how these are written.
+    A term contains another if it is that one within the levels of further factors. "After" is
+    in the inner product of X'X for linear models, as in SAS and lmerTest, so that the hypothesis
+    does not depend on the estimated variances, and in that of the information about β for
+    generalized ones. Type III takes the functions of `Indicators.about`, as SAS does, which are
+    the same for all codings and orders of levels, with empty cells and without an intercept.
+
+    Of a term that none contains all types but the first test the same. Satterthwaite's degrees
+    of freedom of several rows depend on how these are written: by the coefficients of treatment
+    contrasts for type III, by the model's own for type II, each after those before it where
+    other terms follow.
     """
-    terms = fixed_terms(model.frame)
-    if type == 3:
-        return _type3(model, terms)
-    metric, of_column = _metric(model), _term_of_column(model.feterm, terms)
+    if not fixed_terms(model.frame):
+        return {}
+    design = Indicators.of(model)
+    metric = None if type == 3 else _root_of_metric(model, design)
     found = {}
-    for i, term in enumerate(terms):
-        later = [j for j, t in enumerate(terms) if (j > i if type == 1 else t.contains(term))]
-        if type == 2 and not later:  # after all others: the coefficients themselves
-            found[term.name] = np.eye(model.feterm.rank)[of_column == i]
-            continue
-        order = np.argsort(np.isin(of_column, later) * 2 + (of_column == i), kind="stable")
-        rows = _sequential(metric, order)[of_column[order] == i]
-        found[term.name] = _in_place(rows, order)
+    for i, term in enumerate(design.terms):
+        contained = any(other.contains(term) for other in design.terms)
+        if type == 3:
+            rows = _by_treatments(design, i)
+        elif type == 2 and not contained:
+            rows = _by_coefficients(design, i, model.feterm)
+        else:
+            rows = _one_by_one(design, i, type, metric)
+        found[term.name] = _without_rounding(rows, model.feterm)
     return found
 
 
-def _metric(model) -> np.ndarray:
-    """The inner product of coefficients in which terms follow each other."""
+def _root_of_metric(model, design: Indicators) -> np.ndarray:
+    """K of the inner product K'K, in the basis of the fit, in which terms follow each other."""
     from numbamm.models.linear import LinearMixedModel
 
     if isinstance(model, LinearMixedModel):
-        x = model.feterm.x[:, model.feterm.kept]
-        return x.T @ x
-    return np.linalg.inv(model._cov)
+        if model._sqrtw is None:
+            return np.eye(model.feterm.rank)
+        return np.linalg.qr(model.feterm.basis / model._sqrtw[:, None], mode="r")
+    covariance = design.from_beta @ model._cov @ design.from_beta.T
+    if not np.isfinite(covariance).all():  # there will be no statistic, but degrees of freedom
+        return np.eye(len(covariance))
+    values, vectors = np.linalg.eigh(covariance)
+    # Along separated cells the variance is without bound: it may swamp the others by rounding.
+    values = np.maximum(values, np.finfo(float).eps * values[-1])
+    return vectors.T / np.sqrt(values)[:, None]
 
 
-def _term_of_column(feterm, terms: list[FixedTerm]) -> np.ndarray:
-    """Position of the term of each kept column; -1 for the intercept."""
-    of_column = np.full(len(feterm.cnames), -1)
-    for i, term in enumerate(terms):
-        of_column[term.columns] = i
-    return of_column[feterm.kept]
+def _by_treatments(design: Indicators, i: int) -> np.ndarray:
+    """Type III, written by the coefficients of the term's treatment contrasts."""
+    functions, (columns, scale) = design.about(i).T, design.treatments[i]
+    return _written(functions @ columns, scale, functions) @ design.from_beta
 
 
-def _sequential(metric, order) -> np.ndarray:
-    """Rows of L, one a column in this order: its effect after all columns before it."""
-    size = np.sqrt(np.diag(metric))[order]
-    upper = np.linalg.cholesky(metric[np.ix_(order, order)] / np.outer(size, size)).T
-    rows = upper / np.diag(upper)[:, None]
-    return rows * size / size[:, None]
+def _by_coefficients(design: Indicators, i: int, feterm) -> np.ndarray:
+    """What can be estimated of a term that none contains, by its own coefficients."""
+    rows, size = design.about(i).T @ design.from_beta, _size(feterm)
+    order = np.argsort(~np.isin(feterm.kept, design.terms[i].columns), kind="stable")
+    return _written((rows / size)[:, order], size[order], rows)
 
 
-def _in_place(rows, order) -> np.ndarray:
-    """Rows over the columns in this order, put over the columns as they stand."""
-    out = np.empty_like(rows)
-    out[:, order] = rows
-    return out
+def _one_by_one(design: Indicators, i: int, type: int, root) -> np.ndarray:
+    """Each column of a term after the terms that are before it, and after those before itself."""
+    terms = design.terms
+    before = [
+        j
+        for j, other in enumerate(terms)
+        if (j < i if type == 1 else j != i and not other.contains(terms[i]))
+    ]
+    span = design.span(design.of_terms([-1, *before]))
+    own = root @ design.new(span, i)
+    q = np.linalg.qr(np.hstack([root @ span, own]))[0][:, span.shape[1] :]
+    return q.T @ root @ design.from_beta / np.einsum("ij,ij->j", q, own)[:, None]
 
 
-def _type3(model, terms: list[FixedTerm]) -> dict[str, np.ndarray]:
-    """The coefficients of effects that sum to zero, as combinations of our own.
+def _written(coefficients, scale, rows) -> np.ndarray:
+    """Rows turned until the first of their coefficients that can be are 0 or 1.
 
-    They are written by the treatment contrasts of the term itself, plus what the terms that
-    contain it have to add.
+    Parameters
+    ----------
+    coefficients : ndarray, shape (d, q)
+        What each row gives some columns, of which d are independent.
+    scale : ndarray, shape (q,)
+        Of the columns, by which the coefficients are multiplied to be those meant.
+    rows : ndarray, shape (d, rank)
     """
-    feterm, frame = model.feterm, model.frame
-    if not frame.design.coding.chosen:  # no factor is coded: each column stands for itself
-        of_column = _term_of_column(feterm, terms)
-        return {t.name: np.eye(feterm.rank)[of_column == i] for i, t in enumerate(terms)}
-    x = feterm.x[:, feterm.kept]
-    balanced = recoded(frame, fc.SumContrasts())
-    treatment = recoded(frame, fc.TreatmentContrasts())
-    to_balanced = _change(balanced, x)
-    to_treatment = _change(treatment, x)
-    from_treatment = np.linalg.pinv(to_treatment)
-    found = {}
-    for term in terms:
-        rows = to_balanced[term.columns]
-        own = (rows @ from_treatment)[:, term.columns]
-        rows = np.linalg.pinv(own) @ rows
-        rows = np.where(np.abs(rows) < ROUNDING * np.abs(rows).max(initial=0.0), 0.0, rows)
-        found[term.name] = _independent(rows)
-    return found
+    noise = PIVOT * lengths(coefficients).max(initial=0.0)
+    chosen = independent(coefficients, np.empty((len(rows), 0)), PIVOT, noise)
+    if len(chosen) < len(rows):  # nearly dependent: they stay as they are
+        return rows
+    return np.linalg.solve(coefficients[:, chosen] * scale[chosen], rows)
 
 
-def _change(columns, x) -> np.ndarray:
-    """The coefficients of other columns of the same span, as combinations of those of x."""
-    size = np.sqrt(np.mean(columns**2, axis=0))
-    size = np.where(size > 0, size, 1.0)
-    q, r = np.linalg.qr(x)
-    inside = np.linalg.lstsq(q.T @ (columns / size), r, rcond=ROUNDING)[0]
-    return inside / size[:, None]
+def _without_rounding(rows, feterm) -> np.ndarray:
+    """Rows with zeros for what is nothing beside the other entries, each on its column's scale."""
+    share = np.abs(rows) / _size(feterm)
+    return np.where(share <= ROUNDING * share.max(axis=1, keepdims=True, initial=0.0), 0.0, rows)
 
 
-def _independent(rows) -> np.ndarray:
-    """As many rows as are independent, the first ones."""
-    chosen: list[int] = []
-    for i in range(len(rows)):
-        if np.linalg.matrix_rank(rows[[*chosen, i]], tol=1e-8) > len(chosen):
-            chosen.append(i)
-    return rows[chosen]
+def _size(feterm) -> np.ndarray:
+    """Root mean squares of the kept columns."""
+    return np.sqrt(np.mean(feterm.x[:, feterm.kept] ** 2, axis=0))

@@ -8,7 +8,7 @@ import polars as pl
 from marginaleffects.classes import ModelAbstract, ModelVault
 
 from numbamm.errors import OptionError
-from numbamm.formula.contrasts import bare_column
+from numbamm.formula.names import column_of
 from numbamm.inference import ddf as degrees
 
 #: A family whose automatic derivatives marginaleffects has, for each link: the mean is the same.
@@ -81,7 +81,7 @@ class MarginalEffects(ModelAbstract):
 
 def _levels(frame) -> dict[str, dict]:
     """For each factor of the fixed effects its levels, by what they are called as text."""
-    coded = {bare_column(name): levels for name, levels in frame.design.coding.levels.items()}
+    coded = {column_of(name): levels for name, levels in frame.design.coding.levels.items()}
     return {
         name: {str(level): level for level in coded[name]}
         for name, column in frame.columns.items()

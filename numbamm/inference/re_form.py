@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.errors import FormulaError, OptionError, did_you_mean
-from numbamm.formula.design import parse_effects
+from numbamm.formula.effects import parse_effects
 from numbamm.formula.grouping import grouping_factors
+from numbamm.formula.names import joined, split
 from numbamm.formula.scan import scan
 
 EVERY, NO = (True, "all"), (False, "none", "~0", "~ 0")
@@ -37,7 +38,7 @@ def chosen_effects(model, re_form) -> list[np.ndarray]:
     chosen = [np.zeros(term.p, dtype=bool) for term in model.reterms]
     for text in [re_form] if isinstance(re_form, str) else _texts(re_form):
         if "|" not in text:
-            for k in _on_factor(model, text.split(":"), text):
+            for k in _on_factor(model, split(text), text):
                 chosen[k][:] = True
         else:
             _choose(model, text, chosen)
@@ -60,8 +61,8 @@ def _texts(re_form) -> list[str]:
 def _on_factor(model, variables, text: str) -> list[int]:
     """Positions of the terms on a grouping factor, whatever the order of its variables."""
     groups = [term.group for term in model.reterms]
-    wanted = {v.strip() for v in variables}
-    found = [k for k, group in enumerate(groups) if set(group.split(":")) == wanted]
+    wanted = set(variables)
+    found = [k for k, group in enumerate(groups) if group == text or set(split(group)) == wanted]
     if not found:
         raise OptionError(
             f"re_form: '{text}' is no grouping factor of the model{did_you_mean(text, groups)}; "
@@ -82,7 +83,7 @@ def _choose(model, text: str, chosen: list[np.ndarray]) -> None:
         raise OptionError(f"re_form {text!r} has more than random-effects terms")
     for term, some, mine in zip(pieces.terms, factors, effects, strict=True):
         for names in some:
-            group = ":".join(names)
+            group = joined(names)
             columns = {k: _columns(model.frame, k) for k in _on_factor(model, names, group)}
             for effect in mine:
                 found = [(k, there[effect]) for k, there in columns.items() if effect in there]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from numbamm.errors import DataError, OptionError, did_you_mean
-from numbamm.formula.contrasts import bare_column
 from numbamm.formula.levels import level_codes
-from numbamm.formula.materializer import is_categorical
+from numbamm.formula.materializer import is_categorical, without_fulldummy
+from numbamm.formula.names import column_of
+from numbamm.inference.nesting import nested_factors
 
 #: Combinations from which a grid is refused.
 LARGEST = 1_000_000
@@ -35,6 +37,8 @@ class ReferenceGrid:
         All combinations, the last variable fastest.
     X : ndarray, shape (rows, p)
     offset : ndarray, shape (rows,)
+    nested : dict of str to list of str
+        Factors whose levels are those of other factors' levels; see `nested_factors`.
 
     Raises
     ------
@@ -46,10 +50,12 @@ class ReferenceGrid:
 
     def __init__(self, frame, at: Mapping[str, Any] | None = None) -> None:
         self.frame = frame
-        coded = {bare_column(expression) for expression in frame.design.coding.levels}
+        coded = {column_of(without_fulldummy(e)) for e in frame.design.coding.levels}
         variables = list(frame.columns)
         self.factors = [v for v in variables if v in coded or _is_factor(frame.columns[v])]
         self.values = {name: self._typical(name) for name in variables}
+        codes = {v: pd.Index(self.values[v]).get_indexer(frame.columns[v]) for v in self.factors}
+        self.nested = nested_factors(frame, codes)
         for name, given in (at or {}).items():
             self.check(name)
             self.values[name] = self._given(name, given)
@@ -74,46 +80,74 @@ class ReferenceGrid:
                 f"{', '.join(self.values) or 'none'}"
             )
 
-    def cells(self, names: list[str], weights: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-        """Averages over all other variables.
+    def with_outer(self, names: list[str]) -> list[str]:
+        """The variables, and the factors that they are nested in."""
+        outer = (other for name in names for other in self.nested.get(name, ()))
+        return list(dict.fromkeys([*names, *outer]))
+
+    def cells(self, names: list[str], weights: str) -> Cells:
+        """Averages over all other variables, of the combinations that nested factors have.
 
         Parameters
         ----------
         names : list of str
             The variables that are kept, the first one fastest.
         weights : {"equal", "proportional"}
-            Of the combinations of the others' levels: alike, or their numbers of rows.
-
-        Returns
-        -------
-        labels : pandas.DataFrame
-            A line for each combination of the kept variables.
-        L : ndarray, shape (combinations, p)
-        offset : ndarray, shape (combinations,)
+            Of the combinations of the others' levels: alike, those of a nested factor within the
+            levels of its outer ones; or their numbers of rows.
         """
         kept = list(product(*(self.values[name] for name in reversed(names))))
         labels = pd.DataFrame([c[::-1] for c in kept], columns=names, index=range(len(kept)))
+        variables = list(self.values)
+        depth = {name: len(self.nested.get(name, ())) for name in variables}
+        others = sorted((v for v in variables if v not in names), key=depth.get)  # stable
         shape = [len(v) for v in self.values.values()]
-        grid = np.arange(len(self.rows)).reshape(shape)
-        axes = [list(self.values).index(name) for name in reversed(names)]
-        others = [k for k in range(len(shape)) if k not in axes]
-        members = grid.transpose([*axes, *others]).reshape(len(kept), -1)
-        w = self._frequencies(others) if weights == "proportional" else np.ones(members.shape[1])
-        w = w / w.sum()
-        L = np.einsum("w,cwx->cx", w, self.X[members])
-        return labels, L, self.offset[members] @ w
+        axes = [variables.index(name) for name in [*reversed(names), *others]]
+        grid = np.arange(len(self.rows)).reshape(shape).transpose(axes)
+        members = grid.reshape(len(kept), -1)
+        exists = self._exists(others).reshape(shape).transpose(axes)
+        exists = exists.reshape(len(kept), *(len(self.values[name]) for name in others))
+        share = _shares(exists) if weights == "equal" else exists * self._counts(names, others)
+        share = share.reshape(members.shape)
+        total = share.sum(axis=1, keepdims=True)
+        share = np.divide(share, total, out=np.full(members.shape, np.nan), where=total > 0)
+        there = self._exists([v for v in self.nested if v in names])[members].any(axis=1)
+        labels = labels[there].reset_index(drop=True)
+        return Cells(labels, members[there], share[there])
 
-    def _frequencies(self, others: list[int]) -> np.ndarray:
-        """Rows of the data in each combination of the other variables' levels."""
-        names = [list(self.values)[k] for k in others]
-        n = len(self.frame.y)
-        codes = np.zeros((len(names), n), dtype=np.int64)
-        for row, name in zip(codes, names, strict=True):
+    def _exists(self, nested: list[str]) -> np.ndarray:
+        """Whether the data have the levels of these factors together with their outer ones.
+
+        Returns
+        -------
+        ndarray of bool, shape (rows of the grid,)
+        """
+        found = np.ones(len(self.rows), dtype=bool)
+        for name in nested:
+            if name in self.nested:
+                columns = [name, *self.nested[name]]
+                data = pd.MultiIndex.from_arrays([self.frame.columns[c] for c in columns])
+                found &= pd.MultiIndex.from_arrays([self.rows[c] for c in columns]).isin(data)
+        return found
+
+    def _counts(self, names: list[str], others: list[str]) -> np.ndarray:
+        """Rows of the data in each combination of the others' levels, shape (kept, *others).
+
+        Within the levels of kept factors, where others are nested in them.
+        """
+        outer = [n for n in reversed(names) if any(n in self.nested.get(o, ()) for o in others)]
+        counted = [*outer, *others]
+        codes = np.zeros((len(counted), len(self.frame.y)), dtype=np.int64)
+        for row, name in zip(codes, counted, strict=True):
             if name in self.factors:
                 row[:] = pd.Index(self.values[name]).get_indexer(self.frame.columns[name])
-        counts = np.zeros([len(self.values[name]) if name in self.factors else 1 for name in names])
+        sizes = [len(self.values[name]) if name in self.factors else 1 for name in counted]
+        counts = np.zeros(sizes)
         np.add.at(counts, tuple(codes[:, (codes >= 0).all(axis=0)]), 1)
-        return np.broadcast_to(counts, [len(self.values[name]) for name in names]).ravel()
+        full = [len(self.values[name]) for name in [*reversed(names), *others]]
+        kept = [len(self.values[n]) if n in outer else 1 for n in reversed(names)]
+        counts = counts.reshape([*kept, *sizes[len(outer) :]])
+        return np.broadcast_to(counts, full).reshape(-1, *full[len(names) :])
 
     def _typical(self, name: str) -> list:
         column = self.frame.columns[name]
@@ -146,6 +180,43 @@ class ReferenceGrid:
         if frame.has_array_offset or frame.offset_name:  # its mean, as that of a covariate
             offset = np.full(len(rows), np.mean(frame.offset))
         return matrices.X, offset
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Averages over rows of a reference grid.
+
+    Attributes
+    ----------
+    labels : pandas.DataFrame
+        A line for each combination of the kept variables.
+    members : ndarray of int64, shape (combinations, m)
+        The rows that are averaged.
+    share : ndarray, shape (combinations, m)
+        Their weights, which add up to one; NaN where no row is left.
+    """
+
+    labels: pd.DataFrame
+    members: np.ndarray
+    share: np.ndarray
+
+    def average(self, values) -> np.ndarray:
+        """Averages of values of the grid's rows, shape (rows, ...)."""
+        return np.einsum("cw,cw...->c...", self.share, values[self.members])
+
+
+def _shares(exists) -> np.ndarray:
+    """Equal weights, step by step: of the first variable's levels, of the second's within it ...
+
+    Parameters
+    ----------
+    exists : ndarray of bool, shape (combinations, levels of one variable, of the next, ...)
+    """
+    share = exists.astype(np.float64)
+    for axis in range(1, exists.ndim):
+        some = exists.any(axis=tuple(range(axis + 1, exists.ndim)), keepdims=True)
+        share = share / np.maximum(some.sum(axis=axis, keepdims=True), 1)
+    return share
 
 
 def _is_factor(column: pd.Series) -> bool:

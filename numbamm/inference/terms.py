@@ -6,7 +6,8 @@ from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
-from formulaic.transforms import contrasts as fc
+
+from numbamm.formula.materializer import without_fulldummy
 
 
 @dataclass(frozen=True)
@@ -42,24 +43,13 @@ def fixed_terms(frame) -> list[FixedTerm]:
 def _terms_of(spec, coding) -> list[FixedTerm]:
     terms = []
     for term, columns in spec.term_slices.items():
-        variables = frozenset(factor.expr for factor in term.factors) - {"1"}
-        if variables:
-            numeric = frozenset(v for v in variables if v not in coding.levels)
-            terms.append(FixedTerm(str(term), variables, numeric, np.r_[columns]))
+        factors = {factor.expr for factor in term.factors} - {"1"}
+        if factors:
+            numeric = {f for f in factors if without_fulldummy(f) not in coding.levels}
+            terms.append(
+                FixedTerm(str(term), frozenset(factors), frozenset(numeric), np.r_[columns])
+            )
     return terms
-
-
-def recoded(frame, contrasts: fc.Contrasts) -> np.ndarray:
-    """X with all factors in other contrasts; those of the user's that span less are kept."""
-    design = copy(frame.design)
-    coding = design.coding
-    chosen = {
-        name: contrasts if _spans_all(own, coding.levels[name]) else own
-        for name, own in coding.chosen.items()
-    }
-    design.coding = replace(coding, chosen=chosen)
-    data = design.materializer(frame.columns, frame.rows)
-    return np.asarray(data.matrix(design.specs["fixed"].formula).__wrapped__)
 
 
 def without(frame, term: FixedTerm) -> tuple[np.ndarray, list[str]]:
@@ -74,7 +64,3 @@ def without(frame, term: FixedTerm) -> tuple[np.ndarray, list[str]]:
     rest = type(formula)([t for t in formula if str(t) != term.name])
     matrix = design.materializer(frame.columns, frame.rows).matrix(rest)
     return np.asarray(matrix.__wrapped__), list(matrix.model_spec.column_names)
-
-
-def _spans_all(contrasts: fc.Contrasts, levels) -> bool:
-    return contrasts.get_coding_matrix(list(levels), reduced_rank=True).shape[1] == len(levels) - 1

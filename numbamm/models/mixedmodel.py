@@ -531,8 +531,19 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
 
 
 def caller_namespace() -> dict:
-    """Names that the code which called numbamm sees, for functions used in formulas."""
+    """Names that the code which called numbamm sees, for functions used in formulas.
+
+    A command line has none: what it is given as a formula is no program.
+    """
     frame = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "numbamm":
+    while frame is not None:
+        names = frame.f_globals
+        module, spec = names.get("__name__", ""), names.get("__spec__")
+        if module == "__main__" and spec is not None:
+            module = spec.name
+        if module == "numbamm.__main__":
+            break
+        if module.split(".")[0] != "numbamm":
+            return {**names, **frame.f_locals}
         frame = frame.f_back
-    return {} if frame is None else {**frame.f_globals, **frame.f_locals}
+    return {}

@@ -25,8 +25,10 @@ def checked_response(frame, y) -> np.ndarray:
     DataError
         It is not numeric, not finite, or of other rows.
     """
+    from numbamm.formula.columns import by_index  # pandas takes long to import
+
     used = len(frame.y)
-    y = _by_index(frame.index, y)
+    y = by_index(frame.index, y, "the new response")
     try:
         y = np.asarray(y, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -42,15 +44,3 @@ def checked_response(frame, y) -> np.ndarray:
         bad = frame.rows[~np.isfinite(y)][:5].tolist()
         raise DataError(f"the new response is missing or infinite in rows {bad}")
     return y
-
-
-def _by_index(index, y):
-    """A Series in the order of the data's rows; anything else as it is."""
-    own = getattr(y, "index", None)
-    if index is None or not hasattr(own, "equals") or own.equals(index):
-        return y
-    if not (own.is_unique and index.is_unique and len(own.symmetric_difference(index)) == 0):
-        raise DataError(
-            "the new response's index is not that of the data; give an array to go by position"
-        )
-    return y.reindex(index)

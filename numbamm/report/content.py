@@ -196,7 +196,7 @@ def of_result(result) -> Table:
     if not isinstance(frame.index, pd.RangeIndex):
         header, columns, left = [""], [[shown_name(str(label)) for label in frame.index]], 1
     for name in frame.columns:
-        words = not pd.api.types.is_numeric_dtype(frame[name])
+        words = not _is_number(frame[name])
         left += words and left == len(header)
         heading, cells = _column(name, frame)
         header.append(heading)
@@ -204,12 +204,19 @@ def of_result(result) -> Table:
     return Table(header, [list(row) for row in zip(*columns, strict=True)], left)
 
 
+def _is_number(values) -> bool:
+    """Whether a column has numbers; True and False are words."""
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    return is_numeric_dtype(values) and not is_bool_dtype(values)
+
+
 def _column(name: str, frame) -> tuple[str, list[str]]:
     """Heading and cells of one column of an inference's frame."""
     import pandas as pd
 
     values = frame[name]
-    if not pd.api.types.is_numeric_dtype(values):
+    if not _is_number(values):
         return str(name), [MISSING if pd.isna(v) else str(v) for v in values]
     values = values.to_numpy(dtype=np.float64)
     if name in _MEASURED:

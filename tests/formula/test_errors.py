@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import numbamm as mm
+from numbamm import memory
 from numbamm.errors import DataError, FormulaError
 from numbamm.formula import check_gaussian, model_frame
 
@@ -69,8 +71,9 @@ def test_unknown_functions(data):
         ("y ~ x + (ifelse(flag | x == 1, 1, 0) | g)", "bind tighter than a comparison"),
         ("y > 0 & flag ~ x + (1 | g)", "bind tighter than a comparison"),
         ("y ~ as.factor(x) + (1 | g)", r"'as.factor\(x\)' cannot be read: invalid syntax"),
-        ("y ~ t.round(1, 2, 3) + (1 | g)", r"cannot evaluate `t.round\(1, 2, 3\)`.*TypeError"),
-        ("y.round(1, 2, 3) ~ (1 | g)", "cannot be evaluated: TypeError"),
+        ("y ~ center(t, 1, 2) + (1 | g)", r"cannot evaluate `center\(t, 1, 2\)`.*TypeError"),
+        ("y ~ hashed(f, t) + (1 | g)", "the effects cannot be evaluated: ValueError"),
+        ("center(y, 1, 2) ~ (1 | g)", "cannot be evaluated: TypeError"),
         ("y + ~ (1 | g)", "'y \\+' is not a Python expression"),
     ],
 )
@@ -97,7 +100,7 @@ def test_two_columns_of_one_name(data):
         ("y ~ t + (log(x) | g)", r"'log\(x\)' is not a finite number"),
         ("y ~ offset(1 / (t - t)) + (1 | g)", "is not a finite number in 60 rows"),
         ("y ~ offset(f) + (1 | g)", "'f' is categorical"),
-        ("y ~ np.unique(f.astype(str)) + (1 | g)", "gives 3 values for 60 rows"),
+        ("y ~ some(f) + (1 | g)", "gives 3 values for 60 rows"),
         ("y ~ C(f, levels=['a', 'b']) + (1 | g)", "is none of the levels"),
         ("cbind(x, t) ~ 1 + (1 | g)", "has a negative count"),
         ("y ~ x + (1 | one)", "'one' has a single level"),
@@ -108,7 +111,7 @@ def test_two_columns_of_one_name(data):
 def test_data(data, formula, message):
     frame = data.assign(when=pd.Timestamp("2020-01-01"), one=1, big=1.0, lists=[[1]] * 60)
     frame.loc[7, "big"] = np.inf
-    refuse(DataError, message, formula, frame)
+    refuse(DataError, message, formula, frame, context={"some": lambda values: values[:3]})
 
 
 def test_rows_are_counted_in_the_data_as_given(data):
@@ -178,3 +181,36 @@ def test_what_a_linear_model_cannot_tell_apart(data, formula, message):
     mf = model_frame(formula, frame)
     with pytest.raises(DataError, match=message):
         check_gaussian(mf)
+
+
+def test_more_columns_than_fit_into_memory(monkeypatch):
+    """They are counted before any is made, on both sides of a bar."""
+    rng = np.random.default_rng(0)
+    n = 30_000
+    levels = [f"l{i}" for i in range(300)]
+    data = {
+        "y": rng.normal(size=n),
+        "f": rng.choice(levels, n),
+        "h": rng.choice(levels, n),
+        "k": rng.integers(0, 300, n),
+        "x": rng.normal(size=n),
+        "g": np.arange(n) % 9,
+    }
+    monkeypatch.setattr(memory, "available", lambda: 1e9)
+    for effects, name, count in (
+        ("f * h + x", "f:h", "89,401 of 90,001"),
+        ("x + C(k):f", "C(k):f", "89,401 of 89,403"),
+        ("f:poly(x, 5)", "f:poly(x, 5)", "1,495 of 1,496"),
+    ):
+        for formula in (f"y ~ {effects} + (1 | g)", f"y ~ 1 + ({effects} | g)"):
+            with pytest.raises(mm.DataError) as refusal:
+                mm.LinearMixedModel(formula, data)
+            assert f"'{name}' alone has {count} columns" in str(refusal.value)
+    assert mm.LinearMixedModel("y ~ f + (1 | g)", data).feterm.rank == 300
+
+
+@pytest.mark.parametrize("what", ["weights", "offset"])
+def test_complex_weights_and_offsets(what):
+    data = {"y": np.arange(6.0), "g": [1, 1, 2, 2, 3, 3]}
+    for values in (np.full(6, 1j), np.full(6, 1 + 0j), pd.Series(np.full(6, 2 + 1j))):
+        refuse(DataError, f"{what}: complex numbers", "y ~ 1 + (1 | g)", data, **{what: values})

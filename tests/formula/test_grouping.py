@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from numbamm.errors import DataError, FormulaError
+from numbamm.formula import model_frame
 from numbamm.formula.grouping import Grouping, grouping_factors
 from numbamm.formula.scan import scan
 
@@ -83,6 +84,37 @@ def test_new_levels_and_new_combinations():
     one.fit(FRAME)
     assert one.code(new)[0].tolist() == [0, 0, 3, 1]
     assert one.code(new)[1] == ["new"]
+
+
+def test_labels_with_colons_are_told_apart():
+    frame = {
+        "a": pd.Series(["1:2", "1", "1:2", "1", "x`", "x"], dtype="category"),
+        "b": pd.Series(["3", "2:3", "3", "2:3", "y", "`y"], dtype="category"),
+    }
+    both = Grouping(("a", "b"))
+    refs = both.fit(frame)
+    assert list(both.levels) == ["1:`2:3`", "`1:2`:3", "x:```y`", "`x```:y"]
+    assert refs.tolist() == [1, 0, 1, 0, 3, 2]
+    new = {"a": pd.Series(["1:2", "1"]), "b": pd.Series(["2:3", "2:2:3"])}
+    assert both.code(new)[1] == ["`1:2`:`2:3`", "1:`2:2:3`"]
+
+
+@pytest.mark.parametrize("joins", [True, False])
+def test_levels_of_an_interaction_have_a_label_each(joins):
+    parts = ["1", "2", "1:2", "2:1", ":", "1:", ":1"]
+    pairs = pd.DataFrame([(a, b) for a in parts for b in parts] * 2, columns=["a", "b"])
+    y = np.arange(float(len(pairs))) % 7
+    mf = model_frame("y ~ a:b + (1 | a:b)", pairs.assign(y=y), amalgamate=joins)
+    assert len(set(mf.reterms[0].levels)) == len(parts) ** 2
+    assert len(set(mf.xnames)) == len(mf.xnames)
+
+
+def test_a_column_is_not_taken_for_an_interaction_of_its_name():
+    data = {"y": np.arange(12.0), "a": list("pqr") * 4, "b": list("uuvv") * 3, "a:b": [1, 2] * 6}
+    assert model_frame("y ~ 1 + (1 | `a:b`)", data).reterms[0].nlevels == 2
+    assert model_frame("y ~ 1 + (1 | a:b)", data).reterms[0].nlevels == 6
+    with pytest.raises(FormulaError, match="both called 'a:b' among the grouping factors"):
+        model_frame("y ~ 1 + (1 | a:b) + (1 | `a:b`)", data)
 
 
 def test_a_single_level_is_refused():

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from numbamm.formula.contrasts import Coding
-from numbamm.formula.materializer import FUNCTIONS, Materializer
+from numbamm.formula.functions import FUNCTIONS
+from numbamm.formula.materializer import Materializer
 
 N = 24
 _rng = np.random.default_rng(5)

@@ -35,6 +35,14 @@ def pieces(formula):
         ("y ~ I((x > 1) | (z & 2)) + (1 | g)", "I((x > 1) | (z & 2))", [("1", "|", "g")]),
         ("y ~ `a | b` + C(f, '(x|') + (1 | `g h`)", "`a | b` + C(f, '(x|')", [("1", "|", "`g h`")]),
         ("y ~ x +\n  (1 | g)", "x", [("1", "|", "g")]),
+        ("y ~ (x > 2) + (1 | g)", "I(x > 2)", [("1", "|", "g")]),
+        (
+            "y ~ ((x + 1 <= z)):f + (1 | g)",
+            "(I(x + 1 <= z)):f",
+            [("1", "|", "g")],
+        ),
+        ("y ~ 1 + ((x != 2) | g)", "1", [("I(x != 2)", "|", "g")]),
+        ("y ~ ((x > 2) == (z > 1)) * f + (1 | g)", "I((x > 2) == (z > 1)) * f", [("1", "|", "g")]),
     ],
 )
 def test_pieces(formula, fixed, terms):
@@ -95,6 +103,12 @@ def test_spaces_are_normalised(formula, text):
         ("(y ~ x + (1 | g))", "outside of parentheses", 3),
         ("y + x", "needs a '~'", 0),
         ("y ~ () + (1 | g)", "nothing stands in", 4),
+        ("y ~ x > 2 + (1 | g)", r"write I\(x > 2\)", 6),
+        ("y ~ f + x == 2 + (1 | g)", r"write I\(x > 2\)", 10),
+        ("y ~ 1 + (x > 2 | g)", r"write I\(x > 2\)", 11),
+        ("y ~ zerocorr(x > 2 | g)", r"write I\(x > 2\)", 15),
+        ("y ~ (x^2 > 2) + (1 | g)", r"write \*\*", 6),
+        ("y ~ (x > 2 & z) + (1 | g)", "bind tighter", 11),
         ("cbind(s) ~ (1 | g)", r"write cbind\(successes, failures\)", 0),
     ],
 )
@@ -119,8 +133,9 @@ def test_no_random_effects_term():
 
 
 def test_zerocorr_needs_a_bar():
-    with pytest.raises(FormulaError, match="needs a bar"):
-        scan("y ~ zerocorr(x) + (1 | g)")
+    for term in ("zerocorr(x)", "zerocorr()"):
+        with pytest.raises(FormulaError, match="needs a bar"):
+            scan(f"y ~ {term} + (1 | g)")
 
 
 def test_a_formula_is_a_string():

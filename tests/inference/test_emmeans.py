@@ -191,6 +191,17 @@ def test_offset_stands_at_its_mean():
     np.testing.assert_allclose(by_array.emmeans("period").to_frame()["mean"], expected)
 
 
+def test_differences_have_those_of_the_offset():
+    rows = oracles.dataset("sleepstudy")
+    plain = mm.lmm("Reaction ~ Days + (Days | Subject)", rows, reml=True)
+    model = mm.lmm("Reaction ~ Days + offset(2 * Days) + (Days | Subject)", rows, reml=True)
+    one, other = (m.emmeans("Days", at={"Days": [0, 5, 9]}) for m in (plain, model))
+    np.testing.assert_allclose(other.frame["mean"], one.frame["mean"], rtol=1e-6)
+    names = ["estimate", "se", "statistic", "lower", "upper"]
+    one, other = (means.pairs().frame[names] for means in (one, other))
+    np.testing.assert_allclose(other, one, rtol=1e-5)
+
+
 def test_logical_and_numeric_factors():
     rows = oracles.dataset("sleepstudy").assign(late=lambda d: d["Days"] > 4)
     model = mm.lmm("Reaction ~ late + C(Days // 5) + Days + (1 | Subject)", rows)
@@ -286,3 +297,212 @@ def test_printed(cake):
     assert "within each temperature by Holm's method" in repr(
         cake.emmeans("recipe | temperature").pairs("holm")
     )
+
+
+def nested_cake():
+    """198 rows: temperature is nested in three classes of heat, under other labels, too."""
+    rows = oracles.dataset("cake")
+    rows = rows[np.arange(1, len(rows) + 1) * 5 % 11 > 2].copy()
+    rows["plain"], rows["recipe"] = rows["temperature"].astype(str), rows["recipe"].astype(str)
+    heat = np.select([rows["temp"] > 195, rows["temp"] > 175], ["hot", "mid"], "cold")
+    third = np.array(list("uvw"))[np.arange(1, len(rows) + 1) % 3]
+    several = ~rows["plain"].isin(["185", "225"])
+    again = np.where(rows["plain"].isin(["175", "185"]), "205", "215")
+    return rows.assign(
+        heat=heat,
+        unit=rows["plain"] + np.where(several, third, "x"),
+        again=np.where(heat == "hot", rows["plain"], again),
+    )
+
+
+# By R's emmeans 1.8.4 with Kenward and Roger's method: means and degrees of freedom.
+NESTED = [
+    ("heat / plain + recipe", "heat", {}, [28.477924, 34.350764, 30.803263], [92.01, 51.32, 60.71]),
+    (
+        "heat / plain + recipe",
+        "recipe",
+        {},
+        [32.331399, 30.691568, 30.608984],
+        [42.39, 42.86, 42.47],
+    ),
+    (
+        "heat / plain + recipe",
+        "heat",
+        {"weights": "proportional"},
+        [28.477924, 34.349930, 30.828109],
+        [92.01, 51.30, 60.66],
+    ),
+    (
+        "heat / plain + recipe",
+        "recipe",
+        {"weights": "proportional"},
+        [33.310206, 31.670375, 31.587791],
+        [41.74, 42.20, 41.73],
+    ),
+    (
+        "heat / plain + recipe",
+        "plain",
+        {},
+        [28.477924, 31.301853, 35.992248, 35.758192, 30.679495, 30.927032],
+        [92.01, 92.16, 92.03, 92.01, 92.03, 92.16],
+    ),
+    ("heat / plain / unit", "heat", {}, [29.140599, 34.959057, 30.559880], [150.46, 67.26, 80.03]),
+    (
+        "heat / plain / unit",
+        "plain",
+        {},
+        [29.140599, 32.013406, 37.072925, 35.790840, 30.762775, 30.356986],
+        [150.46, 150.70, 148.00, 96.66, 96.95, 148.99],
+    ),
+    ("heat / again", "heat", {}, [28.477816, 34.350947, 30.806530], [97.61, 54.07, 64.20]),
+    (
+        "heat / again",
+        "again",
+        {},
+        [28.477816, 31.296810, 35.997756, 35.758275, 30.680842, 30.932219],
+        [97.61, 97.74, 97.61, 97.61, 97.61, 97.74],
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def nested():
+    rows, models = nested_cake(), {}
+
+    def fit(effects):
+        if effects not in models:
+            formula = f"angle ~ {effects} + (1 | recipe:replicate)"
+            models[effects] = mm.lmm(formula, rows, reml=True)
+        return models[effects]
+
+    return fit
+
+
+@pytest.mark.parametrize(("effects", "specs", "options", "means", "df"), NESTED)
+def test_nested_factors_agree_with_r(nested, effects, specs, options, means, df):
+    found = nested(effects).emmeans(specs, ddf="kr", **options)
+    np.testing.assert_allclose(found.to_frame()["mean"], means, rtol=1e-6)
+    np.testing.assert_allclose(found.to_frame()["df"], df, atol=2e-2)
+    assert "is nested in heat: averages are over combinations that exist." in repr(found)
+    if len(means) == 6:  # the outer factor joins its inner one
+        assert found.to_frame()["heat"].tolist() == ["cold", *["hot"] * 3, *["mid"] * 2]
+
+
+def test_nested_means_are_compared_with_each_other(nested):
+    pairs = nested("heat / plain + recipe").emmeans("plain", ddf="kr").pairs().to_frame()
+    assert len(pairs) == 15 and pairs["contrast"].iloc[0] == "175 cold - 205 hot"
+    np.testing.assert_allclose(pairs["statistic"].iloc[:2], [-2.4865745, -6.7794597], rtol=1e-5)
+    expected = studentized_range.sf(np.sqrt(2) * 2.4865745, 6, 152.56419)
+    assert pairs["pvalue"].iloc[0] == pytest.approx(expected, rel=1e-4)
+    within = nested("heat / plain + recipe").emmeans("plain", by="heat").pairs("holm")
+    assert within.to_frame()["heat"].tolist() == ["hot"] * 3 + ["mid"]
+    assert "adjusted for 0 to 3 comparisons within each heat" in repr(within)
+
+
+@pytest.mark.parametrize("effects", ["heat / plain", "heat + heat:plain", "heat + plain"])
+def test_nested_means_are_those_of_the_inner_factor_alone(nested, effects):
+    flat = nested("plain").emmeans("plain").to_frame()["mean"].to_numpy()
+    found = nested(effects).emmeans("heat").to_frame()["mean"]
+    expected = [flat[0], flat[3:].mean(), flat[1:3].mean()]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    some = nested(effects).emmeans("heat", at={"plain": ["185", "225"]})
+    np.testing.assert_allclose(some.to_frame()["mean"], [np.nan, flat[5], flat[1]], rtol=1e-6)
+    pairs = some.pairs().to_frame()["estimate"]
+    np.testing.assert_allclose(pairs, [np.nan, np.nan, flat[5] - flat[1]], rtol=1e-6)
+
+
+def test_crossed_factors_are_not_nested(nested):
+    """Complete cells of a factor without a main effect are averaged over as ever."""
+    found = nested("recipe + recipe:plain").emmeans("plain")
+    expected = nested("recipe * plain").emmeans("plain")
+    assert "nested" not in repr(found)
+    np.testing.assert_allclose(found.to_frame()["mean"], expected.to_frame()["mean"], rtol=1e-8)
+
+
+@pytest.fixture(scope="module")
+def one_empty_cell():
+    rows = nested_cake().assign(half=lambda d: np.where(np.arange(len(d)) % 7 < 3, "u", "v"))
+    rows = rows[~((rows["recipe"] == "C") & (rows["half"] == "v"))]
+    return mm.lmm("angle ~ recipe * half + temp + (1 | recipe:replicate)", rows, reml=True)
+
+
+@pytest.mark.parametrize("how", ["tukey", "bonferroni", "holm", "sidak"])
+def test_adjustments_count_what_can_be_estimated(one_empty_cell, how):
+    means = one_empty_cell.emmeans("recipe * half")
+    found, plain = (means.pairs(adjust).to_frame() for adjust in (how, "none"))
+    known = plain["se"].notna()
+    assert known.sum() == 10 and len(found) == 15
+    some = plain[known]
+    expected = adjust.pvalues(how, some["pvalue"], some["statistic"], some["df"], 5)
+    np.testing.assert_allclose(found.loc[known, "pvalue"], expected)
+    half = adjust.critical(how, 0.05, 10, some["df"], 5) * some["se"]
+    np.testing.assert_allclose(found.loc[known, "upper"], some["estimate"] + half)
+    assert found.loc[~known, ["estimate", "pvalue", "lower"]].isna().all(axis=None)
+    assert "adjusted for 10 comparisons" in repr(means.pairs(how))
+    assert "cannot be estimated" in repr(means.pairs(how))
+
+
+def test_other_contrasts_with_an_empty_cell(one_empty_cell):
+    means = one_empty_cell.emmeans("recipe * half")
+    value = means.to_frame()["mean"]
+    deviation = means.contrast("deviation")
+    np.testing.assert_allclose(deviation.to_frame()["estimate"], value - value.mean())
+    assert "adjusted for 5 comparisons by Holm" in repr(deviation)
+    assert "that of the means that can be estimated" in repr(deviation)
+    consecutive = means.contrast("consecutive", adjust="bonferroni")
+    some = consecutive.to_frame().dropna()
+    plain = means.contrast("consecutive", adjust="none").to_frame().dropna()
+    assert len(some) == 4
+    np.testing.assert_allclose(some["pvalue"], np.minimum(1, 4 * plain["pvalue"]))
+    within = means.model.emmeans("half | recipe").pairs().to_frame()
+    assert within["pvalue"].isna().tolist() == [False, False, True]
+
+
+def test_differences_of_means_that_cannot_be_estimated():
+    """Aliased columns take the means, not their differences: all of these count."""
+    rows = nested_cake().assign(dry=lambda d: (d["temp"] > 195) * 1.0)
+    model = mm.lmm("angle ~ 0 + recipe + plain + dry + (1 | recipe:replicate)", rows, reml=True)
+    means = model.emmeans("recipe", at={"dry": 2})
+    assert means.to_frame()["mean"].isna().all()
+    pairs, plain = (means.pairs(how).to_frame() for how in ("tukey", "none"))
+    expected = studentized_range.sf(np.sqrt(2) * plain["statistic"].abs(), 3, plain["df"])
+    np.testing.assert_allclose(pairs["pvalue"], expected, rtol=1e-6)
+
+
+def test_means_without_standard_errors_say_so():
+    rows = oracles.dataset("cbpp")
+    model = mm.glmm("incidence ~ period + (1 | herd)", rows, "poisson", fast=True)
+    model.estimates.covariance = np.full((4, 4), np.nan)
+    means = model.emmeans("period")
+    assert means.frame["mean"].notna().all() and "has no numbers" in repr(means)
+    table = model.anova()
+    assert "No test of period: the covariance of the coefficients has no numbers" in repr(table)
+
+
+def test_odd_names():
+    rows = oracles.dataset("cake").assign(**{"the recipe": lambda d: d["recipe"]})
+    rows = rows.rename(columns={"temperature": "temp-°C"}).assign(wet=lambda d: d["temp"] > 190)
+    formula = "angle ~ `the recipe` * `temp-°C` + wet + (1 | `the recipe`:replicate)"
+    model = mm.lmm(formula, rows, reml=True)
+    expected = model.emmeans(["the recipe"]).to_frame()
+    for specs in ("`the recipe`", "the recipe", ["`the recipe`"], "~ `the recipe`"):
+        pd.testing.assert_frame_equal(model.emmeans(specs).to_frame(), expected)
+    both = model.emmeans("`the recipe` * `temp-°C`").to_frame()
+    assert both.columns[:2].tolist() == ["the recipe", "temp-°C"]
+    within = model.emmeans("`the recipe` | `temp-°C`", at={"`temp-°C`": "175"})
+    assert within.by == ["temp-°C"]
+    pd.testing.assert_frame_equal(
+        model.emmeans("the recipe", by="`temp-°C`", at={"temp-°C": "175"}).to_frame(),
+        within.to_frame(),
+    )
+    with pytest.raises(mm.OptionError, match="did you mean 'the recipe'"):
+        model.emmeans("`the recip`")
+
+
+def test_logical_factors_print_as_such():
+    rows = oracles.dataset("sleepstudy").assign(late=lambda d: d["Days"] > 4)
+    means = mm.lmm("Reaction ~ late + (1 | Subject)", rows).emmeans("late")
+    lines = repr(means).splitlines()
+    assert [line.split()[0] for line in lines[4:6]] == ["False", "True"]
+    assert "True - False" in repr(means.contrast("reference"))
+    assert "<td>True</td>" in means._repr_html_() or ">True<" in means._repr_html_()

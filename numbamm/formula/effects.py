@@ -1,0 +1,171 @@
+"""Text of effects → formulaic's terms.
+
+formulaic expands the sum, the products and the powers; it sees a letter for each column and
+each call, whose texts are numbamm's to read.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+
+from formulaic import Formula
+from formulaic.errors import FormulaParsingError
+from formulaic.formula import SimpleFormula
+from formulaic.parser.types import Factor, Term
+
+from numbamm.errors import FormulaError
+from numbamm.formula.expressions import code_of, normalised
+from numbamm.formula.names import in_back_quotes, unquoted
+from numbamm.formula.scan import Token, brief, closing, show, tokenise
+
+#: Effects of one formula, and products that an expansion may go through to find them.
+MOST, MOST_PRODUCTS = 10_000, 100_000
+
+
+@functools.lru_cache(maxsize=256)  # programs fit the same formula again and again
+def parse_effects(text: str, where: str | None = None) -> SimpleFormula:
+    """The terms of a sum of effects.
+
+    Parameters
+    ----------
+    text
+        The sum, without random-effects terms.
+    where
+        What to call it in messages.
+
+    Raises
+    ------
+    FormulaError
+        If formulaic cannot read it, or if it has more effects than can be told apart.
+    """
+    tokens, letters = _with_letters(tokenise(text), text)
+    _Count(tokens, text).sum()
+    try:
+        formula = Formula(" ".join(token.text for token in tokens))
+    except Exception as error:  # of formulaic's own kinds, or of Python's where it is taken aback
+        reason = str(error).splitlines()[0] if isinstance(error, FormulaParsingError) else "syntax"
+        reason = re.sub(r"_\d+_", lambda m: letters[m.group()].expr, reason)
+        raise FormulaError(f"'{brief(where or text)}' cannot be read: {reason}") from error
+    return SimpleFormula([Term([letters.get(f.expr, f) for f in t.factors]) for t in formula])
+
+
+def _with_letters(tokens: list[Token], text: str) -> tuple[list[Token], dict[str, Factor]]:
+    """The tokens with a letter for each column and call, and what the letters stand for."""
+    out: list[Token] = []
+    letters: dict[str, Factor] = {}
+    of_text: dict[str, str] = {}
+    i = 0
+    while i < len(tokens):
+        token, end = tokens[i], _end_of_atom(tokens, i)
+        if token.kind == "string":
+            raise show(text, "a column's name stands plainly or in back-quotes", token.start)
+        if end == i:
+            out.append(token)
+        else:
+            factor = _factor(tokens[i:end])
+            letter = of_text.setdefault(factor.expr, f"_{len(letters)}_")
+            letters[letter] = factor
+            out.append(Token("name", letter, token.start, token.level, False, True))
+        i = max(end, i + 1)
+    return out, letters
+
+
+def _end_of_atom(tokens: list[Token], i: int) -> int:
+    """Where the column or call that begins at `i` ends; `i` if none does."""
+    if tokens[i].text == "{":
+        return closing(tokens, i) + 1
+    if tokens[i].kind != "name":
+        return i
+    end = i + 1
+    while end < len(tokens):
+        following = tokens[end]
+        if following.text in ("(", "["):
+            end = closing(tokens, end) + 1
+        elif following.text.startswith(".") and not following.after_space:
+            end += 1
+        else:
+            break
+    return end
+
+
+def _factor(tokens: list[Token]) -> Factor:
+    if len(tokens) > 1:
+        inside = tokens[1:-1] if tokens[0].text == "{" else tokens
+        return Factor(normalised(code_of(inside)), eval_method=Factor.EvalMethod.PYTHON)
+    name = unquoted(tokens[0].text)
+    shown = in_back_quotes(name) if _reads_as_python(name) else name
+    return Factor(shown, eval_method=Factor.EvalMethod.LOOKUP)
+
+
+def _reads_as_python(name: str) -> bool:
+    """Whether a column has the name that an expression's column would have, as ``log(x)``."""
+    if name.startswith("`"):
+        return True
+    if not name.endswith(")") and " " not in name:
+        return False
+    try:
+        return not isinstance(ast.parse(name, mode="eval").body, ast.Name)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return False
+
+
+class _Count:
+    """Counts the products that formulaic would go through, by recursive descent."""
+
+    def __init__(self, tokens: list[Token], text: str) -> None:
+        self.tokens, self.text, self.at = tokens, text, 0
+
+    def sum(self) -> int:
+        total = self.product()
+        while self.next_is("+", "-"):
+            total = self.limited(total + self.product())
+        return total
+
+    def product(self) -> int:
+        total = self.interaction()
+        while operator := self.next_is("*", "/"):
+            other = self.interaction()
+            total = self.limited(total + other + (total * other if operator == "*" else 0))
+        return total
+
+    def interaction(self) -> int:
+        total = self.power()
+        while self.next_is(":"):
+            total = self.limited(total * self.power())
+        return total
+
+    def power(self) -> int:
+        total = self.atom()
+        while self.next_is("**", "^"):
+            text = self.tokens[self.at].text if self.at < len(self.tokens) else ""
+            exponent = int(text) if text.isdecimal() else 1  # else formulaic refuses
+            products = exponent if total < 2 else total ** min(exponent, 20)
+            self.limited(products, MOST_PRODUCTS)
+            total = self.limited(min(products, 2**total))
+            self.at += 1
+        return total
+
+    def atom(self) -> int:
+        while self.next_is("+", "-"):
+            pass
+        if self.next_is("("):
+            total = self.sum()
+            self.next_is(")")
+            return total
+        self.at += 1
+        return 1
+
+    def next_is(self, *texts: str) -> str:
+        """Go past the next token if it is one of these."""
+        if self.at < len(self.tokens) and self.tokens[self.at].text in texts:
+            self.at += 1
+            return self.tokens[self.at - 1].text
+        return ""
+
+    def limited(self, number: int, most: int = MOST) -> int:
+        if number > most:
+            place = self.tokens[min(self.at, len(self.tokens)) - 1].start
+            raise show(self.text, f"the effects up to here multiply out to more than {most}", place)
+        return number

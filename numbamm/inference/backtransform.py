@@ -1,0 +1,328 @@
+"""What undoes the link and the transformation of a response, for means on its own scale."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from numbamm.formula import language
+from numbamm.formula.expressions import lone_column, parsed
+from numbamm.formula.functions import FUNCTIONS, KNOWN
+from numbamm.glm import link as links
+
+#: Nodes of the Gauss–Hermite rule for means over random effects and residuals.
+NODES = 61
+
+
+@dataclass(frozen=True)
+class Step:
+    """The inverse of one function of a formula's left-hand side.
+
+    Attributes
+    ----------
+    inverse, slope : callable
+        Of an array, and the derivative.
+    low, high : float
+        Between these are the values of the function.
+    base : float
+        Of a logarithm; else 0.
+    shift : float
+        What the function adds to its argument first.
+    beyond : bool
+        Whether the inverse goes on outside of them, as the square does below 0.
+    """
+
+    inverse: Callable
+    slope: Callable
+    low: float = -np.inf
+    high: float = np.inf
+    base: float = 0.0
+    shift: float = 0.0
+    beyond: bool = False
+
+
+def _logarithm(base: float) -> Step:
+    unit = np.log(base)
+    return Step(lambda t: np.exp(unit * t), lambda t: unit * np.exp(unit * t), base=base)
+
+
+def _exponential(base: float) -> Step:
+    unit = np.log(base)
+    return Step(lambda t: np.log(t) / unit, lambda t: 1 / (unit * t), low=0.0)
+
+
+def _power(p: float, negative: bool = False) -> Step:
+    """The inverse of x**p, where x is positive, or, for odd p, negative."""
+
+    def inverse(t):
+        return np.sign(t) * np.abs(t) ** (1 / p) if p % 2 == 1 else t ** (1 / p)
+
+    def slope(t):
+        return np.abs(t) ** (1 / p - 1) / p if p % 2 == 1 else t ** (1 / p - 1) / p
+
+    if p % 2 == 1 and p > 0:
+        return Step(inverse, slope)
+    if p % 2 == 1 and negative:
+        return Step(inverse, slope, high=0.0)
+    return Step(inverse, slope, low=0.0, beyond=p > 0 and 1 / p % 1 == 0)
+
+
+def _affine(a: float, b: float) -> Step:
+    return Step(lambda t: a + b * t, lambda t: np.full_like(t, b))
+
+
+_FUNCTIONS: dict[Callable, Step] = {
+    np.log: _logarithm(np.e),
+    np.log2: _logarithm(2.0),
+    np.log10: _logarithm(10.0),
+    FUNCTIONS["exp10"]: _exponential(10.0),
+    np.log1p: Step(np.expm1, np.exp, base=np.e, shift=1.0),
+    np.exp: _exponential(np.e),
+    np.exp2: _exponential(2.0),
+    np.expm1: Step(np.log1p, lambda t: 1 / (1 + t), low=-1.0),
+    np.sqrt: _power(0.5),
+    np.cbrt: Step(lambda t: t**3, lambda t: 3 * t**2),
+    np.sinh: Step(np.arcsinh, lambda t: 1 / np.hypot(1, t)),
+    np.arcsinh: Step(np.sinh, np.cosh),
+    np.tanh: Step(np.arctanh, lambda t: 1 / (1 - t**2), -1.0, 1.0),
+    np.arctanh: Step(np.tanh, lambda t: 1 / np.cosh(t) ** 2),
+    np.arcsin: Step(np.sin, np.cos, -np.pi / 2, np.pi / 2),
+    np.arctan: Step(np.tan, lambda t: 1 / np.cos(t) ** 2, -np.pi / 2, np.pi / 2),
+    np.negative: _affine(0.0, -1.0),
+    special.logit: Step(special.expit, lambda t: special.expit(t) * special.expit(-t)),
+    special.expit: Step(special.logit, lambda t: 1 / (t * (1 - t)), 0.0, 1.0),
+    special.ndtri: Step(special.ndtr, lambda t: np.exp(-(t**2) / 2) / np.sqrt(2 * np.pi)),
+}
+_POWERS = {np.square: 2.0, np.reciprocal: -1.0}
+
+
+class BackTransform:
+    """From the linear predictor to the response's own scale.
+
+    The left-hand side is undone from outside to inside as long as what stands there is a
+    function of one expression that can be inverted: ``log(y + 1)``, ``sqrt(y)``, ``y**0.5``,
+    ``I(1 / y)``, ``np.log10(y / n)``.
+
+    Parameters
+    ----------
+    model : MixedModel
+        A fitted model.
+
+    Attributes
+    ----------
+    response : str
+        The left-hand side of the formula.
+    left : str
+        What of it is not undone: the column, in most cases.
+    first : str
+        What stands inside the outermost function.
+    columns : set of str
+        The columns that the response uses.
+    steps : list of Step
+        None for events and proportions of trials, which are what they are.
+    opaque : bool
+        Whether a function is left that cannot be undone.
+    """
+
+    def __init__(self, model) -> None:
+        self.link, frame = links.NAMES[model.link], model.frame
+        self.response = self.left = self.first = frame.response
+        self.columns, self.steps, self.opaque = frame.design.response_columns, [], False
+        if frame.trials is None and model.family not in ("bernoulli", "binomial"):
+            self._undo(frame)
+
+    @property
+    def base(self) -> float:
+        """Whose power a difference of linear predictors is a ratio, or an odds ratio; else 0."""
+        if self.link != links.IDENTITY:
+            return np.e if self.link in (links.LOG, links.LOGIT) and not self.steps else 0.0
+        return self.steps[0].base if self.steps else 0.0
+
+    def is_column(self, what: str) -> bool:
+        """Whether `left` or `first` is a column's name."""
+        return getattr(self, what) in self.columns
+
+    def link_note(self) -> list[str]:
+        """Of what linear predictors are the means, if not of the response."""
+        return [f"Means of {self.response}."] if self.steps else []
+
+    def response_notes(self, sigma) -> list[str]:
+        """What the means on the response's scale are."""
+        if sigma is not None:
+            low, high = (f"{s:.4g}" for s in (np.nanmin(sigma), np.nanmax(sigma)))
+            said = low if low == high else f"{low} to {high}"
+            what = self.left if self.steps else "the response"
+            return [f"Means of {what} over normal variation with standard deviation {said}."]
+        if self.steps:
+            return [
+                f"{self.left} where {self.response} has these means, a median for random effects "
+                "of zero."
+            ]
+        if self.opaque:
+            return [f"Means of {self.left}, which cannot be undone, for random effects of zero."]
+        return ["Means of the response, for random effects of zero."]
+
+    def mean(self, eta, sigma=None) -> np.ndarray:
+        """The response at linear predictors, shape (n,).
+
+        Parameters
+        ----------
+        sigma : ndarray, shape (n,), optional
+            Its expectation where linear predictors vary normally with these standard
+            deviations, by Gauss–Hermite quadrature.
+        """
+        return self._over(eta, sigma, self._inverse)
+
+    def slope(self, eta, sigma=None) -> np.ndarray:
+        """The derivative of `mean`."""
+        return self._over(eta, sigma, self._slope)
+
+    def _over(self, eta, sigma, function) -> np.ndarray:
+        eta = np.asarray(eta, dtype=np.float64)
+        with np.errstate(all="ignore"):  # what is out of range has no number
+            if sigma is None:
+                return function(eta, True)
+            nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+            some = weights > np.finfo(float).eps * weights.max()
+            at = eta[:, None] + np.asarray(sigma)[:, None] * nodes[some]
+            values = function(at.ravel(), False).reshape(at.shape)
+            return values @ (weights[some] / weights[some].sum())
+
+    def _inverse(self, eta, held: bool) -> np.ndarray:
+        value = links.mean(self.link, eta)
+        for step in self.steps:
+            value = step.inverse(_within(step, value, held))
+        return value
+
+    def _slope(self, eta, held: bool) -> np.ndarray:
+        value, slope = links.mean(self.link, eta), links.slope(self.link, eta)
+        for step in self.steps:
+            slope = slope * step.slope(value)
+            value = step.inverse(_within(step, value, held))
+        return slope
+
+    def _undo(self, frame) -> None:
+        """Take the left-hand side apart, from outside to inside."""
+        if lone_column(frame.response) in self.columns:
+            return
+        node, source = parsed(frame.response, self.columns)
+        scope, values = _Scope(frame.design, source), frame.y
+        while (outermost := scope.outermost(node, values)) is not None:
+            step, node = outermost
+            with np.errstate(all="ignore"):
+                values = values if step is None else step.inverse(values)
+            if step is None:
+                continue
+            self.steps.append(step)
+            if len(self.steps) == 1:
+                self.first = scope.text(node) + (f" + {step.shift:g}" if step.shift else "")
+        self.left = scope.text(node)
+        self.opaque = any(isinstance(part, ast.Call) for part in ast.walk(node))
+
+
+def _within(step: Step, value, held: bool):
+    """Values held where the function has its own."""
+    return value if step.beyond and not held else np.clip(value, step.low, step.high)
+
+
+class _Scope:
+    """What the names on the left-hand side of a formula mean."""
+
+    def __init__(self, design, source) -> None:
+        self.source, self.meaning = source, KNOWN | design.own
+
+    def outermost(self, node, values) -> tuple[Step | None, ast.expr] | None:
+        """How the outermost function is undone, and its argument; None if it cannot be.
+
+        The step is None of what does nothing, as ``I``. `values` are those of the expression.
+        """
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return _affine(0.0, -1.0), node.operand
+        if isinstance(node, ast.BinOp):
+            return self._operation(node.op, node.left, node.right, values)
+        if not isinstance(node, ast.Call) or node.keywords:
+            return None
+        function = self.value(node.func)
+        if len(node.args) == 2 and function in (np.power, pow):
+            return self._operation(ast.Pow(), *node.args, values)
+        if len(node.args) != 1 or not callable(function):
+            return None
+        if function is FUNCTIONS["I"]:
+            return None, node.args[0]
+        try:
+            if function in _POWERS:
+                return _power(_POWERS[function], bool((values < 0).all())), node.args[0]
+            step = _FUNCTIONS.get(function)
+        except TypeError:  # an object that has no hash
+            return None
+        return None if step is None else (step, node.args[0])
+
+    def _operation(self, operator, left, right, values) -> tuple[Step, ast.expr] | None:
+        """The inverse of an operation of one expression and a constant."""
+        a, b = self.constant(left), self.constant(right)
+        if (a is None) == (b is None):
+            return None
+        negative = bool((values < 0).all())
+        if b is not None:  # x + b, x - b, x * b, x / b, x**b
+            steps = {
+                ast.Add: lambda: _affine(-b, 1.0),
+                ast.Sub: lambda: _affine(b, 1.0),
+                ast.Mult: lambda: b and _affine(0.0, 1 / b),
+                ast.Div: lambda: b and _affine(0.0, b),
+                ast.Pow: lambda: b and _power(b, negative),
+            }
+            node = left
+        else:
+            steps = {
+                ast.Add: lambda: _affine(-a, 1.0),
+                ast.Sub: lambda: _affine(a, -1.0),
+                ast.Mult: lambda: a and _affine(0.0, 1 / a),
+                ast.Div: lambda: a and _quotient(a, negative),
+                ast.Pow: lambda: a > 0 and a != 1 and _exponential(a),
+            }
+            node = right
+        step = steps.get(type(operator), lambda: None)()
+        return (step, node) if step else None
+
+    def constant(self, node) -> float | None:
+        """A number without columns, such as ``1``, ``-2`` or a name of the user's scope."""
+        value = self.value(node)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            value = self.constant(node.operand)
+            return None if value is None else -value
+        if isinstance(node, ast.BinOp):
+            a, b = self.constant(node.left), self.constant(node.right)
+            operations = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply"}
+            operations |= {ast.Div: "divide", ast.Pow: "power"}
+            if a is None or b is None or type(node.op) not in operations:
+                return None
+            return float(getattr(np, operations[type(node.op)])(a, b))
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        return float(value) if number and np.isfinite(value) else None
+
+    def value(self, node):
+        """What a name, an attribute of a module or a literal means; None for all else."""
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.Name):
+            return None if node.id in self.source.stand_ins else self.meaning.get(node.id)
+        return self.meaning.get(language.numpy_name(node))
+
+    def text(self, node) -> str:
+        """An expression as the formula has it."""
+        return self.source.shown(node, quote=not isinstance(node, ast.Name))
+
+
+def _quotient(a: float, negative: bool) -> Step:
+    """The inverse of a / x, where x has one sign."""
+    below = negative
+    return Step(
+        lambda t: a / t,
+        lambda t: -a / t**2,
+        low=-np.inf if below else 0.0,
+        high=0.0 if below else np.inf,
+    )

@@ -1,0 +1,86 @@
+"""Values that come beside the data belong to the rows that their labels say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+import numbamm as mm
+from numbamm.errors import DataError
+from numbamm.formula import model_frame
+
+FORMULA = "y ~ x + (1 | g)"
+
+
+@pytest.fixture
+def frame(data):
+    rng = np.random.default_rng(14)
+    own = {"w": rng.uniform(0.5, 3, 60), "o": rng.normal(size=60)}
+    return data.assign(**own).set_axis([f"row {k}" for k in rng.permutation(60)])
+
+
+@pytest.mark.parametrize(("what", "column"), [("weights", "w"), ("offset", "o")])
+def test_a_series_is_matched_by_its_index(frame, what, column):
+    moved = frame.sort_values("x")
+    for data in (moved, moved.iloc[::-1], moved.assign(x=moved.x.where(moved.t > 2))):
+        by_name = model_frame(FORMULA, data, **{what: column})
+        by_index = model_frame(FORMULA, data, **{what: frame[column]})
+        assert_array_equal(getattr(by_index, what), getattr(by_name, what))
+        by_position = model_frame(FORMULA, data, **{what: data[column].to_numpy()})
+        assert_array_equal(getattr(by_position, what), getattr(by_name, what))
+    mf = model_frame(FORMULA, moved, weights=frame.w)
+    assert_array_equal(mf.new_rows(moved, weights=frame.w).weights, moved.w)
+
+
+@pytest.mark.parametrize("what", ["weights", "offset"])
+def test_a_series_of_other_labels_is_refused(frame, what):
+    others = [
+        frame.w.reset_index(drop=True),
+        frame.w.rename({"row 3": "row 99"}),
+        frame.w[:30],
+        pd.concat([frame.w[:30], frame.w[:30]]),
+        frame.w.set_axis(pd.date_range("2020-01-01", periods=60)),
+    ]
+    for other in others:
+        with pytest.raises(DataError, match=f"{what}: (its index is not that of the data|shape)"):
+            model_frame(FORMULA, frame, **{what: other})
+    twice = frame.rename({"row 3": "row 4"})
+    with pytest.raises(DataError, match="its index is not that of the data"):
+        model_frame(FORMULA, twice, **{what: twice.w[::-1]})
+    model_frame(FORMULA, twice, **{what: twice.w})
+
+
+def test_data_without_an_index_go_by_position(frame):
+    mf = model_frame(FORMULA, frame.to_dict("list"), weights=frame.w)
+    assert_array_equal(mf.weights, frame.w)
+
+
+def test_a_dict_of_series_of_several_orders_is_refused(frame):
+    columns = {"y": frame.y, "x": frame.x.sort_values(), "g": frame.g}
+    with pytest.raises(DataError, match="'y' and 'x' are Series with different indices"):
+        model_frame(FORMULA, columns)
+    model_frame(FORMULA, {name: frame[name] for name in columns})
+    model_frame(FORMULA, {"y": frame.y, "x": frame.x.to_numpy(), "g": list(frame.g)})
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.permutations(range(40)))
+def test_the_order_of_either_does_not_matter(order):
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"y": rng.normal(size=40), "x": np.arange(40.0), "g": np.arange(40) % 5})
+    w = pd.Series(rng.uniform(1, 2, 40))
+    mf = model_frame(FORMULA, data, weights=w.iloc[order])
+    assert_array_equal(mf.weights, w)
+    mf = model_frame(FORMULA, data.iloc[order], weights=w, offset=w)
+    assert_array_equal(mf.weights, w.iloc[order])
+    assert_array_equal(mf.offset, w.iloc[order])
+
+
+def test_fits_and_predictions_of_simulations(frame):
+    moved = frame.sort_values("t")
+    by_name = mm.lmm(FORMULA, moved, weights="w", offset="o")
+    by_index = mm.lmm(FORMULA, moved, weights=frame.w, offset=frame.o)
+    assert np.isclose(by_index.objective, by_name.objective)
+    assert np.isclose(by_index.refit(frame.y).objective, by_name.objective)
