@@ -4,7 +4,7 @@ import numba
 import numpy as np
 
 import numbamm as mm
-from numbamm.blocks import cholesky
+from numbamm.blocks import differences
 
 FORMULAS = {
     "sleepstudy": "Reaction ~ 1 + Days + (1 + Days | Subject)",
@@ -42,11 +42,11 @@ def model(name, **options):
 
 
 @numba.njit(nogil=True)
-def evaluations(times, theta, table, index, A, work, degrees):
+def evaluations(times, theta, table, index, A, work, degrees, plan):
     """The objective `times` over, without Python between."""
     total = 0.0
     for _ in range(times):
-        total += cholesky.objective(theta, table, index, A, work, degrees, 0.0, 0.0)
+        total += differences.objective(theta, table, index, A, work, degrees, 0.0, 0.0, plan)
     return total
 
 
@@ -55,7 +55,8 @@ def evaluation_arguments(built):
     blocks = built.blocks
     layout = blocks.layout
     degrees = np.array([float(built.nobs), 0.0])
-    return built.theta, layout.table, layout.index, blocks.A, blocks.work.copy(), degrees
+    arrays = layout.table, layout.index, blocks.A, blocks.work.copy()
+    return built.theta, *arrays, degrees, differences.NO_PLAN
 
 
 def search_model(built):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numbamm.blocks import cholesky, gradient, information, newton, solve
+from numbamm.blocks import cholesky, differences, gradient, information, newton, solve
 from numbamm.blocks.certificate import judge
 from numbamm.blocks.crossprod import crossprod, crossprod_response
+from numbamm.blocks.differences import NO_PLAN
 from numbamm.blocks.layout import (
     GRADIENT,
     LAMBDA,
@@ -90,9 +91,11 @@ class Blocks:
     @property
     def work(self) -> np.ndarray:
         """The calling thread's workspace: L at the θ that this thread evaluated last."""
-        if not hasattr(self._local, "work"):
+        try:
+            return self._local.work
+        except AttributeError:
             self._local.work = np.full(self.layout.size_work, np.nan)
-        return self._local.work
+            return self._local.work
 
     @property
     def adjoint(self) -> np.ndarray:
@@ -118,11 +121,10 @@ class Blocks:
         crossprod_response(self.refs, self.z, self.xy, self.layout.table, self.A)
 
     def objective(self, theta, degrees, constant: float, sigma: float) -> float:
-        """See `cholesky.objective`."""
+        """See `differences.objective`."""
         layout = self.layout
-        return cholesky.objective(
-            theta, layout.table, layout.index, self.A, self.work, degrees, constant, sigma
-        )
+        arrays = layout.table, layout.index, self.A, self.work
+        return differences.objective(theta, *arrays, degrees, constant, sigma, NO_PLAN)
 
     def objective_gradient(
         self, theta, degrees, constant: float, sigma: float

@@ -53,38 +53,6 @@ SMALL = 6
 BLOCK = 48
 
 
-@jit
-def objective(theta, table, index, A, work, degrees, constant, sigma):
-    """-2 log-likelihood or REML criterion at θ, with β and σ profiled out.
-
-    ::
-
-        logdet + d (1 + log(2π r²/d)) + constant              σ estimated
-        logdet + r²/σ² + d log(2πσ²)  + constant              σ given
-
-    Parameters
-    ----------
-    theta : float64, shape (number of θ,)
-    table, index, A
-        Layout and cross-product; only read.
-    work : float64, shape (size_work,)
-        Holds L(θ) afterwards. One for each thread.
-    degrees : float64, shape (2,)
-        d, and whether the X rows enter the log-determinant (1.0: REML, 0.0: ML).
-    constant : float64
-        What does not depend on θ: -Σ log w, and the scaling of X under REML.
-    sigma : float64
-        The residual standard deviation, on the scale of y in A, if given; else 0.
-
-    Returns
-    -------
-    float64
-        NaN if Ω is not positive definite to working precision.
-    """
-    logdet = factorize(theta, table, index, A, work)
-    return criterion(logdet, table, work, degrees, constant, sigma)
-
-
 @jit(entry=False)
 def criterion(logdet, table, work, degrees, constant, sigma):
     """The objective, from log|L_Z|² and the rows of X and y of the factor."""

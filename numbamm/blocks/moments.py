@@ -112,8 +112,8 @@ def covariances(terms, layout, A) -> tuple[float, list[np.ndarray], list[np.ndar
         for k, given in enumerate(layout.order)
         for row, column in zip(*np.divmod(terms[given].inds, terms[given].p), strict=True)
     ]
-    squares = [_blocks(layout, A, k, k).sum(axis=0) for k in range(len(terms))]
-    matrix, right = _moments(layout, A, entries, squares, gamma, rss, n)
+    own = squares(layout, A)
+    matrix, right = _moments(layout, A, entries, own, gamma, rss, n)
     _check_condition(matrix, np.array([-1, *(k for k, _, _ in entries)]))
     variance, *values = np.linalg.solve(matrix, right)
     covs, sizes = ([np.zeros((t.p, t.p)) for t in terms], [np.zeros(t.p) for t in terms])
@@ -121,8 +121,13 @@ def covariances(terms, layout, A) -> tuple[float, list[np.ndarray], list[np.ndar
         cov = covs[layout.order[k]]
         cov[row, column] = cov[column, row] = value
     for k, given in enumerate(layout.order):
-        sizes[given] = np.sqrt(np.diag(squares[k]) / n)
+        sizes[given] = np.sqrt(np.diag(own[k]) / n)
     return variance, covs, sizes
+
+
+def squares(layout, A) -> list[np.ndarray]:
+    """Σ_j Z_kj'Z_kj of every term, shape (p, p), in the table's order."""
+    return [_blocks(layout, A, k, k).sum(axis=0) for k in range(layout.nterm)]
 
 
 def _check_condition(matrix, term) -> None:
@@ -136,7 +141,7 @@ def _check_condition(matrix, term) -> None:
         raise np.linalg.LinAlgError("terms are nearly confounded")
 
 
-def _moments(layout, A, entries, squares, gamma, rss, n) -> tuple[np.ndarray, np.ndarray]:
+def _moments(layout, A, entries, own, gamma, rss, n) -> tuple[np.ndarray, np.ndarray]:
     """The equations in σ² and the entries of the Σ's: matrix and right-hand side."""
     nterm = layout.nterm
     seen = _seen(layout, A, gamma)
@@ -151,8 +156,8 @@ def _moments(layout, A, entries, squares, gamma, rss, n) -> tuple[np.ndarray, np
     matrix, right = np.empty((len(entries) + 1,) * 2), np.empty(len(entries) + 1)
     matrix[0, 0], right[0] = n, rss
     for s, (k, c, d) in enumerate(entries, start=1):
-        matrix[s, 0], right[s] = squares[k][c, d], seen[k][c, d]
-        matrix[0, s] = squares[k][c, d] * (1 if c == d else 2)
+        matrix[s, 0], right[s] = own[k][c, d], seen[k][c, d]
+        matrix[0, s] = own[k][c, d] * (1 if c == d else 2)
         for t, (l, a, b) in enumerate(entries, start=1):
             product = products[k, l]
             matrix[s, t] = product[c, a, d, b] + (product[c, b, d, a] if a != b else 0.0)

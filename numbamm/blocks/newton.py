@@ -150,11 +150,11 @@ class StepwiseFit:
         """Length of the gradient in θ where the search ended; NaN before, or if it took none."""
         return float(self._search.control[NORM])
 
-    def step(self) -> tuple[np.ndarray, float]:
+    def step(self, most: float) -> list[tuple[np.ndarray, float]]:
         """One more evaluation: θ, and the objective there."""
         self._advance(self._state, self._search, self._model, 1)
         value, *theta = self._search.log[0]
-        return np.array(theta), value
+        return [(np.array(theta), value)]
 
 
 def start(theta, model, ftol_abs, ftol_rel, nlog=0, many=False) -> tuple:

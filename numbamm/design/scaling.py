@@ -79,11 +79,11 @@ class Scaling:
 
     def inward(self, theta) -> np.ndarray:
         """θ of the columns inside, from θ of the user's."""
-        return _lower(self.T @ self._lambda(theta))[0].ravel()[self.inds]
+        return lower(self.T @ self._lambda(theta))[0].ravel()[self.inds]
 
     def outward(self, theta) -> np.ndarray:
         """θ of the user's columns, from θ of those inside."""
-        return _lower(np.linalg.solve(self.T, self._lambda(theta)))[0].ravel()[self.inds]
+        return lower(np.linalg.solve(self.T, self._lambda(theta)))[0].ravel()[self.inds]
 
     def effects(self, theta, u, b) -> tuple[np.ndarray, np.ndarray]:
         """u and b of the user's columns, from those inside; shapes (levels, p).
@@ -95,7 +95,7 @@ class Scaling:
         u, b : ndarray, shape (levels, p)
             Effects at ``inward(theta)``.
         """
-        turn = _lower(self.T @ self._lambda(theta))[1]
+        turn = lower(self.T @ self._lambda(theta))[1]
         return u @ turn.T, np.linalg.solve(self.T, b.T).T
 
     def variances(self, V) -> np.ndarray:
@@ -113,7 +113,7 @@ class Scaling:
         G : ndarray, shape (p, p)
             The gradient in λ of the columns inside, at ``inward(theta)``.
         """
-        turn = _lower(self.T @ self._lambda(theta))[1]
+        turn = lower(self.T @ self._lambda(theta))[1]
         return self.T.T @ G @ turn.T
 
     def _lambda(self, theta) -> np.ndarray:
@@ -139,7 +139,7 @@ def _centre(column, w) -> float:
     return float(mean)
 
 
-def _lower(matrix) -> tuple[np.ndarray, np.ndarray]:
+def lower(matrix) -> tuple[np.ndarray, np.ndarray]:
     """L and the rotation Q with matrix = L Q', L lower triangular with no negative diagonal."""
     Q, R = np.linalg.qr(matrix.T)
     sign = np.where(np.diag(R) < 0, -1.0, 1.0)

@@ -86,14 +86,19 @@ def check_generalized(frame: ModelFrame, family: str) -> None:
         check_identifiable(frame)
     if family in ("binomial", "poisson", "negativebinomial"):
         counts = y * frame.weights if family == "binomial" and frame.weights is not None else y
-        fractional = np.abs(counts - np.round(counts)) > 1e-7 * np.maximum(counts, 1)
-        if fractional.any():
+        wrong = fractional(counts)
+        if wrong.any():
             warnings.warn(
                 f"{family} counts are whole numbers; the response '{response}' is not in rows "
-                f"{_rows(frame, fractional)}",
+                f"{_rows(frame, wrong)}",
                 NumbammWarning,
                 stacklevel=4,
             )
+
+
+def fractional(counts: np.ndarray) -> np.ndarray:
+    """Which counts are not whole numbers, but for rounding."""
+    return np.abs(counts - np.round(counts)) > 1e-7 * np.maximum(counts, 1)
 
 
 def _rows(frame: ModelFrame, which) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from numbamm.errors import DataError
+from numbamm.formula.checks import fractional
 from numbamm.formula.columns import refuse_rows
 from numbamm.formula.levels import level_codes
 from numbamm.formula.materializer import Materializer, is_categorical
@@ -61,5 +62,10 @@ def _proportion(text: FormulaText, data: Materializer) -> Response:
     successes, failures = (data.numbers(expression, {}) for expression in text.counts)
     negative = (successes < 0) | (failures < 0)
     refuse_rows(negative, f"'{text.response}' has a negative count", data.rows)
+    refuse_rows(
+        fractional(failures),
+        f"the failures in '{text.response}' are counts, and are no whole number",
+        data.rows,
+    )
     trials = successes + failures
     return Response(successes / np.where(trials > 0, trials, 1.0), trials=trials)

@@ -27,6 +27,7 @@ from numbamm.glm.link import (
     log_unit,
     safe_exp,
     third,
+    unit_slopes,
 )
 from numbamm.glm.logistic import entropies
 
@@ -51,6 +52,9 @@ DEFAULT_LINK = {
     INVERSE_GAUSSIAN: INVERSE_SQUARED,
     GAUSSIAN: IDENTITY,
 }
+
+#: log(1 + r) has all digits for r above; below, it is taken as the logarithm of a ratio.
+FAR = -0.5
 
 #: Families whose dispersion φ is estimated.
 DISPERSED = (GAMMA, INVERSE_GAUSSIAN, GAUSSIAN)
@@ -90,20 +94,38 @@ def contribution(family, link, shape, y, w, eta):
 
 @jit
 def _unit_deviance(family, shape, y, mu):
-    """d(y, μ), by logarithms of ratios near 1 where y and μ are close."""
+    """d(y, μ), to rounding for y and μ that are close as for those that are far apart."""
     if family == GAUSSIAN:
         return (y - mu) ** 2
     if not mu > 0.0:
         return np.nan
+    away = (y - mu) / mu
     if family == GAMMA:
-        ratio = (y - mu) / mu
-        return 2.0 * (ratio - math.log1p(ratio))
+        return 2.0 * (away - _log_ratio(y, mu, away))
     if family == INVERSE_GAUSSIAN:
-        return (y - mu) ** 2 / (mu * mu * y)
-    log_ratio = -y * math.log1p((mu - y) / y) if y > 0.0 else 0.0
-    if family == POISSON:
-        return 2.0 * (log_ratio - (y - mu))
-    return 2.0 * (log_ratio - (y + shape) * math.log1p((y - mu) / (mu + shape)))
+        return away * away / y
+    if family == POISSON or shape == np.inf:
+        return 2.0 * ((y * _log_ratio(y, mu, away) if y > 0.0 else 0.0) - (y - mu))
+    # y log(y / μ) - (y + s) log((y + s) / (μ + s)), in two terms that are small where d is.
+    log_whole = _log_ratio(y + shape, mu + shape, (y - mu) / (mu + shape))
+    log_share = 0.0
+    if y > 0.0:
+        share = away * shape / (y + shape)
+        if FAR < share < np.inf:
+            log_share = math.log1p(share)
+        else:
+            log_share = math.log(y) - math.log(mu) - log_whole
+    return 2.0 * (y * log_share - shape * log_whole)
+
+
+@jit
+def _log_ratio(a, b, away):
+    """log(a / b) of positive numbers, given (a - b) / b, which alone has digits where a is near b.
+
+    Where a is far below b, 1 + (a - b) / b has none; and a / b may be too small, or too large, for
+    a number.
+    """
+    return math.log1p(away) if FAR < away < np.inf else math.log(a) - math.log(b)
 
 
 @jit(owns=True)
@@ -145,16 +167,15 @@ def _binomial(link, y, w, eta):
         log_f += (1.0 - y) * log_rest
     if log_mu != log_mu or (link == SQRT and y > 0.0 and eta <= 0.0):
         log_f = np.nan  # no mean in (0, 1), or its mirror image
-    _, d, d2 = inverse(link, eta)
-    mu, rest = math.exp(log_mu), math.exp(log_rest)
-    to_mu, to_rest = d / mu, d / rest
-    observed = y * (to_mu * to_mu - d2 / mu) + (1.0 - y) * (to_rest * to_rest + d2 / rest)
-    return (
-        2.0 * w * (_entropy(y) - log_f),
-        w * (y * to_mu - (1.0 - y) * to_rest),
-        w * to_mu * to_rest,
-        w * observed,
-    )
+    to_mu, to_rest, bend, _ = unit_slopes(link, eta, log_mu, log_rest)
+    score = observed = 0.0
+    if y > 0.0:
+        score += y * to_mu
+        observed += y * to_mu * (to_mu - bend)
+    if y < 1.0:
+        score -= (1.0 - y) * to_rest
+        observed += (1.0 - y) * to_rest * (to_rest + bend)
+    return 2.0 * w * (_entropy(y) - log_f), w * score, w * to_mu * to_rest, w * observed
 
 
 @jit(entry=False)
@@ -174,20 +195,22 @@ def information_slope(family, link, observed, shape, y, w, eta):
     -------
     float64
     """
+    if family == BINOMIAL:
+        log_mu, log_rest = log_unit(link, eta)
+        a, r, bend, twist = unit_slopes(link, eta, log_mu, log_rest)
+        a1, r1 = a * (bend - a), r * (bend + r)  # their derivatives
+        if not observed:
+            return w * (a1 * r + a * r1)
+        slope = 0.0
+        if y > 0.0:
+            slope += y * a * (2.0 * a1 - twist + a * bend)
+        if y < 1.0:
+            slope += (1.0 - y) * r * (2.0 * r1 + twist + r * bend)
+        return w * slope
     mu, d, d2 = inverse(link, eta)
     if family == POISSON and link == LOG:
         return w * d2
     d3 = third(link, eta)
-    if family == BINOMIAL:
-        log_mu, log_rest = log_unit(link, eta)
-        mu, rest = math.exp(log_mu), math.exp(log_rest)
-        a, r = d / mu, d / rest
-        a1, r1 = d2 / mu - a * a, d2 / rest + r * r  # their derivatives
-        if not observed:
-            return w * (a1 * r + a * r1)
-        at_success = 2.0 * a * a1 - d3 / mu + a * d2 / mu
-        at_failure = 2.0 * r * r1 + d3 / rest + r * d2 / rest
-        return w * (y * at_success + (1.0 - y) * at_failure)
     v, dv, ddv = _variances(family, shape, mu)
     expected = 2.0 * d * d2 / v - d**3 * dv / (v * v)
     if not observed:
@@ -218,12 +241,13 @@ def shape_slopes(link, observed, shape, y, w, eta):
     v, dv = mu + mu * mu / shape, 1.0 + 2.0 * mu / shape
     to_v, to_dv = -mu * mu / shape, -2.0 * mu / shape  # of V and V', in log(shape)
     ratio = (y - mu) / (mu + shape)
+    log_ratio = _log_ratio(y + shape, mu + shape, ratio)
     score = -w * (y - mu) * d * to_v / (v * v)
     information = -w * d * d * to_v / (v * v)
     if observed:
         change = -d2 * to_v / (v * v) - d * d * (to_dv / (v * v) - 2.0 * dv * to_v / v**3)
         information -= w * (y - mu) * change
-    return 2.0 * w * shape * (ratio - math.log1p(ratio)), score, information
+    return 2.0 * w * shape * (ratio - log_ratio), score, information
 
 
 def variance(family: int, shape: float, mu) -> np.ndarray:
@@ -268,13 +292,11 @@ def dispersion(family: int, w, penalised: float) -> float:
     if family != GAMMA or not penalised > 0:
         return penalised / len(w)
     from scipy.optimize import brentq
-    from scipy.special import psi
 
     unique, counts = np.unique(w, return_counts=True)
 
     def slope(phi: float) -> float:
-        a = unique / phi
-        return penalised / 2 - np.sum(counts * unique * (np.log(a) - psi(a)))
+        return penalised / 2 - np.sum(counts * unique * _gamma_peak_slope(unique / phi))
 
     # log a - psi(a) lies between 1/(2a) and 1/a, so that φ lies between the mean and its half.
     lower, upper = 0.4999 * penalised / len(w), 1.0001 * penalised / len(w)
@@ -303,17 +325,18 @@ def saturated(family: int, y, w, shape: float, dispersion: float) -> float:
     -------
     float
     """
-    from scipy.special import gammaln
-
     if family == BINOMIAL:
+        from scipy.special import gammaln
+
         if (w == 1).all() and np.isin(y, (0.0, 1.0)).all():
             return 0.0  # what is left of a Bernoulli response, without a gamma function a row
         rows = gammaln(w + 1) - gammaln(w * y + 1) - gammaln(w * (1 - y) + 1)
         rows += w * entropy(family, y)
-    elif family == POISSON:
-        rows = w * (entropy(family, y) - gammaln(y + 1))
-    elif family == NEGATIVE_BINOMIAL:
-        rows = w * (_rising(shape, y) - gammaln(y + 1))
+    elif family in (POISSON, NEGATIVE_BINOMIAL):
+        some = np.where(y > 0, y, 1.0)
+        rows = w * np.where(y > 0, _gamma_peak(some) - np.log(some), 0.0)
+        if family == NEGATIVE_BINOMIAL and shape < np.inf:
+            rows += w * (_gamma_peak(shape) - _gamma_peak(shape + y))
     elif family == GAMMA:
         rows = _gamma_peak(w / dispersion) - np.log(y)
     elif family == INVERSE_GAUSSIAN:
@@ -325,13 +348,12 @@ def saturated(family: int, y, w, shape: float, dispersion: float) -> float:
 
 def saturated_slope(family: int, y, w, shape: float, dispersion: float) -> float:
     """Derivative of `saturated` in log(shape), or in log φ for `DISPERSED` families."""
-    from scipy.special import psi
-
     if family == NEGATIVE_BINOMIAL:
-        return float(-2 * shape * np.sum(w * _rising_slope(shape, y)))
+        slopes = _gamma_peak_slope(shape) - _gamma_peak_slope(shape + y)
+        return float(-2 * shape * np.sum(w * slopes))
     if family == GAMMA:
         a = w / dispersion
-        return float(2 * np.sum(a * (np.log(a) - psi(a))))
+        return float(2 * np.sum(a * _gamma_peak_slope(a)))
     return float(len(y)) if family in DISPERSED else 0.0
 
 
@@ -348,7 +370,11 @@ def _stirling(x):
 
 
 def _gamma_peak(a) -> np.ndarray:
-    """a log a - a - log Γ(a), without the cancellation that large a bring."""
+    """a log a - a - log Γ(a), without the cancellation that large a bring.
+
+    Of the densities of counts and of the gamma family at μ = y little else is left: their powers
+    and exponentials cancel.
+    """
     from scipy.special import gammaln
 
     large = np.maximum(a, _STIRLING)
@@ -356,21 +382,9 @@ def _gamma_peak(a) -> np.ndarray:
     return np.where(a < _STIRLING, a * np.log(a) - a - gammaln(a), series)
 
 
-def _rising(shape: float, y) -> np.ndarray:
-    """log Γ(s + y) - log Γ(s) + y log(y / (s + y)) - s log(1 + y / s), for shape s."""
-    from scipy.special import gammaln, xlogy
-
-    if shape < _STIRLING:
-        at_mean = xlogy(y, y / (shape + y)) - shape * np.log1p(y / shape)
-        return gammaln(y + shape) - gammaln(shape) + at_mean
-    rest = _stirling(shape + y)[0] - _stirling(shape)[0]
-    return xlogy(y, y) - y - 0.5 * np.log1p(y / shape) + rest
-
-
-def _rising_slope(shape: float, y) -> np.ndarray:
-    """Derivative of `_rising` in the shape."""
+def _gamma_peak_slope(a) -> np.ndarray:
+    """Derivative of `_gamma_peak`: log a - ψ(a)."""
     from scipy.special import psi
 
-    if shape < _STIRLING:
-        return psi(y + shape) - psi(shape) - np.log1p(y / shape)
-    return 0.5 * y / (shape * (shape + y)) + _stirling(shape + y)[1] - _stirling(shape)[1]
+    large = np.maximum(a, _STIRLING)
+    return np.where(a < _STIRLING, np.log(a) - psi(a), 0.5 / large - _stirling(large)[1])

@@ -31,7 +31,11 @@ NAMES = {
 #: Links whose η is a logarithm or a quantile, and has no unit.
 UNITLESS = (LOG, LOGIT, PROBIT, CLOGLOG, LOGLOG)
 
+#: Links that allow any η; with the binomial family, the logarithm does not.
+UNBOUNDED = (LOGIT, PROBIT, CLOGLOG, LOGLOG, CAUCHIT)
+
 _LARGEST = 700.0  # exp of more overflows
+_SMALLEST = 1e-290  # below it numbers lose digits, and their ratios
 _ROOT_2PI = math.sqrt(2 * math.pi)
 
 
@@ -133,6 +137,37 @@ def log_unit(link, eta):
         return (eta, _log1mexp(-eta)) if eta < 0.0 else (np.nan, np.nan)
     mu = inverse(link, eta)[0]
     return (math.log(mu), math.log1p(-mu)) if 0.0 < mu < 1.0 else (np.nan, np.nan)
+
+
+@jit(entry=False)
+def unit_slopes(link, eta, log_mu, log_rest):
+    """dμ/dη over μ and over 1 - μ, and d²μ/dη² and d³μ/dη³ over dμ/dη, also far out in the tails.
+
+    Parameters
+    ----------
+    link : int
+    eta, log_mu, log_rest : float64
+        η, and `log_unit` there.
+
+    Returns
+    -------
+    tuple of four float64
+    """
+    mu, rest = math.exp(log_mu), math.exp(log_rest)
+    if min(mu, rest) > _SMALLEST or link not in (PROBIT, CLOGLOG, LOGLOG, LOG):
+        _, d, d2 = inverse(link, eta)
+        return d / mu, d / rest, d2 / d, third(link, eta) / d
+    # all of them are next to 0 there, and their ratios not
+    if link == PROBIT:
+        log_d = -0.5 * eta * eta - math.log(_ROOT_2PI)
+        return math.exp(log_d - log_mu), math.exp(log_d - log_rest), -eta, eta * eta - 1.0
+    if link == LOG:
+        return 1.0, math.exp(eta - log_rest), 1.0, 1.0
+    away = eta if link == CLOGLOG else -eta
+    e = safe_exp(away)
+    other = math.exp(away - e - (log_mu if link == CLOGLOG else log_rest))
+    bend = (1.0 - e) * (1.0 - e) - e
+    return (other, e, 1.0 - e, bend) if link == CLOGLOG else (e, other, e - 1.0, bend)
 
 
 @jit

@@ -20,7 +20,7 @@ import numpy as np
 
 from numbamm.blocks.cholesky import factorize, set_lambda
 from numbamm.blocks.jit import jit
-from numbamm.blocks.layout import NX
+from numbamm.blocks.layout import DIAG, NHEAD, NLEVEL, NX, ORDER, TAIL, P
 from numbamm.blocks.solve import random_effects, solve
 from numbamm.blocks.vectors import copy
 from numbamm.glm.family import BINOMIAL, GAMMA, contribution
@@ -38,8 +38,9 @@ from numbamm.glm.working import (
     respond,
 )
 
-#: Outcomes other than a number of iterations.
-NOT_POSITIVE_DEFINITE, NO_DESCENT, NOT_CONVERGED = -1, -2, -3
+#: Outcomes other than a number of iterations: a factor fails; no step descends; still under way;
+#: the mode lies where the link or the family ends; the deviance is flat there, or curves downwards.
+NOT_POSITIVE_DEFINITE, NO_DESCENT, NOT_CONVERGED, AT_EDGE, FLAT = -1, -2, -3, -4, -5
 
 MAX_ITERATIONS, MAX_HALVINGS = 200, 40
 
@@ -56,6 +57,12 @@ LEAST, LEAST_DISPERSED = 1e-10, 1e-15
 
 #: A change of the penalised deviance by less than this share, or less of the scale, is rounding.
 SLACK = 1e-12
+
+#: Pivots of Λ'Z'WZΛ + I are 1 a priori. Where the observed information is so far below 0 that one
+#: is below this, the effects are twice as uncertain as without the rows, and no density around
+#: the mode is about normal; the Laplace approximation falls without limit towards the point where
+#: the mode ceases to be one.
+LEAST_PIVOT = 0.5
 
 #: A step smaller than this share of Σ W η² is rounding.
 ROUNDING = 1e-28
@@ -96,10 +103,11 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
     set_lambda(theta, rows.table, rows.index, rows.work)
     _predict(rows.eta[AT], x, q, b, base, rows)
     deviance, penalty = _deviance(rows.eta[AT], shape, scale, rows), _squares(x[:q])
-    iterations, change, least, value = 0, np.inf, tolerance, np.inf
+    iterations, change, least, value, part = 0, np.inf, tolerance, np.inf, 1.0
+    newton = False
     while change > least * scale and iterations < MAX_ITERATIONS:
         value = deviance + penalty
-        newton = not canonical and change < NEAR * scale
+        newton, part = not canonical and change < NEAR * scale, 1.0
         if newton:
             logdet = _newton(theta, shape, base, rows, solution, b)
             newton = logdet < np.inf
@@ -114,7 +122,6 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
             if not logdet < np.inf:
                 return NOT_POSITIVE_DEFINITE
             solve(rows.table, rows.index, rows.work, solution, b)
-            part = 1.0
             for _ in range(MAX_HALVINGS):
                 deviance = _step(part, x, solution, trial, q, b, shape, scale, base, rows)
                 if _descends(deviance + _squares(trial[:q]), value, scale):
@@ -125,12 +132,19 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
         if iterations < len(trace):
             trace[iterations, 0], trace[iterations, 1] = value, logdet
         penalty = _squares(trial[:q])
-        change = _change(x, trial, q, rows)
+        change = _change(x, trial, q, rows) / (part * part)  # of the whole step
         least = tolerance if canonical or newton else tolerance * LINEAR
         copy(trial, x)
         iterations += 1
-    if change > least * scale and _falls(deviance + penalty, value, scale):
-        return NOT_CONVERGED
+    if change > least * scale:
+        if part < 1.0:
+            return AT_EDGE
+        if _falls(deviance + penalty, value, scale):
+            return NOT_CONVERGED
+    if iterations > 0 and not (canonical or newton):
+        if not _newton(theta, shape, base, rows, solution, b) < np.inf:
+            return FLAT
+        _deviance(rows.eta[AT], shape, scale, rows)  # the expected weights again
     if rows.model[2] == OBSERVED and not canonical:
         load_observed(shape, rows)
     else:
@@ -139,7 +153,27 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
     out[2] = factorize(theta, rows.table, rows.index, rows.A, rows.work)
     if iterations < len(trace):
         trace[iterations, 0], trace[iterations, 1] = out[0] + out[1], out[2]
-    return iterations if out[2] < np.inf else NOT_POSITIVE_DEFINITE
+    if not out[2] < np.inf:
+        return NOT_POSITIVE_DEFINITE
+    if rows.model[2] == OBSERVED and not canonical and _least_pivot(rows) < LEAST_PIVOT:
+        return FLAT
+    return iterations
+
+
+@jit
+def _least_pivot(rows):
+    """The smallest pivot of the factor's Z rows."""
+    table, least = rows.table, np.inf
+    for k in range(table[0, NHEAD]):
+        p = table[1 + k, P]
+        L = rows.work[table[1 + k, DIAG] : table[1 + k, DIAG] + p * p * table[1 + k, NLEVEL]]
+        for at in range(0, len(L), p * p):
+            for c in range(p):
+                least = min(least, L[at + c * p + c])
+    m = table[0, ORDER]
+    for i in range(m - table[0, NX] - 1):
+        least = min(least, rows.work[table[0, TAIL] + i * m + i])
+    return least * least
 
 
 @jit

@@ -1,7 +1,8 @@
 """Separation: a direction of the fixed effects along which the likelihood only rises.
 
 Where a hyperplane divides successes from failures, or zero counts from others, estimates run off
-to infinity. A linear programme finds such a direction (Konis 2007, DPhil thesis, Oxford).
+to infinity. A linear programme finds such a direction (Konis 2007, DPhil thesis, Oxford), one that
+separates as many rows as any does: the others alone then tell which coefficients stay finite.
 """
 
 from __future__ import annotations
@@ -20,17 +21,20 @@ EXTREME, EXTREME_CAUCHY = 1e-7, 1e-3
 
 @dataclass
 class Separation:
-    """A direction that separates.
+    """What is separated.
 
     Attributes
     ----------
     columns : list of int
-        Fixed-effects columns that take part in it.
+        Fixed-effects columns whose coefficients have no finite estimates.
+    rows : ndarray of bool, shape (n,)
+        The rows whose means run off to the bounds.
     complete : bool
         Whether it separates every row; else some rows only, and the others not at all.
     """
 
     columns: list[int]
+    rows: np.ndarray
     complete: bool
 
 
@@ -60,8 +64,6 @@ def find_separation(family: int, X, y) -> Separation | None:
     Separation or None
         None where responses overlap, or for a family that cannot be separated.
     """
-    from scipy.optimize import linprog
-
     if family == families.BINOMIAL:
         side = np.where(y == 0, -1.0, np.where(y == 1, 1.0, 0.0))
     elif family in (families.POISSON, families.NEGATIVE_BINOMIAL):
@@ -69,12 +71,37 @@ def find_separation(family: int, X, y) -> Separation | None:
     else:
         return None
     size = np.abs(X).max(axis=0, initial=0.0)
-    rows, counts = np.unique(
-        np.column_stack([side, X / np.where(size > 0, size, 1.0)]), axis=0, return_counts=True
-    )
-    side, X = rows[:, 0], rows[:, 1:]
+    scaled = np.column_stack([side, X / np.where(size > 0, size, 1.0)])
+    rows, of_row, counts = np.unique(scaled, axis=0, return_inverse=True, return_counts=True)
+    side, X, of_row = rows[:, 0], rows[:, 1:], of_row.ravel()
     if (side != 0).all() and (alone := _complete(side, X)):
-        return Separation(alone, complete=True)
+        return Separation(alone, np.ones(len(of_row), dtype=bool), complete=True)
+    apart = _separated(side, X, counts)
+    if not apart.any():
+        return None
+    return Separation(_without_estimate(X[~apart]), apart[of_row], complete=False)
+
+
+def _separated(side, X, counts) -> np.ndarray:
+    """Which rows some direction separates, shape (n,).
+
+    A direction that separates some rows, many times, and one that separates some of the others
+    are together one that separates both.
+    """
+    apart = np.zeros(len(side), dtype=bool)
+    while not apart.all():
+        left = np.flatnonzero(~apart)
+        margins = side[left] * (X[left] @ _direction(side[left], X[left], counts[left]))
+        if counts[left] @ margins < 1e-6:
+            break
+        apart[left[margins > 1e-6]] = True
+    return apart
+
+
+def _direction(side, X, counts) -> np.ndarray:
+    """β between -1 and 1 that maximises Σ side_i x_i'β, of which no term may be negative."""
+    from scipy.optimize import linprog
+
     signed, between = X * side[:, None], X[side == 0]
     solution = linprog(
         -(counts @ signed),
@@ -84,9 +111,14 @@ def find_separation(family: int, X, y) -> Separation | None:
         b_eq=np.zeros(len(between)) if len(between) else None,
         bounds=(-1, 1),
     )
-    if solution.status != 0 or -solution.fun < 1e-6:
-        return None
-    return Separation(np.flatnonzero(np.abs(solution.x) > 1e-6).tolist(), complete=False)
+    return solution.x if solution.status == 0 else np.zeros(X.shape[1])
+
+
+def _without_estimate(rest) -> list[int]:
+    """Columns whose coefficients the rest of the rows leaves open: no combination of them."""
+    _, sd, vectors = np.linalg.svd(rest, full_matrices=True)
+    rank = int((sd > 1e-9 * max(sd.max(initial=0.0), 1.0)).sum())
+    return np.flatnonzero(np.abs(vectors[rank:]).max(axis=0, initial=0.0) > 1e-6).tolist()
 
 
 def _complete(side, X) -> list[int]:

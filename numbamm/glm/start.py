@@ -31,15 +31,44 @@ def without_effects(modes: ModeFinder, shape: float) -> np.ndarray | None:
     typical = np.full_like(rows.y, np.average(rows.y, weights=rows.weights))
     # From the response itself; or, where no mean is allowed there, from a single mean.
     for mu in (_inner(family, link, rows.y, rows.weights), typical):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            eta = links.forward(link, mu) - glm.offset
-        if not np.isfinite(eta).all():
+        gamma, _ = _projected(modes, mu)
+        if gamma is None:
             continue
-        weighted = rows.weights[:, None] * rows.basis
-        gamma = np.linalg.lstsq(weighted.T @ rows.basis, weighted.T @ eta, rcond=None)[0]
         if len(gamma) == 0 or glm(np.zeros(0), gamma, vary=True, shape=shape).found:
             return gamma
     return None
+
+
+def single_mean(modes: ModeFinder) -> np.ndarray | None:
+    """Coefficients γ at which all means are about the response's: for where there are no better.
+
+    Without random effects the estimates may lie at the edge of what the link allows, and yet there
+    are modes with them.
+
+    Returns
+    -------
+    ndarray, shape (nx,), or None
+        None where the columns of the basis give no mean that the link allows.
+    """
+    rows = modes.rows
+    gamma, eta = _projected(modes, np.full_like(rows.y, np.average(rows.y, weights=rows.weights)))
+    family, link = (int(code) for code in rows.model[:2])
+    if gamma is None:
+        return None
+    deviances = families.unit_deviances(family, link, 1.0, rows.y, eta)
+    return gamma if np.isfinite(deviances).all() else None
+
+
+def _projected(modes: ModeFinder, mu) -> tuple[np.ndarray | None, np.ndarray]:
+    """The coefficients nearest to means μ, and the η that they give; None where there is no η."""
+    rows = modes.rows
+    with np.errstate(invalid="ignore", divide="ignore"):
+        eta = links.forward(int(rows.model[1]), mu) - modes.offset
+    if not np.isfinite(eta).all():
+        return None, eta
+    weighted = rows.weights[:, None] * rows.basis
+    gamma = np.linalg.lstsq(weighted.T @ rows.basis, weighted.T @ eta, rcond=None)[0]
+    return gamma, modes.offset + rows.basis @ gamma
 
 
 def moment_shape(modes: ModeFinder) -> float:

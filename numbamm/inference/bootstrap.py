@@ -388,15 +388,17 @@ def shortest(values, alpha: float) -> tuple[float, float]:
     if not len(values):
         return np.nan, np.nan
     inside = max(1, int(np.ceil(round((1 - alpha) * len(values), 9))))
-    widths = values[inside - 1 :] - values[: len(values) - inside + 1]
-    first = int(np.argmin(widths))
+    with np.errstate(invalid="ignore"):  # infinite shapes
+        widths = values[inside - 1 :] - values[: len(values) - inside + 1]
+    first = int(np.argmin(np.where(np.isnan(widths), np.inf, widths)))
     return values[first], values[first + inside - 1]
 
 
 def _equal_tailed(values, alpha: float) -> tuple[float, float]:
     if not len(values):
         return np.nan, np.nan
-    low, high = np.quantile(values, [alpha / 2, 1 - alpha / 2])
+    method = "linear" if np.isfinite(values).all() else "inverted_cdf"
+    low, high = np.quantile(values, [alpha / 2, 1 - alpha / 2], method=method)
     return low, high
 
 

@@ -10,24 +10,17 @@ import pandas as pd
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.inference.result import Result
-from numbamm.models.curvature import LOG_SCALE
-from numbamm.models.generalized import CUT_SHORT
+from numbamm.models.curvature import STEP, derivatives, newton_step, theta_sizes
+from numbamm.models.ending import NEGLIGIBLE
 from numbamm.models.inside import root_mean_squares, slopes_outward
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
-from numbamm.optimize.differences import hessian, jacobian, slopes
+from numbamm.models.stages import CUT_SHORT
+from numbamm.optimize.differences import jacobian
 from numbamm.optimize.optsummary import GENUINE
 
-#: How much the objective may still fall: its root is the distance to the minimum in standard
-#: errors, of which a hundredth moves no digit that anybody reads.
-NEGLIGIBLE = 1e-4
-#: Eigenvalues below this share of the largest are zero, to the differences' rounding.
-FLAT = 1e-5
 #: A condition number above is of parameters that the data hardly tell apart.
 ILL_CONDITIONED = 1e4
-#: Steps of differences, as shares of the scale on which the objective curves: with a gradient,
-#: and without one.
-STEP, COARSE_STEP = 1e-3, 2e-2
 #: Singular directions are spelled out up to this number.
 FEW = 2
 
@@ -126,7 +119,7 @@ def check_convergence(model) -> Convergence:
     optsum = model.optsum
     free = np.flatnonzero(optsum.lowerbd < optsum.upperbd)
     slopes, curvature = _derivatives(model)
-    scaled, gain, condition, falls = _newton_step(slopes[free], curvature[np.ix_(free, free)])
+    scaled, gain, condition, falls = newton_step(slopes[free], curvature[np.ix_(free, free)])
     falls = falls or (optsum.certificate is not None and optsum.certificate < GENUINE)
     found = Convergence(
         f"Convergence: {model.formula}",
@@ -145,7 +138,7 @@ def check_convergence(model) -> Convergence:
 
 def _line(optsum, found: Convergence) -> dict:
     """The numbers of the frame, and what is said in words."""
-    slopes, certificate = found.gradient.abs(), optsum.certificate
+    slopes, certificate = found.gradient.abs().dropna(), optsum.certificate
     return {
         "optimizer": optsum.used,
         "evaluations": optsum.feval,
@@ -169,17 +162,12 @@ def _derivatives(model) -> tuple[np.ndarray, np.ndarray]:
 
     There columns are of ordinary size, so that the condition is not that of the user's units.
     """
+    if not isinstance(model, LinearMixedModel):
+        return derivatives(model)
     coordinates = model._coordinates()
     x = model.optsum.final if coordinates is None else coordinates[0](model.optsum.final)
     with blas_threads(config.get("threads")):
-        if isinstance(model, LinearMixedModel):
-            gradient, scale = model._gradient(), 0.1 / _sizes(model)
-        else:
-            objective = model._objective(model._fast, model.optsum.nagq, root=model._gamma_root)
-            gradient, scale = objective.gradient, _scale(model, x)
-            if model.optsum.nagq > 1:
-                step = COARSE_STEP * scale
-                return slopes(objective, x, step), hessian(objective, x, step)
+        gradient, scale = model._gradient(), 0.1 / theta_sizes(model)
         return gradient(x)[1], jacobian(lambda at: gradient(at)[1], x, STEP * scale)
 
 
@@ -189,42 +177,6 @@ def _outward(model, slopes) -> np.ndarray:
     if coordinates is None:
         return slopes
     return slopes_outward(coordinates[0], model.optsum.final, slopes)
-
-
-def _scale(model, x) -> np.ndarray:
-    """Standard errors of a generalized fit's parameters, as far as they are known."""
-    to_beta, ntheta = model.feterm.to_basis, len(model.theta)
-    if model._gamma_root is not None:
-        to_beta = to_beta @ model._gamma_root
-    to_gamma = np.linalg.inv(to_beta)
-    scale = np.full(len(x), LOG_SCALE)
-    if not model._fast:
-        variances = np.diag(to_gamma @ model._cov @ to_gamma.T)
-        scale[: len(variances)] = np.sqrt(variances)
-    scale[-ntheta:] = np.maximum(np.abs(x[-ntheta:]), 0.1 / _sizes(model))
-    return scale
-
-
-def _sizes(model) -> np.ndarray:
-    """For each θ inside the size of the column of Z that its row of λ stands for."""
-    pairs = zip(model._inside, model._inside_sizes, strict=True)
-    return np.concatenate([sizes[term.inds // term.p] for term, sizes in pairs])
-
-
-def _newton_step(slopes, curvature) -> tuple[float, float, float, bool]:
-    """Largest scaled slope, gain of a Newton step, condition, and whether curvature is negative."""
-    if not len(slopes):
-        return 0.0, 0.0, 1.0, False
-    if not (np.isfinite(slopes).all() and np.isfinite(curvature).all()):
-        return np.nan, np.nan, np.nan, False
-    size = np.sqrt(np.where(np.diag(curvature) > 0, np.diag(curvature), 1.0))
-    values, vectors = np.linalg.eigh(curvature / np.outer(size, size))
-    flat = FLAT * np.abs(values).max()
-    rising = values > flat
-    along = (vectors.T @ (slopes / size))[rising] / np.sqrt(values[rising])
-    condition = float(values[-1] / values[0]) if rising.all() else np.inf
-    gain = float(along @ along) / 2
-    return float(np.abs(along).max(initial=0.0)), gain, condition, bool((values < -flat).any())
 
 
 def _singular_directions(model) -> dict[str, list[str]]:

@@ -53,7 +53,7 @@ class Curve:
         return self._limit(-z), self._limit(z)
 
     def _limit(self, z: float) -> float:
-        own = np.searchsorted(self.values, self.estimate)
+        own = min(np.searchsorted(self.values, self.estimate), len(self.values) - 1)
         side = range(own, 0, -1) if z < 0 else range(own, len(self.values) - 1)
         for k in side:
             a, b = sorted((k, k + 1 if z > 0 else k - 1))

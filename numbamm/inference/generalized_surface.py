@@ -7,7 +7,7 @@ import numpy as np
 from numbamm.inference.components import SHAPE, SIGMA
 from numbamm.inference.curve import Curve
 from numbamm.inference.surface import Surface
-from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE
+from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE
 from numbamm.optimize.differences import slopes
 
 #: Half-width of the differences through quadrature, in an x of ordinary size.
@@ -30,10 +30,11 @@ class GeneralizedSurface(Surface):
         twin = model._twin()
         at = twin._at_estimates()
         root = None if fast else np.linalg.cholesky(twin._gamma_cov(at))
-        parameters = model._searched[fast]
+        parameters = model._parameters(fast)
         self._laplace = nagq == 1
-        self._objective = model._objective(fast, nagq, root=root)
-        nuisance = {LOG_DISPERSION: [at.phi], LOG_SHAPE: [at.shape]}.get(parameters.nuisance, [])
+        self._objective = model._objective(fast, nagq, root=root, parameters=parameters)
+        shape = min(at.shape, SHAPE_RANGE[1])  # of an infinite one, too, there is a profile
+        nuisance = {LOG_DISPERSION: [at.phi], LOG_SHAPE: [shape]}.get(parameters.nuisance, [])
         self._nuisance, self._rank = parameters.nuisance, len(parameters.beta)
         self._to_beta = None if fast else model.feterm.to_basis @ root
         head = [] if fast else np.linalg.solve(root, at.beta)

@@ -165,10 +165,12 @@ def _without_effects(model) -> Fit:
 
     fit, zero = Fit.of(model), np.zeros(len(model.theta))
     if getattr(model, "_free_shape", False):
+        objective = model._objective(True, parameters=model._parameters(True))
+        poisson = model._objective(True, parameters=model._parameters(True, np.inf))
         found = minimize_scalar(
-            lambda log_shape: model.objective_at(np.r_[log_shape, zero]), bounds=(-10, 15)
+            lambda log_shape: objective(np.r_[log_shape, zero]), bounds=(-10, 15)
         )
-        objective = float(found.fun)
+        least = min(float(found.fun), poisson(zero))
     else:
-        objective = model.objective_at(zero)
-    return replace(fit, llf=-objective / 2, npar=fit.npar - len(zero), terms=[])
+        least = model.objective_at(zero)
+    return replace(fit, llf=-least / 2, npar=fit.npar - len(zero), terms=[])

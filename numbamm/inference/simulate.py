@@ -185,7 +185,8 @@ class Truth:
         else:
             sigma = _absent("sigma", sigma, 1.0, "families with a dispersion")
         if model._family_code == families.NEGATIVE_BINOMIAL:
-            shape = _positive("shape", model.shape if shape is None else shape)
+            shape = model.shape if shape is None else shape
+            shape = shape if shape == np.inf else _positive("shape", shape)
         else:
             shape = _absent("shape", shape, 0.0, "the negative binomial")
         if cov is not None:
@@ -331,7 +332,8 @@ def draw(rng, family: int, mu, w, phi: float, shape: float | None) -> np.ndarray
     if family == families.POISSON:
         return rng.poisson(mu).astype(np.float64)
     if family == families.NEGATIVE_BINOMIAL:
-        return rng.poisson(mu * rng.gamma(shape, 1 / shape, len(mu))).astype(np.float64)
+        spread = rng.gamma(shape, 1 / shape, len(mu)) if shape < np.inf else 1.0
+        return rng.poisson(mu * spread).astype(np.float64)
     if family == families.GAMMA:
         return rng.gamma(w / phi, mu * phi / w)
     if family == families.INVERSE_GAUSSIAN:

@@ -117,6 +117,8 @@ class Surface(ABC):
         curve = self.smooth_curve(lambda x: np.log(value(x)), bounds, reach)
         upper = np.nan if np.isnan(curve.upper) else np.inf  # a Poisson distribution
         lower, estimate = np.exp([curve.lower, curve.estimate])
+        if name == SHAPE and np.isinf(self.model.shape):
+            estimate = np.inf
         return Curve(estimate, np.exp(curve.values), curve.zeta, lower, upper)
 
     def _theta_curve(self, name: str, reach: float) -> Curve:

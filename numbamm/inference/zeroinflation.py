@@ -84,6 +84,6 @@ def _zero(family: int, shape: float | None, mu, w) -> np.ndarray:
     """Probability of a zero in each row, `w` being the trials of the binomial family."""
     if family == families.BINOMIAL:
         return np.exp(w * np.log1p(-mu))
-    if family == families.NEGATIVE_BINOMIAL:
+    if family == families.NEGATIVE_BINOMIAL and shape < np.inf:
         return np.exp(-shape * np.log1p(mu / shape))
     return np.exp(-mu)

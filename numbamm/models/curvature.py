@@ -8,12 +8,16 @@ from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.glm.curvature import theta_curvatures
 from numbamm.models.parameters import Values
-from numbamm.optimize.differences import hessian, jacobian
+from numbamm.optimize.differences import hessian, jacobian, slopes
 
 #: The scale on which the deviance curves in log shape and log φ.
 LOG_SCALE = 0.3
 #: Differences for standard errors, in standard errors and as a share of θ: of objective, gradient.
 HESSIAN_STEP, GRADIENT_STEP = 0.02, 0.002
+#: The same for the shape of the objective at the end of a search.
+COARSE_STEP, STEP = 0.02, 1e-3
+#: Eigenvalues below this share of the largest are zero, to the differences' rounding.
+FLAT = 1e-5
 
 
 def first_curvature(model, at: Values, steps, weights) -> np.ndarray:
@@ -44,7 +48,91 @@ def first_curvature(model, at: Values, steps, weights) -> np.ndarray:
     return curvature
 
 
-def hessian_covariance(model, gamma_cov) -> np.ndarray:
+def derivatives(model) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient and Hessian where a generalized search ended, in its coordinates.
+
+    By differences of the exact gradient, or of the objective itself where it is integrated by
+    quadrature. NaN where the objective cannot be computed all around.
+
+    Parameters
+    ----------
+    model : GeneralizedLinearMixedModel
+        Whose `optsum` has an outcome.
+
+    Returns
+    -------
+    gradient : ndarray, shape (number of parameters,)
+    hessian : ndarray, shape (number of parameters, number of parameters)
+    """
+    coordinates, fast, nagq = model._coordinates(), model._fast, model.optsum.nagq
+    x = model.optsum.final if coordinates is None else coordinates[0](model.optsum.final)
+    with blas_threads(config.get("threads")):
+        scale = _standard_errors(model, x)
+        objective = model._objective(fast, nagq, root=model._gamma_root)
+        if nagq > 1:
+            return slopes(objective, x, COARSE_STEP * scale), hessian(
+                objective, x, COARSE_STEP * scale
+            )
+        gradient = objective.gradient
+        return gradient(x)[1], jacobian(lambda at: gradient(at)[1], x, STEP * scale)
+
+
+def _standard_errors(model, x) -> np.ndarray:
+    """About those of the parameters of a generalized fit, in the coordinates of its search."""
+    scale, ntheta = np.full(len(x), LOG_SCALE), len(model.theta)
+    if not model._fast:
+        rank = model.feterm.rank
+        scale[:rank] = 1.0  # a root of the covariance is taken out
+        if model._gamma_root is None:
+            to_gamma = np.linalg.inv(model.feterm.to_basis)
+            scale[:rank] = np.sqrt(np.diag(to_gamma @ model._cov @ to_gamma.T))
+    scale[-ntheta:] = np.maximum(np.abs(x[-ntheta:]), 0.1 / theta_sizes(model))
+    return scale
+
+
+def theta_sizes(model) -> np.ndarray:
+    """For each θ inside the size of the column of Z that its row of λ stands for."""
+    pairs = zip(model._inside, model._inside_sizes, strict=True)
+    return np.concatenate([sizes[term.inds // term.p] for term, sizes in pairs])
+
+
+def newton_step(slopes, curvature) -> tuple[float, float, float, bool]:
+    """What a Newton step from here would do.
+
+    Parameters
+    ----------
+    slopes : ndarray, shape (n,)
+    curvature : ndarray, shape (n, n)
+
+    Returns
+    -------
+    largest : float
+        The largest slope along a principal direction, over the root of the curvature there.
+    gain : float
+        By how much the step would lower the objective.
+    condition : float
+        Ratio of the largest and the smallest eigenvalue, for a diagonal of ones; infinite where
+        the curvature is not positive definite.
+    falls : bool
+        Whether it is negative in some direction.
+
+    All are NaN, and the last is False, where a number is.
+    """
+    if not len(slopes):
+        return 0.0, 0.0, 1.0, False
+    if not (np.isfinite(slopes).all() and np.isfinite(curvature).all()):
+        return np.nan, np.nan, np.nan, False
+    size = np.sqrt(np.where(np.diag(curvature) > 0, np.diag(curvature), 1.0))
+    values, vectors = np.linalg.eigh(curvature / np.outer(size, size))
+    flat = FLAT * np.abs(values).max()
+    rising = values > flat
+    along = (vectors.T @ (slopes / size))[rising] / np.sqrt(values[rising])
+    condition = float(values[-1] / values[0]) if rising.all() else np.inf
+    gain = float(along @ along) / 2
+    return float(np.abs(along).max(initial=0.0)), gain, condition, bool((values < -flat).any())
+
+
+def hessian_covariance(model, gamma_cov) -> np.ndarray | None:
     """Covariance of γ by the Hessian in all parameters, which counts what is not known of θ.
 
     Parameters
@@ -57,7 +145,8 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (rank, rank)
+    ndarray, shape (rank, rank), or None
+        None where the objective cannot be computed all around the estimates.
     """
     rank, ntheta = model.feterm.rank, len(model.theta)
     x, _ = model._checked(model.optsum.final)
@@ -71,6 +160,8 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray:
             curvature = jacobian(lambda at: objective.gradient(at)[1], x, step) / 2
         else:
             curvature = hessian(objective, x, HESSIAN_STEP * scale) / 2
+    if not np.isfinite(curvature).all():  # of which cholesky would make nothing but more NaN
+        return None
     try:
         np.linalg.cholesky(curvature)
     except np.linalg.LinAlgError:

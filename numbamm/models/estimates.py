@@ -33,6 +33,8 @@ class Estimates:
         Shape of the negative binomial; 0 for other families.
     nagq : int
         Nodes of the quadrature by which a generalized model was fitted; 1 for none.
+    likelihood_holds : bool or None
+        Whether the approximation of a generalized model's likelihood holds; None until asked.
     """
 
     beta: np.ndarray
@@ -47,6 +49,7 @@ class Estimates:
     sigma_given: bool
     shape: float = 0.0
     nagq: int = 1
+    likelihood_holds: bool | None = None
 
     @property
     def held_sigma(self) -> float | None:

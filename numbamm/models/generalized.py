@@ -32,19 +32,20 @@ from numbamm.glm.pirls import pirls
 from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.cells import find_cells
 from numbamm.models.curvature import hessian_covariance
+from numbamm.models.ending import Ending, is_concave
 from numbamm.models.estimates import Estimates
 from numbamm.models.inside import slopes_outward
 from numbamm.models.laplace import LaplaceObjective
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
 from numbamm.models.own_start import OwnStart
-from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE, Parameters, Values
+from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, Parameters, Values
 from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
+from numbamm.models.runaway import Runaway, runaway_terms, typical_sd
 from numbamm.models.stages import Stages
 from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
-from numbamm.optimize.run import INTERRUPTED
 from numbamm.options import numbers
 
 if TYPE_CHECKING:
@@ -57,8 +58,9 @@ INITS = ("glm", "lmm")
 
 #: Pearson's statistic over its degrees of freedom from which counts are called overdispersed.
 OVERDISPERSED = 1.5
-#: Outcomes of the fast stage of a fit after which there is no other.
-CUT_SHORT = (INTERRUPTED, "MAXEVAL_REACHED", "MAXTIME_REACHED")
+#: From this standard deviation of η on it is asked whether the nodes of a quadrature are enough:
+#: whether -2 log-likelihood changes by no more with twice as many.
+WIDE, ENOUGH = 2.5, 1.0
 
 
 class GeneralizedLinearMixedModel(Stages, MixedModel):
@@ -88,7 +90,8 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         agree for canonical links. If not given, the observed one, as in the approximation's
         definition, for families with a dispersion; else the expected one, as in lme4.
     shape : float, optional
-        Shape of the negative binomial, Var(y) = μ + μ²/shape; estimated, if not given.
+        Shape of the negative binomial, Var(y) = μ + μ²/shape; estimated, if not given. At an
+        infinite one, which may be the estimate, too, this is the Poisson distribution.
     optimizer : str, optional
 
     Raises
@@ -104,7 +107,8 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
     random effects then have variance φΛΛ'. For the others φ is 1.
 
     Parameters of the fast fit are θ; of the full fit β, log φ or the logarithm of the negative
-    binomial's shape, and θ. An unknown shape is a parameter of the fast fit, too.
+    binomial's shape, and θ. An unknown shape is a parameter of the fast fit, too; where it is
+    infinite, it is none, and the rest is fitted with the Poisson distribution.
 
     Binomial and Poisson rows that are equal but for their responses are taken together inside,
     where there are many; results are those of the rows.
@@ -163,7 +167,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         with blas_threads(config.get("threads")):
             self._prior, self._likelihood = prior, Likelihood(code, frame.y, prior)
             super().__init__(frame, self._likelihood.working_root(link))
-            self._searched = {fast: self._parameters(fast) for fast in (True, False)}
+            self._search_for(None)
             self._basis = self.feterm.basis / np.sqrt(prior)[:, None]
             self._offset = np.zeros(n) if frame.offset is None else frame.offset
             # By the columns as they came: products with matrices round equal rows differently.
@@ -271,21 +275,30 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
 
     # ---- parameters and the objective -------------------------------------------------------
 
-    def _parameters(self, fast: bool) -> Parameters:
-        """What a fast fit or a full one searches over."""
+    def _parameters(self, fast: bool, shape: float | None = None) -> Parameters:
+        """What a fast fit or a full one searches over, where the shape is not held at this."""
         dispersed = self._likelihood.dispersed
         nuisance = LOG_DISPERSION if dispersed and not fast else None
         return Parameters(
             beta=[] if fast else self.feterm.kept_names,
-            nuisance=LOG_SHAPE if self._free_shape else nuisance,
+            nuisance=LOG_SHAPE if self._free_shape and shape is None else nuisance,
             theta=self.theta_names,
-            shape=self._given_shape or 0.0,
+            shape=shape or self._given_shape or 0.0,
             dispersed=dispersed,
         )
 
+    def _search_for(self, shape: float | None) -> None:
+        """Let fits estimate the shape, or hold it at this."""
+        self._searched = {fast: self._parameters(fast, shape) for fast in (True, False)}
+
     @property
     def _known_parameters(self) -> list[list[str]]:
-        return [self._searched[fast].names for fast in (True, False)]
+        shapes = (None, np.inf) if self._free_shape else (None,)
+        return [self._parameters(fast, shape).names for shape in shapes for fast in (True, False)]
+
+    def _expect(self, names: list[str]) -> None:
+        """Be ready for parameters of these names: without that of a shape it is infinite."""
+        self._search_for(np.inf if self._free_shape and LOG_SHAPE not in names else None)
 
     def _coordinates(self):
         if self._fast and not any(self.scalings):
@@ -303,16 +316,18 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
 
         return inward, outward
 
-    def _objective(self, fast: bool, nagq: int = 1, modes: ModeFinder | None = None, root=None):
+    def _objective(
+        self, fast: bool, nagq: int = 1, modes: ModeFinder | None = None, root=None, parameters=None
+    ) -> LaplaceObjective:
         """The objective of the parameters inside; from modes of its own, if none are given."""
         modes = self._modes.replaced() if modes is None else modes
-        parameters = self._searched[fast]
+        parameters = self._searched[fast] if parameters is None else parameters
         return LaplaceObjective(modes, self._likelihood, parameters, self._begun.gamma, nagq, root)
 
     def _checked(self, x) -> tuple[np.ndarray, bool]:
         """Parameters of a fast fit or of a full one, inside; and whether of a fast one."""
         x = numbers("parameters", x)
-        fast, full = self._known_parameters
+        fast, full = (self._searched[fast].names for fast in (True, False))
         if x.shape not in ((len(fast),), (len(full),)):
             raise OptionError(
                 f"expected {len(fast)} values ({', '.join(fast)}) or {len(full)} "
@@ -541,6 +556,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             "verbose": verbose,
         }
         try:
+            self._search_for(None)
             if self.is_fitted:
                 before = self.fast_optsum or self.optsum
                 ours = self._own_start.is_in(before)
@@ -552,20 +568,8 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
                 self.optsum.optimizer = optimizer
             self.optsum.configure()
             self.optsum.validate()
-            by_gradient = self._uses_gradient(nagq, fast)
             with blas_threads(config.get("threads")):
-                self._modes, self._gamma_root = self._modes.replaced(), None
-                self._begin(by_gradient)
-                if verbose:
-                    at = self._searched[True].split(self.optsum.initial)
-                    self._pirls(at.theta, at.shape, vary_beta=True, verbose=True)
-                if fast or not by_gradient:
-                    curvature = self._fast_curvature() if by_gradient else None
-                    self._search(True, 1, None, curvature=curvature, **shown)
-                if not fast and self.optsum.returnvalue not in CUT_SHORT:
-                    self.fast_optsum = self.optsum
-                    steps, curvature = self._prepare_full()
-                    self._search(False, nagq, steps, curvature=curvature, **shown)
+                end = self._search_all(fast, nagq, **shown)
                 self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
         except BaseException:  # a failed fit loses nothing
             vars(self).clear()
@@ -573,8 +577,95 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             vars(self.optsum).update(options)
             self._set_theta(theta)
             raise
+        if not end.is_minimum:
+            self._warn_of_end(end)
+        elif end.lower > 0:
+            warnings.warn(
+                f"the objective is lower by {end.lower:.3g} where another search ended, but there "
+                "the approximation of the likelihood does not hold: the data say little about "
+                f"these random effects; {self._remedy}",
+                NumbammWarning,
+                stacklevel=3,
+            )
+        elif end.rivals > 0 and not is_concave(self):
+            warnings.warn(
+                f"the objective has {end.rivals + 1} minima or more of similar height, of which "
+                "the lowest that was found is kept: compare searches by allfit(), and look at "
+                "ranova(), since rows may be too few for these random effects",
+                NumbammWarning,
+                stacklevel=3,
+            )
+        runaways = runaway_terms(self)
+        self._estimates.likelihood_holds = not runaways
+        for runaway in runaways:
+            self._warn_of_runaway(runaway)
+        self._warn_of_nodes()
         self._warn()
         return self
+
+    def _warn_of_end(self, end: Ending) -> None:
+        """Tell that the search ended at no minimum, and whether there are standard errors."""
+        where = "at a point that is no minimum of the objective"
+        if end.at_edge:
+            where = f"at the edge of what the link {self.link} allows, no minimum of the objective"
+        with blas_threads(config.get("threads")):
+            self._estimates.covariance = self._covariance(told=True)
+        known = np.isfinite(self.bse).all() and (self.bse > 0).all()
+        errors = "nor are their standard errors" if known else "and there are no standard errors"
+        warnings.warn(
+            f"the search ended {where}: the estimates are not to be relied on, {errors}; "
+            f"{self._remedy}",
+            NumbammWarning,
+            stacklevel=4,
+        )
+
+    def _warn_of_runaway(self, runaway: Runaway) -> None:
+        """Tell that a standard deviation has run off."""
+        term, sd, alike = runaway
+        size = "grows without limit, and has reached" if alike == term.nlevels else "is as large as"
+        warnings.warn(
+            f"the standard deviation of {_shown(term)} {size} {sd:.3g} on the scale of the "
+            f"{self.link}: in {alike} of {term.nlevels} levels of {term.group} all responses are "
+            "alike. The approximation of the likelihood does not hold there, so that llf, aic and "
+            "bic are not given, and neither estimates nor standard errors are to be relied on; "
+            "leave the term out, or take larger groups",
+            NumbammWarning,
+            stacklevel=4,
+        )
+
+    def _warn_of_nodes(self) -> None:
+        """Tell where a quadrature of more nodes gives another likelihood at the estimates."""
+        nagq = self.estimates.nagq
+        if nagq == 1 or not self.likelihood_holds or typical_sd(self.reterms[0]) < WIDE:
+            return
+        more = 2 * nagq + 1
+        x, _ = self._checked(self.optsum.final)
+        with blas_threads(config.get("threads")):
+            finer = self._objective(False, more)(x)
+        if not abs(finer - self.objective) <= ENOUGH:
+            warnings.warn(
+                f"nagq={nagq} nodes are too few: at the estimates -2 log-likelihood is "
+                f"{self.objective:.2f}, and {finer:.2f} with {more} nodes; raise nagq until it "
+                "does not change",
+                NumbammWarning,
+                stacklevel=4,
+            )
+
+    @property
+    def likelihood_holds(self) -> bool:
+        """Whether the approximation of the likelihood holds at the estimates.
+
+        Not so where a standard deviation has run off, since all responses of most levels are
+        alike; `llf` and the information criteria are then NaN.
+        """
+        if self.estimates.likelihood_holds is None:
+            self.estimates.likelihood_holds = not runaway_terms(self)
+        return self.estimates.likelihood_holds
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood, by the approximation; NaN where that does not hold."""
+        return super().llf if self.likelihood_holds else np.nan
 
     def _warn(self) -> None:
         """Warn of what the estimates show about the model, the first time that it is fitted."""
@@ -591,10 +682,11 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
                 OverdispersionWarning,
                 stacklevel=4,
             )
-        if self._free_shape and self.shape > np.sqrt(SHAPE_RANGE[1]):
+        if self._free_shape and np.isinf(self.shape):
             warnings.warn(
-                "the negative binomial's shape grows without limit: the counts vary no more than "
-                "a Poisson distribution's",
+                "the negative binomial's shape is infinite: the counts vary no more than a Poisson "
+                "distribution's, of which these are the estimates; family='poisson' fits it with a "
+                "parameter less",
                 NumbammWarning,
                 stacklevel=4,
             )
@@ -629,11 +721,26 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         root = np.linalg.inv(self._modes.working(at.theta, at.beta, at.shape).x_factor()).T
         return at.phi * root @ root.T
 
-    def _covariance(self) -> np.ndarray:
-        """Covariance of the kept coefficients at the estimates."""
-        to_beta, cov = self.feterm.to_basis, self._gamma_cov(self._at_estimates())
-        if not self._fast:
-            cov = hessian_covariance(self, cov)
+    def _covariance(self, told: bool = False) -> np.ndarray:
+        """Covariance of the kept coefficients at the estimates; `told`: without a warning."""
+        to_beta, known = self.feterm.to_basis, self._gamma_cov(self._at_estimates())
+        cov = known if self._fast else hessian_covariance(self, known)
+        if cov is None:
+            cov = known
+            if not told:
+                warnings.warn(
+                    "the likelihood cannot be computed all around the estimates: standard errors "
+                    "take the random effects' variances as known, and are too small",
+                    NumbammWarning,
+                    stacklevel=5,
+                )
+        if not (told or (np.isfinite(cov).all() and (np.diag(cov) > 0).all())):
+            warnings.warn(
+                f"there are no standard errors: the information at the estimates is not positive "
+                f"definite; {self._remedy}",
+                NumbammWarning,
+                stacklevel=5,
+            )
         return to_beta @ cov @ to_beta.T
 
     def _estimate(self, x, objective: float) -> Estimates:
@@ -759,6 +866,13 @@ def glmm(
     return model.fit(fast=fast, nagq=nagq, progress=progress, verbose=verbose)
 
 
+def _shown(term) -> str:
+    """A term as formulas have it, in short: ``(1 + x | g)``."""
+    names = ["1" if name == "Intercept" else name for name in term.cnames]
+    names = [*names[:2], "...", names[-1]] if term.p > 4 else names
+    return f"({' + '.join(names)} | {term.group})"
+
+
 def _known(what: str, name, known) -> str:
     """The name as we spell it, or an error that lists those there are."""
     spelling = _bare(name)
@@ -780,7 +894,7 @@ def _checked_shape(shape, family: int) -> float | None:
         return None
     if family != families.NEGATIVE_BINOMIAL:
         raise OptionError("shape belongs to the negative binomial family alone")
-    if isinstance(shape, bool) or not isinstance(shape, Real) or not 0 < shape < np.inf:
+    if isinstance(shape, bool) or not isinstance(shape, Real) or not shape > 0:
         raise OptionError(f"shape must be a positive number, not {shape!r}")
     return float(shape)
 

@@ -43,10 +43,15 @@ class Inside:
         """Whether some λ inside, in columns of size one, is singular."""
         at = 0
         for term, size in zip(self.reterms, self._inside_sizes, strict=True):
-            lam = np.zeros((term.p, term.p))
-            lam.ravel()[term.inds] = theta[at : at + len(term.inds)]
+            part = theta[at : at + len(term.inds)]
             at += len(term.inds)
-            if np.linalg.svd(size[:, None] * lam, compute_uv=False)[-1] < NULL:
+            if len(part) == 1:
+                least = abs(size[0] * part[0])
+            else:
+                lam = np.zeros((term.p, term.p))
+                lam.ravel()[term.inds] = part
+                least = np.linalg.svd(size[:, None] * lam, compute_uv=False)[-1]
+            if least < NULL:
                 return True
         return False
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.mode import Mode, ModeFinder
-from numbamm.models.parameters import LOG_SHAPE, Parameters, Values
+from numbamm.models.parameters import LOG_SHAPE, SHAPE_RANGE, Parameters, Values
 
 
 class LaplaceObjective:
@@ -52,7 +52,6 @@ class LaplaceObjective:
         if self.root is not None:
             gamma = self.root @ gamma
         mode = self.modes(values.theta, gamma, vary=self.vary, shape=values.shape)
-        self.succeeded |= mode.found
         if mode.found and self.vary:
             self.gamma = gamma
         phi = self.likelihood.dispersion(mode) if values.phi is None and mode.found else values.phi
@@ -62,9 +61,12 @@ class LaplaceObjective:
         """The objective; NaN where there is no mode, or no φ."""
         mode, values = self.at(x)
         if self.nagq == 1 or not mode.found:
-            return self.likelihood.laplace(mode, values.shape, values.phi)
-        constant = self.likelihood.saturated(values.shape, values.phi)
-        return self.modes.quadrature(self.nagq, values.shape, values.phi) + constant
+            value = self.likelihood.laplace(mode, values.shape, values.phi)
+        else:
+            constant = self.likelihood.saturated(values.shape, values.phi)
+            value = self.modes.quadrature(self.nagq, values.shape, values.phi) + constant
+        self.succeeded |= bool(np.isfinite(value))
+        return value
 
     def certify(self, x):
         """The certificate at x, by the Laplace approximation; see `ModeFinder.certify`.
@@ -84,7 +86,10 @@ class LaplaceObjective:
         return value, whole, lambda epsilon: np.concatenate([head, beside(epsilon)])
 
     def gradient(self, x) -> tuple[float, np.ndarray]:
-        """The Laplace approximation, and its gradient; NaN where there is no mode."""
+        """The Laplace approximation, and its gradient; NaN where there is no mode.
+
+        Nor is there one where the gradient is not finite: the deviance curves downwards.
+        """
         mode, values = self.at(x)
         value = self.likelihood.laplace(mode, values.shape, values.phi)
         if not np.isfinite(value):
@@ -93,11 +98,16 @@ class LaplaceObjective:
         slopes = self.modes.gradient(
             values.theta, values.beta, vary=self.vary, shape=values.shape, phi=values.phi
         )
-        slopes[rank] += self.likelihood.log_slope(mode, values.shape, values.phi)
-        if nuisance == LOG_SHAPE and values.shape != np.exp(x[rank if not self.vary else 0]):
+        if nuisance:
+            slopes[rank] += self.likelihood.log_slope(mode, values.shape, values.phi)
+        if nuisance == LOG_SHAPE and values.shape in SHAPE_RANGE:
             slopes[rank] = 0.0  # beyond the range of shapes nothing changes
         if self.root is not None:
             slopes[:rank] = self.root.T @ slopes[:rank]
         parts = [slopes[:0] if self.vary else slopes[:rank]]
         parts += [slopes[rank : rank + 1]] if nuisance else []
-        return value, np.concatenate([*parts, slopes[rank + 1 :]])
+        gradient = np.concatenate([*parts, slopes[rank + 1 :]])
+        if not np.isfinite(gradient).all():
+            return np.nan, np.full(len(x), np.nan)
+        self.succeeded = True
+        return value, gradient

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numbamm import config
-from numbamm.blocks import cholesky, newton
+from numbamm.blocks import differences, newton
 from numbamm.blocks.blocks import Blocks
+from numbamm.blocks.differences import NO_PLAN
 from numbamm.blocks.jit import announce_compilation
 from numbamm.blocks.moments import moment_theta
 from numbamm.blocks.threads import blas_threads
@@ -20,6 +22,7 @@ from numbamm.design.femat import FeMat
 from numbamm.design.magnitude import sums_of_squares
 from numbamm.errors import DataError, FitError, OptionError
 from numbamm.formula import check_gaussian, model_frame
+from numbamm.models.coordinates import Coordinates
 from numbamm.models.estimates import Estimates
 from numbamm.models.inside import root_mean_squares
 from numbamm.models.mixedmodel import (
@@ -28,16 +31,25 @@ from numbamm.models.mixedmodel import (
 )
 from numbamm.models.new_response import checked_response
 from numbamm.models.own_start import OwnStart
+from numbamm.models.residual import check_residual_variance
 from numbamm.optimize import OptSummary
+from numbamm.optimize.auto import AUTO, FEW, LIGHT
 from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.differences import jacobian
 from numbamm.optimize.run import gradient_demand
+from numbamm.optimize.valleys import valleys
 from numbamm.options import flag, numbers
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from numbamm.blocks.layout import Layout
+
+#: Valleys are looked for in so many scales, and, with more parameters than a search by differences
+#: takes, where an evaluation has so few operations: some microseconds.
+MOST_SCALES, LIGHTER = 8, 1e4
+#: Scales of further starts there.
+OTHER_STARTS = (0.1, 1.0, 10.0)
 
 
 @dataclass
@@ -108,8 +120,12 @@ class LinearMixedModel(MixedModel):
     -----
     θ is estimated by minimising the profiled deviance or REML criterion, whose value at a θ
     takes one blocked Cholesky factorisation (Bates, Mächler, Bolker & Walker, 2015, J. Stat.
-    Softw. 67(1)). The search begins at λ = I, in columns of ordinary size; or, if the optimiser
-    uses gradients, where moments put θ. ``optsum.initial``, once set, is where it begins.
+    Softw. 67(1)). The search begins at λ = I, in columns of ordinary size; if the optimiser uses
+    gradients, where moments put θ; by default, where evaluations are light, in every valley that
+    `optimize.valleys` finds. ``optsum.initial``, once set, is where it begins.
+
+    A residual standard deviation some 1e-5 times that of the response, or less, drowns in rounding
+    errors: the fit warns, or is refused by a `FitError`.
 
     Examples
     --------
@@ -164,7 +180,7 @@ class LinearMixedModel(MixedModel):
 
     def _build(self, frame, reml: bool, sigma: float | None) -> None:
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
-        announce_compilation(cholesky.objective, 10)
+        announce_compilation(differences.objective, 10)
         with blas_threads(config.get("threads")):
             MixedModel.__init__(self, frame)
             feterm = self.feterm
@@ -214,8 +230,8 @@ class LinearMixedModel(MixedModel):
         table, index, A = layout.table, layout.index, blocks.A
 
         def objective(theta) -> float:
-            theta = np.ascontiguousarray(theta, dtype=np.float64)
-            return cholesky.objective(theta, table, index, A, blocks.work, degrees, constant, sigma)
+            arrays = table, index, A, blocks.work
+            return differences.objective(theta, *arrays, degrees, constant, sigma, NO_PLAN)
 
         return objective
 
@@ -235,19 +251,57 @@ class LinearMixedModel(MixedModel):
         model = self.blocks.newton_model(*self._criterion())
         return newton.StepwiseFit(theta, model, self.optsum.ftol_abs, self.optsum.ftol_rel)
 
-    def _begin(self) -> None:
-        """Choose where the search begins, unless the user has: for gradients, by moments."""
+    def _begin(self):
+        """Choose where the search begins, unless the user has.
+
+        A light default search looks for valleys: what finds them is returned, or None. Other
+        searches by gradients begin where moments put θ.
+        """
         optsum, start = self.optsum, self._usual_start
         if not self._own_start.is_in(optsum):
-            return
+            return None
         if self._bounds_are_usual():
-            work = self.blocks.layout.operations
-            demand = gradient_demand(optsum, len(start), has_gradient=True, work=work)
+            work, ntheta = self.blocks.layout.operations, len(start)
+            scales = sum(term.p for term in self.reterms)
+            light = work <= (LIGHT if ntheta <= FEW else LIGHTER)
+            if optsum.optimizer == AUTO and light and scales <= MOST_SCALES:
+                self._own_start = OwnStart.put(optsum, start)
+                return self._valleys
+            demand = gradient_demand(optsum, ntheta, has_gradient=True, work=work)
             if demand != "none":
                 sigma = self._criterion()[2]
                 theta = moment_theta(self._inside, self.blocks.layout, self.blocks.A, sigma)
                 start = start if theta is None else self._outward(theta)
         self._own_start = OwnStart.put(optsum, start)
+        return None
+
+    @cached_property
+    def _search_coordinates(self) -> Coordinates:
+        """Coordinates of the θ inside; the response does not touch them."""
+        return Coordinates(self._inside, self.blocks.layout, self.blocks.A, self.nobs)
+
+    def _by_differences(self, theta) -> differences.Search:
+        """Newton's search by differences from a θ inside; see `blocks.differences`."""
+        c, optsum, blocks = self._search_coordinates, self.optsum, self.blocks
+        tolerances = optsum.ftol_abs, optsum.ftol_rel
+        arrays = blocks.layout.table, blocks.layout.index, blocks.A, blocks.work
+        plan = differences.plan_of(c.of(theta), c.is_scale, c.units, c.pair, *tolerances)
+        return differences.Search(plan, (*arrays, *self._criterion()))
+
+    def _valleys(self, evaluate) -> list[np.ndarray]:
+        """θ inside in every valley that the objective has; see `optimize.valleys`."""
+        c = self._search_coordinates
+        x = np.zeros(len(c.is_scale))
+
+        def theta(scales) -> np.ndarray:
+            x[c.is_scale] = scales
+            return c.theta(x)
+
+        n = int(c.is_scale.sum())
+        found = valleys(lambda scales: evaluate(theta(scales)), n)
+        if len(x) > FEW:  # what differs in correlations lies in one valley of scales
+            found += [[scale] * n for scale in OTHER_STARTS]
+        return [theta(scales) for scales in found]
 
     def _certify(self, theta) -> Certificate | None:
         """The certificate at a θ inside, if λ is singular there; see `blocks.certificate`."""
@@ -388,9 +442,11 @@ class LinearMixedModel(MixedModel):
             if optimizer is not None:
                 optsum.optimizer = optimizer
             with blas_threads(config.get("threads")):
-                self._begin()
+                starts = self._begin()
                 self._minimize(
                     self._objective(),
+                    starts=starts,
+                    by_differences=self._by_differences,
                     gradient=self._gradient(),
                     own_search=self._own_search,
                     certify=self._certify,
@@ -398,7 +454,9 @@ class LinearMixedModel(MixedModel):
                     progress=config.get("progress") if progress is None else progress,
                     verbose=verbose,
                 )
-                self._estimates = self._estimate(optsum.final, float(optsum.fmin))
+                estimates = self._estimate(optsum.final, float(optsum.fmin))
+                check_residual_variance(self, (estimates.sigma / self._response.scale) ** 2)
+                self._estimates = estimates
         except BaseException:  # a failed fit loses nothing
             vars(optsum).update(before)
             self._set_theta(theta)

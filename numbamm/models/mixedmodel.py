@@ -354,7 +354,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     @property
     def aic(self) -> float:
         """Akaike's information criterion."""
-        return self.objective + 2 * self.n_parameters
+        return -2 * self.llf + 2 * self.n_parameters
 
     @property
     def aicc(self) -> float:
@@ -365,7 +365,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     @property
     def bic(self) -> float:
         """Bayesian information criterion with log(nobs)."""
-        return self.objective + np.log(self.nobs) * self.n_parameters
+        return -2 * self.llf + np.log(self.nobs) * self.n_parameters
 
     # ---- rows -------------------------------------------------------------------------------
 
@@ -467,6 +467,9 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         """Names of the parameters of each kind of fit that the model can have."""
         return [self.theta_names]
 
+    def _expect(self, names: list[str]) -> None:
+        """Be ready for parameters of these names, one of `_known_parameters`."""
+
     def _bounds_are_usual(self) -> bool:
         """Whether nobody has moved the bounds of θ."""
         lower, upper = self.optsum.lowerbd, self.optsum.upperbd
@@ -483,7 +486,8 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         twin = copy(self)
         twin.reterms = [replace(term, lambda_=term.lambda_.copy()) for term in self.reterms]
         twin.optsum = copy(self.optsum)
-        vars(twin).pop("_inside_sizes", None)  # it may get other columns, or fewer rows
+        for kept in ("_inside_sizes", "_search_coordinates"):
+            vars(twin).pop(kept, None)  # it may get other columns, or fewer rows
         return twin
 
     # ---- reports ----------------------------------------------------------------------------

@@ -9,8 +9,9 @@ import numpy as np
 
 LOG_SHAPE, LOG_DISPERSION = "log(shape)", "log(dispersion)"
 
-#: The negative binomial's shape stays between these: beyond, it is a Poisson distribution.
-SHAPE_RANGE = 1e-6, 1e8
+#: The negative binomial's shape stays between these while it is searched for. If the objective is
+#: no higher at an infinite one, that is the estimate: a Poisson distribution.
+SHAPE_RANGE = 1e-6, 1e12
 
 
 class Values(NamedTuple):
@@ -46,7 +47,7 @@ class Parameters:
     theta : list of str
         Names of θ.
     shape : float
-        The shape, if it is given.
+        The shape, if it is given, or is infinite.
     dispersed : bool
         Whether there is a φ.
     """

@@ -51,6 +51,7 @@ def restore(model, path) -> None:
         )
     before, theta = model.optsum, model.theta
     model.optsum = stored
+    model._expect(stored.names)
     try:
         for point, x, recorded in (
             ("initial", stored.initial, stored.finitial),
@@ -66,6 +67,7 @@ def restore(model, path) -> None:
             model._estimates = model._estimate(stored.final, float(stored.fmin))
     except BaseException:
         model.optsum = before
+        model._expect(before.names)
         model._set_theta(theta)
         raise
 

@@ -1,45 +1,210 @@
 """`Stages`: the searches of a generalized fit, what each begins with, and what may not be asked.
 
 A fit by gradients is one search in all parameters. Without them a fast one, in which β varies
-inside PIRLS, comes first, and the full one begins at its end.
+inside PIRLS, comes first, and the full one begins at its end. Where it ends at no minimum, or there
+may be several, other starts are tried; see `ending`.
 """
 
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
 
 from numbamm.blocks.jit import announce_compilation
 from numbamm.errors import FitError, OptionError
+from numbamm.glm import family as families
+from numbamm.glm import link as links
 from numbamm.glm.gradient import laplace_gradient
 from numbamm.glm.mode import Mode
 from numbamm.models.curvature import first_curvature
+from numbamm.models.ending import (
+    LIGHT,
+    RIVAL,
+    SHAPE,
+    SMALLER,
+    Ending,
+    ending,
+    has_several_minima,
+    other_starts,
+)
 from numbamm.models.laplace import LaplaceObjective
 from numbamm.models.own_start import OwnStart
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, Values
+from numbamm.models.runaway import runaway_terms
 from numbamm.models.start import by_linear_model
 from numbamm.optimize import OptSummary
+from numbamm.optimize.auto import AUTO
 from numbamm.optimize.certificate import Certificate
-from numbamm.optimize.run import gradient_demand
+from numbamm.optimize.run import INTERRUPTED, RESTART_GAIN, gradient_demand
 
 #: The full fit's first step in a coefficient, in standard errors, and in θ, as a share of it.
 BETA_STEP, THETA_STEP, LEAST_STEP = 0.5, 0.2, 0.05
 #: The full fit's first step in log shape or log φ.
 LOG_STEP = 0.1
+#: From this shape on, in units of the mean count, it is asked whether it is infinite, and at most
+#: here a search begins.
+LARGE_SHAPE, LARGEST_START = 10.0, 1e3
+#: A difference of objectives below this share is rounding.
+ROUNDING = 1e-10
+#: Outcomes of a search after which there is no other.
+CUT_SHORT = (INTERRUPTED, "MAXEVAL_REACHED", "MAXTIME_REACHED")
+#: What a search leaves behind in a model.
+LEFT = ("optsum", "fast_optsum", "_begun", "_own_start", "_gamma_root", "_modes")
+
+
+class NoMode(FitError):
+    """There is no mode where a search would begin."""
+
+
+class Outcome(NamedTuple):
+    """One of several searches.
+
+    Attributes
+    ----------
+    end : Ending
+    objective : float
+    counts : bool
+        Whether it is a minimum, and the approximation of the likelihood holds there.
+    left : dict
+        The attributes of the model afterwards.
+    """
+
+    end: Ending
+    objective: float
+    counts: bool
+    left: dict
 
 
 class Stages:
     """What `GeneralizedLinearMixedModel` does between the beginning of a fit and its estimates."""
 
-    def _begin(self, by_gradient: bool) -> None:
-        """Choose where the search begins, unless the user has: for gradients, by a linear model."""
+    def _search_all(self, fast: bool, nagq: int, **shown) -> Ending:
+        """All searches of a fit; `optsum` has the best end, about which the result tells."""
+        ours = self._own_start.is_in(self.optsum) and self._bounds_are_usual()
+        self._search_stages(fast, nagq, SMALLER if ours else (), **shown)
+        if self.optsum.returnvalue in CUT_SHORT:
+            return Ending(is_minimum=True, at_edge=False)  # it has been told already
+        end = ending(self)
+        infinite = self._free_shape and self._shape_is_infinite()
+        singular = self.optsum.certificate is not None and self._work <= LIGHT
+        doubtful = not end.is_minimum or infinite or singular or has_several_minima(self)
+        if ours and doubtful and not self.optsum.is_limited:
+            end = self._search_elsewhere(end, fast, nagq, **shown)
+            infinite = self._free_shape and self._shape_is_infinite()
+        if infinite:
+            end = self._search_at_infinite_shape(fast, nagq, **shown)
+        return end
+
+    def _shape_is_infinite(self) -> bool:
+        """Whether the objective is no higher for a Poisson distribution than at a search's end."""
+        fast, optsum = self._fast, self.optsum
+        x = self._checked(optsum.final)[0]
+        place = optsum.names.index(LOG_SHAPE)
+        mean = np.average(self.frame.y, weights=self._prior)
+        if not self._searched[fast].split(x).shape > LARGE_SHAPE * max(mean, 1.0):
+            return False
+        poisson = self._objective(fast, optsum.nagq, parameters=self._parameters(fast, np.inf))
+        rounding = ROUNDING * (1.0 + abs(optsum.fmin))
+        return poisson(np.delete(x, place)) <= optsum.fmin + rounding
+
+    def _search_at_infinite_shape(self, fast: bool, nagq: int, **shown) -> Ending:
+        """Fit the rest with a Poisson distribution: a flat direction would blur the end."""
+        before, theta = self.fast_optsum or self.optsum, self.optsum.final[-len(self.theta) :]
+        self._search_for(np.inf)
+        self.optsum, self.fast_optsum = self._renewed(self.optsum, theta), None
+        self.optsum.initial_step, self.optsum.nagq = None, 1 if fast else nagq
+        self._search_stages(fast, nagq, (), **shown)
+        self.fast_optsum = before  # whose start, with a shape, is the user's
+        return ending(self)
+
+    def _search_elsewhere(self, end: Ending, fast: bool, nagq: int, **shown) -> Ending:
+        """Search from other starts, too; keep the lowest end, of the minima if there are any."""
+        chosen, ends = self.optsum.optimizer, [self._outcome(end)]
+        for factor, another in other_starts(self):
+            before = self.fast_optsum or self.optsum
+            self.optsum, self.fast_optsum = self._renewed(self.optsum, before.initial), None
+            self.optsum.nagq = 1 if fast else nagq
+            if chosen == AUTO and nagq == 1:
+                self.optsum.optimizer = another
+            self._own_start = OwnStart.put(self.optsum, self.optsum.initial)
+            try:
+                self._search_stages(fast, nagq, (), factor=factor, **shown)
+                if self.optsum.returnvalue != INTERRUPTED:
+                    ends.append(self._outcome(ending(self)))
+            except FitError:
+                pass
+            interrupted = self.optsum.returnvalue == INTERRUPTED
+            vars(self).update(ends[0].left)
+            if interrupted:
+                break
+        best = ends[0]
+        for other in ends[1:]:
+            gain = RESTART_GAIN if other.counts == best.counts else 0.0
+            if (not other.counts, other.objective + gain) < (not best.counts, best.objective):
+                best = other
+        vars(self).update(best.left)
+        if self.optsum.optimizer != chosen:
+            self.optsum.chosen, self.optsum.optimizer = self.optsum.optimizer, chosen
+            self.optsum.reason = "another start led to a lower objective"
+        lower = best.objective - min(other.objective for other in ends)
+        higher = {
+            round((other.objective - best.objective) / RIVAL[0]) for other in ends if other.counts
+        }
+        rivals = sum(1 <= steps <= RIVAL[1] / RIVAL[0] for steps in higher)
+        return best.end._replace(lower=lower if lower > RESTART_GAIN else 0.0, rivals=rivals)
+
+    def _outcome(self, end: Ending) -> Outcome:
+        """What a search has left behind, and how its end compares with others."""
+        left = {name: vars(self)[name] for name in LEFT}
+        self._set_theta(self.optsum.final[-len(self.theta) :])
+        counts = end.is_minimum and not runaway_terms(self)
+        return Outcome(end, float(self.optsum.fmin), counts, left)
+
+    def _search_stages(self, fast: bool, nagq: int, smaller, *, factor=1.0, **shown) -> None:
+        """The stages from the usual start, or with another θ: smaller where there is no mode."""
+        try:
+            self._search_in_stages(fast, nagq, factor, **shown)
+        except NoMode:
+            for factor in smaller:
+                try:
+                    self._search_in_stages(fast, nagq, factor, **shown)
+                except NoMode:
+                    continue
+                return
+            raise
+
+    def _search_in_stages(self, fast: bool, nagq: int, factor, **shown) -> None:
+        by_gradient = self._uses_gradient(nagq, fast)
+        self._modes, self._gamma_root = self._modes.replaced(), None
+        self._begin(by_gradient, factor)
+        if shown["verbose"]:
+            at = self._searched[True].split(self.optsum.initial)
+            self._pirls(at.theta, at.shape, vary_beta=True, verbose=True)
+        if fast or not by_gradient:
+            curvature = self._fast_curvature() if by_gradient else None
+            self._search(True, 1, None, curvature=curvature, **shown)
+        if not fast and self.optsum.returnvalue not in CUT_SHORT:
+            self.fast_optsum = self.optsum
+            steps, curvature = self._prepare_full()
+            self._search(False, nagq, steps, curvature=curvature, **shown)
+
+    def _begin(self, by_gradient: bool, factor) -> None:
+        """Choose where the search begins, unless the user has: for gradients, by a linear model.
+
+        With a factor other than one, for all θ or for each, at the usual start with θ times this.
+        """
         self._begun, optsum = self._start, self.optsum
         if not self._own_start.is_in(optsum):
             return
-        if by_gradient and self.init == "glm" and self._bounds_are_usual():
+        if np.any(factor != 1.0):
+            shape = SHAPE if self._free_shape else self._start.shape
+            self._begun = replace(self._start, theta=factor * self._start.theta, shape=shape)
+        elif by_gradient and self.init == "glm" and self._bounds_are_usual():
             self._begun = by_linear_model(self, self._modes, self._start)
         self._own_start = OwnStart.put(optsum, self._optsum_of_start().initial)
 
@@ -62,10 +227,19 @@ class Stages:
             if objective.succeeded:
                 raise
             theta = self._searched[fast].split(self.optsum.initial).theta
-            raise FitError(
-                f"PIRLS found no mode at theta = {theta}, where the search would begin; another "
-                f"start (init, optsum.initial) or link than {self.link} may help"
+            raise NoMode(
+                f"PIRLS found no mode at theta = {theta}, where the search would begin; "
+                f"{self._remedy}"
             ) from error
+
+    @property
+    def _remedy(self) -> str:
+        """What to do about a search that cannot begin, or ends at no minimum."""
+        remedy = f"another start (init, optsum.initial) or link than {self.link} may help"
+        better = "logit" if self._family_code == families.BINOMIAL else "log"
+        if self.link != better and links.NAMES[self.link] not in links.UNBOUNDED:
+            remedy += f", such as {better}, which allows any linear predictor"
+        return remedy
 
     def _certify(self, objective: LaplaceObjective, x) -> Certificate | None:
         """The certificate at parameters inside, if some λ is singular there."""
@@ -107,7 +281,7 @@ class Stages:
     def _optsum_of_start(self) -> OptSummary:
         """An `optsum` for the fast fit's parameters, at their start."""
         parameters, start = self._searched[True], self._begun
-        nuisance = [np.log(start.shape)] if parameters.nuisance else []
+        nuisance = [np.log(min(start.shape, LARGEST_START))] if parameters.nuisance else []
         initial = np.concatenate([nuisance, start.theta])
         lowerbd = np.concatenate([np.full(len(nuisance), -np.inf), self._lowerbd])
         return OptSummary(initial, lowerbd, parameters.names)
@@ -163,9 +337,8 @@ class Stages:
     def _check_mode(self, mode: Mode, at: Values) -> None:
         """Refuse parameters without a mode, or at which φ is next to nothing."""
         if not mode.found:
-            raise FitError(
-                f"PIRLS found no mode at theta = {self._outward(at.theta)}; another start (init, "
-                f"optsum.initial) or link than {self.link} may help"
+            raise NoMode(
+                f"PIRLS found no mode at theta = {self._outward(at.theta)}; {self._remedy}"
             )
         if self._likelihood.dispersed and self._likelihood.is_perfect(at.phi):
             raise FitError(

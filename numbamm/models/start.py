@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
@@ -12,10 +13,13 @@ from numbamm.glm import link as links
 from numbamm.glm.linear import fit_working_model
 from numbamm.glm.mode import ModeFinder
 from numbamm.glm.separation import find_separation, is_extreme
-from numbamm.glm.start import moment_shape, without_effects
+from numbamm.glm.start import moment_shape, single_mean, without_effects
 
 #: θ at which a fit begins is at least this on the diagonals, whatever a linear model finds.
 LEAST_START = 0.05
+
+#: Rows are described by cells of so many factors, and by so many cells or positions, at most.
+MOST_FACTORS, FEW = 3, 6
 
 
 @dataclass
@@ -64,6 +68,12 @@ def find_start(model, theta, init: str) -> Start:
         shape = moment_shape(model._modes)
     gamma = without_effects(model._modes, shape)
     _check_separation(model, gamma)
+    gamma = single_mean(model._modes) if gamma is None else gamma
+    if gamma is None:
+        raise DataError(
+            f"the {model.family} model without random effects has no estimates to start from: "
+            f"the link {model.link} may not suit the response"
+        )
     start = Start(gamma, shape, theta)
     return by_linear_model(model, model._modes.replaced(), start) if init == "lmm" else start
 
@@ -85,16 +95,29 @@ def _check_separation(model, gamma) -> None:
                 f"have no finite estimates: {named}"
             )
         warnings.warn(
-            "the fixed effects separate some of the responses from the others: coefficients of "
-            f"{named} grow without limit, and their standard errors mean nothing",
+            "the fixed effects separate some of the responses from the others"
+            f"{_described(frame, separation.rows)}: coefficients of {named} grow without limit, "
+            "and their standard errors mean nothing",
             NumbammWarning,
             stacklevel=7,
         )
-    if gamma is None:
-        raise DataError(
-            f"the {model.family} model without random effects has no estimates to start from: "
-            f"the link {model.link} may not suit the response"
-        )
+
+
+def _described(frame, rows) -> str:
+    """Which rows these are: cells of the fixed effects' factors, or else positions in the data."""
+    factors = [name for name in frame.design.coding.levels if name in frame.columns]
+    for size in range(1, 1 + min(len(factors), MOST_FACTORS)):
+        for some in combinations(factors, size):
+            labels = np.array([frame.columns[name].astype(str) for name in some])
+            cells = {tuple(cell) for cell in labels[:, rows].T}
+            if cells.isdisjoint(tuple(cell) for cell in labels[:, ~rows].T):
+                shown = [
+                    "×".join(map("=".join, zip(some, cell, strict=True))) for cell in sorted(cells)
+                ]
+                more = f" and {len(shown) - FEW} more" if len(shown) > FEW else ""
+                return f" (all rows of {', '.join(shown[:FEW])}{more})"
+    shown = ", ".join(map(str, frame.rows[rows][:FEW]))
+    return f" ({rows.sum()} rows: {shown}{' ...' if rows.sum() > FEW else ''})"
 
 
 def by_linear_model(model, modes: ModeFinder, start: Start) -> Start:

@@ -1,9 +1,11 @@
 """``optimizer="auto"``: which optimiser, and why.
 
 With a gradient, `newton` takes some ten evaluations, at two or three times the price of the
-objective. BOBYQA takes twenty for each of a few parameters and hundreds for more, and may stop
-short; docs/optimisers.md has the figures. It is still the better choice where all its evaluations
-take next to no time: the derivatives' kernels are large, and need not be compiled or loaded.
+objective. Where evaluations of a few parameters take next to no time, differences of the objective
+do as well, if it has no noise: the derivatives' kernels are large, and need not be compiled or
+loaded. BOBYQA takes twenty evaluations for each of a few parameters and hundreds for more, and may
+stop short; docs/optimisers.md has the figures. It remains where there is noise, or where there are
+bounds.
 """
 
 from __future__ import annotations
@@ -23,13 +25,16 @@ FEW, LIGHT = 3, 2e5
 
 
 class Choice(NamedTuple):
-    """An optimiser's name, and the reason in words."""
+    """An optimiser's name, the reason in words, and whether differences replace its gradient."""
 
     name: str
     reason: str
+    by_differences: bool = False
 
 
-def choose(n: int, *, gradient: bool, bounded: bool, work: float | None) -> Choice:
+def choose(
+    n: int, *, gradient: bool, bounded: bool, work: float | None, differences: bool = False
+) -> Choice:
     """The optimiser for a problem.
 
     Parameters
@@ -42,13 +47,16 @@ def choose(n: int, *, gradient: bool, bounded: bool, work: float | None) -> Choi
         Whether there are bounds besides those at 0, which signs make up for.
     work : float or None
         Operations of one evaluation, about; None where nobody knows.
+    differences : bool
+        Whether the model has a search of its own by differences of the objective.
     """
     if not gradient:
         return Choice(DERIVATIVE_FREE, "the objective has no gradient")
     if bounded:
         return Choice(DERIVATIVE_FREE, "there are bounds that a free search would not keep")
     if n <= FEW and work is not None and work <= LIGHT:
-        return Choice(DERIVATIVE_FREE, f"{_parameters(n)} and a light objective need no gradient")
+        reason = f"{_parameters(n)} and a light objective need no gradient"
+        return Choice(NEWTON, reason, True) if differences else Choice(DERIVATIVE_FREE, reason)
     if n > FEW:
         return Choice(NEWTON, f"{_parameters(n)} are many without a gradient")
     return Choice(NEWTON, "each evaluation is heavy, and a gradient saves most of them")

@@ -84,6 +84,7 @@ class Guard:
         self.free = np.flatnonzero(optsum.lowerbd < optsum.upperbd)
         self.lower = np.where(bounded, optsum.lowerbd, -np.inf)[self.free]
         self.upper = np.where(bounded, optsum.upperbd, np.inf)[self.free]
+        self._bounded = bool(np.isfinite([self.lower, self.upper]).any())
         self._all_free = len(self.free) == len(optsum.initial)
         self._verbose = verbose
         self._label = label
@@ -131,12 +132,18 @@ class Guard:
         whether or not that is where the minimum is.
         """
         self.lower = np.where(self.lower == 0, -np.inf, self.lower)
+        self._bounded = bool(np.isfinite([self.lower, self.upper]).any())
 
     def value(self, x: np.ndarray) -> float:
         """The objective at the free parameters x; `finitial` where it is not finite.
 
         Not infinity, from which a method that interpolates would learn nothing.
         """
+        f = self.exact(x)
+        return f if math.isfinite(f) else self.finitial
+
+    def exact(self, x: np.ndarray) -> float:
+        """The objective at the free parameters x, whatever it is."""
         try:
             full = self._begin(x)
             if self.feval == 1 and np.array_equal(full, self._initial):
@@ -146,7 +153,8 @@ class Guard:
         except BaseException as error:
             self.stopped = error
             raise
-        return f if self._end(full, f) else self.finitial
+        self._end(full, f)
+        return f
 
     def value_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Objective and gradient at x; a failed evaluation counts as flat."""
@@ -166,12 +174,14 @@ class Guard:
     def count(self, search: OwnSearch) -> None:
         """One step of a model's own search, which evaluates by itself."""
         try:
-            self._begin(self._initial[self.free])
-            x, f = search.step()
+            self._check_limits()
+            evaluations = search.step(self._maxfeval - self.feval)
         except BaseException as error:
             self.stopped = error
             raise
-        self._end(x, float(f))
+        for x, f in evaluations:
+            self.feval += 1
+            self._end(x, float(f))
         if search.fbest == self.fbest:
             self.best_gradient_norm = search.gradient_norm
 
@@ -185,6 +195,19 @@ class Guard:
 
     def _begin(self, x: np.ndarray) -> np.ndarray:
         """Check the limits and count; all parameters, given the free ones."""
+        self._check_limits()
+        self.feval += 1
+        # Some algorithms look a little beyond the bounds on their way.
+        inside = np.array(x, dtype=np.float64)  # a copy
+        if self._bounded:
+            inside = np.minimum(np.maximum(inside, self.lower), self.upper)
+        if self._all_free:
+            return inside
+        full = self._initial.copy()
+        full[self.free] = inside
+        return full
+
+    def _check_limits(self) -> None:
         if self.stopped is not None:
             raise self.stopped
         if self.feval >= self._maxfeval:
@@ -193,14 +216,6 @@ class Guard:
             raise LimitReached("MAXTIME_REACHED")
         if self.feval - self._progressed[0] >= self._patience:
             raise NoProgress("NO_PROGRESS")
-        self.feval += 1
-        # Some algorithms look a little beyond the bounds on their way. This copies, too.
-        inside = np.minimum(np.maximum(x, self.lower), self.upper)
-        if self._all_free:
-            return inside
-        full = self._initial.copy()
-        full[self.free] = inside
-        return full
 
     def _end(self, x: np.ndarray, f: float) -> bool:
         """Take note of an evaluation; whether it succeeded."""
@@ -214,5 +229,6 @@ class Guard:
         self.log.append((shown, f))
         if self._verbose:
             print(f"{self._label}_{self.feval}: {text.objective(f)} {text.vector(shown)}")
-        self._progress.update(self.feval, self.fbest)
+        if self._progress.wanted:
+            self._progress.update(self.feval, self.fbest)
         return math.isfinite(f)

@@ -256,6 +256,12 @@ class OptSummary:
         return self.chosen if self.optimizer == AUTO and self.chosen else self.optimizer
 
     @property
+    def is_limited(self) -> bool:
+        """Whether evaluations or time are limited by more than the default."""
+        usual = config.OPTIONS["maxfeval"].default
+        return self.maxtime != -1 or not (self.maxfeval == -1 or self.maxfeval >= usual)
+
+    @property
     def own_initial_step(self) -> np.ndarray | None:
         """`initial_step` where it was set; None where it follows `initial` and the bounds."""
         return vars(self)["_initial_step"]
@@ -281,7 +287,8 @@ class OptSummary:
         for name, fits, words in _CHECKS:
             value = getattr(self, name)
             if not fits(self, value):
-                raise OptionError(f"{name} must be {words}, not {value!r}")
+                each = f" ({', '.join(self.names)})" if fits is _one_each else ""
+                raise OptionError(f"{name} must be {words}{each}, not {value!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Options and outcome as strict JSON can hold them, with the version of the format.
@@ -425,7 +432,7 @@ def _shown(value: Any) -> str:
 
 
 def _one_each(optsum: OptSummary, value) -> bool:
-    return len(value) == len(optsum.initial)
+    return len(value) == len(optsum.names)
 
 
 def _tolerances(optsum: OptSummary, value) -> bool:
@@ -445,11 +452,11 @@ def _integer_from(least: int):
 
 #: Field, what its value must satisfy, and the same in words. Lengths come before values.
 _CHECKS = [
-    *((f, _one_each, "one for each parameter") for f in ("lowerbd", "upperbd", "names")),
+    *((f, _one_each, "one number for each parameter") for f in ("initial", "lowerbd", "upperbd")),
     ("initial", lambda _, v: np.isfinite(v).all(), "finite"),
     ("upperbd", lambda s, v: (s.lowerbd <= v).all(), "at least lowerbd"),
     ("initial", lambda s, v: ((s.lowerbd <= v) & (v <= s.upperbd)).all(), "within the bounds"),
-    ("initial_step", _one_each, "one for each parameter"),
+    ("initial_step", _one_each, "one number for each parameter"),
     ("initial_step", lambda _, v: (np.isfinite(v) & (v > 0)).all(), "positive and finite"),
     ("xtol_abs", _tolerances, f"{config.OPTIONS['xtol_abs'].words}, or one for each parameter"),
     *(

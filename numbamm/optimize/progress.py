@@ -28,9 +28,14 @@ class Progress:
         self._next = perf_counter() + FIRST_AFTER if shown else None
         self._width = 0
 
+    @property
+    def wanted(self) -> bool:
+        """Whether it is shown at all."""
+        return self._next is not None
+
     def update(self, feval: int, fbest: float) -> None:
         """Redraw the line if it is time."""
-        if self._next is None or (now := perf_counter()) < self._next:
+        if not self.wanted or (now := perf_counter()) < self._next:
             return
         self._next = now + THEN_EVERY
         line = f"{self._label}_{feval}: {text.objective(fbest)}"

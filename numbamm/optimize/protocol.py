@@ -102,6 +102,6 @@ class OwnSearch(Protocol):
     fbest: float
     gradient_norm: float
 
-    def step(self) -> tuple[np.ndarray, float]:
-        """One more evaluation of the objective: where, and its value."""
+    def step(self, most: float) -> list[tuple[np.ndarray, float]]:
+        """One or more evaluations of the objective, up to `most`: where, and its value."""
         ...

@@ -37,6 +37,7 @@ MAX_ESCAPES, ESCAPE_STEPS = 5, (0.3, 0.075, 0.02, 0.005)
 STEEP = -1e-5
 
 INTERRUPTED = "INTERRUPTED"
+SCANNED = "SCANNED"
 
 
 class End(NamedTuple):
@@ -61,6 +62,8 @@ def minimize(
     certify: Callable[[np.ndarray], Certificate | None] | None = None,
     work: float | None = None,
     curvature: np.ndarray | None = None,
+    by_differences: Callable[[np.ndarray], OwnSearch] | None = None,
+    starts: Callable[[Callable[[np.ndarray], float]], list[np.ndarray]] | None = None,
 ) -> OptSummary:
     """Minimise an objective as `optsum` says, and write the outcome into it.
 
@@ -98,6 +101,12 @@ def minimize(
         Operations of one evaluation, about, for ``optimizer="auto"``.
     curvature
         About the second derivative of the objective in each parameter, of shape (n,).
+    by_differences
+        Begins a search of the model's own without derivatives, which ``optimizer="auto"`` prefers
+        where there are few parameters and evaluations are light.
+    starts
+        Gives starts in different valleys of the objective, from its values, all of which
+        ``optimizer="auto"`` tries.
 
     Returns
     -------
@@ -121,9 +130,14 @@ def minimize(
     """
     optsum.configure()
     optsum.validate()
-    choice = _choice(optsum, len(optsum.initial), gradient is not None, work)
+    free = optsum.lowerbd < optsum.upperbd
+    choice = _choice(
+        optsum, len(free), gradient is not None, work, by_differences is not None and free.all()
+    )
+    if choice.by_differences:
+        gradient, own_search = None, by_differences
     optimizer = resolve(choice.name)
-    _check_demands(optimizer, optsum, has_gradient=gradient is not None)
+    _check_demands(optimizer, optsum, has_gradient=gradient is not None or choice.by_differences)
     uses_gradient = gradient is not None and optimizer.traits.gradient != "none"
     guard = Guard(
         objective,
@@ -151,7 +165,10 @@ def minimize(
     problem = _problem(guard, optsum, own_search, curvature)
     restarts = 0 if uses_gradient and optsum.max_restarts is None else _restarts(optsum, problem.n)
     try:
-        code = _search(optimizer, guard, problem, settled, rectify is not None, restarts)
+        if starts is not None and choice.reason and free.all():
+            code = _search_from(starts, optimizer, guard, problem)
+        else:
+            code = _search(optimizer, guard, problem, settled, rectify is not None, restarts)
         end = ended()
         if len(guard.free) == len(optsum.initial):
             code, end = _leave_false_optima(optimizer, guard, problem, end, ended, code)
@@ -194,7 +211,9 @@ def uninterrupted(model):
     return model
 
 
-def gradient_demand(optsum: OptSummary, n: int, *, has_gradient: bool, work: float) -> str:
+def gradient_demand(
+    optsum: OptSummary, n: int, *, has_gradient: bool, work: float, differences: bool = False
+) -> str:
     """What the optimiser that would search for n parameters makes of a gradient.
 
     Returns
@@ -202,19 +221,22 @@ def gradient_demand(optsum: OptSummary, n: int, *, has_gradient: bool, work: flo
     str
         ``"none"``, ``"optional"`` or ``"required"``, as in `Algorithm`.
     """
-    return resolve(_choice(optsum, n, has_gradient, work).name).traits.gradient
+    choice = _choice(optsum, n, has_gradient, work, differences)
+    return "none" if choice.by_differences else resolve(choice.name).traits.gradient
 
 
 def _norm_at(x: np.ndarray, gradient, free: np.ndarray) -> float:
     return float(np.linalg.norm(gradient(x)[1][free]))
 
 
-def _choice(optsum: OptSummary, n: int, has_gradient: bool, work: float | None) -> Choice:
+def _choice(
+    optsum: OptSummary, n: int, has_gradient: bool, work: float | None, differences: bool
+) -> Choice:
     """The optimiser that was asked for, or with a reason the one that suits the problem."""
     if not isinstance(optsum.optimizer, str) or optsum.optimizer != AUTO:
         return Choice(optsum.optimizer, "")
     bounded = is_bounded(optsum.lowerbd, optsum.upperbd)
-    return choose(n, gradient=has_gradient, bounded=bounded, work=work)
+    return choose(n, gradient=has_gradient, bounded=bounded, work=work, differences=differences)
 
 
 def _check_demands(optimizer: Optimizer, optsum: OptSummary, *, has_gradient: bool) -> None:
@@ -274,6 +296,33 @@ def _search(
         code = _run(optimizer, guard, again)
         in_vain = in_vain + 1 if before - guard.fbest < RESTART_GAIN else 0
     return code
+
+
+def _search_from(starts, optimizer: Optimizer, guard: Guard, problem: Problem) -> str:
+    """Look for valleys, and run the plug-in in each; the return code of the best run."""
+    scan = _Scan(starts, guard)
+    code = _run(optimizer._replace(backend=scan), guard, problem)
+    for x0 in scan.found:
+        before = guard.fbest
+        end = _run(optimizer, guard, replace(problem, x0=x0))
+        if code == SCANNED or guard.fbest < before:
+            code = end
+        if guard.stopped is not None or end == INTERRUPTED:
+            return end
+    return code
+
+
+class _Scan:
+    """Looks for starts, after an evaluation at the usual one."""
+
+    def __init__(self, starts, guard: Guard):
+        self._starts, self._guard = starts, guard
+        self.found: list[np.ndarray] = []
+
+    def minimize(self, problem: Problem, algorithm: str) -> str:
+        self._guard.exact(problem.x0)
+        self.found = self._starts(self._guard.exact)
+        return SCANNED
 
 
 def _leave_false_optima(

@@ -65,7 +65,7 @@ def describe(model, ddf: str | None = None) -> Report:
 
 def criteria(model, name: str) -> Table:
     """Log-likelihood, criterion and the information criteria."""
-    values = [model.llf, model.objective, model.aic, model.aicc, model.bic]
+    values = [model.llf, -2 * model.llf, model.aic, model.aicc, model.bic]
     return Table(
         ["logLik", name, "AIC", "AICc", "BIC"],
         [[f"{v:.4f}" if np.isfinite(v) else MISSING for v in values]],
@@ -130,6 +130,13 @@ def notes(model) -> list[str]:
         )
     if model.estimates.sigma_given and model.varcorr.sigma is not None:
         said.append(f"Residual standard deviation held at {model.sigma:g}.")
+    if getattr(model, "shape", None) == np.inf:
+        said.append("The shape is infinite: the estimates are those of a Poisson distribution.")
+    if not getattr(model, "likelihood_holds", True):
+        said.append(
+            "A standard deviation is so large, since responses of many levels are all alike, that "
+            "the approximation of the likelihood does not hold."
+        )
     if model.is_singular():
         said.append(_singularity(model.optsum.certificate))
     return said

@@ -1,10 +1,16 @@
 """Families and links: densities against scipy, derivatives against differences, tails."""
 
+import decimal
+from decimal import Decimal
+
+import numba
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import optimize, stats
-from scipy.special import xlogy
+from scipy.special import gammaln, xlogy
 
 from numbamm.glm import family as families
 from numbamm.glm import link as links
@@ -184,13 +190,15 @@ def test_gamma_of_any_precision(phi):
     assert ours == pytest.approx(expected, rel=1e-9, abs=1e-4 if phi < 1e-6 else 1e-9)
 
 
-@pytest.mark.parametrize("shape", [0.3, 15.9, 16.0, 250.0, 1e8])
+@pytest.mark.parametrize("shape", [0.3, 15.9, 16.0, 250.0, 1e8, np.inf])
 def test_negative_binomial_of_any_shape(shape):
-    """log Γ(s + y) - log Γ(s) is a sum of logarithms."""
-    counts = np.array([0, 1, 2, 9, 60])
+    """log Γ(s + y) - log Γ(s) - y log s is a sum of logarithms; 0 for a Poisson distribution."""
+    counts, ones = np.array([0, 1, 2, 9, 60]), np.ones(5)
     rising = [sum(np.log1p(k / shape) for k in range(count)) for count in counts]
-    at_mean = xlogy(counts, counts) - (counts + shape) * np.log1p(counts / shape)
-    assert_allclose(families._rising(shape, counts), rising + at_mean, atol=1e-6 * shape**-1 + 1e-7)
+    rest = counts if np.isinf(shape) else (counts + shape) * np.log1p(counts / shape)
+    expected = -2 * np.sum(rising + xlogy(counts, counts) - rest - gammaln(counts + 1.0))
+    found = families.saturated(families.NEGATIVE_BINOMIAL, counts, ones, shape, 1.0)
+    assert found == pytest.approx(expected, abs=1e-6 / shape + 1e-6)
 
 
 @pytest.mark.parametrize("family", [families.NEGATIVE_BINOMIAL, *families.DISPERSED])
@@ -201,3 +209,108 @@ def test_slopes_in_shape_and_dispersion(family, at):
     there = [families.saturated(family, y, WEIGHTS, a, a) for a in at * np.exp([-h, h])]
     slope = families.saturated_slope(family, y, WEIGHTS, at, at)
     assert slope == pytest.approx((there[1] - there[0]) / (2 * h), rel=1e-5, abs=1e-6)
+
+
+# ---- far from the mean ------------------------------------------------------------------------
+
+
+def exact_deviance(family, shape, y, mu):
+    """d(y, μ) with five hundred digits."""
+    with decimal.localcontext() as context:
+        context.prec, context.Emin, context.Emax = 500, -(10**6), 10**6
+        y, mu, s = Decimal(y), Decimal(mu), Decimal(shape)
+        term = y * (y / mu).ln() if y else Decimal(0)
+        if family == families.GAMMA:
+            return float(2 * ((y - mu) / mu - (y / mu).ln()))
+        if family == families.INVERSE_GAUSSIAN:
+            return float((y - mu) ** 2 / (mu**2 * y))
+        if family == families.POISSON:
+            return float(2 * (term - y + mu))
+        return float(2 * (term - (y + s) * ((y + s) / (mu + s)).ln()))
+
+
+@given(
+    family=st.sampled_from([families.POISSON, families.NEGATIVE_BINOMIAL, *families.DISPERSED[:2]]),
+    y=st.floats(-150, 12),
+    log_mu=st.floats(-150, 12),
+    shape=st.floats(-6, 12),
+    near=st.booleans(),
+)
+@example(families.POISSON, 0.30103, -45.0, 0.0, False)  # an exposure of next to nothing
+@example(families.NEGATIVE_BINOMIAL, 0.0, 12.0, -6.0, False)
+@example(families.NEGATIVE_BINOMIAL, 12.0, 11.0, 0.0, False)
+@example(families.GAMMA, -150.0, 1.0, 0.0, False)
+@example(families.INVERSE_GAUSSIAN, -150.0, -150.0, 0.0, True)
+def test_unit_deviances_keep_their_digits(family, y, log_mu, shape, near):
+    """For responses far below their means, far above, and close."""
+    y, shape = 10.0**y, 10.0**shape
+    eta = np.log(y) + 1e-3 * np.sin(log_mu) if near else log_mu * np.log(10)
+    mu = links.inverse(links.LOG, eta)[0]
+    found = contribution(family, links.LOG, shape, y, 1.0, eta)[0]
+    expected = exact_deviance(family, shape, y, mu)
+    # Next to μ, d is a difference of two terms of this size, or the square of one of few digits.
+    size = (y - mu) / mu if family == families.GAMMA else y - mu
+    tolerance = 4e-15 * abs(size) + 1e-300
+    assert found == pytest.approx(expected, rel=1e-12, abs=4 * tolerance)
+
+
+@pytest.fixture(scope="module")
+def shape_slopes():
+    """The kernel, which only other kernels call."""
+    return numba.njit(lambda *at: families.shape_slopes(*at), error_model="numpy")
+
+
+@pytest.mark.parametrize("y", [0.0, 1e-20, 3.0, 1e7])
+@pytest.mark.parametrize("eta", [-60.0, 0.7, 25.0])
+def test_shape_slopes_are_differences(y, eta, shape_slopes):
+    """In the logarithm of the shape, where counts are far from mean and shape."""
+    for shape in (1e-4, 2.0, 1e5):
+        h = 1e-4
+        at = [
+            contribution(families.NEGATIVE_BINOMIAL, links.LOG, shape * np.exp(k * h), y, 2.0, eta)
+            for k in (-1, 1)
+        ]
+        kernel, score, information = shape_slopes(links.LOG, False, shape, y, 2.0, eta)
+        scale = abs(at[0][0]) * 1e-11
+        assert kernel == pytest.approx((at[1][0] - at[0][0]) / (2 * h), rel=1e-4, abs=scale + 1e-9)
+        assert score == pytest.approx((at[1][1] - at[0][1]) / (2 * h), rel=1e-4, abs=1e-7)
+        assert information == pytest.approx((at[1][2] - at[0][2]) / (2 * h), rel=1e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize("y", [0.0, 2.0, 40.0])
+def test_negative_binomial_of_infinite_shape_is_poisson(y):
+    nb = contribution(families.NEGATIVE_BINOMIAL, links.LOG, np.inf, y, 2.0, 0.8)
+    assert nb == pytest.approx(contribution(families.POISSON, links.LOG, 0.0, y, 2.0, 0.8))
+
+
+@pytest.mark.parametrize("name", ["probit", "cloglog", "loglog", "log", "logit"])
+@pytest.mark.parametrize("y", [0.0, 0.3, 1.0])
+def test_binomial_derivatives_in_the_tails(name, y):
+    """Finite where μ or 1 - μ is too small for a number, and what differences say."""
+    code = links.NAMES[name]
+    for eta in (-60.0, -39.0, -7.3, 5.2, 6.6, 39.0):
+        if name == "log" and eta > 0:
+            continue
+        h = 1e-4 * min(1.0, np.exp(-abs(eta) / 8)) if "log" in name else 1e-3
+        f = [deviance(families.BINOMIAL, code, y, 1.0, eta + k * h) for k in (-1, 0, 1)]
+        _, score, expected, observed = contribution(families.BINOMIAL, code, SHAPE, y, 1.0, eta)
+        assert np.isfinite([score, expected, observed]).all()
+        assert expected >= 0
+        noise = 1e-15 * abs(f[1]) / h
+        assert score == pytest.approx(-(f[2] - f[0]) / (4 * h), rel=1e-4, abs=noise + 1e-12)
+
+
+def test_constants_of_large_counts():
+    """No digits are lost to what log Γ of large numbers share."""
+    y, ones = np.array([1e12]), np.ones(1)
+    # Stirling: the Poisson density at its own mean is 1 / √(2πy).
+    expected = np.log(2 * np.pi * y[0])
+    assert families.saturated(families.POISSON, y, ones, 0, 1) == pytest.approx(expected, abs=1e-9)
+    assert families.saturated(families.NEGATIVE_BINOMIAL, y, ones, np.inf, 1) == pytest.approx(
+        expected, abs=1e-9
+    )
+    # and that of the negative binomial is about that of a gamma distribution of the same shape
+    k, gamma = 2.5, families.saturated(families.GAMMA, y, ones, 0, 1 / 2.5)
+    assert families.saturated(families.NEGATIVE_BINOMIAL, y, ones, k, 1) == pytest.approx(
+        gamma, abs=1e-9
+    )

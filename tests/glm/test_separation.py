@@ -51,3 +51,29 @@ def test_proportions_between_bound_the_direction():
     y[np.argmax(Z)] = 0.5
     separation = found([ONE, Z, W], y)
     assert separation is None or not separation.complete
+
+
+def test_all_that_diverge_are_named():
+    """A cell of two factors without successes takes the coefficients along that tell it apart."""
+    a, b = np.repeat(np.arange(3), 40), np.tile(np.repeat([0, 1], 20), 3)
+    one = np.ones(120)
+    X = [one, a == 1, a == 2, b == 1, (a == 1) & (b == 1), (a == 2) & (b == 1)]
+    y = np.random.default_rng(1).integers(0, 2, 120)
+    for cell, columns in {(2, 1): [5], (1, 0): [1, 4], (0, 0): [0, 1, 2, 3, 4, 5]}.items():
+        empty = (a == cell[0]) & (b == cell[1])
+        separation = found(X, np.where(empty, 0, y))
+        assert separation.columns == columns
+        assert np.array_equal(separation.rows, empty)
+    several = ((a == 0) & (b == 0)) | ((a == 1) & (b == 1))
+    separation = found(X, np.where(several, 0, y))
+    assert separation.columns == [0, 1, 2, 3, 4, 5]
+    assert np.array_equal(separation.rows, several)
+
+
+def test_one_separates_what_another_leaves():
+    """Rows that no direction separates before others are gone."""
+    z = np.r_[np.linspace(-2, -1, 20), np.zeros(40), np.linspace(1, 2, 20)]
+    w = np.where(z == 0, np.tile([-1.0, 1.0], 40), 5 * np.tile([1.0, -1.0], 40))
+    y = np.where(z == 0, w > 0, z > 0)
+    separation = found([np.ones(80), z, w], y)
+    assert separation is not None and {1, 2} <= set(separation.columns)

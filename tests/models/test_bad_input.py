@@ -86,6 +86,23 @@ def test_model_stays_usable_after_an_unknown_optimiser(data):
     assert not model.optsum.reml
 
 
+@pytest.mark.parametrize("initial", [[1.0, 1.0], [], [1.0, 0.0, 1.0, 1.0]])
+def test_start_of_a_wrong_length_is_blamed_itself(data, initial):
+    model = mm.LinearMixedModel("y ~ 1 + (1 | g)", data)
+    model.optsum.initial = initial
+    with pytest.raises(mm.OptionError, match=r"^initial must be .* \(g.Intercept\), not"):
+        model.fit()
+
+
+def test_too_many_effects_are_named_by_the_columns_that_count():
+    """Uncorrelated columns are terms of their own: the intercept and x are not among the four."""
+    rows = np.arange(12)
+    data = {"y": rows % 5.0, "g": rows // 4, "f": [f"f{i % 4}" for i in rows], "x": rows % 7.0}
+    with pytest.raises(mm.DataError, match=r"12 random effects \(3 levels × 4\)") as refusal:
+        mm.lmm("y ~ 1 + (f + x || g)", data)
+    assert len(str(refusal.value).split(" | ")[0].split(", ")) == 4
+
+
 def test_model_stays_usable_after_a_bad_tolerance(data):
     model = mm.LinearMixedModel("y ~ 1 + (1 | g)", data)
     model.optsum.ftol_rel = -1.0
@@ -109,7 +126,7 @@ def test_model_stays_usable_after_an_optimiser_breaks(data):
     with pytest.raises(mm.FitError, match="falls:NOW"):
         model.fit(optimizer="falls:NOW")
     assert not model.is_fitted
-    assert model.fit().optsum.used == "nlopt:LN_BOBYQA"
+    assert model.fit().optsum.used == "newton"
 
 
 def test_failed_factorisation_counts_as_the_initial_objective(data):
@@ -121,7 +138,7 @@ def test_failed_factorisation_counts_as_the_initial_objective(data):
         return lambda theta: np.nan if theta[0] == 1.75 else objective(theta)
 
     model._objective = fails_at_the_second_evaluation
-    model.fit()
+    model.fit(optimizer="nlopt:LN_BOBYQA")
     log = model.optsum.fitlog
     assert log["objective"].isna().any()
     assert model.objective == pytest.approx(mm.lmm("y ~ 1 + (1 | g)", data).objective, abs=1e-6)

@@ -126,6 +126,31 @@ def test_separation_in_part_is_told():
     assert fit.params["a[T.b]"] < -10
 
 
+@pytest.mark.parametrize(
+    ("cells", "said", "named"),
+    [
+        ([("a", "u")], r"all rows of A=a×B=u\)", ["A[T.b]", "A[T.c]", "B[T.v]", "A[T.c]:B[T.v]"]),
+        ([("b", "u"), ("b", "v")], r"all rows of A=b\)", ["A[T.b]", "A[T.b]:B[T.v]"]),
+        ([("c", "v")], r"all rows of A=c×B=v\)", ["A[T.c]:B[T.v]"]),
+    ],
+)
+@pytest.mark.parametrize("family", ["bernoulli", "poisson"])
+def test_separated_cells_are_named(family, cells, said, named):
+    a, b = np.tile(list("abc"), 67)[:200], np.repeat(list("uv"), 100)
+    y = RNG.integers(0, 2, 200) if family == "bernoulli" else RNG.poisson(3, 200)
+    for cell in cells:
+        y = np.where((a == cell[0]) & (b == cell[1]), 0, y)
+    data = {"y": y * 1.0, "A": a, "B": b, "g": G}
+    with pytest.warns(mm.NumbammWarning, match=said) as warned:
+        fit = mm.glmm("y ~ A * B + (1 | g)", data, family, fast=True)
+    [text] = [str(w.message) for w in warned if "grow without limit" in str(w.message)]
+    diverging = [c for c in fit.params.index if fit.bse[c] > 1000 and c != "Intercept"]
+    assert set(named) <= set(diverging)
+    for name in fit.params.index[1:]:
+        listed = f" {name}," in text or f" {name} grow" in text
+        assert listed == (name in diverging), name
+
+
 # ---- errors ---------------------------------------------------------------------------------
 
 
@@ -180,6 +205,14 @@ def test_counts_on_the_left_are_for_binomial_models():
         mm.lmm(formula, data)
     with pytest.raises(mm.DataError, match="not of the poisson family"):
         mm.glmm(formula, data, "poisson")
+
+
+@pytest.mark.parametrize("failures", [[0.5], [2.0, 1e-3, 3.25]])
+def test_failures_are_whole_numbers(failures):
+    data = {"s": np.full(200, 2.0), "f": np.resize([1.0, 4.0], 200), "x": X, "g": G}
+    data["f"][7 : 7 + len(failures)] = failures
+    with pytest.raises(mm.DataError, match=r"failures in 'cbind\(s, ?f\)' are counts.*row.* 7|8"):
+        mm.glmm("cbind(s, f) ~ x + (1 | g)", data, "binomial")
 
 
 def test_zero_trials_are_counted():

@@ -81,7 +81,7 @@ def test_pirls_does_not_depend_on_fits(cbpp):
 def test_vectors_of_a_wrong_length_are_refused(sleep, cbpp, option, value):
     for model in (sleep, cbpp):
         setattr(model.optsum, option, value)
-        with pytest.raises(mm.OptionError, match="one for each parameter"):
+        with pytest.raises(mm.OptionError, match="one number for each parameter"):
             model.fit()
         with pytest.raises(mm.OptionError, match=f"{option} must have"):
             setattr(model.optsum, option, None)

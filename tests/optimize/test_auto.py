@@ -34,9 +34,9 @@ def test_bounds_that_signs_cannot_keep():
 
 def test_summary_shows_choice_and_reason(fitted):
     light = fitted("Reaction ~ 1 + Days + (1 + Days | Subject)", "sleepstudy")
-    assert light.optsum.optimizer == "auto" and light.optsum.used == "nlopt:LN_BOBYQA"
+    assert light.optsum.optimizer == "auto" and light.optsum.used == "newton"
     text = str(light.optsum)
-    assert "Optimizer:                auto: nlopt:LN_BOBYQA (NLopt" in text
+    assert "Optimizer:                auto: newton (numbamm" in text
     assert "Chosen because:           3 parameters and a light objective need no gradient" in text
 
 

@@ -128,7 +128,7 @@ def test_maxtime(model):
     model._objective = slow
     model.optsum.maxtime = 0.1
     with pytest.warns(mm.NumbammWarning, match="MAXTIME_REACHED"):
-        model.fit()
+        model.fit(optimizer="nlopt:LN_BOBYQA")
     assert model.optsum.returnvalue == "MAXTIME_REACHED"
     assert 1 <= model.optsum.feval <= 6
     assert model.objective == model.optsum.fitlog["objective"].min()
@@ -328,7 +328,7 @@ def test_bounds_of_a_model_in_other_columns_are_refused(far, bound):
 
 def test_impossible_start_of_a_model_in_other_columns_is_told(far):
     far.optsum.initial = [1.0, 2.0]
-    with pytest.raises(mm.OptionError, match="must be one for each parameter"):
+    with pytest.raises(mm.OptionError, match="must be one number for each parameter"):
         far.fit()
 
 

@@ -103,16 +103,16 @@ def test_interrupt_leaves_the_best_point_so_far(model):
         search = begin(theta)
         step, count = search.step, iter(range(10))
 
-        def stop_at_four():
+        def stop_at_four(most):
             if next(count) == 4:
                 raise KeyboardInterrupt
-            return step()
+            return step(most)
 
         search.step = stop_at_four
         return search
 
     model._own_search = interrupted
-    with pytest.warns(mm.NumbammWarning, match="INTERRUPTED after 5 evaluations"):
+    with pytest.warns(mm.NumbammWarning, match="INTERRUPTED after 4 evaluations"):
         model.fit()
     assert model.objective == model.optsum.fitlog["objective"].min() < model.optsum.finitial
     del vars(model)["_own_search"]

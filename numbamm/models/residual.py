@@ -1,0 +1,83 @@
+"""Whether the data hold a residual variance, and whether double precision can tell it."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from numbamm.errors import FitError, NumbammWarning
+
+#: Rounding errors of the objective from which estimates suffer, and from which they mean nothing.
+#: Along a flat direction an error e moves an estimate by some √(2e) standard errors.
+DOUBTFUL, MEANINGLESS = 1e-5, 1e-2
+
+#: Up to so many rows it is looked whether the effects of a model fit any response.
+MOST_ROWS = 1000
+
+
+def check_residual_variance(model, variance: float) -> None:
+    """Warn, or refuse the fit, where the residual variance drowns in rounding errors.
+
+    r² is what is left of y'y when the blocks of the factor have been taken away, and is wrong by
+    rounding errors of y'y, however small it is itself. That is d ε y'y / r² of the objective.
+
+    Parameters
+    ----------
+    model : LinearMixedModel
+        At its estimates.
+    variance : float
+        The residual variance in units of the response's, less what X explains.
+
+    Raises
+    ------
+    FitError
+        The rounding errors exceed the differences that the estimates need.
+
+    Warns
+    -----
+    NumbammWarning
+        They can be seen in the estimates, or the likelihood has no maximum.
+    """
+    error = np.inf
+    if variance > 0:
+        error = model._degrees * np.finfo(float).eps / variance
+    if error > DOUBTFUL:
+        terms = ", ".join(dict.fromkeys(t.group for t in model.reterms))
+        share = f"{np.sqrt(max(variance, 0.0)):.1g} times"
+        reason = (
+            f"the residual standard deviation is {share} that of the response, which the levels of "
+            f"{terms} explain all but exactly: "
+        )
+        remedy = "fit the averages of the levels instead, by a model without that term"
+        if error > MEANINGLESS:
+            raise FitError(f"{reason}in double precision it cannot be told from zero; {remedy}")
+        warnings.warn(
+            f"{reason}rounding errors can be seen in variances and standard errors; {remedy}",
+            NumbammWarning,
+            stacklevel=5,
+        )
+    elif not model.optsum.reml and model.optsum.sigma is None and fits_anything(model):
+        warnings.warn(
+            "the fixed and random effects together fit any response exactly, so that the "
+            "likelihood grows without limit as the residual variance vanishes, and the estimates "
+            "are those of a local maximum at best: leave out a term, or fit by REML",
+            NumbammWarning,
+            stacklevel=5,
+        )
+
+
+def fits_anything(model) -> bool:
+    """Whether [Z X], but not Z alone, has the rank of the number of rows."""
+    n, rank = model.nobs, model.feterm.rank
+    if not n - rank <= sum(t.p * t.nlevels for t in model.reterms) or n > MOST_ROWS:
+        return False
+    columns = []
+    for term in model._inside:
+        for z in term.z:
+            column = np.zeros((n, term.nlevels))
+            column[np.arange(n), term.refs] = z
+            columns.append(column)
+    Z = np.hstack(columns)
+    basis = model.feterm.basis
+    return np.linalg.matrix_rank(np.hstack([Z, basis])) == n > np.linalg.matrix_rank(Z)

@@ -1,0 +1,89 @@
+"""Where searches should begin: the lowest points of a coarse lattice of scales.
+
+Small designs have more than one optimum in one case of a hundred, tens of units apart, and a search
+ends in the one whose valley its start lies in. A lattice of scales, from none to large by factors
+of four, shows the valleys at the price of some twenty evaluations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+#: Scales of the lattice, in columns of size one.
+SCALES = [0.0, *(0.125 * 4.0**k for k in range(16))]
+#: Descents begin where all scales are the same, these of the lattice.
+SEEDS = (2, 3, 1, 4, 0, 5)
+
+
+def valleys(f: Callable[[list[float]], float], n: int) -> list[list[float]]:
+    """The points of the lattice than which no neighbour is lower, the lowest first.
+
+    Those that are found by descents, one scale at a time, from points where all are the same. Each
+    is then moved to where a parabola in the logarithm of each scale, through its neighbours, has
+    its minimum, if that is lower.
+
+    Parameters
+    ----------
+    f : callable
+        The objective of n scales; not finite where it does not exist.
+    n : int
+    """
+    lattice, found = _Lattice(f), []
+    for seed in SEEDS:
+        index = lattice.descend((seed,) * n)
+        if index is None or not lattice.value(index) < np.inf:
+            continue
+        low, scales = lattice.value(index), lattice.scales(index)
+        moved = [lattice.parabola(index, d) for d in range(n)]
+        if moved != scales and (there := f(moved)) < low:
+            low, scales = there, moved
+        found.append((low, scales))
+    return [scales for _, scales in sorted(found)]
+
+
+class _Lattice:
+    """The objective at points of the lattice, each evaluated once."""
+
+    def __init__(self, f) -> None:
+        self._f, self._known, self._passed = f, {}, set()
+
+    @staticmethod
+    def scales(index: tuple[int, ...]) -> list[float]:
+        return [SCALES[i] for i in index]
+
+    def value(self, index: tuple[int, ...]) -> float:
+        f = self._known.get(index)
+        if f is None:
+            f = self._f(self.scales(index))
+            self._known[index] = f = f if abs(f) < np.inf else np.inf
+        return f
+
+    def descend(self, index: tuple[int, ...]) -> tuple[int, ...] | None:
+        """Downhill from a point as far as it goes; None where another descent has passed."""
+        here, moved = self.value(index), True
+        while moved:
+            if index in self._passed:
+                return None
+            self._passed.add(index)
+            moved = False
+            for d in range(len(index)):
+                for beside in self._beside(index, d):
+                    if (f := self.value(beside)) < here:
+                        index, here, moved = beside, f, True
+                        break
+        return index
+
+    def _beside(self, index: tuple[int, ...], d: int) -> list[tuple[int, ...]]:
+        head, i, tail = index[:d], index[d], index[d + 1 :]
+        return [(*head, j, *tail) for j in (i - 1, i + 1) if 0 <= j < len(SCALES)]
+
+    def parabola(self, index: tuple[int, ...], d: int) -> float:
+        """The scale in coordinate d at which a parabola in its logarithm is least."""
+        scale = SCALES[index[d]]
+        if not 1 < index[d] < len(SCALES) - 1:  # zero has no logarithm
+            return scale
+        low, high = (self.value(beside) for beside in self._beside(index, d))
+        curvature = low - 2 * self.value(index) + high
+        return scale * 4.0 ** (0.5 * (low - high) / curvature) if 0 < curvature < np.inf else scale
