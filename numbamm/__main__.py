@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import numbamm as mm
-from numbamm.compilation import compile_all
+from numbamm import compilation
 from numbamm.errors import DataError, NumbammError, OptionError
 
 _SUFFIXES = {".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq"}
@@ -56,11 +56,26 @@ def _parser() -> argparse.ArgumentParser:
     compile_ = commands.add_parser(
         "compile", help="compile every kernel now (40 s on two cores), as when an image is built"
     )
-    compile_.set_defaults(run=lambda arguments: compile_all())
+    compile_.add_argument("--clear", action="store_true", help="remove the kept kernels first")
+    compile_.set_defaults(run=_compile)
+
+    clear = commands.add_parser("clear", help="remove the kept kernels, as after editing one")
+    clear.set_defaults(run=lambda arguments: _clear())
 
     config = commands.add_parser("config", help="show every option, its value and its origin")
     config.set_defaults(run=lambda arguments: mm.config.show())
     return parser
+
+
+def _compile(arguments) -> None:
+    if arguments.clear:
+        _clear()
+    compilation.compile_all()
+
+
+def _clear() -> None:
+    for folder in compilation.clear():
+        print(f"cleared {folder}")
 
 
 def _fit(arguments) -> None:

@@ -1,14 +1,20 @@
-"""All kernels compiled at once, for ``python -m numbamm compile``."""
+"""All kernels compiled at once, for ``python -m numbamm compile``, and their cache cleared."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import pkgutil
 from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 
 import numbamm as mm
+
+#: Packages whose modules hold kernels.
+ROOMS = ("numbamm.blocks", "numbamm.glm")
 
 
 def compile_all() -> None:
@@ -26,6 +32,36 @@ def compile_all() -> None:
 def _cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def clear() -> list[Path]:
+    """Remove the files of all kept kernels; numba compiles a kernel anew when it is called.
+
+    Returns
+    -------
+    list of Path
+        The folders in which there were files.
+    """
+    cleared = []
+    for folder in _cache_folders():
+        kept = [*folder.glob("*.nbi"), *folder.glob("*.nbc")]
+        for path in kept:
+            path.unlink(missing_ok=True)  # another process may clear, too
+        if kept:
+            cleared.append(folder)
+    return cleared
+
+
+def _cache_folders() -> list[Path]:
+    """The folders that numba keeps our kernels in; each is for files of one of the rooms alone."""
+    from numba.core.dispatcher import Dispatcher
+
+    folders = set()
+    for room in ROOMS:
+        for module in pkgutil.iter_modules(import_module(room).__path__, f"{room}."):
+            kernels = vars(import_module(module.name)).values()
+            folders |= {k.stats.cache_path for k in kernels if isinstance(k, Dispatcher)}
+    return sorted(Path(folder) for folder in folders if folder)
 
 
 def _call_linear_kernels() -> None:

@@ -48,7 +48,7 @@ class OverdispersionWarning(NumbammWarning):
 
 def did_you_mean(name: str, known: Iterable[object]) -> str:
     """``"; did you mean 'x'?"``, the end of a message, or nothing where no known name is near."""
-    known = [k for k in known if isinstance(k, str)]
-    lower = {k.lower(): k for k in known}
-    near = get_close_matches(name, known, n=1) or get_close_matches(name.lower(), lower, n=1)
+    names = [k for k in known if isinstance(k, str)]
+    lower = {k.lower(): k for k in names}
+    near = get_close_matches(name, names, n=1) or get_close_matches(name.lower(), lower, n=1)
     return f"; did you mean '{lower.get(near[0], near[0])}'?" if near else ""

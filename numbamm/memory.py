@@ -78,7 +78,8 @@ def _windows() -> float:
         ]
 
     status = Status(length=ctypes.sizeof(Status))
-    if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+    windll = ctypes.windll  # type: ignore[attr-defined]
+    if not windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
         return float("inf")
     return float(status.total)
 

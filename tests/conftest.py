@@ -6,6 +6,7 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from functools import cache
+from pathlib import Path
 
 import oracles
 import pytest
@@ -14,6 +15,25 @@ from hypothesis import settings
 # A first call may compile a kernel, so time per example says nothing.
 settings.register_profile("numbamm", deadline=None, max_examples=25, print_blob=True)
 settings.load_profile("numbamm")
+
+
+#: What ``pytest -m quick`` runs: of each room the files that ask little time, a minute in all.
+QUICK = {
+    *("formula", "design", "glm", "report"),
+    *(f"blocks/test_{name}.py" for name in ("blocks", "information", "invert", "jit")),
+    *(f"blocks/test_{name}.py" for name in ("moments", "tail_factor")),
+    *(f"optimize/test_{name}.py" for name in ("registry", "optsummary", "minimize", "auto")),
+    *(f"models/test_{name}.py" for name in ("linear", "linear_oracles", "generalized", "saved")),
+    "test_public_names.py",
+}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent)
+        long = item.get_closest_marker("slow") or item.get_closest_marker("fuzz")
+        if not long and (path.as_posix() in QUICK or path.parts[0] in QUICK):
+            item.add_marker("quick")
 
 
 def pytest_configure(config):

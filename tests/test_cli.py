@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import numbamm as mm
+from numbamm import compilation
 from numbamm.__main__ import main
 from numbamm.blocks import newton, refits
 from numbamm.glm import pirls, quadrature
@@ -147,6 +148,38 @@ def test_compile():
     for kernel in (newton.advance, refits.refits, pirls.pirls, quadrature.quadrature):
         name = f"{Path(kernel.py_func.__code__.co_filename).stem}.{kernel.__name__}-*.nbi"
         assert list(Path(kernel.stats.cache_path).glob(name))
+
+
+def test_clear_removes_the_kernels_and_nothing_else(tmp_path):
+    use = "from numbamm.blocks.jit import counter; from numbamm.glm.link import mean; import numpy"
+    use += "; counter(); mean(0, numpy.zeros(1)); print(counter.stats.cache_misses)"
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    compiled = [sys.executable, "-c", use]
+    first = subprocess.run(compiled, env=environment, capture_output=True, text=True, check=True)
+    kept = list(tmp_path.rglob("*.nb?"))
+    folders = {path.parent for path in kept}
+    assert len(folders) == 2
+    others = [folder / "other.pyc" for folder in folders]
+    for path in others:
+        path.touch()
+    done = run("clear", NUMBA_CACHE_DIR=str(tmp_path))
+    assert done.returncode == 0
+    assert set(done.stdout.splitlines()) == {f"cleared {folder}" for folder in folders}
+    assert not list(tmp_path.rglob("*.nb?")) and all(path.exists() for path in others)
+    assert run("clear", NUMBA_CACHE_DIR=str(tmp_path)).stdout == ""
+    again = subprocess.run(compiled, env=environment, capture_output=True, text=True, check=True)
+    assert again.stdout == first.stdout != "Counter()\n"
+
+
+def test_compile_clears_first_if_asked(monkeypatch, capsys):
+    called = []
+    monkeypatch.setattr(compilation, "clear", lambda: called.append("clear") or [Path("there")])
+    monkeypatch.setattr(compilation, "compile_all", lambda: called.append("compile"))
+    assert main(["compile"]) == 0
+    assert called == ["compile"]
+    assert main(["compile", "--clear"]) == 0
+    assert called == ["compile", "clear", "compile"]
+    assert capsys.readouterr().out == "cleared there\n"
 
 
 def helper_of_the_tests(x):

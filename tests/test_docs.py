@@ -12,6 +12,8 @@ import numbamm.inference
 
 PAGES = Path(__file__).parent.parent / "docs"
 
+PACKAGE = Path(numbamm.inference.__file__).parents[1]
+
 
 class Close(doctest.OutputChecker):
     """Words to the letter; numbers to a few units of the sixth digit, where optimisers differ."""
@@ -30,7 +32,7 @@ class Close(doctest.OutputChecker):
             return want == got
 
 
-@pytest.mark.parametrize("page", ["inference.md"])
+@pytest.mark.parametrize("page", ["inference.md", "mathematics.md"])
 def test_examples(page):
     text = (PAGES / page).read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
@@ -44,6 +46,37 @@ def test_examples(page):
     "module", [m.name for m in pkgutil.iter_modules(numbamm.inference.__path__)]
 )
 def test_docstrings(module):
-    if module == "marginaleffects":
+    if module == "marginaleffects_model":
         pytest.importorskip("marginaleffects")
     assert doctest.testmod(importlib.import_module(f"numbamm.inference.{module}")).failed == 0
+
+
+def test_the_page_of_the_mathematics_names_files_that_exist():
+    text = (PAGES / "mathematics.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\w+/\w+\.py)`", text)
+    assert len(named) > 20
+    assert not [name for name in named if not (PACKAGE / name).is_file()]
+
+
+def test_docstrings_point_to_sections_that_exist():
+    text = (PAGES / "mathematics.md").read_text(encoding="utf-8")
+    headings = set(re.findall(r"^## (.*)$", text, flags=re.MULTILINE))
+    files = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
+    named = [s for f in files for s in re.findall(r'docs/mathematics\.md, "([^"]*)"', f)]
+    assert named and set(named) <= headings
+    links = re.findall(r"\]\(#([\w-]+)\)", text)
+    assert set(links) == {h.lower().replace(" ", "-") for h in headings}
+
+
+def test_what_contributors_are_told_to_touch_is_there():
+    """Names in the tables of CONTRIBUTING.md, each in the files of its line."""
+    text = (PAGES.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| (`\w+/.*?) \| (.*) \|$", text, flags=re.MULTILINE)
+    assert len(lines) > 15
+    for files, what in lines:
+        paths = [PACKAGE / name for name in re.findall(r"`([\w/]+\.py)`", files)]
+        sources = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+        names = re.findall(r"`(\w+)`", what)
+        assert not [name for name in names if not re.search(rf"\b{name}\b", sources)], files
+    named = re.findall(r"`((?:blocks|glm|design|formula|models|inference)/\w+\.py)`", text)
+    assert not [name for name in named if not (PACKAGE / name).is_file()]

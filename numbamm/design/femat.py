@@ -1,4 +1,7 @@
-"""`FeMat`: the fixed-effects columns, their rank, and the basis in which they are fitted."""
+"""`FeMat`: the fixed-effects columns, their rank, and the basis in which they are fitted.
+
+See docs/mathematics.md, "Columns of ordinary size".
+"""
 
 from __future__ import annotations
 

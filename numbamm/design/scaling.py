@@ -7,6 +7,8 @@ A nor an optimiser that starts at the identity can cope. Inside, such a term is 
     z_inside = T⁻ᵀ z,   b_inside = T b,   λ_inside λ_inside' = T λλ' T'
 
 which is the same model. Columns of ordinary size are left alone.
+
+See docs/mathematics.md, "Columns of ordinary size".
 """
 
 from __future__ import annotations

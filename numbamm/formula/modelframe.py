@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from numbamm.design.remat import ReMat
 
@@ -118,8 +119,8 @@ def model_frame(
     formula: str,
     data: Any,
     *,
-    weights: str | np.ndarray | None = None,
-    offset: str | np.ndarray | None = None,
+    weights: str | ArrayLike | None = None,
+    offset: str | ArrayLike | None = None,
     contrasts: Mapping[str, Any] | None = None,
     amalgamate: bool = True,
     context: Mapping[str, Any] | None = None,

@@ -7,6 +7,7 @@ import os
 import warnings
 from copy import copy
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,11 +22,16 @@ from numbamm.models.inside import root_mean_squares
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.options import one_of
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 #: The methods of intervals.
 METHODS = ("shortest", "equal-tailed")
 
 
-def bootstrap(model, n: int, seed=None, *, workers=1, progress: bool | None = None):
+def bootstrap(
+    model, n: int, seed: int | None = None, *, workers=1, progress: bool | None = None
+) -> Bootstrap:
     """Fit a model to responses drawn from it, again and again.
 
     Parameters
@@ -152,7 +158,7 @@ class Bootstrap:
         return len(self.failed)
 
     @property
-    def frame(self):
+    def frame(self) -> pd.DataFrame:
         """The replicates that could be fitted, a pandas frame by number.
 
         Columns: ``objective``; ``sigma`` (and ``shape``); ``beta_`` and ``theta_`` with the name
@@ -166,7 +172,7 @@ class Bootstrap:
         return frame.assign(singular=self.singular)
 
     @property
-    def estimates(self):
+    def estimates(self) -> pd.Series:
         """The model's own estimates, a pandas Series by column of `frame`."""
         return self._frame(self.original[None]).iloc[0].rename("estimate")
 
@@ -188,7 +194,9 @@ class Bootstrap:
 
     # ---- what follows ----------------------------------------------------------------------
 
-    def conf_int(self, alpha: float = 0.05, method: str = "shortest", *, singular: bool = True):
+    def conf_int(
+        self, alpha: float = 0.05, method: str = "shortest", *, singular: bool = True
+    ) -> pd.DataFrame:
         """Percentile intervals of every parameter.
 
         Parameters
@@ -216,7 +224,7 @@ class Bootstrap:
         limits = [interval(frame[name].dropna().to_numpy(), alpha) for name in frame]
         return pd.DataFrame(limits, index=frame.columns, columns=[0, 1])
 
-    def pvalues(self, *, singular: bool = True):
+    def pvalues(self, *, singular: bool = True) -> pd.Series:
         """Two-sided p-values of the coefficients against zero, a pandas Series by coefficient.
 
         Twice the smaller share of replicates on one side of zero, zero itself added to the
@@ -260,7 +268,7 @@ class Bootstrap:
 
     # ---- more of them, and keeping them ------------------------------------------------------
 
-    def extend(self, n: int, *, workers=1, progress: bool | None = None, model=None):
+    def extend(self, n: int, *, workers=1, progress: bool | None = None, model=None) -> Bootstrap:
         """These replicates and n more, as one call with all of them would give.
 
         Parameters
@@ -284,7 +292,7 @@ class Bootstrap:
             raise OptionError("these replicates are of another model, or of another fit of it")
         return self._extended(model, count("n", n), workers, progress)
 
-    def save(self, path) -> None:
+    def save(self, path: str | os.PathLike) -> None:
         """Write the replicates to a Parquet file, which `load` reads; pyarrow is needed."""
         pa = _pyarrow()
         about = {
@@ -302,7 +310,7 @@ class Bootstrap:
         pa.parquet.write_table(table, os.fspath(path))
 
     @classmethod
-    def load(cls, path) -> Bootstrap:
+    def load(cls, path: str | os.PathLike) -> Bootstrap:
         """Replicates that `save` wrote.
 
         Raises

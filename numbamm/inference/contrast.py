@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from numbamm.errors import DataError, OptionError, did_you_mean
 from numbamm.inference import ddf as degrees
@@ -18,9 +20,9 @@ ESTIMABLE = 1e-8
 
 def contrast(
     model,
-    L,
+    L: ArrayLike | Mapping[str, Any],
     *,
-    rhs=0.0,
+    rhs: ArrayLike = 0.0,
     ddf: str | None = None,
     joint: bool = False,
     alpha: float = 0.05,

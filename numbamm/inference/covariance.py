@@ -12,6 +12,8 @@ follow from
 
 of order q, never n; and M is block diagonal over groups of levels that no row connects, so a
 model with one factor, or nested ones, needs only small blocks.
+
+See docs/mathematics.md, "After the fit".
 """
 
 from __future__ import annotations

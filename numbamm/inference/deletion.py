@@ -147,7 +147,7 @@ class _Found(NamedTuple):
     @classmethod
     def nothing(cls, model) -> _Found:
         """Where there is no fit."""
-        return cls(*(np.full(np.shape(value), np.nan) for value in cls.of(model)))
+        return cls._make(np.full(np.shape(value), np.nan) for value in cls.of(model))
 
 
 def _table(model, whole: _Found, fits: list[_Found], rows, index, notes) -> Deletion:

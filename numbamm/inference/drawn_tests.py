@@ -127,6 +127,10 @@ class Tests(Drawer):
         """The models that each response is fitted by; the one that it is drawn from first."""
         return (self._model,)
 
+    def _pvalues(self, own, *smaller) -> np.ndarray:
+        """P-values of the fits to one response."""
+        raise NotImplementedError
+
     def _line(self, own, *smaller, rng) -> tuple | None:
         """P-values and singularity of one fit; None if it fails."""
         try:
@@ -146,7 +150,7 @@ class WaldTests(Tests):
         super().__init__(*args)
         self._ddf = ddf
 
-    def _pvalues(self, own) -> np.ndarray:
+    def _pvalues(self, own, *smaller) -> np.ndarray:
         return coef_table(own, ddf=self._ddf).frame.loc[self._names, "pvalue"].to_numpy()
 
 

@@ -1,4 +1,7 @@
-"""Kenward and Roger's tests: an adjusted covariance of β, and a scaled F."""
+"""Kenward and Roger's tests: an adjusted covariance of β, and a scaled F.
+
+See docs/mathematics.md, "After the fit".
+"""
 
 from __future__ import annotations
 

@@ -67,3 +67,19 @@ def pca(model, *, corr: bool = True) -> PrincipalComponents:
         notes if (frame["sd"] < 1e-4).any() else [],
         loadings=loadings,
     )
+
+
+def rePCA(model) -> PrincipalComponents:
+    """Principal components of λλ', as lme4's function of this name; ``pca(corr=False)``.
+
+    Parameters
+    ----------
+    model : MixedModel
+        A fitted model.
+
+    Returns
+    -------
+    PrincipalComponents
+        As `pca`'s.
+    """
+    return pca(model, corr=False)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 
 from numbamm.errors import FitError, NumbammWarning, OptionError, did_you_mean
@@ -23,7 +24,8 @@ from numbamm.inference.drawn_tests import (
 from numbamm.inference.reduced import criterion
 from numbamm.inference.replicates import count
 from numbamm.inference.result import Result
-from numbamm.inference.simulate import Truth
+from numbamm.inference.simulate import Truth, Vector
+from numbamm.models.generalized import GeneralizedLinearMixedModel
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import MixedModel
 from numbamm.options import name_list, one_of
@@ -39,28 +41,28 @@ KIND = ("family", "link", "reml")
 
 
 def power(
-    model,
-    coef=None,
+    model: MixedModel | str,
+    coef: str | Iterable[str] | None = None,
     *,
     design=None,
-    beta=None,
-    theta=None,
-    cov=None,
+    beta: Vector | None = None,
+    theta: Vector | None = None,
+    cov: Mapping[str, ArrayLike] | None = None,
     sigma: float | None = None,
     shape: float | None = None,
     family: str | None = None,
     link: str | None = None,
     reml: bool | None = None,
     fast: bool | None = None,
-    weights=None,
+    weights: str | ArrayLike | None = None,
     test: str = "wald",
     ddf: str = "wald",
     alpha: float = 0.05,
     n: int = 1000,
-    seed=None,
+    seed: int | None = None,
     workers=1,
     progress: bool | None = None,
-) -> Result:
+) -> _Power:
     """How often tests of coefficients against zero reject, by simulation.
 
     Responses are drawn from the model, on the rows of a design, and the model is fitted to each.
@@ -169,7 +171,15 @@ def power(
 
 
 def power_curve(
-    model, design, along: str, levels, coef=None, *, alpha: float = 0.05, seed=None, **options
+    model: MixedModel | str,
+    design,
+    along: str,
+    levels: Iterable[int],
+    coef: str | Iterable[str] | None = None,
+    *,
+    alpha: float = 0.05,
+    seed: int | None = None,
+    **options,
 ) -> Result:
     """Power by the number of levels of a factor: of subjects, say.
 
@@ -196,7 +206,7 @@ def power_curve(
     if not isinstance(along, str):
         raise OptionError(f"along must be the name of a column of the design, not {along!r}")
     numbers = _numbers(levels)
-    factors = grouping_columns(getattr(model, "formula", model))
+    factors = grouping_columns(model if isinstance(model, str) else model.formula)
     notes, found = [_tests(valid_alpha(alpha), options.get("test", "wald"))], {}
     for number in numbers:
         rows = with_levels(design, along, number, factors)
@@ -306,7 +316,8 @@ def _how(model, built, fast: bool | None) -> dict:
             )
         return {}
     if fast is None:
-        fast = isinstance(model, MixedModel) and model.is_fitted and model.is_fast
+        fitted = isinstance(model, GeneralizedLinearMixedModel) and model.is_fitted
+        fast = fitted and model.is_fast
     return {"fast": bool(fast)}
 
 

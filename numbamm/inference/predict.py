@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from numbers import Integral
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from numbamm import config
@@ -41,16 +43,16 @@ def predict(
     newdata=None,
     *,
     random: bool = True,
-    re_form=None,
+    re_form: str | Iterable[str] | None = None,
     new_levels: str = "population",
     type: str = "response",
     se: bool = False,
     interval: str | None = None,
     alpha: float = 0.05,
-    weights=None,
+    weights: str | ArrayLike | None = None,
     draws: int = 1000,
-    seed=None,
-):
+    seed: int | None = None,
+) -> pd.Series | pd.DataFrame:
     """Predicted means or linear predictors, with standard errors and intervals.
 
     Parameters

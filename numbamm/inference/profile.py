@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtri
@@ -19,6 +21,9 @@ from numbamm.inference.result import Result
 from numbamm.models.linear import LinearMixedModel
 from numbamm.options import name_list
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 #: A profile goes a little further than its intervals.
 BEYOND = 1.05
 
@@ -26,7 +31,13 @@ BEYOND = 1.05
 LOWER = 1e-3
 
 
-def profile(model, parameters=None, *, alpha: float = 0.01, progress: bool | None = None):
+def profile(
+    model,
+    parameters: str | Iterable[str] | None = None,
+    *,
+    alpha: float = 0.01,
+    progress: bool | None = None,
+) -> Profile:
     """Profile the likelihood.
 
     Parameters
@@ -165,7 +176,7 @@ class Profile:
         self.formula, self.curves, self._reach, self._notes = formula, curves, reach, notes
 
     @property
-    def frame(self):
+    def frame(self) -> pd.DataFrame:
         """``parameter``, ``value``, ``zeta``: a pandas frame with a line per evaluation."""
         import pandas as pd
 
@@ -175,7 +186,7 @@ class Profile:
         ]
         return pd.concat(parts, ignore_index=True)
 
-    def conf_int(self, alpha: float = 0.05):
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Profile intervals: the values that a likelihood-ratio test does not reject.
 
         Parameters

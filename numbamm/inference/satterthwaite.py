@@ -1,4 +1,7 @@
-"""Satterthwaite's degrees of freedom: the variance of an estimated variance, matched to a χ²."""
+"""Satterthwaite's degrees of freedom: the variance of an estimated variance, matched to a χ².
+
+See docs/mathematics.md, "After the fit".
+"""
 
 from __future__ import annotations
 

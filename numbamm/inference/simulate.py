@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from numbamm.errors import DataError, OptionError, did_you_mean
 from numbamm.glm import family as families
@@ -14,23 +16,29 @@ from numbamm.inference.components import Components
 from numbamm.inference.re_form import chosen_effects
 from numbamm.inference.rows import Rows, row_weights
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Parameters in order, or by name.
+Vector = ArrayLike | Mapping[str, float]
+
 #: Families into whose distributions prior weights, as counts of rows, do not enter.
 UNWEIGHTED = ("bernoulli", "poisson", "negativebinomial")
 
 
 def simulate(
     model,
-    seed=None,
+    seed: int | np.random.Generator | None = None,
     *,
     newdata=None,
-    re_form="none",
-    weights=None,
-    beta=None,
-    theta=None,
-    cov=None,
-    sigma=None,
-    shape=None,
-):
+    re_form: str | Iterable[str] | None = "none",
+    weights: str | ArrayLike | None = None,
+    beta: Vector | None = None,
+    theta: Vector | None = None,
+    cov: Mapping[str, ArrayLike] | None = None,
+    sigma: float | None = None,
+    shape: float | None = None,
+) -> pd.Series:
     """A response for every row, from the model at its estimates or at given parameters.
 
     Parameters

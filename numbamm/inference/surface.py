@@ -1,4 +1,7 @@
-"""`Surface`: -2 log-likelihood about its minimum, and its minima where something is held."""
+"""`Surface`: -2 log-likelihood about its minimum, and its minima where something is held.
+
+See docs/mathematics.md, "After the fit".
+"""
 
 from __future__ import annotations
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from numbamm.inference.contrast import coef_table
 from numbamm.options import name_list, one_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EFFECTS = ("fixed", "random")
 
@@ -16,7 +20,7 @@ def tidy(
     *,
     ddf: str | None = None,
     alpha: float = 0.05,
-):
+) -> pd.DataFrame:
     """The parameters of a fitted model, a line each.
 
     Parameters
@@ -63,7 +67,7 @@ def _random(varcorr):
     return table[["group", "term", "estimate"]]
 
 
-def glance(model):
+def glance(model) -> pd.DataFrame:
     """A fitted model in one line.
 
     Parameters

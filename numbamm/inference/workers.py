@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, field
 
@@ -95,7 +95,7 @@ def _is_joblib(workers) -> bool:
 class _Task:
     """A function of a batch, as quiet and as frugal in another process as in the first."""
 
-    function: object
+    function: Callable
     pid: int = field(default_factory=os.getpid)
     threads: int = field(default_factory=lambda: config.get("threads"))
 

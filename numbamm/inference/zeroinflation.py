@@ -13,7 +13,7 @@ from numbamm.inference.result import Result
 from numbamm.inference.simulate import generator
 
 
-def check_zeroinflation(model, n: int = 0, seed=None) -> Result:
+def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
     """The number of zeros in the response, against what the fitted model expects.
 
     Parameters

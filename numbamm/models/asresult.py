@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 
 
@@ -15,7 +17,7 @@ class AsResult:
     use_t = False
 
     @property
-    def model(self):
+    def model(self) -> Self:
         """The model itself."""
         return self
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from numbamm.errors import OptionError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class FixedEffects:
@@ -21,28 +26,30 @@ class FixedEffects:
         return pd.Series(self.feterm.full(values), index=self.feterm.cnames)
 
     @property
-    def params(self):
+    def params(self) -> pd.Series:
         """Coefficients β, a pandas Series by coefficient; NaN for dropped columns."""
         return self._labelled(self.estimates.beta)
 
     @property
-    def bse(self):
+    def bse(self) -> pd.Series:
         """Standard errors of β, a pandas Series."""
         return self._labelled(np.sqrt(np.diag(self._cov)))
 
     @property
-    def tvalues(self):
+    def tvalues(self) -> pd.Series:
         """Coefficients over their standard errors, a pandas Series."""
         return self.params / self.bse
 
     @property
-    def pvalues(self):
+    def pvalues(self) -> pd.Series:
         """Two-sided Wald p-values from the normal distribution, a pandas Series."""
         from scipy.special import ndtr
 
         return 2 * ndtr(-self.tvalues.abs())
 
-    def conf_int(self, alpha: float = 0.05, method: str = "wald", *, ddf: str | None = None):
+    def conf_int(
+        self, alpha: float = 0.05, method: str = "wald", *, ddf: str | None = None
+    ) -> pd.DataFrame:
         """Confidence intervals of the coefficients.
 
         Parameters
@@ -87,11 +94,11 @@ class FixedEffects:
         half = ndtri(1 - alpha / 2) * self.bse
         return pd.DataFrame({0: self.params - half, 1: self.params + half})
 
-    def cov_params(self):
+    def cov_params(self) -> pd.DataFrame:
         """Covariance matrix of β, a pandas DataFrame; NaN for dropped columns."""
         return self._square(self._cov)
 
-    def corr_params(self):
+    def corr_params(self) -> pd.DataFrame:
         """Correlation matrix of β, a pandas DataFrame; NaN for dropped columns."""
         se = np.sqrt(np.diag(self._cov))
         return self._square(self._cov / np.outer(se, se))

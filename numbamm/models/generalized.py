@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from functools import partial
 from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from numbamm import config
 from numbamm.blocks.jit import announce_compilation
@@ -44,6 +47,11 @@ from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
 from numbamm.options import numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from numbamm.blocks.layout import Layout
 
 INFORMATION = {"expected": EXPECTED, "observed": OBSERVED}
 INITS = ("glm", "lmm")
@@ -113,9 +121,9 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         family: str,
         link: str | None = None,
         *,
-        weights=None,
-        offset=None,
-        contrasts=None,
+        weights: str | ArrayLike | None = None,
+        offset: str | ArrayLike | None = None,
+        contrasts: Mapping[str, Any] | None = None,
         amalgamate: bool = True,
         init: str = "glm",
         information: str | None = None,
@@ -330,11 +338,11 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         return self._searched[is_fast].changed(x, to_gamma, self._inward), is_fast
 
     @property
-    def layout(self):
+    def layout(self) -> Layout:
         """How A and L of the working model are held; see `blocks.layout`."""
         return self._modes.varied.layout
 
-    def objective_at(self, x) -> float:
+    def objective_at(self, x: ArrayLike) -> float:
         """-2 log-likelihood at θ, β being at the penalised mode, or at β and θ.
 
         Parameters
@@ -353,7 +361,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         with blas_threads(config.get("threads")):
             return self._objective(fast, 1 if fast else self.optsum.nagq)(inside)
 
-    def objective_gradient(self, x) -> tuple[float, np.ndarray]:
+    def objective_gradient(self, x: ArrayLike) -> tuple[float, np.ndarray]:
         """The Laplace approximation of -2 log-likelihood, and its exact gradient.
 
         Parameters
@@ -394,7 +402,9 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         twin._modes, twin.frame = self._modes.replaced(), copy(self.frame)
         return twin
 
-    def pirls(self, theta=None, *, vary_beta: bool = True, verbose: bool = False) -> float:
+    def pirls(
+        self, theta: ArrayLike | None = None, *, vary_beta: bool = True, verbose: bool = False
+    ) -> float:
         """Find the conditional mode at θ, from the start of a fit; the model is left as it is.
 
         Parameters
@@ -485,7 +495,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
 
     def refit(
         self,
-        y=None,
+        y: ArrayLike | None = None,
         *,
         fast: bool | None = None,
         nagq: int | None = None,
@@ -788,7 +798,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         at = self._at_estimates()
         return self._modes.working(at.theta, at.beta, at.shape)
 
-    def leverage(self):
+    def leverage(self) -> pd.Series:
         """Diagonal of the hat matrix of the working model, a pandas Series over the data's rows.
 
         At the estimates PIRLS' last weighted least-squares problem is a linear mixed model of the
@@ -823,9 +833,9 @@ def glmm(
     *,
     fast: bool = False,
     nagq: int = 1,
-    weights=None,
-    offset=None,
-    contrasts=None,
+    weights: str | ArrayLike | None = None,
+    offset: str | ArrayLike | None = None,
+    contrasts: Mapping[str, Any] | None = None,
     amalgamate: bool = True,
     init: str = "glm",
     information: str | None = None,

@@ -1,4 +1,7 @@
-"""`LaplaceObjective`: what a generalized fit minimises, as a function of the parameters inside."""
+"""`LaplaceObjective`: what a generalized fit minimises, as a function of the parameters inside.
+
+See docs/mathematics.md, "The generalized linear mixed model".
+"""
 
 from __future__ import annotations
 

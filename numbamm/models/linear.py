@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from numbamm import config
 from numbamm.blocks import differences, newton
@@ -36,6 +39,11 @@ from numbamm.optimize.differences import jacobian
 from numbamm.optimize.run import gradient_demand
 from numbamm.optimize.valleys import valleys
 from numbamm.options import flag, numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from numbamm.blocks.layout import Layout
 
 #: Valleys are looked for in so many scales, and, with more parameters than a search by differences
 #: takes, where an evaluation has so few operations: some microseconds.
@@ -135,9 +143,9 @@ class LinearMixedModel(MixedModel):
         data,
         *,
         reml: bool = False,
-        weights=None,
-        offset=None,
-        contrasts=None,
+        weights: str | ArrayLike | None = None,
+        offset: str | ArrayLike | None = None,
+        contrasts: Mapping[str, Any] | None = None,
         sigma: float | None = None,
         amalgamate: bool = True,
         optimizer: str | None = None,
@@ -159,7 +167,7 @@ class LinearMixedModel(MixedModel):
             self.optsum.optimizer = optimizer
 
     @property
-    def layout(self):
+    def layout(self) -> Layout:
         """How A and L are held; see `blocks.layout`."""
         return self.blocks.layout
 
@@ -312,7 +320,7 @@ class LinearMixedModel(MixedModel):
             )
         return theta
 
-    def objective_at(self, theta) -> float:
+    def objective_at(self, theta: ArrayLike) -> float:
         """-2 log-likelihood (or REML criterion) at a given θ; the model is left as it is.
 
         Parameters
@@ -328,7 +336,7 @@ class LinearMixedModel(MixedModel):
         with blas_threads(config.get("threads")):
             return self._objective()(self._inward(theta))
 
-    def objective_gradient(self, theta) -> tuple[float, np.ndarray]:
+    def objective_gradient(self, theta: ArrayLike) -> tuple[float, np.ndarray]:
         """The objective and its exact gradient at a given θ; the model is left as it is.
 
         Parameters
@@ -362,7 +370,7 @@ class LinearMixedModel(MixedModel):
             parts.append(G.ravel()[term.inds])
         return value, np.concatenate(parts)
 
-    def hessian(self, theta=None) -> np.ndarray:
+    def hessian(self, theta: ArrayLike | None = None) -> np.ndarray:
         """Second derivatives of the objective in θ, by differences of the exact gradient.
 
         Parameters
@@ -458,7 +466,7 @@ class LinearMixedModel(MixedModel):
 
     def refit(
         self,
-        y=None,
+        y: ArrayLike | None = None,
         *,
         reml: bool | None = None,
         optimizer: str | None = None,
@@ -556,7 +564,7 @@ class LinearMixedModel(MixedModel):
         scale = self._response.scale
         return [scale * u for u, _ in pairs], [scale * b for _, b in pairs]
 
-    def leverage(self):
+    def leverage(self) -> pd.Series:
         """Diagonal of the hat matrix, a pandas Series over the rows of the data.
 
         The derivative of each fitted value by its own response at the estimated θ; their sum
@@ -585,9 +593,9 @@ def lmm(
     data,
     *,
     reml: bool = False,
-    weights=None,
-    offset=None,
-    contrasts=None,
+    weights: str | ArrayLike | None = None,
+    offset: str | ArrayLike | None = None,
+    contrasts: Mapping[str, Any] | None = None,
     sigma: float | None = None,
     amalgamate: bool = True,
     optimizer: str | None = None,

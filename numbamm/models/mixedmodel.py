@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from copy import copy
 from dataclasses import replace
+from os import PathLike
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -24,6 +26,9 @@ from numbamm.models.residuals import RESIDUALS
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary, minimize
 from numbamm.options import flag, one_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: λ counts as singular where a diagonal entry, times the typical size of its column, is below.
 SINGULAR_TOLERANCE = 1e-4
@@ -206,7 +211,9 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         """Random effects b = Λu, an array of shape (levels, p) for each of `reterms`."""
         return self.estimates.b
 
-    def ranef(self, condvar: bool = False, alpha: float = 0.05):
+    def ranef(
+        self, condvar: bool = False, alpha: float = 0.05
+    ) -> dict[str, pd.DataFrame] | pd.DataFrame:
         """Conditional modes of the random effects.
 
         Parameters
@@ -238,7 +245,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
             frames[term.group] = frame if seen is None else pd.concat([seen, frame], axis=1)
         return frames
 
-    def condvar(self) -> dict:
+    def condvar(self) -> dict[str, pd.DataFrame]:
         """Conditional variances and covariances of the random effects, given the data.
 
         What is not known of β, θ and σ does not count; for generalized models the variances are
@@ -362,7 +369,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
 
     # ---- rows -------------------------------------------------------------------------------
 
-    def _aligned(self, values, name: str):
+    def _aligned(self, values, name: str) -> pd.Series:
         """Values of the used rows as a Series over the rows of the data, NaN where dropped."""
         import pandas as pd
 
@@ -371,16 +378,16 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         return pd.Series(out, index=self.frame.index, name=name)
 
     @property
-    def fittedvalues(self):
+    def fittedvalues(self) -> pd.Series:
         """Conditional means, a pandas Series over the rows of the data; NaN where dropped."""
         return self._aligned(self.estimates.fitted, "fittedvalues")
 
     @property
-    def resid(self):
+    def resid(self) -> pd.Series:
         """Response minus conditional mean, a pandas Series over the rows of the data."""
         return self._aligned(self.frame.y - self.estimates.fitted, "resid")
 
-    def residuals(self, type: str = "response"):
+    def residuals(self, type: str = "response") -> pd.Series:
         """Residuals at the conditional means.
 
         Parameters
@@ -410,7 +417,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
 
     # ---- keeping a fit, and trying others ---------------------------------------------------
 
-    def save(self, path) -> None:
+    def save(self, path: str | PathLike) -> None:
         """Write the options and the outcome of the fit as JSON, for `restore`.
 
         The data and the formula are not written.
@@ -429,7 +436,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
 
         save(self, path)
 
-    def restore(self, path) -> MixedModel:
+    def restore(self, path: str | PathLike) -> Self:
         """Take up a fit of this model, on the same data, that `save` wrote: no search is done.
 
         Parameters
@@ -474,7 +481,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         """Let every fit begin at `optsum.initial`, whatever the optimiser."""
         self._own_start = OwnStart()
 
-    def _twin(self) -> MixedModel:
+    def _twin(self) -> Self:
         """A model on the same arrays whose fits leave this one alone."""
         twin = copy(self)
         twin.reterms = [replace(term, lambda_=term.lambda_.copy()) for term in self.reterms]

@@ -149,7 +149,7 @@ def _options(problem: Problem, algorithm: str) -> dict:
                 "eps": difference,
                 "maxfun": 2**31 - 1,
             }
-        case "trust-constr":
+        case _:  # trust-constr
             return {
                 "xtol": final_radius,
                 "gtol": gtol,

@@ -1,0 +1,36 @@
+"""What type checkers see of the public names: read by mypy, never run.
+
+Each line that must be refused says by which error; mypy reports one that is not.
+"""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import numbamm as mm
+from numbamm.inference.emmeans import MarginalMeans
+from numbamm.inference.pca import PrincipalComponents
+from numbamm.inference.result import Result
+
+linear = mm.lmm("y ~ x + (1 | g)", {}, reml=True)
+assert_type(linear, mm.LinearMixedModel)
+assert_type(linear.refit([1.0, 2.0]), mm.LinearMixedModel)
+generalized = mm.glmm("y ~ x + (1 | g)", {}, "poisson", nagq=9)
+assert_type(generalized, mm.GeneralizedLinearMixedModel)
+assert_type(linear.sigma, float)
+assert_type(linear.optsum, mm.OptSummary)
+
+assert_type(linear.coef_table(ddf="satterthwaite"), Result)
+assert_type(generalized.rePCA(), PrincipalComponents)
+assert_type(linear.emmeans("x", at={"x": [0, 1]}), MarginalMeans)
+assert_type(mm.emmeans(linear, "x"), MarginalMeans)
+assert_type(linear.bootstrap(10, seed=1), mm.Bootstrap)
+assert_type(linear.anova(type=3), Result)
+
+mm.lmm("y ~ x + (1 | g)")  # type: ignore[call-arg]
+mm.lmm("y ~ x + (1 | g)", {}, rmel=True)  # type: ignore[call-arg]
+mm.lmmm  # type: ignore[attr-defined]  # noqa: B018
+linear.predict(newdta={})  # type: ignore[call-arg]
+linear.coef_table(alpha="0.05")  # type: ignore[arg-type]
+linear.predictt()  # type: ignore[attr-defined]
+mm.config.get(1)  # type: ignore[arg-type]
