@@ -110,6 +110,9 @@ FUNCTIONS: dict[str, Any] = {
 }
 
 
+_REQUIRED = inspect.Parameter.empty
+
+
 def _remembered(name: str, **options: Any) -> Callable:
     """numpy's statistic of a column as a constant of the fit, which other data take over.
 
@@ -124,20 +127,22 @@ def _remembered(name: str, **options: Any) -> Callable:
             values = np.asarray(data)
             if values.ndim != 1 or values.dtype.kind not in "biuf":
                 raise DataError(f"{name}() is of a column of numbers")
-            _state["value"] = function(values, *args, **further)
+            given = signature.bind(data, *args, **further).arguments  # by name: numpy has more
+            _state["value"] = function(values, **{k: v for k, v in given.items() if k != "data"})
         return _state["value"]
 
-    statistic.__is_stateful_transform__ = True
-    statistic.__name__ = name
-    parameters = [("data", inspect.Parameter.empty), *options.items()]
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    statistic.__signature__ = inspect.Signature(
-        [inspect.Parameter(name, kind, default=default) for name, default in parameters]
+    signature = inspect.Signature(
+        [
+            inspect.Parameter(parameter, kind, default=default)
+            for parameter, default in {"data": _REQUIRED, **options}.items()
+        ]
     )
+    statistic.__is_stateful_transform__ = True
+    statistic.__name__, statistic.__signature__ = name, signature
     return statistic
 
 
-_REQUIRED = inspect.Parameter.empty
 _QUANTILE = {"q": _REQUIRED, "method": "linear"}
 #: Statistics of a column, by the further arguments that they have.
 REMEMBERED: dict[str, dict[str, Any]] = {

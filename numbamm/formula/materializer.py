@@ -165,8 +165,9 @@ class Materializer(PandasMaterializer):
         if evaluated.metadata.kind is Factor.Kind.CONSTANT:
             return None, np.full((self.nrows, 1), float(evaluated.values.__wrapped__))
         columns = self._encode_evaled_factor(evaluated, spec, set(), reduced_rank=False)
-        flat = self._flatten_encoded_evaled_factor(factor.expr, columns)
-        return None, np.column_stack([np.asarray(c, dtype=float) for c in flat.values()])
+        if set(columns) != {factor.expr}:  # else a name such as __x would count for none
+            columns = self._flatten_encoded_evaled_factor(factor.expr, columns)
+        return None, np.column_stack([np.asarray(c, dtype=float) for c in columns.values()])
 
     def numbers(self, expression: str, state: dict) -> np.ndarray:
         """Value of a Python expression as finite floats, shape (n,); see `values`."""

@@ -30,6 +30,10 @@ def kinds(base):
         "list": values,
         "object": np.array(values, dtype=object),
         "decimal": [Decimal(v) for v in values],
+        "arrow decimal": pd.Series(
+            [Decimal(v) for v in values], dtype=pd.ArrowDtype(pa.decimal128(30))
+        ),
+        "128 bits": pl.Series(values, dtype=pl.Int128),
     }
     if base + 3 < 2**64:
         dtype, nullable = ("int64", "Int64") if base + 3 < 2**63 else ("uint64", "UInt64")
