@@ -18,12 +18,12 @@ from numbamm.errors import DataError
 from numbamm.formula.arithmetic import Unfit, as_number
 from numbamm.formula.contrasts import CategoricalMetadata, as_contrasts
 from numbamm.formula.levels import EXACT, positions
-from numbamm.memory import refuse_beyond
+from numbamm.memory import HELD, refuse_beyond
 from numbamm.options import shown
 
-#: The columns that one call may make, and the degree of its polynomials between knots: more than
-#: anybody's spline has.
-WIDEST, STEEPEST = 1000, 20
+#: The columns that one call may make, and the degrees of polynomials and of those between knots:
+#: more than anybody's have.
+WIDEST, HIGHEST, STEEPEST = 1000, 100, 20
 
 
 def C(data: Any, contrasts: Any = None, *, levels: Any = None) -> FactorValues:
@@ -332,16 +332,15 @@ def _bounded(function: Any, args: tuple, options: dict, bounds: dict) -> tuple[t
         given.arguments[name] = int(value)
         columns.append(int(value))
     rows = np.size(args[0]) if args else 0
-    refuse_beyond(
-        8 * rows * max(columns), f"{function.__name__}() of {rows} rows", "ask for fewer columns"
-    )
+    what = f"{function.__name__}() of {max(columns):,} columns and {rows:,} rows"
+    refuse_beyond(HELD * 8 * rows * max(columns), what, "ask for fewer columns")
     return given.args, given.kwargs
 
 
 #: The least and the most that arguments may be which say how many columns there are to be.
 _BOUNDS = {
     TRANSFORMS["bs"]: {"df": (1, WIDEST), "degree": (0, STEEPEST)},
-    TRANSFORMS["poly"]: {"degree": (1, WIDEST)},
+    TRANSFORMS["poly"]: {"degree": (1, HIGHEST)},
     TRANSFORMS["hashed"]: {"levels": (1, WIDEST)},
     **{TRANSFORMS[name]: {"df": (1, WIDEST)} for name in ("cc", "cr", "cs")},
 }

@@ -28,10 +28,8 @@ from numbamm.formula.functions import KNOWN
 from numbamm.formula.levels import EXACT, is_missing, positions
 from numbamm.formula.names import unquoted
 from numbamm.formula.scan import brief
-from numbamm.memory import refuse_beyond
+from numbamm.memory import HELD, refuse_beyond
 
-#: A matrix is held so often while a model is built: its columns, X, its basis, and scratch.
-HELD = 4
 #: Numbers in a matrix that fits into any memory.
 PLENTY = 2**21
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-from numbers import Real
 
 import numpy as np
 
@@ -67,7 +66,9 @@ def _read(path) -> OptSummary:
         raise OptionError(f"{path}: {error}") from error
     except (ValueError, OverflowError, RecursionError) as error:
         raise OptionError(f"{path} is not the JSON of a saved fit: {error}") from error
-    if stored.final is None or not all(isinstance(f, Real) for f in (stored.finitial, stored.fmin)):
+    if stored.final is None or not all(
+        isinstance(f, float) for f in (stored.finitial, stored.fmin)
+    ):
         raise OptionError(f"{path} holds options, but no fit")
     if stored.final.shape != stored.initial.shape or not np.isfinite(stored.final).all():
         raise OptionError(f"{path}: final must be finite, one for each parameter")
