@@ -11,6 +11,8 @@ from numbamm.errors import DataError
 
 #: A part of a model may take so much of the memory there is.
 SHARE = 0.5
+#: A matrix is held so often while a model is built: its columns, X, its basis, and scratch.
+HELD = 4
 
 
 def refuse_beyond(needed: float, what: str, remedy: str) -> None:

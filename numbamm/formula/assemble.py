@@ -88,7 +88,7 @@ def vector(
 ) -> np.ndarray | None:
     """Weights or offset as floats, one for each row of the data; NaN where missing.
 
-    A pandas Series is matched to the data by its index.
+    A pandas Series is matched by its index to data that have labels.
     """
     if given is None:
         return None
@@ -103,7 +103,7 @@ def vector(
                 f"{what}: shape {np.shape(given)} where {data} have {table.nrows} rows; "
                 "give one value for each row"
             )
-        values = as_floats(pd.Series(np.asarray(by_index(table.index, given, what))), what)
+        values = as_floats(pd.Series(np.asarray(by_index(table.labels, given, what))), what)
     allowed = "infinite" if least < 0 else "negative or infinite"
     refuse_rows((values < least) | np.isinf(values), f"{what}: {allowed}")
     return values

@@ -29,6 +29,9 @@ class Table:
     nrows : int
     index : pandas.Index or None
         The index of a pandas frame.
+    labels : pandas.Index or None
+        What values beside the data are matched by: that index, or the one that the Series of a
+        dict have in common.
 
     Raises
     ------
@@ -37,14 +40,15 @@ class Table:
     """
 
     def __init__(self, data: Any) -> None:
-        self.index = None
+        self.index = self.labels = None
         if isinstance(data, Mapping):
             self._columns = data
             self.names, self.nrows = list(data), _common_length(data)
-            _refuse_unequal_indices(data)
+            self.labels = _common_index(data)
             return
         if isinstance(data, pd.DataFrame) and data.columns.is_unique:  # spares narwhals' tests
             self._columns, self.index = data, data.index
+            self.labels = self.index
             self.names, self.nrows = data.columns.tolist(), len(data)
             return
         frame = _eager(data)
@@ -52,7 +56,7 @@ class Table:
         self.names, self.nrows = frame.columns, len(frame)
         if frame.implementation.is_pandas():
             self._columns = frame.to_native()
-            self.index = self._columns.index
+            self.index = self.labels = self._columns.index
 
     def require(self, names: list[str], what: str = "the data") -> None:
         """Raise a `DataError` that names the columns which are not there."""
@@ -89,19 +93,39 @@ class Table:
 def by_index(index: pd.Index | None, values: Any, what: str) -> Any:
     """A Series in the order of the data's rows; anything else as it is.
 
+    Where the rows have no labels (None), a Series goes by position.
+
     Raises
     ------
     DataError
-        If its index has not the data's labels, once each.
+        If its index has not the rows' labels, once each; or, where the rows have none, if it
+        numbers them in another order.
     """
     own = getattr(values, "index", None)
-    if index is None or not hasattr(own, "equals") or own.equals(index):
+    if not hasattr(own, "equals"):
         return values
-    if not (own.is_unique and index.is_unique and len(own.symmetric_difference(index)) == 0):
+    if index is None:
+        if _is_permuted(own):
+            raise DataError(
+                f"{what}: its index numbers the rows in another order, and the data have no labels "
+                "to tell whether it means them; give an array to go by position"
+            )
+        return values
+    if own.equals(index):
+        return values
+    same = own.is_unique and index.is_unique and len(own) == len(index)
+    if not (same and own.isin(index).all()):
         raise DataError(
             f"{what}: its index is not that of the data; give an array to go by position"
         )
     return values.reindex(index)
+
+
+def _is_permuted(index: pd.Index) -> bool:
+    """Whether these are the numbers of rows from 0, but not in their order."""
+    if index.dtype.kind not in "iu" or index.is_monotonic_increasing:
+        return False
+    return index.sort_values().equals(pd.RangeIndex(len(index)))
 
 
 def take(series: pd.Series, rows: np.ndarray, name: str) -> pd.Series:
@@ -177,8 +201,8 @@ def _common_length(data: Mapping) -> int:
     return next(iter(lengths.values()), 0)
 
 
-def _refuse_unequal_indices(data: Mapping) -> None:
-    """Series that pandas would align by their labels have these in the same order."""
+def _common_index(data: Mapping) -> pd.Index | None:
+    """The index of the Series, if there are any: pandas would align them by their labels."""
     series = {name: v for name, v in data.items() if isinstance(v, pd.Series)}
     first = next(iter(series), None)
     for name, values in series.items():
@@ -187,6 +211,7 @@ def _refuse_unequal_indices(data: Mapping) -> None:
                 f"the columns '{first}' and '{name}' are Series with different indices: "
                 "pandas.DataFrame(...) aligns them, arrays go by position"
             )
+    return None if first is None else series[first].index
 
 
 def _eager(data: Any) -> nw.DataFrame:
@@ -233,6 +258,8 @@ def _from_series(series: nw.Series) -> pd.Series:
         decimals, series = series, series.cast(nw.Float64)
         if _merge(pd.Series(series.to_numpy()).dropna()):
             return pd.Series(decimals.to_list(), dtype=object)
+    if dtype in (nw.Int128, nw.UInt128):  # numpy has no such numbers
+        return pd.Series(series.to_list(), dtype=object)
     missing = series.is_null().to_numpy()
     if missing.all():  # such a column may have no type
         return pd.Series(np.full(len(missing), np.nan))
@@ -249,6 +276,8 @@ def _from_pandas(series: pd.Series) -> pd.Series:
         return series
     if isinstance(dtype, pd.ArrowDtype) and "dictionary" in str(dtype):
         return series.astype("category")
+    if isinstance(dtype, pd.ArrowDtype) and "decimal" in str(dtype):
+        return series.astype(object)  # as numbers they would be floats, which merge identifiers
     if dtype.kind == "c":
         raise TypeError("its values are complex")
     if dtype.kind == "f":  # in a nullable dtype, NaN need not count as missing

@@ -20,8 +20,9 @@ from numbamm.formula.expressions import code_of, normalised
 from numbamm.formula.names import in_back_quotes, unquoted
 from numbamm.formula.scan import Token, brief, closing, show, tokenise
 
-#: Effects of one formula, and products that an expansion may go through to find them.
-MOST, MOST_PRODUCTS = 10_000, 100_000
+#: Effects of one formula, products that an expansion may go through to find them, and factors that
+#: one product may have.
+MOST, MOST_PRODUCTS, MOST_FACTORS = 10_000, 100_000, 100
 
 
 @functools.lru_cache(maxsize=256)  # programs fit the same formula again and again
@@ -124,23 +125,26 @@ class _Count:
         return total
 
     def product(self) -> int:
-        total = self.interaction()
+        total, factors = self.interaction(), 1
         while operator := self.next_is("*", "/"):
-            other = self.interaction()
+            other, factors = self.interaction(), factors + 1
+            self.few(factors)
             total = self.limited(total + other + (total * other if operator == "*" else 0))
         return total
 
     def interaction(self) -> int:
-        total = self.power()
+        total, factors = self.power(), 1
         while self.next_is(":"):
-            total = self.limited(total * self.power())
+            total, factors = self.limited(total * self.power()), factors + 1
+            self.few(factors)
         return total
 
     def power(self) -> int:
         total = self.atom()
         while self.next_is("**", "^"):
             text = self.tokens[self.at].text if self.at < len(self.tokens) else ""
-            exponent = int(text) if text.isdecimal() else 1  # else formulaic refuses
+            # formulaic refuses what is no number; beyond 20 all that multiplies out is too much
+            exponent = int(text[:9]) if text.isdecimal() else 1
             products = exponent if total < 2 else total ** min(exponent, 20)
             self.limited(products, MOST_PRODUCTS)
             total = self.limited(min(products, 2**total))
@@ -166,6 +170,12 @@ class _Count:
 
     def limited(self, number: int, most: int = MOST) -> int:
         if number > most:
-            place = self.tokens[min(self.at, len(self.tokens)) - 1].start
-            raise show(self.text, f"the effects up to here multiply out to more than {most}", place)
+            raise self.error(f"the effects up to here multiply out to more than {most}")
         return number
+
+    def few(self, factors: int) -> None:
+        if factors > MOST_FACTORS:
+            raise self.error(f"more than {MOST_FACTORS} effects are crossed up to here")
+
+    def error(self, message: str) -> FormulaError:
+        return show(self.text, message, self.tokens[min(self.at, len(self.tokens)) - 1].start)

@@ -10,18 +10,24 @@ from __future__ import annotations
 import ast
 import functools
 import re
+import unicodedata
+import warnings
+from bisect import bisect
 from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
 from numbamm.errors import FormulaError
 from numbamm.formula import language
-from numbamm.formula.functions import KNOWN, refuse_call
+from numbamm.formula.arithmetic import OPERATORS, Unfit, calculate, negative
+from numbamm.formula.functions import KNOWN, fit_arguments
 from numbamm.formula.names import PYTHON_WORDS, quoted, unquoted
 from numbamm.formula.scan import Token, brief, show, tokenise
 
-_CALL = "the call"  # no name that a formula can have
+#: What calls and arithmetic go through; no names that a formula can have.
+_CALL, _CALCULATE, _NEGATIVE = "the call", "the arithmetic", "the sign"
 LONGEST = 10_000  #: characters of one expression
 MOST_DOTS = 20  #: in what may begin with a column's name
 _TAKE_LEVELS = {"C", "factor", "fulldummy", "hashed"}
@@ -87,11 +93,11 @@ def normalised(text: str) -> str:
         for i, token, called in _names(tokens)
         if token.text.startswith("`") or not (called or token.text in PYTHON_WORDS)
     }
-    source = _Source(tokens, names)
+    source = _Source(text, tokens, names)
     try:
         return source.shown(source.parse(), quote=False)
     except _UNREADABLE as error:
-        raise FormulaError(f"'{brief(text)}' cannot be read: {_reason(error)}") from None
+        raise source.unreadable(error, f"'{brief(text)}' cannot be read", "") from None
 
 
 def read(text: str, columns: Collection[str], full: bool = False) -> Expression:
@@ -137,21 +143,32 @@ def evaluate(
         Python's own names, as far as they are allowed.
     """
 
-    def call(text: str, function: Any, *args: Any, **options: Any) -> Any:
-        refuse_call(function, args, options)
+    def call(text: str, place: int, function: Any, *args: Any, **options: Any) -> Any:
+        args, options = fitting(place, fit_arguments, function, args, options)
         if getattr(function, "__is_stateful_transform__", False):
             own = {"_state": state.setdefault(text, {}), "_spec": spec, "_context": context}
             return function(*args, **options, **own, _metadata=None)
         return function(*args, **options)
 
-    return eval(expression.code, {**names, _CALL: call, "__builtins__": dict(builtins)})
+    def fitting(place: int, function: Any, *args: Any) -> Any:
+        try:
+            return function(*args)
+        except Unfit as why:
+            raise show(expression.text, str(why), place) from None
+
+    doors = {
+        _CALL: call,
+        _CALCULATE: lambda place, *args: fitting(place, calculate, *args),
+        _NEGATIVE: lambda place, value: fitting(place, negative, value),
+    }
+    return eval(expression.code, {**names, **doors, "__builtins__": dict(builtins)})
 
 
 def parsed(text: str, columns: Collection[str]) -> tuple[ast.expr, _Source]:
     """An expression that can be read as Python's syntax tree, and the names of its columns."""
     tokens = tokenise(text)
     names = {i: _column(token, called, columns) for i, token, called in _names(tokens)}
-    source = _Source(tokens, {i: name for i, name in names.items() if name is not None})
+    source = _Source(text, tokens, {i: name for i, name in names.items() if name is not None})
     return source.parse().body, source
 
 
@@ -227,19 +244,21 @@ def _read(text: str, columns: frozenset[str], full: bool) -> Expression:
     names = {i: _column(token, called, columns) for i, token, called in _names(tokens)}
     if (alone := lone_column(text)) in columns:
         names = {0: alone}
-    source = _Source(tokens, {i: name for i, name in names.items() if name is not None})
+    source = _Source(text, tokens, {i: name for i, name in names.items() if name is not None})
     try:
         tree = source.parse()
         safe = _is_safe(tree, source, text, full)
-        rewriter = _Rewriter(source)
+        rewriter = _Rewriter(source, guarded=safe)
         ast.fix_missing_locations(rewriter.visit(tree))
-        code = compile(tree, "<formula>", "eval")
+        with _quiet():
+            code = compile(tree, "<formula>", "eval")
     except FormulaError:
         raise
     except _UNREADABLE as error:
-        raise FormulaError(
-            f"'{brief(text)}' is not a Python expression: {_reason(error)}; "
-            "a name that is none in Python stands in back-quotes"
+        raise source.unreadable(
+            error,
+            f"'{brief(text)}' is not a Python expression",
+            "; a name that is none in Python stands in back-quotes",
         ) from None
     return Expression(
         text,
@@ -258,8 +277,8 @@ class _Source:
 
     Parameters
     ----------
-    tokens
-        Of the expression.
+    text, tokens
+        The expression.
     names
         The columns, by the positions of their tokens.
 
@@ -270,9 +289,11 @@ class _Source:
         Stand-in → name.
     """
 
-    def __init__(self, tokens: list[Token], names: Mapping[int, str]) -> None:
+    def __init__(self, text: str, tokens: list[Token], names: Mapping[int, str]) -> None:
+        self.text = text
         prefix = "_column"
-        while any(prefix in token.text for token in tokens):
+        plain = [unicodedata.normalize("NFKC", token.text) for token in tokens]  # as Python does
+        while any(prefix in text for text in plain):
             prefix += "_"
         of_name = {name: f"{prefix}{k}" for k, name in enumerate(dict.fromkeys(names.values()))}
         self.stand_ins = {stand_in: name for name, stand_in in of_name.items()}
@@ -293,7 +314,8 @@ class _Source:
 
     def parse(self) -> ast.Expression:
         """What Python makes of it."""
-        return ast.parse(self.code, mode="eval")
+        with _quiet():
+            return ast.parse(self.code, mode="eval")
 
     def shown(self, node: ast.AST, quote: bool = True) -> str:
         """Text of a node, as Python prints it, with the names of the columns."""
@@ -309,9 +331,26 @@ class _Source:
         at = node.col_offset
         if isinstance(node, ast.Attribute):
             at = node.end_col_offset - len(node.attr.encode())
-        at = len(self.code.encode()[:at].decode(errors="ignore"))
-        begun, place = next(p for p in reversed(self._places) if p[0] <= at)
+        if not self.code.isascii():  # Python counts bytes
+            at = len(self.code.encode()[:at].decode(errors="ignore"))
+        return self.place_at(at)
+
+    def place_at(self, at: int) -> int:
+        """Where in the text a place in the code is."""
+        begun, place = self._places[bisect(self._places, (at + 1,)) - 1]
         return place + at - begun
+
+    def unreadable(self, error: Exception, what: str, remedy: str) -> FormulaError:
+        """What Python says of code that it cannot read, with the place if it names one."""
+        reason = getattr(error, "msg", None) or str(error)
+        if isinstance(error, MemoryError | RecursionError):
+            reason = "it is nested too deeply"
+        elif "digits" in reason:
+            reason = "a number has too many digits"
+        message, offset = f"{what}: {reason}{remedy}", getattr(error, "offset", None)
+        if not offset:
+            return FormulaError(message)
+        return show(self.text, message, min(self.place_at(offset - 1), len(self.text)))
 
 
 def _on_one_line(token: Token) -> str:
@@ -331,10 +370,13 @@ def _is_safe(tree: ast.Expression, source: _Source, text: str, full: bool) -> bo
 
 
 class _Rewriter(ast.NodeTransformer):
-    """Gives names their meanings, and each call what transforms remember things by."""
+    """Gives names their meanings, and each call what transforms remember things by.
 
-    def __init__(self, source: _Source) -> None:
-        self.source = source
+    Where it is guarded, arithmetic goes through the door that keeps it to numbers.
+    """
+
+    def __init__(self, source: _Source, guarded: bool) -> None:
+        self.source, self.guarded = source, guarded
         self.columns: dict[str, str] = {}
         self.exact: dict[str, str] = {}
         self.functions: set[str] = set()
@@ -350,7 +392,7 @@ class _Rewriter(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.Call:
-        text = self.source.shown(node)
+        about = [ast.Constant(self.source.shown(node)), ast.Constant(self.source.place(node))]
         if isinstance(node.func, ast.Name) and node.func.id in _TAKE_LEVELS:
             node.args[:1] = [self.as_it_is(argument) for argument in node.args[:1]]
         name = node.func.id if isinstance(node.func, ast.Name) else language.numpy_name(node.func)
@@ -361,8 +403,7 @@ class _Rewriter(ast.NodeTransformer):
             function = ast.Name(name, ast.Load())
         arguments = [self.visit(argument) for argument in node.args]
         keywords = [self.visit(keyword) for keyword in node.keywords]
-        call = ast.Name(_CALL, ast.Load())
-        return ast.Call(call, [ast.Constant(text), function, *arguments], keywords)
+        return _call(_CALL, [*about, function, *arguments], keywords)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         node.left = self.as_it_is(node.left)
@@ -373,7 +414,18 @@ class _Rewriter(ast.NodeTransformer):
         whole = isinstance(node.right, ast.Constant) and isinstance(node.right.value, int)
         if isinstance(node.op, ast.Mod | ast.FloorDiv) and whole:
             node.left = self.as_it_is(node.left)
-        return self.generic_visit(node)
+        name, place = type(node.op).__name__, ast.Constant(self.source.place(node))
+        self.generic_visit(node)
+        if not self.guarded or name not in OPERATORS:
+            return node
+        return _call(_CALCULATE, [place, ast.Constant(name), node.left, node.right])
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        place = ast.Constant(self.source.place(node))
+        self.generic_visit(node)
+        if not self.guarded or not isinstance(node.op, ast.USub):
+            return node
+        return _call(_NEGATIVE, [place, node.operand])
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if name := language.numpy_name(node):
@@ -399,7 +451,13 @@ class _Rewriter(ast.NodeTransformer):
         return ast.Name(name, ast.Load())
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, MemoryError | RecursionError):
-        return "it is nested too deeply"
-    return getattr(error, "msg", None) or str(error)
+def _call(name: str, args: list[ast.expr], keywords: Sequence[ast.keyword] = ()) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), args, list(keywords))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Python's warnings of odd literals, which would show numbamm's own lines."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

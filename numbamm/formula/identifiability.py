@@ -9,6 +9,7 @@ import numpy as np
 from numbamm.design.directions import inner_products, weighted_columns
 from numbamm.design.scaling import in_ordinary_columns
 from numbamm.errors import DataError
+from numbamm.formula.scan import brief
 
 if TYPE_CHECKING:
     from numbamm.design.remat import ReMat
@@ -42,7 +43,7 @@ def check_identifiable(frame: ModelFrame) -> None:
                 _refuse(term, block, n)
     # a combination of covariances of lower rank cannot be W⁻¹, which has full rank
     if sum(t.nranef for t in frame.reterms) >= n and _explained(frame) > 1 - DEPENDENT:
-        terms = " + ".join(f"({', '.join(t.cnames)} | {t.group})" for t in frame.reterms)
+        terms = " + ".join(f"({brief(', '.join(t.cnames))} | {t.group})" for t in frame.reterms)
         raise DataError(
             f"the random effects {terms} together can have the covariance of the residuals: the "
             "residual variance could not be told apart from theirs; leave a term out, or give "
@@ -70,8 +71,9 @@ def _refuse(term: ReMat, block: list[int], n: int) -> None:
             f"the grouping factor '{term.group}' is continuous: each of the {n} rows has a level "
             f"of its own; as a covariate it stands left of a bar or among the fixed effects"
         )
+    columns = brief(", ".join(term.cnames[j] for j in block))
     raise DataError(
-        f"({', '.join(term.cnames[j] for j in block)} | {term.group}) has {term.nlevels * p} "
+        f"({columns} | {term.group}) has {term.nlevels * p} "
         f"random effects ({term.nlevels} levels × {p}) for {n} observations: "
         "the residual variance could not be told apart from theirs"
     )

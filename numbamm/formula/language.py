@@ -7,28 +7,22 @@ functions by name. It has no way to an object's attributes, and so none out of t
 from __future__ import annotations
 
 import ast
-import operator
 from collections.abc import Container
-from typing import Any
 
 from numbamm.errors import did_you_mean
-from numbamm.formula.functions import CONTRASTS, FUNCTIONS, LOOKING_UP, NUMPY, REMEMBERED
+from numbamm.formula.arithmetic import OPERATORS, Unfit, of_numbers
+from numbamm.formula.functions import (
+    CONTRASTS,
+    FUNCTIONS,
+    LOOKING_UP,
+    NUMPY,
+    REMEMBERED,
+    refuse_arguments,
+)
 
 #: Beyond this an expression is nested too deeply to be evaluated.
 DEEPEST = 200
 
-#: Bits of the largest number that an expression of constants may come to.
-_BITS = 1024
-
-_ARITHMETIC: dict[type, Any] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-}
 _BITWISE = (ast.BitAnd, ast.BitOr)
 _UNARY = (ast.UAdd, ast.USub, ast.Invert)
 _COMPARISONS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
@@ -170,6 +164,8 @@ def _parts_of_call(node: ast.Call, columns: Container[str]) -> list[ast.AST]:
         if keyword.arg.startswith("_") or keyword.arg == "out":
             raise Refusal(keyword.value, f"'{keyword.arg}' is no argument for formulas")
     name = (numpy_name(node.func) or "").removeprefix("np.")
+    if name in NUMPY:
+        _refuse_arguments(node, name)
     if name in LOOKING_UP:
         for k, argument in enumerate([*node.args, *(keyword.value for keyword in node.keywords)]):
             if k != LOOKING_UP[name] and _has_rows(argument, columns):
@@ -177,6 +173,16 @@ def _parts_of_call(node: ast.Call, columns: Container[str]) -> list[ast.AST]:
                     argument, f"np.{name} would look at all rows of this: {_COLUMN_BEFORE}"
                 )
     return [node.func, *node.args, *(keyword.value for keyword in node.keywords)]
+
+
+def _refuse_arguments(node: ast.Call, name: str) -> None:
+    """Refuse arguments that numpy's function has not in formulas."""
+    if any(isinstance(argument, ast.Starred) for argument in node.args):
+        return  # which is refused as such
+    try:
+        refuse_arguments(NUMPY[name], node.args, {k.arg: k.value for k in node.keywords})
+    except Unfit as why:
+        raise Refusal(node, f"np.{name}() {why}") from None
 
 
 def _has_rows(node: ast.AST, columns: Container[str]) -> bool:
@@ -195,7 +201,7 @@ def _has_rows(node: ast.AST, columns: Container[str]) -> bool:
 def _parts_of_arithmetic(node: ast.BinOp) -> list[ast.AST]:
     if isinstance(node.op, ast.MatMult):
         raise Refusal(node, f"'@' sums over rows: {_COLUMN_BEFORE}")
-    if not isinstance(node.op, (*_ARITHMETIC, *_BITWISE)):
+    if not (isinstance(node.op, _BITWISE) or type(node.op).__name__ in OPERATORS):
         raise Refusal(node, "'<<', '>>' and '^' work on bits: write 2**k for a power")
     for side in (node.left, node.right):
         if isinstance(side, ast.List | ast.Tuple | ast.Dict | ast.JoinedStr) or isinstance(
@@ -218,32 +224,22 @@ def _parts_of_comparison(node: ast.Compare) -> list[ast.AST]:
 def _constant(node: ast.AST) -> int | float | None:
     """Value of an expression of numbers alone; None for any other.
 
-    It is found here, in bounds, since Python would compute 9**9**8 for days.
+    It is found before the evaluation, which would say the same, so that no data are looked at.
     """
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         return node.value
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
         value = _constant(node.operand)
-        return None if value is None else -value
-    if not isinstance(node, ast.BinOp) or type(node.op) not in _ARITHMETIC:
+        return value if value is None or isinstance(node.op, ast.UAdd) else -value
+    if not isinstance(node, ast.BinOp) or type(node.op).__name__ not in OPERATORS:
         return None
     left, right = _constant(node.left), _constant(node.right)
     if left is None or right is None:
         return None
     try:
-        if isinstance(left, int) and isinstance(right, int):
-            power = isinstance(node.op, ast.Pow)
-            bits = left.bit_length() * (abs(right) if power else 1)
-            if bits > _BITS or right.bit_length() > _BITS:
-                raise OverflowError
-        value = _ARITHMETIC[type(node.op)](left, right)
-    except OverflowError:
-        raise Refusal(node, "this number is too large") from None
-    except ZeroDivisionError:
-        raise Refusal(node, "this divides by zero") from None
-    if isinstance(value, complex):
-        raise Refusal(node, "this is no real number")
-    return value
+        return of_numbers(type(node.op).__name__, left, right)
+    except Unfit as why:
+        raise Refusal(node, str(why)) from None
 
 
 def _instead_of_attribute(node: ast.Attribute, columns: Container[str]) -> str:

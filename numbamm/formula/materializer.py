@@ -13,23 +13,23 @@ import pandas as pd
 from formulaic.errors import FactorEncodingError, FactorEvaluationError
 from formulaic.formula import SimpleFormula
 from formulaic.materializers import PandasMaterializer
-from formulaic.materializers.types import NAAction
+from formulaic.materializers.types import FactorValues, NAAction
 from formulaic.model_matrix import ModelMatrix
 from formulaic.model_spec import ModelSpec
 from formulaic.parser.types import Factor
 from interface_meta import override
 
 from numbamm.errors import DataError, FormulaError, NumbammError
+from numbamm.formula.arithmetic import is_whole
 from numbamm.formula.columns import refuse_rows
 from numbamm.formula.contrasts import Coding
 from numbamm.formula.expressions import evaluate, lone_column, read
 from numbamm.formula.functions import KNOWN
 from numbamm.formula.levels import EXACT, is_missing, positions
 from numbamm.formula.names import unquoted
-from numbamm.memory import refuse_beyond
+from numbamm.formula.scan import brief
+from numbamm.memory import HELD, refuse_beyond
 
-#: A matrix is held so often while a model is built: its columns, X, its basis, and scratch.
-HELD = 4
 #: Numbers in a matrix that fits into any memory.
 PLENTY = 2**21
 
@@ -93,6 +93,7 @@ class Materializer(PandasMaterializer):
         pooled = _specified(SimpleFormula([]), state)
         try:
             with np.errstate(all="ignore"):  # what is not finite is refused, in words
+                self._refuse_count(sum(len(spec.formula) for spec in distinct.values()))
                 for term in chain.from_iterable(spec.formula for spec in distinct.values()):
                     for factor in term.factors:
                         self._evaluate_factor(factor, pooled, set())
@@ -102,10 +103,7 @@ class Materializer(PandasMaterializer):
                 built = {k: self._build_model_matrix(spec, []) for k, spec in distinct.items()}
                 return {key: built[effects[key]] for key in specs}
         except FactorEvaluationError as error:
-            if isinstance(error.__cause__, NumbammError):
-                raise error.__cause__ from None
-            reason = str(error).replace("Unable to evaluate factor", "cannot evaluate")
-            raise FormulaError(reason) from error
+            raise error.__cause__ from error.__cause__.__cause__  # it is ours
         except FactorEncodingError as error:
             raise DataError(f"the data do not fit the formula: {error}") from error
         except NumbammError:
@@ -113,6 +111,12 @@ class Materializer(PandasMaterializer):
         except Exception as error:  # of a transform that notices late what it was given
             reason = f"{type(error).__name__}: {error}"
             raise FormulaError(f"the effects cannot be evaluated: {reason}") from error
+
+    def _refuse_count(self, effects: int) -> None:
+        """Refuse so many effects that a column of each does not fit into memory."""
+        if effects * self.nrows >= PLENTY:
+            what = f"{effects:,} effects for {self.nrows:,} rows"
+            refuse_beyond(HELD * 8 * self.nrows * effects, what, "leave some out")
 
     def _refuse_size(self, spec: ModelSpec) -> None:
         """Refuse effects whose columns do not fit into memory, before any is made."""
@@ -159,8 +163,9 @@ class Materializer(PandasMaterializer):
         if evaluated.metadata.kind is Factor.Kind.CONSTANT:
             return None, np.full((self.nrows, 1), float(evaluated.values.__wrapped__))
         columns = self._encode_evaled_factor(evaluated, spec, set(), reduced_rank=False)
-        flat = self._flatten_encoded_evaled_factor(factor.expr, columns)
-        return None, np.column_stack([np.asarray(c, dtype=float) for c in flat.values()])
+        if set(columns) != {factor.expr}:  # else a name such as __x would count for none
+            columns = self._flatten_encoded_evaled_factor(factor.expr, columns)
+        return None, np.column_stack([np.asarray(c, dtype=float) for c in columns.values()])
 
     def numbers(self, expression: str, state: dict) -> np.ndarray:
         """Value of a Python expression as finite floats, shape (n,); see `values`."""
@@ -170,18 +175,17 @@ class Materializer(PandasMaterializer):
         """Value of a Python expression; `state` is what its transforms remember."""
         if (column := lone_column(expression)) in self.data:
             return self.data[column]
-        try:
-            with np.errstate(all="ignore"):
-                return self.evaluated(expression, state)
-        except NumbammError:
-            raise
-        except Exception as error:
-            raise FormulaError(
-                f"'{expression}' cannot be evaluated: {type(error).__name__}: {error}"
-            ) from error
+        with np.errstate(all="ignore"):
+            return self.evaluated(expression, state)
 
     def evaluated(self, text: str, state: dict, spec: ModelSpec | None = None) -> Any:
-        """Value of a Python expression, with whatever it raises."""
+        """Value of a Python expression on these columns.
+
+        Raises
+        ------
+        FormulaError
+            With whatever the evaluation raises, if that is not ours already.
+        """
         expression = read(text, self.data, self.full)
         names = {name: self.data[column] for name, column in expression.columns.items()}
         names |= {name: self.as_it_is(column) for name, column in expression.exact.items()}
@@ -189,7 +193,14 @@ class Materializer(PandasMaterializer):
         if absent := [name for name, value in names.items() if value is None]:
             raise FormulaError(f"'{absent[0]}', for '{text}', did not come along with the model")
         builtins = vars(python) if self.full else {}
-        return evaluate(expression, names, state, spec, self.layered_context, builtins)
+        try:
+            values = evaluate(expression, names, state, spec, self.layered_context, builtins)
+        except NumbammError:
+            raise
+        except Exception as error:  # whatever a function raises
+            reason = brief(f"{type(error).__name__}: {error}")
+            raise FormulaError(f"'{brief(text)}' cannot be evaluated: {reason}") from error
+        return values if isinstance(values, FactorValues) else _in_floats(values, text)
 
     def meaning(self, name: str) -> Any:
         """What a name stands for that is no column; None if that is not known."""
@@ -218,6 +229,7 @@ class Materializer(PandasMaterializer):
         DataError
             If they are not numbers, not finite, or not one for each row.
         """
+        name = brief(name)
         if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
             raise DataError(f"'{name}' is categorical, not numeric")
         array = np.asarray(values)
@@ -243,10 +255,7 @@ class Materializer(PandasMaterializer):
 
     @override
     def _lookup(self, name):
-        column = self.data[unquoted(name)]
-        if column.dtype == object:
-            raise DataError(f"'{name}' holds integers beyond any float: as labels, write C({name})")
-        return column, set()
+        return _in_floats(self.data[unquoted(name)], name), set()
 
     @override
     def _is_categorical(self, values):
@@ -255,6 +264,7 @@ class Materializer(PandasMaterializer):
     @override
     def _check_for_nulls(self, name, values, na_action, drop_rows):
         # formulaic's hook after the evaluation of each factor; what may be missing is gone by now
+        name = brief(name)
         kind, values = values.__formulaic_metadata__.kind, values.__wrapped__
         if (
             kind is not Factor.Kind.CONSTANT
@@ -304,6 +314,18 @@ def _as_floats(column: pd.Series) -> pd.Series:
         return column
 
 
+def _in_floats(values: Any, text: str) -> Any:
+    """Integers beyond 64 bits as floats; all other values as they are."""
+    if _kind(values) != "O" or not is_whole(values):
+        return values
+    try:
+        return values.astype(float)
+    except OverflowError:
+        raise DataError(
+            f"'{brief(text)}' holds integers beyond any float: as labels, write C({brief(text)})"
+        ) from None
+
+
 def _is_whole(column: pd.Series) -> bool:
     """Whether a column holds integers: as objects, if they are beyond 64 bits."""
     return column.dtype.kind in "iu" or column.dtype == object
@@ -327,8 +349,14 @@ def _specified(formula: SimpleFormula | ModelSpec, state: dict | None = None) ->
 
 def is_categorical(values: Any) -> bool:
     """Whether values are levels, not numbers: also bool, as in R and statsmodels."""
+    kind = _kind(values)
+    return kind is not None and kind in "bOUS"
+
+
+def _kind(values: Any) -> str | None:
+    """numpy's letter for the type of an array or a column."""
     kind = getattr(getattr(values, "dtype", None), "kind", None)
-    return isinstance(kind, str) and kind in "bOUS"
+    return kind if isinstance(kind, str) else None
 
 
 def _parts(values: Any) -> Iterable[Any]:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from numbamm.errors import FormulaError
 
 #: Beyond these a text is no formula that somebody wrote or that anybody waits for.
-LONGEST, DEEPEST = 100_000, 50
+LONGEST, DEEPEST, LONGEST_NAME, MOST_TERMS = 100_000, 50, 1_000, 1_000
 
 _TOKEN = re.compile(
     r"""
@@ -30,8 +30,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # no Python either
 _SHOWN = 160  # characters of a text in a message
-_SPACE = re.compile(r"\s")
+_SPACE = re.compile(r"[\s\x00-\x1f\x7f]")
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
 _SPACED = {"~", "+", "-", "*", "|", "||"}
 _POWERS = ("^", "**")
@@ -136,6 +137,10 @@ def tokenise(source: str) -> list[Token]:
         if kind == "name" and source[start] != "`":
             at = _end_of_name(source, at)
         text = source[start:at]
+        if kind == "name" and len(text) > LONGEST_NAME:
+            raise show(source, f"this name has {len(text)} characters", start)
+        if text[0] != "`" and (no := _NO_TEXT.search(text)):
+            raise show(source, f"U+{ord(no[0]):04X} is no character of a formula", start)
         if kind == "other" and text in "\"'`":
             raise show(source, f"this quote {text} is not closed", start)
         if kind == "close":
@@ -174,7 +179,7 @@ def _end_of_name(source: str, at: int) -> int:
 def show(source: str, message: str, at: int) -> FormulaError:
     """An error with the text on one line, and a caret under the place in it."""
     start = max(at - _SHOWN // 2, 0) if len(source) > _SHOWN else 0
-    line = _SPACE.sub(" ", source[start : start + _SHOWN])
+    line = _SPACE.sub(" ", source[start : start + _SHOWN]).encode(errors="replace").decode()
     return FormulaError(f"{message}\n    {line}\n    {' ' * (at - start)}^")
 
 
@@ -202,7 +207,7 @@ class _Scanner:
         self.additive(right)
         if not self.terms:
             raise FormulaError(
-                f"'{render(tokens)}' has no random-effects term; add one, "
+                f"'{brief(render(tokens))}' has no random-effects term; add one, "
                 "for example + (1 | group), or use a package for models without them"
             )
         return FormulaText(
@@ -306,6 +311,9 @@ class _Scanner:
             else:
                 self.refuse_special(summand)
                 self.fixed.append(f"{sign} {self.effects(summand)}")
+            if len(self.terms) + len(self.offsets) > MOST_TERMS:
+                message = f"more than {MOST_TERMS} random-effects terms and offsets"
+                raise self.error(message, summand[0].start)
 
     def summands(self, tokens: list[Token]) -> list[tuple[str, list[Token]]]:
         """The sum's parts with their signs."""
@@ -375,7 +383,7 @@ class _Scanner:
             before, after = texts[i], texts[i + 2]
             if token.python:
                 continue
-            if token.text in _POWERS and not (i and _ends_in_sum(tokens[:i])):
+            if token.text in _POWERS and not _ends_in_sum(tokens, i):
                 message = "a power outside of a call crosses the effects of a sum: write I(x**2)"
                 raise self.error(message, token.start)
             intercept = token.text in ("0", "1") and before in "+-(" and after in "+-)"
@@ -453,14 +461,15 @@ def closing(tokens: list[Token], opener: int) -> int:
     )
 
 
-def _ends_in_sum(tokens: list[Token]) -> bool:
-    """Whether these tokens end in parentheses around several effects."""
-    if tokens[-1].text != ")":
+def _ends_in_sum(tokens: list[Token], end: int) -> bool:
+    """Whether the tokens before `end` end in parentheses around several effects."""
+    closer = tokens[end - 1]
+    if end == 0 or closer.text != ")":
         return False
-    opener = max(i for i, t in enumerate(tokens[:-1]) if t.level == tokens[-1].level)
+    opener = next(i for i in range(end - 2, -1, -1) if tokens[i].level == closer.level)
     called = opener > 0 and _opens_call(tokens[opener - 1], tokens[opener])
     return not called and any(
-        t.text in ("+", "-", "*", "/") and not t.python for t in tokens[opener:]
+        t.text in ("+", "-", "*", "/") and not t.python for t in tokens[opener:end]
     )
 
 

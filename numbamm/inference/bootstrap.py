@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import warnings
+import zlib
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numbamm import files
 from numbamm.errors import DataError, NumbammWarning, OptionError
 from numbamm.inference.components import SIGMA
 from numbamm.inference.contrast import valid_alpha
@@ -293,10 +296,16 @@ class Bootstrap:
         return self._extended(model, count("n", n), workers, progress)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the replicates to a Parquet file, which `load` reads; pyarrow is needed."""
+        """Write the replicates to a Parquet file, which `load` reads; pyarrow is needed.
+
+        Raises
+        ------
+        OptionError
+            The file cannot be written.
+        """
         pa = _pyarrow()
         about = {
-            "version": 1,
+            "version": 2,
             "title": self.title,
             "names": self.names.to_json(),
             "key": self.key,
@@ -306,8 +315,11 @@ class Bootstrap:
         }
         columns = {"replicate": self.index, "singular": self.singular}
         columns |= dict(zip(self.names.columns, self.values.T.copy(), strict=True))
-        table = pa.table(columns).replace_schema_metadata({b"numbamm": json.dumps(about).encode()})
-        pa.parquet.write_table(table, os.fspath(path))
+        text = json.dumps(about).encode()
+        metadata = {b"numbamm": text, b"crc32": _checksum(text, self.values, self.index)}
+        content = io.BytesIO()
+        pa.parquet.write_table(pa.table(columns).replace_schema_metadata(metadata), content)
+        files.write(path, content.getvalue())
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Bootstrap:
@@ -320,8 +332,9 @@ class Bootstrap:
         """
         pa = _pyarrow()
         damage = (pa.ArrowException, OSError, LookupError, TypeError, ValueError, AttributeError)
+        damage += (OverflowError, RecursionError)
         try:
-            return cls._of_table(pa.parquet.read_table(os.fspath(path)))
+            return cls._of_table(pa.parquet.read_table(files.as_path(path)))
         except damage as error:
             raise OptionError(
                 f"{path} is no file of bootstrap replicates, or it is damaged: {error!r}"
@@ -332,13 +345,18 @@ class Bootstrap:
         about = json.loads(table.schema.metadata[b"numbamm"])
         names = Names.from_json(about["names"])
         values = np.column_stack([table[name].to_numpy() for name in names.columns])
+        index = table["replicate"].to_numpy()
+        if about["version"] > 1:
+            said = table.schema.metadata[b"crc32"]
+            if said != _checksum(table.schema.metadata[b"numbamm"], values, index):
+                raise ValueError("its checksum is wrong")
         return cls(
             about["title"],
             names,
             about["key"],
             np.array(about["original"]),
             values,
-            table["replicate"].to_numpy(),
+            index,
             table["singular"].to_numpy(zero_copy_only=False),
             {int(i): why for i, why in about["failed"].items()},
             about["given"],
@@ -368,6 +386,12 @@ class Bootstrap:
         out.values, out.index = np.concatenate(values), np.concatenate(index)
         out.singular = _singular(model, out.values[:, len(self.original) - len(model.theta) :])
         return out
+
+
+def _checksum(text: bytes, values: np.ndarray, index: np.ndarray) -> bytes:
+    """Of all that a file of replicates says."""
+    content = [text, np.ascontiguousarray(values).tobytes(), index.astype(np.int64).tobytes()]
+    return str(zlib.crc32(b"".join(content))).encode()
 
 
 def _singular(model, thetas) -> np.ndarray:

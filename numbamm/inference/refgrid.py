@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from numbamm.errors import DataError, OptionError, did_you_mean
+from numbamm.formula.arithmetic import is_whole
 from numbamm.formula.levels import level_codes
 from numbamm.formula.materializer import is_categorical, without_fulldummy
 from numbamm.formula.names import column_of
@@ -233,4 +234,7 @@ def _shares(exists) -> np.ndarray:
 
 
 def _is_factor(column: pd.Series) -> bool:
+    """Whether a column that no effect codes holds levels; integers beyond 64 bits are objects."""
+    if is_whole(column):
+        return False
     return isinstance(column.dtype, pd.CategoricalDtype) or is_categorical(column)

@@ -17,9 +17,12 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.errors import NumbammWarning, OptionError
 from numbamm.inference.progress import progress_bar
 from numbamm.inference.workers import checked, completed, how_many
+from numbamm.memory import refuse_beyond
 
 #: Batches of each worker, at least.
 PARTS = 20
+#: Nobody waits for more than so many replicates, of which each takes these bytes while they run.
+MOST, KEPT = 10**9, 4096
 
 
 class Drawer:
@@ -44,6 +47,7 @@ class Drawer:
 def run(drawer: Drawer, numbers: range, workers, progress) -> list:
     """The results of the batches in order, or of those before the first that an interrupt left."""
     workers = checked(workers)
+    refuse_beyond(KEPT * len(numbers), f"{len(numbers):,} replicates", "draw fewer")
     size = max(1, drawer.size(len(numbers), workers))
     batches = [numbers[i : i + size] for i in range(0, len(numbers), size)]
     done: dict = {}
@@ -76,11 +80,13 @@ def stream(key: int, index: int) -> np.random.Generator:
 
 
 def count(name: str, value) -> int:
-    """A number of what is to be drawn, which is at least one."""
+    """A number of what is to be drawn, which is at least one and within reason."""
     try:
         value = operator.index(value)
     except TypeError:
         raise OptionError(f"{name} must be a whole number, not {value!r}") from None
     if value < 1:
         raise OptionError(f"{name} must be at least 1, not {value}: nothing would be drawn")
+    if value > MOST:
+        raise OptionError(f"{name} must be at most {MOST:,}, not {value:,}")
     return value

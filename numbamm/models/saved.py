@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from numbers import Real
-from pathlib import Path
 
 import numpy as np
 
-from numbamm import config
+from numbamm import config, files
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError, OptionError
 from numbamm.optimize import OptSummary
-from numbamm.options import shown
 
 #: How far, relative to itself, an objective may be from the one in the file: another machine's
 #: arithmetic, not another value in the data.
@@ -27,18 +24,7 @@ RTOL = 1e-8
 def save(model, path) -> None:
     """Write the optimisation of a fitted model; see `MixedModel.save`."""
     _ = model.estimates
-    text = json.dumps(model.optsum.to_dict(), allow_nan=False)
-    try:
-        _path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OptionError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _path(path) -> Path:
-    try:
-        return Path(path)
-    except TypeError:
-        raise OptionError(f"path must be the name of a file, not {shown(path)}") from None
+    files.write(path, json.dumps(model.optsum.to_dict(), allow_nan=False).encode())
 
 
 def restore(model, path) -> None:
@@ -75,14 +61,16 @@ def restore(model, path) -> None:
 def _read(path) -> OptSummary:
     """The finished optimisation that a file holds."""
     try:
-        stored = OptSummary.from_dict(json.loads(_path(path).read_text(encoding="utf-8")))
+        stored = OptSummary.from_dict(json.loads(files.as_path(path).read_text(encoding="utf-8")))
     except OSError as error:
         raise OptionError(f"{path} cannot be read: {error.strerror}") from error
     except OptionError as error:
         raise OptionError(f"{path}: {error}") from error
-    except ValueError as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise OptionError(f"{path} is not the JSON of a saved fit: {error}") from error
-    if stored.final is None or not all(isinstance(f, Real) for f in (stored.finitial, stored.fmin)):
+    if stored.final is None or not all(
+        isinstance(f, float) for f in (stored.finitial, stored.fmin)
+    ):
         raise OptionError(f"{path} holds options, but no fit")
     if stored.final.shape != stored.initial.shape or not np.isfinite(stored.final).all():
         raise OptionError(f"{path}: final must be finite, one for each parameter")

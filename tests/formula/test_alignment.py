@@ -84,3 +84,21 @@ def test_fits_and_predictions_of_simulations(frame):
     by_index = mm.lmm(FORMULA, moved, weights=frame.w, offset=frame.o)
     assert np.isclose(by_index.objective, by_name.objective)
     assert np.isclose(by_index.refit(frame.y).objective, by_name.objective)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_series_beside_data_without_labels(frame):
+    plain = frame.reset_index(drop=True)
+    pl = pytest.importorskip("polars")
+    for data in (pl.from_pandas(plain), {k: plain[k].to_numpy() for k in plain}):
+        for own in (frame.w, plain.w, plain.w.set_axis(np.arange(60) * 3)):  # by position
+            assert_array_equal(model_frame(FORMULA, data, weights=own).weights, plain.w)
+        with pytest.raises(DataError, match="its index numbers the rows in another order"):
+            model_frame(FORMULA, data, weights=plain.w.sort_values())
+    series = {k: frame[k] for k in frame}
+    moved = model_frame(FORMULA, series, weights=frame.w.sort_values())
+    assert_array_equal(moved.weights, frame.w)
+    with pytest.raises(DataError, match="its index is not that of the data"):
+        model_frame(
+            FORMULA, frame.set_axis(list(zip(frame.f, range(60), strict=True))), weights=plain.w
+        )

@@ -161,3 +161,11 @@ def test_models_of_odd_names_predict_and_average():
 @given(st.lists(st.text(alphabet="ab:`1", min_size=1, max_size=4), min_size=2, max_size=4))
 def test_joined_labels_can_be_taken_apart(labels):
     assert split(joined(labels)) == labels
+
+
+def test_names_that_formulaic_would_take_for_its_own():
+    data = frame("__x__", T) | {"__f__": np.array(list("ab"))[G % 2]}
+    model = mm.lmm("resp ~ __x__ + __f__ + (1 | g)", data)
+    assert model.frame.xnames == ["Intercept", "__x__", "__f__[T.b]"]
+    means = model.emmeans("__f__", at={"__x__": [1.5]}).to_frame()
+    assert_allclose(means["mean"].diff()[1], model.params["__f__[T.b]"])

@@ -187,7 +187,6 @@ def test_what_is_no_data(data, message):
     ("values", "message"),
     [
         (pl.Series([[1], [2]]), "'v' cannot be used: its type is List"),
-        (pl.Series([1, 2], dtype=pl.Int128), "'v' cannot be used: .*128"),
         (np.zeros((2, 2)), "'v' cannot be used: it has 2 dimensions"),
         (np.array([1j, 2]), "'v' cannot be used: its values are complex"),
         (np.array([1.0, np.inf, 2, -np.inf]), r"'v' is infinite in 2 rows \(.* 1, 3\)"),

@@ -30,6 +30,10 @@ def kinds(base):
         "list": values,
         "object": np.array(values, dtype=object),
         "decimal": [Decimal(v) for v in values],
+        "arrow decimal": pd.Series(
+            [Decimal(v) for v in values], dtype=pd.ArrowDtype(pa.decimal128(30))
+        ),
+        "128 bits": pl.Series(values, dtype=pl.Int128),
     }
     if base + 3 < 2**64:
         dtype, nullable = ("int64", "Int64") if base + 3 < 2**63 else ("uint64", "UInt64")
@@ -123,3 +127,12 @@ def test_fits_and_means_are_those_of_small_labels():
         groups = mm.lmm("y ~ x + (1 | id)", data([base + int(g) for g in G]))
         assert_allclose(groups.objective, mm.lmm("y ~ x + (1 | g)", data(K)).objective)
         assert len(groups.ranef()["id"]) == 8
+
+
+def test_numbers_beyond_64_bits_are_a_covariate_of_marginal_means():
+    step = 2**66
+    scaled = mm.lmm("y ~ k + h + (1 | g)", data(K))
+    model = mm.lmm("y ~ id + h + (1 | g)", data([2**70 + step * int(k) for k in K]))
+    means, reference = model.emmeans("h").to_frame(), scaled.emmeans("h").to_frame()
+    assert_allclose(means[["mean", "se"]], reference[["mean", "se"]], rtol=1e-6)
+    assert len(model.emmeans("id").to_frame()) == 1

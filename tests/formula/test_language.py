@@ -105,9 +105,9 @@ def test_refused_with_a_caret_and_the_alternative(data, expression, message, pla
     [
         ("y ~ log(t, t) + (1 | g)", r"log\(\) takes one argument"),  # which would overwrite it
         ("y ~ np.add(x, t, t) + (1 | g)", r"add\(\) takes 2 arguments"),
-        ("y ~ bs(x, df=100000) + (1 | g)", "df=100000 would make a matrix"),
-        ("y ~ poly(x, 10**6) + (1 | g)", "degree=1000000 would make a matrix"),
-        ("y ~ hashed(f, levels=many) + (1 | g)", "levels=1000000000 would make a matrix"),
+        ("y ~ bs(x, df=100000) + (1 | g)", "df is 100000, which is not from 1 to 1000"),
+        ("y ~ poly(x, 10**6) + (1 | g)", "degree is 1000000, which is not from 1 to 100"),
+        ("y ~ hashed(f, levels=many) + (1 | g)", "levels is 1000000000, which is not"),
         ("y ~ (x + t)**999999999 + (1 | g)", "multiply out to more than"),
         ("y ~ (x + t + f + g)^10 + (1 | h)", "multiply out to more than"),
         ("y ~ " + "*".join(f"I(x + {k})" for k in range(20)) + " + (1 | g)", "multiply out"),
@@ -117,13 +117,13 @@ def test_refused_with_a_caret_and_the_alternative(data, expression, message, pla
         ("y ~ I(" + "-" * 5_000 + "x) + (1 | g)", "nested too deeply"),
         ("y ~ I(" + "~" * 5_000 + "(x > 1)) + (1 | g)", "nested too deeply"),
         ("y ~ I(x" + " + x" * 2_000 + ") + (1 | g)", "nested too deeply"),
-        ("y ~ I(x" + ".a" * 4_000 + ") + (1 | g)", "nested too deeply"),
+        ("y ~ I(x" + ".a" * 4_000 + ") + (1 | g)", "this name has 8001 characters"),
         ("y ~ I(x + " + "1" * 20_000 + ") + (1 | g)", "20007 characters: at most"),
         ("y ~ x" + " + x" * 40_000 + " + (1 | g)", "characters: at most"),
         ("y ~ (1 | " + "/".join(f"g{k}" for k in range(3_000)) + ")", "more than 100 grouping"),
         ("y ~ (1 | " + ":".join(["(g/h)"] * 30) + ")", "more than 100 grouping"),
         ("y ~ I(x #) + (1 | g)", "'#' has no meaning"),
-        ("y ~ I(x\0) + (1 | g)", "null bytes"),
+        ("y ~ I(x\0) + (1 | g)", r"U\+0000 is no character"),
         ("y ~ 'x' + (1 | g)", "a column's name stands plainly or in back-quotes"),
     ],
 )
@@ -221,3 +221,121 @@ def test_a_formula_that_was_read_is_read_again_in_no_time(data):
     names = list(data.columns)
     read("I(log(t + 1) * x)", names)
     assert timeit.timeit(lambda: read("I(log(t + 1) * x)", names), number=200) / 200 < 50e-6
+
+
+GREEDY = [
+    # numbers and texts beyond bounds that only the evaluation can see
+    ("I((TRUE + 8)**(9**9))", "this number is too large"),
+    ("I(I(9)**(9**9))", "this number is too large"),
+    ("I((~8)**(9**9) * x)", "this number is too large"),
+    ("I(+9**(9**9) * x)", "this number is too large"),
+    ("I(I('a') * 10**10)", "arithmetic is for numbers"),
+    ("I(I([1]) * 10**9)", "arithmetic is for numbers"),
+    ("I(I('%1000000000d') % 1)", "arithmetic is for numbers"),
+    ("I(f * 2)", "arithmetic is for numbers"),
+    ("I((huge // 1)**(10**8))", "beyond any float"),
+    ("I(huge * 2)", "beyond any float"),
+    ("np.power(huge, 2)", "beyond any float"),
+    ("np.power(np.array([2**70]), 10**8)", "is of numbers or of texts"),
+    # types, shapes, memory and methods that numpy's functions would let choose
+    ("np.array(9, dtype='O')", r"takes \(values\) in a formula"),
+    ("np.array(x, 'U100000000')", r"takes \(values\) in a formula"),
+    ("np.array(1, ndmin=64)", r"takes \(values\) in a formula"),
+    ("np.array(x, like=x)", r"takes \(values\) in a formula"),
+    ("np.ones_like(x, shape=10**10)", r"takes \(data\) in a formula"),
+    ("np.zeros_like(x, 'f8', 'K', True, 10**10)", r"takes \(data\) in a formula"),
+    ("np.isin(x > 0, [0, 10**10], kind='table')", "unexpected keyword argument 'kind'"),
+    ("np.median(x, overwrite_input=True)", r"takes \(data\) in a formula"),
+    ("np.median(x, None, t)", r"takes \(data\) in a formula"),
+    ("np.mean(x, where=x > 0)", r"takes \(data\) in a formula"),
+    ("np.searchsorted([1, 2], x, sorter=[5, 6])", "unexpected keyword argument 'sorter'"),
+    ("np.add(x, t, dtype='O')", "takes 2 arguments in a formula"),
+    ("np.log(x, where=t > 1)", "takes one argument in a formula"),
+    ("np.pi(x)", "is no function"),
+    ("np.quantile(x, t)", "would look at all rows of this"),
+    ("np.left_shift(1, 10**9)", "none of numpy's functions"),
+    ("np.tile(x, 10**9)", "none of numpy's functions"),
+    ("np.linspace(0, 1, 10**9)", "none of numpy's functions"),
+    ("np.vectorize(center)", "none of numpy's functions"),
+    ("np.frompyfunc(center, 1, 1)", "none of numpy's functions"),
+    ("np.fromfile('f')", "none of numpy's functions"),
+    # matrices of too many columns, however their number is come by
+    ("bs(x, df=np.array(100000))", "df is 100000, which is not from 1 to 1000"),
+    ("bs(x, df=np.sum(x > -99) * 10**4)", "df is [0-9]+, which is not from 1 to 1000"),
+    ("bs(x, degree=999)", "degree is 999, which is not from 0 to 20"),
+    ("poly(x, -1)", "degree is -1"),
+    ("poly(x, 2.5)", "degree is a whole number"),
+    ("hashed(f, 0)", "levels is 0"),
+    ("C(f, levels='abc')", "levels are a list of different values, not 'abc'"),
+    ("C(f, levels=['a', 'a', 'b', 'c'])", "levels are a list of different values"),
+]
+
+
+@pytest.mark.parametrize(("expression", "message"), GREEDY)
+def test_greedy_expressions(data, expression, message):
+    data = data.assign(huge=[10**400 + k % 4 for k in range(len(data))])
+    for formula in (f"y ~ {expression} + (1 | g)", f"y ~ offset({expression}) + (1 | g)"):
+        seconds = timeit.timeit(lambda f=formula: refused(f, data, message), number=1)
+        assert seconds < 1.0
+
+
+def refused(formula, data, message):
+    with pytest.raises(NumbammError, match=message) as caught:
+        model_frame(formula, data)
+    assert len(str(caught.value)) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("y ~ " + ":".join(["(x+t)^2"] * 11_000) + " + (1|g)", "multiply out to more than"),
+        ("y ~ " + ":".join(["x"] * 40_000) + " + (1|g)", "are crossed up to here"),
+        ("y ~ (x + t)**" + "9" * 5_000 + " + (1|g)", "multiply out to more than"),
+        ("y ~ " + " + ".join(f"(0 + I(x + {k}) | g)" for k in range(3_000)), "more than 1000"),
+        ("y ~ " + " + ".join(["offset(x)"] * 3_000) + " + (1 | g)", "more than 1000"),
+        ("y ~ " + "a" * 90_000 + " + (1 | g)", "this name has 90000 characters"),
+        ("y ~ `" + "a" * 90_000 + "` + (1 | g)", "this name has 90002 characters"),
+        ("y ~ I(f == '\ud800') + (1 | g)", r"U\+D800 is no character of a formula"),
+        ("y ~ I(x;t) + (1 | g)", "cannot be read: invalid syntax"),
+        ("y ~ I(x * " + "9" * 5_000 + ") + (1 | g)", "a number has too many digits"),
+        ("y ~ I(x + _\uff43olumn0) + (1 | g)", "there is no column '_column0'"),
+    ],
+)
+def test_long_and_odd_texts(data, formula, message):
+    assert timeit.timeit(lambda: refused(formula, data, message), number=1) < 1.5
+
+
+def test_syntax_errors_have_a_caret(data):
+    with pytest.raises(FormulaError) as caught:
+        model_frame("y ~ I(x t) + (1 | g)", data)
+    *_, line, caret = str(caught.value).splitlines()
+    assert line[caret.index("^") :].startswith("x t")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("expression", ["I(f == '\\d')", "I(1if x else 2)", "I(x is 1)", "I(1(x))"])
+def test_no_warnings_of_pythons(data, expression):
+    with pytest.raises(NumbammError):
+        model_frame(f"y ~ {expression} + (1 | g)", data)
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("I((x > 0) + (t > 2))", lambda d: (d.x > 0) * 1 + (d.t > 2)),
+        ("I((x > 0) - (t > 2))", lambda d: (d.x > 0) * 1 - (d.t > 2)),
+        ("I(-(x > 0))", lambda d: -1 * (d.x > 0)),
+        ("np.exp(x > 0)", lambda d: np.exp(1.0 * (d.x > 0))),
+        ("np.add(x > 0, t > 2)", lambda d: (d.x > 0) * 1 + (d.t > 2)),
+        ("I(np.digitize(t, [0])**-1 * 0 + np.digitize(t, [-1])**70)", lambda d: d.x * 0 + 1),
+        ("I(2**(np.digitize(t, [0]) * 80) / 2**80)", lambda d: d.x * 0 + 1),
+        ("I(small(t) * 100)", lambda d: 100.0 * d.t.astype("int8")),
+        ("I(c % 2 + b)", lambda d: np.arange(len(d)) % 4 % 2 + d.b),
+    ],
+)
+def test_numbers_of_few_bits(data, expression, value):
+    n = len(data)
+    data = data.assign(b=np.arange(n) % 2 == 0, c=[2**70 + k % 4 for k in range(n)])
+    small = {"small": lambda v: v.astype("int8")}
+    mf = model_frame(f"y ~ x + I({expression} + x) + (1 | g)", data, context=small)
+    assert_allclose(mf.X[:, 2] - data.x, value(data), atol=1e-12)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 SIZES = (0, 1, 2, 6, *[12] * 4, *[30] * 8, *[60] * 16, *[120] * 10)
 #: Shares of cases that take something odd, each for itself.
@@ -114,6 +115,15 @@ ODDITIES = {
     "unused_levels": lambda rng, n: pd.Categorical(_labels(rng, n, 2), ["g9", "g1", "g0", "g5"]),
     "one_level": lambda rng, n: np.array(["only"] * n, dtype=object),
     "each_row": lambda rng, n: np.array([f"r{i}" for i in range(n)], dtype=object),
+    "arrow_decimals": lambda rng, n: pd.array(
+        [decimal.Decimal(2**60 + int(i)) for i in rng.integers(0, 4, n)],
+        pd.ArrowDtype(pa.decimal128(30)),
+    ),
+    "periods": lambda rng, n: pd.period_range("2020", periods=4, freq="M")[rng.integers(0, 4, n)],
+    "intervals": lambda rng, n: pd.arrays.IntervalArray.from_breaks(range(5))[
+        rng.integers(0, 4, n)
+    ],
+    "beyond_floats": lambda rng, n: [10**400 + int(i) for i in rng.integers(0, 3, n)],
     "lists": lambda rng, n: [[1, 2]] * n,
     "dicts": lambda rng, n: [{}] * n,
     "float32": lambda rng, n: rng.normal(size=n).astype(np.float32),
@@ -121,7 +131,29 @@ ODDITIES = {
     "copy_of_x": None,
     "nested_in_g": None,
 }
-NAMES = ("a b", "µ", "class", "1st", "x.y", "`", "ünï", "", "np", "log", "C", "(x)", "y~x", "\n")
+NAMES = (
+    "__x__",
+    "_column0",
+    "x as it is",
+    "f[T.g1]",
+    "e\u0301",
+    "\ud800",
+    "{0}",
+    "a b",
+    "µ",
+    "class",
+    "1st",
+    "x.y",
+    "`",
+    "ünï",
+    "",
+    "np",
+    "log",
+    "C",
+    "(x)",
+    "y~x",
+    "\n",
+)
 
 
 def _columns(rng, n, family):
@@ -202,7 +234,8 @@ def _formula(rng, columns, family):
             return f"{effect(depth + 1)}{rng.choice([':', '*', ' * ', '/', ' + '])}{column()}"
         if kind < 0.95:
             number = str(rng.choice(["x", "z"])) if rng.random() > ODD else column()
-            return str(rng.choice(CALLS)).format(number)
+            calls = CALLS if rng.random() > ODD / 2 else GREEDY
+            return str(rng.choice(calls)).replace("{}", "{0}").format(number)
         return f"({effect(depth + 1)} + {column()})**2"
 
     fixed = " + ".join([str(rng.choice(["1", "1", "0", "-1"]))] * (rng.random() < 0.3) or ["1"])
@@ -230,6 +263,13 @@ def _formula(rng, columns, family):
 
 CALLS = ("I({}**2)", "log({})", "np.log(np.abs({}) + 1)", "C({})", "poly({}, 2)", "center({})")
 CALLS += ("scale({})", "bs({}, df=4)", "I({} > 0)", "np.where({} > 0, 1, 0)")
+CALLS += ("I({0} - np.mean({0}))", "I(-({0} > 0) + {0})", "np.digitize({}, [0, 1])", "({} > 0)")
+CALLS += ("I({} % 2)", "C({} // 1)", "np.exp({} > 0)", "I(np.sign({})**3)", "hashed({}, 3)")
+#: What asks for too much, or for what is none of a formula's.
+GREEDY = ("I({} * 9**9**8)", "I((TRUE + 8)**(9**9))", "I(I('a') * 10**10)", "{}.values", "{}[0]")
+GREEDY += ("np.ones_like({}, shape=10**10)", "bs({}, df=10**9)", "np.array({}, dtype='O')")
+GREEDY += ("I(__import__('os'))", "I((lambda: {})())", "np.median({}, overwrite_input=True)")
+GREEDY += ("I('%99999999d' % {})", "poly({}, np.max({}) * 10**6)", "I(f'{}')", "eval({})")
 TOKENS = (
     "(",
     ")",
@@ -292,6 +332,7 @@ def _options(rng, n, family, generalized):
     if rng.random() < ODD:
         weights = [rng.uniform(0.5, 2, n), np.zeros(n), np.full(n, 1e-30), np.full(n, np.nan)]
         weights += [
+            pd.Series(rng.uniform(0.5, 2, n), index=rng.permutation(n)),
             rng.random(n) < 0.5,
             -np.ones(n),
             np.ones(n + 1),

@@ -377,10 +377,45 @@ def test_damaged_metadata(tmp_path, replicates, damage):
     pq, path = pytest.importorskip("pyarrow.parquet"), tmp_path / "b.parquet"
     replicates.save(path)
     table = pq.read_table(path)
-    about = DAMAGES[damage](json.loads(table.schema.metadata[b"numbamm"]))
+    first = {"version": 1}  # which had no checksum, so that all of it is looked at
+    about = DAMAGES[damage](json.loads(table.schema.metadata[b"numbamm"]) | first)
     pq.write_table(table.replace_schema_metadata({b"numbamm": json.dumps(about)}), path)
     with pytest.raises(OptionError, match="b.parquet is no file of bootstrap replicates"):
         mm.Bootstrap.load(path)
+
+
+def test_damaged_bytes(tmp_path, sleep):
+    pytest.importorskip("pyarrow")
+    path, rng = tmp_path / "b.parquet", np.random.default_rng(7)
+    b = sleep.bootstrap(20, seed=1)
+    b.save(path)
+    whole = path.read_bytes()
+    for _ in range(60):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged if rng.random() < 0.7 else damaged[: rng.integers(len(whole))])
+        try:
+            again = mm.Bootstrap.load(path)
+        except OptionError as error:
+            assert "b.parquet is no file of bootstrap replicates" in str(error)
+        else:  # a byte that says nothing
+            assert again.frame.equals(b.frame)
+
+
+def test_files_that_cannot_be_written(tmp_path, replicates):
+    pytest.importorskip("pyarrow")
+    for path in (tmp_path, tmp_path / "nowhere" / "b.parquet", "b\0", ""):
+        with pytest.raises(OptionError, match="cannot be written"):
+            replicates.save(path)
+    with pytest.raises(OptionError, match="path must be the name of a file"):
+        replicates.save(None)
+
+
+def test_more_replicates_than_can_be_kept(sleep):
+    with pytest.raises(DataError, match="100,000,000 replicates: .* of memory"):
+        sleep.bootstrap(10**8)
+    with pytest.raises(OptionError, match="n must be at most 1,000,000,000"):
+        sleep.bootstrap(10**12)
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1"])

@@ -135,3 +135,38 @@ def test_files_that_are_no_saved_fit(tmp_path, unfitted, content):
 def test_file_that_is_not_there(tmp_path, unfitted):
     with pytest.raises(mm.OptionError, match="nowhere.json cannot be read: No such file"):
         unfitted.restore(tmp_path / "nowhere.json")
+
+
+def test_a_failed_write_leaves_the_file_that_was_there(file, fitted, monkeypatch):
+    model, before = fitted(SLEEP, "sleepstudy", reml=True), file.read_text()
+
+    def full(self, content):
+        with self.open("wb") as part:
+            part.write(content[:40])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(mm.OptionError, match="cannot be written: No space left"):
+        model.save(file)
+    assert file.read_text() == before
+    assert [f.name for f in file.parent.iterdir()] == ["fit.json"]
+
+
+def test_a_link_is_followed(file, fitted, tmp_path):
+    link = tmp_path / "link.json"
+    try:
+        link.symlink_to(file)
+    except OSError:
+        pytest.skip("no links here")
+    file.write_text("")
+    fitted(SLEEP, "sleepstudy", reml=True).save(link)
+    assert link.is_symlink()
+    assert json.loads(file.read_text())
+
+
+@pytest.mark.parametrize("number", ["1" * 400, "1e999", "[" * 100_000])
+def test_numbers_beyond_floats(file, unfitted, number):
+    text = file.read_text()
+    file.write_text(text.replace('"finitial": ', f'"finitial": {number}, "x": ', 1))
+    with pytest.raises(mm.NumbammError, match=r"fit\.json"):
+        unfitted.restore(file)
