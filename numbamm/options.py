@@ -60,6 +60,7 @@ def name_list(name: str, value: Any, *, least: int = 1) -> list[str]:
     OptionError
         The value is neither, or has fewer names than the least number.
     """
+    listed: list
     try:
         listed = [value] if isinstance(value, str | Mapping) else list(value)
     except TypeError:

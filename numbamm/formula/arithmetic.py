@@ -94,7 +94,7 @@ def as_number(value: Any) -> Any:
     if kind in ("f", "m", "M", "c") or isinstance(value, pd.DataFrame):
         return value
     if isinstance(value, Number):  # fractions, decimals
-        return float(value)
+        return float(value)  # type: ignore[arg-type]
     if is_whole(value):
         raise Unfit("these integers are beyond any float: as labels, write C() around the column")
     raise Unfit("arithmetic is for numbers and columns of numbers")

@@ -44,7 +44,7 @@ NOT_POSITIVE_DEFINITE, NO_DESCENT, NOT_CONVERGED, AT_EDGE, FLAT = -1, -2, -3, -4
 
 MAX_ITERATIONS, MAX_HALVINGS = 200, 40
 #: So many steps one after the other that had to be halved creep along an edge.
-MAX_CREEPING = 20
+MAX_CREEPING = 40
 
 #: Σ W Δη² + |Δu|² of a step, in units of the scale, from which on Newton steps are tried.
 NEAR = 1.0

@@ -157,8 +157,9 @@ class ReferenceGrid:
             return level_codes(column)[1].tolist()
         return [float(column.mean())]
 
-    def _given(self, name: str, given) -> list:
-        values = list(given) if isinstance(given, Iterable) and np.ndim(given) else [given]
+    def _given(self, name: str, given: Any) -> list:
+        several = isinstance(given, Iterable) and np.ndim(np.asarray(given, dtype=object))
+        values = list(given) if several else [given]
         if not values:
             raise OptionError(f"at gives no values for '{name}'")
         if name not in self.factors:
