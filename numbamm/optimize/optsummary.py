@@ -262,6 +262,16 @@ class OptSummary:
         return self.maxtime != -1 or not (self.maxfeval == -1 or self.maxfeval >= usual)
 
     @property
+    def loose_tolerances(self) -> dict[str, float]:
+        """Tolerances of the search that are larger than the defaults, whoever made them so."""
+        found = {}
+        for name in ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs"):
+            value = float(np.max(getattr(self, name)))
+            if value > 10 * config.OPTIONS[name].default:
+                found[name] = value
+        return found
+
+    @property
     def own_initial_step(self) -> np.ndarray | None:
         """`initial_step` where it was set; None where it follows `initial` and the bounds."""
         return vars(self)["_initial_step"]

@@ -137,6 +137,9 @@ def notes(model) -> list[str]:
             "A standard deviation is so large, since responses of many levels are all alike, that "
             "the approximation of the likelihood does not hold."
         )
+    if loose := model.optsum.loose_tolerances:
+        listed = ", ".join(f"{name}={value:g}" for name, value in loose.items())
+        said.append(f"Tolerances looser than the defaults, {listed}: the last digits may be off.")
     if model.is_singular():
         said.append(_singularity(model.optsum.certificate))
     return said

@@ -165,3 +165,11 @@ def test_wide_characters_keep_columns_straight():
     lines = str(mm.lmm("Reaction ~ 日数 + (日数 | Subject)", data)).splitlines()
     rows = [line for line in lines if line.startswith(("(Intercept)", "日数"))]
     assert [text._width(row) for row in rows] == [text._width(rows[0])] * 2
+
+
+def test_loose_tolerances_are_told():
+    """They may come from a file that nobody remembers."""
+    with mm.config.context(xtol_abs=1.0, ftol_abs=1e-9):
+        model = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    assert "Tolerances looser than the defaults, xtol_abs=1: the last digits" in str(model)
+    assert "looser" not in str(mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff")))
