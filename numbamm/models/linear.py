@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 #: Valleys are looked for in so many scales, and, with more parameters than a search by differences
 #: takes, where an evaluation has so few operations: some microseconds.
 MOST_SCALES, LIGHTER = 8, 1e4
+#: A scale that is smaller in shares of the largest counts as zero, where a search ended.
+SINGULAR = 1e-3
 #: Scales of further starts there.
 OTHER_STARTS = (0.1, 1.0, 10.0)
 
@@ -288,10 +290,18 @@ class LinearMixedModel(MixedModel):
         plan = differences.plan_of(c.of(theta), c.is_scale, c.units, c.pair, *tolerances)
         return differences.Search(plan, (*arrays, *self._criterion()))
 
-    def _valleys(self, evaluate) -> list[np.ndarray]:
-        """θ inside in every valley that the objective has; see `optimize.valleys`."""
+    def _valleys(self, evaluate, end=None) -> list[np.ndarray]:
+        """θ inside in every valley that the objective has; see `optimize.valleys`.
+
+        A lattice of scales passes over some optima inside in favour of one at the boundary. Where
+        `end`, the best θ that was found, is singular, another search begins at equal scales.
+        """
         c = self._search_coordinates
         x = np.zeros(len(c.is_scale))
+        if end is not None:
+            largest, least = c.extremes(end)
+            x[c.is_scale] = largest or 1.0
+            return [c.theta(x)] if least <= SINGULAR * largest else []
 
         def theta(scales) -> np.ndarray:
             x[c.is_scale] = scales

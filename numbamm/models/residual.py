@@ -13,7 +13,7 @@ from numbamm.errors import FitError, NumbammWarning
 DOUBTFUL, MEANINGLESS = 1e-5, 1e-2
 
 #: Rounding errors that are larger than in most fits; from here on it is looked whether the residual
-#: variance vanishes: whether a tenth of its root, beside the same effects, is as likely.
+#: variance vanishes: whether a third of its root, beside the same effects, is as likely.
 STEEP, AS_LIKELY = 1e-9, 1e-5
 
 #: Up to so many rows it is looked whether the effects of a model fit any response.
@@ -64,7 +64,7 @@ def check_residual_variance(model, variance: float) -> None:
         )
     elif error > STEEP and _vanishes(model, error):
         warnings.warn(
-            "the likelihood is as high with a tenth of the residual standard deviation: the random "
+            "the likelihood is as high with a third of the residual standard deviation: the random "
             "effects explain the response all but exactly, and the residual variance has no "
             "estimate but zero; leave out a term",
             NumbammWarning,
@@ -81,9 +81,9 @@ def check_residual_variance(model, variance: float) -> None:
 
 
 def _vanishes(model, error: float) -> bool:
-    """Whether a tenth of the residual standard deviation is as likely, up to rounding errors."""
-    least = model.objective_at(10 * model.theta) - model.optsum.fmin
-    return least < AS_LIKELY + 2 * 10**2 * error
+    """Whether a third of the residual standard deviation is as likely, up to rounding errors."""
+    rise = model.objective_at(3 * model.theta) - model.optsum.fmin
+    return rise < AS_LIKELY + 2 * 3**2 * error
 
 
 def fits_anything(model) -> bool:
