@@ -111,8 +111,10 @@ class Coordinates:
 
 def _change(term, Z) -> np.ndarray:
     """M of one term, from the mean of its zz'; without correlations where it is singular."""
-    sizes = np.diag(Z).tolist()
-    M = np.diag([1 / math.sqrt(size) if size > 0 else 1.0 for size in sizes])
+    units = [1 / math.sqrt(size) if size > 0 else 1.0 for size in np.diag(Z).tolist()]
+    if len(units) == 1:
+        return np.array([units])
+    M = np.diag(units)
     for block in term.blocks:
         if len(block) > 1:
             here = np.ix_(block, block)

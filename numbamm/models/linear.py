@@ -451,7 +451,8 @@ class LinearMixedModel(MixedModel):
         try:
             if optimizer is not None:
                 optsum.optimizer = optimizer
-            with blas_threads(config.get("threads")):
+            settled = config.resolved()
+            with blas_threads(settled["threads"][0]):
                 starts = self._begin()
                 self._minimize(
                     self._objective(),
@@ -461,7 +462,7 @@ class LinearMixedModel(MixedModel):
                     own_search=self._own_search,
                     certify=self._certify,
                     work=self.blocks.layout.operations,
-                    progress=config.get("progress") if progress is None else progress,
+                    progress=settled["progress"][0] if progress is None else progress,
                     verbose=verbose,
                 )
                 estimates = self._estimate(optsum.final, float(optsum.fmin))
