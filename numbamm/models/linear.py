@@ -127,7 +127,8 @@ class LinearMixedModel(MixedModel):
     `optimize.valleys` finds. ``optsum.initial``, once set, is where it begins.
 
     A residual standard deviation some 1e-5 times that of the response, or less, drowns in rounding
-    errors: the fit warns, or is refused by a `FitError`.
+    errors: the fit warns, or is refused by a `FitError`. It warns, too, where there are nearly as
+    many random effects as rows and the likelihood is highest without residuals.
 
     Examples
     --------
