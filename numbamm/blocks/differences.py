@@ -29,18 +29,24 @@ from numbamm.blocks.jit import jit
 from numbamm.blocks.layout import ORDER, TAIL
 from numbamm.blocks.vectors import copy
 
-#: Least and greatest step of the differences, where the objective curves by one a step; between, it
-#: is the fourth root of the objective's rounding error.
-STEP, WIDEST = 3e-3, 0.2
+#: The step of the differences is the fourth root of the objective's rounding error, where the
+#: objective curves by one a step, and at most so wide.
+WIDEST = 0.2
 EPSILON = np.finfo(float).eps
 #: The first steps of the differences, and the longest, in shares of the coordinates' sizes.
 FIRST, LONGEST = 0.02, 0.05
 #: How far the search goes at once at first, in the same shares, and where it gives up.
 FIRST_RADIUS, SMALLEST = 1.0, 1e-9
+#: How much longer an axis becomes along which rounding hides the objective's differences.
+LONGER = 10.0
 #: In shares of one a step: curvatures below are rounding errors, and negative ones above are none.
 NOISE, FLAT = 1e-5, -1e-3
-#: A last step that promises more than this share of the tolerance is still taken.
-WORTHWHILE = 1e-3
+#: A last step that promises more than this share of the tolerance is still taken: estimates are
+#: to have as many digits as exact derivatives give.
+WORTHWHILE = 1e-5
+#: After a step that is in vain it is tried so often to go less far, before the quadratic is taken
+#: anew: its axes were unknown at first, and its differences may have been much too wide.
+SHORTER = 2
 
 #: Most evaluations at a time.
 CHUNK = 512
@@ -57,11 +63,12 @@ START, QUADRATIC, TRIAL = 0.0, 1.0, 2.0
 # Positions in `Plan.numbers`: how the search ended, its evaluations and tolerances; whether there
 # is one term with two columns; what is evaluated, and at which of its points; the objective at the
 # best point; the radius; of the step how long it is in shares of sizes, which share of it is taken,
-# the slope and the curvature along it, and whether the quadratic is convex; and about the rounding
-# error of the objective, as in `models.residual`. The units from UNITS on
-# are the entries 00, 01 and 11 of M for a pair; otherwise M is diagonal.
+# the slope and the curvature along it, whether the quadratic is convex, how many steps were in
+# vain, and whether rounding hid a curvature; and about the rounding error of the objective, as in
+# `models.residual`. From UNITS on are the units: the entries 00, 01 and 11 of M for a pair;
+# otherwise M is diagonal.
 CODE, FEVAL, FTOL_ABS, FTOL_REL, PAIR, PHASE, POINT, BEST, RADIUS = range(9)
-LENGTH, SHARE, FALLS, BENDS, CONVEX, ERROR, UNITS = range(9, 16)
+LENGTH, SHARE, FALLS, BENDS, CONVEX, VAIN, BLIND, ERROR, UNITS = range(9, 18)
 
 
 class Plan(NamedTuple):
@@ -107,7 +114,7 @@ def plan_of(x, is_scale, units, pair: bool, ftol_abs: float, ftol_rel: float) ->
     scratch = np.zeros(4 * n + 3 * n * n + n * (n + 3) // 2)
     size = scratch[:n]
     size[:] = np.maximum(np.abs(x), LEAST_SIZE)
-    size[~is_scale] = 0.5 * size.max()
+    size[~is_scale] = 0.5 * size[is_scale].min()  # else the lesser scale would grow
     scratch[4 * n : 4 * n + n * n : n + 1] = FIRST * size
     return Plan(numbers, x, scratch, NO_PLAN.log)
 
@@ -154,7 +161,8 @@ def objective(theta, table, index, A, work, degrees, constant, sigma, plan):
             return f
         m, d = table[0, ORDER], degrees[0]
         r = work[table[0, TAIL] + m * m - 1]
-        plan.numbers[ERROR] = EPSILON * d * d / (r * r) if sigma == 0.0 else EPSILON * d / sigma**2
+        relative = d / (r * r) if sigma == 0.0 else 1.0 / sigma**2
+        plan.numbers[ERROR] = EPSILON * (d * relative + abs(f))
         if _take(f, theta, plan):
             return f
 
@@ -213,7 +221,9 @@ def _take(f, theta, plan):
             numbers[POINT], numbers[PHASE] = 0.0, TRIAL
             _newton(plan)
             promised, tolerance = _promised(plan)
-            if not promised > WORTHWHILE * tolerance:
+            if numbers[BLIND] > 0.0:
+                numbers[PHASE] = QUADRATIC
+            elif not promised > WORTHWHILE * tolerance:
                 numbers[CODE] = CONVERGED
             elif not promised < np.inf:
                 numbers[CODE] = ROUNDOFF
@@ -230,9 +240,9 @@ def _newton(plan):
     axes, H = plan.scratch[4 * n :], plan.scratch[4 * n + n * n :]
     L, values = plan.scratch[4 * n + 2 * n * n :], plan.scratch[4 * n + 3 * n * n :]
     numbers[FALLS] = numbers[BENDS] = numbers[LENGTH] = 0.0
-    numbers[CONVEX], numbers[SHARE] = 1.0, 1.0
-    width = min(max(STEP, numbers[ERROR] ** 0.25), WIDEST)
-    least = NOISE * width**2
+    numbers[CONVEX], numbers[SHARE], numbers[VAIN], numbers[BLIND] = 1.0, 1.0, 0.0, 0.0
+    width = min(numbers[ERROR] ** 0.25, WIDEST)
+    least = max(NOISE * width**2, 4.0 * numbers[ERROR])
     for i in range(n):
         size[i] = max(size[i], abs(x[i]))
         step[i] = 0.0
@@ -252,9 +262,11 @@ def _newton(plan):
         H[i * n + i] = bend
     for i in range(n):
         axis, bend, slope = axes[i * n : (i + 1) * n], H[i * n + i], slopes[i]
+        if abs(bend) < least and _lengthen(axis, size):
+            numbers[BLIND] = 1.0
         length, strength = _length(axis, size), max(abs(bend), least)
         along = -slope / strength
-        if bend < FLAT * width**2:
+        if bend < min(FLAT * width**2, -least):
             away = 0.5 * numbers[RADIUS] / length
             along = math.copysign(max(abs(along), away), along)
         if not bend > 0.0:
@@ -268,6 +280,23 @@ def _newton(plan):
     numbers[LENGTH] = _length(step, size)
     if numbers[LENGTH] > numbers[RADIUS]:
         numbers[SHARE] = numbers[RADIUS] / numbers[LENGTH]
+
+
+@jit
+def _lengthen(axis, size):
+    """Let an axis grow along which differences drown in rounding; whether it can.
+
+    A scale of zero does not tell how large it would have to be in order to matter: beside one of
+    1000 that may be 100. None needs to be larger than the largest.
+    """
+    grown, largest = False, 0.0
+    for k in range(len(size)):
+        largest = max(largest, size[k])
+    for k in range(len(size)):
+        wanted = min(LONGER * abs(axis[k]) / LONGEST, largest)
+        if wanted > size[k]:
+            size[k], grown = wanted, True
+    return grown
 
 
 @jit
@@ -289,7 +318,7 @@ def _judge(f, plan):
         return CONVERGED
     # With a third derivative t a Newton step s falls short of its promise by a term in ts³, and
     # leaves a slope of ts²/2, which promises about the square of that term over the fall.
-    foretold = 100.0 * (fall - promised) ** 2 < tolerance * promised
+    foretold = (fall - promised) ** 2 < WORTHWHILE * tolerance * promised
     if foretold and numbers[SHARE] == 1.0 and numbers[CONVEX] > 0.0:
         return CONVERGED
     if fall < 0.25 * promised:
@@ -300,8 +329,13 @@ def _judge(f, plan):
         copy(plan.scratch[n : 2 * n], plan.x)
         numbers[BEST], numbers[PHASE] = f, QUADRATIC
         return GOING_ON
+    if went < SMALLEST or promised < numbers[ERROR]:
+        return ROUNDOFF
     numbers[SHARE] *= 0.25
-    return ROUNDOFF if numbers[SHARE] * numbers[LENGTH] < SMALLEST else GOING_ON
+    numbers[VAIN] += 1.0
+    if numbers[VAIN] > SHORTER:
+        numbers[PHASE] = QUADRATIC
+    return GOING_ON
 
 
 @jit

@@ -84,6 +84,21 @@ class Coordinates:
             parts.append(((vectors * values) @ vectors.T).ravel()[inds])
         return np.concatenate(parts)
 
+    def extremes(self, theta: np.ndarray) -> tuple[float, float]:
+        """The largest and the least eigenvalue of all S, without their signs."""
+        x = self.of(theta)
+        if self._diagonal:
+            sizes = np.abs(x).tolist()
+            return max(sizes), min(sizes)
+        if self.pair:
+            a, b, c = x.tolist()
+            largest = 0.5 * (abs(a + c) + math.hypot(a - c, 2 * b))
+            return largest, abs(a * c - b * b) / (largest or 1.0)
+        values = []
+        for S, _, _ in self._matrices(x):
+            values.extend(np.abs(np.linalg.eigvalsh(S)).tolist())
+        return max(values), min(values)
+
     def _matrices(self, values):
         """Entries of every term's template in its place, with M and the template."""
         at = 0
@@ -96,8 +111,10 @@ class Coordinates:
 
 def _change(term, Z) -> np.ndarray:
     """M of one term, from the mean of its zz'; without correlations where it is singular."""
-    sizes = np.diag(Z).tolist()
-    M = np.diag([1 / math.sqrt(size) if size > 0 else 1.0 for size in sizes])
+    units = [1 / math.sqrt(size) if size > 0 else 1.0 for size in np.diag(Z).tolist()]
+    if len(units) == 1:
+        return np.array([units])
+    M = np.diag(units)
     for block in term.blocks:
         if len(block) > 1:
             here = np.ix_(block, block)

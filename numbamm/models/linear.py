@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 #: Valleys are looked for in so many scales, and, with more parameters than a search by differences
 #: takes, where an evaluation has so few operations: some microseconds.
 MOST_SCALES, LIGHTER = 8, 1e4
+#: A scale that is smaller in shares of the largest counts as zero, where a search ended.
+SINGULAR = 1e-3
 #: Scales of further starts there.
 OTHER_STARTS = (0.1, 1.0, 10.0)
 
@@ -125,7 +127,8 @@ class LinearMixedModel(MixedModel):
     `optimize.valleys` finds. ``optsum.initial``, once set, is where it begins.
 
     A residual standard deviation some 1e-5 times that of the response, or less, drowns in rounding
-    errors: the fit warns, or is refused by a `FitError`.
+    errors: the fit warns, or is refused by a `FitError`. It warns, too, where there are nearly as
+    many random effects as rows and the likelihood is highest without residuals.
 
     Examples
     --------
@@ -288,10 +291,18 @@ class LinearMixedModel(MixedModel):
         plan = differences.plan_of(c.of(theta), c.is_scale, c.units, c.pair, *tolerances)
         return differences.Search(plan, (*arrays, *self._criterion()))
 
-    def _valleys(self, evaluate) -> list[np.ndarray]:
-        """θ inside in every valley that the objective has; see `optimize.valleys`."""
+    def _valleys(self, evaluate, end=None) -> list[np.ndarray]:
+        """θ inside in every valley that the objective has; see `optimize.valleys`.
+
+        A lattice of scales passes over some optima inside in favour of one at the boundary. Where
+        `end`, the best θ that was found, is singular, another search begins at equal scales.
+        """
         c = self._search_coordinates
         x = np.zeros(len(c.is_scale))
+        if end is not None:
+            largest, least = c.extremes(end)
+            x[c.is_scale] = largest or 1.0
+            return [c.theta(x)] if least <= SINGULAR * largest else []
 
         def theta(scales) -> np.ndarray:
             x[c.is_scale] = scales
@@ -441,7 +452,8 @@ class LinearMixedModel(MixedModel):
         try:
             if optimizer is not None:
                 optsum.optimizer = optimizer
-            with blas_threads(config.get("threads")):
+            settled = config.resolved()
+            with blas_threads(settled["threads"][0]):
                 starts = self._begin()
                 self._minimize(
                     self._objective(),
@@ -451,7 +463,7 @@ class LinearMixedModel(MixedModel):
                     own_search=self._own_search,
                     certify=self._certify,
                     work=self.blocks.layout.operations,
-                    progress=config.get("progress") if progress is None else progress,
+                    progress=settled["progress"][0] if progress is None else progress,
                     verbose=verbose,
                 )
                 estimates = self._estimate(optsum.final, float(optsum.fmin))

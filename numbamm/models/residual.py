@@ -12,6 +12,10 @@ from numbamm.errors import FitError, NumbammWarning
 #: Along a flat direction an error e moves an estimate by some √(2e) standard errors.
 DOUBTFUL, MEANINGLESS = 1e-5, 1e-2
 
+#: Rounding errors that are larger than in most fits; from here on it is looked whether the residual
+#: variance vanishes: whether a third of its root, beside the same effects, is as likely.
+STEEP, AS_LIKELY = 1e-9, 1e-5
+
 #: Up to so many rows it is looked whether the effects of a model fit any response.
 MOST_ROWS = 1000
 
@@ -37,7 +41,8 @@ def check_residual_variance(model, variance: float) -> None:
     Warns
     -----
     NumbammWarning
-        They can be seen in the estimates, or the likelihood has no maximum.
+        They can be seen in the estimates, or the likelihood has no maximum, or one only in the
+        limit of no residual variance.
     """
     error = np.inf
     if variance > 0:
@@ -57,6 +62,14 @@ def check_residual_variance(model, variance: float) -> None:
             NumbammWarning,
             stacklevel=5,
         )
+    elif error > STEEP and _vanishes(model, error):
+        warnings.warn(
+            "the likelihood is as high with a third of the residual standard deviation: the random "
+            "effects explain the response all but exactly, and the residual variance has no "
+            "estimate but zero; leave out a term",
+            NumbammWarning,
+            stacklevel=5,
+        )
     elif not model.optsum.reml and model.optsum.sigma is None and fits_anything(model):
         warnings.warn(
             "the fixed and random effects together fit any response exactly, so that the "
@@ -65,6 +78,12 @@ def check_residual_variance(model, variance: float) -> None:
             NumbammWarning,
             stacklevel=5,
         )
+
+
+def _vanishes(model, error: float) -> bool:
+    """Whether a third of the residual standard deviation is as likely, up to rounding errors."""
+    rise = model.objective_at(3 * model.theta) - model.optsum.fmin
+    return rise < AS_LIKELY + 2 * 3**2 * error
 
 
 def fits_anything(model) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -63,7 +63,7 @@ def minimize(
     work: float | None = None,
     curvature: np.ndarray | None = None,
     by_differences: Callable[[np.ndarray], OwnSearch] | None = None,
-    starts: Callable[[Callable[[np.ndarray], float]], list[np.ndarray]] | None = None,
+    starts: Callable[..., list[np.ndarray]] | None = None,
 ) -> OptSummary:
     """Minimise an objective as `optsum` says, and write the outcome into it.
 
@@ -106,7 +106,8 @@ def minimize(
         where there are few parameters and evaluations are light.
     starts
         Gives starts in different valleys of the objective, from its values, all of which
-        ``optimizer="auto"`` tries.
+        ``optimizer="auto"`` tries; and given also the best point at which searches from there
+        ended, the starts that should be tried beside.
 
     Returns
     -------
@@ -302,7 +303,9 @@ def _search_from(starts, optimizer: Optimizer, guard: Guard, problem: Problem) -
     """Look for valleys, and run the plug-in in each; the return code of the best run."""
     scan = _Scan(starts, guard)
     code = _run(optimizer._replace(backend=scan), guard, problem)
-    for x0 in scan.found:
+    if code != SCANNED:
+        return code
+    for x0 in scan.all_starts():
         before = guard.fbest
         end = _run(optimizer, guard, replace(problem, x0=x0))
         if code == SCANNED or guard.fbest < before:
@@ -323,6 +326,14 @@ class _Scan:
         self._guard.exact(problem.x0)
         self.found = self._starts(self._guard.exact)
         return SCANNED
+
+    def all_starts(self) -> Iterator[np.ndarray]:
+        """What was found; the usual start, if it is still the best; and what the end asks for."""
+        usual = self._guard.best
+        yield from self.found
+        if self._guard.best is usual and not any(np.array_equal(usual, x) for x in self.found):
+            yield usual
+        yield from self._starts(self._guard.exact, self._guard.best)
 
 
 def _leave_false_optima(
