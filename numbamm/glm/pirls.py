@@ -43,7 +43,8 @@ from numbamm.glm.working import (
 NOT_POSITIVE_DEFINITE, NO_DESCENT, NOT_CONVERGED, AT_EDGE, FLAT = -1, -2, -3, -4, -5
 
 MAX_ITERATIONS, MAX_HALVINGS = 200, 40
-#: So many steps one after the other that had to be halved creep along an edge.
+#: So many steps one after the other that led beyond the link's range, and were halved, creep along
+#: its edge.
 MAX_CREEPING = 20
 
 #: Σ W Δη² + |Δu|² of a step, in units of the scale, from which on Newton steps are tried.
@@ -109,7 +110,7 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
     newton, creeping = False, counter()
     while change > least * scale and iterations < MAX_ITERATIONS:
         value = deviance + penalty
-        newton, part = not canonical and change < NEAR * scale, 1.0
+        newton, part, outside = not canonical and change < NEAR * scale, 1.0, False
         if newton:
             logdet = _newton(theta, shape, base, rows, solution, b)
             newton = logdet < np.inf
@@ -126,6 +127,7 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
             solve(rows.table, rows.index, rows.work, solution, b)
             for _ in range(MAX_HALVINGS):
                 deviance = _step(part, x, solution, trial, q, b, shape, scale, base, rows)
+                outside = outside or not deviance < np.inf
                 if _descends(deviance + _squares(trial[:q]), value, scale):
                     break
                 part *= 0.5
@@ -138,13 +140,13 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
         least = tolerance if canonical or newton else tolerance * LINEAR
         copy(trial, x)
         iterations += 1
-        creeping = creeping + 1 if part < 1.0 else counter()
+        creeping = creeping + 1 if outside else counter()
         if creeping > MAX_CREEPING:
             return AT_EDGE
     if change > least * scale:
-        if part < 1.0:
+        if creeping > 0:
             return AT_EDGE
-        if _falls(deviance + penalty, value, scale):
+        if part < 1.0 or _falls(deviance + penalty, value, scale):
             return NOT_CONVERGED
     if iterations > 0 and not (canonical or newton):
         if not _newton(theta, shape, base, rows, solution, b) < np.inf:

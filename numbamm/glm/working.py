@@ -103,14 +103,19 @@ def load_weights(base, rows):
 def load_observed(shape, rows):
     """A with the observed information as weights; its row of the response is left to `respond`.
 
-    The observed information may be negative for a row, so that A is a difference.
+    The observed information may be negative for a row, so that A is a difference. The weights
+    hold the expected information beforehand, which has a floor: a row whose information vanishes
+    altogether, as where responses are separated, stays there.
     """
     model, eta, negative = rows.model, rows.eta, False
     for i in range(len(rows.y)):
-        eta[WEIGHT, i] = contribution(
+        _, _, expected, observed = contribution(
             model[0], model[1], shape, rows.y[i], rows.weights[i], eta[AT, i]
-        )[3]
-        negative |= eta[WEIGHT, i] < 0.0
+        )
+        if max(expected, abs(observed)) < 0.5 * eta[WEIGHT, i]:
+            continue
+        eta[WEIGHT, i] = observed
+        negative |= observed < 0.0
     rows.xyw[:, rows.table[0, NX]] = 0.0
     _load(1.0, rows, rows.A)
     if negative and len(rows.B) > 0:
