@@ -44,8 +44,9 @@ def theta_curvature(term, theta, weights) -> np.ndarray:
     if p == 1:  # the same without matrices: both products are (λS)²
         S = C.ravel() / (1 + lam[0, 0] ** 2 * C.ravel())
         return 4 * lam[0] ** 2 * (S @ S)
-    inner = np.linalg.inv(lam.T @ C @ lam + np.eye(p))
-    S = C - C @ lam @ inner @ lam.T @ C
+    values, vectors = np.linalg.eigh(lam.T @ C @ lam)  # whose sum with I rounds to singular
+    root = C @ lam @ vectors / np.sqrt(1 + np.maximum(values, 0.0))[:, None, :]
+    S = C - root @ root.transpose(0, 2, 1)
     across = lam.T @ S
     both = across @ lam
     row, column = np.divmod(term.inds, p)

@@ -224,7 +224,9 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
     @property
     def _fast(self) -> bool:
         """Whether β varies inside PIRLS in the fit that `optsum` describes."""
-        return self.optsum.names == self._searched[True].names
+        if self.optsum.fast is None:  # an older file does not say
+            return self.optsum.names == self._searched[True].names
+        return self.optsum.fast
 
     @property
     def is_fast(self) -> bool:
@@ -333,7 +335,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
                 f"expected {len(fast)} values ({', '.join(fast)}) or {len(full)} "
                 f"({', '.join(full)}), not {x.shape}"
             )
-        is_fast = len(x) == len(fast)
+        is_fast = self._fast if fast == full else len(x) == len(fast)
         to_gamma = partial(np.linalg.solve, self.feterm.to_basis)
         return self._searched[is_fast].changed(x, to_gamma, self._inward), is_fast
 
@@ -702,8 +704,11 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
     def pearson_ratio(self) -> float:
         """Pearson's statistic at the conditional means over its degrees of freedom.
 
-        About one where the family's variance holds; above, counts are overdispersed.
+        About one where the family's variance holds; above, counts are overdispersed. NaN where
+        there are none.
         """
+        if not self._pearson_df > 0:
+            return np.nan
         return float((pearson(self) ** 2).sum() / self.dispersion / self._pearson_df)
 
     @property

@@ -307,13 +307,13 @@ class Stages:
         nuisance = [np.log(min(start.shape, LARGEST_START))] if parameters.nuisance else []
         initial = np.concatenate([nuisance, start.theta])
         lowerbd = np.concatenate([np.full(len(nuisance), -np.inf), self._lowerbd])
-        return OptSummary(initial, lowerbd, parameters.names)
+        return OptSummary(initial, lowerbd, parameters.names, fast=True)
 
     def _renewed(self, optsum: OptSummary, initial) -> OptSummary:
         """The options of a fit, for another one that begins at these parameters of a fast fit."""
         new, ntheta = self._optsum_of_start(), len(self.theta)
         fast, free = copy(optsum), len(new.initial) - ntheta
-        fast.names = new.names
+        fast.names, fast.fast = new.names, True
         fast.final = fast.fmin = fast.finitial = fast.returnvalue = None
         fast.feval = 0
         fast.initial = initial if len(initial) == len(new.initial) else new.initial
@@ -333,7 +333,7 @@ class Stages:
         mode, at = self._objective(True, 1, self._modes).at(self._checked(theta)[0])
         self._check_mode(mode, at)
         nuisance = {LOG_SHAPE: [at.shape], LOG_DISPERSION: [at.phi]}.get(parameters.nuisance, [])
-        full.names = parameters.names
+        full.names, full.fast = parameters.names, False
         full.initial = np.concatenate(
             [self.feterm.to_basis @ at.beta, np.log(nuisance), theta[-ntheta:]]
         )
