@@ -24,10 +24,11 @@ from numbamm.blocks.layout import DIAG, NHEAD, NLEVEL, NX, ORDER, TAIL, P
 from numbamm.blocks.solve import random_effects, solve
 from numbamm.blocks.vectors import copy
 from numbamm.glm.family import BINOMIAL, GAMMA, contribution
-from numbamm.glm.link import LOGIT
+from numbamm.glm.link import CAUCHIT, LOGIT
 from numbamm.glm.logistic import logistic_deviance
 from numbamm.glm.working import (
     AT,
+    HELD,
     OBSERVED,
     SCORE,
     TRIAL,
@@ -108,11 +109,12 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
     deviance, penalty = _deviance(rows.eta[AT], shape, scale, rows), _squares(x[:q])
     iterations, change, least, value, part = 0, np.inf, tolerance, np.inf, 1.0
     newton, creeping = False, counter()
+    held = 0.0 if rows.model[1] == CAUCHIT else HELD  # its tails are heavy, and tell much
     while change > least * scale and iterations < MAX_ITERATIONS:
         value = deviance + penalty
         newton, part, outside = not canonical and change < NEAR * scale, 1.0, False
         if newton:
-            logdet = _newton(theta, shape, base, rows, solution, b)
+            logdet = _newton(held, theta, shape, base, rows, solution, b)
             newton = logdet < np.inf
             if newton:
                 deviance = _step(1.0, x, solution, trial, q, b, shape, scale, base, rows)
@@ -149,11 +151,11 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
         if part < 1.0 or _falls(deviance + penalty, value, scale):
             return NOT_CONVERGED
     if iterations > 0 and not (canonical or newton):
-        if not _newton(theta, shape, base, rows, solution, b) < np.inf:
+        if not _newton(HELD, theta, shape, base, rows, solution, b) < np.inf:
             return FLAT
         _deviance(rows.eta[AT], shape, scale, rows)  # the expected weights again
     if rows.model[2] == OBSERVED and not canonical:
-        load_observed(shape, rows)
+        load_observed(HELD, shape, rows)
     else:
         load_weights(base, rows)
     out[0], out[1] = deviance, penalty
@@ -184,10 +186,10 @@ def _least_pivot(rows):
 
 
 @jit
-def _newton(theta, shape, base, rows, solution, b):
+def _newton(held, theta, shape, base, rows, solution, b):
     """Where Newton's step leads; log|L|², NaN if the curvature is not positive definite."""
     eta = rows.eta
-    load_observed(shape, rows)
+    load_observed(held, shape, rows)
     for i in range(len(base)):
         eta[TRIAL, i] = eta[WEIGHT, i] * (eta[AT, i] - base[i]) + eta[SCORE, i]
     respond(eta[TRIAL], rows)

@@ -14,6 +14,10 @@ from numbamm.glm.family import contribution
 
 EXPECTED, OBSERVED = 0, 1
 
+#: A row whose observed and expected information are both below this share of its weight has a weight
+#: that is the floor; see `pirls`.
+HELD = 0.5
+
 # Lines of `Working.eta`.
 AT, TRIAL, WEIGHT, SCORE = range(4)
 
@@ -100,19 +104,19 @@ def load_weights(base, rows):
 
 
 @jit(entry=False)
-def load_observed(shape, rows):
+def load_observed(held, shape, rows):
     """A with the observed information as weights; its row of the response is left to `respond`.
 
     The observed information may be negative for a row, so that A is a difference. The weights
-    hold the expected information beforehand, which has a floor: a row whose information vanishes
-    altogether, as where responses are separated, stays there.
+    hold the expected information beforehand, which has a floor: a row all of whose information is
+    below the share `held` of that, as where responses are separated, stays there.
     """
     model, eta, negative = rows.model, rows.eta, False
     for i in range(len(rows.y)):
         _, _, expected, observed = contribution(
             model[0], model[1], shape, rows.y[i], rows.weights[i], eta[AT, i]
         )
-        if max(expected, abs(observed)) < 0.5 * eta[WEIGHT, i]:
+        if max(expected, abs(observed)) < held * eta[WEIGHT, i]:
             continue
         eta[WEIGHT, i] = observed
         negative |= observed < 0.0
