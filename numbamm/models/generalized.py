@@ -29,6 +29,7 @@ from numbamm.glm import link as links
 from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.mode import ModeFinder
 from numbamm.glm.pirls import pirls
+from numbamm.glm.quadrature import MOST_NODES
 from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.cells import find_cells
 from numbamm.models.curvature import hessian_covariance
@@ -640,7 +641,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         nagq = self.estimates.nagq
         if nagq == 1 or not self.likelihood_holds or typical_sd(self.reterms[0]) < WIDE:
             return
-        more = 2 * nagq + 1
+        more = min(2 * nagq + 1, MOST_NODES)
         x, _ = self._checked(self.optsum.final)
         with blas_threads(config.get("threads")):
             finer = self._objective(False, more)(x)

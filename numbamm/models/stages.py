@@ -22,6 +22,7 @@ from numbamm.glm import family as families
 from numbamm.glm import link as links
 from numbamm.glm.gradient import laplace_gradient
 from numbamm.glm.mode import Mode
+from numbamm.glm.quadrature import MOST_NODES
 from numbamm.models.curvature import first_curvature
 from numbamm.models.ending import (
     LIGHT,
@@ -293,6 +294,8 @@ class Stages:
             raise OptionError(f"nagq must be an integer of at least 1, not {nagq!r}")
         if nagq == 1:
             return
+        if nagq > MOST_NODES:
+            raise OptionError(f"nagq must be at most {MOST_NODES}, not {nagq}")
         if fast:
             raise OptionError("nagq above 1 belongs to the full fit: fast=True is for nagq=1 alone")
         if len(self.reterms) > 1:

@@ -222,6 +222,8 @@ class OptSummary:
             raise OptionError(f"OptSummary has no option {name!r}{did_you_mean(name, _FIELDS)}")
         if name in ("initial", "lowerbd", "upperbd") and value is None:
             raise OptionError(f"{name} must have a number for each parameter, not be None")
+        if name == "optimizer" and not isinstance(value, str | None):
+            raise OptionError(f"optimizer must be a name, not {value!r}")
         if name in _VECTORS and value is not None:
             value = _as_vector(name, value)
         if name in _CONFIGURED:
