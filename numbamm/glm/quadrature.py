@@ -16,7 +16,6 @@ from numbamm.blocks.layout import DIAG, LAMBDA, NLEVEL, P
 from numbamm.glm.family import contribution
 from numbamm.glm.working import AT
 
-
 #: Of larger rules the outermost weights are too small for numbers.
 MOST_NODES = 300
 

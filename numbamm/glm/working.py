@@ -10,11 +10,11 @@ import numpy as np
 from numbamm.blocks.crossprod import crossprod, crossprod_response
 from numbamm.blocks.jit import jit
 from numbamm.blocks.layout import COLUMN, CROSS, NLEVEL, NTERM, NX, P
-from numbamm.glm.family import contribution
+from numbamm.glm.family import informations
 
 EXPECTED, OBSERVED = 0, 1
 
-#: A row whose observed and expected information are both below this share of its weight has a weight
+#: A row whose observed and expected information are both below this share of its weight has one
 #: that is the floor; see `pirls`.
 HELD = 0.5
 
@@ -113,7 +113,7 @@ def load_observed(held, shape, rows):
     """
     model, eta, negative = rows.model, rows.eta, False
     for i in range(len(rows.y)):
-        _, _, expected, observed = contribution(
+        expected, observed = informations(
             model[0], model[1], shape, rows.y[i], rows.weights[i], eta[AT, i]
         )
         if max(expected, abs(observed)) < held * eta[WEIGHT, i]:

@@ -195,7 +195,8 @@ def _principal(model, gamma_cov) -> tuple[np.ndarray, np.ndarray]:
     """A root of γ's covariance, and which of its columns the responses tell something about."""
     unit = UNIT.get(links.NAMES[model.link], np.inf)
     root = np.linalg.cholesky(gamma_cov)
-    if np.linalg.norm(model._basis @ root, axis=1).max() <= UNKNOWN * unit:
+    # A row tells at least its own information about its η.
+    if 1.0 <= (UNKNOWN * unit) ** 2 * model._modes.working_weights.min():
         return root, np.ones(len(root), dtype=bool)
     values, vectors = np.linalg.eigh(gamma_cov)
     root = vectors * np.sqrt(values)
