@@ -118,22 +118,28 @@ def _unit_deviance(family, shape, y, mu):
         return (y - mu) ** 2
     if not mu > 0.0:
         return np.nan
+    if family == NEGATIVE_BINOMIAL and shape < np.inf:
+        return _negative_binomial(shape, y, mu)
     away = (y - mu) / mu
     if family == GAMMA:
         return 2.0 * (away - _log_ratio(y, mu, away))
     if family == INVERSE_GAUSSIAN:
         return away * away / y
-    if family == POISSON or shape == np.inf:
-        return 2.0 * ((y * _log_ratio(y, mu, away) if y > 0.0 else 0.0) - (y - mu))
+    return 2.0 * ((y * _log_ratio(y, mu, away) if y > 0.0 else 0.0) - (y - mu))
+
+
+@jit
+def _negative_binomial(shape, y, mu):
+    """Its unit deviance."""
     # y log(y / μ) - (y + s) log((y + s) / (μ + s)), in two terms that are small where d is.
     log_whole = _log_ratio(y + shape, mu + shape, (y - mu) / (mu + shape))
-    log_share = 0.0
-    if y > 0.0:
-        share = away * shape / (y + shape)
-        if FAR < share < np.inf:
-            log_share = math.log1p(share)
-        else:
-            log_share = math.log(y) - math.log(mu) - log_whole
+    if not y > 0.0:
+        return -2.0 * shape * log_whole
+    share = (y - mu) / mu * shape / (y + shape)
+    if FAR < share < np.inf:
+        log_share = math.log1p(share)
+    else:
+        log_share = math.log(y) - math.log(mu) - log_whole
     return 2.0 * (y * log_share - shape * log_whole)
 
 

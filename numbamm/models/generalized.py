@@ -292,7 +292,9 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
 
     def _search_for(self, shape: float | None) -> None:
         """Let fits estimate the shape, or hold it at this."""
-        self._searched = {fast: self._parameters(fast, shape) for fast in (True, False)}
+        known = vars(self).get("_searched")
+        if not known or known[True].shape != (shape or self._given_shape or 0.0):
+            self._searched = {fast: self._parameters(fast, shape) for fast in (True, False)}
 
     @property
     def _known_parameters(self) -> list[list[str]]:
