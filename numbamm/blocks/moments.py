@@ -133,6 +133,7 @@ def squares(layout, A) -> list[np.ndarray]:
 def _check_condition(matrix, term) -> None:
     """Refuse equations that hardly tell columns of a term apart, or terms from one another."""
     size = np.sqrt(np.diag(matrix))
+    size = np.where(size > 0, size, 1.0)  # a column of zeros has a condition that is infinite
     matrix = matrix / np.outer(size, size)
     own = matrix * (term[:, None] == term)
     if not np.linalg.cond(own) < COLLINEAR:

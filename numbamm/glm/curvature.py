@@ -10,9 +10,11 @@ def theta_curvatures(terms, theta, weights) -> np.ndarray:
     parts, start = [], 0
     for term in terms:
         stop = start + len(term.inds)
-        parts.append(theta_curvature(term, theta[start:stop], weights))
+        with np.errstate(over="ignore", invalid="ignore"):
+            parts.append(theta_curvature(term, theta[start:stop], weights))
         start = stop
-    return np.maximum(np.concatenate(parts), 1.0)
+    curvatures = np.concatenate(parts)
+    return np.where(np.isfinite(curvatures), np.maximum(curvatures, 1.0), 1.0)
 
 
 def theta_curvature(term, theta, weights) -> np.ndarray:
@@ -32,7 +34,7 @@ def theta_curvature(term, theta, weights) -> np.ndarray:
     Returns
     -------
     ndarray, shape (number of θ,)
-        Not negative; 0 where λ = 0 hides what θ does.
+        Not negative; 0 where λ = 0 hides what θ does; NaN where weights are too large.
     """
     p, lam = term.p, np.zeros((term.p, term.p))
     lam.ravel()[term.inds] = theta
@@ -41,11 +43,14 @@ def theta_curvature(term, theta, weights) -> np.ndarray:
         for b in range(a + 1):
             products = weights * term.z[a] * term.z[b]
             C[:, a, b] = C[:, b, a] = np.bincount(term.refs, products, term.nlevels)
+    if not np.isfinite(C).all():
+        return np.full(len(theta), np.nan)
     if p == 1:  # the same without matrices: both products are (λS)²
         S = C.ravel() / (1 + lam[0, 0] ** 2 * C.ravel())
         return 4 * lam[0] ** 2 * (S @ S)
-    inner = np.linalg.inv(lam.T @ C @ lam + np.eye(p))
-    S = C - C @ lam @ inner @ lam.T @ C
+    values, vectors = np.linalg.eigh(lam.T @ C @ lam)  # whose sum with I rounds to singular
+    root = C @ lam @ vectors / np.sqrt(1 + np.maximum(values, 0.0))[:, None, :]
+    S = C - root @ root.transpose(0, 2, 1)
     across = lam.T @ S
     both = across @ lam
     row, column = np.divmod(term.inds, p)

@@ -27,6 +27,7 @@ from numbamm.glm.link import (
     log_unit,
     safe_exp,
     third,
+    third_slope,
     unit_slopes,
 )
 from numbamm.glm.logistic import entropies
@@ -53,8 +54,8 @@ DEFAULT_LINK = {
     GAUSSIAN: IDENTITY,
 }
 
-#: log(1 + r) has all digits for r above; below, it is taken as the logarithm of a ratio.
-FAR = -0.5
+#: log(1 + r) has all digits for r above; below, that of a ratio is taken in parts.
+FAR = -0.99
 
 #: Families whose dispersion φ is estimated.
 DISPERSED = (GAMMA, INVERSE_GAUSSIAN, GAUSSIAN)
@@ -81,15 +82,33 @@ def contribution(family, link, shape, y, w, eta):
     if family == BINOMIAL:
         return _logistic(y, w, eta) if link == LOGIT else _binomial(link, y, w, eta)
     mu, d, d2 = inverse(link, eta)
-    v, dv, _ = _variances(family, shape, mu)
+    score, expected, observed = _informations(family, shape, y, w, mu, d, d2)
     deviance = _unit_deviance(family, shape, y, mu)
     if link == SQRT and family != GAUSSIAN and y > 0.0 and eta <= 0.0:
         deviance = np.nan  # the mirror image of a mean, beyond the barrier at 0
     if link == INVERSE and not mu > 0.0:
         deviance = np.nan  # nor beyond infinity
+    return w * deviance, score, expected, observed
+
+
+@jit
+def informations(family, link, shape, y, w, eta):
+    """The last two of `contribution`, without the logarithms that only the deviance needs."""
+    if family == BINOMIAL:
+        _, _, expected, observed = contribution(family, link, shape, y, w, eta)
+    else:
+        mu, d, d2 = inverse(link, eta)
+        _, expected, observed = _informations(family, shape, y, w, mu, d, d2)
+    return expected, observed
+
+
+@jit
+def _informations(family, shape, y, w, mu, d, d2):
+    """The score, and the expected and the observed information: of any family but binomial."""
+    v, dv, _ = _variances(family, shape, mu)
     expected = w * d * d / v
     observed = expected - w * (y - mu) * (d2 / v - d * d * dv / (v * v))
-    return w * deviance, w * (y - mu) * d / v, expected, observed
+    return w * (y - mu) * d / v, expected, observed
 
 
 @jit
@@ -99,22 +118,28 @@ def _unit_deviance(family, shape, y, mu):
         return (y - mu) ** 2
     if not mu > 0.0:
         return np.nan
+    if family == NEGATIVE_BINOMIAL and shape < np.inf:
+        return _negative_binomial(shape, y, mu)
     away = (y - mu) / mu
     if family == GAMMA:
         return 2.0 * (away - _log_ratio(y, mu, away))
     if family == INVERSE_GAUSSIAN:
         return away * away / y
-    if family == POISSON or shape == np.inf:
-        return 2.0 * ((y * _log_ratio(y, mu, away) if y > 0.0 else 0.0) - (y - mu))
+    return 2.0 * ((y * _log_ratio(y, mu, away) if y > 0.0 else 0.0) - (y - mu))
+
+
+@jit
+def _negative_binomial(shape, y, mu):
+    """Its unit deviance."""
     # y log(y / μ) - (y + s) log((y + s) / (μ + s)), in two terms that are small where d is.
     log_whole = _log_ratio(y + shape, mu + shape, (y - mu) / (mu + shape))
-    log_share = 0.0
-    if y > 0.0:
-        share = away * shape / (y + shape)
-        if FAR < share < np.inf:
-            log_share = math.log1p(share)
-        else:
-            log_share = math.log(y) - math.log(mu) - log_whole
+    if not y > 0.0:
+        return -2.0 * shape * log_whole
+    share = (y - mu) / mu * shape / (y + shape)
+    if FAR < share < np.inf:
+        log_share = math.log1p(share)
+    else:
+        log_share = math.log(y) - math.log(mu) - log_whole
     return 2.0 * (y * log_share - shape * log_whole)
 
 
@@ -172,7 +197,7 @@ def _binomial(link, y, w, eta):
         log_f += (1.0 - y) * log_rest
     if log_mu != log_mu or (link == SQRT and y > 0.0 and eta <= 0.0):
         log_f = np.nan  # no mean in (0, 1), or its mirror image
-    to_mu, to_rest, bend, _ = unit_slopes(link, eta, log_mu, log_rest)
+    to_mu, to_rest, bend = unit_slopes(link, eta, log_mu, log_rest)
     score = observed = 0.0
     if y > 0.0:
         score += y * to_mu
@@ -202,10 +227,11 @@ def information_slope(family, link, observed, shape, y, w, eta):
     """
     if family == BINOMIAL:
         log_mu, log_rest = log_unit(link, eta)
-        a, r, bend, twist = unit_slopes(link, eta, log_mu, log_rest)
+        a, r, bend = unit_slopes(link, eta, log_mu, log_rest)
         a1, r1 = a * (bend - a), r * (bend + r)  # their derivatives
         if not observed:
             return w * (a1 * r + a * r1)
+        twist = third_slope(link, eta)
         slope = 0.0
         if y > 0.0:
             slope += y * a * (2.0 * a1 - twist + a * bend)

@@ -54,7 +54,16 @@ from numbamm.blocks.solve import solve
 from numbamm.glm.family import BINOMIAL, NEGATIVE_BINOMIAL, information_slope, shape_slopes
 from numbamm.glm.link import LOGIT
 from numbamm.glm.logistic import logistic_slopes
-from numbamm.glm.working import AT, OBSERVED, SCORE, WEIGHT, add_effects, load_observed, respond
+from numbamm.glm.working import (
+    AT,
+    HELD,
+    OBSERVED,
+    SCORE,
+    WEIGHT,
+    add_effects,
+    load_observed,
+    respond,
+)
 
 
 @jit
@@ -93,7 +102,7 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, grad
             slope = information_slope(family, link, observed, shape, y[i], rows.weights[i], eta[i])
             t[i] = h[i] * slope
     if not observed and rows.model[3] == 0:
-        load_observed(shape, rows)
+        load_observed(HELD, shape, rows)
     a, b = rows.vectors[0], rows.vectors[1]
     respond(t, rows)
     factorize(theta, table, index, rows.A, rows.work)

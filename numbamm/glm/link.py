@@ -35,8 +35,8 @@ UNITLESS = (LOG, LOGIT, PROBIT, CLOGLOG, LOGLOG)
 UNBOUNDED = (LOGIT, PROBIT, CLOGLOG, LOGLOG, CAUCHIT)
 
 _LARGEST = 700.0  # exp of more overflows
-_SMALLEST = 1e-290  # below it numbers lose digits, and their ratios
 _ROOT_2PI = math.sqrt(2 * math.pi)
+_LOG_ROOT_2PI = math.log(_ROOT_2PI)
 
 
 @jit(entry=False)
@@ -141,7 +141,7 @@ def log_unit(link, eta):
 
 @jit(entry=False)
 def unit_slopes(link, eta, log_mu, log_rest):
-    """dμ/dη over μ and over 1 - μ, and d²μ/dη² and d³μ/dη³ over dμ/dη, also far out in the tails.
+    """dμ/dη over μ and over 1 - μ, and d²μ/dη² over dμ/dη, also far out in the tails.
 
     Parameters
     ----------
@@ -151,23 +151,35 @@ def unit_slopes(link, eta, log_mu, log_rest):
 
     Returns
     -------
-    tuple of four float64
+    tuple of three float64
     """
-    mu, rest = math.exp(log_mu), math.exp(log_rest)
-    if min(mu, rest) > _SMALLEST or link not in (PROBIT, CLOGLOG, LOGLOG, LOG):
-        _, d, d2 = inverse(link, eta)
-        return d / mu, d / rest, d2 / d, third(link, eta) / d
-    # all of them are next to 0 there, and their ratios not
+    # By logarithms, since all of them are next to 0 in the tails, and their ratios not.
     if link == PROBIT:
-        log_d = -0.5 * eta * eta - math.log(_ROOT_2PI)
-        return math.exp(log_d - log_mu), math.exp(log_d - log_rest), -eta, eta * eta - 1.0
+        log_d = -0.5 * eta * eta - _LOG_ROOT_2PI
+        return math.exp(log_d - log_mu), math.exp(log_d - log_rest), -eta
+    if link == CLOGLOG:
+        e = safe_exp(eta)
+        return math.exp(eta - e - log_mu), e, 1.0 - e
+    if link == LOGLOG:
+        e = safe_exp(-eta)
+        return e, math.exp(-eta - e - log_rest), e - 1.0
     if link == LOG:
-        return 1.0, math.exp(eta - log_rest), 1.0, 1.0
-    away = eta if link == CLOGLOG else -eta
-    e = safe_exp(away)
-    other = math.exp(away - e - (log_mu if link == CLOGLOG else log_rest))
-    bend = (1.0 - e) * (1.0 - e) - e
-    return (other, e, 1.0 - e, bend) if link == CLOGLOG else (e, other, e - 1.0, bend)
+        return 1.0, math.exp(eta - log_rest), 1.0
+    _, d, d2 = inverse(link, eta)
+    return d / math.exp(log_mu), d / math.exp(log_rest), d2 / d
+
+
+@jit(entry=False)
+def third_slope(link, eta):
+    """d³μ/dη³ over dμ/dη for a link onto (0, 1), also far out in the tails."""
+    if link == PROBIT:
+        return eta * eta - 1.0
+    if link == CLOGLOG or link == LOGLOG:
+        e = safe_exp(eta if link == CLOGLOG else -eta)
+        return (1.0 - e) * (1.0 - e) - e
+    if link == LOG:
+        return 1.0
+    return third(link, eta) / inverse(link, eta)[1]
 
 
 @jit

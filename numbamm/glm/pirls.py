@@ -24,10 +24,11 @@ from numbamm.blocks.layout import DIAG, NHEAD, NLEVEL, NX, ORDER, TAIL, P
 from numbamm.blocks.solve import random_effects, solve
 from numbamm.blocks.vectors import copy
 from numbamm.glm.family import BINOMIAL, GAMMA, contribution
-from numbamm.glm.link import LOGIT
+from numbamm.glm.link import CAUCHIT, LOGIT
 from numbamm.glm.logistic import logistic_deviance
 from numbamm.glm.working import (
     AT,
+    HELD,
     OBSERVED,
     SCORE,
     TRIAL,
@@ -43,8 +44,9 @@ from numbamm.glm.working import (
 NOT_POSITIVE_DEFINITE, NO_DESCENT, NOT_CONVERGED, AT_EDGE, FLAT = -1, -2, -3, -4, -5
 
 MAX_ITERATIONS, MAX_HALVINGS = 200, 40
-#: So many steps one after the other that had to be halved creep along an edge.
-MAX_CREEPING = 40
+#: So many steps one after the other that led beyond the link's range, and were halved, creep along
+#: its edge.
+MAX_CREEPING = 20
 
 #: Σ W Δη² + |Δu|² of a step, in units of the scale, from which on Newton steps are tried.
 NEAR = 1.0
@@ -107,11 +109,12 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
     deviance, penalty = _deviance(rows.eta[AT], shape, scale, rows), _squares(x[:q])
     iterations, change, least, value, part = 0, np.inf, tolerance, np.inf, 1.0
     newton, creeping = False, counter()
+    held = 0.0 if rows.model[1] == CAUCHIT else HELD  # its tails are heavy, and tell much
     while change > least * scale and iterations < MAX_ITERATIONS:
         value = deviance + penalty
-        newton, part = not canonical and change < NEAR * scale, 1.0
+        newton, part, outside = not canonical and change < NEAR * scale, 1.0, False
         if newton:
-            logdet = _newton(theta, shape, base, rows, solution, b)
+            logdet = _newton(held, theta, shape, base, rows, solution, b)
             newton = logdet < np.inf
             if newton:
                 deviance = _step(1.0, x, solution, trial, q, b, shape, scale, base, rows)
@@ -126,6 +129,7 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
             solve(rows.table, rows.index, rows.work, solution, b)
             for _ in range(MAX_HALVINGS):
                 deviance = _step(part, x, solution, trial, q, b, shape, scale, base, rows)
+                outside = outside or not deviance < np.inf
                 if _descends(deviance + _squares(trial[:q]), value, scale):
                     break
                 part *= 0.5
@@ -138,20 +142,20 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
         least = tolerance if canonical or newton else tolerance * LINEAR
         copy(trial, x)
         iterations += 1
-        creeping = creeping + 1 if part < 1.0 else counter()
+        creeping = creeping + 1 if outside else counter()
         if creeping > MAX_CREEPING:
             return AT_EDGE
     if change > least * scale:
-        if part < 1.0:
+        if creeping > 0:
             return AT_EDGE
-        if _falls(deviance + penalty, value, scale):
+        if part < 1.0 or _falls(deviance + penalty, value, scale):
             return NOT_CONVERGED
     if iterations > 0 and not (canonical or newton):
-        if not _newton(theta, shape, base, rows, solution, b) < np.inf:
+        if not _newton(HELD, theta, shape, base, rows, solution, b) < np.inf:
             return FLAT
         _deviance(rows.eta[AT], shape, scale, rows)  # the expected weights again
     if rows.model[2] == OBSERVED and not canonical:
-        load_observed(shape, rows)
+        load_observed(HELD, shape, rows)
     else:
         load_weights(base, rows)
     out[0], out[1] = deviance, penalty
@@ -182,10 +186,10 @@ def _least_pivot(rows):
 
 
 @jit
-def _newton(theta, shape, base, rows, solution, b):
+def _newton(held, theta, shape, base, rows, solution, b):
     """Where Newton's step leads; log|L|², NaN if the curvature is not positive definite."""
     eta = rows.eta
-    load_observed(shape, rows)
+    load_observed(held, shape, rows)
     for i in range(len(base)):
         eta[TRIAL, i] = eta[WEIGHT, i] * (eta[AT, i] - base[i]) + eta[SCORE, i]
     respond(eta[TRIAL], rows)

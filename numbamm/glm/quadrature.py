@@ -16,6 +16,9 @@ from numbamm.blocks.layout import DIAG, LAMBDA, NLEVEL, P
 from numbamm.glm.family import contribution
 from numbamm.glm.working import AT
 
+#: Of larger rules the outermost weights are too small for numbers.
+MOST_NODES = 300
+
 
 def nodes(k: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes x and log(w) + x²/2 of the k-point rule for the standard normal density, shape (k,)."""

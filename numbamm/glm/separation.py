@@ -70,6 +70,8 @@ def find_separation(family: int, X, y) -> Separation | None:
         side = np.where(y == 0, -1.0, 0.0)
     else:
         return None
+    if not X.shape[1]:
+        return None
     size = np.abs(X).max(axis=0, initial=0.0)
     scaled = np.column_stack([side, X / np.where(size > 0, size, 1.0)])
     rows, of_row, counts = np.unique(scaled, axis=0, return_inverse=True, return_counts=True)

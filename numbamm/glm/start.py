@@ -28,10 +28,9 @@ def without_effects(modes: ModeFinder, shape: float) -> np.ndarray | None:
     """
     glm, rows = modes.without_terms(), modes.rows
     family, link = (int(code) for code in rows.model[:2])
-    typical = np.full_like(rows.y, np.average(rows.y, weights=rows.weights))
     # From the response itself; or, where no mean is allowed there, from a single mean.
-    for mu in (_inner(family, link, rows.y, rows.weights), typical):
-        gamma, _ = _projected(modes, mu)
+    for means in (_inner, _typical):
+        gamma, _ = _projected(modes, means(family, link, rows.y, rows.weights))
         if gamma is None:
             continue
         if len(gamma) == 0 or glm(np.zeros(0), gamma, vary=True, shape=shape).found:
@@ -51,8 +50,8 @@ def single_mean(modes: ModeFinder) -> np.ndarray | None:
         None where the columns of the basis give no mean that the link allows.
     """
     rows = modes.rows
-    gamma, eta = _projected(modes, np.full_like(rows.y, np.average(rows.y, weights=rows.weights)))
     family, link = (int(code) for code in rows.model[:2])
+    gamma, eta = _projected(modes, _typical(family, link, rows.y, rows.weights))
     if gamma is None:
         return None
     deviances = families.unit_deviances(family, link, 1.0, rows.y, eta)
@@ -93,6 +92,11 @@ def moment_shape(modes: ModeFinder) -> float:
     y, w, mu = rows.y, rows.weights, links.mean(link, modes.offset + rows.basis @ gamma)
     excess = w @ ((y - mu) ** 2 - mu)  # w'μ²/shape, expected
     return float(np.clip(w @ mu**2 / max(excess, 1e-300), 0.05, 1e3))
+
+
+def _typical(family: int, link: int, y, w) -> np.ndarray:
+    """A single mean."""
+    return np.full_like(y, np.average(y, weights=w))
 
 
 def _inner(family: int, link: int, y, w) -> np.ndarray:

@@ -10,9 +10,13 @@ import numpy as np
 from numbamm.blocks.crossprod import crossprod, crossprod_response
 from numbamm.blocks.jit import jit
 from numbamm.blocks.layout import COLUMN, CROSS, NLEVEL, NTERM, NX, P
-from numbamm.glm.family import contribution
+from numbamm.glm.family import informations
 
 EXPECTED, OBSERVED = 0, 1
+
+#: A row whose observed and expected information are both below this share of its weight has one
+#: that is the floor; see `pirls`.
+HELD = 0.5
 
 # Lines of `Working.eta`.
 AT, TRIAL, WEIGHT, SCORE = range(4)
@@ -100,17 +104,22 @@ def load_weights(base, rows):
 
 
 @jit(entry=False)
-def load_observed(shape, rows):
+def load_observed(held, shape, rows):
     """A with the observed information as weights; its row of the response is left to `respond`.
 
-    The observed information may be negative for a row, so that A is a difference.
+    The observed information may be negative for a row, so that A is a difference. The weights
+    hold the expected information beforehand, which has a floor: a row all of whose information is
+    below the share `held` of that, as where responses are separated, stays there.
     """
     model, eta, negative = rows.model, rows.eta, False
     for i in range(len(rows.y)):
-        eta[WEIGHT, i] = contribution(
+        expected, observed = informations(
             model[0], model[1], shape, rows.y[i], rows.weights[i], eta[AT, i]
-        )[3]
-        negative |= eta[WEIGHT, i] < 0.0
+        )
+        if max(expected, abs(observed)) < held * eta[WEIGHT, i]:
+            continue
+        eta[WEIGHT, i] = observed
+        negative |= observed < 0.0
     rows.xyw[:, rows.table[0, NX]] = 0.0
     _load(1.0, rows, rows.A)
     if negative and len(rows.B) > 0:

@@ -6,8 +6,10 @@ import numpy as np
 
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
+from numbamm.glm import link as links
 from numbamm.glm.curvature import theta_curvatures
 from numbamm.models.parameters import Values
+from numbamm.models.runaway import UNIT
 from numbamm.optimize.differences import hessian, jacobian, slopes
 
 #: The scale on which the deviance curves in log shape and log φ.
@@ -16,6 +18,9 @@ LOG_SCALE = 0.3
 HESSIAN_STEP, GRADIENT_STEP = 0.02, 0.002
 #: The same for the shape of the objective at the end of a search.
 COARSE_STEP, STEP = 0.02, 1e-3
+#: A combination of coefficients whose standard error, in units of a link without bounds, is more
+#: in some row says nothing: responses are separated.
+UNKNOWN = 50.0
 #: Eigenvalues below this share of the largest are zero, to the differences' rounding.
 FLAT = 1e-5
 
@@ -93,7 +98,8 @@ def _standard_errors(model, x) -> np.ndarray:
 def theta_sizes(model) -> np.ndarray:
     """For each θ inside the size of the column of Z that its row of λ stands for."""
     pairs = zip(model._inside, model._inside_sizes, strict=True)
-    return np.concatenate([sizes[term.inds // term.p] for term, sizes in pairs])
+    sizes = np.concatenate([sizes[term.inds // term.p] for term, sizes in pairs])
+    return np.where(sizes > 0, sizes, 1.0)  # of zeros nothing depends on θ
 
 
 def newton_step(slopes, curvature) -> tuple[float, float, float, bool]:
@@ -141,7 +147,9 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray | None:
         After a full fit.
     gamma_cov : ndarray, shape (rank, rank)
         The covariance that takes θ as known. It sets the steps, and stands in where the Hessian
-        is not positive definite, as at singular fits.
+        is not positive definite, as at singular fits. The combinations of coefficients of which
+        it says that responses are separated along them stay as they are: differences over steps
+        of such a size are those of quite other fits.
 
     Returns
     -------
@@ -150,20 +158,46 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray | None:
     """
     rank, ntheta = model.feterm.rank, len(model.theta)
     x, _ = model._checked(model.optsum.final)
+    root, known = _principal(model, gamma_cov)
     scale = np.full(len(x), LOG_SCALE)
-    scale[:rank] = np.sqrt(np.diag(gamma_cov))
+    scale[:rank] = 1.0
     scale[-ntheta:] = np.maximum(np.abs(x[-ntheta:]), 0.1)
+    x[:rank] = np.linalg.solve(root, x[:rank])
+    free = np.concatenate([np.flatnonzero(known), np.arange(rank, len(x))])
+
+    def at(part):
+        whole = x.copy()
+        whole[free] = part
+        return whole
+
     with blas_threads(config.get("threads")):
-        objective = model._objective(False, model.estimates.nagq)
+        objective = model._objective(False, model.estimates.nagq, root=root)
         if model.estimates.nagq == 1:
-            step = GRADIENT_STEP * scale
-            curvature = jacobian(lambda at: objective.gradient(at)[1], x, step) / 2
+            step = GRADIENT_STEP * scale[free]
+            curvature = (
+                jacobian(lambda part: objective.gradient(at(part))[1][free], x[free], step) / 2
+            )
         else:
-            curvature = hessian(objective, x, HESSIAN_STEP * scale) / 2
+            step = HESSIAN_STEP * scale[free]
+            curvature = hessian(lambda part: objective(at(part)), x[free], step) / 2
     if not np.isfinite(curvature).all():  # of which cholesky would make nothing but more NaN
         return None
     try:
         np.linalg.cholesky(curvature)
     except np.linalg.LinAlgError:
         return gamma_cov
-    return np.linalg.inv(curvature)[:rank, :rank]
+    cov, n = np.eye(rank), int(known.sum())
+    cov[np.ix_(known, known)] = np.linalg.inv(curvature)[:n, :n]
+    return root @ cov @ root.T
+
+
+def _principal(model, gamma_cov) -> tuple[np.ndarray, np.ndarray]:
+    """A root of γ's covariance, and which of its columns the responses tell something about."""
+    unit = UNIT.get(links.NAMES[model.link], np.inf)
+    root = np.linalg.cholesky(gamma_cov)
+    # A row tells at least its own information about its η.
+    if 1.0 <= (UNKNOWN * unit) ** 2 * model._modes.working_weights.min():
+        return root, np.ones(len(root), dtype=bool)
+    values, vectors = np.linalg.eigh(gamma_cov)
+    root = vectors * np.sqrt(values)
+    return root, np.abs(model._basis @ root).max(axis=0) <= UNKNOWN * unit

@@ -106,10 +106,9 @@ def is_concave(model) -> bool:
 
 def has_several_minima(model) -> bool:
     """Whether the objective may well have more than one, and another search costs little."""
-    if model._work > LIGHT:
-        return False
     binomial = model._family_code == families.BINOMIAL
-    return not is_concave(model) or (binomial and links.NAMES[model.link] not in REGULAR)
+    irregular = binomial and links.NAMES[model.link] not in REGULAR
+    return (irregular or not is_concave(model)) and model._work <= LIGHT
 
 
 def other_starts(model, chosen: str) -> list[tuple[np.ndarray, str]]:

@@ -29,6 +29,7 @@ from numbamm.glm import link as links
 from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.mode import ModeFinder
 from numbamm.glm.pirls import pirls
+from numbamm.glm.quadrature import MOST_NODES
 from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.cells import find_cells
 from numbamm.models.curvature import hessian_covariance
@@ -224,7 +225,9 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
     @property
     def _fast(self) -> bool:
         """Whether β varies inside PIRLS in the fit that `optsum` describes."""
-        return self.optsum.names == self._searched[True].names
+        if self.optsum.fast is None:  # an older file does not say
+            return self.optsum.names == self._searched[True].names
+        return self.optsum.fast
 
     @property
     def is_fast(self) -> bool:
@@ -289,7 +292,9 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
 
     def _search_for(self, shape: float | None) -> None:
         """Let fits estimate the shape, or hold it at this."""
-        self._searched = {fast: self._parameters(fast, shape) for fast in (True, False)}
+        known = vars(self).get("_searched")
+        if not known or known[True].shape != (shape or self._given_shape or 0.0):
+            self._searched = {fast: self._parameters(fast, shape) for fast in (True, False)}
 
     @property
     def _known_parameters(self) -> list[list[str]]:
@@ -333,7 +338,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
                 f"expected {len(fast)} values ({', '.join(fast)}) or {len(full)} "
                 f"({', '.join(full)}), not {x.shape}"
             )
-        is_fast = len(x) == len(fast)
+        is_fast = self._fast if fast == full else len(x) == len(fast)
         to_gamma = partial(np.linalg.solve, self.feterm.to_basis)
         return self._searched[is_fast].changed(x, to_gamma, self._inward), is_fast
 
@@ -638,7 +643,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         nagq = self.estimates.nagq
         if nagq == 1 or not self.likelihood_holds or typical_sd(self.reterms[0]) < WIDE:
             return
-        more = 2 * nagq + 1
+        more = min(2 * nagq + 1, MOST_NODES)
         x, _ = self._checked(self.optsum.final)
         with blas_threads(config.get("threads")):
             finer = self._objective(False, more)(x)
@@ -702,8 +707,11 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
     def pearson_ratio(self) -> float:
         """Pearson's statistic at the conditional means over its degrees of freedom.
 
-        About one where the family's variance holds; above, counts are overdispersed.
+        About one where the family's variance holds; above, counts are overdispersed. NaN where
+        there are none.
         """
+        if not self._pearson_df > 0:
+            return np.nan
         return float((pearson(self) ** 2).sum() / self.dispersion / self._pearson_df)
 
     @property

@@ -22,6 +22,7 @@ from numbamm.glm import family as families
 from numbamm.glm import link as links
 from numbamm.glm.gradient import laplace_gradient
 from numbamm.glm.mode import Mode
+from numbamm.glm.quadrature import MOST_NODES
 from numbamm.models.curvature import first_curvature
 from numbamm.models.ending import (
     LIGHT,
@@ -293,6 +294,8 @@ class Stages:
             raise OptionError(f"nagq must be an integer of at least 1, not {nagq!r}")
         if nagq == 1:
             return
+        if nagq > MOST_NODES:
+            raise OptionError(f"nagq must be at most {MOST_NODES}, not {nagq}")
         if fast:
             raise OptionError("nagq above 1 belongs to the full fit: fast=True is for nagq=1 alone")
         if len(self.reterms) > 1:
@@ -307,13 +310,13 @@ class Stages:
         nuisance = [np.log(min(start.shape, LARGEST_START))] if parameters.nuisance else []
         initial = np.concatenate([nuisance, start.theta])
         lowerbd = np.concatenate([np.full(len(nuisance), -np.inf), self._lowerbd])
-        return OptSummary(initial, lowerbd, parameters.names)
+        return OptSummary(initial, lowerbd, parameters.names, fast=True)
 
     def _renewed(self, optsum: OptSummary, initial) -> OptSummary:
         """The options of a fit, for another one that begins at these parameters of a fast fit."""
         new, ntheta = self._optsum_of_start(), len(self.theta)
         fast, free = copy(optsum), len(new.initial) - ntheta
-        fast.names = new.names
+        fast.names, fast.fast = new.names, True
         fast.final = fast.fmin = fast.finitial = fast.returnvalue = None
         fast.feval = 0
         fast.initial = initial if len(initial) == len(new.initial) else new.initial
@@ -333,7 +336,7 @@ class Stages:
         mode, at = self._objective(True, 1, self._modes).at(self._checked(theta)[0])
         self._check_mode(mode, at)
         nuisance = {LOG_SHAPE: [at.shape], LOG_DISPERSION: [at.phi]}.get(parameters.nuisance, [])
-        full.names = parameters.names
+        full.names, full.fast = parameters.names, False
         full.initial = np.concatenate(
             [self.feterm.to_basis @ at.beta, np.log(nuisance), theta[-ntheta:]]
         )

@@ -17,6 +17,9 @@ from numbamm.glm.start import moment_shape, single_mean, without_effects
 
 #: θ at which a fit begins is at least this on the diagonals, whatever a linear model finds.
 LEAST_START = 0.05
+#: Above this inside, where effects of ordinary size are one, what a linear model finds is of the
+#: working response at means that are nowhere near: a fit does not begin there.
+LARGEST_START = 100.0
 
 #: Rows are described by cells of so many factors, and by so many cells or positions, at most.
 MOST_FACTORS, FEW = 3, 6
@@ -130,7 +133,7 @@ def by_linear_model(model, modes: ModeFinder, start: Start) -> Start:
     sigma = 0.0 if model._likelihood.dispersed else 1.0
     for _ in range(2):
         found = fit_working_model(modes, theta, gamma, start.shape, sigma)
-        if found is None:
+        if found is None or np.abs(found[0]).max(initial=0.0) > LARGEST_START:
             modes.u = np.zeros(modes.q)
             return start
         theta, gamma = found

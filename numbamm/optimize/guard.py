@@ -15,8 +15,9 @@ from numbamm.optimize.progress import Progress
 from numbamm.optimize.protocol import OwnSearch
 
 #: A search ends when so many evaluations, and so many more for each parameter, have lowered the
-#: objective by no more than `ftol_abs`: on a flat objective some algorithms never do by themselves.
-PATIENCE, PATIENCE_EACH = 1000, 100
+#: objective by no more than `ftol_abs`, or by what no estimate would show: on a flat objective some
+#: algorithms never end by themselves, but creep.
+PATIENCE, PATIENCE_EACH, CREEPING = 1000, 100, 1e-3
 
 
 class LimitReached(Exception):
@@ -91,7 +92,8 @@ class Guard:
         self._progress = Progress(label, wanted=False if verbose else progress)
         self._maxfeval = math.inf if optsum.maxfeval == -1 else optsum.maxfeval
         self._patience = PATIENCE + PATIENCE_EACH * len(self.free)
-        self._ftol_abs, self._progressed = optsum.ftol_abs, (0, math.inf)
+        self._progress_abs = max(optsum.ftol_abs, CREEPING)
+        self._progressed = 0, math.inf
         self._deadline = math.inf if optsum.maxtime == -1 else perf_counter() + optsum.maxtime
 
         self.stopped: BaseException | None = None
@@ -223,7 +225,7 @@ class Guard:
             self._begun(x, f)
         if f < self.fbest and f > -math.inf:
             self.best, self.fbest, self.best_gradient_norm = x, f, math.nan
-        if self.fbest < self._progressed[1] - self._ftol_abs:
+        if self.fbest < self._progressed[1] - self._progress_abs:
             self._progressed = self.feval, self.fbest
         shown = x if self._shown is None else self._shown(x)
         self.log.append((shown, f))

@@ -121,7 +121,7 @@ class OptSummary:
     maxfeval : int
         Most evaluations of the objective, 100,000 by default; -1 for no limit. Whatever the
         limit, a run of an optimiser ends when 1,000 evaluations, and 100 more for each
-        parameter, have lowered the objective by no more than `ftol_abs`.
+        parameter, have lowered the objective by no more than 0.001, or `ftol_abs`.
     maxtime : float
         Most seconds; -1 for no limit.
     max_restarts : int or None
@@ -134,6 +134,9 @@ class OptSummary:
         By how much the objective may rise for that.
     nagq : int
         Number of quadrature points of a generalized model.
+    fast : bool or None
+        Whether the coefficients of a generalized model vary inside PIRLS; None where that is
+        neither known nor asked.
     reml : bool
         Whether the objective is the REML criterion.
     sigma : float or None
@@ -186,6 +189,7 @@ class OptSummary:
     ftol_zero_abs: float
     initial_step: np.ndarray = _InitialStep()
     nagq: int = 1
+    fast: bool | None = None
     reml: bool = False
     sigma: float | None = None
     finitial: float | None = None
@@ -218,6 +222,8 @@ class OptSummary:
             raise OptionError(f"OptSummary has no option {name!r}{did_you_mean(name, _FIELDS)}")
         if name in ("initial", "lowerbd", "upperbd") and value is None:
             raise OptionError(f"{name} must have a number for each parameter, not be None")
+        if name == "optimizer" and not isinstance(value, str | None):
+            raise OptionError(f"optimizer must be a name, not {value!r}")
         if name in _VECTORS and value is not None:
             value = _as_vector(name, value)
         if name in _CONFIGURED:
@@ -329,6 +335,7 @@ class OptSummary:
             raise OptionError(
                 f"not an OptSummary of version {FORMAT_VERSION}, but of version {version}"
             )
+        values = {"fast": None, **values}  # which older files lack
         missing = [name for name in (*_FIELDS, "assigned") if name not in values]
         if missing:
             raise OptionError(f"the OptSummary lacks {', '.join(missing)}")
@@ -406,7 +413,7 @@ class OptSummary:
 _FIELDS = [f.name for f in fields(OptSummary)]
 _CONFIGURED = [name for name in config.OPTIONS if name in _FIELDS]
 _LISTS = ("initial", "lowerbd", "upperbd", "names", "log", "assigned")
-_WORDS = {"names", "optimizer", "returnvalue", "chosen", "reason"}
+_WORDS = {"names", "fast", "optimizer", "returnvalue", "chosen", "reason"}
 _VECTORS = {"initial", "lowerbd", "upperbd", "initial_step", "final"}
 _ALGORITHM_OPTIONS = ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "initial_step")
 _GENERAL_OPTIONS = ("maxfeval", "maxtime", "max_restarts", "xtol_zero_abs", "ftol_zero_abs")
@@ -475,6 +482,7 @@ _CHECKS = [
         if name != "xtol_abs"
     ),
     ("nagq", _integer_from(1), "an integer of at least 1"),
+    ("fast", lambda _, v: v is None or isinstance(v, bool | np.bool_), "True, False or None"),
     ("reml", lambda _, v: isinstance(v, bool | np.bool_), "True or False"),
     (
         "sigma",
