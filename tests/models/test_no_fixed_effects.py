@@ -41,9 +41,7 @@ def test_files_that_do_not_say_are_read():
     assert type(optsum).from_dict(older).fast is None
 
 
-@pytest.mark.parametrize(
-    "formula", ["y ~ 0 + x + (1 + x | g)", "y ~ 0 + x + (1 | g) + (0 + x | h)"]
-)
+@pytest.mark.parametrize("random", ["(1 + x | g)", "(1 | g) + (0 + x | h)"])
 def test_means_that_are_nowhere_near_are_no_start(random):
     """Without an intercept a log-linear model of large counts has means over 100 orders."""
     for seed in range(40, 46):
