@@ -46,6 +46,12 @@ def safe_exp(x):
 
 
 @jit
+def is_bounded(unit, link):
+    """Whether some η are no means; `unit` says that means are within (0, 1)."""
+    return link in (IDENTITY, INVERSE, INVERSE_SQUARED, SQRT) or (unit and link == LOG)
+
+
+@jit
 def inverse(link, eta):
     """μ, dμ/dη and d²μ/dη² at η.
 

@@ -169,6 +169,15 @@ class ModeFinder:
                 self._found = self.u, vary, np.array(theta), gamma.copy(), shape
         return Mode(*out, iterations)
 
+    @property
+    def state(self) -> tuple:
+        """Where the next search begins: what `state` was before can be put back."""
+        return self.u, self._found
+
+    @state.setter
+    def state(self, state: tuple) -> None:
+        self.u, self._found = state
+
     def _is_mode(self, theta, gamma, vary: bool, shape: float) -> bool:
         """Whether u, and γ if it varies, are what the last search found, and for this θ."""
         if self._found is None:

@@ -24,7 +24,7 @@ from numbamm.blocks.layout import DIAG, NHEAD, NLEVEL, NX, ORDER, TAIL, P
 from numbamm.blocks.solve import random_effects, solve
 from numbamm.blocks.vectors import copy
 from numbamm.glm.family import BINOMIAL, GAMMA, contribution
-from numbamm.glm.link import CAUCHIT, LOGIT
+from numbamm.glm.link import CAUCHIT, LOGIT, is_bounded
 from numbamm.glm.logistic import logistic_deviance
 from numbamm.glm.working import (
     AT,
@@ -44,8 +44,7 @@ from numbamm.glm.working import (
 NOT_POSITIVE_DEFINITE, NO_DESCENT, NOT_CONVERGED, AT_EDGE, FLAT = -1, -2, -3, -4, -5
 
 MAX_ITERATIONS, MAX_HALVINGS = 200, 40
-#: So many steps one after the other that led beyond the link's range, and were halved, creep along
-#: its edge.
+#: So many steps one after the other that had to be halved creep along an edge, if the link has one.
 MAX_CREEPING = 20
 
 #: Σ W Δη² + |Δu|² of a step, in units of the scale, from which on Newton steps are tried.
@@ -109,10 +108,11 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
     deviance, penalty = _deviance(rows.eta[AT], shape, scale, rows), _squares(x[:q])
     iterations, change, least, value, part = 0, np.inf, tolerance, np.inf, 1.0
     newton, creeping = False, counter()
+    has_edge = is_bounded(rows.model[0] == BINOMIAL, rows.model[1])
     held = 0.0 if rows.model[1] == CAUCHIT else HELD  # its tails are heavy, and tell much
     while change > least * scale and iterations < MAX_ITERATIONS:
         value = deviance + penalty
-        newton, part, outside = not canonical and change < NEAR * scale, 1.0, False
+        newton, part = not canonical and change < NEAR * scale, 1.0
         if newton:
             logdet = _newton(held, theta, shape, base, rows, solution, b)
             newton = logdet < np.inf
@@ -129,7 +129,6 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
             solve(rows.table, rows.index, rows.work, solution, b)
             for _ in range(MAX_HALVINGS):
                 deviance = _step(part, x, solution, trial, q, b, shape, scale, base, rows)
-                outside = outside or not deviance < np.inf
                 if _descends(deviance + _squares(trial[:q]), value, scale):
                     break
                 part *= 0.5
@@ -142,7 +141,7 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
         least = tolerance if canonical or newton else tolerance * LINEAR
         copy(trial, x)
         iterations += 1
-        creeping = creeping + 1 if outside else counter()
+        creeping = creeping + 1 if part < 1.0 and has_edge else counter()
         if creeping > MAX_CREEPING:
             return AT_EDGE
     if change > least * scale:

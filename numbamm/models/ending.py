@@ -111,13 +111,15 @@ def has_several_minima(model) -> bool:
     return (irregular or not is_concave(model)) and model._work <= LIGHT
 
 
-def other_starts(model, chosen: str) -> list[tuple[np.ndarray, str]]:
+def other_starts(model, chosen: str, end: Ending) -> list[tuple[np.ndarray, str]]:
     """What θ of the usual start is multiplied by in other attempts, and the optimiser of each.
 
     That is the one that was chosen, unless the choice was left open.
     """
     if is_concave(model) and not has_several_minima(model) and model.optsum.certificate is not None:
-        return [(np.full(len(model.theta), FAR), NEWTON if chosen == AUTO else chosen)]
+        return _in_proportion(model, chosen, (FAR,))
+    if is_concave(model) and end.is_minimum and not model._free_shape:
+        return _in_proportion(model, chosen, (FAR, 1 / FAR))
     at, effect = 0, []
     for term in model.reterms:
         effect.append(at + term.inds // term.p)
@@ -128,6 +130,12 @@ def other_starts(model, chosen: str) -> list[tuple[np.ndarray, str]]:
         for pair, optimizer in dict.fromkeys(pairs)
         if at > 1 or pair[0] == pair[1]
     ]
+
+
+def _in_proportion(model, chosen: str, factors) -> list[tuple[np.ndarray, str]]:
+    """All θ of the usual start times each factor: enough where other minima are rare."""
+    optimizer = NEWTON if chosen == AUTO else chosen
+    return [(np.full(len(model.theta), factor), optimizer) for factor in factors]
 
 
 def _is_steep(optsum: OptSummary) -> bool:

@@ -44,6 +44,7 @@ class LaplaceObjective:
         self.gamma, self.nagq, self.root = gamma.copy(), nagq, root
         self.vary = not parameters.beta and len(gamma) > 0
         self.succeeded = False  # whether an evaluation has
+        self._lowest, self._state = np.inf, modes.state
 
     def at(self, x) -> tuple[Mode, Values]:
         """The mode at x, and the parts of x with γ and φ filled in."""
@@ -66,6 +67,7 @@ class LaplaceObjective:
             constant = self.likelihood.saturated(values.shape, values.phi)
             value = self.modes.quadrature(self.nagq, values.shape, values.phi) + constant
         self.succeeded |= bool(np.isfinite(value))
+        self._remember(value)
         return value
 
     def certify(self, x):
@@ -110,4 +112,13 @@ class LaplaceObjective:
         if not np.isfinite(gradient).all():
             return np.nan, np.full(len(x), np.nan)
         self.succeeded = True
+        self._remember(value)
         return value, gradient
+
+    def _remember(self, value: float) -> None:
+        if value < self._lowest:
+            self._lowest, self._state = value, self.modes.state
+
+    def recall(self) -> None:
+        """Go back to the mode of the lowest value: near an edge not every start leads there."""
+        self.modes.state = self._state

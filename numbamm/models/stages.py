@@ -135,7 +135,7 @@ class Stages:
         chosen, ends = self.optsum.optimizer, [self._outcome(end)]
         usual = self.optsum.maxfeval
         left = max(PATIENCE, PATIENCE_TIMES * self._evaluations)
-        for factor, another in other_starts(self, chosen):
+        for factor, another in other_starts(self, chosen, end):
             if left < LEAST_LEFT:
                 break
             before = self.fast_optsum or self.optsum
@@ -247,6 +247,7 @@ class Stages:
                 work=self._work,
                 **options,
             )
+            objective.recall()
         except FitError as error:
             if objective.succeeded:
                 raise

@@ -20,7 +20,7 @@ MODELS = [
 
 @functools.cache
 def rows(family):
-    """Levels b and e of a: nothing but zeros in one, in the other nothing but ones (of counts: 0)."""
+    """Levels b and e of a: nothing but zeros in one, nothing but ones (of counts: zeros) in e."""
     rng = np.random.default_rng(5)
     a, g = np.array(list("abcde"))[np.arange(300) % 5], rng.integers(0, 15, 300)
     x = rng.normal(size=300)
