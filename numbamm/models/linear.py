@@ -294,12 +294,14 @@ class LinearMixedModel(MixedModel):
     def _valleys(self, evaluate, end=None) -> list[np.ndarray]:
         """θ inside in every valley that the objective has; see `optimize.valleys`.
 
-        A lattice of scales passes over some optima inside in favour of one at the boundary. Where
-        `end`, the best θ that was found, is singular, another search begins at equal scales.
+        A lattice of several scales passes over some optima inside in favour of one at the boundary.
+        Where `end`, the best θ that was found, is singular, another search begins at equal scales.
         """
         c = self._search_coordinates
         x = np.zeros(len(c.is_scale))
         if end is not None:
+            if len(x) == 1:
+                return []
             largest, least = c.extremes(end)
             x[c.is_scale] = largest or 1.0
             return [c.theta(x)] if least <= SINGULAR * largest else []
