@@ -21,8 +21,7 @@ def compile_all() -> None:
     """Compile all kernels, in two processes where there are two cores; numba keeps the code."""
     halves = _call_linear_kernels, _call_generalized_kernels
     if _cores() == 1:
-        for half in halves:
-            half()
+        call_kernels()
         return
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         for future in [pool.submit(half) for half in halves]:
@@ -62,6 +61,12 @@ def _cache_folders() -> list[Path]:
             kernels = vars(import_module(module.name)).values()
             folders |= {k.stats.cache_path for k in kernels if isinstance(k, Dispatcher)}
     return sorted(Path(folder) for folder in folders if folder)
+
+
+def call_kernels() -> None:
+    """Call all kernels in this process, which compiles those that are not kept."""
+    _call_linear_kernels()
+    _call_generalized_kernels()
 
 
 def _call_linear_kernels() -> None:

@@ -185,8 +185,7 @@ import numbamm.blocks, numbamm.glm
 from numba.core.dispatcher import Dispatcher
 from numbamm import compilation
 
-compilation._call_linear_kernels()
-compilation._call_generalized_kernels()
+compilation.call_kernels()
 for room in (numbamm.blocks, numbamm.glm):
     for module in pkgutil.iter_modules(room.__path__, room.__name__ + "."):
         for name, kernel in vars(importlib.import_module(module.name)).items():

@@ -18,6 +18,7 @@ import numpy as np
 
 import numbamm as mm
 from fuzz.cases import Case, case
+from numbamm import compilation
 
 #: Seconds that no part of such small cases may take.
 SLOW = 20.0
@@ -25,6 +26,7 @@ SLOW = 20.0
 
 def main() -> None:
     """Read seeds until there are no more."""
+    compilation.call_kernels()  # so that no case waits for the compiler
     for line in sys.stdin:
         seed = int(line)
         print(json.dumps({"seed": seed, "begin": True}), flush=True)
