@@ -41,6 +41,7 @@ def test_files_that_do_not_say_are_read():
     assert type(optsum).from_dict(older).fast is None
 
 
+@pytest.mark.filterwarnings("ignore::numbamm.errors.NumbammWarning")
 @pytest.mark.parametrize("random", ["(1 + x | g)", "(1 | g) + (0 + x | h)"])
 def test_means_that_are_nowhere_near_are_no_start(random):
     """Without an intercept a log-linear model of large counts has means over 100 orders."""
@@ -60,3 +61,14 @@ def test_too_many_nodes_are_refused():
     data = {"y": RESPONSES["poisson", "log"], "g": G}
     with pytest.raises(mm.OptionError, match="nagq must be at most 300"):
         mm.glmm("y ~ 1 + (1 | g)", data, "poisson", nagq=301)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::numbamm.errors.NumbammWarning")
+def test_columns_of_zeros_and_no_degrees_of_freedom_divide_by_nothing():
+    data = {"y": RESPONSES["poisson", "log"], "g": G, "x": X, "zero": np.zeros(84)}
+    for term in ("(1 + zero | g)", "(1 | g) + (0 + zero | g)"):
+        mm.lmm(f"y ~ x + {term}", data, optimizer="newton").check_convergence()
+    few = {"y": [1.0, 2.0, 4.0], "x": [0.0, 1.0, -1.0], "g": [0, 0, 1]}
+    model = mm.glmm("y ~ x + (1 | g)", few, "poisson")
+    assert np.isnan(model.pearson_ratio)

@@ -192,6 +192,18 @@ def test_a_search_that_gets_nowhere_ends(plugin):
     assert optsum.feval == 2 * 1200 + 1  # each run has its patience
 
 
+def test_a_search_that_creeps_ends(plugin):
+    """Towards an infimum far away, by steps that no estimate would show."""
+
+    def creep(problem):
+        for i in range(10**6):
+            problem.objective(np.array([1.0 + 1e-5 * i]))
+
+    optsum = OptSummary([1.0], [-INF], optimizer=plugin(creep), max_restarts=0)
+    minimize(lambda x: 0.01 / x[0], optsum)
+    assert optsum.returnvalue == "NO_PROGRESS" and optsum.feval < 3000
+
+
 def test_slow_progress_is_progress(plugin):
     def creep(problem):
         for i in range(3000):
