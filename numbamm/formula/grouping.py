@@ -10,7 +10,7 @@ import pandas as pd
 
 from numbamm.errors import DataError, FormulaError
 from numbamm.formula.levels import level_codes, positions
-from numbamm.formula.names import joined, unquoted
+from numbamm.formula.names import as_part, joined, unquoted
 from numbamm.formula.scan import RandomTerm, brief, tokenise
 
 MOST = 100  #: factors that one expression may stand for, and columns that one may have
@@ -126,8 +126,11 @@ class Grouping:
         for labels, pairs in zip(self.labels[:0:-1], self.pairs[::-1], strict=True):
             outer, inner = np.divmod(pairs.to_numpy()[codes[0]], len(labels))
             codes = [outer, inner, *codes[1:]]
-        parts = [labels[c] for labels, c in zip(self.labels, codes, strict=True)]
-        return np.array([_label(label) for label in zip(*parts, strict=True)], dtype=object)
+        parts = []  # each label is made a text once, however many combinations it is in
+        for labels, c in zip(self.labels, codes, strict=True):
+            texts = [as_part(str(label)) for label in labels]
+            parts.append([texts[i] for i in c.tolist()])
+        return np.array([":".join(part) for part in zip(*parts, strict=True)], dtype=object)
 
     @property
     def nlevels(self) -> int:

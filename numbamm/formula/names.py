@@ -34,7 +34,12 @@ def joined(names: tuple[str, ...] | list[str]) -> str:
     """
     if len(names) == 1:
         return names[0]
-    return ":".join(in_back_quotes(n) if ":" in n or "`" in n else n for n in names)
+    return ":".join(map(as_part, names))
+
+
+def as_part(name: str) -> str:
+    """A name or label as `joined` writes it among others."""
+    return in_back_quotes(name) if ":" in name or "`" in name else name
 
 
 def split(text: str) -> list[str]:
