@@ -93,9 +93,8 @@ class FeMat:
         n, p = x.shape
         weights = np.ones(n) if sqrtw is None else sqrtw**2
         constant = _constant_column(x)
-        squares = sums_of_squares(
-            x, [f"'{name}'" for name in cnames], None if sqrtw is None else weights
-        )
+        given = None if sqrtw is None else weights
+        squares = sums_of_squares(x, lambda j: f"'{cnames[j]}'", given)
         centre = np.zeros(p)
         if constant is not None:
             centre = weights @ x / weights.sum()

@@ -59,7 +59,7 @@ class Scaling:
             A column's squares do not fit into float64.
         """
         w = np.ones(term.z.shape[1]) if sqrtw is None else sqrtw**2
-        sums_of_squares(term.z.T, [f"'{c}' in the term of '{term.group}'" for c in term.cnames], w)
+        sums_of_squares(term.z.T, lambda j: f"'{term.cnames[j]}' in the term of '{term.group}'", w)
         T, z = np.eye(term.p), term.z.copy(order="F")
         for block in term.blocks:
             constant = next((j for j in block if z[j, 0] != 0 and np.ptp(z[j]) == 0), None)

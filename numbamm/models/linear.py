@@ -74,7 +74,7 @@ class _Response:
         if fe.constant is not None:
             mean = weights @ y / weights.sum()
             mean += weights @ (y - mean) / weights.sum()
-        size = np.sqrt(sums_of_squares(y[:, None], ["the response"], weights)[0] / len(y))
+        size = np.sqrt(sums_of_squares(y[:, None], lambda _: "the response", weights)[0] / len(y))
         values = (y - mean) * np.sqrt(weights)
         gamma0 = fe.basis.T @ values / len(y)
         rest = values - fe.basis @ gamma0
