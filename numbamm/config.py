@@ -149,15 +149,20 @@ def _checked(values: Mapping[str, Any], origin: str) -> dict[str, Any]:
 def _of_environment() -> Iterator[tuple[str, Any, str]]:
     """Key, value and variable for everything that the environment configures."""
     for variable in [name for name in os.environ if name.startswith(PREFIX)]:
-        origin, key = f"environment {variable}", variable[len(PREFIX) :].lower()
+        key = variable[len(PREFIX) :].lower()
         if key not in OPTIONS:
             near = did_you_mean(variable, [PREFIX + name.upper() for name in OPTIONS])
-            raise OptionError(f"{origin}: no such option{near}")
-        try:
-            value = OPTIONS[key].read(os.environ[variable])
-        except ValueError:
-            value = os.environ[variable]  # which does not fit, and is named as it stands
-        yield key, _checked({key: value}, origin)[key], origin
+            raise OptionError(f"environment {variable}: no such option{near}")
+        yield key, _of_variable(variable, key), f"environment {variable}"
+
+
+def _of_variable(variable: str, key: str) -> Any:
+    """The value of an option that a variable of the environment gives."""
+    try:
+        value = OPTIONS[key].read(os.environ[variable])
+    except ValueError:
+        value = os.environ[variable]  # which does not fit, and is named as it stands
+    return _checked({key: value}, f"environment {variable}")[key]
 
 
 @functools.cache
@@ -233,11 +238,17 @@ def get(key: str) -> Any:
     Raises
     ------
     OptionError
-        There is no such option.
+        There is no such option, or its variable or the file has an unusable value. Mistakes in
+        other variables are told by the next fit, which reads them all.
     """
     if key not in OPTIONS:
         raise OptionError(f"config.get: unknown key {key!r}{did_you_mean(key, OPTIONS)}")
-    return resolved()[key][0]
+    for layer in (_context.get(), _process):
+        if key in layer:
+            return layer[key]
+    if (variable := PREFIX + key.upper()) in os.environ:
+        return _of_variable(variable, key)
+    return _of_file(_working_directory())[0].get(key, OPTIONS[key].default)
 
 
 def set(**values: Any) -> None:

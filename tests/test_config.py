@@ -203,8 +203,9 @@ def test_a_working_directory_that_is_gone(tmp_path, monkeypatch):
 )
 def test_mistake_in_the_environment(monkeypatch, variable, text, message):
     monkeypatch.setenv(variable, text)
-    with pytest.raises(mm.OptionError, match=message):
-        config.get("optimizer")
+    for use in (config.resolved, lambda: mm.lmm(DYESTUFF, mm.datasets.load("Dyestuff"))):
+        with pytest.raises(mm.OptionError, match=message):
+            use()
 
 
 def test_mistake_in_a_call():
