@@ -65,8 +65,7 @@ class Gradient:
         self.model = search_model(model(name))
         self.theta = model(name).theta
         self.out = self.theta.copy()
-        log = np.empty((0, 1 + len(self.theta)))
-        self.which = start(self.theta, self.model, 1.0, 1.0, log)[0].which  # where θ stands in λ
+        self.which = start(self.theta, self.model, 1.0, 1.0)[0].which  # where θ stands in λ
         self.H = np.empty((len(self.theta), len(self.theta)))
         self.curvature = numba.njit(lambda *arguments: curvature(*arguments))
         self.limit = blas_threads(1)
