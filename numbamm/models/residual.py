@@ -89,6 +89,8 @@ def _vanishes(model, error: float) -> bool:
 def fits_anything(model) -> bool:
     """Whether [Z X], but not Z alone, has the rank of the number of rows."""
     n, rank = model.nobs, model.feterm.rank
+    if n != len(model.feterm.basis):  # a twin without some rows, whose columns are those of all
+        return False
     if not n - rank <= sum(t.p * t.nlevels for t in model.reterms) or n > MOST_ROWS:
         return False
     columns = []

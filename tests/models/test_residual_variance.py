@@ -115,3 +115,12 @@ def test_effects_that_fit_anything_have_no_maximum_likelihood():
         except mm.FitError as refusal:
             said = [refusal]
     assert "without limit" in str(said[0]) or "cannot be told from zero" in str(said[0])
+
+
+def test_fits_without_a_level_are_not_asked_whether_they_fit_anything():
+    """Their columns are still those of all rows."""
+    rng = np.random.default_rng(7)
+    g, k = np.arange(60) % 6, np.arange(60) // 6 % 5
+    data = {"x": rng.normal(size=60), "g": g, "k": k, "y": rng.normal(size=60) + g}
+    model = mm.lmm("y ~ x + (1 + x | g:k) + (1 | g)", {**data, "k": k % 4})
+    assert len(mm.delete_levels(model, "g").to_frame()) == 6
