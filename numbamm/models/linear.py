@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numbamm import config
-from numbamm.blocks import differences, newton
 from numbamm.blocks.blocks import Blocks
-from numbamm.blocks.differences import NO_PLAN
 from numbamm.blocks.jit import announce_compilation
 from numbamm.blocks.moments import moment_theta
+from numbamm.blocks.search import differences, newton
+from numbamm.blocks.search.differences import NO_PLAN
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.magnitude import sums_of_squares
