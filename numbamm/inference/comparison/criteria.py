@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.errors import OptionError
-from numbamm.inference.comparison.fits import Fit, labelled
+from numbamm.inference.comparison.fits import labelled
 from numbamm.inference.comparison.nested import refuse_different_criteria, refuse_different_data
+from numbamm.inference.comparison.views import fit_of
 from numbamm.report.result import Result
 
 
@@ -40,7 +41,7 @@ def information_criteria(*models) -> Result:
 
     if not models:
         raise OptionError("information_criteria needs a model at least")
-    fits = [Fit.of(model) for model in models]
+    fits = [fit_of(model) for model in models]
     refuse_different_data(fits)
     refuse_different_criteria(fits)
     names = [f"m{i}" for i in range(len(fits))]

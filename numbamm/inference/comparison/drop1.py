@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from numbamm.errors import OptionError
-from numbamm.inference.comparison.fits import Fit, of_numbamm
+from numbamm.inference.comparison.fits import of_numbamm
 from numbamm.inference.comparison.lrtest import dropped_table
 from numbamm.inference.comparison.reduced import droppable, without_fixed
+from numbamm.inference.comparison.views import fit_of
 from numbamm.report.result import Result
 
 
@@ -36,7 +37,7 @@ def drop1(model) -> Result:
     >>> mm.drop1(m).to_frame()["chisq"].round(3).tolist()[1:]
     [23.537]
     """
-    full = Fit.of(of_numbamm(model))
+    full = fit_of(of_numbamm(model))
     if full.reml:
         raise OptionError(
             "REML fits with different fixed effects cannot be compared: refit(reml=False), or "

@@ -14,6 +14,7 @@ from numbamm.inference.comparison.nested import (
     same_partition,
     shape_is_infinite,
 )
+from numbamm.inference.comparison.views import fit_of
 from numbamm.options import flag
 from numbamm.report.result import Result
 
@@ -80,7 +81,7 @@ def lrtest(*models, check: bool = True) -> Result:
     check = flag("check", check)
     if len(models) < 2:
         raise OptionError("lrtest compares two models or more")
-    fits = sorted((Fit.of(model) for model in models), key=lambda fit: fit.npar)
+    fits = sorted((fit_of(model) for model in models), key=lambda fit: fit.npar)
     refuse_different_data(fits)
     refuse_different_criteria(fits)
     names = [f"m{i}" for i in range(len(fits))]

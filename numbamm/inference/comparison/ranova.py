@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from numbamm.inference.comparison.fits import Fit, of_numbamm
+from numbamm.inference.comparison.fits import of_numbamm
 from numbamm.inference.comparison.lrtest import dropped_table
 from numbamm.inference.comparison.reduced import fit_of_random, without_random
+from numbamm.inference.comparison.views import fit_of
 from numbamm.report.result import Result
 
 
@@ -39,7 +40,7 @@ def ranova(model) -> Result:
     >>> mm.ranova(m).to_frame()["chisq"].round(3).tolist()[1:]
     [42.837]
     """
-    full = Fit.of(of_numbamm(model))
+    full = fit_of(of_numbamm(model))
     fits = {name: fit_of_random(model, terms, name) for name, terms in without_random(model)}
     kind = "restricted likelihoods (REML)" if full.reml else "likelihoods"
     return dropped_table(f"Random effects left out, compared by {kind}", full, fits)

@@ -11,6 +11,7 @@ import numpy as np
 from numbamm.design.remat import ReMat, order_terms
 from numbamm.errors import ConvergenceWarning, NumbammWarning
 from numbamm.inference.comparison.fits import Fit
+from numbamm.inference.comparison.views import fit_of
 from numbamm.inference.fixed.terms import FixedTerm, fixed_terms, without
 from numbamm.optimize.run import uninterrupted
 
@@ -79,7 +80,7 @@ def without_fixed(model, term: FixedTerm) -> Fit:
     """The fit without one term of the fixed effects."""
     X, names = without(model.frame, term)
     text = f"{model.formula} - {term.name}"
-    return Fit.of(fitted_to(model, replace(model.frame, X=X, xnames=names, formula=text)))
+    return fit_of(fitted_to(model, replace(model.frame, X=X, xnames=names, formula=text)))
 
 
 def without_column(model, name: str):
@@ -156,14 +157,14 @@ def fit_of_random(model, terms: list[ReMat], name: str) -> Fit:
     text = f"{model.formula} - {name}"
     if not terms:
         return replace(_without_effects(model), text=text)
-    return Fit.of(fitted_to(model, replace(model.frame, reterms=terms, formula=text)))
+    return fit_of(fitted_to(model, replace(model.frame, reterms=terms, formula=text)))
 
 
 def _without_effects(model) -> Fit:
     """The fit without random effects: the objective at θ = 0."""
     from scipy.optimize import minimize_scalar
 
-    fit, zero = Fit.of(model), np.zeros(len(model.theta))
+    fit, zero = fit_of(model), np.zeros(len(model.theta))
     if getattr(model, "_free_shape", False):
         objective = model._objective(True, parameters=model._parameters(True))
         poisson = model._objective(True, parameters=model._parameters(True, np.inf))

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from numbamm.errors import DataError, OptionError, did_you_mean
 from numbamm.inference.fixed import ddf as degrees
+from numbamm.inference.fixed.wald import Wald
 from numbamm.options import flag, numbers, shown, valid_alpha
 from numbamm.report.result import Result
 
@@ -153,7 +154,7 @@ def f_test(method, L, rhs):
         F, dendf = method.joint(L, rhs) if numdf else (np.nan, np.nan)
     except np.linalg.LinAlgError:  # a covariance that is nothing but rounding
         F, dendf = np.nan, np.nan
-    if isinstance(method, degrees.Wald):
+    if isinstance(method, Wald):
         chisq = numdf * F
         return pd.DataFrame({"chisq": [chisq], "df": float(numdf), "pvalue": chi2.sf(chisq, numdf)})
     # scipy's F has no limit for infinite degrees of freedom

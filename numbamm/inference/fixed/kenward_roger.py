@@ -11,8 +11,8 @@ from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import OptionError
 from numbamm.inference.fixed.covariance import directions
-from numbamm.inference.fixed.ddf import INFINITE, notes, quadratic_form
 from numbamm.inference.fixed.varcov import by_expected, by_observed
+from numbamm.inference.fixed.wald import INFINITE, notes, quadratic_form
 
 #: Degrees of freedom from which both moments of F are matched, up from 2 where it has none.
 MATCHED = 2.5

@@ -10,8 +10,8 @@ import numpy as np
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.inference.fixed.covariance import directions
-from numbamm.inference.fixed.ddf import INFINITE, notes
 from numbamm.inference.fixed.varcov import by_observed
+from numbamm.inference.fixed.wald import INFINITE, notes
 
 #: Degrees of freedom this close count as equal.
 EQUAL = 1e-8

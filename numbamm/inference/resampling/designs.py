@@ -11,10 +11,10 @@ import pandas as pd
 from numbamm.design.remat import ReMat
 from numbamm.errors import DataError, OptionError, did_you_mean
 from numbamm.formula import check_gaussian
-from numbamm.formula.assemble import vector
 from numbamm.formula.columns import Table
 from numbamm.formula.grouping import grouping_factors
 from numbamm.formula.names import unquoted
+from numbamm.formula.rows import vector
 from numbamm.formula.scan import scan, tokenise
 from numbamm.glm import family as families
 from numbamm.glm import link as links
