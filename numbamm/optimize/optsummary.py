@@ -131,7 +131,8 @@ class OptSummary:
     xtol_zero_abs : float
         A parameter with lower bound 0 that ends nearer to 0 than this is tried at 0.
     ftol_zero_abs : float
-        By how much the objective may rise for that.
+        By how much the objective may rise for that; after searches by derivatives, which do not
+        creep towards bounds, by 1e-7 at most.
     nagq : int
         Number of quadrature points of a generalized model.
     fast : bool or None

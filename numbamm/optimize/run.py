@@ -153,10 +153,13 @@ def minimize(
     if uses_gradient and rectify is not None:
         guard.unbound_signs()
 
+    # A search by derivatives finds its zeros; a small scale that lowers the objective is real.
+    most_rise = RESTART_GAIN if uses_gradient or choice.by_differences else np.inf
+
     def settled(x: np.ndarray, f: float) -> tuple[np.ndarray, float]:
         """Zeros where they cost nothing, and signs as the bounds ask for."""
         if not isinstance(guard.stopped, KeyboardInterrupt):
-            x, f = try_zeros(objective, x, f, optsum)
+            x, f = try_zeros(objective, x, f, optsum, most_rise)
         return (x if rectify is None else rectify(x.copy())), f
 
     def ended() -> End:
