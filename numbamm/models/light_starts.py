@@ -20,11 +20,14 @@ from numbamm.optimize.valleys import valleys
 SINGULAR = 1e-3
 #: Equal scales of further starts, with more parameters than a search by differences takes.
 OTHER_STARTS = (0.1, 1.0, 10.0)
-#: Up to so many rows several minima are common enough for further starts in any case.
+#: Up to so many rows several minima are so common that searches begin in more places.
 TINY = 50
-#: Scales of these starts: all larger than the largest at the best end by these factors; one and the
-#: others; and those beside one that is as the largest, in shares of it.
-LARGER, ALONE, BESIDE_LARGEST = (3.0, 10.0), (1.0, 0.1), 0.01
+#: Beside scales from here on larger ones would be lower by rounding errors alone.
+STEEP = 1e3
+#: In shares of the largest scale at the best end: all scales of such starts, and one beside others.
+ALL, ONE, OTHERS = (0.3, 3.0, 10.0), 3.0, 0.03
+#: What stands off the diagonal of S for columns that vary together, or against each other.
+CORRELATED = 0.9
 
 
 class LightStarts:
@@ -34,12 +37,12 @@ class LightStarts:
     ----------
     coordinates : Coordinates
         Of the θ inside.
-    n : int
-        Number of rows.
+    thorough : bool
+        Whether to begin in more places, as is worth while with few rows.
     """
 
-    def __init__(self, coordinates: Coordinates, n: int) -> None:
-        self._coordinates, self._tiny = coordinates, n <= TINY
+    def __init__(self, coordinates: Coordinates, thorough: bool) -> None:
+        self._coordinates, self._thorough = coordinates, thorough
         self._is_scale = coordinates.is_scale
         self._nscale = int(self._is_scale.sum())
 
@@ -57,28 +60,24 @@ class LightStarts:
         largest, least = self._coordinates.extremes(end)
         singular, largest = least <= SINGULAR * largest, largest or 1.0
         starts = [self._theta(largest)] if singular else []
-        if self._tiny:
-            starts += [self._theta(factor * largest) for factor in LARGER]
-            starts += self._alone(*ALONE) + self._alone(largest, BESIDE_LARGEST * largest)
+        if self._thorough and largest < STEEP:
+            starts += [self._theta(factor * largest) for factor in ALL]
+            if not self._is_scale.all():
+                starts += [self._theta(largest, sign * CORRELATED * largest) for sign in (-1, 1)]
+            alone = np.where(np.eye(self._nscale, dtype=bool), ONE, OTHERS)
+            starts += [self._theta(scales) for scales in alone * largest]
             if singular:
                 starts.append(self._filled(end, largest))
         return starts
 
-    def _alone(self, scale: float, others: float) -> list[np.ndarray]:
-        """Starts with one scale, each by turns, and the others smaller."""
-        return [
-            self._theta(np.where(np.arange(self._nscale) == k, scale, others))
-            for k in range(self._nscale)
-        ]
-
     def _filled(self, end: np.ndarray, largest: float) -> np.ndarray:
         """The end with large scales in the place of zeros."""
         x = self._coordinates.of(end)
-        x[self._is_scale & (np.abs(x) <= SINGULAR * largest)] = LARGER[0] * largest
+        x[self._is_scale & (np.abs(x) <= SINGULAR * largest)] = ONE * largest
         return self._coordinates.theta(x)
 
-    def _theta(self, scales) -> np.ndarray:
-        """θ of scales, all alike or each its own, without correlations."""
-        x = np.zeros(len(self._is_scale))
+    def _theta(self, scales, others: float = 0.0) -> np.ndarray:
+        """θ of scales, all alike or each its own, and the other coordinates, all alike."""
+        x = np.full(len(self._is_scale), others)
         x[self._is_scale] = scales
         return self._coordinates.theta(x)

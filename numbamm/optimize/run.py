@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -33,6 +33,9 @@ RESTART_GAIN = 1e-7
 #: How often an end that is not a minimum is left, and at which distances a lower point is sought.
 MAX_ESCAPES, ESCAPE_STEPS = 5, (0.3, 0.075, 0.02, 0.005)
 
+#: How often the best end is asked for further starts, as long as those lead to a lower one.
+MAX_ROUNDS = 3
+
 #: From which curvature on, in shares of the largest, a lower point is sought beyond bounds.
 STEEP = -1e-5
 
@@ -46,6 +49,14 @@ class End(NamedTuple):
     x: np.ndarray
     f: float
     certificate: Certificate | None
+
+
+class Starts(Protocol):
+    """Where searches of an objective should begin."""
+
+    def first(self, evaluate: Callable[[np.ndarray], float]) -> list[np.ndarray]: ...
+
+    def further(self, best: np.ndarray) -> list[np.ndarray]: ...
 
 
 def minimize(
@@ -63,7 +74,7 @@ def minimize(
     work: float | None = None,
     curvature: np.ndarray | None = None,
     by_differences: Callable[[np.ndarray], OwnSearch] | None = None,
-    starts: Callable[..., list[np.ndarray]] | None = None,
+    starts: Starts | None = None,
 ) -> OptSummary:
     """Minimise an objective as `optsum` says, and write the outcome into it.
 
@@ -105,9 +116,9 @@ def minimize(
         Begins a search of the model's own without derivatives, which ``optimizer="auto"`` prefers
         where there are few parameters and evaluations are light.
     starts
-        Gives starts in different valleys of the objective, from its values, all of which
-        ``optimizer="auto"`` tries; and given also the best point at which searches from there
-        ended, the starts that should be tried beside.
+        Has starts in different valleys of the objective, all of which ``optimizer="auto"`` tries:
+        ``first(evaluate)`` finds some from its values, and ``further(best)`` more, given the best
+        point at which searches from there ended.
 
     Returns
     -------
@@ -327,16 +338,20 @@ class _Scan:
 
     def minimize(self, problem: Problem, algorithm: str) -> str:
         self._guard.exact(problem.x0)
-        self.found = self._starts(self._guard.exact)
+        self.found = self._starts.first(self._guard.exact)
         return SCANNED
 
     def all_starts(self) -> Iterator[np.ndarray]:
-        """What was found; the usual start, if it is still the best; and what the end asks for."""
+        """What was found; the usual start, if it is still the best; and what best ends ask for."""
         usual = self._guard.best
         yield from self.found
         if self._guard.best is usual and not any(np.array_equal(usual, x) for x in self.found):
             yield usual
-        yield from self._starts(self._guard.exact, self._guard.best)
+        for _ in range(MAX_ROUNDS):
+            before = self._guard.fbest
+            yield from self._starts.further(self._guard.best)
+            if not self._guard.fbest < before - RESTART_GAIN:
+                break
 
 
 def _leave_false_optima(
