@@ -166,17 +166,8 @@ def minimize(
 
     # A search by derivatives finds its zeros; a small scale that lowers the objective is real.
     most_rise = RESTART_GAIN if uses_gradient or choice.by_differences else np.inf
-
-    def settled(x: np.ndarray, f: float) -> tuple[np.ndarray, float]:
-        """Zeros where they cost nothing, and signs as the bounds ask for."""
-        if not isinstance(guard.stopped, KeyboardInterrupt):
-            x, f = try_zeros(objective, x, f, optsum, most_rise)
-        return (x if rectify is None else rectify(x.copy())), f
-
-    def ended() -> End:
-        x, f = settled(guard.best, guard.fbest)
-        return End(x, f, None if certify is None else certify(x))
-
+    settled = partial(_settled, objective, guard, optsum, rectify, most_rise)
+    ended = partial(_ended, guard, settled, certify)
     problem = _problem(guard, optsum, own_search, curvature)
     restarts = 0 if uses_gradient and optsum.max_restarts is None else _restarts(optsum, problem.n)
     try:
@@ -185,7 +176,7 @@ def minimize(
         else:
             code = _search(optimizer, guard, problem, settled, rectify is not None, restarts)
         end = ended()
-        if len(guard.free) == len(optsum.initial):
+        if free.all():
             code, end = _leave_false_optima(optimizer, guard, problem, end, ended, code)
     finally:
         guard.close()
@@ -193,16 +184,8 @@ def minimize(
     optsum.chosen, optsum.reason = (
         (optimizer.name, choice.reason) if choice.reason else (None, None)
     )
-    optsum.finitial = guard.finitial
-    optsum.final, optsum.fmin = end.x, end.f
-    optsum.certificate = None if end.certificate is None else end.certificate.value
-    optsum.gradient_norm = None
-    if uses_gradient and len(guard.free):
-        optsum.gradient_norm = guard.best_gradient_norm
-        if np.isnan(guard.best_gradient_norm) or optsum.fmin != guard.fbest:
-            optsum.gradient_norm = partial(_norm_at, end.x, gradient, guard.free)
-    optsum.feval, optsum.restarts, optsum.log = guard.feval, guard.restarts, guard.log
-    optsum.returnvalue = code
+    _record(optsum, guard, end, code)
+    optsum.gradient_norm = _gradient_norm(guard, end, gradient) if uses_gradient else None
     if guard.stopped is not None or code == INTERRUPTED or code.startswith("FAILURE"):
         warnings.warn(
             f"{optimizer.name} did not converge: {code} after {optsum.feval} evaluations; "
@@ -211,6 +194,39 @@ def minimize(
             stacklevel=2,
         )
     return optsum
+
+
+def _settled(
+    objective, guard: Guard, optsum: OptSummary, rectify, most_rise: float, x: np.ndarray, f: float
+) -> tuple[np.ndarray, float]:
+    """Zeros where they cost nothing, and signs as the bounds ask for."""
+    if not isinstance(guard.stopped, KeyboardInterrupt):
+        x, f = try_zeros(objective, x, f, optsum, most_rise)
+    return (x if rectify is None else rectify(x.copy())), f
+
+
+def _ended(guard: Guard, settled, certify) -> End:
+    """Where the searches so far ended."""
+    x, f = settled(guard.best, guard.fbest)
+    return End(x, f, None if certify is None else certify(x))
+
+
+def _record(optsum: OptSummary, guard: Guard, end: End, code: str) -> None:
+    """Write the outcome into the options."""
+    optsum.finitial = guard.finitial
+    optsum.final, optsum.fmin = end.x, end.f
+    optsum.certificate = None if end.certificate is None else end.certificate.value
+    optsum.feval, optsum.restarts, optsum.log = guard.feval, guard.restarts, guard.log
+    optsum.returnvalue = code
+
+
+def _gradient_norm(guard: Guard, end: End, gradient):
+    """Length of the gradient at the end, or how to compute it; None with nothing to search."""
+    if not len(guard.free):
+        return None
+    if np.isnan(guard.best_gradient_norm) or end.f != guard.fbest:
+        return partial(_norm_at, end.x, gradient, guard.free)
+    return guard.best_gradient_norm
 
 
 def uninterrupted(model):
