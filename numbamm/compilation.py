@@ -57,7 +57,7 @@ def _cache_folders() -> list[Path]:
 
     folders = set()
     for room in ROOMS:
-        for module in pkgutil.iter_modules(import_module(room).__path__, f"{room}."):
+        for module in pkgutil.walk_packages(import_module(room).__path__, f"{room}."):
             kernels = vars(import_module(module.name)).values()
             folders |= {k.stats.cache_path for k in kernels if isinstance(k, Dispatcher)}
     return sorted(Path(folder) for folder in folders if folder)

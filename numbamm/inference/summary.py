@@ -143,7 +143,8 @@ def _singularity(certificate: float | None) -> str:
     if certificate is None:
         return said
     if certificate >= GENUINE:
-        return f"{said} It is a minimum: the objective rises with any covariance that is lacking."
+        verdict = "It is a local minimum: the objective rises with any covariance that is lacking."
+        return f"{said} {verdict}"
     return f"{said} It is no minimum: the objective falls with some covariance that is lacking."
 
 

@@ -26,19 +26,19 @@ from numbamm.formula.checks import check_gaussian
 from numbamm.models.coordinates import Coordinates
 from numbamm.models.estimates import Estimates
 from numbamm.models.inside import root_mean_squares
+from numbamm.models.light_starts import TINY, LightStarts
 from numbamm.models.mixedmodel import (
     MixedModel,
     caller_namespace,
 )
 from numbamm.models.new_response import checked_response
 from numbamm.models.own_start import OwnStart
-from numbamm.models.residual import check_residual_variance
+from numbamm.models.residual import check_residual_variance, is_unbounded
 from numbamm.optimize import OptSummary
 from numbamm.optimize.auto import AUTO, FEW, LIGHT
 from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.differences import jacobian
 from numbamm.optimize.run import gradient_demand
-from numbamm.optimize.valleys import valleys
 from numbamm.options import flag, numbers
 
 if TYPE_CHECKING:
@@ -49,10 +49,6 @@ if TYPE_CHECKING:
 #: Valleys are looked for in so many scales, and, with more parameters than a search by differences
 #: takes, where an evaluation has so few operations: some microseconds.
 MOST_SCALES, LIGHTER = 8, 1e4
-#: A scale that is smaller in shares of the largest counts as zero, where a search ended.
-SINGULAR = 1e-3
-#: Scales of further starts there.
-OTHER_STARTS = (0.1, 1.0, 10.0)
 
 
 @dataclass
@@ -258,8 +254,8 @@ class LinearMixedModel(MixedModel):
     def _begin(self):
         """Choose where the search begins, unless the user has.
 
-        A light default search looks for valleys: what finds them is returned, or None. Other
-        searches by gradients begin where moments put θ.
+        A light default search has starts of its own, which are returned; else None. Other searches
+        by gradients begin where moments put θ.
         """
         optsum, start = self.optsum, self._usual_start
         if not self._own_start.is_in(optsum):
@@ -270,7 +266,9 @@ class LinearMixedModel(MixedModel):
             light = work <= (LIGHT if ntheta <= FEW else LIGHTER)
             if optsum.optimizer == AUTO and light and scales <= MOST_SCALES:
                 self._own_start = OwnStart.put(optsum, start)
-                return self._valleys
+                # where the likelihood is unbounded, a lower end is no better an estimate
+                thorough = self.nobs <= TINY and not is_unbounded(self)
+                return LightStarts(self._search_coordinates, thorough)
             demand = gradient_demand(optsum, ntheta, has_gradient=True, work=work)
             if demand != "none":
                 sigma = self._criterion()[2]
@@ -291,31 +289,6 @@ class LinearMixedModel(MixedModel):
         arrays = blocks.layout.table, blocks.layout.index, blocks.A, blocks.work
         plan = differences.plan_of(c.of(theta), c.is_scale, c.units, c.pair, *tolerances)
         return differences.Search(plan, (*arrays, *self._criterion()))
-
-    def _valleys(self, evaluate, end=None) -> list[np.ndarray]:
-        """θ inside in every valley that the objective has; see `optimize.valleys`.
-
-        A lattice of several scales passes over some optima inside in favour of one at the boundary.
-        Where `end`, the best θ that was found, is singular, another search begins at equal scales.
-        """
-        c = self._search_coordinates
-        x = np.zeros(len(c.is_scale))
-        if end is not None:
-            if len(x) == 1:
-                return []
-            largest, least = c.extremes(end)
-            x[c.is_scale] = largest or 1.0
-            return [c.theta(x)] if least <= SINGULAR * largest else []
-
-        def theta(scales) -> np.ndarray:
-            x[c.is_scale] = scales
-            return c.theta(x)
-
-        n = int(c.is_scale.sum())
-        found = valleys(lambda scales: evaluate(theta(scales)), n)
-        if len(x) > FEW:  # what differs in correlations lies in one valley of scales
-            found += [[scale] * n for scale in OTHER_STARTS]
-        return [theta(scales) for scales in found]
 
     def _certify(self, theta) -> Certificate | None:
         """The certificate at a θ inside, if λ is singular there; see `blocks.certificate`."""

@@ -278,8 +278,8 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
 
         Notes
         -----
-        After a fit, ``optsum.certificate`` tells a genuine singular fit from a point where only
-        the gradient vanishes: the printed summary says which.
+        After a fit, ``optsum.certificate`` tells a local minimum from a point where only the
+        gradient vanishes: the printed summary says which.
         """
         w = np.ones(self.nobs) if self._root is None else self._root**2
         return any(

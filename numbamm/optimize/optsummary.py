@@ -131,7 +131,8 @@ class OptSummary:
     xtol_zero_abs : float
         A parameter with lower bound 0 that ends nearer to 0 than this is tried at 0.
     ftol_zero_abs : float
-        By how much the objective may rise for that.
+        By how much the objective may rise for that; after searches by derivatives, which do not
+        creep towards bounds, by 1e-7 at most.
     nagq : int
         Number of quadrature points of a generalized model.
     fast : bool or None
@@ -162,7 +163,7 @@ class OptSummary:
     certificate : float or None
         Of a singular fit, where the model can tell: the least slope of the objective in the
         directions of covariance that the fit lacks, relative to the largest in any. Not negative
-        at a genuine minimum; clearly negative at one that is not. None if the fit is not singular.
+        at a local minimum; clearly negative at what is none. None if the fit is not singular.
     log : list of (ndarray, float)
         Parameters and objective of each evaluation, NaN or infinite where it failed.
         `fitlog` shows them as a frame.
@@ -420,7 +421,7 @@ _GENERAL_OPTIONS = ("maxfeval", "maxtime", "max_restarts", "xtol_zero_abs", "fto
 
 
 def _verdict(certificate: float) -> str:
-    return "a genuine singular fit" if certificate >= GENUINE else "singular, and not a minimum"
+    return "a local minimum" if certificate >= GENUINE else "singular, and no local minimum"
 
 
 def _read(name: str, value: Any) -> Any:

@@ -188,7 +188,7 @@ from numbamm import compilation
 
 compilation.call_kernels()
 for room in (numbamm.blocks, numbamm.glm):
-    for module in pkgutil.iter_modules(room.__path__, room.__name__ + "."):
+    for module in pkgutil.walk_packages(room.__path__, room.__name__ + "."):
         for name, kernel in vars(importlib.import_module(module.name)).items():
             if isinstance(kernel, Dispatcher) and kernel.signatures:
                 returned = {r.signature.return_type for r in kernel.overloads.values()}

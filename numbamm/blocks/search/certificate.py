@@ -1,4 +1,4 @@
-"""The certificate of a singular fit: is it a minimum, or a stationary point that is none?
+"""The certificate of a singular fit: is it a local minimum, or a stationary point that is none?
 
 The objective depends on λ only through λλ', and its gradient 2Nλ vanishes along every direction in
 which λλ' is null, whether or not the objective falls there. At a minimum over a full template N

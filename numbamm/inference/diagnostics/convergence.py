@@ -32,7 +32,7 @@ class Convergence(Result):
     Attributes
     ----------
     converged : bool
-        Whether nothing worth mentioning is left to gain, and the point is a minimum.
+        Whether nothing worth mentioning is left to gain, and the point is a local minimum.
     gradient : pandas.Series
         Derivatives of the objective by the parameters of the fit, ``optsum.names``; without those
         that were held.
@@ -75,7 +75,7 @@ class Convergence(Result):
             "Singular directions": "; ".join(singular) or "none",
         }
         if not np.isnan(line.certificate):
-            verdict = "a minimum" if line.certificate >= GENUINE else "no minimum"
+            verdict = "a local minimum" if line.certificate >= GENUINE else "no local minimum"
             words["Certificate"] = f"{line.certificate:.2g} ({verdict})"
         return pd.DataFrame({"value": words})
 
@@ -105,8 +105,9 @@ def check_convergence(model) -> Convergence:
     The Hessian is by differences of the exact gradient, or of the objective itself where it is
     integrated by quadrature, in coordinates of ordinary size. With g the gradient and H the
     Hessian, ½ g'H⁻¹g is what is left to gain, and its square root the distance to the minimum
-    in standard errors. At a singular fit the gradient vanishes whether it is a minimum or not,
-    and the certificate tells; see `OptSummary`.
+    in standard errors. At a singular fit the gradient vanishes whether it is a local minimum or
+    not, and the certificate tells; see `OptSummary`. That there is no lower one elsewhere, nothing
+    here can tell: `allfit` searches in other ways.
 
     Examples
     --------
@@ -214,7 +215,7 @@ def _advice(optsum, found: Convergence, falls: bool) -> list[str]:
     elif optsum.returnvalue.startswith("FAILURE"):
         notes.append("The optimiser says that it failed; what counts is where it ended.")
     if falls:
-        notes.append(f"Not a minimum: the objective falls in some direction. {another}")
+        notes.append(f"No local minimum: the objective falls in some direction. {another}")
     elif np.isnan(found.gain):
         notes.append(f"The objective cannot be computed all around the estimates. {another}")
     elif not found.converged:

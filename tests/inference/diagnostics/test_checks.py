@@ -245,7 +245,7 @@ def test_singular_fits_name_their_directions(fitted):
     found = fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff2").check_convergence()
     assert found.converged and found.singular == {"(Intercept | Batch)": ["Intercept"]}
     assert "Singular fit: the data do not support" in repr(found)
-    assert "(a minimum)" in repr(found)
+    assert "(a local minimum)" in repr(found)
     rng = np.random.default_rng(3)
     g, x = np.repeat(np.arange(15), 8), np.tile(np.arange(8.0), 15)
     b = rng.standard_normal(15)
