@@ -579,6 +579,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         except BaseException:  # a failed fit loses nothing
             vars(self).clear()
             vars(self).update(kept)
+            vars(self.optsum).clear()
             vars(self.optsum).update(options)
             self._set_theta(theta)
             raise

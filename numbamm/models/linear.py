@@ -454,8 +454,8 @@ class LinearMixedModel(MixedModel):
         try:
             if optimizer is not None:
                 optsum.optimizer = optimizer
-            settled = config.resolved()
-            with blas_threads(settled["threads"][0]):
+            optsum.configure()
+            with blas_threads(config.get("threads")):
                 starts = self._begin()
                 self._minimize(
                     self._objective(),
@@ -465,13 +465,14 @@ class LinearMixedModel(MixedModel):
                     own_search=self._own_search,
                     certify=self._certify,
                     work=self.blocks.layout.operations,
-                    progress=settled["progress"][0] if progress is None else progress,
+                    progress=config.get("progress") if progress is None else progress,
                     verbose=verbose,
                 )
                 estimates = self._estimate(optsum.final, float(optsum.fmin))
                 check_residual_variance(self, (estimates.sigma / self._response.scale) ** 2)
                 self._estimates = estimates
         except BaseException:  # a failed fit loses nothing
+            vars(optsum).clear()
             vars(optsum).update(before)
             self._set_theta(theta)
             self._own_start = own_start
