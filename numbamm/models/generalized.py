@@ -858,21 +858,22 @@ def glmm(
     See `GeneralizedLinearMixedModel` for the parameters of the model and its `fit` for those of
     the fit.
     """
-    model = GeneralizedLinearMixedModel(
-        formula,
-        data,
-        family,
-        link,
-        weights=weights,
-        offset=offset,
-        contrasts=contrasts,
-        amalgamate=amalgamate,
-        init=init,
-        information=information,
-        shape=shape,
-        optimizer=optimizer,
-    )
-    return model.fit(fast=fast, nagq=nagq, progress=progress, verbose=verbose)
+    with blas_threads(config.get("threads")):  # once for all steps
+        model = GeneralizedLinearMixedModel(
+            formula,
+            data,
+            family,
+            link,
+            weights=weights,
+            offset=offset,
+            contrasts=contrasts,
+            amalgamate=amalgamate,
+            init=init,
+            information=information,
+            shape=shape,
+            optimizer=optimizer,
+        )
+        return model.fit(fast=fast, nagq=nagq, progress=progress, verbose=verbose)
 
 
 def _shown(term) -> str:

@@ -78,7 +78,7 @@ class _Response:
         values = (y - mean) * np.sqrt(weights)
         gamma0 = fe.basis.T @ values / len(y)
         rest = values - fe.basis @ gamma0
-        scale = float(np.sqrt(np.mean(rest**2)))
+        scale = float(np.sqrt(rest @ rest / len(y)))
         if not scale > 1e-13 * size:
             raise DataError(
                 "the fixed effects explain the response exactly: nothing is left to model"
@@ -629,15 +629,16 @@ def lmm(
     >>> round(m.objective, 4)
     1751.9393
     """
-    model = LinearMixedModel(
-        formula,
-        data,
-        reml=reml,
-        weights=weights,
-        offset=offset,
-        contrasts=contrasts,
-        sigma=sigma,
-        amalgamate=amalgamate,
-        optimizer=optimizer,
-    )
-    return model.fit(progress=progress, verbose=verbose)
+    with blas_threads(config.get("threads")):  # once for both steps
+        model = LinearMixedModel(
+            formula,
+            data,
+            reml=reml,
+            weights=weights,
+            offset=offset,
+            contrasts=contrasts,
+            sigma=sigma,
+            amalgamate=amalgamate,
+            optimizer=optimizer,
+        )
+        return model.fit(progress=progress, verbose=verbose)
