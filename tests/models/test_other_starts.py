@@ -79,3 +79,27 @@ def test_slopes_are_searched_for_again_whatever_the_levels(searches):
     data["x"] = np.tile(np.linspace(-1, 1, 9), 6)
     mm.glmm("y ~ 1 + (0 + x | g)", data, "bernoulli", "cloglog")
     assert len(searches) > 1
+
+
+GAUSSIAN = "Reaction ~ Days + (1 | Subject)"
+
+
+@pytest.mark.parametrize("family", ["gaussian", "inversegaussian"])
+def test_one_search_where_the_density_is_concave_around_its_end(family, searches):
+    sleep = mm.datasets.load("sleepstudy")
+    fit = mm.glmm(GAUSSIAN, sleep, family, "log")
+    assert len(searches) == 1
+    model = mm.GeneralizedLinearMixedModel(GAUSSIAN, sleep, family, "log")
+    model.optsum.initial = 4 * np.array(model.optsum.initial)
+    assert fit.objective == pytest.approx(model.fit().objective, abs=1e-6)
+
+
+@pytest.mark.parametrize("far", [1.5, 6.0])
+def test_more_searches_where_rows_are_far_from_their_means(far, searches):
+    """With a logarithmic link rows twice as large as their means curve the other way."""
+    rng = np.random.default_rng(5)
+    g = np.repeat(np.arange(6), 10)
+    y = np.array([1.0, 2.0, 0.5, 4.0, 0.7, 1.5])[g] * (1 + 0.1 * rng.normal(size=60))
+    y[[3, 17, 44]] *= far
+    mm.glmm("y ~ 1 + (1 | g)", {"y": y, "g": g}, "gaussian", "log")
+    assert (len(searches) > 1) == (far > 5)
