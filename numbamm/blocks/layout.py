@@ -26,6 +26,7 @@ The table is data, so one compiled program serves every model. Row 0 describes t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -84,7 +85,7 @@ class Layout:
         """Number of head terms."""
         return int(self.table[0, NHEAD])
 
-    @property
+    @cached_property
     def operations(self) -> float:
         """Multiplications that one factorisation takes, about."""
         table, total = self.table, self.table[0, ORDER] ** 3 / 3

@@ -58,11 +58,13 @@ class Scaling:
         DataError
             A column's squares do not fit into float64.
         """
-        w = np.ones(term.z.shape[1]) if sqrtw is None else sqrtw**2
+        w = None if sqrtw is None else sqrtw**2
         sums_of_squares(term.z.T, lambda j: f"'{term.cnames[j]}' in the term of '{term.group}'", w)
+        w = np.ones(term.z.shape[1]) if w is None else w
         T, z = np.eye(term.p), term.z.copy(order="F")
+        constants = (z[:, 0] != 0) & (z == z[:, :1]).all(axis=1)
         for block in term.blocks:
-            constant = next((j for j in block if z[j, 0] != 0 and np.ptp(z[j]) == 0), None)
+            constant = next((j for j in block if constants[j]), None)
             for j in block:
                 if constant is not None and j != constant:
                     T[constant, j] = _centre(z[j], w) / z[constant, 0]

@@ -37,6 +37,8 @@ def check_identifiable(frame: ModelFrame) -> None:
     n, w = len(frame.y), frame.weights
     constant = w is None or np.ptp(w) <= CONSTANT * w.max()
     for term in frame.reterms:
+        if term.nranef < n:
+            continue
         # Columns that are uncorrelated by design are terms of their own.
         for block in term.blocks:
             if term.nlevels * len(block) >= n + (not constant):

@@ -366,8 +366,8 @@ def saturated(family: int, y, w, shape: float, dispersion: float) -> float:
     elif family in (POISSON, NEGATIVE_BINOMIAL):
         some = np.where(y > 0, y, 1.0)
         rows = w * np.where(y > 0, _gamma_peak(some) - np.log(some), 0.0)
-        if family == NEGATIVE_BINOMIAL and shape < np.inf:
-            rows += w * (_gamma_peak(shape) - _gamma_peak(shape + y))
+        if family == NEGATIVE_BINOMIAL:
+            return float(-2 * np.sum(rows)) + saturated_by_shape(y, w, shape)
     elif family == GAMMA:
         rows = _gamma_peak(w / dispersion) - np.log(y)
     elif family == INVERSE_GAUSSIAN:
@@ -377,11 +377,19 @@ def saturated(family: int, y, w, shape: float, dispersion: float) -> float:
     return float(-2 * np.sum(rows))
 
 
+def saturated_by_shape(y, w, shape: float) -> float:
+    """What the negative binomial's `saturated` has besides a Poisson distribution's."""
+    if not shape < np.inf:
+        return 0.0
+    peaks = _gamma_peak(np.append(shape, shape + y))
+    return float(-2 * (w @ (peaks[0] - peaks[1:])))
+
+
 def saturated_slope(family: int, y, w, shape: float, dispersion: float) -> float:
     """Derivative of `saturated` in log(shape), or in log φ for `DISPERSED` families."""
     if family == NEGATIVE_BINOMIAL:
-        slopes = _gamma_peak_slope(shape) - _gamma_peak_slope(shape + y)
-        return float(-2 * shape * np.sum(w * slopes))
+        slopes = _gamma_peak_slope(np.append(shape, shape + y))
+        return float(-2 * shape * (w @ (slopes[0] - slopes[1:])))
     if family == GAMMA:
         a = w / dispersion
         return float(2 * np.sum(a * _gamma_peak_slope(a)))

@@ -69,12 +69,20 @@ class Likelihood:
 
     @cached_property
     def _saturated(self) -> float:
-        return families.saturated(self.family, self.y, self.w, 0.0, 1.0) + self.merged
+        return families.saturated(self.family, self.y, self.w, np.inf, 1.0) + self.merged
+
+    @cached_property
+    def _counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """The responses that occur, and their weights."""
+        values, place = np.unique(self.y, return_inverse=True)
+        return values, np.bincount(place, self.w)
 
     def saturated(self, shape: float, phi: float) -> float:
         """-2 log-likelihood less the deviance; see `family.saturated`."""
-        if self.dispersed or self.family == families.NEGATIVE_BINOMIAL:
+        if self.dispersed:
             return families.saturated(self.family, self.y, self.w, shape, phi)
+        if self.family == families.NEGATIVE_BINOMIAL:
+            return self._saturated + families.saturated_by_shape(*self._counts, shape)
         return self._saturated
 
     def dispersion(self, mode: Mode) -> float:
@@ -115,5 +123,6 @@ class Likelihood:
 
     def log_slope(self, mode: Mode, shape: float, phi: float) -> float:
         """What log(shape) or log φ change the objective by, apart from the means' part."""
-        slope = families.saturated_slope(self.family, self.y, self.w, shape, phi)
+        rows = (self.y, self.w) if self.dispersed else self._counts
+        slope = families.saturated_slope(self.family, *rows, shape, phi)
         return slope - (mode.deviance + mode.penalty) / phi if self.dispersed else slope

@@ -144,7 +144,8 @@ class ModeFinder:
         known = searched and trace is None and self._is_mode(theta, gamma, vary, shape)
         if searched:
             tolerance = np.inf if known else TOLERANCE
-        x, base, rows = self._at(gamma, vary)
+        x, rows = self._at(gamma, vary)
+        base = self.offset if vary else self.offset + rows.basis @ gamma
         out = np.full(3, np.nan)
         iterations = pirls(
             np.ascontiguousarray(theta, dtype=np.float64),
@@ -187,11 +188,11 @@ class ModeFinder:
             return False
         return bool((at_theta == theta).all() and (at_gamma == gamma).all())
 
-    def _at(self, gamma, vary: bool) -> tuple[np.ndarray, np.ndarray, Working]:
-        """x = (u, γ) or u, what of η is held, and the rows."""
+    def _at(self, gamma, vary: bool) -> tuple[np.ndarray, Working]:
+        """x = (u, γ) or u, and the rows."""
         if vary:
-            return np.concatenate([self.u, gamma]), self.offset, self.varied.rows
-        return self.u.copy(), self.offset + self.rows.basis @ gamma, self.held.rows
+            return np.concatenate([self.u, gamma]), self.varied.rows
+        return self.u.copy(), self.held.rows
 
     def gradient(self, theta, gamma, *, vary: bool, shape: float, phi: float) -> np.ndarray:
         """Derivatives of the Laplace objective at the mode that the last call found.
@@ -209,7 +210,7 @@ class ModeFinder:
             In γ (zeros if it varies with the mode), log(shape) (the negative binomial's; else 0)
             and θ.
         """
-        x, _, rows = self._at(gamma, vary)
+        x, rows = self._at(gamma, vary)
         out = np.zeros(len(gamma) + 1 + len(theta))
         laplace_gradient(
             np.ascontiguousarray(theta, dtype=np.float64),
@@ -327,14 +328,14 @@ class _Buffers:
             "index": layout.index,
             "places": layout.places,
         }
-        self._local = threading.local()
+        self._local, self._own = threading.local(), threading.local()
 
     def __getstate__(self) -> dict:
-        return {k: v for k, v in self.__dict__.items() if k != "_local"}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_local", "_own")}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
-        self._local = threading.local()
+        self._local, self._own = threading.local(), threading.local()
 
     def replaced(self, **parts) -> _Buffers:
         """The same with another ``model``, ``y`` or ``weights``; a thread's scratch serves both."""
@@ -347,6 +348,12 @@ class _Buffers:
     @property
     def rows(self) -> Working:
         """The rows, with the calling thread's scratch."""
+        if not hasattr(self._own, "rows"):
+            self._own.rows = Working(**self._shared, **self._scratch())
+        return self._own.rows
+
+    def _scratch(self) -> dict[str, np.ndarray]:
+        """The calling thread's scratch, which `replaced` buffers share."""
         if not hasattr(self._local, "scratch"):
             layout, z = self.layout, self._shared["z"]
             q = int((layout.table[1 : 1 + layout.nterm, [P, NLEVEL]].prod(axis=1)).sum())
@@ -359,7 +366,7 @@ class _Buffers:
                 "eta": np.empty((4, len(z))),
                 "vectors": np.empty((3, q + self._nx + 1)),
             }
-        return Working(**self._shared, **self._local.scratch)
+        return self._local.scratch
 
     def for_gradient(self) -> tuple[np.ndarray, np.ndarray]:
         """The calling thread's buffers that gradients alone need, made at the first one."""

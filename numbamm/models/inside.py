@@ -84,7 +84,7 @@ class Inside:
 def root_mean_squares(term, root) -> np.ndarray:
     """Sizes of a term's columns of Z, each row times its root, shape (p,)."""
     z = term.z if root is None else term.z * root
-    return np.sqrt(np.mean(z**2, axis=1))
+    return np.sqrt(np.einsum("pn,pn->p", z, z) / z.shape[1])
 
 
 def slopes_outward(inward: Callable[[np.ndarray], np.ndarray], x, slopes) -> np.ndarray:

@@ -75,7 +75,7 @@ class _Response:
         values = (y - mean) * np.sqrt(weights)
         gamma0 = fe.basis.T @ values / len(y)
         rest = values - fe.basis @ gamma0
-        scale = float(np.sqrt(np.mean(rest**2)))
+        scale = float(np.sqrt(rest @ rest / len(y)))
         if not scale > 1e-13 * size:
             raise DataError(
                 "the fixed effects explain the response exactly: nothing is left to model"
@@ -428,8 +428,8 @@ class LinearMixedModel(MixedModel):
         try:
             if optimizer is not None:
                 optsum.optimizer = optimizer
-            settled = config.resolved()
-            with blas_threads(settled["threads"][0]):
+            optsum.configure()
+            with blas_threads(config.get("threads")):
                 starts = self._begin()
                 self._minimize(
                     self._objective(),
@@ -439,13 +439,14 @@ class LinearMixedModel(MixedModel):
                     own_search=self._own_search,
                     certify=self._certify,
                     work=self.blocks.layout.operations,
-                    progress=settled["progress"][0] if progress is None else progress,
+                    progress=config.get("progress") if progress is None else progress,
                     verbose=verbose,
                 )
                 estimates = self._estimate(optsum.final, float(optsum.fmin))
                 check_residual_variance(self, (estimates.sigma / self._response.scale) ** 2)
                 self._estimates = estimates
         except BaseException:  # a failed fit loses nothing
+            vars(optsum).clear()
             vars(optsum).update(before)
             self._set_theta(theta)
             self._own_start = own_start
@@ -602,15 +603,16 @@ def lmm(
     >>> round(m.objective, 4)
     1751.9393
     """
-    model = LinearMixedModel(
-        formula,
-        data,
-        reml=reml,
-        weights=weights,
-        offset=offset,
-        contrasts=contrasts,
-        sigma=sigma,
-        amalgamate=amalgamate,
-        optimizer=optimizer,
-    )
-    return model.fit(progress=progress, verbose=verbose)
+    with blas_threads(config.get("threads")):  # once for both steps
+        model = LinearMixedModel(
+            formula,
+            data,
+            reml=reml,
+            weights=weights,
+            offset=offset,
+            contrasts=contrasts,
+            sigma=sigma,
+            amalgamate=amalgamate,
+            optimizer=optimizer,
+        )
+        return model.fit(progress=progress, verbose=verbose)

@@ -440,10 +440,10 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
 
     def _bounds_are_usual(self) -> bool:
         """Whether nobody has moved the bounds of θ."""
-        lower, upper = self.optsum.lowerbd, self.optsum.upperbd
-        before = np.full(max(len(lower) - len(self._lowerbd), 0), -np.inf)
-        usual = np.concatenate([before, self._lowerbd])
-        return np.array_equal(lower, usual) and bool(np.isposinf(upper).all())
+        lower, upper, usual = self.optsum.lowerbd, self.optsum.upperbd, self._lowerbd
+        before = len(lower) - len(usual)
+        free = np.isneginf(lower[:before]).all() and np.isposinf(upper).all()
+        return bool(free) and np.array_equal(lower[before:], usual)
 
     def _hold_start(self) -> None:
         """Let every fit begin at `optsum.initial`, whatever the optimiser."""

@@ -57,7 +57,7 @@ def runaway_terms(model) -> list[Runaway]:
         sd = typical_sd(term) / UNIT[link]
         if not sd > SUSPECT:
             continue
-        alike = _levels_alike(term, model._family_code, model.frame.y)
+        alike = levels_alike(term, model._family_code, model.frame.y)
         if sd > BOUNDLESS or alike == term.nlevels:
             found.append(Runaway(term, sd * UNIT[link], alike))
     return found
@@ -68,7 +68,7 @@ def typical_sd(term) -> float:
     return float(np.sqrt(np.mean(np.sum((term.lambda_.T @ term.z) ** 2, axis=0))))
 
 
-def _levels_alike(term, family: int, y) -> int:
+def levels_alike(term, family: int, y) -> int:
     """How many levels have responses at one bound alone: all 0, or all 1."""
     rows = np.bincount(term.refs, minlength=term.nlevels)
     bounds = (0.0, 1.0) if family == families.BINOMIAL else (0.0,)

@@ -32,6 +32,7 @@ from numbamm.models.ending import (
     Ending,
     ending,
     has_several_minima,
+    levels_vary,
     other_starts,
 )
 from numbamm.models.laplace import LaplaceObjective
@@ -119,8 +120,9 @@ class Stages:
             return Ending(is_minimum=True, at_edge=False)  # it has been told already
         end = ending(self)
         infinite = self._free_shape and self._shape_is_infinite()
-        singular = self.optsum.certificate is not None and self._work <= LIGHT
-        doubtful = not end.is_minimum or infinite or singular or has_several_minima(self)
+        beside = self.optsum.certificate is not None and self._work <= LIGHT
+        beside = (beside and not levels_vary(self)) or has_several_minima(self)
+        doubtful = not end.is_minimum or infinite or beside
         if ours and doubtful and not self.optsum.is_limited:
             end = self._search_elsewhere(end, fast, nagq, **shown)
             infinite = self._free_shape and self._shape_is_infinite()

@@ -140,7 +140,6 @@ def minimize(
         The search was interrupted, reached a limit, or says that it failed to converge; the
         outcome is the best point so far.
     """
-    optsum.configure()
     optsum.validate()
     free = optsum.lowerbd < optsum.upperbd
     choice = _choice(
