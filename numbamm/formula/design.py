@@ -40,15 +40,15 @@ class DesignTerm:
         same effects.
     grouping : Grouping
         Its grouping factor; terms on the same factor share it.
-    diagonal : bool
-        Whether λ is diagonal (``zerocorr``).
+    structure : str
+        A name of its covariance structure.
     columns : set of str
         The data's columns that it uses, on both sides of the bar.
     """
 
     lhs: str
     grouping: Grouping
-    diagonal: bool
+    structure: str
     columns: set[str]
 
 
@@ -177,8 +177,8 @@ class Design:
             for side in sides:
                 key = f"({term.lhs if side is formula else side[0]} {term.kind} ...)"
                 self.specs[key] = side
-                grouping, diagonal = self._grouping(factors), term.kind == "zerocorr"
-                self.terms.append(DesignTerm(key, grouping, diagonal, left | set(factors)))
+                grouping = self._grouping(factors)
+                self.terms.append(DesignTerm(key, grouping, term.structure, left | set(factors)))
 
     def _grouping(self, factors: Factors) -> Grouping:
         same = (term.grouping for term in self.terms if term.grouping.factors == factors)

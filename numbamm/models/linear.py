@@ -237,7 +237,8 @@ class LinearMixedModel(MixedModel):
             arrays = table, index, A, blocks.work
             return differences.objective(theta, *arrays, degrees, constant, sigma, NO_PLAN)
 
-        return objective
+        entries = self._joint.entries
+        return objective if self._joint.is_free else lambda theta: objective(entries(theta))
 
     def _gradient(self):
         """Objective and gradient as a function of the θ inside."""
@@ -374,15 +375,14 @@ class LinearMixedModel(MixedModel):
             value, gradient = self._gradient()(self._inward(theta))
         if not any(self.scalings) or not np.isfinite(value):
             return value, gradient
-        parts, at = [], 0
-        for term, scaling, G in zip(
-            self.reterms, self.scalings, self.blocks.gradient_blocks(), strict=True
-        ):
-            mine = theta[at : at + len(term.inds)]
-            at += len(term.inds)
-            G = scaling.gradient(mine, G) if scaling else G
-            parts.append(G.ravel()[term.inds])
-        return value, np.concatenate(parts)
+        of_terms = zip(self.scalings, self.blocks.gradient_blocks(), strict=True)
+        parts = [
+            scaling.gradient(mine, G) if scaling else inside
+            for (scaling, G), mine, inside in zip(
+                of_terms, self._joint.split(theta), self._joint.split(gradient), strict=True
+            )
+        ]
+        return value, self._joint.join(parts)
 
     def hessian(self, theta: ArrayLike | None = None) -> np.ndarray:
         """Second derivatives of the objective in θ, by differences of the exact gradient.
@@ -405,9 +405,8 @@ class LinearMixedModel(MixedModel):
 
     def _column_sizes(self) -> np.ndarray:
         """For each θ, the root mean square of the column of Z that its row of λ stands for."""
-        return np.concatenate(
-            [root_mean_squares(t, self._root)[t.inds // t.p] for t in self.reterms]
-        )
+        sizes = [root_mean_squares(term, self._root) for term in self.reterms]
+        return self._joint.column_sizes(sizes)
 
     # ---- fitting ----------------------------------------------------------------------------
 

@@ -129,7 +129,7 @@ def _independent_blocks(term: ReMat) -> list[ReMat]:
     """A term as terms of its own for every block of λ."""
     return [
         ReMat(term.group, term.refs, term.levels, [term.cnames[j] for j in block], term.z[block])
-        for block in term.blocks
+        for block in term.structure.blocks
     ]
 
 

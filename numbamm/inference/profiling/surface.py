@@ -6,14 +6,13 @@ See docs/mathematics.md, "After the fit".
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from itertools import combinations
 
 import numpy as np
 from scipy.optimize import minimize as slsqp
 
 from numbamm.inference.profiling.curve import Curve, walk
 from numbamm.inference.profiling.leading import leading
-from numbamm.inference.random.components import SHAPE
+from numbamm.inference.random.components import SHAPE, Components
 from numbamm.models.inside import root_mean_squares
 from numbamm.models.parameters import SHAPE_RANGE
 from numbamm.optimize.differences import jacobian, slopes
@@ -165,12 +164,14 @@ class Surface(ABC):
         """What makes a row of the user's λ_k of x, less its rotation, without empty columns."""
         term, scaling = self.model.reterms[k], self.model.scalings[k]
         back = np.eye(term.p) if scaling is None else np.linalg.inv(scaling.T)
-        row, column = divmod(term.inds, term.p)
-        at = len(self.best) - len(self._theta_names)
-        at += sum(len(t.inds) for t in self.model.reterms[:k]) + np.arange(len(term.inds))
         entries = np.where(np.abs(back[r]) > ROUNDING * np.abs(back[r]).max(), back[r], 0.0)
-        matrix = np.zeros((term.p, len(self.best)))
-        matrix[column, at] = entries[row]
+        row, column = divmod(term.structure.entries, term.p)
+        by_entry = np.zeros((term.p, len(row)))
+        by_entry[column, np.arange(len(row))] = entries[row]
+        x = np.arange(len(self.best))
+        mine = self.model._joint.split(self._inside(x))[k]
+        matrix = np.zeros((term.p, len(x)))
+        matrix[:, mine] = by_entry @ term.structure.jacobian(term.theta)
         return matrix[matrix.any(axis=1)]
 
     def _sd_curve(self, row, reach: float) -> Curve:
@@ -293,9 +294,6 @@ class Surface(ABC):
 def _places(model) -> dict:
     """The term of each standard deviation and correlation, and its one column or two."""
     places = {}
-    for k, term in enumerate(model.reterms):
-        for r, name in enumerate(term.cnames):
-            places[f"sd_{name}|{term.group}"] = k, (r,)
-        for i, j in combinations(range(term.p), 2):
-            places[f"cor_{term.cnames[j]}.{term.cnames[i]}|{term.group}"] = k, (i, j)
+    for k, component in enumerate(Components.of(model).terms):
+        places |= {name: (k, lead) for name, lead in component.leads}
     return places
