@@ -161,11 +161,10 @@ class Blocks:
 
     def certify(self, theta, degrees, constant: float, sigma: float):
         """The certificate at a singular θ; see `certificate.judge`."""
-        table, index = self.layout.table, self.layout.index
         self.objective_gradient(theta, degrees, constant, sigma)
-        information.leave_normal(table, self.work, self.adjoint)
-        entries = self.joint.entries(theta)
-        return judge(entries, table, index, self.A, self.work, self.adjoint, degrees[0])
+        information.leave_normal(self.layout.table, self.work, self.adjoint)
+        arrays = self.A, self.work, self.adjoint
+        return judge(theta, self.joint, self.layout, *arrays, degrees[0])
 
     def gradient_blocks(self) -> list[np.ndarray]:
         """G = 2Nλ of each term, shape (p, p), where this thread took the last gradient.

@@ -248,9 +248,8 @@ class ModeFinder:
         buffers = self.varied if vary else self.held
         rows, (adjoint, scratch) = buffers.rows, buffers.for_gradient()
         laplace_normal(scratch[3], float(phi), rows, adjoint)
-        n = float(len(rows.y))
-        arrays = rows.table, rows.index, rows.A, rows.work, adjoint
-        return judge(self._entries(theta), *arrays, n)
+        arrays = rows.A, rows.work, adjoint
+        return judge(theta, self.joint, buffers.layout, *arrays, len(rows.y))
 
     def quadrature(self, k: int, shape=0.0, dispersion=1.0) -> float:
         """Adaptive Gauss–Hermite quadrature of the likelihood at the mode found with β held.

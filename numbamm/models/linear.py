@@ -268,7 +268,7 @@ class LinearMixedModel(MixedModel):
         if self._bounds_are_usual():
             work, ntheta = self.blocks.layout.operations, len(start)
             scales = sum(term.p for term in self.reterms)
-            light = work <= (LIGHT if ntheta <= FEW else LIGHTER)
+            light = work <= (LIGHT if ntheta <= FEW else LIGHTER) and self._joint.is_free
             if optsum.optimizer == AUTO and light and scales <= MOST_SCALES:
                 self._own_start = OwnStart.put(optsum, start)
                 return self._valleys
@@ -456,13 +456,13 @@ class LinearMixedModel(MixedModel):
                 optsum.optimizer = optimizer
             settled = config.resolved()
             with blas_threads(settled["threads"][0]):
-                starts = self._begin()
+                starts, is_free = self._begin(), self._joint.is_free
                 self._minimize(
                     self._objective(),
                     starts=starts,
-                    by_differences=self._by_differences,
+                    by_differences=self._by_differences if is_free else None,
                     gradient=self._gradient(),
-                    own_search=self._own_search,
+                    own_search=self._own_search if is_free else None,
                     certify=self._certify,
                     work=self.blocks.layout.operations,
                     progress=settled["progress"][0] if progress is None else progress,

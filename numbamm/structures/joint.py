@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 
@@ -72,6 +72,21 @@ class Joint:
             lam[s.entries] = own
             parts.append(s.nearest(lam.reshape(s.p, s.p)))
         return self.join(parts)
+
+    @cached_property
+    def free_entries(self) -> np.ndarray:
+        """For each entry of every λ, whether it is a θ on its own."""
+        parts = [part for s in self.structures for _, part in s.parts]
+        return np.repeat([p.is_free for p in parts], [len(p.entries) for p in parts])
+
+    def bound_parts(self) -> Iterator[tuple[int, list[int], slice, Structure]]:
+        """Parts in which θ are not the entries: their term, columns, place in θ, and structure."""
+        at = 0
+        for k, s in enumerate(self.structures):
+            for columns, part in s.parts:
+                if not part.is_free:
+                    yield k, columns, slice(at, at + part.size), part
+                at += part.size
 
     @cached_property
     def _stops(self) -> np.ndarray:

@@ -201,6 +201,27 @@ class Structure(ABC):
                 A[block, block[i]] = share[1] * axes[:, j] if i != j else axes[:, i]
                 yield L, A, norm**2 / 2
 
+    def fall(self, N, size) -> tuple[float, np.ndarray]:
+        """Whether the objective falls beside a singular λ, for a structure that is not free.
+
+        Where θ are the entries the kernels find that out (`blocks.search.certificate`).
+
+        Parameters
+        ----------
+        N : ndarray, shape (p, p)
+            ∂objective/∂(λλ'), symmetric.
+        size : ndarray, shape (p,)
+            Root mean squares of the columns of Z.
+
+        Returns
+        -------
+        float
+            Negative if it falls, relative to the size of N.
+        ndarray, shape (size,)
+            The direction in θ, of length one in columns of size one.
+        """
+        raise NotImplementedError(f"{type(self).__name__} says nothing of its singular fits")
+
     # ---- its columns ------------------------------------------------------------------------
 
     @cached_property
