@@ -27,6 +27,7 @@ from numbamm.formula.materializer import Materializer
 from numbamm.formula.names import unquoted
 from numbamm.formula.rowwise import refuse_dependent
 from numbamm.formula.scan import FormulaText, RandomTerm, brief, show, tokenise
+from numbamm.structures.registry import others
 
 
 @dataclass
@@ -234,6 +235,8 @@ class _Columns:
         elif called or hasattr(builtins, name):
             kind = "function" if called else "column"
             hint = instead_of_function(name) if called else ""
+            if called and "|" in text:
+                hint += f", nor a covariance structure{others(name)}"
             at = next((t.start for t in tokenise(text) if t.text == name), 0)
             refusal = show(text, f"there is no {kind} '{name}' for '{brief(text)}'{hint}", at)
             if not hasattr(builtins, name):

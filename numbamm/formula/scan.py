@@ -10,9 +10,10 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from numbamm.errors import FormulaError
-from numbamm.structures.registry import by_name
+from numbamm.structures.registry import by_name, others
 
 #: Beyond these a text is no formula that somebody wrote or that anybody waits for.
 LONGEST, DEEPEST, LONGEST_NAME, MOST_TERMS = 100_000, 50, 1_000, 1_000
@@ -38,6 +39,7 @@ _SPACED = {"~", "+", "-", "*", "|", "||"}
 _POWERS = ("^", "**")
 _COMPARISONS = {"==", "!=", "<", "<=", ">", ">="}
 _LOGICAL = {"&", "|"}
+_OF_CONDITIONS = {"I", "ifelse"}  # functions that are given a | b
 _ALWAYS = {"zerocorr"}  # never the name of a function
 _XOR = "'^' is exclusive or in Python: write ** for a power"
 _INTERACTION = {"&": ":", "%in%": ":"}  # formulaic knows neither as R and MixedModels.jl do
@@ -212,6 +214,7 @@ class _Scanner:
         self.refuse_mixed_operators(right)
         self.additive(right)
         if not self.terms:
+            self.refuse_unknown_structure(right)
             raise FormulaError(
                 f"'{brief(render(tokens))}' has no random-effects term; add one, "
                 "for example + (1 | group), or use a package for models without them"
@@ -224,6 +227,16 @@ class _Scanner:
             terms=tuple(self.terms),
             offsets=tuple(self.offsets),
         )
+
+    def refuse_unknown_structure(self, tokens: list[Token]) -> None:
+        """Where there is no term, a call with a bar was meant for one."""
+        for i, (token, following) in enumerate(pairwise(tokens)):
+            called = token.kind == "name" and following.text == "(" and not token.python
+            if called and token.text not in _OF_CONDITIONS:
+                inner = tokens[i + 1 : closing(tokens, i + 1)]
+                if any(t.text in ("|", "||") and t.level == following.level + 1 for t in inner):
+                    known = f"there is no covariance structure '{token.text}'{others(token.text)}"
+                    raise self.error(known, token.start)
 
     def sides(self, tokens: list[Token]) -> tuple[list[Token], list[Token]]:
         tildes = [i for i, t in enumerate(tokens) if t.text == "~" and not t.python]

@@ -96,6 +96,7 @@ class ModeFinder:
         other, rows = copy(self), self.rows
         own = rows.model, rows.y, rows.weights, rows.entropy, rows.basis
         other.terms, other.q, other.u, other._found = [], 0, np.zeros(0), None
+        other.joint = Joint([])
         other.varied, other.held = _Buffers([], rows.basis.shape[1], *own), None
         return other
 

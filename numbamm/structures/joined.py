@@ -52,6 +52,10 @@ class Joined(Structure):
         return all(part.is_free for part in self.members)
 
     @cached_property
+    def is_linear(self) -> bool:
+        return all(part.is_linear for part in self.members)
+
+    @cached_property
     def size(self) -> int:
         return sum(part.size for part in self.members)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 import numbamm.structures
+from numbamm.errors import did_you_mean
 from numbamm.structures.joined import JOINED, Joined
 from numbamm.structures.structure import Structure
 from numbamm.structures.us import Us
@@ -20,13 +22,26 @@ def by_name() -> dict[str, type[Structure]]:
     """The classes by what a formula may call them, aliases included."""
     for module in pkgutil.iter_modules(numbamm.structures.__path__):
         importlib.import_module(f"numbamm.structures.{module.name}")
-    return {name: kind for kind in Structure.__subclasses__() for name in kind.names}
+    return {name: kind for kind in _kinds(Structure) for name in kind.names}
+
+
+def _kinds(base: Any) -> Iterator[type[Structure]]:
+    """The classes that derive from one, however far."""
+    for kind in base.__subclasses__():
+        yield kind
+        yield from _kinds(kind)
 
 
 def make(name: str, p: int) -> Structure:
     """The structure of this name, of p random effects."""
     kind: Any = by_name()[name]
     return kind(p)
+
+
+def others(name: str) -> str:
+    """What a message about a name that no structure has should add."""
+    near = did_you_mean(name, by_name())
+    return near or f"; there are {', '.join(sorted(by_name()))}"
 
 
 def from_json(content: Any, p: int) -> Structure:

@@ -57,6 +57,11 @@ class Structure(ABC):
         return True
 
     @property
+    def is_linear(self) -> bool:
+        """Whether λ is linear in θ."""
+        return True
+
+    @property
     def size(self) -> int:
         """Number of θ."""
         return len(self.entries)
@@ -158,6 +163,8 @@ class Structure(ABC):
     @property
     def units(self) -> np.ndarray:
         """∂λλ' by each of its free entries, in which it is linear; shape (size, p, p)."""
+        if not self.is_free:
+            raise NotImplementedError(f"{type(self).__name__} has no free entries of λλ'")
         E = np.zeros((self.size, self.p, self.p))
         row, column = np.divmod(self.entries, self.p)
         mine = np.arange(self.size)

@@ -145,6 +145,8 @@ class Surface(ABC):
         """Of a standard deviation or a correlation, in columns of which its own stand first."""
         k, lead = self._places[name]
         term, scalings = self.model.reterms[k], list(self.model.scalings)
+        if not term.structure.is_linear:
+            return self._smooth_component_curve(k, list(lead), reach)
         changed = leading(term, scalings[k], lead, self.model._root)
         led = self
         if changed is not None:
@@ -159,6 +161,20 @@ class Surface(ABC):
             curve = led._correlation_curve(*rows, reach)
         self.lowest = min(self.lowest, led.lowest)
         return curve
+
+    def _smooth_component_curve(self, k: int, lead: list[int], reach: float) -> Curve:
+        """The same where λ is no linear function of θ, whose effects are never without variance."""
+        joint, outward = self.model._joint, self.model._outward
+
+        def value(x):
+            rows = joint.matrices(outward(self._inside(x)))[k][lead]
+            sizes = np.linalg.norm(rows, axis=1)
+            if len(lead) == 1:
+                return self.sigma(x) * sizes[0]
+            return rows[0] @ rows[1] / sizes.prod()
+
+        bounds = (0.0, np.inf) if len(lead) == 1 else (-1.0, 1.0)
+        return self.smooth_curve(value, bounds, reach)
 
     def _row(self, k: int, r: int) -> np.ndarray:
         """What makes a row of the user's λ_k of x, less its rotation, without empty columns."""
