@@ -40,7 +40,7 @@ def check_identifiable(frame: ModelFrame) -> None:
         if term.nranef < n:
             continue
         # Columns that are uncorrelated by design are terms of their own.
-        for block in term.blocks:
+        for block in term.structure.blocks:
             if term.nlevels * len(block) >= n + (not constant):
                 _refuse(term, block, n)
     # a combination of covariances of lower rank cannot be W⁻¹, which has full rank

@@ -23,6 +23,7 @@ from numbamm.glm.logistic import entropies
 from numbamm.glm.pirls import pirls
 from numbamm.glm.quadrature import nodes, quadrature
 from numbamm.glm.working import EXPECTED, WEIGHT, Working
+from numbamm.structures.joint import Joint
 
 #: The iteration stops when Σ W Δη² + |Δu|² falls below, in units of φ's size: the next step would
 #: be about the square of the last, so that the mode is exact to rounding.
@@ -72,7 +73,7 @@ class ModeFinder:
     def __init__(
         self, terms, basis, y, weights, offset, family, link, information, canonical, scale
     ) -> None:
-        self.terms, self.scale = terms, scale
+        self.terms, self.scale, self.joint = terms, scale, Joint.of(terms)
         model = np.array([family, link, information, canonical], dtype=np.int64)
         writable = partial(np.require, dtype=np.float64, requirements=["C", "W"])  # one type
         y, weights, basis, self.offset = (writable(a) for a in (y, weights, basis, offset))
@@ -95,6 +96,7 @@ class ModeFinder:
         other, rows = copy(self), self.rows
         own = rows.model, rows.y, rows.weights, rows.entropy, rows.basis
         other.terms, other.q, other.u, other._found = [], 0, np.zeros(0), None
+        other.joint = Joint([])
         other.varied, other.held = _Buffers([], rows.basis.shape[1], *own), None
         return other
 
@@ -148,7 +150,7 @@ class ModeFinder:
         base = self.offset if vary else self.offset + rows.basis @ gamma
         out = np.full(3, np.nan)
         iterations = pirls(
-            np.ascontiguousarray(theta, dtype=np.float64),
+            self._entries(theta),
             x,
             float(shape),
             self.scale,
@@ -169,6 +171,10 @@ class ModeFinder:
             if searched:
                 self._found = self.u, vary, np.array(theta), gamma.copy(), shape
         return Mode(*out, iterations)
+
+    def _entries(self, theta) -> np.ndarray:
+        """The entries of λ, as kernels take them."""
+        return np.ascontiguousarray(self.joint.entries(np.asarray(theta)), dtype=np.float64)
 
     @property
     def state(self) -> tuple:
@@ -211,9 +217,10 @@ class ModeFinder:
             and θ.
         """
         x, rows = self._at(gamma, vary)
-        out = np.zeros(len(gamma) + 1 + len(theta))
+        entries, before = self._entries(theta), len(gamma) + 1
+        out = np.zeros(before + len(entries))
         laplace_gradient(
-            np.ascontiguousarray(theta, dtype=np.float64),
+            entries,
             x,
             float(shape),
             float(phi),
@@ -222,7 +229,9 @@ class ModeFinder:
             np.zeros(2),
             out,
         )
-        return out
+        if self.joint.is_free:
+            return out
+        return np.concatenate([out[:before], self.joint.slopes(theta, out[before:])])
 
     def certify(self, theta, gamma, *, vary: bool, shape: float, phi: float):
         """The certificate of a singular θ at the mode that the last call found.
@@ -241,8 +250,8 @@ class ModeFinder:
         buffers = self.varied if vary else self.held
         rows, (adjoint, scratch) = buffers.rows, buffers.for_gradient()
         laplace_normal(scratch[3], float(phi), rows, adjoint)
-        n = float(len(rows.y))
-        return judge(theta, rows.table, rows.index, rows.A, rows.work, adjoint, n)
+        arrays = rows.A, rows.work, adjoint
+        return judge(theta, self.joint, buffers.layout, *arrays, len(rows.y))
 
     def quadrature(self, k: int, shape=0.0, dispersion=1.0) -> float:
         """Adaptive Gauss–Hermite quadrature of the likelihood at the mode found with β held.

@@ -188,7 +188,7 @@ def other_starts(model, chosen: str, end: Ending) -> list[tuple[np.ndarray, str]
         return _in_proportion(model, chosen, (FAR, 1 / FAR))
     at, effect = 0, []
     for term in model.reterms:
-        effect.append(at + term.inds // term.p)
+        effect.append(at + term.structure.rows)
         at += term.p
     pairs = [(pair, other if chosen == AUTO else chosen) for pair, other in OTHERS]
     return [

@@ -546,7 +546,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             raise
 
     def _replace_response(self, y) -> None:
-        terms = [replace(term, lambda_=None) for term in self.reterms]
+        terms = [replace(term, theta=None) for term in self.reterms]
         frame = replace(self.frame, y=checked_response(self.frame, y), reterms=terms)
         check_generalized(frame, self.family)
         self._build(frame)

@@ -233,7 +233,8 @@ class LinearMixedModel(MixedModel):
             arrays = table, index, A, blocks.work
             return differences.objective(theta, *arrays, degrees, constant, sigma, NO_PLAN)
 
-        return objective
+        entries = self._joint.entries
+        return objective if self._joint.is_free else lambda theta: objective(entries(theta))
 
     def _gradient(self):
         """Objective and gradient as a function of the θ inside."""
@@ -263,7 +264,7 @@ class LinearMixedModel(MixedModel):
         if self._bounds_are_usual():
             work, ntheta = self.blocks.layout.operations, len(start)
             scales = sum(term.p for term in self.reterms)
-            light = work <= (LIGHT if ntheta <= FEW else LIGHTER)
+            light = work <= (LIGHT if ntheta <= FEW else LIGHTER) and self._joint.is_free
             if optsum.optimizer == AUTO and light and scales <= MOST_SCALES:
                 self._own_start = OwnStart.put(optsum, start)
                 # where the likelihood is unbounded, a lower end is no better an estimate
@@ -347,15 +348,14 @@ class LinearMixedModel(MixedModel):
             value, gradient = self._gradient()(self._inward(theta))
         if not any(self.scalings) or not np.isfinite(value):
             return value, gradient
-        parts, at = [], 0
-        for term, scaling, G in zip(
-            self.reterms, self.scalings, self.blocks.gradient_blocks(), strict=True
-        ):
-            mine = theta[at : at + len(term.inds)]
-            at += len(term.inds)
-            G = scaling.gradient(mine, G) if scaling else G
-            parts.append(G.ravel()[term.inds])
-        return value, np.concatenate(parts)
+        of_terms = zip(self.scalings, self.blocks.gradient_blocks(), strict=True)
+        parts = [
+            scaling.gradient(mine, G) if scaling else inside
+            for (scaling, G), mine, inside in zip(
+                of_terms, self._joint.split(theta), self._joint.split(gradient), strict=True
+            )
+        ]
+        return value, self._joint.join(parts)
 
     def hessian(self, theta: ArrayLike | None = None) -> np.ndarray:
         """Second derivatives of the objective in θ, by differences of the exact gradient.
@@ -378,9 +378,8 @@ class LinearMixedModel(MixedModel):
 
     def _column_sizes(self) -> np.ndarray:
         """For each θ, the root mean square of the column of Z that its row of λ stands for."""
-        return np.concatenate(
-            [root_mean_squares(t, self._root)[t.inds // t.p] for t in self.reterms]
-        )
+        sizes = [root_mean_squares(term, self._root) for term in self.reterms]
+        return self._joint.column_sizes(sizes)
 
     # ---- fitting ----------------------------------------------------------------------------
 
@@ -430,13 +429,13 @@ class LinearMixedModel(MixedModel):
                 optsum.optimizer = optimizer
             optsum.configure()
             with blas_threads(config.get("threads")):
-                starts = self._begin()
+                starts, is_free = self._begin(), self._joint.is_free
                 self._minimize(
                     self._objective(),
                     starts=starts,
-                    by_differences=self._by_differences,
+                    by_differences=self._by_differences if is_free else None,
                     gradient=self._gradient(),
-                    own_search=self._own_search,
+                    own_search=self._own_search if is_free else None,
                     certify=self._certify,
                     work=self.blocks.layout.operations,
                     progress=config.get("progress") if progress is None else progress,

@@ -146,15 +146,20 @@ def _survival(chisq: float, df: int) -> float:
 
 
 def more_random_effects(small: Fit, large: Fit) -> int:
-    """How many random effects a level of the larger model has more, over all factors.
+    """How many variances of random effects of the larger model are zero in the smaller one.
 
-    None count where the smaller model has effects of other groups, as those of ``(1 | g:f)`` in
-    ``(0 + f | g)``: it is then no boundary of the larger one.
+    That is how many effects a level has more, over all factors, or how many variances, if several
+    effects have one. None count where the smaller model has effects of other groups, as those of
+    ``(1 | g:f)`` in ``(0 + f | g)``: it is then no boundary of the larger one.
     """
     for term in small.terms:
         if not any(same_partition(term.refs, other.refs) for other in large.terms):
             return 0
-    return sum(t.p for t in large.terms) - sum(t.p for t in small.terms)
+    effects, variances = (
+        sum(count(t.structure) for t in large.terms) - sum(count(t.structure) for t in small.terms)
+        for count in (lambda s: s.p, lambda s: int(s.is_scale.sum()))
+    )
+    return min(effects, variances)
 
 
 def _boundary(small: Fit, large: Fit) -> tuple[int, str]:

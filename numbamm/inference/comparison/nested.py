@@ -7,6 +7,7 @@ import numpy as np
 from numbamm.design.remat import ReMat
 from numbamm.errors import DataError, OptionError
 from numbamm.inference.comparison.fits import Fit
+from numbamm.structures.structure import Structure
 
 #: A unit vector lies in a space when no more than this of it is left outside.
 TOLERANCE = 1e-6
@@ -115,8 +116,10 @@ def refuse_not_nested(small: Fit, large: Fit) -> None:
             f"{where}: the latter holds the residual standard deviation, {large.sigma:g}"
         )
     blocks = [block for term in large.terms for block in _independent_blocks(term)]
+    bound = [part for term in large.terms for part in _bound_parts(term)]
     for term in small.terms:
-        for effects in _independent_blocks(term):
+        left = [part for part in _bound_parts(term) if not any(_is(part, b) for b in bound)]
+        for effects in [*_independent_blocks(term), *(e for part in left for e in _singly(part))]:
             if not any(_contains(block, effects) or _spans(block, effects) for block in blocks):
                 raise OptionError(
                     f"{where}: the latter's random effects do not include "
@@ -126,11 +129,41 @@ def refuse_not_nested(small: Fit, large: Fit) -> None:
 
 
 def _independent_blocks(term: ReMat) -> list[ReMat]:
-    """A term as terms of its own for every block of λ."""
+    """A term as terms of its own for every block of λ whose entries are free."""
     return [
-        ReMat(term.group, term.refs, term.levels, [term.cnames[j] for j in block], term.z[block])
-        for block in term.blocks
+        _some(part, block)
+        for part in _parts(term)
+        if part.structure.is_free
+        for block in part.structure.blocks
     ]
+
+
+def _bound_parts(term: ReMat) -> list[ReMat]:
+    """The parts of a term with a structure in which the entries of λ depend on each other."""
+    return [part for part in _parts(term) if not part.structure.is_free]
+
+
+def _parts(term: ReMat) -> list[ReMat]:
+    return [_some(term, columns, structure) for columns, structure in term.structure.parts]
+
+
+def _singly(term: ReMat) -> list[ReMat]:
+    """Each of the blocks of a term, unstructured: what it can be at most."""
+    return [_some(term, block) for block in term.structure.blocks]
+
+
+def _some(term: ReMat, columns: list[int], structure: Structure | None = None) -> ReMat:
+    """A term with some of its columns; unstructured, if not given."""
+    names = [term.cnames[j] for j in columns]
+    return ReMat(term.group, term.refs, term.levels, names, term.z[columns], structure)
+
+
+def _is(a: ReMat, b: ReMat) -> bool:
+    """Whether two terms have the same structure, groups and columns."""
+    if a.structure != b.structure or not same_partition(a.refs, b.refs):
+        return False
+    size = np.sqrt(np.mean(a.z**2, axis=1))
+    return bool((np.sqrt(np.mean((a.z - b.z) ** 2, axis=1)) <= TOLERANCE * size).all())
 
 
 def _same_fixed(a: Fit, b: Fit) -> bool:

@@ -14,6 +14,7 @@ from numbamm.inference.comparison.fits import Fit
 from numbamm.inference.comparison.views import fit_of
 from numbamm.inference.fixed.terms import FixedTerm, fixed_terms, without
 from numbamm.optimize.run import uninterrupted
+from numbamm.structures.registry import by_name
 
 
 def criterion(model) -> dict:
@@ -28,7 +29,7 @@ def on_frame(model, frame):
     from numbamm.models.generalized import GeneralizedLinearMixedModel
     from numbamm.models.linear import LinearMixedModel
 
-    terms = [replace(t, lambda_=None) for t in frame.reterms]  # λ belongs to a model
+    terms = [replace(t, theta=None) for t in frame.reterms]  # θ belongs to a model
     frame = replace(frame, reterms=terms, trials=None)  # trials are among the weights by now
     if isinstance(model, LinearMixedModel):
         built = LinearMixedModel.of_frame(frame, **criterion(model))
@@ -129,27 +130,26 @@ def _parts(part, slices: dict, group: str) -> list[tuple[str, slice]]:
     """Names and columns of what can be left out of one term."""
     shown = " + ".join(str(term) for term in slices)
     whole = f"({shown} | {group})"
-    if part.diagonal:
-        return [(f"{term} in zerocorr{whole}", columns) for term, columns in slices.items()]
+    can_lose = by_name()[part.structure].can_lose
+    if can_lose != "marginal":
+        whole = part.structure + whole
+    if can_lose == "each":
+        return [(f"{term} in {whole}", columns) for term, columns in slices.items()]
     variables = {term: {f.expr for f in term.factors} - {"1"} for term in slices}
     free = [
         term
         for term, mine in variables.items()
         if mine and not any(mine < other for other in variables.values())
     ]
-    if len(slices) == 1 or not free:
+    if len(slices) == 1 or not free or can_lose == "all":
         return [(whole, slice(0, max(columns.stop for columns in slices.values())))]
     return [(f"{term} in {whole}", slices[term]) for term in free]
 
 
 def _kept(term: ReMat, kept) -> ReMat:
     """A term with some of its columns."""
-    free = np.zeros(term.p**2, dtype=bool)
-    free[term.inds] = True
-    column, row = np.nonzero(free.reshape(term.p, term.p)[np.ix_(kept, kept)].T)
-    names = [term.cnames[j] for j in kept]
-    inds = row * len(kept) + column
-    return ReMat(term.group, term.refs, term.levels, names, term.z[kept], inds)
+    names, structure = [term.cnames[j] for j in kept], term.structure.select(kept.tolist())
+    return ReMat(term.group, term.refs, term.levels, names, term.z[kept], structure)
 
 
 def fit_of_random(model, terms: list[ReMat], name: str) -> Fit:

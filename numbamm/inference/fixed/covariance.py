@@ -135,10 +135,9 @@ def directions(model) -> Directions:
         If levels that rows connect are too many for dense matrices of their order.
     """
     terms = model._inside
-    theta, at = model._inward(model.theta), 0
-    for term in terms:
-        term.theta = theta[at : at + len(term.inds)]
-        at += len(term.inds)
+    parts = model._joint.split(model._inward(model.theta))
+    for term, theta in zip(terms, parts, strict=True):
+        term.theta = theta
     sums = _Sums(model, terms)
     metric = design.inner_products(terms, sums.A)[1:, 1:]
     return sums.directions().along(*_independent(metric, model.estimates.sigma_given))

@@ -5,8 +5,6 @@ Both are for the parameters of `covariance`, in which V is linear.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from numbamm.errors import FitError
@@ -90,9 +88,8 @@ def _refuse_unknown(moving: Directions) -> None:
 def _by_rank(moving: Directions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The entries of all Γ by coordinates in which those of a lower rank are told apart.
 
-    A factor L with LL' = Γ moves by A to Γ + LA' + AL' + AA'. In the axes of Γ, of variances γ,
-    let A have one unit for an axis, or for a pair of them, shared such that A turns nothing. Γ
-    moves by √(γ_i + γ_j), and not at all where both variances are zero.
+    A factor L with LL' = Γ moves by A to Γ + LA' + AL' + AA'; see `Structure.lifts`. In the axes of
+    Γ, of variances γ, it moves by √(γ_i + γ_j), and not at all where both variances are zero.
 
     Returns
     -------
@@ -103,43 +100,21 @@ def _by_rank(moving: Directions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     held : ndarray, shape (entries,)
         Information that the variances next to zero are given.
     """
-    total, at = sum(len(t.inds) for t in moving.terms), 0
+    total, at = sum(t.structure.size for t in moving.terms), 0
     moves, curvature, held = np.zeros((total, total)), np.zeros((total, total)), np.zeros(total)
     for term, slope, size in zip(moving.terms, moving.slopes, moving.sizes, strict=True):
-        mine = slice(at, at + len(term.inds))
+        mine = slice(at, at + term.structure.size)
         at = mine.stop
         rows = len(term.refs) / term.nlevels
         size = np.sqrt(rows) * np.where(size > 0, size, 1.0)
-        L, A, variance = (np.array(x) for x in zip(*_lifts(term, size), strict=True))
+        lifts = term.structure.lifts(term.lambda_, size)
+        L, A, variance = (np.array(x) for x in zip(*lifts, strict=True))
         moved = A @ L.transpose(0, 2, 1)
-        moved = (moved + moved.transpose(0, 2, 1)).reshape(len(A), -1)
-        moves[mine, mine] = moved[:, term.inds].T
+        moved += moved.transpose(0, 2, 1)
+        moves[mine, mine] = term.structure.coordinates(moved).T
         curvature[mine, mine] = 2 * np.einsum("ab,sac,tbc->st", slope, A, A, optimize=True)
         least = FREE * np.sqrt(2 / term.nlevels)
         x = np.clip(variance / least, 1e-9, 1.0)
         free = x**2 * (3 - 2 * x)  # the share of the variance that is uncertain: 0 to 1, smoothly
         held[mine] = 4 * term.nlevels * least * x * (1 / free - 1)
     return moves, curvature, held
-
-
-def _lifts(term, size) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
-    """The factor L, its move A, and the variance along it, for every coordinate of a term's Γ.
-
-    Parameters
-    ----------
-    term : ReMat
-    size : ndarray, shape (p,)
-        Roots of the sum of squares of a column of Z, of one level.
-    """
-    for block in term.blocks:
-        axes, root, _ = np.linalg.svd(size[block, None] * term.lambda_[np.ix_(block, block)])
-        axes /= size[block, None]
-        L = np.zeros((term.p, term.p))
-        L[np.ix_(block, block)] = axes * root
-        for i, j in zip(*np.tril_indices(len(block)), strict=True):
-            norm = np.hypot(root[i], root[j])
-            share = root[[j, i]] / norm if norm > 0 else np.full(2, np.sqrt(0.5))
-            A = np.zeros((term.p, term.p))
-            A[block, block[j]] = share[0] * axes[:, i]
-            A[block, block[i]] = share[1] * axes[:, j] if i != j else axes[:, i]
-            yield L, A, norm**2 / 2

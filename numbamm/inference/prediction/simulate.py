@@ -14,7 +14,6 @@ from numbamm.errors import DataError, OptionError, did_you_mean
 from numbamm.glm import family as families
 from numbamm.inference.prediction.re_form import chosen_effects
 from numbamm.inference.prediction.rows import Rows, row_weights
-from numbamm.inference.random.components import Components
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +123,7 @@ def respond(model, rows: Rows, at: Truth, held: list[bool], rng) -> np.ndarray:
     ndarray, shape (n,)
     """
     effects = []
-    lambdas = Components.of(model).lambdas(at.theta)
+    lambdas = model._joint.matrices(at.theta)
     for k, (term, unseen, lam) in enumerate(zip(model.reterms, rows.unseen, lambdas, strict=True)):
         b = at.sigma * rng.standard_normal((term.nlevels + len(unseen), term.p)) @ lam.T
         if held[k]:
@@ -241,11 +240,11 @@ def _theta(model, cov, sigma: float) -> np.ndarray:
     groups = [term.group for term in model.reterms]
     if not isinstance(cov, Mapping) or set(cov) != set(groups):
         raise OptionError(f"cov is a dict with covariance matrices for {', '.join(groups)}")
-    return np.concatenate([_factor(term, cov[term.group]) for term in model.reterms]) / sigma
+    return np.concatenate([_theta_of(term, cov[term.group], sigma) for term in model.reterms])
 
 
-def _factor(term, V) -> np.ndarray:
-    """The entries on a term's template of the Cholesky factor, which may lack rank."""
+def _theta_of(term, V, sigma: float) -> np.ndarray:
+    """The θ of a term with this covariance matrix, which may lack rank."""
     whose = f"cov of '{term.group}'"
     if hasattr(V, "reindex"):
         V = V.reindex(index=term.cnames, columns=term.cnames)
@@ -259,11 +258,11 @@ def _factor(term, V) -> np.ndarray:
     if not np.allclose(V, V.T) or values[0] < -1e-10 * abs(values[-1]):
         raise OptionError(f"{whose} is no covariance matrix")
     root = np.linalg.qr(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T)[1].T
-    entries = (root * np.where(np.diag(root) < 0, -1.0, 1.0)).ravel()
-    others = np.delete(entries, term.inds)
-    if (np.abs(others) > 1e-6 * np.sqrt(values[-1])).any():
+    lam = root * np.where(np.diag(root) < 0, -1.0, 1.0)
+    theta = term.structure.nearest(lam)
+    if (np.abs(term.structure.matrix(theta) - lam) > 1e-6 * np.sqrt(values[-1])).any():
         raise OptionError(f"{whose} has covariances that are none of the model's parameters")
-    return entries[term.inds]
+    return term.structure.nearest(lam / sigma)
 
 
 def _floats(name: str, values) -> np.ndarray:

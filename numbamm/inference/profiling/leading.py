@@ -32,15 +32,15 @@ def leading(term: ReMat, scaling: Scaling | None, lead, root) -> Scaling | None:
     Scaling or None
         None where they stand first as it is.
     """
-    block = next(block for block in term.blocks if lead[0] in block)
-    if scaling is None and list(lead) == block[: len(lead)]:
+    block = next(block for block in term.structure.blocks if lead[0] in block)
+    if len(block) == 1 or (scaling is None and list(lead) == block[: len(lead)]):
         return None
     T = np.eye(term.p) if scaling is None else scaling.T.copy()
     T[block] = _rows(T, block, list(lead))
     z = np.linalg.solve(T.T, term.z)
     size = np.sqrt(np.mean((z if root is None else z * root) ** 2, axis=1))
     size = np.where(size > 0, size, 1.0)
-    return Scaling(T * size[:, None], np.asfortranarray(z / size[:, None]), term.inds)
+    return Scaling(T * size[:, None], np.asfortranarray(z / size[:, None]), term.structure)
 
 
 def _rows(T, block, lead) -> np.ndarray:

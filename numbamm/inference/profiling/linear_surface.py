@@ -66,6 +66,6 @@ class LinearSurface(Surface):
 
 def _fitted(frame, sigma) -> LinearMixedModel:
     """The model of a frame, by maximum likelihood."""
-    frame = replace(frame, reterms=[replace(t, lambda_=None) for t in frame.reterms])
+    frame = replace(frame, reterms=[replace(t, theta=None) for t in frame.reterms])
     model = LinearMixedModel.of_frame(frame, sigma=sigma)
     return model.fit(optimizer="newton", progress=False)

@@ -6,14 +6,13 @@ See docs/mathematics.md, "After the fit".
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from itertools import combinations
 
 import numpy as np
 from scipy.optimize import minimize as slsqp
 
 from numbamm.inference.profiling.curve import Curve, walk
 from numbamm.inference.profiling.leading import leading
-from numbamm.inference.random.components import SHAPE
+from numbamm.inference.random.components import SHAPE, Components
 from numbamm.models.inside import root_mean_squares
 from numbamm.models.parameters import SHAPE_RANGE
 from numbamm.optimize.differences import jacobian, slopes
@@ -146,6 +145,8 @@ class Surface(ABC):
         """Of a standard deviation or a correlation, in columns of which its own stand first."""
         k, lead = self._places[name]
         term, scalings = self.model.reterms[k], list(self.model.scalings)
+        if not term.structure.is_linear:
+            return self._smooth_component_curve(k, list(lead), reach)
         changed = leading(term, scalings[k], lead, self.model._root)
         led = self
         if changed is not None:
@@ -161,16 +162,32 @@ class Surface(ABC):
         self.lowest = min(self.lowest, led.lowest)
         return curve
 
+    def _smooth_component_curve(self, k: int, lead: list[int], reach: float) -> Curve:
+        """The same where λ is no linear function of θ, whose effects are never without variance."""
+        joint, outward = self.model._joint, self.model._outward
+
+        def value(x):
+            rows = joint.matrices(outward(self._inside(x)))[k][lead]
+            sizes = np.linalg.norm(rows, axis=1)
+            if len(lead) == 1:
+                return self.sigma(x) * sizes[0]
+            return rows[0] @ rows[1] / sizes.prod()
+
+        bounds = (0.0, np.inf) if len(lead) == 1 else (-1.0, 1.0)
+        return self.smooth_curve(value, bounds, reach)
+
     def _row(self, k: int, r: int) -> np.ndarray:
         """What makes a row of the user's λ_k of x, less its rotation, without empty columns."""
         term, scaling = self.model.reterms[k], self.model.scalings[k]
         back = np.eye(term.p) if scaling is None else np.linalg.inv(scaling.T)
-        row, column = divmod(term.inds, term.p)
-        at = len(self.best) - len(self._theta_names)
-        at += sum(len(t.inds) for t in self.model.reterms[:k]) + np.arange(len(term.inds))
         entries = np.where(np.abs(back[r]) > ROUNDING * np.abs(back[r]).max(), back[r], 0.0)
-        matrix = np.zeros((term.p, len(self.best)))
-        matrix[column, at] = entries[row]
+        row, column = divmod(term.structure.entries, term.p)
+        by_entry = np.zeros((term.p, len(row)))
+        by_entry[column, np.arange(len(row))] = entries[row]
+        x = np.arange(len(self.best))
+        mine = self.model._joint.split(self._inside(x))[k]
+        matrix = np.zeros((term.p, len(x)))
+        matrix[:, mine] = by_entry @ term.structure.jacobian(term.theta)
         return matrix[matrix.any(axis=1)]
 
     def _sd_curve(self, row, reach: float) -> Curve:
@@ -293,9 +310,6 @@ class Surface(ABC):
 def _places(model) -> dict:
     """The term of each standard deviation and correlation, and its one column or two."""
     places = {}
-    for k, term in enumerate(model.reterms):
-        for r, name in enumerate(term.cnames):
-            places[f"sd_{name}|{term.group}"] = k, (r,)
-        for i, j in combinations(range(term.p), 2):
-            places[f"cor_{term.cnames[j]}.{term.cnames[i]}|{term.group}"] = k, (i, j)
+    for k, component in enumerate(Components.of(model).terms):
+        places |= {name: (k, lead) for name, lead in component.leads}
     return places

@@ -59,7 +59,7 @@ def shrinkage(model) -> dict:
         twin = model._twin()
     else:
         twin = _working_model(model, estimates.eta, estimates.shape)
-    free = np.concatenate([np.where(t.on_diagonal, UNSHRUNKEN, 0.0) for t in twin.reterms])
+    free = UNSHRUNKEN * twin._joint.start
     twin._set_theta(twin._outward(free))
     with blas_threads(config.get("threads")):
         twin.blocks.factorize(free)
@@ -104,6 +104,6 @@ def _working_model(model, eta, shape: float) -> LinearMixedModel:
         frame,
         y=np.where(informative, y, eta),
         weights=np.where(informative, weights, least),  # rows at a limit say next to nothing
-        reterms=[replace(term, lambda_=None) for term in frame.reterms],  # λ belongs to a model
+        reterms=[replace(term, theta=None) for term in frame.reterms],  # θ belongs to a model
     )
     return LinearMixedModel.of_frame(working, sigma=None if family in families.DISPERSED else 1.0)

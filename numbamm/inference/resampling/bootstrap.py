@@ -395,13 +395,11 @@ def _checksum(text: bytes, values: np.ndarray, index: np.ndarray) -> bytes:
 
 def _singular(model, thetas) -> np.ndarray:
     """`is_singular` for each line of θ."""
-    singular, at = np.zeros(len(thetas), dtype=bool), 0
-    for term in model.reterms:
-        size = root_mean_squares(term, model._root)[term.inds // term.p]
-        diagonal = term.inds // term.p == term.inds % term.p
-        part = np.abs(thetas[:, at : at + len(term.inds)]) * size < SINGULAR_TOLERANCE
-        singular |= part[:, diagonal].any(axis=1)
-        at += len(term.inds)
+    singular = np.zeros(len(thetas), dtype=bool)
+    for term, lam in zip(model.reterms, model._joint.matrices(thetas), strict=True):
+        size = root_mean_squares(term, model._root)
+        diagonal = np.abs(np.diagonal(lam, axis1=1, axis2=2))
+        singular |= (diagonal * size < SINGULAR_TOLERANCE).any(axis=1)
     return singular
 
 

@@ -163,7 +163,7 @@ def _term(term: ReMat, refs, z, unseen: list) -> ReMat:
     if len(used) < 2:
         raise DataError(f"the grouping factor '{term.group}' has a single level in the design")
     labels = np.concatenate([np.asarray(term.levels, dtype=object), np.array(unseen, dtype=object)])
-    return ReMat(term.group, codes, labels[used], term.cnames, z, term.inds)
+    return ReMat(term.group, codes, labels[used], term.cnames, z, term.structure)
 
 
 def _unlike(name: str, names: list[str]) -> str:

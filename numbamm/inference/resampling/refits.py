@@ -15,6 +15,7 @@ from numbamm.inference.random.components import SHAPE, SIGMA, Component, Compone
 from numbamm.inference.resampling.replicates import PARTS, Drawer, stream
 from numbamm.inference.resampling.workers import how_many
 from numbamm.optimize.run import uninterrupted
+from numbamm.structures.registry import from_json
 
 #: Most replicates of one batch of compiled fits, and most numbers that it draws at once.
 BATCH, DRAWS = 200, 2_000_000
@@ -37,12 +38,15 @@ class Names:
         return cls(beta, model.theta_names, sizes, Components.of(model))
 
     def to_json(self) -> dict:
-        terms = [[t.group, list(t.names), list(t.inds)] for t in self.components.terms]
+        terms = [[t.group, list(t.names), t.structure.to_json()] for t in self.components.terms]
         return {"beta": self.beta, "theta": self.theta, "sizes": self.sizes, "terms": terms}
 
     @classmethod
     def from_json(cls, d: dict) -> Names:
-        terms = [Component(g, tuple(names), tuple(inds)) for g, names, inds in d["terms"]]
+        terms = [
+            Component(group, tuple(names), from_json(structure, len(names)))
+            for group, names, structure in d["terms"]
+        ]
         return cls(d["beta"], d["theta"], d["sizes"], Components(terms))
 
     @property
@@ -77,7 +81,7 @@ class _Compiled(Drawer):
         theta = model._inward(model.theta)
         singular = model._lacks_rank(theta)
         self._start = model._inward(model.optsum.initial) if singular else theta
-        self._zl = _times_lambda(model.blocks, names.components.lambdas(theta))
+        self._zl = _times_lambda(model.blocks, model._joint.matrices(theta))
         self._draws = sum(t.nranef for t in model.reterms) + model.nobs
 
     def size(self, n: int, workers) -> int:
@@ -121,7 +125,7 @@ class _Compiled(Drawer):
             sigmas[:] = optsum.sigma
         if any(model.scalings):
             thetas = np.array([model._outward(theta) for theta in thetas])
-        thetas = self._names.components.rectified(thetas)
+        thetas = model._joint.rectified(thetas)
         lines, failed = {}, {}
         for k, i in enumerate(batch):
             lines[i] = self._names.values(
@@ -165,6 +169,7 @@ def _is_compilable(model) -> bool:
     optsum = model.optsum
     return (
         hasattr(model, "_own_search")
+        and model._joint.is_free
         and len(model.theta) <= newton.MANY
         and bool(np.isinf(optsum.upperbd).all())
         and np.array_equal(optsum.lowerbd, model._lowerbd)

@@ -112,7 +112,7 @@ def test_arrays_are_shared():
     assert peak < 20_000
     assert twin.blocks is model.blocks
     assert np.shares_memory(twin.reterms[0].z, model.reterms[0].z)
-    assert not np.shares_memory(twin.reterms[0].lambda_, model.reterms[0].lambda_)
+    assert not np.shares_memory(twin.reterms[0].theta, model.reterms[0].theta)
 
 
 def test_disagreement_is_told(fitted, plugin):

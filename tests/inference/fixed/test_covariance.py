@@ -56,14 +56,14 @@ def dense(model):
     terms = model._inside
     theta, at = model._inward(model.theta), 0
     for term in terms:
-        term.theta = theta[at : at + len(term.inds)]
-        at += len(term.inds)
+        term.theta = theta[at : at + term.structure.size]
+        at += term.structure.size
     Z = np.hstack([t.toarray() for t in terms])
     lam = block_diag(*(np.kron(np.eye(t.nlevels), t.lambda_) for t in terms))
     V = sigma2 * (np.diag(1 / w) + Z @ lam @ lam.T @ Z.T)
     slopes = [] if model.estimates.sigma_given else [V]
     for term in terms:
-        for row, column in zip(*np.divmod(term.inds, term.p), strict=True):
+        for row, column in zip(*np.divmod(term.structure.entries, term.p), strict=True):
             E = np.zeros((term.p, term.p))
             E[row, column] = E[column, row] = 1.0
             D = block_diag(
