@@ -104,7 +104,7 @@ def fits_anything(model) -> bool:
     parts = [
         np.hstack([_indicators(term, term.z[j]) for j in block])
         for term in model._inside
-        for block in term.blocks
+        for block in term.structure.blocks
     ]
     return _some_fit_anything(parts, model.feterm.basis)
 
