@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numbamm import config
+from numbamm.blocks.threads import blas_threads
 from numbamm.glm import family as families
 from numbamm.glm import link as links
-from numbamm.models.curvature import derivatives, newton_step
+from numbamm.models.curvature import newton_step
 from numbamm.models.runaway import levels_alike, runaway_terms
 from numbamm.optimize.auto import AUTO, DERIVATIVE_FREE, NEWTON
 from numbamm.optimize.optsummary import GENUINE, OptSummary
@@ -107,7 +109,9 @@ def ending(model) -> Ending:
         return Ending(False, at_edge)
     if not at_edge and not _is_steep(optsum):
         return Ending(True, at_edge)
-    slopes, curvature = derivatives(model)
+    space = model.space
+    with blas_threads(config.get("threads")):
+        slopes, curvature = space.derivatives(space.to_scaled(optsum.final))
     _, gain, _, falls = newton_step(slopes[free], curvature[np.ix_(free, free)])
     return Ending(gain <= NEGLIGIBLE and not falls, at_edge)
 
@@ -160,8 +164,9 @@ def _levels_agree(model) -> bool:
         return False
     if not _few_are_alike(model) or runaway_terms(model):
         return False
-    x, fast = model._checked(model.optsum.final)
-    mode, at = model._objective(fast, 1, model._modes).at(x)
+    x = model.optsum.final
+    space = model.space_of(model.parameters_of(x), modes=model._modes)
+    mode, at = space.laplace.at(space.to_scaled(x))
     if not mode.found:
         return False
     eta, w = model._eta(at, model._effects()[1]), model._prior

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
-from functools import partial
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -34,17 +33,18 @@ from numbamm.glm.quadrature import MOST_NODES
 from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.cells import find_cells
 from numbamm.models.curvature import hessian_covariance
+from numbamm.models.default_start import DefaultStart
 from numbamm.models.ending import Ending, is_concave
 from numbamm.models.estimates import Estimates
-from numbamm.models.inside import slopes_outward
-from numbamm.models.laplace import LaplaceObjective
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
-from numbamm.models.own_start import OwnStart
-from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, Parameters, Values
 from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
 from numbamm.models.runaway import Runaway, runaway_terms, typical_sd
-from numbamm.models.stages import Stages
+from numbamm.models.spaces.generalized_space import GeneralizedSpace
+from numbamm.models.spaces.laplace import LaplaceObjective, gamma_covariance
+from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, Parameters, Values
+from numbamm.models.spaces.scaled import ScaledTerms
+from numbamm.models.stages import Stages, check_mode, check_nagq, options_of_start, renewed
 from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
@@ -65,7 +65,7 @@ OVERDISPERSED = 1.5
 WIDE, ENOUGH = 2.5, 1.0
 
 
-class GeneralizedLinearMixedModel(Stages, MixedModel):
+class GeneralizedLinearMixedModel(MixedModel):
     """A generalized linear mixed model; `fit` it, then read the estimates.
 
     Parameters
@@ -157,8 +157,8 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         self._build(frame)
         self._warned = False
         self.fast_optsum: OptSummary | None = None
-        self.optsum = self._optsum_of_start()
-        self._own_start = OwnStart.put(self.optsum, self.optsum.initial)
+        self.optsum = options_of_start(self)
+        self._default_start = DefaultStart.put(self.optsum, self.optsum.initial)
         if optimizer is not None:
             self.optsum.optimizer = optimizer
 
@@ -182,7 +182,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             self._gamma_root: np.ndarray | None = None
 
     def _mode_finder(self) -> ModeFinder:
-        y, prior, rows, terms = self.frame.y, self._prior, slice(None), self._inside
+        y, prior, rows, terms = self.frame.y, self._prior, slice(None), self.scaled.terms
         if self._cells:
             rows = self._cells.first
             y, prior = self._cells.merged(y, prior)
@@ -201,9 +201,9 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         )
 
     def _in_columns(self, scalings) -> GeneralizedLinearMixedModel:
-        """This model, fitted as it is, in other columns inside."""
+        """This model, fitted as it is, in other scaled columns."""
         twin = self._twin()
-        twin.scalings = scalings
+        twin.scaled = ScaledTerms(twin.reterms, self._root, scalings)
         twin._modes = twin._mode_finder()
         return twin
 
@@ -279,11 +279,12 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
 
     # ---- parameters and the objective -------------------------------------------------------
 
-    def _parameters(self, fast: bool, shape: float | None = None) -> Parameters:
+    def parameters(self, fast: bool, shape: float | None = None) -> Parameters:
         """What a fast fit or a full one searches over, where the shape is not held at this."""
         dispersed = self._likelihood.dispersed
         nuisance = LOG_DISPERSION if dispersed and not fast else None
         return Parameters(
+            fast=fast,
             beta=[] if fast else self.feterm.kept_names,
             nuisance=LOG_SHAPE if self._free_shape and shape is None else nuisance,
             theta=self.theta_names,
@@ -295,53 +296,59 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         """Let fits estimate the shape, or hold it at this."""
         known = vars(self).get("_searched")
         if not known or known[True].shape != (shape or self._given_shape or 0.0):
-            self._searched = {fast: self._parameters(fast, shape) for fast in (True, False)}
+            self._searched = {fast: self.parameters(fast, shape) for fast in (True, False)}
 
     @property
     def _known_parameters(self) -> list[list[str]]:
         shapes = (None, np.inf) if self._free_shape else (None,)
-        return [self._parameters(fast, shape).names for shape in shapes for fast in (True, False)]
+        return [self.parameters(fast, shape).names for shape in shapes for fast in (True, False)]
 
     def _expect(self, names: list[str]) -> None:
         """Be ready for parameters of these names: without that of a shape it is infinite."""
         self._search_for(np.inf if self._free_shape and LOG_SHAPE not in names else None)
 
-    def _coordinates(self):
-        if self._fast and not any(self.scalings):
-            return None
-        parameters, to_beta = self._searched[self._fast], self.feterm.to_basis
-        if self._gamma_root is not None:
-            to_beta = to_beta @ self._gamma_root
-        to_gamma = np.linalg.inv(to_beta)
+    def space_of(
+        self, parameters: Parameters, nagq: int = 1, *, modes: ModeFinder | None = None, root=None
+    ) -> GeneralizedSpace:
+        """The search space of a kind of fit.
 
-        def inward(x):
-            return parameters.changed(x, to_gamma.__matmul__, self._inward)
-
-        def outward(x):
-            return parameters.changed(x, to_beta.__matmul__, self._outward)
-
-        return inward, outward
-
-    def _objective(
-        self, fast: bool, nagq: int = 1, modes: ModeFinder | None = None, root=None, parameters=None
-    ) -> LaplaceObjective:
-        """The objective of the parameters inside; from modes of its own, if none are given."""
+        Parameters
+        ----------
+        parameters : Parameters
+        nagq : int
+        modes : ModeFinder, optional
+            Where it looks for modes; by default, it has some of its own.
+        root : ndarray, shape (rank, rank), optional
+            A root of γ's covariance, by which a full fit whitens γ.
+        """
         modes = self._modes.replaced() if modes is None else modes
-        parameters = self._searched[fast] if parameters is None else parameters
-        return LaplaceObjective(modes, self._likelihood, parameters, self._begun.gamma, nagq, root)
+        laplace = LaplaceObjective(
+            modes, self._likelihood, parameters, self._begun.gamma, nagq, root
+        )
+        return GeneralizedSpace(laplace, self.scaled, self.feterm.to_basis, self._work)
 
-    def _checked(self, x) -> tuple[np.ndarray, bool]:
-        """Parameters of a fast fit or of a full one, inside; and whether of a fast one."""
-        x = numbers("parameters", x)
-        fast, full = (self._searched[fast].names for fast in (True, False))
-        if x.shape not in ((len(fast),), (len(full),)):
+    @property
+    def space(self) -> GeneralizedSpace:
+        """The search space of the fit that `optsum` describes."""
+        parameters = self._searched[self._fast]
+        return self.space_of(parameters, self.optsum.nagq, root=self._gamma_root)
+
+    def parameters_of(self, x: np.ndarray) -> Parameters:
+        """Of which kind of fit these are parameters, by their number.
+
+        Raises
+        ------
+        OptionError
+            There is no fit with so many parameters.
+        """
+        fast, full = (self._searched[fast] for fast in (True, False))
+        if np.shape(x) not in ((len(fast.names),), (len(full.names),)):
             raise OptionError(
-                f"expected {len(fast)} values ({', '.join(fast)}) or {len(full)} "
-                f"({', '.join(full)}), not {x.shape}"
+                f"expected {len(fast.names)} values ({', '.join(fast.names)}) or "
+                f"{len(full.names)} ({', '.join(full.names)}), not {np.shape(x)}"
             )
-        is_fast = self._fast if fast == full else len(x) == len(fast)
-        to_gamma = partial(np.linalg.solve, self.feterm.to_basis)
-        return self._searched[is_fast].changed(x, to_gamma, self._inward), is_fast
+        is_fast = self._fast if fast.names == full.names else len(x) == len(fast.names)
+        return fast if is_fast else full
 
     @property
     def layout(self) -> Layout:
@@ -363,9 +370,11 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         float
             NaN where no mode is found. By quadrature if ``optsum.nagq`` is above 1 and β given.
         """
-        inside, fast = self._checked(x)
+        x = numbers("parameters", x)
+        kind = self.parameters_of(x)
         with blas_threads(config.get("threads")):
-            return self._objective(fast, 1 if fast else self.optsum.nagq)(inside)
+            space = self.space_of(kind, 1 if kind.fast else self.optsum.nagq)
+            return space.objective(space.to_scaled(x))
 
     def objective_gradient(self, x: ArrayLike) -> tuple[float, np.ndarray]:
         """The Laplace approximation of -2 log-likelihood, and its exact gradient.
@@ -391,17 +400,17 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         One adjoint solve at the mode, and reverse differentiation of the blocked Cholesky factor;
         see `numbamm.glm.gradient`.
         """
-        inside, fast = self._checked(x)
-        if self.optsum.nagq > 1 and not fast:
+        x = numbers("parameters", x)
+        kind = self.parameters_of(x)
+        if self.optsum.nagq > 1 and not kind.fast:
             raise OptionError(
                 f"there is no gradient through quadrature (nagq={self.optsum.nagq}): nagq=1, or an "
                 "optimizer without derivatives"
             )
         with blas_threads(config.get("threads")):
-            value, slopes = self._objective(fast).gradient(inside)
-        to_beta, theta = np.linalg.inv(self.feterm.to_basis).T, np.asarray(x)[-len(self.theta) :]
-        back = partial(slopes_outward, self._inward, theta) if any(self.scalings) else np.asarray
-        return value, self._searched[fast].changed(slopes, to_beta.__matmul__, back)
+            space = self.space_of(kind)
+            value, slopes = space.gradient(space.to_scaled(x))
+        return value, space.user_gradient(x, slopes)
 
     def _twin(self) -> GeneralizedLinearMixedModel:
         twin = super()._twin()
@@ -445,7 +454,9 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         modes, gamma = self._modes.replaced(), self._start.gamma.copy()
         trace = np.full((200, 2), np.nan)
         with blas_threads(config.get("threads")):
-            mode = modes(self._inward(theta), gamma, vary=vary_beta, shape=shape, trace=trace)
+            mode = modes(
+                self.scaled.to_scaled(theta), gamma, vary=vary_beta, shape=shape, trace=trace
+            )
         if not mode.found:
             raise FitError(f"PIRLS found no mode at theta = {theta}")
         phi = self._likelihood.dispersion(mode)
@@ -457,6 +468,20 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             for i, value in enumerate(shown[1:], start=1):
                 print(f"{i:4d}: {value:.6f}")
         return self._likelihood.laplace(mode, shape, phi)
+
+    @property
+    def _work(self) -> float:
+        """Operations of one evaluation, about: rows and factor, in some five iterations."""
+        return 1000.0 * len(self._modes.offset) + 5 * self._modes.held.layout.operations
+
+    @property
+    def _remedy(self) -> str:
+        """What to do about a search that cannot begin, or ends at no minimum."""
+        remedy = f"another start (init, optsum.initial) or link than {self.link} may help"
+        better = "logit" if self._family_code == families.BINOMIAL else "log"
+        if self.link != better and links.NAMES[self.link] not in links.UNBOUNDED:
+            remedy += f", such as {better}, which allows any linear predictor"
+        return remedy
 
     # ---- fitting ----------------------------------------------------------------------------
 
@@ -550,12 +575,12 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         frame = replace(self.frame, y=checked_response(self.frame, y), reterms=terms)
         check_generalized(frame, self.family)
         self._build(frame)
-        self.optsum = self._renewed(self.optsum, self._optsum_of_start().initial)
-        self._own_start = OwnStart.put(self.optsum, self.optsum.initial)
+        self.optsum = renewed(self, self.optsum, options_of_start(self).initial)
+        self._default_start = DefaultStart.put(self.optsum, self.optsum.initial)
         self.fast_optsum = None
 
     def _fit(self, fast, nagq, optimizer, progress, verbose) -> GeneralizedLinearMixedModel:
-        self._check_nagq(fast, nagq)
+        check_nagq(self, fast, nagq)
         kept, theta, options = dict(vars(self)), self.theta, dict(vars(self.optsum))
         shown = {
             "progress": config.get("progress") if progress is None else progress,
@@ -565,17 +590,17 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             self._search_for(None)
             if self.is_fitted:
                 before = self.fast_optsum or self.optsum
-                ours = self._own_start.is_in(before)
-                self.optsum = self._renewed(self.optsum, before.initial)
+                ours = self._default_start.is_in(before)
+                self.optsum = renewed(self, self.optsum, before.initial)
                 if ours:
-                    self._own_start = OwnStart.put(self.optsum, self.optsum.initial)
+                    self._default_start = DefaultStart.put(self.optsum, self.optsum.initial)
             self.optsum.nagq, self.fast_optsum = 1 if fast else nagq, None
             if optimizer is not None:
                 self.optsum.optimizer = optimizer
             self.optsum.configure()
             self.optsum.validate()
             with blas_threads(config.get("threads")):
-                end = self._search_all(fast, nagq, **shown)
+                end = Stages(self, fast, nagq, **shown).run()
                 self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
         except BaseException:  # a failed fit loses nothing
             vars(self).clear()
@@ -646,9 +671,9 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         if nagq == 1 or not self.likelihood_holds or typical_sd(self.reterms[0]) < WIDE:
             return
         more = min(2 * nagq + 1, MOST_NODES)
-        x, _ = self._checked(self.optsum.final)
         with blas_threads(config.get("threads")):
-            finer = self._objective(False, more)(x)
+            space = self.space_of(self._searched[False], more)
+            finer = space.objective(space.to_scaled(self.optsum.final))
         if not abs(finer - self.objective) <= ENOUGH:
             warnings.warn(
                 f"nagq={nagq} nodes are too few: at the estimates -2 log-likelihood is "
@@ -723,17 +748,9 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             return float(self.df_resid)
         return float(self._prior.sum() - self.n_parameters)
 
-    def _gamma_cov(self, at: Values) -> np.ndarray:
-        """Covariance of the coefficients of the basis at known θ, from the factor at the last mode.
-
-        By the expected information, of which that factor has no other than positive pivots.
-        """
-        root = np.linalg.inv(self._modes.working(at.theta, at.beta, at.shape).x_factor()).T
-        return at.phi * root @ root.T
-
     def _covariance(self, told: bool = False) -> np.ndarray:
         """Covariance of the kept coefficients at the estimates; `told`: without a warning."""
-        to_beta, known = self.feterm.to_basis, self._gamma_cov(self._at_estimates())
+        to_beta, known = self.feterm.to_basis, gamma_covariance(self._modes, self._at_estimates())
         cov = known if self._fast else hessian_covariance(self, known)
         if cov is None:
             cov = known
@@ -756,8 +773,9 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
     def _estimate(self, x, objective: float) -> Estimates:
         """Everything that follows from the final parameters."""
         self._set_theta(x[-len(self.theta) :])
-        mode, at = self._objective(self._fast, 1, self._modes).at(self._checked(x)[0])
-        self._check_mode(mode, at)
+        space = self.space_of(self._searched[self._fast], modes=self._modes)
+        mode, at = space.laplace.at(space.to_scaled(x))
+        check_mode(self, mode, at)
         u, b = self._effects()
         eta = self._eta(at, b)
         return Estimates(
@@ -776,7 +794,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         )
 
     def _eta(self, at: Values, b: list[np.ndarray]) -> np.ndarray:
-        """Linear predictors of the rows at parameters inside and random effects b."""
+        """Linear predictors of the rows at scaled parameters and random effects b."""
         eta = self._basis @ at.beta + self._offset
         for term, effects in zip(self.reterms, b, strict=True):
             eta = eta + np.einsum("pn,np->n", term.z, effects[term.refs])
@@ -790,9 +808,9 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         ):
             b = u @ term.lambda_.T
             if scaling:
-                inside = scaling.inside(term)
-                inside.theta = scaling.inward(term.theta)
-                u, b = scaling.effects(term.theta, u, u @ inside.lambda_.T)
+                scaled = scaling.scaled(term)
+                scaled.theta = scaling.to_scaled(term.theta)
+                u, b = scaling.effects(term.theta, u, u @ scaled.lambda_.T)
             u_all.append(u)
             b_all.append(b)
         return u_all, b_all
@@ -800,8 +818,8 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
     # ---- rows and levels --------------------------------------------------------------------
 
     def _at_estimates(self) -> Values:
-        """The parameters inside, with the modes found there."""
-        theta, gamma = self._inward(self.theta), np.linalg.inv(self.feterm.to_basis)
+        """The scaled parameters, with the modes found there."""
+        theta, gamma = self.scaled.to_scaled(self.theta), np.linalg.inv(self.feterm.to_basis)
         at = Values(
             gamma @ self.estimates.beta, self.estimates.shape, self.estimates.sigma**2, theta
         )
@@ -827,7 +845,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
                 leverages = share * leverages[self._cells.of_row]
             return self._aligned(leverages, "leverage")
 
-    def _inside_row_variances(self, x, terms) -> np.ndarray:
+    def _scaled_row_variances(self, x, terms) -> np.ndarray:
         """By the working model at the estimates, with the covariance of β̂ that `bse` is of."""
         to_gamma = np.linalg.inv(self.feterm.to_basis)
         cov = to_gamma @ self._cov @ to_gamma.T / self.dispersion

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from numbamm.models.coordinates import Coordinates
+from numbamm.models.spaces.coordinates import Coordinates
 from numbamm.optimize.auto import FEW
 from numbamm.optimize.valleys import valleys
 

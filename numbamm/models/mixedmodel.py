@@ -18,14 +18,15 @@ from numbamm.design.scaling import Scaling
 from numbamm.errors import NotFittedError
 from numbamm.glm import family as families
 from numbamm.models.asresult import AsResult
+from numbamm.models.default_start import DefaultStart
 from numbamm.models.estimates import Estimates
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
-from numbamm.models.inside import Inside
-from numbamm.models.own_start import OwnStart
 from numbamm.models.residuals import RESIDUALS
+from numbamm.models.spaces.scaled import ScaledTerms
+from numbamm.models.spaces.space import ModelSpace
 from numbamm.models.varcorr import VarCorr
-from numbamm.optimize import OptSummary, minimize
+from numbamm.optimize import OptSummary
 from numbamm.options import one_of
 from numbamm.report.text import block_table
 
@@ -36,24 +37,7 @@ if TYPE_CHECKING:
 SINGULAR_TOLERANCE = 1e-4
 
 
-#: What a search in the columns inside tells about itself that holds for the user's as well.
-OUTCOME = ("finitial", "fmin", "feval", "returnvalue", "_gradient_norm", "certificate", "log")
-OUTCOME += ("chosen", "reason", "restarts")
-
-
-def _ask_in_threads(optsum: OptSummary) -> None:
-    """Let a length of the gradient that is asked for later be found in the threads of a fit."""
-    later = vars(optsum)["_gradient_norm"]
-
-    def in_threads() -> float:
-        with blas_threads(config.get("threads")):
-            return later()
-
-    if callable(later):
-        optsum.gradient_norm = in_threads
-
-
-class MixedModel(FixedEffects, Inside, Inferences, AsResult):
+class MixedModel(FixedEffects, Inferences, AsResult):
     """Base of the models: frame, terms, optimisation summary, and the results' common names.
 
     Attributes
@@ -67,9 +51,8 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     reterms : list of ReMat
         The random-effects terms, by decreasing number of random effects; for reading, since
         estimates do not follow what is written into them.
-    scalings : list of Scaling or None
-        For each term, the change to columns of ordinary size in which it is fitted, if its own
-        are far from that.
+    scaled : ScaledTerms
+        The terms in columns of ordinary size, in which they are fitted, and their θ.
     optsum : OptSummary
         How the model is, or was, optimised.
     """
@@ -84,10 +67,10 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         self._sqrtw = None if frame.weights is None else np.sqrt(frame.weights)
         self.feterm = FeMat.from_columns(frame.X, frame.xnames, self._sqrtw)
         self._root = self._sqrtw if root is None else root
-        self.scalings = [Scaling.of_term(term, self._root) for term in frame.reterms]
+        self.scaled = ScaledTerms(frame.reterms, self._root)
         self._estimates: Estimates | None = None
-        if any(self.scalings):
-            self._set_theta(self._outward(self.theta))  # the start: the identity, inside
+        if self.scaled.is_changed:  # the start: λ = I in scaled columns
+            self._set_theta(self.scaled.to_user(self.theta))
 
     # ---- state --------------------------------------------------------------------------
 
@@ -112,11 +95,21 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     @property
     def theta(self) -> np.ndarray:
         """Covariance parameters θ, term by term: for most structures the entries of λ by column."""
-        return self._joint.join([t.theta for t in self.reterms])
+        return self.scaled.structure.join([t.theta for t in self.reterms])
 
     def _set_theta(self, theta) -> None:
-        for term, part in zip(self.reterms, self._joint.split(theta), strict=True):
+        for term, part in zip(self.reterms, self.scaled.structure.split(theta), strict=True):
             term.theta = np.array(part, dtype=np.float64)
+
+    @property
+    def space(self) -> ModelSpace:
+        """The search space of the fit that `optsum` describes."""
+        raise NotImplementedError
+
+    @property
+    def scalings(self) -> list[Scaling | None]:
+        """For each term, the change to columns of ordinary size in which it is fitted, if any."""
+        return self.scaled.scalings
 
     @property
     def theta_names(self) -> list[str]:
@@ -126,48 +119,6 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
             for term in self.reterms
             for label in term.structure.labels(term.cnames)
         ]
-
-    # ---- the search -------------------------------------------------------------------------
-
-    def _minimize(self, objective, step=None, **options) -> None:
-        """Minimise in the parameters inside, if they differ; `optsum` speaks of the user's.
-
-        Parameters
-        ----------
-        objective : callable
-            Function of the parameters inside: θ, and what stands before it.
-        step : ndarray, optional
-            First step of the parameters inside, if `optsum` leaves it to the model.
-        **options
-            For `optimize.minimize`.
-        """
-        optsum = self.optsum
-        before = len(optsum.initial) - len(self.theta)
-
-        def rectify(x):
-            return np.concatenate([x[:before], self._joint.rectified(x[before:])])
-
-        coordinates = self._coordinates()
-        if coordinates is None:
-            minimize(objective, optsum, rectify=rectify, **options)
-            _ask_in_threads(optsum)
-            return
-        inward, outward = coordinates
-        optsum.validate()
-        self._refuse_bounds(optsum.lowerbd[before:], optsum.upperbd[before:])
-        optsum.gradient_norm = None  # of the fit before
-        inside = copy(optsum)
-        inside.initial = inward(optsum.initial)
-        if step is not None:
-            inside.initial_step = step
-        minimize(objective, inside, rectify=rectify, shown=outward, **options)
-        _ask_in_threads(inside)
-        vars(optsum).update({outcome: vars(inside)[outcome] for outcome in OUTCOME})
-        optsum.final = rectify(outward(inside.final))
-
-    @property
-    def _lowerbd(self) -> np.ndarray:
-        return self._joint.lowerbd
 
     # ---- random effects ---------------------------------------------------------------------
 
@@ -238,11 +189,11 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         terms : list of (refs, z)
             Levels, -1 for none, and columns, shape (p, n); term by term.
         """
-        inside = [
+        scaled = [
             (refs, np.linalg.solve(scaling.T.T, z) if scaling else z)
             for scaling, (refs, z) in zip(self.scalings, terms, strict=True)
         ]
-        return self.sigma**2 * self._inside_row_variances(X @ self.feterm.to_basis, inside)
+        return self.sigma**2 * self._scaled_row_variances(X @ self.feterm.to_basis, scaled)
 
     @property
     def varcorr(self) -> VarCorr:
@@ -422,22 +373,23 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
 
     def _bounds_are_usual(self) -> bool:
         """Whether nobody has moved the bounds of θ."""
-        lower, upper, usual = self.optsum.lowerbd, self.optsum.upperbd, self._lowerbd
+        lower, upper = self.optsum.lowerbd, self.optsum.upperbd
+        usual = self.scaled.structure.lowerbd
         before = len(lower) - len(usual)
         free = np.isneginf(lower[:before]).all() and np.isposinf(upper).all()
         return bool(free) and np.array_equal(lower[before:], usual)
 
     def _hold_start(self) -> None:
         """Let every fit begin at `optsum.initial`, whatever the optimiser."""
-        self._own_start = OwnStart()
+        self._default_start = DefaultStart()
 
     def _twin(self) -> Self:
         """A model on the same arrays whose fits leave this one alone."""
         twin = copy(self)
         twin.reterms = [replace(term, theta=term.theta.copy()) for term in self.reterms]
+        twin.scaled = ScaledTerms(twin.reterms, self._root, self.scalings)
         twin.optsum = copy(self.optsum)
-        for kept in ("_inside_sizes", "_search_coordinates"):
-            vars(twin).pop(kept, None)  # it may get other columns, or fewer rows
+        vars(twin).pop("_search_coordinates", None)  # it may get other columns, or fewer rows
         return twin
 
     # ---- reports ----------------------------------------------------------------------------

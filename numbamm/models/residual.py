@@ -103,7 +103,7 @@ def fits_anything(model) -> bool:
         return False
     parts = [
         np.hstack([_indicators(term, term.z[j]) for j in block])
-        for term in model._inside
+        for term in model.scaled.terms
         for block in term.structure.blocks
     ]
     return _some_fit_anything(parts, model.feterm.basis)

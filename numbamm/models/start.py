@@ -17,8 +17,8 @@ from numbamm.glm.start import moment_shape, single_mean, without_effects
 
 #: θ at which a fit begins is at least this on the diagonals, whatever a linear model finds.
 LEAST_START = 0.05
-#: Above this inside, where effects of ordinary size are one, what a linear model finds is of the
-#: working response at means that are nowhere near: a fit does not begin there.
+#: Above this in scaled columns, where effects of ordinary size are one, what a linear model finds
+#: is of the working response at means that are nowhere near: a fit does not begin there.
 LARGEST_START = 100.0
 
 #: Rows are described by cells of so many factors, and by so many cells or positions, at most.
@@ -52,7 +52,7 @@ def find_start(model, theta, init: str) -> Start:
     model : GeneralizedLinearMixedModel
         With its modes.
     theta : ndarray
-        θ of the user's columns that is the identity inside.
+        θ of the user's columns at which λ is the identity in scaled columns.
     init : {"glm", "lmm"}
         Whether θ stays, or comes with γ from the linear mixed model of the working response.
 
@@ -129,7 +129,7 @@ def by_linear_model(model, modes: ModeFinder, start: Start) -> Start:
     Twice, with the random effects of the first in the second's η. `modes` is left at the mode
     there, from which PIRLS goes on more surely than from 0.
     """
-    theta, gamma = model._inward(start.theta), start.gamma
+    theta, gamma = model.scaled.to_scaled(start.theta), start.gamma
     sigma = 0.0 if model._likelihood.dispersed else 1.0
     for _ in range(2):
         found = fit_working_model(modes, theta, gamma, start.shape, sigma)
@@ -137,8 +137,8 @@ def by_linear_model(model, modes: ModeFinder, start: Start) -> Start:
             modes.u = np.zeros(modes.q)
             return start
         theta, gamma = found
-    floor = np.where(model._lowerbd == 0, LEAST_START, -np.inf)
-    theta = np.maximum(model._joint.rectified(theta), floor)
+    floor = np.where(model.scaled.structure.lowerbd == 0, LEAST_START, -np.inf)
+    theta = np.maximum(model.scaled.structure.rectified(theta), floor)
     if not modes(theta, gamma, vary=True, shape=start.shape).found:
         return start
-    return replace(start, gamma=gamma, theta=model._outward(theta))
+    return replace(start, gamma=gamma, theta=model.scaled.to_user(theta))

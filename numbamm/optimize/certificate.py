@@ -18,10 +18,11 @@ class Certificate:
         Negative, beyond rounding, where the point is stationary, but no local minimum.
     whole : float
         Negative, too, where it is not stationary.
-    aside : callable
-        Function of a distance: parameters in the direction in which the objective falls then.
+    escape : callable
+        Function of a distance: the point at that distance in the direction in which the objective
+        falls if `value` is negative.
     """
 
     value: float
     whole: float
-    aside: Callable[[float], np.ndarray]
+    escape: Callable[[float], np.ndarray]

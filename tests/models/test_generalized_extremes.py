@@ -38,7 +38,8 @@ def test_counts_of_a_million():
     assert fit.params["x"] == pytest.approx(0.1, abs=5 * fit.bse["x"])
     assert fit.bse["x"] < 1e-3
     assert fit.theta[0] == pytest.approx(B.std(), rel=0.1)
-    assert noise(fit._objective(fast=False), fit._checked(fit.optsum.final)[0]) < 1e-7
+    space = fit.space_of(fit.parameters(fast=False))
+    assert noise(space.objective, space.to_scaled(fit.optsum.final)) < 1e-7
 
 
 def noise(objective, x):
@@ -270,7 +271,7 @@ def test_limit_in_the_fast_stage_ends_the_fit(cbpp):
 
 
 def test_interrupt_in_the_fast_stage_ends_the_fit(cbpp, monkeypatch):
-    from numbamm.models.laplace import LaplaceObjective
+    from numbamm.models.spaces.laplace import LaplaceObjective
 
     calls, evaluate = [], LaplaceObjective.__call__
     cbpp.optsum.optimizer = "nlopt:LN_BOBYQA"

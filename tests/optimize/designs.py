@@ -43,7 +43,7 @@ def excess(design, seed, others=()):
 
 
 def best_known(model, design, seed):
-    arguments = model.blocks.newton_model(*model._criterion())
+    arguments = model.blocks.newton_model(*model.space.criterion)
     ends = [newton.fit(x, arguments, 1e-10, 1e-14, 500)[0] for x in starts(model, design, seed)]
     return np.nanmin(ends)
 
@@ -58,7 +58,7 @@ def starts(model, design, seed):
         yield np.where(scales, size, size * rng.normal(size=len(scales)))
     for k in np.flatnonzero(scales):
         yield np.where(np.arange(len(scales)) == k, design.size, 1e-3 * scales)
-    moments = moment_theta(model._inside, model.blocks.layout, model.blocks.A, 0.0)
+    moments = moment_theta(model.scaled.terms, model.blocks.layout, model.blocks.A, 0.0)
     if moments is not None:
         yield moments
 

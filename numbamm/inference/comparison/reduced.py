@@ -166,8 +166,8 @@ def _without_effects(model) -> Fit:
 
     fit, zero = fit_of(model), np.zeros(len(model.theta))
     if getattr(model, "_free_shape", False):
-        objective = model._objective(True, parameters=model._parameters(True))
-        poisson = model._objective(True, parameters=model._parameters(True, np.inf))
+        objective = model.space_of(model.parameters(True)).objective
+        poisson = model.space_of(model.parameters(True, np.inf)).objective
         found = minimize_scalar(
             lambda log_shape: objective(np.r_[log_shape, zero]), bounds=(-10, 15)
         )

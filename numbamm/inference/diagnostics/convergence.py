@@ -9,13 +9,11 @@ import pandas as pd
 
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
-from numbamm.models.curvature import STEP, derivatives, newton_step, theta_sizes
+from numbamm.models.curvature import newton_step
 from numbamm.models.ending import NEGLIGIBLE
-from numbamm.models.inside import root_mean_squares, slopes_outward
-from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
+from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.models.stages import CUT_SHORT
-from numbamm.optimize.differences import jacobian
 from numbamm.optimize.optsummary import GENUINE
 from numbamm.report.result import Result
 
@@ -119,14 +117,18 @@ def check_convergence(model) -> Convergence:
     _ = model.estimates
     optsum = model.optsum
     free = np.flatnonzero(optsum.lowerbd < optsum.upperbd)
-    slopes, curvature = _derivatives(model)
+    space = model.space
+    with blas_threads(config.get("threads")):
+        slopes, curvature = space.derivatives(space.to_scaled(optsum.final))
     scaled, gain, condition, falls = newton_step(slopes[free], curvature[np.ix_(free, free)])
     falls = falls or (optsum.certificate is not None and optsum.certificate < GENUINE)
     found = Convergence(
         f"Convergence: {model.formula}",
         pd.DataFrame(),
         converged=bool(gain <= NEGLIGIBLE and not falls),
-        gradient=pd.Series(_outward(model, slopes), index=optsum.names).iloc[free],
+        gradient=pd.Series(space.user_gradient(optsum.final, slopes), index=optsum.names).iloc[
+            free
+        ],
         scaled_gradient=scaled,
         gain=gain,
         condition=condition,
@@ -156,28 +158,6 @@ def _line(optsum, found: Convergence) -> dict:
         "certificate": np.nan if certificate is None else certificate,
         "converged": found.converged,
     }
-
-
-def _derivatives(model) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient and Hessian at the estimates in the coordinates of the search.
-
-    There columns are of ordinary size, so that the condition is not that of the user's units.
-    """
-    if not isinstance(model, LinearMixedModel):
-        return derivatives(model)
-    coordinates = model._coordinates()
-    x = model.optsum.final if coordinates is None else coordinates[0](model.optsum.final)
-    with blas_threads(config.get("threads")):
-        gradient, scale = model._gradient(), 0.1 / theta_sizes(model)
-        return gradient(x)[1], jacobian(lambda at: gradient(at)[1], x, STEP * scale)
-
-
-def _outward(model, slopes) -> np.ndarray:
-    """The gradient in the user's parameters, from that in the coordinates of the search."""
-    coordinates = model._coordinates()
-    if coordinates is None:
-        return slopes
-    return slopes_outward(coordinates[0], model.optsum.final, slopes)
 
 
 def _singular_directions(model) -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError, OptionError, did_you_mean
 from numbamm.glm.likelihood import Likelihood
 from numbamm.models.linear import LinearMixedModel
+from numbamm.models.stages import options_of_start, renewed
 from numbamm.optimize.run import uninterrupted
 from numbamm.options import shown
 from numbamm.progress import progress_bar
@@ -251,7 +252,7 @@ def _generalized_without(model, rows):
     twin._modes = model._modes.replaced(**parts)
     start = replace(model._start, theta=model.theta, shape=model.estimates.shape)
     twin._start = twin._begun = start
-    twin.optsum = twin._renewed(model.optsum, twin._optsum_of_start().initial)
+    twin.optsum = renewed(twin, model.optsum, options_of_start(twin).initial)
     twin.fast_optsum, twin._gamma_root, twin._warned = None, None, True
     return twin
 

@@ -134,8 +134,8 @@ def directions(model) -> Directions:
     DataError
         If levels that rows connect are too many for dense matrices of their order.
     """
-    terms = model._inside
-    parts = model._joint.split(model._inward(model.theta))
+    terms = model.scaled.terms
+    parts = model.scaled.structure.split(model.scaled.to_scaled(model.theta))
     for term, theta in zip(terms, parts, strict=True):
         term.theta = theta
     sums = _Sums(model, terms)
@@ -267,7 +267,7 @@ class _Sums:
             squares=np.zeros((v + r, v + r)),
             slopes=self._slopes(phi if reml else np.zeros_like(phi)),
             terms=self.terms,
-            sizes=model._inside_sizes,
+            sizes=model.scaled.sizes,
             reml=reml,
         )
         out.Q[v:, v:] = self.second[:, :, X, X]

@@ -123,7 +123,7 @@ def respond(model, rows: Rows, at: Truth, held: list[bool], rng) -> np.ndarray:
     ndarray, shape (n,)
     """
     effects = []
-    lambdas = model._joint.matrices(at.theta)
+    lambdas = model.scaled.structure.matrices(at.theta)
     for k, (term, unseen, lam) in enumerate(zip(model.reterms, rows.unseen, lambdas, strict=True)):
         b = at.sigma * rng.standard_normal((term.nlevels + len(unseen), term.p)) @ lam.T
         if held[k]:

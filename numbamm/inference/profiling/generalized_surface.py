@@ -7,7 +7,8 @@ import numpy as np
 from numbamm.inference.profiling.curve import Curve
 from numbamm.inference.profiling.surface import Surface
 from numbamm.inference.random.components import SHAPE, SIGMA
-from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE
+from numbamm.models.spaces.laplace import gamma_covariance
+from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE
 from numbamm.optimize.differences import slopes
 
 #: Half-width of the differences through quadrature, in an x of ordinary size.
@@ -29,10 +30,9 @@ class GeneralizedSurface(Surface):
         fast, nagq = model.is_fast, model.estimates.nagq
         twin = model._twin()
         at = twin._at_estimates()
-        root = None if fast else np.linalg.cholesky(twin._gamma_cov(at))
-        parameters = model._parameters(fast)
-        self._laplace = nagq == 1
-        self._objective = model._objective(fast, nagq, root=root, parameters=parameters)
+        root = None if fast else np.linalg.cholesky(gamma_covariance(twin._modes, at))
+        parameters = model.parameters(fast)
+        self._space = model.space_of(parameters, nagq, root=root)
         shape = min(at.shape, SHAPE_RANGE[1])  # of an infinite one, too, there is a profile
         nuisance = {LOG_DISPERSION: [at.phi], LOG_SHAPE: [shape]}.get(parameters.nuisance, [])
         self._nuisance, self._rank = parameters.nuisance, len(parameters.beta)
@@ -50,9 +50,10 @@ class GeneralizedSurface(Surface):
         return float(np.exp(x[self._rank] / 2)) if self._nuisance == LOG_DISPERSION else 1.0
 
     def deviance(self, x) -> tuple[float, np.ndarray]:
-        if self._laplace:
-            return self._objective.gradient(x)
-        return self._objective(x), slopes(self._objective, x, np.full(len(x), QUADRATURE_STEP))
+        if self._space.gradient is not None:
+            return self._space.gradient(x)
+        objective = self._space.objective
+        return objective(x), slopes(objective, x, np.full(len(x), QUADRATURE_STEP))
 
     def coefficient_curve(self, j: int, reach: float) -> Curve:
         row = self._to_beta[j]

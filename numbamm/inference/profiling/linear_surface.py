@@ -26,10 +26,10 @@ class LinearSurface(Surface):
         """`model` is fitted by maximum likelihood."""
         est = model.estimates
         self._given = est.sigma if est.sigma_given else None
-        self._criterion, self._scale_of_y = model._criterion()[:2], model._response.scale
+        self._criterion, self._scale_of_y = model.space.criterion[:2], model._response.scale
         self._blocks = model.blocks
         head = [] if est.sigma_given else [np.log(est.sigma)]
-        super().__init__(model, np.concatenate([head, model._inward(model.theta)]))
+        super().__init__(model, np.concatenate([head, model.scaled.to_scaled(model.theta)]))
 
     @property
     def sizes(self) -> dict:

@@ -13,8 +13,8 @@ from scipy.optimize import minimize as slsqp
 from numbamm.inference.profiling.curve import Curve, walk
 from numbamm.inference.profiling.leading import leading
 from numbamm.inference.random.components import SHAPE, Components
-from numbamm.models.inside import root_mean_squares
-from numbamm.models.parameters import SHAPE_RANGE
+from numbamm.models.spaces.parameters import SHAPE_RANGE
+from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.optimize.differences import jacobian, slopes
 
 #: Half-width of the differences for the curvature at the minimum, in an x of ordinary size.
@@ -122,12 +122,12 @@ class Surface(ABC):
 
     def _theta_curve(self, name: str, reach: float) -> Curve:
         k = self._theta_names.index(name)
-        diagonal = np.flatnonzero(self.model._lowerbd == 0)
+        diagonal = np.flatnonzero(self.model.scaled.structure.lowerbd == 0)
         bounds = (0.0 if k in diagonal else -np.inf, np.inf)
 
         def value(x):
             theta = self._inside(x)
-            return (self.model._outward(theta) if any(self.model.scalings) else theta)[k]
+            return (self.model.scaled.to_user(theta) if self.model.scaled.is_changed else theta)[k]
 
         # no diagonal is to be negative, for else a column of λ may change its sign
         return self.smooth_curve(value, bounds, reach, above=lambda x: self._inside(x)[diagonal])
@@ -164,7 +164,7 @@ class Surface(ABC):
 
     def _smooth_component_curve(self, k: int, lead: list[int], reach: float) -> Curve:
         """The same where λ is no linear function of θ, whose effects are never without variance."""
-        joint, outward = self.model._joint, self.model._outward
+        joint, outward = self.model.scaled.structure, self.model.scaled.to_user
 
         def value(x):
             rows = joint.matrices(outward(self._inside(x)))[k][lead]
@@ -185,7 +185,7 @@ class Surface(ABC):
         by_entry = np.zeros((term.p, len(row)))
         by_entry[column, np.arange(len(row))] = entries[row]
         x = np.arange(len(self.best))
-        mine = self.model._joint.split(self._inside(x))[k]
+        mine = self.model.scaled.structure.split(self._inside(x))[k]
         matrix = np.zeros((term.p, len(x)))
         matrix[:, mine] = by_entry @ term.structure.jacobian(term.theta)
         return matrix[matrix.any(axis=1)]

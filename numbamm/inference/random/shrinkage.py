@@ -59,8 +59,8 @@ def shrinkage(model) -> dict:
         twin = model._twin()
     else:
         twin = _working_model(model, estimates.eta, estimates.shape)
-    free = UNSHRUNKEN * twin._joint.start
-    twin._set_theta(twin._outward(free))
+    free = UNSHRUNKEN * twin.scaled.structure.start
+    twin._set_theta(twin.scaled.to_user(free))
     with blas_threads(config.get("threads")):
         twin.blocks.factorize(free)
         _, alone = twin._effects(twin.blocks.solve())

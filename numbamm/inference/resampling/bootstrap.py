@@ -19,8 +19,8 @@ from numbamm.inference.comparison.reduced import criterion
 from numbamm.inference.random.components import SIGMA
 from numbamm.inference.resampling.refits import Names, refits_of
 from numbamm.inference.resampling.replicates import count, key_of, run
-from numbamm.models.inside import root_mean_squares
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
+from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.options import one_of, valid_alpha
 from numbamm.report.result import Result
 
@@ -396,7 +396,7 @@ def _checksum(text: bytes, values: np.ndarray, index: np.ndarray) -> bytes:
 def _singular(model, thetas) -> np.ndarray:
     """`is_singular` for each line of θ."""
     singular = np.zeros(len(thetas), dtype=bool)
-    for term, lam in zip(model.reterms, model._joint.matrices(thetas), strict=True):
+    for term, lam in zip(model.reterms, model.scaled.structure.matrices(thetas), strict=True):
         size = root_mean_squares(term, model._root)
         diagonal = np.abs(np.diagonal(lam, axis1=1, axis2=2))
         singular |= (diagonal * size < SINGULAR_TOLERANCE).any(axis=1)

@@ -60,7 +60,7 @@ def standard_errors(model, thetas, sigmas) -> np.ndarray:
     se = np.empty((len(thetas), model.feterm.rank))
     with blas_threads(config.get("threads")):
         for line, theta, sigma in zip(se, thetas, sigmas, strict=True):
-            model.blocks.factorize(model._inward(theta))
+            model.blocks.factorize(model.scaled.to_scaled(theta))
             root = model.feterm.to_basis @ np.linalg.inv(model.blocks.x_factor()).T
             line[:] = sigma * np.linalg.norm(root, axis=1)
     return se

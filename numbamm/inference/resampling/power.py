@@ -281,7 +281,7 @@ def _on_design(model, design, at: Truth, weights) -> tuple:
         vars(built.optsum).update(criterion(model))
         return built, at
     built, order = of_model(model, design, weights)
-    parts = model._joint.split(at.theta)
+    parts = model.scaled.structure.split(at.theta)
     return built, replace(at, theta=np.concatenate([parts[k] for k in order]))
 
 

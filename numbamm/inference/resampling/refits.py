@@ -77,11 +77,11 @@ class _Compiled(Drawer):
     def __init__(self, model, names, key: int) -> None:
         super().__init__(model, names, key)
         announce_compilation(refits, 30)
-        self._criterion = model._criterion()
-        theta = model._inward(model.theta)
-        singular = model._lacks_rank(theta)
-        self._start = model._inward(model.optsum.initial) if singular else theta
-        self._zl = _times_lambda(model.blocks, model._joint.matrices(theta))
+        self._criterion = model.space.criterion
+        theta = model.scaled.to_scaled(model.theta)
+        singular = model.scaled.lacks_rank(theta)
+        self._start = model.scaled.to_scaled(model.optsum.initial) if singular else theta
+        self._zl = _times_lambda(model.blocks, model.scaled.structure.matrices(theta))
         self._draws = sum(t.nranef for t in model.reterms) + model.nobs
 
     def size(self, n: int, workers) -> int:
@@ -123,9 +123,9 @@ class _Compiled(Drawer):
         sigmas = scale * numbers[:, NORM] / np.sqrt(model._degrees)
         if optsum.sigma is not None:
             sigmas[:] = optsum.sigma
-        if any(model.scalings):
-            thetas = np.array([model._outward(theta) for theta in thetas])
-        thetas = model._joint.rectified(thetas)
+        if model.scaled.is_changed:
+            thetas = np.array([model.scaled.to_user(theta) for theta in thetas])
+        thetas = model.scaled.structure.rectified(thetas)
         lines, failed = {}, {}
         for k, i in enumerate(batch):
             lines[i] = self._names.values(
@@ -168,9 +168,8 @@ class _Refitted(Drawer):
 def _is_compilable(model) -> bool:
     optsum = model.optsum
     return (
-        hasattr(model, "_own_search")
-        and model._joint.is_free
+        model.space.own_search is not None
         and len(model.theta) <= newton.MANY
         and bool(np.isinf(optsum.upperbd).all())
-        and np.array_equal(optsum.lowerbd, model._lowerbd)
+        and np.array_equal(optsum.lowerbd, model.scaled.structure.lowerbd)
     )

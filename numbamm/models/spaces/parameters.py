@@ -21,7 +21,7 @@ class Values(NamedTuple):
     Attributes
     ----------
     beta : ndarray
-        Coefficients: β or, inside, γ; none where they vary with the mode.
+        Coefficients: β or, in scaled coordinates, γ; none where they vary with the mode.
     shape : float
         Shape of the negative binomial; 0 for other families.
     phi : float or None
@@ -46,6 +46,8 @@ class Parameters:
 
     Attributes
     ----------
+    fast : bool
+        Whether these are of a fast fit.
     beta : list of str
         Names of the coefficients; none in a fast fit, where PIRLS varies them.
     nuisance : str or None
@@ -58,6 +60,7 @@ class Parameters:
         Whether there is a φ.
     """
 
+    fast: bool
     beta: list[str]
     nuisance: str | None
     theta: list[str]
