@@ -348,13 +348,9 @@ class LinearMixedModel(MixedModel):
             value, gradient = self._gradient()(self._inward(theta))
         if not any(self.scalings) or not np.isfinite(value):
             return value, gradient
-        of_terms = zip(self.scalings, self.blocks.gradient_blocks(), strict=True)
-        parts = [
-            scaling.gradient(mine, G) if scaling else inside
-            for (scaling, G), mine, inside in zip(
-                of_terms, self._joint.split(theta), self._joint.split(gradient), strict=True
-            )
-        ]
+        split, blocks = self._joint.split, self.blocks.gradient_blocks()
+        of_terms = zip(self.scalings, blocks, split(theta), split(gradient), strict=True)
+        parts = [s.gradient(mine, G) if s else inside for s, G, mine, inside in of_terms]
         return value, self._joint.join(parts)
 
     def hessian(self, theta: ArrayLike | None = None) -> np.ndarray:
