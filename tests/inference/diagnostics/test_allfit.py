@@ -95,6 +95,7 @@ def test_model_is_left_alone(fit, plugin):
     model = mm.LinearMixedModel(SLEEP, mm.datasets.load("sleepstudy"), reml=True)
     if fit:
         model.fit()
+    _ = model.layout.operations  # counted when first asked for, and kept
     before = pickle.dumps(model)
     names = ["scipy:Powell", plugin("failing", fail)]
     comparison = mm.allfit(model, names, maxfeval=400, maxtime=9.0)
