@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ import numpy as np
 from numbamm.blocks.layout import NLEVEL, NX, ORDER, P, build_layout
 from numbamm.blocks.search.certificate import judge
 from numbamm.blocks.size import check_size
+from numbamm.blocks.threads import ThreadLocal
 from numbamm.blocks.variances import (
     conditional_variances,
     leverages,
@@ -308,7 +308,7 @@ class ModeFinder:
         return parts
 
 
-class _Buffers:
+class _Buffers(ThreadLocal):
     """Layout and rows for a number of X columns, with scratch of its own for each thread."""
 
     def __init__(self, terms, nx: int, model, y, weights, entropy, basis) -> None:
@@ -327,14 +327,7 @@ class _Buffers:
             "index": layout.index,
             "places": layout.places,
         }
-        self._local = threading.local()
-
-    def __getstate__(self) -> dict:
-        return {k: v for k, v in self.__dict__.items() if k != "_local"}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
-        self._local = threading.local()
+        super().__init__()
 
     def replaced(self, **parts) -> _Buffers:
         """The same with another ``model``, ``y`` or ``weights``; a thread's scratch serves both."""
