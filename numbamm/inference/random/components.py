@@ -8,13 +8,23 @@ import numpy as np
 
 from numbamm.models.varcorr import correlated
 
-#: What parameters of the response's distribution besides its mean are called.
+#: Names of the residual standard deviation and of the negative binomial's shape in all tables.
 SIGMA, SHAPE = "sigma", "shape"
 
 
 @dataclass(frozen=True)
 class Component:
-    """What one term contributes: its names and its template of λ."""
+    """One random-effects term: the names of its columns and the free entries of its λ.
+
+    Attributes
+    ----------
+    group : str
+        Name of the grouping factor.
+    names : tuple of str
+        Names of the columns.
+    inds : tuple of int
+        Positions of the free entries in λ, row by row.
+    """
 
     group: str
     names: tuple[str, ...]
@@ -26,7 +36,7 @@ class Component:
         return len(self.names)
 
     def lambdas(self, theta) -> np.ndarray:
-        """λ for each line of θ, shape (lines, p, p)."""
+        """λ for each row of θ, shape (rows, p, p)."""
         lam = np.zeros((len(theta), self.p * self.p))
         lam[:, list(self.inds)] = theta
         return lam.reshape(-1, self.p, self.p)
@@ -46,7 +56,7 @@ class Components:
 
     @classmethod
     def of(cls, model) -> Components:
-        """Those of a model."""
+        """The components of a model."""
         return cls(
             Component(t.group, tuple(map(str, t.cnames)), tuple(map(int, t.inds)))
             for t in model.reterms
@@ -58,15 +68,18 @@ class Components:
         return [t.lambdas(part)[0] for t, part in zip(self.terms, parts, strict=True)]
 
     def rectified(self, theta) -> np.ndarray:
-        """θ, line by line, with the same λλ', and each column of λ beginning positive."""
+        """Each row of θ with the signs changed so that λ's columns begin with positive entries.
+
+        This leaves λλ' as it is.
+        """
         parts = []
         for term, part in zip(self.terms, self._split(theta), strict=True):
             part, column = part.copy(), np.array(term.inds) % term.p
             for c in range(term.p):
-                mine = np.flatnonzero(column == c)
-                first = np.argmax(part[:, mine] != 0, axis=1)
-                leading = np.take_along_axis(part[:, mine], first[:, None], axis=1)
-                part[:, mine] *= np.where(leading < 0, -1.0, 1.0)
+                entries = np.flatnonzero(column == c)
+                first = np.argmax(part[:, entries] != 0, axis=1)
+                leading = np.take_along_axis(part[:, entries], first[:, None], axis=1)
+                part[:, entries] *= np.where(leading < 0, -1.0, 1.0)
             parts.append(part)
         return np.hstack(parts) + 0.0  # no negative zeros
 
@@ -77,7 +90,7 @@ class Components:
 
     @property
     def names(self) -> list[str]:
-        """As lme4 has them: ``sd_Days|Subject``, ``cor_Days.Intercept|Subject``; term by term."""
+        """Names as in lme4, ``sd_Days|Subject``, ``cor_Days.Intercept|Subject``, term by term."""
         names = []
         for term in self.terms:
             names += [f"sd_{name}|{term.group}" for name in term.names]
@@ -87,12 +100,12 @@ class Components:
         return names
 
     def values(self, theta, sigma) -> np.ndarray:
-        """Standard deviations and correlations, shape (lines, number of names).
+        """Standard deviations and correlations, shape (rows, number of names).
 
         Parameters
         ----------
-        theta : ndarray, shape (lines, number of θ)
-        sigma : ndarray, shape (lines,)
+        theta : ndarray, shape (rows, number of θ)
+        sigma : ndarray, shape (rows,)
 
         Returns
         -------
@@ -114,5 +127,7 @@ class Components:
 
     @staticmethod
     def _pairs(term) -> list[tuple[int, int]]:
-        some = correlated(term.inds, term.p)
-        return [(i, j) for i in range(term.p) for j in range(i + 1, term.p) if some[j, i]]
+        """Pairs of columns whose correlation is estimated."""
+        has_correlation = correlated(term.inds, term.p)
+        pairs = [(i, j) for i in range(term.p) for j in range(i + 1, term.p)]
+        return [(i, j) for i, j in pairs if has_correlation[j, i]]
