@@ -8,7 +8,7 @@ of X. `method` finds it by its name, and keeps it with the estimates.
 from __future__ import annotations
 
 from numbamm.errors import OptionError, did_you_mean
-from numbamm.inference.comparison.fits import of_numbamm
+from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.fixed.kenward_roger import KenwardRoger, KenwardRogerObserved
 from numbamm.inference.fixed.satterthwaite import Satterthwaite
 from numbamm.inference.fixed.wald import Wald
@@ -38,7 +38,7 @@ def method(model, ddf: str | None):
     OptionError
         The name is unknown, or the model is not of the kind that the method is for.
     """
-    estimates, linear = of_numbamm(model).estimates, isinstance(model, LinearMixedModel)
+    estimates, linear = mixed_model(model).estimates, isinstance(model, LinearMixedModel)
     name = ("satterthwaite" if linear else "wald") if ddf is None else _spelling(ddf)
     if name not in METHODS:
         raise OptionError(

@@ -9,8 +9,8 @@ import numpy as np
 from numbamm.errors import OptionError
 from numbamm.glm import family as families
 from numbamm.glm import link as links
-from numbamm.inference.comparison.fits import of_numbamm
-from numbamm.inference.comparison.reduced import fitted_to
+from numbamm.inference.comparison.fits import mixed_model
+from numbamm.inference.comparison.reduced import fitted_model
 from numbamm.options import one_of
 from numbamm.report.result import Result
 
@@ -134,7 +134,7 @@ def icc(model, *, method: str = "lognormal") -> Result:
 def variance_shares(model, method: str = "lognormal") -> Shares:
     """The variances from which R² and intraclass correlations are computed."""
     one_of("method", method, METHODS)
-    random = _random(of_numbamm(model))
+    random = _random(mixed_model(model))
     fixed = model.feterm.x[:, model.feterm.kept] @ model.estimates.beta
     return Shares(float(fixed.var(ddof=1)), random, _residual(model, method))
 
@@ -179,7 +179,7 @@ def _eta_without_predictors(model) -> np.ndarray:
     null = model
     if model.feterm.rank != 1 or model.feterm.constant is None:
         frame = replace(model.frame, X=np.ones((n, 1)), xnames=["Intercept"])
-        null = fitted_to(model, frame)
+        null = fitted_model(model, frame)
     offset = 0.0 if model.frame.offset is None else model.frame.offset.mean()
     eta = null.beta[0] * null.feterm.x[0, 0] + offset
     if model.link == "log":  # the mean of a log-normal variable

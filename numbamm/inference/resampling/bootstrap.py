@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numbamm.errors import DataError, NumbammWarning, OptionError
-from numbamm.inference.comparison.reduced import criterion
+from numbamm.inference.comparison.reduced import criterion_of_fit
 from numbamm.inference.random.components import SIGMA
 from numbamm.inference.resampling import bootstrap_file
 from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
@@ -323,7 +323,7 @@ class Bootstrap:
     def _extended(self, model, n: int, workers, progress) -> Bootstrap:
         """A copy with n more replicates, or with those before an interrupt."""
         twin = model._twin()
-        vars(twin.optsum).update(criterion(model))
+        vars(twin.optsum).update(criterion_of_fit(model))
         task = bootstrap_task(twin, self.names, self.key)
         done = run(task, range(self.n, self.n + n), workers, progress)
         if sum(len(rows) for rows, _ in done) < n:

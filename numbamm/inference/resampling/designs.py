@@ -18,7 +18,7 @@ from numbamm.formula.rows import vector
 from numbamm.formula.scan import scan, tokenise
 from numbamm.glm import family as families
 from numbamm.glm import link as links
-from numbamm.inference.comparison.reduced import criterion, on_frame
+from numbamm.inference.comparison.reduced import criterion_of_fit, unfitted_model
 from numbamm.inference.prediction.model_rows import ModelRows
 from numbamm.inference.prediction.simulate import draw, refuse_weights, weights_to_draw
 
@@ -89,8 +89,8 @@ def of_model(model, design, weights) -> tuple:
     )
     if isinstance(model, LinearMixedModel):
         # `of_frame` does not check the frame; generalized models do.
-        check_gaussian(other, sigma_known=criterion(model)["sigma"] is not None)
-    built = on_frame(model, other)
+        check_gaussian(other, sigma_known=criterion_of_fit(model)["sigma"] is not None)
+    built = unfitted_model(model, other)
     if built.feterm.dropped:
         dropped = ", ".join(built.feterm.dropped)
         raise DataError(

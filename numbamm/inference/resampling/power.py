@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 
 from numbamm.errors import FitError, NumbammWarning, OptionError, did_you_mean
 from numbamm.glm import family as families
-from numbamm.inference.comparison.reduced import criterion
+from numbamm.inference.comparison.reduced import criterion_of_fit
 from numbamm.inference.prediction.simulate import TrueParameters, Vector
 from numbamm.inference.resampling.designs import grouping_columns, of_formula, of_model, with_levels
 from numbamm.inference.resampling.power_tests import (
@@ -291,7 +291,7 @@ def _model_on_design(model, design, parameters: TrueParameters, weights) -> tupl
             raise OptionError("weights are those of a design, but no design is given")
         built = model._twin()
         built._estimates = None
-        vars(built.optsum).update(criterion(model))
+        vars(built.optsum).update(criterion_of_fit(model))
         return built, parameters
     built, order = of_model(model, design, weights)
     stops = np.cumsum([len(term.inds) for term in model.reterms])
