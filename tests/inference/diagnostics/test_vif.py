@@ -29,5 +29,5 @@ def test_inflation_of_factors_does_not_depend_on_coding(fitted):
     coded = mm.lmm(formula, rows, contrasts={"recipe": "sum", "temperature": "sum"}).vif()
     np.testing.assert_allclose(coded.to_frame(), plain, rtol=1e-5)
     assert plain["ncoef"].tolist() == [2, 5]
-    with pytest.raises(mm.OptionError, match="takes two terms"):
+    with pytest.raises(mm.OptionError, match="needs two or more terms"):
         fitted("Reaction ~ Days + (Days | Subject)", "sleepstudy").vif()
