@@ -167,7 +167,7 @@ def test_singular_fit(fitted):
     model = fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff2", reml=True)
     table = model.coef_table()
     assert table.to_frame()["df"].iloc[0] == pytest.approx(29)
-    assert "Singular fit: variances that are zero count as known" in repr(table)
+    assert "Singular fit: variances of zero count as known" in repr(table)
     table = model.coef_table(ddf="kenward-roger")
     assert table.to_frame()["df"].iloc[0] == pytest.approx(5)
     assert table.to_frame()["se"].iloc[0] == pytest.approx(0.678388, rel=1e-5)
@@ -244,7 +244,7 @@ def test_what_is_estimable_does_not_depend_on_units(scale, shift):
         (b"Days", {}, "L must be an array"),
         ([["a", "b"]], {}, "L must be numbers"),
         ({}, {}, "not all zero"),
-        ({"Days": "a"}, {}, "the factor of 'Days' must be numbers, not 'a'"),
+        ({"Days": "a"}, {}, "the multiplier of 'Days' must be numbers, not 'a'"),
         ({"Days": [1, 2]}, {}, "each coefficient in L needs one number"),
         ({"Days": 1, "Intercept": np.nan}, {}, "finite numbers"),
         (pd.DataFrame([[1, 2]], columns=["Days", "Days"]), {}, "several columns .* 'Days'"),

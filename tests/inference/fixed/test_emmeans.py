@@ -177,7 +177,7 @@ def test_what_has_no_data_is_not_estimated():
     for ddf in DDF:
         means = model.emmeans("recipe", ddf=ddf)
         assert means.to_frame()["mean"].isna().tolist() == [False, True, False]
-        assert "cannot be estimated" in repr(means)
+        assert "are not estimable" in repr(means)
         assert means.pairs().to_frame()["pvalue"].isna().tolist() == [True, False, True]
 
 
@@ -219,7 +219,7 @@ def test_logical_and_numeric_factors():
         ({"specs": "replicate"}, mm.OptionError, "no variable of the fixed effects"),
         ({"specs": "recipe", "at": {"oven": 1}}, mm.OptionError, "'oven' is no variable"),
         ({"specs": "recipe", "at": {"recipe": ["D"]}}, mm.DataError, "'D' is no level of 'recipe'"),
-        ({"specs": "recipe", "at": {"temperature": []}}, mm.OptionError, "no values"),
+        ({"specs": "recipe", "at": {"temperature": []}}, mm.OptionError, "is empty: give one"),
         ({"specs": "recipe", "at": {"temperature": {}}}, mm.DataError, "{} is no level of"),
         ({"specs": "recipe", "at": 3}, mm.OptionError, "at must be a dict .*, not 3"),
         ({"specs": "recipe", "at": {3: "A"}}, mm.OptionError, "at must be a dict with names"),
@@ -260,15 +260,15 @@ def test_mistaken_contrasts(cake):
         means.contrast("reference", adjust="tukey")
     with pytest.raises(mm.OptionError, match="did you mean 'holm'"):
         means.pairs("holms")
-    with pytest.raises(mm.OptionError, match="needs 3 weights, for A, B, C"):
+    with pytest.raises(mm.OptionError, match="needs 3 finite weights, one for each of A, B, C"):
         means.contrast({"a": [1, -1]})
     with pytest.raises(mm.OptionError, match="weights of 'a' must be numbers, not 'heavy'"):
         means.contrast({"a": "heavy"})
-    with pytest.raises(mm.OptionError, match=r"unknown contrasts array\("):
+    with pytest.raises(mm.OptionError, match=r"unknown method array\("):
         means.contrast(np.zeros((2, 2)))
-    with pytest.raises(mm.OptionError, match="unknown contrasts 'pairs'"):
+    with pytest.raises(mm.OptionError, match="unknown method 'pairs'"):
         means.contrast("pairs")
-    with pytest.raises(mm.OptionError, match="one mean only"):
+    with pytest.raises(mm.OptionError, match="a single mean in each group"):
         cake.emmeans("recipe", at={"recipe": "A"}).pairs()
 
 
@@ -489,7 +489,7 @@ def test_adjustments_count_what_can_be_estimated(one_empty_cell, how):
     np.testing.assert_allclose(found.loc[known, "upper"], some["estimate"] + half)
     assert found.loc[~known, ["estimate", "pvalue", "lower"]].isna().all(axis=None)
     assert "adjusted for 10 comparisons" in repr(means.pairs(how))
-    assert "cannot be estimated" in repr(means.pairs(how))
+    assert "are not estimable" in repr(means.pairs(how))
 
 
 def test_other_contrasts_with_an_empty_cell(one_empty_cell):
@@ -498,7 +498,7 @@ def test_other_contrasts_with_an_empty_cell(one_empty_cell):
     deviation = means.contrast("deviation")
     np.testing.assert_allclose(deviation.to_frame()["estimate"], value - value.mean())
     assert "adjusted for 5 comparisons by Holm" in repr(deviation)
-    assert "that of the means that can be estimated" in repr(deviation)
+    assert "the average of the estimable means" in repr(deviation)
     consecutive = means.contrast("consecutive", adjust="bonferroni")
     some = consecutive.to_frame().dropna()
     plain = means.contrast("consecutive", adjust="none").to_frame().dropna()
@@ -524,9 +524,9 @@ def test_means_without_standard_errors_say_so():
     model = mm.glmm("incidence ~ period + (1 | herd)", rows, "poisson", fast=True)
     model.estimates.covariance = np.full((4, 4), np.nan)
     means = model.emmeans("period")
-    assert means.frame["mean"].notna().all() and "has no numbers" in repr(means)
+    assert means.frame["mean"].notna().all() and "is unknown, as with" in repr(means)
     table = model.anova()
-    assert "No test of period: the covariance of the coefficients has no numbers" in repr(table)
+    assert "No test of period: the covariance of the coefficients is unknown" in repr(table)
 
 
 def test_odd_names():
