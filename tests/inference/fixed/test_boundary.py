@@ -10,7 +10,6 @@ from scipy.stats import chi2, f
 
 import numbamm as mm
 from numbamm.errors import FitError
-from numbamm.inference.fixed.kenward_roger import _scale_and_df
 
 OPTIMISERS = ("newton", "nlopt:LN_BOBYQA")
 SMALL_SAMPLE = ("satterthwaite", "kenward-roger", "kenward-roger-observed")
@@ -102,35 +101,6 @@ def test_hotelling(n):
     T2 = n * d @ np.linalg.solve(S, d)
     assert line["dendf"] == pytest.approx(n - 2, rel=1e-4)
     assert line["F"] == pytest.approx(T2 * (n - 2) / (2 * (n - 1)), rel=1e-4)
-
-
-@given(
-    l=st.integers(1, 8),
-    df=st.floats(0.2, 60),
-    kind=st.sampled_from(["balanced", "Hotelling"]),
-)
-@settings(max_examples=300, deadline=None)
-def test_moments_are_exact_in_both_cases(l, df, kind):
-    if kind == "balanced":
-        a2 = 2 * l / df
-        scale, found = _scale_and_df(l, l * a2, a2)
-        assert scale == pytest.approx(1.0, rel=1e-6)
-    else:
-        nu = df + l - 1
-        scale, found = _scale_and_df(l, 2 * l / nu, l * (l + 1) / nu)
-        assert scale == pytest.approx(df / nu, rel=1e-5)
-    assert found == pytest.approx(df, rel=1e-5)
-
-
-@given(l=st.integers(1, 6), share=st.floats(0.0, 1.0), a2=st.floats(1e-3, 20))
-@settings(max_examples=300, deadline=None)
-def test_moments_are_continuous(l, share, a2):
-    """In between the two cases, F keeps its sign, and nothing jumps."""
-    ratio = share * l + (1 - share) * 2 / (l + 1)
-    scale, df = _scale_and_df(l, ratio * a2, a2)
-    near = _scale_and_df(l, ratio * a2 * (1 + 1e-9), a2 * (1 + 1e-9))
-    assert scale > 0 and df > 0
-    np.testing.assert_allclose(near, (scale, df), rtol=1e-4)
 
 
 def slopes(seed):
