@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from numbamm.errors import DataError, OptionError, did_you_mean
 from numbamm.inference.fixed import ddf as degrees
+from numbamm.inference.fixed.estimable import INDEPENDENT, independent
 from numbamm.inference.fixed.wald import Wald
 from numbamm.options import flag, numbers, shown, valid_alpha
 from numbamm.report.result import Result
@@ -84,7 +85,7 @@ def contrast(
         )
     title, notes = f"Linear combinations of the fixed effects, {method.title}", [*method.notes]
     if joint:
-        frame = f_test(method, *_independent(kept, rhs))
+        frame = f_test(method, *_independent_rows(kept, rhs))
         return Result(title, frame.set_axis(["joint"]), notes)
     frame = estimates(method, kept, rhs, alpha)
     notes.insert(0, f"{100 * (1 - alpha):g} % intervals.")
@@ -152,7 +153,7 @@ def f_test(method, L, rhs):
     numdf = len(L)
     try:
         F, dendf = method.joint(L, rhs) if numdf else (np.nan, np.nan)
-    except np.linalg.LinAlgError:  # the covariance is singular but for rounding
+    except np.linalg.LinAlgError:  # the covariance is singular
         F, dendf = np.nan, np.nan
     if isinstance(method, Wald):
         chisq = numdf * F
@@ -285,7 +286,7 @@ def _as_text(coefficients: Mapping) -> str:
     return text.replace("+ 1 ", "+ ").replace("- 1 ", "- ").removeprefix("1 ")
 
 
-def _independent(L, rhs) -> tuple[np.ndarray, np.ndarray]:
+def _independent_rows(L, rhs) -> tuple[np.ndarray, np.ndarray]:
     """Linearly independent rows of L with their rhs, for a test of all rows.
 
     Raises
@@ -293,10 +294,7 @@ def _independent(L, rhs) -> tuple[np.ndarray, np.ndarray]:
     OptionError
         Dependent rows have contradictory right-hand sides.
     """
-    chosen: list[int] = []
-    for i in range(len(L)):
-        if np.linalg.matrix_rank(L[[*chosen, i]]) > len(chosen):
-            chosen.append(i)
+    chosen = independent(L.T, np.empty((L.shape[1], 0)), INDEPENDENT)
     kept = L[chosen]
     weights = np.linalg.lstsq(kept.T, L.T, rcond=None)[0]
     if not np.allclose(weights.T @ rhs[chosen], rhs):

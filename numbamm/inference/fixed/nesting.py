@@ -46,7 +46,7 @@ def nested_factors(frame, codes: dict[str, np.ndarray]) -> dict[str, list[str]]:
 
 
 def _by_labels(codes: pd.DataFrame) -> dict[str, set[str]]:
-    """For each factor the others of which each of its levels has one level."""
+    """For each factor the others that are constant within each of its levels."""
     several = [name for name in codes if codes[name].nunique() > 1]
     outer: dict[str, set[str]] = {}
     for name in several:

@@ -256,28 +256,28 @@ def _theta(model, cov, sigma: float) -> np.ndarray:
 
 def _factor(term, V) -> np.ndarray:
     """The free entries of the Cholesky factor of a term's covariance, which may be singular."""
-    whose = f"cov of '{term.group}'"
+    label = f"cov of '{term.group}'"
     if hasattr(V, "reindex"):
         V = V.reindex(index=term.cnames, columns=term.cnames)
-    V = np.atleast_2d(numbers(whose, V))
+    V = np.atleast_2d(numbers(label, V))
     if V.shape != (term.p, term.p):
         columns = ", ".join(term.cnames)
         raise OptionError(
-            f"{whose} has shape {V.shape}; it needs a row and a column for each of {columns}"
+            f"{label} has shape {V.shape}; it needs a row and a column for each of {columns}"
         )
     if not np.isfinite(V).all():
-        raise OptionError(f"{whose} must have finite numbers for {', '.join(term.cnames)}")
+        raise OptionError(f"{label} must have finite numbers for {', '.join(term.cnames)}")
     values, vectors = np.linalg.eigh(V)
     if not np.allclose(V, V.T) or values[0] < -1e-10 * abs(values[-1]):
         raise OptionError(
-            f"{whose} is no covariance matrix: it must be symmetric, without negative eigenvalues"
+            f"{label} is no covariance matrix: it must be symmetric, without negative eigenvalues"
         )
     root = np.linalg.qr(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T)[1].T
     entries = (root * np.where(np.diag(root) < 0, -1.0, 1.0)).ravel()
     others = np.delete(entries, term.inds)
     if (np.abs(others) > 1e-6 * np.sqrt(values[-1])).any():
         raise OptionError(
-            f"{whose} has covariances where the model has none, as between effects of (x || g): "
+            f"{label} has covariances where the model has none, as between effects of (x || g): "
             "set them to zero"
         )
     return entries[term.inds]
@@ -290,10 +290,10 @@ def _positive(name: str, value) -> float:
     return float(value)
 
 
-def _absent(name: str, value, default: float, whose: str) -> float:
+def _absent(name: str, value, default: float, owners: str) -> float:
     """The default of a parameter that the family does not have and that must not be given."""
     if value is not None and value != default:
-        raise OptionError(f"{name} is a parameter of {whose} alone: leave it out")
+        raise OptionError(f"{name} is a parameter of {owners} alone: leave it out")
     return default
 
 

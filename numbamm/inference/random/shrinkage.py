@@ -102,8 +102,6 @@ def _working_model(model, eta, shape: float) -> LinearMixedModel:
         frame,
         y=np.where(informative, y, eta),
         weights=np.where(informative, weights, least),  # rows at a limit have almost no information
-        reterms=[
-            replace(term, lambda_=None) for term in frame.reterms
-        ],  # the new model has its own λ
+        reterms=[replace(term, lambda_=None) for term in frame.reterms],  # a new λ
     )
     return LinearMixedModel.of_frame(working, sigma=None if family in families.DISPERSED else 1.0)

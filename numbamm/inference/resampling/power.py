@@ -78,7 +78,7 @@ def power(
     beta : array-like of shape (rank,), or dict by name, optional
         True coefficients of the kept columns; the model's, if not given.
     theta : array-like of shape (number of θ,), or dict by name, optional
-        True covariance parameters: for a lone intercept, the random effects' standard deviation
+        True covariance parameters: for a random intercept alone, its standard deviation
         over σ. The model's, if not given.
     cov : dict, optional
         True covariance matrices of the random effects by grouping factor, instead of `theta`; for

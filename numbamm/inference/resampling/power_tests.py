@@ -51,9 +51,8 @@ def compiled_wald_tests(
 ) -> Outcome:
     """Wald tests by the compiled fits of the bootstrap; standard errors follow from θ and σ."""
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "the bootstrap was interrupted"
-        )  # power has a warning of its own
+        # `power` warns itself.
+        warnings.filterwarnings("ignore", "the bootstrap was interrupted")
         fits = bootstrap(_as_fitted(model, parameters), n, seed, workers=workers, progress=progress)
     frame, thetas = fits.frame, fits.values[:, -len(parameters.theta) :]
     se = standard_errors(model, thetas, frame["sigma"].to_numpy())

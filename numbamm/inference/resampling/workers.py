@@ -65,9 +65,9 @@ def completed(function, batches, workers) -> Iterator[tuple[int, object]]:
     if _is_joblib(workers):
         yield from workers((task, pair, {}) for pair in enumerate(batches))
         return
-    own = ThreadPoolExecutor(workers) if isinstance(workers, int) else None
+    threads = ThreadPoolExecutor(workers) if isinstance(workers, int) else None
     # dask's `Client.submit` gives futures of another kind; its executor gives the usual ones.
-    pool = own or getattr(workers, "get_executor", lambda: workers)()
+    pool = threads or getattr(workers, "get_executor", lambda: workers)()
     futures = [pool.submit(task, k, batch) for k, batch in enumerate(batches)]
     waiting = set(futures)
     try:
@@ -83,8 +83,8 @@ def completed(function, batches, workers) -> Iterator[tuple[int, object]]:
     finally:
         for future in waiting:
             future.cancel()
-        if own:
-            own.shutdown()
+        if threads:
+            threads.shutdown()
 
 
 def _is_joblib(workers) -> bool:
