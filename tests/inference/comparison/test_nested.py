@@ -55,16 +55,6 @@ def test_other_data_are_refused(fitted):
         mm.lrtest(mm.lmm(INTERCEPT, rows, weights=np.arange(1, 181)), full)
 
 
-def test_unfitted_and_foreign_models_are_refused(fitted):
-    full = fitted(FULL, "sleepstudy")
-    with pytest.raises(mm.NotFittedError):
-        mm.lrtest(full, mm.LinearMixedModel(INTERCEPT, oracles.dataset("sleepstudy")))
-    with pytest.raises(mm.OptionError, match="without random effects, not 3"):
-        mm.lrtest(full, 3)
-    with pytest.raises(mm.OptionError, match="two models"):
-        mm.lrtest(full)
-
-
 def test_generalized_models_of_one_kind():
     rows, formula = oracles.dataset("cbpp"), "incidence / size ~ {} + (1 | herd)"
     options = {"data": rows, "family": "binomial", "weights": "size"}

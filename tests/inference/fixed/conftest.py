@@ -2,6 +2,7 @@
 
 import numpy as np
 import oracles
+import pandas as pd
 import pytest
 
 import numbamm as mm
@@ -35,3 +36,19 @@ def nested_cake():
         unit=rows["plain"] + np.where(several, third, "x"),
         again=np.where(heat == "hot", rows["plain"], again),
     )
+
+
+@pytest.fixture(scope="session")
+def whole_plots():
+    """``whole_plots(levels, units, per, seed)``: rows of plots that have one treatment each."""
+    return rows_of_whole_plots
+
+
+def rows_of_whole_plots(levels, units, per, seed, between=1.0):
+    """`units` whole plots for each of `levels` treatments, with `per` rows in each plot."""
+    rng = np.random.default_rng(seed)
+    plot = np.repeat(np.arange(levels * units), per)
+    rows = pd.DataFrame({"t": plot // units, "p": plot}).astype(str).add_prefix("of ")
+    rows.columns = ["t", "p"]
+    noise = rng.normal(size=levels * units)[plot]
+    return rows.assign(y=between * noise + rng.normal(size=len(plot)) + (plot // units == 1))

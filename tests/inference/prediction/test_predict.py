@@ -12,25 +12,6 @@ import numbamm as mm
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 
 
-@pytest.fixture(scope="module")
-def sleep(fitted):
-    return fitted(SLEEP, "sleepstudy", reml=True)
-
-
-@pytest.fixture(scope="module")
-def crossed():
-    """Terms that cross and nest, weights, and a column that is scaled inside."""
-    rng = np.random.default_rng(8)
-    data = pd.DataFrame({"a": rng.integers(0, 12, 300), "b": rng.integers(0, 7, 300)})
-    data["c"] = data["a"] // 3
-    data["x"] = 60 + 30 * rng.normal(size=300)
-    data["w"] = rng.uniform(0.5, 2, 300)
-    slopes = rng.normal(size=12)[data["a"]] * (data["x"] / 30 - 2)
-    data["y"] = rng.normal(size=4)[data["c"]] + rng.normal(size=7)[data["b"]] + slopes
-    data["y"] += rng.normal(size=300) / np.sqrt(data["w"])
-    return mm.lmm("y ~ x + (1 + x | a) + (1 | c) + (1 | b)", data, weights="w"), data
-
-
 def henderson(model):
     """The columns [X Z], and the covariance matrix of β̂ and b̂ - b."""
     X, p = model.frame.X, model.feterm.rank
@@ -89,27 +70,6 @@ def test_standard_errors_are_hendersons(crossed):
     expected = standard_errors(C, cov)
     assert_allclose(model.predict(se=True)["se"], expected, rtol=1e-6)
     assert_allclose(model.predict(data, se=True)["se"], expected, rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("re_form", "kept"),
-    [
-        (["b"], {"b": [1]}),
-        ("(1 | b) + (0 + x | a)", {"b": [1], "a": [0, 1]}),
-        (["a", "(1 | c)"], {"a": [1, 1], "c": [1]}),
-        ("a", {"a": [1, 1]}),
-    ],
-)
-def test_some_of_the_effects(crossed, re_form, kept):
-    model, data = crossed
-    C, cov = henderson(model)
-    mask = np.concatenate([np.tile(kept.get(t.group, t.p * [0]), t.nlevels) for t in model.reterms])
-    C = C * np.concatenate([[1, 1], mask])
-    found = model.predict(data, re_form=re_form, se=True)
-    assert_allclose(found["se"], standard_errors(C, cov), rtol=1e-6)
-    effects = np.concatenate([model.beta, *(b.ravel() for b in model.b)])
-    assert_allclose(found["prediction"], C @ effects, rtol=1e-8, atol=1e-8)
-    assert_allclose(model.predict(re_form=re_form), C @ effects, rtol=1e-8, atol=1e-8)
 
 
 def test_levels_that_never_met(crossed):
@@ -220,14 +180,6 @@ def test_a_singular_fit_has_the_errors_of_the_population():
     assert_allclose(found["se"], model.bse["Intercept"])
 
 
-def test_only_the_columns_of_the_chosen_terms_are_needed(crossed):
-    model, data = crossed
-    found = model.predict(data[["x", "b"]], re_form=["b"], se=True)
-    assert_allclose(found, model.predict(re_form=["b"], se=True))
-    with pytest.raises(mm.DataError, match="no columns 'a', 'c' in the new data"):
-        model.predict(data[["x", "b"]])
-
-
 def test_missing_values_have_no_prediction(sleep):
     new = pd.DataFrame({"Days": [1.0, np.nan, 2.0], "Subject": ["308", "308", None]})
     predicted = sleep.predict(new, se=True, interval="prediction")
@@ -327,3 +279,24 @@ def test_weights_without_a_part_are_refused(fitted):
     counts = mm.glmm("y ~ x + (1 | g)", rows, "poisson", fast=True)
     with pytest.raises(mm.OptionError, match="do not enter the distribution of poisson responses"):
         counts.predict(rows, interval="prediction", weights="y")
+
+
+@pytest.mark.parametrize(
+    ("re_form", "kept"),
+    [
+        (["b"], {"b": [1]}),
+        ("(1 | b) + (0 + x | a)", {"b": [1], "a": [0, 1]}),
+        (["a", "(1 | c)"], {"a": [1, 1], "c": [1]}),
+        ("a", {"a": [1, 1]}),
+    ],
+)
+def test_some_of_the_effects(crossed, re_form, kept):
+    model, data = crossed
+    C, cov = henderson(model)
+    mask = np.concatenate([np.tile(kept.get(t.group, t.p * [0]), t.nlevels) for t in model.reterms])
+    C = C * np.concatenate([[1, 1], mask])
+    found = model.predict(data, re_form=re_form, se=True)
+    assert_allclose(found["se"], standard_errors(C, cov), rtol=1e-6)
+    effects = np.concatenate([model.beta, *(b.ravel() for b in model.b)])
+    assert_allclose(found["prediction"], C @ effects, rtol=1e-8, atol=1e-8)
+    assert_allclose(model.predict(re_form=re_form), C @ effects, rtol=1e-8, atol=1e-8)

@@ -1,4 +1,4 @@
-"""Profiles of generalized models: against lme4, and against the deviance with something held."""
+"""Profiles of generalized models: against lme4, and against the deviance at held parameters."""
 
 import json
 
