@@ -118,8 +118,8 @@ def notes(model) -> list[str]:
         notes.append("The shape is infinite: the estimates are those of a Poisson distribution.")
     if not getattr(model, "likelihood_holds", True):
         notes.append(
-            "A standard deviation is so large that the approximation of the likelihood fails: in "
-            "many levels all responses are equal."
+            "A standard deviation is so large that the approximation of the likelihood does not "
+            "hold: in many levels all responses are equal."
         )
     if loose := model.optsum.loose_tolerances:
         listed = ", ".join(f"{name}={value:g}" for name, value in loose.items())
