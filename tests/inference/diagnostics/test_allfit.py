@@ -121,7 +121,7 @@ def test_disagreement_is_told(fitted, plugin):
     comparison = mm.allfit(fitted(SLEEP, "sleepstudy"), ["nlopt:LN_BOBYQA", name])
     assert not comparison.agree
     assert "1 of 2 optimisers agree" in comparison.verdict
-    assert "Short of the best: lazy:SEARCH (by 33)" in comparison.verdict
+    assert "Worse than the best: lazy:SEARCH (by 33)" in comparison.verdict
     wide = mm.allfit(fitted(SLEEP, "sleepstudy"), ["nlopt:LN_BOBYQA", name], tolerance=50)
     assert wide.agree
 
