@@ -21,7 +21,7 @@ class ThreadLocal:
         self._drop_buffers()
 
     def __getstate__(self) -> dict:
-        return {k: v for k, v in vars(self).items() if k != "_local"}
+        return {k: v for k, v in vars(self).items() if not isinstance(v, threading.local)}
 
     def __setstate__(self, state: dict) -> None:
         vars(self).update(state)

@@ -276,8 +276,8 @@ def _theta_of(term, V, sigma: float) -> np.ndarray:
     theta = term.structure.nearest(lam)
     if (np.abs(term.structure.matrix(theta) - lam) > 1e-6 * np.sqrt(values[-1])).any():
         raise OptionError(
-            f"{label} is not of the term's structure: it may have covariances where the model has "
-            "none, as between effects of (x || g), which must be zero"
+            f"{label} has covariances where the model has none, as between effects of (x || g), or "
+            f"is otherwise not of the term's structure, {term.structure.names[0]}"
         )
     return term.structure.nearest(lam / sigma)
 

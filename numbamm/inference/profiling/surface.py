@@ -173,7 +173,7 @@ class Surface(ABC):
         joint, outward = self.model._joint, self.model._outward
 
         def value(x):
-            rows = joint.matrices(outward(self._inside(x)))[k][lead]
+            rows = joint.matrices(outward(self._scaled_theta(x)))[k][lead]
             sizes = np.linalg.norm(rows, axis=1)
             if len(lead) == 1:
                 return self.sigma(x) * sizes[0]
@@ -191,7 +191,7 @@ class Surface(ABC):
         by_entry = np.zeros((term.p, len(row)))
         by_entry[column, np.arange(len(row))] = entries[row]
         x = np.arange(len(self.best))
-        mine = self.model._joint.split(self._inside(x))[k]
+        mine = self.model._joint.split(self._scaled_theta(x))[k]
         matrix = np.zeros((term.p, len(x)))
         matrix[:, mine] = by_entry @ term.structure.jacobian(term.theta)
         return matrix[matrix.any(axis=1)]

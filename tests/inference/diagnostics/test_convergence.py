@@ -101,7 +101,7 @@ def test_a_saddle():
         model.fit(optimizer="nlopt:LN_BOBYQA")
     found = model.check_convergence()
     assert found.gain < 1e-12 and np.isinf(found.condition) and not found.converged
-    assert "the objective decreases in some direction" in repr(found)
+    assert "the objective falls in some direction" in repr(found)
 
 
 def test_an_objective_that_fails_beside_the_estimates(monkeypatch):
