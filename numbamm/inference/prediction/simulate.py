@@ -277,7 +277,7 @@ def _theta_of(term, V, sigma: float) -> np.ndarray:
     if (np.abs(term.structure.matrix(theta) - lam) > 1e-6 * np.sqrt(values[-1])).any():
         raise OptionError(
             f"{label} has covariances where the model has none, as between effects of (x || g), or "
-            f"is otherwise not of the term's structure, {term.structure.names[0]}"
+            "is otherwise not of the structure that the formula gives the term"
         )
     return term.structure.nearest(lam / sigma)
 

@@ -54,7 +54,7 @@ def test_columns_begin_positive_and_the_covariance_stays(thetas):
 
 
 def test_a_correlation_with_a_variance_of_zero_is_missing():
-    theta = np.array([[0.0, 0.5, 1.0, 0.5, 0.5, 0.5, 1.0, 1.0, 1.0]])
+    theta = np.array([[0.0, 0.5, 0.5, 1.0, 0.5, 0.5, 1.0, 1.0, 1.0]])
     values = dict(zip(TERMS.names, TERMS.values(theta, np.ones(1))[0], strict=True))
     assert values["sd_a|g"] == 0 and np.isnan(values["cor_b.a|g"])
     assert values["cor_c.b|g"] == pytest.approx((0.25 + 0.5) / np.sqrt(1.25 * 0.75))
