@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +22,7 @@ from numbamm.blocks.search import differences, newton
 from numbamm.blocks.search.certificate import judge
 from numbamm.blocks.search.differences import NO_PLAN
 from numbamm.blocks.size import check_size
+from numbamm.blocks.threads import ThreadLocal
 from numbamm.blocks.variances import (
     conditional_variances,
     leverages,
@@ -49,7 +49,7 @@ class Solution:
     gamma: np.ndarray
 
 
-class Blocks:
+class Blocks(ThreadLocal):
     """The blocked cross-product of a model, and its factor at any θ.
 
     Parameters
@@ -85,14 +85,7 @@ class Blocks:
         self.A = np.full(self.layout.size_a, np.nan)
         table, places = self.layout.table, self.layout.places
         crossprod(self.refs, self.z, self.xy, table, places, self.A)
-        self._local = threading.local()
-
-    def __getstate__(self) -> dict:
-        return {k: v for k, v in self.__dict__.items() if k != "_local"}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
-        self._local = threading.local()
+        super().__init__()
 
     @property
     def work(self) -> np.ndarray:
@@ -122,7 +115,7 @@ class Blocks:
 
     def new_response(self, y) -> None:
         """Replace y (times the square root of the weights); only A's last row changes."""
-        self._local = threading.local()  # factors of the A that was
+        self._drop_buffers()  # they hold factors of the previous A
         self.xy[:, -1] = y
         crossprod_response(self.refs, self.z, self.xy, self.layout.table, self.A)
 

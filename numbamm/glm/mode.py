@@ -12,6 +12,7 @@ import numpy as np
 from numbamm.blocks.layout import NLEVEL, NX, ORDER, P, build_layout
 from numbamm.blocks.search.certificate import judge
 from numbamm.blocks.size import check_size
+from numbamm.blocks.threads import ThreadLocal
 from numbamm.blocks.variances import (
     conditional_variances,
     leverages,
@@ -318,7 +319,7 @@ class ModeFinder:
         return parts
 
 
-class _Buffers:
+class _Buffers(ThreadLocal):
     """Layout and rows for a number of X columns, with scratch of its own for each thread."""
 
     def __init__(self, terms, nx: int, model, y, weights, entropy, basis) -> None:
@@ -337,14 +338,11 @@ class _Buffers:
             "index": layout.index,
             "places": layout.places,
         }
-        self._local, self._own = threading.local(), threading.local()
+        super().__init__()
 
-    def __getstate__(self) -> dict:
-        return {k: v for k, v in self.__dict__.items() if k not in ("_local", "_own")}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
-        self._local, self._own = threading.local(), threading.local()
+    def _drop_buffers(self) -> None:
+        super()._drop_buffers()
+        self._own = threading.local()
 
     def replaced(self, **parts) -> _Buffers:
         """The same with another ``model``, ``y`` or ``weights``; a thread's scratch serves both."""

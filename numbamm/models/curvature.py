@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.glm import link as links
 from numbamm.glm.curvature import theta_curvatures
@@ -119,7 +118,7 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray | None:
         whole[free] = part
         return whole
 
-    with blas_threads(config.get("threads")):
+    with blas_threads():
         if space.gradient is not None:
             step = GRADIENT_STEP * scale[free]
             curvature = jacobian(lambda part: space.gradient(at(part))[1][free], x[free], step) / 2

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.glm import family as families
 from numbamm.glm import link as links
@@ -110,7 +109,7 @@ def ending(model) -> Ending:
     if not at_edge and not _is_steep(optsum):
         return Ending(True, at_edge)
     space = model.space
-    with blas_threads(config.get("threads")):
+    with blas_threads():
         slopes, curvature = space.derivatives(space.to_scaled(optsum.final))
     _, gain, _, falls = newton_step(slopes[free], curvature[np.ix_(free, free)])
     return Ending(gain <= NEGLIGIBLE and not falls, at_edge)

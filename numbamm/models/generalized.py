@@ -112,7 +112,7 @@ class GeneralizedLinearMixedModel(MixedModel):
     binomial's shape, and θ. An unknown shape is a parameter of the fast fit, too; where it is
     infinite, it is none, and the rest is fitted with the Poisson distribution.
 
-    Binomial and Poisson rows that are equal but for their responses are taken together inside,
+    Binomial and Poisson rows that are equal but for their responses are taken together
     where there are many; results are those of the rows.
     """
 
@@ -166,7 +166,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         """All that depends on the rows: terms, modes, and where a fit begins."""
         code, link, n = families.NAMES[self.family], links.NAMES[self.link], len(frame.y)
         prior = np.ones(n) if frame.weights is None else frame.weights
-        with blas_threads(config.get("threads")):
+        with blas_threads():
             self._prior, self._likelihood = prior, Likelihood(code, frame.y, prior)
             super().__init__(frame, self._likelihood.working_root(link))
             self._search_for(None)
@@ -372,7 +372,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         """
         x = numbers("parameters", x)
         kind = self.parameters_of(x)
-        with blas_threads(config.get("threads")):
+        with blas_threads():
             space = self.space_of(kind, 1 if kind.fast else self.optsum.nagq)
             return space.objective(space.to_scaled(x))
 
@@ -407,7 +407,7 @@ class GeneralizedLinearMixedModel(MixedModel):
                 f"there is no gradient through quadrature (nagq={self.optsum.nagq}): nagq=1, or an "
                 "optimizer without derivatives"
             )
-        with blas_threads(config.get("threads")):
+        with blas_threads():
             space = self.space_of(kind)
             value, slopes = space.gradient(space.to_scaled(x))
         return value, space.user_gradient(x, slopes)
@@ -453,7 +453,7 @@ class GeneralizedLinearMixedModel(MixedModel):
     def _pirls(self, theta, shape: float, vary_beta: bool, verbose: bool) -> float:
         modes, gamma = self._modes.replaced(), self._start.gamma.copy()
         trace = np.full((200, 2), np.nan)
-        with blas_threads(config.get("threads")):
+        with blas_threads():
             mode = modes(
                 self.scaled.to_scaled(theta), gamma, vary=vary_beta, shape=shape, trace=trace
             )
@@ -599,7 +599,7 @@ class GeneralizedLinearMixedModel(MixedModel):
                 self.optsum.optimizer = optimizer
             self.optsum.configure()
             self.optsum.validate()
-            with blas_threads(config.get("threads")):
+            with blas_threads():
                 end = Stages(self, fast, nagq, **shown).run()
                 self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
         except BaseException:  # a failed fit loses nothing
@@ -640,7 +640,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         where = "at a point that is no minimum of the objective"
         if end.at_edge:
             where = f"at the edge of what the link {self.link} allows, no minimum of the objective"
-        with blas_threads(config.get("threads")):
+        with blas_threads():
             self._estimates.covariance = self._covariance(told=True)
         known = np.isfinite(self.bse).all() and (self.bse > 0).all()
         errors = "nor are their standard errors" if known else "and there are no standard errors"
@@ -671,7 +671,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         if nagq == 1 or not self.likelihood_holds or typical_sd(self.reterms[0]) < WIDE:
             return
         more = min(2 * nagq + 1, MOST_NODES)
-        with blas_threads(config.get("threads")):
+        with blas_threads():
             space = self.space_of(self._searched[False], more)
             finer = space.objective(space.to_scaled(self.optsum.final))
         if not abs(finer - self.objective) <= ENOUGH:
@@ -838,7 +838,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         working response; these are its leverages.
         """
         _ = self.estimates
-        with blas_threads(config.get("threads")):
+        with blas_threads():
             leverages = self._working().leverages()
             if self._cells:  # a row has a share of its cell's by its weight
                 share = self._prior / self._cells.total(self._prior)[self._cells.of_row]
@@ -882,7 +882,7 @@ def glmm(
     See `GeneralizedLinearMixedModel` for the parameters of the model and its `fit` for those of
     the fit.
     """
-    with blas_threads(config.get("threads")):  # once for all steps
+    with blas_threads():  # once for all steps
         model = GeneralizedLinearMixedModel(
             formula,
             data,

@@ -1,7 +1,7 @@
-"""Where the default search of a light linear model begins: in valleys, and beside what it found.
+"""Where the default search of a light linear model begins: in valleys, and near what it found.
 
 A lattice of scales shows most valleys at the price of some twenty evaluations; see
-`optimize.valleys`. It passes over some optima inside in favour of one at the boundary, and where
+`optimize.valleys`. It passes over some optima off the boundary in favour of one at it, and where
 there are few rows, over others as well: then searches begin also where one scale is much larger
 than the others, and where all are larger than at the best end.
 """
@@ -36,7 +36,7 @@ class LightStarts:
     Parameters
     ----------
     coordinates : Coordinates
-        Of the θ inside.
+        Of the scaled θ.
     thorough : bool
         Whether to begin in more places, as is worth while with few rows.
     """

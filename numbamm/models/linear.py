@@ -177,7 +177,7 @@ class LinearMixedModel(MixedModel):
     def _build(self, frame, reml: bool, sigma: float | None) -> None:
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
         announce_compilation(differences.objective, 10)
-        with blas_threads(config.get("threads")):
+        with blas_threads():
             MixedModel.__init__(self, frame)
             feterm = self.feterm
             self._response = _Response.centred(frame.y, frame.offset, feterm, self._sqrtw)
@@ -291,7 +291,7 @@ class LinearMixedModel(MixedModel):
             NaN or infinite where the factorisation fails.
         """
         theta = self._checked(theta)
-        with blas_threads(config.get("threads")):
+        with blas_threads():
             return self.space.objective(self.scaled.to_scaled(theta))
 
     def objective_gradient(self, theta: ArrayLike) -> tuple[float, np.ndarray]:
@@ -314,18 +314,15 @@ class LinearMixedModel(MixedModel):
         of the objective alone (Murray, 2016, arXiv 1602.07527).
         """
         theta = self._checked(theta)
-        with blas_threads(config.get("threads")):
+        with blas_threads():
             value, gradient = self.space.gradient(self.scaled.to_scaled(theta))
         if not self.scaled.is_changed or not np.isfinite(value):
             return value, gradient
-        structure = self.scaled.structure
-        of_terms = zip(self.scalings, self.blocks.gradient_blocks(), strict=True)
-        parts = [
-            scaling.gradient(mine, G) if scaling else slopes
-            for (scaling, G), mine, slopes in zip(
-                of_terms, structure.split(theta), structure.split(gradient), strict=True
-            )
-        ]
+        structure, blocks = self.scaled.structure, self.blocks.gradient_blocks()
+        of_terms = zip(
+            self.scalings, blocks, structure.split(theta), structure.split(gradient), strict=True
+        )
+        parts = [s.gradient(mine, G) if s else slopes for s, G, mine, slopes in of_terms]
         return value, structure.join(parts)
 
     def hessian(self, theta: ArrayLike | None = None) -> np.ndarray:
@@ -399,7 +396,7 @@ class LinearMixedModel(MixedModel):
             if optimizer is not None:
                 optsum.optimizer = optimizer
             optsum.configure()
-            with blas_threads(config.get("threads")):
+            with blas_threads():
                 progress = config.get("progress") if progress is None else progress
                 minimize(self._search_space(), optsum, verbose=verbose, progress=progress)
                 estimates = self._estimate(optsum.final, float(optsum.fmin))
@@ -520,7 +517,7 @@ class LinearMixedModel(MixedModel):
         is the effective number of parameters.
         """
         _ = self.estimates
-        with blas_threads(config.get("threads")):
+        with blas_threads():
             self.blocks.factorize(self.scaled.to_scaled(self.theta))
             return self._aligned(self.blocks.leverage(), "leverage")
 
@@ -563,7 +560,7 @@ def lmm(
     >>> round(m.objective, 4)
     1751.9393
     """
-    with blas_threads(config.get("threads")):  # once for both steps
+    with blas_threads():  # once for both steps
         model = LinearMixedModel(
             formula,
             data,

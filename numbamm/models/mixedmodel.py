@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.scaling import Scaling
@@ -132,7 +131,7 @@ class MixedModel(FixedEffects, Inferences, AsResult):
         """Covariance matrix of the kept coefficients, shape (rank, rank)."""
         estimates = self.estimates
         if estimates.covariance is None:
-            with blas_threads(config.get("threads")):
+            with blas_threads():
                 estimates.covariance = self._covariance()
         return estimates.covariance
 
@@ -162,7 +161,7 @@ class MixedModel(FixedEffects, Inferences, AsResult):
         import pandas as pd
 
         _ = self.estimates
-        with blas_threads(config.get("threads")):
+        with blas_threads():
             variances = self._conditional_variances()
         frames: dict = {}
         for term, scaling, V in zip(self.reterms, self.scalings, variances, strict=True):

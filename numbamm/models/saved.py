@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from numbamm import config, files
+from numbamm import files
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError, OptionError
 from numbamm.optimize import OptSummary
@@ -49,7 +49,7 @@ def restore(model, path) -> None:
                     f"{path} is not a fit of this model to these data: at the {point} parameters "
                     f"the objective is {here:.10g}, and in the file {recorded:.10g}"
                 )
-        with blas_threads(config.get("threads")):
+        with blas_threads():
             model._estimates = model._estimate(stored.final, float(stored.fmin))
     except BaseException:
         model.optsum = before

@@ -200,13 +200,13 @@ class Guard:
         self._check_limits()
         self.feval += 1
         # Some algorithms look a little beyond the bounds on their way.
-        inside = np.array(x, dtype=np.float64)  # a copy
+        within = np.array(x, dtype=np.float64)  # a copy
         if self._bounded:
-            inside = np.minimum(np.maximum(inside, self.lower), self.upper)
+            within = np.minimum(np.maximum(within, self.lower), self.upper)
         if self._all_free:
-            return inside
+            return within
         full = self._initial.copy()
-        full[self.free] = inside
+        full[self.free] = within
         return full
 
     def _check_limits(self) -> None:

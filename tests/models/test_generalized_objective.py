@@ -70,7 +70,7 @@ def built(response, link, information):
 
 
 def objective_of(model, fast):
-    return model.space_of(model.parameters(fast)).objective
+    return model.space_of(model.parameters(fast)).laplace
 
 
 @each_case

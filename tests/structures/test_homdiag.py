@@ -312,6 +312,20 @@ def test_simulation_and_bootstrap(tmp_path):
     assert loaded.extend(1, model=ours).frame.iloc[:6].equals(frame)
 
 
+def test_diagnostics():
+    pairs = pair("crossed")
+    assert_allclose(*(m.cooks_distance() for m in pairs), rtol=1e-2, atol=1e-5)
+    for refit in (False, True):
+        first, second = (m.delete_levels("h", refit=refit, progress=False) for m in pairs)
+        assert_allclose(first.params, second.params, rtol=1e-2, atol=1e-2)
+        assert_allclose(first.frame["objective"], second.frame["objective"], rtol=1e-6)
+    assert_allclose(*(m.r2().frame for m in pairs), rtol=1e-3)
+    ours, theirs = (m.shrinkage() for m in pairs)
+    assert_allclose(ours["h"], theirs["h"], rtol=1e-2, atol=2e-2)
+    ours, theirs = (m.condvar() for m in pairs)
+    assert_allclose(ours["h"], theirs["h"], rtol=5e-3, atol=1e-4)
+
+
 def test_saved_fits(tmp_path):
     ours, _ = pair("beside its factor")
     ours.save(tmp_path / "fit.json")

@@ -1,4 +1,4 @@
-"""Fits of statsmodels without random effects, as `Fit` sees them."""
+"""`of_statsmodels`: the `Fit` of a statsmodels result without random effects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numbamm.inference.comparison.fits import Fit
 
 
 class _Kind(NamedTuple):
-    """A class of statsmodels whose `llf` is a maximised log-likelihood with every constant."""
+    """Family and link of a statsmodels class, whose `llf` has all constants of the density."""
 
     family: str
     link: str
@@ -29,7 +29,7 @@ _KINDS = {
     "Poisson": _Kind("poisson", "log"),
     "NegativeBinomial": _Kind("negativebinomial", "log", True),
 }
-#: Families of statsmodels' GLM.
+#: Names here of the families of statsmodels' GLM.
 _FAMILIES = {
     "Gaussian": "gaussian",
     "Binomial": "binomial",
@@ -37,26 +37,29 @@ _FAMILIES = {
     "Gamma": "gamma",
     "InverseGaussian": "inversegaussian",
 }
-#: Links of statsmodels that have another name here.
+#: Names here of statsmodels' links, if they differ.
 _LINKS = {"inversepower": "inverse", "inversesquared": "inverse-squared", "cauchy": "cauchit"}
 
 
 def of_statsmodels(result) -> Fit:
-    """The view of a result of statsmodels.
+    """The `Fit` of a statsmodels result.
 
     Raises
     ------
     OptionError
-        If it is of a model, or a kind of fit, that cannot be compared.
+        The model, or the kind of its fit, cannot be compared.
     """
     model, kind = result.model, type(result.model).__name__
     if kind != "GLM" and kind not in _KINDS:
-        raise OptionError(f"statsmodels' {kind} cannot be compared: GLM, {', '.join(_KINDS)} can")
+        raise OptionError(
+            f"a fit of statsmodels' {kind} cannot be compared, but those of GLM, "
+            f"{', '.join(_KINDS)} can"
+        )
     _refuse_not_maximised(result, kind)
     y, x = np.asarray(model.endog, dtype=float), np.asarray(model.exog, dtype=float)
     names, n = [str(name) for name in model.exog_names[: x.shape[1]]], len(y)
     offset = np.zeros(n)
-    for name in ("offset", "exposure"):  # exposures stand there as logarithms
+    for name in ("offset", "exposure"):  # statsmodels keeps the logarithms of exposures
         given = getattr(model, name, None)
         offset = offset + (0.0 if given is None else np.asarray(given, dtype=float))
     weights = np.ones(n)
@@ -88,41 +91,50 @@ def of_statsmodels(result) -> Fit:
 
 
 def _refuse_not_maximised(result, kind: str) -> None:
-    """Raise an `OptionError` where the likelihood is not at its maximum over all coefficients."""
+    """Raise an `OptionError` unless the fit maximises the likelihood over all coefficients."""
     inner = type(getattr(result, "_results", result)).__name__
     if inner.startswith("L1") or "Regularized" in inner:
-        raise OptionError(f"a regularized fit of statsmodels' {kind} has no maximised likelihood")
+        raise OptionError(
+            f"a regularized fit of statsmodels' {kind} does not maximise the likelihood: fit it "
+            "without a penalty"
+        )
     if getattr(result, "constraints", None) is not None:
-        raise OptionError(f"a fit of statsmodels' {kind} with constraints cannot be compared")
+        raise OptionError(
+            f"a fit of statsmodels' {kind} with constraints does not maximise the likelihood: "
+            "fit it without them"
+        )
     if getattr(result.model, "loglike_method", "nb2") != "nb2":
         raise OptionError("statsmodels' NegativeBinomial can be compared with loglike_method='nb2'")
 
 
 def _glm_kind(model) -> tuple[str, str, bool]:
-    """Family, link and whether there is a dispersion, of statsmodels' GLM."""
+    """Family and link of a statsmodels GLM, and whether it has a dispersion."""
     kind, link = type(model.family).__name__, type(model.family.link).__name__.lower()
     if kind not in _FAMILIES:
         raise OptionError(
-            f"statsmodels' GLM can be compared for {', '.join(_FAMILIES)}, not {kind}"
+            f"statsmodels' GLM can be compared for the families {', '.join(_FAMILIES)}, not {kind}"
         )
     link = _LINKS.get(link, link)
     if link not in links.NAMES:
-        raise OptionError(f"statsmodels' GLM with the link {link} has no counterpart here")
+        raise OptionError(
+            f"statsmodels' link {link} has no counterpart here; there are {', '.join(links.NAMES)}"
+        )
     family = _FAMILIES[kind]
     dispersed = families.NAMES[family] in families.DISPERSED
     counted = getattr(model, "freq_weights", None)
     if dispersed and counted is not None and (np.asarray(counted) != 1).any():
         raise OptionError(
-            "statsmodels' freq_weights count rows, and ours are precisions: give var_weights"
+            "statsmodels' freq_weights count rows, while weights here are precisions: fit the GLM "
+            "with var_weights"
         )
     return family, link, dispersed
 
 
 def _glm_llf(family: str, link: str, y, weights, eta) -> float:
-    """The log-likelihood by our own constants.
+    """The log-likelihood with the constants that numbamm uses.
 
-    statsmodels' lacks the binomial coefficients where trials are weights of a proportion, and
-    takes Pearson's estimate of the dispersion, where it is maximised over ours.
+    statsmodels leaves out the binomial coefficients if trials are weights of a proportion, and
+    uses Pearson's estimate of the dispersion instead of the one that maximises the likelihood.
     """
     code = families.NAMES[family]
     deviance = float(weights @ families.unit_deviances(code, links.NAMES[link], 0.0, y, eta))

@@ -14,23 +14,23 @@ from numbamm.report.result import Result
 
 
 def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
-    """The number of zeros in the response, against what the fitted model expects.
+    """Compare the number of zeros in the response with the number that the model expects.
 
     Parameters
     ----------
     model : GeneralizedLinearMixedModel
-        Fitted; Poisson, negative binomial, or binomial with several trials.
+        A fitted Poisson or negative binomial model, or a binomial one with several trials.
     n : int
-        How many responses to draw from the model, random effects drawn anew; 0 for none.
+        Number of responses to simulate, with new random effects; 0 for none.
     seed : int, numpy.random.Generator, optional
-        What makes these reproducible.
+        Makes the simulation reproducible.
 
     Returns
     -------
     Result
-        A line ``conditional``: zeros ``observed`` and ``expected`` given the modes of the random
-        effects, their ``ratio``, and ``pvalue``, the probability of so many zeros or more. With
-        `n`, a line ``simulated`` that says the same of the responses drawn.
+        A row ``conditional``: zeros ``observed`` and ``expected`` given the conditional modes of
+        the random effects, their ``ratio``, and ``pvalue``, the probability of at least as many
+        zeros. With `n`, a row ``simulated`` with the same for the simulated responses.
 
     Raises
     ------
@@ -40,22 +40,26 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
 
     Notes
     -----
-    The expected number is Σ P(y = 0), with P by the family at each row's conditional mean; its
-    p-value is by the normal approximation with variance Σ P (1 - P). Since the means were
-    estimated from the same rows it is on the large side. Prior weights of counts are numbers of
-    rows.
+    The expected number is Σ P(y = 0), with the family's probabilities at each row's conditional
+    mean. The p-value uses the normal approximation with variance Σ P (1 - P). It is rather too
+    large, since the means were estimated from the same rows. Prior weights of counts are numbers
+    of equal rows.
     """
     import pandas as pd
     from scipy.stats import norm
 
     estimates, y = model.estimates, model.frame.y
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
-        raise OptionError(f"n must be a number of responses to draw, not {n!r}")
+        raise OptionError(f"n must be a number of responses to simulate, at least 0, not {n!r}")
     code = model._family_code
     if code in families.DISPERSED:
-        raise OptionError(f"the {model.family} family has no zeros to count")
+        raise OptionError(
+            f"responses of the {model.family} family are not counts: there are no zeros to check"
+        )
     if code == families.BINOMIAL and not model._is_counts:
-        raise OptionError("zeros of single trials are what the model fits: there is no excess")
+        raise OptionError(
+            "the model fits the zeros of single trials themselves: there can be no excess of them"
+        )
     rows = np.ones(len(y)) if code == families.BINOMIAL else model._prior
     P = _zero(code, estimates.shape or model.shape, estimates.fitted, model._prior)
     observed, expected = rows @ (y == 0), rows @ P
@@ -65,9 +69,9 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
     if n:
         rng = generator(seed)
         used = model.frame.rows
-        drawn = np.array([rows @ (model.simulate(rng).to_numpy()[used] == 0) for _ in range(n)])
-        p = (1 + np.sum(drawn >= observed)) / (1 + n)
-        lines["simulated"] = (observed, drawn.mean(), float(p))
+        simulated = np.array([rows @ (model.simulate(rng).to_numpy()[used] == 0) for _ in range(n)])
+        p = (1 + np.sum(simulated >= observed)) / (1 + n)
+        lines["simulated"] = (observed, simulated.mean(), float(p))
     frame = pd.DataFrame.from_dict(
         lines, orient="index", columns=["observed", "expected", "pvalue"]
     )
@@ -76,12 +80,12 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
     if (frame["pvalue"] < SIGNIFICANT).all():
         note = "More zeros than the model expects."
         if model.family == "poisson":
-            note += " A negative binomial family may serve."
+            note += " A negative binomial family may help."
     return Result(f"Zeros of the {model.family} response", frame, [note])
 
 
 def _zero(family: int, shape: float | None, mu, w) -> np.ndarray:
-    """Probability of a zero in each row, `w` being the trials of the binomial family."""
+    """Probability of a zero in each row; `w` are the numbers of trials of the binomial family."""
     if family == families.BINOMIAL:
         return np.exp(w * np.log1p(-mu))
     if family == families.NEGATIVE_BINOMIAL and shape < np.inf:

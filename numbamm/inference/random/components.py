@@ -9,13 +9,22 @@ import numpy as np
 from numbamm.structures.joint import Joint
 from numbamm.structures.structure import Structure
 
-#: What parameters of the response's distribution besides its mean are called.
+#: Names of the residual standard deviation and of the negative binomial's shape in all tables.
 SIGMA, SHAPE = "sigma", "shape"
 
 
 @dataclass(frozen=True)
 class Component:
-    """What one term contributes: its names and its covariance structure."""
+    """One random-effects term: the names of its columns and its covariance structure.
+
+    Attributes
+    ----------
+    group : str
+        Name of the grouping factor.
+    names : tuple of str
+        Names of the columns.
+    structure : Structure
+    """
 
     group: str
     names: tuple[str, ...]
@@ -47,7 +56,7 @@ class Components:
 
     @classmethod
     def of(cls, model) -> Components:
-        """Those of a model."""
+        """The components of a model."""
         return cls(
             Component(t.group, tuple(map(str, t.cnames)), t.structure) for t in model.reterms
         )
@@ -58,12 +67,12 @@ class Components:
         return [name for term in self.terms for name, _ in term.leads]
 
     def values(self, theta, sigma) -> np.ndarray:
-        """Standard deviations and correlations, shape (lines, number of names).
+        """Standard deviations and correlations, shape (rows, number of names).
 
         Parameters
         ----------
-        theta : ndarray, shape (lines, number of θ)
-        sigma : ndarray, shape (lines,)
+        theta : ndarray, shape (rows, number of θ)
+        sigma : ndarray, shape (rows,)
 
         Returns
         -------

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.optimize.differences import jacobian
@@ -45,7 +44,7 @@ class ModelSpace(SearchSpace):
         self.scaled.check_bounds(lower[self._before :], upper[self._before :])
 
     def gradient_norm(self, z: np.ndarray, free: np.ndarray) -> float:
-        with blas_threads(config.get("threads")):  # it may be asked for long after the fit
+        with blas_threads():  # it may be asked for long after the fit
             return super().gradient_norm(z, free)
 
     def scales(self, z: np.ndarray) -> np.ndarray:
