@@ -20,7 +20,6 @@ from numbamm.errors import (
     FitError,
     NumbammWarning,
     OptionError,
-    OverdispersionWarning,
     did_you_mean,
 )
 from numbamm.formula.checks import check_generalized
@@ -29,17 +28,17 @@ from numbamm.glm import link as links
 from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.mode import ModeFinder
 from numbamm.glm.pirls import pirls
-from numbamm.glm.quadrature import MOST_NODES
 from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.cells import find_cells
 from numbamm.models.curvature import hessian_covariance
 from numbamm.models.default_start import DefaultStart
-from numbamm.models.ending import Ending, is_concave
 from numbamm.models.estimates import Estimates
+from numbamm.models.fit_warnings import warn_of_fit
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
 from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
-from numbamm.models.runaway import Runaway, runaway_terms, typical_sd
+from numbamm.models.rollback import all_or_nothing
+from numbamm.models.runaway import runaway_terms
 from numbamm.models.spaces.generalized_space import GeneralizedSpace
 from numbamm.models.spaces.laplace import LaplaceObjective, gamma_covariance
 from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, Parameters, Values
@@ -57,12 +56,6 @@ if TYPE_CHECKING:
 
 INFORMATION = {"expected": EXPECTED, "observed": OBSERVED}
 INITS = ("glm", "lmm")
-
-#: Pearson's statistic over its degrees of freedom from which counts are called overdispersed.
-OVERDISPERSED = 1.5
-#: From this standard deviation of η on it is asked whether the nodes of a quadrature are enough:
-#: whether -2 log-likelihood changes by no more with twice as many.
-WIDE, ENOUGH = 2.5, 1.0
 
 
 class GeneralizedLinearMixedModel(MixedModel):
@@ -562,13 +555,9 @@ class GeneralizedLinearMixedModel(MixedModel):
         nagq = (1 if fast else self.optsum.nagq) if nagq is None else nagq
         if y is None:
             return self._fit(fast, nagq, optimizer, progress, verbose)
-        before = copy(vars(self))
-        try:
+        with all_or_nothing(self):
             self._replace_response(y)
             return self._fit(fast, nagq, optimizer, progress, verbose)
-        except BaseException:
-            vars(self).update(before)
-            raise
 
     def _replace_response(self, y) -> None:
         terms = [replace(term, theta=None) for term in self.reterms]
@@ -581,12 +570,8 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _fit(self, fast, nagq, optimizer, progress, verbose) -> GeneralizedLinearMixedModel:
         check_nagq(self, fast, nagq)
-        kept, theta, options = dict(vars(self)), self.theta, dict(vars(self.optsum))
-        shown = {
-            "progress": config.get("progress") if progress is None else progress,
-            "verbose": verbose,
-        }
-        try:
+        progress = config.get("progress") if progress is None else progress
+        with all_or_nothing(self), blas_threads():
             self._search_for(None)
             if self.is_fitted:
                 before = self.fast_optsum or self.optsum
@@ -599,89 +584,10 @@ class GeneralizedLinearMixedModel(MixedModel):
                 self.optsum.optimizer = optimizer
             self.optsum.configure()
             self.optsum.validate()
-            with blas_threads():
-                end = Stages(self, fast, nagq, **shown).run()
-                self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
-        except BaseException:  # a failed fit loses nothing
-            vars(self).clear()
-            vars(self).update(kept)
-            vars(self.optsum).clear()
-            vars(self.optsum).update(options)
-            self._set_theta(theta)
-            raise
-        if not end.is_minimum:
-            self._warn_of_end(end)
-        elif end.lower > 0:
-            warnings.warn(
-                f"the objective is lower by {end.lower:.3g} where another search ended, but there "
-                "the approximation of the likelihood does not hold: the data say little about "
-                f"these random effects; {self._remedy}",
-                NumbammWarning,
-                stacklevel=3,
-            )
-        elif end.rivals > 0 and not is_concave(self):
-            warnings.warn(
-                f"the objective has {end.rivals + 1} minima or more of similar height, of which "
-                "the lowest that was found is kept: compare searches by allfit(), and look at "
-                "ranova(), since rows may be too few for these random effects",
-                NumbammWarning,
-                stacklevel=3,
-            )
-        runaways = runaway_terms(self)
-        self._estimates.likelihood_holds = not runaways
-        for runaway in runaways:
-            self._warn_of_runaway(runaway)
-        self._warn_of_nodes()
-        self._warn()
+            end = Stages(self, fast, nagq, progress=progress, verbose=verbose).run()
+            self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
+        warn_of_fit(self, end)
         return self
-
-    def _warn_of_end(self, end: Ending) -> None:
-        """Tell that the search ended at no minimum, and whether there are standard errors."""
-        where = "at a point that is no minimum of the objective"
-        if end.at_edge:
-            where = f"at the edge of what the link {self.link} allows, no minimum of the objective"
-        with blas_threads():
-            self._estimates.covariance = self._covariance(told=True)
-        known = np.isfinite(self.bse).all() and (self.bse > 0).all()
-        errors = "nor are their standard errors" if known else "and there are no standard errors"
-        warnings.warn(
-            f"the search ended {where}: the estimates are not to be relied on, {errors}; "
-            f"{self._remedy}",
-            NumbammWarning,
-            stacklevel=4,
-        )
-
-    def _warn_of_runaway(self, runaway: Runaway) -> None:
-        """Tell that a standard deviation has run off."""
-        term, sd, alike = runaway
-        size = "grows without limit, and has reached" if alike == term.nlevels else "is as large as"
-        warnings.warn(
-            f"the standard deviation of {_shown(term)} {size} {sd:.3g} on the scale of the "
-            f"{self.link}: in {alike} of {term.nlevels} levels of {term.group} all responses are "
-            "alike. The approximation of the likelihood does not hold there, so that llf, aic and "
-            "bic are not given, and neither estimates nor standard errors are to be relied on; "
-            "leave the term out, or take larger groups",
-            NumbammWarning,
-            stacklevel=4,
-        )
-
-    def _warn_of_nodes(self) -> None:
-        """Tell where a quadrature of more nodes gives another likelihood at the estimates."""
-        nagq = self.estimates.nagq
-        if nagq == 1 or not self.likelihood_holds or typical_sd(self.reterms[0]) < WIDE:
-            return
-        more = min(2 * nagq + 1, MOST_NODES)
-        with blas_threads():
-            space = self.space_of(self._searched[False], more)
-            finer = space.objective(space.to_scaled(self.optsum.final))
-        if not abs(finer - self.objective) <= ENOUGH:
-            warnings.warn(
-                f"nagq={nagq} nodes are too few: at the estimates -2 log-likelihood is "
-                f"{self.objective:.2f}, and {finer:.2f} with {more} nodes; raise nagq until it "
-                "does not change",
-                NumbammWarning,
-                stacklevel=4,
-            )
 
     @property
     def likelihood_holds(self) -> bool:
@@ -698,30 +604,6 @@ class GeneralizedLinearMixedModel(MixedModel):
     def llf(self) -> float:
         """Log-likelihood, by the approximation; NaN where that does not hold."""
         return super().llf if self.likelihood_holds else np.nan
-
-    def _warn(self) -> None:
-        """Warn of what the estimates show about the model, the first time that it is fitted."""
-        if self._warned:
-            return
-        self._warned = True
-        ratio = self.pearson_ratio if self._is_counts else 1.0
-        if ratio > OVERDISPERSED:
-            warnings.warn(
-                f"the counts are overdispersed: Pearson's statistic is {ratio:.2f} times its "
-                "degrees of freedom, so that standard errors are too small; "
-                + ("a negative binomial family, or " if self.family == "poisson" else "")
-                + "a random effect for each row, may serve better",
-                OverdispersionWarning,
-                stacklevel=4,
-            )
-        if self._free_shape and np.isinf(self.shape):
-            warnings.warn(
-                "the negative binomial's shape is infinite: the counts vary no more than a Poisson "
-                "distribution's, of which these are the estimates; family='poisson' fits it with a "
-                "parameter less",
-                NumbammWarning,
-                stacklevel=4,
-            )
 
     @property
     def _is_counts(self) -> bool:
@@ -898,13 +780,6 @@ def glmm(
             optimizer=optimizer,
         )
         return model.fit(fast=fast, nagq=nagq, progress=progress, verbose=verbose)
-
-
-def _shown(term) -> str:
-    """A term as formulas have it, in short: ``(1 + x | g)``."""
-    names = ["1" if name == "Intercept" else name for name in term.cnames]
-    names = [*names[:2], "...", names[-1]] if term.p > 4 else names
-    return f"({' + '.join(names)} | {term.group})"
 
 
 def _known(what: str, name, known) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from numbamm.models.light_starts import TINY, LightStarts
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
 from numbamm.models.residual import check_residual_variance, is_unbounded
+from numbamm.models.rollback import all_or_nothing
 from numbamm.models.spaces.coordinates import Coordinates
 from numbamm.models.spaces.linear_space import Criterion, LinearSpace
 from numbamm.models.spaces.scaled import ScaledTerms, root_mean_squares
@@ -388,26 +389,18 @@ class LinearMixedModel(MixedModel):
         return self._fit(reml, optimizer, progress, verbose)
 
     def _fit(self, reml=None, optimizer=None, progress=None, verbose=False) -> LinearMixedModel:
-        optsum, theta, before = self.optsum, self.theta, dict(vars(self.optsum))
-        default_start = self._default_start
-        if reml is not None:
-            optsum.reml = flag("reml", reml)
-        try:
+        optsum = self.optsum
+        with all_or_nothing(self), blas_threads():
+            if reml is not None:
+                optsum.reml = flag("reml", reml)
             if optimizer is not None:
                 optsum.optimizer = optimizer
             optsum.configure()
-            with blas_threads():
-                progress = config.get("progress") if progress is None else progress
-                minimize(self._search_space(), optsum, verbose=verbose, progress=progress)
-                estimates = self._estimate(optsum.final, float(optsum.fmin))
-                check_residual_variance(self, (estimates.sigma / self._response.scale) ** 2)
-                self._estimates = estimates
-        except BaseException:  # a failed fit loses nothing
-            vars(optsum).clear()
-            vars(optsum).update(before)
-            self._set_theta(theta)
-            self._default_start = default_start
-            raise
+            progress = config.get("progress") if progress is None else progress
+            minimize(self._search_space(), optsum, verbose=verbose, progress=progress)
+            estimates = self._estimate(optsum.final, float(optsum.fmin))
+            check_residual_variance(self, (estimates.sigma / self._response.scale) ** 2)
+            self._estimates = estimates
         return self
 
     def refit(
@@ -448,19 +441,21 @@ class LinearMixedModel(MixedModel):
         fit_options = (reml, optimizer, progress, verbose)
         if y is None:
             return self._fit(*fit_options)
-        before = self.frame.y
-        self._replace_response(y)
-        try:
+        with all_or_nothing(self):
+            self._replace_response(y)
             return self._fit(*fit_options)
-        except BaseException:
-            self._replace_response(before)
-            raise
 
     def _replace_response(self, y) -> None:
-        y = checked_response(self.frame, y)
-        response = _Response.centred(y, self.frame.offset, self.feterm, self._sqrtw)
-        self.frame.y, self._response = y, response
-        self.blocks.new_response(response.values)
+        self.frame = replace(self.frame, y=checked_response(self.frame, y))
+        self._response = _Response.centred(
+            self.frame.y, self.frame.offset, self.feterm, self._sqrtw
+        )
+        self.blocks.new_response(self._response.values)
+
+    def _rolled_back(self) -> None:
+        """Let A hold the response again that the model had."""
+        if not np.array_equal(self.blocks.xy[:, -1], self._response.values):
+            self.blocks.new_response(self._response.values)
 
     # ---- estimates --------------------------------------------------------------------------
 

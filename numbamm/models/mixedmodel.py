@@ -370,6 +370,9 @@ class MixedModel(FixedEffects, Inferences, AsResult):
     def _expect(self, names: list[str]) -> None:
         """Be ready for parameters of these names, one of `_known_parameters`."""
 
+    def _rolled_back(self) -> None:
+        """Put back what is changed in place: the attributes are those before a failure again."""
+
     def _bounds_are_usual(self) -> bool:
         """Whether nobody has moved the bounds of θ."""
         lower, upper = self.optsum.lowerbd, self.optsum.upperbd

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numbamm.design.remat import ReMat
 from numbamm.glm import family as families
 from numbamm.glm import link as links
 
@@ -42,7 +43,7 @@ class Runaway(NamedTuple):
         Number of levels whose responses are all at one bound of their range.
     """
 
-    term: object
+    term: ReMat
     sd: float
     alike: int
 
