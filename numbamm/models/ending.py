@@ -16,6 +16,7 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.glm import family as families
 from numbamm.glm import link as links
 from numbamm.models.curvature import newton_step
+from numbamm.models.generalized_estimates import effects_at_mode, linear_predictors
 from numbamm.models.runaway import levels_alike, runaway_terms
 from numbamm.optimize.auto import AUTO, DERIVATIVE_FREE, NEWTON
 from numbamm.optimize.optsummary import GENUINE, OptSummary
@@ -168,7 +169,7 @@ def _levels_agree(model) -> bool:
     mode, at = space.laplace.at(space.to_scaled(x))
     if not mode.found:
         return False
-    eta, w = model._eta(at, model._effects()[1]), model._prior
+    eta, w = linear_predictors(model, at, effects_at_mode(model)[1]), model._prior
     step = STEP * np.sqrt(np.mean(eta**2))
     code, link, y = model._family_code, links.NAMES[model.link], model.frame.y
     below, here, above = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
@@ -18,7 +17,6 @@ from numbamm.blocks.jit import announce_compilation
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import (
     FitError,
-    NumbammWarning,
     OptionError,
     did_you_mean,
 )
@@ -30,20 +28,20 @@ from numbamm.glm.mode import ModeFinder
 from numbamm.glm.pirls import pirls
 from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.cells import find_cells
-from numbamm.models.curvature import hessian_covariance
 from numbamm.models.default_start import DefaultStart
 from numbamm.models.estimates import Estimates
 from numbamm.models.fit_warnings import warn_of_fit
+from numbamm.models.generalized_estimates import coefficient_covariance, estimates_at
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
 from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
 from numbamm.models.rollback import all_or_nothing
 from numbamm.models.runaway import runaway_terms
 from numbamm.models.spaces.generalized_space import GeneralizedSpace
-from numbamm.models.spaces.laplace import LaplaceObjective, gamma_covariance
+from numbamm.models.spaces.laplace import LaplaceObjective
 from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, Parameters, Values
 from numbamm.models.spaces.scaled import ScaledTerms
-from numbamm.models.stages import Stages, check_mode, check_nagq, options_of_start, renewed
+from numbamm.models.stages import Stages, check_nagq, options_of_start, renewed
 from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
@@ -631,71 +629,10 @@ class GeneralizedLinearMixedModel(MixedModel):
         return float(self._prior.sum() - self.n_parameters)
 
     def _covariance(self, told: bool = False) -> np.ndarray:
-        """Covariance of the kept coefficients at the estimates; `told`: without a warning."""
-        to_beta, known = self.feterm.to_basis, gamma_covariance(self._modes, self._at_estimates())
-        cov = known if self._fast else hessian_covariance(self, known)
-        if cov is None:
-            cov = known
-            if not told:
-                warnings.warn(
-                    "the likelihood cannot be computed all around the estimates: standard errors "
-                    "take the random effects' variances as known, and are too small",
-                    NumbammWarning,
-                    stacklevel=5,
-                )
-        if not (told or (np.isfinite(cov).all() and (np.diag(cov) > 0).all())):
-            warnings.warn(
-                f"there are no standard errors: the information at the estimates is not positive "
-                f"definite; {self._remedy}",
-                NumbammWarning,
-                stacklevel=5,
-            )
-        return to_beta @ cov @ to_beta.T
+        return coefficient_covariance(self, told)
 
     def _estimate(self, x, objective: float) -> Estimates:
-        """Everything that follows from the final parameters."""
-        self._set_theta(x[-len(self.theta) :])
-        space = self.space_of(self._searched[self._fast], modes=self._modes)
-        mode, at = space.laplace.at(space.to_scaled(x))
-        check_mode(self, mode, at)
-        u, b = self._effects()
-        eta = self._eta(at, b)
-        return Estimates(
-            beta=self.feterm.to_basis @ at.beta,
-            covariance=None,
-            sigma=float(np.sqrt(at.phi)),
-            u=u,
-            b=b,
-            eta=eta,
-            fitted=self._mean(eta),
-            objective=objective,
-            reml=False,
-            sigma_given=not self._likelihood.dispersed,
-            shape=at.shape,
-            nagq=self.optsum.nagq,
-        )
-
-    def _eta(self, at: Values, b: list[np.ndarray]) -> np.ndarray:
-        """Linear predictors of the rows at scaled parameters and random effects b."""
-        eta = self._basis @ at.beta + self._offset
-        for term, effects in zip(self.reterms, b, strict=True):
-            eta = eta + np.einsum("pn,np->n", term.z, effects[term.refs])
-        return eta
-
-    def _effects(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """u and b of the user's columns at the mode that was found last."""
-        u_all, b_all = [], []
-        for term, scaling, u in zip(
-            self.reterms, self.scalings, self._modes.by_term(self._modes.u), strict=True
-        ):
-            b = u @ term.lambda_.T
-            if scaling:
-                scaled = scaling.scaled(term)
-                scaled.theta = scaling.to_scaled(term.theta)
-                u, b = scaling.effects(term.theta, u, u @ scaled.lambda_.T)
-            u_all.append(u)
-            b_all.append(b)
-        return u_all, b_all
+        return estimates_at(self, x, objective)
 
     # ---- rows and levels --------------------------------------------------------------------
 

@@ -18,7 +18,6 @@ import numpy as np
 from numbamm.blocks.jit import announce_compilation
 from numbamm.errors import ConvergenceWarning, FitError, OptionError
 from numbamm.glm.gradient import laplace_gradient
-from numbamm.glm.mode import Mode
 from numbamm.glm.quadrature import MOST_NODES
 from numbamm.models.curvature import first_curvature
 from numbamm.models.default_start import DefaultStart
@@ -33,6 +32,7 @@ from numbamm.models.ending import (
     levels_vary,
     other_starts,
 )
+from numbamm.models.generalized_estimates import NoMode, check_mode
 from numbamm.models.runaway import runaway_terms
 from numbamm.models.spaces.generalized_space import GeneralizedSpace
 from numbamm.models.spaces.laplace import gamma_covariance
@@ -61,10 +61,6 @@ LEFT = ("optsum", "fast_optsum", "_begun", "_default_start", "_gamma_root", "_mo
 
 #: The end of a search that was not let end by itself.
 NO_MINIMUM = Ending(is_minimum=False, at_edge=False)
-
-
-class NoMode(FitError):
-    """There is no mode where a search would begin."""
 
 
 class Outcome(NamedTuple):
@@ -403,19 +399,3 @@ def renewed(model, optsum: OptSummary, initial) -> OptSummary:
     fast.lowerbd = np.concatenate([np.full(free, -np.inf), optsum.lowerbd[-ntheta:]])
     fast.upperbd = np.concatenate([np.full(free, np.inf), optsum.upperbd[-ntheta:]])
     return fast
-
-
-def check_mode(model, mode: Mode, at: Values) -> None:
-    """Refuse parameters without a mode, or at which φ is next to nothing.
-
-    Raises
-    ------
-    FitError
-    """
-    if not mode.found:
-        theta = model.scaled.to_user(at.theta)
-        raise NoMode(f"PIRLS found no mode at theta = {theta}; {model._remedy}")
-    if model._likelihood.dispersed and model._likelihood.is_perfect(at.phi):
-        raise FitError(
-            "the random effects fit the responses perfectly: there is no dispersion to estimate"
-        )
