@@ -8,7 +8,7 @@ import numpy as np
 
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
-from numbamm.optimize.optsummary import GENUINE
+from numbamm.optimize.certificate import is_minimum
 from numbamm.report.content import (
     MISSING,
     Report,
@@ -136,7 +136,7 @@ def _singularity(certificate: float | None) -> str:
     note = "Singular fit: a random-effects covariance matrix is not of full rank."
     if certificate is None:
         return note
-    if certificate >= GENUINE:
+    if is_minimum(certificate):
         return (
             f"{note} It is a local minimum: adding any of the missing variances raises the "
             "objective."

@@ -19,7 +19,8 @@ from numbamm.models.curvature import newton_step
 from numbamm.models.generalized_estimates import effects_at_mode, linear_predictors
 from numbamm.models.runaway import levels_alike, runaway_terms
 from numbamm.optimize.auto import AUTO, DERIVATIVE_FREE, NEWTON
-from numbamm.optimize.optsummary import GENUINE, OptSummary
+from numbamm.optimize.certificate import is_minimum
+from numbamm.optimize.optsummary import OptSummary
 
 #: How much the objective may still fall: its root is the distance to the minimum in standard
 #: errors, of which a hundredth moves no digit that anybody reads.
@@ -105,7 +106,7 @@ def ending(model) -> Ending:
     at_edge = _met_an_edge(optsum)
     free = np.flatnonzero(optsum.lowerbd < optsum.upperbd)
     judged = optsum.certificate is not None and len(free) == len(optsum.final)
-    if judged and optsum.certificate < GENUINE:
+    if judged and not is_minimum(optsum.certificate):
         return Ending(False, at_edge)
     if not at_edge and not _is_steep(optsum):
         return Ending(True, at_edge)

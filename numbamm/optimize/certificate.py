@@ -7,6 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+#: Certificates above count as not negative: rounding, and that a search without derivatives ends
+#: only near a stationary point.
+LEAST_OF_MINIMUM = -1e-5
+
+
+def is_minimum(value: float) -> bool:
+    """Whether a certificate's value is that of a local minimum."""
+    return value >= LEAST_OF_MINIMUM
+
 
 @dataclass(frozen=True)
 class Certificate:

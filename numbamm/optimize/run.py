@@ -13,9 +13,9 @@ import numpy as np
 
 from numbamm.errors import ConvergenceWarning, FitError, NumbammError, OptionError
 from numbamm.optimize.auto import AUTO, Choice, choose, is_bounded
-from numbamm.optimize.certificate import Certificate
+from numbamm.optimize.certificate import Certificate, is_minimum
 from numbamm.optimize.guard import Guard, LimitReached, NoProgress
-from numbamm.optimize.optsummary import GENUINE, OptSummary
+from numbamm.optimize.optsummary import OptSummary
 from numbamm.optimize.problem import Problem
 from numbamm.optimize.registry import Optimizer, resolve
 from numbamm.optimize.space import Function, SearchSpace
@@ -362,7 +362,7 @@ def _escape_false_optima(
         x, f, certificate = end
         if guard.stopped is not None or code == INTERRUPTED or certificate is None:
             break
-        if certificate.value >= GENUINE and certificate.whole >= STEEP:
+        if is_minimum(certificate.value) and certificate.whole >= STEEP:
             break
         guard.unbound_signs()
         probe = _Probe(certificate.escape, f - RESTART_GAIN)

@@ -25,8 +25,10 @@ from numbamm.blocks.layout import DIAG, LAMBDA, NLEVEL, NORMAL, P
 
 #: A direction counts as null where λ, in columns of size one, is shorter.
 NULL = 1e-3
-#: Certificates above are as good as not negative: rounding, and a search that has just ended.
-GENUINE = -1e-6
+#: A search with derivatives, which ends at a stationary point to rounding, escapes from an end with
+#: a certificate below. What is told of an end allows for ten times as much, since other searches
+#: end less exactly: `optimize.certificate.is_minimum`.
+ESCAPE_BELOW = -1e-6
 
 
 @jit(entry=False)
@@ -228,7 +230,7 @@ def judge(theta, joint, layout, A, work, adjoint, n):
     arrays = layout.table, layout.index, A, work, adjoint, float(n), joint.free_entries
     judged(*arrays, which, scale, away, least, values)
     value, whole = values.tolist()
-    if value >= GENUINE > whole:
+    if value >= ESCAPE_BELOW > whole:
         away = least
 
     def aside(epsilon: float) -> np.ndarray:

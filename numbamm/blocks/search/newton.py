@@ -28,7 +28,13 @@ from numbamm.blocks.information import complete_normal, curvature, parameters, s
 from numbamm.blocks.jit import counter, jit
 from numbamm.blocks.layout import GRADIENT, LAMBDA, MOVED, THETA, P
 from numbamm.blocks.search import lbfgs, trust
-from numbamm.blocks.search.certificate import GENUINE, certify, column_sizes, is_singular, leave
+from numbamm.blocks.search.certificate import (
+    ESCAPE_BELOW,
+    certify,
+    column_sizes,
+    is_singular,
+    leave,
+)
 from numbamm.blocks.search.trust import CONVERGED, DIFFERENTIATE, EVALUATE, FAILED, FBEST, ROUNDOFF
 from numbamm.blocks.vectors import copy, dot, scale
 
@@ -429,7 +435,7 @@ def _conclude(action, f, fresh, state, search, model):
         control[CERTIFICATE] = certify(
             model.table, model.work, model.adjoint, search.which, search.scale, False, search.away
         )
-    if control[CERTIFICATE] < GENUINE and control[ESCAPED] < ESCAPES:
+    if control[CERTIFICATE] < ESCAPE_BELOW and control[ESCAPED] < ESCAPES:
         control[END], control[EPSILON] = action, FAR
         _step_aside(state, search)
     else:

@@ -13,7 +13,7 @@ from numbamm.models.ending import NEGLIGIBLE
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.models.stages import CUT_SHORT
-from numbamm.optimize.optsummary import GENUINE
+from numbamm.optimize.certificate import is_minimum
 from numbamm.report.result import Result
 
 #: Condition numbers above this mean that the data hardly tell some parameters apart.
@@ -73,7 +73,7 @@ class Convergence(Result):
             "Singular directions": "; ".join(singular) or "none",
         }
         if not np.isnan(line.certificate):
-            verdict = "a local minimum" if line.certificate >= GENUINE else "no local minimum"
+            verdict = "a local minimum" if is_minimum(line.certificate) else "no local minimum"
             shown["Certificate"] = f"{line.certificate:.2g} ({verdict})"
         return pd.DataFrame({"value": shown})
 
@@ -122,7 +122,7 @@ def check_convergence(model) -> Convergence:
         slopes, curvature = space.derivatives(space.to_scaled(optsum.final))
     user_slopes = space.user_gradient(optsum.final, slopes)
     scaled, gain, condition, falls = newton_step(slopes[free], curvature[np.ix_(free, free)])
-    falls = falls or (optsum.certificate is not None and optsum.certificate < GENUINE)
+    falls = falls or (optsum.certificate is not None and not is_minimum(optsum.certificate))
     result = Convergence(
         f"Convergence: {model.formula}",
         pd.DataFrame(),
