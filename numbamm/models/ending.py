@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numbamm.glm import family as families
-from numbamm.glm import link as links
 from numbamm.models.curvature import derivatives, newton_step
 from numbamm.optimize.auto import AUTO, DERIVATIVE_FREE, NEWTON
 from numbamm.optimize.optsummary import GENUINE, OptSummary
@@ -45,20 +43,6 @@ RIVAL = 1e-3, 10.0
 SHAPE = 1.0
 #: Up to so many operations an evaluation a fit of several minima tries again in any case.
 LIGHT = 2e6
-
-#: Links with which the density of a family is concave in η.
-CONCAVE = {
-    families.BINOMIAL: {
-        links.LOGIT, links.PROBIT, links.CLOGLOG, links.LOGLOG, links.LOG, links.IDENTITY
-    },
-    families.POISSON: {links.LOG, links.IDENTITY, links.SQRT},
-    families.NEGATIVE_BINOMIAL: {links.LOG},
-    families.GAMMA: {links.LOG, links.INVERSE},
-    families.INVERSE_GAUSSIAN: {links.INVERSE, links.INVERSE_SQUARED},
-    families.GAUSSIAN: {links.IDENTITY},
-}  # fmt: skip
-#: Those of the binomial family whose Laplace approximation has one minimum, as a rule.
-REGULAR = {links.LOGIT, links.PROBIT}
 
 
 class Ending(NamedTuple):
@@ -101,13 +85,13 @@ def ending(model) -> Ending:
 
 def is_concave(model) -> bool:
     """Whether the density is concave in η, so that two minima are rare."""
-    return links.NAMES[model.link] in CONCAVE[model._family_code]
+    return model._family.is_concave(model._link)
 
 
 def has_several_minima(model) -> bool:
     """Whether the objective may well have more than one, and another search costs little."""
-    binomial = model._family_code == families.BINOMIAL
-    irregular = binomial and links.NAMES[model.link] not in REGULAR
+    # Of proportions the Laplace approximation has one minimum with symmetric links, as a rule.
+    irregular = model._family.proportions and not model._link.symmetric
     return (irregular or not is_concave(model)) and model._work <= LIGHT
 
 

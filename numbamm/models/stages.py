@@ -18,8 +18,6 @@ import numpy as np
 
 from numbamm.blocks.jit import announce_compilation
 from numbamm.errors import ConvergenceWarning, FitError, OptionError
-from numbamm.glm import family as families
-from numbamm.glm import link as links
 from numbamm.glm.gradient import laplace_gradient
 from numbamm.glm.mode import Mode
 from numbamm.glm.quadrature import MOST_NODES
@@ -98,12 +96,12 @@ class Stages:
         if self.optsum.returnvalue in CUT_SHORT:
             return Ending(is_minimum=True, at_edge=False)  # it has been told already
         end = ending(self)
-        infinite = self._free_shape and self._shape_is_infinite()
+        infinite = self._has_limit and self._shape_is_infinite()
         singular = self.optsum.certificate is not None and self._work <= LIGHT
         doubtful = not end.is_minimum or infinite or singular or has_several_minima(self)
         if ours and doubtful and not self.optsum.is_limited:
             end = self._search_elsewhere(end, fast, nagq, **shown)
-            infinite = self._free_shape and self._shape_is_infinite()
+            infinite = self._has_limit and self._shape_is_infinite()
         if infinite:
             end = self._search_at_infinite_shape(fast, nagq, **shown)
         return end
@@ -226,7 +224,7 @@ class Stages:
         if not self._own_start.is_in(optsum):
             return
         if np.any(factor != 1.0):
-            shape = SHAPE if self._free_shape else self._start.shape
+            shape = SHAPE if self._has_limit else self._start.shape
             self._begun = replace(self._start, theta=factor * self._start.theta, shape=shape)
         elif by_gradient and self.init == "glm" and self._bounds_are_usual():
             self._begun = by_linear_model(self, self._modes, self._start)
@@ -261,8 +259,9 @@ class Stages:
     def _remedy(self) -> str:
         """What to do about a search that cannot begin, or ends at no minimum."""
         remedy = f"another start (init, optsum.initial) or link than {self.link} may help"
-        better = "logit" if self._family_code == families.BINOMIAL else "log"
-        if self.link != better and links.NAMES[self.link] not in links.UNBOUNDED:
+        proportions = self._family.proportions
+        better = "logit" if proportions else "log"
+        if self.link != better and self._link.is_bounded(proportions):
             remedy += f", such as {better}, which allows any linear predictor"
         return remedy
 
@@ -308,7 +307,8 @@ class Stages:
     def _optsum_of_start(self) -> OptSummary:
         """An `optsum` for the fast fit's parameters, at their start."""
         parameters, start = self._searched[True], self._begun
-        nuisance = [np.log(min(start.shape, LARGEST_START))] if parameters.nuisance else []
+        shape = min(start.shape, LARGEST_START) if self._has_limit else start.shape
+        nuisance = [np.log(shape)] if parameters.nuisance else []
         initial = np.concatenate([nuisance, start.theta])
         lowerbd = np.concatenate([np.full(len(nuisance), -np.inf), self._lowerbd])
         return OptSummary(initial, lowerbd, parameters.names, fast=True)

@@ -9,6 +9,8 @@ import numpy as np
 from numbamm.design.femat import FeMat
 from numbamm.design.remat import ReMat
 from numbamm.errors import OptionError
+from numbamm.glm.family import Family
+from numbamm.glm.link import Link
 from numbamm.models.mixedmodel import MixedModel
 from numbamm.options import shown
 
@@ -43,7 +45,7 @@ class Fit:
         The fixed effects.
     terms : list of ReMat
         The random effects.
-    family, link : str
+    family, link : Family, Link
     reml : bool
     method : str
         How the integral over the random effects was approximated; nothing where it is exact.
@@ -63,8 +65,8 @@ class Fit:
     offset: np.ndarray
     fixed: FeMat
     terms: list[ReMat]
-    family: str
-    link: str
+    family: Family
+    link: Link
     reml: bool
     method: str = ""
     information: str = ""
@@ -96,10 +98,11 @@ class Fit:
 
 def labelled(fits: list[Fit]) -> list[str]:
     """The formulas, with families and links where these differ, and with what was held."""
-    differ = len({(fit.family, fit.link) for fit in fits}) > 1
+    kinds = [[str(fit.family), str(fit.link)] for fit in fits]
+    differ = any(kind != kinds[0] for kind in kinds)
     labels = []
-    for fit in fits:
+    for fit, kind in zip(fits, kinds, strict=True):
         held = {"shape": fit.shape, "sigma": fit.sigma}
         held = [f"{name} held at {value:g}" for name, value in held.items() if value is not None]
-        labels.append(", ".join([fit.text, *([fit.family, fit.link] if differ else []), *held]))
+        labels.append(", ".join([fit.text, *(kind if differ else []), *held]))
     return labels

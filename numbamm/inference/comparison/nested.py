@@ -10,10 +10,6 @@ from numbamm.inference.comparison.fits import Fit
 
 #: A unit vector lies in a space when no more than this of it is left outside.
 TOLERANCE = 1e-6
-#: Two-level responses are counts of a single trial.
-_SAME_FAMILY = {"bernoulli": "binomial"}
-#: Families of counts; their likelihoods are probabilities, and those of others densities.
-_COUNTS = {"bernoulli", "binomial", "poisson", "negativebinomial"}
 
 
 def refuse_different_data(fits: list[Fit]) -> None:
@@ -44,7 +40,7 @@ def refuse_different_criteria(fits: list[Fit]) -> None:
     """
     first = fits[0]
     for other in fits[1:]:
-        if (first.family in _COUNTS) != (other.family in _COUNTS):
+        if first.family.discrete != other.family.discrete:
             raise OptionError(
                 f"likelihoods of {first.family} and {other.family} models cannot be compared: one "
                 "is of probabilities of counts, and the other of a density"
@@ -78,14 +74,14 @@ def shape_is_infinite(small: Fit, large: Fit) -> bool:
 
 def _is_limit(small: Fit, large: Fit) -> bool:
     """Whether the smaller model's family is the larger one's at an infinite shape."""
-    return (small.family, large.family) == ("poisson", "negativebinomial")
+    return small.family.name == large.family.limit
 
 
 def refuse_other_families(small: Fit, large: Fit) -> None:
     """Raise an `OptionError` unless the smaller model's family is one that the larger can be."""
     where = f"{small.text} is not nested in {large.text}"
-    same = len({_SAME_FAMILY.get(f.family, f.family) for f in (small, large)}) == 1
-    if small.link != large.link or not (same or _is_limit(small, large)):
+    same = len({f.family.kin or f.family.name for f in (small, large)}) == 1
+    if small.link.name != large.link.name or not (same or _is_limit(small, large)):
         raise OptionError(
             f"{where}, as they differ in family or link: {small.family}, {small.link} and "
             f"{large.family}, {large.link}; information_criteria compares them nevertheless"

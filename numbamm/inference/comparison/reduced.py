@@ -36,8 +36,8 @@ def on_frame(model, frame):
         built = GeneralizedLinearMixedModel(
             frame.formula,
             frame,
-            model.family,
-            model.link,
+            model._family,
+            model._link,
             init=model.init,
             information=model.information,
             shape=model._given_shape,
@@ -167,11 +167,15 @@ def _without_effects(model) -> Fit:
     fit, zero = fit_of(model), np.zeros(len(model.theta))
     if getattr(model, "_free_shape", False):
         objective = model._objective(True, parameters=model._parameters(True))
-        poisson = model._objective(True, parameters=model._parameters(True, np.inf))
+        middle = 2.5 if model._has_limit else np.log(model.shape)
         found = minimize_scalar(
-            lambda log_shape: objective(np.r_[log_shape, zero]), bounds=(-10, 15)
+            lambda log_shape: objective(np.r_[log_shape, zero]),
+            bounds=(middle - 12.5, middle + 12.5),
         )
-        least = min(float(found.fun), poisson(zero))
+        least = float(found.fun)
+        if model._has_limit:
+            limit = model._objective(True, parameters=model._parameters(True, np.inf))
+            least = min(least, limit(zero))
     else:
         least = model.objective_at(zero)
     return replace(fit, llf=-least / 2, npar=fit.npar - len(zero), terms=[])

@@ -14,13 +14,10 @@ from scipy.special import ndtri
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import DataError, NumbammWarning, OptionError
-from numbamm.glm import link as links
 from numbamm.inference.prediction.re_form import chosen_effects
 from numbamm.inference.prediction.rows import Rows
 from numbamm.inference.prediction.simulate import (
-    draw,
     generator,
-    mean_range,
     trials_or_weights,
     weights_to_draw,
 )
@@ -31,8 +28,6 @@ NEW_LEVELS = ("population", "missing", "error")
 TYPES = ("response", "link")
 INTERVALS = (None, "confidence", "prediction")
 
-#: Links whose means turn, or end, where the linear predictor is zero.
-TURNING = ("inverse", "inverse-squared", "sqrt")
 #: Most observations that are drawn at once.
 BATCH = 2_000_000
 
@@ -124,7 +119,7 @@ def predict(
     chosen = chosen_effects(model, re_form if random else "none")
     rows = _rows(model, newdata, chosen, interval, weights)
     eta = _eta_of_fit(model, chosen) if newdata is None else _eta(model, rows, chosen, new_levels)
-    linear = type == "link" or model.link == "identity"
+    linear = type == "link" or model._link.linear
 
     def shown(eta):
         return eta if linear else np.where(np.isnan(eta), np.nan, model._mean(eta))
@@ -133,7 +128,7 @@ def predict(
     if se or interval is not None:
         sd = np.sqrt(np.where(np.isnan(eta), np.nan, _variance(model, rows, chosen)))
     if se:
-        slope = 1.0 if linear else np.abs(links.slope(links.NAMES[model.link], eta))
+        slope = 1.0 if linear else np.abs(model._link.slope(eta))
         columns["se"] = slope * sd
     if by_draws:
         ends = _drawn_limits(model, rows, eta, sd, alpha, draws, generator(seed))
@@ -175,9 +170,9 @@ def _drawn_limits(model, rows: Rows, eta, sd, alpha: float, draws: int, rng) -> 
     for some in np.array_split(there, 1 + len(there) * draws // BATCH):
         at = eta[some] + sd[some] * rng.standard_normal((draws, len(some)))
         at = _held(model, eta[some], at)
-        mu = np.clip(model._mean(at.ravel()), *mean_range(model._family_code))
+        mu = np.clip(model._mean(at.ravel()), *model._family.means)
         phi = model.sigma**2
-        y = draw(rng, model._family_code, mu, np.tile(w[some], draws), phi, model.shape)
+        y = model._family.draws(rng, mu, np.tile(w[some], draws), phi, model.shape)
         limits[:, some] = np.quantile(
             y.reshape(at.shape), [alpha / 2, 1 - alpha / 2], axis=0, method="inverted_cdf"
         )
@@ -186,7 +181,7 @@ def _drawn_limits(model, rows: Rows, eta, sd, alpha: float, draws: int, rng) -> 
 
 def _held(model, eta, near) -> np.ndarray:
     """Linear predictors near η, kept from crossing zero where the link's means turn there."""
-    if model.link not in TURNING:
+    if not model._link.turns:
         return near
     side = np.sign(eta)
     return side * np.maximum(side * near, np.finfo(np.float64).tiny)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numbamm.errors import DataError, OptionError, did_you_mean
-from numbamm.glm import family as families
+from numbamm.glm.family import Family
 from numbamm.inference.prediction.re_form import chosen_effects
 from numbamm.inference.prediction.rows import Rows, row_weights
 from numbamm.inference.random.components import Components
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 #: Parameters in order, or by name.
 Vector = ArrayLike | Mapping[str, float]
-
-#: Families into whose distributions prior weights, as counts of rows, do not enter.
-UNWEIGHTED = ("bernoulli", "poisson", "negativebinomial")
 
 
 def simulate(
@@ -135,7 +132,7 @@ def respond(model, rows: Rows, at: Truth, held: list[bool], rng) -> np.ndarray:
     w = trials_or_weights(model, rows)[there]
     y = np.full(len(eta), np.nan)
     mu = model._mean(eta[there])
-    y[there] = draw(rng, model._family_code, mu, w, at.sigma**2, at.shape)
+    y[there] = model._family.draws(rng, mu, w, at.sigma**2, at.shape)
     return y
 
 
@@ -147,10 +144,10 @@ def trials_or_weights(model, rows: Rows) -> np.ndarray:
     DataError
         If numbers of trials are not whole.
     """
-    if rows.weights is None or model.family in UNWEIGHTED:
+    if rows.weights is None or model._family.weights == "rows":
         return np.ones(len(rows.X))
     w = rows.weights
-    if model._family_code == families.BINOMIAL and (w % 1 > 0).any():
+    if model._family.weights == "trials" and (w % 1 > 0).any():
         raise DataError("numbers of trials must be whole to draw from a binomial distribution")
     return w
 
@@ -180,11 +177,11 @@ class Truth:
         beta = _vector(
             "beta", model.estimates.beta if beta is None else beta, model.feterm.kept_names
         )
-        if model._family_code in families.DISPERSED:
+        if model._family.dispersed:
             sigma = _positive("sigma", _own_sigma(model) if sigma is None else sigma)
         else:
             sigma = _absent("sigma", sigma, 1.0, "families with a dispersion")
-        if model._family_code == families.NEGATIVE_BINOMIAL:
+        if model._family.has_shape:
             shape = model.shape if shape is None else shape
             shape = shape if shape == np.inf else _positive("shape", shape)
         else:
@@ -226,13 +223,13 @@ def weights_to_draw(model, given):
     OptionError
         They take no part in the family's distribution, or the fit's are none of new rows.
     """
-    refuse_weights(model.family, given)
-    return None if model.family in UNWEIGHTED else row_weights(model, given)
+    refuse_weights(model._family, given)
+    return None if model._family.weights == "rows" else row_weights(model, given)
 
 
-def refuse_weights(family: str, given) -> None:
+def refuse_weights(family: Family, given) -> None:
     """Refuse given weights that take no part in the family's distribution."""
-    if given is not None and family in UNWEIGHTED:
+    if given is not None and family.weights == "rows":
         raise OptionError(f"weights take no part in the distribution of {family} responses")
 
 
@@ -284,61 +281,6 @@ def _absent(name: str, value, default: float, whose: str) -> float:
     if value is not None and value != default:
         raise OptionError(f"{name} belongs to {whose} alone")
     return default
-
-
-def mean_range(family: int) -> tuple[float, float]:
-    """The least and the greatest mean of which a family's responses can be drawn."""
-    if family == families.BINOMIAL:
-        return 0.0, 1.0
-    if family in (families.POISSON, families.NEGATIVE_BINOMIAL):
-        return 0.0, 1e18  # whole numbers of 64 bits
-    if family in (families.GAMMA, families.INVERSE_GAUSSIAN):
-        return float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).max)
-    return -np.inf, np.inf
-
-
-def draw(rng, family: int, mu, w, phi: float, shape: float | None) -> np.ndarray:
-    """Responses of the family.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    family : int
-        Code in `numbamm.glm.family`.
-    mu, w : ndarray, shape (n,)
-        Means and prior weights.
-    phi, shape : float
-        Dispersion, and shape of the negative binomial.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-
-    Raises
-    ------
-    DataError
-        A mean is none of the family, as a link that is not the usual one may give.
-    """
-    least, most = mean_range(family)
-    outside = ~((mu >= least) & (mu <= most))
-    if outside.any():
-        name = next(name for name, code in families.NAMES.items() if code == family)
-        raise DataError(
-            f"no {name} response has a mean of {mu[outside][0]:.6g}, as the linear predictor "
-            f"says in {outside.sum()} rows: the link lets it leave the family's range"
-        )
-    if family == families.BINOMIAL:
-        return rng.binomial(w.astype(np.int64), mu) / w
-    if family == families.POISSON:
-        return rng.poisson(mu).astype(np.float64)
-    if family == families.NEGATIVE_BINOMIAL:
-        spread = rng.gamma(shape, 1 / shape, len(mu)) if shape < np.inf else 1.0
-        return rng.poisson(mu * spread).astype(np.float64)
-    if family == families.GAMMA:
-        return rng.gamma(w / phi, mu * phi / w)
-    if family == families.INVERSE_GAUSSIAN:
-        return rng.wald(mu, w / phi)
-    return rng.normal(mu, np.sqrt(phi / w))
 
 
 def _vector(name: str, values, names: list[str]) -> np.ndarray:

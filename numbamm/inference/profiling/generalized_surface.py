@@ -7,7 +7,7 @@ import numpy as np
 from numbamm.inference.profiling.curve import Curve
 from numbamm.inference.profiling.surface import Surface
 from numbamm.inference.random.components import SHAPE, SIGMA
-from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE
+from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE
 from numbamm.optimize.differences import slopes
 
 #: Half-width of the differences through quadrature, in an x of ordinary size.
@@ -33,7 +33,8 @@ class GeneralizedSurface(Surface):
         parameters = model._parameters(fast)
         self._laplace = nagq == 1
         self._objective = model._objective(fast, nagq, root=root, parameters=parameters)
-        shape = min(at.shape, SHAPE_RANGE[1])  # of an infinite one, too, there is a profile
+        # Of an infinite shape, too, there is a profile.
+        shape = min(at.shape, parameters.shape_range[1])
         nuisance = {LOG_DISPERSION: [at.phi], LOG_SHAPE: [shape]}.get(parameters.nuisance, [])
         self._nuisance, self._rank = parameters.nuisance, len(parameters.beta)
         self._to_beta = None if fast else model.feterm.to_basis @ root

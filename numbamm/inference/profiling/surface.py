@@ -15,7 +15,6 @@ from numbamm.inference.profiling.curve import Curve, walk
 from numbamm.inference.profiling.leading import leading
 from numbamm.inference.random.components import SHAPE
 from numbamm.models.inside import root_mean_squares
-from numbamm.models.parameters import SHAPE_RANGE
 from numbamm.optimize.differences import jacobian, slopes
 
 #: Half-width of the differences for the curvature at the minimum, in an x of ordinary size.
@@ -113,7 +112,7 @@ class Surface(ABC):
     def _size_curve(self, name: str, reach: float) -> Curve:
         """Of σ or the shape, along its logarithm."""
         value = self.sizes[name]
-        bounds = np.log(SHAPE_RANGE) if name == SHAPE else (-np.inf, np.inf)
+        bounds = np.log(self.model._family.shape_range) if name == SHAPE else (-np.inf, np.inf)
         curve = self.smooth_curve(lambda x: np.log(value(x)), bounds, reach)
         upper = np.nan if np.isnan(curve.upper) else np.inf  # a Poisson distribution
         lower, estimate = np.exp([curve.lower, curve.estimate])

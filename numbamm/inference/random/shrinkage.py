@@ -10,12 +10,13 @@ import pandas as pd
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError
-from numbamm.glm import family as families
-from numbamm.glm import link as links
+from numbamm.glm.rows import SCORE, WEIGHT, WORKING
 from numbamm.models.linear import LinearMixedModel
 
 #: Relative standard deviations, of the columns inside, that leave nothing to be drawn.
 UNSHRUNKEN = 1e4
+#: Working weights below are those of means at a limit: exp(-700) is the least that kernels give.
+NO_WEIGHT = 1e-290
 
 
 def shrinkage(model) -> dict:
@@ -91,13 +92,13 @@ def _working_model(model, eta, shape: float) -> LinearMixedModel:
     LinearMixedModel
         Of η + (y - μ) dη/dμ with weights w (dμ/dη)² / V(μ); σ is 1 where φ is.
     """
-    frame, family, link = model.frame, model._family_code, links.NAMES[model.link]
-    slope, mu = links.slope(link, eta), model._mean(eta)
+    frame, family = model.frame, model._family
+    lines = family.evaluate(WORKING, model._link, shape, frame.y, model._prior, eta)
+    weights = lines[WEIGHT]
     with np.errstate(all="ignore"):
-        weights = model._prior * slope**2 / families.variance(family, shape, mu)
-        y = eta + (frame.y - mu) / slope
+        y = eta + lines[SCORE] / weights
     least = np.finfo(float).eps ** 2 * np.nanmax(weights, initial=0.0)
-    informative = (weights > least) & np.isfinite(y)
+    informative = (weights > max(least, NO_WEIGHT)) & np.isfinite(y)
     if not informative.any():
         raise FitError("no row says anything of the random effects: all means are at a limit")
     working = replace(
@@ -106,4 +107,4 @@ def _working_model(model, eta, shape: float) -> LinearMixedModel:
         weights=np.where(informative, weights, least),  # rows at a limit say next to nothing
         reterms=[replace(term, lambda_=None) for term in frame.reterms],  # λ belongs to a model
     )
-    return LinearMixedModel.of_frame(working, sigma=None if family in families.DISPERSED else 1.0)
+    return LinearMixedModel.of_frame(working, sigma=None if family.dispersed else 1.0)

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 
 from numbamm.errors import FitError, NumbammWarning, OptionError, did_you_mean
-from numbamm.glm import family as families
 from numbamm.inference.comparison.reduced import criterion
 from numbamm.inference.prediction.simulate import Truth, Vector
 from numbamm.inference.resampling.designs import grouping_columns, of_formula, of_model, with_levels
@@ -254,8 +253,8 @@ def _numbers(levels) -> list[int]:
 def _all_given(model, beta, theta, cov, sigma, shape) -> Truth:
     """The parameters of a model that has no estimates."""
     needed = {"beta": model.feterm.kept_names, "theta": model.theta_names}
-    needed |= {"sigma": []} if model._family_code in families.DISPERSED else {}
-    needed |= {"shape": []} if model._family_code == families.NEGATIVE_BINOMIAL else {}
+    needed |= {"sigma": []} if model._family.dispersed else {}
+    needed |= {"shape": []} if model._family.has_shape else {}
     values = {"beta": beta, "theta": theta if cov is None else cov, "sigma": sigma, "shape": shape}
     if any(values[name] is None for name in needed):
         listed = [f"{k} ({', '.join(names)})" if names else k for k, names in needed.items()]
