@@ -114,6 +114,23 @@ class Family:
         Quantiles of the response, of ``p``, ``mu``, ``w``, ``phi`` and ``shape``.
     zero : callable, optional
         The probability of a zero, of ``mu``, ``w`` and ``shape``.
+
+    Raises
+    ------
+    OptionError
+        The name is that of a family that there is, or `logpdf` is no function of these arguments.
+
+    Examples
+    --------
+    >>> import math
+    >>> import numbamm as mm
+    >>> def logpdf(y, mu, scale):  # the logistic distribution
+    ...     z = math.fabs(y - mu) / scale
+    ...     return -z - 2 * math.log1p(math.exp(-z)) - math.log(scale)
+    >>> family = mm.Family("logistic", logpdf=logpdf)
+    >>> m = mm.glmm("Reaction ~ Days + (1 | Subject)", mm.datasets.load("sleepstudy"), family)
+    >>> round(m.shape, 1)
+    16.5
     """
 
     name: str

@@ -26,7 +26,7 @@ from numbamm.errors import (
 from numbamm.formula.checks import check_generalized
 from numbamm.glm.family import FAMILIES, Family
 from numbamm.glm.likelihood import Likelihood
-from numbamm.glm.link import LINKS
+from numbamm.glm.link import LINKS, Link
 from numbamm.glm.mode import ModeFinder
 from numbamm.glm.pirls import pirls
 from numbamm.glm.quadrature import MOST_NODES
@@ -74,11 +74,13 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         ``"r2 ~ Anger + (1 | id) + (1 | item)"``; for binomial counts
         ``"cbind(successes, failures) ~ ..."``, or a proportion with `weights`.
     data : pandas, polars or pyarrow frame, or dict of arrays
-    family : str
+    family : str or Family
         ``"bernoulli"``, ``"binomial"``, ``"poisson"``, ``"negativebinomial"``, ``"gamma"``,
-        ``"inversegaussian"`` or ``"gaussian"``.
-    link : str, optional
-        The family's usual link, if not given; others are in `numbamm.glm.links`.
+        ``"inversegaussian"`` or ``"gaussian"``; or one of your own, see `Family`.
+    link : str or Link, optional
+        The family's usual link, if not given; ``"identity"``, ``"log"``, ``"logit"``,
+        ``"probit"``, ``"cloglog"``, ``"loglog"``, ``"cauchit"``, ``"inverse"``,
+        ``"inverse-squared"``, ``"sqrt"``; or one of your own, see `Link`.
     weights : str or array, optional
         Numbers of trials for a binomial proportion; prior weights otherwise.
     offset, contrasts, amalgamate
@@ -90,10 +92,12 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
     information : {"expected", "observed"}, optional
         Which information about η enters the determinant of the Laplace approximation; they
         agree for canonical links. If not given, the observed one, as in the approximation's
-        definition, for families with a dispersion; else the expected one, as in lme4.
+        definition, for families with a dispersion and those of your own, of which no other is
+        known; else the expected one, as in lme4.
     shape : float, optional
-        Shape of the negative binomial, Var(y) = μ + μ²/shape; estimated, if not given. At an
-        infinite one, which may be the estimate, too, this is the Poisson distribution.
+        Shape of the negative binomial, Var(y) = μ + μ²/shape, or of a family of your own;
+        estimated, if not given. At an infinite one, which may be the estimate, too, the negative
+        binomial is the Poisson distribution.
     optimizer : str, optional
 
     Raises
@@ -120,8 +124,8 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         self,
         formula: str,
         data,
-        family: str,
-        link: str | None = None,
+        family: str | Family,
+        link: str | Link | None = None,
         *,
         weights: str | ArrayLike | None = None,
         offset: str | ArrayLike | None = None,
@@ -270,7 +274,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
 
     @property
     def shape(self) -> float | None:
-        """Shape of the negative binomial, Var(y) = μ + μ²/shape; None for other families."""
+        """Shape of the negative binomial, Var(y) = μ + μ²/shape, or of one's own; None without."""
         if not self._family.has_shape:
             return None
         return self._given_shape or self.estimates.shape
@@ -844,8 +848,8 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
 def glmm(
     formula: str,
     data,
-    family: str,
-    link: str | None = None,
+    family: str | Family,
+    link: str | Link | None = None,
     *,
     fast: bool = False,
     nagq: int = 1,

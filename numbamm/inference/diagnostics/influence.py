@@ -25,8 +25,8 @@ def influence(model) -> pd.DataFrame:
         Over the rows of the data, NaN where one was dropped: ``fitted``; ``resid``; ``pearson``,
         the residual times the square root of its weight over the variance function;
         ``leverage``; ``studentized``, pearson / (σ √(1 - leverage)); ``cooks``, Cook's distance.
-        For generalized models there is ``deviance``, too: the deviance residual. The last two
-        are NaN where the leverage is 1, as with an indicator of one row.
+        For generalized models there is ``deviance``, too, where the family has one: the deviance
+        residual. The last two are NaN where the leverage is 1, as with an indicator of one row.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def influence(model) -> pd.DataFrame:
     """
     frame = pd.DataFrame({"fitted": model.fittedvalues, "resid": model.resid})
     frame["pearson"] = model.residuals("pearson")
-    if not isinstance(model, LinearMixedModel):
+    if not (isinstance(model, LinearMixedModel) or model._family.by_density):
         frame["deviance"] = model.residuals("deviance")
     frame["leverage"] = h = model.leverage()
     left = (1 - h).where(1 - h > NOTHING)

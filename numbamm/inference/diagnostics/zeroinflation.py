@@ -51,7 +51,7 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
         raise OptionError(f"n must be a number of responses to draw, not {n!r}")
     family = model._family
-    if family.zero is None:
+    if family.zero is None and not family.by_density:
         raise OptionError(f"the {model.family} family has no zeros to count")
     if family.proportions and not model._is_counts:
         raise OptionError("zeros of single trials are what the model fits: there is no excess")
