@@ -77,7 +77,7 @@ class Working(NamedTuple):
 def ask(what, eta, shape, least, rows):
     """Ask the row kernels at η, shape (n,), which fill lines of ``rows.eta``."""
     return evaluate_rows(
-        what,
+        np.int64(what),  # not a constant, for each of which numba would compile it once more
         rows.model[LINK],
         rows.model[FAMILY],
         rows.y,
