@@ -57,7 +57,7 @@ def check_generalized(frame: ModelFrame, family: Family) -> None:
     y, response = frame.y, frame.response
     if not family.proportions:
         _refuse_counts(frame, f"the {family} family")
-    wrong = ~family.supports(y)
+    wrong = ~np.asarray(family.supports(y), dtype=bool)
     if wrong.any():
         raise DataError(
             f"{family} needs {family.support}; the response '{response}' is not in rows "

@@ -182,6 +182,12 @@ class Family:
             return
         if not isinstance(self.name, str) or not self.name:
             raise OptionError(f"a family has a name, not {self.name!r}")
+        for kind in ("rows", "fused", "dispersed", "dispersion", "entropy"):
+            if getattr(self, kind):
+                raise OptionError(
+                    f"{kind} is not for the family {self.name}, which is known by its log-density: "
+                    "a dispersion is one more argument of logpdf"
+                )
         taken = FAMILIES.get(self.name)
         if taken is not None:
             raise OptionError(f"there is a family {taken} already: give yours another name")
@@ -220,7 +226,7 @@ class Family:
         kernel = fused or self.rows or self._density_rows
         what = f"logpdf of the family {self.name}" if self.by_density else ""
         kernel = row_kernels.address_of(kernel, row_kernels.FAMILY, what)
-        return 0 if fused else link.address(self.proportions), kernel
+        return 0 if fused else link.address(self.proportions and not self.by_density), kernel
 
     @cached_property
     def _density_rows(self):
@@ -332,12 +338,13 @@ class Family:
         """What a function returns of those arguments that it names."""
         known[self._shape_name] = known.get("shape")  # which a log-density names as it likes
         try:
-            return function(**{name: known[name] for name in _arguments(function)})
+            given = {name: known[name] for name in _arguments(function)}
         except KeyError as error:
             raise OptionError(
                 f"a function of the family {self.name} takes {error}, which is none of "
                 f"{', '.join(known)}"
             ) from None
+        return function(**given)
 
     def _known(self, what: str) -> Callable:
         function = getattr(self, what)

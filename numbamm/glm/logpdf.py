@@ -59,7 +59,7 @@ def shape_name(name: str, logpdf: Callable) -> str | None:
         given = list(signature(getattr(logpdf, "py_func", logpdf)).parameters.values())
     except (TypeError, ValueError):
         raise OptionError(f"logpdf of the family {name} must be a function") from None
-    names = [parameter.name for parameter in given]
+    names = [parameter.name for parameter in given if parameter.default is Parameter.empty]
     others = [n for n in names if n not in (RESPONSE, MEAN, PREDICTOR, PRIOR)]
     plain = all(p.kind is Parameter.POSITIONAL_OR_KEYWORD for p in given)
     if not plain or RESPONSE not in names or (MEAN in names) == (PREDICTOR in names):
@@ -70,7 +70,7 @@ def shape_name(name: str, logpdf: Callable) -> str | None:
     if len(others) > 1:
         raise OptionError(
             f"logpdf of the family {name} has the parameters {', '.join(others)}: at most one can "
-            "be estimated; give the others as numbers"
+            "be estimated; give the others as numbers, or as defaults"
         )
     return others[0] if others else None
 
@@ -79,11 +79,11 @@ def density_rows(name: str, logpdf: Callable):
     """The kernel of a family; see `rows.FAMILY`. It is kept in this process alone."""
     shape = shape_name(name, logpdf)
     compiled = logpdf if hasattr(logpdf, "py_func") else jit(logpdf, entry=False, cache=False)
-    given = list(signature(getattr(logpdf, "py_func", logpdf)).parameters)
+    given = signature(getattr(logpdf, "py_func", logpdf)).parameters
     by_mean, weighted, shaped = MEAN in given, PRIOR not in given, shape is not None
-    source = "lambda y, at, w, shape: f({})".format(
-        ", ".join({RESPONSE: "y", PRIOR: "w", shape: "shape"}.get(n, "at") for n in given)
-    )
+    ours = {RESPONSE: "y", MEAN: "at", PREDICTOR: "at", PRIOR: "w", shape: "shape"}
+    passed = ", ".join(f"{name}={ours[name]}" for name in given if name in ours)
+    source = f"lambda y, at, w, shape: f({passed})"
     density = jit(eval(source, {"f": compiled}), entry=False, cache=False)
 
     @jit(entry=False, cache=False)

@@ -84,7 +84,7 @@ def first_shape(modes: ModeFinder) -> float:
         1 where there is nothing to go by.
     """
     family, link, _ = modes.kind
-    if family.moment_shape is None:
+    if family.moment_shape is None or family.limit is None:
         return _best_shape(modes)
     rows, limit = modes.rows, FAMILIES[family.limit]
     gamma = without_effects(modes.replaced(kind=modes.kind._replace(family=limit)), 0.0)

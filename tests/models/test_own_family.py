@@ -383,6 +383,8 @@ for m in pickle.loads(Path({str(path)!r}).read_bytes()):
         ({"logpdf": lambda y, mu, eta: y}, "not of \\(y, mu, eta\\)"),
         ({"logpdf": lambda y, mu, a, b: y}, "has the parameters a, b: at most one"),
         ({"logpdf": lambda y, *mu: y}, "is a function of y and mu"),
+        ({"logpdf": poisson, "dispersed": True}, "dispersed is not for the family x"),
+        ({"logpdf": poisson, "entropy": poisson}, "entropy is not for the family x"),
     ],
 )
 def test_no_family(given, said):
@@ -424,6 +426,32 @@ def no_number(y, mu):
 def test_mistakes_are_explained(family, link, said):
     with pytest.raises(mm.NumbammError, match=said):
         mm.glmm(f"count {FORMULA}", DATA, family, link)
+
+
+def test_functions_of_a_family():
+    """Defaults are no parameters, two levels are proportions, functions name arguments."""
+
+    def of_degrees(y, mu, degrees=4.0, *, scale=1.0):
+        return y * mu
+
+    with pytest.raises(mm.OptionError, match="is a function of y and mu"):
+        mm.Family("keywords", logpdf=of_degrees)
+
+    def with_defaults(y, mu, scale, degrees=4.0):
+        z = (y - mu) / scale
+        whole = 0.5 * (degrees + 1)
+        return -math.log(scale) - whole * math.log1p(z * z / degrees)
+
+    known = mm.glmm(f"far {FORMULA}", DATA, STUDENT, offset="offset")
+    mine = mm.glmm(f"far {FORMULA}", DATA, mm.Family("t", logpdf=with_defaults), offset="offset")
+    assert_allclose(mine.beta, known.beta, rtol=1e-5)
+    labels = mm.Family("labels", logpdf=bernoulli, link="logit", proportions=True)
+    data = DATA.assign(hit=np.where(DATA["hit"] > 0, "yes", "no"))
+    mine, known = (mm.glmm(f"hit {FORMULA}", data, family) for family in (labels, "bernoulli"))
+    assert mine.objective == pytest.approx(known.objective, abs=1e-8)
+    strange = mm.Family("t", logpdf=with_defaults, draw=lambda mu, sd: mu)
+    with pytest.raises(mm.OptionError, match="takes 'sd', which is none of rng, mu, w, phi, shape"):
+        mm.glmm(f"far {FORMULA}", DATA, strange).simulate(seed=1)
 
 
 def test_options_that_a_density_does_not_have():
