@@ -16,8 +16,8 @@ _SUFFIXES = {".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq"}
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status (1: an error of ours, told in one line)."""
-    if hasattr(sys.stdout, "reconfigure"):  # a terminal that lacks a character shows another
+    """Run a command; returns the exit status: 1 after one of numbamm's errors, which is printed."""
+    if hasattr(sys.stdout, "reconfigure"):  # for characters that the terminal lacks
         sys.stdout.reconfigure(errors="replace")
     arguments = _parser().parse_args(argv)
     try:
@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("data", help="a shipped data set, or the path of a CSV or Parquet file")
     fit.add_argument("--family", metavar="NAME", help="for example bernoulli, poisson or gamma")
     fit.add_argument(
-        "--link", metavar="NAME", help="for example probit; the family's own if absent"
+        "--link", metavar="NAME", help="for example probit; the family's default if absent"
     )
     fit.add_argument("--fast", action="store_true", help="with --family: optimise over θ alone")
     fit.add_argument("--nagq", type=int, default=1, help="with --family: quadrature nodes")
@@ -56,10 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     compile_ = commands.add_parser(
         "compile", help="compile every kernel now (40 s on two cores), as when an image is built"
     )
-    compile_.add_argument("--clear", action="store_true", help="remove the kept kernels first")
+    compile_.add_argument("--clear", action="store_true", help="remove the cached kernels first")
     compile_.set_defaults(run=_compile)
 
-    clear = commands.add_parser("clear", help="remove the kept kernels, as after editing one")
+    clear = commands.add_parser("clear", help="remove the cached kernels, as after editing one")
     clear.set_defaults(run=lambda arguments: _clear())
 
     config = commands.add_parser("config", help="show every option, its value and its origin")
@@ -79,7 +79,7 @@ def _clear() -> None:
 
 
 def _fit(arguments) -> None:
-    # What --verbose prints must not stand in the way of whoever reads the JSON.
+    # Standard output must hold nothing but JSON: what --verbose prints goes to the error stream.
     with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
         model = _model(arguments)
     print(json.dumps(_results(model), indent=1) if arguments.json else model)
@@ -95,7 +95,7 @@ def _model(arguments):
     }
     if arguments.family is None:
         if arguments.fast or arguments.link or arguments.nagq != 1:
-            raise OptionError("--fast, --link and --nagq belong to a --family")
+            raise OptionError("--fast, --link and --nagq need --family")
         return mm.lmm(arguments.formula, _read(arguments.data), reml=arguments.reml, **options)
     if arguments.reml:
         raise OptionError("--reml is for linear models, without --family")
@@ -111,7 +111,7 @@ def _model(arguments):
 
 
 def _read(data: str):
-    """The frame behind a path, or the shipped data set of that name."""
+    """The data of a file, or the shipped data set of that name."""
     import pandas as pd
 
     path = Path(data)
@@ -128,12 +128,16 @@ def _read(data: str):
         raise DataError(
             f"{data}: reading Parquet needs pyarrow; pip install 'numbamm[parquet]'"
         ) from None
-    except (ValueError, OSError, EOFError) as error:  # empty, malformed, or not what it is named
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+    ) as error:  # empty, malformed, or of another format than its suffix says
         raise DataError(f"{data} cannot be read: {error}") from error
 
 
 def _results(model) -> dict:
-    """The fitted model as plain numbers and strings; a missing number is null."""
+    """A fitted model's results for JSON: numbers and text, with None for missing numbers."""
     coefficients = {
         name: {"estimate": _number(b), "se": _number(s), "z": _number(z), "p": _number(p)}
         for name, b, s, z, p in zip(
@@ -173,7 +177,7 @@ def _results(model) -> dict:
 
 
 def _method(model) -> dict:
-    """How the model was fitted."""
+    """The options of the fit."""
     if not hasattr(model, "information"):
         return {"reml": model.optsum.reml}
     return {
@@ -188,6 +192,7 @@ def _method(model) -> dict:
 
 
 def _number(value) -> float | None:
+    """A number for JSON, None if it is NaN."""
     return None if value != value else float(value)
 
 

@@ -16,7 +16,7 @@ from numbamm.glm.family import FAMILIES
 from numbamm.glm.link import LINKS
 
 #: Packages whose modules hold kernels.
-ROOMS = ("numbamm.blocks", "numbamm.glm", "numbamm.glm.families", "numbamm.glm.links")
+ROOMS = ("numbamm.blocks", "numbamm.glm")
 
 
 def compile_all() -> None:
@@ -59,7 +59,7 @@ def _cache_folders() -> list[Path]:
 
     folders = set()
     for room in ROOMS:
-        for module in pkgutil.iter_modules(import_module(room).__path__, f"{room}."):
+        for module in pkgutil.walk_packages(import_module(room).__path__, f"{room}."):
             kernels = vars(import_module(module.name)).values()
             folders |= {k.stats.cache_path for k in kernels if isinstance(k, Dispatcher)}
     folders |= {link.rows.stats.cache_path for link in LINKS}

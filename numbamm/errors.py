@@ -1,4 +1,4 @@
-"""Errors and warnings that numbamm raises itself.
+"""The errors and warnings of numbamm.
 
 Every error derives from `NumbammError` and from the built-in class that a caller would
 expect, so ``except ValueError`` works as well as ``except mm.FormulaError``.
@@ -11,15 +11,15 @@ from difflib import get_close_matches
 
 
 class NumbammError(Exception):
-    """Base class of every error that numbamm raises on purpose."""
+    """Base class of all errors of numbamm."""
 
 
 class FormulaError(NumbammError, ValueError):
-    """The formula's text cannot be read, or means something that a mixed model cannot be."""
+    """The formula cannot be parsed, or does not describe a mixed model."""
 
 
 class DataError(NumbammError, ValueError):
-    """The data cannot be used as the formula asks; the message names the column or the rows."""
+    """The data do not suit the formula; the message names the column or the rows."""
 
 
 class OptionError(NumbammError, ValueError):
@@ -27,11 +27,11 @@ class OptionError(NumbammError, ValueError):
 
 
 class FitError(NumbammError, RuntimeError):
-    """The optimisation could not be carried out; the model stays as it was before."""
+    """A model could not be fitted; it stays as it was before the fit."""
 
 
 class NotFittedError(NumbammError, RuntimeError):
-    """A result was asked for that only a fitted model has."""
+    """Only a fitted model has this result: call `fit` first."""
 
 
 class NumbammWarning(UserWarning):
@@ -39,15 +39,15 @@ class NumbammWarning(UserWarning):
 
 
 class ConvergenceWarning(NumbammWarning):
-    """A search ended before it reached a minimum."""
+    """An optimiser stopped before it reached a minimum."""
 
 
 class OverdispersionWarning(NumbammWarning):
-    """Counts vary more about their fitted means than the family allows."""
+    """Counts vary more about their fitted means than their family implies."""
 
 
 def did_you_mean(name: str, known: Iterable[object]) -> str:
-    """``"; did you mean 'x'?"``, the end of a message, or nothing where no known name is near."""
+    """The end of a message, ``"; did you mean 'x'?"``; empty if no known name is similar."""
     names = [k for k in known if isinstance(k, str)]
     lower = {k.lower(): k for k in names}
     near = get_close_matches(name, names, n=1) or get_close_matches(name.lower(), lower, n=1)

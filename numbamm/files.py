@@ -1,4 +1,4 @@
-"""Files that are written as a whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numbamm.options import shown
 
 
 def as_path(path) -> Path:
-    """The path of a file.
+    """A path from what the user gave.
 
     Raises
     ------
     OptionError
-        If it is no name of a file.
+        It is neither text nor a path.
     """
     try:
         return Path(path)
@@ -24,24 +24,26 @@ def as_path(path) -> Path:
 
 
 def write(path, content: bytes) -> None:
-    """Write a file: beside its place first, so that a full disk leaves what was there before.
+    """Write a file, or leave the old one as it is if the writing fails, as on a full disk.
+
+    The content goes to a temporary file in the same folder, which then replaces the old file.
 
     Raises
     ------
     OptionError
-        If it cannot be written.
+        The file cannot be written.
     """
-    place = as_path(path)
-    part = place.with_name(f"{place.name}.{os.getpid()}.part") if place.name else place
+    target = as_path(path)
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.part") if target.name else target
     try:
-        if place.exists() and not place.is_file():  # a pipe, a device: nothing to be kept there
-            place.write_bytes(content)
+        if target.exists() and not target.is_file():  # a pipe or a device holds no old content
+            target.write_bytes(content)
             return
         try:
-            part.write_bytes(content)
-            part.replace(place.resolve())  # the file behind a link, not the link
+            temporary.write_bytes(content)
+            temporary.replace(target.resolve())  # of a symbolic link, the file that it points to
         finally:
-            part.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            temporary.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
         reason = getattr(error, "strerror", None) or error
         raise OptionError(f"{path} cannot be written: {reason}") from error

@@ -1,4 +1,4 @@
-"""How much memory this process may use, and refusals before it is asked for too much."""
+"""The memory that this process may use, and an error before a model would exceed it."""
 
 from __future__ import annotations
 
@@ -9,51 +9,51 @@ from pathlib import Path
 
 from numbamm.errors import DataError
 
-#: A part of a model may take so much of the memory there is.
+#: The largest share of the available memory that one part of a model may take.
 SHARE = 0.5
-#: A matrix is held so often while a model is built: its columns, X, its basis, and scratch.
+#: Copies of a matrix that exist at once while a model is built: its columns, X, a basis, scratch.
 HELD = 4
 
 
 def refuse_beyond(needed: float, what: str, remedy: str) -> None:
-    """Raise a `DataError` if something would take more than half of the memory.
+    """Raise a `DataError` if something would take more than half of the available memory.
 
     Parameters
     ----------
     needed : float
-        Bytes.
+        Bytes that it would take.
     what : str
-        What takes them, as the beginning of a sentence.
+        What it is, as the beginning of the message.
     remedy : str
-        What to do instead.
+        What the user can do instead, as the end of the message.
     """
-    if needed < 2**26:  # not worth a look
+    if needed < 2**26:  # fits into any memory: asking for the limits would take longer
         return
-    there_is = available()
-    if needed > SHARE * there_is:
+    limit = available()
+    if needed > SHARE * limit:
         raise DataError(
-            f"{what}: {gigabytes(needed)}, more than half of the {gigabytes(there_is)} of memory "
+            f"{what}: {gigabytes(needed)}, more than half of the {gigabytes(limit)} of memory "
             f"that this process may use; {remedy}"
         )
 
 
 def gigabytes(size: float) -> str:
-    """Bytes in words, ``"1.5 GB"``."""
+    """A number of bytes as text, ``"1.5 GB"``."""
     return f"{size / 1e9:,.1f} GB" if size < 1e12 else f"{size / 1e9:,.0f} GB"
 
 
 def available() -> float:
-    """Bytes that this process may use: the machine's, or fewer if it is limited.
+    """Bytes that this process may use: the machine's memory, or less if the process is limited.
 
-    Limits are those of control groups (containers) and of ``ulimit -v``, less what the process
-    has mapped already.
+    Limits are those of control groups (containers) and of ``ulimit -v``; of the latter, what the
+    process has mapped already is subtracted.
     """
     return max(0.0, min(_machine(), _control_group(), _address_space()))
 
 
 @functools.cache
 def _machine() -> float:
-    """The machine's memory; infinite where nobody can tell."""
+    """Bytes of the machine's memory; infinite if the platform does not tell."""
     try:
         import psutil
 
@@ -64,11 +64,12 @@ def _machine() -> float:
         return _windows()
     try:
         return float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return float("inf")
+    except (AttributeError, OSError, ValueError):  # no such function, or no such name
+        return _macos() if sys.platform == "darwin" else float("inf")
 
 
 def _windows() -> float:
+    """Bytes of memory by ``GlobalMemoryStatusEx``; infinite if that fails."""
     import ctypes
 
     class Status(ctypes.Structure):  # MEMORYSTATUSEX
@@ -86,8 +87,22 @@ def _windows() -> float:
     return float(status.total)
 
 
+def _macos() -> float:
+    """Bytes of memory by ``sysctl hw.memsize``; infinite if that fails."""
+    import ctypes
+
+    value = ctypes.c_uint64(0)
+    size = ctypes.c_size_t(ctypes.sizeof(value))
+    try:
+        sysctl = ctypes.CDLL(None).sysctlbyname
+    except (AttributeError, OSError, TypeError):
+        return float("inf")
+    failed = sysctl(b"hw.memsize", ctypes.byref(value), ctypes.byref(size), None, 0)
+    return float("inf") if failed or not value.value else float(value.value)
+
+
 def _control_group() -> float:
-    """The limit of the process's control group, version 2 or 1, or of one around it."""
+    """The lowest limit of the process's control groups (version 2 or 1) and of their parents."""
     try:
         lines = Path("/proc/self/cgroup").read_text(encoding="utf8").splitlines()
     except OSError:
@@ -102,7 +117,7 @@ def _control_group() -> float:
         else:
             continue
         group = root / name.lstrip("/")
-        for folder in (group, *group.parents):  # in a container the names are those outside of it
+        for folder in (group, *group.parents):  # inside a container, /proc has the names outside
             lowest = min(lowest, _number(folder / limit))
             if folder == root:
                 break
@@ -110,6 +125,7 @@ def _control_group() -> float:
 
 
 def _number(path: Path) -> float:
+    """The number in a file; infinite if there is none."""
     try:
         return float(path.read_text(encoding="utf8"))
     except (OSError, ValueError):  # no such file, or "max"
@@ -117,16 +133,18 @@ def _number(path: Path) -> float:
 
 
 def _address_space() -> float:
-    """What ``ulimit -v`` leaves."""
+    """Bytes that ``ulimit -v`` leaves to the process; infinite without such a limit."""
     try:
         import resource
     except ImportError:  # Windows
+        return float("inf")
+    if not hasattr(resource, "RLIMIT_AS"):
         return float("inf")
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY:
         return float("inf")
     try:
         pages = float(Path("/proc/self/statm").read_text(encoding="utf8").split()[0])
-    except OSError:
+    except OSError:  # only Linux tells how much is mapped
         return float(limit)
-    return limit - pages * os.sysconf("SC_PAGE_SIZE")
+    return limit - pages * resource.getpagesize()

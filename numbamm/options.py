@@ -1,4 +1,4 @@
-"""What options may be given, checked in one place: values of any type, refused in our words."""
+"""Checks of option values: each returns the value in its proper type or raises an `OptionError`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numbamm.errors import OptionError
 
 
 def one_of(name: str, value: Any, known: Iterable[str]) -> str:
-    """The value of an option, if it is one of these words.
+    """An option that must be one of some words.
 
     Raises
     ------
@@ -25,7 +25,7 @@ def one_of(name: str, value: Any, known: Iterable[str]) -> str:
 
 
 def flag(name: str, value: Any) -> bool:
-    """The value of an option, if it is true or false (numpy's and 0 and 1, too).
+    """An option that must be true or false; numpy's booleans, 0 and 1 count, too.
 
     Raises
     ------
@@ -37,12 +37,11 @@ def flag(name: str, value: Any) -> bool:
 
 
 def numbers(name: str, value: Any) -> np.ndarray:
-    """An array of float64 of what was given.
+    """An option that must be a number or an array of numbers, as float64.
 
     Raises
     ------
     OptionError
-        It holds what is no number.
     """
     try:
         array = np.asarray(value)
@@ -54,12 +53,11 @@ def numbers(name: str, value: Any) -> np.ndarray:
 
 
 def name_list(name: str, value: Any, *, least: int = 1) -> list[str]:
-    """A list of names; one name alone is a list of one.
+    """An option that must be a name or a list of at least `least` names, as a list.
 
     Raises
     ------
     OptionError
-        The value is neither, or has fewer names than the least number.
     """
     listed: list
     try:
@@ -72,7 +70,7 @@ def name_list(name: str, value: Any, *, least: int = 1) -> list[str]:
 
 
 def mapping(name: str, value: Any) -> Mapping[str, Any]:
-    """The value of an option, if it is a dict whose keys are names.
+    """An option that must be a dict whose keys are names.
 
     Raises
     ------
@@ -84,13 +82,18 @@ def mapping(name: str, value: Any) -> Mapping[str, Any]:
 
 
 def shown(value: Any) -> str:
-    """A value for a message: its `repr` in one line, cut where it is long."""
+    """A value as messages show it: its `repr` on one line, cut if it is long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def valid_alpha(alpha) -> float:
-    """`alpha`, if it is between 0 and 1."""
+    """The option `alpha`, which must be between 0 and 1.
+
+    Raises
+    ------
+    OptionError
+    """
     if not (isinstance(alpha, Real) and 0 < float(alpha) < 1):
         raise OptionError(f"alpha must be between 0 and 1, not {shown(alpha)}")
     return float(alpha)

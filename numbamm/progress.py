@@ -1,4 +1,4 @@
-"""A progress bar for long work, where tqdm is installed."""
+"""A progress bar for long computations, if tqdm is installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numbamm import config
 
 
 class _Silent:
-    """No progress bar."""
+    """The methods of a progress bar that shows nothing."""
 
     def update(self, n: int) -> None:
         pass
@@ -23,11 +23,12 @@ def progress_bar(total: int, wanted: bool | None, unit: str):
     Parameters
     ----------
     total : int
-        Of what there is to do.
+        Number of steps.
     wanted : bool or None
-        Whether to show it; by the option ``progress``, or else on a terminal, if None.
+        Whether to show the bar. If None, the option ``progress`` decides; if that is not set
+        either, the bar appears on a terminal.
     unit : str
-        What is counted.
+        Name of a step, ``"fit"``.
     """
     wanted = config.get("progress") if wanted is None else wanted
     try:

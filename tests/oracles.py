@@ -234,7 +234,7 @@ def theta_in_our_order(oracle: Oracle, reterms: list) -> np.ndarray:
     ours = [
         theirs.pop((factors(term.group), term.cnames[row], term.cnames[col]))
         for term in reterms
-        for row, col in zip(*divmod(term.inds, term.p), strict=True)
+        for row, col in zip(*divmod(term.structure.entries, term.p), strict=True)
     ]
     if theirs:
         raise ValueError(f"no term has the parameters {[*theirs]}")

@@ -151,14 +151,16 @@ def test_compile():
 
 
 def test_clear_removes_the_kernels_and_nothing_else(tmp_path):
-    use = "from numbamm.blocks.jit import counter; from numbamm.glm.link import LINKS"
-    use += "; counter(); LINKS['log'].mean([0.0]); print(counter.stats.cache_misses)"
+    use = "from numbamm.blocks.jit import counter; from numbamm.glm.link import LINKS; import numpy"
+    use += "; from numbamm.blocks.search.newton import fold; none = numpy.zeros(0)"
+    use += "; counter(); LINKS['log'].mean([0.0]); fold(none, numpy.zeros((4, 0), int), none)"
+    use += "; print(counter.stats.cache_misses)"
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     compiled = [sys.executable, "-c", use]
     first = subprocess.run(compiled, env=environment, capture_output=True, text=True, check=True)
     kept = list(tmp_path.rglob("*.nb?"))
     folders = {path.parent for path in kept}
-    assert len(folders) == 2
+    assert len(folders) == 3
     others = [folder / "other.pyc" for folder in folders]
     for path in others:
         path.touch()

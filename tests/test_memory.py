@@ -1,6 +1,7 @@
-"""The memory that a process may use: of the machine, of its control group, of ``ulimit``."""
+"""The memory that a process may use: limits of the machine, control groups and ``ulimit``."""
 
 import builtins
+import ctypes
 import subprocess
 import sys
 
@@ -50,18 +51,93 @@ def test_control_groups(tmp_path, monkeypatch, text, files, expected):
     assert memory._control_group() == expected
 
 
-def test_without_psutil_and_without_sysconf(monkeypatch):
-    original = builtins.__import__
+@pytest.fixture
+def without(monkeypatch):
+    """A function after whose call these modules cannot be imported."""
 
-    def without(name, *args, **kwargs):
-        if name == "psutil":
-            raise ImportError(name)
-        return original(name, *args, **kwargs)
+    def make(*modules):
+        original = builtins.__import__
 
-    monkeypatch.setattr(builtins, "__import__", without)
+        def import_(name, *args, **kwargs):
+            if name in modules:
+                raise ImportError(name)
+            return original(name, *args, **kwargs)
+
+        monkeypatch.setattr(builtins, "__import__", import_)
+
+    return make
+
+
+def test_without_psutil(without):
+    without("psutil")
     assert memory._machine.__wrapped__() > 1e8
-    monkeypatch.delattr(memory.os, "sysconf")
+
+
+def no_such_name(name):
+    raise ValueError(f"unrecognized configuration name {name}")
+
+
+@pytest.mark.parametrize("sysconf", [None, no_such_name])
+def test_without_psutil_and_sysconf(without, monkeypatch, sysconf):
+    without("psutil")
+    if sysconf is None:
+        monkeypatch.delattr(memory.os, "sysconf")
+    else:
+        monkeypatch.setattr(memory.os, "sysconf", sysconf)
+    monkeypatch.setattr(memory.sys, "platform", "openbsd")
     assert memory._machine.__wrapped__() == float("inf")
+
+
+class FakeLibrary:
+    """The part of a C library that tells the memory: ``sysctlbyname``, ``GlobalMemoryStatusEx``."""
+
+    def __init__(self, total, status):
+        self.total, self.status = total, status
+        self.kernel32 = self
+
+    def sysctlbyname(self, name, value, size, new, new_size):
+        assert (name, size._obj.value, new, new_size) == (b"hw.memsize", 8, None, 0)
+        value._obj.value = self.total
+        return self.status
+
+    def GlobalMemoryStatusEx(self, status):
+        assert status._obj.length == ctypes.sizeof(status._obj)
+        status._obj.total = self.total
+        return not self.status
+
+
+@pytest.mark.parametrize(
+    ("total", "status", "expected"),
+    [(16 * 2**30, 0, 16 * 2**30), (0, 0, float("inf")), (123, -1, float("inf"))],
+)
+def test_macos_without_psutil_and_sysconf(without, monkeypatch, total, status, expected):
+    without("psutil")
+    monkeypatch.setattr(memory.os, "sysconf", no_such_name)
+    monkeypatch.setattr(memory.sys, "platform", "darwin")
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: FakeLibrary(total, status))
+    assert memory._machine.__wrapped__() == expected
+
+
+@pytest.mark.parametrize(
+    ("total", "status", "expected"), [(8 * 2**30, 0, 8 * 2**30), (123, -1, float("inf"))]
+)
+def test_windows_without_psutil(without, monkeypatch, total, status, expected):
+    without("psutil", "resource")
+    monkeypatch.delattr(memory.os, "sysconf")
+    monkeypatch.setattr(memory.sys, "platform", "win32")
+    monkeypatch.setattr(ctypes, "windll", FakeLibrary(total, status), raising=False)
+    monkeypatch.setattr(memory, "_control_group", lambda: float("inf"))
+    monkeypatch.setattr(memory, "_machine", memory._machine.__wrapped__)
+    assert memory.available() == expected
+
+
+def test_an_address_space_without_sysconf(monkeypatch):
+    monkeypatch.delattr(memory.os, "sysconf")
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (5 * 2**40, 5 * 2**40))
+    assert 0 < memory._address_space() <= 5 * 2**40
+    monkeypatch.delattr(resource, "RLIMIT_AS")
+    assert memory._address_space() == float("inf")
 
 
 def test_the_refusal(monkeypatch):
@@ -69,4 +145,4 @@ def test_the_refusal(monkeypatch):
     memory.refuse_beyond(1.9e9, "X", "drop it")
     with pytest.raises(DataError, match=r"^X: 2\.1 GB, more than half of the 4.0 GB .*; drop it$"):
         memory.refuse_beyond(2.1e9, "X", "drop it")
-    memory.refuse_beyond(1e6, "something small", "")  # nobody asks
+    memory.refuse_beyond(1e6, "something small", "")

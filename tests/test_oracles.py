@@ -63,8 +63,8 @@ def dense_fit(oracle, terms, theta):
     cov = np.diag(1 / w)  # relative to σ²
     at = 0
     for t in terms:
-        t.theta = theta[at : at + len(t.inds)]
-        at += len(t.inds)
+        t.theta = theta[at : at + t.structure.size]
+        at += t.structure.size
         z = (t.tosparse() @ sp.kron(sp.eye_array(t.nlevels), t.lambda_)).toarray()
         cov += z @ z.T
     root = np.linalg.cholesky(cov)
@@ -135,7 +135,7 @@ def test_theta_follows_the_order_of_the_terms():
 def test_two_terms_of_lme4_are_one_of_ours(id):
     oracle = LINEAR[id]
     [ours] = reterms(oracle)
-    assert [*ours.inds] == [0, 3]
+    assert [*ours.structure.entries] == [0, 3]
     np.testing.assert_array_equal(theta_in_our_order(oracle, [ours]), oracle.entry["theta"])
 
 

@@ -10,7 +10,7 @@ PACKAGE = Path(numbamm.__file__).parent
 #: The rooms from the ground up, as the README shows them: each may import from those before it.
 ROOMS = [
     {"errors", "config", "files", "memory", "options", "progress"},
-    {"blocks"},
+    {"blocks", "structures"},
     {"design"},
     {"glm"},
     {"formula"},

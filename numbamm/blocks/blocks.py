@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,12 +22,14 @@ from numbamm.blocks.search import differences, newton
 from numbamm.blocks.search.certificate import judge
 from numbamm.blocks.search.differences import NO_PLAN
 from numbamm.blocks.size import check_size
+from numbamm.blocks.threads import ThreadLocal
 from numbamm.blocks.variances import (
     conditional_variances,
     leverages,
     row_variances,
     tail_block,
 )
+from numbamm.structures.joint import Joint
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Solution:
     gamma: np.ndarray
 
 
-class Blocks:
+class Blocks(ThreadLocal):
     """The blocked cross-product of a model, and its factor at any θ.
 
     Parameters
@@ -66,12 +67,16 @@ class Blocks:
     -----
     Each thread that evaluates has a workspace of its own, so any number of threads may
     evaluate at once; they share A.
+
+    Methods take θ. Kernels that are called with these arrays by others take the entries of λ,
+    which are the same where the `joint` structures are free.
     """
 
     def __init__(self, terms, xy, sqrtw=None, gap: int = 0) -> None:
         self.xy = np.ascontiguousarray(xy, dtype=np.float64)
         self.layout = build_layout(terms, self.xy.shape[1] - 1, gap)
         check_size(self.layout, terms)
+        self.joint = Joint.of(terms)
         ordered = [terms[k] for k in self.layout.order]
         self.refs = np.stack([t.refs for t in ordered])
         self.z = np.concatenate([t.z for t in ordered]).T.copy()
@@ -80,14 +85,7 @@ class Blocks:
         self.A = np.full(self.layout.size_a, np.nan)
         table, places = self.layout.table, self.layout.places
         crossprod(self.refs, self.z, self.xy, table, places, self.A)
-        self._local = threading.local()
-
-    def __getstate__(self) -> dict:
-        return {k: v for k, v in self.__dict__.items() if k != "_local"}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
-        self._local = threading.local()
+        super().__init__()
 
     @property
     def work(self) -> np.ndarray:
@@ -117,7 +115,7 @@ class Blocks:
 
     def new_response(self, y) -> None:
         """Replace y (times the square root of the weights); only A's last row changes."""
-        self._local = threading.local()  # factors of the A that was
+        self._drop_buffers()  # they hold factors of the previous A
         self.xy[:, -1] = y
         crossprod_response(self.refs, self.z, self.xy, self.layout.table, self.A)
 
@@ -125,15 +123,17 @@ class Blocks:
         """See `differences.objective`."""
         layout = self.layout
         arrays = layout.table, layout.index, self.A, self.work
+        theta = self.joint.entries(theta)
         return differences.objective(theta, *arrays, degrees, constant, sigma, NO_PLAN)
 
     def objective_gradient(
         self, theta, degrees, constant: float, sigma: float
     ) -> tuple[float, np.ndarray]:
         """The objective and its gradient, shape (number of θ,); see `gradient`."""
-        layout, out = self.layout, np.full(len(theta), np.nan)
+        layout, entries = self.layout, self.joint.entries(theta)
+        out = np.full(len(entries), np.nan)
         value = gradient.objective_gradient(
-            theta,
+            entries,
             layout.table,
             layout.index,
             self.A,
@@ -144,7 +144,7 @@ class Blocks:
             sigma,
             out,
         )
-        return value, out
+        return value, self.joint.slopes(theta, out)
 
     def newton_model(self, degrees, constant: float, sigma: float) -> newton.Model:
         """What `newton` needs to fit, with this thread's workspace."""
@@ -154,10 +154,10 @@ class Blocks:
 
     def certify(self, theta, degrees, constant: float, sigma: float):
         """The certificate at a singular θ; see `certificate.judge`."""
-        table, index = self.layout.table, self.layout.index
         self.objective_gradient(theta, degrees, constant, sigma)
-        information.leave_normal(table, self.work, self.adjoint)
-        return judge(theta, table, index, self.A, self.work, self.adjoint, degrees[0])
+        information.leave_normal(self.layout.table, self.work, self.adjoint)
+        arrays = self.A, self.work, self.adjoint
+        return judge(theta, self.joint, self.layout, *arrays, degrees[0])
 
     def gradient_blocks(self) -> list[np.ndarray]:
         """G = 2Nλ of each term, shape (p, p), where this thread took the last gradient.
@@ -179,9 +179,8 @@ class Blocks:
         FloatingPointError
             If Ω is not positive definite to working precision.
         """
-        if np.array_equal(
-            cholesky.factored(self.layout.table, self.layout.index, self.work), theta
-        ):
+        entries, factored = self.joint.entries(theta), cholesky.factored
+        if np.array_equal(factored(self.layout.table, self.layout.index, self.work), entries):
             return
         if not self.objective(theta, np.array([1.0, 0.0]), 0.0, 0.0) < np.inf:
             raise FloatingPointError(f"the Cholesky factorisation fails at theta = {theta}")

@@ -19,6 +19,9 @@ Below the diagonal, the columns of one level hold three kinds of rows:
 *dense*
     all tail rows from ``D0`` on: the dense terms, X and y, column-major.
 
+What the kernels call θ are the entries of every λ that can be other than zero, term by term as the
+caller gave them: a structure with fewer parameters has made them of these (`structures.structure`).
+
 The table is data, so one compiled program serves every model. Row 0 describes the model, rows
 1 ... K the terms (head first), and the rows behind them the pairs of head terms.
 """
@@ -26,6 +29,7 @@ The table is data, so one compiled program serves every model. Row 0 describes t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -58,7 +62,7 @@ class Layout:
     table : ndarray of int64, shape (1 + K + H², 17)
         Sizes and offsets; see the module's constants for the columns.
     index : ndarray of int32
-        Row pointers, row numbers, parents of levels, and the places of θ in `work`.
+        Row pointers, row numbers, parents of levels, and the places of the entries of λ in `work`.
     size_a, size_work, size_adjoint : int
         Lengths of the float64 buffers A, work, and adjoint, which only the gradient needs.
     order : list of int
@@ -84,7 +88,7 @@ class Layout:
         """Number of head terms."""
         return int(self.table[0, NHEAD])
 
-    @property
+    @cached_property
     def operations(self) -> float:
         """Multiplications that one factorisation takes, about."""
         table, total = self.table, self.table[0, ORDER] ** 3 / 3
@@ -306,14 +310,14 @@ def _put_work(terms, table, work: _Buffer, index: _Index, as_given, size_head: i
         first = table[2, DIAG]
         table[0, SCHUR] = work.take("later head terms, not yet eliminated", size_head - first)
         table[0, SCHUR] -= first
-    places = []
+    places, below = [], 0
     for k, term in enumerate(terms):
-        p = term.p
+        p, entries = term.p, term.structure.entries
         table[1 + k, LAMBDA] = work.take(f"lambda {k}", p * p)
-        places.append(table[1 + k, LAMBDA] + term.inds)
+        places.append(table[1 + k, LAMBDA] + entries)
+        below += int(np.count_nonzero(entries // p > entries % p))
     table[0, THETA] = index.put([place for k in as_given for place in places[k]])
     table[0, NTHETA] = sum(len(p) for p in places)
-    below = sum(int(np.sum(t.inds // t.p > t.inds % t.p)) for t in terms)
     table[0, MOVED] = table[0, NTHETA] + below  # each with its mirror image above the diagonal
     m, widest = int(table[0, ORDER]), int(table[1 : 1 + nterm, P].max(initial=1))
     table[0, TAIL] = work.take("tail", m * m)

@@ -76,7 +76,7 @@ def moment_theta(terms, layout, A, sigma: float) -> np.ndarray | None:
         lam = _factor(cov / variance, size)
         if lam is None:
             return None
-        theta.append(lam.ravel()[term.inds])
+        theta.append(term.structure.nearest(lam))
     return np.concatenate(theta)
 
 
@@ -110,7 +110,9 @@ def covariances(terms, layout, A) -> tuple[float, list[np.ndarray], list[np.ndar
     entries = [
         (k, row, column)
         for k, given in enumerate(layout.order)
-        for row, column in zip(*np.divmod(terms[given].inds, terms[given].p), strict=True)
+        for row, column in zip(
+            *np.divmod(terms[given].structure.entries, terms[given].p), strict=True
+        )
     ]
     own = squares(layout, A)
     matrix, right = _moments(layout, A, entries, own, gamma, rss, n)

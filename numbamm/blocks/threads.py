@@ -8,6 +8,28 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from numbamm import config
+
+
+class ThreadLocal:
+    """Base of classes that keep buffers for each thread, as attributes of ``self._local``.
+
+    Copies and pickles have no buffers yet: a `threading.local` can be neither copied nor pickled.
+    """
+
+    def __init__(self) -> None:
+        self._drop_buffers()
+
+    def __getstate__(self) -> dict:
+        return {k: v for k, v in vars(self).items() if not isinstance(v, threading.local)}
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state)
+        self._drop_buffers()
+
+    def _drop_buffers(self) -> None:
+        self._local = threading.local()
+
 
 @functools.cache
 def _controller():
@@ -44,13 +66,14 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def blas_threads(limit: int = 1) -> Iterator[None]:
-    """Limit BLAS to `limit` threads in this process.
+def blas_threads(limit: int | None = None) -> Iterator[None]:
+    """Limit BLAS to `limit` threads in this process; to the option ``threads``, if None.
 
     The limit belongs to the process, not to a thread: of blocks that overlap, the first to begin
     sets it, and the last to end puts back what was before.
     """
     global _inside, _limiter, _setter
+    limit = config.get("threads") if limit is None else limit
     with _lock:
         if _limiter is None:
             _limiter = _controller().limit(limits=limit, user_api="blas")

@@ -1,4 +1,4 @@
-"""Data sets that numbamm ships, under the names that lme4's users know."""
+"""The data sets that come with numbamm, under their names in R packages such as lme4."""
 
 from numbamm.datasets.catalogue import list, load
 

@@ -1,4 +1,4 @@
-"""The shipped data sets: what there is (`list`), and how to get it (`load`)."""
+"""The shipped data sets: a table of them (`list`), and each as a frame (`load`)."""
 
 from __future__ import annotations
 
@@ -21,49 +21,49 @@ def list() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by ``name``, with ``description``, ``published`` (where the values first
-        appeared), ``source`` (the R package that they were read from), ``rows`` and
-        ``columns`` (their numbers). The names alone are ``list().index``.
+        Indexed by ``name``, with ``description``, ``published`` (the first publication of the
+        values), ``source`` (the R package that they were read from), and the numbers of ``rows``
+        and ``columns``. The names alone are ``list().index``.
     """
     import pandas as pd
 
     table = pd.DataFrame.from_dict(_CATALOGUE, orient="index")
     table["columns"] = table["columns"].map(len)
-    # Narrow columns last: a terminal that must leave columns out shows the outer ones.
+    # Narrow columns last: on a narrow terminal pandas leaves out the columns in the middle.
     return table[["description", "published", "source", "rows", "columns"]].rename_axis("name")
 
 
 def load(name: str) -> pd.DataFrame:
     """A shipped data set, as a new frame at each call.
 
-    Factors are categorical columns whose categories stand in the order of the original's
-    levels, ordered where the original's are; counts and codes are int64, measurements float64.
+    Factors are categorical columns with the levels in their original order; they are ordered
+    factors if the originals are. Counts and codes are int64, measurements float64.
 
     Parameters
     ----------
     name
-        One of the names below; upper and lower case are the same.
+        One of the names below, in upper or lower case.
 
     Returns
     -------
     DataFrame
-        Columns named as in the R package that is the set's source.
+        The columns have the names of the R package.
 
     Raises
     ------
     DataError
-        No set has that name; the message says which one comes nearest.
+        No set has that name; the message suggests a similar one.
 
     Notes
     -----
-    The sets, with the R package that they were read from and their first publication:
+    The data sets, with the R package that they were read from and their first publication:
     """
     import pandas as pd
 
     name = _canonical(name)
     kinds = _CATALOGUE[name]["columns"]
     [path] = (_HERE / "data").glob(f"{name}.csv*")
-    # As text first: pandas' own parser of numbers is not exact in every version.
+    # Read as text, then converted: pandas' parser of numbers is not exact in every version.
     text = pd.read_csv(path, dtype="str", keep_default_na=False, na_values=[""])
     return text.astype({column: _dtype(kind, text[column]) for column, kind in kinds.items()})
 

@@ -16,15 +16,13 @@ from numbamm.design.remat import ReMat
 def units(terms: list[ReMat]) -> list[np.ndarray]:
     """∂G/∂(each free entry), of all terms; for each term shape (entries, p, p).
 
-    The entries of G are those of θ in λ, by rows and columns; another term's leave G as it is.
+    The entries of G are `Structure.units` of each term; another term's leave G as it is.
     """
-    total, at, out = sum(len(t.inds) for t in terms), 0, []
+    total, at, out = sum(t.structure.size for t in terms), 0, []
     for term in terms:
-        E = np.zeros((total, term.p, term.p))
-        row, column = np.divmod(term.inds, term.p)
-        mine = np.arange(at, at + len(term.inds))
-        E[mine, row, column] = E[mine, column, row] = 1.0
-        at += len(term.inds)
+        E, size = np.zeros((total, term.p, term.p)), term.structure.size
+        E[at : at + size] = term.structure.units
+        at += size
         out.append(E)
     return out
 

@@ -1,4 +1,4 @@
-"""`ReMat`: the model matrix of one random-effects term, and its relative covariance factor."""
+"""`ReMat`: the model matrix of one random-effects term, its covariance structure, and its θ."""
 
 from __future__ import annotations
 
@@ -7,24 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.sparse as sp
 
-
-def triangle_inds(p: int, diagonal: bool = False) -> np.ndarray:
-    """Positions in a p × p λ of the entries that θ fills.
-
-    Parameters
-    ----------
-    p
-        Order of λ.
-    diagonal
-        Only the diagonal (``zerocorr``), not the whole lower triangle.
-
-    Returns
-    -------
-    ndarray of int64, shape (number of θ,)
-        Positions in ``lambda_.ravel()`` (row by row), in θ's order: column by column.
-    """
-    entries = [(row, col) for col in range(p) for row in range(col, col + 1 if diagonal else p)]
-    return np.array([row * p + col for row, col in entries], dtype=np.int64)
+from numbamm.structures.joined import Joined
+from numbamm.structures.structure import Structure
+from numbamm.structures.us import Us
 
 
 @dataclass(repr=False)
@@ -46,11 +31,10 @@ class ReMat:
         Names of the p columns on the left of the bar.
     z : ndarray of float64, shape (p, n)
         The columns on the left of the bar, transposed; the p values of a row are contiguous.
-    inds : ndarray of int64, shape (number of θ,)
-        Which entries of λ are parameters: ``lambda_.ravel()[inds]`` is this term's θ, column
-        by column through the lower triangle.
-    lambda_ : ndarray of float64, shape (p, p)
-        The relative covariance factor of one level, lower triangular; the identity at first.
+    structure : Structure
+        How the p effects of one level vary together; unstructured, if not given.
+    theta : ndarray of float64, shape (number of θ,)
+        This term's part of θ; at first that at which λ is the identity.
     """
 
     group: str
@@ -58,16 +42,16 @@ class ReMat:
     levels: np.ndarray
     cnames: list[str]
     z: np.ndarray
-    inds: np.ndarray | None = None
-    lambda_: np.ndarray = field(default=None)
+    structure: Structure = None
+    theta: np.ndarray = field(default=None)
 
     def __post_init__(self) -> None:
         self.refs = np.ascontiguousarray(self.refs, dtype=np.int32)
         self.z = np.asfortranarray(self.z, dtype=np.float64)
-        if self.inds is None:
-            self.inds = triangle_inds(self.p)
-        if self.lambda_ is None:
-            self.lambda_ = np.eye(self.p)
+        if self.structure is None:
+            self.structure = Us(self.p)
+        if self.theta is None:
+            self.theta = self.structure.start.copy()
 
     @property
     def p(self) -> int:
@@ -90,31 +74,9 @@ class ReMat:
         return len(self.refs), self.nranef
 
     @property
-    def theta(self) -> np.ndarray:
-        """This term's part of θ, shape (number of θ,)."""
-        return self.lambda_.ravel()[self.inds]
-
-    @theta.setter
-    def theta(self, value) -> None:
-        self.lambda_.ravel()[self.inds] = value
-
-    @property
-    def on_diagonal(self) -> np.ndarray:
-        """For each θ, whether it stands on the diagonal of λ."""
-        return self.inds % (self.p + 1) == 0
-
-    @property
-    def lowerbd(self) -> np.ndarray:
-        """Lower bounds of this term's θ: 0 on the diagonal of λ, -inf below it."""
-        return np.where(self.on_diagonal, 0.0, -np.inf)
-
-    @property
-    def blocks(self) -> list[list[int]]:
-        """Columns that share a triangular block of λ, block by block."""
-        free = np.zeros(self.p**2, dtype=bool)
-        free[self.inds] = True
-        leaders = [int(np.flatnonzero(row)[0]) for row in free.reshape(self.p, self.p)]
-        return [[j for j in range(self.p) if leaders[j] == k] for k in sorted(set(leaders))]
+    def lambda_(self) -> np.ndarray:
+        """The relative covariance factor λ of one level, lower triangular, shape (p, p)."""
+        return self.structure.matrix(self.theta)
 
     def is_nested_in(self, other: ReMat) -> bool:
         """Whether each level of this factor occurs with one level of `other` only."""
@@ -134,8 +96,8 @@ class ReMat:
         return self.tosparse().toarray()
 
     def __repr__(self) -> str:
-        full = len(self.inds) == self.p * (self.p + 1) // 2
-        kind = "" if full else ", diagonal λ" if self.on_diagonal.all() else ", patterned λ"
+        named = self.structure.names[:1] or ("patterned",)
+        kind = "" if isinstance(self.structure, Us) else f", {named[0]} λ"
         columns = ", ".join(self.cnames)
         return f"ReMat({columns} | {self.group}: {self.nlevels} levels, {self.shape[0]} rows{kind})"
 
@@ -154,22 +116,13 @@ def amalgamate(terms: list[ReMat]) -> list[ReMat]:
 
 def _join(terms: list[ReMat]) -> ReMat:
     first = terms[0]
-    p = sum(t.p for t in terms)
-    free = np.zeros((p, p), dtype=bool)
-    at = 0
-    for t in terms:
-        block = np.zeros(t.p * t.p, dtype=bool)
-        block[t.inds] = True
-        free[at : at + t.p, at : at + t.p] = block.reshape(t.p, t.p)
-        at += t.p
-    col, row = np.nonzero(free.T)  # column by column, rows ascending: θ's order
     return ReMat(
         group=first.group,
         refs=first.refs,
         levels=first.levels,
         cnames=[name for t in terms for name in t.cnames],
         z=np.vstack([t.z for t in terms]),
-        inds=row * p + col,
+        structure=Joined(tuple(t.structure for t in terms)),
     )
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from numbamm.design.magnitude import sums_of_squares
 from numbamm.design.remat import ReMat
+from numbamm.structures.structure import Structure
 
 #: Root mean squares between 1/ORDINARY and ORDINARY, and means up to ORDINARY standard
 #: deviations, are left as they are.
@@ -32,16 +33,16 @@ class Scaling:
     Attributes
     ----------
     T : ndarray, shape (p, p)
-        ``b_inside = T @ b``; block diagonal like the term's λ.
+        ``b_inside = T @ b``; such that λ inside has the structure of the term's λ.
     z : ndarray, shape (p, n)
         The columns inside.
-    inds : ndarray of int64
-        The template of λ, the term's own.
+    structure : Structure
+        The term's own.
     """
 
     T: np.ndarray
     z: np.ndarray
-    inds: np.ndarray
+    structure: Structure
 
     @classmethod
     def of_term(cls, term: ReMat, sqrtw=None) -> Scaling | None:
@@ -58,32 +59,36 @@ class Scaling:
         DataError
             A column's squares do not fit into float64.
         """
-        w = np.ones(term.z.shape[1]) if sqrtw is None else sqrtw**2
+        w = None if sqrtw is None else sqrtw**2
         sums_of_squares(term.z.T, lambda j: f"'{term.cnames[j]}' in the term of '{term.group}'", w)
-        T, z = np.eye(term.p), term.z.copy(order="F")
-        for block in term.blocks:
-            constant = next((j for j in block if z[j, 0] != 0 and np.ptp(z[j]) == 0), None)
+        w = np.ones(term.z.shape[1]) if w is None else w
+        T, z, structure = np.eye(term.p), term.z.copy(order="F"), term.structure
+        constants = (z[:, 0] != 0) & (z == z[:, :1]).all(axis=1)
+        for block in structure.blocks:
+            constant = next((j for j in block if constants[j]), None)
             for j in block:
                 if constant is not None and j != constant:
                     T[constant, j] = _centre(z[j], w) / z[constant, 0]
-            for j in block:
-                size = np.sqrt(w @ z[j] ** 2 / len(w))
-                if size > 0 and not 1 / ORDINARY <= size <= ORDINARY:
-                    z[j] /= size
-                    T[j] *= size
-        return None if np.array_equal(T, np.eye(term.p)) else cls(T, z, term.inds)
+        for group in structure.of_one_size:
+            size = np.sqrt(np.mean([w @ z[j] ** 2 / len(w) for j in group]))
+            if size > 0 and not 1 / ORDINARY <= size <= ORDINARY:
+                z[group] /= size
+                T[group] *= size
+        return None if np.array_equal(T, np.eye(term.p)) else cls(T, z, structure)
 
     def inside(self, term: ReMat) -> ReMat:
         """The term in the columns inside."""
-        return replace(term, z=self.z, lambda_=None)
+        return replace(term, z=self.z, theta=None)
 
     def inward(self, theta) -> np.ndarray:
         """θ of the columns inside, from θ of the user's."""
-        return lower(self.T @ self._lambda(theta))[0].ravel()[self.inds]
+        return self.structure.nearest(lower(self.T @ self.structure.matrix(theta))[0])
 
     def outward(self, theta) -> np.ndarray:
         """θ of the user's columns, from θ of those inside."""
-        return lower(np.linalg.solve(self.T, self._lambda(theta)))[0].ravel()[self.inds]
+        return self.structure.nearest(
+            lower(np.linalg.solve(self.T, self.structure.matrix(theta)))[0]
+        )
 
     def effects(self, theta, u, b) -> tuple[np.ndarray, np.ndarray]:
         """u and b of the user's columns, from those inside; shapes (levels, p).
@@ -95,7 +100,7 @@ class Scaling:
         u, b : ndarray, shape (levels, p)
             Effects at ``inward(theta)``.
         """
-        turn = lower(self.T @ self._lambda(theta))[1]
+        turn = lower(self.T @ self.structure.matrix(theta))[1]
         return u @ turn.T, np.linalg.solve(self.T, b.T).T
 
     def variances(self, V) -> np.ndarray:
@@ -104,7 +109,7 @@ class Scaling:
         return back @ V @ back.T
 
     def gradient(self, theta, G) -> np.ndarray:
-        """The gradient in λ of the user's columns, shape (p, p).
+        """The gradient in θ of the user's columns, shape (number of θ,).
 
         Parameters
         ----------
@@ -113,13 +118,9 @@ class Scaling:
         G : ndarray, shape (p, p)
             The gradient in λ of the columns inside, at ``inward(theta)``.
         """
-        turn = lower(self.T @ self._lambda(theta))[1]
-        return self.T.T @ G @ turn.T
-
-    def _lambda(self, theta) -> np.ndarray:
-        lam = np.zeros(self.T.shape)
-        lam.ravel()[self.inds] = theta
-        return lam
+        turn = lower(self.T @ self.structure.matrix(theta))[1]
+        by_entry = (self.T.T @ G @ turn.T).ravel()[self.structure.entries]
+        return self.structure.slopes(theta, by_entry)
 
 
 def in_ordinary_columns(term: ReMat, sqrtw=None) -> ReMat:

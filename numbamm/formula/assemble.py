@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from numbamm.design import remat
-from numbamm.design.remat import ReMat, order_terms, triangle_inds
+from numbamm.design.remat import ReMat, order_terms
 from numbamm.errors import DataError, FormulaError
 from numbamm.formula.columns import Table
 from numbamm.formula.design import Design, Matrices
@@ -19,6 +19,7 @@ from numbamm.formula.modelframe import ModelFrame
 from numbamm.formula.response import evaluate_response
 from numbamm.formula.rows import frame_of, missing_rows, vector
 from numbamm.formula.scan import scan
+from numbamm.structures.registry import make
 
 
 def model_frame(
@@ -138,9 +139,9 @@ def _terms(
     single = []
     for term in design.terms:
         name, z = term.grouping.name, matrices.lhs[term.lhs].T
-        inds = triangle_inds(len(z), diagonal=term.diagonal)
         cnames = list(matrices.lhs_names[term.lhs])
-        single.append(ReMat(name, refs[name], levels[name], cnames, z, inds))
+        structure = make(term.structure, len(z))
+        single.append(ReMat(name, refs[name], levels[name], cnames, z, structure))
     joined = remat.amalgamate(single) if join else single
     members = [[i for i, t in enumerate(single) if t.group == j.group] for j in joined]
     if not join:

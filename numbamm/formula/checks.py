@@ -25,7 +25,7 @@ def check_gaussian(frame: ModelFrame, sigma_known: bool = False) -> None:
         told apart from the random effects'; see `check_identifiable`.
     """
     _refuse_counts(frame, "a linear model")
-    if np.ptp(frame.y) == 0:
+    if (frame.y == frame.y[0]).all():
         raise DataError(
             f"the response '{frame.response}' is constant ({frame.y[0]:g}): "
             "there is no variance to divide"
@@ -69,7 +69,7 @@ def check_generalized(frame: ModelFrame, family: Family) -> None:
             f"{family} proportions need weights, the number of trials of each row; "
             "or write cbind(successes, failures) on the left"
         )
-    if np.ptp(y) == 0:
+    if (y == y[0]).all():
         raise DataError(f"the response '{response}' is constant ({y[0]:g})")
     if family.normal:
         check_identifiable(frame)

@@ -13,6 +13,9 @@ import pandas as pd
 from numbamm.errors import DataError, did_you_mean
 from numbamm.formula.levels import EXACT, without_unused
 
+#: Whether changes of a frame leave alone the columns that were taken out of it.
+COPIED_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3
+
 
 class Table:
     """Columns of the user's data, converted one by one and only when asked for.
@@ -231,7 +234,7 @@ def _eager(data: Any) -> nw.DataFrame:
 def _as_pandas(values: Any) -> pd.Series:
     """A column of any kind, with positions as its index."""
     if isinstance(values, pd.Series):
-        return _from_pandas(values.reset_index(drop=True))
+        return _from_pandas(values if _is_numbered(values) else values.reset_index(drop=True))
     if type(values).__module__ == "pyarrow.lib" and not hasattr(values, "chunks"):
         import pyarrow as pa
 
@@ -239,6 +242,13 @@ def _as_pandas(values: Any) -> pd.Series:
     if not isinstance(values, nw.Series):
         values = nw.from_native(values, series_only=True, pass_through=True)
     return _from_series(values) if isinstance(values, nw.Series) else _from_array(values)
+
+
+def _is_numbered(series: pd.Series) -> bool:
+    """Whether a column has positions as its index, and is copied where its frame is changed."""
+    index = series.index
+    numbered = isinstance(index, pd.RangeIndex) and (index.start, index.step) == (0, 1)
+    return COPIED_ON_WRITE and numbered
 
 
 def _from_array(values: Any) -> pd.Series:

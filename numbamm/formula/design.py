@@ -27,6 +27,7 @@ from numbamm.formula.materializer import Materializer
 from numbamm.formula.names import unquoted
 from numbamm.formula.rowwise import refuse_dependent
 from numbamm.formula.scan import FormulaText, RandomTerm, brief, show, tokenise
+from numbamm.structures.registry import others
 
 
 @dataclass
@@ -40,15 +41,15 @@ class DesignTerm:
         same effects.
     grouping : Grouping
         Its grouping factor; terms on the same factor share it.
-    diagonal : bool
-        Whether λ is diagonal (``zerocorr``).
+    structure : str
+        A name of its covariance structure.
     columns : set of str
         The data's columns that it uses, on both sides of the bar.
     """
 
     lhs: str
     grouping: Grouping
-    diagonal: bool
+    structure: str
     columns: set[str]
 
 
@@ -177,8 +178,8 @@ class Design:
             for side in sides:
                 key = f"({term.lhs if side is formula else side[0]} {term.kind} ...)"
                 self.specs[key] = side
-                grouping, diagonal = self._grouping(factors), term.kind == "zerocorr"
-                self.terms.append(DesignTerm(key, grouping, diagonal, left | set(factors)))
+                grouping = self._grouping(factors)
+                self.terms.append(DesignTerm(key, grouping, term.structure, left | set(factors)))
 
     def _grouping(self, factors: Factors) -> Grouping:
         same = (term.grouping for term in self.terms if term.grouping.factors == factors)
@@ -234,6 +235,8 @@ class _Columns:
         elif called or hasattr(builtins, name):
             kind = "function" if called else "column"
             hint = instead_of_function(name) if called else ""
+            if called and "|" in text:
+                hint += f", nor a covariance structure{others(name)}"
             at = next((t.start for t in tokenise(text) if t.text == name), 0)
             refusal = show(text, f"there is no {kind} '{name}' for '{brief(text)}'{hint}", at)
             if not hasattr(builtins, name):

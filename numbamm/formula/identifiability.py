@@ -37,8 +37,10 @@ def check_identifiable(frame: ModelFrame) -> None:
     n, w = len(frame.y), frame.weights
     constant = w is None or np.ptp(w) <= CONSTANT * w.max()
     for term in frame.reterms:
+        if term.nranef < n:
+            continue
         # Columns that are uncorrelated by design are terms of their own.
-        for block in term.blocks:
+        for block in term.structure.blocks:
             if term.nlevels * len(block) >= n + (not constant):
                 _refuse(term, block, n)
     # a combination of covariances of lower rank cannot be W⁻¹, which has full rank

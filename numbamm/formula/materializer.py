@@ -25,7 +25,7 @@ from numbamm.formula.columns import refuse_rows
 from numbamm.formula.contrasts import Coding
 from numbamm.formula.expressions import evaluate, lone_column, read
 from numbamm.formula.functions import KNOWN
-from numbamm.formula.levels import EXACT, is_missing, positions
+from numbamm.formula.levels import EXACT, as_array, is_missing, positions
 from numbamm.formula.names import unquoted
 from numbamm.formula.scan import brief
 from numbamm.memory import HELD, refuse_beyond
@@ -232,7 +232,7 @@ class Materializer(PandasMaterializer):
         name = brief(name)
         if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
             raise DataError(f"'{name}' is categorical, not numeric")
-        array = np.asarray(values)
+        array = as_array(values)
         if array.dtype.kind not in "biuf":
             kinds = {"M": "dates", "m": "durations", "c": "complex numbers"}
             given = getattr(values, "dtype", array.dtype).kind  # dates with a zone become objects
@@ -288,7 +288,7 @@ class Materializer(PandasMaterializer):
         if not (categorical or factor.expr in self.coding.levels):
             values = factor.values.__wrapped__
             if plain and metadata.kind is Factor.Kind.NUMERICAL and getattr(values, "ndim", 0) == 1:
-                return {factor.expr: np.asarray(values, dtype=float)}
+                return {factor.expr: as_array(values).astype(float, copy=False)}
             return super()._encode_evaled_factor(factor, spec, drop_rows, reduced_rank)
         key = (factor.expr, reduced_rank)
         if key not in self.encoded_cache:

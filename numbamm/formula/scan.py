@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from numbamm.errors import FormulaError
+from numbamm.structures.registry import by_name, others
 
 #: Beyond these a text is no formula that somebody wrote or that anybody waits for.
 LONGEST, DEEPEST, LONGEST_NAME, MOST_TERMS = 100_000, 50, 1_000, 1_000
@@ -38,6 +39,8 @@ _SPACED = {"~", "+", "-", "*", "|", "||"}
 _POWERS = ("^", "**")
 _COMPARISONS = {"==", "!=", "<", "<=", ">", ">="}
 _LOGICAL = {"&", "|"}
+_OF_CONDITIONS = {"I", "ifelse"}  # functions that are given a | b
+_ALWAYS = {"zerocorr"}  # never the name of a function
 _XOR = "'^' is exclusive or in Python: write ** for a power"
 _INTERACTION = {"&": ":", "%in%": ":"}  # formulaic knows neither as R and MixedModels.jl do
 
@@ -65,7 +68,7 @@ class RandomTerm:
     group : str
         Right of the bar.
     kind : str
-        ``"|"``, ``"||"`` or ``"zerocorr"``.
+        ``"|"``, ``"||"``, or the name of a covariance structure, ``"zerocorr"``.
     text : str
         The whole term, as messages print it.
     """
@@ -74,6 +77,11 @@ class RandomTerm:
     group: str
     kind: str
     text: str
+
+    @property
+    def structure(self) -> str:
+        """The name of its covariance structure: unstructured for a bar alone, and of `||` each."""
+        return "us" if self.kind in ("|", "||") else self.kind
 
 
 @dataclass(frozen=True)
@@ -152,7 +160,7 @@ def tokenise(source: str) -> list[Token]:
         if kind == "open":
             if len(stack) == DEEPEST:
                 raise show(source, f"more than {DEEPEST} brackets are open here", start)
-            called = bool(found) and found[-1].kind == "name" and found[-1].text != "zerocorr"
+            called = bool(found) and found[-1].kind == "name" and not _holds_term(found[-1], source)
             stack.append((token, python or called or text != "("))
         found.append(token)
         after_space = False
@@ -206,6 +214,7 @@ class _Scanner:
         self.refuse_mixed_operators(right)
         self.additive(right)
         if not self.terms:
+            self.refuse_unknown_structure(right)
             raise FormulaError(
                 f"'{brief(render(tokens))}' has no random-effects term; add one, "
                 "for example + (1 | group), or use a package for models without them"
@@ -218,6 +227,16 @@ class _Scanner:
             terms=tuple(self.terms),
             offsets=tuple(self.offsets),
         )
+
+    def refuse_unknown_structure(self, tokens: list[Token]) -> None:
+        """Where there is no term, a call with a bar was meant for one."""
+        for i, (token, following) in enumerate(pairwise(tokens)):
+            called = token.kind == "name" and following.text == "(" and not token.python
+            if called and token.text not in _OF_CONDITIONS:
+                inner = tokens[i + 1 : closing(tokens, i + 1)]
+                if any(t.text in ("|", "||") and t.level == following.level + 1 for t in inner):
+                    known = f"there is no covariance structure '{token.text}'{others(token.text)}"
+                    raise self.error(known, token.start)
 
     def sides(self, tokens: list[Token]) -> tuple[list[Token], list[Token]]:
         tildes = [i for i, t in enumerate(tokens) if t.text == "~" and not t.python]
@@ -336,15 +355,15 @@ class _Scanner:
     def random_term(self, inside: list[Token]) -> RandomTerm | None:
         """The term that stands in these tokens (without their parentheses), if it is one."""
         text = f"({render(inside)})"
-        zerocorr = _is_call(inside, "zerocorr")
-        if zerocorr:
+        structure = inside[0].text if _is_structure(inside) else None
+        if structure:
             text = render(inside)
             inside = _unwrapped(inside[1:])
         level = min((t.level for t in inside), default=0)
         bars = [i for i, t in enumerate(inside) if _is_bar(t) and t.level == level]
         if not bars:
-            if zerocorr:
-                raise FormulaError(f"{text} needs a bar: zerocorr(x | group)")
+            if structure:
+                raise FormulaError(f"{text} needs a bar: {structure}(x | group)")
             return None
         bar = inside[bars[0]]
         if level == 0:
@@ -358,10 +377,9 @@ class _Scanner:
         for token in lhs + group:
             if _is_bar(token):
                 raise self.error("a bar inside a random-effects term has no meaning", token.start)
-        if zerocorr and bar.text == "||":
-            raise self.error("zerocorr() takes a single bar", bar.start)
-        kind = "zerocorr" if zerocorr else bar.text
-        return RandomTerm(self.effects(lhs), render(group), kind, text)
+        if structure and bar.text == "||":
+            raise self.error(f"{structure}() takes a single bar", bar.start)
+        return RandomTerm(self.effects(lhs), render(group), structure or bar.text, text)
 
     def effects(self, tokens: list[Token]) -> str:
         """Text of the effects for formulaic."""
@@ -438,6 +456,33 @@ def _opens_call(before: Token | None, token: Token) -> bool:
     return token.text == "(" and before is not None and before.kind == "name"
 
 
+def _holds_term(name: Token, source: str) -> bool:
+    """Whether the call of this name holds a random-effects term: it is a structure, with a bar.
+
+    Without one it is a function of the same name, but for those in `_ALWAYS`.
+    """
+    if name.text not in by_name():
+        return False
+    depth = 0
+    for match in _TOKEN.finditer(source, name.start + len(name.text)):
+        depth += (match.lastgroup == "open") - (match.lastgroup == "close")
+        if match[0] in ("|", "||"):
+            return True
+        if match.lastgroup == "close" and depth <= 0:
+            break
+    return name.text in _ALWAYS
+
+
+def _is_structure(tokens: list[Token]) -> bool:
+    """Whether these tokens are a covariance structure's call, as ``zerocorr(x | g)``."""
+    return (
+        bool(tokens)
+        and tokens[0].text in by_name()
+        and _is_call(tokens, tokens[0].text)
+        and (not tokens[2].python)
+    )
+
+
 def _is_bar(token: Token) -> bool:
     return token.text in ("|", "||") and not token.python
 
@@ -484,7 +529,9 @@ def _special(tokens: list[Token]) -> list[Token]:
     """The tokens that only a random-effects term or an offset has."""
     calls = [
         t
-        for t, following in pairwise(tokens)
-        if t.text in ("offset", "zerocorr") and following.text == "(" and not t.python
+        for t, following, inner in zip(tokens, tokens[1:], tokens[2:], strict=False)
+        if (t.text == "offset" or (t.text in by_name() and not inner.python))
+        and following.text == "("
+        and not t.python
     ]
     return [t for t in tokens if _is_bar(t)] + calls

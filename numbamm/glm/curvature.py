@@ -9,7 +9,7 @@ def theta_curvatures(terms, theta, weights) -> np.ndarray:
     """`theta_curvature` of all terms, shape (number of θ,); at least 1, so that steps end."""
     parts, start = [], 0
     for term in terms:
-        stop = start + len(term.inds)
+        stop = start + term.structure.size
         with np.errstate(over="ignore", invalid="ignore"):
             parts.append(theta_curvature(term, theta[start:stop], weights))
         start = stop
@@ -34,10 +34,10 @@ def theta_curvature(term, theta, weights) -> np.ndarray:
     Returns
     -------
     ndarray, shape (number of θ,)
-        Not negative; 0 where λ = 0 hides what θ does; NaN where weights are too large.
+        Not negative; 0 where λ = 0 hides what θ does; NaN where weights are too large. Where a θ
+        moves several entries, mixed derivatives of these are left out.
     """
-    p, lam = term.p, np.zeros((term.p, term.p))
-    lam.ravel()[term.inds] = theta
+    p, lam = term.p, term.structure.matrix(theta)
     C = np.empty((term.nlevels, p, p))
     for a in range(p):
         for b in range(a + 1):
@@ -53,6 +53,9 @@ def theta_curvature(term, theta, weights) -> np.ndarray:
     S = C - root @ root.transpose(0, 2, 1)
     across = lam.T @ S
     both = across @ lam
-    row, column = np.divmod(term.inds, p)
+    row, column = np.divmod(term.structure.entries, p)
     products = S[:, row, row] * both[:, column, column]
-    return 2 * (across[:, column, row] ** 2 + products).sum(axis=0)
+    by_entry = 2 * (across[:, column, row] ** 2 + products).sum(axis=0)
+    if term.structure.is_free:
+        return by_entry
+    return by_entry @ term.structure.jacobian(theta) ** 2

@@ -313,7 +313,7 @@ class Family:
         Raises
         ------
         DataError
-            A mean is none of the family, as a link that is not the usual one may give.
+            A mean is outside the family's range, which some links allow.
         OptionError
             The family does not say how to draw.
         """
@@ -321,8 +321,9 @@ class Family:
         outside = ~((mu >= self.means[0]) & (mu <= self.means[1]))
         if outside.any():
             raise DataError(
-                f"no {self.name} response has a mean of {mu[outside][0]:.6g}, as the linear "
-                f"predictor says in {outside.sum()} rows: the link lets it leave the family's range"
+                f"in {outside.sum()} rows the link gives a mean outside the range of the "
+                f"{self.name} family, such as {mu[outside][0]:.6g}: check the parameters, or "
+                "choose a link that keeps means in the range"
             )
         return self._given(draw, rng=rng, mu=mu, w=w, phi=phi, shape=shape)
 

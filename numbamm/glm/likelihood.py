@@ -86,10 +86,18 @@ class Likelihood:
     def _saturated(self) -> float:
         return self.family.constant(self.y, self.w, 0.0, 1.0) + self.merged
 
+    @cached_property
+    def _counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """The responses that occur, and their weights."""
+        values, place = np.unique(self.y, return_inverse=True)
+        return values, np.bincount(place, self.w)
+
     def saturated(self, shape: float, phi: float) -> float:
         """-2 log-likelihood less the deviance; see `Family.constant`."""
-        if self.dispersed or self.family.has_shape:
+        if self.dispersed:
             return self.family.constant(self.y, self.w, shape, phi)
+        if self.family.has_shape and not self.family.by_density:
+            return self.family.constant(*self._counts, shape, phi)
         return self._saturated
 
     def dispersion(self, mode: Mode) -> float:
@@ -130,5 +138,6 @@ class Likelihood:
 
     def log_slope(self, mode: Mode, shape: float, phi: float) -> float:
         """What log(shape) or log φ change the objective by, apart from the means' part."""
-        slope = self.family.constant_slope(self.y, self.w, shape, phi)
+        rows = (self.y, self.w) if self.dispersed else self._counts
+        slope = self.family.constant_slope(*rows, shape, phi)
         return slope - (mode.deviance + mode.penalty) / phi if self.dispersed else slope

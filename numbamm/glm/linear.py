@@ -39,10 +39,12 @@ def fit_working_model(modes: ModeFinder, theta, gamma, shape: float, sigma: floa
     table, index, degrees = rows.table, rows.index, np.array([len(rows.y), 0.0])
 
     def value_and_gradient(at):
-        out = np.empty(len(at))
-        return objective_gradient(
-            at, table, index, rows.A, rows.work, adjoint, degrees, 0.0, sigma, out
-        ), out
+        entries = modes.joint.entries(at)
+        out = np.empty(len(entries))
+        value = objective_gradient(
+            entries, table, index, rows.A, rows.work, adjoint, degrees, 0.0, sigma, out
+        )
+        return value, modes.joint.slopes(at, out)
 
     scale = np.sqrt(theta_curvatures(modes.terms, theta, working.working_weights))
     theta, end = lbfgs.minimize(value_and_gradient, theta, scale, ENOUGH, 0.0)

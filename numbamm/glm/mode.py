@@ -13,6 +13,7 @@ import numpy as np
 from numbamm.blocks.layout import NLEVEL, NX, ORDER, P, build_layout
 from numbamm.blocks.search.certificate import judge
 from numbamm.blocks.size import check_size
+from numbamm.blocks.threads import ThreadLocal
 from numbamm.blocks.variances import (
     conditional_variances,
     leverages,
@@ -27,6 +28,7 @@ from numbamm.glm.pirls import pirls
 from numbamm.glm.quadrature import nodes, quadrature
 from numbamm.glm.rows import LINES, WEIGHT
 from numbamm.glm.working import CANONICAL, EXPECTED, LINK, Working
+from numbamm.structures.joint import Joint
 
 #: The iteration stops when Σ W Δη² + |Δu|² falls below, in units of φ's size: the next step would
 #: be about the square of the last, so that the mode is exact to rounding.
@@ -76,7 +78,7 @@ class ModeFinder:
     def __init__(
         self, terms, basis, y, weights, offset, family: Family, link: Link, information, scale
     ) -> None:
-        self.terms, self.scale = terms, scale
+        self.terms, self.scale, self.joint = terms, scale, Joint.of(terms)
         writable = partial(np.require, dtype=np.float64, requirements=["C", "W"])  # one type
         y, weights, basis, self.offset = (writable(a) for a in (y, weights, basis, offset))
         kind = _Kind(family, link, information)
@@ -99,6 +101,7 @@ class ModeFinder:
         other, rows = copy(self), self.rows
         own = self.kind, rows.y, rows.weights, rows.entropy, rows.basis
         other.terms, other.q, other.u, other._found = [], 0, np.zeros(0), None
+        other.joint = Joint([])
         other.varied, other.held = _Buffers([], rows.basis.shape[1], *own), None
         return other
 
@@ -152,10 +155,11 @@ class ModeFinder:
         known = searched and trace is None and self._is_mode(theta, gamma, vary, shape)
         if searched:
             tolerance = np.inf if known else TOLERANCE
-        x, base, rows = self._at(gamma, vary)
+        x, rows = self._at(gamma, vary)
+        base = self.offset if vary else self.offset + rows.basis @ gamma
         out = np.full(3, np.nan)
         iterations = pirls(
-            np.ascontiguousarray(theta, dtype=np.float64),
+            self._entries(theta),
             x,
             float(shape),
             self.scale,
@@ -177,6 +181,10 @@ class ModeFinder:
                 self._found = self.u, vary, np.array(theta), gamma.copy(), shape
         return Mode(*out, iterations)
 
+    def _entries(self, theta) -> np.ndarray:
+        """The entries of λ, as kernels take them."""
+        return np.ascontiguousarray(self.joint.entries(np.asarray(theta)), dtype=np.float64)
+
     @property
     def state(self) -> tuple:
         """Where the next search begins: what `state` was before can be put back."""
@@ -195,11 +203,11 @@ class ModeFinder:
             return False
         return bool((at_theta == theta).all() and (at_gamma == gamma).all())
 
-    def _at(self, gamma, vary: bool) -> tuple[np.ndarray, np.ndarray, Working]:
-        """x = (u, γ) or u, what of η is held, and the rows."""
+    def _at(self, gamma, vary: bool) -> tuple[np.ndarray, Working]:
+        """x = (u, γ) or u, and the rows."""
         if vary:
-            return np.concatenate([self.u, gamma]), self.offset, self.varied.rows
-        return self.u.copy(), self.offset + self.rows.basis @ gamma, self.held.rows
+            return np.concatenate([self.u, gamma]), self.varied.rows
+        return self.u.copy(), self.held.rows
 
     def gradient(self, theta, gamma, *, vary: bool, shape: float, phi: float) -> np.ndarray:
         """Derivatives of the Laplace objective at the mode that the last call found.
@@ -217,10 +225,11 @@ class ModeFinder:
             In γ (zeros if it varies with the mode), log(shape) (the negative binomial's; else 0)
             and θ.
         """
-        x, _, rows = self._at(gamma, vary)
-        out = np.zeros(len(gamma) + 1 + len(theta))
+        x, rows = self._at(gamma, vary)
+        entries, before = self._entries(theta), len(gamma) + 1
+        out = np.zeros(before + len(entries))
         laplace_gradient(
-            np.ascontiguousarray(theta, dtype=np.float64),
+            entries,
             x,
             float(shape),
             float(phi),
@@ -229,7 +238,9 @@ class ModeFinder:
             np.zeros(2),
             out,
         )
-        return out
+        if self.joint.is_free:
+            return out
+        return np.concatenate([out[:before], self.joint.slopes(theta, out[before:])])
 
     def certify(self, theta, gamma, *, vary: bool, shape: float, phi: float):
         """The certificate of a singular θ at the mode that the last call found.
@@ -248,8 +259,8 @@ class ModeFinder:
         buffers = self.varied if vary else self.held
         rows, (adjoint, scratch) = buffers.rows, buffers.for_gradient()
         laplace_normal(scratch[3], float(phi), rows, adjoint)
-        n = float(len(rows.y))
-        return judge(theta, rows.table, rows.index, rows.A, rows.work, adjoint, n)
+        arrays = rows.A, rows.work, adjoint
+        return judge(theta, self.joint, buffers.layout, *arrays, len(rows.y))
 
     def quadrature(self, k: int, shape=0.0, dispersion=1.0) -> float:
         """Adaptive Gauss–Hermite quadrature of the likelihood at the mode found with β held.
@@ -342,7 +353,7 @@ class _Kind(NamedTuple):
         )
 
 
-class _Buffers:
+class _Buffers(ThreadLocal):
     """Layout and rows for a number of X columns, with scratch of its own for each thread."""
 
     def __init__(self, terms, nx: int, kind: _Kind, y, weights, entropy, basis) -> None:
@@ -361,18 +372,21 @@ class _Buffers:
             "places": layout.places,
         }
         self._be(kind)
-        self._local = threading.local()
+        super().__init__()
+
+    def _drop_buffers(self) -> None:
+        super()._drop_buffers()
+        self._own = threading.local()
 
     def _be(self, kind: _Kind) -> None:
         self.kind, self._model = kind, kind.model
 
     def __getstate__(self) -> dict:
-        return {k: v for k, v in self.__dict__.items() if k not in ("_local", "_model")}
+        return {k: v for k, v in super().__getstate__().items() if k != "_model"}
 
     def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
+        super().__setstate__(state)
         self._be(self.kind)  # in this process kernels have addresses of their own
-        self._local = threading.local()
 
     def __copy__(self) -> _Buffers:
         other = object.__new__(type(self))
@@ -382,6 +396,7 @@ class _Buffers:
     def replaced(self, **parts) -> _Buffers:
         """The same with another ``kind``, ``y`` or ``weights``; a thread's scratch serves both."""
         other = copy(self)
+        other._own = threading.local()
         if "kind" in parts:
             other._be(parts.pop("kind"))
             if other.kind.family is not self.kind.family:  # whose scratch may differ in size
@@ -394,6 +409,12 @@ class _Buffers:
     @property
     def rows(self) -> Working:
         """The rows, with the calling thread's scratch."""
+        if not hasattr(self._own, "rows"):
+            self._own.rows = Working(self._model, **self._shared, **self._scratch())
+        return self._own.rows
+
+    def _scratch(self) -> dict[str, np.ndarray]:
+        """The calling thread's scratch, which `replaced` buffers share."""
         if not hasattr(self._local, "scratch"):
             layout, z = self.layout, self._shared["z"]
             q = int((layout.table[1 : 1 + layout.nterm, [P, NLEVEL]].prod(axis=1)).sum())
@@ -407,7 +428,7 @@ class _Buffers:
                 "link": np.empty((6 if self._model[LINK] else 0, len(z))),
                 "vectors": np.empty((3, q + self._nx + 1)),
             }
-        return Working(self._model, **self._shared, **self._local.scratch)
+        return self._local.scratch
 
     def for_gradient(self) -> tuple[np.ndarray, np.ndarray]:
         """The calling thread's buffers that gradients alone need, made at the first one."""

@@ -1,1 +1,1 @@
-"""What is asked of a fitted model: predictions, and the inference to come."""
+"""Inference from fitted models: tests, intervals, comparison, prediction, diagnostics."""

@@ -1,4 +1,4 @@
-"""`summary`: the table of a fitted model, and what is said below it."""
+"""`summary`: the table of a fitted model and the notes below it."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from numbamm.report.content import (
     p_value,
     shown_name,
 )
-from numbamm.report.summary import Summary
+from numbamm.report.result import Summary
 
 
 def summary(model, ddf: str | None = None) -> Summary:
-    """The table that ``print(model)`` shows, and in a notebook its HTML.
+    """The table of a fitted model, as ``print(model)`` shows it; HTML in a notebook.
 
     Parameters
     ----------
     model : MixedModel
         A fitted model.
     ddf : {"satterthwaite", "kenward-roger", "kenward-roger-observed", "wald"}, optional
-        Test the coefficients with these degrees of freedom; see `coef_table`, which has
-        intervals, too. By Wald's z, if not given.
+        Degrees of freedom for t tests of the coefficients; see `coef_table`, which also has
+        intervals. If not given, the tests are Wald's z.
 
     Returns
     -------
     Summary
-        ``str()`` of it is the text.
+        Its text is ``str(summary)``.
 
     Raises
     ------
@@ -48,20 +48,12 @@ def summary(model, ddf: str | None = None) -> Summary:
 
 
 def describe(model, ddf: str | None = None) -> Report:
-    """Gather a fitted model's report, its tests with degrees of freedom if a method is named.
-
-    Raises
-    ------
-    NotFittedError
-        If the model is not fitted.
-    OptionError
-        If the method is unknown or does not suit the model.
-    """
+    """The content of a fitted model's table; see `summary` for `ddf` and for errors."""
     reml = model.estimates.reml
     levels = ", ".join(str(n) for n in {t.group: t.nlevels for t in model.reterms}.values())
-    heading, tests, remarks = "Fixed-effects parameters", coefficients(model), []
+    heading, tests, notes_on_tests = "Fixed-effects parameters", coefficients(model), []
     if ddf is not None:
-        heading, tests, remarks = _small_sample(model, ddf)
+        heading, tests, notes_on_tests = _small_sample(model, ddf)
     return Report(
         title=model._title,
         formula=model.formula,
@@ -70,12 +62,12 @@ def describe(model, ddf: str | None = None) -> Report:
         counts=f"Number of obs: {model.nobs}; levels of grouping factors: {levels}",
         heading=heading,
         coefficients=tests,
-        notes=[*notes(model), *remarks],
+        notes=[*notes(model), *notes_on_tests],
     )
 
 
 def criteria(model, name: str) -> Table:
-    """Log-likelihood, criterion and the information criteria."""
+    """The table of log-likelihood, criterion and information criteria."""
     values = [model.llf, -2 * model.llf, model.aic, model.aicc, model.bic]
     return Table(
         ["logLik", name, "AIC", "AICc", "BIC"],
@@ -85,7 +77,7 @@ def criteria(model, name: str) -> Table:
 
 
 def coefficients(model) -> Table:
-    """Fixed effects with standard errors, z and p."""
+    """The table of coefficients with standard errors, z and p."""
     rows = []
     columns = [
         fixed_point(model.params, 6),
@@ -99,7 +91,7 @@ def coefficients(model) -> Table:
 
 
 def _small_sample(model, ddf: str) -> tuple[str, Table, list[str]]:
-    """Heading, table and remarks of the fixed effects with degrees of freedom."""
+    """Heading, table and notes of the coefficients, with degrees of freedom."""
     method, result = degrees.method(model, ddf), coef_table(model, ddf=ddf)
     table = of_result(replace(result, hidden=("lower", "upper")))
     table.header[1] = "Coef."
@@ -107,45 +99,54 @@ def _small_sample(model, ddf: str) -> tuple[str, Table, list[str]]:
 
 
 def notes(model) -> list[str]:
-    """What a reader should know besides: dropped rows and columns, singularity, trouble."""
-    frame, said = model.frame, []
+    """Notes on dropped rows and columns, given parameters, singularity and approximations."""
+    frame, notes = model.frame, []
     if frame.n_missing:
-        said.append(f"{_rows(frame.n_missing)} dropped for missing values.")
+        notes.append(f"{_rows(frame.n_missing)} dropped for missing values.")
     if frame.n_zero_weight:
-        what = "without trials" if frame.trials is not None else "of weight zero"
-        said.append(f"{_rows(frame.n_zero_weight)} {what} dropped.")
+        kind = "without trials" if frame.trials is not None else "of weight zero"
+        notes.append(f"{_rows(frame.n_zero_weight)} {kind} dropped.")
     if model.feterm.dropped:
-        said.append(
+        notes.append(
             "Rank-deficient fixed effects; without a coefficient: "
             + ", ".join(model.feterm.dropped)
             + "."
         )
     if model.estimates.sigma_given and model.varcorr.sigma is not None:
-        said.append(f"Residual standard deviation held at {model.sigma:g}.")
+        notes.append(f"Residual standard deviation held at {model.sigma:g}.")
     if getattr(model, "shape", None) == np.inf:
-        said.append("The shape is infinite: the estimates are those of a Poisson distribution.")
+        notes.append("The shape is infinite: the estimates are those of a Poisson distribution.")
     if not getattr(model, "likelihood_holds", True):
-        said.append(
-            "A standard deviation is so large, since responses of many levels are all alike, that "
-            "the approximation of the likelihood does not hold."
+        notes.append(
+            "A standard deviation is so large that the approximation of the likelihood does not "
+            "hold: in many levels all responses are equal."
         )
     if loose := model.optsum.loose_tolerances:
         listed = ", ".join(f"{name}={value:g}" for name, value in loose.items())
-        said.append(f"Tolerances looser than the defaults, {listed}: the last digits may be off.")
+        notes.append(
+            f"Tolerances looser than the defaults, {listed}: the last digits may be wrong."
+        )
     if model.is_singular():
-        said.append(_singularity(model.optsum.certificate))
-    return said
+        notes.append(_singularity(model.optsum.certificate))
+    return notes
 
 
 def _singularity(certificate: float | None) -> str:
-    """What a singular fit means, as far as its certificate tells."""
-    said = "Singular fit: a random-effects covariance matrix is not of full rank."
+    """The note on a singular fit; the certificate tells whether it is a minimum."""
+    note = "Singular fit: a random-effects covariance matrix is not of full rank."
     if certificate is None:
-        return said
+        return note
     if certificate >= GENUINE:
-        return f"{said} It is a minimum: the objective rises with any covariance that is lacking."
-    return f"{said} It is no minimum: the objective falls with some covariance that is lacking."
+        return (
+            f"{note} It is a local minimum: adding any of the missing variances raises the "
+            "objective."
+        )
+    return (
+        f"{note} It is no minimum: adding some missing variance lowers the objective. Try "
+        "another optimizer, or allfit."
+    )
 
 
 def _rows(n: int) -> str:
+    """A number of rows as text."""
     return f"{n} row" + ("" if n == 1 else "s")

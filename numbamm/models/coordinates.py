@@ -18,13 +18,14 @@ import numpy as np
 
 from numbamm.blocks.moments import squares
 from numbamm.design.scaling import lower
+from numbamm.structures.joint import Joint
 
 #: A column of which others leave a smaller share is not made uncorrelated with them.
 DEPENDENT = 1e-5
 
 
 class Coordinates:
-    """S of every term, as coordinates of θ.
+    """S of every term, as coordinates of θ; for structures whose θ are the entries of λ.
 
     Parameters
     ----------
@@ -49,16 +50,15 @@ class Coordinates:
 
     def __init__(self, terms, layout, A, n: int) -> None:
         own, at = squares(layout, A), np.argsort(layout.order)
-        self._inds = [term.inds for term in terms]
+        self._joint = Joint.of(terms)
         self._changes = [_change(term, own[k] / n) for term, k in zip(terms, at, strict=True)]
-        self.is_scale = np.concatenate([t.inds % t.p == t.inds // t.p for t in terms])
-        self.pair = len(terms) == 1 and len(terms[0].inds) == 3 and terms[0].p == 2
+        self.is_scale = np.concatenate([t.structure.is_scale for t in terms])
+        self.pair = len(terms) == 1 and terms[0].structure.size == 3 and terms[0].p == 2
         self._diagonal = bool(self.is_scale.all())
         if self.pair:
             self.units = self._changes[0].ravel()[[0, 1, 3]]
         else:
-            sizes = [np.diag(M)[t.inds // t.p] for M, t in zip(self._changes, terms, strict=True)]
-            self.units = np.concatenate(sizes)
+            self.units = self._joint.column_sizes([np.diag(M) for M in self._changes])
 
     def theta(self, x: np.ndarray) -> np.ndarray:
         """θ of coordinates."""
@@ -67,10 +67,10 @@ class Coordinates:
         if self.pair:
             return _triangle(self.units.tolist(), x.tolist())
         parts = []
-        for S, M, inds in self._matrices(x):
+        for S, M, structure in self._matrices(x):
             S = S + np.tril(S, -1).T
-            parts.append(lower(M @ S)[0].ravel()[inds])
-        return np.concatenate(parts)
+            parts.append(structure.nearest(lower(M @ S)[0]))
+        return self._joint.join(parts)
 
     def of(self, theta: np.ndarray) -> np.ndarray:
         """Coordinates of θ."""
@@ -79,10 +79,10 @@ class Coordinates:
         if self.pair:
             return _square_root(self.units.tolist(), theta.tolist())
         parts = []
-        for lam, M, inds in self._matrices(theta):
+        for lam, M, structure in self._matrices(theta):
             vectors, values, _ = np.linalg.svd(np.linalg.solve(M, lam))
-            parts.append(((vectors * values) @ vectors.T).ravel()[inds])
-        return np.concatenate(parts)
+            parts.append(structure.nearest((vectors * values) @ vectors.T))
+        return self._joint.join(parts)
 
     def extremes(self, theta: np.ndarray) -> tuple[float, float]:
         """The largest and the least eigenvalue of all S, without their signs."""
@@ -100,13 +100,8 @@ class Coordinates:
         return max(values), min(values)
 
     def _matrices(self, values):
-        """Entries of every term's template in its place, with M and the template."""
-        at = 0
-        for M, inds in zip(self._changes, self._inds, strict=True):
-            matrix = np.zeros(M.shape)
-            matrix.ravel()[inds] = values[at : at + len(inds)]
-            at += len(inds)
-            yield matrix, M, inds
+        """Every term's entries of λ, or of S, in their places, with M and the structure."""
+        return zip(self._joint.matrices(values), self._changes, self._joint.structures, strict=True)
 
 
 def _change(term, Z) -> np.ndarray:
@@ -115,7 +110,7 @@ def _change(term, Z) -> np.ndarray:
     if len(units) == 1:
         return np.array([units])
     M = np.diag(units)
-    for block in term.blocks:
+    for block in term.structure.blocks:
         if len(block) > 1:
             here = np.ix_(block, block)
             try:

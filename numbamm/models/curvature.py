@@ -95,8 +95,7 @@ def _standard_errors(model, x) -> np.ndarray:
 
 def theta_sizes(model) -> np.ndarray:
     """For each θ inside the size of the column of Z that its row of λ stands for."""
-    pairs = zip(model._inside, model._inside_sizes, strict=True)
-    sizes = np.concatenate([sizes[term.inds // term.p] for term, sizes in pairs])
+    sizes = model._joint.column_sizes(model._inside_sizes)
     return np.where(sizes > 0, sizes, 1.0)  # of zeros nothing depends on θ
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numbamm.models.curvature import derivatives, newton_step
+from numbamm.models.runaway import levels_alike, runaway_terms
 from numbamm.optimize.auto import AUTO, DERIVATIVE_FREE, NEWTON
 from numbamm.optimize.optsummary import GENUINE, OptSummary
 
@@ -44,6 +45,19 @@ SHAPE = 1.0
 #: Up to so many operations an evaluation a fit of several minima tries again in any case.
 LIGHT = 2e6
 
+#: Where densities of proportions are concave, another minimum is held up by levels whose
+#: responses are all alike, for which no effect is too large. Of random intercepts these were two
+#: fifths of the levels or more wherever another search ended lower, in 6,000 small data sets; with
+#: fewer than this share none is tried.
+MANY = 0.25
+#: Where a density is not concave in η, rows may have negative information about η. With other
+#: families and links another search ended lower hardly ever, in 2,500 small data sets, if that of
+#: each level's rows added up to this share, or more, of what it would be without signs, and there
+#: were so many rows for each effect.
+CONSENT, ENOUGH = 0.8, 5
+#: A step for second differences, in units of the size of η.
+STEP = 1e-3
+
 
 class Ending(NamedTuple):
     """What is known of the end of a search.
@@ -71,7 +85,7 @@ def ending(model) -> Ending:
     Derivatives are looked at only where there is a reason to doubt it.
     """
     optsum = model.optsum
-    at_edge = any(not np.isfinite(f) for _, f in optsum.log)
+    at_edge = _met_an_edge(optsum)
     free = np.flatnonzero(optsum.lowerbd < optsum.upperbd)
     judged = optsum.certificate is not None and len(free) == len(optsum.final)
     if judged and optsum.certificate < GENUINE:
@@ -83,6 +97,11 @@ def ending(model) -> Ending:
     return Ending(gain <= NEGLIGIBLE and not falls, at_edge)
 
 
+def _met_an_edge(optsum: OptSummary) -> bool:
+    """Whether the search met parameters at which there is no mode."""
+    return any(not np.isfinite(f) for _, f in optsum.log)
+
+
 def is_concave(model) -> bool:
     """Whether the density is concave in η, so that two minima are rare."""
     return model._family.is_concave(model._link)
@@ -90,9 +109,55 @@ def is_concave(model) -> bool:
 
 def has_several_minima(model) -> bool:
     """Whether the objective may well have more than one, and another search costs little."""
+    if model._work > LIGHT:
+        return False
+    if not is_concave(model):
+        return not _levels_agree(model)
     # Of proportions the Laplace approximation has one minimum with symmetric links, as a rule.
     irregular = model._family.proportions and not model._link.symmetric
-    return (irregular or not is_concave(model)) and model._work <= LIGHT
+    return irregular and not levels_vary(model)
+
+
+def levels_vary(model) -> bool:
+    """Whether both outcomes occur in most levels of a binomial model of random intercepts."""
+    if not (model._family.proportions and model._link.onto_unit and is_concave(model)):
+        return False
+    return _few_are_alike(model)
+
+
+def _few_are_alike(model) -> bool:
+    """Whether there are random intercepts alone, and few levels whose responses are all alike."""
+    return all(
+        (term.z == term.z[0, 0]).all()
+        and levels_alike(term, model._family, model.frame.y) < MANY * term.nlevels
+        for term in model.reterms
+    )
+
+
+def _levels_agree(model) -> bool:
+    """Whether the rows of each level agree, but for little, that the density is concave there.
+
+    Where a search ended, in a model of random intercepts whose standard deviations are ordinary.
+    """
+    model._set_theta(model.optsum.final[-len(model.theta) :])
+    few = model.nobs < ENOUGH * sum(term.nlevels for term in model.reterms)
+    if few or model._free_shape or _met_an_edge(model.optsum):
+        return False
+    if not _few_are_alike(model) or runaway_terms(model):
+        return False
+    x, fast = model._checked(model.optsum.final)
+    mode, at = model._objective(fast, 1, model._modes).at(x)
+    if not mode.found:
+        return False
+    eta, w = model._eta(at, model._effects()[1]), model._prior
+    step = STEP * np.sqrt(np.mean(eta**2))
+    family, link, y = model._family, model._link, model.frame.y
+    below, here, above = (family.deviances(link, at.shape, y, eta + h) for h in (-step, 0.0, step))
+    information = w * (below - 2 * here + above)
+    return all(
+        (np.bincount(t.refs, information) >= CONSENT * np.bincount(t.refs, abs(information))).all()
+        for t in model.reterms
+    )
 
 
 def other_starts(model, chosen: str, end: Ending) -> list[tuple[np.ndarray, str]]:
@@ -106,7 +171,7 @@ def other_starts(model, chosen: str, end: Ending) -> list[tuple[np.ndarray, str]
         return _in_proportion(model, chosen, (FAR, 1 / FAR))
     at, effect = 0, []
     for term in model.reterms:
-        effect.append(at + term.inds // term.p)
+        effect.append(at + term.structure.rows)
         at += term.p
     pairs = [(pair, other if chosen == AUTO else chosen) for pair, other in OTHERS]
     return [

@@ -554,7 +554,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             raise
 
     def _replace_response(self, y) -> None:
-        terms = [replace(term, lambda_=None) for term in self.reterms]
+        terms = [replace(term, theta=None) for term in self.reterms]
         frame = replace(self.frame, y=checked_response(self.frame, y), reterms=terms)
         check_generalized(frame, self._family)
         self._build(frame)
@@ -588,6 +588,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         except BaseException:  # a failed fit loses nothing
             vars(self).clear()
             vars(self).update(kept)
+            vars(self.optsum).clear()
             vars(self.optsum).update(options)
             self._set_theta(theta)
             raise
@@ -769,9 +770,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         mode, at = self._objective(self._fast, 1, self._modes).at(self._checked(x)[0])
         self._check_mode(mode, at)
         u, b = self._effects()
-        eta = self._basis @ at.beta + self._offset
-        for term, effects in zip(self.reterms, b, strict=True):
-            eta = eta + np.einsum("pn,np->n", term.z, effects[term.refs])
+        eta = self._eta(at, b)
         return Estimates(
             beta=self.feterm.to_basis @ at.beta,
             covariance=None,
@@ -786,6 +785,13 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             shape=at.shape,
             nagq=self.optsum.nagq,
         )
+
+    def _eta(self, at: Values, b: list[np.ndarray]) -> np.ndarray:
+        """Linear predictors of the rows at parameters inside and random effects b."""
+        eta = self._basis @ at.beta + self._offset
+        for term, effects in zip(self.reterms, b, strict=True):
+            eta = eta + np.einsum("pn,np->n", term.z, effects[term.refs])
+        return eta
 
     def _effects(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """u and b of the user's columns at the mode that was found last."""
@@ -869,21 +875,22 @@ def glmm(
     See `GeneralizedLinearMixedModel` for the parameters of the model and its `fit` for those of
     the fit.
     """
-    model = GeneralizedLinearMixedModel(
-        formula,
-        data,
-        family,
-        link,
-        weights=weights,
-        offset=offset,
-        contrasts=contrasts,
-        amalgamate=amalgamate,
-        init=init,
-        information=information,
-        shape=shape,
-        optimizer=optimizer,
-    )
-    return model.fit(fast=fast, nagq=nagq, progress=progress, verbose=verbose)
+    with blas_threads(config.get("threads")):  # once for all steps
+        model = GeneralizedLinearMixedModel(
+            formula,
+            data,
+            family,
+            link,
+            weights=weights,
+            offset=offset,
+            contrasts=contrasts,
+            amalgamate=amalgamate,
+            init=init,
+            information=information,
+            shape=shape,
+            optimizer=optimizer,
+        )
+        return model.fit(fast=fast, nagq=nagq, progress=progress, verbose=verbose)
 
 
 def _shown(term) -> str:

@@ -9,7 +9,7 @@ import numbamm.inference.diagnostics.influence
 import numbamm.inference.fixed.marginaleffects
 import numbamm.inference.prediction.predict
 import numbamm.inference.prediction.simulate
-import numbamm.inference.random.levels
+import numbamm.inference.random.conditional_modes
 import numbamm.inference.random.pca
 import numbamm.inference.summary
 
@@ -20,7 +20,7 @@ class Inferences:
     check_convergence = numbamm.check_convergence
     check_overdispersion = numbamm.check_overdispersion
     check_zeroinflation = numbamm.check_zeroinflation
-    coef = numbamm.inference.random.levels.coef
+    coef = numbamm.inference.random.conditional_modes.coef
     coef_table = numbamm.coef_table
     contrast = numbamm.contrast
     cooks_distance = numbamm.inference.diagnostics.influence.cooks_distance
@@ -36,7 +36,7 @@ class Inferences:
     predict = numbamm.inference.prediction.predict.predict
     profile = numbamm.profile
     r2 = numbamm.r2
-    ranef = numbamm.inference.random.levels.ranef
+    ranef = numbamm.inference.random.conditional_modes.ranef
     ranova = numbamm.ranova
     rePCA = numbamm.inference.random.pca.rePCA
     shrinkage = numbamm.shrinkage

@@ -14,18 +14,20 @@ import numpy as np
 from numbamm.blocks.search.certificate import NULL
 from numbamm.design.remat import ReMat
 from numbamm.errors import OptionError
+from numbamm.structures.joint import Joint
 
 
 class Inside:
     """What a model knows of the columns inside, from its `reterms` and their `scalings`."""
 
+    @cached_property
+    def _joint(self) -> Joint:
+        """The structures of all terms: they are the same inside and for the user."""
+        return Joint.of(self.reterms)
+
     def _by_term(self, theta, change: str) -> np.ndarray:
-        parts, at = [], 0
-        for term, scaling in zip(self.reterms, self.scalings, strict=True):
-            part = theta[at : at + len(term.inds)]
-            parts.append(getattr(scaling, change)(part) if scaling else part)
-            at += len(term.inds)
-        return np.concatenate(parts)
+        parts = zip(self.scalings, self._joint.split(theta), strict=True)
+        return self._joint.join([getattr(s, change)(part) if s else part for s, part in parts])
 
     def _inward(self, theta) -> np.ndarray:
         """θ of the columns inside, from θ of the user's; see `design.scaling`."""
@@ -41,19 +43,8 @@ class Inside:
 
     def _lacks_rank(self, theta) -> bool:
         """Whether some λ inside, in columns of size one, is singular."""
-        at = 0
-        for term, size in zip(self.reterms, self._inside_sizes, strict=True):
-            part = theta[at : at + len(term.inds)]
-            at += len(term.inds)
-            if len(part) == 1:
-                least = abs(size[0] * part[0])
-            else:
-                lam = np.zeros((term.p, term.p))
-                lam.ravel()[term.inds] = part
-                least = np.linalg.svd(size[:, None] * lam, compute_uv=False)[-1]
-            if least < NULL:
-                return True
-        return False
+        pairs = zip(self._joint.matrices(theta), self._inside_sizes, strict=True)
+        return any(_least_singular_value(size[:, None] * lam) < NULL for lam, size in pairs)
 
     @cached_property
     def _inside_sizes(self) -> list[np.ndarray]:
@@ -81,10 +72,16 @@ class Inside:
         ]
 
 
+def _least_singular_value(matrix) -> float:
+    if len(matrix) == 1:
+        return abs(matrix[0, 0])
+    return np.linalg.svd(matrix, compute_uv=False)[-1]
+
+
 def root_mean_squares(term, root) -> np.ndarray:
     """Sizes of a term's columns of Z, each row times its root, shape (p,)."""
     z = term.z if root is None else term.z * root
-    return np.sqrt(np.mean(z**2, axis=1))
+    return np.sqrt(np.einsum("pn,pn->p", z, z) / z.shape[1])
 
 
 def slopes_outward(inward: Callable[[np.ndarray], np.ndarray], x, slopes) -> np.ndarray:

@@ -28,19 +28,19 @@ from numbamm.glm.links import identity
 from numbamm.models.coordinates import Coordinates
 from numbamm.models.estimates import Estimates
 from numbamm.models.inside import root_mean_squares
+from numbamm.models.light_starts import TINY, LightStarts
 from numbamm.models.mixedmodel import (
     MixedModel,
     caller_namespace,
 )
 from numbamm.models.new_response import checked_response
 from numbamm.models.own_start import OwnStart
-from numbamm.models.residual import check_residual_variance
+from numbamm.models.residual import check_residual_variance, is_unbounded
 from numbamm.optimize import OptSummary
 from numbamm.optimize.auto import AUTO, FEW, LIGHT
 from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.differences import jacobian
 from numbamm.optimize.run import gradient_demand
-from numbamm.optimize.valleys import valleys
 from numbamm.options import flag, numbers
 
 if TYPE_CHECKING:
@@ -51,10 +51,6 @@ if TYPE_CHECKING:
 #: Valleys are looked for in so many scales, and, with more parameters than a search by differences
 #: takes, where an evaluation has so few operations: some microseconds.
 MOST_SCALES, LIGHTER = 8, 1e4
-#: A scale that is smaller in shares of the largest counts as zero, where a search ended.
-SINGULAR = 1e-3
-#: Scales of further starts there.
-OTHER_STARTS = (0.1, 1.0, 10.0)
 
 
 @dataclass
@@ -81,7 +77,7 @@ class _Response:
         values = (y - mean) * np.sqrt(weights)
         gamma0 = fe.basis.T @ values / len(y)
         rest = values - fe.basis @ gamma0
-        scale = float(np.sqrt(np.mean(rest**2)))
+        scale = float(np.sqrt(rest @ rest / len(y)))
         if not scale > 1e-13 * size:
             raise DataError(
                 "the fixed effects explain the response exactly: nothing is left to model"
@@ -240,7 +236,8 @@ class LinearMixedModel(MixedModel):
             arrays = table, index, A, blocks.work
             return differences.objective(theta, *arrays, degrees, constant, sigma, NO_PLAN)
 
-        return objective
+        entries = self._joint.entries
+        return objective if self._joint.is_free else lambda theta: objective(entries(theta))
 
     def _gradient(self):
         """Objective and gradient as a function of the θ inside."""
@@ -261,8 +258,8 @@ class LinearMixedModel(MixedModel):
     def _begin(self):
         """Choose where the search begins, unless the user has.
 
-        A light default search looks for valleys: what finds them is returned, or None. Other
-        searches by gradients begin where moments put θ.
+        A light default search has starts of its own, which are returned; else None. Other searches
+        by gradients begin where moments put θ.
         """
         optsum, start = self.optsum, self._usual_start
         if not self._own_start.is_in(optsum):
@@ -270,10 +267,12 @@ class LinearMixedModel(MixedModel):
         if self._bounds_are_usual():
             work, ntheta = self.blocks.layout.operations, len(start)
             scales = sum(term.p for term in self.reterms)
-            light = work <= (LIGHT if ntheta <= FEW else LIGHTER)
+            light = work <= (LIGHT if ntheta <= FEW else LIGHTER) and self._joint.is_free
             if optsum.optimizer == AUTO and light and scales <= MOST_SCALES:
                 self._own_start = OwnStart.put(optsum, start)
-                return self._valleys
+                # where the likelihood is unbounded, a lower end is no better an estimate
+                thorough = self.nobs <= TINY and not is_unbounded(self)
+                return LightStarts(self._search_coordinates, thorough)
             demand = gradient_demand(optsum, ntheta, has_gradient=True, work=work)
             if demand != "none":
                 sigma = self._criterion()[2]
@@ -294,31 +293,6 @@ class LinearMixedModel(MixedModel):
         arrays = blocks.layout.table, blocks.layout.index, blocks.A, blocks.work
         plan = differences.plan_of(c.of(theta), c.is_scale, c.units, c.pair, *tolerances)
         return differences.Search(plan, (*arrays, *self._criterion()))
-
-    def _valleys(self, evaluate, end=None) -> list[np.ndarray]:
-        """θ inside in every valley that the objective has; see `optimize.valleys`.
-
-        A lattice of several scales passes over some optima inside in favour of one at the boundary.
-        Where `end`, the best θ that was found, is singular, another search begins at equal scales.
-        """
-        c = self._search_coordinates
-        x = np.zeros(len(c.is_scale))
-        if end is not None:
-            if len(x) == 1:
-                return []
-            largest, least = c.extremes(end)
-            x[c.is_scale] = largest or 1.0
-            return [c.theta(x)] if least <= SINGULAR * largest else []
-
-        def theta(scales) -> np.ndarray:
-            x[c.is_scale] = scales
-            return c.theta(x)
-
-        n = int(c.is_scale.sum())
-        found = valleys(lambda scales: evaluate(theta(scales)), n)
-        if len(x) > FEW:  # what differs in correlations lies in one valley of scales
-            found += [[scale] * n for scale in OTHER_STARTS]
-        return [theta(scales) for scales in found]
 
     def _certify(self, theta) -> Certificate | None:
         """The certificate at a θ inside, if λ is singular there; see `blocks.certificate`."""
@@ -377,15 +351,10 @@ class LinearMixedModel(MixedModel):
             value, gradient = self._gradient()(self._inward(theta))
         if not any(self.scalings) or not np.isfinite(value):
             return value, gradient
-        parts, at = [], 0
-        for term, scaling, G in zip(
-            self.reterms, self.scalings, self.blocks.gradient_blocks(), strict=True
-        ):
-            mine = theta[at : at + len(term.inds)]
-            at += len(term.inds)
-            G = scaling.gradient(mine, G) if scaling else G
-            parts.append(G.ravel()[term.inds])
-        return value, np.concatenate(parts)
+        split, blocks = self._joint.split, self.blocks.gradient_blocks()
+        of_terms = zip(self.scalings, blocks, split(theta), split(gradient), strict=True)
+        parts = [s.gradient(mine, G) if s else inside for s, G, mine, inside in of_terms]
+        return value, self._joint.join(parts)
 
     def hessian(self, theta: ArrayLike | None = None) -> np.ndarray:
         """Second derivatives of the objective in θ, by differences of the exact gradient.
@@ -408,9 +377,8 @@ class LinearMixedModel(MixedModel):
 
     def _column_sizes(self) -> np.ndarray:
         """For each θ, the root mean square of the column of Z that its row of λ stands for."""
-        return np.concatenate(
-            [root_mean_squares(t, self._root)[t.inds // t.p] for t in self.reterms]
-        )
+        sizes = [root_mean_squares(term, self._root) for term in self.reterms]
+        return self._joint.column_sizes(sizes)
 
     # ---- fitting ----------------------------------------------------------------------------
 
@@ -458,24 +426,25 @@ class LinearMixedModel(MixedModel):
         try:
             if optimizer is not None:
                 optsum.optimizer = optimizer
-            settled = config.resolved()
-            with blas_threads(settled["threads"][0]):
-                starts = self._begin()
+            optsum.configure()
+            with blas_threads(config.get("threads")):
+                starts, is_free = self._begin(), self._joint.is_free
                 self._minimize(
                     self._objective(),
                     starts=starts,
-                    by_differences=self._by_differences,
+                    by_differences=self._by_differences if is_free else None,
                     gradient=self._gradient(),
-                    own_search=self._own_search,
+                    own_search=self._own_search if is_free else None,
                     certify=self._certify,
                     work=self.blocks.layout.operations,
-                    progress=settled["progress"][0] if progress is None else progress,
+                    progress=config.get("progress") if progress is None else progress,
                     verbose=verbose,
                 )
                 estimates = self._estimate(optsum.final, float(optsum.fmin))
                 check_residual_variance(self, (estimates.sigma / self._response.scale) ** 2)
                 self._estimates = estimates
         except BaseException:  # a failed fit loses nothing
+            vars(optsum).clear()
             vars(optsum).update(before)
             self._set_theta(theta)
             self._own_start = own_start
@@ -632,15 +601,16 @@ def lmm(
     >>> round(m.objective, 4)
     1751.9393
     """
-    model = LinearMixedModel(
-        formula,
-        data,
-        reml=reml,
-        weights=weights,
-        offset=offset,
-        contrasts=contrasts,
-        sigma=sigma,
-        amalgamate=amalgamate,
-        optimizer=optimizer,
-    )
-    return model.fit(progress=progress, verbose=verbose)
+    with blas_threads(config.get("threads")):  # once for both steps
+        model = LinearMixedModel(
+            formula,
+            data,
+            reml=reml,
+            weights=weights,
+            offset=offset,
+            contrasts=contrasts,
+            sigma=sigma,
+            amalgamate=amalgamate,
+            optimizer=optimizer,
+        )
+        return model.fit(progress=progress, verbose=verbose)

@@ -113,39 +113,21 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
 
     @property
     def theta(self) -> np.ndarray:
-        """Covariance parameters θ: the free entries of every λ, term by term, by column."""
-        return np.concatenate([t.theta for t in self.reterms])
+        """Covariance parameters θ, term by term: for most structures the entries of λ by column."""
+        return self._joint.join([t.theta for t in self.reterms])
 
     def _set_theta(self, theta) -> None:
-        at = 0
-        for term in self.reterms:
-            term.theta = theta[at : at + len(term.inds)]
-            at += len(term.inds)
-
-    def _rectify(self, theta) -> np.ndarray:
-        """The θ with the same λλ' in which each column of λ starts with a positive number."""
-        theta, at = np.array(theta, dtype=np.float64), 0
-        for term in self.reterms:
-            part = theta[at : at + len(term.inds)]
-            column = term.inds % term.p
-            for c in range(term.p):
-                mine = np.flatnonzero(column == c)
-                nonzero = mine[part[mine] != 0]
-                if len(nonzero) and part[nonzero[0]] < 0:
-                    part[mine] *= -1
-            at += len(term.inds)
-        theta += 0.0  # no negative zeros
-        return theta
+        for term, part in zip(self.reterms, self._joint.split(theta), strict=True):
+            term.theta = np.array(part, dtype=np.float64)
 
     @property
     def theta_names(self) -> list[str]:
         """Name of each θ: ``group.column``, or ``group.row.column`` below the diagonal."""
-        names = []
-        for term in self.reterms:
-            for row, col in zip(*divmod(term.inds, term.p), strict=True):
-                inner = [term.cnames[row]] if row == col else [term.cnames[row], term.cnames[col]]
-                names.append(".".join([term.group, *inner]))
-        return names
+        return [
+            f"{term.group}.{label}"
+            for term in self.reterms
+            for label in term.structure.labels(term.cnames)
+        ]
 
     # ---- the search -------------------------------------------------------------------------
 
@@ -165,7 +147,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         before = len(optsum.initial) - len(self.theta)
 
         def rectify(x):
-            return np.concatenate([x[:before], self._rectify(x[before:])])
+            return np.concatenate([x[:before], self._joint.rectified(x[before:])])
 
         coordinates = self._coordinates()
         if coordinates is None:
@@ -187,7 +169,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
 
     @property
     def _lowerbd(self) -> np.ndarray:
-        return np.concatenate([t.lowerbd for t in self.reterms])
+        return self._joint.lowerbd
 
     # ---- random effects ---------------------------------------------------------------------
 
@@ -280,8 +262,8 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
 
         Notes
         -----
-        After a fit, ``optsum.certificate`` tells a genuine singular fit from a point where only
-        the gradient vanishes: the printed summary says which.
+        After a fit, ``optsum.certificate`` tells a local minimum from a point where only the
+        gradient vanishes: the printed summary says which.
         """
         w = np.ones(self.nobs) if self._root is None else self._root**2
         return any(
@@ -443,10 +425,10 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
 
     def _bounds_are_usual(self) -> bool:
         """Whether nobody has moved the bounds of θ."""
-        lower, upper = self.optsum.lowerbd, self.optsum.upperbd
-        before = np.full(max(len(lower) - len(self._lowerbd), 0), -np.inf)
-        usual = np.concatenate([before, self._lowerbd])
-        return np.array_equal(lower, usual) and bool(np.isposinf(upper).all())
+        lower, upper, usual = self.optsum.lowerbd, self.optsum.upperbd, self._lowerbd
+        before = len(lower) - len(usual)
+        free = np.isneginf(lower[:before]).all() and np.isposinf(upper).all()
+        return bool(free) and np.array_equal(lower[before:], usual)
 
     def _hold_start(self) -> None:
         """Let every fit begin at `optsum.initial`, whatever the optimiser."""
@@ -455,7 +437,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     def _twin(self) -> Self:
         """A model on the same arrays whose fits leave this one alone."""
         twin = copy(self)
-        twin.reterms = [replace(term, lambda_=term.lambda_.copy()) for term in self.reterms]
+        twin.reterms = [replace(term, theta=term.theta.copy()) for term in self.reterms]
         twin.optsum = copy(self.optsum)
         for kept in ("_inside_sizes", "_search_coordinates"):
             vars(twin).pop(kept, None)  # it may get other columns, or fewer rows

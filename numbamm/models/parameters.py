@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,6 +29,11 @@ class Values(NamedTuple):
     shape: float
     phi: float | None
     theta: np.ndarray
+
+
+def _within(value: float, least: float, most: float) -> float:
+    """The nearest number between these; NaN stays what it is."""
+    return min(max(value, least), most)
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,9 @@ class Parameters:
         rank = len(self.beta)
         shape, phi = self.shape, None if self.dispersed else 1.0
         if self.nuisance == LOG_SHAPE:
-            shape = float(np.clip(np.exp(np.clip(x[rank], -99, 99)), *self.shape_range))
+            shape = _within(math.exp(_within(x[rank], -99.0, 99.0)), *self.shape_range)
         elif self.nuisance == LOG_DISPERSION:
-            phi = float(np.exp(np.clip(x[rank], -700, 700)))
+            phi = math.exp(_within(x[rank], -700.0, 700.0))
         return Values(x[:rank], shape, phi, x[len(x) - len(self.theta) :])
 
     def changed(self, x, beta, theta) -> np.ndarray:

@@ -70,7 +70,7 @@ def check_residual_variance(model, variance: float) -> None:
             NumbammWarning,
             stacklevel=5,
         )
-    elif not model.optsum.reml and model.optsum.sigma is None and fits_anything(model):
+    elif is_unbounded(model):
         warnings.warn(
             "the fixed and random effects together fit any response exactly, so that the "
             "likelihood grows without limit as the residual variance vanishes, and the estimates "
@@ -86,19 +86,44 @@ def _vanishes(model, error: float) -> bool:
     return rise < AS_LIKELY + 2 * 3**2 * error
 
 
+def is_unbounded(model) -> bool:
+    """Whether the likelihood grows without limit as an unknown residual variance vanishes."""
+    return not model.optsum.reml and model.optsum.sigma is None and fits_anything(model)
+
+
 def fits_anything(model) -> bool:
-    """Whether [Z X], but not Z alone, has the rank of the number of rows."""
+    """Whether [Z X] has the rank of the number of rows, but Z has not, for some of the effects.
+
+    Those of one term or of several, in each term of columns that are correlated or of one.
+    """
     n, rank = model.nobs, model.feterm.rank
     if n != len(model.feterm.basis):  # a twin without some rows, whose columns are those of all
         return False
     if not n - rank <= sum(t.p * t.nlevels for t in model.reterms) or n > MOST_ROWS:
         return False
-    columns = []
-    for term in model._inside:
-        for z in term.z:
-            column = np.zeros((n, term.nlevels))
-            column[np.arange(n), term.refs] = z
-            columns.append(column)
-    Z = np.hstack(columns)
-    basis = model.feterm.basis
-    return np.linalg.matrix_rank(np.hstack([Z, basis])) == n > np.linalg.matrix_rank(Z)
+    parts = [
+        np.hstack([_indicators(term, term.z[j]) for j in block])
+        for term in model._inside
+        for block in term.structure.blocks
+    ]
+    return _some_fit_anything(parts, model.feterm.basis)
+
+
+def _indicators(term, z) -> np.ndarray:
+    """A column of z for each level, shape (n, number of levels)."""
+    columns = np.zeros((len(z), term.nlevels))
+    columns[np.arange(len(z)), term.refs] = z
+    return columns
+
+
+def _some_fit_anything(parts, X) -> bool:
+    """Whether [Z X] has full rank, but Z has not, for some of these parts of Z."""
+    n = len(X)
+    if not parts or sum(part.shape[1] for part in parts) + X.shape[1] < n:
+        return False
+    Z = np.hstack(parts)
+    if np.linalg.matrix_rank(np.hstack([Z, X])) < n:
+        return False
+    return np.linalg.matrix_rank(Z) < n or any(
+        _some_fit_anything(parts[:k] + parts[k + 1 :], X) for k in range(len(parts))
+    )

@@ -46,7 +46,7 @@ def runaway_terms(model) -> list[Runaway]:
         sd = typical_sd(term) / unit
         if not sd > SUSPECT:
             continue
-        alike = _levels_alike(term, family, model.frame.y)
+        alike = levels_alike(term, family, model.frame.y)
         if sd > BOUNDLESS or alike == term.nlevels:
             found.append(Runaway(term, sd * unit, alike))
     return found
@@ -57,7 +57,7 @@ def typical_sd(term) -> float:
     return float(np.sqrt(np.mean(np.sum((term.lambda_.T @ term.z) ** 2, axis=0))))
 
 
-def _levels_alike(term, family: Family, y) -> int:
+def levels_alike(term, family: Family, y) -> int:
     """How many levels have responses at one bound alone: all 0, or all 1."""
     rows = np.bincount(term.refs, minlength=term.nlevels)
     alike = [np.bincount(term.refs, y == bound, term.nlevels) == rows for bound in family.bounds]

@@ -30,6 +30,7 @@ from numbamm.models.ending import (
     Ending,
     ending,
     has_several_minima,
+    levels_vary,
     other_starts,
 )
 from numbamm.models.laplace import LaplaceObjective
@@ -86,6 +87,26 @@ class Outcome(NamedTuple):
     left: dict
 
 
+def _best_of(ends: list[Outcome]) -> Outcome:
+    """The lowest end, of those that count if there are any; the first, if others gain nothing."""
+    best = ends[0]
+    for other in ends[1:]:
+        gain = RESTART_GAIN if other.counts == best.counts else 0.0
+        if (not other.counts, other.objective + gain) < (not best.counts, best.objective):
+            best = other
+    return best
+
+
+def _compared(best: Outcome, ends: list[Outcome]) -> Ending:
+    """The best end, and what others say about it: lower ones, and rivals that are little higher."""
+    lower = best.objective - min(other.objective for other in ends)
+    higher = {
+        round((other.objective - best.objective) / RIVAL[0]) for other in ends if other.counts
+    }
+    rivals = sum(1 <= steps <= RIVAL[1] / RIVAL[0] for steps in higher)
+    return best.end._replace(lower=lower if lower > RESTART_GAIN else 0.0, rivals=rivals)
+
+
 class Stages:
     """What `GeneralizedLinearMixedModel` does between the beginning of a fit and its estimates."""
 
@@ -97,8 +118,9 @@ class Stages:
             return Ending(is_minimum=True, at_edge=False)  # it has been told already
         end = ending(self)
         infinite = self._has_limit and self._shape_is_infinite()
-        singular = self.optsum.certificate is not None and self._work <= LIGHT
-        doubtful = not end.is_minimum or infinite or singular or has_several_minima(self)
+        beside = self.optsum.certificate is not None and self._work <= LIGHT
+        beside = (beside and not levels_vary(self)) or has_several_minima(self)
+        doubtful = not end.is_minimum or infinite or beside
         if ours and doubtful and not self.optsum.is_limited:
             end = self._search_elsewhere(end, fast, nagq, **shown)
             infinite = self._has_limit and self._shape_is_infinite()
@@ -130,50 +152,54 @@ class Stages:
 
     def _search_elsewhere(self, end: Ending, fast: bool, nagq: int, **shown) -> Ending:
         """Search from other starts, too; keep the lowest end, of the minima if there are any."""
-        chosen, ends = self.optsum.optimizer, [self._outcome(end)]
-        usual = self.optsum.maxfeval
-        left = max(PATIENCE, PATIENCE_TIMES * self._evaluations)
+        chosen, usual = self.optsum.optimizer, self.optsum.maxfeval
+        ends, left = [self._outcome(end)], max(PATIENCE, PATIENCE_TIMES * self._evaluations)
         for factor, another in other_starts(self, chosen, end):
             if left < LEAST_LEFT:
                 break
-            before = self.fast_optsum or self.optsum
-            self.optsum, self.fast_optsum = self._renewed(self.optsum, before.initial), None
-            self.optsum.nagq, self.optsum.maxfeval = 1 if fast else nagq, left
-            if nagq == 1:
-                self.optsum.optimizer = another
-            self._own_start = OwnStart.put(self.optsum, self.optsum.initial)
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", ConvergenceWarning)  # of an attempt
-                    self._search_stages(fast, nagq, (), factor=factor, **shown)
-                if self.optsum.returnvalue != INTERRUPTED:
-                    cut_short = self.optsum.returnvalue in CUT_SHORT
-                    ends.append(self._outcome(NO_MINIMUM if cut_short else ending(self)))
-            except FitError:
-                pass
+            self._renew_options(another if nagq == 1 else chosen, 1 if fast else nagq, left)
+            other = self._attempt(factor, fast, nagq, **shown)
+            if other is not None:
+                ends.append(other)
             interrupted = self.optsum.returnvalue == INTERRUPTED
             left -= self._evaluations
             vars(self).update(ends[0].left)
             if interrupted:
                 break
-        best = ends[0]
-        for other in ends[1:]:
-            gain = RESTART_GAIN if other.counts == best.counts else 0.0
-            if (not other.counts, other.objective + gain) < (not best.counts, best.objective):
-                best = other
+        best = _best_of(ends)
         vars(self).update(best.left)
-        self.optsum.maxfeval = usual
-        if self.fast_optsum is not None:
-            self.fast_optsum.maxfeval = usual
+        self._restore_options(chosen, usual)
+        return _compared(best, ends)
+
+    def _renew_options(self, optimizer, nagq: int, maxfeval: int) -> None:
+        """The options of another attempt, from where the first search began."""
+        before = self.fast_optsum or self.optsum
+        self.optsum, self.fast_optsum = self._renewed(self.optsum, before.initial), None
+        self.optsum.optimizer, self.optsum.nagq = optimizer, nagq
+        self.optsum.maxfeval = maxfeval
+        self._own_start = OwnStart.put(self.optsum, self.optsum.initial)
+
+    def _attempt(self, factor, fast: bool, nagq: int, **shown) -> Outcome | None:
+        """A search from the usual start with θ times a factor; None if it was cut off or failed."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # of an attempt
+                self._search_stages(fast, nagq, (), factor=factor, **shown)
+            if self.optsum.returnvalue == INTERRUPTED:
+                return None
+            cut_short = self.optsum.returnvalue in CUT_SHORT
+            return self._outcome(NO_MINIMUM if cut_short else ending(self))
+        except FitError:
+            return None
+
+    def _restore_options(self, chosen, maxfeval: int) -> None:
+        """What the user chose stands in the options again, and what led to the end beside it."""
+        for optsum in (self.optsum, self.fast_optsum):
+            if optsum is not None:
+                optsum.maxfeval = maxfeval
         if self.optsum.optimizer != chosen:
             self.optsum.chosen, self.optsum.optimizer = self.optsum.optimizer, chosen
             self.optsum.reason = "another start led to a lower objective"
-        lower = best.objective - min(other.objective for other in ends)
-        higher = {
-            round((other.objective - best.objective) / RIVAL[0]) for other in ends if other.counts
-        }
-        rivals = sum(1 <= steps <= RIVAL[1] / RIVAL[0] for steps in higher)
-        return best.end._replace(lower=lower if lower > RESTART_GAIN else 0.0, rivals=rivals)
 
     @property
     def _evaluations(self) -> int:

@@ -152,7 +152,7 @@ def by_linear_model(model, modes: ModeFinder, start: Start) -> Start:
             return start
         theta, gamma = found
     floor = np.where(model._lowerbd == 0, LEAST_START, -np.inf)
-    theta = np.maximum(model._rectify(theta), floor)
+    theta = np.maximum(model._joint.rectified(theta), floor)
     if not modes(theta, gamma, vary=True, shape=start.shape).found:
         return start
     return replace(start, gamma=gamma, theta=model._outward(theta))

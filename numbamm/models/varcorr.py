@@ -74,7 +74,7 @@ class VarCorr:
                 t.group,
                 tuple(t.cnames),
                 sigma**2 * t.lambda_ @ t.lambda_.T,
-                correlated(t.inds, t.p),
+                t.structure.correlated,
             )
             for t in terms
         ]
@@ -129,23 +129,3 @@ class VarCorr:
 
     def _repr_html_(self) -> str:
         return html.varcorr_table(self)
-
-
-def correlated(inds, p: int) -> np.ndarray:
-    """Which pairs of columns share free entries of λ, so that λλ' need not be zero there.
-
-    Parameters
-    ----------
-    inds : sequence of int
-        Positions of the free entries in λ, row by row.
-    p : int
-        Order of λ.
-
-    Returns
-    -------
-    ndarray of bool, shape (p, p)
-    """
-    free = np.zeros(p * p, dtype=bool)
-    free[list(inds)] = True
-    free = free.reshape(p, p)
-    return (free.astype(int) @ free.T.astype(int)) > 0

@@ -1,4 +1,4 @@
-"""`Certificate`: whether a search that ended at a singular point is at a minimum."""
+"""`Certificate`: whether a search that ended at a singular point is at a local minimum."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Certificate:
     Attributes
     ----------
     value : float
-        Negative, beyond rounding, where the point is stationary, but no minimum.
+        Negative, beyond rounding, where the point is stationary, but no local minimum.
     whole : float
         Negative, too, where it is not stationary.
     aside : callable

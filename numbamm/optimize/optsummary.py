@@ -86,7 +86,7 @@ class OptSummary:
     """Options of an optimisation, and its outcome.
 
     Every field can be set until the fit begins, which checks them. A field that does not exist
-    is an `OptionError` at once.
+    is an `OptionError` at once. Until then options that nobody assigned are as configured.
 
     Parameters
     ----------
@@ -131,7 +131,8 @@ class OptSummary:
     xtol_zero_abs : float
         A parameter with lower bound 0 that ends nearer to 0 than this is tried at 0.
     ftol_zero_abs : float
-        By how much the objective may rise for that.
+        By how much the objective may rise for that; after searches by derivatives, which do not
+        creep towards bounds, by 1e-7 at most.
     nagq : int
         Number of quadrature points of a generalized model.
     fast : bool or None
@@ -162,7 +163,7 @@ class OptSummary:
     certificate : float or None
         Of a singular fit, where the model can tell: the least slope of the objective in the
         directions of covariance that the fit lacks, relative to the largest in any. Not negative
-        at a genuine minimum; clearly negative at one that is not. None if the fit is not singular.
+        at a local minimum; clearly negative at what is none. None if the fit is not singular.
     log : list of (ndarray, float)
         Parameters and objective of each evaluation, NaN or infinite where it failed.
         `fitlog` shows them as a frame.
@@ -206,7 +207,6 @@ class OptSummary:
 
     def __init__(self, initial, lowerbd, names=None, **options):
         vars(self)["_assigned"] = frozenset()
-        self.configure()
         self.initial = initial
         self.lowerbd = lowerbd
         n = len(self.initial)
@@ -216,6 +216,11 @@ class OptSummary:
         self.log = []
         for name, value in options.items():
             setattr(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _CONFIGURED:
+            raise AttributeError(f"OptSummary has no option {name!r}")
+        return config.get(name)  # no fit has begun yet
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in _FIELDS:
@@ -252,9 +257,9 @@ class OptSummary:
         OptionError
             The configuration has an unknown key or an unusable value.
         """
-        for name, (value, _) in config.resolved().items():
-            if name in _CONFIGURED and name not in self._assigned:
-                object.__setattr__(self, name, value)
+        settled = config.resolved()
+        for name in _CONFIGURED - self._assigned:
+            object.__setattr__(self, name, settled[name][0])
 
     @property
     def used(self) -> str:
@@ -301,6 +306,8 @@ class OptSummary:
             An option has an unusable value; the message names it.
         """
         for name, fits, words in _CHECKS:
+            if name == "initial_step" and self.own_initial_step is None:
+                continue  # it follows from what has been checked
             value = getattr(self, name)
             if not fits(self, value):
                 each = f" ({', '.join(self.names)})" if fits is _one_each else ""
@@ -410,8 +417,8 @@ class OptSummary:
         return rows
 
 
-_FIELDS = [f.name for f in fields(OptSummary)]
-_CONFIGURED = [name for name in config.OPTIONS if name in _FIELDS]
+_FIELDS = {f.name: f for f in fields(OptSummary)}
+_CONFIGURED = config.OPTIONS.keys() & _FIELDS.keys()
 _LISTS = ("initial", "lowerbd", "upperbd", "names", "log", "assigned")
 _WORDS = {"names", "fast", "optimizer", "returnvalue", "chosen", "reason"}
 _VECTORS = {"initial", "lowerbd", "upperbd", "initial_step", "final"}
@@ -420,7 +427,7 @@ _GENERAL_OPTIONS = ("maxfeval", "maxtime", "max_restarts", "xtol_zero_abs", "fto
 
 
 def _verdict(certificate: float) -> str:
-    return "a genuine singular fit" if certificate >= GENUINE else "singular, and not a minimum"
+    return "a local minimum" if certificate >= GENUINE else "singular, and no local minimum"
 
 
 def _read(name: str, value: Any) -> Any:
@@ -478,8 +485,8 @@ _CHECKS = [
     ("xtol_abs", _tolerances, f"{config.OPTIONS['xtol_abs'].words}, or one for each parameter"),
     *(
         (name, _as_configured(config.OPTIONS[name]), config.OPTIONS[name].words)
-        for name in _CONFIGURED
-        if name != "xtol_abs"
+        for name in config.OPTIONS
+        if name in _CONFIGURED and name != "xtol_abs"
     ),
     ("nagq", _integer_from(1), "an integer of at least 1"),
     ("fast", lambda _, v: v is None or isinstance(v, bool | np.bool_), "True, False or None"),

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -33,6 +33,9 @@ RESTART_GAIN = 1e-7
 #: How often an end that is not a minimum is left, and at which distances a lower point is sought.
 MAX_ESCAPES, ESCAPE_STEPS = 5, (0.3, 0.075, 0.02, 0.005)
 
+#: How often the best end is asked for further starts, as long as those lead to a lower one.
+MAX_ROUNDS = 3
+
 #: From which curvature on, in shares of the largest, a lower point is sought beyond bounds.
 STEEP = -1e-5
 
@@ -46,6 +49,14 @@ class End(NamedTuple):
     x: np.ndarray
     f: float
     certificate: Certificate | None
+
+
+class Starts(Protocol):
+    """Where searches of an objective should begin."""
+
+    def first(self, evaluate: Callable[[np.ndarray], float]) -> list[np.ndarray]: ...
+
+    def further(self, best: np.ndarray) -> list[np.ndarray]: ...
 
 
 def minimize(
@@ -63,7 +74,7 @@ def minimize(
     work: float | None = None,
     curvature: np.ndarray | None = None,
     by_differences: Callable[[np.ndarray], OwnSearch] | None = None,
-    starts: Callable[..., list[np.ndarray]] | None = None,
+    starts: Starts | None = None,
 ) -> OptSummary:
     """Minimise an objective as `optsum` says, and write the outcome into it.
 
@@ -105,9 +116,9 @@ def minimize(
         Begins a search of the model's own without derivatives, which ``optimizer="auto"`` prefers
         where there are few parameters and evaluations are light.
     starts
-        Gives starts in different valleys of the objective, from its values, all of which
-        ``optimizer="auto"`` tries; and given also the best point at which searches from there
-        ended, the starts that should be tried beside.
+        Has starts in different valleys of the objective, all of which ``optimizer="auto"`` tries:
+        ``first(evaluate)`` finds some from its values, and ``further(best)`` more, given the best
+        point at which searches from there ended.
 
     Returns
     -------
@@ -129,7 +140,6 @@ def minimize(
         The search was interrupted, reached a limit, or says that it failed to converge; the
         outcome is the best point so far.
     """
-    optsum.configure()
     optsum.validate()
     free = optsum.lowerbd < optsum.upperbd
     choice = _choice(
@@ -153,16 +163,10 @@ def minimize(
     if uses_gradient and rectify is not None:
         guard.unbound_signs()
 
-    def settled(x: np.ndarray, f: float) -> tuple[np.ndarray, float]:
-        """Zeros where they cost nothing, and signs as the bounds ask for."""
-        if not isinstance(guard.stopped, KeyboardInterrupt):
-            x, f = try_zeros(objective, x, f, optsum)
-        return (x if rectify is None else rectify(x.copy())), f
-
-    def ended() -> End:
-        x, f = settled(guard.best, guard.fbest)
-        return End(x, f, None if certify is None else certify(x))
-
+    # A search by derivatives finds its zeros; a small scale that lowers the objective is real.
+    most_rise = RESTART_GAIN if uses_gradient or choice.by_differences else np.inf
+    settled = partial(_settled, objective, guard, optsum, rectify, most_rise)
+    ended = partial(_ended, guard, settled, certify)
     problem = _problem(guard, optsum, own_search, curvature)
     restarts = 0 if uses_gradient and optsum.max_restarts is None else _restarts(optsum, problem.n)
     try:
@@ -171,7 +175,7 @@ def minimize(
         else:
             code = _search(optimizer, guard, problem, settled, rectify is not None, restarts)
         end = ended()
-        if len(guard.free) == len(optsum.initial):
+        if free.all():
             code, end = _leave_false_optima(optimizer, guard, problem, end, ended, code)
     finally:
         guard.close()
@@ -179,16 +183,8 @@ def minimize(
     optsum.chosen, optsum.reason = (
         (optimizer.name, choice.reason) if choice.reason else (None, None)
     )
-    optsum.finitial = guard.finitial
-    optsum.final, optsum.fmin = end.x, end.f
-    optsum.certificate = None if end.certificate is None else end.certificate.value
-    optsum.gradient_norm = None
-    if uses_gradient and len(guard.free):
-        optsum.gradient_norm = guard.best_gradient_norm
-        if np.isnan(guard.best_gradient_norm) or optsum.fmin != guard.fbest:
-            optsum.gradient_norm = partial(_norm_at, end.x, gradient, guard.free)
-    optsum.feval, optsum.restarts, optsum.log = guard.feval, guard.restarts, guard.log
-    optsum.returnvalue = code
+    _record(optsum, guard, end, code)
+    optsum.gradient_norm = _gradient_norm(guard, end, gradient) if uses_gradient else None
     if guard.stopped is not None or code == INTERRUPTED or code.startswith("FAILURE"):
         warnings.warn(
             f"{optimizer.name} did not converge: {code} after {optsum.feval} evaluations; "
@@ -197,6 +193,39 @@ def minimize(
             stacklevel=2,
         )
     return optsum
+
+
+def _settled(
+    objective, guard: Guard, optsum: OptSummary, rectify, most_rise: float, x: np.ndarray, f: float
+) -> tuple[np.ndarray, float]:
+    """Zeros where they cost nothing, and signs as the bounds ask for."""
+    if not isinstance(guard.stopped, KeyboardInterrupt):
+        x, f = try_zeros(objective, x, f, optsum, most_rise)
+    return (x if rectify is None else rectify(x.copy())), f
+
+
+def _ended(guard: Guard, settled, certify) -> End:
+    """Where the searches so far ended."""
+    x, f = settled(guard.best, guard.fbest)
+    return End(x, f, None if certify is None else certify(x))
+
+
+def _record(optsum: OptSummary, guard: Guard, end: End, code: str) -> None:
+    """Write the outcome into the options."""
+    optsum.finitial = guard.finitial
+    optsum.final, optsum.fmin = end.x, end.f
+    optsum.certificate = None if end.certificate is None else end.certificate.value
+    optsum.feval, optsum.restarts, optsum.log = guard.feval, guard.restarts, guard.log
+    optsum.returnvalue = code
+
+
+def _gradient_norm(guard: Guard, end: End, gradient):
+    """Length of the gradient at the end, or how to compute it; None with nothing to search."""
+    if not len(guard.free):
+        return None
+    if np.isnan(guard.best_gradient_norm) or end.f != guard.fbest:
+        return partial(_norm_at, end.x, gradient, guard.free)
+    return guard.best_gradient_norm
 
 
 def uninterrupted(model):
@@ -324,16 +353,20 @@ class _Scan:
 
     def minimize(self, problem: Problem, algorithm: str) -> str:
         self._guard.exact(problem.x0)
-        self.found = self._starts(self._guard.exact)
+        self.found = self._starts.first(self._guard.exact)
         return SCANNED
 
     def all_starts(self) -> Iterator[np.ndarray]:
-        """What was found; the usual start, if it is still the best; and what the end asks for."""
+        """What was found; the usual start, if it is still the best; and what best ends ask for."""
         usual = self._guard.best
         yield from self.found
         if self._guard.best is usual and not any(np.array_equal(usual, x) for x in self.found):
             yield usual
-        yield from self._starts(self._guard.exact, self._guard.best)
+        for _ in range(MAX_ROUNDS):
+            before = self._guard.fbest
+            yield from self._starts.further(self._guard.best)
+            if not self._guard.fbest < before - RESTART_GAIN:
+                break
 
 
 def _leave_false_optima(

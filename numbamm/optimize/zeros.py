@@ -10,13 +10,17 @@ from numbamm.optimize.optsummary import OptSummary
 
 
 def try_zeros(
-    objective: Callable[[np.ndarray], float], x: np.ndarray, f: float, optsum: OptSummary
+    objective: Callable[[np.ndarray], float],
+    x: np.ndarray,
+    f: float,
+    optsum: OptSummary,
+    most: float = np.inf,
 ) -> tuple[np.ndarray, float]:
     """Put parameters that ended close to their lower bound 0 at 0 where that costs nothing.
 
-    An optimiser creeps towards a bound; a term that the data do not ask for should be seen to
-    be absent, not to have a standard deviation of 1e-4. One after the other, each stays at 0 if
-    the objective is then at most ``ftol_zero_abs`` above what the optimiser reached.
+    An optimiser without derivatives creeps towards a bound; a term that the data do not ask for
+    should be seen to be absent, not to have a standard deviation of 1e-4. One after the other, each
+    stays at 0 if the objective is then at most ``ftol_zero_abs`` above what the optimiser reached.
 
     Parameters
     ----------
@@ -26,13 +30,15 @@ def try_zeros(
         The best parameters, shape (n,), and their objective.
     optsum
         Read: ``lowerbd``, ``xtol_zero_abs``, ``ftol_zero_abs``.
+    most
+        The objective rises by no more than this, whatever ``ftol_zero_abs``.
 
     Returns
     -------
     ndarray, float
         Parameters, `x` itself or others with more zeros, and their objective.
     """
-    ceiling = f + optsum.ftol_zero_abs
+    ceiling = f + min(optsum.ftol_zero_abs, most)
     small = (optsum.lowerbd == 0) & (np.abs(x) < optsum.xtol_zero_abs)
     for i in np.flatnonzero(small & (x != 0)):
         candidate = x.copy()

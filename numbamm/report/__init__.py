@@ -1,1 +1,1 @@
-"""Tables that people read: text and HTML, from one description of the content."""
+"""Tables as text and HTML, both made from one description of their content."""

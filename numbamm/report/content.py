@@ -1,4 +1,4 @@
-"""What tables say, before anyone decides how they look: titles, cells, notes."""
+"""The content of tables: titles, cells as text, and notes; `text` and `html` lay them out."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-#: Shown where a number does not exist: the coefficient of a dropped column.
+#: Stands for a number that does not exist, such as the coefficient of a dropped column.
 MISSING = "–"
 
 
 @dataclass
 class Table:
-    """A header and rows of strings; `left` says which columns are words."""
+    """A header and rows of cells as text.
+
+    Attributes
+    ----------
+    header : list of str
+    rows : list of list of str
+    left : int
+        Number of first columns that are words, set to the left; the others are numbers.
+    """
 
     header: list[str]
     rows: list[list[str]]
@@ -22,7 +30,22 @@ class Table:
 
 @dataclass
 class Report:
-    """Everything that the table of a fitted model shows."""
+    """The content of the table of a fitted model.
+
+    Attributes
+    ----------
+    title, formula : str
+    criteria : Table
+        Log-likelihood and information criteria.
+    components : Table
+        Variance components.
+    counts : str
+        Numbers of rows and levels.
+    heading : str
+        Heading of the coefficients.
+    coefficients : Table
+    notes : list of str
+    """
 
     title: str
     formula: str
@@ -35,22 +58,22 @@ class Report:
 
 
 def components(varcorr) -> Table:
-    """Variance components; a factor's name stands on its first line only."""
-    lines = varcorr.rows()
-    variances = fixed_point([line[2] for line in lines], 8)
-    deviations = fixed_point([line[3] for line in lines], 8)
-    ncorr = max((len(line[4]) for line in lines), default=0)
+    """The table of variance components; a factor's name is in its first row only."""
+    entries = varcorr.rows()
+    variances = fixed_point([entry[2] for entry in entries], 8)
+    deviations = fixed_point([entry[3] for entry in entries], 8)
+    ncorr = max((len(entry[4]) for entry in entries), default=0)
     rows, before = [], None
-    for (group, name, _, _, corr), variance, sd in zip(lines, variances, deviations, strict=True):
-        first = group if group != before or group == "Residual" else ""
-        cells = [first, shown_name(name), variance, sd]
+    for (group, name, _, _, corr), variance, sd in zip(entries, variances, deviations, strict=True):
+        label = group if group != before or group == "Residual" else ""
+        cells = [label, shown_name(name), variance, sd]
         cells += [correlation(c) for c in corr] + [""] * (ncorr - len(corr))
         rows.append(cells)
         before = group
     return Table(["", "Column", "Variance", "Std.Dev.", *["Corr.", *[""] * ncorr][:ncorr]], rows, 2)
 
 
-#: Headings and number formats of the columns that inferences share, by the frames' names.
+#: Headings and number formats of columns, by their names in the frames of results.
 _COLUMNS = {
     "npar": ("npar", "{:.0f}"),
     "llf": ("logLik", "{:.4f}"),
@@ -75,7 +98,7 @@ _COLUMNS = {
         )
     },
 }
-#: Columns of the same kind of number, which share their count of decimals.
+#: Headings of columns that have as many decimals as their largest number needs.
 _MEASURED = {
     "estimate": "Estimate",
     "mean": "Mean",
@@ -93,7 +116,7 @@ _MEASURED = {
 
 
 def of_result(result) -> Table:
-    """The table of an inference's frame: each column by what its name says it holds."""
+    """The table of a result; the name of a column determines its heading and number format."""
     import pandas as pd
 
     frame = result.shown()
@@ -110,14 +133,14 @@ def of_result(result) -> Table:
 
 
 def _is_number(values) -> bool:
-    """Whether a column has numbers; True and False are words."""
+    """Whether a column holds numbers; True and False count as words."""
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     return is_numeric_dtype(values) and not is_bool_dtype(values)
 
 
 def _column(name: str, frame) -> tuple[str, list[str]]:
-    """Heading and cells of one column of an inference's frame."""
+    """Heading and cells of one column of a result's frame."""
     import pandas as pd
 
     values = frame[name]
@@ -130,46 +153,47 @@ def _column(name: str, frame) -> tuple[str, list[str]]:
         return _statistic(frame), [MISSING if np.isnan(v) else f"{v:.2f}" for v in values]
     if name == "pvalue":
         return _p_heading(frame), [p_value(p) for p in values]
-    heading, form = _COLUMNS.get(name, (str(name), "{:.5g}"))
+    heading, number_format = _COLUMNS.get(name, (str(name), "{:.5g}"))
     if name in ("df", "dendf") and not (values[np.isfinite(values)] % 1).any():
-        form = "{:.0f}"
-    return heading, [MISSING if np.isnan(v) else _number(v, form) for v in values]
+        number_format = "{:.0f}"
+    return heading, [MISSING if np.isnan(v) else _number(v, number_format) for v in values]
 
 
 def _statistic(frame) -> str:
-    """z where every df is infinite, else t."""
+    """The heading of a test statistic: z if all degrees of freedom are infinite, else t."""
     return "t" if np.isfinite(frame["df"]).any() else "z"
 
 
 def _p_heading(frame) -> str:
+    """The heading of p-values, after the statistic that they belong to."""
     for name in ("F", "chisq"):
         if name in frame:
             return f"Pr(>{_COLUMNS[name][0]})"
     return f"Pr(>|{_statistic(frame)}|)" if "statistic" in frame else "p-value"
 
 
-def _number(value: float, form: str) -> str:
-    """A number in its form, or a sign for infinity; no negative zeros."""
+def _number(value: float, number_format: str) -> str:
+    """A formatted number, or ∞; zero has no sign."""
     if np.isinf(value):
         return "∞" if value > 0 else "-∞"
-    text = form.format(value)
+    text = number_format.format(value)
     return text.removeprefix("-") if float(text) == 0 else text
 
 
 def shown_name(name: str) -> str:
-    """A column's name as the tables print it: the constant in parentheses, as no data column is."""
+    """A column's name as tables print it: ``(Intercept)`` for the constant."""
     return "(Intercept)" if name == "Intercept" else name
 
 
 def correlation(value) -> str:
-    """A signed correlation; a dot where the model has none, NaN where a variance is zero."""
+    """A correlation with its sign; a dot if the model has none, NaN if a variance is zero."""
     if value is None:
         return "."
     return "NaN" if np.isnan(value) else f"{value:+.2f}"
 
 
 def p_value(p: float) -> str:
-    """Four decimals, or the power of ten below which a small p lies."""
+    """A p-value with four decimals, or a power of ten that it is below, ``<1e-05``."""
     if np.isnan(p):
         return MISSING
     if p >= 1e-4:
@@ -179,9 +203,9 @@ def p_value(p: float) -> str:
 
 
 def fixed_point(values, digits: int) -> list[str]:
-    """Numbers with one count of decimals: `digits` significant ones for the largest.
+    """Numbers as text with equally many decimals: `digits` significant digits for the largest.
 
-    A number that would keep fewer than three digits so has its own form instead.
+    A number that would have fewer than three significant digits gets `digits` of its own.
     """
     values = np.asarray(values, dtype=np.float64) + 0.0  # no negative zeros
     largest = np.abs(values[np.isfinite(values)]).max(initial=0.0)

@@ -6,7 +6,7 @@ from html import escape
 
 from numbamm.report import content
 
-# Quiet rules above and below, numbers to the right: readable on light and dark pages alike.
+# Thin rules above and below, numbers to the right, no colours: for light and dark pages.
 _STYLE = (
     "<style scoped>"
     ".numbamm table{border-collapse:collapse;margin:.3em 0 .8em;border-top:1px solid;"
@@ -20,7 +20,7 @@ _STYLE = (
 
 
 def report_table(report: content.Report) -> str:
-    """The table of a fitted model."""
+    """A fitted model's table as HTML."""
     parts = [
         f"<p><b>{escape(report.title)}</b></p><p><code>{escape(report.formula)}</code></p>",
         _table(report.criteria),
@@ -35,12 +35,12 @@ def report_table(report: content.Report) -> str:
 
 
 def varcorr_table(varcorr) -> str:
-    """Variance components alone."""
+    """The table of variance components as HTML."""
     return _wrap([_table(content.components(varcorr))])
 
 
 def result_table(result) -> str:
-    """The table of an inference, its title above and its notes below."""
+    """A result's table as HTML, with its title above and its notes below."""
     notes = (f"<p>{escape(note)}</p>" for note in result.notes)
     return _wrap(
         [f"<p><b>{escape(result.title)}</b></p>", _table(content.of_result(result)), *notes]

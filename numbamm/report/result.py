@@ -1,4 +1,4 @@
-"""`Result`: a frame of numbers with a title and notes, which prints itself as a table."""
+"""`Result` and `Summary`: objects that print as tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from numbamm.report import html, text
+from numbamm.report.content import Report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,18 +14,18 @@ if TYPE_CHECKING:
 
 @dataclass(repr=False)
 class Result:
-    """What an inference returns: numbers for programs, a table for readers.
+    """The result of an inference: a frame of numbers that prints as a table.
 
     Attributes
     ----------
     title : str
-        What was computed.
+        Title of the table.
     frame : pandas.DataFrame
-        The numbers, unrounded; also by `to_frame`.
+        The unrounded numbers; `to_frame` returns a copy.
     notes : list of str
-        What a reader should know besides.
+        Sentences that are printed below the table.
     hidden : tuple of str
-        Columns of the frame that the table leaves out.
+        Columns of the frame that the table does not show.
     """
 
     title: str
@@ -33,11 +34,11 @@ class Result:
     hidden: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
-        """The numbers as a frame of one's own."""
+        """A copy of the frame of unrounded numbers."""
         return self.frame.copy()
 
     def shown(self) -> pd.DataFrame:
-        """The frame as the table has it, before numbers are rounded."""
+        """The columns of the frame that the table shows."""
         return self.frame.drop(columns=[*self.hidden])
 
     def __repr__(self) -> str:
@@ -45,3 +46,22 @@ class Result:
 
     def _repr_html_(self) -> str:
         return html.result_table(self)
+
+
+class Summary:
+    """The table of a fitted model: text when printed, HTML in a notebook.
+
+    Attributes
+    ----------
+    content : Report
+        Titles, cells and notes.
+    """
+
+    def __init__(self, content: Report) -> None:
+        self.content = content
+
+    def __repr__(self) -> str:
+        return text.report_table(self.content)
+
+    def _repr_html_(self) -> str:
+        return html.report_table(self.content)

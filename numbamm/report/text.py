@@ -10,7 +10,7 @@ RULE = "─"
 
 
 def report_table(report: content.Report) -> str:
-    """The table of a fitted model."""
+    """A fitted model's table as text."""
     lines = [report.title, f" {report.formula}", *_lines(report.criteria, indent=1), ""]
     lines += ["Variance components:", *_lines(report.components), f" {report.counts}", ""]
     lines += [f"  {report.heading}:", *_ruled(report.coefficients)]
@@ -19,18 +19,18 @@ def report_table(report: content.Report) -> str:
 
 
 def varcorr_table(varcorr) -> str:
-    """Variance components alone."""
+    """The table of variance components as text."""
     return "\n".join(["Variance components:", *_lines(content.components(varcorr))])
 
 
 def result_table(result) -> str:
-    """The table of an inference, its title above and its notes below."""
+    """A result's table as text, with its title above and its notes below."""
     lines = [result.title, *_ruled(content.of_result(result))]
     return "\n".join([*lines, *(f" {note}" for note in result.notes)])
 
 
 def block_table(names: list[str], sizes: list[int], kinds: list[list[str]]) -> str:
-    """Kinds of the blocks of A and L, a line each; ``A/L`` where they differ."""
+    """The kinds of the blocks of A and L as text; ``A/L`` if the two differ."""
     rows = [
         [f"{size}:", *row, *[""] * (len(names) - len(row))]
         for size, row in zip(sizes, kinds, strict=True)
@@ -39,7 +39,7 @@ def block_table(names: list[str], sizes: list[int], kinds: list[list[str]]) -> s
 
 
 def _lines(table: content.Table, indent: int = 0) -> list[str]:
-    """Cells padded to their columns: words to the left, numbers to the right."""
+    """The lines of a table: cells of equal width, words to the left, numbers to the right."""
     grid = [table.header, *table.rows]
     widths = [max(_width(row[j]) for row in grid) for j in range(len(table.header))]
     lines = []
@@ -53,17 +53,18 @@ def _lines(table: content.Table, indent: int = 0) -> list[str]:
 
 
 def _ruled(table: content.Table) -> list[str]:
-    """The table between rules, its header set off."""
+    """The lines of a table with rules around it and below its header."""
     header, *rows = _lines(table)
     rule = RULE * max(_width(line) for line in [header, *rows])
     return [rule, header, rule, *rows, rule]
 
 
 def _width(text: str) -> int:
-    """Columns that a terminal gives the text."""
+    """Number of columns that a text takes in a terminal."""
     return sum(0 if combining(c) else 1 + (east_asian_width(c) in "WF") for c in text)
 
 
 def _padded(text: str, width: int, left: bool) -> str:
+    """A text with spaces to a given width, set to the left or to the right."""
     space = " " * (width - _width(text))
     return text + space if left else space + text

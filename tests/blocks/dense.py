@@ -6,15 +6,17 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from numbamm.design.remat import ReMat, order_terms
+from numbamm.structures.diag import Diag
+from numbamm.structures.joined import Joined
+from numbamm.structures.us import Us
 
 
 def dense_lambda(terms, theta) -> np.ndarray:
     """The whole Λ(θ)."""
     blocks, at = [], 0
     for term in terms:
-        lam = np.zeros((term.p, term.p))
-        lam.ravel()[term.inds] = theta[at : at + len(term.inds)]
-        at += len(term.inds)
+        lam = term.structure.matrix(theta[at : at + term.structure.size])
+        at += term.structure.size
         blocks.append(np.kron(np.eye(term.nlevels), lam))
     return block_diag(*blocks)
 
@@ -56,7 +58,7 @@ class dense_model:
             at += t.nranef
         self.gradient = np.concatenate(
             [
-                (2 * N @ one).ravel()[t.inds]
+                (2 * N @ one).ravel()[t.structure.entries]
                 for N, one, t in zip(self.normal, lams, terms, strict=True)
             ]
         )
@@ -68,7 +70,7 @@ class dense_model:
         s2 = r2 / d if sigma is None else sigma**2
         changes, columns, start = [], [], 0
         for k, t in enumerate(terms):
-            for entry in t.inds:
+            for entry in t.structure.entries:
                 change = np.zeros((t.p, t.p))
                 change.ravel()[entry] = 1.0
                 whole = np.zeros(lam.shape)
@@ -111,11 +113,11 @@ class dense_model:
         return self.lam @ np.linalg.solve(omega, self.lam.T)
 
 
-def term(group: str, refs, *columns, inds=None) -> ReMat:
+def term(group: str, refs, *columns, structure=None) -> ReMat:
     """A term with the given columns and, if not given, a full λ."""
     levels, refs = np.unique(refs, return_inverse=True)
     z = np.vstack(columns)
-    return ReMat(group, refs, levels, [f"c{j}" for j in range(len(z))], z, inds)
+    return ReMat(group, refs, levels, [f"c{j}" for j in range(len(z))], z, structure)
 
 
 def structures(n: int = 120, seed: int = 1) -> dict[str, list[ReMat]]:
@@ -124,12 +126,11 @@ def structures(n: int = 120, seed: int = 1) -> dict[str, list[ReMat]]:
     one, x, w = np.ones(n), rng.normal(size=n), rng.normal(size=n)
     few, some = rng.integers(0, 6, n), rng.integers(0, 20, n)
     many, other, third = (rng.integers(0, k, n) for k in (60, 50, 28))
-    diagonal = np.array([0, 3])
     terms = {
         "scalar": [term("a", some, one)],
         "vector": [term("a", some, one, x)],
-        "diagonal template": [term("a", some, one, x, inds=diagonal)],
-        "patterned template": [term("a", some, one, x, w, inds=np.array([0, 4, 7, 8]))],
+        "diagonal template": [term("a", some, one, x, structure=Diag(2))],
+        "patterned template": [term("a", some, one, x, w, structure=Joined((Us(1), Us(2))))],
         "crossed densely": [term("a", some, one), term("b", few, one)],
         "crossed densely, vectors": [term("a", some, one, x), term("b", few, one, w)],
         "crossed sparsely": [term("a", many, one), term("b", other, one)],
@@ -177,7 +178,11 @@ def random_theta(terms, seed: int = 0) -> np.ndarray:
     """A θ with positive diagonals and whatever below."""
     rng = np.random.default_rng(seed)
     parts = [
-        np.where(t.on_diagonal, rng.uniform(0.3, 2, len(t.inds)), rng.normal(0, 0.5, len(t.inds)))
+        np.where(
+            t.structure.is_scale,
+            rng.uniform(0.3, 2, t.structure.size),
+            rng.normal(0, 0.5, t.structure.size),
+        )
         for t in terms
     ]
     return np.concatenate(parts)

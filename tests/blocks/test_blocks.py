@@ -95,8 +95,8 @@ def test_gradient_blocks(name):
         blocks.gradient_blocks(), dense_model(terms, xy, theta).normal, terms, strict=True
     ):
         lam = np.zeros((t.p, t.p))
-        lam.ravel()[t.inds] = theta[at : at + len(t.inds)]
-        at += len(t.inds)
+        lam.ravel()[t.structure.entries] = theta[at : at + t.structure.size]
+        at += t.structure.size
         np.testing.assert_allclose(G, 2 * N @ lam, atol=1e-10 * np.abs(G).max())
 
 

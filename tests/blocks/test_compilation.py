@@ -188,7 +188,7 @@ from numbamm import compilation
 
 compilation.call_kernels()
 for room in (numbamm.blocks, numbamm.glm):
-    for module in pkgutil.iter_modules(room.__path__, room.__name__ + "."):
+    for module in pkgutil.walk_packages(room.__path__, room.__name__ + "."):
         for name, kernel in vars(importlib.import_module(module.name)).items():
             if isinstance(kernel, Dispatcher) and kernel.signatures:
                 returned = {r.signature.return_type for r in kernel.overloads.values()}
@@ -199,7 +199,7 @@ CALLED = {
     *("crossprod", "crossprod_response", "objective", "objective_gradient", "solve", "forms"),
     *("begin", "advance", "begin_many", "advance_many", "fold", "refits"),
     *("leave_normal", "judged", "beside", "pirls", "quadrature"),
-    *("laplace_gradient", "laplace_normal", "means", "fill_deviances"),
+    *("laplace_gradient", "laplace_normal", "evaluate_rows"),
 }
 
 

@@ -66,8 +66,8 @@ def test_curvature(name, nx, reml, sigma):
 def test_curvature_at_singular_theta(name, what):
     terms, xy, blocks = built(name)
     theta = random_theta(terms)
-    row = np.concatenate([t.inds // t.p for t in terms])
-    column = np.concatenate([t.inds % t.p for t in terms])
+    row = np.concatenate([t.structure.entries // t.p for t in terms])
+    column = np.concatenate([t.structure.entries % t.p for t in terms])
     if what == "zeroed":
         theta[:] = 0.0
     elif what == "last column":

@@ -37,7 +37,7 @@ def test_moments_are_met(name):
     for term, z, size in zip(terms, Z, sizes, strict=True):
         seen = (z.T @ r).reshape(-1, term.p)
         every = (z.T @ V @ z).reshape(term.nlevels, term.p, term.nlevels, term.p)
-        free = np.divmod(term.inds, term.p)
+        free = np.divmod(term.structure.entries, term.p)
         expected = np.einsum("jajb->ab", every)[free]
         np.testing.assert_allclose((seen.T @ seen)[free], expected, rtol=1e-7)
         np.testing.assert_allclose(size, np.sqrt((term.z**2).mean(axis=1)))

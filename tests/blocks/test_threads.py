@@ -1,10 +1,17 @@
 """The limit on BLAS threads: one for the process, however blocks overlap."""
 
+import copy
 import os
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from threadpoolctl import threadpool_info
+
+from numbamm import config
+from numbamm.blocks.threads import ThreadLocal, blas_threads
 
 SCRIPT = """
 from threading import Event, Thread
@@ -114,3 +121,49 @@ def test_a_block_around_a_fork_ends_in_both_processes():
         env=os.environ | {"OPENBLAS_NUM_THREADS": "2"},
     )
     assert done.stdout.split() == ["{1}", "{2}", "{2}"]
+
+
+def blas_limits() -> set[int]:
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_limit_is_the_option(threads):
+    before = blas_limits()
+    with config.context(threads=threads), blas_threads():
+        assert blas_limits() == {threads}
+    assert blas_limits() == before
+
+
+class Counter(ThreadLocal):
+    """Keeps a name, and for each thread the list of its calls."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+    def calls(self) -> list:
+        if not hasattr(self._local, "calls"):
+            self._local.calls = []
+        self._local.calls.append(self.name)
+        return self._local.calls
+
+
+def test_each_thread_has_its_own_buffers():
+    counter = Counter("a")
+    assert len(counter.calls()) == 1
+    with ThreadPoolExecutor(1) as pool:
+        assert len(pool.submit(counter.calls).result()) == 1
+    assert len(counter.calls()) == 2
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_copies_leave_buffers_behind(copied):
+    counter = Counter("a")
+    counter.calls()
+    other = copied(counter)
+    assert other.name == "a"
+    assert len(other.calls()) == 1
+    assert len(counter.calls()) == 2

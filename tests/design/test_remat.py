@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from numbamm.design.remat import ReMat, amalgamate, order_terms, triangle_inds
+from numbamm.design.remat import ReMat, amalgamate, order_terms
+from numbamm.structures.diag import Diag
 
 REFS = np.array([0, 1, 0, 2, 1])
 LEVELS = np.array(["a", "b", "c"])
@@ -23,14 +24,14 @@ def test_full_template_runs_by_column():
     term = ReMat("g", REFS, LEVELS, list("abc"), np.vstack([ONE, X, X**2]))
     term.theta = [1, 2, 3, 4, 5, 6]
     np.testing.assert_array_equal(term.lambda_, [[1, 0, 0], [2, 4, 0], [3, 5, 6]])
-    np.testing.assert_array_equal(term.lowerbd, [0, -np.inf, -np.inf, 0, -np.inf, 0])
+    np.testing.assert_array_equal(term.structure.lowerbd, [0, -np.inf, -np.inf, 0, -np.inf, 0])
 
 
 def test_diagonal_template():
-    term = vector(inds=triangle_inds(2, diagonal=True))
+    term = vector(structure=Diag(2))
     term.theta = [2, 3]
     np.testing.assert_array_equal(term.lambda_, np.diag([2, 3]))
-    np.testing.assert_array_equal(term.lowerbd, [0, 0])
+    np.testing.assert_array_equal(term.structure.lowerbd, [0, 0])
 
 
 def test_starts_at_the_identity():
@@ -81,5 +82,5 @@ def test_nesting(inner, outer, nested):
 
 def test_repr_names_columns_levels_and_template():
     assert repr(vector()) == "ReMat(Intercept, x | g: 3 levels, 5 rows)"
-    diagonal = vector(inds=triangle_inds(2, diagonal=True))
-    assert repr(diagonal) == "ReMat(Intercept, x | g: 3 levels, 5 rows, diagonal λ)"
+    diagonal = vector(structure=Diag(2))
+    assert repr(diagonal) == "ReMat(Intercept, x | g: 3 levels, 5 rows, diag λ)"

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from numbamm.design.remat import ReMat, amalgamate, triangle_inds
+from numbamm.design.remat import ReMat, amalgamate
 from numbamm.design.scaling import Scaling
+from numbamm.structures.diag import Diag
 
 N = 30
 RNG = np.random.default_rng(8)
@@ -15,14 +16,14 @@ ONE, X, W = np.ones(N), RNG.normal(size=N), RNG.normal(size=N)
 REFS = np.arange(N) % 5
 
 
-def term(*columns, inds=None):
+def term(*columns, structure=None):
     names = [f"c{j}" for j in range(len(columns))]
-    return ReMat("g", REFS, np.arange(5), names, np.vstack(columns), inds)
+    return ReMat("g", REFS, np.arange(5), names, np.vstack(columns), structure)
 
 
 def covariance(t, theta):
     lam = np.zeros((t.p, t.p))
-    lam.ravel()[t.inds] = theta
+    lam.ravel()[t.structure.entries] = theta
     return t.toarray() @ np.kron(np.eye(5), lam @ lam.T) @ t.toarray().T
 
 
@@ -36,7 +37,7 @@ FAR = {
     "large": term(ONE, 1e6 * X),
     "small intercept": term(1e-3 * ONE, X),
     "two shifted": term(ONE, X + 300, 1e4 * W - 1e7),
-    "diagonal": term(ONE, X + 2000, 1e5 * W, inds=triangle_inds(3, diagonal=True)),
+    "diagonal": term(ONE, X + 2000, 1e5 * W, structure=Diag(3)),
     "patterned": amalgamate([term(ONE, 40 + X), term(1e5 * W)])[0],
     "no intercept": term(X + 2000, 1e4 * W),
 }
@@ -47,9 +48,9 @@ def test_same_model_inside_and_outside(name):
     t = FAR[name]
     scaling = Scaling.of_term(t)
     inside = scaling.inside(t)
-    theta_inside = np.where(t.on_diagonal, 0.7, -0.4)
+    theta_inside = np.where(t.structure.is_scale, 0.7, -0.4)
     theta = scaling.outward(theta_inside)
-    assert (theta[t.on_diagonal] >= 0).all()
+    assert (theta[t.structure.is_scale] >= 0).all()
     assert_allclose(covariance(t, theta), covariance(inside, theta_inside), rtol=1e-6, atol=1e-8)
     assert_allclose(scaling.inward(theta), theta_inside, rtol=1e-6)
     assert (np.mean(inside.z**2, axis=1) <= 401).all()
@@ -60,7 +61,7 @@ def test_effects_come_back(name):
     t = FAR[name]
     scaling = Scaling.of_term(t)
     inside = scaling.inside(t)
-    theta_inside = np.where(t.on_diagonal, 0.7, -0.4)
+    theta_inside = np.where(t.structure.is_scale, 0.7, -0.4)
     inside.theta = theta_inside
     u_inside = RNG.normal(size=(5, t.p))
     b_inside = u_inside @ inside.lambda_.T
@@ -82,16 +83,16 @@ def test_gradient_comes_back(name):
 
     def value(theta):
         lam = np.zeros((t.p, t.p))
-        lam.ravel()[t.inds] = theta
+        lam.ravel()[t.structure.entries] = theta
         return (weight * (lam @ lam.T)).sum(), (2 * weight @ lam)
 
-    theta = scaling.outward(np.where(t.on_diagonal, 0.7, -0.4))
+    theta = scaling.outward(np.where(t.structure.is_scale, 0.7, -0.4))
     lam_inside = np.zeros((t.p, t.p))
-    lam_inside.ravel()[t.inds] = scaling.inward(theta)
+    lam_inside.ravel()[t.structure.entries] = scaling.inward(theta)
     inverse = np.linalg.inv(scaling.T)
     G_inside = 2 * inverse.T @ weight @ inverse @ lam_inside
-    expected = value(theta)[1].ravel()[t.inds]
-    found = scaling.gradient(theta, G_inside).ravel()[t.inds]
+    expected = value(theta)[1].ravel()[t.structure.entries]
+    found = scaling.gradient(theta, G_inside)
     assert_allclose(found, expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max())
 
 

@@ -14,7 +14,7 @@ from numbamm.formula import check_gaussian, model_frame
 
 
 def terms(mf):
-    return [(t.group, t.cnames, t.inds.tolist()) for t in mf.reterms]
+    return [(t.group, t.cnames, t.structure.entries.tolist()) for t in mf.reterms]
 
 
 def test_the_whole_of_a_simple_model(data):
@@ -28,7 +28,7 @@ def test_the_whole_of_a_simple_model(data):
     assert_array_equal(term.levels, np.arange(12))
     assert_array_equal(term.refs, data.g)
     assert_array_equal(term.z, mf.X.T)
-    assert term.inds.tolist() == [0, 2, 3]
+    assert term.structure.entries.tolist() == [0, 2, 3]
     assert mf.weights is mf.offset is mf.trials is mf.success_level is None
     assert_array_equal(mf.rows, np.arange(60))
     assert (mf.nrows, mf.n_missing, mf.n_zero_weight) == (60, 0, 0)

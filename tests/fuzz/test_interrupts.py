@@ -14,15 +14,15 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def interrupted(seed, times):
+def interrupted(seed, times, module="fuzz.interrupts"):
     run = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-m", "fuzz.interrupts", str(seed), str(times)],
+        [sys.executable, "-X", "faulthandler", "-m", module, str(seed), str(times)],
         env=environment(),
         capture_output=True,
         text=True,
     )
     assert run.returncode == 0, (run.stdout.splitlines()[-1:], run.stderr[-2000:])
-    assert len(run.stdout.splitlines()) == times
+    assert sum(line[0].isdigit() for line in run.stdout.splitlines()) == times
 
 
 def test_a_few_interrupts():
@@ -33,3 +33,9 @@ def test_a_few_interrupts():
 @pytest.mark.parametrize("seed", range(1, 9))
 def test_many_interrupts(seed):
     interrupted(seed, 300)
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_interrupts_while_kernels_compile(seed):
+    interrupted(seed, 12, module="fuzz.cold_interrupts")

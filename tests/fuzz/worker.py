@@ -20,8 +20,10 @@ import numbamm as mm
 from fuzz.cases import Case, case
 from numbamm import compilation
 
-#: Seconds that no part of such small cases may take.
+#: Seconds of CPU that no part of such small cases may take: a machine may be shared.
 SLOW = 20.0
+#: Responses that a study of power draws, where a case does not say.
+DRAWS = 50
 
 
 def main() -> None:
@@ -43,6 +45,8 @@ def run(one: Case) -> None:
                 continue  # a number is a file descriptor
             if name in ("save", "restore") and arguments[0]:
                 arguments = (f"/nowhere/{arguments[0]}",)
+            if name == "power":
+                options = {"n": DRAWS} | options
             method = _method(model, name)
             _watched(one, _call_text(name, arguments, options), method, arguments, options)
     print(json.dumps({"seed": one.seed, "end": "refused" if model is None else "fitted"}))
@@ -68,7 +72,7 @@ def _call_text(name, arguments, options) -> str:
 
 def _watched(one, where, function, arguments=(), options=None):
     """The result, or None if it was refused, and our warnings; all else is a finding."""
-    start = time.monotonic()
+    start = time.process_time()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -82,7 +86,7 @@ def _watched(one, where, function, arguments=(), options=None):
             what = f"{type(error).__name__}: {str(error)[:150]} at {at} ({place.name})"
             _say(one, "raw", where, what)
             result = None
-    took = time.monotonic() - start
+    took = time.process_time() - start
     if took > SLOW:
         _say(one, "slow", where, f"{took:.0f} s")
     for warning in caught:

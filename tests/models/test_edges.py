@@ -71,7 +71,7 @@ def test_a_start_of_the_users_is_not_changed():
 def test_ends_at_the_edge_are_examined(at_the_edge):
     found = at_the_edge.check_convergence()
     assert not found.converged
-    assert "The objective cannot be computed all around" in repr(found)
+    assert "The objective does not exist everywhere near" in repr(found)
     assert np.isfinite(at_the_edge.bse).all()
 
 

@@ -203,4 +203,4 @@ def test_genuine_singular_fit_is_certified():
     model = mm.glmm("y ~ x + (1 + x | g)", with_slopes(0.0), "poisson")
     assert model.is_singular()
     assert model.optsum.certificate > 0
-    assert "It is a minimum" in str(model)
+    assert "It is a local minimum" in str(model)

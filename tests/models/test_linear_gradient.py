@@ -43,7 +43,7 @@ def test_gradient(oracle, fitted_oracle):
     scale = check(model, random, seed=2)
     zeroed = np.where(rng.uniform(size=len(random)) < 0.4, 0.0, random)
     check(model, zeroed, seed=3, scale=scale)
-    columns = np.concatenate([t.inds % t.p for t in model.reterms])
+    columns = np.concatenate([t.structure.entries % t.p for t in model.reterms])
     check(model, np.where(columns == columns.max(), 0.0, random), seed=4, scale=scale)
     # At the optimum the gradient is nothing: what it may be wrong by is measured by others.
     check(model, theta_in_our_order(oracle, model.reterms), seed=5, scale=scale)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import numbamm as mm
+from numbamm.models.residual import fits_anything
 
 OPTIMIZERS = ["auto", "newton", "nlopt:LN_BOBYQA"]
 
@@ -115,6 +116,25 @@ def test_effects_that_fit_anything_have_no_maximum_likelihood():
         except mm.FitError as refusal:
             said = [refusal]
     assert "without limit" in str(said[0]) or "cannot be told from zero" in str(said[0])
+
+
+@pytest.mark.parametrize(
+    ("random", "anything"),
+    [
+        ("(1 | g/h)", False),
+        ("(1 | g) + (0 + x | g) + (1 | h)", True),  # without (1 | h)
+        ("(x | g)", True),
+        ("(1 | h)", False),
+    ],
+)
+def test_some_of_the_effects_may_fit_anything_where_all_have_the_rank_of_the_rows(random, anything):
+    """Weights tell an effect for each row from the residuals, so that it is no reason to refuse."""
+    rng = np.random.default_rng(5)
+    data = {"y": rng.normal(size=8), "x": rng.normal(size=8), "z": rng.normal(size=8)}
+    data |= {"g": [0, 0, 0, 1, 1, 2, 2, 2], "h": [f"level {i}" for i in range(8)]}
+    formula, weights = f"y ~ x * z + {random}", np.linspace(1, 3, 8)
+    model = mm.LinearMixedModel(formula, data, weights=weights)
+    assert fits_anything(model) == anything
 
 
 def test_fits_without_a_level_are_not_asked_whether_they_fit_anything():

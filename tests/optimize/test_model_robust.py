@@ -220,13 +220,14 @@ def test_interrupt_of_a_model_in_other_columns(far):
 def test_interrupt_from_the_keyboard():
     """A real signal, to a process whose search would never end."""
     code = (
-        "import numbamm as mm, numpy as np\n"
+        "import time, numbamm as mm, numpy as np\n"
         "class Endless:\n"
         "    library, algorithms = 'Endless 1', {'SEARCH': mm.optimize.Algorithm()}\n"
         "    def minimize(self, problem, algorithm):\n"
         "        problem.objective(np.array([0.75]))\n"
         "        print('searching', flush=True)\n"
         "        while True:\n"
+        "            time.sleep(0.01)  # for want of progress it ends after a thousand\n"
         "            problem.objective(problem.x0)\n"
         "mm.optimize.register('endless', Endless)\n"
         "m = mm.LinearMixedModel('Yield ~ 1 + (1 | Batch)', mm.datasets.load('Dyestuff'))\n"

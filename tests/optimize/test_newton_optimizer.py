@@ -44,7 +44,7 @@ def test_reaches_the_best_known(oracle):
     assert model.is_singular() == oracle.singular
     if oracle.singular:
         assert model.optsum.certificate > GENUINE
-        assert "It is a minimum" in str(model)
+        assert "It is a local minimum" in str(model)
     else:
         assert model.optsum.certificate is None
     gradient = model.objective_gradient(model.theta)[1] / model._column_sizes()
@@ -186,7 +186,7 @@ def test_limits_hold_on_the_way_out_of_a_false_optimum():
 def test_certificate_of_a_singular_fit(fitted):
     model = fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff2")
     assert model.optsum.certificate > 0
-    assert "(a genuine singular fit)" in repr(model.optsum)
+    assert "(a local minimum)" in repr(model.optsum)
 
 
 def test_a_false_optimum_that_was_kept_is_called_so(fitted):
@@ -194,7 +194,7 @@ def test_a_false_optimum_that_was_kept_is_called_so(fitted):
     model.optsum.initial, model.optsum.maxfeval = np.zeros(3), 1
     with pytest.warns(mm.NumbammWarning):
         model.fit()
-    assert "singular, and not a minimum" in repr(model.optsum)
+    assert "singular, and no local minimum" in repr(model.optsum)
     assert "It is no minimum" in str(model)
 
 

@@ -1,4 +1,4 @@
-"""The certificate of a singular fit: is it a minimum, or a stationary point that is none?
+"""The certificate of a singular fit: is it a local minimum, or a stationary point that is none?
 
 The objective depends on λ only through λλ', and its gradient 2Nλ vanishes along every direction in
 which λλ' is null, whether or not the objective falls there. At a minimum over a full template N
@@ -198,13 +198,16 @@ def leave(theta, away, epsilon, which):
                         rest[which[3, e]] = c * other - s * entry
 
 
-def judge(theta, table, index, A, work, adjoint, n):
+def judge(theta, joint, layout, A, work, adjoint, n):
     """The certificate at a singular θ.
 
     Parameters
     ----------
     theta : float64, shape (number of θ,)
-    table, index, A, work, adjoint
+    joint : Joint
+        The terms' structures.
+    layout : Layout
+    A, work, adjoint
         With A and λ at θ, and N in `adjoint`.
     n : float
         Number of rows.
@@ -219,26 +222,59 @@ def judge(theta, table, index, A, work, adjoint, n):
         Function of ε: θ beside this one, at that distance in columns of size one, towards which
         the objective falls where `value` is negative, or else where `whole` is.
     """
-    which, scale = np.empty((4, len(theta)), dtype=np.int64), np.empty(len(theta))
-    away, least, values = *np.zeros((2, len(theta))), np.empty(2)
-    judged(table, index, A, work, adjoint, float(n), which, scale, away, least, values)
+    entries = joint.entries(theta)
+    which, scale = np.empty((4, len(entries)), dtype=np.int64), np.empty(len(entries))
+    away, least, values = *np.zeros((2, len(entries))), np.empty(2)
+    arrays = layout.table, layout.index, A, work, adjoint, float(n), joint.free_entries
+    judged(*arrays, which, scale, away, least, values)
     value, whole = values.tolist()
     if value >= GENUINE > whole:
         away = least
 
     def aside(epsilon: float) -> np.ndarray:
-        there = np.array(theta)
+        there = np.array(entries)
         beside(there, away, epsilon, which)
-        return there
+        return joint.nearest(there)
 
-    return value, whole, aside
+    if joint.is_free:
+        return value, whole, aside
+    fall, direction = _fall(theta, joint, layout, adjoint, scale)
+    if fall < min(value, whole):
+        return fall, fall, lambda epsilon: theta + epsilon * direction
+    return min(value, fall), min(whole, fall), aside
+
+
+def _fall(theta, joint, layout, adjoint, scale) -> tuple[float, np.ndarray]:
+    """The certificate of the parts whose θ are not the entries of λ, and the direction in θ."""
+    table, lowest, direction = layout.table, np.inf, np.zeros(len(theta))
+    sizes = np.split(scale, np.cumsum([len(s.entries) for s in joint.structures]))
+    for k, columns, mine, part in joint.bound_parts():
+        whole, row = joint.structures[k], table[1 + layout.order.index(k)]
+        size = np.ones(whole.p)
+        size[whole.entries // whole.p] = sizes[k]
+        size = size[columns]
+        if np.linalg.svd(size[:, None] * part.matrix(theta[mine]), compute_uv=False)[-1] >= NULL:
+            continue
+        at = table[0, NORMAL] + row[LAMBDA]
+        N = adjoint[at : at + whole.p**2].reshape(whole.p, whole.p)[np.ix_(columns, columns)]
+        value, along = part.fall(N, size)
+        if value < lowest:
+            lowest, direction = value, np.zeros(len(theta))
+            direction[mine] = along
+    return lowest, direction
 
 
 @jit(owns=True)
-def judged(table, index, A, work, adjoint, n, which, scale, away, least, values):
-    """Both certificates into `values`, and what they are made of into the arrays before it."""
+def judged(table, index, A, work, adjoint, n, free, which, scale, away, least, values):
+    """Both certificates into `values`, and what they are made of into the arrays before it.
+
+    Entries of λ that are not free are left out.
+    """
     parameters(table, index, which)
     column_sizes(table, A, which, n, scale)
+    for t in range(len(free)):
+        if not free[which[3, t]]:
+            which[2, t] = -1  # in no column: it is part of no block
     values[0] = certify(table, work, adjoint, which, scale, False, away)
     values[1] = certify(table, work, adjoint, which, scale, True, least)
 

@@ -258,6 +258,7 @@ def advance(state, search, model, budget):
                 state.H,
             )
             _scale(state)
+            trust.correct(state)
             _hold_rotations(state, search)
             action = trust.advance(state, f)
         if action != EVALUATE:

@@ -22,12 +22,18 @@ from numbamm.blocks.vectors import copy
 #: What `advance` asks for or reports. DIFFERENTIATE: g and H at x, where the value is known.
 EVALUATE, DIFFERENTIATE, CONVERGED, ROUNDOFF, FAILED = range(5)
 # Positions in `State.numbers`.
-PHASE, FBEST, RADIUS, PREDICTED, LENGTH, FTOL_ABS, FTOL_REL = range(7)
+PHASE, FBEST, RADIUS, PREDICTED, LENGTH, FTOL_ABS, FTOL_REL, MOVED, SHORT = range(9)
 _START, _DERIVATIVES, _TRIAL, LAST = 0.0, 1.0, 2.0, 3.0
 
 #: A last step that promises more than this share of the tolerance is still taken: it costs an
 #: evaluation, and in flat directions gives the estimates digits that the objective does not show.
 WORTHWHILE = 1e-3
+
+#: H is corrected after so many steps in a row by which the objective fell so many times as far as
+#: promised.
+OFTEN, MORE = 2.0, 1.5
+#: An update is left out where it would divide by less than this share.
+LEAST_ALONG = 1e-8
 
 #: First radius, in parameters of which 1 is the usual start.
 FIRST_RADIUS = 1.0
@@ -38,7 +44,8 @@ class State(NamedTuple):
     """All that the search keeps between calls.
 
     x is where the objective is wanted; g and H, filled in by the caller, are the derivatives at
-    `best` in scaled parameters, ``scale * x``, and H is used up.
+    `best` in scaled parameters, ``scale * x``, and H is used up. `lacking` is what H lacks as far
+    as steps have shown, and `before` holds x and g before the last of them; see `correct`.
     """
 
     x: np.ndarray
@@ -50,6 +57,8 @@ class State(NamedTuple):
     values: np.ndarray
     work: np.ndarray
     numbers: np.ndarray
+    lacking: np.ndarray
+    before: np.ndarray
 
 
 def allocate(n: int) -> State:
@@ -60,7 +69,9 @@ def allocate(n: int) -> State:
         np.empty((n, n)),
         *np.empty((2, n)),
         np.empty(n * n + 42 * n),
-        np.empty(7),
+        np.empty(9),
+        np.empty((n, n)),
+        np.empty((2, n)),
     )
 
 
@@ -77,6 +88,49 @@ def begin(s, ftol_abs, ftol_rel):
 def restart(s):
     """Go on from x, wherever that is; its value is known to be the lowest so far."""
     s.numbers[PHASE], s.numbers[RADIUS] = _START, FIRST_RADIUS
+    _forget(s)
+
+
+@jit
+def _forget(s):
+    """Trust H alone."""
+    s.numbers[MOVED] = s.numbers[SHORT] = 0.0
+    s.lacking[:] = 0.0
+
+
+@jit(entry=False)
+def correct(s):
+    """Add to a new H what the steps have shown that it lacks.
+
+    H may be no more than near to the Hessian, and with few rows not even that: then steps would be
+    too short or too long by the same factor again and again. The difference is known along the last
+    step, from the gradients at both of its ends, and is updated symmetrically with rank one.
+    """
+    if s.numbers[SHORT] < OFTEN:
+        return
+    n = len(s.x)
+    move, lack = s.work[:n], s.work[n : 2 * n]
+    if s.numbers[MOVED] > 0.0:
+        along = moved = lacked = 0.0
+        for i in range(n):
+            move[i] = s.scale[i] * (s.x[i] - s.before[0, i])
+        for i in range(n):
+            lack[i] = s.g[i] - s.before[1, i]
+            for j in range(n):
+                lack[i] -= (s.H[i, j] + s.lacking[i, j]) * move[j]
+            along += lack[i] * move[i]
+            moved += move[i] * move[i]
+            lacked += lack[i] * lack[i]
+        if abs(along) > LEAST_ALONG * math.sqrt(moved * lacked):
+            for i in range(n):
+                for j in range(n):
+                    s.lacking[i, j] += lack[i] * lack[j] / along
+    copy(s.x, s.before[0])
+    copy(s.g, s.before[1])
+    s.numbers[MOVED] = 1.0
+    for i in range(n):
+        for j in range(n):
+            s.H[i, j] += s.lacking[i, j]
 
 
 @jit(entry=False)
@@ -110,13 +164,16 @@ def advance(s, f):
             return FAILED
     else:
         fall, length = numbers[FBEST] - f, numbers[LENGTH]
-        ratio = fall / numbers[PREDICTED]
+        ratio, radius = fall / numbers[PREDICTED], numbers[RADIUS]
         if not ratio > 0.25:  # NaN, too
             numbers[RADIUS] = 0.25 * length
         elif ratio > 0.75 and length > 0.9 * numbers[RADIUS]:
             numbers[RADIUS] = 2.5 * numbers[RADIUS]
+        if numbers[SHORT] < OFTEN:
+            numbers[SHORT] = numbers[SHORT] + 1.0 if ratio > MORE and length < 0.9 * radius else 0.0
         if fall > 0.0:
             return _accept(s, f)
+        _forget(s)
         if numbers[RADIUS] < SMALLEST_RADIUS:
             copy(s.best, s.x)
             return ROUNDOFF

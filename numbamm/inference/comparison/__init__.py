@@ -1,1 +1,1 @@
-"""Models compared: likelihood ratios, information criteria, a term less."""
+"""Comparison of models: likelihood-ratio tests, information criteria, tests of single terms."""

@@ -1,4 +1,4 @@
-"""`information_criteria`: several models in one table, the best first."""
+"""`information_criteria`: AIC, AICc and BIC of several models in one table."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from numbamm.report.result import Result
 def information_criteria(*models) -> Result:
     """AIC, AICc and BIC of models of the same data, which need not be nested.
 
-    Families and links may differ where all give probabilities of counts, as the Poisson and the
-    negative binomial do, or all densities of the same response, as the Gaussian and the gamma.
+    Families and links may differ if the likelihoods are of the same kind: all of them are
+    probabilities of counts, as for Poisson and negative binomial, or all are densities of the
+    same response, as for Gaussian and gamma.
 
     Parameters
     ----------
@@ -25,13 +26,13 @@ def information_criteria(*models) -> Result:
     Returns
     -------
     Result
-        A line a model, by AIC: ``npar, llf, aic, aicc, bic``, ``delta`` (AIC over the least)
-        and ``weight`` (Akaike's: exp(-delta/2), scaled to a sum of one).
+        A row per model, sorted by AIC: ``npar, llf, aic, aicc, bic``, ``delta`` (difference from
+        the smallest AIC) and ``weight`` (Akaike weights: exp(-delta/2), scaled to a sum of one).
 
     Raises
     ------
     DataError, OptionError, NotFittedError
-        As for `lrtest`, but for nestedness.
+        As for `lrtest`, except that the models need not be nested.
 
     References
     ----------
@@ -40,7 +41,7 @@ def information_criteria(*models) -> Result:
     import pandas as pd
 
     if not models:
-        raise OptionError("information_criteria needs a model at least")
+        raise OptionError("information_criteria needs at least one model")
     fits = [fit_of(model) for model in models]
     refuse_different_data(fits)
     refuse_different_criteria(fits)

@@ -1,9 +1,9 @@
-"""`drop1`: likelihood-ratio tests of the fixed effects, one term at a time."""
+"""`drop1`: likelihood-ratio tests of the fixed effects, one for each term."""
 
 from __future__ import annotations
 
 from numbamm.errors import OptionError
-from numbamm.inference.comparison.fits import of_numbamm
+from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.comparison.lrtest import dropped_table
 from numbamm.inference.comparison.reduced import droppable, without_fixed
 from numbamm.inference.comparison.views import fit_of
@@ -11,7 +11,7 @@ from numbamm.report.result import Result
 
 
 def drop1(model) -> Result:
-    """Leave the terms of the fixed effects out, one at a time, and compare.
+    """Drop each term of the fixed effects in turn, and compare the fits by likelihood ratios.
 
     Parameters
     ----------
@@ -21,14 +21,14 @@ def drop1(model) -> Result:
     Returns
     -------
     Result
-        A line for the model, ``<none>``, and one for each term that is part of no other term:
+        A row ``<none>`` for the model, and one for each term that is part of no other term:
         ``npar, aic, llf, objective, chisq, df, pvalue``.
 
     Raises
     ------
     NotFittedError
     OptionError
-        The model was fitted by REML, or has no such term.
+        The model was fitted by REML, or has no terms to drop.
 
     Examples
     --------
@@ -37,14 +37,14 @@ def drop1(model) -> Result:
     >>> mm.drop1(m).to_frame()["chisq"].round(3).tolist()[1:]
     [23.537]
     """
-    full = fit_of(of_numbamm(model))
+    full = fit_of(mixed_model(model))
     if full.reml:
         raise OptionError(
             "REML fits with different fixed effects cannot be compared: refit(reml=False), or "
-            "test the terms by anova()"
+            "test the terms with anova()"
         )
     terms = droppable(model)
     if not terms:
-        raise OptionError(f"the fixed effects of {model.formula} have no terms to leave out")
+        raise OptionError(f"the fixed effects of {model.formula} have no terms to drop")
     fits = {term.name: without_fixed(model, term) for term in terms}
-    return dropped_table("Fixed effects left out, compared by likelihoods", full, fits)
+    return dropped_table("Likelihood-ratio tests of dropped fixed effects", full, fits)

@@ -1,4 +1,4 @@
-"""`Fit`: what a comparison needs to know of a fitted model, ours or one of statsmodels."""
+"""`Fit`: the properties of a fitted model, of numbamm or statsmodels, that comparisons use."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from numbamm.models.mixedmodel import MixedModel
 from numbamm.options import shown
 
 
-def of_numbamm(model) -> MixedModel:
-    """The model, if it is one of ours.
+def mixed_model(model) -> MixedModel:
+    """The argument `model`, which must be a model of numbamm.
 
     Raises
     ------
     OptionError
     """
     if not isinstance(model, MixedModel):
-        raise OptionError(f"the model must be one of numbamm, not {shown(model)}")
+        raise OptionError(f"model must be a model of numbamm, not {shown(model)}")
     return model
 
 
 @dataclass
 class Fit:
-    """A fitted model, seen by what it is compared with.
+    """A fitted model as comparisons see it.
 
     Attributes
     ----------
@@ -48,13 +48,14 @@ class Fit:
     family, link : Family, Link
     reml : bool
     method : str
-        How the integral over the random effects was approximated; nothing where it is exact.
+        How the integral over the random effects was approximated; empty if it is exact.
     information : str
-        Which information the approximation is by; nothing where there is but one.
+        The information that the approximation uses; empty if observed and expected agree.
     sigma, shape : float or None
-        The residual standard deviation, and the negative binomial's shape, if they were held.
+        Given values of the residual standard deviation and the negative binomial's shape; None
+        if they were estimated.
     singular : bool
-        Whether a covariance of the random effects lacks full rank.
+        Whether a covariance matrix of the random effects is singular.
     """
 
     text: str
@@ -97,12 +98,12 @@ class Fit:
 
 
 def labelled(fits: list[Fit]) -> list[str]:
-    """The formulas, with families and links where these differ, and with what was held."""
+    """The formulas, with families and links if these differ, and with given σ and shapes."""
     kinds = [[str(fit.family), str(fit.link)] for fit in fits]
     differ = any(kind != kinds[0] for kind in kinds)
     labels = []
     for fit, kind in zip(fits, kinds, strict=True):
-        held = {"shape": fit.shape, "sigma": fit.sigma}
-        held = [f"{name} held at {value:g}" for name, value in held.items() if value is not None]
-        labels.append(", ".join([fit.text, *(kind if differ else []), *held]))
+        given = {"shape": fit.shape, "sigma": fit.sigma}
+        given = [f"{name} held at {value:g}" for name, value in given.items() if value is not None]
+        labels.append(", ".join([fit.text, *(kind if differ else []), *given]))
     return labels

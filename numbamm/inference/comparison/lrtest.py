@@ -18,12 +18,12 @@ from numbamm.inference.comparison.views import fit_of
 from numbamm.options import flag
 from numbamm.report.result import Result
 
-#: Share of the objective that two searches for the same minimum may differ by.
+#: Relative difference of objectives up to which two searches have found the same minimum.
 ROUNDING = 1e-9
 
 
 def lrtest(*models, check: bool = True) -> Result:
-    """Compare nested models by their likelihoods, each with the next larger one.
+    """Likelihood-ratio tests of nested models, each against the next larger one.
 
     Parameters
     ----------
@@ -31,41 +31,41 @@ def lrtest(*models, check: bool = True) -> Result:
         Two or more linear or generalized mixed models. Fits by statsmodels without random
         effects (OLS, WLS, GLM, Logit, Probit, Poisson, NegativeBinomial) may be among them.
     check : bool
-        Whether to refuse models of which the smaller is not seen to be a special case of the
-        larger. It is seen by the columns of X, and by the random effects' columns for each
-        block of λ; without the check that is the caller's to know.
+        Whether to raise an error if the smaller model is not recognised as a special case of the
+        larger. The check compares the columns of X, and those of the random effects for each
+        block of λ. Without it, nestedness is the caller's responsibility.
 
     Returns
     -------
     Result
-        A line a model, by number of parameters: ``npar, aic, bic, llf, objective``, and for
-        each but the first ``chisq, df, pvalue, pvalue_chisq``.
+        A row per model, sorted by number of parameters: ``npar, aic, bic, llf, objective``, and
+        for each but the first ``chisq, df, pvalue, pvalue_chisq``.
 
     Raises
     ------
     DataError
-        The models have other rows, responses or weights.
+        The models have different rows, responses or weights.
     OptionError
-        They are not nested, which of families a Poisson model in a negative binomial one is; or
-        their criteria cannot be compared: REML fits with different fixed effects, REML with
-        maximum likelihood, other approximations.
+        The models are not nested, or their criteria cannot be compared: REML fits with different
+        fixed effects, REML and maximum likelihood, different approximations. Models of different
+        families are not nested, except a Poisson model in a negative binomial one.
     NotFittedError
 
     Warns
     -----
     NumbammWarning
-        The random effects of the smaller model are singular as well, and the larger has more.
+        The smaller model is singular, and the larger one has more random effects.
 
     Notes
     -----
-    Where the larger model has one more random effect per level, its variance is zero under the
-    smaller model, on the boundary. `pvalue` is then of the mixture ½χ²(df - 1) + ½χ²(df), and
-    `pvalue_chisq` of χ²(df), which is too large (Self & Liang, 1987, J. Am. Stat. Assoc. 82,
-    605; Stram & Lee, 1994, Biometrics 50, 1171). So it is for a Poisson model in a negative
-    binomial one, whose shape is then infinite (Lawless, 1987, Can. J. Stat. 15, 209). With several
-    parameters on the boundary both are of χ²(df), which is conservative; so they are where the
-    smaller model is singular itself, since the mixture is for one on the boundary and all others
-    inside.
+    If the larger model has one more random effect per level, the variance of that effect is zero
+    under the smaller model, on the boundary of its range. Then `pvalue` is that of the mixture
+    ½χ²(df - 1) + ½χ²(df), and `pvalue_chisq` that of χ²(df), which is too large (Self & Liang,
+    1987, J. Am. Stat. Assoc. 82, 605; Stram & Lee, 1994, Biometrics 50, 1171). The same mixture
+    is used for a Poisson model in a negative binomial one, where the shape is infinite under the
+    smaller model (Lawless, 1987, Can. J. Stat. 15, 209). The mixture holds for a single parameter
+    on the boundary. With several of them, or if the smaller model is itself singular, both
+    p-values are those of χ²(df), which is conservative.
 
     Examples
     --------
@@ -96,8 +96,8 @@ def lrtest(*models, check: bool = True) -> Result:
             raise OptionError(f"{small.text} and {large.text} have equally many parameters")
         if small.singular and _boundary(small, large)[0]:
             warnings.warn(
-                f"{small.text} is singular: its likelihood-ratio test against {large.text} has no "
-                "known distribution, and errs towards the smaller model",
+                f"{small.text} is singular: the distribution of its likelihood-ratio test against "
+                f"{large.text} is not known, and the p-value is too large",
                 NumbammWarning,
                 stacklevel=2,
             )
@@ -115,7 +115,7 @@ def lrtest(*models, check: bool = True) -> Result:
 
 
 def dropped_table(title: str, full: Fit, fits: dict[str, Fit]) -> Result:
-    """A model, ``<none>``, and what it is without each of its parts, compared with it."""
+    """The table of `drop1` and `ranova`: a model, and a test of the fit without each part."""
     import pandas as pd
 
     lines, notes = [full.criteria], [full.text]
@@ -127,7 +127,7 @@ def dropped_table(title: str, full: Fit, fits: dict[str, Fit]) -> Result:
 
 
 def _test(small: Fit, large: Fit) -> dict[str, float]:
-    """χ², df and p-values of one comparison."""
+    """χ², df and p-values of one likelihood-ratio test."""
     chisq, df = small.objective - large.objective, large.npar - small.npar
     if abs(chisq) < ROUNDING * max(1.0, abs(large.objective)):
         chisq = 0.0
@@ -139,54 +139,59 @@ def _test(small: Fit, large: Fit) -> dict[str, float]:
 
 
 def _survival(chisq: float, df: int) -> float:
-    """P(χ²(df) ≥ chisq); χ²(0) is zero for certain."""
+    """P(χ²(df) ≥ chisq); a χ²(0) variable is always zero."""
     from scipy.stats import chi2
 
     return float(chi2.sf(chisq, df)) if df else float(chisq <= 0)
 
 
 def more_random_effects(small: Fit, large: Fit) -> int:
-    """How many random effects a level of the larger model has more, over all factors.
+    """Number of variances of random effects of the larger model that are zero in the smaller one.
 
-    None count where the smaller model has effects of other groups, as those of ``(1 | g:f)`` in
-    ``(0 + f | g)``: it is then no boundary of the larger one.
+    That is how many more effects a level has, over all factors, or how many more variances, if
+    several effects share one. It is 0 if the smaller model has effects of groups that the larger
+    one lacks, such as ``(1 | g:f)`` in ``(0 + f | g)``: then no variance is zero.
     """
     for term in small.terms:
         if not any(same_partition(term.refs, other.refs) for other in large.terms):
             return 0
-    return sum(t.p for t in large.terms) - sum(t.p for t in small.terms)
+    effects, variances = (
+        sum(count(t.structure) for t in large.terms) - sum(count(t.structure) for t in small.terms)
+        for count in (lambda s: s.p, lambda s: int(s.is_scale.sum()))
+    )
+    return min(effects, variances)
 
 
 def _boundary(small: Fit, large: Fit) -> tuple[int, str]:
-    """How many parameters of the larger model the smaller one has on the boundary, and in words."""
+    """Number of parameters on the boundary under the smaller model, and which, as text."""
     variances, shape = more_random_effects(small, large), shape_is_infinite(small, large)
-    said = [] if not variances else [f"{variances} variances are zero"]
-    said = ["a variance is zero"] if variances == 1 else said
-    said += ["the shape is infinite"] if shape else []
-    return variances + shape, " and ".join(said)
+    parts = [] if not variances else [f"{variances} variances are zero"]
+    parts = ["a variance is zero"] if variances == 1 else parts
+    parts += ["the shape is infinite"] if shape else []
+    return variances + shape, " and ".join(parts)
 
 
 def _remarks(small: Fit, large: Fit, line: dict, subject: str) -> list[str]:
-    """What a reader of one comparison should know."""
-    said, df = [], int(line["df"])
-    number, what = _boundary(small, large)
+    """Notes on the p-value of one test, and on a larger model that fits worse."""
+    notes, df = [], int(line["df"])
+    number, boundary = _boundary(small, large)
     if number and small.singular:
-        said.append(
-            f"{subject}: p, which is of χ²({df}), is too large, since the smaller model is "
-            "singular itself."
+        notes.append(
+            f"{subject}: p is from χ²({df}) and too large, since the smaller model is itself "
+            "singular."
         )
     elif number == 1:
-        said.append(
-            f"{subject}: p is of ½χ²({df - 1}) + ½χ²({df}), since {what} in the smaller model; "
-            f"χ²({df}) alone gives {line['pvalue_chisq']:.4g}."
+        notes.append(
+            f"{subject}: p is from ½χ²({df - 1}) + ½χ²({df}), since {boundary} in the smaller "
+            f"model; χ²({df}) alone gives {line['pvalue_chisq']:.4g}."
         )
     elif number > 1:
-        said.append(
-            f"{subject}: p, which is of χ²({df}), is too large, since {what} in the smaller model."
+        notes.append(
+            f"{subject}: p is from χ²({df}) and too large, since {boundary} in the smaller model."
         )
     if line["chisq"] < -1e-6 * max(1.0, abs(large.objective)):
-        said.append(
-            f"{subject}: the larger model fits worse, so its search stopped short of the best fit. "
+        notes.append(
+            f"{subject}: the larger model fits worse, so its search has missed the best fit. "
             "Try another optimizer, or allfit."
         )
-    return said
+    return notes

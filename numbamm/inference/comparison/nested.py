@@ -1,4 +1,4 @@
-"""Whether two models were fitted to the same data, and whether one contains the other."""
+"""Checks that models can be compared: same data, comparable criteria, nestedness."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import numpy as np
 from numbamm.design.remat import ReMat
 from numbamm.errors import DataError, OptionError
 from numbamm.inference.comparison.fits import Fit
+from numbamm.structures.structure import Structure
 
-#: A unit vector lies in a space when no more than this of it is left outside.
+#: A unit vector counts as in a space if its distance to the space is at most this.
 TOLERANCE = 1e-6
 
 
@@ -34,70 +35,73 @@ def refuse_different_data(fits: list[Fit]) -> None:
 
 
 def refuse_different_criteria(fits: list[Fit]) -> None:
-    """Raise an `OptionError` unless the log-likelihoods of all fits are of one kind.
+    """Raise an `OptionError` unless the log-likelihoods of all fits can be compared.
 
-    Families and links may differ where the response has probabilities in all, or densities in all.
+    Families and links may differ if all likelihoods are probabilities, or all are densities.
     """
     first = fits[0]
     for other in fits[1:]:
         if first.family.discrete != other.family.discrete:
             raise OptionError(
-                f"likelihoods of {first.family} and {other.family} models cannot be compared: one "
-                "is of probabilities of counts, and the other of a density"
+                f"the likelihoods of {first.family} and {other.family} models cannot be compared: "
+                "one is a probability of counts, the other a density"
             )
         if first.reml != other.reml:
             raise OptionError(
-                "one model was fitted by REML and another by maximum likelihood: refit(reml=False)"
+                "one model was fitted by REML and another by maximum likelihood: refit the former "
+                "with refit(reml=False)"
             )
         if first.reml and not _same_fixed(first, other):
             raise OptionError(
-                "REML fits with different fixed effects cannot be compared, since each criterion "
-                f"is for other data: {first.text} and {other.text}; refit(reml=False) both"
+                f"REML fits with different fixed effects cannot be compared: {first.text} and "
+                f"{other.text}; refit(reml=False) both"
             )
     _refuse_different_methods(fits)
 
 
 def _refuse_different_methods(fits: list[Fit]) -> None:
+    """Raise an `OptionError` unless all likelihoods were approximated in the same way."""
     methods = {f.method for f in fits if f.method and f.terms}
     information = {f.information for f in fits if f.information and f.terms}
-    said = methods if len(methods) > 1 else {f"the {name} information" for name in information}
-    if len(said) > 1:
+    used = methods if len(methods) > 1 else {f"the {name} information" for name in information}
+    if len(used) > 1:
         raise OptionError(
-            f"the likelihoods were approximated differently, by {' and by '.join(sorted(said))}"
+            f"the likelihoods were approximated differently, by {' and by '.join(sorted(used))}: "
+            "refit one model like the other"
         )
 
 
 def shape_is_infinite(small: Fit, large: Fit) -> bool:
-    """Whether the larger model is the smaller one at an infinite shape, which it estimates."""
+    """Whether the smaller model is the larger one with an infinite shape, and that is estimated."""
     return _is_limit(small, large) and large.shape is None
 
 
 def _is_limit(small: Fit, large: Fit) -> bool:
-    """Whether the smaller model's family is the larger one's at an infinite shape."""
+    """Whether the smaller model's family is the limit of the larger one's for an infinite shape."""
     return small.family.name == large.family.limit
 
 
 def refuse_other_families(small: Fit, large: Fit) -> None:
-    """Raise an `OptionError` unless the smaller model's family is one that the larger can be."""
-    where = f"{small.text} is not nested in {large.text}"
+    """Raise an `OptionError` unless the larger model's family includes the smaller one's."""
+    problem = f"{small.text} is not nested in {large.text}"
     same = len({f.family.kin or f.family.name for f in (small, large)}) == 1
     if small.link.name != large.link.name or not (same or _is_limit(small, large)):
         raise OptionError(
-            f"{where}, as they differ in family or link: {small.family}, {small.link} and "
-            f"{large.family}, {large.link}; information_criteria compares them nevertheless"
+            f"{problem}, as they differ in family or link: {small.family}, {small.link} and "
+            f"{large.family}, {large.link}; information_criteria can compare them"
         )
     if large.shape is not None and large.shape != small.shape:
-        raise OptionError(f"{where}: the latter holds the shape at {large.shape:g}")
+        raise OptionError(f"{problem}: the latter has a given shape, {large.shape:g}")
 
 
 def refuse_not_nested(small: Fit, large: Fit) -> None:
-    """Raise an `OptionError` unless `large` can be everything that `small` can be."""
+    """Raise an `OptionError` unless the model `small` is a special case of `large`."""
     if small.npar >= large.npar:
         raise OptionError(
-            f"the models have the same number of parameters, {small.npar}, so that none is "
+            f"the models have the same number of parameters, {small.npar}, so that neither is "
             f"nested in the other: {small.text} and {large.text}"
         )
-    where = f"{small.text} is not nested in {large.text}"
+    problem = f"{small.text} is not nested in {large.text}"
     columns = small.fixed.basis
     shift = (small.offset - large.offset) * np.sqrt(small.weights)
     if shift.any():
@@ -105,45 +109,78 @@ def refuse_not_nested(small: Fit, large: Fit) -> None:
     outside = _outside(columns, large.fixed.basis)
     if outside.any():
         [*names] = _columns_outside(small, large) or ["its offset"]
-        raise OptionError(f"{where}: the latter's fixed effects do not span {', '.join(names)}")
+        raise OptionError(f"{problem}: the latter's fixed effects do not span {', '.join(names)}")
     if large.sigma is not None and large.sigma != small.sigma:
         raise OptionError(
-            f"{where}: the latter holds the residual standard deviation, {large.sigma:g}"
+            f"{problem}: the latter has a given residual standard deviation, {large.sigma:g}"
         )
     blocks = [block for term in large.terms for block in _independent_blocks(term)]
+    bound = [part for term in large.terms for part in _bound_parts(term)]
     for term in small.terms:
-        for effects in _independent_blocks(term):
+        left = [part for part in _bound_parts(term) if not any(_is(part, b) for b in bound)]
+        for effects in [*_independent_blocks(term), *(e for part in left for e in _singly(part))]:
             if not any(_contains(block, effects) or _spans(block, effects) for block in blocks):
                 raise OptionError(
-                    f"{where}: the latter's random effects do not include "
+                    f"{problem}: the latter's random effects do not include "
                     f"({', '.join(effects.cnames)} | {term.group}) as a special case; "
-                    "check=False compares them nevertheless"
+                    "check=False compares them all the same"
                 )
 
 
 def _independent_blocks(term: ReMat) -> list[ReMat]:
-    """A term as terms of its own for every block of λ."""
+    """A term for each block of free entries of λ: effects of different blocks are independent."""
     return [
-        ReMat(term.group, term.refs, term.levels, [term.cnames[j] for j in block], term.z[block])
-        for block in term.blocks
+        _some(part, block)
+        for part in _parts(term)
+        if part.structure.is_free
+        for block in part.structure.blocks
     ]
 
 
+def _bound_parts(term: ReMat) -> list[ReMat]:
+    """The parts of a term with a structure in which the entries of λ depend on each other."""
+    return [part for part in _parts(term) if not part.structure.is_free]
+
+
+def _parts(term: ReMat) -> list[ReMat]:
+    return [_some(term, columns, structure) for columns, structure in term.structure.parts]
+
+
+def _singly(term: ReMat) -> list[ReMat]:
+    """Each of the blocks of a term, unstructured: what it can be at most."""
+    return [_some(term, block) for block in term.structure.blocks]
+
+
+def _some(term: ReMat, columns: list[int], structure: Structure | None = None) -> ReMat:
+    """A term with some of its columns; unstructured, if not given."""
+    names = [term.cnames[j] for j in columns]
+    return ReMat(term.group, term.refs, term.levels, names, term.z[columns], structure)
+
+
+def _is(a: ReMat, b: ReMat) -> bool:
+    """Whether two terms have the same structure, groups and columns."""
+    if a.structure != b.structure or not same_partition(a.refs, b.refs):
+        return False
+    size = np.sqrt(np.mean(a.z**2, axis=1))
+    return bool((np.sqrt(np.mean((a.z - b.z) ** 2, axis=1)) <= TOLERANCE * size).all())
+
+
 def _same_fixed(a: Fit, b: Fit) -> bool:
+    """Whether the fixed effects of two fits span the same space."""
     if a.fixed.rank != b.fixed.rank:
         return False
     return not _outside(a.fixed.basis, b.fixed.basis).any()
 
 
 def _outside(columns, basis) -> np.ndarray:
-    """Which columns (of length √n) leave the space of an orthonormal (up to √n) basis."""
+    """Whether each column, of length √n, is outside the span of orthogonal columns of length √n."""
     n = len(basis)
-    rest = columns - basis @ (basis.T @ columns / n)
-    return np.sqrt(np.mean(rest**2, axis=0)) > TOLERANCE
+    residual = columns - basis @ (basis.T @ columns / n)
+    return np.sqrt(np.mean(residual**2, axis=0)) > TOLERANCE
 
 
 def _columns_outside(small: Fit, large: Fit) -> list[str]:
-    """Names of the columns of X themselves that the larger model does not span."""
+    """Names of the smaller model's columns of X that the larger model does not span."""
     x = small.fixed.x * np.sqrt(small.weights)[:, None]
     size = np.sqrt(np.mean(x**2, axis=0))
     outside = _outside(x / np.where(size > 0, size, 1.0), large.fixed.basis)
@@ -151,25 +188,26 @@ def _columns_outside(small: Fit, large: Fit) -> list[str]:
 
 
 def _contains(block: ReMat, effects: ReMat) -> bool:
-    """Whether effects can be those of a block: of the same groups, with columns in its span."""
+    """Whether a block includes effects: the same groups, and columns in the block's span."""
     if not same_partition(block.refs, effects.refs) or block.p < effects.p:
         return False
     size = np.sqrt(np.mean(effects.z**2, axis=1))
     coefficients = np.linalg.lstsq(block.z.T, effects.z.T, rcond=None)[0]
-    rest = np.sqrt(np.mean((effects.z - coefficients.T @ block.z) ** 2, axis=1))
-    return bool((rest <= TOLERANCE * size).all())
+    residual = np.sqrt(np.mean((effects.z - coefficients.T @ block.z) ** 2, axis=1))
+    return bool((residual <= TOLERANCE * size).all())
 
 
 def _spans(block: ReMat, effects: ReMat) -> bool:
-    """Whether one effect of smaller groups has a covariance that a block can have.
+    """Whether a block includes one effect of groups that are nested in the block's groups.
 
-    ``(1 | g:f)`` is ``(0 + f | g)`` with a multiple of the identity: in each group of the
-    block, the smaller groups' columns are combinations H = Z C of its own, with the same CC'.
+    For example ``(1 | g:f)`` is ``(0 + f | g)`` with a multiple of the identity as covariance
+    matrix. In each group of the block, the nested groups' columns H must be combinations Z C of
+    the block's columns Z, with the same CC' in all groups.
     """
     if effects.p > 1 or not effects.is_nested_in(block):
         return False
     order = np.argsort(block.refs, kind="stable")
-    found = []
+    covariances = []
     for rows in np.split(order, np.flatnonzero(np.diff(block.refs[order])) + 1):
         inner = np.unique(effects.refs[rows])
         if len(inner) > block.p:
@@ -179,16 +217,16 @@ def _spans(block: ReMat, effects: ReMat) -> bool:
         C, _, rank, _ = np.linalg.lstsq(Z, H, rcond=None)
         if np.abs(H - Z @ C).max() > TOLERANCE * np.abs(H).max():
             return False
-        found.append((rank, Z, C @ C.T))
-    _, _, D = max(found, key=lambda item: item[0])
+        covariances.append((rank, Z, C @ C.T))
+    _, _, D = max(covariances, key=lambda item: item[0])
     return all(
         np.abs(Z @ (cov - D) @ Z.T).max() <= TOLERANCE * np.abs(Z @ D @ Z.T).max()
-        for _, Z, cov in found
+        for _, Z, cov in covariances
     )
 
 
 def same_partition(a, b) -> bool:
-    """Whether two codings of the rows have the same groups, whatever these are called."""
+    """Whether two codings divide the rows into the same groups, whatever their codes."""
     if np.array_equal(a, b):
         return True
     if a.max() != b.max():

@@ -1,8 +1,8 @@
-"""`ranova`: likelihood-ratio tests of the random effects, one part at a time."""
+"""`ranova`: likelihood-ratio tests of the random effects, one for each part of a term."""
 
 from __future__ import annotations
 
-from numbamm.inference.comparison.fits import of_numbamm
+from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.comparison.lrtest import dropped_table
 from numbamm.inference.comparison.reduced import fit_of_random, without_random
 from numbamm.inference.comparison.views import fit_of
@@ -10,7 +10,7 @@ from numbamm.report.result import Result
 
 
 def ranova(model) -> Result:
-    """Leave the parts of the random effects out, one at a time, and compare.
+    """Drop each part of the random effects in turn, and compare the fits by likelihood ratios.
 
     Parameters
     ----------
@@ -20,9 +20,9 @@ def ranova(model) -> Result:
     Returns
     -------
     Result
-        A line for the model, ``<none>``, and one for each part: ``npar, aic, llf, objective,
-        chisq, df, pvalue, pvalue_chisq``, as for `lrtest`. From a term with several parts left
-        of the bar each of them is left out (``x in (1 + x | g)``), from others the term.
+        A row ``<none>`` for the model, and one for each part: ``npar, aic, llf, objective,
+        chisq, df, pvalue, pvalue_chisq``, as for `lrtest`. In a term with several effects left of
+        the bar, a part is one of them (``x in (1 + x | g)``); otherwise it is the whole term.
 
     Raises
     ------
@@ -30,8 +30,8 @@ def ranova(model) -> Result:
 
     Notes
     -----
-    A part that brings one variance is tested by the mixture of `lrtest`; lmerTest's `ranova`
-    gives what is `pvalue_chisq` here.
+    A part with one variance is tested by the mixture that `lrtest` describes. The p-value of
+    lmerTest's `ranova` is `pvalue_chisq` here.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def ranova(model) -> Result:
     >>> mm.ranova(m).to_frame()["chisq"].round(3).tolist()[1:]
     [42.837]
     """
-    full = fit_of(of_numbamm(model))
+    full = fit_of(mixed_model(model))
     fits = {name: fit_of_random(model, terms, name) for name, terms in without_random(model)}
     kind = "restricted likelihoods (REML)" if full.reml else "likelihoods"
-    return dropped_table(f"Random effects left out, compared by {kind}", full, fits)
+    return dropped_table(f"Likelihood-ratio tests of dropped random effects by {kind}", full, fits)

@@ -1,4 +1,4 @@
-"""A fitted model with a term less: other columns of the same rows, fitted anew."""
+"""Reduced models: a model without one of its terms, fitted to the same rows."""
 
 from __future__ import annotations
 
@@ -14,24 +14,28 @@ from numbamm.inference.comparison.fits import Fit
 from numbamm.inference.comparison.views import fit_of
 from numbamm.inference.fixed.terms import FixedTerm, fixed_terms, without
 from numbamm.optimize.run import uninterrupted
+from numbamm.structures.registry import by_name
 
 
-def criterion(model) -> dict:
-    """`reml` and `sigma` of the fit, if there is one: `optsum` may be set for the next by now."""
+def criterion_of_fit(model) -> dict:
+    """`reml` and `sigma` of a model's fit; before a fit, those in `optsum`.
+
+    After a fit, `optsum` may have been changed for the next one.
+    """
     if not model.is_fitted:
         return {"reml": model.optsum.reml, "sigma": model.optsum.sigma}
     return {"reml": model.estimates.reml, "sigma": model.estimates.held_sigma}
 
 
-def on_frame(model, frame):
-    """A model with the options of another one, not fitted, on a frame that may share its rows."""
+def unfitted_model(model, frame):
+    """An unfitted model of a frame, with the options of another model."""
     from numbamm.models.generalized import GeneralizedLinearMixedModel
     from numbamm.models.linear import LinearMixedModel
 
-    terms = [replace(t, lambda_=None) for t in frame.reterms]  # λ belongs to a model
-    frame = replace(frame, reterms=terms, trials=None)  # trials are among the weights by now
+    terms = [replace(t, theta=None) for t in frame.reterms]  # each model has its own θ
+    frame = replace(frame, reterms=terms, trials=None)  # the weights contain them
     if isinstance(model, LinearMixedModel):
-        built = LinearMixedModel.of_frame(frame, **criterion(model))
+        built = LinearMixedModel.of_frame(frame, **criterion_of_fit(model))
     else:
         built = GeneralizedLinearMixedModel(
             frame.formula,
@@ -52,11 +56,11 @@ def on_frame(model, frame):
     return built
 
 
-def fitted_to(model, frame):
-    """A model with the options of another one, fitted to a frame that shares its rows.
+def fitted_model(model, frame):
+    """A fitted model of a frame with the same rows as another model, and with its options.
 
-    Warnings are of this model, not of the user's, so that none are shown but of searches that
-    failed, with the model's name.
+    Its warnings do not concern the user's model and are not shown, except those of failed
+    searches, to which the formula is added.
 
     Raises
     ------
@@ -66,10 +70,10 @@ def fitted_to(model, frame):
     fit = {"fast": model._fast} if hasattr(model, "_fast") else {}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fitted = uninterrupted(on_frame(model, frame).fit(**fit, progress=False))
+        fitted = uninterrupted(unfitted_model(model, frame).fit(**fit, progress=False))
     for warning in caught:
         if issubclass(warning.category, ConvergenceWarning):
-            text = f"{frame.formula}, which is fitted for comparison: {warning.message}"
+            text = f"{frame.formula}, fitted for comparison: {warning.message}"
             warnings.warn(text, ConvergenceWarning, stacklevel=2)
         elif not issubclass(warning.category, NumbammWarning):
             warnings.warn(warning.message, warning.category, stacklevel=2)
@@ -80,7 +84,7 @@ def without_fixed(model, term: FixedTerm) -> Fit:
     """The fit without one term of the fixed effects."""
     X, names = without(model.frame, term)
     text = f"{model.formula} - {term.name}"
-    return fit_of(fitted_to(model, replace(model.frame, X=X, xnames=names, formula=text)))
+    return fit_of(fitted_model(model, replace(model.frame, X=X, xnames=names, formula=text)))
 
 
 def without_column(model, name: str):
@@ -88,7 +92,7 @@ def without_column(model, name: str):
     names = [other for other in model.feterm.kept_names if other != name]
     X = model.frame.X[:, [model.feterm.cnames.index(other) for other in names]]
     text = f"{model.formula} - {name}"
-    return on_frame(model, replace(model.frame, X=X, xnames=names, formula=text))
+    return unfitted_model(model, replace(model.frame, X=X, xnames=names, formula=text))
 
 
 def droppable(model) -> list[FixedTerm]:
@@ -98,17 +102,17 @@ def droppable(model) -> list[FixedTerm]:
 
 
 def without_random(model) -> Iterator[tuple[str, list[ReMat]]]:
-    """The random-effects terms that are left, for each part of them that can be left out.
+    """Drop each part of the random-effects terms in turn.
 
-    That is a term's covariates and factors left of the bar, one at a time, and the whole term
-    where only an intercept, or nothing, would be left. `zerocorr` has its parts apart.
+    A part is a variable left of a term's bar, or the whole term if only an intercept or nothing
+    would remain. In `zerocorr` terms each effect is a part.
 
     Yields
     ------
     name : str
-        What is left out.
+        The part that is dropped.
     terms : list of ReMat
-        The others.
+        The remaining terms.
     """
     design, terms = model.frame.design, model.reterms
     for k, (reterm, members) in enumerate(zip(terms, model.frame.members, strict=True)):
@@ -117,47 +121,46 @@ def without_random(model) -> Iterator[tuple[str, list[ReMat]]]:
             part = design.terms[i]
             slices = design.specs[part.lhs].term_slices
             width = len(design.specs[part.lhs].column_names)
-            for name, mine in _parts(part, slices, reterm.group):
-                left_out = start + np.r_[mine]
-                kept = np.setdiff1d(np.arange(reterm.p), left_out)
+            for name, columns in _parts(part, slices, reterm.group):
+                dropped = start + np.r_[columns]
+                kept = np.setdiff1d(np.arange(reterm.p), dropped)
                 rest = [*terms[:k], *([_kept(reterm, kept)] if len(kept) else []), *terms[k + 1 :]]
                 yield name, order_terms(rest)
             start += width
 
 
 def _parts(part, slices: dict, group: str) -> list[tuple[str, slice]]:
-    """Names and columns of what can be left out of one term."""
+    """Names and columns of the parts of one term."""
     shown = " + ".join(str(term) for term in slices)
     whole = f"({shown} | {group})"
-    if part.diagonal:
-        return [(f"{term} in zerocorr{whole}", columns) for term, columns in slices.items()]
+    can_lose = by_name()[part.structure].can_lose
+    if can_lose != "marginal":
+        whole = part.structure + whole
+    if can_lose == "each":
+        return [(f"{term} in {whole}", columns) for term, columns in slices.items()]
     variables = {term: {f.expr for f in term.factors} - {"1"} for term in slices}
     free = [
         term
-        for term, mine in variables.items()
-        if mine and not any(mine < other for other in variables.values())
+        for term, names in variables.items()
+        if names and not any(names < other for other in variables.values())
     ]
-    if len(slices) == 1 or not free:
+    if len(slices) == 1 or not free or can_lose == "all":
         return [(whole, slice(0, max(columns.stop for columns in slices.values())))]
     return [(f"{term} in {whole}", slices[term]) for term in free]
 
 
 def _kept(term: ReMat, kept) -> ReMat:
-    """A term with some of its columns."""
-    free = np.zeros(term.p**2, dtype=bool)
-    free[term.inds] = True
-    column, row = np.nonzero(free.reshape(term.p, term.p)[np.ix_(kept, kept)].T)
-    names = [term.cnames[j] for j in kept]
-    inds = row * len(kept) + column
-    return ReMat(term.group, term.refs, term.levels, names, term.z[kept], inds)
+    """A term with the columns `kept` alone."""
+    names, structure = [term.cnames[j] for j in kept], term.structure.select(kept.tolist())
+    return ReMat(term.group, term.refs, term.levels, names, term.z[kept], structure)
 
 
 def fit_of_random(model, terms: list[ReMat], name: str) -> Fit:
-    """The fit with these random-effects terms, or with none."""
+    """The fit with other random-effects terms, which may be none."""
     text = f"{model.formula} - {name}"
     if not terms:
         return replace(_without_effects(model), text=text)
-    return fit_of(fitted_to(model, replace(model.frame, reterms=terms, formula=text)))
+    return fit_of(fitted_model(model, replace(model.frame, reterms=terms, formula=text)))
 
 
 def _without_effects(model) -> Fit:
@@ -168,11 +171,11 @@ def _without_effects(model) -> Fit:
     if getattr(model, "_free_shape", False):
         objective = model._objective(True, parameters=model._parameters(True))
         middle = 2.5 if model._has_limit else np.log(model.shape)
-        found = minimize_scalar(
+        minimum = minimize_scalar(
             lambda log_shape: objective(np.r_[log_shape, zero]),
             bounds=(middle - 12.5, middle + 12.5),
         )
-        least = float(found.fun)
+        least = float(minimum.fun)
         if model._has_limit:
             limit = model._objective(True, parameters=model._parameters(True, np.inf))
             least = min(least, limit(zero))

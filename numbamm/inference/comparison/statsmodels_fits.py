@@ -1,4 +1,4 @@
-"""Fits of statsmodels without random effects, as `Fit` sees them."""
+"""`of_statsmodels`: the `Fit` of a statsmodels result without random effects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numbamm.inference.comparison.fits import Fit
 
 
 class _Kind(NamedTuple):
-    """A class of statsmodels whose `llf` is a maximised log-likelihood with every constant."""
+    """Family and link of a statsmodels class, whose `llf` has all constants of the density."""
 
     family: str
     link: str
@@ -32,21 +32,24 @@ _KINDS = {
 
 
 def of_statsmodels(result) -> Fit:
-    """The view of a result of statsmodels.
+    """The `Fit` of a statsmodels result.
 
     Raises
     ------
     OptionError
-        If it is of a model, or a kind of fit, that cannot be compared.
+        The model, or the kind of its fit, cannot be compared.
     """
     model, kind = result.model, type(result.model).__name__
     if kind != "GLM" and kind not in _KINDS:
-        raise OptionError(f"statsmodels' {kind} cannot be compared: GLM, {', '.join(_KINDS)} can")
+        raise OptionError(
+            f"a fit of statsmodels' {kind} cannot be compared, but those of GLM, "
+            f"{', '.join(_KINDS)} can"
+        )
     _refuse_not_maximised(result, kind)
     y, x = np.asarray(model.endog, dtype=float), np.asarray(model.exog, dtype=float)
     names, n = [str(name) for name in model.exog_names[: x.shape[1]]], len(y)
     offset = np.zeros(n)
-    for name in ("offset", "exposure"):  # exposures stand there as logarithms
+    for name in ("offset", "exposure"):  # statsmodels keeps the logarithms of exposures
         given = getattr(model, name, None)
         offset = offset + (0.0 if given is None else np.asarray(given, dtype=float))
     weights = np.ones(n)
@@ -83,38 +86,46 @@ def of_statsmodels(result) -> Fit:
 
 
 def _refuse_not_maximised(result, kind: str) -> None:
-    """Raise an `OptionError` where the likelihood is not at its maximum over all coefficients."""
+    """Raise an `OptionError` unless the fit maximises the likelihood over all coefficients."""
     inner = type(getattr(result, "_results", result)).__name__
     if inner.startswith("L1") or "Regularized" in inner:
-        raise OptionError(f"a regularized fit of statsmodels' {kind} has no maximised likelihood")
+        raise OptionError(
+            f"a regularized fit of statsmodels' {kind} does not maximise the likelihood: fit it "
+            "without a penalty"
+        )
     if getattr(result, "constraints", None) is not None:
-        raise OptionError(f"a fit of statsmodels' {kind} with constraints cannot be compared")
+        raise OptionError(
+            f"a fit of statsmodels' {kind} with constraints does not maximise the likelihood: "
+            "fit it without them"
+        )
     if getattr(result.model, "loglike_method", "nb2") != "nb2":
         raise OptionError("statsmodels' NegativeBinomial can be compared with loglike_method='nb2'")
 
 
 def _glm_kind(model) -> tuple[Family, Link, bool]:
-    """Family, link and whether there is a dispersion, of statsmodels' GLM."""
+    """Family and link of a statsmodels GLM, and whether it has a dispersion."""
     kind, link = type(model.family).__name__, type(model.family.link).__name__.lower()
     family, ours = FAMILIES.get(kind), LINKS.get(link)
     if family is None or family.has_shape:
         known = ", ".join(f.name for f in FAMILIES if not (f.has_shape or f.kin))
         raise OptionError(f"statsmodels' GLM can be compared for the families {known}, not {kind}")
     if ours is None:
-        raise OptionError(f"statsmodels' GLM with the link {link} has no counterpart here")
+        known = ", ".join(link.name for link in LINKS)
+        raise OptionError(f"statsmodels' link {link} has no counterpart here; there are {known}")
     counted = getattr(model, "freq_weights", None)
     if family.dispersed and counted is not None and (np.asarray(counted) != 1).any():
         raise OptionError(
-            "statsmodels' freq_weights count rows, and ours are precisions: give var_weights"
+            "statsmodels' freq_weights count rows, while weights here are precisions: fit the GLM "
+            "with var_weights"
         )
     return family, ours, family.dispersed
 
 
 def _glm_llf(family: Family, link: Link, y, weights, eta) -> float:
-    """The log-likelihood by our own constants.
+    """The log-likelihood with the constants that numbamm uses.
 
-    statsmodels' lacks the binomial coefficients where trials are weights of a proportion, and
-    takes Pearson's estimate of the dispersion, where it is maximised over ours.
+    statsmodels leaves out the binomial coefficients if trials are weights of a proportion, and
+    uses Pearson's estimate of the dispersion instead of the one that maximises the likelihood.
     """
     deviance = float(weights @ family.deviances(link, 0.0, y, eta))
     phi = family.best_dispersion(weights, deviance)

@@ -1,4 +1,4 @@
-"""`fit_of`: a fitted model as comparisons see it, whether ours or one of statsmodels."""
+"""`fit_of`: the `Fit` of a fitted model, of numbamm or of statsmodels."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from numbamm.options import shown
 
 
 def fit_of(model) -> Fit:
-    """The view of a fitted model.
+    """The `Fit` of a fitted model.
 
     Raises
     ------
     NotFittedError
-        If a model of ours is not fitted.
+        A model of numbamm is not fitted.
     OptionError
-        If it is neither that nor a result of statsmodels that can be compared.
+        It is neither a model of numbamm nor a result of statsmodels that can be compared.
     """
     if isinstance(model, MixedModel):
-        return _of_ours(model)
+        return _of_mixed_model(model)
     if hasattr(model, "llf") and hasattr(getattr(model, "model", None), "exog"):
         return of_statsmodels(model)
     raise OptionError(
-        "only fitted models of numbamm can be compared, and those of statsmodels without "
+        "only fitted models of numbamm can be compared, and fits of statsmodels without "
         f"random effects, not {shown(model)}"
     )
 
 
-def _of_ours(model) -> Fit:
+def _of_mixed_model(model) -> Fit:
+    """The `Fit` of a model of numbamm."""
     frame, estimates, n = model.frame, model.estimates, model.nobs
     linear = isinstance(model, LinearMixedModel)
     exact = linear or model._family.is_linear(model._link)
@@ -57,7 +58,7 @@ def _of_ours(model) -> Fit:
 
 
 def _method(model) -> str:
-    """How a generalized model's likelihood was approximated, in words."""
+    """The approximation of a generalized model's likelihood, as text."""
     nagq = model.optsum.nagq
-    how = "the Laplace approximation" if nagq == 1 else f"quadrature with {nagq} nodes"
-    return how + (" (fast)" if model._fast else "")
+    name = "the Laplace approximation" if nagq == 1 else f"quadrature with {nagq} nodes"
+    return name + (" (fast)" if model._fast else "")

@@ -1,1 +1,1 @@
-"""Whether a fit can be trusted: convergence, influence, dispersion, collinearity."""
+"""Diagnostics of a fit: convergence, influence, dispersion, collinearity."""

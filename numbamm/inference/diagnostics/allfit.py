@@ -1,4 +1,4 @@
-"""`allfit`: one model fitted with many optimisers, to see whether they agree."""
+"""`allfit`: one model fitted with many optimisers, to see whether they agree on the minimum."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numbamm.optimize import available, resolve
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Optimisers agree whose objectives differ by at most this: as -2 log-likelihood, a difference
+#: Optimisers agree if their objectives differ by at most this: a difference in -2 log-likelihood
 #: that changes no conclusion.
 TOLERANCE = 1e-4
 
@@ -29,13 +29,13 @@ class AllFit:
     Attributes
     ----------
     table : pandas.DataFrame
-        A line for each optimiser, the best first: ``optimizer``, ``objective``, ``excess`` (over
-        the best objective), a column for each θ, ``evaluations``, ``seconds``, ``returnvalue``
-        and ``message`` (warnings, or the error of a fit that failed, whose numbers are missing).
+        A row per optimiser, the best first: ``optimizer``, ``objective``, ``excess`` (over the
+        best objective), a column for each θ, ``evaluations``, ``seconds``, ``returnvalue`` and
+        ``message`` (warnings, or the error if the fit failed; then numbers are missing).
     names : list of str
-        The columns of θ.
+        Names of the columns for θ.
     tolerance : float
-        Up to which excess optimisers agree.
+        The largest excess with which optimisers agree.
     """
 
     table: pd.DataFrame
@@ -44,14 +44,14 @@ class AllFit:
 
     @property
     def agree(self) -> bool:
-        """Whether every fit came within `tolerance` of the best; a failed one did not."""
+        """Whether every fit came within `tolerance` of the best; a failed fit counts as no."""
         return bool((self.table["excess"] <= self.tolerance).all())
 
     @property
     def verdict(self) -> str:
-        """Whether the optimisers agree, in words, and which do not."""
+        """A sentence on whether the optimisers agree, and which do not."""
         agreeing = self.table[self.table["excess"] <= self.tolerance]
-        apart = self.table[self.table["excess"] > self.tolerance]
+        others = self.table[self.table["excess"] > self.tolerance]
         failed = self.table[self.table["excess"].isna()]
         text = (
             f"{len(agreeing)} of {len(self.table)} optimisers agree on the objective within "
@@ -61,25 +61,26 @@ class AllFit:
             theta = agreeing[self.names].to_numpy(dtype=np.float64)
             text += f", and on θ within {np.ptp(theta, axis=0).max(initial=0.0):.1g}"
         text += "."
-        if len(apart):
-            names = zip(apart["optimizer"], apart["excess"], strict=True)
-            text += f" Short of the best: {', '.join(f'{n} (by {e:.2g})' for n, e in names)}."
+        if len(others):
+            names = zip(others["optimizer"], others["excess"], strict=True)
+            text += f" Worse than the best: {', '.join(f'{n} (by {e:.2g})' for n, e in names)}."
         if len(failed):
             text += f" Failed: {', '.join(failed['optimizer'])}."
         return text
 
     def _shown(self) -> pd.DataFrame:
-        """The table in strings, without messages."""
+        """The table with numbers as text, without messages."""
         shown = self.table.drop(columns="message")
-        forms = {"objective": "{:.6f}", "excess": "{:.1e}", "seconds": "{:.3f}"}
-        forms |= {name: "{:.5g}" for name in self.names} | {"evaluations": "{:.0f}"}
-        for name, form in forms.items():
+        formats = {"objective": "{:.6f}", "excess": "{:.1e}", "seconds": "{:.3f}"}
+        formats |= {name: "{:.5g}" for name in self.names} | {"evaluations": "{:.0f}"}
+        for name, form in formats.items():
             shown[name] = ["–" if np.isnan(v) else form.format(v) for v in shown[name]]
         return shown
 
     def _notes(self) -> list[str]:
-        said = zip(self.table["optimizer"], self.table["message"], strict=True)
-        return [self.verdict, *(f"{name}: {message}" for name, message in said if message)]
+        """The verdict, and the optimisers' messages."""
+        messages = zip(self.table["optimizer"], self.table["message"], strict=True)
+        return [self.verdict, *(f"{name}: {message}" for name, message in messages if message)]
 
     def __repr__(self) -> str:
         return "\n".join([self._shown().to_string(index=False), "", *self._notes()])
@@ -97,34 +98,34 @@ def allfit(
     maxtime: float | None = None,
     tolerance: float = TOLERANCE,
 ) -> AllFit:
-    """Fit a model with one optimiser after the other, and compare where they end.
+    """Fit a model with one optimiser after another, and compare the minima that they find.
 
-    A search that stops short looks like an estimate. Where optimisers of different kinds agree,
-    it hardly is one.
+    A search that ends too early gives numbers that look like estimates. If optimisers of different
+    kinds agree, this has hardly happened.
 
     Parameters
     ----------
     model : MixedModel
-        Fitted or not. It is left as it is; the fits use its data and the options in its
-        ``optsum``, and start at ``optsum.initial``.
+        A fitted or unfitted model; it is left as it is. The fits use the options in its
+        ``optsum`` and start at ``optsum.initial``.
     optimizers : str or iterable of str, optional
-        Names as in ``optsum.optimizer``; by default every available one, but only those that can
-        do without a gradient where the model has none.
+        Names as in ``optsum.optimizer``; all available ones, if not given. If the model has no
+        gradient, those that need one are left out.
     maxfeval, maxtime : optional
-        Limits of each fit, evaluations and seconds; those in ``optsum``, if not given.
+        Limits of each fit, in evaluations and seconds; those in ``optsum``, if not given.
     tolerance : float
-        Up to which distance from the best objective optimisers agree.
+        The largest difference from the best objective with which optimisers agree.
 
     Returns
     -------
     AllFit
-        A fit that fails is a line of its table, with the message of its error. An interrupt
-        (Ctrl-C) ends the comparison, with the fits so far.
+        A fit that fails has a row with its error message. An interrupt (Ctrl-C) ends the
+        comparison; the fits that are done are kept.
 
     Raises
     ------
     OptionError
-        No optimiser is given, or one of an unknown name; or an option has an unusable value.
+        The list of optimisers is empty or has an unknown name, or an option has an unusable value.
 
     Examples
     --------
@@ -157,27 +158,27 @@ def allfit(
 
 
 def _chosen(optimizers, has_gradient: bool) -> list[str]:
-    """Full names of the optimisers asked for, each once."""
+    """Full names of the optimisers to compare, each once."""
     if optimizers is None:
         return [n for n in available() if has_gradient or resolve(n).traits.gradient != "required"]
-    asked = [optimizers] if isinstance(optimizers, str) else list(optimizers)
-    if not asked:
+    names = [optimizers] if isinstance(optimizers, str) else list(optimizers)
+    if not names:
         raise OptionError("allfit needs at least one optimizer")
-    return list(dict.fromkeys(resolve(name).name for name in asked))
+    return list(dict.fromkeys(resolve(name).name for name in names))
 
 
 def _line(twin, name: str) -> dict:
-    """One fit, as a line of the table."""
+    """Fit with one optimiser: a row of the table."""
     start, failure = perf_counter(), None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             twin.refit(optimizer=name, progress=False)
-        except Exception as error:  # whatever a plug-in raises is its line's message
+        except Exception as error:  # a plug-in may raise anything: it becomes the message
             failure = error
     seconds, optsum = perf_counter() - start, twin.optsum
-    said = [str(w.message) for w in caught] + ([str(failure)] if failure else [])
-    line = {"optimizer": name, "seconds": seconds, "message": "; ".join(dict.fromkeys(said))}
+    messages = [str(w.message) for w in caught] + ([str(failure)] if failure else [])
+    line = {"optimizer": name, "seconds": seconds, "message": "; ".join(dict.fromkeys(messages))}
     if failure is not None:
         missing = dict.fromkeys(["objective", "evaluations", *optsum.names], np.nan)
         return line | missing | {"returnvalue": "FAILED"}

@@ -1,4 +1,4 @@
-"""`check_collinearity`: which coefficients the data hardly tell apart."""
+"""`check_collinearity`: coefficients that the data can hardly tell apart."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import pandas as pd
 
 from numbamm.report.result import Result
 
-#: Condition indices from which a dependency counts as near, and as severe.
+#: Condition indices from which a linear dependency counts as near and as severe.
 NEAR, SEVERE = 10.0, 30.0
-#: A coefficient takes part in a dependency that has at least this share of its variance.
+#: A coefficient takes part in a dependency if at least this share of its variance comes from it.
 SHARE = 0.5
 
 
 @dataclass(repr=False)
 class Collinearity(Result):
-    """Condition indices, and what they are made of.
+    """Condition indices and variance proportions.
 
     Attributes
     ----------
     proportions : pandas.DataFrame
-        For each condition index, a line, the share of each coefficient's variance, a column,
-        that comes from it.
+        A row per condition index and a column per coefficient: the share of the coefficient's
+        variance that comes from the component with that index.
     """
 
     proportions: pd.DataFrame | None = None
 
 
 def check_collinearity(model) -> Collinearity:
-    """Condition indices of the information about the coefficients, and who takes part in them.
+    """Condition indices of the fixed effects, and the coefficients that take part in dependencies.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def check_collinearity(model) -> Collinearity:
     Returns
     -------
     Collinearity
-        A line a component, by increasing condition ``index``; ``coefficients`` names those that
-        have at least half of their variance from it, if they are two or more.
+        A row per component, sorted by condition ``index``; ``coefficients`` lists those with at
+        least half of their variance from the component, if they are two or more.
 
     Raises
     ------
@@ -49,10 +49,11 @@ def check_collinearity(model) -> Collinearity:
 
     Notes
     -----
-    Indices are square roots of the ratios of the eigenvalues of the inverse of `cov_params`,
-    scaled to a diagonal of ones: columns of X of length one, in the metric in which the model
-    sees them. From 10 on a dependency is near, from 30 severe. The intercept is among them, so
-    that covariates far from zero show: centring them helps. `vif` has the inflation by terms.
+    The inverse of `cov_params`, the information about the coefficients, is scaled to a diagonal of
+    ones. A condition index is the square root of the ratio of its largest eigenvalue to another
+    one. From 10 on a dependency is near, from 30 on severe. The intercept is included, so that
+    covariates far from zero give large indices: centring them helps. See `vif` for the inflation
+    of variances by terms.
 
     References
     ----------
@@ -72,31 +73,36 @@ def check_collinearity(model) -> Collinearity:
     index = np.sqrt(values[0] / values) if len(values) else values
     shares = vectors**2 / values
     shares = (shares / shares.sum(axis=1, keepdims=True)).T
-    said = [_taking_part(names, line) for line in shares]
+    coefficients = [_taking_part(names, row) for row in shares]
     notes = []
     if feterm.dropped:
-        notes.append(f"Exactly dependent, without a coefficient: {', '.join(feterm.dropped)}.")
+        notes.append(
+            f"Exactly dependent columns, which have no coefficient: {', '.join(feterm.dropped)}."
+        )
     if rounded:
-        notes.append("The indices are those of X alone, since rounding hides those of the model.")
+        notes.append(
+            "The indices are those of X alone: those of the model are lost in rounding errors."
+        )
     worst = index[-1] if len(index) else 1.0
     if worst >= NEAR:
-        how = "severe" if worst >= SEVERE else "near"
-        notes.append(f"A {how} dependency: centring covariates may help, or leaving some out.")
+        degree = "severe" if worst >= SEVERE else "near"
+        notes.append(f"A {degree} dependency: centring covariates may help, or leaving some out.")
     else:
         notes.append("No sign of collinearity.")
     return Collinearity(
         "Collinearity of the fixed effects",
-        pd.DataFrame({"coefficients": said, "index": index}),
+        pd.DataFrame({"coefficients": coefficients, "index": index}),
         notes,
         proportions=pd.DataFrame(shares, columns=names, index=index),
     )
 
 
 def _components(model) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Eigenvalues and vectors of the scaled information, increasing, and whether X alone has them.
+    """Eigenvalues of the scaled information in increasing order, eigenvectors, and a flag.
 
-    Beside covariates very far from zero the covariance of the coefficients is rounding. Singular
-    values of X, whose squares are then the eigenvalues, have twice as many digits.
+    With covariates very far from zero the covariance of the coefficients has no correct digits.
+    The flag tells that the eigenvalues are squared singular values of X instead, which have twice
+    as many digits.
     """
     try:
         with np.errstate(all="ignore"):
@@ -104,7 +110,7 @@ def _components(model) -> tuple[np.ndarray, np.ndarray, bool]:
         values, vectors = np.linalg.eigh(information)
     except np.linalg.LinAlgError:
         values, vectors = np.full(1, np.nan), np.empty(0)
-    if (values > 1e4 * np.finfo(float).eps).all():  # four digits
+    if (values > 1e4 * np.finfo(float).eps).all():  # at least four correct digits
         return values, vectors, False
     x = model.feterm.x[:, model.feterm.kept]
     x = x if model._sqrtw is None else x * model._sqrtw[:, None]
@@ -113,12 +119,12 @@ def _components(model) -> tuple[np.ndarray, np.ndarray, bool]:
 
 
 def _scaled(matrix) -> np.ndarray:
-    """A covariance matrix's correlations."""
+    """A matrix scaled to a diagonal of ones."""
     size = np.sqrt(np.diag(matrix))
     return matrix / np.outer(size, size)
 
 
 def _taking_part(names, shares) -> str:
-    """The coefficients with large shares, the largest first; one alone is no dependency."""
-    some = [j for j in np.argsort(-shares, kind="stable") if shares[j] >= SHARE]
-    return ", ".join(f"{names[j]} ({shares[j]:.2f})" for j in some) if len(some) > 1 else ""
+    """Names of the coefficients with large shares, as text; empty for one alone: no dependency."""
+    large = [j for j in np.argsort(-shares, kind="stable") if shares[j] >= SHARE]
+    return ", ".join(f"{names[j]} ({shares[j]:.2f})" for j in large) if len(large) > 1 else ""

@@ -1,4 +1,4 @@
-"""`check_convergence`: whether the search for the estimates ended where it should."""
+"""`check_convergence`: whether the search for the estimates ended at a minimum."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.models.curvature import STEP, derivatives, newton_step, theta_sizes
 from numbamm.models.ending import NEGLIGIBLE
@@ -19,33 +18,34 @@ from numbamm.optimize.differences import jacobian
 from numbamm.optimize.optsummary import GENUINE
 from numbamm.report.result import Result
 
-#: A condition number above is of parameters that the data hardly tell apart.
+#: Condition numbers above this mean that the data hardly tell some parameters apart.
 ILL_CONDITIONED = 1e4
-#: Singular directions are spelled out up to this number.
+#: Up to this number, singular directions are listed in the notes.
 FEW = 2
 
 
 @dataclass(repr=False)
 class Convergence(Result):
-    """What the objective looks like at the estimates.
+    """The shape of the objective at the estimates.
 
     Attributes
     ----------
     converged : bool
-        Whether nothing worth mentioning is left to gain, and the point is a minimum.
+        Whether the estimates are at a local minimum: a further step would not lower the objective
+        by more than a negligible amount.
     gradient : pandas.Series
-        Derivatives of the objective by the parameters of the fit, ``optsum.names``; without those
-        that were held.
+        Derivatives of the objective with respect to the parameters of the fit, ``optsum.names``,
+        without those with equal bounds.
     scaled_gradient : float
-        The largest derivative along a principal direction of the Hessian, over the square root
-        of the curvature there.
+        The largest derivative along an eigenvector of the Hessian, divided by the square root of
+        the eigenvalue.
     gain : float
         By how much a Newton step would lower the objective.
     condition : float
-        Ratio of the Hessian's largest and smallest eigenvalue, scaled to a diagonal of ones;
-        infinite where it is not positive definite.
+        Ratio of the largest to the smallest eigenvalue of the Hessian, scaled to a diagonal of
+        ones; infinite if the Hessian is not positive definite.
     singular : dict of str to list of str
-        For each term of the random effects the combinations that have no variance.
+        For each random-effects term the linear combinations of its effects without variance.
     """
 
     converged: bool = True
@@ -56,32 +56,32 @@ class Convergence(Result):
     singular: dict[str, list[str]] = field(default_factory=dict)
 
     def shown(self) -> pd.DataFrame:
-        """The frame's line from top to bottom, in words."""
+        """The numbers one below the other, with descriptions."""
         [line] = self.frame.itertuples()
         largest = f"{line.largest_gradient:.2g} ({line.largest_at})" if line.largest_at else "none"
-        singular = [f"{len(some)} in {term}" for term, some in self.singular.items()]
+        singular = [f"{len(several)} in {term}" for term, several in self.singular.items()]
         known = not np.isinf(line.condition)
-        words = {
+        shown = {
             "Optimizer": line.optimizer,
             "Evaluations": f"{line.evaluations}, restarts {line.restarts}",
             "Outcome": line.outcome,
             "Objective": f"{line.objective:.6f}, from {line.initial_objective:.6f}",
             "Largest gradient": largest,
             "Largest scaled gradient": f"{line.scaled_gradient:.2g}",
-            "Left to gain": f"{line.gain:.2g}",
+            "Gain of a Newton step": f"{line.gain:.2g}",
             "Condition of the Hessian": f"{line.condition:.3g}"
             if known
             else "not positive definite",
             "Singular directions": "; ".join(singular) or "none",
         }
         if not np.isnan(line.certificate):
-            verdict = "a minimum" if line.certificate >= GENUINE else "no minimum"
-            words["Certificate"] = f"{line.certificate:.2g} ({verdict})"
-        return pd.DataFrame({"value": words})
+            verdict = "a local minimum" if line.certificate >= GENUINE else "no local minimum"
+            shown["Certificate"] = f"{line.certificate:.2g} ({verdict})"
+        return pd.DataFrame({"value": shown})
 
 
 def check_convergence(model) -> Convergence:
-    """How the search for the estimates ended, what the objective looks like there, what to do.
+    """Check whether the search for the estimates ended at a minimum, with advice if it did not.
 
     Parameters
     ----------
@@ -91,10 +91,10 @@ def check_convergence(model) -> Convergence:
     Returns
     -------
     Convergence
-        Its table names the optimiser, evaluations, restarts and the outcome; the gradient, as it
-        is and scaled, and what a Newton step would still gain; the Hessian's condition; singular
-        directions, and the certificate of a singular fit. Its frame has them in one line, numbers
-        as numbers; what is more than one number is among its attributes.
+        The table shows the optimiser, evaluations, restarts and the outcome; the largest element
+        of the gradient, unscaled and scaled, and by how much a Newton step would lower the
+        objective; the condition of the Hessian; singular directions, and the certificate of a
+        singular fit. The frame has the same in one row. Series and lists are attributes.
 
     Raises
     ------
@@ -102,11 +102,12 @@ def check_convergence(model) -> Convergence:
 
     Notes
     -----
-    The Hessian is by differences of the exact gradient, or of the objective itself where it is
-    integrated by quadrature, in coordinates of ordinary size. With g the gradient and H the
-    Hessian, ½ g'H⁻¹g is what is left to gain, and its square root the distance to the minimum
-    in standard errors. At a singular fit the gradient vanishes whether it is a minimum or not,
-    and the certificate tells; see `OptSummary`.
+    The Hessian is computed by differences of the exact gradient, or of the objective itself with
+    quadrature, in scaled coordinates. With gradient g and Hessian H, a Newton step lowers the
+    objective by ½ g'H⁻¹g; the square root of this is the distance to the minimum in standard
+    errors. At a singular fit the gradient is zero in some directions even if it is no minimum;
+    there the certificate decides, see `OptSummary`. Whether there is a lower minimum elsewhere
+    cannot be seen from here: `allfit` searches in other ways.
 
     Examples
     --------
@@ -121,24 +122,24 @@ def check_convergence(model) -> Convergence:
     slopes, curvature = _derivatives(model)
     scaled, gain, condition, falls = newton_step(slopes[free], curvature[np.ix_(free, free)])
     falls = falls or (optsum.certificate is not None and optsum.certificate < GENUINE)
-    found = Convergence(
+    result = Convergence(
         f"Convergence: {model.formula}",
         pd.DataFrame(),
         converged=bool(gain <= NEGLIGIBLE and not falls),
-        gradient=pd.Series(_outward(model, slopes), index=optsum.names).iloc[free],
+        gradient=pd.Series(_unscaled_gradient(model, slopes), index=optsum.names).iloc[free],
         scaled_gradient=scaled,
         gain=gain,
         condition=condition,
         singular=_singular_directions(model),
     )
-    found.frame = pd.DataFrame([_line(optsum, found)])
-    found.notes = _advice(optsum, found, falls)
-    return found
+    result.frame = pd.DataFrame([_row(optsum, result)])
+    result.notes = _advice(optsum, result, falls)
+    return result
 
 
-def _line(optsum, found: Convergence) -> dict:
-    """The numbers of the frame, and what is said in words."""
-    slopes, certificate = found.gradient.abs().dropna(), optsum.certificate
+def _row(optsum, result: Convergence) -> dict:
+    """The row of the frame."""
+    slopes, certificate = result.gradient.abs().dropna(), optsum.certificate
     return {
         "optimizer": optsum.used,
         "evaluations": optsum.feval,
@@ -148,31 +149,31 @@ def _line(optsum, found: Convergence) -> dict:
         "objective": optsum.fmin,
         "largest_gradient": slopes.max() if len(slopes) else np.nan,
         "largest_at": slopes.idxmax() if len(slopes) else None,
-        "scaled_gradient": found.scaled_gradient,
-        "gain": found.gain,
-        "condition": found.condition,
-        "singular": sum(map(len, found.singular.values())),
+        "scaled_gradient": result.scaled_gradient,
+        "gain": result.gain,
+        "condition": result.condition,
+        "singular": sum(map(len, result.singular.values())),
         "certificate": np.nan if certificate is None else certificate,
-        "converged": found.converged,
+        "converged": result.converged,
     }
 
 
 def _derivatives(model) -> tuple[np.ndarray, np.ndarray]:
     """Gradient and Hessian at the estimates in the coordinates of the search.
 
-    There columns are of ordinary size, so that the condition is not that of the user's units.
+    In these, columns are scaled, so that the condition does not depend on the units of the data.
     """
     if not isinstance(model, LinearMixedModel):
         return derivatives(model)
     coordinates = model._coordinates()
     x = model.optsum.final if coordinates is None else coordinates[0](model.optsum.final)
-    with blas_threads(config.get("threads")):
+    with blas_threads():
         gradient, scale = model._gradient(), 0.1 / theta_sizes(model)
-        return gradient(x)[1], jacobian(lambda at: gradient(at)[1], x, STEP * scale)
+        return gradient(x)[1], jacobian(lambda x: gradient(x)[1], x, STEP * scale)
 
 
-def _outward(model, slopes) -> np.ndarray:
-    """The gradient in the user's parameters, from that in the coordinates of the search."""
+def _unscaled_gradient(model, slopes) -> np.ndarray:
+    """The gradient by the user's parameters, from that by the coordinates of the search."""
     coordinates = model._coordinates()
     if coordinates is None:
         return slopes
@@ -180,8 +181,8 @@ def _outward(model, slopes) -> np.ndarray:
 
 
 def _singular_directions(model) -> dict[str, list[str]]:
-    """For each term the combinations of its effects that have no variance, in words."""
-    found: dict[str, list[str]] = {}
+    """For each term the linear combinations of its effects without variance, as text."""
+    directions: dict[str, list[str]] = {}
     for term in model.reterms:
         size = root_mean_squares(term, model._root)
         size = np.where(size > 0, size, 1.0)
@@ -194,42 +195,49 @@ def _singular_directions(model) -> dict[str, list[str]]:
                 for w, name in zip(weights, term.cnames, strict=True)
                 if abs(w) > 0.005
             ]
-            said = " ".join(parts).replace("+1 ", "+").removeprefix("+")
-            found.setdefault(_name(term), []).append(said)
-    return found
+            text = " ".join(parts).replace("+1 ", "+").removeprefix("+")
+            directions.setdefault(_name(term), []).append(text)
+    return directions
 
 
 def _name(term) -> str:
-    """A term in short, ``(Intercept, Days | Subject)``."""
+    """A short name of a term, ``(Intercept, Days | Subject)``."""
     names = [*term.cnames[:2], "…", term.cnames[-1]] if term.p > 4 else term.cnames
     return f"({', '.join(names)} | {term.group})"
 
 
-def _advice(optsum, found: Convergence, falls: bool) -> list[str]:
-    """What to make of it, and what to do."""
+def _advice(optsum, result: Convergence, falls: bool) -> list[str]:
+    """Notes on what the numbers mean and what to do."""
     notes = []
     another = "refit(optimizer=...) with another optimiser, or compare them by allfit()."
     if optsum.returnvalue in CUT_SHORT:
-        notes.append("The search was cut short: raise optsum.maxfeval or maxtime, and refit().")
-    elif optsum.returnvalue.startswith("FAILURE"):
-        notes.append("The optimiser says that it failed; what counts is where it ended.")
-    if falls:
-        notes.append(f"Not a minimum: the objective falls in some direction. {another}")
-    elif np.isnan(found.gain):
-        notes.append(f"The objective cannot be computed all around the estimates. {another}")
-    elif not found.converged:
-        away = np.sqrt(found.gain)
-        notes.append(f"Not at the minimum: about {away:.2g} standard errors away. {another}")
-    else:
-        notes.append("Converged: what is left to gain changes no estimate.")
-    if found.singular and not falls:
         notes.append(
-            "Singular fit: the data do not support all random effects. pca() shows how many, "
-            "ranova() tests them."
+            "The search was stopped by a limit: raise optsum.maxfeval or maxtime, and refit()."
         )
-        if sum(map(len, found.singular.values())) <= FEW:
-            for term, some in found.singular.items():
-                notes.append(f"No variance in {term}: {'; '.join(some)}.")
-    if ILL_CONDITIONED < found.condition < np.inf:
-        notes.append("Some parameters are hardly told apart: profile() or bootstrap() for these.")
+    elif optsum.returnvalue.startswith("FAILURE"):
+        notes.append(
+            "The optimiser reported a failure; the point where it ended may still be the minimum."
+        )
+    if falls:
+        notes.append(f"No local minimum: the objective falls in some direction. {another}")
+    elif np.isnan(result.gain):
+        notes.append(f"The objective does not exist everywhere near the estimates. {another}")
+    elif not result.converged:
+        distance = np.sqrt(result.gain)
+        notes.append(f"Not at the minimum: about {distance:.2g} standard errors away. {another}")
+    else:
+        notes.append("Converged: a further step would not change the estimates noticeably.")
+    if result.singular and not falls:
+        notes.append(
+            "Singular fit: the data do not support all random effects. pca() shows how many they "
+            "support, ranova() tests them."
+        )
+        if sum(map(len, result.singular.values())) <= FEW:
+            for term, directions in result.singular.items():
+                notes.append(f"No variance in {term}: {'; '.join(directions)}.")
+    if ILL_CONDITIONED < result.condition < np.inf:
+        notes.append(
+            "The data hardly tell some parameters apart: take their intervals from profile() or "
+            "bootstrap()."
+        )
     return notes

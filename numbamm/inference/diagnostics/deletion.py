@@ -1,4 +1,4 @@
-"""`delete_levels`: what each level of a grouping factor does to the estimates."""
+"""`delete_levels`: the influence of each level of a grouping factor on the estimates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from numbamm import config
 from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError, OptionError, did_you_mean
@@ -20,20 +19,20 @@ from numbamm.options import shown
 from numbamm.progress import progress_bar
 from numbamm.report.result import Result
 
-#: Without a level X has lost its rank when this share of what a column brings is left.
+#: X without a level counts as rank-deficient if less than this share of a column's length is new.
 RANK_TOLERANCE = 1e-9
 
 
 @dataclass(repr=False)
 class Deletion(Result):
-    """Estimates without each of a factor's levels.
+    """Estimates from the data without each level of a factor.
 
     Attributes
     ----------
     params : pandas.DataFrame
-        Coefficients, a line a level that was left out.
+        Coefficients, a row per deleted level.
     dfbetas : pandas.DataFrame
-        Their changes, estimate with the level less that without, in standard errors without.
+        Estimate with the level minus estimate without it, in standard errors without it.
     theta : pandas.DataFrame
         Covariance parameters.
     sigma : pandas.Series
@@ -49,7 +48,7 @@ class Deletion(Result):
 def delete_levels(
     model, group: str | None = None, *, refit: bool = True, progress: bool | None = None
 ) -> Deletion:
-    """Leave out each level of a grouping factor, with all its rows, and estimate again.
+    """Delete each level of a grouping factor in turn, with all its rows, and estimate again.
 
     Parameters
     ----------
@@ -58,19 +57,20 @@ def delete_levels(
     group : str, optional
         The grouping factor; the one with fewest levels, if not given.
     refit : bool
-        Fit again, beginning at the estimates; else θ (and the negative binomial's shape) are
-        held, and only β and the dispersion follow.
+        Whether to fit all parameters again, beginning at the estimates. If not, θ (and the
+        negative binomial's shape) keep their values, and β and the dispersion are estimated.
     progress : bool, optional
-        Show progress; on a terminal by default. An interrupt keeps the levels that are done.
+        Show a progress bar; on a terminal by default. After an interrupt the levels that are done
+        are kept.
 
     Returns
     -------
     Deletion
-        A line a level: ``rows`` left out, ``cooks``, Cook's distance of β, ``covratio``, the
-        determinant of its covariance over that of all rows, ``sigma``, and ``objective`` of the
-        rows that are left. NaN where they cannot tell the coefficients apart, or where there is
-        no fit without the level, which the notes say. The estimates are in `params`, `dfbetas`
-        and `theta`.
+        A row per level: the number of deleted ``rows``; ``cooks``, Cook's distance of β;
+        ``covratio``, the determinant of the covariance of β without the level, divided by that
+        with it; ``sigma``; and ``objective`` of the remaining rows. NaN if X is rank-deficient
+        without the level, or if the fit without it fails, which a note tells. The estimates are
+        in `params`, `dfbetas` and `theta`.
 
     Raises
     ------
@@ -80,11 +80,11 @@ def delete_levels(
 
     Notes
     -----
-    A level without rows has the prior for its random effects, and no part in the likelihood, so
-    that the layout stays. For a linear model the cross-product A of the rows that are left is
-    that of all rows less that of the level's: no other row is touched. In a generalized one the
-    level's rows have weight zero. With ``refit=False`` its β is that of the penalised mode, with
-    and without the level.
+    A level without rows does not contribute to the likelihood, so the layout of the model stays
+    as it is. For a linear model the cross-product A of the remaining rows is that of all rows minus
+    that of the level's rows; the others are not read again. In a generalized model the level's
+    rows get weight zero. With ``refit=False`` the β of a generalized model, with and without the
+    level, is that of the penalised mode.
 
     Cook's distance is Δβ' cov(β)⁻¹ Δβ / rank(X) (Christensen, Pearson & Johnson, 1992,
     Technometrics 34, 38).
@@ -96,13 +96,13 @@ def delete_levels(
     >>> mm.delete_levels(m, "Subject").to_frame()["cooks"].idxmax()
     '309'
     """
-    whole = _Found.of(model)
+    whole = _Estimates.of(model)
     group, refs, levels = _factor(model, group)
     without = _linear_without if isinstance(model, LinearMixedModel) else _generalized_without
     failed: list[str] = []
-    with blas_threads(config.get("threads")):
+    with blas_threads():
         if not refit:
-            whole = _Found.of(_held(without(model, np.zeros(0, dtype=np.intp))))
+            whole = _Estimates.of(_estimated_at_start(without(model, np.zeros(0, dtype=np.intp))))
         fits, bar = [], progress_bar(len(levels), progress, "level")
         try:
             for i, level in enumerate(levels):
@@ -110,7 +110,7 @@ def delete_levels(
                 try:
                     fits.append(_without(model, without, rows, refit))
                 except FitError:
-                    fits.append(_Found.nothing(model))
+                    fits.append(_Estimates.missing(model))
                     failed.append(str(level))
                 bar.update(1)
         except KeyboardInterrupt:
@@ -118,18 +118,18 @@ def delete_levels(
                 raise
         finally:
             bar.close()
-    notes = [f"There is no fit without {group} {', '.join(failed)}."] if failed else []
+    notes = [f"The fit without {group} {', '.join(failed)} failed."] if failed else []
     if len(fits) < len(levels):
         notes.append(f"Interrupted after {len(fits)} of {len(levels)} levels.")
         levels = levels[: len(fits)]
     if not refit:
-        notes.append("θ is held at its estimate from all rows.")
+        notes.append("θ is that of all rows.")
     rows = np.bincount(refs)[: len(fits)]
     return _table(model, whole, fits, rows, pd.Index(levels, name=group), notes)
 
 
-class _Found(NamedTuple):
-    """What a fit without a level leaves behind: no rows."""
+class _Estimates(NamedTuple):
+    """The estimates of a fit without a level."""
 
     beta: np.ndarray
     cov: np.ndarray
@@ -139,19 +139,19 @@ class _Found(NamedTuple):
     objective: float
 
     @classmethod
-    def of(cls, model) -> _Found:
-        """Of a fitted model."""
+    def of(cls, model) -> _Estimates:
+        """The estimates of a fitted model."""
         e = model.estimates
         return cls(e.beta, model._cov, model.theta, e.sigma, e.shape, e.objective)
 
     @classmethod
-    def nothing(cls, model) -> _Found:
-        """Where there is no fit."""
+    def missing(cls, model) -> _Estimates:
+        """NaN in place of estimates."""
         return cls._make(np.full(np.shape(value), np.nan) for value in cls.of(model))
 
 
-def _table(model, whole: _Found, fits: list[_Found], rows, index, notes) -> Deletion:
-    """What the fits without each level say, beside that of all rows."""
+def _table(model, whole: _Estimates, fits: list[_Estimates], rows, index, notes) -> Deletion:
+    """The result, from the estimates of all rows and of those without each level."""
     rank, kept = model.feterm.rank, model.feterm.kept_names
     betas, covs, theta, sigma, shape, objective = map(np.array, zip(*fits, strict=True))
     change = betas - whole.beta
@@ -183,65 +183,65 @@ def _table(model, whole: _Found, fits: list[_Found], rows, index, notes) -> Dele
     )
 
 
-def _without(model, without, rows, refit: bool) -> _Found:
-    """The estimates without some rows; NaN where these hold up a coefficient."""
-    own, n = model.feterm.basis[rows], model.nobs
-    left = np.linalg.eigvalsh(n * np.eye(model.feterm.rank) - own.T @ own)
-    if not (left > RANK_TOLERANCE * n).all():
-        return _Found.nothing(model)
+def _without(model, without, rows, refit: bool) -> _Estimates:
+    """The estimates without some rows; NaN if X is rank-deficient without them."""
+    basis, n = model.feterm.basis[rows], model.nobs
+    remaining = np.linalg.eigvalsh(n * np.eye(model.feterm.rank) - basis.T @ basis)
+    if not (remaining > RANK_TOLERANCE * n).all():
+        return _Estimates.missing(model)
     twin = without(model, rows)
     if not refit:
-        _held(twin)
+        _estimated_at_start(twin)
     elif isinstance(model, LinearMixedModel):
         uninterrupted(twin._fit(progress=False))
     else:
         uninterrupted(twin._fit(model._fast, model.optsum.nagq, None, False, False))
-    return _Found.of(twin)
+    return _Estimates.of(twin)
 
 
-def _held(twin):
-    """The twin with estimates at the parameters where its fit would begin."""
+def _estimated_at_start(twin):
+    """Give a model the estimates of β and σ at the θ where its search would begin."""
     start = twin.optsum.initial
     twin._estimates = twin._estimate(start, twin.objective_at(start))
     return twin
 
 
 def _linear_without(model, rows):
-    """A twin of a linear model whose A lacks some rows, to begin at the estimates."""
+    """A copy of a linear model without some rows, to fit from the estimates."""
     kept, twin = _all_but(model, rows), model._twin()
     twin.optsum.initial, twin.optsum.reml = model.theta, model.estimates.reml
-    twin.frame = replace(model.frame, y=model.frame.y[kept])  # all that nobs looks at
-    twin.blocks = _less_rows(model.blocks, rows)
+    twin.frame = replace(model.frame, y=model.frame.y[kept])  # `nobs` is its length
+    twin.blocks = _blocks_without(model.blocks, rows)
     if model.frame.weights is not None:
         twin._sum_log_w = float(np.log(model.frame.weights[kept]).sum())
     return twin
 
 
 def _all_but(model, rows) -> np.ndarray:
-    """Which rows are left without some, shape (n,)."""
+    """Whether each row remains without some rows, shape (n,)."""
     kept = np.ones(model.nobs, dtype=bool)
     kept[rows] = False
     return kept
 
 
-def _less_rows(blocks, rows):
-    """The blocks of the data without some rows, on the same layout."""
-    layout, less = blocks.layout, copy(blocks)
-    gone = np.full_like(blocks.A, np.nan)
+def _blocks_without(blocks, rows):
+    """The blocks of the data without some rows, in the same layout."""
+    layout, remaining = blocks.layout, copy(blocks)
+    deleted = np.full_like(blocks.A, np.nan)
     crossprod(
         np.ascontiguousarray(blocks.refs[:, rows]),
         np.ascontiguousarray(blocks.z[rows]),
         np.ascontiguousarray(blocks.xy[rows]),
         layout.table,
         np.ascontiguousarray(layout.places[:, rows]),
-        gone,
+        deleted,
     )
-    less.A = blocks.A - gone
-    return less
+    remaining.A = blocks.A - deleted
+    return remaining
 
 
 def _generalized_without(model, rows):
-    """A twin of a generalized model with some rows of weight zero, to begin at the estimates."""
+    """A copy of a generalized model with weight zero for some rows, to fit from the estimates."""
     kept, twin = _all_but(model, rows), model._twin()
     family, y, weights = model._family, model.frame.y, np.where(kept, model._prior, 0.0)
     twin._likelihood, parts = Likelihood(family, y[kept], model._prior[kept]), {"weights": weights}
@@ -257,13 +257,13 @@ def _generalized_without(model, rows):
 
 
 def _factor(model, group: str | None) -> tuple[str, np.ndarray, np.ndarray]:
-    """A grouping factor's name, the rows' levels and their labels."""
+    """A grouping factor's name, the level of each row, and the labels of the levels."""
     factors = {t.group: (t.refs, t.levels) for t in model.reterms}
     if group is None:
         group = min(factors, key=lambda name: len(factors[name][1]))
     if not isinstance(group, str) or group not in factors:
         raise OptionError(
-            f"{shown(group)} is no grouping factor{did_you_mean(str(group), factors)}; there are "
-            f"{', '.join(factors)}"
+            f"group: {shown(group)} is no grouping factor{did_you_mean(str(group), factors)}; "
+            f"there are {', '.join(factors)}"
         )
     return group, *factors[group]

@@ -1,4 +1,4 @@
-"""How each row of the data stands to a model: residuals, leverage and Cook's distance."""
+"""`influence`: residuals, leverage and Cook's distance of each row of the data."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import pandas as pd
 
 from numbamm.models.linear import LinearMixedModel
 
-#: A row of which the fit leaves no more than this share has a coefficient of its own.
-NOTHING = 1e-10
+#: A leverage counts as 1 if it differs from 1 by at most this.
+LEVERAGE_TOLERANCE = 1e-10
 
 
 def influence(model) -> pd.DataFrame:
-    """How each row of the data stands to a fitted model.
+    """Residuals, leverage and influence of each row of the data on a fitted model.
 
     Parameters
     ----------
@@ -22,11 +22,11 @@ def influence(model) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Over the rows of the data, NaN where one was dropped: ``fitted``; ``resid``; ``pearson``,
-        the residual times the square root of its weight over the variance function;
-        ``leverage``; ``studentized``, pearson / (σ √(1 - leverage)); ``cooks``, Cook's distance.
-        For generalized models there is ``deviance``, too, where the family has one: the deviance
-        residual. The last two are NaN where the leverage is 1, as with an indicator of one row.
+        A row per row of the data, NaN for dropped ones: ``fitted``; ``resid``; ``pearson``, the
+        residual times √(weight / variance function); ``leverage``; ``studentized``,
+        pearson / (σ √(1 - leverage)); ``cooks``, Cook's distance. For generalized models also
+        ``deviance``, the deviance residual. Studentized residuals and Cook's distances are NaN
+        where the leverage is 1, as for a row with an indicator column of its own.
 
     Raises
     ------
@@ -34,25 +34,25 @@ def influence(model) -> pd.DataFrame:
 
     Notes
     -----
-    Conditional on the random effects and their covariance, as in lme4: Cook's distance is
-    studentized² leverage / (1 - leverage) / rank(X). See `delete_levels` for what whole groups
-    do to all estimates.
+    All are conditional on the random effects and their covariance, as in lme4. Cook's distance is
+    studentized² leverage / (1 - leverage) / rank(X). See `delete_levels` for the influence of whole
+    groups on all estimates.
 
-    Leverages of a generalized model are those of its working model, the linear mixed model
-    that PIRLS solves last; σ² is the dispersion. They lie between 0 and 1 (lme4's do not), and
-    Cook's distance is what one step of PIRLS without the row would tell.
+    Leverages of a generalized model are those of its working model, the linear mixed model that
+    PIRLS solves in its last iteration; σ² is the dispersion. They lie between 0 and 1, unlike
+    lme4's. Cook's distance is then the one after a single step of PIRLS without the row.
     """
     frame = pd.DataFrame({"fitted": model.fittedvalues, "resid": model.resid})
     frame["pearson"] = model.residuals("pearson")
     if not (isinstance(model, LinearMixedModel) or model._family.by_density):
         frame["deviance"] = model.residuals("deviance")
     frame["leverage"] = h = model.leverage()
-    left = (1 - h).where(1 - h > NOTHING)
-    frame["studentized"] = frame["pearson"] / (model.sigma * np.sqrt(left))
-    frame["cooks"] = frame["studentized"] ** 2 * h / left / (model.feterm.rank or np.nan)
+    rest = (1 - h).where(1 - h > LEVERAGE_TOLERANCE)
+    frame["studentized"] = frame["pearson"] / (model.sigma * np.sqrt(rest))
+    frame["cooks"] = frame["studentized"] ** 2 * h / rest / (model.feterm.rank or np.nan)
     return frame
 
 
 def cooks_distance(model) -> pd.Series:
-    """Cook's distances of the rows, conditional on the random effects; see `influence`."""
+    """Cook's distance of each row, conditional on the random effects; see `influence`."""
     return influence(model)["cooks"]

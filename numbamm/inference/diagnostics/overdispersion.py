@@ -1,40 +1,41 @@
-"""`check_overdispersion`: whether counts vary more than their family says."""
+"""`check_overdispersion`: whether counts vary more than their family implies."""
 
 from __future__ import annotations
 
 from numbamm.errors import OptionError
 from numbamm.report.result import Result
 
-#: p-values below are called a sign of trouble.
+#: p-values below this are reported as a sign of overdispersion or zero-inflation.
 SIGNIFICANT = 0.05
 
 
 def check_overdispersion(model) -> Result:
-    """Pearson's statistic at the conditional means, against χ².
+    """Test for overdispersion: Pearson's statistic at the conditional means, against χ².
 
     Parameters
     ----------
     model : GeneralizedLinearMixedModel
-        Fitted; of counts, or of proportions of several trials.
+        A fitted model of counts, or of proportions of several trials.
 
     Returns
     -------
     Result
-        One line: ``chisq``, Pearson's statistic; ``df``, the residual degrees of freedom (prior
-        weights of counts are numbers of rows); ``ratio``, the one over the other, about 1 where
-        the family's variance holds; ``pvalue``, of a χ² at least as large.
+        One row: ``chisq``, Pearson's statistic; ``df``, the residual degrees of freedom (prior
+        weights of counts are numbers of equal rows); ``ratio``, chisq / df, about 1 if the
+        variance is that of the family; ``pvalue``, the probability of a χ² at least as large.
 
     Raises
     ------
     NotFittedError
     OptionError
-        The model estimates its dispersion, or has single trials, whose variance cannot be off.
+        The model estimates its dispersion, or its responses are single trials, whose variance
+        follows from their mean.
 
     Notes
     -----
-    Conditional on the random effects. With small expected counts the statistic's distribution is
-    far from χ², and the ratio well below 1 even where the family is right: see
-    `check_zeroinflation`, or compare with a random effect for each row.
+    The test is conditional on the random effects. If expected counts are small, the distribution
+    of the statistic is far from χ², and the ratio is well below 1 even if the family is right.
+    Then see `check_zeroinflation`, or compare with a model with a random effect for each row.
 
     References
     ----------
@@ -46,11 +47,11 @@ def check_overdispersion(model) -> Result:
     _ = model.estimates
     if model._family.dispersed:
         raise OptionError(
-            f"this {model.family} model estimates its dispersion: there is none to check"
+            f"the {model.family} model estimates its dispersion: there is none to check"
         )
     if model._family.proportions and not model._is_counts:
         raise OptionError(
-            "responses of single trials cannot be overdispersed: their means give their variance"
+            "single trials cannot be overdispersed: their mean determines their variance"
         )
     ratio, df = model.pearson_ratio, model._pearson_df
     p = float(chi2.sf(ratio * df, df))
@@ -61,7 +62,7 @@ def check_overdispersion(model) -> Result:
         family = f"A {wider} family or a" if wider else "A"
         note = (
             f"Overdispersed: standard errors are too small. {family} random effect for each row "
-            "may serve."
+            "may help."
         )
     return Result(
         f"Overdispersion of the {model.family} family",

@@ -1,4 +1,4 @@
-"""`vif`: how much collinearity inflates the variances of the coefficients."""
+"""`vif`: variance inflation factors of the fixed effects' terms."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from numbamm.report.result import Result
 
 
 def vif(model) -> Result:
-    """Generalized variance inflation factors, a term each.
+    """Generalized variance inflation factors of the terms of the fixed effects.
 
     Parameters
     ----------
     model : MixedModel
-        A fitted model with two terms at least.
+        A fitted model with two or more terms.
 
     Returns
     -------
     Result
-        ``gvif``, its number of coefficients ``ncoef``, and ``root``, gvif^(1 / (2 ncoef)): by
-        how much the standard errors, on average, exceed those without collinearity.
+        A row per term: ``gvif``; the term's number of coefficients ``ncoef``; and ``root``,
+        gvif^(1 / (2 ncoef)), the average factor by which collinearity increases standard errors.
 
     Raises
     ------
@@ -31,20 +31,23 @@ def vif(model) -> Result:
 
     Notes
     -----
-    Of a term's coefficients with correlation matrix R₁, of the others R₂, of all R, the factor
-    is |R₁||R₂|/|R|; intercepts are left out (Fox & Monette, 1992, J. Am. Stat. Assoc. 87, 178).
-    Terms that are parts of interactions depend on where covariates have their zero: centre them.
+    With the correlation matrices R₁ of a term's coefficients, R₂ of the others and R of all, the
+    factor is |R₁||R₂|/|R|; intercepts are left out (Fox & Monette, 1992, J. Am. Stat. Assoc. 87,
+    178). The factor of a term that is part of an interaction depends on where covariates have
+    their zero: centre them.
     """
     import pandas as pd
 
     cov, feterm = model._cov, model.feterm
-    where = {j: i for i, j in enumerate(feterm.kept)}
+    position = {j: i for i, j in enumerate(feterm.kept)}
     members = {
-        t.name: [where[j] for j in t.columns if j in where] for t in fixed_terms(model.frame)
+        t.name: [position[j] for j in t.columns if j in position] for t in fixed_terms(model.frame)
     }
     members = {name: columns for name, columns in members.items() if columns}
     if len(members) < 2:
-        raise OptionError(f"variance inflation takes two terms; {model.formula} has {len(members)}")
+        raise OptionError(
+            f"variance inflation needs two or more terms; {model.formula} has {len(members)}"
+        )
     every = sorted(i for columns in members.values() for i in columns)
     se = np.sqrt(np.diag(cov))
     R = cov / np.outer(se, se)

@@ -13,23 +13,23 @@ from numbamm.report.result import Result
 
 
 def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
-    """The number of zeros in the response, against what the fitted model expects.
+    """Compare the number of zeros in the response with the number that the model expects.
 
     Parameters
     ----------
     model : GeneralizedLinearMixedModel
-        Fitted; Poisson, negative binomial, or binomial with several trials.
+        A fitted Poisson or negative binomial model, or a binomial one with several trials.
     n : int
-        How many responses to draw from the model, random effects drawn anew; 0 for none.
+        Number of responses to simulate, with new random effects; 0 for none.
     seed : int, numpy.random.Generator, optional
-        What makes these reproducible.
+        Makes the simulation reproducible.
 
     Returns
     -------
     Result
-        A line ``conditional``: zeros ``observed`` and ``expected`` given the modes of the random
-        effects, their ``ratio``, and ``pvalue``, the probability of so many zeros or more. With
-        `n`, a line ``simulated`` that says the same of the responses drawn.
+        A row ``conditional``: zeros ``observed`` and ``expected`` given the conditional modes of
+        the random effects, their ``ratio``, and ``pvalue``, the probability of at least as many
+        zeros. With `n`, a row ``simulated`` with the same for the simulated responses.
 
     Raises
     ------
@@ -39,22 +39,26 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
 
     Notes
     -----
-    The expected number is Σ P(y = 0), with P by the family at each row's conditional mean; its
-    p-value is by the normal approximation with variance Σ P (1 - P). Since the means were
-    estimated from the same rows it is on the large side. Prior weights of counts are numbers of
-    rows.
+    The expected number is Σ P(y = 0), with the family's probabilities at each row's conditional
+    mean. The p-value uses the normal approximation with variance Σ P (1 - P). It is rather too
+    large, since the means were estimated from the same rows. Prior weights of counts are numbers
+    of equal rows.
     """
     import pandas as pd
     from scipy.stats import norm
 
     estimates, y = model.estimates, model.frame.y
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
-        raise OptionError(f"n must be a number of responses to draw, not {n!r}")
+        raise OptionError(f"n must be a number of responses to simulate, at least 0, not {n!r}")
     family = model._family
     if family.zero is None and not family.by_density:
-        raise OptionError(f"the {model.family} family has no zeros to count")
+        raise OptionError(
+            f"responses of the {model.family} family are not counts: there are no zeros to check"
+        )
     if family.proportions and not model._is_counts:
-        raise OptionError("zeros of single trials are what the model fits: there is no excess")
+        raise OptionError(
+            "the model fits the zeros of single trials themselves: there can be no excess of them"
+        )
     rows = model._prior if family.counts else np.ones(len(y))
     P = family.zeros(estimates.fitted, model._prior, estimates.shape or model.shape)
     observed, expected = rows @ (y == 0), rows @ P
@@ -64,9 +68,9 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
     if n:
         rng = generator(seed)
         used = model.frame.rows
-        drawn = np.array([rows @ (model.simulate(rng).to_numpy()[used] == 0) for _ in range(n)])
-        p = (1 + np.sum(drawn >= observed)) / (1 + n)
-        lines["simulated"] = (observed, drawn.mean(), float(p))
+        simulated = np.array([rows @ (model.simulate(rng).to_numpy()[used] == 0) for _ in range(n)])
+        p = (1 + np.sum(simulated >= observed)) / (1 + n)
+        lines["simulated"] = (observed, simulated.mean(), float(p))
     frame = pd.DataFrame.from_dict(
         lines, orient="index", columns=["observed", "expected", "pvalue"]
     )
@@ -75,5 +79,5 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
     if (frame["pvalue"] < SIGNIFICANT).all():
         note = "More zeros than the model expects."
         if family.wider:
-            note += f" A {family.wider} family may serve."
+            note += f" A {family.wider} family may help."
     return Result(f"Zeros of the {model.family} response", frame, [note])

@@ -1,1 +1,1 @@
-"""Tests and estimates of the fixed effects: contrasts, tables of tests, marginal means."""
+"""Inference about the fixed effects: contrasts, tests of terms, marginal means."""

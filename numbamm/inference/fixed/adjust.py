@@ -1,4 +1,4 @@
-"""p-values and intervals of several comparisons at once."""
+"""Adjustment of p-values and intervals for several comparisons."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from numbamm.options import shown
 METHODS = ("none", "bonferroni", "holm", "sidak", "tukey")
 
 
-def checked(adjust: str) -> str:
-    """The method's name, or an error that lists those there are."""
+def method_name(adjust: str) -> str:
+    """The option `adjust` in lower case.
+
+    Raises
+    ------
+    OptionError
+        The method is unknown.
+    """
     name = str(adjust).lower()
     if name not in METHODS:
         raise OptionError(
@@ -29,9 +35,9 @@ def pvalues(adjust: str, plain, statistic, df, means: int) -> np.ndarray:
     adjust : str
         One of `METHODS`.
     plain, statistic, df : ndarray, shape (comparisons,)
-        Two-sided p-values, and the t statistics and degrees of freedom that they come from.
+        Unadjusted two-sided p-values, t statistics and degrees of freedom.
     means : int
-        How many means Tukey's method compares with each other.
+        Number of means that Tukey's method compares with each other.
     """
     plain, m = np.asarray(plain, dtype=np.float64), len(plain)
     if adjust == "bonferroni":
@@ -40,9 +46,9 @@ def pvalues(adjust: str, plain, statistic, df, means: int) -> np.ndarray:
         return -np.expm1(m * np.log1p(-plain))
     if adjust == "holm":
         order = np.argsort(plain)
-        stepped = np.maximum.accumulate((m - np.arange(m)) * plain[order])
+        increasing = np.maximum.accumulate((m - np.arange(m)) * plain[order])
         out = np.empty(m)
-        out[order] = np.minimum(1.0, stepped)
+        out[order] = np.minimum(1.0, increasing)
         return out
     if adjust == "tukey":
         from scipy.stats import studentized_range
@@ -52,9 +58,9 @@ def pvalues(adjust: str, plain, statistic, df, means: int) -> np.ndarray:
 
 
 def critical(adjust: str, alpha: float, comparisons: int, df, means: int) -> np.ndarray:
-    """How many standard errors an interval of the family extends to each side.
+    """Half-widths of the intervals in standard errors.
 
-    Holm's method gives no intervals; Bonferroni's take their place.
+    Holm's method has no intervals; those of Bonferroni's are used instead.
     """
     from scipy.stats import t
 
@@ -62,8 +68,9 @@ def critical(adjust: str, alpha: float, comparisons: int, df, means: int) -> np.
     if adjust == "tukey":
         from scipy.stats import studentized_range
 
-        some, where = np.unique(df.round(4), return_inverse=True)  # each takes a tenth of a second
-        return (studentized_range.ppf(1 - alpha, means, some) / np.sqrt(2))[where]
+        # A quantile takes a tenth of a second: compute each once.
+        distinct, index = np.unique(df.round(4), return_inverse=True)
+        return (studentized_range.ppf(1 - alpha, means, distinct) / np.sqrt(2))[index]
     if adjust in ("bonferroni", "holm"):
         alpha = alpha / comparisons
     elif adjust == "sidak":

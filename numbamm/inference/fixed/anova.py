@@ -1,4 +1,4 @@
-"""`anova`: a test of each term of the fixed effects."""
+"""`anova`: tests of the terms of the fixed effects."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result
     model : MixedModel
         A fitted model.
     *others
-        Refused: `lrtest` compares models.
+        Not allowed: `lrtest` compares models.
     type : {1, 2, 3}
-        Hypotheses: each term after those before it (1), after all that do not contain it (2),
-        or about means with equal weights over the cells of the other factors (3). The last
-        does not depend on how factors are coded and their levels ordered; a covariate counts
-        as 0 where its interactions are concerned, so centre it.
+        The hypotheses. Type 1 tests each term after those before it, type 2 after all that do not
+        contain it. Type 3 compares means with equal weights over the cells of the other factors;
+        it does not depend on the coding of factors or the order of their levels. In type 3 the
+        main effect of a covariate's partner in an interaction is that where the covariate is 0:
+        centre covariates.
     ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
         Denominator degrees of freedom: Satterthwaite's for linear models and Wald's χ² for
         generalized ones, if not given.
@@ -34,8 +35,8 @@ def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result
     Returns
     -------
     Result
-        A line a term: ``sumsq, meansq, numdf, dendf, F, pvalue``, or ``chisq, df, pvalue`` of
-        Wald's tests. Terms of which nothing can be estimated have NaN, and a note says so.
+        A row per term: ``sumsq, meansq, numdf, dendf, F, pvalue``, or ``chisq, df, pvalue`` for
+        Wald tests. Terms without any estimable effect have NaN, and a note.
 
     Raises
     ------
@@ -45,11 +46,11 @@ def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result
     -----
     The hypotheses of linear models are those of SAS and lmerTest, which do not depend on the
     estimated variances (Kuznetsova, Brockhoff & Christensen, 2017, J. Stat. Softw. 82(13)).
-    All are estimable functions of the cells that exist: with empty cells and nested factors
-    those of type 3 are SAS's, about indicators of all levels, which do not depend on the coding
-    (Goodnight, 1978, SAS Technical Report R-101). A term that no other contains has one test,
-    be it of type 2 or 3. Without an intercept a factor that stands first is tested by type 1
-    for means of zero; by types 2 and 3 for equal ones, if there is another factor.
+    All are estimable functions of the cells that exist. With empty cells and nested factors, those
+    of type 3 are the ones of SAS: they are defined by indicators of all levels and do not depend on
+    the coding (Goodnight, 1978, SAS Technical Report R-101). For a term that no other contains,
+    types 2 and 3 agree. Without an intercept, type 1 tests whether the means of the first factor
+    are zero; types 2 and 3 test whether they are equal, if there is another factor.
 
     Examples
     --------
@@ -62,7 +63,7 @@ def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result
     import pandas as pd
 
     if others:
-        raise OptionError("anova tests the terms of one model; lrtest(m0, m1) compares several")
+        raise OptionError("anova tests the terms of one model; lrtest(m0, m1) compares models")
     if str(type) not in _TYPES:
         raise OptionError(f"type must be 1, 2 or 3, not {shown(type)}")
     type = _TYPES[str(type)]
@@ -79,24 +80,24 @@ def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result
     notes = list(method.notes)
     if len(model.feterm.dropped):
         notes.append(
-            "Rank-deficient fixed effects: the hypotheses are about what can be estimated."
+            "Rank-deficient fixed effects: the hypotheses are about estimable functions alone."
         )
-    notes += _without_a_test(frame, rows)
+    notes += _notes_on_missing_tests(frame, rows)
     return Result(f"Type {_ROMAN[type]} tests of the fixed effects, {method.title}", frame, notes)
 
 
-def _without_a_test(frame, rows) -> list[str]:
-    """What is said of the lines without numbers."""
+def _notes_on_missing_tests(frame, rows) -> list[str]:
+    """Notes on the terms whose rows are NaN."""
     notes = []
-    nothing = [name for name, L in rows.items() if not len(L)]
-    if nothing:
+    not_estimable = [name for name, L in rows.items() if not len(L)]
+    if not_estimable:
         notes.append(
-            f"Not estimable: {', '.join(nothing)}. The other terms explain all that they could."
+            f"Not estimable: {', '.join(not_estimable)}. Other terms have the same effects."
         )
-    unknown = frame.index[frame["pvalue"].isna()].difference(nothing, sort=False)
+    unknown = frame.index[frame["pvalue"].isna()].difference(not_estimable, sort=False)
     if len(unknown):
         notes.append(
-            f"No test of {', '.join(unknown)}: the covariance of the coefficients has no numbers, "
-            "as where cells are separated; drop1() and lrtest compare fits instead."
+            f"No test of {', '.join(unknown)}: the covariance of the coefficients is unknown, as "
+            "with separated cells; use drop1() or lrtest instead."
         )
     return notes

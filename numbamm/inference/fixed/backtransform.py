@@ -1,4 +1,4 @@
-"""What undoes the link and the transformation of a response, for means on its own scale."""
+"""`BackTransform`: the inverse of the link and of the response's transformation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numbamm.formula import language
 from numbamm.formula.expressions import lone_column, parsed
 from numbamm.formula.functions import FUNCTIONS, KNOWN
 
-#: Nodes of the Gauss–Hermite rule for means over random effects and residuals.
+#: Nodes of the Gauss–Hermite rule for expectations over random effects and residuals.
 NODES = 61
 
 
@@ -24,15 +24,15 @@ class Step:
     Attributes
     ----------
     inverse, slope : callable
-        Of an array, and the derivative.
+        The inverse function and its derivative, for arrays.
     low, high : float
-        Between these are the values of the function.
+        Range of the function, the domain of its inverse.
     base : float
-        Of a logarithm; else 0.
+        Base of a logarithm; 0 for other functions.
     shift : float
-        What the function adds to its argument first.
+        A number that the function adds to its argument first, as 1 in log(1 + x).
     beyond : bool
-        Whether the inverse goes on outside of them, as the square does below 0.
+        Whether the formula of the inverse also holds outside the range, as the square below 0.
     """
 
     inverse: Callable
@@ -55,7 +55,7 @@ def _exponential(base: float) -> Step:
 
 
 def _power(p: float, negative: bool = False) -> Step:
-    """The inverse of x**p, where x is positive, or, for odd p, negative."""
+    """The inverse of x**p for positive x or, if p is odd, for negative x."""
 
     def inverse(t):
         return np.sign(t) * np.abs(t) ** (1 / p) if p % 2 == 1 else t ** (1 / p)
@@ -71,7 +71,7 @@ def _power(p: float, negative: bool = False) -> Step:
 
 
 def _tangent(t):
-    """tan, without bound at ±π/2, where floating-point numbers have one."""
+    """tan, infinite from ±π/2 on, where rounding would give a finite number."""
     return np.where(np.abs(t) < np.pi / 2, np.tan(t), np.copysign(np.inf, t))
 
 
@@ -105,10 +105,10 @@ _POWERS = {np.square: 2.0, np.reciprocal: -1.0}
 
 
 class BackTransform:
-    """From the linear predictor to the response's own scale.
+    """Transforms linear predictors to the scale of the response.
 
-    The left-hand side is undone from outside to inside as long as what stands there is a
-    function of one expression that can be inverted: ``log(y + 1)``, ``sqrt(y)``, ``y**0.5``,
+    The left-hand side of the formula is inverted from the outermost function inwards, as far as
+    each is an invertible function of one expression: ``log(y + 1)``, ``sqrt(y)``, ``y**0.5``,
     ``I(1 / y)``, ``np.log10(y / n)``.
 
     Parameters
@@ -121,15 +121,15 @@ class BackTransform:
     response : str
         The left-hand side of the formula.
     left : str
-        What of it is not undone: the column, in most cases.
+        The expression that is left when all steps are inverted: the column, in most cases.
     first : str
-        What stands inside the outermost function.
+        The argument of the outermost function.
     columns : set of str
         The columns that the response uses.
     steps : list of Step
-        None for events and proportions of trials, which are what they are.
+        The inverses, outermost first. Empty for events and proportions of trials.
     opaque : bool
-        Whether a function is left that cannot be undone.
+        Whether a function is left that cannot be inverted.
     """
 
     def __init__(self, model) -> None:
@@ -137,38 +137,39 @@ class BackTransform:
         self.response = self.left = self.first = frame.response
         self.columns, self.steps, self.opaque = frame.design.response_columns, [], False
         if frame.trials is None and not model._family.proportions:
-            self._undo(frame)
+            self._invert(frame)
 
     @property
     def base(self) -> float:
-        """Whose power a difference of linear predictors is a ratio, or an odds ratio; else 0."""
+        """b if b^(difference of linear predictors) is a ratio of responses or odds; else 0."""
         if not self.link.linear:
             return 0.0 if self.steps else self.link.base
         return self.steps[0].base if self.steps else 0.0
 
-    def is_column(self, what: str) -> bool:
+    def is_column(self, attribute: str) -> bool:
         """Whether `left` or `first` is a column's name."""
-        return getattr(self, what) in self.columns
+        return getattr(self, attribute) in self.columns
 
     def link_note(self) -> list[str]:
-        """Of what linear predictors are the means, if not of the response."""
+        """The note on linear predictors that are means of a transformed response."""
         return [f"Means of {self.response}."] if self.steps else []
 
     def response_notes(self, sigma) -> list[str]:
-        """What the means on the response's scale are."""
+        """The note on the meaning of means on the scale of the response."""
         if sigma is not None:
             low, high = (f"{s:.4g}" for s in (np.nanmin(sigma), np.nanmax(sigma)))
-            said = low if low == high else f"{low} to {high}"
-            what = self.left if self.steps else "the response"
-            of = self.response if self.steps else "the linear predictor"
-            return [f"Means of {what} where {of} varies normally with standard deviation {said}."]
+            sd = low if low == high else f"{low} to {high}"
+            target = self.left if self.steps else "the response"
+            variable = self.response if self.steps else "the linear predictor"
+            return [
+                f"Means of {target} if {variable} varies normally with standard deviation {sd}."
+            ]
         if self.steps:
             return [
-                f"{self.left} where {self.response} is at its mean: a median, for random effects "
-                "of zero."
+                f"{self.left} at the mean of {self.response}: a median, for random effects of zero."
             ]
         if self.opaque:
-            return [f"Means of {self.left}, which cannot be undone, for random effects of zero."]
+            return [f"Means of {self.left}, which cannot be inverted, for random effects of zero."]
         return ["Means of the response, for random effects of zero."]
 
     def mean(self, eta, sigma=None) -> np.ndarray:
@@ -177,41 +178,44 @@ class BackTransform:
         Parameters
         ----------
         sigma : ndarray, shape (n,), optional
-            Its expectation where linear predictors vary normally with these standard
-            deviations, by Gauss–Hermite quadrature.
+            If given, the result is the expectation of the response when linear predictors vary
+            normally with these standard deviations, by Gauss–Hermite quadrature.
         """
-        return self._over(eta, sigma, self._inverse)
+        return self._expectation(eta, sigma, self._inverse)
 
     def slope(self, eta, sigma=None) -> np.ndarray:
         """The derivative of `mean`."""
-        return self._over(eta, sigma, self._slope)
+        return self._expectation(eta, sigma, self._slope)
 
-    def _over(self, eta, sigma, function) -> np.ndarray:
+    def _expectation(self, eta, sigma, function) -> np.ndarray:
+        """The function at η or, with `sigma`, its expectation for η normally distributed."""
         eta = np.asarray(eta, dtype=np.float64)
-        with np.errstate(all="ignore"):  # what is out of range has no number
+        with np.errstate(all="ignore"):  # values out of range become NaN
             if sigma is None:
                 return function(eta, True)
             nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-            some = weights > np.finfo(float).eps * weights.max()
-            at = eta[:, None] + np.asarray(sigma)[:, None] * nodes[some]
-            values = function(at.ravel(), False).reshape(at.shape)
-            return values @ (weights[some] / weights[some].sum())
+            used = weights > np.finfo(float).eps * weights.max()
+            etas = eta[:, None] + np.asarray(sigma)[:, None] * nodes[used]
+            values = function(etas.ravel(), False).reshape(etas.shape)
+            return values @ (weights[used] / weights[used].sum())
 
-    def _inverse(self, eta, held: bool) -> np.ndarray:
+    def _inverse(self, eta, clipped: bool) -> np.ndarray:
+        """The response at η; `clipped` as for `_within`."""
         value = self.link.mean(eta)
         for step in self.steps:
-            value = step.inverse(_within(step, value, held))
+            value = step.inverse(_within(step, value, clipped))
         return value
 
-    def _slope(self, eta, held: bool) -> np.ndarray:
+    def _slope(self, eta, clipped: bool) -> np.ndarray:
+        """The derivative of `_inverse`."""
         value, slope = self.link.mean(eta), self.link.slope(eta)
         for step in self.steps:
             slope = slope * step.slope(value)
-            value = step.inverse(_within(step, value, held))
+            value = step.inverse(_within(step, value, clipped))
         return slope
 
-    def _undo(self, frame) -> None:
-        """Take the left-hand side apart, from outside to inside."""
+    def _invert(self, frame) -> None:
+        """Find the inverses of the left-hand side's functions, outermost first."""
         if lone_column(frame.response) in self.columns:
             return
         node, source = parsed(frame.response, self.columns)
@@ -229,21 +233,31 @@ class BackTransform:
         self.opaque = any(isinstance(part, ast.Call) for part in ast.walk(node))
 
 
-def _within(step: Step, value, held: bool):
-    """Values held where the function has its own."""
-    return value if step.beyond and not held else np.clip(value, step.low, step.high)
+def _within(step: Step, value, clipped: bool):
+    """Values clipped to the range of the function, unless the inverse holds beyond it.
+
+    With `clipped` they are clipped in any case.
+    """
+    return value if step.beyond and not clipped else np.clip(value, step.low, step.high)
 
 
 class _Scope:
-    """What the names on the left-hand side of a formula mean."""
+    """The values and functions that names on the left-hand side of a formula stand for."""
 
     def __init__(self, design, source) -> None:
         self.source, self.meaning = source, KNOWN | design.own
 
     def outermost(self, node, values) -> tuple[Step | None, ast.expr] | None:
-        """How the outermost function is undone, and its argument; None if it cannot be.
+        """The inverse of the outermost function, and its argument; None if it has no inverse.
 
-        The step is None of what does nothing, as ``I``. `values` are those of the expression.
+        The inverse is None for ``I``, which does nothing.
+
+        Parameters
+        ----------
+        node : ast.expr
+            The expression.
+        values : ndarray
+            Its values in the data.
         """
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return _affine(0.0, -1.0), node.operand
@@ -262,12 +276,12 @@ class _Scope:
             if function in _POWERS:
                 return _power(_POWERS[function], bool((values < 0).all())), node.args[0]
             step = _FUNCTIONS.get(function)
-        except TypeError:  # an object that has no hash
+        except TypeError:  # an object without a hash
             return None
         return None if step is None else (step, node.args[0])
 
     def _operation(self, operator, left, right, values) -> tuple[Step, ast.expr] | None:
-        """The inverse of an operation of one expression and a constant."""
+        """The inverse of an operation on an expression and a constant, and the expression."""
         a, b = self.constant(left), self.constant(right)
         if (a is None) == (b is None):
             return None
@@ -294,7 +308,7 @@ class _Scope:
         return (step, node) if step else None
 
     def constant(self, node) -> float | None:
-        """A number without columns, such as ``1``, ``log(2)`` or a name of the user's scope."""
+        """The value of a constant expression: ``1``, ``log(2)`` or a variable of the user."""
         value = self.value(node)
         if isinstance(node, ast.Call) and not node.keywords:
             function, given = self.value(node.func), [self.constant(part) for part in node.args]
@@ -315,7 +329,7 @@ class _Scope:
         return float(value) if number and np.isfinite(value) else None
 
     def value(self, node):
-        """What a name, an attribute of a module or a literal means; None for all else."""
+        """The value of a name, a module's attribute or a literal; None for other expressions."""
         if isinstance(node, ast.Constant):
             return node.value
         if isinstance(node, ast.Name):
@@ -323,16 +337,15 @@ class _Scope:
         return self.meaning.get(language.numpy_name(node))
 
     def text(self, node) -> str:
-        """An expression as the formula has it."""
+        """The text of an expression as in the formula."""
         return self.source.shown(node, quote=not isinstance(node, ast.Name))
 
 
 def _quotient(a: float, negative: bool) -> Step:
-    """The inverse of a / x, where x has one sign."""
-    below = negative
+    """The inverse of a / x, for x of one sign."""
     return Step(
         lambda t: a / t,
         lambda t: -a / t**2,
-        low=-np.inf if below else 0.0,
-        high=0.0 if below else np.inf,
+        low=-np.inf if negative else 0.0,
+        high=0.0 if negative else np.inf,
     )

@@ -1,4 +1,4 @@
-"""Linear combinations of the fixed effects: estimates, intervals and tests."""
+"""`contrast` and `coef_table`: estimates, intervals and tests of combinations of coefficients."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike
 
 from numbamm.errors import DataError, OptionError, did_you_mean
 from numbamm.inference.fixed import ddf as degrees
+from numbamm.inference.fixed.estimable import INDEPENDENT, independent
 from numbamm.inference.fixed.wald import Wald
 from numbamm.options import flag, numbers, shown, valid_alpha
 from numbamm.report.result import Result
 
-#: Up to which share of its length a combination may depend on what cannot be estimated.
+#: A combination counts as estimable if its inestimable part is at most this share of its length.
 ESTIMABLE = 1e-8
 
 
@@ -34,16 +35,17 @@ def contrast(
     model : MixedModel
         A fitted model.
     L : array, DataFrame or dict
-        One row or several, with a column for each coefficient in ``model.params``. A frame may
-        leave coefficients out; its index names the rows. A dict gives coefficients their
-        factors, ``{"Days": 10, "Intercept": 1}``, or names several such dicts.
+        One or more rows, with a column for each coefficient in ``model.params``. A frame may leave
+        coefficients out; its index has the names of the rows. A dict gives the multipliers of
+        coefficients, ``{"Days": 10, "Intercept": 1}``; a dict of such dicts gives several rows by
+        name.
     rhs : float or array, shape (rows,)
-        What is tested: Lβ = rhs.
+        The right-hand side of the tested hypotheses Lβ = rhs.
     ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
         Denominator degrees of freedom: Satterthwaite's for linear models and Wald tests for
         generalized ones, if not given.
     joint : bool
-        One F test of all rows instead of a t test of each.
+        Whether to test all rows together by one F test, instead of each by a t test.
     alpha : float
         One minus the coverage of the intervals.
 
@@ -57,10 +59,10 @@ def contrast(
     ------
     NotFittedError
     OptionError
-        L does not have a column for each coefficient, names one that there is not, or the
-        method is unknown or does not suit the model.
+        L lacks a column for a coefficient or names an unknown one, or the method is unknown or
+        does not suit the model.
     DataError
-        A row cannot be estimated, since it involves columns that were dropped.
+        A row is not estimable, since it involves columns that were dropped.
 
     Examples
     --------
@@ -76,15 +78,14 @@ def contrast(
     rhs = _right_side(rhs, names)
     kept, estimable = on_kept_columns(model.feterm, L)
     if not estimable.all():
-        bad = [names[i] for i in np.flatnonzero(~estimable)]
+        inestimable = [names[i] for i in np.flatnonzero(~estimable)]
         raise DataError(
-            f"not estimable: {', '.join(bad)}; the fixed effects are rank-deficient, without "
-            f"a coefficient for {', '.join(model.feterm.dropped)}"
+            f"not estimable: {', '.join(inestimable)}; the fixed effects are rank-deficient, "
+            f"without a coefficient for {', '.join(model.feterm.dropped)}"
         )
     title, notes = f"Linear combinations of the fixed effects, {method.title}", [*method.notes]
     if joint:
-        kept = _independent(kept, rhs)
-        frame = f_test(method, *kept)
+        frame = f_test(method, *_independent_rows(kept, rhs))
         return Result(title, frame.set_axis(["joint"]), notes)
     frame = estimates(method, kept, rhs, alpha)
     notes.insert(0, f"{100 * (1 - alpha):g} % intervals.")
@@ -92,7 +93,7 @@ def contrast(
 
 
 def coef_table(model, *, ddf: str | None = None, alpha: float = 0.05) -> Result:
-    """The fixed effects with t tests and intervals by small-sample degrees of freedom.
+    """The table of coefficients, with t tests and intervals by small-sample degrees of freedom.
 
     Parameters
     ----------
@@ -103,7 +104,7 @@ def coef_table(model, *, ddf: str | None = None, alpha: float = 0.05) -> Result:
     Returns
     -------
     Result
-        A line a coefficient: ``estimate, se, df, statistic, pvalue, lower, upper``; NaN for
+        A row per coefficient: ``estimate, se, df, statistic, pvalue, lower, upper``; NaN for
         dropped columns.
     """
     alpha = valid_alpha(alpha)
@@ -124,7 +125,7 @@ def estimates(method, L, rhs, alpha: float):
     from scipy.stats import t
 
     value, df = L @ method.beta, method.df(L)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a variance may be rounding alone
+    with np.errstate(divide="ignore", invalid="ignore"):  # rounding may leave a negative variance
         se = np.sqrt(np.einsum("lx,xy,ly->l", L, method.vcov, L))
         statistic = (value - rhs) / se
     half = t.ppf(1 - alpha / 2, df) * se
@@ -142,9 +143,9 @@ def estimates(method, L, rhs, alpha: float):
 
 
 def f_test(method, L, rhs):
-    """The test of Lβ = rhs, all rows at once, as a frame of one line.
+    """The F test of Lβ = rhs for all rows of L together, as a frame with one row.
 
-    Without denominator degrees of freedom it is a χ² test, ``chisq, df, pvalue``.
+    Wald's method gives a χ² test instead, ``chisq, df, pvalue``.
     """
     import pandas as pd
     from scipy.stats import chi2, f
@@ -152,18 +153,18 @@ def f_test(method, L, rhs):
     numdf = len(L)
     try:
         F, dendf = method.joint(L, rhs) if numdf else (np.nan, np.nan)
-    except np.linalg.LinAlgError:  # a covariance that is nothing but rounding
+    except np.linalg.LinAlgError:  # the covariance is singular
         F, dendf = np.nan, np.nan
     if isinstance(method, Wald):
         chisq = numdf * F
         return pd.DataFrame({"chisq": [chisq], "df": float(numdf), "pvalue": chi2.sf(chisq, numdf)})
-    # scipy's F has no limit for infinite degrees of freedom
+    # scipy's F distribution does not accept infinite degrees of freedom.
     pvalue = chi2.sf(numdf * F, numdf) if np.isposinf(dendf) else f.sf(F, numdf, dendf)
     return pd.DataFrame({"numdf": [float(numdf)], "dendf": dendf, "F": F, "pvalue": pvalue})
 
 
 def on_kept_columns(feterm, L) -> tuple[np.ndarray, np.ndarray]:
-    """L for the kept columns alone, and which of its rows can be estimated.
+    """L restricted to the kept columns, and whether each of its rows is estimable.
 
     Parameters
     ----------
@@ -174,20 +175,21 @@ def on_kept_columns(feterm, L) -> tuple[np.ndarray, np.ndarray]:
     -------
     kept : ndarray, shape (rows, rank)
     estimable : ndarray of bool, shape (rows,)
-        Whether the row gives a dropped column what the columns that it depends on give it.
+        A row is estimable if its entry for each dropped column is the one that follows from the
+        kept columns that the dropped one depends on.
     """
     kept = L[:, feterm.kept]
     dropped = np.setdiff1d(np.arange(len(feterm.cnames)), feterm.kept)
     if not len(dropped):
         return kept, np.ones(len(L), dtype=bool)
     x, rows, rounding = _centred(feterm, L)
-    combined = np.linalg.lstsq(x[:, feterm.kept], x[:, dropped], rcond=None)[0]
-    rest = np.abs(rows[:, dropped] - rows[:, feterm.kept] @ combined).max(axis=1)
-    return kept, rest <= max(ESTIMABLE, rounding) * np.abs(rows).max(axis=1)
+    dependence = np.linalg.lstsq(x[:, feterm.kept], x[:, dropped], rcond=None)[0]
+    deviation = np.abs(rows[:, dropped] - rows[:, feterm.kept] @ dependence).max(axis=1)
+    return kept, deviation <= max(ESTIMABLE, rounding) * np.abs(rows).max(axis=1)
 
 
 def _centred(feterm, L) -> tuple[np.ndarray, np.ndarray, float]:
-    """X without its columns' means, if it has a constant one, and divided by their sizes.
+    """X scaled to columns of mean square one and, if it has a constant column, centred.
 
     Returns
     -------
@@ -195,7 +197,7 @@ def _centred(feterm, L) -> tuple[np.ndarray, np.ndarray, float]:
     rows : ndarray, shape (rows, p)
         L for these columns.
     rounding : float
-        Share of these columns that may be rounding, where they are far from zero.
+        Relative rounding error of these columns, which is large for columns far from zero.
     """
     x, constant = feterm.x, feterm.constant
     centre = np.zeros(x.shape[1])
@@ -237,23 +239,25 @@ def _rows(model, L) -> tuple[list[str], np.ndarray]:
 
 
 def _of_dicts(L: Mapping, cnames: list[str]) -> tuple[list[str], np.ndarray]:
-    """The rows of a dict of coefficients and their factors, or of a dict of such dicts."""
+    """Names and rows of L from a dict of multipliers, or from a dict of such dicts."""
     nested = [isinstance(value, Mapping) for value in L.values()]
     if any(nested) and not all(nested):
-        raise OptionError("L mixes rows and coefficients: give one dict, or a dict of dicts")
+        raise OptionError(
+            "L mixes numbers and dicts: give a dict of coefficients, or a dict of such dicts"
+        )
     names, rows = [], []
     for key, line in L.items() if any(nested) else [(None, L)]:
         _refuse_unknown(line, cnames)
-        factors = {k: numbers(f"the factor of '{k}'", value) for k, value in line.items()}
-        if any(factor.ndim for factor in factors.values()):
+        multipliers = {k: numbers(f"the multiplier of '{k}'", v) for k, v in line.items()}
+        if any(multiplier.ndim for multiplier in multipliers.values()):
             raise OptionError(f"each coefficient in L needs one number, not {shown(dict(line))}")
-        names.append(str(key) if any(nested) else _said(factors))
-        rows.append([float(factors.get(name, 0.0)) for name in cnames])
+        names.append(str(key) if any(nested) else _as_text(multipliers))
+        rows.append([float(multipliers.get(name, 0.0)) for name in cnames])
     return names, np.array(rows)
 
 
 def _refuse_unknown(names, cnames: list[str]) -> None:
-    """Refuse what is no coefficient, and coefficients that are named twice."""
+    """Raise an `OptionError` for unknown coefficients, and for coefficients that occur twice."""
     for i, name in enumerate(names):
         if name not in cnames:
             raise OptionError(
@@ -265,7 +269,7 @@ def _refuse_unknown(names, cnames: list[str]) -> None:
 
 
 def _right_side(rhs, names: list[str]) -> np.ndarray:
-    """What rows are tested for: a number for each, or one for all; shape (rows,)."""
+    """The option `rhs` as an array of shape (rows,)."""
     values = numbers("rhs", rhs)
     if values.shape not in ((), (len(names),)) or not np.isfinite(values).all():
         raise OptionError(
@@ -275,21 +279,26 @@ def _right_side(rhs, names: list[str]) -> np.ndarray:
     return np.broadcast_to(values, len(names))
 
 
-def _said(coefficients: Mapping) -> str:
-    """A combination in words, ``Intercept + 10 Days``."""
+def _as_text(coefficients: Mapping) -> str:
+    """A linear combination as text, ``Intercept + 10 Days``."""
     parts = [f"{value:+g} {name}" for name, value in coefficients.items()]
     text = " ".join(parts).replace("+", "+ ").replace("-", "- ").removeprefix("+ ")
     return text.replace("+ 1 ", "+ ").replace("- 1 ", "- ").removeprefix("1 ")
 
 
-def _independent(L, rhs) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that are not combinations of rows before them; the others must agree with rhs."""
-    chosen: list[int] = []
-    for i in range(len(L)):
-        if np.linalg.matrix_rank(L[[*chosen, i]]) > len(chosen):
-            chosen.append(i)
+def _independent_rows(L, rhs) -> tuple[np.ndarray, np.ndarray]:
+    """Linearly independent rows of L with their rhs, for a test of all rows.
+
+    Raises
+    ------
+    OptionError
+        Dependent rows have contradictory right-hand sides.
+    """
+    chosen = independent(L.T, np.empty((L.shape[1], 0)), INDEPENDENT)
     kept = L[chosen]
     weights = np.linalg.lstsq(kept.T, L.T, rcond=None)[0]
     if not np.allclose(weights.T @ rhs[chosen], rhs):
-        raise OptionError("the rows of L are dependent, and their rhs contradict each other")
+        raise OptionError(
+            "the rows of L are linearly dependent, and their right-hand sides contradict each other"
+        )
     return kept, rhs[chosen]

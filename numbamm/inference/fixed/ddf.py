@@ -1,21 +1,22 @@
-"""Tests of linear combinations of β, and the denominator degrees of freedom that they take.
+"""`method`: the methods for tests of Lβ with their denominator degrees of freedom, by name.
 
-A method is a class with the covariance matrix `vcov` of the coefficients that it uses, `df(L)`
-for single rows, and `joint(L)` for all rows of L at once. L has a column for each *kept* column
-of X. `method` finds it by its name, and keeps it with the estimates.
+A method is a class with attributes `beta`, `vcov` (the covariance matrix of the coefficients that
+it uses), `title` and `notes`, and two functions: `df(L)` gives the degrees of freedom of the t
+test of each row of L, `joint(L, rhs)` the F test of all rows. L has a column for each *kept*
+column of X.
 """
 
 from __future__ import annotations
 
 from numbamm.errors import OptionError, did_you_mean
-from numbamm.inference.comparison.fits import of_numbamm
+from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.fixed.kenward_roger import KenwardRoger, KenwardRogerObserved
 from numbamm.inference.fixed.satterthwaite import Satterthwaite
 from numbamm.inference.fixed.wald import Wald
 from numbamm.models.linear import LinearMixedModel
 from numbamm.options import shown
 
-#: The methods by their names. A method is one more file like `satterthwaite`, and a line here.
+#: The methods by their names. A new method is a file like `satterthwaite`, and an entry here.
 METHODS = {
     "wald": Wald,
     "satterthwaite": Satterthwaite,
@@ -25,7 +26,7 @@ METHODS = {
 
 
 def method(model, ddf: str | None):
-    """The method of that name for a fitted model.
+    """The method with a given name for a fitted model; it is computed once per fit.
 
     Parameters
     ----------
@@ -36,9 +37,9 @@ def method(model, ddf: str | None):
     Raises
     ------
     OptionError
-        The name is unknown, or the model is not of the kind that the method is for.
+        The name is unknown, or the method does not suit the model.
     """
-    estimates, linear = of_numbamm(model).estimates, isinstance(model, LinearMixedModel)
+    estimates, linear = mixed_model(model).estimates, isinstance(model, LinearMixedModel)
     name = ("satterthwaite" if linear else "wald") if ddf is None else _spelling(ddf)
     if name not in METHODS:
         raise OptionError(
@@ -46,15 +47,16 @@ def method(model, ddf: str | None):
         )
     if not linear and name != "wald":
         raise OptionError(
-            f'ddf="{name}" is for linear models: a generalized one has Wald tests, ddf="wald"'
+            f'ddf="{name}" is for linear models: generalized ones have ddf="wald" alone'
         )
-    kept = vars(estimates).setdefault("_ddf", {})  # a new fit has new estimates
-    if name not in kept:
-        kept[name] = METHODS[name](model)
-    return kept[name]
+    cache = vars(estimates).setdefault("_ddf", {})  # a new fit has new estimates
+    if name not in cache:
+        cache[name] = METHODS[name](model)
+    return cache[name]
 
 
 def _spelling(ddf) -> str:
+    """The method's name from other spellings and abbreviations."""
     spelling = str(ddf).lower().replace("_", "-").replace(" ", "-")
     short = {"kr": "kenward-roger", "kr-observed": "kenward-roger-observed", "asymptotic": "wald"}
     return short.get(spelling, spelling)

@@ -1,8 +1,8 @@
-"""Which functions of the cells' means are about a term alone: what can be estimated, and of what.
+"""Estimable functions of the fixed effects' terms, by indicators of all factor levels.
 
-Indicators of all levels, of which the columns of X are one choice, make hypotheses that depend
-neither on how factors are coded nor on the order of their levels. A linear combination of the
-coefficients of the indicators is *estimable* if it is one of the coefficients that were fitted.
+The columns of X are one possible coding of the factors. Hypotheses in terms of indicators of all
+levels depend neither on the coding nor on the order of levels. A linear combination of the
+indicators' coefficients is *estimable* if it equals a combination of the fitted coefficients.
 """
 
 from __future__ import annotations
@@ -13,31 +13,32 @@ import numpy as np
 
 from numbamm.inference.fixed.terms import FixedTerm, fixed_terms
 
-#: A direction whose share of a column's length is less is rounding: see `femat.RANK_TOLERANCE`.
+#: Parts of a column shorter than this share of its length are rounding errors; see
+#: `femat.RANK_TOLERANCE`.
 INDEPENDENT = 1e-11
 
 
 @dataclass
 class Indicators:
-    """The fixed effects with an indicator for each level, and each combination that exists.
+    """The fixed effects with an indicator for each level and each existing combination of levels.
 
-    All is in the coordinates of the basis U of the fit, X[:, kept] = U `from_beta`: there a
-    column of the span is a vector c, x = Uc, and a combination t'γ of its coefficients gives
-    the column the coefficient c't.
+    Columns are given in the coordinates of the fit's basis U, with X[:, kept] = U `from_beta`: a
+    column x = Uc in the span of X is the vector c. A linear combination t'γ of the coefficients
+    of U has the coefficient c't for that column.
 
     Attributes
     ----------
     terms : list of FixedTerm
     columns : ndarray, shape (rank, q)
-        The indicators, times covariates of mean square one.
+        The indicators, multiplied by covariates of mean square one.
     term : ndarray of int64, shape (q,)
         Position of each column's term; -1 for the intercept.
     treatments : list of (ndarray, shape (rank, k), and ndarray, shape (k,))
-        For each term its columns by treatment contrasts, divided by a scale, and the scale.
+        For each term its columns in treatment coding, divided by a scale, and the scale.
     coded : ndarray, shape (rank, p)
         The columns of X.
     from_beta : ndarray, shape (rank, rank)
-        γ = `from_beta` β.
+        The matrix in γ = `from_beta` β.
     """
 
     terms: list[FixedTerm]
@@ -61,19 +62,19 @@ class Indicators:
         return cls(terms, columns, term, treatments, coded, from_beta)
 
     def of_terms(self, positions) -> np.ndarray:
-        """Which columns belong to these terms, bool, shape (q,)."""
+        """Whether each column belongs to one of these terms, bool, shape (q,)."""
         return np.isin(self.term, positions)
 
-    def span(self, which) -> np.ndarray:
-        """An orthonormal basis of the span of these columns, shape (rank, dimension)."""
-        return _split(self._centred(which))[0]
+    def span(self, chosen) -> np.ndarray:
+        """An orthonormal basis of the span of chosen columns, shape (rank, dimension)."""
+        return _split(self._centred(chosen))[0]
 
     def about(self, i: int) -> np.ndarray:
-        """What can be estimated of term i, apart from the terms that contain it.
+        """The estimable functions of type III for term i.
 
-        Of the combinations that involve no other terms than these, those which are orthogonal
-        to all that do not involve term i, in the coefficients of the indicators: the estimable
-        functions of type III.
+        Among the functions that involve only term i and the terms that contain it, these are the
+        ones orthogonal to all functions that do not involve term i. Orthogonality is that of the
+        coefficients of the indicators.
 
         Returns
         -------
@@ -81,21 +82,21 @@ class Indicators:
         """
         above = [j for j, t in enumerate(self.terms) if t.contains(self.terms[i])]
         involved = self.of_terms([i, *above])
-        either = _split(self._centred(~involved))[1]
+        allowed = _split(self._centred(~involved))[1]
         others = _split(self._centred(~self.of_terms(above)))[1]
         coefficients = self.columns[:, involved].T
         q = np.linalg.qr(coefficients @ others)[0]
-        size = either.shape[1] - others.shape[1]
-        turned = np.linalg.svd(q.T @ coefficients @ either)[2]
-        return either @ turned[len(turned) - size :].T
+        dimension = allowed.shape[1] - others.shape[1]
+        rows = np.linalg.svd(q.T @ coefficients @ allowed)[2]
+        return allowed @ rows[len(rows) - dimension :].T
 
     def new(self, span, i: int) -> np.ndarray:
-        """The columns of X of term i that lie outside a span and of those before them.
+        """The columns of X of term i outside a span and outside that of the term's earlier columns.
 
         Parameters
         ----------
         span : ndarray, shape (rank, dimension)
-            Orthonormal, with the intercept, if there is one.
+            Orthonormal, including the intercept if there is one.
 
         Returns
         -------
@@ -105,26 +106,26 @@ class Indicators:
         noise = 64 * np.finfo(float).eps * lengths(columns)
         return columns[:, independent(self._about_mean(columns), span, INDEPENDENT, noise)]
 
-    def _centred(self, which) -> np.ndarray:
-        """Columns of length one, without their share of the intercept, which stands first."""
-        columns = self._about_mean(self.columns[:, which & (self.term != -1)])
+    def _centred(self, chosen) -> np.ndarray:
+        """The intercept, then chosen columns made orthogonal to it and of length one."""
+        columns = self._about_mean(self.columns[:, chosen & (self.term != -1)])
         length = lengths(columns)
-        seen = length > 10 * np.finfo(float).eps
-        return np.hstack([self._intercept, columns[:, seen] / length[seen]])
+        nonzero = length > 10 * np.finfo(float).eps
+        return np.hstack([self._intercept, columns[:, nonzero] / length[nonzero]])
 
     def _about_mean(self, columns) -> np.ndarray:
-        """Columns without their share of the intercept, beside which covariates may be lost."""
+        """Columns made orthogonal to the intercept, from which far-off covariates hardly differ."""
         return columns - self._intercept @ (self._intercept.T @ columns)
 
     @property
     def _intercept(self) -> np.ndarray:
-        """The intercept, of length one, shape (rank, 1); (rank, 0) where there is none."""
+        """The intercept scaled to length one, shape (rank, 1); (rank, 0) if there is none."""
         column = self.columns[:, self.term == -1]
         return column / lengths(column)
 
 
 def _columns(frame, terms: list[FixedTerm], weighted):
-    """The columns of all levels, their terms, and each term's columns by treatment contrasts."""
+    """The indicators, their terms, and each term's columns in treatment coding."""
     design = frame.design
     spec = design.specs["fixed"]
     data = design.materializer(frame.columns, frame.rows)
@@ -137,10 +138,10 @@ def _columns(frame, terms: list[FixedTerm], weighted):
         narrow = {f: m for f in factors if (m := _narrow(design.coding, f)) is not None}
         scopes = [{f.factor.expr: f.reduced for f in s.factors} for s in part.scoped_terms]
         pieces = []
-        for scope in scopes:  # contrasts that span less than all levels stand for themselves
-            taken = {f: factors[f] for f in scope}
-            taken |= {f: (None, narrow[f][factors[f][1]]) for f in narrow if scope.get(f)}
-            pieces.append(_product(taken, weighted, intercept and i >= 0))
+        for scope in scopes:  # contrasts that span less than all levels are used as they are
+            chosen = {f: factors[f] for f in scope}
+            chosen |= {f: (None, narrow[f][factors[f][1]]) for f in narrow if scope.get(f)}
+            pieces.append(_product(chosen, weighted, intercept and i >= 0))
         whole = pieces
         if not narrow and list(map(set, scopes)) != [set(factors)]:
             whole = [_product(factors, weighted, intercept and i >= 0)]
@@ -148,14 +149,16 @@ def _columns(frame, terms: list[FixedTerm], weighted):
         term += [i] * sum(piece.columns.shape[1] for piece in whole)
         if i >= 0:
             reduced = [piece.reduced(scope) for piece, scope in zip(pieces, scopes, strict=True)]
-            reduced = reduced or [(weighted[:0].T, np.empty(0))]  # all is in the terms before
+            reduced = reduced or [
+                (weighted[:0].T, np.empty(0))
+            ]  # earlier terms have the same columns
             treatments.append(tuple(np.concatenate(t, axis=-1) for t in zip(*reduced, strict=True)))
     return np.hstack(columns), np.array(term), treatments
 
 
 @dataclass
 class _Product:
-    """Indicators of the combinations of factors that exist, times covariates.
+    """Indicators of the existing combinations of factor levels, multiplied by covariates.
 
     Attributes
     ----------
@@ -163,7 +166,7 @@ class _Product:
     scale : ndarray, shape (k,)
         Root mean squares of the covariates, by which the columns are divided.
     levels : dict of str to ndarray of int64, shape (k,)
-        Which level of each factor a column is about.
+        The level of each factor that a column is an indicator of.
     """
 
     columns: np.ndarray
@@ -171,7 +174,7 @@ class _Product:
     levels: dict[str, np.ndarray]
 
     def reduced(self, scope: dict[str, bool]) -> tuple[np.ndarray, np.ndarray]:
-        """The columns, and their scale, without the first levels of factors by contrasts."""
+        """Columns and scales in treatment coding, without the first level of coded factors."""
         kept = np.ones(len(self.scale), dtype=bool)
         for factor, level in self.levels.items():
             kept &= (level > 0) | (not scope[factor])
@@ -188,17 +191,17 @@ def _product(factors: dict, weighted, centred: bool) -> _Product:
         if labels is None:
             numbers = (numbers[:, None, :] * values[:, :, None]).reshape(n, -1)
             continue
-        some, cells = np.unique(cells + values * (cells.max() + 1), return_inverse=True)
+        distinct, cells = np.unique(cells + values * (cells.max() + 1), return_inverse=True)
         before = 1 if not levels else len(next(iter(levels.values())))
-        levels = {f: level[some % before] for f, level in levels.items()}
-        levels[name] = some // before
+        levels = {f: level[distinct % before] for f, level in levels.items()}
+        levels[name] = distinct // before
     scale = np.sqrt(np.mean(numbers**2, axis=0))
     scale[scale == 0] = 1.0
-    if centred and not levels:  # the intercept is in every span that they are in
+    if centred and not levels:  # the intercept belongs to every span with these columns
         numbers = numbers - numbers.mean(axis=0)
-    count, where = cells.max() + 1, (cells, np.arange(n))
+    count, positions = cells.max() + 1, (cells, np.arange(n))
     columns = [
-        (csr_array((x, where), shape=(count, n)) @ weighted).T / n for x in (numbers / scale).T
+        (csr_array((x, positions), shape=(count, n)) @ weighted).T / n for x in (numbers / scale).T
     ]
     m = len(columns)
     levels = {f: np.tile(level, m) for f, level in levels.items()}
@@ -206,7 +209,7 @@ def _product(factors: dict, weighted, centred: bool) -> _Product:
 
 
 def _narrow(coding, expression: str) -> np.ndarray | None:
-    """The contrasts of a factor, shape (levels, columns), if they span less than its levels."""
+    """The contrasts of a factor, shape (levels, columns), if they span less than all its levels."""
     contrasts = coding.chosen.get(expression)
     if contrasts is None:
         return None
@@ -221,33 +224,33 @@ def lengths(columns) -> np.ndarray:
 
 
 def independent(columns, span, least: float, noise=0.0) -> list[int]:
-    """Which columns lie outside an orthonormal span and that of the chosen ones before them.
+    """Positions of columns outside an orthonormal span and outside that of columns chosen before.
 
     Parameters
     ----------
     columns, span : ndarray, shape (rank, any number)
     least : float
-        The share of a column that has to be new.
+        The smallest share of a column's length that must be outside.
     noise : float or ndarray, shape (number of columns,)
-        Lengths that are rounding.
+        Lengths that count as rounding errors.
     """
     chosen = []
     needed = np.maximum(least * lengths(columns), noise)
     for j, column in enumerate(columns.T):
         if span.shape[1] == len(span):
             break
-        rest = column - span @ (span.T @ column)
-        rest -= span @ (span.T @ rest)  # what rounding left of the first difference
-        length = np.linalg.norm(rest)
+        outside = column - span @ (span.T @ column)
+        outside -= span @ (span.T @ outside)  # again, for the rounding errors of the first time
+        length = np.linalg.norm(outside)
         if length > needed[j]:
             chosen.append(j)
-            span = np.column_stack([span, rest / length])
+            span = np.column_stack([span, outside / length])
     return chosen
 
 
 def _split(columns) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal bases of the span of columns of length one, and of what is orthogonal to it."""
-    if columns.shape[1] > len(columns):  # the same spans, of fewer columns
+    """Orthonormal bases of the span of columns of length one and of its orthogonal complement."""
+    if columns.shape[1] > len(columns):  # fewer columns with the same span
         columns = np.linalg.qr(columns.T, mode="r").T
     u, s, _ = np.linalg.svd(columns, full_matrices=True)
     rank = int((s > INDEPENDENT * s[:1]).sum())

@@ -1,4 +1,4 @@
-"""`for_marginaleffects`: a fitted model, for the functions of the package marginaleffects."""
+"""`for_marginaleffects`: a fitted model for the functions of the package marginaleffects."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ if TYPE_CHECKING:
 
 
 def for_marginaleffects(model, *, type: str = "response", df: float = np.inf) -> MarginalEffects:
-    """A fitted model as the functions of the package marginaleffects take it.
+    """Wrap a fitted model for the functions of the package marginaleffects.
 
     Parameters
     ----------
     model : MixedModel
         A fitted model.
     type : {"response", "link"}
-        What is predicted, for the population: means of the response for random effects of zero,
-        or linear predictors.
+        What to predict for the population: means of the response for random effects of zero, or
+        linear predictors.
     df : float
         Degrees of freedom of all tests and intervals: infinite for Wald's z.
 
     Returns
     -------
     MarginalEffects
-        The first argument of ``predictions``, ``comparisons``, ``slopes``, ``hypotheses`` and
-        their like. There ``vcov="kenward-roger"`` has the covariance matrix of that name.
+        The first argument of ``predictions``, ``comparisons``, ``slopes``, ``hypotheses`` and so
+        on. In these, ``vcov="kenward-roger"`` uses the covariance matrix of that name.
 
     Raises
     ------
     NotFittedError
     OptionError
-        `type` or `df` is not as above; marginaleffects is not installed, or does not
-        go with this polars.
+        `type` or `df` has an unusable value, or marginaleffects is not installed or does not
+        work with the installed polars.
     DataError
-        The offset was given as an array, which new data cannot have.
+        The offset was given as an array, so that new data cannot have it.
 
     Notes
     -----
-    marginaleffects sees the rows and columns that the fixed effects use, factors as its Enum,
-    the response and the grouping factors. Contrasts by Satterthwaite's degrees of freedom are
-    those of `contrast` and `emmeans`: marginaleffects has one `df` for all.
+    The data that marginaleffects sees are the rows and columns that the fixed effects use, with
+    factors as Enum, the response and the grouping factors. marginaleffects has one `df` for all
+    tests; for Satterthwaite's degrees of freedom use `contrast` and `emmeans`.
 
-    The standard errors of its slopes come from differences of differences, which leave three
-    digits; with ``eps_vcov=1e-3`` there are more.
+    Its standard errors of slopes come from differences of differences and have three correct
+    digits; with ``eps_vcov=1e-3`` they have more.
     """
     try:
         from numbamm.inference.fixed.marginaleffects_model import MarginalEffects

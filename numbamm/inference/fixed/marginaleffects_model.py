@@ -1,4 +1,4 @@
-"""`MarginalEffects`: a model as the package marginaleffects, imported here, takes it."""
+"""`MarginalEffects`: a model for marginaleffects, which must be installed to import this file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numbamm.errors import OptionError
 from numbamm.formula.names import column_of
 from numbamm.inference.fixed import ddf as degrees
 
-#: Names that marginaleffects refuses in data, so that nothing it can do without may have them.
+#: Names that marginaleffects does not allow in data: columns that it does not need are left out.
 _RESERVED = {"rowid", "type", "group", "estimate", "term", "contrast", "statistic"}
 
 
 class MarginalEffects(ModelAbstract):
-    """A fitted model as marginaleffects' functions take it; see `for_marginaleffects`."""
+    """A fitted model for marginaleffects' functions; see `for_marginaleffects`."""
 
     def __init__(self, model, type: str, df: float) -> None:
         self.type, self.df_resid = type, float(df)
@@ -32,14 +32,14 @@ class MarginalEffects(ModelAbstract):
         )
         try:
             super().__init__(model, vault)
-        except pl.exceptions.InvalidOperationError as error:  # in its first look at the data
+        except pl.exceptions.InvalidOperationError as error:  # raised when it prepares the data
             raise OptionError(
-                f"marginaleffects does not work with polars {pl.__version__}: another release of "
-                "either may (0.6 needs 'polars<2')"
+                f"marginaleffects does not work with polars {pl.__version__}: install another "
+                "release of one of them (0.6 needs 'polars<2')"
             ) from error
 
     def get_exog(self, newdata: pl.DataFrame) -> np.ndarray:
-        """Columns of X that have coefficients, and the offset, if there is one."""
+        """Columns of X with coefficients, then the offset if there is one."""
         frame, columns = self.model.frame, {}
         for name in newdata.columns:
             values, levels = newdata[name], self.levels.get(name)
@@ -51,22 +51,22 @@ class MarginalEffects(ModelAbstract):
         return kept if rows.offset is None else np.column_stack([kept, rows.offset])
 
     def get_predict(self, params: np.ndarray, newdata: np.ndarray) -> pl.DataFrame:
-        """Predictions for the population at coefficients `params`, from what `get_exog` made."""
+        """Predictions for the population with coefficients `params`, from `get_exog`'s result."""
         eta = newdata[:, : len(params)] @ np.asarray(params)
         if newdata.shape[1] > len(params):
             eta = eta + newdata[:, -1]
-        shown = self.model._mean(eta) if self.type == "response" else eta
+        values = self.model._mean(eta) if self.type == "response" else eta
         rowid = pl.Series("rowid", np.arange(len(eta)), dtype=pl.Int32)
-        return pl.DataFrame({"rowid": rowid, "estimate": shown})
+        return pl.DataFrame({"rowid": rowid, "estimate": values})
 
     def get_vcov(self, vcov=True) -> np.ndarray | None:
-        """Covariance of the coefficients; by the method of that name, if it is a string."""
+        """Covariance matrix of the coefficients; for a string, by the method of that name."""
         if isinstance(vcov, str):
             return degrees.method(self.model, vcov).vcov
         return self.model._cov if vcov else None
 
     def get_autodiff_args(self) -> dict | None:
-        """What its automatic differentiation needs to know, where it has our link."""
+        """Options of its automatic differentiation; None if it does not have the link."""
         if self.type == "link" or self.model._link.linear:
             return {"model_type": "linear", "family": None, "link": None}
         family = self.model._link.marginaleffects
@@ -76,7 +76,7 @@ class MarginalEffects(ModelAbstract):
 
 
 def _levels(frame) -> dict[str, dict]:
-    """For each factor of the fixed effects its levels, by what they are called as text."""
+    """For each factor of the fixed effects a dict of its levels by their names as text."""
     coded = {column_of(name): levels for name, levels in frame.design.coding.levels.items()}
     return {
         name: {str(level): level for level in coded[name]}

@@ -1,4 +1,4 @@
-"""The reference grid: every combination of factor levels, at typical values of covariates."""
+"""`ReferenceGrid`: all combinations of factor levels, with covariates at their means."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from numbamm.formula.names import column_of
 from numbamm.inference.fixed.nesting import nested_factors
 from numbamm.options import numbers, shown
 
-#: Combinations from which a grid is refused.
+#: Largest number of combinations in a grid.
 LARGEST = 1_000_000
 
 
 class ReferenceGrid:
-    """Rows to predict for, and the linear combinations of β that predict them.
+    """The rows of a grid of predictors, and the linear combinations of β that predict them.
 
     Parameters
     ----------
     frame : ModelFrame
     at : dict, optional
-        Values of some variables, in the place of their levels or means.
+        Values of some variables, instead of their levels or means.
 
     Attributes
     ----------
     values : dict of str to list
-        The values of each variable of the fixed effects: a factor's levels, a covariate's mean.
+        Values of each variable of the fixed effects: a factor's levels, a covariate's mean.
     rows : pandas.DataFrame
-        All combinations, the last variable fastest.
+        All combinations; the last variable changes fastest.
     X : ndarray, shape (rows, p)
     offset : ndarray, shape (rows,)
     nested : dict of str to list of str
-        Factors whose levels are those of other factors' levels; see `nested_factors`.
+        For each nested factor those that it is nested in; see `nested_factors`.
 
     Raises
     ------
     OptionError
-        `at` names what is no variable of the fixed effects, or gives no values.
+        `at` has a name that is no variable of the fixed effects, or an empty list of values.
     DataError
-        A value is no level of its factor, or there are too many combinations.
+        A value is no level of its factor, or the grid would have too many rows.
     """
 
     def __init__(self, frame, at: Mapping[str, Any] | None = None) -> None:
@@ -65,7 +65,7 @@ class ReferenceGrid:
         if size > LARGEST:
             raise DataError(
                 f"the reference grid has {size} combinations of the levels of "
-                f"{', '.join(self.factors)}; give some of them by at={{name: values}}"
+                f"{', '.join(self.factors)}: restrict some of them by at={{name: values}}"
             )
         combinations = list(product(*self.values.values()))
         self.rows = pd.DataFrame(combinations, columns=list(self.values), index=range(size))
@@ -74,7 +74,7 @@ class ReferenceGrid:
         self.X, self.offset = self._matrices()
 
     def check(self, name: str) -> None:
-        """Refuse a name that is no variable of the fixed effects."""
+        """Raise an `OptionError` if a name is no variable of the fixed effects."""
         if name not in self.values:
             hint = did_you_mean(name, self.values)
             raise OptionError(
@@ -83,20 +83,20 @@ class ReferenceGrid:
             )
 
     def with_outer(self, names: list[str]) -> list[str]:
-        """The variables, and the factors that they are nested in."""
+        """The variables, followed by the factors that they are nested in."""
         outer = (other for name in names for other in self.nested.get(name, ()))
         return list(dict.fromkeys([*names, *outer]))
 
     def cells(self, names: list[str], weights: str) -> Cells:
-        """Averages over all other variables, of the combinations that nested factors have.
+        """Averages over all other variables, for the existing combinations of nested factors.
 
         Parameters
         ----------
         names : list of str
-            The variables that are kept, the first one fastest.
+            The variables that are kept; the first one changes fastest.
         weights : {"equal", "proportional"}
-            Of the combinations of the others' levels: alike, those of a nested factor within the
-            levels of its outer ones; or their numbers of rows.
+            Weights of the combinations of the others' levels: equal, for a nested factor within
+            the levels of its outer ones; or proportional to their numbers of rows.
         """
         kept = list(product(*(self.values[name] for name in reversed(names))))
         labels = pd.DataFrame([c[::-1] for c in kept], columns=names, index=range(len(kept)))
@@ -114,28 +114,32 @@ class ReferenceGrid:
         share = share.reshape(members.shape)
         total = share.sum(axis=1, keepdims=True)
         share = np.divide(share, total, out=np.full(members.shape, np.nan), where=total > 0)
-        there = self._exists(*(self.with_outer([v]) for v in names if v in self.nested))
-        there = there[members].any(axis=1)
-        labels = labels[there].reset_index(drop=True)
-        return Cells(labels, members[there], share[there])
+        present = self._exists(*(self.with_outer([v]) for v in names if v in self.nested))
+        present = present[members].any(axis=1)
+        labels = labels[present].reset_index(drop=True)
+        return Cells(labels, members[present], share[present])
 
-    def _exists(self, *together: list[str]) -> np.ndarray:
-        """Whether the data have the levels of each list of factors together.
+    def _exists(self, *lists: list[str]) -> np.ndarray:
+        """Whether each combination of levels occurs in the data, for each list of factors.
 
         Returns
         -------
         ndarray of bool, shape (rows of the grid,)
         """
-        found = np.ones(len(self.rows), dtype=bool)
-        for names in filter(None, together):
+        exists = np.ones(len(self.rows), dtype=bool)
+        for names in filter(None, lists):
             data = pd.MultiIndex.from_arrays([self.frame.columns[name] for name in names])
-            found &= pd.MultiIndex.from_arrays([self.rows[name] for name in names]).isin(data)
-        return found
+            exists &= pd.MultiIndex.from_arrays([self.rows[name] for name in names]).isin(data)
+        return exists
 
     def _counts(self, names: list[str], others: list[str]) -> np.ndarray:
-        """Rows of the data in each combination of the others' levels, shape (kept, *others).
+        """Number of rows of the data in each combination of the others' levels.
 
-        Within the levels of kept factors, where others are nested in them.
+        If other factors are nested in kept ones, rows are counted within the levels of these.
+
+        Returns
+        -------
+        ndarray, shape (combinations of the kept variables, *numbers of the others' levels)
         """
         outer = [n for n in reversed(names) if any(n in self.nested.get(o, ()) for o in others)]
         counted = [*outer, *others]
@@ -152,16 +156,18 @@ class ReferenceGrid:
         return np.broadcast_to(counts, full).reshape(-1, *full[len(names) :])
 
     def _typical(self, name: str) -> list:
+        """The levels of a factor, or the mean of a covariate."""
         column = self.frame.columns[name]
         if name in self.factors:
             return level_codes(column)[1].tolist()
         return [float(column.mean())]
 
     def _given(self, name: str, given: Any) -> list:
+        """The values of a variable in the option `at`, as a list."""
         several = isinstance(given, Iterable) and np.ndim(np.asarray(given, dtype=object))
         values = list(given) if several else [given]
         if not values:
-            raise OptionError(f"at gives no values for '{name}'")
+            raise OptionError(f"at['{name}'] is empty: give one value or more")
         if name not in self.factors:
             values = numbers(f"at['{name}']", values)
             if values.ndim != 1 or not np.isfinite(values).all():
@@ -172,27 +178,28 @@ class ReferenceGrid:
             unknown = [value for value in values if value not in levels]
             if unknown:
                 listed = ", ".join(map(str, levels))
-                raise DataError(f"{unknown[0]!r} is no level of '{name}', which has {listed}")
+                raise DataError(f"at: {unknown[0]!r} is no level of '{name}', which has {listed}")
         return values
 
     def _as_data(self, name: str, values: pd.Series) -> pd.Series:
-        """Values of the type that the column has in the data."""
+        """Values with the type of the column in the data."""
         return values.astype(self.frame.columns[name].dtype) if name in self.factors else values
 
     def _matrices(self) -> tuple[np.ndarray, np.ndarray]:
+        """X and the offset of the grid's rows."""
         frame, design = self.frame, self.frame.design
         rows = np.arange(len(self.rows))
         columns = {name: self.rows[name] for name in self.rows}
         try:
             matrices = design.matrices(design.materializer(columns, rows), terms=[])
-        except DataError as error:  # as of C(x % 7) at the mean of x
+        except DataError as error:  # as for C(x % 7) at the mean of x
             covariates = [name for name in self.values if name not in self.factors]
             raise DataError(
-                f"{error}; give values of {', '.join(covariates)} that the data have by "
+                f"{error}; give values of {', '.join(covariates)} that occur in the data, by "
                 "at={name: values}"
             ) from None
         offset = np.zeros(len(rows)) if matrices.offset is None else matrices.offset
-        if frame.has_array_offset or frame.offset_name:  # its mean, as that of a covariate
+        if frame.has_array_offset or frame.offset_name:  # its mean, as for a covariate
             offset = np.full(len(rows), np.mean(frame.offset))
         return matrices.X, offset
 
@@ -206,9 +213,9 @@ class Cells:
     labels : pandas.DataFrame
         A line for each combination of the kept variables.
     members : ndarray of int64, shape (combinations, m)
-        The rows that are averaged.
+        Positions of the rows to average.
     share : ndarray, shape (combinations, m)
-        Their weights, which add up to one; NaN where no row is left.
+        Weights of these rows, which add up to one; NaN if no row exists.
     """
 
     labels: pd.DataFrame
@@ -216,12 +223,12 @@ class Cells:
     share: np.ndarray
 
     def average(self, values) -> np.ndarray:
-        """Averages of values of the grid's rows, shape (rows, ...)."""
+        """Average values that are given for the rows of the grid, shape (rows, ...)."""
         return np.einsum("cw,cw...->c...", self.share, values[self.members])
 
 
 def _shares(exists) -> np.ndarray:
-    """Equal weights, step by step: of the first variable's levels, of the second's within it ...
+    """Equal weights of the first variable's levels, within each of the second's, and so on.
 
     Parameters
     ----------
@@ -229,13 +236,16 @@ def _shares(exists) -> np.ndarray:
     """
     share = exists.astype(np.float64)
     for axis in range(1, exists.ndim):
-        some = exists.any(axis=tuple(range(axis + 1, exists.ndim)), keepdims=True)
-        share = share / np.maximum(some.sum(axis=axis, keepdims=True), 1)
+        any_exists = exists.any(axis=tuple(range(axis + 1, exists.ndim)), keepdims=True)
+        share = share / np.maximum(any_exists.sum(axis=axis, keepdims=True), 1)
     return share
 
 
 def _is_factor(column: pd.Series) -> bool:
-    """Whether a column that no effect codes holds levels; integers beyond 64 bits are objects."""
+    """Whether a column that is not coded as a factor holds levels rather than numbers.
+
+    Integers beyond 64 bits are objects, but numbers.
+    """
     if is_whole(column):
         return False
     return isinstance(column.dtype, pd.CategoricalDtype) or is_categorical(column)

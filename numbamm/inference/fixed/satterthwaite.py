@@ -1,4 +1,4 @@
-"""Satterthwaite's degrees of freedom: the variance of an estimated variance, matched to a χ².
+"""Satterthwaite's degrees of freedom: a χ² matched to the variance of an estimated variance.
 
 See docs/mathematics.md, "After the fit".
 """
@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm import config
 from numbamm.blocks.threads import blas_threads
-from numbamm.inference.fixed.covariance import directions
-from numbamm.inference.fixed.varcov import by_observed
+from numbamm.inference.fixed.parameter_covariance import by_observed
+from numbamm.inference.fixed.response_covariance import directions_of
 from numbamm.inference.fixed.wald import INFINITE, notes
 
-#: Degrees of freedom this close count as equal.
+#: Degrees of freedom count as equal up to this relative difference.
 EQUAL = 1e-8
 
 
 class Satterthwaite:
     """df = 2 v² / (g' C g) with v = l'Φl, its gradient g, and C = 2 H⁻¹.
 
-    H is the Hessian of -2 log-likelihood (restricted under REML) in the covariance parameters. On
-    a singular fit the variances at zero count as known, see `varcov.by_observed`.
+    H is the Hessian of -2 log-likelihood (restricted under REML) by the covariance parameters. On
+    a singular fit variances of zero count as known; see `by_observed`.
 
     References
     ----------
@@ -34,11 +33,12 @@ class Satterthwaite:
     def __init__(self, model) -> None:
         self.beta, self.vcov = model.estimates.beta, model._cov
         self.to_basis = model.feterm.to_basis
-        with blas_threads(config.get("threads")):
-            moving = directions(model)
-        self.gradient = moving.phi @ moving.P @ moving.phi  # of Φ, along each direction
-        self.C = by_observed(moving)
-        self.notes = notes(model, moving, boundary=True)
+        with blas_threads():
+            directions = directions_of(model)
+        phi = directions.phi
+        self.gradient = phi @ directions.P @ phi  # derivative of Φ along each direction
+        self.C = by_observed(directions)
+        self.notes = notes(model, directions, boundary=True)
 
     def df(self, L) -> np.ndarray:
         """Degrees of freedom of each row's t, shape (rows,)."""
@@ -52,8 +52,8 @@ class Satterthwaite:
     def joint(self, L, rhs) -> tuple[float, float]:
         """F statistic of Lβ = rhs, and its denominator degrees of freedom.
 
-        The rows are turned until they are uncorrelated; F is the mean of their t², and its
-        expectation, where each t² is of F(1, df), gives the denominator.
+        The rows are rotated so that they are uncorrelated. F is the mean of their t². Its
+        expectation, with each t² from an F(1, df), determines the denominator degrees of freedom.
         """
         values, vectors = np.linalg.eigh(L @ self.vcov @ L.T)
         t2 = (vectors.T @ (L @ self.beta - rhs)) ** 2 / values
@@ -61,10 +61,10 @@ class Satterthwaite:
 
 
 def _pooled(df) -> float:
-    """Denominator of an F that is the mean of squared t's."""
-    if np.allclose(df, df[0], rtol=EQUAL, atol=0):  # infinite ones, too
+    """Denominator degrees of freedom of an F that is a mean of squared t statistics."""
+    if np.allclose(df, df[0], rtol=EQUAL, atol=0):  # also if all are infinite
         return float(df[0])
     if (df <= 2).any():
         return 2.0
-    excess = (2 / (df - 2)).sum()  # over one, of the expectations df / (df - 2); none if infinite
+    excess = (2 / (df - 2)).sum()  # of the expectations df / (df - 2) over 1; 0 for infinite df
     return float(2 * (excess + len(df)) / excess)

@@ -1,4 +1,4 @@
-"""The terms of the fixed effects: which columns each has, and which contain which."""
+"""The terms of the fixed effects: their columns, and which terms contain others."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class FixedTerm:
     ----------
     name : str
     variables : frozenset of str
-        Its factors and covariates, as expressions.
+        Expressions of its factors and covariates.
     numeric : frozenset of str
-        Those that are covariates.
+        Expressions of its covariates.
     columns : ndarray of int64
         Positions of its columns in X.
     """
@@ -31,16 +31,13 @@ class FixedTerm:
     columns: np.ndarray
 
     def contains(self, other: FixedTerm) -> bool:
-        """Whether this term is the other one within the levels of further factors."""
+        """Whether this term is the other one, within the levels of further factors."""
         return other.variables < self.variables and other.numeric == self.numeric
 
 
 def fixed_terms(frame) -> list[FixedTerm]:
-    """The terms of a model frame's fixed effects but for the intercept, in order."""
-    return _terms_of(frame.design.specs["fixed"], frame.design.coding)
-
-
-def _terms_of(spec, coding) -> list[FixedTerm]:
+    """The terms of a model frame's fixed effects in order, without the intercept."""
+    spec, coding = frame.design.specs["fixed"], frame.design.coding
     terms = []
     for term, columns in spec.term_slices.items():
         factors = {factor.expr for factor in term.factors} - {"1"}
@@ -53,14 +50,14 @@ def _terms_of(spec, coding) -> list[FixedTerm]:
 
 
 def without(frame, term: FixedTerm) -> tuple[np.ndarray, list[str]]:
-    """X and its names when a term is left out of the formula.
+    """X and its names when a term is dropped from the formula.
 
-    The rest is coded anew, since the term may have been what an indicator of a level was
-    redundant with.
+    The remaining terms are coded again: an indicator may have been left out because it was
+    redundant with the dropped term.
     """
     design = copy(frame.design)
     design.coding = replace(design.coding)
     formula = design.specs["fixed"].formula
-    rest = type(formula)([t for t in formula if str(t) != term.name])
-    matrix = design.materializer(frame.columns, frame.rows).matrix(rest)
+    remaining = type(formula)([t for t in formula if str(t) != term.name])
+    matrix = design.materializer(frame.columns, frame.rows).matrix(remaining)
     return np.asarray(matrix.__wrapped__), list(matrix.model_spec.column_names)

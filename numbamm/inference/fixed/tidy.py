@@ -1,4 +1,4 @@
-"""`tidy` and `glance`: a fit as frames, a line a parameter, and a line a model."""
+"""`tidy` and `glance`: a fit as frames, with a row per parameter and with a row per model."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ def tidy(
     ddf: str | None = None,
     alpha: float = 0.05,
 ) -> pd.DataFrame:
-    """The parameters of a fitted model, a line each.
+    """The parameters of a fitted model, one per row.
 
     Parameters
     ----------
     model : MixedModel
     effects : str or iterable of {"fixed", "random"}
-        Coefficients; standard deviations and correlations of the random effects.
+        Whether to include the coefficients, the standard deviations and correlations of the random
+        effects, or both.
     ddf, alpha
         As for `contrast`.
 
     Returns
     -------
     pandas.DataFrame
-        ``effect, group, term, estimate, se, df, statistic, pvalue, lower, upper``, missing
-        where a parameter has none. Terms of random effects are called ``sd Days`` and
+        ``effect, group, term, estimate, se, df, statistic, pvalue, lower, upper``; NaN where a
+        parameter has no such number. Terms of random effects have names such as ``sd Days`` and
         ``corr Intercept Days``.
 
     Raises
@@ -44,19 +45,19 @@ def tidy(
     """
     import pandas as pd
 
-    asked = [one_of("effects", effect, EFFECTS) for effect in name_list("effects", effects)]
+    wanted = [one_of("effects", effect, EFFECTS) for effect in name_list("effects", effects)]
     fixed = coef_table(model, ddf=ddf, alpha=alpha).to_frame()
     fixed = fixed.rename_axis("term").reset_index()
     parts = {
         "fixed": fixed.assign(effect="fixed", group=None),
         "random": _random(model.varcorr).assign(effect="random"),
     }
-    frame = pd.concat([parts[effect] for effect in asked], ignore_index=True)
+    frame = pd.concat([parts[effect] for effect in wanted], ignore_index=True)
     return frame.reindex(columns=["effect", "group", *fixed.columns])
 
 
 def _random(varcorr):
-    """Standard deviations and correlations, a line each."""
+    """Standard deviations and correlations, one per row."""
     table = varcorr.to_frame()
     single = table["name2"].isna()
     table["estimate"] = table["sd"].where(single, table["corr"])
@@ -68,7 +69,7 @@ def _random(varcorr):
 
 
 def glance(model) -> pd.DataFrame:
-    """A fitted model in one line.
+    """A fitted model in one row.
 
     Parameters
     ----------

@@ -1,15 +1,15 @@
-"""`Wald`: tests that take estimated variances for known; and what other tests share with them."""
+"""`Wald`: tests that take the estimated variances as known; and functions for all methods."""
 
 from __future__ import annotations
 
 import numpy as np
 
-#: More degrees of freedom than these are infinite, but for rounding.
+#: Degrees of freedom above this are infinite except for rounding errors.
 INFINITE = 1e10
 
 
 class Wald:
-    """Normal and χ² reference distributions: no allowance for estimated variances."""
+    """Tests by normal and χ² distributions, which ignore that variances are estimated."""
 
     title = "Wald"
 
@@ -32,25 +32,25 @@ def quadratic_form(L, beta, vcov, rhs=0.0) -> float:
     return float(value @ np.linalg.solve(L @ vcov @ L.T, value))
 
 
-def notes(model, moving, *, boundary: bool) -> list[str]:
-    """Remarks on fits that are singular, or have redundant random effects.
+def notes(model, directions, *, boundary: bool) -> list[str]:
+    """Notes on singular fits and on redundant random effects.
 
     Parameters
     ----------
-    moving : Directions
+    directions : Directions
     boundary : bool
-        Whether the method takes variances that are zero for known.
+        Whether the method takes variances of zero as known.
     """
-    said = []
+    notes = []
     if boundary and model.is_singular():
-        said.append(
-            "Singular fit: variances that are zero count as known, which makes the degrees of "
-            'freedom large; ddf="kenward-roger" takes them for estimates.'
+        notes.append(
+            "Singular fit: variances of zero count as known, which makes the degrees of freedom "
+            'large; ddf="kenward-roger" takes them as estimated.'
         )
-    if moving.redundant:
-        verb = "does" if moving.redundant == 1 else "do"
-        said.append(
-            f"Redundant random effects: {moving.redundant} of the covariance parameters {verb} not "
-            "move the covariance; the degrees of freedom are for the others."
+    if directions.redundant:
+        verb = "has" if directions.redundant == 1 else "have"
+        notes.append(
+            f"Redundant random effects: {directions.redundant} of the covariance parameters {verb} "
+            "no effect on the covariance; the degrees of freedom are for the others."
         )
-    return said
+    return notes

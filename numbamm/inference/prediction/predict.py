@@ -1,4 +1,4 @@
-"""Predictions: conditional on the random effects, or for the population, old rows or new."""
+"""`predict`: predictions with or without random effects, for the rows of the fit or new rows."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import DataError, NumbammWarning, OptionError
+from numbamm.inference.prediction.model_rows import ModelRows
 from numbamm.inference.prediction.re_form import chosen_effects
-from numbamm.inference.prediction.rows import Rows
 from numbamm.inference.prediction.simulate import (
     generator,
     trials_or_weights,
@@ -28,7 +27,7 @@ NEW_LEVELS = ("population", "missing", "error")
 TYPES = ("response", "link")
 INTERVALS = (None, "confidence", "prediction")
 
-#: Most observations that are drawn at once.
+#: Largest number of observations that are drawn at once.
 BATCH = 2_000_000
 
 
@@ -47,7 +46,7 @@ def predict(
     draws: int = 1000,
     seed: int | None = None,
 ) -> pd.Series | pd.DataFrame:
-    """Predicted means or linear predictors, with standard errors and intervals.
+    """Predict means or linear predictors, with standard errors and intervals.
 
     Parameters
     ----------
@@ -56,131 +55,130 @@ def predict(
     newdata : frame or dict of arrays, optional
         The rows to predict; the rows of the fit, if not given. The response is not needed.
     random : bool
-        Whether random effects count; False is ``re_form="none"``.
+        Whether to include random effects; False is the same as ``re_form="none"``.
     re_form : None, str or list of str, optional
-        Which random effects count: ``"all"``, the default; ``"none"`` or ``"~0"``, a prediction
-        for the population; grouping factors, ``["item"]``; or terms, ``"(1 | item)"``, which may
-        be parts of the model's. Columns that only others use are not needed.
+        Random effects to include: ``"all"``, the default; ``"none"`` or ``"~0"``, for a prediction
+        for the population; grouping factors, ``["item"]``; or terms, ``"(1 | item)"``, which are
+        the model's terms or parts of them. Columns that only other terms use are not needed.
     new_levels : {"population", "missing", "error"}
-        What a level that the fit has not seen gets: no random effect, with a warning; NaN; or
-        a `DataError` that names the levels.
+        What to do with rows whose level was not in the fit: predict without its random effect
+        and warn; predict NaN; or raise a `DataError` that names the levels.
     type : {"response", "link"}
-        Means, or linear predictors; for linear models they are the same.
+        Predict means or linear predictors; for linear models they are the same.
     se : bool
-        Give standard errors of the predictions, too.
+        Whether to return standard errors of the predictions, too.
     interval : {"confidence", "prediction"}, optional
-        Give an interval for the mean, or for a new observation.
+        Return an interval for the mean, or for a new observation.
     alpha : float
-        One minus the coverage.
+        One minus the coverage of the interval.
     weights : str or array, optional
         Prior weights of new rows, for prediction intervals: a row's variance is σ² over its
-        weight; numbers of trials for binomial models. If not given, the column that the fit had;
-        ones, if it had none.
+        weight; numbers of trials for binomial models. If not given, the column that the fit used;
+        ones, if it used none.
     draws, seed : int, optional
-        How many observations to draw for each row for the prediction intervals of generalized
-        models, and what makes them reproducible.
+        Prediction intervals of generalized models are found by simulation: the number of
+        observations that are drawn for each row, and the seed of the draws.
 
     Returns
     -------
     pandas.Series or pandas.DataFrame
-        A prediction for each row, NaN where a needed value is missing; with `se` or `interval`
-        a frame of ``prediction``, ``se``, ``lower``, ``upper``.
+        A prediction for each row, NaN where a value is missing; with `se` or `interval` a frame
+        with columns ``prediction``, ``se``, ``lower``, ``upper``.
 
     Raises
     ------
     NotFittedError
     DataError
-        A column is missing, or a level is new under ``new_levels="error"``.
+        A column is missing, or a level is new with ``new_levels="error"``.
     OptionError
-        An option cannot be used.
+        An option has an unusable value.
 
     Notes
     -----
-    Standard errors are those of x'β̂ + z'b̂ - z'b, the error of a prediction where the covariance
-    parameters are known: from the inverse of Henderson's mixed-model equations, through the
-    blocked Cholesky factor (Henderson, 1975, Biometrics 31, 423). A new level adds the variance
-    of its random effects, z'Var(b)z. For generalized models this is so at the mode on the scale
-    of the linear predictor, with the covariance of β̂ that `bse` is of; standard errors of means
-    follow by the delta method, and their intervals are those of the linear predictor,
-    transformed. Intervals use the normal distribution. A prediction interval of a generalized
-    model, for observations and so on the scale of the response, lies between quantiles of
-    responses that are drawn at linear predictors with that error.
+    Standard errors are those of the prediction error x'β̂ + z'b̂ - z'b, with the covariance
+    parameters taken as known. They come from the inverse of Henderson's mixed-model equations, by
+    the blocked Cholesky factor (Henderson, 1975, Biometrics 31, 423). A new level adds the variance
+    of its random effects, z'Var(b)z. For generalized models the same formula holds for the linear
+    predictor at the conditional mode, with the covariance of β̂ from which `bse` comes. Standard
+    errors of means follow by the delta method; intervals of means are the transformed intervals of
+    linear predictors. All these intervals are normal. A prediction interval of a generalized model
+    is on the scale of the response: its limits are quantiles of responses drawn at linear
+    predictors with the prediction error.
     """
     _check(model, new_levels, type, interval, alpha, draws)
     random, se = flag("random", random), flag("se", se)
     by_draws = interval == "prediction" and not isinstance(model, LinearMixedModel)
     if by_draws and type == "link":
         raise OptionError(
-            "observations have no linear predictor: a prediction interval of a "
-            'generalized model takes type="response"'
+            "a prediction interval of a generalized model is on the scale of the response: "
+            'take type="response"'
         )
     if not random and re_form is not None:
-        raise OptionError("random=False leaves no random effects for re_form to choose from")
+        raise OptionError("random=False and re_form contradict each other: give one of them")
     chosen = chosen_effects(model, re_form if random else "none")
     rows = _rows(model, newdata, chosen, interval, weights)
     eta = _eta_of_fit(model, chosen) if newdata is None else _eta(model, rows, chosen, new_levels)
-    linear = type == "link" or model._link.linear
+    on_link_scale = type == "link" or model._link.linear
 
-    def shown(eta):
-        return eta if linear else np.where(np.isnan(eta), np.nan, model._mean(eta))
+    def on_scale(eta):
+        return eta if on_link_scale else np.where(np.isnan(eta), np.nan, model._mean(eta))
 
-    columns = {"prediction": shown(eta)}
+    columns = {"prediction": on_scale(eta)}
     if se or interval is not None:
         sd = np.sqrt(np.where(np.isnan(eta), np.nan, _variance(model, rows, chosen)))
     if se:
-        slope = 1.0 if linear else np.abs(model._link.slope(eta))
+        slope = 1.0 if on_link_scale else np.abs(model._link.slope(eta))
         columns["se"] = slope * sd
     if by_draws:
         ends = _drawn_limits(model, rows, eta, sd, alpha, draws, generator(seed))
         columns["lower"], columns["upper"] = ends
     elif interval is not None:
-        ends = [shown(end) for end in _limits(model, rows, eta, sd, alpha, interval)]
+        ends = [on_scale(end) for end in _limits(model, rows, eta, sd, alpha, interval)]
         columns["lower"], columns["upper"] = np.sort(ends, axis=0)
     series = {name: rows.aligned(values, name) for name, values in columns.items()}
     return pd.DataFrame(series) if len(series) > 1 else series["prediction"]
 
 
-def _rows(model, newdata, chosen, interval, weights) -> Rows:
-    """The rows to predict, with the terms of which random effects count."""
+def _rows(model, newdata, chosen, interval, weights) -> ModelRows:
+    """The rows to predict, with the terms whose random effects are included."""
     if newdata is None:
-        return Rows.of_fit(model, weights)
+        return ModelRows.of_fit(model, weights)
     if interval == "prediction":
         weights = weights_to_draw(model, weights)
     elif weights is not None:
         raise OptionError(
-            'weights are those of observations to come: they take part in interval="prediction" '
-            "alone"
+            'weights are those of new observations: they matter only with interval="prediction"'
         )
-    wanted = [k for k, some in enumerate(chosen) if some.any()]
-    return Rows.new(model, newdata, wanted, weights)
+    wanted = [k for k, columns in enumerate(chosen) if columns.any()]
+    return ModelRows.new(model, newdata, wanted, weights)
 
 
-def _limits(model, rows: Rows, eta, sd, alpha: float, interval: str) -> list[np.ndarray]:
-    """Normal limits of linear predictors, or of a linear model's observations."""
+def _limits(model, rows: ModelRows, eta, sd, alpha: float, interval: str) -> list[np.ndarray]:
+    """Normal limits for linear predictors, or for a linear model's observations."""
     if interval == "prediction":
         sd = np.sqrt(sd**2 + model.sigma**2 / trials_or_weights(model, rows))
     half = ndtri(1 - alpha / 2) * sd
-    return [_held(model, eta, end) for end in (eta - half, eta + half)]
+    return [_on_same_side(model, eta, end) for end in (eta - half, eta + half)]
 
 
-def _drawn_limits(model, rows: Rows, eta, sd, alpha: float, draws: int, rng) -> np.ndarray:
+def _drawn_limits(model, rows: ModelRows, eta, sd, alpha: float, draws: int, rng) -> np.ndarray:
     """Quantiles of responses at linear predictors N(η, sd²), shape (2, n)."""
     limits, w = np.full((2, len(eta)), np.nan), trials_or_weights(model, rows)
-    there = np.flatnonzero(~np.isnan(eta))
-    for some in np.array_split(there, 1 + len(there) * draws // BATCH):
-        at = eta[some] + sd[some] * rng.standard_normal((draws, len(some)))
-        at = _held(model, eta[some], at)
-        mu = np.clip(model._mean(at.ravel()), *model._family.means)
+    complete = np.flatnonzero(~np.isnan(eta))
+    for batch in np.array_split(complete, 1 + len(complete) * draws // BATCH):
+        etas = eta[batch] + sd[batch] * rng.standard_normal((draws, len(batch)))
+        etas = _on_same_side(model, eta[batch], etas)
+        mu = np.clip(model._mean(etas.ravel()), *model._family.means)
         phi = model.sigma**2
-        y = model._family.draws(rng, mu, np.tile(w[some], draws), phi, model.shape)
-        limits[:, some] = np.quantile(
-            y.reshape(at.shape), [alpha / 2, 1 - alpha / 2], axis=0, method="inverted_cdf"
+        y = model._family.draws(rng, mu, np.tile(w[batch], draws), phi, model.shape)
+        limits[:, batch] = np.quantile(
+            y.reshape(etas.shape), [alpha / 2, 1 - alpha / 2], axis=0, method="inverted_cdf"
         )
     return limits
 
 
-def _held(model, eta, near) -> np.ndarray:
-    """Linear predictors near η, kept from crossing zero where the link's means turn there."""
+def _on_same_side(model, eta, near) -> np.ndarray:
+    """Linear predictors near η, kept on its side of zero for links that change there."""
     if not model._link.turns:
         return near
     side = np.sign(eta)
@@ -188,58 +186,63 @@ def _held(model, eta, near) -> np.ndarray:
 
 
 def _eta_of_fit(model, chosen) -> np.ndarray:
-    """The linear predictors of the fit, less the random effects that are left out."""
+    """The linear predictors of the fit, without the random effects that are not chosen."""
     eta = model.estimates.eta
-    for term, b, some in zip(model.reterms, model.b, chosen, strict=True):
-        if not some.all():
-            eta = eta - np.einsum("pn,np->n", term.z[~some], b[term.refs][:, ~some])
+    for term, b, columns in zip(model.reterms, model.b, chosen, strict=True):
+        if not columns.all():
+            eta = eta - np.einsum("pn,np->n", term.z[~columns], b[term.refs][:, ~columns])
     return eta
 
 
-def _eta(model, rows: Rows, chosen, new_levels: str) -> np.ndarray:
-    """The linear predictors of new rows, NaN where there is none."""
+def _eta(model, rows: ModelRows, chosen, new_levels: str) -> np.ndarray:
+    """The linear predictors of new rows, NaN where a value is missing."""
     effects = []
     absent = np.nan if new_levels == "missing" else 0.0
-    for term, b, some, unseen in zip(model.reterms, model.b, chosen, rows.unseen, strict=True):
-        _announce(term, unseen, new_levels)
+    for term, b, columns, unseen in zip(model.reterms, model.b, chosen, rows.unseen, strict=True):
+        _refuse_or_warn(term, unseen, new_levels)
         new = np.full((len(unseen), term.p), absent)
-        effects.append(np.vstack([b * some, new]) if some.any() else b)
+        effects.append(np.vstack([b * columns, new]) if columns.any() else b)
     return rows.linear_predictor(model.estimates.beta, effects)
 
 
-def _variance(model, rows: Rows, chosen) -> np.ndarray:
+def _variance(model, rows: ModelRows, chosen) -> np.ndarray:
     """Variances of x'β̂ + z'b̂ - z'b, shape (n,)."""
-    if not any(some.any() for some in chosen):
+    if not any(columns.any() for columns in chosen):
         return np.einsum("ij,ij->i", rows.X @ model._cov, rows.X)
     known, of_new = [], np.zeros(len(rows.X))
-    for term, (refs, z), some in zip(model.reterms, rows.terms, chosen, strict=True):
-        z = z if some.all() else z * some[:, None]
+    for term, (refs, z), columns in zip(model.reterms, rows.terms, chosen, strict=True):
+        z = z if columns.all() else z * columns[:, None]
         new = np.flatnonzero(refs >= term.nlevels)
         of_new[new] += ((term.lambda_.T @ z[:, new]) ** 2).sum(axis=0)
         known.append((np.where(refs < term.nlevels, refs, -1).astype(np.int32), z))
-    with blas_threads(config.get("threads")):
+    with blas_threads():
         return model._row_variances(rows.X, known) + model.sigma**2 * of_new
 
 
-def _announce(term, unseen: list, new_levels: str) -> None:
-    """Refuse new levels, or warn of them."""
+def _refuse_or_warn(term, unseen: list, new_levels: str) -> None:
+    """Raise a `DataError` for new levels, or warn, as `new_levels` says."""
     if unseen and new_levels == "error":
-        raise DataError(f"levels of '{term.group}' that the fit has not seen: {_some(unseen)}")
+        raise DataError(
+            f"the new data have levels of '{term.group}' that were not in the fit: "
+            f'{_listed(unseen)}; new_levels="population" predicts without their random effects'
+        )
     if unseen and new_levels == "population":
         warnings.warn(
-            f"levels of '{term.group}' that the fit has not seen get no random effect: "
-            f"{_some(unseen)}",
+            f"levels of '{term.group}' that were not in the fit are predicted without their random "
+            f"effects: {_listed(unseen)}",
             NumbammWarning,
             stacklevel=5,
         )
 
 
-def _some(labels, most: int = 5) -> str:
+def _listed(labels, most: int = 5) -> str:
+    """The first labels, and how many more there are."""
     shown = ", ".join(repr(str(label)) for label in labels[:most])
     return shown if len(labels) <= most else f"{shown} and {len(labels) - most} more"
 
 
 def _check(model, new_levels, type, interval, alpha, draws) -> None:
+    """Raise an error if the model is not fitted or an option has an unusable value."""
     _ = model.estimates
     for name, value, known in (
         ("new_levels", new_levels, NEW_LEVELS),

@@ -1,4 +1,4 @@
-"""`re_form`: which of a model's random effects a prediction or a simulation goes by."""
+"""The option `re_form`: the random effects to include in a prediction, or to keep in simulation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numbamm.formula.grouping import grouping_factors
 from numbamm.formula.names import joined, split
 from numbamm.formula.scan import scan
 
-EVERY, NO = (True, "all"), (False, "none", "~0", "~ 0")
+ALL, NONE = (True, "all"), (False, "none", "~0", "~ 0")
 
 
 def chosen_effects(model, re_form) -> list[np.ndarray]:
@@ -20,21 +20,21 @@ def chosen_effects(model, re_form) -> list[np.ndarray]:
     ----------
     model : MixedModel
     re_form : None, bool, str or iterable of str
-        None, True or ``"all"``; False, ``"none"`` or ``"~0"``; grouping factors by name; or
-        terms such as ``"(1 | item)"``, which are the model's own or parts of them.
+        None, True or ``"all"``; False, ``"none"`` or ``"~0"``; names of grouping factors; or
+        terms such as ``"(1 | item)"``, which are the model's terms or parts of them.
 
     Returns
     -------
     list of ndarray of bool, shape (p,)
-        For each of `reterms`, which of its columns are meant.
+        For each of `reterms`, whether each of its columns is chosen.
 
     Raises
     ------
     OptionError
-        A name is no grouping factor, or a term is no part of the model's.
+        A name is no grouping factor, or a term is not part of one of the model's.
     """
-    if re_form is None or (isinstance(re_form, str | bool) and re_form in EVERY + NO):
-        return [np.full(term.p, re_form not in NO) for term in model.reterms]
+    if re_form is None or (isinstance(re_form, str | bool) and re_form in ALL + NONE):
+        return [np.full(term.p, re_form not in NONE) for term in model.reterms]
     chosen = [np.zeros(term.p, dtype=bool) for term in model.reterms]
     for text in [re_form] if isinstance(re_form, str) else _texts(re_form):
         if "|" not in text:
@@ -46,33 +46,34 @@ def chosen_effects(model, re_form) -> list[np.ndarray]:
 
 
 def _texts(re_form) -> list[str]:
+    """The option as a list of names and terms."""
     try:
         texts = list(re_form)
     except TypeError:
         texts = [re_form]
     if not all(isinstance(text, str) for text in texts):
         raise OptionError(
-            f"re_form is 'all', 'none', a list of grouping factors, or terms such as '(1 | g)', "
-            f"not {re_form!r}"
+            "re_form must be 'all', 'none', a list of grouping factors, or terms such as "
+            f"'(1 | g)', not {re_form!r}"
         )
     return texts
 
 
 def _on_factor(model, variables, text: str) -> list[int]:
-    """Positions of the terms on a grouping factor, whatever the order of its variables."""
+    """Positions of the terms with a grouping factor; ``a:b`` and ``b:a`` are the same factor."""
     groups = [term.group for term in model.reterms]
     wanted = set(variables)
-    found = [k for k, group in enumerate(groups) if group == text or set(split(group)) == wanted]
-    if not found:
+    positions = [k for k, g in enumerate(groups) if g == text or set(split(g)) == wanted]
+    if not positions:
         raise OptionError(
             f"re_form: '{text}' is no grouping factor of the model{did_you_mean(text, groups)}; "
             f"there are {', '.join(dict.fromkeys(groups))}"
         )
-    return found
+    return positions
 
 
 def _choose(model, text: str, chosen: list[np.ndarray]) -> None:
-    """Mark the columns of the terms that stand in a little formula."""
+    """Mark the columns of the terms in a text such as ``(1 | a) + (0 + x | b)``."""
     try:
         pieces = scan("y ~ " + text.strip().removeprefix("~"))
         factors = [grouping_factors(term) for term in pieces.terms]
@@ -80,28 +81,32 @@ def _choose(model, text: str, chosen: list[np.ndarray]) -> None:
     except FormulaError as error:
         raise OptionError(f"re_form {text!r} cannot be read: {error}") from error
     if pieces.fixed != "1" or pieces.offsets:
-        raise OptionError(f"re_form {text!r} has more than random-effects terms")
-    for term, some, mine in zip(pieces.terms, factors, effects, strict=True):
-        for names in some:
+        raise OptionError(f"re_form {text!r} has other terms than random effects: leave them out")
+    for term, grouping, term_effects in zip(pieces.terms, factors, effects, strict=True):
+        for names in grouping:
             group = joined(names)
             columns = {k: _columns(model.frame, k) for k in _on_factor(model, names, group)}
-            for effect in mine:
-                found = [(k, there[effect]) for k, there in columns.items() if effect in there]
-                if not found:
+            for effect in term_effects:
+                places = [
+                    (k, of_effect[effect])
+                    for k, of_effect in columns.items()
+                    if effect in of_effect
+                ]
+                if not places:
                     raise OptionError(
-                        f"re_form: {term.text} is no part of the model, which has no random "
+                        f"re_form: {term.text} is not part of the model, which has no random "
                         f"effect of {effect} on {group}"
                     )
-                for k, place in found:
+                for k, place in places:
                     chosen[k][place] = True
 
 
 def _columns(frame, k: int) -> dict:
-    """Where the columns of each effect left of the bar stand in a term."""
-    design, found, start = frame.design, {}, 0
+    """Positions of each effect's columns in the k-th term."""
+    design, positions, start = frame.design, {}, 0
     for i in frame.members[k]:
         spec = design.specs[design.terms[i].lhs]
         for effect, columns in spec.term_slices.items():
-            found[effect] = slice(start + columns.start, start + columns.stop)
+            positions[effect] = slice(start + columns.start, start + columns.stop)
         start += len(spec.column_names)
-    return found
+    return positions

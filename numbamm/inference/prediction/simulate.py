@@ -1,4 +1,4 @@
-"""New responses from a model: random effects and responses drawn from its distributions."""
+"""`simulate`: responses drawn from a model, with random effects drawn or kept."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from numpy.typing import ArrayLike
 
 from numbamm.errors import DataError, OptionError, did_you_mean
 from numbamm.glm.family import Family
+from numbamm.inference.prediction.model_rows import ModelRows, row_weights
 from numbamm.inference.prediction.re_form import chosen_effects
-from numbamm.inference.prediction.rows import Rows, row_weights
-from numbamm.inference.random.components import Components
+from numbamm.options import numbers, shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Parameters in order, or by name.
+#: Values of several parameters, in their order or by name.
 Vector = ArrayLike | Mapping[str, float]
 
 
@@ -43,24 +43,24 @@ def simulate(
     model : MixedModel
         Fitted, unless `beta`, `theta` and `sigma` are given.
     seed : int, numpy.random.Generator, optional
-        What makes the draws reproducible.
+        Makes the draws reproducible.
     newdata : frame or dict of arrays, optional
-        The rows to draw for; those of the fit, if not given. The response is not needed. Levels
-        that the fit has not seen have random effects drawn like the others.
+        The rows to draw responses for; those of the fit, if not given. The response is not needed.
+        Random effects of new levels are drawn like the others.
     re_form : None, str or list of str
-        Which terms keep the random effects of the fit, as for `predict`: ``"none"``, so that
-        all are drawn anew; None or ``"all"``; grouping factors; whole terms. New levels are
-        drawn in any case.
+        Terms that keep the random effects of the fit, as for `predict`: ``"none"``, so that all
+        are drawn; None or ``"all"``; grouping factors; whole terms. Random effects of new levels
+        are always drawn.
     weights : str or array, optional
         Prior weights of new rows, numbers of trials for binomial models. If not given, the
-        column that the fit had; ones, if it had none. Poisson, negative binomial and Bernoulli
-        responses are drawn without.
+        column that the fit used; ones, if it used none. Poisson, negative binomial and Bernoulli
+        responses do not depend on weights.
     beta : array-like of shape (rank,), or dict by name, optional
         Coefficients of the kept columns.
     theta : array-like of shape (number of θ,), or dict by name, optional
     cov : dict, optional
-        In the place of `theta`, covariance matrices of the random effects by grouping factor; of
-        a single effect its variance.
+        Covariance matrices of the random effects by grouping factor, instead of `theta`; for a
+        single effect its variance.
     sigma : float, optional
         Residual standard deviation, or the square root of the dispersion; for families that
         have one.
@@ -70,31 +70,31 @@ def simulate(
     Returns
     -------
     pandas.Series
-        Over the rows of the data, what `refit` takes; or over the new rows. NaN where a row was
-        dropped or misses a value. Proportions for a binomial model.
+        A response for each row of the data, as `refit` takes it, or for each new row. NaN where a
+        row was dropped or has a missing value. Proportions for a binomial model.
 
     Raises
     ------
     DataError
         A column is missing, or numbers of trials are not whole.
     NotFittedError
-        Parameters are missing that only a fit has.
+        Parameters are not given, and the model has no estimates.
     OptionError
         Parameters or options do not fit the model.
     """
-    at = Truth.given(model, beta, theta, cov, sigma, shape)
-    held = _held(model, re_form)
+    parameters = TrueParameters.given(model, beta, theta, cov, sigma, shape)
+    kept = _kept_terms(model, re_form)
     if newdata is None:
-        rows = Rows.of_fit(model, weights)
+        rows = ModelRows.of_fit(model, weights)
     else:
         given = weights_to_draw(model, weights)
-        rows = Rows.new(model, newdata, range(len(model.reterms)), given)
-    y = respond(model, rows, at, held, generator(seed))
+        rows = ModelRows.new(model, newdata, range(len(model.reterms)), given)
+    y = respond(model, rows, parameters, kept, generator(seed))
     return rows.aligned(y, model.frame.response)
 
 
 def generator(seed) -> np.random.Generator:
-    """What draws; a generator is taken as it is."""
+    """A generator of random numbers from a seed; a generator is returned as it is."""
     try:
         return np.random.default_rng(seed)
     except (TypeError, ValueError) as error:
@@ -103,17 +103,17 @@ def generator(seed) -> np.random.Generator:
         ) from error
 
 
-def respond(model, rows: Rows, at: Truth, held: list[bool], rng) -> np.ndarray:
-    """A response for every row, NaN where a value is missing.
+def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np.ndarray:
+    """Draw a response for every row, NaN where a value is missing.
 
     Parameters
     ----------
     model : MixedModel
-    rows : Rows
-        With all terms.
-    at : Truth
-    held : list of bool
-        Which terms keep the random effects of the fit, but for new levels.
+    rows : ModelRows
+        Rows with all terms.
+    parameters : TrueParameters
+    kept : list of bool
+        Whether each term keeps the random effects of the fit; those of new levels are drawn.
     rng : numpy.random.Generator
 
     Returns
@@ -121,28 +121,30 @@ def respond(model, rows: Rows, at: Truth, held: list[bool], rng) -> np.ndarray:
     ndarray, shape (n,)
     """
     effects = []
-    lambdas = Components.of(model).lambdas(at.theta)
+    lambdas = model._joint.matrices(parameters.theta)
     for k, (term, unseen, lam) in enumerate(zip(model.reterms, rows.unseen, lambdas, strict=True)):
-        b = at.sigma * rng.standard_normal((term.nlevels + len(unseen), term.p)) @ lam.T
-        if held[k]:
+        u = rng.standard_normal((term.nlevels + len(unseen), term.p))
+        b = parameters.sigma * u @ lam.T
+        if kept[k]:
             b[: term.nlevels] = model.b[k]
         effects.append(b)
-    eta = rows.linear_predictor(at.beta, effects)
-    there = np.flatnonzero(~np.isnan(eta))
-    w = trials_or_weights(model, rows)[there]
+    eta = rows.linear_predictor(parameters.beta, effects)
+    complete = np.flatnonzero(~np.isnan(eta))
+    w = trials_or_weights(model, rows)[complete]
     y = np.full(len(eta), np.nan)
-    mu = model._mean(eta[there])
-    y[there] = model._family.draws(rng, mu, w, at.sigma**2, at.shape)
+    mu = model._mean(eta[complete])
+    phi = parameters.sigma**2
+    y[complete] = model._family.draws(rng, mu, w, phi, parameters.shape)
     return y
 
 
-def trials_or_weights(model, rows: Rows) -> np.ndarray:
-    """The prior weights by which responses are distributed, shape (n,).
+def trials_or_weights(model, rows: ModelRows) -> np.ndarray:
+    """Prior weights of the rows in the family's distribution, shape (n,); ones if it has none.
 
     Raises
     ------
     DataError
-        If numbers of trials are not whole.
+        Numbers of trials are not whole.
     """
     if rows.weights is None or model._family.weights == "rows":
         return np.ones(len(rows.X))
@@ -153,8 +155,8 @@ def trials_or_weights(model, rows: Rows) -> np.ndarray:
 
 
 @dataclass
-class Truth:
-    """The parameters at which responses are drawn.
+class TrueParameters:
+    """The parameters of the distribution that responses are drawn from.
 
     Attributes
     ----------
@@ -163,7 +165,7 @@ class Truth:
     sigma : float
         1 for families without a dispersion.
     shape : float
-        0 but for the negative binomial.
+        Shape of the negative binomial; 0 for other families.
     """
 
     beta: np.ndarray
@@ -172,13 +174,13 @@ class Truth:
     shape: float
 
     @classmethod
-    def given(cls, model, beta, theta, cov, sigma, shape) -> Truth:
-        """What is given, and the rest as estimated."""
+    def given(cls, model, beta, theta, cov, sigma, shape) -> TrueParameters:
+        """The given parameters, and the model's estimates of the others."""
         beta = _vector(
             "beta", model.estimates.beta if beta is None else beta, model.feterm.kept_names
         )
         if model._family.dispersed:
-            sigma = _positive("sigma", _own_sigma(model) if sigma is None else sigma)
+            sigma = _positive("sigma", _known_sigma(model) if sigma is None else sigma)
         else:
             sigma = _absent("sigma", sigma, 1.0, "families with a dispersion")
         if model._family.has_shape:
@@ -188,112 +190,121 @@ class Truth:
             shape = _absent("shape", shape, 0.0, "the negative binomial")
         if cov is not None:
             if theta is not None:
-                raise OptionError("theta and cov say the same: give one of them")
+                raise OptionError(
+                    "theta and cov both give the covariance of the random effects: give one"
+                )
             theta = _theta(model, cov, sigma)
         elif theta is None:
-            _ = model.estimates  # before a fit, θ is but a start
+            _ = model.estimates  # an error before a fit, when θ is the start of the search
             theta = model.theta
         theta = _vector("theta", theta, model.theta_names)
         return cls(beta, theta, sigma, shape)
 
 
-def _own_sigma(model) -> float:
-    """The estimate, or before a fit what is known."""
+def _known_sigma(model) -> float:
+    """The estimate of σ or, before a fit, its given value."""
     known = None if model.is_fitted else model.optsum.sigma
     return model.sigma if known is None else known
 
 
-def _held(model, re_form) -> list[bool]:
-    """The terms that keep the random effects of the fit."""
+def _kept_terms(model, re_form) -> list[bool]:
+    """Whether each term keeps the random effects of the fit."""
     chosen = chosen_effects(model, re_form)
-    for term, some in zip(model.reterms, chosen, strict=True):
-        if some.any() and not some.all():
+    for term, columns in zip(model.reterms, chosen, strict=True):
+        if columns.any() and not columns.all():
             raise OptionError(
-                f"re_form: a simulation keeps all random effects of a term, or draws them: "
-                f"({' + '.join(term.cnames)} | {term.group})"
+                "re_form names a part of a term, but a simulation keeps or draws all random "
+                f"effects of a term: give ({' + '.join(term.cnames)} | {term.group})"
             )
-    return [bool(some.any()) for some in chosen]
+    return [bool(columns.any()) for columns in chosen]
 
 
 def weights_to_draw(model, given):
-    """Prior weights of new rows, given or the column that the fit had, where they take part.
+    """Prior weights of new rows: as given or the fit's column; None if the family has none.
 
     Raises
     ------
     OptionError
-        They take no part in the family's distribution, or the fit's are none of new rows.
+        The family's distribution does not depend on weights, or those of the fit cannot be those
+        of new rows.
     """
     refuse_weights(model._family, given)
     return None if model._family.weights == "rows" else row_weights(model, given)
 
 
 def refuse_weights(family: Family, given) -> None:
-    """Refuse given weights that take no part in the family's distribution."""
+    """Raise an `OptionError` if weights are given and the family does not depend on them."""
     if given is not None and family.weights == "rows":
-        raise OptionError(f"weights take no part in the distribution of {family} responses")
+        raise OptionError(
+            f"weights do not enter the distribution of {family} responses: leave weights out"
+        )
 
 
 def _theta(model, cov, sigma: float) -> np.ndarray:
-    """θ at covariance matrices of the random effects, by grouping factor."""
+    """θ from covariance matrices of the random effects by grouping factor."""
     groups = [term.group for term in model.reterms]
     if not isinstance(cov, Mapping) or set(cov) != set(groups):
-        raise OptionError(f"cov is a dict with covariance matrices for {', '.join(groups)}")
-    return np.concatenate([_factor(term, cov[term.group]) for term in model.reterms]) / sigma
+        raise OptionError(
+            f"cov must be a dict with a covariance matrix for each of {', '.join(groups)}, not "
+            f"{shown(cov)}"
+        )
+    return np.concatenate([_theta_of(term, cov[term.group], sigma) for term in model.reterms])
 
 
-def _factor(term, V) -> np.ndarray:
-    """The entries on a term's template of the Cholesky factor, which may lack rank."""
-    whose = f"cov of '{term.group}'"
+def _theta_of(term, V, sigma: float) -> np.ndarray:
+    """The θ of a term with this covariance matrix, which may be singular."""
+    label = f"cov of '{term.group}'"
     if hasattr(V, "reindex"):
         V = V.reindex(index=term.cnames, columns=term.cnames)
-    V = np.atleast_2d(_floats(whose, V))
+    V = np.atleast_2d(numbers(label, V))
     if V.shape != (term.p, term.p):
         columns = ", ".join(term.cnames)
-        raise OptionError(f"{whose} is of order {term.p} ({columns}), not of shape {V.shape}")
+        raise OptionError(
+            f"{label} has shape {V.shape}; it needs a row and a column for each of {columns}"
+        )
     if not np.isfinite(V).all():
-        raise OptionError(f"{whose} must have finite numbers for {', '.join(term.cnames)}")
+        raise OptionError(f"{label} must have finite numbers for {', '.join(term.cnames)}")
     values, vectors = np.linalg.eigh(V)
     if not np.allclose(V, V.T) or values[0] < -1e-10 * abs(values[-1]):
-        raise OptionError(f"{whose} is no covariance matrix")
+        raise OptionError(
+            f"{label} is no covariance matrix: it must be symmetric, without negative eigenvalues"
+        )
     root = np.linalg.qr(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T)[1].T
-    entries = (root * np.where(np.diag(root) < 0, -1.0, 1.0)).ravel()
-    others = np.delete(entries, term.inds)
-    if (np.abs(others) > 1e-6 * np.sqrt(values[-1])).any():
-        raise OptionError(f"{whose} has covariances that are none of the model's parameters")
-    return entries[term.inds]
-
-
-def _floats(name: str, values) -> np.ndarray:
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise OptionError(f"{name} must be numbers, not {values!r}") from None
+    lam = root * np.where(np.diag(root) < 0, -1.0, 1.0)
+    theta = term.structure.nearest(lam)
+    if (np.abs(term.structure.matrix(theta) - lam) > 1e-6 * np.sqrt(values[-1])).any():
+        raise OptionError(
+            f"{label} has covariances where the model has none, as between effects of (x || g), or "
+            "is otherwise not of the structure that the formula gives the term"
+        )
+    return term.structure.nearest(lam / sigma)
 
 
 def _positive(name: str, value) -> float:
+    """A parameter that must be a positive number."""
     if not (isinstance(value, Real) and 0 < value < np.inf):
         raise OptionError(f"{name} must be a positive number, not {value!r}")
     return float(value)
 
 
-def _absent(name: str, value, default: float, whose: str) -> float:
-    """A parameter that the family does not have."""
+def _absent(name: str, value, default: float, owners: str) -> float:
+    """The default of a parameter that the family does not have and that must not be given."""
     if value is not None and value != default:
-        raise OptionError(f"{name} belongs to {whose} alone")
+        raise OptionError(f"{name} is a parameter of {owners} alone: leave it out")
     return default
 
 
 def _vector(name: str, values, names: list[str]) -> np.ndarray:
-    """Values in the order of the names; a mapping has them by name."""
+    """Values of parameters as an array in the order of their names, from an array or a dict."""
     if hasattr(values, "keys"):
         unknown = [str(key) for key in values.keys() if key not in names]
         absent = [key for key in names if key not in values]
         if unknown or absent:
             hint = did_you_mean(unknown[0], names) if unknown else ""
-            what = f"has no '{unknown[0]}'" if unknown else f"needs '{absent[0]}'"
-            raise OptionError(f"{name} {what}{hint}: it has {', '.join(names)}")
+            problem = f"has no '{unknown[0]}'" if unknown else f"needs '{absent[0]}'"
+            raise OptionError(f"{name} {problem}{hint}: it has {', '.join(names)}")
         values = [values[key] for key in names]
-    values = _floats(name, values)
+    values = numbers(name, values)
     if values.shape != (len(names),) or not np.isfinite(values).all():
         listed = f" ({', '.join(names)})" if names else ""
         raise OptionError(f"{name} must be {len(names)} finite numbers{listed}, not {values!r}")

@@ -1,1 +1,1 @@
-"""Profile likelihoods."""
+"""Profile likelihoods and the intervals that follow from them."""

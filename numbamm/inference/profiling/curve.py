@@ -1,4 +1,4 @@
-"""`Curve`: ζ of one parameter, and the walk along a profile that finds it."""
+"""`Curve`: the profile of one parameter as a curve of ζ, and the walk that computes it."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 
-#: Steps from the estimate to the last ζ that is asked for, and most of them.
-STEPS, MOST = 8, 60
+#: Number of steps that are planned from the estimate to the last ζ, and the largest number taken.
+STEPS, MOST_STEPS = 8, 60
 
-#: A step that is as many times too far as this is taken again.
+#: A step is repeated, shorter, if ζ has changed by more than this multiple of the plan.
 TOO_FAR = 3.0
 
-#: An end of a parameter's range counts as reached at this share of a first step from it.
+#: The end of a parameter's range counts as reached within this share of the first step.
 AT_END = 1e-5
 
 
 @dataclass
 class Curve:
-    """ζ of one parameter.
+    """ζ as a function of one parameter.
 
     Attributes
     ----------
     estimate : float
     values, zeta : ndarray
-        The parameter, ascending, and ζ there.
+        Values of the parameter in increasing order, and ζ at each.
     lower, upper : float
-        The limits where |ζ| does not reach far enough: the ends of the parameter's range, or NaN
-        if the profile stops before.
+        Limits of intervals for which |ζ| is not large enough: the ends of the parameter's range,
+        or NaN if the profile stops before them.
     """
 
     estimate: float
@@ -44,17 +44,18 @@ class Curve:
         return CubicSpline(self.values, self.zeta)
 
     def limits(self, z: float) -> tuple[float, float]:
-        """Where |ζ| first reaches z on either side, or else `lower` and `upper`.
+        """The values on both sides of the estimate where |ζ| first reaches z.
 
-        NaN if the estimate is undefined.
+        `lower` or `upper` if it does not reach z; NaN if the estimate is undefined.
         """
         if len(self.values) < 2:
             return np.nan, np.nan
         return self._limit(-z), self._limit(z)
 
     def _limit(self, z: float) -> float:
-        own = min(np.searchsorted(self.values, self.estimate), len(self.values) - 1)
-        side = range(own, 0, -1) if z < 0 else range(own, len(self.values) - 1)
+        """The limit on the side of the sign of z."""
+        middle = min(np.searchsorted(self.values, self.estimate), len(self.values) - 1)
+        side = range(middle, 0, -1) if z < 0 else range(middle, len(self.values) - 1)
         for k in side:
             a, b = sorted((k, k + 1 if z > 0 else k - 1))
             if (self.zeta[a] - z) * (self.zeta[b] - z) <= 0:
@@ -62,56 +63,59 @@ class Curve:
         return self.lower if z < 0 else self.upper
 
     def _crossing(self, a: int, b: int, z: float) -> float:
-        """Where the spline is z between two values, to rounding in whatever unit."""
+        """The point between two values where the spline is z, precise for any unit."""
         low, width, spline = self.values[a], self.values[b] - self.values[a], self.spline
         return float(low + width * brentq(lambda t: spline(low + t * width) - z, 0.0, 1.0))
 
 
-def walk(rise, start, own: float, step: float, bounds, reach: float, closed: bool = True) -> Curve:
-    """ζ on both sides of an estimate, in steps of ζ that are about equal.
+def walk(rise, start, estimate: float, step: float, bounds, reach: float, closed=True) -> Curve:
+    """Compute ζ on both sides of an estimate, in about equal steps of ζ.
 
     Parameters
     ----------
     rise : callable
-        How much more than the least deviance a value of the parameter costs, and where the
-        others are then, from the value and where a search for that may begin; NaN ends the walk.
+        Takes a value of the parameter, and the point where to begin the search for the other
+        parameters. Returns by how much the deviance exceeds its minimum at that value, and the
+        point where the search ended. NaN ends the walk.
     start : ndarray
-        Where the others are at the estimate.
-    own : float
-        The estimate.
+        The point of the search at the estimate.
+    estimate : float
     step : float
-        The first step.
+        The first step of the parameter.
     bounds : tuple of float
         The parameter's range.
     reach : float
         The |ζ| at which to stop.
     closed : bool
-        Whether an end at zero belongs to the range. Other ends are only approached.
+        Whether an end of the range at zero belongs to it. Other ends are only approached.
     """
     sides, ends = [], []
     for sign, end in ((-1.0, bounds[0]), (1.0, bounds[1])):
         values, zetas = [], []
-        v, zeta, h, x = own, 0.0, step, start
-        for _ in range(MOST):
-            left = abs(end - v)
-            if left <= AT_END * step or abs(zeta) >= reach:
+        v, zeta, h, x = estimate, 0.0, step, start
+        for _ in range(MOST_STEPS):
+            distance = abs(end - v)
+            if distance <= AT_END * step or abs(zeta) >= reach:
                 break
-            near = end if closed and end == 0.0 else v + sign * 0.5 * left
-            new = v + sign * h if h < 0.7 * left else near
-            risen, other = rise(new, x)
-            if not np.isfinite(risen):
+            near_end = end if closed and end == 0.0 else v + sign * 0.5 * distance
+            new_v = v + sign * h if h < 0.7 * distance else near_end
+            excess, new_x = rise(new_v, x)
+            if not np.isfinite(excess):
                 break
-            reached = sign * np.sqrt(max(0.0, risen))
-            taken, strides = abs(new - v), abs(reached - zeta) * STEPS / reach
-            h = taken * np.clip(1 / max(strides, 1e-9), 0.2, 2.0)
-            if strides > TOO_FAR and taken > AT_END * step:
+            new_zeta = sign * np.sqrt(max(0.0, excess))
+            taken, planned_steps = abs(new_v - v), abs(new_zeta - zeta) * STEPS / reach
+            h = taken * np.clip(1 / max(planned_steps, 1e-9), 0.2, 2.0)
+            if planned_steps > TOO_FAR and taken > AT_END * step:
                 continue
-            v, zeta, x = new, reached, other
+            v, zeta, x = new_v, new_zeta, new_x
             values.append(v)
             zetas.append(zeta)
         sides.append((values, zetas))
         ends.append(end if abs(end - v) <= AT_END * step else np.nan)
     (low, below), (high, above) = sides
     return Curve(
-        own, np.array([*low[::-1], own, *high]), np.array([*below[::-1], 0.0, *above]), *ends
+        estimate,
+        np.array([*low[::-1], estimate, *high]),
+        np.array([*below[::-1], 0.0, *above]),
+        *ends,
     )

@@ -1,4 +1,4 @@
-"""`GeneralizedSurface`: -2 log-likelihood of a generalized mixed model in what it was fitted by."""
+"""`GeneralizedSurface`: -2 log-likelihood of a generalized mixed model about its minimum."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from numbamm.inference.random.components import SHAPE, SIGMA
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE
 from numbamm.optimize.differences import slopes
 
-#: Half-width of the differences through quadrature, in an x of ordinary size.
+#: Half-width of central differences of an objective by quadrature; x is scaled to order 1.
 QUADRATURE_STEP = 1e-3
 
 
 class GeneralizedSurface(Surface):
-    """x is β, the logarithm of φ or of the shape, and θ; without β and φ for a fast fit.
+    """x consists of β, the logarithm of φ or of the shape, and θ; in a fast fit, without β and φ.
 
-    β stands there as coefficients of the columns inside, over a root of their covariance.
+    The part for β is R⁻¹γ, with γ the coefficients of the scaled columns and RR' their covariance.
     """
 
     @classmethod
     def of(cls, model) -> GeneralizedSurface:
-        """That of a model."""
+        """The surface of a fitted model."""
         return cls(model)
 
     def __init__(self, model) -> None:
         fast, nagq = model.is_fast, model.estimates.nagq
         twin = model._twin()
-        at = twin._at_estimates()
-        root = None if fast else np.linalg.cholesky(twin._gamma_cov(at))
+        point = twin._at_estimates()
+        root = None if fast else np.linalg.cholesky(twin._gamma_cov(point))
         parameters = model._parameters(fast)
         self._laplace = nagq == 1
         self._objective = model._objective(fast, nagq, root=root, parameters=parameters)
-        # Of an infinite shape, too, there is a profile.
-        shape = min(at.shape, parameters.shape_range[1])
-        nuisance = {LOG_DISPERSION: [at.phi], LOG_SHAPE: [shape]}.get(parameters.nuisance, [])
+        # An infinite shape has a profile, too.
+        shape = min(point.shape, parameters.shape_range[1])
+        nuisance = {LOG_DISPERSION: [point.phi], LOG_SHAPE: [shape]}.get(parameters.nuisance, [])
         self._nuisance, self._rank = parameters.nuisance, len(parameters.beta)
         self._to_beta = None if fast else model.feterm.to_basis @ root
-        head = [] if fast else np.linalg.solve(root, at.beta)
-        super().__init__(model, np.concatenate([head, np.log(nuisance), at.theta]))
+        head = [] if fast else np.linalg.solve(root, point.beta)
+        super().__init__(model, np.concatenate([head, np.log(nuisance), point.theta]))
 
     @property
     def sizes(self) -> dict:

@@ -1,8 +1,8 @@
-"""Columns of a random-effects term in which chosen ones stand first.
+"""`leading`: the columns of a random-effects term reordered so that chosen columns come first.
 
-The first row of a lower triangular λ has one entry, and the second has two. In columns of which the
-user's r-th is the first, its standard deviation is σ times that entry, whatever the others are; and
-its correlation with the second is a direction in two entries.
+The first row of the lower triangular λ has one entry, the second has two. If a column comes first,
+its standard deviation is σ times the single entry, whatever the other entries are. If two columns
+come first, their correlation depends on the two entries of the second row alone.
 """
 
 from __future__ import annotations
@@ -14,41 +14,42 @@ from numbamm.design.scaling import Scaling
 
 
 def leading(term: ReMat, scaling: Scaling | None, lead, root) -> Scaling | None:
-    """The change to columns, of size one, in which given columns stand first in their block.
+    """A scaling of a term's columns that puts given columns first in their block.
 
     Parameters
     ----------
     term : ReMat
-        In the user's columns.
+        The term with the user's columns.
     scaling : Scaling, optional
-        How its columns are held already.
+        The present scaling of the columns.
     lead : sequence of int
-        One column, or two of one block.
+        The columns to put first: one, or two of the same block.
     root : ndarray, shape (n,), optional
         Square roots of the rows' weights.
 
     Returns
     -------
     Scaling or None
-        None where they stand first as it is.
+        The new scaling, with columns of root mean square one; None if the columns come first
+        already.
     """
-    block = next(block for block in term.blocks if lead[0] in block)
-    if scaling is None and list(lead) == block[: len(lead)]:
+    block = next(block for block in term.structure.blocks if lead[0] in block)
+    if len(block) == 1 or (scaling is None and list(lead) == block[: len(lead)]):
         return None
     T = np.eye(term.p) if scaling is None else scaling.T.copy()
-    T[block] = _rows(T, block, list(lead))
+    T[block] = _reordered_rows(T, block, list(lead))
     z = np.linalg.solve(T.T, term.z)
     size = np.sqrt(np.mean((z if root is None else z * root) ** 2, axis=1))
     size = np.where(size > 0, size, 1.0)
-    return Scaling(T * size[:, None], np.asfortranarray(z / size[:, None]), term.inds)
+    return Scaling(T * size[:, None], np.asfortranarray(z / size[:, None]), term.structure)
 
 
-def _rows(T, block, lead) -> np.ndarray:
-    """What the effects of a block are made of inside, in their new order.
+def _reordered_rows(T, block, lead) -> np.ndarray:
+    """The rows of T for a block's effects in their new order.
 
-    Where a column far from 0 was centred, the constant's effect is that at the mean. If the
-    constant itself is to lead, it stands beside its value at the mean of another column, which
-    it replaces: the two are as different as the rows allow.
+    If a column far from 0 was centred, the scaled effect of the constant is that at the column's
+    mean. If the constant itself comes first, its effect at 0 and its effect at the mean of another
+    column stand side by side, and the latter replaces that column's effect.
     """
     mixed = [k for k in lead if np.count_nonzero(T[k]) > 1]
     if not mixed:

@@ -1,4 +1,4 @@
-"""`LinearSurface`: -2 log-likelihood of a linear mixed model in θ and log σ."""
+"""`LinearSurface`: -2 log-likelihood of a linear mixed model as a function of θ and log σ."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from numbamm.optimize.run import uninterrupted
 
 
 class LinearSurface(Surface):
-    """x is θ, and before it log σ where σ is not given; β follows."""
+    """x consists of log σ, unless σ is given, and θ; β is optimised for each x."""
 
     @classmethod
     def of(cls, model) -> LinearSurface:
-        """That of a model, whatever it was fitted by."""
+        """The surface of a fitted model, fitted again by maximum likelihood."""
         est = model.estimates
         return cls(_fitted(model.frame, est.sigma if est.sigma_given else None))
 
     def __init__(self, model) -> None:
-        """`model` is fitted by maximum likelihood."""
+        """Of a model that was fitted by maximum likelihood."""
         est = model.estimates
         self._given = est.sigma if est.sigma_given else None
         self._criterion, self._scale_of_y = model._criterion()[:2], model._response.scale
@@ -50,22 +50,22 @@ class LinearSurface(Surface):
         return value, np.append(2 * n - 2 * (r / sigma) ** 2, gradient)
 
     def coefficient_curve(self, j: int, reach: float) -> Curve:
-        """By fits to y - vx of the model without the column x."""
+        """The profile of a coefficient, by fits of the model without its column x to y - vx."""
         frame, kept = self.model.frame, self.model.feterm.kept
-        rest, x = [k for k in kept if k != kept[j]], frame.X[:, kept[j]]
-        columns = {"X": frame.X[:, rest], "xnames": [frame.xnames[k] for k in rest]}
-        own, error = self.model.estimates.beta[j], np.sqrt(self.model._cov[j, j])
-        twin = _fitted(replace(frame, **columns, y=frame.y - own * x), self._given)
+        others, x = [k for k in kept if k != kept[j]], frame.X[:, kept[j]]
+        columns = {"X": frame.X[:, others], "xnames": [frame.xnames[k] for k in others]}
+        estimate, error = self.model.estimates.beta[j], np.sqrt(self.model._cov[j, j])
+        twin = _fitted(replace(frame, **columns, y=frame.y - estimate * x), self._given)
 
         def rise(v, start):
             uninterrupted(twin.refit(frame.y - v * x, optimizer="newton", progress=False))
             return twin.objective - self.least, start
 
-        return walk(rise, self.best, own, 0.3 * error, (-np.inf, np.inf), reach)
+        return walk(rise, self.best, estimate, 0.3 * error, (-np.inf, np.inf), reach)
 
 
 def _fitted(frame, sigma) -> LinearMixedModel:
-    """The model of a frame, by maximum likelihood."""
-    frame = replace(frame, reterms=[replace(t, lambda_=None) for t in frame.reterms])
+    """A linear model of a frame, fitted by maximum likelihood."""
+    frame = replace(frame, reterms=[replace(t, theta=None) for t in frame.reterms])
     model = LinearMixedModel.of_frame(frame, sigma=sigma)
     return model.fit(optimizer="newton", progress=False)

@@ -1,4 +1,4 @@
-"""Profile likelihood: how the deviance rises as one parameter is moved and the others follow."""
+"""`profile`: the likelihood as a function of one parameter, maximised over all others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
-from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import NumbammWarning, OptionError, did_you_mean
 from numbamm.inference.profiling.generalized_surface import GeneralizedSurface
@@ -23,10 +22,10 @@ from numbamm.report.result import Result
 if TYPE_CHECKING:
     import pandas as pd
 
-#: A profile goes a little further than its intervals.
+#: A profile extends to this multiple of the ζ of its widest interval.
 BEYOND = 1.05
 
-#: By how much a deviance that is met on the way may be less than that of the fit.
+#: A deviance below that of the fit by more than this is reported: the fit is not the minimum.
 LOWER = 1e-3
 
 
@@ -37,46 +36,45 @@ def profile(
     alpha: float = 0.01,
     progress: bool | None = None,
 ) -> Profile:
-    """Profile the likelihood.
+    """Profile the likelihood of a fitted model.
 
     Parameters
     ----------
     model : MixedModel
-        Fitted. It is left as it is; a linear one fitted by REML is fitted anew by maximum
-        likelihood.
+        A fitted model; it is left as it is. The profile of a linear model fitted by REML is that
+        of its fit by maximum likelihood.
     parameters : str or sequence of str, optional
-        Which ones: ``sigma``, or ``shape`` of the negative binomial; standard deviations and
-        correlations such as ``sd_Days|Subject`` and ``cor_Days.Intercept|Subject``;
-        coefficients by their names; θ as ``theta_Subject.Days``, or ``theta`` for every one. All
-        but θ, if not given.
+        Names of the parameters: ``sigma``, or ``shape`` of the negative binomial; standard
+        deviations and correlations such as ``sd_Days|Subject`` and ``cor_Days.Intercept|Subject``;
+        coefficients; θ as ``theta_Subject.Days``, or ``theta`` for all of them. All parameters but
+        θ, if not given.
     alpha : float
-        One minus the largest coverage that an interval is to have.
+        One minus the coverage of the widest interval that the profile must allow.
     progress : bool, optional
         Show a progress bar, if tqdm is installed; on a terminal by default.
 
     Returns
     -------
     Profile
-        An interrupt (Ctrl-C) ends the work, with the parameters so far.
+        An interrupt (Ctrl-C) ends the work; the parameters that are done are kept.
 
     Raises
     ------
     NotFittedError
-        Before `fit`.
     OptionError
-        If a parameter is unknown, or none of the deviance that was minimised.
+        A parameter is unknown, or no parameter of the deviance that was minimised.
 
     Notes
     -----
-    ζ is the signed square root of the rise in -2 log-likelihood: normal, to the first order, at
-    the true value of the parameter (Bates & Watts, 1988, chapter 6). The other parameters are
-    optimised with the exact gradient.
+    ζ is the signed square root of the increase of -2 log-likelihood over its minimum. At the true
+    value of the parameter it is approximately standard normal (Bates & Watts, 1988, chapter 6).
+    The other parameters are optimised with the exact gradient.
 
-    The likelihood of a generalized model is that by which it was fitted: the Laplace
-    approximation, or adaptive quadrature, whose gradient is by differences. In a fast fit β goes
-    with the penalised mode and φ with that, so that θ and correlations have profiles, standard
-    deviations where φ is 1, and coefficients none. ``sigma`` is √φ. An infinite limit of
-    ``shape`` is that of counts with a Poisson distribution.
+    The likelihood of a generalized model is the one that was maximised by its fit: the Laplace
+    approximation, or adaptive quadrature, whose gradient is computed by differences. In a fast fit
+    β and φ are not optimised but follow from the penalised mode. Then θ and correlations have
+    profiles, standard deviations have them if φ is 1, and coefficients have none. ``sigma`` is √φ.
+    An infinite limit of ``shape`` stands for a Poisson distribution.
 
     Examples
     --------
@@ -86,11 +84,11 @@ def profile(
     [38.2, 67.7]
     """
     est = model.estimates
-    names, reach = _asked(model, parameters), BEYOND * ndtri(1 - valid_alpha(alpha) / 2)
+    names, reach = _requested(model, parameters), BEYOND * ndtri(1 - valid_alpha(alpha) / 2)
     linear = isinstance(model, LinearMixedModel)
     curves: dict = {}
-    with blas_threads(config.get("threads")), warnings.catch_warnings():
-        warnings.simplefilter("ignore", NumbammWarning)  # of singular fits on the way
+    with blas_threads(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumbammWarning)  # of singular fits along the profile
         warnings.simplefilter("ignore", RuntimeWarning)  # of steps beyond the parameters' range
         surface = (LinearSurface if linear else GeneralizedSurface).of(model)
         bar = progress_bar(len(names), progress, "parameter")
@@ -104,45 +102,47 @@ def profile(
         finally:
             bar.close()
     if len(curves) < len(names):
-        left = ", ".join(name for name in names if name not in curves)
+        missing = ", ".join(name for name in names if name not in curves)
         warnings.warn(
-            f"the profile was interrupted; left out are {left}", NumbammWarning, stacklevel=3
+            f"the profile was interrupted; it lacks {missing}", NumbammWarning, stacklevel=3
         )
-    notes = ["Of the model fitted by maximum likelihood."] if est.reml else []
-    notes += ["Of the fast fit: coefficients are at the penalised mode."] * (
+    notes = ["The profile is that of the fit by maximum likelihood."] if est.reml else []
+    notes += ["The profile is that of the fast fit: coefficients are at the penalised mode."] * (
         not linear and model.is_fast
     )
     lower = (surface.least if est.reml else est.objective) - surface.lowest
     if lower > LOWER:
         notes.append(
-            f"The deviance is lower by {lower:.4g} elsewhere: the fit is no minimum. Try another "
-            "optimizer, or allfit."
+            f"The deviance is lower by {lower:.4g} at another point: the fit is not at the "
+            "minimum. Try another optimizer, or allfit."
         )
     return Profile(model.formula, curves, reach, notes)
 
 
-def _asked(model, parameters) -> list[str]:
-    """The parameters that are asked for, each checked."""
-    usual, thetas = _usual(model), [f"theta_{name}" for name in model.theta_names]
+def _requested(model, parameters) -> list[str]:
+    """Names of the parameters to profile, from the option `parameters`."""
+    usual, thetas = _default_parameters(model), [f"theta_{name}" for name in model.theta_names]
     for name in (SIGMA, SHAPE):
         if usual.count(name) > 1:
-            raise OptionError(f"{name!r} is a parameter and a coefficient: rename the column")
+            raise OptionError(
+                f"{name!r} is the name of a parameter and of a coefficient: rename the column"
+            )
     if parameters is None:
         return usual
-    asked = []
+    requested = []
     for name in name_list("parameters", parameters):
-        asked += thetas if name == "theta" else [name]
-    for name in asked:
+        requested += thetas if name == "theta" else [name]
+    for name in requested:
         if name not in usual and name not in thetas:
-            raise OptionError(_refusal(name, model, [*usual, *thetas]))
-    return list(dict.fromkeys(asked))
+            raise OptionError(_why_not(name, model, [*usual, *thetas]))
+    return list(dict.fromkeys(requested))
 
 
-def _usual(model) -> list[str]:
-    """The parameters that are profiled if none are named."""
+def _default_parameters(model) -> list[str]:
+    """The parameters that are profiled if the user names none."""
     fast, dispersed = getattr(model, "is_fast", False), not model.estimates.sigma_given
     components = Components.of(model).names
-    if fast and dispersed:  # nothing tells of φ, nor then of standard deviations
+    if fast and dispersed:  # φ is not optimised, so standard deviations have no profile
         correlations = [name for name in components if name.startswith("cor_")]
         return [*correlations, *(f"theta_{name}" for name in model.theta_names)]
     sizes = [SIGMA] * dispersed + [SHAPE] * getattr(model, "_free_shape", False)
@@ -150,14 +150,14 @@ def _usual(model) -> list[str]:
     return [*sizes, *components, *coefficients]
 
 
-def _refusal(name, model, known) -> str:
-    """Why a parameter has no profile."""
+def _why_not(name, model, known) -> str:
+    """The message on a parameter that has no profile."""
     if name in model.params.index and np.isnan(model.params[name]):
         return f"{name!r} has no estimate: its column depends on others and was dropped"
     in_full_fit = [*model.params.index, *Components.of(model).names]
     in_full_fit += [SIGMA] * (not model.estimates.sigma_given)
     if getattr(model, "is_fast", False) and name in in_full_fit:
-        return f"{name!r} is not searched for in a fast fit: refit(fast=False), then profile"
+        return f"a fast fit does not optimise {name!r}: refit(fast=False), then profile"
     return f"unknown parameter {name!r}{did_you_mean(str(name), known)}; there are " + ", ".join(
         known
     )
@@ -176,7 +176,7 @@ class Profile:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """``parameter``, ``value``, ``zeta``: a pandas frame with a line per evaluation."""
+        """A pandas frame with a row per evaluation: ``parameter``, ``value``, ``zeta``."""
         import pandas as pd
 
         parts = [
@@ -196,14 +196,16 @@ class Profile:
         Returns
         -------
         pandas.DataFrame
-            Lower and upper limits in columns 0 and 1, a line per parameter; the end of a
-            parameter's range where the deviance does not rise enough before it.
+            Lower and upper limits in columns 0 and 1, a row per parameter. A limit is the end of
+            the parameter's range if the deviance does not rise enough before it.
         """
         import pandas as pd
 
         z = float(ndtri(1 - valid_alpha(alpha) / 2))
         if z > self._reach:
-            raise OptionError(f"the profile does not reach as far as alpha = {alpha!r}")
+            raise OptionError(
+                f"alpha = {alpha!r} needs a wider profile: give this alpha to profile(), too"
+            )
         limits = {name: curve.limits(z) for name, curve in self.curves.items()}
         return pd.DataFrame.from_dict(limits, orient="index", columns=[0, 1])
 

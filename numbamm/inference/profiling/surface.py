@@ -1,4 +1,4 @@
-"""`Surface`: -2 log-likelihood about its minimum, and its minima where something is held.
+"""`Surface`: -2 log-likelihood about its minimum, and its minima under constraints.
 
 See docs/mathematics.md, "After the fit".
 """
@@ -6,68 +6,67 @@ See docs/mathematics.md, "After the fit".
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from itertools import combinations
 
 import numpy as np
 from scipy.optimize import minimize as slsqp
 
 from numbamm.inference.profiling.curve import Curve, walk
 from numbamm.inference.profiling.leading import leading
-from numbamm.inference.random.components import SHAPE
+from numbamm.inference.random.components import SHAPE, Components
 from numbamm.models.inside import root_mean_squares
 from numbamm.optimize.differences import jacobian, slopes
 
-#: Half-width of the differences for the curvature at the minimum, in an x of ordinary size.
+#: Half-width of the central differences for the Hessian at the minimum; x is of order 1.
 CURVATURE_STEP = 1e-4
 
-#: Half-width of the differences for constraints, in standard errors.
+#: Half-width of the central differences for gradients of constraints, in standard errors.
 CONSTRAINT_STEP = 1e-5
 
-#: A search ends where half of the deviance changes by less.
+#: A search ends when half of the deviance changes by less than this.
 TOLERANCE = 1e-8
 
-#: Directions in which the deviance curves less are taken to be as wide as these, in x.
+#: Smallest curvature of half the deviance that is used: flatter directions are scaled like this.
 FLAT = 1.0
 
-#: The first step of a correlation of ±1, as a share of the squared standard error of its angle.
+#: First step from a correlation of ±1, as a share of the squared standard error of its angle.
 LEAST_STEP = 0.1
 
-#: A standard deviation over σ in a typical row that has no correlations.
+#: Effects with a smaller standard deviation, relative to σ in a typical row, have no correlation.
 VANISHED = 1e-6
 
-#: An entry of T⁻¹ is rounding where it is less than this share of the largest in its row.
+#: Entries of T⁻¹ below this share of the largest in their row are rounding errors.
 ROUNDING = 1e-13
 
 #: How far a search may go, in standard errors.
 FAR = 1e3
 
-#: The rise of half the deviance that stands for no deviance at all.
+#: Increase of half the deviance that is reported to the search where there is no deviance.
 IMPOSSIBLE = 1e10
 
-#: By how much a constraint may be missed, as a share of the parameter's scale.
+#: Largest violation of a constraint, as a share of the parameter's scale.
 MISSED = 1e-6
 
 
 class Surface(ABC):
-    """-2 log-likelihood as a function of a vector x, whose end is θ of the columns inside.
+    """-2 log-likelihood as a function of a vector x, whose last elements are the scaled θ.
 
-    A minimum under a constraint is sought by sequential quadratic programming (Kraft, 1988), in
-    coordinates z = R⁻¹(x - x̂) with RR' twice the inverse of the Hessian at the minimum x̂. There
-    half of the deviance is about ½|z|², and the first step of a search that begins beside its
-    constraint is what the curvature predicts.
+    Minima under constraints are found by sequential quadratic programming (Kraft, 1988), in the
+    coordinates z = R⁻¹(x - x̂) with RR' twice the inverse of the Hessian at the minimum x̂. In them
+    half of the deviance is about ½|z|², so that the first step of a search is the one that the
+    curvature predicts.
 
     Attributes
     ----------
     best : ndarray
-        x̂.
+        The minimum x̂.
     least : float
-        The deviance there.
+        The deviance at x̂.
     lowest : float
-        The least deviance that was ever met.
+        The lowest deviance of all points that searches ended at.
     """
 
     def __init__(self, model, best) -> None:
-        """To be called when `deviance` works."""
+        """Find the minimum; subclasses call this when `deviance` can be evaluated."""
         self.model, self._places = model, _places(model)
         self._theta_names = [f"theta_{name}" for name in model.theta_names]
         self.best = best
@@ -77,29 +76,29 @@ class Surface(ABC):
 
     @abstractmethod
     def deviance(self, x) -> tuple[float, np.ndarray]:
-        """-2 log-likelihood and its gradient; NaN where there is none."""
+        """-2 log-likelihood and its gradient; NaN if they do not exist at x."""
 
     @abstractmethod
     def sigma(self, x) -> float:
-        """σ, or √φ."""
+        """σ, or √φ for generalized models."""
 
     @property
     @abstractmethod
     def sizes(self) -> dict:
-        """σ or the shape, as far as x tells of them: functions of x by name."""
+        """Functions that compute σ or the shape from x, by name; empty if x determines neither."""
 
     @abstractmethod
     def coefficient_curve(self, j: int, reach: float) -> Curve:
-        """The profile of one coefficient, the j-th of those that are kept."""
+        """The profile of the j-th kept coefficient."""
 
     # ---- parameters ----------------------------------------------------------------------------
 
-    def _inside(self, x) -> np.ndarray:
-        """θ of the columns inside, a view of x."""
+    def _scaled_theta(self, x) -> np.ndarray:
+        """The scaled θ, a view of x."""
         return x[len(x) - len(self._theta_names) :]
 
     def curve(self, name: str, reach: float) -> Curve:
-        """The profile of one parameter, as far as |ζ| = reach."""
+        """The profile of one parameter up to |ζ| = reach."""
         if name in self.sizes:
             return self._size_curve(name, reach)
         if name in self._theta_names:
@@ -110,69 +109,94 @@ class Surface(ABC):
         return self.coefficient_curve(feterm.kept_names.index(name), reach)
 
     def _size_curve(self, name: str, reach: float) -> Curve:
-        """Of σ or the shape, along its logarithm."""
+        """The profile of σ or the shape, computed for its logarithm."""
         value = self.sizes[name]
         bounds = np.log(self.model._family.shape_range) if name == SHAPE else (-np.inf, np.inf)
         curve = self.smooth_curve(lambda x: np.log(value(x)), bounds, reach)
-        upper = np.nan if np.isnan(curve.upper) else np.inf  # a Poisson distribution
+        upper = (
+            np.nan if np.isnan(curve.upper) else np.inf
+        )  # an infinite shape: a Poisson distribution
         lower, estimate = np.exp([curve.lower, curve.estimate])
         if name == SHAPE and np.isinf(self.model.shape):
             estimate = np.inf
         return Curve(estimate, np.exp(curve.values), curve.zeta, lower, upper)
 
     def _theta_curve(self, name: str, reach: float) -> Curve:
+        """The profile of an element of θ."""
         k = self._theta_names.index(name)
         diagonal = np.flatnonzero(self.model._lowerbd == 0)
         bounds = (0.0 if k in diagonal else -np.inf, np.inf)
 
         def value(x):
-            theta = self._inside(x)
+            theta = self._scaled_theta(x)
             return (self.model._outward(theta) if any(self.model.scalings) else theta)[k]
 
-        # no diagonal is to be negative, for else a column of λ may change its sign
-        return self.smooth_curve(value, bounds, reach, above=lambda x: self._inside(x)[diagonal])
+        def diagonal_entries(x):
+            return self._scaled_theta(x)[diagonal]
+
+        # Without the constraint a search could change the sign of a whole column of λ.
+        return self.smooth_curve(value, bounds, reach, above=diagonal_entries)
 
     def smooth_curve(self, value, bounds, reach: float, above=None) -> Curve:
-        """Of a function of x that has a gradient everywhere."""
-        own, scale = value(self.best), self._scale(value)
+        """The profile of a function of x that is differentiable everywhere."""
+        estimate, scale = value(self.best), self._scale(value)
 
         def rise(v, x):
             return self.rise(x, lambda y: [(value(y) - v) / scale], above)
 
-        return walk(rise, self.best, own, 0.3 * scale, bounds, reach)
+        return walk(rise, self.best, estimate, 0.3 * scale, bounds, reach)
 
     def _component_curve(self, name: str, reach: float) -> Curve:
-        """Of a standard deviation or a correlation, in columns of which its own stand first."""
+        """The profile of a standard deviation or correlation, with its columns put first."""
         k, lead = self._places[name]
         term, scalings = self.model.reterms[k], list(self.model.scalings)
+        if not term.structure.is_linear:
+            return self._smooth_component_curve(k, list(lead), reach)
         changed = leading(term, scalings[k], lead, self.model._root)
-        led = self
+        surface = self
         if changed is not None:
             scalings[k] = changed
-            led = type(self)(self.model._in_columns(scalings))
-        rows = [led._row(k, r) for r in lead]
+            surface = type(self)(self.model._in_columns(scalings))
+        rows = [surface._row(k, r) for r in lead]
         if len(lead) == 1:
-            curve = led._sd_curve(*rows, reach)
+            curve = surface._sd_curve(*rows, reach)
         else:
             sizes = root_mean_squares(term, self.model._root)
             rows = [row * sizes[r] for row, r in zip(rows, lead, strict=True)]
-            curve = led._correlation_curve(*rows, reach)
-        self.lowest = min(self.lowest, led.lowest)
+            curve = surface._correlation_curve(*rows, reach)
+        self.lowest = min(self.lowest, surface.lowest)
         return curve
 
+    def _smooth_component_curve(self, k: int, lead: list[int], reach: float) -> Curve:
+        """The same where λ is no linear function of θ, whose effects are never without variance."""
+        joint, outward = self.model._joint, self.model._outward
+
+        def value(x):
+            rows = joint.matrices(outward(self._scaled_theta(x)))[k][lead]
+            sizes = np.linalg.norm(rows, axis=1)
+            if len(lead) == 1:
+                return self.sigma(x) * sizes[0]
+            return rows[0] @ rows[1] / sizes.prod()
+
+        bounds = (0.0, np.inf) if len(lead) == 1 else (-1.0, 1.0)
+        return self.smooth_curve(value, bounds, reach)
+
     def _row(self, k: int, r: int) -> np.ndarray:
-        """What makes a row of the user's λ_k of x, less its rotation, without empty columns."""
+        """The matrix that maps x to a row of the user's λ_k up to rotation, without zero rows."""
         term, scaling = self.model.reterms[k], self.model.scalings[k]
         back = np.eye(term.p) if scaling is None else np.linalg.inv(scaling.T)
-        row, column = divmod(term.inds, term.p)
-        at = len(self.best) - len(self._theta_names)
-        at += sum(len(t.inds) for t in self.model.reterms[:k]) + np.arange(len(term.inds))
         entries = np.where(np.abs(back[r]) > ROUNDING * np.abs(back[r]).max(), back[r], 0.0)
-        matrix = np.zeros((term.p, len(self.best)))
-        matrix[column, at] = entries[row]
+        row, column = divmod(term.structure.entries, term.p)
+        by_entry = np.zeros((term.p, len(row)))
+        by_entry[column, np.arange(len(row))] = entries[row]
+        x = np.arange(len(self.best))
+        mine = self.model._joint.split(self._scaled_theta(x))[k]
+        matrix = np.zeros((term.p, len(x)))
+        matrix[:, mine] = by_entry @ term.structure.jacobian(term.theta)
         return matrix[matrix.any(axis=1)]
 
     def _sd_curve(self, row, reach: float) -> Curve:
+        """The profile of a standard deviation: σ times the one entry of its row of λ."""
         [entry] = row
         sign = -1.0 if entry @ self.best < 0 else 1.0
 
@@ -182,7 +206,7 @@ class Surface(ABC):
         return self.smooth_curve(value, (0.0, np.inf), reach)
 
     def _correlation_curve(self, one, two, reach: float) -> Curve:
-        """Of the cosine of two rows, (a, 0) and (b, c), as far as a and c keep their signs."""
+        """The profile of the cosine of two rows of λ, (a, 0) and (b, c); a and c keep signs."""
         one, two = (one, two) if len(one) == 1 else (two, one)
         signs = np.where(np.array([one[0], two[1]]) @ self.best < 0, -1.0, 1.0)
 
@@ -194,69 +218,72 @@ class Surface(ABC):
             a, b, c = parts(x)
             return b / np.hypot(b, c) if min(a, np.hypot(b, c)) > VANISHED else np.nan
 
-        own = value(self.best)
-        if not np.isfinite(own):
-            return Curve(own, np.array([]), np.array([]), np.nan, np.nan)
+        estimate = value(self.best)
+        if not np.isfinite(estimate):
+            return Curve(estimate, np.array([]), np.array([]), np.nan, np.nan)
         _, b, c = parts(self.best)
         size = np.hypot(b, c)
         angle = min(1.0, self._scale(lambda x: (c * parts(x)[1] - b * parts(x)[2]) / size**2))
 
-        def missed(x, v):
+        def violation(x, v):
             _, b, c = parts(x)
             return [(np.sqrt(1 - v**2) * b - v * c) / (size * angle)]
 
         def signed(x):
             return np.array(parts(x))[[0, 2]]
 
-        # it can be anything where a variance vanishes
-        without = [self.rise(self.best, lambda y, row=row: row @ y)[0] for row in (one, two)]
-        ceiling = np.fmin.reduce([np.inf, *without])
+        # Where one of the variances is zero the correlation can have any value.
+        at_zero = [self.rise(self.best, lambda y, row=row: row @ y)[0] for row in (one, two)]
+        ceiling = np.fmin.reduce([np.inf, *at_zero])
 
         def rise(v, x):
-            found = self.rise(x, lambda y: missed(y, v), above=signed)
-            return (ceiling, x) if found[0] > ceiling else found
+            value_and_x = self.rise(x, lambda y: violation(y, v), above=signed)
+            return (ceiling, x) if value_and_x[0] > ceiling else value_and_x
 
         step = max(0.3 * angle * c / size, LEAST_STEP * angle**2)
-        return walk(rise, self.best, own, step, (-1.0, 1.0), reach, closed=False)
+        return walk(rise, self.best, estimate, step, (-1.0, 1.0), reach, closed=False)
 
     def _scale(self, value) -> float:
         """The standard error of a function of x, by the curvature at the minimum."""
         step = np.full(len(self.best), CONSTRAINT_STEP)
-        inside = slopes(lambda z: value(self.best + self._root @ z), np.zeros(len(step)), step)
-        return float(np.linalg.norm(inside))
+        gradient = slopes(lambda z: value(self.best + self._root @ z), np.zeros(len(step)), step)
+        return float(np.linalg.norm(gradient))
 
     # ---- the search ------------------------------------------------------------------------------
 
     def _whitening(self) -> np.ndarray:
-        """R."""
+        """The matrix R of the coordinates z."""
         step = np.full(len(self.best), CURVATURE_STEP)
         curvature = jacobian(lambda x: self.deviance(x)[1], self.best, step) / 2
-        if not np.isfinite(curvature).all():  # the edge of what has a deviance
+        if not np.isfinite(curvature).all():  # next to points without a deviance
             return np.eye(len(step))
         value, vector = np.linalg.eigh(curvature)
         return vector / np.sqrt(np.maximum(value, FLAT))
 
     def rise(self, x, held, above=None) -> tuple[float, np.ndarray]:
-        """`minimum`, less the least of all."""
+        """The increase of the deviance at a constrained minimum over `least`, and the minimum.
+
+        Parameters are those of `minimum`.
+        """
         value, x = self.minimum(x, held, above)
         return value - self.least, x
 
     def minimum(self, x, held=None, above=None) -> tuple[float, np.ndarray]:
-        """The least deviance under constraints, and where; the search begins at x.
+        """Minimise the deviance under constraints; the search begins at x.
 
         Parameters
         ----------
         x : ndarray
         held : callable, optional
-            Functions of x that are to be zero.
+            Functions of x that must be zero.
         above : callable, optional
-            Functions of x that are not to be negative.
+            Functions of x that must not be negative.
 
         Returns
         -------
-        float
-            NaN if none is found.
-        ndarray
+        deviance : float
+            NaN if no minimum is found.
+        x : ndarray
         """
 
         def objective(z):
@@ -266,14 +293,14 @@ class Surface(ABC):
             return (value - self.least) / 2, self._root.T @ gradient / 2
 
         def constraint(kind, f):
-            def inside(z):
+            def of_z(z):
                 return np.asarray(f(self.best + self._root @ z))
 
-            return {"type": kind, "fun": inside, "jac": lambda z: slopes(inside, z, small).T}
+            return {"type": kind, "fun": of_z, "jac": lambda z: slopes(of_z, z, step).T}
 
-        small = np.full(len(x), CONSTRAINT_STEP)
+        step = np.full(len(x), CONSTRAINT_STEP)
         kinds = (("eq", held), ("ineq", above))
-        found = slsqp(
+        result = slsqp(
             objective,
             np.clip(np.linalg.solve(self._root, x - self.best), -FAR, FAR),
             jac=True,
@@ -282,19 +309,16 @@ class Surface(ABC):
             constraints=[constraint(kind, f) for kind, f in kinds if f is not None],
             options={"ftol": TOLERANCE, "maxiter": 100},
         )
-        x, value = self.best + self._root @ found.x, self.least + 2 * found.fun
-        if found.fun >= IMPOSSIBLE or (held is not None and np.abs(held(x)).max() > MISSED):
+        x, value = self.best + self._root @ result.x, self.least + 2 * result.fun
+        if result.fun >= IMPOSSIBLE or (held is not None and np.abs(held(x)).max() > MISSED):
             return np.nan, x
         self.lowest = min(self.lowest, value)
         return value, x
 
 
 def _places(model) -> dict:
-    """The term of each standard deviation and correlation, and its one column or two."""
+    """For each standard deviation and correlation the number of its term and its columns."""
     places = {}
-    for k, term in enumerate(model.reterms):
-        for r, name in enumerate(term.cnames):
-            places[f"sd_{name}|{term.group}"] = k, (r,)
-        for i, j in combinations(range(term.p), 2):
-            places[f"cor_{term.cnames[j]}.{term.cnames[i]}|{term.group}"] = k, (i, j)
+    for k, component in enumerate(Components.of(model).terms):
+        places |= {name: (k, lead) for name, lead in component.leads}
     return places

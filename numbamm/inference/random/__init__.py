@@ -1,1 +1,1 @@
-"""What a fit says of the random effects: levels, components, shares of variance."""
+"""Random effects: conditional modes, variance components, shrinkage and shares of variance."""

@@ -6,30 +6,39 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numbamm.models.varcorr import correlated
+from numbamm.structures.joint import Joint
+from numbamm.structures.structure import Structure
 
-#: What parameters of the response's distribution besides its mean are called.
+#: Names of the residual standard deviation and of the negative binomial's shape in all tables.
 SIGMA, SHAPE = "sigma", "shape"
 
 
 @dataclass(frozen=True)
 class Component:
-    """What one term contributes: its names and its template of λ."""
+    """One random-effects term: the names of its columns and its covariance structure.
+
+    Attributes
+    ----------
+    group : str
+        Name of the grouping factor.
+    names : tuple of str
+        Names of the columns.
+    structure : Structure
+    """
 
     group: str
     names: tuple[str, ...]
-    inds: tuple[int, ...]
+    structure: Structure
 
     @property
-    def p(self) -> int:
-        """Number of columns."""
-        return len(self.names)
+    def leads(self) -> list[tuple[str, tuple[int, ...]]]:
+        """Name of each standard deviation and correlation, and its one effect or two.
 
-    def lambdas(self, theta) -> np.ndarray:
-        """λ for each line of θ, shape (lines, p, p)."""
-        lam = np.zeros((len(theta), self.p * self.p))
-        lam[:, list(self.inds)] = theta
-        return lam.reshape(-1, self.p, self.p)
+        As lme4 has them: ``sd_Days|Subject``, ``cor_Days.Intercept|Subject``.
+        """
+        names, group, pairs = self.names, self.group, self.structure.correlations
+        sds = [(f"sd_{name}|{group}", (j,)) for j, name in self.structure.deviations([*names])]
+        return sds + [(f"cor_{names[j]}.{names[i]}|{group}", (i, j)) for i, j in pairs]
 
 
 class Components:
@@ -43,56 +52,27 @@ class Components:
 
     def __init__(self, terms) -> None:
         self.terms = list(terms)
+        self.joint = Joint.of(self.terms)
 
     @classmethod
     def of(cls, model) -> Components:
-        """Those of a model."""
+        """The components of a model."""
         return cls(
-            Component(t.group, tuple(map(str, t.cnames)), tuple(map(int, t.inds)))
-            for t in model.reterms
+            Component(t.group, tuple(map(str, t.cnames)), t.structure) for t in model.reterms
         )
-
-    def lambdas(self, theta) -> list[np.ndarray]:
-        """λ of each term at one θ, shape (p, p)."""
-        parts = self._split(np.asarray(theta)[None])
-        return [t.lambdas(part)[0] for t, part in zip(self.terms, parts, strict=True)]
-
-    def rectified(self, theta) -> np.ndarray:
-        """θ, line by line, with the same λλ', and each column of λ beginning positive."""
-        parts = []
-        for term, part in zip(self.terms, self._split(theta), strict=True):
-            part, column = part.copy(), np.array(term.inds) % term.p
-            for c in range(term.p):
-                mine = np.flatnonzero(column == c)
-                first = np.argmax(part[:, mine] != 0, axis=1)
-                leading = np.take_along_axis(part[:, mine], first[:, None], axis=1)
-                part[:, mine] *= np.where(leading < 0, -1.0, 1.0)
-            parts.append(part)
-        return np.hstack(parts) + 0.0  # no negative zeros
-
-    def _split(self, theta) -> list[np.ndarray]:
-        """The columns of θ that belong to each term."""
-        stops = np.cumsum([len(t.inds) for t in self.terms])
-        return np.split(theta, stops[:-1], axis=1)
 
     @property
     def names(self) -> list[str]:
-        """As lme4 has them: ``sd_Days|Subject``, ``cor_Days.Intercept|Subject``; term by term."""
-        names = []
-        for term in self.terms:
-            names += [f"sd_{name}|{term.group}" for name in term.names]
-            names += [
-                f"cor_{term.names[j]}.{term.names[i]}|{term.group}" for i, j in self._pairs(term)
-            ]
-        return names
+        """Of all standard deviations and correlations, term by term."""
+        return [name for term in self.terms for name, _ in term.leads]
 
     def values(self, theta, sigma) -> np.ndarray:
-        """Standard deviations and correlations, shape (lines, number of names).
+        """Standard deviations and correlations, shape (rows, number of names).
 
         Parameters
         ----------
-        theta : ndarray, shape (lines, number of θ)
-        sigma : ndarray, shape (lines,)
+        theta : ndarray, shape (rows, number of θ)
+        sigma : ndarray, shape (rows,)
 
         Returns
         -------
@@ -100,19 +80,14 @@ class Components:
             Correlations are NaN where a variance is zero.
         """
         parts = []
-        for term, part in zip(self.terms, self._split(theta), strict=True):
-            lam = term.lambdas(part)
+        for term, lam in zip(self.terms, self.joint.matrices(theta), strict=True):
             sd = np.sqrt((lam**2).sum(axis=2))
-            parts.append(sigma[:, None] * sd)
-            for i, j in self._pairs(term):
+            some = [j for j, _ in term.structure.deviations([*term.names])]
+            parts.append(sigma[:, None] * sd[:, some])
+            for i, j in term.structure.correlations:
                 product = sd[:, i] * sd[:, j]
                 inner = np.einsum("lc,lc->l", lam[:, i], lam[:, j])
                 out = np.full(len(lam), np.nan)
                 np.divide(inner, product, out=out, where=product > 0)
                 parts.append(np.clip(out, -1.0, 1.0)[:, None])
         return np.hstack(parts)
-
-    @staticmethod
-    def _pairs(term) -> list[tuple[int, int]]:
-        some = correlated(term.inds, term.p)
-        return [(i, j) for i in range(term.p) for j in range(i + 1, term.p) if some[j, i]]

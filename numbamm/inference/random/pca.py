@@ -1,4 +1,4 @@
-"""`pca`: how many dimensions the random effects of a factor need."""
+"""`pca`: principal components of the random effects, which show redundant dimensions."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class PrincipalComponents(Result):
     Attributes
     ----------
     loadings : dict of str to pandas.DataFrame
-        For each grouping factor, a line a random effect and a column a component; of a factor
-        with several terms those of the later ones are called ``factor (2)`` and so on.
+        For each grouping factor a frame with a row per random effect and a column per component.
+        If several terms have the same factor, the later ones are named ``factor (2)`` and so on.
     """
 
     loadings: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -35,13 +35,13 @@ def pca(model, *, corr: bool = True) -> PrincipalComponents:
     model : MixedModel
         A fitted model.
     corr : bool
-        Of the correlations, as MixedModels.jl does; else of the covariances relative to the
-        residual variance, λλ', as lme4's `rePCA`.
+        Whether to analyse correlations, as MixedModels.jl does, or covariances relative to the
+        residual variance, λλ', as lme4's `rePCA` does.
 
     Returns
     -------
     PrincipalComponents
-        A line a component: ``group, component, sd, proportion, cumulative``. Signs are such
+        A row per component: ``group, component, sd, proportion, cumulative``. Signs are chosen so
         that the largest loading of each component is positive.
     """
     _, corr = model.estimates, flag("corr", corr)
@@ -53,14 +53,14 @@ def pca(model, *, corr: bool = True) -> PrincipalComponents:
         total = np.sum(sd**2)
         share = sd**2 / total if total > 0 else np.full(term.p, np.nan)
         names = [f"PC{i + 1}" for i in range(term.p)]
-        again = sum(name.split(" (")[0] == term.group for name in loadings)
-        name = f"{term.group} ({again + 1})" if again else term.group
+        earlier = sum(name.split(" (")[0] == term.group for name in loadings)
+        name = f"{term.group} ({earlier + 1})" if earlier else term.group
         loadings[name] = pd.DataFrame(vectors * np.sign(largest), index=term.cnames, columns=names)
         for j in range(term.p):
             lines.append((name, names[j], sd[j], share[j], share[: j + 1].sum()))
     frame = pd.DataFrame(lines, columns=["group", "component", "sd", "proportion", "cumulative"])
     kind = "correlations" if corr else "covariances relative to the residual variance"
-    notes = ["A component of variance zero is one more than the data support."]
+    notes = ["The data do not support components of variance zero."]
     return PrincipalComponents(
         f"Principal components of the random effects: {kind}",
         frame,
@@ -70,7 +70,7 @@ def pca(model, *, corr: bool = True) -> PrincipalComponents:
 
 
 def rePCA(model) -> PrincipalComponents:
-    """Principal components of λλ', as lme4's function of this name; ``pca(corr=False)``.
+    """Principal components of λλ', as lme4's `rePCA`; the same as ``pca(corr=False)``.
 
     Parameters
     ----------
@@ -80,6 +80,6 @@ def rePCA(model) -> PrincipalComponents:
     Returns
     -------
     PrincipalComponents
-        As `pca`'s.
+        See `pca`.
     """
     return pca(model, corr=False)

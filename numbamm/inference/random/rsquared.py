@@ -1,4 +1,4 @@
-"""Shares of variance: R², marginal and conditional, and intraclass correlations."""
+"""`r2` and `icc`: shares of the variance explained by fixed effects and by grouping factors."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from numbamm.errors import OptionError
-from numbamm.inference.comparison.fits import of_numbamm
-from numbamm.inference.comparison.reduced import fitted_to
+from numbamm.inference.comparison.fits import mixed_model
+from numbamm.inference.comparison.reduced import fitted_model
 from numbamm.options import one_of
 from numbamm.report.result import Result
 
@@ -17,16 +17,16 @@ METHODS = ("lognormal", "delta", "trigamma")
 
 @dataclass
 class Shares:
-    """Variances on the scale of the linear predictor.
+    """Variance components on the scale of the linear predictor.
 
     Attributes
     ----------
     fixed : float
-        Of Xβ over the rows.
+        Variance of Xβ over the rows.
     random : dict of str to float
-        Of each grouping factor's effects, averaged over the rows.
+        Variance of each grouping factor's effects, averaged over the rows.
     residual : float
-        Of the response at a given linear predictor, brought to its scale.
+        Variance of the response given the linear predictor, transformed to its scale.
     """
 
     fixed: float
@@ -35,7 +35,7 @@ class Shares:
 
     @property
     def total(self) -> float:
-        """The sum of all."""
+        """The total variance."""
         return self.fixed + sum(self.random.values()) + self.residual
 
 
@@ -47,14 +47,14 @@ def r2(model, *, method: str = "lognormal") -> Result:
     model : MixedModel
         A fitted model.
     method : {"lognormal", "delta", "trigamma"}
-        How the variance of a response with logarithmic link is brought to the scale of the
+        How the variance of a response with logarithmic link is transformed to the scale of the
         linear predictor. The last is for Poisson, negative binomial and gamma families.
 
     Returns
     -------
     Result
-        Lines ``marginal``, the share of the fixed effects, and ``conditional``, that of fixed
-        and random effects; column ``R2``.
+        Column ``R2`` with rows ``marginal``, the share of the fixed effects, and ``conditional``,
+        the share of fixed and random effects together.
 
     Raises
     ------
@@ -62,10 +62,10 @@ def r2(model, *, method: str = "lognormal") -> Result:
 
     Notes
     -----
-    Probabilities have the variance of the latent variable that their link stands for; other
-    links than the logarithm have V(μ) (dη/dμ)². μ is the mean of the model without fixed
-    effects but an intercept, which is fitted for that. Random slopes count by their average
-    over the rows.
+    For links to probabilities the residual variance is that of the latent variable. For other
+    links than the logarithm it is V(μ) (dη/dμ)², where μ is the mean in the model with an
+    intercept as its only fixed effect; that model is fitted for this purpose. The variance of
+    random slopes is averaged over the rows.
 
     References
     ----------
@@ -90,7 +90,7 @@ def r2(model, *, method: str = "lognormal") -> Result:
 
 
 def icc(model, *, method: str = "lognormal") -> Result:
-    """Intraclass correlations: shares of the variance that grouping factors have.
+    """Intraclass correlations: the grouping factors' shares of the variance.
 
     Parameters
     ----------
@@ -102,8 +102,8 @@ def icc(model, *, method: str = "lognormal") -> Result:
     Returns
     -------
     Result
-        A line a grouping factor, and ``all`` of them together: ``adjusted``, the share in what
-        the fixed effects leave, and ``unadjusted``, in all.
+        A row per grouping factor, and ``all`` of them together: ``adjusted``, the share of the
+        variance without that of the fixed effects, and ``unadjusted``, the share of the total.
 
     Raises
     ------
@@ -122,24 +122,24 @@ def icc(model, *, method: str = "lognormal") -> Result:
 
 
 def variance_shares(model, method: str = "lognormal") -> Shares:
-    """The variances that R² and the intraclass correlation are made of."""
+    """The variances from which R² and intraclass correlations are computed."""
     one_of("method", method, METHODS)
-    random = _random(of_numbamm(model))
+    random = _random(mixed_model(model))
     fixed = model.feterm.x[:, model.feterm.kept] @ model.estimates.beta
     return Shares(float(fixed.var(ddof=1)), random, _residual(model, method))
 
 
 def _random(model) -> dict[str, float]:
-    """Variance of each factor's contribution to η, averaged over the rows."""
+    """Variance of each grouping factor's contribution to η, averaged over the rows."""
     totals: dict[str, float] = {}
     for term, estimated in zip(model.reterms, model.varcorr.terms, strict=True):
-        each = np.einsum("an,ab,bn->n", term.z, estimated.cov, term.z)
-        totals[term.group] = totals.get(term.group, 0.0) + float(each.mean())
+        variances = np.einsum("an,ab,bn->n", term.z, estimated.cov, term.z)
+        totals[term.group] = totals.get(term.group, 0.0) + float(variances.mean())
     return totals
 
 
 def _residual(model, method: str) -> float:
-    """Variance of the response given η, on η's scale."""
+    """Variance of the response given η, on the scale of η."""
     family, link = model._family, model._link
     if family.is_linear(link):
         return model.sigma**2
@@ -154,20 +154,22 @@ def _residual(model, method: str) -> float:
     if method == "lognormal":
         return float(np.log1p(relative))
     if not family.trigamma:
-        raise OptionError(f'method="trigamma" is not for the family {model.family}')
+        raise OptionError(
+            f'method="trigamma" is for Poisson, negative binomial and gamma models, not for '
+            f"{model.family}: take one of the other methods"
+        )
     from scipy.special import polygamma
 
     return float(polygamma(1, 1 / relative))
 
 
 def _eta_without_predictors(model) -> np.ndarray:
-    """η of the population mean in the model with an intercept alone, shape (1,)."""
+    """η at the mean response, in the model whose only fixed effect is an intercept, shape (1,)."""
     n = model.nobs
-    alone = model.feterm.rank == 1 and model.feterm.constant is not None
     null = model
-    if not alone:
+    if model.feterm.rank != 1 or model.feterm.constant is None:
         frame = replace(model.frame, X=np.ones((n, 1)), xnames=["Intercept"])
-        null = fitted_to(model, frame)
+        null = fitted_model(model, frame)
     offset = 0.0 if model.frame.offset is None else model.frame.offset.mean()
     eta = null.beta[0] * null.feterm.x[0, 0] + offset
     if model._link.logarithmic:  # the mean of a log-normal variable
@@ -176,6 +178,7 @@ def _eta_without_predictors(model) -> np.ndarray:
 
 
 def _notes(model, method: str) -> list[str]:
+    """The note on the method, for logarithmic links."""
     if not model._link.logarithmic:
         return []
-    return [f"Variance of the response on the scale of the logarithm: {method}."]
+    return [f"Residual variance on the scale of the logarithm by the method {method}."]

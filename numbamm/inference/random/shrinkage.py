@@ -1,26 +1,25 @@
-"""`shrinkage`: how far the random effects are drawn towards zero."""
+"""`shrinkage`: how much the random effects are shrunken towards zero."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
-from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError
 from numbamm.glm.rows import SCORE, WEIGHT, WORKING
+from numbamm.inference.random.conditional_modes import frames_by_factor
 from numbamm.models.linear import LinearMixedModel
 
-#: Relative standard deviations, of the columns inside, that leave nothing to be drawn.
+#: Relative standard deviations, in scaled coordinates, so large that nothing is shrunken.
 UNSHRUNKEN = 1e4
 #: Working weights below are those of means at a limit: exp(-700) is the least that kernels give.
 NO_WEIGHT = 1e-290
 
 
 def shrinkage(model) -> dict:
-    """Differences between the random effects and those that the data alone would give.
+    """Differences between the random effects and their estimates without shrinkage.
 
     Parameters
     ----------
@@ -30,23 +29,23 @@ def shrinkage(model) -> dict:
     Returns
     -------
     dict of str to pandas.DataFrame
-        For each grouping factor a line a level: the differences, unshrunken less estimate, a
-        column for each random effect, and ``norm``, their Euclidean length.
+        For each grouping factor a frame with a row per level: a column per random effect with
+        the difference, unshrunken minus estimate, and ``norm``, the Euclidean length of the row.
 
     Raises
     ------
     NotFittedError
     FitError
-        All means of a generalized model are at a limit of their link.
+        All means of a generalized model are at a limit of the link.
 
     Notes
     -----
-    The data alone speak where λ is 10⁴ times the identity; β is estimated anew there. Levels of
-    crossed factors that the data alone cannot tell apart share what they explain.
+    The estimates without shrinkage are those at λ = 10⁴ times the identity, with β estimated
+    again. Levels of crossed factors that the data cannot tell apart share their common effect.
 
-    For a generalized model these are the data of its working model, the linear mixed model of
-    the working response at the mode: so the effects of levels without a success, whose own
-    estimates are infinite, have finite differences.
+    For a generalized model they are computed in its working model, the linear mixed model of the
+    working response at the conditional mode. This gives finite differences also for levels
+    without a success, whose maximum-likelihood estimates are infinite.
 
     Examples
     --------
@@ -60,37 +59,33 @@ def shrinkage(model) -> dict:
         twin = model._twin()
     else:
         twin = _working_model(model, estimates.eta, estimates.shape)
-    free = np.concatenate([np.where(t.on_diagonal, UNSHRUNKEN, 0.0) for t in twin.reterms])
-    twin._set_theta(twin._outward(free))
-    with blas_threads(config.get("threads")):
-        twin.blocks.factorize(free)
-        _, alone = twin._effects(twin.blocks.solve())
-    frames: dict = {}
-    for term, ours, theirs in zip(model.reterms, model.b, alone, strict=True):
-        index = pd.Index(term.levels, name=term.group)
-        frame = pd.DataFrame(theirs - ours, index=index, columns=term.cnames)
-        seen = frames.get(term.group)
-        frames[term.group] = frame if seen is None else pd.concat([seen, frame], axis=1)
+    theta = UNSHRUNKEN * twin._joint.start
+    twin._set_theta(twin._outward(theta))
+    with blas_threads():
+        twin.blocks.factorize(theta)
+        _, unshrunken = twin._effects(twin.blocks.solve())
+    differences = [free - b for b, free in zip(model.b, unshrunken, strict=True)]
+    frames = frames_by_factor(model.reterms, differences)
     for frame in frames.values():
         frame["norm"] = np.sqrt((frame**2).sum(axis=1))
     return frames
 
 
 def _working_model(model, eta, shape: float) -> LinearMixedModel:
-    """The linear mixed model of a generalized model's working response; it is not fitted.
+    """The linear mixed model of a generalized model's working response, not fitted.
 
     Parameters
     ----------
     model : GeneralizedLinearMixedModel
     eta : ndarray, shape (n,)
-        The linear predictors at which the response is made linear.
+        The linear predictors about which the response is linearised.
     shape : float
         Shape of the negative binomial.
 
     Returns
     -------
     LinearMixedModel
-        Of η + (y - μ) dη/dμ with weights w (dμ/dη)² / V(μ); σ is 1 where φ is.
+        Its response is η + (y - μ) dη/dμ, with weights w (dμ/dη)² / V(μ); σ is 1 where φ is.
     """
     frame, family = model.frame, model._family
     lines = family.evaluate(WORKING, model._link, shape, frame.y, model._prior, eta)
@@ -100,11 +95,14 @@ def _working_model(model, eta, shape: float) -> LinearMixedModel:
     least = np.finfo(float).eps ** 2 * np.nanmax(weights, initial=0.0)
     informative = (weights > max(least, NO_WEIGHT)) & np.isfinite(y)
     if not informative.any():
-        raise FitError("no row says anything of the random effects: all means are at a limit")
+        raise FitError(
+            "no row has information about the random effects, since all fitted means are at a "
+            "limit of the link: the coefficients are infinite"
+        )
     working = replace(
         frame,
         y=np.where(informative, y, eta),
-        weights=np.where(informative, weights, least),  # rows at a limit say next to nothing
-        reterms=[replace(term, lambda_=None) for term in frame.reterms],  # λ belongs to a model
+        weights=np.where(informative, weights, least),  # rows at a limit have almost no information
+        reterms=[replace(term, theta=None) for term in frame.reterms],  # each model has its own θ
     )
     return LinearMixedModel.of_frame(working, sigma=None if family.dispersed else 1.0)

@@ -1,1 +1,1 @@
-"""What is learnt from drawn responses: the parametric bootstrap and power."""
+"""Inference from simulated responses: the parametric bootstrap and power."""

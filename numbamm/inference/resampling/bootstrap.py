@@ -1,24 +1,22 @@
-"""Parametric bootstrap: the model fitted again to responses drawn from it."""
+"""Parametric bootstrap: a model fitted again and again to responses drawn from it."""
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import warnings
-import zlib
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from numbamm import files
 from numbamm.errors import DataError, NumbammWarning, OptionError
-from numbamm.inference.comparison.reduced import criterion
+from numbamm.inference.comparison.reduced import criterion_of_fit
 from numbamm.inference.random.components import SIGMA
-from numbamm.inference.resampling.refits import Names, refits_of
-from numbamm.inference.resampling.replicates import count, key_of, run
+from numbamm.inference.resampling import bootstrap_file
+from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
+from numbamm.inference.resampling.bootstrap_fits import bootstrap_task
+from numbamm.inference.resampling.replicates import key_of, run, valid_count
 from numbamm.models.inside import root_mean_squares
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.options import one_of, valid_alpha
@@ -27,51 +25,52 @@ from numbamm.report.result import Result
 if TYPE_CHECKING:
     import pandas as pd
 
-#: The methods of intervals.
+#: Methods for intervals.
 METHODS = ("shortest", "equal-tailed")
 
 
 def bootstrap(
     model, n: int, seed: int | None = None, *, workers=1, progress: bool | None = None
 ) -> Bootstrap:
-    """Fit a model to responses drawn from it, again and again.
+    """Parametric bootstrap: fit a model to many responses drawn from it.
 
     Parameters
     ----------
     model : MixedModel
-        Fitted. It is left as it is.
+        A fitted model; it is left as it is.
     n : int
         Number of replicates.
     seed : int, optional
-        What makes the draws reproducible. Replicate i has a stream of its own, keyed by the seed
-        and i, so that frames do not depend on the number of workers.
+        Makes the draws reproducible. Each replicate has its own random-number stream, which
+        depends on the seed and the replicate's number alone, so that results do not depend on the
+        number of workers.
     workers : int or executor
-        Number of threads; -1 for one a processor. Or what has processes or machines at hand: any
-        `concurrent.futures.Executor`, a dask ``Client``, or a ``joblib.Parallel``, of which one
-        with ``return_as="generator_unordered"`` keeps the finished part on an interrupt.
+        Number of threads; -1 for one per processor. Or an executor, for processes or other
+        machines: any `concurrent.futures.Executor`, a dask ``Client``, or a ``joblib.Parallel``.
+        After an interrupt, joblib keeps the finished replicates only with
+        ``return_as="generator_unordered"``.
     progress : bool, optional
         Show a progress bar, if tqdm is installed; on a terminal by default.
 
     Returns
     -------
     Bootstrap
-        An interrupt (Ctrl-C) ends the work, with the replicates so far.
+        An interrupt (Ctrl-C) ends the work; the replicates that are done are kept.
 
     Raises
     ------
     NotFittedError
-        Before `fit`.
     OptionError
-        If there are no replicates or no workers to be.
+        `n`, `seed` or `workers` has an unusable value.
 
     Notes
     -----
-    A linear model is fitted by compiled code on threads that share the cross-products of Z and X,
-    with numbamm's own optimiser, whatever the first fit used; under the criterion of that fit,
-    with its weights, offset and given σ. A search begins at the estimates or, if these are
-    singular, where that of the first fit began. Generalized models, and linear ones of more than
-    150 θ or with other bounds than their own, take `simulate` and `refit`, in a copy of the model
-    for each thread.
+    Replicates of a linear model are fitted by compiled code on threads that share the
+    cross-products of Z and X. They use the criterion (ML or REML), weights, offset and given σ of
+    the model's fit, but always numbamm's own optimiser. Each search begins at the estimates or,
+    if these are singular, where the search of the model's fit began. Generalized models, and
+    linear ones with more than 150 θ or with bounds that the user changed, are fitted by `simulate`
+    and `refit`, with a copy of the model for each thread.
 
     Examples
     --------
@@ -82,7 +81,7 @@ def bootstrap(
     (200, 6)
     """
     _ = model.estimates
-    return Bootstrap._of(model, seed)._extended(model, count("n", n), workers, progress)
+    return Bootstrap._of(model, seed)._extended(model, valid_count("n", n), workers, progress)
 
 
 @dataclass(repr=False)
@@ -92,13 +91,13 @@ class Bootstrap:
     Attributes
     ----------
     title : str
-        What was fitted.
-    names : object
-        What the columns are called.
+        Title of the table, with the formula.
+    names : EstimateColumns
+        Names of the columns of `values`.
     key : int
-        The seed of all streams.
+        Key of the random-number streams, from the seed.
     original : ndarray
-        The model's own estimates, as `values`.
+        The estimates of the model's fit, in the columns of `values`.
     values : ndarray, shape (successful replicates, ...)
         The replicates' estimates.
     index : ndarray of int
@@ -106,13 +105,13 @@ class Bootstrap:
     singular : ndarray of bool
         Whether a replicate's fit is singular, by the rule of `is_singular`.
     failed : dict of int to str
-        Replicates that could not be fitted, and why.
+        Numbers of the replicates that could not be fitted, and the reasons.
     given : list of str
-        Columns that every fit holds at a given value.
+        Columns of parameters with a given value, which are not estimated.
     """
 
     title: str
-    names: Names
+    names: EstimateColumns
     key: int
     original: np.ndarray
     values: np.ndarray
@@ -124,9 +123,9 @@ class Bootstrap:
 
     @classmethod
     def _of(cls, model, seed) -> Bootstrap:
-        """Without any replicate."""
-        names = Names.of(model)
-        original = names.line(model)
+        """A `Bootstrap` without replicates."""
+        names = EstimateColumns.of(model)
+        original = names.row_of(model)
         given = [SIGMA] * (model.estimates.sigma_given and SIGMA in names.sizes)
         none = np.empty(0)
         return cls(
@@ -142,7 +141,7 @@ class Bootstrap:
             model,
         )
 
-    # ---- what there is -------------------------------------------------------------------------
+    # ---- the replicates -------------------------------------------------------------------------
 
     @property
     def n(self) -> int:
@@ -161,11 +160,11 @@ class Bootstrap:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The replicates that could be fitted, a pandas frame by number.
+        """The replicates that could be fitted, a pandas frame indexed by their numbers.
 
-        Columns: ``objective``; ``sigma`` (and ``shape``); ``beta_`` and ``theta_`` with the name
-        of each parameter; standard deviations and correlations of the random effects, as
-        ``sd_Days|Subject`` and ``cor_Days.Intercept|Subject``; ``singular``.
+        Columns: ``objective``; ``sigma`` (and ``shape``); ``beta_`` and ``theta_`` followed by the
+        name of each parameter; standard deviations and correlations of the random effects, such
+        as ``sd_Days|Subject`` and ``cor_Days.Intercept|Subject``; ``singular``.
         """
         import pandas as pd
 
@@ -175,10 +174,11 @@ class Bootstrap:
 
     @property
     def estimates(self) -> pd.Series:
-        """The model's own estimates, a pandas Series by column of `frame`."""
+        """The estimates of the model's fit, a pandas Series indexed by the columns of `frame`."""
         return self._frame(self.original[None]).iloc[0].rename("estimate")
 
     def _frame(self, values):
+        """A frame of estimates, with the standard deviations and correlations that follow."""
         import pandas as pd
 
         names, ntheta = self.names, len(self.names.theta)
@@ -188,13 +188,13 @@ class Bootstrap:
         return pd.DataFrame(np.hstack([values, more]), columns=columns)
 
     def _parameters(self, singular: bool):
-        """The frame of what is estimated, with or without the singular fits."""
+        """The frame's columns of estimated parameters, with or without the singular fits."""
         if not len(self.index):
-            raise DataError("there is no replicate that could be fitted")
+            raise DataError("no replicate of the bootstrap could be fitted")
         frame = self.frame.drop(columns=["objective", "singular", *self.given])
         return frame if singular else frame[~self.singular]
 
-    # ---- what follows ----------------------------------------------------------------------
+    # ---- intervals and tests ---------------------------------------------------------------
 
     def conf_int(
         self, alpha: float = 0.05, method: str = "shortest", *, singular: bool = True
@@ -206,16 +206,16 @@ class Bootstrap:
         alpha : float
             One minus the coverage.
         method : {"shortest", "equal-tailed"}
-            The shortest interval that holds the share of the replicates, or the one between
-            quantiles.
+            The shortest interval that contains a share 1 - alpha of the replicates, or the
+            interval between the quantiles alpha/2 and 1 - alpha/2.
         singular : bool
             Whether singular fits count.
 
         Returns
         -------
         pandas.DataFrame
-            Lower and upper limits in columns 0 and 1, a line per parameter. Correlations go by
-            the replicates that have one.
+            Lower and upper limits in columns 0 and 1, a row per parameter. For correlations only
+            the replicates count in which they exist.
         """
         import pandas as pd
 
@@ -229,8 +229,8 @@ class Bootstrap:
     def pvalues(self, *, singular: bool = True) -> pd.Series:
         """Two-sided p-values of the coefficients against zero, a pandas Series by coefficient.
 
-        Twice the smaller share of replicates on one side of zero, zero itself added to the
-        replicates (Davison & Hinkley, 1997, section 4.2): they invert the equal-tailed
+        Twice the smaller share of replicates on one side of zero, where zero itself counts as one
+        more replicate (Davison & Hinkley, 1997, section 4.2). They agree with the equal-tailed
         intervals, and are at least 2 / (n + 1).
         """
         import pandas as pd
@@ -245,9 +245,9 @@ class Bootstrap:
         """Estimates, their bias and standard errors, and intervals, as a table."""
         frame, limits = self._parameters(True), self.conf_int(alpha, method)
         table = limits.set_axis(["lower", "upper"], axis=1)
-        own = self.estimates[frame.columns]
-        table.insert(0, "estimate", own)
-        table.insert(1, "bias", frame.mean() - own)
+        original = self.estimates[frame.columns]
+        table.insert(0, "estimate", original)
+        table.insert(1, "bias", frame.mean() - original)
         table.insert(2, "std.err", frame.std())
         table = table.rename_axis("parameter").reset_index()
         notes = [
@@ -256,7 +256,7 @@ class Bootstrap:
         ]
         undefined = frame.columns[frame.isna().any()]
         if len(undefined):
-            notes.append("Correlations: only of replicates that have one.")
+            notes.append("Correlations: from the replicates in which no variance is zero.")
         return Result(self.title, table, notes)
 
     def __repr__(self) -> str:
@@ -268,10 +268,10 @@ class Bootstrap:
     def _empty(self) -> str:
         return f"{self.title}\n {self.n} replicates, {self.n_failed} failed."
 
-    # ---- more of them, and keeping them ------------------------------------------------------
+    # ---- more replicates, and files ------------------------------------------------------
 
     def extend(self, n: int, *, workers=1, progress: bool | None = None, model=None) -> Bootstrap:
-        """These replicates and n more, as one call with all of them would give.
+        """These replicates and n more, the same as from one call for all of them.
 
         Parameters
         ----------
@@ -279,7 +279,7 @@ class Bootstrap:
         workers, progress
             As for `bootstrap`.
         model : MixedModel, optional
-            The fitted model, for replicates that come from a file.
+            The fitted model; needed if the replicates were read from a file.
 
         Returns
         -------
@@ -287,148 +287,90 @@ class Bootstrap:
         """
         model = self._model if model is None else model
         if model is None:
-            raise OptionError("replicates from a file need their model: extend(n, model=...)")
-        if Names.of(model).to_json() != self.names.to_json() or not np.allclose(
-            self.names.line(model), self.original, rtol=1e-8, atol=1e-10
+            raise OptionError("replicates read from a file need their model: extend(n, model=...)")
+        if EstimateColumns.of(model).to_json() != self.names.to_json() or not np.allclose(
+            self.names.row_of(model), self.original, rtol=1e-8, atol=1e-10
         ):
-            raise OptionError("these replicates are of another model, or of another fit of it")
-        return self._extended(model, count("n", n), workers, progress)
+            raise OptionError(
+                "model is not the one of these replicates, or its fit has changed: give the model "
+                "as it was fitted for them"
+            )
+        return self._extended(model, valid_count("n", n), workers, progress)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the replicates to a Parquet file, which `load` reads; pyarrow is needed.
+        """Write the replicates to a Parquet file, for `load`; this needs pyarrow.
 
         Raises
         ------
         OptionError
             The file cannot be written.
         """
-        pa = _pyarrow()
-        about = {
-            "version": 2,
-            "title": self.title,
-            "names": self.names.to_json(),
-            "key": self.key,
-            "original": self.original.tolist(),
-            "failed": {str(i): why for i, why in self.failed.items()},
-            "given": self.given,
-        }
-        columns = {"replicate": self.index, "singular": self.singular}
-        columns |= dict(zip(self.names.columns, self.values.T.copy(), strict=True))
-        text = json.dumps(about).encode()
-        metadata = {b"numbamm": text, b"crc32": _checksum(text, self.values, self.index)}
-        content = io.BytesIO()
-        pa.parquet.write_table(pa.table(columns).replace_schema_metadata(metadata), content)
-        files.write(path, content.getvalue())
+        bootstrap_file.write(path, self)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Bootstrap:
-        """Replicates that `save` wrote.
+        """Read replicates from a file that `save` wrote.
 
         Raises
         ------
         OptionError
             The file cannot be read, is damaged, or holds something else.
         """
-        pa = _pyarrow()
-        damage = (pa.ArrowException, OSError, LookupError, TypeError, ValueError, AttributeError)
-        damage += (OverflowError, RecursionError)
-        try:
-            return cls._of_table(pa.parquet.read_table(files.as_path(path)))
-        except damage as error:
-            raise OptionError(
-                f"{path} is no file of bootstrap replicates, or it is damaged: {error!r}"
-            ) from error
+        return cls(**bootstrap_file.read(path))
 
-    @classmethod
-    def _of_table(cls, table) -> Bootstrap:
-        about = json.loads(table.schema.metadata[b"numbamm"])
-        names = Names.from_json(about["names"])
-        values = np.column_stack([table[name].to_numpy() for name in names.columns])
-        index = table["replicate"].to_numpy()
-        if about["version"] > 1:
-            said = table.schema.metadata[b"crc32"]
-            if said != _checksum(table.schema.metadata[b"numbamm"], values, index):
-                raise ValueError("its checksum is wrong")
-        return cls(
-            about["title"],
-            names,
-            about["key"],
-            np.array(about["original"]),
-            values,
-            index,
-            table["singular"].to_numpy(zero_copy_only=False),
-            {int(i): why for i, why in about["failed"].items()},
-            about["given"],
-        )
-
-    # ---- the work ------------------------------------------------------------------------------
+    # ---- the fits ------------------------------------------------------------------------------
 
     def _extended(self, model, n: int, workers, progress) -> Bootstrap:
+        """A copy with n more replicates, or with those before an interrupt."""
         twin = model._twin()
-        vars(twin.optsum).update(criterion(model))
-        drawer = refits_of(twin, self.names, self.key)
-        done = run(drawer, range(self.n, self.n + n), workers, progress)
-        if sum(len(lines) for lines, _ in done) < n:
+        vars(twin.optsum).update(criterion_of_fit(model))
+        task = bootstrap_task(twin, self.names, self.key)
+        done = run(task, range(self.n, self.n + n), workers, progress)
+        if sum(len(rows) for rows, _ in done) < n:
             warnings.warn(
-                "the bootstrap was interrupted; extend() goes on with it",
+                "the bootstrap was interrupted; extend() adds more replicates",
                 NumbammWarning,
                 stacklevel=3,
             )
         out = copy(self)
         out._model, out.failed = model, dict(self.failed)
         values, index = [self.values], [self.index]
-        for lines, failed in done:
-            good = [i for i in lines if i not in failed]
+        for rows, failed in done:
+            good = [i for i in rows if i not in failed]
             index.append(np.array(good, dtype=np.int64))
-            values.append(np.array([lines[i] for i in good]).reshape(-1, len(self.original)))
+            values.append(np.array([rows[i] for i in good]).reshape(-1, len(self.original)))
             out.failed |= failed
         out.values, out.index = np.concatenate(values), np.concatenate(index)
         out.singular = _singular(model, out.values[:, len(self.original) - len(model.theta) :])
         return out
 
 
-def _checksum(text: bytes, values: np.ndarray, index: np.ndarray) -> bytes:
-    """Of all that a file of replicates says."""
-    content = [text, np.ascontiguousarray(values).tobytes(), index.astype(np.int64).tobytes()]
-    return str(zlib.crc32(b"".join(content))).encode()
-
-
 def _singular(model, thetas) -> np.ndarray:
     """`is_singular` for each line of θ."""
-    singular, at = np.zeros(len(thetas), dtype=bool), 0
-    for term in model.reterms:
-        size = root_mean_squares(term, model._root)[term.inds // term.p]
-        diagonal = term.inds // term.p == term.inds % term.p
-        part = np.abs(thetas[:, at : at + len(term.inds)]) * size < SINGULAR_TOLERANCE
-        singular |= part[:, diagonal].any(axis=1)
-        at += len(term.inds)
+    singular = np.zeros(len(thetas), dtype=bool)
+    for term, lam in zip(model.reterms, model._joint.matrices(thetas), strict=True):
+        size = root_mean_squares(term, model._root)
+        diagonal = np.abs(np.diagonal(lam, axis1=1, axis2=2))
+        singular |= (diagonal * size < SINGULAR_TOLERANCE).any(axis=1)
     return singular
 
 
 def shortest(values, alpha: float) -> tuple[float, float]:
-    """The shortest interval that holds a share 1 - alpha of the values."""
+    """The shortest interval that contains a share 1 - alpha of the values."""
     values = np.sort(values)
     if not len(values):
         return np.nan, np.nan
-    inside = max(1, int(np.ceil(round((1 - alpha) * len(values), 9))))
-    with np.errstate(invalid="ignore"):  # infinite shapes
-        widths = values[inside - 1 :] - values[: len(values) - inside + 1]
+    count = max(1, int(np.ceil(round((1 - alpha) * len(values), 9))))
+    with np.errstate(invalid="ignore"):  # differences of infinite shapes
+        widths = values[count - 1 :] - values[: len(values) - count + 1]
     first = int(np.argmin(np.where(np.isnan(widths), np.inf, widths)))
-    return values[first], values[first + inside - 1]
+    return values[first], values[first + count - 1]
 
 
 def _equal_tailed(values, alpha: float) -> tuple[float, float]:
+    """The interval between the quantiles alpha/2 and 1 - alpha/2."""
     if not len(values):
         return np.nan, np.nan
     method = "linear" if np.isfinite(values).all() else "inverted_cdf"
     low, high = np.quantile(values, [alpha / 2, 1 - alpha / 2], method=method)
     return low, high
-
-
-def _pyarrow():
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise OptionError("Parquet files need pyarrow: pip install 'numbamm[parquet]'") from error
-    return pyarrow

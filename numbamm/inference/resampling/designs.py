@@ -1,4 +1,4 @@
-"""Models on designs: rows without a response, which simulation fills."""
+"""Models for the rows of a design, which has no response yet: simulation draws responses for it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from numbamm.formula.rows import vector
 from numbamm.formula.scan import scan, tokenise
 from numbamm.glm.family import FAMILIES, Family
 from numbamm.glm.link import LINKS
-from numbamm.inference.comparison.reduced import criterion, on_frame
-from numbamm.inference.prediction.rows import Rows
+from numbamm.inference.comparison.reduced import criterion_of_fit, unfitted_model
+from numbamm.inference.prediction.model_rows import ModelRows
 from numbamm.inference.prediction.simulate import refuse_weights, weights_to_draw
 
 
 def of_formula(formula: str, design, family, link, *, reml: bool, weights):
-    """An unfitted model of a formula on a design; its response is but a place for one."""
+    """An unfitted model of a formula for a design; its response is a placeholder."""
     from numbamm.models.generalized import GeneralizedLinearMixedModel
     from numbamm.models.linear import LinearMixedModel
 
@@ -32,37 +32,38 @@ def of_formula(formula: str, design, family, link, *, reml: bool, weights):
     link = LINKS.of(record.link if link is None else link)
     refuse_weights(record, weights)
     response, table = scan(formula).response, Table(design)
-    name = response if response.isidentifier() else _unlike("response", table.names)
+    name = response if response.isidentifier() else _unused_name("response", table.names)
     w = vector("weights", weights, table, least=0.0, data="the design")
     columns = {column: table.column(column) for column in table.names}
     linear = record.is_linear(link)
     if reml and not linear:
-        raise OptionError("reml is for linear models, not for generalized ones")
-    columns[name] = _any_response(record, np.ones(table.nrows) if w is None else w)
+        raise OptionError("reml=True is for linear models: a generalized one has no REML criterion")
+    columns[name] = _placeholder(record, np.ones(table.nrows) if w is None else w)
     tilde = next(t.start for t in tokenise(formula) if t.text == "~" and not t.level)
     text = f"{name} ~{formula[tilde + 1 :]}"
     if not isinstance(weights, str | None):
-        weights = w  # in the order of the rows
+        weights = w  # as an array in the order of the rows
     if linear:
         return LinearMixedModel(text, columns, reml=reml, weights=weights)
     return GeneralizedLinearMixedModel(text, columns, record, link, weights=weights)
 
 
 def of_model(model, design, weights) -> tuple:
-    """A fitted or unfitted model on other rows, with its codings, transforms and options.
+    """A model for the rows of a design, with the coding, transformations and options of another.
 
     Returns
     -------
     model : MixedModel
-        Unfitted; its terms may stand in another order, since they go by their sizes.
+        Unfitted. Terms are sorted by their sizes, so their order may differ from that of the
+        other model.
     order : list of int
-        Its terms, as positions in the other model's list.
+        For each of its terms, the position in the other model's list.
     """
     from numbamm.models.linear import LinearMixedModel
 
     frame = model.frame
     given = weights_to_draw(model, weights)
-    new = Rows.new(model, design, range(len(model.reterms)), given)
+    new = ModelRows.new(model, design, range(len(model.reterms)), given)
     rows = np.flatnonzero(~new.missing)
     terms = [
         _term(term, refs[rows], z[:, rows], unseen)
@@ -72,7 +73,7 @@ def of_model(model, design, weights) -> tuple:
     w = None if new.weights is None else new.weights[rows]
     other = replace(
         frame,
-        y=_any_response(model._family, np.ones(len(rows)) if w is None else w),
+        y=_placeholder(model._family, np.ones(len(rows)) if w is None else w),
         X=new.X[rows],
         xnames=model.feterm.kept_names,
         reterms=[terms[k] for k in order],
@@ -87,17 +88,20 @@ def of_model(model, design, weights) -> tuple:
         columns={},
     )
     if isinstance(model, LinearMixedModel):
-        # generalized models check a frame themselves
-        check_gaussian(other, sigma_known=criterion(model)["sigma"] is not None)
-    built = on_frame(model, other)
+        # `of_frame` does not check the frame; generalized models do.
+        check_gaussian(other, sigma_known=criterion_of_fit(model)["sigma"] is not None)
+    built = unfitted_model(model, other)
     if built.feterm.dropped:
-        lost = ", ".join(built.feterm.dropped)
-        raise DataError(f"the design cannot tell the coefficients of {lost} from the others")
+        dropped = ", ".join(built.feterm.dropped)
+        raise DataError(
+            f"in the design the columns of {dropped} depend on other columns, so that their "
+            "coefficients cannot be estimated: add rows that tell them apart"
+        )
     return built, order
 
 
 def with_levels(design, along: str, number: int, factors: Collection[str] = ()) -> dict:
-    """A design with another number of levels of one factor.
+    """A design with a given number of levels of one factor, by leaving levels out or copying them.
 
     Parameters
     ----------
@@ -105,10 +109,12 @@ def with_levels(design, along: str, number: int, factors: Collection[str] = ()) 
     along : str
         The factor's column.
     number : int
-        Of levels: the first ones, or all and copies of them under new names, with all their rows.
+        Number of levels: the first ones, or all of them and copies under new names. A level comes
+        with all its rows.
     factors : collection of str
-        Columns whose levels have new names in copies, too, if they are nested in `along`. Where
-        that has but one level, nothing tells nested from crossed, and they keep their names.
+        Other factors. Those that are nested in `along` get new names in the copies, too. If
+        `along` has a single level, nested and crossed factors cannot be told apart, and all keep
+        their names.
 
     Returns
     -------
@@ -117,7 +123,7 @@ def with_levels(design, along: str, number: int, factors: Collection[str] = ()) 
     table = Table(design)
     if along not in table.names:
         raise OptionError(
-            f"there is no column '{along}' in the design{did_you_mean(along, table.names)}"
+            f"along: the design has no column '{along}'{did_you_mean(along, table.names)}"
         )
     codes, labels = pd.factorize(table.column(along))
     rows, copies = [], []
@@ -125,16 +131,16 @@ def with_levels(design, along: str, number: int, factors: Collection[str] = ()) 
         copy, original = divmod(level, len(labels))
         rows.append(np.flatnonzero(codes == original))
         copies.append(np.full(len(rows[-1]), copy))
-    at, copies = np.concatenate(rows), np.concatenate(copies)
+    positions, copies = np.concatenate(rows), np.concatenate(copies)
     renamed = {along} | {
         c for c in factors if c in table.names and _is_nested(table.column(c), codes)
     }
-    columns = {c: table.column(c).iloc[at].reset_index(drop=True) for c in table.names}
-    return columns | {c: _of_copies(columns[c], copies) for c in renamed}
+    columns = {c: table.column(c).iloc[positions].reset_index(drop=True) for c in table.names}
+    return columns | {c: _labels_of_copies(columns[c], copies) for c in renamed}
 
 
 def grouping_columns(formula: str) -> set[str]:
-    """The columns of a formula that only group."""
+    """The columns of a formula that are used as grouping factors only."""
     text = scan(formula)
     groups = {c for term in text.terms for factors in grouping_factors(term) for c in factors}
     effects = " ".join([text.fixed, *(term.lhs for term in text.terms)])
@@ -142,15 +148,15 @@ def grouping_columns(formula: str) -> set[str]:
 
 
 def _is_nested(column, outer) -> bool:
-    """Whether each level stands with one level of an outer factor, which has several."""
+    """Whether each level occurs with one level of an outer factor that has several levels."""
     inner, _ = pd.factorize(column)
-    there = (inner >= 0) & (outer >= 0)
-    pairs = np.unique(np.column_stack([inner, outer])[there], axis=0)
+    complete = (inner >= 0) & (outer >= 0)
+    pairs = np.unique(np.column_stack([inner, outer])[complete], axis=0)
     return len(np.unique(pairs[:, 1])) > 1 and len(np.unique(pairs[:, 0])) == len(pairs)
 
 
-def _of_copies(labels, copies) -> pd.Series:
-    """Labels with the number of the copy, from the second on."""
+def _labels_of_copies(labels, copies) -> pd.Series:
+    """Labels with the number of the copy in parentheses; those of the original are unchanged."""
     names = [
         str(label) + (f" ({k + 1})" if k else "") for label, k in zip(labels, copies, strict=True)
     ]
@@ -158,23 +164,26 @@ def _of_copies(labels, copies) -> pd.Series:
 
 
 def _term(term: ReMat, refs, z, unseen: list) -> ReMat:
-    """A term on other rows, with the levels that occur there."""
+    """A term for other rows, with the levels that occur in them."""
     used, codes = np.unique(refs, return_inverse=True)
     if len(used) < 2:
-        raise DataError(f"the grouping factor '{term.group}' has a single level in the design")
+        raise DataError(
+            f"the grouping factor '{term.group}' has a single level in the design: "
+            "give rows of two or more"
+        )
     labels = np.concatenate([np.asarray(term.levels, dtype=object), np.array(unseen, dtype=object)])
-    return ReMat(term.group, codes, labels[used], term.cnames, z, term.inds)
+    return ReMat(term.group, codes, labels[used], term.cnames, z, term.structure)
 
 
-def _unlike(name: str, names: list[str]) -> str:
-    """A name that no column has."""
+def _unused_name(name: str, names: list[str]) -> str:
+    """A name that no column has, from `name` and underscores."""
     while name in names:
         name += "_"
     return name
 
 
-def _any_response(family: Family, w) -> np.ndarray:
-    """A response that the family can have."""
+def _placeholder(family: Family, w) -> np.ndarray:
+    """A response of the family, so that a model can be built before responses are drawn."""
     w = np.where(w > 0, w, 1.0)
-    rng = np.random.default_rng([20, 3, 1847, 65])  # not the stream of anybody's covariates
+    rng = np.random.default_rng([20, 3, 1847, 65])  # a seed that users hardly take
     return family.draws(rng, np.full(len(w), family.example), w, 0.01, 1.0)

@@ -1,4 +1,4 @@
-"""Power: how often a test finds a coefficient in responses drawn from a model on a design."""
+"""Power: how often tests of coefficients reject, in responses simulated for a design."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 
 from numbamm.errors import FitError, NumbammWarning, OptionError, did_you_mean
-from numbamm.inference.comparison.reduced import criterion
-from numbamm.inference.prediction.simulate import Truth, Vector
+from numbamm.inference.comparison.reduced import criterion_of_fit
+from numbamm.inference.prediction.simulate import TrueParameters, Vector
 from numbamm.inference.resampling.designs import grouping_columns, of_formula, of_model, with_levels
-from numbamm.inference.resampling.drawn_tests import (
+from numbamm.inference.resampling.power_tests import (
     LikelihoodRatioTests,
     Outcome,
     WaldTests,
     compiled_wald_tests,
 )
-from numbamm.inference.resampling.replicates import count
+from numbamm.inference.resampling.replicates import valid_count
 from numbamm.models.generalized import GeneralizedLinearMixedModel
 from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import MixedModel
 from numbamm.options import name_list, one_of, valid_alpha
 from numbamm.report.result import Result
 
-#: Columns of the frame that tell how many fits stand behind a line.
+#: Columns of the frame with numbers of fits, which the table does not show.
 COUNTS = ("fits", "singular", "failed")
 
 #: Kinds of tests.
 TESTS = ("wald", "lrt")
 
-#: Options that say what is fitted, of which a model has its own.
-KIND = ("family", "link", "reml")
+#: Options that a model has already fixed: only a formula needs them.
+FORMULA_OPTIONS = ("family", "link", "reml")
 
 
 def power(
@@ -61,51 +61,52 @@ def power(
     workers=1,
     progress: bool | None = None,
 ) -> _Power:
-    """How often tests of coefficients against zero reject, by simulation.
+    """Power of tests of coefficients against zero, by simulation.
 
-    Responses are drawn from the model, on the rows of a design, and the model is fitted to each.
+    Responses are drawn from the model for the rows of a design, and the model is fitted to each.
 
     Parameters
     ----------
     model : MixedModel or str
-        A model, fitted unless the parameters are given; or a formula.
+        A model, fitted unless all parameters are given; or a formula.
     coef : str or list of str, optional
-        The coefficients; all but the intercept, if not given.
+        The coefficients to test; all but the intercept, if not given.
     design : frame or dict of arrays, optional
-        The rows; a response is not needed. Those of the model, if not given. New levels of
-        grouping factors are levels like the others.
+        The rows; those of the model, if not given. A response is not needed. Grouping factors may
+        have new levels.
     beta : array-like of shape (rank,), or dict by name, optional
         True coefficients of the kept columns; the model's, if not given.
     theta : array-like of shape (number of θ,), or dict by name, optional
-        True covariance parameters: for a lone intercept, the random effects' standard deviation
+        True covariance parameters: for a random intercept alone, its standard deviation
         over σ. The model's, if not given.
     cov : dict, optional
-        In the place of `theta`, covariance matrices of the random effects by grouping factor; of
+        True covariance matrices of the random effects by grouping factor, instead of `theta`; for
         a single effect its variance.
     sigma, shape : float, optional
         True residual standard deviation, or square root of the dispersion, and shape of the
-        negative binomial; the model's, if not given. Where a model holds one of them, as known,
-        the fits hold it at its true value.
+        negative binomial; the model's, if not given. If the model was built with a known value
+        of one of them, the fits take the true value as known.
     family, link : str, optional
-        What is fitted, for a formula: a linear model, if not given.
+        Family and link of a formula's model; if not given, it is linear.
     reml : bool, optional
         Fit a formula's linear model by REML.
     fast : bool, optional
-        Fit generalized models by their fast fit; as the model was fitted, if not given.
+        Whether to fit generalized models by the fast fit; as the model was fitted, if not given.
     weights : str or array, optional
         Prior weights of the design's rows, numbers of trials for binomial models; the column
-        that the model had, if not given.
+        that the model's fit used, if not given.
     test : {"wald", "lrt"}
-        Test a coefficient by its standard error; or by the likelihood ratio to the model without
-        it, both fitted by maximum likelihood, also where the model was fitted by REML.
+        Test a coefficient by its standard error, or by the likelihood ratio to the model without
+        it. For the latter both are fitted by maximum likelihood, even if the model was fitted by
+        REML.
     ddf : {"wald", "satterthwaite", "kenward-roger"}
-        For ``test="wald"``; see `coef_table`.
+        Degrees of freedom for ``test="wald"``; see `coef_table`.
     alpha : float
-        Their level.
+        Significance level of the tests.
     n : int
         Number of responses.
     seed : int, optional
-        What makes the draws reproducible, for any number of workers.
+        Makes the draws reproducible, for any number of workers.
     workers : int or executor
         As for `bootstrap`.
     progress : bool, optional
@@ -114,24 +115,25 @@ def power(
     Returns
     -------
     Result
-        A line a coefficient: its true ``value``, ``power``, and the limits ``lower`` and
-        ``upper`` of its 95 % Clopper–Pearson interval; in the frame also the numbers of
-        ``fits``, of ``singular`` ones among them, and of those that ``failed`` and do not count.
-        An interrupt (Ctrl-C) ends the work, with the fits so far: a warning and a note say so.
+        A row per coefficient: its true ``value``, ``power``, and the limits ``lower`` and
+        ``upper`` of the power's 95 % Clopper–Pearson interval; in the frame also the number of
+        ``fits``, how many of them are ``singular``, and how many more ``failed`` and do not count.
+        An interrupt (Ctrl-C) ends the work and keeps the fits that are done; a warning and a note
+        tell so.
 
     Raises
     ------
     DataError
         The design does not suit the model.
     NotFittedError
-        The model has no estimates for what is not given.
+        Parameters are not given, and the model has no estimates.
     OptionError
-        A coefficient or an option is unknown, or parameters are missing.
+        A coefficient or an option is unknown, or parameters of a formula are missing.
 
     Notes
     -----
-    Linear models with Wald tests take the compiled refits of `bootstrap`, at some ten
-    microseconds more a fit; others are fitted one by one.
+    Wald tests of linear models use the compiled fits of `bootstrap`; other models are fitted one
+    by one, which is slower.
 
     Examples
     --------
@@ -148,21 +150,26 @@ def power(
     given = beta, theta, cov, sigma, shape
     if isinstance(model, str):
         kind = "gaussian" if family is None else family, link
-        built, at = _formula_on_design(model, design, kind, bool(reml), given, weights)
-    elif own := [k for k, v in zip(KIND, (family, link, reml), strict=True) if v is not None]:
-        raise OptionError(f"{own[0]} is for a formula: a model has its own")
+        built, parameters = _formula_on_design(model, design, kind, bool(reml), given, weights)
+    elif given_options := [
+        k for k, v in zip(FORMULA_OPTIONS, (family, link, reml), strict=True) if v is not None
+    ]:
+        raise OptionError(
+            f"{given_options[0]} goes with a formula, but a model is given: build the model with it"
+        )
     else:
-        built, at = _on_design(model, design, Truth.given(model, *given), weights)
-    _hold_at(built, at)
-    draws = built, at, _coefficients(coef, built.feterm.kept_names)
-    how = _how(model, built, fast)
+        given_or_estimated = TrueParameters.given(model, *given)
+        built, parameters = _model_on_design(model, design, given_or_estimated, weights)
+    _set_known(built, parameters)
+    simulation = built, parameters, _coefficients(coef, built.feterm.kept_names)
+    fit_options = _fit_options(model, built, fast)
     if test == "lrt":
-        outcome = LikelihoodRatioTests(*draws, seed, how).run(n, workers, progress)
+        outcome = LikelihoodRatioTests(*simulation, seed, fit_options).run(n, workers, progress)
     elif ddf == "wald" and isinstance(built, LinearMixedModel):
-        outcome = compiled_wald_tests(*draws, n, seed, workers, progress)
+        outcome = compiled_wald_tests(*simulation, n, seed, workers, progress)
     else:
-        outcome = WaldTests(*draws, seed, how, ddf=ddf).run(n, workers, progress)
-    result = _result(*draws, outcome, _tests(alpha, test), alpha)
+        outcome = WaldTests(*simulation, seed, fit_options, ddf=ddf).run(n, workers, progress)
+    result = _result(*simulation, outcome, _test_note(alpha, test), alpha)
     if result.interrupted:
         warnings.warn(result.notes[-1], NumbammWarning, stacklevel=2)
     return result
@@ -179,79 +186,83 @@ def power_curve(
     seed: int | None = None,
     **options,
 ) -> Result:
-    """Power by the number of levels of a factor: of subjects, say.
+    """Power as a function of the number of levels of a factor, such as subjects.
 
     Parameters
     ----------
     model, coef, alpha, seed, **options
-        As for `power`; every design has the same seed.
+        As for `power`. All designs use the same seed.
     design : frame or dict of arrays
-        The rows of some levels.
+        Rows for some levels.
     along : str
-        The factor's column.
+        The column of the factor.
     levels : iterable of int
-        Numbers of levels: the first of those that there are, or all and copies of them under
-        new names, with all their rows; of grouping factors nested in this one, such as classes
-        in schools, the copies have levels of their own, too.
+        Numbers of levels. A smaller number than the design has takes its first levels, a larger
+        one all of them and copies under new names, each with all its rows. Levels of grouping
+        factors nested in this one, such as classes in schools, get new names in the copies, too.
 
     Returns
     -------
     Result
-        A line for each number of levels and coefficient; see `power`. An interrupt ends the
-        work, with the numbers of levels so far.
+        A row per number of levels and coefficient; see `power`. An interrupt ends the work and
+        keeps the numbers of levels that are done.
     """
     _check_model(model)
     if not isinstance(along, str):
         raise OptionError(f"along must be the name of a column of the design, not {along!r}")
-    numbers = _numbers(levels)
+    numbers = _numbers_of_levels(levels)
     factors = grouping_columns(model if isinstance(model, str) else model.formula)
-    notes, found = [_tests(valid_alpha(alpha), options.get("test", "wald"))], {}
+    notes, frames = [_test_note(valid_alpha(alpha), options.get("test", "wald"))], {}
     for number in numbers:
         rows = with_levels(design, along, number, factors)
         try:
             result = power(model, coef, design=rows, seed=seed, alpha=alpha, **options)
-        except KeyboardInterrupt:  # before its first fit
-            if not found:
+        except KeyboardInterrupt:  # before the first fit of this design
+            if not frames:
                 raise
             notes.append(f"Power was interrupted before {along} = {number}.")
             warnings.warn(notes[-1], NumbammWarning, stacklevel=2)
             break
-        found[number] = result.frame
+        frames[number] = result.frame
         if result.interrupted:
             notes.append(f"{along} = {number}: {result.notes[-1]}")
             break
-    frame = pd.concat(found, names=[along, "coefficient"]).reset_index()
+    frame = pd.concat(frames, names=[along, "coefficient"]).reset_index()
     return Result(result.title, frame, notes)
 
 
 def _check_model(model) -> None:
+    """Raise an `OptionError` unless the option `model` is a model or a formula."""
     if not isinstance(model, MixedModel | str):
-        raise OptionError(f"power is of a model or of a formula, not of {type(model).__name__}")
+        raise OptionError(f"model must be a model or a formula, not {type(model).__name__}")
 
 
 def _check_test(test, ddf: str, reml: bool | None) -> None:
+    """Raise an `OptionError` if the options of the test are unknown or contradict each other."""
     one_of("test", test, TESTS)
     if test == "lrt" and ddf != "wald":
-        raise OptionError(f'ddf="{ddf}" is for test="wald": a likelihood-ratio test has none')
+        raise OptionError(
+            f'ddf="{ddf}" goes with test="wald": a likelihood-ratio test has no such option'
+        )
     if test == "lrt" and reml:
         raise OptionError(
-            'REML fits with different fixed effects cannot be compared: test="lrt" fits by '
-            "maximum likelihood"
+            "REML fits with different fixed effects cannot be compared: with "
+            'test="lrt" leave out reml=True'
         )
 
 
-def _numbers(levels) -> list[int]:
-    """The numbers of levels, each once, before any of them is worked on."""
+def _numbers_of_levels(levels) -> list[int]:
+    """The option `levels` as a list of whole numbers, each once."""
     if not isinstance(levels, Iterable) or isinstance(levels, str):
         raise OptionError(f"levels must be whole numbers, such as [10, 20], not {levels!r}")
-    numbers = list(dict.fromkeys(count("levels", number) for number in levels))
+    numbers = list(dict.fromkeys(valid_count("levels", number) for number in levels))
     if not numbers:
-        raise OptionError("levels names no number of levels")
+        raise OptionError("levels is empty: give numbers of levels, such as [10, 20]")
     return numbers
 
 
-def _all_given(model, beta, theta, cov, sigma, shape) -> Truth:
-    """The parameters of a model that has no estimates."""
+def _all_given(model, beta, theta, cov, sigma, shape) -> TrueParameters:
+    """The true parameters of a formula's model, which has no estimates: all must be given."""
     needed = {"beta": model.feterm.kept_names, "theta": model.theta_names}
     needed |= {"sigma": []} if model._family.dispersed else {}
     needed |= {"shape": []} if model._family.has_shape else {}
@@ -259,58 +270,61 @@ def _all_given(model, beta, theta, cov, sigma, shape) -> Truth:
     if any(values[name] is None for name in needed):
         listed = [f"{k} ({', '.join(names)})" if names else k for k, names in needed.items()]
         raise OptionError(f"the power of a formula needs {', '.join(listed)}")
-    return Truth.given(model, beta, theta, cov, sigma, shape)
+    return TrueParameters.given(model, beta, theta, cov, sigma, shape)
 
 
 def _formula_on_design(formula: str, design, kind, reml: bool, given, weights) -> tuple:
-    """A model of the rows of a design, and its parameters."""
+    """A formula's model for a design, and its true parameters."""
     if design is None:
-        raise OptionError("the power of a formula needs a design: rows, without a response")
+        raise OptionError(
+            "the power of a formula needs a design: give design=rows of the predictors"
+        )
     built = of_formula(formula, design, *kind, reml=reml, weights=weights)
     return built, _all_given(built, *given)
 
 
-def _on_design(model, design, at: Truth, weights) -> tuple:
-    """The model on a design or on its own rows, and its parameters in the order of its terms."""
+def _model_on_design(model, design, parameters: TrueParameters, weights) -> tuple:
+    """The model for a design or for its own rows, with the parameters in the order of its terms."""
     if design is None:
         if weights is not None:
-            raise OptionError("weights are for the rows of a design")
+            raise OptionError("weights are those of a design, but no design is given")
         built = model._twin()
         built._estimates = None
-        vars(built.optsum).update(criterion(model))
-        return built, at
+        vars(built.optsum).update(criterion_of_fit(model))
+        return built, parameters
     built, order = of_model(model, design, weights)
-    stops = np.cumsum([len(term.inds) for term in model.reterms])
-    parts = np.split(at.theta, stops[:-1])
-    return built, replace(at, theta=np.concatenate([parts[k] for k in order]))
+    parts = model._joint.split(parameters.theta)
+    return built, replace(parameters, theta=np.concatenate([parts[k] for k in order]))
 
 
-def _hold_at(model, at: Truth) -> None:
-    """Let the fits hold what the model holds, as known, at its true value."""
+def _set_known(model, parameters: TrueParameters) -> None:
+    """Set parameters that the model takes as known, σ or the shape, to their true values."""
     if model.optsum.sigma is not None:
-        model.optsum.sigma = at.sigma
+        model.optsum.sigma = parameters.sigma
     if getattr(model, "_given_shape", None) is not None:
-        model._given_shape = at.shape
+        model._given_shape = parameters.shape
 
 
 def _coefficients(coef, names: list[str]) -> list[str]:
-    """The coefficients to test."""
+    """Names of the coefficients to test, from the option `coef`."""
     if coef is None:
         return [name for name in names if name != "Intercept"] or names
     tested = name_list("coef", coef)
     unknown = [name for name in tested if name not in names]
     if unknown:
         hint = did_you_mean(unknown[0], names)
-        raise OptionError(f"'{unknown[0]}' is no coefficient{hint}; there are {', '.join(names)}")
+        raise OptionError(
+            f"coef: '{unknown[0]}' is no coefficient{hint}; there are {', '.join(names)}"
+        )
     return tested
 
 
-def _how(model, built, fast: bool | None) -> dict:
-    """How to fit: a generalized model by the fast fit or not, as given or as it was fitted."""
+def _fit_options(model, built, fast: bool | None) -> dict:
+    """Options of `refit`: for a generalized model `fast`, as given or as the model was fitted."""
     if isinstance(built, LinearMixedModel):
         if fast is not None:
             raise OptionError(
-                "fast is for generalized models: a linear one has a single kind of fit"
+                "fast is for generalized models: a linear one has one kind of fit; leave fast out"
             )
         return {}
     if fast is None:
@@ -321,37 +335,46 @@ def _how(model, built, fast: bool | None) -> dict:
 
 @dataclass(repr=False)
 class _Power(Result):
-    """A result that knows whether an interrupt ended the work before all fits were done."""
+    """The result of `power`; `interrupted` tells whether some fits are missing."""
 
     interrupted: bool = False
 
 
-def _result(model, at: Truth, tested: list[str], outcome: Outcome, said: str, alpha) -> _Power:
+def _result(
+    model, parameters: TrueParameters, tested: list[str], outcome: Outcome, note: str, alpha
+) -> _Power:
+    """The table of power, from the p-values of all fits."""
     names, fits = model.feterm.kept_names, len(outcome.pvalues)
     interrupted = outcome.done < outcome.n
     if interrupted and not fits:
         raise KeyboardInterrupt
     if not fits:
-        raise FitError(f"none of {outcome.failed} responses could be fitted")
+        raise FitError(
+            f"none of {outcome.failed} drawn responses could be fitted: simulate() shows what they "
+            "are like"
+        )
     lines = []
     for name, pvalues in zip(tested, outcome.pvalues.T, strict=True):
         test = binomtest(int((pvalues < alpha).sum()), fits)
         ends = test.proportion_ci(0.95, method="exact")
         counts = fits, outcome.singular, outcome.failed
-        lines.append((at.beta[names.index(name)], test.statistic, ends.low, ends.high, *counts))
+        lines.append(
+            (parameters.beta[names.index(name)], test.statistic, ends.low, ends.high, *counts)
+        )
     columns = ["value", "power", "lower", "upper", *COUNTS]
     frame = pd.DataFrame(lines, index=tested, columns=columns)
     levels = ", ".join(f"{t.nlevels} {t.group}" for t in model.reterms)
     notes = [
         f"{model.nobs} rows; {levels}.",
         f"{fits} fits, {outcome.singular} of them singular; {outcome.failed} more failed.",
-        said,
+        note,
     ]
     if interrupted:
         notes.append(f"Power was interrupted after {outcome.done} of {outcome.n} responses.")
     return _Power(f"Power by simulation: {model.formula}", frame, notes, COUNTS, interrupted)
 
 
-def _tests(alpha: float, test: str) -> str:
-    which = "Likelihood-ratio tests" if test == "lrt" else "Tests"
-    return f"{which} at the {100 * alpha:g} % level; 95 % intervals (Clopper–Pearson)."
+def _test_note(alpha: float, test: str) -> str:
+    """The note on the tests and their level."""
+    tests = "Likelihood-ratio tests" if test == "lrt" else "Tests"
+    return f"{tests} at the {100 * alpha:g} % level; 95 % intervals (Clopper–Pearson)."

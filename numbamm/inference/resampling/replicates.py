@@ -1,73 +1,100 @@
-"""Replicates: what is fitted to responses drawn from a model, each from a stream of its own.
+"""Replicates: fits to responses drawn from a model, each with its own random-number stream.
 
-A `Drawer` does the work of a batch of replicates, by their numbers, and `run` that of all batches,
-on threads or wherever there are workers.
+A `ReplicateTask` fits one batch of replicates; `run` distributes the batches over threads or over
+the workers of an executor.
 """
 
 from __future__ import annotations
 
 import operator
-import threading
 import warnings
 
 import numpy as np
 
-from numbamm import config
-from numbamm.blocks.threads import blas_threads
+from numbamm.blocks.threads import ThreadLocal, blas_threads
 from numbamm.errors import NumbammWarning, OptionError
-from numbamm.inference.resampling.workers import checked, completed, how_many
+from numbamm.inference.resampling.workers import checked, completed, number_of_workers
 from numbamm.memory import refuse_beyond
 from numbamm.progress import progress_bar
 
-#: Batches of each worker, at least.
-PARTS = 20
-#: Nobody waits for more than so many replicates, of which each takes these bytes while they run.
-MOST, KEPT = 10**9, 4096
+#: Smallest number of batches for each worker, so that all workers end at about the same time.
+BATCHES = 20
+#: Largest number of replicates, and the bytes that a replicate takes while they are computed.
+MOST_REPLICATES, BYTES = 10**9, 4096
 
 
-class Drawer:
-    """Fits batches of replicates; a thread's own arrays stay behind when it is sent elsewhere."""
+class ReplicateTask(ThreadLocal):
+    """Draws responses from a model and fits them: called with the numbers of a batch's replicates.
+
+    Parameters
+    ----------
+    model : MixedModel
+        The model that responses are drawn from.
+    names
+        Names of the results, as the subclass needs them.
+    key : int
+        Key of the random-number streams.
+    """
 
     def __init__(self, model, names, key: int) -> None:
+        super().__init__()
         self._model, self._names, self._key = model, names, key
-        self._local = threading.local()
 
-    def __getstate__(self) -> dict:
-        return {k: v for k, v in vars(self).items() if k != "_local"}
+    def batch_size(self, n: int, workers) -> int:
+        """Replicates in a batch: one on threads, more in an executor, which the model is sent to.
 
-    def __setstate__(self, state: dict) -> None:
-        vars(self).update(state)
-        self._local = threading.local()
-
-    def size(self, n: int, workers) -> int:
-        """Of a batch, of n replicates: one, but elsewhere, where the model is sent with each."""
-        return 1 if isinstance(workers, int) else n // PARTS // how_many(workers)
+        Parameters
+        ----------
+        n : int
+            Number of replicates in all.
+        """
+        return 1 if isinstance(workers, int) else n // BATCHES // number_of_workers(workers)
 
 
-def run(drawer: Drawer, numbers: range, workers, progress) -> list:
-    """The results of the batches in order, or of those before the first that an interrupt left."""
+def run(task: ReplicateTask, numbers: range, workers, progress) -> list:
+    """Run a task for all replicates, in batches.
+
+    Parameters
+    ----------
+    task : ReplicateTask
+    numbers : range
+        Numbers of the replicates.
+    workers, progress
+        As for `bootstrap`.
+
+    Returns
+    -------
+    list
+        The batches' results in order. After an interrupt, those before the first missing one.
+    """
     workers = checked(workers)
-    refuse_beyond(KEPT * len(numbers), f"{len(numbers):,} replicates", "draw fewer")
-    size = max(1, drawer.size(len(numbers), workers))
+    refuse_beyond(BYTES * len(numbers), f"{len(numbers):,} replicates", "draw fewer")
+    size = max(1, task.batch_size(len(numbers), workers))
     batches = [numbers[i : i + size] for i in range(0, len(numbers), size)]
     done: dict = {}
     bar = progress_bar(len(numbers), progress, "fit")
-    with blas_threads(config.get("threads")), warnings.catch_warnings():
-        warnings.simplefilter("ignore", NumbammWarning)  # of single fits
+    with blas_threads(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumbammWarning)  # warnings of single fits
         try:
-            for k, result in completed(drawer, batches, workers):
+            for k, result in completed(task, batches, workers):
                 done[k] = result
                 bar.update(len(batches[k]))
         except KeyboardInterrupt:
             pass
         finally:
             bar.close()
-    missing = next((k for k in range(len(batches)) if k not in done), len(batches))
-    return [done[k] for k in range(missing)]
+    first_missing = next((k for k in range(len(batches)) if k not in done), len(batches))
+    return [done[k] for k in range(first_missing)]
 
 
 def key_of(seed) -> int:
-    """The key of all streams."""
+    """The key of the random-number streams, from a seed.
+
+    Raises
+    ------
+    OptionError
+        The seed is no whole number.
+    """
     try:
         return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
     except (TypeError, ValueError) as error:
@@ -75,18 +102,23 @@ def key_of(seed) -> int:
 
 
 def stream(key: int, index: int) -> np.random.Generator:
-    """The random numbers of one replicate: a cipher of a counter under both keys."""
+    """The random numbers of one replicate: the Philox generator with the key and the number."""
     return np.random.Generator(np.random.Philox(key=key + (index << 64)))
 
 
-def count(name: str, value) -> int:
-    """A number of what is to be drawn, which is at least one and within reason."""
+def valid_count(name: str, value) -> int:
+    """An option that must be a whole number of draws, at least one.
+
+    Raises
+    ------
+    OptionError
+    """
     try:
         value = operator.index(value)
     except TypeError:
         raise OptionError(f"{name} must be a whole number, not {value!r}") from None
     if value < 1:
-        raise OptionError(f"{name} must be at least 1, not {value}: nothing would be drawn")
-    if value > MOST:
-        raise OptionError(f"{name} must be at most {MOST:,}, not {value:,}")
+        raise OptionError(f"{name} must be at least 1, not {value}")
+    if value > MOST_REPLICATES:
+        raise OptionError(f"{name} must be at most {MOST_REPLICATES:,}, not {value:,}")
     return value

@@ -1,4 +1,4 @@
-"""Where batches of work are done: on threads of this process, or by an executor of the caller's."""
+"""Workers that compute batches: threads of this process, or an executor that the user gives."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import NumbammWarning, OptionError
 
-#: Workers that an executor is taken to have, when work is cut into batches for it.
-ELSEWHERE = 4
+#: Number of workers assumed of an executor, which does not tell it: it decides the batch size.
+ASSUMED = 4
 
 
 def checked(workers):
-    """A number of threads (-1 for one a processor), or what else `completed` takes.
+    """The option `workers`: a number of threads (-1 for one per processor), or an executor.
 
     Raises
     ------
@@ -40,34 +40,34 @@ def checked(workers):
     return number
 
 
-def how_many(workers) -> int:
-    """For how many workers to cut batches."""
-    return workers if isinstance(workers, int) else ELSEWHERE
+def number_of_workers(workers) -> int:
+    """Number of workers by which the batch size is chosen."""
+    return workers if isinstance(workers, int) else ASSUMED
 
 
 def completed(function, batches, workers) -> Iterator[tuple[int, object]]:
-    """What a function makes of each batch, with the batch's number, in the order of completion.
+    """Apply a function to each batch; yields each batch's number and result as it is completed.
 
     Parameters
     ----------
     function : callable
-        Of one batch; sent to other processes by pickle.
+        Takes one batch. Other processes receive it by pickle.
     batches : sequence
     workers : int, concurrent.futures.Executor, dask Client or joblib.Parallel
-        Only threads of our own are shut down afterwards.
+        An executor stays open afterwards.
 
     Raises
     ------
     KeyboardInterrupt
-        After an interrupt, when the batches that were done, or under way, have been yielded.
+        After an interrupt, when all batches that had been begun have been yielded.
     """
     task = _Task(function)
     if _is_joblib(workers):
         yield from workers((task, pair, {}) for pair in enumerate(batches))
         return
-    own = ThreadPoolExecutor(workers) if isinstance(workers, int) else None
-    # a dask Client has a `submit` of its own, whose futures are others
-    pool = own or getattr(workers, "get_executor", lambda: workers)()
+    threads = ThreadPoolExecutor(workers) if isinstance(workers, int) else None
+    # dask's `Client.submit` gives futures of another kind; its executor gives the usual ones.
+    pool = threads or getattr(workers, "get_executor", lambda: workers)()
     futures = [pool.submit(task, k, batch) for k, batch in enumerate(batches)]
     waiting = set(futures)
     try:
@@ -83,8 +83,8 @@ def completed(function, batches, workers) -> Iterator[tuple[int, object]]:
     finally:
         for future in waiting:
             future.cancel()
-        if own:
-            own.shutdown()
+        if threads:
+            threads.shutdown()
 
 
 def _is_joblib(workers) -> bool:
@@ -93,7 +93,7 @@ def _is_joblib(workers) -> bool:
 
 @dataclass(frozen=True)
 class _Task:
-    """A function of a batch, as quiet and as frugal in another process as in the first."""
+    """A function of a batch; in another process without our warnings, and with few BLAS threads."""
 
     function: Callable
     pid: int = field(default_factory=os.getpid)

@@ -14,6 +14,9 @@ from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.search import newton, trust
 from numbamm.blocks.search.certificate import GENUINE
 from numbamm.blocks.search.trust import CONVERGED, FAILED
+from numbamm.structures.diag import Diag
+from numbamm.structures.joined import Joined
+from numbamm.structures.us import Us
 
 STRUCTURES = structures()
 each_search = pytest.mark.parametrize("many", [False, True])
@@ -28,7 +31,7 @@ def model_of(blocks, n, reml=False):
 
 
 def identity(terms):
-    return np.concatenate([np.where(t.on_diagonal, 1.0, 0.0) for t in terms])
+    return np.concatenate([np.where(t.structure.is_scale, 1.0, 0.0) for t in terms])
 
 
 def run(terms, xy, theta=None, many=False, nlog=0, most=1000):
@@ -46,8 +49,8 @@ def simulated(terms, theta, seed=3, sigma=1.0):
     xy[:, -1] = sigma * rng.normal(size=len(xy))
     for t in terms:
         lam = np.zeros((t.p, t.p))
-        lam.ravel()[t.inds] = theta[at : at + len(t.inds)]
-        at += len(t.inds)
+        lam.ravel()[t.structure.entries] = theta[at : at + t.structure.size]
+        at += t.structure.size
         xy[:, -1] += t.toarray() @ (rng.normal(size=(t.nlevels, t.p)) @ lam.T).ravel()
     return xy
 
@@ -78,14 +81,14 @@ def test_both_searches_agree(name):
     assert one[1] == pytest.approx(many[1], abs=1e-6)
 
 
-PATTERN = np.array([0, 4, 7, 8])
+PATTERN = Joined((Us(1), Us(2)))
 #: Template, and the θ that stay zero at the false point.
 FALSE = {
     "full, all of it": (None, [0, 1, 2, 3, 4, 5]),
     "full, rank one": (None, [3, 4, 5]),
     "full, rank two": (None, [5]),
-    "diagonal, all of it": (np.array([0, 4, 8]), [0, 1, 2]),
-    "diagonal, one of three": (np.array([0, 4, 8]), [1]),
+    "diagonal, all of it": (Diag(3), [0, 1, 2]),
+    "diagonal, one of three": (Diag(3), [1]),
     "amalgamated, the single column": (PATTERN, [0]),
     "amalgamated, the pair": (PATTERN, [1, 2, 3]),
     "amalgamated, rank one of the pair": (PATTERN, [3]),
@@ -94,11 +97,11 @@ FALSE = {
 
 def false_point(name):
     """Terms, data, and a θ where the gradient vanishes though the objective falls beside it."""
-    inds, zero = FALSE[name]
+    structure, zero = FALSE[name]
     rng = np.random.default_rng(11)
     n = 240
     one, x, w = np.ones(n), rng.normal(size=n), rng.normal(size=n)
-    terms = [term("a", rng.integers(0, 20, n), one, x, w, inds=inds)]
+    terms = [term("a", rng.integers(0, 20, n), one, x, w, structure=structure)]
     truth = identity(terms) + 0.2 * (1 - identity(terms))
     xy = simulated(terms, truth)
     free = np.setdiff1d(np.arange(len(truth)), zero)
@@ -142,8 +145,7 @@ def test_derivatives_beside_a_false_optimum_are_those_there():
     n = int(rng.integers(100, 400))
     one, x = np.ones(n), rng.normal(size=n)
     terms = [
-        term(g, rng.integers(0, k, n), one, x, inds=np.array([0, 3]))
-        for g, k in (("a", 25), ("b", 8))
+        term(g, rng.integers(0, k, n), one, x, structure=Diag(2)) for g, k in (("a", 25), ("b", 8))
     ]
     xy = simulated(terms, rng.uniform(0, 0.8, size=4), seed=2)
     blocks, there = Blocks(terms, xy), Blocks(terms, xy)
@@ -180,7 +182,7 @@ def test_columns_of_any_size():
     terms, xy, _ = false_point("full, rank two")
     size = np.array([1.0, 1e3, 1e-3])
     other = [term("a", terms[0].refs, *(terms[0].z * size[:, None]))]
-    start = identity(terms) / size[terms[0].inds // 3]
+    start = identity(terms) / size[terms[0].structure.entries // 3]
     one, two = run(terms, xy), run(other, xy, start)
     assert two[1] == pytest.approx(one[1], abs=1e-7)
     assert two[2][newton.FEVAL] == one[2][newton.FEVAL]

@@ -73,6 +73,6 @@ def test_an_interrupt_is_one(route, monkeypatch):
     model = mm.glmm("y ~ x + (x | g)", rows(), "poisson", fast=True)
     stopped = SimpleNamespace(optsum=SimpleNamespace(returnvalue="INTERRUPTED"))
     stopped.fit = lambda **options: stopped
-    monkeypatch.setattr(reduced, "on_frame", lambda *args: stopped)
+    monkeypatch.setattr(reduced, "unfitted_model", lambda *args: stopped)
     with pytest.raises(KeyboardInterrupt):
         ROUTES[route](model)

@@ -62,7 +62,7 @@ def test_agrees_with_r(response):
     means = fit(response).emmeans("recipe", type="response", ddf="kr")
     found = means.to_frame()[["mean", "se", "lower", "upper"]]
     np.testing.assert_allclose(found, EMMEANS[response], rtol=2e-6)
-    assert "angle where" in repr(means)
+    assert "angle at the mean of" in repr(means)
 
 
 def test_ratios_and_differences_agree_with_r():
@@ -123,7 +123,7 @@ def test_what_is_undone_gives_the_link_scale_back(response):
     step = 1e-5 * found["mean"]
     slope = (forward(found["mean"] + step) - forward(found["mean"] - step)) / (2 * step)
     np.testing.assert_allclose(found["se"], link["se"] / slope.abs(), rtol=1e-5)
-    assert "angle where" in repr(model.emmeans("recipe", type="response"))
+    assert "angle at the mean of" in repr(model.emmeans("recipe", type="response"))
     said = response.replace(", )", ")").replace(" ", "")
     assert said in repr(model.emmeans("recipe")).replace(" ", "").replace(",)", ")")
 
@@ -136,7 +136,7 @@ def test_what_cannot_be_undone_is_named(response, left):
     model = fit(response)
     link, means = model.emmeans("recipe"), model.emmeans("recipe", type="response")
     np.testing.assert_array_equal(means.to_frame()["mean"], link.to_frame()["mean"])
-    assert f"Means of {left}, which cannot be undone" in repr(means)
+    assert f"Means of {left}, which cannot be inverted" in repr(means)
 
 
 def test_what_is_left_is_named():
@@ -144,7 +144,7 @@ def test_what_is_left_is_named():
     model = fit("log(angle / size)")
     link, means = model.emmeans("recipe"), model.emmeans("recipe", type="response")
     np.testing.assert_allclose(means.frame["mean"], np.exp(link.frame["mean"]))
-    assert "angle / size where" in repr(means)
+    assert "angle / size at the mean of" in repr(means)
     plain = fit("angle / size").emmeans("recipe", type="response")
     assert "Means of the response" in repr(plain)
 
@@ -164,7 +164,7 @@ def test_odd_names_of_responses(name):
     assert "Means of the response" in repr(plain.emmeans("recipe", type="response"))
     link, means = model.emmeans("recipe"), model.emmeans("recipe", type="response")
     np.testing.assert_allclose(means.frame["mean"], np.exp(link.frame["mean"] / 2))
-    assert f" {name} where" in repr(means)
+    assert f" {name} at the mean of" in repr(means)
 
 
 def test_intervals_end_where_the_transformation_does():
@@ -241,7 +241,7 @@ def test_bias_adjustment_of_generalized_models(link):
     expected = (np.exp(at) if link == "log" else 1 / (1 + np.exp(-at))) @ density
     found = model.emmeans("period", type="response", bias_adjust=True)
     np.testing.assert_allclose(found.frame["mean"], expected, rtol=1e-8)
-    assert "Means of the response where the linear predictor varies normally" in repr(found)
+    assert "Means of the response if the linear predictor varies normally" in repr(found)
 
 
 def test_bias_adjusted_means_are_those_of_responses():
@@ -267,11 +267,11 @@ def test_no_expectation_has_no_number():
 
 def test_mistakes():
     model = fit("log(angle)")
-    with pytest.raises(mm.OptionError, match='for type="response"'):
+    with pytest.raises(mm.OptionError, match='need type="response"'):
         model.emmeans("recipe", bias_adjust=True)
-    with pytest.raises(mm.OptionError, match="sigma must be a standard deviation"):
+    with pytest.raises(mm.OptionError, match="sigma must be a finite standard deviation"):
         model.emmeans("recipe", type="response", bias_adjust=True, sigma=-1)
-    with pytest.raises(mm.OptionError, match="sigma takes bias_adjust=True"):
+    with pytest.raises(mm.OptionError, match="sigma needs bias_adjust=True"):
         model.emmeans("recipe", type="response", sigma=1)
 
 

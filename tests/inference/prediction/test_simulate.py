@@ -106,14 +106,20 @@ def test_covariances_in_the_place_of_theta(fitted):
     drawn = apart.simulate(1, cov={"Subject": np.diag([400.0, 25.0])}, **at)
     assert_allclose(drawn, apart.simulate(1, theta=[0.8, 0.2], **at))
     for wrong, message in (
-        ({"Subject": [[1.0, 0.5], [0.5, 1.0]]}, "cov of 'Subject' has covariances that are none"),
-        ({"Subject": 1.0}, r"'Subject' is of order 2 \(Intercept, Days\), not of shape \(1, 1\)"),
+        (
+            {"Subject": [[1.0, 0.5], [0.5, 1.0]]},
+            "cov of 'Subject' has covariances where the model has none",
+        ),
+        (
+            {"Subject": 1.0},
+            r"'Subject' has shape \(1, 1\); it needs a row and a column for each of Intercept",
+        ),
         ({"Subject": [[1.0, 2.0], [2.0, 1.0]]}, "'Subject' is no covariance matrix"),
-        ({"Subjects": 1.0}, "covariance matrices for Subject"),
+        ({"Subjects": 1.0}, "a covariance matrix for each of Subject"),
     ):
         with pytest.raises(mm.OptionError, match=message):
             apart.simulate(1, cov=wrong, **at)
-    with pytest.raises(mm.OptionError, match="theta and cov say the same"):
+    with pytest.raises(mm.OptionError, match="theta and cov both give the covariance"):
         apart.simulate(1, cov=own, theta=[1.0, 1.0], **at)
 
 
@@ -175,7 +181,7 @@ def test_new_rows_of_counts():
     formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
     model = mm.glmm(formula, data, "binomial", fast=True)
     new = pd.DataFrame({"period": ["1", "2"], "herd": ["1", "new"]}, index=["p", "q"])
-    with pytest.raises(mm.OptionError, match="numbers of trials are its own.*give weights="):
+    with pytest.raises(mm.OptionError, match="numbers of trials belong to its rows.*give weights="):
         model.simulate(1, newdata=new)
     drawn = model.simulate(1, newdata=new.assign(trials=[7, 9]), weights="trials")
     assert list(drawn.index) == ["p", "q"]
@@ -188,7 +194,9 @@ def test_mistakes_are_explained(fitted):
     model = fitted(SLEEP, "sleepstudy")
     with pytest.raises(mm.OptionError, match="beta must be 2 finite numbers"):
         model.simulate(beta=[1.0])
-    with pytest.raises(mm.OptionError, match=r"keeps all random effects of a term.*Days \| Subj"):
+    with pytest.raises(
+        mm.OptionError, match=r"keeps or draws all random effects of a term.*Days \| Subj"
+    ):
         model.simulate(re_form="(1 | Subject)")
     with pytest.raises(mm.OptionError, match="sigma must be a positive number, not -1"):
         model.simulate(sigma=-1)
@@ -209,7 +217,10 @@ def test_means_outside_of_the_family():
     g = np.repeat(np.arange(12), 6)
     y = rng.poisson(np.maximum(1.0 + rng.normal(0, 0.3, 12)[g], 0.1)).astype(float)
     model = mm.glmm("y ~ 1 + (1 | g)", {"y": y, "g": g}, "poisson", "identity", fast=True)
-    with pytest.raises(mm.DataError, match="no poisson response has a mean of -"):
+    with pytest.raises(
+        mm.DataError,
+        match="the link gives a mean outside the range of the poisson family, such as -",
+    ):
         model.simulate(seed=1, theta=[9.0])
     with pytest.raises(mm.OptionError, match="cov of 'g'.* must be numbers"):
         model.simulate(seed=1, cov={"g": "a"})
@@ -236,7 +247,7 @@ def test_weights_without_a_part_are_refused(family):
     options = {"shape": 2.0} if family == "negativebinomial" else {}
     model = mm.GeneralizedLinearMixedModel("y ~ x + (1 | g)", rows, family, **options)
     at = {"beta": [0, 1], "theta": [0.5]}
-    said = f"weights take no part in the distribution of {family} responses"
+    said = f"weights do not enter the distribution of {family} responses"
     for weights in (np.full(60, 3.0), "x"):
         with pytest.raises(mm.OptionError, match=said):
             model.simulate(1, newdata=rows, weights=weights, **at)

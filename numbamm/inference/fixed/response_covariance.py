@@ -1,17 +1,18 @@
-"""Directions in which the covariance of the response can move, and what moves with them.
+"""`Directions`: derivatives of the covariance of the response, and products with them.
 
 V = σ²(W⁻¹ + Z(I ⊗ Γ)Z'), with Γ = λλ' the relative covariance matrix of each term, is linear in σ²
-and σ²Γ. Its directions are V itself (σ² alone) and V_s = σ² Z(I ⊗ E)Z', with an E for each free
-entry of a Γ. They do not vanish where λ is singular, as derivatives in θ do, so that nothing here
-depends on whether an estimate is zero or merely close to it.
+and σ²Γ. Its directions, the derivatives by these parameters, are V itself (for σ²) and
+V_s = σ² Z(I ⊗ E)Z', with an indicator matrix E for each free entry of a Γ. Unlike derivatives by
+θ, they are not zero where λ is singular. So no result here depends on whether an estimate is
+exactly zero or merely close to it.
 
 Small-sample inference needs products such as tr(P V_s P V_t) and X'V⁻¹V_sV⁻¹V_tV⁻¹X. All of them
-follow from
+are computed from
 
     M = Z'V⁻¹Z,   B = Z'V⁻¹X,   c = Z'V⁻¹(y - Xβ),
 
-of order q, never n; and M is block diagonal over groups of levels that no row connects, so a
-model with one factor, or nested ones, needs only small blocks.
+whose order is q, the number of random effects, not n. M is block diagonal: a block is a group of
+levels that rows connect. So a model with one factor, or with nested ones, has only small blocks.
 
 See docs/mathematics.md, "After the fit".
 """
@@ -31,30 +32,31 @@ from numbamm.design import directions as design
 from numbamm.design.remat import ReMat
 from numbamm.memory import refuse_beyond
 
-#: Directions of unit size are dependent where the least eigenvalue of their inner products is
-#: below.
+#: Directions are linearly dependent along eigenvectors of their scaled inner products with
+#: eigenvalues below this.
 DEPENDENT = 1e-10
-#: Entries of one batch of components' matrices.
+#: Largest number of entries of the matrices that are computed in one batch.
 BATCH = 2**22
-#: Matrices of a component's order that are held at once.
+#: Copies of a component's matrix that exist at once.
 HELD = 6
 
 
 @dataclass
 class Directions:
-    """Products of the directions of V; X is the model's basis, see `FeMat`.
+    """Products with the directions of V. X is the model's basis, see `FeMat`.
 
-    The parameters are log σ², unless σ is held, and the free entries of Γ of the columns inside.
-    Where random effects are redundant, some of their combinations do not move V: the r
-    directions are independent ones that span what does. Which these are is told by the inner
-    products tr(WV_sWV_t), which are the design's alone.
+    The parameters are log σ², unless σ is given, and the free entries of Γ for scaled columns.
+    If random effects are redundant, V does not depend on some combinations of the parameters.
+    The r directions are linearly independent and span the same space as the derivatives by all
+    parameters. They are found from the inner products tr(WV_sWV_t), which depend on the design
+    alone.
 
     Attributes
     ----------
     combinations : ndarray, shape (parameters, r)
         Each direction as a combination of the parameters.
     coordinates : ndarray, shape (r, parameters)
-        How far V moves in each direction with each parameter.
+        The derivative of V by each parameter, as a combination of the directions.
     phi : ndarray, shape (rank, rank)
         (X'V⁻¹X)⁻¹.
     P : ndarray, shape (r, rank, rank)
@@ -66,11 +68,11 @@ class Directions:
     squares : ndarray, shape (r, r)
         y'PV_sPV_tPy.
     slopes : list of ndarray, shape (p, p)
-        ∂(-2 log-likelihood)/∂Γ of each term. It vanishes but where λ is singular.
+        ∂(-2 log-likelihood)/∂Γ of each term; zero unless λ is singular.
     terms : list of ReMat
-        The random effects in the columns inside, with their λ there.
+        The random effects with scaled columns and their λ.
     sizes : list of ndarray, shape (p,)
-        Root mean squares of these columns.
+        Root mean squares of the scaled columns.
     reml : bool
     """
 
@@ -88,12 +90,12 @@ class Directions:
 
     @property
     def redundant(self) -> int:
-        """How many parameters there are more than independent directions."""
+        """Number of parameters minus number of independent directions."""
         rows, columns = self.combinations.shape
         return rows - columns
 
     def along(self, combinations, coordinates) -> Directions:
-        """The products of combinations of these directions."""
+        """The products with linear combinations of these directions."""
         C = combinations
         return replace(
             self,
@@ -126,39 +128,38 @@ class Directions:
         return 2 * self.squares - self.expected
 
 
-def directions(model) -> Directions:
-    """The independent directions of a fitted linear model and their products.
+def directions_of(model) -> Directions:
+    """The independent directions of a fitted linear model, and the products with them.
 
     Raises
     ------
     DataError
-        If levels that rows connect are too many for dense matrices of their order.
+        A group of connected levels is too large for dense matrices of its order.
     """
     terms = model._inside
-    theta, at = model._inward(model.theta), 0
-    for term in terms:
-        term.theta = theta[at : at + len(term.inds)]
-        at += len(term.inds)
+    parts = model._joint.split(model._inward(model.theta))
+    for term, theta in zip(terms, parts, strict=True):
+        term.theta = theta
     sums = _Sums(model, terms)
     metric = design.inner_products(terms, sums.A)[1:, 1:]
     return sums.directions().along(*_independent(metric, model.estimates.sigma_given))
 
 
 def _independent(products, sigma_given: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Combinations of the directions that are independent, and coordinates in them.
+    """Linearly independent combinations of the directions, and the coordinates of all in them.
 
     Parameters
     ----------
     products : ndarray, shape (entries, entries)
-        tr(WV_sWV_t), of the entries of Γ.
+        The inner products tr(WV_sWV_t) of the directions of Γ.
     sigma_given : bool
-        Whether V itself, which no combination of the others is, is none of the directions.
+        Whether σ is given. If not, V itself is one more direction, independent of the others.
     """
     size = np.sqrt(np.diag(products))
     unit = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
     values, vectors = np.linalg.eigh(products * np.outer(unit, unit))
     active = values > DEPENDENT
-    if active.all():  # V⁻¹ may make the sizes of directions very different: none is mixed
+    if active.all():  # do not mix directions: V⁻¹ may give them very different sizes
         combinations, coordinates = np.diag(unit), np.diag(size)
     else:
         combinations = unit[:, None] * vectors[:, active] / np.sqrt(values[active])
@@ -169,10 +170,10 @@ def _independent(products, sigma_given: bool) -> tuple[np.ndarray, np.ndarray]:
 
 
 class _Sums:
-    """Sums over the components, and the products of all parameters that follow from them.
+    """Sums over the components, and the products with the directions of all parameters.
 
-    D is σ²E of each direction; E_s is D of the direction s, repeated for every level, so that
-    V_s = Z E_s Z'.
+    D has the matrix σ²E of each direction. E_s is block diagonal with the D of direction s for
+    every level, so that V_s = Z E_s Z'.
     """
 
     def __init__(self, model, terms) -> None:
@@ -188,7 +189,7 @@ class _Sums:
         self._add_components()
 
     def _add_components(self) -> None:
-        """Sum what M, B and c give, component by component."""
+        """Add up the terms with M, B and c, component by component."""
         x, r = self.F.shape[1], len(self.D[0])
         sizes = [t.p for t in self.terms]
         self.first = np.zeros((r, x + 1, x + 1))  # [B c]'E_s[B c]
@@ -204,22 +205,30 @@ class _Sums:
             self._add(columns, counts)
 
     def _add(self, columns, counts) -> None:
-        """Add components of one shape: columns (components, order), and levels a term."""
+        """Add components of the same shape.
+
+        Parameters
+        ----------
+        columns : ndarray of int64, shape (components, order)
+            Columns of Z of each component.
+        counts : ndarray, shape (terms,)
+            Levels of each term in one component.
+        """
         n, q = columns.shape
         M, BC = self._products(columns)
         places = np.cumsum([0, *(t.p * j for t, j in zip(self.terms, counts, strict=True))])
         parts = [slice(a, b) for a, b in pairwise(places)]
-        moved = np.empty((n, q, len(self.D[0]), BC.shape[2]))
+        E_BC = np.empty((n, q, len(self.D[0]), BC.shape[2]))
         for k, (term, part) in enumerate(zip(self.terms, parts, strict=True)):
-            mine = BC[:, part].reshape(n, counts[k], term.p, -1)
-            turned = np.einsum("sab,njbx->njasx", self.D[k], mine)
-            moved[:, part] = turned.reshape(moved[:, part].shape)
-            self.outer[k] += np.einsum("njax,njby->abxy", mine, mine, optimize=True)
+            of_term = BC[:, part].reshape(n, counts[k], term.p, -1)
+            product = np.einsum("sab,njbx->njasx", self.D[k], of_term)
+            E_BC[:, part] = product.reshape(E_BC[:, part].shape)
+            self.outer[k] += np.einsum("njax,njby->abxy", of_term, of_term, optimize=True)
             levels = M[:, part, part].reshape(n, counts[k], term.p, counts[k], term.p)
             self.diagonal[k] += np.einsum("njajb->ab", levels)
-        self.first += np.einsum("nqx,nqsy->sxy", BC, moved)
-        across = (M @ moved.reshape(n, q, moved.shape[2] * moved.shape[3])).reshape(moved.shape)
-        self.second += np.einsum("nqsx,nqty->stxy", moved, across, optimize=True)
+        self.first += np.einsum("nqx,nqsy->sxy", BC, E_BC)
+        M_E_BC = (M @ E_BC.reshape(n, q, E_BC.shape[2] * E_BC.shape[3])).reshape(E_BC.shape)
+        self.second += np.einsum("nqsx,nqty->stxy", E_BC, M_E_BC, optimize=True)
         for (k, l), total in self.pairs.items():
             a, b = self.terms[k].p, self.terms[l].p
             block = M[:, parts[k], parts[l]].reshape(n, counts[k], a, counts[l], b)
@@ -227,17 +236,17 @@ class _Sums:
             total += (flat.T @ flat).reshape(total.shape)
 
     def _products(self, columns) -> tuple[np.ndarray, np.ndarray]:
-        """M and [B c] of components, shapes (n, q, q) and (n, q, rank + 1).
+        """M and [B c] of n components of order q, shapes (n, q, q) and (n, q, rank + 1).
 
         With A = Z'WZ, F = Z'WX, T = Λ'A and Ω = TΛ + I, as V⁻¹ = (W - WZΛ Ω⁻¹ Λ'Z'W)/σ²:
-        M = (A - T'Ω⁻¹T)/σ², B = (F - T'Ω⁻¹Λ'F)/σ², and X'V⁻¹X loses F'Λ Ω⁻¹ Λ'F/σ².
+        M = (A - T'Ω⁻¹T)/σ² and B = (F - T'Ω⁻¹Λ'F)/σ². From X'V⁻¹X, F'Λ Ω⁻¹ Λ'F/σ² is subtracted.
         """
         n, q = columns.shape
         flat = columns.ravel()
         A, lam = self.A[flat][:, flat], self.lam[flat][:, flat]
         T = sp.csr_array(lam.T @ A)
 
-        def stacked(sparse, dense):  # a block-diagonal matrix times the components' blocks
+        def stacked(sparse, dense):  # a block-diagonal matrix times the blocks of all components
             return (sparse @ dense.reshape(n * q, -1)).reshape(n, q, -1)
 
         inverse = _inverses(_blocks_of(T @ lam, n, q))
@@ -250,7 +259,7 @@ class _Sums:
         return M, np.concatenate([B, self.c[columns][:, :, None]], axis=2)
 
     def directions(self) -> Directions:
-        """The products, V itself first where σ is estimated."""
+        """The products with all directions; V itself comes first if σ is estimated."""
         model, X = self.model, slice(-1)
         phi_inverse = self.XX / self.sigma2
         phi = np.linalg.inv(phi_inverse)
@@ -296,14 +305,14 @@ class _Sums:
 
 
 def _components(terms) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Columns of Z by groups of connected levels, in batches of groups that are alike.
+    """Columns of Z by groups of connected levels, in batches of groups of the same shape.
 
     Yields
     ------
-    columns : ndarray, shape (groups, order)
-        Term by term, level by level.
+    columns : ndarray of int64, shape (groups, order)
+        Positions in Z, sorted by term and level.
     counts : ndarray, shape (terms,)
-        Levels of each term in one group.
+        Number of levels of each term in one group.
     """
     starts = np.cumsum([0, *(t.nlevels for t in terms)])
     nodes = [t.refs + start for t, start in zip(terms, starts, strict=False)]
@@ -321,19 +330,19 @@ def _components(terms) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         'use ddf="wald"',
     )
     first = np.cumsum([0, *(t.nranef for t in terms)])[term]
-    first = first + (np.arange(starts[-1]) - starts[term]) * sizes[term]  # of each level's columns
+    first = first + (np.arange(starts[-1]) - starts[term]) * sizes[term]  # of each level
     shapes, shape = np.unique(counts, axis=0, return_inverse=True)
-    levels = np.lexsort((term, group, shape.ravel()[group]))  # stable: alike ones together
-    at = 0
-    for which, count in enumerate(shapes):
-        alike = int((shape.ravel() == which).sum())
-        mine = levels[at : at + alike * count.sum()].reshape(alike, -1)
-        at += mine.size
+    levels = np.lexsort((term, group, shape.ravel()[group]))  # groups of the same shape together
+    position = 0
+    for i, count in enumerate(shapes):
+        groups = int((shape.ravel() == i).sum())
+        members = levels[position : position + groups * count.sum()].reshape(groups, -1)
+        position += members.size
         width = np.repeat(sizes, count)
-        columns = np.repeat(first[mine], width, axis=1)
+        columns = np.repeat(first[members], width, axis=1)
         columns += np.concatenate([np.arange(p) for p in width])
         step = max(1, BATCH // columns.shape[1] ** 2)
-        for start in range(0, alike, step):
+        for start in range(0, groups, step):
             yield columns[start : start + step], count
 
 
@@ -347,7 +356,7 @@ def _blocks_of(matrix, n: int, q: int) -> np.ndarray:
 
 
 def _inverses(omega) -> np.ndarray:
-    """(I + each block)⁻¹; the blocks are overwritten."""
+    """(I + Ω)⁻¹ for each block Ω; the blocks are overwritten."""
     q = omega.shape[1]
     omega[:, np.arange(q), np.arange(q)] += 1.0
     if len(omega) > 1:

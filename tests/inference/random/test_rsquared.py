@@ -1,8 +1,7 @@
-"""Principal components, shares of variance, frames of a fit, variance inflation."""
+"""`r2` and `icc`: shares of variance of linear and generalized models."""
 
 import numpy as np
 import oracles
-import pandas as pd
 import pytest
 from scipy.special import polygamma
 
@@ -28,38 +27,6 @@ def ticks():
 def cbpp():
     formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
     return mm.glmm(formula, oracles.dataset("cbpp"), "binomial", fast=True)
-
-
-def test_components_agree_with_lme4(sleep):
-    oracle = oracles.INFERENCE["repca_sleep"]["result"]["Subject"]
-    found = sleep.rePCA()
-    np.testing.assert_allclose(found.frame["sd"], oracle["sdev"], rtol=1e-3)
-    np.testing.assert_allclose(found.frame["proportion"], oracle["importance_prop"], rtol=2e-3)
-    rotation = np.array(oracle["rotation"])
-    signs = np.sign(np.diag(rotation) * np.diag(found.loadings["Subject"]))
-    np.testing.assert_allclose(found.loadings["Subject"], rotation * signs, atol=1e-3)
-    assert found.frame["cumulative"].iloc[-1] == pytest.approx(1)
-
-
-def test_components_of_correlations(sleep):
-    """Of two variables with correlation r they have variances 1 ± r, and equal loadings."""
-    r = sleep.varcorr["Subject"].corr[1, 0]
-    found = sleep.pca()
-    np.testing.assert_allclose(found.frame["sd"] ** 2, [1 + r, 1 - r])
-    np.testing.assert_allclose(np.abs(found.loadings["Subject"]), np.sqrt(0.5))
-
-
-def test_component_of_variance_zero(fitted):
-    model = fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff2")
-    assert np.isnan(model.pca().frame["proportion"].iloc[0])
-    assert "more than the data support" in repr(model.rePCA())
-
-
-def test_components_of_several_terms():
-    rows = oracles.dataset("sleepstudy")
-    formula = "Reaction ~ Days + (1 | Subject) + (0 + Days | Subject)"
-    model = mm.lmm(formula, rows, amalgamate=False)
-    assert list(model.pca().loadings) == ["Subject", "Subject (2)"]
 
 
 def test_shares_of_a_linear_model(sleep):
@@ -134,55 +101,3 @@ def test_square_root_link():
 def test_unknown_method(sleep):
     with pytest.raises(mm.OptionError, match="method must be one of"):
         sleep.r2(method="log")
-
-
-def test_tidy(sleep):
-    frame = mm.tidy(sleep, ddf="satterthwaite")
-    assert frame.columns.tolist() == [
-        "effect", "group", "term", "estimate", "se", "df", "statistic", "pvalue", "lower", "upper",
-    ]  # fmt: skip
-    fixed = frame[frame["effect"] == "fixed"].set_index("term")
-    np.testing.assert_allclose(fixed["estimate"], sleep.params)
-    np.testing.assert_allclose(fixed["df"], 17, atol=1e-2)
-    random = frame[frame["effect"] == "random"].set_index(["group", "term"])["estimate"]
-    assert random["Subject", "sd Days"] == sleep.varcorr["Subject"].sd[1]
-    assert random["Subject", "corr Intercept Days"] == sleep.varcorr["Subject"].corr[1, 0]
-    assert random["Residual", "sd Observation"] == sleep.sigma
-    assert sleep.tidy("fixed")["effect"].unique().tolist() == ["fixed"]
-    with pytest.raises(mm.OptionError, match="effects must be one of fixed, random"):
-        sleep.tidy("conditional")
-
-
-def test_glance(sleep, cbpp):
-    line = sleep.glance().iloc[0]
-    for name in ("nobs", "llf", "objective", "aic", "aicc", "bic", "df_resid", "sigma"):
-        assert line[name] == getattr(sleep, name)
-    assert line["npar"] == 6 and line["reml"] and not line["singular"]
-    both = pd.concat([sleep.glance(), cbpp.glance()], ignore_index=True)
-    assert both["nobs"].tolist() == [180, 56]
-
-
-def test_variance_inflation():
-    """Of single columns: the diagonal of the inverse of the correlations."""
-    rng = np.random.default_rng(5)
-    rows = oracles.dataset("sleepstudy").assign(
-        a=rng.normal(size=180), b=lambda d: d["a"] + rng.normal(size=180)
-    )
-    model = mm.lmm("Reaction ~ Days + a + b + (1 | Subject)", rows)
-    corr = model.corr_params().to_numpy()[1:, 1:]
-    found = model.vif().to_frame()
-    np.testing.assert_allclose(found["gvif"], np.diag(np.linalg.inv(corr)))
-    np.testing.assert_allclose(found["root"], np.sqrt(found["gvif"]))
-    assert found.index.tolist() == ["Days", "a", "b"]
-    assert found.loc["a", "gvif"] > 1.5 > found.loc["Days", "gvif"]
-
-
-def test_inflation_of_factors_does_not_depend_on_coding(fitted):
-    rows = oracles.dataset("cake").iloc[7:]
-    formula = "angle ~ recipe + temperature + (1 | recipe:replicate)"
-    plain = mm.lmm(formula, rows).vif().to_frame()
-    coded = mm.lmm(formula, rows, contrasts={"recipe": "sum", "temperature": "sum"}).vif()
-    np.testing.assert_allclose(coded.to_frame(), plain, rtol=1e-5)
-    assert plain["ncoef"].tolist() == [2, 5]
-    with pytest.raises(mm.OptionError, match="takes two terms"):
-        fitted(SLEEP, "sleepstudy").vif()

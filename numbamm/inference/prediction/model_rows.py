@@ -1,4 +1,4 @@
-"""`Rows`: the rows that predictions and simulations are for, those of the fit or new ones."""
+"""`ModelRows`: model matrices of the rows to predict or simulate, those of the fit or new ones."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from numbamm.errors import DataError, OptionError
 
 
 @dataclass
-class Rows:
-    """Model matrices of n rows.
+class ModelRows:
+    """The model matrices of n rows.
 
     Attributes
     ----------
     X : ndarray, shape (n, rank)
-        The kept columns of the fixed effects; NaN in rows that miss a value.
+        The kept columns of the fixed effects; NaN in rows with a missing value.
     offset : ndarray, shape (n,), or None
     terms : list of (refs, z)
-        For each of `reterms`, levels (new ones behind those of the fit, -1 for none) and
-        columns, shape (p, n).
+        For each of `reterms` the level of each row, shape (n,), and the columns of Z, shape (p, n).
+        New levels are numbered after those of the fit; -1 stands for no random effect.
     unseen : list of list
-        Labels of the new levels, term by term.
+        For each term the labels of the new levels.
     weights : ndarray, shape (n,), or None
     missing : ndarray of bool, shape (n,), or None
-        Rows that miss a value; None where none does.
+        Rows with a missing value; None if there are none.
     aligned : callable
-        Values and a name as a Series over the rows.
+        Makes a Series over the rows from values and a name.
     """
 
     X: np.ndarray
@@ -41,25 +41,25 @@ class Rows:
     aligned: Callable
 
     @classmethod
-    def of_fit(cls, model, weights=None) -> Rows:
-        """The rows of the fit, which have weights of their own."""
+    def of_fit(cls, model, weights=None) -> ModelRows:
+        """The rows of the fit, with their weights."""
         if weights is not None:
-            raise OptionError("weights are for new rows: those of the fit have their own")
+            raise OptionError("weights are for new rows; the rows of the fit keep theirs")
         frame, terms = model.frame, [(term.refs, term.z) for term in model.reterms]
         X, unseen = frame.X[:, model.feterm.kept], [[] for _ in terms]
         return cls(X, frame.offset, terms, unseen, frame.weights, None, model._aligned)
 
     @classmethod
-    def new(cls, model, newdata, wanted: Collection[int], weights=None) -> Rows:
-        """New rows, with the terms at the positions that are wanted."""
+    def new(cls, model, newdata, wanted: Collection[int], weights=None) -> ModelRows:
+        """New rows, with the random-effects terms at the positions `wanted`."""
         if model.frame.has_array_offset:
             raise DataError(
                 "the model's offset was given as an array, which new data cannot have: "
                 "fit with offset=<column name>, or with offset(...) in the formula, to predict"
             )
         new = model.frame.new_rows(newdata, random=wanted, weights=weights)
-        nobody = np.full(len(new.X), -1, dtype=np.int32)
-        terms = [(nobody, np.zeros((term.p, len(new.X)))) for term in model.reterms]
+        no_level = np.full(len(new.X), -1, dtype=np.int32)
+        terms = [(no_level, np.zeros((term.p, len(new.X)))) for term in model.reterms]
         unseen: list[list] = [[] for _ in terms]
         for k, (refs, z, labels) in zip(wanted, new.terms, strict=True):
             terms[k], unseen[k] = (refs, z), labels
@@ -72,13 +72,13 @@ class Rows:
         return cls(X, new.offset, terms, unseen, new.weights, new.missing, aligned)
 
     def linear_predictor(self, beta, effects) -> np.ndarray:
-        """Xβ + Zb + offset.
+        """Xβ + Zb + offset, shape (n,); NaN in rows with a missing value.
 
         Parameters
         ----------
         beta : ndarray, shape (rank,)
         effects : list of ndarray, shape (levels, p)
-            Those of new levels included.
+            The random effects of each term, those of new levels included.
         """
         eta = self.X @ beta
         if self.offset is not None:
@@ -90,17 +90,20 @@ class Rows:
 
 
 def row_weights(model, given):
-    """Prior weights of new rows: as given, or the column that the fit had.
+    """Prior weights of new rows: as given, or the name of the column that the fit used.
 
     Raises
     ------
     OptionError
-        The fit had weights that new rows do not have.
+        The weights of the fit are no column that new rows could have.
     """
     frame = model.frame
     if given is not None or frame.weights is None:
         return given
     if frame.trials is None and frame.weights_name is not None:
         return frame.weights_name
-    what = "weights were an array" if frame.trials is None else "numbers of trials are its own"
-    raise OptionError(f"the fit's {what}, which new rows do not have: give weights=...")
+    if frame.trials is None:
+        cause = "the fit's weights were an array"
+    else:
+        cause = "the fit's numbers of trials belong to its rows"
+    raise OptionError(f"{cause}, which new rows do not have: give weights=...")

@@ -1,4 +1,4 @@
-"""Small-sample df where a variance is zero, near zero, or told by very few groups."""
+"""Small-sample degrees of freedom with variances that are zero, almost zero or badly known."""
 
 import numpy as np
 import oracles
@@ -6,131 +6,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import chi2, f
 
 import numbamm as mm
 from numbamm.errors import FitError
-from numbamm.inference.fixed.kenward_roger import _scale_and_df
 
 OPTIMISERS = ("newton", "nlopt:LN_BOBYQA")
 SMALL_SAMPLE = ("satterthwaite", "kenward-roger", "kenward-roger-observed")
-
-
-def whole_plots(levels, units, per, seed, between=1.0):
-    """`units` whole plots for each of `levels` treatments, with `per` rows in each plot."""
-    rng = np.random.default_rng(seed)
-    plot = np.repeat(np.arange(levels * units), per)
-    rows = pd.DataFrame({"t": plot // units, "p": plot}).astype(str).add_prefix("of ")
-    rows.columns = ["t", "p"]
-    noise = rng.normal(size=levels * units)[plot]
-    return rows.assign(y=between * noise + rng.normal(size=len(plot)) + (plot // units == 1))
-
-
-def f_of_plots(rows):
-    """The F test of the treatments among the means of plots, and its denominator df."""
-    means = rows.groupby(["t", "p"], as_index=False)["y"].mean()
-    groups = [g["y"].to_numpy() for _, g in means.groupby("t")]
-    df = len(means) - len(groups)
-    within = sum(((g - g.mean()) ** 2).sum() for g in groups) / df
-    among = sum(len(g) * (g.mean() - means["y"].mean()) ** 2 for g in groups) / (len(groups) - 1)
-    return among / within, df
-
-
-@pytest.mark.parametrize(("levels", "units", "df"), [(2, 2, 2), (3, 2, 3), (4, 2, 4), (5, 2, 5)])
-def test_balanced_whole_plots(levels, units, df):
-    """F of the plots' means, however few they are; on a singular fit by the pooled variance."""
-    singular = 0
-    for seed in range(12):
-        rows = whole_plots(levels, units, per=4, seed=seed)
-        model = mm.lmm("y ~ t + (1 | p)", rows, reml=True, optimizer="newton")
-        line = model.anova(ddf="kenward-roger").to_frame().iloc[0]
-        F, expected = f_of_plots(rows)
-        assert expected == df and line["dendf"] == pytest.approx(df, rel=1e-8)
-        if model.is_singular():
-            singular += 1
-            assert line["F"] == pytest.approx(model.anova().to_frame()["F"].iloc[0])
-        else:
-            assert line["F"] == pytest.approx(F, rel=1e-5)
-            assert line["pvalue"] == pytest.approx(f.sf(F, levels - 1, df), rel=1e-4)
-    assert singular < 12
-
-
-@pytest.mark.parametrize(("treatments", "df"), [(2, 1), (3, 2)])
-def test_two_blocks_of_whole_plots(treatments, df):
-    """Treatments of whole plots in two blocks, as harvests of beets are: 1 and 2 df."""
-    found = 0
-    for seed in range(8):
-        rng = np.random.default_rng(seed)
-        plot = np.repeat(np.arange(2 * treatments), 5)
-        rows = pd.DataFrame({"block": plot % 2, "harvest": plot // 2, "plot": plot}).astype(str)
-        rows["sow"] = np.tile(list("12345"), 2 * treatments)
-        rows["y"] = rng.normal(size=2 * treatments)[plot] + rng.normal(size=len(rows))
-        formula = "y ~ block + sow + harvest + (1 | plot)"
-        model = mm.lmm(formula, rows, reml=True, optimizer="newton")
-        table = model.anova(ddf="kenward-roger").to_frame()
-        assert table.loc["harvest", "dendf"] == pytest.approx(df, rel=1e-7)
-        assert table.loc["sow", "dendf"] == pytest.approx(4 * (2 * treatments - 1), rel=1e-6)
-        if model.is_singular():
-            continue
-        found += 1
-        means = rows.pivot_table(values="y", index="block", columns="harvest").to_numpy()
-        rest = means - means.mean(0) - means.mean(1)[:, None] + means.mean()
-        among = 2 * ((means.mean(0) - means.mean()) ** 2).sum() / (treatments - 1)
-        F = among / ((rest**2).sum() / df)
-        assert table.loc["harvest", "F"] == pytest.approx(F, rel=1e-5)
-        assert table.loc["harvest", "pvalue"] == pytest.approx(
-            f.sf(F, treatments - 1, df), rel=1e-4
-        )
-    assert found > 3
-
-
-@pytest.mark.parametrize("n", [3, 4, 5, 6, 9])
-def test_hotelling(n):
-    """An unstructured covariance of three conditions: T² on 2 and n - 2 degrees of freedom."""
-    rng = np.random.default_rng(n)
-    subject, condition = np.repeat(np.arange(n), 12), np.tile(np.repeat(np.arange(3), 4), n)
-    y = 9 * rng.normal(size=(n, 3))[subject, condition] + rng.normal(size=12 * n)
-    rows = pd.DataFrame({"s": subject, "c": condition}).astype(str).assign(y=y)
-    model = mm.lmm("y ~ c + (0 + c | s)", rows, reml=True, optimizer="newton")
-    if model.is_singular():
-        assert n == 3  # two df tell a covariance of rank two
-        return
-    line = model.anova(ddf="kenward-roger").to_frame().iloc[0]
-    means = rows.pivot_table(values="y", index="s", columns="c").to_numpy()
-    contrasts = means[:, 1:] - means[:, :1]
-    d, S = contrasts.mean(0), np.cov(contrasts.T)
-    T2 = n * d @ np.linalg.solve(S, d)
-    assert line["dendf"] == pytest.approx(n - 2, rel=1e-4)
-    assert line["F"] == pytest.approx(T2 * (n - 2) / (2 * (n - 1)), rel=1e-4)
-
-
-@given(
-    l=st.integers(1, 8),
-    df=st.floats(0.2, 60),
-    kind=st.sampled_from(["balanced", "Hotelling"]),
-)
-@settings(max_examples=300, deadline=None)
-def test_moments_are_exact_in_both_cases(l, df, kind):
-    if kind == "balanced":
-        a2 = 2 * l / df
-        scale, found = _scale_and_df(l, l * a2, a2)
-        assert scale == pytest.approx(1.0, rel=1e-6)
-    else:
-        nu = df + l - 1
-        scale, found = _scale_and_df(l, 2 * l / nu, l * (l + 1) / nu)
-        assert scale == pytest.approx(df / nu, rel=1e-5)
-    assert found == pytest.approx(df, rel=1e-5)
-
-
-@given(l=st.integers(1, 6), share=st.floats(0.0, 1.0), a2=st.floats(1e-3, 20))
-@settings(max_examples=300, deadline=None)
-def test_moments_are_continuous(l, share, a2):
-    """In between the two cases, F keeps its sign, and nothing jumps."""
-    ratio = share * l + (1 - share) * 2 / (l + 1)
-    scale, df = _scale_and_df(l, ratio * a2, a2)
-    near = _scale_and_df(l, ratio * a2 * (1 + 1e-9), a2 * (1 + 1e-9))
-    assert scale > 0 and df > 0
-    np.testing.assert_allclose(near, (scale, df), rtol=1e-4)
 
 
 def slopes(seed):
@@ -260,12 +141,12 @@ def test_irregular_singular_fits(formula):
         np.testing.assert_allclose(table["dendf"], df, rtol=1e-3)
 
 
-def test_a_variance_that_the_fixed_effects_take():
+def test_a_variance_that_the_fixed_effects_take(whole_plots):
     """Restricted likelihood does not depend on it: no df, whatever θ is left at."""
     rows = whole_plots(3, 2, 4, seed=1)
     model = mm.lmm("y ~ p + (1 | p)", rows, reml=True)
     for ddf in SMALL_SAMPLE:
-        with pytest.raises(FitError, match="no influence on the restricted likelihood"):
+        with pytest.raises(FitError, match="restricted likelihood does not depend on a variance"):
             model.coef_table(ddf=ddf)
     assert mm.lmm("y ~ p + (1 | p)", rows).coef_table().to_frame()["df"].iloc[0] == pytest.approx(
         24
@@ -318,14 +199,14 @@ def test_df_where_the_searches_by_differences_and_by_derivatives_end(case):
 def test_rounding_is_no_information():
     rows = steep_groups(1.0, 4).assign(k=list("uv") * 30)
     with pytest.warns(mm.NumbammWarning, match="rounding errors can be seen"):
-        known = mm.lmm("y ~ x + (0 + x | g) + (x | g:k)", rows, sigma=3e-6)
+        known = mm.lmm("y ~ x + (0 + x | g) + (x | g:k)", rows, sigma=6e-6)
     for model in (mm.lmm("y ~ x + t + (x | g)", rows, reml=True), known):
         with pytest.raises(FitError, match='ddf="wald"'):
             model.coef_table()
 
 
 @pytest.mark.parametrize("share", [1.0, 0.6, 1e-3, 0.0])
-def test_one_variance_in_two_terms(share):
+def test_one_variance_in_two_terms(whole_plots, share):
     """The same groups twice: how their variance is divided is of no interest."""
     rows = whole_plots(2, 4, 3, seed=2).assign(again=lambda d: d["p"])
     once = mm.lmm("y ~ t + (1 | p)", rows, reml=True)
@@ -336,20 +217,6 @@ def test_one_variance_in_two_terms(share):
         one, other = (m.coef_table(ddf=ddf) for m in (once, twice))
         np.testing.assert_allclose(other.frame["df"], one.frame["df"], rtol=1e-6)
         assert "Redundant random effects: 1 of" in repr(other)
-
-
-def test_infinite_df_of_a_joint_test():
-    """σ is known, and the treatments are compared within groups: χ² is the limit of F."""
-    rng = np.random.default_rng(1)
-    rows = pd.DataFrame({"g": np.repeat(list("uvwxyz"), 6), "t": np.tile(list("abc"), 12)})
-    rows["y"] = rng.normal(size=36)
-    model = mm.lmm("y ~ t + (1 | g)", rows, sigma=1.0, reml=True)
-    means = rows.groupby("t")["y"].mean()
-    chisq = 12 * ((means - means.mean()) ** 2).sum()
-    for ddf in SMALL_SAMPLE:
-        line = model.anova(ddf=ddf).to_frame().iloc[0]
-        assert np.isinf(line["dendf"])
-        assert line["pvalue"] == pytest.approx(chi2.sf(chisq, 2), rel=1e-6)
 
 
 FORMULAS = (

@@ -1,4 +1,4 @@
-"""What a fit says of single levels: random effects with intervals, and coefficients."""
+"""`ranef` and `coef`: conditional modes of the random effects, and coefficients by level."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ def ranef(
     model : MixedModel
         A fitted model.
     condvar : bool
-        Give them with their conditional standard deviations and intervals, in one frame.
+        Return also conditional standard deviations and intervals, all in one frame.
     alpha : float
         One minus the coverage of these intervals.
 
     Returns
     -------
     dict of str to pandas.DataFrame, or pandas.DataFrame
-        For each grouping factor a frame with a line per level and a column per random effect.
-        With `condvar` one frame of a line each, ``group, term, level, condval, condsd, lower,
-        upper``: the grouping factor, the column left of the bar, the factor's level, the mode,
-        its conditional standard deviation where β, θ and σ are known, and a normal interval.
+        For each grouping factor a frame with a row per level and a column per random effect.
+        With `condvar` one frame with a row per random effect and level, and columns ``group,
+        term, level, condval, condsd, lower, upper``: the grouping factor, the column left of the
+        bar, the factor's level, the conditional mode, its standard deviation given β, θ and σ,
+        and a normal interval.
 
     Raises
     ------
@@ -37,17 +38,29 @@ def ranef(
     """
     if flag("condvar", condvar):
         return _with_intervals(model, alpha)
+    return frames_by_factor(model.reterms, model.b)
+
+
+def frames_by_factor(terms, effects) -> dict[str, pd.DataFrame]:
+    """Effects of each term as frames by grouping factor; terms on one factor stand side by side.
+
+    Parameters
+    ----------
+    terms : list of ReMat
+    effects : list of ndarray, shape (levels, p)
+        For each term a row per level and a column per random effect.
+    """
     frames: dict = {}
-    for term, b in zip(model.reterms, model.b, strict=True):
-        frame = pd.DataFrame(b, index=pd.Index(term.levels, name=term.group))
+    for term, values in zip(terms, effects, strict=True):
+        frame = pd.DataFrame(values, index=pd.Index(term.levels, name=term.group))
         frame.columns = term.cnames
-        seen = frames.get(term.group)
-        frames[term.group] = frame if seen is None else pd.concat([seen, frame], axis=1)
+        before = frames.get(term.group)
+        frames[term.group] = frame if before is None else pd.concat([before, frame], axis=1)
     return frames
 
 
 def _with_intervals(model, alpha: float) -> pd.DataFrame:
-    """Modes, their conditional standard deviations and normal intervals, a line each."""
+    """Modes, their conditional standard deviations and normal intervals, a row per mode."""
     half = ndtri(1 - valid_alpha(alpha) / 2)
     modes, variances = ranef(model), model.condvar()
     parts = []
@@ -75,9 +88,9 @@ def coef(model) -> dict[str, pd.DataFrame]:
     Returns
     -------
     dict of str to pandas.DataFrame
-        For each grouping factor a frame with a line per level and a column per coefficient:
-        those of the fixed effects, to which the factor's random effects of the same names are
-        added, and the random effects that belong to no fixed one.
+        For each grouping factor a frame with a row per level and a column per coefficient: the
+        fixed effects plus the factor's random effects of the same names, then random effects
+        without a fixed effect of that name.
 
     Raises
     ------

@@ -8,9 +8,9 @@ from scipy.linalg import block_diag
 import numbamm as mm
 from numbamm import memory
 from numbamm.errors import DataError
-from numbamm.inference.fixed import covariance
-from numbamm.inference.fixed.covariance import directions
+from numbamm.inference.fixed import response_covariance
 from numbamm.inference.fixed.kenward_roger import KenwardRoger
+from numbamm.inference.fixed.response_covariance import directions_of
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 
@@ -56,14 +56,14 @@ def dense(model):
     terms = model._inside
     theta, at = model._inward(model.theta), 0
     for term in terms:
-        term.theta = theta[at : at + len(term.inds)]
-        at += len(term.inds)
+        term.theta = theta[at : at + term.structure.size]
+        at += term.structure.size
     Z = np.hstack([t.toarray() for t in terms])
     lam = block_diag(*(np.kron(np.eye(t.nlevels), t.lambda_) for t in terms))
     V = sigma2 * (np.diag(1 / w) + Z @ lam @ lam.T @ Z.T)
     slopes = [] if model.estimates.sigma_given else [V]
     for term in terms:
-        for row, column in zip(*np.divmod(term.inds, term.p), strict=True):
+        for row, column in zip(*np.divmod(term.structure.entries, term.p), strict=True):
             E = np.zeros((term.p, term.p))
             E[row, column] = E[column, row] = 1.0
             D = block_diag(
@@ -77,7 +77,7 @@ def dense(model):
 
 
 def test_products(model):
-    found = directions(model)
+    found = directions_of(model)
     Vi, P, X, slopes = dense(model)
     slopes = np.tensordot(found.combinations.T, np.array(slopes), 1)
     y = model.frame.y
@@ -106,7 +106,7 @@ def test_products(model):
 def test_hessian_is_that_of_the_objective(fitted, reml):
     """In θ, with σ profiled out of it, against differences of the objective itself."""
     model = fitted(SLEEP, "sleepstudy", reml=reml)
-    found = directions(model)
+    found = directions_of(model)
     a, b, c = model.theta
     moves = np.array([[2 * a, 0, 0], [b, a, 0], [0, 2 * b, 2 * c]])  # of Γ's entries, with θ
     turn = found.coordinates @ block_diag(1.0, moves)
@@ -124,7 +124,7 @@ def test_hessian_is_that_of_the_objective(fitted, reml):
 def test_components_batch_by_batch(fitted, monkeypatch):
     model = fitted("strength ~ 1 + (1 | batch/cask)", "Pastes", reml=True)
     whole = KenwardRoger(model)
-    monkeypatch.setattr(covariance, "BATCH", 1)
+    monkeypatch.setattr(response_covariance, "BATCH", 1)
     single = KenwardRoger(model)
     np.testing.assert_allclose(single.df(np.eye(1)), whole.df(np.eye(1)), rtol=1e-10)
     np.testing.assert_allclose(single.vcov, whole.vcov, rtol=1e-10)
@@ -135,7 +135,7 @@ def test_unequal_components():
     rows = oracles.dataset("Pastes").query("cask != 'b' or batch in ['A', 'C']")
     model = mm.lmm("strength ~ 1 + (1 | batch/cask)", rows, reml=True)
     _, P, _, slopes = dense(model)
-    found = directions(model)
+    found = directions_of(model)
     slopes = np.tensordot(found.combinations.T, np.array(slopes), 1)
     expected = [[np.trace(P @ a @ P @ b) for b in slopes] for a in slopes]
     np.testing.assert_allclose(found.reml_traces, expected, atol=1e-8)
@@ -154,7 +154,7 @@ def test_redundant_random_effects():
     theta = np.append(theta, np.sqrt(0.5))
     redundant._estimates = redundant._estimate(theta, redundant.objective_at(theta))
     assert redundant.objective == pytest.approx(plain.objective, abs=1e-6)
-    assert directions(redundant).redundant == 1
+    assert directions_of(redundant).redundant == 1
     for ddf in ("satterthwaite", "kenward-roger", "kenward-roger-observed"):
         one, other = (m.coef_table(ddf=ddf) for m in (plain, redundant))
         np.testing.assert_allclose(other.frame["se"], one.frame["se"], rtol=1e-4)
@@ -173,4 +173,4 @@ def test_too_large(monkeypatch):
     terms = [model.reterms[0], mm.LinearMixedModel("y ~ 1 + (1 | h)", crossed).reterms[0]]
     monkeypatch.setattr(memory, "available", lambda: 1e9)
     with pytest.raises(DataError, match='rows connect [0-9]{4} random .* ddf="wald"'):
-        next(covariance._components(terms))
+        next(response_covariance._components(terms))

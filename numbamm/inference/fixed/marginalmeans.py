@@ -1,0 +1,237 @@
+"""`MarginalMeans`: estimated marginal means and comparisons of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from numbamm.errors import OptionError, did_you_mean
+from numbamm.inference.fixed import adjust as adjustments
+from numbamm.inference.fixed.backtransform import BackTransform
+from numbamm.inference.fixed.contrast import estimates, on_kept_columns
+from numbamm.options import numbers, shown
+from numbamm.report.result import Result
+
+METHODS = ("pairwise", "reference", "deviation", "consecutive")
+
+
+@dataclass(repr=False)
+class MarginalMeans(Result):
+    """Estimated marginal means; `pairs` and `contrast` compare them.
+
+    Attributes
+    ----------
+    model : MixedModel
+    method : Wald, Satterthwaite or KenwardRoger
+    labels : pandas.DataFrame
+        Values of the variables, a row per mean.
+    by : list of str
+        Variables that divide the means into groups; means are compared within groups.
+    L : ndarray, shape (means, p)
+        The means as linear combinations of the coefficients.
+    offset : ndarray, shape (means,)
+        The offset's contribution to each mean.
+    type : str
+        ``"link"`` or ``"response"``.
+    alpha : float
+    back : BackTransform
+        The transformation from linear predictors to the scale of the response.
+    """
+
+    model: Any = None
+    method: Any = None
+    labels: pd.DataFrame | None = None
+    by: list[str] = field(default_factory=list)
+    L: np.ndarray | None = None
+    offset: np.ndarray | None = None
+    type: str = "link"
+    alpha: float = 0.05
+    back: BackTransform | None = None
+
+    def pairs(self, adjust: str = "tukey") -> Result:
+        """Compare each pair of means; see `contrast`."""
+        return self.contrast("pairwise", adjust=adjust)
+
+    def contrast(self, method="pairwise", *, adjust: str | None = None) -> Result:
+        """Compare the means within each combination of the `by` variables.
+
+        Parameters
+        ----------
+        method : str or dict
+            ``"pairwise"``: each mean with each other; ``"reference"``: each with the first;
+            ``"deviation"``: each with the average of all estimable ones; ``"consecutive"``: each
+            with the one before; or a dict with the weights of the means, in their order, for each
+            comparison by name.
+        adjust : {"tukey", "holm", "bonferroni", "sidak", "none"}, optional
+            Adjustment for several comparisons. If not given, Tukey's method for ``"pairwise"``
+            and Holm's for others; Tukey's is for pairs alone.
+
+        Returns
+        -------
+        Result
+            A row per comparison: ``estimate, se, df, statistic, pvalue, lower, upper``, with
+            p-values and intervals adjusted for the number of estimable comparisons; NaN for the
+            others. If the means are on the scale of the response, differences of logarithms
+            become ratios, and differences of logits odds ratios; tests are on the scale of the
+            link in any case.
+
+        Raises
+        ------
+        OptionError
+        """
+        pairs = isinstance(method, str) and method == "pairwise"
+        if adjust is None:
+            adjust = "tukey" if pairs else "holm"
+        adjust = adjustments.method_name(adjust)
+        if adjust == "tukey" and not pairs:
+            raise OptionError('adjust="tukey" is for pairwise comparisons: take adjust="holm"')
+        tables, counts = [], []
+        for values, members in self._families():
+            known = self.frame["se"].notna().to_numpy()[members]
+            names, weights = _comparisons(self._names(members), method, self._base, known)
+            table = self._compared(names, weights, members, adjust)
+            counts.append(int(table["se"].notna().sum()))
+            for name, value in zip(reversed(self.by), reversed(values), strict=True):
+                table.insert(0, name, value)
+            tables.append(table)
+        if not sum(map(len, tables)):
+            raise OptionError("there is a single mean in each group: nothing can be compared")
+        if max(counts) <= 1:
+            adjust = "none"
+        kind = "Ratios" if self._base else "Contrasts"
+        return Result(
+            f"{kind} of marginal means, {self.method.title}",
+            pd.concat([t for t in tables if len(t)], ignore_index=True),
+            [
+                *self._remarks(method, adjust, counts, sum(map(len, tables))),
+                level_note(self.alpha, adjust),
+                *self.method.notes,
+            ],
+        )
+
+    def _remarks(self, method, adjust: str, counts: list[int], lines: int) -> list[str]:
+        """Notes on adjustments, the scale, and comparisons that are not estimable."""
+        notes = []
+        if adjust != "none":
+            names = {"tukey": "Tukey", "holm": "Holm", "bonferroni": "Bonferroni", "sidak": "Šidák"}
+            within = f" within each {', '.join(self.by)}" if self.by else ""
+            number = f"{min(counts)} to {max(counts)}" if len(set(counts)) > 1 else counts[0]
+            notes.append(
+                f"p-values adjusted for {number} comparisons{within} by {names[adjust]}'s method."
+            )
+        if self._base and self.back.steps and not self.back.is_column("first"):
+            notes.append(f"Ratios of {self.back.first}.")
+        if self._base and self.model._link.ratio != "ratio":
+            notes.append("The ratios are odds ratios.")
+        scale = self.back.response if self.back.steps else f"the link, {self.model.link}"
+        if self.type == "response" and not self._base and scale != "the link, identity":
+            notes.append(f"Differences are on the scale of {scale}.")
+        if sum(counts) < lines:
+            notes.append("Comparisons without numbers are not estimable.")
+        if isinstance(method, str) and method == "deviation" and self.frame["se"].isna().any():
+            notes.append("The mean is the average of the estimable means.")
+        return notes
+
+    @property
+    def _base(self) -> float:
+        """The base by which differences become ratios of responses or odds; 0 if they do not."""
+        return self.back.base if self.type == "response" else 0.0
+
+    def _families(self) -> list[tuple[tuple, np.ndarray]]:
+        """For each combination of the `by` variables its values and the positions of its means."""
+        if not self.by:
+            return [((), np.arange(len(self.labels)))]
+        groups = self.labels.groupby(self.by, sort=False, observed=True).indices
+        return [(k if isinstance(k, tuple) else (k,), np.asarray(v)) for k, v in groups.items()]
+
+    def _names(self, members) -> list[str]:
+        """Names of means: the values of all variables but `by`."""
+        values = self.labels.drop(columns=self.by).iloc[members]
+        return [" ".join(str(v) for v in line) for line in values.itertuples(index=False)]
+
+    def _compared(self, names, weights, members, adjust: str) -> pd.DataFrame:
+        """The comparisons of one family, adjusted for the number of estimable ones."""
+        missing = np.isnan(self.L[members]).any(axis=1)
+        L = weights @ np.where(missing[:, None], 0.0, self.L[members])
+        L[(weights[:, missing] != 0).any(axis=1)] = np.nan
+        offset = weights @ np.where(missing, 0.0, self.offset[members])
+        table = estimates_of_rows(self.model, self.method, L, offset, self.alpha)
+        known = table["se"].notna().to_numpy()
+        if known.any():
+            estimable, means = table[known], int((weights[known] != 0).any(axis=0).sum())
+            half = adjustments.critical(adjust, self.alpha, len(estimable), estimable["df"], means)
+            half = half * estimable["se"]
+            table["lower"], table["upper"] = table["estimate"] - half, table["estimate"] + half
+            table.loc[known, "pvalue"] = adjustments.pvalues(
+                adjust, estimable["pvalue"], estimable["statistic"], estimable["df"], means
+            )
+        if self._base:
+            for name in ("estimate", "lower", "upper"):
+                table[name] = self._base ** table[name]
+            table["se"] *= table["estimate"] * np.log(self._base)
+        table.insert(0, "contrast", names)
+        return table
+
+
+def estimates_of_rows(model, method, L, offset, alpha: float) -> pd.DataFrame:
+    """Estimate, test and interval of each row of L; NaN for rows that are not estimable."""
+    kept, estimable = on_kept_columns(model.feterm, L)
+    estimable &= np.isfinite(L).all(axis=1)
+    frame = estimates(method, kept[estimable], -offset[estimable], alpha)
+    for name in ("estimate", "lower", "upper"):
+        frame[name] += offset[estimable]
+    return frame.set_axis(np.flatnonzero(estimable)).reindex(range(len(L)))
+
+
+def level_note(alpha: float, adjust: str) -> str:
+    """The note on the coverage of intervals."""
+    simultaneous = {"none": "", "holm": " (by Bonferroni's method)"}.get(adjust, " (simultaneous)")
+    return f"{100 * (1 - alpha):g} % intervals{simultaneous}."
+
+
+def _comparisons(names: list[str], method, ratio, known) -> tuple[list[str], np.ndarray]:
+    """Names and weights of comparisons.
+
+    Parameters
+    ----------
+    names : list of str
+        Names of the means.
+    method : str or dict
+        As for `MarginalMeans.contrast`.
+    ratio : float
+        Whether comparisons are ratios rather than differences.
+    known : ndarray of bool
+        Whether each mean is estimable.
+    """
+    m, eye = len(names), np.eye(len(names))
+    sign = " / " if ratio else " - "
+    if isinstance(method, Mapping):
+        weights = [numbers(f"the weights of {name!r}", w) for name, w in method.items()]
+        if not weights or any(w.shape != (m,) or not np.isfinite(w).all() for w in weights):
+            raise OptionError(
+                f"each contrast needs {m} finite weights, one for each of {', '.join(names)}"
+            )
+        return [str(name) for name in method], np.array(weights)
+    if not isinstance(method, str) or method not in METHODS:
+        raise OptionError(
+            f"unknown method {shown(method)}{did_you_mean(str(method), METHODS)}; there are "
+            f"{', '.join(METHODS)}, or a dict of weights"
+        )
+    if m < 2:
+        return [], np.empty((0, m))
+    if method == "deviation":
+        average = known / known.sum() if known.any() else np.full(m, 1 / m)
+        return [f"{name}{sign}mean" for name in names], eye - average
+    pairs = {
+        "pairwise": list(combinations(range(m), 2)),
+        "reference": [(j, 0) for j in range(1, m)],
+        "consecutive": [(j + 1, j) for j in range(m - 1)],
+    }[method]
+    return [f"{names[a]}{sign}{names[b]}" for a, b in pairs], np.array(
+        [eye[a] - eye[b] for a, b in pairs]
+    )

@@ -1,0 +1,129 @@
+"""The fits of the bootstrap: batches of replicates, by compiled code or one by one."""
+
+from __future__ import annotations
+
+from copy import copy, deepcopy
+
+import numpy as np
+
+from numbamm.blocks.jit import announce_compilation
+from numbamm.blocks.search import newton
+from numbamm.blocks.search.refits import NORM, OBJECTIVE, SUCCESS, refits
+from numbamm.errors import NumbammError
+from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
+from numbamm.inference.resampling.replicates import BATCHES, ReplicateTask, stream
+from numbamm.inference.resampling.workers import number_of_workers
+from numbamm.optimize.run import uninterrupted
+
+#: Largest number of replicates in a batch of compiled fits, and of the numbers drawn for one.
+LARGEST_BATCH, LARGEST_DRAW = 200, 2_000_000
+
+
+def bootstrap_task(model, names: EstimateColumns, key: int) -> ReplicateTask:
+    """The task that fits replicates of a model: compiled, if the model allows it."""
+    return (CompiledFits if _can_be_compiled(model) else SingleFits)(model, names, key)
+
+
+class CompiledFits(ReplicateTask):
+    """Fits batches of replicates of a linear model; see `blocks.search.refits`."""
+
+    def __init__(self, model, names, key: int) -> None:
+        super().__init__(model, names, key)
+        announce_compilation(refits, 30)
+        self._criterion = model._criterion()
+        theta = model._inward(model.theta)
+        singular = model._lacks_rank(theta)
+        self._start = model._inward(model.optsum.initial) if singular else theta
+        self._z_lambda = _times_lambda(model.blocks, model._joint.matrices(theta))
+        self._draws = sum(t.nranef for t in model.reterms) + model.nobs
+
+    def batch_size(self, n: int, workers) -> int:
+        """Many replicates, since one call of compiled code fits them all."""
+        share = n // BATCHES // number_of_workers(workers)
+        return min(LARGEST_BATCH, LARGEST_DRAW // self._draws, share)
+
+    def _buffers(self):
+        """This thread's arguments of the compiled code: copies of A and y, the rest is shared."""
+        if not hasattr(self._local, "buffers"):
+            blocks = copy(self._model.blocks)
+            blocks.A, blocks.xy = blocks.A.copy(), blocks.xy.copy()
+            model = blocks.newton_model(*self._criterion)
+            rows = blocks.refs, blocks.z, self._z_lambda, blocks.xy
+            self._local.buffers = model, *newton.allocate(model, len(self._start)), rows
+        return self._local.buffers
+
+    def __call__(self, batch) -> tuple[dict, dict]:
+        model, optsum, n = self._model, self._model.optsum, len(batch)
+        noise = np.empty((n, self._draws))
+        for row, i in zip(noise, batch, strict=True):
+            stream(self._key, i).standard_normal(out=row)
+        thetas, gammas = np.empty((n, len(self._start))), np.empty((n, model.blocks.nx))
+        numbers = np.empty((n, 3))
+        scale = model._response.scale
+        refits(
+            noise,
+            self._start,
+            *self._buffers(),
+            model.sigma / scale,
+            optsum.ftol_abs,
+            optsum.ftol_rel,
+            thetas,
+            gammas,
+            numbers,
+        )
+        # Row by row: the rounding of one product with all rows would depend on their number.
+        changes = np.array([model.feterm.to_basis @ gamma for gamma in gammas])
+        betas = model.estimates.beta + scale * changes
+        sigmas = scale * numbers[:, NORM] / np.sqrt(model._degrees)
+        if optsum.sigma is not None:
+            sigmas[:] = optsum.sigma
+        if any(model.scalings):
+            thetas = np.array([model._outward(theta) for theta in thetas])
+        thetas = model._joint.rectified(thetas)
+        rows, failed = {}, {}
+        for k, i in enumerate(batch):
+            rows[i] = self._names.row(numbers[k, OBJECTIVE], sigmas[k], None, betas[k], thetas[k])
+            if not numbers[k, SUCCESS] or not np.isfinite(rows[i]).all():
+                failed[i] = "the factorisation fails"
+        return rows, failed
+
+
+def _times_lambda(blocks, lambdas) -> np.ndarray:
+    """Each term's columns of Z times its λ, in the order of the layout."""
+    parts, start = [], 0
+    for k in blocks.layout.order:
+        p = len(lambdas[k])
+        parts.append(blocks.z[:, start : start + p] @ lambdas[k])
+        start += p
+    return np.hstack(parts)
+
+
+class SingleFits(ReplicateTask):
+    """Fits replicates of any model one by one, by `simulate` and `refit`."""
+
+    def __call__(self, batch) -> tuple[dict, dict]:
+        if not hasattr(self._local, "model"):
+            self._local.model = deepcopy(self._model)
+        model, rows, failed = self._local.model, {}, {}
+        for i in batch:
+            try:
+                y = self._model.simulate(stream(self._key, i))
+                uninterrupted(model.refit(y, progress=False))
+                rows[i] = self._names.row_of(model)
+                if np.isnan(rows[i]).any():  # infinity is possible: the shape of Poisson counts
+                    failed[i] = "the estimates are not numbers"
+            except (NumbammError, ArithmeticError, np.linalg.LinAlgError) as error:
+                rows[i], failed[i] = None, str(error)
+        return rows, failed
+
+
+def _can_be_compiled(model) -> bool:
+    """Whether compiled code can fit the model: linear, few θ, and bounds as in its layout."""
+    optsum = model.optsum
+    return (
+        hasattr(model, "_own_search")
+        and model._joint.is_free
+        and len(model.theta) <= newton.MANY
+        and bool(np.isinf(optsum.upperbd).all())
+        and np.array_equal(optsum.lowerbd, model._lowerbd)
+    )

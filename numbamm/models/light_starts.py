@@ -1,0 +1,83 @@
+"""Where the default search of a light linear model begins: in valleys, and beside what it found.
+
+A lattice of scales shows most valleys at the price of some twenty evaluations; see
+`optimize.valleys`. It passes over some optima inside in favour of one at the boundary, and where
+there are few rows, over others as well: then searches begin also where one scale is much larger
+than the others, and where all are larger than at the best end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from numbamm.models.coordinates import Coordinates
+from numbamm.optimize.auto import FEW
+from numbamm.optimize.valleys import valleys
+
+#: A scale that is smaller in shares of the largest counts as zero, where a search ended.
+SINGULAR = 1e-3
+#: Equal scales of further starts, with more parameters than a search by differences takes.
+OTHER_STARTS = (0.1, 1.0, 10.0)
+#: Up to so many rows several minima are so common that searches begin in more places.
+TINY = 50
+#: Beside scales from here on larger ones would be lower by rounding errors alone.
+STEEP = 1e3
+#: In shares of the largest scale at the best end: all scales of such starts, and one beside others.
+ALL, ONE, OTHERS = (0.3, 3.0, 10.0), 3.0, 0.03
+#: What stands off the diagonal of S for columns that vary together, or against each other.
+CORRELATED = 0.9
+
+
+class LightStarts:
+    """Starts of a search, as `optimize.minimize` asks for them.
+
+    Parameters
+    ----------
+    coordinates : Coordinates
+        Of the θ inside.
+    thorough : bool
+        Whether to begin in more places, as is worth while with few rows.
+    """
+
+    def __init__(self, coordinates: Coordinates, thorough: bool) -> None:
+        self._coordinates, self._thorough = coordinates, thorough
+        self._is_scale = coordinates.is_scale
+        self._nscale = int(self._is_scale.sum())
+
+    def first(self, evaluate: Callable[[np.ndarray], float]) -> list[np.ndarray]:
+        """A θ in every valley that a lattice of scales shows."""
+        found = valleys(lambda scales: evaluate(self._theta(scales)), self._nscale)
+        if len(self._is_scale) > FEW:  # what differs in correlations lies in one valley of scales
+            found += [[scale] * self._nscale for scale in OTHER_STARTS]
+        return [self._theta(scales) for scales in found]
+
+    def further(self, end: np.ndarray) -> list[np.ndarray]:
+        """More, given the best θ at which searches from there ended."""
+        if len(self._is_scale) == 1:
+            return []
+        largest, least = self._coordinates.extremes(end)
+        singular, largest = least <= SINGULAR * largest, largest or 1.0
+        starts = [self._theta(largest)] if singular else []
+        if self._thorough and largest < STEEP:
+            starts += [self._theta(factor * largest) for factor in ALL]
+            if not self._is_scale.all():
+                starts += [self._theta(largest, sign * CORRELATED * largest) for sign in (-1, 1)]
+            alone = np.where(np.eye(self._nscale, dtype=bool), ONE, OTHERS)
+            starts += [self._theta(scales) for scales in alone * largest]
+            if singular:
+                starts.append(self._filled(end, largest))
+        return starts
+
+    def _filled(self, end: np.ndarray, largest: float) -> np.ndarray:
+        """The end with large scales in the place of zeros."""
+        x = self._coordinates.of(end)
+        x[self._is_scale & (np.abs(x) <= SINGULAR * largest)] = ONE * largest
+        return self._coordinates.theta(x)
+
+    def _theta(self, scales, others: float = 0.0) -> np.ndarray:
+        """θ of scales, all alike or each its own, and the other coordinates, all alike."""
+        x = np.full(len(self._is_scale), others)
+        x[self._is_scale] = scales
+        return self._coordinates.theta(x)

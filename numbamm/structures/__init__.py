@@ -1,0 +1,1 @@
+"""Covariance structures of random effects: one file each, and what all of them have in common."""

@@ -1,0 +1,63 @@
+"""The structures that there are: each file of this folder is looked into for its classes."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+import numbamm.structures
+from numbamm.errors import did_you_mean
+from numbamm.structures.joined import JOINED, Joined
+from numbamm.structures.structure import Structure
+from numbamm.structures.us import Us
+
+
+@functools.cache
+def by_name() -> dict[str, type[Structure]]:
+    """The classes by what a formula may call them, aliases included."""
+    for module in pkgutil.iter_modules(numbamm.structures.__path__):
+        importlib.import_module(f"numbamm.structures.{module.name}")
+    return {name: kind for kind in _kinds(Structure) for name in kind.names}
+
+
+def _kinds(base: Any) -> Iterator[type[Structure]]:
+    """The classes that derive from one, however far."""
+    for kind in base.__subclasses__():
+        yield kind
+        yield from _kinds(kind)
+
+
+def make(name: str, p: int) -> Structure:
+    """The structure of this name, of p random effects."""
+    kind: Any = by_name()[name]
+    return kind(p)
+
+
+def others(name: str) -> str:
+    """What a message about a name that no structure has should add."""
+    near = did_you_mean(name, by_name())
+    return near or f"; there are {', '.join(sorted(by_name()))}"
+
+
+def from_json(content: Any, p: int) -> Structure:
+    """The structure of p columns that `Structure.to_json` has described."""
+    if all(isinstance(entry, int) for entry in content):
+        return _of_entries(np.array(content), p)
+    name, inner = content
+    if name == JOINED:
+        return Joined(tuple(from_json(part, order) for order, part in inner))
+    return make(name, p)
+
+
+def _of_entries(entries: np.ndarray, p: int) -> Structure:
+    """The structure whose θ are these entries of λ: full triangles of consecutive columns."""
+    row, column = np.divmod(entries, p)
+    leader = np.full(p, p)
+    np.minimum.at(leader, row, column)
+    widths = np.unique(leader, return_counts=True)[1].tolist()
+    return Us(p) if len(widths) == 1 else Joined(tuple(map(Us, widths)))
