@@ -15,6 +15,8 @@ from .errors import (
     OptionError as OptionError,
     OverdispersionWarning as OverdispersionWarning,
 )
+from .glm.family import Family as Family
+from .glm.link import Link as Link
 from .inference.diagnostics.allfit import allfit as allfit
 from .inference.fixed.anova import anova as anova
 from .inference.resampling.bootstrap import Bootstrap as Bootstrap, bootstrap as bootstrap

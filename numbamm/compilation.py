@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 
 import numbamm as mm
+from numbamm.glm.family import FAMILIES
+from numbamm.glm.link import LINKS
 
 #: Packages whose modules hold kernels.
 ROOMS = ("numbamm.blocks", "numbamm.glm")
@@ -60,6 +62,7 @@ def _cache_folders() -> list[Path]:
         for module in pkgutil.walk_packages(import_module(room).__path__, f"{room}."):
             kernels = vars(import_module(module.name)).values()
             folders |= {k.stats.cache_path for k in kernels if isinstance(k, Dispatcher)}
+    folders |= {link.rows.stats.cache_path for link in LINKS}
     return sorted(Path(folder) for folder in folders if folder)
 
 
@@ -97,3 +100,6 @@ def _call_generalized_kernels() -> None:
     laplace.space_of(laplace.parameters(fast=True)).laplace.certify(np.zeros(1))
     for model in (laplace, quadrature):
         model.leverage(), model.condvar(), model.residuals("deviance")
+    for family in FAMILIES:  # their row kernels; a link's has one for means in (0, 1), too
+        for link in LINKS:
+            family.addresses(link)

@@ -6,9 +6,14 @@ import pkgutil
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.testing import assert_allclose
+from scipy.stats import nbinom
 
 import numbamm.inference
+from numbamm.glm.family import FAMILIES
+from numbamm.glm.link import LINKS
 
 PAGES = Path(__file__).parent.parent / "docs"
 
@@ -32,7 +37,7 @@ class Close(doctest.OutputChecker):
             return want == got
 
 
-@pytest.mark.parametrize("page", ["inference.md", "mathematics.md"])
+@pytest.mark.parametrize("page", ["inference.md", "mathematics.md", "families.md"])
 def test_examples(page):
     text = (PAGES / page).read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
@@ -69,14 +74,33 @@ def test_docstrings_point_to_sections_that_exist():
 
 
 def test_what_contributors_are_told_to_touch_is_there():
-    """Names in the tables of CONTRIBUTING.md, each in the files of its line."""
+    """The files that CONTRIBUTING.md names."""
     text = (PAGES.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    lines = re.findall(r"^\| (`\w+/.*?) \| (.*) \|$", text, flags=re.MULTILINE)
-    assert len(lines) > 15
-    for files, what in lines:
-        paths = [PACKAGE / name for name in re.findall(r"`([\w/]+\.py)`", files)]
-        sources = "\n".join(path.read_text(encoding="utf-8") for path in paths)
-        names = re.findall(r"`(\w+)`", what)
-        assert not [name for name in names if not re.search(rf"\b{name}\b", sources)], files
     named = re.findall(r"`((?:blocks|glm|design|formula|models|inference)/\w+\.py)`", text)
+    named += [f"glm/{name}" for name in re.findall(r"`((?:families|links)/\w+\.py)`", text)]
+    named += re.findall(r"`numbamm/(\w+/\w+\.py)`", text)
+    assert len(named) > 10
     assert not [name for name in named if not (PACKAGE / name).is_file()]
+
+
+@pytest.mark.parametrize("registry", [FAMILIES, LINKS])
+def test_records_that_contributors_are_shown(registry):
+    """The examples of CONTRIBUTING.md say what the records of the same names do."""
+    text = (PAGES.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (example,) = re.findall(
+        rf"```python\n# numbamm/glm/{registry.folder}/(.*?)```", text, re.DOTALL
+    )
+    names: dict = {"__name__": f"numbamm.glm.{registry.folder}.example"}
+    exec(f"# {example}", names)
+    record = names[registry.kind.upper()]
+    if registry is LINKS:
+        eta = np.array([0.2, 1.0])
+        assert_allclose(record.eta(record.mean(eta)), eta)
+        assert_allclose(record.slope(eta), np.exp(eta))
+        return
+    y, w, mu = np.array([0.0, 1.0, 5.0]), np.ones(3), np.array([0.3, 2.0, 4.0])
+    log_f = nbinom.logpmf(y, 1, 1 / (1 + mu)).sum()
+    found = record.deviances(LINKS["log"], 0.0, y, np.log(mu)).sum() + record.constant(y, w, 0, 1)
+    assert found == pytest.approx(-2 * log_f)
+    assert_allclose(record.zeros(mu, w), 1 / (1 + mu))
+    assert_allclose(record.quantiles(0.9, mu, w), nbinom.ppf(0.9, 1, 1 / (1 + mu)))

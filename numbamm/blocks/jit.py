@@ -38,6 +38,9 @@ def jit(function=None, *, owns=False, entry=None, cache=True, **options):
 
     Where no cache folder can be written (a read-only installation without a home), the kernel
     is compiled anew in each process; `announce_compilation` then names ``NUMBA_CACHE_DIR``.
+
+    A kernel that is made around another function, which its own name does not tell, is kept under
+    the name of that one: ``cache=function``.
     """
     if function is None:
         return lambda f: jit(f, owns=owns, entry=entry, cache=cache, **options)
@@ -46,7 +49,8 @@ def jit(function=None, *, owns=False, entry=None, cache=True, **options):
     kernel = numba.njit(**(options | INNER if inner else options))(function)
     if cache and not inner and not numba.config.DISABLE_JIT:
         try:
-            kernel._cache = KernelCache(function)  # what `cache=True` does, with a cache of ours
+            # What numba's `cache=True` does, with a cache of ours.
+            kernel._cache = KernelCache(function if cache is True else cache)
         except RuntimeError as error:
             if "cannot cache" not in str(error):  # numba's words for a folder that it cannot write
                 raise

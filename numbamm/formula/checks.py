@@ -12,6 +12,7 @@ from numbamm.formula.identifiability import check_identifiable
 
 if TYPE_CHECKING:
     from numbamm.formula.modelframe import ModelFrame
+    from numbamm.glm.family import Family
 
 
 def check_gaussian(frame: ModelFrame, sigma_known: bool = False) -> None:
@@ -41,19 +42,7 @@ def _refuse_counts(frame: ModelFrame, what: str) -> None:
         )
 
 
-#: What each family's response must be, in words, and where it is not.
-_SUPPORT = {
-    "bernoulli": ("values that are 0 or 1", lambda y: (y != 0) & (y != 1)),
-    "binomial": ("values from 0 to 1", lambda y: (y < 0) | (y > 1)),
-    "poisson": ("counts of at least 0", lambda y: y < 0),
-    "negativebinomial": ("counts of at least 0", lambda y: y < 0),
-    "gamma": ("values above 0", lambda y: y <= 0),
-    "inversegaussian": ("values above 0", lambda y: y <= 0),
-    "gaussian": ("numbers", np.isnan),
-}
-
-
-def check_generalized(frame: ModelFrame, family: str) -> None:
+def check_generalized(frame: ModelFrame, family: Family) -> None:
     """Refuse a response outside the family's support, naming rows, or one that does not vary.
 
     Raises
@@ -66,26 +55,26 @@ def check_generalized(frame: ModelFrame, family: str) -> None:
         If counts are not integers.
     """
     y, response = frame.y, frame.response
-    if family not in ("bernoulli", "binomial"):
+    if not family.proportions:
         _refuse_counts(frame, f"the {family} family")
-    words, outside = _SUPPORT[family]
-    wrong = outside(y)
+    wrong = ~np.asarray(family.supports(y), dtype=bool)
     if wrong.any():
         raise DataError(
-            f"{family} needs {words}; the response '{response}' is not in rows "
+            f"{family} needs {family.support}; the response '{response}' is not in rows "
             f"{_rows(frame, wrong)}"
         )
-    if family == "binomial" and frame.weights is None and ((y != 0) & (y != 1)).any():
+    trials = family.weights == "trials"
+    if trials and frame.weights is None and ((y != 0) & (y != 1)).any():
         raise DataError(
-            "binomial proportions need weights, the number of trials of each row; "
+            f"{family} proportions need weights, the number of trials of each row; "
             "or write cbind(successes, failures) on the left"
         )
     if (y == y[0]).all():
         raise DataError(f"the response '{response}' is constant ({y[0]:g})")
-    if family == "gaussian":
+    if family.normal:
         check_identifiable(frame)
-    if family in ("binomial", "poisson", "negativebinomial"):
-        counts = y * frame.weights if family == "binomial" and frame.weights is not None else y
+    if trials or family.counts:
+        counts = y * frame.weights if trials and frame.weights is not None else y
         wrong = fractional(counts)
         if wrong.any():
             warnings.warn(

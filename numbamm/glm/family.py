@@ -1,429 +1,390 @@
-"""Families: what the density of one observation contributes, compiled, one code each.
+"""`Family`: what numbamm knows of a family of distributions; `FAMILIES` finds those of `families/`.
 
-An observation y with prior weight w, mean μ(η) and dispersion φ has
+An observation y with prior weight w, mean μ(η), dispersion φ and shape s has
 
     -2 log f = w d(y, μ) / φ - 2 log f at a perfect fit, μ = y
 
-with the unit deviance d, which is 0 there. So no digits are lost to what large counts share.
-Kernels need w d, the score -w/2 ∂d/∂η, and the information about η; none of them knows φ, since
-the mode of the random effects does not depend on it.
+with the unit deviance d, which is 0 there. So no digits are lost to what large counts share. The
+compiled loops need w d, the score -w/2 ∂d/∂η, and the information about η, which the family's row
+kernel computes; none of them knows φ, since the mode of the random effects does not depend on it.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property, lru_cache
+from inspect import signature
+from typing import Any
 
 import numpy as np
 
-from numbamm.blocks.jit import jit
-from numbamm.glm.link import (
-    IDENTITY,
-    INVERSE,
-    INVERSE_SQUARED,
-    LOG,
-    LOGIT,
-    SQRT,
-    inverse,
-    log_unit,
-    safe_exp,
-    third,
-    third_slope,
-    unit_slopes,
-)
+from numbamm.errors import DataError, OptionError
+from numbamm.glm import rows as row_kernels
+from numbamm.glm.link import Link
 from numbamm.glm.logistic import entropies
+from numbamm.glm.registry import Registry, packed
 
-BINOMIAL, POISSON, NEGATIVE_BINOMIAL, GAMMA, INVERSE_GAUSSIAN, GAUSSIAN = range(6)
 
-NAMES = {
-    "bernoulli": BINOMIAL,
-    "binomial": BINOMIAL,
-    "poisson": POISSON,
-    "negativebinomial": NEGATIVE_BINOMIAL,
-    "gamma": GAMMA,
-    "inversegaussian": INVERSE_GAUSSIAN,
-    "gaussian": GAUSSIAN,
+@dataclass(frozen=True, eq=False)
+class Family:
+    """A family of distributions.
+
+    Functions take those that they need of these arguments, by name: ``y``, the response; ``mu``,
+    the means; ``w``, the prior weights; ``phi``, the dispersion; ``shape``; ``rng``, a numpy
+    Generator; ``p``, a probability. All are arrays of shape (n,), or numbers.
+
+    One of your own takes a name and `logpdf`, and what else of it is to be used: `draw` to
+    simulate, `variance` for Pearson's residuals, and so on.
+
+    Attributes
+    ----------
+    name : str
+    logpdf : callable, optional
+        Log-density of one response ``y``, of ``mu`` or, in its place, the linear predictor
+        ``eta``; perhaps of ``w``, by which it is multiplied otherwise; and perhaps of one other
+        argument, the family's shape, which is positive and estimated. In plain arithmetic with
+        functions of `math`: it is compiled, and its derivatives follow.
+    link : str or Link
+        What is taken if no link is named.
+    aliases : tuple of str
+        Other names.
+    canonical : str, optional
+        The link with which expected and observed information about η agree.
+    support : str
+        What responses must be, in words.
+    supports : callable
+        Whether they are: of ``y``.
+    rows : kernel, optional
+        What the compiled loops call in the place of `logpdf`; see `glm.rows`.
+    fused : dict
+        Row kernels for this family with the link of a name, from η itself.
+    dispersed : bool
+        Whether φ is estimated; else it is 1.
+    has_shape : bool
+        Whether there is a parameter besides mean and dispersion, which is positive; of a `logpdf`
+        its arguments say so.
+    shape_range : tuple of float
+        Between these a shape is searched for.
+    proportions : bool
+        Responses are proportions of trials.
+    counts : bool
+        Responses are whole numbers.
+    discrete : bool
+        Likelihoods are probabilities, not densities.
+    normal : bool
+        It is the normal distribution: with the identity as link a linear model.
+    weights : str
+        What prior weights are: ``"trials"``; numbers of ``"rows"`` that are alike; ``"precision"``.
+    kin : str, optional
+        A family of which this one is a special case.
+    wider : str, optional
+        In words, a family of counts that vary more.
+    limit : str, optional
+        The family that this one is at an infinite shape.
+    concave : tuple of str
+        Links with which the log-density is concave in η.
+    trigamma : bool
+        Whether log y has about the variance ψ'(1/V(1)) that R² by ``"trigamma"`` takes.
+    bounds : tuple of float
+        Responses whose means may run off to them: where responses may be separated.
+    means : tuple of float
+        The least and the greatest mean of which responses can be drawn.
+    example : float
+        Some mean.
+    inner : callable, optional
+        Means to start from, of ``y`` and ``w``; if not given, the responses that the link allows.
+    moment_shape : callable, optional
+        A shape to start from, of ``y``, ``w`` and the means ``mu`` of the limiting family; if not
+        given, the best one without random effects.
+    variance : callable, optional
+        V of ``mu`` and ``shape``: Var(y) = φ V(μ) / w.
+    saturated, saturated_slope : callable
+        Log-densities of a perfect fit, and their derivatives in log φ or the logarithm of the
+        shape: of ``y``, ``w``, ``shape`` and ``phi``.
+    dispersion : callable, optional
+        The φ that minimises ``penalised`` / φ less twice the sum of `saturated`, of ``w`` and
+        ``penalised``; if not given, the mean over the rows.
+    entropy : callable, optional
+        What the log-density takes from the mean where that is ``y``; for families whose
+        log-density is linear in the response, so that rows of one η may be taken together.
+    draw : callable, optional
+        Responses, of ``rng``, ``mu``, ``w``, ``phi`` and ``shape``.
+    quantile : callable, optional
+        Quantiles of the response, of ``p``, ``mu``, ``w``, ``phi`` and ``shape``.
+    zero : callable, optional
+        The probability of a zero, of ``mu``, ``w`` and ``shape``.
+
+    Raises
+    ------
+    OptionError
+        The name is that of a family that there is, or `logpdf` is no function of these arguments.
+
+    Examples
+    --------
+    >>> import math
+    >>> import numbamm as mm
+    >>> def logpdf(y, mu, scale):  # the logistic distribution
+    ...     z = math.fabs(y - mu) / scale
+    ...     return -z - 2 * math.log1p(math.exp(-z)) - math.log(scale)
+    >>> family = mm.Family("logistic", logpdf=logpdf)
+    >>> m = mm.glmm("Reaction ~ Days + (1 | Subject)", mm.datasets.load("sleepstudy"), family)
+    >>> round(m.shape, 1)
+    16.5
+    """
+
+    name: str
+    _: KW_ONLY
+    logpdf: Callable | None = None
+    link: str | Link = "identity"
+    aliases: tuple[str, ...] = ()
+    canonical: str | None = None
+    support: str = "numbers"
+    supports: Callable = np.isfinite
+    rows: Any = None
+    fused: dict[str, Any] = field(default_factory=dict)
+    dispersed: bool = False
+    has_shape: bool = False
+    shape_range: tuple[float, float] = (1e-40, 1e40)
+    proportions: bool = False
+    counts: bool = False
+    discrete: bool = False
+    normal: bool = False
+    weights: str = "rows"
+    kin: str | None = None
+    wider: str | None = None
+    limit: str | None = None
+    concave: tuple[str, ...] = ()
+    trigamma: bool = False
+    bounds: tuple[float, ...] = ()
+    means: tuple[float, float] = (-np.inf, np.inf)
+    example: float = 3.0
+    inner: Callable | None = None
+    moment_shape: Callable | None = None
+    variance: Callable | None = None
+    saturated: Callable = lambda: np.zeros(1)
+    saturated_slope: Callable = lambda: np.zeros(1)
+    dispersion: Callable | None = None
+    entropy: Callable | None = None
+    draw: Callable | None = None
+    quantile: Callable | None = None
+    zero: Callable | None = None
+
+    _shape_name = "shape"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __post_init__(self) -> None:
+        if self.logpdf is None:
+            if self.rows is None:
+                raise OptionError(f"the family {self.name} needs a log-density: logpdf=")
+            return
+        if not isinstance(self.name, str) or not self.name:
+            raise OptionError(f"a family has a name, not {self.name!r}")
+        for kind in ("rows", "fused", "dispersed", "dispersion", "entropy"):
+            if getattr(self, kind):
+                raise OptionError(
+                    f"{kind} is not for the family {self.name}, which is known by its log-density: "
+                    "a dispersion is one more argument of logpdf"
+                )
+        taken = FAMILIES.get(self.name)
+        if taken is not None:
+            raise OptionError(f"there is a family {taken} already: give yours another name")
+        from numbamm.glm.logpdf import shape_name  # jets are for families of somebody's own
+
+        shape = shape_name(self.name, self.logpdf)
+        object.__setattr__(self, "has_shape", shape is not None)
+        object.__setattr__(self, "_shape_name", shape or "shape")
+
+    def __reduce__(self):
+        return (_registered, (self.name,)) if self.logpdf is None else packed(self)
+
+    @property
+    def by_density(self) -> bool:
+        """Whether all that is known of it is a log-density, as of one of somebody's own."""
+        return self.logpdf is not None
+
+    def is_canonical(self, link: Link) -> bool:
+        """Whether expected and observed information about η agree."""
+        return link.name == self.canonical
+
+    def is_linear(self, link: Link) -> bool:
+        """Whether the model is a linear one."""
+        return self.normal and link.linear
+
+    def is_concave(self, link: Link) -> bool:
+        """Whether the log-density is concave in η."""
+        names = {self.name, self.kin}
+        return link.name in self.concave or not names.isdisjoint(link.concave_with)
+
+    # ---- rows -----------------------------------------------------------------------------------
+
+    def addresses(self, link: Link) -> tuple[int, int]:
+        """Addresses of the link's kernel and of the family's; 0 for a link that is part of it."""
+        fused = self.fused.get(link.name)
+        kernel = fused or self.rows or self._density_rows
+        what = f"logpdf of the family {self.name}" if self.by_density else ""
+        kernel = row_kernels.address_of(kernel, row_kernels.FAMILY, what)
+        return 0 if fused else link.address(self.proportions and not self.by_density), kernel
+
+    @cached_property
+    def _density_rows(self):
+        from numbamm.glm.logpdf import density_rows
+
+        return density_rows(self.name, self.logpdf)
+
+    def barrier(self, link: Link) -> int:
+        """Which η have no mean, though the link's formula has one; see `glm.rows`."""
+        if link.mirrored and self.means[0] >= 0:
+            return row_kernels.MIRRORED
+        return row_kernels.BEYOND_INFINITY if link.beyond_infinity else row_kernels.NO_BARRIER
+
+    def deviances(self, link: Link, shape: float, y, eta) -> np.ndarray:
+        """Unit deviances of rows, shape (n,); NaN where there is no such mean.
+
+        Of a family by its density -2 log f, since it is not known what a perfect fit has.
+        """
+        out = self.evaluate(row_kernels.DEVIANCE, link, shape, y, np.ones_like(y), eta)
+        return out[row_kernels.FIRST]
+
+    def evaluate(self, what: int, link: Link, shape: float, y, w, eta) -> np.ndarray:
+        """What the row kernel computes, shape (LINES, n); see `glm.rows`."""
+        y, w, eta = (np.ascontiguousarray(a, dtype=np.float64) for a in (y, w, eta))
+        out, table = np.zeros((row_kernels.LINES, len(y))), np.empty((6, len(y)))
+        rest = entropies(y), float(shape), 0.0, eta, table, self.barrier(link), out
+        row_kernels.evaluate_rows(what, *self.addresses(link), y, w, *rest)
+        return out
+
+    # ---- what the rows share --------------------------------------------------------------------
+
+    def variance_at(self, mu, shape: float = 1.0):
+        """V(μ): Var(y) = φ V(μ) / w.
+
+        Raises
+        ------
+        OptionError
+            The family does not say.
+        """
+        return self._given(self._known("variance"), mu=mu, shape=shape)
+
+    def constant(self, y, w, shape: float, phi: float) -> float:
+        """-2 log-likelihood of a perfect fit: what does not depend on the means."""
+        return float(-2 * np.sum(self._given(self.saturated, y=y, w=w, shape=shape, phi=phi)))
+
+    def constant_slope(self, y, w, shape: float, phi: float) -> float:
+        """Derivative of `constant` in the logarithm of the shape or of φ; 0 without these."""
+        return float(-2 * np.sum(self._given(self.saturated_slope, y=y, w=w, shape=shape, phi=phi)))
+
+    def best_dispersion(self, w, penalised: float) -> float:
+        """φ that minimises ``penalised / φ + constant(y, w, shape, φ)``.
+
+        Parameters
+        ----------
+        w : ndarray, shape (n,)
+        penalised : float
+            Σ w d + u'u at the mode.
+
+        Returns
+        -------
+        float
+            0 where rows are fitted perfectly, so that there is no minimum; 1 without φ.
+        """
+        if not self.dispersed:
+            return 1.0
+        if self.dispersion is None:
+            return penalised / len(w)
+        return self._given(self.dispersion, w=w, penalised=penalised)
+
+    def first_means(self, link: Link, y, w) -> np.ndarray:
+        """Means close to the response, and off the bounds of what the link allows, shape (n,)."""
+        if self.inner is not None:
+            return self._given(self.inner, y=y, w=w)
+        mean = np.average(y, weights=w)
+        if link.positive:
+            return np.where(y > 0, y, mean)
+        return np.where(y * mean > 0, y, mean) if link.turns else y
+
+    # ---- distributions --------------------------------------------------------------------------
+
+    def draws(self, rng, mu, w, phi: float, shape: float | None) -> np.ndarray:
+        """Responses with means μ, shape (n,).
+
+        Raises
+        ------
+        DataError
+            A mean is outside the family's range, which some links allow.
+        OptionError
+            The family does not say how to draw.
+        """
+        draw = self._known("draw")
+        outside = ~((mu >= self.means[0]) & (mu <= self.means[1]))
+        if outside.any():
+            raise DataError(
+                f"in {outside.sum()} rows the link gives a mean outside the range of the "
+                f"{self.name} family, such as {mu[outside][0]:.6g}: check the parameters, or "
+                "choose a link that keeps means in the range"
+            )
+        return self._given(draw, rng=rng, mu=mu, w=w, phi=phi, shape=shape)
+
+    def quantiles(self, p, mu, w, phi: float = 1.0, shape: float | None = None) -> np.ndarray:
+        """Quantiles of responses with means μ, shape (n,)."""
+        return self._given(self._known("quantile"), p=p, mu=mu, w=w, phi=phi, shape=shape)
+
+    def zeros(self, mu, w, shape: float | None = None) -> np.ndarray:
+        """Probabilities of a zero, shape (n,)."""
+        return self._given(self._known("zero"), mu=mu, w=w, shape=shape)
+
+    def _given(self, function, **known):
+        """What a function returns of those arguments that it names."""
+        known[self._shape_name] = known.get("shape")  # which a log-density names as it likes
+        try:
+            given = {name: known[name] for name in _arguments(function)}
+        except KeyError as error:
+            raise OptionError(
+                f"a function of the family {self.name} takes {error}, which is none of "
+                f"{', '.join(known)}"
+            ) from None
+        return function(**given)
+
+    def _known(self, what: str) -> Callable:
+        function = getattr(self, what)
+        if function is None:
+            raise OptionError(
+                f"the family {self.name} does not say what its {what} is: give Family(..., "
+                f"{what}=) a function"
+            )
+        return function
+
+
+@lru_cache
+def _arguments(function) -> tuple[str, ...]:
+    return tuple(signature(function).parameters)
+
+
+FAMILIES = Registry("numbamm.glm.families", "family", Family)
+
+
+def _registered(name: str) -> Family:
+    """The record of that name, for pickles."""
+    return FAMILIES[name]
+
+
+#: What families of counts have in common.
+COUNTS: dict[str, Any] = {
+    "support": "counts of at least 0",
+    "supports": lambda y: y >= 0,
+    "counts": True,
+    "discrete": True,
+    "bounds": (0.0,),
+    "means": (0.0, 1e18),  # whole numbers of 64 bits
+    "inner": lambda y: y + 0.1,
 }
-
-#: The link of each family if none is named.
-DEFAULT_LINK = {
-    BINOMIAL: LOGIT,
-    POISSON: LOG,
-    NEGATIVE_BINOMIAL: LOG,
-    GAMMA: INVERSE,
-    INVERSE_GAUSSIAN: INVERSE_SQUARED,
-    GAUSSIAN: IDENTITY,
+#: What families of positive responses with a dispersion have in common.
+SIZES: dict[str, Any] = {
+    "support": "values above 0",
+    "supports": lambda y: y > 0,
+    "dispersed": True,
+    "weights": "precision",
+    "means": (float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).max)),
 }
-
-#: log(1 + r) has all digits for r above; below, that of a ratio is taken in parts.
-FAR = -0.99
-
-#: Families whose dispersion φ is estimated.
-DISPERSED = (GAMMA, INVERSE_GAUSSIAN, GAUSSIAN)
-
-
-@jit
-def contribution(family, link, shape, y, w, eta):
-    """w d, the score, and the expected and the observed information about η, of one row.
-
-    Parameters
-    ----------
-    family, link : int
-        Codes.
-    shape : float64
-        Shape of the negative binomial; else unused.
-    y, w, eta : float64
-        Response (a proportion for the binomial), prior weight, linear predictor.
-
-    Returns
-    -------
-    tuple of four float64
-        The first is NaN where there is no such mean.
-    """
-    if family == BINOMIAL:
-        return _logistic(y, w, eta) if link == LOGIT else _binomial(link, y, w, eta)
-    mu, d, d2 = inverse(link, eta)
-    score, expected, observed = _informations(family, shape, y, w, mu, d, d2)
-    deviance = _unit_deviance(family, shape, y, mu)
-    if link == SQRT and family != GAUSSIAN and y > 0.0 and eta <= 0.0:
-        deviance = np.nan  # the mirror image of a mean, beyond the barrier at 0
-    if link == INVERSE and not mu > 0.0:
-        deviance = np.nan  # nor beyond infinity
-    return w * deviance, score, expected, observed
-
-
-@jit
-def informations(family, link, shape, y, w, eta):
-    """The last two of `contribution`, without the logarithms that only the deviance needs."""
-    if family == BINOMIAL:
-        _, _, expected, observed = contribution(family, link, shape, y, w, eta)
-    else:
-        mu, d, d2 = inverse(link, eta)
-        _, expected, observed = _informations(family, shape, y, w, mu, d, d2)
-    return expected, observed
-
-
-@jit
-def _informations(family, shape, y, w, mu, d, d2):
-    """The score, and the expected and the observed information: of any family but binomial."""
-    v, dv, _ = _variances(family, shape, mu)
-    expected = w * d * d / v
-    observed = expected - w * (y - mu) * (d2 / v - d * d * dv / (v * v))
-    return w * (y - mu) * d / v, expected, observed
-
-
-@jit
-def _unit_deviance(family, shape, y, mu):
-    """d(y, μ), to rounding for y and μ that are close as for those that are far apart."""
-    if family == GAUSSIAN:
-        return (y - mu) ** 2
-    if not mu > 0.0:
-        return np.nan
-    if family == NEGATIVE_BINOMIAL and shape < np.inf:
-        return _negative_binomial(shape, y, mu)
-    away = (y - mu) / mu
-    if family == GAMMA:
-        return 2.0 * (away - _log_ratio(y, mu, away))
-    if family == INVERSE_GAUSSIAN:
-        return away * away / y
-    return 2.0 * ((y * _log_ratio(y, mu, away) if y > 0.0 else 0.0) - (y - mu))
-
-
-@jit
-def _negative_binomial(shape, y, mu):
-    """Its unit deviance."""
-    # y log(y / μ) - (y + s) log((y + s) / (μ + s)), in two terms that are small where d is.
-    log_whole = _log_ratio(y + shape, mu + shape, (y - mu) / (mu + shape))
-    if not y > 0.0:
-        return -2.0 * shape * log_whole
-    share = (y - mu) / mu * shape / (y + shape)
-    if FAR < share < np.inf:
-        log_share = math.log1p(share)
-    else:
-        log_share = math.log(y) - math.log(mu) - log_whole
-    return 2.0 * (y * log_share - shape * log_whole)
-
-
-@jit
-def _log_ratio(a, b, away):
-    """log(a / b) of positive numbers, given (a - b) / b, which alone has digits where a is near b.
-
-    Where a is far below b, 1 + (a - b) / b has none; and a / b may be too small, or too large, for
-    a number.
-    """
-    return math.log1p(away) if FAR < away < np.inf else math.log(a) - math.log(b)
-
-
-def unit_deviances(family: int, link: int, shape: float, y, eta) -> np.ndarray:
-    """Unit deviances of rows, shape (n,)."""
-    out = np.empty_like(eta)
-    fill_deviances(family, link, shape, y, eta, out)
-    return out
-
-
-@jit
-def fill_deviances(family, link, shape, y, eta, out):
-    """Fill ``out``, shape (n,), with `unit_deviances`."""
-    for i in range(len(eta)):
-        out[i] = contribution(family, link, shape, y[i], 1.0, eta[i])[0]
-
-
-@jit
-def _entropy(y):
-    """y log y + (1 - y) log(1 - y): the logarithm of a perfect fit's density."""
-    return y * math.log(y) + (1.0 - y) * math.log1p(-y) if 0.0 < y < 1.0 else 0.0
-
-
-@jit
-def _logistic(y, w, eta):
-    """As `contribution` for binomial and logit: one exponential, one logarithm."""
-    e = safe_exp(-abs(eta))
-    small = e / (1.0 + e)
-    mu, rest = (1.0 - small, small) if eta > 0 else (small, 1.0 - small)
-    information = w * mu * rest
-    minus_log_larger = math.log1p(e)  # -log of the larger of μ and 1 - μ
-    away = 1.0 - y if eta > 0 else y  # the share of y on the side of the smaller
-    deviance = 2.0 * (minus_log_larger + away * abs(eta) + _entropy(y))
-    return w * deviance, w * (y - mu), information, information
-
-
-@jit
-def _binomial(link, y, w, eta):
-    """As `contribution`, by logarithms of μ and 1 - μ: exact where either rounds to 0."""
-    log_mu, log_rest = log_unit(link, eta)
-    log_f = 0.0
-    if y > 0.0:
-        log_f += y * log_mu
-    if y < 1.0:
-        log_f += (1.0 - y) * log_rest
-    if log_mu != log_mu or (link == SQRT and y > 0.0 and eta <= 0.0):
-        log_f = np.nan  # no mean in (0, 1), or its mirror image
-    to_mu, to_rest, bend = unit_slopes(link, eta, log_mu, log_rest)
-    score = observed = 0.0
-    if y > 0.0:
-        score += y * to_mu
-        observed += y * to_mu * (to_mu - bend)
-    if y < 1.0:
-        score -= (1.0 - y) * to_rest
-        observed += (1.0 - y) * to_rest * (to_rest + bend)
-    return 2.0 * w * (_entropy(y) - log_f), w * score, w * to_mu * to_rest, w * observed
-
-
-@jit(entry=False)
-def information_slope(family, link, observed, shape, y, w, eta):
-    """Derivative in η of the expected or the observed information, of one row.
-
-    Parameters
-    ----------
-    family, link : int
-        Codes.
-    observed : bool
-        Of which information.
-    shape, y, w, eta : float64
-        As for `contribution`.
-
-    Returns
-    -------
-    float64
-    """
-    if family == BINOMIAL:
-        log_mu, log_rest = log_unit(link, eta)
-        a, r, bend = unit_slopes(link, eta, log_mu, log_rest)
-        a1, r1 = a * (bend - a), r * (bend + r)  # their derivatives
-        if not observed:
-            return w * (a1 * r + a * r1)
-        twist = third_slope(link, eta)
-        slope = 0.0
-        if y > 0.0:
-            slope += y * a * (2.0 * a1 - twist + a * bend)
-        if y < 1.0:
-            slope += (1.0 - y) * r * (2.0 * r1 + twist + r * bend)
-        return w * slope
-    mu, d, d2 = inverse(link, eta)
-    if family == POISSON and link == LOG:
-        return w * d2
-    d3 = third(link, eta)
-    v, dv, ddv = _variances(family, shape, mu)
-    expected = 2.0 * d * d2 / v - d**3 * dv / (v * v)
-    if not observed:
-        return w * expected
-    g = d2 / v - d * d * dv / (v * v)
-    g1 = d3 / v - 3.0 * d * d2 * dv / (v * v) - d**3 * (ddv / (v * v) - 2.0 * dv * dv / v**3)
-    return w * (expected + d * g - (y - mu) * g1)
-
-
-@jit
-def _variances(family, shape, mu):
-    """V(μ), and its first two derivatives."""
-    if family == POISSON:
-        return mu, 1.0, 0.0
-    if family == NEGATIVE_BINOMIAL:
-        return mu + mu * mu / shape, 1.0 + 2.0 * mu / shape, 2.0 / shape
-    if family == GAMMA:
-        return mu * mu, 2.0 * mu, 2.0
-    if family == INVERSE_GAUSSIAN:
-        return mu**3, 3.0 * mu * mu, 6.0 * mu
-    return 1.0, 0.0, 0.0
-
-
-@jit(entry=False)
-def shape_slopes(link, observed, shape, y, w, eta):
-    """Derivatives in log(shape) of w d, the score and the information: negative binomial."""
-    mu, d, d2 = inverse(link, eta)
-    v, dv = mu + mu * mu / shape, 1.0 + 2.0 * mu / shape
-    to_v, to_dv = -mu * mu / shape, -2.0 * mu / shape  # of V and V', in log(shape)
-    ratio = (y - mu) / (mu + shape)
-    log_ratio = _log_ratio(y + shape, mu + shape, ratio)
-    score = -w * (y - mu) * d * to_v / (v * v)
-    information = -w * d * d * to_v / (v * v)
-    if observed:
-        change = -d2 * to_v / (v * v) - d * d * (to_dv / (v * v) - 2.0 * dv * to_v / v**3)
-        information -= w * (y - mu) * change
-    return 2.0 * w * shape * (ratio - log_ratio), score, information
-
-
-def variance(family: int, shape: float, mu) -> np.ndarray:
-    """Variance function V(μ): Var(y) = φ V(μ) / w.
-
-    Parameters
-    ----------
-    family : int
-    shape : float
-        Shape of the negative binomial.
-    mu : ndarray, shape (n,)
-
-    Returns
-    -------
-    ndarray, shape (n,)
-    """
-    if family == BINOMIAL:
-        return mu * (1 - mu)
-    if family == POISSON:
-        return mu
-    if family == NEGATIVE_BINOMIAL:
-        return mu + mu**2 / shape
-    return mu ** {GAMMA: 2, INVERSE_GAUSSIAN: 3, GAUSSIAN: 0}[family]
-
-
-def dispersion(family: int, w, penalised: float) -> float:
-    """φ that minimises ``penalised / φ + saturated(family, y, w, shape, φ)``.
-
-    Parameters
-    ----------
-    family : int
-        One of `DISPERSED`.
-    w : ndarray, shape (n,)
-    penalised : float
-        Σ w d + u'u at the mode.
-
-    Returns
-    -------
-    float
-        0 where rows are fitted perfectly, so that there is no minimum.
-    """
-    if family != GAMMA or not penalised > 0:
-        return penalised / len(w)
-    from scipy.optimize import brentq
-
-    unique, counts = np.unique(w, return_counts=True)
-
-    def slope(phi: float) -> float:
-        return penalised / 2 - np.sum(counts * unique * _gamma_peak_slope(unique / phi))
-
-    # log a - psi(a) lies between 1/(2a) and 1/a, so that φ lies between the mean and its half.
-    lower, upper = 0.4999 * penalised / len(w), 1.0001 * penalised / len(w)
-    if slope(lower) * slope(upper) >= 0:  # all digits lost: φ is next to nothing
-        return penalised / len(w)
-    return float(brentq(slope, lower, upper, xtol=1e-300, rtol=1e-13))
-
-
-def entropy(family: int, y) -> np.ndarray:
-    """What a binomial or Poisson log-density takes from the mean, where that is y: shape (n,)."""
-    from scipy.special import xlogy
-
-    return entropies(y) if family == BINOMIAL else xlogy(y, y) - y
-
-
-def saturated(family: int, y, w, shape: float, dispersion: float) -> float:
-    """-2 log-likelihood of a perfect fit: what does not depend on the means.
-
-    Parameters
-    ----------
-    family : int
-    y, w : ndarray, shape (n,)
-    shape, dispersion : float
-
-    Returns
-    -------
-    float
-    """
-    if family == BINOMIAL:
-        from scipy.special import gammaln
-
-        if (w == 1).all() and np.isin(y, (0.0, 1.0)).all():
-            return 0.0  # what is left of a Bernoulli response, without a gamma function a row
-        rows = gammaln(w + 1) - gammaln(w * y + 1) - gammaln(w * (1 - y) + 1)
-        rows += w * entropy(family, y)
-    elif family in (POISSON, NEGATIVE_BINOMIAL):
-        some = np.where(y > 0, y, 1.0)
-        rows = w * np.where(y > 0, _gamma_peak(some) - np.log(some), 0.0)
-        if family == NEGATIVE_BINOMIAL:
-            return float(-2 * np.sum(rows)) + saturated_by_shape(y, w, shape)
-    elif family == GAMMA:
-        rows = _gamma_peak(w / dispersion) - np.log(y)
-    elif family == INVERSE_GAUSSIAN:
-        rows = -0.5 * np.log(2 * np.pi * y**3 * dispersion / w)
-    else:
-        rows = -0.5 * np.log(2 * np.pi * dispersion / w)
-    return float(-2 * np.sum(rows))
-
-
-def saturated_by_shape(y, w, shape: float) -> float:
-    """What the negative binomial's `saturated` has besides a Poisson distribution's."""
-    if not shape < np.inf:
-        return 0.0
-    peaks = _gamma_peak(np.append(shape, shape + y))
-    return float(-2 * (w @ (peaks[0] - peaks[1:])))
-
-
-def saturated_slope(family: int, y, w, shape: float, dispersion: float) -> float:
-    """Derivative of `saturated` in log(shape), or in log φ for `DISPERSED` families."""
-    if family == NEGATIVE_BINOMIAL:
-        slopes = _gamma_peak_slope(np.append(shape, shape + y))
-        return float(-2 * shape * (w @ (slopes[0] - slopes[1:])))
-    if family == GAMMA:
-        a = w / dispersion
-        return float(2 * np.sum(a * _gamma_peak_slope(a)))
-    return float(len(y)) if family in DISPERSED else 0.0
-
-
-#: From here on, Stirling's series for log Γ is exact to rounding.
-_STIRLING = 16.0
-
-
-def _stirling(x):
-    """log Γ(x) - (x - 1/2) log x + x - log(2π)/2, and its derivative, for x ≥ 16."""
-    s = 1 / x**2
-    value = (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s / 1188)))) / x
-    slope = -s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s / 132))))
-    return value, slope
-
-
-def _gamma_peak(a) -> np.ndarray:
-    """a log a - a - log Γ(a), without the cancellation that large a bring.
-
-    Of the densities of counts and of the gamma family at μ = y little else is left: their powers
-    and exponentials cancel.
-    """
-    from scipy.special import gammaln
-
-    large = np.maximum(a, _STIRLING)
-    series = 0.5 * np.log(large / (2 * np.pi)) - _stirling(large)[0]
-    return np.where(a < _STIRLING, a * np.log(a) - a - gammaln(a), series)
-
-
-def _gamma_peak_slope(a) -> np.ndarray:
-    """Derivative of `_gamma_peak`: log a - ψ(a)."""
-    from scipy.special import psi
-
-    large = np.maximum(a, _STIRLING)
-    return np.where(a < _STIRLING, np.log(a) - psi(a), 0.5 / large - _stirling(large)[1])

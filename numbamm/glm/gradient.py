@@ -51,16 +51,26 @@ from numbamm.blocks.layout import (
     P,
 )
 from numbamm.blocks.solve import solve
-from numbamm.glm.family import BINOMIAL, NEGATIVE_BINOMIAL, information_slope, shape_slopes
-from numbamm.glm.link import LOGIT
-from numbamm.glm.logistic import logistic_slopes
+from numbamm.glm.rows import (
+    EXPECTED_SHAPE,
+    EXPECTED_SLOPE,
+    FIRST,
+    OBSERVED_SHAPE,
+    OBSERVED_SLOPE,
+    SCORE,
+    SECOND,
+    THIRD,
+    WEIGHT,
+)
 from numbamm.glm.working import (
     AT,
+    CANONICAL,
+    DETERMINANT,
     HELD,
     OBSERVED,
-    SCORE,
-    WEIGHT,
+    SHAPED,
     add_effects,
+    ask,
     load_observed,
     respond,
 )
@@ -84,24 +94,21 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, grad
     degrees : float64, shape (2,)
         Zeros.
     gradient : float64, shape (number of columns of basis + 1 + number of θ,)
-        Filled; the γ part with zeros where γ is part of the mode, and the shape part for the
-        negative binomial alone.
+        Filled; the γ part with zeros where γ is part of the mode, and the shape part for families
+        that have one alone.
     """
     table, index, y, basis = rows.table, rows.index, rows.y, rows.basis
-    family, link, observed = rows.model[0], rows.model[1], rows.model[2] == OBSERVED
+    lines, observed = rows.eta, rows.model[DETERMINANT] == OBSERVED
     nx, q, rank = table[0, NX], len(x) - table[0, NX], basis.shape[1]
     h, t, eta_a, v = scratch[0], scratch[1], scratch[2], scratch[3]
     eta = rows.eta[AT]
     evaluate(theta, table, index, rows.A, rows.work, adjoint, degrees, 0.0, 0.0)
     differentiate_logdet(table, index, rows.A, rows.work, adjoint, degrees)
     _quadratic_forms(h, rows.refs, rows.z, table, rows.places, adjoint)
-    if family == BINOMIAL and link == LOGIT:
-        logistic_slopes(rows.weights, eta, h, t)
-    else:
-        for i in range(len(y)):
-            slope = information_slope(family, link, observed, shape, y[i], rows.weights[i], eta[i])
-            t[i] = h[i] * slope
-    if not observed and rows.model[3] == 0:
+    ask(OBSERVED_SLOPE if observed else EXPECTED_SLOPE, eta, shape, 0.0, rows)
+    for i in range(len(y)):
+        t[i] = h[i] * lines[FIRST, i]
+    if not observed and rows.model[CANONICAL] == 0:
         load_observed(HELD, shape, rows)
     a, b = rows.vectors[0], rows.vectors[1]
     respond(t, rows)
@@ -116,12 +123,11 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, grad
         for i in range(len(y)):
             for c in range(rank):
                 gradient[c] += basis[i, c] * v[i]
-    if family == NEGATIVE_BINOMIAL:
+    if rows.model[SHAPED] != 0:
+        ask(OBSERVED_SHAPE if observed else EXPECTED_SHAPE, eta, shape, 0.0, rows)
         for i in range(len(y)):
-            kernel, to_score, to_information = shape_slopes(
-                link, observed, shape, y[i], rows.weights[i], eta[i]
-            )
-            gradient[rank] += kernel + h[i] * to_information + eta_a[i] * to_score
+            to_information, to_score = lines[THIRD, i], lines[SECOND, i]
+            gradient[rank] += lines[FIRST, i] + h[i] * to_information + eta_a[i] * to_score
     places = index[table[0, THETA] : table[0, THETA] + len(theta)]
     slopes = gradient[rank + 1 :]
     for k in range(len(theta)):

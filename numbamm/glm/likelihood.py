@@ -7,9 +7,13 @@ from functools import cached_property
 
 import numpy as np
 
-from numbamm.glm import family as families
-from numbamm.glm import link as links
+from numbamm.glm.family import Family
+from numbamm.glm.link import Link
 from numbamm.glm.mode import Mode
+from numbamm.glm.rows import WEIGHT, WORKING
+
+#: Logarithms of shapes that are tried first: those of densities in any units.
+SHAPES = range(-18, 19, 3)
 
 #: A φ below this share of its scale is rounding: the rows are fitted perfectly.
 PERFECT = 1e-14
@@ -21,8 +25,7 @@ class Likelihood:
 
     Attributes
     ----------
-    family : int
-        Code.
+    family : Family
     y, w : ndarray, shape (n,)
         Response and prior weights.
     merged : float
@@ -30,7 +33,7 @@ class Likelihood:
         sought; see `models.cells`.
     """
 
-    family: int
+    family: Family
     y: np.ndarray
     w: np.ndarray
     merged: float = 0.0
@@ -38,7 +41,7 @@ class Likelihood:
     @property
     def dispersed(self) -> bool:
         """Whether φ is estimated; else it is 1."""
-        return self.family in families.DISPERSED
+        return self.family.dispersed
 
     @cached_property
     def scale(self) -> float:
@@ -46,11 +49,9 @@ class Likelihood:
         if not self.dispersed:
             return 1.0
         mean = np.average(self.y, weights=self.w)
-        return float(
-            self.w @ (self.y - mean) ** 2 / families.variance(self.family, 1.0, mean) / len(self.y)
-        )
+        return float(self.w @ (self.y - mean) ** 2 / self.family.variance_at(mean) / len(self.y))
 
-    def working_root(self, link: int) -> np.ndarray:
+    def working_root(self, link: Link) -> np.ndarray:
         """√W where all means are one: the unit in which random effects are of ordinary size.
 
         Effects have the units of η, and are measured in √φ: a θ of one may be very large, or next
@@ -60,16 +61,30 @@ class Likelihood:
         -------
         ndarray, shape (n,)
         """
-        if not self.dispersed and link in links.UNITLESS:
+        if not self.dispersed and link.unitless:
             return np.ones(len(self.y))
         mean = np.average(self.y, weights=self.w)
-        slope = links.slope(link, links.forward(link, np.array([mean])))[0]
-        root = abs(slope) / np.sqrt(families.variance(self.family, 1.0, mean))
+        eta = link.eta([mean])
+        if self.family.by_density:  # W as it is at the mean, on average
+            root = np.sqrt(self._mean_information(link, eta[0]))
+        else:
+            root = abs(link.slope(eta)[0]) / np.sqrt(self.family.variance_at(mean))
         return np.sqrt(self.w) * (root if 0 < root < np.inf else 1.0)
+
+    def _mean_information(self, link: Link, eta: float) -> float:
+        """Information about η at one η for all rows, on average, at the best of some shapes."""
+        family, ones, at = self.family, np.ones_like(self.y), np.full_like(self.y, eta)
+        shapes = np.exp(SHAPES) if family.has_shape else [1.0]
+        fits = [self.w @ family.deviances(link, shape, self.y, at) for shape in shapes]
+        if np.isnan(fits).all():
+            return 0.0
+        shape = shapes[int(np.nanargmin(fits))]
+        weights = family.evaluate(WORKING, link, shape, self.y, ones, at)[WEIGHT]
+        return float(np.mean(weights))
 
     @cached_property
     def _saturated(self) -> float:
-        return families.saturated(self.family, self.y, self.w, np.inf, 1.0) + self.merged
+        return self.family.constant(self.y, self.w, 0.0, 1.0) + self.merged
 
     @cached_property
     def _counts(self) -> tuple[np.ndarray, np.ndarray]:
@@ -78,18 +93,18 @@ class Likelihood:
         return values, np.bincount(place, self.w)
 
     def saturated(self, shape: float, phi: float) -> float:
-        """-2 log-likelihood less the deviance; see `family.saturated`."""
+        """-2 log-likelihood less the deviance; see `Family.constant`."""
         if self.dispersed:
-            return families.saturated(self.family, self.y, self.w, shape, phi)
-        if self.family == families.NEGATIVE_BINOMIAL:
-            return self._saturated + families.saturated_by_shape(*self._counts, shape)
+            return self.family.constant(self.y, self.w, shape, phi)
+        if self.family.has_shape and not self.family.by_density:
+            return self.family.constant(*self._counts, shape, phi)
         return self._saturated
 
     def dispersion(self, mode: Mode) -> float:
         """φ that maximises the Laplace approximation of the likelihood at a mode."""
         if not self.dispersed:
             return 1.0
-        return families.dispersion(self.family, self.w, mode.deviance + mode.penalty)
+        return self.family.best_dispersion(self.w, mode.deviance + mode.penalty)
 
     def is_perfect(self, phi: float) -> bool:
         """Whether φ is so small that rows are fitted perfectly, to rounding or not far from it."""
@@ -124,5 +139,5 @@ class Likelihood:
     def log_slope(self, mode: Mode, shape: float, phi: float) -> float:
         """What log(shape) or log φ change the objective by, apart from the means' part."""
         rows = (self.y, self.w) if self.dispersed else self._counts
-        slope = families.saturated_slope(self.family, *rows, shape, phi)
+        slope = self.family.constant_slope(*rows, shape, phi)
         return slope - (mode.deviance + mode.penalty) / phi if self.dispersed else slope

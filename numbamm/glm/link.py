@@ -1,258 +1,231 @@
-"""Link functions: η to μ with its derivatives, compiled, one code each.
-
-Every link is known by what the likelihoods need of it at η: μ itself, the first two derivatives
-of μ, and, for links onto (0, 1), μ and 1 - μ by their logarithms, which stay exact where one of
-them rounds to 0.
-"""
+"""`Link`: what numbamm knows of a link function, in one record; `LINKS` finds those of `links/`."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 
 import numpy as np
 
 from numbamm.blocks.jit import jit
+from numbamm.errors import OptionError
+from numbamm.glm import rows as row_kernels
+from numbamm.glm.registry import Registry, packed
 
-IDENTITY, LOG, LOGIT, PROBIT, CLOGLOG, LOGLOG, CAUCHIT, INVERSE, INVERSE_SQUARED, SQRT = range(10)
+#: Means this close to the bounds of their range make one look for separation.
+EXTREME = 1e-7
 
-NAMES = {
-    "identity": IDENTITY,
-    "log": LOG,
-    "logit": LOGIT,
-    "probit": PROBIT,
-    "cloglog": CLOGLOG,
-    "loglog": LOGLOG,
-    "cauchit": CAUCHIT,
-    "inverse": INVERSE,
-    "inverse-squared": INVERSE_SQUARED,
-    "sqrt": SQRT,
-}
+LARGEST = 700.0  # exp of more overflows
 
-#: Links whose η is a logarithm or a quantile, and has no unit.
-UNITLESS = (LOG, LOGIT, PROBIT, CLOGLOG, LOGLOG)
 
-#: Links that allow any η; with the binomial family, the logarithm does not.
-UNBOUNDED = (LOGIT, PROBIT, CLOGLOG, LOGLOG, CAUCHIT)
+@dataclass(frozen=True, eq=False)
+class Link:
+    """A link function g: η = g(μ).
 
-_LARGEST = 700.0  # exp of more overflows
-_ROOT_2PI = math.sqrt(2 * math.pi)
-_LOG_ROOT_2PI = math.log(_ROOT_2PI)
+    One of your own takes `forward` and `inverse`; what follows is better known than guessed.
+
+    Attributes
+    ----------
+    name : str
+    forward : callable
+        η at means, an array; NaN or infinite where there is no such η.
+    inverse : callable, optional
+        μ at one η, in plain arithmetic with functions of `math`, of which the derivatives follow.
+    derivatives : kernel, optional
+        In its place μ, dμ/dη, d²μ/dη² and d³μ/dη³ at one η, compiled by `numbamm.blocks.jit`.
+    logarithms : kernel, optional
+        For links onto (0, 1) the same for binomial responses, exact where μ or 1 - μ rounds to
+        0: log μ, log(1 - μ), and with d = dμ/dη the ratios d/μ, d/(1 - μ), d²μ/dη² / d and
+        d³μ/dη³ / d. If not given, by the derivatives of μ.
+    aliases : tuple of str
+        Other names, such as those in other packages.
+    linear : bool
+        Means are η itself.
+    onto_unit : bool
+        Means lie in (0, 1), whatever η is.
+    whole_line : bool
+        Every η has a mean.
+    positive : bool
+        Means are positive.
+    unitless : bool
+        η is a logarithm or a quantile.
+    symmetric : bool
+        g(1 - μ) = -g(μ).
+    turns : bool
+        Means turn, or have a pole, at η = 0.
+    mirrored : bool
+        Negative η are the mirror image of positive ones, beyond a mean of zero.
+    beyond_infinity : bool
+        Negative η lie beyond an infinite mean.
+    heavy : bool
+        Its distribution function has heavy tails: rows far out still tell much.
+    extreme : float
+        How near to the bounds of their range means are where separation is a likely reason.
+    unit : float, optional
+        About as much of η as changes the odds, or the mean, by the factor e; None where η has a
+        bound.
+    latent_variance : float, optional
+        Of the latent variable that a link to probabilities stands for.
+    base : float
+        Differences of η are logarithms to this base of `ratio`; 0 where they are no logarithms.
+    ratio : str
+        What is compared so: ``"ratio"`` or ``"odds ratio"``.
+    concave_with : tuple of str
+        Families, beside those that name this link, whose log-density it makes concave in η.
+    marginaleffects : str, optional
+        A family with which the package marginaleffects knows this link.
+
+    Raises
+    ------
+    OptionError
+        The name is another link's, or neither `inverse` nor `derivatives` is given.
+
+    Examples
+    --------
+    >>> import math
+    >>> import numpy as np
+    >>> import numbamm as mm
+    >>> aranda = mm.Link(  # Aranda-Ordaz (1981), Biometrika 68, 357, between logit and cloglog
+    ...     "aranda",
+    ...     forward=lambda mu: np.log(2 * ((1 - mu) ** -0.5 - 1)),
+    ...     inverse=lambda eta: 1 - (1 + 0.5 * math.exp(eta)) ** -2.0,
+    ...     onto_unit=True,
+    ...     whole_line=True,
+    ... )
+    >>> aranda.mean([0.0]).round(4).tolist()
+    [0.5556]
+    """
+
+    name: str
+    _: KW_ONLY
+    forward: Callable
+    inverse: Callable | None = None
+    derivatives: Callable | None = None
+    logarithms: Callable | None = None
+    aliases: tuple[str, ...] = ()
+    linear: bool = False
+    onto_unit: bool = False
+    whole_line: bool = False
+    positive: bool = False
+    unitless: bool = False
+    symmetric: bool = False
+    turns: bool = False
+    mirrored: bool = False
+    beyond_infinity: bool = False
+    heavy: bool = False
+    extreme: float = EXTREME
+    unit: float | None = None
+    latent_variance: float | None = None
+    base: float = 0.0
+    ratio: str = "ratio"
+    concave_with: tuple[str, ...] = ()
+    marginaleffects: str | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __post_init__(self) -> None:
+        if self.derivatives is not None:
+            return
+        if not isinstance(self.name, str) or not callable(self.inverse):
+            raise OptionError("a link has a name, forward= and inverse=, two functions")
+        taken = LINKS.get(self.name)
+        if taken is not None:
+            raise OptionError(f"there is a link {taken} already: give yours another name")
+
+    def __reduce__(self):
+        return (_registered, (self.name,)) if self.inverse is None else packed(self)
+
+    @cached_property
+    def _derivatives(self):
+        if self.derivatives is not None:
+            return self.derivatives
+        from numbamm.glm.logpdf import derivatives_of  # jets are for links of somebody's own
+
+        return derivatives_of(self.inverse)
+
+    @cached_property
+    def rows(self):
+        """The kernel that fills a table with μ and its derivatives; see `glm.rows`."""
+        return row_kernels.link_rows(self._derivatives, kept=self.inverse is None)
+
+    @cached_property
+    def unit_rows(self):
+        """The same for means in (0, 1)."""
+        logarithms = self.logarithms or _by_derivatives(self._derivatives)
+        named = self.logarithms or self._derivatives
+        return row_kernels.unit_rows(logarithms, named, kept=self.inverse is None)
+
+    def address(self, unit: bool) -> int:
+        """The address of one of the two.
+
+        Raises
+        ------
+        OptionError
+            The function of a link of somebody's own cannot be compiled.
+        """
+        kernel = self.unit_rows if unit else self.rows
+        return row_kernels.address_of(kernel, row_kernels.LINK, f"inverse of the link {self.name}")
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether differences of η are logarithms of ratios of means."""
+        return self.base > 0 and self.ratio == "ratio"
+
+    def is_bounded(self, unit: bool) -> bool:
+        """Whether some η have no mean; `unit` says that means are within (0, 1)."""
+        return not (self.onto_unit if unit else self.whole_line)
+
+    def mean(self, eta) -> np.ndarray:
+        """μ for an array of η, shape (n,)."""
+        return self._table(row_kernels.DEVIANCE, eta)[row_kernels.MU]
+
+    def slope(self, eta) -> np.ndarray:
+        """dμ/dη for an array of η, shape (n,)."""
+        return self._table(row_kernels.WORKING, eta)[row_kernels.D]
+
+    def _table(self, what: int, eta) -> np.ndarray:
+        self.address(unit=False)
+        eta = np.ascontiguousarray(eta, dtype=np.float64)
+        table = np.empty((4, len(eta)))
+        self.rows(what, eta, table)
+        return table
+
+    def eta(self, mu) -> np.ndarray:
+        """η at means μ, shape (n,); NaN or infinite says that the link knows no such mean."""
+        with np.errstate(all="ignore"):
+            return np.asarray(self.forward(np.asarray(mu, dtype=np.float64)), dtype=np.float64)
+
+
+LINKS = Registry("numbamm.glm.links", "link", Link)
+
+
+def _registered(name: str) -> Link:
+    """The record of that name, for pickles."""
+    return LINKS[name]
 
 
 @jit(entry=False)
 def safe_exp(x):
     """exp(x), with x held where exp neither overflows nor vanishes."""
-    return math.exp(min(max(x, -_LARGEST), _LARGEST))
-
-
-@jit
-def is_bounded(unit, link):
-    """Whether some η are no means; `unit` says that means are within (0, 1)."""
-    return link in (IDENTITY, INVERSE, INVERSE_SQUARED, SQRT) or (unit and link == LOG)
-
-
-@jit
-def inverse(link, eta):
-    """μ, dμ/dη and d²μ/dη² at η.
-
-    Parameters
-    ----------
-    link : int
-        One of the codes in `NAMES`.
-    eta : float64
-
-    Returns
-    -------
-    tuple of three float64
-    """
-    if link == LOGIT:
-        e = safe_exp(-abs(eta))
-        small, large = e / (1.0 + e), 1.0 / (1.0 + e)
-        mu = large if eta > 0 else small
-        d = small * large
-        return mu, d, d * (small - large if eta > 0 else large - small)
-    if link == LOG:
-        mu = safe_exp(eta)
-        return mu, mu, mu
-    if link == IDENTITY:
-        return eta, 1.0, 0.0
-    if link == PROBIT:
-        d = math.exp(-0.5 * eta * eta) / _ROOT_2PI
-        return 0.5 * math.erfc(-eta / math.sqrt(2.0)), d, -eta * d
-    if link == CLOGLOG:
-        e = safe_exp(eta)
-        d = safe_exp(eta - e)
-        return -math.expm1(-e), d, d * (1.0 - e)
-    if link == LOGLOG:
-        e = safe_exp(-eta)
-        d = safe_exp(-eta - e)
-        return math.exp(-e), d, d * (e - 1.0)
-    if link == CAUCHIT:
-        d = 1.0 / (math.pi * (1.0 + eta * eta))
-        mu = math.atan(-1.0 / eta) / math.pi if eta < -1.0 else 0.5 + math.atan(eta) / math.pi
-        return mu, d, -2.0 * math.pi * eta * d * d
-    if link == INVERSE:
-        return 1.0 / eta, -1.0 / (eta * eta), 2.0 / (eta * eta * eta)
-    if link == INVERSE_SQUARED:
-        mu = 1.0 / math.sqrt(eta)
-        return mu, -0.5 * mu / eta, 0.75 * mu / (eta * eta)
-    return eta * eta, 2.0 * eta, 2.0  # SQRT
+    return math.exp(min(max(x, -LARGEST), LARGEST))
 
 
 @jit(entry=False)
-def third(link, eta):
-    """d³μ/dη³ at η."""
-    if link == LOGIT:
-        d = inverse(link, eta)[1]
-        return d - 6.0 * d * d
-    if link == LOG:
-        return safe_exp(eta)
-    if link == PROBIT:
-        return (eta * eta - 1.0) * math.exp(-0.5 * eta * eta) / _ROOT_2PI
-    if link == CLOGLOG or link == LOGLOG:
-        away = eta if link == CLOGLOG else -eta
-        e = safe_exp(away)
-        return safe_exp(away - e) * ((1.0 - e) * (1.0 - e) - e)
-    if link == CAUCHIT:
-        d = 1.0 / (math.pi * (1.0 + eta * eta))
-        return 2.0 * math.pi * d * d * (4.0 * math.pi * eta * eta * d - 1.0)
-    if link == INVERSE:
-        return -6.0 / eta**4
-    if link == INVERSE_SQUARED:
-        return -1.875 / (eta**3 * math.sqrt(eta))
-    return 0.0  # IDENTITY, SQRT
-
-
-@jit
-def log_unit(link, eta):
-    """log μ and log(1 - μ), exact in both tails of a link onto (0, 1); NaN for no such mean."""
-    if link == LOGIT:
-        both = math.log1p(safe_exp(-abs(eta)))
-        return (-both, -eta - both) if eta > 0 else (eta - both, -both)
-    if link == PROBIT:
-        return _log_phi(eta), _log_phi(-eta)
-    if link == CLOGLOG:
-        e = safe_exp(eta)
-        return _log1mexp(e), -e
-    if link == LOGLOG:
-        e = safe_exp(-eta)
-        return -e, _log1mexp(e)
-    if link == CAUCHIT:
-        return _log_cauchy(eta), _log_cauchy(-eta)
-    if link == LOG:
-        return (eta, _log1mexp(-eta)) if eta < 0.0 else (np.nan, np.nan)
-    mu = inverse(link, eta)[0]
-    return (math.log(mu), math.log1p(-mu)) if 0.0 < mu < 1.0 else (np.nan, np.nan)
-
-
-@jit(entry=False)
-def unit_slopes(link, eta, log_mu, log_rest):
-    """dμ/dη over μ and over 1 - μ, and d²μ/dη² over dμ/dη, also far out in the tails.
-
-    Parameters
-    ----------
-    link : int
-    eta, log_mu, log_rest : float64
-        η, and `log_unit` there.
-
-    Returns
-    -------
-    tuple of three float64
-    """
-    # By logarithms, since all of them are next to 0 in the tails, and their ratios not.
-    if link == PROBIT:
-        log_d = -0.5 * eta * eta - _LOG_ROOT_2PI
-        return math.exp(log_d - log_mu), math.exp(log_d - log_rest), -eta
-    if link == CLOGLOG:
-        e = safe_exp(eta)
-        return math.exp(eta - e - log_mu), e, 1.0 - e
-    if link == LOGLOG:
-        e = safe_exp(-eta)
-        return e, math.exp(-eta - e - log_rest), e - 1.0
-    if link == LOG:
-        return 1.0, math.exp(eta - log_rest), 1.0
-    _, d, d2 = inverse(link, eta)
-    return d / math.exp(log_mu), d / math.exp(log_rest), d2 / d
-
-
-@jit(entry=False)
-def third_slope(link, eta):
-    """d³μ/dη³ over dμ/dη for a link onto (0, 1), also far out in the tails."""
-    if link == PROBIT:
-        return eta * eta - 1.0
-    if link == CLOGLOG or link == LOGLOG:
-        e = safe_exp(eta if link == CLOGLOG else -eta)
-        return (1.0 - e) * (1.0 - e) - e
-    if link == LOG:
-        return 1.0
-    return third(link, eta) / inverse(link, eta)[1]
-
-
-@jit
-def _log1mexp(x):
+def log1mexp(x):
     """log(1 - exp(-x)) for x > 0."""
     return math.log(-math.expm1(-x)) if x < 0.6931 else math.log1p(-math.exp(-x))
 
 
-@jit
-def _log_phi(x):
-    """Logarithm of the normal distribution function."""
-    if x > 0.0:
-        return math.log1p(-0.5 * math.erfc(x / math.sqrt(2.0)))
-    if x > -20.0:
-        return math.log(0.5 * math.erfc(-x / math.sqrt(2.0)))
-    s = 1.0 / (x * x)  # the asymptotic series: its next term is below rounding here
-    series = 1.0 - s * (1.0 - 3.0 * s * (1.0 - 5.0 * s * (1.0 - 7.0 * s * (1.0 - 9.0 * s))))
-    return -0.5 * x * x - math.log(-x * _ROOT_2PI) + math.log(series)
+def _by_derivatives(derivatives):
+    """`Link.logarithms` from the derivatives of μ, for links without tails in (0, 1)."""
 
+    def _logarithms(eta):
+        mu, d, d2, d3 = derivatives(eta)
+        if not 0.0 < mu < 1.0:
+            return np.nan, np.nan, np.nan, np.nan, np.nan, np.nan
+        return math.log(mu), math.log1p(-mu), d / mu, d / (1.0 - mu), d2 / d, d3 / d
 
-@jit
-def _log_cauchy(x):
-    """Logarithm of the Cauchy distribution function."""
-    if x < -1.0:
-        return math.log(math.atan(-1.0 / x) / math.pi)
-    if x > 1.0:
-        return math.log1p(-math.atan(1.0 / x) / math.pi)
-    return math.log(0.5 + math.atan(x) / math.pi)
-
-
-def mean(link: int, eta) -> np.ndarray:
-    """μ for an array of η, shape (n,)."""
-    mu = np.empty((2, len(eta)))
-    means(link, eta, mu)
-    return mu[0]
-
-
-def slope(link: int, eta) -> np.ndarray:
-    """dμ/dη for an array of η, shape (n,)."""
-    mu = np.empty((2, len(eta)))
-    means(link, eta, mu)
-    return mu[1]
-
-
-@jit
-def means(link, eta, out):
-    """Fill ``out``, shape (2, n), with μ and dμ/dη for an array of η."""
-    for i in range(len(eta)):
-        mu, d, _ = inverse(link, eta[i])
-        out[0, i], out[1, i] = mu, d
-
-
-def forward(link: int, mu) -> np.ndarray:
-    """η at means μ, shape (n,), by numpy: for starting values."""
-    from scipy.special import ndtri
-
-    table = {
-        IDENTITY: lambda m: m,
-        LOG: np.log,
-        LOGIT: lambda m: np.log(m) - np.log1p(-m),
-        PROBIT: ndtri,
-        CLOGLOG: lambda m: np.log(-np.log1p(-m)),
-        LOGLOG: lambda m: -np.log(-np.log(m)),
-        CAUCHIT: lambda m: np.tan(np.pi * (m - 0.5)),
-        INVERSE: lambda m: 1 / m,
-        INVERSE_SQUARED: lambda m: 1 / m**2,
-        SQRT: np.sqrt,
-    }
-    with np.errstate(all="ignore"):  # NaN says that the link knows no such mean
-        return table[link](np.asarray(mu, dtype=np.float64))
+    return jit(_logarithms)

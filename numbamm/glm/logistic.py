@@ -1,7 +1,6 @@
-"""Binomial responses with a logit link, all rows at once.
+"""The exponential and the logarithm that the logistic distribution needs, by arithmetic alone.
 
-These are the models that people fit most, and the exponential and the logarithm of each row were
-two fifths of an iteration. Here both are arithmetic alone, without a branch: loops vectorise.
+There is no branch, so that loops over rows vectorise.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import math
 
 import numpy as np
 
-from numbamm.blocks.jit import FUSE, REASSOCIATE, jit
+from numbamm.blocks.jit import FUSE, jit
 
 _LARGEST = 700.0  # exp(-x) of more is next to underflow
 
@@ -31,47 +30,6 @@ def entropies(y) -> np.ndarray:
     within = (y > 0) & (y < 1)
     p = np.where(within, y, 0.5)
     return np.where(within, p * np.log(p) + (1 - p) * np.log1p(-p), 0.0)
-
-
-@jit(entry=False, fastmath=REASSOCIATE)
-def logistic_deviance(y, w, entropy, eta, least, weight, score):
-    """Σ w d; weight and score are filled.
-
-    Parameters
-    ----------
-    y, w, entropy, eta : float64, shape (n,)
-        Proportions, prior weights, `entropies` of y, linear predictor.
-    least : float64
-        Working weights of a unit are at least this.
-    weight, score : float64, shape (n,)
-        Information about η, and half the negative derivative of w d.
-
-    Returns
-    -------
-    float64
-        NaN where η is.
-    """
-    total = 0.0
-    for i in range(len(eta)):
-        size, above = abs(eta[i]), eta[i] > 0.0
-        e = exp_minus(size)
-        small = e / (1.0 + e)  # the smaller one of μ and 1 - μ
-        mu = 1.0 - small if above else small
-        away = 1.0 - y[i] if above else y[i]  # the share of y on its side
-        weight[i] = w[i] * max(small * (1.0 - small), least)
-        score[i] = w[i] * (y[i] - mu)
-        total += w[i] * (log1p_unit(e) + away * size + entropy[i])
-    return 2.0 * total
-
-
-@jit(entry=False)
-def logistic_slopes(w, eta, h, out):
-    """h dW/dη with the information W = w μ(1 - μ), all of shape (n,)."""
-    for i in range(len(eta)):
-        e = exp_minus(abs(eta[i]))
-        small = e / (1.0 + e)
-        falls = 1.0 - 2.0 * small
-        out[i] = h[i] * w[i] * small * (1.0 - small) * (-falls if eta[i] > 0.0 else falls)
 
 
 @jit(entry=False, fastmath=FUSE)

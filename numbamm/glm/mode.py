@@ -6,6 +6,7 @@ import threading
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,11 +20,14 @@ from numbamm.blocks.variances import (
     row_variances,
     tail_block,
 )
+from numbamm.glm.family import Family
 from numbamm.glm.gradient import laplace_gradient, laplace_normal
+from numbamm.glm.link import Link
 from numbamm.glm.logistic import entropies
 from numbamm.glm.pirls import pirls
 from numbamm.glm.quadrature import nodes, quadrature
-from numbamm.glm.working import EXPECTED, WEIGHT, Working
+from numbamm.glm.rows import LINES, WEIGHT
+from numbamm.glm.working import CANONICAL, EXPECTED, LINK, Working
 from numbamm.structures.joint import Joint
 
 #: The iteration stops when Σ W Δη² + |Δu|² falls below, in units of φ's size: the next step would
@@ -63,29 +67,29 @@ class ModeFinder:
     basis : ndarray, shape (n, nx)
         Fixed-effects columns.
     y, weights, offset : ndarray, shape (n,)
-    family, link, information : int
-        Codes.
-    canonical : bool
-        Whether expected and observed information agree.
+    family : Family
+    link : Link
+    information : int
+        `EXPECTED` or `OBSERVED`: which one is in the Laplace determinant.
     scale : float
         The size of φ.
     """
 
     def __init__(
-        self, terms, basis, y, weights, offset, family, link, information, canonical, scale
+        self, terms, basis, y, weights, offset, family: Family, link: Link, information, scale
     ) -> None:
         self.terms, self.scale, self.joint = terms, scale, Joint.of(terms)
-        model = np.array([family, link, information, canonical], dtype=np.int64)
         writable = partial(np.require, dtype=np.float64, requirements=["C", "W"])  # one type
         y, weights, basis, self.offset = (writable(a) for a in (y, weights, basis, offset))
-        rows = model, y, weights, entropies(y), basis
-        self.varied, self.held = (_Buffers(terms, nx, *rows) for nx in (basis.shape[1], 0))
+        kind = _Kind(family, link, information)
+        rows = y, weights, entropies(y), basis
+        self.varied, self.held = (_Buffers(terms, nx, kind, *rows) for nx in (basis.shape[1], 0))
         check_size(self.varied.layout, terms)
         self.q = sum(t.nranef for t in terms)
         self.u, self._found = np.zeros(self.q), None
 
     def replaced(self, **parts) -> ModeFinder:
-        """A finder with another ``model``, ``y``, ``weights`` or ``scale``, starting at u = 0."""
+        """A finder with another ``kind``, ``y``, ``weights`` or ``scale``, starting at u = 0."""
         other = copy(self)
         other.scale = parts.pop("scale", self.scale)
         other.varied, other.held = self.varied.replaced(**parts), self.held.replaced(**parts)
@@ -95,7 +99,7 @@ class ModeFinder:
     def without_terms(self) -> ModeFinder:
         """A finder for the model without random effects: its mode is that of γ alone."""
         other, rows = copy(self), self.rows
-        own = rows.model, rows.y, rows.weights, rows.entropy, rows.basis
+        own = self.kind, rows.y, rows.weights, rows.entropy, rows.basis
         other.terms, other.q, other.u, other._found = [], 0, np.zeros(0), None
         other.joint = Joint([])
         other.varied, other.held = _Buffers([], rows.basis.shape[1], *own), None
@@ -106,11 +110,15 @@ class ModeFinder:
 
         In expected information, which has positive pivots.
         """
-        family, link, _, canonical = self.rows.model
-        finder = self.replaced(model=np.array([family, link, EXPECTED, canonical]))
+        finder = self.replaced(kind=self.kind._replace(information=EXPECTED))
         finder.u = self.u
         finder(theta, gamma.copy(), vary=True, shape=shape, tolerance=np.inf)
         return finder
+
+    @property
+    def kind(self) -> _Kind:
+        """Family, link and information."""
+        return self.varied.kind
 
     @property
     def rows(self) -> Working:
@@ -319,15 +327,40 @@ class ModeFinder:
         return parts
 
 
+class _Kind(NamedTuple):
+    """What a model is, but for its rows."""
+
+    family: Family
+    link: Link
+    information: int
+
+    @property
+    def model(self) -> np.ndarray:
+        """See `Working.model`."""
+        family, link, information = self
+        return np.array(
+            [
+                *family.addresses(link),
+                information,
+                family.is_canonical(link),
+                family.barrier(link),
+                family.dispersed,
+                link.is_bounded(family.proportions),
+                link.heavy,
+                family.has_shape,
+            ],
+            dtype=np.int64,
+        )
+
+
 class _Buffers(ThreadLocal):
     """Layout and rows for a number of X columns, with scratch of its own for each thread."""
 
-    def __init__(self, terms, nx: int, model, y, weights, entropy, basis) -> None:
+    def __init__(self, terms, nx: int, kind: _Kind, y, weights, entropy, basis) -> None:
         self.layout = layout = build_layout(terms, nx)
         ordered = [terms[k] for k in layout.order]
         self._nx = nx
         self._shared = {
-            "model": model,
             "y": y,
             "weights": weights,
             "entropy": entropy,
@@ -338,25 +371,46 @@ class _Buffers(ThreadLocal):
             "index": layout.index,
             "places": layout.places,
         }
+        self._be(kind)
         super().__init__()
 
     def _drop_buffers(self) -> None:
         super()._drop_buffers()
         self._own = threading.local()
 
+    def _be(self, kind: _Kind) -> None:
+        self.kind, self._model = kind, kind.model
+
+    def __getstate__(self) -> dict:
+        return {k: v for k, v in super().__getstate__().items() if k != "_model"}
+
+    def __setstate__(self, state: dict) -> None:
+        super().__setstate__(state)
+        self._be(self.kind)  # in this process kernels have addresses of their own
+
+    def __copy__(self) -> _Buffers:
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
+
     def replaced(self, **parts) -> _Buffers:
-        """The same with another ``model``, ``y`` or ``weights``; a thread's scratch serves both."""
+        """The same with another ``kind``, ``y`` or ``weights``; a thread's scratch serves both."""
         other = copy(self)
+        other._own = threading.local()
+        if "kind" in parts:
+            other._be(parts.pop("kind"))
+            if other.kind.family is not self.kind.family:  # whose scratch may differ in size
+                other._local = threading.local()
         if "y" in parts:
             parts["entropy"] = entropies(parts["y"])
-        other._local, other._shared = self._local, {**self._shared, **parts}
+        other._shared = {**self._shared, **parts}
         return other
 
     @property
     def rows(self) -> Working:
         """The rows, with the calling thread's scratch."""
         if not hasattr(self._own, "rows"):
-            self._own.rows = Working(**self._shared, **self._scratch())
+            self._own.rows = Working(self._model, **self._shared, **self._scratch())
         return self._own.rows
 
     def _scratch(self) -> dict[str, np.ndarray]:
@@ -367,10 +421,11 @@ class _Buffers(ThreadLocal):
             self._local.scratch = {
                 "A": np.zeros(layout.size_a),
                 "work": np.zeros(layout.size_work),
-                "B": np.zeros(0 if self._shared["model"][3] else layout.size_a),
+                "B": np.zeros(0 if self._model[CANONICAL] else layout.size_a),
                 "zw": np.empty_like(z),
                 "xyw": np.empty((len(z), self._nx + 1)),
-                "eta": np.empty((4, len(z))),
+                "eta": np.empty((LINES, len(z))),
+                "link": np.empty((6 if self._model[LINK] else 0, len(z))),
                 "vectors": np.empty((3, q + self._nx + 1)),
             }
         return self._local.scratch

@@ -23,17 +23,19 @@ from numbamm.blocks.jit import counter, jit
 from numbamm.blocks.layout import DIAG, NHEAD, NLEVEL, NX, ORDER, TAIL, P
 from numbamm.blocks.solve import random_effects, solve
 from numbamm.blocks.vectors import copy
-from numbamm.glm.family import BINOMIAL, GAMMA, contribution
-from numbamm.glm.link import CAUCHIT, LOGIT, is_bounded
-from numbamm.glm.logistic import logistic_deviance
+from numbamm.glm.rows import SCORE, WEIGHT, WORKING
 from numbamm.glm.working import (
     AT,
+    CANONICAL,
+    DETERMINANT,
+    DISPERSED,
+    EDGE,
+    HEAVY,
     HELD,
     OBSERVED,
-    SCORE,
     TRIAL,
-    WEIGHT,
     add_effects,
+    ask,
     load_observed,
     load_weights,
     respond,
@@ -101,15 +103,15 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
     int
         Number of iterations; negative if the mode was not found.
     """
-    q, canonical = len(x) - rows.table[0, NX], rows.model[3] != 0
+    q, canonical = len(x) - rows.table[0, NX], rows.model[CANONICAL] != 0
     solution, b, trial = rows.vectors[0], rows.vectors[1], rows.vectors[2, : len(x)]
     set_lambda(theta, rows.table, rows.index, rows.work)
     _predict(rows.eta[AT], x, q, b, base, rows)
     deviance, penalty = _deviance(rows.eta[AT], shape, scale, rows), _squares(x[:q])
     iterations, change, least, value, part = 0, np.inf, tolerance, np.inf, 1.0
     newton, creeping = False, counter()
-    has_edge = is_bounded(rows.model[0] == BINOMIAL, rows.model[1])
-    held = 0.0 if rows.model[1] == CAUCHIT else HELD  # its tails are heavy, and tell much
+    has_edge = rows.model[EDGE] != 0
+    held = 0.0 if rows.model[HEAVY] != 0 else HELD  # heavy tails tell much
     while change > least * scale and iterations < MAX_ITERATIONS:
         value = deviance + penalty
         newton, part = not canonical and change < NEAR * scale, 1.0
@@ -153,7 +155,8 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
         if not _newton(HELD, theta, shape, base, rows, solution, b) < np.inf:
             return FLAT
         _deviance(rows.eta[AT], shape, scale, rows)  # the expected weights again
-    if rows.model[2] == OBSERVED and not canonical:
+    observed = rows.model[DETERMINANT] == OBSERVED and not canonical
+    if observed:
         load_observed(HELD, shape, rows)
     else:
         load_weights(base, rows)
@@ -163,7 +166,7 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
         trace[iterations, 0], trace[iterations, 1] = out[0] + out[1], out[2]
     if not out[2] < np.inf:
         return NOT_POSITIVE_DEFINITE
-    if rows.model[2] == OBSERVED and not canonical and _least_pivot(rows) < LEAST_PIVOT:
+    if observed and _least_pivot(rows) < LEAST_PIVOT:
         return FLAT
     return iterations
 
@@ -254,25 +257,6 @@ def _deviance(eta, shape, scale, rows):
 
     The expected information and the score are kept, since the iteration goes on from there.
     """
-    model = rows.model
-    least = LEAST_DISPERSED * scale if model[0] >= GAMMA else LEAST
-    if model[0] == BINOMIAL and model[1] == LOGIT:
-        y, w, weight, score = rows.y, rows.weights, rows.eta[WEIGHT], rows.eta[SCORE]
-        total = logistic_deviance(y, w, rows.entropy, eta, least, weight, score)
-    else:
-        total = _general_deviance(eta, shape, least, rows)
+    least = LEAST_DISPERSED * scale if rows.model[DISPERSED] != 0 else LEAST
+    total = ask(WORKING, eta, shape, least, rows)
     return total if total == total else np.inf
-
-
-@jit
-def _general_deviance(eta, shape, least, rows):
-    """Σ w d of any family and link, row by row."""
-    model, total = rows.model, 0.0
-    for i in range(len(rows.y)):
-        row, score, expected, _ = contribution(
-            model[0], model[1], shape, rows.y[i], rows.weights[i], eta[i]
-        )
-        total += row
-        rows.eta[WEIGHT, i] = max(expected, least * rows.weights[i])
-        rows.eta[SCORE, i] = score
-    return total

@@ -13,8 +13,8 @@ import numpy as np
 
 from numbamm.blocks.jit import jit
 from numbamm.blocks.layout import DIAG, LAMBDA, NLEVEL, P
-from numbamm.glm.family import contribution
-from numbamm.glm.working import AT
+from numbamm.glm.rows import DEVIANCE, FIRST
+from numbamm.glm.working import AT, TRIAL, ask
 
 #: Of larger rules the outermost weights are too small for numbers.
 MOST_NODES = 300
@@ -98,16 +98,19 @@ def _solve_transposed(L, spread, x, index, out, p):
 @jit
 def _levels(out, u, shift, shape, rows, lam, p):
     """Σ w d + |u|² of each level, with u moved by `shift`."""
-    model, z, eta = rows.model, rows.z, rows.eta[AT]
+    z, eta, moved, row = rows.z, rows.eta[AT], rows.eta[TRIAL], rows.eta[FIRST]
     for j in range(len(out)):
         out[j] = 0.0
         for c in range(p):
             out[j] += (u[j * p + c] + shift[j, c]) ** 2
     for i in range(len(eta)):
-        j, moved = rows.refs[0, i], eta[i]
+        j, total = rows.refs[0, i], eta[i]
         for a in range(p):
             effect = 0.0
             for c in range(a + 1):
                 effect += lam[a * p + c] * shift[j, c]
-            moved += z[i, a] * effect
-        out[j] += contribution(model[0], model[1], shape, rows.y[i], rows.weights[i], moved)[0]
+            total += z[i, a] * effect
+        moved[i] = total
+    ask(DEVIANCE, moved, shape, 0.0, rows)
+    for i in range(len(eta)):
+        out[rows.refs[0, i]] += row[i]

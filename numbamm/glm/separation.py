@@ -11,12 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numbamm.glm import family as families
-from numbamm.glm import link as links
-
-#: Means so close to the bounds of their range that separation is the likely reason. The Cauchy
-#: distribution's tails are so heavy that the search gives up early there.
-EXTREME, EXTREME_CAUCHY = 1e-7, 1e-3
+from numbamm.glm.family import Family
+from numbamm.glm.link import Link
 
 
 @dataclass
@@ -38,23 +34,21 @@ class Separation:
     complete: bool
 
 
-def is_extreme(family: int, link: int, mu) -> bool:
+def is_extreme(family: Family, link: Link, mu) -> bool:
     """Whether means are so close to the bounds that one should look for separation."""
-    if family == families.BINOMIAL:
-        near = EXTREME_CAUCHY if link == links.CAUCHIT else EXTREME
-        return bool((np.minimum(mu, 1 - mu) < near).any())
-    counts = family in (families.POISSON, families.NEGATIVE_BINOMIAL)
-    return counts and link == links.LOG and bool((mu < EXTREME).any())
+    if not (family.proportions or link.whole_line):
+        return False  # the mean comes to its bound at an η that is finite
+    return any(bool((np.abs(mu - bound) < link.extreme).any()) for bound in family.bounds)
 
 
-def find_separation(family: int, X, y) -> Separation | None:
+def find_separation(family: Family, X, y) -> Separation | None:
     """A direction β with x_i'β ≥ 0 at successes, ≤ 0 at failures or zero counts, 0 between.
 
     With 10⁵ different rows it takes a second or two: look first whether there is a reason.
 
     Parameters
     ----------
-    family : int
+    family : Family
     X : ndarray, shape (n, p)
         Columns of the fixed effects.
     y : ndarray, shape (n,)
@@ -64,14 +58,11 @@ def find_separation(family: int, X, y) -> Separation | None:
     Separation or None
         None where responses overlap, or for a family that cannot be separated.
     """
-    if family == families.BINOMIAL:
-        side = np.where(y == 0, -1.0, np.where(y == 1, 1.0, 0.0))
-    elif family in (families.POISSON, families.NEGATIVE_BINOMIAL):
-        side = np.where(y == 0, -1.0, 0.0)
-    else:
+    if not family.bounds or not X.shape[1]:
         return None
-    if not X.shape[1]:
-        return None
+    side = np.zeros(len(y))
+    for bound, towards in zip(family.bounds, (-1.0, 1.0), strict=False):
+        side[y == bound] = towards
     size = np.abs(X).max(axis=0, initial=0.0)
     scaled = np.column_stack([side, X / np.where(size > 0, size, 1.0)])
     rows, of_row, counts = np.unique(scaled, axis=0, return_inverse=True, return_counts=True)

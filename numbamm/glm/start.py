@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.glm import family as families
-from numbamm.glm import link as links
+from numbamm.glm.family import FAMILIES
+from numbamm.glm.likelihood import SHAPES
 from numbamm.glm.mode import ModeFinder
 
-#: Links whose inverse is defined for positive means only.
-_POSITIVE = (links.LOG, links.INVERSE_SQUARED, links.SQRT)
+#: In the place of an objective that is infinite.
+LARGE = 1e300
 
 
 def without_effects(modes: ModeFinder, shape: float) -> np.ndarray | None:
@@ -27,10 +27,9 @@ def without_effects(modes: ModeFinder, shape: float) -> np.ndarray | None:
         None where the iteration finds no estimates.
     """
     glm, rows = modes.without_terms(), modes.rows
-    family, link = (int(code) for code in rows.model[:2])
     # From the response itself; or, where no mean is allowed there, from a single mean.
-    for means in (_inner, _typical):
-        gamma, _ = _projected(modes, means(family, link, rows.y, rows.weights))
+    for means in (modes.kind.family.first_means, _typical):
+        gamma, _ = _projected(modes, means(modes.kind.link, rows.y, rows.weights))
         if gamma is None:
             continue
         if len(gamma) == 0 or glm(np.zeros(0), gamma, vary=True, shape=shape).found:
@@ -50,11 +49,11 @@ def single_mean(modes: ModeFinder) -> np.ndarray | None:
         None where the columns of the basis give no mean that the link allows.
     """
     rows = modes.rows
-    family, link = (int(code) for code in rows.model[:2])
-    gamma, eta = _projected(modes, _typical(family, link, rows.y, rows.weights))
+    family, link, _ = modes.kind
+    gamma, eta = _projected(modes, _typical(link, rows.y, rows.weights))
     if gamma is None:
         return None
-    deviances = families.unit_deviances(family, link, 1.0, rows.y, eta)
+    deviances = family.deviances(link, 1.0, rows.y, eta)
     return gamma if np.isfinite(deviances).all() else None
 
 
@@ -62,7 +61,7 @@ def _projected(modes: ModeFinder, mu) -> tuple[np.ndarray | None, np.ndarray]:
     """The coefficients nearest to means μ, and the η that they give; None where there is no η."""
     rows = modes.rows
     with np.errstate(invalid="ignore", divide="ignore"):
-        eta = links.forward(int(rows.model[1]), mu) - modes.offset
+        eta = modes.kind.link.eta(mu) - modes.offset
     if not np.isfinite(eta).all():
         return None, eta
     weighted = rows.weights[:, None] * rows.basis
@@ -70,44 +69,61 @@ def _projected(modes: ModeFinder, mu) -> tuple[np.ndarray | None, np.ndarray]:
     return gamma, modes.offset + rows.basis @ gamma
 
 
-def moment_shape(modes: ModeFinder) -> float:
-    """The negative binomial's shape by moments about the means of a Poisson model.
+def first_shape(modes: ModeFinder) -> float:
+    """A shape to start from, of a family that has one.
+
+    By moments about the means of the family without one, or the best one without random effects.
 
     Parameters
     ----------
     modes : ModeFinder
-        Of a negative binomial model.
 
     Returns
     -------
     float
-        Between 0.05 and 1000: a start, not an estimate.
+        1 where there is nothing to go by.
     """
-    rows = modes.rows
-    link = int(rows.model[1])
-    poisson = modes.replaced(model=np.array([families.POISSON, *rows.model[1:]]))
-    gamma = without_effects(poisson, 0.0)
+    family, link, _ = modes.kind
+    if family.moment_shape is None or family.limit is None:
+        return _best_shape(modes)
+    rows, limit = modes.rows, FAMILIES[family.limit]
+    gamma = without_effects(modes.replaced(kind=modes.kind._replace(family=limit)), 0.0)
     if gamma is None:
         return 1.0
-    y, w, mu = rows.y, rows.weights, links.mean(link, modes.offset + rows.basis @ gamma)
-    excess = w @ ((y - mu) ** 2 - mu)  # w'μ²/shape, expected
-    return float(np.clip(w @ mu**2 / max(excess, 1e-300), 0.05, 1e3))
+    means = link.mean(modes.offset + rows.basis @ gamma)
+    return family.moment_shape(rows.y, rows.weights, means)
 
 
-def _typical(family: int, link: int, y, w) -> np.ndarray:
+def _best_shape(modes: ModeFinder) -> float:
+    """The shape whose generalized linear model is the most likely, roughly; 1 if none has modes."""
+    from scipy.optimize import minimize_scalar
+
+    glm, rows, best = modes.without_terms(), modes.rows, (np.inf, 0.0, None)
+
+    def objective(log_shape: float) -> float:
+        nonlocal best
+        shape, gamma = float(np.exp(log_shape)), best[2]
+        if gamma is None:
+            gamma = without_effects(modes, shape)
+            if gamma is None:
+                return np.inf
+        gamma = gamma.copy()
+        mode = glm(np.zeros(0), gamma, vary=len(gamma) > 0, shape=shape)
+        value = np.inf
+        if mode.found:
+            value = mode.deviance + modes.kind.family.constant(rows.y, rows.weights, shape, 1.0)
+        if value < best[0]:
+            best = value, log_shape, gamma
+        return value if np.isfinite(value) else LARGE
+
+    for log_shape in SHAPES:
+        objective(log_shape)
+    around = best[1] - SHAPES.step, best[1] + SHAPES.step
+    if best[2] is not None:
+        minimize_scalar(objective, bounds=around, options={"xatol": 0.05})
+    return float(np.exp(best[1]))
+
+
+def _typical(link, y, w) -> np.ndarray:
     """A single mean."""
     return np.full_like(y, np.average(y, weights=w))
-
-
-def _inner(family: int, link: int, y, w) -> np.ndarray:
-    """Means close to the response, and off the bounds of what the link allows."""
-    if family == families.BINOMIAL:
-        return (w * y + 0.5) / (w + 1)
-    if family in (families.POISSON, families.NEGATIVE_BINOMIAL):
-        return y + 0.1
-    mean = np.average(y, weights=w)
-    if link in _POSITIVE:
-        return np.where(y > 0, y, mean)
-    if link == links.INVERSE:
-        return np.where(y * mean > 0, y, mean)
-    return y

@@ -10,16 +10,19 @@ import numpy as np
 from numbamm.blocks.crossprod import crossprod, crossprod_response
 from numbamm.blocks.jit import jit
 from numbamm.blocks.layout import COLUMN, CROSS, NLEVEL, NTERM, NX, P
-from numbamm.glm.family import informations
+from numbamm.glm.rows import FIRST, INFORMATION, SCORE, SECOND, WEIGHT, evaluate_rows
 
 EXPECTED, OBSERVED = 0, 1
+
+# Positions in `Working.model`.
+LINK, FAMILY, DETERMINANT, CANONICAL, BARRIER, DISPERSED, EDGE, HEAVY, SHAPED = range(9)
 
 #: A row whose observed and expected information are both below this share of its weight has one
 #: that is the floor; see `pirls`.
 HELD = 0.5
 
-# Lines of `Working.eta`.
-AT, TRIAL, WEIGHT, SCORE = range(4)
+# The first lines of `Working.eta`; row kernels fill the others: see `rows`.
+AT, TRIAL = range(2)
 
 
 class Working(NamedTuple):
@@ -27,9 +30,12 @@ class Working(NamedTuple):
 
     Attributes
     ----------
-    model : int64, shape (4,)
-        Codes of the family, the link, and the information in the Laplace determinant; and
-        whether the link is canonical, so that there is but one information.
+    model : int64, shape (9,)
+        What loops must know of link and family, by position: addresses of their row kernels
+        (see `rows.evaluate_rows`); `EXPECTED` or `OBSERVED`, the
+        information in the Laplace determinant; whether the link is canonical, so that there is but
+        one; which η have no mean (`rows.NO_BARRIER` and others); whether φ is estimated; whether
+        some η have no mean; whether the link has heavy tails; whether there is a shape.
     y, weights, entropy : float64, shape (n,)
         Response and prior weights; `logistic.entropies` of the response.
     basis : float64, shape (n, at least NX)
@@ -38,8 +44,11 @@ class Working(NamedTuple):
         As for the linear model, z without weights; A and work are overwritten.
     B : float64, shape (size_a,) or (0,)
         Scratch, where the observed information of a row can be negative.
-    zw, xyw, eta : float64, shapes (n, sum of p), (n, NX + 1), (4, n)
-        Scratch. The lines of eta are η, η of a trial, the working weight, and the score.
+    zw, xyw, eta : float64, shapes (n, sum of p), (n, NX + 1), (LINES, n)
+        Scratch. The lines of eta are η, η of a trial, the working weight, the score, and what else
+        the family's kernel computes.
+    link : float64, shape (6, n) or (0, n)
+        Scratch: the link's table.
     vectors : float64, shape (3, q + NX + 1)
         Scratch.
     """
@@ -60,7 +69,27 @@ class Working(NamedTuple):
     zw: np.ndarray
     xyw: np.ndarray
     eta: np.ndarray
+    link: np.ndarray
     vectors: np.ndarray
+
+
+@jit(entry=False)
+def ask(what, eta, shape, least, rows):
+    """Ask the row kernels at η, shape (n,), which fill lines of ``rows.eta``."""
+    return evaluate_rows(
+        np.int64(what),  # not a constant, for each of which numba would compile it once more
+        rows.model[LINK],
+        rows.model[FAMILY],
+        rows.y,
+        rows.weights,
+        rows.entropy,
+        shape,
+        least,
+        eta,
+        rows.link,
+        rows.model[BARRIER],
+        rows.eta,
+    )
 
 
 @jit(entry=False)
@@ -111,11 +140,10 @@ def load_observed(held, shape, rows):
     hold the expected information beforehand, which has a floor: a row all of whose information is
     below the share `held` of that, as where responses are separated, stays there.
     """
-    model, eta, negative = rows.model, rows.eta, False
+    eta, negative = rows.eta, False
+    ask(INFORMATION, eta[AT], shape, 0.0, rows)
     for i in range(len(rows.y)):
-        expected, observed = informations(
-            model[0], model[1], shape, rows.y[i], rows.weights[i], eta[AT, i]
-        )
+        expected, observed = eta[FIRST, i], eta[SECOND, i]
         if max(expected, abs(observed)) < held * eta[WEIGHT, i]:
             continue
         eta[WEIGHT, i] = observed

@@ -1,8 +1,9 @@
 """`Cells`: rows of a generalized model that are equal but for their responses, taken together.
 
 Surveys and trials have many: all that is known of a person is a region, an age group and the like.
-The likelihood of binomial and Poisson rows with one η is, up to a constant, that of their mean
-with their weights summed; PIRLS then passes over cells in place of rows.
+Where a log-density is linear in the response, as the binomial and the Poisson one, the likelihood
+of rows with one η is, up to a constant, that of their mean with their weights summed; PIRLS then
+passes over cells in place of rows.
 """
 
 from __future__ import annotations
@@ -12,10 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from numbamm.glm import family as families
+from numbamm.glm.family import Family
 
-#: Families whose rows may be taken together: their log-density is linear in the response.
-LINEAR = (families.BINOMIAL, families.POISSON)
 #: Fewer rows than this are not worth the search, nor cells that hold fewer rows on average.
 MANY_ROWS, WORTHWHILE = 10_000, 2.0
 #: Rows that are looked at first, and the factor of two by which their number of pairs may mislead.
@@ -47,25 +46,25 @@ class Cells:
         mean = np.divide(self.total(weights * y), total, out=y[self.first], where=total > 0)
         return mean, total
 
-    def constant(self, family: int, y, weights) -> float:
+    def constant(self, family: Family, y, weights) -> float:
         """By how much the deviance of the rows exceeds that of the cells, whatever η is."""
-        rows = weights @ families.entropy(family, y)
+        rows = weights @ family.entropy(y)
         mean, total = self.merged(y, weights)
-        return 2.0 * float(rows - total @ families.entropy(family, mean))
+        return 2.0 * float(rows - total @ family.entropy(mean))
 
 
-def find_cells(family: int, terms, columns) -> Cells | None:
+def find_cells(family: Family, terms, columns) -> Cells | None:
     """The cells of the rows, if there are enough rows, and few enough cells.
 
     Parameters
     ----------
-    family : int
+    family : Family
     terms : sequence of ReMat
     columns : sequence of ndarray, shape (n,)
         All else that makes η.
     """
     n = len(terms[0].refs)
-    if family not in LINEAR or n < MANY_ROWS:
+    if family.entropy is None or n < MANY_ROWS:
         return None
     columns = [*columns, *(term.refs for term in terms), *(row for term in terms for row in term.z)]
     some = np.random.default_rng(0).choice(n, SAMPLE, replace=False)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.glm import link as links
 from numbamm.glm.curvature import theta_curvatures
-from numbamm.models.runaway import UNIT
 from numbamm.models.spaces.generalized_space import LOG_SCALE
 from numbamm.models.spaces.parameters import Values
 from numbamm.optimize.differences import hessian, jacobian
@@ -138,7 +136,7 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray | None:
 
 def _principal(model, gamma_cov) -> tuple[np.ndarray, np.ndarray]:
     """A root of γ's covariance, and which of its columns the responses tell something about."""
-    unit = UNIT.get(links.NAMES[model.link], np.inf)
+    unit = np.inf if model._link.unit is None else model._link.unit
     root = np.linalg.cholesky(gamma_cov)
     # A row tells at least its own information about its η.
     if 1.0 <= (UNKNOWN * unit) ** 2 * model._modes.working_weights.min():

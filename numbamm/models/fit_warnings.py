@@ -113,16 +113,16 @@ def _warn_of_family(model) -> None:
         _warn(
             f"the counts are overdispersed: Pearson's statistic is {ratio:.2f} times its "
             "degrees of freedom, so that standard errors are too small; "
-            + ("a negative binomial family, or " if model.family == "poisson" else "")
+            + (f"a {model._family.wider} family, or " if model._family.wider else "")
             + "a random effect for each row, may serve better",
             OverdispersionWarning,
             more=1,
         )
-    if model._free_shape and np.isinf(model.shape):
+    if model._has_limit and np.isinf(model.shape):
         _warn(
             "the negative binomial's shape is infinite: the counts vary no more than a Poisson "
-            "distribution's, of which these are the estimates; family='poisson' fits it with a "
-            "parameter less",
+            f"distribution's, of which these are the estimates; family='{model._family.limit}' "
+            "fits it with a parameter less",
             more=1,
         )
 

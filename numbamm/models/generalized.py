@@ -18,14 +18,14 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.errors import (
     FitError,
     OptionError,
-    did_you_mean,
 )
 from numbamm.formula.checks import check_generalized
-from numbamm.glm import family as families
-from numbamm.glm import link as links
+from numbamm.glm.family import FAMILIES, Family
 from numbamm.glm.likelihood import Likelihood
+from numbamm.glm.link import LINKS, Link
 from numbamm.glm.mode import ModeFinder
 from numbamm.glm.pirls import pirls
+from numbamm.glm.registry import spelled
 from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.cells import find_cells
 from numbamm.models.default_start import DefaultStart
@@ -65,11 +65,13 @@ class GeneralizedLinearMixedModel(MixedModel):
         ``"r2 ~ Anger + (1 | id) + (1 | item)"``; for binomial counts
         ``"cbind(successes, failures) ~ ..."``, or a proportion with `weights`.
     data : pandas, polars or pyarrow frame, or dict of arrays
-    family : str
+    family : str or Family
         ``"bernoulli"``, ``"binomial"``, ``"poisson"``, ``"negativebinomial"``, ``"gamma"``,
-        ``"inversegaussian"`` or ``"gaussian"``.
-    link : str, optional
-        The family's usual link, if not given: see `numbamm.glm.link.NAMES`.
+        ``"inversegaussian"`` or ``"gaussian"``; or one of your own, see `Family`.
+    link : str or Link, optional
+        The family's usual link, if not given; ``"identity"``, ``"log"``, ``"logit"``,
+        ``"probit"``, ``"cloglog"``, ``"loglog"``, ``"cauchit"``, ``"inverse"``,
+        ``"inverse-squared"``, ``"sqrt"``; or one of your own, see `Link`.
     weights : str or array, optional
         Numbers of trials for a binomial proportion; prior weights otherwise.
     offset, contrasts, amalgamate
@@ -81,10 +83,12 @@ class GeneralizedLinearMixedModel(MixedModel):
     information : {"expected", "observed"}, optional
         Which information about η enters the determinant of the Laplace approximation; they
         agree for canonical links. If not given, the observed one, as in the approximation's
-        definition, for families with a dispersion; else the expected one, as in lme4.
+        definition, for families with a dispersion and those of your own, of which no other is
+        known; else the expected one, as in lme4.
     shape : float, optional
-        Shape of the negative binomial, Var(y) = μ + μ²/shape; estimated, if not given. At an
-        infinite one, which may be the estimate, too, this is the Poisson distribution.
+        Shape of the negative binomial, Var(y) = μ + μ²/shape, or of a family of your own;
+        estimated, if not given. At an infinite one, which may be the estimate, too, the negative
+        binomial is the Poisson distribution.
     optimizer : str, optional
 
     Raises
@@ -111,8 +115,8 @@ class GeneralizedLinearMixedModel(MixedModel):
         self,
         formula: str,
         data,
-        family: str,
-        link: str | None = None,
+        family: str | Family,
+        link: str | Link | None = None,
         *,
         weights: str | ArrayLike | None = None,
         offset: str | ArrayLike | None = None,
@@ -123,14 +127,19 @@ class GeneralizedLinearMixedModel(MixedModel):
         shape: float | None = None,
         optimizer: str | None = None,
     ) -> None:
-        self.family = _known("family", family, families.NAMES)
-        code = families.NAMES[self.family]
-        default = _name_of(families.DEFAULT_LINK[code])
-        self.link = default if link is None else _known("link", link, links.NAMES)
-        usual = "observed" if code in families.DISPERSED else "expected"
-        self.information = _known("information", information or usual, INFORMATION)
-        self.init = _known("init", init, INITS)
-        self._given_shape = _checked_shape(shape, code)
+        self._family = FAMILIES.of(family)
+        self._link = LINKS.of(self._family.link if link is None else link)
+        self.family, self.link = self._family.name, self._link.name
+        own = self._family.by_density
+        usual = "observed" if self._family.dispersed or own else "expected"
+        self.information = spelled("information", information or usual, INFORMATION)
+        if own and self.information == "expected":
+            raise OptionError(
+                f"the expected information of the family {self._family} is not known, only its "
+                'log-density: information="observed"'
+            )
+        self.init = spelled("init", init, INITS)
+        self._given_shape = _checked_shape(shape, self._family)
         frame = formulas.model_frame(
             formula,
             data,
@@ -139,11 +148,11 @@ class GeneralizedLinearMixedModel(MixedModel):
             contrasts=contrasts,
             amalgamate=amalgamate,
             context=caller_namespace(),
-            two_level_response=code == families.BINOMIAL,
+            two_level_response=self._family.proportions,
         )
         if frame.trials is not None:
             frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
-        check_generalized(frame, self.family)
+        check_generalized(frame, self._family)
         announce_compilation(pirls, 15)
         self._build(frame)
         self._warned = False
@@ -155,18 +164,18 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _build(self, frame) -> None:
         """All that depends on the rows: terms, modes, and where a fit begins."""
-        code, link, n = families.NAMES[self.family], links.NAMES[self.link], len(frame.y)
+        n = len(frame.y)
         prior = np.ones(n) if frame.weights is None else frame.weights
         with blas_threads():
-            self._prior, self._likelihood = prior, Likelihood(code, frame.y, prior)
-            super().__init__(frame, self._likelihood.working_root(link))
+            self._prior, self._likelihood = prior, Likelihood(self._family, frame.y, prior)
+            super().__init__(frame, self._likelihood.working_root(self._link))
             self._search_for(None)
             self._basis = self.feterm.basis / np.sqrt(prior)[:, None]
             self._offset = np.zeros(n) if frame.offset is None else frame.offset
             # By the columns as they came: products with matrices round equal rows differently.
-            self._cells = find_cells(code, self.reterms, [*frame.X.T, self._offset])
+            self._cells = find_cells(self._family, self.reterms, [*frame.X.T, self._offset])
             if self._cells:
-                self._likelihood.merged = self._cells.constant(code, frame.y, prior)
+                self._likelihood.merged = self._cells.constant(self._family, frame.y, prior)
             self._modes = self._mode_finder()
             self._start = self._begun = find_start(self, self.theta, self.init)
             # A root of γ's covariance, in whose coordinates a full fit searches.
@@ -184,10 +193,9 @@ class GeneralizedLinearMixedModel(MixedModel):
             y,
             prior,
             self._offset[rows],
-            families.NAMES[self.family],
-            links.NAMES[self.link],
+            self._family,
+            self._link,
             INFORMATION[self.information],
-            canonical=self._canonical,
             scale=self._likelihood.scale,
         )
 
@@ -230,21 +238,20 @@ class GeneralizedLinearMixedModel(MixedModel):
     @property
     def _canonical(self) -> bool:
         """Whether expected and observed information agree."""
-        code = families.NAMES[self.family]
-        usual = links.NAMES[self.link] == families.DEFAULT_LINK[code]
-        return usual and code != families.NEGATIVE_BINOMIAL
-
-    @property
-    def _family_code(self) -> int:
-        return self._likelihood.family
+        return self._family.is_canonical(self._link)
 
     @property
     def _free_shape(self) -> bool:
-        """Whether the negative binomial's shape is estimated."""
-        return self.family == "negativebinomial" and self._given_shape is None
+        """Whether the family has a shape, which is estimated."""
+        return self._family.has_shape and self._given_shape is None
+
+    @property
+    def _has_limit(self) -> bool:
+        """Whether an estimated shape may be infinite."""
+        return self._free_shape and self._family.limit is not None
 
     def _mean(self, eta) -> np.ndarray:
-        return links.mean(links.NAMES[self.link], np.asarray(eta, dtype=np.float64))
+        return self._link.mean(eta)
 
     @property
     def varcorr(self) -> VarCorr:
@@ -258,8 +265,8 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     @property
     def shape(self) -> float | None:
-        """Shape of the negative binomial, Var(y) = μ + μ²/shape; None for other families."""
-        if self.family != "negativebinomial":
+        """Shape of the negative binomial, Var(y) = μ + μ²/shape, or of one's own; None without."""
+        if not self._family.has_shape:
             return None
         return self._given_shape or self.estimates.shape
 
@@ -281,6 +288,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             theta=self.theta_names,
             shape=shape or self._given_shape or 0.0,
             dispersed=dispersed,
+            shape_range=self._family.shape_range,
         )
 
     def _search_for(self, shape: float | None) -> None:
@@ -291,12 +299,12 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     @property
     def _known_parameters(self) -> list[list[str]]:
-        shapes = (None, np.inf) if self._free_shape else (None,)
+        shapes = (None, np.inf) if self._has_limit else (None,)
         return [self.parameters(fast, shape).names for shape in shapes for fast in (True, False)]
 
     def _expect(self, names: list[str]) -> None:
         """Be ready for parameters of these names: without that of a shape it is infinite."""
-        self._search_for(np.inf if self._free_shape and LOG_SHAPE not in names else None)
+        self._search_for(np.inf if self._has_limit and LOG_SHAPE not in names else None)
 
     def space_of(
         self, parameters: Parameters, nagq: int = 1, *, modes: ModeFinder | None = None, root=None
@@ -469,8 +477,9 @@ class GeneralizedLinearMixedModel(MixedModel):
     def _remedy(self) -> str:
         """What to do about a search that cannot begin, or ends at no minimum."""
         remedy = f"another start (init, optsum.initial) or link than {self.link} may help"
-        better = "logit" if self._family_code == families.BINOMIAL else "log"
-        if self.link != better and links.NAMES[self.link] not in links.UNBOUNDED:
+        proportions = self._family.proportions
+        better = "logit" if proportions else "log"
+        if self.link != better and self._link.is_bounded(proportions):
             remedy += f", such as {better}, which allows any linear predictor"
         return remedy
 
@@ -560,7 +569,7 @@ class GeneralizedLinearMixedModel(MixedModel):
     def _replace_response(self, y) -> None:
         terms = [replace(term, theta=None) for term in self.reterms]
         frame = replace(self.frame, y=checked_response(self.frame, y), reterms=terms)
-        check_generalized(frame, self.family)
+        check_generalized(frame, self._family)
         self._build(frame)
         self.optsum = renewed(self, self.optsum, options_of_start(self).initial)
         self._default_start = DefaultStart.put(self.optsum, self.optsum.initial)
@@ -606,9 +615,12 @@ class GeneralizedLinearMixedModel(MixedModel):
     @property
     def _is_counts(self) -> bool:
         """Whether the family says how much the rows vary, and could be wrong about it."""
-        if self.family == "binomial":
+        family = self._family
+        if family.variance is None:
+            return False
+        if family.weights == "trials":
             return bool((self._prior > 1).any())
-        return self.family == "poisson"
+        return family.counts and not family.has_shape
 
     @property
     def pearson_ratio(self) -> float:
@@ -624,7 +636,7 @@ class GeneralizedLinearMixedModel(MixedModel):
     @property
     def _pearson_df(self) -> float:
         """`df_resid`, where prior weights of counts are numbers of rows."""
-        if self._family_code not in (families.POISSON, families.NEGATIVE_BINOMIAL):
+        if not self._family.counts:
             return float(self.df_resid)
         return float(self._prior.sum() - self.n_parameters)
 
@@ -680,8 +692,8 @@ class GeneralizedLinearMixedModel(MixedModel):
 def glmm(
     formula: str,
     data,
-    family: str,
-    link: str | None = None,
+    family: str | Family,
+    link: str | Link | None = None,
     *,
     fast: bool = False,
     nagq: int = 1,
@@ -719,31 +731,14 @@ def glmm(
         return model.fit(fast=fast, nagq=nagq, progress=progress, verbose=verbose)
 
 
-def _known(what: str, name, known) -> str:
-    """The name as we spell it, or an error that lists those there are."""
-    spelling = _bare(name)
-    for ours in known:
-        if _bare(ours) == spelling:
-            return ours
-    raise OptionError(
-        f"unknown {what} {name!r}{did_you_mean(spelling, known)}; there are {', '.join(known)}"
-    )
-
-
-def _bare(name) -> str:
-    """Letters in lower case: NegativeBinomial and negative_binomial are one name."""
-    return "".join(c for c in str(name).lower() if c.isalnum())
-
-
-def _checked_shape(shape, family: int) -> float | None:
+def _checked_shape(shape, family: Family) -> float | None:
     if shape is None:
         return None
-    if family != families.NEGATIVE_BINOMIAL:
-        raise OptionError("shape belongs to the negative binomial family alone")
+    if not family.has_shape:
+        raise OptionError(
+            "shape belongs to the negative binomial and other families that have one, not to "
+            f"{family}"
+        )
     if isinstance(shape, bool) or not isinstance(shape, Real) or not shape > 0:
         raise OptionError(f"shape must be a positive number, not {shape!r}")
     return float(shape)
-
-
-def _name_of(link: int) -> str:
-    return next(name for name, code in links.NAMES.items() if code == link)

@@ -22,6 +22,8 @@ from numbamm.design.femat import FeMat
 from numbamm.design.magnitude import sums_of_squares
 from numbamm.errors import DataError, FitError, OptionError
 from numbamm.formula.checks import check_gaussian
+from numbamm.glm.families import gaussian
+from numbamm.glm.links import identity
 from numbamm.models.default_start import DefaultStart
 from numbamm.models.estimates import Estimates
 from numbamm.models.light_starts import TINY, LightStarts
@@ -133,6 +135,7 @@ class LinearMixedModel(MixedModel):
     """
 
     family, link = "gaussian", "identity"
+    _family, _link = gaussian.FAMILY, identity.LINK
 
     def __init__(
         self,

@@ -15,7 +15,6 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.scaling import Scaling
 from numbamm.errors import NotFittedError
-from numbamm.glm import family as families
 from numbamm.models.asresult import AsResult
 from numbamm.models.default_start import DefaultStart
 from numbamm.models.estimates import Estimates
@@ -31,6 +30,9 @@ from numbamm.report.text import block_table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from numbamm.glm.family import Family
+    from numbamm.glm.link import Link
 
 #: λ counts as singular where a diagonal entry, times the typical size of its column, is below.
 SINGULAR_TOLERANCE = 1e-4
@@ -308,8 +310,9 @@ class MixedModel(FixedEffects, Inferences, AsResult):
     #: How each type of residual is computed.
     _residual_types = RESIDUALS
 
-    #: Code of the family in `numbamm.glm.family`.
-    _family_code = families.GAUSSIAN
+    #: The records of family and link.
+    _family: Family
+    _link: Link
 
     def _mean(self, eta) -> np.ndarray:
         """Means at linear predictors."""

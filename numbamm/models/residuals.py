@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.glm import family as families
-from numbamm.glm import link as links
+from numbamm.errors import OptionError
 
 
 def _response(model) -> np.ndarray:
@@ -20,7 +19,7 @@ def _weighted(model) -> np.ndarray:
 
 def pearson(model) -> np.ndarray:
     """√(w / V(μ)) (y - μ)."""
-    V = families.variance(model._family_code, model.estimates.shape, model.estimates.fitted)
+    V = model._family.variance_at(model.estimates.fitted, model.estimates.shape)
     with np.errstate(over="ignore"):  # where a mean is at the end of its range V is 0, as is y - μ
         ratio = np.divide(_prior(model), V, out=np.zeros_like(V), where=V > 0)
     return _response(model) * np.sqrt(ratio)
@@ -28,16 +27,19 @@ def pearson(model) -> np.ndarray:
 
 def _deviance(model) -> np.ndarray:
     """The root of the row's deviance, w d(y, μ), with the sign of y - μ."""
-    estimates, link = model.estimates, links.NAMES[model.link]
-    d = families.unit_deviances(
-        model._family_code, link, estimates.shape, model.frame.y, estimates.eta
-    )
+    at = model.estimates
+    if model._family.by_density:
+        raise OptionError(
+            f"the family {model.family} has no deviance: of a log-density it is not known what a "
+            'perfect fit has; type="pearson" needs its variance, type="response" nothing'
+        )
+    d = model._family.deviances(model._link, at.shape, model.frame.y, at.eta)
     return np.sign(_response(model)) * np.sqrt(_prior(model) * np.maximum(d, 0.0))
 
 
 def _working(model) -> np.ndarray:
     """(y - μ) dη/dμ."""
-    return _response(model) / links.slope(links.NAMES[model.link], model.estimates.eta)
+    return _response(model) / model._link.slope(model.estimates.eta)
 
 
 def _prior(model):

@@ -13,22 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from numbamm.design.remat import ReMat
-from numbamm.glm import family as families
-from numbamm.glm import link as links
+from numbamm.glm.family import Family
 
 #: Standard deviations, in units of the link, beyond which means lie next to the bounds of their
 #: range whatever the level; and from which on that is asked where all levels are alike.
 BOUNDLESS, SUSPECT = 20.0, 3.0
-
-#: The unit of a link: about as much of η as changes the odds by the factor e.
-UNIT = {
-    links.LOG: 1.0,
-    links.LOGIT: 1.0,
-    links.PROBIT: 0.6,
-    links.CLOGLOG: 1.0,
-    links.LOGLOG: 1.0,
-    links.CAUCHIT: 10.0,
-}
 
 
 class Runaway(NamedTuple):
@@ -50,17 +39,17 @@ class Runaway(NamedTuple):
 
 def runaway_terms(model) -> list[Runaway]:
     """The terms of a fitted generalized model that run off."""
-    link = links.NAMES[model.link]
-    if link not in UNIT or model._likelihood.dispersed:
+    family, unit = model._family, model._link.unit
+    if unit is None or not family.bounds:
         return []
     found = []
     for term in model.reterms:
-        sd = typical_sd(term) / UNIT[link]
+        sd = typical_sd(term) / unit
         if not sd > SUSPECT:
             continue
-        alike = levels_alike(term, model._family_code, model.frame.y)
+        alike = levels_alike(term, family, model.frame.y)
         if sd > BOUNDLESS or alike == term.nlevels:
-            found.append(Runaway(term, sd * UNIT[link], alike))
+            found.append(Runaway(term, sd * unit, alike))
     return found
 
 
@@ -69,9 +58,8 @@ def typical_sd(term) -> float:
     return float(np.sqrt(np.mean(np.sum((term.lambda_.T @ term.z) ** 2, axis=0))))
 
 
-def levels_alike(term, family: int, y) -> int:
+def levels_alike(term, family: Family, y) -> int:
     """How many levels have responses at one bound alone: all 0, or all 1."""
     rows = np.bincount(term.refs, minlength=term.nlevels)
-    bounds = (0.0, 1.0) if family == families.BINOMIAL else (0.0,)
-    alike = [np.bincount(term.refs, y == bound, term.nlevels) == rows for bound in bounds]
+    alike = [np.bincount(term.refs, y == bound, term.nlevels) == rows for bound in family.bounds]
     return int(np.sum(np.any(alike, axis=0) & (rows > 0)))

@@ -9,11 +9,10 @@ from itertools import combinations
 import numpy as np
 
 from numbamm.errors import DataError, NumbammWarning
-from numbamm.glm import link as links
 from numbamm.glm.linear import fit_working_model
 from numbamm.glm.mode import ModeFinder
 from numbamm.glm.separation import find_separation, is_extreme
-from numbamm.glm.start import moment_shape, single_mean, without_effects
+from numbamm.glm.start import first_shape, single_mean, without_effects
 
 #: θ at which a fit begins is at least this on the diagonals, whatever a linear model finds.
 LEAST_START = 0.05
@@ -68,11 +67,12 @@ def find_start(model, theta, init: str) -> Start:
     """
     shape = model._given_shape or 0.0
     if model._free_shape:
-        shape = moment_shape(model._modes)
+        shape = first_shape(model._modes)
     gamma = without_effects(model._modes, shape)
     _check_separation(model, gamma)
     gamma = single_mean(model._modes) if gamma is None else gamma
     if gamma is None:
+        _refuse_no_density(model, shape)
         raise DataError(
             f"the {model.family} model without random effects has no estimates to start from: "
             f"the link {model.link} may not suit the response"
@@ -81,11 +81,25 @@ def find_start(model, theta, init: str) -> Start:
     return by_linear_model(model, model._modes.replaced(), start) if init == "lmm" else start
 
 
+def _refuse_no_density(model, shape: float) -> None:
+    """Tell where a log-density of the user's is no number, at a mean that most families know."""
+    family, link, y = model._family, model._link, model.frame.y
+    mean = np.average(y, weights=model._prior)
+    at = np.full_like(y, link.eta([mean])[0])
+    rows = model.frame.rows[~np.isfinite(family.deviances(link, shape, y, at))]
+    if family.by_density and len(rows):
+        shown = ", ".join(map(str, rows[:FEW])) + (" ..." if len(rows) > FEW else "")
+        raise DataError(
+            f"the log-density of the family {family} is not finite at a mean of {mean:.4g} in rows "
+            f"{shown}: is it right there, and does the link {link} suit it?"
+        )
+
+
 def _check_separation(model, gamma) -> None:
-    frame, family = model.frame, model._family_code
+    frame, family = model.frame, model._family
     if gamma is not None:
         mu = model._mean(model._offset + model._basis @ gamma)
-        if not is_extreme(family, links.NAMES[model.link], mu):
+        if not is_extreme(family, model._link, mu):
             return
     kept = model.feterm.kept
     separation = find_separation(family, frame.X[:, kept], frame.y)

@@ -1,6 +1,6 @@
 """`SearchSpace`: what `minimize` searches: a function, its coordinates, and what is known of it.
 
-A model's search space is a subclass; see `numbamm.models.space`. A search moves in scaled
+A model's search space is a subclass; see `numbamm.models.spaces.space`. A search moves in scaled
 coordinates z, which suit it. Users, and `OptSummary`, have parameters x of their own.
 """
 

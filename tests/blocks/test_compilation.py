@@ -199,7 +199,7 @@ CALLED = {
     *("crossprod", "crossprod_response", "objective", "objective_gradient", "solve", "forms"),
     *("begin", "advance", "begin_many", "advance_many", "fold", "refits"),
     *("leave_normal", "judged", "beside", "pirls", "quadrature"),
-    *("laplace_gradient", "laplace_normal", "means", "fill_deviances"),
+    *("laplace_gradient", "laplace_normal", "evaluate_rows"),
 }
 
 

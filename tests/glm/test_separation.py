@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from numbamm.glm import family as families
+from numbamm.glm.family import FAMILIES
 from numbamm.glm.separation import find_separation
 
 RNG = np.random.default_rng(3)
@@ -11,7 +11,7 @@ Z, W = RNG.normal(size=(2, 60))
 ONE = np.ones(60)
 
 
-def found(X, y, family=families.BINOMIAL):
+def found(X, y, family=FAMILIES["binomial"]):
     return find_separation(family, np.column_stack(X), np.asarray(y, dtype=float))
 
 
@@ -35,9 +35,9 @@ def test_in_part():
 def test_of_counts():
     dummy = (np.arange(60) < 20) * 1.0
     y = np.where(dummy > 0, 0, 1 + RNG.poisson(2, 60))
-    separation = found([ONE, dummy, Z], y, families.POISSON)
+    separation = found([ONE, dummy, Z], y, FAMILIES["poisson"])
     assert not separation.complete and separation.columns == [1]
-    assert found([ONE, dummy, Z], y, families.GAMMA) is None
+    assert found([ONE, dummy, Z], y, FAMILIES["gamma"]) is None
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])

@@ -172,7 +172,7 @@ def test_complete_separation_names_the_covariate():
         (np.arange(200.0), "poisson", {"shape": 2.0}, "shape belongs to the negative binomial"),
         (np.arange(200.0), "negativebinomial", {"shape": -2.0}, "shape must be a positive number"),
         (np.arange(200.0), "poisson", {"init": "ols"}, "unknown init 'ols'.*glm, lmm"),
-        (np.arange(200.0), "quasipoisson", {}, "unknown family.*negativebinomial, gamma"),
+        (np.arange(200.0), "quasipoisson", {}, "unknown family.*binomial, gamma"),
         (np.arange(200.0), "poisson", {"offset": np.ones(7)}, "offset"),
     ],
 )

@@ -9,6 +9,8 @@ import numpy as np
 from numbamm.design.femat import FeMat
 from numbamm.design.remat import ReMat
 from numbamm.errors import OptionError
+from numbamm.glm.family import Family
+from numbamm.glm.link import Link
 from numbamm.models.mixedmodel import MixedModel
 from numbamm.options import shown
 
@@ -43,7 +45,7 @@ class Fit:
         The fixed effects.
     terms : list of ReMat
         The random effects.
-    family, link : str
+    family, link : Family, Link
     reml : bool
     method : str
         How the integral over the random effects was approximated; empty if it is exact.
@@ -64,8 +66,8 @@ class Fit:
     offset: np.ndarray
     fixed: FeMat
     terms: list[ReMat]
-    family: str
-    link: str
+    family: Family
+    link: Link
     reml: bool
     method: str = ""
     information: str = ""
@@ -97,10 +99,11 @@ class Fit:
 
 def labelled(fits: list[Fit]) -> list[str]:
     """The formulas, with families and links if these differ, and with given σ and shapes."""
-    differ = len({(fit.family, fit.link) for fit in fits}) > 1
+    kinds = [[str(fit.family), str(fit.link)] for fit in fits]
+    differ = any(kind != kinds[0] for kind in kinds)
     labels = []
-    for fit in fits:
+    for fit, kind in zip(fits, kinds, strict=True):
         given = {"shape": fit.shape, "sigma": fit.sigma}
         given = [f"{name} held at {value:g}" for name, value in given.items() if value is not None]
-        labels.append(", ".join([fit.text, *([fit.family, fit.link] if differ else []), *given]))
+        labels.append(", ".join([fit.text, *(kind if differ else []), *given]))
     return labels

@@ -11,10 +11,6 @@ from numbamm.structures.structure import Structure
 
 #: A unit vector counts as in a space if its distance to the space is at most this.
 TOLERANCE = 1e-6
-#: Bernoulli responses are binomial with one trial.
-_SAME_FAMILY = {"bernoulli": "binomial"}
-#: Families of counts: their likelihoods are probabilities, those of the others are densities.
-_COUNTS = {"bernoulli", "binomial", "poisson", "negativebinomial"}
 
 
 def refuse_different_data(fits: list[Fit]) -> None:
@@ -45,7 +41,7 @@ def refuse_different_criteria(fits: list[Fit]) -> None:
     """
     first = fits[0]
     for other in fits[1:]:
-        if (first.family in _COUNTS) != (other.family in _COUNTS):
+        if first.family.discrete != other.family.discrete:
             raise OptionError(
                 f"the likelihoods of {first.family} and {other.family} models cannot be compared: "
                 "one is a probability of counts, the other a density"
@@ -82,14 +78,14 @@ def shape_is_infinite(small: Fit, large: Fit) -> bool:
 
 def _is_limit(small: Fit, large: Fit) -> bool:
     """Whether the smaller model's family is the limit of the larger one's for an infinite shape."""
-    return (small.family, large.family) == ("poisson", "negativebinomial")
+    return small.family.name == large.family.limit
 
 
 def refuse_other_families(small: Fit, large: Fit) -> None:
     """Raise an `OptionError` unless the larger model's family includes the smaller one's."""
     problem = f"{small.text} is not nested in {large.text}"
-    same = len({_SAME_FAMILY.get(f.family, f.family) for f in (small, large)}) == 1
-    if small.link != large.link or not (same or _is_limit(small, large)):
+    same = len({f.family.kin or f.family.name for f in (small, large)}) == 1
+    if small.link.name != large.link.name or not (same or _is_limit(small, large)):
         raise OptionError(
             f"{problem}, as they differ in family or link: {small.family}, {small.link} and "
             f"{large.family}, {large.link}; information_criteria can compare them"

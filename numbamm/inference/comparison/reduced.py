@@ -40,8 +40,8 @@ def unfitted_model(model, frame):
         built = GeneralizedLinearMixedModel(
             frame.formula,
             frame,
-            model.family,
-            model.link,
+            model._family,
+            model._link,
             init=model.init,
             information=model.information,
             shape=model._given_shape,
@@ -170,11 +170,15 @@ def _without_effects(model) -> Fit:
     fit, zero = fit_of(model), np.zeros(len(model.theta))
     if getattr(model, "_free_shape", False):
         objective = model.space_of(model.parameters(True)).objective
-        poisson = model.space_of(model.parameters(True, np.inf)).objective
+        middle = 2.5 if model._has_limit else np.log(model.shape)
         minimum = minimize_scalar(
-            lambda log_shape: objective(np.r_[log_shape, zero]), bounds=(-10, 15)
+            lambda log_shape: objective(np.r_[log_shape, zero]),
+            bounds=(middle - 12.5, middle + 12.5),
         )
-        least = min(float(minimum.fun), poisson(zero))
+        least = float(minimum.fun)
+        if model._has_limit:
+            limit = model.space_of(model.parameters(True, np.inf))
+            least = min(least, limit.objective(zero))
     else:
         least = model.objective_at(zero)
     return replace(fit, llf=-least / 2, npar=fit.npar - len(zero), terms=[])

@@ -8,8 +8,8 @@ import numpy as np
 
 from numbamm.design.femat import FeMat
 from numbamm.errors import OptionError
-from numbamm.glm import family as families
-from numbamm.glm import link as links
+from numbamm.glm.family import FAMILIES, Family
+from numbamm.glm.link import LINKS, Link
 from numbamm.inference.comparison.fits import Fit
 
 
@@ -29,16 +29,6 @@ _KINDS = {
     "Poisson": _Kind("poisson", "log"),
     "NegativeBinomial": _Kind("negativebinomial", "log", True),
 }
-#: Names here of the families of statsmodels' GLM.
-_FAMILIES = {
-    "Gaussian": "gaussian",
-    "Binomial": "binomial",
-    "Poisson": "poisson",
-    "Gamma": "gamma",
-    "InverseGaussian": "inversegaussian",
-}
-#: Names here of statsmodels' links, if they differ.
-_LINKS = {"inversepower": "inverse", "inversesquared": "inverse-squared", "cauchy": "cauchit"}
 
 
 def of_statsmodels(result) -> Fit:
@@ -73,7 +63,12 @@ def of_statsmodels(result) -> Fit:
         family, link, dispersed = _glm_kind(model)
         llf = _glm_llf(family, link, y, weights, offset + x @ np.asarray(result.params))
     else:
-        (family, link, dispersed), llf = _KINDS[kind], float(result.llf)
+        family, link, dispersed = (
+            FAMILIES[_KINDS[kind].family],
+            LINKS[_KINDS[kind].link],
+            _KINDS[kind].dispersed,
+        )
+        llf = float(result.llf)
     formula = getattr(model, "formula", None) or f"{model.endog_names} ~ {' + '.join(names)}"
     return Fit(
         text=f"{formula} ({kind})",
@@ -107,36 +102,31 @@ def _refuse_not_maximised(result, kind: str) -> None:
         raise OptionError("statsmodels' NegativeBinomial can be compared with loglike_method='nb2'")
 
 
-def _glm_kind(model) -> tuple[str, str, bool]:
+def _glm_kind(model) -> tuple[Family, Link, bool]:
     """Family and link of a statsmodels GLM, and whether it has a dispersion."""
     kind, link = type(model.family).__name__, type(model.family.link).__name__.lower()
-    if kind not in _FAMILIES:
-        raise OptionError(
-            f"statsmodels' GLM can be compared for the families {', '.join(_FAMILIES)}, not {kind}"
-        )
-    link = _LINKS.get(link, link)
-    if link not in links.NAMES:
-        raise OptionError(
-            f"statsmodels' link {link} has no counterpart here; there are {', '.join(links.NAMES)}"
-        )
-    family = _FAMILIES[kind]
-    dispersed = families.NAMES[family] in families.DISPERSED
+    family, ours = FAMILIES.get(kind), LINKS.get(link)
+    if family is None or family.has_shape:
+        known = ", ".join(f.name for f in FAMILIES if not (f.has_shape or f.kin))
+        raise OptionError(f"statsmodels' GLM can be compared for the families {known}, not {kind}")
+    if ours is None:
+        known = ", ".join(link.name for link in LINKS)
+        raise OptionError(f"statsmodels' link {link} has no counterpart here; there are {known}")
     counted = getattr(model, "freq_weights", None)
-    if dispersed and counted is not None and (np.asarray(counted) != 1).any():
+    if family.dispersed and counted is not None and (np.asarray(counted) != 1).any():
         raise OptionError(
             "statsmodels' freq_weights count rows, while weights here are precisions: fit the GLM "
             "with var_weights"
         )
-    return family, link, dispersed
+    return family, ours, family.dispersed
 
 
-def _glm_llf(family: str, link: str, y, weights, eta) -> float:
+def _glm_llf(family: Family, link: Link, y, weights, eta) -> float:
     """The log-likelihood with the constants that numbamm uses.
 
     statsmodels leaves out the binomial coefficients if trials are weights of a proportion, and
     uses Pearson's estimate of the dispersion instead of the one that maximises the likelihood.
     """
-    code = families.NAMES[family]
-    deviance = float(weights @ families.unit_deviances(code, links.NAMES[link], 0.0, y, eta))
-    phi = families.dispersion(code, weights, deviance) if code in families.DISPERSED else 1.0
-    return -(deviance / phi + families.saturated(code, y, weights, 0.0, phi)) / 2
+    deviance = float(weights @ family.deviances(link, 0.0, y, eta))
+    phi = family.best_dispersion(weights, deviance)
+    return -(deviance / phi + family.constant(y, weights, 0.0, phi)) / 2

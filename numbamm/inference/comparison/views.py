@@ -36,7 +36,7 @@ def _of_mixed_model(model) -> Fit:
     """The `Fit` of a model of numbamm."""
     frame, estimates, n = model.frame, model.estimates, model.nobs
     linear = isinstance(model, LinearMixedModel)
-    exact = linear or (model.family, model.link) == ("gaussian", "identity")
+    exact = linear or model._family.is_linear(model._link)
     return Fit(
         text=model.formula,
         llf=model.llf,
@@ -46,8 +46,8 @@ def _of_mixed_model(model) -> Fit:
         offset=np.zeros(n) if frame.offset is None else frame.offset,
         fixed=model.feterm,
         terms=model.reterms,
-        family=model.family,
-        link=model.link,
+        family=model._family,
+        link=model._link,
         reml=estimates.reml,
         method="" if exact else _method(model),
         information="" if exact or model._canonical else model.information,

@@ -244,7 +244,7 @@ def _blocks_without(blocks, rows):
 def _generalized_without(model, rows):
     """A copy of a generalized model with weight zero for some rows, to fit from the estimates."""
     kept, twin = _all_but(model, rows), model._twin()
-    family, y, weights = model._family_code, model.frame.y, np.where(kept, model._prior, 0.0)
+    family, y, weights = model._family, model.frame.y, np.where(kept, model._prior, 0.0)
     twin._likelihood, parts = Likelihood(family, y[kept], model._prior[kept]), {"weights": weights}
     if model._cells:
         twin._likelihood.merged = model._cells.constant(family, y, weights)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from numbamm.errors import OptionError
-from numbamm.glm import family as families
 from numbamm.report.result import Result
 
 #: p-values below this are reported as a sign of overdispersion or zero-inflation.
@@ -46,11 +45,11 @@ def check_overdispersion(model) -> Result:
     from scipy.stats import chi2
 
     _ = model.estimates
-    if model._family_code in families.DISPERSED:
+    if model._family.dispersed:
         raise OptionError(
             f"the {model.family} model estimates its dispersion: there is none to check"
         )
-    if model._family_code == families.BINOMIAL and not model._is_counts:
+    if model._family.proportions and not model._is_counts:
         raise OptionError(
             "single trials cannot be overdispersed: their mean determines their variance"
         )
@@ -59,7 +58,8 @@ def check_overdispersion(model) -> Result:
     line = {"chisq": ratio * df, "df": df, "ratio": ratio, "pvalue": p}
     note = "No sign of overdispersion."
     if p < SIGNIFICANT:
-        family = "A negative binomial family or a" if model.family == "poisson" else "A"
+        wider = model._family.wider
+        family = f"A {wider} family or a" if wider else "A"
         note = (
             f"Overdispersed: standard errors are too small. {family} random effect for each row "
             "may help."

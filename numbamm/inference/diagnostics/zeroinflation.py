@@ -7,7 +7,6 @@ from numbers import Integral
 import numpy as np
 
 from numbamm.errors import OptionError
-from numbamm.glm import family as families
 from numbamm.inference.diagnostics.overdispersion import SIGNIFICANT
 from numbamm.inference.prediction.simulate import generator
 from numbamm.report.result import Result
@@ -51,17 +50,17 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
     estimates, y = model.estimates, model.frame.y
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
         raise OptionError(f"n must be a number of responses to simulate, at least 0, not {n!r}")
-    code = model._family_code
-    if code in families.DISPERSED:
+    family = model._family
+    if family.zero is None and not family.by_density:
         raise OptionError(
             f"responses of the {model.family} family are not counts: there are no zeros to check"
         )
-    if code == families.BINOMIAL and not model._is_counts:
+    if family.proportions and not model._is_counts:
         raise OptionError(
             "the model fits the zeros of single trials themselves: there can be no excess of them"
         )
-    rows = np.ones(len(y)) if code == families.BINOMIAL else model._prior
-    P = _zero(code, estimates.shape or model.shape, estimates.fitted, model._prior)
+    rows = model._prior if family.counts else np.ones(len(y))
+    P = family.zeros(estimates.fitted, model._prior, estimates.shape or model.shape)
     observed, expected = rows @ (y == 0), rows @ P
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (observed - 0.5 - expected) / np.sqrt(rows @ (P * (1 - P)))
@@ -79,15 +78,6 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
     note = "No sign of zero-inflation."
     if (frame["pvalue"] < SIGNIFICANT).all():
         note = "More zeros than the model expects."
-        if model.family == "poisson":
-            note += " A negative binomial family may help."
+        if family.wider:
+            note += f" A {family.wider} family may help."
     return Result(f"Zeros of the {model.family} response", frame, [note])
-
-
-def _zero(family: int, shape: float | None, mu, w) -> np.ndarray:
-    """Probability of a zero in each row; `w` are the numbers of trials of the binomial family."""
-    if family == families.BINOMIAL:
-        return np.exp(w * np.log1p(-mu))
-    if family == families.NEGATIVE_BINOMIAL and shape < np.inf:
-        return np.exp(-shape * np.log1p(mu / shape))
-    return np.exp(-mu)

@@ -12,7 +12,6 @@ from scipy import special
 from numbamm.formula import language
 from numbamm.formula.expressions import lone_column, parsed
 from numbamm.formula.functions import FUNCTIONS, KNOWN
-from numbamm.glm import link as links
 
 #: Nodes of the Gauss–Hermite rule for expectations over random effects and residuals.
 NODES = 61
@@ -134,17 +133,17 @@ class BackTransform:
     """
 
     def __init__(self, model) -> None:
-        self.link, frame = links.NAMES[model.link], model.frame
+        self.link, frame = model._link, model.frame
         self.response = self.left = self.first = frame.response
         self.columns, self.steps, self.opaque = frame.design.response_columns, [], False
-        if frame.trials is None and model.family not in ("bernoulli", "binomial"):
+        if frame.trials is None and not model._family.proportions:
             self._invert(frame)
 
     @property
     def base(self) -> float:
         """b if b^(difference of linear predictors) is a ratio of responses or odds; else 0."""
-        if self.link != links.IDENTITY:
-            return np.e if self.link in (links.LOG, links.LOGIT) and not self.steps else 0.0
+        if not self.link.linear:
+            return 0.0 if self.steps else self.link.base
         return self.steps[0].base if self.steps else 0.0
 
     def is_column(self, attribute: str) -> bool:
@@ -202,14 +201,14 @@ class BackTransform:
 
     def _inverse(self, eta, clipped: bool) -> np.ndarray:
         """The response at η; `clipped` as for `_within`."""
-        value = links.mean(self.link, eta)
+        value = self.link.mean(eta)
         for step in self.steps:
             value = step.inverse(_within(step, value, clipped))
         return value
 
     def _slope(self, eta, clipped: bool) -> np.ndarray:
         """The derivative of `_inverse`."""
-        value, slope = links.mean(self.link, eta), links.slope(self.link, eta)
+        value, slope = self.link.mean(eta), self.link.slope(eta)
         for step in self.steps:
             slope = slope * step.slope(value)
             value = step.inverse(_within(step, value, clipped))

@@ -11,10 +11,6 @@ from numbamm.errors import OptionError
 from numbamm.formula.names import column_of
 from numbamm.inference.fixed import ddf as degrees
 
-#: For each link a family that marginaleffects differentiates automatically; the mean is the same.
-_FAMILY_OF_LINK = {"logit": "binomial", "probit": "binomial", "cloglog": "binomial"}
-_FAMILY_OF_LINK |= {"log": "poisson", "sqrt": "poisson", "inverse": "gamma"}
-
 #: Names that marginaleffects does not allow in data: columns that it does not need are left out.
 _RESERVED = {"rowid", "type", "group", "estimate", "term", "contrast", "statistic"}
 
@@ -71,9 +67,9 @@ class MarginalEffects(ModelAbstract):
 
     def get_autodiff_args(self) -> dict | None:
         """Options of its automatic differentiation; None if it does not have the link."""
-        if self.type == "link" or self.model.link == "identity":
+        if self.type == "link" or self.model._link.linear:
             return {"model_type": "linear", "family": None, "link": None}
-        family = _FAMILY_OF_LINK.get(self.model.link)
+        family = self.model._link.marginaleffects
         if family is None:
             return None
         return {"model_type": "glm", "family": family, "link": self.model.link}

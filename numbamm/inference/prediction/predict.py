@@ -13,13 +13,10 @@ from scipy.special import ndtri
 
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import DataError, NumbammWarning, OptionError
-from numbamm.glm import link as links
 from numbamm.inference.prediction.model_rows import ModelRows
 from numbamm.inference.prediction.re_form import chosen_effects
 from numbamm.inference.prediction.simulate import (
-    draw,
     generator,
-    mean_range,
     trials_or_weights,
     weights_to_draw,
 )
@@ -30,8 +27,6 @@ NEW_LEVELS = ("population", "missing", "error")
 TYPES = ("response", "link")
 INTERVALS = (None, "confidence", "prediction")
 
-#: Links whose mean has a turning point, a pole or its limit where the linear predictor is zero.
-TURNING = ("inverse", "inverse-squared", "sqrt")
 #: Largest number of observations that are drawn at once.
 BATCH = 2_000_000
 
@@ -123,7 +118,7 @@ def predict(
     chosen = chosen_effects(model, re_form if random else "none")
     rows = _rows(model, newdata, chosen, interval, weights)
     eta = _eta_of_fit(model, chosen) if newdata is None else _eta(model, rows, chosen, new_levels)
-    on_link_scale = type == "link" or model.link == "identity"
+    on_link_scale = type == "link" or model._link.linear
 
     def on_scale(eta):
         return eta if on_link_scale else np.where(np.isnan(eta), np.nan, model._mean(eta))
@@ -132,7 +127,7 @@ def predict(
     if se or interval is not None:
         sd = np.sqrt(np.where(np.isnan(eta), np.nan, _variance(model, rows, chosen)))
     if se:
-        slope = 1.0 if on_link_scale else np.abs(links.slope(links.NAMES[model.link], eta))
+        slope = 1.0 if on_link_scale else np.abs(model._link.slope(eta))
         columns["se"] = slope * sd
     if by_draws:
         ends = _drawn_limits(model, rows, eta, sd, alpha, draws, generator(seed))
@@ -173,9 +168,9 @@ def _drawn_limits(model, rows: ModelRows, eta, sd, alpha: float, draws: int, rng
     for batch in np.array_split(complete, 1 + len(complete) * draws // BATCH):
         etas = eta[batch] + sd[batch] * rng.standard_normal((draws, len(batch)))
         etas = _on_same_side(model, eta[batch], etas)
-        mu = np.clip(model._mean(etas.ravel()), *mean_range(model._family_code))
+        mu = np.clip(model._mean(etas.ravel()), *model._family.means)
         phi = model.sigma**2
-        y = draw(rng, model._family_code, mu, np.tile(w[batch], draws), phi, model.shape)
+        y = model._family.draws(rng, mu, np.tile(w[batch], draws), phi, model.shape)
         limits[:, batch] = np.quantile(
             y.reshape(etas.shape), [alpha / 2, 1 - alpha / 2], axis=0, method="inverted_cdf"
         )
@@ -184,7 +179,7 @@ def _drawn_limits(model, rows: ModelRows, eta, sd, alpha: float, draws: int, rng
 
 def _on_same_side(model, eta, near) -> np.ndarray:
     """Linear predictors near η, kept on its side of zero for links that change there."""
-    if model.link not in TURNING:
+    if not model._link.turns:
         return near
     side = np.sign(eta)
     return side * np.maximum(side * near, np.finfo(np.float64).tiny)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numbamm.errors import DataError, OptionError, did_you_mean
-from numbamm.glm import family as families
+from numbamm.glm.family import Family
 from numbamm.inference.prediction.model_rows import ModelRows, row_weights
 from numbamm.inference.prediction.re_form import chosen_effects
 from numbamm.options import numbers, shown
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 #: Values of several parameters, in their order or by name.
 Vector = ArrayLike | Mapping[str, float]
-
-#: Families whose distributions do not depend on prior weights: these are numbers of equal rows.
-UNWEIGHTED = ("bernoulli", "poisson", "negativebinomial")
 
 
 def simulate(
@@ -136,7 +133,8 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
     w = trials_or_weights(model, rows)[complete]
     y = np.full(len(eta), np.nan)
     mu = model._mean(eta[complete])
-    y[complete] = draw(rng, model._family_code, mu, w, parameters.sigma**2, parameters.shape)
+    phi = parameters.sigma**2
+    y[complete] = model._family.draws(rng, mu, w, phi, parameters.shape)
     return y
 
 
@@ -148,10 +146,10 @@ def trials_or_weights(model, rows: ModelRows) -> np.ndarray:
     DataError
         Numbers of trials are not whole.
     """
-    if rows.weights is None or model.family in UNWEIGHTED:
+    if rows.weights is None or model._family.weights == "rows":
         return np.ones(len(rows.X))
     w = rows.weights
-    if model._family_code == families.BINOMIAL and (w % 1 > 0).any():
+    if model._family.weights == "trials" and (w % 1 > 0).any():
         raise DataError("numbers of trials must be whole to draw from a binomial distribution")
     return w
 
@@ -181,11 +179,11 @@ class TrueParameters:
         beta = _vector(
             "beta", model.estimates.beta if beta is None else beta, model.feterm.kept_names
         )
-        if model._family_code in families.DISPERSED:
+        if model._family.dispersed:
             sigma = _positive("sigma", _known_sigma(model) if sigma is None else sigma)
         else:
             sigma = _absent("sigma", sigma, 1.0, "families with a dispersion")
-        if model._family_code == families.NEGATIVE_BINOMIAL:
+        if model._family.has_shape:
             shape = model.shape if shape is None else shape
             shape = shape if shape == np.inf else _positive("shape", shape)
         else:
@@ -230,13 +228,13 @@ def weights_to_draw(model, given):
         The family's distribution does not depend on weights, or those of the fit cannot be those
         of new rows.
     """
-    refuse_weights(model.family, given)
-    return None if model.family in UNWEIGHTED else row_weights(model, given)
+    refuse_weights(model._family, given)
+    return None if model._family.weights == "rows" else row_weights(model, given)
 
 
-def refuse_weights(family: str, given) -> None:
+def refuse_weights(family: Family, given) -> None:
     """Raise an `OptionError` if weights are given and the family does not depend on them."""
-    if given is not None and family in UNWEIGHTED:
+    if given is not None and family.weights == "rows":
         raise OptionError(
             f"weights do not enter the distribution of {family} responses: leave weights out"
         )
@@ -294,62 +292,6 @@ def _absent(name: str, value, default: float, owners: str) -> float:
     if value is not None and value != default:
         raise OptionError(f"{name} is a parameter of {owners} alone: leave it out")
     return default
-
-
-def mean_range(family: int) -> tuple[float, float]:
-    """The smallest and the largest mean for which responses of a family can be drawn."""
-    if family == families.BINOMIAL:
-        return 0.0, 1.0
-    if family in (families.POISSON, families.NEGATIVE_BINOMIAL):
-        return 0.0, 1e18  # responses are integers of 64 bits
-    if family in (families.GAMMA, families.INVERSE_GAUSSIAN):
-        return float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).max)
-    return -np.inf, np.inf
-
-
-def draw(rng, family: int, mu, w, phi: float, shape: float | None) -> np.ndarray:
-    """Draw responses of a family.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    family : int
-        Code in `numbamm.glm.family`.
-    mu, w : ndarray, shape (n,)
-        Means and prior weights.
-    phi, shape : float
-        Dispersion, and shape of the negative binomial.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-
-    Raises
-    ------
-    DataError
-        A mean is outside the family's range, which some links allow.
-    """
-    least, most = mean_range(family)
-    outside = ~((mu >= least) & (mu <= most))
-    if outside.any():
-        name = next(name for name, code in families.NAMES.items() if code == family)
-        raise DataError(
-            f"in {outside.sum()} rows the link gives a mean outside the range of the {name} "
-            f"family, such as {mu[outside][0]:.6g}: check the "
-            "parameters, or choose a link that keeps means in the range"
-        )
-    if family == families.BINOMIAL:
-        return rng.binomial(w.astype(np.int64), mu) / w
-    if family == families.POISSON:
-        return rng.poisson(mu).astype(np.float64)
-    if family == families.NEGATIVE_BINOMIAL:
-        multiplier = rng.gamma(shape, 1 / shape, len(mu)) if shape < np.inf else 1.0
-        return rng.poisson(mu * multiplier).astype(np.float64)
-    if family == families.GAMMA:
-        return rng.gamma(w / phi, mu * phi / w)
-    if family == families.INVERSE_GAUSSIAN:
-        return rng.wald(mu, w / phi)
-    return rng.normal(mu, np.sqrt(phi / w))
 
 
 def _vector(name: str, values, names: list[str]) -> np.ndarray:

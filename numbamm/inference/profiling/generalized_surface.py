@@ -8,7 +8,7 @@ from numbamm.inference.profiling.curve import Curve
 from numbamm.inference.profiling.surface import Surface
 from numbamm.inference.random.components import SHAPE, SIGMA
 from numbamm.models.spaces.laplace import gamma_covariance
-from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, SHAPE_RANGE
+from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE
 from numbamm.optimize.differences import slopes
 
 #: Half-width of central differences of an objective by quadrature; x is scaled to order 1.
@@ -33,7 +33,8 @@ class GeneralizedSurface(Surface):
         root = None if fast else np.linalg.cholesky(gamma_covariance(twin._modes, point))
         parameters = model.parameters(fast)
         self._space = model.space_of(parameters, nagq, root=root)
-        shape = min(point.shape, SHAPE_RANGE[1])  # an infinite shape has a profile, too
+        # An infinite shape has a profile, too.
+        shape = min(point.shape, parameters.shape_range[1])
         nuisance = {LOG_DISPERSION: [point.phi], LOG_SHAPE: [shape]}.get(parameters.nuisance, [])
         self._nuisance, self._rank = parameters.nuisance, len(parameters.beta)
         self._to_beta = None if fast else model.feterm.to_basis @ root

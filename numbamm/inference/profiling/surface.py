@@ -13,7 +13,6 @@ from scipy.optimize import minimize as slsqp
 from numbamm.inference.profiling.curve import Curve, walk
 from numbamm.inference.profiling.leading import leading
 from numbamm.inference.random.components import SHAPE, Components
-from numbamm.models.spaces.parameters import SHAPE_RANGE
 from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.optimize.differences import jacobian, slopes
 
@@ -112,7 +111,7 @@ class Surface(ABC):
     def _size_curve(self, name: str, reach: float) -> Curve:
         """The profile of σ or the shape, computed for its logarithm."""
         value = self.sizes[name]
-        bounds = np.log(SHAPE_RANGE) if name == SHAPE else (-np.inf, np.inf)
+        bounds = np.log(self.model._family.shape_range) if name == SHAPE else (-np.inf, np.inf)
         curve = self.smooth_curve(lambda x: np.log(value(x)), bounds, reach)
         upper = (
             np.nan if np.isnan(curve.upper) else np.inf

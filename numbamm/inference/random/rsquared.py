@@ -7,21 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from numbamm.errors import OptionError
-from numbamm.glm import family as families
-from numbamm.glm import link as links
 from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.comparison.reduced import fitted_model
 from numbamm.options import one_of
 from numbamm.report.result import Result
 
-#: Variance of the latent variable whose distribution function is the inverse link.
-_LATENT = {
-    "logit": np.pi**2 / 3,
-    "probit": 1.0,
-    "cloglog": np.pi**2 / 6,
-    "loglog": np.pi**2 / 6,
-    "cauchit": np.inf,
-}
 METHODS = ("lognormal", "delta", "trigamma")
 
 
@@ -150,20 +140,20 @@ def _random(model) -> dict[str, float]:
 
 def _residual(model, method: str) -> float:
     """Variance of the response given η, on the scale of η."""
-    if model.link == "identity" and model.family == "gaussian":
+    family, link = model._family, model._link
+    if family.is_linear(link):
         return model.sigma**2
-    if model.link in _LATENT:
-        return _LATENT[model.link]
-    code, link = families.NAMES[model.family], links.NAMES[model.link]
+    if link.latent_variance is not None:
+        return link.latent_variance
     eta = _eta_without_predictors(model)
-    mu, slope = links.mean(link, eta), links.slope(link, eta)
-    variance = model.sigma**2 * families.variance(code, model.shape or 0.0, mu)
-    if model.link != "log" or method == "delta":
+    mu, slope = link.mean(eta), link.slope(eta)
+    variance = model.sigma**2 * family.variance_at(mu, model.shape or 0.0)
+    if not link.logarithmic or method == "delta":
         return float((variance / slope**2).item())
     relative = float((variance / mu**2).item())
     if method == "lognormal":
         return float(np.log1p(relative))
-    if model.family not in ("poisson", "negativebinomial", "gamma"):
+    if not family.trigamma:
         raise OptionError(
             f'method="trigamma" is for Poisson, negative binomial and gamma models, not for '
             f"{model.family}: take one of the other methods"
@@ -182,13 +172,13 @@ def _eta_without_predictors(model) -> np.ndarray:
         null = fitted_model(model, frame)
     offset = 0.0 if model.frame.offset is None else model.frame.offset.mean()
     eta = null.beta[0] * null.feterm.x[0, 0] + offset
-    if model.link == "log":  # the mean of a log-normal variable
+    if model._link.logarithmic:  # the mean of a log-normal variable
         eta += sum(_random(null).values()) / 2
     return np.array([eta])
 
 
 def _notes(model, method: str) -> list[str]:
     """The note on the method, for logarithmic links."""
-    if model.link != "log":
+    if not model._link.logarithmic:
         return []
     return [f"Residual variance on the scale of the logarithm by the method {method}."]

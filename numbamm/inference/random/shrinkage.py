@@ -8,13 +8,14 @@ import numpy as np
 
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError
-from numbamm.glm import family as families
-from numbamm.glm import link as links
+from numbamm.glm.rows import SCORE, WEIGHT, WORKING
 from numbamm.inference.random.conditional_modes import frames_by_factor
 from numbamm.models.linear import LinearMixedModel
 
 #: Relative standard deviations, in scaled coordinates, so large that nothing is shrunken.
 UNSHRUNKEN = 1e4
+#: Working weights below are those of means at a limit: exp(-700) is the least that kernels give.
+NO_WEIGHT = 1e-290
 
 
 def shrinkage(model) -> dict:
@@ -86,13 +87,13 @@ def _working_model(model, eta, shape: float) -> LinearMixedModel:
     LinearMixedModel
         Its response is η + (y - μ) dη/dμ, with weights w (dμ/dη)² / V(μ); σ is 1 where φ is.
     """
-    frame, family, link = model.frame, model._family_code, links.NAMES[model.link]
-    slope, mu = links.slope(link, eta), model._mean(eta)
+    frame, family = model.frame, model._family
+    lines = family.evaluate(WORKING, model._link, shape, frame.y, model._prior, eta)
+    weights = lines[WEIGHT]
     with np.errstate(all="ignore"):
-        weights = model._prior * slope**2 / families.variance(family, shape, mu)
-        y = eta + (frame.y - mu) / slope
+        y = eta + lines[SCORE] / weights
     least = np.finfo(float).eps ** 2 * np.nanmax(weights, initial=0.0)
-    informative = (weights > least) & np.isfinite(y)
+    informative = (weights > max(least, NO_WEIGHT)) & np.isfinite(y)
     if not informative.any():
         raise FitError(
             "no row has information about the random effects, since all fitted means are at a "
@@ -104,4 +105,4 @@ def _working_model(model, eta, shape: float) -> LinearMixedModel:
         weights=np.where(informative, weights, least),  # rows at a limit have almost no information
         reterms=[replace(term, theta=None) for term in frame.reterms],  # each model has its own θ
     )
-    return LinearMixedModel.of_frame(working, sigma=None if family in families.DISPERSED else 1.0)
+    return LinearMixedModel.of_frame(working, sigma=None if family.dispersed else 1.0)

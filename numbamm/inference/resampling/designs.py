@@ -16,36 +16,36 @@ from numbamm.formula.grouping import grouping_factors
 from numbamm.formula.names import unquoted
 from numbamm.formula.rows import vector
 from numbamm.formula.scan import scan, tokenise
-from numbamm.glm import family as families
-from numbamm.glm import link as links
+from numbamm.glm.family import FAMILIES, Family
+from numbamm.glm.link import LINKS
 from numbamm.inference.comparison.reduced import criterion_of_fit, unfitted_model
 from numbamm.inference.prediction.model_rows import ModelRows
-from numbamm.inference.prediction.simulate import draw, refuse_weights, weights_to_draw
+from numbamm.inference.prediction.simulate import refuse_weights, weights_to_draw
 
 
-def of_formula(formula: str, design, family: str, link, *, reml: bool, weights):
+def of_formula(formula: str, design, family, link, *, reml: bool, weights):
     """An unfitted model of a formula for a design; its response is a placeholder."""
-    from numbamm.models.generalized import GeneralizedLinearMixedModel, _known
+    from numbamm.models.generalized import GeneralizedLinearMixedModel
     from numbamm.models.linear import LinearMixedModel
 
-    family = _known("family", family, families.NAMES)
-    link = None if link is None else _known("link", link, links.NAMES)
-    refuse_weights(family, weights)
+    record = FAMILIES.of(family)
+    link = LINKS.of(record.link if link is None else link)
+    refuse_weights(record, weights)
     response, table = scan(formula).response, Table(design)
     name = response if response.isidentifier() else _unused_name("response", table.names)
     w = vector("weights", weights, table, least=0.0, data="the design")
     columns = {column: table.column(column) for column in table.names}
-    linear = family == "gaussian" and link in (None, "identity")
+    linear = record.is_linear(link)
     if reml and not linear:
         raise OptionError("reml=True is for linear models: a generalized one has no REML criterion")
-    columns[name] = _placeholder(families.NAMES[family], np.ones(table.nrows) if w is None else w)
+    columns[name] = _placeholder(record, np.ones(table.nrows) if w is None else w)
     tilde = next(t.start for t in tokenise(formula) if t.text == "~" and not t.level)
     text = f"{name} ~{formula[tilde + 1 :]}"
     if not isinstance(weights, str | None):
         weights = w  # as an array in the order of the rows
     if linear:
         return LinearMixedModel(text, columns, reml=reml, weights=weights)
-    return GeneralizedLinearMixedModel(text, columns, family, link, weights=weights)
+    return GeneralizedLinearMixedModel(text, columns, record, link, weights=weights)
 
 
 def of_model(model, design, weights) -> tuple:
@@ -73,7 +73,7 @@ def of_model(model, design, weights) -> tuple:
     w = None if new.weights is None else new.weights[rows]
     other = replace(
         frame,
-        y=_placeholder(model._family_code, np.ones(len(rows)) if w is None else w),
+        y=_placeholder(model._family, np.ones(len(rows)) if w is None else w),
         X=new.X[rows],
         xnames=model.feterm.kept_names,
         reterms=[terms[k] for k in order],
@@ -182,9 +182,8 @@ def _unused_name(name: str, names: list[str]) -> str:
     return name
 
 
-def _placeholder(family: int, w) -> np.ndarray:
+def _placeholder(family: Family, w) -> np.ndarray:
     """A response of the family, so that a model can be built before responses are drawn."""
     w = np.where(w > 0, w, 1.0)
-    mean = 0.5 if family == families.BINOMIAL else 3.0
     rng = np.random.default_rng([20, 3, 1847, 65])  # a seed that users hardly take
-    return draw(rng, family, np.full(len(w), mean), w, 0.01, 1.0)
+    return family.draws(rng, np.full(len(w), family.example), w, 0.01, 1.0)

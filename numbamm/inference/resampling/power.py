@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 
 from numbamm.errors import FitError, NumbammWarning, OptionError, did_you_mean
-from numbamm.glm import family as families
 from numbamm.inference.comparison.reduced import criterion_of_fit
 from numbamm.inference.prediction.simulate import TrueParameters, Vector
 from numbamm.inference.resampling.designs import grouping_columns, of_formula, of_model, with_levels
@@ -265,8 +264,8 @@ def _numbers_of_levels(levels) -> list[int]:
 def _all_given(model, beta, theta, cov, sigma, shape) -> TrueParameters:
     """The true parameters of a formula's model, which has no estimates: all must be given."""
     needed = {"beta": model.feterm.kept_names, "theta": model.theta_names}
-    needed |= {"sigma": []} if model._family_code in families.DISPERSED else {}
-    needed |= {"shape": []} if model._family_code == families.NEGATIVE_BINOMIAL else {}
+    needed |= {"sigma": []} if model._family.dispersed else {}
+    needed |= {"shape": []} if model._family.has_shape else {}
     values = {"beta": beta, "theta": theta if cov is None else cov, "sigma": sigma, "shape": shape}
     if any(values[name] is None for name in needed):
         listed = [f"{k} ({', '.join(names)})" if names else k for k, names in needed.items()]

@@ -9,7 +9,7 @@ import numpy as np
 
 from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.mode import Mode, ModeFinder
-from numbamm.models.spaces.parameters import LOG_SHAPE, SHAPE_RANGE, Parameters, Values
+from numbamm.models.spaces.parameters import LOG_SHAPE, Parameters, Values
 
 
 class LaplaceObjective:
@@ -102,7 +102,7 @@ class LaplaceObjective:
         )
         if nuisance:
             slopes[rank] += self.likelihood.log_slope(mode, values.shape, values.phi)
-        if nuisance == LOG_SHAPE and values.shape in SHAPE_RANGE:
+        if nuisance == LOG_SHAPE and values.shape in self.parameters.shape_range:
             slopes[rank] = 0.0  # beyond the range of shapes nothing changes
         if self.root is not None:
             slopes[:rank] = self.root.T @ slopes[:rank]

@@ -10,10 +10,6 @@ import numpy as np
 
 LOG_SHAPE, LOG_DISPERSION = "log(shape)", "log(dispersion)"
 
-#: The negative binomial's shape stays between these while it is searched for. If the objective is
-#: no higher at an infinite one, that is the estimate: a Poisson distribution.
-SHAPE_RANGE = 1e-6, 1e12
-
 
 class Values(NamedTuple):
     """The parts of a vector of parameters.
@@ -58,6 +54,9 @@ class Parameters:
         The shape, if it is given, or is infinite.
     dispersed : bool
         Whether there is a φ.
+    shape_range : tuple of float
+        Between these the shape stays while it is searched for. If the objective is no higher at an
+        infinite one, of a family that has such a limit, that is the estimate.
     """
 
     fast: bool
@@ -66,6 +65,7 @@ class Parameters:
     theta: list[str]
     shape: float
     dispersed: bool
+    shape_range: tuple[float, float]
 
     @property
     def names(self) -> list[str]:
@@ -77,7 +77,7 @@ class Parameters:
         rank = len(self.beta)
         shape, phi = self.shape, None if self.dispersed else 1.0
         if self.nuisance == LOG_SHAPE:
-            shape = _within(math.exp(_within(x[rank], -99.0, 99.0)), *SHAPE_RANGE)
+            shape = _within(math.exp(_within(x[rank], -99.0, 99.0)), *self.shape_range)
         elif self.nuisance == LOG_DISPERSION:
             phi = math.exp(_within(x[rank], -700.0, 700.0))
         return Values(x[:rank], shape, phi, x[len(x) - len(self.theta) :])

@@ -5,7 +5,7 @@ import oracles
 import pytest
 
 import numbamm as mm
-from numbamm.glm import link as links
+from numbamm.glm.link import LINKS
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 
@@ -53,7 +53,7 @@ def test_rows_of_generalized_models(generalized, family):
     """Cook's distance is how far the working model's solution moves without the row's share."""
     model = generalized(family)
     found, mu, w, n = model.influence(), model.estimates.fitted, model.frame.weights, model.nobs
-    slope = links.slope(links.NAMES[model.link], model.estimates.eta)
+    slope = LINKS[model.link].slope(model.estimates.eta)
     root = np.sqrt(w / (mu * (1 - mu) if family == "binomial" else mu**2))
     np.testing.assert_allclose(found["pearson"], root * (model.frame.y - mu))
     np.testing.assert_array_equal(found["deviance"], model.residuals("deviance"))

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from scipy.special import logit
 
 import numbamm as mm
+from numbamm.glm.family import FAMILIES
+from numbamm.glm.link import LINKS
 from numbamm.inference.fixed.backtransform import BackTransform
 
 
@@ -276,7 +278,8 @@ def test_mistakes():
 class OneResponse:
     """What `BackTransform` asks of a model."""
 
-    family, link = "gaussian", "identity"
+    family, link, _link = "gaussian", "identity", LINKS["identity"]
+    _family = FAMILIES["gaussian"]
 
     def __init__(self, response, y):
         data = {"y": np.asarray(y, dtype=float), "g": np.arange(len(y)) % 2}

@@ -1,0 +1,1 @@
+"""Families of distributions: each file has one record, `FAMILY`."""

@@ -1,0 +1,1 @@
+"""Link functions: each file has one record, `LINK`."""

@@ -1,0 +1,159 @@
+"""The row kernel of a family that is known by its log-density alone, and the kernel of such a link.
+
+The density is compiled for numbers and for jets in η; the latter give score, information and their
+derivatives. Derivatives across η and the shape come from jets along sums and differences of both:
+with f along the direction (a, b) of η and the logarithm s of the shape
+
+    ∂²f/∂η∂s  = [f''(a, 1) - f''(a, -1)] / 4a
+    ∂³f/∂η²∂s = [f'''(a, 1) - f'''(a, -1) - 2 f'''(0, 1)] / 6a²
+
+for any a, which is chosen such that f changes as much along η as along s: no digits are lost
+where η is in units far from one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from inspect import Parameter, signature
+
+from numbamm.blocks.jit import jit
+from numbamm.errors import OptionError
+from numbamm.glm.jets import Jet
+from numbamm.glm.rows import (
+    D2,
+    D3,
+    DEVIANCE,
+    EXPECTED_SHAPE,
+    FIRST,
+    INFORMATION,
+    MU,
+    SCORE,
+    SECOND,
+    THIRD,
+    WEIGHT,
+    WORKING,
+    D,
+)
+
+#: Expected information is not known. In its place stands the observed one, or, where the density
+#: is not concave, the squared score, whose expectation is the same (Berndt et al. 1974, Ann. Econ.
+#: Soc. Meas. 3, 653); and at least this share of that.
+SHARE = 1e-3
+#: Working weights of a unit are at least this share of the largest.
+LEAST = 1e-15
+
+#: What the arguments of a log-density are called; one other may be the shape.
+RESPONSE, MEAN, PREDICTOR, PRIOR = "y", "mu", "eta", "w"
+
+
+def shape_name(name: str, logpdf: Callable) -> str | None:
+    """What a log-density calls the family's shape, or None if it has none.
+
+    Raises
+    ------
+    OptionError
+        It is no function of ``y``, of ``mu`` or ``eta``, perhaps of ``w``, and at most one other.
+    """
+    try:
+        given = list(signature(getattr(logpdf, "py_func", logpdf)).parameters.values())
+    except (TypeError, ValueError):
+        raise OptionError(f"logpdf of the family {name} must be a function") from None
+    names = [parameter.name for parameter in given if parameter.default is Parameter.empty]
+    others = [n for n in names if n not in (RESPONSE, MEAN, PREDICTOR, PRIOR)]
+    plain = all(p.kind is Parameter.POSITIONAL_OR_KEYWORD for p in given)
+    if not plain or RESPONSE not in names or (MEAN in names) == (PREDICTOR in names):
+        raise OptionError(
+            f"logpdf of the family {name} is a function of y and mu, or of y and eta, and not of "
+            f"({', '.join(names)})"
+        )
+    if len(others) > 1:
+        raise OptionError(
+            f"logpdf of the family {name} has the parameters {', '.join(others)}: at most one can "
+            "be estimated; give the others as numbers, or as defaults"
+        )
+    return others[0] if others else None
+
+
+def density_rows(name: str, logpdf: Callable):
+    """The kernel of a family; see `rows.FAMILY`. It is kept in this process alone."""
+    shape = shape_name(name, logpdf)
+    compiled = logpdf if hasattr(logpdf, "py_func") else jit(logpdf, entry=False, cache=False)
+    given = signature(getattr(logpdf, "py_func", logpdf)).parameters
+    by_mean, weighted, shaped = MEAN in given, PRIOR not in given, shape is not None
+    ours = {RESPONSE: "y", MEAN: "at", PREDICTOR: "at", PRIOR: "w", shape: "shape"}
+    passed = ", ".join(f"{name}={ours[name]}" for name in given if name in ours)
+    source = f"lambda y, at, w, shape: f({passed})"
+    density = jit(eval(source, {"f": compiled}), entry=False, cache=False)
+
+    @jit(entry=False, cache=False)
+    def jet(y, w, shape, eta, link, i, along):
+        """The log-density of a row with its derivatives in η, times `along` η."""
+        a = along
+        if by_mean:
+            at = Jet(link[MU, i], a * link[D, i], a * a * link[D2, i], a * a * a * link[D3, i])
+        else:
+            at = Jet(eta[i], a, 0.0, 0.0)
+        if not w[i] > 0.0:
+            return Jet(0.0, 0.0, 0.0, 0.0)
+        f = density(y[i], at, w[i], shape)
+        return f * w[i] if weighted else f * 1.0
+
+    @jit(entry=False, cache=False)
+    def shaped_jet(y, w, shape, eta, link, i, along, across):
+        """The same along a direction of η and of the logarithm of the shape."""
+        c = across
+        s = Jet(shape, c * shape, c * c * shape, c * c * c * shape)
+        return jet(y, w, s, eta, link, i, along)
+
+    def rows(what, y, w, entropy, shape, least, eta, link, out):
+        total = 0.0
+        if what == DEVIANCE:
+            for i in range(len(y)):
+                f = density(y[i], link[MU, i] if by_mean else eta[i], w[i], shape)
+                out[FIRST, i] = -2.0 * (f * w[i] if weighted else f * 1.0) if w[i] > 0.0 else 0.0
+        elif what == WORKING or what == INFORMATION:
+            most = 0.0
+            for i in range(len(y)):
+                f = jet(y, w, shape, eta, link, i, 1.0)
+                positive = -f.b
+                if w[i] > 0.0:
+                    square = f.a * f.a / w[i]
+                    positive = max(positive, SHARE * square) if positive > 0.0 else square
+                    most = max(most, positive / w[i])
+                total -= 2.0 * f.v
+                out[FIRST, i], out[SECOND, i] = positive, -f.b
+                if what == WORKING:
+                    out[WEIGHT, i], out[SCORE, i] = positive, f.a
+            if what == WORKING:  # of `least` it is not known which units it is in
+                for i in range(len(y)):
+                    out[WEIGHT, i] = max(out[WEIGHT, i], LEAST * most * w[i])
+        elif what < EXPECTED_SHAPE:
+            for i in range(len(y)):
+                out[FIRST, i] = -jet(y, w, shape, eta, link, i, 1.0).c
+        elif shaped:
+            for i in range(len(y)):
+                f = jet(y, w, shape, eta, link, i, 1.0)
+                size = math.sqrt(max(abs(f.b), f.a * f.a))
+                a = 1.0 / size if size > 0.0 else 1.0
+                one = shaped_jet(y, w, shape, eta, link, i, a, 1.0)
+                other = shaped_jet(y, w, shape, eta, link, i, a, -1.0)
+                alone = shaped_jet(y, w, shape, eta, link, i, 0.0, 1.0)
+                out[FIRST, i] = -2.0 * alone.a
+                out[SECOND, i] = (one.b - other.b) / (4.0 * a)
+                out[THIRD, i] = -(one.c - other.c - 2.0 * alone.c) / (6.0 * a * a)
+        return total
+
+    return jit(rows, cache=False)
+
+
+def derivatives_of(inverse: Callable):
+    """μ and its first three derivatives at one η, of a link's inverse in plain arithmetic."""
+    compiled = inverse if hasattr(inverse, "py_func") else jit(inverse, entry=False, cache=False)
+
+    @jit(entry=False, cache=False)
+    def derivatives(eta):
+        mu = compiled(Jet(eta, 1.0, 0.0, 0.0))
+        return mu.v, mu.a, mu.b, mu.c
+
+    return derivatives

@@ -1,0 +1,112 @@
+"""`Registry`: the records of a folder, one file each, found by name."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cached_property, lru_cache
+from importlib import import_module
+from typing import Any
+
+from numbamm.errors import OptionError, did_you_mean
+
+
+class Registry:
+    """Records that the files of a package hold, each imported when it is asked for.
+
+    Parameters
+    ----------
+    package : str
+        Every file in it has a record. A new one is found by being there.
+    kind : str
+        What they are called in messages; a file's record is its attribute of that name in capitals.
+    type : class
+        Of the records.
+    """
+
+    def __init__(self, package: str, kind: str, type: type) -> None:
+        self._package, self.kind, self.type = package, kind, type
+
+    @property
+    def folder(self) -> str:
+        """Where the files are."""
+        return self._package.rpartition(".")[2]
+
+    @cached_property
+    def _files(self) -> list[str]:
+        folder = import_module(self._package).__path__
+        return [module.name for module in pkgutil.iter_modules(folder)]
+
+    def _record(self, file: str) -> Any:
+        return getattr(import_module(f"{self._package}.{file}"), self.kind.upper())
+
+    def __iter__(self) -> Iterator:
+        """All records."""
+        return map(self._record, self._files)
+
+    def __getitem__(self, name: str):
+        """The record of a name or an alias; letters and digits count, their case does not.
+
+        Raises
+        ------
+        OptionError
+            There is none; the message lists those that there are.
+        """
+        wanted = bare(name)
+        if wanted in self._files:  # a file has its record's name
+            return self._record(wanted)
+        aliases = {bare(alias): record for record in self for alias in record.aliases}
+        if wanted in aliases:
+            return aliases[wanted]
+        return self[spelled(self.kind, name, [record.name for record in self])]
+
+    def of(self, given):
+        """A record as it is, or that of a name."""
+        return given if isinstance(given, self.type) else self[given]
+
+    def get(self, name: str):
+        """The record of a name or an alias, or None."""
+        try:
+            return self[name]
+        except OptionError:
+            return None
+
+
+def packed(record) -> tuple:
+    """How a record that is not registered is pickled: with the functions that it holds."""
+    from numba import cloudpickle
+
+    given = {f.name: getattr(record, f.name) for f in fields(record)}
+    return _unpacked, (cloudpickle.dumps((type(record), given)),)
+
+
+@lru_cache
+def _unpacked(content: bytes):
+    """The record; the same one for the same bytes, so that it is compiled once."""
+    from numba import cloudpickle
+
+    kind, given = cloudpickle.loads(content)
+    return kind(**given)
+
+
+def spelled(what: str, name, known) -> str:
+    """The name as we spell it.
+
+    Raises
+    ------
+    OptionError
+        It is none of the known ones, which the message lists.
+    """
+    spelling = bare(name)
+    for ours in known:
+        if bare(ours) == spelling:
+            return ours
+    raise OptionError(
+        f"unknown {what} {name!r}{did_you_mean(spelling, known)}; there are {', '.join(known)}"
+    )
+
+
+def bare(name) -> str:
+    """Letters and digits in lower case: NegativeBinomial and negative_binomial are one name."""
+    return "".join(c for c in str(name).lower() if c.isalnum())
