@@ -146,7 +146,7 @@ def _levels_agree(model) -> bool:
     """
     model._set_theta(model.optsum.final[-len(model.theta) :])
     few = model.nobs < ENOUGH * sum(term.nlevels for term in model.reterms)
-    if few or model._free_shape or _met_an_edge(model.optsum):
+    if few or model.has_free_shape or _met_an_edge(model.optsum):
         return False
     if not _few_are_alike(model) or runaway_terms(model):
         return False
@@ -155,7 +155,7 @@ def _levels_agree(model) -> bool:
     mode, at = space.laplace.at(space.to_scaled(x))
     if not mode.found:
         return False
-    eta, w = linear_predictors(model, at, effects_at_mode(model)[1]), model._prior
+    eta, w = linear_predictors(model, at, effects_at_mode(model)[1]), model.prior_weights
     step = STEP * np.sqrt(np.mean(eta**2))
     family, link, y = model._family, model._link, model.frame.y
     below, here, above = (family.deviances(link, at.shape, y, eta + h) for h in (-step, 0.0, step))
@@ -173,7 +173,7 @@ def other_starts(model, chosen: str, end: Ending) -> list[tuple[np.ndarray, str]
     """
     if is_concave(model) and not has_several_minima(model) and model.optsum.certificate is not None:
         return _in_proportion(model, chosen, (FAR,))
-    if is_concave(model) and end.is_minimum and not model._free_shape:
+    if is_concave(model) and end.is_minimum and not model.has_free_shape:
         return _in_proportion(model, chosen, (FAR, 1 / FAR))
     at, effect = 0, []
     for term in model.reterms:

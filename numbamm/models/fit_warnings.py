@@ -108,7 +108,7 @@ def _warn_of_nodes(model) -> None:
 
 def _warn_of_family(model) -> None:
     """Tell of counts that vary more than the family says, or no more than a Poisson's."""
-    ratio = model.pearson_ratio if model._is_counts else 1.0
+    ratio = model.pearson_ratio if model.may_be_overdispersed else 1.0
     if ratio > OVERDISPERSED:
         _warn(
             f"the counts are overdispersed: Pearson's statistic is {ratio:.2f} times its "
@@ -118,7 +118,7 @@ def _warn_of_family(model) -> None:
             OverdispersionWarning,
             more=1,
         )
-    if model._has_limit and np.isinf(model.shape):
+    if model.shape_has_limit and np.isinf(model.shape):
         _warn(
             "the negative binomial's shape is infinite: the counts vary no more than a Poisson "
             f"distribution's, of which these are the estimates; family='{model._family.limit}' "

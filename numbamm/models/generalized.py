@@ -38,12 +38,14 @@ from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
 from numbamm.models.rollback import all_or_nothing
 from numbamm.models.runaway import runaway_terms
 from numbamm.models.spaces.generalized_space import GeneralizedSpace
-from numbamm.models.spaces.laplace import LaplaceObjective
+from numbamm.models.spaces.laplace import LaplaceObjective, gamma_covariance
 from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, Parameters, Values
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.stages import Stages, check_nagq, options_of_start, renewed
 from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
+from numbamm.models.without_rows import generalized_without
+from numbamm.models.working import working_model
 from numbamm.optimize import OptSummary
 from numbamm.options import numbers
 
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from numbamm.blocks.layout import Layout
+    from numbamm.models.linear import LinearMixedModel
 
 INFORMATION = {"expected": EXPECTED, "observed": OBSERVED}
 INITS = ("glm", "lmm")
@@ -111,6 +114,8 @@ class GeneralizedLinearMixedModel(MixedModel):
     where there are many; results are those of the rows.
     """
 
+    is_linear, default_ddf = False, "wald"
+
     def __init__(
         self,
         formula: str,
@@ -139,7 +144,7 @@ class GeneralizedLinearMixedModel(MixedModel):
                 'log-density: information="observed"'
             )
         self.init = spelled("init", init, INITS)
-        self._given_shape = _checked_shape(shape, self._family)
+        self.given_shape = _checked_shape(shape, self._family)
         frame = formulas.model_frame(
             formula,
             data,
@@ -162,12 +167,41 @@ class GeneralizedLinearMixedModel(MixedModel):
         if optimizer is not None:
             self.optsum.optimizer = optimizer
 
+    @property
+    def fit_options(self) -> dict:
+        if not self.is_fitted:
+            return {}
+        return {"fast": self._fast, "nagq": self.optsum.nagq}
+
+    def of_other_frame(self, frame) -> GeneralizedLinearMixedModel:
+        model = GeneralizedLinearMixedModel(
+            frame.formula,
+            frame,
+            self._family,
+            self._link,
+            init=self.init,
+            information=self.information,
+            shape=self.given_shape,
+        )
+        model.optsum.nagq = self.optsum.nagq
+        return model
+
+    def without_rows(self, rows) -> GeneralizedLinearMixedModel:
+        return generalized_without(self, rows)
+
+    def working_model(self) -> LinearMixedModel:
+        """The linear mixed model of the working response at the conditional modes, not fitted."""
+        return working_model(self, self.estimates.eta, self.estimates.shape)
+
+    #: What the response varies by besides the random effects is not on the scale of η.
+    residual_variance = 0.0
+
     def _build(self, frame) -> None:
         """All that depends on the rows: terms, modes, and where a fit begins."""
         n = len(frame.y)
         prior = np.ones(n) if frame.weights is None else frame.weights
         with blas_threads():
-            self._prior, self._likelihood = prior, Likelihood(self._family, frame.y, prior)
+            self.prior_weights, self._likelihood = prior, Likelihood(self._family, frame.y, prior)
             super().__init__(frame, self._likelihood.working_root(self._link))
             self._search_for(None)
             self._basis = self.feterm.basis / np.sqrt(prior)[:, None]
@@ -182,7 +216,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             self._gamma_root: np.ndarray | None = None
 
     def _mode_finder(self) -> ModeFinder:
-        y, prior, rows, terms = self.frame.y, self._prior, slice(None), self.scaled.terms
+        y, prior, rows, terms = self.frame.y, self.prior_weights, slice(None), self.scaled.terms
         if self._cells:
             rows = self._cells.first
             y, prior = self._cells.merged(y, prior)
@@ -199,20 +233,20 @@ class GeneralizedLinearMixedModel(MixedModel):
             scale=self._likelihood.scale,
         )
 
-    def _in_columns(self, scalings) -> GeneralizedLinearMixedModel:
+    def in_columns(self, scalings) -> GeneralizedLinearMixedModel:
         """This model, fitted as it is, in other scaled columns."""
-        twin = self._twin()
-        twin.scaled = ScaledTerms(twin.reterms, self._root, scalings)
+        twin = self.twin()
+        twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, scalings)
         twin._modes = twin._mode_finder()
         return twin
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
         nagq = self.estimates.nagq
         how = "Laplace approximation" + (", fast" if self._fast else "")
         if nagq > 1:
             how = f"adaptive Gauss–Hermite quadrature, {nagq} nodes"
-        elif not self._canonical:
+        elif not self.is_canonical:
             how += f", {self.information} information"
         success = self.frame.success_level
         of = f" of {self.frame.response} = {success}" if success is not None else ""
@@ -236,21 +270,21 @@ class GeneralizedLinearMixedModel(MixedModel):
         return self._fast
 
     @property
-    def _canonical(self) -> bool:
+    def is_canonical(self) -> bool:
         """Whether expected and observed information agree."""
         return self._family.is_canonical(self._link)
 
     @property
-    def _free_shape(self) -> bool:
+    def has_free_shape(self) -> bool:
         """Whether the family has a shape, which is estimated."""
-        return self._family.has_shape and self._given_shape is None
+        return self._family.has_shape and self.given_shape is None
 
     @property
-    def _has_limit(self) -> bool:
+    def shape_has_limit(self) -> bool:
         """Whether an estimated shape may be infinite."""
-        return self._free_shape and self._family.limit is not None
+        return self.has_free_shape and self._family.limit is not None
 
-    def _mean(self, eta) -> np.ndarray:
+    def mean(self, eta) -> np.ndarray:
         return self._link.mean(eta)
 
     @property
@@ -268,12 +302,12 @@ class GeneralizedLinearMixedModel(MixedModel):
         """Shape of the negative binomial, Var(y) = μ + μ²/shape, or of one's own; None without."""
         if not self._family.has_shape:
             return None
-        return self._given_shape or self.estimates.shape
+        return self.given_shape or self.estimates.shape
 
     @property
     def n_parameters(self) -> int:
         """Number of estimated parameters: rank of X, θ, and dispersion or shape."""
-        return super().n_parameters + self._free_shape
+        return super().n_parameters + self.has_free_shape
 
     # ---- parameters and the objective -------------------------------------------------------
 
@@ -284,9 +318,9 @@ class GeneralizedLinearMixedModel(MixedModel):
         return Parameters(
             fast=fast,
             beta=[] if fast else self.feterm.kept_names,
-            nuisance=LOG_SHAPE if self._free_shape and shape is None else nuisance,
+            nuisance=LOG_SHAPE if self.has_free_shape and shape is None else nuisance,
             theta=self.theta_names,
-            shape=shape or self._given_shape or 0.0,
+            shape=shape or self.given_shape or 0.0,
             dispersed=dispersed,
             shape_range=self._family.shape_range,
         )
@@ -294,17 +328,17 @@ class GeneralizedLinearMixedModel(MixedModel):
     def _search_for(self, shape: float | None) -> None:
         """Let fits estimate the shape, or hold it at this."""
         known = vars(self).get("_searched")
-        if not known or known[True].shape != (shape or self._given_shape or 0.0):
+        if not known or known[True].shape != (shape or self.given_shape or 0.0):
             self._searched = {fast: self.parameters(fast, shape) for fast in (True, False)}
 
     @property
     def _known_parameters(self) -> list[list[str]]:
-        shapes = (None, np.inf) if self._has_limit else (None,)
+        shapes = (None, np.inf) if self.shape_has_limit else (None,)
         return [self.parameters(fast, shape).names for shape in shapes for fast in (True, False)]
 
     def _expect(self, names: list[str]) -> None:
         """Be ready for parameters of these names: without that of a shape it is infinite."""
-        self._search_for(np.inf if self._has_limit and LOG_SHAPE not in names else None)
+        self._search_for(np.inf if self.shape_has_limit and LOG_SHAPE not in names else None)
 
     def space_of(
         self, parameters: Parameters, nagq: int = 1, *, modes: ModeFinder | None = None, root=None
@@ -331,6 +365,17 @@ class GeneralizedLinearMixedModel(MixedModel):
         """The search space of the fit that `optsum` describes."""
         parameters = self._searched[self._fast]
         return self.space_of(parameters, self.optsum.nagq, root=self._gamma_root)
+
+    def whitened_space(self) -> tuple[GeneralizedSpace, Values]:
+        """A search space of the fit's kind, with γ whitened at the estimates, and the estimates.
+
+        Unlike that of `space` it holds the logarithm of a shape that has been found to be infinite.
+        """
+        twin = self.twin()
+        at = twin._at_estimates()
+        root = None if self.is_fast else np.linalg.cholesky(gamma_covariance(twin._modes, at))
+        nagq = self.estimates.nagq
+        return self.space_of(self.parameters(self.is_fast), nagq, root=root), at
 
     def parameters_of(self, x: np.ndarray) -> Parameters:
         """Of which kind of fit these are parameters, by their number.
@@ -411,8 +456,8 @@ class GeneralizedLinearMixedModel(MixedModel):
             value, slopes = space.gradient(space.to_scaled(x))
         return value, space.user_gradient(x, slopes)
 
-    def _twin(self) -> GeneralizedLinearMixedModel:
-        twin = super()._twin()
+    def twin(self) -> GeneralizedLinearMixedModel:
+        twin = super().twin()
         twin._modes, twin.frame = self._modes.replaced(), copy(self.frame)
         return twin
 
@@ -613,13 +658,13 @@ class GeneralizedLinearMixedModel(MixedModel):
         return super().llf if self.likelihood_holds else np.nan
 
     @property
-    def _is_counts(self) -> bool:
+    def may_be_overdispersed(self) -> bool:
         """Whether the family says how much the rows vary, and could be wrong about it."""
         family = self._family
         if family.variance is None:
             return False
         if family.weights == "trials":
-            return bool((self._prior > 1).any())
+            return bool((self.prior_weights > 1).any())
         return family.counts and not family.has_shape
 
     @property
@@ -629,16 +674,16 @@ class GeneralizedLinearMixedModel(MixedModel):
         About one where the family's variance holds; above, counts are overdispersed. NaN where
         there are none.
         """
-        if not self._pearson_df > 0:
+        if not self.pearson_df > 0:
             return np.nan
-        return float((pearson(self) ** 2).sum() / self.dispersion / self._pearson_df)
+        return float((pearson(self) ** 2).sum() / self.dispersion / self.pearson_df)
 
     @property
-    def _pearson_df(self) -> float:
+    def pearson_df(self) -> float:
         """`df_resid`, where prior weights of counts are numbers of rows."""
         if not self._family.counts:
             return float(self.df_resid)
-        return float(self._prior.sum() - self.n_parameters)
+        return float(self.prior_weights.sum() - self.n_parameters)
 
     def _covariance(self, told: bool = False) -> np.ndarray:
         return coefficient_covariance(self, told)
@@ -672,14 +717,16 @@ class GeneralizedLinearMixedModel(MixedModel):
         with blas_threads():
             leverages = self._working().leverages()
             if self._cells:  # a row has a share of its cell's by its weight
-                share = self._prior / self._cells.total(self._prior)[self._cells.of_row]
+                share = (
+                    self.prior_weights / self._cells.total(self.prior_weights)[self._cells.of_row]
+                )
                 leverages = share * leverages[self._cells.of_row]
-            return self._aligned(leverages, "leverage")
+            return self.aligned(leverages, "leverage")
 
     def _scaled_row_variances(self, x, terms) -> np.ndarray:
         """By the working model at the estimates, with the covariance of β̂ that `bse` is of."""
         to_gamma = np.linalg.inv(self.feterm.to_basis)
-        cov = to_gamma @ self._cov @ to_gamma.T / self.dispersion
+        cov = to_gamma @ self.beta_covariance @ to_gamma.T / self.dispersion
         return self._working().row_variances(terms, x, cov)
 
     def _conditional_variances(self) -> list[np.ndarray]:

@@ -46,7 +46,7 @@ def estimates_at(model, x, objective: float) -> Estimates:
         u=u,
         b=b,
         eta=eta,
-        fitted=model._mean(eta),
+        fitted=model.mean(eta),
         objective=objective,
         reml=False,
         sigma_given=not model._likelihood.dispersed,

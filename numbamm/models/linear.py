@@ -34,6 +34,7 @@ from numbamm.models.rollback import all_or_nothing
 from numbamm.models.spaces.coordinates import Coordinates
 from numbamm.models.spaces.linear_space import Criterion, LinearSpace
 from numbamm.models.spaces.scaled import ScaledTerms, root_mean_squares
+from numbamm.models.without_rows import linear_without
 from numbamm.optimize import OptSummary, minimize
 from numbamm.optimize.auto import AUTO, FEW, LIGHT
 from numbamm.optimize.differences import jacobian
@@ -135,6 +136,7 @@ class LinearMixedModel(MixedModel):
     """
 
     family, link = "gaussian", "identity"
+    is_linear, default_ddf = True, "satterthwaite"
     _family, _link = gaussian.FAMILY, identity.LINK
 
     def __init__(
@@ -178,15 +180,33 @@ class LinearMixedModel(MixedModel):
         model._build(frame, reml, sigma)
         return model
 
+    def of_other_frame(self, frame) -> LinearMixedModel:
+        check_gaussian(frame, sigma_known=self.criterion["sigma"] is not None)
+        return LinearMixedModel.of_frame(frame, **self.criterion)
+
+    def without_rows(self, rows) -> LinearMixedModel:
+        return linear_without(self, rows)
+
+    def working_model(self) -> LinearMixedModel:
+        """The linear model in which random effects are estimated: a copy."""
+        return self.twin()
+
+    @property
+    def residual_variance(self) -> float:
+        """σ², which the response has besides that of the random effects."""
+        return self.sigma**2
+
     def _build(self, frame, reml: bool, sigma: float | None) -> None:
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
         announce_compilation(differences.objective, 10)
         with blas_threads():
             MixedModel.__init__(self, frame)
             feterm = self.feterm
-            self._response = _Response.centred(frame.y, frame.offset, feterm, self._sqrtw)
-            xy = np.column_stack([feterm.basis, self._response.values])
-            self.blocks = Blocks(self.scaled.terms, xy, self._sqrtw)
+            self.scaled_response = _Response.centred(
+                frame.y, frame.offset, feterm, self.sqrt_weights
+            )
+            xy = np.column_stack([feterm.basis, self.scaled_response.values])
+            self.blocks = Blocks(self.scaled.terms, xy, self.sqrt_weights)
         feterm.basis = self.blocks.xy[:, :-1]  # one copy is enough
         self.optsum = OptSummary(
             self.theta,
@@ -198,15 +218,15 @@ class LinearMixedModel(MixedModel):
         self._usual_start = self.theta.copy()
         self._default_start = DefaultStart.put(self.optsum, self._usual_start)
 
-    def _in_columns(self, scalings) -> LinearMixedModel:
+    def in_columns(self, scalings) -> LinearMixedModel:
         """This model, fitted as it is, in other scaled columns."""
-        twin = self._twin()
-        twin.scaled = ScaledTerms(twin.reterms, self._root, scalings)
-        twin.blocks = Blocks(twin.scaled.terms, self.blocks.xy, self._sqrtw)
+        twin = self.twin()
+        twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, scalings)
+        twin.blocks = Blocks(twin.scaled.terms, self.blocks.xy, self.sqrt_weights)
         return twin
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
         return "Linear mixed model fit by " + (
             "REML" if self.estimates.reml else "maximum likelihood"
         )
@@ -214,14 +234,14 @@ class LinearMixedModel(MixedModel):
     # ---- the objective ----------------------------------------------------------------------
 
     @property
-    def _degrees(self) -> float:
+    def degrees(self) -> float:
         """d: nobs under ML, nobs less the rank of X under REML."""
         return self.nobs - (self.feterm.rank if self.optsum.reml else 0)
 
     def _criterion(self) -> Criterion:
-        reml, scale = self.optsum.reml, self._response.scale
-        degrees = np.array([self._degrees, float(reml)])
-        constant = 2 * self._degrees * np.log(scale) - self._sum_log_w
+        reml, scale = self.optsum.reml, self.scaled_response.scale
+        degrees = np.array([self.degrees, float(reml)])
+        constant = 2 * self.degrees * np.log(scale) - self._sum_log_w
         if reml:
             constant -= 2 * self.feterm.logdet_to_basis
         return Criterion(degrees, constant, (self.optsum.sigma or 0.0) / scale)
@@ -350,7 +370,7 @@ class LinearMixedModel(MixedModel):
 
     def _column_sizes(self) -> np.ndarray:
         """For each θ, the root mean square of the column of Z that its row of λ stands for."""
-        sizes = [root_mean_squares(term, self._root) for term in self.reterms]
+        sizes = [root_mean_squares(term, self.scaled.root) for term in self.reterms]
         return self.scaled.structure.column_sizes(sizes)
 
     # ---- fitting ----------------------------------------------------------------------------
@@ -402,7 +422,7 @@ class LinearMixedModel(MixedModel):
             progress = config.get("progress") if progress is None else progress
             minimize(self._search_space(), optsum, verbose=verbose, progress=progress)
             estimates = self._estimate(optsum.final, float(optsum.fmin))
-            check_residual_variance(self, (estimates.sigma / self._response.scale) ** 2)
+            check_residual_variance(self, (estimates.sigma / self.scaled_response.scale) ** 2)
             self._estimates = estimates
         return self
 
@@ -450,28 +470,26 @@ class LinearMixedModel(MixedModel):
 
     def _replace_response(self, y) -> None:
         self.frame = replace(self.frame, y=checked_response(self.frame, y))
-        self._response = _Response.centred(
-            self.frame.y, self.frame.offset, self.feterm, self._sqrtw
+        self.scaled_response = _Response.centred(
+            self.frame.y, self.frame.offset, self.feterm, self.sqrt_weights
         )
-        self.blocks.new_response(self._response.values)
+        self.blocks.new_response(self.scaled_response.values)
 
     def _rolled_back(self) -> None:
         """Let A hold the response again that the model had."""
-        if not np.array_equal(self.blocks.xy[:, -1], self._response.values):
-            self.blocks.new_response(self._response.values)
+        if not np.array_equal(self.blocks.xy[:, -1], self.scaled_response.values):
+            self.blocks.new_response(self.scaled_response.values)
 
     # ---- estimates --------------------------------------------------------------------------
 
     def _estimate(self, theta, objective: float) -> Estimates:
         """Everything that follows from θ: β, σ, u, b and the fitted values."""
         self._set_theta(theta)
-        blocks, response, fe = self.blocks, self._response, self.feterm
+        blocks, response, fe = self.blocks, self.scaled_response, self.feterm
         blocks.factorize(self.scaled.to_scaled(theta))
         solution = blocks.solve()
         u, b = self._effects(solution)
-        sigma = self.optsum.sigma or response.scale * blocks.residual_norm() / np.sqrt(
-            self._degrees
-        )
+        sigma = self.optsum.sigma or response.scale * blocks.residual_norm() / np.sqrt(self.degrees)
         gamma = response.scale * solution.gamma + response.gamma0
         beta = fe.to_basis @ gamma
         if fe.constant is not None:
@@ -479,7 +497,7 @@ class LinearMixedModel(MixedModel):
             beta[at] += response.mean / fe.x[0, fe.constant]
         root = fe.to_basis @ np.linalg.inv(blocks.x_factor()).T
         fixed = fe.basis @ gamma
-        fitted = response.mean + (fixed if self._sqrtw is None else fixed / self._sqrtw)
+        fitted = response.mean + (fixed if self.sqrt_weights is None else fixed / self.sqrt_weights)
         if self.frame.offset is not None:
             fitted = fitted + self.frame.offset
         for term, effects in zip(self.reterms, b, strict=True):
@@ -497,6 +515,12 @@ class LinearMixedModel(MixedModel):
             sigma_given=self.optsum.sigma is not None,
         )
 
+    def effects_at(self, theta) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """u and b at a given θ, with β estimated there; the model is left at this θ."""
+        self._set_theta(theta)
+        self.blocks.factorize(self.scaled.to_scaled(theta))
+        return self._effects(self.blocks.solve())
+
     def _effects(self, solution) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """u and b of the user's columns, in the response's units."""
         pairs = [
@@ -505,7 +529,7 @@ class LinearMixedModel(MixedModel):
                 self.reterms, self.scalings, solution.u, solution.b, strict=True
             )
         ]
-        scale = self._response.scale
+        scale = self.scaled_response.scale
         return [scale * u for u, _ in pairs], [scale * b for _, b in pairs]
 
     def leverage(self) -> pd.Series:
@@ -517,7 +541,7 @@ class LinearMixedModel(MixedModel):
         _ = self.estimates
         with blas_threads():
             self.blocks.factorize(self.scaled.to_scaled(self.theta))
-            return self._aligned(self.blocks.leverage(), "leverage")
+            return self.aligned(self.blocks.leverage(), "leverage")
 
     def _scaled_row_variances(self, x, terms) -> np.ndarray:
         self.blocks.factorize(self.scaled.to_scaled(self.theta))

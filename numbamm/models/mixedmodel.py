@@ -59,16 +59,27 @@ class MixedModel(FixedEffects, Inferences, AsResult):
     """
 
     optsum: OptSummary
+    #: Whether y is normal, of a mean that is linear in β and b.
+    is_linear: bool
+    #: Method of degrees of freedom that tests of coefficients take by default.
+    default_ddf: str
+    #: Whether β was varied inside PIRLS, and θ alone optimised.
+    is_fast: bool = False
+    #: Shape of the family; where it is given; and whether it is estimated.
+    shape: float | None = None
+    given_shape: float | None = None
+    has_free_shape: bool = False
+    #: Whether the approximation of the likelihood holds at the estimates.
+    likelihood_holds: bool = True
 
     def __init__(self, frame, root: np.ndarray | None = None) -> None:
         """`root`: √W of each row, where the random effects are not measured in √φ by √w alone."""
         self.frame = frame
         self.formula = frame.formula
         self.reterms = frame.reterms
-        self._sqrtw = None if frame.weights is None else np.sqrt(frame.weights)
-        self.feterm = FeMat.from_columns(frame.X, frame.xnames, self._sqrtw)
-        self._root = self._sqrtw if root is None else root
-        self.scaled = ScaledTerms(frame.reterms, self._root)
+        self.sqrt_weights = None if frame.weights is None else np.sqrt(frame.weights)
+        self.feterm = FeMat.from_columns(frame.X, frame.xnames, self.sqrt_weights)
+        self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights if root is None else root)
         self._estimates: Estimates | None = None
         if self.scaled.is_changed:  # the start: λ = I in scaled columns
             self._set_theta(self.scaled.to_user(self.theta))
@@ -121,6 +132,48 @@ class MixedModel(FixedEffects, Inferences, AsResult):
             for label in term.structure.labels(term.cnames)
         ]
 
+    @property
+    def fit_options(self) -> dict:
+        """Arguments of `fit` and `refit` by which the model was fitted, besides `optsum`."""
+        return {}
+
+    @property
+    def criterion(self) -> dict:
+        """``reml`` and ``sigma`` of the fit; before a fit, those in `optsum`.
+
+        After a fit, `optsum` may have been changed for the next one.
+        """
+        if not self.is_fitted:
+            return {"reml": self.optsum.reml, "sigma": self.optsum.sigma}
+        return {"reml": self.estimates.reml, "sigma": self.estimates.held_sigma}
+
+    def of_other_frame(self, frame) -> Self:
+        """An unfitted model of another frame, of the same kind and criterion."""
+        raise NotImplementedError
+
+    def without_rows(self, rows) -> Self:
+        """A copy without some of the rows used, whose search begins at the estimates."""
+        raise NotImplementedError
+
+    def estimate_at(self, x, objective: float | None = None) -> Self:
+        """Take the estimates at given parameters, without a search; returns the model.
+
+        Parameters
+        ----------
+        x : ndarray
+            As ``optsum.final``.
+        objective : float, optional
+            The objective at x, if it is known.
+        """
+        objective = self.objective_at(x) if objective is None else objective
+        self._estimates = self._estimate(x, objective)
+        return self
+
+    def set_estimates(self, theta, estimates: Estimates | None) -> None:
+        """Take estimates that come from elsewhere, such as true parameters, or None."""
+        self._set_theta(theta)
+        self._estimates = estimates
+
     # ---- random effects ---------------------------------------------------------------------
 
     @property
@@ -129,7 +182,7 @@ class MixedModel(FixedEffects, Inferences, AsResult):
         return self.estimates.sigma
 
     @property
-    def _cov(self) -> np.ndarray:
+    def beta_covariance(self) -> np.ndarray:
         """Covariance matrix of the kept coefficients, shape (rank, rank)."""
         estimates = self.estimates
         if estimates.covariance is None:
@@ -180,7 +233,7 @@ class MixedModel(FixedEffects, Inferences, AsResult):
             for group, frame in frames.items()
         }
 
-    def _row_variances(self, X, terms) -> np.ndarray:
+    def row_variances(self, X, terms) -> np.ndarray:
         """Variances of x'β̂ + z'b̂ - z'b for rows at any levels, shape (n,).
 
         Parameters
@@ -215,7 +268,8 @@ class MixedModel(FixedEffects, Inferences, AsResult):
         After a fit, ``optsum.certificate`` tells a local minimum from a point where only the
         gradient vanishes: the printed summary says which.
         """
-        w = np.ones(self.nobs) if self._root is None else self._root**2
+        root = self.scaled.root
+        w = np.ones(self.nobs) if root is None else root**2
         return any(
             bool((np.abs(np.diag(t.lambda_)) * np.sqrt(t.z**2 @ w / self.nobs) < tol).any())
             for t in self.reterms
@@ -271,7 +325,7 @@ class MixedModel(FixedEffects, Inferences, AsResult):
 
     # ---- rows -------------------------------------------------------------------------------
 
-    def _aligned(self, values, name: str) -> pd.Series:
+    def aligned(self, values, name: str) -> pd.Series:
         """Values of the used rows as a Series over the rows of the data, NaN where dropped."""
         import pandas as pd
 
@@ -282,12 +336,12 @@ class MixedModel(FixedEffects, Inferences, AsResult):
     @property
     def fittedvalues(self) -> pd.Series:
         """Conditional means, a pandas Series over the rows of the data; NaN where dropped."""
-        return self._aligned(self.estimates.fitted, "fittedvalues")
+        return self.aligned(self.estimates.fitted, "fittedvalues")
 
     @property
     def resid(self) -> pd.Series:
         """Response minus conditional mean, a pandas Series over the rows of the data."""
-        return self._aligned(self.frame.y - self.estimates.fitted, "resid")
+        return self.aligned(self.frame.y - self.estimates.fitted, "resid")
 
     def residuals(self, type: str = "response") -> pd.Series:
         """Residuals at the conditional means.
@@ -305,7 +359,7 @@ class MixedModel(FixedEffects, Inferences, AsResult):
             Over the rows of the data; NaN where a row was dropped.
         """
         one_of("type", type, self._residual_types)
-        return self._aligned(self._residual_types[type](self), f"resid_{type}")
+        return self.aligned(self._residual_types[type](self), f"resid_{type}")
 
     #: How each type of residual is computed.
     _residual_types = RESIDUALS
@@ -314,7 +368,7 @@ class MixedModel(FixedEffects, Inferences, AsResult):
     _family: Family
     _link: Link
 
-    def _mean(self, eta) -> np.ndarray:
+    def mean(self, eta) -> np.ndarray:
         """Means at linear predictors."""
         return eta
 
@@ -384,15 +438,15 @@ class MixedModel(FixedEffects, Inferences, AsResult):
         free = np.isneginf(lower[:before]).all() and np.isposinf(upper).all()
         return bool(free) and np.array_equal(lower[before:], usual)
 
-    def _hold_start(self) -> None:
+    def hold_start(self) -> None:
         """Let every fit begin at `optsum.initial`, whatever the optimiser."""
         self._default_start = DefaultStart()
 
-    def _twin(self) -> Self:
-        """A model on the same arrays whose fits leave this one alone."""
+    def twin(self) -> Self:
+        """A copy on the same arrays: its fits leave this model alone."""
         twin = copy(self)
         twin.reterms = [replace(term, theta=term.theta.copy()) for term in self.reterms]
-        twin.scaled = ScaledTerms(twin.reterms, self._root, self.scalings)
+        twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, self.scalings)
         twin.optsum = copy(self.optsum)
         vars(twin).pop("_search_coordinates", None)  # it may get other columns, or fewer rows
         return twin

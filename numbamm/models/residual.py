@@ -46,7 +46,7 @@ def check_residual_variance(model, variance: float) -> None:
     """
     error = np.inf
     if variance > 0:
-        error = model._degrees * np.finfo(float).eps / variance
+        error = model.degrees * np.finfo(float).eps / variance
     if error > DOUBTFUL:
         terms = ", ".join(dict.fromkeys(t.group for t in model.reterms))
         share = f"{np.sqrt(max(variance, 0.0)):.1g} times"

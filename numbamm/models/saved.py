@@ -49,7 +49,7 @@ def restore(model, path) -> None:
                     f"{path} is not a fit of this model to these data: at the {point} parameters "
                     f"the objective is {here:.10g}, and in the file {recorded:.10g}"
                 )
-        model._estimates = model._estimate(stored.final, float(stored.fmin))
+        model.estimate_at(stored.final, float(stored.fmin))
 
 
 def _read(path) -> OptSummary:

@@ -126,13 +126,13 @@ class Stages:
         if model.optsum.returnvalue in CUT_SHORT:
             return Ending(is_minimum=True, at_edge=False)  # it has been told already
         end = ending(model)
-        infinite = model._has_limit and self._shape_is_infinite()
+        infinite = model.shape_has_limit and self._shape_is_infinite()
         rival = model.optsum.certificate is not None and model._work <= LIGHT
         rival = (rival and not levels_vary(model)) or has_several_minima(model)
         doubtful = not end.is_minimum or infinite or rival
         if ours and doubtful and not model.optsum.is_limited:
             end = self._search_elsewhere(end)
-            infinite = model._has_limit and self._shape_is_infinite()
+            infinite = model.shape_has_limit and self._shape_is_infinite()
         if infinite:
             end = self._search_at_infinite_shape()
         return end
@@ -141,7 +141,7 @@ class Stages:
         """Whether the objective is no higher for a Poisson distribution than at a search's end."""
         model, optsum = self.model, self.model.optsum
         parameters = model._searched[model._fast]
-        mean = np.average(model.frame.y, weights=model._prior)
+        mean = np.average(model.frame.y, weights=model.prior_weights)
         z = model.space_of(parameters).to_scaled(optsum.final)
         if not parameters.split(z).shape > LARGE_SHAPE * max(mean, 1.0):
             return False
@@ -274,7 +274,7 @@ class Stages:
         if not model._default_start.is_in(model.optsum):
             return
         if np.any(factor != 1.0):
-            shape = SHAPE if model._has_limit else start.shape
+            shape = SHAPE if model.shape_has_limit else start.shape
             model._begun = replace(start, theta=factor * start.theta, shape=shape)
         elif by_gradient and model.init == "glm" and model._bounds_are_usual():
             model._begun = by_linear_model(model, model._modes, start)
@@ -380,7 +380,7 @@ def check_nagq(model, fast, nagq) -> None:
 def options_of_start(model) -> OptSummary:
     """An `optsum` for the fast fit's parameters, at their start."""
     parameters, start = model._searched[True], model._begun
-    shape = min(start.shape, LARGEST_START) if model._has_limit else start.shape
+    shape = min(start.shape, LARGEST_START) if model.shape_has_limit else start.shape
     nuisance = [np.log(shape)] if parameters.nuisance else []
     initial = np.concatenate([nuisance, start.theta])
     free = np.full(len(nuisance), -np.inf)

@@ -65,8 +65,8 @@ def find_start(model, theta, init: str) -> Start:
     NumbammWarning
         If they separate some of the responses.
     """
-    shape = model._given_shape or 0.0
-    if model._free_shape:
+    shape = model.given_shape or 0.0
+    if model.has_free_shape:
         shape = first_shape(model._modes)
     gamma = without_effects(model._modes, shape)
     _check_separation(model, gamma)
@@ -84,7 +84,7 @@ def find_start(model, theta, init: str) -> Start:
 def _refuse_no_density(model, shape: float) -> None:
     """Tell where a log-density of the user's is no number, at a mean that most families know."""
     family, link, y = model._family, model._link, model.frame.y
-    mean = np.average(y, weights=model._prior)
+    mean = np.average(y, weights=model.prior_weights)
     at = np.full_like(y, link.eta([mean])[0])
     rows = model.frame.rows[~np.isfinite(family.deviances(link, shape, y, at))]
     if family.by_density and len(rows):
@@ -98,7 +98,7 @@ def _refuse_no_density(model, shape: float) -> None:
 def _check_separation(model, gamma) -> None:
     frame, family = model.frame, model._family
     if gamma is not None:
-        mu = model._mean(model._offset + model._basis @ gamma)
+        mu = model.mean(model._offset + model._basis @ gamma)
         if not is_extreme(family, model._link, mu):
             return
     kept = model.feterm.kept

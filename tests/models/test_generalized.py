@@ -79,7 +79,7 @@ def test_start_solves_the_score_equations(formula, data, family, offset):
     offset = None if offset is None else offset * np.sin(np.arange(len(frame)))
     model = mm.GeneralizedLinearMixedModel(formula, frame, family, offset=offset)
     eta = model._basis @ model._start.gamma + (0.0 if offset is None else offset)
-    score = model._prior * (model.frame.y - model._mean(eta))
+    score = model.prior_weights * (model.frame.y - model.mean(eta))
     assert_allclose(model.frame.X.T @ score, 0.0, atol=1e-9 * np.abs(score).sum())
 
 

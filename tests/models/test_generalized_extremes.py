@@ -307,7 +307,7 @@ def test_twins_fit_in_threads(cbpp):
 
     cbpp.fit()
     before = str(cbpp)
-    twins = [cbpp._twin() for _ in range(4)]
+    twins = [cbpp.twin() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         fits = list(pool.map(lambda twin: twin.refit(progress=False).objective, twins))
     assert_allclose(fits, cbpp.objective, atol=1e-9, rtol=0)

@@ -62,7 +62,7 @@ def built(response, link, information):
             )
         theta = 0.4 * model.scaled.to_scaled(model.theta)
         theta[1] = 0.05
-        shape = [0.2] if model._free_shape else []
+        shape = [0.2] if model.has_free_shape else []
         nuisance = [-1.5] if model._likelihood.dispersed else shape
         full = np.concatenate([model._start.gamma, nuisance, theta])
         MODELS[key] = model, {True: np.concatenate([shape, theta]), False: full}

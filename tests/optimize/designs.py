@@ -35,7 +35,9 @@ def excess(design, seed, others=()):
             return None
     if said:
         return None
-    rounding = model._degrees * np.finfo(float).eps * (model._response.scale / model.sigma) ** 2
+    rounding = (
+        model.degrees * np.finfo(float).eps * (model.scaled_response.scale / model.sigma) ** 2
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         best = min(best_known(model, design, seed), *(end(model, name) for name in others), np.inf)

@@ -163,7 +163,7 @@ def _singular_directions(model) -> dict[str, list[str]]:
     """For each term the linear combinations of its effects without variance, as text."""
     directions: dict[str, list[str]] = {}
     for term in model.reterms:
-        size = root_mean_squares(term, model._root)
+        size = root_mean_squares(term, model.scaled.root)
         size = np.where(size > 0, size, 1.0)
         vectors, sd, _ = np.linalg.svd(size[:, None] * term.lambda_)
         for vector in vectors.T[sd < SINGULAR_TOLERANCE]:

@@ -49,11 +49,11 @@ def check_overdispersion(model) -> Result:
         raise OptionError(
             f"the {model.family} model estimates its dispersion: there is none to check"
         )
-    if model._family.proportions and not model._is_counts:
+    if model._family.proportions and not model.may_be_overdispersed:
         raise OptionError(
             "single trials cannot be overdispersed: their mean determines their variance"
         )
-    ratio, df = model.pearson_ratio, model._pearson_df
+    ratio, df = model.pearson_ratio, model.pearson_df
     p = float(chi2.sf(ratio * df, df))
     line = {"chisq": ratio * df, "df": df, "ratio": ratio, "pvalue": p}
     note = "No sign of overdispersion."

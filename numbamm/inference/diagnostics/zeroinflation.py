@@ -55,12 +55,12 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
         raise OptionError(
             f"responses of the {model.family} family are not counts: there are no zeros to check"
         )
-    if family.proportions and not model._is_counts:
+    if family.proportions and not model.may_be_overdispersed:
         raise OptionError(
             "the model fits the zeros of single trials themselves: there can be no excess of them"
         )
-    rows = model._prior if family.counts else np.ones(len(y))
-    P = family.zeros(estimates.fitted, model._prior, estimates.shape or model.shape)
+    rows = model.prior_weights if family.counts else np.ones(len(y))
+    P = family.zeros(estimates.fitted, model.prior_weights, estimates.shape or model.shape)
     observed, expected = rows @ (y == 0), rows @ P
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (observed - 0.5 - expected) / np.sqrt(rows @ (P * (1 - P)))

@@ -178,8 +178,8 @@ class _Sums:
 
     def __init__(self, model, terms) -> None:
         self.model, self.terms, self.sigma2 = model, terms, model.sigma**2
-        w = 1.0 if model._sqrtw is None else model._sqrtw
-        z = design.weighted_columns(terms, model._sqrtw)
+        w = 1.0 if model.sqrt_weights is None else model.sqrt_weights
+        z = design.weighted_columns(terms, model.sqrt_weights)
         X = model.feterm.basis
         self.A, self.F, self.XX = sp.csr_array(z.T @ z), z.T @ X, X.T @ X
         self.lam = sp.block_diag([sp.kron(sp.eye_array(t.nlevels), t.lambda_) for t in terms])

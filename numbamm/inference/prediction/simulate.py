@@ -132,7 +132,7 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
     complete = np.flatnonzero(~np.isnan(eta))
     w = trials_or_weights(model, rows)[complete]
     y = np.full(len(eta), np.nan)
-    mu = model._mean(eta[complete])
+    mu = model.mean(eta[complete])
     phi = parameters.sigma**2
     y[complete] = model._family.draws(rng, mu, w, phi, parameters.shape)
     return y

@@ -7,7 +7,6 @@ import numpy as np
 from numbamm.inference.profiling.curve import Curve
 from numbamm.inference.profiling.surface import Surface
 from numbamm.inference.random.components import SHAPE, SIGMA
-from numbamm.models.spaces.laplace import gamma_covariance
 from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE
 from numbamm.optimize.differences import slopes
 
@@ -27,18 +26,14 @@ class GeneralizedSurface(Surface):
         return cls(model)
 
     def __init__(self, model) -> None:
-        fast, nagq = model.is_fast, model.estimates.nagq
-        twin = model._twin()
-        point = twin._at_estimates()
-        root = None if fast else np.linalg.cholesky(gamma_covariance(twin._modes, point))
-        parameters = model.parameters(fast)
-        self._space = model.space_of(parameters, nagq, root=root)
+        self._space, point = model.whitened_space()
+        parameters, root = self._space.parameters, self._space.laplace.root
         # An infinite shape has a profile, too.
         shape = min(point.shape, parameters.shape_range[1])
         nuisance = {LOG_DISPERSION: [point.phi], LOG_SHAPE: [shape]}.get(parameters.nuisance, [])
         self._nuisance, self._rank = parameters.nuisance, len(parameters.beta)
-        self._to_beta = None if fast else model.feterm.to_basis @ root
-        head = [] if fast else np.linalg.solve(root, point.beta)
+        self._to_beta = None if root is None else model.feterm.to_basis @ root
+        head = [] if root is None else np.linalg.solve(root, point.beta)
         super().__init__(model, np.concatenate([head, np.log(nuisance), point.theta]))
 
     @property

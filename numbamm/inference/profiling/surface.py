@@ -152,16 +152,16 @@ class Surface(ABC):
         term, scalings = self.model.reterms[k], list(self.model.scalings)
         if not term.structure.is_linear:
             return self._smooth_component_curve(k, list(lead), reach)
-        changed = leading(term, scalings[k], lead, self.model._root)
+        changed = leading(term, scalings[k], lead, self.model.scaled.root)
         surface = self
         if changed is not None:
             scalings[k] = changed
-            surface = type(self)(self.model._in_columns(scalings))
+            surface = type(self)(self.model.in_columns(scalings))
         rows = [surface._row(k, r) for r in lead]
         if len(lead) == 1:
             curve = surface._sd_curve(*rows, reach)
         else:
-            sizes = root_mean_squares(term, self.model._root)
+            sizes = root_mean_squares(term, self.model.scaled.root)
             rows = [row * sizes[r] for row, r in zip(rows, lead, strict=True)]
             curve = surface._correlation_curve(*rows, reach)
         self.lowest = min(self.lowest, surface.lowest)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numbamm.errors import DataError, NumbammWarning, OptionError
-from numbamm.inference.comparison.reduced import criterion_of_fit
 from numbamm.inference.random.components import SIGMA
 from numbamm.inference.resampling import bootstrap_file
 from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
@@ -322,8 +321,8 @@ class Bootstrap:
 
     def _extended(self, model, n: int, workers, progress) -> Bootstrap:
         """A copy with n more replicates, or with those before an interrupt."""
-        twin = model._twin()
-        vars(twin.optsum).update(criterion_of_fit(model))
+        twin = model.twin()
+        vars(twin.optsum).update(model.criterion)
         task = bootstrap_task(twin, self.names, self.key)
         done = run(task, range(self.n, self.n + n), workers, progress)
         if sum(len(rows) for rows, _ in done) < n:
@@ -349,7 +348,7 @@ def _singular(model, thetas) -> np.ndarray:
     """`is_singular` for each line of θ."""
     singular = np.zeros(len(thetas), dtype=bool)
     for term, lam in zip(model.reterms, model.scaled.structure.matrices(thetas), strict=True):
-        size = root_mean_squares(term, model._root)
+        size = root_mean_squares(term, model.scaled.root)
         diagonal = np.abs(np.diagonal(lam, axis1=1, axis2=2))
         singular |= (diagonal * size < SINGULAR_TOLERANCE).any(axis=1)
     return singular

@@ -59,7 +59,7 @@ class CompiledFits(ReplicateTask):
             stream(self._key, i).standard_normal(out=row)
         thetas, gammas = np.empty((n, len(self._start))), np.empty((n, model.blocks.nx))
         numbers = np.empty((n, 3))
-        scale = model._response.scale
+        scale = model.scaled_response.scale
         refits(
             noise,
             self._start,
@@ -74,7 +74,7 @@ class CompiledFits(ReplicateTask):
         # Row by row: the rounding of one product with all rows would depend on their number.
         changes = np.array([model.feterm.to_basis @ gamma for gamma in gammas])
         betas = model.estimates.beta + scale * changes
-        sigmas = scale * numbers[:, NORM] / np.sqrt(model._degrees)
+        sigmas = scale * numbers[:, NORM] / np.sqrt(model.degrees)
         if optsum.sigma is not None:
             sigmas[:] = optsum.sigma
         if model.scaled.is_changed:

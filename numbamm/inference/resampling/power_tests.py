@@ -75,11 +75,10 @@ def standard_errors(model, thetas, sigmas) -> np.ndarray:
 
 def _as_fitted(model, parameters: TrueParameters):
     """A copy of a linear model that has the true parameters as its estimates."""
-    twin, optsum = model._twin(), model.optsum
-    twin._set_theta(parameters.theta)
+    twin, optsum = model.twin(), model.optsum
     zeros = [np.zeros((term.nlevels, term.p)) for term in model.reterms]
     eta = model.frame.X[:, model.feterm.kept] @ parameters.beta
-    twin._estimates = Estimates(
+    estimates = Estimates(
         beta=parameters.beta,
         covariance=np.full((len(parameters.beta), len(parameters.beta)), np.nan),
         sigma=parameters.sigma,
@@ -91,6 +90,7 @@ def _as_fitted(model, parameters: TrueParameters):
         reml=optsum.reml,
         sigma_given=optsum.sigma is not None,
     )
+    twin.set_estimates(parameters.theta, estimates)
     return twin
 
 

@@ -33,6 +33,9 @@ class ScaledTerms:
 
     Attributes
     ----------
+    scalings : list of Scaling or None
+    root : ndarray, shape (n,), or None
+        As given.
     structure : Joint
         The structures of all terms, which are those of the scaled terms, too.
     is_changed : bool
@@ -45,7 +48,7 @@ class ScaledTerms:
         root: np.ndarray | None,
         scalings: Sequence[Scaling | None] | None = None,
     ) -> None:
-        self._terms, self._root = terms, root
+        self._terms, self.root = terms, root
         if scalings is None:
             scalings = [Scaling.of_term(term, root) for term in terms]
         self.scalings = list(scalings)
@@ -91,7 +94,7 @@ class ScaledTerms:
     @cached_property
     def sizes(self) -> list[np.ndarray]:
         """Root mean squares of the scaled columns, term by term."""
-        return [root_mean_squares(term, self._root) for term in self.terms]
+        return [root_mean_squares(term, self.root) for term in self.terms]
 
     @property
     def theta_sizes(self) -> np.ndarray:

@@ -108,7 +108,7 @@ def test_arrays_are_shared():
     data = mm.datasets.load("sleepstudy").sample(100_000, replace=True, random_state=1)
     model = mm.LinearMixedModel(SLEEP, data)
     tracemalloc.start()
-    twin = model._twin()
+    twin = model.twin()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 20_000

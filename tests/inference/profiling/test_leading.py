@@ -47,8 +47,8 @@ def test_the_model_is_the_same(surface):
     known = dict(zip(names, values, strict=True))
     for name, (k, lead) in surface._places.items():
         scalings = list(model.scalings)
-        scalings[k] = leading(model.reterms[k], scalings[k], lead, model._root) or scalings[k]
-        led = type(surface)(model._in_columns(scalings))
+        scalings[k] = leading(model.reterms[k], scalings[k], lead, model.scaled.root) or scalings[k]
+        led = type(surface)(model.in_columns(scalings))
         z = led.best.copy()
         z[: len(x) - len(theta)] = x[: len(x) - len(theta)]
         led._scaled_theta(z)[:] = led.model.scaled.to_scaled(theta)
