@@ -109,7 +109,7 @@ def _met_an_edge(optsum: OptSummary) -> bool:
 
 def is_concave(model) -> bool:
     """Whether the density is concave in η, so that two minima are rare."""
-    return model._family.is_concave(model._link)
+    return model.family_record.is_concave(model.link_record)
 
 
 def has_several_minima(model) -> bool:
@@ -119,13 +119,13 @@ def has_several_minima(model) -> bool:
     if not is_concave(model):
         return not _levels_agree(model)
     # Of proportions the Laplace approximation has one minimum with symmetric links, as a rule.
-    irregular = model._family.proportions and not model._link.symmetric
+    irregular = model.family_record.proportions and not model.link_record.symmetric
     return irregular and not levels_vary(model)
 
 
 def levels_vary(model) -> bool:
     """Whether both outcomes occur in most levels of a binomial model of random intercepts."""
-    if not (model._family.proportions and model._link.onto_unit and is_concave(model)):
+    if not (model.family_record.proportions and model.link_record.onto_unit and is_concave(model)):
         return False
     return _few_are_alike(model)
 
@@ -134,7 +134,7 @@ def _few_are_alike(model) -> bool:
     """Whether there are random intercepts alone, and few levels whose responses are all alike."""
     return all(
         (term.z == term.z[0, 0]).all()
-        and levels_alike(term, model._family, model.frame.y) < MANY * term.nlevels
+        and levels_alike(term, model.family_record, model.frame.y) < MANY * term.nlevels
         for term in model.reterms
     )
 
@@ -157,7 +157,7 @@ def _levels_agree(model) -> bool:
         return False
     eta, w = linear_predictors(model, at, effects_at_mode(model)[1]), model.prior_weights
     step = STEP * np.sqrt(np.mean(eta**2))
-    family, link, y = model._family, model._link, model.frame.y
+    family, link, y = model.family_record, model.link_record, model.frame.y
     below, here, above = (family.deviances(link, at.shape, y, eta + h) for h in (-step, 0.0, step))
     information = w * (below - 2 * here + above)
     return all(

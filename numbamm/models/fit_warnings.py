@@ -113,7 +113,7 @@ def _warn_of_family(model) -> None:
         _warn(
             f"the counts are overdispersed: Pearson's statistic is {ratio:.2f} times its "
             "degrees of freedom, so that standard errors are too small; "
-            + (f"a {model._family.wider} family, or " if model._family.wider else "")
+            + (f"a {model.family_record.wider} family, or " if model.family_record.wider else "")
             + "a random effect for each row, may serve better",
             OverdispersionWarning,
             more=1,
@@ -121,8 +121,8 @@ def _warn_of_family(model) -> None:
     if model.shape_has_limit and np.isinf(model.shape):
         _warn(
             "the negative binomial's shape is infinite: the counts vary no more than a Poisson "
-            f"distribution's, of which these are the estimates; family='{model._family.limit}' "
-            "fits it with a parameter less",
+            "distribution's, of which these are the estimates; "
+            f"family='{model.family_record.limit}' fits it with a parameter less",
             more=1,
         )
 

@@ -1,4 +1,9 @@
-"""`GeneralizedLinearMixedModel`: y | b of mean g⁻¹(Xβ + Zb), b = Λ(θ)u, u ~ N(0, I)."""
+"""`GeneralizedLinearMixedModel`: y | b of mean g⁻¹(Xβ + Zb), b = Λ(θ)u, u ~ N(0, I).
+
+Most of its lines say what the public methods take and give; what these do stands in files of its
+own: `stages`, `ending` and `start` search, `spaces` has the objective, `generalized_estimates` and
+`fit_warnings` look at the end.
+"""
 
 from __future__ import annotations
 
@@ -132,19 +137,19 @@ class GeneralizedLinearMixedModel(MixedModel):
         shape: float | None = None,
         optimizer: str | None = None,
     ) -> None:
-        self._family = FAMILIES.of(family)
-        self._link = LINKS.of(self._family.link if link is None else link)
-        self.family, self.link = self._family.name, self._link.name
-        own = self._family.by_density
-        usual = "observed" if self._family.dispersed or own else "expected"
+        self.family_record = FAMILIES.of(family)
+        self.link_record = LINKS.of(self.family_record.link if link is None else link)
+        self.family, self.link = self.family_record.name, self.link_record.name
+        own = self.family_record.by_density
+        usual = "observed" if self.family_record.dispersed or own else "expected"
         self.information = spelled("information", information or usual, INFORMATION)
         if own and self.information == "expected":
             raise OptionError(
-                f"the expected information of the family {self._family} is not known, only its "
-                'log-density: information="observed"'
+                f"the expected information of the family {self.family_record} is not known, only "
+                'its log-density: information="observed"'
             )
         self.init = spelled("init", init, INITS)
-        self.given_shape = _checked_shape(shape, self._family)
+        self.given_shape = _checked_shape(shape, self.family_record)
         frame = formulas.model_frame(
             formula,
             data,
@@ -153,11 +158,11 @@ class GeneralizedLinearMixedModel(MixedModel):
             contrasts=contrasts,
             amalgamate=amalgamate,
             context=caller_namespace(),
-            two_level_response=self._family.proportions,
+            two_level_response=self.family_record.proportions,
         )
         if frame.trials is not None:
             frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
-        check_generalized(frame, self._family)
+        check_generalized(frame, self.family_record)
         announce_compilation(pirls, 15)
         self._build(frame)
         self._warned = False
@@ -177,8 +182,8 @@ class GeneralizedLinearMixedModel(MixedModel):
         model = GeneralizedLinearMixedModel(
             frame.formula,
             frame,
-            self._family,
-            self._link,
+            self.family_record,
+            self.link_record,
             init=self.init,
             information=self.information,
             shape=self.given_shape,
@@ -201,15 +206,18 @@ class GeneralizedLinearMixedModel(MixedModel):
         n = len(frame.y)
         prior = np.ones(n) if frame.weights is None else frame.weights
         with blas_threads():
-            self.prior_weights, self._likelihood = prior, Likelihood(self._family, frame.y, prior)
-            super().__init__(frame, self._likelihood.working_root(self._link))
+            self.prior_weights, self._likelihood = (
+                prior,
+                Likelihood(self.family_record, frame.y, prior),
+            )
+            super().__init__(frame, self._likelihood.working_root(self.link_record))
             self._search_for(None)
             self._basis = self.feterm.basis / np.sqrt(prior)[:, None]
             self._offset = np.zeros(n) if frame.offset is None else frame.offset
             # By the columns as they came: products with matrices round equal rows differently.
-            self._cells = find_cells(self._family, self.reterms, [*frame.X.T, self._offset])
+            self._cells = find_cells(self.family_record, self.reterms, [*frame.X.T, self._offset])
             if self._cells:
-                self._likelihood.merged = self._cells.constant(self._family, frame.y, prior)
+                self._likelihood.merged = self._cells.constant(self.family_record, frame.y, prior)
             self._modes = self._mode_finder()
             self._start = self._begun = find_start(self, self.theta, self.init)
             # A root of γ's covariance, in whose coordinates a full fit searches.
@@ -227,8 +235,8 @@ class GeneralizedLinearMixedModel(MixedModel):
             y,
             prior,
             self._offset[rows],
-            self._family,
-            self._link,
+            self.family_record,
+            self.link_record,
             INFORMATION[self.information],
             scale=self._likelihood.scale,
         )
@@ -272,20 +280,20 @@ class GeneralizedLinearMixedModel(MixedModel):
     @property
     def is_canonical(self) -> bool:
         """Whether expected and observed information agree."""
-        return self._family.is_canonical(self._link)
+        return self.family_record.is_canonical(self.link_record)
 
     @property
     def has_free_shape(self) -> bool:
         """Whether the family has a shape, which is estimated."""
-        return self._family.has_shape and self.given_shape is None
+        return self.family_record.has_shape and self.given_shape is None
 
     @property
     def shape_has_limit(self) -> bool:
         """Whether an estimated shape may be infinite."""
-        return self.has_free_shape and self._family.limit is not None
+        return self.has_free_shape and self.family_record.limit is not None
 
     def mean(self, eta) -> np.ndarray:
-        return self._link.mean(eta)
+        return self.link_record.mean(eta)
 
     @property
     def varcorr(self) -> VarCorr:
@@ -300,7 +308,7 @@ class GeneralizedLinearMixedModel(MixedModel):
     @property
     def shape(self) -> float | None:
         """Shape of the negative binomial, Var(y) = μ + μ²/shape, or of one's own; None without."""
-        if not self._family.has_shape:
+        if not self.family_record.has_shape:
             return None
         return self.given_shape or self.estimates.shape
 
@@ -322,7 +330,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             theta=self.theta_names,
             shape=shape or self.given_shape or 0.0,
             dispersed=dispersed,
-            shape_range=self._family.shape_range,
+            shape_range=self.family_record.shape_range,
         )
 
     def _search_for(self, shape: float | None) -> None:
@@ -522,9 +530,9 @@ class GeneralizedLinearMixedModel(MixedModel):
     def _remedy(self) -> str:
         """What to do about a search that cannot begin, or ends at no minimum."""
         remedy = f"another start (init, optsum.initial) or link than {self.link} may help"
-        proportions = self._family.proportions
+        proportions = self.family_record.proportions
         better = "logit" if proportions else "log"
-        if self.link != better and self._link.is_bounded(proportions):
+        if self.link != better and self.link_record.is_bounded(proportions):
             remedy += f", such as {better}, which allows any linear predictor"
         return remedy
 
@@ -614,7 +622,7 @@ class GeneralizedLinearMixedModel(MixedModel):
     def _replace_response(self, y) -> None:
         terms = [replace(term, theta=None) for term in self.reterms]
         frame = replace(self.frame, y=checked_response(self.frame, y), reterms=terms)
-        check_generalized(frame, self._family)
+        check_generalized(frame, self.family_record)
         self._build(frame)
         self.optsum = renewed(self, self.optsum, options_of_start(self).initial)
         self._default_start = DefaultStart.put(self.optsum, self.optsum.initial)
@@ -660,7 +668,7 @@ class GeneralizedLinearMixedModel(MixedModel):
     @property
     def may_be_overdispersed(self) -> bool:
         """Whether the family says how much the rows vary, and could be wrong about it."""
-        family = self._family
+        family = self.family_record
         if family.variance is None:
             return False
         if family.weights == "trials":
@@ -681,7 +689,7 @@ class GeneralizedLinearMixedModel(MixedModel):
     @property
     def pearson_df(self) -> float:
         """`df_resid`, where prior weights of counts are numbers of rows."""
-        if not self._family.counts:
+        if not self.family_record.counts:
             return float(self.df_resid)
         return float(self.prior_weights.sum() - self.n_parameters)
 

@@ -1,4 +1,7 @@
-"""`LinearMixedModel`: y | b ~ N(Xβ + Zb, σ²W⁻¹), b = Λ(θ)u, u ~ N(0, σ²I)."""
+"""`LinearMixedModel`: y | b ~ N(Xβ + Zb, σ²W⁻¹), b = Λ(θ)u, u ~ N(0, σ²I).
+
+Most of its lines say what the public methods take and give; `spaces.linear_space` has the objective.
+"""
 
 from __future__ import annotations
 
@@ -137,7 +140,7 @@ class LinearMixedModel(MixedModel):
 
     family, link = "gaussian", "identity"
     is_linear, default_ddf = True, "satterthwaite"
-    _family, _link = gaussian.FAMILY, identity.LINK
+    family_record, link_record = gaussian.FAMILY, identity.LINK
 
     def __init__(
         self,

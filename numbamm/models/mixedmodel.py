@@ -365,8 +365,8 @@ class MixedModel(FixedEffects, Inferences, AsResult):
     _residual_types = RESIDUALS
 
     #: The records of family and link.
-    _family: Family
-    _link: Link
+    family_record: Family
+    link_record: Link
 
     def mean(self, eta) -> np.ndarray:
         """Means at linear predictors."""

@@ -39,7 +39,7 @@ class Runaway(NamedTuple):
 
 def runaway_terms(model) -> list[Runaway]:
     """The terms of a fitted generalized model that run off."""
-    family, unit = model._family, model._link.unit
+    family, unit = model.family_record, model.link_record.unit
     if unit is None or not family.bounds:
         return []
     found = []

@@ -83,7 +83,7 @@ def find_start(model, theta, init: str) -> Start:
 
 def _refuse_no_density(model, shape: float) -> None:
     """Tell where a log-density of the user's is no number, at a mean that most families know."""
-    family, link, y = model._family, model._link, model.frame.y
+    family, link, y = model.family_record, model.link_record, model.frame.y
     mean = np.average(y, weights=model.prior_weights)
     at = np.full_like(y, link.eta([mean])[0])
     rows = model.frame.rows[~np.isfinite(family.deviances(link, shape, y, at))]
@@ -96,10 +96,10 @@ def _refuse_no_density(model, shape: float) -> None:
 
 
 def _check_separation(model, gamma) -> None:
-    frame, family = model.frame, model._family
+    frame, family = model.frame, model.family_record
     if gamma is not None:
         mu = model.mean(model._offset + model._basis @ gamma)
-        if not is_extreme(family, model._link, mu):
+        if not is_extreme(family, model.link_record, mu):
             return
     kept = model.feterm.kept
     separation = find_separation(family, frame.X[:, kept], frame.y)

@@ -53,7 +53,11 @@ def _blocks_without(blocks, rows):
 def generalized_without(model, rows):
     """A copy of a generalized model with weight zero for some rows, to fit from the estimates."""
     kept, twin = _all_but(model, rows), model.twin()
-    family, y, weights = model._family, model.frame.y, np.where(kept, model.prior_weights, 0.0)
+    family, y, weights = (
+        model.family_record,
+        model.frame.y,
+        np.where(kept, model.prior_weights, 0.0),
+    )
     twin._likelihood, parts = (
         Likelihood(family, y[kept], model.prior_weights[kept]),
         {"weights": weights},

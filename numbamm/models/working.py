@@ -30,8 +30,8 @@ def working_model(model, eta, shape: float) -> LinearMixedModel:
     LinearMixedModel
         Its response is η + (y - μ) dη/dμ, with weights w (dμ/dη)² / V(μ); σ is 1 where φ is.
     """
-    frame, family = model.frame, model._family
-    lines = family.evaluate(WORKING, model._link, shape, frame.y, model.prior_weights, eta)
+    frame, family = model.frame, model.family_record
+    lines = family.evaluate(WORKING, model.link_record, shape, frame.y, model.prior_weights, eta)
     weights = lines[WEIGHT]
     with np.errstate(all="ignore"):
         y = eta + lines[SCORE] / weights

@@ -34,7 +34,7 @@ def fit_of(model) -> Fit:
 def _of_mixed_model(model) -> Fit:
     """The `Fit` of a model of numbamm."""
     frame, estimates, n = model.frame, model.estimates, model.nobs
-    exact = model._family.is_linear(model._link)
+    exact = model.family_record.is_linear(model.link_record)
     return Fit(
         text=model.formula,
         llf=model.llf,
@@ -44,8 +44,8 @@ def _of_mixed_model(model) -> Fit:
         offset=np.zeros(n) if frame.offset is None else frame.offset,
         fixed=model.feterm,
         terms=model.reterms,
-        family=model._family,
-        link=model._link,
+        family=model.family_record,
+        link=model.link_record,
         reml=estimates.reml,
         method="" if exact else _method(model),
         information="" if exact or model.is_canonical else model.information,

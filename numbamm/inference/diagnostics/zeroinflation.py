@@ -50,7 +50,7 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
     estimates, y = model.estimates, model.frame.y
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
         raise OptionError(f"n must be a number of responses to simulate, at least 0, not {n!r}")
-    family = model._family
+    family = model.family_record
     if family.zero is None and not family.by_density:
         raise OptionError(
             f"responses of the {model.family} family are not counts: there are no zeros to check"

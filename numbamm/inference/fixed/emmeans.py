@@ -191,7 +191,7 @@ def _notes(model, grid, names, weights, frame, alpha) -> list[str]:
     ]
     if fixed:
         notes.append(f"At {', '.join(fixed)}.")
-    if not model._link.linear:
+    if not model.link_record.linear:
         notes.append(f"Link: {model.link}.")
     if frame["mean"].isna().any():
         notes.append("Means without numbers are not estimable: there are no data for them.")

@@ -67,9 +67,9 @@ class MarginalEffects(ModelAbstract):
 
     def get_autodiff_args(self) -> dict | None:
         """Options of its automatic differentiation; None if it does not have the link."""
-        if self.type == "link" or self.model._link.linear:
+        if self.type == "link" or self.model.link_record.linear:
             return {"model_type": "linear", "family": None, "link": None}
-        family = self.model._link.marginaleffects
+        family = self.model.link_record.marginaleffects
         if family is None:
             return None
         return {"model_type": "glm", "family": family, "link": self.model.link}

@@ -117,7 +117,7 @@ def predict(
     chosen = chosen_effects(model, re_form if random else "none")
     rows = _rows(model, newdata, chosen, interval, weights)
     eta = _eta_of_fit(model, chosen) if newdata is None else _eta(model, rows, chosen, new_levels)
-    on_link_scale = type == "link" or model._link.linear
+    on_link_scale = type == "link" or model.link_record.linear
 
     def on_scale(eta):
         return eta if on_link_scale else np.where(np.isnan(eta), np.nan, model.mean(eta))
@@ -126,7 +126,7 @@ def predict(
     if se or interval is not None:
         sd = np.sqrt(np.where(np.isnan(eta), np.nan, _variance(model, rows, chosen)))
     if se:
-        slope = 1.0 if on_link_scale else np.abs(model._link.slope(eta))
+        slope = 1.0 if on_link_scale else np.abs(model.link_record.slope(eta))
         columns["se"] = slope * sd
     if by_draws:
         ends = _drawn_limits(model, rows, eta, sd, alpha, draws, generator(seed))
@@ -167,9 +167,9 @@ def _drawn_limits(model, rows: ModelRows, eta, sd, alpha: float, draws: int, rng
     for batch in np.array_split(complete, 1 + len(complete) * draws // BATCH):
         etas = eta[batch] + sd[batch] * rng.standard_normal((draws, len(batch)))
         etas = _on_same_side(model, eta[batch], etas)
-        mu = np.clip(model.mean(etas.ravel()), *model._family.means)
+        mu = np.clip(model.mean(etas.ravel()), *model.family_record.means)
         phi = model.sigma**2
-        y = model._family.draws(rng, mu, np.tile(w[batch], draws), phi, model.shape)
+        y = model.family_record.draws(rng, mu, np.tile(w[batch], draws), phi, model.shape)
         limits[:, batch] = np.quantile(
             y.reshape(etas.shape), [alpha / 2, 1 - alpha / 2], axis=0, method="inverted_cdf"
         )
@@ -178,7 +178,7 @@ def _drawn_limits(model, rows: ModelRows, eta, sd, alpha: float, draws: int, rng
 
 def _on_same_side(model, eta, near) -> np.ndarray:
     """Linear predictors near η, kept on its side of zero for links that change there."""
-    if not model._link.turns:
+    if not model.link_record.turns:
         return near
     side = np.sign(eta)
     return side * np.maximum(side * near, np.finfo(np.float64).tiny)

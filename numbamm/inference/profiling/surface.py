@@ -111,7 +111,9 @@ class Surface(ABC):
     def _size_curve(self, name: str, reach: float) -> Curve:
         """The profile of σ or the shape, computed for its logarithm."""
         value = self.sizes[name]
-        bounds = np.log(self.model._family.shape_range) if name == SHAPE else (-np.inf, np.inf)
+        bounds = (
+            np.log(self.model.family_record.shape_range) if name == SHAPE else (-np.inf, np.inf)
+        )
         curve = self.smooth_curve(lambda x: np.log(value(x)), bounds, reach)
         upper = (
             np.nan if np.isnan(curve.upper) else np.inf

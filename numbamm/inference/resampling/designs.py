@@ -70,7 +70,7 @@ def of_model(model, design, weights) -> tuple:
     w = None if new.weights is None else new.weights[rows]
     other = replace(
         frame,
-        y=_placeholder(model._family, np.ones(len(rows)) if w is None else w),
+        y=_placeholder(model.family_record, np.ones(len(rows)) if w is None else w),
         X=new.X[rows],
         xnames=model.feterm.kept_names,
         reterms=[terms[k] for k in order],

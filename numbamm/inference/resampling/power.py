@@ -261,8 +261,8 @@ def _numbers_of_levels(levels) -> list[int]:
 def _all_given(model, beta, theta, cov, sigma, shape) -> TrueParameters:
     """The true parameters of a formula's model, which has no estimates: all must be given."""
     needed = {"beta": model.feterm.kept_names, "theta": model.theta_names}
-    needed |= {"sigma": []} if model._family.dispersed else {}
-    needed |= {"shape": []} if model._family.has_shape else {}
+    needed |= {"sigma": []} if model.family_record.dispersed else {}
+    needed |= {"shape": []} if model.family_record.has_shape else {}
     values = {"beta": beta, "theta": theta if cov is None else cov, "sigma": sigma, "shape": shape}
     if any(values[name] is None for name in needed):
         listed = [f"{k} ({', '.join(names)})" if names else k for k, names in needed.items()]
