@@ -155,7 +155,7 @@ class Blocks:
         """The certificate at a singular θ; see `certificate.judge`."""
         table, index = self.layout.table, self.layout.index
         self.objective_gradient(theta, degrees, constant, sigma)
-        information.leave_normal(table, self.work, self.adjoint)
+        information.complete_normal(table, self.work, self.adjoint)
         return judge(theta, table, index, self.A, self.work, self.adjoint, degrees[0])
 
     def gradient_blocks(self) -> list[np.ndarray]:

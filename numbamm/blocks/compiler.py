@@ -15,6 +15,9 @@ import gc
 
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.compiler_machinery import PassManager
+from numba.core.typed_passes import InlineOverloads, NopythonRewrites
+from numba.core.untyped_passes import InlineClosureLikes
 
 #: What Python would run: a call of numba's closure, which is no function. That is a TypeError.
 _REFUSAL = ctypes.cast(ctypes.pythonapi.PyObject_Call, ctypes.c_void_p).value
@@ -45,8 +48,25 @@ class InnerLibrary(JITCodeLibrary):
         return _REFUSAL
 
 
-class EntryCompiler(Compiler):
-    """numba's compiler, without garbage collection."""
+#: Passes of numba's compiler over what no kernel has: closures and comprehensions, and expressions
+#: of arrays to be computed in one loop.
+NEEDLESS = {InlineClosureLikes, InlineOverloads, NopythonRewrites}
+
+
+class KernelCompiler(Compiler):
+    """numba's compiler, with the passes that kernels need."""
+
+    def define_pipelines(self) -> list:
+        """Numba's passes less the needless ones."""
+        (manager,) = super().define_pipelines()
+        needed = PassManager(manager.pipeline_name)
+        needed.passes = [step for step in manager.passes if step[0] not in NEEDLESS]
+        needed.finalize()
+        return [needed]
+
+
+class EntryCompiler(KernelCompiler):
+    """The compiler, without garbage collection."""
 
     def compile_extra(self, func):
         """Compile; numba holds a lock, so that no other thread is here."""
@@ -59,8 +79,8 @@ class EntryCompiler(Compiler):
                 gc.enable()
 
 
-class InnerCompiler(Compiler):
-    """numba's compiler, into an `InnerLibrary`."""
+class InnerCompiler(KernelCompiler):
+    """The compiler, into an `InnerLibrary`."""
 
     def __init__(self, typingctx, targetctx, library, *others) -> None:
         library = InnerLibrary(targetctx.codegen(), "inner")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numbamm.blocks import newton
-from numbamm.blocks.jit import announce_compilation
+from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.refits import NORM, OBJECTIVE, SUCCESS, refits
 from numbamm.errors import NumbammError
 from numbamm.inference.components import SHAPE, SIGMA, Component, Components
@@ -72,7 +72,7 @@ class _Compiled(Drawer):
 
     def __init__(self, model, names, key: int) -> None:
         super().__init__(model, names, key)
-        announce_compilation(refits, 30)
+        compile_ahead(refits)
         self._criterion = model._criterion()
         theta = model._inward(model.theta)
         singular = model._lacks_rank(theta)
