@@ -16,8 +16,10 @@ import gc
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import PassManager
-from numba.core.typed_passes import InlineOverloads, NopythonRewrites
+from numba.core.typed_passes import InlineOverloads, NativeLowering, NopythonRewrites
 from numba.core.untyped_passes import InlineClosureLikes
+
+from numbamm.blocks.indexing import KernelLowering
 
 #: What Python would run: a call of numba's closure, which is no function. That is a TypeError.
 _REFUSAL = ctypes.cast(ctypes.pythonapi.PyObject_Call, ctypes.c_void_p).value
@@ -57,10 +59,13 @@ class KernelCompiler(Compiler):
     """numba's compiler, with the passes that kernels need."""
 
     def define_pipelines(self) -> list:
-        """Numba's passes less the needless ones."""
+        """Numba's passes less the needless ones, and with indices of ours."""
         (manager,) = super().define_pipelines()
         needed = PassManager(manager.pipeline_name)
-        needed.passes = [step for step in manager.passes if step[0] not in NEEDLESS]
+        ours = {NativeLowering: KernelLowering}
+        needed.passes = [
+            (ours.get(step, step), words) for step, words in manager.passes if step not in NEEDLESS
+        ]
         needed.finalize()
         return [needed]
 
