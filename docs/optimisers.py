@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import numbamm as mm
-from numbamm.inference.allfit import TOLERANCE, AllFit
+from numbamm.inference.diagnostics.allfit import TOLERANCE, AllFit
 
 PAGE = Path(__file__).with_suffix(".md")
 BEGIN, END = "<!-- table: python docs/optimisers.py -->", "<!-- end of table -->"

@@ -66,7 +66,7 @@ def call_kernels() -> None:
 
 def _call_linear_kernels() -> None:
     """Small fits that between them call every kernel of linear models."""
-    from numbamm.blocks import newton
+    from numbamm.blocks.search import newton
 
     sleep = mm.datasets.load("sleepstudy")
     linear = mm.lmm("Reaction ~ 1 + Days + (1 + Days | Subject)", sleep, optimizer="newton")

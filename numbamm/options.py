@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -86,3 +87,10 @@ def shown(value: Any) -> str:
     """A value for a message: its `repr` in one line, cut where it is long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def valid_alpha(alpha) -> float:
+    """`alpha`, if it is between 0 and 1."""
+    if not (isinstance(alpha, Real) and 0 < float(alpha) < 1):
+        raise OptionError(f"alpha must be between 0 and 1, not {shown(alpha)}")
+    return float(alpha)

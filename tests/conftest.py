@@ -24,7 +24,7 @@ QUICK = {
     *(f"blocks/test_{name}.py" for name in ("moments", "tail_factor")),
     *(f"optimize/test_{name}.py" for name in ("registry", "optsummary", "minimize", "auto")),
     *(f"models/test_{name}.py" for name in ("linear", "linear_oracles", "generalized", "saved")),
-    "test_public_names.py",
+    *("test_public_names.py", "test_rooms.py"),
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 import numbamm as mm
 from numbamm import compilation
 from numbamm.__main__ import main
-from numbamm.blocks import newton, refits
+from numbamm.blocks.search import newton, refits
 from numbamm.glm import pirls, quadrature
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"

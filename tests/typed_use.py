@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import assert_type
 
 import numbamm as mm
-from numbamm.inference.emmeans import MarginalMeans
-from numbamm.inference.pca import PrincipalComponents
-from numbamm.inference.result import Result
+from numbamm.inference.fixed.emmeans import MarginalMeans
+from numbamm.inference.random.pca import PrincipalComponents
+from numbamm.report.result import Result
 
 linear = mm.lmm("y ~ x + (1 | g)", {}, reml=True)
 assert_type(linear, mm.LinearMixedModel)

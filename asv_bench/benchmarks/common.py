@@ -4,7 +4,7 @@ import numba
 import numpy as np
 
 import numbamm as mm
-from numbamm.blocks import differences
+from numbamm.blocks.search import differences
 
 FORMULAS = {
     "sleepstudy": "Reaction ~ 1 + Days + (1 + Days | Subject)",

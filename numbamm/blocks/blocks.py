@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numbamm.blocks import cholesky, differences, gradient, information, newton, solve
-from numbamm.blocks.certificate import judge
+from numbamm.blocks import cholesky, gradient, information, solve
 from numbamm.blocks.crossprod import crossprod, crossprod_response
-from numbamm.blocks.differences import NO_PLAN
 from numbamm.blocks.layout import (
     GRADIENT,
     LAMBDA,
@@ -21,6 +19,9 @@ from numbamm.blocks.layout import (
     P,
     build_layout,
 )
+from numbamm.blocks.search import differences, newton
+from numbamm.blocks.search.certificate import judge
+from numbamm.blocks.search.differences import NO_PLAN
 from numbamm.blocks.size import check_size
 from numbamm.blocks.variances import (
     conditional_variances,

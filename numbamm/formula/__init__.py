@@ -1,6 +1,7 @@
 """Formula text and a data frame → model frame."""
 
-from numbamm.formula.checks import check_gaussian, check_generalized
-from numbamm.formula.modelframe import ModelFrame, model_frame
+import lazy_loader
 
-__all__ = ["ModelFrame", "check_gaussian", "check_generalized", "model_frame"]
+# formulaic and pandas wait until there is a formula to read: a worker that gets fitted models as
+# pickles needs neither.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,29 +7,64 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from numbamm.design.remat import ReMat, amalgamate, order_terms, triangle_inds
+from numbamm.design import remat
+from numbamm.design.remat import ReMat, order_terms, triangle_inds
 from numbamm.errors import DataError, FormulaError
-from numbamm.formula.columns import Table, by_index, refuse_rows, take
+from numbamm.formula.columns import Table
 from numbamm.formula.design import Design, Matrices
 from numbamm.formula.grouping import Grouping
-from numbamm.formula.levels import is_missing
 from numbamm.formula.modelframe import ModelFrame
 from numbamm.formula.response import evaluate_response
+from numbamm.formula.rows import frame_of, missing_rows, vector
 from numbamm.formula.scan import scan
 
 
-def assemble(
+def model_frame(
     formula: str,
     data: Any,
-    weights: Any,
-    offset: Any,
-    contrasts: Mapping[str, Any] | None,
-    join: bool,
-    context: Mapping[str, Any] | None,
-    two_level: bool,
+    *,
+    weights: str | ArrayLike | None = None,
+    offset: str | ArrayLike | None = None,
+    contrasts: Mapping[str, Any] | None = None,
+    amalgamate: bool = True,
+    context: Mapping[str, Any] | None = None,
+    two_level_response: bool = False,
 ) -> ModelFrame:
-    """Carry out `model_frame`, which documents the arguments."""
+    """Evaluate a mixed-model formula on data.
+
+    Parameters
+    ----------
+    formula
+        ``"y ~ 1 + x + (1 + x | g)"``.
+    data
+        An eager frame (pandas, polars, pyarrow) or a dict of arrays; or a `ModelFrame`, which
+        is what its maker wants and is given back.
+    weights, offset
+        Name of a column, or an array with a value for each row of the data, by position; a
+        pandas Series is matched to the index of a pandas frame.
+    contrasts
+        Contrasts of categorical columns: column → ``"treatment"``, ``"sum"``, ``"helmert"``,
+        ``"poly"``, ``"diff"``, formulaic's contrasts, a matrix, or a dict name → vector.
+    amalgamate
+        Whether terms on one grouping factor become one.
+    context
+        Names that the formula may use besides columns: the caller's functions and values.
+    two_level_response
+        Whether a categorical response of two levels is allowed; the second counts as 1.
+
+    Raises
+    ------
+    FormulaError
+        If the formula cannot be read.
+    DataError
+        If the data cannot be used as the formula asks.
+    OptionError
+        If the contrasts cannot be used.
+    """
+    if isinstance(data, ModelFrame):
+        return data
     text = scan(formula)
     table = Table(data)
     if table.nrows == 0:
@@ -45,7 +80,7 @@ def assemble(
     _refuse_no_rows(rows, table.nrows, n_missing)
     frame = frame_of(columns, rows)
     evaluator = design.materializer(frame, rows)
-    response = evaluate_response(text, evaluator, two_level)
+    response = evaluate_response(text, evaluator, two_level_response)
     if response.trials is not None and not response.trials.all():  # no trials: no weight
         tried = response.trials > 0
         response.y, response.trials = response.y[tried], response.trials[tried]
@@ -56,7 +91,7 @@ def assemble(
 
     matrices = design.matrices(evaluator)
     design.coding.refuse_unused(table.names)
-    reterms, members = _terms(design, matrices, frame, join)
+    reterms, members = _terms(design, matrices, frame, amalgamate)
     parts = [v for v in (None if o is None else o[rows], matrices.offset) if v is not None]
     return ModelFrame(
         formula=text.text,
@@ -83,61 +118,6 @@ def assemble(
     )
 
 
-def vector(
-    what: str, given: Any, table: Table, least: float, data: str = "the data"
-) -> np.ndarray | None:
-    """Weights or offset as floats, one for each row of the data; NaN where missing.
-
-    A pandas Series is matched by its index to data that have labels.
-    """
-    if given is None:
-        return None
-    if isinstance(given, str):
-        table.require([given], f"{data} ({what})")
-        values = as_floats(table.column(given), f"column '{given}' ({what})")
-    else:
-        if np.iscomplexobj(given):
-            raise DataError(f"{what}: complex numbers, of which none can be a part of a model")
-        if np.shape(given) != (table.nrows,):
-            raise DataError(
-                f"{what}: shape {np.shape(given)} where {data} have {table.nrows} rows; "
-                "give one value for each row"
-            )
-        values = as_floats(pd.Series(np.asarray(by_index(table.labels, given, what))), what)
-    allowed = "infinite" if least < 0 else "negative or infinite"
-    refuse_rows((values < least) | np.isinf(values), f"{what}: {allowed}")
-    return values
-
-
-def as_floats(series: pd.Series, what: str) -> np.ndarray:
-    """A column as floats, with NaN where it misses a value."""
-    categorical = isinstance(series.dtype, pd.CategoricalDtype)
-    try:
-        if categorical or series.dtype.kind in "mM":
-            raise TypeError
-        return series.to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
-        raise DataError(f"{what} must be numbers") from None
-
-
-def missing_rows(
-    columns: dict[str, pd.Series], vectors: tuple[np.ndarray | None, ...], nrows: int
-) -> np.ndarray:
-    """Rows in which a column or a vector misses a value: bool, shape (nrows,)."""
-    missing = np.zeros(nrows, dtype=bool)
-    for column in columns.values():
-        missing |= is_missing(column)
-    for vector in vectors:
-        if vector is not None:
-            missing |= np.isnan(vector)
-    return missing
-
-
-def frame_of(columns: dict[str, pd.Series], rows: np.ndarray) -> dict[str, pd.Series]:
-    """Rows of the columns that miss nothing."""
-    return {name: take(column, rows, name) for name, column in columns.items()}
-
-
 def _refuse_no_rows(rows: np.ndarray, nrows: int, n_missing: int) -> None:
     if not len(rows):
         raise DataError(
@@ -161,7 +141,7 @@ def _terms(
         inds = triangle_inds(len(z), diagonal=term.diagonal)
         cnames = list(matrices.lhs_names[term.lhs])
         single.append(ReMat(name, refs[name], levels[name], cnames, z, inds))
-    joined = amalgamate(single) if join else single
+    joined = remat.amalgamate(single) if join else single
     members = [[i for i, t in enumerate(single) if t.group == j.group] for j in joined]
     if not join:
         members = [[i] for i in range(len(single))]

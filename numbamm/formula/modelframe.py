@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from numbamm.design.remat import ReMat
 
@@ -113,54 +112,3 @@ class ModelFrame:
     def __repr__(self) -> str:
         terms = ", ".join(f"({', '.join(t.cnames)} | {t.group})" for t in self.reterms)
         return f"ModelFrame({self.formula!r}: {len(self.y)} rows, X {self.X.shape}, {terms})"
-
-
-def model_frame(
-    formula: str,
-    data: Any,
-    *,
-    weights: str | ArrayLike | None = None,
-    offset: str | ArrayLike | None = None,
-    contrasts: Mapping[str, Any] | None = None,
-    amalgamate: bool = True,
-    context: Mapping[str, Any] | None = None,
-    two_level_response: bool = False,
-) -> ModelFrame:
-    """Evaluate a mixed-model formula on data.
-
-    Parameters
-    ----------
-    formula
-        ``"y ~ 1 + x + (1 + x | g)"``.
-    data
-        An eager frame (pandas, polars, pyarrow) or a dict of arrays; or a `ModelFrame`, which
-        is what its maker wants and is given back.
-    weights, offset
-        Name of a column, or an array with a value for each row of the data, by position; a
-        pandas Series is matched to the index of a pandas frame.
-    contrasts
-        Contrasts of categorical columns: column → ``"treatment"``, ``"sum"``, ``"helmert"``,
-        ``"poly"``, ``"diff"``, formulaic's contrasts, a matrix, or a dict name → vector.
-    amalgamate
-        Whether terms on one grouping factor become one.
-    context
-        Names that the formula may use besides columns: the caller's functions and values.
-    two_level_response
-        Whether a categorical response of two levels is allowed; the second counts as 1.
-
-    Raises
-    ------
-    FormulaError
-        If the formula cannot be read.
-    DataError
-        If the data cannot be used as the formula asks.
-    OptionError
-        If the contrasts cannot be used.
-    """
-    if isinstance(data, ModelFrame):
-        return data
-    from numbamm.formula.assemble import assemble  # formulaic and pandas take 1.5 s to import
-
-    return assemble(
-        formula, data, weights, offset, contrasts, amalgamate, context, two_level_response
-    )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from numbamm.formula.assemble import as_floats, frame_of, missing_rows, vector
 from numbamm.formula.columns import Table, refuse_rows
+from numbamm.formula.rows import as_floats, frame_of, missing_rows, vector
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.blocks import lbfgs
 from numbamm.blocks.gradient import objective_gradient
+from numbamm.blocks.search import lbfgs
 from numbamm.blocks.solve import solve
 from numbamm.glm.curvature import theta_curvatures
 from numbamm.glm.mode import ModeFinder

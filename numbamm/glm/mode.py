@@ -9,8 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from numbamm.blocks.certificate import judge
 from numbamm.blocks.layout import NLEVEL, NX, ORDER, P, build_layout
+from numbamm.blocks.search.certificate import judge
 from numbamm.blocks.size import check_size
 from numbamm.blocks.variances import (
     conditional_variances,

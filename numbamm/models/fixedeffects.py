@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numbamm.errors import OptionError
+from numbamm.options import valid_alpha
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,8 +77,6 @@ class FixedEffects:
         """
         import pandas as pd
         from scipy.special import ndtri
-
-        from numbamm.inference.contrast import valid_alpha
 
         alpha = valid_alpha(alpha)
         if ddf is not None and method == "wald":

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numbamm import config
+from numbamm import formula as formulas
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import (
@@ -23,7 +24,7 @@ from numbamm.errors import (
     OverdispersionWarning,
     did_you_mean,
 )
-from numbamm.formula import check_generalized, model_frame
+from numbamm.formula.checks import check_generalized
 from numbamm.glm import family as families
 from numbamm.glm import link as links
 from numbamm.glm.likelihood import Likelihood
@@ -139,7 +140,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         self.init = _known("init", init, INITS)
         self._given_shape = _checked_shape(shape, code)
         compile_ahead(*kernels_for(optimizer))
-        frame = model_frame(
+        frame = formulas.model_frame(
             formula,
             data,
             weights=weights,

@@ -18,7 +18,7 @@ class FunctionToImport:
     Parameters
     ----------
     path : str
-        Module and name of the function, ``numbamm.inference.predict.predict``.
+        Module and name of the function, ``numbamm.inference.prediction.predict.predict``.
     """
 
     def __init__(self, path: str) -> None:

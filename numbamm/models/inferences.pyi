@@ -5,12 +5,13 @@ file, and so does `inferences.py`; a new method is a new line here, and nothing 
 """
 
 import numbamm
-import numbamm.inference.influence
-import numbamm.inference.levels
-import numbamm.inference.marginaleffects
-import numbamm.inference.pca
-import numbamm.inference.predict
-import numbamm.inference.simulate
+import numbamm.inference.diagnostics.influence
+import numbamm.inference.fixed.marginaleffects
+import numbamm.inference.prediction.predict
+import numbamm.inference.prediction.simulate
+import numbamm.inference.random.levels
+import numbamm.inference.random.pca
+import numbamm.inference.summary
 
 class Inferences:
     anova = numbamm.anova
@@ -19,25 +20,27 @@ class Inferences:
     check_convergence = numbamm.check_convergence
     check_overdispersion = numbamm.check_overdispersion
     check_zeroinflation = numbamm.check_zeroinflation
-    coef = numbamm.inference.levels.coef
+    coef = numbamm.inference.random.levels.coef
     coef_table = numbamm.coef_table
     contrast = numbamm.contrast
-    cooks_distance = numbamm.inference.influence.cooks_distance
+    cooks_distance = numbamm.inference.diagnostics.influence.cooks_distance
     delete_levels = numbamm.delete_levels
     drop1 = numbamm.drop1
     emmeans = numbamm.emmeans
-    for_marginaleffects = numbamm.inference.marginaleffects.for_marginaleffects
+    for_marginaleffects = numbamm.inference.fixed.marginaleffects.for_marginaleffects
     glance = numbamm.glance
     icc = numbamm.icc
     influence = numbamm.influence
     pca = numbamm.pca
     power = numbamm.power
-    predict = numbamm.inference.predict.predict
+    predict = numbamm.inference.prediction.predict.predict
     profile = numbamm.profile
     r2 = numbamm.r2
+    ranef = numbamm.inference.random.levels.ranef
     ranova = numbamm.ranova
-    rePCA = numbamm.inference.pca.rePCA
+    rePCA = numbamm.inference.random.pca.rePCA
     shrinkage = numbamm.shrinkage
-    simulate = numbamm.inference.simulate.simulate
+    simulate = numbamm.inference.prediction.simulate.simulate
+    summary = numbamm.inference.summary.summary
     tidy = numbamm.tidy
     vif = numbamm.vif

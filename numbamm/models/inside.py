@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from numbamm.blocks.certificate import NULL
+from numbamm.blocks.search.certificate import NULL
 from numbamm.design.remat import ReMat
 from numbamm.errors import OptionError
 

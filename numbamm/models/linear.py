@@ -12,18 +12,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numbamm import config
-from numbamm.blocks import differences, newton
+from numbamm import formula as formulas
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.crossprod import crossprod
-from numbamm.blocks.differences import NO_PLAN
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.moments import moment_theta
+from numbamm.blocks.search import differences, newton
+from numbamm.blocks.search.differences import NO_PLAN
 from numbamm.blocks.solve import solve
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.magnitude import sums_of_squares
 from numbamm.errors import DataError, FitError, OptionError
-from numbamm.formula import check_gaussian, model_frame
+from numbamm.formula.checks import check_gaussian
 from numbamm.models.coordinates import Coordinates
 from numbamm.models.estimates import Estimates
 from numbamm.models.inside import root_mean_squares
@@ -160,7 +161,7 @@ class LinearMixedModel(MixedModel):
         by_newton = optimizer == "newton"
         search = (newton.begin, newton.advance) if by_newton else (differences.objective,)
         compile_ahead(crossprod, solve, *search)
-        frame = model_frame(
+        frame = formulas.model_frame(
             formula,
             data,
             weights=weights,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from copy import copy
 from dataclasses import replace
+from html import escape
 from os import PathLike
 from typing import TYPE_CHECKING, Self
 
@@ -25,7 +26,8 @@ from numbamm.models.own_start import OwnStart
 from numbamm.models.residuals import RESIDUALS
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary, minimize
-from numbamm.options import flag, one_of
+from numbamm.options import one_of
+from numbamm.report.text import block_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -210,40 +212,6 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     def b(self) -> list[np.ndarray]:
         """Random effects b = Λu, an array of shape (levels, p) for each of `reterms`."""
         return self.estimates.b
-
-    def ranef(
-        self, condvar: bool = False, alpha: float = 0.05
-    ) -> dict[str, pd.DataFrame] | pd.DataFrame:
-        """Conditional modes of the random effects.
-
-        Parameters
-        ----------
-        condvar : bool
-            Give them with their conditional standard deviations and intervals, in one frame of
-            a line each; see `inference.levels.ranef_table`.
-        alpha : float
-            One minus the coverage of these intervals.
-
-        Returns
-        -------
-        dict of str to pandas.DataFrame, or pandas.DataFrame
-            For each grouping factor a frame with a line per level and a column per random
-            effect. With `condvar` one frame: ``group, term, level, condval, condsd, lower,
-            upper``.
-        """
-        import pandas as pd
-
-        if flag("condvar", condvar):
-            from numbamm.inference.levels import ranef_table
-
-            return ranef_table(self, alpha)
-        frames: dict = {}
-        for term, b in zip(self.reterms, self.b, strict=True):
-            frame = pd.DataFrame(b, index=pd.Index(term.levels, name=term.group))
-            frame.columns = term.cnames
-            seen = frames.get(term.group)
-            frames[term.group] = frame if seen is None else pd.concat([seen, frame], axis=1)
-        return frames
 
     def condvar(self) -> dict[str, pd.DataFrame]:
         """Conditional variances and covariances of the random effects, given the data.
@@ -492,36 +460,17 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
 
     # ---- reports ----------------------------------------------------------------------------
 
-    def summary(self, ddf: str | None = None) -> str:
-        """The text table that ``print(model)`` shows.
-
-        Parameters
-        ----------
-        ddf : {"satterthwaite", "kenward-roger", "kenward-roger-observed", "wald"}, optional
-            Test the coefficients with these degrees of freedom; see `coef_table`, which has
-            intervals, too. By Wald's z, if not given.
-
-        Raises
-        ------
-        NotFittedError
-        OptionError
-            The method is unknown or does not suit the model.
-        """
-        from numbamm.report.text import model_table
-
-        return model_table(self, ddf)
-
     def __str__(self) -> str:
-        return self.summary()
+        return str(self.summary())
 
     def _repr_html_(self) -> str:
-        from numbamm.report.html import model_table
-
-        return model_table(self)
+        if self.is_fitted:
+            return self.summary()._repr_html_()
+        return f"<p>{escape(repr(self))}</p>"
 
     def __repr__(self) -> str:
         if self.is_fitted:
-            return self.summary()
+            return str(self.summary())
         return f"<{type(self).__name__} not fitted: {self.formula}, {self.nobs} rows>"
 
     def block_description(self) -> str:
@@ -529,9 +478,9 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
 
         Where A and L hold a block in different forms both are named, as ``Diag/Dense``.
         """
-        from numbamm.report.text import block_table
-
-        return block_table(self)
+        names = [*(term.group for term in self.reterms), "fixed"]
+        sizes = [*(term.nranef for term in self.reterms), self.feterm.rank + 1]
+        return block_table(names, sizes, self.layout.kinds())
 
 
 def caller_namespace() -> dict:

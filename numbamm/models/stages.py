@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from numbamm import config
-from numbamm.blocks import lbfgs
 from numbamm.blocks.gradient import objective_gradient
 from numbamm.blocks.jit import compile_ahead
+from numbamm.blocks.search import lbfgs
 from numbamm.errors import ConvergenceWarning, FitError, OptionError
 from numbamm.glm import family as families
 from numbamm.glm import link as links

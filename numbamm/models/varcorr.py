@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numbamm.report import html, text
+
 
 @dataclass(frozen=True)
 class VarCorrTerm:
@@ -123,14 +125,10 @@ class VarCorr:
         return pd.DataFrame(lines, columns=columns)
 
     def __repr__(self) -> str:
-        from numbamm.report.text import varcorr_table
-
-        return varcorr_table(self)
+        return text.varcorr_table(self)
 
     def _repr_html_(self) -> str:
-        from numbamm.report.html import varcorr_table
-
-        return varcorr_table(self)
+        return html.varcorr_table(self)
 
 
 def correlated(inds, p: int) -> np.ndarray:

@@ -19,11 +19,8 @@ _STYLE = (
 )
 
 
-def model_table(model) -> str:
-    """The table of a fitted model, or one line where it is not fitted."""
-    if not model.is_fitted:
-        return f"<p>{escape(repr(model))}</p>"
-    report = content.describe(model)
+def report_table(report: content.Report) -> str:
+    """The table of a fitted model."""
     parts = [
         f"<p><b>{escape(report.title)}</b></p><p><code>{escape(report.formula)}</code></p>",
         _table(report.criteria),

@@ -9,9 +9,8 @@ from numbamm.report import content
 RULE = "─"
 
 
-def model_table(model, ddf: str | None = None) -> str:
-    """The table of a fitted model; see `content.describe`."""
-    report = content.describe(model, ddf)
+def report_table(report: content.Report) -> str:
+    """The table of a fitted model."""
     lines = [report.title, f" {report.formula}", *_lines(report.criteria, indent=1), ""]
     lines += ["Variance components:", *_lines(report.components), f" {report.counts}", ""]
     lines += [f"  {report.heading}:", *_ruled(report.coefficients)]
@@ -30,11 +29,8 @@ def result_table(result) -> str:
     return "\n".join([*lines, *(f" {note}" for note in result.notes)])
 
 
-def block_table(model) -> str:
-    """Kinds of the blocks of A and L; ``A/L`` where they differ."""
-    kinds = model.layout.kinds()
-    names = [t.group for t in model.reterms] + ["fixed"]
-    sizes = [t.nranef for t in model.reterms] + [model.feterm.rank + 1]
+def block_table(names: list[str], sizes: list[int], kinds: list[list[str]]) -> str:
+    """Kinds of the blocks of A and L, a line each; ``A/L`` where they differ."""
     rows = [
         [f"{size}:", *row, *[""] * (len(names) - len(row))]
         for size, row in zip(sizes, kinds, strict=True)

@@ -7,16 +7,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from numbamm.blocks import lbfgs
+from numbamm.blocks.search import lbfgs
 from numbamm.optimize import Algorithm, Problem
 
 
 class Newton:
     """Newton's method with average information, in a trust region, for linear mixed models.
 
-    The search is the model's own, compiled and on its arrays (`numbamm.blocks.newton`), and is
-    led here one evaluation at a time. A problem that has none, but a gradient, is minimised by
-    L-BFGS with a memory of 20.
+    The search is the model's own, compiled and on its arrays (`numbamm.blocks.search.newton`),
+    and is led here one evaluation at a time. A problem that has none, but a gradient, is
+    minimised by L-BFGS with a memory of 20.
     """
 
     algorithms: ClassVar = {

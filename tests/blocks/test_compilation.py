@@ -13,9 +13,10 @@ from blocks.dense import random_theta, rows, structures
 from numba.core.runtime import _nrt_python, rtsys
 
 import numbamm as mm
-from numbamm.blocks import cholesky, crossprod, differences, gradient, newton, solve
+from numbamm.blocks import cholesky, crossprod, gradient, solve
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.compiler import InnerLibrary
+from numbamm.blocks.search import differences, newton
 
 ENTRY_POINTS = [
     differences.objective,

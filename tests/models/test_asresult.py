@@ -52,13 +52,13 @@ def test_small_sample_intervals_and_summary(fitted):
     expected = oracles.INFERENCE["kr_coef_sleep"]["result"]
     half = model.conf_int(ddf="kr")[1] - model.params
     np.testing.assert_allclose(half / expected["Std. Error"], 2.109816, rtol=1e-4)  # t, 17 df
-    text = model.summary(ddf="kenward-roger")
+    text = str(model.summary(ddf="kenward-roger"))
     head, _, body = text.partition("Fixed-effects parameters, Kenward–Roger:")
     assert head == str(model).partition("Fixed-effects parameters:")[0]
     assert "Days          10.467     1.54579  17.00   6.77    <1e-05" in body
     assert "t  Pr(>|t|)" in body and "intervals" not in body
     singular = fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff2", reml=True)
-    assert "Singular fit: variances that are zero" in singular.summary("satterthwaite")
+    assert "Singular fit: variances that are zero" in str(singular.summary("satterthwaite"))
 
 
 @pytest.mark.parametrize(

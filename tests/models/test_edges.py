@@ -76,7 +76,7 @@ def test_ends_at_the_edge_are_examined(at_the_edge):
 
 
 def test_convergence_where_no_derivative_is_known(at_the_edge, monkeypatch):
-    from numbamm.inference import convergence
+    from numbamm.inference.diagnostics import convergence
 
     n = len(at_the_edge.optsum.names)
     monkeypatch.setattr(

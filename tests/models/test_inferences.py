@@ -89,9 +89,10 @@ def test_methods_can_be_completed_before_they_are_imported():
         "from numbamm.models.inferences import Inferences, FunctionToImport, declared_methods\n"
         "assert set(declared_methods()) <= set(dir(Inferences))\n"
         "assert isinstance(vars(Inferences)['profile'], FunctionToImport)\n"
-        "assert 'numbamm.inference.profile' not in sys.modules\n"
+        "name = 'numbamm.inference.profiling.profile'\n"
+        "assert name not in sys.modules\n"
         "Inferences.profile\n"
-        "assert vars(Inferences)['profile'] is sys.modules['numbamm.inference.profile'].profile\n"
+        "assert vars(Inferences)['profile'] is sys.modules[name].profile\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 
@@ -134,7 +135,7 @@ def test_unknown_options_are_named_by_python_with_the_methods_name(model):
 
 
 def test_a_missing_package_is_told_when_the_method_is_called(model, monkeypatch):
-    monkeypatch.setitem(sys.modules, "numbamm.inference.marginaleffects_model", None)
+    monkeypatch.setitem(sys.modules, "numbamm.inference.fixed.marginaleffects_model", None)
     method = model.for_marginaleffects  # can be looked up, for help and completion
     assert "type" in inspect.signature(method).parameters
     with pytest.raises(OptionError, match="pip install marginaleffects"):

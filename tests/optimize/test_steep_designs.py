@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import numbamm as mm
-from numbamm.blocks import newton
+from numbamm.blocks.search import newton
 
 TERMS = [
     "(1 | g)",

@@ -1,0 +1,67 @@
+"""Rows of the data: vectors beside them, which of them miss a value, and the others' columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from numbamm.errors import DataError
+from numbamm.formula.columns import Table, by_index, refuse_rows, take
+from numbamm.formula.levels import is_missing
+
+
+def vector(
+    what: str, given: Any, table: Table, least: float, data: str = "the data"
+) -> np.ndarray | None:
+    """Weights or offset as floats, one for each row of the data; NaN where missing.
+
+    A pandas Series is matched by its index to data that have labels.
+    """
+    if given is None:
+        return None
+    if isinstance(given, str):
+        table.require([given], f"{data} ({what})")
+        values = as_floats(table.column(given), f"column '{given}' ({what})")
+    else:
+        if np.iscomplexobj(given):
+            raise DataError(f"{what}: complex numbers, of which none can be a part of a model")
+        if np.shape(given) != (table.nrows,):
+            raise DataError(
+                f"{what}: shape {np.shape(given)} where {data} have {table.nrows} rows; "
+                "give one value for each row"
+            )
+        values = as_floats(pd.Series(np.asarray(by_index(table.labels, given, what))), what)
+    allowed = "infinite" if least < 0 else "negative or infinite"
+    refuse_rows((values < least) | np.isinf(values), f"{what}: {allowed}")
+    return values
+
+
+def as_floats(series: pd.Series, what: str) -> np.ndarray:
+    """A column as floats, with NaN where it misses a value."""
+    categorical = isinstance(series.dtype, pd.CategoricalDtype)
+    try:
+        if categorical or series.dtype.kind in "mM":
+            raise TypeError
+        return series.to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise DataError(f"{what} must be numbers") from None
+
+
+def missing_rows(
+    columns: dict[str, pd.Series], vectors: tuple[np.ndarray | None, ...], nrows: int
+) -> np.ndarray:
+    """Rows in which a column or a vector misses a value: bool, shape (nrows,)."""
+    missing = np.zeros(nrows, dtype=bool)
+    for column in columns.values():
+        missing |= is_missing(column)
+    for vector in vectors:
+        if vector is not None:
+            missing |= np.isnan(vector)
+    return missing
+
+
+def frame_of(columns: dict[str, pd.Series], rows: np.ndarray) -> dict[str, pd.Series]:
+    """Rows of the columns that miss nothing."""
+    return {name: take(column, rows, name) for name, column in columns.items()}

@@ -1,0 +1,1 @@
+"""Models compared: likelihood ratios, information criteria, a term less."""

@@ -1,0 +1,111 @@
+"""`MarginalEffects`: a model as the package marginaleffects, imported here, takes it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+from marginaleffects.classes import ModelAbstract, ModelVault
+
+from numbamm.errors import OptionError
+from numbamm.formula.names import column_of
+from numbamm.inference.fixed import ddf as degrees
+
+#: A family whose automatic derivatives marginaleffects has, for each link: the mean is the same.
+_FAMILY_OF_LINK = {"logit": "binomial", "probit": "binomial", "cloglog": "binomial"}
+_FAMILY_OF_LINK |= {"log": "poisson", "sqrt": "poisson", "inverse": "gamma"}
+
+#: Names that marginaleffects refuses in data, so that nothing it can do without may have them.
+_RESERVED = {"rowid", "type", "group", "estimate", "term", "contrast", "statistic"}
+
+
+class MarginalEffects(ModelAbstract):
+    """A fitted model as marginaleffects' functions take it; see `for_marginaleffects`."""
+
+    def __init__(self, model, type: str, df: float) -> None:
+        self.type, self.df_resid = type, float(df)
+        self.levels = _levels(model.frame)
+        fixed = list(model.frame.columns)
+        vault = ModelVault(
+            coef=model.estimates.beta,
+            coefnames=np.array(model.feterm.kept_names),
+            formula=lambda newdata: (None, self.get_exog(newdata)),
+            modeldata=_data(model.frame, self.levels),
+            package="numbamm",
+            variable_names=[model.frame.response, *fixed],
+        )
+        try:
+            super().__init__(model, vault)
+        except pl.exceptions.InvalidOperationError as error:  # in its first look at the data
+            raise OptionError(
+                f"marginaleffects does not work with polars {pl.__version__}: another release of "
+                "either may (0.6 needs 'polars<2')"
+            ) from error
+
+    def get_exog(self, newdata: pl.DataFrame) -> np.ndarray:
+        """Columns of X that have coefficients, and the offset, if there is one."""
+        frame, columns = self.model.frame, {}
+        for name in newdata.columns:
+            values, levels = newdata[name], self.levels.get(name)
+            columns[name] = (
+                values.to_numpy() if levels is None else [levels[str(v)] for v in values]
+            )
+        rows = frame.new_rows(columns, random=False)
+        kept = rows.X[:, self.model.feterm.kept]
+        return kept if rows.offset is None else np.column_stack([kept, rows.offset])
+
+    def get_predict(self, params: np.ndarray, newdata: np.ndarray) -> pl.DataFrame:
+        """Predictions for the population at coefficients `params`, from what `get_exog` made."""
+        eta = newdata[:, : len(params)] @ np.asarray(params)
+        if newdata.shape[1] > len(params):
+            eta = eta + newdata[:, -1]
+        shown = self.model._mean(eta) if self.type == "response" else eta
+        rowid = pl.Series("rowid", np.arange(len(eta)), dtype=pl.Int32)
+        return pl.DataFrame({"rowid": rowid, "estimate": shown})
+
+    def get_vcov(self, vcov=True) -> np.ndarray | None:
+        """Covariance of the coefficients; by the method of that name, if it is a string."""
+        if isinstance(vcov, str):
+            return degrees.method(self.model, vcov).vcov
+        return self.model._cov if vcov else None
+
+    def get_autodiff_args(self) -> dict | None:
+        """What its automatic differentiation needs to know, where it has our link."""
+        if self.type == "link" or self.model.link == "identity":
+            return {"model_type": "linear", "family": None, "link": None}
+        family = _FAMILY_OF_LINK.get(self.model.link)
+        if family is None:
+            return None
+        return {"model_type": "glm", "family": family, "link": self.model.link}
+
+
+def _levels(frame) -> dict[str, dict]:
+    """For each factor of the fixed effects its levels, by what they are called as text."""
+    coded = {column_of(name): levels for name, levels in frame.design.coding.levels.items()}
+    return {
+        name: {str(level): level for level in coded[name]}
+        for name, column in frame.columns.items()
+        if name in coded and column.dtype != bool
+    }
+
+
+def _data(frame, levels: dict[str, dict]) -> pl.DataFrame:
+    """The rows used: variables of the fixed effects, offset, grouping factors and response."""
+    data = {}
+    for name, column in frame.columns.items():
+        if name in levels:
+            labels = list(levels[name])
+            codes = pd.Index(list(levels[name].values())).get_indexer(column)
+            data[name] = pl.Series([labels[code] for code in codes], dtype=pl.Enum(labels))
+        else:
+            data[name] = pl.Series(column.to_numpy())
+    if frame.offset_name and frame.offset_name not in data:
+        without = {**frame.columns, frame.offset_name: np.zeros(len(frame.y))}
+        data[frame.offset_name] = frame.offset - frame.new_rows(without, random=False).offset
+    for term in frame.reterms:
+        if term.group not in data and term.group not in _RESERVED:
+            labels = [str(level) for level in term.levels]
+            data[term.group] = pl.Series([labels[r] for r in term.refs], dtype=pl.Enum(labels))
+    if frame.response not in _RESERVED:
+        data.setdefault(frame.response, frame.y)
+    return pl.DataFrame(data)

@@ -1,0 +1,70 @@
+"""Satterthwaite's degrees of freedom: the variance of an estimated variance, matched to a χ².
+
+See docs/mathematics.md, "After the fit".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numbamm import config
+from numbamm.blocks.threads import blas_threads
+from numbamm.inference.fixed.covariance import directions
+from numbamm.inference.fixed.varcov import by_observed
+from numbamm.inference.fixed.wald import INFINITE, notes
+
+#: Degrees of freedom this close count as equal.
+EQUAL = 1e-8
+
+
+class Satterthwaite:
+    """df = 2 v² / (g' C g) with v = l'Φl, its gradient g, and C = 2 H⁻¹.
+
+    H is the Hessian of -2 log-likelihood (restricted under REML) in the covariance parameters. On
+    a singular fit the variances at zero count as known, see `varcov.by_observed`.
+
+    References
+    ----------
+    Fai & Cornelius, 1996, J. Stat. Comput. Simul. 54, 363, for several rows at once;
+    Kuznetsova, Brockhoff & Christensen, 2017, J. Stat. Softw. 82(13).
+    """
+
+    title = "Satterthwaite"
+
+    def __init__(self, model) -> None:
+        self.beta, self.vcov = model.estimates.beta, model._cov
+        self.to_basis = model.feterm.to_basis
+        with blas_threads(config.get("threads")):
+            moving = directions(model)
+        self.gradient = moving.phi @ moving.P @ moving.phi  # of Φ, along each direction
+        self.C = by_observed(moving)
+        self.notes = notes(model, moving, boundary=True)
+
+    def df(self, L) -> np.ndarray:
+        """Degrees of freedom of each row's t, shape (rows,)."""
+        rows = L @ self.to_basis
+        slopes = np.einsum("lx,sxy,ly->ls", rows, self.gradient, rows)
+        v = np.einsum("lx,xy,ly->l", L, self.vcov, L)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            df = 2 * v**2 / np.einsum("ls,st,lt->l", slopes, self.C, slopes)
+        return np.where(df > INFINITE, np.inf, df)
+
+    def joint(self, L, rhs) -> tuple[float, float]:
+        """F statistic of Lβ = rhs, and its denominator degrees of freedom.
+
+        The rows are turned until they are uncorrelated; F is the mean of their t², and its
+        expectation, where each t² is of F(1, df), gives the denominator.
+        """
+        values, vectors = np.linalg.eigh(L @ self.vcov @ L.T)
+        t2 = (vectors.T @ (L @ self.beta - rhs)) ** 2 / values
+        return float(t2.mean()), _pooled(self.df(vectors.T @ L))
+
+
+def _pooled(df) -> float:
+    """Denominator of an F that is the mean of squared t's."""
+    if np.allclose(df, df[0], rtol=EQUAL, atol=0):  # infinite ones, too
+        return float(df[0])
+    if (df <= 2).any():
+        return 2.0
+    excess = (2 / (df - 2)).sum()  # over one, of the expectations df / (df - 2); none if infinite
+    return float(2 * (excess + len(df)) / excess)

@@ -1,0 +1,105 @@
+"""`tidy` and `glance`: a fit as frames, a line a parameter, and a line a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from numbamm.inference.fixed.contrast import coef_table
+from numbamm.options import name_list, one_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EFFECTS = ("fixed", "random")
+
+
+def tidy(
+    model,
+    effects: str | Iterable[str] = EFFECTS,
+    *,
+    ddf: str | None = None,
+    alpha: float = 0.05,
+) -> pd.DataFrame:
+    """The parameters of a fitted model, a line each.
+
+    Parameters
+    ----------
+    model : MixedModel
+    effects : str or iterable of {"fixed", "random"}
+        Coefficients; standard deviations and correlations of the random effects.
+    ddf, alpha
+        As for `contrast`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``effect, group, term, estimate, se, df, statistic, pvalue, lower, upper``, missing
+        where a parameter has none. Terms of random effects are called ``sd Days`` and
+        ``corr Intercept Days``.
+
+    Raises
+    ------
+    NotFittedError, OptionError
+    """
+    import pandas as pd
+
+    asked = [one_of("effects", effect, EFFECTS) for effect in name_list("effects", effects)]
+    fixed = coef_table(model, ddf=ddf, alpha=alpha).to_frame()
+    fixed = fixed.rename_axis("term").reset_index()
+    parts = {
+        "fixed": fixed.assign(effect="fixed", group=None),
+        "random": _random(model.varcorr).assign(effect="random"),
+    }
+    frame = pd.concat([parts[effect] for effect in asked], ignore_index=True)
+    return frame.reindex(columns=["effect", "group", *fixed.columns])
+
+
+def _random(varcorr):
+    """Standard deviations and correlations, a line each."""
+    table = varcorr.to_frame()
+    single = table["name2"].isna()
+    table["estimate"] = table["sd"].where(single, table["corr"])
+    names = table["name1"].fillna("Observation").astype(str)
+    table["term"] = ("sd " + names).where(
+        single, "corr " + names + " " + table["name2"].astype(str)
+    )
+    return table[["group", "term", "estimate"]]
+
+
+def glance(model) -> pd.DataFrame:
+    """A fitted model in one line.
+
+    Parameters
+    ----------
+    model : MixedModel
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``nobs, npar, sigma, llf, objective, aic, aicc, bic, df_resid, reml, singular,
+        optimizer, evaluations, returnvalue``.
+
+    Raises
+    ------
+    NotFittedError
+    """
+    import pandas as pd
+
+    line = {
+        "nobs": model.nobs,
+        "npar": model.n_parameters,
+        "sigma": model.sigma,
+        "llf": model.llf,
+        "objective": model.objective,
+        "aic": model.aic,
+        "aicc": model.aicc,
+        "bic": model.bic,
+        "df_resid": model.df_resid,
+        "reml": model.estimates.reml,
+        "singular": model.is_singular(),
+        "optimizer": model.optsum.used,
+        "evaluations": model.optsum.feval,
+        "returnvalue": model.optsum.returnvalue,
+    }
+    return pd.DataFrame([line])

@@ -1,0 +1,1 @@
+"""What a fit says of the random effects: levels, components, shares of variance."""

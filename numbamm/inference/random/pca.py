@@ -1,0 +1,85 @@
+"""`pca`: how many dimensions the random effects of a factor need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from numbamm.options import flag
+from numbamm.report.result import Result
+
+
+@dataclass(repr=False)
+class PrincipalComponents(Result):
+    """Principal components of the random effects, term by term.
+
+    Attributes
+    ----------
+    loadings : dict of str to pandas.DataFrame
+        For each grouping factor, a line a random effect and a column a component; of a factor
+        with several terms those of the later ones are called ``factor (2)`` and so on.
+    """
+
+    loadings: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+
+def pca(model, *, corr: bool = True) -> PrincipalComponents:
+    """Principal components of the random effects' covariance matrices.
+
+    Components of variance zero are dimensions that the data do not support.
+
+    Parameters
+    ----------
+    model : MixedModel
+        A fitted model.
+    corr : bool
+        Of the correlations, as MixedModels.jl does; else of the covariances relative to the
+        residual variance, λλ', as lme4's `rePCA`.
+
+    Returns
+    -------
+    PrincipalComponents
+        A line a component: ``group, component, sd, proportion, cumulative``. Signs are such
+        that the largest loading of each component is positive.
+    """
+    _, corr = model.estimates, flag("corr", corr)
+    lines, loadings = [], {}
+    for term in model.reterms:
+        size = np.sqrt(np.sum(term.lambda_**2, axis=1)) if corr else np.ones(term.p)
+        vectors, sd, _ = np.linalg.svd(term.lambda_ / np.where(size > 0, size, 1.0)[:, None])
+        largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)
+        total = np.sum(sd**2)
+        share = sd**2 / total if total > 0 else np.full(term.p, np.nan)
+        names = [f"PC{i + 1}" for i in range(term.p)]
+        again = sum(name.split(" (")[0] == term.group for name in loadings)
+        name = f"{term.group} ({again + 1})" if again else term.group
+        loadings[name] = pd.DataFrame(vectors * np.sign(largest), index=term.cnames, columns=names)
+        for j in range(term.p):
+            lines.append((name, names[j], sd[j], share[j], share[: j + 1].sum()))
+    frame = pd.DataFrame(lines, columns=["group", "component", "sd", "proportion", "cumulative"])
+    kind = "correlations" if corr else "covariances relative to the residual variance"
+    notes = ["A component of variance zero is one more than the data support."]
+    return PrincipalComponents(
+        f"Principal components of the random effects: {kind}",
+        frame,
+        notes if (frame["sd"] < 1e-4).any() else [],
+        loadings=loadings,
+    )
+
+
+def rePCA(model) -> PrincipalComponents:
+    """Principal components of λλ', as lme4's function of this name; ``pca(corr=False)``.
+
+    Parameters
+    ----------
+    model : MixedModel
+        A fitted model.
+
+    Returns
+    -------
+    PrincipalComponents
+        As `pca`'s.
+    """
+    return pca(model, corr=False)

@@ -1,0 +1,1 @@
+"""What is learnt from drawn responses: the parametric bootstrap and power."""

@@ -1,0 +1,140 @@
+"""Imports point down the house, from room to room, and no files import each other in a circle."""
+
+import ast
+from pathlib import Path
+
+import numbamm
+
+PACKAGE = Path(numbamm.__file__).parent
+
+#: The rooms from the ground up, as the README shows them: each may import from those before it.
+ROOMS = [
+    {"errors", "config", "files", "memory", "options", "progress"},
+    {"blocks"},
+    {"design"},
+    {"glm"},
+    {"formula"},
+    {"optimize"},
+    {"report"},
+    {"models"},
+    {"inference"},
+    {"datasets", "compilation"},
+    {"__main__"},
+]
+FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
+
+
+def files() -> dict[str, Path]:
+    """Modules of the package by name, without ``numbamm.``; ``__init__`` by its folder's."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        parts = parts[:-1] if parts[-1] == "__init__" else parts
+        if parts:
+            found[".".join(parts)] = path
+    return found
+
+
+FILES = files()
+
+
+def imported(module: str) -> set[str]:
+    """Modules of the package that a module imports, at its top or when a function is called.
+
+    What only type checkers read is no import.
+    """
+    found = set()
+    for node in _nodes(ast.parse(FILES[module].read_text(encoding="utf8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            names = [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
+        else:
+            continue
+        known = [name.removeprefix("numbamm.") for name in names if name.startswith("numbamm.")]
+        # Of `from numbamm.room import file` the room itself is no more than the way to the file.
+        inner = [name for name in known[:-1] if name in FILES]
+        found.update(inner or [name for name in known if name in FILES])
+    return found - {module}
+
+
+def _nodes(tree):
+    """The nodes of a syntax tree, without blocks ``if TYPE_CHECKING``."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield node
+            yield from _nodes(node)
+
+
+IMPORTS = {module: imported(module) for module in FILES}
+
+
+def room(module: str) -> str:
+    return module.split(".")[0]
+
+
+def test_every_file_has_a_room():
+    assert {room(module) for module in FILES} <= set(FLOOR)
+
+
+def test_imports_point_down():
+    up = [
+        f"{module} imports {other}"
+        for module, others in IMPORTS.items()
+        for other in others
+        if room(module) != room(other) and FLOOR[room(module)] < FLOOR[room(other)]
+    ]
+    assert not up, "\n".join(up)
+
+
+def test_models_do_not_ask_which_inference_there_is():
+    # The façade declares the methods of models in a stub, which is no import.
+    assert not [
+        m
+        for m, others in IMPORTS.items()
+        for o in others
+        if (room(m), room(o)) == ("models", "inference")
+    ]
+
+
+def circles(imports: dict[str, set[str]]) -> list[set[str]]:
+    """Sets of files that reach each other by imports: strongly connected components (Tarjan)."""
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[set[str]] = []
+
+    def visit(module: str) -> None:
+        order[module] = lowest[module] = len(order)
+        stack.append(module)
+        for other in imports[module]:
+            if other not in order:
+                visit(other)
+                lowest[module] = min(lowest[module], lowest[other])
+            elif other in stack:
+                lowest[module] = min(lowest[module], order[other])
+        if lowest[module] == order[module]:
+            first = stack.index(module)
+            if len(stack) - first > 1:
+                found.append(set(stack[first:]))
+            del stack[first:]
+
+    for module in imports:
+        if module not in order:
+            visit(module)
+    return found
+
+
+def test_circles_are_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [{"b", "c"}]
+
+
+def test_no_files_import_each_other_in_a_circle():
+    assert not circles(IMPORTS)
+
+
+def test_folders_stay_small():
+    folders = {path.parent for path in FILES.values()}
+    crowded = {folder.name: n for folder in folders if (n := len([*folder.glob("*.py")])) > 26}
+    assert not crowded
