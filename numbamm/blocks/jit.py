@@ -118,10 +118,12 @@ def compile_ahead(*kernels) -> None:
     """
     if numba.config.DISABLE_JIT or _told.issuperset(kernels):
         return
-    if all(map(_is_there, kernels)):
+    missing = [kernel for kernel in kernels if not _is_there(kernel)]
+    if missing:
+        missing = [k for k in with_linked(missing) if not (k in _told or _is_there(k))]
+    _told.update(kernels, missing)
+    if not missing:
         return
-    missing = [k for k in with_linked(kernels) if not (k in _told or _is_there(k))]
-    _told.update(missing)
     size = {kernel: _size(kernel) for kernel in missing}
     missing.sort(key=size.get, reverse=True)
     folder, processes = dispatcher_of(missing[0]).stats.cache_path, 1

@@ -51,6 +51,7 @@ from numbamm.blocks import crew, jit
 import kernels
 
 jit.compile_ahead(kernels.center)
+jit.compile_ahead(kernels.mean, kernels.center)  # under way already
 {meanwhile}
 x, out = np.array([1.0, 2.0, 6.0]), np.empty(3)
 kernels.center(x, out)
