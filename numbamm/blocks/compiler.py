@@ -38,6 +38,9 @@ class InnerLibrary(JITCodeLibrary):
 
     codegen = _NoEnvironment
 
+    def _optimize_functions(self, module) -> None:
+        module.data_layout = self._codegen._data_layout
+
     def _optimize_final_module(self) -> None:
         pass
 

@@ -105,7 +105,7 @@ def evaluate(theta, table, index, A, work, adjoint, degrees, constant, sigma):
     return criterion(logdet, table, work, degrees, constant, sigma)
 
 
-@jit(takes=(TABLE, INDEX, *4 * (REALS,), NUMBER, FLAG), gives=NOTHING)
+@jit(entry=False, takes=(TABLE, INDEX, *4 * (REALS,), NUMBER, FLAG), gives=NOTHING)
 def differentiate(table, index, A, work, adjoint, degrees, sigma, keep_u):
     """G of every term, U, and N of the head's terms, after `evaluate` at the same θ.
 

@@ -234,6 +234,7 @@ def _add_column(factor, C, c, m, target):
 
 
 @jit(
+    entry=False,
     takes=(TABLE, INDEX, *4 * (REALS,), NUMBER, TABLE, MATRIX),
     gives=NOTHING,
     owns=True,

@@ -60,8 +60,11 @@ def jit(function=None, *, owns=False, entry=None, cache=True, takes=None, gives=
         return lambda f: jit(f, **given, **options)
     options = OPTIONS | {"_nrt": owns} | options
     inner = entry is False or function.__name__.startswith("_")
-    kernel = numba.njit(**(options | INNER if inner else options))(function)
-    if inner or numba.config.DISABLE_JIT:
+    linked = gives is not None
+    if inner:
+        options |= {"no_cpython_wrapper": True} if linked else INNER
+    kernel = numba.njit(**options)(function)
+    if numba.config.DISABLE_JIT or (inner and not linked):
         return kernel
     if cache:
         try:
@@ -72,7 +75,7 @@ def jit(function=None, *, owns=False, entry=None, cache=True, takes=None, gives=
     kernel.compile = functools.partial(_compile, kernel)
     kernel.add_overload = functools.partial(_add_overload, kernel)
     kernel.takes = takes
-    return kernel if gives is None else Linked(kernel, gives(*takes))
+    return Linked(kernel, gives(*takes), not inner) if linked else kernel
 
 
 def _compile(kernel, types):
@@ -103,7 +106,7 @@ def counter():
 
 
 #: How many bytes of Python's code are compiled in a second, about.
-BYTES_A_SECOND = 3000
+BYTES_A_SECOND = 5000
 
 _told: set = set()
 

@@ -57,10 +57,12 @@ class Linked(_Intrinsic):
         The kernel.
     signature : numba.core.typing.Signature
         Its types, which are known before it is compiled.
+    entry : bool
+        Whether Python calls it, too.
     """
 
-    def __init__(self, kernel: Dispatcher, signature) -> None:
-        self.kernel, self.signature = kernel, signature
+    def __init__(self, kernel: Dispatcher, signature, entry: bool) -> None:
+        self.kernel, self.signature, self._entry = kernel, signature, entry
         self._name = f"{kernel.py_func.__module__}.{kernel.py_func.__name__}"
         self._symbol, self._cell = f"address of {self._name}{signature}", ctypes.c_void_p()
         _linked[self._symbol] = self
@@ -82,6 +84,8 @@ class Linked(_Intrinsic):
 
     def __call__(self, *args):
         """Call the kernel from Python."""
+        if not self._entry:
+            raise TypeError(f"{self._name} is called by other kernels alone")
         return self.kernel(*args)
 
     def __reduce__(self):

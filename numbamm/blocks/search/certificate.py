@@ -44,7 +44,7 @@ def column_sizes(table, A, which, n, sizes):
             sizes[which[3, t]] = math.sqrt(total / n)
 
 
-@jit(takes=(TABLE, REALS, TABLE, REALS), gives=FLAG, owns=True)
+@jit(entry=False, takes=(TABLE, REALS, TABLE, REALS), gives=FLAG, owns=True)
 def is_singular(table, work, which, scale):
     """Whether the λ in `work` has null directions in a block of a template: `certify` is finite."""
     for first in range(which.shape[1]):
@@ -55,7 +55,7 @@ def is_singular(table, work, which, scale):
     return False
 
 
-@jit(takes=(TABLE, REALS, REALS, TABLE, REALS, FLAG, REALS), gives=NUMBER, owns=True)
+@jit(entry=False, takes=(TABLE, REALS, REALS, TABLE, REALS, FLAG, REALS), gives=NUMBER, owns=True)
 def certify(table, work, adjoint, which, scale, whole, away):
     """The certificate at the θ whose λ and N stand in the buffers.
 

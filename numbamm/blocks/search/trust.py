@@ -89,7 +89,7 @@ def tolerance(s):
     return max(s.numbers[FTOL_ABS], s.numbers[FTOL_REL] * abs(s.numbers[FBEST]))
 
 
-@jit(takes=(STATE, NUMBER), gives=INTEGER)
+@jit(entry=False, takes=(STATE, NUMBER), gives=INTEGER)
 def advance(s, f):
     """Take the value at x, or the derivatives asked for; what is needed next, or the end.
 
