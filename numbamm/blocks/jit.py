@@ -74,7 +74,7 @@ def jit(function=None, *, owns=False, entry=None, cache=True, takes=None, gives=
                 raise
     kernel.compile = functools.partial(_compile, kernel)
     kernel.add_overload = functools.partial(_add_overload, kernel)
-    kernel.takes = takes
+    kernel.takes, kernel.uncalled = takes, {}  # compiled ahead, but not called from Python yet
     return Linked(kernel, gives(*takes), not inner) if linked else kernel
 
 
@@ -82,15 +82,16 @@ def _compile(kernel, types):
     """Compile a kernel, or read its code, in the place of numba's method."""
     if not ahead.is_on():
         crew.wait_for(kernel)
-        if types in kernel.overloads:  # compiled before, but not called
-            kernel.add_overload(kernel.overloads[types])
+        if (result := kernel.uncalled.pop(types, None)) is not None:
+            kernel.add_overload(result)  # once: what is there twice is looked up slowly
     return type(kernel).compile(kernel, types)
 
 
 def _add_overload(kernel, result) -> None:
     """Let Python call the code once all is there that it will jump to."""
     if ahead.is_on():
-        kernel.overloads[tuple(result.signature.args)] = result
+        types = tuple(result.signature.args)
+        kernel.overloads[types] = kernel.uncalled[types] = result
         return
     load_linked(result.library)
     type(kernel).add_overload(kernel, result)
