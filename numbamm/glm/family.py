@@ -16,6 +16,7 @@ import math
 import numpy as np
 
 from numbamm.blocks.jit import jit
+from numbamm.blocks.kinds import INTEGER, NUMBER, REALS
 from numbamm.glm.link import (
     IDENTITY,
     INVERSE,
@@ -160,7 +161,7 @@ def unit_deviances(family: int, link: int, shape: float, y, eta) -> np.ndarray:
     return out
 
 
-@jit
+@jit(takes=(INTEGER, INTEGER, NUMBER, REALS, REALS, REALS))
 def fill_deviances(family, link, shape, y, eta, out):
     """Fill ``out``, shape (n,), with `unit_deviances`."""
     for i in range(len(eta)):

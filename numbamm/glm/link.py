@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from numbamm.blocks.jit import jit
+from numbamm.blocks.kinds import INTEGER, MATRIX, REALS
 
 IDENTITY, LOG, LOGIT, PROBIT, CLOGLOG, LOGLOG, CAUCHIT, INVERSE, INVERSE_SQUARED, SQRT = range(10)
 
@@ -230,7 +231,7 @@ def slope(link: int, eta) -> np.ndarray:
     return mu[1]
 
 
-@jit
+@jit(takes=(INTEGER, REALS, MATRIX))
 def means(link, eta, out):
     """Fill ``out``, shape (2, n), with μ and dμ/dη for an array of η."""
     for i in range(len(eta)):

@@ -9,6 +9,7 @@ import numpy as np
 
 from numbamm.blocks.crossprod import crossprod, crossprod_response
 from numbamm.blocks.jit import jit
+from numbamm.blocks.kinds import INDEX, INTEGERS, LEVELS, MATRIX, REALS, TABLE, record
 from numbamm.blocks.layout import COLUMN, CROSS, NLEVEL, NTERM, NX, P
 from numbamm.glm.family import informations
 
@@ -61,6 +62,17 @@ class Working(NamedTuple):
     xyw: np.ndarray
     eta: np.ndarray
     vectors: np.ndarray
+
+
+WORKING = record(
+    Working,
+    model=INTEGERS,
+    table=TABLE,
+    index=INDEX,
+    **dict.fromkeys(("refs", "places"), LEVELS),
+    **dict.fromkeys(("y", "weights", "entropy", "A", "work", "B"), REALS),
+    **dict.fromkeys(("basis", "z", "zw", "xyw", "eta", "vectors"), MATRIX),
+)
 
 
 @jit(entry=False)
