@@ -15,7 +15,7 @@ from numbamm.blocks import crew
 from numbamm.blocks import jit as module
 from numbamm.blocks.jit import jit
 from numbamm.blocks.kinds import NOTHING, NUMBER, REALS
-from numbamm.blocks.linking import compiled_with, dispatcher_of, with_linked
+from numbamm.blocks.linking import ahead, compiled_with, dispatcher_of, with_linked
 
 pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="there is nothing to compile")
 
@@ -231,6 +231,22 @@ def test_linked_kernels():
     functions, linked = compiled_with(dispatcher_of(there))
     assert linked == [here] and functions == [dispatcher_of(there).py_func]
     assert set(with_linked([there])) == {here, there}
+
+
+def test_what_is_compiled_for_callers_is_looked_up_quickly_from_python(monkeypatch):
+    """A kernel that numba knows twice is ambiguous to it: every call would ask the compiler."""
+
+    @jit(takes=(REALS,), gives=NUMBER, cache=False)
+    def both(x):
+        return 2 * x.sum()
+
+    with ahead():
+        dispatcher_of(both).compile(both.signature.args)
+    both.load()
+    x, asked = np.ones(3), []
+    assert both(x) == 6.0
+    monkeypatch.setattr(dispatcher_of(both), "compile", asked.append)
+    assert both(x) == 6.0 and not asked
 
 
 def test_errors_of_linked_kernels_are_raised():
