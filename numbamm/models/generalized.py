@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from numbamm import config
 from numbamm import formula as formulas
-from numbamm.blocks.jit import announce_compilation
+from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import (
     FitError,
@@ -28,7 +28,6 @@ from numbamm.glm.family import FAMILIES, Family
 from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.link import LINKS, Link
 from numbamm.glm.mode import ModeFinder
-from numbamm.glm.pirls import pirls
 from numbamm.glm.quadrature import MOST_NODES
 from numbamm.glm.registry import spelled
 from numbamm.glm.working import EXPECTED, OBSERVED
@@ -44,7 +43,7 @@ from numbamm.models.own_start import OwnStart
 from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, Parameters, Values
 from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
 from numbamm.models.runaway import Runaway, runaway_terms, typical_sd
-from numbamm.models.stages import Stages
+from numbamm.models.stages import Stages, kernels_for
 from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
@@ -149,6 +148,7 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             )
         self.init = spelled("init", init, INITS)
         self._given_shape = _checked_shape(shape, self._family)
+        compile_ahead(*kernels_for(optimizer))
         frame = formulas.model_frame(
             formula,
             data,
@@ -162,7 +162,6 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         if frame.trials is not None:
             frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
         check_generalized(frame, self._family)
-        announce_compilation(pirls, 15)
         self._build(frame)
         self._warned = False
         self.fast_optsum: OptSummary | None = None

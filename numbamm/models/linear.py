@@ -14,10 +14,12 @@ from numpy.typing import ArrayLike
 from numbamm import config
 from numbamm import formula as formulas
 from numbamm.blocks.blocks import Blocks
-from numbamm.blocks.jit import announce_compilation
+from numbamm.blocks.crossprod import crossprod
+from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.moments import moment_theta
 from numbamm.blocks.search import differences, newton
 from numbamm.blocks.search.differences import NO_PLAN
+from numbamm.blocks.solve import solve
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.magnitude import sums_of_squares
@@ -155,6 +157,9 @@ class LinearMixedModel(MixedModel):
     ) -> None:
         if sigma is not None and not _is_positive(sigma):
             raise OptionError(f"sigma must be a positive number, not {sigma!r}")
+        by_newton = optimizer == "newton"
+        search = (newton.begin, newton.advance) if by_newton else (differences.objective,)
+        compile_ahead(crossprod, solve, *search)
         frame = formulas.model_frame(
             formula,
             data,
@@ -183,7 +188,6 @@ class LinearMixedModel(MixedModel):
 
     def _build(self, frame, reml: bool, sigma: float | None) -> None:
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
-        announce_compilation(differences.objective, 10)
         with blas_threads(config.get("threads")):
             MixedModel.__init__(self, frame)
             feterm = self.feterm
@@ -251,7 +255,7 @@ class LinearMixedModel(MixedModel):
 
     def _own_search(self, theta) -> newton.StepwiseFit:
         """Newton's search from a θ inside; see `blocks.newton`."""
-        announce_compilation(newton.advance, 20)
+        compile_ahead(newton.begin, newton.advance)
         model = self.blocks.newton_model(*self._criterion())
         return newton.StepwiseFit(theta, model, self.optsum.ftol_abs, self.optsum.ftol_rel)
 
