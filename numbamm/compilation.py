@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import pkgutil
-from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+from numba.core.dispatcher import Dispatcher
 
 import numbamm as mm
+from numbamm.blocks.jit import compile_ahead
+from numbamm.blocks.linking import Linked, dispatcher_of
 from numbamm.glm.family import FAMILIES
 from numbamm.glm.link import LINKS
 
@@ -20,19 +20,20 @@ ROOMS = ("numbamm.blocks", "numbamm.glm")
 
 
 def compile_all() -> None:
-    """Compile all kernels, in two processes where there are two cores; numba keeps the code."""
-    halves = _call_linear_kernels, _call_generalized_kernels
-    if _cores() == 1:
-        call_kernels()
-        return
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for future in [pool.submit(half) for half in halves]:
-            future.result()
+    """Compile all kernels, in as many processes as there are cores; numba keeps the code."""
+    compile_ahead(*_kernels())
+    call_kernels()
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+def _kernels() -> list:
+    """The kernels that Python calls."""
+    found = {}
+    for room in ROOMS:
+        for module in pkgutil.walk_packages(import_module(room).__path__, f"{room}."):
+            for kernel in vars(import_module(module.name)).values():
+                if isinstance(kernel, (Dispatcher, Linked)):
+                    found[kernel] = True
+    return [kernel for kernel in found if getattr(dispatcher_of(kernel), "takes", None) is not None]
 
 
 def clear() -> list[Path]:
@@ -55,13 +56,7 @@ def clear() -> list[Path]:
 
 def _cache_folders() -> list[Path]:
     """The folders that numba keeps our kernels in; each is for files of one of the rooms alone."""
-    from numba.core.dispatcher import Dispatcher
-
-    folders = set()
-    for room in ROOMS:
-        for module in pkgutil.walk_packages(import_module(room).__path__, f"{room}."):
-            kernels = vars(import_module(module.name)).values()
-            folders |= {k.stats.cache_path for k in kernels if isinstance(k, Dispatcher)}
+    folders = {dispatcher_of(kernel).stats.cache_path for kernel in _kernels()}
     folders |= {link.rows.stats.cache_path for link in LINKS}
     return sorted(Path(folder) for folder in folders if folder)
 

@@ -119,6 +119,12 @@ OPTIONS: dict[str, Option] = {
     "threads": Option(
         1, int, lambda v: _is_number(v, Integral) and v > 0, "a positive number of BLAS threads"
     ),
+    "compile_processes": Option(
+        None,
+        int,
+        lambda v: _is_number(v, Integral) and v > 0,
+        "a positive number of processes that compile kernels for their first use",
+    ),
     "formula_code": Option(
         "columns",
         str,

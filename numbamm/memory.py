@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from numbamm.errors import DataError
@@ -103,25 +104,30 @@ def _macos() -> float:
 
 def _control_group() -> float:
     """The lowest limit of the process's control groups (version 2 or 1) and of their parents."""
+    limits = {1: "memory.limit_in_bytes", 2: "memory.max"}
+    folders = control_groups("memory")
+    return min((_number(folder / limits[v]) for folder, v in folders), default=float("inf"))
+
+
+def control_groups(controller: str) -> Iterator[tuple[Path, int]]:
+    """Folders of the process's control groups and of their parents, with their version, 1 or 2."""
     try:
         lines = Path("/proc/self/cgroup").read_text(encoding="utf8").splitlines()
     except OSError:
-        return float("inf")
-    lowest = float("inf")
+        return
     for line in lines:
         _, controllers, name = line.split(":", 2)
         if controllers == "":
-            root, limit = Path("/sys/fs/cgroup"), "memory.max"
-        elif "memory" in controllers.split(","):
-            root, limit = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"
+            root, version = Path("/sys/fs/cgroup"), 2
+        elif controller in controllers.split(","):
+            root, version = Path("/sys/fs/cgroup") / controller, 1
         else:
             continue
         group = root / name.lstrip("/")
         for folder in (group, *group.parents):  # inside a container, /proc has the names outside
-            lowest = min(lowest, _number(folder / limit))
+            yield folder, version
             if folder == root:
                 break
-    return lowest
 
 
 def _number(path: Path) -> float:

@@ -11,6 +11,7 @@ import pytest
 import numbamm as mm
 from numbamm import compilation
 from numbamm.__main__ import main
+from numbamm.blocks.linking import dispatcher_of
 from numbamm.blocks.search import newton, refits
 from numbamm.glm import pirls, quadrature
 
@@ -146,6 +147,7 @@ def test_list_of_data_sets(capsys):
 def test_compile():
     assert main(["compile"]) == 0
     for kernel in (newton.advance, refits.refits, pirls.pirls, quadrature.quadrature):
+        kernel = dispatcher_of(kernel)
         name = f"{Path(kernel.py_func.__code__.co_filename).stem}.{kernel.__name__}-*.nbi"
         assert list(Path(kernel.stats.cache_path).glob(name))
 

@@ -101,6 +101,7 @@ def test_every_option_can_be_configured_everywhere(tmp_path, monkeypatch):
         "maxfeval": 7,
         "maxtime": 8.5,
         "max_restarts": 2,
+        "compile_processes": 3,
         "xtol_zero_abs": 1e-2,
         "ftol_zero_abs": 1e-1,
         "threads": 2,

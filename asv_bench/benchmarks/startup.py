@@ -9,6 +9,12 @@ FIT = (
     "import numbamm as mm;"
     "mm.lmm('Reaction ~ 1 + Days + (1 + Days | Subject)', mm.datasets.load('sleepstudy'))"
 )
+NEWTON = FIT.replace("'))", "'), optimizer='newton')")
+GENERALIZED = (
+    "import numbamm as mm;"
+    "mm.glmm('cbind(incidence, size - incidence) ~ period + (1 | herd)',"
+    " mm.datasets.load('cbpp'), 'binomial')"
+)
 
 
 def run(code, **environment):
@@ -40,6 +46,9 @@ class ColdStart:
     timeout = 600
     number, repeat, rounds, warmup_time = 1, 2, 1, 0
 
-    def time_first_fit_sleepstudy(self):
+    params = [FIT, NEWTON, GENERALIZED], ["1", "2"]
+    param_names = ["fit", "processes"]
+
+    def time_first_fit(self, fit, processes):
         with tempfile.TemporaryDirectory() as folder:
-            run(FIT, NUMBA_CACHE_DIR=folder)
+            run(fit, NUMBA_CACHE_DIR=folder, NUMBAMM_COMPILE_PROCESSES=processes)

@@ -155,7 +155,7 @@ class Blocks(ThreadLocal):
     def certify(self, theta, degrees, constant: float, sigma: float):
         """The certificate at a singular θ; see `certificate.judge`."""
         self.objective_gradient(theta, degrees, constant, sigma)
-        information.leave_normal(self.layout.table, self.work, self.adjoint)
+        information.complete_normal(self.layout.table, self.work, self.adjoint)
         arrays = self.A, self.work, self.adjoint
         return judge(theta, self.joint, self.layout, *arrays, degrees[0])
 

@@ -11,9 +11,10 @@ import pickle
 import warnings
 import zlib
 
-from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
 from numba.core.serialize import dumps
 
+from numbamm.blocks.linking import are_known, symbols_of
 from numbamm.errors import NumbammWarning
 
 #: Bytes of the checksum. Unpickling ends before it, so that numba itself can read the files.
@@ -63,8 +64,26 @@ class KernelCacheFile(IndexDataCacheFile):
         _warn_once(self._cache_path, what, "its kernel is compiled anew")
 
 
+class KernelCacheImpl(CompileResultCacheImpl):
+    """What is kept of a kernel: numba's data, and which linked kernels its code looks up.
+
+    Code that was kept before one of these changed its types would call it the old way.
+    """
+
+    def reduce(self, cres) -> tuple:
+        """What is to be kept."""
+        return symbols_of(cres.library), super().reduce(cres)
+
+    def rebuild(self, target_context, payload: tuple):
+        """The code that was kept, or None if it can no longer be run."""
+        symbols, data = payload
+        return super().rebuild(target_context, data) if are_known(symbols) else None
+
+
 class KernelCache(FunctionCache):
     """numba's cache of one kernel, of which neither reading nor writing fails."""
+
+    _impl_class = KernelCacheImpl
 
     def __init__(self, function) -> None:
         super().__init__(function)
@@ -73,6 +92,11 @@ class KernelCache(FunctionCache):
             filename_base=self._impl.filename_base,
             source_stamp=self._impl.locator.get_source_stamp(),
         )
+
+    def has(self, kernel) -> bool:
+        """Whether there is code for its declared types, of this source, for this machine."""
+        key = self._index_key(kernel.takes, kernel.targetctx.codegen())
+        return key in self._cache_file._load_index()
 
     def load_overload(self, sig, target_context):
         """The kept code for a signature, or None."""

@@ -17,6 +17,7 @@ import math
 import numpy as np
 
 from numbamm.blocks.jit import jit
+from numbamm.blocks.kinds import INDEX, NUMBER, REALS, TABLE
 from numbamm.blocks.lapack import LOWER, NO, RIGHT, TRANSPOSED, dpotrf, dsyrk, dtrsm
 from numbamm.blocks.layout import (
     CROSS,
@@ -76,7 +77,7 @@ def factorize(theta, table, index, A, work):
     return logdet + factor_tail(table, work)
 
 
-@jit(entry=False)
+@jit(entry=False, takes=(REALS, TABLE, INDEX, REALS, REALS), gives=NUMBER)
 def eliminate_head(theta, table, index, A, work):
     """The head's part of L(θ), and what it leaves of the tail; returns its log-determinant."""
     nhead = table[0, NHEAD]
@@ -195,7 +196,7 @@ def _lambda_times(columns, k, table, work, p, m, at):
                     column[r + c] = total
 
 
-@jit(entry=False)
+@jit(entry=False, takes=(TABLE, REALS), gives=NUMBER)
 def factor_tail(table, work):
     """Cholesky factor of Λ'TΛ + I in T; returns the log-determinant of its Z rows, or NaN."""
     _scale_tail(table, work)

@@ -15,6 +15,11 @@ import gc
 
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.compiler_machinery import PassManager
+from numba.core.typed_passes import InlineOverloads, NativeLowering, NopythonRewrites
+from numba.core.untyped_passes import InlineClosureLikes
+
+from numbamm.blocks.indexing import KernelLowering
 
 #: What Python would run: a call of numba's closure, which is no function. That is a TypeError.
 _REFUSAL = ctypes.cast(ctypes.pythonapi.PyObject_Call, ctypes.c_void_p).value
@@ -33,6 +38,9 @@ class InnerLibrary(JITCodeLibrary):
 
     codegen = _NoEnvironment
 
+    def _optimize_functions(self, module) -> None:
+        module.data_layout = self._codegen._data_layout
+
     def _optimize_final_module(self) -> None:
         pass
 
@@ -45,8 +53,28 @@ class InnerLibrary(JITCodeLibrary):
         return _REFUSAL
 
 
-class EntryCompiler(Compiler):
-    """numba's compiler, without garbage collection."""
+#: Passes of numba's compiler over what no kernel has: closures and comprehensions, and expressions
+#: of arrays to be computed in one loop.
+NEEDLESS = {InlineClosureLikes, InlineOverloads, NopythonRewrites}
+
+
+class KernelCompiler(Compiler):
+    """numba's compiler, with the passes that kernels need."""
+
+    def define_pipelines(self) -> list:
+        """Numba's passes less the needless ones, and with indices of ours."""
+        (manager,) = super().define_pipelines()
+        needed = PassManager(manager.pipeline_name)
+        ours = {NativeLowering: KernelLowering}
+        needed.passes = [
+            (ours.get(step, step), words) for step, words in manager.passes if step not in NEEDLESS
+        ]
+        needed.finalize()
+        return [needed]
+
+
+class EntryCompiler(KernelCompiler):
+    """The compiler, without garbage collection."""
 
     def compile_extra(self, func):
         """Compile; numba holds a lock, so that no other thread is here."""
@@ -59,8 +87,8 @@ class EntryCompiler(Compiler):
                 gc.enable()
 
 
-class InnerCompiler(Compiler):
-    """numba's compiler, into an `InnerLibrary`."""
+class InnerCompiler(KernelCompiler):
+    """The compiler, into an `InnerLibrary`."""
 
     def __init__(self, typingctx, targetctx, library, *others) -> None:
         library = InnerLibrary(targetctx.codegen(), "inner")

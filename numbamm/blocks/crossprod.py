@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbamm.blocks.jit import jit
+from numbamm.blocks.kinds import LEVELS, MATRIX, NOTHING, REALS, TABLE
 from numbamm.blocks.lapack import LOWER, NO, dsyrk
 from numbamm.blocks.layout import (
     COLUMN,
@@ -26,7 +27,7 @@ from numbamm.blocks.layout import (
 )
 
 
-@jit
+@jit(takes=(LEVELS, MATRIX, MATRIX, TABLE, LEVELS, REALS), gives=NOTHING)
 def crossprod(refs, z, xy, table, places, A):
     """Fill A from the rows of the data.
 
@@ -54,7 +55,7 @@ def crossprod(refs, z, xy, table, places, A):
     dsyrk(LOWER, NO, nx + 1, len(xy), 1.0, xy.reshape(xy.size), nx + 1, 0.0, cross, nx + 1)
 
 
-@jit
+@jit(takes=(LEVELS, MATRIX, MATRIX, TABLE, REALS), gives=NOTHING)
 def crossprod_response(refs, z, xy, table, A):
     """Renew what A knows of the response alone: its row against every term, X and itself."""
     nterm, nx = table[0, NTERM], table[0, NX]

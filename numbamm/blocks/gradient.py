@@ -35,6 +35,7 @@ from numbamm.blocks.cholesky import (
 )
 from numbamm.blocks.invert import invert_lower
 from numbamm.blocks.jit import REASSOCIATE, jit
+from numbamm.blocks.kinds import FLAG, INDEX, NOTHING, NUMBER, REALS, TABLE
 from numbamm.blocks.lapack import LEFT, LOWER, dlauum, dsymm
 from numbamm.blocks.layout import (
     D0,
@@ -68,7 +69,7 @@ from numbamm.blocks.layout import (
 from numbamm.blocks.vectors import copy, dot, scale
 
 
-@jit
+@jit(takes=(REALS, TABLE, INDEX, *4 * (REALS,), NUMBER, NUMBER, REALS))
 def objective_gradient(theta, table, index, A, work, adjoint, degrees, constant, sigma, gradient):
     """The objective and its gradient in θ.
 
@@ -88,7 +89,7 @@ def objective_gradient(theta, table, index, A, work, adjoint, degrees, constant,
     """
     value = evaluate(theta, table, index, A, work, adjoint, degrees, constant, sigma)
     if value == value:
-        differentiate(table, index, A, work, adjoint, degrees, sigma)
+        differentiate(table, index, A, work, adjoint, degrees, sigma, False)
         places = index[table[0, THETA] : table[0, THETA] + len(gradient)]
         for t in range(len(gradient)):
             gradient[t] = adjoint[table[0, GRADIENT] + places[t]]
@@ -104,25 +105,17 @@ def evaluate(theta, table, index, A, work, adjoint, degrees, constant, sigma):
     return criterion(logdet, table, work, degrees, constant, sigma)
 
 
-@jit(entry=False)
-def differentiate(table, index, A, work, adjoint, degrees, sigma):
-    """G of every term, U, and N of the head's terms, after `evaluate` at the same θ."""
-    nhead = table[0, NHEAD]
-    _tail(table, work, adjoint, degrees, sigma)
-    for k in range(nhead - 1, -1, -1):
-        _head(k, table, index, A, work, adjoint, k > 0)  # no term needs U of the first
+@jit(entry=False, takes=(TABLE, INDEX, *4 * (REALS,), NUMBER, FLAG), gives=NOTHING)
+def differentiate(table, index, A, work, adjoint, degrees, sigma, keep_u):
+    """G of every term, U, and N of the head's terms, after `evaluate` at the same θ.
 
-
-@jit(entry=False)
-def differentiate_logdet(table, index, A, work, adjoint, degrees):
-    """As `differentiate`, of log|L_Z|² alone (degrees: zeros), with U on the pattern of A kept.
-
-    U is then Λ(Λ'Z'ZΛ + I)⁻¹Λ', in the regions of `adjoint` where A has Z'Z: of the tail the lower
-    triangle, and each level's own block.
+    With degrees of zero, of log|L_Z|² alone: U is then Λ(Λ'Z'ZΛ + I)⁻¹Λ', in the regions of
+    `adjoint` where A has Z'Z: of the tail the lower triangle, and each level's own block. That of
+    the first term, which no other one needs, is there if `keep_u` says so.
     """
-    _tail(table, work, adjoint, degrees, 0.0)
+    _tail(table, work, adjoint, degrees, sigma)
     for k in range(table[0, NHEAD] - 1, -1, -1):
-        _head(k, table, index, A, work, adjoint, k >= 0)  # the constant has a type of its own
+        _head(k, table, index, A, work, adjoint, k > 0 or keep_u)
 
 
 @jit

@@ -23,6 +23,7 @@ import numpy as np
 from numbamm.blocks.cholesky import columns_left, lambda_over_factor
 from numbamm.blocks.eigen import eigh
 from numbamm.blocks.jit import REASSOCIATE, counter, jit
+from numbamm.blocks.kinds import INDEX, MATRIX, NOTHING, NUMBER, REALS, TABLE
 from numbamm.blocks.lapack import LEFT, LOWER, NO, dgemm, dsymm, dtrsm
 from numbamm.blocks.layout import (
     D0,
@@ -108,13 +109,7 @@ def square_blocks(which, out):
 # ---- N ------------------------------------------------------------------------------------
 
 
-@jit(owns=True)
-def leave_normal(table, work, adjoint):
-    """`complete_normal`, for Python."""
-    complete_normal(table, work, adjoint)
-
-
-@jit(entry=False, owns=True)
+@jit(takes=(TABLE, REALS, REALS), gives=NOTHING, owns=True)
 def complete_normal(table, work, adjoint):
     """N of the tail's terms; `gradient.differentiate` leaves that of the head's, and G of all.
 
@@ -238,7 +233,12 @@ def _add_column(factor, C, c, m, target):
 # ---- average information --------------------------------------------------------------------
 
 
-@jit(entry=False, owns=True)
+@jit(
+    entry=False,
+    takes=(TABLE, INDEX, *4 * (REALS,), NUMBER, TABLE, MATRIX),
+    gives=NOTHING,
+    owns=True,
+)
 def curvature(table, index, A, work, adjoint, degrees, sigma, which, H):
     """AI + I ⊗ 2N, after `gradient.differentiate` at the same θ.
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from pathlib import Path
 
 import numba
 import numpy as np
+from numba.core.caching import NullCache
 
+from numbamm import config
+from numbamm.blocks import crew
 from numbamm.blocks.cache import KernelCache
 from numbamm.blocks.compiler import EntryCompiler, InnerCompiler
+from numbamm.blocks.linking import (
+    Linked,
+    ahead,
+    compiled_with,
+    dispatcher_of,
+    load_linked,
+    with_linked,
+)
+from numbamm.processors import available
 
 OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 OPTIONS |= {"pipeline_class": EntryCompiler}
@@ -24,7 +36,7 @@ REASSOCIATE = {"reassoc", "contract"}
 FUSE = {"contract"}
 
 
-def jit(function=None, *, owns=False, entry=None, cache=True, **options):
+def jit(function=None, *, owns=False, entry=None, cache=True, takes=None, gives=None, **options):
     """Compile a kernel: nopython, without the GIL, cached on disk.
 
     Kernels borrow: they take views of arrays that their callers hold, and references are not
@@ -36,28 +48,60 @@ def jit(function=None, *, owns=False, entry=None, cache=True, **options):
     Kernels whose names begin with _, and those of ``entry=False``, are called by other kernels
     alone: see `compiler`.
 
+    Those whose types are declared can be compiled ahead of their first use: ``takes`` says what
+    the arguments are, in words of `kinds`. With ``gives``, what is returned, other kernels call
+    the kernel through its address: see `linking`.
+
     Where no cache folder can be written (a read-only installation without a home), the kernel
-    is compiled anew in each process; `announce_compilation` then names ``NUMBA_CACHE_DIR``.
+    is compiled anew in each process; `compile_ahead` then names ``NUMBA_CACHE_DIR``.
 
     A kernel that is made around another function, which its own name does not tell, is kept under
     the name of that one: ``cache=function``.
     """
     if function is None:
-        return lambda f: jit(f, owns=owns, entry=entry, cache=cache, **options)
+        given = {"owns": owns, "entry": entry, "cache": cache, "takes": takes, "gives": gives}
+        return lambda f: jit(f, **given, **options)
     options = OPTIONS | {"_nrt": owns} | options
     inner = entry is False or function.__name__.startswith("_")
-    kernel = numba.njit(**(options | INNER if inner else options))(function)
-    if cache and not inner and not numba.config.DISABLE_JIT:
+    linked = gives is not None
+    if inner:
+        options |= {"no_cpython_wrapper": True} if linked else INNER
+    kernel = numba.njit(**options)(function)
+    if numba.config.DISABLE_JIT or (inner and not linked):
+        return kernel
+    if cache:
         try:
             # What numba's `cache=True` does, with a cache of ours.
             kernel._cache = KernelCache(function if cache is True else cache)
         except RuntimeError as error:
             if "cannot cache" not in str(error):  # numba's words for a folder that it cannot write
                 raise
-    return kernel
+    kernel.compile = functools.partial(_compile, kernel)
+    kernel.add_overload = functools.partial(_add_overload, kernel)
+    kernel.takes, kernel.uncalled = takes, {}  # compiled ahead, but not called from Python yet
+    return Linked(kernel, gives(*takes), not inner) if linked else kernel
 
 
-@jit
+def _compile(kernel, types):
+    """Compile a kernel, or read its code, in the place of numba's method."""
+    if not ahead.is_on():
+        crew.wait_for(kernel)
+        if (result := kernel.uncalled.pop(types, None)) is not None:
+            kernel.add_overload(result)  # once: what is there twice is looked up slowly
+    return type(kernel).compile(kernel, types)
+
+
+def _add_overload(kernel, result) -> None:
+    """Let Python call the code once all is there that it will jump to."""
+    if ahead.is_on():
+        types = tuple(result.signature.args)
+        kernel.overloads[types] = kernel.uncalled[types] = result
+        return
+    load_linked(result.library)
+    type(kernel).add_overload(kernel, result)
+
+
+@jit(takes=())
 def counter():
     """A zero to count from, to be passed on to other kernels.
 
@@ -66,27 +110,52 @@ def counter():
     return np.int64(0)
 
 
-_announced: set = set()
+#: How many bytes of Python's code are compiled in a second, about.
+BYTES_A_SECOND = 5000
+
+_told: set = set()
 
 
-def announce_compilation(kernel, seconds: int) -> None:
-    """Tell a first-time user, once, why the first fit takes seconds: `kernel` is not cached yet."""
-    if kernel in _announced or numba.config.DISABLE_JIT or kernel.signatures:
+def compile_ahead(*kernels) -> None:
+    """Begin to compile what is not kept yet, and say, once, why the first fit waits.
+
+    Parameters
+    ----------
+    *kernels
+        Those with declared types that will be called; what they call is added.
+    """
+    if numba.config.DISABLE_JIT or _told.issuperset(kernels):
         return
-    _announced.add(kernel)
-    folder = kernel.stats.cache_path
+    missing = [kernel for kernel in kernels if not _is_there(kernel)]
+    if missing:
+        missing = [k for k in with_linked(missing) if not (k in _told or _is_there(k))]
+    _told.update(kernels, missing)
+    if not missing:
+        return
+    size = {kernel: _size(kernel) for kernel in missing}
+    missing.sort(key=size.get, reverse=True)
+    folder, processes = dispatcher_of(missing[0]).stats.cache_path, 1
     if folder is None:
         kept = "no folder could be written to keep them: set NUMBA_CACHE_DIR to one"
-    elif not any(Path(folder).glob(f"{_cache_name(kernel.py_func)}*.nbi")):
-        kept = f"they are kept in {folder}"
     else:
-        return
+        kept = f"they are kept in {folder}"
+        processes = crew.prepare(missing, config.get("compile_processes") or available())
+    seconds = max(1, round(sum(size.values()) / BYTES_A_SECOND / processes))
     print(
-        f"numbamm: compiling kernels for their first use (about {seconds} s); {kept}",
+        f"numbamm: compiling kernels for their first use (about {seconds} s"
+        f"{f' in {processes} processes' if processes > 1 else ''}); {kept}",
         file=sys.stderr,
     )
 
 
-def _cache_name(function) -> str:
-    """How numba begins the names of a function's cache files."""
-    return f"{Path(function.__code__.co_filename).stem}.{function.__name__}-"
+def _size(kernel) -> int:
+    """Bytes of Python's code that make a kernel, as which the time to compile it grows."""
+    return sum(len(f.__code__.co_code) for f in compiled_with(dispatcher_of(kernel))[0])
+
+
+def _is_there(kernel) -> bool:
+    """Whether there is code of a kernel, here or in the cache; reading that may still fail."""
+    kernel = dispatcher_of(kernel)
+    if kernel.signatures:
+        return True
+    return not isinstance(kernel._cache, NullCache) and kernel._cache.has(kernel)

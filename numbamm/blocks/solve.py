@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.blocks.jit import jit
+from numbamm.blocks.kinds import INDEX, LEVELS, MATRIX, NOTHING, REALS, TABLE
 from numbamm.blocks.layout import (
     COLUMN,
     D0,
@@ -30,7 +31,7 @@ from numbamm.blocks.layout import (
 from numbamm.blocks.vectors import copy, dot
 
 
-@jit
+@jit(takes=(TABLE, INDEX, REALS, REALS, REALS), gives=NOTHING)
 def solve(table, index, work, u, b):
     """Solve L'(u, β) = l_y by back substitution, last row first.
 
@@ -116,7 +117,7 @@ def _solve_head(k, start, table, index, work, u, b, w):
             mine[c] /= L[c * p + c]
 
 
-@jit(owns=True)
+@jit(takes=(LEVELS, MATRIX, MATRIX, TABLE, INDEX, REALS, MATRIX, REALS, REALS, REALS), owns=True)
 def forms(refs, z, x, table, index, work, V, e, t, out):
     """a_i'Ω⁻¹a_i with a_i = (Λ'z_i, x_i), for rows at any levels, together in the data or not.
 

@@ -24,9 +24,10 @@ Sources: Kristensen et al. (2016), J. Stat. Softw. 70(5), for the principle; Mur
 from __future__ import annotations
 
 from numbamm.blocks.cholesky import factorize
-from numbamm.blocks.gradient import differentiate_logdet, evaluate
+from numbamm.blocks.gradient import differentiate, evaluate
 from numbamm.blocks.information import complete_normal
 from numbamm.blocks.jit import REASSOCIATE, jit
+from numbamm.blocks.kinds import MATRIX, NUMBER, REALS
 from numbamm.blocks.layout import (
     COLUMN,
     D0,
@@ -67,6 +68,7 @@ from numbamm.glm.working import (
     CANONICAL,
     DETERMINANT,
     HELD,
+    KIND,
     OBSERVED,
     SHAPED,
     add_effects,
@@ -76,7 +78,7 @@ from numbamm.glm.working import (
 )
 
 
-@jit
+@jit(takes=(REALS, REALS, NUMBER, NUMBER, KIND, REALS, MATRIX, REALS, REALS))
 def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, gradient):
     """Derivatives in γ, log(shape) and θ, at the mode that `pirls` found and left behind.
 
@@ -103,7 +105,7 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, grad
     h, t, eta_a, v = scratch[0], scratch[1], scratch[2], scratch[3]
     eta = rows.eta[AT]
     evaluate(theta, table, index, rows.A, rows.work, adjoint, degrees, 0.0, 0.0)
-    differentiate_logdet(table, index, rows.A, rows.work, adjoint, degrees)
+    differentiate(table, index, rows.A, rows.work, adjoint, degrees, 0.0, True)
     _quadratic_forms(h, rows.refs, rows.z, table, rows.places, adjoint)
     ask(OBSERVED_SLOPE if observed else EXPECTED_SLOPE, eta, shape, 0.0, rows)
     for i in range(len(y)):
@@ -135,7 +137,7 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, grad
     _add_moments(x, a, v, rows, places, slopes)
 
 
-@jit(owns=True)
+@jit(takes=(REALS, NUMBER, KIND, REALS), owns=True)
 def laplace_normal(v, phi, rows, adjoint):
     """N of every term, in `adjoint`.
 

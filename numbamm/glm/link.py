@@ -174,6 +174,10 @@ class Link:
         """Whether differences of η are logarithms of ratios of means."""
         return self.base > 0 and self.ratio == "ratio"
 
+    @cached_property
+    def _address_of_rows(self) -> int:
+        return self.address(unit=False)
+
     def is_bounded(self, unit: bool) -> bool:
         """Whether some η have no mean; `unit` says that means are within (0, 1)."""
         return not (self.onto_unit if unit else self.whole_line)
@@ -187,7 +191,7 @@ class Link:
         return self._table(row_kernels.WORKING, eta)[row_kernels.D]
 
     def _table(self, what: int, eta) -> np.ndarray:
-        self.address(unit=False)
+        _ = self._address_of_rows  # compiled, or refused in our words
         eta = np.ascontiguousarray(eta, dtype=np.float64)
         table = np.empty((4, len(eta)))
         self.rows(what, eta, table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from copy import copy
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -222,7 +222,7 @@ class ModeFinder:
         Returns
         -------
         ndarray, shape (nx + 1 + number of θ,)
-            In γ (zeros if it varies with the mode), log(shape) (the negative binomial's; else 0)
+            In γ (zeros if it varies with the mode), log(shape) (of families that have one; else 0)
             and θ.
         """
         x, rows = self._at(gamma, vary)
@@ -334,23 +334,24 @@ class _Kind(NamedTuple):
     link: Link
     information: int
 
-    @property
-    def model(self) -> np.ndarray:
-        """See `Working.model`."""
-        family, link, information = self
-        return np.array(
-            [
-                *family.addresses(link),
-                information,
-                family.is_canonical(link),
-                family.barrier(link),
-                family.dispersed,
-                link.is_bounded(family.proportions),
-                link.heavy,
-                family.has_shape,
-            ],
-            dtype=np.int64,
-        )
+
+@lru_cache
+def _model(kind: _Kind) -> np.ndarray:
+    """See `Working.model`; that of a fit is made once, and all its buffers share it."""
+    family, link, information = kind
+    return np.array(
+        [
+            *family.addresses(link),
+            information,
+            family.is_canonical(link),
+            family.barrier(link),
+            family.dispersed,
+            link.is_bounded(family.proportions),
+            link.heavy,
+            family.has_shape,
+        ],
+        dtype=np.int64,
+    )
 
 
 class _Buffers(ThreadLocal):
@@ -379,7 +380,7 @@ class _Buffers(ThreadLocal):
         self._own = threading.local()
 
     def _be(self, kind: _Kind) -> None:
-        self.kind, self._model = kind, kind.model
+        self.kind, self._model = kind, _model(kind)
 
     def __getstate__(self) -> dict:
         return {k: v for k, v in super().__getstate__().items() if k != "_model"}

@@ -20,6 +20,7 @@ import numpy as np
 
 from numbamm.blocks.cholesky import factorize, set_lambda
 from numbamm.blocks.jit import counter, jit
+from numbamm.blocks.kinds import MATRIX, NUMBER, REALS
 from numbamm.blocks.layout import DIAG, NHEAD, NLEVEL, NX, ORDER, TAIL, P
 from numbamm.blocks.solve import random_effects, solve
 from numbamm.blocks.vectors import copy
@@ -32,6 +33,7 @@ from numbamm.glm.working import (
     EDGE,
     HEAVY,
     HELD,
+    KIND,
     OBSERVED,
     TRIAL,
     add_effects,
@@ -73,7 +75,7 @@ LEAST_PIVOT = 0.5
 ROUNDING = 1e-28
 
 
-@jit
+@jit(takes=(REALS, REALS, NUMBER, NUMBER, REALS, KIND, NUMBER, MATRIX, REALS))
 def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
     """Find the mode, and leave the factor there with the weights of the Laplace term.
 

@@ -12,9 +12,10 @@ import math
 import numpy as np
 
 from numbamm.blocks.jit import jit
+from numbamm.blocks.kinds import INTEGERS, MATRIX, NUMBER, REALS
 from numbamm.blocks.layout import DIAG, LAMBDA, NLEVEL, P
 from numbamm.glm.rows import DEVIANCE, FIRST
-from numbamm.glm.working import AT, TRIAL, ask
+from numbamm.glm.working import AT, KIND, TRIAL, ask
 
 #: Of larger rules the outermost weights are too small for numbers.
 MOST_NODES = 300
@@ -26,7 +27,7 @@ def nodes(k: int) -> tuple[np.ndarray, np.ndarray]:
     return x, np.log(w / w.sum()) + x**2 / 2
 
 
-@jit
+@jit(takes=(REALS, NUMBER, NUMBER, KIND, REALS, REALS, INTEGERS, MATRIX, MATRIX))
 def quadrature(u, shape, dispersion, rows, x, logw, index, levels, shift):
     """-2 Σ_j log of the integral over the random effects of level j, less the constant.
 

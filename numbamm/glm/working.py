@@ -9,6 +9,7 @@ import numpy as np
 
 from numbamm.blocks.crossprod import crossprod, crossprod_response
 from numbamm.blocks.jit import jit
+from numbamm.blocks.kinds import INDEX, INTEGERS, LEVELS, MATRIX, REALS, TABLE, record
 from numbamm.blocks.layout import COLUMN, CROSS, NLEVEL, NTERM, NX, P
 from numbamm.glm.rows import FIRST, INFORMATION, SCORE, SECOND, WEIGHT, evaluate_rows
 
@@ -71,6 +72,18 @@ class Working(NamedTuple):
     eta: np.ndarray
     link: np.ndarray
     vectors: np.ndarray
+
+
+#: The type of `Working`.
+KIND = record(
+    Working,
+    model=INTEGERS,
+    table=TABLE,
+    index=INDEX,
+    **dict.fromkeys(("refs", "places"), LEVELS),
+    **dict.fromkeys(("y", "weights", "entropy", "A", "work", "B"), REALS),
+    **dict.fromkeys(("basis", "z", "zw", "xyw", "eta", "link", "vectors"), MATRIX),
+)
 
 
 @jit(entry=False)

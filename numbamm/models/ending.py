@@ -26,7 +26,7 @@ NEGLIGIBLE = 1e-4
 #: A gradient of this length, in coefficients of variance one, may leave more than that to gain.
 STEEP = 0.02
 
-#: By what the usual start of θ is multiplied where there is no mode.
+#: By what the default start of θ is multiplied where there is no mode.
 SMALLER = (0.3, 0.1, 0.03, 0.01)
 #: The same where a fit tries again, for the effects by turns, and the optimiser if nobody chose.
 OTHERS = (
@@ -39,7 +39,7 @@ OTHERS = (
     ((3.0, 0.1), DERIVATIVE_FREE),
     ((1.0, 0.1), NEWTON),
 )
-#: The same where the first end was a variance of zero, beside which there may be another minimum.
+#: The same where the first end was a variance of zero, where there may be another minimum.
 FAR = 3.0
 #: Two ends are different minima, and the higher one a rival of the lower, if it is higher by this.
 RIVAL = 1e-3, 10.0
@@ -167,7 +167,7 @@ def _levels_agree(model) -> bool:
 
 
 def other_starts(model, chosen: str, end: Ending) -> list[tuple[np.ndarray, str]]:
-    """What θ of the usual start is multiplied by in other attempts, and the optimiser of each.
+    """What θ of the default start is multiplied by in other attempts, and the optimiser of each.
 
     That is the one that was chosen, unless the choice was left open.
     """
@@ -188,7 +188,7 @@ def other_starts(model, chosen: str, end: Ending) -> list[tuple[np.ndarray, str]
 
 
 def _in_proportion(model, chosen: str, factors) -> list[tuple[np.ndarray, str]]:
-    """All θ of the usual start times each factor: enough where other minima are rare."""
+    """All θ of the default start times each factor: enough where other minima are rare."""
     optimizer = NEWTON if chosen == AUTO else chosen
     return [(np.full(len(model.theta), factor), optimizer) for factor in factors]
 

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from numbamm import config
 from numbamm import formula as formulas
-from numbamm.blocks.jit import announce_compilation
+from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import (
     FitError,
@@ -29,7 +29,6 @@ from numbamm.glm.family import FAMILIES, Family
 from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.link import LINKS, Link
 from numbamm.glm.mode import ModeFinder
-from numbamm.glm.pirls import pirls
 from numbamm.glm.registry import spelled
 from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.cells import find_cells
@@ -46,7 +45,7 @@ from numbamm.models.spaces.generalized_space import GeneralizedSpace
 from numbamm.models.spaces.laplace import LaplaceObjective, gamma_covariance
 from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, Parameters, Values
 from numbamm.models.spaces.scaled import ScaledTerms
-from numbamm.models.stages import Stages, check_nagq, options_of_start, renewed
+from numbamm.models.stages import Stages, check_nagq, kernels_for, options_of_start, renewed
 from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.models.without_rows import generalized_without
@@ -150,6 +149,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             )
         self.init = spelled("init", init, INITS)
         self.given_shape = _checked_shape(shape, self.family_record)
+        compile_ahead(*kernels_for(optimizer))
         frame = formulas.model_frame(
             formula,
             data,
@@ -163,7 +163,6 @@ class GeneralizedLinearMixedModel(MixedModel):
         if frame.trials is not None:
             frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
         check_generalized(frame, self.family_record)
-        announce_compilation(pirls, 15)
         self._build(frame)
         self._warned = False
         self.fast_optsum: OptSummary | None = None

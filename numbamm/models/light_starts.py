@@ -24,7 +24,7 @@ OTHER_STARTS = (0.1, 1.0, 10.0)
 TINY = 50
 #: Beside scales from here on larger ones would be lower by rounding errors alone.
 STEEP = 1e3
-#: In shares of the largest scale at the best end: all scales of such starts, and one beside others.
+#: In shares of the largest scale at the best end: all scales of such starts, or one and the others.
 ALL, ONE, OTHERS = (0.3, 3.0, 10.0), 3.0, 0.03
 #: What stands off the diagonal of S for columns that vary together, or against each other.
 CORRELATED = 0.9

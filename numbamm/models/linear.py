@@ -1,6 +1,7 @@
 """`LinearMixedModel`: y | b ~ N(Xβ + Zb, σ²W⁻¹), b = Λ(θ)u, u ~ N(0, σ²I).
 
-Most of its lines say what the public methods take and give; `spaces.linear_space` has the objective.
+Most of its lines say what the public methods take and give; the objective stands in
+`spaces.linear_space`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from numpy.typing import ArrayLike
 from numbamm import config
 from numbamm import formula as formulas
 from numbamm.blocks.blocks import Blocks
-from numbamm.blocks.jit import announce_compilation
+from numbamm.blocks.crossprod import crossprod
+from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.moments import moment_theta
-from numbamm.blocks.search import differences
+from numbamm.blocks.search import differences, newton
+from numbamm.blocks.solve import solve
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.magnitude import sums_of_squares
@@ -157,6 +160,9 @@ class LinearMixedModel(MixedModel):
     ) -> None:
         if sigma is not None and not _is_positive(sigma):
             raise OptionError(f"sigma must be a positive number, not {sigma!r}")
+        by_newton = optimizer == "newton"
+        search = (newton.begin, newton.advance) if by_newton else (differences.objective,)
+        compile_ahead(crossprod, solve, *search)
         frame = formulas.model_frame(
             formula,
             data,
@@ -201,7 +207,6 @@ class LinearMixedModel(MixedModel):
 
     def _build(self, frame, reml: bool, sigma: float | None) -> None:
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
-        announce_compilation(differences.objective, 10)
         with blas_threads():
             MixedModel.__init__(self, frame)
             feterm = self.feterm

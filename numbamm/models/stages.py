@@ -15,9 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numbamm.blocks.jit import announce_compilation
+from numbamm import config
+from numbamm.blocks.gradient import objective_gradient
+from numbamm.blocks.jit import compile_ahead
+from numbamm.blocks.search import lbfgs
 from numbamm.errors import ConvergenceWarning, FitError, OptionError
 from numbamm.glm.gradient import laplace_gradient
+from numbamm.glm.pirls import pirls
 from numbamm.glm.quadrature import MOST_NODES
 from numbamm.models.curvature import first_curvature
 from numbamm.models.default_start import DefaultStart
@@ -39,7 +43,13 @@ from numbamm.models.spaces.laplace import gamma_covariance
 from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, Values
 from numbamm.models.start import by_linear_model
 from numbamm.optimize import OptSummary, minimize
+from numbamm.optimize.auto import AUTO
+from numbamm.optimize.registry import resolve
 from numbamm.optimize.run import INTERRUPTED, RESTART_GAIN, gradient_demand
+
+#: Kernels that every fit calls, and those of searches by gradients.
+KERNELS = (pirls,)
+BY_GRADIENT = laplace_gradient, objective_gradient, lbfgs.advance, lbfgs.begin
 
 #: The full fit's first step in a coefficient, in standard errors, and in θ, as a share of it.
 BETA_STEP, THETA_STEP, LEAST_STEP = 0.5, 0.2, 0.05
@@ -100,6 +110,16 @@ def _compared(best: Outcome, ends: list[Outcome]) -> Ending:
     }
     rivals = sum(1 <= steps <= RIVAL[1] / RIVAL[0] for steps in higher)
     return best.end._replace(lower=lower if lower > RESTART_GAIN else 0.0, rivals=rivals)
+
+
+def kernels_for(optimizer: str | None) -> tuple:
+    """The kernels that a fit will call, as far as the optimiser's name tells."""
+    name = optimizer or config.get("optimizer")
+    try:
+        by_gradient = name == AUTO or resolve(name).traits.gradient != "none"
+    except OptionError:  # told when the fit begins
+        by_gradient = False
+    return KERNELS + BY_GRADIENT if by_gradient else KERNELS
 
 
 class Stages:
@@ -284,7 +304,7 @@ class Stages:
         """One stage of a fit: minimise in θ, or in all parameters."""
         model, laplace = self.model, space.laplace
         if space.gradient is not None and self._uses_gradient(space.parameters.fast):
-            announce_compilation(laplace_gradient, 15)
+            compile_ahead(laplace_gradient)
         try:
             minimize(space, model.optsum, **self._shown)
             laplace.recall()

@@ -192,7 +192,7 @@ class Guard:
         self._progressed = self.feval, self.fbest
 
     def close(self) -> None:
-        """Take the progress line away."""
+        """Remove the progress line."""
         self._progress.close()
 
     def _begin(self, x: np.ndarray) -> np.ndarray:

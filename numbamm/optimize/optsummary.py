@@ -145,7 +145,7 @@ class OptSummary:
     feval : int
         Evaluations by the optimiser, the first at `initial`.
     restarts : int
-        How often the search went on from its end: with smaller steps, or from beside an end that
+        How often the search went on from its end: with smaller steps, or from near an end that
         was no minimum.
     returnvalue : str or None
         The optimiser's return code, or ``"MAXEVAL_REACHED"``, ``"MAXTIME_REACHED"``,

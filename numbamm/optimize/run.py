@@ -337,7 +337,7 @@ class _Scan:
         return SCANNED
 
     def all_starts(self) -> Iterator[np.ndarray]:
-        """What was found; the usual start, if it is still the best; and what best ends ask for."""
+        """Starts found; the default one, if it is still the best; and what best ends ask for."""
         usual = self._guard.best
         yield from self.found
         if self._guard.best is usual and not any(np.array_equal(usual, x) for x in self.found):

@@ -181,24 +181,21 @@ def test_a_kernel_of_kernels_has_no_machine_code():
 
 
 COMPILED = """
-import importlib, pkgutil
-import numbamm.blocks, numbamm.glm
-from numba.core.dispatcher import Dispatcher
 from numbamm import compilation
+from numbamm.blocks.linking import dispatcher_of
 
 compilation.call_kernels()
-for room in (numbamm.blocks, numbamm.glm):
-    for module in pkgutil.walk_packages(room.__path__, room.__name__ + "."):
-        for name, kernel in vars(importlib.import_module(module.name)).items():
-            if isinstance(kernel, Dispatcher) and kernel.signatures:
-                returned = {r.signature.return_type for r in kernel.overloads.values()}
-                print(name, *map(str, returned))
+for kernel in map(dispatcher_of, compilation._kernels()):
+    assert kernel.signatures in ([], [kernel.takes]), (kernel, kernel.signatures)
+    if kernel.signatures:
+        returned = {r.signature.return_type for r in kernel.overloads.values()}
+        print(kernel.py_func.__name__, *map(str, returned))
 """
 #: Kernels that Python calls, not only other kernels.
 CALLED = {
     *("crossprod", "crossprod_response", "objective", "objective_gradient", "solve", "forms"),
     *("begin", "advance", "begin_many", "advance_many", "fold", "refits"),
-    *("leave_normal", "judged", "beside", "pirls", "quadrature"),
+    *("complete_normal", "judged", "beside", "pirls", "quadrature"),
     *("laplace_gradient", "laplace_normal", "evaluate_rows"),
 }
 

@@ -7,6 +7,7 @@ import pytest
 from numba.core.compiler import Compiler
 
 from numbamm.blocks import jit as module
+from numbamm.blocks.kinds import INTEGER
 
 
 def twice(x):
@@ -21,15 +22,15 @@ def no_folder(monkeypatch):
         raise RuntimeError("cannot cache function 'twice': no locator available")
 
     monkeypatch.setattr(module, "KernelCache", refuse)
-    monkeypatch.setattr(module, "_announced", set())
+    monkeypatch.setattr(module, "_told", set())
 
 
 def test_without_a_cache_folder_kernels_still_compile(no_folder, capsys):
-    kernel = module.jit(twice)
-    module.announce_compilation(kernel, 15)
+    kernel = module.jit(twice, takes=(INTEGER,))
+    module.compile_ahead(kernel)
     assert "NUMBA_CACHE_DIR" in capsys.readouterr().err
     assert kernel(2) == 4
-    module.announce_compilation(kernel, 15)
+    module.compile_ahead(kernel)
     assert capsys.readouterr().err == ""
 
 

@@ -337,7 +337,7 @@ def test_saved_fits(tmp_path):
 
 def test_predictions_at_new_levels():
     new = data().head(20).assign(g=1000)
-    with pytest.warns(NumbammWarning, match="were not in the fit"):
+    with pytest.warns(NumbammWarning, match="not in the fit"):
         first, second = (
             m.predict(new, interval="prediction", new_levels="population") for m in pair("crossed")
         )

@@ -21,6 +21,7 @@ import numpy as np
 from numbamm.blocks.eigen import eigh
 from numbamm.blocks.information import parameters
 from numbamm.blocks.jit import counter, jit
+from numbamm.blocks.kinds import FLAG, FLAGS, INDEX, NUMBER, REALS, TABLE
 from numbamm.blocks.layout import DIAG, LAMBDA, NLEVEL, NORMAL, P
 
 #: A direction counts as null where λ, in columns of size one, is shorter.
@@ -45,7 +46,7 @@ def column_sizes(table, A, which, n, sizes):
             sizes[which[3, t]] = math.sqrt(total / n)
 
 
-@jit(entry=False, owns=True)
+@jit(entry=False, takes=(TABLE, REALS, TABLE, REALS), gives=FLAG, owns=True)
 def is_singular(table, work, which, scale):
     """Whether the λ in `work` has null directions in a block of a template: `certify` is finite."""
     for first in range(which.shape[1]):
@@ -56,7 +57,7 @@ def is_singular(table, work, which, scale):
     return False
 
 
-@jit(entry=False, owns=True)
+@jit(entry=False, takes=(TABLE, REALS, REALS, TABLE, REALS, FLAG, REALS), gives=NUMBER, owns=True)
 def certify(table, work, adjoint, which, scale, whole, away):
     """The certificate at the θ whose λ and N stand in the buffers.
 
@@ -266,7 +267,7 @@ def _fall(theta, joint, layout, adjoint, scale) -> tuple[float, np.ndarray]:
     return lowest, direction
 
 
-@jit(owns=True)
+@jit(takes=(TABLE, INDEX, *3 * (REALS,), NUMBER, FLAGS, TABLE, *4 * (REALS,)), owns=True)
 def judged(table, index, A, work, adjoint, n, free, which, scale, away, least, values):
     """Both certificates into `values`, and what they are made of into the arrays before it.
 
@@ -281,7 +282,7 @@ def judged(table, index, A, work, adjoint, n, free, which, scale, away, least, v
     values[1] = certify(table, work, adjoint, which, scale, True, least)
 
 
-@jit
+@jit(takes=(REALS, REALS, NUMBER, TABLE))
 def beside(theta, away, epsilon, which):
     """`leave`, for Python."""
     leave(theta, away, epsilon, which)

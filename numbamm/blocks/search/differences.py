@@ -26,6 +26,7 @@ import numpy as np
 
 from numbamm.blocks.cholesky import criterion, factorize
 from numbamm.blocks.jit import jit
+from numbamm.blocks.kinds import INDEX, MATRIX, NUMBER, REALS, TABLE, record
 from numbamm.blocks.layout import ORDER, TAIL
 from numbamm.blocks.vectors import copy
 
@@ -92,6 +93,7 @@ class Plan(NamedTuple):
     log: np.ndarray
 
 
+PLAN = record(Plan, numbers=REALS, x=REALS, scratch=REALS, log=MATRIX)
 #: In the place of a search: one evaluation.
 NO_PLAN = Plan(np.empty(0), np.empty(0), np.empty(0), np.empty((0, 0)))
 
@@ -119,7 +121,7 @@ def plan_of(x, is_scale, units, pair: bool, ftol_abs: float, ftol_rel: float) ->
     return Plan(numbers, x, scratch, NO_PLAN.log)
 
 
-@jit
+@jit(takes=(REALS, TABLE, INDEX, *3 * (REALS,), NUMBER, NUMBER, PLAN))
 def objective(theta, table, index, A, work, degrees, constant, sigma, plan):
     """-2 log-likelihood or REML criterion at θ, with β and σ profiled out; or a search.
 

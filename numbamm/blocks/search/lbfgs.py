@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numbamm.blocks.jit import jit
+from numbamm.blocks.kinds import INTEGER, MATRIX, NUMBER, REALS, record
 from numbamm.blocks.search.trust import (
     CONVERGED,
     EVALUATE,
@@ -57,6 +58,12 @@ class State(NamedTuple):
     numbers: np.ndarray
 
 
+STATE = record(
+    State,
+    **dict.fromkeys(State._fields, REALS) | dict.fromkeys(("steps", "changes", "weights"), MATRIX),
+)
+
+
 def minimize(value_and_gradient, x, scale, ftol_abs, ftol_rel, longest=np.inf):
     """Minimise a function of Python.
 
@@ -93,7 +100,7 @@ def allocate(n: int) -> State:
     return State(*np.empty((6, n)), *np.empty((2, MEMORY, n)), np.empty((2, MEMORY)), np.empty(10))
 
 
-@jit
+@jit(takes=(STATE, *3 * (NUMBER,)))
 def begin(s, ftol_abs, ftol_rel, longest):
     """Begin a search at ``s.x``, with the ``s.scale`` that stands there.
 
@@ -110,7 +117,7 @@ def restart(s):
     s.numbers[PHASE], s.numbers[COUNT] = _START, 0.0
 
 
-@jit
+@jit(takes=(STATE, NUMBER), gives=INTEGER)
 def advance(s, f):
     """Take value and gradient at x.
 

@@ -26,6 +26,7 @@ from numbamm.blocks.cholesky import criterion, factorize
 from numbamm.blocks.gradient import differentiate, evaluate
 from numbamm.blocks.information import complete_normal, curvature, parameters, square_blocks
 from numbamm.blocks.jit import counter, jit
+from numbamm.blocks.kinds import INDEX, INTEGER, MATRIX, NOTHING, NUMBER, REALS, TABLE, record
 from numbamm.blocks.layout import GRADIENT, LAMBDA, MOVED, THETA, P
 from numbamm.blocks.search import lbfgs, trust
 from numbamm.blocks.search.certificate import (
@@ -94,6 +95,23 @@ class Search(NamedTuple):
     away: np.ndarray
     control: np.ndarray
     log: np.ndarray
+
+
+MODEL = record(
+    Model,
+    table=TABLE,
+    index=INDEX,
+    **dict.fromkeys(("A", "work", "adjoint", "degrees"), REALS),
+    constant=NUMBER,
+    sigma=NUMBER,
+)
+SEARCH = record(
+    Search,
+    **dict.fromkeys(("theta", "scale", "away", "control"), REALS),
+    which=TABLE,
+    entries=TABLE,
+    log=MATRIX,
+)
 
 
 def fit(theta, model, ftol_abs, ftol_rel, most=UNLIMITED, nlog=0, many=False):
@@ -200,7 +218,7 @@ def allocate(model, n: int, nlog=0, many=False) -> tuple:
     return search, (lbfgs if many else trust).allocate(moved)
 
 
-@jit
+@jit(takes=(REALS, trust.STATE, SEARCH, MODEL, NUMBER, NUMBER), gives=NOTHING)
 def begin(theta, state, search, model, ftol_abs, ftol_rel):
     """Begin a search by `trust` at θ."""
     parameters(model.table, model.index, search.which)
@@ -209,7 +227,7 @@ def begin(theta, state, search, model, ftol_abs, ftol_rel):
     trust.begin(state, ftol_abs, ftol_rel)
 
 
-@jit
+@jit(takes=(REALS, lbfgs.STATE, SEARCH, MODEL, NUMBER, NUMBER))
 def begin_many(theta, state, search, model, ftol_abs, ftol_rel):
     """Begin a search by `lbfgs` at θ."""
     parameters(model.table, model.index, search.which)
@@ -235,7 +253,7 @@ def _begin(theta, state, search, model):
                 state.scale[i] = search.scale[which[3, t]]
 
 
-@jit(owns=True)
+@jit(takes=(trust.STATE, SEARCH, MODEL, INTEGER), gives=NOTHING, owns=True)
 def advance(state, search, model, budget):
     """Go on with a search by `trust`, for up to `budget` evaluations."""
     fresh = False
@@ -271,7 +289,7 @@ def advance(state, search, model, budget):
             _conclude(action, f, fresh, state, search, model)
 
 
-@jit
+@jit(takes=(lbfgs.STATE, SEARCH, MODEL, INTEGER))
 def advance_many(state, search, model, budget):
     """Go on with a search by `lbfgs`, for up to `budget` evaluations."""
     while search.control[CODE] == EVALUATE and budget > 0:
@@ -329,7 +347,8 @@ def _value(theta, model):
 def _differentiate(state, search, model):
     """The gradient in all entries that are moved."""
     table, entries, adjoint = model.table, search.entries, model.adjoint
-    differentiate(table, model.index, model.A, model.work, adjoint, model.degrees, model.sigma)
+    matrices = model.index, model.A, model.work, adjoint
+    differentiate(table, *matrices, model.degrees, model.sigma, False)
     for i in range(len(state.g)):
         k = entries[0, i]
         at = table[0, GRADIENT] + table[1 + k, LAMBDA]
@@ -487,7 +506,7 @@ def _unfold(theta, entries, x):
         x[i] = theta[entries[3, i]] if entries[3, i] >= 0 else 0.0
 
 
-@jit
+@jit(takes=(REALS, TABLE, REALS))
 def fold(x, entries, theta):
     """Rotate the columns of every block of λ until it is lower triangular; θ is filled."""
     for i in range(len(x)):

@@ -7,12 +7,15 @@ and fits a batch, without the GIL, so that threads, each with its own `Model`, w
 from __future__ import annotations
 
 import numpy as np
+from numba.types import Tuple
 
 from numbamm.blocks import cholesky
 from numbamm.blocks.crossprod import crossprod_response
 from numbamm.blocks.jit import counter, jit
+from numbamm.blocks.kinds import LEVELS, MATRIX, NUMBER, REALS
 from numbamm.blocks.layout import COLUMN, NHEAD, NLEVEL, NTERM, NX, ORDER, TAIL, P
-from numbamm.blocks.search.newton import CODE, UNLIMITED, advance, begin, fold
+from numbamm.blocks.search import trust
+from numbamm.blocks.search.newton import CODE, MODEL, SEARCH, UNLIMITED, advance, begin, fold
 from numbamm.blocks.search.trust import FAILED, FBEST
 from numbamm.blocks.solve import solve
 
@@ -20,7 +23,13 @@ from numbamm.blocks.solve import solve
 OBJECTIVE, NORM, SUCCESS = range(3)
 
 
-@jit(owns=True)
+@jit(
+    takes=(
+        *(MATRIX, REALS, MODEL, SEARCH, trust.STATE, Tuple((LEVELS, MATRIX, MATRIX, MATRIX))),
+        *(NUMBER, NUMBER, NUMBER, MATRIX, MATRIX, MATRIX),
+    ),
+    owns=True,
+)
 def refits(
     noise, theta, model, search, state, rows, scale, ftol_abs, ftol_rel, thetas, gammas, numbers
 ):

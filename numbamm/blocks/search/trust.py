@@ -17,6 +17,7 @@ import numpy as np
 
 from numbamm.blocks.eigen import eigh
 from numbamm.blocks.jit import jit
+from numbamm.blocks.kinds import INTEGER, MATRIX, NUMBER, REALS, record
 from numbamm.blocks.vectors import copy
 
 #: What `advance` asks for or reports. DIFFERENTIATE: g and H at x, where the value is known.
@@ -59,6 +60,12 @@ class State(NamedTuple):
     numbers: np.ndarray
     lacking: np.ndarray
     before: np.ndarray
+
+
+STATE = record(
+    State,
+    **dict.fromkeys(State._fields, REALS) | dict.fromkeys(("H", "lacking", "before"), MATRIX),
+)
 
 
 def allocate(n: int) -> State:
@@ -139,7 +146,7 @@ def tolerance(s):
     return max(s.numbers[FTOL_ABS], s.numbers[FTOL_REL] * abs(s.numbers[FBEST]))
 
 
-@jit(entry=False)
+@jit(entry=False, takes=(STATE, NUMBER), gives=INTEGER)
 def advance(s, f):
     """Take the value at x, or the derivatives asked for; what is needed next, or the end.
 

@@ -6,7 +6,7 @@ from copy import copy, deepcopy
 
 import numpy as np
 
-from numbamm.blocks.jit import announce_compilation
+from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.search import newton
 from numbamm.blocks.search.refits import NORM, OBJECTIVE, SUCCESS, refits
 from numbamm.errors import NumbammError
@@ -29,7 +29,7 @@ class CompiledFits(ReplicateTask):
 
     def __init__(self, model, names, key: int) -> None:
         super().__init__(model, names, key)
-        announce_compilation(refits, 30)
+        compile_ahead(refits)
         self._criterion = model.space.criterion
         theta = model.scaled.to_scaled(model.theta)
         singular = model.scaled.lacks_rank(theta)

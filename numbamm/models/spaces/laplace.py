@@ -81,11 +81,11 @@ class LaplaceObjective:
         mode, values = self.at(x)
         if not mode.found:
             return np.nan, np.nan, None
-        value, whole, beside = self.modes.certify(
+        value, whole, escape = self.modes.certify(
             values.theta, values.beta, vary=self.vary, shape=values.shape, phi=values.phi
         )
         head = np.asarray(x)[: len(x) - len(values.theta)]
-        return value, whole, lambda epsilon: np.concatenate([head, beside(epsilon)])
+        return value, whole, lambda epsilon: np.concatenate([head, escape(epsilon)])
 
     def gradient(self, x) -> tuple[float, np.ndarray]:
         """The Laplace approximation, and its gradient; NaN where there is no mode.

@@ -8,7 +8,7 @@ import numpy as np
 
 from numbamm import config
 from numbamm.blocks.blocks import Blocks
-from numbamm.blocks.jit import announce_compilation
+from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.search import differences, newton
 from numbamm.blocks.search.differences import NO_PLAN
 from numbamm.models.spaces.coordinates import Coordinates
@@ -110,7 +110,7 @@ class LinearSpace(ModelSpace):
 
     def _newton(self, z: np.ndarray) -> newton.StepwiseFit:
         """Newton's search by derivatives; see `blocks.search.newton`."""
-        announce_compilation(newton.advance, 20)
+        compile_ahead(newton.begin, newton.advance)
         model = self._blocks.newton_model(*self.criterion)
         return newton.StepwiseFit(z, model, *self._tolerances)
 

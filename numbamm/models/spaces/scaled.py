@@ -17,6 +17,10 @@ from numbamm.design.scaling import Scaling
 from numbamm.errors import OptionError
 from numbamm.structures.joint import Joint
 
+#: Half-width of differences of the change of coordinates, relative to θ: tiny, since that bends
+#: sharply where columns are so far off that θ differ by seven orders of magnitude.
+STEP = 1e-8
+
 
 class ScaledTerms:
     """The terms of a model, and the change of each to columns of ordinary size.
@@ -79,7 +83,7 @@ class ScaledTerms:
         """
         if not self.is_changed:
             return slopes
-        moves = np.diag(1e-5 * np.maximum(np.abs(theta), 0.1))
+        moves = np.diag(STEP * np.maximum(np.abs(theta), 0.1))
         by_each = [
             (self.to_scaled(theta + h) - self.to_scaled(theta - h)) / (2 * h.max()) for h in moves
         ]

@@ -150,7 +150,7 @@ def test_derivatives_beside_a_false_optimum_are_those_there():
     xy = simulated(terms, rng.uniform(0, 0.8, size=4), seed=2)
     blocks, there = Blocks(terms, xy), Blocks(terms, xy)
     model = model_of(blocks, n)
-    for start in itertools.product((0, 1e-5), repeat=4):
+    for start in itertools.product((0.0, 1e-5), repeat=4):
         search, state = newton.start(np.array(start), model, 5.0, 0.0, nlog=1)
         while search.control[newton.CODE] == trust.EVALUATE:
             aside = search.control[newton.EPSILON] > 0
