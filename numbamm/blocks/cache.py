@@ -76,8 +76,12 @@ class KernelCacheImpl(CompileResultCacheImpl):
 
     def rebuild(self, target_context, payload: tuple):
         """The code that was kept, or None if it can no longer be run."""
-        symbols, data = payload
-        return super().rebuild(target_context, data) if are_known(symbols) else None
+        try:
+            symbols, data = payload
+            known = are_known(symbols)
+        except (TypeError, ValueError):  # what another version of this file has kept
+            return None
+        return super().rebuild(target_context, data) if known else None
 
 
 class KernelCache(FunctionCache):

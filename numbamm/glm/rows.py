@@ -19,6 +19,7 @@ from numba.core.errors import NumbaError
 from numba.extending import intrinsic
 
 from numbamm.blocks.jit import jit
+from numbamm.blocks.kinds import INTEGER, MATRIX, NUMBER, REALS
 from numbamm.errors import OptionError
 
 # What is asked of a family's kernel, which fills lines of its last argument.
@@ -112,7 +113,7 @@ def address_of(kernel, signature, what: str = "") -> int:
     return code.library.get_pointer_to_function(code.fndesc.llvm_func_name)
 
 
-@jit
+@jit(takes=(*3 * (INTEGER,), *3 * (REALS,), NUMBER, NUMBER, REALS, MATRIX, INTEGER, MATRIX))
 def evaluate_rows(what, link, family, y, w, entropy, shape, least, eta, table, barrier, out):
     """Ask the link and the family of the rows at η; see `FAMILY` for the arguments.
 

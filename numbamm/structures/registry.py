@@ -32,8 +32,9 @@ def _kinds(base: Any) -> Iterator[type[Structure]]:
         yield from _kinds(kind)
 
 
+@functools.cache
 def make(name: str, p: int) -> Structure:
-    """The structure of this name, of p random effects."""
+    """The structure of this name, of p random effects; one for all, with what it has derived."""
     kind: Any = by_name()[name]
     return kind(p)
 
