@@ -34,9 +34,14 @@ class Shares:
     residual: float
 
     @property
+    def unexplained(self) -> float:
+        """The variance without that of the fixed effects."""
+        return sum(self.random.values()) + self.residual
+
+    @property
     def total(self) -> float:
         """The total variance."""
-        return self.fixed + sum(self.random.values()) + self.residual
+        return self.fixed + self.unexplained
 
 
 def r2(model, *, method: str = "lognormal") -> Result:
@@ -113,9 +118,8 @@ def icc(model, *, method: str = "lognormal") -> Result:
 
     shares = variance_shares(model, method)
     random = np.array([*shares.random.values(), sum(shares.random.values())])
-    rest = shares.total - shares.fixed
     frame = pd.DataFrame(
-        {"adjusted": random / rest, "unadjusted": random / shares.total},
+        {"adjusted": random / shares.unexplained, "unadjusted": random / shares.total},
         index=[*shares.random, "all"],
     )
     return Result("Intraclass correlations", frame, _notes(model, method))

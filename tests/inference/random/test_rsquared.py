@@ -101,3 +101,12 @@ def test_square_root_link():
 def test_unknown_method(sleep):
     with pytest.raises(mm.OptionError, match="method must be one of"):
         sleep.r2(method="log")
+
+
+@pytest.mark.parametrize("weight", [1.0, 1e-30])
+def test_what_the_fixed_effects_leave_is_not_lost_in_rounding(weight):
+    """σ² is of rows of weight one: with tiny weights it vanishes in a sum with that of Xβ."""
+    x, noise = np.arange(24.0), np.tile([1.0, -1.0, -1.0, 1.0], 6)
+    data = {"y": x + noise, "x": x, "g": np.repeat(np.arange(6), 4), "w": np.full(24, weight)}
+    found = mm.lmm("y ~ x + (1 | g)", data, weights="w").icc().frame
+    assert (found == 0).all(axis=None)
