@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import functools
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numba
 import numpy as np
@@ -88,7 +92,29 @@ def _compile(kernel, types):
         crew.wait_for(kernel)
         if (result := kernel.uncalled.pop(types, None)) is not None:
             kernel.add_overload(result)  # once: what is there twice is looked up slowly
-    return type(kernel).compile(kernel, types)
+    with interrupts_wait():
+        return type(kernel).compile(kernel, types)
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of a block.
+
+    An interrupt in the middle of a compilation leaves numba with half a kernel, which it can
+    neither use nor compile again. A kernel takes some seconds at most.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    waiting: list[tuple] = []
+    signal.signal(signal.SIGINT, lambda *arguments: waiting.append(arguments))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if waiting:
+            handler(*waiting[0])
 
 
 def _add_overload(kernel, result) -> None:

@@ -1,6 +1,8 @@
 """Compilation where nothing can be cached, and what the user hears of it."""
 
 import gc
+import os
+import signal
 
 import numba
 import pytest
@@ -56,3 +58,17 @@ def test_other_errors_of_the_compiler_are_not_hidden(monkeypatch):
     monkeypatch.setattr(numba, "njit", broken)
     with pytest.raises(RuntimeError, match="something else"):
         module.jit(twice)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_interrupts_wait_for_the_compiler():
+    """One in its midst would leave a kernel that can neither be used nor compiled again."""
+    reached = []
+    with pytest.raises(KeyboardInterrupt), module.interrupts_wait():
+        signal.raise_signal(signal.SIGINT)
+        reached.append("end")
+    assert reached == ["end"]
+    with module.interrupts_wait():
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
