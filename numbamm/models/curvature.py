@@ -136,10 +136,9 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray | None:
 
 def _principal(model, gamma_cov) -> tuple[np.ndarray, np.ndarray]:
     """A root of γ's covariance, and which of its columns the responses tell something about."""
-    unit = np.inf if model.link_record.unit is None else model.link_record.unit
-    root = np.linalg.cholesky(gamma_cov)
+    root, unit = np.linalg.cholesky(gamma_cov), model.link_record.unit
     # A row tells at least its own information about its η.
-    if 1.0 <= (UNKNOWN * unit) ** 2 * model._modes.working_weights.min():
+    if unit is None or 1.0 <= (UNKNOWN * unit) ** 2 * model._modes.working_weights.min():
         return root, np.ones(len(root), dtype=bool)
     values, vectors = np.linalg.eigh(gamma_cov)
     root = vectors * np.sqrt(values)

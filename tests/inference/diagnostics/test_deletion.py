@@ -140,3 +140,12 @@ def test_an_interrupt_keeps_the_levels_that_are_done(fitted, monkeypatch):
     calls = iter([3])
     with pytest.raises(KeyboardInterrupt):
         model.drop1()
+
+
+def test_levels_left_out_with_a_link_without_units():
+    """Rows that are left out have no information, by which nothing is multiplied then."""
+    rng = np.random.default_rng(3)
+    g, x = np.repeat(np.arange(8), 6), rng.uniform(1, 2, size=48)
+    y = rng.gamma(5, (1 / (0.5 + 0.3 * x)) / 5) * np.exp(0.2 * rng.normal(size=8))[g]
+    model = mm.glmm("y ~ x + (1 | g)", {"y": y, "x": x, "g": g}, "gamma", "inverse")
+    assert np.isfinite(model.delete_levels().frame["cooks"]).all()
