@@ -76,7 +76,7 @@ def refits(
         logdet = cholesky.factorize(thetas[i], table, index, A, work)
         numbers[i, OBJECTIVE] = state.numbers[FBEST]
         numbers[i, NORM] = work[table[0, TAIL] + m * m - 1]
-        good = search.control[CODE] != FAILED and np.isfinite(logdet)
+        good = search.counts[CODE] != FAILED and np.isfinite(logdet)
         numbers[i, SUCCESS] = 1.0 if good else 0.0
         solve(table, index, work, u, b)
         gammas[i] = u[len(u) - 1 - nx : len(u) - 1]
