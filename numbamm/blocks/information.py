@@ -3,8 +3,9 @@
     Hessian in θ  ≈  AI + I ⊗ 2N      (on the free entries of vec(λ), column by column)
 
 The second part is exact: it is the derivative of the gradient 2Nλ for constant N. The first part,
-the average of observed and expected information, replaces the derivative of N. With P =
-V⁻¹ - V⁻¹X(X'V⁻¹X)⁻¹X'V⁻¹, c = Z'P y, and a parameter t at row a and column b of λ_k,
+the average of observed and expected information, replaces the derivative of N. With V the
+covariance of y divided by σ², P = V⁻¹ - V⁻¹X(X'V⁻¹X)⁻¹X'V⁻¹, c = Z'P y, and a parameter t at row a
+and column b of λ_k,
 
     z_t = Z h_t     h_t = Λ̇_t u + ΛΛ̇_t'c:  at each level  e_a u_b + λ_·b c_a
     AI_st = z_s'P z_t / σ² - g_s g_t / (d σ⁴)         g_t = 2 c'Λ̇_t u     (last term: σ profiled)

@@ -1,4 +1,4 @@
-"""The certificate of a singular fit: a number that tells a local minimum from a saddle point.
+"""The certificate of a singular fit, which distinguishes local minima from saddle points.
 
 The objective depends on λ only through λλ', and its gradient is 2Nλ. On the null space of λλ' the
 gradient therefore vanishes, even where the objective decreases. At a minimum over a full template,

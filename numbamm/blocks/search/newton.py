@@ -454,9 +454,9 @@ def _hold(v, size, H):
 def _conclude(action, f, fresh, state, search, model):
     """End a search, or begin an escape if the certificate is negative.
 
-    f is the value evaluated last; if it is the best, the factor in the buffers is that of the best
-    point. `fresh` tells that the derivatives are those of the best point, too. On return the
-    factor is that of the best point. Derivatives are computed only for a singular λ.
+    f is the value evaluated last. If it is the best, the factor in the buffers is that of the best
+    point, and so are the derivatives if `fresh` is true. On return the factor is that of the best
+    point in any case. Derivatives are computed only for a singular λ.
     """
     counts, outcome = search.counts, search.outcome
     if action == FAILED:
