@@ -77,8 +77,10 @@ def _call_linear_kernels() -> None:
     singular = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff2"))
     linear.objective_gradient(linear.theta)
     linear.refit(sleep["Reaction"])
-    newton.fit(linear.theta, linear.blocks.newton_model(*linear._criterion()), 1.0, 1.0, many=True)
-    singular._certify(singular.theta).aside(0.1)
+    newton.fit(
+        linear.theta, linear.blocks.newton_model(*linear.space.criterion), 1.0, 1.0, many=True
+    )
+    singular.space.certify(singular.theta).escape(0.1)
     for model in (linear, singular):
         model.leverage(), model.condvar(), model.residuals("deviance")
 
@@ -90,7 +92,7 @@ def _call_generalized_kernels() -> None:
     laplace = mm.glmm(counts, cbpp, "binomial", optimizer="newton")
     quadrature = mm.glmm(counts, cbpp, "binomial", nagq=3, optimizer="nlopt:LN_BOBYQA")
     laplace.predict(cbpp, se=True)
-    laplace._objective(fast=True).certify(np.zeros(1))
+    laplace.space_of(laplace.parameters(fast=True)).laplace.certify(np.zeros(1))
     for model in (laplace, quadrature):
         model.leverage(), model.condvar(), model.residuals("deviance")
     for family in FAMILIES:  # their row kernels; a link's has one for means in (0, 1), too

@@ -138,3 +138,29 @@ def test_folders_stay_small():
     folders = {path.parent for path in FILES.values()}
     crowded = {folder.name: n for folder in folders if (n := len([*folder.glob("*.py")])) > 26}
     assert not crowded
+
+
+#: Names by which functions of inference have a model, and what only the model's own room may know.
+MODELS = {"model", "twin", "built", "fitted"}
+KINDS = {"LinearMixedModel", "GeneralizedLinearMixedModel"}
+
+
+def test_inference_asks_models_by_public_names():
+    """And not which kind of model it has: what a place needs is a property of the model."""
+    found = []
+    for module, path in FILES.items():
+        if room(module) not in ("inference", "report"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+            if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+                owner = ast.unparse(node.value).removeprefix("self.").removeprefix("_")
+                private = owner in MODELS and not node.attr.startswith("__")
+            else:
+                private = False
+            asks = isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance"
+            kind = asks and any(
+                isinstance(n, ast.Name) and n.id in KINDS for n in ast.walk(node.args[1])
+            )
+            if private or kind:
+                found.append(f"{module}, line {node.lineno}: {ast.unparse(node)}")
+    assert not found

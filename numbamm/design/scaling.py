@@ -2,9 +2,9 @@
 
 θ belongs to the columns that the user wrote. Where those lie far from 0 (calendar years) or are
 very large or small, λ is nearly singular, its entries differ by orders of magnitude, and neither
-A nor an optimiser that starts at the identity can cope. Inside, such a term is held as
+A nor an optimiser that starts at the identity can cope. Such a term is held in scaled columns,
 
-    z_inside = T⁻ᵀ z,   b_inside = T b,   λ_inside λ_inside' = T λλ' T'
+    z_scaled = T⁻ᵀ z,   b_scaled = T b,   λ_scaled λ_scaled' = T λλ' T'
 
 which is the same model. Columns of ordinary size are left alone.
 
@@ -33,9 +33,9 @@ class Scaling:
     Attributes
     ----------
     T : ndarray, shape (p, p)
-        ``b_inside = T @ b``; such that λ inside has the structure of the term's λ.
+        ``b_scaled = T @ b``; such that the scaled λ has the structure of the term's λ.
     z : ndarray, shape (p, n)
-        The columns inside.
+        The scaled columns.
     structure : Structure
         The term's own.
     """
@@ -76,35 +76,35 @@ class Scaling:
                 T[group] *= size
         return None if np.array_equal(T, np.eye(term.p)) else cls(T, z, structure)
 
-    def inside(self, term: ReMat) -> ReMat:
-        """The term in the columns inside."""
+    def scaled(self, term: ReMat) -> ReMat:
+        """The term in scaled columns."""
         return replace(term, z=self.z, theta=None)
 
-    def inward(self, theta) -> np.ndarray:
-        """θ of the columns inside, from θ of the user's."""
+    def to_scaled(self, theta) -> np.ndarray:
+        """θ of the scaled columns, from θ of the user's."""
         return self.structure.nearest(lower(self.T @ self.structure.matrix(theta))[0])
 
-    def outward(self, theta) -> np.ndarray:
-        """θ of the user's columns, from θ of those inside."""
+    def to_user(self, theta) -> np.ndarray:
+        """θ of the user's columns, from θ of the scaled ones."""
         return self.structure.nearest(
             lower(np.linalg.solve(self.T, self.structure.matrix(theta)))[0]
         )
 
     def effects(self, theta, u, b) -> tuple[np.ndarray, np.ndarray]:
-        """u and b of the user's columns, from those inside; shapes (levels, p).
+        """u and b of the user's columns, from those of the scaled ones; shapes (levels, p).
 
         Parameters
         ----------
         theta : ndarray
             θ of the user's columns.
         u, b : ndarray, shape (levels, p)
-            Effects at ``inward(theta)``.
+            Effects at ``to_scaled(theta)``.
         """
         turn = lower(self.T @ self.structure.matrix(theta))[1]
         return u @ turn.T, np.linalg.solve(self.T, b.T).T
 
     def variances(self, V) -> np.ndarray:
-        """Covariances of b of the user's columns, from those inside; shapes (levels, p, p)."""
+        """Covariances of b of the user's columns, from the scaled ones; shapes (levels, p, p)."""
         back = np.linalg.inv(self.T)
         return back @ V @ back.T
 
@@ -116,7 +116,7 @@ class Scaling:
         theta : ndarray
             θ of the user's columns.
         G : ndarray, shape (p, p)
-            The gradient in λ of the columns inside, at ``inward(theta)``.
+            The gradient in λ of the scaled columns, at ``to_scaled(theta)``.
         """
         turn = lower(self.T @ self.structure.matrix(theta))[1]
         by_entry = (self.T.T @ G @ turn.T).ravel()[self.structure.entries]
@@ -126,7 +126,7 @@ class Scaling:
 def in_ordinary_columns(term: ReMat, sqrtw=None) -> ReMat:
     """The term in the columns that `Scaling` gives it, or as it is."""
     scaling = Scaling.of_term(term, sqrtw)
-    return scaling.inside(term) if scaling else term
+    return scaling.scaled(term) if scaling else term
 
 
 def _centre(column, w) -> float:

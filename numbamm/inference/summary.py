@@ -8,7 +8,7 @@ import numpy as np
 
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
-from numbamm.optimize.optsummary import GENUINE
+from numbamm.optimize.certificate import is_minimum
 from numbamm.report.content import (
     MISSING,
     Report,
@@ -55,7 +55,7 @@ def describe(model, ddf: str | None = None) -> Report:
     if ddf is not None:
         heading, tests, notes_on_tests = _small_sample(model, ddf)
     return Report(
-        title=model._title,
+        title=model.title,
         formula=model.formula,
         criteria=criteria(model, "REML crit." if reml else "-2 logLik"),
         components=components(model.varcorr),
@@ -114,9 +114,9 @@ def notes(model) -> list[str]:
         )
     if model.estimates.sigma_given and model.varcorr.sigma is not None:
         notes.append(f"Residual standard deviation held at {model.sigma:g}.")
-    if getattr(model, "shape", None) == np.inf:
+    if model.shape == np.inf:
         notes.append("The shape is infinite: the estimates are those of a Poisson distribution.")
-    if not getattr(model, "likelihood_holds", True):
+    if not model.likelihood_holds:
         notes.append(
             "A standard deviation is so large that the approximation of the likelihood does not "
             "hold: in many levels all responses are equal."
@@ -136,7 +136,7 @@ def _singularity(certificate: float | None) -> str:
     note = "Singular fit: a random-effects covariance matrix is not of full rank."
     if certificate is None:
         return note
-    if certificate >= GENUINE:
+    if is_minimum(certificate):
         return (
             f"{note} It is a local minimum: adding any of the missing variances raises the "
             "objective."

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.glm.curvature import theta_curvatures
-from numbamm.models.parameters import Values
-from numbamm.optimize.differences import hessian, jacobian, slopes
+from numbamm.models.spaces.generalized_space import LOG_SCALE
+from numbamm.models.spaces.parameters import Values
+from numbamm.optimize.differences import hessian, jacobian
 
-#: The scale on which the deviance curves in log shape and log φ.
-LOG_SCALE = 0.3
 #: Differences for standard errors, in standard errors and as a share of θ: of objective, gradient.
 HESSIAN_STEP, GRADIENT_STEP = 0.02, 0.002
-#: The same for the shape of the objective at the end of a search.
-COARSE_STEP, STEP = 0.02, 1e-3
 #: A combination of coefficients whose standard error, in units of a link without bounds, is more
 #: in some row says nothing: responses are separated.
 UNKNOWN = 50.0
@@ -31,7 +27,7 @@ def first_curvature(model, at: Values, steps, weights) -> np.ndarray:
     model : GeneralizedLinearMixedModel
         With the modes at these parameters.
     at : Values
-        Inside.
+        In scaled coordinates.
     steps : ndarray, shape (number of parameters,)
         First steps, which stand for the scale where nothing better is known.
     weights : ndarray, shape (n,)
@@ -49,54 +45,6 @@ def first_curvature(model, at: Values, steps, weights) -> np.ndarray:
         curvature[rank:-ntheta] = model.nobs
     curvature[-ntheta:] = theta_curvatures(model._modes.terms, at.theta, weights)
     return curvature
-
-
-def derivatives(model) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient and Hessian where a generalized search ended, in its coordinates.
-
-    By differences of the exact gradient, or of the objective itself where it is integrated by
-    quadrature. NaN where the objective cannot be computed all around.
-
-    Parameters
-    ----------
-    model : GeneralizedLinearMixedModel
-        Whose `optsum` has an outcome.
-
-    Returns
-    -------
-    gradient : ndarray, shape (number of parameters,)
-    hessian : ndarray, shape (number of parameters, number of parameters)
-    """
-    coordinates, fast, nagq = model._coordinates(), model._fast, model.optsum.nagq
-    x = model.optsum.final if coordinates is None else coordinates[0](model.optsum.final)
-    with blas_threads(config.get("threads")):
-        scale = _standard_errors(model, x)
-        objective = model._objective(fast, nagq, root=model._gamma_root)
-        if nagq > 1:
-            return slopes(objective, x, COARSE_STEP * scale), hessian(
-                objective, x, COARSE_STEP * scale
-            )
-        gradient = objective.gradient
-        return gradient(x)[1], jacobian(lambda at: gradient(at)[1], x, STEP * scale)
-
-
-def _standard_errors(model, x) -> np.ndarray:
-    """About those of the parameters of a generalized fit, in the coordinates of its search."""
-    scale, ntheta = np.full(len(x), LOG_SCALE), len(model.theta)
-    if not model._fast:
-        rank = model.feterm.rank
-        scale[:rank] = 1.0  # a root of the covariance is taken out
-        if model._gamma_root is None:
-            to_gamma = np.linalg.inv(model.feterm.to_basis)
-            scale[:rank] = np.sqrt(np.diag(to_gamma @ model._cov @ to_gamma.T))
-    scale[-ntheta:] = np.maximum(np.abs(x[-ntheta:]), 0.1 / theta_sizes(model))
-    return scale
-
-
-def theta_sizes(model) -> np.ndarray:
-    """For each θ inside the size of the column of Z that its row of λ stands for."""
-    sizes = model._joint.column_sizes(model._inside_sizes)
-    return np.where(sizes > 0, sizes, 1.0)  # of zeros nothing depends on θ
 
 
 def newton_step(slopes, curvature) -> tuple[float, float, float, bool]:
@@ -154,12 +102,13 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray | None:
         None where the objective cannot be computed all around the estimates.
     """
     rank, ntheta = model.feterm.rank, len(model.theta)
-    x, _ = model._checked(model.optsum.final)
     root, known = _principal(model, gamma_cov)
+    parameters = model.parameters_of(model.optsum.final)
+    space = model.space_of(parameters, model.estimates.nagq, root=root)
+    x = space.to_scaled(model.optsum.final)
     scale = np.full(len(x), LOG_SCALE)
     scale[:rank] = 1.0
     scale[-ntheta:] = np.maximum(np.abs(x[-ntheta:]), 0.1)
-    x[:rank] = np.linalg.solve(root, x[:rank])
     free = np.concatenate([np.flatnonzero(known), np.arange(rank, len(x))])
 
     def at(part):
@@ -167,16 +116,13 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray | None:
         whole[free] = part
         return whole
 
-    with blas_threads(config.get("threads")):
-        objective = model._objective(False, model.estimates.nagq, root=root)
-        if model.estimates.nagq == 1:
+    with blas_threads():
+        if space.gradient is not None:
             step = GRADIENT_STEP * scale[free]
-            curvature = (
-                jacobian(lambda part: objective.gradient(at(part))[1][free], x[free], step) / 2
-            )
+            curvature = jacobian(lambda part: space.gradient(at(part))[1][free], x[free], step) / 2
         else:
             step = HESSIAN_STEP * scale[free]
-            curvature = hessian(lambda part: objective(at(part)), x[free], step) / 2
+            curvature = hessian(lambda part: space.objective(at(part)), x[free], step) / 2
     if not np.isfinite(curvature).all():  # of which cholesky would make nothing but more NaN
         return None
     try:
@@ -190,7 +136,7 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray | None:
 
 def _principal(model, gamma_cov) -> tuple[np.ndarray, np.ndarray]:
     """A root of γ's covariance, and which of its columns the responses tell something about."""
-    unit = np.inf if model._link.unit is None else model._link.unit
+    unit = np.inf if model.link_record.unit is None else model.link_record.unit
     root = np.linalg.cholesky(gamma_cov)
     # A row tells at least its own information about its η.
     if 1.0 <= (UNKNOWN * unit) ** 2 * model._modes.working_weights.min():

@@ -12,10 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numbamm.models.curvature import derivatives, newton_step
+from numbamm.blocks.threads import blas_threads
+from numbamm.models.curvature import newton_step
+from numbamm.models.generalized_estimates import effects_at_mode, linear_predictors
 from numbamm.models.runaway import levels_alike, runaway_terms
 from numbamm.optimize.auto import AUTO, DERIVATIVE_FREE, NEWTON
-from numbamm.optimize.optsummary import GENUINE, OptSummary
+from numbamm.optimize.certificate import is_minimum
+from numbamm.optimize.optsummary import OptSummary
 
 #: How much the objective may still fall: its root is the distance to the minimum in standard
 #: errors, of which a hundredth moves no digit that anybody reads.
@@ -23,7 +26,7 @@ NEGLIGIBLE = 1e-4
 #: A gradient of this length, in coefficients of variance one, may leave more than that to gain.
 STEEP = 0.02
 
-#: By what the usual start of θ is multiplied where there is no mode.
+#: By what the default start of θ is multiplied where there is no mode.
 SMALLER = (0.3, 0.1, 0.03, 0.01)
 #: The same where a fit tries again, for the effects by turns, and the optimiser if nobody chose.
 OTHERS = (
@@ -36,7 +39,7 @@ OTHERS = (
     ((3.0, 0.1), DERIVATIVE_FREE),
     ((1.0, 0.1), NEWTON),
 )
-#: The same where the first end was a variance of zero, beside which there may be another minimum.
+#: The same where the first end was a variance of zero, where there may be another minimum.
 FAR = 3.0
 #: Two ends are different minima, and the higher one a rival of the lower, if it is higher by this.
 RIVAL = 1e-3, 10.0
@@ -88,11 +91,13 @@ def ending(model) -> Ending:
     at_edge = _met_an_edge(optsum)
     free = np.flatnonzero(optsum.lowerbd < optsum.upperbd)
     judged = optsum.certificate is not None and len(free) == len(optsum.final)
-    if judged and optsum.certificate < GENUINE:
+    if judged and not is_minimum(optsum.certificate):
         return Ending(False, at_edge)
     if not at_edge and not _is_steep(optsum):
         return Ending(True, at_edge)
-    slopes, curvature = derivatives(model)
+    space = model.space
+    with blas_threads():
+        slopes, curvature = space.derivatives(space.to_scaled(optsum.final))
     _, gain, _, falls = newton_step(slopes[free], curvature[np.ix_(free, free)])
     return Ending(gain <= NEGLIGIBLE and not falls, at_edge)
 
@@ -104,7 +109,7 @@ def _met_an_edge(optsum: OptSummary) -> bool:
 
 def is_concave(model) -> bool:
     """Whether the density is concave in η, so that two minima are rare."""
-    return model._family.is_concave(model._link)
+    return model.family_record.is_concave(model.link_record)
 
 
 def has_several_minima(model) -> bool:
@@ -114,13 +119,13 @@ def has_several_minima(model) -> bool:
     if not is_concave(model):
         return not _levels_agree(model)
     # Of proportions the Laplace approximation has one minimum with symmetric links, as a rule.
-    irregular = model._family.proportions and not model._link.symmetric
+    irregular = model.family_record.proportions and not model.link_record.symmetric
     return irregular and not levels_vary(model)
 
 
 def levels_vary(model) -> bool:
     """Whether both outcomes occur in most levels of a binomial model of random intercepts."""
-    if not (model._family.proportions and model._link.onto_unit and is_concave(model)):
+    if not (model.family_record.proportions and model.link_record.onto_unit and is_concave(model)):
         return False
     return _few_are_alike(model)
 
@@ -129,7 +134,7 @@ def _few_are_alike(model) -> bool:
     """Whether there are random intercepts alone, and few levels whose responses are all alike."""
     return all(
         (term.z == term.z[0, 0]).all()
-        and levels_alike(term, model._family, model.frame.y) < MANY * term.nlevels
+        and levels_alike(term, model.family_record, model.frame.y) < MANY * term.nlevels
         for term in model.reterms
     )
 
@@ -141,17 +146,18 @@ def _levels_agree(model) -> bool:
     """
     model._set_theta(model.optsum.final[-len(model.theta) :])
     few = model.nobs < ENOUGH * sum(term.nlevels for term in model.reterms)
-    if few or model._free_shape or _met_an_edge(model.optsum):
+    if few or model.has_free_shape or _met_an_edge(model.optsum):
         return False
     if not _few_are_alike(model) or runaway_terms(model):
         return False
-    x, fast = model._checked(model.optsum.final)
-    mode, at = model._objective(fast, 1, model._modes).at(x)
+    x = model.optsum.final
+    space = model.space_of(model.parameters_of(x), modes=model._modes)
+    mode, at = space.laplace.at(space.to_scaled(x))
     if not mode.found:
         return False
-    eta, w = model._eta(at, model._effects()[1]), model._prior
+    eta, w = linear_predictors(model, at, effects_at_mode(model)[1]), model.prior_weights
     step = STEP * np.sqrt(np.mean(eta**2))
-    family, link, y = model._family, model._link, model.frame.y
+    family, link, y = model.family_record, model.link_record, model.frame.y
     below, here, above = (family.deviances(link, at.shape, y, eta + h) for h in (-step, 0.0, step))
     information = w * (below - 2 * here + above)
     return all(
@@ -161,13 +167,13 @@ def _levels_agree(model) -> bool:
 
 
 def other_starts(model, chosen: str, end: Ending) -> list[tuple[np.ndarray, str]]:
-    """What θ of the usual start is multiplied by in other attempts, and the optimiser of each.
+    """What θ of the default start is multiplied by in other attempts, and the optimiser of each.
 
     That is the one that was chosen, unless the choice was left open.
     """
     if is_concave(model) and not has_several_minima(model) and model.optsum.certificate is not None:
         return _in_proportion(model, chosen, (FAR,))
-    if is_concave(model) and end.is_minimum and not model._free_shape:
+    if is_concave(model) and end.is_minimum and not model.has_free_shape:
         return _in_proportion(model, chosen, (FAR, 1 / FAR))
     at, effect = 0, []
     for term in model.reterms:
@@ -182,7 +188,7 @@ def other_starts(model, chosen: str, end: Ending) -> list[tuple[np.ndarray, str]
 
 
 def _in_proportion(model, chosen: str, factors) -> list[tuple[np.ndarray, str]]:
-    """All θ of the usual start times each factor: enough where other minima are rare."""
+    """All θ of the default start times each factor: enough where other minima are rare."""
     optimizer = NEWTON if chosen == AUTO else chosen
     return [(np.full(len(model.theta), factor), optimizer) for factor in factors]
 

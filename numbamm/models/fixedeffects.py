@@ -34,7 +34,7 @@ class FixedEffects:
     @property
     def bse(self) -> pd.Series:
         """Standard errors of β, a pandas Series."""
-        return self._labelled(np.sqrt(np.diag(self._cov)))
+        return self._labelled(np.sqrt(np.diag(self.beta_covariance)))
 
     @property
     def tvalues(self) -> pd.Series:
@@ -95,12 +95,12 @@ class FixedEffects:
 
     def cov_params(self) -> pd.DataFrame:
         """Covariance matrix of β, a pandas DataFrame; NaN for dropped columns."""
-        return self._square(self._cov)
+        return self._square(self.beta_covariance)
 
     def corr_params(self) -> pd.DataFrame:
         """Correlation matrix of β, a pandas DataFrame; NaN for dropped columns."""
-        se = np.sqrt(np.diag(self._cov))
-        return self._square(self._cov / np.outer(se, se))
+        se = np.sqrt(np.diag(self.beta_covariance))
+        return self._square(self.beta_covariance / np.outer(se, se))
 
     def _square(self, values):
         import pandas as pd

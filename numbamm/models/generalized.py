@@ -1,12 +1,15 @@
-"""`GeneralizedLinearMixedModel`: y | b of mean g⁻¹(Xβ + Zb), b = Λ(θ)u, u ~ N(0, I)."""
+"""`GeneralizedLinearMixedModel`: y | b of mean g⁻¹(Xβ + Zb), b = Λ(θ)u, u ~ N(0, I).
+
+Most of its lines say what the public methods take and give; what these do stands in files of its
+own: `stages`, `ending` and `start` search, `spaces` has the objective, `generalized_estimates` and
+`fit_warnings` look at the end.
+"""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
-from functools import partial
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -19,33 +22,34 @@ from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import (
     FitError,
-    NumbammWarning,
     OptionError,
-    OverdispersionWarning,
 )
 from numbamm.formula.checks import check_generalized
 from numbamm.glm.family import FAMILIES, Family
 from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.link import LINKS, Link
 from numbamm.glm.mode import ModeFinder
-from numbamm.glm.quadrature import MOST_NODES
 from numbamm.glm.registry import spelled
 from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.cells import find_cells
-from numbamm.models.curvature import hessian_covariance
-from numbamm.models.ending import Ending, is_concave
+from numbamm.models.default_start import DefaultStart
 from numbamm.models.estimates import Estimates
-from numbamm.models.inside import slopes_outward
-from numbamm.models.laplace import LaplaceObjective
+from numbamm.models.fit_warnings import warn_of_fit
+from numbamm.models.generalized_estimates import coefficient_covariance, estimates_at
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
-from numbamm.models.own_start import OwnStart
-from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE, Parameters, Values
 from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
-from numbamm.models.runaway import Runaway, runaway_terms, typical_sd
-from numbamm.models.stages import Stages, kernels_for
+from numbamm.models.rollback import all_or_nothing
+from numbamm.models.runaway import runaway_terms
+from numbamm.models.spaces.generalized_space import GeneralizedSpace
+from numbamm.models.spaces.laplace import LaplaceObjective, gamma_covariance
+from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, Parameters, Values
+from numbamm.models.spaces.scaled import ScaledTerms
+from numbamm.models.stages import Stages, check_nagq, kernels_for, options_of_start, renewed
 from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
+from numbamm.models.without_rows import generalized_without
+from numbamm.models.working import working_model
 from numbamm.optimize import OptSummary
 from numbamm.options import numbers
 
@@ -53,18 +57,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from numbamm.blocks.layout import Layout
+    from numbamm.models.linear import LinearMixedModel
 
 INFORMATION = {"expected": EXPECTED, "observed": OBSERVED}
 INITS = ("glm", "lmm")
 
-#: Pearson's statistic over its degrees of freedom from which counts are called overdispersed.
-OVERDISPERSED = 1.5
-#: From this standard deviation of η on it is asked whether the nodes of a quadrature are enough:
-#: whether -2 log-likelihood changes by no more with twice as many.
-WIDE, ENOUGH = 2.5, 1.0
 
-
-class GeneralizedLinearMixedModel(Stages, MixedModel):
+class GeneralizedLinearMixedModel(MixedModel):
     """A generalized linear mixed model; `fit` it, then read the estimates.
 
     Parameters
@@ -115,9 +114,11 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
     binomial's shape, and θ. An unknown shape is a parameter of the fast fit, too; where it is
     infinite, it is none, and the rest is fitted with the Poisson distribution.
 
-    Binomial and Poisson rows that are equal but for their responses are taken together inside,
+    Binomial and Poisson rows that are equal but for their responses are taken together
     where there are many; results are those of the rows.
     """
+
+    is_linear, default_ddf = False, "wald"
 
     def __init__(
         self,
@@ -135,19 +136,19 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         shape: float | None = None,
         optimizer: str | None = None,
     ) -> None:
-        self._family = FAMILIES.of(family)
-        self._link = LINKS.of(self._family.link if link is None else link)
-        self.family, self.link = self._family.name, self._link.name
-        own = self._family.by_density
-        usual = "observed" if self._family.dispersed or own else "expected"
+        self.family_record = FAMILIES.of(family)
+        self.link_record = LINKS.of(self.family_record.link if link is None else link)
+        self.family, self.link = self.family_record.name, self.link_record.name
+        own = self.family_record.by_density
+        usual = "observed" if self.family_record.dispersed or own else "expected"
         self.information = spelled("information", information or usual, INFORMATION)
         if own and self.information == "expected":
             raise OptionError(
-                f"the expected information of the family {self._family} is not known, only its "
-                'log-density: information="observed"'
+                f"the expected information of the family {self.family_record} is not known, only "
+                'its log-density: information="observed"'
             )
         self.init = spelled("init", init, INITS)
-        self._given_shape = _checked_shape(shape, self._family)
+        self.given_shape = _checked_shape(shape, self.family_record)
         compile_ahead(*kernels_for(optimizer))
         frame = formulas.model_frame(
             formula,
@@ -157,40 +158,72 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             contrasts=contrasts,
             amalgamate=amalgamate,
             context=caller_namespace(),
-            two_level_response=self._family.proportions,
+            two_level_response=self.family_record.proportions,
         )
         if frame.trials is not None:
             frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
-        check_generalized(frame, self._family)
+        check_generalized(frame, self.family_record)
         self._build(frame)
         self._warned = False
         self.fast_optsum: OptSummary | None = None
-        self.optsum = self._optsum_of_start()
-        self._own_start = OwnStart.put(self.optsum, self.optsum.initial)
+        self.optsum = options_of_start(self)
+        self._default_start = DefaultStart.put(self.optsum, self.optsum.initial)
         if optimizer is not None:
             self.optsum.optimizer = optimizer
+
+    @property
+    def fit_options(self) -> dict:
+        if not self.is_fitted:
+            return {}
+        return {"fast": self._fast, "nagq": self.optsum.nagq}
+
+    def of_other_frame(self, frame) -> GeneralizedLinearMixedModel:
+        model = GeneralizedLinearMixedModel(
+            frame.formula,
+            frame,
+            self.family_record,
+            self.link_record,
+            init=self.init,
+            information=self.information,
+            shape=self.given_shape,
+        )
+        model.optsum.nagq = self.optsum.nagq
+        return model
+
+    def without_rows(self, rows) -> GeneralizedLinearMixedModel:
+        return generalized_without(self, rows)
+
+    def working_model(self) -> LinearMixedModel:
+        """The linear mixed model of the working response at the conditional modes, not fitted."""
+        return working_model(self, self.estimates.eta, self.estimates.shape)
+
+    #: What the response varies by besides the random effects is not on the scale of η.
+    residual_variance = 0.0
 
     def _build(self, frame) -> None:
         """All that depends on the rows: terms, modes, and where a fit begins."""
         n = len(frame.y)
         prior = np.ones(n) if frame.weights is None else frame.weights
-        with blas_threads(config.get("threads")):
-            self._prior, self._likelihood = prior, Likelihood(self._family, frame.y, prior)
-            super().__init__(frame, self._likelihood.working_root(self._link))
+        with blas_threads():
+            self.prior_weights, self._likelihood = (
+                prior,
+                Likelihood(self.family_record, frame.y, prior),
+            )
+            super().__init__(frame, self._likelihood.working_root(self.link_record))
             self._search_for(None)
             self._basis = self.feterm.basis / np.sqrt(prior)[:, None]
             self._offset = np.zeros(n) if frame.offset is None else frame.offset
             # By the columns as they came: products with matrices round equal rows differently.
-            self._cells = find_cells(self._family, self.reterms, [*frame.X.T, self._offset])
+            self._cells = find_cells(self.family_record, self.reterms, [*frame.X.T, self._offset])
             if self._cells:
-                self._likelihood.merged = self._cells.constant(self._family, frame.y, prior)
+                self._likelihood.merged = self._cells.constant(self.family_record, frame.y, prior)
             self._modes = self._mode_finder()
             self._start = self._begun = find_start(self, self.theta, self.init)
             # A root of γ's covariance, in whose coordinates a full fit searches.
             self._gamma_root: np.ndarray | None = None
 
     def _mode_finder(self) -> ModeFinder:
-        y, prior, rows, terms = self.frame.y, self._prior, slice(None), self._inside
+        y, prior, rows, terms = self.frame.y, self.prior_weights, slice(None), self.scaled.terms
         if self._cells:
             rows = self._cells.first
             y, prior = self._cells.merged(y, prior)
@@ -201,26 +234,26 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             y,
             prior,
             self._offset[rows],
-            self._family,
-            self._link,
+            self.family_record,
+            self.link_record,
             INFORMATION[self.information],
             scale=self._likelihood.scale,
         )
 
-    def _in_columns(self, scalings) -> GeneralizedLinearMixedModel:
-        """This model, fitted as it is, in other columns inside."""
-        twin = self._twin()
-        twin.scalings = scalings
+    def in_columns(self, scalings) -> GeneralizedLinearMixedModel:
+        """This model, fitted as it is, in other scaled columns."""
+        twin = self.twin()
+        twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, scalings)
         twin._modes = twin._mode_finder()
         return twin
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
         nagq = self.estimates.nagq
         how = "Laplace approximation" + (", fast" if self._fast else "")
         if nagq > 1:
             how = f"adaptive Gauss–Hermite quadrature, {nagq} nodes"
-        elif not self._canonical:
+        elif not self.is_canonical:
             how += f", {self.information} information"
         success = self.frame.success_level
         of = f" of {self.frame.response} = {success}" if success is not None else ""
@@ -244,22 +277,22 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         return self._fast
 
     @property
-    def _canonical(self) -> bool:
+    def is_canonical(self) -> bool:
         """Whether expected and observed information agree."""
-        return self._family.is_canonical(self._link)
+        return self.family_record.is_canonical(self.link_record)
 
     @property
-    def _free_shape(self) -> bool:
+    def has_free_shape(self) -> bool:
         """Whether the family has a shape, which is estimated."""
-        return self._family.has_shape and self._given_shape is None
+        return self.family_record.has_shape and self.given_shape is None
 
     @property
-    def _has_limit(self) -> bool:
+    def shape_has_limit(self) -> bool:
         """Whether an estimated shape may be infinite."""
-        return self._free_shape and self._family.limit is not None
+        return self.has_free_shape and self.family_record.limit is not None
 
-    def _mean(self, eta) -> np.ndarray:
-        return self._link.mean(eta)
+    def mean(self, eta) -> np.ndarray:
+        return self.link_record.mean(eta)
 
     @property
     def varcorr(self) -> VarCorr:
@@ -274,81 +307,99 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
     @property
     def shape(self) -> float | None:
         """Shape of the negative binomial, Var(y) = μ + μ²/shape, or of one's own; None without."""
-        if not self._family.has_shape:
+        if not self.family_record.has_shape:
             return None
-        return self._given_shape or self.estimates.shape
+        return self.given_shape or self.estimates.shape
 
     @property
     def n_parameters(self) -> int:
         """Number of estimated parameters: rank of X, θ, and dispersion or shape."""
-        return super().n_parameters + self._free_shape
+        return super().n_parameters + self.has_free_shape
 
     # ---- parameters and the objective -------------------------------------------------------
 
-    def _parameters(self, fast: bool, shape: float | None = None) -> Parameters:
+    def parameters(self, fast: bool, shape: float | None = None) -> Parameters:
         """What a fast fit or a full one searches over, where the shape is not held at this."""
         dispersed = self._likelihood.dispersed
         nuisance = LOG_DISPERSION if dispersed and not fast else None
         return Parameters(
+            fast=fast,
             beta=[] if fast else self.feterm.kept_names,
-            nuisance=LOG_SHAPE if self._free_shape and shape is None else nuisance,
+            nuisance=LOG_SHAPE if self.has_free_shape and shape is None else nuisance,
             theta=self.theta_names,
-            shape=shape or self._given_shape or 0.0,
+            shape=shape or self.given_shape or 0.0,
             dispersed=dispersed,
-            shape_range=self._family.shape_range,
+            shape_range=self.family_record.shape_range,
         )
 
     def _search_for(self, shape: float | None) -> None:
         """Let fits estimate the shape, or hold it at this."""
         known = vars(self).get("_searched")
-        if not known or known[True].shape != (shape or self._given_shape or 0.0):
-            self._searched = {fast: self._parameters(fast, shape) for fast in (True, False)}
+        if not known or known[True].shape != (shape or self.given_shape or 0.0):
+            self._searched = {fast: self.parameters(fast, shape) for fast in (True, False)}
 
     @property
     def _known_parameters(self) -> list[list[str]]:
-        shapes = (None, np.inf) if self._has_limit else (None,)
-        return [self._parameters(fast, shape).names for shape in shapes for fast in (True, False)]
+        shapes = (None, np.inf) if self.shape_has_limit else (None,)
+        return [self.parameters(fast, shape).names for shape in shapes for fast in (True, False)]
 
     def _expect(self, names: list[str]) -> None:
         """Be ready for parameters of these names: without that of a shape it is infinite."""
-        self._search_for(np.inf if self._has_limit and LOG_SHAPE not in names else None)
+        self._search_for(np.inf if self.shape_has_limit and LOG_SHAPE not in names else None)
 
-    def _coordinates(self):
-        if self._fast and not any(self.scalings):
-            return None
-        parameters, to_beta = self._searched[self._fast], self.feterm.to_basis
-        if self._gamma_root is not None:
-            to_beta = to_beta @ self._gamma_root
-        to_gamma = np.linalg.inv(to_beta)
+    def space_of(
+        self, parameters: Parameters, nagq: int = 1, *, modes: ModeFinder | None = None, root=None
+    ) -> GeneralizedSpace:
+        """The search space of a kind of fit.
 
-        def inward(x):
-            return parameters.changed(x, to_gamma.__matmul__, self._inward)
-
-        def outward(x):
-            return parameters.changed(x, to_beta.__matmul__, self._outward)
-
-        return inward, outward
-
-    def _objective(
-        self, fast: bool, nagq: int = 1, modes: ModeFinder | None = None, root=None, parameters=None
-    ) -> LaplaceObjective:
-        """The objective of the parameters inside; from modes of its own, if none are given."""
+        Parameters
+        ----------
+        parameters : Parameters
+        nagq : int
+        modes : ModeFinder, optional
+            Where it looks for modes; by default, it has some of its own.
+        root : ndarray, shape (rank, rank), optional
+            A root of γ's covariance, by which a full fit whitens γ.
+        """
         modes = self._modes.replaced() if modes is None else modes
-        parameters = self._searched[fast] if parameters is None else parameters
-        return LaplaceObjective(modes, self._likelihood, parameters, self._begun.gamma, nagq, root)
+        laplace = LaplaceObjective(
+            modes, self._likelihood, parameters, self._begun.gamma, nagq, root
+        )
+        return GeneralizedSpace(laplace, self.scaled, self.feterm.to_basis, self._work)
 
-    def _checked(self, x) -> tuple[np.ndarray, bool]:
-        """Parameters of a fast fit or of a full one, inside; and whether of a fast one."""
-        x = numbers("parameters", x)
-        fast, full = (self._searched[fast].names for fast in (True, False))
-        if x.shape not in ((len(fast),), (len(full),)):
+    @property
+    def space(self) -> GeneralizedSpace:
+        """The search space of the fit that `optsum` describes."""
+        parameters = self._searched[self._fast]
+        return self.space_of(parameters, self.optsum.nagq, root=self._gamma_root)
+
+    def whitened_space(self) -> tuple[GeneralizedSpace, Values]:
+        """A search space of the fit's kind, with γ whitened at the estimates, and the estimates.
+
+        Unlike that of `space` it holds the logarithm of a shape that has been found to be infinite.
+        """
+        twin = self.twin()
+        at = twin._at_estimates()
+        root = None if self.is_fast else np.linalg.cholesky(gamma_covariance(twin._modes, at))
+        nagq = self.estimates.nagq
+        return self.space_of(self.parameters(self.is_fast), nagq, root=root), at
+
+    def parameters_of(self, x: np.ndarray) -> Parameters:
+        """Of which kind of fit these are parameters, by their number.
+
+        Raises
+        ------
+        OptionError
+            There is no fit with so many parameters.
+        """
+        fast, full = (self._searched[fast] for fast in (True, False))
+        if np.shape(x) not in ((len(fast.names),), (len(full.names),)):
             raise OptionError(
-                f"expected {len(fast)} values ({', '.join(fast)}) or {len(full)} "
-                f"({', '.join(full)}), not {x.shape}"
+                f"expected {len(fast.names)} values ({', '.join(fast.names)}) or "
+                f"{len(full.names)} ({', '.join(full.names)}), not {np.shape(x)}"
             )
-        is_fast = self._fast if fast == full else len(x) == len(fast)
-        to_gamma = partial(np.linalg.solve, self.feterm.to_basis)
-        return self._searched[is_fast].changed(x, to_gamma, self._inward), is_fast
+        is_fast = self._fast if fast.names == full.names else len(x) == len(fast.names)
+        return fast if is_fast else full
 
     @property
     def layout(self) -> Layout:
@@ -370,9 +421,11 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         float
             NaN where no mode is found. By quadrature if ``optsum.nagq`` is above 1 and β given.
         """
-        inside, fast = self._checked(x)
-        with blas_threads(config.get("threads")):
-            return self._objective(fast, 1 if fast else self.optsum.nagq)(inside)
+        x = numbers("parameters", x)
+        kind = self.parameters_of(x)
+        with blas_threads():
+            space = self.space_of(kind, 1 if kind.fast else self.optsum.nagq)
+            return space.objective(space.to_scaled(x))
 
     def objective_gradient(self, x: ArrayLike) -> tuple[float, np.ndarray]:
         """The Laplace approximation of -2 log-likelihood, and its exact gradient.
@@ -398,20 +451,20 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         One adjoint solve at the mode, and reverse differentiation of the blocked Cholesky factor;
         see `numbamm.glm.gradient`.
         """
-        inside, fast = self._checked(x)
-        if self.optsum.nagq > 1 and not fast:
+        x = numbers("parameters", x)
+        kind = self.parameters_of(x)
+        if self.optsum.nagq > 1 and not kind.fast:
             raise OptionError(
                 f"there is no gradient through quadrature (nagq={self.optsum.nagq}): nagq=1, or an "
                 "optimizer without derivatives"
             )
-        with blas_threads(config.get("threads")):
-            value, slopes = self._objective(fast).gradient(inside)
-        to_beta, theta = np.linalg.inv(self.feterm.to_basis).T, np.asarray(x)[-len(self.theta) :]
-        back = partial(slopes_outward, self._inward, theta) if any(self.scalings) else np.asarray
-        return value, self._searched[fast].changed(slopes, to_beta.__matmul__, back)
+        with blas_threads():
+            space = self.space_of(kind)
+            value, slopes = space.gradient(space.to_scaled(x))
+        return value, space.user_gradient(x, slopes)
 
-    def _twin(self) -> GeneralizedLinearMixedModel:
-        twin = super()._twin()
+    def twin(self) -> GeneralizedLinearMixedModel:
+        twin = super().twin()
         twin._modes, twin.frame = self._modes.replaced(), copy(self.frame)
         return twin
 
@@ -451,8 +504,10 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
     def _pirls(self, theta, shape: float, vary_beta: bool, verbose: bool) -> float:
         modes, gamma = self._modes.replaced(), self._start.gamma.copy()
         trace = np.full((200, 2), np.nan)
-        with blas_threads(config.get("threads")):
-            mode = modes(self._inward(theta), gamma, vary=vary_beta, shape=shape, trace=trace)
+        with blas_threads():
+            mode = modes(
+                self.scaled.to_scaled(theta), gamma, vary=vary_beta, shape=shape, trace=trace
+            )
         if not mode.found:
             raise FitError(f"PIRLS found no mode at theta = {theta}")
         phi = self._likelihood.dispersion(mode)
@@ -464,6 +519,21 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
             for i, value in enumerate(shown[1:], start=1):
                 print(f"{i:4d}: {value:.6f}")
         return self._likelihood.laplace(mode, shape, phi)
+
+    @property
+    def _work(self) -> float:
+        """Operations of one evaluation, about: rows and factor, in some five iterations."""
+        return 1000.0 * len(self._modes.offset) + 5 * self._modes.held.layout.operations
+
+    @property
+    def _remedy(self) -> str:
+        """What to do about a search that cannot begin, or ends at no minimum."""
+        remedy = f"another start (init, optsum.initial) or link than {self.link} may help"
+        proportions = self.family_record.proportions
+        better = "logit" if proportions else "log"
+        if self.link != better and self.link_record.is_bounded(proportions):
+            remedy += f", such as {better}, which allows any linear predictor"
+        return remedy
 
     # ---- fitting ----------------------------------------------------------------------------
 
@@ -544,126 +614,39 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         nagq = (1 if fast else self.optsum.nagq) if nagq is None else nagq
         if y is None:
             return self._fit(fast, nagq, optimizer, progress, verbose)
-        before = copy(vars(self))
-        try:
+        with all_or_nothing(self):
             self._replace_response(y)
             return self._fit(fast, nagq, optimizer, progress, verbose)
-        except BaseException:
-            vars(self).update(before)
-            raise
 
     def _replace_response(self, y) -> None:
         terms = [replace(term, theta=None) for term in self.reterms]
         frame = replace(self.frame, y=checked_response(self.frame, y), reterms=terms)
-        check_generalized(frame, self._family)
+        check_generalized(frame, self.family_record)
         self._build(frame)
-        self.optsum = self._renewed(self.optsum, self._optsum_of_start().initial)
-        self._own_start = OwnStart.put(self.optsum, self.optsum.initial)
+        self.optsum = renewed(self, self.optsum, options_of_start(self).initial)
+        self._default_start = DefaultStart.put(self.optsum, self.optsum.initial)
         self.fast_optsum = None
 
     def _fit(self, fast, nagq, optimizer, progress, verbose) -> GeneralizedLinearMixedModel:
-        self._check_nagq(fast, nagq)
-        kept, theta, options = dict(vars(self)), self.theta, dict(vars(self.optsum))
-        shown = {
-            "progress": config.get("progress") if progress is None else progress,
-            "verbose": verbose,
-        }
-        try:
+        check_nagq(self, fast, nagq)
+        progress = config.get("progress") if progress is None else progress
+        with all_or_nothing(self), blas_threads():
             self._search_for(None)
             if self.is_fitted:
                 before = self.fast_optsum or self.optsum
-                ours = self._own_start.is_in(before)
-                self.optsum = self._renewed(self.optsum, before.initial)
+                ours = self._default_start.is_in(before)
+                self.optsum = renewed(self, self.optsum, before.initial)
                 if ours:
-                    self._own_start = OwnStart.put(self.optsum, self.optsum.initial)
+                    self._default_start = DefaultStart.put(self.optsum, self.optsum.initial)
             self.optsum.nagq, self.fast_optsum = 1 if fast else nagq, None
             if optimizer is not None:
                 self.optsum.optimizer = optimizer
             self.optsum.configure()
             self.optsum.validate()
-            with blas_threads(config.get("threads")):
-                end = self._search_all(fast, nagq, **shown)
-                self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
-        except BaseException:  # a failed fit loses nothing
-            vars(self).clear()
-            vars(self).update(kept)
-            vars(self.optsum).clear()
-            vars(self.optsum).update(options)
-            self._set_theta(theta)
-            raise
-        if not end.is_minimum:
-            self._warn_of_end(end)
-        elif end.lower > 0:
-            warnings.warn(
-                f"the objective is lower by {end.lower:.3g} where another search ended, but there "
-                "the approximation of the likelihood does not hold: the data say little about "
-                f"these random effects; {self._remedy}",
-                NumbammWarning,
-                stacklevel=3,
-            )
-        elif end.rivals > 0 and not is_concave(self):
-            warnings.warn(
-                f"the objective has {end.rivals + 1} minima or more of similar height, of which "
-                "the lowest that was found is kept: compare searches by allfit(), and look at "
-                "ranova(), since rows may be too few for these random effects",
-                NumbammWarning,
-                stacklevel=3,
-            )
-        runaways = runaway_terms(self)
-        self._estimates.likelihood_holds = not runaways
-        for runaway in runaways:
-            self._warn_of_runaway(runaway)
-        self._warn_of_nodes()
-        self._warn()
+            end = Stages(self, fast, nagq, progress=progress, verbose=verbose).run()
+            self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
+        warn_of_fit(self, end)
         return self
-
-    def _warn_of_end(self, end: Ending) -> None:
-        """Tell that the search ended at no minimum, and whether there are standard errors."""
-        where = "at a point that is no minimum of the objective"
-        if end.at_edge:
-            where = f"at the edge of what the link {self.link} allows, no minimum of the objective"
-        with blas_threads(config.get("threads")):
-            self._estimates.covariance = self._covariance(told=True)
-        known = np.isfinite(self.bse).all() and (self.bse > 0).all()
-        errors = "nor are their standard errors" if known else "and there are no standard errors"
-        warnings.warn(
-            f"the search ended {where}: the estimates are not to be relied on, {errors}; "
-            f"{self._remedy}",
-            NumbammWarning,
-            stacklevel=4,
-        )
-
-    def _warn_of_runaway(self, runaway: Runaway) -> None:
-        """Tell that a standard deviation has run off."""
-        term, sd, alike = runaway
-        size = "grows without limit, and has reached" if alike == term.nlevels else "is as large as"
-        warnings.warn(
-            f"the standard deviation of {_shown(term)} {size} {sd:.3g} on the scale of the "
-            f"{self.link}: in {alike} of {term.nlevels} levels of {term.group} all responses are "
-            "alike. The approximation of the likelihood does not hold there, so that llf, aic and "
-            "bic are not given, and neither estimates nor standard errors are to be relied on; "
-            "leave the term out, or take larger groups",
-            NumbammWarning,
-            stacklevel=4,
-        )
-
-    def _warn_of_nodes(self) -> None:
-        """Tell where a quadrature of more nodes gives another likelihood at the estimates."""
-        nagq = self.estimates.nagq
-        if nagq == 1 or not self.likelihood_holds or typical_sd(self.reterms[0]) < WIDE:
-            return
-        more = min(2 * nagq + 1, MOST_NODES)
-        x, _ = self._checked(self.optsum.final)
-        with blas_threads(config.get("threads")):
-            finer = self._objective(False, more)(x)
-        if not abs(finer - self.objective) <= ENOUGH:
-            warnings.warn(
-                f"nagq={nagq} nodes are too few: at the estimates -2 log-likelihood is "
-                f"{self.objective:.2f}, and {finer:.2f} with {more} nodes; raise nagq until it "
-                "does not change",
-                NumbammWarning,
-                stacklevel=4,
-            )
 
     @property
     def likelihood_holds(self) -> bool:
@@ -681,38 +664,14 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         """Log-likelihood, by the approximation; NaN where that does not hold."""
         return super().llf if self.likelihood_holds else np.nan
 
-    def _warn(self) -> None:
-        """Warn of what the estimates show about the model, the first time that it is fitted."""
-        if self._warned:
-            return
-        self._warned = True
-        ratio = self.pearson_ratio if self._is_counts else 1.0
-        if ratio > OVERDISPERSED:
-            warnings.warn(
-                f"the counts are overdispersed: Pearson's statistic is {ratio:.2f} times its "
-                "degrees of freedom, so that standard errors are too small; "
-                + (f"a {self._family.wider} family, or " if self._family.wider else "")
-                + "a random effect for each row, may serve better",
-                OverdispersionWarning,
-                stacklevel=4,
-            )
-        if self._has_limit and np.isinf(self.shape):
-            warnings.warn(
-                "the negative binomial's shape is infinite: the counts vary no more than a Poisson "
-                f"distribution's, of which these are the estimates; family='{self._family.limit}' "
-                "fits it with a parameter less",
-                NumbammWarning,
-                stacklevel=4,
-            )
-
     @property
-    def _is_counts(self) -> bool:
+    def may_be_overdispersed(self) -> bool:
         """Whether the family says how much the rows vary, and could be wrong about it."""
-        family = self._family
+        family = self.family_record
         if family.variance is None:
             return False
         if family.weights == "trials":
-            return bool((self._prior > 1).any())
+            return bool((self.prior_weights > 1).any())
         return family.counts and not family.has_shape
 
     @property
@@ -722,96 +681,28 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         About one where the family's variance holds; above, counts are overdispersed. NaN where
         there are none.
         """
-        if not self._pearson_df > 0:
+        if not self.pearson_df > 0:
             return np.nan
-        return float((pearson(self) ** 2).sum() / self.dispersion / self._pearson_df)
+        return float((pearson(self) ** 2).sum() / self.dispersion / self.pearson_df)
 
     @property
-    def _pearson_df(self) -> float:
+    def pearson_df(self) -> float:
         """`df_resid`, where prior weights of counts are numbers of rows."""
-        if not self._family.counts:
+        if not self.family_record.counts:
             return float(self.df_resid)
-        return float(self._prior.sum() - self.n_parameters)
-
-    def _gamma_cov(self, at: Values) -> np.ndarray:
-        """Covariance of the coefficients of the basis at known θ, from the factor at the last mode.
-
-        By the expected information, of which that factor has no other than positive pivots.
-        """
-        root = np.linalg.inv(self._modes.working(at.theta, at.beta, at.shape).x_factor()).T
-        return at.phi * root @ root.T
+        return float(self.prior_weights.sum() - self.n_parameters)
 
     def _covariance(self, told: bool = False) -> np.ndarray:
-        """Covariance of the kept coefficients at the estimates; `told`: without a warning."""
-        to_beta, known = self.feterm.to_basis, self._gamma_cov(self._at_estimates())
-        cov = known if self._fast else hessian_covariance(self, known)
-        if cov is None:
-            cov = known
-            if not told:
-                warnings.warn(
-                    "the likelihood cannot be computed all around the estimates: standard errors "
-                    "take the random effects' variances as known, and are too small",
-                    NumbammWarning,
-                    stacklevel=5,
-                )
-        if not (told or (np.isfinite(cov).all() and (np.diag(cov) > 0).all())):
-            warnings.warn(
-                f"there are no standard errors: the information at the estimates is not positive "
-                f"definite; {self._remedy}",
-                NumbammWarning,
-                stacklevel=5,
-            )
-        return to_beta @ cov @ to_beta.T
+        return coefficient_covariance(self, told)
 
     def _estimate(self, x, objective: float) -> Estimates:
-        """Everything that follows from the final parameters."""
-        self._set_theta(x[-len(self.theta) :])
-        mode, at = self._objective(self._fast, 1, self._modes).at(self._checked(x)[0])
-        self._check_mode(mode, at)
-        u, b = self._effects()
-        eta = self._eta(at, b)
-        return Estimates(
-            beta=self.feterm.to_basis @ at.beta,
-            covariance=None,
-            sigma=float(np.sqrt(at.phi)),
-            u=u,
-            b=b,
-            eta=eta,
-            fitted=self._mean(eta),
-            objective=objective,
-            reml=False,
-            sigma_given=not self._likelihood.dispersed,
-            shape=at.shape,
-            nagq=self.optsum.nagq,
-        )
-
-    def _eta(self, at: Values, b: list[np.ndarray]) -> np.ndarray:
-        """Linear predictors of the rows at parameters inside and random effects b."""
-        eta = self._basis @ at.beta + self._offset
-        for term, effects in zip(self.reterms, b, strict=True):
-            eta = eta + np.einsum("pn,np->n", term.z, effects[term.refs])
-        return eta
-
-    def _effects(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """u and b of the user's columns at the mode that was found last."""
-        u_all, b_all = [], []
-        for term, scaling, u in zip(
-            self.reterms, self.scalings, self._modes.by_term(self._modes.u), strict=True
-        ):
-            b = u @ term.lambda_.T
-            if scaling:
-                inside = scaling.inside(term)
-                inside.theta = scaling.inward(term.theta)
-                u, b = scaling.effects(term.theta, u, u @ inside.lambda_.T)
-            u_all.append(u)
-            b_all.append(b)
-        return u_all, b_all
+        return estimates_at(self, x, objective)
 
     # ---- rows and levels --------------------------------------------------------------------
 
     def _at_estimates(self) -> Values:
-        """The parameters inside, with the modes found there."""
-        theta, gamma = self._inward(self.theta), np.linalg.inv(self.feterm.to_basis)
+        """The scaled parameters, with the modes found there."""
+        theta, gamma = self.scaled.to_scaled(self.theta), np.linalg.inv(self.feterm.to_basis)
         at = Values(
             gamma @ self.estimates.beta, self.estimates.shape, self.estimates.sigma**2, theta
         )
@@ -830,17 +721,19 @@ class GeneralizedLinearMixedModel(Stages, MixedModel):
         working response; these are its leverages.
         """
         _ = self.estimates
-        with blas_threads(config.get("threads")):
+        with blas_threads():
             leverages = self._working().leverages()
             if self._cells:  # a row has a share of its cell's by its weight
-                share = self._prior / self._cells.total(self._prior)[self._cells.of_row]
+                share = (
+                    self.prior_weights / self._cells.total(self.prior_weights)[self._cells.of_row]
+                )
                 leverages = share * leverages[self._cells.of_row]
-            return self._aligned(leverages, "leverage")
+            return self.aligned(leverages, "leverage")
 
-    def _inside_row_variances(self, x, terms) -> np.ndarray:
+    def _scaled_row_variances(self, x, terms) -> np.ndarray:
         """By the working model at the estimates, with the covariance of β̂ that `bse` is of."""
         to_gamma = np.linalg.inv(self.feterm.to_basis)
-        cov = to_gamma @ self._cov @ to_gamma.T / self.dispersion
+        cov = to_gamma @ self.beta_covariance @ to_gamma.T / self.dispersion
         return self._working().row_variances(terms, x, cov)
 
     def _conditional_variances(self) -> list[np.ndarray]:
@@ -874,7 +767,7 @@ def glmm(
     See `GeneralizedLinearMixedModel` for the parameters of the model and its `fit` for those of
     the fit.
     """
-    with blas_threads(config.get("threads")):  # once for all steps
+    with blas_threads():  # once for all steps
         model = GeneralizedLinearMixedModel(
             formula,
             data,
@@ -890,13 +783,6 @@ def glmm(
             optimizer=optimizer,
         )
         return model.fit(fast=fast, nagq=nagq, progress=progress, verbose=verbose)
-
-
-def _shown(term) -> str:
-    """A term as formulas have it, in short: ``(1 + x | g)``."""
-    names = ["1" if name == "Intercept" else name for name in term.cnames]
-    names = [*names[:2], "...", names[-1]] if term.p > 4 else names
-    return f"({' + '.join(names)} | {term.group})"
 
 
 def _checked_shape(shape, family: Family) -> float | None:

@@ -1,7 +1,7 @@
-"""Where the default search of a light linear model begins: in valleys, and beside what it found.
+"""Where the default search of a light linear model begins: in valleys, and near what it found.
 
 A lattice of scales shows most valleys at the price of some twenty evaluations; see
-`optimize.valleys`. It passes over some optima inside in favour of one at the boundary, and where
+`optimize.valleys`. It passes over some optima off the boundary in favour of one at it, and where
 there are few rows, over others as well: then searches begin also where one scale is much larger
 than the others, and where all are larger than at the best end.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from numbamm.models.coordinates import Coordinates
+from numbamm.models.spaces.coordinates import Coordinates
 from numbamm.optimize.auto import FEW
 from numbamm.optimize.valleys import valleys
 
@@ -24,7 +24,7 @@ OTHER_STARTS = (0.1, 1.0, 10.0)
 TINY = 50
 #: Beside scales from here on larger ones would be lower by rounding errors alone.
 STEEP = 1e3
-#: In shares of the largest scale at the best end: all scales of such starts, and one beside others.
+#: In shares of the largest scale at the best end: all scales of such starts, or one and the others.
 ALL, ONE, OTHERS = (0.3, 3.0, 10.0), 3.0, 0.03
 #: What stands off the diagonal of S for columns that vary together, or against each other.
 CORRELATED = 0.9
@@ -36,7 +36,7 @@ class LightStarts:
     Parameters
     ----------
     coordinates : Coordinates
-        Of the θ inside.
+        Of the scaled θ.
     thorough : bool
         Whether to begin in more places, as is worth while with few rows.
     """

@@ -1,9 +1,13 @@
-"""`LinearMixedModel`: y | b ~ N(Xβ + Zb, σ²W⁻¹), b = Λ(θ)u, u ~ N(0, σ²I)."""
+"""`LinearMixedModel`: y | b ~ N(Xβ + Zb, σ²W⁻¹), b = Λ(θ)u, u ~ N(0, σ²I).
+
+Most of its lines say what the public methods take and give; the objective stands in
+`spaces.linear_space`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -18,7 +22,6 @@ from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.moments import moment_theta
 from numbamm.blocks.search import differences, newton
-from numbamm.blocks.search.differences import NO_PLAN
 from numbamm.blocks.solve import solve
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
@@ -27,20 +30,19 @@ from numbamm.errors import DataError, FitError, OptionError
 from numbamm.formula.checks import check_gaussian
 from numbamm.glm.families import gaussian
 from numbamm.glm.links import identity
-from numbamm.models.coordinates import Coordinates
+from numbamm.models.default_start import DefaultStart
 from numbamm.models.estimates import Estimates
-from numbamm.models.inside import root_mean_squares
 from numbamm.models.light_starts import TINY, LightStarts
-from numbamm.models.mixedmodel import (
-    MixedModel,
-    caller_namespace,
-)
+from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
-from numbamm.models.own_start import OwnStart
 from numbamm.models.residual import check_residual_variance, is_unbounded
-from numbamm.optimize import OptSummary
+from numbamm.models.rollback import all_or_nothing
+from numbamm.models.spaces.coordinates import Coordinates
+from numbamm.models.spaces.linear_space import Criterion, LinearSpace
+from numbamm.models.spaces.scaled import ScaledTerms, root_mean_squares
+from numbamm.models.without_rows import linear_without
+from numbamm.optimize import OptSummary, minimize
 from numbamm.optimize.auto import AUTO, FEW, LIGHT
-from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.differences import jacobian
 from numbamm.optimize.run import gradient_demand
 from numbamm.options import flag, numbers
@@ -140,7 +142,8 @@ class LinearMixedModel(MixedModel):
     """
 
     family, link = "gaussian", "identity"
-    _family, _link = gaussian.FAMILY, identity.LINK
+    is_linear, default_ddf = True, "satterthwaite"
+    family_record, link_record = gaussian.FAMILY, identity.LINK
 
     def __init__(
         self,
@@ -186,30 +189,52 @@ class LinearMixedModel(MixedModel):
         model._build(frame, reml, sigma)
         return model
 
+    def of_other_frame(self, frame) -> LinearMixedModel:
+        check_gaussian(frame, sigma_known=self.criterion["sigma"] is not None)
+        return LinearMixedModel.of_frame(frame, **self.criterion)
+
+    def without_rows(self, rows) -> LinearMixedModel:
+        return linear_without(self, rows)
+
+    def working_model(self) -> LinearMixedModel:
+        """The linear model in which random effects are estimated: a copy."""
+        return self.twin()
+
+    @property
+    def residual_variance(self) -> float:
+        """σ², which the response has besides that of the random effects."""
+        return self.sigma**2
+
     def _build(self, frame, reml: bool, sigma: float | None) -> None:
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
-        with blas_threads(config.get("threads")):
+        with blas_threads():
             MixedModel.__init__(self, frame)
             feterm = self.feterm
-            self._response = _Response.centred(frame.y, frame.offset, feterm, self._sqrtw)
-            xy = np.column_stack([feterm.basis, self._response.values])
-            self.blocks = Blocks(self._inside, xy, self._sqrtw)
+            self.scaled_response = _Response.centred(
+                frame.y, frame.offset, feterm, self.sqrt_weights
+            )
+            xy = np.column_stack([feterm.basis, self.scaled_response.values])
+            self.blocks = Blocks(self.scaled.terms, xy, self.sqrt_weights)
         feterm.basis = self.blocks.xy[:, :-1]  # one copy is enough
         self.optsum = OptSummary(
-            self.theta, self._lowerbd, self.theta_names, reml=flag("reml", reml), sigma=sigma
+            self.theta,
+            self.scaled.structure.lowerbd,
+            self.theta_names,
+            reml=flag("reml", reml),
+            sigma=sigma,
         )
         self._usual_start = self.theta.copy()
-        self._own_start = OwnStart.put(self.optsum, self._usual_start)
+        self._default_start = DefaultStart.put(self.optsum, self._usual_start)
 
-    def _in_columns(self, scalings) -> LinearMixedModel:
-        """This model, fitted as it is, in other columns inside."""
-        twin = self._twin()
-        twin.scalings = scalings
-        twin.blocks = Blocks(twin._inside, self.blocks.xy, self._sqrtw)
+    def in_columns(self, scalings) -> LinearMixedModel:
+        """This model, fitted as it is, in other scaled columns."""
+        twin = self.twin()
+        twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, scalings)
+        twin.blocks = Blocks(twin.scaled.terms, self.blocks.xy, self.sqrt_weights)
         return twin
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
         return "Linear mixed model fit by " + (
             "REML" if self.estimates.reml else "maximum likelihood"
         )
@@ -217,93 +242,63 @@ class LinearMixedModel(MixedModel):
     # ---- the objective ----------------------------------------------------------------------
 
     @property
-    def _degrees(self) -> float:
+    def degrees(self) -> float:
         """d: nobs under ML, nobs less the rank of X under REML."""
         return self.nobs - (self.feterm.rank if self.optsum.reml else 0)
 
-    def _criterion(self) -> tuple[np.ndarray, float, float]:
-        """What makes the objective, besides A: degrees, constant and sigma of `cholesky`."""
-        reml, scale = self.optsum.reml, self._response.scale
-        degrees = np.array([self._degrees, float(reml)])
-        constant = 2 * self._degrees * np.log(scale) - self._sum_log_w
+    def _criterion(self) -> Criterion:
+        reml, scale = self.optsum.reml, self.scaled_response.scale
+        degrees = np.array([self.degrees, float(reml)])
+        constant = 2 * self.degrees * np.log(scale) - self._sum_log_w
         if reml:
             constant -= 2 * self.feterm.logdet_to_basis
-        return degrees, constant, (self.optsum.sigma or 0.0) / scale
+        return Criterion(degrees, constant, (self.optsum.sigma or 0.0) / scale)
 
-    def _objective(self):
-        """The objective as a function of the θ inside, in the calling thread's workspace."""
-        blocks, layout = self.blocks, self.blocks.layout
-        degrees, constant, sigma = self._criterion()
-        table, index, A = layout.table, layout.index, blocks.A
+    @property
+    def space(self) -> LinearSpace:
+        """The search space: the criterion of `optsum` as a function of the scaled θ."""
+        return LinearSpace(self.scaled, self.blocks, self._criterion())
 
-        def objective(theta) -> float:
-            arrays = table, index, A, blocks.work
-            return differences.objective(theta, *arrays, degrees, constant, sigma, NO_PLAN)
+    def _search_space(self) -> LinearSpace:
+        """The space of a fit, in which the search begins where the user has said, or by default.
 
-        entries = self._joint.entries
-        return objective if self._joint.is_free else lambda theta: objective(entries(theta))
-
-    def _gradient(self):
-        """Objective and gradient as a function of the θ inside."""
-        blocks, criterion = self.blocks, self._criterion()
-
-        def objective_gradient(theta) -> tuple[float, np.ndarray]:
-            theta = np.ascontiguousarray(theta, dtype=np.float64)
-            return blocks.objective_gradient(theta, *criterion)
-
-        return objective_gradient
-
-    def _own_search(self, theta) -> newton.StepwiseFit:
-        """Newton's search from a θ inside; see `blocks.newton`."""
-        compile_ahead(newton.begin, newton.advance)
-        model = self.blocks.newton_model(*self._criterion())
-        return newton.StepwiseFit(theta, model, self.optsum.ftol_abs, self.optsum.ftol_rel)
-
-    def _begin(self):
-        """Choose where the search begins, unless the user has.
-
-        A light default search has starts of its own, which are returned; else None. Other searches
-        by gradients begin where moments put θ.
+        Where evaluations are light, the default search has starts in several valleys. Other
+        searches by gradients begin where moments put θ.
         """
         optsum, start = self.optsum, self._usual_start
-        if not self._own_start.is_in(optsum):
-            return None
+        work, ntheta, is_free = self.layout.operations, len(start), self.scaled.structure.is_free
+        by_differences = optsum.optimizer == AUTO and is_free and ntheta <= FEW and work <= LIGHT
+        space = LinearSpace(
+            self.scaled,
+            self.blocks,
+            self._criterion(),
+            (optsum.ftol_abs, optsum.ftol_rel),
+            self._search_coordinates if by_differences else None,
+        )
+        if not self._default_start.is_in(optsum):
+            return space
         if self._bounds_are_usual():
-            work, ntheta = self.blocks.layout.operations, len(start)
             scales = sum(term.p for term in self.reterms)
-            light = work <= (LIGHT if ntheta <= FEW else LIGHTER) and self._joint.is_free
+            light = work <= (LIGHT if ntheta <= FEW else LIGHTER) and is_free
             if optsum.optimizer == AUTO and light and scales <= MOST_SCALES:
-                self._own_start = OwnStart.put(optsum, start)
                 # where the likelihood is unbounded, a lower end is no better an estimate
                 thorough = self.nobs <= TINY and not is_unbounded(self)
-                return LightStarts(self._search_coordinates, thorough)
-            demand = gradient_demand(optsum, ntheta, has_gradient=True, work=work)
-            if demand != "none":
-                sigma = self._criterion()[2]
-                theta = moment_theta(self._inside, self.blocks.layout, self.blocks.A, sigma)
-                start = start if theta is None else self._outward(theta)
-        self._own_start = OwnStart.put(optsum, start)
-        return None
+                space.starts = LightStarts(self._search_coordinates, thorough)
+            elif self._takes_gradients(ntheta, work):
+                theta = moment_theta(
+                    self.scaled.terms, self.layout, self.blocks.A, space.criterion.sigma
+                )
+                start = start if theta is None else self.scaled.to_user(theta)
+        self._default_start = DefaultStart.put(optsum, start)
+        return space
+
+    def _takes_gradients(self, ntheta: int, work: float) -> bool:
+        return gradient_demand(self.optsum, ntheta, has_gradient=True, work=work) != "none"
 
     @cached_property
     def _search_coordinates(self) -> Coordinates:
-        """Coordinates of the θ inside; the response does not touch them."""
-        return Coordinates(self._inside, self.blocks.layout, self.blocks.A, self.nobs)
-
-    def _by_differences(self, theta) -> differences.Search:
-        """Newton's search by differences from a θ inside; see `blocks.differences`."""
-        c, optsum, blocks = self._search_coordinates, self.optsum, self.blocks
-        tolerances = optsum.ftol_abs, optsum.ftol_rel
-        arrays = blocks.layout.table, blocks.layout.index, blocks.A, blocks.work
-        plan = differences.plan_of(c.of(theta), c.is_scale, c.units, c.pair, *tolerances)
-        return differences.Search(plan, (*arrays, *self._criterion()))
-
-    def _certify(self, theta) -> Certificate | None:
-        """The certificate at a θ inside, if λ is singular there; see `blocks.certificate`."""
-        if not self._lacks_rank(theta):
-            return None
-        certificate = Certificate(*self.blocks.certify(theta, *self._criterion()))
-        return certificate if np.isfinite(certificate.value) else None
+        """Coordinates of the scaled θ; the response does not touch them."""
+        return Coordinates(self.scaled.terms, self.layout, self.blocks.A, self.nobs)
 
     def _checked(self, theta) -> np.ndarray:
         """θ as the user gave it, of the right length."""
@@ -328,8 +323,8 @@ class LinearMixedModel(MixedModel):
             NaN or infinite where the factorisation fails.
         """
         theta = self._checked(theta)
-        with blas_threads(config.get("threads")):
-            return self._objective()(self._inward(theta))
+        with blas_threads():
+            return self.space.objective(self.scaled.to_scaled(theta))
 
     def objective_gradient(self, theta: ArrayLike) -> tuple[float, np.ndarray]:
         """The objective and its exact gradient at a given θ; the model is left as it is.
@@ -351,14 +346,16 @@ class LinearMixedModel(MixedModel):
         of the objective alone (Murray, 2016, arXiv 1602.07527).
         """
         theta = self._checked(theta)
-        with blas_threads(config.get("threads")):
-            value, gradient = self._gradient()(self._inward(theta))
-        if not any(self.scalings) or not np.isfinite(value):
+        with blas_threads():
+            value, gradient = self.space.gradient(self.scaled.to_scaled(theta))
+        if not self.scaled.is_changed or not np.isfinite(value):
             return value, gradient
-        split, blocks = self._joint.split, self.blocks.gradient_blocks()
-        of_terms = zip(self.scalings, blocks, split(theta), split(gradient), strict=True)
-        parts = [s.gradient(mine, G) if s else inside for s, G, mine, inside in of_terms]
-        return value, self._joint.join(parts)
+        structure, blocks = self.scaled.structure, self.blocks.gradient_blocks()
+        of_terms = zip(
+            self.scalings, blocks, structure.split(theta), structure.split(gradient), strict=True
+        )
+        parts = [s.gradient(mine, G) if s else slopes for s, G, mine, slopes in of_terms]
+        return value, structure.join(parts)
 
     def hessian(self, theta: ArrayLike | None = None) -> np.ndarray:
         """Second derivatives of the objective in θ, by differences of the exact gradient.
@@ -381,8 +378,8 @@ class LinearMixedModel(MixedModel):
 
     def _column_sizes(self) -> np.ndarray:
         """For each θ, the root mean square of the column of Z that its row of λ stands for."""
-        sizes = [root_mean_squares(term, self._root) for term in self.reterms]
-        return self._joint.column_sizes(sizes)
+        sizes = [root_mean_squares(term, self.scaled.root) for term in self.reterms]
+        return self.scaled.structure.column_sizes(sizes)
 
     # ---- fitting ----------------------------------------------------------------------------
 
@@ -423,36 +420,18 @@ class LinearMixedModel(MixedModel):
         return self._fit(reml, optimizer, progress, verbose)
 
     def _fit(self, reml=None, optimizer=None, progress=None, verbose=False) -> LinearMixedModel:
-        optsum, theta, before = self.optsum, self.theta, dict(vars(self.optsum))
-        own_start = self._own_start
-        if reml is not None:
-            optsum.reml = flag("reml", reml)
-        try:
+        optsum = self.optsum
+        with all_or_nothing(self), blas_threads():
+            if reml is not None:
+                optsum.reml = flag("reml", reml)
             if optimizer is not None:
                 optsum.optimizer = optimizer
             optsum.configure()
-            with blas_threads(config.get("threads")):
-                starts, is_free = self._begin(), self._joint.is_free
-                self._minimize(
-                    self._objective(),
-                    starts=starts,
-                    by_differences=self._by_differences if is_free else None,
-                    gradient=self._gradient(),
-                    own_search=self._own_search if is_free else None,
-                    certify=self._certify,
-                    work=self.blocks.layout.operations,
-                    progress=config.get("progress") if progress is None else progress,
-                    verbose=verbose,
-                )
-                estimates = self._estimate(optsum.final, float(optsum.fmin))
-                check_residual_variance(self, (estimates.sigma / self._response.scale) ** 2)
-                self._estimates = estimates
-        except BaseException:  # a failed fit loses nothing
-            vars(optsum).clear()
-            vars(optsum).update(before)
-            self._set_theta(theta)
-            self._own_start = own_start
-            raise
+            progress = config.get("progress") if progress is None else progress
+            minimize(self._search_space(), optsum, verbose=verbose, progress=progress)
+            estimates = self._estimate(optsum.final, float(optsum.fmin))
+            check_residual_variance(self, (estimates.sigma / self.scaled_response.scale) ** 2)
+            self._estimates = estimates
         return self
 
     def refit(
@@ -493,32 +472,32 @@ class LinearMixedModel(MixedModel):
         fit_options = (reml, optimizer, progress, verbose)
         if y is None:
             return self._fit(*fit_options)
-        before = self.frame.y
-        self._replace_response(y)
-        try:
+        with all_or_nothing(self):
+            self._replace_response(y)
             return self._fit(*fit_options)
-        except BaseException:
-            self._replace_response(before)
-            raise
 
     def _replace_response(self, y) -> None:
-        y = checked_response(self.frame, y)
-        response = _Response.centred(y, self.frame.offset, self.feterm, self._sqrtw)
-        self.frame.y, self._response = y, response
-        self.blocks.new_response(response.values)
+        self.frame = replace(self.frame, y=checked_response(self.frame, y))
+        self.scaled_response = _Response.centred(
+            self.frame.y, self.frame.offset, self.feterm, self.sqrt_weights
+        )
+        self.blocks.new_response(self.scaled_response.values)
+
+    def _rolled_back(self) -> None:
+        """Let A hold the response again that the model had."""
+        if not np.array_equal(self.blocks.xy[:, -1], self.scaled_response.values):
+            self.blocks.new_response(self.scaled_response.values)
 
     # ---- estimates --------------------------------------------------------------------------
 
     def _estimate(self, theta, objective: float) -> Estimates:
         """Everything that follows from θ: β, σ, u, b and the fitted values."""
         self._set_theta(theta)
-        blocks, response, fe = self.blocks, self._response, self.feterm
-        blocks.factorize(self._inward(theta))
+        blocks, response, fe = self.blocks, self.scaled_response, self.feterm
+        blocks.factorize(self.scaled.to_scaled(theta))
         solution = blocks.solve()
         u, b = self._effects(solution)
-        sigma = self.optsum.sigma or response.scale * blocks.residual_norm() / np.sqrt(
-            self._degrees
-        )
+        sigma = self.optsum.sigma or response.scale * blocks.residual_norm() / np.sqrt(self.degrees)
         gamma = response.scale * solution.gamma + response.gamma0
         beta = fe.to_basis @ gamma
         if fe.constant is not None:
@@ -526,7 +505,7 @@ class LinearMixedModel(MixedModel):
             beta[at] += response.mean / fe.x[0, fe.constant]
         root = fe.to_basis @ np.linalg.inv(blocks.x_factor()).T
         fixed = fe.basis @ gamma
-        fitted = response.mean + (fixed if self._sqrtw is None else fixed / self._sqrtw)
+        fitted = response.mean + (fixed if self.sqrt_weights is None else fixed / self.sqrt_weights)
         if self.frame.offset is not None:
             fitted = fitted + self.frame.offset
         for term, effects in zip(self.reterms, b, strict=True):
@@ -544,6 +523,12 @@ class LinearMixedModel(MixedModel):
             sigma_given=self.optsum.sigma is not None,
         )
 
+    def effects_at(self, theta) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """u and b at a given θ, with β estimated there; the model is left at this θ."""
+        self._set_theta(theta)
+        self.blocks.factorize(self.scaled.to_scaled(theta))
+        return self._effects(self.blocks.solve())
+
     def _effects(self, solution) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """u and b of the user's columns, in the response's units."""
         pairs = [
@@ -552,7 +537,7 @@ class LinearMixedModel(MixedModel):
                 self.reterms, self.scalings, solution.u, solution.b, strict=True
             )
         ]
-        scale = self._response.scale
+        scale = self.scaled_response.scale
         return [scale * u for u, _ in pairs], [scale * b for _, b in pairs]
 
     def leverage(self) -> pd.Series:
@@ -562,16 +547,16 @@ class LinearMixedModel(MixedModel):
         is the effective number of parameters.
         """
         _ = self.estimates
-        with blas_threads(config.get("threads")):
-            self.blocks.factorize(self._inward(self.theta))
-            return self._aligned(self.blocks.leverage(), "leverage")
+        with blas_threads():
+            self.blocks.factorize(self.scaled.to_scaled(self.theta))
+            return self.aligned(self.blocks.leverage(), "leverage")
 
-    def _inside_row_variances(self, x, terms) -> np.ndarray:
-        self.blocks.factorize(self._inward(self.theta))
+    def _scaled_row_variances(self, x, terms) -> np.ndarray:
+        self.blocks.factorize(self.scaled.to_scaled(self.theta))
         return self.blocks.row_variances(terms, x)
 
     def _conditional_variances(self) -> list[np.ndarray]:
-        self.blocks.factorize(self._inward(self.theta))
+        self.blocks.factorize(self.scaled.to_scaled(self.theta))
         return self.blocks.conditional_variances()
 
 
@@ -605,7 +590,7 @@ def lmm(
     >>> round(m.objective, 4)
     1751.9393
     """
-    with blas_threads(config.get("threads")):  # once for both steps
+    with blas_threads():  # once for both steps
         model = LinearMixedModel(
             formula,
             data,

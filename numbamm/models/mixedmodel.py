@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from numbamm import config
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.scaling import Scaling
 from numbamm.errors import NotFittedError
 from numbamm.models.asresult import AsResult
+from numbamm.models.default_start import DefaultStart
 from numbamm.models.estimates import Estimates
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
-from numbamm.models.inside import Inside
-from numbamm.models.own_start import OwnStart
 from numbamm.models.residuals import RESIDUALS
+from numbamm.models.spaces.scaled import ScaledTerms
+from numbamm.models.spaces.space import ModelSpace
 from numbamm.models.varcorr import VarCorr
-from numbamm.optimize import OptSummary, minimize
+from numbamm.optimize import OptSummary
 from numbamm.options import one_of
 from numbamm.report.text import block_table
 
@@ -38,24 +38,7 @@ if TYPE_CHECKING:
 SINGULAR_TOLERANCE = 1e-4
 
 
-#: What a search in the columns inside tells about itself that holds for the user's as well.
-OUTCOME = ("finitial", "fmin", "feval", "returnvalue", "_gradient_norm", "certificate", "log")
-OUTCOME += ("chosen", "reason", "restarts")
-
-
-def _ask_in_threads(optsum: OptSummary) -> None:
-    """Let a length of the gradient that is asked for later be found in the threads of a fit."""
-    later = vars(optsum)["_gradient_norm"]
-
-    def in_threads() -> float:
-        with blas_threads(config.get("threads")):
-            return later()
-
-    if callable(later):
-        optsum.gradient_norm = in_threads
-
-
-class MixedModel(FixedEffects, Inside, Inferences, AsResult):
+class MixedModel(FixedEffects, Inferences, AsResult):
     """Base of the models: frame, terms, optimisation summary, and the results' common names.
 
     Attributes
@@ -69,27 +52,37 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     reterms : list of ReMat
         The random-effects terms, by decreasing number of random effects; for reading, since
         estimates do not follow what is written into them.
-    scalings : list of Scaling or None
-        For each term, the change to columns of ordinary size in which it is fitted, if its own
-        are far from that.
+    scaled : ScaledTerms
+        The terms in columns of ordinary size, in which they are fitted, and their θ.
     optsum : OptSummary
         How the model is, or was, optimised.
     """
 
     optsum: OptSummary
+    #: Whether y is normal, of a mean that is linear in β and b.
+    is_linear: bool
+    #: Method of degrees of freedom that tests of coefficients take by default.
+    default_ddf: str
+    #: Whether β was varied inside PIRLS, and θ alone optimised.
+    is_fast: bool = False
+    #: Shape of the family; where it is given; and whether it is estimated.
+    shape: float | None = None
+    given_shape: float | None = None
+    has_free_shape: bool = False
+    #: Whether the approximation of the likelihood holds at the estimates.
+    likelihood_holds: bool = True
 
     def __init__(self, frame, root: np.ndarray | None = None) -> None:
         """`root`: √W of each row, where the random effects are not measured in √φ by √w alone."""
         self.frame = frame
         self.formula = frame.formula
         self.reterms = frame.reterms
-        self._sqrtw = None if frame.weights is None else np.sqrt(frame.weights)
-        self.feterm = FeMat.from_columns(frame.X, frame.xnames, self._sqrtw)
-        self._root = self._sqrtw if root is None else root
-        self.scalings = [Scaling.of_term(term, self._root) for term in frame.reterms]
+        self.sqrt_weights = None if frame.weights is None else np.sqrt(frame.weights)
+        self.feterm = FeMat.from_columns(frame.X, frame.xnames, self.sqrt_weights)
+        self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights if root is None else root)
         self._estimates: Estimates | None = None
-        if any(self.scalings):
-            self._set_theta(self._outward(self.theta))  # the start: the identity, inside
+        if self.scaled.is_changed:  # the start: λ = I in scaled columns
+            self._set_theta(self.scaled.to_user(self.theta))
 
     # ---- state --------------------------------------------------------------------------
 
@@ -114,11 +107,21 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     @property
     def theta(self) -> np.ndarray:
         """Covariance parameters θ, term by term: for most structures the entries of λ by column."""
-        return self._joint.join([t.theta for t in self.reterms])
+        return self.scaled.structure.join([t.theta for t in self.reterms])
 
     def _set_theta(self, theta) -> None:
-        for term, part in zip(self.reterms, self._joint.split(theta), strict=True):
+        for term, part in zip(self.reterms, self.scaled.structure.split(theta), strict=True):
             term.theta = np.array(part, dtype=np.float64)
+
+    @property
+    def space(self) -> ModelSpace:
+        """The search space of the fit that `optsum` describes."""
+        raise NotImplementedError
+
+    @property
+    def scalings(self) -> list[Scaling | None]:
+        """For each term, the change to columns of ordinary size in which it is fitted, if any."""
+        return self.scaled.scalings
 
     @property
     def theta_names(self) -> list[str]:
@@ -129,47 +132,47 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
             for label in term.structure.labels(term.cnames)
         ]
 
-    # ---- the search -------------------------------------------------------------------------
+    @property
+    def fit_options(self) -> dict:
+        """Arguments of `fit` and `refit` by which the model was fitted, besides `optsum`."""
+        return {}
 
-    def _minimize(self, objective, step=None, **options) -> None:
-        """Minimise in the parameters inside, if they differ; `optsum` speaks of the user's.
+    @property
+    def criterion(self) -> dict:
+        """``reml`` and ``sigma`` of the fit; before a fit, those in `optsum`.
+
+        After a fit, `optsum` may have been changed for the next one.
+        """
+        if not self.is_fitted:
+            return {"reml": self.optsum.reml, "sigma": self.optsum.sigma}
+        return {"reml": self.estimates.reml, "sigma": self.estimates.held_sigma}
+
+    def of_other_frame(self, frame) -> Self:
+        """An unfitted model of another frame, of the same kind and criterion."""
+        raise NotImplementedError
+
+    def without_rows(self, rows) -> Self:
+        """A copy without some of the rows used, whose search begins at the estimates."""
+        raise NotImplementedError
+
+    def estimate_at(self, x, objective: float | None = None) -> Self:
+        """Take the estimates at given parameters, without a search; returns the model.
 
         Parameters
         ----------
-        objective : callable
-            Function of the parameters inside: θ, and what stands before it.
-        step : ndarray, optional
-            First step of the parameters inside, if `optsum` leaves it to the model.
-        **options
-            For `optimize.minimize`.
+        x : ndarray
+            As ``optsum.final``.
+        objective : float, optional
+            The objective at x, if it is known.
         """
-        optsum = self.optsum
-        before = len(optsum.initial) - len(self.theta)
+        objective = self.objective_at(x) if objective is None else objective
+        self._estimates = self._estimate(x, objective)
+        return self
 
-        def rectify(x):
-            return np.concatenate([x[:before], self._joint.rectified(x[before:])])
-
-        coordinates = self._coordinates()
-        if coordinates is None:
-            minimize(objective, optsum, rectify=rectify, **options)
-            _ask_in_threads(optsum)
-            return
-        inward, outward = coordinates
-        optsum.validate()
-        self._refuse_bounds(optsum.lowerbd[before:], optsum.upperbd[before:])
-        optsum.gradient_norm = None  # of the fit before
-        inside = copy(optsum)
-        inside.initial = inward(optsum.initial)
-        if step is not None:
-            inside.initial_step = step
-        minimize(objective, inside, rectify=rectify, shown=outward, **options)
-        _ask_in_threads(inside)
-        vars(optsum).update({outcome: vars(inside)[outcome] for outcome in OUTCOME})
-        optsum.final = rectify(outward(inside.final))
-
-    @property
-    def _lowerbd(self) -> np.ndarray:
-        return self._joint.lowerbd
+    def set_estimates(self, theta, estimates: Estimates | None) -> None:
+        """Take estimates that come from elsewhere, such as true parameters, or None."""
+        self._set_theta(theta)
+        self._estimates = estimates
 
     # ---- random effects ---------------------------------------------------------------------
 
@@ -179,11 +182,11 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         return self.estimates.sigma
 
     @property
-    def _cov(self) -> np.ndarray:
+    def beta_covariance(self) -> np.ndarray:
         """Covariance matrix of the kept coefficients, shape (rank, rank)."""
         estimates = self.estimates
         if estimates.covariance is None:
-            with blas_threads(config.get("threads")):
+            with blas_threads():
                 estimates.covariance = self._covariance()
         return estimates.covariance
 
@@ -213,7 +216,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         import pandas as pd
 
         _ = self.estimates
-        with blas_threads(config.get("threads")):
+        with blas_threads():
             variances = self._conditional_variances()
         frames: dict = {}
         for term, scaling, V in zip(self.reterms, self.scalings, variances, strict=True):
@@ -230,7 +233,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
             for group, frame in frames.items()
         }
 
-    def _row_variances(self, X, terms) -> np.ndarray:
+    def row_variances(self, X, terms) -> np.ndarray:
         """Variances of x'β̂ + z'b̂ - z'b for rows at any levels, shape (n,).
 
         Parameters
@@ -240,11 +243,11 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         terms : list of (refs, z)
             Levels, -1 for none, and columns, shape (p, n); term by term.
         """
-        inside = [
+        scaled = [
             (refs, np.linalg.solve(scaling.T.T, z) if scaling else z)
             for scaling, (refs, z) in zip(self.scalings, terms, strict=True)
         ]
-        return self.sigma**2 * self._inside_row_variances(X @ self.feterm.to_basis, inside)
+        return self.sigma**2 * self._scaled_row_variances(X @ self.feterm.to_basis, scaled)
 
     @property
     def varcorr(self) -> VarCorr:
@@ -265,7 +268,8 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
         After a fit, ``optsum.certificate`` tells a local minimum from a point where only the
         gradient vanishes: the printed summary says which.
         """
-        w = np.ones(self.nobs) if self._root is None else self._root**2
+        root = self.scaled.root
+        w = np.ones(self.nobs) if root is None else root**2
         return any(
             bool((np.abs(np.diag(t.lambda_)) * np.sqrt(t.z**2 @ w / self.nobs) < tol).any())
             for t in self.reterms
@@ -321,7 +325,7 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
 
     # ---- rows -------------------------------------------------------------------------------
 
-    def _aligned(self, values, name: str) -> pd.Series:
+    def aligned(self, values, name: str) -> pd.Series:
         """Values of the used rows as a Series over the rows of the data, NaN where dropped."""
         import pandas as pd
 
@@ -332,12 +336,12 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     @property
     def fittedvalues(self) -> pd.Series:
         """Conditional means, a pandas Series over the rows of the data; NaN where dropped."""
-        return self._aligned(self.estimates.fitted, "fittedvalues")
+        return self.aligned(self.estimates.fitted, "fittedvalues")
 
     @property
     def resid(self) -> pd.Series:
         """Response minus conditional mean, a pandas Series over the rows of the data."""
-        return self._aligned(self.frame.y - self.estimates.fitted, "resid")
+        return self.aligned(self.frame.y - self.estimates.fitted, "resid")
 
     def residuals(self, type: str = "response") -> pd.Series:
         """Residuals at the conditional means.
@@ -355,16 +359,16 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
             Over the rows of the data; NaN where a row was dropped.
         """
         one_of("type", type, self._residual_types)
-        return self._aligned(self._residual_types[type](self), f"resid_{type}")
+        return self.aligned(self._residual_types[type](self), f"resid_{type}")
 
     #: How each type of residual is computed.
     _residual_types = RESIDUALS
 
     #: The records of family and link.
-    _family: Family
-    _link: Link
+    family_record: Family
+    link_record: Link
 
-    def _mean(self, eta) -> np.ndarray:
+    def mean(self, eta) -> np.ndarray:
         """Means at linear predictors."""
         return eta
 
@@ -423,24 +427,28 @@ class MixedModel(FixedEffects, Inside, Inferences, AsResult):
     def _expect(self, names: list[str]) -> None:
         """Be ready for parameters of these names, one of `_known_parameters`."""
 
+    def _rolled_back(self) -> None:
+        """Put back what is changed in place: the attributes are those before a failure again."""
+
     def _bounds_are_usual(self) -> bool:
         """Whether nobody has moved the bounds of θ."""
-        lower, upper, usual = self.optsum.lowerbd, self.optsum.upperbd, self._lowerbd
+        lower, upper = self.optsum.lowerbd, self.optsum.upperbd
+        usual = self.scaled.structure.lowerbd
         before = len(lower) - len(usual)
         free = np.isneginf(lower[:before]).all() and np.isposinf(upper).all()
         return bool(free) and np.array_equal(lower[before:], usual)
 
-    def _hold_start(self) -> None:
+    def hold_start(self) -> None:
         """Let every fit begin at `optsum.initial`, whatever the optimiser."""
-        self._own_start = OwnStart()
+        self._default_start = DefaultStart()
 
-    def _twin(self) -> Self:
-        """A model on the same arrays whose fits leave this one alone."""
+    def twin(self) -> Self:
+        """A copy on the same arrays: its fits leave this model alone."""
         twin = copy(self)
         twin.reterms = [replace(term, theta=term.theta.copy()) for term in self.reterms]
+        twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, self.scalings)
         twin.optsum = copy(self.optsum)
-        for kept in ("_inside_sizes", "_search_coordinates"):
-            vars(twin).pop(kept, None)  # it may get other columns, or fewer rows
+        vars(twin).pop("_search_coordinates", None)  # it may get other columns, or fewer rows
         return twin
 
     # ---- reports ----------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from numbamm.errors import FitError, NumbammWarning
 DOUBTFUL, MEANINGLESS = 1e-5, 1e-2
 
 #: Rounding errors that are larger than in most fits; from here on it is looked whether the residual
-#: variance vanishes: whether a third of its root, beside the same effects, is as likely.
+#: variance vanishes: whether a third of its root, with the same effects, is as likely.
 STEEP, AS_LIKELY = 1e-9, 1e-5
 
 #: Up to so many rows it is looked whether the effects of a model fit any response.
@@ -23,7 +23,7 @@ MOST_ROWS = 1000
 def check_residual_variance(model, variance: float) -> None:
     """Warn, or refuse the fit, where the residual variance drowns in rounding errors.
 
-    r² is what is left of y'y when the blocks of the factor have been taken away, and is wrong by
+    r² is what is left of y'y when the blocks of the factor have been subtracted, and is wrong by
     rounding errors of y'y, however small it is itself. That is d ε y'y / r² of the objective.
 
     Parameters
@@ -46,7 +46,7 @@ def check_residual_variance(model, variance: float) -> None:
     """
     error = np.inf
     if variance > 0:
-        error = model._degrees * np.finfo(float).eps / variance
+        error = model.degrees * np.finfo(float).eps / variance
     if error > DOUBTFUL:
         terms = ", ".join(dict.fromkeys(t.group for t in model.reterms))
         share = f"{np.sqrt(max(variance, 0.0)):.1g} times"
@@ -103,7 +103,7 @@ def fits_anything(model) -> bool:
         return False
     parts = [
         np.hstack([_indicators(term, term.z[j]) for j in block])
-        for term in model._inside
+        for term in model.scaled.terms
         for block in term.structure.blocks
     ]
     return _some_fit_anything(parts, model.feterm.basis)

@@ -19,7 +19,7 @@ def _weighted(model) -> np.ndarray:
 
 def pearson(model) -> np.ndarray:
     """√(w / V(μ)) (y - μ)."""
-    V = model._family.variance_at(model.estimates.fitted, model.estimates.shape)
+    V = model.family_record.variance_at(model.estimates.fitted, model.estimates.shape)
     with np.errstate(over="ignore"):  # where a mean is at the end of its range V is 0, as is y - μ
         ratio = np.divide(_prior(model), V, out=np.zeros_like(V), where=V > 0)
     return _response(model) * np.sqrt(ratio)
@@ -28,18 +28,18 @@ def pearson(model) -> np.ndarray:
 def _deviance(model) -> np.ndarray:
     """The root of the row's deviance, w d(y, μ), with the sign of y - μ."""
     at = model.estimates
-    if model._family.by_density:
+    if model.family_record.by_density:
         raise OptionError(
             f"the family {model.family} has no deviance: of a log-density it is not known what a "
             'perfect fit has; type="pearson" needs its variance, type="response" nothing'
         )
-    d = model._family.deviances(model._link, at.shape, model.frame.y, at.eta)
+    d = model.family_record.deviances(model.link_record, at.shape, model.frame.y, at.eta)
     return np.sign(_response(model)) * np.sqrt(_prior(model) * np.maximum(d, 0.0))
 
 
 def _working(model) -> np.ndarray:
     """(y - μ) dη/dμ."""
-    return _response(model) / model._link.slope(model.estimates.eta)
+    return _response(model) / model.link_record.slope(model.estimates.eta)
 
 
 def _prior(model):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numbamm.design.remat import ReMat
 from numbamm.glm.family import Family
 
 #: Standard deviations, in units of the link, beyond which means lie next to the bounds of their
@@ -31,14 +32,14 @@ class Runaway(NamedTuple):
         Number of levels whose responses are all at one bound of their range.
     """
 
-    term: object
+    term: ReMat
     sd: float
     alike: int
 
 
 def runaway_terms(model) -> list[Runaway]:
     """The terms of a fitted generalized model that run off."""
-    family, unit = model._family, model._link.unit
+    family, unit = model.family_record, model.link_record.unit
     if unit is None or not family.bounds:
         return []
     found = []

@@ -11,9 +11,10 @@ import math
 
 import numpy as np
 
-from numbamm import config, files
+from numbamm import files
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError, OptionError
+from numbamm.models.rollback import all_or_nothing
 from numbamm.optimize import OptSummary
 
 #: How far, relative to itself, an objective may be from the one in the file: another machine's
@@ -35,10 +36,9 @@ def restore(model, path) -> None:
             f"{path} holds a fit of other parameters: {', '.join(map(str, stored.names))}, not "
             + ", or ".join(", ".join(names) for names in model._known_parameters)
         )
-    before, theta = model.optsum, model.theta
-    model.optsum = stored
-    model._expect(stored.names)
-    try:
+    with all_or_nothing(model), blas_threads():
+        model.optsum = stored
+        model._expect(stored.names)
         for point, x, recorded in (
             ("initial", stored.initial, stored.finitial),
             ("final", stored.final, stored.fmin),
@@ -49,13 +49,7 @@ def restore(model, path) -> None:
                     f"{path} is not a fit of this model to these data: at the {point} parameters "
                     f"the objective is {here:.10g}, and in the file {recorded:.10g}"
                 )
-        with blas_threads(config.get("threads")):
-            model._estimates = model._estimate(stored.final, float(stored.fmin))
-    except BaseException:
-        model.optsum = before
-        model._expect(before.names)
-        model._set_theta(theta)
-        raise
+        model.estimate_at(stored.final, float(stored.fmin))
 
 
 def _read(path) -> OptSummary:

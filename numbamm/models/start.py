@@ -16,8 +16,8 @@ from numbamm.glm.start import first_shape, single_mean, without_effects
 
 #: θ at which a fit begins is at least this on the diagonals, whatever a linear model finds.
 LEAST_START = 0.05
-#: Above this inside, where effects of ordinary size are one, what a linear model finds is of the
-#: working response at means that are nowhere near: a fit does not begin there.
+#: Above this in scaled columns, where effects of ordinary size are one, what a linear model finds
+#: is of the working response at means that are nowhere near: a fit does not begin there.
 LARGEST_START = 100.0
 
 #: Rows are described by cells of so many factors, and by so many cells or positions, at most.
@@ -51,7 +51,7 @@ def find_start(model, theta, init: str) -> Start:
     model : GeneralizedLinearMixedModel
         With its modes.
     theta : ndarray
-        θ of the user's columns that is the identity inside.
+        θ of the user's columns at which λ is the identity in scaled columns.
     init : {"glm", "lmm"}
         Whether θ stays, or comes with γ from the linear mixed model of the working response.
 
@@ -65,8 +65,8 @@ def find_start(model, theta, init: str) -> Start:
     NumbammWarning
         If they separate some of the responses.
     """
-    shape = model._given_shape or 0.0
-    if model._free_shape:
+    shape = model.given_shape or 0.0
+    if model.has_free_shape:
         shape = first_shape(model._modes)
     gamma = without_effects(model._modes, shape)
     _check_separation(model, gamma)
@@ -83,8 +83,8 @@ def find_start(model, theta, init: str) -> Start:
 
 def _refuse_no_density(model, shape: float) -> None:
     """Tell where a log-density of the user's is no number, at a mean that most families know."""
-    family, link, y = model._family, model._link, model.frame.y
-    mean = np.average(y, weights=model._prior)
+    family, link, y = model.family_record, model.link_record, model.frame.y
+    mean = np.average(y, weights=model.prior_weights)
     at = np.full_like(y, link.eta([mean])[0])
     rows = model.frame.rows[~np.isfinite(family.deviances(link, shape, y, at))]
     if family.by_density and len(rows):
@@ -96,10 +96,10 @@ def _refuse_no_density(model, shape: float) -> None:
 
 
 def _check_separation(model, gamma) -> None:
-    frame, family = model.frame, model._family
+    frame, family = model.frame, model.family_record
     if gamma is not None:
-        mu = model._mean(model._offset + model._basis @ gamma)
-        if not is_extreme(family, model._link, mu):
+        mu = model.mean(model._offset + model._basis @ gamma)
+        if not is_extreme(family, model.link_record, mu):
             return
     kept = model.feterm.kept
     separation = find_separation(family, frame.X[:, kept], frame.y)
@@ -143,7 +143,7 @@ def by_linear_model(model, modes: ModeFinder, start: Start) -> Start:
     Twice, with the random effects of the first in the second's η. `modes` is left at the mode
     there, from which PIRLS goes on more surely than from 0.
     """
-    theta, gamma = model._inward(start.theta), start.gamma
+    theta, gamma = model.scaled.to_scaled(start.theta), start.gamma
     sigma = 0.0 if model._likelihood.dispersed else 1.0
     for _ in range(2):
         found = fit_working_model(modes, theta, gamma, start.shape, sigma)
@@ -151,8 +151,8 @@ def by_linear_model(model, modes: ModeFinder, start: Start) -> Start:
             modes.u = np.zeros(modes.q)
             return start
         theta, gamma = found
-    floor = np.where(model._lowerbd == 0, LEAST_START, -np.inf)
-    theta = np.maximum(model._joint.rectified(theta), floor)
+    floor = np.where(model.scaled.structure.lowerbd == 0, LEAST_START, -np.inf)
+    theta = np.maximum(model.scaled.structure.rectified(theta), floor)
     if not modes(theta, gamma, vary=True, shape=start.shape).found:
         return start
-    return replace(start, gamma=gamma, theta=model._outward(theta))
+    return replace(start, gamma=gamma, theta=model.scaled.to_user(theta))

@@ -7,6 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+#: Certificates above count as not negative: rounding, and that a search without derivatives ends
+#: only near a stationary point.
+LEAST_OF_MINIMUM = -1e-5
+
+
+def is_minimum(value: float) -> bool:
+    """Whether a certificate's value is that of a local minimum."""
+    return value >= LEAST_OF_MINIMUM
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -18,10 +27,11 @@ class Certificate:
         Negative, beyond rounding, where the point is stationary, but no local minimum.
     whole : float
         Negative, too, where it is not stationary.
-    aside : callable
-        Function of a distance: parameters in the direction in which the objective falls then.
+    escape : callable
+        Function of a distance: the point at that distance in the direction in which the objective
+        falls if `value` is negative.
     """
 
     value: float
     whole: float
-    aside: Callable[[float], np.ndarray]
+    escape: Callable[[float], np.ndarray]

@@ -192,7 +192,7 @@ class Guard:
         self._progressed = self.feval, self.fbest
 
     def close(self) -> None:
-        """Take the progress line away."""
+        """Remove the progress line."""
         self._progress.close()
 
     def _begin(self, x: np.ndarray) -> np.ndarray:
@@ -200,13 +200,13 @@ class Guard:
         self._check_limits()
         self.feval += 1
         # Some algorithms look a little beyond the bounds on their way.
-        inside = np.array(x, dtype=np.float64)  # a copy
+        within = np.array(x, dtype=np.float64)  # a copy
         if self._bounded:
-            inside = np.minimum(np.maximum(inside, self.lower), self.upper)
+            within = np.minimum(np.maximum(within, self.lower), self.upper)
         if self._all_free:
-            return inside
+            return within
         full = self._initial.copy()
-        full[self.free] = inside
+        full[self.free] = within
         return full
 
     def _check_limits(self) -> None:

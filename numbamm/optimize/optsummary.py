@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -13,18 +12,13 @@ import numpy as np
 
 from numbamm import config
 from numbamm.errors import OptionError, did_you_mean
-from numbamm.optimize import text
+from numbamm.optimize import display
 from numbamm.optimize.auto import AUTO
-from numbamm.optimize.plain import numeric, plain
-from numbamm.optimize.registry import resolve
+from numbamm.optimize.plain import from_plain, to_plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Version of what `OptSummary.to_dict` writes; another one is not read.
-FORMAT_VERSION = 3
-#: Certificates above count as not negative: rounding, and a search that has just ended.
-GENUINE = -1e-5
 #: A parameter closer to its bound than this takes its first step as if it were at the bound.
 NEAR_BOUND = 1e-3
 
@@ -151,7 +145,7 @@ class OptSummary:
     feval : int
         Evaluations by the optimiser, the first at `initial`.
     restarts : int
-        How often the search went on from its end: with smaller steps, or from beside an end that
+        How often the search went on from its end: with smaller steps, or from near an end that
         was no minimum.
     returnvalue : str or None
         The optimiser's return code, or ``"MAXEVAL_REACHED"``, ``"MAXTIME_REACHED"``,
@@ -324,9 +318,7 @@ class OptSummary:
             ``version``, every field, and ``assigned``: the options that do not follow the
             configuration.
         """
-        values = {name: plain(getattr(self, name)) for name in _FIELDS}
-        values["initial_step"] = plain(vars(self)["_initial_step"])
-        return {"version": FORMAT_VERSION, **values, "assigned": sorted(self._assigned)}
+        return to_plain(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> OptSummary:
@@ -337,106 +329,18 @@ class OptSummary:
         OptionError
             `values` are of another version, lack a field, or hold an unusable value.
         """
-        version = values.get("version") if isinstance(values, Mapping) else None
-        if version != FORMAT_VERSION:
-            raise OptionError(
-                f"not an OptSummary of version {FORMAT_VERSION}, but of version {version}"
-            )
-        values = {"fast": None, **values}  # which older files lack
-        missing = [name for name in (*_FIELDS, "assigned") if name not in values]
-        if missing:
-            raise OptionError(f"the OptSummary lacks {', '.join(missing)}")
-        for name in _LISTS:
-            if not isinstance(values[name], list):
-                raise OptionError(f"{name} must be a list, not {values[name]!r}")
-        read = {}
-        for name in _FIELDS:
-            try:
-                read[name] = _read(name, values[name])
-            except (TypeError, ValueError) as error:
-                raise OptionError(f"{name} holds something else than numbers: {error}") from error
-        optsum = cls(read["initial"], read["lowerbd"], read["names"])
-        for name, value in read.items():
-            setattr(optsum, name, value)
-        # As recorded, also where None would mean what is configured here.
-        vars(optsum).update({name: read[name] for name in _CONFIGURED})
-        vars(optsum)["_assigned"] = frozenset(values["assigned"])
-        optsum.validate()
-        return optsum
+        return from_plain(cls, values)
 
     def __repr__(self) -> str:
-        return "\n".join(f"{label + ':':<26}{value}".rstrip() for label, value in self._rows())
-
-    def _optimizer_rows(self, rows: list[tuple[str, str]]) -> list[str]:
-        """Add what was used, and why; the options that it reads."""
-        try:
-            optimizer = resolve(self.used)
-        except OptionError:
-            rows.append(("Optimizer", f"{self.used} (not available)"))
-            return list(_ALGORITHM_OPTIONS)
-        auto = "auto: " if self.optimizer == AUTO else ""
-        rows.append(("Optimizer", f"{auto}{optimizer.name} ({optimizer.backend.library})"))
-        if auto:
-            rows.append(("Chosen because", str(self.reason)))
-        return [name for name in _ALGORITHM_OPTIONS if name in optimizer.traits.options]
+        return display.as_text(self)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(label)}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for label, value in self._rows()
-        )
-        return f"<table>{rows}</table>"
-
-    def _rows(self) -> list[tuple[str, str]]:
-        rows = [("Initial parameter vector", text.vector(self.initial))]
-        if self.finitial is not None:
-            rows.append(("Initial objective value", text.number(self.finitial, 13)))
-        if self.used == AUTO:
-            rows.append(("Optimizer", "auto: chosen when the fit begins"))
-            reads = _ALGORITHM_OPTIONS
-        else:
-            reads = self._optimizer_rows(rows)
-        rows.append(("Lower bounds", text.vector(self.lowerbd)))
-        if np.isfinite(self.upperbd).any():
-            rows.append(("Upper bounds", text.vector(self.upperbd)))
-        rows += [(name, _shown(getattr(self, name))) for name in (*reads, *_GENERAL_OPTIONS)]
-        if self.final is not None:
-            rows += [
-                ("Function evaluations", str(self.feval)),
-                ("Final parameter vector", text.vector(self.final)),
-                ("Final objective value", text.number(self.fmin, 13)),
-                ("Return code", self.returnvalue),
-            ]
-            if self.gradient_norm is not None:
-                rows.append(("Length of the gradient", f"{self.gradient_norm:.2g}"))
-            if self.certificate is not None:
-                rows.append(
-                    ("Certificate", f"{self.certificate:.2g} ({_verdict(self.certificate)})")
-                )
-        return rows
+        return display.as_html(self)
 
 
 _FIELDS = {f.name: f for f in fields(OptSummary)}
 _CONFIGURED = config.OPTIONS.keys() & _FIELDS.keys()
-_LISTS = ("initial", "lowerbd", "upperbd", "names", "log", "assigned")
-_WORDS = {"names", "fast", "optimizer", "returnvalue", "chosen", "reason"}
 _VECTORS = {"initial", "lowerbd", "upperbd", "initial_step", "final"}
-_ALGORITHM_OPTIONS = ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "initial_step")
-_GENERAL_OPTIONS = ("maxfeval", "maxtime", "max_restarts", "xtol_zero_abs", "ftol_zero_abs")
-
-
-def _verdict(certificate: float) -> str:
-    return "a local minimum" if certificate >= GENUINE else "singular, and no local minimum"
-
-
-def _read(name: str, value: Any) -> Any:
-    """A field's value, from what `plain` made of it."""
-    if name in _WORDS:
-        return value
-    if name == "log":
-        return [(np.array(numeric(x), dtype=np.float64), numeric(f)) for x, f in value]
-    return numeric(value)
 
 
 def _as_vector(name: str, value: Any) -> np.ndarray:
@@ -447,12 +351,6 @@ def _as_vector(name: str, value: Any) -> np.ndarray:
     if array.ndim != 1:
         raise OptionError(f"{name} must have one number for each parameter, not {value!r}")
     return array
-
-
-def _shown(value: Any) -> str:
-    if np.ndim(value):
-        return text.vector(value)
-    return text.number(value) if isinstance(value, float) else str(value)
 
 
 def _one_each(optsum: OptSummary, value) -> bool:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from numbamm.errors import ConvergenceWarning, FitError, NumbammError, OptionError
 from numbamm.optimize.auto import AUTO, Choice, choose, is_bounded
-from numbamm.optimize.certificate import Certificate
+from numbamm.optimize.certificate import Certificate, is_minimum
 from numbamm.optimize.guard import Guard, LimitReached, NoProgress
-from numbamm.optimize.optsummary import GENUINE, OptSummary
+from numbamm.optimize.optsummary import OptSummary
 from numbamm.optimize.problem import Problem
-from numbamm.optimize.protocol import OwnSearch
 from numbamm.optimize.registry import Optimizer, resolve
+from numbamm.optimize.space import Function, SearchSpace
 from numbamm.optimize.zeros import try_zeros
 
 #: Restarts take these fractions of the first step by turns: wide, to leave a point where the search
@@ -30,7 +31,7 @@ FEW_PARAMETERS, MAX_RESTARTS = 3, 10
 #: Restarts end when neither step lowers the objective by more: as -2 log-likelihood, nothing.
 RESTART_GAIN = 1e-7
 
-#: How often an end that is not a minimum is left, and at which distances a lower point is sought.
+#: How often a false optimum is escaped, and at which distances from it a lower point is sought.
 MAX_ESCAPES, ESCAPE_STEPS = 5, (0.3, 0.075, 0.02, 0.005)
 
 #: How often the best end is asked for further starts, as long as those lead to a lower one.
@@ -51,30 +52,13 @@ class End(NamedTuple):
     certificate: Certificate | None
 
 
-class Starts(Protocol):
-    """Where searches of an objective should begin."""
-
-    def first(self, evaluate: Callable[[np.ndarray], float]) -> list[np.ndarray]: ...
-
-    def further(self, best: np.ndarray) -> list[np.ndarray]: ...
-
-
 def minimize(
-    objective: Callable[[np.ndarray], float],
+    space: SearchSpace | Callable[[np.ndarray], float],
     optsum: OptSummary,
     *,
-    gradient: Callable[[np.ndarray], tuple[float, np.ndarray]] | None = None,
-    rectify: Callable[[np.ndarray], np.ndarray] | None = None,
     verbose: bool = False,
     progress: bool | None = None,
     label: str = "f",
-    shown: Callable[[np.ndarray], np.ndarray] | None = None,
-    own_search: Callable[[np.ndarray], OwnSearch] | None = None,
-    certify: Callable[[np.ndarray], Certificate | None] | None = None,
-    work: float | None = None,
-    curvature: np.ndarray | None = None,
-    by_differences: Callable[[np.ndarray], OwnSearch] | None = None,
-    starts: Starts | None = None,
 ) -> OptSummary:
     """Minimise an objective as `optsum` says, and write the outcome into it.
 
@@ -84,41 +68,20 @@ def minimize(
 
     Parameters
     ----------
-    objective
-        Function of an array of shape (n,). NaN or infinity says that the evaluation failed; the
-        optimiser sees the initial objective in its place. What it raises is raised unchanged.
+    space
+        What is minimised, and in which coordinates; a plain function, where no more is known.
+        Where an evaluation fails, the optimiser sees the initial objective in its place. What
+        the function raises is raised unchanged. A false optimum, of which `SearchSpace.certify`
+        tells, is escaped, and the search goes on.
     optsum
-        Options; changed only when the optimisation has ended.
-    gradient
-        Objective and its gradient, of shape (n,), computed together.
-    rectify
-        Gives an equivalent point the signs that the bounds ask for; applied to the best point,
-        since an optimiser that does not honour bounds may end beyond them.
+        Options, and the outcome; both speak of the user's parameters. Changed only when the
+        optimisation has ended.
     verbose
         Print a line ``f_1: 1784.6423 [1.0, 0.0, 1.0]`` for each evaluation.
     progress
         Show a line of progress after a second; None for only on a terminal.
     label
         What the lines call the objective.
-    shown
-        What the lines and the log show for given parameters, where that is not the parameters
-        themselves: a caller may search in other coordinates than its users know.
-    own_search
-        Begins a search of the model's own, for a plug-in that offers it.
-    certify
-        Judges the end of a search, given all parameters; None where there is nothing to judge. A
-        false optimum is left, and the search goes on.
-    work
-        Operations of one evaluation, about, for ``optimizer="auto"``.
-    curvature
-        About the second derivative of the objective in each parameter, of shape (n,).
-    by_differences
-        Begins a search of the model's own without derivatives, which ``optimizer="auto"`` prefers
-        where there are few parameters and evaluations are light.
-    starts
-        Has starts in different valleys of the objective, all of which ``optimizer="auto"`` tries:
-        ``first(evaluate)`` finds some from its values, and ``further(best)`` more, given the best
-        point at which searches from there ended.
 
     Returns
     -------
@@ -141,42 +104,44 @@ def minimize(
         outcome is the best point so far.
     """
     optsum.validate()
-    free = optsum.lowerbd < optsum.upperbd
-    choice = _choice(
-        optsum, len(free), gradient is not None, work, by_differences is not None and free.all()
-    )
-    if choice.by_differences:
-        gradient, own_search = None, by_differences
+    if not isinstance(space, SearchSpace):
+        space = Function(space)
+    scaled = _in_coordinates(optsum, space) if space.is_scaled else optsum
+    free = scaled.lowerbd < scaled.upperbd
+    differences = space.by_differences is not None and free.all()
+    choice = _choice(scaled, len(free), space.gradient is not None, space.work, differences)
+    own_search = space.by_differences if choice.by_differences else space.own_search
+    gradient = None if choice.by_differences else space.gradient
     optimizer = resolve(choice.name)
-    _check_demands(optimizer, optsum, has_gradient=gradient is not None or choice.by_differences)
+    _check_demands(optimizer, scaled, has_gradient=gradient is not None or choice.by_differences)
     uses_gradient = gradient is not None and optimizer.traits.gradient != "none"
     guard = Guard(
-        objective,
-        optsum,
+        space.objective,
+        scaled,
         bounded=optimizer.traits.bounds,
         gradient=gradient,
         verbose=verbose,
         progress=progress,
         label=label,
-        shown=shown,
+        shown=space.to_user if space.is_scaled else None,
     )
-    if uses_gradient and rectify is not None:
+    if uses_gradient and space.has_free_signs:
         guard.unbound_signs()
 
     # A search by derivatives finds its zeros; a small scale that lowers the objective is real.
     most_rise = RESTART_GAIN if uses_gradient or choice.by_differences else np.inf
-    settled = partial(_settled, objective, guard, optsum, rectify, most_rise)
-    ended = partial(_ended, guard, settled, certify)
-    problem = _problem(guard, optsum, own_search, curvature)
+    settled = partial(_settled, space, guard, scaled, most_rise)
+    ended = partial(_ended, guard, settled, space)
+    problem = _problem(guard, scaled, own_search, space.curvature)
     restarts = 0 if uses_gradient and optsum.max_restarts is None else _restarts(optsum, problem.n)
     try:
-        if starts is not None and choice.reason and free.all():
-            code = _search_from(starts, optimizer, guard, problem)
+        if space.starts is not None and choice.reason and free.all():
+            code = _search_from(space.starts, optimizer, guard, problem)
         else:
-            code = _search(optimizer, guard, problem, settled, rectify is not None, restarts)
+            code = _search(optimizer, guard, problem, settled, space.has_free_signs, restarts)
         end = ended()
         if free.all():
-            code, end = _leave_false_optima(optimizer, guard, problem, end, ended, code)
+            code, end = _escape_false_optima(optimizer, guard, problem, end, ended, code)
     finally:
         guard.close()
 
@@ -184,7 +149,9 @@ def minimize(
         (optimizer.name, choice.reason) if choice.reason else (None, None)
     )
     _record(optsum, guard, end, code)
-    optsum.gradient_norm = _gradient_norm(guard, end, gradient) if uses_gradient else None
+    if space.is_scaled:
+        optsum.final = space.rectify(space.to_user(end.x))
+    optsum.gradient_norm = _gradient_norm(guard, end, space) if uses_gradient else None
     if guard.stopped is not None or code == INTERRUPTED or code.startswith("FAILURE"):
         warnings.warn(
             f"{optimizer.name} did not converge: {code} after {optsum.feval} evaluations; "
@@ -195,19 +162,36 @@ def minimize(
     return optsum
 
 
+def _in_coordinates(optsum: OptSummary, space: SearchSpace) -> OptSummary:
+    """The same options in scaled coordinates."""
+    space.check_bounds(optsum.lowerbd, optsum.upperbd)
+    optsum.gradient_norm = None  # of the fit before, which the copy would work out
+    scaled = copy(optsum)
+    scaled.initial = space.to_scaled(optsum.initial)
+    if space.first_step is not None:
+        scaled.initial_step = space.first_step
+    scaled.validate()
+    return scaled
+
+
 def _settled(
-    objective, guard: Guard, optsum: OptSummary, rectify, most_rise: float, x: np.ndarray, f: float
+    space: SearchSpace,
+    guard: Guard,
+    optsum: OptSummary,
+    most_rise: float,
+    x: np.ndarray,
+    f: float,
 ) -> tuple[np.ndarray, float]:
     """Zeros where they cost nothing, and signs as the bounds ask for."""
     if not isinstance(guard.stopped, KeyboardInterrupt):
-        x, f = try_zeros(objective, x, f, optsum, most_rise)
-    return (x if rectify is None else rectify(x.copy())), f
+        x, f = try_zeros(space.objective, x, f, optsum, most_rise)
+    return space.rectify(x.copy()), f
 
 
-def _ended(guard: Guard, settled, certify) -> End:
+def _ended(guard: Guard, settled, space: SearchSpace) -> End:
     """Where the searches so far ended."""
     x, f = settled(guard.best, guard.fbest)
-    return End(x, f, None if certify is None else certify(x))
+    return End(x, f, space.certify(x))
 
 
 def _record(optsum: OptSummary, guard: Guard, end: End, code: str) -> None:
@@ -219,12 +203,12 @@ def _record(optsum: OptSummary, guard: Guard, end: End, code: str) -> None:
     optsum.returnvalue = code
 
 
-def _gradient_norm(guard: Guard, end: End, gradient):
+def _gradient_norm(guard: Guard, end: End, space: SearchSpace):
     """Length of the gradient at the end, or how to compute it; None with nothing to search."""
     if not len(guard.free):
         return None
     if np.isnan(guard.best_gradient_norm) or end.f != guard.fbest:
-        return partial(_norm_at, end.x, gradient, guard.free)
+        return partial(space.gradient_norm, end.x, guard.free)
     return guard.best_gradient_norm
 
 
@@ -253,10 +237,6 @@ def gradient_demand(
     """
     choice = _choice(optsum, n, has_gradient, work, differences)
     return "none" if choice.by_differences else resolve(choice.name).traits.gradient
-
-
-def _norm_at(x: np.ndarray, gradient, free: np.ndarray) -> float:
-    return float(np.linalg.norm(gradient(x)[1][free]))
 
 
 def _choice(
@@ -357,7 +337,7 @@ class _Scan:
         return SCANNED
 
     def all_starts(self) -> Iterator[np.ndarray]:
-        """What was found; the usual start, if it is still the best; and what best ends ask for."""
+        """Starts found; the default one, if it is still the best; and what best ends ask for."""
         usual = self._guard.best
         yield from self.found
         if self._guard.best is usual and not any(np.array_equal(usual, x) for x in self.found):
@@ -369,7 +349,7 @@ class _Scan:
                 break
 
 
-def _leave_false_optima(
+def _escape_false_optima(
     optimizer: Optimizer,
     guard: Guard,
     problem: Problem,
@@ -377,20 +357,20 @@ def _leave_false_optima(
     ended: Callable[[], End],
     code: str,
 ) -> tuple[str, End]:
-    """Go on from beside every end that is not a minimum; how the last search ended, and where."""
+    """Go on from near every end that is no minimum; how the last search ended, and where."""
     for _ in range(MAX_ESCAPES):
         x, f, certificate = end
         if guard.stopped is not None or code == INTERRUPTED or certificate is None:
             break
-        if certificate.value >= GENUINE and certificate.whole >= STEEP:
+        if is_minimum(certificate.value) and certificate.whole >= STEEP:
             break
         guard.unbound_signs()
-        aside = _Probe(certificate.aside, f - RESTART_GAIN)
+        probe = _Probe(certificate.escape, f - RESTART_GAIN)
         again = replace(problem, x0=x, start_value=lambda f=f: f, lower=guard.lower)
-        probed = _run(optimizer._replace(backend=aside), guard, again)
-        if aside.found is None:
+        probed = _run(optimizer._replace(backend=probe), guard, again)
+        if probe.found is None:
             return probed if guard.stopped is not None else code, ended()
-        x0, f0 = aside.found
+        x0, f0 = probe.found
         guard.restarts += 1
         again = replace(again, x0=x0, start_value=lambda f0=f0: f0)
         code = _run(optimizer, guard, again)
@@ -399,20 +379,20 @@ def _leave_false_optima(
 
 
 class _Probe:
-    """Looks for a lower point beside a false optimum, closer and closer to it."""
+    """Looks for a lower point near a false optimum, closer and closer to it."""
 
-    def __init__(self, aside: Callable[[float], np.ndarray], enough: float):
-        self._aside, self._enough = aside, enough
+    def __init__(self, escape: Callable[[float], np.ndarray], enough: float):
+        self._escape, self._enough = escape, enough
         self.found: tuple[np.ndarray, float] | None = None
 
     def minimize(self, problem: Problem, algorithm: str) -> str:
         for epsilon in ESCAPE_STEPS:
-            x = self._aside(epsilon)
+            x = self._escape(epsilon)
             f = problem.objective(x)
             if f < self._enough:
                 self.found = x, f
                 break
-        return "STEPPED_ASIDE"
+        return "PROBED"
 
 
 def _restarts(options: OptSummary, n: int) -> int:

@@ -69,13 +69,13 @@ class _Lattice:
             self._passed.add(index)
             moved = False
             for d in range(len(index)):
-                for beside in self._beside(index, d):
-                    if (f := self.value(beside)) < here:
-                        index, here, moved = beside, f, True
+                for near in self._neighbours(index, d):
+                    if (f := self.value(near)) < here:
+                        index, here, moved = near, f, True
                         break
         return index
 
-    def _beside(self, index: tuple[int, ...], d: int) -> list[tuple[int, ...]]:
+    def _neighbours(self, index: tuple[int, ...], d: int) -> list[tuple[int, ...]]:
         head, i, tail = index[:d], index[d], index[d + 1 :]
         return [(*head, j, *tail) for j in (i - 1, i + 1) if 0 <= j < len(SCALES)]
 
@@ -84,6 +84,6 @@ class _Lattice:
         scale = SCALES[index[d]]
         if not 1 < index[d] < len(SCALES) - 1:  # zero has no logarithm
             return scale
-        low, high = (self.value(beside) for beside in self._beside(index, d))
+        low, high = (self.value(near) for near in self._neighbours(index, d))
         curvature = low - 2 * self.value(index) + high
         return scale * 4.0 ** (0.5 * (low - high) / curvature) if 0 < curvature < np.inf else scale

@@ -47,12 +47,12 @@ FAR = {
 def test_same_model_inside_and_outside(name):
     t = FAR[name]
     scaling = Scaling.of_term(t)
-    inside = scaling.inside(t)
+    inside = scaling.scaled(t)
     theta_inside = np.where(t.structure.is_scale, 0.7, -0.4)
-    theta = scaling.outward(theta_inside)
+    theta = scaling.to_user(theta_inside)
     assert (theta[t.structure.is_scale] >= 0).all()
     assert_allclose(covariance(t, theta), covariance(inside, theta_inside), rtol=1e-6, atol=1e-8)
-    assert_allclose(scaling.inward(theta), theta_inside, rtol=1e-6)
+    assert_allclose(scaling.to_scaled(theta), theta_inside, rtol=1e-6)
     assert (np.mean(inside.z**2, axis=1) <= 401).all()
 
 
@@ -60,12 +60,12 @@ def test_same_model_inside_and_outside(name):
 def test_effects_come_back(name):
     t = FAR[name]
     scaling = Scaling.of_term(t)
-    inside = scaling.inside(t)
+    inside = scaling.scaled(t)
     theta_inside = np.where(t.structure.is_scale, 0.7, -0.4)
     inside.theta = theta_inside
     u_inside = RNG.normal(size=(5, t.p))
     b_inside = u_inside @ inside.lambda_.T
-    t.theta = theta = scaling.outward(theta_inside)
+    t.theta = theta = scaling.to_user(theta_inside)
     u, b = scaling.effects(theta, u_inside, b_inside)
     assert_allclose(u @ t.lambda_.T, b, rtol=1e-6, atol=1e-9 * np.abs(b).max())
     assert_allclose((u**2).sum(1), (u_inside**2).sum(1))
@@ -86,9 +86,9 @@ def test_gradient_comes_back(name):
         lam.ravel()[t.structure.entries] = theta
         return (weight * (lam @ lam.T)).sum(), (2 * weight @ lam)
 
-    theta = scaling.outward(np.where(t.structure.is_scale, 0.7, -0.4))
+    theta = scaling.to_user(np.where(t.structure.is_scale, 0.7, -0.4))
     lam_inside = np.zeros((t.p, t.p))
-    lam_inside.ravel()[t.structure.entries] = scaling.inward(theta)
+    lam_inside.ravel()[t.structure.entries] = scaling.to_scaled(theta)
     inverse = np.linalg.inv(scaling.T)
     G_inside = 2 * inverse.T @ weight @ inverse @ lam_inside
     expected = value(theta)[1].ravel()[t.structure.entries]

@@ -79,7 +79,7 @@ def test_start_solves_the_score_equations(formula, data, family, offset):
     offset = None if offset is None else offset * np.sin(np.arange(len(frame)))
     model = mm.GeneralizedLinearMixedModel(formula, frame, family, offset=offset)
     eta = model._basis @ model._start.gamma + (0.0 if offset is None else offset)
-    score = model._prior * (model.frame.y - model._mean(eta))
+    score = model.prior_weights * (model.frame.y - model.mean(eta))
     assert_allclose(model.frame.X.T @ score, 0.0, atol=1e-9 * np.abs(score).sum())
 
 
@@ -133,7 +133,7 @@ def test_from_random_starts(name):
 def test_objective_has_no_noise(fitted_glmm):
     """Along a line through the optimum, second differences at steps of 1e-5 show rounding only."""
     model = fitted_glmm("verbagg_0")
-    objective = model._objective(fast=True)
+    objective = model.space_of(model.parameters(fast=True)).objective
     direction = np.array([0.6, 0.8])
     values = [objective(model.theta + 1e-5 * k * direction) for k in range(-10, 11)]
     assert np.abs(np.diff(values, 2)).max() < 1e-7

@@ -38,7 +38,8 @@ def test_counts_of_a_million():
     assert fit.params["x"] == pytest.approx(0.1, abs=5 * fit.bse["x"])
     assert fit.bse["x"] < 1e-3
     assert fit.theta[0] == pytest.approx(B.std(), rel=0.1)
-    assert noise(fit._objective(fast=False), fit._checked(fit.optsum.final)[0]) < 1e-7
+    space = fit.space_of(fit.parameters(fast=False))
+    assert noise(space.objective, space.to_scaled(fit.optsum.final)) < 1e-7
 
 
 def noise(objective, x):
@@ -270,7 +271,7 @@ def test_limit_in_the_fast_stage_ends_the_fit(cbpp):
 
 
 def test_interrupt_in_the_fast_stage_ends_the_fit(cbpp, monkeypatch):
-    from numbamm.models.laplace import LaplaceObjective
+    from numbamm.models.spaces.laplace import LaplaceObjective
 
     calls, evaluate = [], LaplaceObjective.__call__
     cbpp.optsum.optimizer = "nlopt:LN_BOBYQA"
@@ -306,7 +307,7 @@ def test_twins_fit_in_threads(cbpp):
 
     cbpp.fit()
     before = str(cbpp)
-    twins = [cbpp._twin() for _ in range(4)]
+    twins = [cbpp.twin() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         fits = list(pool.map(lambda twin: twin.refit(progress=False).objective, twins))
     assert_allclose(fits, cbpp.objective, atol=1e-9, rtol=0)

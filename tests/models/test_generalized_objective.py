@@ -60,20 +60,24 @@ def built(response, link, information):
                 information=information,
                 **weights,
             )
-        theta = 0.4 * model._inward(model.theta)
+        theta = 0.4 * model.scaled.to_scaled(model.theta)
         theta[1] = 0.05
-        shape = [0.2] if model._free_shape else []
+        shape = [0.2] if model.has_free_shape else []
         nuisance = [-1.5] if model._likelihood.dispersed else shape
         full = np.concatenate([model._start.gamma, nuisance, theta])
         MODELS[key] = model, {True: np.concatenate([shape, theta]), False: full}
     return MODELS[key]
 
 
+def objective_of(model, fast):
+    return model.space_of(model.parameters(fast)).laplace
+
+
 @each_case
 def test_no_noise(response, link, information):
     model, points = built(response, link, information)
-    assert noise(model._objective(fast=False), points[False]) < 1e-9
-    assert noise(model._objective(fast=True), points[True]) < 1e-9
+    assert noise(objective_of(model, False), points[False]) < 1e-9
+    assert noise(objective_of(model, True), points[True]) < 1e-9
 
 
 @each_case
@@ -81,7 +85,7 @@ def test_no_noise(response, link, information):
 def test_no_memory(response, link, information, fast):
     """A value does not depend on what was evaluated before: warm modes are the cold ones."""
     model, points = built(response, link, information)
-    objective, at = model._objective(fast), points[fast]
+    objective, at = objective_of(model, fast), points[fast]
     values = [objective(at)]
     rng = np.random.default_rng(1)
     for _ in range(6):
@@ -95,7 +99,7 @@ def test_no_memory(response, link, information, fast):
 def test_gradient(response, link, information, fast):
     """Against central differences of fourth order."""
     model, points = built(response, link, information)
-    objective, at = model._objective(fast), points[fast]
+    objective, at = objective_of(model, fast), points[fast]
     value, gradient = objective.gradient(at)
     assert value == pytest.approx(objective(at), abs=1e-9)
     expected = np.empty(len(at))
@@ -113,10 +117,10 @@ def test_gradient_in_the_users_columns():
     model = mm.GeneralizedLinearMixedModel(
         "poisson ~ year + (1 + year | g) + (1 | h)", data, "poisson"
     )
-    x = model._parameters(False).changed(
-        np.concatenate([model._start.gamma, 0.5 * model._inward(model.theta)]),
+    x = model.parameters(False).changed(
+        np.concatenate([model._start.gamma, 0.5 * model.scaled.to_scaled(model.theta)]),
         model.feterm.to_basis.__matmul__,
-        model._outward,
+        model.scaled.to_user,
     )
     value, gradient = model.objective_gradient(x)
     assert value == pytest.approx(model.objective_at(x), abs=1e-8)
@@ -129,7 +133,7 @@ def test_gradient_in_the_users_columns():
 
 def test_zeroed_columns():
     model, points = built("poisson", "log", "expected")
-    objective, at = model._objective(fast=False), points[False].copy()
+    objective, at = objective_of(model, False), points[False].copy()
     at[-4:] = [0.5, 0.2, 0.0, 0.0]
     _, gradient = objective.gradient(at)
     assert gradient[-2:] == pytest.approx(0.0, abs=1e-12)
@@ -165,7 +169,7 @@ def with_slopes(sd):
 @pytest.mark.parametrize("sd", [0.0, 0.5])
 def test_certificate_is_the_slope_in_the_missing_direction(link, fast, sd):
     model = mm.GeneralizedLinearMixedModel("y ~ x + (1 + x | g)", with_slopes(sd), "poisson", link)
-    objective = model._objective(fast)
+    objective = objective_of(model, fast)
     theta = np.array([0.6, 0.1, 0.0])
     x = theta if fast else np.concatenate([model._start.gamma, theta])
     value, whole, aside = objective.certify(x)

@@ -76,7 +76,7 @@ def test_replicates_at_the_limit_count(fits):
 
 
 def test_refits_estimate_the_shape_again(fits):
-    model = fits[1]._twin()
+    model = fits[1].twin()
     rng = np.random.default_rng(4)
     model.refit(rng.negative_binomial(1, 0.2, 80))
     assert 0.5 < model.shape < 3 and "log(shape)" in model.optsum.names

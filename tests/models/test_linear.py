@@ -271,9 +271,9 @@ def test_path_in_other_columns_is_told_in_the_users(sleep, capsys):
 
 def test_signs_are_fixed(sleep):
     model = mm.LinearMixedModel(SLEEP, sleep)
-    theta = model._joint.rectified([-0.9, -0.02, -0.2])
+    theta = model.scaled.structure.rectified([-0.9, -0.02, -0.2])
     assert_allclose(theta, [0.9, 0.02, 0.2])
-    assert_allclose(model._joint.rectified([0.0, -0.5, 0.1]), [0.0, 0.5, 0.1])
+    assert_allclose(model.scaled.structure.rectified([0.0, -0.5, 0.1]), [0.0, 0.5, 0.1])
     assert model.objective_at([-0.9, -0.02, -0.2]) == pytest.approx(model.objective_at(theta))
 
 

@@ -260,7 +260,7 @@ def test_what_a_fit_can_do(own):
     smaller = mm.glmm(
         model.formula.replace("x + ", ""),
         DATA,
-        model._family,
+        model.family_record,
         offset="offset",
         weights=model.frame.weights_name,
     )

@@ -35,7 +35,9 @@ def excess(design, seed, others=()):
             return None
     if said:
         return None
-    rounding = model._degrees * np.finfo(float).eps * (model._response.scale / model.sigma) ** 2
+    rounding = (
+        model.degrees * np.finfo(float).eps * (model.scaled_response.scale / model.sigma) ** 2
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         best = min(best_known(model, design, seed), *(end(model, name) for name in others), np.inf)
@@ -43,7 +45,7 @@ def excess(design, seed, others=()):
 
 
 def best_known(model, design, seed):
-    arguments = model.blocks.newton_model(*model._criterion())
+    arguments = model.blocks.newton_model(*model.space.criterion)
     ends = [newton.fit(x, arguments, 1e-10, 1e-14, 500)[0] for x in starts(model, design, seed)]
     return np.nanmin(ends)
 
@@ -58,7 +60,7 @@ def starts(model, design, seed):
         yield np.where(scales, size, size * rng.normal(size=len(scales)))
     for k in np.flatnonzero(scales):
         yield np.where(np.arange(len(scales)) == k, design.size, 1e-3 * scales)
-    moments = moment_theta(model._inside, model.blocks.layout, model.blocks.A, 0.0)
+    moments = moment_theta(model.scaled.terms, model.blocks.layout, model.blocks.A, 0.0)
     if moments is not None:
         yield moments
 

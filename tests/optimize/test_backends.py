@@ -9,7 +9,7 @@ import pytest
 from objectives import dyestuff, quadratic, quadratic_gradient, rosenbrock
 
 from numbamm.errors import NumbammWarning
-from numbamm.optimize import OptSummary, available, minimize, resolve
+from numbamm.optimize import Function, OptSummary, available, minimize, resolve
 
 INF = np.inf
 OURS = [name for name in available() if name.startswith(("nlopt:", "scipy:"))]
@@ -53,7 +53,7 @@ def test_minimum_at_a_bound(name):
         return 1.0 + x[0] ** 2 + (x[0] + 1) ** 2 * 1e-9 + (x[1] - 2) ** 2
 
     optsum = OptSummary([1.0, 1.0], [0.0, -INF], optimizer=name, maxfeval=2000)
-    minimize(objective, optsum, rectify=lambda x: np.array([abs(x[0]), x[1]]))
+    minimize(Function(objective, rectify=lambda x: np.array([abs(x[0]), x[1]])), optsum)
     assert optsum.fmin == pytest.approx(1.0, abs=1e-6)
     assert optsum.final == pytest.approx([0.0, 2.0], abs=1e-3)
 
@@ -70,7 +70,8 @@ def test_bounds_are_honoured(name):
 def test_with_gradients(name):
     plain = []
     optsum = OptSummary([0.0, 1.0], [0.0, -INF], optimizer=name)
-    minimize(lambda x: plain.append(x) or quadratic(x), optsum, gradient=quadratic_gradient)
+    objective = lambda x: plain.append(x) or quadratic(x)  # noqa: E731
+    minimize(Function(objective, gradient=quadratic_gradient), optsum)
     assert optsum.final == pytest.approx([2.0, 2.0], abs=1e-4)
     assert optsum.feval < 20
     # scipy's tolerances are relative to the start; a line search of NLopt's SLSQP asks for values.

@@ -9,7 +9,15 @@ import pytest
 from objectives import dyestuff, quadratic, quadratic_gradient, rosenbrock
 
 from numbamm.errors import FitError, NumbammWarning, OptionError
-from numbamm.optimize import Algorithm, OptSummary, minimize, register, registry, try_zeros
+from numbamm.optimize import (
+    Algorithm,
+    Function,
+    OptSummary,
+    minimize,
+    register,
+    registry,
+    try_zeros,
+)
 
 INF = np.inf
 
@@ -130,7 +138,7 @@ def test_bad_start_is_an_error_and_leaves_the_options_alone(bad):
 def test_bad_start_of_a_search_by_gradients(optimizer):
     optsum = OptSummary([1.0], [-INF], optimizer=optimizer)
     with pytest.raises(FitError, match=r"initial parameters \[1\.0\] is nan"):
-        minimize(lambda x: np.nan, optsum, gradient=lambda x: (np.nan, np.zeros(1)))
+        minimize(Function(lambda x: np.nan, gradient=lambda x: (np.nan, np.zeros(1))), optsum)
     assert optsum.final is None and optsum.finitial is None and optsum.log == []
 
 
@@ -157,7 +165,7 @@ def test_interrupt_before_there_is_anything_to_keep(optimizer):
 
     optsum = OptSummary([1.0], [-INF], optimizer=optimizer)
     with pytest.raises(KeyboardInterrupt):
-        minimize(interrupted, optsum, gradient=interrupted)
+        minimize(Function(interrupted, gradient=interrupted), optsum)
     assert optsum.final is None
 
 
@@ -388,7 +396,7 @@ def test_bounds_are_hidden_from_algorithms_that_ignore_them(plugin):
 
 def test_rectify_is_applied_to_the_best_point():
     optsum = OptSummary([-1.0], [-INF], optimizer="scipy:BFGS")
-    minimize(lambda x: quadratic(-np.abs(x) * np.sign(-1)), optsum, rectify=np.abs)
+    minimize(Function(lambda x: quadratic(np.abs(x)), rectify=np.abs), optsum)
     assert optsum.final == pytest.approx([2.0], abs=1e-4)
 
 
@@ -411,7 +419,7 @@ def test_gradient_reaches_the_plugin_without_fixed_parameters(plugin):
 
     name = plugin(search, gradient="required")
     optsum = OptSummary([1.0, 1.0, 0.0], [0.0, 1.0, 0.0], upperbd=[INF, 1.0, INF], optimizer=name)
-    minimize(quadratic, optsum, gradient=gradient)
+    minimize(Function(quadratic, gradient=gradient), optsum)
     (f, g), (failed_f, failed_g) = received
     assert (f, g.tolist()) == (4.0, [-2.0, 2.0])
     assert (failed_f, failed_g.tolist()) == (optsum.finitial, [0.0, 0.0])
@@ -489,7 +497,8 @@ def test_restarts_have_no_bound_at_zero_where_signs_can_be_put_right(plugin, rec
         problem.objective(np.array([-0.5, 2.0]))
 
     optsum = OptSummary([1.0, 2.0], [0.0, 1.0], optimizer=plugin(search), max_restarts=1)
-    minimize(lambda x: float((abs(x[0]) - 0.5) ** 2 + x[1]), optsum, rectify=rectify)
+    objective = Function(lambda x: float((abs(x[0]) - 0.5) ** 2 + x[1]), rectify=rectify)
+    minimize(objective, optsum)
     assert bounds == [[0.0, 1.0], [lower, 1.0]]
     assert (optsum.final >= [0.0, 1.0]).all()
 

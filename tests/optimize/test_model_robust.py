@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import numbamm as mm
+from numbamm.models.spaces.linear_space import LinearSpace
 from numbamm.optimize import Algorithm, available, progress, register, registry, resolve
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
@@ -56,30 +57,26 @@ def plugin(monkeypatch):
     return make
 
 
-def disturb(model, at, disturbance):
-    """Let evaluation number `at` of the model's objective be `disturbance(θ)`."""
-    objective, gradient, count = model._objective, model._gradient, iter(range(10**9))
+@pytest.fixture
+def disturb(monkeypatch):
+    """Let evaluation number `at` of linear models' objective be `disturbance(θ)`."""
 
-    def disturbed():
-        undisturbed = objective()
-        return lambda theta: disturbance(theta) if next(count) == at else undisturbed(theta)
+    def begin(at, disturbance):
+        objective, gradient, count = LinearSpace.objective, LinearSpace.gradient, iter(range(10**9))
 
-    def disturbed_gradient():
-        undisturbed = gradient()
+        def disturbed(space, theta):
+            return disturbance(theta) if next(count) == at else objective(space, theta)
 
-        def evaluate(theta):
+        def disturbed_gradient(space, theta):
             if next(count) == at:
                 return disturbance(theta), np.full(len(theta), np.nan)
-            return undisturbed(theta)
+            return gradient(space, theta)
 
-        return evaluate
+        monkeypatch.setattr(LinearSpace, "objective", disturbed)
+        monkeypatch.setattr(LinearSpace, "gradient", disturbed_gradient)
 
-    model._objective, model._gradient = disturbed, disturbed_gradient
-
-
-def leave_alone(model):
-    """Undo `disturb`."""
-    del vars(model)["_objective"], vars(model)["_gradient"]
+    begin.end = monkeypatch.undo
+    return begin
 
 
 def interrupt(_):
@@ -88,7 +85,6 @@ def interrupt(_):
 
 def assert_usable(model):
     """Fitted, with results of its own θ, and ready for another fit."""
-    leave_alone(model)
     assert model.is_fitted
     assert model.objective_at(model.theta) == pytest.approx(model.objective, abs=1e-8)
     assert str(round(model.objective, 4)) in str(model)
@@ -118,14 +114,13 @@ def test_maxfeval(model):
     assert model.objective == model.optsum.fitlog["objective"].min()
 
 
-def test_maxtime(model):
-    build = model._objective
+def test_maxtime(model, monkeypatch):
+    objective = LinearSpace.objective
 
-    def slow():
-        objective = build()
-        return lambda theta: time.sleep(0.02) or objective(theta)
+    def slow(space, theta):
+        return time.sleep(0.02) or objective(space, theta)
 
-    model._objective = slow
+    monkeypatch.setattr(LinearSpace, "objective", slow)
     model.optsum.maxtime = 0.1
     with pytest.warns(mm.NumbammWarning, match="MAXTIME_REACHED"):
         model.fit(optimizer="nlopt:LN_BOBYQA")
@@ -153,8 +148,8 @@ def test_only_finite_numbers_reach_the_plugin(model, plugin):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("optimizer", DERIVATIVE_FREE)
-def test_one_failed_evaluation_does_not_spoil_a_fit(model, optimizer, bad):
-    disturb(model, 12, lambda theta: bad)
+def test_one_failed_evaluation_does_not_spoil_a_fit(model, optimizer, bad, disturb):
+    disturb(12, lambda theta: bad)
     model.optsum.maxfeval = 3000
     model.fit(optimizer=optimizer)
     assert np.isfinite(model.theta).all()
@@ -175,15 +170,16 @@ def test_start_that_cannot_be_evaluated(model):
 
 
 @pytest.mark.parametrize("optimizer", DERIVATIVE_FREE)
-def test_interrupt_leaves_the_best_point_so_far(model, optimizer):
+def test_interrupt_leaves_the_best_point_so_far(model, optimizer, disturb):
     at = 30 if resolve(optimizer).traits.gradient == "none" else 12
-    disturb(model, at, interrupt)
+    disturb(at, interrupt)
     with pytest.warns(mm.NumbammWarning, match=r"INTERRUPTED after [31]\d evaluations; the best"):
         model.fit(optimizer=optimizer)
     assert model.optsum.returnvalue == "INTERRUPTED"
     assert "INTERRUPTED" in repr(model.optsum)
     assert model.objective == model.optsum.fitlog["objective"].min() < model.optsum.finitial
     model.optsum.optimizer = "nlopt:LN_BOBYQA"
+    disturb.end()
     assert_usable(model)
 
 
@@ -198,22 +194,22 @@ def test_interrupt_while_the_plugin_computes(model, plugin):
     assert model.optsum.returnvalue == "INTERRUPTED"
 
 
-def test_interrupt_before_there_is_a_best_point(model):
-    disturb(model, 0, interrupt)
+def test_interrupt_before_there_is_a_best_point(model, disturb):
+    disturb(0, interrupt)
     before = repr(model.optsum)
     with pytest.raises(KeyboardInterrupt):
         model.fit()
     assert not model.is_fitted
     assert repr(model.optsum) == before
-    leave_alone(model)
+    disturb.end()
     assert model.fit().objective == pytest.approx(1751.939344, abs=1e-6)
 
 
-def test_interrupt_of_a_model_in_other_columns(far):
-    disturb(far, 12, interrupt)
+def test_interrupt_of_a_model_in_other_columns(far, disturb):
+    disturb(12, interrupt)
     with pytest.warns(mm.NumbammWarning, match="INTERRUPTED"):
         far.fit()
-    leave_alone(far)
+    disturb.end()
     assert far.objective_at(far.theta) == pytest.approx(far.objective, abs=1e-7)
 
 

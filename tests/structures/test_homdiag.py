@@ -218,12 +218,13 @@ def test_a_false_optimum_is_left(beside):
 
 def test_certificate_of_a_false_optimum():
     m = mm.LinearMixedModel("y ~ x + f + homdiag(0 + f | g) + (1 | h)", data())
-    certificate = m._certify(np.array([0.0, 0.4]))
+    space = m.space
+    certificate = space.certify(np.array([0.0, 0.4]))
     assert certificate.value < -0.5
-    beside = certificate.aside(0.3)
-    assert beside[1] == 0.4 and m._objective()(beside) < m._objective()(np.array([0.0, 0.4]))
-    other = m._certify(np.array([0.7, 0.0]))  # of the term that is not bound
-    assert other.aside(0.3)[0] == 0.7 and abs(other.aside(0.3)[1]) > 0
+    beside = certificate.escape(0.3)
+    assert beside[1] == 0.4 and space.objective(beside) < space.objective(np.array([0.0, 0.4]))
+    other = space.certify(np.array([0.7, 0.0]))  # of the term that is not bound
+    assert other.escape(0.3)[0] == 0.7 and abs(other.escape(0.3)[1]) > 0
 
 
 def test_profile():

@@ -193,8 +193,8 @@ def test_profiles():
 def test_a_generalized_model():
     frame = with_ar1(model_frame("count ~ x + (0 + visit | id)", data()))
     g = mm.GeneralizedLinearMixedModel("count ~ x + (0 + visit | id)", frame, "poisson").fit()
-    objective = g._objective(False)
-    x = g._checked(g.optsum.final)[0] + 0.05
+    space = g.space_of(g.parameters(fast=False))
+    x, objective = space.to_scaled(g.optsum.final) + 0.05, space.laplace
     steps = 1e-5 * np.eye(len(x))
     expected = [(objective(x + h) - objective(x - h)) / 2e-5 for h in steps]
     assert_allclose(objective.gradient(x)[1], expected, rtol=1e-5, atol=1e-4)

@@ -17,36 +17,11 @@ from numbamm.optimize.run import uninterrupted
 from numbamm.structures.registry import by_name
 
 
-def criterion_of_fit(model) -> dict:
-    """`reml` and `sigma` of a model's fit; before a fit, those in `optsum`.
-
-    After a fit, `optsum` may have been changed for the next one.
-    """
-    if not model.is_fitted:
-        return {"reml": model.optsum.reml, "sigma": model.optsum.sigma}
-    return {"reml": model.estimates.reml, "sigma": model.estimates.held_sigma}
-
-
 def unfitted_model(model, frame):
     """An unfitted model of a frame, with the options of another model."""
-    from numbamm.models.generalized import GeneralizedLinearMixedModel
-    from numbamm.models.linear import LinearMixedModel
-
     terms = [replace(t, theta=None) for t in frame.reterms]  # each model has its own θ
     frame = replace(frame, reterms=terms, trials=None)  # the weights contain them
-    if isinstance(model, LinearMixedModel):
-        built = LinearMixedModel.of_frame(frame, **criterion_of_fit(model))
-    else:
-        built = GeneralizedLinearMixedModel(
-            frame.formula,
-            frame,
-            model._family,
-            model._link,
-            init=model.init,
-            information=model.information,
-            shape=model._given_shape,
-        )
-        built.optsum.nagq = model.optsum.nagq
+    built = model.of_other_frame(frame)
     built.optsum.optimizer = model.optsum.optimizer
     built.optsum.adopt(model.optsum)
     n = len(model.theta)
@@ -67,10 +42,10 @@ def fitted_model(model, frame):
     KeyboardInterrupt
         The search was interrupted.
     """
-    fit = {"fast": model._fast} if hasattr(model, "_fast") else {}
+    options = model.fit_options
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fitted = uninterrupted(unfitted_model(model, frame).fit(**fit, progress=False))
+        fitted = uninterrupted(unfitted_model(model, frame).fit(**options, progress=False))
     for warning in caught:
         if issubclass(warning.category, ConvergenceWarning):
             text = f"{frame.formula}, fitted for comparison: {warning.message}"
@@ -168,17 +143,17 @@ def _without_effects(model) -> Fit:
     from scipy.optimize import minimize_scalar
 
     fit, zero = fit_of(model), np.zeros(len(model.theta))
-    if getattr(model, "_free_shape", False):
-        objective = model._objective(True, parameters=model._parameters(True))
-        middle = 2.5 if model._has_limit else np.log(model.shape)
+    if model.has_free_shape:
+        objective = model.space_of(model.parameters(True)).objective
+        middle = 2.5 if model.shape_has_limit else np.log(model.shape)
         minimum = minimize_scalar(
             lambda log_shape: objective(np.r_[log_shape, zero]),
             bounds=(middle - 12.5, middle + 12.5),
         )
         least = float(minimum.fun)
-        if model._has_limit:
-            limit = model._objective(True, parameters=model._parameters(True, np.inf))
-            least = min(least, limit(zero))
+        if model.shape_has_limit:
+            limit = model.space_of(model.parameters(True, np.inf))
+            least = min(least, limit.objective(zero))
     else:
         least = model.objective_at(zero)
     return replace(fit, llf=-least / 2, npar=fit.npar - len(zero), terms=[])

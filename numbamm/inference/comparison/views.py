@@ -7,7 +7,6 @@ import numpy as np
 from numbamm.errors import OptionError
 from numbamm.inference.comparison.fits import Fit
 from numbamm.inference.comparison.statsmodels_fits import of_statsmodels
-from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import MixedModel
 from numbamm.options import shown
 
@@ -35,8 +34,7 @@ def fit_of(model) -> Fit:
 def _of_mixed_model(model) -> Fit:
     """The `Fit` of a model of numbamm."""
     frame, estimates, n = model.frame, model.estimates, model.nobs
-    linear = isinstance(model, LinearMixedModel)
-    exact = linear or model._family.is_linear(model._link)
+    exact = model.family_record.is_linear(model.link_record)
     return Fit(
         text=model.formula,
         llf=model.llf,
@@ -46,13 +44,13 @@ def _of_mixed_model(model) -> Fit:
         offset=np.zeros(n) if frame.offset is None else frame.offset,
         fixed=model.feterm,
         terms=model.reterms,
-        family=model._family,
-        link=model._link,
+        family=model.family_record,
+        link=model.link_record,
         reml=estimates.reml,
         method="" if exact else _method(model),
-        information="" if exact or model._canonical else model.information,
-        sigma=estimates.held_sigma if linear else None,
-        shape=None if linear else model._given_shape,
+        information="" if exact or model.is_canonical else model.information,
+        sigma=estimates.held_sigma if model.is_linear else None,
+        shape=model.given_shape,
         singular=model.is_singular(),
     )
 
@@ -61,4 +59,4 @@ def _method(model) -> str:
     """The approximation of a generalized model's likelihood, as text."""
     nagq = model.optsum.nagq
     name = "the Laplace approximation" if nagq == 1 else f"quadrature with {nagq} nodes"
-    return name + (" (fast)" if model._fast else "")
+    return name + (" (fast)" if model.is_fast else "")

@@ -137,8 +137,8 @@ def allfit(
     import pandas as pd
 
     names = _chosen(optimizers, hasattr(model, "objective_gradient"))
-    twin = model._twin()
-    twin._hold_start()
+    twin = model.twin()
+    twin.hold_start()
     for option, value in (("maxfeval", maxfeval), ("maxtime", maxtime)):
         if value is not None:
             setattr(twin.optsum, option, value)

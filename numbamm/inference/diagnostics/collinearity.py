@@ -106,14 +106,14 @@ def _components(model) -> tuple[np.ndarray, np.ndarray, bool]:
     """
     try:
         with np.errstate(all="ignore"):
-            information = _scaled(np.linalg.inv(_scaled(model._cov)))
+            information = _scaled(np.linalg.inv(_scaled(model.beta_covariance)))
         values, vectors = np.linalg.eigh(information)
     except np.linalg.LinAlgError:
         values, vectors = np.full(1, np.nan), np.empty(0)
     if (values > 1e4 * np.finfo(float).eps).all():  # at least four correct digits
         return values, vectors, False
     x = model.feterm.x[:, model.feterm.kept]
-    x = x if model._sqrtw is None else x * model._sqrtw[:, None]
+    x = x if model.sqrt_weights is None else x * model.sqrt_weights[:, None]
     _, s, axes = np.linalg.svd(x / np.linalg.norm(x, axis=0), full_matrices=False)
     return s[::-1] ** 2, axes[::-1].T, True
 

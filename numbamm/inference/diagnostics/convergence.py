@@ -8,14 +8,12 @@ import numpy as np
 import pandas as pd
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.models.curvature import STEP, derivatives, newton_step, theta_sizes
+from numbamm.models.curvature import newton_step
 from numbamm.models.ending import NEGLIGIBLE
-from numbamm.models.inside import root_mean_squares, slopes_outward
-from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
+from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.models.stages import CUT_SHORT
-from numbamm.optimize.differences import jacobian
-from numbamm.optimize.optsummary import GENUINE
+from numbamm.optimize.certificate import is_minimum
 from numbamm.report.result import Result
 
 #: Condition numbers above this mean that the data hardly tell some parameters apart.
@@ -75,7 +73,7 @@ class Convergence(Result):
             "Singular directions": "; ".join(singular) or "none",
         }
         if not np.isnan(line.certificate):
-            verdict = "a local minimum" if line.certificate >= GENUINE else "no local minimum"
+            verdict = "a local minimum" if is_minimum(line.certificate) else "no local minimum"
             shown["Certificate"] = f"{line.certificate:.2g} ({verdict})"
         return pd.DataFrame({"value": shown})
 
@@ -119,14 +117,17 @@ def check_convergence(model) -> Convergence:
     _ = model.estimates
     optsum = model.optsum
     free = np.flatnonzero(optsum.lowerbd < optsum.upperbd)
-    slopes, curvature = _derivatives(model)
+    space = model.space
+    with blas_threads():
+        slopes, curvature = space.derivatives(space.to_scaled(optsum.final))
+    user_slopes = space.user_gradient(optsum.final, slopes)
     scaled, gain, condition, falls = newton_step(slopes[free], curvature[np.ix_(free, free)])
-    falls = falls or (optsum.certificate is not None and optsum.certificate < GENUINE)
+    falls = falls or (optsum.certificate is not None and not is_minimum(optsum.certificate))
     result = Convergence(
         f"Convergence: {model.formula}",
         pd.DataFrame(),
         converged=bool(gain <= NEGLIGIBLE and not falls),
-        gradient=pd.Series(_unscaled_gradient(model, slopes), index=optsum.names).iloc[free],
+        gradient=pd.Series(user_slopes, index=optsum.names).iloc[free],
         scaled_gradient=scaled,
         gain=gain,
         condition=condition,
@@ -158,33 +159,11 @@ def _row(optsum, result: Convergence) -> dict:
     }
 
 
-def _derivatives(model) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient and Hessian at the estimates in the coordinates of the search.
-
-    In these, columns are scaled, so that the condition does not depend on the units of the data.
-    """
-    if not isinstance(model, LinearMixedModel):
-        return derivatives(model)
-    coordinates = model._coordinates()
-    x = model.optsum.final if coordinates is None else coordinates[0](model.optsum.final)
-    with blas_threads():
-        gradient, scale = model._gradient(), 0.1 / theta_sizes(model)
-        return gradient(x)[1], jacobian(lambda x: gradient(x)[1], x, STEP * scale)
-
-
-def _unscaled_gradient(model, slopes) -> np.ndarray:
-    """The gradient by the user's parameters, from that by the coordinates of the search."""
-    coordinates = model._coordinates()
-    if coordinates is None:
-        return slopes
-    return slopes_outward(coordinates[0], model.optsum.final, slopes)
-
-
 def _singular_directions(model) -> dict[str, list[str]]:
     """For each term the linear combinations of its effects without variance, as text."""
     directions: dict[str, list[str]] = {}
     for term in model.reterms:
-        size = root_mean_squares(term, model._root)
+        size = root_mean_squares(term, model.scaled.root)
         size = np.where(size > 0, size, 1.0)
         vectors, sd, _ = np.linalg.svd(size[:, None] * term.lambda_)
         for vector in vectors.T[sd < SINGULAR_TOLERANCE]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError, OptionError, did_you_mean
-from numbamm.glm.likelihood import Likelihood
-from numbamm.models.linear import LinearMixedModel
 from numbamm.optimize.run import uninterrupted
 from numbamm.options import shown
 from numbamm.progress import progress_bar
@@ -98,17 +94,17 @@ def delete_levels(
     """
     whole = _Estimates.of(model)
     group, refs, levels = _factor(model, group)
-    without = _linear_without if isinstance(model, LinearMixedModel) else _generalized_without
     failed: list[str] = []
     with blas_threads():
         if not refit:
-            whole = _Estimates.of(_estimated_at_start(without(model, np.zeros(0, dtype=np.intp))))
+            twin = model.without_rows(np.zeros(0, dtype=np.intp))
+            whole = _Estimates.of(twin.estimate_at(twin.optsum.initial))
         fits, bar = [], progress_bar(len(levels), progress, "level")
         try:
             for i, level in enumerate(levels):
                 rows = np.flatnonzero(refs == i)
                 try:
-                    fits.append(_without(model, without, rows, refit))
+                    fits.append(_without(model, rows, refit))
                 except FitError:
                     fits.append(_Estimates.missing(model))
                     failed.append(str(level))
@@ -142,7 +138,7 @@ class _Estimates(NamedTuple):
     def of(cls, model) -> _Estimates:
         """The estimates of a fitted model."""
         e = model.estimates
-        return cls(e.beta, model._cov, model.theta, e.sigma, e.shape, e.objective)
+        return cls(e.beta, model.beta_covariance, model.theta, e.sigma, e.shape, e.objective)
 
     @classmethod
     def missing(cls, model) -> _Estimates:
@@ -169,7 +165,7 @@ def _table(model, whole: _Estimates, fits: list[_Estimates], rows, index, notes)
         },
         index=index,
     )
-    if getattr(model, "_free_shape", False):
+    if model.has_free_shape:
         frame["shape"] = shape
     return Deletion(
         f"Without each level of {index.name}",
@@ -183,77 +179,18 @@ def _table(model, whole: _Estimates, fits: list[_Estimates], rows, index, notes)
     )
 
 
-def _without(model, without, rows, refit: bool) -> _Estimates:
+def _without(model, rows, refit: bool) -> _Estimates:
     """The estimates without some rows; NaN if X is rank-deficient without them."""
     basis, n = model.feterm.basis[rows], model.nobs
     remaining = np.linalg.eigvalsh(n * np.eye(model.feterm.rank) - basis.T @ basis)
     if not (remaining > RANK_TOLERANCE * n).all():
         return _Estimates.missing(model)
-    twin = without(model, rows)
-    if not refit:
-        _estimated_at_start(twin)
-    elif isinstance(model, LinearMixedModel):
-        uninterrupted(twin._fit(progress=False))
+    twin = model.without_rows(rows)
+    if refit:
+        uninterrupted(twin.refit(progress=False, **model.fit_options))
     else:
-        uninterrupted(twin._fit(model._fast, model.optsum.nagq, None, False, False))
+        twin.estimate_at(twin.optsum.initial)
     return _Estimates.of(twin)
-
-
-def _estimated_at_start(twin):
-    """Give a model the estimates of β and σ at the θ where its search would begin."""
-    start = twin.optsum.initial
-    twin._estimates = twin._estimate(start, twin.objective_at(start))
-    return twin
-
-
-def _linear_without(model, rows):
-    """A copy of a linear model without some rows, to fit from the estimates."""
-    kept, twin = _all_but(model, rows), model._twin()
-    twin.optsum.initial, twin.optsum.reml = model.theta, model.estimates.reml
-    twin.frame = replace(model.frame, y=model.frame.y[kept])  # `nobs` is its length
-    twin.blocks = _blocks_without(model.blocks, rows)
-    if model.frame.weights is not None:
-        twin._sum_log_w = float(np.log(model.frame.weights[kept]).sum())
-    return twin
-
-
-def _all_but(model, rows) -> np.ndarray:
-    """Whether each row remains without some rows, shape (n,)."""
-    kept = np.ones(model.nobs, dtype=bool)
-    kept[rows] = False
-    return kept
-
-
-def _blocks_without(blocks, rows):
-    """The blocks of the data without some rows, in the same layout."""
-    layout, remaining = blocks.layout, copy(blocks)
-    deleted = np.full_like(blocks.A, np.nan)
-    crossprod(
-        np.ascontiguousarray(blocks.refs[:, rows]),
-        np.ascontiguousarray(blocks.z[rows]),
-        np.ascontiguousarray(blocks.xy[rows]),
-        layout.table,
-        np.ascontiguousarray(layout.places[:, rows]),
-        deleted,
-    )
-    remaining.A = blocks.A - deleted
-    return remaining
-
-
-def _generalized_without(model, rows):
-    """A copy of a generalized model with weight zero for some rows, to fit from the estimates."""
-    kept, twin = _all_but(model, rows), model._twin()
-    family, y, weights = model._family, model.frame.y, np.where(kept, model._prior, 0.0)
-    twin._likelihood, parts = Likelihood(family, y[kept], model._prior[kept]), {"weights": weights}
-    if model._cells:
-        twin._likelihood.merged = model._cells.constant(family, y, weights)
-        parts["y"], parts["weights"] = model._cells.merged(y, weights)
-    twin._modes = model._modes.replaced(**parts)
-    start = replace(model._start, theta=model.theta, shape=model.estimates.shape)
-    twin._start = twin._begun = start
-    twin.optsum = twin._renewed(model.optsum, twin._optsum_of_start().initial)
-    twin.fast_optsum, twin._gamma_root, twin._warned = None, None, True
-    return twin
 
 
 def _factor(model, group: str | None) -> tuple[str, np.ndarray, np.ndarray]:

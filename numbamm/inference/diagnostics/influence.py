@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from numbamm.models.linear import LinearMixedModel
-
 #: A leverage counts as 1 if it differs from 1 by at most this.
 LEVERAGE_TOLERANCE = 1e-10
 
@@ -44,7 +42,7 @@ def influence(model) -> pd.DataFrame:
     """
     frame = pd.DataFrame({"fitted": model.fittedvalues, "resid": model.resid})
     frame["pearson"] = model.residuals("pearson")
-    if not (isinstance(model, LinearMixedModel) or model._family.by_density):
+    if not (model.is_linear or model.family_record.by_density):
         frame["deviance"] = model.residuals("deviance")
     frame["leverage"] = h = model.leverage()
     rest = (1 - h).where(1 - h > LEVERAGE_TOLERANCE)

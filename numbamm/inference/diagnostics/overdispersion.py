@@ -45,20 +45,20 @@ def check_overdispersion(model) -> Result:
     from scipy.stats import chi2
 
     _ = model.estimates
-    if model._family.dispersed:
+    if model.family_record.dispersed:
         raise OptionError(
             f"the {model.family} model estimates its dispersion: there is none to check"
         )
-    if model._family.proportions and not model._is_counts:
+    if model.family_record.proportions and not model.may_be_overdispersed:
         raise OptionError(
             "single trials cannot be overdispersed: their mean determines their variance"
         )
-    ratio, df = model.pearson_ratio, model._pearson_df
+    ratio, df = model.pearson_ratio, model.pearson_df
     p = float(chi2.sf(ratio * df, df))
     line = {"chisq": ratio * df, "df": df, "ratio": ratio, "pvalue": p}
     note = "No sign of overdispersion."
     if p < SIGNIFICANT:
-        wider = model._family.wider
+        wider = model.family_record.wider
         family = f"A {wider} family or a" if wider else "A"
         note = (
             f"Overdispersed: standard errors are too small. {family} random effect for each row "

@@ -38,7 +38,7 @@ def vif(model) -> Result:
     """
     import pandas as pd
 
-    cov, feterm = model._cov, model.feterm
+    cov, feterm = model.beta_covariance, model.feterm
     position = {j: i for i, j in enumerate(feterm.kept)}
     members = {
         t.name: [position[j] for j in t.columns if j in position] for t in fixed_terms(model.frame)

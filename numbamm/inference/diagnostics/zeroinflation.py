@@ -50,17 +50,17 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
     estimates, y = model.estimates, model.frame.y
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
         raise OptionError(f"n must be a number of responses to simulate, at least 0, not {n!r}")
-    family = model._family
+    family = model.family_record
     if family.zero is None and not family.by_density:
         raise OptionError(
             f"responses of the {model.family} family are not counts: there are no zeros to check"
         )
-    if family.proportions and not model._is_counts:
+    if family.proportions and not model.may_be_overdispersed:
         raise OptionError(
             "the model fits the zeros of single trials themselves: there can be no excess of them"
         )
-    rows = model._prior if family.counts else np.ones(len(y))
-    P = family.zeros(estimates.fitted, model._prior, estimates.shape or model.shape)
+    rows = model.prior_weights if family.counts else np.ones(len(y))
+    P = family.zeros(estimates.fitted, model.prior_weights, estimates.shape or model.shape)
     observed, expected = rows @ (y == 0), rows @ P
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (observed - 0.5 - expected) / np.sqrt(rows @ (P * (1 - P)))

@@ -133,10 +133,10 @@ class BackTransform:
     """
 
     def __init__(self, model) -> None:
-        self.link, frame = model._link, model.frame
+        self.link, frame = model.link_record, model.frame
         self.response = self.left = self.first = frame.response
         self.columns, self.steps, self.opaque = frame.design.response_columns, [], False
-        if frame.trials is None and not model._family.proportions:
+        if frame.trials is None and not model.family_record.proportions:
             self._invert(frame)
 
     @property

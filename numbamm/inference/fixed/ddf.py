@@ -13,7 +13,6 @@ from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.fixed.kenward_roger import KenwardRoger, KenwardRogerObserved
 from numbamm.inference.fixed.satterthwaite import Satterthwaite
 from numbamm.inference.fixed.wald import Wald
-from numbamm.models.linear import LinearMixedModel
 from numbamm.options import shown
 
 #: The methods by their names. A new method is a file like `satterthwaite`, and an entry here.
@@ -39,13 +38,13 @@ def method(model, ddf: str | None):
     OptionError
         The name is unknown, or the method does not suit the model.
     """
-    estimates, linear = mixed_model(model).estimates, isinstance(model, LinearMixedModel)
-    name = ("satterthwaite" if linear else "wald") if ddf is None else _spelling(ddf)
+    estimates = mixed_model(model).estimates
+    name = model.default_ddf if ddf is None else _spelling(ddf)
     if name not in METHODS:
         raise OptionError(
             f"unknown ddf {shown(ddf)}{did_you_mean(name, METHODS)}; there are {', '.join(METHODS)}"
         )
-    if not linear and name != "wald":
+    if not model.is_linear and name != "wald":
         raise OptionError(
             f'ddf="{name}" is for linear models: generalized ones have ddf="wald" alone'
         )

@@ -191,7 +191,7 @@ def _notes(model, grid, names, weights, frame, alpha) -> list[str]:
     ]
     if fixed:
         notes.append(f"At {', '.join(fixed)}.")
-    if not model._link.linear:
+    if not model.link_record.linear:
         notes.append(f"Link: {model.link}.")
     if frame["mean"].isna().any():
         notes.append("Means without numbers are not estimable: there are no data for them.")
@@ -250,10 +250,7 @@ def total_variance(model, grid) -> np.ndarray:
         a residual with weight one. If the grid lacks columns left of a term's bar, its variance
         is averaged over the rows of the data.
     """
-    from numbamm.models.linear import LinearMixedModel
-
-    residual = model.sigma**2 if isinstance(model, LinearMixedModel) else 0.0
-    total = np.full(len(grid.rows), residual)
+    total = np.full(len(grid.rows), model.residual_variance)
     terms = zip(model.reterms, model.varcorr.terms, model.frame.members, strict=True)
     for term, estimated, members in terms:
         z = _left_of_bar(model.frame, members, grid)

@@ -53,7 +53,11 @@ class Indicators:
         """The indicators of a model with terms of fixed effects."""
         terms, feterm = fixed_terms(model.frame), model.feterm
         from_beta = np.linalg.inv(feterm.to_basis)
-        weighted = feterm.basis if model._sqrtw is None else feterm.basis * model._sqrtw[:, None]
+        weighted = (
+            feterm.basis
+            if model.sqrt_weights is None
+            else feterm.basis * model.sqrt_weights[:, None]
+        )
         coded = np.empty((feterm.rank, len(feterm.cnames)))
         coded[:, feterm.kept] = from_beta
         dropped = np.setdiff1d(np.arange(len(feterm.cnames)), feterm.kept)

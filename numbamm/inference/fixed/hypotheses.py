@@ -64,13 +64,11 @@ def hypotheses(model, type: int) -> dict[str, np.ndarray]:
 
 def _root_of_metric(model, design: Indicators) -> np.ndarray:
     """K of the inner product K'K in which terms are made orthogonal, in the basis of the fit."""
-    from numbamm.models.linear import LinearMixedModel
-
-    if isinstance(model, LinearMixedModel):
-        if model._sqrtw is None:
+    if model.is_linear:
+        if model.sqrt_weights is None:
             return np.eye(model.feterm.rank)
-        return np.linalg.qr(model.feterm.basis / model._sqrtw[:, None], mode="r")
-    covariance = design.from_beta @ model._cov @ design.from_beta.T
+        return np.linalg.qr(model.feterm.basis / model.sqrt_weights[:, None], mode="r")
+    covariance = design.from_beta @ model.beta_covariance @ design.from_beta.T
     if not np.isfinite(covariance).all():  # no statistic, but degrees of freedom
         return np.eye(len(covariance))
     values, vectors = np.linalg.eigh(covariance)

@@ -55,7 +55,7 @@ class MarginalEffects(ModelAbstract):
         eta = newdata[:, : len(params)] @ np.asarray(params)
         if newdata.shape[1] > len(params):
             eta = eta + newdata[:, -1]
-        values = self.model._mean(eta) if self.type == "response" else eta
+        values = self.model.mean(eta) if self.type == "response" else eta
         rowid = pl.Series("rowid", np.arange(len(eta)), dtype=pl.Int32)
         return pl.DataFrame({"rowid": rowid, "estimate": values})
 
@@ -63,13 +63,13 @@ class MarginalEffects(ModelAbstract):
         """Covariance matrix of the coefficients; for a string, by the method of that name."""
         if isinstance(vcov, str):
             return degrees.method(self.model, vcov).vcov
-        return self.model._cov if vcov else None
+        return self.model.beta_covariance if vcov else None
 
     def get_autodiff_args(self) -> dict | None:
         """Options of its automatic differentiation; None if it does not have the link."""
-        if self.type == "link" or self.model._link.linear:
+        if self.type == "link" or self.model.link_record.linear:
             return {"model_type": "linear", "family": None, "link": None}
-        family = self.model._link.marginaleffects
+        family = self.model.link_record.marginaleffects
         if family is None:
             return None
         return {"model_type": "glm", "family": family, "link": self.model.link}

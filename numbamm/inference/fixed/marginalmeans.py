@@ -126,7 +126,7 @@ class MarginalMeans(Result):
             )
         if self._base and self.back.steps and not self.back.is_column("first"):
             notes.append(f"Ratios of {self.back.first}.")
-        if self._base and self.model._link.ratio != "ratio":
+        if self._base and self.model.link_record.ratio != "ratio":
             notes.append("The ratios are odds ratios.")
         scale = self.back.response if self.back.steps else f"the link, {self.model.link}"
         if self.type == "response" and not self._base and scale != "the link, identity":

@@ -136,8 +136,8 @@ def directions_of(model) -> Directions:
     DataError
         A group of connected levels is too large for dense matrices of its order.
     """
-    terms = model._inside
-    parts = model._joint.split(model._inward(model.theta))
+    terms = model.scaled.terms
+    parts = model.scaled.structure.split(model.scaled.to_scaled(model.theta))
     for term, theta in zip(terms, parts, strict=True):
         term.theta = theta
     sums = _Sums(model, terms)
@@ -178,8 +178,8 @@ class _Sums:
 
     def __init__(self, model, terms) -> None:
         self.model, self.terms, self.sigma2 = model, terms, model.sigma**2
-        w = 1.0 if model._sqrtw is None else model._sqrtw
-        z = design.weighted_columns(terms, model._sqrtw)
+        w = 1.0 if model.sqrt_weights is None else model.sqrt_weights
+        z = design.weighted_columns(terms, model.sqrt_weights)
         X = model.feterm.basis
         self.A, self.F, self.XX = sp.csr_array(z.T @ z), z.T @ X, X.T @ X
         self.lam = sp.block_diag([sp.kron(sp.eye_array(t.nlevels), t.lambda_) for t in terms])
@@ -277,7 +277,7 @@ class _Sums:
             squares=np.zeros((v + r, v + r)),
             slopes=self._slopes(phi if reml else np.zeros_like(phi)),
             terms=self.terms,
-            sizes=model._inside_sizes,
+            sizes=model.scaled.sizes,
             reml=reml,
         )
         out.Q[v:, v:] = self.second[:, :, X, X]

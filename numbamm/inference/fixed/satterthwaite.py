@@ -31,7 +31,7 @@ class Satterthwaite:
     title = "Satterthwaite"
 
     def __init__(self, model) -> None:
-        self.beta, self.vcov = model.estimates.beta, model._cov
+        self.beta, self.vcov = model.estimates.beta, model.beta_covariance
         self.to_basis = model.feterm.to_basis
         with blas_threads():
             directions = directions_of(model)

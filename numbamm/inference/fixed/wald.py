@@ -14,7 +14,7 @@ class Wald:
     title = "Wald"
 
     def __init__(self, model) -> None:
-        self.beta, self.vcov = model.estimates.beta, model._cov
+        self.beta, self.vcov = model.estimates.beta, model.beta_covariance
         self.notes: list[str] = []
 
     def df(self, L) -> np.ndarray:

@@ -47,7 +47,7 @@ class ModelRows:
             raise OptionError("weights are for new rows; the rows of the fit keep theirs")
         frame, terms = model.frame, [(term.refs, term.z) for term in model.reterms]
         X, unseen = frame.X[:, model.feterm.kept], [[] for _ in terms]
-        return cls(X, frame.offset, terms, unseen, frame.weights, None, model._aligned)
+        return cls(X, frame.offset, terms, unseen, frame.weights, None, model.aligned)
 
     @classmethod
     def new(cls, model, newdata, wanted: Collection[int], weights=None) -> ModelRows:

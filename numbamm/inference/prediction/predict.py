@@ -20,7 +20,6 @@ from numbamm.inference.prediction.simulate import (
     trials_or_weights,
     weights_to_draw,
 )
-from numbamm.models.linear import LinearMixedModel
 from numbamm.options import flag, one_of, valid_alpha
 
 NEW_LEVELS = ("population", "missing", "error")
@@ -107,7 +106,7 @@ def predict(
     """
     _check(model, new_levels, type, interval, alpha, draws)
     random, se = flag("random", random), flag("se", se)
-    by_draws = interval == "prediction" and not isinstance(model, LinearMixedModel)
+    by_draws = interval == "prediction" and not model.is_linear
     if by_draws and type == "link":
         raise OptionError(
             "a prediction interval of a generalized model is on the scale of the response: "
@@ -118,16 +117,16 @@ def predict(
     chosen = chosen_effects(model, re_form if random else "none")
     rows = _rows(model, newdata, chosen, interval, weights)
     eta = _eta_of_fit(model, chosen) if newdata is None else _eta(model, rows, chosen, new_levels)
-    on_link_scale = type == "link" or model._link.linear
+    on_link_scale = type == "link" or model.link_record.linear
 
     def on_scale(eta):
-        return eta if on_link_scale else np.where(np.isnan(eta), np.nan, model._mean(eta))
+        return eta if on_link_scale else np.where(np.isnan(eta), np.nan, model.mean(eta))
 
     columns = {"prediction": on_scale(eta)}
     if se or interval is not None:
         sd = np.sqrt(np.where(np.isnan(eta), np.nan, _variance(model, rows, chosen)))
     if se:
-        slope = 1.0 if on_link_scale else np.abs(model._link.slope(eta))
+        slope = 1.0 if on_link_scale else np.abs(model.link_record.slope(eta))
         columns["se"] = slope * sd
     if by_draws:
         ends = _drawn_limits(model, rows, eta, sd, alpha, draws, generator(seed))
@@ -168,9 +167,9 @@ def _drawn_limits(model, rows: ModelRows, eta, sd, alpha: float, draws: int, rng
     for batch in np.array_split(complete, 1 + len(complete) * draws // BATCH):
         etas = eta[batch] + sd[batch] * rng.standard_normal((draws, len(batch)))
         etas = _on_same_side(model, eta[batch], etas)
-        mu = np.clip(model._mean(etas.ravel()), *model._family.means)
+        mu = np.clip(model.mean(etas.ravel()), *model.family_record.means)
         phi = model.sigma**2
-        y = model._family.draws(rng, mu, np.tile(w[batch], draws), phi, model.shape)
+        y = model.family_record.draws(rng, mu, np.tile(w[batch], draws), phi, model.shape)
         limits[:, batch] = np.quantile(
             y.reshape(etas.shape), [alpha / 2, 1 - alpha / 2], axis=0, method="inverted_cdf"
         )
@@ -179,7 +178,7 @@ def _drawn_limits(model, rows: ModelRows, eta, sd, alpha: float, draws: int, rng
 
 def _on_same_side(model, eta, near) -> np.ndarray:
     """Linear predictors near η, kept on its side of zero for links that change there."""
-    if not model._link.turns:
+    if not model.link_record.turns:
         return near
     side = np.sign(eta)
     return side * np.maximum(side * near, np.finfo(np.float64).tiny)
@@ -208,7 +207,7 @@ def _eta(model, rows: ModelRows, chosen, new_levels: str) -> np.ndarray:
 def _variance(model, rows: ModelRows, chosen) -> np.ndarray:
     """Variances of x'β̂ + z'b̂ - z'b, shape (n,)."""
     if not any(columns.any() for columns in chosen):
-        return np.einsum("ij,ij->i", rows.X @ model._cov, rows.X)
+        return np.einsum("ij,ij->i", rows.X @ model.beta_covariance, rows.X)
     known, of_new = [], np.zeros(len(rows.X))
     for term, (refs, z), columns in zip(model.reterms, rows.terms, chosen, strict=True):
         z = z if columns.all() else z * columns[:, None]
@@ -216,7 +215,7 @@ def _variance(model, rows: ModelRows, chosen) -> np.ndarray:
         of_new[new] += ((term.lambda_.T @ z[:, new]) ** 2).sum(axis=0)
         known.append((np.where(refs < term.nlevels, refs, -1).astype(np.int32), z))
     with blas_threads():
-        return model._row_variances(rows.X, known) + model.sigma**2 * of_new
+        return model.row_variances(rows.X, known) + model.sigma**2 * of_new
 
 
 def _refuse_or_warn(term, unseen: list, new_levels: str) -> None:

@@ -121,7 +121,7 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
     ndarray, shape (n,)
     """
     effects = []
-    lambdas = model._joint.matrices(parameters.theta)
+    lambdas = model.scaled.structure.matrices(parameters.theta)
     for k, (term, unseen, lam) in enumerate(zip(model.reterms, rows.unseen, lambdas, strict=True)):
         u = rng.standard_normal((term.nlevels + len(unseen), term.p))
         b = parameters.sigma * u @ lam.T
@@ -132,9 +132,9 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
     complete = np.flatnonzero(~np.isnan(eta))
     w = trials_or_weights(model, rows)[complete]
     y = np.full(len(eta), np.nan)
-    mu = model._mean(eta[complete])
+    mu = model.mean(eta[complete])
     phi = parameters.sigma**2
-    y[complete] = model._family.draws(rng, mu, w, phi, parameters.shape)
+    y[complete] = model.family_record.draws(rng, mu, w, phi, parameters.shape)
     return y
 
 
@@ -146,10 +146,10 @@ def trials_or_weights(model, rows: ModelRows) -> np.ndarray:
     DataError
         Numbers of trials are not whole.
     """
-    if rows.weights is None or model._family.weights == "rows":
+    if rows.weights is None or model.family_record.weights == "rows":
         return np.ones(len(rows.X))
     w = rows.weights
-    if model._family.weights == "trials" and (w % 1 > 0).any():
+    if model.family_record.weights == "trials" and (w % 1 > 0).any():
         raise DataError("numbers of trials must be whole to draw from a binomial distribution")
     return w
 
@@ -179,11 +179,11 @@ class TrueParameters:
         beta = _vector(
             "beta", model.estimates.beta if beta is None else beta, model.feterm.kept_names
         )
-        if model._family.dispersed:
+        if model.family_record.dispersed:
             sigma = _positive("sigma", _known_sigma(model) if sigma is None else sigma)
         else:
             sigma = _absent("sigma", sigma, 1.0, "families with a dispersion")
-        if model._family.has_shape:
+        if model.family_record.has_shape:
             shape = model.shape if shape is None else shape
             shape = shape if shape == np.inf else _positive("shape", shape)
         else:
@@ -228,8 +228,8 @@ def weights_to_draw(model, given):
         The family's distribution does not depend on weights, or those of the fit cannot be those
         of new rows.
     """
-    refuse_weights(model._family, given)
-    return None if model._family.weights == "rows" else row_weights(model, given)
+    refuse_weights(model.family_record, given)
+    return None if model.family_record.weights == "rows" else row_weights(model, given)
 
 
 def refuse_weights(family: Family, given) -> None:

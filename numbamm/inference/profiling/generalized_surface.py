@@ -7,7 +7,7 @@ import numpy as np
 from numbamm.inference.profiling.curve import Curve
 from numbamm.inference.profiling.surface import Surface
 from numbamm.inference.random.components import SHAPE, SIGMA
-from numbamm.models.parameters import LOG_DISPERSION, LOG_SHAPE
+from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE
 from numbamm.optimize.differences import slopes
 
 #: Half-width of central differences of an objective by quadrature; x is scaled to order 1.
@@ -26,19 +26,14 @@ class GeneralizedSurface(Surface):
         return cls(model)
 
     def __init__(self, model) -> None:
-        fast, nagq = model.is_fast, model.estimates.nagq
-        twin = model._twin()
-        point = twin._at_estimates()
-        root = None if fast else np.linalg.cholesky(twin._gamma_cov(point))
-        parameters = model._parameters(fast)
-        self._laplace = nagq == 1
-        self._objective = model._objective(fast, nagq, root=root, parameters=parameters)
+        self._space, point = model.whitened_space()
+        parameters, root = self._space.parameters, self._space.laplace.root
         # An infinite shape has a profile, too.
         shape = min(point.shape, parameters.shape_range[1])
         nuisance = {LOG_DISPERSION: [point.phi], LOG_SHAPE: [shape]}.get(parameters.nuisance, [])
         self._nuisance, self._rank = parameters.nuisance, len(parameters.beta)
-        self._to_beta = None if fast else model.feterm.to_basis @ root
-        head = [] if fast else np.linalg.solve(root, point.beta)
+        self._to_beta = None if root is None else model.feterm.to_basis @ root
+        head = [] if root is None else np.linalg.solve(root, point.beta)
         super().__init__(model, np.concatenate([head, np.log(nuisance), point.theta]))
 
     @property
@@ -51,9 +46,10 @@ class GeneralizedSurface(Surface):
         return float(np.exp(x[self._rank] / 2)) if self._nuisance == LOG_DISPERSION else 1.0
 
     def deviance(self, x) -> tuple[float, np.ndarray]:
-        if self._laplace:
-            return self._objective.gradient(x)
-        return self._objective(x), slopes(self._objective, x, np.full(len(x), QUADRATURE_STEP))
+        if self._space.gradient is not None:
+            return self._space.gradient(x)
+        objective = self._space.objective
+        return objective(x), slopes(objective, x, np.full(len(x), QUADRATURE_STEP))
 
     def coefficient_curve(self, j: int, reach: float) -> Curve:
         row = self._to_beta[j]

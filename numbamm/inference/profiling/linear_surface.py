@@ -26,10 +26,10 @@ class LinearSurface(Surface):
         """Of a model that was fitted by maximum likelihood."""
         est = model.estimates
         self._given = est.sigma if est.sigma_given else None
-        self._criterion, self._scale_of_y = model._criterion()[:2], model._response.scale
+        self._criterion, self._scale_of_y = model.space.criterion[:2], model.scaled_response.scale
         self._blocks = model.blocks
         head = [] if est.sigma_given else [np.log(est.sigma)]
-        super().__init__(model, np.concatenate([head, model._inward(model.theta)]))
+        super().__init__(model, np.concatenate([head, model.scaled.to_scaled(model.theta)]))
 
     @property
     def sizes(self) -> dict:
@@ -54,7 +54,7 @@ class LinearSurface(Surface):
         frame, kept = self.model.frame, self.model.feterm.kept
         others, x = [k for k in kept if k != kept[j]], frame.X[:, kept[j]]
         columns = {"X": frame.X[:, others], "xnames": [frame.xnames[k] for k in others]}
-        estimate, error = self.model.estimates.beta[j], np.sqrt(self.model._cov[j, j])
+        estimate, error = self.model.estimates.beta[j], np.sqrt(self.model.beta_covariance[j, j])
         twin = _fitted(replace(frame, **columns, y=frame.y - estimate * x), self._given)
 
         def rise(v, start):

@@ -14,7 +14,6 @@ from numbamm.errors import NumbammWarning, OptionError, did_you_mean
 from numbamm.inference.profiling.generalized_surface import GeneralizedSurface
 from numbamm.inference.profiling.linear_surface import LinearSurface
 from numbamm.inference.random.components import SHAPE, SIGMA, Components
-from numbamm.models.linear import LinearMixedModel
 from numbamm.options import name_list, valid_alpha
 from numbamm.progress import progress_bar
 from numbamm.report.result import Result
@@ -85,12 +84,11 @@ def profile(
     """
     est = model.estimates
     names, reach = _requested(model, parameters), BEYOND * ndtri(1 - valid_alpha(alpha) / 2)
-    linear = isinstance(model, LinearMixedModel)
     curves: dict = {}
     with blas_threads(), warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbammWarning)  # of singular fits along the profile
         warnings.simplefilter("ignore", RuntimeWarning)  # of steps beyond the parameters' range
-        surface = (LinearSurface if linear else GeneralizedSurface).of(model)
+        surface = (LinearSurface if model.is_linear else GeneralizedSurface).of(model)
         bar = progress_bar(len(names), progress, "parameter")
         try:
             for name in names:
@@ -108,7 +106,7 @@ def profile(
         )
     notes = ["The profile is that of the fit by maximum likelihood."] if est.reml else []
     notes += ["The profile is that of the fast fit: coefficients are at the penalised mode."] * (
-        not linear and model.is_fast
+        model.is_fast
     )
     lower = (surface.least if est.reml else est.objective) - surface.lowest
     if lower > LOWER:
@@ -140,12 +138,12 @@ def _requested(model, parameters) -> list[str]:
 
 def _default_parameters(model) -> list[str]:
     """The parameters that are profiled if the user names none."""
-    fast, dispersed = getattr(model, "is_fast", False), not model.estimates.sigma_given
+    fast, dispersed = model.is_fast, not model.estimates.sigma_given
     components = Components.of(model).names
     if fast and dispersed:  # φ is not optimised, so standard deviations have no profile
         correlations = [name for name in components if name.startswith("cor_")]
         return [*correlations, *(f"theta_{name}" for name in model.theta_names)]
-    sizes = [SIGMA] * dispersed + [SHAPE] * getattr(model, "_free_shape", False)
+    sizes = [SIGMA] * dispersed + [SHAPE] * model.has_free_shape
     coefficients = [] if fast else model.feterm.kept_names
     return [*sizes, *components, *coefficients]
 
@@ -156,7 +154,7 @@ def _why_not(name, model, known) -> str:
         return f"{name!r} has no estimate: its column depends on others and was dropped"
     in_full_fit = [*model.params.index, *Components.of(model).names]
     in_full_fit += [SIGMA] * (not model.estimates.sigma_given)
-    if getattr(model, "is_fast", False) and name in in_full_fit:
+    if model.is_fast and name in in_full_fit:
         return f"a fast fit does not optimise {name!r}: refit(fast=False), then profile"
     return f"unknown parameter {name!r}{did_you_mean(str(name), known)}; there are " + ", ".join(
         known

@@ -13,7 +13,7 @@ from scipy.optimize import minimize as slsqp
 from numbamm.inference.profiling.curve import Curve, walk
 from numbamm.inference.profiling.leading import leading
 from numbamm.inference.random.components import SHAPE, Components
-from numbamm.models.inside import root_mean_squares
+from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.optimize.differences import jacobian, slopes
 
 #: Half-width of the central differences for the Hessian at the minimum; x is of order 1.
@@ -111,7 +111,9 @@ class Surface(ABC):
     def _size_curve(self, name: str, reach: float) -> Curve:
         """The profile of σ or the shape, computed for its logarithm."""
         value = self.sizes[name]
-        bounds = np.log(self.model._family.shape_range) if name == SHAPE else (-np.inf, np.inf)
+        bounds = (
+            np.log(self.model.family_record.shape_range) if name == SHAPE else (-np.inf, np.inf)
+        )
         curve = self.smooth_curve(lambda x: np.log(value(x)), bounds, reach)
         upper = (
             np.nan if np.isnan(curve.upper) else np.inf
@@ -124,12 +126,12 @@ class Surface(ABC):
     def _theta_curve(self, name: str, reach: float) -> Curve:
         """The profile of an element of θ."""
         k = self._theta_names.index(name)
-        diagonal = np.flatnonzero(self.model._lowerbd == 0)
+        diagonal = np.flatnonzero(self.model.scaled.structure.lowerbd == 0)
         bounds = (0.0 if k in diagonal else -np.inf, np.inf)
 
         def value(x):
             theta = self._scaled_theta(x)
-            return (self.model._outward(theta) if any(self.model.scalings) else theta)[k]
+            return (self.model.scaled.to_user(theta) if self.model.scaled.is_changed else theta)[k]
 
         def diagonal_entries(x):
             return self._scaled_theta(x)[diagonal]
@@ -152,16 +154,16 @@ class Surface(ABC):
         term, scalings = self.model.reterms[k], list(self.model.scalings)
         if not term.structure.is_linear:
             return self._smooth_component_curve(k, list(lead), reach)
-        changed = leading(term, scalings[k], lead, self.model._root)
+        changed = leading(term, scalings[k], lead, self.model.scaled.root)
         surface = self
         if changed is not None:
             scalings[k] = changed
-            surface = type(self)(self.model._in_columns(scalings))
+            surface = type(self)(self.model.in_columns(scalings))
         rows = [surface._row(k, r) for r in lead]
         if len(lead) == 1:
             curve = surface._sd_curve(*rows, reach)
         else:
-            sizes = root_mean_squares(term, self.model._root)
+            sizes = root_mean_squares(term, self.model.scaled.root)
             rows = [row * sizes[r] for row, r in zip(rows, lead, strict=True)]
             curve = surface._correlation_curve(*rows, reach)
         self.lowest = min(self.lowest, surface.lowest)
@@ -169,7 +171,7 @@ class Surface(ABC):
 
     def _smooth_component_curve(self, k: int, lead: list[int], reach: float) -> Curve:
         """The same where λ is no linear function of θ, whose effects are never without variance."""
-        joint, outward = self.model._joint, self.model._outward
+        joint, outward = self.model.scaled.structure, self.model.scaled.to_user
 
         def value(x):
             rows = joint.matrices(outward(self._scaled_theta(x)))[k][lead]
@@ -190,7 +192,7 @@ class Surface(ABC):
         by_entry = np.zeros((term.p, len(row)))
         by_entry[column, np.arange(len(row))] = entries[row]
         x = np.arange(len(self.best))
-        mine = self.model._joint.split(self._scaled_theta(x))[k]
+        mine = self.model.scaled.structure.split(self._scaled_theta(x))[k]
         matrix = np.zeros((term.p, len(x)))
         matrix[:, mine] = by_entry @ term.structure.jacobian(term.theta)
         return matrix[matrix.any(axis=1)]

@@ -144,7 +144,7 @@ def _random(model) -> dict[str, float]:
 
 def _residual(model, method: str) -> float:
     """Variance of the response given η, on the scale of η."""
-    family, link = model._family, model._link
+    family, link = model.family_record, model.link_record
     if family.is_linear(link):
         return model.sigma**2
     if link.latent_variance is not None:
@@ -176,13 +176,13 @@ def _eta_without_predictors(model) -> np.ndarray:
         null = fitted_model(model, frame)
     offset = 0.0 if model.frame.offset is None else model.frame.offset.mean()
     eta = null.beta[0] * null.feterm.x[0, 0] + offset
-    if model._link.logarithmic:  # the mean of a log-normal variable
+    if model.link_record.logarithmic:  # the mean of a log-normal variable
         eta += sum(_random(null).values()) / 2
     return np.array([eta])
 
 
 def _notes(model, method: str) -> list[str]:
     """The note on the method, for logarithmic links."""
-    if not model._link.logarithmic:
+    if not model.link_record.logarithmic:
         return []
     return [f"Residual variance on the scale of the logarithm by the method {method}."]

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numbamm.errors import DataError, NumbammWarning, OptionError
-from numbamm.inference.comparison.reduced import criterion_of_fit
 from numbamm.inference.random.components import SIGMA
 from numbamm.inference.resampling import bootstrap_file
 from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
 from numbamm.inference.resampling.bootstrap_fits import bootstrap_task
 from numbamm.inference.resampling.replicates import key_of, run, valid_count
-from numbamm.models.inside import root_mean_squares
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
+from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.options import one_of, valid_alpha
 from numbamm.report.result import Result
 
@@ -322,8 +321,8 @@ class Bootstrap:
 
     def _extended(self, model, n: int, workers, progress) -> Bootstrap:
         """A copy with n more replicates, or with those before an interrupt."""
-        twin = model._twin()
-        vars(twin.optsum).update(criterion_of_fit(model))
+        twin = model.twin()
+        vars(twin.optsum).update(model.criterion)
         task = bootstrap_task(twin, self.names, self.key)
         done = run(task, range(self.n, self.n + n), workers, progress)
         if sum(len(rows) for rows, _ in done) < n:
@@ -348,8 +347,8 @@ class Bootstrap:
 def _singular(model, thetas) -> np.ndarray:
     """`is_singular` for each line of θ."""
     singular = np.zeros(len(thetas), dtype=bool)
-    for term, lam in zip(model.reterms, model._joint.matrices(thetas), strict=True):
-        size = root_mean_squares(term, model._root)
+    for term, lam in zip(model.reterms, model.scaled.structure.matrices(thetas), strict=True):
+        size = root_mean_squares(term, model.scaled.root)
         diagonal = np.abs(np.diagonal(lam, axis1=1, axis2=2))
         singular |= (diagonal * size < SINGULAR_TOLERANCE).any(axis=1)
     return singular

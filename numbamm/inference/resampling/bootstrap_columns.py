@@ -33,7 +33,7 @@ class EstimateColumns:
     def of(cls, model) -> EstimateColumns:
         """The columns for fits of a model."""
         sizes = [SIGMA] * (model.varcorr.sigma is not None)
-        sizes += [SHAPE] * (getattr(model, "shape", None) is not None)
+        sizes += [SHAPE] * (model.shape is not None)
         beta = model.feterm.kept_names
         return cls(beta, model.theta_names, sizes, Components.of(model))
 
@@ -64,5 +64,5 @@ class EstimateColumns:
 
     def row_of(self, model) -> np.ndarray:
         """The estimates of a fitted model in the order of `columns`."""
-        est, shape = model.estimates, getattr(model, "shape", None)
+        est, shape = model.estimates, model.shape
         return self.row(est.objective, est.sigma, shape, est.beta, model.theta)

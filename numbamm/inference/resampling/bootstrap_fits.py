@@ -30,11 +30,11 @@ class CompiledFits(ReplicateTask):
     def __init__(self, model, names, key: int) -> None:
         super().__init__(model, names, key)
         compile_ahead(refits)
-        self._criterion = model._criterion()
-        theta = model._inward(model.theta)
-        singular = model._lacks_rank(theta)
-        self._start = model._inward(model.optsum.initial) if singular else theta
-        self._z_lambda = _times_lambda(model.blocks, model._joint.matrices(theta))
+        self._criterion = model.space.criterion
+        theta = model.scaled.to_scaled(model.theta)
+        singular = model.scaled.lacks_rank(theta)
+        self._start = model.scaled.to_scaled(model.optsum.initial) if singular else theta
+        self._z_lambda = _times_lambda(model.blocks, model.scaled.structure.matrices(theta))
         self._draws = sum(t.nranef for t in model.reterms) + model.nobs
 
     def batch_size(self, n: int, workers) -> int:
@@ -59,7 +59,7 @@ class CompiledFits(ReplicateTask):
             stream(self._key, i).standard_normal(out=row)
         thetas, gammas = np.empty((n, len(self._start))), np.empty((n, model.blocks.nx))
         numbers = np.empty((n, 3))
-        scale = model._response.scale
+        scale = model.scaled_response.scale
         refits(
             noise,
             self._start,
@@ -74,12 +74,12 @@ class CompiledFits(ReplicateTask):
         # Row by row: the rounding of one product with all rows would depend on their number.
         changes = np.array([model.feterm.to_basis @ gamma for gamma in gammas])
         betas = model.estimates.beta + scale * changes
-        sigmas = scale * numbers[:, NORM] / np.sqrt(model._degrees)
+        sigmas = scale * numbers[:, NORM] / np.sqrt(model.degrees)
         if optsum.sigma is not None:
             sigmas[:] = optsum.sigma
-        if any(model.scalings):
-            thetas = np.array([model._outward(theta) for theta in thetas])
-        thetas = model._joint.rectified(thetas)
+        if model.scaled.is_changed:
+            thetas = np.array([model.scaled.to_user(theta) for theta in thetas])
+        thetas = model.scaled.structure.rectified(thetas)
         rows, failed = {}, {}
         for k, i in enumerate(batch):
             rows[i] = self._names.row(numbers[k, OBJECTIVE], sigmas[k], None, betas[k], thetas[k])
@@ -121,9 +121,8 @@ def _can_be_compiled(model) -> bool:
     """Whether compiled code can fit the model: linear, few θ, and bounds as in its layout."""
     optsum = model.optsum
     return (
-        hasattr(model, "_own_search")
-        and model._joint.is_free
+        model.space.own_search is not None
         and len(model.theta) <= newton.MANY
         and bool(np.isinf(optsum.upperbd).all())
-        and np.array_equal(optsum.lowerbd, model._lowerbd)
+        and np.array_equal(optsum.lowerbd, model.scaled.structure.lowerbd)
     )

@@ -10,7 +10,6 @@ import pandas as pd
 
 from numbamm.design.remat import ReMat
 from numbamm.errors import DataError, OptionError, did_you_mean
-from numbamm.formula import check_gaussian
 from numbamm.formula.columns import Table
 from numbamm.formula.grouping import grouping_factors
 from numbamm.formula.names import unquoted
@@ -18,7 +17,7 @@ from numbamm.formula.rows import vector
 from numbamm.formula.scan import scan, tokenise
 from numbamm.glm.family import FAMILIES, Family
 from numbamm.glm.link import LINKS
-from numbamm.inference.comparison.reduced import criterion_of_fit, unfitted_model
+from numbamm.inference.comparison.reduced import unfitted_model
 from numbamm.inference.prediction.model_rows import ModelRows
 from numbamm.inference.prediction.simulate import refuse_weights, weights_to_draw
 
@@ -59,8 +58,6 @@ def of_model(model, design, weights) -> tuple:
     order : list of int
         For each of its terms, the position in the other model's list.
     """
-    from numbamm.models.linear import LinearMixedModel
-
     frame = model.frame
     given = weights_to_draw(model, weights)
     new = ModelRows.new(model, design, range(len(model.reterms)), given)
@@ -73,7 +70,7 @@ def of_model(model, design, weights) -> tuple:
     w = None if new.weights is None else new.weights[rows]
     other = replace(
         frame,
-        y=_placeholder(model._family, np.ones(len(rows)) if w is None else w),
+        y=_placeholder(model.family_record, np.ones(len(rows)) if w is None else w),
         X=new.X[rows],
         xnames=model.feterm.kept_names,
         reterms=[terms[k] for k in order],
@@ -87,9 +84,6 @@ def of_model(model, design, weights) -> tuple:
         index=None,
         columns={},
     )
-    if isinstance(model, LinearMixedModel):
-        # `of_frame` does not check the frame; generalized models do.
-        check_gaussian(other, sigma_known=criterion_of_fit(model)["sigma"] is not None)
     built = unfitted_model(model, other)
     if built.feterm.dropped:
         dropped = ", ".join(built.feterm.dropped)

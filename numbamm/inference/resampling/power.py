@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 
 from numbamm.errors import FitError, NumbammWarning, OptionError, did_you_mean
-from numbamm.inference.comparison.reduced import criterion_of_fit
 from numbamm.inference.prediction.simulate import TrueParameters, Vector
 from numbamm.inference.resampling.designs import grouping_columns, of_formula, of_model, with_levels
 from numbamm.inference.resampling.power_tests import (
@@ -22,8 +21,6 @@ from numbamm.inference.resampling.power_tests import (
     compiled_wald_tests,
 )
 from numbamm.inference.resampling.replicates import valid_count
-from numbamm.models.generalized import GeneralizedLinearMixedModel
-from numbamm.models.linear import LinearMixedModel
 from numbamm.models.mixedmodel import MixedModel
 from numbamm.options import name_list, one_of, valid_alpha
 from numbamm.report.result import Result
@@ -165,7 +162,7 @@ def power(
     fit_options = _fit_options(model, built, fast)
     if test == "lrt":
         outcome = LikelihoodRatioTests(*simulation, seed, fit_options).run(n, workers, progress)
-    elif ddf == "wald" and isinstance(built, LinearMixedModel):
+    elif ddf == "wald" and built.is_linear:
         outcome = compiled_wald_tests(*simulation, n, seed, workers, progress)
     else:
         outcome = WaldTests(*simulation, seed, fit_options, ddf=ddf).run(n, workers, progress)
@@ -264,8 +261,8 @@ def _numbers_of_levels(levels) -> list[int]:
 def _all_given(model, beta, theta, cov, sigma, shape) -> TrueParameters:
     """The true parameters of a formula's model, which has no estimates: all must be given."""
     needed = {"beta": model.feterm.kept_names, "theta": model.theta_names}
-    needed |= {"sigma": []} if model._family.dispersed else {}
-    needed |= {"shape": []} if model._family.has_shape else {}
+    needed |= {"sigma": []} if model.family_record.dispersed else {}
+    needed |= {"shape": []} if model.family_record.has_shape else {}
     values = {"beta": beta, "theta": theta if cov is None else cov, "sigma": sigma, "shape": shape}
     if any(values[name] is None for name in needed):
         listed = [f"{k} ({', '.join(names)})" if names else k for k, names in needed.items()]
@@ -288,12 +285,12 @@ def _model_on_design(model, design, parameters: TrueParameters, weights) -> tupl
     if design is None:
         if weights is not None:
             raise OptionError("weights are those of a design, but no design is given")
-        built = model._twin()
-        built._estimates = None
-        vars(built.optsum).update(criterion_of_fit(model))
+        built = model.twin()
+        built.set_estimates(model.theta, None)
+        vars(built.optsum).update(model.criterion)
         return built, parameters
     built, order = of_model(model, design, weights)
-    parts = model._joint.split(parameters.theta)
+    parts = model.scaled.structure.split(parameters.theta)
     return built, replace(parameters, theta=np.concatenate([parts[k] for k in order]))
 
 
@@ -301,8 +298,8 @@ def _set_known(model, parameters: TrueParameters) -> None:
     """Set parameters that the model takes as known, σ or the shape, to their true values."""
     if model.optsum.sigma is not None:
         model.optsum.sigma = parameters.sigma
-    if getattr(model, "_given_shape", None) is not None:
-        model._given_shape = parameters.shape
+    if model.given_shape is not None:
+        model.given_shape = parameters.shape
 
 
 def _coefficients(coef, names: list[str]) -> list[str]:
@@ -321,15 +318,14 @@ def _coefficients(coef, names: list[str]) -> list[str]:
 
 def _fit_options(model, built, fast: bool | None) -> dict:
     """Options of `refit`: for a generalized model `fast`, as given or as the model was fitted."""
-    if isinstance(built, LinearMixedModel):
+    if built.is_linear:
         if fast is not None:
             raise OptionError(
                 "fast is for generalized models: a linear one has one kind of fit; leave fast out"
             )
         return {}
     if fast is None:
-        fitted = isinstance(model, GeneralizedLinearMixedModel) and model.is_fitted
-        fast = fitted and model.is_fast
+        fast = isinstance(model, MixedModel) and model.is_fitted and model.is_fast
     return {"fast": bool(fast)}
 
 

@@ -67,7 +67,7 @@ def standard_errors(model, thetas, sigmas) -> np.ndarray:
     se = np.empty((len(thetas), model.feterm.rank))
     with blas_threads():
         for row, theta, sigma in zip(se, thetas, sigmas, strict=True):
-            model.blocks.factorize(model._inward(theta))
+            model.blocks.factorize(model.scaled.to_scaled(theta))
             root = model.feterm.to_basis @ np.linalg.inv(model.blocks.x_factor()).T
             row[:] = sigma * np.linalg.norm(root, axis=1)
     return se
@@ -75,11 +75,10 @@ def standard_errors(model, thetas, sigmas) -> np.ndarray:
 
 def _as_fitted(model, parameters: TrueParameters):
     """A copy of a linear model that has the true parameters as its estimates."""
-    twin, optsum = model._twin(), model.optsum
-    twin._set_theta(parameters.theta)
+    twin, optsum = model.twin(), model.optsum
     zeros = [np.zeros((term.nlevels, term.p)) for term in model.reterms]
     eta = model.frame.X[:, model.feterm.kept] @ parameters.beta
-    twin._estimates = Estimates(
+    estimates = Estimates(
         beta=parameters.beta,
         covariance=np.full((len(parameters.beta), len(parameters.beta)), np.nan),
         sigma=parameters.sigma,
@@ -91,6 +90,7 @@ def _as_fitted(model, parameters: TrueParameters):
         reml=optsum.reml,
         sigma_given=optsum.sigma is not None,
     )
+    twin.set_estimates(parameters.theta, estimates)
     return twin
 
 

@@ -278,8 +278,8 @@ def test_mistakes():
 class OneResponse:
     """What `BackTransform` asks of a model."""
 
-    family, link, _link = "gaussian", "identity", LINKS["identity"]
-    _family = FAMILIES["gaussian"]
+    family, link, link_record = "gaussian", "identity", LINKS["identity"]
+    family_record = FAMILIES["gaussian"]
 
     def __init__(self, response, y):
         data = {"y": np.asarray(y, dtype=float), "g": np.arange(len(y)) % 2}

@@ -53,8 +53,8 @@ def dense(model):
     """V, P, V⁻¹, X in the model's basis, and V's derivative along each direction."""
     n, sigma2 = model.nobs, model.sigma**2
     w = np.ones(n) if model.frame.weights is None else model.frame.weights
-    terms = model._inside
-    theta, at = model._inward(model.theta), 0
+    terms = model.scaled.terms
+    theta, at = model.scaled.to_scaled(model.theta), 0
     for term in terms:
         term.theta = theta[at : at + term.structure.size]
         at += term.structure.size

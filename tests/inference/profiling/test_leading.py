@@ -42,16 +42,16 @@ def test_the_model_is_the_same(surface):
     term = next(k for k, t in enumerate(model.reterms) if t.p == 3)
     names = Components.of(model).names
     x = surface.best + 0.05
-    theta = model._outward(surface._scaled_theta(x))
+    theta = model.scaled.to_user(surface._scaled_theta(x))
     values = Components.of(model).values(theta[None], np.array([surface.sigma(x)]))[0]
     known = dict(zip(names, values, strict=True))
     for name, (k, lead) in surface._places.items():
         scalings = list(model.scalings)
-        scalings[k] = leading(model.reterms[k], scalings[k], lead, model._root) or scalings[k]
-        led = type(surface)(model._in_columns(scalings))
+        scalings[k] = leading(model.reterms[k], scalings[k], lead, model.scaled.root) or scalings[k]
+        led = type(surface)(model.in_columns(scalings))
         z = led.best.copy()
         z[: len(x) - len(theta)] = x[: len(x) - len(theta)]
-        led._scaled_theta(z)[:] = led.model._inward(theta)
+        led._scaled_theta(z)[:] = led.model.scaled.to_scaled(theta)
         assert_allclose(led.deviance(z)[0], surface.deviance(x)[0], rtol=1e-9)
         rows = [led._row(k, r) @ z for r in lead]
         sizes = sorted(map(len, rows))

@@ -7,7 +7,7 @@ import oracles
 import pytest
 
 import numbamm as mm
-from numbamm.inference.random.shrinkage import _working_model
+from numbamm.models.working import working_model
 
 
 def test_shrinkage_of_one_factor(fitted):
@@ -60,12 +60,12 @@ def test_rows_at_a_limit_say_nothing_of_random_effects(limit):
     eta[::9] = limit
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        working = _working_model(model, eta, model.estimates.shape)
+        working = working_model(model, eta, model.estimates.shape)
     weights = working.frame.weights
     assert (weights > 0).all() and np.isfinite(working.frame.y).all()
     assert weights[::9].max() < 1e-20 * weights[1] and working.frame.y[9] == limit
     with pytest.raises(mm.FitError, match="all fitted means are at a limit"):
-        _working_model(model, np.full(len(eta), limit), model.estimates.shape)
+        working_model(model, np.full(len(eta), limit), model.estimates.shape)
 
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"

@@ -30,9 +30,9 @@ def test_compiled_fits_are_those_of_refit(options):
     for i in range(4):
         noise = stream(b.key, i).standard_normal(sum(t.nranef for t in terms) + model.nobs)
         eta, at = model.predict(random=False).to_numpy(), 0
-        inside = b.names.components.joint.matrices(model._inward(model.theta))
+        inside = b.names.components.joint.matrices(model.scaled.to_scaled(model.theta))
         for k in order:
-            term, p = model._inside[k], terms[k].p
+            term, p = model.scaled.terms[k], terms[k].p
             u = noise[at : at + term.nlevels * p].reshape(term.nlevels, p)
             at += u.size
             eta = eta + model.sigma * np.einsum("pn,np->n", term.z, (u @ inside[k].T)[term.refs])

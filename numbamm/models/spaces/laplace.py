@@ -1,4 +1,4 @@
-"""`LaplaceObjective`: what a generalized fit minimises, as a function of the parameters inside.
+"""`LaplaceObjective`: what a generalized fit minimises, as a function of scaled coordinates.
 
 See docs/mathematics.md, "The generalized linear mixed model".
 """
@@ -9,7 +9,7 @@ import numpy as np
 
 from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.mode import Mode, ModeFinder
-from numbamm.models.parameters import LOG_SHAPE, Parameters, Values
+from numbamm.models.spaces.parameters import LOG_SHAPE, Parameters, Values
 
 
 class LaplaceObjective:
@@ -81,11 +81,11 @@ class LaplaceObjective:
         mode, values = self.at(x)
         if not mode.found:
             return np.nan, np.nan, None
-        value, whole, beside = self.modes.certify(
+        value, whole, escape = self.modes.certify(
             values.theta, values.beta, vary=self.vary, shape=values.shape, phi=values.phi
         )
         head = np.asarray(x)[: len(x) - len(values.theta)]
-        return value, whole, lambda epsilon: np.concatenate([head, beside(epsilon)])
+        return value, whole, lambda epsilon: np.concatenate([head, escape(epsilon)])
 
     def gradient(self, x) -> tuple[float, np.ndarray]:
         """The Laplace approximation, and its gradient; NaN where there is no mode.
@@ -122,3 +122,12 @@ class LaplaceObjective:
     def recall(self) -> None:
         """Go back to the mode of the lowest value: near an edge not every start leads there."""
         self.modes.state = self._state
+
+
+def gamma_covariance(modes: ModeFinder, at: Values) -> np.ndarray:
+    """Covariance of the coefficients of the basis at known θ, from the factor at the last mode.
+
+    By the expected information, of which that factor has no other than positive pivots.
+    """
+    root = np.linalg.inv(modes.working(at.theta, at.beta, at.shape).x_factor()).T
+    return at.phi * root @ root.T

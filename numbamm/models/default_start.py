@@ -1,4 +1,4 @@
-"""Where a search begins, unless the user has said: told apart from what the user sets."""
+"""`DefaultStart`: where a search begins unless the user has said, told from what the user sets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class OwnStart(NamedTuple):
+class DefaultStart(NamedTuple):
     """The array that we put into ``optsum.initial``, and what it held.
 
     Attributes
@@ -20,7 +20,7 @@ class OwnStart(NamedTuple):
     values: np.ndarray | None = None
 
     @classmethod
-    def put(cls, optsum, values) -> OwnStart:
+    def put(cls, optsum, values) -> DefaultStart:
         """Let the search of `optsum` begin at these values."""
         optsum.initial = values
         return cls(optsum.initial, optsum.initial.copy())

@@ -17,7 +17,7 @@ class Values(NamedTuple):
     Attributes
     ----------
     beta : ndarray
-        Coefficients: β or, inside, γ; none where they vary with the mode.
+        Coefficients: β or, in scaled coordinates, γ; none where they vary with the mode.
     shape : float
         Shape of the negative binomial; 0 for other families.
     phi : float or None
@@ -42,6 +42,8 @@ class Parameters:
 
     Attributes
     ----------
+    fast : bool
+        Whether these are of a fast fit.
     beta : list of str
         Names of the coefficients; none in a fast fit, where PIRLS varies them.
     nuisance : str or None
@@ -57,6 +59,7 @@ class Parameters:
         infinite one, of a family that has such a limit, that is the estimate.
     """
 
+    fast: bool
     beta: list[str]
     nuisance: str | None
     theta: list[str]

@@ -1,0 +1,118 @@
+"""What follows from the parameters at which the search of a generalized fit ended."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from numbamm.errors import FitError, NumbammWarning
+from numbamm.glm.mode import Mode
+from numbamm.models.curvature import hessian_covariance
+from numbamm.models.estimates import Estimates
+from numbamm.models.spaces.laplace import gamma_covariance
+from numbamm.models.spaces.parameters import Values
+
+#: Where `warnings` shows what is said here to have come from: whoever asked for standard errors.
+CALLER = 6
+
+
+class NoMode(FitError):
+    """There is no mode where a search would begin."""
+
+
+def estimates_at(model, x, objective: float) -> Estimates:
+    """Everything but the covariance of β̂, for which more evaluations are needed.
+
+    Parameters
+    ----------
+    model : GeneralizedLinearMixedModel
+        Its θ and its modes are left at these parameters.
+    x : ndarray, shape (number of parameters,)
+        As ``optsum.final``.
+    objective : float
+        The objective there.
+    """
+    model._set_theta(x[-len(model.theta) :])
+    space = model.space_of(model._searched[model._fast], modes=model._modes)
+    mode, at = space.laplace.at(space.to_scaled(x))
+    check_mode(model, mode, at)
+    u, b = effects_at_mode(model)
+    eta = linear_predictors(model, at, b)
+    return Estimates(
+        beta=model.feterm.to_basis @ at.beta,
+        covariance=None,
+        sigma=float(np.sqrt(at.phi)),
+        u=u,
+        b=b,
+        eta=eta,
+        fitted=model.mean(eta),
+        objective=objective,
+        reml=False,
+        sigma_given=not model._likelihood.dispersed,
+        shape=at.shape,
+        nagq=model.optsum.nagq,
+    )
+
+
+def linear_predictors(model, at: Values, b: list[np.ndarray]) -> np.ndarray:
+    """η of the rows at scaled parameters and random effects b."""
+    eta = model._basis @ at.beta + model._offset
+    for term, effects in zip(model.reterms, b, strict=True):
+        eta = eta + np.einsum("pn,np->n", term.z, effects[term.refs])
+    return eta
+
+
+def effects_at_mode(model) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """u and b of the user's columns at the mode that was found last."""
+    u_all, b_all = [], []
+    modes = model._modes.by_term(model._modes.u)
+    for term, scaling, u in zip(model.reterms, model.scalings, modes, strict=True):
+        b = u @ term.lambda_.T
+        if scaling:
+            scaled = scaling.scaled(term)
+            scaled.theta = scaling.to_scaled(term.theta)
+            u, b = scaling.effects(term.theta, u, u @ scaled.lambda_.T)
+        u_all.append(u)
+        b_all.append(b)
+    return u_all, b_all
+
+
+def coefficient_covariance(model, told: bool) -> np.ndarray:
+    """Covariance of the kept coefficients at the estimates; `told`: without a warning."""
+    known = gamma_covariance(model._modes, model._at_estimates())
+    cov = known if model._fast else hessian_covariance(model, known)
+    if cov is None:
+        cov = known
+        if not told:
+            warnings.warn(
+                "the likelihood cannot be computed all around the estimates: standard errors "
+                "take the random effects' variances as known, and are too small",
+                NumbammWarning,
+                stacklevel=CALLER,
+            )
+    if not (told or (np.isfinite(cov).all() and (np.diag(cov) > 0).all())):
+        warnings.warn(
+            f"there are no standard errors: the information at the estimates is not positive "
+            f"definite; {model._remedy}",
+            NumbammWarning,
+            stacklevel=CALLER,
+        )
+    to_beta = model.feterm.to_basis
+    return to_beta @ cov @ to_beta.T
+
+
+def check_mode(model, mode: Mode, at: Values) -> None:
+    """Refuse parameters without a mode, or at which φ is next to nothing.
+
+    Raises
+    ------
+    FitError
+    """
+    if not mode.found:
+        theta = model.scaled.to_user(at.theta)
+        raise NoMode(f"PIRLS found no mode at theta = {theta}; {model._remedy}")
+    if model._likelihood.dispersed and model._likelihood.is_perfect(at.phi):
+        raise FitError(
+            "the random effects fit the responses perfectly: there is no dispersion to estimate"
+        )

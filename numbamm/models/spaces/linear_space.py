@@ -1,0 +1,121 @@
+"""`LinearSpace`: the profiled objective of a linear mixed model as a function of the scaled θ."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from numbamm import config
+from numbamm.blocks.blocks import Blocks
+from numbamm.blocks.jit import compile_ahead
+from numbamm.blocks.search import differences, newton
+from numbamm.blocks.search.differences import NO_PLAN
+from numbamm.models.spaces.coordinates import Coordinates
+from numbamm.models.spaces.scaled import ScaledTerms
+from numbamm.models.spaces.space import ModelSpace
+from numbamm.optimize.certificate import Certificate
+
+TOLERANCES = config.OPTIONS["ftol_abs"].default, config.OPTIONS["ftol_rel"].default
+
+
+class Criterion(NamedTuple):
+    """What makes the objective, besides A; as kernels take it, see `blocks.cholesky`.
+
+    Attributes
+    ----------
+    degrees : ndarray, shape (2,)
+        The number of rows, less the rank of X under REML; and 1 under REML, else 0.
+    constant : float
+        What is added to the objective.
+    sigma : float
+        The residual standard deviation, in units of the scaled response; 0 if it is unknown.
+    """
+
+    degrees: np.ndarray
+    constant: float
+    sigma: float
+
+
+class LinearSpace(ModelSpace):
+    """-2 log-likelihood or the REML criterion, in the calling thread's workspace.
+
+    Parameters
+    ----------
+    scaled : ScaledTerms
+    blocks : Blocks
+    criterion : Criterion
+    tolerances : (float, float)
+        ``ftol_abs`` and ``ftol_rel`` of the model's own searches.
+    coordinates : Coordinates, optional
+        Those of a search by differences; without, there is none.
+
+    Attributes
+    ----------
+    criterion : Criterion
+    """
+
+    def __init__(
+        self,
+        scaled: ScaledTerms,
+        blocks: Blocks,
+        criterion: Criterion,
+        tolerances: tuple[float, float] = TOLERANCES,
+        coordinates: Coordinates | None = None,
+    ) -> None:
+        super().__init__(scaled, before=0)
+        self.criterion, self._blocks, self._coordinates = criterion, blocks, coordinates
+        self._tolerances = tolerances
+        self._is_free = scaled.structure.is_free
+        self._arrays = blocks.layout.table, blocks.layout.index, blocks.A
+        self.is_scaled = scaled.is_changed
+
+    @property
+    def work(self) -> float:
+        return self._blocks.layout.operations
+
+    @property
+    def own_search(self):
+        return self._newton if self._is_free else None
+
+    @property
+    def by_differences(self):
+        return None if self._coordinates is None else self._newton_by_differences
+
+    def to_scaled(self, x: np.ndarray) -> np.ndarray:
+        return self.scaled.to_scaled(x)
+
+    def to_user(self, z: np.ndarray) -> np.ndarray:
+        return self.scaled.to_user(z)
+
+    def objective(self, z: np.ndarray) -> float:
+        theta = z if self._is_free else self.scaled.structure.entries(z)
+        return differences.objective(
+            theta, *self._arrays, self._blocks.work, *self.criterion, NO_PLAN
+        )
+
+    def gradient(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+        theta = np.ascontiguousarray(z, dtype=np.float64)
+        return self._blocks.objective_gradient(theta, *self.criterion)
+
+    def certify(self, z: np.ndarray) -> Certificate | None:
+        """The certificate, if λ is singular at z; see `blocks.search.certificate`."""
+        if not self.scaled.lacks_rank(z):
+            return None
+        certificate = Certificate(*self._blocks.certify(z, *self.criterion))
+        return certificate if np.isfinite(certificate.value) else None
+
+    def scales(self, z: np.ndarray) -> np.ndarray:
+        return 0.1 / self.scaled.theta_sizes
+
+    def _newton(self, z: np.ndarray) -> newton.StepwiseFit:
+        """Newton's search by derivatives; see `blocks.search.newton`."""
+        compile_ahead(newton.begin, newton.advance)
+        model = self._blocks.newton_model(*self.criterion)
+        return newton.StepwiseFit(z, model, *self._tolerances)
+
+    def _newton_by_differences(self, z: np.ndarray) -> differences.Search:
+        """Newton's search by differences of the objective; see `blocks.search.differences`."""
+        c = self._coordinates
+        plan = differences.plan_of(c.of(z), c.is_scale, c.units, c.pair, *self._tolerances)
+        return differences.Search(plan, (*self._arrays, self._blocks.work, *self.criterion))

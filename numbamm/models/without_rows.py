@@ -1,0 +1,73 @@
+"""A model without some of its rows, to be fitted from the estimates or held at them.
+
+Nothing is built anew: a linear model's A is that of all rows minus that of the rows left out, and
+in a generalized model their weights are zero.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import replace
+
+import numpy as np
+
+from numbamm.blocks.crossprod import crossprod
+from numbamm.glm.likelihood import Likelihood
+from numbamm.models.stages import options_of_start, renewed
+
+
+def linear_without(model, rows):
+    """A copy of a linear model without some rows, to fit from the estimates."""
+    kept, twin = _all_but(model, rows), model.twin()
+    twin.optsum.initial, twin.optsum.reml = model.theta, model.estimates.reml
+    twin.frame = replace(model.frame, y=model.frame.y[kept])  # `nobs` is its length
+    twin.blocks = _blocks_without(model.blocks, rows)
+    if model.frame.weights is not None:
+        twin._sum_log_w = float(np.log(model.frame.weights[kept]).sum())
+    return twin
+
+
+def _all_but(model, rows) -> np.ndarray:
+    """Whether each row remains without some rows, shape (n,)."""
+    kept = np.ones(model.nobs, dtype=bool)
+    kept[rows] = False
+    return kept
+
+
+def _blocks_without(blocks, rows):
+    """The blocks of the data without some rows, in the same layout."""
+    layout, remaining = blocks.layout, copy(blocks)
+    deleted = np.full_like(blocks.A, np.nan)
+    crossprod(
+        np.ascontiguousarray(blocks.refs[:, rows]),
+        np.ascontiguousarray(blocks.z[rows]),
+        np.ascontiguousarray(blocks.xy[rows]),
+        layout.table,
+        np.ascontiguousarray(layout.places[:, rows]),
+        deleted,
+    )
+    remaining.A = blocks.A - deleted
+    return remaining
+
+
+def generalized_without(model, rows):
+    """A copy of a generalized model with weight zero for some rows, to fit from the estimates."""
+    kept, twin = _all_but(model, rows), model.twin()
+    family, y, weights = (
+        model.family_record,
+        model.frame.y,
+        np.where(kept, model.prior_weights, 0.0),
+    )
+    twin._likelihood, parts = (
+        Likelihood(family, y[kept], model.prior_weights[kept]),
+        {"weights": weights},
+    )
+    if model._cells:
+        twin._likelihood.merged = model._cells.constant(family, y, weights)
+        parts["y"], parts["weights"] = model._cells.merged(y, weights)
+    twin._modes = model._modes.replaced(**parts)
+    start = replace(model._start, theta=model.theta, shape=model.estimates.shape)
+    twin._start = twin._begun = start
+    twin.optsum = renewed(twin, model.optsum, options_of_start(twin).initial)
+    twin.fast_optsum, twin._gamma_root, twin._warned = None, None, True
+    return twin

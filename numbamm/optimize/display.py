@@ -1,0 +1,87 @@
+"""How an `OptSummary` is shown: labelled lines as text, or as a table in HTML."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import numpy as np
+
+from numbamm.errors import OptionError
+from numbamm.optimize import text
+from numbamm.optimize.auto import AUTO
+from numbamm.optimize.certificate import is_minimum
+from numbamm.optimize.registry import resolve
+
+ALGORITHM_OPTIONS = ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "initial_step")
+GENERAL_OPTIONS = ("maxfeval", "maxtime", "max_restarts", "xtol_zero_abs", "ftol_zero_abs")
+
+
+def as_text(optsum) -> str:
+    """A line for each label."""
+    return "\n".join(f"{label + ':':<26}{value}".rstrip() for label, value in rows(optsum))
+
+
+def as_html(optsum) -> str:
+    """A table without a header."""
+    lines = "".join(
+        f"<tr><th style='text-align:left'>{html.escape(label)}</th>"
+        f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+        for label, value in rows(optsum)
+    )
+    return f"<table>{lines}</table>"
+
+
+def rows(optsum) -> list[tuple[str, str]]:
+    """Labels and values: the start, the optimiser and what it reads, and the outcome."""
+    out = [("Initial parameter vector", text.vector(optsum.initial))]
+    if optsum.finitial is not None:
+        out.append(("Initial objective value", text.number(optsum.finitial, 13)))
+    if optsum.used == AUTO:
+        out.append(("Optimizer", "auto: chosen when the fit begins"))
+        reads = list(ALGORITHM_OPTIONS)
+    else:
+        reads = _add_optimizer(optsum, out)
+    out.append(("Lower bounds", text.vector(optsum.lowerbd)))
+    if np.isfinite(optsum.upperbd).any():
+        out.append(("Upper bounds", text.vector(optsum.upperbd)))
+    out += [(name, _shown(getattr(optsum, name))) for name in (*reads, *GENERAL_OPTIONS)]
+    if optsum.final is not None:
+        out += _outcome(optsum)
+    return out
+
+
+def _add_optimizer(optsum, out: list[tuple[str, str]]) -> list[str]:
+    """Add what was used, and why; the options that it reads."""
+    try:
+        optimizer = resolve(optsum.used)
+    except OptionError:
+        out.append(("Optimizer", f"{optsum.used} (not available)"))
+        return list(ALGORITHM_OPTIONS)
+    auto = "auto: " if optsum.optimizer == AUTO else ""
+    out.append(("Optimizer", f"{auto}{optimizer.name} ({optimizer.backend.library})"))
+    if auto:
+        out.append(("Chosen because", str(optsum.reason)))
+    return [name for name in ALGORITHM_OPTIONS if name in optimizer.traits.options]
+
+
+def _outcome(optsum) -> list[tuple[str, str]]:
+    out = [
+        ("Function evaluations", str(optsum.feval)),
+        ("Final parameter vector", text.vector(optsum.final)),
+        ("Final objective value", text.number(optsum.fmin, 13)),
+        ("Return code", optsum.returnvalue),
+    ]
+    if optsum.gradient_norm is not None:
+        out.append(("Length of the gradient", f"{optsum.gradient_norm:.2g}"))
+    if optsum.certificate is not None:
+        minimum = is_minimum(optsum.certificate)
+        verdict = "a local minimum" if minimum else "singular, and no local minimum"
+        out.append(("Certificate", f"{optsum.certificate:.2g} ({verdict})"))
+    return out
+
+
+def _shown(value: Any) -> str:
+    if np.ndim(value):
+        return text.vector(value)
+    return text.number(value) if isinstance(value, float) else str(value)
