@@ -65,7 +65,7 @@ class Gradient:
         self.model = search_model(model(name))
         self.theta = model(name).theta
         self.out = self.theta.copy()
-        self.which = start(self.theta, self.model, 1.0, 1.0)[0].which  # where θ stands in λ
+        self.theta_index = start(self.theta, self.model, 1.0, 1.0)[0].theta_index
         self.H = np.empty((len(self.theta), len(self.theta)))
         self.curvature = numba.njit(lambda *arguments: curvature(*arguments))
         self.limit = blas_threads(1)
@@ -81,7 +81,7 @@ class Gradient:
 
     def time_curvature(self, name):
         arrays, sigma = self.model[:-2], self.model.sigma
-        self.curvature(*arrays, sigma, self.which, self.H)
+        self.curvature(*arrays, sigma, self.theta_index, self.H)
 
 
 class Newton:
@@ -103,7 +103,7 @@ class Newton:
         return fit(self.theta.copy(), self.model, 1e-8, 1e-12)
 
     def track_evaluations(self, name):
-        return self.time_fit(name)[1].control[FEVAL]
+        return self.time_fit(name)[1].counts[FEVAL]
 
 
 class Fit:

@@ -1,4 +1,4 @@
-"""`Blocks`: one model's cross-product A with its layout, and what is computed from them."""
+"""`Blocks`: a model's cross-product A, its layout, and the quantities computed from them."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ class Blocks(ThreadLocal):
     sqrtw : ndarray of float64, shape (n,), optional
         Square roots of the weights, for the terms' columns.
     gap : int
-        Unused elements between the regions of the buffers, for tests that guard them.
+        Number of unused elements between the regions of the buffers, for tests that guard them.
 
     Notes
     -----
-    Each thread that evaluates has a workspace of its own, so any number of threads may
-    evaluate at once; they share A.
+    Threads share A, and each thread has its own workspace, so that any number of threads may
+    evaluate at once.
 
-    Methods take θ. Kernels that are called with these arrays by others take the entries of λ,
-    which are the same where the `joint` structures are free.
+    Methods take θ. Kernels take the entries of λ, which equal θ if the `joint` structures are
+    free.
     """
 
     def __init__(self, terms, xy, sqrtw=None, gap: int = 0) -> None:
@@ -89,7 +89,7 @@ class Blocks(ThreadLocal):
 
     @property
     def work(self) -> np.ndarray:
-        """The calling thread's workspace: L at the θ that this thread evaluated last."""
+        """The calling thread's workspace, with L at the θ that this thread evaluated last."""
         try:
             return self._local.work
         except AttributeError:
@@ -98,7 +98,7 @@ class Blocks(ThreadLocal):
 
     @property
     def adjoint(self) -> np.ndarray:
-        """The calling thread's buffer for gradients; made at the first one."""
+        """The calling thread's buffer for gradients, allocated at its first use."""
         if not hasattr(self._local, "adjoint"):
             self._local.adjoint = np.full(self.layout.size_adjoint, np.nan)
         return self._local.adjoint
@@ -147,7 +147,7 @@ class Blocks(ThreadLocal):
         return value, self.joint.slopes(theta, out)
 
     def newton_model(self, degrees, constant: float, sigma: float) -> newton.Model:
-        """What `newton` needs to fit, with this thread's workspace."""
+        """The arguments of `newton.fit`, with this thread's workspace."""
         layout = self.layout
         arrays = layout.table, layout.index, self.A, self.work, self.adjoint
         return newton.Model(*arrays, degrees, constant, sigma)
@@ -160,10 +160,10 @@ class Blocks(ThreadLocal):
         return judge(theta, self.joint, self.layout, *arrays, degrees[0])
 
     def gradient_blocks(self) -> list[np.ndarray]:
-        """G = 2Nλ of each term, shape (p, p), where this thread took the last gradient.
+        """G = 2Nλ of each term, shape (p, p), at this thread's latest gradient.
 
-        The entries on a term's template are the gradient; the others belong to entries of λ
-        that are held at zero.
+        The entries on a term's template are the gradient; the others are derivatives by entries
+        of λ that are fixed at zero.
         """
         table, blocks = self.layout.table, []
         for given in np.argsort(self.layout.order):
@@ -172,7 +172,7 @@ class Blocks(ThreadLocal):
         return blocks
 
     def factorize(self, theta) -> None:
-        """Leave L(θ) in this thread's workspace, where a search may just have put it.
+        """Fill this thread's workspace with L(θ), unless it is there already.
 
         Raises
         ------
@@ -198,7 +198,7 @@ class Blocks(ThreadLocal):
         )
 
     def _by_term(self, vector, stops) -> list[np.ndarray]:
-        """Cut a vector in the table's order into the caller's terms."""
+        """Split a vector in the table's order into the terms, in the caller's order."""
         parts: list = [None] * len(stops)
         for k, stop in enumerate(stops):
             p, nlevel = self.layout.table[1 + k, [P, NLEVEL]]

@@ -1,8 +1,8 @@
-"""The cache of compiled kernels, which a damaged file or a full disk cannot break.
+"""The cache of compiled kernels, protected from damaged files and full disks.
 
-numba trusts its cache: what a cut-off file raises, or a disk without room, it hands on to whoever
-called the kernel, and code that lost a byte is run. Here every file ends with a checksum of what
-stands before it, and what is damaged is compiled anew, with one warning that names the folder.
+numba does not check its cache: a truncated file or a full disk raises an error in the call of the
+kernel, and damaged code is run. Here every file ends with a checksum of its content. A damaged
+kernel is compiled again, with one warning that names the folder.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numba.core.serialize import dumps
 from numbamm.blocks.linking import are_known, symbols_of
 from numbamm.errors import NumbammWarning
 
-#: Bytes of the checksum. Unpickling ends before it, so that numba itself can read the files.
+#: Length of the checksum in bytes. Unpickling ignores it, so that numba itself can read the files.
 CHECKSUM = 4
 
 _warned: set[str] = set()
@@ -36,7 +36,7 @@ class KernelCacheFile(IndexDataCacheFile):
     def _load_index(self):
         try:
             return super()._load_index()
-        except Exception as error:  # whatever unpickling of damaged bytes raises
+        except Exception as error:  # unpickling damaged bytes may raise any error
             self._damaged(error)
             return {}
 
@@ -49,7 +49,7 @@ class KernelCacheFile(IndexDataCacheFile):
                 raise ValueError(f"the checksum of {name} is wrong")
             return pickle.loads(content)
         except FileNotFoundError:
-            raise  # removed by another process: numba compiles without a word
+            raise  # removed by another process: numba compiles, without a warning
         except Exception as error:
             self._damaged(error)
             raise OSError(f"{name} is damaged") from error
@@ -65,27 +65,27 @@ class KernelCacheFile(IndexDataCacheFile):
 
 
 class KernelCacheImpl(CompileResultCacheImpl):
-    """What is kept of a kernel: numba's data, and which linked kernels its code looks up.
+    """The content of a cached file: numba's data, and the linked kernels that the code calls.
 
-    Code that was kept before one of these changed its types would call it the old way.
+    Cached code cannot be used if one of these has changed its types since.
     """
 
     def reduce(self, cres) -> tuple:
-        """What is to be kept."""
+        """The content to be cached."""
         return symbols_of(cres.library), super().reduce(cres)
 
     def rebuild(self, target_context, payload: tuple):
-        """The code that was kept, or None if it can no longer be run."""
+        """The cached code, or None if it can no longer be used."""
         try:
             symbols, data = payload
             known = are_known(symbols)
-        except (TypeError, ValueError):  # what another version of this file has kept
+        except (TypeError, ValueError):  # written by another version of this module
             return None
         return super().rebuild(target_context, data) if known else None
 
 
 class KernelCache(FunctionCache):
-    """numba's cache of one kernel, of which neither reading nor writing fails."""
+    """numba's cache of one kernel, whose reading and writing never raise an error."""
 
     _impl_class = KernelCacheImpl
 
@@ -98,12 +98,12 @@ class KernelCache(FunctionCache):
         )
 
     def has(self, kernel) -> bool:
-        """Whether there is code for its declared types, of this source, for this machine."""
+        """Whether the kernel's current source is cached for its declared types and this machine."""
         key = self._index_key(kernel.takes, kernel.targetctx.codegen())
         return key in self._cache_file._load_index()
 
     def load_overload(self, sig, target_context):
-        """The kept code for a signature, or None."""
+        """The cached code for a signature, or None."""
         try:
             return super().load_overload(sig, target_context)
         except OSError as error:
@@ -111,7 +111,7 @@ class KernelCache(FunctionCache):
             return None
 
     def save_overload(self, sig, data) -> None:
-        """Keep the code for a signature, if that can be done."""
+        """Cache the code for a signature; warn if it cannot be written."""
         try:
             super().save_overload(sig, data)
         except OSError as error:

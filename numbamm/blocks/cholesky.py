@@ -1,13 +1,14 @@
 """The blocked Cholesky factor L(θ) of Ω = Λ̃'AΛ̃ + I, and the objective that it gives.
 
-Left-looking in the head, level by level, then one dense factorisation of the tail. Rows stay
-*unscaled* until their turn as columns comes: with C the part of A not yet eliminated,
+The head is factored level by level (left-looking), the tail by one dense factorisation. Rows are
+not multiplied by Λ' until their own columns are eliminated: with C the part of A that remains after
+the elimination of the preceding levels (a Schur complement),
 
     Ω_jj = λ_j' C_jj λ_j + I = L_jj L_jj'        M = λ_j L_jj⁻ᵀ
     B_ij = C_ij M                                 C_ii' -= B_ij B_i'j'
 
-so that L_ij = Λ_i' B_ij, and Λ meets the tail's rows once, after the head is gone, instead of
-once for every block. This is exact where λ is singular: λ is never divided by.
+so that L_ij = Λ_i' B_ij. The tail's rows are multiplied by Λ' once, after the head's elimination,
+instead of once for every block. This is exact also for a singular λ, since nothing is divided by λ.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ from numbamm.blocks.vectors import copy, dot, scale
 
 # A dense tail below this order is factored by plain loops: a LAPACK call costs more.
 SMALL = 6
-#: Order of the blocks in which a larger one is factored.
+#: Order of the blocks in which a larger tail is factored.
 BLOCK = 48
 
 
@@ -60,7 +61,7 @@ def criterion(logdet, table, work, degrees, constant, sigma):
     m, nx, d = table[0, ORDER], table[0, NX], degrees[0]
     tail = work[table[0, TAIL] : table[0, TAIL] + m * m]
     if not logdet < np.inf and table[0, NTERM] > 0:
-        work[table[1, LAMBDA]] = np.nan  # no factor stands here: see `factored`
+        work[table[1, LAMBDA]] = np.nan  # the factorisation failed: see `factored`
     if degrees[1] > 0.0:
         for i in range(m - nx - 1, m - 1):
             logdet += 2.0 * math.log(tail[i * m + i])
@@ -72,14 +73,14 @@ def criterion(logdet, table, work, degrees, constant, sigma):
 
 @jit(entry=False)
 def factorize(theta, table, index, A, work):
-    """L(θ) into `work`; returns log|L_Z|², the Z rows' part of the log-determinant, or NaN."""
+    """Fill `work` with L(θ); returns log|L_Z|², the log-determinant of the Z rows, or NaN."""
     logdet = eliminate_head(theta, table, index, A, work)
     return logdet + factor_tail(table, work)
 
 
 @jit(entry=False, takes=(REALS, TABLE, INDEX, REALS, REALS), gives=NUMBER)
 def eliminate_head(theta, table, index, A, work):
-    """The head's part of L(θ), and what it leaves of the tail; returns its log-determinant."""
+    """Compute the head's part of L(θ) and the tail's Schur complement; returns log|L_head|²."""
     nhead = table[0, NHEAD]
     set_lambda(theta, table, index, work)
     _load_tail(table, index, A, work)
@@ -93,7 +94,7 @@ def eliminate_head(theta, table, index, A, work):
 
 @jit(entry=False)
 def set_lambda(theta, table, index, work):
-    """λ(θ) of every term into `work`."""
+    """Fill `work` with λ(θ) of every term."""
     for k in range(table[0, NTERM]):
         start = table[1 + k, LAMBDA]
         work[start : start + table[1 + k, P] ** 2] = 0.0
@@ -103,7 +104,7 @@ def set_lambda(theta, table, index, work):
 
 
 def factored(table, index, work) -> np.ndarray:
-    """The θ whose L stands in `work`, shape (number of θ,); with a NaN where there is none."""
+    """The θ whose L is in `work`, shape (number of θ,); it contains NaN if there is none."""
     return work[index[table[0, THETA] : table[0, THETA] + table[0, NTHETA]]]
 
 
@@ -112,7 +113,7 @@ def factored(table, index, work) -> np.ndarray:
 
 @jit
 def _load_tail(table, index, A, work):
-    """The tail's part of A into the lower triangle of T."""
+    """Copy the tail's part of A into the lower triangle of T."""
     nterm, nhead, m, nx = table[0, NTERM], table[0, NHEAD], table[0, ORDER], table[0, NX]
     tail = work[table[0, TAIL] : table[0, TAIL] + m * m]
     for k in range(nhead, nterm):
@@ -152,7 +153,7 @@ def _scale_tail(table, work):
         for level in range(table[1 + k, NLEVEL]):
             at = first + level * p
             columns = tail[at * m : (at + p) * m]
-            for b in range(p):  # the upper half of the level's own block, for the products
+            for b in range(p):  # complete the level's own block, whose upper half the products read
                 for a in range(b):
                     columns[b * m + at + a] = columns[a * m + at + b]
             _times_lambda(columns, lam, p, m, at)
@@ -258,7 +259,7 @@ def _small_cholesky(a, n):
 
 @jit
 def _load_head(k, table, A, work):
-    """Blocks of head term k into `work`, where earlier terms will update them."""
+    """Copy the blocks of head term k into `work`, where preceding terms will update them."""
     nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
     width = p * table[1 + k, NLEVEL]
     C = work[table[0, SCHUR] :]
@@ -276,13 +277,13 @@ def _copy(source, target, start, length):
 
 @jit(inline="always")  # what counts no references may return nothing but what it was given
 def columns_left(k, table, A, work):
-    """Where the blocks of C for head term k stand: those of the first term nothing has touched."""
+    """The buffer with the blocks of C of head term k; for the first term C is A itself."""
     return A if k == 0 else work[table[0, SCHUR] :]
 
 
 @jit
 def _eliminate(k, table, index, A, work):
-    """Eliminate head term k: L_kk, B below it, and its updates; returns log|L_kk|²."""
+    """Eliminate head term k: compute L_kk and B, and update C; returns log|L_kk|²."""
     nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
     nd, nlevel = table[1 + k, ND], table[1 + k, NLEVEL]
     C = columns_left(k, table, A, work)
@@ -384,14 +385,14 @@ def times_columns(C, M, p, nd, B, strip):
             x, y = C[r], C[nd + r]
             B[r], B[nd + r] = x * M[0] + y * M[2], x * M[1] + y * M[3]
         return
-    held = strip[: nd * p]
-    copy(C, held)
+    copied = strip[: nd * p]
+    copy(C, copied)
     for b in range(p):
         target = B[b * nd : (b + 1) * nd]
         target[:] = 0.0
         for a in range(p):
             factor = M[a * p + b]
-            column = held[a * nd : (a + 1) * nd]
+            column = copied[a * nd : (a + 1) * nd]
             for r in range(nd):
                 target[r] += factor * column[r]
 

@@ -1,11 +1,11 @@
-"""How numba compiles kernels: without garbage collection, and inner ones with their callers.
+"""numba's compiler, adapted: no garbage collection, and inner kernels compile with their callers.
 
-numba makes millions of objects that live until the end, and which Python would look through again
-and again for garbage: a tenth of the time.
+numba makes millions of objects that live until the end of a compilation. Python's garbage collector
+would search them repeatedly, which takes a tenth of the time.
 
-It optimises every function together with all that it calls, and makes machine code of the whole:
-each layer of calls does so once more. A kernel that other kernels alone call is left here as it is
-lowered, and is optimised as part of the entry points that reach it.
+numba optimises every function together with all functions that it calls, and generates machine
+code for all of them, again at each level of calls. Here a kernel that only other kernels call is
+not optimised by itself, but as part of the entry points that call it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from numba.core.untyped_passes import InlineClosureLikes
 
 from numbamm.blocks.indexing import KernelLowering
 
-#: What Python would run: a call of numba's closure, which is no function. That is a TypeError.
+#: The function that Python would run: it calls numba's closure, which raises a TypeError.
 _REFUSAL = ctypes.cast(ctypes.pythonapi.PyObject_Call, ctypes.c_void_p).value
 
 
 class _NoEnvironment:
-    """Kernels hold no Python objects, so that their environment need not be known."""
+    """An environment that is not stored, since kernels use no Python objects."""
 
     @staticmethod
     def set_env(_name, _environment) -> None:
@@ -34,7 +34,7 @@ class _NoEnvironment:
 
 
 class InnerLibrary(JITCodeLibrary):
-    """Code to be linked into other libraries; it cannot be called from Python."""
+    """Code that is linked into other libraries; Python cannot call it."""
 
     codegen = _NoEnvironment
 
@@ -48,21 +48,21 @@ class InnerLibrary(JITCodeLibrary):
         self._finalized = True
 
     def get_pointer_to_function(self, name: str) -> int:
-        """The address of a function that refuses."""
+        """The address of a function that raises a TypeError."""
         self._ensure_finalized()
         return _REFUSAL
 
 
-#: Passes of numba's compiler over what no kernel has: closures and comprehensions, and expressions
-#: of arrays to be computed in one loop.
+#: Compiler passes for features that kernels do not use: closures, comprehensions, and fused loops
+#: for array expressions.
 NEEDLESS = {InlineClosureLikes, InlineOverloads, NopythonRewrites}
 
 
 class KernelCompiler(Compiler):
-    """numba's compiler, with the passes that kernels need."""
+    """numba's compiler, with only the passes that kernels need."""
 
     def define_pipelines(self) -> list:
-        """Numba's passes less the needless ones, and with indices of ours."""
+        """numba's passes without `NEEDLESS`, and with the indices of `indexing`."""
         (manager,) = super().define_pipelines()
         needed = PassManager(manager.pipeline_name)
         ours = {NativeLowering: KernelLowering}

@@ -1,9 +1,9 @@
-"""Kernels compiled before they are called, side by side, where the cache does not have them yet.
+"""Compilation of kernels ahead of their use, in several processes.
 
-numba compiles in one thread. `prepare` starts other processes of this Python, which compile one
-kernel after the other into the cache, the heaviest first, while this process builds its model.
-Where it needs a kernel that is not there yet, it compiles along. Whatever the others did not manage
-is compiled in line: it costs time, and nothing else.
+numba compiles in one thread. `prepare` starts other processes of the same Python, which compile one
+kernel after the other into the cache, the largest first, while this process builds its model. If
+this process needs a kernel that is not compiled yet, it takes part. Kernels that other processes
+fail to compile are compiled in this one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numba.core.compiler_lock import global_compiler_lock
 
 from numbamm.blocks.linking import ahead, dispatcher_of, with_linked
 
-#: What another process runs: the folders it imports from are those of this one.
+#: The program of the other processes, with this process's path for imports.
 PROGRAM = "import sys; sys.path[:] = {path!r}; from numbamm.blocks.crew import work; work()"
 
 _crew: Crew | None = None
@@ -33,14 +33,14 @@ def prepare(kernels: Sequence, processes: int) -> int:
     Parameters
     ----------
     kernels : sequence
-        Kernels with declared types, none of which is kept, the heaviest first.
+        Kernels with declared types that are not cached, the largest first.
     processes : int
-        How many processes are to compile, this one included.
+        Number of processes that are to compile, this one included.
 
     Returns
     -------
     int
-        How many will.
+        Number of processes that will compile.
     """
     global _crew
     if _crew is not None:
@@ -58,8 +58,8 @@ def prepare(kernels: Sequence, processes: int) -> int:
 def can_start() -> bool:
     """Whether this process may start others that run the same Python.
 
-    Programs that embed Python name themselves as its executable. A process that is one of many
-    itself, as those of multiprocessing, joblib and dask, leaves the cores to the others.
+    It may not if the executable is a program that embeds Python, or if it is itself a worker
+    process of multiprocessing, joblib or dask, whose other workers use the cores.
     """
     multiprocessing = sys.modules.get("multiprocessing")
     return (
@@ -70,7 +70,7 @@ def can_start() -> bool:
 
 
 def wait_for(kernel) -> None:
-    """Compile along until a kernel, and all that it may call, is compiled, if that is under way."""
+    """Take part in the compilation under way until a kernel, and all that it calls, is compiled."""
     if _crew is not None and not ahead.is_on():
         _crew.wait_for(with_linked([kernel]))
 
@@ -83,7 +83,7 @@ def compile_declared(kernel) -> None:
 
 
 class Crew:
-    """Processes that compile, and what is left to be compiled.
+    """Processes that compile, and the kernels that are not compiled yet.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Crew:
         try:
             for _ in range(others):
                 self._start()
-        except OSError:  # there may be no room for another process
+        except OSError:  # the system allows no further process
             pass
 
     def _start(self) -> None:
@@ -126,7 +126,7 @@ class Crew:
             with process.stdin, process.stdout:
                 while (name := self._take()) and self._is_compiled_by(process, name):
                     pass
-        except OSError:  # it has ended before its time
+        except OSError:  # the process has ended early
             pass
         process.wait()
 
@@ -135,10 +135,10 @@ class Crew:
             print(name, file=process.stdin, flush=True)
             return process.stdout.readline() != ""
         finally:
-            self._put_down(name)
+            self._finish(name)
 
     def _take(self, wanted: Iterable[str] = ()) -> str | None:
-        """One of the kernels that are left, those that are wanted first."""
+        """Take one of the remaining kernels, preferably one of `wanted`."""
         with self._changed:
             if not self._left:
                 return None
@@ -146,15 +146,15 @@ class Crew:
             self._left.remove(name)
             return name
 
-    def _put_down(self, name: str) -> None:
-        """Nobody is busy with a kernel any more."""
+    def _finish(self, name: str) -> None:
+        """Mark a kernel as finished."""
         with self._changed:
             self._done.add(name)
             self._changed.notify_all()
 
     def wait_for(self, kernels: Iterable) -> None:
-        """Compile along until these kernels are done; if that is interrupted, all stop."""
-        if self._owner != os.getpid():  # in a forked child nobody works for us
+        """Take part until these kernels are finished; on an interrupt, stop all processes."""
+        if self._owner != os.getpid():  # the processes belong to the parent of a forked child
             return
         wanted = {_name(kernel) for kernel in kernels} & set(self.kernels)
         try:
@@ -167,19 +167,19 @@ class Crew:
             raise
 
     def _compile_one(self, wanted: set[str]) -> bool:
-        """Compile one kernel in this thread, if any is left."""
-        with global_compiler_lock:  # who waits for this lock has no kernel that others wait for
+        """Compile one of the remaining kernels in this thread; False if there is none."""
+        with global_compiler_lock:  # taken first: others may wait for a kernel that is taken
             name = self._take(wanted)
             if name is None:
                 return False
             try:
                 compile_declared(self.kernels[name])
             finally:
-                self._put_down(name)
+                self._finish(name)
             return True
 
     def stop(self) -> None:
-        """End all processes; what they have not finished is not kept."""
+        """End all processes; kernels that they have not finished are not cached."""
         if self._owner == os.getpid():
             with self._changed:
                 self._done.update(self._left)
@@ -194,11 +194,11 @@ def _name(kernel) -> str:
 
 
 def work() -> None:
-    """Compile the kernels that are named in the lines of the input, with a line of output each."""
+    """Compile the kernels named in the lines of standard input, and answer each with a line."""
     import signal
     from importlib import import_module
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # end without a word
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # end without a traceback
     for line in sys.stdin:
         module, name = line.strip().split(":")
         compile_declared(getattr(import_module(module), name))

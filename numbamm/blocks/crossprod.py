@@ -34,7 +34,7 @@ def crossprod(refs, z, xy, table, places, A):
     Parameters
     ----------
     refs : int32, shape (K, n)
-        Level of each row, one line a term, in the table's order.
+        Level of each row for each term, in the table's order.
     z : float64, shape (n, sum of p)
         The terms' columns side by side, times the square root of the weights.
     xy : float64, shape (n, nx + 1)
@@ -57,7 +57,7 @@ def crossprod(refs, z, xy, table, places, A):
 
 @jit(takes=(LEVELS, MATRIX, MATRIX, TABLE, REALS), gives=NOTHING)
 def crossprod_response(refs, z, xy, table, A):
-    """Renew what A knows of the response alone: its row against every term, X and itself."""
+    """Compute the row of y in A again: its products with every term, X and itself."""
     nterm, nx = table[0, NTERM], table[0, NX]
     for k in range(nterm):
         p, nd = table[1 + k, P], table[1 + k, ND]

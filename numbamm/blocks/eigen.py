@@ -8,7 +8,7 @@ from numbamm.blocks.jit import jit
 from numbamm.blocks.lapack import LOWER, VECTORS, dsyev
 from numbamm.blocks.vectors import copy
 
-#: Up to this order Jacobi's rotations: a LAPACK call costs more.
+#: Up to this order by Jacobi's rotations: a LAPACK call costs more.
 SMALL = 8
 SWEEPS = 30
 
@@ -62,7 +62,7 @@ def _jacobi(a, n, values, V):
 
 @jit
 def _rotate(a, n, p, q, V):
-    """Make a_pq zero by a rotation of columns and rows p and q; V takes part."""
+    """Make a_pq zero by a rotation of columns and rows p and q; V is rotated, too."""
     half = 0.5 * (a[q * n + q] - a[p * n + p]) / a[q * n + p]
     t = math.copysign(1.0, half) / (abs(half) + math.sqrt(half * half + 1.0))
     c = 1.0 / math.sqrt(t * t + 1.0)

@@ -1,19 +1,19 @@
-"""The objective's gradient in θ: one sweep back through the factor, last block first.
+"""The objective's gradient in θ, by reverse differentiation of the factor, last block first.
 
-With N_k = ∂objective/∂(λ_k λ_k'), symmetric, and G_k = 2 N_k λ_k, whose entries on the template are
-the gradient,
+N_k = ∂objective/∂(λ_k λ_k') is symmetric. The gradient consists of the entries of G_k = 2 N_k λ_k
+on the template:
 
     G_k = 2 Σ_levels [C Λ̃ S]_jj        S = L⁻ᵀ diag(w) L⁻¹
     w: 1 on Z rows, 0 (ML) or 1 (REML) on X rows, d (or r²/σ², σ given) on the y row
 
-where C is what is left of A when the terms before k are eliminated. As in the factor, the rows
-stay unscaled: what is carried back is U = Λ̃SΛ̃', and only on the pattern of A. For a level j of a
-head term, with B for all later rows, K = λL_jj⁻ᵀL_jj⁻¹λ' and D = (I + λλ'C_jj)⁻¹ = I - K C_jj,
+where C is the part of A that remains when the terms before k are eliminated. Instead of S the
+kernels compute U = Λ̃SΛ̃', and only on the pattern of A. For a level j of a head term, with B for
+all later rows, K = λL_jj⁻ᵀL_jj⁻¹λ' and D = (I + λλ'C_jj)⁻¹ = I - K C_jj,
 
     F = U_BB C_Bj      E = C_Bj'F
     U_Bj = -F K        U_jj = K + K E K        N_k += C_jj D - D'E D
 
-All of it is exact where λ is singular: λ is never divided by.
+This is exact also for a singular λ, since nothing is divided by λ.
 
 Source of the method: Murray (2016), Differentiation of the Cholesky decomposition, arXiv
 1602.07527.
@@ -76,9 +76,9 @@ def objective_gradient(theta, table, index, A, work, adjoint, degrees, constant,
     Parameters
     ----------
     theta, table, index, A, work, degrees, constant, sigma
-        As for `cholesky.objective`.
+        As for `search.differences.objective`.
     adjoint : float64, shape (size_adjoint,)
-        Holds U (of the tail the lower triangle), G and N afterwards. One for each thread.
+        Filled with U (the lower triangle of the tail), G and N. Each thread has its own.
     gradient : float64, shape (number of θ,)
         Filled, unless the objective is NaN.
 
@@ -98,7 +98,7 @@ def objective_gradient(theta, table, index, A, work, adjoint, degrees, constant,
 
 @jit(entry=False)
 def evaluate(theta, table, index, A, work, adjoint, degrees, constant, sigma):
-    """The objective, with all that `differentiate` needs left in `work` and `adjoint`."""
+    """The objective; fills `work` and `adjoint` with what `differentiate` needs."""
     logdet = eliminate_head(theta, table, index, A, work)
     _copy_lower(work[table[0, TAIL] :], adjoint[table[0, TAIL_C] :], table[0, ORDER])
     logdet += factor_tail(table, work)
@@ -107,11 +107,12 @@ def evaluate(theta, table, index, A, work, adjoint, degrees, constant, sigma):
 
 @jit(entry=False, takes=(TABLE, INDEX, *4 * (REALS,), NUMBER, FLAG), gives=NOTHING)
 def differentiate(table, index, A, work, adjoint, degrees, sigma, keep_u):
-    """G of every term, U, and N of the head's terms, after `evaluate` at the same θ.
+    """Compute U, G of every term, and N of the head's terms, after `evaluate` at the same θ.
 
-    With degrees of zero, of log|L_Z|² alone: U is then Λ(Λ'Z'ZΛ + I)⁻¹Λ', in the regions of
-    `adjoint` where A has Z'Z: of the tail the lower triangle, and each level's own block. That of
-    the first term, which no other one needs, is there if `keep_u` says so.
+    If both degrees are zero, these are the derivatives of log|L_Z|² alone, and U is
+    Λ(Λ'Z'ZΛ + I)⁻¹Λ'. U is stored in the regions of `adjoint` that correspond to Z'Z in A: the
+    lower triangle of the tail, and each level's own block. U of the first head term is not needed
+    for the gradient, and is computed only if `keep_u` is true.
     """
     _tail(table, work, adjoint, degrees, sigma)
     for k in range(table[0, NHEAD] - 1, -1, -1):
@@ -129,9 +130,9 @@ def _copy_lower(source, target, m):
 
 @jit
 def _tail(table, work, adjoint, degrees, sigma):
-    """U = Λ̃SΛ̃' of the tail, and G of its terms; of all matrices the lower triangle alone.
+    """Compute the lower triangle of U = Λ̃SΛ̃' of the tail, and G of its terms.
 
-    A level's own block is completed, since rows of the data take quadratic forms with it.
+    Each level's own block is completed, since quadratic forms of the data's rows read all of it.
     """
     nterm, nhead, m = table[0, NTERM], table[0, NHEAD], table[0, ORDER]
     C = adjoint[table[0, TAIL_C] : table[0, TAIL_C] + m * m]
@@ -151,7 +152,7 @@ def _tail(table, work, adjoint, degrees, sigma):
 
 @jit
 def _complete(columns, p, m, at):
-    """The upper half of a level's own block."""
+    """Fill the upper half of a level's own block."""
     for b in range(p):
         for a in range(b):
             columns[b * m + at + a] = columns[a * m + at + b]
@@ -159,10 +160,10 @@ def _complete(columns, p, m, at):
 
 @jit
 def _columns(k, at, table, work, C, S, adjoint):
-    """S to U in the p columns of one level, from row `at` on, and what they add to every G.
+    """Turn S into U in the p columns of one level, from row `at` on, and add their share to each G.
 
-    An element below the level's own block stands for its mirror image, too: [CΛS]_jj takes ΛS
-    in the columns of j, and SΛ' in the rows of j, which are those of other levels' columns.
+    An element below the level's own block also represents its mirror image: [CΛS]_jj needs ΛS in
+    the columns of j, and SΛ' in the rows of j, whose elements belong to other levels' columns.
     """
     p, m = table[1 + k, P], table[0, ORDER]
     lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
@@ -266,7 +267,7 @@ def _times_lambda_transposed(columns, lam, p, m, at):
 
 @jit
 def _head(k, table, index, A, work, adjoint, keep_u):
-    """N and G of head term k, and if wanted U on the pattern of its columns of A."""
+    """Compute N and G of head term k, and U on the pattern of its columns of A if `keep_u`."""
     nlevel, p, nd = table[1 + k, NLEVEL], table[1 + k, P], table[1 + k, ND]
     m, d0, dense = table[0, ORDER], table[1 + k, D0], table[1 + k, DENSE]
     C, lam = columns_left(k, table, A, work), work[table[1 + k, LAMBDA] :]
@@ -343,7 +344,7 @@ def _add_normal(C, D, E, p, N, product):
 
 @jit(fastmath=REASSOCIATE)
 def _times_both_halves(column, rows, values, F):
-    """F += U values for the first of some rows, whose column of U is given, and for its mirror."""
+    """F += U values, for one column of U and for its mirror image, a row of U."""
     first, total = values[0], column[rows[0]] * values[0]
     for r in range(1, len(rows)):
         u = column[rows[r]]
@@ -354,7 +355,7 @@ def _times_both_halves(column, rows, values, F):
 
 @jit
 def _times_sparse_u(k, level, table, index, C, adjoint):
-    """F for the sparse rows of a level, and what they add to its dense rows."""
+    """Compute F for the sparse rows of a level, and add their share to F of its dense rows."""
     m, p, nd, d0 = table[0, ORDER], table[1 + k, P], table[1 + k, ND], table[1 + k, D0]
     at = table[1 + k, ROWPTR] + level
     start, stop = index[at], index[at + 1]
@@ -387,14 +388,14 @@ def _times_sparse_u(k, level, table, index, C, adjoint):
 
 @jit
 def _times_nested_u(k, i, level, table, index, C, adjoint):
-    """F for the rows of the parent in head term i, and what they add to all rows after them."""
+    """Compute F for the parent's rows in head term i, and add their share to F of later rows."""
     nterm, nhead, p, pi = table[0, NTERM], table[0, NHEAD], table[1 + k, P], table[1 + i, P]
     nd, pair = table[1 + k, ND], 1 + nterm + k * nhead + i
     up = index[table[pair, PARENT] + level]
     at = table[pair, NESTED] + level * pi * p
     C_i, F_i = C[at : at + pi * p], adjoint[at : at + pi * p]
     at = table[1 + i, DIAG] + up * pi * pi
-    if i == k + 1:  # what comes first to the parents' rows also clears them
+    if i == k + 1:  # the first head term behind k also clears F of all parents
         for j in range(i, nhead):
             at_j = table[1 + nterm + k * nhead + j, NESTED] + level * table[1 + j, P] * p
             adjoint[at_j : at_j + table[1 + j, P] * p] = 0.0
@@ -471,7 +472,7 @@ def _add_inner(left, right, p, E):
 
 @jit
 def _store_u(k, level, table, index, work, adjoint, K, E, product):
-    """U_Bj = -F K over F, and U_jj = K + K E K."""
+    """U_Bj = -F K, which overwrites F, and U_jj = K + K E K."""
     nterm, nhead, p, nd = table[0, NTERM], table[0, NHEAD], table[1 + k, P], table[1 + k, ND]
     at = table[1 + k, DIAG] + level * p * p
     U_jj = adjoint[at : at + p * p]

@@ -1,9 +1,9 @@
-"""How kernels index arrays: entries and slices of what is contiguous, without negative places.
+"""Fast code for indices in kernels: entries and slices of contiguous arrays, not negative.
 
-Numba's code for an index allows for negative ones, and that for a slice for steps and for bounds
-beyond the ends, too; most of it is optimised away again, which takes a good part of the time that
-a kernel compiles. Here an index is an offset to a pointer. Kernels have no negative indices, nor
-negative bounds; a slice that would be longer than the array ends with it, as in Python.
+numba's code for an index also handles negative ones, and its code for a slice also handles steps
+and bounds beyond the ends. Most of it is optimised away again, which takes a good part of a
+kernel's compile time. Here an index is an offset to a pointer. Kernels must not use negative
+indices or bounds; a slice beyond the end of an array is cut there, as in Python.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numba.np.arrayobj import load_item, make_array, populate_array, store_item
 
 
 class KernelLower(Lower):
-    """Numba's code generator, with other indices."""
+    """numba's code generator, with this module's code for indices."""
 
     def lower_getitem(self, resty, expr, value, index, signature):
         """Code of ``value[index]``."""
@@ -111,5 +111,5 @@ class KernelLowering(NativeLowering):
 
     @property
     def lowering_class(self):
-        """What generates it."""
+        """The code generator."""
         return KernelLower

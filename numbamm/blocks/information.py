@@ -2,16 +2,17 @@
 
     Hessian in θ  ≈  AI + I ⊗ 2N      (on the free entries of vec(λ), column by column)
 
-The second part is exact: it is what the gradient 2Nλ changes by when N stays. The first takes for
-the change of N the average of observed and expected information. With P the projection that
-gives σ²-free residuals, c = Z'P y, and for a parameter t at row a and column b of λ_k,
+The second part is exact: it is the derivative of the gradient 2Nλ for constant N. The first part,
+the average of observed and expected information, replaces the derivative of N. With V the
+covariance of y divided by σ², P = V⁻¹ - V⁻¹X(X'V⁻¹X)⁻¹X'V⁻¹, c = Z'P y, and a parameter t at row a
+and column b of λ_k,
 
     z_t = Z h_t     h_t = Λ̇_t u + ΛΛ̇_t'c:  at each level  e_a u_b + λ_·b c_a
     AI_st = z_s'P z_t / σ² - g_s g_t / (d σ⁴)         g_t = 2 c'Λ̇_t u     (last term: σ profiled)
 
-The vectors z_t go through the elimination like further columns of the data. With r = Z_j'V⁻¹z, V
-of the terms before, and M = λL_jj⁻ᵀ, each level j takes |M'r|² off the inner product z'V⁻¹z, and
-hands r_B + C_Bj (h - M M'r) on to the rows behind it.
+The vectors z_t are eliminated like additional columns of the data. With r = Z_j'V⁻¹z, where V is
+that of the preceding terms, and M = λL_jj⁻ᵀ, each level j subtracts |M'r|² from the inner product
+z'V⁻¹z, and adds C_Bj (h - M M'r) to r_B, the products with the rows B below it.
 
 Source: Gilmour, Thompson & Cullis (1995), Biometrics 51, 1440-1450.
 """
@@ -53,13 +54,13 @@ from numbamm.blocks.layout import (
 from numbamm.blocks.solve import solve
 from numbamm.blocks.vectors import copy, dot, scale
 
-#: Directions in which λ is smaller get their part of N from U, not from G = 2Nλ.
+#: Along directions v with |λ'v| below this, N v is computed from U, since G = 2Nλ does not give it.
 SINGULAR = 1e-5
 
 
 @jit(entry=False)
 def parameters(table, index, out):
-    """Where each θ stands, term by term of the table.
+    """Position of each θ in λ, term by term of the table.
 
     Parameters
     ----------
@@ -79,28 +80,28 @@ def parameters(table, index, out):
 
 
 @jit(entry=False)
-def square_blocks(which, out):
-    """`parameters`, and with them the entries above the diagonal of every block of a template.
+def square_blocks(theta_index, out):
+    """Positions of all entries of every block of a template: θ, and those above the diagonal.
 
-    A template consists of full lower triangles. Above them λ may be moved as well, if it is
-    rotated back to triangular form afterwards. The position of those entries in θ is -1.
+    A template consists of full lower triangles. A search may also move the entries above them, if
+    it rotates λ back to triangular form afterwards. Their position in θ is -1.
 
     Parameters
     ----------
-    which : int64, shape (4, number of θ)
+    theta_index : int64, shape (4, number of θ)
         From `parameters`.
     out : int64, shape (4, `layout.MOVED`)
         Filled.
     """
     at = counter()
-    for t in range(which.shape[1]):
-        copy(which[:, t], out[:, at])
+    for t in range(theta_index.shape[1]):
+        copy(theta_index[:, t], out[:, at])
         at += 1
-        if which[1, t] != which[2, t]:
+        if theta_index[1, t] != theta_index[2, t]:
             out[0, at], out[1, at], out[2, at], out[3, at] = (
-                which[0, t],
-                which[2, t],
-                which[1, t],
+                theta_index[0, t],
+                theta_index[2, t],
+                theta_index[1, t],
                 -1,
             )
             at += 1
@@ -111,10 +112,11 @@ def square_blocks(which, out):
 
 @jit(takes=(TABLE, REALS, REALS), gives=NOTHING, owns=True)
 def complete_normal(table, work, adjoint):
-    """N of the tail's terms; `gradient.differentiate` leaves that of the head's, and G of all.
+    """Compute N of the tail's terms, after `gradient.differentiate`.
 
-    In the directions of λλ' that are not singular N follows from G = 2Nλ. In the others it is
-    Σ_levels (C - C U C)_jj, at the price of a product of the tail with as many columns as levels.
+    That kernel computes N of the head's terms, and G = 2Nλ of all. Along the regular directions of
+    λλ', N follows from G. Along the singular ones it is Σ_levels (C - C U C)_jj, which takes a
+    product of the tail with as many columns as levels.
     """
     widest = 0
     for k in range(table[0, NHEAD], table[0, NTERM]):
@@ -180,7 +182,7 @@ def _normal_from_gradient(G, lam, v, value, p, w, out):
 
 @jit(owns=True)
 def _normal_from_u(k, table, adjoint, V, values, nsmall, p, NV):
-    """N v in the singular directions, where the components along the others are known already."""
+    """N v for the singular directions v, after N v of the regular directions is computed."""
     m, nlevel, first = table[0, ORDER], table[1 + k, NLEVEL], table[1 + k, ROW]
     C = adjoint[table[0, TAIL_C] : table[0, TAIL_C] + m * m]
     U = adjoint[table[0, TAIL_U] : table[0, TAIL_U] + m * m]
@@ -223,7 +225,7 @@ def _normal_from_u(k, table, adjoint, V, values, nsmall, p, NV):
 
 @jit
 def _add_column(factor, C, c, m, target):
-    """target += factor C_c, a column of a symmetric matrix of which the lower triangle is read."""
+    """target += factor C_c, column c of a symmetric matrix; only its lower triangle is read."""
     for r in range(c):
         target[r] += factor * C[r * m + c]
     for r in range(c, m):
@@ -239,20 +241,20 @@ def _add_column(factor, C, c, m, target):
     gives=NOTHING,
     owns=True,
 )
-def curvature(table, index, A, work, adjoint, degrees, sigma, which, H):
+def curvature(table, index, A, work, adjoint, degrees, sigma, entries, H):
     """AI + I ⊗ 2N, after `gradient.differentiate` at the same θ.
 
     Parameters
     ----------
     table, index, A, work, adjoint, degrees, sigma
         As for `gradient.objective_gradient`.
-    which : int64, shape (4, n)
-        Entries of λ, term by term, from `parameters` or `square_blocks`.
+    entries : int64, shape (4, n)
+        Positions of entries of λ, term by term, from `parameters` or `square_blocks`.
     H : float64, shape (n, n)
-        Filled, in the order of `which`.
+        Filled, in the order of `entries`.
     """
     complete_normal(table, work, adjoint)
-    inner, slope = _inner_products(table, index, A, work, adjoint, which)
+    inner, slope = _inner_products(table, index, A, work, adjoint, entries)
     at = table[0, TAIL] + table[0, ORDER] ** 2 - 1
     r2, d = work[at] * work[at], degrees[0]
     s2 = sigma * sigma if sigma > 0.0 else r2 / d
@@ -261,17 +263,17 @@ def curvature(table, index, A, work, adjoint, degrees, sigma, which, H):
             value = inner[s, t] / s2
             if sigma == 0.0:
                 value -= 4.0 * slope[s] * slope[t] / (d * s2 * s2)
-            if which[0, s] == which[0, t] and which[2, s] == which[2, t]:
-                k = which[0, s]
+            if entries[0, s] == entries[0, t] and entries[2, s] == entries[2, t]:
+                k = entries[0, s]
                 N = adjoint[table[0, NORMAL] + table[1 + k, LAMBDA] :]
-                value += 2.0 * N[which[1, s] * table[1 + k, P] + which[1, t]]
+                value += 2.0 * N[entries[1, s] * table[1 + k, P] + entries[1, t]]
             H[s, t] = H[t, s] = value
 
 
 @jit(owns=True)
-def _inner_products(table, index, A, work, adjoint, which):
+def _inner_products(table, index, A, work, adjoint, entries):
     """z_s'P z_t, lower triangle, and c'Λ̇_t u."""
-    nhead, m, nθ = table[0, NHEAD], table[0, ORDER], which.shape[1]
+    nhead, m, nθ = table[0, NHEAD], table[0, ORDER], entries.shape[1]
     size_head, longest, widest = 0, 0, 1
     for k in range(table[0, NTERM]):
         widest = max(widest, table[1 + k, P])
@@ -293,7 +295,7 @@ def _inner_products(table, index, A, work, adjoint, which):
             index,
             A,
             work,
-            which,
+            entries,
             u,
             b,
             inner,
@@ -306,7 +308,7 @@ def _inner_products(table, index, A, work, adjoint, which):
         )
         start += table[1 + k, P] * table[1 + k, NLEVEL]
     c, h = np.empty(m), np.zeros(m * nθ)
-    _tail(table, work, adjoint, which, u[start:], b[start:], inner, slope, tail, c, h)
+    _tail(table, work, adjoint, entries, u[start:], b[start:], inner, slope, tail, c, h)
     return inner, slope
 
 
@@ -318,7 +320,7 @@ def _head(
     index,
     A,
     work,
-    which,
+    entries,
     u,
     b,
     inner,
@@ -329,7 +331,7 @@ def _head(
     level_wise,
     vectors,
 ):
-    """One head term's share of the inner products, and what it hands on to later rows."""
+    """Add one head term's share to the inner products, and its updates to the rows below it."""
     p, nlevel = table[1 + k, P], table[1 + k, NLEVEL]
     m, nd, d0, dense = table[0, ORDER], table[1 + k, ND], table[1 + k, D0], table[1 + k, DENSE]
     C = columns_left(k, table, A, work)
@@ -338,23 +340,23 @@ def _head(
     M, c, q = vectors[0], vectors[1], vectors[2]
     h, r, y = level_wise[0], level_wise[1], level_wise[2]
     first = nactive = counter()
-    for t in range(which.shape[1]):
-        first += which[0, t] < k
-        nactive += which[0, t] <= k
+    for t in range(entries.shape[1]):
+        first += entries[0, t] < k
+        nactive += entries[0, t] <= k
     for level in range(nlevel):
         at = table[1 + k, DIAG] + level * p * p
         C_jj = C[at : at + p * p]
         lambda_over_factor(lam, work[at : at + p * p], p, M)
         _products_with_b(k, start, level, table, index, C, b, q)
         _score(C_jj, M, p, q, c)
-        mine = u[start + level * p : start + (level + 1) * p]
+        u_j = u[start + level * p : start + (level + 1) * p]
         for t in range(nactive):
             if t < first:
                 h[t, :p] = 0.0
                 copy(later[start + level * p : start + (level + 1) * p, t], r[t, :p])
             else:
-                _direction(which[1, t], which[2, t], lam, mine, c, p, h[t])
-                slope[t] += c[which[1, t]] * mine[which[2, t]]
+                _direction(entries[1, t], entries[2, t], lam, u_j, c, p, h[t])
+                slope[t] += c[entries[1, t]] * u_j[entries[2, t]]
                 for a in range(p):
                     r[t, a] = dot(C_jj[a * p : (a + 1) * p], h[t, :p])
             for a in range(p):
@@ -388,7 +390,7 @@ def _direction(row, column, lam, u, c, p, h):
 
 @jit
 def _products_with_b(k, start, level, table, index, C, b, q):
-    """C_Bj'b over the rows behind a level of head term k; b holds β and -1 behind the tail's."""
+    """C_Bj'b over the rows B below a level of head term k; the tail of b ends with β and -1."""
     nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
     nd, d0 = table[1 + k, ND], table[1 + k, D0]
     tail = b[len(b) - table[0, ORDER] :]
@@ -413,7 +415,7 @@ def _products_with_b(k, start, level, table, index, C, b, q):
 
 @jit
 def _score(C_jj, M, p, q, c):
-    """c = -(I - C M M') q of one level: what Z_j'P y is, since b ends with -1 for y."""
+    """c = -(I - C M M') q of one level, which is Z_j'P y, since b ends with -1 for y."""
     for a in range(p):
         c[a] = -q[a]
     for e in range(p):
@@ -427,7 +429,7 @@ def _score(C_jj, M, p, q, c):
 
 @jit
 def _hand_on(k, start, level, nactive, table, index, C, stack, later, tail):
-    """r_B += C_Bj g for the sparse and nested rows behind a level; the dense ones come at once."""
+    """r_B += C_Bj g for the sparse and nested rows below a level; `_head` adds the dense rows."""
     nterm, nhead, p, m = table[0, NTERM], table[0, NHEAD], table[1 + k, P], table[0, ORDER]
     width = p * table[1 + k, NLEVEL]
     if table[1 + k, NSPARSE] > 0:
@@ -451,27 +453,27 @@ def _hand_on(k, start, level, nactive, table, index, C, stack, later, tail):
 
 
 @jit
-def _tail(table, work, adjoint, which, u, b, inner, slope, tail, c, h):
-    """The tail's share: its own z_t join, then L⁻¹Λ' takes its part off all of them."""
-    nterm, nhead, m, nθ = table[0, NTERM], table[0, NHEAD], table[0, ORDER], which.shape[1]
+def _tail(table, work, adjoint, entries, u, b, inner, slope, tail, c, h):
+    """Add the tail's z_t to the inner products, then subtract the tail's share from all of them."""
+    nterm, nhead, m, nθ = table[0, NTERM], table[0, NHEAD], table[0, ORDER], entries.shape[1]
     C = adjoint[table[0, TAIL_C] : table[0, TAIL_C] + m * m]
     first = 0
     for t in range(nθ):
-        first += which[0, t] < nhead
+        first += entries[0, t] < nhead
     if first < nθ:
         _times_symmetric(C, b, m, c)
         scale(c, -1.0)
         for t in range(first, nθ):
-            k = which[0, t]
-            p, row, column = table[1 + k, P], which[1, t], which[2, t]
+            k = entries[0, t]
+            p, row, column = table[1 + k, P], entries[1, t], entries[2, t]
             lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
             for level in range(table[1 + k, NLEVEL]):
                 at = table[1 + k, ROW] + level * p
                 slope[t] += c[at + row] * u[at + column]
                 to = (t - first) * m + at
                 _direction(row, column, lam, u[at : at + p], c[at : at + p], p, h[to : to + p])
-        own = tail[first * m :]
-        dsymm(LEFT, LOWER, m, nθ - first, 1.0, C, m, h, m, 0.0, own, m)
+        products = tail[first * m :]
+        dsymm(LEFT, LOWER, m, nθ - first, 1.0, C, m, h, m, 0.0, products, m)
         for s in range(first, nθ):
             direction = h[(s - first) * m : (s - first + 1) * m]
             for t in range(s + 1):
@@ -482,7 +484,7 @@ def _tail(table, work, adjoint, which, u, b, inner, slope, tail, c, h):
         for t in range(nθ):
             for at in range(table[1 + k, ROW], table[1 + k, ROW] + p * table[1 + k, NLEVEL], p):
                 _lambda_transposed(lam, p, tail[t * m + at : t * m + at + p])
-    if m == 1:  # neither Z nor X: y stays out
+    if m == 1:  # only y is left
         return
     L = work[table[0, TAIL] : table[0, TAIL] + m * m]
     dtrsm(LEFT, LOWER, NO, NO, m - 1, nθ, 1.0, L, m, tail, m)
@@ -493,7 +495,7 @@ def _tail(table, work, adjoint, which, u, b, inner, slope, tail, c, h):
 
 @jit(fastmath=REASSOCIATE)
 def _times_symmetric(C, b, m, out):
-    """C b of a symmetric matrix, of which the lower triangle is read."""
+    """C b for a symmetric matrix C; only its lower triangle is read."""
     out[:] = 0.0
     for c in range(m):
         column, total, factor = C[c * m : (c + 1) * m], C[c * m + c] * b[c], b[c]

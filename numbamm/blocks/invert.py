@@ -1,11 +1,11 @@
 """The inverse of a lower triangle in place, twice as fast as by LAPACK's dtrtri.
 
-Blocks on the diagonal first, then pairs of neighbours, then pairs of pairs:
+The blocks on the diagonal are inverted first, then pairs of neighbours, then pairs of pairs:
 
     [L1     ]⁻¹   [ L1⁻¹             ]
     [L21  L2]   = [-L2⁻¹L21 L1⁻¹ L2⁻¹]
 
-so that nearly all the work is in products of large triangles.
+so that nearly all operations are products of large triangles.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numbamm.blocks.lapack import LEFT, LOWER, NO, RIGHT, dtrmm, dtrtri
 
 #: Order of the blocks on the diagonal.
 BLOCK = 24
-#: Below this order plain loops: a LAPACK call costs more.
+#: Below this order by plain loops: a LAPACK call costs more.
 SMALL = 6
 
 

@@ -1,4 +1,4 @@
-"""How kernels are compiled: every such decision of the project stands here."""
+"""`jit`, with which all kernels are compiled, and their compilation ahead of the first use."""
 
 from __future__ import annotations
 
@@ -30,37 +30,37 @@ from numbamm.processors import available
 OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 OPTIONS |= {"pipeline_class": EntryCompiler}
 
-#: For kernels that Python does not call.
+#: Additional options of kernels that Python does not call.
 INNER = {"no_cpython_wrapper": True, "pipeline_class": InnerCompiler}
 
 #: Sums vectorise only if they may be reassociated. NaN and infinity keep their meaning.
 REASSOCIATE = {"reassoc", "contract"}
 
-#: A product and a sum in one rounding, which changes no order.
+#: Fused multiplication and addition, without a change of the order of sums.
 FUSE = {"contract"}
 
 
 def jit(function=None, *, owns=False, entry=None, cache=True, takes=None, gives=None, **options):
     """Compile a kernel: nopython, without the GIL, cached on disk.
 
-    Kernels borrow: they take views of arrays that their callers hold, and references are not
-    counted. To count them costs two atomic operations a slice, most of the time of a small block.
-    A kernel that makes arrays (expressions of arrays make them, too), or takes one that another
-    kernel made, is marked by ``owns=True``; without the mark the first does not compile, and the
-    second leaks.
+    By default reference counts are not updated: kernels work on views of arrays that their callers
+    own. Counting costs two atomic operations for each slice, most of the time of a small block. A
+    kernel that allocates arrays (also by an array expression), or that receives an array allocated
+    by another kernel, needs ``owns=True``. Otherwise the former does not compile, and the latter
+    leaks memory.
 
-    Kernels whose names begin with _, and those of ``entry=False``, are called by other kernels
-    alone: see `compiler`.
+    Kernels whose names begin with _, and those with ``entry=False``, are called only by other
+    kernels: see `compiler`.
 
-    Those whose types are declared can be compiled ahead of their first use: ``takes`` says what
-    the arguments are, in words of `kinds`. With ``gives``, what is returned, other kernels call
-    the kernel through its address: see `linking`.
+    Kernels with declared types can be compiled ahead of their first use. ``takes`` declares the
+    types of the arguments, by names of `kinds`; ``gives`` declares the type of the result, and
+    other kernels then call the kernel through its address: see `linking`.
 
-    Where no cache folder can be written (a read-only installation without a home), the kernel
-    is compiled anew in each process; `compile_ahead` then names ``NUMBA_CACHE_DIR``.
+    If no cache folder can be written (a read-only installation without a home), the kernel is
+    compiled in each process; `compile_ahead` then tells users to set ``NUMBA_CACHE_DIR``.
 
-    A kernel that is made around another function, which its own name does not tell, is kept under
-    the name of that one: ``cache=function``.
+    A kernel whose code depends on a function from its closure is cached under the name of that
+    function: ``cache=function``.
     """
     if function is None:
         given = {"owns": owns, "entry": entry, "cache": cache, "takes": takes, "gives": gives}
@@ -75,23 +75,23 @@ def jit(function=None, *, owns=False, entry=None, cache=True, takes=None, gives=
         return kernel
     if cache:
         try:
-            # What numba's `cache=True` does, with a cache of ours.
+            # As numba's `cache=True`, with our cache.
             kernel._cache = KernelCache(function if cache is True else cache)
         except RuntimeError as error:
-            if "cannot cache" not in str(error):  # numba's words for a folder that it cannot write
+            if "cannot cache" not in str(error):  # numba's message if it can write no folder
                 raise
     kernel.compile = functools.partial(_compile, kernel)
     kernel.add_overload = functools.partial(_add_overload, kernel)
-    kernel.takes, kernel.uncalled = takes, {}  # compiled ahead, but not called from Python yet
+    kernel.takes, kernel.uncalled = takes, {}  # uncalled: compiled ahead, not yet called
     return Linked(kernel, gives(*takes), not inner) if linked else kernel
 
 
 def _compile(kernel, types):
-    """Compile a kernel, or read its code, in the place of numba's method."""
+    """Compile a kernel, or load its code from the cache; replaces numba's method."""
     if not ahead.is_on():
         crew.wait_for(kernel)
         if (result := kernel.uncalled.pop(types, None)) is not None:
-            kernel.add_overload(result)  # once: what is there twice is looked up slowly
+            kernel.add_overload(result)  # only once: numba is slow to choose between equal ones
     with interrupts_wait():
         return type(kernel).compile(kernel, types)
 
@@ -118,7 +118,7 @@ def interrupts_wait() -> Iterator[None]:
 
 
 def _add_overload(kernel, result) -> None:
-    """Let Python call the code once all is there that it will jump to."""
+    """Make the code callable from Python, after all linked kernels that it calls are loaded."""
     if ahead.is_on():
         types = tuple(result.signature.args)
         kernel.overloads[types] = kernel.uncalled[types] = result
@@ -129,33 +129,33 @@ def _add_overload(kernel, result) -> None:
 
 @jit(takes=())
 def counter():
-    """A zero to count from, to be passed on to other kernels.
+    """Zero as the initial value of a counter that is passed to other kernels.
 
-    The constant 0 has a type of its own at first, for which numba would compile them once more.
+    numba gives the constant 0 a literal type, for which it would compile those kernels once more.
     """
     return np.int64(0)
 
 
-#: How many bytes of Python's code are compiled in a second, about.
+#: Approximate number of bytes of Python bytecode that numba compiles in a second.
 BYTES_A_SECOND = 5000
 
-_told: set = set()
+_announced: set = set()
 
 
 def compile_ahead(*kernels) -> None:
-    """Begin to compile what is not kept yet, and say, once, why the first fit waits.
+    """Begin to compile kernels that are not cached, and print once why the first fit waits.
 
     Parameters
     ----------
     *kernels
-        Those with declared types that will be called; what they call is added.
+        Kernels with declared types that will be called; linked kernels that they call are added.
     """
-    if numba.config.DISABLE_JIT or _told.issuperset(kernels):
+    if numba.config.DISABLE_JIT or _announced.issuperset(kernels):
         return
-    missing = [kernel for kernel in kernels if not _is_there(kernel)]
+    missing = [kernel for kernel in kernels if not _is_compiled(kernel)]
     if missing:
-        missing = [k for k in with_linked(missing) if not (k in _told or _is_there(k))]
-    _told.update(kernels, missing)
+        missing = [k for k in with_linked(missing) if not (k in _announced or _is_compiled(k))]
+    _announced.update(kernels, missing)
     if not missing:
         return
     size = {kernel: _size(kernel) for kernel in missing}
@@ -175,12 +175,12 @@ def compile_ahead(*kernels) -> None:
 
 
 def _size(kernel) -> int:
-    """Bytes of Python's code that make a kernel, as which the time to compile it grows."""
+    """Bytes of Python bytecode of a kernel, to which its compile time is proportional."""
     return sum(len(f.__code__.co_code) for f in compiled_with(dispatcher_of(kernel))[0])
 
 
-def _is_there(kernel) -> bool:
-    """Whether there is code of a kernel, here or in the cache; reading that may still fail."""
+def _is_compiled(kernel) -> bool:
+    """Whether a kernel is compiled or in the cache, whose file may still be unreadable."""
     kernel = dispatcher_of(kernel)
     if kernel.signatures:
         return True

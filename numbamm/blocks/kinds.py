@@ -1,4 +1,4 @@
-"""Types of the arguments of kernels, where they are known before a kernel is called."""
+"""Names of the numba types that declare the arguments of kernels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ NOTHING, FLAG, INTEGER, NUMBER = types.none, types.boolean, types.int64, types.f
 REALS, MATRIX = types.float64[::1], types.float64[:, ::1]
 FLAGS = types.boolean[::1]
 INTEGERS, INDEX = types.int64[::1], types.int32[::1]
-#: As arrays of whole numbers of two dimensions: a layout's table; levels, one line a term.
+#: Integer arrays of two dimensions: a layout's table; the levels of the rows, one line a term.
 TABLE, LEVELS = types.int64[:, ::1], types.int32[:, ::1]
 
 

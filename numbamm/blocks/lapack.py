@@ -37,15 +37,15 @@ _C_TYPES = {"c": "char *", "i": "int *", "o": "int *", "d": "_d *", "a": "_d *"}
 
 
 def _register(name: str) -> None:
-    """Give the address of a routine to the linker, once its C signature is what we expect."""
+    """Register the address of a routine with the linker, after a check of its C signature."""
     module, kinds = _SIGNATURES[name]
     get_name = ctypes.pythonapi.PyCapsule_GetName
     get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    found = get_name(module.__pyx_capi__[name]).decode()
-    arguments = found[found.index("(") + 1 : -1].split(", ")
+    declared = get_name(module.__pyx_capi__[name]).decode()
+    arguments = declared[declared.index("(") + 1 : -1].split(", ")
     expected = [_C_TYPES[k] for k in kinds]
     if [a if a in ("char *", "int *") else a[-4:] for a in arguments] != expected:
-        raise ImportError(f"scipy's {name} has the signature {found}, not the one expected")
+        raise ImportError(f"scipy's {name} has the signature {declared}, not the one expected")
     llvmlite.binding.add_symbol(
         f"numbamm_{name}", get_cython_function_address(module.__name__, name)
     )
@@ -130,7 +130,7 @@ def dsymm(typingctx, side, uplo, m, n, alpha, a, lda, b, ldb, beta, c, ldc):
 
 @intrinsic
 def dtrmm(typingctx, side, uplo, transa, diag, m, n, alpha, a, lda, b, ldb):
-    """B = alpha A B with A triangular, or alpha B A if it stands on the right."""
+    """B = alpha A B with A triangular, on the left, or alpha B A, on the right."""
     args = (side, uplo, transa, diag, m, n, alpha, a, lda, b, ldb)
     return types.int64(*args), _call("dtrmm")
 
@@ -144,12 +144,12 @@ def dtrsm(typingctx, side, uplo, transa, diag, m, n, alpha, a, lda, b, ldb):
 
 @intrinsic
 def dgemm(typingctx, transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
-    """C = alpha A B + beta C, either factor transposed if asked for."""
+    """C = alpha A B + beta C, either factor may be transposed."""
     args = (transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
     return types.int64(*args), _call("dgemm")
 
 
-if numba.config.DISABLE_JIT:  # intrinsics exist only in compiled code: stand-ins for coverage
+if numba.config.DISABLE_JIT:  # Python versions of the intrinsics, to measure coverage
 
     def _matrix(a, nrow, ncol, ld):
         stride = a.itemsize
@@ -167,7 +167,7 @@ if numba.config.DISABLE_JIT:  # intrinsics exist only in compiled code: stand-in
     def dsyrk(uplo, trans, n, k, alpha, a, lda, beta, c, ldc):
         left = _matrix(a, n, k, lda)
         full = alpha * left @ left.T
-        if beta != 0:  # as BLAS: what a zero meets is not read
+        if beta != 0:  # as in BLAS: C is not read if beta is zero
             full += beta * _matrix(c, n, n, ldc)
         _matrix(c, n, n, ldc)[np.tril_indices(n)] = full[np.tril_indices(n)]
         return 0

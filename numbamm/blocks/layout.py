@@ -1,13 +1,13 @@
-"""The layout table: where every block of A and L lies in the flat buffers.
+"""The layout table: the positions of all blocks of A and L in the flat buffers.
 
-The columns of a model are ``[Z_1 ... Z_K | X y]``. They fall into two parts:
+The columns of a model are ``[Z_1 ... Z_K | X y]``. They have two parts:
 
 *head*
-    Terms whose diagonal block of L stays block diagonal: the first term, and each following
-    one in which every earlier term is nested. They are eliminated level by level.
+    Terms whose diagonal block of L is block diagonal: the first term, and each following one in
+    which every preceding term is nested. They are eliminated level by level.
 *tail*
-    All that remains, with X and y as its last rows. Eliminating the head fills it in, so it is
-    one dense matrix T of order m, factored by LAPACK. Its terms stand in the order
+    The other terms, X and y. The elimination of the head fills the tail in, so it is one dense
+    matrix T of order m, factored by LAPACK. Its rows are in the order
     ``[sparse terms | dense terms | X | y]``.
 
 Below the diagonal, the columns of one level hold three kinds of rows:
@@ -19,11 +19,11 @@ Below the diagonal, the columns of one level hold three kinds of rows:
 *dense*
     all tail rows from ``D0`` on: the dense terms, X and y, column-major.
 
-What the kernels call θ are the entries of every λ that can be other than zero, term by term as the
-caller gave them: a structure with fewer parameters has made them of these (`structures.structure`).
+In the kernels θ are those entries of every λ that may be non-zero, term by term in the caller's
+order. A structure with fewer parameters computes them from its own (`structures.structure`).
 
-The table is data, so one compiled program serves every model. Row 0 describes the model, rows
-1 ... K the terms (head first), and the rows behind them the pairs of head terms.
+The table is data, so that one compiled program serves every model. Row 0 describes the model, rows
+1 ... K the terms (head first), and the rows after them the pairs of head terms.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ import numpy as np
 NTERM, NHEAD, FIRST_DENSE, ORDER, NX, NTHETA, THETA, TAIL, SCRATCH, CROSS = range(10)
 SCHUR, TAIL_C, TAIL_U, SPARE, GRADIENT, NORMAL, MOVED = range(10, 17)
 # Rows 1..K, a term: sizes, first tail row, offsets into work (LAMBDA), index (ROWPTR, ROWS), A
-# (DIAG, SPARSE, DENSE; the head's regions stand at the same offsets in work and adjoint), first
+# (DIAG, SPARSE, DENSE; the head's regions have the same offsets in work and adjoint), first
 # column in z, first row in places.
 P, NLEVEL, ROW, LAMBDA, DIAG, ROWPTR, ROWS, NSPARSE, SPARSE, D0, ND, DENSE, COLUMN, PLACES = range(
     14
 )
-# Rows behind, a pair (term k, later head term i): offsets into index, index, A and work.
+# Rows after them, a pair (term k, later head term i): offsets into index, index, A and work.
 PARENT, POSITION, NESTED = range(3)
 WIDTH = 17
 
-#: A pair of crossed terms is held densely once this share of its level pairs occurs.
+#: A pair of crossed terms is stored densely if at least this share of its level pairs occurs.
 DENSE_FILL = 0.1
 
 
 @dataclass
 class Layout:
-    """Layout table, integer index, buffer sizes, and the rows' places in the sparse parts.
+    """Layout table, integer index, buffer sizes, and the positions of the data in sparse blocks.
 
     Attributes
     ----------
@@ -68,10 +68,10 @@ class Layout:
     order : list of int
         Terms in the table's order, as positions in the caller's list.
     places : ndarray of int32, shape (pairs, n)
-        For each pair of a term and a later sparse one, and for each row of the data: where
-        the pair's block starts among the sparse rows of the first.
+        For each pair of a term and a later sparse one, and for each row of the data: the position
+        at which the pair's block starts among the sparse rows of the first.
     regions : list of (name, buffer, start, stop)
-        Every region, for tests that watch the gaps between them.
+        All regions of the buffers, for tests of the gaps between them.
     """
 
     table: np.ndarray
@@ -90,7 +90,7 @@ class Layout:
 
     @cached_property
     def operations(self) -> float:
-        """Multiplications that one factorisation takes, about."""
+        """Approximate number of multiplications of one factorisation."""
         table, total = self.table, self.table[0, ORDER] ** 3 / 3
         for k in range(self.nhead):
             row = table[1 + k]
@@ -105,9 +105,9 @@ class Layout:
         return int(self.table[0, NTERM])
 
     def kinds(self) -> list[list[str]]:
-        """How each block of the lower triangle is held, one list a row, X and y last.
+        """Storage of each block of the lower triangle, one list for each row, X and y last.
 
-        A name alone holds for A and L; ``Diagonal/Dense`` is A's and L's.
+        A single name applies to both A and L; ``Diagonal/Dense`` means diagonal in A, dense in L.
         """
         at = {given: k for k, given in enumerate(self.order)}
         rows = []
@@ -119,7 +119,7 @@ class Layout:
         return [*rows, ["Dense"] * (self.nterm + 1)]
 
     def _kind(self, k: int, j: int) -> str:
-        """Kind of the block that terms k and j share; the earlier one has the columns."""
+        """Storage of the block of terms k and j; its columns are those of the earlier term."""
         k, j = max(k, j), min(k, j)
         if k < self.nhead:
             return "Nested"
@@ -127,12 +127,12 @@ class Layout:
 
 
 def _both(kind: str, kept: bool) -> str:
-    """The kind in A, and in L where elimination fills the block in."""
+    """The storage in A, and that in L if the elimination fills the block in."""
     return kind if kept or kind == "Dense" else f"{kind}/Dense"
 
 
 class _Buffer:
-    """Hands out consecutive regions of a buffer, `gap` elements apart."""
+    """Allocates consecutive regions of a buffer, `gap` elements apart."""
 
     def __init__(self, name: str, gap: int, regions: list, start: int = 0) -> None:
         self.name, self.gap, self.regions, self.size = name, gap, regions, start
@@ -145,7 +145,7 @@ class _Buffer:
 
 
 class _Index:
-    """Collects the integer index piece by piece."""
+    """Builds the integer index from consecutive pieces."""
 
     def __init__(self) -> None:
         self.pieces: list[np.ndarray] = []
@@ -166,7 +166,7 @@ def _nlevel(term) -> int:
 
 
 def _head_length(terms) -> int:
-    """How many terms, from the first, keep a block-diagonal block in L."""
+    """Number of leading terms whose diagonal block of L is block diagonal."""
     for k in range(1, len(terms)):
         if not all(terms[j].is_nested_in(terms[k]) for j in range(k)):
             return k
@@ -178,10 +178,10 @@ def _pair_codes(column, row) -> np.ndarray:
 
 
 def _split_tail(terms, nhead: int) -> tuple[list[int], list[int]]:
-    """The tail's terms, those held sparsely against the first term and those held densely."""
+    """The tail's terms: those whose block with the first term is sparse, and the dense ones."""
     sparse, dense = [], []
     for i in range(nhead, len(terms)):
-        codes = np.sort(_pair_codes(terms[0], terms[i]))  # np.unique hashes, and takes ten times
+        codes = np.sort(_pair_codes(terms[0], terms[i]))  # ten times as fast as np.unique
         pairs = 1 + np.count_nonzero(np.diff(codes))
         filled = pairs / (_nlevel(terms[0]) * _nlevel(terms[i]))
         (dense if filled >= DENSE_FILL else sparse).append(i)
@@ -198,7 +198,7 @@ def build_layout(terms, nx: int, gap: int = 0) -> Layout:
     nx : int
         Number of fixed-effects columns, full rank.
     gap : int
-        Unused elements between regions, for tests that guard them.
+        Number of unused elements between regions, for tests that guard them.
 
     Returns
     -------
@@ -258,7 +258,7 @@ def build_layout(terms, nx: int, gap: int = 0) -> Layout:
 
 
 def _sparse_rows(terms, k: int, later, table):
-    """Sparse rows below each level of term k: row pointers, row numbers, and the data's places."""
+    """Row pointers and numbers of term k's sparse rows, and the positions of the data in them."""
     term, nlevel = terms[k], int(table[1 + k, NLEVEL])
     if not len(later):
         none = np.zeros((0, len(term.refs)), dtype=np.int32)
@@ -280,7 +280,7 @@ def _sparse_rows(terms, k: int, later, table):
 
 
 def _put_parents(terms, table, nhead: int, index: _Index) -> None:
-    """For each pair of head terms, the parent of every level and where its rows are found."""
+    """Index the parent of every level for each pair of head terms, and its sparse rows."""
     nterm = int(table[0, NTERM])
     pieces = index.array()
     for k in range(nhead):
@@ -293,7 +293,7 @@ def _put_parents(terms, table, nhead: int, index: _Index) -> None:
 
 
 def _positions(index, child, other, parent) -> np.ndarray:
-    """Place, among the parent's sparse rows, of each sparse row of the child's levels."""
+    """Position of each sparse row of the child's levels among the parent's sparse rows."""
 
     def codes(term, level_of):
         ptr = index[term[ROWPTR] : term[ROWPTR] + term[NLEVEL] + 1].astype(np.int64)
@@ -304,7 +304,7 @@ def _positions(index, child, other, parent) -> np.ndarray:
 
 
 def _put_work(terms, table, work: _Buffer, index: _Index, as_given, size_head: int) -> None:
-    """Regions of the workspace that A does not have: C of later head terms, λ, T, scratch."""
+    """Lay out the regions of `work` that A lacks: C of later head terms, λ, T, scratch."""
     nterm = len(terms)
     if table[0, NHEAD] > 1:
         first = table[2, DIAG]
@@ -326,7 +326,7 @@ def _put_work(terms, table, work: _Buffer, index: _Index, as_given, size_head: i
 
 
 def _put_adjoint(table, adjoint: _Buffer) -> None:
-    """Regions of the gradient's buffer besides the head's: C and U of the tail, G, N, scratch."""
+    """Lay out the regions of `adjoint` after the head's: C and U of the tail, G, N, scratch."""
     nterm, m = int(table[0, NTERM]), int(table[0, ORDER])
     table[0, TAIL_C] = adjoint.take("tail, not yet factored", m * m)
     table[0, TAIL_U] = adjoint.take("tail of U", m * m)

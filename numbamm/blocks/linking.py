@@ -1,9 +1,9 @@
-"""Kernels that are compiled by themselves, and called by other kernels through an address.
+"""Linked kernels: compiled separately, and called by other kernels through an address.
 
-numba compiles a kernel anew inside each entry point that reaches it. A linked kernel is compiled
-once, kept in a file of its own, and can be compiled while another process compiles its callers.
-Their code reads the address from a cell; the cell is filled before the first of them is run. A
-call costs a jump that is not inlined: linked kernels are large.
+numba compiles a kernel again in each entry point that calls it. A linked kernel is compiled once,
+cached in its own file, and can be compiled while another process compiles its callers. Their code
+reads its address from a cell, which is filled before they run. Calls of a linked kernel are not
+inlined, so that only large kernels are linked.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from numba.core.extending import _Intrinsic
 
 
 class _Ahead(threading.local):
-    """Whether this thread compiles code that is not called yet."""
+    """Whether this thread compiles code ahead of its first call."""
 
     def __init__(self) -> None:
         self._depth = 0
@@ -41,7 +41,7 @@ class _Ahead(threading.local):
             self._depth -= 1
 
 
-#: ``with ahead():`` code is compiled that is not called yet, so that no cell need be filled.
+#: In ``with ahead():`` code is compiled but not called, so that no cell need be filled.
 ahead = _Ahead()
 
 #: All linked kernels, by the names of their cells.
@@ -49,16 +49,16 @@ _linked: dict[str, Linked] = {}
 
 
 class Linked(_Intrinsic):
-    """A kernel that others call through its address, and Python as any function.
+    """A kernel that other kernels call through its address, and Python like any function.
 
     Parameters
     ----------
     kernel : Dispatcher
         The kernel.
     signature : numba.core.typing.Signature
-        Its types, which are known before it is compiled.
+        Its types, declared before it is compiled.
     entry : bool
-        Whether Python calls it, too.
+        Whether Python may call it.
     """
 
     def __init__(self, kernel: Dispatcher, signature, entry: bool) -> None:
@@ -93,12 +93,12 @@ class Linked(_Intrinsic):
 
     @property
     def signatures(self) -> list:
-        """As for numba's own kernels: the types for which there is code."""
+        """The types for which it is compiled, as for numba's dispatchers."""
         return self.kernel.signatures
 
     @property
     def targetoptions(self) -> dict:
-        """As for numba's own kernels: how they are compiled."""
+        """The options with which it is compiled, as for numba's dispatchers."""
         return self.kernel.targetoptions
 
     def load(self) -> None:
@@ -111,9 +111,9 @@ class Linked(_Intrinsic):
             self._cell.value = result.library.get_pointer_to_function(name)
 
     def _call(self, context, builder, signature, args):
-        """Code of a call by numba's own convention."""
+        """Generate the code of a call, by numba's calling convention."""
         if not ahead.is_on():
-            self.load()  # for callers that are not `jit`'s
+            self.load()  # for callers that are not compiled by `jit`
         convention, (returned, types) = context.call_conv, (signature.return_type, signature.args)
         pointer = convention.get_function_type(returned, types).as_pointer()
         cell = builder.module.globals.get(self._symbol)
@@ -134,40 +134,40 @@ def _of_module(module: str, name: str):
 
 
 def dispatcher_of(kernel: Linked | Dispatcher) -> Dispatcher:
-    """What numba knows a kernel by."""
+    """The numba dispatcher of a kernel."""
     return kernel.kernel if isinstance(kernel, Linked) else kernel
 
 
 def load_linked(library) -> None:
-    """Fill the cells of all linked kernels whose addresses some code looks up."""
+    """Fill the cells of all linked kernels that a compiled library calls."""
     for symbol in symbols_of(library):
         _linked[symbol].load()
 
 
 def symbols_of(library) -> list[str]:
-    """The names of the cells that some code reads."""
+    """The names of the cells that a compiled library reads."""
     variables = library._get_module_for_linking().global_variables
     return [variable.name for variable in variables if variable.name in _linked]
 
 
 def are_known(symbols: Iterable[str]) -> bool:
-    """Whether there still are linked kernels with these names and types."""
+    """Whether linked kernels with all these names and types still exist."""
     return all(symbol in _linked for symbol in symbols)
 
 
 def with_linked(kernels: Iterable) -> list:
-    """Kernels, and those that they call through addresses, and so on; each once."""
-    found, left = {}, list(kernels)
+    """Kernels, and all linked kernels that they call, directly or indirectly; each once."""
+    reached, left = {}, list(kernels)
     while left:
         kernel = left.pop()
-        if kernel not in found:
-            found[kernel] = True
+        if kernel not in reached:
+            reached[kernel] = True
             left += compiled_with(dispatcher_of(kernel))[1]
-    return list(found)
+    return list(reached)
 
 
 def compiled_with(kernel: Dispatcher) -> tuple[list[FunctionType], list[Linked]]:
-    """The functions whose code becomes part of a kernel's, and the kernels it calls by address."""
+    """The functions that are compiled as part of a kernel, and the linked kernels they call."""
     functions, linked, left = [], {}, [kernel.py_func]
     while left:
         function = left.pop()
@@ -183,7 +183,7 @@ def compiled_with(kernel: Dispatcher) -> tuple[list[FunctionType], list[Linked]]
 
 
 def _named(function: FunctionType) -> list:
-    """What a function names: globals, and what it takes from modules that are globals."""
+    """The globals that a function names, and the attributes it takes from global modules."""
     values, value = [], None
     for step in dis.get_instructions(function):
         if step.opname in ("LOAD_ATTR", "LOAD_METHOD") and isinstance(value, ModuleType):

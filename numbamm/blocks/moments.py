@@ -1,13 +1,13 @@
-"""Covariances of the random effects by moments: where linear searches by gradients begin.
+"""Covariances of the random effects by moments: the start of linear searches with gradients.
 
-With r the residuals of least squares, and V = σ²I + Σ_l Z_l(I ⊗ Σ_l)Z_l' their covariance but for
-the fixed effects' share, the cross-products of levels have expectations that are linear in all
-unknowns,
+Let r be the residuals of least squares. Their covariance is approximately V = σ²I +
+Σ_l Z_l(I ⊗ Σ_l)Z_l' (the estimation of fixed effects is neglected). The expectations of the levels'
+cross-products are then linear in all unknowns,
 
     E r'r = σ²n + Σ_l tr(Z_l(I ⊗ Σ_l)Z_l')
     E Σ_j Z_kj'r r'Z_kj = σ² Z_k'Z_k + Σ_l Σ_ji Z_kj'Z_li Σ_l Z_li'Z_kj
 
-and all of it is sums over the blocks of A. In balanced designs the solution is the optimum.
+and all terms are sums over the blocks of A. In balanced designs the solution is the optimum.
 
 Source: Rao (1971), J. Multivariate Anal. 1, 445-456, with weights V = I.
 """
@@ -35,14 +35,14 @@ from numbamm.blocks.layout import (
     P,
 )
 
-#: Eigenvalues of a start's Σ, for columns of size one, are at least this share of the largest:
-#: a search that begins at a singular λ is slow to leave it.
+#: Eigenvalues of a start's Σ, in columns with root mean square 1, are raised to this share of the
+#: largest, because a search that starts at a singular λ is slow.
 LEAST = 0.02
-#: Further below 0 than this share of the largest, an eigenvalue says that the solution is none: the
-#: search could end in another optimum than from λ = I.
+#: If an eigenvalue is negative and larger than this share of the largest, the solution is not used:
+#: the search could end in another optimum than from λ = I.
 NEGATIVE = 0.2
-#: From these condition numbers on the equations hardly tell columns of a term apart, and terms from
-#: one another; there may then be several optima.
+#: From these condition numbers on, columns of a term are nearly collinear, or terms nearly
+#: confounded; there may then be several optima.
 COLLINEAR, CONFOUNDED = 1e8, 30.0
 
 
@@ -62,7 +62,7 @@ def moment_theta(terms, layout, A, sigma: float) -> np.ndarray | None:
     Returns
     -------
     ndarray, shape (number of θ,), or None
-        None where the moments say nothing.
+        None if the moments' equations have no usable solution.
     """
     try:
         variance, covs, sizes = covariances(terms, layout, A)
@@ -81,7 +81,7 @@ def moment_theta(terms, layout, A, sigma: float) -> np.ndarray | None:
 
 
 def covariances(terms, layout, A) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
-    """The solution of the moments' equations, which need not be positive definite.
+    """Solve the moments' equations; the covariance matrices need not be positive definite.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def covariances(terms, layout, A) -> tuple[float, list[np.ndarray], list[np.ndar
     Raises
     ------
     numpy.linalg.LinAlgError
-        If the equations have no one solution, or hardly.
+        If the equations are singular or nearly so.
     """
     table, nx, n = layout.table, int(layout.table[0, NX]), len(terms[0].refs)
     cross = A[table[0, CROSS] : table[0, CROSS] + (nx + 1) ** 2].reshape(nx + 1, nx + 1)
@@ -133,9 +133,9 @@ def squares(layout, A) -> list[np.ndarray]:
 
 
 def _check_condition(matrix, term) -> None:
-    """Refuse equations that hardly tell columns of a term apart, or terms from one another."""
+    """Refuse equations with nearly collinear columns of a term, or nearly confounded terms."""
     size = np.sqrt(np.diag(matrix))
-    size = np.where(size > 0, size, 1.0)  # a column of zeros has a condition that is infinite
+    size = np.where(size > 0, size, 1.0)  # the condition number of a column of zeros is infinite
     matrix = matrix / np.outer(size, size)
     own = matrix * (term[:, None] == term)
     if not np.linalg.cond(own) < COLLINEAR:
@@ -147,7 +147,7 @@ def _check_condition(matrix, term) -> None:
 def _moments(layout, A, entries, own, gamma, rss, n) -> tuple[np.ndarray, np.ndarray]:
     """The equations in σ² and the entries of the Σ's: matrix and right-hand side."""
     nterm = layout.nterm
-    seen = _seen(layout, A, gamma)
+    observed = _observed(layout, A, gamma)
     products = {}
     for k in range(nterm):
         for i in range(k, nterm):
@@ -159,7 +159,7 @@ def _moments(layout, A, entries, own, gamma, rss, n) -> tuple[np.ndarray, np.nda
     matrix, right = np.empty((len(entries) + 1,) * 2), np.empty(len(entries) + 1)
     matrix[0, 0], right[0] = n, rss
     for s, (k, c, d) in enumerate(entries, start=1):
-        matrix[s, 0], right[s] = own[k][c, d], seen[k][c, d]
+        matrix[s, 0], right[s] = own[k][c, d], observed[k][c, d]
         matrix[0, s] = own[k][c, d] * (1 if c == d else 2)
         for t, (l, a, b) in enumerate(entries, start=1):
             product = products[k, l]
@@ -167,7 +167,7 @@ def _moments(layout, A, entries, own, gamma, rss, n) -> tuple[np.ndarray, np.nda
     return matrix, right
 
 
-def _seen(layout, A, gamma) -> list[np.ndarray]:
+def _observed(layout, A, gamma) -> list[np.ndarray]:
     """Σ_j Z_kj'r r'Z_kj of every term."""
     table, out = layout.table, []
     nx = len(gamma)
@@ -186,7 +186,7 @@ def _dense(layout, A, k: int) -> np.ndarray:
 
 
 def _blocks(layout, A, k: int, i: int) -> np.ndarray:
-    """Z_i'Z_k level by level, shape (pairs of levels, p_i, p_k), for a term i not before k."""
+    """Z_i'Z_k for each pair of levels, shape (pairs, p_i, p_k), for a term i ≥ k."""
     table, row, other = layout.table, layout.table[1 + k], layout.table[1 + i]
     p, pi, nlevel = row[P], other[P], row[NLEVEL]
     if i == k:
@@ -205,7 +205,7 @@ def _blocks(layout, A, k: int, i: int) -> np.ndarray:
 
 
 def _factor(cov, size) -> np.ndarray | None:
-    """λ of a Σ that is made positive definite in columns of size one, if it is nearly so."""
+    """λ of Σ, whose eigenvalues are raised to `LEAST`; None if one is clearly negative."""
     if not (size > 0).all():
         return None
     values, vectors = np.linalg.eigh(cov * np.outer(size, size))

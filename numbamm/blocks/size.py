@@ -1,4 +1,4 @@
-"""Whether A and L fit into memory, asked before they are made."""
+"""Check that A and L fit into memory, before they are allocated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numbamm.blocks.layout import ORDER, Layout
 from numbamm.errors import NumbammWarning
 from numbamm.memory import gigabytes, refuse_beyond
 
-#: Orders of the dense tail from which an evaluation takes many seconds.
+#: From this order of the dense tail on, an evaluation takes many seconds.
 LARGE_ORDER = 15_000
 
 
@@ -28,7 +28,7 @@ def check_size(layout: Layout, terms) -> None:
     Warns
     -----
     NumbammWarning
-        Of the seconds that an evaluation takes, where these are many.
+        If an evaluation takes many seconds.
     """
     order = int(layout.table[0, ORDER])
     what = " and ".join(f"'{t.group}' ({t.nranef} random effects)" for t in terms) or "X"

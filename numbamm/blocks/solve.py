@@ -1,4 +1,4 @@
-"""What follows from a factor: β and u by back substitution, and quadratic forms of rows."""
+"""Solutions with a factor L: β and u by back substitution, and quadratic forms of rows."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def solve(table, index, work, u, b):
     table, index, work
         Layout, and the workspace as `cholesky.factorize` left it.
     u, b : float64, shape (order of the head + m,)
-        Filled: spherical random effects u and b = Λu of every term in the table's order (the
-        head's columns, then the tail's rows), then β, then -1 in y's place.
+        Filled with the spherical random effects u, and with b = Λu, of every term in the table's
+        order; then β; then -1 for y.
     """
     nterm, nhead, m, nx = table[0, NTERM], table[0, NHEAD], table[0, ORDER], table[0, NX]
     tail = work[table[0, TAIL] : table[0, TAIL] + m * m]
@@ -63,7 +63,7 @@ def solve(table, index, work, u, b):
 
 @jit(entry=False)
 def random_effects(table, work, u, b):
-    """b = Λu for every term, in the table's order; λ is read from `work`."""
+    """b = Λu of every term, in the table's order; λ is read from `work`."""
     start = 0
     for k in range(table[0, NTERM]):
         _lambda_levels(k, table, work, u[start:], b[start:])
@@ -93,13 +93,13 @@ def _solve_head(k, start, table, index, work, u, b, w):
     sparse = work[table[1 + k, SPARSE] : table[1 + k, SPARSE] + table[1 + k, NSPARSE] * p]
     dense = work[table[1 + k, DENSE] : table[1 + k, DENSE] + nd * p * nlevel]
     for level in range(nlevel):
-        mine = u[start + level * p : start + (level + 1) * p]
+        u_j = u[start + level * p : start + (level + 1) * p]
         for c in range(p):
             column = dense[(level * p + c) * nd : (level * p + c + 1) * nd]
             total = dot(column, w[d0:])
             for s in range(rowptr[level], rowptr[level + 1]):
                 total += sparse[s * p + c] * w[rows[s]]
-            mine[c] = -total
+            u_j[c] = -total
         first = start + p * nlevel
         for i in range(k + 1, nhead):
             pi = table[1 + i, P]
@@ -108,26 +108,27 @@ def _solve_head(k, start, table, index, work, u, b, w):
             B = work[table[pair, NESTED] + level * pi * p :]
             for a in range(pi):
                 for c in range(p):
-                    mine[c] -= B[a * p + c] * b[up + a]
+                    u_j[c] -= B[a * p + c] * b[up + a]
             first += pi * table[1 + i, NLEVEL]
         L = work[table[1 + k, DIAG] + level * p * p :]
         for c in range(p - 1, -1, -1):
             for a in range(c + 1, p):
-                mine[c] -= L[a * p + c] * mine[a]
-            mine[c] /= L[c * p + c]
+                u_j[c] -= L[a * p + c] * u_j[a]
+            u_j[c] /= L[c * p + c]
 
 
 @jit(takes=(LEVELS, MATRIX, MATRIX, TABLE, INDEX, REALS, MATRIX, REALS, REALS, REALS), owns=True)
-def forms(refs, z, x, table, index, work, V, e, t, out):
-    """a_i'Ω⁻¹a_i with a_i = (Λ'z_i, x_i), for rows at any levels, together in the data or not.
+def quadratic_forms(refs, z, x, table, index, work, V, e, t, out):
+    """Quadratic forms a_i'Ω⁻¹a_i with a_i = (Λ'z_i, x_i), for rows with any combination of levels.
 
-    The head is eliminated for the row alone: with e = L_11⁻¹λ_1'z_1 and t = a_T - B_T1 e, which
-    is non-zero only in the tail rows that the row's levels touch, the form is e'e + t'Vt.
+    The head is eliminated for each row separately: with e = L_11⁻¹λ_1'z_1 and t = a_T - B_T1 e,
+    the form is e'e + t'Vt. Among the sparse rows of the tail, t is non-zero only in those that
+    share a non-zero block with the row's levels.
 
     Parameters
     ----------
     refs : int32, shape (K, n)
-        Levels of the rows, one line a term, in the table's order; -1 for none.
+        Level of each row for each term, in the table's order; -1 for none.
     z : float64, shape (n, sum of p)
         The terms' columns side by side.
     x : float64, shape (n, at least nx)
@@ -137,16 +138,16 @@ def forms(refs, z, x, table, index, work, V, e, t, out):
     V : float64, shape (m, m)
         Λ (L_T L_T')⁻¹ Λ' for the tail, symmetric, with zeros in y's row and column.
     e, t : float64, shape (order of the head,) and (m,)
-        Scratch; must be zero.
+        Scratch; zero before and after.
     out : float64, shape (n,)
         Filled.
     """
     nterm, nhead, m, nx = table[0, NTERM], table[0, NHEAD], table[0, ORDER], table[0, NX]
-    d0 = table[1, D0]  # the same for all of the head
+    d0 = table[1, D0]  # the same for all head terms
     starts, number = np.zeros(nhead, np.int64), np.zeros(nhead, np.int64)
     for k in range(1, nhead):
         starts[k] = starts[k - 1] + table[k, P] * table[k, NLEVEL]
-    levels = np.empty((nhead, nhead), np.int64)  # a term's own, and parents of those before
+    levels = np.empty((nhead, nhead), np.int64)  # a term's own, and the parents of earlier ones
     touched, last = np.empty(m, np.int64), np.full(m, -1, np.int64)
     for row in range(len(out)):
         ntouched, total = 0, 0.0
@@ -175,12 +176,12 @@ def forms(refs, z, x, table, index, work, V, e, t, out):
                     r = index[table[1 + k, ROWS] + s]
                     ntouched = _touch(r, d0, row, touched, last, ntouched)
             number[k] = 0
-        out[row] = total + _take_form(V, t, touched[:ntouched], d0)
+        out[row] = total + _tail_form(V, t, touched[:ntouched], d0)
 
 
 @jit
 def _touch(r, d0, row, touched, last, ntouched):
-    """Note a sparse row of the tail, once for each row of the data; how many there are now."""
+    """Add a sparse tail row to `touched` unless it is there; returns the number of such rows."""
     if r >= d0 or last[r] == row:
         return ntouched
     last[r] = row
@@ -190,7 +191,7 @@ def _touch(r, d0, row, touched, last, ntouched):
 
 @jit
 def _add_parents(k, level, table, index, levels, number):
-    """Add the parents of a level of term k to the levels of later head terms, if they are new."""
+    """Add the parents of a level of term k to `levels` of later head terms, without duplicates."""
     nterm, nhead = table[0, NTERM], table[0, NHEAD]
     for i in range(k + 1, nhead):
         up = index[table[1 + nterm + k * nhead + i, PARENT] + level]
@@ -203,8 +204,8 @@ def _add_parents(k, level, table, index, levels, number):
 
 
 @jit
-def _take_form(V, t, rows, d0):
-    """t'Vt, for t that is non-zero in some sparse rows and in the dense ones; t is zero then."""
+def _tail_form(V, t, rows, d0):
+    """t'Vt, where t is non-zero in `rows` and in the dense rows only; t is set to zero."""
     total = 0.0
     for r in rows:
         total += 2.0 * t[r] * dot(V[r, d0:], t[d0:])
@@ -221,35 +222,35 @@ def _take_form(V, t, rows, d0):
 
 @jit
 def _eliminate_level(k, level, starts, table, index, work, e, t):
-    """e_k = L_kk⁻¹λ_k'e_k at one level, and what it takes from later rows; e_k'e_k."""
+    """Returns e_k'e_k with e_k = L_kk⁻¹λ_k'e_k of one level, which is eliminated from e and t."""
     nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
     nd, d0 = table[1 + k, ND], table[1 + k, D0]
-    mine = e[starts[k] + level * p : starts[k] + (level + 1) * p]
+    e_j = e[starts[k] + level * p : starts[k] + (level + 1) * p]
     lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
     L = work[table[1 + k, DIAG] + level * p * p :]
     norm = 0.0
     for c in range(p):
         total = 0.0
         for a in range(c, p):
-            total += lam[a * p + c] * mine[a]
+            total += lam[a * p + c] * e_j[a]
         for a in range(c):
-            total -= L[c * p + a] * mine[a]
-        mine[c] = total / L[c * p + c]
-        norm += mine[c] * mine[c]
+            total -= L[c * p + a] * e_j[a]
+        e_j[c] = total / L[c * p + c]
+        norm += e_j[c] * e_j[c]
     for i in range(k + 1, nhead):
         pi, pair = table[1 + i, P], table[1 + nterm + k * nhead + i]
         up = starts[i] + index[pair[PARENT] + level] * pi
         B = work[pair[NESTED] + level * pi * p :]
         for a in range(pi):
-            e[up + a] -= dot(B[a * p : (a + 1) * p], mine)
+            e[up + a] -= dot(B[a * p : (a + 1) * p], e_j)
     at = table[1 + k, ROWPTR] + level
     for s in range(index[at], index[at + 1]):
         B = work[table[1 + k, SPARSE] + s * p : table[1 + k, SPARSE] + (s + 1) * p]
-        t[index[table[1 + k, ROWS] + s]] -= dot(B, mine)
+        t[index[table[1 + k, ROWS] + s]] -= dot(B, e_j)
     for c in range(p):
         start = table[1 + k, DENSE] + (level * p + c) * nd
         column = work[start : start + nd]
         for r in range(nd):
-            t[d0 + r] -= column[r] * mine[c]
-    mine[:] = 0.0
+            t[d0 + r] -= column[r] * e_j[c]
+    e_j[:] = 0.0
     return norm

@@ -1,4 +1,6 @@
-"""One BLAS thread while kernels run: a second one helps little alone and hurts beside others."""
+"""A limit on BLAS threads while kernels run: a second one helps little on an idle machine, and
+slows down a busy one.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from numbamm import config
 class ThreadLocal:
     """Base of classes that keep buffers for each thread, as attributes of ``self._local``.
 
-    Copies and pickles have no buffers yet: a `threading.local` can be neither copied nor pickled.
+    Copies and pickles start without buffers: a `threading.local` cannot be copied or pickled.
     """
 
     def __init__(self) -> None:
@@ -33,31 +35,31 @@ class ThreadLocal:
 
 @functools.cache
 def _controller():
-    import scipy.linalg  # noqa: F401  the BLAS that the kernels call must be loaded to be found
+    import scipy.linalg  # noqa: F401  threadpoolctl finds only a BLAS that is loaded
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
 
 
 _lock = threading.Lock()
-_inside = 0
+_nblocks = 0
 _limiter = None
 _setter = None
-_own = threading.local()  # how many of these blocks the thread itself is in
+_own = threading.local()  # depth: number of `blas_threads` blocks that this thread is in
 
 
 def _forget_other_threads() -> None:
-    """In a forked child no other thread lives on to leave its block.
+    """Count only the forking thread's blocks in a forked child, where no other thread exists.
 
-    A limit that one of them had set stays until the child's next block ends.
+    A limit that another thread had set stays until the child's next block ends.
     """
-    global _inside
-    _inside = getattr(_own, "depth", 0)
+    global _nblocks
+    _nblocks = getattr(_own, "depth", 0)
     _lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    # No fork while another thread is changing a limit: BLAS has locks of its own meanwhile.
+    # No fork while another thread changes a limit, because BLAS then holds locks.
     os.register_at_fork(
         before=_lock.acquire,
         after_in_parent=_lock.release,
@@ -67,33 +69,33 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def blas_threads(limit: int | None = None) -> Iterator[None]:
-    """Limit BLAS to `limit` threads in this process; to the option ``threads``, if None.
+    """Limit BLAS to `limit` threads in this process; by default to the option ``threads``.
 
-    The limit belongs to the process, not to a thread: of blocks that overlap, the first to begin
-    sets it, and the last to end puts back what was before.
+    The limit applies to the whole process. If blocks of several threads overlap, the first to begin
+    sets the limit, and the last to end restores the original one.
     """
-    global _inside, _limiter, _setter
+    global _nblocks, _limiter, _setter
     limit = config.get("threads") if limit is None else limit
     with _lock:
         if _limiter is None:
             _limiter = _controller().limit(limits=limit, user_api="blas")
             _setter = threading.current_thread()
-        _inside += 1
+        _nblocks += 1
     _own.depth = getattr(_own, "depth", 0) + 1
     try:
         yield
     finally:
         _own.depth -= 1
         with _lock:
-            _inside -= 1
-            if _inside == 0:
+            _nblocks -= 1
+            if _nblocks == 0:
                 _hand_over()
                 _limiter.restore_original_limits()
                 _limiter = None
 
 
 def _hand_over() -> None:
-    """Let this thread put back what another one set: threadpoolctl keeps OpenBLAS for that one."""
+    """Allow this thread to restore a limit that another thread set (a rule of threadpoolctl)."""
     from threadpoolctl import OpenBLASController
 
     clear = getattr(OpenBLASController, "clear_controlling_thread", None)  # since 3.8

@@ -9,7 +9,7 @@ from scipy.linalg import lapack
 from numbamm.blocks import solve
 from numbamm.blocks.layout import COLUMN, LAMBDA, NHEAD, NLEVEL, NTERM, NX, ORDER, TAIL, P
 
-#: Rows of which the columns are put side by side at once.
+#: Number of rows that are processed at once.
 BATCH = 2**16
 
 
@@ -27,7 +27,7 @@ def row_variances(layout, work, terms, x, cov=None) -> np.ndarray:
     x : ndarray, shape (n, nx)
         Columns of X.
     cov : ndarray, shape (nx, nx), optional
-        A covariance of γ̂ to take the place of that which Ω implies.
+        Covariance of γ̂; that which follows from Ω, if not given.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def row_variances(layout, work, terms, x, cov=None) -> np.ndarray:
         rows = slice(start, start + BATCH)
         refs = np.stack([refs[rows] for refs, _ in terms])
         z = np.concatenate([z[:, rows] for _, z in terms]).T.copy()
-        out[rows] = _forms(layout, work, V, refs, z, np.ascontiguousarray(x[rows]))
+        out[rows] = _quadratic_forms(layout, work, V, refs, z, np.ascontiguousarray(x[rows]))
     return out
 
 
@@ -58,7 +58,7 @@ def leverages(layout, work, refs, z, xy) -> np.ndarray:
     ndarray, shape (n,)
     """
     V = _tail_variance(layout, work, layout.table[0, ORDER] - 1)
-    return _forms(layout, work, V, refs, z, xy)
+    return _quadratic_forms(layout, work, V, refs, z, xy)
 
 
 def conditional_variances(layout, work) -> list[np.ndarray]:
@@ -72,7 +72,7 @@ def conditional_variances(layout, work) -> list[np.ndarray]:
     Returns
     -------
     list of ndarray, shape (levels, p, p)
-        Terms as the caller of `build_layout` gave them.
+        In the order in which the caller of `build_layout` gave the terms.
     """
     table, nterm = layout.table, layout.nterm
     nx = table[0, NX]
@@ -86,7 +86,7 @@ def conditional_variances(layout, work) -> list[np.ndarray]:
 
         def form(direction, refs=refs, z=z, x=x, columns=slice(column, column + p)):
             z[:, columns] = direction
-            return _forms(layout, work, V, refs, z, x)
+            return _quadratic_forms(layout, work, V, refs, z, x)
 
         unit, out = np.eye(p), np.empty((nlevel, p, p))
         for a in range(p):
@@ -106,18 +106,18 @@ def tail_block(layout, work, rows: slice) -> np.ndarray:
     return np.tril(square[rows, rows].T)
 
 
-def _forms(layout, work, V, refs, z, x) -> np.ndarray:
-    """Quadratic forms of rows; see `solve.forms`."""
+def _quadratic_forms(layout, work, V, refs, z, x) -> np.ndarray:
+    """Quadratic forms of rows; see `solve.quadratic_forms`."""
     table, out = layout.table, np.empty(len(z))
     e, t = np.zeros(table[1 : 1 + layout.nhead, [P, NLEVEL]].prod(axis=1).sum()), np.zeros(len(V))
-    solve.forms(refs, z, x, table, layout.index, work, V, e, t, out)
+    solve.quadratic_forms(refs, z, x, table, layout.index, work, V, e, t, out)
     return out
 
 
 def _tail_variance(layout, work, order: int, cov=None) -> np.ndarray:
     """Λ (L L')⁻¹ Λ' of the first rows of the tail, zero elsewhere; shape (m, m).
 
-    With `cov` in the place of its block for X: where β̂ moves, the other rows move with it.
+    If `cov` is given, it replaces the block of X, and the other blocks change accordingly.
     """
     m = layout.table[0, ORDER]
     V = np.zeros((m, m))

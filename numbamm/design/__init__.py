@@ -1,1 +1,1 @@
-"""What one term of the formula contributes: `ReMat` for random effects, `FeMat` for fixed."""
+"""Model matrices: `ReMat` of a random-effects term, `FeMat` of the fixed effects."""

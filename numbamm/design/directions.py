@@ -1,8 +1,8 @@
-"""The directions along which a linear model's covariance of the response moves, from its design.
+"""Derivatives of the response's covariance matrix in a linear model, from the design alone.
 
 With R = σ² and G the covariance matrix of a level's random effects, V = R W⁻¹ + Σ Z (I ⊗ G) Z' is
 linear in R and in the free entries of each G. Its derivatives, here called directions, are W⁻¹ and
-Z (I ⊗ E) Z' with an E for each entry: they belong to the design alone, not to any estimate.
+Z (I ⊗ E) Z' with an E for each entry. They depend on the design, not on any estimate.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from numbamm.design.remat import ReMat
 
 
 def units(terms: list[ReMat]) -> list[np.ndarray]:
-    """∂G/∂(each free entry), of all terms; for each term shape (entries, p, p).
+    """∂G/∂(free entries of all terms), for the G of each term, shape (entries, p, p).
 
-    The entries of G are `Structure.units` of each term; another term's leave G as it is.
+    The derivatives by a term's own entries are its `Structure.units`; those by others are zero.
     """
     total, at, out = sum(t.structure.size for t in terms), 0, []
     for term in terms:

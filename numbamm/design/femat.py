@@ -11,8 +11,9 @@ import numpy as np
 
 from numbamm.design.magnitude import sums_of_squares
 
-#: A column is dropped when less than this share of its length is new to the columns before it.
-#: Products of a factor and a covariate far from 0 are as close as 1e-8, and still another model.
+#: A column is dropped if its part orthogonal to the preceding columns is shorter than this share of
+#: its length. That share may be 1e-8 for products of a factor and a covariate far from 0, which are
+#: linearly independent.
 RANK_TOLERANCE = 1e-10
 
 
@@ -21,8 +22,8 @@ class FeMat:
     """Fixed-effects model matrix X and a well-conditioned basis of its columns.
 
     A = [Z X y]'[Z X y] squares the data, so X enters it as ``basis = X[:, kept] @ to_basis``,
-    whose columns are centred (about a constant column, if there is one) and orthonormal up to
-    √n. The objective does not notice; estimates go back by ``coef = to_basis @ gamma``.
+    whose columns are orthogonal, of length √n, and centred if there is a constant column. The
+    objective does not depend on the basis; coefficients are ``coef = to_basis @ gamma``.
 
     Attributes
     ----------
@@ -31,9 +32,9 @@ class FeMat:
     cnames : list of str
         Their names.
     kept : ndarray of int64, shape (rank,)
-        Columns with coefficients; the others depend linearly on columns before them.
+        Columns with coefficients; the others depend linearly on preceding columns.
     to_basis : ndarray of float64, shape (rank, rank)
-        From coefficients of the basis to those of the kept columns.
+        Maps coefficients of the basis to those of the kept columns.
     basis : ndarray of float64, shape (n, rank)
         The basis, times the square root of the weights.
     constant : int or None
@@ -64,7 +65,7 @@ class FeMat:
 
     @property
     def logdet_to_basis(self) -> float:
-        """log|det| of `to_basis`: what the change of basis takes from the REML criterion."""
+        """log|det| of `to_basis`; the REML criterion in the basis is larger by twice this."""
         return float(np.linalg.slogdet(self.to_basis)[1]) if self.rank else 0.0
 
     @classmethod
@@ -85,9 +86,9 @@ class FeMat:
 
         Notes
         -----
-        Among linearly dependent columns the later one is dropped, once they are centred: a
-        constant column stays. The rank is read off the p × p triangle of a QR decomposition, so
-        the rows are touched by fast blocked code only.
+        Among linearly dependent columns the later ones are dropped. Dependence is that of the
+        centred columns, so that a constant column is kept. The rank is that of the p × p triangle
+        of a QR decomposition, so that only fast blocked code reads all rows.
         """
         x = np.asarray(x, dtype=np.float64)
         n, p = x.shape
@@ -104,15 +105,16 @@ class FeMat:
         if sqrtw is not None:
             columns *= sqrtw[:, None]
         scale = np.sqrt(np.einsum("ij,ij->j", columns, columns))
-        scale[scale <= 10 * np.finfo(float).eps * np.sqrt(squares)] = np.inf  # nothing but rounding
+        scale[scale <= 10 * np.finfo(float).eps * np.sqrt(squares)] = np.inf  # rounding errors only
         columns /= scale
         triangle = np.linalg.qr(columns, mode="r")
         kept = _independent(triangle)
         if len(kept) < p:
             columns, triangle = columns[:, kept], np.linalg.qr(triangle[:, kept], mode="r")
-        first = np.linalg.inv(triangle / np.sqrt(n))  # makes them orthonormal, up to √n
+        first = np.linalg.inv(triangle / np.sqrt(n))  # makes them orthogonal, of length √n
         basis = columns @ first
-        # The second round removes what rounding left of near dependence; by now squares are safe.
+        # The second round removes the rounding errors that nearly dependent columns left. Their
+        # cross-product is accurate by now.
         second = np.linalg.inv(np.linalg.cholesky(basis.T @ basis / n)).T
         basis, to_basis = basis @ second, (first / scale[kept, None]) @ second
         if constant is not None:
@@ -128,15 +130,15 @@ class FeMat:
 
 
 def _constant_column(x) -> int | None:
-    """Position of the first column that is the same non-zero number in each row."""
+    """Position of the first column with the same non-zero value in each row."""
     same = np.flatnonzero((x[:1] != 0).ravel() & (x == x[:1]).all(axis=0))
     return int(same[0]) if len(same) else None
 
 
 def _independent(triangle) -> np.ndarray:
-    """Columns that are not, to `RANK_TOLERANCE`, combinations of kept columns before them."""
+    """Columns that are not linear combinations, to `RANK_TOLERANCE`, of preceding kept columns."""
     p = triangle.shape[1]
-    if len(triangle) == p:  # the diagonal is what is new in each column, if all before are kept
+    if len(triangle) == p:  # if all are kept, the diagonal holds the orthogonal parts' lengths
         new, length = np.abs(np.diag(triangle)), np.linalg.norm(triangle, axis=0)
         if (new > RANK_TOLERANCE * length).all():
             return np.arange(p, dtype=np.int64)

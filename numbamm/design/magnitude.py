@@ -1,4 +1,4 @@
-"""Numbers so large or so small that their squares are infinite, or nothing."""
+"""Sums of squares of columns, and an error where squares overflow or underflow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from numbamm.errors import DataError
 
-#: Sums of squares between these lose no digits, and leave room for products of two of them.
+#: Range of sums of squares without loss of digits, where products of two of them are finite, too.
 SMALLEST, LARGEST = 1e-290, 1e290
 
 
@@ -19,7 +19,7 @@ def sums_of_squares(columns, name: Callable[[int], str], weights=None) -> np.nda
     ----------
     columns : ndarray, shape (n, p)
     name : callable
-        What to call column j in a message.
+        Returns the name of column j for messages.
     weights : ndarray, shape (n,), optional
 
     Returns

@@ -32,9 +32,9 @@ class ReMat:
     z : ndarray of float64, shape (p, n)
         The columns on the left of the bar, transposed; the p values of a row are contiguous.
     structure : Structure
-        How the p effects of one level vary together; unstructured, if not given.
+        Covariance structure of the p effects of one level; unstructured, if not given.
     theta : ndarray of float64, shape (number of θ,)
-        This term's part of θ; at first that at which λ is the identity.
+        This term's part of θ; before a fit, the default start, where λ is the identity.
     """
 
     group: str
@@ -79,7 +79,7 @@ class ReMat:
         return self.structure.matrix(self.theta)
 
     def is_nested_in(self, other: ReMat) -> bool:
-        """Whether each level of this factor occurs with one level of `other` only."""
+        """Whether each level of this factor occurs with only one level of `other`."""
         parent = np.empty(self.nlevels, dtype=np.int32)
         parent[self.refs] = other.refs
         return bool(np.array_equal(parent[self.refs], other.refs))

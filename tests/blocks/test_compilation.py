@@ -27,7 +27,7 @@ ENTRY_POINTS = [
     crossprod.crossprod,
     crossprod.crossprod_response,
     solve.solve,
-    solve.forms,
+    solve.quadratic_forms,
 ]
 DEGREES = np.array([120.0, 0.0])
 
@@ -193,10 +193,10 @@ for kernel in map(dispatcher_of, compilation._kernels()):
 """
 #: Kernels that Python calls, not only other kernels.
 CALLED = {
-    *("crossprod", "crossprod_response", "objective", "objective_gradient", "solve", "forms"),
+    *("crossprod", "crossprod_response", "objective", "objective_gradient", "solve"),
+    *("quadratic_forms", "complete_normal", "certificates", "escape_entries"),
     *("begin", "advance", "begin_many", "advance_many", "fold", "refits"),
-    *("complete_normal", "judged", "beside", "pirls", "quadrature"),
-    *("laplace_gradient", "laplace_normal", "evaluate_rows"),
+    *("pirls", "quadrature", "laplace_gradient", "laplace_normal", "evaluate_rows"),
 }
 
 

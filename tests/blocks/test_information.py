@@ -13,10 +13,10 @@ from numbamm.blocks.layout import LAMBDA, NORMAL, P
 
 @numba.njit
 def compiled_curvature(table, index, A, work, adjoint, degrees, sigma, H):
-    which = np.empty((4, len(H)), dtype=np.int64)
-    information.parameters(table, index, which)
-    information.curvature(table, index, A, work, adjoint, degrees, sigma, which, H)
-    return which[3]
+    positions = np.empty((4, len(H)), dtype=np.int64)
+    information.parameters(table, index, positions)
+    information.curvature(table, index, A, work, adjoint, degrees, sigma, positions, H)
+    return positions[3]
 
 
 def curvature(blocks, theta, xy, reml=False, sigma=0.0):
@@ -24,7 +24,7 @@ def curvature(blocks, theta, xy, reml=False, sigma=0.0):
     evaluate_gradient(blocks, theta, xy, reml, sigma)
     degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), float(reml)])
     H = np.full((len(theta), len(theta)), np.nan)
-    which = compiled_curvature(
+    positions = compiled_curvature(
         layout.table,
         layout.index,
         blocks.A,
@@ -35,7 +35,7 @@ def curvature(blocks, theta, xy, reml=False, sigma=0.0):
         H,
     )
     out = np.empty_like(H)
-    out[np.ix_(which, which)] = H
+    out[np.ix_(positions, positions)] = H
     return out
 
 

@@ -24,7 +24,7 @@ def no_folder(monkeypatch):
         raise RuntimeError("cannot cache function 'twice': no locator available")
 
     monkeypatch.setattr(module, "KernelCache", refuse)
-    monkeypatch.setattr(module, "_told", set())
+    monkeypatch.setattr(module, "_announced", set())
 
 
 def test_without_a_cache_folder_kernels_still_compile(no_folder, capsys):

@@ -1,1 +1,1 @@
-"""Searches for a minimum that run compiled, over arrays: Newton, trust region, L-BFGS."""
+"""Compiled searches for a minimum: trust region, L-BFGS, Newton's method by differences."""

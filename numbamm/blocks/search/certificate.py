@@ -1,15 +1,16 @@
-"""The certificate of a singular fit: is it a local minimum, or a stationary point that is none?
+"""The certificate of a singular fit, which distinguishes local minima from saddle points.
 
-The objective depends on λ only through λλ', and its gradient 2Nλ vanishes along every direction in
-which λλ' is null, whether or not the objective falls there. At a minimum over a full template N
-is positive semidefinite on the null space of λλ'. Its smallest eigenvalue there, relative to the
-largest of N, therefore certifies a singular fit; where it is negative, with eigenvector v, the
-objective falls from λλ' towards λλ' + ε²vv'. A template with structural zeros consists of full
-ones (of order one, if it is diagonal), and each of those has a certificate of its own.
+The objective depends on λ only through λλ', and its gradient is 2Nλ. On the null space of λλ' the
+gradient therefore vanishes, even where the objective decreases. At a minimum over a full template,
+N is positive semidefinite on that null space. The certificate is the smallest eigenvalue of N
+there, relative to the largest of N. If it is negative, with eigenvector v, the fit is a false
+optimum: the objective decreases from λλ' towards λλ' + ε²vv', along the *escape direction* v. A
+template with structural zeros consists of full blocks (of order one, if it is diagonal), and each
+block has its own certificate.
 
-At a stationary point Nλ vanishes. A search that keeps bounds may end where it does not, since the
-way down leads beyond a bound at 0, where λ has another sign; N as a whole then has a negative
-eigenvalue, and the objective falls along its eigenvector.
+At a stationary point Nλ = 0. A search with bounds may end where Nλ ≠ 0, since the objective
+decreases beyond a bound at 0, where λ has another sign. N as a whole then has a negative
+eigenvalue, and its eigenvector is the escape direction.
 """
 
 from __future__ import annotations
@@ -24,110 +25,120 @@ from numbamm.blocks.jit import counter, jit
 from numbamm.blocks.kinds import FLAG, FLAGS, INDEX, NUMBER, REALS, TABLE
 from numbamm.blocks.layout import DIAG, LAMBDA, NLEVEL, NORMAL, P
 
-#: A direction counts as null where λ, in columns of size one, is shorter.
+#: A direction is null if λ'v is shorter than this, in columns with root mean square 1.
 NULL = 1e-3
-#: A search with derivatives, which ends at a stationary point to rounding, escapes from an end with
-#: a certificate below. What is told of an end allows for ten times as much, since other searches
-#: end less exactly: `optimize.certificate.is_minimum`.
+#: A search with derivatives, which ends at a stationary point up to rounding errors, escapes if the
+#: certificate is below this. Other searches end less exactly, and what is reported about an end has
+#: a tolerance ten times as large: `optimize.certificate.is_minimum`.
 ESCAPE_BELOW = -1e-6
 
 
 @jit(entry=False)
-def column_sizes(table, A, which, n, sizes):
-    """For each θ in the caller's order the root mean square of its row's column of Z; 1 if zero."""
+def column_sizes(table, A, theta_index, n, sizes):
+    """Root mean square of the column of Z that belongs to the row in λ of each θ; 1 for zeros.
+
+    `sizes` is in the caller's order of θ.
+    """
     sizes[:] = 1.0
     for t in range(len(sizes)):
-        k = which[0, t]
+        k = theta_index[0, t]
         p, total = table[1 + k, P], 0.0
-        at = table[1 + k, DIAG] + which[1, t] * (p + 1)
+        at = table[1 + k, DIAG] + theta_index[1, t] * (p + 1)
         for level in range(table[1 + k, NLEVEL]):
             total += A[at + level * p * p]
         if total > 0.0:
-            sizes[which[3, t]] = math.sqrt(total / n)
+            sizes[theta_index[3, t]] = math.sqrt(total / n)
 
 
 @jit(entry=False, takes=(TABLE, REALS, TABLE, REALS), gives=FLAG, owns=True)
-def is_singular(table, work, which, scale):
-    """Whether the λ in `work` has null directions in a block of a template: `certify` is finite."""
-    for first in range(which.shape[1]):
-        if which[1, first] == which[2, first]:
-            rows = _block(which, first)
-            if len(rows) > 0 and _null_space(which[0, first], rows, table, work, which, scale)[0]:
+def is_singular(table, work, theta_index, scale):
+    """Whether some block of the λ in `work` has null directions, so that `certify` is finite."""
+    for first in range(theta_index.shape[1]):
+        if theta_index[1, first] == theta_index[2, first]:
+            rows = _block(theta_index, first)
+            if (
+                len(rows) > 0
+                and _null_space(theta_index[0, first], rows, table, work, theta_index, scale)[0]
+            ):
                 return True
     return False
 
 
 @jit(entry=False, takes=(TABLE, REALS, REALS, TABLE, REALS, FLAG, REALS), gives=NUMBER, owns=True)
-def certify(table, work, adjoint, which, scale, whole, away):
-    """The certificate at the θ whose λ and N stand in the buffers.
+def certify(table, work, adjoint, theta_index, scale, whole, direction):
+    """The certificate at the θ whose λ is in `work` and whose N is in `adjoint`.
 
     Parameters
     ----------
     table, work, adjoint
-        After `information.complete_normal`.
-    which : int64, shape (4, number of θ)
-        Filled by `information.parameters`.
+        As `information.complete_normal` leaves them.
+    theta_index : int64, shape (4, number of θ)
+        Term, row and column in λ, and position of each θ; see `information.parameters`.
     scale : float64, shape (number of θ,)
         Filled by `column_sizes`.
     whole : bool
-        Look at N in all directions of a singular block, not in the null ones alone.
-    away : float64, shape (number of θ,)
-        Filled where the certificate is negative: the entry of v for each θ on the diagonal of λ
-        in the block concerned, zero elsewhere.
+        Take the smallest eigenvalue of N over all directions of a singular block; if False, over
+        its null directions only.
+    direction : float64, shape (number of θ,)
+        Filled with v, the eigenvector of the smallest eigenvalue: one entry for each θ on the
+        diagonal of the block with the smallest certificate, zero elsewhere.
 
     Returns
     -------
     float64
-        The smallest over all blocks of templates; infinite if none is singular.
+        The smallest certificate of all blocks; infinite if none is singular.
     """
-    lowest, nθ = np.inf, which.shape[1]
-    away[:] = 0.0
+    lowest, nθ = np.inf, theta_index.shape[1]
+    direction[:] = 0.0
     for first in range(nθ):
-        k, leader = which[0, first], which[2, first]
-        if which[1, first] != leader:
+        k, leader = theta_index[0, first], theta_index[2, first]
+        if theta_index[1, first] != leader:
             continue  # not on the diagonal
-        rows = _block(which, first)
+        rows = _block(theta_index, first)
         if len(rows) == 0:
             continue
-        value, v = _certify_block(k, rows, table, work, adjoint, which, scale, whole)
+        value, v = _certify_block(k, rows, table, work, adjoint, theta_index, scale, whole)
         if value < lowest:
             lowest = value
-            away[:] = 0.0
+            direction[:] = 0.0
             for i in range(len(rows)):
-                away[which[3, rows[i]]] = v[i]
+                direction[theta_index[3, rows[i]]] = v[i]
     return lowest
 
 
 @jit(owns=True)
-def _block(which, first):
-    """The θ on the diagonal of the full block that begins at a θ; none if it is inside one."""
-    k, leader, size = which[0, first], which[2, first], 0
-    for t in range(which.shape[1]):
-        if which[0, t] == k:
-            if which[1, t] == leader and which[2, t] < leader:
+def _block(theta_index, first):
+    """Diagonal θ of the full block whose first row has the θ `first`; empty for later rows."""
+    k, leader, size = theta_index[0, first], theta_index[2, first], 0
+    for t in range(theta_index.shape[1]):
+        if theta_index[0, t] == k:
+            if theta_index[1, t] == leader and theta_index[2, t] < leader:
                 return np.empty(0, dtype=np.int64)
-            size += which[2, t] == leader
+            size += theta_index[2, t] == leader
     rows, at = np.empty(size, dtype=np.int64), 0
-    for t in range(which.shape[1]):
-        if which[0, t] == k and which[2, t] == leader:
-            for d in range(which.shape[1]):
-                if which[0, d] == k and which[1, d] == which[2, d] == which[1, t]:
+    for t in range(theta_index.shape[1]):
+        if theta_index[0, t] == k and theta_index[2, t] == leader:
+            for d in range(theta_index.shape[1]):
+                if (
+                    theta_index[0, d] == k
+                    and theta_index[1, d] == theta_index[2, d] == theta_index[1, t]
+                ):
                     rows[at] = d
             at += 1
     return rows
 
 
 @jit(owns=True)
-def _certify_block(k, rows, table, work, adjoint, which, scale, whole):
+def _certify_block(k, rows, table, work, adjoint, theta_index, scale, whole):
     """Certificate and direction v for one full block of a template."""
     n, p = len(rows), table[1 + k, P]
-    null, V = _null_space(k, rows, table, work, which, scale)
+    null, V = _null_space(k, rows, table, work, theta_index, scale)
     v = np.zeros(n)
     if null == 0:
         return np.inf, v
     null = n if whole else null
     N = adjoint[table[0, NORMAL] + table[1 + k, LAMBDA] :]
-    row, size = which[1, rows], scale[which[3, rows]]
+    row, size = theta_index[1, rows], scale[theta_index[3, rows]]
     normal = np.empty((n, n))
     for i in range(n):
         for j in range(n):
@@ -155,11 +166,11 @@ def _certify_block(k, rows, table, work, adjoint, which, scale, whole):
 
 
 @jit(owns=True)
-def _null_space(k, rows, table, work, which, scale):
-    """How many null directions λλ' has in a block, and its eigenvectors, the null ones first."""
+def _null_space(k, rows, table, work, theta_index, scale):
+    """Number of null directions of λλ' in a block, and its eigenvectors, the null ones first."""
     n, p = len(rows), table[1 + k, P]
     lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
-    row, size = which[1, rows], scale[which[3, rows]]
+    row, size = theta_index[1, rows], scale[theta_index[3, rows]]
     V, values, scratch = np.empty(n * n), np.empty(n), np.empty(n * n + 40 * n)
     for i in range(n):
         for j in range(n):
@@ -178,27 +189,30 @@ def _null_space(k, rows, table, work, which, scale):
 
 
 @jit(entry=False, owns=True)
-def leave(theta, away, epsilon, which):
-    """θ of λλ' + ε²vv' in the place of λλ', factored back to lower-triangular form.
+def add_direction(theta, direction, epsilon, theta_index):
+    """Replace θ of λλ' by θ of λλ' + ε²vv': a rank-one update of the factor λ.
 
-    A rotation of each column of λ with what is left of εv, which zeroes that entry by entry, and
-    is as exact where λ is singular.
+    Each column of λ is rotated with the rest of εv so that one more entry of the rest becomes
+    zero. This is as exact for a singular λ as for a regular one.
     """
-    nθ = which.shape[1]
-    rest = epsilon * away
+    nθ = theta_index.shape[1]
+    rest = epsilon * direction
     for d in range(nθ):
-        diagonal = which[3, d]
-        if which[1, d] != which[2, d] or rest[diagonal] == 0.0:
+        diagonal = theta_index[3, d]
+        if theta_index[1, d] != theta_index[2, d] or rest[diagonal] == 0.0:
             continue
         r = math.hypot(theta[diagonal], rest[diagonal])
         c, s = theta[diagonal] / r, rest[diagonal] / r
         for t in range(nθ):  # entries of this column, and of v in their rows
-            if which[0, t] == which[0, d] and which[2, t] == which[2, d]:
+            if theta_index[0, t] == theta_index[0, d] and theta_index[2, t] == theta_index[2, d]:
                 for e in range(nθ):
-                    if which[0, e] == which[0, d] and which[1, e] == which[2, e] == which[1, t]:
-                        entry, other = theta[which[3, t]], rest[which[3, e]]
-                        theta[which[3, t]] = c * entry + s * other
-                        rest[which[3, e]] = c * other - s * entry
+                    if (
+                        theta_index[0, e] == theta_index[0, d]
+                        and theta_index[1, e] == theta_index[2, e] == theta_index[1, t]
+                    ):
+                        entry, other = theta[theta_index[3, t]], rest[theta_index[3, e]]
+                        theta[theta_index[3, t]] = c * entry + s * other
+                        rest[theta_index[3, e]] = c * other - s * entry
 
 
 def judge(theta, joint, layout, A, work, adjoint, n):
@@ -207,11 +221,12 @@ def judge(theta, joint, layout, A, work, adjoint, n):
     Parameters
     ----------
     theta : float64, shape (number of θ,)
+        Parameters of the terms' structures.
     joint : Joint
         The terms' structures.
     layout : Layout
     A, work, adjoint
-        With A and λ at θ, and N in `adjoint`.
+        The buffers at θ: λ in `work`, N in `adjoint`.
     n : float
         Number of rows.
 
@@ -220,69 +235,73 @@ def judge(theta, joint, layout, A, work, adjoint, n):
     value : float
         The smallest eigenvalue of N on the null space of λλ', relative to the largest of N.
     whole : float
-        The smallest of N as a whole.
+        The smallest eigenvalue of N as a whole, relative to the largest.
     callable
-        Function of ε: θ beside this one, at that distance in columns of size one, towards which
-        the objective falls where `value` is negative, or else where `whole` is.
+        Function of ε that gives the start of an escape: θ at the distance ε, in columns of root
+        mean square 1, along the escape direction of `value`; or of `whole` if only that is
+        negative.
     """
     entries = joint.entries(theta)
-    which, scale = np.empty((4, len(entries)), dtype=np.int64), np.empty(len(entries))
-    away, least, values = *np.zeros((2, len(entries))), np.empty(2)
+    theta_index, scale = np.empty((4, len(entries)), dtype=np.int64), np.empty(len(entries))
+    direction, whole_direction, values = *np.zeros((2, len(entries))), np.empty(2)
     arrays = layout.table, layout.index, A, work, adjoint, float(n), joint.free_entries
-    judged(*arrays, which, scale, away, least, values)
+    certificates(*arrays, theta_index, scale, direction, whole_direction, values)
     value, whole = values.tolist()
     if value >= ESCAPE_BELOW > whole:
-        away = least
+        direction = whole_direction
 
-    def aside(epsilon: float) -> np.ndarray:
-        there = np.array(entries)
-        beside(there, away, epsilon, which)
-        return joint.nearest(there)
+    def escape_start(epsilon: float) -> np.ndarray:
+        start = np.array(entries)
+        escape_entries(start, direction, epsilon, theta_index)
+        return joint.nearest(start)
 
     if joint.is_free:
-        return value, whole, aside
-    fall, direction = _fall(theta, joint, layout, adjoint, scale)
+        return value, whole, escape_start
+    fall, theta_direction = _fall(theta, joint, layout, adjoint, scale)
     if fall < min(value, whole):
-        return fall, fall, lambda epsilon: theta + epsilon * direction
-    return min(value, fall), min(whole, fall), aside
+        return fall, fall, lambda epsilon: theta + epsilon * theta_direction
+    return min(value, fall), min(whole, fall), escape_start
 
 
 def _fall(theta, joint, layout, adjoint, scale) -> tuple[float, np.ndarray]:
-    """The certificate of the parts whose θ are not the entries of λ, and the direction in θ."""
+    """Certificate, and escape direction in θ, of the parts whose θ are not the entries of λ."""
     table, lowest, direction = layout.table, np.inf, np.zeros(len(theta))
     sizes = np.split(scale, np.cumsum([len(s.entries) for s in joint.structures]))
-    for k, columns, mine, part in joint.bound_parts():
+    for k, columns, own, part in joint.bound_parts():
         whole, row = joint.structures[k], table[1 + layout.order.index(k)]
         size = np.ones(whole.p)
         size[whole.entries // whole.p] = sizes[k]
         size = size[columns]
-        if np.linalg.svd(size[:, None] * part.matrix(theta[mine]), compute_uv=False)[-1] >= NULL:
+        if np.linalg.svd(size[:, None] * part.matrix(theta[own]), compute_uv=False)[-1] >= NULL:
             continue
         at = table[0, NORMAL] + row[LAMBDA]
         N = adjoint[at : at + whole.p**2].reshape(whole.p, whole.p)[np.ix_(columns, columns)]
         value, along = part.fall(N, size)
         if value < lowest:
             lowest, direction = value, np.zeros(len(theta))
-            direction[mine] = along
+            direction[own] = along
     return lowest, direction
 
 
 @jit(takes=(TABLE, INDEX, *3 * (REALS,), NUMBER, FLAGS, TABLE, *4 * (REALS,)), owns=True)
-def judged(table, index, A, work, adjoint, n, free, which, scale, away, least, values):
-    """Both certificates into `values`, and what they are made of into the arrays before it.
+def certificates(
+    table, index, A, work, adjoint, n, free, theta_index, scale, direction, whole_direction, values
+):
+    """Fill `values` with the certificates on the null space and as a whole.
 
-    Entries of λ that are not free are left out.
+    `theta_index`, `scale` and both escape directions are filled as well. Entries of λ that are not
+    free are left out.
     """
-    parameters(table, index, which)
-    column_sizes(table, A, which, n, scale)
+    parameters(table, index, theta_index)
+    column_sizes(table, A, theta_index, n, scale)
     for t in range(len(free)):
-        if not free[which[3, t]]:
-            which[2, t] = -1  # in no column: it is part of no block
-    values[0] = certify(table, work, adjoint, which, scale, False, away)
-    values[1] = certify(table, work, adjoint, which, scale, True, least)
+        if not free[theta_index[3, t]]:
+            theta_index[2, t] = -1  # no column, so that it belongs to no block
+    values[0] = certify(table, work, adjoint, theta_index, scale, False, direction)
+    values[1] = certify(table, work, adjoint, theta_index, scale, True, whole_direction)
 
 
 @jit(takes=(REALS, REALS, NUMBER, TABLE))
-def beside(theta, away, epsilon, which):
-    """`leave`, for Python."""
-    leave(theta, away, epsilon, which)
+def escape_entries(theta, direction, epsilon, theta_index):
+    """`add_direction` as an entry point that Python calls."""
+    add_direction(theta, direction, epsilon, theta_index)

@@ -1,7 +1,7 @@
-"""L-BFGS, told values and gradients, that says where it wants the next: for many parameters.
+"""L-BFGS for many parameters, by reverse communication: the caller evaluates the objective.
 
-A search along each direction ends where the objective has fallen and its slope has risen enough
-(weak Wolfe conditions, by bisection), so that every update keeps the matrix positive definite.
+The line search along each direction is a bisection that ends where the weak Wolfe conditions hold,
+so that every update keeps the approximate Hessian positive definite.
 
 Sources: Nocedal & Wright (2006), Numerical Optimization, chapter 7; Lewis & Overton (2013), Math.
 Program. 141, 135-163, for the search along a line.
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numbamm.blocks.jit import jit
-from numbamm.blocks.kinds import INTEGER, MATRIX, NUMBER, REALS, record
+from numbamm.blocks.kinds import INTEGER, INTEGERS, MATRIX, NUMBER, REALS, record
 from numbamm.blocks.search.trust import (
     CONVERGED,
     EVALUATE,
@@ -30,20 +30,23 @@ from numbamm.blocks.search.trust import (
 )
 from numbamm.blocks.vectors import copy, dot, scale
 
-#: How many past steps shape a direction.
+#: Number of steps that are remembered.
 MEMORY = 20
-#: The fall that is enough, of what the slope promises; and the slope that has risen enough.
-ENOUGH, RISEN = 1e-4, 0.9
-# Positions in `State.numbers`, besides those of `trust`.
-STEP, LOW, HIGH, SLOPE, COUNT, LONGEST = 2, 3, 4, 7, 8, 9
-_START, _TRIAL, _LAST = 0.0, 1.0, 2.0
+#: Constants of the weak Wolfe conditions: sufficient decrease (Armijo), and curvature.
+ARMIJO, CURVATURE = 1e-4, 0.9
+# Positions in `State.numbers`, besides FBEST, FTOL_ABS and FTOL_REL of `trust`: along the direction
+# the step, its bounds and the slope; and the largest length of the first step.
+STEP, LOW, HIGH, SLOPE, LONGEST = 1, 2, 3, 6, 7
+# Positions in `State.counts`: PHASE of `trust`, and the number of steps since the last restart.
+COUNT = 1
+_START, _TRIAL, _LAST = range(3)
 
 
 class State(NamedTuple):
-    """All that the search keeps between calls.
+    """State of the search between calls.
 
-    g, filled in by the caller, is the gradient at x in scaled parameters, ``scale * x``; so are all
-    vectors but x and best.
+    The caller fills g with the gradient at x with respect to the scaled parameters, ``scale * x``.
+    All vectors other than x and best are in scaled parameters.
     """
 
     x: np.ndarray
@@ -56,27 +59,31 @@ class State(NamedTuple):
     changes: np.ndarray
     weights: np.ndarray
     numbers: np.ndarray
+    counts: np.ndarray
 
 
 STATE = record(
     State,
-    **dict.fromkeys(State._fields, REALS) | dict.fromkeys(("steps", "changes", "weights"), MATRIX),
+    **dict.fromkeys(State._fields, REALS)
+    | dict.fromkeys(("steps", "changes", "weights"), MATRIX)
+    | {"counts": INTEGERS},
 )
 
 
 def minimize(value_and_gradient, x, scale, ftol_abs, ftol_rel, longest=np.inf):
-    """Minimise a function of Python.
+    """Minimise a Python function.
 
     Parameters
     ----------
     value_and_gradient : callable
-        x to the value, NaN where there is none, and the gradient.
+        Returns the value at x, NaN where it does not exist, and the gradient.
     x, scale : ndarray, shape (n,)
-        Where to start; and what makes curvatures about one, in ``scale * x``.
+        The start; and scales such that curvatures in ``scale * x`` are of order one.
     ftol_abs, ftol_rel : float
-        The search ends when the value promises to fall by no more.
+        The search ends when the predicted decrease is at most this, absolutely or relative to the
+        value.
     longest : float
-        Length of the first step at most, in scaled parameters.
+        Largest length of the first step, in scaled parameters.
 
     Returns
     -------
@@ -96,30 +103,37 @@ def minimize(value_and_gradient, x, scale, ftol_abs, ftol_rel, longest=np.inf):
 
 
 def allocate(n: int) -> State:
-    """Room for a search in n parameters."""
-    return State(*np.empty((6, n)), *np.empty((2, MEMORY, n)), np.empty((2, MEMORY)), np.empty(10))
+    """Allocate the state of a search in n parameters."""
+    return State(
+        *np.empty((6, n)),
+        *np.empty((2, MEMORY, n)),
+        np.empty((2, MEMORY)),
+        np.empty(8),
+        np.empty(2, dtype=np.int64),
+    )
 
 
 @jit(takes=(STATE, *3 * (NUMBER,)))
 def begin(s, ftol_abs, ftol_rel, longest):
-    """Begin a search at ``s.x``, with the ``s.scale`` that stands there.
+    """Begin a search at ``s.x`` with the scales ``s.scale``.
 
-    Its first step is -g, but no longer than `longest`.
+    The first step is -g, shortened to the length `longest`.
     """
     s.numbers[:] = 0.0
+    s.counts[:] = 0
     s.numbers[FTOL_ABS], s.numbers[FTOL_REL], s.numbers[LONGEST] = ftol_abs, ftol_rel, longest
     copy(s.x, s.best)
 
 
 @jit(entry=False)
 def restart(s):
-    """Go on from x, wherever that is, with nothing remembered."""
-    s.numbers[PHASE], s.numbers[COUNT] = _START, 0.0
+    """Restart at x with an empty memory."""
+    s.counts[PHASE], s.counts[COUNT] = _START, 0
 
 
 @jit(takes=(STATE, NUMBER), gives=INTEGER)
 def advance(s, f):
-    """Take value and gradient at x.
+    """Take the value and the gradient at x; return what is needed next.
 
     Parameters
     ----------
@@ -130,22 +144,23 @@ def advance(s, f):
     Returns
     -------
     int
-        EVALUATE, value and gradient, at the new ``s.x``; or an end, with ``s.x = s.best``.
+        EVALUATE: value and gradient at the new ``s.x``; or how the search ended, with
+        ``s.x = s.best``.
     """
-    numbers = s.numbers
-    if numbers[PHASE] == _START:
+    numbers, counts = s.numbers, s.counts
+    if counts[PHASE] == _START:
         if not np.isfinite(f):
             return FAILED
         return _new_direction(s, f)
-    if numbers[PHASE] == _LAST:
+    if counts[PHASE] == _LAST:
         return conclude(s.x, s.best, numbers, f)
     t = numbers[STEP]
     slope = 0.0
     for i in range(len(s.x)):
         slope += s.direction[i] * s.g[i]
-    if not f <= numbers[FBEST] + ENOUGH * t * numbers[SLOPE]:
+    if not f <= numbers[FBEST] + ARMIJO * t * numbers[SLOPE]:
         numbers[HIGH] = t
-    elif slope < RISEN * numbers[SLOPE]:
+    elif slope < CURVATURE * numbers[SLOPE]:
         numbers[LOW] = t
     else:
         _remember(s)
@@ -153,9 +168,9 @@ def advance(s, f):
     low, high = numbers[LOW], numbers[HIGH]
     if high < np.inf and high - low <= 1e-10 * high:
         copy(s.best, s.x)
-        if numbers[COUNT] == 0.0:
+        if counts[COUNT] == 0:
             return ROUNDOFF
-        numbers[COUNT] = 0.0  # perhaps the memory misleads
+        counts[COUNT] = 0  # try steepest descent: the memory may have misled
         copy(s.gradient, s.g)
         return _new_direction(s, numbers[FBEST])
     numbers[STEP] = 0.5 * (low + high) if high < np.inf else 2.0 * low
@@ -171,20 +186,20 @@ def _move(s):
 
 @jit
 def _remember(s):
-    """The step just taken, and how the gradient changed."""
-    at = int(s.numbers[COUNT]) % MEMORY
+    """Store the step just taken and the change of the gradient."""
+    at = s.counts[COUNT] % MEMORY
     inner = 0.0
     for i in range(len(s.x)):
         s.steps[at, i] = s.numbers[STEP] * s.direction[i]
         s.changes[at, i] = s.g[i] - s.gradient[i]
         inner += s.steps[at, i] * s.changes[at, i]
     s.weights[0, at] = 1.0 / inner
-    s.numbers[COUNT] += 1.0
+    s.counts[COUNT] += 1
 
 
 @jit
 def _new_direction(s, f):
-    """-H g at x, which becomes the best point, by the two loops over what is remembered."""
+    """Accept x as the best point; the next direction is -H⁻¹g, by the two-loop recursion."""
     numbers, d = s.numbers, s.direction
     copy(s.x, s.best)
     norm = 0.0
@@ -193,7 +208,7 @@ def _new_direction(s, f):
         d[i] = -s.gradient[i]
         norm += d[i] * d[i]
     norm = math.sqrt(norm)
-    count = int(numbers[COUNT])
+    count = s.counts[COUNT]
     oldest = max(0, count - MEMORY)
     for k in range(count - 1, oldest - 1, -1):
         at = k % MEMORY
@@ -211,10 +226,11 @@ def _new_direction(s, f):
         for i in range(len(d)):
             d[i] += (s.weights[1, at] - back) * s.steps[at, i]
     numbers[FBEST], numbers[SLOPE] = f, dot(d, s.gradient)
-    numbers[LOW], numbers[HIGH], numbers[STEP], numbers[PHASE] = 0.0, np.inf, 1.0, _TRIAL
-    promised, tolerance = -0.5 * numbers[SLOPE], max(numbers[FTOL_ABS], numbers[FTOL_REL] * abs(f))
-    if not promised > tolerance:
-        if not promised > WORTHWHILE * tolerance:
+    numbers[LOW], numbers[HIGH], numbers[STEP] = 0.0, np.inf, 1.0
+    s.counts[PHASE] = _TRIAL
+    predicted, tolerance = -0.5 * numbers[SLOPE], max(numbers[FTOL_ABS], numbers[FTOL_REL] * abs(f))
+    if not predicted > tolerance:
+        if not predicted > WORTHWHILE * tolerance:
             return CONVERGED
-        numbers[PHASE] = _LAST
+        s.counts[PHASE] = _LAST
     return _move(s)

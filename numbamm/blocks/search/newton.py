@@ -1,18 +1,18 @@
-"""The whole fit of a linear model: search, certificate, and the way out of a false optimum.
+"""The whole fit of a linear model: the search, its certificate, and escapes from false optima.
 
-Up to `MANY` parameters each step minimises, in a trust region, a quadratic with the exact gradient
-and average information + I ⊗ 2N as its Hessian; with more, L-BFGS. Parameters are unbounded, since
-a bound at 0 would hold on to stationary points that are no minima, and scaled to the columns of Z;
-signs are put right by the caller. When a search ends at a singular λ whose certificate is
-negative, it goes on from a point beside it.
+With up to `MANY` parameters, each step minimises a quadratic model of the objective in a trust
+region; its gradient is exact, and its Hessian is the average information + I ⊗ 2N. With more
+parameters the search is by L-BFGS. Parameters are scaled to the columns of Z, and unbounded: with
+a bound at 0 a search could end at a stationary point that is no minimum. The caller normalises the
+signs of λ. If a search ends at a singular λ with a negative certificate, it restarts from a point
+along the escape direction, where the objective is lower.
 
-The trust region moves all entries of λ, also those above the diagonal (of every block, where the
-template consists of some), and then rotates the columns back to triangular form. In the triangle
-alone there are curved valleys, where the leading entry of λ nearly vanishes and λλ' hardly changes
-along an arc, through which a search would creep.
+The trust region moves all entries of each block of λ, those above the diagonal included, and then
+rotates the columns back to triangular form. The lower triangle alone has curved valleys: where the
+leading entry of λ is almost zero, λλ' hardly changes along an arc, and steps would be tiny.
 
-One compiled call fits a model, without the GIL, so that threads refit in parallel; or the same
-loop runs one evaluation at a time, for a caller that wants to look between them.
+One compiled call fits a model without the GIL, so that threads refit in parallel. `StepwiseFit`
+runs the same loop one evaluation at a time.
 """
 
 from __future__ import annotations
@@ -26,38 +26,51 @@ from numbamm.blocks.cholesky import criterion, factorize
 from numbamm.blocks.gradient import differentiate, evaluate
 from numbamm.blocks.information import complete_normal, curvature, parameters, square_blocks
 from numbamm.blocks.jit import counter, jit
-from numbamm.blocks.kinds import INDEX, INTEGER, MATRIX, NOTHING, NUMBER, REALS, TABLE, record
+from numbamm.blocks.kinds import (
+    INDEX,
+    INTEGER,
+    INTEGERS,
+    MATRIX,
+    NOTHING,
+    NUMBER,
+    REALS,
+    TABLE,
+    record,
+)
 from numbamm.blocks.layout import GRADIENT, LAMBDA, MOVED, THETA, P
 from numbamm.blocks.search import lbfgs, trust
 from numbamm.blocks.search.certificate import (
     ESCAPE_BELOW,
+    add_direction,
     certify,
     column_sizes,
     is_singular,
-    leave,
 )
 from numbamm.blocks.search.trust import CONVERGED, DIFFERENTIATE, EVALUATE, FAILED, FBEST, ROUNDOFF
 from numbamm.blocks.vectors import copy, dot, scale
 
-#: With more parameters than this, L-BFGS.
+#: With more parameters than this the search is by L-BFGS.
 MANY = 150
-#: How often a false optimum is left, and the first and the last steps that are tried, in columns
-#: of size one.
-ESCAPES, FAR, NEAR = 10, 0.3, 1e-3
+#: Escapes from false optima are at most this many. An escape starts at the largest distance along
+#: the escape direction and is given up below the smallest, in columns with root mean square 1.
+ESCAPES, LARGEST_DISTANCE, SMALLEST_DISTANCE = 10, 0.3, 1e-3
 
-#: Evaluations of a fit that is to end by itself.
+#: Number of evaluations of a fit without a limit.
 UNLIMITED = 2**62
 
-#: How a search ends. Its code is EVALUATE while there is more to do.
+#: Return codes of a search. Its code is EVALUATE until it has ended.
 ENDS = {CONVERGED: "CONVERGED", ROUNDOFF: "ROUNDOFF_LIMITED", FAILED: "FAILURE"}
 
-# Positions in `Search.control`: code, evaluations, certificate and length of the gradient in θ at
-# the end, false optima left, how far from one, and how the search ended that led there.
-CODE, FEVAL, CERTIFICATE, NORM, ESCAPED, EPSILON, END = range(7)
+# Positions in `Search.counts`: code of the search, number of evaluations, number of escapes from
+# false optima, and the code with which the search ended at the last false optimum.
+CODE, FEVAL, ESCAPED, END = range(4)
+# Positions in `Search.outcome`: certificate, length of the gradient in θ at the end, and the
+# distance from a false optimum during an escape, otherwise 0.
+CERTIFICATE, NORM, DISTANCE = range(3)
 
 
 class Model(NamedTuple):
-    """What makes the objective: the arguments of `gradient.evaluate` besides θ."""
+    """The arguments of `gradient.evaluate` other than θ."""
 
     table: np.ndarray
     index: np.ndarray
@@ -70,30 +83,35 @@ class Model(NamedTuple):
 
 
 class Search(NamedTuple):
-    """Where the search is, and how θ and the entries that it moves stand in λ.
+    """State of a search, except for what `trust` or `lbfgs` keeps.
 
     Attributes
     ----------
     theta : float64, shape (number of θ,)
-        Evaluated last.
+        θ of the latest evaluation.
     scale : float64, shape (number of θ,)
-        Sizes of the columns of Z.
-    which, entries : int64, shape (4, ...)
-        θ, and the entries of λ that are moved; see `information.parameters`.
-    away : float64, shape (number of θ,)
-        Direction out of a false optimum; see `certificate.certify`.
-    control : float64, shape (7,)
+        Root mean squares of the columns of Z; see `certificate.column_sizes`.
+    theta_index, entries : int64, shape (4, ...)
+        Positions in λ of θ, and of all entries of λ that the search moves; see
+        `information.parameters`.
+    direction : float64, shape (number of θ,)
+        Escape direction at a false optimum; see `certificate.certify`.
+    counts : int64, shape (4,)
+        `CODE`, `FEVAL`, `ESCAPED`, `END`.
+    outcome : float64, shape (3,)
+        `CERTIFICATE`, `NORM`, `DISTANCE`.
     log : float64, shape (rows, 1 + number of θ)
-        Filled with objective and θ of the evaluations, the latest in the place of the first where
-        it is full; it may have no rows.
+        Objective and θ of each evaluation. A full log is overwritten from its first row on; it may
+        have no rows.
     """
 
     theta: np.ndarray
     scale: np.ndarray
-    which: np.ndarray
+    theta_index: np.ndarray
     entries: np.ndarray
-    away: np.ndarray
-    control: np.ndarray
+    direction: np.ndarray
+    counts: np.ndarray
+    outcome: np.ndarray
     log: np.ndarray
 
 
@@ -107,8 +125,9 @@ MODEL = record(
 )
 SEARCH = record(
     Search,
-    **dict.fromkeys(("theta", "scale", "away", "control"), REALS),
-    which=TABLE,
+    **dict.fromkeys(("theta", "scale", "direction", "outcome"), REALS),
+    counts=INTEGERS,
+    theta_index=TABLE,
     entries=TABLE,
     log=MATRIX,
 )
@@ -120,24 +139,24 @@ def fit(theta, model, ftol_abs, ftol_rel, most=UNLIMITED, nlog=0, many=False):
     Parameters
     ----------
     theta : float64, shape (number of θ,)
-        Where to start; holds the estimates afterwards, with whatever signs.
+        The start; overwritten with the estimates, whose columns of λ may have either sign.
     model : Model
     ftol_abs, ftol_rel : float64
-        The search ends when the objective promises to fall by no more, in its own units or
-        relative to itself.
+        The search ends when the predicted decrease of the objective is at most this, absolutely or
+        relative to the objective.
     most : int
-        Most evaluations.
+        Largest number of evaluations.
     nlog : int
-        How many evaluations the log can take.
+        Number of rows of the log.
     many : bool
-        By L-BFGS, as for more than `MANY` parameters.
+        Search by L-BFGS, as for more than `MANY` parameters.
 
     Returns
     -------
     float64
         The objective at the estimates.
     Search
-        Its `control` and `log` tell how the fit went.
+        Its `counts`, `outcome` and `log` describe how the fit went.
     """
     search, state = start(theta, model, ftol_abs, ftol_rel, nlog, many)
     (advance_many if many else advance)(state, search, model, most)
@@ -161,8 +180,8 @@ class StepwiseFit:
 
     @property
     def returnvalue(self) -> str | None:
-        """How the search ended; None while there is more to do."""
-        return ENDS.get(int(self._search.control[CODE]))
+        """How the search ended; None until then."""
+        return ENDS.get(int(self._search.counts[CODE]))
 
     @property
     def fbest(self) -> float:
@@ -171,8 +190,8 @@ class StepwiseFit:
 
     @property
     def gradient_norm(self) -> float:
-        """Length of the gradient in θ where the search ended; NaN before, or if it took none."""
-        return float(self._search.control[NORM])
+        """Length of the gradient in θ at the end; NaN before, or if it was not computed there."""
+        return float(self._search.outcome[NORM])
 
     def step(self, most: float) -> list[tuple[np.ndarray, float]]:
         """One more evaluation: θ, and the objective there."""
@@ -182,7 +201,7 @@ class StepwiseFit:
 
 
 def start(theta, model, ftol_abs, ftol_rel, nlog=0, many=False) -> tuple:
-    """A search, and its state, to be advanced.
+    """A new search and its state, ready for `advance` or `advance_many`.
 
     Parameters
     ----------
@@ -200,19 +219,20 @@ def start(theta, model, ftol_abs, ftol_rel, nlog=0, many=False) -> tuple:
 
 
 def allocate(model, n: int, nlog=0, many=False) -> tuple:
-    """Room for a search in n θ; see `start`.
+    """Allocate the arrays of a search in n parameters; see `start`.
 
-    Arrays are made by Python, and kernels fill them: numba cannot box what a kernel returns when
-    an interrupt arrives at that moment.
+    Python allocates the arrays and kernels fill them, because numba fails to box the arrays that a
+    kernel returns if an interrupt arrives at that moment.
     """
     moved = n if many else int(model.table[0, MOVED])
     search = Search(
         theta=np.empty(n),
         scale=np.empty(n),
-        which=np.empty((4, n), dtype=np.int64),
+        theta_index=np.empty((4, n), dtype=np.int64),
         entries=np.empty((4, moved), dtype=np.int64),
-        away=np.empty(n),
-        control=np.empty(7),
+        direction=np.empty(n),
+        counts=np.empty(4, dtype=np.int64),
+        outcome=np.empty(3),
         log=np.empty((nlog, 1 + n)),
     )
     return search, (lbfgs if many else trust).allocate(moved)
@@ -221,8 +241,8 @@ def allocate(model, n: int, nlog=0, many=False) -> tuple:
 @jit(takes=(REALS, trust.STATE, SEARCH, MODEL, NUMBER, NUMBER), gives=NOTHING)
 def begin(theta, state, search, model, ftol_abs, ftol_rel):
     """Begin a search by `trust` at θ."""
-    parameters(model.table, model.index, search.which)
-    square_blocks(search.which, search.entries)
+    parameters(model.table, model.index, search.theta_index)
+    square_blocks(search.theta_index, search.entries)
     _begin(theta, state, search, model)
     trust.begin(state, ftol_abs, ftol_rel)
 
@@ -230,40 +250,41 @@ def begin(theta, state, search, model, ftol_abs, ftol_rel):
 @jit(takes=(REALS, lbfgs.STATE, SEARCH, MODEL, NUMBER, NUMBER))
 def begin_many(theta, state, search, model, ftol_abs, ftol_rel):
     """Begin a search by `lbfgs` at θ."""
-    parameters(model.table, model.index, search.which)
+    parameters(model.table, model.index, search.theta_index)
     for t in range(len(theta)):
-        copy(search.which[:, t], search.entries[:, t])
+        copy(search.theta_index[:, t], search.entries[:, t])
     _begin(theta, state, search, model)
     lbfgs.begin(state, ftol_abs, ftol_rel, 1.0)
 
 
 @jit
 def _begin(theta, state, search, model):
-    """What searches of both kinds begin with, once `which` and `entries` are filled."""
-    column_sizes(model.table, model.A, search.which, model.degrees[0], search.scale)
-    search.control[:] = 0.0
-    search.control[CERTIFICATE], search.control[NORM] = np.inf, np.nan
-    search.away[:] = 0.0
+    """Initialise a search of either kind after `theta_index` and `entries` are filled."""
+    column_sizes(model.table, model.A, search.theta_index, model.degrees[0], search.scale)
+    search.counts[:] = 0
+    search.outcome[CERTIFICATE], search.outcome[NORM] = np.inf, np.nan
+    search.outcome[DISTANCE] = 0.0
+    search.direction[:] = 0.0
     copy(theta, search.theta)
     _unfold(theta, search.entries, state.x)
-    entries, which = search.entries, search.which
+    entries, theta_index = search.entries, search.theta_index
     for i in range(len(state.x)):
-        for t in range(which.shape[1]):
-            if which[0, t] == entries[0, i] and which[1, t] == entries[1, i]:
-                state.scale[i] = search.scale[which[3, t]]
+        for t in range(theta_index.shape[1]):
+            if theta_index[0, t] == entries[0, i] and theta_index[1, t] == entries[1, i]:
+                state.scale[i] = search.scale[theta_index[3, t]]
 
 
 @jit(takes=(trust.STATE, SEARCH, MODEL, INTEGER), gives=NOTHING, owns=True)
 def advance(state, search, model, budget):
-    """Go on with a search by `trust`, for up to `budget` evaluations."""
+    """Continue a search by `trust`, for up to `budget` evaluations."""
     fresh = False
-    while search.control[CODE] == EVALUATE and budget > 0:
+    while search.counts[CODE] == EVALUATE and budget > 0:
         budget -= 1
-        leaving = search.control[EPSILON] > 0.0
-        last = state.numbers[trust.PHASE] == trust.LAST and not leaving
+        escaping = search.outcome[DISTANCE] > 0.0
+        last = state.counts[trust.PHASE] == trust.LAST and not escaping
         f = _evaluate(state, search, model, last)
-        if search.control[EPSILON] > 0.0:
-            if not _has_left(f, state, search):
+        if escaping:
+            if not _has_escaped(f, state, search):
                 continue
             trust.restart(state)
         action = trust.advance(state, f)
@@ -291,12 +312,12 @@ def advance(state, search, model, budget):
 
 @jit(takes=(lbfgs.STATE, SEARCH, MODEL, INTEGER))
 def advance_many(state, search, model, budget):
-    """Go on with a search by `lbfgs`, for up to `budget` evaluations."""
-    while search.control[CODE] == EVALUATE and budget > 0:
+    """Continue a search by `lbfgs`, for up to `budget` evaluations."""
+    while search.counts[CODE] == EVALUATE and budget > 0:
         budget -= 1
         f = _evaluate(state, search, model, False)
-        if search.control[EPSILON] > 0.0:
-            if not _has_left(f, state, search):
+        if search.outcome[DISTANCE] > 0.0:
+            if not _has_escaped(f, state, search):
                 continue
             lbfgs.restart(state)
         if np.isfinite(f):
@@ -308,17 +329,17 @@ def advance_many(state, search, model, budget):
 
 @jit
 def _evaluate(state, search, model, last):
-    """The objective at the state's x, which is rotated to triangular form; noted in the log.
+    """Rotate the state's x to triangular form; return the objective there, and log it.
 
-    The last one of a search leaves nothing for derivatives.
+    At the last point of a search what derivatives need is not computed.
     """
     fold(state.x, search.entries, search.theta)
     f = _objective(search.theta, model) if last else _value(search.theta, model)
     if len(search.log) > 0:
-        row = int(search.control[FEVAL]) % len(search.log)
+        row = search.counts[FEVAL] % len(search.log)
         search.log[row, 0] = f
         copy(search.theta, search.log[row, 1:])
-    search.control[FEVAL] += 1.0
+    search.counts[FEVAL] += 1
     return f
 
 
@@ -345,7 +366,7 @@ def _value(theta, model):
 
 @jit
 def _differentiate(state, search, model):
-    """The gradient in all entries that are moved."""
+    """The gradient in the scaled entries of λ that the search moves."""
     table, entries, adjoint = model.table, search.entries, model.adjoint
     matrices = model.index, model.A, model.work, adjoint
     differentiate(table, *matrices, model.degrees, model.sigma, False)
@@ -357,7 +378,7 @@ def _differentiate(state, search, model):
 
 @jit
 def _scale(state):
-    """H of the scaled parameters."""
+    """Change H from the entries of λ to the scaled entries."""
     for i in range(len(state.x)):
         for j in range(len(state.x)):
             state.H[i, j] /= state.scale[i] * state.scale[j]
@@ -365,9 +386,10 @@ def _scale(state):
 
 @jit(owns=True)
 def _hold_rotations(state, search):
-    """Give H a large curvature along rotations of λ's columns, which leave λλ' alone, and no other.
+    """Give H a large curvature along rotations of λ's columns, so that steps have no such part.
 
-    To first order such a rotation moves column i by column j and column j by minus column i.
+    Rotations do not change λλ'. To first order one adds column j to column i, and subtracts column
+    i from column j.
     """
     n, entries = len(state.x), search.entries
     size, nrotation = 0.0, counter()
@@ -398,9 +420,9 @@ def _hold_rotations(state, search):
 
 @jit
 def _orthonormalize(v, basis, count):
-    """v less its components along a basis, of length one; False if nothing is left."""
+    """Orthogonalise v against a basis and normalise it; False if v is in the basis's span."""
     before = math.sqrt(dot(v, v))
-    for _ in range(2):  # twice is enough
+    for _ in range(2):  # the second pass removes the rounding errors of the first
         for a in range(count):
             along = dot(v, basis[a])
             for i in range(len(v)):
@@ -425,45 +447,52 @@ def _hold(v, size, H):
             H[i, j] += inner * v[i] * v[j] - Hv[i] * v[j] - v[i] * Hv[j]
 
 
-# ---- the end of a search, and what may follow ---------------------------------------------
+# ---- the end of a search, and escapes from false optima -------------------------------------
 
 
 @jit
 def _conclude(action, f, fresh, state, search, model):
-    """A search has ended with the value f last. If its certificate is negative, it goes on aside.
+    """End a search, or begin an escape if the certificate is negative.
 
-    `fresh` says that derivatives at the best point are at hand; the factor is, if f is the best,
-    and it is afterwards in any case. A regular λ needs no derivatives.
+    f is the value evaluated last. If it is the best, the factor in the buffers is that of the best
+    point, and so are the derivatives if `fresh` is true. On return the factor is that of the best
+    point in any case. Derivatives are computed only for a singular λ.
     """
-    control = search.control
+    counts, outcome = search.counts, search.outcome
     if action == FAILED:
-        control[CODE] = FAILED
+        counts[CODE] = FAILED
         return
     if f != state.numbers[FBEST]:
         fold(state.best, search.entries, search.theta)
         _objective(search.theta, model)
         fresh = False
-    singular = is_singular(model.table, model.work, search.which, search.scale)
+    singular = is_singular(model.table, model.work, search.theta_index, search.scale)
     if singular and not fresh:
         _value(search.theta, model)
         _differentiate(state, search, model)
-    control[NORM] = _gradient_norm(search, model) if singular or fresh else np.nan
-    control[CERTIFICATE] = np.inf
+    outcome[NORM] = _gradient_norm(search, model) if singular or fresh else np.nan
+    outcome[CERTIFICATE] = np.inf
     if singular:
         complete_normal(model.table, model.work, model.adjoint)
-        control[CERTIFICATE] = certify(
-            model.table, model.work, model.adjoint, search.which, search.scale, False, search.away
+        outcome[CERTIFICATE] = certify(
+            model.table,
+            model.work,
+            model.adjoint,
+            search.theta_index,
+            search.scale,
+            False,
+            search.direction,
         )
-    if control[CERTIFICATE] < ESCAPE_BELOW and control[ESCAPED] < ESCAPES:
-        control[END], control[EPSILON] = action, FAR
-        _step_aside(state, search)
+    if outcome[CERTIFICATE] < ESCAPE_BELOW and counts[ESCAPED] < ESCAPES:
+        counts[END], outcome[DISTANCE] = action, LARGEST_DISTANCE
+        _escape_start(state, search)
     else:
-        control[CODE] = action
+        counts[CODE] = action
 
 
 @jit
 def _gradient_norm(search, model):
-    """Length of the gradient in θ, where derivatives have been taken."""
+    """Length of the gradient in θ, from the derivatives in `adjoint`."""
     places = model.index[model.table[0, THETA] : model.table[0, THETA] + len(search.theta)]
     total = 0.0
     for place in places:
@@ -472,28 +501,31 @@ def _gradient_norm(search, model):
 
 
 @jit
-def _step_aside(state, search):
-    """x beside the best point, a false optimum."""
+def _escape_start(state, search):
+    """Move x from the best point, a false optimum, along the escape direction."""
     fold(state.best, search.entries, search.theta)
-    leave(search.theta, search.away, search.control[EPSILON], search.which)
+    add_direction(search.theta, search.direction, search.outcome[DISTANCE], search.theta_index)
     _unfold(search.theta, search.entries, state.x)
 
 
 @jit
-def _has_left(f, state, search):
-    """Whether the objective is lower beside a false optimum; if not, x is moved nearer to it."""
-    control = search.control
+def _has_escaped(f, state, search):
+    """Whether f is lower than at the false optimum; if not, the distance from it is reduced.
+
+    If no distance gives a lower objective, the search ends at the false optimum.
+    """
+    counts, outcome = search.counts, search.outcome
     if f < state.numbers[FBEST] - trust.tolerance(state):
-        control[EPSILON] = 0.0
-        control[ESCAPED] += 1.0
-        control[NORM] = np.nan
+        outcome[DISTANCE] = 0.0
+        counts[ESCAPED] += 1
+        outcome[NORM] = np.nan
         return True
-    control[EPSILON] *= 0.25
-    if control[EPSILON] < NEAR:  # nothing to gain after all
+    outcome[DISTANCE] *= 0.25
+    if outcome[DISTANCE] < SMALLEST_DISTANCE:
         copy(state.best, state.x)
-        control[CODE] = control[END]
+        counts[CODE] = counts[END]
     else:
-        _step_aside(state, search)
+        _escape_start(state, search)
     return False
 
 
@@ -508,10 +540,10 @@ def _unfold(theta, entries, x):
 
 @jit(takes=(REALS, TABLE, REALS))
 def fold(x, entries, theta):
-    """Rotate the columns of every block of λ until it is lower triangular; θ is filled."""
+    """Rotate the columns of every block of λ to lower triangular form, and fill θ from it."""
     for i in range(len(x)):
         k, row, other = entries[0, i], entries[1, i], entries[2, i]
-        if row < other and x[i] != 0.0:  # these come row by row
+        if row < other and x[i] != 0.0:  # above the diagonal; such entries come row by row
             for d in range(len(x)):
                 if entries[0, d] == k and entries[1, d] == entries[2, d] == row:
                     _rotate(x, entries, k, row, other, x[d], x[i])

@@ -1,7 +1,8 @@
-"""Many fits of one linear model, each to a response drawn from it: the parametric bootstrap.
+"""The parametric bootstrap: fits of one linear model to many responses simulated from it.
 
-All fits share [Z X]'[Z X]; a new response renews only the last row of A. One compiled call draws
-and fits a batch, without the GIL, so that threads, each with its own `Model`, work in parallel.
+All fits share [Z X]'[Z X]; a new response changes only the last row of A. One compiled call
+simulates and fits a batch without the GIL, so that threads, each with its own `Model`, run in
+parallel.
 """
 
 from __future__ import annotations
@@ -35,29 +36,29 @@ def refits(
 ):
     """Fit the model to a batch of responses y = scale (ZΛu + ε).
 
-    Xβ is left out: it moves the estimates of β by β, and leaves all others alone.
+    Xβ is omitted: it would add β to the estimates of β, and change no other estimate.
 
     Parameters
     ----------
     noise : float64, shape (batch, number of random effects + n)
         Standard normal: u, in the table's order, then ε.
     theta : float64, shape (number of θ,)
-        Where each search begins.
+        The start of each search.
     model : newton.Model
-        A is written to.
+        Its A is overwritten.
     search : newton.Search
     state : trust.State
         From `newton.allocate`; overwritten.
     rows : tuple of refs, z, zl, xy
         As for `crossprod.crossprod`, with zl = zλ, each term's columns times its λ. The last
-        column of xy is written to.
+        column of xy is overwritten.
     scale : float64
         σ in the units of A.
     ftol_abs, ftol_rel : float64
         See `newton.fit`.
     thetas, gammas, numbers : float64, shape (batch, ...)
-        Filled: θ with whatever signs, the coefficients of X's columns less β, and `OBJECTIVE`,
-        `NORM`, `SUCCESS`.
+        Filled with θ, whose columns of λ may have either sign; with the coefficients of X's
+        columns minus β; and with `OBJECTIVE`, `NORM` and `SUCCESS`.
     """
     refs, z, zl, xy = rows
     table, index, A, work = model.table, model.index, model.A, model.work
@@ -76,7 +77,7 @@ def refits(
         logdet = cholesky.factorize(thetas[i], table, index, A, work)
         numbers[i, OBJECTIVE] = state.numbers[FBEST]
         numbers[i, NORM] = work[table[0, TAIL] + m * m - 1]
-        good = search.control[CODE] != FAILED and np.isfinite(logdet)
+        good = search.counts[CODE] != FAILED and np.isfinite(logdet)
         numbers[i, SUCCESS] = 1.0 if good else 0.0
         solve(table, index, work, u, b)
         gammas[i] = u[len(u) - 1 - nx : len(u) - 1]
@@ -84,7 +85,7 @@ def refits(
 
 @jit(entry=False)
 def draw(noise, refs, zl, table, scale, xy):
-    """scale (ZΛu + ε) in the last column of xy."""
+    """Fill the last column of xy with scale (ZΛu + ε)."""
     n, nx = len(xy), table[0, NX]
     first = len(noise) - n
     for row in range(n):

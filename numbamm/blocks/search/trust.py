@@ -1,8 +1,9 @@
-"""A trust-region search that is told values and derivatives, and says what it needs next.
+"""A trust-region search by reverse communication: the caller evaluates the objective.
 
-The model around the best point is f + g's + s'Hs/2 in scaled parameters. Its minimum in a ball is
-found exactly, from the eigen-decomposition of H, which may be indefinite: at a saddle point the
-step goes along the eigenvector of the smallest eigenvalue.
+Each call of `advance` takes a value, or derivatives, and returns what the search needs next. The
+quadratic model around the best point is f + g's + s'Hs/2 in scaled parameters. Its exact minimum
+in a ball follows from the eigen-decomposition of H. H may be indefinite: at a saddle point the
+step is along the eigenvector of the smallest eigenvalue.
 
 Sources: Moré & Sorensen (1983), SIAM J. Sci. Stat. Comput. 4, 553-572; Nocedal & Wright (2006),
 Numerical Optimization, chapter 4.
@@ -17,36 +18,42 @@ import numpy as np
 
 from numbamm.blocks.eigen import eigh
 from numbamm.blocks.jit import jit
-from numbamm.blocks.kinds import INTEGER, MATRIX, NUMBER, REALS, record
+from numbamm.blocks.kinds import INTEGER, INTEGERS, MATRIX, NUMBER, REALS, record
 from numbamm.blocks.vectors import copy
 
-#: What `advance` asks for or reports. DIFFERENTIATE: g and H at x, where the value is known.
+#: What `advance` returns: it needs the value at x, or g and H at x, or the search has ended.
 EVALUATE, DIFFERENTIATE, CONVERGED, ROUNDOFF, FAILED = range(5)
-# Positions in `State.numbers`.
-PHASE, FBEST, RADIUS, PREDICTED, LENGTH, FTOL_ABS, FTOL_REL, MOVED, SHORT = range(9)
-_START, _DERIVATIVES, _TRIAL, LAST = 0.0, 1.0, 2.0, 3.0
+# Positions in `State.numbers`: the lowest objective, the radius, the predicted decrease and the
+# length of the step, and the tolerances.
+FBEST, RADIUS, PREDICTED, LENGTH, FTOL_ABS, FTOL_REL = range(6)
+# Positions in `State.counts`: the phase, whether `before` is filled (0 or 1), and the number of
+# successive steps that were too short.
+PHASE, MOVED, SHORT = range(3)
+#: Phases: what the next call of `advance` brings. LAST: the value at the last step.
+_START, _DERIVATIVES, _TRIAL, LAST = range(4)
 
-#: A last step that promises more than this share of the tolerance is still taken: it costs an
-#: evaluation, and in flat directions gives the estimates digits that the objective does not show.
+#: The search ends with a step whose predicted decrease is below the tolerance. If it is above this
+#: share of the tolerance, the step is still taken: for one evaluation, estimates along flat
+#: directions gain digits.
 WORTHWHILE = 1e-3
 
-#: H is corrected after so many steps in a row by which the objective fell so many times as far as
-#: promised.
-OFTEN, MORE = 2.0, 1.5
-#: An update is left out where it would divide by less than this share.
+#: H is corrected after OFTEN successive steps whose decrease exceeds MORE times the predicted one.
+OFTEN, MORE = 2, 1.5
+#: The rank-one update is skipped if its denominator is below this share of its upper bound.
 LEAST_ALONG = 1e-8
 
-#: First radius, in parameters of which 1 is the usual start.
+#: First radius; the default start of a scale parameter is 1.
 FIRST_RADIUS = 1.0
+#: The search ends when the radius falls below this.
 SMALLEST_RADIUS = 1e-9
 
 
 class State(NamedTuple):
-    """All that the search keeps between calls.
+    """State of the search between calls.
 
-    x is where the objective is wanted; g and H, filled in by the caller, are the derivatives at
-    `best` in scaled parameters, ``scale * x``, and H is used up. `lacking` is what H lacks as far
-    as steps have shown, and `before` holds x and g before the last of them; see `correct`.
+    The objective is to be evaluated at x. The caller fills g and H with the derivatives at `best`
+    with respect to the scaled parameters, ``scale * x``; H is overwritten. `correction` is added
+    to each new H, and `before` holds x and g of the previous correction; see `correct`.
     """
 
     x: np.ndarray
@@ -58,25 +65,29 @@ class State(NamedTuple):
     values: np.ndarray
     work: np.ndarray
     numbers: np.ndarray
-    lacking: np.ndarray
+    counts: np.ndarray
+    correction: np.ndarray
     before: np.ndarray
 
 
 STATE = record(
     State,
-    **dict.fromkeys(State._fields, REALS) | dict.fromkeys(("H", "lacking", "before"), MATRIX),
+    **dict.fromkeys(State._fields, REALS)
+    | dict.fromkeys(("H", "correction", "before"), MATRIX)
+    | {"counts": INTEGERS},
 )
 
 
 def allocate(n: int) -> State:
-    """Room for a search in n parameters."""
+    """Allocate the state of a search in n parameters."""
     return State(
         *np.empty((3, n)),
         np.empty(n),
         np.empty((n, n)),
         *np.empty((2, n)),
         np.empty(n * n + 42 * n),
-        np.empty(9),
+        np.empty(6),
+        np.empty(3, dtype=np.int64),
         np.empty((n, n)),
         np.empty((2, n)),
     )
@@ -84,7 +95,7 @@ def allocate(n: int) -> State:
 
 @jit(entry=False)
 def begin(s, ftol_abs, ftol_rel):
-    """Begin a search at ``s.x``, with the ``s.scale`` that stands there."""
+    """Begin a search at ``s.x`` with the scales ``s.scale``."""
     s.numbers[:] = 0.0
     s.numbers[FTOL_ABS], s.numbers[FTOL_REL] = ftol_abs, ftol_rel
     copy(s.x, s.best)
@@ -93,62 +104,61 @@ def begin(s, ftol_abs, ftol_rel):
 
 @jit(entry=False)
 def restart(s):
-    """Go on from x, wherever that is; its value is known to be the lowest so far."""
-    s.numbers[PHASE], s.numbers[RADIUS] = _START, FIRST_RADIUS
+    """Restart at x, whose value is the lowest so far."""
+    s.counts[PHASE], s.numbers[RADIUS] = _START, FIRST_RADIUS
     _forget(s)
 
 
 @jit
 def _forget(s):
-    """Trust H alone."""
-    s.numbers[MOVED] = s.numbers[SHORT] = 0.0
-    s.lacking[:] = 0.0
+    """Drop the correction of H."""
+    s.counts[MOVED] = s.counts[SHORT] = 0
+    s.correction[:] = 0.0
 
 
 @jit(entry=False)
 def correct(s):
-    """Add to a new H what the steps have shown that it lacks.
+    """Add a correction to a new H, learnt from the gradients (symmetric rank-one update).
 
-    H may be no more than near to the Hessian, and with few rows not even that: then steps would be
-    too short or too long by the same factor again and again. The difference is known along the last
-    step, from the gradients at both of its ends, and is updated symmetrically with rank one.
+    H approximates the Hessian, and poorly with few rows; successive steps would then be too short
+    by the same factor. The gradients at both ends of the last step give the error of H along it.
     """
-    if s.numbers[SHORT] < OFTEN:
+    if s.counts[SHORT] < OFTEN:
         return
     n = len(s.x)
-    move, lack = s.work[:n], s.work[n : 2 * n]
-    if s.numbers[MOVED] > 0.0:
-        along = moved = lacked = 0.0
+    move, error = s.work[:n], s.work[n : 2 * n]
+    if s.counts[MOVED] > 0:
+        along = move2 = error2 = 0.0
         for i in range(n):
             move[i] = s.scale[i] * (s.x[i] - s.before[0, i])
         for i in range(n):
-            lack[i] = s.g[i] - s.before[1, i]
+            error[i] = s.g[i] - s.before[1, i]
             for j in range(n):
-                lack[i] -= (s.H[i, j] + s.lacking[i, j]) * move[j]
-            along += lack[i] * move[i]
-            moved += move[i] * move[i]
-            lacked += lack[i] * lack[i]
-        if abs(along) > LEAST_ALONG * math.sqrt(moved * lacked):
+                error[i] -= (s.H[i, j] + s.correction[i, j]) * move[j]
+            along += error[i] * move[i]
+            move2 += move[i] * move[i]
+            error2 += error[i] * error[i]
+        if abs(along) > LEAST_ALONG * math.sqrt(move2 * error2):
             for i in range(n):
                 for j in range(n):
-                    s.lacking[i, j] += lack[i] * lack[j] / along
+                    s.correction[i, j] += error[i] * error[j] / along
     copy(s.x, s.before[0])
     copy(s.g, s.before[1])
-    s.numbers[MOVED] = 1.0
+    s.counts[MOVED] = 1
     for i in range(n):
         for j in range(n):
-            s.H[i, j] += s.lacking[i, j]
+            s.H[i, j] += s.correction[i, j]
 
 
 @jit(entry=False)
 def tolerance(s):
-    """By how much the objective must promise to fall for the search to go on."""
+    """The predicted decrease of the objective that a further step needs."""
     return max(s.numbers[FTOL_ABS], s.numbers[FTOL_REL] * abs(s.numbers[FBEST]))
 
 
 @jit(entry=False, takes=(STATE, NUMBER), gives=INTEGER)
 def advance(s, f):
-    """Take the value at x, or the derivatives asked for; what is needed next, or the end.
+    """Take the value or the derivatives that were asked for; return what is needed next.
 
     Parameters
     ----------
@@ -159,25 +169,26 @@ def advance(s, f):
     Returns
     -------
     int
-        EVALUATE at the new ``s.x``; DIFFERENTIATE at ``s.x``; or an end, with ``s.x = s.best``.
+        EVALUATE at the new ``s.x``; DIFFERENTIATE at ``s.x``; or how the search ended, with
+        ``s.x = s.best``.
     """
-    numbers = s.numbers
-    if numbers[PHASE] == _START:
+    numbers, counts = s.numbers, s.counts
+    if counts[PHASE] == _START:
         return _accept(s, f) if np.isfinite(f) else FAILED
-    if numbers[PHASE] == LAST:
+    if counts[PHASE] == LAST:
         return conclude(s.x, s.best, numbers, f)
-    if numbers[PHASE] == _DERIVATIVES:
+    if counts[PHASE] == _DERIVATIVES:
         if not eigh(s.H.reshape(s.H.size), len(s.x), s.values, s.work):
             return FAILED
     else:
         fall, length = numbers[FBEST] - f, numbers[LENGTH]
         ratio, radius = fall / numbers[PREDICTED], numbers[RADIUS]
-        if not ratio > 0.25:  # NaN, too
+        if not ratio > 0.25:  # also if it is NaN
             numbers[RADIUS] = 0.25 * length
         elif ratio > 0.75 and length > 0.9 * numbers[RADIUS]:
             numbers[RADIUS] = 2.5 * numbers[RADIUS]
-        if numbers[SHORT] < OFTEN:
-            numbers[SHORT] = numbers[SHORT] + 1.0 if ratio > MORE and length < 0.9 * radius else 0.0
+        if counts[SHORT] < OFTEN:
+            counts[SHORT] = counts[SHORT] + 1 if ratio > MORE and length < 0.9 * radius else 0
         if fall > 0.0:
             return _accept(s, f)
         _forget(s)
@@ -185,12 +196,12 @@ def advance(s, f):
             copy(s.best, s.x)
             return ROUNDOFF
     numbers[PREDICTED], numbers[LENGTH] = minimize_in_ball(s, numbers[RADIUS])
-    numbers[PHASE] = _TRIAL
+    counts[PHASE] = _TRIAL
     if not numbers[PREDICTED] > tolerance(s):
         if not numbers[PREDICTED] > WORTHWHILE * tolerance(s):
             copy(s.best, s.x)
             return CONVERGED
-        numbers[PHASE] = LAST
+        counts[PHASE] = LAST
     for i in range(len(s.x)):
         s.x[i] = s.best[i] + s.step[i] / s.scale[i]
     return EVALUATE
@@ -198,7 +209,7 @@ def advance(s, f):
 
 @jit(entry=False)
 def conclude(x, best, numbers, f):
-    """The last step has been taken to x: it counts if the objective fell; x ends at the best."""
+    """End after the last step, to x; if the objective is not lower there, x returns to the best."""
     if f < numbers[FBEST]:
         copy(x, best)
         numbers[FBEST] = f
@@ -209,16 +220,17 @@ def conclude(x, best, numbers, f):
 @jit
 def _accept(s, f):
     copy(s.x, s.best)
-    s.numbers[FBEST], s.numbers[PHASE] = f, _DERIVATIVES
+    s.numbers[FBEST], s.counts[PHASE] = f, _DERIVATIVES
     return DIFFERENTIATE
 
 
 @jit(entry=False)
 def minimize_in_ball(s, radius):
-    """The minimum of the model within a radius into ``s.step``; predicted fall, and length.
+    """Minimise the quadratic model in a ball; returns the predicted decrease and the step's length.
 
-    It is -(H + μI)⁻¹g with the smallest μ ≥ 0 that makes H + μI positive semidefinite and the
-    step no longer than the radius. The eigenvectors stand in the rows of ``s.H``.
+    ``s.step`` is filled. The step is -(H + μI)⁻¹g with the smallest μ ≥ 0 that makes H + μI
+    positive semidefinite and the step no longer than the radius. The rows of ``s.H`` hold the
+    eigenvectors.
     """
     n = len(s.x)
     slope, least = s.work[:n], 0
@@ -237,7 +249,7 @@ def minimize_in_ball(s, radius):
     if length > radius:
         shift = _shift(slope, s.values, shift, length, radius)
         length = _length(slope, s.values, shift)
-    rest = 0.0  # how far to go along the eigenvector of the smallest eigenvalue, if it is negative
+    rest = 0.0  # length along the eigenvector of the smallest eigenvalue, if that is negative
     if s.values[least] < -1e-10 * size and length < radius:
         rest = math.sqrt(radius * radius - length * length)
     predicted = length = 0.0
@@ -276,7 +288,7 @@ def _shift(slope, values, low, length, radius):
             low = shift
         else:
             high = shift
-        change = 0.0  # of the squared length, over -2
+        change = 0.0  # derivative of the squared length by μ, divided by -2
         for i in range(len(slope)):
             if slope[i] != 0.0:
                 change += slope[i] ** 2 / (values[i] + shift) ** 3

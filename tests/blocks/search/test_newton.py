@@ -39,7 +39,7 @@ def run(terms, xy, theta=None, many=False, nlog=0, most=1000):
     theta = identity(terms) if theta is None else theta.copy()
     model = model_of(blocks, len(xy))
     f, search = newton.fit(theta, model, 1e-10, 0.0, most, nlog, many)
-    return theta, f, search.control, search.log
+    return theta, f, search
 
 
 def simulated(terms, theta, seed=3, sigma=1.0):
@@ -59,18 +59,18 @@ def simulated(terms, theta, seed=3, sigma=1.0):
 @each_search
 def test_ends_at_a_certified_minimum(name, many):
     terms, xy, _ = built(name)
-    theta, f, control, _ = run(terms, xy, many=many)
+    theta, f, search = run(terms, xy, many=many)
     expected = dense_model(terms, xy, theta)
-    assert control[newton.CODE] == CONVERGED
+    assert search.counts[newton.CODE] == CONVERGED
     assert f == pytest.approx(expected.objective, rel=1e-11)
     assert np.abs(expected.gradient).max() < 1e-2
-    assert control[newton.CERTIFICATE] > ESCAPE_BELOW
-    # Nothing near is lower, in particular not along what the certificate is about.
+    assert search.outcome[newton.CERTIFICATE] > ESCAPE_BELOW
+    # No point nearby is lower.
     rng = np.random.default_rng(0)
     for size in (1e-3, 0.03, 0.3):
         for _ in range(10):
-            beside = theta + size * rng.normal(size=len(theta))
-            assert dense_model(terms, xy, beside).objective > f - 1e-8
+            near = theta + size * rng.normal(size=len(theta))
+            assert dense_model(terms, xy, near).objective > f - 1e-8
 
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="takes a while, and shows no other code")
@@ -96,7 +96,7 @@ FALSE = {
 
 
 def false_point(name):
-    """Terms, data, and a θ where the gradient vanishes though the objective falls beside it."""
+    """Terms, data, and a θ where the gradient vanishes although it is no minimum."""
     structure, zero = FALSE[name]
     rng = np.random.default_rng(11)
     n = 240
@@ -125,56 +125,59 @@ def certificate(terms, xy, theta):
 
 @each_search
 @pytest.mark.parametrize("name", FALSE)
-def test_false_optima_are_seen_and_left(name, many):
+def test_the_search_escapes_false_optima(name, many):
     terms, xy, theta = false_point(name)
-    there = dense_model(terms, xy, theta)
-    assert np.abs(there.gradient).max() < 1e-4
+    false = dense_model(terms, xy, theta)
+    assert np.abs(false.gradient).max() < 1e-4
     assert certificate(terms, xy, theta) < ESCAPE_BELOW
-    found, f, control, _ = run(terms, xy, theta, many)
-    assert f < there.objective - 1.0
+    end, f, search = run(terms, xy, theta, many)
+    assert f < false.objective - 1.0
     assert f == pytest.approx(run(terms, xy)[1], abs=1e-7)
-    assert control[newton.CERTIFICATE] > ESCAPE_BELOW
-    np.testing.assert_allclose(dense_model(terms, xy, found).gradient, 0, atol=1e-2)
+    assert search.outcome[newton.CERTIFICATE] > ESCAPE_BELOW
+    np.testing.assert_allclose(dense_model(terms, xy, end).gradient, 0, atol=1e-2)
     if many:  # the trust region sees that H is indefinite, and needs no help
-        assert control[newton.ESCAPED] >= 1
+        assert search.counts[newton.ESCAPED] >= 1
 
 
-def test_derivatives_beside_a_false_optimum_are_those_there():
-    """Also where a last step, which leaves nothing for them, led to the false optimum."""
-    rng, left = np.random.default_rng(2), 0
+def test_derivatives_after_an_escape_are_those_of_its_point():
+    """Also if the step to the false optimum was a last one, which computes no derivatives."""
+    rng, escapes = np.random.default_rng(2), 0
     n = int(rng.integers(100, 400))
     one, x = np.ones(n), rng.normal(size=n)
     terms = [
         term(g, rng.integers(0, k, n), one, x, structure=Diag(2)) for g, k in (("a", 25), ("b", 8))
     ]
     xy = simulated(terms, rng.uniform(0, 0.8, size=4), seed=2)
-    blocks, there = Blocks(terms, xy), Blocks(terms, xy)
+    blocks, reference = Blocks(terms, xy), Blocks(terms, xy)
     model = model_of(blocks, n)
     for start in itertools.product((0.0, 1e-5), repeat=4):
         search, state = newton.start(np.array(start), model, 5.0, 0.0, nlog=1)
-        while search.control[newton.CODE] == trust.EVALUATE:
-            aside = search.control[newton.EPSILON] > 0
+        while search.counts[newton.CODE] == trust.EVALUATE:
+            escaping = search.outcome[newton.DISTANCE] > 0
             newton.advance(state, search, model, 1)
-            if aside and search.control[newton.EPSILON] == 0 and search.control[newton.ESCAPED]:
-                left += 1
-                _, gradient = there.objective_gradient(search.theta, model.degrees, 0.0, 0.0)
+            ended = search.outcome[newton.DISTANCE] == 0
+            if escaping and ended and search.counts[newton.ESCAPED]:
+                escapes += 1
+                _, gradient = reference.objective_gradient(search.theta, model.degrees, 0.0, 0.0)
                 np.testing.assert_allclose(
                     state.g * state.scale, gradient[search.entries[3]], rtol=1e-6, atol=1e-6
                 )
-    assert left > 3
+    assert escapes > 3
 
 
 def test_a_genuine_singular_fit_is_certified():
     terms, _, _ = false_point("full, rank two")
     xy = simulated(terms, np.array([1.0, 0.5, 0.3, 0.0, 0.0, 0.0]))
-    theta, _, control, _ = run(terms, xy)
-    assert 0 < control[newton.CERTIFICATE] <= 1
-    assert certificate(terms, xy, theta) == pytest.approx(control[newton.CERTIFICATE], abs=1e-3)
+    theta, _, search = run(terms, xy)
+    assert 0 < search.outcome[newton.CERTIFICATE] <= 1
+    assert certificate(terms, xy, theta) == pytest.approx(
+        search.outcome[newton.CERTIFICATE], abs=1e-3
+    )
 
 
 def test_certificate_of_a_fit_that_is_not_singular_is_infinite():
     terms, xy, _ = false_point("full, rank two")
-    assert run(terms, xy)[2][newton.CERTIFICATE] == np.inf
+    assert run(terms, xy)[2].outcome[newton.CERTIFICATE] == np.inf
 
 
 def test_columns_of_any_size():
@@ -185,44 +188,46 @@ def test_columns_of_any_size():
     start = identity(terms) / size[terms[0].structure.entries // 3]
     one, two = run(terms, xy), run(other, xy, start)
     assert two[1] == pytest.approx(one[1], abs=1e-7)
-    assert two[2][newton.FEVAL] == one[2][newton.FEVAL]
+    assert two[2].counts[newton.FEVAL] == one[2].counts[newton.FEVAL]
 
 
 def test_log_and_limit():
     terms, xy, _ = built("vector")
-    _, f, control, log = run(terms, xy, nlog=100)
-    nfeval = int(control[newton.FEVAL])
+    _, f, search = run(terms, xy, nlog=100)
+    log = search.log
+    nfeval = search.counts[newton.FEVAL]
     assert log[:nfeval, 0].min() == f
     for value, *theta in log[:nfeval]:
         assert dense_model(terms, xy, np.array(theta)).objective == pytest.approx(value, rel=1e-11)
-    _, _, short, _ = run(terms, xy, most=2)
-    assert short[newton.FEVAL] == 2
-    assert short[newton.CODE] == 0
+    _, _, short = run(terms, xy, most=2)
+    assert short.counts[newton.FEVAL] == 2
+    assert short.counts[newton.CODE] == 0
 
 
 @each_search
 def test_one_evaluation_at_a_time(many):
     terms, xy, theta = false_point("full, rank one")
-    whole, _, control, _ = run(terms, xy, theta, many)
+    whole, _, at_once = run(terms, xy, theta, many)
     blocks = Blocks(terms, xy)
     model = model_of(blocks, len(xy))
     advance = newton.advance_many if many else newton.advance
     search, state = newton.start(theta, model, 1e-10, 0.0, many=many)
     times = 0
-    while search.control[newton.CODE] == 0:
+    while search.counts[newton.CODE] == 0:
         advance(state, search, model, 1)
         times += 1
     newton.fold(state.best, search.entries, theta)
     np.testing.assert_array_equal(theta, whole)
-    np.testing.assert_array_equal(search.control, control)
-    assert times == control[newton.FEVAL]
+    np.testing.assert_array_equal(search.counts, at_once.counts)
+    np.testing.assert_array_equal(search.outcome, at_once.outcome)
+    assert times == search.counts[newton.FEVAL]
 
 
 @each_search
 def test_failure_at_the_start(many):
     terms, xy, _ = built("vector")
-    _, _, control, _ = run(terms, xy, np.full(3, np.nan), many)
-    assert control[newton.CODE] == FAILED
+    _, _, search = run(terms, xy, np.full(3, np.nan), many)
+    assert search.counts[newton.CODE] == FAILED
 
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="takes minutes")
@@ -234,7 +239,7 @@ def test_many_parameters():
     xy = simulated(terms, 0.7 * identity(terms))
     assert len(identity(terms)) > newton.MANY
     many = run(terms, xy, many=True)
-    assert many[2][newton.CODE] == CONVERGED
+    assert many[2].counts[newton.CODE] == CONVERGED
     assert many[1] == pytest.approx(run(terms, xy)[1], abs=1e-4)
 
 
