@@ -72,7 +72,7 @@ def test_unknown_functions(data):
         ("y > 0 & flag ~ x + (1 | g)", "bind tighter than a comparison"),
         ("y ~ as.factor(x) + (1 | g)", r"'as.factor\(x\)' cannot be read: invalid syntax"),
         ("y ~ center(t, 1, 2) + (1 | g)", r"'center\(t, 1, 2\)' cannot be evaluated: TypeError"),
-        ("y ~ hashed(f, t) + (1 | g)", "levels is a whole number"),
+        ("y ~ hashed(f, t) + (1 | g)", "levels must be a whole number"),
         ("center(y, 1, 2) ~ (1 | g)", "cannot be evaluated: TypeError"),
         ("y + ~ (1 | g)", "'y \\+' is not a Python expression"),
     ],
