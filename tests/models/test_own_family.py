@@ -419,7 +419,11 @@ def no_number(y, mu):
         (mm.Family("strange", logpdf=unknown), None, "logpdf of the family strange cannot be comp"),
         (mm.Family("constant", logpdf=constant), None, "depends on the mean in each branch"),
         (mm.Family("bad", logpdf=no_number), None, "log-density of the family bad is not finite"),
-        (TRUNCATED, None, "truncated needs counts of at least 1; the response 'count' is not in r"),
+        (
+            TRUNCATED,
+            None,
+            "truncated family needs counts of at least 1; the response 'count' has other",
+        ),
         (TRUNCATED, "logti", "unknown link 'logti'; did you mean 'logit'"),
     ],
 )
