@@ -131,12 +131,12 @@ def test_levels_that_do_not_occur_have_no_column():
         ({"f": [[1, np.nan], [0, 1], [1, 0]]}, OptionError, "a matrix of finite numbers"),
         ("sum", OptionError, "contrasts are a dict of column"),
         ({1: "sum"}, OptionError, "contrasts are a dict of column"),
-        ({"f": np.eye(4)}, OptionError, "'f' are 4 × 4; its 4 levels take 4 × 3"),
-        ({"f": np.eye(3)[:, 1:]}, OptionError, "'f' are 3 × 2; its 4 levels take 4 × 3"),
+        ({"f": np.eye(4)}, OptionError, "'f' are 4 × 4; its 4 levels need 4 × 3"),
+        ({"f": np.eye(3)[:, 1:]}, OptionError, "'f' are 3 × 2; its 4 levels need 4 × 3"),
         ({"f": TreatmentContrasts(base="z")}, OptionError, "contrasts of 'f'.*'z'"),
         ({"ff": "sum"}, OptionError, "'ff', which no effect uses; did you mean 'f'"),
-        ({"x": "sum"}, OptionError, r"'x', which is no categorical effect.*C\(x\)"),
-        ({"g": "sum"}, OptionError, "'g', which is no categorical effect.*grouping factor"),
+        ({"x": "sum"}, OptionError, r"'x', which is not a categorical effect.*C\(x\)"),
+        ({"g": "sum"}, OptionError, "'g', which is not a categorical effect.*grouping factor"),
     ],
 )
 def test_contrasts_that_cannot_be_used(contrasts, error, message):
