@@ -66,7 +66,7 @@ def test_unknown_functions(data):
         ("y ~ x + (1/t | g)", "a number outside of a call"),
         ("y ~ (0 + x) * f + (1 | g)", "only be left out of the whole sum"),
         ("y ~ x + (f:(x - 1) | g)", "only be left out of the whole sum"),
-        ("y ~ x + `1` + (1 | g)", "a column '1' is the intercept's"),
+        ("y ~ x + `1` + (1 | g)", "a column '1' has the name of the intercept"),
         ("y ~ I(x > 0 & flag) + (1 | g)", "bind tighter than a comparison"),
         ("y ~ x + (ifelse(flag | x == 1, 1, 0) | g)", "bind tighter than a comparison"),
         ("y > 0 & flag ~ x + (1 | g)", "bind tighter than a comparison"),

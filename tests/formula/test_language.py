@@ -123,7 +123,7 @@ def test_refused_with_a_caret_and_the_alternative(data, expression, message, pla
         ("y ~ (1 | " + "/".join(f"g{k}" for k in range(3_000)) + ")", "more than 100 grouping"),
         ("y ~ (1 | " + ":".join(["(g/h)"] * 30) + ")", "more than 100 grouping"),
         ("y ~ I(x #) + (1 | g)", "'#' has no meaning"),
-        ("y ~ I(x\0) + (1 | g)", r"U\+0000 is no character"),
+        ("y ~ I(x\0) + (1 | g)", r"U\+0000 is not allowed"),
         ("y ~ 'x' + (1 | g)", "a column's name stands plainly or in back-quotes"),
     ],
 )
@@ -298,7 +298,7 @@ def refused(formula, data, message):
         ("y ~ " + " + ".join(["offset(x)"] * 3_000) + " + (1 | g)", "more than 1000"),
         ("y ~ " + "a" * 90_000 + " + (1 | g)", "this name has 90000 characters"),
         ("y ~ `" + "a" * 90_000 + "` + (1 | g)", "this name has 90002 characters"),
-        ("y ~ I(f == '\ud800') + (1 | g)", r"U\+D800 is no character of a formula"),
+        ("y ~ I(f == '\ud800') + (1 | g)", r"U\+D800 is not allowed in a formula"),
         ("y ~ I(x;t) + (1 | g)", "cannot be read: invalid syntax"),
         ("y ~ I(x * " + "9" * 5_000 + ") + (1 | g)", "a number has too many digits"),
         ("y ~ I(x + _\uff43olumn0) + (1 | g)", "there is no column '_column0'"),
