@@ -124,7 +124,7 @@ def test_refused_with_a_caret_and_the_alternative(data, expression, message, pla
         ("y ~ (1 | " + ":".join(["(g/h)"] * 30) + ")", "more than 100 grouping"),
         ("y ~ I(x #) + (1 | g)", "'#' has no meaning"),
         ("y ~ I(x\0) + (1 | g)", r"U\+0000 is not allowed"),
-        ("y ~ 'x' + (1 | g)", "a column's name stands plainly or in back-quotes"),
+        ("y ~ 'x' + (1 | g)", "write a column's name plainly or in back-quotes"),
     ],
 )
 def test_limits(data, formula, message):
