@@ -1,12 +1,12 @@
-"""`Family`: what numbamm knows of a family of distributions; `FAMILIES` finds those of `families/`.
+"""`Family`: the record of a family of distributions; `FAMILIES` finds those of `families/`.
 
 An observation y with prior weight w, mean μ(η), dispersion φ and shape s has
 
     -2 log f = w d(y, μ) / φ - 2 log f at a perfect fit, μ = y
 
-with the unit deviance d, which is 0 there. So no digits are lost to what large counts share. The
-compiled loops need w d, the score -w/2 ∂d/∂η, and the information about η, which the family's row
-kernel computes; none of them knows φ, since the mode of the random effects does not depend on it.
+with the unit deviance d, which is 0 at a perfect fit. Large counts thus lose no digits to a common
+constant. The compiled loops need w d, the score -w/2 ∂d/∂η, and the information about η, which the
+family's row kernel computes. None of these depends on φ, nor does the mode of the random effects.
 """
 
 from __future__ import annotations
@@ -30,42 +30,43 @@ from numbamm.glm.registry import Registry, packed
 class Family:
     """A family of distributions.
 
-    Functions take those that they need of these arguments, by name: ``y``, the response; ``mu``,
-    the means; ``w``, the prior weights; ``phi``, the dispersion; ``shape``; ``rng``, a numpy
+    Each function names the arguments that it needs, from these: ``y``, the response; ``mu``, the
+    means; ``w``, the prior weights; ``phi``, the dispersion; ``shape``; ``rng``, a numpy
     Generator; ``p``, a probability. All are arrays of shape (n,), or numbers.
 
-    One of your own takes a name and `logpdf`, and what else of it is to be used: `draw` to
-    simulate, `variance` for Pearson's residuals, and so on.
+    A family of your own needs a name and `logpdf`. Further functions enable further methods:
+    `draw` simulation, `variance` Pearson residuals, and so on.
 
     Attributes
     ----------
     name : str
     logpdf : callable, optional
-        Log-density of one response ``y``, of ``mu`` or, in its place, the linear predictor
-        ``eta``; perhaps of ``w``, by which it is multiplied otherwise; and perhaps of one other
-        argument, the family's shape, which is positive and estimated. In plain arithmetic with
-        functions of `math`: it is compiled, and its derivatives follow.
+        Log-density of one response: a function of ``y`` and of ``mu``, or of the linear predictor
+        ``eta`` in place of ``mu``. It may take ``w``; without it, its value is multiplied by the
+        weight. It may take one more argument, the family's shape, which is positive and
+        estimated. Written in plain arithmetic with functions of `math`, it is compiled and
+        differentiated automatically.
     link : str or Link
-        What is taken if no link is named.
+        The default link.
     aliases : tuple of str
         Other names.
     canonical : str, optional
         The link with which expected and observed information about η agree.
     support : str
-        What responses must be, in words.
+        The support in words, for messages.
     supports : callable
-        Whether they are: of ``y``.
+        Whether responses are in the support: a function of ``y``.
     rows : kernel, optional
-        What the compiled loops call in the place of `logpdf`; see `glm.rows`.
+        The row kernel that the compiled loops call in place of `logpdf`; see `glm.rows`.
     fused : dict
-        Row kernels for this family with the link of a name, from η itself.
+        Name of a link → row kernel for this family with that link, computed from η directly.
     dispersed : bool
         Whether φ is estimated; else it is 1.
     has_shape : bool
-        Whether there is a parameter besides mean and dispersion, which is positive; of a `logpdf`
-        its arguments say so.
+        Whether there is a positive parameter besides mean and dispersion; with `logpdf` it is
+        derived from the arguments.
     shape_range : tuple of float
-        Between these a shape is searched for.
+        Bounds of the search for the shape.
     proportions : bool
         Responses are proportions of trials.
     counts : bool
@@ -73,52 +74,53 @@ class Family:
     discrete : bool
         Likelihoods are probabilities, not densities.
     normal : bool
-        It is the normal distribution: with the identity as link a linear model.
+        Whether it is the normal distribution, so that the identity link gives a linear model.
     weights : str
-        What prior weights are: ``"trials"``; numbers of ``"rows"`` that are alike; ``"precision"``.
+        Meaning of prior weights: ``"trials"``, counts of identical ``"rows"``, or ``"precision"``.
     kin : str, optional
         A family of which this one is a special case.
     wider : str, optional
-        In words, a family of counts that vary more.
+        A family for counts of larger variance, in words for messages.
     limit : str, optional
-        The family that this one is at an infinite shape.
+        The limiting family for an infinite shape.
     concave : tuple of str
         Links with which the log-density is concave in η.
     trigamma : bool
-        Whether log y has about the variance ψ'(1/V(1)) that R² by ``"trigamma"`` takes.
+        Whether log y has about the variance ψ'(1/V(1)), which R² by ``"trigamma"`` assumes.
     bounds : tuple of float
-        Responses whose means may run off to them: where responses may be separated.
+        Bounds of the mean that a response can equal; separated responses drive means there.
     means : tuple of float
-        The least and the greatest mean of which responses can be drawn.
+        Least and greatest mean with which responses can be drawn.
     example : float
-        Some mean.
+        A valid mean.
     inner : callable, optional
-        Means to start from, of ``y`` and ``w``; if not given, the responses that the link allows.
+        Starting means: a function of ``y`` and ``w``. By default the responses, as far as the
+        link allows them.
     moment_shape : callable, optional
-        A shape to start from, of ``y``, ``w`` and the means ``mu`` of the limiting family; if not
-        given, the best one without random effects.
+        Starting value of the shape: a function of ``y``, ``w`` and the means ``mu`` of the
+        limiting family. By default the best shape without random effects.
     variance : callable, optional
-        V of ``mu`` and ``shape``: Var(y) = φ V(μ) / w.
+        Variance function V in Var(y) = φ V(μ) / w: a function of ``mu`` and ``shape``.
     saturated, saturated_slope : callable
-        Log-densities of a perfect fit, and their derivatives in log φ or the logarithm of the
-        shape: of ``y``, ``w``, ``shape`` and ``phi``.
+        Log-densities of a perfect fit, and their derivatives in log φ or in the logarithm of the
+        shape: functions of ``y``, ``w``, ``shape`` and ``phi``.
     dispersion : callable, optional
-        The φ that minimises ``penalised`` / φ less twice the sum of `saturated`, of ``w`` and
-        ``penalised``; if not given, the mean over the rows.
+        The φ that minimises ``penalised`` / φ - 2 Σ `saturated`: a function of ``w`` and
+        ``penalised``. By default ``penalised`` / n.
     entropy : callable, optional
-        What the log-density takes from the mean where that is ``y``; for families whose
-        log-density is linear in the response, so that rows of one η may be taken together.
+        The part of the log-density that depends on the mean, at the mean ``y``; for families
+        whose log-density is linear in the response, so that rows with the same η can be merged.
     draw : callable, optional
-        Responses, of ``rng``, ``mu``, ``w``, ``phi`` and ``shape``.
+        Random responses: a function of ``rng``, ``mu``, ``w``, ``phi`` and ``shape``.
     quantile : callable, optional
-        Quantiles of the response, of ``p``, ``mu``, ``w``, ``phi`` and ``shape``.
+        Quantiles of the response: a function of ``p``, ``mu``, ``w``, ``phi`` and ``shape``.
     zero : callable, optional
-        The probability of a zero, of ``mu``, ``w`` and ``shape``.
+        The probability of a zero: a function of ``mu``, ``w`` and ``shape``.
 
     Raises
     ------
     OptionError
-        The name is that of a family that there is, or `logpdf` is no function of these arguments.
+        If the name belongs to another family, or `logpdf` takes other arguments.
 
     Examples
     --------
