@@ -214,7 +214,9 @@ def test_counts_on_the_left_are_for_binomial_models():
 def test_failures_are_whole_numbers(failures):
     data = {"s": np.full(200, 2.0), "f": np.resize([1.0, 4.0], 200), "x": X, "g": G}
     data["f"][7 : 7 + len(failures)] = failures
-    with pytest.raises(mm.DataError, match=r"failures in 'cbind\(s, ?f\)' must be whole numbers.*row.* 7|8"):
+    with pytest.raises(
+        mm.DataError, match=r"failures in 'cbind\(s, ?f\)' must be whole.*row.* 7|8"
+    ):
         mm.glmm("cbind(s, f) ~ x + (1 | g)", data, "binomial")
 
 

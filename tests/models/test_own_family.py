@@ -417,7 +417,7 @@ def no_number(y, mu):
     ("family", "link", "said"),
     [
         (mm.Family("strange", logpdf=unknown), None, "logpdf of the family strange cannot be comp"),
-        (mm.Family("constant", logpdf=constant), None, "in each branch the value that it returns must depend"),
+        (mm.Family("constant", logpdf=constant), None, "in each branch the value that it ret"),
         (mm.Family("bad", logpdf=no_number), None, "log-density of the family bad is not finite"),
         (
             TRUNCATED,
