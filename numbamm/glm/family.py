@@ -193,7 +193,7 @@ class Family:
         taken = FAMILIES.get(self.name)
         if taken is not None:
             raise OptionError(f"there is a family {taken} already: give yours another name")
-        from numbamm.glm.logpdf import shape_name  # jets are for families of somebody's own
+        from numbamm.glm.logpdf import shape_name  # only users' families need jets
 
         shape = shape_name(self.name, self.logpdf)
         object.__setattr__(self, "has_shape", shape is not None)
@@ -204,7 +204,7 @@ class Family:
 
     @property
     def by_density(self) -> bool:
-        """Whether all that is known of it is a log-density, as of one of somebody's own."""
+        """Whether the family is given by its log-density alone, as users' families are."""
         return self.logpdf is not None
 
     def is_canonical(self, link: Link) -> bool:
@@ -223,7 +223,7 @@ class Family:
     # ---- rows -----------------------------------------------------------------------------------
 
     def addresses(self, link: Link) -> tuple[int, int]:
-        """Addresses of the link's kernel and of the family's; 0 for a link that is part of it."""
+        """Addresses of the link's kernel and of the family's; 0 for a link that is built in."""
         fused = self.fused.get(link.name)
         kernel = fused or self.rows or self._density_rows
         what = f"logpdf of the family {self.name}" if self.by_density else ""
@@ -237,7 +237,7 @@ class Family:
         return density_rows(self.name, self.logpdf)
 
     def barrier(self, link: Link) -> int:
-        """Which η have no mean, though the link's formula has one; see `glm.rows`."""
+        """Which η are excluded although the link's formula gives a mean; see `glm.rows`."""
         if link.mirrored and self.means[0] >= 0:
             return row_kernels.MIRRORED
         return row_kernels.BEYOND_INFINITY if link.beyond_infinity else row_kernels.NO_BARRIER
@@ -245,13 +245,13 @@ class Family:
     def deviances(self, link: Link, shape: float, y, eta) -> np.ndarray:
         """Unit deviances of rows, shape (n,); NaN where there is no such mean.
 
-        Of a family by its density -2 log f, since it is not known what a perfect fit has.
+        For a family that is given by its density, -2 log f: the value at a perfect fit is unknown.
         """
         out = self.evaluate(row_kernels.DEVIANCE, link, shape, y, np.ones_like(y), eta)
         return out[row_kernels.FIRST]
 
     def evaluate(self, what: int, link: Link, shape: float, y, w, eta) -> np.ndarray:
-        """What the row kernel computes, shape (LINES, n); see `glm.rows`."""
+        """The lines that the row kernel fills, shape (LINES, n); see `glm.rows`."""
         y, w, eta = (np.ascontiguousarray(a, dtype=np.float64) for a in (y, w, eta))
         out, table = np.zeros((row_kernels.LINES, len(y))), np.empty((6, len(y)))
         rest = entropies(y), float(shape), 0.0, eta, table, self.barrier(link), out
@@ -266,7 +266,7 @@ class Family:
         Raises
         ------
         OptionError
-            The family does not say.
+            If the family has no variance function.
         """
         return self._given(self._known("variance"), mu=mu, shape=shape)
 
@@ -290,7 +290,7 @@ class Family:
         Returns
         -------
         float
-            0 where rows are fitted perfectly, so that there is no minimum; 1 without φ.
+            0 where the rows are fitted perfectly, so that there is no minimum; 1 if φ is fixed.
         """
         if not self.dispersed:
             return 1.0
@@ -299,7 +299,7 @@ class Family:
         return self._given(self.dispersion, w=w, penalised=penalised)
 
     def first_means(self, link: Link, y, w) -> np.ndarray:
-        """Means close to the response, and off the bounds of what the link allows, shape (n,)."""
+        """Means close to the response, and inside the range that the link allows, shape (n,)."""
         if self.inner is not None:
             return self._given(self.inner, y=y, w=w)
         mean = np.average(y, weights=w)
@@ -315,9 +315,9 @@ class Family:
         Raises
         ------
         DataError
-            A mean is outside the family's range, which some links allow.
+            If a mean is outside the family's range, which some links do not prevent.
         OptionError
-            The family does not say how to draw.
+            If the family has no function to draw.
         """
         draw = self._known("draw")
         outside = ~((mu >= self.means[0]) & (mu <= self.means[1]))
@@ -338,8 +338,8 @@ class Family:
         return self._given(self._known("zero"), mu=mu, w=w, shape=shape)
 
     def _given(self, function, **known):
-        """What a function returns of those arguments that it names."""
-        known[self._shape_name] = known.get("shape")  # which a log-density names as it likes
+        """Call a function with the arguments that it names."""
+        known[self._shape_name] = known.get("shape")  # the user's own name for the shape
         try:
             given = {name: known[name] for name in _arguments(function)}
         except KeyError as error:
@@ -372,7 +372,7 @@ def _registered(name: str) -> Family:
     return FAMILIES[name]
 
 
-#: What families of counts have in common.
+#: Attributes that families of counts share.
 COUNTS: dict[str, Any] = {
     "support": "counts of at least 0",
     "supports": lambda y: y >= 0,
@@ -382,7 +382,7 @@ COUNTS: dict[str, Any] = {
     "means": (0.0, 1e18),  # whole numbers of 64 bits
     "inner": lambda y: y + 0.1,
 }
-#: What families of positive responses with a dispersion have in common.
+#: Attributes that families of positive responses with a dispersion share.
 SIZES: dict[str, Any] = {
     "support": "values above 0",
     "supports": lambda y: y > 0,
