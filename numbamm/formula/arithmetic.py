@@ -1,7 +1,7 @@
-"""Arithmetic inside expressions: on numbers and columns of numbers alone, and in bounds.
+"""Arithmetic inside expressions: on numbers and columns of numbers alone, within bounds.
 
-Python would write a text out ten billion times, and compute 9**9**8 for days; numpy would keep to
-the few bits of the columns that it is given.
+Python would repeat a string ten billion times, and compute 9**9**8 for days. numpy would compute
+in the type of the column, so that small integers would overflow.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ OPERATORS: dict[str, Any] = {
     "Mod": operator.mod,
     "Pow": operator.pow,
 }
-#: Operators under which integers stay as they are, since they may be identifiers.
+#: Operators that keep integers as they are, since these may be identifiers.
 _OF_IDENTIFIERS = ("FloorDiv", "Mod")
-#: Bits of the largest integer that numbers alone may come to.
+#: Bits of the largest integer that arithmetic on numbers alone may give.
 _BITS = 1024
 
 
 class Unfit(Exception):
-    """What a value may not be where it stands, in words."""
+    """A value that cannot be used where it stands; the message says why."""
 
 
 def calculate(name: str, left: Any, right: Any) -> Any:
@@ -38,15 +38,16 @@ def calculate(name: str, left: Any, right: Any) -> Any:
     Parameters
     ----------
     name
-        Of the operator, a key of `OPERATORS`.
+        Name of the operator, a key of `OPERATORS`.
     left, right
-        Numbers, or columns of them. Those of integers and of bool become floats first, unless
-        they are divided into whole parts: an identifier may have more digits than a float.
+        Numbers or columns of numbers. Columns of integers and of bool become floats first, except
+        under ``//`` and ``%``: an identifier may have more digits than a float holds.
 
     Raises
     ------
     Unfit
-        If they are no numbers, or if numbers alone come to one beyond reason.
+        If one of them is not numeric, or if arithmetic on two numbers gives a number that is too
+        large or not real.
     """
     if isinstance(left, int | float) and isinstance(right, int | float):
         return of_numbers(name, left, right)
@@ -65,16 +66,16 @@ def of_numbers(name: str, left: int | float, right: int | float) -> int | float:
                 raise OverflowError
         value = OPERATORS[name](left, right)
     except OverflowError:
-        raise Unfit("this number is too large") from None
+        raise Unfit("this number is too large for a formula") from None
     except ZeroDivisionError:
         raise Unfit("this divides by zero") from None
     if isinstance(value, complex):
-        raise Unfit("this is no real number")
+        raise Unfit("this is not a real number")
     return value
 
 
 def negative(value: Any) -> Any:
-    """The number or the column with the other sign."""
+    """The number or the column with its sign changed."""
     return -as_number(value)
 
 
@@ -96,12 +97,12 @@ def as_number(value: Any) -> Any:
     if isinstance(value, Number):  # fractions, decimals
         return float(value)  # type: ignore[arg-type]
     if is_whole(value):
-        raise Unfit("these integers are beyond any float: as labels, write C() around the column")
+        raise Unfit("these integers are too large for floats: if they are labels, write C(column)")
     raise Unfit("arithmetic is for numbers and columns of numbers")
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a value is a column of integers, which may be Python's."""
+    """Whether a value is a column of integers, numpy's or Python's."""
     dtype = getattr(value, "dtype", None)
     if getattr(dtype, "kind", "") == "O":
         return np.ndim(value) == 1 and pd.api.types.infer_dtype(value) == "integer"

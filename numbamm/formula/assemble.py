@@ -40,8 +40,8 @@ def model_frame(
     formula
         ``"y ~ 1 + x + (1 + x | g)"``.
     data
-        An eager frame (pandas, polars, pyarrow) or a dict of arrays; or a `ModelFrame`, which
-        is what its maker wants and is given back.
+        An eager frame (pandas, polars, pyarrow) or a dict of arrays; a `ModelFrame` is returned
+        unchanged.
     weights, offset
         Name of a column, or an array with a value for each row of the data, by position; a
         pandas Series is matched to the index of a pandas frame.
@@ -49,7 +49,7 @@ def model_frame(
         Contrasts of categorical columns: column → ``"treatment"``, ``"sum"``, ``"helmert"``,
         ``"poly"``, ``"diff"``, formulaic's contrasts, a matrix, or a dict name → vector.
     amalgamate
-        Whether terms on one grouping factor become one.
+        Whether terms on one grouping factor are joined into one.
     context
         Names that the formula may use besides columns: the caller's functions and values.
     two_level_response
@@ -69,7 +69,7 @@ def model_frame(
     text = scan(formula)
     table = Table(data)
     if table.nrows == 0:
-        raise DataError("the data have no rows")
+        raise DataError("the data have no rows: check how they were read or selected")
     design = Design(text, table, contrasts, context)
     w = vector("weights", weights, table, least=0.0)
     o = vector("offset", offset, table, least=-np.inf)
@@ -82,7 +82,9 @@ def model_frame(
     frame = frame_of(columns, rows)
     evaluator = design.materializer(frame, rows)
     response = evaluate_response(text, evaluator, two_level_response)
-    if response.trials is not None and not response.trials.all():  # no trials: no weight
+    if (
+        response.trials is not None and not response.trials.all()
+    ):  # rows without trials carry no information
         tried = response.trials > 0
         response.y, response.trials = response.y[tried], response.trials[tried]
         rows = rows[tried]
@@ -130,7 +132,7 @@ def _refuse_no_rows(rows: np.ndarray, nrows: int, n_missing: int) -> None:
 def _terms(
     design: Design, matrices: Matrices, frame: dict[str, pd.Series], join: bool
 ) -> tuple[list[ReMat], list[list[int]]]:
-    """The `ReMat`s in order, and which of the design's terms each of them joins."""
+    """The `ReMat`s in order, and the positions of the design's terms that each of them joins."""
     groupings = {term.grouping.name: term.grouping for term in design.terms}
     _refuse_two_of_a_name(design, groupings)
     _refuse_duplicates(design, matrices)
@@ -166,18 +168,21 @@ def _refuse_duplicates(design: Design, matrices: Matrices) -> None:
         if column in matrices.xnames[:i]:
             raise FormulaError(
                 f"two columns of the fixed effects are called '{column}': rename a column of the "
-                "data, or leave the effect that is there twice out"
+                "data, or leave the repeated effect out"
             )
     seen: set[tuple[frozenset[str], str]] = set()
     for term in design.terms:
         if not matrices.lhs_names[term.lhs]:
-            raise FormulaError(f"a term on '{term.grouping.name}' has no columns left of its bar")
+            raise FormulaError(
+                f"a term on '{term.grouping.name}' has no columns left of its bar: write "
+                f"(1 | {term.grouping.name})"
+            )
         for column in matrices.lhs_names[term.lhs]:
             key = (frozenset(term.grouping.factors), column)  # b:a has the levels of a:b
             if key in seen:
                 raise FormulaError(
                     f"the column '{column}' occurs twice among the random effects of "
-                    f"'{term.grouping.name}'; a second term on a factor leaves the implied "
+                    f"'{term.grouping.name}'; in a second term on a factor leave the implied "
                     "intercept out: (0 + x | g)"
                 )
             seen.add(key)

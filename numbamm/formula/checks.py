@@ -1,4 +1,4 @@
-"""Checks of the response, by what kind of model it is for."""
+"""Checks of the response, for linear and for generalized models."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 def check_gaussian(frame: ModelFrame, sigma_known: bool = False) -> None:
-    """Refuse what a linear mixed model cannot tell apart, before heavy work.
+    """Refuse a response or a design that a linear mixed model cannot be fitted to.
 
     Raises
     ------
     DataError
-        If the response is constant, or if the residual variance, unless it is known, cannot be
-        told apart from the random effects'; see `check_identifiable`.
+        If the response is constant, or if the residual variance is unknown and not identifiable
+        beside the variances of the random effects; see `check_identifiable`.
     """
     _refuse_counts(frame, "a linear model")
     if (frame.y == frame.y[0]).all():
         raise DataError(
             f"the response '{frame.response}' is constant ({frame.y[0]:g}): "
-            "there is no variance to divide"
+            "there is no variance to explain; check the column and the rows used"
         )
     if not sigma_known:
         check_identifiable(frame)
@@ -37,13 +37,13 @@ def check_gaussian(frame: ModelFrame, sigma_known: bool = False) -> None:
 def _refuse_counts(frame: ModelFrame, what: str) -> None:
     if frame.trials is not None:
         raise DataError(
-            f"{frame.response} is a response of binomial models, not of {what}: "
-            'family="binomial", or one column on the left'
+            f"the response {frame.response} is for binomial models, not for {what}: "
+            'choose family="binomial", or write a single column left of ~'
         )
 
 
 def check_generalized(frame: ModelFrame, family: Family) -> None:
-    """Refuse a response outside the family's support, naming rows, or one that does not vary.
+    """Refuse a response that is constant, or outside the family's support in some rows.
 
     Raises
     ------
@@ -60,17 +60,20 @@ def check_generalized(frame: ModelFrame, family: Family) -> None:
     wrong = ~np.asarray(family.supports(y), dtype=bool)
     if wrong.any():
         raise DataError(
-            f"{family} needs {family.support}; the response '{response}' is not in rows "
-            f"{_rows(frame, wrong)}"
+            f"the {family} family needs {family.support}; the response '{response}' has other "
+            f"values in rows {_rows(frame, wrong)} (counting from 0)"
         )
     trials = family.weights == "trials"
     if trials and frame.weights is None and ((y != 0) & (y != 1)).any():
         raise DataError(
-            f"{family} proportions need weights, the number of trials of each row; "
-            "or write cbind(successes, failures) on the left"
+            f"proportions in '{response}' need the number of trials of each row: give it as "
+            "weights=, or write cbind(successes, failures) left of ~"
         )
     if (y == y[0]).all():
-        raise DataError(f"the response '{response}' is constant ({y[0]:g})")
+        raise DataError(
+            f"the response '{response}' is constant ({y[0]:g}): there is nothing to explain; "
+            "check the column and the rows used"
+        )
     if family.normal:
         check_identifiable(frame)
     if trials or family.counts:
@@ -78,18 +81,18 @@ def check_generalized(frame: ModelFrame, family: Family) -> None:
         wrong = fractional(counts)
         if wrong.any():
             warnings.warn(
-                f"{family} counts are whole numbers; the response '{response}' is not in rows "
-                f"{_rows(frame, wrong)}",
+                f"the {family} family is for counts; the response '{response}' gives counts that "
+                f"are not whole numbers in rows {_rows(frame, wrong)} (counting from 0)",
                 NumbammWarning,
                 stacklevel=4,
             )
 
 
 def fractional(counts: np.ndarray) -> np.ndarray:
-    """Which counts are not whole numbers, but for rounding."""
+    """Which counts differ from a whole number by more than rounding."""
     return np.abs(counts - np.round(counts)) > 1e-7 * np.maximum(counts, 1)
 
 
-def _rows(frame: ModelFrame, which) -> str:
-    rows = frame.rows[which]
+def _rows(frame: ModelFrame, selected: np.ndarray) -> str:
+    rows = frame.rows[selected]
     return ", ".join(map(str, rows[:5])) + (" ..." if len(rows) > 5 else "")

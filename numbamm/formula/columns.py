@@ -1,4 +1,4 @@
-"""The door for data: any eager frame, or a dict of arrays, seen as pandas columns."""
+"""Reading of the user's data: any eager frame, or a dict of arrays, as pandas columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 from numbamm.errors import DataError, did_you_mean
 from numbamm.formula.levels import EXACT, without_unused
 
-#: Whether changes of a frame leave alone the columns that were taken out of it.
+#: Whether a column taken out of a frame stays the same when the frame is changed afterwards.
 COPIED_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3
 
 
@@ -33,13 +33,13 @@ class Table:
     index : pandas.Index or None
         The index of a pandas frame.
     labels : pandas.Index or None
-        What values beside the data are matched by: that index, or the one that the Series of a
-        dict have in common.
+        Labels of the rows, by which Series beside the data are matched: the index of a pandas
+        frame, or the index that the Series of a dict have in common.
 
     Raises
     ------
     DataError
-        If the data are no frame, lazy, or of unequal lengths.
+        If the data are not a frame, are lazy, or have columns of unequal lengths.
     """
 
     def __init__(self, data: Any) -> None:
@@ -49,7 +49,7 @@ class Table:
             self.names, self.nrows = list(data), _common_length(data)
             self.labels = _common_index(data)
             return
-        if isinstance(data, pd.DataFrame) and data.columns.is_unique:  # spares narwhals' tests
+        if isinstance(data, pd.DataFrame) and data.columns.is_unique:  # faster than by narwhals
             self._columns, self.index = data, data.index
             self.labels = self.index
             self.names, self.nrows = data.columns.tolist(), len(data)
@@ -62,7 +62,7 @@ class Table:
             self.index = self.labels = self._columns.index
 
     def require(self, names: list[str], what: str = "the data") -> None:
-        """Raise a `DataError` that names the columns which are not there."""
+        """Raise a `DataError` that lists those of `names` that are not columns."""
         absent = [name for name in names if name not in self.names]
         if len(absent) == 1:
             raise DataError(f"there is no column '{absent[0]}' in {what}{self._hint(absent[0])}")
@@ -71,19 +71,19 @@ class Table:
             raise DataError(f"there are no columns {listed} in {what}")
 
     def _hint(self, name: str) -> str:
-        """What the name of an absent column may be meant for."""
+        """A hint at a column whose name is like that of an absent one."""
         form = unicodedata.normalize("NFKC", name)
         for other in self.names:
             if not isinstance(other, str):
                 if str(other) == name:
-                    return f"; the name of a column is {other!r}, which is no text: rename it"
+                    return f"; the name of a column is {other!r}, which is not a string: rename it"
             elif unicodedata.normalize("NFKC", other) == form:
                 here, there = (" ".join(f"U+{ord(c):04X}" for c in n) for n in (name, other))
-                return f"; the column '{other}' looks alike, but is spelt {there}, not {here}"
+                return f"; the column '{other}' looks the same, but is spelt {there}, not {here}"
         return did_you_mean(name, self.names)
 
     def column(self, name: str) -> pd.Series:
-        """One column, with positions as its index; missing values are what ``isna`` finds."""
+        """One column, with positions as its index; missing values are those that ``isna`` finds."""
         values = self._columns[name]
         try:
             series = _as_pandas(values)
@@ -94,32 +94,33 @@ class Table:
 
 
 def by_index(index: pd.Index | None, values: Any, what: str) -> Any:
-    """A Series in the order of the data's rows; anything else as it is.
+    """A Series in the order of the data's rows; anything else unchanged.
 
-    Where the rows have no labels (None), a Series goes by position.
+    Where the rows have no labels (`index` is None), a Series is taken by position.
 
     Raises
     ------
     DataError
-        If its index has not the rows' labels, once each; or, where the rows have none, if it
-        numbers them in another order.
+        If its index does not hold each label of the rows once; or, where the rows have none, if it
+        is a permutation of the row numbers.
     """
-    own = getattr(values, "index", None)
-    if not hasattr(own, "equals"):
+    given = getattr(values, "index", None)
+    if not hasattr(given, "equals"):
         return values
     if index is None:
-        if _is_permuted(own):
+        if _is_permuted(given):
             raise DataError(
                 f"{what}: its index numbers the rows in another order, and the data have no labels "
-                "to tell whether it means them; give an array to go by position"
+                "to match it with; give an array if its values are in the order of the rows"
             )
         return values
-    if own.equals(index):
+    if given.equals(index):
         return values
-    same = own.is_unique and index.is_unique and len(own) == len(index)
-    if not (same and own.isin(index).all()):
+    unique = given.is_unique and index.is_unique and len(given) == len(index)
+    if not (unique and given.isin(index).all()):
         raise DataError(
-            f"{what}: its index is not that of the data; give an array to go by position"
+            f"{what}: its index is not that of the data; give an array if its values are in the "
+            "order of the rows"
         )
     return values.reindex(index)
 
@@ -132,7 +133,7 @@ def _is_permuted(index: pd.Index) -> bool:
 
 
 def take(series: pd.Series, rows: np.ndarray, name: str) -> pd.Series:
-    """Rows of a column that miss nothing, as plain numbers, bool, dates or a categorical.
+    """Rows of a column without missing values, as plain numbers, bool, dates or a categorical.
 
     Text becomes a categorical with sorted levels; levels that do not occur are dropped.
     """
@@ -156,7 +157,7 @@ def take(series: pd.Series, rows: np.ndarray, name: str) -> pd.Series:
     if pd.api.types.is_numeric_dtype(series):
         return series.astype(float)
     try:
-        if kind in ("date", "datetime"):  # as those that have a dtype, never levels by themselves
+        if kind in ("date", "datetime"):  # like columns with a date dtype, not levels
             return pd.to_datetime(series)
         if kind == "timedelta":
             return pd.to_timedelta(series)
@@ -168,7 +169,7 @@ def take(series: pd.Series, rows: np.ndarray, name: str) -> pd.Series:
 
 
 def _integers(series: pd.Series) -> pd.Series:
-    """As 64 bits, or as Python's integers where these are beyond them."""
+    """A column as integers of 64 bits, or as Python's integers where these are larger."""
     if series.dtype == object:
         series = series.map(int)
         least, greatest = series.min(), series.max()
@@ -180,7 +181,7 @@ def _integers(series: pd.Series) -> pd.Series:
 
 
 def _numbers(series: pd.Series) -> pd.Series:
-    """As floats, or as integers where these are identifiers that floats would merge."""
+    """A column as floats, or as integers where two large ones could become the same float."""
     floats = series.astype(float)
     if not _merge(floats) or any(value != int(value) for value in series):
         return floats
@@ -188,7 +189,7 @@ def _numbers(series: pd.Series) -> pd.Series:
 
 
 def _merge(floats: pd.Series) -> bool:
-    """Whether some of these may have been different integers."""
+    """Whether some of these floats may stand for several integers each."""
     return bool((floats.abs() > EXACT).any() and np.isfinite(floats).all())
 
 
@@ -196,23 +197,26 @@ def _common_length(data: Mapping) -> int:
     lengths = {}
     for name, values in data.items():
         if np.isscalar(values) or not hasattr(values, "__len__"):
-            raise DataError(f"column '{name}' is not an array but {type(values).__name__}")
+            raise DataError(
+                f"column '{name}' is not an array but {type(values).__name__}: "
+                "give one value for each row"
+            )
         lengths[name] = len(values)
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"'{name}' has {n}" for name, n in lengths.items())
-        raise DataError(f"the columns have unequal lengths: {listed}")
+        raise DataError(f"the columns of the data have unequal lengths: {listed}")
     return next(iter(lengths.values()), 0)
 
 
 def _common_index(data: Mapping) -> pd.Index | None:
-    """The index of the Series, if there are any: pandas would align them by their labels."""
+    """The common index of the Series in a dict; None if there are no Series."""
     series = {name: v for name, v in data.items() if isinstance(v, pd.Series)}
     first = next(iter(series), None)
     for name, values in series.items():
         if not values.index.equals(series[first].index):
             raise DataError(
                 f"the columns '{first}' and '{name}' are Series with different indices: "
-                "pandas.DataFrame(...) aligns them, arrays go by position"
+                "align them by pandas.DataFrame(...), or give arrays, which are taken by position"
             )
     return None if first is None else series[first].index
 
@@ -222,7 +226,7 @@ def _eager(data: Any) -> nw.DataFrame:
         return nw.from_native(data, eager_only=True)
     except TypeError:
         if isinstance(nw.from_native(data, pass_through=True), nw.LazyFrame):
-            raise DataError("the data are lazy: collect() them first") from None
+            raise DataError("the data are a lazy frame: call its collect() first") from None
         raise DataError(
             "the data must be a data frame (pandas, polars, pyarrow) or a dict of arrays, "
             f"not {type(data).__name__}"
@@ -238,14 +242,14 @@ def _as_pandas(values: Any) -> pd.Series:
     if type(values).__module__ == "pyarrow.lib" and not hasattr(values, "chunks"):
         import pyarrow as pa
 
-        values = pa.chunked_array([values])  # narwhals knows no other
+        values = pa.chunked_array([values])  # narwhals reads chunked arrays alone
     if not isinstance(values, nw.Series):
         values = nw.from_native(values, series_only=True, pass_through=True)
     return _from_series(values) if isinstance(values, nw.Series) else _from_array(values)
 
 
 def _is_numbered(series: pd.Series) -> bool:
-    """Whether a column has positions as its index, and is copied where its frame is changed."""
+    """Whether a column has positions as its index, and later changes of its frame spare it."""
     index = series.index
     numbered = isinstance(index, pd.RangeIndex) and (index.start, index.step) == (0, 1)
     return COPIED_ON_WRITE and numbered
@@ -309,14 +313,14 @@ def _from_polars(series: nw.Series) -> pd.Categorical:
     physical = series.cast(nw.Categorical).to_native().to_physical().fill_null(0).to_numpy()
     codes = np.full(len(series), -1)
     codes[rows], uniques = pd.factorize(physical[rows])
-    a_row = np.empty(len(uniques), dtype=np.int64)  # in which each label occurs
-    a_row[codes[rows]] = rows
-    labels = series.cast(nw.String).to_native().gather(a_row).to_list()
+    row_of_label = np.empty(len(uniques), dtype=np.int64)  # some row in which it occurs
+    row_of_label[codes[rows]] = rows
+    labels = series.cast(nw.String).to_native().gather(row_of_label).to_list()
     # The order of an Enum is the user's; that of a Categorical is an accident of the process.
     order = series.dtype.categories if isinstance(series.dtype, nw.Enum) else sorted(labels)
-    found = set(labels)
+    occurring = set(labels)
     return pd.Categorical.from_codes(codes, labels).reorder_categories(
-        [label for label in order if label in found]
+        [label for label in order if label in occurring]
     )
 
 
@@ -338,10 +342,11 @@ def _refuse_infinite(series: pd.Series, name: str) -> None:
 def refuse_rows(bad: np.ndarray, what: str, rows: np.ndarray | None = None) -> None:
     """Raise a `DataError` that counts and shows the rows where `bad` holds.
 
-    `rows` are the positions of the values in the user's data, if some were dropped.
+    `rows` are the positions of the values in the user's data, if some rows were dropped.
     """
-    found = np.flatnonzero(bad) if rows is None else rows[bad]
-    if len(found):
-        shown = ", ".join(str(row) for row in found[:5]) + (", ..." if len(found) > 5 else "")
-        some = "row" if len(found) == 1 else "rows"
-        raise DataError(f"{what} in {len(found)} {some} (counting from 0: {shown})")
+    bad_rows = np.flatnonzero(bad) if rows is None else rows[bad]
+    count = len(bad_rows)
+    if count:
+        shown = ", ".join(str(row) for row in bad_rows[:5]) + (", ..." if count > 5 else "")
+        noun = "row" if count == 1 else "rows"
+        raise DataError(f"{what} in {count} {noun} (counting from 0: {shown})")

@@ -1,4 +1,4 @@
-"""How a categorical column becomes columns of numbers: contrasts, by name or by matrix."""
+"""Coding of a categorical column by contrasts, which are given by name or as a matrix."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BY_NAME = {
 
 
 def as_contrasts(value: Any) -> fc.Contrasts:
-    """The contrasts that a user's specification means.
+    """formulaic's contrasts for a user's specification.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def as_contrasts(value: Any) -> fc.Contrasts:
         matrix = np.empty(0)
     if matrix.ndim != 2 or not np.isfinite(matrix).all():
         raise OptionError(
-            "contrasts are a name or a matrix of finite numbers, a row for each level, "
+            "contrasts must be a name or a matrix of finite numbers with a row for each level, "
             "or a dict of column name → numbers"
         )
     return fc.CustomContrasts(matrix if names is None else matrix.T, names=names)
@@ -66,25 +66,25 @@ def as_contrasts(value: Any) -> fc.Contrasts:
 
 @dataclass
 class CategoricalMetadata(FactorValuesMetadata):
-    """formulaic's notes on a factor, and the contrasts asked for by ``C(f, contrasts)``."""
+    """formulaic's metadata of a factor, with the contrasts requested by ``C(f, contrasts)``."""
 
     contrasts: fc.Contrasts | None = None
 
 
 @dataclass
 class Coding:
-    """Codes categorical factors, first of the data of the fit, then of any other in the same way.
+    """Coding of categorical factors, learnt from the data of the fit and applied to other data.
 
     Attributes
     ----------
     contrasts : dict
-        Contrasts by name of column, as the user gave them.
+        The user's contrasts by name of column.
     levels : dict of pandas.Index
-        Levels of each factor (by its expression), learnt from the first data.
+        Levels of each factor (by its expression), learnt from the data of the fit.
     chosen : dict of Contrasts
         The contrasts in use for each factor.
     fitted : bool
-        Whether the levels are learnt, so that a new one is an error.
+        Whether the levels have been learnt; from then on a new level is an error.
     """
 
     contrasts: dict[str, fc.Contrasts] = field(default_factory=dict)
@@ -93,25 +93,25 @@ class Coding:
     fitted: bool = False
 
     def columns(
-        self, expression: str, values: Any, reduced: bool, asked: fc.Contrasts | None
+        self, expression: str, values: Any, reduced: bool, requested: fc.Contrasts | None
     ) -> dict[str, np.ndarray]:
         """Columns of one factor.
 
         Parameters
         ----------
         expression
-            The factor, as its columns are named: ``f``, ``C(f)``.
+            The factor as it appears in the names of its columns: ``f``, ``C(f)``.
         values
             Its values, shape (n,).
         reduced
-            Whether contrasts are used; else there is an indicator for each level.
-        asked
-            Contrasts that the formula itself asks for.
+            Whether to code by contrasts; else there is an indicator for each level.
+        requested
+            Contrasts that the formula itself requests, by ``C(f, contrasts)``.
 
         Raises
         ------
         DataError
-            If a level is new, or if there is one level only, which leaves nothing to contrast.
+            If a level is new, or if there is a single level, which has no contrasts.
         """
         codes = self._codes(expression, values)
         levels = list(self.levels[expression])
@@ -119,7 +119,7 @@ class Coding:
             template, matrix = "{name}[{field}]", np.eye(len(levels))
             names = levels
         else:
-            contrasts = self._choose(expression, values, asked)
+            contrasts = self._choose(expression, values, requested)
             matrix = _coding_matrix(contrasts, expression, levels)
             names = contrasts.get_coding_column_names(levels, reduced_rank=True)
             template = contrasts.get_factor_format(levels, reduced_rank=True)
@@ -141,31 +141,31 @@ class Coding:
             listed = ", ".join(repr(label) for label in new[:5]) + (", ..." if len(new) > 5 else "")
             raise DataError(
                 f"'{expression}' has levels that were not in the fit: {listed}; "
-                f"it has an effect for {', '.join(map(repr, levels))}"
+                f"its levels are {', '.join(map(repr, levels))}"
             )
         return codes
 
-    def _choose(self, expression: str, values: Any, asked: fc.Contrasts | None) -> fc.Contrasts:
+    def _choose(self, expression: str, values: Any, requested: fc.Contrasts | None) -> fc.Contrasts:
         if expression not in self.chosen:
             dtype = getattr(values, "dtype", None)
             ordered = isinstance(dtype, pd.CategoricalDtype) and dtype.ordered
             default = fc.PolyContrasts() if ordered else fc.TreatmentContrasts()
             given = self.contrasts.get(column_of(expression))
-            self.chosen[expression] = asked or given or default
+            self.chosen[expression] = requested or given or default
         return self.chosen[expression]
 
     def refuse_unused(self, columns: list[str]) -> None:
-        """Raise an `OptionError` for contrasts that no categorical factor took up."""
+        """Raise an `OptionError` for contrasts of a column that is not a categorical effect."""
         coded = {column_of(expression) for expression in self.levels}
         for name in self.contrasts:
             if name in coded:
                 continue
             if name not in columns:
                 hint = did_you_mean(name, coded)
-                raise OptionError(f"contrasts name '{name}', which no effect uses{hint}")
+                raise OptionError(f"contrasts are given for '{name}', which no effect uses{hint}")
             raise OptionError(
-                f"contrasts name '{name}', which is no categorical effect here: "
-                f"a numeric column needs C({name}) in the formula, a grouping factor has none"
+                f"contrasts are given for '{name}', which is not a categorical effect: "
+                f"write C({name}) for a numeric column; a grouping factor takes no contrasts"
             )
 
 
@@ -174,17 +174,17 @@ def _coding_matrix(contrasts: fc.Contrasts, expression: str, levels: list) -> np
     if k == 1:
         raise DataError(
             f"'{expression}' has a single level ({levels[0]!r}) in the rows used: "
-            "there is nothing to contrast it with"
+            "there is nothing to contrast it with; leave the effect out"
         )
     if isinstance(contrasts, fc.CustomContrasts):
         rows, columns = contrasts.contrasts.shape
         if rows != k or not 1 <= columns < k:
             raise OptionError(
                 f"the contrasts of '{expression}' are {rows} × {columns}; "
-                f"its {k} levels take {k} × {k - 1}"
+                f"its {k} levels need {k} × {k - 1}"
             )
     try:
-        # get_coding_matrix() would label it, in a frame
+        # the public get_coding_matrix() would spend time on a labelled frame
         return np.asarray(contrasts._get_coding_matrix(levels, reduced_rank=True), dtype=float)
     except ValueError as error:
         raise OptionError(f"contrasts of '{expression}': {error}") from error

@@ -1,4 +1,4 @@
-"""`Design`: what the right-hand side of a formula makes of data, now and again later."""
+"""`Design`: the right-hand side of a formula, applied to the data of the fit and to other data."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class DesignTerm:
     Attributes
     ----------
     lhs : str
-        Key of its left-hand side among the design's specifications; the same one for terms of the
-        same effects.
+        Key of its left-hand side among the design's specifications; terms with the same effects
+        share it.
     grouping : Grouping
         Its grouping factor; terms on the same factor share it.
     structure : str
-        A name of its covariance structure.
+        The name of its covariance structure.
     columns : set of str
         The data's columns that it uses, on both sides of the bar.
     """
@@ -55,7 +55,7 @@ class DesignTerm:
 
 @dataclass
 class Matrices:
-    """What a design makes of a frame of n rows.
+    """The matrices of a design on a frame of n rows.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Design:
     text
         The formula's pieces.
     table
-        The data; only the names of their columns are looked at, and nothing is kept.
+        The data, of which only the columns' names are used; nothing is kept.
     contrasts
         Contrasts by column, as `as_contrasts` takes them.
     context
@@ -96,7 +96,7 @@ class Design:
     terms : list of DesignTerm
         The random-effects terms in the formula's order.
     full : bool
-        Whether an expression needs all of Python, as the configuration allowed it to.
+        Whether an expression needs all of Python, which the configuration then allowed.
     """
 
     def __init__(
@@ -134,9 +134,9 @@ class Design:
         return Materializer(frame, rows, FUNCTIONS | self.own, self.coding, self.full)
 
     def matrices(self, data: Materializer, terms: list[DesignTerm] | None = None) -> Matrices:
-        """Columns of the fixed effects and left of the bars, of all terms or of those given.
+        """Columns of the fixed effects and of the left-hand sides of all terms, or of those given.
 
-        The first call learns levels and transforms; later ones apply them.
+        The first call learns the levels and the state of transforms; later calls apply them.
         """
         terms = self.terms if terms is None else terms
         specs = {key: self.specs[key] for key in ("fixed", *(term.lhs for term in terms))}
@@ -157,7 +157,7 @@ class Design:
         )
 
     def _refuse_dependent(self, data: Materializer, offsets: list[np.ndarray]) -> None:
-        """Refuse expressions that would not have the same values in other data."""
+        """Refuse expressions whose values in a row depend on the other rows."""
         state: dict = {}
         for spec in self.specs.values():
             state |= spec.transform_state
@@ -174,7 +174,10 @@ class Design:
         for factors in grouping_factors(term):
             columns.of_names(*factors)
             if both := left & set(factors):
-                raise FormulaError(f"in {term.text}, '{min(both)}' stands on both sides of the bar")
+                raise FormulaError(
+                    f"in {term.text}, '{min(both)}' stands on both sides of the bar: leave it out "
+                    "on one side"
+                )
             for side in sides:
                 key = f"({term.lhs if side is formula else side[0]} {term.kind} ...)"
                 self.specs[key] = side
@@ -187,7 +190,7 @@ class Design:
 
 
 class _Columns:
-    """Finds the columns that expressions use, and keeps what they take from the user's scope."""
+    """Finds the columns that expressions use, and collects the names from the user's scope."""
 
     def __init__(self, table: Table, context: Mapping[str, Any], own: dict[str, Any]) -> None:
         self.table, self.context, self.own = table, context, own
@@ -226,7 +229,7 @@ class _Columns:
         self.full = True
 
     def _resolve(self, name: str, text: str, called: bool) -> None:
-        """Find a name that is no column in the user's scope or among the formula's functions."""
+        """Look up a name other than a column, in the user's scope and among known functions."""
         value = self.context.get(name)
         if name in self.context and _is_meant(name, value, called):
             self.own[name] = value
@@ -248,12 +251,12 @@ class _Columns:
 
 def _contrasts_by_column(given: Any) -> dict[str, Contrasts]:
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise OptionError('contrasts are a dict of column → contrasts, as in {"f": "sum"}')
+        raise OptionError('contrasts must be a dict of column → contrasts, as in {"f": "sum"}')
     return {name: as_contrasts(value) for name, value in given.items()}
 
 
 def _is_meant(name: str, value: Any, called: bool) -> bool:
-    """Whether a formula means this value of the user's scope, and not its own function."""
+    """Whether a formula means this value of the user's scope rather than a known function."""
     if called and not callable(value):
         return False
     takes_one_number = getattr(value, "__module__", None) == "math"

@@ -1,7 +1,7 @@
 """Text of effects → formulaic's terms.
 
-formulaic expands the sum, the products and the powers; it sees a letter for each column and
-each call, whose texts are numbamm's to read.
+formulaic expands sums, products and powers. It gets a placeholder for each column and each call;
+their texts are read by numbamm.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from numbamm.formula.expressions import code_of, normalised
 from numbamm.formula.names import in_back_quotes, unquoted
 from numbamm.formula.scan import Token, brief, closing, show, tokenise
 
-#: Effects of one formula, products that an expansion may go through to find them, and factors that
-#: one product may have.
+#: Limits: effects of one formula, products that their expansion visits, and factors of one product.
 MOST, MOST_PRODUCTS, MOST_FACTORS = 10_000, 100_000, 100
 
 
@@ -34,47 +33,51 @@ def parse_effects(text: str, where: str | None = None) -> SimpleFormula:
     text
         The sum, without random-effects terms.
     where
-        What to call it in messages.
+        The text to quote in messages.
 
     Raises
     ------
     FormulaError
-        If formulaic cannot read it, or if it has more effects than can be told apart.
+        If formulaic cannot read the text, or if its expansion exceeds the limits.
     """
-    tokens, letters = _with_letters(tokenise(text), text)
+    tokens, placeholders = _with_placeholders(tokenise(text), text)
     _Count(tokens, text).sum()
     try:
         formula = Formula(" ".join(token.text for token in tokens))
-    except Exception as error:  # of formulaic's own kinds, or of Python's where it is taken aback
+    except Exception as error:  # formulaic's errors, or Python's where formulaic fails
         reason = str(error).splitlines()[0] if isinstance(error, FormulaParsingError) else "syntax"
-        reason = re.sub(r"_\d+_", lambda m: letters[m.group()].expr, reason)
+        reason = re.sub(r"_\d+_", lambda m: placeholders[m.group()].expr, reason)
         raise FormulaError(f"'{brief(where or text)}' cannot be read: {reason}") from error
-    return SimpleFormula([Term([letters.get(f.expr, f) for f in t.factors]) for t in formula])
+    return SimpleFormula([Term([placeholders.get(f.expr, f) for f in t.factors]) for t in formula])
 
 
-def _with_letters(tokens: list[Token], text: str) -> tuple[list[Token], dict[str, Factor]]:
-    """The tokens with a letter for each column and call, and what the letters stand for."""
+def _with_placeholders(tokens: list[Token], text: str) -> tuple[list[Token], dict[str, Factor]]:
+    """The tokens with a placeholder for each column and call, and the factor behind each."""
     out: list[Token] = []
-    letters: dict[str, Factor] = {}
+    placeholders: dict[str, Factor] = {}
     of_text: dict[str, str] = {}
     i = 0
     while i < len(tokens):
         token, end = tokens[i], _end_of_atom(tokens, i)
         if token.kind == "string":
-            raise show(text, "a column's name stands plainly or in back-quotes", token.start)
+            raise show(
+                text,
+                "a string is not an effect: write a column's name plainly or in back-quotes",
+                token.start,
+            )
         if end == i:
             out.append(token)
         else:
             factor = _factor(tokens[i:end])
-            letter = of_text.setdefault(factor.expr, f"_{len(letters)}_")
-            letters[letter] = factor
-            out.append(Token("name", letter, token.start, token.level, False, True))
+            name = of_text.setdefault(factor.expr, f"_{len(placeholders)}_")
+            placeholders[name] = factor
+            out.append(Token("name", name, token.start, token.level, False, True))
         i = max(end, i + 1)
-    return out, letters
+    return out, placeholders
 
 
 def _end_of_atom(tokens: list[Token], i: int) -> int:
-    """Where the column or call that begins at `i` ends; `i` if none does."""
+    """The end of the column or call that begins at `i`; `i` itself if none begins there."""
     if tokens[i].text == "{":
         return closing(tokens, i) + 1
     if tokens[i].kind != "name":
@@ -101,7 +104,7 @@ def _factor(tokens: list[Token]) -> Factor:
 
 
 def _reads_as_python(name: str) -> bool:
-    """Whether a column has the name that an expression's column would have, as ``log(x)``."""
+    """Whether the name of a column could be taken for an expression, as ``log(x)``."""
     if name.startswith("`"):
         return True
     if not name.endswith(")") and " " not in name:
@@ -113,7 +116,7 @@ def _reads_as_python(name: str) -> bool:
 
 
 class _Count:
-    """Counts the products that formulaic would go through, by recursive descent."""
+    """Counts the products that formulaic's expansion would visit, by recursive descent."""
 
     def __init__(self, tokens: list[Token], text: str) -> None:
         self.tokens, self.text, self.at = tokens, text, 0
@@ -143,7 +146,7 @@ class _Count:
         total = self.atom()
         while self.next_is("**", "^"):
             text = self.tokens[self.at].text if self.at < len(self.tokens) else ""
-            # formulaic refuses what is no number; beyond 20 all that multiplies out is too much
+            # formulaic refuses other exponents; above 20 any sum exceeds the limits
             exponent = int(text[:9]) if text.isdecimal() else 1
             products = exponent if total < 2 else total ** min(exponent, 20)
             self.limited(products, MOST_PRODUCTS)
@@ -162,7 +165,7 @@ class _Count:
         return 1
 
     def next_is(self, *texts: str) -> str:
-        """Go past the next token if it is one of these."""
+        """Skip the next token if it is one of these, and return its text; else return ''."""
         if self.at < len(self.tokens) and self.tokens[self.at].text in texts:
             self.at += 1
             return self.tokens[self.at - 1].text
@@ -170,12 +173,16 @@ class _Count:
 
     def limited(self, number: int, most: int = MOST) -> int:
         if number > most:
-            raise self.error(f"the effects up to here multiply out to more than {most}")
+            raise self.error(
+                f"the effects up to here multiply out to more than {most}: leave some out"
+            )
         return number
 
     def few(self, factors: int) -> None:
         if factors > MOST_FACTORS:
-            raise self.error(f"more than {MOST_FACTORS} effects are crossed up to here")
+            raise self.error(
+                f"more than {MOST_FACTORS} effects are crossed up to here: leave some out"
+            )
 
     def error(self, message: str) -> FormulaError:
         return show(self.text, message, self.tokens[min(self.at, len(self.tokens)) - 1].start)

@@ -1,8 +1,8 @@
-"""Python expressions inside formulas: the one door through which they come in.
+"""Python expressions inside formulas: read, checked, compiled and evaluated here alone.
 
-A formula writes columns by their names, whatever these are. Python would read some of them as
-something else: ``pain.index`` as an attribute, ``lambda`` as a keyword, ``µ`` as the Greek letter
-that it is not. So each name of a column is replaced by a stand-in before Python sees the text.
+A formula may use any name of a column. Python would read some of these names as something else:
+``pain.index`` as an attribute, ``lambda`` as a keyword, the micro sign ``µ`` as the Greek letter
+mu. So each name of a column is replaced by a stand-in before Python parses the text.
 """
 
 from __future__ import annotations
@@ -26,32 +26,34 @@ from numbamm.formula.functions import KNOWN, fit_arguments
 from numbamm.formula.names import PYTHON_WORDS, quoted, unquoted
 from numbamm.formula.scan import Token, brief, show, tokenise
 
-#: What calls and arithmetic go through; no names that a formula can have.
+#: Names under which the compiled code finds the functions that carry out calls and arithmetic.
+#: They contain spaces, so that no name in a formula can be the same.
 _CALL, _CALCULATE, _NEGATIVE = "the call", "the arithmetic", "the sign"
 LONGEST = 10_000  #: characters of one expression
-MOST_DOTS = 20  #: in what may begin with a column's name
+MOST_DOTS = 20  #: dots in a name that is searched for a column's name at its beginning
 _TAKE_LEVELS = {"C", "factor", "fulldummy", "hashed"}
 _UNREADABLE = (SyntaxError, ValueError, MemoryError, RecursionError)
 
 
 @dataclass(frozen=True)
 class Expression:
-    """An expression in which each name is known for a column, a function or a value.
+    """A compiled expression, with each of its names classified as column, function or value.
 
     Attributes
     ----------
     text : str
     code : code
-        Compiled; its names are the keys of `columns` and `exact`, and those of the others.
+        The compiled code. Its names are the keys of `columns` and `exact`, and the members of
+        `functions` and `values`.
     columns, exact : dict of str → str
-        Columns to read as floats, and those to read as they are, by their names in the code; a
-        name in back-quotes is a column, whether the data have it or not.
+        Name in the code → name of the column: `columns` are read as floats, `exact` in the type
+        that they have. A name in back-quotes is a column, whether the data have it or not.
     functions, values : frozenset of str
-        Names that are called and names that are read, and are no columns.
+        Names other than columns: those that are called, and those that are read.
     lengths : frozenset of int
-        Lengths of the lists in it.
+        Lengths of the lists in the expression.
     safe : bool
-        Whether it is in the language of formulas, not only in Python.
+        Whether the expression is in the language of formulas; else it needs all of Python.
     """
 
     text: str
@@ -65,18 +67,18 @@ class Expression:
 
     @property
     def used(self) -> set[str]:
-        """The columns that it reads."""
+        """The columns that the expression reads."""
         return {*self.columns.values(), *self.exact.values()}
 
 
 def code_of(tokens: Sequence[Token]) -> str:
-    """Text of the tokens as one line of Python, with the names as they are."""
+    """Text of the tokens as one line of Python, with unchanged names."""
     return "".join(f"{' ' * (i > 0 and t.after_space)}{t.text}" for i, t in enumerate(tokens))
 
 
 @functools.lru_cache(maxsize=1024)  # programs fit the same formula again and again
 def normalised(text: str) -> str:
-    """The expression as tables print it, with Python's spaces and its quotes; see `read`.
+    """The expression as tables print it, with the spaces and quotes that Python would print.
 
     Raises
     ------
@@ -106,16 +108,16 @@ def read(text: str, columns: Collection[str], full: bool = False) -> Expression:
     Parameters
     ----------
     text
-        Python, in which columns stand by name; names that are none in Python may need back-quotes.
+        The expression. Names of columns that are not valid names in Python may need back-quotes.
     columns
-        Names of the data's columns, compared as they are written.
+        Names of the data's columns, compared character by character.
     full
-        Whether all of Python is allowed; else what `language` has.
+        Whether all of Python is allowed; else only the language of `language`.
 
     Raises
     ------
     FormulaError
-        If the text is no expression of the language; a caret shows the place.
+        If the text is not an expression of the language; a caret shows the place.
     """
     return _read(text, frozenset(n for n in _candidates(text) if n in columns), full)
 
@@ -136,18 +138,19 @@ def evaluate(
     names
         Values of the names in its code.
     state
-        What stateful transforms remember of the data of the fit, by the text of their calls.
+        State of the stateful transforms, by the text of their calls; learnt from the data of the
+        fit, and applied to other data.
     spec, context
         formulaic's specification and its scope, for transforms that ask for them.
     builtins
-        Python's own names, as far as they are allowed.
+        Python's built-in names that the expression may use.
     """
 
     def call(text: str, place: int, function: Any, *args: Any, **options: Any) -> Any:
         args, options = fitting(place, fit_arguments, function, args, options)
         if getattr(function, "__is_stateful_transform__", False):
-            own = {"_state": state.setdefault(text, {}), "_spec": spec, "_context": context}
-            return function(*args, **options, **own, _metadata=None)
+            extra = {"_state": state.setdefault(text, {}), "_spec": spec, "_context": context}
+            return function(*args, **options, **extra, _metadata=None)
         return function(*args, **options)
 
     def fitting(place: int, function: Any, *args: Any) -> Any:
@@ -156,16 +159,16 @@ def evaluate(
         except Unfit as why:
             raise show(expression.text, str(why), place) from None
 
-    doors = {
+    operations = {
         _CALL: call,
         _CALCULATE: lambda place, *args: fitting(place, calculate, *args),
         _NEGATIVE: lambda place, value: fitting(place, negative, value),
     }
-    return eval(expression.code, {**names, **doors, "__builtins__": dict(builtins)})
+    return eval(expression.code, {**names, **operations, "__builtins__": dict(builtins)})
 
 
 def parsed(text: str, columns: Collection[str]) -> tuple[ast.expr, _Source]:
-    """An expression that can be read as Python's syntax tree, and the names of its columns."""
+    """Python's syntax tree of a readable expression, and the source with its columns' names."""
     tokens = tokenise(text)
     names = {i: _column(token, called, columns) for i, token, called in _names(tokens)}
     source = _Source(text, tokens, {i: name for i, name in names.items() if name is not None})
@@ -174,7 +177,7 @@ def parsed(text: str, columns: Collection[str]) -> tuple[ast.expr, _Source]:
 
 @functools.lru_cache(maxsize=1024)
 def lone_column(text: str) -> str | None:
-    """The name that is all of the text; None if there is more."""
+    """The name, if the text consists of one name alone; else None."""
     tokens = tokenise(text)
     return unquoted(text) if len(tokens) == 1 and tokens[0].kind == "name" else None
 
@@ -184,18 +187,18 @@ def lone_column(text: str) -> str | None:
 
 @functools.lru_cache(maxsize=1024)
 def _candidates(text: str) -> tuple[str, ...]:
-    """Names in a text that are columns, if the data have columns of these names."""
-    found = []
+    """Names in a text that are read as columns wherever the data have such columns."""
+    candidates: list[str] = []
     for _, token, called in _names(tokenise(text)):
-        found += [] if called else [unquoted(token.text)]
-        found += _heads(token)
-    return tuple(dict.fromkeys(found))
+        candidates += [] if called else [unquoted(token.text)]
+        candidates += _heads(token)
+    return tuple(dict.fromkeys(candidates))
 
 
 def _names(tokens: list[Token]) -> Iterator[tuple[int, Token, bool]]:
-    """The tokens that may name a column or begin with one, and whether they are called.
+    """The tokens that may be a column's name or begin with one, and whether they are called.
 
-    Keyword arguments, attributes and the prefixes of strings are none of them.
+    Keyword arguments, attributes and the prefixes of strings are left out.
     """
     for i, token in enumerate(tokens):
         if token.kind != "name":
@@ -211,12 +214,12 @@ def _names(tokens: list[Token]) -> Iterator[tuple[int, Token, bool]]:
             continue
         if token.text == "lambda" and after is not None and after.text != "(":
             if after.kind == "name" or after.text == ":":
-                continue  # Python's
+                continue  # Python's keyword, not a column
         yield i, token, after is not None and after.text == "("
 
 
 def _column(token: Token, called: bool, columns: Collection[str]) -> str | None:
-    """The column that a token means; of one with dots perhaps its head, as in ``x.mean``."""
+    """The column that a token names, or begins with, as in ``x.mean``; None if there is none."""
     name = unquoted(token.text)
     if token.text.startswith("`"):
         return name
@@ -228,7 +231,7 @@ def _column(token: Token, called: bool, columns: Collection[str]) -> str | None:
 
 
 def _heads(token: Token) -> list[str]:
-    """What stands before the dots of a name, the longest first; nothing for ``np.log``."""
+    """The beginnings of a dotted name, the longest first; none for known names as ``np.log``."""
     parts = token.text.split(".")
     if token.text.startswith("`") or token.text in KNOWN or len(parts) > MOST_DOTS:
         return []
@@ -258,7 +261,7 @@ def _read(text: str, columns: frozenset[str], full: bool) -> Expression:
         raise source.unreadable(
             error,
             f"'{brief(text)}' is not a Python expression",
-            "; a name that is none in Python stands in back-quotes",
+            "; write a name that Python cannot read in back-quotes",
         ) from None
     return Expression(
         text,
@@ -299,7 +302,7 @@ class _Source:
         self.stand_ins = {stand_in: name for name, stand_in in of_name.items()}
         self._stand_in = re.compile(rf"{prefix}\d+")
         self.code = ""
-        self._places: list[tuple[int, int]] = []  # of what begins in the code, and in the text
+        self._places: list[tuple[int, int]] = []  # where each piece begins: in code, in text
         for i, token in enumerate(tokens):
             runs_on = i - 1 in names and token.kind in ("name", "number")  # as in `a`1
             self.code += " " if i and (token.after_space or runs_on) else ""
@@ -313,12 +316,12 @@ class _Source:
                 self.code += token.text[len(names[i]) :]
 
     def parse(self) -> ast.Expression:
-        """What Python makes of it."""
+        """Python's syntax tree of the code."""
         with _quiet():
             return ast.parse(self.code, mode="eval")
 
     def shown(self, node: ast.AST, quote: bool = True) -> str:
-        """Text of a node, as Python prints it, with the names of the columns."""
+        """Text of a node as Python prints it, with the columns' names instead of stand-ins."""
         text = ast.unparse(node).replace("\n", " ")
         return self._stand_in.sub(lambda m: self._shown(m.group(), quote), text)
 
@@ -327,7 +330,7 @@ class _Source:
         return quoted(name) if quote else name
 
     def place(self, node: ast.AST) -> int:
-        """Where a node begins in the text; an attribute's name, not what it is of."""
+        """Where a node begins in the text; for an attribute, where its name begins."""
         at = node.col_offset
         if isinstance(node, ast.Attribute):
             at = node.end_col_offset - len(node.attr.encode())
@@ -336,12 +339,12 @@ class _Source:
         return self.place_at(at)
 
     def place_at(self, at: int) -> int:
-        """Where in the text a place in the code is."""
-        begun, place = self._places[bisect(self._places, (at + 1,)) - 1]
-        return place + at - begun
+        """The position in the text of a position in the code."""
+        in_code, in_text = self._places[bisect(self._places, (at + 1,)) - 1]
+        return in_text + at - in_code
 
     def unreadable(self, error: Exception, what: str, remedy: str) -> FormulaError:
-        """What Python says of code that it cannot read, with the place if it names one."""
+        """The error for code that Python cannot parse, with Python's reason and a caret."""
         reason = getattr(error, "msg", None) or str(error)
         if isinstance(error, MemoryError | RecursionError):
             reason = "it is nested too deeply"
@@ -370,9 +373,9 @@ def _is_safe(tree: ast.Expression, source: _Source, text: str, full: bool) -> bo
 
 
 class _Rewriter(ast.NodeTransformer):
-    """Gives names their meanings, and each call what transforms remember things by.
+    """Collects the names, and makes each call carry its text, under which transforms keep state.
 
-    Where it is guarded, arithmetic goes through the door that keeps it to numbers.
+    With `guarded`, arithmetic becomes a call of `calculate`, which accepts numbers alone.
     """
 
     def __init__(self, source: _Source, guarded: bool) -> None:
@@ -392,7 +395,10 @@ class _Rewriter(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.Call:
-        about = [ast.Constant(self.source.shown(node)), ast.Constant(self.source.place(node))]
+        text_and_place = [
+            ast.Constant(self.source.shown(node)),
+            ast.Constant(self.source.place(node)),
+        ]
         if isinstance(node.func, ast.Name) and node.func.id in _TAKE_LEVELS:
             node.args[:1] = [self.as_it_is(argument) for argument in node.args[:1]]
         name = node.func.id if isinstance(node.func, ast.Name) else language.numpy_name(node.func)
@@ -403,7 +409,7 @@ class _Rewriter(ast.NodeTransformer):
             function = ast.Name(name, ast.Load())
         arguments = [self.visit(argument) for argument in node.args]
         keywords = [self.visit(keyword) for keyword in node.keywords]
-        return _call(_CALL, [*about, function, *arguments], keywords)
+        return _call(_CALL, [*text_and_place, function, *arguments], keywords)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         node.left = self.as_it_is(node.left)
@@ -443,10 +449,10 @@ class _Rewriter(ast.NodeTransformer):
         return node
 
     def as_it_is(self, node: ast.AST) -> ast.AST:
-        """A column whose values are labels: as floats, large identifiers would coincide."""
+        """A column that is read in its own type: as floats, large identifiers would coincide."""
         if not isinstance(node, ast.Name) or node.id not in self.source.stand_ins:
             return node
-        name = f"{node.id} as it is"  # no name that a formula can have
+        name = f"{node.id} as it is"  # the spaces keep it apart from names in formulas
         self.exact[name] = self.source.stand_ins[node.id]
         return ast.Name(name, ast.Load())
 
@@ -457,7 +463,7 @@ def _call(name: str, args: list[ast.expr], keywords: Sequence[ast.keyword] = ())
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Python's warnings of odd literals, which would show numbamm's own lines."""
+    """Suppress Python's warnings of odd literals, which would point at lines of numbamm."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

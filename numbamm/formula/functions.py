@@ -1,4 +1,4 @@
-"""What a formula may call: formulaic's transforms, and numpy's functions row by row."""
+"""The functions that a formula may call: formulaic's transforms, numpy's row by row, and ours."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from numbamm.formula.levels import EXACT, positions
 from numbamm.memory import HELD, refuse_beyond
 from numbamm.options import shown
 
-#: The columns that one call may make, and the degrees of polynomials and of those between knots:
-#: more than anybody's have.
+#: Bounds on the number of columns that one call makes, on the degree of polynomials, and on the
+#: degree of splines; all of them well above any sensible use.
 WIDEST, HIGHEST, STEEPEST = 1000, 100, 20
 
 
@@ -33,11 +33,14 @@ def C(data: Any, contrasts: Any = None, *, levels: Any = None) -> FactorValues:
         _refuse_levels(levels)
         codes = positions(values, pd.Index(levels))
         if (codes < 0).any():
-            raise DataError(f"{values[codes < 0].iloc[0]!r} is none of the levels {list(levels)}")
+            absent = values[codes < 0].iloc[0]
+            raise DataError(
+                f"C(): the value {absent!r} is none of the levels {list(levels)}: add it to them"
+            )
         ordered = getattr(values.dtype, "ordered", False)
         values = pd.Series(pd.Categorical.from_codes(codes, list(levels), ordered=ordered))
     elif values.dtype.kind == "f" and (values == values.round()).all() and _is_exact(values):
-        values = values.astype(np.int64)  # evaluation made them floats; names are those of ints
+        values = values.astype(np.int64)  # columns are evaluated as floats; labels are integers
     return FactorValues(
         values,
         metadata=CategoricalMetadata(
@@ -49,13 +52,13 @@ def C(data: Any, contrasts: Any = None, *, levels: Any = None) -> FactorValues:
 
 
 def _refuse_levels(levels: Any) -> None:
-    """Refuse what is no list of different levels."""
+    """Refuse levels that are not a list of distinct values."""
     try:
         listed = not isinstance(levels, str) and len(set(levels)) == len(levels)
     except TypeError:
         listed = False
     if not listed:
-        raise DataError(f"levels are a list of different values, not {shown(levels)}")
+        raise DataError(f"C(): levels must be a list of different values, not {shown(levels)}")
 
 
 def _is_exact(values: pd.Series) -> bool:
@@ -68,27 +71,27 @@ def fulldummy(data: Any) -> FactorValues:
 
 
 def where(condition: Any, yes: Any, no: Any) -> np.ndarray:
-    """`yes` where the condition holds, else `no`."""
+    """`yes` in the rows where the condition holds, `no` in the others."""
     return np.where(condition, yes, no)
 
 
 def clip(data: Any, lowest: Any, highest: Any) -> Any:
-    """The values, moved to the ends of an interval where they lie outside."""
+    """The values, with those outside the interval replaced by its nearer end."""
     return np.clip(data, lowest, highest)
 
 
 def rounded(data: Any, decimals: int = 0) -> Any:
-    """The values with so many decimals."""
+    """The values rounded to this number of decimals."""
     return np.round(data, decimals)
 
 
 def exp10(data: Any) -> Any:
-    """Powers of ten; formulaic's function of that name takes tenth powers."""
+    """Ten to the power of the values; formulaic's ``exp10`` gives their tenth power instead."""
     return np.power(10.0, data)
 
 
 FUNCTIONS: dict[str, Any] = {
-    # lag() looks at other rows, Q() is what back-quotes are for
+    # without lag(), which uses other rows, and Q(), which back-quotes replace
     **{name: value for name, value in TRANSFORMS.items() if name not in ("np", "Q", "lag")},
     "C": C,
     "factor": C,
@@ -114,9 +117,9 @@ _REQUIRED = inspect.Parameter.empty
 
 
 def _remembered(name: str, **options: Any) -> Callable:
-    """numpy's statistic of a column as a constant of the fit, which other data take over.
+    """A statistic of numpy's as a stateful transform: new data get the value of the fit.
 
-    `options` are the further arguments that it has in formulas, with their defaults.
+    `options` are the further arguments that it takes in formulas, with their defaults.
     """
     function = getattr(np, name)
 
@@ -126,8 +129,10 @@ def _remembered(name: str, **options: Any) -> Callable:
         if "value" not in _state:
             values = np.asarray(data)
             if values.ndim != 1 or values.dtype.kind not in "biuf":
-                raise DataError(f"{name}() is of a column of numbers")
-            given = signature.bind(data, *args, **further).arguments  # by name: numpy has more
+                raise DataError(
+                    f"np.{name}() takes a column of numbers, not of text, dates or levels"
+                )
+            given = signature.bind(data, *args, **further).arguments  # numpy's own has more
             _state["value"] = function(values, **{k: v for k, v in given.items() if k != "data"})
         return _state["value"]
 
@@ -144,7 +149,7 @@ def _remembered(name: str, **options: Any) -> Callable:
 
 
 _QUANTILE = {"q": _REQUIRED, "method": "linear"}
-#: Statistics of a column, by the further arguments that they have.
+#: Statistics of a column, and the further arguments of each with their defaults.
 REMEMBERED: dict[str, dict[str, Any]] = {
     **{name: {} for name in "mean median max min amax amin ptp sum prod".split()},
     **{name: {} for name in "nanmean nanmedian nanmax nanmin".split()},
@@ -157,7 +162,7 @@ def array(values: Any) -> np.ndarray:
     """Numbers or labels as an array."""
     result = np.array(values)
     if result.dtype.kind not in "biufUmM":
-        raise DataError("np.array() is of numbers or of texts")
+        raise DataError("np.array() takes a list of strings, or of numbers of at most 64 bits")
     return result
 
 
@@ -172,32 +177,32 @@ def ones_like(data: Any) -> np.ndarray:
 
 
 def isin(data: Any, values: Any, invert: bool = False) -> np.ndarray:
-    """Whether each of `data` is among the values."""
+    """Whether each entry of `data` is one of `values`."""
     return np.isin(data, values, invert=invert)
 
 
 def digitize(data: Any, bins: Any, right: bool = False) -> np.ndarray:
-    """Number of the interval between `bins` in which each of `data` lies."""
+    """Index of the interval between `bins` that each value lies in."""
     return np.digitize(data, bins, right=right)
 
 
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> np.ndarray:
-    """Values at `x` of the lines between the points (xp, fp)."""
+    """Linear interpolation at `x` between the points (xp, fp)."""
     return np.interp(x, xp, fp, left=left, right=right)
 
 
 def searchsorted(a: Any, v: Any, side: str = "left") -> np.ndarray:
-    """Positions at which `v` would stand in `a`."""
+    """Positions at which `v` would be inserted into the sorted `a`."""
     return np.searchsorted(a, v, side=side)
 
 
 def select(conditions: Any, choices: Any, default: Any = 0) -> np.ndarray:
-    """Of each row, the choice whose condition is the first to hold."""
+    """For each row, the choice that belongs to the first condition that holds."""
     return np.select(conditions, choices, default)
 
 
 def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8) -> np.ndarray:
-    """Whether each of `a` is near that of `b`."""
+    """Whether each entry of `a` is close to that of `b`."""
     return np.isclose(a, b, rtol=rtol, atol=atol)
 
 
@@ -206,8 +211,8 @@ def sinc(data: Any) -> np.ndarray:
     return np.sinc(data)
 
 
-#: numpy's functions that are none of its ufuncs. They have here what formulas need of them: no
-#: way to choose a type, a shape, or where to write to.
+#: numpy's functions other than ufuncs, with the arguments that formulas need; arguments that
+#: choose a type, a shape or an output array are left out.
 _ROW_BY_ROW = {
     "where": where,
     "clip": clip,
@@ -221,8 +226,8 @@ _ROW_BY_ROW = {
     "array": array,
 }
 _LOOKUPS = {"isin": isin, "interp": interp, "digitize": digitize, "searchsorted": searchsorted}
-#: Functions that look at all of what they are given, and the position of the argument that may be
-#: a column: it is looked up in the others, or is summed up and remembered.
+#: Functions that use all entries of an argument, and the position of the one argument that may be
+#: a column: it is looked up in the others, or summarised into a value that is kept from the fit.
 LOOKING_UP = {
     "isin": 0,
     "interp": 0,
@@ -247,10 +252,10 @@ NUMPY: dict[str, Any] = {
     **{name: getattr(np, name) for name in ("pi", "e", "inf", "nan")},
 }
 
-#: The contrasts that a formula names, ``contr.sum`` and its like.
+#: The contrasts that a formula can name after ``contr.``, as in ``contr.sum``.
 CONTRASTS = {k: v for k, v in vars(ContrastsRegistry).items() if not k.startswith("_")}
 
-#: What the names of a formula mean, besides columns and what is the caller's.
+#: The functions and values that formulas know, by name; columns and the caller's come on top.
 KNOWN: dict[str, Any] = {
     **FUNCTIONS,
     **{f"np.{name}": value for name, value in NUMPY.items()},
@@ -259,21 +264,21 @@ KNOWN: dict[str, Any] = {
 
 
 def is_row_by_row(value: Any, name: str) -> bool:
-    """Whether a function is known to see each row alone, or to remember what it learns."""
+    """Whether a function is known to use each row alone, or to keep what it learnt in the fit."""
     if isinstance(value, np.ufunc):
         return value.signature is None
     return KNOWN.get(name) is value
 
 
 def refuse_arguments(function: Any, args: Sequence, options: Mapping) -> None:
-    """Refuse arguments that a function of numpy's has not in formulas; `out` would write.
+    """Refuse arguments that a function of numpy's does not take in formulas, as `out`.
 
     Raises
     ------
     Unfit
     """
     if not callable(function):
-        raise Unfit("is no function")
+        raise Unfit("is a constant, not a function: leave the parentheses out")
     if isinstance(function, np.ufunc):
         if options or len(args) != function.nin:
             some = "one argument" if function.nin == 1 else f"{function.nin} arguments"
@@ -289,12 +294,12 @@ def refuse_arguments(function: Any, args: Sequence, options: Mapping) -> None:
 
 
 def fit_arguments(function: Any, args: tuple, options: dict) -> tuple[tuple, dict]:
-    """The arguments as they can be used.
+    """The arguments, checked and converted to the types that the function computes with.
 
     Raises
     ------
     Unfit
-        If they would write into a column, or make a matrix beyond reason.
+        If the function does not take them in formulas, or if they are out of its bounds.
     DataError
         If the matrix would be too large for the memory.
     """
@@ -303,7 +308,7 @@ def fit_arguments(function: Any, args: tuple, options: dict) -> tuple[tuple, dic
             refuse_arguments(function, args, options)
         except Unfit as why:
             raise Unfit(f"{function.__name__}() {why}") from None
-        # of bool and small integers, numpy would take logarithms and powers in few bits
+        # numpy would compute logarithms and powers of small integers in float16
         computes = f"{'d' * function.nin}->d" in function.types
         return tuple(map(_computable, args)) if computes else args, options
     bounds = next((b for f, b in _BOUNDS.items() if function is f), None)
@@ -319,16 +324,18 @@ def _bounded(function: Any, args: tuple, options: dict, bounds: dict) -> tuple[t
     try:
         given = inspect.signature(function).bind(*args, **options)
     except TypeError:
-        return args, options  # which the call says in its own words
+        return args, options  # the call itself raises the error
     columns = [1]
     for name, (least, most) in bounds.items():
         value = given.arguments.get(name)
         if value is None:
             continue
         if not (isinstance(value, Real | np.ndarray) and np.ndim(value) == 0 and value % 1 == 0):
-            raise Unfit(f"{name} is a whole number")
+            raise Unfit(f"{function.__name__}(): {name} must be a whole number")
         if not least <= value <= most:
-            raise Unfit(f"{name} is {value:.15g}, which is not from {least} to {most}")
+            raise Unfit(
+                f"{function.__name__}(): {name} is {value:.15g}; it must be from {least} to {most}"
+            )
         given.arguments[name] = int(value)
         columns.append(int(value))
     rows = np.size(args[0]) if args else 0
@@ -337,7 +344,7 @@ def _bounded(function: Any, args: tuple, options: dict, bounds: dict) -> tuple[t
     return given.args, given.kwargs
 
 
-#: The least and the most that arguments may be which say how many columns there are to be.
+#: Least and greatest values of the arguments that determine the number of columns.
 _BOUNDS = {
     TRANSFORMS["bs"]: {"df": (1, WIDEST), "degree": (0, STEEPEST)},
     TRANSFORMS["poly"]: {"degree": (1, HIGHEST)},

@@ -1,4 +1,4 @@
-"""Right of the bar: grouping expressions, and the coding of rows as levels."""
+"""Grouping expressions (right of the bar), and the coding of rows as levels."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from numbamm.formula.levels import level_codes, positions
 from numbamm.formula.names import as_part, joined, unquoted
 from numbamm.formula.scan import RandomTerm, brief, tokenise
 
-MOST = 100  #: factors that one expression may stand for, and columns that one may have
+#: Greatest number of factors in one expression, and of columns in one factor.
+MOST = 100
 
 Factors = tuple[str, ...]  # the columns whose interaction is one grouping factor
 
 
 @functools.lru_cache(maxsize=256)  # programs fit the same formula again and again
 def grouping_factors(term: RandomTerm) -> tuple[Factors, ...]:
-    """The grouping factors that a term's right side stands for.
+    """The grouping factors that the right side of a term expands to.
 
-    ``a:b`` and ``a & b`` are one factor, ``a/b`` is two: ``a`` and ``a:b``.
+    ``a:b`` and ``a & b`` are one factor; ``a/b`` is two factors, ``a`` and ``a:b``.
 
     Raises
     ------
@@ -33,7 +34,7 @@ def grouping_factors(term: RandomTerm) -> tuple[Factors, ...]:
 
 
 class _Grouping:
-    """Recursive descent through ``/`` and, binding tighter, ``:`` or ``&``."""
+    """Recursive descent through ``/`` and through ``:`` or ``&``, which bind more tightly."""
 
     def __init__(self, term: RandomTerm) -> None:
         self.term = term
@@ -49,8 +50,8 @@ class _Grouping:
         outer = self.interaction()
         while self.tokens[:1] == ["/"]:
             self.tokens.pop(0)
-            everything = tuple(dict.fromkeys(name for factors in outer for name in factors))
-            outer = self.few(outer + _product([everything], self.interaction()))
+            nesting = tuple(dict.fromkeys(name for factors in outer for name in factors))
+            outer = self.few(outer + _product([nesting], self.interaction()))
         return outer
 
     def interaction(self) -> list[Factors]:
@@ -78,13 +79,15 @@ class _Grouping:
 
     def few(self, factors: list[Factors]) -> list[Factors]:
         if len(factors) > MOST or max(map(len, factors)) > MOST:
-            raise FormulaError(f"'{brief(self.term.group)}' has more than {MOST} grouping factors")
+            raise FormulaError(
+                f"'{brief(self.term.group)}' has more than {MOST} grouping factors: leave some out"
+            )
         return factors
 
     def error(self) -> FormulaError:
         return FormulaError(
-            f"in {brief(self.term.text)}, '{brief(self.term.group)}' is no grouping factor: "
-            "that is a column, an interaction a:b, or nesting a/b; several factors take a term "
+            f"in {brief(self.term.text)}, '{brief(self.term.group)}' is not a grouping factor: "
+            "write a column, an interaction a:b, or nesting a/b; and for several factors a term "
             "each, (1 | a) + (1 | b)"
         )
 
@@ -95,7 +98,7 @@ def _product(left: list[Factors], right: list[Factors]) -> list[Factors]:
 
 @dataclass
 class Grouping:
-    """How the rows of any data are coded as levels of one grouping factor.
+    """The coding of rows as levels of one grouping factor, learnt from the data of the fit.
 
     Attributes
     ----------
@@ -104,8 +107,8 @@ class Grouping:
     labels : list of pandas.Index
         The levels of each column.
     pairs : list of pandas.Index
-        For each further column, the combinations that occur, as
-        ``code so far × levels of the column + code in the column``.
+        For each column after the first, the combinations that occur, as numbers
+        ``(code of the columns before) × (number of its levels) + (its code)``.
     """
 
     factors: Factors
@@ -126,7 +129,7 @@ class Grouping:
         for labels, pairs in zip(self.labels[:0:-1], self.pairs[::-1], strict=True):
             outer, inner = np.divmod(pairs.to_numpy()[codes[0]], len(labels))
             codes = [outer, inner, *codes[1:]]
-        parts = []  # each label is made a text once, however many combinations it is in
+        parts = []  # each label is converted once, however many combinations it occurs in
         for labels, c in zip(self.labels, codes, strict=True):
             texts = [as_part(str(label)) for label in labels]
             parts.append([texts[i] for i in c.tolist()])
@@ -151,13 +154,13 @@ class Grouping:
             self.labels.append(labels)
             if k == 0:
                 refs = codes
-            else:  # pairwise, so that the products never overflow
+            else:  # column by column, so that the products never overflow
                 refs, pairs = pd.factorize(refs * len(labels) + codes, sort=True)
                 self.pairs.append(pd.Index(pairs))
         if refs.max() == 0:
             raise DataError(
                 f"the grouping factor '{self.name}' has a single level "
-                f"({self.levels[0]!r}) in the rows used"
+                f"({self.levels[0]!r}) in the rows used: leave its term out"
             )
         return refs.astype(np.int32)
 
@@ -167,7 +170,7 @@ class Grouping:
         Returns
         -------
         refs : ndarray of int32, shape (m,)
-            Levels of the rows; new ones are numbered behind those of the fit.
+            Levels of the rows; new levels are numbered after those of the fit.
         unseen : list
             Labels of the new levels, in order of appearance.
         """

@@ -1,4 +1,4 @@
-"""Whether a design tells the residual variance from those of the random effects."""
+"""Whether the residual variance is identifiable beside those of the random effects."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from numbamm.design.remat import ReMat
     from numbamm.formula.modelframe import ModelFrame
 
-#: Share of W⁻¹, squared, that the random effects' directions must leave unexplained.
+#: Least 1 - R² in the regression of W⁻¹ on the covariance matrices of the random effects.
 DEPENDENT = 1e-9
 #: Weights count as constant when they differ by no more than this, relatively.
 CONSTANT = 1e-8
 
 
 def check_identifiable(frame: ModelFrame) -> None:
-    """Refuse a design that cannot tell the residual variance, if unknown, from the effects'.
+    """Refuse a design in which an unknown residual variance is not identifiable.
 
-    A term must have fewer random effects than there are observations; as many will do where
-    weights vary. With more, some covariance matrix of lower rank fits a group exactly whatever it
-    holds, so that the likelihood has no maximum. And no combination of the random effects'
-    covariances may be that of the residuals, as where several terms together have an effect for
-    each row.
+    A term must have fewer random effects than there are observations, or at most as many where
+    weights vary. With more, a covariance matrix of lower rank fits the rows of a group exactly,
+    whatever their values, so that the likelihood has no maximum. Nor may a linear combination of
+    the random effects' covariance matrices be that of the residuals, as it is where several terms
+    together have an effect for each row.
 
     Raises
     ------
@@ -39,22 +39,22 @@ def check_identifiable(frame: ModelFrame) -> None:
     for term in frame.reterms:
         if term.nranef < n:
             continue
-        # Columns that are uncorrelated by design are terms of their own.
+        # Columns that are uncorrelated by design are counted like separate terms.
         for block in term.structure.blocks:
             if term.nlevels * len(block) >= n + (not constant):
                 _refuse(term, block, n)
-    # a combination of covariances of lower rank cannot be W⁻¹, which has full rank
+    # W⁻¹ has full rank, which takes at least n random effects in all
     if sum(t.nranef for t in frame.reterms) >= n and _explained(frame) > 1 - DEPENDENT:
         terms = " + ".join(f"({brief(', '.join(t.cnames))} | {t.group})" for t in frame.reterms)
         raise DataError(
-            f"the random effects {terms} together can have the covariance of the residuals: the "
-            "residual variance could not be told apart from theirs; leave a term out, or give "
-            "sigma, if it is known"
+            f"the random effects {terms} together can have the covariance matrix of the residuals, "
+            "so that the residual variance could not be told apart from theirs: leave a term out, "
+            "or give sigma= if it is known"
         )
 
 
 def _explained(frame: ModelFrame) -> float:
-    """R² of W⁻¹ on the covariances that the random effects can have, as measured by √W."""
+    """R² of W⁻¹ on the covariance matrices of the random effects, all scaled by √W."""
     sqrtw = None if frame.weights is None else np.sqrt(frame.weights)
     terms = [in_ordinary_columns(term, sqrtw) for term in frame.reterms]
     columns = weighted_columns(terms, sqrtw)
@@ -71,11 +71,12 @@ def _refuse(term: ReMat, block: list[int], n: int) -> None:
     if term.nlevels == n and np.asarray(term.levels).dtype.kind == "f":
         raise DataError(
             f"the grouping factor '{term.group}' is continuous: each of the {n} rows has a level "
-            f"of its own; as a covariate it stands left of a bar or among the fixed effects"
+            "of its own; if it is a covariate, write it left of a bar or among the fixed effects"
         )
     columns = brief(", ".join(term.cnames[j] for j in block))
     raise DataError(
         f"({columns} | {term.group}) has {term.nlevels * p} "
         f"random effects ({term.nlevels} levels × {p}) for {n} observations: "
-        "the residual variance could not be told apart from theirs"
+        "the residual variance could not be told apart from theirs; leave columns out, or group "
+        "by a factor of fewer levels"
     )

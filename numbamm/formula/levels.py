@@ -9,13 +9,13 @@ import pandas as pd
 
 from numbamm.errors import DataError
 
-EXACT = 2**53  #: integers up to this are floats without loss
+EXACT = 2**53  #: integers up to this are exact as floats
 
 
 def level_codes(values: pd.Series | pd.Categorical | np.ndarray) -> tuple[np.ndarray, pd.Index]:
     """Codes of the values (int64, -1 where missing) and the levels that occur, in order.
 
-    The order is that of the categories, else ascending.
+    The order is that of the categories, or ascending for a column without categories.
     """
     dtype = getattr(values, "dtype", None)
     if isinstance(dtype, pd.CategoricalDtype):
@@ -26,14 +26,17 @@ def level_codes(values: pd.Series | pd.Categorical | np.ndarray) -> tuple[np.nda
 
 
 def without_unused(categorical: pd.Categorical) -> pd.Categorical:
-    """The same values with the levels that occur; itself where all do, which pandas would sort."""
+    """The values with only the levels that occur; the same object where all of them do.
+
+    pandas would sort the categories in that case, too.
+    """
     codes, nlevels = categorical.codes.astype(np.intp), len(categorical.categories)
     counts = np.bincount(codes + 1, minlength=1 + nlevels)[1:]  # -1 is a missing value
     return categorical if counts.all() else categorical.remove_unused_categories()
 
 
 def as_array(values: Any) -> np.ndarray:
-    """Values as an array; of a Series five times as fast as by `numpy.asarray`."""
+    """Values as an array; for a Series five times as fast as `numpy.asarray`."""
     return values.to_numpy() if isinstance(values, pd.Series) else np.asarray(values)
 
 
@@ -48,7 +51,7 @@ def is_missing(values: Any) -> np.ndarray:
 
 
 def _categorical(values: Any) -> pd.Categorical:
-    """The values of a categorical column, or of any other made one."""
+    """The values of a column as a categorical."""
     values = getattr(values, "array", values)
     return values if isinstance(values, pd.Categorical) else pd.Categorical(values)
 
@@ -59,13 +62,13 @@ def positions(values: pd.Series | pd.Categorical, labels: pd.Index) -> np.ndarra
     Raises
     ------
     DataError
-        If large integers came as floats, which cannot tell them apart.
+        If the values are floats that stand for large integers, which floats cannot tell apart.
     """
     categorical = _categorical(values)
     given = categorical.categories
     if given.dtype.kind == "f" and labels.dtype.kind in "iuO" and (abs(given) > EXACT).any():
         raise DataError(
             f"identifiers beyond 2**53, such as {given[abs(given) > EXACT][0]:.0f}, are floats "
-            "here and integers in the fit: floats cannot tell them apart, give integers"
+            "here and integers in the fit: floats cannot tell them apart; give integers"
         )
     return np.append(labels.get_indexer(given), -1)[categorical.codes]

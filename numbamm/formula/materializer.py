@@ -30,8 +30,8 @@ from numbamm.formula.names import unquoted
 from numbamm.formula.scan import brief
 from numbamm.memory import HELD, refuse_beyond
 
-#: Numbers in a matrix that fits into any memory.
-PLENTY = 2**21
+#: A matrix of fewer numbers than this fits into any memory, and is not checked.
+ALWAYS_FITS = 2**21
 
 
 class Materializer(PandasMaterializer):
@@ -40,15 +40,15 @@ class Materializer(PandasMaterializer):
     Parameters
     ----------
     columns
-        The columns that the formulas use.
+        The columns that the formulas use, without missing values.
     rows
         Positions of their rows in the user's data, for messages.
     functions
-        What the formulas may call or read besides columns.
+        Functions and values that the formulas may use besides columns.
     coding
         How categorical factors are coded.
     full
-        Whether expressions may be anything in Python.
+        Whether expressions may use all of Python.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Materializer(PandasMaterializer):
 
     @override
     def _init(self):
-        pass  # formulaic would make a frame of the columns, and look each name up in it for long
+        pass  # formulaic would make a frame of the columns, in which each look-up is slow
 
     @property
     @override
@@ -75,15 +75,15 @@ class Materializer(PandasMaterializer):
         return len(self.rows)
 
     def matrix(self, formula: SimpleFormula) -> ModelMatrix:
-        """The model matrix of one formula, which learns from these data."""
+        """The model matrix of one formula; its levels and transforms are learnt from these data."""
         return self.matrices({"": formula})[""]
 
     def matrices(self, specs: Mapping[str, SimpleFormula | ModelSpec]) -> dict[str, ModelMatrix]:
         """formulaic's model matrices (numpy) of formulas, or of fitted specifications.
 
-        As formulaic's ``get_model_matrix``, without what that spends on nested structures: a
-        factor is evaluated once, and what its transforms remember goes to all specifications.
-        Those of the same effects, as ``1 + x`` often stands on both sides, share one matrix.
+        It gives the same as formulaic's ``get_model_matrix`` in less time: each factor is
+        evaluated once, and the state of its transforms is shared by all specifications.
+        Specifications with the same effects, as ``1 + x`` on both sides of a bar, share a matrix.
         """
         effects = {key: tuple(map(str, _formula(spec))) for key, spec in specs.items()}
         distinct = {effects[key]: _specified(spec) for key, spec in specs.items()}
@@ -92,7 +92,7 @@ class Materializer(PandasMaterializer):
             state |= spec.transform_state
         pooled = _specified(SimpleFormula([]), state)
         try:
-            with np.errstate(all="ignore"):  # what is not finite is refused, in words
+            with np.errstate(all="ignore"):  # `numeric` refuses values that are not finite
                 self._refuse_count(sum(len(spec.formula) for spec in distinct.values()))
                 for term in chain.from_iterable(spec.formula for spec in distinct.values()):
                     for factor in term.factors:
@@ -103,26 +103,28 @@ class Materializer(PandasMaterializer):
                 built = {k: self._build_model_matrix(spec, []) for k, spec in distinct.items()}
                 return {key: built[effects[key]] for key in specs}
         except FactorEvaluationError as error:
-            raise error.__cause__ from error.__cause__.__cause__  # it is ours
+            raise error.__cause__ from error.__cause__.__cause__  # an error of numbamm's
         except FactorEncodingError as error:
             raise DataError(f"the data do not fit the formula: {error}") from error
         except NumbammError:
             raise
-        except Exception as error:  # of a transform that notices late what it was given
+        except Exception as error:  # raised by a transform on unexpected values
             reason = f"{type(error).__name__}: {error}"
-            raise FormulaError(f"the effects cannot be evaluated: {reason}") from error
+            raise FormulaError(
+                f"the effects of the formula cannot be evaluated: {reason}"
+            ) from error
 
     def _refuse_count(self, effects: int) -> None:
-        """Refuse so many effects that a column of each does not fit into memory."""
-        if effects * self.nrows >= PLENTY:
+        """Refuse so many effects that a matrix with one column for each exceeds the memory."""
+        if effects * self.nrows >= ALWAYS_FITS:
             what = f"{effects:,} effects for {self.nrows:,} rows"
-            refuse_beyond(HELD * 8 * self.nrows * effects, what, "leave some out")
+            refuse_beyond(HELD * 8 * self.nrows * effects, what, "leave some effects out")
 
     def _refuse_size(self, spec: ModelSpec) -> None:
-        """Refuse effects whose columns do not fit into memory, before any is made."""
+        """Refuse effects whose columns exceed the memory, before any column is computed."""
         widths = [math.prod(self._width(f.expr) for f in t.factors) for t in spec.formula]
         count = sum(widths)
-        if count * self.nrows < PLENTY:
+        if count * self.nrows < ALWAYS_FITS:
             return
         widest = widths.index(max(widths))
         refuse_beyond(
@@ -133,7 +135,7 @@ class Materializer(PandasMaterializer):
         )
 
     def _width(self, expression: str) -> int:
-        """How many columns a factor that was evaluated gives a term, at least."""
+        """The least number of columns that an evaluated factor gives a term."""
         evaluated = self.factor_cache[expression]
         values = evaluated.values.__wrapped__
         if evaluated.metadata.kind is Factor.Kind.CATEGORICAL and np.ndim(values) == 1:
@@ -146,15 +148,15 @@ class Materializer(PandasMaterializer):
         return values.shape[1] if np.ndim(values) == 2 else 1
 
     def factor(self, factor: Factor, spec: ModelSpec) -> tuple[pd.Index | None, np.ndarray]:
-        """One factor of a fitted specification, whatever the coding of its levels.
+        """Values of one factor of a fitted specification, before contrasts are applied.
 
         Returns
         -------
         levels : pandas.Index or None
-            Of a categorical factor.
+            Levels of a categorical factor; None for a numeric one.
         values : ndarray
-            The positions of the rows' levels, shape (n,), or else the factor's columns,
-            shape (n, columns).
+            For a categorical factor the position of each row's level, shape (n,); for a numeric
+            one its columns, shape (n, columns).
         """
         evaluated = self._evaluate_factor(factor, spec, set())
         levels = self.coding.levels.get(without_fulldummy(factor.expr))
@@ -163,16 +165,16 @@ class Materializer(PandasMaterializer):
         if evaluated.metadata.kind is Factor.Kind.CONSTANT:
             return None, np.full((self.nrows, 1), float(evaluated.values.__wrapped__))
         columns = self._encode_evaled_factor(evaluated, spec, set(), reduced_rank=False)
-        if set(columns) != {factor.expr}:  # else a name such as __x would count for none
+        if set(columns) != {factor.expr}:  # formulaic would drop a column named like __x
             columns = self._flatten_encoded_evaled_factor(factor.expr, columns)
         return None, np.column_stack([np.asarray(c, dtype=float) for c in columns.values()])
 
     def numbers(self, expression: str, state: dict) -> np.ndarray:
-        """Value of a Python expression as finite floats, shape (n,); see `values`."""
+        """Values of a Python expression as finite floats, shape (n,); see `values`."""
         return self.numeric(expression, self.values(expression, state))
 
     def values(self, expression: str, state: dict) -> Any:
-        """Value of a Python expression; `state` is what its transforms remember."""
+        """Value of a Python expression; `state` is the state of its stateful transforms."""
         if (column := lone_column(expression)) in self.data:
             return self.data[column]
         with np.errstate(all="ignore"):
@@ -184,14 +186,17 @@ class Materializer(PandasMaterializer):
         Raises
         ------
         FormulaError
-            With whatever the evaluation raises, if that is not ours already.
+            If the evaluation raises an error other than numbamm's own, which passes unchanged.
         """
         expression = read(text, self.data, self.full)
         names = {name: self.data[column] for name, column in expression.columns.items()}
         names |= {name: self.as_it_is(column) for name, column in expression.exact.items()}
         names |= {name: self.meaning(name) for name in expression.functions | expression.values}
         if absent := [name for name, value in names.items() if value is None]:
-            raise FormulaError(f"'{absent[0]}', for '{text}', did not come along with the model")
+            raise FormulaError(
+                f"'{text}' uses '{absent[0]}', a function or value of the caller's that could not "
+                "be pickled with the model: fit the model anew where it is defined"
+            )
         builtins = vars(python) if self.full else {}
         try:
             values = evaluate(expression, names, state, spec, self.layered_context, builtins)
@@ -203,21 +208,21 @@ class Materializer(PandasMaterializer):
         return values if isinstance(values, FactorValues) else _in_floats(values, text)
 
     def meaning(self, name: str) -> Any:
-        """What a name stands for that is no column; None if that is not known."""
+        """The function or value behind a name that is not a column; None if it is unknown."""
         for scope in (self.functions, KNOWN, vars(python) if self.full else {}):
             if name in scope:
                 return scope[name]
         return None
 
     def as_it_is(self, column: str) -> pd.Series:
-        """A column as it was given, if floats would make large integers coincide."""
+        """A column as floats, or in its own type if floats would make large integers coincide."""
         exact, floats = self.columns[column], self.data[column]
         if not _is_whole(exact) or exact.between(-EXACT, EXACT).all():
             return floats
         return exact
 
     def row(self, i: int, names: Iterable[str]) -> Materializer:
-        """An evaluator of the same expressions on one of the rows, of these columns."""
+        """An evaluator of the same expressions on row `i` alone, with the columns `names`."""
         columns = {k: self.columns[k].iloc[[i]].reset_index(drop=True) for k in names}
         return Materializer(columns, self.rows[[i]], self.functions, self.coding, self.full)
 
@@ -227,11 +232,11 @@ class Materializer(PandasMaterializer):
         Raises
         ------
         DataError
-            If they are not numbers, not finite, or not one for each row.
+            If the values are not numbers, are not finite, or are not one for each row.
         """
         name = brief(name)
         if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
-            raise DataError(f"'{name}' is categorical, not numeric")
+            raise DataError(f"'{name}' is categorical, not numeric: numbers are needed here")
         array = as_array(values)
         if array.dtype.kind not in "biuf":
             kinds = {"M": "dates", "m": "durations", "c": "complex numbers"}
@@ -263,7 +268,7 @@ class Materializer(PandasMaterializer):
 
     @override
     def _check_for_nulls(self, name, values, na_action, drop_rows):
-        # formulaic's hook after the evaluation of each factor; what may be missing is gone by now
+        # formulaic calls this after evaluating each factor; columns have no missing values here
         name = brief(name)
         kind, values = values.__formulaic_metadata__.kind, values.__wrapped__
         if (
@@ -271,7 +276,9 @@ class Materializer(PandasMaterializer):
             and not isinstance(values, dict)
             and not np.ndim(values)
         ):
-            raise DataError(f"'{name}' is one value, not one for each row")
+            raise DataError(
+                f"'{name}' is one value, not one for each row: leave it out, or use a column"
+            )
         if kind is Factor.Kind.CATEGORICAL:
             if np.ndim(values) == 1:
                 self.refuse_length(name, values)
@@ -292,10 +299,10 @@ class Materializer(PandasMaterializer):
             return super()._encode_evaled_factor(factor, spec, drop_rows, reduced_rank)
         key = (factor.expr, reduced_rank)
         if key not in self.encoded_cache:
-            asked = getattr(metadata, "contrasts", None)
+            requested = getattr(metadata, "contrasts", None)
             name = without_fulldummy(factor.expr)
             self.encoded_cache[key] = self.coding.columns(
-                name, factor.values.__wrapped__, reduced_rank, asked
+                name, factor.values.__wrapped__, reduced_rank, requested
             )
         return dict(self.encoded_cache[key])
 
@@ -322,12 +329,13 @@ def _in_floats(values: Any, text: str) -> Any:
         return values.astype(float)
     except OverflowError:
         raise DataError(
-            f"'{brief(text)}' holds integers beyond any float: as labels, write C({brief(text)})"
+            f"'{brief(text)}' holds integers too large for floats: if they are labels, write "
+            f"C({brief(text)})"
         ) from None
 
 
 def _is_whole(column: pd.Series) -> bool:
-    """Whether a column holds integers: as objects, if they are beyond 64 bits."""
+    """Whether a column holds integers; those beyond 64 bits are stored as objects."""
     return column.dtype.kind in "iu" or column.dtype == object
 
 
@@ -348,7 +356,7 @@ def _specified(formula: SimpleFormula | ModelSpec, state: dict | None = None) ->
 
 
 def is_categorical(values: Any) -> bool:
-    """Whether values are levels, not numbers: also bool, as in R and statsmodels."""
+    """Whether values are levels rather than numbers; bool counts as levels, as in R."""
     kind = _kind(values)
     return kind is not None and kind in "bOUS"
 
@@ -367,6 +375,6 @@ def _parts(values: Any) -> Iterable[Any]:
 
 
 def without_fulldummy(expression: str) -> str:
-    """``f`` for ``fulldummy(f)``: under that name the factor's levels are filed."""
+    """``f`` for ``fulldummy(f)``, since both share the levels that are stored under ``f``."""
     inside = expression.removeprefix("fulldummy(")
     return unquoted(inside.removesuffix(")")) if inside != expression else expression

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(repr=False)
 class ModelFrame:
-    """What a formula makes of data.
+    """The response and the model matrices of a formula on data.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class ModelFrame:
     response : str
         Left-hand side of the formula.
     y : ndarray of float64, shape (n,)
-        The response, of the retained rows only, as everything of length n.
+        The response. Like all arrays of length n it has the retained rows only.
     X : ndarray of float64, shape (n, p)
         Columns of the fixed effects.
     xnames : list of str
@@ -42,7 +42,7 @@ class ModelFrame:
     nrows : int
         Rows of the data as given.
     n_missing : int
-        Rows dropped because a used column misses a value.
+        Rows dropped because of a missing value in a used column.
     n_zero_weight : int
         Rows dropped because their weight, or their number of trials, is zero.
     index : pandas.Index or None
@@ -56,9 +56,9 @@ class ModelFrame:
     offset_name : str or None
         The column given as `offset`, which new data must have too.
     has_array_offset : bool
-        Whether an array was given as `offset`: new data cannot have it.
+        Whether an array was given as `offset`, which is unknown for new data.
     columns : dict of str → pandas.Series
-        The data's columns that the fixed effects use, of the retained rows: for other codings
+        The data's columns that the fixed effects use, in the retained rows: for other codings
         of factors, and for grids of their levels.
     """
 
@@ -82,7 +82,7 @@ class ModelFrame:
     has_array_offset: bool
     design: Design = field(repr=False)
     columns: dict[str, pd.Series] = field(repr=False)
-    members: list[list[int]] = field(repr=False)  # which of the design's terms each reterm joins
+    members: list[list[int]] = field(repr=False)  # positions of the design's terms in each reterm
 
     def new_rows(
         self, newdata: Any, *, random: bool | Collection[int] = True, weights: Any = None
@@ -94,15 +94,15 @@ class ModelFrame:
         newdata
             A frame or a dict of arrays with the columns that the right-hand side uses.
         random
-            Whether the random-effects terms are wanted, or the positions of those that are; the
-            columns that only others use are not needed.
+            Whether to build the random-effects terms, or the positions of those to build; columns
+            that only other terms use are not needed.
         weights
             Prior weights: a column's name, or an array.
 
         Raises
         ------
         DataError
-            If a column is missing, or if a fixed-effects factor has a level that the fit had not.
+            If a column is missing, or if a fixed-effects factor has a level unknown to the fit.
         """
         from numbamm.formula.newrows import new_rows
 

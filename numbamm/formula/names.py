@@ -6,28 +6,28 @@ import keyword
 
 from numbamm.formula.scan import Token, tokenise
 
-#: Keywords that mean in an expression what they mean in Python, if they stand without back-quotes.
+#: Names that are Python's keywords in an expression, unless they stand in back-quotes.
 PYTHON_WORDS = frozenset("and or not in is if else for True False None".split())
 
 
 def unquoted(text: str) -> str:
-    """The name that a formula's text for it means: ``a b`` for ```a b```."""
+    """The name without its back-quotes: ``a b`` for ```a b```."""
     return text[1:-1].replace("``", "`") if text.startswith("`") else text
 
 
 def quoted(name: str) -> str:
-    """A name as an expression prints it: as it is where Python has such names."""
+    """A name as expressions print it: in back-quotes unless Python could read it."""
     plain = name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
     return name if plain else in_back_quotes(name)
 
 
 def in_back_quotes(name: str) -> str:
-    """A name in back-quotes; those in it are doubled."""
+    """A name in back-quotes, with back-quotes inside it doubled."""
     return f"`{name.replace('`', '``')}`"
 
 
 def joined(names: tuple[str, ...] | list[str]) -> str:
-    """Names or labels joined by colons; one that has a colon of its own stands in back-quotes.
+    """Names or labels joined by colons; one that contains a colon stands in back-quotes.
 
     >>> joined(["1:2", "3"]), joined(["1", "2:3"])
     ('`1:2`:3', '1:`2:3`')
@@ -38,7 +38,7 @@ def joined(names: tuple[str, ...] | list[str]) -> str:
 
 
 def as_part(name: str) -> str:
-    """A name or label as `joined` writes it among others."""
+    """A name or label as `joined` writes it beside others."""
     return in_back_quotes(name) if ":" in name or "`" in name else name
 
 
@@ -55,7 +55,7 @@ def split(text: str) -> list[str]:
 
 
 def column_of(call: str) -> str:
-    """``f`` for ``f``, ``C(f)`` and ``factor(f, ...)``; anything else as it is."""
+    """``f`` for ``f``, ``C(f)`` and ``factor(f, ...)``; any other text unchanged."""
     if not call.endswith(")") and not call.startswith("`"):
         return call
     tokens: list[Token] = tokenise(call)

@@ -25,7 +25,7 @@ class NewTerm(NamedTuple):
     Attributes
     ----------
     refs : ndarray of int32, shape (m,)
-        Levels of the fit, and behind them the new ones; -1 where a value is missing.
+        Positions of the levels of the fit, followed by new levels; -1 where a value is missing.
     z : ndarray of float64, shape (p, m)
         The columns left of the bar; NaN where a value is missing.
     unseen : list
@@ -44,15 +44,15 @@ class NewRows:
     Attributes
     ----------
     X : ndarray of float64, shape (m, p)
-        NaN in the rows that miss a value.
+        NaN in rows with a missing value.
     offset : ndarray of float64, shape (m,), or None
         The formula's ``offset()`` terms and the column that was given as offset.
     weights : ndarray of float64, shape (m,), or None
         Prior weights, if they were given.
     missing : ndarray of bool, shape (m,)
-        Rows that miss a value in a needed column.
+        Rows with a missing value in a needed column.
     terms : list of NewTerm
-        The random-effects terms that were wanted, in the model frame's order.
+        The requested random-effects terms, in the model frame's order.
     """
 
     X: np.ndarray
@@ -63,14 +63,16 @@ class NewRows:
 
 
 def new_rows(fitted: ModelFrame, newdata: Any, wanted: Sequence[int], weights: Any) -> NewRows:
-    """Carry out `ModelFrame.new_rows`; `wanted` are the positions of terms."""
+    """Implement `ModelFrame.new_rows`; `wanted` are the positions of the requested terms."""
     design, table = fitted.design, Table(newdata)
     parts = [[design.terms[i] for i in fitted.members[k]] for k in wanted]
-    used = design.fixed_columns.union(*(part.columns for mine in parts for part in mine))
-    given = fitted.offset_name
-    table.require(sorted(used | ({given} if given else set())), "the new data")
+    used = design.fixed_columns.union(*(part.columns for joined in parts for part in joined))
+    offset_name = fitted.offset_name
+    table.require(sorted(used | ({offset_name} if offset_name else set())), "the new data")
     columns = {name: table.column(name) for name in sorted(used)}
-    offset = as_floats(table.column(given), f"column '{given}' (offset)") if given else None
+    offset = None
+    if offset_name:
+        offset = as_floats(table.column(offset_name), f"column '{offset_name}' (offset)")
     w = vector("weights", weights, table, least=0.0, data="the new data")
     if w is not None:
         refuse_rows(w == 0, "weights: zero")
@@ -85,7 +87,7 @@ def new_rows(fitted: ModelFrame, newdata: Any, wanted: Sequence[int], weights: A
         missing=missing,
         terms=[_blank(fitted.reterms[k], table.nrows) for k in wanted],
     )
-    if len(rows):  # transforms cannot be relied on for no rows
+    if len(rows):  # transforms may fail on zero rows
         _fill(new, rows, design, parts, frame_of(columns, rows))
     return new
 
@@ -101,12 +103,12 @@ def _fill(
     parts: list[list[DesignTerm]],
     frame: dict[str, pd.Series],
 ) -> None:
-    wanted = [part for mine in parts for part in mine]
+    wanted = [part for joined in parts for part in joined]
     matrices = design.matrices(design.materializer(frame, rows), wanted)
     new.X[rows] = matrices.X
     if matrices.offset is not None:
         new.offset[rows] += matrices.offset
-    for term, mine in zip(new.terms, parts, strict=True):
-        term.z[:, rows] = np.vstack([matrices.lhs[part.lhs].T for part in mine])
-        term.refs[rows], unseen = mine[0].grouping.code(frame)
+    for term, joined in zip(new.terms, parts, strict=True):
+        term.z[:, rows] = np.vstack([matrices.lhs[part.lhs].T for part in joined])
+        term.refs[rows], unseen = joined[0].grouping.code(frame)
         term.unseen.extend(unseen)

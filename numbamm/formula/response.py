@@ -39,7 +39,7 @@ def evaluate_response(text: FormulaText, data: Materializer, two_level: bool) ->
     Raises
     ------
     DataError
-        If it is not numeric (nor, with `two_level`, a column of two levels), or not finite.
+        If it is not finite numbers, or, with `two_level`, not a column of two levels either.
     """
     if text.counts:
         return _proportion(text, data)
@@ -54,7 +54,7 @@ def evaluate_response(text: FormulaText, data: Materializer, two_level: bool) ->
             )
         return Response(codes.astype(float), success_level=levels[1])
     y = data.numeric(text.response, values)
-    # Columns of pandas are read-only, which is another type to kernels: they would compile twice.
+    # Columns of pandas are read-only; for these, kernels would be compiled a second time.
     return Response(np.require(y, requirements=["C", "W"]))
 
 
@@ -64,7 +64,7 @@ def _proportion(text: FormulaText, data: Materializer) -> Response:
     refuse_rows(negative, f"'{text.response}' has a negative count", data.rows)
     refuse_rows(
         fractional(failures),
-        f"the failures in '{text.response}' are counts, and are no whole number",
+        f"the failures in '{text.response}' must be whole numbers, and are not",
         data.rows,
     )
     trials = successes + failures

@@ -1,4 +1,4 @@
-"""Rows of the data: vectors beside them, which of them miss a value, and the others' columns."""
+"""Rows of the data: weights and offsets, missing values, and the columns of complete rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def vector(
         values = as_floats(table.column(given), f"column '{given}' ({what})")
     else:
         if np.iscomplexobj(given):
-            raise DataError(f"{what}: complex numbers, of which none can be a part of a model")
+            raise DataError(f"{what}: complex numbers are not allowed; give real ones")
         if np.shape(given) != (table.nrows,):
             raise DataError(
                 f"{what}: shape {np.shape(given)} where {data} have {table.nrows} rows; "
@@ -39,7 +39,7 @@ def vector(
 
 
 def as_floats(series: pd.Series, what: str) -> np.ndarray:
-    """A column as floats, with NaN where it misses a value."""
+    """A column as floats, with NaN where a value is missing."""
     categorical = isinstance(series.dtype, pd.CategoricalDtype)
     try:
         if categorical or series.dtype.kind in "mM":
@@ -52,7 +52,7 @@ def as_floats(series: pd.Series, what: str) -> np.ndarray:
 def missing_rows(
     columns: dict[str, pd.Series], vectors: tuple[np.ndarray | None, ...], nrows: int
 ) -> np.ndarray:
-    """Rows in which a column or a vector misses a value: bool, shape (nrows,)."""
+    """Whether a value is missing in each row, in a column or vector: bool, shape (nrows,)."""
     missing = np.zeros(nrows, dtype=bool)
     for column in columns.values():
         missing |= is_missing(column)
@@ -63,5 +63,5 @@ def missing_rows(
 
 
 def frame_of(columns: dict[str, pd.Series], rows: np.ndarray) -> dict[str, pd.Series]:
-    """Rows of the columns that miss nothing."""
+    """The columns in the given rows, which have no missing values."""
     return {name: take(column, rows, name) for name, column in columns.items()}

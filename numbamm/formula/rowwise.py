@@ -1,8 +1,8 @@
 """The check that an expression has the same value for a row whatever the other rows are.
 
-A model is fitted to the columns that a formula makes of its data, and predicts from those that it
-makes of other data. So the value for a row must not depend on the others, but for what stateful
-transforms remember. Functions of the caller's are tried out: on a few rows, each alone.
+A model is fitted to columns computed from its data, and predicts from columns computed from other
+data. So the value of an expression in a row must not depend on the other rows, except through the
+state of stateful transforms. The caller's functions are tested on a few rows, each alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numbamm.formula.materializer import Materializer
 
 
 def refuse_dependent(text: str, data: Materializer, values: Any, state: dict) -> None:
-    """Refuse an expression whose values change where a row stands alone.
+    """Refuse an expression whose value for a row changes when that row is evaluated alone.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ def refuse_dependent(text: str, data: Materializer, values: Any, state: dict) ->
     data
         The rows of the fit.
     values
-        Its values there.
+        The expression's values in these rows.
     state
-        What its transforms remember.
+        State of its stateful transforms.
 
     Raises
     ------
@@ -41,32 +41,32 @@ def refuse_dependent(text: str, data: Materializer, values: Any, state: dict) ->
     if _is_known(expression, data):
         return
     whole = _columns(values)
-    for row in _telling(whole, data.nrows):
+    for row in _rows_to_try(whole, data.nrows):
         try:
             alone = _columns(data.row(row, expression.used).values(text, copy.deepcopy(state)))
             same = len(alone) == len(whole) and all(map(_same, alone, whole, [row] * len(whole)))
         except Exception as error:  # whatever a function of the user's raises
-            same, why = False, f" ({error})"
+            same, reason = False, f" ({error})"
         else:
-            why = ""
+            reason = ""
         if not same:
             raise FormulaError(
                 f"'{text}' has another value in row {data.rows[row]} where that row stands alone"
-                f"{why}: other data would have other effects. Use center(x), scale(x), or "
-                "np.mean(x) and its like, which remember the data of the fit; or make it a column "
-                f"of the data{_shadowing(expression, data)}"
+                f"{reason}, so that effects would differ in other data. Use center(x), scale(x), "
+                "np.mean(x) and the like, which keep their values from the fit; or make it a "
+                f"column of the data{_shadowing(expression, data)}"
             )
 
 
 def _shadowing(expression: Expression, data: Materializer) -> str:
-    """Says which functions are the caller's where the formula has others of their names."""
+    """A note on each of the caller's functions that has the name of a formula's function."""
     names = sorted(expression.functions)
-    taken = [n for n in names if n in FUNCTIONS and data.meaning(n) is not FUNCTIONS[n]]
-    return "".join(f". '{name}' is your own function here, not the formula's" for name in taken)
+    shadowed = [n for n in names if n in FUNCTIONS and data.meaning(n) is not FUNCTIONS[n]]
+    return "".join(f". '{name}' is your own function here, not the formula's" for name in shadowed)
 
 
 def _is_known(expression: Expression, data: Materializer) -> bool:
-    """Whether nothing in the expression can look at other rows."""
+    """Whether every part of the expression is known to use each row alone."""
     return (
         expression.safe
         and data.nrows not in expression.lengths  # such a list may have an entry for each row
@@ -75,8 +75,8 @@ def _is_known(expression: Expression, data: Materializer) -> bool:
     )
 
 
-def _telling(whole: list[np.ndarray], nrows: int) -> list[int]:
-    """Rows at which a dependence shows: some, and where the values are least and greatest."""
+def _rows_to_try(whole: list[np.ndarray], nrows: int) -> list[int]:
+    """Rows to evaluate alone: a few evenly spaced, and those with extreme values."""
     rows = np.linspace(0, nrows - 1, 7).astype(int).tolist()
     for values in whole[:3]:
         if values.dtype.kind in "biuf":
@@ -85,7 +85,7 @@ def _telling(whole: list[np.ndarray], nrows: int) -> list[int]:
 
 
 def _columns(values: Any) -> list[np.ndarray]:
-    """The columns of whatever an expression gives."""
+    """The columns of an expression's value, which may be an array, a frame or a dict."""
     values = getattr(values, "__wrapped__", values)
     if isinstance(values, pd.DataFrame):
         values = {name: values[name] for name in values}

@@ -1,8 +1,8 @@
 """Formula text → its pieces: response, fixed part, random-effects terms and offsets.
 
-formulaic reads neither ``(x | g)`` nor ``offset(x)``, so a scan by balanced brackets takes them
-out of the sum on the right-hand side before formulaic sees the text. Strings, back-quotes and
-the insides of calls, where Python's grammar rules, are left as they are.
+formulaic reads neither ``(x | g)`` nor ``offset(x)``. So a scan by balanced brackets takes these
+out of the right-hand side before formulaic gets the text. Strings, names in back-quotes, and the
+arguments of calls, which follow Python's grammar, are left unchanged.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from itertools import pairwise
 from numbamm.errors import FormulaError
 from numbamm.structures.registry import by_name, others
 
-#: Beyond these a text is no formula that somebody wrote or that anybody waits for.
+#: Limits on a formula: its characters, open brackets, characters of a name, random-effects terms.
+#: They are well above any sensible use, and keep a refusal fast.
 LONGEST, DEEPEST, LONGEST_NAME, MOST_TERMS = 100_000, 50, 1_000, 1_000
 
 _TOKEN = re.compile(
@@ -31,7 +32,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # no Python either
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # Python cannot read these either
 _SHOWN = 160  # characters of a text in a message
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f]")
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
@@ -39,10 +40,13 @@ _SPACED = {"~", "+", "-", "*", "|", "||"}
 _POWERS = ("^", "**")
 _COMPARISONS = {"==", "!=", "<", "<=", ">", ">="}
 _LOGICAL = {"&", "|"}
-_OF_CONDITIONS = {"I", "ifelse"}  # functions that are given a | b
-_ALWAYS = {"zerocorr"}  # never the name of a function
+_OF_CONDITIONS = {"I", "ifelse"}  # functions whose argument may be the condition a | b
+_ALWAYS = {"zerocorr"}  # structures whose name is never a function's
 _XOR = "'^' is exclusive or in Python: write ** for a power"
-_INTERACTION = {"&": ":", "%in%": ":"}  # formulaic knows neither as R and MixedModels.jl do
+_INTERACTION = {
+    "&": ":",
+    "%in%": ":",
+}  # written as in R and MixedModels.jl, and as formulaic writes it
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Token:
     text: str
     start: int
     level: int  # number of brackets around it
-    python: bool  # inside a call or an index, where Python's grammar rules
+    python: bool  # inside a call or an index, which follows Python's grammar
     after_space: bool
 
 
@@ -80,7 +84,7 @@ class RandomTerm:
 
     @property
     def structure(self) -> str:
-        """The name of its covariance structure: unstructured for a bar alone, and of `||` each."""
+        """Name of its covariance structure; ``"us"`` for a bar, and for each column of ``||``."""
         return "us" if self.kind in ("|", "||") else self.kind
 
 
@@ -95,7 +99,7 @@ class FormulaText:
     response : str
         Left of ``~``: a Python expression.
     counts : tuple of str
-        The two expressions inside ``cbind(successes, failures)``, if the response is that.
+        The two expressions of a response ``cbind(successes, failures)``; else empty.
     fixed : str
         The fixed-effects part, for formulaic.
     terms : tuple of RandomTerm
@@ -122,19 +126,22 @@ def scan(formula: str) -> FormulaText:
     Raises
     ------
     FormulaError
-        If the text is not a mixed-model formula; the place is shown by a caret.
+        If the text is not a mixed-model formula; a caret shows the place.
     """
     if not isinstance(formula, str):
-        raise FormulaError(f"a formula is a string, not {type(formula).__name__}")
+        raise FormulaError(f"a formula must be a string, not {type(formula).__name__}")
     return _scan(formula)
 
 
 def tokenise(source: str) -> list[Token]:
     """The tokens of a formula; brackets and quotes are balanced, and nested within reason."""
     if len(source) > LONGEST:
-        raise FormulaError(f"a formula of {len(source)} characters: at most {LONGEST} are read")
-    found: list[Token] = []
-    stack: list[tuple[Token, bool]] = []  # open brackets, and whether Python rules inside
+        raise FormulaError(
+            f"the formula has {len(source)} characters: at most {LONGEST} are read; make long "
+            "expressions columns of the data"
+        )
+    tokens: list[Token] = []
+    stack: list[tuple[Token, bool]] = []  # open brackets, and whether Python's grammar holds inside
     at, after_space = 0, True
     while at < len(source):
         match = _TOKEN.match(source, at)
@@ -146,37 +153,46 @@ def tokenise(source: str) -> list[Token]:
             at = _end_of_name(source, at)
         text = source[start:at]
         if kind == "name" and len(text) > LONGEST_NAME:
-            raise show(source, f"this name has {len(text)} characters", start)
-        if text[0] != "`" and (no := _NO_TEXT.search(text)):
-            raise show(source, f"U+{ord(no[0]):04X} is no character of a formula", start)
+            raise show(
+                source, f"this name has {len(text)} characters, more than {LONGEST_NAME}", start
+            )
+        if text[0] != "`" and (unreadable := _NO_TEXT.search(text)):
+            code = f"U+{ord(unreadable[0]):04X}"
+            raise show(source, f"the character {code} is not allowed in a formula", start)
         if kind == "other" and text in "\"'`":
             raise show(source, f"this quote {text} is not closed", start)
         if kind == "close":
             if not stack or _CLOSER[stack[-1][0].text] != text:
-                raise show(source, f"this '{text}' closes nothing", start)
+                raise show(
+                    source, f"this '{text}' closes no bracket: leave it out, or open one", start
+                )
             stack.pop()
         python = bool(stack) and stack[-1][1]
         token = Token(kind, text, start, len(stack), python, after_space)
         if kind == "open":
             if len(stack) == DEEPEST:
-                raise show(source, f"more than {DEEPEST} brackets are open here", start)
-            called = bool(found) and found[-1].kind == "name" and not _holds_term(found[-1], source)
+                raise show(
+                    source, f"more than {DEEPEST} brackets are open here: nest less deeply", start
+                )
+            before = tokens[-1] if tokens else None
+            called = before is not None and before.kind == "name"
+            called = called and not _holds_term(before, source)
             stack.append((token, python or called or text != "("))
-        found.append(token)
+        tokens.append(token)
         after_space = False
     if stack:
         opener = stack[-1][0]
         raise show(source, f"this '{opener.text}' is never closed", opener.start)
-    for token in found:
+    for token in tokens:
         if token.text == "^" and token.python:
             raise show(source, _XOR, token.start)
         if token.text == "#":
-            raise show(source, "'#' has no meaning here", token.start)
-    return found
+            raise show(source, "'#' has no meaning here: leave it out", token.start)
+    return tokens
 
 
 def _end_of_name(source: str, at: int) -> int:
-    """Past the accents and vowel signs in a name, which regular expressions take for no letters."""
+    """Where a name ends, with the accents and vowel signs that ``\\w`` does not match."""
     while at < len(source) and (
         source[at] in "._" or source[at].isalnum() or f"a{source[at]}".isidentifier()
     ):
@@ -185,14 +201,14 @@ def _end_of_name(source: str, at: int) -> int:
 
 
 def show(source: str, message: str, at: int) -> FormulaError:
-    """An error with the text on one line, and a caret under the place in it."""
+    """An error that shows the text on one line, and a caret under the position `at`."""
     start = max(at - _SHOWN // 2, 0) if len(source) > _SHOWN else 0
     line = _SPACE.sub(" ", source[start : start + _SHOWN]).encode(errors="replace").decode()
     return FormulaError(f"{message}\n    {line}\n    {' ' * (at - start)}^")
 
 
 def brief(text: str) -> str:
-    """A text as messages quote it, without its middle if it is long."""
+    """A text shortened for messages: a long one loses its middle."""
     return text if len(text) <= _SHOWN else f"{text[:60]} ... {text[-20:]}"
 
 
@@ -229,7 +245,7 @@ class _Scanner:
         )
 
     def refuse_unknown_structure(self, tokens: list[Token]) -> None:
-        """Where there is no term, a call with a bar was meant for one."""
+        """Refuse a call with a bar, in a formula without terms, as an unknown structure."""
         for i, (token, following) in enumerate(pairwise(tokens)):
             called = token.kind == "name" and following.text == "(" and not token.python
             if called and token.text not in _OF_CONDITIONS:
@@ -241,11 +257,17 @@ class _Scanner:
     def sides(self, tokens: list[Token]) -> tuple[list[Token], list[Token]]:
         tildes = [i for i, t in enumerate(tokens) if t.text == "~" and not t.python]
         if not tildes:
-            raise self.error("a formula needs a '~' between response and effects", 0)
+            raise self.error(
+                "a formula needs a '~' between response and effects, as in y ~ x + (1 | g)", 0
+            )
         if len(tildes) > 1:
-            raise self.error("a second '~' has no meaning here", tokens[tildes[1]].start)
+            raise self.error(
+                "a second '~' has no meaning here: leave one out", tokens[tildes[1]].start
+            )
         if tokens[tildes[0]].level:
-            raise self.error("'~' stands outside of parentheses", tokens[tildes[0]].start)
+            raise self.error(
+                "'~' must stand outside of parentheses: leave these out", tokens[tildes[0]].start
+            )
         left, right = tokens[: tildes[0]], tokens[tildes[0] + 1 :]
         if not left:
             raise self.error("the response is missing before '~'", tokens[0].start)
@@ -257,7 +279,7 @@ class _Scanner:
         return left, right
 
     def with_comparisons(self, tokens: list[Token]) -> list[Token]:
-        """The tokens with ``I(x > 2)`` for ``(x > 2)``: what is compared is evaluated, as in R."""
+        """The tokens with ``I(x > 2)`` in place of ``(x > 2)``, since R evaluates comparisons."""
         opened: list[int] = []
         compared: dict[int, Token] = {}  # by position of the innermost bracket around
         barred: set[int] = set()
@@ -272,7 +294,7 @@ class _Scanner:
                 compared.setdefault(opened[-1] if opened else -1, token)
         for i, token in compared.items():
             if i == -1 or i in barred or (i and _opens_call(tokens[i - 1], tokens[i])):
-                message = "a comparison among effects stands in a call: write I(x > 2)"
+                message = "a comparison among effects needs a call around it: write I(x > 2)"
                 raise self.error(message, token.start)
         out, end = [], -1
         for i, token in enumerate(tokens):
@@ -286,7 +308,7 @@ class _Scanner:
         return out
 
     def refuse_mixed_operators(self, tokens: list[Token], python: bool = False) -> None:
-        """Python reads ``a == 1 & b`` as ``a == (1 & b)``, R as ``(a == 1) & b``."""
+        """Refuse ``a == 1 & b``: Python reads ``a == (1 & b)``, and R ``(a == 1) & b``."""
         beside: dict[int, set[str]] = {}  # by level: operators in the innermost brackets so far
         for token in tokens:
             if token.kind == "open":
@@ -309,7 +331,9 @@ class _Scanner:
         inside = left[2:-1]
         commas = [i for i, t in enumerate(inside) if t.text == "," and t.level == 1]
         if len(commas) != 1 or not inside[: commas[0]] or not inside[commas[0] + 1 :]:
-            raise self.error("write cbind(successes, failures)", left[0].start)
+            raise self.error(
+                "cbind() takes two arguments: write cbind(successes, failures)", left[0].start
+            )
         return render(inside[: commas[0]]), render(inside[commas[0] + 1 :])
 
     def additive(self, tokens: list[Token]) -> None:
@@ -317,7 +341,9 @@ class _Scanner:
         for sign, summand in self.summands(tokens):
             inside = _unwrapped(summand)
             if not inside:
-                raise self.error("nothing stands in these parentheses", summand[0].start)
+                raise self.error(
+                    "nothing stands in these parentheses: leave them out", summand[0].start
+                )
             if (term := self.random_term(inside)) is not None:
                 self.refuse_minus(sign, summand)
                 self.terms.append(term)
@@ -331,11 +357,11 @@ class _Scanner:
                 self.refuse_special(summand)
                 self.fixed.append(f"{sign} {self.effects(summand)}")
             if len(self.terms) + len(self.offsets) > MOST_TERMS:
-                message = f"more than {MOST_TERMS} random-effects terms and offsets"
+                message = f"there are more than {MOST_TERMS} random-effects terms and offsets"
                 raise self.error(message, summand[0].start)
 
     def summands(self, tokens: list[Token]) -> list[tuple[str, list[Token]]]:
-        """The sum's parts with their signs."""
+        """The parts of a sum with their signs."""
         level = min(t.level for t in tokens)
         parts: list[tuple[str, list[Token]]] = []
         sign, part, at = "+", [], tokens[0].start
@@ -349,11 +375,11 @@ class _Scanner:
             else:
                 part.append(token)
         if not part:
-            raise self.error("nothing follows this sign", at)
+            raise self.error("nothing follows this sign: leave it out", at)
         return [*parts, (sign, part)]
 
     def random_term(self, inside: list[Token]) -> RandomTerm | None:
-        """The term that stands in these tokens (without their parentheses), if it is one."""
+        """The random-effects term in these tokens, without parentheses; None if they are none."""
         text = f"({render(inside)})"
         structure = inside[0].text if _is_structure(inside) else None
         if structure:
@@ -369,20 +395,30 @@ class _Scanner:
         if level == 0:
             raise self.error(f"a random-effects term needs parentheses: write {text}", bar.start)
         if len(bars) > 1:
-            raise self.error("a second bar in one term has no meaning", inside[bars[1]].start)
+            raise self.error(
+                "a second bar in one term has no meaning: write a term for each, (x | a) + (x | b)",
+                inside[bars[1]].start,
+            )
         lhs, group = _unwrapped(inside[: bars[0]]), inside[bars[0] + 1 :]
         if not lhs or not group:
             side = "left" if not lhs else "right"
-            raise self.error(f"nothing stands on the {side} of this bar", bar.start)
+            raise self.error(
+                f"nothing stands on the {side} of this bar: write (x | group)", bar.start
+            )
         for token in lhs + group:
             if _is_bar(token):
-                raise self.error("a bar inside a random-effects term has no meaning", token.start)
+                raise self.error(
+                    "a bar inside a random-effects term has no meaning: write two terms",
+                    token.start,
+                )
         if structure and bar.text == "||":
-            raise self.error(f"{structure}() takes a single bar", bar.start)
+            raise self.error(
+                f"{structure}() takes a single bar: write {structure}(x | group)", bar.start
+            )
         return RandomTerm(self.effects(lhs), render(group), structure or bar.text, text)
 
     def effects(self, tokens: list[Token]) -> str:
-        """Text of the effects for formulaic."""
+        """The text of effects that formulaic gets."""
         out = ""
         for before, token in zip([None, *tokens], tokens, strict=False):
             out += " " if token.after_space and not _opens_call(before, token) else ""
@@ -391,9 +427,9 @@ class _Scanner:
         return out.strip()
 
     def refuse_arithmetic(self, tokens: list[Token]) -> None:
-        """Refuse what would be read as effects but is meant as numbers.
+        """Refuse arithmetic outside of calls, where its signs are operators on effects.
 
-        ``(a + b)^2`` crosses a and b, but ``x^2`` would be x, and ``1/x`` would be 1 + x.
+        ``(a + b)^2`` crosses a and b as intended, but ``x^2`` would mean x, and ``1/x`` 1 + x.
         """
         top = min(token.level for token in tokens)
         texts = ["", *(token.text for token in tokens), ""]
@@ -402,7 +438,7 @@ class _Scanner:
             if token.python:
                 continue
             if token.text in _POWERS and not _ends_in_sum(tokens, i):
-                message = "a power outside of a call crosses the effects of a sum: write I(x**2)"
+                message = "a power outside of a call crosses effects: write I(x**2)"
                 raise self.error(message, token.start)
             intercept = token.text in ("0", "1") and before in "+-(" and after in "+-)"
             if token.kind == "number" and not intercept and before not in _POWERS:
@@ -412,17 +448,20 @@ class _Scanner:
                 message = "the intercept can only be left out of the whole sum: move this out"
                 raise self.error(message, token.start)
             if token.text == "`1`":
-                message = "the effect of a column '1' is the intercept's: rename the column"
+                message = "a column '1' has the name of the intercept: rename the column"
                 raise self.error(message, token.start)
 
     def refuse_minus(self, sign: str, summand: list[Token]) -> None:
         if sign == "-":
-            raise self.error("such a term can be added, not subtracted", summand[0].start)
+            raise self.error(
+                "a random-effects term or an offset can be added, not subtracted: write +",
+                summand[0].start,
+            )
 
     def refuse_special(self, summand: list[Token]) -> None:
         for token in _special(summand):
             raise self.error(
-                "a random-effects term (x | group) or an offset() is a summand of its own: "
+                "a random-effects term (x | group) or an offset() is a separate part of the sum: "
                 "it can only be added with '+'",
                 token.start,
             )
@@ -434,7 +473,7 @@ class _Scanner:
 def render(tokens: list[Token]) -> str:
     """Text of the tokens: single spaces, and one on each side of a formula operator."""
     out = ""
-    tight = True  # nothing to separate from yet
+    tight = True  # nothing to separate from at the start
     for before, token in zip([None, *tokens], tokens, strict=False):
         spaced = token.text in _SPACED and not token.python
         unary = spaced and (before is None or before.kind in ("open", "other", "operator"))
@@ -452,14 +491,14 @@ def render(tokens: list[Token]) -> str:
 
 
 def _opens_call(before: Token | None, token: Token) -> bool:
-    """Also where there is a space between, as in ``log (x)``."""
+    """Whether a token is the bracket of a call; a space may stand before it, as in ``log (x)``."""
     return token.text == "(" and before is not None and before.kind == "name"
 
 
 def _holds_term(name: Token, source: str) -> bool:
-    """Whether the call of this name holds a random-effects term: it is a structure, with a bar.
+    """Whether the call of this name is a random-effects term: a structure's, with a bar in it.
 
-    Without one it is a function of the same name, but for those in `_ALWAYS`.
+    Without a bar it is a function of the same name, except for the names in `_ALWAYS`.
     """
     if name.text not in by_name():
         return False
@@ -474,7 +513,7 @@ def _holds_term(name: Token, source: str) -> bool:
 
 
 def _is_structure(tokens: list[Token]) -> bool:
-    """Whether these tokens are a covariance structure's call, as ``zerocorr(x | g)``."""
+    """Whether these tokens are the call of a covariance structure, as ``zerocorr(x | g)``."""
     return (
         bool(tokens)
         and tokens[0].text in by_name()
@@ -526,7 +565,7 @@ def _unwrapped(tokens: list[Token]) -> list[Token]:
 
 
 def _special(tokens: list[Token]) -> list[Token]:
-    """The tokens that only a random-effects term or an offset has."""
+    """The tokens that occur only in a random-effects term or an offset."""
     calls = [
         t
         for t, following, inner in zip(tokens, tokens[1:], tokens[2:], strict=False)

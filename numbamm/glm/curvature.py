@@ -1,4 +1,4 @@
-"""How strongly the deviance curves in θ, about: the scale in which a search by gradients begins."""
+"""Approximate curvature of the deviance in θ, which scales the start of a gradient search."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def theta_curvatures(terms, theta, weights) -> np.ndarray:
-    """`theta_curvature` of all terms, shape (number of θ,); at least 1, so that steps end."""
+    """`theta_curvature` of all terms, shape (number of θ,); at least 1, to bound the first step."""
     parts, start = [], 0
     for term in terms:
         stop = start + term.structure.size
@@ -18,7 +18,7 @@ def theta_curvatures(terms, theta, weights) -> np.ndarray:
 
 
 def theta_curvature(term, theta, weights) -> np.ndarray:
-    """Expected second derivatives of -2 log-likelihood in the θ of a term, as if it were alone.
+    """Expected second derivatives of -2 log-likelihood in a term's θ, with the others ignored.
 
     For the θ in row r and column c of λ, 2 Σ_j [(λ'S_j)²_cr + (S_j)_rr (λ'S_jλ)_cc] with
     S_j = C_j - C_jλ(λ'C_jλ + I)⁻¹λ'C_j, which is Z_j'V⁻¹Z_j.
@@ -34,8 +34,8 @@ def theta_curvature(term, theta, weights) -> np.ndarray:
     Returns
     -------
     ndarray, shape (number of θ,)
-        Not negative; 0 where λ = 0 hides what θ does; NaN where weights are too large. Where a θ
-        moves several entries, mixed derivatives of these are left out.
+        Not negative. 0 where λ = 0, since λ is a factor of both terms; NaN where weights overflow.
+        Where a θ determines several entries of λ, their mixed derivatives are ignored.
     """
     p, lam = term.p, term.structure.matrix(theta)
     C = np.empty((term.nlevels, p, p))
@@ -48,7 +48,9 @@ def theta_curvature(term, theta, weights) -> np.ndarray:
     if p == 1:  # the same without matrices: both products are (λS)²
         S = C.ravel() / (1 + lam[0, 0] ** 2 * C.ravel())
         return 4 * lam[0] ** 2 * (S @ S)
-    values, vectors = np.linalg.eigh(lam.T @ C @ lam)  # whose sum with I rounds to singular
+    values, vectors = np.linalg.eigh(
+        lam.T @ C @ lam
+    )  # I is added to the eigenvalues: large matrices plus I may round to singular
     root = C @ lam @ vectors / np.sqrt(1 + np.maximum(values, 0.0))[:, None, :]
     S = C - root @ root.transpose(0, 2, 1)
     across = lam.T @ S

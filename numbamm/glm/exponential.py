@@ -1,4 +1,4 @@
-"""The row kernel of a family that is known by its unit deviance and its variance function.
+"""The row kernel of a family that is given by its unit deviance and its variance function.
 
 Score and information about η follow from V(μ) and the link's derivatives; see
 docs/mathematics.md, "The generalized linear mixed model".
@@ -29,7 +29,7 @@ from numbamm.glm.rows import (
     around,
 )
 
-#: log(1 + r) has all digits for r above; below, that of a ratio is taken in parts.
+#: log(1 + r) is accurate for r above this; below, log(a / b) is computed as log(a) - log(b).
 FAR = -0.99
 
 
@@ -71,7 +71,7 @@ def mean_rows(deviance, variances, shape_slopes=None):
             for i in range(len(y)):
                 mu, d, d2 = link[MU, i], link[D, i], link[D2, i]
                 v, dv, ddv = variances(shape, mu)
-                r = d / v  # of numbers that may both be next to 0
+                r = d / v  # a ratio of numbers that may both be close to 0
                 slope = r * (2.0 * d2 - r * d * dv)
                 if what == OBSERVED_SLOPE:
                     g = d2 / v - r * r * dv
@@ -98,9 +98,9 @@ def mean_rows(deviance, variances, shape_slopes=None):
 
 @jit(entry=False)
 def log_ratio(a, b, away):
-    """log(a / b) of positive numbers, given (a - b) / b, which alone has digits where a is near b.
+    """log(a / b) of positive numbers, given `away` = (a - b) / b, accurate where a is close to b.
 
-    Where a is far below b, 1 + (a - b) / b has none; and a / b may be too small, or too large, for
-    a number.
+    Where a is far below b, 1 + away loses its digits, and a / b may underflow or overflow; then
+    the difference of the logarithms is used.
     """
     return math.log1p(away) if FAR < away < np.inf else math.log(a) - math.log(b)

@@ -1,12 +1,12 @@
-"""`Family`: what numbamm knows of a family of distributions; `FAMILIES` finds those of `families/`.
+"""`Family`: the record of a family of distributions; `FAMILIES` finds those of `families/`.
 
 An observation y with prior weight w, mean μ(η), dispersion φ and shape s has
 
     -2 log f = w d(y, μ) / φ - 2 log f at a perfect fit, μ = y
 
-with the unit deviance d, which is 0 there. So no digits are lost to what large counts share. The
-compiled loops need w d, the score -w/2 ∂d/∂η, and the information about η, which the family's row
-kernel computes; none of them knows φ, since the mode of the random effects does not depend on it.
+with the unit deviance d, which is 0 at a perfect fit. Large counts thus lose no digits to a common
+constant. The compiled loops need w d, the score -w/2 ∂d/∂η, and the information about η, which the
+family's row kernel computes. None of these depends on φ, nor does the mode of the random effects.
 """
 
 from __future__ import annotations
@@ -30,42 +30,43 @@ from numbamm.glm.registry import Registry, packed
 class Family:
     """A family of distributions.
 
-    Functions take those that they need of these arguments, by name: ``y``, the response; ``mu``,
-    the means; ``w``, the prior weights; ``phi``, the dispersion; ``shape``; ``rng``, a numpy
+    Each function names the arguments that it needs, from these: ``y``, the response; ``mu``, the
+    means; ``w``, the prior weights; ``phi``, the dispersion; ``shape``; ``rng``, a numpy
     Generator; ``p``, a probability. All are arrays of shape (n,), or numbers.
 
-    One of your own takes a name and `logpdf`, and what else of it is to be used: `draw` to
-    simulate, `variance` for Pearson's residuals, and so on.
+    A family of your own needs a name and `logpdf`. Further functions enable further methods:
+    `draw` simulation, `variance` Pearson residuals, and so on.
 
     Attributes
     ----------
     name : str
     logpdf : callable, optional
-        Log-density of one response ``y``, of ``mu`` or, in its place, the linear predictor
-        ``eta``; perhaps of ``w``, by which it is multiplied otherwise; and perhaps of one other
-        argument, the family's shape, which is positive and estimated. In plain arithmetic with
-        functions of `math`: it is compiled, and its derivatives follow.
+        Log-density of one response: a function of ``y`` and of ``mu``, or of the linear predictor
+        ``eta`` in place of ``mu``. It may take ``w``; without it, its value is multiplied by the
+        weight. It may take one more argument, the family's shape, which is positive and
+        estimated. Written in plain arithmetic with functions of `math`, it is compiled and
+        differentiated automatically.
     link : str or Link
-        What is taken if no link is named.
+        The default link.
     aliases : tuple of str
         Other names.
     canonical : str, optional
         The link with which expected and observed information about η agree.
     support : str
-        What responses must be, in words.
+        The support in words, for messages.
     supports : callable
-        Whether they are: of ``y``.
+        Whether responses are in the support: a function of ``y``.
     rows : kernel, optional
-        What the compiled loops call in the place of `logpdf`; see `glm.rows`.
+        The row kernel that the compiled loops call in place of `logpdf`; see `glm.rows`.
     fused : dict
-        Row kernels for this family with the link of a name, from η itself.
+        Name of a link → row kernel for this family with that link, computed from η directly.
     dispersed : bool
         Whether φ is estimated; else it is 1.
     has_shape : bool
-        Whether there is a parameter besides mean and dispersion, which is positive; of a `logpdf`
-        its arguments say so.
+        Whether there is a positive parameter besides mean and dispersion; with `logpdf` it is
+        derived from the arguments.
     shape_range : tuple of float
-        Between these a shape is searched for.
+        Bounds of the search for the shape.
     proportions : bool
         Responses are proportions of trials.
     counts : bool
@@ -73,52 +74,53 @@ class Family:
     discrete : bool
         Likelihoods are probabilities, not densities.
     normal : bool
-        It is the normal distribution: with the identity as link a linear model.
+        Whether it is the normal distribution, so that the identity link gives a linear model.
     weights : str
-        What prior weights are: ``"trials"``; numbers of ``"rows"`` that are alike; ``"precision"``.
+        Meaning of prior weights: ``"trials"``, counts of identical ``"rows"``, or ``"precision"``.
     kin : str, optional
         A family of which this one is a special case.
     wider : str, optional
-        In words, a family of counts that vary more.
+        A family for counts of larger variance, in words for messages.
     limit : str, optional
-        The family that this one is at an infinite shape.
+        The limiting family for an infinite shape.
     concave : tuple of str
         Links with which the log-density is concave in η.
     trigamma : bool
-        Whether log y has about the variance ψ'(1/V(1)) that R² by ``"trigamma"`` takes.
+        Whether log y has about the variance ψ'(1/V(1)), which R² by ``"trigamma"`` assumes.
     bounds : tuple of float
-        Responses whose means may run off to them: where responses may be separated.
+        Bounds of the mean that a response can equal; separated responses drive means there.
     means : tuple of float
-        The least and the greatest mean of which responses can be drawn.
+        Least and greatest mean with which responses can be drawn.
     example : float
-        Some mean.
+        A valid mean.
     inner : callable, optional
-        Means to start from, of ``y`` and ``w``; if not given, the responses that the link allows.
+        Starting means: a function of ``y`` and ``w``. By default the responses, as far as the
+        link allows them.
     moment_shape : callable, optional
-        A shape to start from, of ``y``, ``w`` and the means ``mu`` of the limiting family; if not
-        given, the best one without random effects.
+        Starting value of the shape: a function of ``y``, ``w`` and the means ``mu`` of the
+        limiting family. By default the best shape without random effects.
     variance : callable, optional
-        V of ``mu`` and ``shape``: Var(y) = φ V(μ) / w.
+        Variance function V in Var(y) = φ V(μ) / w: a function of ``mu`` and ``shape``.
     saturated, saturated_slope : callable
-        Log-densities of a perfect fit, and their derivatives in log φ or the logarithm of the
-        shape: of ``y``, ``w``, ``shape`` and ``phi``.
+        Log-densities of a perfect fit, and their derivatives in log φ or in the logarithm of the
+        shape: functions of ``y``, ``w``, ``shape`` and ``phi``.
     dispersion : callable, optional
-        The φ that minimises ``penalised`` / φ less twice the sum of `saturated`, of ``w`` and
-        ``penalised``; if not given, the mean over the rows.
+        The φ that minimises ``penalised`` / φ - 2 Σ `saturated`: a function of ``w`` and
+        ``penalised``. By default ``penalised`` / n.
     entropy : callable, optional
-        What the log-density takes from the mean where that is ``y``; for families whose
-        log-density is linear in the response, so that rows of one η may be taken together.
+        The part of the log-density that depends on the mean, at the mean ``y``; for families
+        whose log-density is linear in the response, so that rows with the same η can be merged.
     draw : callable, optional
-        Responses, of ``rng``, ``mu``, ``w``, ``phi`` and ``shape``.
+        Random responses: a function of ``rng``, ``mu``, ``w``, ``phi`` and ``shape``.
     quantile : callable, optional
-        Quantiles of the response, of ``p``, ``mu``, ``w``, ``phi`` and ``shape``.
+        Quantiles of the response: a function of ``p``, ``mu``, ``w``, ``phi`` and ``shape``.
     zero : callable, optional
-        The probability of a zero, of ``mu``, ``w`` and ``shape``.
+        The probability of a zero: a function of ``mu``, ``w`` and ``shape``.
 
     Raises
     ------
     OptionError
-        The name is that of a family that there is, or `logpdf` is no function of these arguments.
+        If the name belongs to another family, or `logpdf` takes other arguments.
 
     Examples
     --------
@@ -191,7 +193,7 @@ class Family:
         taken = FAMILIES.get(self.name)
         if taken is not None:
             raise OptionError(f"there is a family {taken} already: give yours another name")
-        from numbamm.glm.logpdf import shape_name  # jets are for families of somebody's own
+        from numbamm.glm.logpdf import shape_name  # only users' families need jets
 
         shape = shape_name(self.name, self.logpdf)
         object.__setattr__(self, "has_shape", shape is not None)
@@ -202,7 +204,7 @@ class Family:
 
     @property
     def by_density(self) -> bool:
-        """Whether all that is known of it is a log-density, as of one of somebody's own."""
+        """Whether the family is given by its log-density alone, as users' families are."""
         return self.logpdf is not None
 
     def is_canonical(self, link: Link) -> bool:
@@ -221,7 +223,7 @@ class Family:
     # ---- rows -----------------------------------------------------------------------------------
 
     def addresses(self, link: Link) -> tuple[int, int]:
-        """Addresses of the link's kernel and of the family's; 0 for a link that is part of it."""
+        """Addresses of the link's kernel and of the family's; 0 for a link that is built in."""
         fused = self.fused.get(link.name)
         kernel = fused or self.rows or self._density_rows
         what = f"logpdf of the family {self.name}" if self.by_density else ""
@@ -235,7 +237,7 @@ class Family:
         return density_rows(self.name, self.logpdf)
 
     def barrier(self, link: Link) -> int:
-        """Which η have no mean, though the link's formula has one; see `glm.rows`."""
+        """Which η are excluded although the link's formula gives a mean; see `glm.rows`."""
         if link.mirrored and self.means[0] >= 0:
             return row_kernels.MIRRORED
         return row_kernels.BEYOND_INFINITY if link.beyond_infinity else row_kernels.NO_BARRIER
@@ -243,13 +245,13 @@ class Family:
     def deviances(self, link: Link, shape: float, y, eta) -> np.ndarray:
         """Unit deviances of rows, shape (n,); NaN where there is no such mean.
 
-        Of a family by its density -2 log f, since it is not known what a perfect fit has.
+        For a family that is given by its density, -2 log f: the value at a perfect fit is unknown.
         """
         out = self.evaluate(row_kernels.DEVIANCE, link, shape, y, np.ones_like(y), eta)
         return out[row_kernels.FIRST]
 
     def evaluate(self, what: int, link: Link, shape: float, y, w, eta) -> np.ndarray:
-        """What the row kernel computes, shape (LINES, n); see `glm.rows`."""
+        """The lines that the row kernel fills, shape (LINES, n); see `glm.rows`."""
         y, w, eta = (np.ascontiguousarray(a, dtype=np.float64) for a in (y, w, eta))
         out, table = np.zeros((row_kernels.LINES, len(y))), np.empty((6, len(y)))
         rest = entropies(y), float(shape), 0.0, eta, table, self.barrier(link), out
@@ -264,7 +266,7 @@ class Family:
         Raises
         ------
         OptionError
-            The family does not say.
+            If the family has no variance function.
         """
         return self._given(self._known("variance"), mu=mu, shape=shape)
 
@@ -288,7 +290,7 @@ class Family:
         Returns
         -------
         float
-            0 where rows are fitted perfectly, so that there is no minimum; 1 without φ.
+            0 where the rows are fitted perfectly, so that there is no minimum; 1 if φ is fixed.
         """
         if not self.dispersed:
             return 1.0
@@ -297,7 +299,7 @@ class Family:
         return self._given(self.dispersion, w=w, penalised=penalised)
 
     def first_means(self, link: Link, y, w) -> np.ndarray:
-        """Means close to the response, and off the bounds of what the link allows, shape (n,)."""
+        """Means close to the response, and inside the range that the link allows, shape (n,)."""
         if self.inner is not None:
             return self._given(self.inner, y=y, w=w)
         mean = np.average(y, weights=w)
@@ -313,9 +315,9 @@ class Family:
         Raises
         ------
         DataError
-            A mean is outside the family's range, which some links allow.
+            If a mean is outside the family's range, which some links do not prevent.
         OptionError
-            The family does not say how to draw.
+            If the family has no function to draw.
         """
         draw = self._known("draw")
         outside = ~((mu >= self.means[0]) & (mu <= self.means[1]))
@@ -336,8 +338,8 @@ class Family:
         return self._given(self._known("zero"), mu=mu, w=w, shape=shape)
 
     def _given(self, function, **known):
-        """What a function returns of those arguments that it names."""
-        known[self._shape_name] = known.get("shape")  # which a log-density names as it likes
+        """Call a function with the arguments that it names."""
+        known[self._shape_name] = known.get("shape")  # the user's own name for the shape
         try:
             given = {name: known[name] for name in _arguments(function)}
         except KeyError as error:
@@ -370,7 +372,7 @@ def _registered(name: str) -> Family:
     return FAMILIES[name]
 
 
-#: What families of counts have in common.
+#: Attributes that families of counts share.
 COUNTS: dict[str, Any] = {
     "support": "counts of at least 0",
     "supports": lambda y: y >= 0,
@@ -380,7 +382,7 @@ COUNTS: dict[str, Any] = {
     "means": (0.0, 1e18),  # whole numbers of 64 bits
     "inner": lambda y: y + 0.1,
 }
-#: What families of positive responses with a dispersion have in common.
+#: Attributes that families of positive responses with a dispersion share.
 SIZES: dict[str, Any] = {
     "support": "values above 0",
     "supports": lambda y: y > 0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-#: From here on, Stirling's series for log Γ is exact to rounding.
+#: Above this, Stirling's series for log Γ is exact to rounding.
 _STIRLING = 16.0
 
 
@@ -17,10 +17,10 @@ def _stirling(x):
 
 
 def gamma_peak(a) -> np.ndarray:
-    """a log a - a - log Γ(a), without the cancellation that large a bring.
+    """a log a - a - log Γ(a), without cancellation for large a.
 
-    Of the densities of counts and of the gamma family at μ = y little else is left: their powers
-    and exponentials cancel.
+    It is most of the log-density of counts and of the gamma family at μ = y, where the powers and
+    exponentials cancel.
     """
     from scipy.special import gammaln
 

@@ -1,21 +1,22 @@
 """The exact gradient of the Laplace objective, by one adjoint solve at the mode.
 
-With s the score, V the observed information, W the information in M = Λ'Z'WZΛ + I, H the same with
-V, and h_i = z_i'ΛM⁻¹Λ'z_i, all at the mode x of Σ w d + u'u (of u, or of u and γ):
+Let s be the score, V the observed information, W the information in M = Λ'Z'WZΛ + I, H the same
+matrix with V in place of W, and h_i = z_i'ΛM⁻¹Λ'z_i; all at the mode x of Σ w d + u'u, where x is
+u, or u and γ. Then
 
     t_i = (dW_i/dη_i) h_i       H a = (Λ'Z't, X't)       v = t - V∘η(a) - 2s/φ
 
     ∂/∂γ    = X'v                                          where γ is not part of the mode
     ∂/∂λ_k  = Σ_levels (Z'v)_j u_j' + (Z's)_j a_j' + 2 (Z'WZΛM⁻¹)_jj        (lower triangle)
 
-η(a) is what the direction a does to η. A change of λ moves the mode; H is the curvature that it
-moves against, so that one solve stands for the derivative of the mode in every parameter.
+η(a) is the change of η along the direction a. The mode moves with every parameter, and H⁻¹ is a
+factor of each of its derivatives, so that one solve with H serves all of them.
 
-The mode of u is Λ'Z's, and a is Λ'(Z'v + 2Z's/φ), so that the second line is 2N_kλ_k with
+At the mode u = Λ'Z's and a = Λ'(Z'v + 2Z's/φ), so that the second line is 2N_kλ_k with
 
     N_k = ½ Σ_levels [(Z'v)(Z's)' + (Z's)(Z'v)' + 2(Z's)(Z's)'/φ]_jj + that of log|M|
 
-the derivative in λ_kλ_k', which certifies singular fits as in a linear model.
+the derivative in λ_kλ_k'. It gives the certificate of singular fits, as in a linear model.
 
 Sources: Kristensen et al. (2016), J. Stat. Softw. 70(5), for the principle; Murray (2016), arXiv
 1602.07527, for the last term.
@@ -80,24 +81,25 @@ from numbamm.glm.working import (
 
 @jit(takes=(REALS, REALS, NUMBER, NUMBER, KIND, REALS, MATRIX, REALS, REALS))
 def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, gradient):
-    """Derivatives in γ, log(shape) and θ, at the mode that `pirls` found and left behind.
+    """Derivatives in γ, log(shape) and θ, at the mode that `pirls` left in `rows`.
 
     Parameters
     ----------
     theta, x, shape, rows
-        As for `pirls`, which has just returned and left weights and scores in `rows`; it is
-        overwritten.
+        As for `pirls`, which must have been called just before: `rows` holds the weights and
+        scores at the mode. It is overwritten.
     phi : float64
         Dispersion, or 1.
     adjoint : float64, shape (size_adjoint,)
-        Overwritten; holds what log|M| adds to G and N afterwards, for `laplace_normal`.
+        Overwritten; afterwards it holds the contribution of log|M| to G and N, for
+        `laplace_normal`.
     scratch : float64, shape (4, n)
         Overwritten with h, t, η(a) and v.
     degrees : float64, shape (2,)
         Zeros.
     gradient : float64, shape (number of columns of basis + 1 + number of θ,)
-        Filled; the γ part with zeros where γ is part of the mode, and the shape part for families
-        that have one alone.
+        Filled. The γ part is zero where γ is part of the mode, and the shape part is zero for
+        families without a shape.
     """
     table, index, y, basis = rows.table, rows.index, rows.y, rows.basis
     lines, observed = rows.eta, rows.model[DETERMINANT] == OBSERVED
@@ -139,13 +141,13 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, grad
 
 @jit(takes=(REALS, NUMBER, KIND, REALS), owns=True)
 def laplace_normal(v, phi, rows, adjoint):
-    """N of every term, in `adjoint`.
+    """Compute N of every term, into `adjoint`.
 
     Parameters
     ----------
     v : float64, shape (n,)
     phi, rows, adjoint
-        As `laplace_gradient`, which has just returned, left them.
+        As `laplace_gradient` left them, which must have been called just before.
     """
     complete_normal(rows.table, rows.work, adjoint)
     _add_normal(rows.vectors[0], rows.vectors[1], v, phi, rows, adjoint)
@@ -178,7 +180,7 @@ def _quadratic_forms(h, refs, z, table, places, U):
 
 @jit
 def _add_tail_pair(h, k, i, refs, z, table, U):
-    """What two terms of the tail, or one with itself, add to h."""
+    """Add the part of h due to two terms of the tail, or to one with itself."""
     m, start = table[0, ORDER], table[0, TAIL_U] + table[1 + k, ROW] * table[0, ORDER]
     steps = table[1 + k, P] * m, table[1 + i, P]
     factor = 1.0 if i == k else 2.0
@@ -224,7 +226,7 @@ def _form(z, row, left, right, pi, p, U, at, down, across):
 
 @jit
 def _add_moments(u, a, v, rows, places, slopes):
-    """Add Σ_levels (Z'v)_j u_j' + (Z's)_j a_j', at the entries of λ where the θ stand."""
+    """Add Σ_levels (Z'v)_j u_j' + (Z's)_j a_j' to the slopes, at the free entries of λ."""
     table, z, score, start = rows.table, rows.z, rows.eta[SCORE], 0
     for k in range(table[0, NTERM]):
         p, column, first = table[1 + k, P], table[1 + k, COLUMN], table[1 + k, LAMBDA]
@@ -247,7 +249,7 @@ def _moment(z, v, score, refs, p, u, a, start):
 
 @jit
 def _add_normal(to_v, to_s, v, phi, rows, adjoint):
-    """What the rows add to N; `to_v` and `to_s` are filled with Z'v and Z's of one term."""
+    """Add the rows' part to N; `to_v` and `to_s` are scratch for Z'v and Z's of one term."""
     table, z, score = rows.table, rows.z, rows.eta[SCORE]
     for k in range(table[0, NTERM]):
         p, column = table[1 + k, P], table[1 + k, COLUMN]

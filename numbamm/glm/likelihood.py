@@ -1,4 +1,4 @@
-"""`Likelihood`: what becomes of a mode: -2 log-likelihood with every constant, and φ."""
+"""`Likelihood`: -2 log-likelihood with every constant, and φ, computed from a mode."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from numbamm.glm.link import Link
 from numbamm.glm.mode import Mode
 from numbamm.glm.rows import WEIGHT, WORKING
 
-#: Logarithms of shapes that are tried first: those of densities in any units.
+#: Logarithms of the shapes that are tried first; a wide range, since a shape may have any unit.
 SHAPES = range(-18, 19, 3)
 
-#: A φ below this share of its scale is rounding: the rows are fitted perfectly.
+#: A φ below this share of its scale is zero up to rounding: the rows are fitted perfectly.
 PERFECT = 1e-14
 
 
@@ -29,8 +29,8 @@ class Likelihood:
     y, w : ndarray, shape (n,)
         Response and prior weights.
     merged : float
-        By how much the deviance of these rows exceeds that of the cells in which modes are
-        sought; see `models.cells`.
+        The excess of the deviance of these rows over that of the cells into which they are merged
+        for finding modes; see `models.cells`.
     """
 
     family: Family
@@ -45,17 +45,17 @@ class Likelihood:
 
     @cached_property
     def scale(self) -> float:
-        """Size of φ: Pearson's statistic over n where all means are one; 1 where φ is 1."""
+        """Size of φ: Pearson's statistic over n for a common mean; 1 where φ is 1."""
         if not self.dispersed:
             return 1.0
         mean = np.average(self.y, weights=self.w)
         return float(self.w @ (self.y - mean) ** 2 / self.family.variance_at(mean) / len(self.y))
 
     def working_root(self, link: Link) -> np.ndarray:
-        """√W where all means are one: the unit in which random effects are of ordinary size.
+        """√W for a common mean: the scale on which random effects are of ordinary size.
 
-        Effects have the units of η, and are measured in √φ: a θ of one may be very large, or next
-        to nothing. Not so where φ is 1 and η has no unit.
+        Random effects have the units of η, and θ measures them in √φ, so that θ may be of any size.
+        Where φ is 1 and η has no unit, no scale is needed.
 
         Returns
         -------
@@ -72,7 +72,7 @@ class Likelihood:
         return np.sqrt(self.w) * (root if 0 < root < np.inf else 1.0)
 
     def _mean_information(self, link: Link, eta: float) -> float:
-        """Information about η at one η for all rows, on average, at the best of some shapes."""
+        """Mean information of the rows at a common η, at the most likely of a few shapes."""
         family, ones, at = self.family, np.ones_like(self.y), np.full_like(self.y, eta)
         shapes = np.exp(SHAPES) if family.has_shape else [1.0]
         fits = [self.w @ family.deviances(link, shape, self.y, at) for shape in shapes]
@@ -88,7 +88,7 @@ class Likelihood:
 
     @cached_property
     def _counts(self) -> tuple[np.ndarray, np.ndarray]:
-        """The responses that occur, and their weights."""
+        """The distinct responses, and the sum of weights of each."""
         values, place = np.unique(self.y, return_inverse=True)
         return values, np.bincount(place, self.w)
 
@@ -107,14 +107,14 @@ class Likelihood:
         return self.family.best_dispersion(self.w, mode.deviance + mode.penalty)
 
     def is_perfect(self, phi: float) -> bool:
-        """Whether φ is so small that rows are fitted perfectly, to rounding or not far from it."""
+        """Whether φ is so small that the rows are fitted perfectly, or nearly so."""
         return not phi > 100 * PERFECT * self.scale
 
     def laplace(self, mode: Mode, shape: float, phi: float | None = None) -> float:
         """Laplace approximation of -2 log-likelihood at a mode.
 
-        The random effects have variance φΛΛ' and the rows information W/φ, so that φ leaves
-        the mode and the determinant alone::
+        The random effects have variance φΛΛ' and the rows information W/φ, so that neither the mode
+        nor the determinant depends on φ::
 
             (Σ w d + u'u) / φ + log|Λ'Z'WZΛ + I| + saturated
 
@@ -124,7 +124,7 @@ class Likelihood:
         shape : float
             Shape of the negative binomial.
         phi : float, optional
-            The best one, if not given.
+            Dispersion; by default the one that maximises the approximation.
 
         Returns
         -------
@@ -137,7 +137,7 @@ class Likelihood:
         return (mode.deviance + mode.penalty) / phi + mode.logdet + self.saturated(shape, phi)
 
     def log_slope(self, mode: Mode, shape: float, phi: float) -> float:
-        """What log(shape) or log φ change the objective by, apart from the means' part."""
+        """Derivative of the objective in log(shape) or log φ, less the part through the means."""
         rows = (self.y, self.w) if self.dispersed else self._counts
         slope = self.family.constant_slope(*rows, shape, phi)
         return slope - (mode.deviance + mode.penalty) / phi if self.dispersed else slope

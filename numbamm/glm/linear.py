@@ -1,4 +1,4 @@
-"""The linear mixed model of the working response: where θ and γ of a generalized one begin."""
+"""The linear mixed model of the working response, which gives starting values of θ and γ."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numbamm.blocks.solve import solve
 from numbamm.glm.curvature import theta_curvatures
 from numbamm.glm.mode import ModeFinder
 
-#: The search ends when the deviance promises to fall by no more: it is but a start.
+#: The search ends when the expected fall of the deviance is below this; a start need not be exact.
 ENOUGH = 0.01
 
 
@@ -20,19 +20,19 @@ def fit_working_model(modes: ModeFinder, theta, gamma, shape: float, sigma: floa
     Parameters
     ----------
     modes : ModeFinder
-        With u, which is changed to the model's.
+        Supplies u, the working point; its u is replaced by the fitted one.
     theta : ndarray, shape (number of θ,)
-        Where the search begins.
+        Start of the search.
     gamma : ndarray, shape (nx,)
     shape : float
         Shape of the negative binomial.
     sigma : float
-        The residual standard deviation in working weights; 0 to estimate it.
+        The residual standard deviation at a working weight of 1; 0 to estimate it.
 
     Returns
     -------
     tuple of two ndarray, or None
-        None where there is no such model. The θ may have any signs.
+        None where the model cannot be fitted. The θ may have any signs.
     """
     working = modes.working(theta, gamma, shape)
     rows, (adjoint, _) = working.rows, working.varied.for_gradient()
@@ -48,7 +48,7 @@ def fit_working_model(modes: ModeFinder, theta, gamma, shape: float, sigma: floa
 
     scale = np.sqrt(theta_curvatures(modes.terms, theta, working.working_weights))
     theta, end = lbfgs.minimize(value_and_gradient, theta, scale, ENOUGH, 0.0)
-    # The search need not have ended with the factor of its best point.
+    # The factor is that of the last point; it is needed at the best one.
     if end == lbfgs.FAILED or not np.isfinite(value_and_gradient(theta)[0]):
         return None
     x, b = np.zeros((2, modes.q + len(gamma) + 1))

@@ -1,4 +1,4 @@
-"""`Link`: what numbamm knows of a link function, in one record; `LINKS` finds those of `links/`."""
+"""`Link`: the record of a link function; `LINKS` finds those of `links/`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from numbamm.errors import OptionError
 from numbamm.glm import rows as row_kernels
 from numbamm.glm.registry import Registry, packed
 
-#: Means this close to the bounds of their range make one look for separation.
+#: A mean closer than this to a bound of its range triggers a search for separation.
 EXTREME = 1e-7
 
-LARGEST = 700.0  # exp of more overflows
+LARGEST = 700.0  # exp overflows a little above
 
 
 @dataclass(frozen=True, eq=False)
 class Link:
     """A link function g: η = g(μ).
 
-    One of your own takes `forward` and `inverse`; what follows is better known than guessed.
+    A link of your own needs `forward` and `inverse`. The other attributes describe its properties.
 
     Attributes
     ----------
@@ -32,17 +32,18 @@ class Link:
     forward : callable
         η at means, an array; NaN or infinite where there is no such η.
     inverse : callable, optional
-        μ at one η, in plain arithmetic with functions of `math`, of which the derivatives follow.
+        μ at one η, in plain arithmetic with functions of `math`; differentiated automatically.
     derivatives : kernel, optional
-        In its place μ, dμ/dη, d²μ/dη² and d³μ/dη³ at one η, compiled by `numbamm.blocks.jit`.
+        In place of `inverse`: μ, dμ/dη, d²μ/dη² and d³μ/dη³ at one η, compiled by
+        `numbamm.blocks.jit`.
     logarithms : kernel, optional
-        For links onto (0, 1) the same for binomial responses, exact where μ or 1 - μ rounds to
-        0: log μ, log(1 - μ), and with d = dμ/dη the ratios d/μ, d/(1 - μ), d²μ/dη² / d and
-        d³μ/dη³ / d. If not given, by the derivatives of μ.
+        For links onto (0, 1) with binomial responses, accurate where μ or 1 - μ rounds to 0:
+        log μ, log(1 - μ), and with d = dμ/dη the ratios d/μ, d/(1 - μ), d²μ/dη² / d and
+        d³μ/dη³ / d. By default they are computed from the derivatives of μ.
     aliases : tuple of str
         Other names, such as those in other packages.
     linear : bool
-        Means are η itself.
+        μ = η.
     onto_unit : bool
         Means lie in (0, 1), whatever η is.
     whole_line : bool
@@ -54,33 +55,32 @@ class Link:
     symmetric : bool
         g(1 - μ) = -g(μ).
     turns : bool
-        Means turn, or have a pole, at η = 0.
+        Whether μ as a function of η has a turning point or a pole at η = 0.
     mirrored : bool
-        Negative η are the mirror image of positive ones, beyond a mean of zero.
+        Negative η give the same means as positive ones; the mean is zero at η = 0.
     beyond_infinity : bool
         Negative η lie beyond an infinite mean.
     heavy : bool
-        Its distribution function has heavy tails: rows far out still tell much.
+        The inverse is a distribution function with heavy tails: distant rows are informative.
     extreme : float
-        How near to the bounds of their range means are where separation is a likely reason.
+        Means closer than this to a bound of their range suggest separation.
     unit : float, optional
-        About as much of η as changes the odds, or the mean, by the factor e; None where η has a
-        bound.
+        The change of η that multiplies the odds, or the mean, by about e; None where η is bounded.
     latent_variance : float, optional
-        Of the latent variable that a link to probabilities stands for.
+        Variance of the latent variable behind a link to probabilities.
     base : float
-        Differences of η are logarithms to this base of `ratio`; 0 where they are no logarithms.
+        Differences of η are logarithms to this base of a ratio; 0 if they are not logarithms.
     ratio : str
-        What is compared so: ``"ratio"`` or ``"odds ratio"``.
+        The kind of ratio: ``"ratio"`` (of means) or ``"odds ratio"``.
     concave_with : tuple of str
-        Families, beside those that name this link, whose log-density it makes concave in η.
+        Families, besides those that name this link, whose log-density it makes concave in η.
     marginaleffects : str, optional
-        A family with which the package marginaleffects knows this link.
+        A family with which the package marginaleffects supports this link.
 
     Raises
     ------
     OptionError
-        The name is another link's, or neither `inverse` nor `derivatives` is given.
+        If the name belongs to another link, or neither `inverse` nor `derivatives` is given.
 
     Examples
     --------
@@ -142,7 +142,7 @@ class Link:
     def _derivatives(self):
         if self.derivatives is not None:
             return self.derivatives
-        from numbamm.glm.logpdf import derivatives_of  # jets are for links of somebody's own
+        from numbamm.glm.logpdf import derivatives_of  # only users' links need jets
 
         return derivatives_of(self.inverse)
 
@@ -153,18 +153,18 @@ class Link:
 
     @cached_property
     def unit_rows(self):
-        """The same for means in (0, 1)."""
+        """The kernel for means in (0, 1), which fills the table with logarithms and ratios."""
         logarithms = self.logarithms or _by_derivatives(self._derivatives)
         named = self.logarithms or self._derivatives
         return row_kernels.unit_rows(logarithms, named, kept=self.inverse is None)
 
     def address(self, unit: bool) -> int:
-        """The address of one of the two.
+        """The address of `unit_rows` if `unit`, else of `rows`.
 
         Raises
         ------
         OptionError
-            The function of a link of somebody's own cannot be compiled.
+            If the function of a user's link cannot be compiled.
         """
         kernel = self.unit_rows if unit else self.rows
         return row_kernels.address_of(kernel, row_kernels.LINK, f"inverse of the link {self.name}")
@@ -179,7 +179,7 @@ class Link:
         return self.address(unit=False)
 
     def is_bounded(self, unit: bool) -> bool:
-        """Whether some η have no mean; `unit` says that means are within (0, 1)."""
+        """Whether some η have no mean; `unit`: means are restricted to (0, 1)."""
         return not (self.onto_unit if unit else self.whole_line)
 
     def mean(self, eta) -> np.ndarray:
@@ -191,14 +191,14 @@ class Link:
         return self._table(row_kernels.WORKING, eta)[row_kernels.D]
 
     def _table(self, what: int, eta) -> np.ndarray:
-        _ = self._address_of_rows  # compiled, or refused in our words
+        _ = self._address_of_rows  # compiles the kernel, or raises an OptionError
         eta = np.ascontiguousarray(eta, dtype=np.float64)
         table = np.empty((4, len(eta)))
         self.rows(what, eta, table)
         return table
 
     def eta(self, mu) -> np.ndarray:
-        """η at means μ, shape (n,); NaN or infinite says that the link knows no such mean."""
+        """η at means μ, shape (n,); NaN or infinite where the link does not have such a mean."""
         with np.errstate(all="ignore"):
             return np.asarray(self.forward(np.asarray(mu, dtype=np.float64)), dtype=np.float64)
 
@@ -207,13 +207,13 @@ LINKS = Registry("numbamm.glm.links", "link", Link)
 
 
 def _registered(name: str) -> Link:
-    """The record of that name, for pickles."""
+    """The record of that name, for unpickling."""
     return LINKS[name]
 
 
 @jit(entry=False)
 def safe_exp(x):
-    """exp(x), with x held where exp neither overflows nor vanishes."""
+    """exp(x), with x restricted to where exp neither overflows nor underflows."""
     return math.exp(min(max(x, -LARGEST), LARGEST))
 
 

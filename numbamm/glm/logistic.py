@@ -1,6 +1,6 @@
-"""The exponential and the logarithm that the logistic distribution needs, by arithmetic alone.
+"""Exponential and logarithm for the logistic distribution, by arithmetic without branches.
 
-There is no branch, so that loops over rows vectorise.
+Without branches, loops over rows are vectorised.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from numbamm.blocks.jit import FUSE, jit
 
-_LARGEST = 700.0  # exp(-x) of more is next to underflow
+_LARGEST = 700.0  # beyond it exp(-x) comes close to underflow
 
 _LOG2_E = 1.0 / math.log(2.0)
 # log 2 in two parts, the first with so few bits that a multiple of it is exact.
@@ -34,7 +34,7 @@ def entropies(y) -> np.ndarray:
 
 @jit(entry=False, fastmath=FUSE)
 def exp_minus(x):
-    """exp(-x) for x ≥ 0: 2^k times the exponential of what is left, by its series."""
+    """exp(-x) for x ≥ 0: 2^k times the exponential of the remainder, by its series."""
     x = -min(x, _LARGEST)
     k = math.floor(x * _LOG2_E + 0.5) if x == x else 0.0
     r = (x - k * _LOG_2) - k * _LOG_2_REST

@@ -30,8 +30,8 @@ from numbamm.glm.rows import LINES, WEIGHT
 from numbamm.glm.working import CANONICAL, EXPECTED, LINK, Working
 from numbamm.structures.joint import Joint
 
-#: The iteration stops when Σ W Δη² + |Δu|² falls below, in units of φ's size: the next step would
-#: be about the square of the last, so that the mode is exact to rounding.
+#: PIRLS stops when Σ W Δη² + |Δu|² falls below this, in units of the size of φ. Convergence is
+#: quadratic, so that the mode is then exact to rounding.
 TOLERANCE = 1e-13
 
 
@@ -54,12 +54,12 @@ class Mode:
 
     @property
     def found(self) -> bool:
-        """Whether the numbers can be used."""
+        """Whether the mode was found; otherwise the other numbers are not to be used."""
         return self.iterations >= 0
 
 
 class ModeFinder:
-    """Finds modes at given parameters, starting from the last one that was found.
+    """Finds modes at given parameters, starting from the mode found last.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class ModeFinder:
     family : Family
     link : Link
     information : int
-        `EXPECTED` or `OBSERVED`: which one is in the Laplace determinant.
+        `EXPECTED` or `OBSERVED`: the information in the Laplace determinant.
     scale : float
         The size of φ.
     """
@@ -79,36 +79,36 @@ class ModeFinder:
         self, terms, basis, y, weights, offset, family: Family, link: Link, information, scale
     ) -> None:
         self.terms, self.scale, self.joint = terms, scale, Joint.of(terms)
-        writable = partial(np.require, dtype=np.float64, requirements=["C", "W"])  # one type
+        writable = partial(np.require, dtype=np.float64, requirements=["C", "W"])  # one numba type
         y, weights, basis, self.offset = (writable(a) for a in (y, weights, basis, offset))
         kind = _Kind(family, link, information)
         rows = y, weights, entropies(y), basis
         self.varied, self.held = (_Buffers(terms, nx, kind, *rows) for nx in (basis.shape[1], 0))
         check_size(self.varied.layout, terms)
         self.q = sum(t.nranef for t in terms)
-        self.u, self._found = np.zeros(self.q), None
+        self.u, self._last_search = np.zeros(self.q), None
 
     def replaced(self, **parts) -> ModeFinder:
         """A finder with another ``kind``, ``y``, ``weights`` or ``scale``, starting at u = 0."""
         other = copy(self)
         other.scale = parts.pop("scale", self.scale)
         other.varied, other.held = self.varied.replaced(**parts), self.held.replaced(**parts)
-        other.u, other._found = np.zeros(self.q), None
+        other.u, other._last_search = np.zeros(self.q), None
         return other
 
     def without_terms(self) -> ModeFinder:
-        """A finder for the model without random effects: its mode is that of γ alone."""
+        """A finder for the model without random effects, whose mode is in γ alone."""
         other, rows = copy(self), self.rows
-        own = self.kind, rows.y, rows.weights, rows.entropy, rows.basis
-        other.terms, other.q, other.u, other._found = [], 0, np.zeros(0), None
+        parts = self.kind, rows.y, rows.weights, rows.entropy, rows.basis
+        other.terms, other.q, other.u, other._last_search = [], 0, np.zeros(0), None
         other.joint = Joint([])
-        other.varied, other.held = _Buffers([], rows.basis.shape[1], *own), None
+        other.varied, other.held = _Buffers([], rows.basis.shape[1], *parts), None
         return other
 
     def working(self, theta, gamma, shape: float) -> ModeFinder:
-        """A finder that holds blocks and factor of the working linear model at u and γ.
+        """A finder with the blocks and the factor of the working linear model at u and γ.
 
-        In expected information, which has positive pivots.
+        It uses the expected information, so that all pivots are positive.
         """
         finder = self.replaced(kind=self.kind._replace(information=EXPECTED))
         finder.u = self.u
@@ -122,7 +122,7 @@ class ModeFinder:
 
     @property
     def rows(self) -> Working:
-        """The rows with the layout that has X columns."""
+        """The rows, in the layout in which γ varies (with X columns)."""
         return self.varied.rows
 
     @property
@@ -139,11 +139,12 @@ class ModeFinder:
         gamma : ndarray, shape (nx,)
             Coefficients of the basis; changed in place if they vary.
         vary : bool
-            Minimise over the coefficients, too.
+            Whether to minimise over the coefficients, too.
         shape : float
             Shape of the negative binomial.
         tolerance : float, optional
-            Infinity leaves u and gamma as they are, and only factors there.
+            The default is `TOLERANCE`. Infinity takes no step: u and gamma stay, and the factor
+            is computed there.
         trace : ndarray, optional
             See `pirls`.
 
@@ -152,9 +153,9 @@ class ModeFinder:
         Mode
         """
         searched = tolerance is None
-        known = searched and trace is None and self._is_mode(theta, gamma, vary, shape)
+        at_mode = searched and trace is None and self._is_mode(theta, gamma, vary, shape)
         if searched:
-            tolerance = np.inf if known else TOLERANCE
+            tolerance = np.inf if at_mode else TOLERANCE
         x, rows = self._at(gamma, vary)
         base = self.offset if vary else self.offset + rows.basis @ gamma
         out = np.full(3, np.nan)
@@ -170,41 +171,41 @@ class ModeFinder:
             out,
         )
         if iterations < 0 and np.any(self.u):
-            self.u = np.zeros(self.q)  # a warm start may be the trouble
-            again = None if searched else tolerance
-            return self(theta, gamma, vary=vary, shape=shape, tolerance=again, trace=trace)
-        if iterations >= 0 and not known:
+            self.u = np.zeros(self.q)  # the warm start may be the cause
+            given = None if searched else tolerance
+            return self(theta, gamma, vary=vary, shape=shape, tolerance=given, trace=trace)
+        if iterations >= 0 and not at_mode:
             self.u = x[: self.q].copy()
             if vary:
                 gamma[:] = x[self.q :]
             if searched:
-                self._found = self.u, vary, np.array(theta), gamma.copy(), shape
+                self._last_search = self.u, vary, np.array(theta), gamma.copy(), shape
         return Mode(*out, iterations)
 
     def _entries(self, theta) -> np.ndarray:
-        """The entries of λ, as kernels take them."""
+        """The entries of λ as a contiguous array, which kernels need."""
         return np.ascontiguousarray(self.joint.entries(np.asarray(theta)), dtype=np.float64)
 
     @property
     def state(self) -> tuple:
-        """Where the next search begins: what `state` was before can be put back."""
-        return self.u, self._found
+        """The start of the next search; assign an earlier `state` to restore it."""
+        return self.u, self._last_search
 
     @state.setter
     def state(self, state: tuple) -> None:
-        self.u, self._found = state
+        self.u, self._last_search = state
 
     def _is_mode(self, theta, gamma, vary: bool, shape: float) -> bool:
-        """Whether u, and γ if it varies, are what the last search found, and for this θ."""
-        if self._found is None:
+        """Whether u, and γ if it varies, are the result of a search at these parameters."""
+        if self._last_search is None:
             return False
-        u, varied, at_theta, at_gamma, at_shape = self._found
+        u, varied, at_theta, at_gamma, at_shape = self._last_search
         if u is not self.u or at_shape != shape or varied < vary:
             return False
         return bool((at_theta == theta).all() and (at_gamma == gamma).all())
 
     def _at(self, gamma, vary: bool) -> tuple[np.ndarray, Working]:
-        """x = (u, γ) or u, and the rows."""
+        """PIRLS's variables, x = (u, γ) or x = u, and the rows in that layout."""
         if vary:
             return np.concatenate([self.u, gamma]), self.varied.rows
         return self.u.copy(), self.held.rows
@@ -215,15 +216,15 @@ class ModeFinder:
         Parameters
         ----------
         theta, gamma, vary, shape
-            As for that call.
+            The arguments of that call.
         phi : float
             Dispersion, or 1.
 
         Returns
         -------
         ndarray, shape (nx + 1 + number of θ,)
-            In γ (zeros if it varies with the mode), log(shape) (of families that have one; else 0)
-            and θ.
+            Derivatives in γ (zeros if it varies with the mode), in log(shape) (0 for a family
+            without a shape) and in θ.
         """
         x, rows = self._at(gamma, vary)
         entries, before = self._entries(theta), len(gamma) + 1
@@ -268,13 +269,13 @@ class ModeFinder:
         Parameters
         ----------
         k : int
-            Nodes a dimension.
+            Number of nodes in each dimension.
         shape, dispersion : float
 
         Returns
         -------
         float
-            -2 log-likelihood, less the constant of the family.
+            -2 log-likelihood without the constant of the family.
         """
         rows, term = self.held.rows, self.terms[0]
         x, logw = nodes(k)
@@ -296,28 +297,28 @@ class ModeFinder:
         return int(self.rows.table[0, ORDER])
 
     def x_factor(self) -> np.ndarray:
-        """L_X of the last factor with X columns, shape (nx, nx)."""
+        """L_X, the block of γ in the last factor with γ varying, shape (nx, nx)."""
         layout, nx = self.varied.layout, int(self.rows.table[0, NX])
         return tail_block(layout, self.rows.work, slice(self.order - 1 - nx, self.order - 1))
 
     def leverages(self) -> np.ndarray:
-        """Diagonal of the hat matrix of the last working model with X columns, shape (n,)."""
+        """Diagonal of the hat matrix of the last working model with γ varying, shape (n,)."""
         rows = self.rows
         return leverages(self.varied.layout, rows.work, rows.refs, rows.zw, rows.xyw)
 
     def conditional_variances(self) -> list[np.ndarray]:
-        """Variances of b over φ at the last mode with β held, (levels, p, p) for each term."""
+        """Variances of b, divided by φ, at the last mode with β held: (levels, p, p) by term."""
         return conditional_variances(self.held.layout, self.held.rows.work)
 
     def row_variances(self, terms, x, cov) -> np.ndarray:
-        """Variances over φ of x'γ̂ + z'b̂ - z'b in the last working model with X columns.
+        """Variances, divided by φ, of x'γ̂ + z'b̂ - z'b in the last working model with γ varying.
 
-        `cov` is the covariance of γ̂ over φ; see `variances.row_variances`.
+        `cov` is the covariance matrix of γ̂, divided by φ; see `variances.row_variances`.
         """
         return row_variances(self.varied.layout, self.rows.work, terms, x, cov)
 
     def by_term(self, u) -> list[np.ndarray]:
-        """Random effects, term by term as the caller gave them, shapes (levels, p): copies."""
+        """Copies of the random effects of each term, in the caller's order, shapes (levels, p)."""
         layout = self.varied.layout
         parts, at = [None] * layout.nterm, 0
         for k in layout.order:
@@ -328,7 +329,7 @@ class ModeFinder:
 
 
 class _Kind(NamedTuple):
-    """What a model is, but for its rows."""
+    """What determines a generalized model apart from its rows."""
 
     family: Family
     link: Link
@@ -337,7 +338,7 @@ class _Kind(NamedTuple):
 
 @lru_cache
 def _model(kind: _Kind) -> np.ndarray:
-    """See `Working.model`; that of a fit is made once, and all its buffers share it."""
+    """The array `Working.model`; cached, so that all buffers of a fit share one."""
     family, link, information = kind
     return np.array(
         [
@@ -355,7 +356,7 @@ def _model(kind: _Kind) -> np.ndarray:
 
 
 class _Buffers(ThreadLocal):
-    """Layout and rows for a number of X columns, with scratch of its own for each thread."""
+    """Layout and rows for a given number of X columns, with separate scratch for each thread."""
 
     def __init__(self, terms, nx: int, kind: _Kind, y, weights, entropy, basis) -> None:
         self.layout = layout = build_layout(terms, nx)
@@ -372,14 +373,14 @@ class _Buffers(ThreadLocal):
             "index": layout.index,
             "places": layout.places,
         }
-        self._be(kind)
+        self._set_kind(kind)
         super().__init__()
 
     def _drop_buffers(self) -> None:
         super()._drop_buffers()
-        self._own = threading.local()
+        self._rows_of_thread = threading.local()
 
-    def _be(self, kind: _Kind) -> None:
+    def _set_kind(self, kind: _Kind) -> None:
         self.kind, self._model = kind, _model(kind)
 
     def __getstate__(self) -> dict:
@@ -387,7 +388,7 @@ class _Buffers(ThreadLocal):
 
     def __setstate__(self, state: dict) -> None:
         super().__setstate__(state)
-        self._be(self.kind)  # in this process kernels have addresses of their own
+        self._set_kind(self.kind)  # addresses of kernels differ between processes
 
     def __copy__(self) -> _Buffers:
         other = object.__new__(type(self))
@@ -395,12 +396,12 @@ class _Buffers(ThreadLocal):
         return other
 
     def replaced(self, **parts) -> _Buffers:
-        """The same with another ``kind``, ``y`` or ``weights``; a thread's scratch serves both."""
+        """A copy with another ``kind``, ``y`` or ``weights`` that shares each thread's scratch."""
         other = copy(self)
-        other._own = threading.local()
+        other._rows_of_thread = threading.local()
         if "kind" in parts:
-            other._be(parts.pop("kind"))
-            if other.kind.family is not self.kind.family:  # whose scratch may differ in size
+            other._set_kind(parts.pop("kind"))
+            if other.kind.family is not self.kind.family:  # its scratch may differ in size
                 other._local = threading.local()
         if "y" in parts:
             parts["entropy"] = entropies(parts["y"])
@@ -410,12 +411,12 @@ class _Buffers(ThreadLocal):
     @property
     def rows(self) -> Working:
         """The rows, with the calling thread's scratch."""
-        if not hasattr(self._own, "rows"):
-            self._own.rows = Working(self._model, **self._shared, **self._scratch())
-        return self._own.rows
+        if not hasattr(self._rows_of_thread, "rows"):
+            self._rows_of_thread.rows = Working(self._model, **self._shared, **self._scratch())
+        return self._rows_of_thread.rows
 
     def _scratch(self) -> dict[str, np.ndarray]:
-        """The calling thread's scratch, which `replaced` buffers share."""
+        """The calling thread's scratch, which copies made by `replaced` share."""
         if not hasattr(self._local, "scratch"):
             layout, z = self.layout, self._shared["z"]
             q = int((layout.table[1 : 1 + layout.nterm, [P, NLEVEL]].prod(axis=1)).sum())
@@ -432,7 +433,7 @@ class _Buffers(ThreadLocal):
         return self._local.scratch
 
     def for_gradient(self) -> tuple[np.ndarray, np.ndarray]:
-        """The calling thread's buffers that gradients alone need, made at the first one."""
+        """The calling thread's buffers for gradients, allocated at the first one."""
         if not hasattr(self._local, "for_gradient"):
             n = len(self._shared["y"])
             self._local.for_gradient = np.zeros(self.layout.size_adjoint), np.empty((4, n))

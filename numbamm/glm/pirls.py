@@ -7,11 +7,11 @@ With x = (u, γ), the iteration minimises
     Σ w d(y, η) + u'u,    η = base + basis γ + ZΛu
 
 over u and γ where the layout has X columns, and over u alone where it has none (``NX`` = 0; the
-caller then puts the fixed effects into `base`).
+caller then includes the fixed effects in `base`).
 
-The weights are the expected information. With a link that is not canonical such steps shrink by a
-factor only, or circle; so near the mode the observed information takes its place, which makes them
-Newton's, as long as these descend.
+The weights are the expected information (Fisher scoring). With a link that is not canonical such
+steps converge linearly, or cycle. So near the mode the weights are the observed information, which
+gives Newton steps, as long as these decrease the penalised deviance.
 """
 
 from __future__ import annotations
@@ -43,41 +43,43 @@ from numbamm.glm.working import (
     respond,
 )
 
-#: Outcomes other than a number of iterations: a factor fails; no step descends; still under way;
-#: the mode lies where the link or the family ends; the deviance is flat there, or curves downwards.
+#: Outcomes other than a number of iterations. In turn: a factorisation fails; no step decreases the
+#: penalised deviance; the limit of iterations is reached; the mode lies on the boundary of the η
+#: that the link or the family allows; the deviance is flat at the mode, or curves downwards.
 NOT_POSITIVE_DEFINITE, NO_DESCENT, NOT_CONVERGED, AT_EDGE, FLAT = -1, -2, -3, -4, -5
 
 MAX_ITERATIONS, MAX_HALVINGS = 200, 40
-#: So many steps one after the other that had to be halved creep along an edge, if the link has one.
+#: After so many successive halved steps the iteration is at the boundary, if the link has one.
 MAX_CREEPING = 20
 
-#: Σ W Δη² + |Δu|² of a step, in units of the scale, from which on Newton steps are tried.
+#: Newton steps are tried once Σ W Δη² + |Δu|² of a step is below this, in units of the scale.
 NEAR = 1.0
 
-#: How much smaller a step must be that is not Newton's: the next one is not about its square.
+#: Factor on the tolerance for other than Newton steps, whose convergence is not quadratic.
 LINEAR = 1e-5
 
-#: Working weights of a unit are at least this. Where responses are separated η runs off, and its
-#: information vanishes: the factor must not lose its pivots to rounding, nor a response be NaN.
-#: Where φ is not 1 that is in units of its size, and small means may still tell much.
+#: Least working weight per unit of prior weight. Where responses are separated, η diverges and its
+#: information vanishes; the floor keeps the pivots above rounding, and working responses finite.
+#: With an estimated φ it is in units of the size of φ, and lower: rows with small means may still
+#: be informative.
 LEAST, LEAST_DISPERSED = 1e-10, 1e-15
 
-#: A change of the penalised deviance by less than this share, or less of the scale, is rounding.
+#: A change of the penalised deviance below this share of its value plus the scale is rounding.
 SLACK = 1e-12
 
-#: Pivots of Λ'Z'WZΛ + I are 1 a priori. Where the observed information is so far below 0 that one
-#: is below this, the effects are twice as uncertain as without the rows, and no density around
-#: the mode is about normal; the Laplace approximation falls without limit towards the point where
-#: the mode ceases to be one.
+#: Least pivot of Λ'Z'WZΛ + I for a valid Laplace approximation. Without data the pivots are 1. A
+#: negative observed information can lower one; below this bound an effect has twice its prior
+#: variance, and its density around the mode is far from normal. The approximation falls without
+#: limit as a pivot goes to 0, where the mode ceases to be a minimum.
 LEAST_PIVOT = 0.5
 
-#: A step smaller than this share of Σ W η² is rounding.
+#: A step whose Σ W Δη² + |Δu|² is below this share of Σ W η² is rounding.
 ROUNDING = 1e-28
 
 
 @jit(takes=(REALS, REALS, NUMBER, NUMBER, REALS, KIND, NUMBER, MATRIX, REALS))
 def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
-    """Find the mode, and leave the factor there with the weights of the Laplace term.
+    """Find the mode, and factorise there with the weights of the Laplace determinant.
 
     Parameters
     ----------
@@ -87,14 +89,14 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
     shape : float64
         Shape of the negative binomial.
     scale : float64
-        The size of φ, in which the deviance is measured; 1 where φ is.
+        The size of φ, the unit of the deviance; 1 where φ is 1.
     base : float64, shape (n,)
-        The part of η that is held.
+        The part of η that does not vary: the offset, and held fixed effects.
     rows : Working
-        Afterwards its first line of eta holds η at the mode, and the last one the score.
+        Afterwards line `AT` of its eta holds η at the mode, and line `SCORE` the score.
     tolerance : float64
-        The iteration has converged when Σ W Δη² + |Δu|² falls below, in units of `scale`.
-        Infinity leaves x as it is, and only factors there.
+        The iteration has converged when Σ W Δη² + |Δu|² is below this, in units of `scale`.
+        With infinity no step is taken, and the factor is computed at the given x.
     trace : float64, shape (k, 2)
         Filled with Σ w d + u'u and log|L|² at the start and after each iteration.
     out : float64, shape (3,)
@@ -113,7 +115,9 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
     iterations, change, least, value, part = 0, np.inf, tolerance, np.inf, 1.0
     newton, creeping = False, counter()
     has_edge = rows.model[EDGE] != 0
-    held = 0.0 if rows.model[HEAVY] != 0 else HELD  # heavy tails tell much
+    held = (
+        0.0 if rows.model[HEAVY] != 0 else HELD
+    )  # distant rows of heavy-tailed links are informative
     while change > least * scale and iterations < MAX_ITERATIONS:
         value = deviance + penalty
         newton, part = not canonical and change < NEAR * scale, 1.0
@@ -141,7 +145,7 @@ def pirls(theta, x, shape, scale, base, rows, tolerance, trace, out):
         if iterations < len(trace):
             trace[iterations, 0], trace[iterations, 1] = value, logdet
         penalty = _squares(trial[:q])
-        change = _change(x, trial, q, rows) / (part * part)  # of the whole step
+        change = _change(x, trial, q, rows) / (part * part)  # scaled to the whole step
         least = tolerance if canonical or newton else tolerance * LINEAR
         copy(trial, x)
         iterations += 1
@@ -191,7 +195,7 @@ def _least_pivot(rows):
 
 @jit
 def _newton(held, theta, shape, base, rows, solution, b):
-    """Where Newton's step leads; log|L|², NaN if the curvature is not positive definite."""
+    """Solve for the end of Newton's step; log|L|², NaN if the curvature is indefinite."""
     eta = rows.eta
     load_observed(held, shape, rows)
     for i in range(len(base)):
@@ -205,7 +209,7 @@ def _newton(held, theta, shape, base, rows, solution, b):
 
 @jit
 def _step(part, x, solution, trial, q, b, shape, scale, base, rows):
-    """A part of the way to the solution as trial; the deviance there."""
+    """Set the trial a part of the way from x to the solution; return the deviance there."""
     for j in range(len(x)):
         trial[j] = x[j] + part * (solution[j] - x[j])
     _predict(rows.eta[TRIAL], trial, q, b, base, rows)
@@ -214,19 +218,19 @@ def _step(part, x, solution, trial, q, b, shape, scale, base, rows):
 
 @jit
 def _descends(new, old, scale):
-    """Whether the penalised deviance does not rise, but for rounding; not so where it is NaN."""
+    """Whether the penalised deviance rises by no more than rounding; false where it is NaN."""
     return new <= old + SLACK * (abs(old) + scale) and new < np.inf
 
 
 @jit
 def _falls(new, old, scale):
-    """Whether it still falls by more than rounding, and not only η runs off."""
+    """Whether the penalised deviance falls by more than rounding; else η alone may diverge."""
     return new < old - SLACK * (abs(old) + scale) and old < np.inf
 
 
 @jit
 def _change(x, trial, q, rows):
-    """Σ W Δη² + |Δu|² of the step from x to trial, taken; 0 where it is rounding."""
+    """Take the step from x to trial in η; return its Σ W Δη² + |Δu|², 0 where it is rounding."""
     eta, change, size = rows.eta, 0.0, 0.0
     for i in range(len(rows.y)):
         change += eta[WEIGHT, i] * (eta[TRIAL, i] - eta[AT, i]) ** 2
@@ -255,9 +259,9 @@ def _predict(eta, x, q, b, base, rows):
 
 @jit
 def _deviance(eta, shape, scale, rows):
-    """Σ w d at η; infinite where it is outside what the link or family allows.
+    """Σ w d at η; infinite where the link or the family does not allow some η.
 
-    The expected information and the score are kept, since the iteration goes on from there.
+    The rows keep the expected information and the score at η, which the next iteration needs.
     """
     least = LEAST_DISPERSED * scale if rows.model[DISPERSED] != 0 else LEAST
     total = ask(WORKING, eta, shape, least, rows)

@@ -1,8 +1,9 @@
 """Adaptive Gauss–Hermite quadrature for one random-effects term, scalar or vector-valued.
 
 The likelihood is a product over levels of r-dimensional integrals. Each is computed by the product
-rule of k nodes a dimension, moved to the level's mode and scaled along the Cholesky axes of its
-Hessian (Pinheiro & Chao 2006, J. Comput. Graph. Stat. 15(1)); k = 1 is the Laplace approximation.
+rule of k nodes in each dimension, centred at the level's mode and scaled by the Cholesky factor of
+its Hessian (Pinheiro & Chao 2006, J. Comput. Graph. Stat. 15(1)). With k = 1 it is the Laplace
+approximation.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numbamm.blocks.layout import DIAG, LAMBDA, NLEVEL, P
 from numbamm.glm.rows import DEVIANCE, FIRST
 from numbamm.glm.working import AT, KIND, TRIAL, ask
 
-#: Of larger rules the outermost weights are too small for numbers.
+#: Largest rule: beyond it the outermost weights underflow.
 MOST_NODES = 300
 
 
@@ -29,7 +30,7 @@ def nodes(k: int) -> tuple[np.ndarray, np.ndarray]:
 
 @jit(takes=(REALS, NUMBER, NUMBER, KIND, REALS, REALS, INTEGERS, MATRIX, MATRIX))
 def quadrature(u, shape, dispersion, rows, x, logw, index, levels, shift):
-    """-2 Σ_j log of the integral over the random effects of level j, less the constant.
+    """-2 Σ_j log of the integral over the random effects of level j, without the constant.
 
     Parameters
     ----------
@@ -38,9 +39,9 @@ def quadrature(u, shape, dispersion, rows, x, logw, index, levels, shift):
     shape : float64
         Shape of the negative binomial.
     dispersion : float64
-        φ, by which the random effects' variance and the information scale.
+        φ, a factor of the random effects' variance and the divisor of the information.
     rows : Working
-        As `pirls` left them at the mode, with the layout without X columns and one term.
+        As `pirls` left them at the mode, in the layout with one term and without X columns.
     x, logw : float64, shape (k,)
         From `nodes`.
     index : int64, shape (r,)
@@ -56,7 +57,7 @@ def quadrature(u, shape, dispersion, rows, x, logw, index, levels, shift):
     p, nlevel, k = table[1, P], table[1, NLEVEL], len(x)
     lam = work[table[1, LAMBDA] : table[1, LAMBDA] + p * p]
     L = work[table[1, DIAG] : table[1, DIAG] + p * p * nlevel]
-    at_mode, here, total = levels[0], levels[1], levels[2]
+    at_mode, at_node, total = levels[0], levels[1], levels[2]
     shift[:] = 0.0
     _levels(at_mode, u, shift, shape, rows, lam, p)
     total[:] = 0.0
@@ -68,10 +69,10 @@ def quadrature(u, shape, dispersion, rows, x, logw, index, levels, shift):
             weight += logw[index[c]]
         for j in range(nlevel):
             _solve_transposed(L[j * p * p : (j + 1) * p * p], spread, x, index, shift[j], p)
-        _levels(here, u, shift, shape, rows, lam, p)
+        _levels(at_node, u, shift, shape, rows, lam, p)
         for j in range(nlevel):
-            rise = (here[j] - at_mode[j]) / dispersion
-            if rise == rise:  # else the node is outside what the link allows: no density there
+            rise = (at_node[j] - at_mode[j]) / dispersion
+            if rise == rise:  # NaN where the link does not allow the node: the density is 0 there
                 total[j] += math.exp(min(weight - 0.5 * rise, 700.0))
         for c in range(p):  # the next point of the grid
             index[c] += 1

@@ -18,11 +18,11 @@ class Registry:
     Parameters
     ----------
     package : str
-        Every file in it has a record. A new one is found by being there.
+        Every file in it has one record, and a new file is found without registration.
     kind : str
-        What they are called in messages; a file's record is its attribute of that name in capitals.
+        The records' name in messages; in capitals, the attribute of a file that holds its record.
     type : class
-        Of the records.
+        The records' class.
     """
 
     def __init__(self, package: str, kind: str, type: type) -> None:
@@ -30,7 +30,7 @@ class Registry:
 
     @property
     def folder(self) -> str:
-        """Where the files are."""
+        """Name of the folder of the files."""
         return self._package.rpartition(".")[2]
 
     @cached_property
@@ -46,12 +46,12 @@ class Registry:
         return map(self._record, self._files)
 
     def __getitem__(self, name: str):
-        """The record of a name or an alias; letters and digits count, their case does not.
+        """The record of a name or an alias; case and other signs are ignored.
 
         Raises
         ------
         OptionError
-            There is none; the message lists those that there are.
+            If there is none; the message lists the names.
         """
         wanted = bare(name)
         if wanted in self._files:  # a file has its record's name
@@ -62,7 +62,7 @@ class Registry:
         return self[spelled(self.kind, name, [record.name for record in self])]
 
     def of(self, given):
-        """A record as it is, or that of a name."""
+        """The record of a name; a record is returned unchanged."""
         return given if isinstance(given, self.type) else self[given]
 
     def get(self, name: str):
@@ -74,7 +74,7 @@ class Registry:
 
 
 def packed(record) -> tuple:
-    """How a record that is not registered is pickled: with the functions that it holds."""
+    """The pickled form of a user's record, with the functions that it holds."""
     from numba import cloudpickle
 
     given = {f.name: getattr(record, f.name) for f in fields(record)}
@@ -91,17 +91,17 @@ def _unpacked(content: bytes):
 
 
 def spelled(what: str, name, known) -> str:
-    """The name as we spell it.
+    """The known name that agrees with `name` but for case and other signs.
 
     Raises
     ------
     OptionError
-        It is none of the known ones, which the message lists.
+        If there is none; the message lists the known names.
     """
     spelling = bare(name)
-    for ours in known:
-        if bare(ours) == spelling:
-            return ours
+    for candidate in known:
+        if bare(candidate) == spelling:
+            return candidate
     raise OptionError(
         f"unknown {what} {name!r}{did_you_mean(spelling, known)}; there are {', '.join(known)}"
     )

@@ -1,10 +1,10 @@
-"""Row kernels: what a link or a family computes for all rows at once, called by its address.
+"""Row kernels: the functions of a link or a family for all rows at once, called by address.
 
-The compiled loops (PIRLS, the gradient, quadrature) know no link and no family. They hold the
-addresses of two kernels: the link's fills a table with the means and their derivatives at η, the
-family's makes deviances, scores and informations of it. So the loops are compiled once, whatever
-link and family come, and one call for all rows costs nothing a row. An address is an argument, and
-never part of kept code: that is right in the next process, too.
+The compiled loops (PIRLS, the gradient, quadrature) are the same for every link and family. They
+get the addresses of two kernels: the link's fills a table with the means and their derivatives at
+η, and the family's computes deviances, scores and informations from it. So the loops are compiled
+once, and as one call serves all rows, it costs next to nothing. Addresses are arguments and never
+part of cached code, since they differ between processes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numbamm.blocks.jit import jit
 from numbamm.blocks.kinds import INTEGER, MATRIX, NUMBER, REALS
 from numbamm.errors import OptionError
 
-# What is asked of a family's kernel, which fills lines of its last argument.
+# The quantity asked of a family's kernel, and the lines of its last argument that it fills.
 DEVIANCE = 0  # FIRST: w d
 WORKING = 1  # WEIGHT and SCORE: the working weight and the score; returns Σ w d
 INFORMATION = 2  # FIRST and SECOND: expected and observed information
@@ -30,7 +30,7 @@ EXPECTED_SLOPE, OBSERVED_SLOPE = 3, 4  # FIRST: derivative of an information in 
 # FIRST to THIRD: derivatives of w d, score and an information in the logarithm of the shape
 EXPECTED_SHAPE, OBSERVED_SHAPE = 5, 6
 
-#: These lines, and their number; the first two are for the η of the loops.
+#: Positions of these lines, and the number of all; the first two lines hold η, see `working`.
 WEIGHT, SCORE, FIRST, SECOND, THIRD, LINES = range(2, 8)
 
 # Lines of a link's table: μ and its derivatives in η.
@@ -39,22 +39,22 @@ MU, D, D2, D3 = range(4)
 # dμ/dη = d the ratios d/μ, d/(1 - μ), d²μ/dη² / d and d³μ/dη³ / d.
 LOG_MU, LOG_REST, TO_MU, TO_REST, BEND, TWIST = range(6)
 
-# Which η have no mean, though the link's formula has one: none; those of mirror images, beyond a
-# mean of 0, unless the response is 0, too; all negative ones, beyond an infinite mean.
+# Which η are excluded although the link's formula gives a mean there: none; negative η that mirror
+# positive ones, unless the response is 0; all negative η, which lie beyond an infinite mean.
 NO_BARRIER, MIRRORED, BEYOND_INFINITY = range(3)
 
 _NUMBER, _CODE = types.float64, types.int64
 _ROW, _TABLE = types.Array(_NUMBER, 1, "C"), types.Array(_NUMBER, 2, "C")
 
-#: A link's kernel: what is asked, η of shape (n,), and the table, which it fills.
+#: A link's kernel: the quantity asked for, η of shape (n,), and the table that it fills.
 LINK = types.void(_CODE, _ROW, _TABLE)
-#: A family's kernel: what is asked, y, prior weights, `logistic.entropies` of y, the shape, the
-#: least working weight of a unit, η, the link's table and `out`, of which it fills lines.
+#: A family's kernel: the quantity asked for, y, prior weights, `logistic.entropies` of y, shape,
+#: the least working weight of a unit, η, the link's table, and `out`, whose lines it fills.
 FAMILY = _NUMBER(_CODE, _ROW, _ROW, _ROW, _NUMBER, _NUMBER, _ROW, _TABLE, _TABLE)
 
 
 def _caller(signature):
-    """What calls a kernel of this signature by its address, from compiled code."""
+    """The signature and code generator of a call by address, for kernels of this signature."""
 
     def lower(context, builder, _, values):
         address, *values = values
@@ -92,12 +92,12 @@ if numba.config.DISABLE_JIT:  # kernels are Python functions, and their addresse
 
 
 def address_of(kernel, signature, what: str = "") -> int:
-    """The address of a kernel, which is compiled, or read from the cache, if it is not yet.
+    """The address of a kernel, which is compiled or read from the cache first if necessary.
 
     Raises
     ------
     OptionError
-        It cannot be compiled; the message says of `what` it was made, a function of the user's.
+        If it cannot be compiled and is made from a function of the user's, described by `what`.
     """
     if numba.config.DISABLE_JIT:
         if kernel not in _functions:
@@ -115,18 +115,18 @@ def address_of(kernel, signature, what: str = "") -> int:
 
 @jit(takes=(*3 * (INTEGER,), *3 * (REALS,), NUMBER, NUMBER, REALS, MATRIX, INTEGER, MATRIX))
 def evaluate_rows(what, link, family, y, w, entropy, shape, least, eta, table, barrier, out):
-    """Ask the link and the family of the rows at η; see `FAMILY` for the arguments.
+    """Evaluate the link's and the family's kernels at η; see `FAMILY` for the arguments.
 
     Parameters
     ----------
     link, family : int64
-        Addresses of both; 0 for a link that the family's kernel knows itself.
+        Addresses of both kernels; 0 for a link that is built into the family's kernel.
     barrier : int64
 
     Returns
     -------
     float64
-        Σ w d if that is asked; NaN where some η has no mean.
+        Σ w d if `what` is `WORKING`; NaN where some η has no mean.
     """
     if link != 0:
         call_link(link, what, eta, table)
@@ -141,14 +141,20 @@ def evaluate_rows(what, link, family, y, w, entropy, shape, least, eta, table, b
 
 
 def _refusal(what: str, error: NumbaError) -> str:
-    """Why a function of the user's cannot be compiled, in words."""
+    """The message for a function of the user's that cannot be compiled."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = ("unify", "No implementation", "not defined", "Unknown attribute", "Untyped global")
-    said = next((line for line in lines if any(t in line for t in telling)), lines[0])
+    informative = (
+        "unify",
+        "No implementation",
+        "not defined",
+        "Unknown attribute",
+        "Untyped global",
+    )
+    reason = next((line for line in lines if any(t in line for t in informative)), lines[0])
     return (
-        f"{what} cannot be compiled: {said} It may use numbers, + - * / **, comparisons, if, and "
-        "of math exp, log, log1p, expm1, sqrt, lgamma, erf, erfc, sin, cos, tanh, atan, fabs; and "
-        "what it returns depends on the mean in each branch"
+        f"{what} cannot be compiled: {reason} It may use numbers, + - * / **, comparisons, if, and "
+        "from math exp, log, log1p, expm1, sqrt, lgamma, erf, erfc, sin, cos, tanh, atan, fabs; "
+        "in each branch the value that it returns must depend on the mean"
     )
 
 
@@ -163,7 +169,7 @@ def link_rows(derivatives, kept=True):
     derivatives : kernel
         μ and its first three derivatives at one η.
     kept : bool
-        Whether it is kept on disk, under the name of `derivatives`.
+        Whether it is cached on disk, under the name of `derivatives`.
     """
 
     def rows(what, eta, table):
@@ -198,10 +204,10 @@ def unit_rows(logarithms, named=None, kept=True):
 
 
 def around(named, loop, *, kept=True, **options):
-    """Compile a loop that was made around a kernel, after which it is called and kept on disk.
+    """Compile a loop around a kernel; the kernel gives the loop its name in the cache on disk.
 
-    Loops of one function's making must differ in name: the code of two with the same name, kept
-    by different processes, could be taken for one another where both are read.
+    Loops made by one function need different names: otherwise one loop could be read from the
+    cache in place of another that a different process has written.
     """
     function = getattr(named, "py_func", named)
     loop.__module__ = function.__module__

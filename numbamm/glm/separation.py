@@ -1,8 +1,9 @@
-"""Separation: a direction of the fixed effects along which the likelihood only rises.
+"""Separation: a direction of the fixed effects along which the likelihood never falls.
 
-Where a hyperplane divides successes from failures, or zero counts from others, estimates run off
-to infinity. A linear programme finds such a direction (Konis 2007, DPhil thesis, Oxford), one that
-separates as many rows as any does: the others alone then tell which coefficients stay finite.
+Where a hyperplane divides successes from failures, or zero counts from others, estimates diverge
+to infinity. A linear programme finds such a direction (Konis 2007, DPhil thesis, Oxford). It is
+chosen to separate as many rows as possible; the remaining rows then determine which coefficients
+stay finite.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from numbamm.glm.link import Link
 
 @dataclass
 class Separation:
-    """What is separated.
+    """The outcome of a search for separation.
 
     Attributes
     ----------
     columns : list of int
         Fixed-effects columns whose coefficients have no finite estimates.
     rows : ndarray of bool, shape (n,)
-        The rows whose means run off to the bounds.
+        The rows whose means approach the bounds of their range.
     complete : bool
-        Whether it separates every row; else some rows only, and the others not at all.
+        Whether every row is separated; else some rows are, and the others lie on the hyperplane.
     """
 
     columns: list[int]
@@ -35,16 +36,16 @@ class Separation:
 
 
 def is_extreme(family: Family, link: Link, mu) -> bool:
-    """Whether means are so close to the bounds that one should look for separation."""
+    """Whether some mean is so close to a bound that a search for separation is worthwhile."""
     if not (family.proportions or link.whole_line):
-        return False  # the mean comes to its bound at an η that is finite
+        return False  # a finite η gives the mean at the bound
     return any(bool((np.abs(mu - bound) < link.extreme).any()) for bound in family.bounds)
 
 
 def find_separation(family: Family, X, y) -> Separation | None:
-    """A direction β with x_i'β ≥ 0 at successes, ≤ 0 at failures or zero counts, 0 between.
+    """Find a direction β with x_i'β ≥ 0 at successes, ≤ 0 at failures or zero counts, else 0.
 
-    With 10⁵ different rows it takes a second or two: look first whether there is a reason.
+    With 10⁵ distinct rows it takes a second or two; so ask `is_extreme` first.
 
     Parameters
     ----------
@@ -56,43 +57,43 @@ def find_separation(family: Family, X, y) -> Separation | None:
     Returns
     -------
     Separation or None
-        None where responses overlap, or for a family that cannot be separated.
+        None where the responses are not separated, or for a family without bounds.
     """
     if not family.bounds or not X.shape[1]:
         return None
     side = np.zeros(len(y))
-    for bound, towards in zip(family.bounds, (-1.0, 1.0), strict=False):
-        side[y == bound] = towards
+    for bound, sign in zip(family.bounds, (-1.0, 1.0), strict=False):
+        side[y == bound] = sign
     size = np.abs(X).max(axis=0, initial=0.0)
     scaled = np.column_stack([side, X / np.where(size > 0, size, 1.0)])
     rows, of_row, counts = np.unique(scaled, axis=0, return_inverse=True, return_counts=True)
     side, X, of_row = rows[:, 0], rows[:, 1:], of_row.ravel()
-    if (side != 0).all() and (alone := _complete(side, X)):
-        return Separation(alone, np.ones(len(of_row), dtype=bool), complete=True)
-    apart = _separated(side, X, counts)
-    if not apart.any():
+    if (side != 0).all() and (columns := _complete(side, X)):
+        return Separation(columns, np.ones(len(of_row), dtype=bool), complete=True)
+    separated = _separated(side, X, counts)
+    if not separated.any():
         return None
-    return Separation(_without_estimate(X[~apart]), apart[of_row], complete=False)
+    return Separation(_without_estimate(X[~separated]), separated[of_row], complete=False)
 
 
 def _separated(side, X, counts) -> np.ndarray:
-    """Which rows some direction separates, shape (n,).
+    """Whether each row is separated by some direction: bool, shape (n,).
 
-    A direction that separates some rows, many times, and one that separates some of the others
-    are together one that separates both.
+    Rows found by several directions are separated by one: a large multiple of the first direction
+    plus the second separates the rows of both.
     """
-    apart = np.zeros(len(side), dtype=bool)
-    while not apart.all():
-        left = np.flatnonzero(~apart)
-        margins = side[left] * (X[left] @ _direction(side[left], X[left], counts[left]))
-        if counts[left] @ margins < 1e-6:
+    separated = np.zeros(len(side), dtype=bool)
+    while not separated.all():
+        rest = np.flatnonzero(~separated)
+        margins = side[rest] * (X[rest] @ _direction(side[rest], X[rest], counts[rest]))
+        if counts[rest] @ margins < 1e-6:
             break
-        apart[left[margins > 1e-6]] = True
-    return apart
+        separated[rest[margins > 1e-6]] = True
+    return separated
 
 
 def _direction(side, X, counts) -> np.ndarray:
-    """β between -1 and 1 that maximises Σ side_i x_i'β, of which no term may be negative."""
+    """β between -1 and 1 that maximises Σ side_i x_i'β, with no term of the sum negative."""
     from scipy.optimize import linprog
 
     signed, between = X * side[:, None], X[side == 0]
@@ -108,23 +109,23 @@ def _direction(side, X, counts) -> np.ndarray:
 
 
 def _without_estimate(rest) -> list[int]:
-    """Columns whose coefficients the rest of the rows leaves open: no combination of them."""
+    """Columns whose coefficients the remaining rows `rest` do not identify."""
     _, sd, vectors = np.linalg.svd(rest, full_matrices=True)
     rank = int((sd > 1e-9 * max(sd.max(initial=0.0), 1.0)).sum())
     return np.flatnonzero(np.abs(vectors[rank:]).max(axis=0, initial=0.0) > 1e-6).tolist()
 
 
 def _complete(side, X) -> list[int]:
-    """Columns that separate all rows: each by itself, or else together; none if they do not."""
+    """Columns that separate all rows: each of them alone, else together; empty if none do."""
     from scipy.optimize import linprog
 
     success = side > 0
     if success.all() or not success.any():
         return []
     one, zero = X[success], X[~success]
-    apart = (one.min(axis=0) > zero.max(axis=0)) | (one.max(axis=0) < zero.min(axis=0))
-    if apart.any():
-        return np.flatnonzero(apart).tolist()
+    alone = (one.min(axis=0) > zero.max(axis=0)) | (one.max(axis=0) < zero.min(axis=0))
+    if alone.any():
+        return np.flatnonzero(alone).tolist()
     signed = X * side[:, None]
     margin = linprog(  # maximise t where every side_i x_i'β is at least t
         np.append(np.zeros(X.shape[1]), -1.0),

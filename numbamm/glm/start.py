@@ -8,7 +8,7 @@ from numbamm.glm.family import FAMILIES
 from numbamm.glm.likelihood import SHAPES
 from numbamm.glm.mode import ModeFinder
 
-#: In the place of an objective that is infinite.
+#: The value that the search gets in place of an infinite objective.
 LARGE = 1e300
 
 
@@ -24,10 +24,10 @@ def without_effects(modes: ModeFinder, shape: float) -> np.ndarray | None:
     Returns
     -------
     ndarray, shape (nx,), or None
-        None where the iteration finds no estimates.
+        None where the iteration does not converge from either start.
     """
     glm, rows = modes.without_terms(), modes.rows
-    # From the response itself; or, where no mean is allowed there, from a single mean.
+    # Start from the response itself; if the link does not allow that, from one common mean.
     for means in (modes.kind.family.first_means, _typical):
         gamma, _ = _projected(modes, means(modes.kind.link, rows.y, rows.weights))
         if gamma is None:
@@ -38,10 +38,10 @@ def without_effects(modes: ModeFinder, shape: float) -> np.ndarray | None:
 
 
 def single_mean(modes: ModeFinder) -> np.ndarray | None:
-    """Coefficients γ at which all means are about the response's: for where there are no better.
+    """Coefficients γ at which all means are about that of the response; the last resort.
 
-    Without random effects the estimates may lie at the edge of what the link allows, and yet there
-    are modes with them.
+    It serves where `without_effects` fails: without random effects the estimates may lie on the
+    boundary of the η that the link allows, while the model with random effects has a mode.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def single_mean(modes: ModeFinder) -> np.ndarray | None:
 
 
 def _projected(modes: ModeFinder, mu) -> tuple[np.ndarray | None, np.ndarray]:
-    """The coefficients nearest to means μ, and the η that they give; None where there is no η."""
+    """Least-squares γ for η = g(μ), and the fitted η; γ is None where the link has no η for μ."""
     rows = modes.rows
     with np.errstate(invalid="ignore", divide="ignore"):
         eta = modes.kind.link.eta(mu) - modes.offset
@@ -70,9 +70,10 @@ def _projected(modes: ModeFinder, mu) -> tuple[np.ndarray | None, np.ndarray]:
 
 
 def first_shape(modes: ModeFinder) -> float:
-    """A shape to start from, of a family that has one.
+    """A starting value of the shape, for a family that has one.
 
-    By moments about the means of the family without one, or the best one without random effects.
+    It is estimated by moments around the means of the limiting family; or, for families without
+    such a formula, by maximum likelihood without random effects.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def first_shape(modes: ModeFinder) -> float:
     Returns
     -------
     float
-        1 where there is nothing to go by.
+        1 where neither estimate exists.
     """
     family, link, _ = modes.kind
     if family.moment_shape is None or family.limit is None:
@@ -95,7 +96,7 @@ def first_shape(modes: ModeFinder) -> float:
 
 
 def _best_shape(modes: ModeFinder) -> float:
-    """The shape whose generalized linear model is the most likely, roughly; 1 if none has modes."""
+    """The shape that roughly maximises the likelihood without random effects; 1 if none can."""
     from scipy.optimize import minimize_scalar
 
     glm, rows, best = modes.without_terms(), modes.rows, (np.inf, 0.0, None)
@@ -125,5 +126,5 @@ def _best_shape(modes: ModeFinder) -> float:
 
 
 def _typical(link, y, w) -> np.ndarray:
-    """A single mean."""
+    """The weighted mean of the response, for all rows."""
     return np.full_like(y, np.average(y, weights=w))

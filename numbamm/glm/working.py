@@ -1,4 +1,4 @@
-"""The working model: the rows of a generalized model, weighed at η, as a linear mixed model."""
+"""The working linear mixed model: rows of a generalized model with their working weights at η."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ EXPECTED, OBSERVED = 0, 1
 # Positions in `Working.model`.
 LINK, FAMILY, DETERMINANT, CANONICAL, BARRIER, DISPERSED, EDGE, HEAVY, SHAPED = range(9)
 
-#: A row whose observed and expected information are both below this share of its weight has one
-#: that is the floor; see `pirls`.
+#: A row keeps its working weight if both its informations are below this share of it: the weight
+#: is then the floor; see `pirls`.
 HELD = 0.5
 
-# The first lines of `Working.eta`; row kernels fill the others: see `rows`.
+# The first lines of `Working.eta`: η, and η of a trial step. Row kernels fill the others.
 AT, TRIAL = range(2)
 
 
@@ -32,22 +32,22 @@ class Working(NamedTuple):
     Attributes
     ----------
     model : int64, shape (9,)
-        What loops must know of link and family, by position: addresses of their row kernels
-        (see `rows.evaluate_rows`); `EXPECTED` or `OBSERVED`, the
-        information in the Laplace determinant; whether the link is canonical, so that there is but
-        one; which η have no mean (`rows.NO_BARRIER` and others); whether φ is estimated; whether
-        some η have no mean; whether the link has heavy tails; whether there is a shape.
+        Properties of link and family, by the positions `LINK` to `SHAPED`: addresses of their row
+        kernels (see `rows.evaluate_rows`); `EXPECTED` or `OBSERVED`, the information in the Laplace
+        determinant; whether the link is canonical, so that the two informations agree; which η are
+        excluded (`rows.NO_BARRIER` and others); whether φ is estimated; whether some η have no
+        mean; whether the link has heavy tails; whether the family has a shape.
     y, weights, entropy : float64, shape (n,)
         Response and prior weights; `logistic.entropies` of the response.
     basis : float64, shape (n, at least NX)
-        Fixed-effects columns; those of the layout are its first.
+        Fixed-effects columns; the X columns of the layout are the first NX.
     refs, z, table, index, places, A, work
-        As for the linear model, z without weights; A and work are overwritten.
+        As for the linear model, with z unweighted; A and work are overwritten.
     B : float64, shape (size_a,) or (0,)
-        Scratch, where the observed information of a row can be negative.
+        Scratch for rows with negative observed information; empty with a canonical link.
     zw, xyw, eta : float64, shapes (n, sum of p), (n, NX + 1), (LINES, n)
-        Scratch. The lines of eta are η, η of a trial, the working weight, the score, and what else
-        the family's kernel computes.
+        Scratch. The lines of eta are η, η of a trial step, the working weight, the score, and
+        further results of the family's kernel.
     link : float64, shape (6, n) or (0, n)
         Scratch: the link's table.
     vectors : float64, shape (3, q + NX + 1)
@@ -88,9 +88,9 @@ KIND = record(
 
 @jit(entry=False)
 def ask(what, eta, shape, least, rows):
-    """Ask the row kernels at η, shape (n,), which fill lines of ``rows.eta``."""
+    """Evaluate the row kernels at η, shape (n,); they fill lines of ``rows.eta``."""
     return evaluate_rows(
-        np.int64(what),  # not a constant, for each of which numba would compile it once more
+        np.int64(what),  # as a variable: numba would compile one version for each constant
         rows.model[LINK],
         rows.model[FAMILY],
         rows.y,
@@ -107,7 +107,7 @@ def ask(what, eta, shape, least, rows):
 
 @jit(entry=False)
 def add_effects(eta, gamma, b, rows):
-    """η += basis γ + Zb, for as many columns of the basis as γ has."""
+    """η += basis γ + Zb, with the first columns of the basis, as many as γ has entries."""
     basis, refs, z, table = rows.basis, rows.refs, rows.z, rows.table
     if len(gamma) > 0:
         for i in range(len(eta)):
@@ -136,7 +136,7 @@ def _add_scalar_effects(level, z, b, eta):
 
 @jit(entry=False)
 def load_weights(base, rows):
-    """A of the rows times √W, with the working response η - base + score / W."""
+    """Compute A from the rows times √W, with the working response η - base + score / W."""
     eta = rows.eta
     response = rows.xyw[:, rows.table[0, NX]]
     for i in range(len(base)):
@@ -147,11 +147,12 @@ def load_weights(base, rows):
 
 @jit(entry=False)
 def load_observed(held, shape, rows):
-    """A with the observed information as weights; its row of the response is left to `respond`.
+    """Compute A with the observed information as weights; `respond` adds the response's row.
 
-    The observed information may be negative for a row, so that A is a difference. The weights
-    hold the expected information beforehand, which has a floor: a row all of whose information is
-    below the share `held` of that, as where responses are separated, stays there.
+    The observed information of a row may be negative, so that A is a difference of two
+    cross-products. On entry the weights are the expected information with its floor. A row whose
+    informations are both below the share `held` of its weight, as happens where responses are
+    separated, keeps that weight.
     """
     eta, negative = rows.eta, False
     ask(INFORMATION, eta[AT], shape, 0.0, rows)
@@ -172,7 +173,7 @@ def load_observed(held, shape, rows):
 
 @jit(entry=False)
 def respond(values, rows):
-    """Z'v and X'v as A's row of the response, for v of shape (n,)."""
+    """Set A's row of the response to Z'v and X'v, for v of shape (n,)."""
     nx = rows.table[0, NX]
     for i in range(len(values)):
         for c in range(nx):
@@ -184,13 +185,16 @@ def respond(values, rows):
 
 @jit
 def _hold_pivot(rows):
-    """A y'y so large that its pivot, which nothing uses, cannot fail."""
+    """Set y'y so large that its pivot, which is not used, cannot fail."""
     rows.A[rows.table[0, CROSS] + (rows.table[0, NX] + 1) ** 2 - 1] = 1e300
 
 
 @jit
 def _load(sign, rows, A):
-    """The cross-product of the rows whose weight has that sign; xyw's last column is unweighted."""
+    """Cross-product of the rows whose weight has this sign.
+
+    On entry the last column of xyw, the response, is unweighted.
+    """
     nx, z, zw, xyw = rows.table[0, NX], rows.z, rows.zw, rows.xyw
     for i in range(len(z)):
         root = math.sqrt(max(sign * rows.eta[WEIGHT, i], 0.0))

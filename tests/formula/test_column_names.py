@@ -133,13 +133,13 @@ def test_white_space_in_quotes_stays(space):
 def test_names_that_look_alike_are_not_taken_for_each_other():
     for there, typed in (("µg", "μg"), ("e\u0301t", "ét"), ("\u2126", "Ω"), ("ﬁ", "fi")):
         for formula in (f"y ~ {typed} + (1 | g)", f"y ~ I(`{typed}` + 1) + (1 | g)"):
-            with pytest.raises(DataError, match="looks alike, but is spelt U\\+"):
+            with pytest.raises(DataError, match="looks the same, but is spelt U\\+"):
                 model_frame(formula, {"y": Y, "g": G, there: T})
 
 
 def test_names_that_are_no_text():
     data = pd.DataFrame({"y": Y, "g": G, 2019: T, ("a", 1): T})
-    with pytest.raises(DataError, match="the name of a column is 2019, which is no text"):
+    with pytest.raises(DataError, match="the name of a column is 2019, which is not a string"):
         model_frame("y ~ `2019` + (1 | g)", data)
     assert_allclose(model_frame("y ~ `2019` + (1 | g)", data.rename(columns=str)).X[:, 1], T)
 

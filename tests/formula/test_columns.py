@@ -172,7 +172,7 @@ def test_dates_of_several_zones_are_refused():
         (3, "must be a data frame .* not int"),
         ("y", "must be a data frame .* not str"),
         (np.zeros((2, 2)), "must be a data frame .* not ndarray"),
-        (pl.LazyFrame({"a": [1]}), "lazy: collect"),
+        (pl.LazyFrame({"a": [1]}), "a lazy frame: call its collect"),
         ({"a": [1, 2], "b": [1]}, "'a' has 2, 'b' has 1"),
         ({"a": 1}, "'a' is not an array but int"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "must be unique"),

@@ -38,7 +38,7 @@ def test_expressions(group, expected):
 
 @pytest.mark.parametrize("group", ["a + b", "a * b", "a:", "log(a)", "3", "(a b)", "a/", "'a'"])
 def test_anything_else_is_refused(group):
-    with pytest.raises(FormulaError, match="is no grouping factor"):
+    with pytest.raises(FormulaError, match="is not a grouping factor"):
         factors(group)
 
 

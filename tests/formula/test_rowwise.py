@@ -127,7 +127,7 @@ def test_values_of_the_callers_with_an_entry_a_row():
     "expression", ["np.isin(k, b)", "np.interp(x, x, k)", "np.digitize(x, [1, k])"]
 )
 def test_columns_to_be_looked_up_in(expression):
-    with pytest.raises(FormulaError, match="would look at all rows of this"):
+    with pytest.raises(FormulaError, match="would use all rows of this argument"):
         model_frame(f"y ~ {expression} + (1 | g)", DATA)
     mf = model_frame("y ~ np.digitize(x, [np.mean(x)]) + (1 | g)", DATA)
     assert_allclose(mf.new_rows(DATA[5:6]).X, mf.X[5:6])

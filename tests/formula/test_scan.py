@@ -82,8 +82,8 @@ def test_spaces_are_normalised(formula, text):
     ("formula", "message", "column"),
     [
         ("y ~ x + (1 | g", "never closed", 8),
-        ("y ~ x + 1 | g)", "closes nothing", 13),
-        ("y ~ log(x] + (1 | g)", "closes nothing", 9),
+        ("y ~ x + 1 | g)", "closes no bracket", 13),
+        ("y ~ log(x] + (1 | g)", "closes no bracket", 9),
         ("y ~ C(f, 'a) + (1 | g)", "not closed", 9),
         ("y ~ `a b + (1 | g)", "not closed", 4),
         ("y ~ x | g", r"write \(x \| g\)", 6),
@@ -144,5 +144,5 @@ def test_zerocorr_needs_a_bar():
 
 
 def test_a_formula_is_a_string():
-    with pytest.raises(FormulaError, match="a string, not list"):
+    with pytest.raises(FormulaError, match="must be a string, not list"):
         scan(["y ~ x"])

@@ -346,10 +346,10 @@ def test_shifted_slope_is_the_same_model():
     [
         ("count", "poison", {}, "unknown family 'poison'; did you mean 'poisson'"),
         ("count", "poisson", {"link": "logarithm"}, "unknown link 'logarithm'.*cloglog, identity,"),
-        ("negative", "poisson", {}, "poisson needs counts of at least 0.*rows 3"),
+        ("negative", "poisson", {}, "the poisson family needs counts of at least 0.*rows 3"),
         ("count", "bernoulli", {}, "values that are 0 or 1.*rows"),
         ("share", "bernoulli", {}, "values that are 0 or 1"),
-        ("share", "binomial", {}, "proportions need weights"),
+        ("share", "binomial", {}, "proportions in 'share' need the number of trials"),
         ("same", "poisson", {}, "'same' is constant"),
         ("count", "poisson", {"information": "fisher"}, "unknown information"),
     ],

@@ -110,7 +110,10 @@ def test_overdispersion_is_told_once_and_can_be_silenced():
 def test_fractional_counts_are_told():
     y = RNG.poisson(3.0, 200) * 1.0
     y[5] = 2.5
-    with pytest.warns(mm.NumbammWarning, match="whole numbers; the response 'y' is not in rows 5"):
+    with pytest.warns(
+        mm.NumbammWarning,
+        match="the response 'y' gives counts that are not whole numbers in rows 5",
+    ):
         model(y, "poisson")
 
 
@@ -165,7 +168,7 @@ def test_complete_separation_names_the_covariate():
 @pytest.mark.parametrize(
     ("y", "family", "options", "message"),
     [
-        (np.r_[0.0, np.ones(199)], "gamma", {}, "gamma needs values above 0.*rows 0"),
+        (np.r_[0.0, np.ones(199)], "gamma", {}, "gamma family needs values above 0.*rows 0"),
         (np.r_[-1.0, np.ones(199)], "inversegaussian", {}, "values above 0.*rows 0"),
         (np.r_[-1.0, np.ones(199)], "negativebinomial", {}, "counts of at least 0.*rows 0"),
         (np.ones(200), "gamma", {}, "'y' is constant"),
@@ -202,9 +205,9 @@ def test_perfect_fit_is_refused():
 def test_counts_on_the_left_are_for_binomial_models():
     data = mm.datasets.load("cbpp")
     formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
-    with pytest.raises(mm.DataError, match="response of binomial models, not of a linear model"):
+    with pytest.raises(mm.DataError, match="is for binomial models, not for a linear model"):
         mm.lmm(formula, data)
-    with pytest.raises(mm.DataError, match="not of the poisson family"):
+    with pytest.raises(mm.DataError, match="not for the poisson family"):
         mm.glmm(formula, data, "poisson")
 
 
@@ -212,7 +215,9 @@ def test_counts_on_the_left_are_for_binomial_models():
 def test_failures_are_whole_numbers(failures):
     data = {"s": np.full(200, 2.0), "f": np.resize([1.0, 4.0], 200), "x": X, "g": G}
     data["f"][7 : 7 + len(failures)] = failures
-    with pytest.raises(mm.DataError, match=r"failures in 'cbind\(s, ?f\)' are counts.*row.* 7|8"):
+    with pytest.raises(
+        mm.DataError, match=r"failures in 'cbind\(s, ?f\)' must be whole.*row.* 7|8"
+    ):
         mm.glmm("cbind(s, f) ~ x + (1 | g)", data, "binomial")
 
 

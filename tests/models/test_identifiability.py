@@ -59,7 +59,7 @@ def test_weights_that_vary_with_the_random_effects_tell_nothing():
         "y ~ 1 + (0 + x | row)",
         "y ~ 1 + zerocorr(0 + I(x*first) + I(x*second) | pair)",
     ):
-        with pytest.raises(mm.DataError, match="together can have the covariance of the resid"):
+        with pytest.raises(mm.DataError, match="together can have the covariance matrix of"):
             mm.lmm(formula, rows(), weights="over x")
         mm.lmm(formula, rows(), weights="w")
 

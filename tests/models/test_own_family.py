@@ -417,9 +417,13 @@ def no_number(y, mu):
     ("family", "link", "said"),
     [
         (mm.Family("strange", logpdf=unknown), None, "logpdf of the family strange cannot be comp"),
-        (mm.Family("constant", logpdf=constant), None, "depends on the mean in each branch"),
+        (mm.Family("constant", logpdf=constant), None, "in each branch the value that it ret"),
         (mm.Family("bad", logpdf=no_number), None, "log-density of the family bad is not finite"),
-        (TRUNCATED, None, "truncated needs counts of at least 1; the response 'count' is not in r"),
+        (
+            TRUNCATED,
+            None,
+            "truncated family needs counts of at least 1; the response 'count' has other",
+        ),
         (TRUNCATED, "logti", "unknown link 'logti'; did you mean 'logit'"),
     ],
 )
