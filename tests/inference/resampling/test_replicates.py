@@ -1,5 +1,6 @@
 """Running a task for many replicates: progress, interrupts and limits."""
 
+import gc
 import os
 import signal
 import sys
@@ -32,8 +33,11 @@ def test_the_progress_bar(sleep, capsys, monkeypatch):
     assert len(bars) == 2
 
 
-def test_an_interrupt_keeps_what_is_done(sleep, replicates):
+def test_an_interrupt_keeps_what_is_done(sleep, replicates, request):
     """A real one, of a process that waits for its threads."""
+    # Hypothesis times garbage collection: an interrupt in its callback would be swallowed.
+    gc.disable()
+    request.addfinalizer(gc.enable)
     timer = threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.warns(NumbammWarning, match="interrupted"):
