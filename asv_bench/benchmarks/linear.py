@@ -103,7 +103,7 @@ class Newton:
         return fit(self.theta.copy(), self.model, 1e-8, 1e-12)
 
     def track_evaluations(self, name):
-        return self.time_fit(name)[1].counts[FEVAL]
+        return int(self.time_fit(name)[1].counts[FEVAL])
 
 
 class Fit:
