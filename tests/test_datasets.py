@@ -4,6 +4,7 @@ import csv
 import gzip
 import timeit
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pandas as pd
@@ -100,4 +101,7 @@ def test_docstring_cites_every_set():
 
 
 def test_the_largest_set_loads_at_once():
-    assert min(timeit.repeat(lambda: datasets.load("InstEval"), number=1, repeat=3)) < 0.3
+    seconds = timeit.repeat(
+        lambda: datasets.load("InstEval"), timer=process_time, number=1, repeat=3
+    )
+    assert min(seconds) < 0.3
