@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property, lru_cache
 from inspect import signature
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -221,6 +222,24 @@ class Family:
         return link.name in self.concave or not names.isdisjoint(link.concave_with)
 
     # ---- rows -----------------------------------------------------------------------------------
+
+    def checked_shape(self, shape) -> float | None:
+        """A shape as the user gave it; None if it is to be estimated, or the family has none.
+
+        Raises
+        ------
+        OptionError
+        """
+        if shape is None:
+            return None
+        if not self.has_shape:
+            raise OptionError(
+                "shape belongs to the negative binomial and other families that have one, not to "
+                f"{self}"
+            )
+        if isinstance(shape, bool) or not isinstance(shape, Real) or not shape > 0:
+            raise OptionError(f"shape must be a positive number, not {shape!r}")
+        return float(shape)
 
     def addresses(self, link: Link) -> tuple[int, int]:
         """Addresses of the link's kernel and of the family's; 0 for a link that is built in."""

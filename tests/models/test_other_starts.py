@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import numbamm as mm
-from numbamm.models import stages
+from numbamm.models.fitting import stages
 
 #: Successes in each level, and its rows.
 ALIKE = {
