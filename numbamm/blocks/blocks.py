@@ -18,7 +18,7 @@ from numbamm.blocks.layout import (
     P,
     build_layout,
 )
-from numbamm.blocks.search import differences, newton
+from numbamm.blocks.search import differences, evaluation
 from numbamm.blocks.search.certificate import judge
 from numbamm.blocks.search.differences import NO_PLAN
 from numbamm.blocks.size import check_size
@@ -146,11 +146,11 @@ class Blocks(ThreadLocal):
         )
         return value, self.joint.slopes(theta, out)
 
-    def newton_model(self, degrees, constant: float, sigma: float) -> newton.Model:
+    def newton_model(self, degrees, constant: float, sigma: float) -> evaluation.Model:
         """The arguments of `newton.fit`, with this thread's workspace."""
         layout = self.layout
         arrays = layout.table, layout.index, self.A, self.work, self.adjoint
-        return newton.Model(*arrays, degrees, constant, sigma)
+        return evaluation.Model(*arrays, degrees, constant, sigma)
 
     def certify(self, theta, degrees, constant: float, sigma: float):
         """The certificate at a singular θ; see `certificate.judge`."""
