@@ -15,7 +15,7 @@ from numbamm import formula as formulas
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.jit import compile_ahead
-from numbamm.blocks.search import differences, newton
+from numbamm.blocks.search import by_differences, newton
 from numbamm.blocks.solve import solve
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError, OptionError
@@ -25,7 +25,7 @@ from numbamm.glm.links import identity
 from numbamm.models.centred_response import CentredResponse
 from numbamm.models.estimates import Estimates
 from numbamm.models.fitting.default_start import DefaultStart
-from numbamm.models.fitting.linear_search import search_space
+from numbamm.models.fitting.linear_start import space_with_starts
 from numbamm.models.fitting.residual_variance import check_residual_variance
 from numbamm.models.fitting.rollback import all_or_nothing
 from numbamm.models.linear_estimates import estimates_at, random_effects, solution_at
@@ -113,7 +113,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         if sigma is not None and not _is_positive(sigma):
             raise OptionError(f"sigma must be a positive number, not {sigma!r}")
         by_newton = optimizer == "newton"
-        search = (newton.begin, newton.advance) if by_newton else (differences.objective,)
+        search = (newton.begin, newton.advance) if by_newton else (by_differences.objective,)
         compile_ahead(crossprod, solve, *search)
         frame = formulas.model_frame(
             formula,
@@ -233,7 +233,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
                 optsum.optimizer = optimizer
             optsum.configure()
             progress = config.get("progress") if progress is None else progress
-            minimize(search_space(self), optsum, verbose=verbose, progress=progress)
+            minimize(space_with_starts(self), optsum, verbose=verbose, progress=progress)
             estimates = self._estimate(optsum.final, float(optsum.fmin))
             check_residual_variance(self, (estimates.sigma / self.scaled_response.scale) ** 2)
             self._estimates = estimates

@@ -21,8 +21,8 @@ from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
 from numbamm.models.residuals import RESIDUALS
+from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
-from numbamm.models.spaces.space import ModelSpace
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
 from numbamm.options import one_of

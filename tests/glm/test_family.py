@@ -14,7 +14,7 @@ from scipy import optimize, stats
 from scipy.special import gammaln, xlogy
 
 from numbamm.errors import OptionError
-from numbamm.glm import rows
+from numbamm.glm import row_kernels
 from numbamm.glm.family import FAMILIES
 from numbamm.glm.link import LINKS
 
@@ -41,20 +41,20 @@ def contribution(family, link, y, w, eta, shape=SHAPE):
     """w d, the score, and the expected and the observed information of one row."""
     at = np.array([y]), np.array([w]), np.array([eta])
     lines = [family.evaluate(what, link, shape, *at) for what in (0, 1, 2)]
-    informations = lines[2][rows.FIRST][0], lines[2][rows.SECOND][0]
-    return lines[0][rows.FIRST][0], lines[1][rows.SCORE][0], *informations
+    informations = lines[2][row_kernels.FIRST][0], lines[2][row_kernels.SECOND][0]
+    return lines[0][row_kernels.FIRST][0], lines[1][row_kernels.SCORE][0], *informations
 
 
 def deviance(family, link, y, w, eta, shape=SHAPE):
     at = np.array([y]), np.array([w]), np.array([eta])
-    return family.evaluate(rows.DEVIANCE, link, shape, *at)[rows.FIRST][0]
+    return family.evaluate(row_kernels.DEVIANCE, link, shape, *at)[row_kernels.FIRST][0]
 
 
 def slopes(family, link, y, w, eta):
     """Derivatives in η of the expected and the observed information of one row."""
     at = np.array([y]), np.array([w]), np.array([eta])
-    both = rows.EXPECTED_SLOPE, rows.OBSERVED_SLOPE
-    return [family.evaluate(what, link, SHAPE, *at)[rows.FIRST][0] for what in both]
+    both = row_kernels.EXPECTED_SLOPE, row_kernels.OBSERVED_SLOPE
+    return [family.evaluate(what, link, SHAPE, *at)[row_kernels.FIRST][0] for what in both]
 
 
 def etas(family, link):
@@ -108,13 +108,13 @@ def test_links_and_their_inverses(link):
     assert_allclose(unit, [np.log(mu), np.log1p(-mu), d / mu, d / (1 - mu), d2 / d, d3 / d], 1e-9)
     link.rows(1, np.array([0.5 if link.turns else -2.0, 2.0]), far)
     if link.whole_line:
-        assert (far[rows.D] > 0).all()
+        assert (far[row_kernels.D] > 0).all()
     if link.onto_unit:
-        assert 0 < far[rows.MU, 0] < far[rows.MU, 1] < 1
+        assert 0 < far[row_kernels.MU, 0] < far[row_kernels.MU, 1] < 1
     if link.positive:
-        assert (far[rows.MU] > 0).all()
+        assert (far[row_kernels.MU] > 0).all()
     if link.symmetric:
-        assert_allclose(far[rows.MU].sum(), 1.0)
+        assert_allclose(far[row_kernels.MU].sum(), 1.0)
 
 
 @pytest.mark.parametrize("eta", [-600.0, -40.0, -15.0, 15.0, 40.0, 600.0])
@@ -380,18 +380,20 @@ def test_unit_deviances_keep_their_digits(family, y, log_mu, shape, near):
 
 
 @pytest.mark.parametrize("family", by_name(f for f in FAMILIES if f.has_shape))
-@pytest.mark.parametrize("what", [rows.EXPECTED_SHAPE, rows.OBSERVED_SHAPE])
+@pytest.mark.parametrize("what", [row_kernels.EXPECTED_SHAPE, row_kernels.OBSERVED_SHAPE])
 @pytest.mark.parametrize("y", [0.0, 1e-20, 3.0, 1e7])
 @pytest.mark.parametrize("eta", [-60.0, 0.7, 25.0])
 def test_shape_slopes_are_differences(family, what, y, eta):
     """In the logarithm of the shape, where counts are far from mean and shape."""
-    which = 2 if what == rows.EXPECTED_SHAPE else 3
+    which = 2 if what == row_kernels.EXPECTED_SHAPE else 3
     for shape in (1e-4, 2.0, 1e5):
         h, link, at = 1e-4, LINKS["log"], (np.array([y]), np.array([2.0]), np.array([eta]))
         below, above = (
             contribution(family, link, y, 2.0, eta, shape * np.exp(k * h)) for k in (-1, 1)
         )
-        found = family.evaluate(what, link, shape, *at)[rows.FIRST : rows.THIRD + 1, 0]
+        found = family.evaluate(what, link, shape, *at)[
+            row_kernels.FIRST : row_kernels.THIRD + 1, 0
+        ]
         for k, value in zip((0, 1, which), found, strict=True):
             scale = max(abs(below[0]) * 1e-11, 1e-9 * (abs(below[k]) + 1))
             expected = (above[k] - below[k]) / (2 * h)

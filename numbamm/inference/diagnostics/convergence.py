@@ -12,7 +12,7 @@ from numbamm.models.fitting.ending import NEGLIGIBLE
 from numbamm.models.fitting.stages import CUT_SHORT
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.models.spaces.scaled import root_mean_squares
-from numbamm.optimize.certificate import is_minimum
+from numbamm.optimize.local_minimum import is_minimum
 from numbamm.optimize.newton_step import newton_step
 from numbamm.report.result import Result
 

@@ -16,7 +16,7 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.models.fitting.runaway import levels_alike, runaway_terms
 from numbamm.models.generalized_estimates import effects_at_mode, linear_predictors
 from numbamm.optimize.auto import AUTO, DERIVATIVE_FREE, NEWTON
-from numbamm.optimize.certificate import is_minimum
+from numbamm.optimize.local_minimum import is_minimum
 from numbamm.optimize.newton_step import newton_step
 from numbamm.optimize.optsummary import OptSummary
 

@@ -1,4 +1,4 @@
-"""`search_space`: the space of a linear fit, with the starts of its search."""
+"""`space_with_starts`: the search space of a linear fit, and where its search begins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numbamm.optimize.run import gradient_demand
 MOST_SCALES, LIGHTER = 8, 1e4
 
 
-def search_space(model) -> LinearSpace:
+def space_with_starts(model) -> LinearSpace:
     """The space of a fit, whose search begins where the user has said, or by default.
 
     Where evaluations are light, the default search has starts in several valleys. Other searches
