@@ -236,7 +236,7 @@ class ModeFinder:
             float(phi),
             rows,
             *(self.varied if vary else self.held).for_gradient(),
-            np.zeros(2),
+            np.zeros(2, dtype=np.int64),
             out,
         )
         if self.joint.is_free:

@@ -29,13 +29,13 @@ class LinearObjective:
         return self.blocks.layout
 
     @property
-    def degrees(self) -> float:
+    def degrees(self) -> int:
         """d: nobs under ML, nobs less the rank of X under REML."""
         return self.nobs - (self.feterm.rank if self.optsum.reml else 0)
 
     def _criterion(self) -> Criterion:
         reml, scale = self.optsum.reml, self.scaled_response.scale
-        degrees = np.array([self.degrees, float(reml)])
+        degrees = np.array([self.degrees, reml], dtype=np.int64)
         constant = 2 * self.degrees * np.log(scale) - self._sum_log_w
         if reml:
             constant -= 2 * self.feterm.logdet_to_basis

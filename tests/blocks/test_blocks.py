@@ -22,7 +22,7 @@ def built(name, nx=3, seed=2):
 
 
 def evaluate(blocks, theta, xy, reml=False, sigma=0.0):
-    degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), float(reml)])
+    degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), int(reml)])
     return blocks.objective(theta, degrees, 0.0, sigma)
 
 
@@ -55,7 +55,7 @@ def test_objective_with_known_sigma(name):
 
 
 def evaluate_gradient(blocks, theta, xy, reml=False, sigma=0.0):
-    degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), float(reml)])
+    degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), int(reml)])
     return blocks.objective_gradient(theta, degrees, 0.0, sigma)
 
 

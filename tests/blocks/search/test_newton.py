@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.search import evaluation, newton, rotations, trust
 from numbamm.blocks.search.certificate import ESCAPE_BELOW
-from numbamm.blocks.search.trust import CONVERGED, FAILED
+from numbamm.blocks.search.communication import CONVERGED, FAILED
 from numbamm.structures.diag import Diag
 from numbamm.structures.joined import Joined
 from numbamm.structures.us import Us
@@ -24,7 +24,7 @@ each_search = pytest.mark.parametrize("many", [False, True])
 
 def model_of(blocks, n, reml=False):
     layout = blocks.layout
-    degrees = np.array([n - (blocks.nx if reml else 0), float(reml)])
+    degrees = np.array([n - (blocks.nx if reml else 0), int(reml)])
     return evaluation.Model(
         layout.table, layout.index, blocks.A, blocks.work, blocks.adjoint, degrees, 0.0, 0.0
     )
@@ -120,7 +120,7 @@ def false_point(name):
 
 
 def certificate(terms, xy, theta):
-    return Blocks(terms, xy).certify(theta, np.array([float(len(xy)), 0.0]), 0.0, 0.0)[0]
+    return Blocks(terms, xy).certify(theta, np.array([len(xy), 0]), 0.0, 0.0)[0]
 
 
 @each_search
