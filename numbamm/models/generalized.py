@@ -193,7 +193,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         """The linear mixed model of the working response at the conditional modes, not fitted."""
         return working_model(self, self.estimates.eta, self.estimates.shape)
 
-    #: What the response varies by besides the random effects is not on the scale of η.
+    #: Residuals are not on the scale of η.
     residual_variance = 0.0
 
     def _build(self, frame) -> None:
@@ -261,14 +261,14 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     @property
     def _fast(self) -> bool:
-        """Whether β varies inside PIRLS in the fit that `optsum` describes."""
+        """Whether PIRLS varies β in the fit that `optsum` describes."""
         if self.optsum.fast is None:  # an older file does not say
             return self.optsum.names == self._searched[True].names
         return self.optsum.fast
 
     @property
     def is_fast(self) -> bool:
-        """Whether β was varied inside PIRLS, and θ alone optimised."""
+        """Whether PIRLS varied β, and θ alone was optimised."""
         _ = self.estimates
         return self._fast
 

@@ -171,7 +171,7 @@ class GeneralizedObjective:
     def pirls(
         self, theta: ArrayLike | None = None, *, vary_beta: bool = True, verbose: bool = False
     ) -> float:
-        """Find the conditional mode at θ, from the start of a fit; the model is left as it is.
+        """Find the conditional mode at θ, from the start of a fit; the model is not changed.
 
         Parameters
         ----------

@@ -149,7 +149,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     @property
     def residual_variance(self) -> float:
-        """σ², which the response has besides that of the random effects."""
+        """σ², the variance of the response given the random effects."""
         return self.sigma**2
 
     def _build(self, frame, reml: bool, sigma: float | None) -> None:

@@ -50,7 +50,7 @@ class LinearObjective:
         return Coordinates(self.scaled.terms, self.layout, self.blocks.A, self.nobs)
 
     def objective_at(self, theta: ArrayLike) -> float:
-        """-2 log-likelihood (or REML criterion) at a given θ; the model is left as it is.
+        """-2 log-likelihood (or REML criterion) at a given θ; the model is not changed.
 
         Parameters
         ----------
@@ -66,7 +66,7 @@ class LinearObjective:
             return self.space.objective(self.scaled.to_scaled(theta))
 
     def objective_gradient(self, theta: ArrayLike) -> tuple[float, np.ndarray]:
-        """The objective and its exact gradient at a given θ; the model is left as it is.
+        """The objective and its exact gradient at a given θ; the model is not changed.
 
         Parameters
         ----------

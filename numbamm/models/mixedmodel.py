@@ -63,7 +63,7 @@ class MixedModel(FixedEffects, Inferences, AsResult):
     is_linear: bool
     #: Method of degrees of freedom that tests of coefficients take by default.
     default_ddf: str
-    #: Whether β was varied inside PIRLS, and θ alone optimised.
+    #: Whether PIRLS varied β, and θ alone was optimised.
     is_fast: bool = False
     #: Shape of the family; where it is given; and whether it is estimated.
     shape: float | None = None
@@ -453,7 +453,7 @@ class MixedModel(FixedEffects, Inferences, AsResult):
         self._default_start = DefaultStart()
 
     def twin(self) -> Self:
-        """A copy on the same arrays: its fits leave this model alone."""
+        """A copy on the same arrays: its fits do not change this model."""
         twin = copy(self)
         twin.reterms = [replace(term, theta=term.theta.copy()) for term in self.reterms]
         twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, self.scalings)

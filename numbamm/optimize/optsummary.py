@@ -130,7 +130,7 @@ class OptSummary:
     nagq : int
         Number of quadrature points of a generalized model.
     fast : bool or None
-        Whether the coefficients of a generalized model vary inside PIRLS; None where that is
+        Whether the coefficients of a generalized model vary in PIRLS; None where that is
         neither known nor asked.
     reml : bool
         Whether the objective is the REML criterion.

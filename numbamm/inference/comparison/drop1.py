@@ -16,7 +16,7 @@ def drop1(model) -> Result:
     Parameters
     ----------
     model : MixedModel
-        A model fitted by maximum likelihood. It is left as it is.
+        A model fitted by maximum likelihood. It is not changed.
 
     Returns
     -------

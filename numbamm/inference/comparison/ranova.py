@@ -15,7 +15,7 @@ def ranova(model) -> Result:
     Parameters
     ----------
     model : MixedModel
-        A fitted model, by REML or maximum likelihood. It is left as it is.
+        A fitted model, by REML or maximum likelihood. It is not changed.
 
     Returns
     -------

@@ -106,7 +106,7 @@ def allfit(
     Parameters
     ----------
     model : MixedModel
-        A fitted or unfitted model; it is left as it is. The fits use the options in its
+        A fitted or unfitted model; it is not changed. The fits use the options in its
         ``optsum`` and start at ``optsum.initial``.
     optimizers : str or iterable of str, optional
         Names as in ``optsum.optimizer``; all available ones, if not given. If the model has no

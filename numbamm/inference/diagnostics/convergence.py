@@ -84,7 +84,7 @@ def check_convergence(model) -> Convergence:
     Parameters
     ----------
     model : MixedModel
-        A fitted model; it is left as it is.
+        A fitted model; it is not changed.
 
     Returns
     -------

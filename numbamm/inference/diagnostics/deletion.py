@@ -49,7 +49,7 @@ def delete_levels(
     Parameters
     ----------
     model : MixedModel
-        A fitted model; it is left as it is.
+        A fitted model; it is not changed.
     group : str, optional
         The grouping factor; the one with fewest levels, if not given.
     refit : bool

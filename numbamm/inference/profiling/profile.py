@@ -40,7 +40,7 @@ def profile(
     Parameters
     ----------
     model : MixedModel
-        A fitted model; it is left as it is. The profile of a linear model fitted by REML is that
+        A fitted model; it is not changed. The profile of a linear model fitted by REML is that
         of its fit by maximum likelihood.
     parameters : str or sequence of str, optional
         Names of the parameters: ``sigma``, or ``shape`` of the negative binomial; standard

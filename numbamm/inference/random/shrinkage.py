@@ -17,7 +17,7 @@ def shrinkage(model) -> dict:
     Parameters
     ----------
     model : MixedModel
-        A fitted model; it is left as it is.
+        A fitted model; it is not changed.
 
     Returns
     -------

@@ -36,7 +36,7 @@ def bootstrap(
     Parameters
     ----------
     model : MixedModel
-        A fitted model; it is left as it is.
+        A fitted model; it is not changed.
     n : int
         Number of replicates.
     seed : int, optional

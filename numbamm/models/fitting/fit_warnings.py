@@ -1,4 +1,4 @@
-"""`warn_of_fit`: what the user of a generalized model is told once it has been fitted."""
+"""`warn_of_fit`: the warnings after the fit of a generalized model."""
 
 from __future__ import annotations
 

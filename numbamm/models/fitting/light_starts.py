@@ -1,4 +1,4 @@
-"""Where the default search of a light linear model begins: in valleys, and near what it found.
+"""Starts of the default search of a light linear model: in each valley, and near the best end.
 
 A lattice of scales shows most valleys at the price of some twenty evaluations; see
 `optimize.valleys`. It passes over some optima off the boundary in favour of one at it, and where
@@ -22,7 +22,7 @@ SINGULAR = 1e-3
 OTHER_STARTS = (0.1, 1.0, 10.0)
 #: Up to so many rows several minima are so common that searches begin in more places.
 TINY = 50
-#: Beside scales from here on larger ones would be lower by rounding errors alone.
+#: From these scales on, lower objectives at larger scales are rounding errors.
 STEEP = 1e3
 #: In shares of the largest scale at the best end: all scales of such starts, or one and the others.
 ALL, ONE, OTHERS = (0.3, 3.0, 10.0), 3.0, 0.03

@@ -125,7 +125,7 @@ class ScaledTerms:
         groups = [t.group for t, s in zip(self._terms, self.scalings, strict=True) if s]
         raise OptionError(
             "lowerbd and upperbd cannot be changed where random effects belong to columns far "
-            f"from 0 or of odd size (those on {', '.join(groups)}): centre and scale the columns"
+            f"from 0, or very large or small (those on {', '.join(groups)}): centre and scale them"
         )
 
 
