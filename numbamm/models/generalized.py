@@ -18,6 +18,7 @@ from numbamm import formula as formulas
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError, OptionError
+from numbamm.formula.caller import caller_namespace
 from numbamm.formula.checks import check_generalized
 from numbamm.glm.family import FAMILIES, Family
 from numbamm.glm.likelihood import Likelihood
@@ -41,7 +42,7 @@ from numbamm.models.generalized_estimates import (
     working_at_estimates,
 )
 from numbamm.models.generalized_objective import GeneralizedObjective
-from numbamm.models.mixedmodel import MixedModel, caller_namespace
+from numbamm.models.mixedmodel import MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
 from numbamm.models.spaces.scaled import ScaledTerms

@@ -19,6 +19,7 @@ from numbamm.blocks.search import by_differences, newton
 from numbamm.blocks.solve import solve
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError, OptionError
+from numbamm.formula.caller import caller_namespace
 from numbamm.formula.checks import check_gaussian
 from numbamm.glm.families import gaussian
 from numbamm.glm.links import identity
@@ -30,7 +31,7 @@ from numbamm.models.fitting.residual_variance import check_residual_variance
 from numbamm.models.fitting.rollback import all_or_nothing
 from numbamm.models.linear_estimates import estimates_at, random_effects, solution_at
 from numbamm.models.linear_objective import LinearObjective
-from numbamm.models.mixedmodel import MixedModel, caller_namespace
+from numbamm.models.mixedmodel import MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.without_rows import linear_without

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from copy import copy
 from dataclasses import replace
 from html import escape
@@ -484,22 +483,3 @@ class MixedModel(FixedEffects, Inferences, AsResult):
         names = [*(term.group for term in self.reterms), "fixed"]
         sizes = [*(term.nranef for term in self.reterms), self.feterm.rank + 1]
         return block_table(names, sizes, self.layout.kinds())
-
-
-def caller_namespace() -> dict:
-    """Names that the code which called numbamm sees, for functions used in formulas.
-
-    A command line has none: what it is given as a formula is no program.
-    """
-    frame = sys._getframe(1)
-    while frame is not None:
-        names = frame.f_globals
-        module, spec = names.get("__name__", ""), names.get("__spec__")
-        if module == "__main__" and spec is not None:
-            module = spec.name
-        if module == "numbamm.__main__":
-            break
-        if module.split(".")[0] != "numbamm":
-            return {**names, **frame.f_locals}
-        frame = frame.f_back
-    return {}
