@@ -13,7 +13,7 @@ from numbamm.models.spaces.generalized_space import LOG_SCALE
 from numbamm.models.spaces.laplace import gamma_covariance
 from numbamm.optimize.differences import hessian, jacobian
 
-#: Where `warnings` shows what is said here to have come from: whoever asked for standard errors.
+#: `stacklevel` with which warnings point at the line that asked for standard errors.
 CALLER = 6
 #: Differences for standard errors, in standard errors and as a share of θ: of objective, gradient.
 HESSIAN_STEP, GRADIENT_STEP = 0.02, 0.002

@@ -93,7 +93,7 @@ class LinearObjective:
         of_terms = zip(
             self.scalings, blocks, structure.split(theta), structure.split(gradient), strict=True
         )
-        parts = [s.gradient(mine, G) if s else slopes for s, G, mine, slopes in of_terms]
+        parts = [s.gradient(own, G) if s else slopes for s, G, own, slopes in of_terms]
         return value, structure.join(parts)
 
     def hessian(self, theta: ArrayLike | None = None) -> np.ndarray:

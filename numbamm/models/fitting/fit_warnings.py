@@ -17,7 +17,7 @@ OVERDISPERSED = 1.5
 #: From this standard deviation of η on it is asked whether the nodes of a quadrature are enough:
 #: whether -2 log-likelihood changes by no more with twice as many.
 WIDE, ENOUGH = 2.5, 1.0
-#: Where `warnings` shows the call of a function here to have come from: whoever called `fit`.
+#: `stacklevel` with which warnings of a function here point at the call of `fit`.
 CALLER = 5
 
 
