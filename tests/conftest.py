@@ -20,11 +20,11 @@ settings.load_profile("numbamm")
 #: What ``pytest -m quick`` runs: of each room the files that ask little time, a minute in all.
 QUICK = {
     *("formula", "design", "glm", "report"),
-    *(f"blocks/test_{name}.py" for name in ("blocks", "information", "invert", "jit")),
-    *(f"blocks/test_{name}.py" for name in ("moments", "tail_factor")),
-    *(f"optimize/test_{name}.py" for name in ("registry", "optsummary", "minimize", "auto")),
+    *(f"blocks/test_{name}.py" for name in ("blocks", "cholesky", "gradient", "information")),
+    *(f"blocks/test_{name}.py" for name in ("invert", "jit", "layout", "moments", "solve")),
+    *(f"optimize/test_{name}.py" for name in ("registry", "optsummary", "run", "auto")),
     *(f"models/test_{name}.py" for name in ("linear", "linear_oracles", "generalized", "saved")),
-    *("structures/test_structures.py", "test_public_names.py", "test_rooms.py"),
+    *("structures/test_structure.py", "test_public_names.py", "test_rooms.py"),
 }
 
 

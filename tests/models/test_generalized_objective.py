@@ -4,8 +4,8 @@ import warnings
 
 import numpy as np
 import pytest
+from models.test_generalized_extremes import noise
 from numpy.testing import assert_allclose
-from test_generalized_extremes import noise
 
 import numbamm as mm
 from numbamm.blocks.layout import LAMBDA, NORMAL

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from objectives import dyestuff, quadratic, quadratic_gradient, rosenbrock
+from optimize.objectives import dyestuff, quadratic, quadratic_gradient, rosenbrock
 
 from numbamm.errors import NumbammWarning
 from numbamm.optimize import Function, OptSummary, available, minimize, resolve

@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from objectives import rosenbrock
+from optimize.objectives import rosenbrock
 from oracles import LINEAR, dataset, each_linear
 
 import numbamm as mm

@@ -4,7 +4,7 @@ from importlib.metadata import EntryPoint
 from typing import ClassVar
 
 import pytest
-from objectives import quadratic
+from optimize.objectives import quadratic
 
 from numbamm.errors import NumbammWarning, OptionError
 from numbamm.optimize import Algorithm, OptSummary, available, minimize, register, registry, resolve

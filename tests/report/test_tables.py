@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 import numbamm as mm
-from numbamm.report import content, text
 
 HERE = Path(__file__).parent
 MODELS = {
@@ -104,13 +103,6 @@ def test_table_has_what_the_original_shows(fitted):
         assert piece in text
 
 
-def test_html_escapes_what_data_say():
-    data = mm.datasets.load("sleepstudy").rename(columns={"Subject": "a<b"})
-    model = mm.lmm("Reaction ~ Days + (1 | `a<b`)", data)
-    assert "a&lt;b" in model._repr_html_()
-    assert "a<b" not in model._repr_html_()
-
-
 def test_varcorr_prints(fitted):
     varcorr = fitted(*MODELS["sleepstudy"][:2]).varcorr
     assert repr(varcorr) in str(fitted(*MODELS["sleepstudy"][:2]))
@@ -126,45 +118,6 @@ def test_block_description(fitted):
         "14:    Dense     Dense           Diagonal/Dense",
         "3:     Dense     Dense           Dense           Dense",
     ]
-
-
-@pytest.mark.parametrize(
-    ("values", "digits", "shown"),
-    [
-        ([251.405104, 10.467286], 6, ["251.405", "10.467"]),
-        ([251.405104, 1.0467286e-5], 6, ["251.405", "1.04673e-05"]),
-        ([1e8, 10.467286], 6, ["100000000", "10.4673"]),
-        ([565.510668, 0.0], 8, ["565.51067", "0.00000"]),
-        ([0.0], 8, ["0.000000"]),
-        ([-0.0, 1.0], 4, ["0.000", "1.000"]),
-        ([1.25e-9], 6, ["1.25000e-09"]),
-        ([float("nan"), 2.0], 4, ["–", "2.000"]),
-    ],
-)
-def test_numbers_keep_their_digits(values, digits, shown):
-    assert content.fixed_point(values, digits) == shown
-
-
-@pytest.mark.parametrize(
-    ("p", "shown"),
-    [
-        (0.5, "0.5000"),
-        (1e-4, "0.0001"),
-        (9e-5, "<1e-04"),
-        (1e-5, "<1e-04"),
-        (9e-6, "<1e-05"),
-        (0.0, "<1e-99"),
-    ],
-)
-def test_p_values(p, shown):
-    assert content.p_value(p) == shown
-
-
-def test_wide_characters_keep_columns_straight():
-    data = mm.datasets.load("sleepstudy").rename(columns={"Days": "日数"})
-    lines = str(mm.lmm("Reaction ~ 日数 + (日数 | Subject)", data)).splitlines()
-    rows = [line for line in lines if line.startswith(("(Intercept)", "日数"))]
-    assert [text._width(row) for row in rows] == [text._width(rows[0])] * 2
 
 
 def test_loose_tolerances_are_told():

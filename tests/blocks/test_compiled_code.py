@@ -13,9 +13,8 @@ from blocks.dense import random_theta, rows, structures
 from numba.core.runtime import _nrt_python, rtsys
 
 import numbamm as mm
-from numbamm.blocks import cholesky, crossprod, gradient, solve
+from numbamm.blocks import crossprod, gradient, solve
 from numbamm.blocks.blocks import Blocks
-from numbamm.blocks.compiler import InnerLibrary
 from numbamm.blocks.search import differences, newton
 
 ENTRY_POINTS = [
@@ -139,7 +138,7 @@ def test_gil_is_released():
 SCRIPT = """
 import sys
 sys.path.insert(0, "tests")
-from blocks.test_compilation import use_everything
+from blocks.test_compiled_code import use_everything
 from blocks.dense import structures
 print(repr([use_everything(terms) for terms in structures().values()]))
 """
@@ -169,43 +168,3 @@ def test_cache_agrees_with_a_fresh_compilation(cold_start):
 
 def test_processes_may_compile_at_once(cold_start):
     assert cold_start[0] == cold_start[1]
-
-
-def test_a_kernel_of_kernels_has_no_machine_code():
-    """numba would jump to address 0 if Python called it."""
-    arguments = np.ones(1), np.zeros((2, 16), np.int64), np.zeros(1, np.int32), np.ones(1)
-    with pytest.raises(TypeError, match="not callable"):
-        cholesky.set_lambda(*arguments)
-    library = cholesky.set_lambda.overloads[cholesky.set_lambda.signatures[-1]].library
-    assert isinstance(library, InnerLibrary)
-
-
-COMPILED = """
-from numbamm import compilation
-from numbamm.blocks.linking import dispatcher_of
-
-compilation.call_kernels()
-for kernel in map(dispatcher_of, compilation._kernels()):
-    assert kernel.signatures in ([], [kernel.takes]), (kernel, kernel.signatures)
-    if kernel.signatures:
-        returned = {r.signature.return_type for r in kernel.overloads.values()}
-        print(kernel.py_func.__name__, *map(str, returned))
-"""
-#: Kernels that Python calls, not only other kernels.
-CALLED = {
-    *("crossprod", "crossprod_response", "objective", "objective_gradient", "solve"),
-    *("quadratic_forms", "complete_normal", "certificates", "escape_entries"),
-    *("begin", "advance", "begin_many", "advance_many", "fold", "refits"),
-    *("pirls", "quadrature", "laplace_gradient", "laplace_normal", "evaluate_rows"),
-}
-
-
-@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="there is nothing to compile")
-def test_the_command_compiles_every_kernel_that_python_calls():
-    """An image without a place for a cache depends on it."""
-    run = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    returned = dict(line.split(maxsplit=1) for line in run.stdout.splitlines())
-    assert set(returned) >= CALLED
-    # Boxing an array or a named tuple while an interrupt is pending crashes the interpreter.
-    assert {returned[name] for name in CALLED} <= {"none", "int64", "float64", "bool"}

@@ -2,59 +2,19 @@
 
 import time
 import warnings
-from typing import ClassVar
 
 import numpy as np
 import pytest
-from objectives import dyestuff, quadratic, quadratic_gradient, rosenbrock
+from optimize.objectives import dyestuff, quadratic, quadratic_gradient, rosenbrock, visit
 
 from numbamm.errors import FitError, NumbammWarning, OptionError
 from numbamm.optimize import (
-    Algorithm,
     Function,
     OptSummary,
     minimize,
-    register,
-    registry,
-    try_zeros,
 )
 
 INF = np.inf
-
-
-@pytest.fixture(autouse=True)
-def own_registry(monkeypatch):
-    """Each test may register what it likes."""
-    monkeypatch.setattr(registry, "_backends", dict(registry._backends))
-
-
-@pytest.fixture
-def plugin():
-    """Register a function of the problem as an optimiser; returns its name."""
-
-    def make(search, **traits):
-        class Backend:
-            library = "Test 0"
-            algorithms: ClassVar = {"SEARCH": Algorithm(**traits)}
-
-            def minimize(self, problem, algorithm):
-                return search(problem)
-
-        register("test", Backend)
-        return "test:SEARCH"
-
-    return make
-
-
-def visit(*points):
-    """A search that goes to these points."""
-
-    def search(problem):
-        for x in points:
-            problem.objective(np.array(x, dtype=float))
-        return "DONE"
-
-    return search
 
 
 def test_path_of_the_original_on_dyestuff(capsys):
@@ -501,51 +461,3 @@ def test_restarts_have_no_bound_at_zero_where_signs_can_be_put_right(plugin, rec
     minimize(objective, optsum)
     assert bounds == [[0.0, 1.0], [lower, 1.0]]
     assert (optsum.final >= [0.0, 1.0]).all()
-
-
-def test_small_diagonals_are_tried_at_zero(plugin):
-    """Three small parameters: one is zero at no cost, one is not, one has no bound at zero."""
-
-    def objective(x):
-        return 1.0 + 1e-3 * x[0] + 100 * (x[1] - 5e-4) ** 2 * 1e4 + abs(x[2])
-
-    x = [5e-4, 5e-4, 5e-4]
-    optsum = OptSummary([1.0, 1.0, 1.0], [0.0, 0.0, -INF], optimizer=plugin(visit(x)))
-    minimize(objective, optsum)
-    assert optsum.final.tolist() == [0.0, 5e-4, 5e-4]
-    assert optsum.fmin == objective(optsum.final)
-    assert optsum.feval == 1
-
-
-def test_zeros_together_rise_no_more_than_one_alone():
-    optsum = OptSummary([1.0, 1.0], [0.0, 0.0], ftol_zero_abs=1e-5)
-    start = np.array([1e-4, 1e-4])
-    x, f = try_zeros(lambda x: 1.0 + 6e-6 * np.sum(x == 0), start, 1.0, optsum)
-    assert x.tolist() == [0.0, 1e-4]
-    assert f == pytest.approx(1 + 6e-6)
-
-
-@pytest.mark.parametrize("bad", [np.nan, -INF])
-def test_zero_that_cannot_be_evaluated_is_not_taken(bad):
-    optsum = OptSummary([1.0], [0.0])
-    x, f = try_zeros(lambda x: bad, np.array([1e-4]), 1.0, optsum)
-    assert (x.tolist(), f) == ([1e-4], 1.0)
-
-
-def test_progress_is_shown_after_a_while_and_wiped_out(capsys, monkeypatch):
-    from numbamm.optimize import progress
-
-    monkeypatch.setattr(progress, "FIRST_AFTER", 0.0)
-    minimize(dyestuff, OptSummary([1.0], [0.0]), progress=True)
-    err = capsys.readouterr().err
-    assert err.startswith("\rf_1: 327.76702")
-    assert err.endswith("\r") and err.split("\r")[-2].strip() == ""
-    for silent in (False, None):  # None: not on a terminal here
-        minimize(dyestuff, OptSummary([1.0], [0.0]), progress=silent)
-    minimize(dyestuff, OptSummary([1.0], [0.0]), progress=True, verbose=True)
-    assert capsys.readouterr().err == ""
-
-
-def test_quick_fits_show_no_progress(capsys):
-    minimize(dyestuff, OptSummary([1.0], [0.0]), progress=True)
-    assert capsys.readouterr().err == ""

@@ -1,8 +1,9 @@
-"""Values that come beside the data belong to the rows that their labels say."""
+"""Rows of the data: weights and offsets that come beside them, and missing values."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from formula.refusal import refuse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -102,3 +103,52 @@ def test_a_series_beside_data_without_labels(frame):
         model_frame(
             FORMULA, frame.set_axis(list(zip(frame.f, range(60), strict=True))), weights=plain.w
         )
+
+
+def test_rows_are_counted_in_the_data_as_given(data):
+    frame = data.assign(z=1.0)
+    frame.loc[[0, 1], "x"] = np.nan
+    frame.loc[9, "z"] = -1
+    refuse(DataError, r"'log\(z\)' .* in 1 row \(.*: 9\)", "y ~ x + log(z) + (1 | g)", frame)
+    refuse(DataError, r"'log\(z\)' .* in 1 row \(.*: 9\)", "log(z) ~ x + (1 | g)", frame)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.ones(59), r"weights: shape \(59,\) where the data have 60 rows"),
+        (np.ones((60, 1)), r"weights: shape \(60, 1\)"),
+        (2.0, r"weights: shape \(\)"),
+        (np.r_[-1.0, np.ones(58), -2], r"negative or infinite in 2 rows \(.*0, 59\)"),
+        (np.r_[np.inf, np.ones(59)], r"negative or infinite in 1 row"),
+        (np.zeros(60), "no row is left of 60: 0 miss a value .* 60 have zero weight"),
+        (np.full(60, np.nan), "no row is left of 60: 60 miss a value"),
+        (["a"] * 60, "weights must be numbers"),
+        (np.ones(60, dtype="m8[s]"), "weights must be numbers"),
+        ("xx", r"no column 'xx' in the data \(weights\); did you mean 'x'"),
+        ("f", r"column 'f' \(weights\) must be numbers"),
+    ],
+)
+def test_weights(data, weights, message):
+    refuse(DataError, message, "y ~ x + (1 | g)", data, weights=weights)
+
+
+def test_offsets(data):
+    formula = "y ~ x + (1 | g)"
+    refuse(DataError, r"offset: shape \(3,\)", formula, data, offset=np.ones(3))
+    refuse(DataError, "offset: infinite in 60 rows", formula, data, offset=np.full(60, np.inf))
+
+
+def test_no_rows(data):
+    formula = "y ~ x + (1 | g)"
+    refuse(DataError, "the data have no rows", formula, data.iloc[:0])
+    refuse(DataError, "the data have no rows", formula, {})
+    refuse(DataError, "no row is left of 60", formula, data.assign(x=np.nan))
+    refuse(DataError, "must be a data frame", formula, [1, 2])
+
+
+@pytest.mark.parametrize("what", ["weights", "offset"])
+def test_complex_weights_and_offsets(what):
+    data = {"y": np.arange(6.0), "g": [1, 1, 2, 2, 3, 3]}
+    for values in (np.full(6, 1j), np.full(6, 1 + 0j), pd.Series(np.full(6, 2 + 1j))):
+        refuse(DataError, f"{what}: complex numbers", "y ~ 1 + (1 | g)", data, **{what: values})

@@ -1,44 +1,8 @@
 """Every structure, as the registry finds it: λ, its slopes, its names, and what files keep."""
 
-import json
-
 import numpy as np
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-
-from numbamm.structures.joined import Joined
-from numbamm.structures.joint import Joint
-from numbamm.structures.registry import by_name, from_json, make
-from numbamm.structures.us import Us
-
-NAMES = sorted(by_name())
-each_name = pytest.mark.parametrize("name", NAMES)
-orders = st.integers(1, 5)
-
-
-def examples(p: int = 3) -> dict:
-    """One of each, alone and beside others."""
-    found = {name: make(name, p) for name in NAMES}
-    found |= {f"{name} beside us": Joined((Us(2), make(name, p))) for name in NAMES}
-    found["all"] = Joined(tuple(found[name] for name in NAMES))
-    return found
-
-
-EXAMPLES = examples()
-each = pytest.mark.parametrize("structure", EXAMPLES.values(), ids=EXAMPLES)
-
-
-def some_theta(structure, seed=0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    scales = rng.uniform(0.3, 2, structure.size)
-    return np.where(structure.is_scale, scales, rng.normal(0, 0.4, structure.size))
-
-
-def differences(f, x, h=1e-6) -> np.ndarray:
-    moves = h * np.eye(len(x))
-    return np.array([(f(x + move) - f(x - move)) / (2 * h) for move in moves])
+from structures.examples import differences, each, some_theta
 
 
 @each
@@ -121,26 +85,6 @@ def test_lifts_make_up_the_covariance(structure):
 
 
 @each
-def test_what_a_file_keeps(structure):
-    content = json.loads(json.dumps(structure.to_json()))
-    found = from_json(content, structure.p)
-    assert_array_equal(found.entries, structure.entries)
-    theta = some_theta(structure)
-    assert_array_equal(found.matrix(theta), structure.matrix(theta))
-    cnames = [f"c{j}" for j in range(structure.p)]
-    assert found.deviations(cnames) == structure.deviations(cnames)
-    assert found.correlations == structure.correlations
-
-
-@pytest.mark.parametrize(
-    ("entries", "p"),
-    [([0], 1), ([0, 2, 3], 2), ([0, 3], 2), ([0, 4, 7, 8], 3), ([0, 3, 4, 8], 3), ([0, 4, 8], 3)],
-)
-def test_files_that_have_entries_alone(entries, p):
-    assert from_json(entries, p).entries.tolist() == entries
-
-
-@each
 def test_some_of_its_columns(structure):
     for columns in ([0], [structure.p - 1], [0, structure.p - 1], list(range(structure.p))):
         part = structure.select(columns)
@@ -173,35 +117,3 @@ def test_names(structure):
     sizes = structure.column_sizes(np.ones(structure.p))
     assert_allclose(sizes, np.ones(structure.size))
     assert ((structure.rows >= 0) & (structure.rows < structure.p)).all()
-
-
-@each_name
-@given(p=orders)
-def test_equal_by_what_they_say(name, p):
-    assert make(name, p) == make(name, p) and hash(make(name, p)) == hash(make(name, p))
-    assert make(name, p) != make(name, p + 1)
-
-
-def test_all_terms_together():
-    structures = list(EXAMPLES.values())
-    joint = Joint(structures)
-    parts = [some_theta(s, k) for k, s in enumerate(structures)]
-    theta = joint.join(parts)
-    assert len(theta) == joint.size == len(joint.start) == len(joint.lowerbd)
-    for part, back in zip(parts, joint.split(theta), strict=True):
-        assert_array_equal(part, back)
-    lams = joint.matrices(theta)
-    assert_array_equal(
-        joint.entries(theta),
-        np.concatenate([lam.ravel()[s.entries] for s, lam in zip(structures, lams, strict=True)]),
-    )
-    weight = np.random.default_rng(1).normal(size=len(joint.entries(theta)))
-    expected = differences(lambda x: weight @ joint.entries(x), theta)
-    assert_allclose(joint.slopes(theta, weight), expected, atol=1e-8)
-    assert_allclose(joint.nearest(joint.entries(theta)), theta, rtol=1e-12)
-    assert_allclose(joint.rectified(-theta), joint.rectified(theta))
-
-
-def test_no_terms():
-    joint = Joint([])
-    assert joint.size == 0 and joint.is_free and joint.start.shape == (0,)
