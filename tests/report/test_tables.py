@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-import numbamm as mm
-
 HERE = Path(__file__).parent
 MODELS = {
     "sleepstudy": ("Reaction ~ 1 + Days + (1 + Days | Subject)", "sleepstudy", {}),
@@ -118,11 +116,3 @@ def test_block_description(fitted):
         "14:    Dense     Dense           Diagonal/Dense",
         "3:     Dense     Dense           Dense           Dense",
     ]
-
-
-def test_loose_tolerances_are_told():
-    """They may come from a file that nobody remembers."""
-    with mm.config.context(xtol_abs=1.0, ftol_abs=1e-9):
-        model = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
-    assert "Tolerances looser than the defaults, xtol_abs=1: the last digits" in str(model)
-    assert "looser" not in str(mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff")))

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from models.test_generalized_extremes import noise
+from models.smoothness import noise
 from numpy.testing import assert_allclose
 
 import numbamm as mm
