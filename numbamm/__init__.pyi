@@ -39,11 +39,10 @@ from .inference.random.shrinkage import shrinkage as shrinkage
 from .inference.fixed.tidy import glance as glance, tidy as tidy
 from .inference.diagnostics.vif import vif as vif
 from .inference.diagnostics.zeroinflation import check_zeroinflation as check_zeroinflation
-from .models.generalized import (
-    GeneralizedLinearMixedModel as GeneralizedLinearMixedModel,
-    glmm as glmm,
-)
-from .models.linear import LinearMixedModel as LinearMixedModel, lmm as lmm
+from .models.generalized import GeneralizedLinearMixedModel as GeneralizedLinearMixedModel
+from .models.glmm import glmm as glmm
+from .models.linear import LinearMixedModel as LinearMixedModel
+from .models.lmm import lmm as lmm
 from .optimize import OptSummary as OptSummary
 
 __version__: str

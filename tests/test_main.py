@@ -154,7 +154,7 @@ def test_compile():
 
 def test_clear_removes_the_kernels_and_nothing_else(tmp_path):
     use = "from numbamm.blocks.jit import counter; from numbamm.glm.link import LINKS; import numpy"
-    use += "; from numbamm.blocks.search.newton import fold; none = numpy.zeros(0)"
+    use += "; from numbamm.blocks.search.rotations import fold; none = numpy.zeros(0)"
     use += "; counter(); LINKS['log'].mean([0.0]); fold(none, numpy.zeros((4, 0), int), none)"
     use += "; print(counter.stats.cache_misses)"
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}

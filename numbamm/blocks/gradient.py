@@ -76,7 +76,7 @@ def objective_gradient(theta, table, index, A, work, adjoint, degrees, constant,
     Parameters
     ----------
     theta, table, index, A, work, degrees, constant, sigma
-        As for `search.differences.objective`.
+        As for `search.by_differences.objective`.
     adjoint : float64, shape (size_adjoint,)
         Filled with U (the lower triangle of the tail), G and N. Each thread has its own.
     gradient : float64, shape (number of θ,)

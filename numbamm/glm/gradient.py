@@ -53,7 +53,7 @@ from numbamm.blocks.layout import (
     P,
 )
 from numbamm.blocks.solve import solve
-from numbamm.glm.rows import (
+from numbamm.glm.row_kernels import (
     EXPECTED_SHAPE,
     EXPECTED_SLOPE,
     FIRST,

@@ -11,7 +11,7 @@ import numpy as np
 
 from numbamm.blocks.jit import jit
 from numbamm.errors import OptionError
-from numbamm.glm import rows as row_kernels
+from numbamm.glm import row_kernels
 from numbamm.glm.registry import Registry, packed
 
 #: A mean closer than this to a bound of its range triggers a search for separation.
@@ -148,7 +148,7 @@ class Link:
 
     @cached_property
     def rows(self):
-        """The kernel that fills a table with μ and its derivatives; see `glm.rows`."""
+        """The kernel that fills a table with μ and its derivatives; see `glm.row_kernels`."""
         return row_kernels.link_rows(self._derivatives, kept=self.inverse is None)
 
     @cached_property

@@ -26,7 +26,7 @@ from numbamm.glm.link import Link
 from numbamm.glm.logistic import entropies
 from numbamm.glm.pirls import pirls
 from numbamm.glm.quadrature import nodes, quadrature
-from numbamm.glm.rows import LINES, WEIGHT
+from numbamm.glm.row_kernels import LINES, WEIGHT
 from numbamm.glm.working import CANONICAL, EXPECTED, LINK, Working
 from numbamm.structures.joint import Joint
 

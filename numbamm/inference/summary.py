@@ -8,7 +8,7 @@ import numpy as np
 
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
-from numbamm.optimize.certificate import is_minimum
+from numbamm.optimize.local_minimum import is_minimum
 from numbamm.report.content import (
     MISSING,
     Report,

@@ -16,13 +16,13 @@ from numbamm.design.femat import FeMat
 from numbamm.design.scaling import Scaling
 from numbamm.errors import NotFittedError
 from numbamm.models.asresult import AsResult
-from numbamm.models.default_start import DefaultStart
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
 from numbamm.models.residuals import RESIDUALS
+from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
-from numbamm.models.spaces.space import ModelSpace
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
 from numbamm.options import one_of

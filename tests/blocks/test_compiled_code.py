@@ -15,10 +15,10 @@ from numba.core.runtime import _nrt_python, rtsys
 import numbamm as mm
 from numbamm.blocks import crossprod, gradient, solve
 from numbamm.blocks.blocks import Blocks
-from numbamm.blocks.search import differences, newton
+from numbamm.blocks.search import by_differences, newton
 
 ENTRY_POINTS = [
-    differences.objective,
+    by_differences.objective,
     gradient.objective_gradient,
     newton.begin,
     newton.advance,
@@ -62,7 +62,7 @@ def test_evaluations_allocate_nothing():
     def many(times, theta, table, index, A, work, adjoint, degrees, out, plan):
         total = 0.0
         for _ in range(times):
-            total += differences.objective(theta, table, index, A, work, degrees, 0.0, 0.0, plan)
+            total += by_differences.objective(theta, table, index, A, work, degrees, 0.0, 0.0, plan)
             total += gradient.objective_gradient(
                 theta, table, index, A, work, adjoint, degrees, 0.0, 0.0, out
             )
@@ -73,7 +73,7 @@ def test_evaluations_allocate_nothing():
         layout = blocks.layout
         arguments = (layout.table, layout.index, blocks.A, blocks.work, blocks.adjoint, DEGREES)
         before = rtsys.get_allocation_stats().alloc
-        many(times, theta, *arguments, theta.copy(), differences.NO_PLAN)
+        many(times, theta, *arguments, theta.copy(), by_differences.NO_PLAN)
         return rtsys.get_allocation_stats().alloc - before
 
     _nrt_python.memsys_enable_stats()

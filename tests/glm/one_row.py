@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from numbamm.glm import rows
+from numbamm.glm import row_kernels
 from numbamm.glm.family import FAMILIES
 
 SHAPE = 1.7
@@ -20,20 +20,20 @@ def contribution(family, link, y, w, eta, shape=SHAPE):
     """w d, the score, and the expected and the observed information of one row."""
     at = np.array([y]), np.array([w]), np.array([eta])
     lines = [family.evaluate(what, link, shape, *at) for what in (0, 1, 2)]
-    informations = lines[2][rows.FIRST][0], lines[2][rows.SECOND][0]
-    return lines[0][rows.FIRST][0], lines[1][rows.SCORE][0], *informations
+    informations = lines[2][row_kernels.FIRST][0], lines[2][row_kernels.SECOND][0]
+    return lines[0][row_kernels.FIRST][0], lines[1][row_kernels.SCORE][0], *informations
 
 
 def deviance(family, link, y, w, eta, shape=SHAPE):
     at = np.array([y]), np.array([w]), np.array([eta])
-    return family.evaluate(rows.DEVIANCE, link, shape, *at)[rows.FIRST][0]
+    return family.evaluate(row_kernels.DEVIANCE, link, shape, *at)[row_kernels.FIRST][0]
 
 
 def slopes(family, link, y, w, eta):
     """Derivatives in η of the expected and the observed information of one row."""
     at = np.array([y]), np.array([w]), np.array([eta])
-    both = rows.EXPECTED_SLOPE, rows.OBSERVED_SLOPE
-    return [family.evaluate(what, link, SHAPE, *at)[rows.FIRST][0] for what in both]
+    both = row_kernels.EXPECTED_SLOPE, row_kernels.OBSERVED_SLOPE
+    return [family.evaluate(what, link, SHAPE, *at)[row_kernels.FIRST][0] for what in both]
 
 
 def etas(family, link):

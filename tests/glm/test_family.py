@@ -25,7 +25,7 @@ from scipy import optimize, stats
 from scipy.special import gammaln, xlogy
 
 from numbamm.errors import OptionError
-from numbamm.glm import rows
+from numbamm.glm import row_kernels
 from numbamm.glm.family import FAMILIES
 from numbamm.glm.link import LINKS
 
@@ -293,18 +293,20 @@ def test_unit_deviances_keep_their_digits(family, y, log_mu, shape, near):
 
 
 @pytest.mark.parametrize("family", by_name(f for f in FAMILIES if f.has_shape))
-@pytest.mark.parametrize("what", [rows.EXPECTED_SHAPE, rows.OBSERVED_SHAPE])
+@pytest.mark.parametrize("what", [row_kernels.EXPECTED_SHAPE, row_kernels.OBSERVED_SHAPE])
 @pytest.mark.parametrize("y", [0.0, 1e-20, 3.0, 1e7])
 @pytest.mark.parametrize("eta", [-60.0, 0.7, 25.0])
 def test_shape_slopes_are_differences(family, what, y, eta):
     """In the logarithm of the shape, where counts are far from mean and shape."""
-    which = 2 if what == rows.EXPECTED_SHAPE else 3
+    which = 2 if what == row_kernels.EXPECTED_SHAPE else 3
     for shape in (1e-4, 2.0, 1e5):
         h, link, at = 1e-4, LINKS["log"], (np.array([y]), np.array([2.0]), np.array([eta]))
         below, above = (
             contribution(family, link, y, 2.0, eta, shape * np.exp(k * h)) for k in (-1, 1)
         )
-        found = family.evaluate(what, link, shape, *at)[rows.FIRST : rows.THIRD + 1, 0]
+        found = family.evaluate(what, link, shape, *at)[
+            row_kernels.FIRST : row_kernels.THIRD + 1, 0
+        ]
         for k, value in zip((0, 1, which), found, strict=True):
             scale = max(abs(below[0]) * 1e-11, 1e-9 * (abs(below[k]) + 1))
             expected = (above[k] - below[k]) / (2 * h)

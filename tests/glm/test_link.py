@@ -11,7 +11,7 @@ from glm.one_row import BINOMIAL, by_name, deviance, etas
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from numbamm.glm import rows
+from numbamm.glm import row_kernels
 from numbamm.glm.link import LINKS
 
 ONTO_UNIT = [link for link in LINKS if link.onto_unit]
@@ -35,13 +35,13 @@ def test_links_and_their_inverses(link):
     assert_allclose(unit, [np.log(mu), np.log1p(-mu), d / mu, d / (1 - mu), d2 / d, d3 / d], 1e-9)
     link.rows(1, np.array([0.5 if link.turns else -2.0, 2.0]), far)
     if link.whole_line:
-        assert (far[rows.D] > 0).all()
+        assert (far[row_kernels.D] > 0).all()
     if link.onto_unit:
-        assert 0 < far[rows.MU, 0] < far[rows.MU, 1] < 1
+        assert 0 < far[row_kernels.MU, 0] < far[row_kernels.MU, 1] < 1
     if link.positive:
-        assert (far[rows.MU] > 0).all()
+        assert (far[row_kernels.MU] > 0).all()
     if link.symmetric:
-        assert_allclose(far[rows.MU].sum(), 1.0)
+        assert_allclose(far[row_kernels.MU].sum(), 1.0)
 
 
 @pytest.mark.parametrize("eta", [-600.0, -40.0, -15.0, 15.0, 40.0, 600.0])

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import numbamm as mm
-from numbamm.models import stages
+from numbamm.models.fitting import stages
 from numbamm.models.spaces.generalized_space import GeneralizedSpace
 
 RNG = np.random.default_rng(17)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import numbamm as mm
-from numbamm.models.residual import fits_anything
+from numbamm.models.fitting.residual_variance import fits_anything
 
 OPTIMIZERS = ["auto", "newton", "nlopt:LN_BOBYQA"]
 

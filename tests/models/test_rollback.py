@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import numbamm as mm
-from numbamm.models.rollback import all_or_nothing
+from numbamm.models.fitting.rollback import all_or_nothing
 
 RNG = np.random.default_rng(5)
 DATA = {

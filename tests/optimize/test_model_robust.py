@@ -12,7 +12,7 @@ import pytest
 
 import numbamm as mm
 from numbamm.models.spaces.linear_space import LinearSpace
-from numbamm.optimize import available, progress, resolve
+from numbamm.optimize import available, progress_line, resolve
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 DERIVATIVE_FREE = [
@@ -324,7 +324,7 @@ def test_impossible_start_of_a_model_in_other_columns_is_told(far):
 )
 def test_progress(model, capsys, monkeypatch, terminal, asked, after, shown):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    monkeypatch.setattr(progress, "FIRST_AFTER", after)
+    monkeypatch.setattr(progress_line, "FIRST_AFTER", after)
     model.fit(progress=asked)
     printed = capsys.readouterr()
     assert printed.err.startswith("\rf_1: 1784.6423") == shown
@@ -333,4 +333,4 @@ def test_progress(model, capsys, monkeypatch, terminal, asked, after, shown):
 
 
 def test_progress_waits_for_a_second():
-    assert progress.FIRST_AFTER == 1.0
+    assert progress_line.FIRST_AFTER == 1.0

@@ -9,9 +9,9 @@ from numbamm.optimize import (
 
 
 def test_progress_is_shown_after_a_while_and_wiped_out(capsys, monkeypatch):
-    from numbamm.optimize import progress
+    from numbamm.optimize import progress_line
 
-    monkeypatch.setattr(progress, "FIRST_AFTER", 0.0)
+    monkeypatch.setattr(progress_line, "FIRST_AFTER", 0.0)
     minimize(dyestuff, OptSummary([1.0], [0.0]), progress=True)
     err = capsys.readouterr().err
     assert err.startswith("\rf_1: 327.76702")

@@ -11,7 +11,7 @@ from oracles import LINEAR, dataset, each_linear
 import numbamm as mm
 from numbamm.models.spaces.linear_space import LinearSpace
 from numbamm.optimize import Function, OptSummary, minimize
-from numbamm.optimize.certificate import is_minimum
+from numbamm.optimize.local_minimum import is_minimum
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 PENICILLIN = "diameter ~ 1 + (1 | plate) + (1 | sample)"

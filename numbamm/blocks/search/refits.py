@@ -16,7 +16,9 @@ from numbamm.blocks.jit import counter, jit
 from numbamm.blocks.kinds import LEVELS, MATRIX, NUMBER, REALS
 from numbamm.blocks.layout import COLUMN, NHEAD, NLEVEL, NTERM, NX, ORDER, TAIL, P
 from numbamm.blocks.search import trust
-from numbamm.blocks.search.newton import CODE, MODEL, SEARCH, UNLIMITED, advance, begin, fold
+from numbamm.blocks.search.evaluation import CODE, MODEL, SEARCH
+from numbamm.blocks.search.newton import UNLIMITED, advance, begin
+from numbamm.blocks.search.rotations import fold
 from numbamm.blocks.search.trust import FAILED, FBEST
 from numbamm.blocks.solve import solve
 
@@ -44,9 +46,9 @@ def refits(
         Standard normal: u, in the table's order, then ε.
     theta : float64, shape (number of θ,)
         The start of each search.
-    model : newton.Model
+    model : evaluation.Model
         Its A is overwritten.
-    search : newton.Search
+    search : evaluation.Search
     state : trust.State
         From `newton.allocate`; overwritten.
     rows : tuple of refs, z, zl, xy

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from numbamm.errors import OptionError
-from numbamm.formula.scan import tokenise
+from numbamm.formula.tokens import tokenise
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.marginalmeans import MarginalMeans, estimates_of_rows, level_note

@@ -5,7 +5,7 @@ from blocks.dense import dense_model, rows, term
 from scipy.optimize import minimize
 
 from numbamm.blocks.blocks import Blocks
-from numbamm.blocks.search import newton
+from numbamm.blocks.search import evaluation, newton
 from numbamm.structures.diag import Diag
 from numbamm.structures.joined import Joined
 from numbamm.structures.us import Us
@@ -14,7 +14,7 @@ from numbamm.structures.us import Us
 def model_of(blocks, n, reml=False):
     layout = blocks.layout
     degrees = np.array([n - (blocks.nx if reml else 0), float(reml)])
-    return newton.Model(
+    return evaluation.Model(
         layout.table, layout.index, blocks.A, blocks.work, blocks.adjoint, degrees, 0.0, 0.0
     )
 

@@ -11,7 +11,7 @@ from blocks.examples import built, each_structure
 from blocks.search.fits import FALSE, certificate, false_point, identity, model_of, run, simulated
 
 from numbamm.blocks.blocks import Blocks
-from numbamm.blocks.search import newton, trust
+from numbamm.blocks.search import evaluation, newton, trust
 from numbamm.blocks.search.certificate import ESCAPE_BELOW
 from numbamm.blocks.search.trust import CONVERGED, FAILED
 from numbamm.structures.diag import Diag
@@ -26,10 +26,10 @@ def test_ends_at_a_certified_minimum(name, many):
     terms, xy, _ = built(name)
     theta, f, search = run(terms, xy, many=many)
     expected = dense_model(terms, xy, theta)
-    assert search.counts[newton.CODE] == CONVERGED
+    assert search.counts[evaluation.CODE] == CONVERGED
     assert f == pytest.approx(expected.objective, rel=1e-11)
     assert np.abs(expected.gradient).max() < 1e-2
-    assert search.outcome[newton.CERTIFICATE] > ESCAPE_BELOW
+    assert search.outcome[evaluation.CERTIFICATE] > ESCAPE_BELOW
     # No point nearby is lower.
     rng = np.random.default_rng(0)
     for size in (1e-3, 0.03, 0.3):
@@ -56,10 +56,10 @@ def test_the_search_escapes_false_optima(name, many):
     end, f, search = run(terms, xy, theta, many)
     assert f < false.objective - 1.0
     assert f == pytest.approx(run(terms, xy)[1], abs=1e-7)
-    assert search.outcome[newton.CERTIFICATE] > ESCAPE_BELOW
+    assert search.outcome[evaluation.CERTIFICATE] > ESCAPE_BELOW
     np.testing.assert_allclose(dense_model(terms, xy, end).gradient, 0, atol=1e-2)
     if many:  # the trust region sees that H is indefinite, and needs no help
-        assert search.counts[newton.ESCAPED] >= 1
+        assert search.counts[evaluation.ESCAPED] >= 1
 
 
 def test_derivatives_after_an_escape_are_those_of_its_point():
@@ -75,11 +75,11 @@ def test_derivatives_after_an_escape_are_those_of_its_point():
     model = model_of(blocks, n)
     for start in itertools.product((0.0, 1e-5), repeat=4):
         search, state = newton.start(np.array(start), model, 5.0, 0.0, nlog=1)
-        while search.counts[newton.CODE] == trust.EVALUATE:
-            escaping = search.outcome[newton.DISTANCE] > 0
+        while search.counts[evaluation.CODE] == trust.EVALUATE:
+            escaping = search.outcome[evaluation.DISTANCE] > 0
             newton.advance(state, search, model, 1)
-            ended = search.outcome[newton.DISTANCE] == 0
-            if escaping and ended and search.counts[newton.ESCAPED]:
+            ended = search.outcome[evaluation.DISTANCE] == 0
+            if escaping and ended and search.counts[evaluation.ESCAPED]:
                 escapes += 1
                 _, gradient = reference.objective_gradient(search.theta, model.degrees, 0.0, 0.0)
                 np.testing.assert_allclose(
@@ -96,20 +96,20 @@ def test_columns_of_any_size():
     start = identity(terms) / size[terms[0].structure.entries // 3]
     one, two = run(terms, xy), run(other, xy, start)
     assert two[1] == pytest.approx(one[1], abs=1e-7)
-    assert two[2].counts[newton.FEVAL] == one[2].counts[newton.FEVAL]
+    assert two[2].counts[evaluation.FEVAL] == one[2].counts[evaluation.FEVAL]
 
 
 def test_log_and_limit():
     terms, xy, _ = built("vector")
     _, f, search = run(terms, xy, nlog=100)
     log = search.log
-    nfeval = search.counts[newton.FEVAL]
+    nfeval = search.counts[evaluation.FEVAL]
     assert log[:nfeval, 0].min() == f
     for value, *theta in log[:nfeval]:
         assert dense_model(terms, xy, np.array(theta)).objective == pytest.approx(value, rel=1e-11)
     _, _, short = run(terms, xy, most=2)
-    assert short.counts[newton.FEVAL] == 2
-    assert short.counts[newton.CODE] == 0
+    assert short.counts[evaluation.FEVAL] == 2
+    assert short.counts[evaluation.CODE] == 0
 
 
 @each_search
@@ -121,21 +121,21 @@ def test_one_evaluation_at_a_time(many):
     advance = newton.advance_many if many else newton.advance
     search, state = newton.start(theta, model, 1e-10, 0.0, many=many)
     times = 0
-    while search.counts[newton.CODE] == 0:
+    while search.counts[evaluation.CODE] == 0:
         advance(state, search, model, 1)
         times += 1
     newton.fold(state.best, search.entries, theta)
     np.testing.assert_array_equal(theta, whole)
     np.testing.assert_array_equal(search.counts, at_once.counts)
     np.testing.assert_array_equal(search.outcome, at_once.outcome)
-    assert times == search.counts[newton.FEVAL]
+    assert times == search.counts[evaluation.FEVAL]
 
 
 @each_search
 def test_failure_at_the_start(many):
     terms, xy, _ = built("vector")
     _, _, search = run(terms, xy, np.full(3, np.nan), many)
-    assert search.counts[newton.CODE] == FAILED
+    assert search.counts[evaluation.CODE] == FAILED
 
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="takes minutes")
@@ -147,7 +147,7 @@ def test_many_parameters():
     xy = simulated(terms, 0.7 * identity(terms))
     assert len(identity(terms)) > newton.MANY
     many = run(terms, xy, many=True)
-    assert many[2].counts[newton.CODE] == CONVERGED
+    assert many[2].counts[evaluation.CODE] == CONVERGED
     assert many[1] == pytest.approx(run(terms, xy)[1], abs=1e-4)
 
 

@@ -26,7 +26,8 @@ from numbamm.formula.language import instead_of_function
 from numbamm.formula.materializer import Materializer
 from numbamm.formula.names import unquoted
 from numbamm.formula.rowwise import refuse_dependent
-from numbamm.formula.scan import FormulaText, RandomTerm, brief, show, tokenise
+from numbamm.formula.scan import FormulaText, RandomTerm
+from numbamm.formula.tokens import brief, show, tokenise
 from numbamm.structures.registry import others
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.optimize.differences import jacobian
-from numbamm.optimize.space import SearchSpace
+from numbamm.optimize.search_space import SearchSpace
 
 #: Half-width of differences of a gradient, in units of `ModelSpace.scales`.
 STEP = 1e-3

@@ -9,10 +9,10 @@ from itertools import combinations
 import numpy as np
 
 from numbamm.errors import DataError, NumbammWarning
-from numbamm.glm.linear import fit_working_model
 from numbamm.glm.mode import ModeFinder
 from numbamm.glm.separation import find_separation, is_extreme
 from numbamm.glm.start import first_shape, single_mean, without_effects
+from numbamm.glm.working_start import fit_working_model
 
 #: θ at which a fit begins is at least this on the diagonals, whatever a linear model finds.
 LEAST_START = 0.05

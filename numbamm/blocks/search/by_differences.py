@@ -70,8 +70,8 @@ START, QUADRATIC, TRIAL = range(3)
 CODE, FEVAL, PAIR, PHASE, POINT, CONVEX, FAILURES, HIDDEN = range(8)
 # Positions in `Plan.numbers`: tolerances; the objective at the best point; the radius; the length
 # of the step relative to sizes; the share of it that is taken; minus the slope along it, and the
-# curvature; an estimate of the objective's rounding error, as in `models.residual`. From UNITS on
-# follow the units: the entries 00, 01 and 11 of M for a pair; otherwise the diagonal of M.
+# curvature; an estimate of the objective's rounding error, as in `fitting.residual_variance`. From
+# UNITS on follow the units: the entries 00, 01 and 11 of M for a pair; otherwise the diagonal of M.
 FTOL_ABS, FTOL_REL, BEST, RADIUS, LENGTH, SHARE, DESCENT, CURVATURE, ERROR, UNITS = range(10)
 
 

@@ -1,86 +1,49 @@
-"""How strongly the deviance curves: about, where a search by gradients begins, and at its end."""
+"""`coefficient_covariance`: the covariance of β̂ at the estimates of a generalized model."""
 
 from __future__ import annotations
+
+import warnings
 
 import numpy as np
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.glm.curvature import theta_curvatures
+from numbamm.errors import NumbammWarning
+from numbamm.models.generalized_estimates import values_at_estimates
 from numbamm.models.spaces.generalized_space import LOG_SCALE
-from numbamm.models.spaces.parameters import Values
+from numbamm.models.spaces.laplace import gamma_covariance
 from numbamm.optimize.differences import hessian, jacobian
 
+#: Where `warnings` shows what is said here to have come from: whoever asked for standard errors.
+CALLER = 6
 #: Differences for standard errors, in standard errors and as a share of θ: of objective, gradient.
 HESSIAN_STEP, GRADIENT_STEP = 0.02, 0.002
 #: A combination of coefficients whose standard error, in units of a link without bounds, is more
 #: in some row says nothing: responses are separated.
 UNKNOWN = 50.0
-#: Eigenvalues below this share of the largest are zero, to the differences' rounding.
-FLAT = 1e-5
 
 
-def first_curvature(model, at: Values, steps, weights) -> np.ndarray:
-    """About the second derivatives of a generalized model's deviance where a search begins.
-
-    Parameters
-    ----------
-    model : GeneralizedLinearMixedModel
-        With the modes at these parameters.
-    at : Values
-        In scaled coordinates.
-    steps : ndarray, shape (number of parameters,)
-        First steps, which stand for the scale where nothing better is known.
-    weights : ndarray, shape (n,)
-        Expected information of the rows at the mode.
-
-    Returns
-    -------
-    ndarray, shape (number of parameters,)
-        In γ, whitened, in the nuisance parameter and in θ.
-    """
-    rank, ntheta = len(at.beta), len(at.theta)
-    curvature = 1 / steps**2
-    curvature[:rank] = 2.0
-    if model._likelihood.dispersed:
-        curvature[rank:-ntheta] = model.nobs
-    curvature[-ntheta:] = theta_curvatures(model._modes.terms, at.theta, weights)
-    return curvature
-
-
-def newton_step(slopes, curvature) -> tuple[float, float, float, bool]:
-    """What a Newton step from here would do.
-
-    Parameters
-    ----------
-    slopes : ndarray, shape (n,)
-    curvature : ndarray, shape (n, n)
-
-    Returns
-    -------
-    largest : float
-        The largest slope along a principal direction, over the root of the curvature there.
-    gain : float
-        By how much the step would lower the objective.
-    condition : float
-        Ratio of the largest and the smallest eigenvalue, for a diagonal of ones; infinite where
-        the curvature is not positive definite.
-    falls : bool
-        Whether it is negative in some direction.
-
-    All are NaN, and the last is False, where a number is.
-    """
-    if not len(slopes):
-        return 0.0, 0.0, 1.0, False
-    if not (np.isfinite(slopes).all() and np.isfinite(curvature).all()):
-        return np.nan, np.nan, np.nan, False
-    size = np.sqrt(np.where(np.diag(curvature) > 0, np.diag(curvature), 1.0))
-    values, vectors = np.linalg.eigh(curvature / np.outer(size, size))
-    flat = FLAT * np.abs(values).max()
-    rising = values > flat
-    along = (vectors.T @ (slopes / size))[rising] / np.sqrt(values[rising])
-    condition = float(values[-1] / values[0]) if rising.all() else np.inf
-    gain = float(along @ along) / 2
-    return float(np.abs(along).max(initial=0.0)), gain, condition, bool((values < -flat).any())
+def coefficient_covariance(model, told: bool) -> np.ndarray:
+    """Covariance of the kept coefficients at the estimates; `told`: without a warning."""
+    known = gamma_covariance(model._modes, values_at_estimates(model))
+    cov = known if model._fast else hessian_covariance(model, known)
+    if cov is None:
+        cov = known
+        if not told:
+            warnings.warn(
+                "the likelihood cannot be computed all around the estimates: standard errors "
+                "take the random effects' variances as known, and are too small",
+                NumbammWarning,
+                stacklevel=CALLER,
+            )
+    if not (told or (np.isfinite(cov).all() and (np.diag(cov) > 0).all())):
+        warnings.warn(
+            f"there are no standard errors: the information at the estimates is not positive "
+            f"definite; {model._remedy}",
+            NumbammWarning,
+            stacklevel=CALLER,
+        )
+    to_beta = model.feterm.to_basis
+    return to_beta @ cov @ to_beta.T
 
 
 def hessian_covariance(model, gamma_cov) -> np.ndarray | None:

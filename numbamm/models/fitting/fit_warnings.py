@@ -9,8 +9,8 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import NumbammWarning, OverdispersionWarning
 from numbamm.glm.quadrature import MOST_NODES
-from numbamm.models.ending import Ending, is_concave
-from numbamm.models.runaway import Runaway, runaway_terms, typical_sd
+from numbamm.models.fitting.ending import Ending, is_concave
+from numbamm.models.fitting.runaway import Runaway, runaway_terms, typical_sd
 
 #: Pearson's statistic over its degrees of freedom from which counts are called overdispersed.
 OVERDISPERSED = 1.5

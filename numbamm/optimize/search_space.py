@@ -1,7 +1,7 @@
 """`SearchSpace`: what `minimize` searches: a function, its coordinates, and what is known of it.
 
-A model's search space is a subclass; see `numbamm.models.spaces.space`. A search moves in scaled
-coordinates z, which suit it. Users, and `OptSummary`, have parameters x of their own.
+A model's search space is a subclass; see `numbamm.models.spaces.model_space`. A search moves in
+scaled coordinates z, which suit it. Users, and `OptSummary`, have parameters x of their own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from numbamm.optimize.certificate import Certificate
+from numbamm.optimize.local_minimum import Certificate
 from numbamm.optimize.protocol import OwnSearch
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from time import perf_counter
 
-from numbamm.optimize import text
+from numbamm.optimize import formatting
 
 FIRST_AFTER = 1.0
 THEN_EVERY = 0.2
@@ -38,7 +38,7 @@ class Progress:
         if not self.wanted or (now := perf_counter()) < self._next:
             return
         self._next = now + THEN_EVERY
-        line = f"{self._label}_{feval}: {text.objective(fbest)}"
+        line = f"{self._label}_{feval}: {formatting.objective(fbest)}"
         sys.stderr.write("\r" + line.ljust(self._width))
         sys.stderr.flush()
         self._width = len(line)

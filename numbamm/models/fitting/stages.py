@@ -23,9 +23,8 @@ from numbamm.errors import ConvergenceWarning, FitError, OptionError
 from numbamm.glm.gradient import laplace_gradient
 from numbamm.glm.pirls import pirls
 from numbamm.glm.quadrature import MOST_NODES
-from numbamm.models.curvature import first_curvature
-from numbamm.models.default_start import DefaultStart
-from numbamm.models.ending import (
+from numbamm.models.fitting.default_start import DefaultStart
+from numbamm.models.fitting.ending import (
     LIGHT,
     RIVAL,
     SHAPE,
@@ -36,12 +35,13 @@ from numbamm.models.ending import (
     levels_vary,
     other_starts,
 )
+from numbamm.models.fitting.first_curvature import first_curvature
+from numbamm.models.fitting.generalized_start import by_linear_model
+from numbamm.models.fitting.runaway import runaway_terms
 from numbamm.models.generalized_estimates import NoMode, check_mode
-from numbamm.models.runaway import runaway_terms
 from numbamm.models.spaces.generalized_space import GeneralizedSpace
 from numbamm.models.spaces.laplace import gamma_covariance
 from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, Values
-from numbamm.models.start import by_linear_model
 from numbamm.optimize import OptSummary, minimize
 from numbamm.optimize.auto import AUTO
 from numbamm.optimize.registry import resolve

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from numbamm.errors import FitError
-from numbamm.glm.rows import SCORE, WEIGHT, WORKING
+from numbamm.glm.row_kernels import SCORE, WEIGHT, WORKING
 from numbamm.models.linear import LinearMixedModel
 
 #: Working weights below are those of means at a limit: exp(-700) is the least that kernels give.

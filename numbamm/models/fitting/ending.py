@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.models.curvature import newton_step
+from numbamm.models.fitting.runaway import levels_alike, runaway_terms
 from numbamm.models.generalized_estimates import effects_at_mode, linear_predictors
-from numbamm.models.runaway import levels_alike, runaway_terms
 from numbamm.optimize.auto import AUTO, DERIVATIVE_FREE, NEWTON
-from numbamm.optimize.certificate import is_minimum
+from numbamm.optimize.local_minimum import is_minimum
+from numbamm.optimize.newton_step import newton_step
 from numbamm.optimize.optsummary import OptSummary
 
 #: How much the objective may still fall: its root is the distance to the minimum in standard
