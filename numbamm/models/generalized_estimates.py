@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
-from numbamm.errors import FitError, NumbammWarning
+from numbamm.errors import FitError, warn
 from numbamm.glm.mode import Mode
 from numbamm.models.curvature import hessian_covariance
 from numbamm.models.estimates import Estimates
 from numbamm.models.spaces.laplace import gamma_covariance
 from numbamm.models.spaces.parameters import Values
-
-#: Where `warnings` shows what is said here to have come from: whoever asked for standard errors.
-CALLER = 6
 
 
 class NoMode(FitError):
@@ -85,18 +80,14 @@ def coefficient_covariance(model, told: bool) -> np.ndarray:
     if cov is None:
         cov = known
         if not told:
-            warnings.warn(
+            warn(
                 "the likelihood cannot be computed all around the estimates: standard errors "
-                "take the random effects' variances as known, and are too small",
-                NumbammWarning,
-                stacklevel=CALLER,
+                "take the random effects' variances as known, and are too small"
             )
     if not (told or (np.isfinite(cov).all() and (np.diag(cov) > 0).all())):
-        warnings.warn(
+        warn(
             f"there are no standard errors: the information at the estimates is not positive "
-            f"definite; {model._remedy}",
-            NumbammWarning,
-            stacklevel=CALLER,
+            f"definite; {model._remedy}"
         )
     to_beta = model.feterm.to_basis
     return to_beta @ cov @ to_beta.T
