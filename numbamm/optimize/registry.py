@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import NamedTuple
 
-from numbamm.errors import NumbammWarning, OptionError
+from numbamm.errors import OptionError, warn
 from numbamm.optimize.nearest import by_likeness
 from numbamm.optimize.protocol import Algorithm, Backend
 
@@ -124,7 +123,7 @@ def _all_choices() -> list[Optimizer]:
         try:
             backend = _backend(name)
         except OptionError as error:
-            warnings.warn(str(error), NumbammWarning, stacklevel=3)
+            warn(str(error))
             continue
         choices += [Optimizer(name, backend, a, traits) for a, traits in backend.algorithms.items()]
     return choices

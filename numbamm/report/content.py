@@ -160,8 +160,8 @@ def _column(name: str, frame) -> tuple[str, list[str]]:
 
 
 def _statistic(frame) -> str:
-    """The heading of a test statistic: z if all degrees of freedom are infinite, else t."""
-    return "t" if np.isfinite(frame["df"]).any() else "z"
+    """The heading of a test statistic: z without finite degrees of freedom, else t."""
+    return "t" if "df" in frame and np.isfinite(frame["df"]).any() else "z"
 
 
 def _p_heading(frame) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numbamm.errors import DataError, OptionError, did_you_mean
+from numbamm.errors import DataError, OptionError, did_you_mean, shown
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.estimable import INDEPENDENT, independent
 from numbamm.inference.fixed.wald import Wald
-from numbamm.options import flag, numbers, shown, valid_alpha
+from numbamm.options import flag, numbers, valid_alpha
 from numbamm.report.result import Result
 
 #: A combination counts as estimable if its inestimable part is at most this share of its length.
@@ -42,8 +42,8 @@ def contrast(
     rhs : float or array, shape (rows,)
         The right-hand side of the tested hypotheses Lβ = rhs.
     ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
-        Denominator degrees of freedom: Satterthwaite's for linear models and Wald tests for
-        generalized ones, if not given.
+        Denominator degrees of freedom. If not given: as configured under ``ddf``, else
+        Satterthwaite's for linear models and Wald tests for generalized ones.
     joint : bool
         Whether to test all rows together by one F test, instead of each by a t test.
     alpha : float
@@ -93,13 +93,16 @@ def contrast(
 
 
 def coef_table(model, *, ddf: str | None = None, alpha: float = 0.05) -> Result:
-    """The table of coefficients, with t tests and intervals by small-sample degrees of freedom.
+    """The table of coefficients, with tests and intervals.
 
     Parameters
     ----------
     model : MixedModel
-    ddf, alpha
-        As for `contrast`.
+    ddf : {"wald", "satterthwaite", "kenward-roger", "kenward-roger-observed"}, optional
+        Degrees of freedom: as configured under ``ddf``, if not given, else Wald's z tests, as in
+        the printed table of a model.
+    alpha : float
+        One minus the coverage of the intervals.
 
     Returns
     -------
@@ -108,7 +111,7 @@ def coef_table(model, *, ddf: str | None = None, alpha: float = 0.05) -> Result:
         dropped columns.
     """
     alpha = valid_alpha(alpha)
-    method = degrees.method(model, ddf)
+    method = degrees.coefficient_method(model, ddf)
     feterm = model.feterm
     frame = estimates(method, np.eye(feterm.rank), np.zeros(feterm.rank), alpha)
     kept = feterm.kept_names
@@ -122,20 +125,20 @@ def coef_table(model, *, ddf: str | None = None, alpha: float = 0.05) -> Result:
 def estimates(method, L, rhs, alpha: float):
     """Each row's estimate, standard error, t test and interval, as a frame."""
     import pandas as pd
-    from scipy.stats import t
+    from scipy.special import stdtr, stdtrit
 
     value, df = L @ method.beta, method.df(L)
     with np.errstate(divide="ignore", invalid="ignore"):  # rounding may leave a negative variance
         se = np.sqrt(np.einsum("lx,xy,ly->l", L, method.vcov, L))
         statistic = (value - rhs) / se
-    half = t.ppf(1 - alpha / 2, df) * se
+    half = stdtrit(df, 1 - alpha / 2) * se
     return pd.DataFrame(
         {
             "estimate": value,
             "se": se,
             "df": df,
             "statistic": statistic,
-            "pvalue": 2 * t.sf(np.abs(statistic), df),
+            "pvalue": 2 * stdtr(df, -np.abs(statistic)),
             "lower": value - half,
             "upper": value + half,
         }

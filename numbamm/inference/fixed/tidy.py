@@ -30,7 +30,7 @@ def tidy(
         Whether to include the coefficients, the standard deviations and correlations of the random
         effects, or both.
     ddf, alpha
-        As for `contrast`.
+        As for `coef_table`.
 
     Returns
     -------

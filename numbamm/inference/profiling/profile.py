@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import NumbammWarning, OptionError, did_you_mean
+from numbamm.errors import NumbammWarning, OptionError, did_you_mean, warn
 from numbamm.inference.profiling.generalized_surface import GeneralizedSurface
 from numbamm.inference.profiling.linear_surface import LinearSurface
 from numbamm.inference.random.components import SHAPE, SIGMA, Components
@@ -101,9 +101,7 @@ def profile(
             bar.close()
     if len(curves) < len(names):
         missing = ", ".join(name for name in names if name not in curves)
-        warnings.warn(
-            f"the profile was interrupted; it lacks {missing}", NumbammWarning, stacklevel=3
-        )
+        warn(f"the profile was interrupted; it lacks {missing}")
     notes = ["The profile is that of the fit by maximum likelihood."] if est.reml else []
     notes += ["The profile is that of the fast fit: coefficients are at the penalised mode."] * (
         model.is_fast
@@ -119,7 +117,7 @@ def profile(
 
 def _requested(model, parameters) -> list[str]:
     """Names of the parameters to profile, from the option `parameters`."""
-    usual, thetas = _default_parameters(model), [f"theta_{name}" for name in model.theta_names]
+    usual, thetas = profiled_parameters(model), [f"theta_{name}" for name in model.theta_names]
     for name in (SIGMA, SHAPE):
         if usual.count(name) > 1:
             raise OptionError(
@@ -136,7 +134,7 @@ def _requested(model, parameters) -> list[str]:
     return list(dict.fromkeys(requested))
 
 
-def _default_parameters(model) -> list[str]:
+def profiled_parameters(model) -> list[str]:
     """The parameters that are profiled if the user names none."""
     fast, dispersed = model.is_fast, not model.estimates.sigma_given
     components = Components.of(model).names

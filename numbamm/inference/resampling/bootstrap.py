@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from numbamm.errors import DataError, NumbammWarning, OptionError
+from numbamm.errors import DataError, OptionError, warn
 from numbamm.inference.random.components import SIGMA
 from numbamm.inference.resampling import bootstrap_file
 from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
@@ -326,11 +325,7 @@ class Bootstrap:
         task = bootstrap_task(twin, self.names, self.key)
         done = run(task, range(self.n, self.n + n), workers, progress)
         if sum(len(rows) for rows, _ in done) < n:
-            warnings.warn(
-                "the bootstrap was interrupted; extend() adds more replicates",
-                NumbammWarning,
-                stacklevel=3,
-            )
+            warn("the bootstrap was interrupted; extend() adds more replicates")
         out = copy(self)
         out._model, out.failed = model, dict(self.failed)
         values, index = [self.values], [self.index]

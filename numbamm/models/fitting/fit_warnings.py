@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import NumbammWarning, OverdispersionWarning
+from numbamm.errors import OverdispersionWarning, warn
 from numbamm.glm.quadrature import MOST_NODES
 from numbamm.models.fitting.ending import Ending, is_concave
 from numbamm.models.fitting.runaway import Runaway, runaway_terms, typical_sd
@@ -17,8 +15,6 @@ OVERDISPERSED = 1.5
 #: From this standard deviation of η on it is asked whether the nodes of a quadrature are enough:
 #: whether -2 log-likelihood changes by no more with twice as many.
 WIDE, ENOUGH = 2.5, 1.0
-#: Where `warnings` shows the call of a function here to have come from: whoever called `fit`.
-CALLER = 5
 
 
 def warn_of_fit(model, end: Ending) -> None:
@@ -33,13 +29,13 @@ def warn_of_fit(model, end: Ending) -> None:
     if not end.is_minimum:
         _warn_of_end(model, end)
     elif end.lower > 0:
-        _warn(
+        warn(
             f"the objective is lower by {end.lower:.3g} where another search ended, but there "
             "the approximation of the likelihood does not hold: the data say little about "
             f"these random effects; {model._remedy}"
         )
     elif end.rivals > 0 and not is_concave(model):
-        _warn(
+        warn(
             f"the objective has {end.rivals + 1} minima or more of similar height, of which "
             "the lowest that was found is kept: compare searches by allfit(), and look at "
             "ranova(), since rows may be too few for these random effects"
@@ -54,10 +50,6 @@ def warn_of_fit(model, end: Ending) -> None:
         _warn_of_family(model)
 
 
-def _warn(message: str, category=NumbammWarning, more: int = 0) -> None:
-    warnings.warn(message, category, stacklevel=CALLER + more)
-
-
 def _warn_of_end(model, end: Ending) -> None:
     """Tell that the search ended at no minimum, and whether there are standard errors."""
     where = "at a point that is no minimum of the objective"
@@ -67,10 +59,9 @@ def _warn_of_end(model, end: Ending) -> None:
         model.estimates.covariance = model._covariance(told=True)
     known = np.isfinite(model.bse).all() and (model.bse > 0).all()
     errors = "nor are their standard errors" if known else "and there are no standard errors"
-    _warn(
+    warn(
         f"the search ended {where}: the estimates are not to be relied on, {errors}; "
-        f"{model._remedy}",
-        more=1,
+        f"{model._remedy}"
     )
 
 
@@ -78,13 +69,12 @@ def _warn_of_runaway(model, runaway: Runaway) -> None:
     """Tell that a standard deviation has run off."""
     term, sd, alike = runaway
     size = "grows without limit, and has reached" if alike == term.nlevels else "is as large as"
-    _warn(
+    warn(
         f"the standard deviation of {_shown(term)} {size} {sd:.3g} on the scale of the "
         f"{model.link}: in {alike} of {term.nlevels} levels of {term.group} all responses are "
         "alike. The approximation of the likelihood does not hold there, so that llf, aic and "
         "bic are not given, and neither estimates nor standard errors are to be relied on; "
-        "leave the term out, or take larger groups",
-        more=1,
+        "leave the term out, or take larger groups"
     )
 
 
@@ -98,11 +88,10 @@ def _warn_of_nodes(model) -> None:
         space = model.space_of(model.parameters_of(model.optsum.final), more)
         finer = space.objective(space.to_scaled(model.optsum.final))
     if not abs(finer - model.objective) <= ENOUGH:
-        _warn(
+        warn(
             f"nagq={nagq} nodes are too few: at the estimates -2 log-likelihood is "
             f"{model.objective:.2f}, and {finer:.2f} with {more} nodes; raise nagq until it "
-            "does not change",
-            more=1,
+            "does not change"
         )
 
 
@@ -110,20 +99,18 @@ def _warn_of_family(model) -> None:
     """Tell of counts that vary more than the family says, or no more than a Poisson's."""
     ratio = model.pearson_ratio if model.may_be_overdispersed else 1.0
     if ratio > OVERDISPERSED:
-        _warn(
+        warn(
             f"the counts are overdispersed: Pearson's statistic is {ratio:.2f} times its "
             "degrees of freedom, so that standard errors are too small; "
             + (f"a {model.family_record.wider} family, or " if model.family_record.wider else "")
             + "a random effect for each row, may serve better",
             OverdispersionWarning,
-            more=1,
         )
     if model.shape_has_limit and np.isinf(model.shape):
-        _warn(
+        warn(
             "the negative binomial's shape is infinite: the counts vary no more than a Poisson "
             "distribution's, of which these are the estimates; "
-            f"family='{model.family_record.limit}' fits it with a parameter less",
-            more=1,
+            f"family='{model.family_record.limit}' fits it with a parameter less"
         )
 
 

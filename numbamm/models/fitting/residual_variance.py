@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
-from numbamm.errors import FitError, NumbammWarning
+from numbamm.errors import FitError, warn
 
 #: Rounding errors of the objective from which estimates suffer, and from which they mean nothing.
 #: Along a flat direction an error e moves an estimate by some √(2e) standard errors.
@@ -57,26 +55,18 @@ def check_residual_variance(model, variance: float) -> None:
         remedy = "fit the averages of the levels instead, by a model without that term"
         if error > MEANINGLESS:
             raise FitError(f"{reason}in double precision it cannot be told from zero; {remedy}")
-        warnings.warn(
-            f"{reason}rounding errors can be seen in variances and standard errors; {remedy}",
-            NumbammWarning,
-            stacklevel=5,
-        )
+        warn(f"{reason}rounding errors can be seen in variances and standard errors; {remedy}")
     elif error > STEEP and _vanishes(model, error):
-        warnings.warn(
+        warn(
             "the likelihood is as high with a third of the residual standard deviation: the random "
             "effects explain the response all but exactly, and the residual variance has no "
-            "estimate but zero; leave out a term",
-            NumbammWarning,
-            stacklevel=5,
+            "estimate but zero; leave out a term"
         )
     elif is_unbounded(model):
-        warnings.warn(
+        warn(
             "the fixed and random effects together fit any response exactly, so that the "
             "likelihood grows without limit as the residual variance vanishes, and the estimates "
-            "are those of a local maximum at best: leave out a term, or fit by REML",
-            NumbammWarning,
-            stacklevel=5,
+            "are those of a local maximum at best: leave out a term, or fit by REML"
         )
 
 
