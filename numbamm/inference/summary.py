@@ -8,18 +8,14 @@ import numpy as np
 
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
+from numbamm.inference.fixed.tidy import tidy
 from numbamm.optimize.certificate import is_minimum
-from numbamm.report.content import (
-    MISSING,
-    Report,
-    Table,
-    components,
-    fixed_point,
-    of_result,
-    p_value,
-    shown_name,
-)
+from numbamm.report.content import Report, Table, components, of_result, shown_name
+from numbamm.report.digits import MISSING, fixed, p_value, uniform
 from numbamm.report.result import Summary
+
+#: Heading of the table of coefficients.
+HEADING = "Fixed-effects parameters:"
 
 
 def summary(model, ddf: str | None = None) -> Summary:
@@ -44,24 +40,25 @@ def summary(model, ddf: str | None = None) -> Summary:
     OptionError
         The method is unknown or does not suit the model.
     """
-    return Summary(describe(model, ddf))
+    return Summary(describe(model, ddf), tidy(model, ddf="wald" if ddf is None else ddf))
 
 
 def describe(model, ddf: str | None = None) -> Report:
     """The content of a fitted model's table; see `summary` for `ddf` and for errors."""
     reml = model.estimates.reml
     levels = ", ".join(str(n) for n in {t.group: t.nlevels for t in model.reterms}.values())
-    heading, tests, notes_on_tests = "Fixed-effects parameters", coefficients(model), []
+    counts = f"Number of obs: {model.nobs}; levels of grouping factors: {levels}"
+    tests, notes_on_tests = coefficients(model), []
     if ddf is not None:
-        heading, tests, notes_on_tests = _small_sample(model, ddf)
+        tests, notes_on_tests = _small_sample(model, ddf)
     return Report(
         title=model.title,
         formula=model.formula,
-        criteria=criteria(model, "REML crit." if reml else "-2 logLik"),
-        components=components(model.varcorr),
-        counts=f"Number of obs: {model.nobs}; levels of grouping factors: {levels}",
-        heading=heading,
-        coefficients=tests,
+        tables=[
+            criteria(model, "REML crit." if reml else "-2 logLik"),
+            components(model.varcorr, counts),
+            tests,
+        ],
         notes=[*notes(model), *notes_on_tests],
     )
 
@@ -71,8 +68,10 @@ def criteria(model, name: str) -> Table:
     values = [model.llf, -2 * model.llf, model.aic, model.aicc, model.bic]
     return Table(
         ["logLik", name, "AIC", "AICc", "BIC"],
-        [[f"{v:.4f}" if np.isfinite(v) else MISSING for v in values]],
+        [[fixed(v, 4) if np.isfinite(v) else MISSING for v in values]],
         left=0,
+        ruled=False,
+        indent=1,
     )
 
 
@@ -80,22 +79,23 @@ def coefficients(model) -> Table:
     """The table of coefficients with standard errors, z and p."""
     rows = []
     columns = [
-        fixed_point(model.params, 6),
-        fixed_point(model.bse, 6),
-        [MISSING if np.isnan(z) else f"{z:.2f}" for z in model.tvalues],
+        uniform(model.params, 6, model.bse),
+        uniform(model.bse, 6),
+        [fixed(z, 2) for z in model.tvalues],
         [p_value(p) for p in model.pvalues],
     ]
     for name, *cells in zip(model.feterm.cnames, *columns, strict=True):
         rows.append([shown_name(name), *cells])
-    return Table(["", "Coef.", "Std. Error", "z", "Pr(>|z|)"], rows)
+    return Table(["", "Coef.", "Std. Error", "z", "Pr(>|z|)"], rows, heading=HEADING)
 
 
-def _small_sample(model, ddf: str) -> tuple[str, Table, list[str]]:
-    """Heading, table and notes of the coefficients, with degrees of freedom."""
+def _small_sample(model, ddf: str) -> tuple[Table, list[str]]:
+    """Table and notes of the coefficients, with degrees of freedom."""
     method, result = degrees.method(model, ddf), coef_table(model, ddf=ddf)
     table = of_result(replace(result, hidden=("lower", "upper")))
     table.header[1] = "Coef."
-    return f"Fixed-effects parameters, {method.title}", table, method.notes
+    table.heading = f"{HEADING.removesuffix(':')}, {method.title}:"
+    return table, method.notes
 
 
 def notes(model) -> list[str]:
