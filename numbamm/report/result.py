@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from numbamm.report import html, text
-from numbamm.report.content import Report
+from numbamm.report.content import Report, of_result
+from numbamm.report.tabular import Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(repr=False)
-class Result:
+class Result(Tabular):
     """The result of an inference: a frame of numbers that prints as a table.
 
     Attributes
@@ -26,12 +26,15 @@ class Result:
         Sentences that are printed below the table.
     hidden : tuple of str
         Columns of the frame that the table does not show.
+    headings : dict of str to str
+        Headings of columns, where they are not the usual ones.
     """
 
     title: str
     frame: pd.DataFrame
     notes: list[str] = field(default_factory=list)
     hidden: tuple[str, ...] = ()
+    headings: dict[str, str] = field(default_factory=dict, kw_only=True)
 
     def to_frame(self) -> pd.DataFrame:
         """A copy of the frame of unrounded numbers."""
@@ -41,27 +44,27 @@ class Result:
         """The columns of the frame that the table shows."""
         return self.frame.drop(columns=[*self.hidden])
 
-    def __repr__(self) -> str:
-        return text.result_table(self)
-
-    def _repr_html_(self) -> str:
-        return html.result_table(self)
+    def _report(self) -> Report:
+        return Report(self.title, tables=[of_result(self)], notes=self.notes)
 
 
-class Summary:
+class Summary(Tabular):
     """The table of a fitted model: text when printed, HTML in a notebook.
 
     Attributes
     ----------
     content : Report
         Titles, cells and notes.
+    frame : pandas.DataFrame
+        The unrounded numbers of coefficients and variance components.
     """
 
-    def __init__(self, content: Report) -> None:
-        self.content = content
+    def __init__(self, content: Report, frame: pd.DataFrame) -> None:
+        self.content, self.frame = content, frame
 
-    def __repr__(self) -> str:
-        return text.report_table(self.content)
+    def to_frame(self) -> pd.DataFrame:
+        """A copy of the frame of coefficients and variance components, as from `tidy`."""
+        return self.frame.copy()
 
-    def _repr_html_(self) -> str:
-        return html.report_table(self.content)
+    def _report(self) -> Report:
+        return self.content
