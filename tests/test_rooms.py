@@ -7,7 +7,8 @@ import numbamm
 
 PACKAGE = Path(numbamm.__file__).parent
 
-#: The rooms from the ground up, as the README shows them: each may import from those before it.
+#: The rooms from the ground up, as docs/about/architecture.md shows them: each may import from
+#: those before it.
 ROOMS = [
     {"errors", "config", "files", "memory", "options", "processors", "progress"},
     {"blocks", "structures"},

@@ -161,7 +161,7 @@ def cold_start(tmp_path_factory):
 
 
 def test_cache_agrees_with_a_fresh_compilation(cold_start):
-    """numba does not notice a change in a callee in another file: clear the cache, see README."""
+    """numba does not notice a change in a callee in another file: see CONTRIBUTING."""
     cached = repr([use_everything(terms) for terms in structures().values()])
     assert cold_start[0].strip() == cached
 
