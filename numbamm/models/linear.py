@@ -32,7 +32,7 @@ from numbamm.glm.families import gaussian
 from numbamm.glm.links import identity
 from numbamm.models.default_start import DefaultStart
 from numbamm.models.estimates import Estimates
-from numbamm.models.light_starts import TINY, LightStarts
+from numbamm.models.light_starts import SMALL, LightStarts
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
 from numbamm.models.residual import check_residual_variance, is_unbounded
@@ -282,8 +282,8 @@ class LinearMixedModel(MixedModel):
             light = work <= (LIGHT if ntheta <= FEW else LIGHTER) and is_free
             if optsum.optimizer == AUTO and light and scales <= MOST_SCALES:
                 # where the likelihood is unbounded, a lower end is no better an estimate
-                thorough = self.nobs <= TINY and not is_unbounded(self)
-                space.starts = LightStarts(self._search_coordinates, thorough)
+                some = self.nobs <= SMALL and not is_unbounded(self)
+                space.starts = LightStarts(self._search_coordinates, self.nobs if some else np.inf)
             elif self._takes_gradients(ntheta, work):
                 theta = moment_theta(
                     self.scaled.terms, self.layout, self.blocks.A, space.criterion.sigma
