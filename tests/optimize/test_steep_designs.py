@@ -81,6 +81,13 @@ def test_a_residual_variance_of_zero_is_told(seed):
     assert model.objective_at(30 * model.theta) == pytest.approx(model.objective, abs=1e-3)
 
 
+@pytest.mark.parametrize("seed, left", [(61748, "any"), (23235, "1 degree "), (21028, "3 degrees")])
+def test_effects_that_fit_nearly_all_of_the_response_are_told(seed, left):
+    formula, data, reml = steep(seed)[:3]
+    with pytest.warns(mm.NumbammWarning, match=f"{left}.*several maxima"):
+        mm.lmm(formula, data, reml=reml)
+
+
 @pytest.mark.parametrize(
     "seed", [3454, 3579, 3746, 3805, 5435, 7109, 7139, 7986, 21210, 24725, 27944]
 )

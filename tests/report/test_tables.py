@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-import numbamm as mm
-
 HERE = Path(__file__).parent
 MODELS = {
     "sleepstudy": ("Reaction ~ 1 + Days + (1 + Days | Subject)", "sleepstudy", {}),
@@ -118,5 +116,3 @@ def test_block_description(fitted):
         "14:    Dense     Dense           Diagonal/Dense",
         "3:     Dense     Dense           Dense           Dense",
     ]
-
-

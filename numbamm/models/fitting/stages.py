@@ -260,6 +260,8 @@ class Stages:
             self._search_in_stages(factor)
         except NoMode:
             for other in smaller:
+                model = self.model  # where a full fit failed, its options are those of a full one
+                model.optsum, model.fast_optsum = model.fast_optsum or model.optsum, None
                 try:
                     self._search_in_stages(other)
                 except NoMode:
