@@ -54,14 +54,14 @@ def evaluation_arguments(built):
     """What `evaluations` needs of a model, with a workspace of its own."""
     blocks = built.blocks
     layout = blocks.layout
-    degrees = np.array([float(built.nobs), 0.0])
+    degrees = np.array([built.nobs, 0])
     arrays = layout.table, layout.index, blocks.A, blocks.work.copy()
     return built.theta, *arrays, degrees, by_differences.NO_PLAN
 
 
 def search_model(built):
     """What the gradient and Newton's search need of a model, under maximum likelihood."""
-    return built.blocks.newton_model(np.array([float(built.nobs), 0.0]), 0.0, 0.0)
+    return built.blocks.newton_model(np.array([built.nobs, 0]), 0.0, 0.0)
 
 
 def ratings(rows=1_000_000, users=6_000, items=3_700, seed=11):

@@ -49,6 +49,9 @@ from numbamm.blocks.layout import (
 )
 from numbamm.blocks.vectors import REASSOCIATE, copy, dot, scale
 
+# Positions in `degrees`: d, the number of rows, less the rank of X under REML; and 1 under REML.
+DEGREES, REML = range(2)
+
 # A dense tail below this order is factored by plain loops: a LAPACK call costs more.
 SMALL = 6
 # The square of a block of n columns and k rows is made by plain loops if n²k is at most this.
@@ -60,11 +63,11 @@ BLOCK = 48
 @jit(entry=False)
 def criterion(logdet, table, work, degrees, constant, sigma):
     """The objective, from log|L_Z|² and the rows of X and y of the factor."""
-    m, nx, d = table[0, ORDER], table[0, NX], degrees[0]
+    m, nx, d = table[0, ORDER], table[0, NX], degrees[DEGREES]
     tail = work[table[0, TAIL] : table[0, TAIL] + m * m]
     if not logdet < np.inf and table[0, NTERM] > 0:
         work[table[1, LAMBDA]] = np.nan  # the factorisation failed: see `factored`
-    if degrees[1] > 0.0:
+    if degrees[REML] != 0:
         for i in range(m - nx - 1, m - 1):
             logdet += 2.0 * math.log(tail[i * m + i])
     r2 = tail[m * m - 1] * tail[m * m - 1]

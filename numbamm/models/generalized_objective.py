@@ -192,12 +192,7 @@ class GeneralizedObjective:
         FitError
             If no mode was found; the message says at which θ.
         """
-        theta = self.theta if theta is None else np.asarray(theta, dtype=np.float64)
-        if theta.shape != self.theta.shape:
-            raise OptionError(
-                f"theta has shape {theta.shape}, but this model has {len(self.theta)} parameters: "
-                f"{', '.join(self.theta_names)}"
-            )
+        theta = self.theta if theta is None else self._checked_theta(theta)
         shape = self.estimates.shape if self.is_fitted else self._start.shape
         return self._pirls(theta, shape, vary_beta, verbose)
 

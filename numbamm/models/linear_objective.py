@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import OptionError
 from numbamm.models.spaces.coordinates import Coordinates
 from numbamm.models.spaces.linear_space import Criterion, LinearSpace
 from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.optimize.differences import jacobian
-from numbamm.options import numbers
 
 if TYPE_CHECKING:
     from numbamm.blocks.layout import Layout
@@ -29,13 +27,13 @@ class LinearObjective:
         return self.blocks.layout
 
     @property
-    def degrees(self) -> float:
+    def degrees(self) -> int:
         """d: nobs under ML, nobs less the rank of X under REML."""
         return self.nobs - (self.feterm.rank if self.optsum.reml else 0)
 
     def _criterion(self) -> Criterion:
         reml, scale = self.optsum.reml, self.scaled_response.scale
-        degrees = np.array([self.degrees, float(reml)])
+        degrees = np.array([self.degrees, reml], dtype=np.int64)
         constant = 2 * self.degrees * np.log(scale) - self._sum_log_w
         if reml:
             constant -= 2 * self.feterm.logdet_to_basis
@@ -51,16 +49,6 @@ class LinearObjective:
         """Coordinates of the scaled θ; the response does not touch them."""
         return Coordinates(self.scaled.terms, self.layout, self.blocks.A, self.nobs)
 
-    def _checked(self, theta) -> np.ndarray:
-        """θ as the user gave it, of the right length."""
-        theta = numbers("theta", theta)
-        if theta.shape != self.theta.shape:
-            raise OptionError(
-                f"theta has shape {theta.shape}, but this model has {len(self.theta)} parameters: "
-                f"{', '.join(self.theta_names)}"
-            )
-        return theta
-
     def objective_at(self, theta: ArrayLike) -> float:
         """-2 log-likelihood (or REML criterion) at a given θ; the model is left as it is.
 
@@ -73,7 +61,7 @@ class LinearObjective:
         float
             NaN or infinite where the factorisation fails.
         """
-        theta = self._checked(theta)
+        theta = self._checked_theta(theta)
         with blas_threads():
             return self.space.objective(self.scaled.to_scaled(theta))
 
@@ -96,7 +84,7 @@ class LinearObjective:
         Reverse differentiation of the blocked Cholesky factor, at about three times the price
         of the objective alone (Murray, 2016, arXiv 1602.07527).
         """
-        theta = self._checked(theta)
+        theta = self._checked_theta(theta)
         with blas_threads():
             value, gradient = self.space.gradient(self.scaled.to_scaled(theta))
         if not self.scaled.is_changed or not np.isfinite(value):
@@ -125,7 +113,7 @@ class LinearObjective:
             _ = self.estimates  # there is a θ of interest only after a fit
             theta = self.theta
         step = 1e-4 / self._column_sizes()
-        return jacobian(lambda x: self.objective_gradient(x)[1], self._checked(theta), step)
+        return jacobian(lambda x: self.objective_gradient(x)[1], self._checked_theta(theta), step)
 
     def _column_sizes(self) -> np.ndarray:
         """For each θ, the root mean square of the column of Z that its row of λ stands for."""

@@ -14,7 +14,7 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.scaling import Scaling
-from numbamm.errors import NotFittedError
+from numbamm.errors import NotFittedError, OptionError
 from numbamm.models.asresult import AsResult
 from numbamm.models.estimates import Estimates
 from numbamm.models.fitting.default_start import DefaultStart
@@ -25,7 +25,7 @@ from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.varcorr import SINGULAR_TOLERANCE, VarCorr
 from numbamm.optimize import OptSummary
-from numbamm.options import one_of
+from numbamm.options import numbers, one_of
 from numbamm.report.content import Report
 from numbamm.report.tabular import Tabular
 from numbamm.report.text import block_table
@@ -107,6 +107,16 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
     def theta(self) -> np.ndarray:
         """Covariance parameters θ, term by term: for most structures the entries of λ by column."""
         return self.scaled.structure.join([t.theta for t in self.reterms])
+
+    def _checked_theta(self, theta) -> np.ndarray:
+        """θ as the user gave it, of the right length."""
+        theta = numbers("theta", theta)
+        if theta.shape != self.theta.shape:
+            raise OptionError(
+                f"theta has shape {theta.shape}, but this model has {len(self.theta)} parameters: "
+                f"{', '.join(self.theta_names)}"
+            )
+        return theta
 
     def _set_theta(self, theta) -> None:
         for term, part in zip(self.reterms, self.scaled.structure.split(theta), strict=True):

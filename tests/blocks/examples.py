@@ -18,10 +18,10 @@ def built(name, nx=3, seed=2):
 
 
 def evaluate(blocks, theta, xy, reml=False, sigma=0.0):
-    degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), float(reml)])
+    degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), int(reml)])
     return blocks.objective(theta, degrees, 0.0, sigma)
 
 
 def evaluate_gradient(blocks, theta, xy, reml=False, sigma=0.0):
-    degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), float(reml)])
+    degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), int(reml)])
     return blocks.objective_gradient(theta, degrees, 0.0, sigma)

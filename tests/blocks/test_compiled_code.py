@@ -28,7 +28,7 @@ ENTRY_POINTS = [
     solve.solve,
     solve.quadratic_forms,
 ]
-DEGREES = np.array([120.0, 0.0])
+DEGREES = np.array([120, 0])
 
 
 def use_everything(terms):

@@ -21,7 +21,7 @@ def compiled_curvature(table, index, A, work, adjoint, degrees, sigma, H):
 def curvature(blocks, theta, xy, reml=False, sigma=0.0):
     layout = blocks.layout
     evaluate_gradient(blocks, theta, xy, reml, sigma)
-    degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), float(reml)])
+    degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), int(reml)])
     H = np.full((len(theta), len(theta)), np.nan)
     positions = compiled_curvature(
         layout.table,

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numbamm.blocks.cholesky import criterion, factorize
+from numbamm.blocks.cholesky import DEGREES, criterion, factorize
 from numbamm.blocks.jit import jit
 from numbamm.blocks.kinds import INDEX, INTEGERS, MATRIX, NUMBER, REALS, TABLE, record
 from numbamm.blocks.layout import ORDER, TAIL
@@ -131,7 +131,7 @@ def plan_of(x, is_scale, units, pair: bool, ftol_abs: float, ftol_rel: float) ->
     return Plan(counts, numbers, x, scratch, NO_PLAN.log)
 
 
-@jit(takes=(REALS, TABLE, INDEX, *3 * (REALS,), NUMBER, NUMBER, PLAN))
+@jit(takes=(REALS, TABLE, INDEX, REALS, REALS, INTEGERS, NUMBER, NUMBER, PLAN))
 def objective(theta, table, index, A, work, degrees, constant, sigma, plan):
     """-2 log-likelihood or REML criterion at θ, with β and σ profiled out; or a whole search.
 
@@ -150,8 +150,8 @@ def objective(theta, table, index, A, work, degrees, constant, sigma, plan):
         Layout and cross-product; only read.
     work : float64, shape (size_work,)
         Filled with L(θ). Each thread has its own.
-    degrees : float64, shape (2,)
-        d, and whether the X rows enter the log-determinant (1.0: REML, 0.0: ML).
+    degrees : int64, shape (2,)
+        d; and 1 if the X rows enter the log-determinant (REML), else 0.
     constant : float64
         Terms that do not depend on θ: -Σ log w, and the scaling of X under REML.
     sigma : float64
@@ -173,7 +173,7 @@ def objective(theta, table, index, A, work, degrees, constant, sigma, plan):
         f = criterion(logdet, table, work, degrees, constant, sigma)
         if not searching:
             return f
-        m, d = table[0, ORDER], degrees[0]
+        m, d = table[0, ORDER], degrees[DEGREES]
         r = work[table[0, TAIL] + m * m - 1]
         relative = d / (r * r) if sigma == 0.0 else 1.0 / sigma**2
         plan.numbers[ERROR] = EPSILON * (d * relative + abs(f))

@@ -10,8 +10,8 @@ import numpy as np
 
 from numbamm.blocks.information import complete_normal
 from numbamm.blocks.jit import jit
-from numbamm.blocks.search import trust
 from numbamm.blocks.search.certificate import ESCAPE_BELOW, add_direction, certify, is_singular
+from numbamm.blocks.search.communication import FAILED, FBEST, tolerance
 from numbamm.blocks.search.evaluation import (
     CERTIFICATE,
     CODE,
@@ -25,7 +25,6 @@ from numbamm.blocks.search.evaluation import (
     value,
 )
 from numbamm.blocks.search.rotations import fold, unfold
-from numbamm.blocks.search.trust import FAILED, FBEST
 from numbamm.blocks.vectors import copy
 
 #: Escapes from false optima are at most this many. An escape starts at the largest distance along
@@ -88,7 +87,7 @@ def has_escaped(f, state, search):
     If no distance gives a lower objective, the search ends at the false optimum.
     """
     counts, outcome = search.counts, search.outcome
-    if f < state.numbers[FBEST] - trust.tolerance(state):
+    if f < state.numbers[FBEST] - tolerance(state):
         outcome[DISTANCE] = 0.0
         counts[ESCAPED] += 1
         outcome[NORM] = np.nan

@@ -73,7 +73,8 @@ MODEL = record(
     Model,
     table=TABLE,
     index=INDEX,
-    **dict.fromkeys(("A", "work", "adjoint", "degrees"), REALS),
+    **dict.fromkeys(("A", "work", "adjoint"), REALS),
+    degrees=INTEGERS,
     constant=NUMBER,
     sigma=NUMBER,
 )

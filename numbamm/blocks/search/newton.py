@@ -18,12 +18,23 @@ from __future__ import annotations
 
 import numpy as np
 
+from numbamm.blocks.cholesky import DEGREES
 from numbamm.blocks.information import curvature, parameters, square_blocks
 from numbamm.blocks.jit import jit
 from numbamm.blocks.kinds import INTEGER, NOTHING, NUMBER, REALS
 from numbamm.blocks.layout import MOVED
 from numbamm.blocks.search import lbfgs, trust
 from numbamm.blocks.search.certificate import column_sizes
+from numbamm.blocks.search.communication import (
+    CONVERGED,
+    DIFFERENTIATE,
+    EVALUATE,
+    FAILED,
+    FBEST,
+    LAST,
+    PHASE,
+    ROUNDOFF,
+)
 from numbamm.blocks.search.escapes import end_or_escape, has_escaped
 from numbamm.blocks.search.evaluation import (
     CERTIFICATE,
@@ -37,7 +48,6 @@ from numbamm.blocks.search.evaluation import (
     next_value,
 )
 from numbamm.blocks.search.rotations import fold, hold_rotations, unfold
-from numbamm.blocks.search.trust import CONVERGED, DIFFERENTIATE, EVALUATE, FAILED, FBEST, ROUNDOFF
 from numbamm.blocks.vectors import copy
 
 #: With more parameters than this the search is by L-BFGS.
@@ -176,7 +186,8 @@ def begin_many(theta, state, search, model, ftol_abs, ftol_rel):
 @jit
 def _begin(theta, state, search, model):
     """Initialise a search of either kind after `theta_index` and `entries` are filled."""
-    column_sizes(model.table, model.A, search.theta_index, model.degrees[0], search.scale)
+    n = float(model.degrees[DEGREES])
+    column_sizes(model.table, model.A, search.theta_index, n, search.scale)
     search.counts[:] = 0
     search.outcome[CERTIFICATE], search.outcome[NORM] = np.inf, np.nan
     search.outcome[DISTANCE] = 0.0
@@ -197,7 +208,7 @@ def advance(state, search, model, budget):
     while search.counts[CODE] == EVALUATE and budget > 0:
         budget -= 1
         escaping = search.outcome[DISTANCE] > 0.0
-        last = state.counts[trust.PHASE] == trust.LAST and not escaping
+        last = state.counts[PHASE] == LAST and not escaping
         f = next_value(state, search, model, last)
         if escaping:
             if not has_escaped(f, state, search):

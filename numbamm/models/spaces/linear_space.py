@@ -24,7 +24,7 @@ class Criterion(NamedTuple):
 
     Attributes
     ----------
-    degrees : ndarray, shape (2,)
+    degrees : ndarray of int64, shape (2,)
         The number of rows, less the rank of X under REML; and 1 under REML, else 0.
     constant : float
         What is added to the objective.

@@ -13,7 +13,7 @@ from numbamm.structures.us import Us
 
 def model_of(blocks, n, reml=False):
     layout = blocks.layout
-    degrees = np.array([n - (blocks.nx if reml else 0), float(reml)])
+    degrees = np.array([n - (blocks.nx if reml else 0), int(reml)])
     return evaluation.Model(
         layout.table, layout.index, blocks.A, blocks.work, blocks.adjoint, degrees, 0.0, 0.0
     )
@@ -83,4 +83,4 @@ def false_point(name):
 
 
 def certificate(terms, xy, theta):
-    return Blocks(terms, xy).certify(theta, np.array([float(len(xy)), 0.0]), 0.0, 0.0)[0]
+    return Blocks(terms, xy).certify(theta, np.array([len(xy), 0]), 0.0, 0.0)[0]

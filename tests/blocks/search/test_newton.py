@@ -13,7 +13,7 @@ from blocks.search.fits import FALSE, certificate, false_point, identity, model_
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.search import evaluation, newton, trust
 from numbamm.blocks.search.certificate import ESCAPE_BELOW
-from numbamm.blocks.search.trust import CONVERGED, FAILED
+from numbamm.blocks.search.communication import CONVERGED, FAILED
 from numbamm.structures.diag import Diag
 
 STRUCTURES = structures()
