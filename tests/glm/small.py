@@ -28,7 +28,7 @@ class Small:
 
     def __init__(self, kind, name="crossed sparsely, vectors", seed=3):
         rng = np.random.default_rng(seed)
-        family, link, self.information = KINDS[kind]
+        family, link, self.information = KINDS.get(kind, kind)
         self.family, self.link = FAMILIES[family], LINKS[link]
         self.terms = STRUCTURES[name]
         n = len(self.terms[0].refs)
