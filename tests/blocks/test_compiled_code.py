@@ -15,7 +15,7 @@ from numba.core.runtime import _nrt_python, rtsys
 import numbamm as mm
 from numbamm.blocks import crossprod, gradient, solve
 from numbamm.blocks.blocks import Blocks
-from numbamm.blocks.search import by_differences, newton
+from numbamm.blocks.search import by_differences, evaluation, newton
 
 ENTRY_POINTS = [
     by_differences.objective,
@@ -38,7 +38,7 @@ def use_everything(terms):
     blocks.objective_gradient(theta, DEGREES, 0.0, 0.0)
     layout = blocks.layout
     arrays = layout.table, layout.index, blocks.A, blocks.work, blocks.adjoint
-    model = newton.Model(*arrays, DEGREES, 0.0, 0.0)
+    model = evaluation.Model(*arrays, DEGREES, 0.0, 0.0)
     for many in (False, True):
         value += newton.fit(theta.copy(), model, 1e-8, 0.0, many=many)[0]
     blocks.factorize(theta)

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from glm.small import KINDS, SHAPE, Small
+from numpy.testing import assert_allclose, assert_array_equal
 
 import numbamm as mm
 
@@ -34,3 +35,49 @@ def test_what_is_written_into_random_effects_changes_nothing_else(fixed):
     assert_allclose(ours.condvar()["herd"], other.condvar()["herd"], rtol=1e-9)
     assert_allclose(ours.leverage(), other.leverage(), rtol=1e-9)
     assert_allclose(ours.bse, other.bse, rtol=1e-9)
+
+
+each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@each_kind
+@pytest.mark.parametrize("vary", [False, True])
+@pytest.mark.parametrize("name", ["vector", "crossed sparsely, vectors", "nested"])
+def test_the_penalised_score_vanishes_at_the_mode(kind, vary, name):
+    """And deviance, penalty and determinant are what dense matrices say."""
+    it = Small(kind, name)
+    gamma = it.gamma.copy()
+    mode = it.modes(it.theta, gamma, vary=vary, shape=SHAPE)
+    assert mode.found
+    u, ZL = it.u(), it.ZL(it.theta)
+    eta = it.eta(it.theta, gamma, u)
+    score = it.score(eta)
+    assert_allclose(ZL.T @ score, u, atol=1e-6)
+    if vary:
+        assert_allclose(it.basis.T @ score, 0.0, atol=1e-6)
+    else:
+        assert_array_equal(gamma, it.gamma)
+    deviances = it.w * it.family.deviances(it.link, SHAPE, it.y, eta)
+    assert mode.deviance == pytest.approx(deviances.sum(), rel=1e-9)
+    assert mode.penalty == pytest.approx(u @ u, rel=1e-6)
+    omega = ZL.T @ (it.weights(eta)[:, None] * ZL) + np.eye(len(u))
+    assert mode.logdet == pytest.approx(np.linalg.slogdet(omega)[1], rel=1e-7)
+
+
+def test_without_terms_it_is_the_generalized_linear_model():
+    it = Small("counts")
+    gamma = it.gamma.copy()
+    glm = it.modes.without_terms()
+    assert glm(np.zeros(0), gamma, vary=True, shape=SHAPE).found
+    assert_allclose(it.basis.T @ it.score(it.offset + it.basis @ gamma), 0.0, atol=1e-8)
+
+
+def test_a_finder_of_another_response_begins_anew_and_leaves_the_first():
+    it = Small("counts")
+    it.modes(it.theta, it.gamma, vary=False, shape=SHAPE)
+    before = it.u()
+    other = it.modes.replaced(y=it.y[::-1].copy())
+    assert not other.u.any()
+    other(it.theta, it.gamma, vary=False, shape=SHAPE)
+    assert not np.allclose(it.u(other), before)
+    assert_array_equal(it.u(), before)

@@ -6,7 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
-from models.generalized_oracles import ORACLES, each_oracle, family_of
+from generalized_oracles import ORACLES, each_oracle, family_of
 from numpy.testing import assert_allclose
 from oracles import theta_in_our_order
 

@@ -1,7 +1,7 @@
 """What follows from a generalized fit: standard errors, conditional variances and leverages."""
 
 import numpy as np
-from models.generalized_oracles import ORACLES, each_oracle
+from generalized_oracles import ORACLES, each_oracle
 from numpy.testing import assert_allclose
 
 

@@ -11,7 +11,7 @@ from blocks.examples import built, each_structure
 from blocks.search.fits import FALSE, certificate, false_point, identity, model_of, run, simulated
 
 from numbamm.blocks.blocks import Blocks
-from numbamm.blocks.search import evaluation, newton, trust
+from numbamm.blocks.search import evaluation, newton, rotations, trust
 from numbamm.blocks.search.certificate import ESCAPE_BELOW
 from numbamm.blocks.search.communication import CONVERGED, FAILED
 from numbamm.structures.diag import Diag
@@ -124,7 +124,7 @@ def test_one_evaluation_at_a_time(many):
     while search.counts[evaluation.CODE] == 0:
         advance(state, search, model, 1)
         times += 1
-    newton.fold(state.best, search.entries, theta)
+    rotations.fold(state.best, search.entries, theta)
     np.testing.assert_array_equal(theta, whole)
     np.testing.assert_array_equal(search.counts, at_once.counts)
     np.testing.assert_array_equal(search.outcome, at_once.outcome)
