@@ -32,12 +32,12 @@ from numbamm.glm.families import gaussian
 from numbamm.glm.links import identity
 from numbamm.models.default_start import DefaultStart
 from numbamm.models.estimates import Estimates
-from numbamm.models.light_starts import SMALL, LightStarts
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
 from numbamm.models.residual import check_residual_variance, is_unbounded
 from numbamm.models.rollback import all_or_nothing
 from numbamm.models.spaces.coordinates import Coordinates
+from numbamm.models.spaces.light_starts import SMALL, LightStarts
 from numbamm.models.spaces.linear_space import Criterion, LinearSpace
 from numbamm.models.spaces.scaled import ScaledTerms, root_mean_squares
 from numbamm.models.without_rows import linear_without
@@ -429,7 +429,11 @@ class LinearMixedModel(MixedModel):
             optsum.configure()
             progress = config.get("progress") if progress is None else progress
             minimize(self._search_space(), optsum, verbose=verbose, progress=progress)
-            estimates = self._estimate(optsum.final, float(optsum.fmin))
+            try:
+                estimates = self._estimate(optsum.final, float(optsum.fmin))
+            except FloatingPointError:  # next to none is left of y'y, and rounding decides
+                check_residual_variance(self, 0.0)
+                raise
             check_residual_variance(self, (estimates.sigma / self.scaled_response.scale) ** 2)
             self._estimates = estimates
         return self

@@ -37,13 +37,14 @@ from numbamm.models.ending import (
     other_starts,
 )
 from numbamm.models.generalized_estimates import NoMode, check_mode
+from numbamm.models.other_minimum import other_minimum, starts_beside
 from numbamm.models.runaway import runaway_terms
 from numbamm.models.spaces.generalized_space import GeneralizedSpace
 from numbamm.models.spaces.laplace import gamma_covariance
 from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, Values
 from numbamm.models.start import by_linear_model
 from numbamm.optimize import OptSummary, minimize
-from numbamm.optimize.auto import AUTO
+from numbamm.optimize.auto import AUTO, NEWTON
 from numbamm.optimize.registry import resolve
 from numbamm.optimize.run import INTERRUPTED, RESTART_GAIN, gradient_demand
 
@@ -155,6 +156,8 @@ class Stages:
             infinite = model.shape_has_limit and self._shape_is_infinite()
         if infinite:
             end = self._search_at_infinite_shape()
+        if ours and end.is_minimum and not self._fast and not model.optsum.is_limited:
+            end = self._search_beside(end)
         return end
 
     def _shape_is_infinite(self) -> bool:
@@ -205,6 +208,31 @@ class Stages:
         self._restore_options(chosen, usual)
         return _compared(best, ends)
 
+    def _search_beside(self, end: Ending) -> Ending:
+        """Look for a minimum of the approximation's making, which is told, but not taken."""
+        model = self.model
+        if self._nagq > 1 or runaway_terms(model):
+            return end
+        chosen, usual = model.optsum.optimizer, model.optsum.maxfeval
+        kept = self._outcome(end)
+        for start in starts_beside(model):
+            self._renew_options(NEWTON if chosen == AUTO else chosen, PATIENCE)
+            other = self._attempt(**start)
+            interrupted = model.optsum.returnvalue == INTERRUPTED
+            vars(model).update(kept.left)
+            if other is not None and other.end.is_minimum:
+                here, there = (o.left["optsum"].final[-len(model.theta) :] for o in (kept, other))
+                rise = other.objective - kept.objective
+                if told := other_minimum(model, here, there, rise):
+                    return end._replace(other=told)
+                if other.counts and rise < -RESTART_GAIN:  # of smaller standard deviations
+                    kept = other
+                    vars(model).update(kept.left)
+                    self._restore_options(chosen, usual)
+            if interrupted:
+                break
+        return kept.end
+
     def _renew_options(self, optimizer, maxfeval: int) -> None:
         """The options of another attempt, from where the first search began."""
         model = self.model
@@ -214,12 +242,15 @@ class Stages:
         model.optsum.maxfeval = maxfeval
         model._default_start = DefaultStart.put(model.optsum, model.optsum.initial)
 
-    def _attempt(self, factor) -> Outcome | None:
-        """A search from the default start with θ times a factor; None if cut off or failed."""
+    def _attempt(self, factor=1.0, begin=None) -> Outcome | None:
+        """A search from the default start with θ times a factor; None if cut off or failed.
+
+        A full fit may begin at parameters that are given.
+        """
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # of an attempt
-                self._search_stages((), factor)
+                self._search_stages((), factor, begin)
             optsum = self.model.optsum
             if optsum.returnvalue == INTERRUPTED:
                 return None
@@ -254,10 +285,10 @@ class Stages:
 
     # ---- one search -------------------------------------------------------------------------
 
-    def _search_stages(self, smaller, factor=1.0) -> None:
+    def _search_stages(self, smaller, factor=1.0, begin=None) -> None:
         """The stages from the default start, or with another θ: smaller where there is no mode."""
         try:
-            self._search_in_stages(factor)
+            self._search_in_stages(factor, begin)
         except NoMode:
             for other in smaller:
                 model = self.model  # where a full fit failed, its options are those of a full one
@@ -269,7 +300,7 @@ class Stages:
                 return
             raise
 
-    def _search_in_stages(self, factor) -> None:
+    def _search_in_stages(self, factor, begin=None) -> None:
         model, fast = self.model, self._fast
         by_gradient = self._uses_gradient()
         model._modes, model._gamma_root = model._modes.replaced(), None
@@ -284,7 +315,10 @@ class Stages:
             self._search(space)
         if not fast and model.optsum.returnvalue not in CUT_SHORT:
             model.fast_optsum = model.optsum
-            self._search(self._prepare_full())
+            space = self._prepare_full()
+            if begin is not None:
+                model.optsum.initial = begin
+            self._search(space)
 
     def _begin(self, by_gradient: bool, factor) -> None:
         """Choose where the search begins, unless the user has: for gradients, by a linear model.
