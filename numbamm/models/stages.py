@@ -42,6 +42,7 @@ from numbamm.models.runaway import runaway_terms
 from numbamm.models.spaces.generalized_space import GeneralizedSpace
 from numbamm.models.spaces.laplace import gamma_covariance
 from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, Values
+from numbamm.models.spaces.reordered import straightened
 from numbamm.models.start import by_linear_model
 from numbamm.optimize import OptSummary, minimize
 from numbamm.optimize.auto import AUTO, NEWTON
@@ -319,6 +320,38 @@ class Stages:
             if begin is not None:
                 model.optsum.initial = begin
             self._search(space)
+        if by_gradient and model.optsum.optimizer in (AUTO, NEWTON):
+            self._follow_valley()
+
+    def _follow_valley(self) -> None:
+        """Go on where λ has a curved valley, in other columns in which it is straight."""
+        model, optsum = self.model, self.model.optsum
+        if optsum.returnvalue in CUT_SHORT or not model._bounds_are_usual():
+            return
+        model._set_theta(optsum.final[-len(model.theta) :])
+        scalings = straightened(model)
+        if scalings is None:
+            return
+        twin, parameters = model.in_columns(scalings), model._searched[optsum.fast]
+        space = twin.space_of(parameters, modes=twin._modes, root=model._gamma_root)
+        mode, at = space.laplace.at(space.to_scaled(optsum.final))
+        if not mode.found:
+            return
+        weights = twin._modes.working(at.theta, at.beta, at.shape).working_weights
+        rank = len(at.beta) - len(parameters.beta)  # of coefficients that are not searched for
+        steps = np.full(rank + len(optsum.final), LOG_STEP)
+        space.curvature = first_curvature(twin, at, steps, weights)[rank:]
+        again = copy(optsum)
+        again.initial, again.initial_step = optsum.final.copy(), None
+        try:
+            minimize(space, again, **self._shown)
+        except FitError:  # from there PIRLS finds no mode by itself
+            return
+        optsum.feval, optsum.log = optsum.feval + again.feval, optsum.log + again.log
+        if again.fmin < optsum.fmin - RESTART_GAIN:
+            optsum.final, optsum.fmin, optsum.restarts = again.final, again.fmin, again.restarts + 1
+            optsum.certificate, optsum.gradient_norm = again.certificate, again.gradient_norm
+            optsum.returnvalue = again.returnvalue
 
     def _begin(self, by_gradient: bool, factor) -> None:
         """Choose where the search begins, unless the user has: for gradients, by a linear model.
