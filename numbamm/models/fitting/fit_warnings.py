@@ -8,13 +8,21 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.errors import OverdispersionWarning, warn
 from numbamm.glm.quadrature import MOST_NODES
 from numbamm.models.fitting.ending import Ending, is_concave
-from numbamm.models.fitting.runaway import Runaway, runaway_terms, typical_sd
+from numbamm.models.fitting.other_minimum import OtherMinimum
+from numbamm.models.fitting.runaway import (
+    Runaway,
+    runaway_terms,
+    separable_levels,
+    typical_sd,
+)
 
 #: Pearson's statistic over its degrees of freedom from which counts are called overdispersed.
 OVERDISPERSED = 1.5
 #: From this standard deviation of η on it is asked whether the nodes of a quadrature are enough:
 #: whether -2 log-likelihood changes by no more with twice as many.
 WIDE, ENOUGH = 2.5, 1.0
+#: Nodes a dimension to compare with, of one effect and of several.
+NODES, FEWER_NODES = 25, 9
 
 
 def warn_of_fit(model, end: Ending) -> None:
@@ -40,6 +48,8 @@ def warn_of_fit(model, end: Ending) -> None:
             "the lowest that was found is kept: compare searches by allfit(), and look at "
             "ranova(), since rows may be too few for these random effects"
         )
+    if end.other is not None:
+        _warn_of_other_minimum(model, end.other)
     runaways = runaway_terms(model)
     model.estimates.likelihood_holds = not runaways
     for runaway in runaways:
@@ -62,6 +72,22 @@ def _warn_of_end(model, end: Ending) -> None:
     warn(
         f"the search ended {where}: the estimates are not to be relied on, {errors}; "
         f"{model._remedy}"
+    )
+
+
+def _warn_of_other_minimum(model, other: OtherMinimum) -> None:
+    """Tell that the Laplace approximation has another minimum, where quadrature has none."""
+    height = "as low" if abs(other.rise) < 0.005 else f"{abs(other.rise):.2f} higher"
+    height = f"{-other.rise:.2f} lower" if other.rise <= -0.005 else height
+    alike = separable_levels(other.term, model.family_record, model.frame.y)
+    remedy = "leave the term out, or take larger groups"
+    if len(model.reterms) == 1:
+        remedy = f"compare with nagq={NODES if other.term.p == 1 else FEWER_NODES}"
+    warn(
+        f"the Laplace approximation has two minima: at {other.sds[0]:.3g} for the standard "
+        f"deviation of {_shown(other.term)}, which is kept, and at {other.sds[1]:.3g}, where "
+        f"-2 log-likelihood is {height}. It is poor, since {alike} of {other.term.nlevels} "
+        f"levels of {other.term.group} hold responses that are all alike, or as good as: {remedy}"
     )
 
 

@@ -21,13 +21,14 @@ SINGULAR = 1e-3
 #: Equal scales of further starts, with more parameters than a search by differences takes.
 OTHER_STARTS = (0.1, 1.0, 10.0)
 #: Up to so many rows several minima are so common that searches begin in more places; and up to so
-#: many where the best end is singular in several terms, some of columns that are correlated.
+#: many with several terms, some of columns that are correlated, if the best end is singular. In
+#: one more, of equal scales, with three or more.
 TINY, SMALL = 50, 100
 #: Beside scales from here on larger ones would be lower by rounding errors alone: then the others
 #: are in shares of a smaller one.
 STEEP, SMALLER = 1e3, 0.1
 #: In shares of the largest scale at the best end: all scales of such starts, or one and the others.
-ALL, ONE, OTHERS = (0.3, 3.0, 10.0), 3.0, 0.03
+ALL, ONE, OTHERS = (0.3, 3.0, 10.0, 100.0), 3.0, 0.03
 #: The same where the scales of one term are larger than those of the others.
 ONE_TERM = 0.3
 #: What stands off the diagonal of S for columns that vary together, or against each other.
@@ -70,15 +71,18 @@ class LightStarts:
         largest, least = self._coordinates.extremes(end)
         singular, largest = least <= SINGULAR * largest, largest or 1.0
         starts = [self._theta(largest)] if singular else []
+        if self._nscale > 2 and self._rows <= SMALL:
+            starts.append(self._theta(1.0))
         terms = self._coordinates.terms
-        entangled = singular and len(terms) > 1 and not self._is_scale.all()
-        if self._rows <= (SMALL if entangled else TINY):
-            size = largest if largest < STEEP else SMALLER * largest
+        correlated = not self._is_scale.all()
+        entangled = correlated and len(terms) > 1 and self._rows <= SMALL
+        size = largest if largest < STEEP else SMALLER * largest
+        if entangled or (correlated and self._rows <= TINY):
+            starts += [self._theta(size, sign * CORRELATED * size) for sign in (-1, 1)]
+        if self._rows <= TINY or (entangled and singular):
             starts += [self._theta(factor * size) for factor in ALL]
-            if not self._is_scale.all():
-                starts += [self._theta(size, sign * CORRELATED * size) for sign in (-1, 1)]
             alone = np.where(np.eye(self._nscale, dtype=bool), ONE, OTHERS)
-            if entangled:
+            if entangled and singular:
                 alone = np.concatenate([alone, np.where(terms, ONE_TERM, OTHERS)])
             starts += [self._theta(scales) for scales in alone * size]
             if singular:
