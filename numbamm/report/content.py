@@ -44,6 +44,15 @@ class Table:
     second: list[str] = field(default_factory=list)
     sections: dict[int, str] = field(default_factory=dict)
 
+    def widths(self) -> list[int]:
+        """For each column the number of characters of its longest cell, and two between."""
+        return [2 + max(map(len, column)) for column in zip(*self.heads, *self.rows, strict=True)]
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether marks stand outside the columns."""
+        return any(isinstance(cell, Hanging) for row in self.rows for cell in row)
+
     @property
     def heads(self) -> list[list[str]]:
         """The rows of the header."""
@@ -206,9 +215,9 @@ def _column(name: str, frame) -> tuple[str, list[str]]:
         return str(name), [MISSING if pd.isna(v) else str(v) for v in values]
     values = values.to_numpy(dtype=np.float64)
     if name in _MEASURED:
-        sizes = 0.0 if name == "se" else _uncertainty(frame)
+        errors = 0.0 if name == "se" else _uncertainty(frame)
         negligible = _NEGLIGIBLE.get(name, ROUNDING)
-        return _MEASURED[name], uniform(values, 6, sizes, negligible=negligible)
+        return _MEASURED[name], uniform(values, 6, errors, negligible=negligible)
     if name == "statistic":
         return _statistic(frame), [fixed(v, 2) for v in values]
     if name == "pvalue":

@@ -7,8 +7,8 @@ import re
 from numbamm.report.content import Hanging, Report, Table
 from numbamm.report.latex_text import latex_code, latex_text
 
-#: Tables of more columns than this are set in smaller type.
-MANY = 6
+#: Tables of more characters in a line than this are set in smaller type.
+WIDE = 70
 
 
 def report_latex(
@@ -51,8 +51,8 @@ def _caption(report: Report) -> str:
 
 def _body(report: Report) -> list[str]:
     """The tables and the notes, without the environment in which they float."""
-    # Tables of many columns fit between the margins of an article only so.
-    wide = max((len(table.header) for table in report.tables), default=0) > MANY
+    # Wide tables fit between the margins of an article only so.
+    wide = any(sum(table.widths()) > WIDE for table in report.tables)
     lines = ["\\footnotesize\\setlength{\\tabcolsep}{4pt}" if wide else "\\small"]
     for i, table in enumerate(report.tables):
         lines += ["\\par\\medskip"] * (i > 0)
@@ -70,7 +70,7 @@ def _body(report: Report) -> list[str]:
 
 def _tabular(table: Table) -> list[str]:
     """The lines of an environment ``tabular``."""
-    marks = any(isinstance(cell, Hanging) for row in table.rows for cell in row)
+    marks = table.has_marks
     # Marks stand outside their column: they need space before the next one.
     number = "r@{\\hspace{2em}}" if marks else "r"
     columns = "l" * table.left + number * (len(table.header) - table.left)
@@ -80,7 +80,7 @@ def _tabular(table: Table) -> list[str]:
         if i in table.sections:
             heading = latex_text(table.sections[i])
             lines += ["\\addlinespace"] * (i > 0)
-            lines += [f"\\multicolumn{{{len(row)}}}{{l}}{{\\textit{{{heading}}}}} \\\\"]
+            lines += [f"\\multicolumn{{{len(row)}}}{{@{{}}l}}{{\\textit{{{heading}}}}} \\\\"]
         lines.append(_row(row))
     return [*lines, "\\bottomrule", "\\end{tabular}"]
 

@@ -51,7 +51,7 @@ _CAPITALS |= {"Omega"}
 _LATIN = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧ", "ABEZHIKMNOPTX", strict=True)) | {"ο": "o"}
 
 _NUMBER = re.compile(r"(?<![\w.])(<?)(-?\d+(?:\.\d+)?)e([-+]\d+)(?!\w|\.\d)")
-MINUS = re.compile(r"(?<![^\s([,])-(?=[\d.∞])|(?<=\s)-(?=\s)")
+_MINUS = re.compile(r"(?<![^\s([,])-(?=[\d.∞])|(?<=\s)-(?=\s)")
 _RUNS = re.compile(f"[{''.join(_RAISED)}]+|[{''.join(_LOWERED)}]+")
 
 
@@ -64,9 +64,14 @@ def latex_text(text: str) -> str:
     text = " ".join(normalize("NFC", text).split())
     parts, end = [], 0
     for found in _NUMBER.finditer(text):
-        parts += [latex_code(MINUS.sub("−", text[end : found.start()])), _number(*found.groups())]
+        parts += [latex_code(with_minus(text[end : found.start()])), _number(*found.groups())]
         end = found.end()
-    return "".join([*parts, latex_code(MINUS.sub("−", text[end:]))])
+    return "".join([*parts, latex_code(with_minus(text[end:]))])
+
+
+def with_minus(text: str) -> str:
+    """A text with minus signs before numbers and between spaces."""
+    return _MINUS.sub("−", text)
 
 
 def latex_code(text: str) -> str:
