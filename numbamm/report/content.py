@@ -141,6 +141,7 @@ _COLUMNS = {
     "ncoef": ("ncoef", 0),
     "cooks": ("Cook's D", 4),
     "covratio": ("COVRATIO", 4),
+    "leverage": ("leverage", 4),
     "power": ("Power", 4),
     "excess": ("excess", 6),
     "evaluations": ("evaluations", 0),
@@ -153,6 +154,8 @@ _COLUMNS = {
         )
     },
 }
+#: Columns with a number for each row of the data.
+_OF_ROWS = ("fitted", "resid", "pearson", "deviance", "studentized")
 #: Headings of columns that have as many decimals as their numbers need.
 _MEASURED = {
     "estimate": "Estimate",
@@ -165,10 +168,11 @@ _MEASURED = {
     "meansq": "Mean Sq",
     "sd": "Std.Dev.",
     "sigma": "σ",
+    **{name: name for name in _OF_ROWS},
 }
 #: Of these, columns without numbers by which they are uncertain: what is smaller than this share
 #: of the largest number is shown as zero.
-_NEGLIGIBLE = {"sumsq": 1e-6, "meansq": 1e-6, "sd": 1e-4}
+_NEGLIGIBLE = {"sumsq": 1e-6, "meansq": 1e-6, "sd": 1e-4, **dict.fromkeys(_OF_ROWS, 1e-2)}
 
 
 def of_result(result) -> Table:

@@ -33,13 +33,13 @@ def report_latex(
     """
     body = _body(report)
     if not floating:
-        return "\n".join(body) + "\n"
+        return "\n".join(body)
     caption = _caption(report) if caption is None else caption
     lines = ["\\begin{table}[htbp]", "\\centering"]
     lines += [f"\\caption{{{caption}}}"] if caption else []
     lines += [f"\\label{{{label}}}"] if label else []
     lines += ["\\medskip"] if caption else []
-    return "\n".join([*lines, *body, "\\end{table}"]) + "\n"
+    return "\n".join([*lines, *body, "\\end{table}"])
 
 
 def _caption(report: Report) -> str:
@@ -56,7 +56,9 @@ def _body(report: Report) -> list[str]:
     lines = ["\\footnotesize\\setlength{\\tabcolsep}{4pt}" if wide else "\\small"]
     for i, table in enumerate(report.tables):
         lines += ["\\par\\medskip"] * (i > 0)
-        lines += [f"{latex_text(table.heading)}\\par\\smallskip"] * bool(table.heading)
+        lines += [f"{latex_text(table.heading.removesuffix(':'))}\\par\\smallskip"] * bool(
+            table.heading
+        )
         lines += _tabular(table)
         lines += [f"\\par\\smallskip {latex_text(table.below)}"] * bool(table.below)
     if report.notes:

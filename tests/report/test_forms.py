@@ -1,5 +1,6 @@
 """Tables that leave: each result as HTML, Markdown, LaTeX and Word, with odd names in it."""
 
+import pickle
 import re
 import shutil
 import subprocess
@@ -76,6 +77,7 @@ RESULTS = {
     "collinearity": lambda m, m0, g: m.check_collinearity(),
     "deletion": lambda m, m0, g: m0.delete_levels(refit=False),
     "overdispersion": lambda m, m0, g: g.check_overdispersion(),
+    "influence": lambda m, m0, g: g.influence(),
     "zeroinflation": lambda m, m0, g: g.check_zeroinflation(),
 }
 
@@ -120,7 +122,8 @@ def test_html_has_every_cell(results, name):
     parser.feed(results[name].to_html())
     assert not parser.open
     assert parser.rows == cells(results[name]._report())
-    assert results[name]._repr_html_() == results[name].to_html()
+    if name != "influence":  # pandas shows a part of a long frame
+        assert results[name]._repr_html_() == results[name].to_html()
 
 
 @pytest.mark.parametrize("name", RESULTS)
@@ -336,3 +339,15 @@ def test_great_tables(results, name):
     last = results[name]._report().tables[-1]
     assert [row for row in parser.rows if row in last.rows] == last.rows
     great_tables.GT(results[name].to_frame().reset_index())  # takes the numbers, too
+
+
+def test_a_frame_with_the_tables_of_results(counts, tmp_path):
+    frame = counts.influence()
+    assert isinstance(frame, pd.DataFrame) and repr(frame) == repr(frame.to_frame())
+    assert type(frame.to_frame()) is type(frame.head()) is type(frame[["cooks"]]) is pd.DataFrame
+    again = pickle.loads(pickle.dumps(frame))
+    assert again.to_latex() == frame.to_latex()
+    assert frame.to_html(index=False) == frame.to_frame().to_html(index=False)  # as pandas has it
+    assert frame.to_latex(caption="mine").count("\\caption{mine}") == 1
+    cooks = [line.split("|")[-2].strip() for line in frame.to_markdown().splitlines()[4:]]
+    assert cooks == [f"{value:.4f}" for value in frame["cooks"]]
