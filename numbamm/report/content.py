@@ -194,10 +194,10 @@ def of_frame(frame, headings=None) -> Table:
     header, columns, left = [], [], 0
     if not isinstance(frame.index, pd.RangeIndex):
         header, columns, left = [""], [[shown_name(str(label)) for label in frame.index]], 1
-    for name in frame.columns:
-        words = not _is_number(frame[name])
-        left += words and left == len(header)
-        heading, cells = _column(name, frame)
+    for j, name in enumerate(frame.columns):  # two columns may have one name
+        values = frame.iloc[:, j]
+        left += not _is_number(values) and left == len(header)
+        heading, cells = _column(name, values, frame)
         header.append((headings or {}).get(name, heading))
         columns.append(cells)
     return Table(header, [list(row) for row in zip(*columns, strict=True)], left)
@@ -210,11 +210,10 @@ def _is_number(values) -> bool:
     return is_numeric_dtype(values) and not is_bool_dtype(values)
 
 
-def _column(name: str, frame) -> tuple[str, list[str]]:
+def _column(name: str, values, frame) -> tuple[str, list[str]]:
     """Heading and cells of one column of a result's frame."""
     import pandas as pd
 
-    values = frame[name]
     if not _is_number(values):
         return str(name), [MISSING if pd.isna(v) else str(v) for v in values]
     values = values.to_numpy(dtype=np.float64)
@@ -236,10 +235,12 @@ def _column(name: str, frame) -> tuple[str, list[str]]:
 
 def _uncertainty(frame):
     """By how much the estimates of a frame are uncertain: standard errors, or half intervals."""
-    if "se" in frame:
-        return frame["se"].to_numpy(dtype=np.float64)
-    if "lower" in frame and "upper" in frame:
-        lower, upper = (frame[name].to_numpy(dtype=np.float64) for name in ("lower", "upper"))
+    last = {name: frame.iloc[:, j] for j, name in enumerate(frame.columns)}
+    known = {name: column for name, column in last.items() if _is_number(column)}
+    if "se" in known:
+        return known["se"].to_numpy(dtype=np.float64)
+    if "lower" in known and "upper" in known:
+        lower, upper = (known[name].to_numpy(dtype=np.float64) for name in ("lower", "upper"))
         with np.errstate(invalid="ignore"):
             return (upper - lower) / 2
     return 0.0
@@ -247,7 +248,8 @@ def _uncertainty(frame):
 
 def _statistic(frame) -> str:
     """The heading of a test statistic: z if all degrees of freedom are infinite, else t."""
-    return "t" if np.isfinite(frame["df"]).any() else "z"
+    df = frame.loc[:, frame.columns == "df"].iloc[:, -1:]
+    return "t" if np.isfinite(df).to_numpy().any() else "z"
 
 
 def _p_heading(frame) -> str:

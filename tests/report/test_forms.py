@@ -259,6 +259,9 @@ def test_marks_stand_outside_their_columns():
         ("x10⁻¹⁶", "x10$^{-16}$"),
         ("Größe Šidák µm", r"Größe Šidák \textmu{}m"),
         ("two\nlines", "two lines"),
+        ("β̂ x̄ é", r"$\hat{\beta}$ $\bar{x}$ é"),
+        ("a\x07b", "ab"),
+        ("日数 Ж", "日数 Ж"),
     ],
 )
 def test_latex_of_text(text, latex):

@@ -194,3 +194,14 @@ def test_loose_tolerances_are_told():
         model = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
     assert "Tolerances looser than the defaults, xtol_abs=1: the last digits" in str(model)
     assert "looser" not in str(mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff")))
+
+
+@pytest.mark.parametrize("name", ["mean", "df", "se", "lower"])
+def test_variables_with_the_names_of_numbers(name):
+    """Marginal means of a factor named like a column of their table."""
+    data = mm.datasets.load("sleepstudy")
+    data[name] = ["late" if day > 4 else "early" for day in data["Days"]]
+    means = mm.lmm(f"Reaction ~ {name} + (1 | Subject)", data).emmeans(name)
+    first, second = (line.split() for line in str(means).splitlines()[4:6])
+    assert [first[0], second[0]] == ["early", "late"]
+    assert [first[1], second[1]] == ["271.630", "325.386"]
