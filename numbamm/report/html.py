@@ -27,7 +27,8 @@ def report_html(report: Report) -> str:
     parts += [_with_words(table) for table in report.tables]
     notes = "<br>".join(escape(note) for note in report.notes)
     parts += [f"<p>{notes}</p>"] if notes else []
-    return f'<div class="numbamm">{"".join(parts)}</div>'
+    # On narrow screens a wide table is moved, not the page.
+    return f'<div class="numbamm" style="overflow-x:auto">{"".join(parts)}</div>'
 
 
 def _paragraph(text: str) -> str:
