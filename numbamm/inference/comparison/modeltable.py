@@ -6,15 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from numbamm.errors import DataError, NotFittedError, OptionError
 from numbamm.inference.comparison.fits import mixed_model
-from numbamm.inference.comparison.modelcolumn import RESIDUAL, ModelColumn
+from numbamm.inference.comparison.modelcolumn import ModelColumn
+from numbamm.inference.comparison.modelrows import (
+    fixed_rows,
+    random_rows,
+    statistic_rows,
+    union,
+)
 from numbamm.inference.comparison.nested import refuse_different_criteria, refuse_different_data
 from numbamm.options import flag, name_list, one_of, shown, valid_alpha
-from numbamm.report.content import Hanging, Report, Table
-from numbamm.report.digits import MISSING, common_decimals, correlation, fixed, scientific, uniform
+from numbamm.report.content import Report, Table
 from numbamm.report.tabular import Tabular
 
 if TYPE_CHECKING:
@@ -24,15 +27,6 @@ if TYPE_CHECKING:
 STARS = {"***": 0.001, "**": 0.01, "*": 0.05}
 #: What may stand below each estimate.
 BELOW = ("se", "interval", "p", "none")
-#: Significant digits of the largest estimate, at least.
-DIGITS = 3
-#: Decimals of statistics that are shares of variance, and of information criteria.
-_DECIMALS = {"R² marginal": 3, "R² conditional": 3, "ICC": 3, "logLik": 2, "AIC": 2, "BIC": 2}
-#: The statistics, in the order of their rows.
-_ORDER = ["R² marginal", "R² conditional", "ICC", "Observations", "Levels", "logLik", "AIC", "BIC"]
-_ORDER += ["Response", "Family", "Link", "Shape", "Fitted by", "Weights", "Offset"]
-#: What is not shown where all models have it: the same response, and what linear models have.
-_USUAL = {"Response": None, "Family": "gaussian", "Link": "identity"}
 
 
 def modeltable(
@@ -204,9 +198,9 @@ class ModelTable(Tabular):
     def _report(self) -> Report:
         rows, sections = [], {}
         parts = {
-            "Fixed effects": self._fixed(),
-            "Random effects": self._random(),
-            "Model": self._statistics(),
+            "Fixed effects": fixed_rows(self.columns, self.below, self.stars),
+            "Random effects": random_rows(self.columns),
+            "Model": statistic_rows(self.columns),
         }
         for heading, lines in parts.items():
             if lines:
@@ -219,105 +213,10 @@ class ModelTable(Tabular):
         table = Table(header, rows, sections=sections, second=second)
         return Report(self.title, tables=[table], notes=self._notes())
 
-    # ---- the rows -------------------------------------------------------------------------------
-
-    def _fixed(self) -> list[list[str]]:
-        """Two rows for each coefficient: the estimates, and what stands below them."""
-        import pandas as pd
-
-        terms = _union(column.coefficients.index for column in self.columns)
-        frames = [column.coefficients.reindex(terms) for column in self.columns]
-        each = {n: pd.concat([f[n] for f in frames], axis=1).to_numpy() for n in frames[0]}
-        texts = self._of_estimates(each)
-        rows = []
-        for i, term in enumerate(terms):
-            first, second = [term], [""]
-            for j, column in enumerate(self.columns):
-                if np.isnan(each["estimate"][i, j]):
-                    first.append(MISSING if term in column.coefficients.index else "")
-                    second.append("")
-                    continue
-                first.append(Hanging(texts["estimate"][i, j], self._mark(each["pvalue"][i, j])))
-                second.append(self._beneath(texts, each["pvalue"], i, j))
-            rows += [first, second] if any(second) else [first]
-        return rows
-
-    def _of_estimates(self, each: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Estimates, standard errors and limits as text.
-
-        Those of models of one kind have equally many decimals or, if they need too many digits
-        for that, those in each row.
-        """
-        errors, nothing = each["se"], np.zeros_like(each["se"])
-        measured = [(each["estimate"], errors)]
-        measured += [(errors, nothing)] if self.below == "se" else []
-        decimals = self._decimals(measured)
-        return {name: _texts(each[name], errors, decimals) for name in each if name != "pvalue"}
-
-    def _decimals(self, measured: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-        """Numbers of decimals for each row and model, from values and their errors; NaN: none."""
-        values, errors = (np.stack(part) for part in zip(*measured, strict=True))
-        decimals = np.full(values.shape[1:], np.nan)
-        kinds = [column.kind for column in self.columns]
-        for kind in set(kinds):
-            same = [j for j, other in enumerate(kinds) if other == kind]
-            joint = common_decimals(values[:, :, same], DIGITS, errors[:, :, same])
-            for i in range(len(decimals)):
-                row = joint
-                if row is None:
-                    row = common_decimals(values[:, i, same], DIGITS, errors[:, i, same])
-                decimals[i, same] = np.nan if row is None else row
-        return decimals
-
-    def _beneath(self, texts, pvalues, i: int, j: int) -> str:
-        """What stands below an estimate."""
-        if self.below == "none":
-            return ""
-        if self.below == "se":
-            return Hanging(f"({texts['se'][i, j]}", ")")
-        if self.below == "interval":
-            return Hanging(f"[{texts['lower'][i, j]}, {texts['upper'][i, j]}", "]")
-        p = pvalues[i, j]
-        return Hanging("(p < 0.001" if p < 0.001 else f"(p = {fixed(p, 3)}", ")")
-
-    def _mark(self, p: float) -> str:
-        """The mark of a p-value: that of the smallest bound that it is below."""
-        below = [(bound, mark) for mark, bound in self.stars.items() if p < bound]
-        return min(below)[1] if below else ""
-
-    def _random(self) -> list[list[str]]:
-        """Standard deviations and correlations, those of one factor together."""
-        labels = _union(column.deviations for column in self.columns)
-        values = np.array(
-            [[column.deviations.get(n, np.nan) for column in self.columns] for n in labels]
-        ).reshape(len(labels), len(self.columns))
-        errors = np.zeros_like(values)
-        texts = _texts(values, errors, self._decimals([(values, errors)]))
-        texts[np.isnan(values)] = ""
-        rows = [[label, *line] for label, line in zip(labels, texts, strict=True)]
-        for label in _union(column.correlations for column in self.columns):
-            given = [column.correlations for column in self.columns]
-            rows.append([label, *(correlation(c[label]) if label in c else "" for c in given)])
-        factors = [*_union([row[0].partition(": ")[0]] for row in rows if row[0] != RESIDUAL)]
-        return sorted(rows, key=lambda row: [*factors, RESIDUAL].index(row[0].partition(": ")[0]))
-
-    def _statistics(self) -> list[list[str]]:
-        """Shares of variance, numbers of rows and levels, criteria and kinds of models."""
-        rows = []
-        labels = _union(column.statistics for column in self.columns)
-        for label in sorted(labels, key=_place):
-            values = [column.statistics.get(label) for column in self.columns]
-            if label in _USUAL and set(values) <= {_USUAL[label] or values[0]}:
-                continue
-            rows.append([label, *(_statistic(label, value) for value in values)])
-        return rows
-
-    # ---- the notes ------------------------------------------------------------------------------
-
     def _notes(self) -> list[str]:
         columns = self.columns
         notes = [f"{column.name}: {column.fit.text}" for column in columns]
-        methods = _union([column.method] for column in columns)
+        methods = union([column.method] for column in columns)
         how = " and ".join(methods)
         if self.below == "se":
             notes.append("Standard errors in parentheses.")
@@ -349,39 +248,6 @@ def _why_criteria_differ(columns: list[ModelColumn]) -> list[str]:
     except (DataError, OptionError) as error:
         return [str(error)]
     return []
-
-
-def _statistic(label: str, value) -> str:
-    """A statistic as text."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if label == "Shape":
-        return uniform([value], 3)[0]
-    return fixed(value, _DECIMALS[label]) if label in _DECIMALS else str(value)
-
-
-def _texts(values: np.ndarray, errors: np.ndarray, decimals: np.ndarray) -> np.ndarray:
-    """Numbers as text, with given numbers of decimals; NaN for exponents."""
-    texts = np.empty(values.shape, dtype=object)
-    for place, value in np.ndenumerate(values):
-        number = decimals[place]
-        if np.isnan(number):
-            texts[place] = scientific(float(value), float(errors[place]), DIGITS)
-        else:
-            texts[place] = fixed(float(value), int(number))
-    return texts
-
-
-def _place(label: str) -> int:
-    """Where the row of a statistic stands."""
-    return _ORDER.index("Levels" if label.startswith("Levels of ") else label)
-
-
-def _union(groups) -> list:
-    """The elements of all groups, each once, in the order of their first occurrence."""
-    return list(dict.fromkeys(label for group in groups for label in group))
 
 
 def _title(models) -> str:
