@@ -37,7 +37,7 @@ class Close(doctest.OutputChecker):
 
 
 #: Pages whose examples have prompts and outputs; those of all others are executed by Sphinx.
-TESTED = ["mathematics.md", "guide/families.md"]
+TESTED = ["mathematics.md", "guide/families.md", "guide/tables.md"]
 
 
 @pytest.mark.parametrize("page", TESTED)

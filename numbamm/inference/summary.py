@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def summary(model, ddf: str | None = None) -> Summary:
     OptionError
         The method is unknown or does not suit the model.
     """
-    return Summary(describe(model, ddf), tidy(model, ddf=ddf))
+    return Summary(describe(model, ddf), partial(tidy, model, ddf=ddf))
 
 
 def describe(model, ddf: str | None = None) -> Report:

@@ -44,6 +44,15 @@ class Table:
     second: list[str] = field(default_factory=list)
     sections: dict[int, str] = field(default_factory=dict)
 
+    def widths(self) -> list[int]:
+        """For each column the number of characters of its longest cell, and two between."""
+        return [2 + max(map(len, column)) for column in zip(*self.heads, *self.rows, strict=True)]
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether marks stand outside the columns."""
+        return any(isinstance(cell, Hanging) for row in self.rows for cell in row)
+
     @property
     def heads(self) -> list[list[str]]:
         """The rows of the header."""
@@ -132,6 +141,7 @@ _COLUMNS = {
     "ncoef": ("ncoef", 0),
     "cooks": ("Cook's D", 4),
     "covratio": ("COVRATIO", 4),
+    "leverage": ("leverage", 4),
     "power": ("Power", 4),
     "excess": ("excess", 6),
     "evaluations": ("evaluations", 0),
@@ -144,6 +154,8 @@ _COLUMNS = {
         )
     },
 }
+#: Columns with a number for each row of the data.
+_OF_ROWS = ("fitted", "resid", "pearson", "deviance", "studentized")
 #: Headings of columns that have as many decimals as their numbers need.
 _MEASURED = {
     "estimate": "Estimate",
@@ -156,10 +168,11 @@ _MEASURED = {
     "meansq": "Mean Sq",
     "sd": "Std.Dev.",
     "sigma": "σ",
+    **{name: name for name in _OF_ROWS},
 }
 #: Of these, columns without numbers by which they are uncertain: what is smaller than this share
 #: of the largest number is shown as zero.
-_NEGLIGIBLE = {"sumsq": 1e-6, "meansq": 1e-6, "sd": 1e-4}
+_NEGLIGIBLE = {"sumsq": 1e-6, "meansq": 1e-6, "sd": 1e-4, **dict.fromkeys(_OF_ROWS, 1e-2)}
 
 
 def of_result(result) -> Table:
@@ -181,10 +194,10 @@ def of_frame(frame, headings=None) -> Table:
     header, columns, left = [], [], 0
     if not isinstance(frame.index, pd.RangeIndex):
         header, columns, left = [""], [[shown_name(str(label)) for label in frame.index]], 1
-    for name in frame.columns:
-        words = not _is_number(frame[name])
-        left += words and left == len(header)
-        heading, cells = _column(name, frame)
+    for j, name in enumerate(frame.columns):  # two columns may have one name
+        values = frame.iloc[:, j]
+        left += not _is_number(values) and left == len(header)
+        heading, cells = _column(name, values, frame)
         header.append((headings or {}).get(name, heading))
         columns.append(cells)
     return Table(header, [list(row) for row in zip(*columns, strict=True)], left)
@@ -197,18 +210,17 @@ def _is_number(values) -> bool:
     return is_numeric_dtype(values) and not is_bool_dtype(values)
 
 
-def _column(name: str, frame) -> tuple[str, list[str]]:
+def _column(name: str, values, frame) -> tuple[str, list[str]]:
     """Heading and cells of one column of a result's frame."""
     import pandas as pd
 
-    values = frame[name]
     if not _is_number(values):
         return str(name), [MISSING if pd.isna(v) else str(v) for v in values]
     values = values.to_numpy(dtype=np.float64)
     if name in _MEASURED:
-        sizes = 0.0 if name == "se" else _uncertainty(frame)
+        errors = 0.0 if name == "se" else _uncertainty(frame)
         negligible = _NEGLIGIBLE.get(name, ROUNDING)
-        return _MEASURED[name], uniform(values, 6, sizes, negligible=negligible)
+        return _MEASURED[name], uniform(values, 6, errors, negligible=negligible)
     if name == "statistic":
         return _statistic(frame), [fixed(v, 2) for v in values]
     if name == "pvalue":
@@ -223,10 +235,12 @@ def _column(name: str, frame) -> tuple[str, list[str]]:
 
 def _uncertainty(frame):
     """By how much the estimates of a frame are uncertain: standard errors, or half intervals."""
-    if "se" in frame:
-        return frame["se"].to_numpy(dtype=np.float64)
-    if "lower" in frame and "upper" in frame:
-        lower, upper = (frame[name].to_numpy(dtype=np.float64) for name in ("lower", "upper"))
+    last = {name: frame.iloc[:, j] for j, name in enumerate(frame.columns)}
+    known = {name: column for name, column in last.items() if _is_number(column)}
+    if "se" in known:
+        return known["se"].to_numpy(dtype=np.float64)
+    if "lower" in known and "upper" in known:
+        lower, upper = (known[name].to_numpy(dtype=np.float64) for name in ("lower", "upper"))
         with np.errstate(invalid="ignore"):
             return (upper - lower) / 2
     return 0.0
@@ -234,7 +248,8 @@ def _uncertainty(frame):
 
 def _statistic(frame) -> str:
     """The heading of a test statistic: z without finite degrees of freedom, else t."""
-    return "t" if "df" in frame and np.isfinite(frame["df"]).any() else "z"
+    df = frame.loc[:, frame.columns == "df"].iloc[:, -1:]
+    return "t" if np.isfinite(df).to_numpy().any() else "z"
 
 
 def _p_heading(frame) -> str:

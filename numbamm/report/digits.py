@@ -11,13 +11,15 @@ MISSING = "–"
 
 #: Significant digits that the smallest number of a column has at least.
 LEAST = 3
+#: Significant digits that the smallest standard error of estimates has, where there is room.
+OF_ERRORS = 2
 #: Columns whose numbers would have more digits than these are written with exponents.
 LONGEST = 9
 #: Numbers below this share of the largest one in their column are rounding errors.
 ROUNDING = 1e-12
 
 
-def uniform(values, digits: int, sizes=0.0, *, negligible: float = ROUNDING) -> list[str]:
+def uniform(values, digits: int, errors=0.0, *, negligible: float = ROUNDING) -> list[str]:
     """Numbers as text with equally many decimals.
 
     The largest number has at least `digits` significant digits, and the smallest `LEAST`. If this
@@ -28,8 +30,8 @@ def uniform(values, digits: int, sizes=0.0, *, negligible: float = ROUNDING) -> 
     values : array-like
         NaN is shown as `MISSING`.
     digits : int
-    sizes : array-like, optional
-        Numbers by which the values are uncertain, such as their standard errors. A value that is
+    errors : array-like, optional
+        Standard errors of the values, or other numbers by which they are uncertain. A value that is
         smaller than that needs no digits of its own.
     negligible : float
         Values below this share of the largest one need no digits of their own, either.
@@ -39,23 +41,33 @@ def uniform(values, digits: int, sizes=0.0, *, negligible: float = ROUNDING) -> 
     list of str
     """
     values = np.asarray(values, dtype=np.float64)
-    sizes = np.fmax(np.abs(values), np.broadcast_to(sizes, values.shape))
-    decimals = common_decimals(sizes, digits, negligible)
+    errors = np.broadcast_to(np.asarray(errors, dtype=np.float64), values.shape)
+    decimals = common_decimals(values, digits, errors, negligible)
     if decimals is not None:
         return [fixed(value, decimals) for value in values]
-    return [_scientific(v, s, digits) for v, s in zip(values, sizes, strict=True)]
+    return [scientific(v, e, digits) for v, e in zip(values, errors, strict=True)]
 
 
-def common_decimals(sizes, digits: int, negligible: float = ROUNDING) -> int | None:
-    """The number of decimals for numbers of these sizes; None if they need exponents."""
-    sizes = np.asarray(sizes, dtype=np.float64)
-    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+def common_decimals(values, digits: int, errors=0.0, negligible: float = ROUNDING) -> int | None:
+    """The number of decimals that `uniform` gives to numbers; None if they need exponents."""
+    errors = np.asarray(errors, dtype=np.float64)
+    sizes = _positive(np.fmax(np.abs(values), errors))
     sizes = sizes[sizes > negligible * sizes.max(initial=0.0)]
     if not len(sizes):
         return max(digits - 2, 0)
     high, low = _exponent(sizes.max()), _exponent(sizes.min())
-    decimals = max(digits - 1 - high, LEAST - 1 - low, 0)
-    return decimals if max(high, 0) + 1 + decimals <= LONGEST else None
+    decimals, room = max(digits - 1 - high, LEAST - 1 - low, 0), LONGEST - 1 - max(high, 0)
+    if decimals > room:
+        return None
+    errors = _positive(errors)
+    wanted = OF_ERRORS - 1 - _exponent(errors.min()) if len(errors) else 0
+    return max(decimals, min(wanted, room))
+
+
+def _positive(values) -> np.ndarray:
+    """The finite numbers above zero."""
+    values = np.ravel(values)
+    return values[np.isfinite(values) & (values > 0)]
 
 
 def plain(values, digits: int = 5) -> list[str]:
@@ -95,11 +107,11 @@ def correlation(value) -> str:
     return "NaN" if np.isnan(value) else f"{value:+.2f}"
 
 
-def _scientific(value: float, size: float, digits: int) -> str:
+def scientific(value: float, error: float, digits: int) -> str:
     """A number with an exponent; 0 if it is a rounding error of what it measures."""
     if not np.isfinite(value):
         return fixed(value, 0)
-    return "0" if abs(value) <= 1e-6 * size else f"{value:.{digits - 1}e}"
+    return "0" if value == 0 or abs(value) <= 1e-6 * error else f"{value:.{digits - 1}e}"
 
 
 def _exponent(value: float) -> int:

@@ -27,7 +27,8 @@ def report_html(report: Report) -> str:
     parts += [_with_words(table) for table in report.tables]
     notes = "<br>".join(escape(note) for note in report.notes)
     parts += [f"<p>{notes}</p>"] if notes else []
-    return f'<div class="numbamm">{"".join(parts)}</div>'
+    # On narrow screens a wide table is moved, not the page.
+    return f'<div class="numbamm" style="overflow-x:auto">{"".join(parts)}</div>'
 
 
 def _paragraph(text: str) -> str:
@@ -41,9 +42,11 @@ def _with_words(table: Table) -> str:
 
 
 def _table(table: Table) -> str:
-    heads = "".join(_row(head, table.left, "th") for head in table.heads)
-    bodies = [f"<tbody>{''.join(rows)}</tbody>" for rows in _groups(table)]
-    return f'<table style="{_TABLE}"><thead>{heads}</thead>{"".join(bodies)}</table>'
+    rule = ";border-bottom:1px solid"
+    heads = [_row(head, table, "th", "") for head in table.heads[:-1]]
+    heads.append(_row(table.heads[-1], table, "th", rule))
+    bodies = "".join(f"<tbody>{''.join(rows)}</tbody>" for rows in _groups(table))
+    return f'<table style="{_TABLE}"><thead>{"".join(heads)}</thead>{bodies}</table>'
 
 
 def _groups(table: Table) -> list[list[str]]:
@@ -54,20 +57,19 @@ def _groups(table: Table) -> list[list[str]]:
             heading = escape(table.sections[i])
             span = f'colspan="{len(row)}" scope="rowgroup"'
             groups.append([f'<tr><th {span} style="{_SECTION}">{heading}</th></tr>'])
-        groups[-1].append(_row(row, table.left, "td"))
+        groups[-1].append(_row(row, table, "td", ""))
     return [group for group in groups if group]
 
 
-def _row(cells: list[str], left: int, tag: str) -> str:
-    return f"<tr>{''.join(_cell(tag, cell, j < left) for j, cell in enumerate(cells))}</tr>"
-
-
-def _cell(tag: str, cell: str, word: bool) -> str:
-    style = f"{_CELL};text-align:{'left' if word else 'right'}"
-    scope = ""
-    if tag == "th":
-        style, scope = f"{style};border-bottom:1px solid", ' scope="col"'
-    return f'<{tag}{scope} style="{style}">{_content(cell)}</{tag}>'
+def _row(cells: list[str], table: Table, tag: str, style: str) -> str:
+    scope = ' scope="col"' if tag == "th" else ""
+    number = f"{_CELL};text-align:right{';padding-right:2em' * table.has_marks}{style}"
+    word = f"{_CELL};text-align:left{style}"
+    parts = [
+        f'<{tag}{scope} style="{word if j < table.left else number}">{_content(cell)}</{tag}>'
+        for j, cell in enumerate(cells)
+    ]
+    return f"<tr>{''.join(parts)}</tr>"
 
 
 def _content(cell: str) -> str:

@@ -7,8 +7,8 @@ import re
 from numbamm.report.content import Hanging, Report, Table
 from numbamm.report.latex_text import latex_code, latex_text
 
-#: Tables of more columns than this are set in smaller type.
-MANY = 6
+#: Tables of more characters in a line than this are set in smaller type.
+WIDE = 70
 
 
 def report_latex(
@@ -33,13 +33,13 @@ def report_latex(
     """
     body = _body(report)
     if not floating:
-        return "\n".join(body) + "\n"
+        return "\n".join(body)
     caption = _caption(report) if caption is None else caption
     lines = ["\\begin{table}[htbp]", "\\centering"]
     lines += [f"\\caption{{{caption}}}"] if caption else []
     lines += [f"\\label{{{label}}}"] if label else []
     lines += ["\\medskip"] if caption else []
-    return "\n".join([*lines, *body, "\\end{table}"]) + "\n"
+    return "\n".join([*lines, *body, "\\end{table}"])
 
 
 def _caption(report: Report) -> str:
@@ -51,12 +51,14 @@ def _caption(report: Report) -> str:
 
 def _body(report: Report) -> list[str]:
     """The tables and the notes, without the environment in which they float."""
-    # Tables of many columns fit between the margins of an article only so.
-    wide = max((len(table.header) for table in report.tables), default=0) > MANY
+    # Wide tables fit between the margins of an article only so.
+    wide = any(sum(table.widths()) > WIDE for table in report.tables)
     lines = ["\\footnotesize\\setlength{\\tabcolsep}{4pt}" if wide else "\\small"]
     for i, table in enumerate(report.tables):
         lines += ["\\par\\medskip"] * (i > 0)
-        lines += [f"{latex_text(table.heading)}\\par\\smallskip"] * bool(table.heading)
+        lines += [f"{latex_text(table.heading.removesuffix(':'))}\\par\\smallskip"] * bool(
+            table.heading
+        )
         lines += _tabular(table)
         lines += [f"\\par\\smallskip {latex_text(table.below)}"] * bool(table.below)
     if report.notes:
@@ -70,7 +72,7 @@ def _body(report: Report) -> list[str]:
 
 def _tabular(table: Table) -> list[str]:
     """The lines of an environment ``tabular``."""
-    marks = any(isinstance(cell, Hanging) for row in table.rows for cell in row)
+    marks = table.has_marks
     # Marks stand outside their column: they need space before the next one.
     number = "r@{\\hspace{2em}}" if marks else "r"
     columns = "l" * table.left + number * (len(table.header) - table.left)
@@ -80,7 +82,7 @@ def _tabular(table: Table) -> list[str]:
         if i in table.sections:
             heading = latex_text(table.sections[i])
             lines += ["\\addlinespace"] * (i > 0)
-            lines += [f"\\multicolumn{{{len(row)}}}{{l}}{{\\textit{{{heading}}}}} \\\\"]
+            lines += [f"\\multicolumn{{{len(row)}}}{{@{{}}l}}{{\\textit{{{heading}}}}} \\\\"]
         lines.append(_row(row))
     return [*lines, "\\bottomrule", "\\end{tabular}"]
 

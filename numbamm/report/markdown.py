@@ -20,11 +20,11 @@ def report_markdown(report: Report) -> str:
     parts += [paragraph(line) for line in more]
     parts += [code(report.formula)] if report.formula else []
     for table in report.tables:
-        parts += [paragraph(table.heading)] * bool(table.heading)
+        parts += [paragraph(table.heading.removesuffix(":"))] * bool(table.heading)
         parts += [_table(table)]
         parts += [paragraph(table.below)] * bool(table.below)
     parts += [paragraph(note) for note in report.notes]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts)
 
 
 def escaped(text: str) -> str:

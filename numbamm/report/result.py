@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -55,16 +56,16 @@ class Summary(Tabular):
     ----------
     content : Report
         Titles, cells and notes.
-    frame : pandas.DataFrame
-        The unrounded numbers of coefficients and variance components.
+    numbers : callable
+        Returns the frame of coefficients and variance components: few ask for it.
     """
 
-    def __init__(self, content: Report, frame: pd.DataFrame) -> None:
-        self.content, self.frame = content, frame
+    def __init__(self, content: Report, numbers: Callable[[], pd.DataFrame]) -> None:
+        self.content, self.numbers = content, numbers
 
     def to_frame(self) -> pd.DataFrame:
-        """A copy of the frame of coefficients and variance components, as from `tidy`."""
-        return self.frame.copy()
+        """Coefficients and variance components, a row each, as from `tidy`."""
+        return self.numbers()
 
     def _report(self) -> Report:
         return self.content

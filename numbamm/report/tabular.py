@@ -66,7 +66,6 @@ class Tabular:
         | :---- | -------: | ---------: |
         | Batch |   0.3616 |     0.3616 |
         | all   |   0.3616 |     0.3616 |
-        <BLANKLINE>
         """
         from numbamm.report.markdown import report_markdown
 
@@ -108,7 +107,6 @@ class Tabular:
         all & 0.3616 & 0.3616 \\
         \bottomrule
         \end{tabular}
-        <BLANKLINE>
         """
         from numbamm.report.latex import report_latex
 

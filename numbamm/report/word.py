@@ -7,6 +7,10 @@ from typing import Any
 
 from numbamm.errors import OptionError
 from numbamm.report.content import Hanging, Report, Table
+from numbamm.report.latex_text import with_minus
+
+#: Width of the text of a page, in inches.
+PAGE = 6.0
 
 
 def write_word(report: Report, path: str | PathLike) -> None:
@@ -39,6 +43,10 @@ def write_word(report: Report, path: str | PathLike) -> None:
 
 def _fill(document: Any, report: Report) -> None:
     """Put title, tables and notes into a document."""
+    from docx.shared import Pt
+
+    normal = document.styles["Normal"]
+    normal.font.size, normal.paragraph_format.space_after = Pt(10), Pt(2)
     title, *more = [line.strip() for line in report.title.split("\n")]
     document.add_paragraph().add_run(title).bold = True
     for line in [*more, report.formula]:
@@ -50,43 +58,47 @@ def _fill(document: Any, report: Report) -> None:
         _add_table(document, table)
         document.add_paragraph(table.below)
     for note in report.notes:
-        document.add_paragraph(_shown(note))
+        document.add_paragraph(with_minus(note))
 
 
 def _add_table(document: Any, table: Table) -> None:
     """Add a table with rules above, below its header, and at its end."""
-    sections = sorted(table.sections.items())
+    from docx.shared import Inches
+
     rows: list = [*table.heads]
     for i, cells in enumerate(table.rows):
-        rows += [[heading] for first, heading in sections if first == i]
+        rows += [[table.sections[i]]] if i in table.sections else []
         rows.append(cells)
-    grid = document.add_table(rows=len(rows), cols=len(table.header))
-    grid.autofit = True
+    columns = len(table.header)
+    grid = document.add_table(rows=len(rows), cols=columns)
+    grid.autofit = False
+    widths = [0.1 + 0.075 * n for n in table.widths()]
+    scale = min(1.0, PAGE / sum(widths))
+    for j in range(columns):
+        grid.columns[j].width = Inches(scale * widths[j])
+        for cell in grid.columns[j].cells:  # some programs read those of cells
+            cell.width = grid.columns[j].width
     for i, cells in enumerate(rows):
-        line = grid.rows[i].cells
-        if len(cells) == 1 < len(table.header):
+        line, heading = grid.rows[i].cells, len(cells) < columns
+        if heading:
             line[0].merge(line[-1])
-        for j, cell in enumerate(cells):
-            _write(line[j], cell, left=j < table.left or len(cells) == 1, section=len(cells) == 1)
+        for place, cell, j in zip(line, cells, range(columns), strict=False):
+            _write(place, cell, left=heading or j < table.left, italic=heading)
     _rule(grid.rows[0], "top")
     _rule(grid.rows[len(table.heads) - 1], "bottom")
     _rule(grid.rows[-1], "bottom")
 
 
-def _write(place: Any, cell: str, left: bool, section: bool) -> None:
+def _write(place: Any, cell: str, left: bool, italic: bool) -> None:
     """Write a cell's text."""
     from docx.enum.text import WD_ALIGN_PARAGRAPH
-    from docx.shared import Pt
 
     paragraph = place.paragraphs[0]
     paragraph.alignment = WD_ALIGN_PARAGRAPH.LEFT if left else WD_ALIGN_PARAGRAPH.RIGHT
-    paragraph.paragraph_format.space_after = Pt(0)
     body, mark = (cell.body, cell.mark) if isinstance(cell, Hanging) else (cell, "")
-    runs = [paragraph.add_run(_shown(body)), paragraph.add_run(mark)]
-    runs[0].italic = section
-    runs[1].font.superscript = set(mark) == {"*"}
-    for run in runs:
-        run.font.size = Pt(9)
+    paragraph.add_run(with_minus(body)).italic = italic
+    if mark:
+        paragraph.add_run(mark).font.superscript = set(mark) == {"*"}
 
 
 def _rule(row: Any, side: str) -> None:
@@ -106,10 +118,3 @@ def _rule(row: Any, side: str) -> None:
         for key, value in {"val": "single", "sz": "6", "space": "0", "color": "auto"}.items():
             edge.set(qn(f"w:{key}"), value)
         borders.append(edge)
-
-
-def _shown(text: str) -> str:
-    """A text with minus signs before numbers."""
-    from numbamm.report.latex_text import MINUS
-
-    return MINUS.sub("−", text)

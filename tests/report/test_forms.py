@@ -1,5 +1,6 @@
 """Tables that leave: each result as HTML, Markdown, LaTeX and Word, with odd names in it."""
 
+import pickle
 import re
 import shutil
 import subprocess
@@ -76,6 +77,10 @@ RESULTS = {
     "collinearity": lambda m, m0, g: m.check_collinearity(),
     "deletion": lambda m, m0, g: m0.delete_levels(refit=False),
     "overdispersion": lambda m, m0, g: g.check_overdispersion(),
+    "modeltable": lambda m, m0, g: mm.modeltable(
+        *(m0, m, g), names=["a|b", "<i>_", "5 & 50%"], exponentiate=[False, False, True], stars=True
+    ),
+    "influence": lambda m, m0, g: g.influence(),
     "zeroinflation": lambda m, m0, g: g.check_zeroinflation(),
 }
 
@@ -85,9 +90,16 @@ def results(linear, smaller, counts):
     return {name: make(linear, smaller, counts) for name, make in RESULTS.items()}
 
 
-def cells(report):
-    """Every cell of a report, row by row."""
-    return [[str(c) for c in row] for t in report.tables for row in [*t.heads, *t.rows]]
+def cells(report, of_section):
+    """Every cell of a report, row by row; the row of a section's heading depends on the form."""
+    rows = []
+    for table in report.tables:
+        rows += table.heads
+        for i, row in enumerate(table.rows):
+            if i in table.sections:
+                rows.append(of_section(table.sections[i], len(row)))
+            rows.append(row)
+    return [[str(cell) for cell in row] for row in rows]
 
 
 class Cells(HTMLParser):
@@ -119,8 +131,9 @@ def test_html_has_every_cell(results, name):
     parser = Cells()
     parser.feed(results[name].to_html())
     assert not parser.open
-    assert parser.rows == cells(results[name]._report())
-    assert results[name]._repr_html_() == results[name].to_html()
+    assert parser.rows == cells(results[name]._report(), lambda heading, n: [heading])
+    if name != "influence":  # pandas shows a part of a long frame
+        assert results[name]._repr_html_() == results[name].to_html()
 
 
 @pytest.mark.parametrize("name", RESULTS)
@@ -133,9 +146,11 @@ def test_markdown_has_every_cell(results, name):
     shown = ["".join(part.content for part in cell.children) for cell in inside]
     report = results[name]._report()
     # Markdown knows no space at the ends of a cell.
-    assert shown == [cell.strip() for row in cells(report) for cell in row]
+    rows = cells(report, lambda heading, n: [heading, *[""] * (n - 1)])
+    assert shown == [cell.strip() for row in rows for cell in row]
     kinds = {part.type for token in tokens for part in token.children or []}
-    assert kinds <= {"text", "text_special", "code_inline", "strong_open", "strong_close"}
+    marked = {f"{kind}_{side}" for kind in ("strong", "em") for side in ("open", "close")}
+    assert kinds <= {"text", "text_special", "code_inline", *marked}
     # The lines of a table are equally long.
     for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
         assert len({len(line) for line in table.splitlines()}) == 1
@@ -145,7 +160,7 @@ def test_markdown_has_every_cell(results, name):
 def test_frames_hold_what_is_shown(results, name):
     frame = results[name].to_frame()
     assert isinstance(frame, pd.DataFrame) and len(frame)
-    numbers = frame.select_dtypes("number").to_numpy().ravel()
+    numbers = np.concatenate([pd.to_numeric(frame[n], errors="coerce") for n in frame])
     if name == "convergence":  # its table is one of sentences
         return
     report = results[name]._report()
@@ -256,6 +271,9 @@ def test_marks_stand_outside_their_columns():
         ("x10⁻¹⁶", "x10$^{-16}$"),
         ("Größe Šidák µm", r"Größe Šidák \textmu{}m"),
         ("two\nlines", "two lines"),
+        ("β̂ x̄ é", r"$\hat{\beta}$ $\bar{x}$ é"),
+        ("a\x07b", "ab"),
+        ("日数 Ж", "日数 Ж"),
     ],
 )
 def test_latex_of_text(text, latex):
@@ -312,7 +330,7 @@ def test_word(results, tmp_path):
     for name, result in results.items():
         document = docx.Document(str(tmp_path / f"{name}.docx"))
         shown = [[c.text for c in row.cells] for t in document.tables for row in t.rows]
-        expected = cells(result._report())
+        expected = cells(result._report(), lambda heading, n: [heading] * n)
         assert [[c.replace("−", "-") for c in row] for row in shown] == expected
     with pytest.raises(mm.OptionError, match="cannot be written"):
         results["r2"].to_word(tmp_path / "missing" / "r2.docx")
@@ -334,5 +352,17 @@ def test_great_tables(results, name):
     html = re.sub(r"(?s)<style>.*?</style>", "", results[name].to_great_tables().as_raw_html())
     parser.feed(html)
     last = results[name]._report().tables[-1]
-    assert [row for row in parser.rows if row in last.rows] == last.rows
+    assert [row for row in parser.rows if row in last.rows] == [[*map(str, r)] for r in last.rows]
     great_tables.GT(results[name].to_frame().reset_index())  # takes the numbers, too
+
+
+def test_a_frame_with_the_tables_of_results(counts, tmp_path):
+    frame = counts.influence()
+    assert isinstance(frame, pd.DataFrame) and repr(frame) == repr(frame.to_frame())
+    assert type(frame.to_frame()) is type(frame.head()) is type(frame[["cooks"]]) is pd.DataFrame
+    again = pickle.loads(pickle.dumps(frame))
+    assert again.to_latex() == frame.to_latex()
+    assert frame.to_html(index=False) == frame.to_frame().to_html(index=False)  # as pandas has it
+    assert frame.to_latex(caption="mine").count("\\caption{mine}") == 1
+    cooks = [line.split("|")[-2].strip() for line in frame.to_markdown().splitlines()[4:]]
+    assert cooks == [f"{value:.4f}" for value in frame["cooks"]]
