@@ -29,6 +29,7 @@ from .inference.comparison.drop1 import drop1 as drop1
 from .inference.fixed.emmeans import emmeans as emmeans
 from .inference.diagnostics.influence import influence as influence
 from .inference.comparison.lrtest import lrtest as lrtest
+from .inference.comparison.modeltable import modeltable as modeltable
 from .inference.diagnostics.overdispersion import check_overdispersion as check_overdispersion
 from .inference.random.pca import pca as pca
 from .inference.resampling.power import power as power, power_curve as power_curve

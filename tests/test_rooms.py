@@ -1,4 +1,4 @@
-"""Imports point down the house, from room to room, and no files import each other in a circle."""
+"""The order of the house: imports point down from room to room, and tests mirror the rooms."""
 
 import ast
 from pathlib import Path
@@ -7,7 +7,8 @@ import numbamm
 
 PACKAGE = Path(numbamm.__file__).parent
 
-#: The rooms from the ground up, as the README shows them: each may import from those before it.
+#: The rooms from the ground up, as docs/about/architecture.md shows them: each may import from
+#: those before it.
 ROOMS = [
     {"errors", "config", "files", "memory", "options", "processors", "progress"},
     {"blocks", "structures"},
@@ -182,3 +183,45 @@ def test_inference_asks_models_by_public_names():
             if private or kind:
                 found.append(f"{module}, line {node.lineno}: {ast.unparse(node)}")
     assert not found
+
+
+# ---- tests mirror the rooms --------------------------------------------------------------------
+
+TESTS = Path(__file__).parent
+#: Files without a test of their name, and where they are tested.
+TESTED_ELSEWHERE = {
+    "blocks.kinds": "names of types",
+    "models.estimates": "a record",
+    "optimize.problem": "a record",
+    "optimize.protocol": "declarations, which the registry checks",
+    "inference.comparison.fits": "a record; see views and statsmodels_fits, which make it",
+    "inference.fixed.estimable": "by its definition, in test_hypotheses",
+    "inference.fixed.marginaleffects_model": "by the package that calls it: test_marginaleffects",
+    "inference.profiling.surface": "by its two kinds, linear_surface and generalized_surface",
+    "models.spaces.generalized_space": "test_space runs over the spaces of all kinds of models",
+    "structures.diag": "test_structure runs over all structures",
+    "structures.us": "test_structure runs over all structures",
+}
+#: Folders of records, over all of which one test runs: a new file is tested by being there.
+RECORDS = {"glm.families": "test_family", "glm.links": "test_link"}
+
+
+def mirrored(module: str) -> Path:
+    *folders, name = module.split(".")
+    return TESTS.joinpath(*folders, f"test_{name.strip('_')}.py")
+
+
+def test_every_file_has_a_test_of_its_name():
+    modules = {m for m, path in FILES.items() if path.name != "__init__.py"}
+    recorded = {m for m in modules if m.rpartition(".")[0] in RECORDS}
+    own = {m for m in modules if mirrored(m).exists()}
+    missing = modules - own - recorded - set(TESTED_ELSEWHERE)
+    assert not missing, "no test of their name have " + ", ".join(sorted(missing))
+    assert set(TESTED_ELSEWHERE) <= modules - own, "these have one, or are no more"
+
+
+def test_every_folder_of_tests_is_a_room():
+    """Beside `fuzz`, which tests the whole, and `optimizers`, the other package's."""
+    folders = {path.parent.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")}
+    rooms = {path.parent.relative_to(PACKAGE).as_posix() for path in FILES.values()}
+    assert folders <= rooms | {".", "fuzz", "optimizers"}

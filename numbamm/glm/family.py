@@ -27,6 +27,10 @@ from numbamm.glm.logistic import entropies
 from numbamm.glm.registry import Registry, packed
 
 
+def _finite(y):
+    return np.isfinite(y)
+
+
 @dataclass(frozen=True, eq=False)
 class Family:
     """A family of distributions.
@@ -143,7 +147,7 @@ class Family:
     aliases: tuple[str, ...] = ()
     canonical: str | None = None
     support: str = "numbers"
-    supports: Callable = np.isfinite
+    supports: Callable = _finite
     rows: Any = None
     fused: dict[str, Any] = field(default_factory=dict)
     dispersed: bool = False

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import NumbammWarning
+from numbamm.errors import warn
 from numbamm.models.generalized_estimates import values_at_estimates
 from numbamm.models.spaces.generalized_space import LOG_SCALE
 from numbamm.models.spaces.laplace import gamma_covariance
 from numbamm.optimize.differences import hessian, jacobian
 
-#: `stacklevel` with which warnings point at the line that asked for standard errors.
-CALLER = 6
 #: Differences for standard errors, in standard errors and as a share of θ: of objective, gradient.
 HESSIAN_STEP, GRADIENT_STEP = 0.02, 0.002
 #: A combination of coefficients whose standard error, in units of a link without bounds, is more
@@ -29,18 +25,14 @@ def coefficient_covariance(model, told: bool) -> np.ndarray:
     if cov is None:
         cov = known
         if not told:
-            warnings.warn(
+            warn(
                 "the likelihood cannot be computed all around the estimates: standard errors "
-                "take the random effects' variances as known, and are too small",
-                NumbammWarning,
-                stacklevel=CALLER,
+                "take the random effects' variances as known, and are too small"
             )
     if not (told or (np.isfinite(cov).all() and (np.diag(cov) > 0).all())):
-        warnings.warn(
+        warn(
             f"there are no standard errors: the information at the estimates is not positive "
-            f"definite; {model._remedy}",
-            NumbammWarning,
-            stacklevel=CALLER,
+            f"definite; {model._remedy}"
         )
     to_beta = model.feterm.to_basis
     return to_beta @ cov @ to_beta.T

@@ -235,7 +235,11 @@ class LinearMixedModel(LinearObjective, MixedModel):
             optsum.configure()
             progress = config.get("progress") if progress is None else progress
             minimize(space_with_starts(self), optsum, verbose=verbose, progress=progress)
-            estimates = self._estimate(optsum.final, float(optsum.fmin))
+            try:
+                estimates = self._estimate(optsum.final, float(optsum.fmin))
+            except FloatingPointError:  # next to none is left of y'y, and rounding decides
+                check_residual_variance(self, 0.0)
+                raise
             check_residual_variance(self, (estimates.sigma / self.scaled_response.scale) ** 2)
             self._estimates = estimates
         return self

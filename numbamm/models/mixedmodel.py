@@ -22,9 +22,11 @@ from numbamm.models.inferences import Inferences
 from numbamm.models.residuals import RESIDUALS
 from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
-from numbamm.models.varcorr import VarCorr
+from numbamm.models.varcorr import SINGULAR_TOLERANCE, VarCorr
 from numbamm.optimize import OptSummary
 from numbamm.options import numbers, one_of
+from numbamm.report.content import Report
+from numbamm.report.tabular import Tabular
 from numbamm.report.text import block_table
 
 if TYPE_CHECKING:
@@ -33,11 +35,8 @@ if TYPE_CHECKING:
     from numbamm.glm.family import Family
     from numbamm.glm.link import Link
 
-#: λ counts as singular where a diagonal entry, times the typical size of its column, is below.
-SINGULAR_TOLERANCE = 1e-4
 
-
-class MixedModel(FixedEffects, Inferences, AsResult):
+class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
     """Base of the models: frame, terms, optimisation summary, and the results' common names.
 
     Attributes
@@ -462,13 +461,18 @@ class MixedModel(FixedEffects, Inferences, AsResult):
 
     # ---- reports ----------------------------------------------------------------------------
 
+    def _report(self) -> Report:
+        return self.summary().content
+
+    def to_frame(self) -> pd.DataFrame:
+        """Coefficients and variance components, a row each, as from `tidy` with Wald's tests."""
+        return self.summary().to_frame()
+
     def __str__(self) -> str:
         return str(self.summary())
 
     def _repr_html_(self) -> str:
-        if self.is_fitted:
-            return self.summary()._repr_html_()
-        return f"<p>{escape(repr(self))}</p>"
+        return self.to_html() if self.is_fitted else f"<p>{escape(repr(self))}</p>"
 
     def __repr__(self) -> str:
         if self.is_fitted:

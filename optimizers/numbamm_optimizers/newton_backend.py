@@ -50,3 +50,6 @@ def _lbfgs(problem: Problem) -> str:
     evaluate, tolerances = problem.objective_gradient, (options.ftol_abs, options.ftol_rel)
     _, end = lbfgs.minimize(evaluate, problem.x0, scale, *tolerances, longest)
     return "CONVERGED" if end == CONVERGED else "ROUNDOFF_LIMITED"
+
+
+BACKEND = Newton

@@ -1,16 +1,43 @@
-"""The pattern of a model's blocks, from which layouts for any number of X columns are made."""
+"""The layout table: no region is written beyond its end, and every kind of block occurs.
+
+Layouts for any number of X columns are made from one pattern of the blocks of Z.
+"""
 
 import numpy as np
-import pytest
-from blocks.dense import structures
+from blocks.dense import random_theta
+from blocks.examples import GAP, STRUCTURES, built, each_structure, evaluate_gradient
 
 import numbamm as mm
 from numbamm.blocks.layout import Pattern, build_layout
 
-STRUCTURES = structures()
+
+@each_structure
+def test_regions_do_not_overrun(name):
+    terms, xy, blocks = built(name)
+    evaluate_gradient(blocks, random_theta(terms), xy)
+    blocks.new_response(xy[:, -1])
+    buffers = {"A": blocks.A, "work": blocks.work, "adjoint": blocks.adjoint}
+    for what, buffer, start, stop in blocks.layout.regions:
+        assert np.isnan(buffers[buffer][stop : stop + GAP]).all(), what
+        if buffer == "A" and "X and y" not in what:  # of which the lower triangle is used
+            assert not np.isnan(blocks.A[start:stop]).any(), what
 
 
-@pytest.mark.parametrize("name", STRUCTURES)
+def test_every_kind_of_block_is_tested():
+    seen = {kind for name in STRUCTURES for row in built(name)[2].layout.kinds() for kind in row}
+    assert seen == {
+        "Diagonal",
+        "Diagonal/Dense",
+        "BlkDiag",
+        "BlkDiag/Dense",
+        "Nested",
+        "Sparse",
+        "Sparse/Dense",
+        "Dense",
+    }
+
+
+@each_structure
 def test_layouts_of_one_pattern_are_those_of_the_terms(name):
     """In any order, since a layout leaves nothing in the pattern."""
     terms = STRUCTURES[name]

@@ -6,14 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from typing import ClassVar
 
 import numpy as np
 import pytest
 
 import numbamm as mm
 from numbamm.models.spaces.linear_space import LinearSpace
-from numbamm.optimize import Algorithm, available, progress_line, register, registry, resolve
+from numbamm.optimize import available, progress_line, resolve
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 DERIVATIVE_FREE = [
@@ -36,25 +35,6 @@ def far():
     data = mm.datasets.load("sleepstudy")
     data["Year"] = data["Days"] + 2000
     return mm.LinearMixedModel("Reaction ~ 1 + Year + (1 + Year | Subject)", data)
-
-
-@pytest.fixture
-def plugin(monkeypatch):
-    """Register a function of the problem as an optimiser; returns its name."""
-    monkeypatch.setattr(registry, "_backends", dict(registry._backends))
-
-    def make(search, **traits):
-        class Backend:
-            library = "Test 0"
-            algorithms: ClassVar = {"SEARCH": Algorithm(**traits)}
-
-            def minimize(self, problem, algorithm):
-                return search(problem)
-
-        register("test", Backend)
-        return "test:SEARCH"
-
-    return make
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
-from numbamm.errors import DataError, NumbammWarning
+from numbamm.errors import DataError, warn
 from numbamm.glm.mode import ModeFinder
 from numbamm.glm.separation import find_separation, is_extreme
 from numbamm.glm.start import first_shape, single_mean, without_effects
@@ -111,12 +110,10 @@ def _check_separation(model, gamma) -> None:
                 "the fixed effects separate the responses completely, so that their coefficients "
                 f"have no finite estimates: {named}"
             )
-        warnings.warn(
+        warn(
             "the fixed effects separate some of the responses from the others"
             f"{_described(frame, separation.rows)}: coefficients of {named} grow without limit, "
-            "and their standard errors mean nothing",
-            NumbammWarning,
-            stacklevel=7,
+            "and their standard errors mean nothing"
         )
 
 

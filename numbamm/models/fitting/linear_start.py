@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from numbamm.blocks.moments import moment_theta
 from numbamm.models.fitting.default_start import DefaultStart
-from numbamm.models.fitting.light_starts import TINY, LightStarts
+from numbamm.models.fitting.light_starts import SMALL, LightStarts
 from numbamm.models.fitting.residual_variance import is_unbounded
 from numbamm.models.spaces.linear_space import LinearSpace
 from numbamm.optimize.auto import AUTO, FEW, LIGHT
@@ -44,8 +46,8 @@ def space_with_starts(model) -> LinearSpace:
         light = work <= (LIGHT if ntheta <= FEW else LIGHTER) and is_free
         if optsum.optimizer == AUTO and light and scales <= MOST_SCALES:
             # where the likelihood is unbounded, a lower end is no better an estimate
-            thorough = model.nobs <= TINY and not is_unbounded(model)
-            space.starts = LightStarts(model._search_coordinates, thorough)
+            some = model.nobs <= SMALL and not is_unbounded(model)
+            space.starts = LightStarts(model._search_coordinates, model.nobs if some else np.inf)
         elif gradient_demand(optsum, ntheta, has_gradient=True, work=work) != "none":
             theta = moment_theta(scaled.terms, model.layout, blocks.A, space.criterion.sigma)
             start = start if theta is None else scaled.to_user(theta)

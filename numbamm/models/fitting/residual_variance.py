@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
-from numbamm.errors import FitError, NumbammWarning
+from numbamm.errors import FitError, warn
 
 #: Rounding errors of the objective from which estimates suffer, and from which they mean nothing.
 #: Along a flat direction an error e moves an estimate by some √(2e) standard errors.
@@ -18,6 +16,11 @@ STEEP, AS_LIKELY = 1e-9, 1e-5
 
 #: Up to so many rows it is looked whether the effects of a model fit any response.
 MOST_ROWS = 1000
+
+#: Up to so many rows it is told that there may be several maxima, where effects of several standard
+#: deviations fit any response; or but for so many degrees of freedom, where rounding errors are
+#: large as well.
+SMALL, FEW = 100, 3
 
 
 def check_residual_variance(model, variance: float) -> None:
@@ -42,7 +45,7 @@ def check_residual_variance(model, variance: float) -> None:
     -----
     NumbammWarning
         They can be seen in the estimates, or the likelihood has no maximum, or one only in the
-        limit of no residual variance.
+        limit of no residual variance; or it may well have several.
     """
     error = np.inf
     if variance > 0:
@@ -57,26 +60,26 @@ def check_residual_variance(model, variance: float) -> None:
         remedy = "fit the averages of the levels instead, by a model without that term"
         if error > MEANINGLESS:
             raise FitError(f"{reason}in double precision it cannot be told from zero; {remedy}")
-        warnings.warn(
-            f"{reason}rounding errors can be seen in variances and standard errors; {remedy}",
-            NumbammWarning,
-            stacklevel=5,
-        )
+        warn(f"{reason}rounding errors can be seen in variances and standard errors; {remedy}")
     elif error > STEEP and _vanishes(model, error):
-        warnings.warn(
+        warn(
             "the likelihood is as high with a third of the residual standard deviation: the random "
             "effects explain the response all but exactly, and the residual variance has no "
-            "estimate but zero; leave out a term",
-            NumbammWarning,
-            stacklevel=5,
+            "estimate but zero; leave out a term"
         )
     elif is_unbounded(model):
-        warnings.warn(
+        warn(
             "the fixed and random effects together fit any response exactly, so that the "
             "likelihood grows without limit as the residual variance vanishes, and the estimates "
-            "are those of a local maximum at best: leave out a term, or fit by REML",
-            NumbammWarning,
-            stacklevel=5,
+            "are those of a local maximum at best: leave out a term, or fit by REML"
+        )
+    elif (left := residual_rank(model)) <= (FEW if error > STEEP else 0):
+        plural = "" if left == 1 else "s"
+        fitted = f"all but {left} degree{plural} of freedom" if left else "any response"
+        warn(
+            f"the fixed and random effects together fit {fitted} exactly, so that the likelihood "
+            "may have several maxima, of which the highest that was found is kept: compare "
+            "searches by allfit(), or leave out a term"
         )
 
 
@@ -96,17 +99,42 @@ def fits_anything(model) -> bool:
 
     Those of one term or of several, in each term of columns that are correlated or of one.
     """
+    if not _has_many_effects(model, MOST_ROWS):
+        return False
+    return _some_fit_anything(_parts(model), model.feterm.basis)
+
+
+def residual_rank(model) -> float:
+    """Degrees of freedom that all effects together leave in a model of few rows: n - rank [Z X].
+
+    Infinite where there are many, or a single standard deviation besides the residual one, or that
+    is known.
+    """
+    several = sum(term.p for term in model.reterms) > 1 and model.optsum.sigma is None
+    if not several or not _has_many_effects(model, SMALL, FEW):
+        return np.inf
+    whole = np.hstack([*_parts(model), model.feterm.basis])
+    return model.nobs - int(np.linalg.matrix_rank(whole))
+
+
+def _has_many_effects(model, most: int, left: int = 0) -> bool:
+    """Whether the number of effects allows that they leave so few degrees of freedom of the rows.
+
+    Of at most so many rows.
+    """
     n, rank = model.nobs, model.feterm.rank
     if n != len(model.feterm.basis):  # a twin without some rows, whose columns are those of all
         return False
-    if not n - rank <= sum(t.p * t.nlevels for t in model.reterms) or n > MOST_ROWS:
-        return False
-    parts = [
+    return n - rank - left <= sum(t.p * t.nlevels for t in model.reterms) and n <= most
+
+
+def _parts(model) -> list[np.ndarray]:
+    """Columns of Z, apart for each set of effects that are correlated."""
+    return [
         np.hstack([_indicators(term, term.z[j]) for j in block])
         for term in model.scaled.terms
         for block in term.structure.blocks
     ]
-    return _some_fit_anything(parts, model.feterm.basis)
 
 
 def _indicators(term, z) -> np.ndarray:

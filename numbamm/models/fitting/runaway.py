@@ -53,13 +53,33 @@ def runaway_terms(model) -> list[Runaway]:
     return found
 
 
-def typical_sd(term) -> float:
-    """Root mean square over the rows of the standard deviation of z'b."""
-    return float(np.sqrt(np.mean(np.sum((term.lambda_.T @ term.z) ** 2, axis=0))))
+def typical_sd(term, theta=None) -> float:
+    """Root mean square over the rows of the standard deviation of z'b, at the term's θ or this."""
+    lam = term.lambda_ if theta is None else term.structure.matrix(theta)
+    return float(np.sqrt(np.mean(np.sum((lam.T @ term.z) ** 2, axis=0))))
 
 
 def levels_alike(term, family: Family, y) -> int:
     """How many levels have responses at one bound alone: all 0, or all 1."""
+    return _levels_with_few_others(term, family, y, 1)
+
+
+def separable_levels(term, family: Family, y) -> int:
+    """How many levels have responses that the term's effects may fit exactly: all 0, or all 1.
+
+    But for less than the number of effects; with a single one responses are as x is positive.
+    """
+    if term.p == 1 and len(family.bounds) == 2:
+        low, high = family.bounds
+        y = np.where(term.z[0] >= 0, y, low + high - y)
+    return _levels_with_few_others(term, family, y, term.p)
+
+
+def _levels_with_few_others(term, family: Family, y, few: int) -> int:
+    """How many levels have fewer responses than this that are not at one bound."""
+    if not family.bounds:
+        return 0
     rows = np.bincount(term.refs, minlength=term.nlevels)
-    alike = [np.bincount(term.refs, y == bound, term.nlevels) == rows for bound in family.bounds]
-    return int(np.sum(np.any(alike, axis=0) & (rows > 0)))
+    at_bound = [np.bincount(term.refs, y == bound, term.nlevels) for bound in family.bounds]
+    others = rows - np.max(at_bound, axis=0)
+    return int(np.sum((others < few) & (rows > 0)))

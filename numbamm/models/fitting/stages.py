@@ -37,13 +37,15 @@ from numbamm.models.fitting.ending import (
 )
 from numbamm.models.fitting.first_curvature import first_curvature
 from numbamm.models.fitting.generalized_start import by_linear_model
+from numbamm.models.fitting.other_minimum import other_minimum, starts_beside
 from numbamm.models.fitting.runaway import runaway_terms
 from numbamm.models.generalized_estimates import NoMode, check_mode
 from numbamm.models.spaces.generalized_space import GeneralizedSpace
 from numbamm.models.spaces.laplace import gamma_covariance
 from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, Values
+from numbamm.models.spaces.reordered import straightened
 from numbamm.optimize import OptSummary, minimize
-from numbamm.optimize.auto import AUTO
+from numbamm.optimize.auto import AUTO, NEWTON
 from numbamm.optimize.registry import resolve
 from numbamm.optimize.run import INTERRUPTED, RESTART_GAIN, gradient_demand
 
@@ -155,6 +157,8 @@ class Stages:
             infinite = model.shape_has_limit and self._shape_is_infinite()
         if infinite:
             end = self._search_at_infinite_shape()
+        if ours and end.is_minimum and not self._fast and not model.optsum.is_limited:
+            end = self._search_beside(end)
         return end
 
     def _shape_is_infinite(self) -> bool:
@@ -205,6 +209,31 @@ class Stages:
         self._restore_options(chosen, usual)
         return _compared(best, ends)
 
+    def _search_beside(self, end: Ending) -> Ending:
+        """Look for a minimum of the approximation's making, which is told, but not taken."""
+        model = self.model
+        if self._nagq > 1 or runaway_terms(model):
+            return end
+        chosen, usual = model.optsum.optimizer, model.optsum.maxfeval
+        kept = self._outcome(end)
+        for start in starts_beside(model):
+            self._renew_options(NEWTON if chosen == AUTO else chosen, PATIENCE)
+            other = self._attempt(**start)
+            interrupted = model.optsum.returnvalue == INTERRUPTED
+            vars(model).update(kept.left)
+            if other is not None and other.end.is_minimum:
+                here, there = (o.left["optsum"].final[-len(model.theta) :] for o in (kept, other))
+                rise = other.objective - kept.objective
+                if told := other_minimum(model, here, there, rise):
+                    return end._replace(other=told)
+                if other.counts and rise < -RESTART_GAIN:  # of smaller standard deviations
+                    kept = other
+                    vars(model).update(kept.left)
+                    self._restore_options(chosen, usual)
+            if interrupted:
+                break
+        return kept.end
+
     def _renew_options(self, optimizer, maxfeval: int) -> None:
         """The options of another attempt, from where the first search began."""
         model = self.model
@@ -214,12 +243,15 @@ class Stages:
         model.optsum.maxfeval = maxfeval
         model._default_start = DefaultStart.put(model.optsum, model.optsum.initial)
 
-    def _attempt(self, factor) -> Outcome | None:
-        """A search from the default start with θ times a factor; None if cut off or failed."""
+    def _attempt(self, factor=1.0, begin=None) -> Outcome | None:
+        """A search from the default start with θ times a factor; None if cut off or failed.
+
+        A full fit may begin at parameters that are given.
+        """
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # of an attempt
-                self._search_stages((), factor)
+                self._search_stages((), factor, begin)
             optsum = self.model.optsum
             if optsum.returnvalue == INTERRUPTED:
                 return None
@@ -254,12 +286,14 @@ class Stages:
 
     # ---- one search -------------------------------------------------------------------------
 
-    def _search_stages(self, smaller, factor=1.0) -> None:
+    def _search_stages(self, smaller, factor=1.0, begin=None) -> None:
         """The stages from the default start, or with another θ: smaller where there is no mode."""
         try:
-            self._search_in_stages(factor)
+            self._search_in_stages(factor, begin)
         except NoMode:
             for other in smaller:
+                model = self.model  # where a full fit failed, its options are those of a full one
+                model.optsum, model.fast_optsum = model.fast_optsum or model.optsum, None
                 try:
                     self._search_in_stages(other)
                 except NoMode:
@@ -267,7 +301,7 @@ class Stages:
                 return
             raise
 
-    def _search_in_stages(self, factor) -> None:
+    def _search_in_stages(self, factor, begin=None) -> None:
         model, fast = self.model, self._fast
         by_gradient = self._uses_gradient()
         model._modes, model._gamma_root = model._modes.replaced(), None
@@ -282,7 +316,42 @@ class Stages:
             self._search(space)
         if not fast and model.optsum.returnvalue not in CUT_SHORT:
             model.fast_optsum = model.optsum
-            self._search(self._prepare_full())
+            space = self._prepare_full()
+            if begin is not None:
+                model.optsum.initial = begin
+            self._search(space)
+        if by_gradient and model.optsum.optimizer in (AUTO, NEWTON):
+            self._follow_valley()
+
+    def _follow_valley(self) -> None:
+        """Go on where λ has a curved valley, in other columns in which it is straight."""
+        model, optsum = self.model, self.model.optsum
+        if optsum.returnvalue in CUT_SHORT or not model._bounds_are_usual():
+            return
+        model._set_theta(optsum.final[-len(model.theta) :])
+        scalings = straightened(model)
+        if scalings is None:
+            return
+        twin, parameters = model.in_columns(scalings), model._searched[optsum.fast]
+        space = twin.space_of(parameters, modes=twin._modes, root=model._gamma_root)
+        mode, at = space.laplace.at(space.to_scaled(optsum.final))
+        if not mode.found:
+            return
+        weights = twin._modes.working(at.theta, at.beta, at.shape).working_weights
+        rank = len(at.beta) - len(parameters.beta)  # of coefficients that are not searched for
+        steps = np.full(rank + len(optsum.final), LOG_STEP)
+        space.curvature = first_curvature(twin, at, steps, weights)[rank:]
+        again = copy(optsum)
+        again.initial, again.initial_step = optsum.final.copy(), None
+        try:
+            minimize(space, again, **self._shown)
+        except FitError:  # from there PIRLS finds no mode by itself
+            return
+        optsum.feval, optsum.log = optsum.feval + again.feval, optsum.log + again.log
+        if again.fmin < optsum.fmin - RESTART_GAIN:
+            optsum.final, optsum.fmin, optsum.restarts = again.final, again.fmin, again.restarts + 1
+            optsum.certificate, optsum.gradient_norm = again.certificate, again.gradient_norm
+            optsum.returnvalue = again.returnvalue
 
     def _begin(self, by_gradient: bool, factor) -> None:
         """Choose where the search begins, unless the user has: for gradients, by a linear model.

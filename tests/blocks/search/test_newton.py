@@ -6,53 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 import numba
 import numpy as np
 import pytest
-from blocks.dense import dense_model, rows, structures, term
-from blocks.test_blocks import built, each_structure
-from scipy.optimize import minimize
+from blocks.dense import dense_model, structures, term
+from blocks.examples import built, each_structure
+from blocks.search.fits import FALSE, certificate, false_point, identity, model_of, run, simulated
 
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.search import evaluation, newton, rotations, trust
 from numbamm.blocks.search.certificate import ESCAPE_BELOW
 from numbamm.blocks.search.communication import CONVERGED, FAILED
 from numbamm.structures.diag import Diag
-from numbamm.structures.joined import Joined
-from numbamm.structures.us import Us
 
 STRUCTURES = structures()
 each_search = pytest.mark.parametrize("many", [False, True])
-
-
-def model_of(blocks, n, reml=False):
-    layout = blocks.layout
-    degrees = np.array([n - (blocks.nx if reml else 0), int(reml)])
-    return evaluation.Model(
-        layout.table, layout.index, blocks.A, blocks.work, blocks.adjoint, degrees, 0.0, 0.0
-    )
-
-
-def identity(terms):
-    return np.concatenate([np.where(t.structure.is_scale, 1.0, 0.0) for t in terms])
-
-
-def run(terms, xy, theta=None, many=False, nlog=0, most=1000):
-    blocks = Blocks(terms, xy)
-    theta = identity(terms) if theta is None else theta.copy()
-    model = model_of(blocks, len(xy))
-    f, search = newton.fit(theta, model, 1e-10, 0.0, most, nlog, many)
-    return theta, f, search
-
-
-def simulated(terms, theta, seed=3, sigma=1.0):
-    """[1, x | y] with effects drawn from the terms' covariance."""
-    rng = np.random.default_rng(seed)
-    xy, at = rows(len(terms[0].refs), nx=2), 0
-    xy[:, -1] = sigma * rng.normal(size=len(xy))
-    for t in terms:
-        lam = np.zeros((t.p, t.p))
-        lam.ravel()[t.structure.entries] = theta[at : at + t.structure.size]
-        at += t.structure.size
-        xy[:, -1] += t.toarray() @ (rng.normal(size=(t.nlevels, t.p)) @ lam.T).ravel()
-    return xy
 
 
 @each_structure
@@ -79,48 +44,6 @@ def test_both_searches_agree(name):
     terms, xy, _ = built(name)
     one, many = run(terms, xy), run(terms, xy, many=True)
     assert one[1] == pytest.approx(many[1], abs=1e-6)
-
-
-PATTERN = Joined((Us(1), Us(2)))
-#: Template, and the θ that stay zero at the false point.
-FALSE = {
-    "full, all of it": (None, [0, 1, 2, 3, 4, 5]),
-    "full, rank one": (None, [3, 4, 5]),
-    "full, rank two": (None, [5]),
-    "diagonal, all of it": (Diag(3), [0, 1, 2]),
-    "diagonal, one of three": (Diag(3), [1]),
-    "amalgamated, the single column": (PATTERN, [0]),
-    "amalgamated, the pair": (PATTERN, [1, 2, 3]),
-    "amalgamated, rank one of the pair": (PATTERN, [3]),
-}
-
-
-def false_point(name):
-    """Terms, data, and a θ where the gradient vanishes although it is no minimum."""
-    structure, zero = FALSE[name]
-    rng = np.random.default_rng(11)
-    n = 240
-    one, x, w = np.ones(n), rng.normal(size=n), rng.normal(size=n)
-    terms = [term("a", rng.integers(0, 20, n), one, x, w, structure=structure)]
-    truth = identity(terms) + 0.2 * (1 - identity(terms))
-    xy = simulated(terms, truth)
-    free = np.setdiff1d(np.arange(len(truth)), zero)
-
-    def restricted(values):
-        theta = np.zeros(len(truth))
-        theta[free] = values
-        model = dense_model(terms, xy, theta)
-        return model.objective, model.gradient[free]
-
-    theta = np.zeros(len(truth))
-    if len(free):
-        start = truth[free]
-        theta[free] = minimize(restricted, start, jac=True, tol=1e-12, method="BFGS").x
-    return terms, xy, theta
-
-
-def certificate(terms, xy, theta):
-    return Blocks(terms, xy).certify(theta, np.array([len(xy), 0]), 0.0, 0.0)[0]
 
 
 @each_search
@@ -163,21 +86,6 @@ def test_derivatives_after_an_escape_are_those_of_its_point():
                     state.g * state.scale, gradient[search.entries[3]], rtol=1e-6, atol=1e-6
                 )
     assert escapes > 3
-
-
-def test_a_genuine_singular_fit_is_certified():
-    terms, _, _ = false_point("full, rank two")
-    xy = simulated(terms, np.array([1.0, 0.5, 0.3, 0.0, 0.0, 0.0]))
-    theta, _, search = run(terms, xy)
-    assert 0 < search.outcome[evaluation.CERTIFICATE] <= 1
-    assert certificate(terms, xy, theta) == pytest.approx(
-        search.outcome[evaluation.CERTIFICATE], abs=1e-3
-    )
-
-
-def test_certificate_of_a_fit_that_is_not_singular_is_infinite():
-    terms, xy, _ = false_point("full, rank two")
-    assert run(terms, xy)[2].outcome[evaluation.CERTIFICATE] == np.inf
 
 
 def test_columns_of_any_size():
