@@ -202,7 +202,6 @@ TESTED_ELSEWHERE = {
     "models.linear_estimates": "by dense matrices and by lme4, in linear and linear_oracles",
     "models.linear_objective": "a part of the class in linear; its gradient: spaces/linear_space",
     "models.lmm": "the function that builds and fits: see linear",
-    "models.spaces.reordered": "by what it leads to, in optimize/test_small_designs and others",
     "report.content": "by its forms: test_tables, test_invariants",
     **{
         f"report.{form}": "test_forms runs over all results and forms"
