@@ -96,10 +96,11 @@ def test_docstrings_point_to_sections_that_exist():
     assert set(links) == {h.lower().replace(" ", "-") for h in headings}
 
 
-def test_what_contributors_are_told_to_touch_is_there():
-    """The files that CONTRIBUTING.md names."""
-    text = (PAGES.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    named = re.findall(r"`((?:blocks|glm|design|formula|models|inference)/\w+\.py)`", text)
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/about/architecture.md"])
+def test_files_that_readers_are_pointed_to_are_there(page):
+    text = (PAGES.parent / page).read_text(encoding="utf-8")
+    rooms = "blocks|glm|design|formula|models|inference|optimize|structures"
+    named = re.findall(rf"`((?:{rooms})/[\w/]+\.pyi?)`", text)
     named += [f"glm/{name}" for name in re.findall(r"`((?:families|links)/\w+\.py)`", text)]
     named += re.findall(r"`numbamm/(\w+/\w+\.py)`", text)
     assert len(named) > 10
