@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.optimize.certificate import is_minimum
@@ -19,6 +20,7 @@ from numbamm.report.content import (
 from numbamm.report.result import Summary
 
 
+@names_arguments
 def summary(model, ddf: str | None = None) -> Summary:
     """The table of a fitted model, as ``print(model)`` shows it; HTML in a notebook.
 

@@ -20,6 +20,7 @@ from numbamm import config
 from numbamm import formula as formulas
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import (
     FitError,
     OptionError,
@@ -120,6 +121,7 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     is_linear, default_ddf = False, "wald"
 
+    @names_arguments
     def __init__(
         self,
         formula: str,
@@ -468,6 +470,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         twin._modes, twin.frame = self._modes.replaced(), copy(self.frame)
         return twin
 
+    @names_arguments
     def pirls(
         self, theta: ArrayLike | None = None, *, vary_beta: bool = True, verbose: bool = False
     ) -> float:
@@ -537,6 +540,7 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     # ---- fitting ----------------------------------------------------------------------------
 
+    @names_arguments
     def fit(
         self,
         *,
@@ -576,6 +580,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         nagq = self.optsum.nagq if nagq is None else nagq
         return self._fit(fast, nagq, optimizer, progress, verbose)
 
+    @names_arguments
     def refit(
         self,
         y: ArrayLike | None = None,
@@ -743,6 +748,7 @@ class GeneralizedLinearMixedModel(MixedModel):
     _residual_types = GENERALIZED_RESIDUALS
 
 
+@names_arguments
 def glmm(
     formula: str,
     data,

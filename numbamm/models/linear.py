@@ -26,6 +26,7 @@ from numbamm.blocks.solve import solve
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.magnitude import sums_of_squares
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, FitError, OptionError
 from numbamm.formula.checks import check_gaussian
 from numbamm.glm.families import gaussian
@@ -145,6 +146,7 @@ class LinearMixedModel(MixedModel):
     is_linear, default_ddf = True, "satterthwaite"
     family_record, link_record = gaussian.FAMILY, identity.LINK
 
+    @names_arguments
     def __init__(
         self,
         formula: str,
@@ -383,6 +385,7 @@ class LinearMixedModel(MixedModel):
 
     # ---- fitting ----------------------------------------------------------------------------
 
+    @names_arguments
     def fit(
         self,
         *,
@@ -434,6 +437,7 @@ class LinearMixedModel(MixedModel):
             self._estimates = estimates
         return self
 
+    @names_arguments
     def refit(
         self,
         y: ArrayLike | None = None,
@@ -564,6 +568,7 @@ def _is_positive(value) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and 0 < value < np.inf
 
 
+@names_arguments
 def lmm(
     formula: str,
     data,

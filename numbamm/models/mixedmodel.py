@@ -7,13 +7,14 @@ from copy import copy
 from dataclasses import replace
 from html import escape
 from os import PathLike
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, overload
 
 import numpy as np
 
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.scaling import Scaling
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import NotFittedError
 from numbamm.models.asresult import AsResult
 from numbamm.models.default_start import DefaultStart
@@ -25,7 +26,8 @@ from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.spaces.space import ModelSpace
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
-from numbamm.options import one_of
+from numbamm.options import grouping_factor, one_of
+from numbamm.report.frames import Frames
 from numbamm.report.text import block_table
 
 if TYPE_CHECKING:
@@ -200,21 +202,32 @@ class MixedModel(FixedEffects, Inferences, AsResult):
         """Random effects b = Λu, an array of shape (levels, p) for each of `reterms`."""
         return self.estimates.b
 
-    def condvar(self) -> dict[str, pd.DataFrame]:
+    @overload
+    def condvar(self, group: None = None) -> Frames: ...
+    @overload
+    def condvar(self, group: str) -> pd.DataFrame: ...
+    @names_arguments
+    def condvar(self, group: str | None = None) -> Frames | pd.DataFrame:
         """Conditional variances and covariances of the random effects, given the data.
 
         What is not known of β, θ and σ does not count; for generalized models the variances are
         those of the Laplace approximation at the mode.
 
+        Parameters
+        ----------
+        group : str, optional
+            The grouping factor whose random effects are wanted; all, if not given.
+
         Returns
         -------
-        dict of str to pandas.DataFrame
+        dict of str to pandas.DataFrame, or pandas.DataFrame
             For each grouping factor a line per level and random effect and a column per random
             effect, so that ``condvar()["g"].loc[level]`` is that level's covariance matrix. NaN
-            between effects of different terms on the same factor.
+            between effects of different terms on the same factor. One frame, if `group` is given.
         """
         import pandas as pd
 
+        wanted = None if group is None else grouping_factor(self, group)
         _ = self.estimates
         with blas_threads():
             variances = self._conditional_variances()
@@ -226,12 +239,18 @@ class MixedModel(FixedEffects, Inferences, AsResult):
             seen = frames.get(term.group)
             frames[term.group] = frame if seen is None else pd.concat([seen, frame])
         levels = {term.group: term.levels for term in self.reterms}
-        return {
-            group: frame.reindex(
-                pd.MultiIndex.from_product([levels[group], frame.columns], names=frame.index.names)
+        complete = Frames(
+            (
+                group,
+                frame.reindex(
+                    pd.MultiIndex.from_product(
+                        [levels[group], frame.columns], names=frame.index.names
+                    )
+                ),
             )
             for group, frame in frames.items()
-        }
+        )
+        return complete if wanted is None else complete[wanted]
 
     def row_variances(self, X, terms) -> np.ndarray:
         """Variances of x'β̂ + z'b̂ - z'b for rows at any levels, shape (n,).
@@ -254,6 +273,7 @@ class MixedModel(FixedEffects, Inferences, AsResult):
         """Variances, standard deviations and correlations of the random effects."""
         return VarCorr(self.reterms, self.sigma)
 
+    @names_arguments
     def is_singular(self, tol: float = SINGULAR_TOLERANCE) -> bool:
         """Whether an estimated covariance matrix of random effects lacks full rank.
 
@@ -343,6 +363,7 @@ class MixedModel(FixedEffects, Inferences, AsResult):
         """Response minus conditional mean, a pandas Series over the rows of the data."""
         return self.aligned(self.frame.y - self.estimates.fitted, "resid")
 
+    @names_arguments
     def residuals(self, type: str = "response") -> pd.Series:
         """Residuals at the conditional means.
 

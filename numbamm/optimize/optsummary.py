@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numbamm import config
-from numbamm.errors import OptionError, did_you_mean
+from numbamm.elsewhere import option_hint
+from numbamm.errors import OptionError
 from numbamm.optimize import display
 from numbamm.optimize.auto import AUTO
 from numbamm.optimize.plain import from_plain, to_plain
@@ -218,7 +219,7 @@ class OptSummary:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in _FIELDS:
-            raise OptionError(f"OptSummary has no option {name!r}{did_you_mean(name, _FIELDS)}")
+            raise OptionError(f"OptSummary has no option {name!r}{option_hint(name, _FIELDS)}")
         if name in ("initial", "lowerbd", "upperbd") and value is None:
             raise OptionError(f"{name} must have a number for each parameter, not be None")
         if name == "optimizer" and not isinstance(value, str | None):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.inference.comparison.fits import labelled
 from numbamm.inference.comparison.nested import refuse_different_criteria, refuse_different_data
@@ -11,6 +12,7 @@ from numbamm.inference.comparison.views import fit_of
 from numbamm.report.result import Result
 
 
+@names_arguments
 def information_criteria(*models) -> Result:
     """AIC, AICc and BIC of models of the same data, which need not be nested.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, warn
 from numbamm.inference.comparison.fits import Fit, labelled
 from numbamm.inference.comparison.nested import (
@@ -20,6 +21,7 @@ from numbamm.report.result import Result
 ROUNDING = 1e-9
 
 
+@names_arguments
 def lrtest(*models, check: bool = True) -> Result:
     """Likelihood-ratio tests of nested models, each against the next larger one.
 

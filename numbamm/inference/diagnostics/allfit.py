@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.optimize import available, resolve
 
@@ -90,6 +91,7 @@ class AllFit:
         return self._shown().to_html(index=False) + notes
 
 
+@names_arguments
 def allfit(
     model,
     optimizers: str | Iterable[str] | None = None,

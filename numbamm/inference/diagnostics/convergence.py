@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.models.curvature import newton_step
 from numbamm.models.ending import NEGLIGIBLE
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
@@ -78,6 +79,7 @@ class Convergence(Result):
         return pd.DataFrame({"value": shown})
 
 
+@names_arguments
 def check_convergence(model) -> Convergence:
     """Check whether the search for the estimates ended at a minimum, with advice if it did not.
 

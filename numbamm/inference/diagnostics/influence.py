@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from numbamm.elsewhere import names_arguments
+
 #: A leverage counts as 1 if it differs from 1 by at most this.
 LEVERAGE_TOLERANCE = 1e-10
 
 
+@names_arguments
 def influence(model) -> pd.DataFrame:
     """Residuals, leverage and influence of each row of the data on a fitted model.
 
@@ -51,6 +54,7 @@ def influence(model) -> pd.DataFrame:
     return frame
 
 
+@names_arguments
 def cooks_distance(model) -> pd.Series:
     """Cook's distance of each row, conditional on the random effects; see `influence`."""
     return influence(model)["cooks"]

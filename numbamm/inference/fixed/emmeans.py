@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, shown
 from numbamm.formula.scan import tokenise
 from numbamm.inference.fixed import ddf as degrees
@@ -22,6 +23,7 @@ WEIGHTS = ("equal", "proportional")
 TYPES = ("link", "response")
 
 
+@names_arguments
 def emmeans(
     model,
     specs: str | Iterable[str],

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from numbamm.errors import OptionError, did_you_mean, shown
+from numbamm.elsewhere import names_arguments, value_hint
+from numbamm.errors import OptionError, shown
 from numbamm.inference.fixed import adjust as adjustments
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.contrast import estimates, on_kept_columns
@@ -53,10 +54,12 @@ class MarginalMeans(Result):
     alpha: float = 0.05
     back: BackTransform | None = None
 
+    @names_arguments
     def pairs(self, adjust: str = "tukey") -> Result:
         """Compare each pair of means; see `contrast`."""
         return self.contrast("pairwise", adjust=adjust)
 
+    @names_arguments
     def contrast(self, method="pairwise", *, adjust: str | None = None) -> Result:
         """Compare the means within each combination of the `by` variables.
 
@@ -219,8 +222,8 @@ def _comparisons(names: list[str], method, ratio, known) -> tuple[list[str], np.
         return [str(name) for name in method], np.array(weights)
     if not isinstance(method, str) or method not in METHODS:
         raise OptionError(
-            f"unknown method {shown(method)}{did_you_mean(str(method), METHODS)}; there are "
-            f"{', '.join(METHODS)}, or a dict of weights"
+            f"unknown method {shown(method)}{value_hint('comparisons', method, METHODS)}; "
+            f"there are {', '.join(METHODS)}, or a dict of weights"
         )
     if m < 2:
         return [], np.empty((0, m))

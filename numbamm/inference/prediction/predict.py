@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, OptionError, warn
 from numbamm.inference.prediction.model_rows import ModelRows
 from numbamm.inference.prediction.re_form import chosen_effects
@@ -29,6 +30,7 @@ INTERVALS = (None, "confidence", "prediction")
 BATCH = 2_000_000
 
 
+@names_arguments
 def predict(
     model,
     newdata=None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, OptionError, warn
 from numbamm.inference.random.components import SIGMA
 from numbamm.inference.resampling import bootstrap_file
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 METHODS = ("shortest", "equal-tailed")
 
 
+@names_arguments
 def bootstrap(
     model, n: int, seed: int | None = None, *, workers=1, progress: bool | None = None
 ) -> Bootstrap:
@@ -194,6 +196,7 @@ class Bootstrap:
 
     # ---- intervals and tests ---------------------------------------------------------------
 
+    @names_arguments
     def conf_int(
         self, alpha: float = 0.05, method: str = "shortest", *, singular: bool = True
     ) -> pd.DataFrame:
@@ -224,6 +227,7 @@ class Bootstrap:
         limits = [interval(frame[name].dropna().to_numpy(), alpha) for name in frame]
         return pd.DataFrame(limits, index=frame.columns, columns=[0, 1])
 
+    @names_arguments
     def pvalues(self, *, singular: bool = True) -> pd.Series:
         """Two-sided p-values of the coefficients against zero, a pandas Series by coefficient.
 
@@ -239,6 +243,7 @@ class Bootstrap:
         p = np.minimum(1.0, 2 * (1 + np.minimum(below, above)) / (1 + len(values)))
         return pd.Series(p, index=self.names.beta, name="pvalue")
 
+    @names_arguments
     def summary(self, alpha: float = 0.05, method: str = "shortest") -> Result:
         """Estimates, their bias and standard errors, and intervals, as a table."""
         frame, limits = self._parameters(True), self.conf_int(alpha, method)
@@ -268,6 +273,7 @@ class Bootstrap:
 
     # ---- more replicates, and files ------------------------------------------------------
 
+    @names_arguments
     def extend(self, n: int, *, workers=1, progress: bool | None = None, model=None) -> Bootstrap:
         """These replicates and n more, the same as from one call for all of them.
 
