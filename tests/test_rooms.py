@@ -9,7 +9,17 @@ PACKAGE = Path(numbamm.__file__).parent
 
 #: The rooms from the ground up, as the README shows them: each may import from those before it.
 ROOMS = [
-    {"errors", "elsewhere", "config", "files", "memory", "options", "processors", "progress"},
+    {
+        "errors",
+        "elsewhere",
+        "config",
+        "files",
+        "memory",
+        "options",
+        "processors",
+        "progress",
+        "shortrepr",
+    },
     {"blocks", "structures"},
     {"design"},
     {"glm"},

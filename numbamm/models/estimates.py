@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numbamm.shortrepr import ShortRepr
 
-@dataclass
-class Estimates:
+
+@dataclass(repr=False)
+class Estimates(ShortRepr):
     """The numbers of a fit, from which all else follows.
 
     Attributes

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from numbers import Real
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -635,6 +636,7 @@ class GeneralizedLinearMixedModel(MixedModel):
     def _fit(self, fast, nagq, optimizer, progress, verbose) -> GeneralizedLinearMixedModel:
         check_nagq(self, fast, nagq)
         progress = config.get("progress") if progress is None else progress
+        begin = perf_counter()
         with all_or_nothing(self), blas_threads():
             self._search_for(None)
             if self.is_fitted:
@@ -649,6 +651,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             self.optsum.configure()
             self.optsum.validate()
             end = Stages(self, fast, nagq, progress=progress, verbose=verbose).run()
+            self.optsum.elapsed = perf_counter() - begin
             self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
         warn_of_fit(self, end)
         return self

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from numbamm.report import html, text
+from numbamm.shortrepr import ShortRepr
 
 
-@dataclass(frozen=True)
-class VarCorrTerm:
+@dataclass(frozen=True, repr=False)
+class VarCorrTerm(ShortRepr):
     """Covariance of the random effects of one level of a grouping factor.
 
     Attributes

@@ -148,6 +148,8 @@ class OptSummary:
     restarts : int
         How often the search went on from its end: with smaller steps, or from near an end that
         was no minimum.
+    elapsed : float or None
+        Seconds that the search took, of a generalized model all of its stages.
     returnvalue : str or None
         The optimiser's return code, or ``"MAXEVAL_REACHED"``, ``"MAXTIME_REACHED"``,
         ``"NO_PROGRESS"``, ``"INTERRUPTED"``, ``"NO_FREE_PARAMETERS"``.
@@ -193,6 +195,7 @@ class OptSummary:
     fmin: float | None = None
     feval: int = 0
     restarts: int = 0
+    elapsed: float | None = None
     returnvalue: str | None = None
     chosen: str | None = None
     reason: str | None = None

@@ -11,6 +11,7 @@ from objectives import dyestuff, quadratic
 from numbamm import config
 from numbamm.errors import OptionError
 from numbamm.optimize import OptSummary, minimize
+from numbamm.optimize.display import seconds
 
 INF = np.inf
 
@@ -104,6 +105,7 @@ def test_arrays_are_copies():
 
 
 BEFORE = """\
+Parameters:               [theta1]
 Initial parameter vector: [1.0]
 Optimizer:                nlopt:LN_BOBYQA (NLopt {version})
 Lower bounds:             [0.0]
@@ -120,6 +122,7 @@ ftol_zero_abs:            1e-05"""
 
 AFTER = """
 Function evaluations:     18
+Elapsed time:             {elapsed}
 Final parameter vector:   [0.752581]
 Final objective value:    327.3270598811
 Return code:              FTOL_REACHED"""
@@ -132,8 +135,9 @@ def test_prints_as_a_block():
     optsum = OptSummary([1.0], [0.0], optimizer="nlopt:LN_BOBYQA")
     assert repr(optsum) == before
     minimize(dyestuff, optsum)
-    start, rest = before.split("\n", 1)
-    fitted = f"{start}\nInitial objective value:  327.7670216246\n{rest}{AFTER}"
+    names, start, rest = before.split("\n", 2)
+    after = AFTER.format(elapsed=seconds(optsum.elapsed))
+    fitted = f"{names}\n{start}\nInitial objective value:  327.7670216246\n{rest}{after}"
     assert repr(optsum) == fitted
 
 

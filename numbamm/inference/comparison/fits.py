@@ -12,6 +12,7 @@ from numbamm.errors import OptionError, shown
 from numbamm.glm.family import Family
 from numbamm.glm.link import Link
 from numbamm.models.mixedmodel import MixedModel
+from numbamm.shortrepr import ShortRepr
 
 
 def mixed_model(model) -> MixedModel:
@@ -26,8 +27,8 @@ def mixed_model(model) -> MixedModel:
     return model
 
 
-@dataclass
-class Fit:
+@dataclass(repr=False)
+class Fit(ShortRepr):
     """A fitted model as comparisons see it.
 
     Attributes

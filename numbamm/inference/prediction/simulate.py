@@ -17,6 +17,7 @@ from numbamm.inference.prediction.model_rows import ModelRows, row_weights
 from numbamm.inference.prediction.re_form import chosen_effects
 from numbamm.inference.resampling.replicates import valid_count
 from numbamm.options import numbers
+from numbamm.shortrepr import ShortRepr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,8 +198,8 @@ def trials_or_weights(model, rows: ModelRows) -> np.ndarray:
     return w
 
 
-@dataclass
-class TrueParameters:
+@dataclass(repr=False)
+class TrueParameters(ShortRepr):
     """The parameters of the distribution that responses are drawn from.
 
     Attributes
