@@ -14,7 +14,7 @@ from formulaic.transforms import contrasts as fc
 
 from numbamm.elsewhere import value_hint
 from numbamm.errors import DataError, OptionError, did_you_mean
-from numbamm.formula.levels import level_codes, positions
+from numbamm.formula.levels import level_codes, positions, type_hint
 from numbamm.formula.names import column_of
 
 _BY_NAME = {
@@ -142,7 +142,7 @@ class Coding:
             listed = ", ".join(repr(label) for label in new[:5]) + (", ..." if len(new) > 5 else "")
             raise DataError(
                 f"'{expression}' has levels that were not in the fit: {listed}; "
-                f"its levels are {', '.join(map(repr, levels))}"
+                f"its levels are {', '.join(map(repr, levels))}{type_hint(new, levels)}"
             )
         return codes
 

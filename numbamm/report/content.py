@@ -127,7 +127,7 @@ def of_result(result) -> Table:
         words = not _is_number(frame[name])
         left += words and left == len(header)
         heading, cells = _column(name, frame)
-        header.append(heading)
+        header.append(result.headings.get(name, heading))
         columns.append(cells)
     return Table(header, [list(row) for row in zip(*columns, strict=True)], left)
 

@@ -26,12 +26,15 @@ class Result:
         Sentences that are printed below the table.
     hidden : tuple of str
         Columns of the frame that the table does not show.
+    headings : dict of str to str
+        Headings of columns, where they are not the usual ones.
     """
 
     title: str
     frame: pd.DataFrame
     notes: list[str] = field(default_factory=list)
     hidden: tuple[str, ...] = ()
+    headings: dict[str, str] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
         """A copy of the frame of unrounded numbers."""

@@ -53,7 +53,9 @@ def pvalues(adjust: str, plain, statistic, df, means: int) -> np.ndarray:
     if adjust == "tukey":
         from scipy.stats import studentized_range
 
-        return studentized_range.sf(np.sqrt(2) * np.abs(statistic), means, df)
+        # scipy's tail is one minus an integral: what it rounds to zero is above the plain p-value.
+        tail = studentized_range.sf(np.sqrt(2) * np.abs(statistic), means, df)
+        return np.maximum(tail, plain)
     return plain
 
 

@@ -251,7 +251,7 @@ class Bootstrap:
         original = self.estimates[frame.columns]
         table.insert(0, "estimate", original)
         table.insert(1, "bias", frame.mean() - original)
-        table.insert(2, "std.err", frame.std())
+        table.insert(2, "se", frame.std())
         table = table.rename_axis("parameter").reset_index()
         notes = [
             f"{self.n} replicates; {self.n_singular} singular, {self.n_failed} failed.",

@@ -374,7 +374,9 @@ def _result(
     ]
     if interrupted:
         notes.append(f"Power was interrupted after {outcome.done} of {outcome.n} responses.")
-    return _Power(f"Power by simulation: {model.formula}", frame, notes, COUNTS, interrupted)
+    return _Power(
+        f"Power by simulation: {model.formula}", frame, notes, COUNTS, interrupted=interrupted
+    )
 
 
 def _valid_ddf(model, ddf: str | None) -> str:
