@@ -37,6 +37,8 @@ from numbamm.models.cells import find_cells
 from numbamm.models.default_start import DefaultStart
 from numbamm.models.estimates import Estimates
 from numbamm.models.fit_warnings import warn_of_fit
+from numbamm.models.fitting.call import Call
+from numbamm.models.fitting.penalised_mode import PenalisedMode, find_mode
 from numbamm.models.generalized_estimates import coefficient_covariance, estimates_at
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
@@ -53,6 +55,7 @@ from numbamm.models.varcorr import VarCorr
 from numbamm.models.without_rows import generalized_without
 from numbamm.models.working import working_model
 from numbamm.optimize import OptSummary
+from numbamm.optimize.text import short
 from numbamm.options import numbers
 
 if TYPE_CHECKING:
@@ -167,12 +170,27 @@ class GeneralizedLinearMixedModel(MixedModel):
             frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
         check_generalized(frame, self.family_record)
         self._build(frame)
+        self.call = Call(
+            data,
+            {
+                "weights": weights,
+                "offset": offset,
+                "contrasts": contrasts,
+                "amalgamate": amalgamate,
+                "link": link,
+                "information": information,
+            },
+        )
         self._warned = False
         self.fast_optsum: OptSummary | None = None
         self.optsum = options_of_start(self)
         self._default_start = DefaultStart.put(self.optsum, self.optsum.initial)
         if optimizer is not None:
             self.optsum.optimizer = optimizer
+
+    @property
+    def options(self) -> dict:
+        return {"family": self.family_record, "init": self.init, "shape": self.given_shape}
 
     @property
     def fit_options(self) -> dict:
@@ -249,6 +267,17 @@ class GeneralizedLinearMixedModel(MixedModel):
         twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, scalings)
         twin._modes = twin._mode_finder()
         return twin
+
+    @property
+    def _begins(self) -> str:
+        return f"{super()._begins}, β = {short(self.beta)}"
+
+    @property
+    def beta(self) -> np.ndarray:
+        """Coefficients β, shape (p,), those of the start before a fit; NaN for dropped columns."""
+        if self.is_fitted:
+            return super().beta
+        return self.feterm.full(self.feterm.to_basis @ self._start.gamma)
 
     @property
     def title(self) -> str:
@@ -474,7 +503,7 @@ class GeneralizedLinearMixedModel(MixedModel):
     @names_arguments
     def pirls(
         self, theta: ArrayLike | None = None, *, vary_beta: bool = True, verbose: bool = False
-    ) -> float:
+    ) -> PenalisedMode:
         """Find the conditional mode at θ, from the start of a fit; the model is left as it is.
 
         Parameters
@@ -488,8 +517,9 @@ class GeneralizedLinearMixedModel(MixedModel):
 
         Returns
         -------
-        float
-            The Laplace approximation of -2 log-likelihood at the mode.
+        PenalisedMode
+            The objective, coefficients and random effects there, the number of iterations, and
+            the objective after each.
 
         Raises
         ------
@@ -505,24 +535,8 @@ class GeneralizedLinearMixedModel(MixedModel):
         shape = self.estimates.shape if self.is_fitted else self._start.shape
         return self._pirls(theta, shape, vary_beta, verbose)
 
-    def _pirls(self, theta, shape: float, vary_beta: bool, verbose: bool) -> float:
-        modes, gamma = self._modes.replaced(), self._start.gamma.copy()
-        trace = np.full((200, 2), np.nan)
-        with blas_threads():
-            mode = modes(
-                self.scaled.to_scaled(theta), gamma, vary=vary_beta, shape=shape, trace=trace
-            )
-        if not mode.found:
-            raise FitError(f"PIRLS found no mode at theta = {theta}")
-        phi = self._likelihood.dispersion(mode)
-        if verbose:
-            shown = trace[: mode.iterations + 1] @ [1 / phi, 1.0]
-            shown += self._likelihood.saturated(shape, phi)
-            print(f"varyβ = {str(vary_beta).lower()}, obj₀ = {shown[0]:.6f}")
-            print(f"β = {self.feterm.to_basis @ gamma}")
-            for i, value in enumerate(shown[1:], start=1):
-                print(f"{i:4d}: {value:.6f}")
-        return self._likelihood.laplace(mode, shape, phi)
+    def _pirls(self, theta, shape: float, vary_beta: bool, verbose: bool) -> PenalisedMode:
+        return find_mode(self, theta, shape, vary_beta, verbose)
 
     @property
     def _work(self) -> float:
@@ -653,6 +667,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             end = Stages(self, fast, nagq, progress=progress, verbose=verbose).run()
             self.optsum.elapsed = perf_counter() - begin
             self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
+            self._estimates.at_minimum = end.is_minimum
         warn_of_fit(self, end)
         return self
 

@@ -33,6 +33,7 @@ from numbamm.glm.families import gaussian
 from numbamm.glm.links import identity
 from numbamm.models.default_start import DefaultStart
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.call import Call
 from numbamm.models.light_starts import TINY, LightStarts
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
@@ -176,8 +177,21 @@ class LinearMixedModel(MixedModel):
         )
         check_gaussian(frame, sigma_known=sigma is not None)
         self._build(frame, reml, sigma)
+        self.call = Call(
+            data,
+            {
+                "weights": weights,
+                "offset": offset,
+                "contrasts": contrasts,
+                "amalgamate": amalgamate,
+            },
+        )
         if optimizer is not None:
             self.optsum.optimizer = optimizer
+
+    @property
+    def options(self) -> dict:
+        return self.criterion
 
     @property
     def layout(self) -> Layout:

@@ -19,6 +19,7 @@ from numbamm.errors import NotFittedError
 from numbamm.models.asresult import AsResult
 from numbamm.models.default_start import DefaultStart
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.call import Call
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
 from numbamm.models.residuals import RESIDUALS
@@ -26,6 +27,9 @@ from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.spaces.space import ModelSpace
 from numbamm.models.varcorr import VarCorr
 from numbamm.optimize import OptSummary
+from numbamm.optimize.certificate import is_minimum
+from numbamm.optimize.run import CUT_SHORT
+from numbamm.optimize.text import short
 from numbamm.options import grouping_factor, one_of
 from numbamm.report.frames import Frames
 from numbamm.report.text import block_table
@@ -133,6 +137,26 @@ class MixedModel(FixedEffects, Inferences, AsResult):
             for term in self.reterms
             for label in term.structure.labels(term.cnames)
         ]
+
+    #: What the model was built from; None for a model of a frame that existed.
+    call: Call | None = None
+
+    @property
+    def options(self) -> dict:
+        """Options of the class that may have changed since the model was built."""
+        return {}
+
+    @property
+    def converged(self) -> bool:
+        """Whether the search of the fit ended at a minimum, as far as it can tell.
+
+        Not so after a limit, an interrupt or a failure of the optimiser, and where the end is
+        known to be no minimum. `check_convergence` looks at the objective around the estimates.
+        """
+        estimates, optsum = self.estimates, self.optsum
+        stopped = optsum.returnvalue in CUT_SHORT or optsum.returnvalue.startswith("FAILURE")
+        falls = optsum.certificate is not None and not is_minimum(optsum.certificate)
+        return bool(estimates.at_minimum and not stopped and not falls)
 
     @property
     def fit_options(self) -> dict:
@@ -485,7 +509,14 @@ class MixedModel(FixedEffects, Inferences, AsResult):
     def __repr__(self) -> str:
         if self.is_fitted:
             return str(self.summary())
-        return f"<{type(self).__name__} not fitted: {self.formula}, {self.nobs} rows>"
+        return (
+            f"<{type(self).__name__} not fitted: {self.formula}, {self.nobs} rows; {self._begins}>"
+        )
+
+    @property
+    def _begins(self) -> str:
+        """The parameters of the start, as text."""
+        return f"θ = {short(self.theta)}"
 
     def block_description(self) -> str:
         """A table of the kinds of the blocks of A and L, one line a term and one for X and y.

@@ -41,6 +41,8 @@ MAX_ROUNDS = 3
 STEEP = -1e-5
 
 INTERRUPTED = "INTERRUPTED"
+#: Return codes of searches that were stopped before they ended.
+CUT_SHORT = (INTERRUPTED, "MAXEVAL_REACHED", "MAXTIME_REACHED")
 SCANNED = "SCANNED"
 
 

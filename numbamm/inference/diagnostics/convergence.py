@@ -13,8 +13,8 @@ from numbamm.models.curvature import newton_step
 from numbamm.models.ending import NEGLIGIBLE
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.models.spaces.scaled import root_mean_squares
-from numbamm.models.stages import CUT_SHORT
 from numbamm.optimize.certificate import is_minimum
+from numbamm.optimize.run import CUT_SHORT
 from numbamm.report.result import Result
 
 #: Condition numbers above this mean that the data hardly tell some parameters apart.
