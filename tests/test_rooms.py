@@ -28,7 +28,7 @@ ROOMS = [
     {"report"},
     {"models"},
     {"inference"},
-    {"datasets", "compilation"},
+    {"datasets", "datafiles", "compilation"},
     {"__main__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
