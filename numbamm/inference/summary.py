@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
-from numbamm.optimize.certificate import is_minimum
-from numbamm.report.content import (
-    MISSING,
-    Report,
-    Table,
-    components,
-    of_result,
-)
+from numbamm.inference.fixed.tidy import tidy
+from numbamm.optimize.local_minimum import is_minimum
+from numbamm.report.content import Report, Table, components, of_result
+from numbamm.report.digits import MISSING, fixed
 from numbamm.report.result import Summary
 
 
@@ -43,22 +40,23 @@ def summary(model, ddf: str | None = None) -> Summary:
     OptionError
         The method is unknown or does not suit the model.
     """
-    return Summary(describe(model, ddf))
+    return Summary(describe(model, ddf), partial(tidy, model, ddf=ddf))
 
 
 def describe(model, ddf: str | None = None) -> Report:
     """The content of a fitted model's table; see `summary` for `ddf` and for errors."""
     reml = model.estimates.reml
     levels = ", ".join(str(n) for n in {t.group: t.nlevels for t in model.reterms}.values())
+    counts = f"Number of obs: {model.nobs}; levels of grouping factors: {levels}"
     method = degrees.coefficient_method(model, ddf)
     return Report(
         title=model.title,
         formula=model.formula,
-        criteria=criteria(model, "REML crit." if reml else "-2 logLik"),
-        components=components(model.varcorr),
-        counts=f"Number of obs: {model.nobs}; levels of grouping factors: {levels}",
-        heading=f"Fixed-effects parameters, {method.title}",
-        coefficients=coefficients(model, ddf),
+        tables=[
+            criteria(model, "REML crit." if reml else "-2 logLik"),
+            components(model.varcorr, counts),
+            coefficients(model, ddf, f"Fixed-effects parameters, {method.title}:"),
+        ],
         notes=[*notes(model), *method.notes],
     )
 
@@ -68,18 +66,21 @@ def criteria(model, name: str) -> Table:
     values = [model.llf, -2 * model.llf, model.aic, model.aicc, model.bic]
     return Table(
         ["logLik", name, "AIC", "AICc", "BIC"],
-        [[f"{v:.4f}" if np.isfinite(v) else MISSING for v in values]],
+        [[fixed(v, 4) if np.isfinite(v) else MISSING for v in values]],
         left=0,
+        ruled=False,
+        indent=1,
     )
 
 
-def coefficients(model, ddf: str | None) -> Table:
+def coefficients(model, ddf: str | None, heading: str) -> Table:
     """The table of coefficients and their tests; degrees of freedom if these are finite."""
     result = coef_table(model, ddf=ddf)
     infinite = not np.isfinite(result.frame["df"]).any()
     hidden = ("lower", "upper", "df") if infinite else ("lower", "upper")
     table = of_result(replace(result, hidden=hidden))
     table.header[1] = "Coef."
+    table.heading = heading
     return table
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from numbamm.errors import DataError
-from numbamm.formula.update import updated
+from numbamm.formula.dots import updated
 from numbamm.models.mixedmodel import MixedModel
 
 

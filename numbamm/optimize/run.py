@@ -13,12 +13,12 @@ import numpy as np
 
 from numbamm.errors import ConvergenceWarning, FitError, NumbammError, OptionError, warn
 from numbamm.optimize.auto import AUTO, Choice, choose, is_bounded
-from numbamm.optimize.certificate import Certificate, is_minimum
 from numbamm.optimize.guard import Guard, LimitReached, NoProgress
+from numbamm.optimize.local_minimum import Certificate, is_minimum
 from numbamm.optimize.optsummary import OptSummary
 from numbamm.optimize.problem import Problem
 from numbamm.optimize.registry import Optimizer, resolve
-from numbamm.optimize.space import Function, SearchSpace
+from numbamm.optimize.search_space import Function, SearchSpace
 from numbamm.optimize.zeros import try_zeros
 
 #: Restarts take these fractions of the first step by turns: wide, to leave a point where the search

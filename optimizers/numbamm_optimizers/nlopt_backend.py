@@ -109,3 +109,6 @@ class _Objective:
             self.error = error
             self._opt.force_stop()
             return 0.0  # which nobody reads
+
+
+BACKEND = NLopt

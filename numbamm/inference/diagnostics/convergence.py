@@ -9,11 +9,11 @@ import pandas as pd
 
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
-from numbamm.models.curvature import newton_step
-from numbamm.models.ending import NEGLIGIBLE
+from numbamm.models.fitting.ending import NEGLIGIBLE
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.models.spaces.scaled import root_mean_squares
-from numbamm.optimize.certificate import is_minimum
+from numbamm.optimize.local_minimum import is_minimum
+from numbamm.optimize.newton_step import newton_step
 from numbamm.optimize.run import CUT_SHORT
 from numbamm.report.result import Result
 

@@ -12,6 +12,7 @@ from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, OptionError, did_you_mean, shown
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.estimable import INDEPENDENT, independent
+from numbamm.inference.fixed.ratios import ratio_of
 from numbamm.inference.fixed.wald import Wald
 from numbamm.options import flag, numbers, valid_alpha
 from numbamm.report.result import Result
@@ -95,7 +96,9 @@ def contrast(
 
 
 @names_arguments
-def coef_table(model, *, ddf: str | None = None, alpha: float = 0.05) -> Result:
+def coef_table(
+    model, *, ddf: str | None = None, alpha: float = 0.05, exponentiate: bool = False
+) -> Result:
     """The table of coefficients, with tests and intervals.
 
     Parameters
@@ -106,22 +109,48 @@ def coef_table(model, *, ddf: str | None = None, alpha: float = 0.05) -> Result:
         the printed table of a model.
     alpha : float
         One minus the coverage of the intervals.
+    exponentiate : bool
+        Whether to show odds ratios, rate ratios and the like instead of coefficients, with
+        their intervals: with a logit link, a logarithmic one, or a logarithm as the response of a
+        linear model. Standard errors are then those of the delta method.
 
     Returns
     -------
     Result
         A row per coefficient: ``estimate, se, df, statistic, pvalue, lower, upper``; NaN for
-        dropped columns.
+        dropped columns. With `exponentiate` also ``measure``, what each estimate is: ``odds
+        ratio``, or ``odds`` for the intercept.
+
+    Raises
+    ------
+    NotFittedError
+    OptionError
+        The method does not suit the model, or exponentials of coefficients have no meaning.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> cbpp = mm.datasets.load("cbpp")
+    >>> g = mm.glmm("cbind(incidence, size - incidence) ~ period + (1 | herd)", cbpp, "binomial")
+    >>> mm.coef_table(g, exponentiate=True).to_frame()["estimate"].round(2).tolist()
+    [0.25, 0.37, 0.32, 0.21]
     """
     alpha = valid_alpha(alpha)
+    ratio = ratio_of(model) if flag("exponentiate", exponentiate) else None
     method = degrees.coefficient_method(model, ddf)
     feterm = model.feterm
     frame = estimates(method, np.eye(feterm.rank), np.zeros(feterm.rank), alpha)
-    kept = feterm.kept_names
+    frame = frame.set_axis(feterm.kept_names).reindex(feterm.cnames)
+    notes = [f"{100 * (1 - alpha):g} % intervals.", *method.notes]
+    if ratio is None:
+        return Result(f"Fixed effects, {method.title}", frame, notes)
+    frame = ratio.exponentiated(frame).assign(measure=ratio.measures(feterm))
     return Result(
-        f"Fixed effects, {method.title}",
-        frame.set_axis(kept).reindex(feterm.cnames),
-        [f"{100 * (1 - alpha):g} % intervals.", *method.notes],
+        f"{ratio.title}, {method.title}",
+        frame,
+        [*ratio.notes(feterm), *notes],
+        hidden=("measure",),
+        headings={"estimate": ratio.heading},
     )
 
 

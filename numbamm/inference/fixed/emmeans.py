@@ -15,7 +15,7 @@ from numbamm.errors import OptionError, shown
 from numbamm.formula.expressions import read
 from numbamm.formula.materializer import without_fulldummy
 from numbamm.formula.names import column_of
-from numbamm.formula.scan import tokenise
+from numbamm.formula.tokens import tokenise
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.marginalmeans import MarginalMeans, estimates_of_rows, level_note

@@ -17,7 +17,9 @@ from numbamm.inference.profiling.linear_surface import LinearSurface
 from numbamm.inference.random.components import SHAPE, SIGMA, Components
 from numbamm.options import name_list, valid_alpha
 from numbamm.progress import progress_bar
+from numbamm.report.content import Report
 from numbamm.report.result import Result
+from numbamm.report.tabular import Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,7 +163,7 @@ def _why_not(name, model, known) -> str:
     )
 
 
-class Profile:
+class Profile(Tabular):
     """Profiles of a model's parameters.
 
     Attributes
@@ -208,11 +210,12 @@ class Profile:
         limits = {name: curve.limits(z) for name, curve in self.curves.items()}
         return pd.DataFrame.from_dict(limits, orient="index", columns=[0, 1])
 
-    def __repr__(self) -> str:
-        return repr(self.summary())
+    def to_frame(self) -> pd.DataFrame:
+        """Estimates and 95 % intervals, a row per parameter; `frame` has the evaluations."""
+        return self.summary().to_frame()
 
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
+    def _report(self) -> Report:
+        return self.summary()._report()
 
     @names_arguments
     def summary(self, alpha: float = 0.05) -> Result:

@@ -19,7 +19,9 @@ from numbamm.inference.resampling.replicates import key_of, run, valid_count
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.options import one_of, valid_alpha
+from numbamm.report.content import Report
 from numbamm.report.result import Result
+from numbamm.report.tabular import Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +87,7 @@ def bootstrap(
 
 
 @dataclass(repr=False)
-class Bootstrap:
+class Bootstrap(Tabular):
     """Replicates of a model's estimates.
 
     Attributes
@@ -262,14 +264,14 @@ class Bootstrap:
             notes.append("Correlations: from the replicates in which no variance is zero.")
         return Result(self.title, table, notes)
 
-    def __repr__(self) -> str:
-        return repr(self.summary()) if len(self.index) else self._empty()
+    def to_frame(self) -> pd.DataFrame:
+        """Estimates and 95 % intervals, a row per parameter; `frame` has the replicates."""
+        return self.summary().to_frame()
 
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_() if len(self.index) else f"<p>{self._empty()}</p>"
-
-    def _empty(self) -> str:
-        return f"{self.title}\n {self.n} replicates, {self.n_failed} failed."
+    def _report(self) -> Report:
+        if len(self.index):
+            return self.summary()._report()
+        return Report(self.title, notes=[f"{self.n} replicates, {self.n_failed} failed."])
 
     # ---- more replicates, and files ------------------------------------------------------
 
