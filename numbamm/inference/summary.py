@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.inference.fixed.tidy import tidy
@@ -16,6 +17,7 @@ from numbamm.report.digits import MISSING, fixed
 from numbamm.report.result import Summary
 
 
+@names_arguments
 def summary(model, ddf: str | None = None) -> Summary:
     """The table of a fitted model, as ``print(model)`` shows it; HTML in a notebook.
 
