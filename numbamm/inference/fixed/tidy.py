@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.options import name_list, one_of
+from numbamm.report.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,16 +48,29 @@ def tidy(
     ------
     NotFittedError, OptionError
     """
+    wanted = [one_of("effects", effect, EFFECTS) for effect in name_list("effects", effects)]
+    tests = coef_table(model, ddf=ddf, alpha=alpha, exponentiate=exponentiate)
+    return parameters(tests, model.varcorr, wanted)
+
+
+def parameters(tests: Result, varcorr, effects: Iterable[str] = EFFECTS) -> pd.DataFrame:
+    """Coefficients and variance parameters, one per row; see `tidy`.
+
+    Parameters
+    ----------
+    tests : Result
+        The table of coefficients.
+    varcorr : VarCorr
+    effects : iterable of {"fixed", "random"}
+    """
     import pandas as pd
 
-    wanted = [one_of("effects", effect, EFFECTS) for effect in name_list("effects", effects)]
-    fixed = coef_table(model, ddf=ddf, alpha=alpha, exponentiate=exponentiate).to_frame()
-    fixed = fixed.rename_axis("term").reset_index()
+    fixed = tests.to_frame().rename_axis("term").reset_index()
     parts = {
         "fixed": fixed.assign(effect="fixed", group=None),
-        "random": _random(model.varcorr).assign(effect="random"),
+        "random": _random(varcorr).assign(effect="random"),
     }
-    frame = pd.concat([parts[effect] for effect in wanted], ignore_index=True)
+    frame = pd.concat([parts[effect] for effect in effects], ignore_index=True)
     return frame.reindex(columns=["effect", "group", *fixed.columns])
 
 
