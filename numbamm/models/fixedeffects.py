@@ -74,6 +74,22 @@ class FixedEffects:
         NotFittedError
         OptionError
             An option is unknown, or does not suit the model or the other.
+
+        See Also
+        --------
+        profile : Intervals of all parameters.
+        bootstrap : Intervals by simulation.
+        coef_table : Estimates, tests and intervals.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> m.conf_int().loc["Days"].round(2).to_list()
+        [7.52, 13.41]
+        >>> m.conf_int(method="profile").loc["Days"].round(2).to_list()
+        [7.36, 13.58]
         """
         import pandas as pd
         from scipy.special import ndtri
@@ -94,11 +110,37 @@ class FixedEffects:
         return pd.DataFrame({0: self.params - half, 1: self.params + half})
 
     def cov_params(self) -> pd.DataFrame:
-        """Covariance matrix of β, a pandas DataFrame; NaN for dropped columns."""
+        """Covariance matrix of β, a pandas DataFrame; NaN for dropped columns.
+
+        See Also
+        --------
+        LinearMixedModel.corr_params : The correlations.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> float(m.cov_params().loc["Intercept", "Days"].round(2))
+        -1.37
+        """
         return self._square(self.beta_covariance)
 
     def corr_params(self) -> pd.DataFrame:
-        """Correlation matrix of β, a pandas DataFrame; NaN for dropped columns."""
+        """Correlation matrix of β, a pandas DataFrame; NaN for dropped columns.
+
+        See Also
+        --------
+        LinearMixedModel.cov_params : The covariances.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> float(m.corr_params().loc["Intercept", "Days"].round(3))
+        -0.138
+        """
         se = np.sqrt(np.diag(self.beta_covariance))
         return self._square(self.beta_covariance / np.outer(se, se))
 

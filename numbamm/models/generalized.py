@@ -103,6 +103,12 @@ class GeneralizedLinearMixedModel(MixedModel):
     FormulaError, DataError, OptionError
         Before any heavy work.
 
+    See Also
+    --------
+    glmm : Builds a model and fits it.
+    LinearMixedModel : What fitted models have in common.
+    Family, Link : Those of your own.
+
     Notes
     -----
     The objective is the Laplace approximation of -2 log-likelihood, with every constant: at the
@@ -116,6 +122,15 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     Binomial and Poisson rows that are equal but for their responses are taken together
     where there are many; results are those of the rows.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> cbpp = mm.datasets.load("cbpp")
+    >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    >>> g = mm.GeneralizedLinearMixedModel(formula, cbpp, "binomial")
+    >>> round(g.fit().objective, 3)
+    184.053
     """
 
     is_linear, default_ddf = False, "wald"
@@ -420,6 +435,19 @@ class GeneralizedLinearMixedModel(MixedModel):
         -------
         float
             NaN where no mode is found. By quadrature if ``optsum.nagq`` is above 1 and β given.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.objective_gradient : With the gradient.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> round(float(g.objective_at(g.optsum.final)), 3)
+        184.053
         """
         x = numbers("parameters", x)
         kind = self.parameters_of(x)
@@ -446,10 +474,24 @@ class GeneralizedLinearMixedModel(MixedModel):
         OptionError
             With ``optsum.nagq`` above 1: there is no gradient through quadrature.
 
+        See Also
+        --------
+        GeneralizedLinearMixedModel.objective_at : The objective alone.
+
         Notes
         -----
         One adjoint solve at the mode, and reverse differentiation of the blocked Cholesky factor;
         see `numbamm.glm.gradient`.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> value, gradient = g.objective_gradient(g.optsum.final)
+        >>> bool(abs(gradient).max() < 1e-3)
+        True
         """
         x = numbers("parameters", x)
         kind = self.parameters_of(x)
@@ -491,6 +533,18 @@ class GeneralizedLinearMixedModel(MixedModel):
         ------
         FitError
             If no mode was found; the message says at which θ.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.fit
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> mode = g.pirls([1.0])
         """
         theta = self.theta if theta is None else np.asarray(theta, dtype=np.float64)
         if theta.shape != self.theta.shape:
@@ -570,6 +624,20 @@ class GeneralizedLinearMixedModel(MixedModel):
             If the model is fitted already, or the optimiser fails.
         OptionError
             If `nagq` cannot be used: with several terms, or with ``fast=True``.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.refit : Fits again.
+        glmm : Builds and fits.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.GeneralizedLinearMixedModel(formula, cbpp, "binomial")
+        >>> round(g.fit(fast=True).objective, 3)
+        184.109
         """
         if self.is_fitted:
             raise FitError("this model is fitted already; use refit() to fit it again")
@@ -609,6 +677,19 @@ class GeneralizedLinearMixedModel(MixedModel):
         ------
         DataError
             If the new response does not fit the rows or the family; the model stays as it was.
+
+        See Also
+        --------
+        LinearMixedModel.simulate : Draws a response.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> round(g.refit(fast=True).objective, 3)
+        184.109
         """
         fast = (self.is_fitted and self._fast) if fast is None else fast
         nagq = (1 if fast else self.optsum.nagq) if nagq is None else nagq
@@ -719,6 +800,19 @@ class GeneralizedLinearMixedModel(MixedModel):
 
         At the estimates PIRLS' last weighted least-squares problem is a linear mixed model of the
         working response; these are its leverages.
+
+        See Also
+        --------
+        influence : Cook's distances, and more.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> round(float(g.leverage().sum()), 2)
+        13.29
         """
         _ = self.estimates
         with blas_threads():
@@ -766,6 +860,22 @@ def glmm(
 
     See `GeneralizedLinearMixedModel` for the parameters of the model and its `fit` for those of
     the fit.
+
+    See Also
+    --------
+    GeneralizedLinearMixedModel : The parameters, and what a fit knows.
+    lmm : Linear models.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> cbpp = mm.datasets.load("cbpp")
+    >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    >>> g = mm.glmm(formula, cbpp, "binomial")
+    >>> round(g.objective, 3)
+    184.053
+    >>> round(mm.glmm(formula, cbpp, "binomial", nagq=9).objective, 3)
+    183.967
     """
     with blas_threads():  # once for all steps
         model = GeneralizedLinearMixedModel(

@@ -121,6 +121,11 @@ class LinearMixedModel(MixedModel):
     FormulaError, DataError, OptionError
         Before any heavy work; the message names the column, term or option.
 
+    See Also
+    --------
+    lmm : Builds a model and fits it.
+    GeneralizedLinearMixedModel : Other families.
+
     Notes
     -----
     θ is estimated by minimising the profiled deviance or REML criterion, whose value at a θ
@@ -321,6 +326,18 @@ class LinearMixedModel(MixedModel):
         -------
         float
             NaN or infinite where the factorisation fails.
+
+        See Also
+        --------
+        LinearMixedModel.objective_gradient : With the gradient.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> round(m.objective_at([1, 0, 1]), 4)
+        1784.6423
         """
         theta = self._checked(theta)
         with blas_threads():
@@ -340,10 +357,23 @@ class LinearMixedModel(MixedModel):
         gradient : ndarray, shape (number of θ,)
             Its derivative in each θ; NaN where the factorisation fails.
 
+        See Also
+        --------
+        LinearMixedModel.hessian : Second derivatives.
+
         Notes
         -----
         Reverse differentiation of the blocked Cholesky factor, at about three times the price
         of the objective alone (Murray, 2016, arXiv 1602.07527).
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> value, gradient = m.objective_gradient([1, 0, 1])
+        >>> gradient.round(3).tolist()
+        [-0.051, 1.012, 33.245]
         """
         theta = self._checked(theta)
         with blas_threads():
@@ -369,6 +399,18 @@ class LinearMixedModel(MixedModel):
         -------
         ndarray, shape (number of θ, number of θ)
             Symmetric; exact to about 1e-7 of its largest entry.
+
+        See Also
+        --------
+        LinearMixedModel.objective_gradient : First derivatives.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> m.hessian().round().tolist()
+        [[41.0, 32.0, -15.0], [32.0, 461.0, 184.0], [-15.0, 184.0, 868.0]]
         """
         if theta is None:
             _ = self.estimates  # there is a θ of interest only after a fit
@@ -414,6 +456,20 @@ class LinearMixedModel(MixedModel):
         FitError
             If the model is fitted already (use `refit`), or the optimiser fails; the model can
             be used and fitted again.
+
+        See Also
+        --------
+        LinearMixedModel.refit : Fits again.
+        lmm : Builds and fits.
+        OptSummary : The options of the search.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.LinearMixedModel("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> round(m.fit(reml=True).objective, 4)
+        1743.6283
         """
         if self.is_fitted:
             raise FitError("this model is fitted already; use refit() to fit it again")
@@ -464,10 +520,25 @@ class LinearMixedModel(MixedModel):
         DataError
             If the new response does not fit the rows; the model stays as it was.
 
+        See Also
+        --------
+        LinearMixedModel.simulate : Draws a response.
+        bootstrap : Draws and fits, many times.
+
         Notes
         -----
         A model holds one response and one set of estimates: threads that refit need a model
         each (``copy.deepcopy``, or one built in each thread).
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> round(m.refit(reml=True).objective, 4)
+        1743.6283
+        >>> round(float(m.refit(2 * sleep["Reaction"]).params["Days"]), 3)
+        20.935
         """
         fit_options = (reml, optimizer, progress, verbose)
         if y is None:
@@ -545,6 +616,18 @@ class LinearMixedModel(MixedModel):
 
         The derivative of each fitted value by its own response at the estimated θ; their sum
         is the effective number of parameters.
+
+        See Also
+        --------
+        influence : Cook's distances, and more.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> round(float(m.leverage().sum()), 2)
+        28.61
         """
         _ = self.estimates
         with blas_threads():
@@ -582,6 +665,11 @@ def lmm(
 
     See `LinearMixedModel` for the parameters of the model and `LinearMixedModel.fit` for
     those of the fit.
+
+    See Also
+    --------
+    LinearMixedModel : The parameters, and what a fit knows.
+    glmm : Generalized models.
 
     Examples
     --------

@@ -26,6 +26,21 @@ class Result:
         Sentences that are printed below the table.
     hidden : tuple of str
         Columns of the frame that the table does not show.
+
+    See Also
+    --------
+    anova, coef_table, emmeans : Some that return one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> table = m.r2()
+    >>> print(table.title)
+    Nakagawa's R²
+    >>> table.to_frame().round(2)["R2"].to_dict()
+    {'marginal': 0.29, 'conditional': 0.79}
     """
 
     title: str
@@ -55,6 +70,18 @@ class Summary:
     ----------
     content : Report
         Titles, cells and notes.
+
+    See Also
+    --------
+    LinearMixedModel.summary : Makes one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> print(str(m.summary()).splitlines()[1])
+     Reaction ~ Days + (Days | Subject)
     """
 
     def __init__(self, content: Report) -> None:

@@ -64,6 +64,11 @@ def contrast(
     DataError
         A row is not estimable, since it involves columns that were dropped.
 
+    See Also
+    --------
+    coef_table : The coefficients themselves.
+    emmeans : Marginal means, and their comparisons.
+
     Examples
     --------
     >>> import numbamm as mm
@@ -106,6 +111,19 @@ def coef_table(model, *, ddf: str | None = None, alpha: float = 0.05) -> Result:
     Result
         A row per coefficient: ``estimate, se, df, statistic, pvalue, lower, upper``; NaN for
         dropped columns.
+
+    See Also
+    --------
+    contrast : Other combinations of coefficients.
+    anova : Tests of terms.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.coef_table().frame[["estimate", "df"]].round(2).loc["Days"].to_dict()
+    {'estimate': 10.47, 'df': 18.0}
     """
     alpha = valid_alpha(alpha)
     method = degrees.method(model, ddf)

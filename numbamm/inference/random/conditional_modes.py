@@ -35,6 +35,19 @@ def ranef(
     Raises
     ------
     NotFittedError, OptionError
+
+    See Also
+    --------
+    LinearMixedModel.coef : With the fixed effects added.
+    LinearMixedModel.condvar : Their conditional variances.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.ranef()["Subject"].loc["308"].round(2).to_dict()
+    {'Intercept': 2.82, 'Days': 9.08}
     """
     if flag("condvar", condvar):
         return _with_intervals(model, alpha)
@@ -95,6 +108,18 @@ def coef(model) -> dict[str, pd.DataFrame]:
     Raises
     ------
     NotFittedError
+
+    See Also
+    --------
+    LinearMixedModel.ranef : The random effects alone.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.coef()["Subject"].loc["308"].round(2).to_dict()
+    {'Intercept': 254.22, 'Days': 19.54}
     """
     fixed = model.params
     frames = {}
