@@ -1,6 +1,7 @@
 """How the site is built: ``python -m sphinx -W --keep-going -j auto docs docs/_build/html``."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -76,3 +77,14 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
+
+
+def _plain_defaults(app, what, name, obj, options, signature, annotation):
+    """Defaults that are functions are none that a reader could write."""
+    if signature:
+        signature = re.sub(r"<function .*?>(?=, |\))|<factory>", "...", signature)
+    return signature, annotation
+
+
+def setup(app):
+    app.connect("autodoc-process-signature", _plain_defaults)
