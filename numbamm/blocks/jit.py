@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import numba
 import numpy as np
 from numba.core.caching import NullCache
+from numba.core.compiler_lock import global_compiler_lock
 
 from numbamm import config
 from numbamm.blocks import crew
@@ -90,8 +91,9 @@ def _compile(kernel, types):
     """Compile a kernel, or load its code from the cache; replaces numba's method."""
     if not ahead.is_on():
         crew.wait_for(kernel)
-        if (result := kernel.uncalled.pop(types, None)) is not None:
-            kernel.add_overload(result)  # only once: numba is slow to choose between equal ones
+        with global_compiler_lock:  # a second thread waits until what the kernel calls is loaded
+            if (result := kernel.uncalled.pop(types, None)) is not None:
+                kernel.add_overload(result)  # once: numba is slow to choose between equal ones
     with interrupts_wait():
         return type(kernel).compile(kernel, types)
 
