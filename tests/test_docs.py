@@ -40,7 +40,7 @@ class Close(doctest.OutputChecker):
 
 
 #: Pages whose examples have prompts and outputs; those of all others are executed by Sphinx.
-TESTED = ["mathematics.md", "guide/families.md"]
+TESTED = ["mathematics.md", "guide/families.md", "guide/tables.md"]
 
 
 @pytest.mark.parametrize("page", TESTED)
@@ -135,7 +135,16 @@ def test_records_that_contributors_are_shown(records):
 
 #: Names of models for other parts of numbamm, which the reference leaves out.
 BETWEEN_ROOMS = {
-    *("aligned", "criterion", "default_ddf", "degrees", "effects_at", "estimate_at", "estimates"),
+    *(
+        "aligned",
+        "coefficient_method",
+        "criterion",
+        "default_ddf",
+        "degrees",
+        "effects_at",
+        "estimate_at",
+        "estimates",
+    ),
     *("family", "family_record", "fit_options", "given_shape", "has_free_shape", "hold_start"),
     *("in_columns", "is_linear", "layout", "likelihood_holds", "link", "link_record", "mean"),
     *("may_be_overdispersed", "of_frame", "of_other_frame", "parameters", "parameters_of"),
