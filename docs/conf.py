@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -86,5 +87,11 @@ def _plain_defaults(app, what, name, obj, options, signature, annotation):
     return signature, annotation
 
 
+def _compile_kernels(app):
+    """So that no page shows that it had to wait for them, and two do not compile the same."""
+    subprocess.run([sys.executable, "-m", "numbamm", "compile"], check=True, capture_output=True)
+
+
 def setup(app):
+    app.connect("builder-inited", _compile_kernels)
     app.connect("autodoc-process-signature", _plain_defaults)
