@@ -40,7 +40,7 @@ class Close(doctest.OutputChecker):
 
 
 #: Pages whose examples have prompts and outputs; those of all others are executed by Sphinx.
-TESTED = ["mathematics.md", "guide/families.md", "guide/tables.md"]
+TESTED = ["mathematics.md", "guide/families.md"]
 
 
 @pytest.mark.parametrize("page", TESTED)
