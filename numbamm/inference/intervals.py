@@ -75,6 +75,12 @@ def conf_int(
     OptionError
         An option is unknown, or does not suit the model or the others.
 
+    See Also
+    --------
+    profile : Intervals of all parameters.
+    bootstrap : Intervals by simulation.
+    coef_table : Estimates, tests and intervals.
+
     Notes
     -----
     Without refits, intervals of standard deviations are computed for their logarithms, and those

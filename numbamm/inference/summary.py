@@ -39,6 +39,19 @@ def summary(model, ddf: str | None = None) -> Summary:
     NotFittedError
     OptionError
         The method is unknown or does not suit the model.
+
+    See Also
+    --------
+    coef_table : The coefficients alone.
+    tidy : Its numbers, as a frame.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> print(str(m.summary(ddf="satterthwaite")).splitlines()[0])
+    Linear mixed model fit by maximum likelihood
     """
     tests, varcorr = coef_table(model, ddf=ddf), model.varcorr
     method = degrees.coefficient_method(model, ddf)

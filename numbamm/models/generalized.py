@@ -104,6 +104,12 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
     FormulaError, DataError, OptionError
         Before any heavy work.
 
+    See Also
+    --------
+    glmm : Builds a model and fits it.
+    LinearMixedModel : What fitted models have in common.
+    Family, Link : Those of your own.
+
     Notes
     -----
     The objective is the Laplace approximation of -2 log-likelihood, with every constant: at the
@@ -117,6 +123,15 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     Binomial and Poisson rows that are equal but for their responses are taken together
     where there are many; results are those of the rows.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> cbpp = mm.datasets.load("cbpp")
+    >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    >>> g = mm.GeneralizedLinearMixedModel(formula, cbpp, "binomial")
+    >>> round(g.fit().objective, 3)
+    184.053
     """
 
     is_linear, default_ddf = False, "wald"
@@ -395,6 +410,20 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             If the model is fitted already, or the optimiser fails.
         OptionError
             If `nagq` cannot be used: with several terms, or with ``fast=True``.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.refit : Fits again.
+        glmm : Builds and fits.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.GeneralizedLinearMixedModel(formula, cbpp, "binomial")
+        >>> round(g.fit(fast=True).objective, 3)
+        184.109
         """
         if self.is_fitted:
             raise FitError("this model is fitted already; use refit() to fit it again")
@@ -435,6 +464,19 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         ------
         DataError
             If the new response does not fit the rows or the family; the model stays as it was.
+
+        See Also
+        --------
+        LinearMixedModel.simulate : Draws a response.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> round(g.refit(fast=True).objective, 3)
+        184.109
         """
         fast = (self.is_fitted and self._fast) if fast is None else fast
         nagq = (1 if fast else self.optsum.nagq) if nagq is None else nagq
@@ -534,6 +576,19 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
         At the estimates PIRLS' last weighted least-squares problem is a linear mixed model of the
         working response; these are its leverages.
+
+        See Also
+        --------
+        influence : Cook's distances, and more.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> round(float(g.leverage().sum()), 2)
+        13.29
         """
         _ = self.estimates
         with blas_threads():

@@ -256,6 +256,18 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
             For each grouping factor a line per level and random effect and a column per random
             effect, so that ``condvar()["g"].loc[level]`` is that level's covariance matrix. NaN
             between effects of different terms on the same factor. One frame, if `group` is given.
+
+        See Also
+        --------
+        LinearMixedModel.ranef : With intervals by ``condvar=True``.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> m.condvar()["Subject"].loc["308"].round(1).to_numpy().tolist()
+        [[141.0, -20.6], [-20.6, 5.2]]
         """
         import pandas as pd
 
@@ -315,10 +327,21 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
             A diagonal entry of λ counts as zero when it, times the root mean square of its
             column of Z (weighted), is below: the share of σ that it has in a typical row.
 
+        See Also
+        --------
+        pca : How many dimensions the random effects have.
+        check_convergence : Where the fit is singular.
+
         Notes
         -----
         After a fit, ``optsum.certificate`` tells a local minimum from a point where only the
         gradient vanishes: the printed summary says which.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff2")).is_singular()
+        True
         """
         root = self.scaled.root
         w = np.ones(self.nobs) if root is None else root**2
@@ -410,6 +433,20 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         -------
         pandas.Series
             Over the rows of the data; NaN where a row was dropped.
+
+        See Also
+        --------
+        influence : Studentized residuals, and more.
+        LinearMixedModel.fittedvalues
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> g.residuals("deviance").head(2).round(3).to_list()
+        [-1.438, 0.989]
         """
         one_of("type", type, self._residual_types)
         return self.aligned(self._residual_types[type](self), f"resid_{type}")
@@ -441,6 +478,23 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         ------
         NotFittedError
             Before `fit`.
+
+        See Also
+        --------
+        LinearMixedModel.restore : Takes it up again.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     m.save(Path(folder) / "fit.json")
+        ...     again = mm.LinearMixedModel("Reaction ~ Days + (Days | Subject)", sleep)
+        ...     again.restore(Path(folder) / "fit.json").objective == m.objective
+        True
         """
         from numbamm.models.saved import save
 
@@ -466,6 +520,23 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
             or final parameters. The model stays as it was, as with any error.
         OptionError
             The file cannot be read, or is of another version.
+
+        See Also
+        --------
+        LinearMixedModel.save
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     m.save(Path(folder) / "fit.json")
+        ...     again = mm.LinearMixedModel("Reaction ~ Days + (Days | Subject)", sleep)
+        ...     round(again.restore(Path(folder) / "fit.json").objective, 4)
+        1751.9393
         """
         from numbamm.models.saved import restore
 
@@ -510,7 +581,20 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         return self.summary().content
 
     def to_frame(self) -> pd.DataFrame:
-        """Coefficients and variance components, a row each, as from `tidy` with Wald's tests."""
+        """Coefficients and variance components, a row each, as from `tidy` with Wald's tests.
+
+        See Also
+        --------
+        tidy : With other tests and intervals.
+        LinearMixedModel.to_markdown, LinearMixedModel.to_latex, LinearMixedModel.to_html
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.to_frame()["estimate"].round(1).to_list()
+        [1527.5, 37.3, 49.5]
+        """
         return self.summary().to_frame()
 
     def __str__(self) -> str:
@@ -535,6 +619,20 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         """A table of the kinds of the blocks of A and L, one line a term and one for X and y.
 
         Where A and L hold a block in different forms both are named, as ``Diag/Dense``.
+
+        See Also
+        --------
+        LinearMixedModel.summary
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> print(m.block_description())
+        rows:  Subject  fixed
+        36:    BlkDiag
+        3:     Dense    Dense
         """
         names = [*(term.group for term in self.reterms), "fixed"]
         sizes = [*(term.nranef for term in self.reterms), self.feterm.rank + 1]

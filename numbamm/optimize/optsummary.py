@@ -169,6 +169,20 @@ class OptSummary:
     ------
     OptionError
         An option of that name does not exist.
+
+    See Also
+    --------
+    optimize.available : The names of optimisers.
+    check_convergence : What to make of the end of a search.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.LinearMixedModel("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.optsum.optimizer = "nlopt:LN_BOBYQA"
+    >>> m.fit().optsum.fmin == m.objective
+    True
     """
 
     initial: np.ndarray

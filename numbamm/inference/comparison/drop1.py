@@ -32,6 +32,12 @@ def drop1(model) -> Result:
     OptionError
         The model was fitted by REML, or has no terms to drop.
 
+    See Also
+    --------
+    ranova : The same for random effects.
+    anova : Tests without further fits.
+    lrtest : Tests of models that you name.
+
     Examples
     --------
     >>> import numbamm as mm

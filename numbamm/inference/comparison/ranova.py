@@ -30,6 +30,11 @@ def ranova(model) -> Result:
     ------
     NotFittedError
 
+    See Also
+    --------
+    drop1 : The same for fixed effects.
+    lrtest : Tests of models that you name.
+
     Notes
     -----
     A part with one variance is tested by the mixture that `lrtest` describes. The p-value of

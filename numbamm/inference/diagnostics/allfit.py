@@ -127,6 +127,11 @@ def allfit(
     OptionError
         The list of optimisers is empty or has an unknown name, or an option has an unusable value.
 
+    See Also
+    --------
+    check_convergence : How one search ended.
+    optimize.available : The optimisers there are.
+
     Examples
     --------
     >>> import numbamm as mm

@@ -100,6 +100,11 @@ def check_convergence(model) -> Convergence:
     ------
     NotFittedError
 
+    See Also
+    --------
+    allfit : The same model by several optimisers.
+    LinearMixedModel.is_singular : Whether a variance is zero.
+
     Notes
     -----
     The Hessian is computed by differences of the exact gradient, or of the objective itself with

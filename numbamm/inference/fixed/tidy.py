@@ -47,6 +47,19 @@ def tidy(
     Raises
     ------
     NotFittedError, OptionError
+
+    See Also
+    --------
+    glance : The model in one row.
+    coef_table : The coefficients, printed.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.tidy()["term"].to_list()[:3]
+    ['Intercept', 'Days', 'sd Intercept']
     """
     wanted = [one_of("effects", effect, EFFECTS) for effect in name_list("effects", effects)]
     tests = coef_table(model, ddf=ddf, alpha=alpha, exponentiate=exponentiate)
@@ -103,6 +116,18 @@ def glance(model) -> pd.DataFrame:
     Raises
     ------
     NotFittedError
+
+    See Also
+    --------
+    tidy : The parameters, one per row.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.glance()[["nobs", "npar"]].to_dict("records")
+    [{'nobs': 180, 'npar': 6}]
     """
     import pandas as pd
 

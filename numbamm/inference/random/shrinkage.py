@@ -33,6 +33,10 @@ def shrinkage(model) -> dict:
     FitError
         All means of a generalized model are at a limit of the link.
 
+    See Also
+    --------
+    LinearMixedModel.ranef : The random effects.
+
     Notes
     -----
     The estimates without shrinkage are those at λ = 10⁴ times the identity, with β estimated
