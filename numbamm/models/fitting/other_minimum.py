@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numbamm.design.remat import ReMat
-from numbamm.models.fitting.runaway import separable_levels, typical_sd
+from numbamm.models.fitting.runaway import runaway_terms, separable_levels, typical_sd
 
 #: Where responses are all alike in a smaller share of the levels, there is no other minimum.
 MANY = 0.25
@@ -79,7 +79,7 @@ def starts_beside(model) -> list[dict]:
         Arguments of `Stages._attempt`.
     """
     terms = _terms_of_levels_alike(model)
-    if not terms:
+    if not terms or runaway_terms(model):
         return []
     final = model.optsum.final
     space = model.space_of(model.parameters_of(final))

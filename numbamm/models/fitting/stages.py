@@ -210,7 +210,7 @@ class Stages:
     def _search_beside(self, end: Ending) -> Ending:
         """Look for a minimum of the approximation's making, which is told, but not taken."""
         model = self.model
-        if self._nagq > 1 or runaway_terms(model):
+        if self._nagq > 1:
             return end
         chosen, usual = model.optsum.optimizer, model.optsum.maxfeval
         kept = self._outcome(end)

@@ -25,6 +25,8 @@ def straightened(model) -> list[Scaling | None] | None:
     model : MixedModel
         At its current θ.
     """
+    if all(term.p == 1 for term in model.reterms):
+        return None
     scaled, scalings, changed = model.scaled, list(model.scaled.scalings), False
     theta = scaled.structure.split(scaled.to_scaled(model.theta))
     for k, (term, size) in enumerate(zip(model.reterms, scaled.sizes, strict=True)):
