@@ -218,15 +218,15 @@ class Stages:
             self._renew_options(NEWTON if chosen == AUTO else chosen, PATIENCE)
             other = self._attempt(**start)
             interrupted = model.optsum.returnvalue == INTERRUPTED
-            vars(model).update(kept.left)
+            vars(model).update(kept.attributes)
             if other is not None and other.end.is_minimum:
-                here, there = (o.left["optsum"].final[-len(model.theta) :] for o in (kept, other))
+                here, there = (o.attributes["optsum"].final[-len(model.theta) :] for o in (kept, other))
                 rise = other.objective - kept.objective
                 if told := other_minimum(model, here, there, rise):
                     return end._replace(other=told)
                 if other.counts and rise < -RESTART_GAIN:  # of smaller standard deviations
                     kept = other
-                    vars(model).update(kept.left)
+                    vars(model).update(kept.attributes)
                     self._restore_options(chosen, usual)
             if interrupted:
                 break
