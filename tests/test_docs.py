@@ -37,7 +37,7 @@ class Close(doctest.OutputChecker):
             return want == got
 
 
-@pytest.mark.parametrize("page", ["inference.md", "mathematics.md", "families.md"])
+@pytest.mark.parametrize("page", ["inference.md", "mathematics.md", "families.md", "plots.md"])
 def test_examples(page):
     text = (PAGES / page).read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)

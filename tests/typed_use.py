@@ -10,6 +10,7 @@ from typing import assert_type
 import numbamm as mm
 from numbamm.inference.fixed.emmeans import MarginalMeans
 from numbamm.inference.random.pca import PrincipalComponents
+from numbamm.report.estimates import Estimates
 from numbamm.report.result import Result
 
 linear = mm.lmm("y ~ x + (1 | g)", {}, reml=True)
@@ -20,7 +21,7 @@ assert_type(generalized, mm.GeneralizedLinearMixedModel)
 assert_type(linear.sigma, float)
 assert_type(linear.optsum, mm.OptSummary)
 
-assert_type(linear.coef_table(ddf="satterthwaite"), Result)
+assert_type(linear.coef_table(ddf="satterthwaite"), Estimates)
 assert_type(generalized.rePCA(), PrincipalComponents)
 assert_type(linear.emmeans("x", at={"x": [0, 1]}), MarginalMeans)
 assert_type(mm.emmeans(linear, "x"), MarginalMeans)

@@ -498,11 +498,7 @@ class LinearMixedModel(MixedModel):
         solution = blocks.solve()
         u, b = self._effects(solution)
         sigma = self.optsum.sigma or response.scale * blocks.residual_norm() / np.sqrt(self.degrees)
-        gamma = response.scale * solution.gamma + response.gamma0
-        beta = fe.to_basis @ gamma
-        if fe.constant is not None:
-            at = np.flatnonzero(fe.kept == fe.constant)
-            beta[at] += response.mean / fe.x[0, fe.constant]
+        gamma, beta = self._coefficients(solution)
         root = fe.to_basis @ np.linalg.inv(blocks.x_factor()).T
         fixed = fe.basis @ gamma
         fitted = response.mean + (fixed if self.sqrt_weights is None else fixed / self.sqrt_weights)
@@ -522,6 +518,21 @@ class LinearMixedModel(MixedModel):
             reml=self.optsum.reml,
             sigma_given=self.optsum.sigma is not None,
         )
+
+    def _coefficients(self, solution) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients of the basis and of the kept columns, in the response's units."""
+        response, fe = self.scaled_response, self.feterm
+        gamma = response.scale * solution.gamma + response.gamma0
+        beta = fe.to_basis @ gamma
+        if fe.constant is not None:
+            at = np.flatnonzero(fe.kept == fe.constant)
+            beta[at] += response.mean / fe.x[0, fe.constant]
+        return gamma, beta
+
+    def coefficients_at(self, theta) -> np.ndarray:
+        """Coefficients of the kept columns at a given θ; the model stays as it is."""
+        self.blocks.factorize(self.scaled.to_scaled(theta))
+        return self._coefficients(self.blocks.solve())[1]
 
     def effects_at(self, theta) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """u and b at a given θ, with β estimated there; the model is left at this θ."""

@@ -20,6 +20,7 @@ from numbamm.models.default_start import DefaultStart
 from numbamm.models.estimates import Estimates
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
+from numbamm.models.plots import Plots
 from numbamm.models.residuals import RESIDUALS
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.spaces.space import ModelSpace
@@ -452,6 +453,11 @@ class MixedModel(FixedEffects, Inferences, AsResult):
         return twin
 
     # ---- reports ----------------------------------------------------------------------------
+
+    @property
+    def plot(self) -> Plots:
+        """Plots of the fitted model, a method each: ``model.plot.residuals()``."""
+        return Plots(self)
 
     def __str__(self) -> str:
         return str(self.summary())

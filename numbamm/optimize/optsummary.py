@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numbamm import config
-from numbamm.errors import OptionError, did_you_mean
+from numbamm.errors import NotFittedError, OptionError, did_you_mean
 from numbamm.optimize import display
 from numbamm.optimize.auto import AUTO
 from numbamm.optimize.plain import from_plain, to_plain
@@ -290,6 +290,33 @@ class OptSummary:
         frame = pd.DataFrame(parameters, columns=self.names)
         frame.insert(0, "objective", [f for _, f in self.log])
         return frame
+
+    def plot(self, *, axes=None) -> np.ndarray:
+        """Draw the objective and the parameters of each evaluation.
+
+        Parameters
+        ----------
+        axes : sequence of two matplotlib Axes, optional
+            Where to draw; a new figure, if not given.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes, shape (2,)
+            By how much the objective exceeds the lowest one, on a logarithmic axis; and the
+            parameters.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        OptionError
+            matplotlib is not installed.
+        """
+        from numbamm.report.plots.path import path
+
+        if not self.log:
+            raise NotFittedError("nothing has been optimised yet: call fit() first")
+        return path(self.fitlog, axes)
 
     def validate(self) -> None:
         """Check every option, as a fit does when it begins.

@@ -13,6 +13,7 @@ from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.estimable import INDEPENDENT, independent
 from numbamm.inference.fixed.wald import Wald
 from numbamm.options import flag, numbers, shown, valid_alpha
+from numbamm.report.estimates import Estimates
 from numbamm.report.result import Result
 
 #: A combination counts as estimable if its inestimable part is at most this share of its length.
@@ -51,8 +52,8 @@ def contrast(
 
     Returns
     -------
-    Result
-        ``estimate, se, df, statistic, pvalue, lower, upper`` for each row; with `joint`
+    Estimates
+        ``estimate, se, df, statistic, pvalue, lower, upper`` for each row. With `joint` a Result,
         ``numdf, dendf, F, pvalue``.
 
     Raises
@@ -89,10 +90,10 @@ def contrast(
         return Result(title, frame.set_axis(["joint"]), notes)
     frame = estimates(method, kept, rhs, alpha)
     notes.insert(0, f"{100 * (1 - alpha):g} % intervals.")
-    return Result(title, frame.set_axis(names), notes)
+    return Estimates(title, frame.set_axis(names), notes)
 
 
-def coef_table(model, *, ddf: str | None = None, alpha: float = 0.05) -> Result:
+def coef_table(model, *, ddf: str | None = None, alpha: float = 0.05) -> Estimates:
     """The table of coefficients, with t tests and intervals by small-sample degrees of freedom.
 
     Parameters
@@ -103,7 +104,7 @@ def coef_table(model, *, ddf: str | None = None, alpha: float = 0.05) -> Result:
 
     Returns
     -------
-    Result
+    Estimates
         A row per coefficient: ``estimate, se, df, statistic, pvalue, lower, upper``; NaN for
         dropped columns.
     """
@@ -112,7 +113,7 @@ def coef_table(model, *, ddf: str | None = None, alpha: float = 0.05) -> Result:
     feterm = model.feterm
     frame = estimates(method, np.eye(feterm.rank), np.zeros(feterm.rank), alpha)
     kept = feterm.kept_names
-    return Result(
+    return Estimates(
         f"Fixed effects, {method.title}",
         frame.set_axis(kept).reindex(feterm.cnames),
         [f"{100 * (1 - alpha):g} % intervals.", *method.notes],

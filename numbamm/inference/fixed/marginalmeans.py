@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from numbamm.errors import OptionError, did_you_mean
 from numbamm.inference.fixed import adjust as adjustments
+from numbamm.inference.fixed import series
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.contrast import estimates, on_kept_columns
 from numbamm.options import numbers, shown
+from numbamm.report.estimates import Estimates
 from numbamm.report.result import Result
+
+if TYPE_CHECKING:
+    from numbamm.report.plots.means import Series
 
 METHODS = ("pairwise", "reference", "deviation", "consecutive")
 
@@ -32,6 +37,8 @@ class MarginalMeans(Result):
         Values of the variables, a row per mean.
     by : list of str
         Variables that divide the means into groups; means are compared within groups.
+    factors : list of str
+        Those of the variables of the fixed effects that are factors.
     L : ndarray, shape (means, p)
         The means as linear combinations of the coefficients.
     offset : ndarray, shape (means,)
@@ -47,17 +54,67 @@ class MarginalMeans(Result):
     method: Any = None
     labels: pd.DataFrame | None = None
     by: list[str] = field(default_factory=list)
+    factors: list[str] = field(default_factory=list)
     L: np.ndarray | None = None
     offset: np.ndarray | None = None
     type: str = "link"
     alpha: float = 0.05
     back: BackTransform | None = None
 
-    def pairs(self, adjust: str = "tukey") -> Result:
+    def plot(self, *, points: str | None = None, axes=None) -> np.ndarray:
+        """Draw the means with intervals: of a covariate's many values a curve with a band.
+
+        The first variable is at the x axis, a second one makes series, and others and those of
+        `by` make panels.
+
+        Parameters
+        ----------
+        points : {"data", "partial"}, optional
+            Draw the response, or partial residuals, besides; see ``model.plot.effects``.
+        axes : sequence of matplotlib Axes, optional
+            Where to draw; a new figure, if not given.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes
+
+        Raises
+        ------
+        OptionError
+            matplotlib is not installed.
+        """
+        from numbamm.report.plots.means import means
+
+        x, second, _ = series.variables(self)
+        return means(
+            self._panels(points),
+            xlabel=self.model.frame.with_unit(x),
+            ylabel=self._scale_name(),
+            levels=series.levels(self, x),
+            legend=None if second is None else self.model.frame.with_unit(second),
+            axes=axes,
+        )
+
+    def _panels(self, points: str | None = None) -> dict[str, list[Series]]:
+        return series.panels_of(self, points)
+
+    @property
+    def n_panels(self) -> int:
+        """Number of panels of `plot`."""
+        return len(self._panels())
+
+    def _scale_name(self) -> str:
+        """What the means are means of."""
+        if self.type == "link":
+            linear = self.model.link_record.linear
+            return self.back.response if linear else f"Linear predictor ({self.model.link})"
+        return self.back.name
+
+    def pairs(self, adjust: str = "tukey") -> Estimates:
         """Compare each pair of means; see `contrast`."""
         return self.contrast("pairwise", adjust=adjust)
 
-    def contrast(self, method="pairwise", *, adjust: str | None = None) -> Result:
+    def contrast(self, method="pairwise", *, adjust: str | None = None) -> Estimates:
         """Compare the means within each combination of the `by` variables.
 
         Parameters
@@ -73,7 +130,7 @@ class MarginalMeans(Result):
 
         Returns
         -------
-        Result
+        Estimates
             A row per comparison: ``estimate, se, df, statistic, pvalue, lower, upper``, with
             p-values and intervals adjusted for the number of estimable comparisons; NaN for the
             others. If the means are on the scale of the response, differences of logarithms
@@ -104,7 +161,7 @@ class MarginalMeans(Result):
         if max(counts) <= 1:
             adjust = "none"
         kind = "Ratios" if self._base else "Contrasts"
-        return Result(
+        return Estimates(
             f"{kind} of marginal means, {self.method.title}",
             pd.concat([t for t in tables if len(t)], ignore_index=True),
             [
@@ -112,6 +169,7 @@ class MarginalMeans(Result):
                 level_note(self.alpha, adjust),
                 *self.method.notes,
             ],
+            ratios=bool(self._base),
         )
 
     def _remarks(self, method, adjust: str, counts: list[int], lines: int) -> list[str]:

@@ -1,0 +1,58 @@
+"""`model.plot.bootstrap`: distributions of estimates by the parametric bootstrap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from numbamm.inference.resampling.bootstrap import bootstrap as compute
+
+
+def bootstrap(
+    model,
+    parameters: str | Iterable[str] | None = None,
+    *,
+    n: int = 1000,
+    seed: int | None = None,
+    alpha: float = 0.05,
+    method: str = "shortest",
+    workers=1,
+    progress: bool | None = None,
+    axes=None,
+) -> np.ndarray:
+    """Draw responses, fit the model to each, and plot the estimates.
+
+    ``model.bootstrap(1000).plot()`` does the same, and keeps the replicates.
+
+    Parameters
+    ----------
+    model : MixedModel
+        A fitted model.
+    parameters, alpha, method
+        As for ``Bootstrap.plot``.
+    n, seed, workers, progress
+        As for `numbamm.bootstrap`.
+    axes : sequence of matplotlib Axes, optional
+        Where to draw; a new figure, if not given.
+
+    Returns
+    -------
+    ndarray of matplotlib Axes
+        A panel for each parameter.
+
+    Raises
+    ------
+    NotFittedError
+    OptionError
+        An option is unknown, or matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> [ax.get_xlabel() for ax in m.plot.bootstrap("sigma", n=100, seed=1)]
+    ['sigma']
+    """
+    replicates = compute(model, n, seed, workers=workers, progress=progress)
+    return replicates.plot(parameters, alpha=alpha, method=method, axes=axes)
