@@ -10,7 +10,7 @@ from typing import assert_type
 import numbamm as mm
 from numbamm.inference.fixed.emmeans import MarginalMeans
 from numbamm.inference.random.pca import PrincipalComponents
-from numbamm.report.estimates import Estimates
+from numbamm.report.estimates_table import Estimates
 from numbamm.report.result import Result
 
 linear = mm.lmm("y ~ x + (1 | g)", {}, reml=True)

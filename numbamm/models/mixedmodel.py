@@ -20,7 +20,7 @@ from numbamm.models.default_start import DefaultStart
 from numbamm.models.estimates import Estimates
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
-from numbamm.models.plots import Plots
+from numbamm.models.plot_methods import Plots
 from numbamm.models.residuals import RESIDUALS
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.spaces.space import ModelSpace

@@ -312,11 +312,11 @@ class OptSummary:
         OptionError
             matplotlib is not installed.
         """
-        from numbamm.report.plots.path import path
+        from numbamm.report.plots.search_path import search_path
 
         if not self.log:
             raise NotFittedError("nothing has been optimised yet: call fit() first")
-        return path(self.fitlog, axes)
+        return search_path(self.fitlog, axes)
 
     def validate(self) -> None:
         """Check every option, as a fit does when it begins.

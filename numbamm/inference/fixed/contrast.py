@@ -13,7 +13,7 @@ from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.estimable import INDEPENDENT, independent
 from numbamm.inference.fixed.wald import Wald
 from numbamm.options import flag, numbers, shown, valid_alpha
-from numbamm.report.estimates import Estimates
+from numbamm.report.estimates_table import Estimates
 from numbamm.report.result import Result
 
 #: A combination counts as estimable if its inestimable part is at most this share of its length.

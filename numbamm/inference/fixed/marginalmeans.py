@@ -16,11 +16,11 @@ from numbamm.inference.fixed import series
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.contrast import estimates, on_kept_columns
 from numbamm.options import numbers, shown
-from numbamm.report.estimates import Estimates
+from numbamm.report.estimates_table import Estimates
 from numbamm.report.result import Result
 
 if TYPE_CHECKING:
-    from numbamm.report.plots.means import Series
+    from numbamm.report.plots.means_and_bands import Series
 
 METHODS = ("pairwise", "reference", "deviation", "consecutive")
 
@@ -83,10 +83,10 @@ class MarginalMeans(Result):
         OptionError
             matplotlib is not installed.
         """
-        from numbamm.report.plots.means import means
+        from numbamm.report.plots.means_and_bands import means_and_bands
 
         x, second, _ = series.variables(self)
-        return means(
+        return means_and_bands(
             self._panels(points),
             xlabel=self.model.frame.with_unit(x),
             ylabel=self._scale_name(),

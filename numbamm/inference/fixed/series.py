@@ -10,7 +10,7 @@ import pandas as pd
 from numbamm.errors import OptionError
 from numbamm.inference.diagnostics.smoothing import binned, has_few_values
 from numbamm.options import one_of
-from numbamm.report.plots.means import Series
+from numbamm.report.plots.means_and_bands import Series
 
 POINTS = ("data", "partial")
 

@@ -1,4 +1,4 @@
-"""`matrices`: correlation matrices as coloured squares."""
+"""`heatmaps`: correlation matrices as coloured squares."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WRITTEN = 12
 CELL, WIDEST = 0.5, 10.0
 
 
-def matrices(correlations: Mapping[str, pd.DataFrame], axes=None) -> np.ndarray:
+def heatmaps(correlations: Mapping[str, pd.DataFrame], axes=None) -> np.ndarray:
     """Draw each matrix, the two ends of the scale in the first two colours of the style's cycle.
 
     Parameters

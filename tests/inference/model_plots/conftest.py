@@ -2,8 +2,8 @@
 
 import matplotlib
 import numpy as np
-import pandas as pd
 import pytest
+from plotted import odd_rows
 
 import numbamm as mm
 
@@ -35,25 +35,6 @@ def verbagg():
     return mm.glmm(
         "r2 ~ Anger * Gender + btype + (1 | id) + (1 + Gender | item)", data, "bernoulli"
     )
-
-
-def odd_rows(n=60):
-    """Rows with names that mathtext or a formula could misread, and holes."""
-    rng = np.random.default_rng(7)
-    g = rng.integers(0, 6, n)
-    x = np.round(rng.normal(size=n), 2)
-    data = pd.DataFrame(
-        {
-            "$y$ (µV)": 3 + 2 * x + rng.normal(size=6)[g] + rng.normal(size=n),
-            "x y %": x,
-            "$f_1$": pd.Categorical(np.where(rng.uniform(size=n) < 0.3, "$a$", "_b%^2")),
-            "_g$": [f"_{k}$1$" for k in g],
-            "w": rng.uniform(0.5, 2, n),
-            "o": rng.normal(size=n),
-        }
-    )
-    data.loc[[3, 17], "x y %"] = np.nan
-    return data
 
 
 @pytest.fixture(scope="session")

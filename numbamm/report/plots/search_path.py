@@ -1,4 +1,4 @@
-"""`path`: the way of an optimisation: objective and parameters by evaluation."""
+"""`search_path`: the way of an optimisation: objective and parameters by evaluation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numbamm.report.plots import axes as canvas
 NAMED = 8
 
 
-def path(log: pd.DataFrame, axes=None) -> np.ndarray:
+def search_path(log: pd.DataFrame, axes=None) -> np.ndarray:
     """Draw by how much the objective exceeds its minimum, and the parameters.
 
     Parameters

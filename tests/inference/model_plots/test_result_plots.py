@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from plotted import labels, offsets, segments
 from scipy.special import ndtri
-from test_model_plots import labels, offsets, segments
 
 import numbamm as mm
 from numbamm.errors import OptionError

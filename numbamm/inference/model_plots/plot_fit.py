@@ -12,10 +12,10 @@ from numbamm.formula.levels import level_codes
 from numbamm.inference.diagnostics.smoothing import has_few_values
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.refgrid import factors_of
-from numbamm.inference.plots.ranef import checked_group
+from numbamm.inference.model_plots.plot_ranef import checked_group
 from numbamm.inference.resampling.replicates import valid_count
 from numbamm.options import shown
-from numbamm.report.plots.groups import Group, groups
+from numbamm.report.plots.small_multiples import Group, small_multiples
 
 
 def fit(
@@ -95,7 +95,7 @@ def fit(
     )
     names, average = modes[group].index, has_few_values(model)
     panels = [_panel(str(names[k]), rows[refs == k], average) for k in chosen]
-    return groups(
+    return small_multiples(
         panels,
         xlabel="Row" if x is None else model.frame.with_unit(x),
         ylabel=back.name,

@@ -1,4 +1,4 @@
-"""`intervals`: estimates with intervals, one below the other: a caterpillar."""
+"""`draw_caterpillars`: effects with intervals by level, one below the other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Caterpillar:
     order: np.ndarray
 
 
-def intervals(groups: Sequence[Caterpillar], axes=None) -> np.ndarray:
+def draw_caterpillars(groups: Sequence[Caterpillar], axes=None) -> np.ndarray:
     """Draw a panel for each effect of each factor.
 
     Up to 40 levels are labelled; more are counted in the label of the axis, and the intervals of

@@ -8,7 +8,7 @@ import pandas as pd
 from numbamm.errors import OptionError
 from numbamm.options import one_of
 from numbamm.report.content import shown_name
-from numbamm.report.plots.matrices import matrices
+from numbamm.report.plots.heatmap import heatmaps
 
 EFFECTS = ("random", "fixed")
 
@@ -28,7 +28,8 @@ def correlations(model, effects: str | None = None, *, axes=None) -> np.ndarray:
     Returns
     -------
     ndarray of matplotlib Axes
-        A panel for each term with two random effects or more, and one for the fixed effects.
+        A panel for each term with correlated random effects, and one for the fixed effects.
+        Correlations that the formula sets to zero are missing.
 
     Raises
     ------
@@ -47,15 +48,18 @@ def correlations(model, effects: str | None = None, *, axes=None) -> np.ndarray:
     found = {}
     if "random" in wanted:
         for term in model.varcorr.terms:
-            if len(term.names) > 1:
+            estimated = term.estimated & ~np.eye(len(term.names), dtype=bool)
+            if estimated.any():  # else they are zero by the formula
                 title = f"Random effects of {term.group}"
-                found[_unused(title, found)] = _square(term.corr, term.names)
+                found[_unused(title, found)] = _square(
+                    np.where(term.estimated, term.corr, np.nan), term.names
+                )
     if "fixed" in wanted and len(model.params) > 1:
         table = model.corr_params()
         found["Estimates of fixed effects"] = _square(table.to_numpy(), table.index)
     if not found:
         raise OptionError(f"there are no correlations of {' or '.join(wanted)} effects to plot")
-    return matrices(found, axes)
+    return heatmaps(found, axes)
 
 
 def _square(values, names) -> pd.DataFrame:

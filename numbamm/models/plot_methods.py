@@ -1,7 +1,8 @@
-"""`Plots`: the methods of ``model.plot``, which are the functions of `numbamm.inference.plots`.
+"""`Plots`: the methods of ``model.plot``, functions of `numbamm.inference.model_plots`.
 
-Each file of that folder is a method of its name; the stub beside this file declares them for type
-checkers. A function is imported when its method is first looked up.
+A file ``plot_residuals.py`` of that folder has the method `residuals`, and so on; the stub beside
+this file declares them for type checkers. A function is imported when its method is first looked
+up.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from pathlib import Path
 from types import MethodType
 
 #: The folder of the functions, and how it is imported: models know no inference, as README says.
-FOLDER = Path(__file__).parents[1] / "inference" / "plots"
-PACKAGE = "numbamm.inference.plots"
+FOLDER = Path(__file__).parents[1] / "inference" / "model_plots"
+PACKAGE = "numbamm.inference.model_plots"
 
 
 class PlotMethod:
@@ -22,7 +23,7 @@ class PlotMethod:
         self.name = name
 
     def __get__(self, plots, owner=None):
-        function = getattr(import_module(f"{PACKAGE}.{self.name}"), self.name)
+        function = getattr(import_module(f"{PACKAGE}.plot_{self.name}"), self.name)
         return function if plots is None else MethodType(function, plots._model)
 
 
@@ -39,7 +40,7 @@ class Drawing:
         return f"Plots of {self._model.formula}: {', '.join(NAMES)}"
 
 
-NAMES = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
+NAMES = sorted(path.stem.removeprefix("plot_") for path in FOLDER.glob("plot_*.py"))
 
 Plots = type(
     "Plots",

@@ -12,10 +12,11 @@ import pytest
 
 import numbamm as mm
 from numbamm.errors import NotFittedError, OptionError
-from numbamm.models import plots
-from numbamm.models.plots import FOLDER, PACKAGE, Plots
+from numbamm.models import plot_methods
+from numbamm.models.plot_methods import FOLDER, PACKAGE, Plots
 
 FILES = {path.stem for path in FOLDER.glob("*.py")} - {"__init__"}
+FILES = {name.removeprefix("plot_") for name in FILES}
 UNNEEDED = shutil.ignore_patterns("__pycache__", "data")
 FIXED = {
     *("residuals", "qq", "scale_location", "ranef", "shrinkage", "fit", "effects", "means"),
@@ -34,20 +35,20 @@ def test_a_file_is_a_method(model):
 
 
 def test_the_stub_declares_what_is_there():
-    stub = ast.parse(Path(plots.__file__).with_suffix(".pyi").read_text(encoding="utf8"))
+    stub = ast.parse(Path(plot_methods.__file__).with_suffix(".pyi").read_text(encoding="utf8"))
     imported = {
         alias.name for line in stub.body if isinstance(line, ast.Import) for alias in line.names
     }
-    assert imported == {f"{PACKAGE}.{name}" for name in FILES}
+    assert imported == {f"{PACKAGE}.plot_{name}" for name in FILES}
     [body] = [line.body for line in stub.body if isinstance(line, ast.ClassDef)]
     lines = [line for line in body if isinstance(line, ast.Assign)]
     declared = {line.targets[0].id: ast.unparse(line.value) for line in lines}
-    assert declared == {name: f"{PACKAGE}.{name}.{name}" for name in sorted(FILES)}
+    assert declared == {name: f"{PACKAGE}.plot_{name}.{name}" for name in sorted(FILES)}
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_a_method_is_its_function_without_the_model(name, model):
-    function = getattr(import_module(f"{PACKAGE}.{name}"), name)
+    function = getattr(import_module(f"{PACKAGE}.plot_{name}"), name)
     method = getattr(model.plot, name)
     assert method.__func__ is function and method.__self__ is model
     first, *others = inspect.signature(function).parameters.values()
@@ -61,10 +62,10 @@ def test_a_method_is_its_function_without_the_model(name, model):
 def test_a_new_file_is_a_new_method(tmp_path):
     """In a copy of the package, with nothing else changed."""
     copy = shutil.copytree(Path(mm.__file__).parent, tmp_path / "numbamm", ignore=UNNEEDED)
-    new = copy / "inference" / "plots" / "rootogram.py"
+    new = copy / "inference" / "model_plots" / "plot_rootogram.py"
     new.write_text("def rootogram(model, *, ax=None):\n    return model\n", encoding="utf8")
     script = (
-        "from numbamm.models.plots import Plots\n"
+        "from numbamm.models.plot_methods import Plots\n"
         "assert Plots('here').rootogram() == 'here' and 'rootogram' in dir(Plots(0))"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, env={})

@@ -1,4 +1,4 @@
-"""`shrinkage`: estimates without shrinkage, and where the model moves them."""
+"""`shrinkage_lines`: estimates without shrinkage, and where the model moves them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from numbamm.report.plots.ellipses import lower_triangle, outer_labels_only, tri
 NAMED = "without shrinkage", "conditional mode"
 
 
-def shrinkage(names: Sequence[str], free, modes, levels, *, group: str, axes=None) -> np.ndarray:
+def shrinkage_lines(
+    names: Sequence[str], free, modes, levels, *, group: str, axes=None
+) -> np.ndarray:
     """Draw lines from the estimates without shrinkage to the conditional modes.
 
     A pair of effects has a panel; the levels of a single effect stand one below the other.

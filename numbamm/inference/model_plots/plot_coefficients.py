@@ -115,7 +115,12 @@ def plot_coefficients(
     tables = [coef_table(mixed_model(m), ddf=ddf, alpha=alpha).to_frame() for m in models]
     rows = _rows(tables, flag("intercept", intercept))
     if not rows:
-        raise OptionError("there is no coefficient but the intercept: intercept=True plots it")
+        none = all(table.empty for table in tables)
+        raise OptionError(
+            "there are no fixed effects to plot"
+            if none
+            else "there is no coefficient but the intercept: intercept=True plots it"
+        )
     change = np.exp if flag("exponentiate", exponentiate) else np.asarray
     series = {
         name: tuple(change(table.reindex(rows)[["estimate", "lower", "upper"]].to_numpy().T))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 from numbamm.inference.diagnostics.deletion import delete_levels
 from numbamm.inference.diagnostics.influence import influence as influence_of_rows
-from numbamm.inference.plots.ranef import checked_group
+from numbamm.inference.model_plots.plot_ranef import checked_group
 from numbamm.report.plots.leverage import leverage
 
 

@@ -69,8 +69,13 @@ def means(
     if not flag("comparisons", comparisons):
         return found.plot(axes=axes)
     pairs, n = found.pairs(adjust), found.n_panels
-    if axes is None:
-        axes = canvas.several(None, n + 1, columns=min(n + 1, 3), panel=(3.2, 3.0))
+    if axes is None:  # the means side by side, and beside them as many lines as there are pairs
+        size, ratios = (2.6 * n + 3.8, max(3.2, 0.2 * len(pairs.frame) + 0.8)), [2.6] * n + [3.8]
+        axes = canvas.several(
+            None, n + 1, columns=n + 1, size=size, gridspec_kw={"width_ratios": ratios}
+        )
+        for ax in axes[1:n]:
+            ax.sharey(axes[0])
     axes = canvas.several(axes, n + 1)
     found.plot(axes=axes[:n])
     pairs.plot(ax=axes[n])

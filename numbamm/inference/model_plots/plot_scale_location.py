@@ -8,7 +8,7 @@ import numpy as np
 
 from numbamm.inference.diagnostics.quantile_residuals import quantile_residuals
 from numbamm.inference.diagnostics.smoothing import trend
-from numbamm.inference.plots.residuals import SCALES, fitted_label, fitted_values
+from numbamm.inference.model_plots.plot_residuals import SCALES, fitted_label, fitted_values
 from numbamm.options import one_of
 from numbamm.report.plots.scatter import scatter
 

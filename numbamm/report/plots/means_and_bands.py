@@ -1,4 +1,4 @@
-"""`means`: means by the values of a variable, as points with intervals or as curves with bands."""
+"""`means_and_bands`: means by a variable, as points with intervals or as curves with bands."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Series:
     points: tuple[np.ndarray, np.ndarray] | None = None
 
 
-def means(
+def means_and_bands(
     panels: dict[str, list[Series]],
     *,
     xlabel: str,

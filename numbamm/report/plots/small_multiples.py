@@ -1,4 +1,4 @@
-"""`groups`: small multiples of observed and fitted values, a panel for each group."""
+"""`small_multiples`: observed and fitted values, a panel for each group."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Group:
     fit: tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def groups(
+def small_multiples(
     shown: Sequence[Group], *, xlabel: str, ylabel: str, group: str, levels=None, axes=None
 ) -> np.ndarray:
     """Draw observations as points, the fit of the group as a line, that without it dashed.

@@ -5,29 +5,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from conftest import odd_rows
 from numpy.testing import assert_allclose
+from plotted import labels, odd_rows, offsets, segments
 from scipy.special import ndtri
 
 import numbamm as mm
 from numbamm.errors import OptionError
-
-
-def offsets(ax, k=0):
-    """Points of the k-th scatter, shape (n, 2)."""
-    found = [c for c in ax.collections if hasattr(c, "get_sizes") and len(c.get_sizes())]
-    return np.asarray(found[k].get_offsets())
-
-
-def segments(ax, k=0):
-    """The lines of the k-th set of lines, shape (n, 2, 2)."""
-    found = [c for c in ax.collections if hasattr(c, "get_segments") and len(c.get_segments())]
-    return np.array(found[k].get_segments())
-
-
-def labels(axis):
-    return [text.get_text() for text in axis.get_ticklabels()]
-
 
 # ---- residuals ----------------------------------------------------------------------------------
 

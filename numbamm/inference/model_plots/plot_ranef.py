@@ -9,8 +9,8 @@ import numpy as np
 from numbamm.errors import OptionError, did_you_mean
 from numbamm.options import flag, one_of, shown
 from numbamm.report.content import shown_name
+from numbamm.report.plots.caterpillar import Caterpillar, draw_caterpillars
 from numbamm.report.plots.ellipses import ellipses
-from numbamm.report.plots.intervals import Caterpillar, intervals
 from numbamm.report.plots.quantiles import Sample, quantiles
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def ranef(
     caterpillars = [
         _caterpillar(name, modes[name], frames[name], flag("sort", sort)) for name in groups
     ]
-    return intervals(caterpillars, axes)
+    return draw_caterpillars(caterpillars, axes)
 
 
 def checked_group(group, groups) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.inference.plots.ranef import checked_group
+from numbamm.inference.model_plots.plot_ranef import checked_group
 from numbamm.report.content import shown_name
-from numbamm.report.plots.shrinkage import shrinkage as draw
+from numbamm.report.plots.shrinkage_lines import shrinkage_lines
 
 
 def shrinkage(model, group: str | None = None, *, axes=None) -> np.ndarray:
@@ -50,4 +50,4 @@ def shrinkage(model, group: str | None = None, *, axes=None) -> np.ndarray:
     difference = model.shrinkage()[group].drop(columns="norm")
     names = [shown_name(str(name)) for name in b]
     free = b.to_numpy() + difference.to_numpy()
-    return draw(names, free, b.to_numpy(), b.index.to_numpy(), group=group, axes=axes)
+    return shrinkage_lines(names, free, b.to_numpy(), b.index.to_numpy(), group=group, axes=axes)
