@@ -2,14 +2,62 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, ClassVar
+
 import numpy as np
 import pandas as pd
+from pandas.plotting import PlotAccessor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: A leverage counts as 1 if it differs from 1 by at most this.
 LEVERAGE_TOLERANCE = 1e-10
 
 
-def influence(model) -> pd.DataFrame:
+class InfluencePlots(PlotAccessor):
+    """``frame.plot()`` draws residuals against leverage; with arguments it is that of pandas."""
+
+    def __call__(self, *args, ax: Axes | None = None, **options):
+        if args or options:
+            return super().__call__(*args, ax=ax, **options)
+        from numbamm.report.plots.leverage import leverage
+
+        frame = self._parent
+        h, residuals, cooks = frame[["leverage", "studentized", "cooks"]].to_numpy().T
+        return leverage(h, residuals, cooks, frame.index, rank=frame.rank_of_x, ax=ax)
+
+
+class Influence(pd.DataFrame):
+    """The frame of `influence`; ``plot()`` draws residuals against leverage.
+
+    What is computed from it is a plain frame.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    rank_of_x : int
+        Number of coefficients.
+    """
+
+    _metadata: ClassVar = ["rank_of_x"]
+    rank_of_x: int
+
+    def __init__(self, frame, rank_of_x: int) -> None:
+        super().__init__(frame)
+        self.rank_of_x = rank_of_x
+
+    @property
+    def _constructor(self):
+        return pd.DataFrame
+
+    @property
+    def plot(self) -> InfluencePlots:
+        """Residuals against leverage, with contours of Cook's distance."""
+        return InfluencePlots(self)
+
+
+def influence(model) -> Influence:
     """Residuals, leverage and influence of each row of the data on a fitted model.
 
     Parameters
@@ -19,7 +67,7 @@ def influence(model) -> pd.DataFrame:
 
     Returns
     -------
-    pandas.DataFrame
+    Influence, a pandas.DataFrame
         A row per row of the data, NaN for dropped ones: ``fitted``; ``resid``; ``pearson``, the
         residual times √(weight / variance function); ``leverage``; ``studentized``,
         pearson / (σ √(1 - leverage)); ``cooks``, Cook's distance. For generalized models also
@@ -48,7 +96,7 @@ def influence(model) -> pd.DataFrame:
     rest = (1 - h).where(1 - h > LEVERAGE_TOLERANCE)
     frame["studentized"] = frame["pearson"] / (model.sigma * np.sqrt(rest))
     frame["cooks"] = frame["studentized"] ** 2 * h / rest / (model.feterm.rank or np.nan)
-    return frame
+    return Influence(frame, model.feterm.rank)
 
 
 def cooks_distance(model) -> pd.Series:

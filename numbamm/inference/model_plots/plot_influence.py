@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 from numbamm.inference.diagnostics.deletion import delete_levels
 from numbamm.inference.diagnostics.influence import influence as influence_of_rows
 from numbamm.inference.model_plots.plot_ranef import checked_group
-from numbamm.report.plots.leverage import leverage
 
 
 def influence(
@@ -55,6 +54,4 @@ def influence(
     if group is not None:
         checked_group(group, [term.group for term in model.reterms])
         return delete_levels(model, group, refit=refit).plot(axes=axes)
-    frame = influence_of_rows(model)
-    numbers = frame["leverage"], frame["studentized"], frame["cooks"]
-    return leverage(*numbers, frame.index, rank=model.feterm.rank, ax=ax)
+    return influence_of_rows(model).plot(ax=ax)

@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from numbamm.inference.random.effect_frames import EffectFrames
 from numbamm.options import flag, valid_alpha
 
 
-def ranef(
-    model, condvar: bool = False, alpha: float = 0.05
-) -> dict[str, pd.DataFrame] | pd.DataFrame:
+def ranef(model, condvar: bool = False, alpha: float = 0.05) -> EffectFrames | pd.DataFrame:
     """Conditional modes of the random effects.
 
     Parameters
@@ -25,8 +24,9 @@ def ranef(
 
     Returns
     -------
-    dict of str to pandas.DataFrame, or pandas.DataFrame
-        For each grouping factor a frame with a row per level and a column per random effect.
+    EffectFrames, a dict of str to pandas.DataFrame, or pandas.DataFrame
+        For each grouping factor a frame with a row per level and a column per random effect;
+        its method `plot` draws them.
         With `condvar` one frame with a row per random effect and level, and columns ``group,
         term, level, condval, condsd, lower, upper``: the grouping factor, the column left of the
         bar, the factor's level, the conditional mode, its standard deviation given β, θ and σ,
@@ -38,7 +38,7 @@ def ranef(
     """
     if flag("condvar", condvar):
         return _with_intervals(model, alpha)
-    return frames_by_factor(model.reterms, model.b)
+    return EffectFrames(frames_by_factor(model.reterms, model.b), model, "ranef")
 
 
 def frames_by_factor(terms, effects) -> dict[str, pd.DataFrame]:

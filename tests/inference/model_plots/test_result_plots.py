@@ -1,7 +1,10 @@
 """What the plots of results draw, against their numbers."""
 
+import pickle
+
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -172,6 +175,38 @@ def test_path_of_a_search(sleep):
     for ours, theirs in zip(sleep.optsum.plot(), sleep.plot.path(), strict=True):
         assert ours.get_ylabel() == theirs.get_ylabel()
         assert_allclose(ours.get_lines()[0].get_xydata(), theirs.get_lines()[0].get_xydata())
+
+
+# ---- frames -------------------------------------------------------------------------------------
+
+
+def test_the_frame_of_influence_draws_itself_and_is_pandas_otherwise(sleep):
+    frame = sleep.influence()
+    assert_allclose(offsets(frame.plot()), frame[["leverage", "studentized"]])
+    _, ax = plt.subplots()
+    assert frame.plot(ax=ax) is ax
+    assert frame.plot.scatter("fitted", "resid").get_xlabel() == "fitted"
+    assert len(frame.plot(y="cooks").get_lines()) == 1
+    assert type(frame.head()) is type(frame * 2) is pd.DataFrame
+    again = pickle.loads(pickle.dumps(frame))
+    assert (again == frame).all(axis=None)
+
+
+def test_random_effects_and_shrinkage_draw_themselves(sleep):
+    ours, theirs = sleep.ranef().plot(sort=False), sleep.plot.ranef(sort=False)
+    for a, b in zip(ours, theirs, strict=True):
+        assert_allclose(segments(a), segments(b))
+    [ax] = sleep.shrinkage().plot()
+    assert_allclose(offsets(ax, 1), sleep.ranef()["Subject"])
+    assert type(pickle.loads(pickle.dumps(sleep.ranef()))) is dict
+
+
+def test_effects_of_an_earlier_fit_are_not_drawn_from_a_later_one():
+    model = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    effects = model.ranef()
+    model.refit(model.frame.y * 2)
+    with pytest.raises(OptionError, match="fitted again since"):
+        effects.plot()
 
 
 # ---- tables of estimates ------------------------------------------------------------------------
