@@ -94,7 +94,7 @@ def walk(
     closed : bool
         Whether an end of the range at zero belongs to it. Other ends are only approached.
     others : callable, optional
-        All parameters at the point where a search has just ended.
+        What tells all parameters, at the point where a search has just ended.
     """
     others = others or (lambda x: ())
     sides, ends, middle = [], [], others(start)

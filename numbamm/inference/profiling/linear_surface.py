@@ -66,8 +66,8 @@ class LinearSurface(Surface):
 
         def parameters(_):
             est = twin.estimates
-            sizes, spread = [est.sigma] * len(self.sizes), self._spread(twin.theta, est.sigma)
-            return np.concatenate([sizes, spread, np.insert(est.beta, j, np.nan)])
+            sizes, beta = [est.sigma] * len(self.sizes), np.insert(est.beta, j, np.nan)
+            return np.concatenate([sizes, [est.sigma], twin.theta, beta])
 
         bounds = -np.inf, np.inf
         return walk(rise, self.best, estimate, 0.3 * error, bounds, reach, others=parameters)

@@ -6,6 +6,7 @@ See docs/mathematics.md, "After the fit".
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import minimize as slsqp
@@ -104,14 +105,16 @@ class Surface(ABC):
         return [*self.sizes, *self._components.names, *self.model.feterm.kept_names]
 
     def parameters(self, x) -> np.ndarray:
-        """All parameters at x, in the order of `names`."""
-        theta, sigma = self.model.scaled.to_user(self._scaled_theta(x)), self.sigma(x)
+        """Everything at x from which all parameters follow: sizes, σ, θ and coefficients."""
         sizes = [size(x) for size in self.sizes.values()]
-        return np.concatenate([sizes, self._spread(theta, sigma), self.coefficients(x)])
+        theta = self.model.scaled.to_user(self._scaled_theta(x))
+        return np.concatenate([sizes, [self.sigma(x)], theta, self.coefficients(x)])
 
-    def _spread(self, theta, sigma: float) -> np.ndarray:
-        """Standard deviations and correlations of the random effects."""
-        return self._components.values(theta[None], np.array([sigma]))[0]
+    def _named(self, rows) -> np.ndarray:
+        """All parameters in the order of `names`, from rows of `parameters`."""
+        ends = np.cumsum([len(self.sizes), 1, len(self._theta_names)])
+        sizes, sigma, theta, beta = np.split(rows, ends, axis=1)
+        return np.hstack([sizes, self._components.values(theta, sigma[:, 0]), beta])
 
     def _scaled_theta(self, x) -> np.ndarray:
         """The scaled θ, a view of x."""
@@ -119,6 +122,10 @@ class Surface(ABC):
 
     def curve(self, name: str, reach: float) -> Curve:
         """The profile of one parameter up to |ζ| = reach."""
+        curve = self._curve(name, reach)
+        return curve if curve.others is None else replace(curve, others=self._named(curve.others))
+
+    def _curve(self, name: str, reach: float) -> Curve:
         if name in self.sizes:
             return self._size_curve(name, reach)
         if name in self._theta_names:
