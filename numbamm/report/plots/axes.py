@@ -226,6 +226,15 @@ def logarithmic(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def legend_above(figure, handles: Sequence[Any], names: Sequence[str]) -> None:
+    """A legend of names, letter by letter, above all panels of a new figure."""
+    made = figure.legend(
+        list(handles), ["-"] * len(handles), loc="outside upper center", ncols=len(handles)
+    )
+    for text, name in zip(made.get_texts(), names, strict=True):
+        text.set(text=plain(name), parse_math=False)
+
+
 def plain(text: str) -> str:
     """Text that TeX, where matplotlib is set to use it, shows letter by letter."""
     if not pyplot().rcParams["text.usetex"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from numbamm.report.content import shown_name
 from numbamm.report.plots import axes as canvas
 
 
@@ -46,5 +47,5 @@ def deletions(cooks: pd.Series, dfbetas: pd.DataFrame, axes=None) -> np.ndarray:
         counted = group if labelled else f"{group} ({n:,} levels)"
         canvas.label(ax, name if k == 0 else "DFBETAS", counted if k == 0 else None)
         if k:
-            canvas.label(ax, title=name)
+            canvas.label(ax, title=shown_name(str(name)))
     return axes

@@ -39,8 +39,9 @@ def shrinkage_lines(
     if len(names) == 1:
         n = len(levels)
         height = max(3.6, 0.16 * n + 0.8) if n <= canvas.MANY_LABELS else 4.0
-        axes = canvas.several(axes, 1, panel=(5.0, height))
-        _one_below_the_other(axes[0], names[0], free[:, 0], modes[:, 0], levels, group)
+        own, axes = axes is None, canvas.several(axes, 1, panel=(5.0, height))
+        ends = free[:, 0], modes[:, 0]
+        _legend(axes, _one_below_the_other(axes[0], names[0], *ends, levels, group), own)
         return axes
     own, axes = axes is None, triangle(axes, len(names))
     for ax, (row, column) in zip(axes, lower_triangle(len(names)), strict=True):
@@ -51,8 +52,7 @@ def shrinkage_lines(
     canvas.label(axes[0], title=group)
     if own:
         outer_labels_only(axes, len(names))
-    # Three effects or more leave room above the diagonal.
-    canvas.legend(axes[0].figure if own and len(names) > 2 else axes[0], handles, NAMED)
+    _legend(axes, handles, own)
     return axes
 
 
@@ -79,13 +79,13 @@ def _moves(ax, free, modes) -> tuple:
     return before, after
 
 
-def _one_below_the_other(ax, name: str, free, modes, levels, group: str) -> None:
+def _one_below_the_other(ax, name: str, free, modes, levels, group: str) -> tuple:
     """The levels from the bottom to the top by their estimates without shrinkage."""
     order, n = np.argsort(free, kind="stable"), len(levels)
     place = np.arange(n)
     ax.axvline(0.0, **canvas.reference())
     ends = [np.column_stack([values[order], place]) for values in (free, modes)]
-    canvas.legend(ax, _moves(ax, *ends), NAMED)
+    handles = _moves(ax, *ends)
     if n <= canvas.MANY_LABELS:
         canvas.ticks(ax.yaxis, place, levels[order])
     else:
@@ -93,3 +93,12 @@ def _one_below_the_other(ax, name: str, free, modes, levels, group: str) -> None
     ax.set_ylim(-1, n)
     counted = group if n <= canvas.MANY_LABELS else f"{group} ({n:,} levels)"
     canvas.label(ax, name, counted)
+    return handles
+
+
+def _legend(axes, handles, own: bool) -> None:
+    """A legend above the panels of a new figure, or in the first of the user's."""
+    if own:
+        canvas.legend_above(axes[0].figure, handles, NAMED)
+    else:
+        canvas.legend(axes[0], handles, NAMED)

@@ -65,10 +65,7 @@ def small_multiples(
         figure = axes[0].figure
         figure.supxlabel(canvas.plain(xlabel), parse_math=False, fontsize="medium")
         figure.supylabel(canvas.plain(ylabel), parse_math=False, fontsize="medium")
-        lines = axes[0].get_lines()
-        made = figure.legend(lines, ["-", "-"], loc="outside upper center", ncols=2)
-        for text, name in zip(made.get_texts(), (f"fit by {group}", "population"), strict=True):
-            text.set(text=canvas.plain(name), parse_math=False)
+        canvas.legend_above(figure, axes[0].get_lines(), [f"fit by {group}", "population"])
     else:
         for ax in axes:
             canvas.label(ax, xlabel, ylabel)
