@@ -20,6 +20,8 @@ from numbamm.report.estimates_table import Estimates
 from numbamm.report.result import Result
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from numbamm.report.plots.means_and_bands import Series
 
 METHODS = ("pairwise", "reference", "deviation", "consecutive")
@@ -61,7 +63,7 @@ class MarginalMeans(Result):
     alpha: float = 0.05
     back: BackTransform | None = None
 
-    def plot(self, *, points: str | None = None, axes=None) -> np.ndarray:
+    def plot(self, *, points: str | None = None, ax: Axes | None = None, axes=None) -> np.ndarray:
         """Draw the means with intervals: of a covariate's many values a curve with a band.
 
         The first variable is at the x axis, a second one makes series, and others and those of
@@ -71,8 +73,8 @@ class MarginalMeans(Result):
         ----------
         points : {"data", "partial"}, optional
             Draw the response, or partial residuals, besides; see ``model.plot.effects``.
-        axes : sequence of matplotlib Axes, optional
-            Where to draw; a new figure, if not given.
+        ax, axes : matplotlib Axes, or a sequence of them, optional
+            Where to draw one panel, or several; a new figure, if neither is given.
 
         Returns
         -------
@@ -83,6 +85,7 @@ class MarginalMeans(Result):
         OptionError
             matplotlib is not installed.
         """
+        from numbamm.report.plots import axes as canvas
         from numbamm.report.plots.means_and_bands import means_and_bands
 
         x, second, _ = series.variables(self)
@@ -92,7 +95,7 @@ class MarginalMeans(Result):
             ylabel=self._scale_name(),
             levels=series.levels(self, x),
             legend=None if second is None else self.model.frame.with_unit(second),
-            axes=axes,
+            axes=canvas.either(ax, axes),
         )
 
     def _panels(self, points: str | None = None) -> dict[str, list[Series]]:

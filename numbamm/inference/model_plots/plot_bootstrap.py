@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from numbamm.inference.resampling.bootstrap import bootstrap as compute
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def bootstrap(
@@ -19,6 +23,7 @@ def bootstrap(
     method: str = "shortest",
     workers=1,
     progress: bool | None = None,
+    ax: Axes | None = None,
     axes=None,
 ) -> np.ndarray:
     """Draw responses, fit the model to each, and plot the estimates.
@@ -33,8 +38,8 @@ def bootstrap(
         As for ``Bootstrap.plot``.
     n, seed, workers, progress
         As for `numbamm.bootstrap`.
-    axes : sequence of matplotlib Axes, optional
-        Where to draw; a new figure, if not given.
+    ax, axes : matplotlib Axes, or a sequence of them, optional
+        Where to draw one panel, or several; a new figure, if neither is given.
 
     Returns
     -------
@@ -55,4 +60,4 @@ def bootstrap(
     ['sigma']
     """
     replicates = compute(model, n, seed, workers=workers, progress=progress)
-    return replicates.plot(parameters, alpha=alpha, method=method, axes=axes)
+    return replicates.plot(parameters, alpha=alpha, method=method, ax=ax, axes=axes)

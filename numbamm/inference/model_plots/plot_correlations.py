@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from numbamm.errors import OptionError
 from numbamm.options import one_of
 from numbamm.report.content import shown_name
+from numbamm.report.plots import axes as canvas
 from numbamm.report.plots.heatmap import heatmaps
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 EFFECTS = ("random", "fixed")
 
 
-def correlations(model, effects: str | None = None, *, axes=None) -> np.ndarray:
+def correlations(
+    model, effects: str | None = None, *, ax: Axes | None = None, axes=None
+) -> np.ndarray:
     """Plot the estimated correlations of random effects, and of the estimates of fixed ones.
 
     Parameters
@@ -22,8 +30,8 @@ def correlations(model, effects: str | None = None, *, axes=None) -> np.ndarray:
         A fitted model.
     effects : {"random", "fixed"}, optional
         Which of them; both, if not given.
-    axes : sequence of matplotlib Axes, optional
-        Where to draw; a new figure, if not given.
+    ax, axes : matplotlib Axes, or a sequence of them, optional
+        Where to draw one panel, or several; a new figure, if neither is given.
 
     Returns
     -------
@@ -59,7 +67,7 @@ def correlations(model, effects: str | None = None, *, axes=None) -> np.ndarray:
         found["Estimates of fixed effects"] = _square(table.to_numpy(), table.index)
     if not found:
         raise OptionError(f"there are no correlations of {' or '.join(wanted)} effects to plot")
-    return heatmaps(found, axes)
+    return heatmaps(found, canvas.either(ax, axes))
 
 
 def _square(values, names) -> pd.DataFrame:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from numbamm.inference.fixed.emmeans import emmeans, named_variables
 from numbamm.inference.fixed.refgrid import ReferenceGrid
 from numbamm.options import mapping
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: Number of points of a curve.
 FINE = 60
@@ -29,6 +32,7 @@ def effects(
     ddf: str | None = None,
     alpha: float = 0.05,
     weights: str = "equal",
+    ax: Axes | None = None,
     axes=None,
 ) -> np.ndarray:
     """Plot the mean response as a function of a variable, with a band for its uncertainty.
@@ -59,8 +63,8 @@ def effects(
         As for `emmeans`.
     alpha : float
         One minus the coverage of the band, for each point alone.
-    axes : sequence of matplotlib Axes, optional
-        Where to draw; a new figure, if not given.
+    ax, axes : matplotlib Axes, or a sequence of them, optional
+        Where to draw one panel, or several; a new figure, if neither is given.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def effects(
     means = emmeans(
         model, names, by=groups, at=at, ddf=ddf, type=type, weights=weights, alpha=alpha
     )
-    return means.plot(points=points, axes=axes)
+    return means.plot(points=points, ax=ax, axes=axes)
 
 
 def _along(column) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,11 @@ from numbamm.inference.fixed.refgrid import factors_of
 from numbamm.inference.model_plots.plot_ranef import checked_group
 from numbamm.inference.resampling.replicates import valid_count
 from numbamm.options import shown
+from numbamm.report.plots import axes as canvas
 from numbamm.report.plots.small_multiples import Group, small_multiples
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def fit(
@@ -25,6 +30,7 @@ def fit(
     *,
     n: int = 20,
     levels: Iterable | None = None,
+    ax: Axes | None = None,
     axes=None,
 ) -> np.ndarray:
     """Plot observations and fitted values against a variable, in a panel for each group.
@@ -47,8 +53,8 @@ def fit(
         evenly spaced in rank, from the smallest to the largest.
     levels : iterable, optional
         The groups to show, instead.
-    axes : sequence of matplotlib Axes, optional
-        Where to draw; a new figure, if not given.
+    ax, axes : matplotlib Axes, or a sequence of them, optional
+        Where to draw one panel, or several; a new figure, if neither is given.
 
     Returns
     -------
@@ -101,7 +107,7 @@ def fit(
         ylabel=back.name,
         group=group,
         levels=labels,
-        axes=axes,
+        axes=canvas.either(ax, axes),
     )
 
 

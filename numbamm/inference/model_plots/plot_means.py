@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from numbamm.inference.fixed.emmeans import emmeans
 from numbamm.options import flag
 from numbamm.report.plots import axes as canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def means(
@@ -24,6 +27,7 @@ def means(
     ddf: str | None = None,
     alpha: float = 0.05,
     weights: str = "equal",
+    ax: Axes | None = None,
     axes=None,
 ) -> np.ndarray:
     """Plot marginal means with intervals, and differences of each pair of them if wanted.
@@ -45,8 +49,8 @@ def means(
         The scale of the means.
     alpha : float
         One minus the coverage of the intervals.
-    axes : sequence of matplotlib Axes, optional
-        Where to draw; a new figure, if not given.
+    ax, axes : matplotlib Axes, or a sequence of them, optional
+        Where to draw one panel, or several; a new figure, if neither is given.
 
     Returns
     -------
@@ -67,7 +71,8 @@ def means(
     """
     found = emmeans(model, specs, by=by, at=at, ddf=ddf, type=type, weights=weights, alpha=alpha)
     if not flag("comparisons", comparisons):
-        return found.plot(axes=axes)
+        return found.plot(ax=ax, axes=axes)
+    axes = canvas.either(ax, axes)
     pairs, n = found.pairs(adjust), found.n_panels
     if axes is None:  # the means side by side, and beside them as many lines as there are pairs
         size, ratios = (2.6 * n + 3.8, max(3.2, 0.2 * len(pairs.frame) + 0.8)), [2.6] * n + [3.8]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from numbamm.inference.profiling.profile import profile as compute
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def profile(
@@ -16,6 +20,7 @@ def profile(
     kind: str = "zeta",
     alpha: float = 0.01,
     progress: bool | None = None,
+    ax: Axes | None = None,
     axes=None,
 ) -> np.ndarray:
     """Profile the likelihood and plot it; ``model.profile().plot()`` keeps the numbers.
@@ -28,8 +33,8 @@ def profile(
         As for `numbamm.profile`.
     kind : {"zeta", "abs", "density", "pairs"}
         As for ``Profile.plot``.
-    axes : sequence of matplotlib Axes, optional
-        Where to draw; a new figure, if not given.
+    ax, axes : matplotlib Axes, or a sequence of them, optional
+        Where to draw one panel, or several; a new figure, if neither is given.
 
     Returns
     -------
@@ -49,4 +54,6 @@ def profile(
     >>> [ax.get_xlabel() for ax in m.plot.profile(["sigma", "sd_Intercept|Batch"])]
     ['sigma', 'sd_Intercept|Batch']
     """
-    return compute(model, parameters, alpha=alpha, progress=progress).plot(kind=kind, axes=axes)
+    return compute(model, parameters, alpha=alpha, progress=progress).plot(
+        kind=kind, ax=ax, axes=axes
+    )

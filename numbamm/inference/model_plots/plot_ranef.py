@@ -9,12 +9,14 @@ import numpy as np
 from numbamm.errors import OptionError, did_you_mean
 from numbamm.options import flag, one_of, shown
 from numbamm.report.content import shown_name
+from numbamm.report.plots import axes as canvas
 from numbamm.report.plots.caterpillar import Caterpillar, draw_caterpillars
 from numbamm.report.plots.ellipses import ellipses
 from numbamm.report.plots.quantiles import Sample, quantiles
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 KINDS = ("intervals", "qq", "pairs")
 
@@ -26,6 +28,7 @@ def ranef(
     kind: str = "intervals",
     sort: bool = True,
     alpha: float = 0.05,
+    ax: Axes | None = None,
     axes=None,
 ) -> np.ndarray:
     """Plot the conditional modes of the random effects.
@@ -44,8 +47,8 @@ def ranef(
         Whether levels are sorted by their first effect, or stand in their own order.
     alpha : float
         One minus the coverage of the intervals.
-    axes : sequence of matplotlib Axes, optional
-        Where to draw; a new figure, if not given.
+    ax, axes : matplotlib Axes, or a sequence of them, optional
+        Where to draw one panel, or several; a new figure, if neither is given.
 
     Returns
     -------
@@ -70,6 +73,7 @@ def ranef(
     ['(Intercept)', 'Days']
     """
     one_of("kind", kind, KINDS)
+    axes = canvas.either(ax, axes)
     modes = model.ranef()
     if kind == "pairs":
         return _pairs(model, modes, group, axes)

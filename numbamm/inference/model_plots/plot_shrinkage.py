@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from numbamm.inference.model_plots.plot_ranef import checked_group
 from numbamm.report.content import shown_name
+from numbamm.report.plots import axes as canvas
 from numbamm.report.plots.shrinkage_lines import shrinkage_lines
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-def shrinkage(model, group: str | None = None, *, axes=None) -> np.ndarray:
+
+def shrinkage(model, group: str | None = None, *, ax: Axes | None = None, axes=None) -> np.ndarray:
     """Plot how far the model shrinks the random effects of each level towards zero.
 
     Parameters
@@ -18,8 +24,8 @@ def shrinkage(model, group: str | None = None, *, axes=None) -> np.ndarray:
         A fitted model.
     group : str, optional
         The grouping factor; the one with most random effects per level, if not given.
-    axes : sequence of matplotlib Axes, optional
-        Where to draw; a new figure, if not given.
+    ax, axes : matplotlib Axes, or a sequence of them, optional
+        Where to draw one panel, or several; a new figure, if neither is given.
 
     Returns
     -------
@@ -50,4 +56,6 @@ def shrinkage(model, group: str | None = None, *, axes=None) -> np.ndarray:
     difference = model.shrinkage()[group].drop(columns="norm")
     names = [shown_name(str(name)) for name in b]
     free = b.to_numpy() + difference.to_numpy()
-    return shrinkage_lines(names, free, b.to_numpy(), b.index.to_numpy(), group=group, axes=axes)
+    return shrinkage_lines(
+        names, free, b.to_numpy(), b.index.to_numpy(), group=group, axes=canvas.either(ax, axes)
+    )

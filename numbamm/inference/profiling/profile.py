@@ -21,6 +21,7 @@ from numbamm.report.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 #: A profile extends to this multiple of the ζ of its widest interval.
 BEYOND = 1.05
@@ -218,6 +219,7 @@ class Profile:
         parameters: str | Iterable[str] | None = None,
         *,
         kind: str = "zeta",
+        ax: Axes | None = None,
         axes=None,
     ) -> np.ndarray:
         """Draw the profile of each parameter, or of pairs of parameters.
@@ -231,8 +233,8 @@ class Profile:
             density of the parameter if ζ is standard normal; or for each pair of parameters the
             regions of 50, 80 and 95 %, and where one is optimal given the other. Lines show the
             intervals of 50, 80, 90, 95 and 99 %.
-        axes : sequence of matplotlib Axes, optional
-            Where to draw; a new figure, if not given.
+        ax, axes : matplotlib Axes, or a sequence of them, optional
+            Where to draw one panel, or several; a new figure, if neither is given.
 
         Returns
         -------
@@ -249,10 +251,12 @@ class Profile:
         ----------
         Bates & Watts, 1988, Nonlinear Regression Analysis, chapter 6.
         """
+        from numbamm.report.plots import axes as canvas
         from numbamm.report.plots.contours import contours
         from numbamm.report.plots.zeta import KINDS, zeta
 
         one_of("kind", kind, (*KINDS, "pairs"))
+        axes = canvas.either(ax, axes)
         names = list(self.curves) if parameters is None else name_list("parameters", parameters)
         for name in names:
             if name not in self.curves:

@@ -24,6 +24,7 @@ from numbamm.report.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 #: Methods for intervals.
 METHODS = ("shortest", "equal-tailed")
@@ -265,6 +266,7 @@ class Bootstrap:
         *,
         alpha: float = 0.05,
         method: str = "shortest",
+        ax: Axes | None = None,
         axes=None,
     ) -> np.ndarray:
         """Draw the distribution of each parameter's estimates, its interval and the estimate.
@@ -275,8 +277,8 @@ class Bootstrap:
             Names as in `frame`; all but those of θ, if not given.
         alpha, method
             As for `conf_int`.
-        axes : sequence of matplotlib Axes, optional
-            Where to draw; a new figure, if not given.
+        ax, axes : matplotlib Axes, or a sequence of them, optional
+            Where to draw one panel, or several; a new figure, if neither is given.
 
         Returns
         -------
@@ -290,6 +292,7 @@ class Bootstrap:
         OptionError
             A parameter or an option is unknown, or matplotlib is not installed.
         """
+        from numbamm.report.plots import axes as canvas
         from numbamm.report.plots.densities import Replicated, densities
 
         frame, limits = self._parameters(True), self.conf_int(alpha, method)
@@ -306,7 +309,7 @@ class Bootstrap:
             lower, upper = limits.loc[name]
             values = frame[name].to_numpy()
             shown.append(Replicated(name, values, estimates[name], lower, upper, _range(name)))
-        return densities(shown, axes)
+        return densities(shown, canvas.either(ax, axes))
 
     def __repr__(self) -> str:
         return repr(self.summary()) if len(self.index) else self._empty()

@@ -56,6 +56,19 @@ def one(ax=None, size: tuple[float, float] | None = None) -> Axes:
     return _axes("ax", ax)
 
 
+def either(ax, axes):
+    """The axes of the options `ax` and `axes`, of which one may be given.
+
+    Raises
+    ------
+    OptionError
+        Both are.
+    """
+    if ax is not None and axes is not None:
+        raise OptionError("give ax, for one panel, or axes, not both")
+    return axes if ax is None else ax
+
+
 def several(
     axes,
     n: int,

@@ -439,6 +439,26 @@ def test_plots_are_drawn_on_given_axes(odd, call):
         drawn(odd, call, **{option: "here"})
 
 
+SINGLE = {
+    "effects": {"specs": "x y %"},
+    "means": {"specs": "$f_1$"},
+    "shrinkage": {},
+    "ranef": {"kind": "pairs"},
+    "fit": {"levels": ["_1$1$"]},
+    "profile": {"parameters": "sigma"},
+    "bootstrap": {"parameters": "sigma", "n": 5},
+    "correlations": {"effects": "fixed"},
+}
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_one_panel_takes_ax_too(odd, name):
+    _, ax = plt.subplots()
+    assert list(getattr(odd.plot, name)(**SINGLE[name], ax=ax)) == [ax] and ax.has_data()
+    with pytest.raises(OptionError, match="give ax, for one panel, or axes, not both"):
+        getattr(odd.plot, name)(**SINGLE[name], ax=ax, axes=[ax])
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_colours_are_those_of_the_style(odd, call):
     """Two colours beyond which there are only those of texts and backgrounds, and no others."""
