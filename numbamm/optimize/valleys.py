@@ -11,13 +11,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-#: Scales of the lattice, in columns of size one.
+#: Scales of the lattice, in columns of size one; and of a finer one.
 SCALES = [0.0, *(0.125 * 4.0**k for k in range(16))]
+FINE_SCALES = [0.0, *(0.125 * 2.0**k for k in range(31))]
 #: Descents begin where all scales are the same, these of the lattice.
-SEEDS = (2, 3, 1, 4, 0, 5)
+SEEDS = (0.5, 2.0, 0.125, 8.0, 0.0, 32.0)
 
 
-def valleys(f: Callable[[list[float]], float], n: int) -> list[list[float]]:
+def valleys(
+    f: Callable[[list[float]], float], n: int, of_each: list[float] = SCALES
+) -> list[list[float]]:
     """The points of the lattice than which no neighbour is lower, the lowest first.
 
     Those that are found by descents, one scale at a time, from points where all are the same. Each
@@ -29,10 +32,12 @@ def valleys(f: Callable[[list[float]], float], n: int) -> list[list[float]]:
     f : callable
         The objective of n scales; not finite where it does not exist.
     n : int
+    of_each : list of float
+        The lattice's scales in each coordinate, among them those where descents begin.
     """
-    lattice, found = _Lattice(f), []
+    lattice, found = _Lattice(f, of_each), []
     for seed in SEEDS:
-        index = lattice.descend((seed,) * n)
+        index = lattice.descend((of_each.index(seed),) * n)
         if index is None or not lattice.value(index) < np.inf:
             continue
         low, scales = lattice.value(index), lattice.scales(index)
@@ -46,12 +51,11 @@ def valleys(f: Callable[[list[float]], float], n: int) -> list[list[float]]:
 class _Lattice:
     """The objective at points of the lattice, each evaluated once."""
 
-    def __init__(self, f) -> None:
-        self._f, self._known, self._passed = f, {}, set()
+    def __init__(self, f, of_each: list[float]) -> None:
+        self._f, self._of_each, self._known, self._passed = f, of_each, {}, set()
 
-    @staticmethod
-    def scales(index: tuple[int, ...]) -> list[float]:
-        return [SCALES[i] for i in index]
+    def scales(self, index: tuple[int, ...]) -> list[float]:
+        return [self._of_each[i] for i in index]
 
     def value(self, index: tuple[int, ...]) -> float:
         f = self._known.get(index)
@@ -77,13 +81,16 @@ class _Lattice:
 
     def _neighbours(self, index: tuple[int, ...], d: int) -> list[tuple[int, ...]]:
         head, i, tail = index[:d], index[d], index[d + 1 :]
-        return [(*head, j, *tail) for j in (i - 1, i + 1) if 0 <= j < len(SCALES)]
+        return [(*head, j, *tail) for j in (i - 1, i + 1) if 0 <= j < len(self._of_each)]
 
     def parabola(self, index: tuple[int, ...], d: int) -> float:
         """The scale in coordinate d at which a parabola in its logarithm is least."""
-        scale = SCALES[index[d]]
-        if not 1 < index[d] < len(SCALES) - 1:  # zero has no logarithm
+        scale = self._of_each[index[d]]
+        if not 1 < index[d] < len(self._of_each) - 1:  # zero has no logarithm
             return scale
         low, high = (self.value(near) for near in self._neighbours(index, d))
         curvature = low - 2 * self.value(index) + high
-        return scale * 4.0 ** (0.5 * (low - high) / curvature) if 0 < curvature < np.inf else scale
+        if not 0 < curvature < np.inf:
+            return scale
+        ratio = self._of_each[index[d] + 1] / scale
+        return scale * ratio ** (0.5 * (low - high) / curvature)

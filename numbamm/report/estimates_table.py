@@ -48,7 +48,7 @@ class Estimates(Result):
         return forest(
             self._names(),
             {"": tuple(frame[["estimate", "lower", "upper"]].to_numpy(dtype=float).T)},
-            xlabel="Ratio" if self.ratios else "Estimate",
+            xlabel=self.headings.get("estimate", "Ratio" if self.ratios else "Estimate"),
             reference=1.0 if self.ratios else 0.0,
             log=self.ratios,
             ax=ax,

@@ -110,6 +110,13 @@ def test_default_fits_end_at_the_best_of_random_starts():
         assert above <= NOTHING or said, (family, link, above)
 
 
+def test_a_full_fit_without_a_mode_begins_again_as_a_fast_one():
+    """The fast fit finds one, for this binomial response, and the full one none anywhere."""
+    formula, data, weights = draw(np.random.default_rng(1015), "binomial", "inverse")
+    with pytest.raises(mm.FitError, match="another start"):
+        mm.glmm(formula, data, "binomial", "inverse", weights=weights, progress=False)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("family", [family.name for family in FAMILIES])
 def test_study_of_random_starts(family):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from designs import Design, excess, too_high
+from optimize.designs import Design, excess, too_high
 
 import numbamm as mm
 
@@ -79,6 +79,13 @@ def test_a_residual_variance_of_zero_is_told(seed):
         model = mm.lmm(formula, data, reml=reml)
     # farther off rounding errors show
     assert model.objective_at(30 * model.theta) == pytest.approx(model.objective, abs=1e-3)
+
+
+@pytest.mark.parametrize("seed, left", [(61748, "any"), (23235, "1 degree "), (21028, "3 degrees")])
+def test_effects_that_fit_nearly_all_of_the_response_are_told(seed, left):
+    formula, data, reml = steep(seed)[:3]
+    with pytest.warns(mm.NumbammWarning, match=f"{left}.*several maxima"):
+        mm.lmm(formula, data, reml=reml)
 
 
 @pytest.mark.parametrize(

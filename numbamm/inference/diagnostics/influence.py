@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from pandas.plotting import PlotAccessor
 
+from numbamm.report.tableframe import TableFrame
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -28,7 +30,7 @@ class InfluencePlots(PlotAccessor):
         return leverage(h, residuals, cooks, frame.index, rank=frame.rank_of_x, ax=ax)
 
 
-class Influence(pd.DataFrame):
+class Influence(TableFrame):
     """The frame of `influence`; ``plot()`` draws residuals against leverage.
 
     What is computed from it is a plain frame.
@@ -36,20 +38,18 @@ class Influence(pd.DataFrame):
     Parameters
     ----------
     frame : pandas.DataFrame
+    title : str
+        Title of the table.
     rank_of_x : int
         Number of coefficients.
     """
 
-    _metadata: ClassVar = ["rank_of_x"]
+    _metadata: ClassVar = ["title", "rank_of_x"]
     rank_of_x: int
 
-    def __init__(self, frame, rank_of_x: int) -> None:
-        super().__init__(frame)
+    def __init__(self, frame, title: str = "", rank_of_x: int = 0) -> None:
+        super().__init__(frame, title)
         self.rank_of_x = rank_of_x
-
-    @property
-    def _constructor(self):
-        return pd.DataFrame
 
     @property
     def plot(self) -> InfluencePlots:
@@ -72,7 +72,8 @@ def influence(model) -> Influence:
         residual times √(weight / variance function); ``leverage``; ``studentized``,
         pearson / (σ √(1 - leverage)); ``cooks``, Cook's distance. For generalized models also
         ``deviance``, the deviance residual. Studentized residuals and Cook's distances are NaN
-        where the leverage is 1, as for a row with an indicator column of its own.
+        where the leverage is 1, as for a row with an indicator column of its own. Its `to_latex`,
+        `to_markdown` and `to_html` are those of results.
 
     Raises
     ------
@@ -96,7 +97,8 @@ def influence(model) -> Influence:
     rest = (1 - h).where(1 - h > LEVERAGE_TOLERANCE)
     frame["studentized"] = frame["pearson"] / (model.sigma * np.sqrt(rest))
     frame["cooks"] = frame["studentized"] ** 2 * h / rest / (model.feterm.rank or np.nan)
-    return Influence(frame, model.feterm.rank)
+    title = f"Residuals and influence: {model.formula}"
+    return Influence(frame, title, model.feterm.rank)
 
 
 def cooks_distance(model) -> pd.Series:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from numbamm.errors import OptionError
 from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.fixed.contrast import coef_table
@@ -36,7 +34,8 @@ def coefficients(
     intercept : bool
         Whether to plot the intercept, too.
     exponentiate : bool
-        Whether to plot exp(β), odds or rate ratios for logit or log links, on a logarithmic axis.
+        Whether to plot odds ratios, rate ratios and the like, on a logarithmic axis; see
+        `coef_table`.
     ddf : str, optional
         As for `coef_table`.
     alpha : float
@@ -112,7 +111,11 @@ def plot_coefficients(
     names = [f"m{k}" for k in range(len(models))] if names is None else name_list("names", names)
     if len(names) != len(models) or len(set(names)) < len(names):
         raise OptionError(f"names must be {len(models)} different names, one for each model")
-    tables = [coef_table(mixed_model(m), ddf=ddf, alpha=alpha).to_frame() for m in models]
+    flag("exponentiate", exponentiate)
+    results = [
+        coef_table(mixed_model(m), ddf=ddf, alpha=alpha, exponentiate=exponentiate) for m in models
+    ]
+    tables = [result.to_frame() for result in results]
     rows = _rows(tables, flag("intercept", intercept))
     if not rows:
         none = all(table.empty for table in tables)
@@ -121,15 +124,14 @@ def plot_coefficients(
             if none
             else "there is no coefficient but the intercept: intercept=True plots it"
         )
-    change = np.exp if flag("exponentiate", exponentiate) else np.asarray
     series = {
-        name: tuple(change(table.reindex(rows)[["estimate", "lower", "upper"]].to_numpy().T))
+        name: tuple(table.reindex(rows)[["estimate", "lower", "upper"]].to_numpy().T)
         for name, table in zip(names, tables, strict=True)
     }
     return forest(
         [shown_name(row) for row in rows],
         series,
-        xlabel=_label(models, exponentiate),
+        xlabel=_label(models, results),
         reference=1.0 if exponentiate else 0.0,
         log=bool(exponentiate),
         ax=ax,
@@ -142,11 +144,11 @@ def _rows(tables: Iterable, intercept: bool) -> list[str]:
     return [name for name in rows if intercept or name != "Intercept"]
 
 
-def _label(models, exponentiate: bool) -> str:
-    """What the horizontal axis shows."""
-    links = {m.link_record.name for m in models}
-    if not exponentiate:
-        log = {"logit": "Coefficient (log odds)", "log": "Coefficient (log scale)"}
-        return log.get(links.pop(), "Coefficient") if len(links) == 1 else "Coefficient"
-    ratios = {"logit": "Odds ratio", "log": "Ratio"}
-    return ratios.get(links.pop(), "exp(coefficient)") if len(links) == 1 else "exp(coefficient)"
+def _label(models, results) -> str:
+    """What the horizontal axis shows, where it is the same for all models."""
+    names = {result.headings.get("estimate") for result in results}
+    if names == {None}:
+        links = {model.link_record.name for model in models}
+        scale = {"logit": "Coefficient (log odds)", "log": "Coefficient (log scale)"}
+        return scale.get(links.pop(), "Coefficient") if len(links) == 1 else "Coefficient"
+    return names.pop() if len(names) == 1 else "Ratio"

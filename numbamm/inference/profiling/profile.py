@@ -10,14 +10,16 @@ import numpy as np
 from scipy.special import ndtri
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import NumbammWarning, OptionError, did_you_mean
+from numbamm.errors import NumbammWarning, OptionError, did_you_mean, warn
 from numbamm.inference.profiling.generalized_surface import GeneralizedSurface
 from numbamm.inference.profiling.linear_surface import LinearSurface
 from numbamm.inference.profiling.pairs import profiled_pairs
 from numbamm.inference.random.components import SHAPE, SIGMA, Components
 from numbamm.options import name_list, one_of, valid_alpha
 from numbamm.progress import progress_bar
+from numbamm.report.content import Report
 from numbamm.report.result import Result
+from numbamm.report.tabular import Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,9 +105,7 @@ def profile(
             bar.close()
     if len(curves) < len(names):
         missing = ", ".join(name for name in names if name not in curves)
-        warnings.warn(
-            f"the profile was interrupted; it lacks {missing}", NumbammWarning, stacklevel=3
-        )
+        warn(f"the profile was interrupted; it lacks {missing}")
     notes = ["The profile is that of the fit by maximum likelihood."] if est.reml else []
     notes += ["The profile is that of the fast fit: coefficients are at the penalised mode."] * (
         model.is_fast
@@ -121,7 +121,7 @@ def profile(
 
 def _requested(model, parameters) -> list[str]:
     """Names of the parameters to profile, from the option `parameters`."""
-    usual, thetas = _default_parameters(model), [f"theta_{name}" for name in model.theta_names]
+    usual, thetas = profiled_parameters(model), [f"theta_{name}" for name in model.theta_names]
     for name in (SIGMA, SHAPE):
         if usual.count(name) > 1:
             raise OptionError(
@@ -138,7 +138,7 @@ def _requested(model, parameters) -> list[str]:
     return list(dict.fromkeys(requested))
 
 
-def _default_parameters(model) -> list[str]:
+def profiled_parameters(model) -> list[str]:
     """The parameters that are profiled if the user names none."""
     fast, dispersed = model.is_fast, not model.estimates.sigma_given
     components = Components.of(model).names
@@ -163,7 +163,7 @@ def _why_not(name, model, known) -> str:
     )
 
 
-class Profile:
+class Profile(Tabular):
     """Profiles of a model's parameters.
 
     Attributes
@@ -270,11 +270,12 @@ class Profile:
         drawn = {name: (c.estimate, c.values, c.spline, c.limits) for name, c in known.items()}
         return zeta(drawn, kind=kind, axes=axes)
 
-    def __repr__(self) -> str:
-        return repr(self.summary())
+    def to_frame(self) -> pd.DataFrame:
+        """Estimates and 95 % intervals, a row per parameter; `frame` has the evaluations."""
+        return self.summary().to_frame()
 
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
+    def _report(self) -> Report:
+        return self.summary()._report()
 
     def summary(self, alpha: float = 0.05) -> Result:
         """Estimates and intervals as a table."""

@@ -41,6 +41,8 @@ class Coordinates:
     ----------
     is_scale : ndarray of bool, shape (number of θ,)
         Which coordinates are on the diagonal of S: scales, of either sign.
+    terms : ndarray of bool, shape (number of terms, number of scales)
+        Which scales are of each term.
     pair : bool
         Whether there is one term alone, with two correlated columns.
     units : ndarray
@@ -54,6 +56,8 @@ class Coordinates:
         self._changes = [_change(term, own[k] / n) for term, k in zip(terms, at, strict=True)]
         self.is_scale = np.concatenate([t.structure.is_scale for t in terms])
         self.pair = len(terms) == 1 and terms[0].structure.size == 3 and terms[0].p == 2
+        of_scale = np.repeat(np.arange(len(terms)), [t.p for t in terms])
+        self.terms = np.arange(len(terms))[:, None] == of_scale
         self._diagonal = bool(self.is_scale.all())
         if self.pair:
             self.units = self._changes[0].ravel()[[0, 1, 3]]
