@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import assert_type
 
+from matplotlib.axes import Axes
+
 import numbamm as mm
 from numbamm.inference.comparison.modeltable import ModelTable
 from numbamm.inference.fixed.emmeans import MarginalMeans
@@ -33,6 +35,9 @@ assert_type(linear.to_latex(label="tab:fit"), str)
 assert_type(linear.anova().to_markdown(), str)
 assert_type(linear.varcorr.to_html(), str)
 
+assert_type(linear.plot.residuals(bins=True), Axes)
+assert_type(generalized.coef_table().plot(), Axes)
+
 mm.lmm("y ~ x + (1 | g)")  # type: ignore[call-arg]
 mm.lmm("y ~ x + (1 | g)", {}, rmel=True)  # type: ignore[call-arg]
 mm.lmmm  # type: ignore[attr-defined]  # noqa: B018
@@ -40,4 +45,6 @@ linear.anova().to_latx()  # type: ignore[attr-defined]
 linear.predict(newdta={})  # type: ignore[call-arg]
 linear.coef_table(alpha="0.05")  # type: ignore[arg-type]
 linear.predictt()  # type: ignore[attr-defined]
+linear.plot.residual()  # type: ignore[attr-defined]
+linear.plot.residuals(bin=True)  # type: ignore[call-arg]
 mm.config.get(1)  # type: ignore[arg-type]

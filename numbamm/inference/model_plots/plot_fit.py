@@ -77,7 +77,7 @@ def fit(
     >>> import numbamm as mm
     >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
     >>> [ax.get_title() for ax in m.plot.fit(n=3)]
-    ['309', '371', '337']
+    ['309', '308', '337']
     """
     modes = model.ranef()
     if group is None:

@@ -12,6 +12,9 @@ from numbamm.report.plots import axes as canvas
 #: Number of points of a density.
 FINE = 256
 
+#: Values whose range is a smaller share of their size are one.
+SAME = 1e-9
+
 
 class Replicated(NamedTuple):
     """The replicates of one parameter.
@@ -51,17 +54,26 @@ def densities(parameters: Sequence[Replicated], axes=None) -> np.ndarray:
     axes = canvas.several(axes, len(parameters), columns=columns, panel=(2.4, 2.0))
     for k, (ax, one) in enumerate(zip(axes, parameters, strict=True)):
         values = one.values[np.isfinite(one.values)]
-        if len(np.unique(values)) > 1:
-            ax.hist(values, bins="auto" if len(values) > 30 else 10, density=True, alpha=0.3)
+        if len(values) and np.ptp(values) > SAME * np.abs(values).max():
+            ax.hist(values, bins=_number_of_bins(values), density=True, alpha=0.3)
             x, y = density(values, one.bounds)
             ax.plot(x, y, color=canvas.cycle(0), linewidth=1.2)
-        ax.axvline(one.estimate, **canvas.reference(zorder=3))
+        if np.isfinite(one.estimate):  # the shape of a Poisson distribution is infinite
+            ax.axvline(one.estimate, **canvas.reference(zorder=3))
         top = ax.get_ylim()[1]
-        ax.hlines(-0.06 * top, one.lower, one.upper, color=canvas.cycle(1), linewidth=3)
+        ends = np.clip([one.lower, one.upper], *ax.get_xlim())  # an infinite end is at the edge
+        ax.hlines(-0.06 * top, *ends, color=canvas.cycle(1), linewidth=3)
         ax.set_ylim(-0.12 * top, top)
         ax.set_yticks([])
         canvas.label(ax, one.name, "Density" if k % columns == 0 else None)
     return axes
+
+
+def _number_of_bins(values) -> int:
+    """Bins of the width of Freedman & Diaconis (1981), up to as many as can be seen."""
+    low, high = np.quantile(values, [0.25, 0.75])
+    width = 2 * (high - low) / len(values) ** (1 / 3)
+    return int(np.clip(np.ptp(values) / width, 10, 60)) if width > 0 else 30
 
 
 def density(values, bounds=(-np.inf, np.inf)) -> tuple[np.ndarray, np.ndarray]:

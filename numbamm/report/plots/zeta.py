@@ -66,7 +66,7 @@ def _panel(ax, curve, kind: str) -> None:
         within = (x >= low) & (x <= high)
         ax.fill_between(x[within], density[within], alpha=0.2, linewidth=0, color=canvas.cycle(0))
         ax.plot(x, density, color=canvas.cycle(0))
-        ax.axvline(estimate, **canvas.reference())
+        _mark(ax, estimate)
         ax.set_ylim(bottom=0)
         return
     ax.plot(x, np.abs(y) if kind == "abs" else y, color=canvas.cycle(0))
@@ -83,4 +83,10 @@ def _panel(ax, curve, kind: str) -> None:
             ax.vlines(inside, 0.0, spline(inside), color=canvas.cycle(1), linewidth=0.8)
     if kind == "zeta":
         ax.axhline(0.0, **canvas.reference())
-    ax.axvline(estimate, **canvas.reference())
+    _mark(ax, estimate)
+
+
+def _mark(ax, estimate: float) -> None:
+    """A line at the estimate; none at the infinite shape of a Poisson distribution."""
+    if np.isfinite(estimate):
+        ax.axvline(estimate, **canvas.reference())

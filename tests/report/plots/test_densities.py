@@ -1,9 +1,9 @@
 """Distributions of replicates."""
 
-import numpy as np
 import pytest
 from drawn import segments
 from numpy.testing import assert_allclose
+from scipy.integrate import trapezoid
 
 from numbamm.errors import OptionError
 
@@ -17,7 +17,7 @@ def test_bootstrap(sleep):
     for ax, name in zip(axes, shown, strict=True):
         assert_allclose(segments(ax)[0, :, 0], limits.loc[name])
         x, y = next(line.get_data() for line in ax.get_lines() if len(line.get_xdata()) > 2)
-        assert np.trapezoid(y, x) == pytest.approx(1, abs=0.02)
+        assert trapezoid(y, x) == pytest.approx(1, abs=0.02)
     [ax] = replicates.plot("theta_Subject.Days", alpha=0.5, method="equal-tailed")
     expected = replicates.frame["theta_Subject.Days"].quantile([0.25, 0.75])
     assert_allclose(segments(ax)[0, :, 0], expected)

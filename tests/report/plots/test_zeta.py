@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.integrate import trapezoid
 from scipy.special import ndtri
 
 from numbamm.errors import OptionError
@@ -36,7 +37,7 @@ def test_size_of_zeta_and_density(profile):
     assert_allclose(y, np.abs(profile.curves["sigma"].spline(x)))
     [ax] = profile.plot("sigma", kind="density")
     x, y = ax.get_lines()[0].get_data()
-    assert np.trapezoid(y, x) == pytest.approx(0.99, abs=0.01)
+    assert trapezoid(y, x) == pytest.approx(0.99, abs=0.01)
     with pytest.raises(OptionError, match="kind must be one of zeta, abs, density, pairs"):
         profile.plot(kind="zetas")
     with pytest.raises(OptionError, match="unknown parameter 'sigm'; did you mean 'sigma'"):
