@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,11 +49,18 @@ class Estimates(Result):
         return forest(
             self._names(),
             {"": tuple(frame[["estimate", "lower", "upper"]].to_numpy(dtype=float).T)},
-            xlabel=self.headings.get("estimate", "Ratio" if self.ratios else "Estimate"),
+            xlabel=self.measure,
             reference=1.0 if self.ratios else 0.0,
             log=self.ratios,
             ax=ax,
         )
+
+    @property
+    def measure(self) -> str:
+        """What the estimates are, in words: ``Odds ratio`` of the heading ``odds.ratio``."""
+        heading = self.headings.get("estimate", "ratio" if self.ratios else "estimate")
+        words = re.sub(r"(?<=[a-z])\.(?=[a-z])", " ", heading)
+        return words[0].upper() + words[1:]
 
     def _names(self) -> list[str]:
         """The name of each row: those of the index, or the words before the estimate."""

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.plotting import PlotAccessor
 
+from numbamm.elsewhere import names_arguments
 from numbamm.report.tableframe import TableFrame
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Influence(TableFrame):
         return InfluencePlots(self)
 
 
+@names_arguments
 def influence(model) -> Influence:
     """Residuals, leverage and influence of each row of the data on a fitted model.
 
@@ -79,6 +81,11 @@ def influence(model) -> Influence:
     ------
     NotFittedError
 
+    See Also
+    --------
+    delete_levels : The influence of whole groups.
+    LinearMixedModel.leverage, LinearMixedModel.residuals
+
     Notes
     -----
     All are conditional on the random effects and their covariance, as in lme4. Cook's distance is
@@ -88,6 +95,14 @@ def influence(model) -> Influence:
     Leverages of a generalized model are those of its working model, the linear mixed model that
     PIRLS solves in its last iteration; σ² is the dispersion. They lie between 0 and 1, unlike
     lme4's. Cook's distance is then the one after a single step of PIRLS without the row.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.influence()["cooks"].idxmax()
+    59
     """
     frame = pd.DataFrame({"fitted": model.fittedvalues, "resid": model.resid})
     frame["pearson"] = model.residuals("pearson")
@@ -101,6 +116,20 @@ def influence(model) -> Influence:
     return Influence(frame, title, model.feterm.rank)
 
 
+@names_arguments
 def cooks_distance(model) -> pd.Series:
-    """Cook's distance of each row, conditional on the random effects; see `influence`."""
+    """Cook's distance of each row, conditional on the random effects; see `influence`.
+
+    See Also
+    --------
+    influence : This, leverage and residuals.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.cooks_distance().nlargest(2).round(2).to_dict()
+    {59: 4.26, 56: 2.11}
+    """
     return influence(model)["cooks"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.fixed.contrast import coef_table
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@names_arguments
 def coefficients(
     model,
     *,
@@ -65,6 +67,7 @@ def coefficients(
     )
 
 
+@names_arguments
 def plot_coefficients(
     *models,
     names: Sequence[str] | None = None,
@@ -146,9 +149,11 @@ def _rows(tables: Iterable, intercept: bool) -> list[str]:
 
 def _label(models, results) -> str:
     """What the horizontal axis shows, where it is the same for all models."""
-    names = {result.headings.get("estimate") for result in results}
-    if names == {None}:
-        links = {model.link_record.name for model in models}
-        scale = {"logit": "Coefficient (log odds)", "log": "Coefficient (log scale)"}
-        return scale.get(links.pop(), "Coefficient") if len(links) == 1 else "Coefficient"
-    return names.pop() if len(names) == 1 else "Ratio"
+    measures = {result.measure for result in results}
+    if len(measures) > 1:
+        return "Ratio"
+    measure, links = measures.pop(), {model.link_record.name for model in models}
+    if measure != "Estimate":
+        return measure
+    scale = {"logit": "Coefficient (log odds)", "log": "Coefficient (log scale)"}
+    return scale.get(links.pop(), "Coefficient") if len(links) == 1 else "Coefficient"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.options import one_of
 from numbamm.report.content import shown_name
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 EFFECTS = ("random", "fixed")
 
 
+@names_arguments
 def correlations(
     model, effects: str | None = None, *, ax: Axes | None = None, axes=None
 ) -> np.ndarray:

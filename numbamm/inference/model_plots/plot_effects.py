@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed.emmeans import emmeans, named_variables
 from numbamm.inference.fixed.refgrid import ReferenceGrid
 from numbamm.options import mapping
@@ -21,6 +22,7 @@ FINE = 60
 FEW = 4
 
 
+@names_arguments
 def effects(
     model,
     specs: str | Iterable[str],

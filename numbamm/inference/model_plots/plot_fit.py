@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, did_you_mean
 from numbamm.formula.levels import level_codes
 from numbamm.inference.diagnostics.smoothing import has_few_values
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@names_arguments
 def fit(
     model,
     group: str | None = None,

@@ -9,11 +9,13 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.diagnostics.deletion import delete_levels
 from numbamm.inference.diagnostics.influence import influence as influence_of_rows
 from numbamm.inference.model_plots.plot_ranef import checked_group
 
 
+@names_arguments
 def influence(
     model, group: str | None = None, *, refit: bool = True, ax: Axes | None = None, axes=None
 ) -> Axes | np.ndarray:

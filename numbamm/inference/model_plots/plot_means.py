@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed.emmeans import emmeans
 from numbamm.options import flag
 from numbamm.report.plots import axes as canvas
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@names_arguments
 def means(
     model,
     specs: str | Iterable[str],

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 
+
+@names_arguments
 def path(model, *, axes=None) -> np.ndarray:
     """Plot the objective and the parameters of each evaluation of the fit.
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.profiling.profile import profile as compute
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@names_arguments
 def profile(
     model,
     parameters: str | Iterable[str] | None = None,

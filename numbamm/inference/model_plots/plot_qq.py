@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.diagnostics.quantile_residuals import quantile_residuals
 from numbamm.report.plots.quantiles import Sample, quantiles
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@names_arguments
 def qq(model, *, seed: int | None = 0, ax: Axes | None = None) -> Axes:
     """Plot ordered residuals against normal quantiles; the diagonal is where they should be.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, did_you_mean
 from numbamm.options import flag, one_of, shown
 from numbamm.report.content import shown_name
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 KINDS = ("intervals", "qq", "pairs")
 
 
+@names_arguments
 def ranef(
     model,
     group: str | None = None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.diagnostics.smoothing import binned, has_few_values, trend
 from numbamm.inference.fixed.backtransform import response_name
 from numbamm.options import flag, one_of
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 SCALES = ("response", "link")
 
 
+@names_arguments
 def residuals(
     model,
     type: str = "pearson",

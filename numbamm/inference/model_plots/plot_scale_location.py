@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.diagnostics.quantile_residuals import quantile_residuals
 from numbamm.inference.diagnostics.smoothing import trend
 from numbamm.inference.model_plots.plot_residuals import SCALES, fitted_label, fitted_values
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 EXPECTED = 0.8221789586623885
 
 
+@names_arguments
 def scale_location(
     model, *, scale: str = "response", seed: int | None = 0, ax: Axes | None = None
 ) -> Axes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.model_plots.plot_ranef import checked_group
 from numbamm.report.content import shown_name
 from numbamm.report.plots import axes as canvas
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@names_arguments
 def shrinkage(model, group: str | None = None, *, ax: Axes | None = None, axes=None) -> np.ndarray:
     """Plot how far the model shrinks the random effects of each level towards zero.
 

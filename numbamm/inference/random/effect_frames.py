@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numbamm.errors import OptionError
+from numbamm.report.frames import Frames
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class EffectFrames(dict[str, "pd.DataFrame"]):
+class EffectFrames(Frames):
     """Frames of random effects by grouping factor; ``plot()`` draws them.
 
     Parameters
@@ -30,7 +31,7 @@ class EffectFrames(dict[str, "pd.DataFrame"]):
         self._model, self._estimates, self._name = model, model.estimates, name
 
     def __reduce__(self):
-        return dict, (dict(self),)  # without the model
+        return Frames, (dict(self),)  # without the model
 
     @property
     def plot(self) -> Callable[..., np.ndarray]:

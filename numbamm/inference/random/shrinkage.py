@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.random.conditional_modes import frames_by_factor
 from numbamm.inference.random.effect_frames import EffectFrames
 
@@ -12,13 +13,14 @@ from numbamm.inference.random.effect_frames import EffectFrames
 UNSHRUNKEN = 1e4
 
 
+@names_arguments
 def shrinkage(model) -> EffectFrames:
     """Differences between the random effects and their estimates without shrinkage.
 
     Parameters
     ----------
     model : MixedModel
-        A fitted model; it is left as it is.
+        A fitted model; it is not changed.
 
     Returns
     -------
@@ -32,6 +34,10 @@ def shrinkage(model) -> EffectFrames:
     NotFittedError
     FitError
         All means of a generalized model are at a limit of the link.
+
+    See Also
+    --------
+    LinearMixedModel.ranef : The random effects.
 
     Notes
     -----

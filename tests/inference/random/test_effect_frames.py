@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 
 import numbamm as mm
 from numbamm.errors import OptionError
+from numbamm.report.frames import Frames
 
 
 def test_random_effects_and_shrinkage_draw_themselves(sleep):
@@ -16,7 +17,7 @@ def test_random_effects_and_shrinkage_draw_themselves(sleep):
         assert_allclose(segments(a), segments(b))
     [ax] = sleep.shrinkage().plot()
     assert_allclose(offsets(ax, 1), sleep.ranef()["Subject"])
-    assert type(pickle.loads(pickle.dumps(sleep.ranef()))) is dict
+    assert type(pickle.loads(pickle.dumps(sleep.ranef()))) is Frames
 
 
 def test_effects_of_an_earlier_fit_are_not_drawn_from_a_later_one():
