@@ -12,13 +12,14 @@ from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.inference.fixed.tidy import tidy
 from numbamm.optimize.local_minimum import is_minimum
-from numbamm.report.content import Report, Table, components, of_result
+from numbamm.options import flag
+from numbamm.report.content import Report, Table, components, of_result, shown_name
 from numbamm.report.digits import MISSING, fixed
 from numbamm.report.result import Summary
 
 
 @names_arguments
-def summary(model, ddf: str | None = None) -> Summary:
+def summary(model, *, ddf: str | None = None, correlation: bool = False) -> Summary:
     """The table of a fitted model, as ``print(model)`` shows it; HTML in a notebook.
 
     Parameters
@@ -28,6 +29,9 @@ def summary(model, ddf: str | None = None) -> Summary:
     ddf : {"satterthwaite", "kenward-roger", "kenward-roger-observed", "wald"}, optional
         Degrees of freedom for tests of the coefficients; as for `coef_table`, which also has
         intervals.
+    correlation : bool
+        Whether to show the correlations of the estimated coefficients; `corr_params` has them as
+        numbers.
 
     Returns
     -------
@@ -40,13 +44,15 @@ def summary(model, ddf: str | None = None) -> Summary:
     OptionError
         The method is unknown or does not suit the model.
     """
-    return Summary(describe(model, ddf), partial(tidy, model, ddf=ddf))
+    report = describe(model, ddf, correlation=flag("correlation", correlation))
+    return Summary(report, partial(tidy, model, ddf=ddf))
 
 
-def describe(model, ddf: str | None = None) -> Report:
-    """The content of a fitted model's table; see `summary` for `ddf` and for errors."""
+def describe(model, ddf: str | None = None, *, correlation: bool = False) -> Report:
+    """The content of a fitted model's table; see `summary` for options and errors."""
     reml = model.estimates.reml
-    levels = ", ".join(str(n) for n in {t.group: t.nlevels for t in model.reterms}.values())
+    sizes = {t.group: t.nlevels for t in model.reterms}
+    levels = ", ".join(f"{n} ({group})" for group, n in sizes.items())
     counts = f"Number of obs: {model.nobs}; levels of grouping factors: {levels}"
     method = degrees.coefficient_method(model, ddf)
     return Report(
@@ -56,6 +62,7 @@ def describe(model, ddf: str | None = None) -> Report:
             criteria(model, "REML crit." if reml else "-2 logLik"),
             components(model.varcorr, counts),
             coefficients(model, ddf, f"Fixed-effects parameters, {method.title}:"),
+            *([correlations(model)] if correlation and model.feterm.rank > 1 else []),
         ],
         notes=[*notes(model), *method.notes],
     )
@@ -82,6 +89,19 @@ def coefficients(model, ddf: str | None, heading: str) -> Table:
     table.header[1] = "Coef."
     table.heading = heading
     return table
+
+
+def correlations(model) -> Table:
+    """The lower triangle of the coefficients' correlations; numbers head the columns."""
+    names, matrix = model.feterm.kept_names, model.corr_params().to_numpy()[model.feterm.kept]
+    matrix = matrix[:, model.feterm.kept]
+    rows = [
+        [f"{i} {shown_name(name)}", *(f"{c:+.2f}" for c in matrix[i - 1, : i - 1])]
+        for i, name in enumerate(names, 1)
+    ]
+    rows = [row + [""] * (len(names) - len(row)) for row in rows]
+    header = ["", *map(str, range(1, len(names)))]
+    return Table(header, rows, heading="Correlations of the fixed effects:")
 
 
 def notes(model) -> list[str]:
