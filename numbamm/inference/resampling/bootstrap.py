@@ -200,7 +200,7 @@ class Bootstrap(Tabular):
 
     @names_arguments
     def conf_int(
-        self, alpha: float = 0.05, method: str = "shortest", *, singular: bool = True
+        self, alpha: float = 0.05, *, method: str = "shortest", singular: bool = True
     ) -> pd.DataFrame:
         """Percentile intervals of every parameter.
 
@@ -246,9 +246,9 @@ class Bootstrap(Tabular):
         return pd.Series(p, index=self.names.beta, name="pvalue")
 
     @names_arguments
-    def summary(self, alpha: float = 0.05, method: str = "shortest") -> Result:
+    def summary(self, alpha: float = 0.05, *, method: str = "shortest") -> Result:
         """Estimates, their bias and standard errors, and intervals, as a table."""
-        frame, limits = self._parameters(True), self.conf_int(alpha, method)
+        frame, limits = self._parameters(True), self.conf_int(alpha, method=method)
         table = limits.set_axis(["lower", "upper"], axis=1)
         original = self.estimates[frame.columns]
         table.insert(0, "estimate", original)
