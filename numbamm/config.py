@@ -64,6 +64,16 @@ class Option:
         What fits, in words.
     in_files : bool
         Whether a file may set it: one that is found by search may come from anybody.
+
+    See Also
+    --------
+    resolved : Values, and where they come from.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.config.OPTIONS["maxtime"].words
+    'a positive number of seconds, or -1 for no limit'
     """
 
     default: Any
@@ -236,6 +246,16 @@ def resolved() -> dict[str, tuple[Any, str]]:
     ------
     OptionError
         A file or a variable has an unknown key or an unusable value; the message names it.
+
+    See Also
+    --------
+    show : Prints them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.config.resolved()["maxfeval"]
+    (100000, 'default')
     """
     values = {key: (option.default, "default") for key, option in OPTIONS.items()}
     in_file, path = _of_file(_working_directory())
@@ -257,6 +277,17 @@ def get(key: str) -> Any:
     OptionError
         There is no such option, or its variable or the file has an unusable value. Mistakes in
         other variables are told by the next fit, which reads them all.
+
+    See Also
+    --------
+    resolved : All options.
+    set, context : Change them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.config.get("maxfeval")
+    100000
     """
     if key not in OPTIONS:
         raise OptionError(f"config.get: unknown key {key!r}{option_hint(key, OPTIONS)}")
@@ -275,6 +306,18 @@ def set(**values: Any) -> None:
     ------
     OptionError
         An option is unknown or its value unusable; nothing is changed then.
+
+    See Also
+    --------
+    context : For a block of code.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.config.set(maxtime=60.0)
+    >>> mm.config.get("maxtime")
+    60.0
+    >>> mm.config.set(maxtime=-1.0)
     """
     given = {key: value for key, value in values.items() if value is not None or key not in OPTIONS}
     given = _checked(given, "config.set")
@@ -291,6 +334,18 @@ def context(**values: Any) -> Iterator[None]:
     ------
     OptionError
         An option is unknown or its value unusable.
+
+    See Also
+    --------
+    set : For the process.
+    carry : For other threads.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> with mm.config.context(maxtime=60.0):
+    ...     mm.config.get("maxtime")
+    60.0
     """
     token = _context.set({**_context.get(), **_checked(values, "config.context")})
     try:
@@ -304,6 +359,18 @@ def carry(function: Callable) -> Callable:
 
     Wrap what a pool of threads or processes is to call: ``pool.map(mm.config.carry(f), items)``.
     The result can be pickled where the function can.
+
+    See Also
+    --------
+    context
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> import numbamm as mm
+    >>> with mm.config.context(maxtime=60.0), ThreadPoolExecutor(1) as pool:
+    ...     pool.submit(mm.config.carry(mm.config.get), "maxtime").result()
+    60.0
     """
     settled = {key: value for key, (value, origin) in resolved().items() if origin != "default"}
     return functools.partial(_call_in, settled, function)
@@ -315,12 +382,35 @@ def _call_in(settled: Mapping[str, Any], function: Callable, *args: Any, **kwarg
 
 
 def reload() -> None:
-    """Forget the TOML files that were read; they are read again when they are needed."""
+    """Forget the TOML files that were read; they are read again when they are needed.
+
+    See Also
+    --------
+    resolved
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.config.reload()
+    """
     _of_file.cache_clear()
 
 
 def show() -> None:
-    """Print every option with its value and where that came from."""
+    """Print every option with its value and where that came from.
+
+    See Also
+    --------
+    resolved : As a dict.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.config.show()  # doctest: +ELLIPSIS
+    optimizer          auto       default
+    ftol_rel           1e-12      default
+    ...
+    """
     rows = [
         (key, "automatic" if value is None else str(value), origin)
         for key, (value, origin) in resolved().items()

@@ -13,6 +13,7 @@ from time import perf_counter
 import numba
 import numpy as np
 from numba.core.caching import NullCache
+from numba.core.compiler_lock import global_compiler_lock
 
 from numbamm import config
 from numbamm.blocks import crew
@@ -92,8 +93,11 @@ def _compile(kernel, types):
     with compile_time:
         if not ahead.is_on():
             crew.wait_for(kernel)
-            if (result := kernel.uncalled.pop(types, None)) is not None:
-                kernel.add_overload(result)  # only once: numba is slow to choose between equal ones
+            with (
+                global_compiler_lock
+            ):  # a second thread waits until what the kernel calls is loaded
+                if (result := kernel.uncalled.pop(types, None)) is not None:
+                    kernel.add_overload(result)  # once: numba is slow to choose between equal ones
         with interrupts_wait():
             return type(kernel).compile(kernel, types)
 

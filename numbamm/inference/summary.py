@@ -10,12 +10,12 @@ import numpy as np
 from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
-from numbamm.inference.fixed.tidy import tidy
+from numbamm.inference.fixed.tidy import parameters
 from numbamm.optimize.local_minimum import is_minimum
 from numbamm.options import flag
 from numbamm.report.content import Report, Table, components, of_result, shown_name
 from numbamm.report.digits import MISSING, fixed
-from numbamm.report.result import Summary
+from numbamm.report.result import Result, Summary
 
 
 @names_arguments
@@ -43,25 +43,52 @@ def summary(model, *, ddf: str | None = None, correlation: bool = False) -> Summ
     NotFittedError
     OptionError
         The method is unknown or does not suit the model.
+
+    See Also
+    --------
+    coef_table : The coefficients alone.
+    tidy : Its numbers, as a frame.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> print(str(m.summary(ddf="satterthwaite")).splitlines()[0])
+    Linear mixed model fit by maximum likelihood
     """
-    report = describe(model, ddf, correlation=flag("correlation", correlation))
-    return Summary(report, partial(tidy, model, ddf=ddf))
+    correlation = flag("correlation", correlation)
+    tests, varcorr = coef_table(model, ddf=ddf), model.varcorr
+    method = degrees.coefficient_method(model, ddf)
+    report = describe(model, tests, varcorr, method, correlation)
+    return Summary(report, partial(parameters, tests, varcorr))
 
 
-def describe(model, ddf: str | None = None, *, correlation: bool = False) -> Report:
-    """The content of a fitted model's table; see `summary` for options and errors."""
+def describe(model, tests: Result, varcorr, method, correlation: bool) -> Report:
+    """The content of a fitted model's table.
+
+    Parameters
+    ----------
+    model : MixedModel
+    tests : Result
+        The table of coefficients.
+    varcorr : VarCorr
+    method : Wald, Satterthwaite or KenwardRoger
+        The method of the tests.
+    correlation : bool
+        Whether to show correlations of coefficients.
+    """
     reml = model.estimates.reml
     sizes = {t.group: t.nlevels for t in model.reterms}
     levels = ", ".join(f"{n} ({group})" for group, n in sizes.items())
     counts = f"Number of obs: {model.nobs}; levels of grouping factors: {levels}"
-    method = degrees.coefficient_method(model, ddf)
     return Report(
         title=model.title,
         formula=model.formula,
         tables=[
             criteria(model, "REML crit." if reml else "-2 logLik"),
-            components(model.varcorr, counts),
-            coefficients(model, ddf, f"Fixed-effects parameters, {method.title}:"),
+            components(varcorr, counts),
+            coefficients(tests, method.title),
             *([correlations(model)] if correlation and model.feterm.rank > 1 else []),
         ],
         notes=[*notes(model), *method.notes],
@@ -80,14 +107,13 @@ def criteria(model, name: str) -> Table:
     )
 
 
-def coefficients(model, ddf: str | None, heading: str) -> Table:
+def coefficients(tests: Result, method: str) -> Table:
     """The table of coefficients and their tests; degrees of freedom if these are finite."""
-    result = coef_table(model, ddf=ddf)
-    infinite = not np.isfinite(result.frame["df"]).any()
+    infinite = not np.isfinite(tests.frame["df"]).any()
     hidden = ("lower", "upper", "df") if infinite else ("lower", "upper")
-    table = of_result(replace(result, hidden=hidden))
+    table = of_result(replace(tests, hidden=hidden))
     table.header[1] = "Coef."
-    table.heading = heading
+    table.heading = f"Fixed-effects parameters, {method}:"
     return table
 
 

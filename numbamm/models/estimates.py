@@ -1,4 +1,4 @@
-"""`Estimates`: what a fit leaves behind."""
+"""`Estimates`: the numbers that a fit finds."""
 
 from __future__ import annotations
 

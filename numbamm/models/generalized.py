@@ -20,6 +20,7 @@ from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
+from numbamm.formula.caller import caller_namespace
 from numbamm.formula.checks import check_generalized
 from numbamm.glm.family import FAMILIES, Family
 from numbamm.glm.likelihood import Likelihood
@@ -44,7 +45,7 @@ from numbamm.models.generalized_estimates import (
     working_at_estimates,
 )
 from numbamm.models.generalized_objective import GeneralizedObjective
-from numbamm.models.mixedmodel import MixedModel, caller_namespace
+from numbamm.models.mixedmodel import MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
 from numbamm.models.spaces.scaled import ScaledTerms
@@ -103,6 +104,12 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
     FormulaError, DataError, OptionError
         Before any heavy work.
 
+    See Also
+    --------
+    glmm : Builds a model and fits it.
+    LinearMixedModel : What fitted models have in common.
+    Family, Link : Those of your own.
+
     Notes
     -----
     The objective is the Laplace approximation of -2 log-likelihood, with every constant: at the
@@ -116,6 +123,15 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     Binomial and Poisson rows that are equal but for their responses are taken together
     where there are many; results are those of the rows.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> cbpp = mm.datasets.load("cbpp")
+    >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    >>> g = mm.GeneralizedLinearMixedModel(formula, cbpp, "binomial")
+    >>> round(g.fit().objective, 3)
+    184.053
     """
 
     is_linear, default_ddf = False, "wald"
@@ -213,7 +229,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         """The linear mixed model of the working response at the conditional modes, not fitted."""
         return working_model(self, self.estimates.eta, self.estimates.shape)
 
-    #: What the response varies by besides the random effects is not on the scale of η.
+    #: Residuals are not on the scale of η.
     residual_variance = 0.0
 
     def _build(self, frame) -> None:
@@ -292,14 +308,14 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     @property
     def _fast(self) -> bool:
-        """Whether β varies inside PIRLS in the fit that `optsum` describes."""
+        """Whether PIRLS varies β in the fit that `optsum` describes."""
         if self.optsum.fast is None:  # an older file does not say
             return self.optsum.names == self._searched[True].names
         return self.optsum.fast
 
     @property
     def is_fast(self) -> bool:
-        """Whether β was varied inside PIRLS, and θ alone optimised."""
+        """Whether PIRLS varied β, and θ alone was optimised."""
         _ = self.estimates
         return self._fast
 
@@ -394,6 +410,20 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             If the model is fitted already, or the optimiser fails.
         OptionError
             If `nagq` cannot be used: with several terms, or with ``fast=True``.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.refit : Fits again.
+        glmm : Builds and fits.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.GeneralizedLinearMixedModel(formula, cbpp, "binomial")
+        >>> round(g.fit(fast=True).objective, 3)
+        184.109
         """
         if self.is_fitted:
             raise FitError("this model is fitted already; use refit() to fit it again")
@@ -434,6 +464,19 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         ------
         DataError
             If the new response does not fit the rows or the family; the model stays as it was.
+
+        See Also
+        --------
+        LinearMixedModel.simulate : Draws a response.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> round(g.refit(fast=True).objective, 3)
+        184.109
         """
         fast = (self.is_fitted and self._fast) if fast is None else fast
         nagq = (1 if fast else self.optsum.nagq) if nagq is None else nagq
@@ -533,6 +576,19 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
         At the estimates PIRLS' last weighted least-squares problem is a linear mixed model of the
         working response; these are its leverages.
+
+        See Also
+        --------
+        influence : Cook's distances, and more.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> round(float(g.leverage().sum()), 2)
+        13.29
         """
         _ = self.estimates
         with blas_threads():

@@ -127,6 +127,19 @@ class GeneralizedObjective:
         -------
         float
             NaN where no mode is found. By quadrature if ``optsum.nagq`` is above 1 and β given.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.objective_gradient : With the gradient.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> round(float(g.objective_at(g.optsum.final)), 3)
+        184.053
         """
         x = numbers("parameters", x)
         kind = self.parameters_of(x)
@@ -153,10 +166,24 @@ class GeneralizedObjective:
         OptionError
             With ``optsum.nagq`` above 1: there is no gradient through quadrature.
 
+        See Also
+        --------
+        GeneralizedLinearMixedModel.objective_at : The objective alone.
+
         Notes
         -----
         One adjoint solve at the mode, and reverse differentiation of the blocked Cholesky factor;
         see `numbamm.glm.gradient`.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> value, gradient = g.objective_gradient(g.optsum.final)
+        >>> bool(abs(gradient).max() < 1e-3)
+        True
         """
         x = numbers("parameters", x)
         kind = self.parameters_of(x)
@@ -174,7 +201,7 @@ class GeneralizedObjective:
     def pirls(
         self, theta: ArrayLike | None = None, *, vary_beta: bool = True, verbose: bool = False
     ) -> PenalisedMode:
-        """Find the conditional mode at θ, from the start of a fit; the model is left as it is.
+        """Find the conditional mode at θ, from the start of a fit; the model is not changed.
 
         Parameters
         ----------
@@ -195,6 +222,18 @@ class GeneralizedObjective:
         ------
         FitError
             If no mode was found; the message says at which θ.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.fit
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> mode = g.pirls([1.0])
         """
         theta = self.theta if theta is None else self._checked_theta(theta)
         shape = self.estimates.shape if self.is_fitted else self._start.shape

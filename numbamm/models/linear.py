@@ -20,6 +20,7 @@ from numbamm.blocks.solve import solve
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
+from numbamm.formula.caller import caller_namespace
 from numbamm.formula.checks import check_gaussian
 from numbamm.glm.families import gaussian
 from numbamm.glm.links import identity
@@ -32,7 +33,7 @@ from numbamm.models.fitting.residual_variance import check_residual_variance
 from numbamm.models.fitting.rollback import all_or_nothing
 from numbamm.models.linear_estimates import estimates_at, random_effects, solution_at
 from numbamm.models.linear_objective import LinearObjective
-from numbamm.models.mixedmodel import MixedModel, caller_namespace
+from numbamm.models.mixedmodel import MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.without_rows import linear_without
@@ -74,6 +75,11 @@ class LinearMixedModel(LinearObjective, MixedModel):
     ------
     FormulaError, DataError, OptionError
         Before any heavy work; the message names the column, term or option.
+
+    See Also
+    --------
+    lmm : Builds a model and fits it.
+    GeneralizedLinearMixedModel : Other families.
 
     Notes
     -----
@@ -165,7 +171,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     @property
     def residual_variance(self) -> float:
-        """σ², which the response has besides that of the random effects."""
+        """σ², the variance of the response given the random effects."""
         return self.sigma**2
 
     def _build(self, frame, reml: bool, sigma: float | None) -> None:
@@ -236,6 +242,20 @@ class LinearMixedModel(LinearObjective, MixedModel):
         FitError
             If the model is fitted already (use `refit`), or the optimiser fails; the model can
             be used and fitted again.
+
+        See Also
+        --------
+        LinearMixedModel.refit : Fits again.
+        lmm : Builds and fits.
+        OptSummary : The options of the search.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.LinearMixedModel("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> round(m.fit(reml=True).objective, 4)
+        1743.6283
         """
         if self.is_fitted:
             raise FitError("this model is fitted already; use refit() to fit it again")
@@ -291,10 +311,25 @@ class LinearMixedModel(LinearObjective, MixedModel):
         DataError
             If the new response does not fit the rows; the model stays as it was.
 
+        See Also
+        --------
+        LinearMixedModel.simulate : Draws a response.
+        bootstrap : Draws and fits, many times.
+
         Notes
         -----
         A model holds one response and one set of estimates: threads that refit need a model
         each (``copy.deepcopy``, or one built in each thread).
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> round(m.refit(reml=True).objective, 4)
+        1743.6283
+        >>> round(float(m.refit(2 * sleep["Reaction"]).params["Days"]), 3)
+        20.935
         """
         fit_options = (reml, optimizer, progress, verbose)
         if y is None:
@@ -329,6 +364,18 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
         The derivative of each fitted value by its own response at the estimated θ; their sum
         is the effective number of parameters.
+
+        See Also
+        --------
+        influence : Cook's distances, and more.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> round(float(m.leverage().sum()), 2)
+        28.61
         """
         _ = self.estimates
         with blas_threads():

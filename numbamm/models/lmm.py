@@ -32,6 +32,11 @@ def lmm(
     See `LinearMixedModel` for the parameters of the model and `LinearMixedModel.fit` for
     those of the fit.
 
+    See Also
+    --------
+    LinearMixedModel : The parameters, and what a fit knows.
+    glmm : Generalized models.
+
     Examples
     --------
     >>> import numbamm as mm

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from copy import copy
 from dataclasses import replace
 from html import escape
@@ -68,7 +67,7 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
     is_linear: bool
     #: Method of degrees of freedom that tests of coefficients take by default.
     default_ddf: str
-    #: Whether β was varied inside PIRLS, and θ alone optimised.
+    #: Whether PIRLS varied β, and θ alone was optimised.
     is_fast: bool = False
     #: Shape of the family; where it is given; and whether it is estimated.
     shape: float | None = None
@@ -257,6 +256,18 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
             For each grouping factor a line per level and random effect and a column per random
             effect, so that ``condvar()["g"].loc[level]`` is that level's covariance matrix. NaN
             between effects of different terms on the same factor. One frame, if `group` is given.
+
+        See Also
+        --------
+        LinearMixedModel.ranef : With intervals by ``condvar=True``.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> m.condvar()["Subject"].loc["308"].round(1).to_numpy().tolist()
+        [[141.0, -20.6], [-20.6, 5.2]]
         """
         import pandas as pd
 
@@ -316,10 +327,21 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
             A diagonal entry of λ counts as zero when it, times the root mean square of its
             column of Z (weighted), is below: the share of σ that it has in a typical row.
 
+        See Also
+        --------
+        pca : How many dimensions the random effects have.
+        check_convergence : Where the fit is singular.
+
         Notes
         -----
         After a fit, ``optsum.certificate`` tells a local minimum from a point where only the
         gradient vanishes: the printed summary says which.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff2")).is_singular()
+        True
         """
         root = self.scaled.root
         w = np.ones(self.nobs) if root is None else root**2
@@ -411,6 +433,20 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         -------
         pandas.Series
             Over the rows of the data; NaN where a row was dropped.
+
+        See Also
+        --------
+        influence : Studentized residuals, and more.
+        LinearMixedModel.fittedvalues
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> g.residuals("deviance").head(2).round(3).to_list()
+        [-1.438, 0.989]
         """
         one_of("type", type, self._residual_types)
         return self.aligned(self._residual_types[type](self), f"resid_{type}")
@@ -442,6 +478,23 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         ------
         NotFittedError
             Before `fit`.
+
+        See Also
+        --------
+        LinearMixedModel.restore : Takes it up again.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     m.save(Path(folder) / "fit.json")
+        ...     again = mm.LinearMixedModel("Reaction ~ Days + (Days | Subject)", sleep)
+        ...     again.restore(Path(folder) / "fit.json").objective == m.objective
+        True
         """
         from numbamm.models.saved import save
 
@@ -467,6 +520,23 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
             or final parameters. The model stays as it was, as with any error.
         OptionError
             The file cannot be read, or is of another version.
+
+        See Also
+        --------
+        LinearMixedModel.save
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     m.save(Path(folder) / "fit.json")
+        ...     again = mm.LinearMixedModel("Reaction ~ Days + (Days | Subject)", sleep)
+        ...     round(again.restore(Path(folder) / "fit.json").objective, 4)
+        1751.9393
         """
         from numbamm.models.saved import restore
 
@@ -497,7 +567,7 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         self._default_start = DefaultStart()
 
     def twin(self) -> Self:
-        """A copy on the same arrays: its fits leave this model alone."""
+        """A copy on the same arrays: its fits do not change this model."""
         twin = copy(self)
         twin.reterms = [replace(term, theta=term.theta.copy()) for term in self.reterms]
         twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, self.scalings)
@@ -511,7 +581,20 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         return self.summary().content
 
     def to_frame(self) -> pd.DataFrame:
-        """Coefficients and variance components, a row each, as from `tidy` with Wald's tests."""
+        """Coefficients and variance components, a row each, as from `tidy` with Wald's tests.
+
+        See Also
+        --------
+        tidy : With other tests and intervals.
+        LinearMixedModel.to_markdown, LinearMixedModel.to_latex, LinearMixedModel.to_html
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.to_frame()["estimate"].round(1).to_list()
+        [1527.5, 37.3, 49.5]
+        """
         return self.summary().to_frame()
 
     def __str__(self) -> str:
@@ -536,26 +619,21 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         """A table of the kinds of the blocks of A and L, one line a term and one for X and y.
 
         Where A and L hold a block in different forms both are named, as ``Diag/Dense``.
+
+        See Also
+        --------
+        LinearMixedModel.summary
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> print(m.block_description())
+        rows:  Subject  fixed
+        36:    BlkDiag
+        3:     Dense    Dense
         """
         names = [*(term.group for term in self.reterms), "fixed"]
         sizes = [*(term.nranef for term in self.reterms), self.feterm.rank + 1]
         return block_table(names, sizes, self.layout.kinds())
-
-
-def caller_namespace() -> dict:
-    """Names that the code which called numbamm sees, for functions used in formulas.
-
-    A command line has none: what it is given as a formula is no program.
-    """
-    frame = sys._getframe(1)
-    while frame is not None:
-        names = frame.f_globals
-        module, spec = names.get("__name__", ""), names.get("__spec__")
-        if module == "__main__" and spec is not None:
-            module = spec.name
-        if module == "numbamm.__main__":
-            break
-        if module.split(".")[0] != "numbamm":
-            return {**names, **frame.f_locals}
-        frame = frame.f_back
-    return {}

@@ -131,7 +131,7 @@ class OptSummary:
     nagq : int
         Number of quadrature points of a generalized model.
     fast : bool or None
-        Whether the coefficients of a generalized model vary inside PIRLS; None where that is
+        Whether the coefficients of a generalized model vary in PIRLS; None where that is
         neither known nor asked.
     reml : bool
         Whether the objective is the REML criterion.
@@ -169,6 +169,20 @@ class OptSummary:
     ------
     OptionError
         An option of that name does not exist.
+
+    See Also
+    --------
+    optimize.available : The names of optimisers.
+    check_convergence : What to make of the end of a search.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.LinearMixedModel("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.optsum.optimizer = "nlopt:LN_BOBYQA"
+    >>> m.fit().optsum.fmin == m.objective
+    True
     """
 
     initial: np.ndarray

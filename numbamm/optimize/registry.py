@@ -53,6 +53,24 @@ def register(name: str, backend: Backend | type[Backend]) -> None:
     ------
     OptionError
         The name has a colon or is empty, or the object does not follow the protocol.
+
+    See Also
+    --------
+    Backend : What a backend is.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> class Lazy:
+    ...     library = "lazy 1.0"
+    ...     algorithms = {"STAY": mm.optimize.Algorithm()}
+    ...
+    ...     def minimize(self, problem, algorithm):
+    ...         problem.objective(problem.x0)
+    ...         return "STAYED"
+    >>> mm.optimize.register("lazy", Lazy)
+    >>> mm.optimize.resolve("lazy:STAY").backend.library
+    'lazy 1.0'
     """
     if not name or ":" in name:
         raise OptionError(f"a backend's name cannot be {name!r}: it stands before a colon")
@@ -63,6 +81,16 @@ def available() -> list[str]:
     """Full names of the optimisers that can be used: ``["nlopt:LN_BOBYQA", ...]``.
 
     A plug-in that cannot be loaded is left out, with a warning.
+
+    See Also
+    --------
+    resolve : One of them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> "nlopt:LN_BOBYQA" in mm.optimize.available()
+    True
     """
     return [choice.name for choice in _all_choices()]
 
@@ -80,6 +108,16 @@ def resolve(name: str) -> Optimizer:
     ------
     OptionError
         There is none of that name, or more than one, or its plug-in cannot be loaded.
+
+    See Also
+    --------
+    available : All names.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.optimize.resolve("ln_bobyqa").name
+    'nlopt:LN_BOBYQA'
     """
     if not isinstance(name, str):
         raise OptionError(f"optimizer must be a name such as 'nlopt:LN_BOBYQA', not {name!r}")

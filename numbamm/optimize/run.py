@@ -104,6 +104,19 @@ def minimize(
     ConvergenceWarning
         The search was interrupted, reached a limit, or says that it failed to converge; the
         outcome is the best point so far.
+
+    See Also
+    --------
+    OptSummary : Options and outcome.
+    Function, SearchSpace : What is minimised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import numbamm as mm
+    >>> optsum = mm.optimize.OptSummary([3.0], [-np.inf], ["x"])
+    >>> mm.optimize.minimize(lambda x: float((x[0] - 1) ** 2), optsum).final.round(3).tolist()
+    [1.0]
     """
     begin = perf_counter()
     optsum.validate()

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-#: Scales of the lattice, in columns of size one; and of a finer one.
+#: Scales of the lattice, in columns of size one; and of one that is finer where most optima are.
 SCALES = [0.0, *(0.125 * 4.0**k for k in range(16))]
-FINE_SCALES = [0.0, *(0.125 * 2.0**k for k in range(31))]
+FINE_SCALES = sorted([*SCALES, 0.25, 1.0])
 #: Descents begin where all scales are the same, these of the lattice.
 SEEDS = (0.5, 2.0, 0.125, 8.0, 0.0, 32.0)
 
@@ -90,7 +90,7 @@ class _Lattice:
             return scale
         low, high = (self.value(near) for near in self._neighbours(index, d))
         curvature = low - 2 * self.value(index) + high
-        if not 0 < curvature < np.inf:
+        before, after = scale / self._of_each[index[d] - 1], self._of_each[index[d] + 1] / scale
+        if not 0 < curvature < np.inf or before != after:
             return scale
-        ratio = self._of_each[index[d] + 1] / scale
-        return scale * ratio ** (0.5 * (low - high) / curvature)
+        return scale * after ** (0.5 * (low - high) / curvature)

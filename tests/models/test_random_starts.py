@@ -12,6 +12,8 @@ import pytest
 import numbamm as mm
 from numbamm.glm.family import FAMILIES
 from numbamm.glm.link import LINKS
+from numbamm.models import stages
+from numbamm.models.spaces import reordered
 
 FORMULAS = [
     "y ~ x + (1 | g)",
@@ -108,6 +110,45 @@ def test_default_fits_end_at_the_best_of_random_starts():
     for family, link in some:
         above, said = outcome(200, family, link, 4)
         assert above <= NOTHING or said, (family, link, above)
+
+
+@pytest.mark.parametrize(
+    "seed, family, link, effects",
+    [
+        (5005, "bernoulli", "logit", "1 + x"),
+        (19, "gamma", "inverse", "1 + x + z"),
+        (4, "inversegaussian", "log", "1 + x + z"),
+    ],
+)
+def test_curved_valleys(seed, family, link, effects, monkeypatch):
+    """An intercept that hardly varies beside slopes that do: λ has a curved valley."""
+    _, data, weights = draw(np.random.default_rng(seed), family, link)
+    data["z"] = np.random.default_rng([seed, 1]).normal(size=len(data["x"]))
+    fitted = (f"y ~ x + ({effects} | g)", data, family, link)
+    model = mm.glmm(*fitted, weights=weights, progress=False)
+    rng = np.random.default_rng(1)
+    best = min(from_a_random_start(rng, k, *fitted, weights) for k in range(4))
+    assert model.objective < best + 1e-7
+    monkeypatch.setattr(stages, "straightened", lambda model: None)
+    crept = mm.glmm(*fitted, weights=weights, progress=False)
+    assert crept.objective > model.objective + 1e-7
+    assert len(model.optsum.log) == model.optsum.feval
+
+
+def test_columns_are_reordered_in_their_block_where_lambda_is_curved():
+    rng = np.random.default_rng(3)
+    data = {name: rng.normal(size=90) for name in "yxzv"} | {"g": np.arange(90) % 9}
+    model = mm.LinearMixedModel("y ~ x + (1 + x + z | g) + (0 + v | g)", data)
+    assert reordered.straightened(model) is None  # λ = I
+    model._set_theta(np.array([0.01, 0.3, 2.0, 0.5, 0.1, 0.3, 0.0]))
+    [scaling] = reordered.straightened(model)
+    order = scaling.T @ np.arange(4)
+    assert order.tolist() == [2, 1, 0, 3]
+    led = model.in_columns([scaling])
+    z = led.scaled.to_scaled(model.theta)
+    assert led.space.objective(z) == pytest.approx(model.objective_at(model.theta), rel=1e-12)
+    led._set_theta(model.theta)
+    assert reordered.straightened(led) is None
 
 
 def test_a_full_fit_without_a_mode_begins_again_as_a_fast_one():

@@ -40,9 +40,22 @@ def information_criteria(*models, names: Iterable[str] | None = None) -> Result:
     DataError, OptionError, NotFittedError
         As for `lrtest`, except that the models need not be nested.
 
+    See Also
+    --------
+    lrtest : Tests of nested models.
+
     References
     ----------
     Burnham & Anderson, 2002, Model Selection and Multimodel Inference, 2nd ed.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> small = mm.lmm("Reaction ~ Days + (1 | Subject)", sleep)
+    >>> mm.information_criteria(small, m).frame["delta"].round(2).to_list()
+    [0.0, 38.14]
     """
     import pandas as pd
 

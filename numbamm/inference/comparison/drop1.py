@@ -18,7 +18,7 @@ def drop1(model) -> Result:
     Parameters
     ----------
     model : MixedModel
-        A model fitted by maximum likelihood. It is left as it is.
+        A model fitted by maximum likelihood. It is not changed.
 
     Returns
     -------
@@ -31,6 +31,12 @@ def drop1(model) -> Result:
     NotFittedError
     OptionError
         The model was fitted by REML, or has no terms to drop.
+
+    See Also
+    --------
+    ranova : The same for random effects.
+    anova : Tests without further fits.
+    lrtest : Tests of models that you name.
 
     Examples
     --------

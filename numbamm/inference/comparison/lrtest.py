@@ -61,6 +61,11 @@ def lrtest(*models, names: Iterable[str] | None = None, check: bool = True) -> R
     NumbammWarning
         The smaller model is singular, and the larger one has more random effects.
 
+    See Also
+    --------
+    information_criteria : Models that need not be nested.
+    ranova, drop1 : Parts of one model dropped in turn.
+
     Notes
     -----
     If the larger model has one more random effect per level, the variance of that effect is zero

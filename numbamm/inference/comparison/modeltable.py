@@ -118,7 +118,7 @@ def modeltable(
      Intercepts: Reaction ~ 1 + Days + (1 | Subject)
      Slopes: Reaction ~ 1 + Days + (1 + Days | Subject)
      Standard errors in parentheses.
-     * p < 0.05, ** p < 0.01, *** p < 0.001. Tests: Satterthwaite.
+     * p < 0.05, ** p < 0.01, *** p < 0.001. Tests: Wald.
     """
     if not models:
         raise OptionError("modeltable needs at least one model")

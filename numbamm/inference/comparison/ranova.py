@@ -17,7 +17,7 @@ def ranova(model) -> Result:
     Parameters
     ----------
     model : MixedModel
-        A fitted model, by REML or maximum likelihood. It is left as it is.
+        A fitted model, by REML or maximum likelihood. It is not changed.
 
     Returns
     -------
@@ -29,6 +29,11 @@ def ranova(model) -> Result:
     Raises
     ------
     NotFittedError
+
+    See Also
+    --------
+    drop1 : The same for fixed effects.
+    lrtest : Tests of models that you name.
 
     Notes
     -----

@@ -106,7 +106,7 @@ def allfit(
     Parameters
     ----------
     model : MixedModel
-        A fitted or unfitted model; it is left as it is. The fits use the options in its
+        A fitted or unfitted model; it is not changed. The fits use the options in its
         ``optsum`` and start at ``optsum.initial``.
     optimizers : str or iterable of str, optional
         Names as in ``optsum.optimizer``; all available ones, if not given. If the model has no
@@ -126,6 +126,11 @@ def allfit(
     ------
     OptionError
         The list of optimisers is empty or has an unknown name, or an option has an unusable value.
+
+    See Also
+    --------
+    check_convergence : How one search ended.
+    optimize.available : The optimisers there are.
 
     Examples
     --------

@@ -49,6 +49,10 @@ def check_collinearity(model) -> Collinearity:
     ------
     NotFittedError
 
+    See Also
+    --------
+    vif : Variance inflation factors of terms.
+
     Notes
     -----
     The inverse of `cov_params`, the information about the coefficients, is scaled to a diagonal of

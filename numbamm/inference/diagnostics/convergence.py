@@ -86,7 +86,7 @@ def check_convergence(model) -> Convergence:
     Parameters
     ----------
     model : MixedModel
-        A fitted model; it is left as it is.
+        A fitted model; it is not changed.
 
     Returns
     -------
@@ -99,6 +99,11 @@ def check_convergence(model) -> Convergence:
     Raises
     ------
     NotFittedError
+
+    See Also
+    --------
+    allfit : The same model by several optimisers.
+    LinearMixedModel.is_singular : Whether a variance is zero.
 
     Notes
     -----

@@ -34,6 +34,19 @@ class Deletion(Result):
         Covariance parameters.
     sigma : pandas.Series
         Residual standard deviations, or square roots of the dispersion.
+
+    See Also
+    --------
+    delete_levels : Makes one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> d = m.delete_levels("Subject")
+    >>> d.dfbetas.loc["337"].round(2).to_dict()
+    {'Intercept': 0.34, 'Days': 0.33}
     """
 
     params: pd.DataFrame | None = None
@@ -51,7 +64,7 @@ def delete_levels(
     Parameters
     ----------
     model : MixedModel
-        A fitted model; it is left as it is.
+        A fitted model; it is not changed.
     group : str, optional
         The grouping factor; the one with fewest levels, if not given.
     refit : bool
@@ -75,6 +88,10 @@ def delete_levels(
     NotFittedError
     OptionError
         The factor is unknown.
+
+    See Also
+    --------
+    influence : The influence of single rows.
 
     Notes
     -----

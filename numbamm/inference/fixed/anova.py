@@ -43,6 +43,13 @@ def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result
     ------
     NotFittedError, OptionError
 
+    See Also
+    --------
+    coef_table : Tests of single coefficients.
+    emmeans : Marginal means, and their comparisons.
+    lrtest : Likelihood-ratio tests of models.
+    drop1 : Terms dropped one after the other, by likelihood ratios.
+
     Notes
     -----
     The hypotheses of linear models are those of SAS and lmerTest, which do not depend on the

@@ -67,6 +67,11 @@ def contrast(
     DataError
         A row is not estimable, since it involves columns that were dropped.
 
+    See Also
+    --------
+    coef_table : The coefficients themselves.
+    emmeans : Marginal means, and their comparisons.
+
     Examples
     --------
     >>> import numbamm as mm
@@ -126,6 +131,11 @@ def coef_table(
     NotFittedError
     OptionError
         The method does not suit the model, or exponentials of coefficients have no meaning.
+
+    See Also
+    --------
+    contrast : Other combinations of coefficients.
+    anova : Tests of terms.
 
     Examples
     --------

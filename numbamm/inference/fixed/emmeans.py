@@ -92,6 +92,12 @@ def emmeans(
     DataError
         `at` has an unknown level.
 
+    See Also
+    --------
+    anova : Tests of terms.
+    contrast : Combinations of coefficients.
+    LinearMixedModel.predict : Predictions for given rows.
+
     Notes
     -----
     A factor is nested in another if each of its levels occurs with one level of the other alone,

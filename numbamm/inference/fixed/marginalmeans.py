@@ -42,6 +42,19 @@ class MarginalMeans(Result):
     alpha : float
     back : BackTransform
         The transformation from linear predictors to the scale of the response.
+
+    See Also
+    --------
+    emmeans : Makes them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> cake = mm.datasets.load("cake")
+    >>> c = mm.lmm("angle ~ recipe * temperature + (1 | recipe:replicate)", cake, reml=True)
+    >>> means = c.emmeans("recipe")
+    >>> means.to_frame()["mean"].round(2).to_list()
+    [33.12, 31.64, 31.6]
     """
 
     model: Any = None
@@ -56,7 +69,20 @@ class MarginalMeans(Result):
 
     @names_arguments
     def pairs(self, adjust: str = "tukey") -> Result:
-        """Compare each pair of means; see `contrast`."""
+        """Compare each pair of means; see `contrast`.
+
+        See Also
+        --------
+        MarginalMeans.contrast
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cake = mm.datasets.load("cake")
+        >>> c = mm.lmm("angle ~ recipe * temperature + (1 | recipe:replicate)", cake, reml=True)
+        >>> c.emmeans("recipe").pairs("holm").to_frame()["estimate"].round(2).to_list()
+        [1.48, 1.52, 0.04]
+        """
         return self.contrast("pairwise", adjust=adjust)
 
     @names_arguments
@@ -87,6 +113,18 @@ class MarginalMeans(Result):
         Raises
         ------
         OptionError
+
+        See Also
+        --------
+        MarginalMeans.pairs
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cake = mm.datasets.load("cake")
+        >>> c = mm.lmm("angle ~ recipe * temperature + (1 | recipe:replicate)", cake, reml=True)
+        >>> c.emmeans("recipe").contrast("reference").to_frame()["estimate"].round(2).to_list()
+        [-1.48, -1.52]
         """
         pairs = isinstance(method, str) and method == "pairwise"
         if adjust is None:

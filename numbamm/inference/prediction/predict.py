@@ -94,6 +94,12 @@ def predict(
     OptionError
         An option has an unusable value.
 
+    See Also
+    --------
+    LinearMixedModel.simulate : Draws instead of means.
+    emmeans : Averages of predictions.
+    LinearMixedModel.fittedvalues : For the rows of the data.
+
     Notes
     -----
     Standard errors are those of the prediction error x'β̂ + z'b̂ - z'b, with the covariance
@@ -105,6 +111,18 @@ def predict(
     linear predictors. All these intervals are normal. A prediction interval of a generalized model
     is on the scale of the response: its limits are quantiles of responses drawn at linear
     predictors with the prediction error.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.predict({"Days": [10], "Subject": ["308"]}).round(2).to_list()
+    [449.65]
+    >>> m.predict({"Days": [10]}, random=False).round(2).to_list()
+    [356.08]
+    >>> m.predict({"Days": [10]}, random=False, se=True).round(2).to_dict("records")
+    [{'prediction': 356.08, 'se': 15.56}]
     """
     _check(model, new_levels, type, interval, alpha, draws)
     random, se = flag("random", random), flag("se", se)

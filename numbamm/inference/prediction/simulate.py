@@ -119,6 +119,20 @@ def simulate(
         Parameters are not given, and the model has no estimates.
     OptionError
         Parameters or options do not fit the model.
+
+    See Also
+    --------
+    LinearMixedModel.refit : Fits what was drawn.
+    bootstrap, power : Do both, many times.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> y = m.simulate(seed=1)
+    >>> len(y), bool((y == m.simulate(seed=1)).all())
+    (180, True)
     """
     count = None if n is None else valid_count("n", n)
     parameters = TrueParameters.given(model, beta, theta, cov, sigma, shape)

@@ -44,7 +44,7 @@ def profile(
     Parameters
     ----------
     model : MixedModel
-        A fitted model; it is left as it is. The profile of a linear model fitted by REML is that
+        A fitted model; it is not changed. The profile of a linear model fitted by REML is that
         of its fit by maximum likelihood.
     parameters : str or sequence of str, optional
         Names of the parameters: ``sigma``, or ``shape`` of the negative binomial; standard
@@ -66,6 +66,11 @@ def profile(
     NotFittedError
     OptionError
         A parameter is unknown, or no parameter of the deviance that was minimised.
+
+    See Also
+    --------
+    bootstrap : Intervals by simulation.
+    LinearMixedModel.conf_int : Intervals of coefficients.
 
     Notes
     -----
@@ -169,6 +174,19 @@ class Profile(Tabular):
     Attributes
     ----------
     curves : dict of str to Curve
+
+    See Also
+    --------
+    profile : Makes one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> p = m.profile("sigma")
+    >>> list(p.curves)
+    ['sigma']
     """
 
     def __init__(self, formula: str, curves: dict, reach: float, notes: list[str]) -> None:
@@ -199,6 +217,18 @@ class Profile(Tabular):
         pandas.DataFrame
             Lower and upper limits in columns 0 and 1, a row per parameter. A limit is the end of
             the parameter's range if the deviance does not rise enough before it.
+
+        See Also
+        --------
+        LinearMixedModel.conf_int
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> m.profile("sigma").conf_int().round(2).loc["sigma"].to_list()
+        [22.9, 28.86]
         """
         import pandas as pd
 

@@ -53,6 +53,19 @@ def ranef(
     Raises
     ------
     NotFittedError, OptionError
+
+    See Also
+    --------
+    LinearMixedModel.coef : With the fixed effects added.
+    LinearMixedModel.condvar : Their conditional variances.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.ranef()["Subject"].loc["308"].round(2).to_dict()
+    {'Intercept': 2.82, 'Days': 9.08}
     """
     wanted = None if group is None else grouping_factor(model, group)
     alpha = valid_alpha(alpha)
@@ -125,6 +138,18 @@ def coef(model, group: str | None = None) -> Frames | pd.DataFrame:
     Raises
     ------
     NotFittedError, OptionError
+
+    See Also
+    --------
+    LinearMixedModel.ranef : The random effects alone.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.coef()["Subject"].loc["308"].round(2).to_dict()
+    {'Intercept': 254.22, 'Days': 19.54}
     """
     wanted, fixed = None if group is None else grouping_factor(model, group), model.params
     frames = Frames()

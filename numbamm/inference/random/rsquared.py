@@ -67,6 +67,10 @@ def r2(model, *, method: str = "lognormal") -> Result:
     ------
     NotFittedError, OptionError
 
+    See Also
+    --------
+    icc : The shares of grouping factors.
+
     Notes
     -----
     For links to probabilities the residual variance is that of the latent variable. For other
@@ -116,6 +120,18 @@ def icc(model, *, method: str = "lognormal") -> Result:
     Raises
     ------
     NotFittedError, OptionError
+
+    See Also
+    --------
+    r2 : The share of the fixed effects.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.icc().frame["adjusted"].round(3).to_dict()
+    {'Subject': 0.709, 'all': 0.709}
     """
     import pandas as pd
 

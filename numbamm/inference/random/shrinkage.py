@@ -19,7 +19,7 @@ def shrinkage(model) -> dict:
     Parameters
     ----------
     model : MixedModel
-        A fitted model; it is left as it is.
+        A fitted model; it is not changed.
 
     Returns
     -------
@@ -32,6 +32,10 @@ def shrinkage(model) -> dict:
     NotFittedError
     FitError
         All means of a generalized model are at a limit of the link.
+
+    See Also
+    --------
+    LinearMixedModel.ranef : The random effects.
 
     Notes
     -----

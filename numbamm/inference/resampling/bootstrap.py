@@ -39,7 +39,7 @@ def bootstrap(
     Parameters
     ----------
     model : MixedModel
-        A fitted model; it is left as it is.
+        A fitted model; it is not changed.
     n : int
         Number of replicates.
     seed : int, optional
@@ -64,6 +64,12 @@ def bootstrap(
     NotFittedError
     OptionError
         `n`, `seed` or `workers` has an unusable value.
+
+    See Also
+    --------
+    profile : Intervals by profile likelihood.
+    Bootstrap : What is returned.
+    power : Simulation of a design that is to be.
 
     Notes
     -----
@@ -110,6 +116,19 @@ class Bootstrap(Tabular):
         Numbers of the replicates that could not be fitted, and the reasons.
     given : list of str
         Columns of parameters with a given value, which are not estimated.
+
+    See Also
+    --------
+    bootstrap : Makes one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> b = m.bootstrap(50, seed=1)
+    >>> b.n, len(b.frame)
+    (50, 50)
     """
 
     title: str
@@ -219,6 +238,18 @@ class Bootstrap(Tabular):
         pandas.DataFrame
             Lower and upper limits in columns 0 and 1, a row per parameter. For correlations only
             the replicates count in which they exist.
+
+        See Also
+        --------
+        Bootstrap.pvalues
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> m.bootstrap(50, seed=1).conf_int(alpha=0.1).shape
+        (9, 2)
         """
         import pandas as pd
 
@@ -236,6 +267,19 @@ class Bootstrap(Tabular):
         Twice the smaller share of replicates on one side of zero, where zero itself counts as one
         more replicate (Davison & Hinkley, 1997, section 4.2). They agree with the equal-tailed
         intervals, and are at least 2 / (n + 1).
+
+        See Also
+        --------
+        Bootstrap.conf_int
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> b = m.bootstrap(99, seed=1)
+        >>> bool((b.pvalues() <= 0.02).all())
+        True
         """
         import pandas as pd
 
@@ -247,7 +291,20 @@ class Bootstrap(Tabular):
 
     @names_arguments
     def summary(self, alpha: float = 0.05, *, method: str = "shortest") -> Result:
-        """Estimates, their bias and standard errors, and intervals, as a table."""
+        """Estimates, their bias and standard errors, and intervals, as a table.
+
+        See Also
+        --------
+        Bootstrap.conf_int
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> m.bootstrap(50, seed=1).summary().to_frame()["parameter"].to_list()[:3]
+        ['sigma', 'beta_Intercept', 'beta_Days']
+        """
         frame, limits = self._parameters(True), self.conf_int(alpha, method=method)
         table = limits.set_axis(["lower", "upper"], axis=1)
         original = self.estimates[frame.columns]
@@ -290,6 +347,18 @@ class Bootstrap(Tabular):
         Returns
         -------
         Bootstrap
+
+        See Also
+        --------
+        bootstrap
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> m.bootstrap(30, seed=1).extend(20).n
+        50
         """
         model = self._model if model is None else model
         if model is None:
@@ -310,6 +379,22 @@ class Bootstrap(Tabular):
         ------
         OptionError
             The file cannot be written.
+
+        See Also
+        --------
+        Bootstrap.load
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     m.bootstrap(20, seed=1).save(Path(folder) / "replicates.parquet")
+        ...     mm.Bootstrap.load(Path(folder) / "replicates.parquet").n
+        20
         """
         bootstrap_file.write(path, self)
 
@@ -321,6 +406,22 @@ class Bootstrap(Tabular):
         ------
         OptionError
             The file cannot be read, is damaged, or holds something else.
+
+        See Also
+        --------
+        Bootstrap.save
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     m.bootstrap(20, seed=1).save(Path(folder) / "replicates.parquet")
+        ...     mm.Bootstrap.load(Path(folder) / "replicates.parquet").n_failed
+        0
         """
         return cls(**bootstrap_file.read(path))
 

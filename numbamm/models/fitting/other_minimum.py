@@ -3,7 +3,7 @@
 With η far on their side, responses that are all alike cost next to nothing whatever the effect of
 their level: in the integral over its effect half of a normal distribution costs log 2 at least, but
 the Laplace approximation sees a normal distribution that nothing has touched. Thus a large standard
-deviation, beside an intercept far on one side, may make a second minimum, which may be lower than
+deviation, with an intercept far on one side, may make a second minimum, which may be lower than
 the first. Adaptive quadrature has none there: in 38 of 40 small data sets its maximum was nearer to
 the minimum of the smaller standard deviation.
 """
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numbamm.design.remat import ReMat
-from numbamm.models.fitting.runaway import separable_levels, typical_sd
+from numbamm.models.fitting.runaway import runaway_terms, separable_levels, typical_sd
 
 #: Where responses are all alike in a smaller share of the levels, there is no other minimum.
 MANY = 0.25
@@ -79,7 +79,7 @@ def starts_beside(model) -> list[dict]:
         Arguments of `Stages._attempt`.
     """
     terms = _terms_of_levels_alike(model)
-    if not terms:
+    if not terms or runaway_terms(model):
         return []
     final = model.optsum.final
     space = model.space_of(model.parameters_of(final))

@@ -53,7 +53,7 @@ class PenalisedMode:
         return frames
 
     def __float__(self) -> float:
-        return self.objective
+        return float(self.objective)
 
     def __repr__(self) -> str:
         import pandas as pd
