@@ -6,7 +6,9 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from numbamm import compilation
 from numbamm.datafiles import read
 from numbamm.errors import NumbammError, OptionError
 from numbamm.inference.fixed.ddf import valid_name
+from numbamm.report.result import Summary
 
 #: Exit status of a program whose output nobody reads any more, and after Ctrl-C: those of shells.
 CLOSED_PIPE, INTERRUPTED = 141, 130
@@ -68,6 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     fit.add_argument("--verbose", action="store_true", help="print each evaluation")
     fit.add_argument("--json", action="store_true", help="print the results as JSON")
+    fit.add_argument(
+        "--output",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help=f"write the table to a file: {', '.join(FORMS)}; may be given several times",
+    )
     fit.set_defaults(run=_fit)
 
     datasets = commands.add_parser("datasets", help="list the shipped data sets")
@@ -101,9 +111,52 @@ def _clear() -> None:
 def _fit(arguments) -> None:
     # Standard output must hold nothing but JSON: what --verbose prints goes to the error stream.
     ddf = None if arguments.ddf is None else valid_name(arguments.ddf)
+    forms = [(Path(name), _form(name)) for name in arguments.output]
     with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
         model = _model(arguments)
-    print(json.dumps(_results(model, ddf), indent=1) if arguments.json else model.summary(ddf=ddf))
+    summary = model.summary(ddf=ddf)
+    for path, form in forms:
+        form(summary, path)
+    print(json.dumps(_results(model, ddf), indent=1) if arguments.json else summary)
+
+
+def _text_of(make: Callable[[Summary], str]) -> Callable[[Summary, Path], None]:
+    """The function that writes what another makes of a table."""
+
+    def write(summary, path: Path) -> None:
+        try:
+            path.write_text(make(summary).rstrip("\n") + "\n", encoding="utf8")
+        except OSError as error:
+            raise OptionError(f"--output {path} cannot be written: {error}") from error
+
+    return write
+
+
+#: A page that holds a table, for browsers.
+PAGE = (
+    '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>numbamm</title></head>\n'
+)
+PAGE += "<body>\n{}\n</body></html>"
+
+#: How tables are written, by the suffixes of files.
+FORMS: dict[str, Callable[[Summary, Path], None]] = {
+    ".txt": _text_of(str),
+    ".md": _text_of(lambda summary: summary.to_markdown()),
+    ".tex": _text_of(lambda summary: summary.to_latex()),
+    ".html": _text_of(lambda summary: PAGE.format(summary.to_html())),
+    ".csv": _text_of(lambda summary: summary.to_frame().to_csv(index=False)),
+    ".docx": lambda summary, path: summary.to_word(path),
+}
+
+
+def _form(name: str) -> Callable[[Summary, Path], None]:
+    """The function that writes a table to a file of this name."""
+    path = Path(name)
+    if path.suffix.lower() not in FORMS:
+        raise OptionError(f"--output {name}: the file must end in one of {', '.join(FORMS)}")
+    if not path.absolute().parent.is_dir():
+        raise OptionError(f"--output {name}: there is no folder {path.parent}")
+    return FORMS[path.suffix.lower()]
 
 
 def _model(arguments):

@@ -138,6 +138,7 @@ def test_records_that_contributors_are_shown(records):
 BETWEEN_ROOMS = {
     *(
         "aligned",
+        "call",
         "coefficient_method",
         "criterion",
         "default_ddf",
@@ -148,7 +149,8 @@ BETWEEN_ROOMS = {
     ),
     *("family", "family_record", "fit_options", "given_shape", "has_free_shape", "hold_start"),
     *("in_columns", "is_linear", "layout", "likelihood_holds", "link", "link_record", "mean"),
-    *("may_be_overdispersed", "of_frame", "of_other_frame", "parameters", "parameters_of"),
+    *("may_be_overdispersed", "of_frame", "of_other_frame", "options", "parameters"),
+    *("parameters_of",),
     *("pearson_df", "pearson_ratio", "residual_variance", "row_variances", "scalings"),
     *("set_estimates", "shape_has_limit", "space", "space_of", "title", "twin", "whitened_space"),
     *("without_rows", "working_model"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from numbamm.errors import DataError
-from numbamm.formula.dots import updated
+from numbamm.inference.changed_formula import updated
 from numbamm.models.mixedmodel import MixedModel
 
 
@@ -42,6 +42,11 @@ def update(
         The model was read from a file, without its data: give them.
     DataError, OptionError, FitError
         As from building and fitting it.
+
+    See Also
+    --------
+    LinearMixedModel.refit : The same model, with a new response.
+    lrtest : A test of two such models.
 
     Examples
     --------
