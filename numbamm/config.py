@@ -38,6 +38,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from numbamm.elsewhere import option_hint
 from numbamm.errors import OptionError, did_you_mean
 
 PREFIX = "NUMBAMM_"
@@ -156,7 +157,7 @@ def _checked(values: Mapping[str, Any], origin: str) -> dict[str, Any]:
     """The values, once every key is known and every value fits."""
     for key, value in values.items():
         if key not in OPTIONS:
-            raise OptionError(f"{origin}: unknown key {key!r}{did_you_mean(key, OPTIONS)}")
+            raise OptionError(f"{origin}: unknown key {key!r}{option_hint(key, OPTIONS)}")
         if not OPTIONS[key].fits(value):
             raise OptionError(f"{origin}: {key} must be {OPTIONS[key].words}, not {value!r}")
     return dict(values)
@@ -258,7 +259,7 @@ def get(key: str) -> Any:
         other variables are told by the next fit, which reads them all.
     """
     if key not in OPTIONS:
-        raise OptionError(f"config.get: unknown key {key!r}{did_you_mean(key, OPTIONS)}")
+        raise OptionError(f"config.get: unknown key {key!r}{option_hint(key, OPTIONS)}")
     for layer in (_context.get(), _process):
         if key in layer:
             return layer[key]

@@ -199,3 +199,41 @@ def test_formulas_have_no_names_of_the_programs(capsys, monkeypatch, call):
         monkeypatch.setenv("NUMBAMM_FORMULA_CODE", code)
         assert main(["fit", formula, "sleepstudy"]) == 1
         assert "numbamm: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".md", ".tex", ".html", ".csv", ".docx"])
+def test_tables_are_written_to_files(suffix, tmp_path, capsys, fitted):
+    if suffix == ".docx":
+        pytest.importorskip("docx")
+    model, path = fitted(SLEEP, "sleepstudy", reml=True), tmp_path / f"my table{suffix}"
+    other = tmp_path / "other.txt"
+    arguments = ["--reml", "--ddf", "kr", "--output", str(path), "--output", str(other)]
+    assert main(["fit", SLEEP, "sleepstudy", *arguments]) == 0
+    summary = model.summary(ddf="kr")
+    assert capsys.readouterr().out == f"{summary}\n"
+    assert other.read_text(encoding="utf8") == f"{summary}\n"
+    if suffix == ".docx":
+        return
+    text = path.read_text(encoding="utf8")
+    held = {
+        ".txt": str(summary),
+        ".md": summary.to_markdown(),
+        ".tex": summary.to_latex(),
+        ".html": summary.to_html(),
+        ".csv": "fixed,,Days,",
+    }[suffix]
+    assert held.strip() in text
+    assert (suffix == ".html") == text.startswith("<!doctype html>")
+    assert text.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("table.odt", "must end in one of .txt, .md"), ("no/where.txt", "there is no folder")],
+)
+def test_files_that_cannot_be_written_are_refused_before_the_fit(
+    name, message, capsys, monkeypatch
+):
+    monkeypatch.setattr(mm, "lmm", None)
+    assert main(["fit", SLEEP, "sleepstudy", "--output", name]) == 1
+    assert message in capsys.readouterr().err

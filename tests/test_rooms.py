@@ -10,7 +10,17 @@ PACKAGE = Path(numbamm.__file__).parent
 #: The rooms from the ground up, as docs/about/architecture.md shows them: each may import from
 #: those before it.
 ROOMS = [
-    {"errors", "config", "files", "memory", "options", "processors", "progress"},
+    {
+        "errors",
+        "elsewhere",
+        "config",
+        "files",
+        "memory",
+        "options",
+        "processors",
+        "progress",
+        "shortrepr",
+    },
     {"blocks", "structures"},
     {"design"},
     {"glm"},
@@ -19,7 +29,7 @@ ROOMS = [
     {"report"},
     {"models"},
     {"inference"},
-    {"datasets", "compilation"},
+    {"datasets", "datafiles", "compilation"},
     {"__main__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}

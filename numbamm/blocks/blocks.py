@@ -29,11 +29,12 @@ from numbamm.blocks.variances import (
     row_variances,
     tail_block,
 )
+from numbamm.shortrepr import ShortRepr
 from numbamm.structures.joint import Joint
 
 
-@dataclass
-class Solution:
+@dataclass(repr=False)
+class Solution(ShortRepr):
     """Estimates at one θ, in the units of A.
 
     Attributes

@@ -19,6 +19,7 @@ import numpy as np
 
 from numbamm.design.magnitude import sums_of_squares
 from numbamm.design.remat import ReMat
+from numbamm.shortrepr import ShortRepr
 from numbamm.structures.structure import Structure
 
 #: Root mean squares between 1/ORDINARY and ORDINARY, and means up to ORDINARY standard
@@ -26,8 +27,8 @@ from numbamm.structures.structure import Structure
 ORDINARY = 20.0
 
 
-@dataclass
-class Scaling:
+@dataclass(repr=False)
+class Scaling(ShortRepr):
     """Change of columns of one term.
 
     Attributes

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import chdtri, ndtri
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, shown
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
@@ -27,6 +28,7 @@ METHODS = ("wald", "satterthwaite", "kenward-roger", "kenward-roger-observed")
 REFITS = ("profile", "bootstrap")
 
 
+@names_arguments
 def conf_int(
     model,
     alpha: float = 0.05,

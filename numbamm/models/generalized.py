@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numbamm import config
 from numbamm import formula as formulas
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
 from numbamm.formula.checks import check_generalized
 from numbamm.glm.family import FAMILIES, Family
@@ -28,6 +30,7 @@ from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.cells import find_cells
 from numbamm.models.coefficient_covariance import coefficient_covariance
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.fit_warnings import warn_of_fit
 from numbamm.models.fitting.generalized_start import find_start
@@ -49,6 +52,7 @@ from numbamm.models.varcorr import VarCorr
 from numbamm.models.without_rows import generalized_without
 from numbamm.models.working_model import working_model
 from numbamm.optimize import OptSummary
+from numbamm.optimize.formatting import short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,6 +120,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     is_linear, default_ddf = False, "wald"
 
+    @names_arguments
     def __init__(
         self,
         formula: str,
@@ -160,12 +165,27 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
         check_generalized(frame, self.family_record)
         self._build(frame)
+        self.call = Call(
+            data,
+            {
+                "weights": weights,
+                "offset": offset,
+                "contrasts": contrasts,
+                "amalgamate": amalgamate,
+                "link": link,
+                "information": information,
+            },
+        )
         self._warned = False
         self.fast_optsum: OptSummary | None = None
         self.optsum = options_of_start(self)
         self._default_start = DefaultStart.put(self.optsum, self.optsum.initial)
         if optimizer is not None:
             self.optsum.optimizer = optimizer
+
+    @property
+    def options(self) -> dict:
+        return {"family": self.family_record, "init": self.init, "shape": self.given_shape}
 
     @property
     def fit_options(self) -> dict:
@@ -242,6 +262,17 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, scalings)
         twin._modes = twin._mode_finder()
         return twin
+
+    @property
+    def _begins(self) -> str:
+        return f"{super()._begins}, β = {short(self.beta)}"
+
+    @property
+    def beta(self) -> np.ndarray:
+        """Coefficients β, shape (p,), those of the start before a fit; NaN for dropped columns."""
+        if self.is_fitted:
+            return super().beta
+        return self.feterm.full(self.feterm.to_basis @ self._start.gamma)
 
     @property
     def title(self) -> str:
@@ -329,6 +360,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     # ---- fitting ----------------------------------------------------------------------------
 
+    @names_arguments
     def fit(
         self,
         *,
@@ -368,6 +400,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         nagq = self.optsum.nagq if nagq is None else nagq
         return self._fit(fast, nagq, optimizer, progress, verbose)
 
+    @names_arguments
     def refit(
         self,
         y: ArrayLike | None = None,
@@ -422,6 +455,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
     def _fit(self, fast, nagq, optimizer, progress, verbose) -> GeneralizedLinearMixedModel:
         check_nagq(self, fast, nagq)
         progress = config.get("progress") if progress is None else progress
+        begin = perf_counter()
         with all_or_nothing(self), blas_threads():
             self._search_for(None)
             if self.is_fitted:
@@ -436,7 +470,9 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self.optsum.configure()
             self.optsum.validate()
             end = Stages(self, fast, nagq, progress=progress, verbose=verbose).run()
+            self.optsum.elapsed = perf_counter() - begin
             self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
+            self._estimates.at_minimum = end.is_minimum
         warn_of_fit(self, end)
         return self
 

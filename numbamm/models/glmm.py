@@ -8,11 +8,13 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.glm.family import Family
 from numbamm.glm.link import Link
 from numbamm.models.generalized import GeneralizedLinearMixedModel
 
 
+@names_arguments
 def glmm(
     formula: str,
     data,

@@ -18,12 +18,14 @@ from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.search import by_differences, newton
 from numbamm.blocks.solve import solve
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
 from numbamm.formula.checks import check_gaussian
 from numbamm.glm.families import gaussian
 from numbamm.glm.links import identity
 from numbamm.models.centred_response import CentredResponse
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.linear_start import space_with_starts
 from numbamm.models.fitting.residual_variance import check_residual_variance
@@ -97,6 +99,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
     is_linear, default_ddf = True, "satterthwaite"
     family_record, link_record = gaussian.FAMILY, identity.LINK
 
+    @names_arguments
     def __init__(
         self,
         formula: str,
@@ -126,8 +129,21 @@ class LinearMixedModel(LinearObjective, MixedModel):
         )
         check_gaussian(frame, sigma_known=sigma is not None)
         self._build(frame, reml, sigma)
+        self.call = Call(
+            data,
+            {
+                "weights": weights,
+                "offset": offset,
+                "contrasts": contrasts,
+                "amalgamate": amalgamate,
+            },
+        )
         if optimizer is not None:
             self.optsum.optimizer = optimizer
+
+    @property
+    def options(self) -> dict:
+        return self.criterion
 
     @classmethod
     def of_frame(cls, frame, *, reml: bool = False, sigma: float | None = None) -> LinearMixedModel:
@@ -188,6 +204,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     # ---- fitting ----------------------------------------------------------------------------
 
+    @names_arguments
     def fit(
         self,
         *,
@@ -243,6 +260,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
             self._estimates = estimates
         return self
 
+    @names_arguments
     def refit(
         self,
         y: ArrayLike | None = None,

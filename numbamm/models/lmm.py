@@ -8,9 +8,11 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.models.linear import LinearMixedModel
 
 
+@names_arguments
 def lmm(
     formula: str,
     data,

@@ -7,16 +7,18 @@ from copy import copy
 from dataclasses import replace
 from html import escape
 from os import PathLike
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, overload
 
 import numpy as np
 
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.scaling import Scaling
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import NotFittedError, OptionError
 from numbamm.models.asresult import AsResult
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
@@ -25,8 +27,12 @@ from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.varcorr import SINGULAR_TOLERANCE, VarCorr
 from numbamm.optimize import OptSummary
-from numbamm.options import numbers, one_of
+from numbamm.optimize.formatting import short
+from numbamm.optimize.local_minimum import is_minimum
+from numbamm.optimize.run import CUT_SHORT
+from numbamm.options import grouping_factor, numbers, one_of
 from numbamm.report.content import Report
+from numbamm.report.frames import Frames
 from numbamm.report.tabular import Tabular
 from numbamm.report.text import block_table
 
@@ -141,6 +147,26 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
             for label in term.structure.labels(term.cnames)
         ]
 
+    #: What the model was built from; None for a model of a frame that existed.
+    call: Call | None = None
+
+    @property
+    def options(self) -> dict:
+        """Options of the class that may have changed since the model was built."""
+        return {}
+
+    @property
+    def converged(self) -> bool:
+        """Whether the search of the fit ended at a minimum, as far as it can tell.
+
+        Not so after a limit, an interrupt or a failure of the optimiser, and where the end is
+        known to be no minimum. `check_convergence` looks at the objective around the estimates.
+        """
+        estimates, optsum = self.estimates, self.optsum
+        stopped = optsum.returnvalue in CUT_SHORT or optsum.returnvalue.startswith("FAILURE")
+        falls = optsum.certificate is not None and not is_minimum(optsum.certificate)
+        return bool(estimates.at_minimum and not stopped and not falls)
+
     @property
     def fit_options(self) -> dict:
         """Arguments of `fit` and `refit` by which the model was fitted, besides `optsum`."""
@@ -209,21 +235,32 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         """Random effects b = Λu, an array of shape (levels, p) for each of `reterms`."""
         return self.estimates.b
 
-    def condvar(self) -> dict[str, pd.DataFrame]:
+    @overload
+    def condvar(self, group: None = None) -> Frames: ...
+    @overload
+    def condvar(self, group: str) -> pd.DataFrame: ...
+    @names_arguments
+    def condvar(self, group: str | None = None) -> Frames | pd.DataFrame:
         """Conditional variances and covariances of the random effects, given the data.
 
         What is not known of β, θ and σ does not count; for generalized models the variances are
         those of the Laplace approximation at the mode.
 
+        Parameters
+        ----------
+        group : str, optional
+            The grouping factor whose random effects are wanted; all, if not given.
+
         Returns
         -------
-        dict of str to pandas.DataFrame
+        dict of str to pandas.DataFrame, or pandas.DataFrame
             For each grouping factor a line per level and random effect and a column per random
             effect, so that ``condvar()["g"].loc[level]`` is that level's covariance matrix. NaN
-            between effects of different terms on the same factor.
+            between effects of different terms on the same factor. One frame, if `group` is given.
         """
         import pandas as pd
 
+        wanted = None if group is None else grouping_factor(self, group)
         _ = self.estimates
         with blas_threads():
             variances = self._conditional_variances()
@@ -235,12 +272,18 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
             seen = frames.get(term.group)
             frames[term.group] = frame if seen is None else pd.concat([seen, frame])
         levels = {term.group: term.levels for term in self.reterms}
-        return {
-            group: frame.reindex(
-                pd.MultiIndex.from_product([levels[group], frame.columns], names=frame.index.names)
+        complete = Frames(
+            (
+                group,
+                frame.reindex(
+                    pd.MultiIndex.from_product(
+                        [levels[group], frame.columns], names=frame.index.names
+                    )
+                ),
             )
             for group, frame in frames.items()
-        }
+        )
+        return complete if wanted is None else complete[wanted]
 
     def row_variances(self, X, terms) -> np.ndarray:
         """Variances of x'β̂ + z'b̂ - z'b for rows at any levels, shape (n,).
@@ -263,6 +306,7 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         """Variances, standard deviations and correlations of the random effects."""
         return VarCorr(self.reterms, self.sigma)
 
+    @names_arguments
     def is_singular(self, tol: float = SINGULAR_TOLERANCE) -> bool:
         """Whether an estimated covariance matrix of random effects lacks full rank.
 
@@ -352,6 +396,7 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         """Response minus conditional mean, a pandas Series over the rows of the data."""
         return self.aligned(self.frame.y - self.estimates.fitted, "resid")
 
+    @names_arguments
     def residuals(self, type: str = "response") -> pd.Series:
         """Residuals at the conditional means.
 
@@ -478,7 +523,14 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
     def __repr__(self) -> str:
         if self.is_fitted:
             return str(self.summary())
-        return f"<{type(self).__name__} not fitted: {self.formula}, {self.nobs} rows>"
+        return (
+            f"<{type(self).__name__} not fitted: {self.formula}, {self.nobs} rows; {self._begins}>"
+        )
+
+    @property
+    def _begins(self) -> str:
+        """The parameters of the start, as text."""
+        return f"θ = {short(self.theta)}"
 
     def block_description(self) -> str:
         """A table of the kinds of the blocks of A and L, one line a term and one for X and y.

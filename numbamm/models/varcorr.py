@@ -8,13 +8,14 @@ import numpy as np
 
 from numbamm.report.content import Report, components
 from numbamm.report.tabular import Tabular
+from numbamm.shortrepr import ShortRepr
 
 #: λ counts as singular where a diagonal entry, times the typical size of its column, is below.
 SINGULAR_TOLERANCE = 1e-4
 
 
-@dataclass(frozen=True)
-class VarCorrTerm:
+@dataclass(frozen=True, repr=False)
+class VarCorrTerm(ShortRepr):
     """Covariance of the random effects of one level of a grouping factor.
 
     Attributes

@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pkgutil import iter_modules
 from typing import NamedTuple
 
+from numbamm.elsewhere import value_hint
 from numbamm.errors import OptionError, warn
 from numbamm.optimize.nearest import by_likeness
 from numbamm.optimize.protocol import Algorithm, Backend
@@ -98,9 +99,9 @@ def resolve(name: str) -> Optimizer:
         names = " or ".join(repr(c.name) for c in found)
         raise OptionError(f"optimizer {name!r} is in more than one backend: write {names}")
     nearest, *others = by_likeness(name, [c.name for c in choices])
-    raise OptionError(
-        f"unknown optimizer {name!r}; did you mean {nearest!r}? There are also: {', '.join(others)}"
-    )
+    hint = value_hint("optimizer", name, []) or f"; did you mean '{nearest}'?"
+    others = [n for n in (nearest, *others) if f"'{n}'" not in hint]
+    raise OptionError(f"unknown optimizer {name!r}{hint} There are also: {', '.join(others)}")
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import replace
 from functools import partial
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +41,8 @@ MAX_ROUNDS = 3
 STEEP = -1e-5
 
 INTERRUPTED = "INTERRUPTED"
+#: Return codes of searches that were stopped before they ended.
+CUT_SHORT = (INTERRUPTED, "MAXEVAL_REACHED", "MAXTIME_REACHED")
 SCANNED = "SCANNED"
 
 
@@ -85,7 +88,7 @@ def minimize(
     Returns
     -------
     OptSummary
-        `optsum`, with ``finitial``, ``final``, ``fmin``, ``feval``, ``restarts``,
+        `optsum`, with ``finitial``, ``final``, ``fmin``, ``feval``, ``restarts``, ``elapsed``,
         ``returnvalue`` and ``log``.
 
     Raises
@@ -102,6 +105,7 @@ def minimize(
         The search was interrupted, reached a limit, or says that it failed to converge; the
         outcome is the best point so far.
     """
+    begin = perf_counter()
     optsum.validate()
     if not isinstance(space, SearchSpace):
         space = Function(space)
@@ -150,6 +154,7 @@ def minimize(
     _record(optsum, guard, end, code)
     if space.is_scaled:
         optsum.final = space.rectify(space.to_user(end.x))
+    optsum.elapsed = perf_counter() - begin
     optsum.gradient_norm = _gradient_norm(guard, end, space) if uses_gradient else None
     if guard.stopped is not None or code == INTERRUPTED or code.startswith("FAILURE"):
         warn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.comparison.lrtest import dropped_table
@@ -10,6 +11,7 @@ from numbamm.inference.comparison.views import fit_of
 from numbamm.report.result import Result
 
 
+@names_arguments
 def drop1(model) -> Result:
     """Drop each term of the fixed effects in turn, and compare the fits by likelihood ratios.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, NotFittedError, OptionError
 from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.comparison.modelcolumn import ModelColumn
@@ -29,6 +30,7 @@ STARS = {"***": 0.001, "**": 0.01, "*": 0.05}
 BELOW = ("se", "interval", "p", "none")
 
 
+@names_arguments
 def modeltable(
     *models,
     names: Iterable[str] | None = None,

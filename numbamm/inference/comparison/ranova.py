@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.comparison.lrtest import dropped_table
 from numbamm.inference.comparison.reduced import fit_of_random, without_random
@@ -9,6 +10,7 @@ from numbamm.inference.comparison.views import fit_of
 from numbamm.report.result import Result
 
 
+@names_arguments
 def ranova(model) -> Result:
     """Drop each part of the random effects in turn, and compare the fits by likelihood ratios.
 

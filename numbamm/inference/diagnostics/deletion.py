@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import FitError, OptionError, did_you_mean, shown
+from numbamm.elsewhere import names_arguments
+from numbamm.errors import FitError
 from numbamm.optimize.run import uninterrupted
+from numbamm.options import grouping_factor
 from numbamm.progress import progress_bar
 from numbamm.report.result import Result
 
@@ -40,6 +42,7 @@ class Deletion(Result):
     sigma: pd.Series | None = None
 
 
+@names_arguments
 def delete_levels(
     model, group: str | None = None, *, refit: bool = True, progress: bool | None = None
 ) -> Deletion:
@@ -197,9 +200,5 @@ def _factor(model, group: str | None) -> tuple[str, np.ndarray, np.ndarray]:
     factors = {t.group: (t.refs, t.levels) for t in model.reterms}
     if group is None:
         group = min(factors, key=lambda name: len(factors[name][1]))
-    if not isinstance(group, str) or group not in factors:
-        raise OptionError(
-            f"group: {shown(group)} is no grouping factor{did_you_mean(str(group), factors)}; "
-            f"there are {', '.join(factors)}"
-        )
+    group = grouping_factor(model, group)
     return group, *factors[group]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from numbamm.elsewhere import names_arguments
 from numbamm.report.tableframe import TableFrame
 
 #: A leverage counts as 1 if it differs from 1 by at most this.
 LEVERAGE_TOLERANCE = 1e-10
 
 
+@names_arguments
 def influence(model) -> TableFrame:
     """Residuals, leverage and influence of each row of the data on a fitted model.
 
@@ -54,6 +56,7 @@ def influence(model) -> TableFrame:
     return TableFrame(frame, f"Residuals and influence: {model.formula}")
 
 
+@names_arguments
 def cooks_distance(model) -> pd.Series:
     """Cook's distance of each row, conditional on the random effects; see `influence`."""
     return influence(model)["cooks"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.report.result import Result
 
@@ -9,6 +10,7 @@ from numbamm.report.result import Result
 SIGNIFICANT = 0.05
 
 
+@names_arguments
 def check_overdispersion(model) -> Result:
     """Test for overdispersion: Pearson's statistic at the conditional means, against χ².
 

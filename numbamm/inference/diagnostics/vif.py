@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.inference.fixed.terms import fixed_terms
 from numbamm.report.result import Result
 
 
+@names_arguments
 def vif(model) -> Result:
     """Generalized variance inflation factors of the terms of the fixed effects.
 

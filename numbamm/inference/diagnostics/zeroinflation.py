@@ -6,12 +6,14 @@ from numbers import Integral
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.inference.diagnostics.overdispersion import SIGNIFICANT
 from numbamm.inference.prediction.simulate import generator
 from numbamm.report.result import Result
 
 
+@names_arguments
 def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
     """Compare the number of zeros in the response with the number that the model expects.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, OptionError
 from numbamm.inference.prediction.predict import TYPES
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from numbamm.inference.fixed.marginaleffects_model import MarginalEffects
 
 
+@names_arguments
 def for_marginaleffects(model, *, type: str = "response", df: float = np.inf) -> MarginalEffects:
     """Wrap a fitted model for the functions of the package marginaleffects.
 

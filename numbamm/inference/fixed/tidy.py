@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.options import name_list, one_of
 from numbamm.report.result import Result
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 EFFECTS = ("fixed", "random")
 
 
+@names_arguments
 def tidy(
     model,
     effects: str | Iterable[str] = EFFECTS,
@@ -84,6 +86,7 @@ def _random(varcorr):
     return table[["group", "term", "estimate"]]
 
 
+@names_arguments
 def glance(model) -> pd.DataFrame:
     """A fitted model in one row.
 

@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, OptionError, warn
+from numbamm.formula.levels import type_hint
 from numbamm.inference.prediction.model_rows import ModelRows
 from numbamm.inference.prediction.re_form import chosen_effects
 from numbamm.inference.prediction.simulate import (
@@ -29,6 +31,7 @@ INTERVALS = (None, "confidence", "prediction")
 BATCH = 2_000_000
 
 
+@names_arguments
 def predict(
     model,
     newdata=None,
@@ -219,15 +222,17 @@ def _variance(model, rows: ModelRows, chosen) -> np.ndarray:
 
 def _refuse_or_warn(term, unseen: list, new_levels: str) -> None:
     """Raise a `DataError` for new levels, or warn, as `new_levels` says."""
+    hint = type_hint(unseen, term.levels)
     if unseen and new_levels == "error":
         raise DataError(
             f"the new data have levels of '{term.group}' that were not in the fit: "
-            f'{_listed(unseen)}; new_levels="population" predicts without their random effects'
+            f"{_listed(unseen)}{hint}; "
+            'new_levels="population" predicts without their random effects'
         )
     if unseen and new_levels == "population":
         warn(
             f"levels of '{term.group}' that were not in the fit are predicted without their random "
-            f"effects: {_listed(unseen)}"
+            f"effects: {_listed(unseen)}{hint}"
         )
 
 

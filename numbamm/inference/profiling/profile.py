@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import NumbammWarning, OptionError, did_you_mean, warn
 from numbamm.inference.profiling.generalized_surface import GeneralizedSurface
 from numbamm.inference.profiling.linear_surface import LinearSurface
@@ -30,6 +31,7 @@ BEYOND = 1.05
 LOWER = 1e-3
 
 
+@names_arguments
 def profile(
     model,
     parameters: str | Iterable[str] | None = None,
@@ -183,6 +185,7 @@ class Profile(Tabular):
         ]
         return pd.concat(parts, ignore_index=True)
 
+    @names_arguments
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Profile intervals: the values that a likelihood-ratio test does not reject.
 
@@ -214,6 +217,7 @@ class Profile(Tabular):
     def _report(self) -> Report:
         return self.summary()._report()
 
+    @names_arguments
     def summary(self, alpha: float = 0.05) -> Result:
         """Estimates and intervals as a table."""
         table = self.conf_int(alpha).set_axis(["lower", "upper"], axis=1)

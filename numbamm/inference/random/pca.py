@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from numbamm.elsewhere import names_arguments
 from numbamm.options import flag
 from numbamm.report.result import Result
 
@@ -25,6 +26,7 @@ class PrincipalComponents(Result):
     loadings: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
+@names_arguments
 def pca(model, *, corr: bool = True) -> PrincipalComponents:
     """Principal components of the random effects' covariance matrices.
 
@@ -69,6 +71,7 @@ def pca(model, *, corr: bool = True) -> PrincipalComponents:
     )
 
 
+@names_arguments
 def rePCA(model) -> PrincipalComponents:
     """Principal components of λλ', as lme4's `rePCA`; the same as ``pca(corr=False)``.
 

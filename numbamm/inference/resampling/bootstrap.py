@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, OptionError, warn
 from numbamm.inference.random.components import SIGMA
 from numbamm.inference.resampling import bootstrap_file
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 METHODS = ("shortest", "equal-tailed")
 
 
+@names_arguments
 def bootstrap(
     model, n: int, seed: int | None = None, *, workers=1, progress: bool | None = None
 ) -> Bootstrap:
@@ -196,6 +198,7 @@ class Bootstrap(Tabular):
 
     # ---- intervals and tests ---------------------------------------------------------------
 
+    @names_arguments
     def conf_int(
         self, alpha: float = 0.05, method: str = "shortest", *, singular: bool = True
     ) -> pd.DataFrame:
@@ -226,6 +229,7 @@ class Bootstrap(Tabular):
         limits = [interval(frame[name].dropna().to_numpy(), alpha) for name in frame]
         return pd.DataFrame(limits, index=frame.columns, columns=[0, 1])
 
+    @names_arguments
     def pvalues(self, *, singular: bool = True) -> pd.Series:
         """Two-sided p-values of the coefficients against zero, a pandas Series by coefficient.
 
@@ -241,6 +245,7 @@ class Bootstrap(Tabular):
         p = np.minimum(1.0, 2 * (1 + np.minimum(below, above)) / (1 + len(values)))
         return pd.Series(p, index=self.names.beta, name="pvalue")
 
+    @names_arguments
     def summary(self, alpha: float = 0.05, method: str = "shortest") -> Result:
         """Estimates, their bias and standard errors, and intervals, as a table."""
         frame, limits = self._parameters(True), self.conf_int(alpha, method)
@@ -248,7 +253,7 @@ class Bootstrap(Tabular):
         original = self.estimates[frame.columns]
         table.insert(0, "estimate", original)
         table.insert(1, "bias", frame.mean() - original)
-        table.insert(2, "std.err", frame.std())
+        table.insert(2, "se", frame.std())
         table = table.rename_axis("parameter").reset_index()
         notes = [
             f"{self.n} replicates; {self.n_singular} singular, {self.n_failed} failed.",
@@ -270,6 +275,7 @@ class Bootstrap(Tabular):
 
     # ---- more replicates, and files ------------------------------------------------------
 
+    @names_arguments
     def extend(self, n: int, *, workers=1, progress: bool | None = None, model=None) -> Bootstrap:
         """These replicates and n more, the same as from one call for all of them.
 

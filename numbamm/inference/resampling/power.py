@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 
 from numbamm import config
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError, did_you_mean, warn
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.prediction.simulate import TrueParameters, Vector
@@ -36,6 +37,7 @@ TESTS = ("wald", "lrt")
 FORMULA_OPTIONS = ("family", "link", "reml")
 
 
+@names_arguments
 def power(
     model: MixedModel | str,
     coef: str | Iterable[str] | None = None,
@@ -372,7 +374,9 @@ def _result(
     ]
     if interrupted:
         notes.append(f"Power was interrupted after {outcome.done} of {outcome.n} responses.")
-    return _Power(f"Power by simulation: {model.formula}", frame, notes, COUNTS, interrupted)
+    return _Power(
+        f"Power by simulation: {model.formula}", frame, notes, COUNTS, interrupted=interrupted
+    )
 
 
 def _valid_ddf(model, ddf: str | None) -> str:

@@ -47,7 +47,7 @@ from numbamm.models.spaces.reordered import straightened
 from numbamm.optimize import OptSummary, minimize
 from numbamm.optimize.auto import AUTO, NEWTON
 from numbamm.optimize.registry import resolve
-from numbamm.optimize.run import INTERRUPTED, RESTART_GAIN, gradient_demand
+from numbamm.optimize.run import CUT_SHORT, INTERRUPTED, RESTART_GAIN, gradient_demand
 
 #: Kernels that every fit calls, and those of searches by gradients.
 KERNELS = (pirls,)
@@ -66,7 +66,6 @@ ROUNDING = 1e-10
 #: first; with fewer left none is begun.
 PATIENCE, PATIENCE_TIMES, LEAST_LEFT = 2000, 3, 30
 #: Outcomes of a search after which there is no other.
-CUT_SHORT = (INTERRUPTED, "MAXEVAL_REACHED", "MAXTIME_REACHED")
 #: What a search leaves behind in a model.
 LEFT = ("optsum", "fast_optsum", "_begun", "_default_start", "_gamma_root", "_modes")
 
