@@ -57,14 +57,14 @@ def summary(model, *, ddf: str | None = None, correlation: bool = False) -> Summ
     >>> print(str(m.summary(ddf="satterthwaite")).splitlines()[0])
     Linear mixed model fit by maximum likelihood
     """
-    correlation = flag("correlation", correlation)
     tests, varcorr = coef_table(model, ddf=ddf), model.varcorr
-    method = degrees.coefficient_method(model, ddf)
-    report = describe(model, tests, varcorr, method, correlation)
+    report = describe(model, tests, varcorr, degrees.coefficient_method(model, ddf))
+    if flag("correlation", correlation) and model.feterm.rank > 1:
+        report.tables.append(correlations(model))
     return Summary(report, partial(parameters, tests, varcorr))
 
 
-def describe(model, tests: Result, varcorr, method, correlation: bool) -> Report:
+def describe(model, tests: Result, varcorr, method) -> Report:
     """The content of a fitted model's table.
 
     Parameters
@@ -75,8 +75,6 @@ def describe(model, tests: Result, varcorr, method, correlation: bool) -> Report
     varcorr : VarCorr
     method : Wald, Satterthwaite or KenwardRoger
         The method of the tests.
-    correlation : bool
-        Whether to show correlations of coefficients.
     """
     reml = model.estimates.reml
     sizes = {t.group: t.nlevels for t in model.reterms}
@@ -89,7 +87,6 @@ def describe(model, tests: Result, varcorr, method, correlation: bool) -> Report
             criteria(model, "REML crit." if reml else "-2 logLik"),
             components(varcorr, counts),
             coefficients(tests, method.title),
-            *([correlations(model)] if correlation and model.feterm.rank > 1 else []),
         ],
         notes=[*notes(model), *method.notes],
     )
