@@ -29,6 +29,7 @@ from .inference.comparison.drop1 import drop1 as drop1
 from .inference.fixed.emmeans import emmeans as emmeans
 from .inference.diagnostics.influence import influence as influence
 from .inference.comparison.lrtest import lrtest as lrtest
+from .inference.comparison.modeltable import modeltable as modeltable
 from .inference.diagnostics.overdispersion import check_overdispersion as check_overdispersion
 from .inference.random.pca import pca as pca
 from .inference.resampling.power import power as power, power_curve as power_curve
@@ -39,11 +40,10 @@ from .inference.random.shrinkage import shrinkage as shrinkage
 from .inference.fixed.tidy import glance as glance, tidy as tidy
 from .inference.diagnostics.vif import vif as vif
 from .inference.diagnostics.zeroinflation import check_zeroinflation as check_zeroinflation
-from .models.generalized import (
-    GeneralizedLinearMixedModel as GeneralizedLinearMixedModel,
-    glmm as glmm,
-)
-from .models.linear import LinearMixedModel as LinearMixedModel, lmm as lmm
+from .models.generalized import GeneralizedLinearMixedModel as GeneralizedLinearMixedModel
+from .models.glmm import glmm as glmm
+from .models.linear import LinearMixedModel as LinearMixedModel
+from .models.lmm import lmm as lmm
 from .optimize import OptSummary as OptSummary
 
 __version__: str

@@ -42,6 +42,10 @@ from numbamm.errors import OptionError, did_you_mean
 
 PREFIX = "NUMBAMM_"
 
+#: Methods of degrees of freedom. ``"auto"``: Wald's tests for coefficients, Satterthwaite's for
+#: `anova`, `contrast` and `emmeans` of linear models. Others are for all of these.
+DDF = ("auto", "wald", "satterthwaite", "kenward-roger", "kenward-roger-observed")
+
 
 @dataclass(frozen=True)
 class Option:
@@ -131,6 +135,12 @@ OPTIONS: dict[str, Option] = {
         lambda v: v in ("columns", "full"),
         "'columns', for expressions over columns, or 'full', for all of Python in formulas",
         in_files=False,
+    ),
+    "ddf": Option(
+        "auto",
+        str,
+        lambda v: v in DDF,
+        f"one of {', '.join(DDF)}: the degrees of freedom of tests and intervals",
     ),
     "progress": Option(None, _read_bool, lambda v: isinstance(v, bool), "true or false"),
 }

@@ -1,4 +1,4 @@
-"""The errors and warnings of numbamm.
+"""The errors and warnings of numbamm, and how it warns.
 
 Every error derives from `NumbammError` and from the built-in class that a caller would
 expect, so ``except ValueError`` works as well as ``except mm.FormulaError``.
@@ -6,12 +6,26 @@ expect, so ``except ValueError`` works as well as ``except mm.FormulaError``.
 
 from __future__ import annotations
 
+import re
+import sys
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
+from types import FrameType
+from typing import Any
+
+#: How numpy 2 writes its scalars within other texts: ``np.float64(1.0)``, ``np.str_('a')``.
+_NUMPY_SCALAR = re.compile(
+    r"\bnp\.(?:float|int|uint|complex|str|bytes|bool|longdouble|clongdouble|datetime|timedelta)"
+    r"\w*\(('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^()'\"]*)\)"
+)
 
 
 class NumbammError(Exception):
     """Base class of all errors of numbamm."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(without_numpy(a) if isinstance(a, str) else a for a in args))
 
 
 class FormulaError(NumbammError, ValueError):
@@ -46,9 +60,45 @@ class OverdispersionWarning(NumbammWarning):
     """Counts vary more about their fitted means than their family implies."""
 
 
+def without_numpy(text: str) -> str:
+    """A text with numbers as users write them: ``1.0`` instead of ``np.float64(1.0)``."""
+    if "np." not in text:
+        return text
+    text = _NUMPY_SCALAR.sub(r"\1", text)
+    return text.replace("np.True_", "True").replace("np.False_", "False")
+
+
+def shown(value: Any) -> str:
+    """A value as messages show it: its `repr` on one line, cut if it is long."""
+    text = " ".join(without_numpy(repr(value)).split())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 def did_you_mean(name: str, known: Iterable[object]) -> str:
     """The end of a message, ``"; did you mean 'x'?"``; empty if no known name is similar."""
     names = [k for k in known if isinstance(k, str)]
     lower = {k.lower(): k for k in names}
     near = get_close_matches(name, names, n=1) or get_close_matches(name.lower(), lower, n=1)
     return f"; did you mean '{lower.get(near[0], near[0])}'?" if near else ""
+
+
+#: Packages whose functions may stand between a user's call and a warning: ours, and those that
+#: we let call us back.
+_INSIDE = {"numbamm", "numbamm_optimizers", "scipy", "nlopt", "contextlib", "functools"}
+
+
+def warn(message: str | Warning, category: type[Warning] = NumbammWarning) -> None:
+    """Warn of something as of the line outside numbamm that led here.
+
+    However deep the cause lies, Python shows the user's own line with the warning, and filters
+    by module and "once for each line" go by it.
+    """
+    level, frame = 1, sys._getframe(1)
+    while frame is not None and _is_inside(frame):
+        level, frame = level + 1, frame.f_back
+    message = without_numpy(message) if isinstance(message, str) else message
+    warnings.warn(message, category, stacklevel=level + 1)
+
+
+def _is_inside(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__", "").partition(".")[0] in _INSIDE

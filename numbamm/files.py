@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from numbamm.errors import OptionError
-from numbamm.options import shown
+from numbamm.errors import OptionError, shown
 
 
 def as_path(path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from numbamm.errors import OptionError
+from numbamm.errors import OptionError, shown
 
 
 def one_of(name: str, value: Any, known: Iterable[str]) -> str:
@@ -79,12 +79,6 @@ def mapping(name: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise OptionError(f"{name} must be a dict with names as keys, not {shown(value)}")
     return value
-
-
-def shown(value: Any) -> str:
-    """A value as messages show it: its `repr` on one line, cut if it is long."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def valid_alpha(alpha) -> float:

@@ -5,9 +5,11 @@ import os
 # Before numpy loads its BLAS: two threads on small matrices are many times slower than one.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import warnings
 from functools import cache
 from pathlib import Path
 
+import generalized_oracles
 import oracles
 import pytest
 from hypothesis import settings
@@ -20,11 +22,11 @@ settings.load_profile("numbamm")
 #: What ``pytest -m quick`` runs: of each room the files that ask little time, a minute in all.
 QUICK = {
     *("formula", "design", "glm", "report"),
-    *(f"blocks/test_{name}.py" for name in ("blocks", "information", "invert", "jit")),
-    *(f"blocks/test_{name}.py" for name in ("moments", "tail_factor")),
-    *(f"optimize/test_{name}.py" for name in ("registry", "optsummary", "minimize", "auto")),
+    *(f"blocks/test_{name}.py" for name in ("blocks", "cholesky", "gradient", "information")),
+    *(f"blocks/test_{name}.py" for name in ("invert", "jit", "layout", "moments", "solve")),
+    *(f"optimize/test_{name}.py" for name in ("registry", "optsummary", "run", "auto")),
     *(f"models/test_{name}.py" for name in ("linear", "linear_oracles", "generalized", "saved")),
-    *("structures/test_structures.py", "test_public_names.py", "test_rooms.py"),
+    *("structures/test_structure.py", "test_public_names.py", "test_rooms.py"),
 }
 
 
@@ -66,5 +68,28 @@ def fitted_oracle():
     @cache
     def fit(oracle):
         return numbamm.lmm(oracle.formula, oracle.frame, reml=oracle.reml, weights=oracle.weights)
+
+    return fit
+
+
+@pytest.fixture(scope="session")
+def fitted_glmm():
+    """``fitted_glmm(name)``: numbamm's fit of a generalized oracle's model, once a session."""
+    import numbamm
+
+    @cache
+    def fit(name):
+        oracle = generalized_oracles.ORACLES[name]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", numbamm.OverdispersionWarning)
+            return numbamm.glmm(
+                oracle.formula,
+                oracle.frame,
+                generalized_oracles.family_of(oracle),
+                oracle.entry["link"],
+                fast=oracle.entry["nAGQ"] == 0,
+                nagq=max(oracle.entry["nAGQ"], 1),
+                weights=oracle.weights,
+            )
 
     return fit

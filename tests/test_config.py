@@ -106,10 +106,13 @@ def test_every_option_can_be_configured_everywhere(tmp_path, monkeypatch):
         "ftol_zero_abs": 1e-1,
         "threads": 2,
         "progress": False,
+        "ddf": "satterthwaite",
     }
     assert {*values, "formula_code"} == {*config.OPTIONS}
     texts = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in values.items()}
-    lines = [f'{k} = "{v}"' if k == "optimizer" else f"{k} = {v}" for k, v in texts.items()]
+    lines = [
+        f'{k} = "{v}"' if isinstance(values[k], str) else f"{k} = {v}" for k, v in texts.items()
+    ]
     write(tmp_path / "numbamm.toml", "\n".join(lines))
     in_files = {**values, "formula_code": "columns"}
     assert {k: v for k, (v, _) in config.resolved().items()} == in_files

@@ -2,7 +2,6 @@
 
 import doctest
 import importlib
-import pkgutil
 import re
 from pathlib import Path
 
@@ -37,7 +36,11 @@ class Close(doctest.OutputChecker):
             return want == got
 
 
-@pytest.mark.parametrize("page", ["inference.md", "mathematics.md", "families.md"])
+#: Pages whose examples have prompts and outputs; those of all others are executed by Sphinx.
+TESTED = ["mathematics.md", "guide/families.md", "guide/tables.md"]
+
+
+@pytest.mark.parametrize("page", TESTED)
 def test_examples(page):
     text = (PAGES / page).read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
@@ -47,13 +50,33 @@ def test_examples(page):
     assert runner.run(test).failed == 0
 
 
-@pytest.mark.parametrize(
-    "module", [m.name for m in pkgutil.iter_modules(numbamm.inference.__path__)]
+def test_every_example_of_the_site_is_executed():
+    """By Sphinx, which executes the cells, or here."""
+    pages = [p for p in PAGES.rglob("*.md") if "_build" not in p.parts]
+    assert len(pages) > 20
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        shown = re.findall(r"^```(python|py|pycon|ipython)\b", text, flags=re.MULTILINE)
+        assert not shown or page.relative_to(PAGES).as_posix() in TESTED, page
+        if "{code-cell}" in text or "{eval}" in text:
+            assert text.startswith("---\nfile_format: mystnb\n"), page
+
+
+#: Modules with examples in docstrings.
+WITH_EXAMPLES = sorted(
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in PACKAGE.rglob("*.py")
+    if ">>> " in path.read_text(encoding="utf-8")
 )
+
+
+@pytest.mark.parametrize("module", WITH_EXAMPLES)
 def test_docstrings(module):
-    if module == "marginaleffects_model":
+    if module.endswith(".marginaleffects"):
         pytest.importorskip("marginaleffects")
-    assert doctest.testmod(importlib.import_module(f"numbamm.inference.{module}")).failed == 0
+    tests = doctest.DocTestFinder().find(importlib.import_module(module))
+    runner = doctest.DocTestRunner(Close(), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert [test.name for test in tests if runner.run(test).failed] == []
 
 
 def test_the_page_of_the_mathematics_names_files_that_exist():

@@ -1,4 +1,4 @@
-"""Imports point down the house, from room to room, and no files import each other in a circle."""
+"""The order of the house: imports point down from room to room, and tests mirror the rooms."""
 
 import ast
 from pathlib import Path
@@ -7,7 +7,8 @@ import numbamm
 
 PACKAGE = Path(numbamm.__file__).parent
 
-#: The rooms from the ground up, as the README shows them: each may import from those before it.
+#: The rooms from the ground up, as docs/about/architecture.md shows them: each may import from
+#: those before it.
 ROOMS = [
     {"errors", "config", "files", "memory", "options", "processors", "progress"},
     {"blocks", "structures"},
@@ -136,8 +137,26 @@ def test_no_files_import_each_other_in_a_circle():
 
 def test_folders_stay_small():
     folders = {path.parent for path in FILES.values()}
-    crowded = {folder.name: n for folder in folders if (n := len([*folder.glob("*.py")])) > 26}
+    crowded = {folder.name: n for folder in folders if (n := len([*folder.glob("*.py")])) > 24}
     assert not crowded
+
+
+#: Names that stand in several rooms, since each is one concept of them.
+SAME_CONCEPT = {
+    "blocks": "the room, and the record of a model's blocks that the rooms above it have",
+    "gradient": "the exact gradient of the objective, of linear models and of generalized ones",
+    "registry": "what is found by its name: families and links, optimisers, structures",
+}
+
+
+def test_a_file_name_means_one_thing():
+    """So that an error, or a sentence, that names a file points at one place."""
+    rooms: dict[str, list[str]] = {}
+    for module in FILES:
+        folder, _, name = module.rpartition(".")
+        rooms.setdefault(name, []).append(folder or "numbamm")
+    twice = {name: sorted(where) for name, where in rooms.items() if len(where) > 1}
+    assert twice.keys() == SAME_CONCEPT.keys(), twice
 
 
 #: Names by which functions of inference have a model, and what only the model's own room may know.
@@ -164,3 +183,45 @@ def test_inference_asks_models_by_public_names():
             if private or kind:
                 found.append(f"{module}, line {node.lineno}: {ast.unparse(node)}")
     assert not found
+
+
+# ---- tests mirror the rooms --------------------------------------------------------------------
+
+TESTS = Path(__file__).parent
+#: Files without a test of their name, and where they are tested.
+TESTED_ELSEWHERE = {
+    "blocks.kinds": "names of types",
+    "models.estimates": "a record",
+    "optimize.problem": "a record",
+    "optimize.protocol": "declarations, which the registry checks",
+    "inference.comparison.fits": "a record; see views and statsmodels_fits, which make it",
+    "inference.fixed.estimable": "by its definition, in test_hypotheses",
+    "inference.fixed.marginaleffects_model": "by the package that calls it: test_marginaleffects",
+    "inference.profiling.surface": "by its two kinds, linear_surface and generalized_surface",
+    "models.spaces.generalized_space": "test_space runs over the spaces of all kinds of models",
+    "structures.diag": "test_structure runs over all structures",
+    "structures.us": "test_structure runs over all structures",
+}
+#: Folders of records, over all of which one test runs: a new file is tested by being there.
+RECORDS = {"glm.families": "test_family", "glm.links": "test_link"}
+
+
+def mirrored(module: str) -> Path:
+    *folders, name = module.split(".")
+    return TESTS.joinpath(*folders, f"test_{name.strip('_')}.py")
+
+
+def test_every_file_has_a_test_of_its_name():
+    modules = {m for m, path in FILES.items() if path.name != "__init__.py"}
+    recorded = {m for m in modules if m.rpartition(".")[0] in RECORDS}
+    own = {m for m in modules if mirrored(m).exists()}
+    missing = modules - own - recorded - set(TESTED_ELSEWHERE)
+    assert not missing, "no test of their name have " + ", ".join(sorted(missing))
+    assert set(TESTED_ELSEWHERE) <= modules - own, "these have one, or are no more"
+
+
+def test_every_folder_of_tests_is_a_room():
+    """Beside `fuzz`, which tests the whole, and `optimizers`, the other package's."""
+    folders = {path.parent.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")}
+    rooms = {path.parent.relative_to(PACKAGE).as_posix() for path in FILES.values()}
+    assert folders <= rooms | {".", "fuzz", "optimizers"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import assert_type
 
 import numbamm as mm
+from numbamm.inference.comparison.modeltable import ModelTable
 from numbamm.inference.fixed.emmeans import MarginalMeans
 from numbamm.inference.random.pca import PrincipalComponents
 from numbamm.report.result import Result
@@ -26,10 +27,15 @@ assert_type(linear.emmeans("x", at={"x": [0, 1]}), MarginalMeans)
 assert_type(mm.emmeans(linear, "x"), MarginalMeans)
 assert_type(linear.bootstrap(10, seed=1), mm.Bootstrap)
 assert_type(linear.anova(type=3), Result)
+assert_type(mm.modeltable(linear, generalized, stars=True), ModelTable)
+assert_type(linear.to_latex(label="tab:fit"), str)
+assert_type(linear.anova().to_markdown(), str)
+assert_type(linear.varcorr.to_html(), str)
 
 mm.lmm("y ~ x + (1 | g)")  # type: ignore[call-arg]
 mm.lmm("y ~ x + (1 | g)", {}, rmel=True)  # type: ignore[call-arg]
 mm.lmmm  # type: ignore[attr-defined]  # noqa: B018
+linear.anova().to_latx()  # type: ignore[attr-defined]
 linear.predict(newdta={})  # type: ignore[call-arg]
 linear.coef_table(alpha="0.05")  # type: ignore[arg-type]
 linear.predictt()  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ import numba
 import numpy as np
 
 import numbamm as mm
-from numbamm.blocks.search import differences
+from numbamm.blocks.search import by_differences
 
 FORMULAS = {
     "sleepstudy": "Reaction ~ 1 + Days + (1 + Days | Subject)",
@@ -46,7 +46,7 @@ def evaluations(times, theta, table, index, A, work, degrees, plan):
     """The objective `times` over, without Python between."""
     total = 0.0
     for _ in range(times):
-        total += differences.objective(theta, table, index, A, work, degrees, 0.0, 0.0, plan)
+        total += by_differences.objective(theta, table, index, A, work, degrees, 0.0, 0.0, plan)
     return total
 
 
@@ -54,14 +54,14 @@ def evaluation_arguments(built):
     """What `evaluations` needs of a model, with a workspace of its own."""
     blocks = built.blocks
     layout = blocks.layout
-    degrees = np.array([float(built.nobs), 0.0])
+    degrees = np.array([built.nobs, 0])
     arrays = layout.table, layout.index, blocks.A, blocks.work.copy()
-    return built.theta, *arrays, degrees, differences.NO_PLAN
+    return built.theta, *arrays, degrees, by_differences.NO_PLAN
 
 
 def search_model(built):
     """What the gradient and Newton's search need of a model, under maximum likelihood."""
-    return built.blocks.newton_model(np.array([float(built.nobs), 0.0]), 0.0, 0.0)
+    return built.blocks.newton_model(np.array([built.nobs, 0]), 0.0, 0.0)
 
 
 def ratings(rows=1_000_000, users=6_000, items=3_700, seed=11):

@@ -8,7 +8,8 @@ import numpy as np
 
 from numbamm.blocks.gradient import objective_gradient
 from numbamm.blocks.information import curvature
-from numbamm.blocks.search.newton import FEVAL, fit, start
+from numbamm.blocks.search.evaluation import FEVAL
+from numbamm.blocks.search.newton import fit, start
 from numbamm.blocks.threads import blas_threads
 
 from .common import FORMULAS, evaluation_arguments, evaluations, frame, model, search_model

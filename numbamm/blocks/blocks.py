@@ -18,9 +18,9 @@ from numbamm.blocks.layout import (
     P,
     build_layout,
 )
-from numbamm.blocks.search import differences, newton
+from numbamm.blocks.search import by_differences, evaluation
+from numbamm.blocks.search.by_differences import NO_PLAN
 from numbamm.blocks.search.certificate import judge
-from numbamm.blocks.search.differences import NO_PLAN
 from numbamm.blocks.size import check_size
 from numbamm.blocks.threads import ThreadLocal
 from numbamm.blocks.variances import (
@@ -120,11 +120,11 @@ class Blocks(ThreadLocal):
         crossprod_response(self.refs, self.z, self.xy, self.layout.table, self.A)
 
     def objective(self, theta, degrees, constant: float, sigma: float) -> float:
-        """See `differences.objective`."""
+        """See `by_differences.objective`."""
         layout = self.layout
         arrays = layout.table, layout.index, self.A, self.work
         theta = self.joint.entries(theta)
-        return differences.objective(theta, *arrays, degrees, constant, sigma, NO_PLAN)
+        return by_differences.objective(theta, *arrays, degrees, constant, sigma, NO_PLAN)
 
     def objective_gradient(
         self, theta, degrees, constant: float, sigma: float
@@ -146,11 +146,11 @@ class Blocks(ThreadLocal):
         )
         return value, self.joint.slopes(theta, out)
 
-    def newton_model(self, degrees, constant: float, sigma: float) -> newton.Model:
+    def newton_model(self, degrees, constant: float, sigma: float) -> evaluation.Model:
         """The arguments of `newton.fit`, with this thread's workspace."""
         layout = self.layout
         arrays = layout.table, layout.index, self.A, self.work, self.adjoint
-        return newton.Model(*arrays, degrees, constant, sigma)
+        return evaluation.Model(*arrays, degrees, constant, sigma)
 
     def certify(self, theta, degrees, constant: float, sigma: float):
         """The certificate at a singular θ; see `certificate.judge`."""

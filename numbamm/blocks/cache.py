@@ -8,14 +8,13 @@ kernel is compiled again, with one warning that names the folder.
 from __future__ import annotations
 
 import pickle
-import warnings
 import zlib
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
 from numba.core.serialize import dumps
 
 from numbamm.blocks.linking import are_known, symbols_of
-from numbamm.errors import NumbammWarning
+from numbamm.errors import warn
 
 #: Length of the checksum in bytes. Unpickling ignores it, so that numba itself can read the files.
 CHECKSUM = 4
@@ -27,7 +26,7 @@ def _warn_once(folder: str, what: str, remedy: str) -> None:
     if folder not in _warned:
         _warned.add(folder)
         message = f"{what} in the cache of compiled kernels, {folder}: {remedy}"
-        warnings.warn(message, NumbammWarning, stacklevel=3)
+        warn(message)
 
 
 class KernelCacheFile(IndexDataCacheFile):

@@ -47,10 +47,15 @@ from numbamm.blocks.layout import (
     THETA,
     P,
 )
-from numbamm.blocks.vectors import copy, dot, scale
+from numbamm.blocks.vectors import REASSOCIATE, copy, dot, scale
+
+# Positions in `degrees`: d, the number of rows, less the rank of X under REML; and 1 under REML.
+DEGREES, REML = range(2)
 
 # A dense tail below this order is factored by plain loops: a LAPACK call costs more.
 SMALL = 6
+# The square of a block of n columns and k rows is made by plain loops if n²k is at most this.
+FEW = 350
 #: Order of the blocks in which a larger tail is factored.
 BLOCK = 48
 
@@ -58,11 +63,11 @@ BLOCK = 48
 @jit(entry=False)
 def criterion(logdet, table, work, degrees, constant, sigma):
     """The objective, from log|L_Z|² and the rows of X and y of the factor."""
-    m, nx, d = table[0, ORDER], table[0, NX], degrees[0]
+    m, nx, d = table[0, ORDER], table[0, NX], degrees[DEGREES]
     tail = work[table[0, TAIL] : table[0, TAIL] + m * m]
     if not logdet < np.inf and table[0, NTERM] > 0:
         work[table[1, LAMBDA]] = np.nan  # the factorisation failed: see `factored`
-    if degrees[1] > 0.0:
+    if degrees[REML] != 0:
         for i in range(m - nx - 1, m - 1):
             logdet += 2.0 * math.log(tail[i * m + i])
     r2 = tail[m * m - 1] * tail[m * m - 1]
@@ -423,7 +428,10 @@ def _update_tail(k, table, index, work):
     nd, d0, nsparse = table[1 + k, ND], table[1 + k, D0], table[1 + k, NSPARSE]
     tail = work[table[0, TAIL] : table[0, TAIL] + m * m]
     dense = work[table[1 + k, DENSE] : table[1 + k, DENSE] + nd * p * nlevel]
-    dsyrk(LOWER, NO, nd, p * nlevel, -1.0, dense, nd, 1.0, tail[d0 * m + d0 :], m)
+    if nd * nd * p * nlevel <= FEW:
+        _subtract_square(dense, nd, p * nlevel, tail[d0 * m + d0 :], m)
+    else:
+        dsyrk(LOWER, NO, nd, p * nlevel, -1.0, dense, nd, 1.0, tail[d0 * m + d0 :], m)
     if nsparse == 0:
         return
     rowptr = index[table[1 + k, ROWPTR] : table[1 + k, ROWPTR] + nlevel + 1]
@@ -445,6 +453,17 @@ def _update_tail(k, table, index, work):
                 for a in range(b, len(here)):
                     column[here[a]] -= dot(row, values[a * p : (a + 1) * p])
             _subtract_columns(column[d0:], below, values[b * p : (b + 1) * p], nd)
+
+
+@jit(fastmath=REASSOCIATE)
+def _subtract_square(B, n, width, target, m):
+    """target -= B B', lower triangle, by plain loops."""
+    for c in range(n):
+        for r in range(c, n):
+            total = 0.0
+            for j in range(width):
+                total += B[j * n + c] * B[j * n + r]
+            target[c * m + r] -= total
 
 
 @jit

@@ -24,6 +24,8 @@ from __future__ import annotations
 import math
 
 from numbamm.blocks.cholesky import (
+    DEGREES,
+    REML,
     SMALL,
     columns_left,
     criterion,
@@ -35,7 +37,7 @@ from numbamm.blocks.cholesky import (
 )
 from numbamm.blocks.invert import invert_lower
 from numbamm.blocks.jit import REASSOCIATE, jit
-from numbamm.blocks.kinds import FLAG, INDEX, NOTHING, NUMBER, REALS, TABLE
+from numbamm.blocks.kinds import FLAG, INDEX, INTEGERS, NOTHING, NUMBER, REALS, TABLE
 from numbamm.blocks.lapack import LEFT, LOWER, dlauum, dsymm
 from numbamm.blocks.layout import (
     D0,
@@ -69,14 +71,14 @@ from numbamm.blocks.layout import (
 from numbamm.blocks.vectors import copy, dot, scale
 
 
-@jit(takes=(REALS, TABLE, INDEX, *4 * (REALS,), NUMBER, NUMBER, REALS))
+@jit(takes=(REALS, TABLE, INDEX, *3 * (REALS,), INTEGERS, NUMBER, NUMBER, REALS))
 def objective_gradient(theta, table, index, A, work, adjoint, degrees, constant, sigma, gradient):
     """The objective and its gradient in θ.
 
     Parameters
     ----------
     theta, table, index, A, work, degrees, constant, sigma
-        As for `search.differences.objective`.
+        As for `search.by_differences.objective`.
     adjoint : float64, shape (size_adjoint,)
         Filled with U (the lower triangle of the tail), G and N. Each thread has its own.
     gradient : float64, shape (number of θ,)
@@ -105,7 +107,7 @@ def evaluate(theta, table, index, A, work, adjoint, degrees, constant, sigma):
     return criterion(logdet, table, work, degrees, constant, sigma)
 
 
-@jit(entry=False, takes=(TABLE, INDEX, *4 * (REALS,), NUMBER, FLAG), gives=NOTHING)
+@jit(entry=False, takes=(TABLE, INDEX, *3 * (REALS,), INTEGERS, NUMBER, FLAG), gives=NOTHING)
 def differentiate(table, index, A, work, adjoint, degrees, sigma, keep_u):
     """Compute U, G of every term, and N of the head's terms, after `evaluate` at the same θ.
 
@@ -205,8 +207,8 @@ def _weighted_inverse(table, work, S, degrees, sigma):
     L = work[table[0, TAIL] : table[0, TAIL] + m * m]
     _copy_lower(L, S, m)
     r2 = L[m * m - 1] * L[m * m - 1]
-    weight_y = math.sqrt(r2) / sigma if sigma > 0.0 else math.sqrt(degrees[0])
-    weight_x = math.sqrt(degrees[1])
+    weight_y = math.sqrt(r2) / sigma if sigma > 0.0 else math.sqrt(degrees[DEGREES])
+    weight_x = 1.0 if degrees[REML] != 0 else 0.0
     invert_lower(S, m)
     for c in range(m):
         for r in range(max(c, m - nx - 1), m - 1):

@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.blocks.cholesky import columns_left, lambda_over_factor
+from numbamm.blocks.cholesky import DEGREES, columns_left, lambda_over_factor
 from numbamm.blocks.eigen import eigh
 from numbamm.blocks.jit import REASSOCIATE, counter, jit
-from numbamm.blocks.kinds import INDEX, MATRIX, NOTHING, NUMBER, REALS, TABLE
+from numbamm.blocks.kinds import INDEX, INTEGERS, MATRIX, NOTHING, NUMBER, REALS, TABLE
 from numbamm.blocks.lapack import LEFT, LOWER, NO, dgemm, dsymm, dtrsm
 from numbamm.blocks.layout import (
     D0,
@@ -237,7 +237,7 @@ def _add_column(factor, C, c, m, target):
 
 @jit(
     entry=False,
-    takes=(TABLE, INDEX, *4 * (REALS,), NUMBER, TABLE, MATRIX),
+    takes=(TABLE, INDEX, *3 * (REALS,), INTEGERS, NUMBER, TABLE, MATRIX),
     gives=NOTHING,
     owns=True,
 )
@@ -256,7 +256,7 @@ def curvature(table, index, A, work, adjoint, degrees, sigma, entries, H):
     complete_normal(table, work, adjoint)
     inner, slope = _inner_products(table, index, A, work, adjoint, entries)
     at = table[0, TAIL] + table[0, ORDER] ** 2 - 1
-    r2, d = work[at] * work[at], degrees[0]
+    r2, d = work[at] * work[at], degrees[DEGREES]
     s2 = sigma * sigma if sigma > 0.0 else r2 / d
     for s in range(len(slope)):
         for t in range(s + 1):

@@ -157,6 +157,11 @@ class _Index:
         self.size += len(values)
         return start
 
+    def copy(self) -> _Index:
+        other = _Index()
+        other.pieces, other.size = self.pieces.copy(), self.size
+        return other
+
     def array(self) -> np.ndarray:
         return np.concatenate(self.pieces) if self.pieces else np.zeros(0, np.int32)
 
@@ -188,6 +193,95 @@ def _split_tail(terms, nhead: int) -> tuple[list[int], list[int]]:
     return sparse, dense
 
 
+@dataclass
+class Pattern:
+    """Where a model's Z'Z has blocks, which is all of a layout that depends on the rows.
+
+    Attributes
+    ----------
+    terms : list of ReMat
+        In the table's order.
+    order : list of int
+        Their positions in the caller's list.
+    table : ndarray of int64
+        The table, as far as it does not depend on X; `ORDER` counts the tail's rows of Z.
+    index : _Index
+        The index without the places of the entries of λ.
+    places : ndarray of int32
+        As in `Layout`.
+    """
+
+    terms: list
+    order: list[int]
+    table: np.ndarray
+    index: _Index
+    places: np.ndarray
+
+    @classmethod
+    def of(cls, terms) -> Pattern:
+        """The pattern of terms, by decreasing number of random effects; there may be none."""
+        nhead = _head_length(terms)
+        sparse, dense = _split_tail(terms, nhead)
+        order = [*range(nhead), *sparse, *dense]
+        terms = [terms[k] for k in order]
+        nterm, first_dense = len(terms), nhead + len(sparse)
+
+        table = np.zeros((1 + nterm + nhead * nhead, WIDTH), dtype=np.int64)
+        for k, term in enumerate(terms):
+            table[1 + k, [P, NLEVEL]] = term.p, _nlevel(term)
+        width = table[1 : 1 + nterm, P] * table[1 : 1 + nterm, NLEVEL]
+        table[1 : 1 + nhead, ROW] = -1
+        table[1 + nhead : 1 + nterm, ROW] = np.cumsum(width[nhead:]) - width[nhead:]
+        order_z = int(width[nhead:].sum())
+        table[0, [NTERM, NHEAD, FIRST_DENSE, ORDER]] = nterm, nhead, first_dense, order_z
+        table[1 : 1 + nterm, COLUMN] = np.cumsum(table[1 : 1 + nterm, P]) - table[1 : 1 + nterm, P]
+        index = _Index()
+        places = [np.zeros((0, len(terms[0].refs) if terms else 0), dtype=np.int32)]
+        for k in range(nterm):
+            row = table[1 + k]
+            rowptr, rows, place = _sparse_rows(
+                terms, k, range(max(k + 1, nhead), first_dense), table
+            )
+            row[PLACES] = sum(len(rows_of_pair) for rows_of_pair in places)
+            places.append(place)
+            row[ROWPTR], row[ROWS] = index.put(rowptr), index.put(rows)
+            row[NSPARSE] = len(rows)
+        _put_parents(terms, table, nhead, index)
+        return cls(terms, order, table, index, np.concatenate(places))
+
+    def layout(self, nx: int, gap: int = 0) -> Layout:
+        """The layout with X of full rank nx; `gap` is for tests, as for `build_layout`."""
+        table, index, regions = self.table.copy(), self.index.copy(), []
+        nterm, nhead, first_dense, order_z = table[0, [NTERM, NHEAD, FIRST_DENSE, ORDER]].tolist()
+        width = table[1 : 1 + nterm, P] * table[1 : 1 + nterm, NLEVEL]
+        m = order_z + nx + 1
+        table[0, [ORDER, NX]] = m, nx
+        dense0 = table[1 + first_dense, ROW] if first_dense < nterm else order_z
+        a = _Buffer("A", gap, regions)
+        for k in range(nterm):
+            if k == nhead:
+                size_head = a.size
+            row = table[1 + k]
+            after = row[ROW] + width[k] if k >= nhead else 0
+            row[D0] = max(after, dense0)
+            row[ND] = m - row[D0]
+            row[DIAG] = a.take(f"diagonal {k}", row[P] * width[k])
+            row[SPARSE] = a.take(f"sparse {k}", row[NSPARSE] * row[P])
+            row[DENSE] = a.take(f"dense {k}", row[ND] * width[k])
+            for i in range(k + 1, nhead) if k < nhead else ():
+                pair = table[1 + nterm + k * nhead + i]
+                pair[NESTED] = a.take(f"nested {k} {i}", table[1 + i, P] * width[k])
+        if nhead == nterm:
+            size_head = a.size
+        table[0, CROSS] = a.take("cross-product of X and y", (nx + 1) ** 2)
+        work = _Buffer("work", gap, regions, start=size_head)
+        _put_work(self.terms, table, work, index, np.argsort(self.order), size_head)
+        adjoint = _Buffer("adjoint", gap, regions, start=size_head)
+        _put_adjoint(table, adjoint)
+        sizes = a.size, work.size, adjoint.size
+        return Layout(table, index.array(), *sizes, self.order, self.places, regions)
+
+
 def build_layout(terms, nx: int, gap: int = 0) -> Layout:
     """Lay out the blocks of a model.
 
@@ -204,57 +298,7 @@ def build_layout(terms, nx: int, gap: int = 0) -> Layout:
     -------
     Layout
     """
-    nhead = _head_length(terms)
-    sparse, dense = _split_tail(terms, nhead)
-    order = [*range(nhead), *sparse, *dense]
-    terms = [terms[k] for k in order]
-    nterm, first_dense = len(terms), nhead + len(sparse)
-
-    table = np.zeros((1 + nterm + nhead * nhead, WIDTH), dtype=np.int64)
-    for k, term in enumerate(terms):
-        table[1 + k, [P, NLEVEL]] = term.p, _nlevel(term)
-    width = table[1 : 1 + nterm, P] * table[1 : 1 + nterm, NLEVEL]
-    table[1 : 1 + nhead, ROW] = -1
-    table[1 + nhead : 1 + nterm, ROW] = np.cumsum(width[nhead:]) - width[nhead:]
-    order_z = int(width[nhead:].sum())
-    m = order_z + nx + 1
-    table[0, [NTERM, NHEAD, FIRST_DENSE, ORDER, NX]] = nterm, nhead, first_dense, m, nx
-    table[1 : 1 + nterm, COLUMN] = np.cumsum(table[1 : 1 + nterm, P]) - table[1 : 1 + nterm, P]
-    dense0 = table[1 + first_dense, ROW] if first_dense < nterm else order_z
-
-    regions: list = []
-    index, a = _Index(), _Buffer("A", gap, regions)
-    places = [np.zeros((0, len(terms[0].refs) if terms else 0), dtype=np.int32)]
-    for k in range(nterm):
-        if k == nhead:
-            size_head = a.size
-        row = table[1 + k]
-        after = row[ROW] + width[k] if k >= nhead else 0
-        row[D0] = max(after, dense0)
-        row[ND] = m - row[D0]
-        later = range(max(k + 1, nhead), first_dense)
-        rowptr, rows, place = _sparse_rows(terms, k, later, table)
-        row[PLACES] = sum(len(rows_of_pair) for rows_of_pair in places)
-        places.append(place)
-        row[ROWPTR], row[ROWS] = index.put(rowptr), index.put(rows)
-        p = row[P]
-        row[DIAG] = a.take(f"diagonal {k}", p * width[k])
-        row[NSPARSE] = len(rows)
-        row[SPARSE] = a.take(f"sparse {k}", len(rows) * p)
-        row[DENSE] = a.take(f"dense {k}", row[ND] * width[k])
-        for i in range(k + 1, nhead) if k < nhead else ():
-            pair = table[1 + nterm + k * nhead + i]
-            pair[NESTED] = a.take(f"nested {k} {i}", table[1 + i, P] * width[k])
-    if nhead == nterm:
-        size_head = a.size
-    table[0, CROSS] = a.take("cross-product of X and y", (nx + 1) ** 2)
-    _put_parents(terms, table, nhead, index)
-    work = _Buffer("work", gap, regions, start=size_head)
-    _put_work(terms, table, work, index, np.argsort(order), size_head)
-    adjoint = _Buffer("adjoint", gap, regions, start=size_head)
-    _put_adjoint(table, adjoint)
-    sizes = a.size, work.size, adjoint.size
-    return Layout(table, index.array(), *sizes, order, np.concatenate(places), regions)
+    return Pattern.of(terms).layout(nx, gap)
 
 
 def _sparse_rows(terms, k: int, later, table):

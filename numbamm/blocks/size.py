@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-
 from numbamm.blocks.layout import ORDER, Layout
-from numbamm.errors import NumbammWarning
+from numbamm.errors import warn
 from numbamm.memory import gigabytes, refuse_beyond
 
 #: From this order of the dense tail on, an evaluation takes many seconds.
@@ -39,9 +37,7 @@ def check_size(layout: Layout, terms) -> None:
     needed = 8 * (layout.size_a + layout.size_work)
     refuse_beyond(needed, what, "leave out a term or its slopes, or fit to a part of the data")
     if order >= LARGE_ORDER:
-        warnings.warn(
+        warn(
             f"{what}: {gigabytes(needed)}, and about {order**3 / 3 / 2e10:.0f} seconds an "
-            "evaluation",
-            NumbammWarning,
-            stacklevel=3,
+            "evaluation"
         )

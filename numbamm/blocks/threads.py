@@ -4,6 +4,7 @@ slows down a busy one.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
 import threading
@@ -11,6 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from numbamm import config
+from numbamm.errors import FitError
+
+FORK_WAIT = 10.0
+"""Seconds after which a product of numbers, which takes microseconds, counts as never ending."""
 
 
 class ThreadLocal:
@@ -45,26 +50,70 @@ _lock = threading.Lock()
 _nblocks = 0
 _limiter = None
 _setter = None
+_others = False  # whether other threads existed at the last fork
 _own = threading.local()  # depth: number of `blas_threads` blocks that this thread is in
 
 
-def _forget_other_threads() -> None:
+_doubtful = False  # whether a thread that is no more may have held a lock of BLAS
+
+
+def _before_fork() -> None:
+    """Wait while another thread changes a limit, because BLAS then holds locks."""
+    global _others
+    _lock.acquire()
+    _others = threading.active_count() > 1
+
+
+def _after_fork_in_child() -> None:
     """Count only the forking thread's blocks in a forked child, where no other thread exists.
 
     A limit that another thread had set stays until the child's next block ends.
     """
-    global _nblocks
+    global _nblocks, _doubtful
     _nblocks = getattr(_own, "depth", 0)
+    _doubtful = _doubtful or _others
     _lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    # No fork while another thread changes a limit, because BLAS then holds locks.
     os.register_at_fork(
-        before=_lock.acquire,
+        before=_before_fork,
         after_in_parent=_lock.release,
-        after_in_child=_forget_other_threads,
+        after_in_child=_after_fork_in_child,
     )
+
+
+def _check_blas() -> None:
+    """Refuse work in a forked child in which BLAS would wait forever.
+
+    OpenBLAS takes a lock for a moment in each call. If another thread holds it during a fork, no
+    thread of the child ever releases it. A product in a thread of its own shows whether it is so.
+    """
+    global _doubtful
+    thread = threading.Thread(target=_product, daemon=True)
+    thread.start()
+    thread.join(FORK_WAIT)
+    if thread.is_alive():
+        raise FitError(
+            "this process was forked while another thread computed, and BLAS now waits for that "
+            'thread forever; start processes by multiprocessing.get_context("forkserver") or '
+            '"spawn", or fork before threads start'
+        )
+    _doubtful = False
+
+
+def _product() -> None:
+    """The square of a number by dsyrk, which takes the lock; ctypes releases Python's own."""
+    import scipy.linalg.cython_blas as cython_blas
+    from numba.extending import get_cython_function_address
+
+    address = get_cython_function_address(cython_blas.__name__, "dsyrk")
+    text, one, number = ctypes.c_char_p, ctypes.c_int(1), (ctypes.c_double * 1)(1.0)
+    scale = ctypes.c_double(1.0)
+    result = (ctypes.c_double * 1)()
+    pointers = (ctypes.byref(one),) * 2 + (ctypes.byref(scale), number, ctypes.byref(one))
+    routine = ctypes.CFUNCTYPE(None, text, text, *[ctypes.c_void_p] * 8)(address)
+    routine(b"L", b"N", *pointers, ctypes.byref(scale), result, ctypes.byref(one))
 
 
 @contextmanager
@@ -76,6 +125,8 @@ def blas_threads(limit: int | None = None) -> Iterator[None]:
     """
     global _nblocks, _limiter, _setter
     limit = config.get("threads") if limit is None else limit
+    if _doubtful:
+        _check_blas()
     with _lock:
         if _limiter is None:
             _limiter = _controller().limit(limits=limit, user_api="blas")

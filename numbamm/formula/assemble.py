@@ -13,12 +13,12 @@ from numbamm.design import remat
 from numbamm.design.remat import ReMat, order_terms
 from numbamm.errors import DataError, FormulaError
 from numbamm.formula.columns import Table
-from numbamm.formula.design import Design, Matrices
 from numbamm.formula.grouping import Grouping
 from numbamm.formula.modelframe import ModelFrame
 from numbamm.formula.response import evaluate_response
-from numbamm.formula.rows import frame_of, missing_rows, vector
+from numbamm.formula.right_side import Design, Matrices
 from numbamm.formula.scan import scan
+from numbamm.formula.used_rows import frame_of, missing_rows, vector
 from numbamm.structures.registry import make
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from numbamm.errors import DataError, NumbammWarning
+from numbamm.errors import DataError, warn
 from numbamm.formula.identifiability import check_identifiable
 
 if TYPE_CHECKING:
@@ -80,11 +79,9 @@ def check_generalized(frame: ModelFrame, family: Family) -> None:
         counts = y * frame.weights if trials and frame.weights is not None else y
         wrong = fractional(counts)
         if wrong.any():
-            warnings.warn(
+            warn(
                 f"the {family} family is for counts; the response '{response}' gives counts that "
-                f"are not whole numbers in rows {_rows(frame, wrong)} (counting from 0)",
-                NumbammWarning,
-                stacklevel=4,
+                f"are not whole numbers in rows {_rows(frame, wrong)} (counting from 0)"
             )
 
 

@@ -18,7 +18,7 @@ from formulaic.parser.types import Factor, Term
 from numbamm.errors import FormulaError
 from numbamm.formula.expressions import code_of, normalised
 from numbamm.formula.names import in_back_quotes, unquoted
-from numbamm.formula.scan import Token, brief, closing, show, tokenise
+from numbamm.formula.tokens import Token, brief, closing, show, tokenise
 
 #: Limits: effects of one formula, products that their expansion visits, and factors of one product.
 MOST, MOST_PRODUCTS, MOST_FACTORS = 10_000, 100_000, 100

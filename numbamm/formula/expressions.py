@@ -24,7 +24,7 @@ from numbamm.formula import language
 from numbamm.formula.arithmetic import OPERATORS, Unfit, calculate, negative
 from numbamm.formula.functions import KNOWN, fit_arguments
 from numbamm.formula.names import PYTHON_WORDS, quoted, unquoted
-from numbamm.formula.scan import Token, brief, show, tokenise
+from numbamm.formula.tokens import Token, brief, show, tokenise
 
 #: Names under which the compiled code finds the functions that carry out calls and arithmetic.
 #: They contain spaces, so that no name in a formula can be the same.

@@ -14,12 +14,11 @@ from formulaic.materializers.types import FactorValues
 from formulaic.transforms import TRANSFORMS
 from formulaic.transforms.contrasts import ContrastsRegistry
 
-from numbamm.errors import DataError
+from numbamm.errors import DataError, shown
 from numbamm.formula.arithmetic import Unfit, as_number
 from numbamm.formula.contrasts import CategoricalMetadata, as_contrasts
 from numbamm.formula.levels import EXACT, positions
 from numbamm.memory import HELD, refuse_beyond
-from numbamm.options import shown
 
 #: Bounds on the number of columns that one call makes, on the degree of polynomials, and on the
 #: degree of splines; all of them well above any sensible use.

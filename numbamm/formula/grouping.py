@@ -11,7 +11,8 @@ import pandas as pd
 from numbamm.errors import DataError, FormulaError
 from numbamm.formula.levels import level_codes, positions
 from numbamm.formula.names import as_part, joined, unquoted
-from numbamm.formula.scan import RandomTerm, brief, tokenise
+from numbamm.formula.scan import RandomTerm
+from numbamm.formula.tokens import brief, tokenise
 
 #: Greatest number of factors in one expression, and of columns in one factor.
 MOST = 100

@@ -9,7 +9,7 @@ import numpy as np
 from numbamm.design.directions import inner_products, weighted_columns
 from numbamm.design.scaling import in_ordinary_columns
 from numbamm.errors import DataError
-from numbamm.formula.scan import brief
+from numbamm.formula.tokens import brief
 
 if TYPE_CHECKING:
     from numbamm.design.remat import ReMat

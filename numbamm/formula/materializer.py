@@ -27,7 +27,7 @@ from numbamm.formula.expressions import evaluate, lone_column, read
 from numbamm.formula.functions import KNOWN
 from numbamm.formula.levels import EXACT, as_array, is_missing, positions
 from numbamm.formula.names import unquoted
-from numbamm.formula.scan import brief
+from numbamm.formula.tokens import brief
 from numbamm.memory import HELD, refuse_beyond
 
 #: A matrix of fewer numbers than this fits into any memory, and is not checked.

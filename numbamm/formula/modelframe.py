@@ -13,8 +13,8 @@ from numbamm.design.remat import ReMat
 if TYPE_CHECKING:
     import pandas as pd
 
-    from numbamm.formula.design import Design
     from numbamm.formula.newrows import NewRows
+    from numbamm.formula.right_side import Design
 
 
 @dataclass(repr=False)

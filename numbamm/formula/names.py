@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 
-from numbamm.formula.scan import Token, tokenise
+from numbamm.formula.tokens import Token, tokenise
 
 #: Names that are Python's keywords in an expression, unless they stand in back-quotes.
 PYTHON_WORDS = frozenset("and or not in is if else for True False None".split())

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from numbamm.formula.columns import Table, refuse_rows
-from numbamm.formula.rows import as_floats, frame_of, missing_rows, vector
+from numbamm.formula.used_rows import as_floats, frame_of, missing_rows, vector
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from numbamm.design.remat import ReMat
-    from numbamm.formula.design import Design, DesignTerm
     from numbamm.formula.modelframe import ModelFrame
+    from numbamm.formula.right_side import Design, DesignTerm
 
 
 class NewTerm(NamedTuple):

@@ -8,57 +8,22 @@ arguments of calls, which follow Python's grammar, are left unchanged.
 from __future__ import annotations
 
 import functools
-import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from numbamm.errors import FormulaError
+from numbamm.formula.tokens import XOR, Token, brief, closing, opens_call, render, show, tokenise
 from numbamm.structures.registry import by_name, others
 
-#: Limits on a formula: its characters, open brackets, characters of a name, random-effects terms.
-#: They are well above any sensible use, and keep a refusal fast.
-LONGEST, DEEPEST, LONGEST_NAME, MOST_TERMS = 100_000, 50, 1_000, 1_000
+#: Most random-effects terms and offsets of a formula, well above any sensible use.
+MOST_TERMS = 1_000
 
-_TOKEN = re.compile(
-    r"""
-    (?P<space>\s+)
-  | (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
-  | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-  | (?P<name>`(?:[^`]|``)*`|(?:[^\W\d]|\.)[\w.]*)
-  | (?P<operator>\|\||\*\*|%\w+%|[=<>!]=|//)
-  | (?P<open>[(\[{])
-  | (?P<close>[)\]}])
-  | (?P<other>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # Python cannot read these either
-_SHOWN = 160  # characters of a text in a message
-_SPACE = re.compile(r"[\s\x00-\x1f\x7f]")
-_CLOSER = {"(": ")", "[": "]", "{": "}"}
-_SPACED = {"~", "+", "-", "*", "|", "||"}
 _POWERS = ("^", "**")
 _COMPARISONS = {"==", "!=", "<", "<=", ">", ">="}
 _LOGICAL = {"&", "|"}
 _OF_CONDITIONS = {"I", "ifelse"}  # functions whose argument may be the condition a | b
-_ALWAYS = {"zerocorr"}  # structures whose name is never a function's
-_XOR = "'^' is exclusive or in Python: write ** for a power"
-_INTERACTION = {
-    "&": ":",
-    "%in%": ":",
-}  # written as in R and MixedModels.jl, and as formulaic writes it
-
-
-@dataclass(frozen=True)
-class Token:
-    """One token of a formula: its text, where it starts, and what surrounds it."""
-
-    kind: str
-    text: str
-    start: int
-    level: int  # number of brackets around it
-    python: bool  # inside a call or an index, which follows Python's grammar
-    after_space: bool
+# As R and MixedModels.jl write an interaction, and as formulaic does.
+_INTERACTION = {"&": ":", "%in%": ":"}
 
 
 @dataclass(frozen=True)
@@ -133,85 +98,6 @@ def scan(formula: str) -> FormulaText:
     return _scan(formula)
 
 
-def tokenise(source: str) -> list[Token]:
-    """The tokens of a formula; brackets and quotes are balanced, and nested within reason."""
-    if len(source) > LONGEST:
-        raise FormulaError(
-            f"the formula has {len(source)} characters: at most {LONGEST} are read; make long "
-            "expressions columns of the data"
-        )
-    tokens: list[Token] = []
-    stack: list[tuple[Token, bool]] = []  # open brackets, and whether Python's grammar holds inside
-    at, after_space = 0, True
-    while at < len(source):
-        match = _TOKEN.match(source, at)
-        kind, start, at = match.lastgroup, at, match.end()
-        if kind == "space":
-            after_space = True
-            continue
-        if kind == "name" and source[start] != "`":
-            at = _end_of_name(source, at)
-        text = source[start:at]
-        if kind == "name" and len(text) > LONGEST_NAME:
-            raise show(
-                source, f"this name has {len(text)} characters, more than {LONGEST_NAME}", start
-            )
-        if text[0] != "`" and (unreadable := _NO_TEXT.search(text)):
-            code = f"U+{ord(unreadable[0]):04X}"
-            raise show(source, f"the character {code} is not allowed in a formula", start)
-        if kind == "other" and text in "\"'`":
-            raise show(source, f"this quote {text} is not closed", start)
-        if kind == "close":
-            if not stack or _CLOSER[stack[-1][0].text] != text:
-                raise show(
-                    source, f"this '{text}' closes no bracket: leave it out, or open one", start
-                )
-            stack.pop()
-        python = bool(stack) and stack[-1][1]
-        token = Token(kind, text, start, len(stack), python, after_space)
-        if kind == "open":
-            if len(stack) == DEEPEST:
-                raise show(
-                    source, f"more than {DEEPEST} brackets are open here: nest less deeply", start
-                )
-            before = tokens[-1] if tokens else None
-            called = before is not None and before.kind == "name"
-            called = called and not _holds_term(before, source)
-            stack.append((token, python or called or text != "("))
-        tokens.append(token)
-        after_space = False
-    if stack:
-        opener = stack[-1][0]
-        raise show(source, f"this '{opener.text}' is never closed", opener.start)
-    for token in tokens:
-        if token.text == "^" and token.python:
-            raise show(source, _XOR, token.start)
-        if token.text == "#":
-            raise show(source, "'#' has no meaning here: leave it out", token.start)
-    return tokens
-
-
-def _end_of_name(source: str, at: int) -> int:
-    """Where a name ends, with the accents and vowel signs that ``\\w`` does not match."""
-    while at < len(source) and (
-        source[at] in "._" or source[at].isalnum() or f"a{source[at]}".isidentifier()
-    ):
-        at += 1
-    return at
-
-
-def show(source: str, message: str, at: int) -> FormulaError:
-    """An error that shows the text on one line, and a caret under the position `at`."""
-    start = max(at - _SHOWN // 2, 0) if len(source) > _SHOWN else 0
-    line = _SPACE.sub(" ", source[start : start + _SHOWN]).encode(errors="replace").decode()
-    return FormulaError(f"{message}\n    {line}\n    {' ' * (at - start)}^")
-
-
-def brief(text: str) -> str:
-    """A text shortened for messages: a long one loses its middle."""
-    return text if len(text) <= _SHOWN else f"{text[:60]} ... {text[-20:]}"
-
-
 class _Scanner:
     def __init__(self, formula: str) -> None:
         self.source = formula
@@ -275,7 +161,7 @@ class _Scanner:
             raise self.error("nothing stands after '~'", tokens[tildes[0]].start)
         for token in left:
             if token.text == "^":
-                raise self.error(_XOR, token.start)
+                raise self.error(XOR, token.start)
         return left, right
 
     def with_comparisons(self, tokens: list[Token]) -> list[Token]:
@@ -293,7 +179,7 @@ class _Scanner:
             elif token.text in _COMPARISONS and not token.python:
                 compared.setdefault(opened[-1] if opened else -1, token)
         for i, token in compared.items():
-            if i == -1 or i in barred or (i and _opens_call(tokens[i - 1], tokens[i])):
+            if i == -1 or i in barred or (i and opens_call(tokens[i - 1], tokens[i])):
                 message = "a comparison among effects needs a call around it: write I(x > 2)"
                 raise self.error(message, token.start)
         out, end = [], -1
@@ -304,7 +190,7 @@ class _Scanner:
                 end = closing(tokens, i)
             out.append(replace(token, python=True) if inside else token)
             if inside and token.text == "^":
-                raise self.error(_XOR, token.start)
+                raise self.error(XOR, token.start)
         return out
 
     def refuse_mixed_operators(self, tokens: list[Token], python: bool = False) -> None:
@@ -421,7 +307,7 @@ class _Scanner:
         """The text of effects that formulaic gets."""
         out = ""
         for before, token in zip([None, *tokens], tokens, strict=False):
-            out += " " if token.after_space and not _opens_call(before, token) else ""
+            out += " " if token.after_space and not opens_call(before, token) else ""
             out += token.text if token.python else _INTERACTION.get(token.text, token.text)
         self.refuse_arithmetic(tokens)
         return out.strip()
@@ -470,48 +356,6 @@ class _Scanner:
                 raise self.error("'.' has no meaning here: name the columns", token.start)
 
 
-def render(tokens: list[Token]) -> str:
-    """Text of the tokens: single spaces, and one on each side of a formula operator."""
-    out = ""
-    tight = True  # nothing to separate from at the start
-    for before, token in zip([None, *tokens], tokens, strict=False):
-        spaced = token.text in _SPACED and not token.python
-        unary = spaced and (before is None or before.kind in ("open", "other", "operator"))
-        wanted = spaced or (
-            token.after_space and token.kind != "close" and not _opens_call(before, token)
-        )
-        if out and wanted and not tight:
-            out += " "
-        out += token.text
-        tight = token.kind == "open" or unary
-        if spaced and not unary:
-            out += " "
-            tight = True
-    return out.rstrip()
-
-
-def _opens_call(before: Token | None, token: Token) -> bool:
-    """Whether a token is the bracket of a call; a space may stand before it, as in ``log (x)``."""
-    return token.text == "(" and before is not None and before.kind == "name"
-
-
-def _holds_term(name: Token, source: str) -> bool:
-    """Whether the call of this name is a random-effects term: a structure's, with a bar in it.
-
-    Without a bar it is a function of the same name, except for the names in `_ALWAYS`.
-    """
-    if name.text not in by_name():
-        return False
-    depth = 0
-    for match in _TOKEN.finditer(source, name.start + len(name.text)):
-        depth += (match.lastgroup == "open") - (match.lastgroup == "close")
-        if match[0] in ("|", "||"):
-            return True
-        if match.lastgroup == "close" and depth <= 0:
-            break
-    return name.text in _ALWAYS
-
-
 def _is_structure(tokens: list[Token]) -> bool:
     """Whether these tokens are the call of a covariance structure, as ``zerocorr(x | g)``."""
     return (
@@ -535,23 +379,13 @@ def _is_call(tokens: list[Token], name: str) -> bool:
     )
 
 
-def closing(tokens: list[Token], opener: int) -> int:
-    """Position of the bracket that closes the one at `opener`."""
-    level = tokens[opener].level
-    return next(
-        i
-        for i in range(opener + 1, len(tokens))
-        if tokens[i].level == level and tokens[i].kind == "close"
-    )
-
-
 def _ends_in_sum(tokens: list[Token], end: int) -> bool:
     """Whether the tokens before `end` end in parentheses around several effects."""
     closer = tokens[end - 1]
     if end == 0 or closer.text != ")":
         return False
     opener = next(i for i in range(end - 2, -1, -1) if tokens[i].level == closer.level)
-    called = opener > 0 and _opens_call(tokens[opener - 1], tokens[opener])
+    called = opener > 0 and opens_call(tokens[opener - 1], tokens[opener])
     return not called and any(
         t.text in ("+", "-", "*", "/") and not t.python for t in tokens[opener:end]
     )

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from numbamm.blocks.jit import jit
-from numbamm.glm.rows import (
+from numbamm.glm.row_kernels import (
     D2,
     D3,
     DEVIANCE,

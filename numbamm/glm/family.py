@@ -15,15 +15,20 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property, lru_cache
 from inspect import signature
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from numbamm.errors import DataError, OptionError
-from numbamm.glm import rows as row_kernels
+from numbamm.glm import row_kernels
 from numbamm.glm.link import Link
 from numbamm.glm.logistic import entropies
 from numbamm.glm.registry import Registry, packed
+
+
+def _finite(y):
+    return np.isfinite(y)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +62,7 @@ class Family:
     supports : callable
         Whether responses are in the support: a function of ``y``.
     rows : kernel, optional
-        The row kernel that the compiled loops call in place of `logpdf`; see `glm.rows`.
+        The row kernel that the compiled loops call in place of `logpdf`; see `glm.row_kernels`.
     fused : dict
         Name of a link → row kernel for this family with that link, computed from η directly.
     dispersed : bool
@@ -142,7 +147,7 @@ class Family:
     aliases: tuple[str, ...] = ()
     canonical: str | None = None
     support: str = "numbers"
-    supports: Callable = np.isfinite
+    supports: Callable = _finite
     rows: Any = None
     fused: dict[str, Any] = field(default_factory=dict)
     dispersed: bool = False
@@ -222,6 +227,24 @@ class Family:
 
     # ---- rows -----------------------------------------------------------------------------------
 
+    def checked_shape(self, shape) -> float | None:
+        """A shape as the user gave it; None if it is to be estimated, or the family has none.
+
+        Raises
+        ------
+        OptionError
+        """
+        if shape is None:
+            return None
+        if not self.has_shape:
+            raise OptionError(
+                "shape belongs to the negative binomial and other families that have one, not to "
+                f"{self}"
+            )
+        if isinstance(shape, bool) or not isinstance(shape, Real) or not shape > 0:
+            raise OptionError(f"shape must be a positive number, not {shape!r}")
+        return float(shape)
+
     def addresses(self, link: Link) -> tuple[int, int]:
         """Addresses of the link's kernel and of the family's; 0 for a link that is built in."""
         fused = self.fused.get(link.name)
@@ -237,7 +260,7 @@ class Family:
         return density_rows(self.name, self.logpdf)
 
     def barrier(self, link: Link) -> int:
-        """Which η are excluded although the link's formula gives a mean; see `glm.rows`."""
+        """Which η are excluded although the link's formula gives a mean; see `glm.row_kernels`."""
         if link.mirrored and self.means[0] >= 0:
             return row_kernels.MIRRORED
         return row_kernels.BEYOND_INFINITY if link.beyond_infinity else row_kernels.NO_BARRIER
@@ -251,7 +274,7 @@ class Family:
         return out[row_kernels.FIRST]
 
     def evaluate(self, what: int, link: Link, shape: float, y, w, eta) -> np.ndarray:
-        """The lines that the row kernel fills, shape (LINES, n); see `glm.rows`."""
+        """The lines that the row kernel fills, shape (LINES, n); see `glm.row_kernels`."""
         y, w, eta = (np.ascontiguousarray(a, dtype=np.float64) for a in (y, w, eta))
         out, table = np.zeros((row_kernels.LINES, len(y))), np.empty((6, len(y)))
         rest = entropies(y), float(shape), 0.0, eta, table, self.barrier(link), out

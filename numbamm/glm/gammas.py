@@ -10,7 +10,7 @@ _STIRLING = 16.0
 
 def _stirling(x):
     """log Γ(x) - (x - 1/2) log x + x - log(2π)/2, and its derivative, for x ≥ 16."""
-    s = 1 / x**2
+    s = (1 / x) ** 2
     value = (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s / 1188)))) / x
     slope = -s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s / 132))))
     return value, slope

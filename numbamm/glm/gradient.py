@@ -28,7 +28,7 @@ from numbamm.blocks.cholesky import factorize
 from numbamm.blocks.gradient import differentiate, evaluate
 from numbamm.blocks.information import complete_normal
 from numbamm.blocks.jit import REASSOCIATE, jit
-from numbamm.blocks.kinds import MATRIX, NUMBER, REALS
+from numbamm.blocks.kinds import INTEGERS, MATRIX, NUMBER, REALS
 from numbamm.blocks.layout import (
     COLUMN,
     D0,
@@ -53,7 +53,7 @@ from numbamm.blocks.layout import (
     P,
 )
 from numbamm.blocks.solve import solve
-from numbamm.glm.rows import (
+from numbamm.glm.row_kernels import (
     EXPECTED_SHAPE,
     EXPECTED_SLOPE,
     FIRST,
@@ -79,7 +79,7 @@ from numbamm.glm.working import (
 )
 
 
-@jit(takes=(REALS, REALS, NUMBER, NUMBER, KIND, REALS, MATRIX, REALS, REALS))
+@jit(takes=(REALS, REALS, NUMBER, NUMBER, KIND, REALS, MATRIX, INTEGERS, REALS))
 def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, gradient):
     """Derivatives in γ, log(shape) and θ, at the mode that `pirls` left in `rows`.
 
@@ -95,7 +95,7 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, grad
         `laplace_normal`.
     scratch : float64, shape (4, n)
         Overwritten with h, t, η(a) and v.
-    degrees : float64, shape (2,)
+    degrees : int64, shape (2,)
         Zeros.
     gradient : float64, shape (number of columns of basis + 1 + number of θ,)
         Filled. The γ part is zero where γ is part of the mode, and the shape part is zero for

@@ -10,7 +10,7 @@ import numpy as np
 from numbamm.glm.family import Family
 from numbamm.glm.link import Link
 from numbamm.glm.mode import Mode
-from numbamm.glm.rows import WEIGHT, WORKING
+from numbamm.glm.row_kernels import WEIGHT, WORKING
 
 #: Logarithms of the shapes that are tried first; a wide range, since a shape may have any unit.
 SHAPES = range(-18, 19, 3)

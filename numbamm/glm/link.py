@@ -11,7 +11,7 @@ import numpy as np
 
 from numbamm.blocks.jit import jit
 from numbamm.errors import OptionError
-from numbamm.glm import rows as row_kernels
+from numbamm.glm import row_kernels
 from numbamm.glm.registry import Registry, packed
 
 #: A mean closer than this to a bound of its range triggers a search for separation.
@@ -72,6 +72,8 @@ class Link:
         Differences of η are logarithms to this base of a ratio; 0 if they are not logarithms.
     ratio : str
         The kind of ratio: ``"ratio"`` (of means) or ``"odds ratio"``.
+    hazard : bool
+        η is the logarithm of a cumulative hazard, so that exp(β) is a ratio of hazards.
     concave_with : tuple of str
         Families, besides those that name this link, whose log-density it makes concave in η.
     marginaleffects : str, optional
@@ -120,6 +122,7 @@ class Link:
     latent_variance: float | None = None
     base: float = 0.0
     ratio: str = "ratio"
+    hazard: bool = False
     concave_with: tuple[str, ...] = ()
     marginaleffects: str | None = None
 
@@ -148,7 +151,7 @@ class Link:
 
     @cached_property
     def rows(self):
-        """The kernel that fills a table with μ and its derivatives; see `glm.rows`."""
+        """The kernel that fills a table with μ and its derivatives; see `glm.row_kernels`."""
         return row_kernels.link_rows(self._derivatives, kept=self.inverse is None)
 
     @cached_property

@@ -20,7 +20,7 @@ from inspect import Parameter, signature
 from numbamm.blocks.jit import jit
 from numbamm.errors import OptionError
 from numbamm.glm.jets import Jet
-from numbamm.glm.rows import (
+from numbamm.glm.row_kernels import (
     D2,
     D3,
     DEVIANCE,
@@ -76,7 +76,7 @@ def shape_name(name: str, logpdf: Callable) -> str | None:
 
 
 def density_rows(name: str, logpdf: Callable):
-    """The kernel of a family; see `rows.FAMILY`. It is kept in this process alone."""
+    """The kernel of a family; see `row_kernels.FAMILY`. It is kept in this process alone."""
     shape = shape_name(name, logpdf)
     compiled = logpdf if hasattr(logpdf, "py_func") else jit(logpdf, entry=False, cache=False)
     given = signature(getattr(logpdf, "py_func", logpdf)).parameters

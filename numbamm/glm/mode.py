@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numbamm.blocks.layout import NLEVEL, NX, ORDER, P, build_layout
+from numbamm.blocks.layout import NLEVEL, NX, ORDER, P, Pattern
 from numbamm.blocks.search.certificate import judge
 from numbamm.blocks.size import check_size
 from numbamm.blocks.threads import ThreadLocal
@@ -26,7 +26,7 @@ from numbamm.glm.link import Link
 from numbamm.glm.logistic import entropies
 from numbamm.glm.pirls import pirls
 from numbamm.glm.quadrature import nodes, quadrature
-from numbamm.glm.rows import LINES, WEIGHT
+from numbamm.glm.row_kernels import LINES, WEIGHT
 from numbamm.glm.working import CANONICAL, EXPECTED, LINK, Working
 from numbamm.structures.joint import Joint
 
@@ -82,8 +82,9 @@ class ModeFinder:
         writable = partial(np.require, dtype=np.float64, requirements=["C", "W"])  # one numba type
         y, weights, basis, self.offset = (writable(a) for a in (y, weights, basis, offset))
         kind = _Kind(family, link, information)
-        rows = y, weights, entropies(y), basis
-        self.varied, self.held = (_Buffers(terms, nx, kind, *rows) for nx in (basis.shape[1], 0))
+        pattern, rows = Pattern.of(terms), (y, weights, entropies(y), basis)
+        self.varied = _Buffers(pattern, basis.shape[1], kind, *rows)
+        self.held = self.varied.with_columns(pattern, 0)
         check_size(self.varied.layout, terms)
         self.q = sum(t.nranef for t in terms)
         self.u, self._last_search = np.zeros(self.q), None
@@ -102,7 +103,7 @@ class ModeFinder:
         parts = self.kind, rows.y, rows.weights, rows.entropy, rows.basis
         other.terms, other.q, other.u, other._last_search = [], 0, np.zeros(0), None
         other.joint = Joint([])
-        other.varied, other.held = _Buffers([], rows.basis.shape[1], *parts), None
+        other.varied, other.held = _Buffers(Pattern.of([]), rows.basis.shape[1], *parts), None
         return other
 
     def working(self, theta, gamma, shape: float) -> ModeFinder:
@@ -236,7 +237,7 @@ class ModeFinder:
             float(phi),
             rows,
             *(self.varied if vary else self.held).for_gradient(),
-            np.zeros(2),
+            np.zeros(2, dtype=np.int64),
             out,
         )
         if self.joint.is_free:
@@ -358,23 +359,34 @@ def _model(kind: _Kind) -> np.ndarray:
 class _Buffers(ThreadLocal):
     """Layout and rows for a given number of X columns, with separate scratch for each thread."""
 
-    def __init__(self, terms, nx: int, kind: _Kind, y, weights, entropy, basis) -> None:
-        self.layout = layout = build_layout(terms, nx)
-        ordered = [terms[k] for k in layout.order]
-        self._nx = nx
+    def __init__(self, pattern: Pattern, nx: int, kind: _Kind, y, weights, entropy, basis) -> None:
+        self.layout, self._nx = pattern.layout(nx), nx
+        terms = pattern.terms
         self._shared = {
             "y": y,
             "weights": weights,
             "entropy": entropy,
             "basis": basis,
-            "refs": np.array([t.refs for t in ordered], dtype=np.int32).reshape(-1, len(y)),
-            "z": np.concatenate([np.zeros((0, len(y))), *(t.z for t in ordered)]).T.copy(),
-            "table": layout.table,
-            "index": layout.index,
-            "places": layout.places,
+            "refs": np.array([t.refs for t in terms], dtype=np.int32).reshape(-1, len(y)),
+            "z": np.concatenate([np.zeros((0, len(y))), *(t.z for t in terms)]).T.copy(),
+            "table": self.layout.table,
+            "index": self.layout.index,
+            "places": self.layout.places,
         }
         self._set_kind(kind)
         super().__init__()
+
+    def with_columns(self, pattern: Pattern, nx: int) -> _Buffers:
+        """The same rows in the layout with another number of X columns."""
+        other = copy(self)
+        other.layout, other._nx = pattern.layout(nx), nx
+        other._shared = {
+            **self._shared,
+            "table": other.layout.table,
+            "index": other.layout.index,
+        }
+        other._drop_buffers()
+        return other
 
     def _drop_buffers(self) -> None:
         super()._drop_buffers()

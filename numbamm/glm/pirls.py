@@ -24,7 +24,7 @@ from numbamm.blocks.kinds import MATRIX, NUMBER, REALS
 from numbamm.blocks.layout import DIAG, NHEAD, NLEVEL, NX, ORDER, TAIL, P
 from numbamm.blocks.solve import random_effects, solve
 from numbamm.blocks.vectors import copy
-from numbamm.glm.rows import SCORE, WEIGHT, WORKING
+from numbamm.glm.row_kernels import SCORE, WEIGHT, WORKING
 from numbamm.glm.working import (
     AT,
     CANONICAL,

@@ -15,7 +15,7 @@ import numpy as np
 from numbamm.blocks.jit import jit
 from numbamm.blocks.kinds import INTEGERS, MATRIX, NUMBER, REALS
 from numbamm.blocks.layout import DIAG, LAMBDA, NLEVEL, P
-from numbamm.glm.rows import DEVIANCE, FIRST
+from numbamm.glm.row_kernels import DEVIANCE, FIRST
 from numbamm.glm.working import AT, KIND, TRIAL, ask
 
 #: Largest rule: beyond it the outermost weights underflow.

@@ -11,7 +11,7 @@ from numbamm.blocks.crossprod import crossprod, crossprod_response
 from numbamm.blocks.jit import jit
 from numbamm.blocks.kinds import INDEX, INTEGERS, LEVELS, MATRIX, REALS, TABLE, record
 from numbamm.blocks.layout import COLUMN, CROSS, NLEVEL, NTERM, NX, P
-from numbamm.glm.rows import FIRST, INFORMATION, SCORE, SECOND, WEIGHT, evaluate_rows
+from numbamm.glm.row_kernels import FIRST, INFORMATION, SCORE, SECOND, WEIGHT, evaluate_rows
 
 EXPECTED, OBSERVED = 0, 1
 
@@ -33,10 +33,10 @@ class Working(NamedTuple):
     ----------
     model : int64, shape (9,)
         Properties of link and family, by the positions `LINK` to `SHAPED`: addresses of their row
-        kernels (see `rows.evaluate_rows`); `EXPECTED` or `OBSERVED`, the information in the Laplace
-        determinant; whether the link is canonical, so that the two informations agree; which η are
-        excluded (`rows.NO_BARRIER` and others); whether φ is estimated; whether some η have no
-        mean; whether the link has heavy tails; whether the family has a shape.
+        kernels (see `row_kernels.evaluate_rows`); `EXPECTED` or `OBSERVED`, the information in the
+        Laplace determinant; whether the link is canonical, so that the two informations agree;
+        which η are excluded (`row_kernels.NO_BARRIER` and others); whether φ is estimated; whether
+        some η have no mean; whether the link has heavy tails; whether the family has a shape.
     y, weights, entropy : float64, shape (n,)
         Response and prior weights; `logistic.entropies` of the response.
     basis : float64, shape (n, at least NX)

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
-from numbamm.optimize.certificate import is_minimum
-from numbamm.report.content import (
-    MISSING,
-    Report,
-    Table,
-    components,
-    fixed_point,
-    of_result,
-    p_value,
-    shown_name,
-)
+from numbamm.inference.fixed.tidy import tidy
+from numbamm.optimize.local_minimum import is_minimum
+from numbamm.report.content import Report, Table, components, of_result
+from numbamm.report.digits import MISSING, fixed
 from numbamm.report.result import Summary
 
 
@@ -30,8 +24,8 @@ def summary(model, ddf: str | None = None) -> Summary:
     model : MixedModel
         A fitted model.
     ddf : {"satterthwaite", "kenward-roger", "kenward-roger-observed", "wald"}, optional
-        Degrees of freedom for t tests of the coefficients; see `coef_table`, which also has
-        intervals. If not given, the tests are Wald's z.
+        Degrees of freedom for tests of the coefficients; as for `coef_table`, which also has
+        intervals.
 
     Returns
     -------
@@ -44,25 +38,24 @@ def summary(model, ddf: str | None = None) -> Summary:
     OptionError
         The method is unknown or does not suit the model.
     """
-    return Summary(describe(model, ddf))
+    return Summary(describe(model, ddf), partial(tidy, model, ddf=ddf))
 
 
 def describe(model, ddf: str | None = None) -> Report:
     """The content of a fitted model's table; see `summary` for `ddf` and for errors."""
     reml = model.estimates.reml
     levels = ", ".join(str(n) for n in {t.group: t.nlevels for t in model.reterms}.values())
-    heading, tests, notes_on_tests = "Fixed-effects parameters", coefficients(model), []
-    if ddf is not None:
-        heading, tests, notes_on_tests = _small_sample(model, ddf)
+    counts = f"Number of obs: {model.nobs}; levels of grouping factors: {levels}"
+    method = degrees.coefficient_method(model, ddf)
     return Report(
         title=model.title,
         formula=model.formula,
-        criteria=criteria(model, "REML crit." if reml else "-2 logLik"),
-        components=components(model.varcorr),
-        counts=f"Number of obs: {model.nobs}; levels of grouping factors: {levels}",
-        heading=heading,
-        coefficients=tests,
-        notes=[*notes(model), *notes_on_tests],
+        tables=[
+            criteria(model, "REML crit." if reml else "-2 logLik"),
+            components(model.varcorr, counts),
+            coefficients(model, ddf, f"Fixed-effects parameters, {method.title}:"),
+        ],
+        notes=[*notes(model), *method.notes],
     )
 
 
@@ -71,31 +64,22 @@ def criteria(model, name: str) -> Table:
     values = [model.llf, -2 * model.llf, model.aic, model.aicc, model.bic]
     return Table(
         ["logLik", name, "AIC", "AICc", "BIC"],
-        [[f"{v:.4f}" if np.isfinite(v) else MISSING for v in values]],
+        [[fixed(v, 4) if np.isfinite(v) else MISSING for v in values]],
         left=0,
+        ruled=False,
+        indent=1,
     )
 
 
-def coefficients(model) -> Table:
-    """The table of coefficients with standard errors, z and p."""
-    rows = []
-    columns = [
-        fixed_point(model.params, 6),
-        fixed_point(model.bse, 6),
-        [MISSING if np.isnan(z) else f"{z:.2f}" for z in model.tvalues],
-        [p_value(p) for p in model.pvalues],
-    ]
-    for name, *cells in zip(model.feterm.cnames, *columns, strict=True):
-        rows.append([shown_name(name), *cells])
-    return Table(["", "Coef.", "Std. Error", "z", "Pr(>|z|)"], rows)
-
-
-def _small_sample(model, ddf: str) -> tuple[str, Table, list[str]]:
-    """Heading, table and notes of the coefficients, with degrees of freedom."""
-    method, result = degrees.method(model, ddf), coef_table(model, ddf=ddf)
-    table = of_result(replace(result, hidden=("lower", "upper")))
+def coefficients(model, ddf: str | None, heading: str) -> Table:
+    """The table of coefficients and their tests; degrees of freedom if these are finite."""
+    result = coef_table(model, ddf=ddf)
+    infinite = not np.isfinite(result.frame["df"]).any()
+    hidden = ("lower", "upper", "df") if infinite else ("lower", "upper")
+    table = of_result(replace(result, hidden=hidden))
     table.header[1] = "Coef."
-    return f"Fixed-effects parameters, {method.title}", table, method.notes
+    table.heading = heading
+    return table
 
 
 def notes(model) -> list[str]:

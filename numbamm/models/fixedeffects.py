@@ -1,4 +1,4 @@
-"""`FixedEffects`: the coefficients of a fit by statsmodels' names, with Wald's intervals."""
+"""`FixedEffects`: the coefficients of a fit by statsmodels' names, with tests and intervals."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from numbamm.errors import OptionError
-from numbamm.options import valid_alpha
+from numbamm import config
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 class FixedEffects:
-    """Estimates of the fixed effects as pandas objects, labelled by coefficient."""
+    """Estimates of the fixed effects as pandas objects, labelled by coefficient.
+
+    Standard errors, tests and intervals are Wald's, unless the configuration has another method
+    under ``ddf``; `coef_table` and `conf_int` take one by call.
+    """
 
     @property
     def beta(self) -> np.ndarray:
@@ -31,10 +34,14 @@ class FixedEffects:
         """Coefficients β, a pandas Series by coefficient; NaN for dropped columns."""
         return self._labelled(self.estimates.beta)
 
+    def _tests(self):
+        """The configured method of degrees of freedom; None for Wald's z, the usual one."""
+        return None if config.get("ddf") in ("auto", "wald") else self.coefficient_method(None)
+
     @property
     def bse(self) -> pd.Series:
         """Standard errors of β, a pandas Series."""
-        return self._labelled(np.sqrt(np.diag(self.beta_covariance)))
+        return self._labelled(np.sqrt(np.diag(self._kept_covariance())))
 
     @property
     def tvalues(self) -> pd.Series:
@@ -43,64 +50,31 @@ class FixedEffects:
 
     @property
     def pvalues(self) -> pd.Series:
-        """Two-sided Wald p-values from the normal distribution, a pandas Series."""
-        from scipy.special import ndtr
+        """Two-sided p-values, a pandas Series.
 
-        return 2 * ndtr(-self.tvalues.abs())
-
-    def conf_int(
-        self, alpha: float = 0.05, method: str = "wald", *, ddf: str | None = None
-    ) -> pd.DataFrame:
-        """Confidence intervals of the coefficients.
-
-        Parameters
-        ----------
-        alpha : float
-            One minus the coverage.
-        method : {"wald", "profile"}
-            From the normal distribution, or by profile likelihood; see `numbamm.profile`, which
-            has intervals of the other parameters, too.
-        ddf : {"satterthwaite", "kenward-roger", "kenward-roger-observed", "wald"}, optional
-            Wald's intervals from the t distribution with these degrees of freedom instead of
-            the normal one.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Lower and upper limits in columns 0 and 1, a line per coefficient.
-
-        Raises
-        ------
-        NotFittedError
-        OptionError
-            An option is unknown, or does not suit the model or the other.
+        From the normal distribution, unless the configuration has another method under ``ddf``.
         """
-        import pandas as pd
-        from scipy.special import ndtri
+        from scipy.special import ndtr, stdtr
 
-        alpha = valid_alpha(alpha)
-        if ddf is not None and method == "wald":
-            frame = self.coef_table(ddf=ddf, alpha=alpha).frame[["lower", "upper"]]
-            return frame.set_axis([0, 1], axis=1)
-        if ddf is not None:
-            raise OptionError(f'ddf="{ddf}" is for method="wald", not method="{method}"')
-        if method == "profile":
-            names = self.feterm.kept_names
-            limits = self.profile(names, alpha=alpha).conf_int(alpha)
-            return limits.reindex(self.feterm.cnames)
-        if method != "wald":
-            raise OptionError(f"method must be 'wald' or 'profile', not {method!r}")
-        half = ndtri(1 - alpha / 2) * self.bse
-        return pd.DataFrame({0: self.params - half, 1: self.params + half})
+        method, sizes = self._tests(), self.tvalues.abs()
+        if method is None:
+            return 2 * ndtr(-sizes)
+        return 2 * stdtr(self._labelled(method.df(np.eye(self.feterm.rank))), -sizes)
 
     def cov_params(self) -> pd.DataFrame:
         """Covariance matrix of β, a pandas DataFrame; NaN for dropped columns."""
-        return self._square(self.beta_covariance)
+        return self._square(self._kept_covariance())
 
     def corr_params(self) -> pd.DataFrame:
         """Correlation matrix of β, a pandas DataFrame; NaN for dropped columns."""
-        se = np.sqrt(np.diag(self.beta_covariance))
-        return self._square(self.beta_covariance / np.outer(se, se))
+        covariance = self._kept_covariance()
+        se = np.sqrt(np.diag(covariance))
+        return self._square(covariance / np.outer(se, se))
+
+    def _kept_covariance(self) -> np.ndarray:
+        """Covariance matrix of the kept coefficients, by the configured method."""
+        method = self._tests()
+        return self.beta_covariance if method is None else method.vcov
 
     def _square(self, values):
         import pandas as pd

@@ -1,8 +1,6 @@
 """`GeneralizedLinearMixedModel`: y | b of mean g⁻¹(Xβ + Zb), b = Λ(θ)u, u ~ N(0, I).
 
-Most of its lines say what the public methods take and give; what these do stands in files of its
-own: `stages`, `ending` and `start` search, `spaces` has the objective, `generalized_estimates` and
-`fit_warnings` look at the end.
+`fitting.stages` has the searches of a fit, `generalized_estimates` what follows from their end.
 """
 
 from __future__ import annotations
@@ -10,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +17,7 @@ from numbamm import config
 from numbamm import formula as formulas
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import (
-    FitError,
-    OptionError,
-)
+from numbamm.errors import FitError, OptionError
 from numbamm.formula.checks import check_generalized
 from numbamm.glm.family import FAMILIES, Family
 from numbamm.glm.likelihood import Likelihood
@@ -32,38 +26,40 @@ from numbamm.glm.mode import ModeFinder
 from numbamm.glm.registry import spelled
 from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.cells import find_cells
-from numbamm.models.default_start import DefaultStart
+from numbamm.models.coefficient_covariance import coefficient_covariance
 from numbamm.models.estimates import Estimates
-from numbamm.models.fit_warnings import warn_of_fit
-from numbamm.models.generalized_estimates import coefficient_covariance, estimates_at
+from numbamm.models.fitting.default_start import DefaultStart
+from numbamm.models.fitting.fit_warnings import warn_of_fit
+from numbamm.models.fitting.generalized_start import find_start
+from numbamm.models.fitting.rollback import all_or_nothing
+from numbamm.models.fitting.runaway import runaway_terms
+from numbamm.models.fitting.stages import Stages, check_nagq, kernels_for, options_of_start, renewed
+from numbamm.models.generalized_estimates import (
+    estimates_at,
+    leverages,
+    values_at_estimates,
+    working_at_estimates,
+)
+from numbamm.models.generalized_objective import GeneralizedObjective
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
 from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
-from numbamm.models.rollback import all_or_nothing
-from numbamm.models.runaway import runaway_terms
-from numbamm.models.spaces.generalized_space import GeneralizedSpace
-from numbamm.models.spaces.laplace import LaplaceObjective, gamma_covariance
-from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, Parameters, Values
 from numbamm.models.spaces.scaled import ScaledTerms
-from numbamm.models.stages import Stages, check_nagq, kernels_for, options_of_start, renewed
-from numbamm.models.start import find_start
 from numbamm.models.varcorr import VarCorr
 from numbamm.models.without_rows import generalized_without
-from numbamm.models.working import working_model
+from numbamm.models.working_model import working_model
 from numbamm.optimize import OptSummary
-from numbamm.options import numbers
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from numbamm.blocks.layout import Layout
     from numbamm.models.linear import LinearMixedModel
 
 INFORMATION = {"expected": EXPECTED, "observed": OBSERVED}
 INITS = ("glm", "lmm")
 
 
-class GeneralizedLinearMixedModel(MixedModel):
+class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
     """A generalized linear mixed model; `fit` it, then read the estimates.
 
     Parameters
@@ -148,7 +144,7 @@ class GeneralizedLinearMixedModel(MixedModel):
                 'its log-density: information="observed"'
             )
         self.init = spelled("init", init, INITS)
-        self.given_shape = _checked_shape(shape, self.family_record)
+        self.given_shape = self.family_record.checked_shape(shape)
         compile_ahead(*kernels_for(optimizer))
         frame = formulas.model_frame(
             formula,
@@ -316,214 +312,10 @@ class GeneralizedLinearMixedModel(MixedModel):
         """Number of estimated parameters: rank of X, θ, and dispersion or shape."""
         return super().n_parameters + self.has_free_shape
 
-    # ---- parameters and the objective -------------------------------------------------------
-
-    def parameters(self, fast: bool, shape: float | None = None) -> Parameters:
-        """What a fast fit or a full one searches over, where the shape is not held at this."""
-        dispersed = self._likelihood.dispersed
-        nuisance = LOG_DISPERSION if dispersed and not fast else None
-        return Parameters(
-            fast=fast,
-            beta=[] if fast else self.feterm.kept_names,
-            nuisance=LOG_SHAPE if self.has_free_shape and shape is None else nuisance,
-            theta=self.theta_names,
-            shape=shape or self.given_shape or 0.0,
-            dispersed=dispersed,
-            shape_range=self.family_record.shape_range,
-        )
-
-    def _search_for(self, shape: float | None) -> None:
-        """Let fits estimate the shape, or hold it at this."""
-        known = vars(self).get("_searched")
-        if not known or known[True].shape != (shape or self.given_shape or 0.0):
-            self._searched = {fast: self.parameters(fast, shape) for fast in (True, False)}
-
-    @property
-    def _known_parameters(self) -> list[list[str]]:
-        shapes = (None, np.inf) if self.shape_has_limit else (None,)
-        return [self.parameters(fast, shape).names for shape in shapes for fast in (True, False)]
-
-    def _expect(self, names: list[str]) -> None:
-        """Be ready for parameters of these names: without that of a shape it is infinite."""
-        self._search_for(np.inf if self.shape_has_limit and LOG_SHAPE not in names else None)
-
-    def space_of(
-        self, parameters: Parameters, nagq: int = 1, *, modes: ModeFinder | None = None, root=None
-    ) -> GeneralizedSpace:
-        """The search space of a kind of fit.
-
-        Parameters
-        ----------
-        parameters : Parameters
-        nagq : int
-        modes : ModeFinder, optional
-            Where it looks for modes; by default, it has some of its own.
-        root : ndarray, shape (rank, rank), optional
-            A root of γ's covariance, by which a full fit whitens γ.
-        """
-        modes = self._modes.replaced() if modes is None else modes
-        laplace = LaplaceObjective(
-            modes, self._likelihood, parameters, self._begun.gamma, nagq, root
-        )
-        return GeneralizedSpace(laplace, self.scaled, self.feterm.to_basis, self._work)
-
-    @property
-    def space(self) -> GeneralizedSpace:
-        """The search space of the fit that `optsum` describes."""
-        parameters = self._searched[self._fast]
-        return self.space_of(parameters, self.optsum.nagq, root=self._gamma_root)
-
-    def whitened_space(self) -> tuple[GeneralizedSpace, Values]:
-        """A search space of the fit's kind, with γ whitened at the estimates, and the estimates.
-
-        Unlike that of `space` it holds the logarithm of a shape that has been found to be infinite.
-        """
-        twin = self.twin()
-        at = twin._at_estimates()
-        root = None if self.is_fast else np.linalg.cholesky(gamma_covariance(twin._modes, at))
-        nagq = self.estimates.nagq
-        return self.space_of(self.parameters(self.is_fast), nagq, root=root), at
-
-    def parameters_of(self, x: np.ndarray) -> Parameters:
-        """Of which kind of fit these are parameters, by their number.
-
-        Raises
-        ------
-        OptionError
-            There is no fit with so many parameters.
-        """
-        fast, full = (self._searched[fast] for fast in (True, False))
-        if np.shape(x) not in ((len(fast.names),), (len(full.names),)):
-            raise OptionError(
-                f"expected {len(fast.names)} values ({', '.join(fast.names)}) or "
-                f"{len(full.names)} ({', '.join(full.names)}), not {np.shape(x)}"
-            )
-        is_fast = self._fast if fast.names == full.names else len(x) == len(fast.names)
-        return fast if is_fast else full
-
-    @property
-    def layout(self) -> Layout:
-        """How A and L of the working model are held; see `blocks.layout`."""
-        return self._modes.varied.layout
-
-    def objective_at(self, x: ArrayLike) -> float:
-        """-2 log-likelihood at θ, β being at the penalised mode, or at β and θ.
-
-        Parameters
-        ----------
-        x : array-like, shape (number of parameters,)
-            The parameters of a fast fit or of a full one, as ``optsum.final`` has them: θ, or β
-            and θ. The logarithm of an unknown shape stands before θ; in a full fit so does
-            that of the dispersion.
-
-        Returns
-        -------
-        float
-            NaN where no mode is found. By quadrature if ``optsum.nagq`` is above 1 and β given.
-        """
-        x = numbers("parameters", x)
-        kind = self.parameters_of(x)
-        with blas_threads():
-            space = self.space_of(kind, 1 if kind.fast else self.optsum.nagq)
-            return space.objective(space.to_scaled(x))
-
-    def objective_gradient(self, x: ArrayLike) -> tuple[float, np.ndarray]:
-        """The Laplace approximation of -2 log-likelihood, and its exact gradient.
-
-        Parameters
-        ----------
-        x : array-like, shape (number of parameters,)
-            As for `objective_at`.
-
-        Returns
-        -------
-        objective : float
-        gradient : ndarray, shape (number of parameters,)
-            NaN where no mode is found.
-
-        Raises
-        ------
-        OptionError
-            With ``optsum.nagq`` above 1: there is no gradient through quadrature.
-
-        Notes
-        -----
-        One adjoint solve at the mode, and reverse differentiation of the blocked Cholesky factor;
-        see `numbamm.glm.gradient`.
-        """
-        x = numbers("parameters", x)
-        kind = self.parameters_of(x)
-        if self.optsum.nagq > 1 and not kind.fast:
-            raise OptionError(
-                f"there is no gradient through quadrature (nagq={self.optsum.nagq}): nagq=1, or an "
-                "optimizer without derivatives"
-            )
-        with blas_threads():
-            space = self.space_of(kind)
-            value, slopes = space.gradient(space.to_scaled(x))
-        return value, space.user_gradient(x, slopes)
-
     def twin(self) -> GeneralizedLinearMixedModel:
         twin = super().twin()
         twin._modes, twin.frame = self._modes.replaced(), copy(self.frame)
         return twin
-
-    def pirls(
-        self, theta: ArrayLike | None = None, *, vary_beta: bool = True, verbose: bool = False
-    ) -> float:
-        """Find the conditional mode at θ, from the start of a fit; the model is left as it is.
-
-        Parameters
-        ----------
-        theta : array-like, shape (number of θ,), optional
-            The current θ, if not given. An estimated shape is that of the fit, or of its start.
-        vary_beta : bool
-            Minimise over β, too; else β is that of the model without random effects.
-        verbose : bool
-            Print the objective before the first and after each iteration.
-
-        Returns
-        -------
-        float
-            The Laplace approximation of -2 log-likelihood at the mode.
-
-        Raises
-        ------
-        FitError
-            If no mode was found; the message says at which θ.
-        """
-        theta = self.theta if theta is None else np.asarray(theta, dtype=np.float64)
-        if theta.shape != self.theta.shape:
-            raise OptionError(
-                f"theta has shape {theta.shape}, but this model has {len(self.theta)} parameters: "
-                f"{', '.join(self.theta_names)}"
-            )
-        shape = self.estimates.shape if self.is_fitted else self._start.shape
-        return self._pirls(theta, shape, vary_beta, verbose)
-
-    def _pirls(self, theta, shape: float, vary_beta: bool, verbose: bool) -> float:
-        modes, gamma = self._modes.replaced(), self._start.gamma.copy()
-        trace = np.full((200, 2), np.nan)
-        with blas_threads():
-            mode = modes(
-                self.scaled.to_scaled(theta), gamma, vary=vary_beta, shape=shape, trace=trace
-            )
-        if not mode.found:
-            raise FitError(f"PIRLS found no mode at theta = {theta}")
-        phi = self._likelihood.dispersion(mode)
-        if verbose:
-            shown = trace[: mode.iterations + 1] @ [1 / phi, 1.0]
-            shown += self._likelihood.saturated(shape, phi)
-            print(f"varyβ = {str(vary_beta).lower()}, obj₀ = {shown[0]:.6f}")
-            print(f"β = {self.feterm.to_basis @ gamma}")
-            for i, value in enumerate(shown[1:], start=1):
-                print(f"{i:4d}: {value:.6f}")
-        return self._likelihood.laplace(mode, shape, phi)
-
-    @property
-    def _work(self) -> float:
-        """Operations of one evaluation, about: rows and factor, in some five iterations."""
-        return 1000.0 * len(self._modes.offset) + 5 * self._modes.held.layout.operations
 
     @property
     def _remedy(self) -> str:
@@ -700,20 +492,6 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     # ---- rows and levels --------------------------------------------------------------------
 
-    def _at_estimates(self) -> Values:
-        """The scaled parameters, with the modes found there."""
-        theta, gamma = self.scaled.to_scaled(self.theta), np.linalg.inv(self.feterm.to_basis)
-        at = Values(
-            gamma @ self.estimates.beta, self.estimates.shape, self.estimates.sigma**2, theta
-        )
-        self._modes(at.theta, at.beta, vary=False, shape=at.shape)
-        return at
-
-    def _working(self) -> ModeFinder:
-        """The working linear model at the estimates."""
-        at = self._at_estimates()
-        return self._modes.working(at.theta, at.beta, at.shape)
-
     def leverage(self) -> pd.Series:
         """Diagonal of the hat matrix of the working model, a pandas Series over the data's rows.
 
@@ -722,77 +500,16 @@ class GeneralizedLinearMixedModel(MixedModel):
         """
         _ = self.estimates
         with blas_threads():
-            leverages = self._working().leverages()
-            if self._cells:  # a row has a share of its cell's by its weight
-                share = (
-                    self.prior_weights / self._cells.total(self.prior_weights)[self._cells.of_row]
-                )
-                leverages = share * leverages[self._cells.of_row]
-            return self.aligned(leverages, "leverage")
+            return self.aligned(leverages(self), "leverage")
 
     def _scaled_row_variances(self, x, terms) -> np.ndarray:
         """By the working model at the estimates, with the covariance of β̂ that `bse` is of."""
         to_gamma = np.linalg.inv(self.feterm.to_basis)
         cov = to_gamma @ self.beta_covariance @ to_gamma.T / self.dispersion
-        return self._working().row_variances(terms, x, cov)
+        return working_at_estimates(self).row_variances(terms, x, cov)
 
     def _conditional_variances(self) -> list[np.ndarray]:
-        self._at_estimates()
+        values_at_estimates(self)
         return self._modes.conditional_variances()
 
     _residual_types = GENERALIZED_RESIDUALS
-
-
-def glmm(
-    formula: str,
-    data,
-    family: str | Family,
-    link: str | Link | None = None,
-    *,
-    fast: bool = False,
-    nagq: int = 1,
-    weights: str | ArrayLike | None = None,
-    offset: str | ArrayLike | None = None,
-    contrasts: Mapping[str, Any] | None = None,
-    amalgamate: bool = True,
-    init: str = "glm",
-    information: str | None = None,
-    shape: float | None = None,
-    optimizer: str | None = None,
-    progress: bool | None = None,
-    verbose: bool = False,
-) -> GeneralizedLinearMixedModel:
-    """Build a `GeneralizedLinearMixedModel` and fit it.
-
-    See `GeneralizedLinearMixedModel` for the parameters of the model and its `fit` for those of
-    the fit.
-    """
-    with blas_threads():  # once for all steps
-        model = GeneralizedLinearMixedModel(
-            formula,
-            data,
-            family,
-            link,
-            weights=weights,
-            offset=offset,
-            contrasts=contrasts,
-            amalgamate=amalgamate,
-            init=init,
-            information=information,
-            shape=shape,
-            optimizer=optimizer,
-        )
-        return model.fit(fast=fast, nagq=nagq, progress=progress, verbose=verbose)
-
-
-def _checked_shape(shape, family: Family) -> float | None:
-    if shape is None:
-        return None
-    if not family.has_shape:
-        raise OptionError(
-            "shape belongs to the negative binomial and other families that have one, not to "
-            f"{family}"
-        )
-    if isinstance(shape, bool) or not isinstance(shape, Real) or not shape > 0:
-        raise OptionError(f"shape must be a positive number, not {shape!r}")
-    return float(shape)

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
-from numbamm.errors import FitError, NumbammWarning
-from numbamm.glm.mode import Mode
-from numbamm.models.curvature import hessian_covariance
+from numbamm.errors import FitError
+from numbamm.glm.mode import Mode, ModeFinder
 from numbamm.models.estimates import Estimates
-from numbamm.models.spaces.laplace import gamma_covariance
 from numbamm.models.spaces.parameters import Values
-
-#: Where `warnings` shows what is said here to have come from: whoever asked for standard errors.
-CALLER = 6
 
 
 class NoMode(FitError):
@@ -78,28 +71,28 @@ def effects_at_mode(model) -> tuple[list[np.ndarray], list[np.ndarray]]:
     return u_all, b_all
 
 
-def coefficient_covariance(model, told: bool) -> np.ndarray:
-    """Covariance of the kept coefficients at the estimates; `told`: without a warning."""
-    known = gamma_covariance(model._modes, model._at_estimates())
-    cov = known if model._fast else hessian_covariance(model, known)
-    if cov is None:
-        cov = known
-        if not told:
-            warnings.warn(
-                "the likelihood cannot be computed all around the estimates: standard errors "
-                "take the random effects' variances as known, and are too small",
-                NumbammWarning,
-                stacklevel=CALLER,
-            )
-    if not (told or (np.isfinite(cov).all() and (np.diag(cov) > 0).all())):
-        warnings.warn(
-            f"there are no standard errors: the information at the estimates is not positive "
-            f"definite; {model._remedy}",
-            NumbammWarning,
-            stacklevel=CALLER,
-        )
-    to_beta = model.feterm.to_basis
-    return to_beta @ cov @ to_beta.T
+def values_at_estimates(model) -> Values:
+    """The scaled parameters of a fitted model, whose modes are found there."""
+    estimates, gamma = model.estimates, np.linalg.inv(model.feterm.to_basis)
+    theta = model.scaled.to_scaled(model.theta)
+    at = Values(gamma @ estimates.beta, estimates.shape, estimates.sigma**2, theta)
+    model._modes(at.theta, at.beta, vary=False, shape=at.shape)
+    return at
+
+
+def working_at_estimates(model) -> ModeFinder:
+    """The working linear model of a fitted model."""
+    at = values_at_estimates(model)
+    return model._modes.working(at.theta, at.beta, at.shape)
+
+
+def leverages(model) -> np.ndarray:
+    """Diagonal of the hat matrix of the working model, shape (rows used,)."""
+    values, cells = working_at_estimates(model).leverages(), model._cells
+    if not cells:
+        return values
+    weights = model.prior_weights  # by which a row has a share of its cell's leverage
+    return weights / cells.total(weights)[cells.of_row] * values[cells.of_row]
 
 
 def check_mode(model, mode: Mode, at: Values) -> None:

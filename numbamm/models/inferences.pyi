@@ -6,7 +6,9 @@ file, and so does `inferences.py`; a new method is a new line here, and nothing 
 
 import numbamm
 import numbamm.inference.diagnostics.influence
+import numbamm.inference.fixed.ddf
 import numbamm.inference.fixed.marginaleffects
+import numbamm.inference.intervals
 import numbamm.inference.prediction.predict
 import numbamm.inference.prediction.simulate
 import numbamm.inference.random.conditional_modes
@@ -22,6 +24,8 @@ class Inferences:
     check_zeroinflation = numbamm.check_zeroinflation
     coef = numbamm.inference.random.conditional_modes.coef
     coef_table = numbamm.coef_table
+    coefficient_method = numbamm.inference.fixed.ddf.coefficient_method
+    conf_int = numbamm.inference.intervals.conf_int
     contrast = numbamm.contrast
     cooks_distance = numbamm.inference.diagnostics.influence.cooks_distance
     delete_levels = numbamm.delete_levels

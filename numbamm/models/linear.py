@@ -1,14 +1,9 @@
-"""`LinearMixedModel`: y | b ~ N(Xβ + Zb, σ²W⁻¹), b = Λ(θ)u, u ~ N(0, σ²I).
-
-Most of its lines say what the public methods take and give; the objective stands in
-`spaces.linear_space`.
-"""
+"""`LinearMixedModel`: y | b ~ N(Xβ + Zb, σ²W⁻¹), b = Λ(θ)u, u ~ N(0, σ²I)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -20,76 +15,33 @@ from numbamm import formula as formulas
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.jit import compile_ahead
-from numbamm.blocks.moments import moment_theta
-from numbamm.blocks.search import differences, newton
+from numbamm.blocks.search import by_differences, newton
 from numbamm.blocks.solve import solve
 from numbamm.blocks.threads import blas_threads
-from numbamm.design.femat import FeMat
-from numbamm.design.magnitude import sums_of_squares
-from numbamm.errors import DataError, FitError, OptionError
+from numbamm.errors import FitError, OptionError
 from numbamm.formula.checks import check_gaussian
 from numbamm.glm.families import gaussian
 from numbamm.glm.links import identity
-from numbamm.models.default_start import DefaultStart
+from numbamm.models.centred_response import CentredResponse
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.default_start import DefaultStart
+from numbamm.models.fitting.linear_start import space_with_starts
+from numbamm.models.fitting.residual_variance import check_residual_variance
+from numbamm.models.fitting.rollback import all_or_nothing
+from numbamm.models.linear_estimates import estimates_at, random_effects, solution_at
+from numbamm.models.linear_objective import LinearObjective
 from numbamm.models.mixedmodel import MixedModel, caller_namespace
 from numbamm.models.new_response import checked_response
-from numbamm.models.residual import check_residual_variance, is_unbounded
-from numbamm.models.rollback import all_or_nothing
-from numbamm.models.spaces.coordinates import Coordinates
-from numbamm.models.spaces.light_starts import SMALL, LightStarts
-from numbamm.models.spaces.linear_space import Criterion, LinearSpace
-from numbamm.models.spaces.scaled import ScaledTerms, root_mean_squares
+from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.without_rows import linear_without
 from numbamm.optimize import OptSummary, minimize
-from numbamm.optimize.auto import AUTO, FEW, LIGHT
-from numbamm.optimize.differences import jacobian
-from numbamm.optimize.run import gradient_demand
-from numbamm.options import flag, numbers
+from numbamm.options import flag
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from numbamm.blocks.layout import Layout
 
-#: Valleys are looked for in so many scales, and, with more parameters than a search by differences
-#: takes, where an evaluation has so few operations: some microseconds.
-MOST_SCALES, LIGHTER = 8, 1e4
-
-
-@dataclass
-class _Response:
-    """The response as it enters A: less what X explains of it, and scaled.
-
-    With basis = X to_basis, y = offset + mean + basis @ gamma0 + scale * values / √w.
-    """
-
-    values: np.ndarray
-    scale: float
-    mean: float
-    gamma0: np.ndarray
-
-    @classmethod
-    def centred(cls, y, offset, fe: FeMat, sqrtw) -> _Response:
-        y = y if offset is None else y - offset
-        weights = np.ones(len(y)) if sqrtw is None else sqrtw**2
-        mean = 0.0
-        if fe.constant is not None:
-            mean = weights @ y / weights.sum()
-            mean += weights @ (y - mean) / weights.sum()
-        size = np.sqrt(sums_of_squares(y[:, None], lambda _: "the response", weights)[0] / len(y))
-        values = (y - mean) * np.sqrt(weights)
-        gamma0 = fe.basis.T @ values / len(y)
-        rest = values - fe.basis @ gamma0
-        scale = float(np.sqrt(rest @ rest / len(y)))
-        if not scale > 1e-13 * size:
-            raise DataError(
-                "the fixed effects explain the response exactly: nothing is left to model"
-            )
-        return cls(rest / scale, scale, float(mean), gamma0)
-
-
-class LinearMixedModel(MixedModel):
+class LinearMixedModel(LinearObjective, MixedModel):
     """A linear mixed model; `fit` it, then read the estimates.
 
     Parameters
@@ -161,7 +113,7 @@ class LinearMixedModel(MixedModel):
         if sigma is not None and not _is_positive(sigma):
             raise OptionError(f"sigma must be a positive number, not {sigma!r}")
         by_newton = optimizer == "newton"
-        search = (newton.begin, newton.advance) if by_newton else (differences.objective,)
+        search = (newton.begin, newton.advance) if by_newton else (by_differences.objective,)
         compile_ahead(crossprod, solve, *search)
         frame = formulas.model_frame(
             formula,
@@ -176,11 +128,6 @@ class LinearMixedModel(MixedModel):
         self._build(frame, reml, sigma)
         if optimizer is not None:
             self.optsum.optimizer = optimizer
-
-    @property
-    def layout(self) -> Layout:
-        """How A and L are held; see `blocks.layout`."""
-        return self.blocks.layout
 
     @classmethod
     def of_frame(cls, frame, *, reml: bool = False, sigma: float | None = None) -> LinearMixedModel:
@@ -210,7 +157,7 @@ class LinearMixedModel(MixedModel):
         with blas_threads():
             MixedModel.__init__(self, frame)
             feterm = self.feterm
-            self.scaled_response = _Response.centred(
+            self.scaled_response = CentredResponse.of(
                 frame.y, frame.offset, feterm, self.sqrt_weights
             )
             xy = np.column_stack([feterm.basis, self.scaled_response.values])
@@ -238,148 +185,6 @@ class LinearMixedModel(MixedModel):
         return "Linear mixed model fit by " + (
             "REML" if self.estimates.reml else "maximum likelihood"
         )
-
-    # ---- the objective ----------------------------------------------------------------------
-
-    @property
-    def degrees(self) -> float:
-        """d: nobs under ML, nobs less the rank of X under REML."""
-        return self.nobs - (self.feterm.rank if self.optsum.reml else 0)
-
-    def _criterion(self) -> Criterion:
-        reml, scale = self.optsum.reml, self.scaled_response.scale
-        degrees = np.array([self.degrees, float(reml)])
-        constant = 2 * self.degrees * np.log(scale) - self._sum_log_w
-        if reml:
-            constant -= 2 * self.feterm.logdet_to_basis
-        return Criterion(degrees, constant, (self.optsum.sigma or 0.0) / scale)
-
-    @property
-    def space(self) -> LinearSpace:
-        """The search space: the criterion of `optsum` as a function of the scaled θ."""
-        return LinearSpace(self.scaled, self.blocks, self._criterion())
-
-    def _search_space(self) -> LinearSpace:
-        """The space of a fit, in which the search begins where the user has said, or by default.
-
-        Where evaluations are light, the default search has starts in several valleys. Other
-        searches by gradients begin where moments put θ.
-        """
-        optsum, start = self.optsum, self._usual_start
-        work, ntheta, is_free = self.layout.operations, len(start), self.scaled.structure.is_free
-        by_differences = optsum.optimizer == AUTO and is_free and ntheta <= FEW and work <= LIGHT
-        space = LinearSpace(
-            self.scaled,
-            self.blocks,
-            self._criterion(),
-            (optsum.ftol_abs, optsum.ftol_rel),
-            self._search_coordinates if by_differences else None,
-        )
-        if not self._default_start.is_in(optsum):
-            return space
-        if self._bounds_are_usual():
-            scales = sum(term.p for term in self.reterms)
-            light = work <= (LIGHT if ntheta <= FEW else LIGHTER) and is_free
-            if optsum.optimizer == AUTO and light and scales <= MOST_SCALES:
-                # where the likelihood is unbounded, a lower end is no better an estimate
-                some = self.nobs <= SMALL and not is_unbounded(self)
-                space.starts = LightStarts(self._search_coordinates, self.nobs if some else np.inf)
-            elif self._takes_gradients(ntheta, work):
-                theta = moment_theta(
-                    self.scaled.terms, self.layout, self.blocks.A, space.criterion.sigma
-                )
-                start = start if theta is None else self.scaled.to_user(theta)
-        self._default_start = DefaultStart.put(optsum, start)
-        return space
-
-    def _takes_gradients(self, ntheta: int, work: float) -> bool:
-        return gradient_demand(self.optsum, ntheta, has_gradient=True, work=work) != "none"
-
-    @cached_property
-    def _search_coordinates(self) -> Coordinates:
-        """Coordinates of the scaled θ; the response does not touch them."""
-        return Coordinates(self.scaled.terms, self.layout, self.blocks.A, self.nobs)
-
-    def _checked(self, theta) -> np.ndarray:
-        """θ as the user gave it, of the right length."""
-        theta = numbers("theta", theta)
-        if theta.shape != self.theta.shape:
-            raise OptionError(
-                f"theta has shape {theta.shape}, but this model has {len(self.theta)} parameters: "
-                f"{', '.join(self.theta_names)}"
-            )
-        return theta
-
-    def objective_at(self, theta: ArrayLike) -> float:
-        """-2 log-likelihood (or REML criterion) at a given θ; the model is left as it is.
-
-        Parameters
-        ----------
-        theta : array-like, shape (number of θ,)
-
-        Returns
-        -------
-        float
-            NaN or infinite where the factorisation fails.
-        """
-        theta = self._checked(theta)
-        with blas_threads():
-            return self.space.objective(self.scaled.to_scaled(theta))
-
-    def objective_gradient(self, theta: ArrayLike) -> tuple[float, np.ndarray]:
-        """The objective and its exact gradient at a given θ; the model is left as it is.
-
-        Parameters
-        ----------
-        theta : array-like, shape (number of θ,)
-
-        Returns
-        -------
-        objective : float
-            As `objective_at`.
-        gradient : ndarray, shape (number of θ,)
-            Its derivative in each θ; NaN where the factorisation fails.
-
-        Notes
-        -----
-        Reverse differentiation of the blocked Cholesky factor, at about three times the price
-        of the objective alone (Murray, 2016, arXiv 1602.07527).
-        """
-        theta = self._checked(theta)
-        with blas_threads():
-            value, gradient = self.space.gradient(self.scaled.to_scaled(theta))
-        if not self.scaled.is_changed or not np.isfinite(value):
-            return value, gradient
-        structure, blocks = self.scaled.structure, self.blocks.gradient_blocks()
-        of_terms = zip(
-            self.scalings, blocks, structure.split(theta), structure.split(gradient), strict=True
-        )
-        parts = [s.gradient(mine, G) if s else slopes for s, G, mine, slopes in of_terms]
-        return value, structure.join(parts)
-
-    def hessian(self, theta: ArrayLike | None = None) -> np.ndarray:
-        """Second derivatives of the objective in θ, by differences of the exact gradient.
-
-        Parameters
-        ----------
-        theta : array-like, shape (number of θ,), optional
-            The estimates, if not given.
-
-        Returns
-        -------
-        ndarray, shape (number of θ, number of θ)
-            Symmetric; exact to about 1e-7 of its largest entry.
-        """
-        if theta is None:
-            _ = self.estimates  # there is a θ of interest only after a fit
-            theta = self.theta
-        step = 1e-4 / self._column_sizes()
-        return jacobian(lambda x: self.objective_gradient(x)[1], self._checked(theta), step)
-
-    def _column_sizes(self) -> np.ndarray:
-        """For each θ, the root mean square of the column of Z that its row of λ stands for."""
-        sizes = [root_mean_squares(term, self.scaled.root) for term in self.reterms]
-        return self.scaled.structure.column_sizes(sizes)
 
     # ---- fitting ----------------------------------------------------------------------------
 
@@ -428,7 +233,7 @@ class LinearMixedModel(MixedModel):
                 optsum.optimizer = optimizer
             optsum.configure()
             progress = config.get("progress") if progress is None else progress
-            minimize(self._search_space(), optsum, verbose=verbose, progress=progress)
+            minimize(space_with_starts(self), optsum, verbose=verbose, progress=progress)
             try:
                 estimates = self._estimate(optsum.final, float(optsum.fmin))
             except FloatingPointError:  # next to none is left of y'y, and rounding decides
@@ -482,7 +287,7 @@ class LinearMixedModel(MixedModel):
 
     def _replace_response(self, y) -> None:
         self.frame = replace(self.frame, y=checked_response(self.frame, y))
-        self.scaled_response = _Response.centred(
+        self.scaled_response = CentredResponse.of(
             self.frame.y, self.frame.offset, self.feterm, self.sqrt_weights
         )
         self.blocks.new_response(self.scaled_response.values)
@@ -495,54 +300,11 @@ class LinearMixedModel(MixedModel):
     # ---- estimates --------------------------------------------------------------------------
 
     def _estimate(self, theta, objective: float) -> Estimates:
-        """Everything that follows from θ: β, σ, u, b and the fitted values."""
-        self._set_theta(theta)
-        blocks, response, fe = self.blocks, self.scaled_response, self.feterm
-        blocks.factorize(self.scaled.to_scaled(theta))
-        solution = blocks.solve()
-        u, b = self._effects(solution)
-        sigma = self.optsum.sigma or response.scale * blocks.residual_norm() / np.sqrt(self.degrees)
-        gamma = response.scale * solution.gamma + response.gamma0
-        beta = fe.to_basis @ gamma
-        if fe.constant is not None:
-            at = np.flatnonzero(fe.kept == fe.constant)
-            beta[at] += response.mean / fe.x[0, fe.constant]
-        root = fe.to_basis @ np.linalg.inv(blocks.x_factor()).T
-        fixed = fe.basis @ gamma
-        fitted = response.mean + (fixed if self.sqrt_weights is None else fixed / self.sqrt_weights)
-        if self.frame.offset is not None:
-            fitted = fitted + self.frame.offset
-        for term, effects in zip(self.reterms, b, strict=True):
-            fitted = fitted + np.einsum("pn,np->n", term.z, effects[term.refs])
-        return Estimates(
-            beta=beta,
-            covariance=sigma**2 * root @ root.T,
-            sigma=float(sigma),
-            u=u,
-            b=b,
-            eta=fitted,
-            fitted=fitted,
-            objective=objective,
-            reml=self.optsum.reml,
-            sigma_given=self.optsum.sigma is not None,
-        )
+        return estimates_at(self, theta, objective)
 
     def effects_at(self, theta) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """u and b at a given θ, with β estimated there; the model is left at this θ."""
-        self._set_theta(theta)
-        self.blocks.factorize(self.scaled.to_scaled(theta))
-        return self._effects(self.blocks.solve())
-
-    def _effects(self, solution) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """u and b of the user's columns, in the response's units."""
-        pairs = [
-            scaling.effects(term.theta, u, b) if scaling else (u, b)
-            for term, scaling, u, b in zip(
-                self.reterms, self.scalings, solution.u, solution.b, strict=True
-            )
-        ]
-        scale = self.scaled_response.scale
-        return [scale * u for u, _ in pairs], [scale * b for _, b in pairs]
+        return random_effects(self, solution_at(self, theta))
 
     def leverage(self) -> pd.Series:
         """Diagonal of the hat matrix, a pandas Series over the rows of the data.
@@ -566,44 +328,3 @@ class LinearMixedModel(MixedModel):
 
 def _is_positive(value) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and 0 < value < np.inf
-
-
-def lmm(
-    formula: str,
-    data,
-    *,
-    reml: bool = False,
-    weights: str | ArrayLike | None = None,
-    offset: str | ArrayLike | None = None,
-    contrasts: Mapping[str, Any] | None = None,
-    sigma: float | None = None,
-    amalgamate: bool = True,
-    optimizer: str | None = None,
-    progress: bool | None = None,
-    verbose: bool = False,
-) -> LinearMixedModel:
-    """Build a `LinearMixedModel` and fit it.
-
-    See `LinearMixedModel` for the parameters of the model and `LinearMixedModel.fit` for
-    those of the fit.
-
-    Examples
-    --------
-    >>> import numbamm as mm
-    >>> m = mm.lmm("Reaction ~ 1 + Days + (1 + Days | Subject)", mm.datasets.load("sleepstudy"))
-    >>> round(m.objective, 4)
-    1751.9393
-    """
-    with blas_threads():  # once for both steps
-        model = LinearMixedModel(
-            formula,
-            data,
-            reml=reml,
-            weights=weights,
-            offset=offset,
-            contrasts=contrasts,
-            sigma=sigma,
-            amalgamate=amalgamate,
-            optimizer=optimizer,
-        )
-        return model.fit(progress=progress, verbose=verbose)

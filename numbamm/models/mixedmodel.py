@@ -14,18 +14,20 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.scaling import Scaling
-from numbamm.errors import NotFittedError
+from numbamm.errors import NotFittedError, OptionError
 from numbamm.models.asresult import AsResult
-from numbamm.models.default_start import DefaultStart
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
 from numbamm.models.residuals import RESIDUALS
+from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
-from numbamm.models.spaces.space import ModelSpace
-from numbamm.models.varcorr import VarCorr
+from numbamm.models.varcorr import SINGULAR_TOLERANCE, VarCorr
 from numbamm.optimize import OptSummary
-from numbamm.options import one_of
+from numbamm.options import numbers, one_of
+from numbamm.report.content import Report
+from numbamm.report.tabular import Tabular
 from numbamm.report.text import block_table
 
 if TYPE_CHECKING:
@@ -34,11 +36,8 @@ if TYPE_CHECKING:
     from numbamm.glm.family import Family
     from numbamm.glm.link import Link
 
-#: λ counts as singular where a diagonal entry, times the typical size of its column, is below.
-SINGULAR_TOLERANCE = 1e-4
 
-
-class MixedModel(FixedEffects, Inferences, AsResult):
+class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
     """Base of the models: frame, terms, optimisation summary, and the results' common names.
 
     Attributes
@@ -108,6 +107,16 @@ class MixedModel(FixedEffects, Inferences, AsResult):
     def theta(self) -> np.ndarray:
         """Covariance parameters θ, term by term: for most structures the entries of λ by column."""
         return self.scaled.structure.join([t.theta for t in self.reterms])
+
+    def _checked_theta(self, theta) -> np.ndarray:
+        """θ as the user gave it, of the right length."""
+        theta = numbers("theta", theta)
+        if theta.shape != self.theta.shape:
+            raise OptionError(
+                f"theta has shape {theta.shape}, but this model has {len(self.theta)} parameters: "
+                f"{', '.join(self.theta_names)}"
+            )
+        return theta
 
     def _set_theta(self, theta) -> None:
         for term, part in zip(self.reterms, self.scaled.structure.split(theta), strict=True):
@@ -453,13 +462,18 @@ class MixedModel(FixedEffects, Inferences, AsResult):
 
     # ---- reports ----------------------------------------------------------------------------
 
+    def _report(self) -> Report:
+        return self.summary().content
+
+    def to_frame(self) -> pd.DataFrame:
+        """Coefficients and variance components, a row each, as from `tidy` with Wald's tests."""
+        return self.summary().to_frame()
+
     def __str__(self) -> str:
         return str(self.summary())
 
     def _repr_html_(self) -> str:
-        if self.is_fitted:
-            return self.summary()._repr_html_()
-        return f"<p>{escape(repr(self))}</p>"
+        return self.to_html() if self.is_fitted else f"<p>{escape(repr(self))}</p>"
 
     def __repr__(self) -> str:
         if self.is_fitted:

@@ -14,7 +14,7 @@ import numpy as np
 from numbamm import files
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError, OptionError
-from numbamm.models.rollback import all_or_nothing
+from numbamm.models.fitting.rollback import all_or_nothing
 from numbamm.optimize import OptSummary
 
 #: How far, relative to itself, an objective may be from the one in the file: another machine's

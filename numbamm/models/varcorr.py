@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numbamm.report import html, text
+from numbamm.report.content import Report, components
+from numbamm.report.tabular import Tabular
+
+#: λ counts as singular where a diagonal entry, times the typical size of its column, is below.
+SINGULAR_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,16 @@ class VarCorrTerm:
         σ²λλ'.
     estimated : ndarray of bool, shape (p, p)
         Which correlations the model lets be other than zero.
+    negligible : ndarray of bool, shape (p,)
+        Which standard deviations are, in a typical row, so small a share of σ that the fit counts
+        as singular; see `is_singular`.
     """
 
     group: str
     names: tuple[str, ...]
     cov: np.ndarray
     estimated: np.ndarray
+    negligible: np.ndarray
 
     @property
     def variances(self) -> np.ndarray:
@@ -49,7 +57,7 @@ class VarCorrTerm:
         return corr
 
 
-class VarCorr:
+class VarCorr(Tabular):
     """Variance components of a fitted model: one entry a term, and the residual.
 
     Parameters
@@ -75,6 +83,7 @@ class VarCorr:
                 tuple(t.cnames),
                 sigma**2 * t.lambda_ @ t.lambda_.T,
                 t.structure.correlated,
+                _negligible(t),
             )
             for t in terms
         ]
@@ -102,6 +111,11 @@ class VarCorr:
             lines.append(("Residual", "", self.sigma**2, self.sigma, []))
         return lines
 
+    def negligible(self) -> np.ndarray:
+        """For each of `rows`, whether its variance counts as zero."""
+        flags = [term.negligible for term in self.terms]
+        return np.concatenate([*flags, np.zeros(int(self.sigma is not None), dtype=bool)])
+
     def to_frame(self):
         """A pandas frame: ``group, name1, name2, variance, sd, corr``, a line each.
 
@@ -124,8 +138,11 @@ class VarCorr:
         columns = ["group", "name1", "name2", "variance", "sd", "corr"]
         return pd.DataFrame(lines, columns=columns)
 
-    def __repr__(self) -> str:
-        return text.varcorr_table(self)
+    def _report(self) -> Report:
+        return Report("", tables=[components(self)])
 
-    def _repr_html_(self) -> str:
-        return html.varcorr_table(self)
+
+def _negligible(term) -> np.ndarray:
+    """Whether each standard deviation of a term counts as zero, shape (p,)."""
+    size = np.sqrt(np.einsum("an,an->a", term.z, term.z) / term.z.shape[1])
+    return np.linalg.norm(term.lambda_, axis=1) * size < SINGULAR_TOLERANCE

@@ -13,7 +13,7 @@ import numpy as np
 
 from numbamm.blocks.crossprod import crossprod
 from numbamm.glm.likelihood import Likelihood
-from numbamm.models.stages import options_of_start, renewed
+from numbamm.models.fitting.stages import options_of_start, renewed
 
 
 def linear_without(model, rows):

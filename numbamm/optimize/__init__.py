@@ -8,7 +8,7 @@ from numbamm.optimize.problem import Problem
 from numbamm.optimize.protocol import Algorithm, Backend
 from numbamm.optimize.registry import available, register, resolve
 from numbamm.optimize.run import minimize
-from numbamm.optimize.space import Function, SearchSpace
+from numbamm.optimize.search_space import Function, SearchSpace
 from numbamm.optimize.zeros import try_zeros
 
 __all__ = [

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from numbamm.errors import OptionError
-from numbamm.optimize import text
+from numbamm.optimize import formatting
 from numbamm.optimize.auto import AUTO
-from numbamm.optimize.certificate import is_minimum
+from numbamm.optimize.local_minimum import is_minimum
 from numbamm.optimize.registry import resolve
 
 ALGORITHM_OPTIONS = ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "initial_step")
@@ -34,17 +34,17 @@ def as_html(optsum) -> str:
 
 def rows(optsum) -> list[tuple[str, str]]:
     """Labels and values: the start, the optimiser and what it reads, and the outcome."""
-    out = [("Initial parameter vector", text.vector(optsum.initial))]
+    out = [("Initial parameter vector", formatting.vector(optsum.initial))]
     if optsum.finitial is not None:
-        out.append(("Initial objective value", text.number(optsum.finitial, 13)))
+        out.append(("Initial objective value", formatting.number(optsum.finitial, 13)))
     if optsum.used == AUTO:
         out.append(("Optimizer", "auto: chosen when the fit begins"))
         reads = list(ALGORITHM_OPTIONS)
     else:
         reads = _add_optimizer(optsum, out)
-    out.append(("Lower bounds", text.vector(optsum.lowerbd)))
+    out.append(("Lower bounds", formatting.vector(optsum.lowerbd)))
     if np.isfinite(optsum.upperbd).any():
-        out.append(("Upper bounds", text.vector(optsum.upperbd)))
+        out.append(("Upper bounds", formatting.vector(optsum.upperbd)))
     out += [(name, _shown(getattr(optsum, name))) for name in (*reads, *GENERAL_OPTIONS)]
     if optsum.final is not None:
         out += _outcome(optsum)
@@ -68,8 +68,8 @@ def _add_optimizer(optsum, out: list[tuple[str, str]]) -> list[str]:
 def _outcome(optsum) -> list[tuple[str, str]]:
     out = [
         ("Function evaluations", str(optsum.feval)),
-        ("Final parameter vector", text.vector(optsum.final)),
-        ("Final objective value", text.number(optsum.fmin, 13)),
+        ("Final parameter vector", formatting.vector(optsum.final)),
+        ("Final objective value", formatting.number(optsum.fmin, 13)),
         ("Return code", optsum.returnvalue),
     ]
     if optsum.gradient_norm is not None:
@@ -83,5 +83,5 @@ def _outcome(optsum) -> list[tuple[str, str]]:
 
 def _shown(value: Any) -> str:
     if np.ndim(value):
-        return text.vector(value)
-    return text.number(value) if isinstance(value, float) else str(value)
+        return formatting.vector(value)
+    return formatting.number(value) if isinstance(value, float) else str(value)

@@ -9,9 +9,9 @@ from time import perf_counter
 import numpy as np
 
 from numbamm.errors import FitError
-from numbamm.optimize import text
+from numbamm.optimize import formatting
 from numbamm.optimize.optsummary import OptSummary
-from numbamm.optimize.progress import Progress
+from numbamm.optimize.progress_line import Progress
 from numbamm.optimize.protocol import OwnSearch
 
 #: A search ends when so many evaluations, and so many more for each parameter, have lowered the
@@ -119,7 +119,7 @@ class Guard:
         if not math.isfinite(f):
             start = self._initial if self._shown is None else self._shown(self._initial)
             self.stopped = FitError(
-                f"the objective at the initial parameters {text.vector(start)} is {f}; "
+                f"the objective at the initial parameters {formatting.vector(start)} is {f}; "
                 "start somewhere else, or look for extreme values in the data"
             )
             raise self.stopped
@@ -230,7 +230,9 @@ class Guard:
         shown = x if self._shown is None else self._shown(x)
         self.log.append((shown, f))
         if self._verbose:
-            print(f"{self._label}_{self.feval}: {text.objective(f)} {text.vector(shown)}")
+            print(
+                f"{self._label}_{self.feval}: {formatting.objective(f)} {formatting.vector(shown)}"
+            )
         if self._progress.wanted:
             self._progress.update(self.feval, self.fbest)
         return math.isfinite(f)

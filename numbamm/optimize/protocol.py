@@ -6,8 +6,9 @@ A plug-in is a class without constructor arguments (or an instance) with three m
     [project.entry-points."numbamm.optimizers"]
     mine = "my_package.my_module:MyBackend"
 
-or registered with ``numbamm.optimize.register("mine", MyBackend)``; either way users then
-write ``optimizer="mine:ALGORITHM"``.
+or, where an entry point names a package alone, as ``BACKEND`` of each of its files
+``name_backend.py``, under that name. Or it is registered by a call of
+``numbamm.optimize.register("mine", MyBackend)``. Users write ``optimizer="mine:ALGORITHM"``.
 
 A plug-in only has to search. Counting, limits of evaluations and time, failed evaluations,
 the log, the best point and an interrupt are looked after around it: `Problem.objective`

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pkgutil import iter_modules
 from typing import NamedTuple
 
-from numbamm.errors import NumbammWarning, OptionError
+from numbamm.errors import OptionError, warn
 from numbamm.optimize.nearest import by_likeness
 from numbamm.optimize.protocol import Algorithm, Backend
 
 GROUP = "numbamm.optimizers"
+#: How the names of files end that hold a backend, in a package that an entry point names.
+FILE = "_backend"
 _MEMBERS = ("library", "algorithms", "minimize")
 
 _backends: dict[str, Backend] = {}
@@ -103,7 +105,26 @@ def resolve(name: str) -> Optimizer:
 
 @cache
 def _installed() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
+    """The installed backends by name: entry points, and the files of packages that these name."""
+    found = {}
+    for entry in entry_points(group=GROUP):
+        found |= {entry.name: entry} if entry.attr else _files(entry)
+    return found
+
+
+def _files(package: EntryPoint) -> dict[str, EntryPoint]:
+    """The backends of a package, as if each had an entry point: ``BACKEND`` of ``name_backend``."""
+    try:
+        folder = package.load().__path__
+    except Exception:  # whatever it is, it is told when the backend is asked for
+        return {package.name: package}
+    files = [m.name for m in iter_modules(folder) if m.name.endswith(FILE)]
+    return {
+        name.removesuffix(FILE): EntryPoint(
+            name.removesuffix(FILE), f"{package.value}.{name}:BACKEND", GROUP
+        )
+        for name in files
+    }
 
 
 def _backend(name: str) -> Backend:
@@ -124,7 +145,7 @@ def _all_choices() -> list[Optimizer]:
         try:
             backend = _backend(name)
         except OptionError as error:
-            warnings.warn(str(error), NumbammWarning, stacklevel=3)
+            warn(str(error))
             continue
         choices += [Optimizer(name, backend, a, traits) for a, traits in backend.algorithms.items()]
     return choices

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import replace
@@ -11,14 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numbamm.errors import ConvergenceWarning, FitError, NumbammError, OptionError
+from numbamm.errors import ConvergenceWarning, FitError, NumbammError, OptionError, warn
 from numbamm.optimize.auto import AUTO, Choice, choose, is_bounded
-from numbamm.optimize.certificate import Certificate, is_minimum
 from numbamm.optimize.guard import Guard, LimitReached, NoProgress
+from numbamm.optimize.local_minimum import Certificate, is_minimum
 from numbamm.optimize.optsummary import OptSummary
 from numbamm.optimize.problem import Problem
 from numbamm.optimize.registry import Optimizer, resolve
-from numbamm.optimize.space import Function, SearchSpace
+from numbamm.optimize.search_space import Function, SearchSpace
 from numbamm.optimize.zeros import try_zeros
 
 #: Restarts take these fractions of the first step by turns: wide, to leave a point where the search
@@ -153,11 +152,10 @@ def minimize(
         optsum.final = space.rectify(space.to_user(end.x))
     optsum.gradient_norm = _gradient_norm(guard, end, space) if uses_gradient else None
     if guard.stopped is not None or code == INTERRUPTED or code.startswith("FAILURE"):
-        warnings.warn(
+        warn(
             f"{optimizer.name} did not converge: {code} after {optsum.feval} evaluations; "
             "the best point so far is kept",
             ConvergenceWarning,
-            stacklevel=2,
         )
     return optsum
 

@@ -1,14 +1,12 @@
-"""The content of tables: titles, cells as text, and notes; `text` and `html` lay them out."""
+"""The content of tables: titles, cells as text, and notes; a file for each form lays it out."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
-#: Stands for a number that does not exist, such as the coefficient of a dropped column.
-MISSING = "–"
+from numbamm.report.digits import MISSING, ROUNDING, correlation, fixed, p_value, plain, uniform
 
 
 @dataclass
@@ -19,49 +17,94 @@ class Table:
     ----------
     header : list of str
     rows : list of list of str
+        A cell may be a `Hanging` text.
     left : int
         Number of first columns that are words, set to the left; the others are numbers.
+    heading : str
+        Words above the table.
+    below : str
+        Words below the table.
+    ruled : bool
+        Whether plain text has rules around the table.
+    indent : int
+        By how many spaces plain text indents the table.
+    second : list of str
+        A second row of the header; empty if there is none.
+    sections : dict of int to str
+        Headings of groups of rows, by the number of the first row of each.
     """
 
     header: list[str]
     rows: list[list[str]]
     left: int = 1
+    heading: str = ""
+    below: str = ""
+    ruled: bool = True
+    indent: int = 0
+    second: list[str] = field(default_factory=list)
+    sections: dict[int, str] = field(default_factory=dict)
+
+    def widths(self) -> list[int]:
+        """For each column the number of characters of its longest cell, and two between."""
+        return [2 + max(map(len, column)) for column in zip(*self.heads, *self.rows, strict=True)]
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether marks stand outside the columns."""
+        return any(isinstance(cell, Hanging) for row in self.rows for cell in row)
+
+    @property
+    def heads(self) -> list[list[str]]:
+        """The rows of the header."""
+        return [self.header, self.second] if self.second else [self.header]
+
+
+class Hanging(str):
+    """A number with a mark behind it, which stands outside the column: ``1.25**``, ``(0.31)``.
+
+    Attributes
+    ----------
+    body, mark : str
+        The number and the mark; the text is one after the other.
+    """
+
+    body: str
+    mark: str
+
+    def __new__(cls, body: str, mark: str = "") -> Hanging:
+        text = super().__new__(cls, body + mark)
+        text.body, text.mark = body, mark
+        return text
 
 
 @dataclass
 class Report:
-    """The content of the table of a fitted model.
+    """What is printed of a model or a result: a title, tables and notes.
 
     Attributes
     ----------
-    title, formula : str
-    criteria : Table
-        Log-likelihood and information criteria.
-    components : Table
-        Variance components.
-    counts : str
-        Numbers of rows and levels.
-    heading : str
-        Heading of the coefficients.
-    coefficients : Table
+    title : str
+        A line or more.
+    formula : str
+        The formula below the title; empty if there is none.
+    tables : list of Table
     notes : list of str
+        Sentences below the tables.
     """
 
     title: str
-    formula: str
-    criteria: Table
-    components: Table
-    counts: str
-    heading: str
-    coefficients: Table
+    formula: str = ""
+    tables: list[Table] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def components(varcorr) -> Table:
+def components(varcorr, below: str = "") -> Table:
     """The table of variance components; a factor's name is in its first row only."""
     entries = varcorr.rows()
-    variances = fixed_point([entry[2] for entry in entries], 8)
-    deviations = fixed_point([entry[3] for entry in entries], 8)
+    # What counts as zero needs no digits of its own.
+    zero = varcorr.negligible()
+    variances = _of_components([entry[2] for entry in entries], zero)
+    deviations = _of_components([entry[3] for entry in entries], zero)
     ncorr = max((len(entry[4]) for entry in entries), default=0)
     rows, before = [], None
     for (group, name, _, _, corr), variance, sd in zip(entries, variances, deviations, strict=True):
@@ -70,39 +113,54 @@ def components(varcorr) -> Table:
         cells += [correlation(c) for c in corr] + [""] * (ncorr - len(corr))
         rows.append(cells)
         before = group
-    return Table(["", "Column", "Variance", "Std.Dev.", *["Corr.", *[""] * ncorr][:ncorr]], rows, 2)
+    header = ["", "Column", "Variance", "Std.Dev.", *["Corr.", *[""] * ncorr][:ncorr]]
+    return Table(header, rows, 2, "Variance components:", below, ruled=False)
 
 
-#: Headings and number formats of columns, by their names in the frames of results.
+def _of_components(values, zero) -> list[str]:
+    """Variances or standard deviations as text."""
+    return uniform(np.where(zero, 0.0, values), 6)
+
+
+#: Headings and numbers of decimals of columns, by their names in the frames of results.
 _COLUMNS = {
-    "npar": ("npar", "{:.0f}"),
-    "llf": ("logLik", "{:.4f}"),
-    "objective": ("-2 logLik", "{:.4f}"),
-    "aic": ("AIC", "{:.4f}"),
-    "aicc": ("AICc", "{:.4f}"),
-    "bic": ("BIC", "{:.4f}"),
-    "delta": ("ΔAIC", "{:.4f}"),
-    "weight": ("Weight", "{:.4f}"),
-    "chisq": ("Chisq", "{:.4f}"),
-    "F": ("F", "{:.4f}"),
-    "numdf": ("NumDF", "{:.0f}"),
-    "dendf": ("DenDF", "{:.2f}"),
-    "df": ("df", "{:.2f}"),
-    "rows": ("rows", "{:.0f}"),
-    "ncoef": ("ncoef", "{:.0f}"),
+    "npar": ("npar", 0),
+    "llf": ("logLik", 4),
+    "objective": ("-2 logLik", 4),
+    "aic": ("AIC", 4),
+    "aicc": ("AICc", 4),
+    "bic": ("BIC", 4),
+    "delta": ("ΔAIC", 4),
+    "weight": ("Weight", 4),
+    "chisq": ("Chisq", 4),
+    "F": ("F", 4),
+    "numdf": ("NumDF", 0),
+    "dendf": ("DenDF", 2),
+    "df": ("df", 2),
+    "rows": ("rows", 0),
+    "ncoef": ("ncoef", 0),
+    "cooks": ("Cook's D", 4),
+    "covratio": ("COVRATIO", 4),
+    "leverage": ("leverage", 4),
+    "power": ("Power", 4),
+    "excess": ("excess", 6),
+    "evaluations": ("evaluations", 0),
+    "seconds": ("seconds", 3),
     **{
-        name: (name, "{:.4f}")
+        name: (name, 4)
         for name in (
             *("R2", "adjusted", "unadjusted", "proportion", "cumulative", "gvif", "root"),
             *("ratio", "index"),
         )
     },
 }
-#: Headings of columns that have as many decimals as their largest number needs.
+#: Columns with a number for each row of the data.
+_OF_ROWS = ("fitted", "resid", "pearson", "deviance", "studentized")
+#: Headings of columns that have as many decimals as their numbers need.
 _MEASURED = {
     "estimate": "Estimate",
     "mean": "Mean",
-    "power": "Power",
+    "bias": "Bias",
     "se": "Std. Error",
     "lower": "Lower",
     "upper": "Upper",
@@ -110,24 +168,37 @@ _MEASURED = {
     "meansq": "Mean Sq",
     "sd": "Std.Dev.",
     "sigma": "σ",
-    "cooks": "Cook's D",
-    "covratio": "COVRATIO",
+    **{name: name for name in _OF_ROWS},
 }
+#: Of these, columns without numbers by which they are uncertain: what is smaller than this share
+#: of the largest number is shown as zero.
+_NEGLIGIBLE = {"sumsq": 1e-6, "meansq": 1e-6, "sd": 1e-4, **dict.fromkeys(_OF_ROWS, 1e-2)}
 
 
 def of_result(result) -> Table:
     """The table of a result; the name of a column determines its heading and number format."""
+    return of_frame(result.shown(), result.headings)
+
+
+def of_frame(frame, headings=None) -> Table:
+    """The table of a frame.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    headings : dict of str to str, optional
+        Headings of columns, where they are not the usual ones.
+    """
     import pandas as pd
 
-    frame = result.shown()
     header, columns, left = [], [], 0
     if not isinstance(frame.index, pd.RangeIndex):
         header, columns, left = [""], [[shown_name(str(label)) for label in frame.index]], 1
-    for name in frame.columns:
-        words = not _is_number(frame[name])
-        left += words and left == len(header)
-        heading, cells = _column(name, frame)
-        header.append(heading)
+    for j, name in enumerate(frame.columns):  # two columns may have one name
+        values = frame.iloc[:, j]
+        left += not _is_number(values) and left == len(header)
+        heading, cells = _column(name, values, frame)
+        header.append((headings or {}).get(name, heading))
         columns.append(cells)
     return Table(header, [list(row) for row in zip(*columns, strict=True)], left)
 
@@ -139,29 +210,46 @@ def _is_number(values) -> bool:
     return is_numeric_dtype(values) and not is_bool_dtype(values)
 
 
-def _column(name: str, frame) -> tuple[str, list[str]]:
+def _column(name: str, values, frame) -> tuple[str, list[str]]:
     """Heading and cells of one column of a result's frame."""
     import pandas as pd
 
-    values = frame[name]
     if not _is_number(values):
         return str(name), [MISSING if pd.isna(v) else str(v) for v in values]
     values = values.to_numpy(dtype=np.float64)
     if name in _MEASURED:
-        return _MEASURED[name], fixed_point(values, 6)
+        errors = 0.0 if name == "se" else _uncertainty(frame)
+        negligible = _NEGLIGIBLE.get(name, ROUNDING)
+        return _MEASURED[name], uniform(values, 6, errors, negligible=negligible)
     if name == "statistic":
-        return _statistic(frame), [MISSING if np.isnan(v) else f"{v:.2f}" for v in values]
+        return _statistic(frame), [fixed(v, 2) for v in values]
     if name == "pvalue":
         return _p_heading(frame), [p_value(p) for p in values]
-    heading, number_format = _COLUMNS.get(name, (str(name), "{:.5g}"))
+    if name not in _COLUMNS:
+        return str(name), plain(values)
+    heading, decimals = _COLUMNS[name]
     if name in ("df", "dendf") and not (values[np.isfinite(values)] % 1).any():
-        number_format = "{:.0f}"
-    return heading, [MISSING if np.isnan(v) else _number(v, number_format) for v in values]
+        decimals = 0
+    return heading, [fixed(v, decimals) for v in values]
+
+
+def _uncertainty(frame):
+    """By how much the estimates of a frame are uncertain: standard errors, or half intervals."""
+    last = {name: frame.iloc[:, j] for j, name in enumerate(frame.columns)}
+    known = {name: column for name, column in last.items() if _is_number(column)}
+    if "se" in known:
+        return known["se"].to_numpy(dtype=np.float64)
+    if "lower" in known and "upper" in known:
+        lower, upper = (known[name].to_numpy(dtype=np.float64) for name in ("lower", "upper"))
+        with np.errstate(invalid="ignore"):
+            return (upper - lower) / 2
+    return 0.0
 
 
 def _statistic(frame) -> str:
-    """The heading of a test statistic: z if all degrees of freedom are infinite, else t."""
-    return "t" if np.isfinite(frame["df"]).any() else "z"
+    """The heading of a test statistic: z without finite degrees of freedom, else t."""
+    df = frame.loc[:, frame.columns == "df"].iloc[:, -1:]
+    return "t" if np.isfinite(df).to_numpy().any() else "z"
 
 
 def _p_heading(frame) -> str:
@@ -172,53 +260,6 @@ def _p_heading(frame) -> str:
     return f"Pr(>|{_statistic(frame)}|)" if "statistic" in frame else "p-value"
 
 
-def _number(value: float, number_format: str) -> str:
-    """A formatted number, or ∞; zero has no sign."""
-    if np.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    text = number_format.format(value)
-    return text.removeprefix("-") if float(text) == 0 else text
-
-
 def shown_name(name: str) -> str:
     """A column's name as tables print it: ``(Intercept)`` for the constant."""
     return "(Intercept)" if name == "Intercept" else name
-
-
-def correlation(value) -> str:
-    """A correlation with its sign; a dot if the model has none, NaN if a variance is zero."""
-    if value is None:
-        return "."
-    return "NaN" if np.isnan(value) else f"{value:+.2f}"
-
-
-def p_value(p: float) -> str:
-    """A p-value with four decimals, or a power of ten that it is below, ``<1e-05``."""
-    if np.isnan(p):
-        return MISSING
-    if p >= 1e-4:
-        return f"{p:.4f}"
-    exponent = 99 if p < 1e-99 else math.ceil(-math.log10(p)) - 1
-    return f"<1e-{exponent:02d}"
-
-
-def fixed_point(values, digits: int) -> list[str]:
-    """Numbers as text with equally many decimals: `digits` significant digits for the largest.
-
-    A number that would have fewer than three significant digits gets `digits` of its own.
-    """
-    values = np.asarray(values, dtype=np.float64) + 0.0  # no negative zeros
-    largest = np.abs(values[np.isfinite(values)]).max(initial=0.0)
-    decimals = digits - 2 if largest == 0 else digits - 1 - math.floor(math.log10(largest))
-    if decimals > digits + 6:
-        return [MISSING if np.isnan(v) else f"{v:.{digits - 1}e}" for v in values]
-    decimals = max(decimals, 0)
-
-    def shown(value: float) -> str:
-        if np.isnan(value):
-            return MISSING
-        if value != 0 and abs(value) < 100 * 10.0**-decimals:
-            return f"{value:.{digits}g}"
-        return f"{value:.{decimals}f}"
-
-    return [shown(v) for v in values]

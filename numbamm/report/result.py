@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from numbamm.report import html, text
-from numbamm.report.content import Report
+from numbamm.report.content import Report, of_result
+from numbamm.report.tabular import Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(repr=False)
-class Result:
+class Result(Tabular):
     """The result of an inference: a frame of numbers that prints as a table.
 
     Attributes
@@ -26,12 +27,15 @@ class Result:
         Sentences that are printed below the table.
     hidden : tuple of str
         Columns of the frame that the table does not show.
+    headings : dict of str to str
+        Headings of columns, where they are not the usual ones.
     """
 
     title: str
     frame: pd.DataFrame
     notes: list[str] = field(default_factory=list)
     hidden: tuple[str, ...] = ()
+    headings: dict[str, str] = field(default_factory=dict, kw_only=True)
 
     def to_frame(self) -> pd.DataFrame:
         """A copy of the frame of unrounded numbers."""
@@ -41,27 +45,27 @@ class Result:
         """The columns of the frame that the table shows."""
         return self.frame.drop(columns=[*self.hidden])
 
-    def __repr__(self) -> str:
-        return text.result_table(self)
-
-    def _repr_html_(self) -> str:
-        return html.result_table(self)
+    def _report(self) -> Report:
+        return Report(self.title, tables=[of_result(self)], notes=self.notes)
 
 
-class Summary:
+class Summary(Tabular):
     """The table of a fitted model: text when printed, HTML in a notebook.
 
     Attributes
     ----------
     content : Report
         Titles, cells and notes.
+    numbers : callable
+        Returns the frame of coefficients and variance components: few ask for it.
     """
 
-    def __init__(self, content: Report) -> None:
-        self.content = content
+    def __init__(self, content: Report, numbers: Callable[[], pd.DataFrame]) -> None:
+        self.content, self.numbers = content, numbers
 
-    def __repr__(self) -> str:
-        return text.report_table(self.content)
+    def to_frame(self) -> pd.DataFrame:
+        """Coefficients and variance components, a row each, as from `tidy`."""
+        return self.numbers()
 
-    def _repr_html_(self) -> str:
-        return html.report_table(self.content)
+    def _report(self) -> Report:
+        return self.content

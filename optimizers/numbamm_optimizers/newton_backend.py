@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from numbamm.blocks.search import lbfgs
+from numbamm.blocks.search.communication import CONVERGED
 from numbamm.optimize import Algorithm, Problem
 
 
@@ -48,4 +49,7 @@ def _lbfgs(problem: Problem) -> str:
         scale, longest = np.sqrt(problem.curvature), np.inf
     evaluate, tolerances = problem.objective_gradient, (options.ftol_abs, options.ftol_rel)
     _, end = lbfgs.minimize(evaluate, problem.x0, scale, *tolerances, longest)
-    return "CONVERGED" if end == lbfgs.CONVERGED else "ROUNDOFF_LIMITED"
+    return "CONVERGED" if end == CONVERGED else "ROUNDOFF_LIMITED"
+
+
+BACKEND = Newton

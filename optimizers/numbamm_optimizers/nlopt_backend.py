@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 import weakref
 from importlib.metadata import version
 from typing import ClassVar
 
 import numpy as np
 
-from numbamm.errors import NumbammWarning
+from numbamm.errors import warn
 from numbamm.optimize import Algorithm, Problem
 
 _OPTIONS = frozenset({"ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "initial_step"})
@@ -59,11 +58,7 @@ class NLopt:
     def minimize(self, problem: Problem, algorithm: str) -> str:
         """Run NLopt; the name of its return code."""
         if problem.n == 1 and algorithm in _AT_LEAST_TWO_PARAMETERS:
-            warnings.warn(
-                f"{algorithm} needs at least two parameters; used LN_BOBYQA",
-                NumbammWarning,
-                stacklevel=2,
-            )
+            warn(f"{algorithm} needs at least two parameters; used LN_BOBYQA")
             return f"{self.minimize(problem, 'LN_BOBYQA')} (LN_BOBYQA)"
         import nlopt
 
@@ -114,3 +109,6 @@ class _Objective:
             self.error = error
             self._opt.force_stop()
             return 0.0  # which nobody reads
+
+
+BACKEND = NLopt

@@ -164,3 +164,6 @@ def _simplex(problem: Problem) -> np.ndarray:
     step = problem.initial_step
     step = np.where(problem.x0 + step > problem.upper, -step, step)
     return np.vstack([problem.x0, problem.x0 + np.diag(step)])
+
+
+BACKEND = SciPy

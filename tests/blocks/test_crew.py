@@ -10,15 +10,12 @@ import numba
 import numpy as np
 import pytest
 
-from numbamm import memory, processors
 from numbamm.blocks import crew
 from numbamm.blocks import jit as module
 from numbamm.blocks.jit import jit
 from numbamm.blocks.kinds import NOTHING, NUMBER, REALS
-from numbamm.blocks.linking import ahead, compiled_with, dispatcher_of, with_linked
 
 pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="there is nothing to compile")
-
 #: Kernels in a file of their own, as another process must find them by name.
 KERNELS = """
 from numbamm.blocks.jit import jit
@@ -222,84 +219,6 @@ def here(x):
 def there(x, out):
     """Calls the other through its address, and numpy's functions."""
     out[0] = here(x) + np.sqrt(x[0])
-
-
-def test_linked_kernels():
-    x, out = np.array([4.0, 1.0]), np.empty(1)
-    there(x, out)
-    assert out[0] == 7.0 and here(x) == 5.0
-    functions, linked = compiled_with(dispatcher_of(there))
-    assert linked == [here] and functions == [dispatcher_of(there).py_func]
-    assert set(with_linked([there])) == {here, there}
-
-
-@pytest.mark.parametrize("first", ["ahead", "called"])
-def test_what_is_compiled_for_callers_is_looked_up_quickly_from_python(monkeypatch, first):
-    """A kernel that numba knows twice is ambiguous to it: every call would ask the compiler."""
-
-    @jit(takes=(REALS,), gives=NUMBER, cache=False)
-    def both(x):
-        return 2 * x.sum()
-
-    x, asked = np.ones(3), []
-    if first == "ahead":
-        with ahead():
-            dispatcher_of(both).compile(both.signature.args)
-    else:
-        both(x)
-    both.load()
-    assert both(x) == 6.0
-    monkeypatch.setattr(dispatcher_of(both), "compile", asked.append)
-    assert both(x) == 6.0 and not asked
-
-
-def test_errors_of_linked_kernels_are_raised():
-    @jit(takes=(REALS,), gives=NUMBER, cache=False)
-    def refuse(x):
-        raise ValueError("not this one")
-
-    @numba.njit
-    def call(x):
-        return refuse(x)
-
-    with pytest.raises(ValueError, match="not this one"):
-        call(np.ones(1))
-
-
-def test_another_type_is_told_apart():
-    @numba.njit
-    def call(x):
-        return here(x)
-
-    with pytest.raises(numba.core.errors.NumbaError):
-        call(np.ones(3, dtype=np.int32))
-
-
-@pytest.mark.parametrize(
-    ("text", "files", "expected"),
-    [
-        ("0::/", {"cpu.max": "max 100000"}, 4),
-        ("0::/", {"cpu.max": "150000 100000"}, 2),
-        ("0::/a/b", {"a/cpu.max": "50000 100000"}, 1),
-        ("3:cpu,cpuacct:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 4),
-        ("3:cpu:/", {"cpu/cpu.cfs_quota_us": "200000", "cpu/cpu.cfs_period_us": "100000"}, 2),
-        ("3:cpu:/", {}, 4),
-    ],
-)
-def test_processors_that_a_control_group_allows(tmp_path, monkeypatch, text, files, expected):
-    for name, content in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content)
-    (tmp_path / "cgroup").write_text(text)
-    monkeypatch.setattr(processors.os, "sched_getaffinity", lambda _: range(4), raising=False)
-    path = memory.Path
-
-    def moved(name):
-        name = str(name).replace("/proc/self/cgroup", str(tmp_path / "cgroup"))
-        return path(name.replace("/sys/fs/cgroup", str(tmp_path)))
-
-    monkeypatch.setattr(memory, "Path", moved)
-    assert processors.available() == expected
 
 
 def test_sizes_order_kernels():

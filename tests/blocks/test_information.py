@@ -4,10 +4,9 @@ import numba
 import numpy as np
 import pytest
 from blocks.dense import dense_model, random_theta
-from blocks.test_blocks import built, each_structure, evaluate_gradient
+from blocks.examples import built, each_structure, evaluate_gradient
 
 from numbamm.blocks import information
-from numbamm.blocks.eigen import eigh
 from numbamm.blocks.layout import LAMBDA, NORMAL, P
 
 
@@ -22,7 +21,7 @@ def compiled_curvature(table, index, A, work, adjoint, degrees, sigma, H):
 def curvature(blocks, theta, xy, reml=False, sigma=0.0):
     layout = blocks.layout
     evaluate_gradient(blocks, theta, xy, reml, sigma)
-    degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), float(reml)])
+    degrees = np.array([len(xy) - (xy.shape[1] - 1 if reml else 0), int(reml)])
     H = np.full((len(theta), len(theta)), np.nan)
     positions = compiled_curvature(
         layout.table,
@@ -81,22 +80,3 @@ def test_curvature_at_singular_theta(name, what):
     np.testing.assert_allclose(H, expected.curvature, atol=1e-9 * np.abs(H).max())
     for found, N in zip(normals(blocks), expected.normal, strict=True):
         np.testing.assert_allclose(found, N, atol=1e-9 * np.abs(N).max())
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 8, 9, 20])
-def test_eigh(n):
-    rng = np.random.default_rng(n)
-    a = rng.normal(size=(n, n))
-    a += a.T
-    vectors, values, work = a.ravel().copy(), np.empty(n), np.empty(n * n + 40 * n)
-    assert eigh(vectors, n, values, work)
-    V = vectors.reshape(n, n).T
-    np.testing.assert_allclose(V * values @ V.T, a, atol=1e-12)
-    np.testing.assert_allclose(V.T @ V, np.eye(n), atol=1e-12)
-
-
-def test_eigh_of_a_diagonal_matrix_and_of_nan():
-    values, work = np.empty(3), np.empty(129)
-    assert eigh(np.diag([3.0, 1.0, 2.0]).ravel(), 3, values, work)
-    assert sorted(values) == [1.0, 2.0, 3.0]
-    assert not eigh(np.full(9, np.nan), 3, values, work)

@@ -5,11 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+#: Files whose models are small enough, beside those of the compiled searches.
+INTERPRETED = [
+    *("blocks", "cholesky", "crossprod", "eigen", "gradient"),
+    *("information", "invert", "layout", "solve", "variances"),
+]
+
 
 def test_kernels_without_compilation():
     here = Path(__file__).parent
-    names = ("test_blocks", "test_invert", "test_information", "search/test_newton")
-    files = [str(here / f"{name}.py") for name in names]
+    files = [str(here / f"test_{name}.py") for name in INTERPRETED]
+    files += map(str, (here / "search").glob("test_[nc]*.py"))
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],

@@ -1,6 +1,7 @@
 """Starts by moments, against the equations in plain matrices."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from blocks.dense import rows, structures
 
@@ -73,3 +74,30 @@ def test_no_spread_is_no_trouble():
     data = mm.datasets.load("Dyestuff2")
     model = mm.lmm("Yield ~ 1 + (1 | Batch)", data, optimizer="newton")
     assert model.theta[0] == 0.0 and model.optsum.initial[0] > 0
+
+
+def confounded(seed):
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame({"x": rng.normal(size=120), "g": np.arange(120) % 10})
+    rng.normal(size=120)
+    data["h"] = np.where(np.arange(120) < 2, 999, data["g"])
+    data["y"] = rng.normal(size=10)[data["g"]] + rng.normal(size=120) + data["x"]
+    return data
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_moments_do_not_choose_between_confounded_terms(seed):
+    """The likelihood has two optima, and the moments would begin beside the worse one."""
+    data, formula = confounded(seed), "y ~ x + (1 | g) + (1 | h)"
+    model = mm.lmm(formula, data, optimizer="newton")
+    assert model.objective < mm.lmm(formula, data, optimizer="nlopt:LN_BOBYQA").objective + 1e-6
+    blocks = model.blocks
+    assert moment_theta(model.reterms, blocks.layout, blocks.A, 0.0) is None
+
+
+def test_moments_do_not_tell_collinear_columns_apart():
+    data = confounded(1)
+    data["x2"] = data["x"] * (1 + 1e-9 * np.cos(np.arange(120.0)))
+    model = mm.lmm("y ~ x + (1 + x + x2 | g)", data, optimizer="newton")
+    blocks = model.blocks
+    assert moment_theta(model.reterms, blocks.layout, blocks.A, 0.0) is None

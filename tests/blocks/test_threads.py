@@ -167,3 +167,52 @@ def test_copies_leave_buffers_behind(copied):
     assert other.name == "a"
     assert len(other.calls()) == 1
     assert len(counter.calls()) == 2
+
+
+HELD = """
+import os, sys, threading, time
+import scipy.linalg
+from numbamm.blocks import threads
+from numbamm.errors import FitError
+
+threads.FORK_WAIT = 0.5
+
+def loop():
+    while True:
+        threads._product()
+
+for _ in range(4):
+    threading.Thread(target=loop, daemon=True).start()
+answers = []
+for _ in range(40):
+    child = os.fork()
+    if child == 0:
+        answer = 1
+        try:
+            with threads.blas_threads(1):
+                answer = 2
+        except FitError as error:
+            answer = 3 if "forkserver" in str(error) else 4
+        os._exit(answer)
+    deadline = time.time() + 30
+    while time.time() < deadline:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            answers.append(os.waitstatus_to_exitcode(status))
+            break
+        time.sleep(0.002)
+    else:
+        os.kill(child, 9)
+        answers.append(0)
+print(sorted(set(answers)))
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_forked_child_never_waits_for_a_lock_of_blas():
+    """Each child works, or says that BLAS was locked when it was forked."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", HELD], capture_output=True, text=True, check=True
+    )
+    assert done.stdout in ("[2]\n", "[2, 3]\n", "[3]\n"), done.stdout + done.stderr

@@ -1,55 +1,18 @@
 """Generalized models: the original's path, the oracles, and what follows from a fit."""
 
 import gc
-import json
 import pickle
-import warnings
 import weakref
 
 import numpy as np
 import pytest
+from generalized_oracles import ORACLES, each_oracle, family_of
 from numpy.testing import assert_allclose
-from oracles import GENERALIZED, HERE, theta_in_our_order
+from oracles import theta_in_our_order
 
 import numbamm as mm
 
 VERBAGG = "r2 ~ 1 + Anger + Gender + btype + situ + (1 | id) + (1 | item)"
-#: Binomial and Poisson models: fast, by the Laplace approximation, or by quadrature.
-ORACLES = {
-    name: oracle
-    for name, oracle in GENERALIZED.items()
-    if oracle.entry["family"] in ("binomial", "poisson")
-}
-INFERENCE = json.loads((HERE / "reference" / "inference.json").read_text(encoding="utf-8"))
-each_oracle = pytest.mark.parametrize("name", ORACLES)
-
-
-def family_of(oracle):
-    family = oracle.entry["family"]
-    return "bernoulli" if family == "binomial" and oracle.weights is None else family
-
-
-@pytest.fixture(scope="module")
-def fitted_glmm():
-    models = {}
-
-    def fit(name):
-        if name not in models:
-            oracle = ORACLES[name]
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", mm.OverdispersionWarning)
-                models[name] = mm.glmm(
-                    oracle.formula,
-                    oracle.frame,
-                    family_of(oracle),
-                    oracle.entry["link"],
-                    fast=oracle.entry["nAGQ"] == 0,
-                    nagq=max(oracle.entry["nAGQ"], 1),
-                    weights=oracle.weights,
-                )
-        return models[name]
-
-    return fit
 
 
 @pytest.fixture(scope="module")
@@ -64,23 +27,6 @@ def test_start_is_the_model_without_random_effects(verbagg):
     start = verbagg.feterm.to_basis @ verbagg._start.gamma
     expected = [0.20605, 0.03994, 0.23132, -0.79419, -1.53919, -0.77666]
     assert_allclose(start, expected, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("formula", "data", "family"),
-    [
-        ("cbind(incidence, size - incidence) ~ period + (1 | herd)", "cbpp", "binomial"),
-        ("TICKS ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | LOCATION)", "grouseticks", "poisson"),
-    ],
-)
-@pytest.mark.parametrize("offset", [None, 0.3])
-def test_start_solves_the_score_equations(formula, data, family, offset):
-    frame = mm.datasets.load(data)
-    offset = None if offset is None else offset * np.sin(np.arange(len(frame)))
-    model = mm.GeneralizedLinearMixedModel(formula, frame, family, offset=offset)
-    eta = model._basis @ model._start.gamma + (0.0 if offset is None else offset)
-    score = model.prior_weights * (model.frame.y - model.mean(eta))
-    assert_allclose(model.frame.X.T @ score, 0.0, atol=1e-9 * np.abs(score).sum())
 
 
 def test_path_of_pirls(verbagg, capsys):
@@ -148,14 +94,6 @@ def test_objective(name, fitted_glmm):
 
 
 @each_oracle
-def test_coefficients_and_standard_errors(name, fitted_glmm):
-    model, oracle = fitted_glmm(name), ORACLES[name].entry
-    difference = np.abs(model.params.to_numpy() - oracle["beta"])
-    assert (difference < 1e-3 * np.array(oracle["se"])).all()
-    assert_allclose(model.bse, oracle["se"], rtol=1e-3)
-
-
-@each_oracle
 def test_theta(name, fitted_glmm):
     model = fitted_glmm(name)
     assert_allclose(model.theta, theta_in_our_order(ORACLES[name], model.reterms), atol=1e-3)
@@ -184,36 +122,6 @@ def test_information_matters_where_the_link_is_not_canonical():
         for which in ("expected", "observed")
     ]
     assert logit[0] == pytest.approx(logit[1], abs=1e-6)
-
-
-def log_likelihood_of_a_level(y, x, beta, lam):
-    """By brute force: the integral over two random effects on a fine, wide grid."""
-    u = np.linspace(-9, 9, 721)
-    u0, u1 = np.meshgrid(u, u, indexing="ij")
-    b0, b1 = lam[0, 0] * u0, lam[1, 0] * u0 + lam[1, 1] * u1
-    log_f = -(u0**2 + u1**2) / 2 - np.log(2 * np.pi)
-    for yi, xi in zip(y, x, strict=True):
-        eta = beta[0] + b0 + (beta[1] + b1) * xi
-        log_f += yi * eta - np.logaddexp(0, eta)
-    return np.log(np.exp(log_f).sum()) + 2 * np.log(u[1] - u[0])
-
-
-def test_quadrature_in_two_dimensions_converges():
-    rng = np.random.default_rng(6)
-    g, x = np.repeat(np.arange(8), 6), rng.normal(size=48)
-    b = rng.normal(size=(8, 2)) * [1.2, 0.8]
-    y = (rng.uniform(size=48) < 1 / (1 + np.exp(-(0.3 + b[g, 0] + (0.5 + b[g, 1]) * x)))) * 1.0
-    model = mm.GeneralizedLinearMixedModel("y ~ x + (x | g)", {"y": y, "x": x, "g": g}, "bernoulli")
-    beta, theta = np.array([0.2, 0.6]), np.array([1.1, -0.3, 0.7])
-    lam = np.array([[1.1, 0.0], [-0.3, 0.7]])
-    exact = -2 * sum(log_likelihood_of_a_level(y[g == j], x[g == j], beta, lam) for j in range(8))
-    errors = []
-    for k in (1, 3, 5, 9, 15):
-        model.optsum.nagq = k
-        errors.append(abs(model.objective_at(np.concatenate([beta, theta])) - exact))
-    assert errors[0] > 0.1
-    assert errors == sorted(errors, reverse=True)
-    assert errors[-1] < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -302,12 +210,6 @@ def test_links_of_counts(link):
     assert_allclose(model.fittedvalues, log.fittedvalues, rtol=0.02)
 
 
-def test_separation_is_named():
-    x = np.repeat([0.0, 1.0], 50)
-    with pytest.raises(mm.DataError, match="separate the responses completely"):
-        mm.glmm("y ~ x + (1 | g)", {"y": x, "x": x, "g": np.tile(np.arange(10), 10)}, "bernoulli")
-
-
 def test_failed_fit_loses_nothing():
     formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
     model = mm.glmm(formula, mm.datasets.load("cbpp"), "binomial", fast=True)
@@ -367,63 +269,6 @@ def test_mistakes_are_explained(response, family, options, message):
         mm.glmm(f"{response} ~ 1 + (1 | g)", data, family, **options)
 
 
-# ---- starts, new responses, residuals, files ----------------------------------------------
-
-
-def test_start_by_a_linear_mixed_model(fitted_glmm):
-    model = mm.GeneralizedLinearMixedModel(
-        VERBAGG, mm.datasets.load("VerbAgg"), "bernoulli", init="lmm"
-    )
-    assert_allclose(model.optsum.initial, [1.33956, 0.496833], atol=0.6)
-    assert (model.optsum.initial != 1).all()
-    model.fit(fast=True)
-    assert model.objective == pytest.approx(fitted_glmm("verbagg_0").objective, abs=1e-6)
-
-
-def test_refit_with_a_new_response(fitted_glmm):
-    data = mm.datasets.load("cbpp")
-    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
-    model = mm.glmm(formula, data, "binomial")
-    before = str(model)
-    rng = np.random.default_rng(4)
-    counts = rng.binomial(data["size"], model.fittedvalues)
-    other = mm.glmm(formula, data.assign(incidence=counts), "binomial")
-    model.refit(counts / data["size"])
-    assert model.objective == pytest.approx(other.objective, abs=1e-7)
-    assert_allclose(model.params, other.params, atol=1e-5)
-    with pytest.raises(mm.DataError, match="values from 0 to 1"):
-        model.refit(counts * 1.0 + 1)
-    assert model.objective == pytest.approx(other.objective, abs=1e-7)
-    model.refit(data["incidence"] / data["size"])
-    assert str(model) == before
-
-
-def test_residuals(fitted_glmm):
-    model = fitted_glmm("cbpp_1")
-    assert_allclose(model.residuals(), model.resid)
-    for type, expected in INFERENCE["resid_cbpp"]["result"].items():
-        assert_allclose(model.residuals(type)[:3], expected, rtol=1e-5)
-    with pytest.raises(mm.OptionError, match="response, pearson, deviance, working"):
-        model.residuals("raw")
-
-
-@each_oracle
-def test_conditional_variances(name, fitted_glmm):
-    model, oracle = fitted_glmm(name), ORACLES[name]
-    for group, ours in model.condvar().items():
-        _, expected = oracle.ranef(group)
-        for level, sd in expected.iterrows():
-            variances = np.diag(ours.loc[level].loc[sd.index, sd.index])
-            assert_allclose(np.sqrt(variances), sd, rtol=2e-3)
-
-
-def test_leverages_are_effective_parameters(fitted_glmm):
-    model = fitted_glmm("cbpp_1")
-    leverage = model.leverage()
-    assert ((leverage > 0) & (leverage < 1)).all()
-    assert model.feterm.rank < leverage.sum() < model.feterm.rank + 15
-
-
 @pytest.mark.parametrize("fast", [True, False])
 def test_save_and_restore(fast, tmp_path):
     data = mm.datasets.load("cbpp")
@@ -445,35 +290,6 @@ def test_verbose_shows_pirls_and_the_search(capsys):
     out = capsys.readouterr().out
     assert out.startswith("varyβ = true, obj₀ = ")
     assert "f_1: " in out
-
-
-def test_a_mode_that_is_known_is_not_sought_again(fitted_glmm):
-    modes = fitted_glmm("verbagg_1")._modes.replaced()
-    theta, gamma = np.array([1.2, 0.5]), np.zeros(6)
-    first = modes(theta, gamma, vary=True)
-    u = modes.u
-    again = modes(theta, gamma, vary=True)
-    held = modes(theta, gamma, vary=False)
-    assert first.iterations > 1
-    assert (again.iterations, held.iterations) == (0, 0)
-    assert modes.u is u
-    assert (again.deviance, again.logdet) == pytest.approx((first.deviance, first.logdet))
-    modes(theta, gamma + 0.1, vary=False)
-    assert modes(theta, gamma + 0.1, vary=True).iterations > 1  # that was no mode of γ
-    modes.u = np.zeros(len(u))
-    assert modes(theta, gamma, vary=True).iterations > 1
-
-
-@pytest.mark.parametrize("fixed", ["0", "1"])
-def test_what_is_written_into_random_effects_changes_nothing_else(fixed):
-    formula = f"cbind(incidence, size - incidence) ~ {fixed} + (1 | herd)"
-    ours, other = (
-        mm.glmm(formula, mm.datasets.load("cbpp"), "binomial", fast=True) for _ in range(2)
-    )
-    ours.u[0][:] = ours.b[0][:] = 3.0
-    assert_allclose(ours.condvar()["herd"], other.condvar()["herd"], rtol=1e-9)
-    assert_allclose(ours.leverage(), other.leverage(), rtol=1e-9)
-    assert_allclose(ours.bse, other.bse, rtol=1e-9)
 
 
 @pytest.mark.parametrize("summarised", [False, True])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from models.smoothness import noise
 from numpy.testing import assert_allclose
 
 import numbamm as mm
@@ -42,18 +43,6 @@ def test_counts_of_a_million():
     assert noise(space.objective, space.to_scaled(fit.optsum.final)) < 1e-7
 
 
-def noise(objective, x):
-    """How far the objective is from a cubic along each coordinate, in steps of 1e-5."""
-    steps, worst = np.arange(-15, 16), 0.0
-    for j in range(len(x)):
-        move = np.zeros(len(x))
-        move[j] = 1e-5 * max(abs(x[j]), 0.05)
-        f = np.array([objective(x + k * move) for k in steps])
-        cubic = np.polynomial.Polynomial.fit(steps, f - f[15], 3)
-        worst = max(worst, np.abs(f - f[15] - cubic(steps)).max())
-    return worst
-
-
 @pytest.mark.parametrize("family", ["poisson", "negativebinomial"])
 @pytest.mark.parametrize("offset", [-20.0, 20.0])
 def test_offset_moves_the_intercept_alone(family, offset):
@@ -90,79 +79,6 @@ def test_groups_of_one_row_and_of_ten_thousand():
     assert fit.params["x"] == pytest.approx(1.0, abs=0.15)
     sd = np.sqrt(fit.condvar()["g"]["Intercept"])
     assert sd.iloc[0] < 0.1 < sd.iloc[1:].min()
-
-
-# ---- warnings -------------------------------------------------------------------------------
-
-
-def test_overdispersion_is_told_once_and_can_be_silenced():
-    data = mm.datasets.load("grouseticks")
-    formula = "TICKS ~ YEAR + cHEIGHT + (1 | LOCATION)"
-    built = mm.GeneralizedLinearMixedModel(formula, data, "poisson")
-    with pytest.warns(mm.OverdispersionWarning, match="times its degrees of freedom"):
-        built.fit(fast=True)
-    assert built.pearson_ratio > 1.5
-    built.refit(fast=True)  # a second warning would be an error here
-    nested = mm.glmm(f"{formula[:-1]}) + (1 | INDEX)", data, "poisson", fast=True)
-    assert nested.pearson_ratio < 1
-
-
-def test_fractional_counts_are_told():
-    y = RNG.poisson(3.0, 200) * 1.0
-    y[5] = 2.5
-    with pytest.warns(
-        mm.NumbammWarning,
-        match="the response 'y' gives counts that are not whole numbers in rows 5",
-    ):
-        model(y, "poisson")
-
-
-def test_separation_in_part_is_told():
-    a = np.repeat(list("abcd"), 50)
-    y = np.where(a == "b", 0, RNG.integers(0, 2, 200)) * 1.0
-    with pytest.warns(mm.NumbammWarning, match=r"coefficients of a\[T.b\] grow without limit"):
-        fit = mm.glmm("y ~ a + (1 | g)", {"y": y, "a": a, "g": G}, "bernoulli", fast=True)
-    assert fit.params["a[T.b]"] < -10
-    assert abs(fit.params["a[T.c]"]) < 2
-    counts = np.where(a == "b", 0, RNG.poisson(2, 200)) * 1.0
-    with pytest.warns(mm.NumbammWarning, match=r"coefficients of a\[T.b\] grow without limit"):
-        fit = mm.glmm("y ~ a + (1 | g)", {"y": counts, "a": a, "g": G}, "poisson", fast=True)
-    assert fit.params["a[T.b]"] < -10
-
-
-@pytest.mark.parametrize(
-    ("cells", "said", "named"),
-    [
-        ([("a", "u")], r"all rows of A=a×B=u\)", ["A[T.b]", "A[T.c]", "B[T.v]", "A[T.c]:B[T.v]"]),
-        ([("b", "u"), ("b", "v")], r"all rows of A=b\)", ["A[T.b]", "A[T.b]:B[T.v]"]),
-        ([("c", "v")], r"all rows of A=c×B=v\)", ["A[T.c]:B[T.v]"]),
-    ],
-)
-@pytest.mark.parametrize("family", ["bernoulli", "poisson"])
-def test_separated_cells_are_named(family, cells, said, named):
-    a, b = np.tile(list("abc"), 67)[:200], np.repeat(list("uv"), 100)
-    y = RNG.integers(0, 2, 200) if family == "bernoulli" else RNG.poisson(3, 200)
-    for cell in cells:
-        y = np.where((a == cell[0]) & (b == cell[1]), 0, y)
-    data = {"y": y * 1.0, "A": a, "B": b, "g": G}
-    with pytest.warns(mm.NumbammWarning, match=said) as warned:
-        fit = mm.glmm("y ~ A * B + (1 | g)", data, family, fast=True)
-    [text] = [str(w.message) for w in warned if "grow without limit" in str(w.message)]
-    diverging = [c for c in fit.params.index if fit.bse[c] > 1000 and c != "Intercept"]
-    assert set(named) <= set(diverging)
-    for name in fit.params.index[1:]:
-        listed = f" {name}," in text or f" {name} grow" in text
-        assert listed == (name in diverging), name
-
-
-# ---- errors ---------------------------------------------------------------------------------
-
-
-def test_complete_separation_names_the_covariate():
-    with pytest.raises(mm.DataError, match="separate the responses completely.*: x$"):
-        model(X > 0.3, "bernoulli")
-    with pytest.raises(mm.DataError, match="separate the responses completely.*: x$"):
-        model(X > 0.3, "bernoulli", "cauchit")
 
 
 @pytest.mark.parametrize(
@@ -242,56 +158,6 @@ def test_binomial_with_the_log_link():
 
 
 # ---- limits, bounds, interrupts, threads ----------------------------------------------------
-
-
-@pytest.fixture
-def cbpp():
-    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
-    return mm.GeneralizedLinearMixedModel(formula, mm.datasets.load("cbpp"), "binomial")
-
-
-def test_bounds_hold_in_both_stages(cbpp):
-    cbpp.optsum.lowerbd, cbpp.optsum.upperbd = [1.0], [1.0]
-    assert cbpp.fit().theta[0] == 1.0
-    assert cbpp.refit().theta[0] == 1.0
-
-
-def test_first_step_and_nodes_are_taken_from_the_options(cbpp):
-    cbpp.optsum.initial_step = [0.3]
-    cbpp.optsum.nagq = 9
-    cbpp.fit()
-    assert "9 nodes" in str(cbpp)
-    before = cbpp.objective
-    assert cbpp.refit().objective == pytest.approx(before, abs=1e-9)
-    assert cbpp.fast_optsum.feval > 5 and cbpp.optsum.names[-1] == "herd.Intercept"
-
-
-def test_limit_in_the_fast_stage_ends_the_fit(cbpp):
-    cbpp.optsum.maxfeval, cbpp.optsum.optimizer = 5, "nlopt:LN_BOBYQA"
-    with pytest.warns(mm.NumbammWarning, match="MAXEVAL_REACHED") as caught:
-        cbpp.fit()
-    assert len(caught) == 1
-    assert cbpp.is_fast and "fast" in str(cbpp)
-    assert cbpp.optsum.feval == 5
-
-
-def test_interrupt_in_the_fast_stage_ends_the_fit(cbpp, monkeypatch):
-    from numbamm.models.spaces.laplace import LaplaceObjective
-
-    calls, evaluate = [], LaplaceObjective.__call__
-    cbpp.optsum.optimizer = "nlopt:LN_BOBYQA"
-
-    def interrupted(self, x):
-        calls.append(x)
-        if len(calls) == 6:
-            raise KeyboardInterrupt
-        return evaluate(self, x)
-
-    monkeypatch.setattr(LaplaceObjective, "__call__", interrupted)
-    with pytest.warns(mm.NumbammWarning, match="INTERRUPTED"):
-        cbpp.fit()
-    assert len(calls) == 6
-    assert cbpp.optsum.returnvalue == "INTERRUPTED" and cbpp.is_fast
 
 
 def test_threads_may_evaluate_one_model():

@@ -12,21 +12,6 @@ import numbamm as mm
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 
 
-@pytest.fixture(scope="module")
-def sleep():
-    return mm.datasets.load("sleepstudy")
-
-
-@pytest.fixture
-def unfitted(sleep):
-    return mm.LinearMixedModel(SLEEP, sleep)
-
-
-@pytest.fixture
-def model(fitted):
-    return fitted(SLEEP, "sleepstudy")
-
-
 # ---- the original's path ------------------------------------------------------------------
 
 
@@ -84,22 +69,6 @@ def test_fitlog_holds_the_path(model):
     assert log["objective"].min() == pytest.approx(model.objective, abs=1e-12)
 
 
-# ---- estimates against each other -----------------------------------------------------------
-
-
-def test_results_are_labelled(model):
-    for series in (model.params, model.bse, model.tvalues, model.pvalues):
-        assert list(series.index) == ["Intercept", "Days"]
-    assert list(model.cov_params().columns) == ["Intercept", "Days"]
-    assert_allclose(np.sqrt(np.diag(model.cov_params())), model.bse)
-    assert_allclose(np.diag(model.corr_params()), 1)
-    assert_allclose(model.tvalues, model.params / model.bse)
-    assert_allclose(model.beta, model.params)
-    low, high = model.conf_int(0.1).to_numpy().T
-    assert_allclose((low + high) / 2, model.params)
-    assert_allclose((high - low) / 2, 1.6448536 * model.bse, rtol=1e-7)
-
-
 def test_criteria(model):
     n, k = 180, 6
     assert model.deviance == model.objective == -2 * model.llf
@@ -128,18 +97,6 @@ def test_fitted_values_residuals_and_leverage(model, sleep):
     other = mm.LinearMixedModel(SLEEP, moved)
     change = other._estimate(model.theta, 0.0).fitted[7] - model.fittedvalues[7]
     assert leverage[7] == pytest.approx(change, rel=1e-6)
-
-
-def test_varcorr(model):
-    frame = model.varcorr.to_frame()
-    assert list(frame["group"]) == ["Subject", "Subject", "Subject", "Residual"]
-    assert frame["sd"].iloc[3] == model.sigma
-    subject = model.varcorr["Subject"]
-    lam = model.reterms[0].lambda_
-    assert_allclose(subject.cov, model.sigma**2 * lam @ lam.T)
-    assert frame["corr"].iloc[2] == pytest.approx(subject.corr[1, 0])
-    with pytest.raises(KeyError, match="Subject"):
-        model.varcorr["subject"]
 
 
 def test_penalised_least_squares_identities(model):
@@ -277,25 +234,6 @@ def test_signs_are_fixed(sleep):
     assert model.objective_at([-0.9, -0.02, -0.2]) == pytest.approx(model.objective_at(theta))
 
 
-# ---- states ---------------------------------------------------------------------------------
-
-
-def test_unfitted_model_says_so(unfitted):
-    for ask in ("params", "objective", "sigma", "fittedvalues"):
-        with pytest.raises(mm.NotFittedError, match="call fit"):
-            getattr(unfitted, ask)
-    assert "not fitted" in repr(unfitted)
-    assert "not fitted" in unfitted._repr_html_()
-    assert "BlkDiag" in unfitted.block_description()
-
-
-def test_fit_twice_points_to_refit(sleep):
-    model = mm.lmm(SLEEP, sleep)
-    with pytest.raises(mm.FitError, match="refit"):
-        model.fit()
-    assert model.refit(reml=True).objective == pytest.approx(1743.628272, abs=1e-6)
-
-
 def test_refit_with_a_new_response(sleep):
     model = mm.lmm(SLEEP, sleep, optimizer="newton")  # whose ends are exact
     y = sleep["Reaction"].to_numpy()[::-1] * 2 + 1e4
@@ -314,15 +252,6 @@ def test_new_response_is_matched_by_its_index(sleep):
     assert model.refit(shuffled).objective == pytest.approx(before, abs=1e-8)
     with pytest.raises(mm.DataError, match="index is not that of the data"):
         model.refit(sleep["Reaction"].set_axis(range(1, 181)))
-
-
-def test_results_stay_when_options_are_edited_afterwards(sleep):
-    model = mm.lmm(SLEEP, sleep)
-    before, aic, df = str(model), model.aic, model.df_resid
-    model.optsum.reml, model.optsum.sigma = True, 3.0
-    assert (str(model), model.aic, model.df_resid) == (before, aic, df)
-    assert model.refit().sigma == 3.0
-    assert "fit by REML" in str(model)
 
 
 @pytest.mark.parametrize(

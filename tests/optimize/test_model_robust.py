@@ -6,14 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from typing import ClassVar
 
 import numpy as np
 import pytest
 
 import numbamm as mm
 from numbamm.models.spaces.linear_space import LinearSpace
-from numbamm.optimize import Algorithm, available, progress, register, registry, resolve
+from numbamm.optimize import available, progress_line, resolve
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 DERIVATIVE_FREE = [
@@ -36,25 +35,6 @@ def far():
     data = mm.datasets.load("sleepstudy")
     data["Year"] = data["Days"] + 2000
     return mm.LinearMixedModel("Reaction ~ 1 + Year + (1 + Year | Subject)", data)
-
-
-@pytest.fixture
-def plugin(monkeypatch):
-    """Register a function of the problem as an optimiser; returns its name."""
-    monkeypatch.setattr(registry, "_backends", dict(registry._backends))
-
-    def make(search, **traits):
-        class Backend:
-            library = "Test 0"
-            algorithms: ClassVar = {"SEARCH": Algorithm(**traits)}
-
-            def minimize(self, problem, algorithm):
-                return search(problem)
-
-        register("test", Backend)
-        return "test:SEARCH"
-
-    return make
 
 
 @pytest.fixture
@@ -344,7 +324,7 @@ def test_impossible_start_of_a_model_in_other_columns_is_told(far):
 )
 def test_progress(model, capsys, monkeypatch, terminal, asked, after, shown):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    monkeypatch.setattr(progress, "FIRST_AFTER", after)
+    monkeypatch.setattr(progress_line, "FIRST_AFTER", after)
     model.fit(progress=asked)
     printed = capsys.readouterr()
     assert printed.err.startswith("\rf_1: 1784.6423") == shown
@@ -353,4 +333,4 @@ def test_progress(model, capsys, monkeypatch, terminal, asked, after, shown):
 
 
 def test_progress_waits_for_a_second():
-    assert progress.FIRST_AFTER == 1.0
+    assert progress_line.FIRST_AFTER == 1.0

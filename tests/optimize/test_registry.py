@@ -4,7 +4,7 @@ from importlib.metadata import EntryPoint
 from typing import ClassVar
 
 import pytest
-from objectives import quadratic
+from optimize.objectives import quadratic
 
 from numbamm.errors import NumbammWarning, OptionError
 from numbamm.optimize import Algorithm, OptSummary, available, minimize, register, registry, resolve
@@ -43,6 +43,65 @@ def test_ours_are_installed_as_entry_points():
         names
     )
     assert len(set(names)) == len(names)
+
+
+@pytest.fixture
+def entry(monkeypatch):
+    """Let these be the entry points."""
+
+    def set_entries(**values):
+        found = [EntryPoint(name, value, registry.GROUP) for name, value in values.items()]
+        monkeypatch.setattr(registry, "entry_points", lambda group: found)
+        monkeypatch.setattr(registry, "_installed", registry._installed.__wrapped__)
+
+    return set_entries
+
+
+def test_a_package_has_a_backend_in_each_file_of_that_name(entry):
+    entry(any_name="numbamm_optimizers")
+    assert registry._installed().keys() == {"newton", "nlopt", "scipy"}
+    assert resolve("newton").name == "newton"
+    assert resolve("nlopt:LN_BOBYQA").backend_name == "nlopt"
+
+
+WALK = """
+from typing import ClassVar
+from numbamm.optimize import Algorithm
+
+class Walk:
+    library = "Walk 1"
+    algorithms: ClassVar = {"ONE_STEP": Algorithm()}
+
+    def minimize(self, problem, algorithm):
+        problem.objective(problem.x0 + problem.initial_step)
+        return "DONE"
+
+BACKEND = Walk
+"""
+
+
+def test_a_new_file_of_a_package_is_found_by_being_there(entry, tmp_path, monkeypatch):
+    """And one that cannot be imported harms no other."""
+    package = tmp_path / "somebodys_optimizers"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "walk_backend.py").write_text(WALK)
+    (package / "broken_backend.py").write_text("1 / 0")
+    (package / "helpers.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    entry(somebodys="somebodys_optimizers", nlopt="numbamm_optimizers.nlopt_backend:BACKEND")
+    assert registry._installed().keys() == {"walk", "broken", "nlopt"}
+    optsum = minimize(quadratic, OptSummary([1.0], [0.0], optimizer="walk:ONE_STEP"))
+    assert optsum.returnvalue == "DONE"
+    with pytest.warns(NumbammWarning, match=r"'broken' \(somebodys.*division by zero"):
+        names = available()
+    assert "walk:ONE_STEP" in names and "nlopt:LN_BOBYQA" in names
+
+
+def test_a_package_that_is_not_there_is_told(entry):
+    entry(lost="no_such_package_anywhere")
+    with pytest.warns(NumbammWarning, match="'lost' .* cannot be loaded: No module"):
+        assert available() == []
 
 
 @pytest.mark.parametrize("backend", [Walk, Walk()])

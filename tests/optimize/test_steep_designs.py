@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from designs import Design, excess, too_high
+from optimize.designs import Design, excess, too_high
 
 import numbamm as mm
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 import numbamm as mm
-from numbamm.report import content, text
 
 HERE = Path(__file__).parent
 MODELS = {
@@ -76,7 +75,7 @@ def test_every_number_is_an_attribute(named, form):
     _, model = named
     text = str(model)
     if form == "html":
-        text = re.sub(r"<style.*?</style>|<[^>]*>", " ", model._repr_html_())
+        text = re.sub(r"<[^>]*>", " ", model._repr_html_())
         text = text.replace("&lt;", "<").replace("&gt;", ">")
     shown = shown_numbers(re.sub(r"<1e-\d+", "", text), model.formula)
     assert len(shown) > 8
@@ -104,17 +103,10 @@ def test_table_has_what_the_original_shows(fitted):
         assert piece in text
 
 
-def test_html_escapes_what_data_say():
-    data = mm.datasets.load("sleepstudy").rename(columns={"Subject": "a<b"})
-    model = mm.lmm("Reaction ~ Days + (1 | `a<b`)", data)
-    assert "a&lt;b" in model._repr_html_()
-    assert "a<b" not in model._repr_html_()
-
-
 def test_varcorr_prints(fitted):
     varcorr = fitted(*MODELS["sleepstudy"][:2]).varcorr
     assert repr(varcorr) in str(fitted(*MODELS["sleepstudy"][:2]))
-    assert "<table>" in varcorr._repr_html_()
+    assert "<table " in varcorr._repr_html_()
 
 
 def test_block_description(fitted):
@@ -128,48 +120,12 @@ def test_block_description(fitted):
     ]
 
 
-@pytest.mark.parametrize(
-    ("values", "digits", "shown"),
-    [
-        ([251.405104, 10.467286], 6, ["251.405", "10.467"]),
-        ([251.405104, 1.0467286e-5], 6, ["251.405", "1.04673e-05"]),
-        ([1e8, 10.467286], 6, ["100000000", "10.4673"]),
-        ([565.510668, 0.0], 8, ["565.51067", "0.00000"]),
-        ([0.0], 8, ["0.000000"]),
-        ([-0.0, 1.0], 4, ["0.000", "1.000"]),
-        ([1.25e-9], 6, ["1.25000e-09"]),
-        ([float("nan"), 2.0], 4, ["–", "2.000"]),
-    ],
-)
-def test_numbers_keep_their_digits(values, digits, shown):
-    assert content.fixed_point(values, digits) == shown
-
-
-@pytest.mark.parametrize(
-    ("p", "shown"),
-    [
-        (0.5, "0.5000"),
-        (1e-4, "0.0001"),
-        (9e-5, "<1e-04"),
-        (1e-5, "<1e-04"),
-        (9e-6, "<1e-05"),
-        (0.0, "<1e-99"),
-    ],
-)
-def test_p_values(p, shown):
-    assert content.p_value(p) == shown
-
-
-def test_wide_characters_keep_columns_straight():
-    data = mm.datasets.load("sleepstudy").rename(columns={"Days": "日数"})
-    lines = str(mm.lmm("Reaction ~ 日数 + (日数 | Subject)", data)).splitlines()
-    rows = [line for line in lines if line.startswith(("(Intercept)", "日数"))]
-    assert [text._width(row) for row in rows] == [text._width(rows[0])] * 2
-
-
-def test_loose_tolerances_are_told():
-    """They may come from a file that nobody remembers."""
-    with mm.config.context(xtol_abs=1.0, ftol_abs=1e-9):
-        model = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
-    assert "Tolerances looser than the defaults, xtol_abs=1: the last digits" in str(model)
-    assert "looser" not in str(mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff")))
+@pytest.mark.parametrize("name", ["mean", "df", "se", "lower"])
+def test_variables_with_the_names_of_numbers(name):
+    """Marginal means of a factor named like a column of their table."""
+    data = mm.datasets.load("sleepstudy")
+    data[name] = ["late" if day > 4 else "early" for day in data["Days"]]
+    means = mm.lmm(f"Reaction ~ {name} + (1 | Subject)", data).emmeans(name)
+    first, second = (line.split() for line in str(means).splitlines()[4:6])
+    assert [first[0], second[0]] == ["early", "late"]
+    assert [first[1], second[1]] == ["271.630", "325.386"]

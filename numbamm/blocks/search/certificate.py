@@ -29,7 +29,7 @@ from numbamm.blocks.layout import DIAG, LAMBDA, NLEVEL, NORMAL, P
 NULL = 1e-3
 #: A search with derivatives, which ends at a stationary point up to rounding errors, escapes if the
 #: certificate is below this. Other searches end less exactly, and what is reported about an end has
-#: a tolerance ten times as large: `optimize.certificate.is_minimum`.
+#: a tolerance ten times as large: `optimize.local_minimum.is_minimum`.
 ESCAPE_BELOW = -1e-6
 
 

@@ -16,17 +16,17 @@ import numpy as np
 
 from numbamm.blocks.jit import jit
 from numbamm.blocks.kinds import INTEGER, INTEGERS, MATRIX, NUMBER, REALS, record
-from numbamm.blocks.search.trust import (
-    CONVERGED,
+from numbamm.blocks.search.communication import (
     EVALUATE,
     FAILED,
     FBEST,
-    FTOL_ABS,
-    FTOL_REL,
+    LAST,
     PHASE,
     ROUNDOFF,
-    WORTHWHILE,
+    START,
     conclude,
+    initialise,
+    step_or_end,
 )
 from numbamm.blocks.vectors import copy, dot, scale
 
@@ -34,12 +34,13 @@ from numbamm.blocks.vectors import copy, dot, scale
 MEMORY = 20
 #: Constants of the weak Wolfe conditions: sufficient decrease (Armijo), and curvature.
 ARMIJO, CURVATURE = 1e-4, 0.9
-# Positions in `State.numbers`, besides FBEST, FTOL_ABS and FTOL_REL of `trust`: along the direction
-# the step, its bounds and the slope; and the largest length of the first step.
-STEP, LOW, HIGH, SLOPE, LONGEST = 1, 2, 3, 6, 7
-# Positions in `State.counts`: PHASE of `trust`, and the number of steps since the last restart.
+# Positions in `State.numbers` after those of `communication`: along the direction the step, its
+# bounds and the slope; and the largest length of the first step.
+STEP, LOW, HIGH, SLOPE, LONGEST = range(3, 8)
+# Position in `State.counts` after PHASE: the number of steps since the last restart.
 COUNT = 1
-_START, _TRIAL, _LAST = range(3)
+#: The phase besides START and LAST: a step along the direction.
+_TRIAL = 2
 
 
 class State(NamedTuple):
@@ -119,41 +120,26 @@ def begin(s, ftol_abs, ftol_rel, longest):
 
     The first step is -g, shortened to the length `longest`.
     """
-    s.numbers[:] = 0.0
-    s.counts[:] = 0
-    s.numbers[FTOL_ABS], s.numbers[FTOL_REL], s.numbers[LONGEST] = ftol_abs, ftol_rel, longest
-    copy(s.x, s.best)
+    initialise(s, ftol_abs, ftol_rel)
+    s.numbers[LONGEST] = longest
 
 
 @jit(entry=False)
 def restart(s):
     """Restart at x with an empty memory."""
-    s.counts[PHASE], s.counts[COUNT] = _START, 0
+    s.counts[PHASE], s.counts[COUNT] = START, 0
 
 
 @jit(takes=(STATE, NUMBER), gives=INTEGER)
 def advance(s, f):
-    """Take the value and the gradient at x; return what is needed next.
-
-    Parameters
-    ----------
-    s : State
-    f : float64
-        The objective at ``s.x``, NaN where it does not exist.
-
-    Returns
-    -------
-    int
-        EVALUATE: value and gradient at the new ``s.x``; or how the search ended, with
-        ``s.x = s.best``.
-    """
+    """As `trust.advance`, but with the gradient at x in ``s.g`` whenever a value is given."""
     numbers, counts = s.numbers, s.counts
-    if counts[PHASE] == _START:
+    if counts[PHASE] == START:
         if not np.isfinite(f):
             return FAILED
         return _new_direction(s, f)
-    if counts[PHASE] == _LAST:
-        return conclude(s.x, s.best, numbers, f)
+    if counts[PHASE] == LAST:
+        return conclude(s, f)
     t = numbers[STEP]
     slope = 0.0
     for i in range(len(s.x)):
@@ -227,10 +213,5 @@ def _new_direction(s, f):
             d[i] += (s.weights[1, at] - back) * s.steps[at, i]
     numbers[FBEST], numbers[SLOPE] = f, dot(d, s.gradient)
     numbers[LOW], numbers[HIGH], numbers[STEP] = 0.0, np.inf, 1.0
-    s.counts[PHASE] = _TRIAL
-    predicted, tolerance = -0.5 * numbers[SLOPE], max(numbers[FTOL_ABS], numbers[FTOL_REL] * abs(f))
-    if not predicted > tolerance:
-        if not predicted > WORTHWHILE * tolerance:
-            return CONVERGED
-        s.counts[PHASE] = _LAST
-    return _move(s)
+    action = step_or_end(s, -0.5 * numbers[SLOPE], _TRIAL)
+    return _move(s) if action == EVALUATE else action

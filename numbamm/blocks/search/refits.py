@@ -13,26 +13,40 @@ from numba.types import Tuple
 from numbamm.blocks import cholesky
 from numbamm.blocks.crossprod import crossprod_response
 from numbamm.blocks.jit import counter, jit
-from numbamm.blocks.kinds import LEVELS, MATRIX, NUMBER, REALS
+from numbamm.blocks.kinds import FLAGS, LEVELS, MATRIX, NUMBER, REALS
 from numbamm.blocks.layout import COLUMN, NHEAD, NLEVEL, NTERM, NX, ORDER, TAIL, P
 from numbamm.blocks.search import trust
-from numbamm.blocks.search.newton import CODE, MODEL, SEARCH, UNLIMITED, advance, begin, fold
-from numbamm.blocks.search.trust import FAILED, FBEST
+from numbamm.blocks.search.communication import FAILED, FBEST
+from numbamm.blocks.search.evaluation import CODE, MODEL, SEARCH
+from numbamm.blocks.search.newton import UNLIMITED, advance, begin
+from numbamm.blocks.search.rotations import fold
 from numbamm.blocks.solve import solve
 
-# Columns of `numbers`: the objective, the square root of r², and whether the fit succeeded.
-OBJECTIVE, NORM, SUCCESS = range(3)
+# Columns of `numbers`: the objective, and the square root of r².
+OBJECTIVE, NORM = range(2)
 
 
 @jit(
     takes=(
         *(MATRIX, REALS, MODEL, SEARCH, trust.STATE, Tuple((LEVELS, MATRIX, MATRIX, MATRIX))),
-        *(NUMBER, NUMBER, NUMBER, MATRIX, MATRIX, MATRIX),
+        *(NUMBER, NUMBER, NUMBER, MATRIX, MATRIX, MATRIX, FLAGS),
     ),
     owns=True,
 )
 def refits(
-    noise, theta, model, search, state, rows, scale, ftol_abs, ftol_rel, thetas, gammas, numbers
+    noise,
+    theta,
+    model,
+    search,
+    state,
+    rows,
+    scale,
+    ftol_abs,
+    ftol_rel,
+    thetas,
+    gammas,
+    numbers,
+    succeeded,
 ):
     """Fit the model to a batch of responses y = scale (ZΛu + ε).
 
@@ -44,9 +58,9 @@ def refits(
         Standard normal: u, in the table's order, then ε.
     theta : float64, shape (number of θ,)
         The start of each search.
-    model : newton.Model
+    model : evaluation.Model
         Its A is overwritten.
-    search : newton.Search
+    search : evaluation.Search
     state : trust.State
         From `newton.allocate`; overwritten.
     rows : tuple of refs, z, zl, xy
@@ -58,7 +72,9 @@ def refits(
         See `newton.fit`.
     thetas, gammas, numbers : float64, shape (batch, ...)
         Filled with θ, whose columns of λ may have either sign; with the coefficients of X's
-        columns minus β; and with `OBJECTIVE`, `NORM` and `SUCCESS`.
+        columns minus β; and with `OBJECTIVE` and `NORM`.
+    succeeded : bool, shape (batch,)
+        Filled: whether the estimates are usable.
     """
     refs, z, zl, xy = rows
     table, index, A, work = model.table, model.index, model.A, model.work
@@ -77,8 +93,7 @@ def refits(
         logdet = cholesky.factorize(thetas[i], table, index, A, work)
         numbers[i, OBJECTIVE] = state.numbers[FBEST]
         numbers[i, NORM] = work[table[0, TAIL] + m * m - 1]
-        good = search.counts[CODE] != FAILED and np.isfinite(logdet)
-        numbers[i, SUCCESS] = 1.0 if good else 0.0
+        succeeded[i] = search.counts[CODE] != FAILED and np.isfinite(logdet)
         solve(table, index, work, u, b)
         gammas[i] = u[len(u) - 1 - nx : len(u) - 1]
 

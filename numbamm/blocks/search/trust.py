@@ -1,9 +1,9 @@
 """A trust-region search by reverse communication: the caller evaluates the objective.
 
-Each call of `advance` takes a value, or derivatives, and returns what the search needs next. The
-quadratic model around the best point is f + g's + s'Hs/2 in scaled parameters. Its exact minimum
-in a ball follows from the eigen-decomposition of H. H may be indefinite: at a saddle point the
-step is along the eigenvector of the smallest eigenvalue.
+Each call of `advance` takes a value, or derivatives, and returns what the search needs next; see
+`communication`. The quadratic model around the best point is f + g's + s'Hs/2 in scaled parameters.
+Its exact minimum in a ball follows from the eigen-decomposition of H. H may be indefinite: at a
+saddle point the step is along the eigenvector of the smallest eigenvalue.
 
 Sources: Moré & Sorensen (1983), SIAM J. Sci. Stat. Comput. 4, 553-572; Nocedal & Wright (2006),
 Numerical Optimization, chapter 4.
@@ -19,23 +19,29 @@ import numpy as np
 from numbamm.blocks.eigen import eigh
 from numbamm.blocks.jit import jit
 from numbamm.blocks.kinds import INTEGER, INTEGERS, MATRIX, NUMBER, REALS, record
+from numbamm.blocks.search.communication import (
+    DIFFERENTIATE,
+    EVALUATE,
+    FAILED,
+    FBEST,
+    LAST,
+    PHASE,
+    ROUNDOFF,
+    START,
+    conclude,
+    initialise,
+    step_or_end,
+)
 from numbamm.blocks.vectors import copy
 
-#: What `advance` returns: it needs the value at x, or g and H at x, or the search has ended.
-EVALUATE, DIFFERENTIATE, CONVERGED, ROUNDOFF, FAILED = range(5)
-# Positions in `State.numbers`: the lowest objective, the radius, the predicted decrease and the
-# length of the step, and the tolerances.
-FBEST, RADIUS, PREDICTED, LENGTH, FTOL_ABS, FTOL_REL = range(6)
-# Positions in `State.counts`: the phase, whether `before` is filled (0 or 1), and the number of
+# Positions in `State.numbers` after those of `communication`: the radius, the predicted decrease
+# and the length of the step.
+RADIUS, PREDICTED, LENGTH = range(3, 6)
+# Positions in `State.counts` after PHASE: whether `before` is filled (0 or 1), and the number of
 # successive steps that were too short.
-PHASE, MOVED, SHORT = range(3)
-#: Phases: what the next call of `advance` brings. LAST: the value at the last step.
-_START, _DERIVATIVES, _TRIAL, LAST = range(4)
-
-#: The search ends with a step whose predicted decrease is below the tolerance. If it is above this
-#: share of the tolerance, the step is still taken: for one evaluation, estimates along flat
-#: directions gain digits.
-WORTHWHILE = 1e-3
+MOVED, SHORT = 1, 2
+#: Phases besides START and LAST, by what the next call of `advance` brings.
+_DERIVATIVES, _TRIAL = 2, 3
 
 #: H is corrected after OFTEN successive steps whose decrease exceeds MORE times the predicted one.
 OFTEN, MORE = 2, 1.5
@@ -96,16 +102,14 @@ def allocate(n: int) -> State:
 @jit(entry=False)
 def begin(s, ftol_abs, ftol_rel):
     """Begin a search at ``s.x`` with the scales ``s.scale``."""
-    s.numbers[:] = 0.0
-    s.numbers[FTOL_ABS], s.numbers[FTOL_REL] = ftol_abs, ftol_rel
-    copy(s.x, s.best)
+    initialise(s, ftol_abs, ftol_rel)
     restart(s)
 
 
 @jit(entry=False)
 def restart(s):
     """Restart at x, whose value is the lowest so far."""
-    s.counts[PHASE], s.numbers[RADIUS] = _START, FIRST_RADIUS
+    s.counts[PHASE], s.numbers[RADIUS] = START, FIRST_RADIUS
     _forget(s)
 
 
@@ -150,12 +154,6 @@ def correct(s):
             s.H[i, j] += s.correction[i, j]
 
 
-@jit(entry=False)
-def tolerance(s):
-    """The predicted decrease of the objective that a further step needs."""
-    return max(s.numbers[FTOL_ABS], s.numbers[FTOL_REL] * abs(s.numbers[FBEST]))
-
-
 @jit(entry=False, takes=(STATE, NUMBER), gives=INTEGER)
 def advance(s, f):
     """Take the value or the derivatives that were asked for; return what is needed next.
@@ -169,14 +167,13 @@ def advance(s, f):
     Returns
     -------
     int
-        EVALUATE at the new ``s.x``; DIFFERENTIATE at ``s.x``; or how the search ended, with
-        ``s.x = s.best``.
+        EVALUATE at the new ``s.x``; DIFFERENTIATE at ``s.x``; or how the search ended.
     """
     numbers, counts = s.numbers, s.counts
-    if counts[PHASE] == _START:
+    if counts[PHASE] == START:
         return _accept(s, f) if np.isfinite(f) else FAILED
     if counts[PHASE] == LAST:
-        return conclude(s.x, s.best, numbers, f)
+        return conclude(s, f)
     if counts[PHASE] == _DERIVATIVES:
         if not eigh(s.H.reshape(s.H.size), len(s.x), s.values, s.work):
             return FAILED
@@ -196,25 +193,11 @@ def advance(s, f):
             copy(s.best, s.x)
             return ROUNDOFF
     numbers[PREDICTED], numbers[LENGTH] = minimize_in_ball(s, numbers[RADIUS])
-    counts[PHASE] = _TRIAL
-    if not numbers[PREDICTED] > tolerance(s):
-        if not numbers[PREDICTED] > WORTHWHILE * tolerance(s):
-            copy(s.best, s.x)
-            return CONVERGED
-        counts[PHASE] = LAST
-    for i in range(len(s.x)):
-        s.x[i] = s.best[i] + s.step[i] / s.scale[i]
-    return EVALUATE
-
-
-@jit(entry=False)
-def conclude(x, best, numbers, f):
-    """End after the last step, to x; if the objective is not lower there, x returns to the best."""
-    if f < numbers[FBEST]:
-        copy(x, best)
-        numbers[FBEST] = f
-    copy(best, x)
-    return CONVERGED
+    action = step_or_end(s, numbers[PREDICTED], _TRIAL)
+    if action == EVALUATE:
+        for i in range(len(s.x)):
+            s.x[i] = s.best[i] + s.step[i] / s.scale[i]
+    return action
 
 
 @jit

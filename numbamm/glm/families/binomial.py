@@ -7,7 +7,7 @@ import numpy as np
 from numbamm.blocks.jit import REASSOCIATE, jit
 from numbamm.glm.family import Family
 from numbamm.glm.logistic import entropies, exp_minus, log1p_unit
-from numbamm.glm.rows import (
+from numbamm.glm.row_kernels import (
     BEND,
     DEVIANCE,
     FIRST,

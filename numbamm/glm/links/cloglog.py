@@ -34,5 +34,6 @@ LINK = Link(
     unitless=True,
     unit=1.0,
     latent_variance=np.pi**2 / 6,
+    hazard=True,
     marginaleffects="binomial",
 )

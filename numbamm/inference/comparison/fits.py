@@ -8,11 +8,10 @@ import numpy as np
 
 from numbamm.design.femat import FeMat
 from numbamm.design.remat import ReMat
-from numbamm.errors import OptionError
+from numbamm.errors import OptionError, shown
 from numbamm.glm.family import Family
 from numbamm.glm.link import Link
 from numbamm.models.mixedmodel import MixedModel
-from numbamm.options import shown
 
 
 def mixed_model(model) -> MixedModel:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-
-from numbamm.errors import NumbammWarning, OptionError
+from numbamm.errors import OptionError, warn
 from numbamm.inference.comparison.fits import Fit, labelled
 from numbamm.inference.comparison.nested import (
     refuse_different_criteria,
@@ -95,11 +93,9 @@ def lrtest(*models, check: bool = True) -> Result:
         elif small.npar == large.npar:
             raise OptionError(f"{small.text} and {large.text} have equally many parameters")
         if small.singular and _boundary(small, large)[0]:
-            warnings.warn(
+            warn(
                 f"{small.text} is singular: the distribution of its likelihood-ratio test against "
-                f"{large.text} is not known, and the p-value is too large",
-                NumbammWarning,
-                stacklevel=2,
+                f"{large.text} is not known, and the p-value is too large"
             )
         lines.append(large.criteria | _test(small, large))
         notes.append(f"{names[i]}: {labels[i]}")

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from numbamm.design.remat import ReMat, order_terms
-from numbamm.errors import ConvergenceWarning, NumbammWarning
+from numbamm.errors import ConvergenceWarning, NumbammWarning, warn
 from numbamm.inference.comparison.fits import Fit
 from numbamm.inference.comparison.views import fit_of
 from numbamm.inference.fixed.terms import FixedTerm, fixed_terms, without
@@ -49,9 +49,9 @@ def fitted_model(model, frame):
     for warning in caught:
         if issubclass(warning.category, ConvergenceWarning):
             text = f"{frame.formula}, fitted for comparison: {warning.message}"
-            warnings.warn(text, ConvergenceWarning, stacklevel=2)
+            warn(text, ConvergenceWarning)
         elif not issubclass(warning.category, NumbammWarning):
-            warnings.warn(warning.message, warning.category, stacklevel=2)
+            warn(warning.message, warning.category)
     return fitted
 
 

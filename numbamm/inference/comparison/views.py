@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.errors import OptionError
+from numbamm.errors import OptionError, shown
 from numbamm.inference.comparison.fits import Fit
 from numbamm.inference.comparison.statsmodels_fits import of_statsmodels
 from numbamm.models.mixedmodel import MixedModel
-from numbamm.options import shown
 
 
 def fit_of(model) -> Fit:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ import numpy as np
 
 from numbamm.errors import OptionError
 from numbamm.optimize import available, resolve
+from numbamm.report.content import Report, of_frame
+from numbamm.report.tabular import Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
 #: that changes no conclusion.
 TOLERANCE = 1e-4
 
+#: Headings of columns, where they are not the usual ones.
+_HEADINGS = {"objective": "objective"}
+
 
 @dataclass(repr=False)
-class AllFit:
+class AllFit(Tabular):
     """Fits of one model with several optimisers, side by side.
 
     Attributes
@@ -68,26 +72,18 @@ class AllFit:
             text += f" Failed: {', '.join(failed['optimizer'])}."
         return text
 
-    def _shown(self) -> pd.DataFrame:
-        """The table with numbers as text, without messages."""
-        shown = self.table.drop(columns="message")
-        formats = {"objective": "{:.6f}", "excess": "{:.1e}", "seconds": "{:.3f}"}
-        formats |= {name: "{:.5g}" for name in self.names} | {"evaluations": "{:.0f}"}
-        for name, form in formats.items():
-            shown[name] = ["–" if np.isnan(v) else form.format(v) for v in shown[name]]
-        return shown
-
     def _notes(self) -> list[str]:
         """The verdict, and the optimisers' messages."""
         messages = zip(self.table["optimizer"], self.table["message"], strict=True)
         return [self.verdict, *(f"{name}: {message}" for name, message in messages if message)]
 
-    def __repr__(self) -> str:
-        return "\n".join([self._shown().to_string(index=False), "", *self._notes()])
+    def to_frame(self) -> pd.DataFrame:
+        """A copy of `table`."""
+        return self.table.copy()
 
-    def _repr_html_(self) -> str:
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
-        return self._shown().to_html(index=False) + notes
+    def _report(self) -> Report:
+        table = of_frame(self.table.drop(columns="message"), _HEADINGS)
+        return Report("Fits with several optimisers", tables=[table], notes=self._notes())
 
 
 def allfit(

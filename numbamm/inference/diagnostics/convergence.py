@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.models.curvature import newton_step
-from numbamm.models.ending import NEGLIGIBLE
+from numbamm.models.fitting.ending import NEGLIGIBLE
+from numbamm.models.fitting.stages import CUT_SHORT
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.models.spaces.scaled import root_mean_squares
-from numbamm.models.stages import CUT_SHORT
-from numbamm.optimize.certificate import is_minimum
+from numbamm.optimize.local_minimum import is_minimum
+from numbamm.optimize.newton_step import newton_step
 from numbamm.report.result import Result
 
 #: Condition numbers above this mean that the data hardly tell some parameters apart.

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import FitError, OptionError, did_you_mean
+from numbamm.errors import FitError, OptionError, did_you_mean, shown
 from numbamm.optimize.run import uninterrupted
-from numbamm.options import shown
 from numbamm.progress import progress_bar
 from numbamm.report.result import Result
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from numbamm.report.tableframe import TableFrame
+
 #: A leverage counts as 1 if it differs from 1 by at most this.
 LEVERAGE_TOLERANCE = 1e-10
 
 
-def influence(model) -> pd.DataFrame:
+def influence(model) -> TableFrame:
     """Residuals, leverage and influence of each row of the data on a fitted model.
 
     Parameters
@@ -24,7 +26,8 @@ def influence(model) -> pd.DataFrame:
         residual times √(weight / variance function); ``leverage``; ``studentized``,
         pearson / (σ √(1 - leverage)); ``cooks``, Cook's distance. For generalized models also
         ``deviance``, the deviance residual. Studentized residuals and Cook's distances are NaN
-        where the leverage is 1, as for a row with an indicator column of its own.
+        where the leverage is 1, as for a row with an indicator column of its own. Its `to_latex`,
+        `to_markdown` and `to_html` are those of results.
 
     Raises
     ------
@@ -48,7 +51,7 @@ def influence(model) -> pd.DataFrame:
     rest = (1 - h).where(1 - h > LEVERAGE_TOLERANCE)
     frame["studentized"] = frame["pearson"] / (model.sigma * np.sqrt(rest))
     frame["cooks"] = frame["studentized"] ** 2 * h / rest / (model.feterm.rank or np.nan)
-    return frame
+    return TableFrame(frame, f"Residuals and influence: {model.formula}")
 
 
 def cooks_distance(model) -> pd.Series:

@@ -32,8 +32,8 @@ def vif(model) -> Result:
     Notes
     -----
     With the correlation matrices R₁ of a term's coefficients, R₂ of the others and R of all, the
-    factor is |R₁||R₂|/|R|; intercepts are left out (Fox & Monette, 1992, J. Am. Stat. Assoc. 87,
-    178). The factor of a term that is part of an interaction depends on where covariates have
+    factor is ``|R₁||R₂|/|R|``; intercepts are left out (Fox & Monette, 1992, J. Am. Stat. Assoc.
+    87, 178). The factor of a term that is part of an interaction depends on where covariates have
     their zero: centre them.
     """
     import pandas as pd

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.errors import OptionError, did_you_mean
-from numbamm.options import shown
+from numbamm.errors import OptionError, did_you_mean, shown
 
 METHODS = ("none", "bonferroni", "holm", "sidak", "tukey")
 

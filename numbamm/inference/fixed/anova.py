@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from numbamm.errors import OptionError
+from numbamm.errors import OptionError, shown
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import f_test
 from numbamm.inference.fixed.hypotheses import hypotheses
-from numbamm.options import shown
 from numbamm.report.result import Result
 
 _TYPES = {"1": 1, "2": 2, "3": 3, "I": 1, "II": 2, "III": 3}
@@ -29,8 +28,8 @@ def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result
         main effect of a covariate's partner in an interaction is that where the covariate is 0:
         centre covariates.
     ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
-        Denominator degrees of freedom: Satterthwaite's for linear models and Wald's χ² for
-        generalized ones, if not given.
+        Denominator degrees of freedom. If not given: as configured under ``ddf``, else
+        Satterthwaite's for linear models and Wald's χ² for generalized ones.
 
     Returns
     -------

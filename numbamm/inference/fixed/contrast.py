@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numbamm.errors import DataError, OptionError, did_you_mean
+from numbamm.errors import DataError, OptionError, did_you_mean, shown
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.estimable import INDEPENDENT, independent
+from numbamm.inference.fixed.ratios import ratio_of
 from numbamm.inference.fixed.wald import Wald
-from numbamm.options import flag, numbers, shown, valid_alpha
+from numbamm.options import flag, numbers, valid_alpha
 from numbamm.report.result import Result
 
 #: A combination counts as estimable if its inestimable part is at most this share of its length.
@@ -42,8 +43,8 @@ def contrast(
     rhs : float or array, shape (rows,)
         The right-hand side of the tested hypotheses Lβ = rhs.
     ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
-        Denominator degrees of freedom: Satterthwaite's for linear models and Wald tests for
-        generalized ones, if not given.
+        Denominator degrees of freedom. If not given: as configured under ``ddf``, else
+        Satterthwaite's for linear models and Wald tests for generalized ones.
     joint : bool
         Whether to test all rows together by one F test, instead of each by a t test.
     alpha : float
@@ -92,50 +93,81 @@ def contrast(
     return Result(title, frame.set_axis(names), notes)
 
 
-def coef_table(model, *, ddf: str | None = None, alpha: float = 0.05) -> Result:
-    """The table of coefficients, with t tests and intervals by small-sample degrees of freedom.
+def coef_table(
+    model, *, ddf: str | None = None, alpha: float = 0.05, exponentiate: bool = False
+) -> Result:
+    """The table of coefficients, with tests and intervals.
 
     Parameters
     ----------
     model : MixedModel
-    ddf, alpha
-        As for `contrast`.
+    ddf : {"wald", "satterthwaite", "kenward-roger", "kenward-roger-observed"}, optional
+        Degrees of freedom: as configured under ``ddf``, if not given, else Wald's z tests, as in
+        the printed table of a model.
+    alpha : float
+        One minus the coverage of the intervals.
+    exponentiate : bool
+        Whether to show odds ratios, rate ratios and the like instead of coefficients, with
+        their intervals: with a logit link, a logarithmic one, or a logarithm as the response of a
+        linear model. Standard errors are then those of the delta method.
 
     Returns
     -------
     Result
         A row per coefficient: ``estimate, se, df, statistic, pvalue, lower, upper``; NaN for
-        dropped columns.
+        dropped columns. With `exponentiate` also ``measure``, what each estimate is: ``odds
+        ratio``, or ``odds`` for the intercept.
+
+    Raises
+    ------
+    NotFittedError
+    OptionError
+        The method does not suit the model, or exponentials of coefficients have no meaning.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> cbpp = mm.datasets.load("cbpp")
+    >>> g = mm.glmm("cbind(incidence, size - incidence) ~ period + (1 | herd)", cbpp, "binomial")
+    >>> mm.coef_table(g, exponentiate=True).to_frame()["estimate"].round(2).tolist()
+    [0.25, 0.37, 0.32, 0.21]
     """
     alpha = valid_alpha(alpha)
-    method = degrees.method(model, ddf)
+    ratio = ratio_of(model) if flag("exponentiate", exponentiate) else None
+    method = degrees.coefficient_method(model, ddf)
     feterm = model.feterm
     frame = estimates(method, np.eye(feterm.rank), np.zeros(feterm.rank), alpha)
-    kept = feterm.kept_names
+    frame = frame.set_axis(feterm.kept_names).reindex(feterm.cnames)
+    notes = [f"{100 * (1 - alpha):g} % intervals.", *method.notes]
+    if ratio is None:
+        return Result(f"Fixed effects, {method.title}", frame, notes)
+    frame = ratio.exponentiated(frame).assign(measure=ratio.measures(feterm))
     return Result(
-        f"Fixed effects, {method.title}",
-        frame.set_axis(kept).reindex(feterm.cnames),
-        [f"{100 * (1 - alpha):g} % intervals.", *method.notes],
+        f"{ratio.title}, {method.title}",
+        frame,
+        [*ratio.notes(feterm), *notes],
+        hidden=("measure",),
+        headings={"estimate": ratio.heading},
     )
 
 
 def estimates(method, L, rhs, alpha: float):
     """Each row's estimate, standard error, t test and interval, as a frame."""
     import pandas as pd
-    from scipy.stats import t
+    from scipy.special import stdtr, stdtrit
 
     value, df = L @ method.beta, method.df(L)
     with np.errstate(divide="ignore", invalid="ignore"):  # rounding may leave a negative variance
         se = np.sqrt(np.einsum("lx,xy,ly->l", L, method.vcov, L))
         statistic = (value - rhs) / se
-    half = t.ppf(1 - alpha / 2, df) * se
+    half = stdtrit(df, 1 - alpha / 2) * se
     return pd.DataFrame(
         {
             "estimate": value,
             "se": se,
             "df": df,
             "statistic": statistic,
-            "pvalue": 2 * t.sf(np.abs(statistic), df),
+            "pvalue": 2 * stdtr(df, -np.abs(statistic)),
             "lower": value - half,
             "upper": value + half,
         }

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from numbamm.errors import OptionError
-from numbamm.formula.scan import tokenise
+from numbamm.errors import OptionError, shown
+from numbamm.formula.tokens import tokenise
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.marginalmeans import MarginalMeans, estimates_of_rows, level_note
 from numbamm.inference.fixed.refgrid import ReferenceGrid
-from numbamm.options import flag, mapping, name_list, one_of, shown, valid_alpha
+from numbamm.options import flag, mapping, name_list, one_of, valid_alpha
 
 WEIGHTS = ("equal", "proportional")
 TYPES = ("link", "response")

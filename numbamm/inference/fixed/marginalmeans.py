@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from numbamm.errors import OptionError, did_you_mean
+from numbamm.errors import OptionError, did_you_mean, shown
 from numbamm.inference.fixed import adjust as adjustments
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.contrast import estimates, on_kept_columns
-from numbamm.options import numbers, shown
+from numbamm.options import numbers
 from numbamm.report.result import Result
 
 METHODS = ("pairwise", "reference", "deviation", "consecutive")

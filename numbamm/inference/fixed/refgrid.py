@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from numbamm.errors import DataError, OptionError, did_you_mean
+from numbamm.errors import DataError, OptionError, did_you_mean, shown
 from numbamm.formula.arithmetic import is_whole
 from numbamm.formula.levels import level_codes
 from numbamm.formula.materializer import is_categorical, without_fulldummy
 from numbamm.formula.names import column_of
 from numbamm.inference.fixed.nesting import nested_factors
-from numbamm.options import numbers, shown
+from numbamm.options import numbers
 
 #: Largest number of combinations in a grid.
 LARGEST = 1_000_000

@@ -20,6 +20,7 @@ def tidy(
     *,
     ddf: str | None = None,
     alpha: float = 0.05,
+    exponentiate: bool = False,
 ) -> pd.DataFrame:
     """The parameters of a fitted model, one per row.
 
@@ -29,15 +30,16 @@ def tidy(
     effects : str or iterable of {"fixed", "random"}
         Whether to include the coefficients, the standard deviations and correlations of the random
         effects, or both.
-    ddf, alpha
-        As for `contrast`.
+    ddf, alpha, exponentiate
+        As for `coef_table`.
 
     Returns
     -------
     pandas.DataFrame
         ``effect, group, term, estimate, se, df, statistic, pvalue, lower, upper``; NaN where a
         parameter has no such number. Terms of random effects have names such as ``sd Days`` and
-        ``corr Intercept Days``.
+        ``corr Intercept Days``. With `exponentiate` also ``measure``, what the estimates of fixed
+        effects are, such as ``odds ratio``.
 
     Raises
     ------
@@ -46,7 +48,7 @@ def tidy(
     import pandas as pd
 
     wanted = [one_of("effects", effect, EFFECTS) for effect in name_list("effects", effects)]
-    fixed = coef_table(model, ddf=ddf, alpha=alpha).to_frame()
+    fixed = coef_table(model, ddf=ddf, alpha=alpha, exponentiate=exponentiate).to_frame()
     fixed = fixed.rename_axis("term").reset_index()
     parts = {
         "fixed": fixed.assign(effect="fixed", group=None),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from numbers import Integral
 
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import DataError, NumbammWarning, OptionError
+from numbamm.errors import DataError, OptionError, warn
 from numbamm.inference.prediction.model_rows import ModelRows
 from numbamm.inference.prediction.re_form import chosen_effects
 from numbamm.inference.prediction.simulate import (
@@ -226,11 +225,9 @@ def _refuse_or_warn(term, unseen: list, new_levels: str) -> None:
             f'{_listed(unseen)}; new_levels="population" predicts without their random effects'
         )
     if unseen and new_levels == "population":
-        warnings.warn(
+        warn(
             f"levels of '{term.group}' that were not in the fit are predicted without their random "
-            f"effects: {_listed(unseen)}",
-            NumbammWarning,
-            stacklevel=5,
+            f"effects: {_listed(unseen)}"
         )
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numbamm.errors import DataError, OptionError, did_you_mean
+from numbamm.errors import DataError, OptionError, did_you_mean, shown
 from numbamm.glm.family import Family
 from numbamm.inference.prediction.model_rows import ModelRows, row_weights
 from numbamm.inference.prediction.re_form import chosen_effects
-from numbamm.options import numbers, shown
+from numbamm.options import numbers
 
 if TYPE_CHECKING:
     import pandas as pd

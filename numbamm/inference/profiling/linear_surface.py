@@ -23,7 +23,7 @@ class LinearSurface(Surface):
         return cls(_fitted(model.frame, est.sigma if est.sigma_given else None))
 
     def __init__(self, model) -> None:
-        """Of a model that was fitted by maximum likelihood."""
+        """Of a fitted model, with the criterion that its fit minimised."""
         est = model.estimates
         self._given = est.sigma if est.sigma_given else None
         self._criterion, self._scale_of_y = model.space.criterion[:2], model.scaled_response.scale
@@ -39,7 +39,7 @@ class LinearSurface(Surface):
         return self._given or float(np.exp(x[0]))
 
     def deviance(self, x) -> tuple[float, np.ndarray]:
-        sigma, n = self.sigma(x), self.model.nobs
+        sigma, n = self.sigma(x), self.model.degrees
         theta = np.ascontiguousarray(x if self._given else x[1:])
         value, gradient = self._blocks.objective_gradient(
             theta, *self._criterion, sigma / self._scale_of_y

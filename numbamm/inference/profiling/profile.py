@@ -10,13 +10,15 @@ import numpy as np
 from scipy.special import ndtri
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import NumbammWarning, OptionError, did_you_mean
+from numbamm.errors import NumbammWarning, OptionError, did_you_mean, warn
 from numbamm.inference.profiling.generalized_surface import GeneralizedSurface
 from numbamm.inference.profiling.linear_surface import LinearSurface
 from numbamm.inference.random.components import SHAPE, SIGMA, Components
 from numbamm.options import name_list, valid_alpha
 from numbamm.progress import progress_bar
+from numbamm.report.content import Report
 from numbamm.report.result import Result
+from numbamm.report.tabular import Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,9 +103,7 @@ def profile(
             bar.close()
     if len(curves) < len(names):
         missing = ", ".join(name for name in names if name not in curves)
-        warnings.warn(
-            f"the profile was interrupted; it lacks {missing}", NumbammWarning, stacklevel=3
-        )
+        warn(f"the profile was interrupted; it lacks {missing}")
     notes = ["The profile is that of the fit by maximum likelihood."] if est.reml else []
     notes += ["The profile is that of the fast fit: coefficients are at the penalised mode."] * (
         model.is_fast
@@ -119,7 +119,7 @@ def profile(
 
 def _requested(model, parameters) -> list[str]:
     """Names of the parameters to profile, from the option `parameters`."""
-    usual, thetas = _default_parameters(model), [f"theta_{name}" for name in model.theta_names]
+    usual, thetas = profiled_parameters(model), [f"theta_{name}" for name in model.theta_names]
     for name in (SIGMA, SHAPE):
         if usual.count(name) > 1:
             raise OptionError(
@@ -136,7 +136,7 @@ def _requested(model, parameters) -> list[str]:
     return list(dict.fromkeys(requested))
 
 
-def _default_parameters(model) -> list[str]:
+def profiled_parameters(model) -> list[str]:
     """The parameters that are profiled if the user names none."""
     fast, dispersed = model.is_fast, not model.estimates.sigma_given
     components = Components.of(model).names
@@ -161,7 +161,7 @@ def _why_not(name, model, known) -> str:
     )
 
 
-class Profile:
+class Profile(Tabular):
     """Profiles of a model's parameters.
 
     Attributes
@@ -207,11 +207,12 @@ class Profile:
         limits = {name: curve.limits(z) for name, curve in self.curves.items()}
         return pd.DataFrame.from_dict(limits, orient="index", columns=[0, 1])
 
-    def __repr__(self) -> str:
-        return repr(self.summary())
+    def to_frame(self) -> pd.DataFrame:
+        """Estimates and 95 % intervals, a row per parameter; `frame` has the evaluations."""
+        return self.summary().to_frame()
 
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
+    def _report(self) -> Report:
+        return self.summary()._report()
 
     def summary(self, alpha: float = 0.05) -> Result:
         """Estimates and intervals as a table."""

@@ -97,6 +97,10 @@ class Surface(ABC):
         """The scaled θ, a view of x."""
         return x[len(x) - len(self._theta_names) :]
 
+    def user_theta(self, x) -> np.ndarray:
+        """θ of the user's columns."""
+        return self.model.scaled.to_user(self._scaled_theta(x))
+
     def curve(self, name: str, reach: float) -> Curve:
         """The profile of one parameter up to |ζ| = reach."""
         if name in self.sizes:
@@ -247,9 +251,13 @@ class Surface(ABC):
 
     def _scale(self, value) -> float:
         """The standard error of a function of x, by the curvature at the minimum."""
+        return float(self.standard_errors(value))
+
+    def standard_errors(self, values) -> np.ndarray:
+        """Standard errors of functions of x, by the curvature at the minimum."""
         step = np.full(len(self.best), CONSTRAINT_STEP)
-        gradient = slopes(lambda z: value(self.best + self._root @ z), np.zeros(len(step)), step)
-        return float(np.linalg.norm(gradient))
+        gradient = slopes(lambda z: values(self.best + self._root @ z), np.zeros(len(step)), step)
+        return np.linalg.norm(gradient, axis=0)
 
     # ---- the search ------------------------------------------------------------------------------
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from numbamm.errors import DataError, NumbammWarning, OptionError
+from numbamm.errors import DataError, OptionError, warn
 from numbamm.inference.random.components import SIGMA
 from numbamm.inference.resampling import bootstrap_file
 from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
@@ -19,7 +18,9 @@ from numbamm.inference.resampling.replicates import key_of, run, valid_count
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.options import one_of, valid_alpha
+from numbamm.report.content import Report
 from numbamm.report.result import Result
+from numbamm.report.tabular import Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +85,7 @@ def bootstrap(
 
 
 @dataclass(repr=False)
-class Bootstrap:
+class Bootstrap(Tabular):
     """Replicates of a model's estimates.
 
     Attributes
@@ -258,14 +259,14 @@ class Bootstrap:
             notes.append("Correlations: from the replicates in which no variance is zero.")
         return Result(self.title, table, notes)
 
-    def __repr__(self) -> str:
-        return repr(self.summary()) if len(self.index) else self._empty()
+    def to_frame(self) -> pd.DataFrame:
+        """Estimates and 95 % intervals, a row per parameter; `frame` has the replicates."""
+        return self.summary().to_frame()
 
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_() if len(self.index) else f"<p>{self._empty()}</p>"
-
-    def _empty(self) -> str:
-        return f"{self.title}\n {self.n} replicates, {self.n_failed} failed."
+    def _report(self) -> Report:
+        if len(self.index):
+            return self.summary()._report()
+        return Report(self.title, notes=[f"{self.n} replicates, {self.n_failed} failed."])
 
     # ---- more replicates, and files ------------------------------------------------------
 
@@ -326,11 +327,7 @@ class Bootstrap:
         task = bootstrap_task(twin, self.names, self.key)
         done = run(task, range(self.n, self.n + n), workers, progress)
         if sum(len(rows) for rows, _ in done) < n:
-            warnings.warn(
-                "the bootstrap was interrupted; extend() adds more replicates",
-                NumbammWarning,
-                stacklevel=3,
-            )
+            warn("the bootstrap was interrupted; extend() adds more replicates")
         out = copy(self)
         out._model, out.failed = model, dict(self.failed)
         values, index = [self.values], [self.index]

@@ -8,7 +8,7 @@ import numpy as np
 
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.search import newton
-from numbamm.blocks.search.refits import NORM, OBJECTIVE, SUCCESS, refits
+from numbamm.blocks.search.refits import NORM, OBJECTIVE, refits
 from numbamm.errors import NumbammError
 from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
 from numbamm.inference.resampling.replicates import BATCHES, ReplicateTask, stream
@@ -58,7 +58,7 @@ class CompiledFits(ReplicateTask):
         for row, i in zip(noise, batch, strict=True):
             stream(self._key, i).standard_normal(out=row)
         thetas, gammas = np.empty((n, len(self._start))), np.empty((n, model.blocks.nx))
-        numbers = np.empty((n, 3))
+        numbers, succeeded = np.empty((n, 2)), np.empty(n, dtype=bool)
         scale = model.scaled_response.scale
         refits(
             noise,
@@ -70,6 +70,7 @@ class CompiledFits(ReplicateTask):
             thetas,
             gammas,
             numbers,
+            succeeded,
         )
         # Row by row: the rounding of one product with all rows would depend on their number.
         changes = np.array([model.feterm.to_basis @ gamma for gamma in gammas])
@@ -83,7 +84,7 @@ class CompiledFits(ReplicateTask):
         rows, failed = {}, {}
         for k, i in enumerate(batch):
             rows[i] = self._names.row(numbers[k, OBJECTIVE], sigmas[k], None, betas[k], thetas[k])
-            if not numbers[k, SUCCESS] or not np.isfinite(rows[i]).all():
+            if not succeeded[k] or not np.isfinite(rows[i]).all():
                 failed[i] = "the factorisation fails"
         return rows, failed
 

@@ -13,8 +13,9 @@ from numbamm.errors import DataError, OptionError, did_you_mean
 from numbamm.formula.columns import Table
 from numbamm.formula.grouping import grouping_factors
 from numbamm.formula.names import unquoted
-from numbamm.formula.rows import vector
-from numbamm.formula.scan import scan, tokenise
+from numbamm.formula.scan import scan
+from numbamm.formula.tokens import tokenise
+from numbamm.formula.used_rows import vector
 from numbamm.glm.family import FAMILIES, Family
 from numbamm.glm.link import LINKS
 from numbamm.inference.comparison.reduced import unfitted_model

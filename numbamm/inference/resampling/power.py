@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -11,7 +10,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 
-from numbamm.errors import FitError, NumbammWarning, OptionError, did_you_mean
+from numbamm import config
+from numbamm.errors import FitError, OptionError, did_you_mean, warn
+from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.prediction.simulate import TrueParameters, Vector
 from numbamm.inference.resampling.designs import grouping_columns, of_formula, of_model, with_levels
 from numbamm.inference.resampling.power_tests import (
@@ -51,7 +52,7 @@ def power(
     fast: bool | None = None,
     weights: str | ArrayLike | None = None,
     test: str = "wald",
-    ddf: str = "wald",
+    ddf: str | None = None,
     alpha: float = 0.05,
     n: int = 1000,
     seed: int | None = None,
@@ -96,8 +97,8 @@ def power(
         Test a coefficient by its standard error, or by the likelihood ratio to the model without
         it. For the latter both are fitted by maximum likelihood, even if the model was fitted by
         REML.
-    ddf : {"wald", "satterthwaite", "kenward-roger"}
-        Degrees of freedom for ``test="wald"``; see `coef_table`.
+    ddf : {"wald", "satterthwaite", "kenward-roger"}, optional
+        Degrees of freedom for ``test="wald"``; as configured, if not given, else Wald's z tests.
     alpha : float
         Significance level of the tests.
     n : int
@@ -158,6 +159,7 @@ def power(
         given_or_estimated = TrueParameters.given(model, *given)
         built, parameters = _model_on_design(model, design, given_or_estimated, weights)
     _set_known(built, parameters)
+    ddf = _valid_ddf(built, ddf)
     simulation = built, parameters, _coefficients(coef, built.feterm.kept_names)
     fit_options = _fit_options(model, built, fast)
     if test == "lrt":
@@ -166,9 +168,9 @@ def power(
         outcome = compiled_wald_tests(*simulation, n, seed, workers, progress)
     else:
         outcome = WaldTests(*simulation, seed, fit_options, ddf=ddf).run(n, workers, progress)
-    result = _result(*simulation, outcome, _test_note(alpha, test), alpha)
+    result = _result(*simulation, outcome, _test_note(alpha, test, ddf), alpha)
     if result.interrupted:
-        warnings.warn(result.notes[-1], NumbammWarning, stacklevel=2)
+        warn(result.notes[-1])
     return result
 
 
@@ -209,7 +211,8 @@ def power_curve(
         raise OptionError(f"along must be the name of a column of the design, not {along!r}")
     numbers = _numbers_of_levels(levels)
     factors = grouping_columns(model if isinstance(model, str) else model.formula)
-    notes, frames = [_test_note(valid_alpha(alpha), options.get("test", "wald"))], {}
+    notes: list[str] = []
+    frames: dict = {}
     for number in numbers:
         rows = with_levels(design, along, number, factors)
         try:
@@ -218,8 +221,10 @@ def power_curve(
             if not frames:
                 raise
             notes.append(f"Power was interrupted before {along} = {number}.")
-            warnings.warn(notes[-1], NumbammWarning, stacklevel=2)
+            warn(notes[-1])
             break
+        if not frames:
+            notes.append(result.notes[2])  # how coefficients are tested
         frames[number] = result.frame
         if result.interrupted:
             notes.append(f"{along} = {number}: {result.notes[-1]}")
@@ -234,10 +239,10 @@ def _check_model(model) -> None:
         raise OptionError(f"model must be a model or a formula, not {type(model).__name__}")
 
 
-def _check_test(test, ddf: str, reml: bool | None) -> None:
+def _check_test(test, ddf: str | None, reml: bool | None) -> None:
     """Raise an `OptionError` if the options of the test are unknown or contradict each other."""
     one_of("test", test, TESTS)
-    if test == "lrt" and ddf != "wald":
+    if test == "lrt" and ddf not in (None, "wald"):
         raise OptionError(
             f'ddf="{ddf}" goes with test="wald": a likelihood-ratio test has no such option'
         )
@@ -370,7 +375,17 @@ def _result(
     return _Power(f"Power by simulation: {model.formula}", frame, notes, COUNTS, interrupted)
 
 
-def _test_note(alpha: float, test: str) -> str:
+def _valid_ddf(model, ddf: str | None) -> str:
+    """The method of degrees of freedom, given or configured where that suits the model."""
+    if ddf is not None:
+        return degrees.valid_name(ddf)
+    name = config.get("ddf")
+    needs_reml = name.startswith("kenward-roger")
+    suits = model.is_linear and (model.optsum.reml or not needs_reml)
+    return name if suits and name != "auto" else "wald"
+
+
+def _test_note(alpha: float, test: str, ddf: str) -> str:
     """The note on the tests and their level."""
-    tests = "Likelihood-ratio tests" if test == "lrt" else "Tests"
+    tests = "Likelihood-ratio tests" if test == "lrt" else f"Tests ({degrees.METHODS[ddf].title})"
     return f"{tests} at the {100 * alpha:g} % level; 95 % intervals (Clopper–Pearson)."

@@ -11,10 +11,10 @@ from functools import cached_property
 import numpy as np
 
 from numbamm.models.spaces.laplace import LaplaceObjective, gamma_covariance
+from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
-from numbamm.models.spaces.space import ModelSpace
-from numbamm.optimize.certificate import Certificate
 from numbamm.optimize.differences import hessian, slopes
+from numbamm.optimize.local_minimum import Certificate
 
 #: About the standard error of log shape and log φ.
 LOG_SCALE = 0.3

@@ -9,12 +9,12 @@ import numpy as np
 from numbamm import config
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.jit import compile_ahead
-from numbamm.blocks.search import differences, newton
-from numbamm.blocks.search.differences import NO_PLAN
+from numbamm.blocks.search import by_differences, newton
+from numbamm.blocks.search.by_differences import NO_PLAN, Search
 from numbamm.models.spaces.coordinates import Coordinates
+from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
-from numbamm.models.spaces.space import ModelSpace
-from numbamm.optimize.certificate import Certificate
+from numbamm.optimize.local_minimum import Certificate
 
 TOLERANCES = config.OPTIONS["ftol_abs"].default, config.OPTIONS["ftol_rel"].default
 
@@ -24,7 +24,7 @@ class Criterion(NamedTuple):
 
     Attributes
     ----------
-    degrees : ndarray, shape (2,)
+    degrees : ndarray of int64, shape (2,)
         The number of rows, less the rank of X under REML; and 1 under REML, else 0.
     constant : float
         What is added to the objective.
@@ -90,7 +90,7 @@ class LinearSpace(ModelSpace):
 
     def objective(self, z: np.ndarray) -> float:
         theta = z if self._is_free else self.scaled.structure.entries(z)
-        return differences.objective(
+        return by_differences.objective(
             theta, *self._arrays, self._blocks.work, *self.criterion, NO_PLAN
         )
 
@@ -114,8 +114,8 @@ class LinearSpace(ModelSpace):
         model = self._blocks.newton_model(*self.criterion)
         return newton.StepwiseFit(z, model, *self._tolerances)
 
-    def _newton_by_differences(self, z: np.ndarray) -> differences.Search:
-        """Newton's search by differences of the objective; see `blocks.search.differences`."""
+    def _newton_by_differences(self, z: np.ndarray) -> Search:
+        """Newton's search by differences of the objective; see `blocks.search.by_differences`."""
         c = self._coordinates
-        plan = differences.plan_of(c.of(z), c.is_scale, c.units, c.pair, *self._tolerances)
-        return differences.Search(plan, (*self._arrays, self._blocks.work, *self.criterion))
+        plan = by_differences.plan_of(c.of(z), c.is_scale, c.units, c.pair, *self._tolerances)
+        return Search(plan, (*self._arrays, self._blocks.work, *self.criterion))

@@ -34,7 +34,7 @@ def test_coefficients(fitted, name, ddf):
 
 
 def test_maximum_likelihood(fitted):
-    found = fitted(*MODELS["sleep"]).coef_table().to_frame()
+    found = fitted(*MODELS["sleep"]).coef_table(ddf="satterthwaite").to_frame()
     check(found, oracles.inference("satterthwaite_coef_sleep_ML", oracles.dataset("sleepstudy")))
 
 
@@ -88,7 +88,9 @@ def test_weights(reml, expected):
     """By lmerTest 3.1-3."""
     formula = "Reaction ~ Days + (Days | Subject)"
     model = mm.lmm(formula, part_of_sleepstudy(), weights="w", reml=reml)
-    np.testing.assert_allclose(model.coef_table().frame["df"], expected, atol=1e-2)
+    np.testing.assert_allclose(
+        model.coef_table(ddf="satterthwaite").frame["df"], expected, atol=1e-2
+    )
 
 
 def test_contrast_by_row_dict_and_frame(sleep):
@@ -151,7 +153,7 @@ def test_wald_is_the_limit(sleep):
 def test_singular_fit(fitted):
     """Satterthwaite's df are lmerTest's, of a sample of 30; Kenward and Roger's are pbkrtest's."""
     model = fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff2", reml=True)
-    table = model.coef_table()
+    table = model.coef_table(ddf="satterthwaite")
     assert table.to_frame()["df"].iloc[0] == pytest.approx(29)
     assert "Singular fit: variances of zero count as known" in repr(table)
     table = model.coef_table(ddf="kenward-roger")
@@ -241,7 +243,9 @@ def test_mistakes(sleep, L, options, message):
 
 
 def test_printed(sleep):
-    title, _, header, _, intercept, days, _, *notes = repr(sleep.coef_table()).splitlines()
+    title, _, header, _, intercept, days, _, *notes = repr(
+        sleep.coef_table(ddf="satterthwaite")
+    ).splitlines()
     assert title == "Fixed effects, Satterthwaite"
     assert header.split()[-3:] == ["Pr(>|t|)", "Lower", "Upper"]
     assert days.split()[:5] == ["Days", "10.467", "1.54579", "17.00", "6.77"]

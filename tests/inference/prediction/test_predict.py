@@ -180,13 +180,6 @@ def test_a_singular_fit_has_the_errors_of_the_population():
     assert_allclose(found["se"], model.bse["Intercept"])
 
 
-def test_missing_values_have_no_prediction(sleep):
-    new = pd.DataFrame({"Days": [1.0, np.nan, 2.0], "Subject": ["308", "308", None]})
-    predicted = sleep.predict(new, se=True, interval="prediction")
-    assert predicted.isna().all(axis=1).tolist() == [False, True, True]
-    assert not predicted.iloc[0].isna().any()
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -205,17 +198,6 @@ def test_missing_values_have_no_prediction(sleep):
 def test_options_that_cannot_be_used(sleep, options, message):
     with pytest.raises(mm.OptionError, match=message):
         sleep.predict(**options)
-
-
-def test_weights_of_new_rows(crossed):
-    model, data = crossed
-    with pytest.raises(mm.DataError, match="no column 'w' in the new data"):
-        model.predict(data.drop(columns="w"), interval="prediction")
-    by_array = mm.lmm("y ~ x + (1 | b)", data, weights=data["w"].to_numpy())
-    with pytest.raises(mm.OptionError, match="weights were an array.*give weights="):
-        by_array.predict(data, interval="prediction")
-    with pytest.raises(mm.DataError, match="weights: zero in 300 rows"):
-        by_array.predict(data, interval="prediction", weights=np.zeros(300))
 
 
 def test_drawn_intervals_are_the_normal_ones():

@@ -107,7 +107,7 @@ def test_conf_int_of_the_model(fitted, sleep):
     own = model.conf_int(method="profile")
     assert own.index.tolist() == ["Intercept", "Days"]
     assert_allclose(own, sleep.conf_int().loc[["Intercept", "Days"]], rtol=1e-4)
-    with pytest.raises(OptionError, match="'wald' or 'profile'"):
+    with pytest.raises(OptionError, match="one of wald, .*profile, bootstrap, not 'exact'"):
         model.conf_int(method="exact")
 
 

@@ -7,7 +7,7 @@ import oracles
 import pytest
 
 import numbamm as mm
-from numbamm.models.working import working_model
+from numbamm.models.working_model import working_model
 
 
 def test_shrinkage_of_one_factor(fitted):

@@ -193,7 +193,7 @@ def test_interrupt(fitted, monkeypatch, ddf, done):
         ({"coef": 3}, "coef must be a name or a list of names, not 3"),
         ({"n": 0}, "n must be at least 1"),
         ({"ddf": "f"}, "unknown ddf 'f'"),
-        ({"ddf": "f", "n": 0}, "n must be at least 1"),
+        ({"ddf": "f", "n": 0}, "unknown ddf 'f'"),
         ({"seed": "a"}, "seed must be a whole number"),
         ({"seed": "a", "ddf": "satterthwaite"}, "seed must be a whole number"),
         ({"theta": [1.0]}, r"theta must be 2 finite numbers"),

@@ -1,0 +1,272 @@
+"""`Design`: the right-hand side of a formula, applied to the data of the fit and to other data."""
+
+from __future__ import annotations
+
+import builtins
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic.formula import SimpleFormula
+from formulaic.parser.types import Factor
+from formulaic.transforms.contrasts import Contrasts
+
+from numbamm import config
+from numbamm.errors import FormulaError, OptionError
+from numbamm.formula.columns import Table
+from numbamm.formula.contrasts import Coding, as_contrasts
+from numbamm.formula.effects import parse_effects
+from numbamm.formula.expressions import read
+from numbamm.formula.functions import FUNCTIONS, KNOWN
+from numbamm.formula.grouping import Factors, Grouping, grouping_factors
+from numbamm.formula.language import instead_of_function
+from numbamm.formula.materializer import Materializer
+from numbamm.formula.names import unquoted
+from numbamm.formula.rowwise import refuse_dependent
+from numbamm.formula.scan import FormulaText, RandomTerm
+from numbamm.formula.tokens import brief, show, tokenise
+from numbamm.structures.registry import others
+
+
+@dataclass
+class DesignTerm:
+    """One random-effects term before amalgamation.
+
+    Attributes
+    ----------
+    lhs : str
+        Key of its left-hand side among the design's specifications; terms with the same effects
+        share it.
+    grouping : Grouping
+        Its grouping factor; terms on the same factor share it.
+    structure : str
+        The name of its covariance structure.
+    columns : set of str
+        The data's columns that it uses, on both sides of the bar.
+    """
+
+    lhs: str
+    grouping: Grouping
+    structure: str
+    columns: set[str]
+
+
+@dataclass
+class Matrices:
+    """The matrices of a design on a frame of n rows.
+
+    Attributes
+    ----------
+    X : ndarray of float64, shape (n, p)
+    xnames : list of str
+    lhs : dict of str → ndarray, shape (n, columns)
+        The columns left of the bars, by key.
+    lhs_names : dict of str → list of str
+    offset : ndarray of float64, shape (n,), or None
+        Sum of the formula's ``offset()`` terms.
+    """
+
+    X: np.ndarray
+    xnames: list[str]
+    lhs: dict[str, np.ndarray]
+    lhs_names: dict[str, list[str]]
+    offset: np.ndarray | None
+
+
+class Design:
+    """The right-hand side of a formula, and what it has learnt from the data of the fit.
+
+    Parameters
+    ----------
+    text
+        The formula's pieces.
+    table
+        The data, of which only the columns' names are used; nothing is kept.
+    contrasts
+        Contrasts by column, as `as_contrasts` takes them.
+    context
+        The user's own functions and values; only those that the formula uses are kept.
+
+    Attributes
+    ----------
+    response_columns, fixed_columns : set of str
+        Columns used by the response, and by the fixed effects and offsets.
+    terms : list of DesignTerm
+        The random-effects terms in the formula's order.
+    full : bool
+        Whether an expression needs all of Python, which the configuration then allowed.
+    """
+
+    def __init__(
+        self,
+        text: FormulaText,
+        table: Table,
+        contrasts: Mapping[str, Any] | None,
+        context: Mapping[str, Any] | None,
+    ) -> None:
+        self.text = text
+        self.own: dict[str, Any] = {}
+        self.coding = Coding(_contrasts_by_column(contrasts or {}))
+        self.specs: dict[str, Any] = {"fixed": parse_effects(text.fixed)}
+        self.terms: list[DesignTerm] = []
+        self.fitted = False
+        self.offset_state: dict = {}
+        columns = _Columns(table, context or {}, self.own)
+        self.response_columns = columns.of_python(*(text.counts or (text.response,)))
+        self.fixed_columns = columns.of_formula(self.specs["fixed"])
+        self.fixed_columns |= columns.of_python(*text.offsets)
+        for term in text.terms:
+            self._add(term, columns)
+        self.full = columns.full
+
+    @property
+    def random_columns(self) -> set[str]:
+        """Columns used by the random-effects terms."""
+        return set().union(*(term.columns for term in self.terms))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "own": {k: v for k, v in self.own.items() if _pickles(v)}}
+
+    def materializer(self, frame: dict[str, pd.Series], rows: np.ndarray) -> Materializer:
+        """An evaluator of expressions on a frame: these rows of the user's data."""
+        return Materializer(frame, rows, FUNCTIONS | self.own, self.coding, self.full)
+
+    def matrices(self, data: Materializer, terms: list[DesignTerm] | None = None) -> Matrices:
+        """Columns of the fixed effects and of the left-hand sides of all terms, or of those given.
+
+        The first call learns the levels and the state of transforms; later calls apply them.
+        """
+        terms = self.terms if terms is None else terms
+        specs = {key: self.specs[key] for key in ("fixed", *(term.lhs for term in terms))}
+        built = data.matrices(specs)
+        offsets = [data.numbers(e, self.offset_state) for e in self.text.offsets]
+        if not self.fitted:
+            self.specs |= {key: built[key].model_spec for key in specs}
+            self.coding.fitted = self.fitted = True
+            self._refuse_dependent(data, offsets)
+        names = {key: list(self.specs[key].column_names) for key in specs}
+        arrays = {key: built[key].__wrapped__ for key in specs}
+        return Matrices(
+            X=arrays.pop("fixed"),
+            xnames=names.pop("fixed"),
+            lhs=arrays,
+            lhs_names=names,
+            offset=sum(offsets) if offsets else None,
+        )
+
+    def _refuse_dependent(self, data: Materializer, offsets: list[np.ndarray]) -> None:
+        """Refuse expressions whose values in a row depend on the other rows."""
+        state: dict = {}
+        for spec in self.specs.values():
+            state |= spec.transform_state
+        for text, factor in data.factor_cache.items():
+            if factor.factor.eval_method is Factor.EvalMethod.PYTHON:
+                refuse_dependent(text, data, factor.values, state)
+        for text, values in zip(self.text.offsets, offsets, strict=True):
+            refuse_dependent(text, data, values, self.offset_state)
+
+    def _add(self, term: RandomTerm, columns: _Columns) -> None:
+        formula = parse_effects(term.lhs, term.text)
+        sides = [SimpleFormula([t]) for t in formula if term.kind == "||"] or [formula]
+        left = columns.of_formula(formula)
+        for factors in grouping_factors(term):
+            columns.of_names(*factors)
+            if both := left & set(factors):
+                raise FormulaError(
+                    f"in {term.text}, '{min(both)}' stands on both sides of the bar: leave it out "
+                    "on one side"
+                )
+            for side in sides:
+                key = f"({term.lhs if side is formula else side[0]} {term.kind} ...)"
+                self.specs[key] = side
+                grouping = self._grouping(factors)
+                self.terms.append(DesignTerm(key, grouping, term.structure, left | set(factors)))
+
+    def _grouping(self, factors: Factors) -> Grouping:
+        same = (term.grouping for term in self.terms if term.grouping.factors == factors)
+        return next(same, None) or Grouping(factors)
+
+
+class _Columns:
+    """Finds the columns that expressions use, and collects the names from the user's scope."""
+
+    def __init__(self, table: Table, context: Mapping[str, Any], own: dict[str, Any]) -> None:
+        self.table, self.context, self.own = table, context, own
+        self.full = False
+
+    def of_names(self, *names: str) -> set[str]:
+        self.table.require(list(names))
+        return set(names)
+
+    def of_formula(self, formula: SimpleFormula) -> set[str]:
+        columns = set()
+        for factor in (factor for term in formula for factor in term.factors):
+            if factor.eval_method is Factor.EvalMethod.LOOKUP:
+                columns |= self.of_names(unquoted(factor.expr))
+            elif factor.eval_method is Factor.EvalMethod.PYTHON:
+                columns |= self.of_python(factor.expr)
+        return columns
+
+    def of_python(self, *texts: str) -> set[str]:
+        columns = set()
+        for text in texts:
+            try:
+                expression = read(text, self.table.names)
+            except FormulaError as refusal:
+                self._need_python(refusal)
+                expression = read(text, self.table.names, full=True)
+            self.table.require(sorted(expression.used), f"the data, for '{text}'")
+            columns |= expression.used
+            for name in expression.functions | expression.values:
+                self._resolve(name, text, called=name in expression.functions)
+        return columns
+
+    def _need_python(self, refusal: FormulaError) -> None:
+        if config.get("formula_code") != "full":
+            raise refusal
+        self.full = True
+
+    def _resolve(self, name: str, text: str, called: bool) -> None:
+        """Look up a name other than a column, in the user's scope and among known functions."""
+        value = self.context.get(name)
+        if name in self.context and _is_meant(name, value, called):
+            self.own[name] = value
+        elif name in KNOWN:
+            return
+        elif called or hasattr(builtins, name):
+            kind = "function" if called else "column"
+            hint = instead_of_function(name) if called else ""
+            if called and "|" in text:
+                hint += f", nor a covariance structure{others(name)}"
+            at = next((t.start for t in tokenise(text) if t.text == name), 0)
+            refusal = show(text, f"there is no {kind} '{name}' for '{brief(text)}'{hint}", at)
+            if not hasattr(builtins, name):
+                raise refusal
+            self._need_python(refusal)
+        else:
+            self.table.require([name], f"the data, for '{brief(text)}'")
+
+
+def _contrasts_by_column(given: Any) -> dict[str, Contrasts]:
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise OptionError('contrasts must be a dict of column → contrasts, as in {"f": "sum"}')
+    return {name: as_contrasts(value) for name, value in given.items()}
+
+
+def _is_meant(name: str, value: Any, called: bool) -> bool:
+    """Whether a formula means this value of the user's scope rather than a known function."""
+    if called and not callable(value):
+        return False
+    takes_one_number = getattr(value, "__module__", None) == "math"
+    return value is not FUNCTIONS.get(name) and not (takes_one_number and name in FUNCTIONS)
+
+
+def _pickles(value: Any) -> bool:
+    try:
+        pickle.dumps(value)
+    except Exception:  # whatever a user's object raises
+        return False
+    return True

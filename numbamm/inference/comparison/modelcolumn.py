@@ -1,0 +1,171 @@
+"""`ModelColumn`: the numbers of one model in a table of several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from numbamm.errors import NumbammError
+from numbamm.inference.comparison.fits import Fit
+from numbamm.inference.comparison.views import fit_of
+from numbamm.inference.fixed import ddf as degrees
+from numbamm.inference.fixed.contrast import coef_table
+from numbamm.inference.fixed.ratios import ratio_of
+from numbamm.inference.random.rsquared import variance_shares
+from numbamm.report.content import shown_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Label of the row of the residual standard deviation.
+RESIDUAL = "Residual SD"
+
+
+@dataclass
+class ModelColumn:
+    """The numbers of one model, by the labels of their rows.
+
+    Attributes
+    ----------
+    name : str
+    fit : Fit
+        The model as comparisons see it.
+    heading : str
+        What the coefficients are shown as: ``Coef.`` or, say, ``Odds ratio``.
+    method : str
+        The method of the tests and intervals.
+    coefficients : pandas.DataFrame
+        ``estimate, se, pvalue, lower, upper`` by coefficient; NaN for dropped columns.
+    deviations, correlations : dict of str to float
+        Of the random effects; deviations also of the residual.
+    statistics : dict of str to float or str
+        What else there is about the model.
+    kind : tuple
+        Models of one kind have coefficients that can be compared.
+    notes : list of str
+    """
+
+    name: str
+    fit: Fit
+    heading: str
+    method: str
+    coefficients: pd.DataFrame
+    deviations: dict[str, float]
+    correlations: dict[str, float]
+    statistics: dict[str, Any]
+    kind: tuple
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls, model, name: str, *, exponentiate: bool, ddf: str | None, alpha: float, r2: bool
+    ) -> ModelColumn:
+        """The numbers of a fitted model."""
+        ddf = ddf if model.is_linear else None  # generalized models have Wald's tests alone
+        table = coef_table(model, ddf=ddf, alpha=alpha, exponentiate=exponentiate)
+        frame = table.frame.rename(index=shown_name)
+        heading, notes = "Coef.", _notes(model)
+        if exponentiate:
+            ratio = ratio_of(model)
+            heading, notes = ratio.heading, [*ratio.of_intercept(model.feterm), *notes]
+        deviations, correlations = _components(model)
+        fit = fit_of(model)
+        statistics: dict[str, Any] = {}
+        if r2:
+            try:
+                statistics |= _shares(model)
+            except NumbammError as error:
+                notes.append(f"no R² and no ICC: {error}.")
+        statistics |= _statistics(model, fit)
+        return cls(
+            name,
+            fit,
+            heading,
+            degrees.method(model, ddf).title,
+            frame[["estimate", "se", "pvalue", "lower", "upper"]],
+            deviations,
+            correlations,
+            statistics,
+            (model.frame.response, str(model.family), str(model.link), heading),
+            notes,
+        )
+
+
+def _components(model) -> tuple[dict[str, float], dict[str, float]]:
+    """Standard deviations and correlations by the labels of their rows."""
+    deviations: dict[str, float] = {}
+    correlations: dict[str, float] = {}
+    for term in model.varcorr.terms:
+        names = [shown_name(name) for name in term.names]
+        sds = np.where(term.negligible, 0.0, term.sd)
+        deviations |= {f"{term.group}: SD {n}": float(sd) for n, sd in zip(names, sds, strict=True)}
+        for j in range(len(names)):
+            for i in range(j):
+                if term.estimated[j, i]:
+                    label = f"{term.group}: corr. {names[i]}, {names[j]}"
+                    correlations[label] = float(term.corr[j, i])
+    if model.varcorr.sigma is not None:
+        deviations[RESIDUAL] = float(model.varcorr.sigma)
+    return deviations, correlations
+
+
+def _shares(model) -> dict[str, float]:
+    """R² and the intraclass correlation of all grouping factors, as `r2` and `icc` have them."""
+    shares = variance_shares(model)
+    random = sum(shares.random.values())
+    return {
+        "R² marginal": shares.fixed / shares.total,
+        "R² conditional": (shares.fixed + random) / shares.total,
+        "ICC": random / shares.unexplained,
+    }
+
+
+def _statistics(model, fit: Fit) -> dict[str, Any]:
+    """Numbers of rows and levels, criteria, and what kind of model it is."""
+    levels = {f"Levels of {t.group}": t.nlevels for t in model.reterms}
+    kind = {
+        "Response": _response(model.frame),
+        "Family": str(model.family),
+        "Link": str(model.link),
+        "Fitted by": _criterion(model, fit),
+    }
+    if model.shape is not None:
+        kind["Shape"] = model.shape
+    weighted = model.frame.weights is not None and model.frame.trials is None
+    if weighted:
+        kind["Weights"] = model.frame.weights_name or "yes"
+    if model.frame.offset is not None:
+        kind["Offset"] = model.frame.offset_name or "yes"
+    criteria = {"logLik": model.llf, "AIC": model.aic, "BIC": model.bic}
+    return {"Observations": model.nobs, **levels, **criteria, **kind}
+
+
+def _response(frame) -> str:
+    """The response, without the failures of ``cbind(successes, failures)``."""
+    if frame.trials is None or "," not in frame.response:
+        return frame.response
+    return frame.response.partition(",")[0] + ", …)"
+
+
+def _criterion(model, fit: Fit) -> str:
+    """What was maximised, in few words."""
+    if fit.reml or not fit.method:
+        return "REML" if fit.reml else "ML"
+    nagq = model.estimates.nagq
+    how = "Laplace" if nagq == 1 else f"{nagq} nodes"
+    return f"ML ({how}, fast)" if model.is_fast else f"ML ({how})"
+
+
+def _notes(model) -> list[str]:
+    """Notes on what is particular to the fit."""
+    notes = []
+    if model.feterm.dropped:
+        dropped = ", ".join(model.feterm.dropped)
+        notes.append(f"rank-deficient fixed effects, without a coefficient for {dropped}.")
+    if model.is_singular():
+        notes.append("singular fit.")
+    if model.estimates.sigma_given and model.varcorr.sigma is not None:
+        notes.append(f"residual standard deviation held at {model.sigma:g}.")
+    return notes

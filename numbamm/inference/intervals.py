@@ -1,0 +1,194 @@
+"""`conf_int`: confidence intervals of coefficients and of variance parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import chdtri, ndtri
+
+from numbamm.blocks.threads import blas_threads
+from numbamm.errors import OptionError, shown
+from numbamm.inference.fixed import ddf as degrees
+from numbamm.inference.fixed.contrast import coef_table
+from numbamm.inference.profiling.generalized_surface import GeneralizedSurface
+from numbamm.inference.profiling.linear_surface import LinearSurface
+from numbamm.inference.profiling.profile import profile, profiled_parameters
+from numbamm.inference.random.components import SHAPE, SIGMA, Components
+from numbamm.inference.resampling.bootstrap import bootstrap
+from numbamm.options import one_of, valid_alpha
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WHICH = ("fixed", "random", "all")
+METHODS = ("wald", "satterthwaite", "kenward-roger", "kenward-roger-observed")
+REFITS = ("profile", "bootstrap")
+
+
+def conf_int(
+    model,
+    alpha: float = 0.05,
+    *,
+    which: str = "fixed",
+    method: str | None = None,
+    ddf: str | None = None,
+    n: int = 1000,
+    seed: int | None = None,
+) -> pd.DataFrame:
+    """Confidence intervals of the coefficients, of the variance parameters, or of both.
+
+    Parameters
+    ----------
+    model : MixedModel
+        A fitted model.
+    alpha : float
+        One minus the coverage.
+    which : {"fixed", "random", "all"}
+        The coefficients; the standard deviations and correlations of the random effects, with
+        ``sigma`` or ``shape``, under the names that `profile` has for them; or all of these.
+    method : {"wald", "satterthwaite", "kenward-roger", "profile", "bootstrap"}, optional
+        From the curvature of the likelihood, with normal or t distributions; by profile
+        likelihood, see `profile`; or by percentiles of a parametric bootstrap, see `bootstrap`. If
+        not given, as configured under ``ddf``, else Wald's.
+    ddf : {"satterthwaite", "kenward-roger", "kenward-roger-observed", "wald"}, optional
+        The same as these methods.
+    n, seed : int, optional
+        Number of replicates of the bootstrap, and the seed that makes them reproducible.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Lower and upper limits in columns 0 and 1, a line per parameter. NaN for columns that were
+        dropped, and for what has no interval by the method.
+
+    Raises
+    ------
+    NotFittedError
+    OptionError
+        An option is unknown, or does not suit the model or the others.
+
+    Notes
+    -----
+    Without refits, intervals of standard deviations are computed for their logarithms, and those
+    of correlations by Fisher's transformation, from the curvature of the criterion that was
+    minimised. With Satterthwaite's method those of standard deviations come from a χ²
+    distribution that has the mean and the variance of the estimated variance (Satterthwaite,
+    1946, Biometrics Bull. 2, 110). Where a variance is zero, there are none: the likelihood is not
+    quadratic there, and ``method="profile"`` or ``"bootstrap"`` has an interval.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"), reml=True)
+    >>> m.conf_int(which="random", method="profile").round(1).loc["sigma"].tolist()
+    [38.2, 67.7]
+    """
+    import pandas as pd
+
+    alpha = valid_alpha(alpha)
+    which = one_of("which", which, WHICH)
+    method = _method(model, method, ddf)
+    coefficients, components = which != "random", which != "fixed"
+    parts = []
+    if method == "profile":
+        return _by_profile(model, alpha, coefficients, components)
+    if method == "bootstrap":
+        return _by_bootstrap(model, alpha, coefficients, components, n, seed)
+    if coefficients:
+        limits = coef_table(model, ddf=method, alpha=alpha).frame[["lower", "upper"]]
+        parts.append(limits.set_axis([0, 1], axis=1))
+    if components:
+        parts.append(_by_curvature(model, alpha, chi2=method not in (None, "wald")))
+    return pd.concat(parts)
+
+
+def _method(model, method: str | None, ddf: str | None) -> str | None:
+    """The method by which intervals are computed; None for the configured one."""
+    _ = model.estimates
+    if method in REFITS:
+        if ddf is not None:
+            raise OptionError(f'ddf="{ddf}" is for method="wald", not method="{method}"')
+        return method
+    if method is not None:
+        try:
+            method = degrees.valid_name(method)
+        except OptionError:
+            known = ", ".join((*METHODS, *REFITS))
+            raise OptionError(f"method must be one of {known}, not {shown(method)}") from None
+    if ddf is None:
+        return method
+    ddf = degrees.valid_name(ddf)
+    if method not in (None, "wald", ddf):
+        raise OptionError(f'method="{method}" and ddf="{ddf}" contradict each other: give one')
+    return ddf
+
+
+def _by_profile(model, alpha: float, coefficients: bool, components: bool):
+    """Intervals by profile likelihood."""
+    import pandas as pd
+
+    fixed, random = model.feterm.kept_names, _component_names(model)
+    names = fixed * coefficients + random * components
+    if components:  # those of a fast fit do not all have a profile
+        names = [name for name in names if name in profiled_parameters(model)]
+    rows = [*model.feterm.cnames] * coefficients + random * components
+    if not names:
+        return pd.DataFrame(np.nan, index=rows, columns=[0, 1])
+    return profile(model, names, alpha=alpha).conf_int(alpha).reindex(rows)
+
+
+def _by_bootstrap(model, alpha: float, coefficients: bool, components: bool, n: int, seed):
+    """Percentile intervals of a parametric bootstrap."""
+    limits = bootstrap(model, n, seed).conf_int(alpha)
+    limits.index = [name.removeprefix("beta_") for name in limits.index]
+    rows = [*model.feterm.cnames] * coefficients + _component_names(model) * components
+    return limits.reindex(rows)
+
+
+def _component_names(model) -> list[str]:
+    """Names of the variance parameters: σ or the shape, standard deviations, correlations."""
+    sizes = [SIGMA] * (not model.estimates.sigma_given) + [SHAPE] * model.has_free_shape
+    return [*sizes, *Components.of(model).names]
+
+
+def _by_curvature(model, alpha: float, chi2: bool):
+    """Intervals of variance parameters from the curvature of the criterion at its minimum.
+
+    Parameters
+    ----------
+    chi2 : bool
+        Whether those of standard deviations are from a χ² distribution, by Satterthwaite's method.
+    """
+    import pandas as pd
+
+    components, names = Components.of(model), _component_names(model)
+    with blas_threads(), np.errstate(all="ignore"):
+        surface = (LinearSurface if model.is_linear else GeneralizedSurface)(model)
+        sizes = surface.sizes
+
+        def unbounded(x):
+            """The parameters on scales without bounds; NaN for what x does not determine."""
+            head = [
+                np.log(sizes[n](x)) if n in sizes else np.nan for n in names if n in (SIGMA, SHAPE)
+            ]
+            sigma = surface.sigma(x) if SIGMA in sizes or model.estimates.sigma_given else np.nan
+            values = components.values(surface.user_theta(x)[None], np.array([sigma]))[0]
+            is_sd = np.array([name.startswith("sd_") for name in components.names])
+            return np.concatenate([head, np.where(is_sd, np.log(values), np.arctanh(values))])
+
+        estimate, error = unbounded(surface.best), surface.standard_errors(unbounded)
+        is_correlation = np.array([name.startswith("cor_") for name in names])
+        half = ndtri(1 - alpha / 2) * error
+        lower, upper = estimate - half, estimate + half
+        if chi2:
+            df = 1 / (2 * error**2)  # var(log s²) = 2/df
+            ends = [np.log(df / chdtri(df, p)) / 2 for p in (alpha / 2, 1 - alpha / 2)]
+            lower, upper = (
+                np.where(is_correlation, end, estimate + change)
+                for end, change in zip((lower, upper), ends, strict=True)
+            )
+        limits = [np.where(is_correlation, np.tanh(e), np.exp(e)) for e in (lower, upper)]
+    known = np.isfinite(estimate + error)
+    limits = np.where(known, limits, np.nan).T
+    return pd.DataFrame(limits, index=names, columns=[0, 1])

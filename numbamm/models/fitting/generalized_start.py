@@ -1,0 +1,155 @@
+"""Where the fit of a generalized model begins, and whether it can."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from numbamm.errors import DataError, warn
+from numbamm.glm.mode import ModeFinder
+from numbamm.glm.separation import find_separation, is_extreme
+from numbamm.glm.start import first_shape, single_mean, without_effects
+from numbamm.glm.working_start import fit_working_model
+
+#: θ at which a fit begins is at least this on the diagonals, whatever a linear model finds.
+LEAST_START = 0.05
+#: Above this in scaled columns, where effects of ordinary size are one, what a linear model finds
+#: is of the working response at means that are nowhere near: a fit does not begin there.
+LARGEST_START = 100.0
+
+#: Rows are described by cells of so many factors, and by so many cells or positions, at most.
+MOST_FACTORS, FEW = 3, 6
+
+
+@dataclass
+class Start:
+    """Initial values.
+
+    Attributes
+    ----------
+    gamma : ndarray, shape (rank,)
+        Coefficients of the basis.
+    shape : float
+        Shape of the negative binomial; 0 for other families.
+    theta : ndarray
+        θ of the user's columns.
+    """
+
+    gamma: np.ndarray
+    shape: float
+    theta: np.ndarray
+
+
+def find_start(model, theta, init: str) -> Start:
+    """Initial values of a generalized model.
+
+    Parameters
+    ----------
+    model : GeneralizedLinearMixedModel
+        With its modes.
+    theta : ndarray
+        θ of the user's columns at which λ is the identity in scaled columns.
+    init : {"glm", "lmm"}
+        Whether θ stays, or comes with γ from the linear mixed model of the working response.
+
+    Raises
+    ------
+    DataError
+        If the fixed effects separate the responses completely, or have no estimates.
+
+    Warns
+    -----
+    NumbammWarning
+        If they separate some of the responses.
+    """
+    shape = model.given_shape or 0.0
+    if model.has_free_shape:
+        shape = first_shape(model._modes)
+    gamma = without_effects(model._modes, shape)
+    _check_separation(model, gamma)
+    gamma = single_mean(model._modes) if gamma is None else gamma
+    if gamma is None:
+        _refuse_no_density(model, shape)
+        raise DataError(
+            f"the {model.family} model without random effects has no estimates to start from: "
+            f"the link {model.link} may not suit the response"
+        )
+    start = Start(gamma, shape, theta)
+    return by_linear_model(model, model._modes.replaced(), start) if init == "lmm" else start
+
+
+def _refuse_no_density(model, shape: float) -> None:
+    """Tell where a log-density of the user's is no number, at a mean that most families know."""
+    family, link, y = model.family_record, model.link_record, model.frame.y
+    mean = np.average(y, weights=model.prior_weights)
+    at = np.full_like(y, link.eta([mean])[0])
+    rows = model.frame.rows[~np.isfinite(family.deviances(link, shape, y, at))]
+    if family.by_density and len(rows):
+        shown = ", ".join(map(str, rows[:FEW])) + (" ..." if len(rows) > FEW else "")
+        raise DataError(
+            f"the log-density of the family {family} is not finite at a mean of {mean:.4g} in rows "
+            f"{shown}: is it right there, and does the link {link} suit it?"
+        )
+
+
+def _check_separation(model, gamma) -> None:
+    frame, family = model.frame, model.family_record
+    if gamma is not None:
+        mu = model.mean(model._offset + model._basis @ gamma)
+        if not is_extreme(family, model.link_record, mu):
+            return
+    kept = model.feterm.kept
+    separation = find_separation(family, frame.X[:, kept], frame.y)
+    if separation is not None:
+        columns = [model.feterm.cnames[kept[c]] for c in separation.columns]
+        named = ", ".join(c for c in columns if c != "Intercept") or columns[0]
+        if separation.complete:
+            raise DataError(
+                "the fixed effects separate the responses completely, so that their coefficients "
+                f"have no finite estimates: {named}"
+            )
+        warn(
+            "the fixed effects separate some of the responses from the others"
+            f"{_described(frame, separation.rows)}: coefficients of {named} grow without limit, "
+            "and their standard errors mean nothing"
+        )
+
+
+def _described(frame, rows) -> str:
+    """Which rows these are: cells of the fixed effects' factors, or else positions in the data."""
+    factors = [name for name in frame.design.coding.levels if name in frame.columns]
+    for size in range(1, 1 + min(len(factors), MOST_FACTORS)):
+        for some in combinations(factors, size):
+            labels = np.array([frame.columns[name].astype(str) for name in some])
+            cells = {tuple(cell) for cell in labels[:, rows].T}
+            if cells.isdisjoint(tuple(cell) for cell in labels[:, ~rows].T):
+                shown = [
+                    "×".join(map("=".join, zip(some, cell, strict=True))) for cell in sorted(cells)
+                ]
+                more = f" and {len(shown) - FEW} more" if len(shown) > FEW else ""
+                return f" (all rows of {', '.join(shown[:FEW])}{more})"
+    shown = ", ".join(map(str, frame.rows[rows][:FEW]))
+    return f" ({rows.sum()} rows: {shown}{' ...' if rows.sum() > FEW else ''})"
+
+
+def by_linear_model(model, modes: ModeFinder, start: Start) -> Start:
+    """γ and θ of the linear mixed model of the working response; `start` if there is none.
+
+    Twice, with the random effects of the first in the second's η. `modes` is left at the mode
+    there, from which PIRLS goes on more surely than from 0.
+    """
+    theta, gamma = model.scaled.to_scaled(start.theta), start.gamma
+    sigma = 0.0 if model._likelihood.dispersed else 1.0
+    for _ in range(2):
+        found = fit_working_model(modes, theta, gamma, start.shape, sigma)
+        if found is None or np.abs(found[0]).max(initial=0.0) > LARGEST_START:
+            modes.u = np.zeros(modes.q)
+            return start
+        theta, gamma = found
+    floor = np.where(model.scaled.structure.lowerbd == 0, LEAST_START, -np.inf)
+    theta = np.maximum(model.scaled.structure.rectified(theta), floor)
+    if not modes(theta, gamma, vary=True, shape=start.shape).found:
+        return start
+    return replace(start, gamma=gamma, theta=model.scaled.to_user(theta))

@@ -1,0 +1,55 @@
+"""`space_with_starts`: the search space of a linear fit, and where its search begins."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numbamm.blocks.moments import moment_theta
+from numbamm.models.fitting.default_start import DefaultStart
+from numbamm.models.fitting.light_starts import SMALL, LightStarts
+from numbamm.models.fitting.residual_variance import is_unbounded
+from numbamm.models.spaces.linear_space import LinearSpace
+from numbamm.optimize.auto import AUTO, FEW, LIGHT
+from numbamm.optimize.run import gradient_demand
+
+#: Valleys are looked for in so many scales, and, with more parameters than a search by differences
+#: takes, where an evaluation has so few operations: some microseconds.
+MOST_SCALES, LIGHTER = 8, 1e4
+
+
+def space_with_starts(model) -> LinearSpace:
+    """The space of a fit, whose search begins where the user has said, or by default.
+
+    Where evaluations are light, the default search has starts in several valleys. Other searches
+    by gradients begin at the moments' estimate of θ.
+
+    Parameters
+    ----------
+    model : LinearMixedModel
+        Its `optsum` says how; the default start is put there.
+    """
+    optsum, scaled, blocks = model.optsum, model.scaled, model.blocks
+    start, work = model._usual_start, model.layout.operations
+    ntheta, is_free = len(start), scaled.structure.is_free
+    by_differences = optsum.optimizer == AUTO and is_free and ntheta <= FEW and work <= LIGHT
+    space = LinearSpace(
+        scaled,
+        blocks,
+        model._criterion(),
+        (optsum.ftol_abs, optsum.ftol_rel),
+        model._search_coordinates if by_differences else None,
+    )
+    if not model._default_start.is_in(optsum):
+        return space
+    if model._bounds_are_usual():
+        scales = sum(term.p for term in model.reterms)
+        light = work <= (LIGHT if ntheta <= FEW else LIGHTER) and is_free
+        if optsum.optimizer == AUTO and light and scales <= MOST_SCALES:
+            # where the likelihood is unbounded, a lower end is no better an estimate
+            some = model.nobs <= SMALL and not is_unbounded(model)
+            space.starts = LightStarts(model._search_coordinates, model.nobs if some else np.inf)
+        elif gradient_demand(optsum, ntheta, has_gradient=True, work=work) != "none":
+            theta = moment_theta(scaled.terms, model.layout, blocks.A, space.criterion.sigma)
+            start = start if theta is None else scaled.to_user(theta)
+    model._default_start = DefaultStart.put(optsum, start)
+    return space

@@ -1,0 +1,67 @@
+"""What follows from the θ at which the search of a linear fit ended."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numbamm.models.estimates import Estimates
+
+
+def estimates_at(model, theta, objective: float) -> Estimates:
+    """Everything that follows from θ: β, σ, u, b and the fitted values.
+
+    Parameters
+    ----------
+    model : LinearMixedModel
+        It is left at this θ.
+    theta : ndarray, shape (number of θ,)
+    objective : float
+        The objective there.
+    """
+    solution, response, fe = solution_at(model, theta), model.scaled_response, model.feterm
+    u, b = random_effects(model, solution)
+    residual_norm, sqrt_weights = model.blocks.residual_norm(), model.sqrt_weights
+    sigma = model.optsum.sigma or response.scale * residual_norm / np.sqrt(model.degrees)
+    gamma = response.scale * solution.gamma + response.gamma0
+    beta = fe.to_basis @ gamma
+    if fe.constant is not None:
+        at = np.flatnonzero(fe.kept == fe.constant)
+        beta[at] += response.mean / fe.x[0, fe.constant]
+    root = fe.to_basis @ np.linalg.inv(model.blocks.x_factor()).T
+    fixed = fe.basis @ gamma
+    fitted = response.mean + (fixed if sqrt_weights is None else fixed / sqrt_weights)
+    if model.frame.offset is not None:
+        fitted = fitted + model.frame.offset
+    for term, effects in zip(model.reterms, b, strict=True):
+        fitted = fitted + np.einsum("pn,np->n", term.z, effects[term.refs])
+    return Estimates(
+        beta=beta,
+        covariance=sigma**2 * root @ root.T,
+        sigma=float(sigma),
+        u=u,
+        b=b,
+        eta=fitted,
+        fitted=fitted,
+        objective=objective,
+        reml=model.optsum.reml,
+        sigma_given=model.optsum.sigma is not None,
+    )
+
+
+def solution_at(model, theta):
+    """γ, u and b of the scaled columns at a θ, at which the model is left."""
+    model._set_theta(theta)
+    model.blocks.factorize(model.scaled.to_scaled(theta))
+    return model.blocks.solve()
+
+
+def random_effects(model, solution) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """u and b of the user's columns, in the response's units."""
+    pairs = [
+        scaling.effects(term.theta, u, b) if scaling else (u, b)
+        for term, scaling, u, b in zip(
+            model.reterms, model.scalings, solution.u, solution.b, strict=True
+        )
+    ]
+    scale = model.scaled_response.scale
+    return [scale * u for u, _ in pairs], [scale * b for _, b in pairs]

@@ -1,0 +1,121 @@
+"""`LinearObjective`: -2 log-likelihood of a linear model, or its REML criterion, at any θ."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from numbamm.blocks.threads import blas_threads
+from numbamm.models.spaces.coordinates import Coordinates
+from numbamm.models.spaces.linear_space import Criterion, LinearSpace
+from numbamm.models.spaces.scaled import root_mean_squares
+from numbamm.optimize.differences import jacobian
+
+if TYPE_CHECKING:
+    from numbamm.blocks.layout import Layout
+
+
+class LinearObjective:
+    """What a fit of a linear model minimises: its value and derivatives, and its search space."""
+
+    @property
+    def layout(self) -> Layout:
+        """How A and L are held; see `blocks.layout`."""
+        return self.blocks.layout
+
+    @property
+    def degrees(self) -> int:
+        """d: nobs under ML, nobs less the rank of X under REML."""
+        return self.nobs - (self.feterm.rank if self.optsum.reml else 0)
+
+    def _criterion(self) -> Criterion:
+        reml, scale = self.optsum.reml, self.scaled_response.scale
+        degrees = np.array([self.degrees, reml], dtype=np.int64)
+        constant = 2 * self.degrees * np.log(scale) - self._sum_log_w
+        if reml:
+            constant -= 2 * self.feterm.logdet_to_basis
+        return Criterion(degrees, constant, (self.optsum.sigma or 0.0) / scale)
+
+    @property
+    def space(self) -> LinearSpace:
+        """The search space: the criterion of `optsum` as a function of the scaled θ."""
+        return LinearSpace(self.scaled, self.blocks, self._criterion())
+
+    @cached_property
+    def _search_coordinates(self) -> Coordinates:
+        """Coordinates of the scaled θ; the response does not touch them."""
+        return Coordinates(self.scaled.terms, self.layout, self.blocks.A, self.nobs)
+
+    def objective_at(self, theta: ArrayLike) -> float:
+        """-2 log-likelihood (or REML criterion) at a given θ; the model is left as it is.
+
+        Parameters
+        ----------
+        theta : array-like, shape (number of θ,)
+
+        Returns
+        -------
+        float
+            NaN or infinite where the factorisation fails.
+        """
+        theta = self._checked_theta(theta)
+        with blas_threads():
+            return self.space.objective(self.scaled.to_scaled(theta))
+
+    def objective_gradient(self, theta: ArrayLike) -> tuple[float, np.ndarray]:
+        """The objective and its exact gradient at a given θ; the model is left as it is.
+
+        Parameters
+        ----------
+        theta : array-like, shape (number of θ,)
+
+        Returns
+        -------
+        objective : float
+            As `objective_at`.
+        gradient : ndarray, shape (number of θ,)
+            Its derivative in each θ; NaN where the factorisation fails.
+
+        Notes
+        -----
+        Reverse differentiation of the blocked Cholesky factor, at about three times the price
+        of the objective alone (Murray, 2016, arXiv 1602.07527).
+        """
+        theta = self._checked_theta(theta)
+        with blas_threads():
+            value, gradient = self.space.gradient(self.scaled.to_scaled(theta))
+        if not self.scaled.is_changed or not np.isfinite(value):
+            return value, gradient
+        structure, blocks = self.scaled.structure, self.blocks.gradient_blocks()
+        of_terms = zip(
+            self.scalings, blocks, structure.split(theta), structure.split(gradient), strict=True
+        )
+        parts = [s.gradient(mine, G) if s else slopes for s, G, mine, slopes in of_terms]
+        return value, structure.join(parts)
+
+    def hessian(self, theta: ArrayLike | None = None) -> np.ndarray:
+        """Second derivatives of the objective in θ, by differences of the exact gradient.
+
+        Parameters
+        ----------
+        theta : array-like, shape (number of θ,), optional
+            The estimates, if not given.
+
+        Returns
+        -------
+        ndarray, shape (number of θ, number of θ)
+            Symmetric; exact to about 1e-7 of its largest entry.
+        """
+        if theta is None:
+            _ = self.estimates  # there is a θ of interest only after a fit
+            theta = self.theta
+        step = 1e-4 / self._column_sizes()
+        return jacobian(lambda x: self.objective_gradient(x)[1], self._checked_theta(theta), step)
+
+    def _column_sizes(self) -> np.ndarray:
+        """For each θ, the root mean square of the column of Z that its row of λ stands for."""
+        sizes = [root_mean_squares(term, self.scaled.root) for term in self.reterms]
+        return self.scaled.structure.column_sizes(sizes)

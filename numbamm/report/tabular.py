@@ -1,0 +1,149 @@
+"""`Tabular`: what prints as a table, and leaves as text, HTML, Markdown, LaTeX or Word."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from numbamm.report import html, text
+from numbamm.report.content import Report
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Tabular:
+    """Base of models and results that print as tables.
+
+    A class says what is in its table, `_report`, and which numbers are behind it, `to_frame`.
+    """
+
+    def _report(self) -> Report:
+        """Titles, cells and notes."""
+        raise NotImplementedError
+
+    def to_frame(self) -> pd.DataFrame:
+        """The unrounded numbers of the table, a pandas frame."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return text.report_text(self._report())
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def to_html(self) -> str:
+        """The table as HTML: one ``<div>``, valid wherever it is put, without colours.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.r2().to_html().count("<tr>")
+        3
+        """
+        return html.report_html(self._report())
+
+    def to_markdown(self) -> str:
+        """The table as Markdown: a pipe table with its title above and its notes below.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> print(m.icc().to_markdown())
+        **Intraclass correlations**
+        <BLANKLINE>
+        |       | adjusted | unadjusted |
+        | :---- | -------: | ---------: |
+        | Batch |   0.3616 |     0.3616 |
+        | all   |   0.3616 |     0.3616 |
+        """
+        from numbamm.report.markdown import report_markdown
+
+        return report_markdown(self._report())
+
+    def to_latex(
+        self, caption: str | None = None, label: str | None = None, *, floating: bool = True
+    ) -> str:
+        r"""The table as LaTeX, for documents with ``\usepackage{booktabs}``.
+
+        Parameters
+        ----------
+        caption : str, optional
+            LaTeX code; the title and the formula of the table, if not given. There is no caption
+            if it is empty.
+        label : str, optional
+            A name for ``\ref``.
+        floating : bool
+            Whether the table floats, in an environment ``table``; without it there is no caption.
+
+        Returns
+        -------
+        str
+            Special characters of names are escaped, and Greek letters are set in mathematics.
+            Of other letters pdfLaTeX knows those of European languages; XeLaTeX and LuaLaTeX know
+            those of their fonts.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> print(m.icc().to_latex(floating=False))
+        \small
+        \begin{tabular}{@{}lrr@{}}
+        \toprule
+        & adjusted & unadjusted \\
+        \midrule
+        Batch & 0.3616 & 0.3616 \\
+        all & 0.3616 & 0.3616 \\
+        \bottomrule
+        \end{tabular}
+        """
+        from numbamm.report.latex import report_latex
+
+        return report_latex(self._report(), caption, label, floating)
+
+    def to_word(self, path: str | PathLike) -> None:
+        """Write the table into a Word document; this needs python-docx (``numbamm[word]``).
+
+        Parameters
+        ----------
+        path : str or path
+            The file; one that exists is replaced.
+
+        Raises
+        ------
+        OptionError
+            python-docx is not installed, or the file cannot be written.
+        """
+        from numbamm.report.word import write_word
+
+        write_word(self._report(), path)
+
+    def to_great_tables(self) -> Any:
+        """The table as a ``GT`` of the package great_tables, to be styled further.
+
+        Returns
+        -------
+        great_tables.GT
+            The cells are texts as in the printed table. If there are several tables, as for a
+            model, it is the last of them, the coefficients; ``GT(result.to_frame())`` has the
+            unrounded numbers.
+
+        Raises
+        ------
+        OptionError
+            great_tables is not installed.
+        """
+        from numbamm.report.greattables import great_table
+
+        return great_table(self._report())

@@ -1,0 +1,33 @@
+"""One structure of each kind, alone and beside others."""
+
+import numpy as np
+import pytest
+
+from numbamm.structures.joined import Joined
+from numbamm.structures.registry import by_name, make
+from numbamm.structures.us import Us
+
+NAMES = sorted(by_name())
+
+
+def examples(p: int = 3) -> dict:
+    """One of each, alone and beside others."""
+    found = {name: make(name, p) for name in NAMES}
+    found |= {f"{name} beside us": Joined((Us(2), make(name, p))) for name in NAMES}
+    found["all"] = Joined(tuple(found[name] for name in NAMES))
+    return found
+
+
+EXAMPLES = examples()
+each = pytest.mark.parametrize("structure", EXAMPLES.values(), ids=EXAMPLES)
+
+
+def some_theta(structure, seed=0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    scales = rng.uniform(0.3, 2, structure.size)
+    return np.where(structure.is_scale, scales, rng.normal(0, 0.4, structure.size))
+
+
+def differences(f, x, h=1e-6) -> np.ndarray:
+    moves = h * np.eye(len(x))
+    return np.array([(f(x + move) - f(x - move)) / (2 * h) for move in moves])

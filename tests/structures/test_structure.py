@@ -1,0 +1,119 @@
+"""Every structure, as the registry finds it: λ, its slopes, its names, and what files keep."""
+
+import numpy as np
+from numpy.testing import assert_allclose, assert_array_equal
+from structures.examples import differences, each, some_theta
+
+
+@each
+def test_the_start_is_the_identity(structure):
+    assert_allclose(structure.matrix(structure.start), np.eye(structure.p), atol=1e-15)
+    assert structure.start.shape == structure.lowerbd.shape == (structure.size,)
+    assert (structure.start >= structure.lowerbd).all()
+
+
+@each
+def test_lambda_is_lower_triangular_and_has_its_entries_alone(structure):
+    lam = structure.matrix(some_theta(structure))
+    assert_array_equal(lam, np.tril(lam))
+    assert (np.delete(lam.ravel(), structure.entries) == 0).all()
+    row, column = np.divmod(structure.entries, structure.p)
+    assert_array_equal(np.lexsort((row, column)), np.arange(len(row)))  # column by column
+
+
+@each
+def test_many_at_once(structure):
+    thetas = np.array([some_theta(structure, seed) for seed in range(4)])
+    one_by_one = [structure.matrix(theta) for theta in thetas]
+    assert_array_equal(structure.matrix(thetas), one_by_one)
+    assert structure.matrix(thetas.reshape(2, 2, -1)).shape == (2, 2, structure.p, structure.p)
+
+
+@each
+def test_slopes_are_those_of_the_entries(structure):
+    weight = np.random.default_rng(3).normal(size=(structure.p, structure.p))
+    theta = some_theta(structure)
+    expected = differences(lambda x: (weight * structure.matrix(x)).sum(), theta)
+    found = structure.slopes(theta, weight.ravel()[structure.entries])
+    assert_allclose(found, expected, atol=1e-8)
+    by_jacobian = structure.jacobian(theta).T @ weight.ravel()[structure.entries]
+    assert_allclose(by_jacobian, expected, atol=1e-8)
+
+
+@each
+def test_theta_comes_back(structure):
+    theta = some_theta(structure)
+    assert_allclose(structure.nearest(structure.matrix(theta)), theta, rtol=1e-12)
+
+
+@each
+def test_signs(structure):
+    thetas = np.array([some_theta(structure, seed) for seed in range(6)])
+    flipped = thetas * np.array([-1, -1, 1, 1, -1, 1])[:, None]
+    flipped[4] = 0.0
+    found = structure.rectified(flipped)
+    before, after = structure.matrix(flipped), structure.matrix(found)
+    turned = before @ before.transpose(0, 2, 1), after @ after.transpose(0, 2, 1)
+    assert_allclose(*turned, rtol=1e-12)
+    assert (np.diagonal(after, axis1=1, axis2=2) >= 0).all()
+
+
+@each
+def test_free_entries_of_the_covariance(structure):
+    """λλ' is the sum of its units by its coordinates, where it is linear in them."""
+    lam = structure.matrix(some_theta(structure))
+    gamma = lam @ lam.T
+    back = np.tensordot(structure.coordinates(gamma), structure.units, 1)
+    assert_allclose(back, gamma, atol=1e-14)
+    zero = ~structure.correlated
+    assert (gamma[zero] == 0).all() and (gamma[~zero] != 0).all()
+
+
+@each
+def test_lifts_make_up_the_covariance(structure):
+    """Each is a factor of a part of λλ', and their moves are independent of each other."""
+    theta = some_theta(structure)
+    lam, size = structure.matrix(theta), np.linspace(0.5, 3.0, structure.p)
+    moves = []
+    for L, A, variance in structure.lifts(lam, size):
+        part = L @ L.T
+        inside = part != 0
+        assert_allclose(part[inside], (lam @ lam.T)[inside], rtol=1e-10)
+        assert variance > 0
+        moves.append(structure.coordinates(A @ L.T + L @ A.T))
+    assert np.linalg.matrix_rank(moves) == structure.size
+
+
+@each
+def test_some_of_its_columns(structure):
+    for columns in ([0], [structure.p - 1], [0, structure.p - 1], list(range(structure.p))):
+        part = structure.select(columns)
+        assert part.p == len(columns)
+        kept = np.ix_(columns, columns)
+        assert_array_equal(part.correlated, structure.correlated[kept])
+    assert structure.select(list(range(structure.p))) == structure
+
+
+@each
+def test_a_change_of_columns_that_it_allows(structure):
+    """Common factors where columns have one size; within a triangle of λ any other change."""
+    rng = np.random.default_rng(5)
+    T = np.eye(structure.p)
+    for group in structure.of_one_size:
+        T[group] *= rng.uniform(0.2, 5)
+    lam = T @ structure.matrix(some_theta(structure))
+    assert_allclose(structure.matrix(structure.nearest(lam)), lam, rtol=1e-12)
+    assert sorted(j for group in structure.of_one_size for j in group) == list(range(structure.p))
+    assert sorted(j for block in structure.blocks for j in block) == list(range(structure.p))
+
+
+@each
+def test_names(structure):
+    cnames = [f"c{j}" for j in range(structure.p)]
+    labels = structure.labels(cnames)
+    assert len(set(labels)) == len(labels) == structure.size
+    sds = [name for _, name in structure.deviations(cnames)]
+    assert len(set(sds)) == len(sds) == structure.is_scale.sum()
+    sizes = structure.column_sizes(np.ones(structure.p))
+    assert_allclose(sizes, np.ones(structure.size))
+    assert ((structure.rows >= 0) & (structure.rows < structure.p)).all()

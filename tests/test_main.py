@@ -1,0 +1,201 @@
+"""The command line, in this process and as a user starts it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import numbamm as mm
+from numbamm import compilation
+from numbamm.__main__ import main
+from numbamm.blocks.linking import dispatcher_of
+from numbamm.blocks.search import newton, refits
+from numbamm.glm import pirls, quadrature
+
+SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
+
+
+def run(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "numbamm", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def test_fit_of_a_shipped_set(fitted):
+    done = run("fit", SLEEP, "sleepstudy")
+    assert done.returncode == 0
+    assert done.stdout == f"{fitted(SLEEP, 'sleepstudy')}\n"
+    assert done.stderr == ""
+
+
+def test_first_use_says_once_that_it_compiles(tmp_path):
+    first = run("fit", SLEEP, "sleepstudy", NUMBA_CACHE_DIR=str(tmp_path))
+    assert first.returncode == 0
+    assert first.stderr.count("\n") == 1
+    assert "compiling" in first.stderr and str(tmp_path) in first.stderr
+    assert run("fit", SLEEP, "sleepstudy", NUMBA_CACHE_DIR=str(tmp_path)).stderr == ""
+
+
+def test_json(capsys, fitted):
+    assert main(["fit", SLEEP, "sleepstudy", "--reml", "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    model = fitted(SLEEP, "sleepstudy", reml=True)
+    assert results["objective"] == model.objective
+    assert results["coefficients"]["Days"]["estimate"] == model.params["Days"]
+    assert results["evaluations"] == model.optsum.feval
+    assert results["theta"] == dict(zip(model.theta_names, model.theta, strict=True))
+
+
+def test_generalized(capsys):
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    assert main(["fit", formula, "cbpp", "--family", "binomial", "--fast", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["objective"] == pytest.approx(184.10859, abs=1e-5)
+    assert main(["fit", formula, "cbpp", "--family", "binomial", "--link", "probit"]) == 0
+    assert "link: probit" in capsys.readouterr().out
+    assert main(["fit", formula, "cbpp", "--family", "binomial", "--nagq", "9"]) == 0
+    assert "quadrature, 9 nodes" in capsys.readouterr().out
+    assert main(["fit", formula, "cbpp", "--family", "binomial", "--reml"]) == 1
+    assert main(["fit", SLEEP, "sleepstudy", "--fast"]) == 1
+
+
+def test_optimizer_and_verbose(capsys):
+    main(["fit", SLEEP, "sleepstudy", "--optimizer", "nlopt:LN_NELDERMEAD", "--verbose"])
+    assert capsys.readouterr().out.startswith("f_1: 1784.6423 [1.0, 0.0, 1.0]\n")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet"])
+def test_files(suffix, tmp_path, capsys, fitted):
+    path = tmp_path / f"sleep{suffix}"
+    data = mm.datasets.load("sleepstudy")
+    data.to_parquet(path) if suffix == ".parquet" else data.to_csv(path, index=False)
+    assert main(["fit", SLEEP, str(path)]) == 0
+    assert capsys.readouterr().out == f"{fitted(SLEEP, 'sleepstudy')}\n"
+
+
+def test_weights_and_offset(tmp_path, capsys):
+    path = tmp_path / "data.csv"
+    data = mm.datasets.load("sleepstudy").assign(w=2.0, o=1.0)
+    data.to_csv(path, index=False)
+    assert main(["fit", SLEEP, str(path), "--weights", "w", "--offset", "o", "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    direct = mm.lmm(SLEEP, data, weights="w", offset="o")
+    assert results["objective"] == pytest.approx(direct.objective)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", SLEEP, "sleepstudi"], "sleepstudy"),
+        (["fit", SLEEP, "nowhere.csv"], "no file nowhere.csv"),
+        (["fit", "Reaction ~ Dayz + (1 | Subject)", "sleepstudy"], "'Dayz'"),
+        (["fit", SLEEP, "sleepstudy", "--optimizer", "nlopt:X"], "nlopt:LN_BOBYQA"),
+    ],
+)
+def test_errors_are_one_message(arguments, message, capsys):
+    assert main(arguments) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("numbamm: ") and message in printed.err
+    assert "Traceback" not in printed.err
+
+
+def test_json_stays_json_beside_verbose(capsys):
+    assert main(["fit", SLEEP, "sleepstudy", "--json", "--verbose"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["nobs"] == 180
+    assert printed.err.startswith("f_1: 1784.6423")
+
+
+def test_output_without_unicode():
+    done = run("fit", SLEEP, "sleepstudy", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "Days" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["data.csv.gz", "data.parquet", "data.csv"])
+def test_unreadable_file(name, tmp_path, capsys):
+    path = tmp_path / name
+    path.write_bytes(b"" if name == "data.csv" else b"neither one nor the other")
+    assert main(["fit", SLEEP, str(path)]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_tab_separated_and_compressed(tmp_path, capsys, fitted):
+    path = tmp_path / "sleep.tsv.gz"
+    mm.datasets.load("sleepstudy").to_csv(path, sep="\t", index=False)
+    assert main(["fit", SLEEP, str(path)]) == 0
+    assert capsys.readouterr().out == f"{fitted(SLEEP, 'sleepstudy')}\n"
+
+
+def test_folder_of_a_data_sets_name(tmp_path, monkeypatch, capsys):
+    (tmp_path / "sleepstudy").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", SLEEP, "sleepstudy"]) == 0
+
+
+def test_list_of_data_sets(capsys):
+    assert main(["datasets"]) == 0
+    assert "sleepstudy" in capsys.readouterr().out
+
+
+def test_compile():
+    assert main(["compile"]) == 0
+    for kernel in (newton.advance, refits.refits, pirls.pirls, quadrature.quadrature):
+        kernel = dispatcher_of(kernel)
+        name = f"{Path(kernel.py_func.__code__.co_filename).stem}.{kernel.__name__}-*.nbi"
+        assert list(Path(kernel.stats.cache_path).glob(name))
+
+
+def test_clear_removes_the_kernels_and_nothing_else(tmp_path):
+    use = "from numbamm.blocks.jit import counter; from numbamm.glm.link import LINKS; import numpy"
+    use += "; from numbamm.blocks.search.rotations import fold; none = numpy.zeros(0)"
+    use += "; counter(); LINKS['log'].mean([0.0]); fold(none, numpy.zeros((4, 0), int), none)"
+    use += "; print(counter.stats.cache_misses)"
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    compiled = [sys.executable, "-c", use]
+    first = subprocess.run(compiled, env=environment, capture_output=True, text=True, check=True)
+    kept = list(tmp_path.rglob("*.nb?"))
+    folders = {path.parent for path in kept}
+    assert len(folders) == 3
+    others = [folder / "other.pyc" for folder in folders]
+    for path in others:
+        path.touch()
+    done = run("clear", NUMBA_CACHE_DIR=str(tmp_path))
+    assert done.returncode == 0
+    assert set(done.stdout.splitlines()) == {f"cleared {folder}" for folder in folders}
+    assert not list(tmp_path.rglob("*.nb?")) and all(path.exists() for path in others)
+    assert run("clear", NUMBA_CACHE_DIR=str(tmp_path)).stdout == ""
+    again = subprocess.run(compiled, env=environment, capture_output=True, text=True, check=True)
+    assert again.stdout == first.stdout != "Counter()\n"
+
+
+def test_compile_clears_first_if_asked(monkeypatch, capsys):
+    called = []
+    monkeypatch.setattr(compilation, "clear", lambda: called.append("clear") or [Path("there")])
+    monkeypatch.setattr(compilation, "compile_all", lambda: called.append("compile"))
+    assert main(["compile"]) == 0
+    assert called == ["compile"]
+    assert main(["compile", "--clear"]) == 0
+    assert called == ["compile", "clear", "compile"]
+    assert capsys.readouterr().out == "cleared there\n"
+
+
+def helper_of_the_tests(x):
+    raise AssertionError("a formula of the command line called Python")
+
+
+@pytest.mark.parametrize(
+    "call", ["helper_of_the_tests(Days)", "Path('x')", "redirect_stdout(Days)", "json.loads('1')"]
+)
+def test_formulas_have_no_names_of_the_programs(capsys, monkeypatch, call):
+    formula = f"Reaction ~ I({call}) + (1 | Subject)"
+    for code in ("columns", "full"):
+        monkeypatch.setenv("NUMBAMM_FORMULA_CODE", code)
+        assert main(["fit", formula, "sleepstudy"]) == 1
+        assert "numbamm: " in capsys.readouterr().err
