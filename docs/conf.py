@@ -1,6 +1,8 @@
 """How the site is built: ``python -m sphinx -W --keep-going -j auto docs docs/_build/html``."""
 
 import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -76,3 +78,20 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
+
+
+def _plain_defaults(app, what, name, obj, options, signature, annotation):
+    """Defaults that are functions are none that a reader could write."""
+    if signature:
+        signature = re.sub(r"<function .*?>(?=, |\))|<factory>", "...", signature)
+    return signature, annotation
+
+
+def _compile_kernels(app):
+    """So that no page shows that it had to wait for them, and two do not compile the same."""
+    subprocess.run([sys.executable, "-m", "numbamm", "compile"], check=True, capture_output=True)
+
+
+def setup(app):
+    app.connect("builder-inited", _compile_kernels)
+    app.connect("autodoc-process-signature", _plain_defaults)

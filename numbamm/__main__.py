@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from contextlib import redirect_stdout
-from pathlib import Path
+
+import numpy as np
 
 import numbamm as mm
 from numbamm import compilation
-from numbamm.errors import DataError, NumbammError, OptionError
+from numbamm.datafiles import read
+from numbamm.errors import NumbammError, OptionError
+from numbamm.inference.fixed.ddf import valid_name
 
-_SUFFIXES = {".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq"}
+#: Exit status of a program whose output nobody reads any more, and after Ctrl-C: those of shells.
+CLOSED_PIPE, INTERRUPTED = 141, 130
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status: 1 after one of numbamm's errors, which is printed."""
     if hasattr(sys.stdout, "reconfigure"):  # for characters that the terminal lacks
         sys.stdout.reconfigure(errors="replace")
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         arguments.run(arguments)
+        sys.stdout.flush()
     except NumbammError as error:
         print(f"numbamm: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # as of `| head`
+        # Python flushes once more when it ends, and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
+    except KeyboardInterrupt:
+        print("numbamm: interrupted", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 
@@ -35,7 +48,11 @@ def _parser() -> argparse.ArgumentParser:
 
     fit = commands.add_parser("fit", help="fit a mixed model and print its table")
     fit.add_argument("formula", help='for example "Reaction ~ 1 + Days + (1 + Days | Subject)"')
-    fit.add_argument("data", help="a shipped data set, or the path of a CSV or Parquet file")
+    fit.add_argument(
+        "data",
+        help="a shipped data set; the path of a CSV, Parquet or Excel file; - for standard input",
+    )
+    fit.add_argument("--sheet", metavar="NAME", help="sheet of an Excel file; the first if absent")
     fit.add_argument("--family", metavar="NAME", help="for example bernoulli, poisson or gamma")
     fit.add_argument(
         "--link", metavar="NAME", help="for example probit; the family's default if absent"
@@ -46,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--weights", metavar="COLUMN", help="column of case weights")
     fit.add_argument("--offset", metavar="COLUMN", help="column added to the linear predictor")
     fit.add_argument("--optimizer", metavar="NAME", help='for example "nlopt:LN_NELDERMEAD"')
+    fit.add_argument(
+        "--ddf", metavar="NAME", help="satterthwaite or kenward-roger; Wald's z tests if absent"
+    )
     fit.add_argument("--verbose", action="store_true", help="print each evaluation")
     fit.add_argument("--json", action="store_true", help="print the results as JSON")
     fit.set_defaults(run=_fit)
@@ -80,9 +100,10 @@ def _clear() -> None:
 
 def _fit(arguments) -> None:
     # Standard output must hold nothing but JSON: what --verbose prints goes to the error stream.
+    ddf = None if arguments.ddf is None else valid_name(arguments.ddf)
     with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
         model = _model(arguments)
-    print(json.dumps(_results(model), indent=1) if arguments.json else model)
+    print(json.dumps(_results(model, ddf), indent=1) if arguments.json else model.summary(ddf=ddf))
 
 
 def _model(arguments):
@@ -96,12 +117,13 @@ def _model(arguments):
     if arguments.family is None:
         if arguments.fast or arguments.link or arguments.nagq != 1:
             raise OptionError("--fast, --link and --nagq need --family")
-        return mm.lmm(arguments.formula, _read(arguments.data), reml=arguments.reml, **options)
+        data = read(arguments.data, arguments.sheet)
+        return mm.lmm(arguments.formula, data, reml=arguments.reml, **options)
     if arguments.reml:
         raise OptionError("--reml is for linear models, without --family")
     return mm.glmm(
         arguments.formula,
-        _read(arguments.data),
+        read(arguments.data, arguments.sheet),
         arguments.family,
         arguments.link,
         fast=arguments.fast,
@@ -110,44 +132,19 @@ def _model(arguments):
     )
 
 
-def _read(data: str):
-    """The data of a file, or the shipped data set of that name."""
-    import pandas as pd
-
-    path = Path(data)
-    kinds = [suffix.lower() for suffix in path.suffixes]
-    if not path.is_file():
-        if any(kind in _SUFFIXES for kind in kinds):
-            raise DataError(f"there is no file {data}")
-        return mm.datasets.load(data)
-    try:
-        if {".parquet", ".pq"} & set(kinds):
-            return pd.read_parquet(path)
-        return pd.read_csv(path, sep="\t" if ".tsv" in kinds else ",")
-    except ImportError:
-        raise DataError(
-            f"{data}: reading Parquet needs pyarrow; pip install 'numbamm[parquet]'"
-        ) from None
-    except (
-        ValueError,
-        OSError,
-        EOFError,
-    ) as error:  # empty, malformed, or of another format than its suffix says
-        raise DataError(f"{data} cannot be read: {error}") from error
-
-
-def _results(model) -> dict:
+def _results(model, ddf: str | None) -> dict:
     """A fitted model's results for JSON: numbers and text, with None for missing numbers."""
+    table = model.coef_table(ddf=ddf).frame
+    finite = bool(np.isfinite(table["df"]).any())
     coefficients = {
-        name: {"estimate": _number(b), "se": _number(s), "z": _number(z), "p": _number(p)}
-        for name, b, s, z, p in zip(
-            model.feterm.cnames,
-            model.params,
-            model.bse,
-            model.tvalues,
-            model.pvalues,
-            strict=True,
-        )
+        name: {
+            "estimate": _number(row.estimate),
+            "se": _number(row.se),
+            **({"df": _number(row.df), "t": _number(row.statistic)} if finite else {}),
+            **({} if finite else {"z": _number(row.statistic)}),
+            "p": _number(row.pvalue),
+        }
+        for name, row in zip(table.index, table.itertuples(), strict=True)
     }
     terms = [
         {"group": t.group, "columns": list(t.names), "covariance": t.cov.tolist()}

@@ -38,6 +38,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from numbamm.elsewhere import option_hint
 from numbamm.errors import OptionError, did_you_mean
 
 PREFIX = "NUMBAMM_"
@@ -63,6 +64,16 @@ class Option:
         What fits, in words.
     in_files : bool
         Whether a file may set it: one that is found by search may come from anybody.
+
+    See Also
+    --------
+    resolved : Values, and where they come from.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.config.OPTIONS["maxtime"].words
+    'a positive number of seconds, or -1 for no limit'
     """
 
     default: Any
@@ -156,7 +167,7 @@ def _checked(values: Mapping[str, Any], origin: str) -> dict[str, Any]:
     """The values, once every key is known and every value fits."""
     for key, value in values.items():
         if key not in OPTIONS:
-            raise OptionError(f"{origin}: unknown key {key!r}{did_you_mean(key, OPTIONS)}")
+            raise OptionError(f"{origin}: unknown key {key!r}{option_hint(key, OPTIONS)}")
         if not OPTIONS[key].fits(value):
             raise OptionError(f"{origin}: {key} must be {OPTIONS[key].words}, not {value!r}")
     return dict(values)
@@ -235,6 +246,16 @@ def resolved() -> dict[str, tuple[Any, str]]:
     ------
     OptionError
         A file or a variable has an unknown key or an unusable value; the message names it.
+
+    See Also
+    --------
+    show : Prints them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.config.resolved()["maxfeval"]
+    (100000, 'default')
     """
     values = {key: (option.default, "default") for key, option in OPTIONS.items()}
     in_file, path = _of_file(_working_directory())
@@ -256,9 +277,20 @@ def get(key: str) -> Any:
     OptionError
         There is no such option, or its variable or the file has an unusable value. Mistakes in
         other variables are told by the next fit, which reads them all.
+
+    See Also
+    --------
+    resolved : All options.
+    set, context : Change them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.config.get("maxfeval")
+    100000
     """
     if key not in OPTIONS:
-        raise OptionError(f"config.get: unknown key {key!r}{did_you_mean(key, OPTIONS)}")
+        raise OptionError(f"config.get: unknown key {key!r}{option_hint(key, OPTIONS)}")
     for layer in (_context.get(), _process):
         if key in layer:
             return layer[key]
@@ -274,6 +306,18 @@ def set(**values: Any) -> None:
     ------
     OptionError
         An option is unknown or its value unusable; nothing is changed then.
+
+    See Also
+    --------
+    context : For a block of code.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.config.set(maxtime=60.0)
+    >>> mm.config.get("maxtime")
+    60.0
+    >>> mm.config.set(maxtime=-1.0)
     """
     given = {key: value for key, value in values.items() if value is not None or key not in OPTIONS}
     given = _checked(given, "config.set")
@@ -290,6 +334,18 @@ def context(**values: Any) -> Iterator[None]:
     ------
     OptionError
         An option is unknown or its value unusable.
+
+    See Also
+    --------
+    set : For the process.
+    carry : For other threads.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> with mm.config.context(maxtime=60.0):
+    ...     mm.config.get("maxtime")
+    60.0
     """
     token = _context.set({**_context.get(), **_checked(values, "config.context")})
     try:
@@ -303,6 +359,18 @@ def carry(function: Callable) -> Callable:
 
     Wrap what a pool of threads or processes is to call: ``pool.map(mm.config.carry(f), items)``.
     The result can be pickled where the function can.
+
+    See Also
+    --------
+    context
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> import numbamm as mm
+    >>> with mm.config.context(maxtime=60.0), ThreadPoolExecutor(1) as pool:
+    ...     pool.submit(mm.config.carry(mm.config.get), "maxtime").result()
+    60.0
     """
     settled = {key: value for key, (value, origin) in resolved().items() if origin != "default"}
     return functools.partial(_call_in, settled, function)
@@ -314,12 +382,35 @@ def _call_in(settled: Mapping[str, Any], function: Callable, *args: Any, **kwarg
 
 
 def reload() -> None:
-    """Forget the TOML files that were read; they are read again when they are needed."""
+    """Forget the TOML files that were read; they are read again when they are needed.
+
+    See Also
+    --------
+    resolved
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.config.reload()
+    """
     _of_file.cache_clear()
 
 
 def show() -> None:
-    """Print every option with its value and where that came from."""
+    """Print every option with its value and where that came from.
+
+    See Also
+    --------
+    resolved : As a dict.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.config.show()  # doctest: +ELLIPSIS
+    optimizer          auto       default
+    ftol_rel           1e-12      default
+    ...
+    """
     rows = [
         (key, "automatic" if value is None else str(value), origin)
         for key, (value, origin) in resolved().items()

@@ -22,42 +22,169 @@ _NUMPY_SCALAR = re.compile(
 
 
 class NumbammError(Exception):
-    """Base class of all errors of numbamm."""
+    """Base class of all errors of numbamm.
+
+    See Also
+    --------
+    FormulaError, DataError, OptionError, FitError, NotFittedError
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> issubclass(mm.DataError, mm.NumbammError)
+    True
+    """
 
     def __init__(self, *args: object) -> None:
         super().__init__(*(without_numpy(a) if isinstance(a, str) else a for a in args))
 
 
 class FormulaError(NumbammError, ValueError):
-    """The formula cannot be parsed, or does not describe a mixed model."""
+    """The formula cannot be parsed, or does not describe a mixed model.
+
+    See Also
+    --------
+    DataError
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> try:
+    ...     mm.lmm("Reaction ~ Days", mm.datasets.load("sleepstudy"))
+    ... except mm.FormulaError:
+    ...     print("a mixed model has random effects")
+    a mixed model has random effects
+    """
 
 
 class DataError(NumbammError, ValueError):
-    """The data do not suit the formula; the message names the column or the rows."""
+    """The data do not suit the formula; the message names the column or the rows.
+
+    See Also
+    --------
+    FormulaError
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> try:
+    ...     mm.lmm("Reaction ~ days + (1 | Subject)", mm.datasets.load("sleepstudy"))
+    ... except mm.DataError as error:
+    ...     print(error)
+    there is no column 'days' in the data; did you mean 'Days'?
+    """
 
 
 class OptionError(NumbammError, ValueError):
-    """An option has an unknown name or an unusable value."""
+    """An option has an unknown name or an unusable value.
+
+    See Also
+    --------
+    config.set
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> try:
+    ...     mm.config.set(maxtime="long")
+    ... except mm.OptionError:
+    ...     print("a number of seconds was expected")
+    a number of seconds was expected
+    """
 
 
 class FitError(NumbammError, RuntimeError):
-    """A model could not be fitted; it stays as it was before the fit."""
+    """A model could not be fitted; it stays as it was before the fit.
+
+    See Also
+    --------
+    ConvergenceWarning
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> try:
+    ...     m.fit()
+    ... except mm.FitError as error:
+    ...     print(error)
+    this model is fitted already; use refit() to fit it again
+    """
 
 
 class NotFittedError(NumbammError, RuntimeError):
-    """Only a fitted model has this result: call `fit` first."""
+    """Only a fitted model has this result: call `fit` first.
+
+    See Also
+    --------
+    LinearMixedModel.fit
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.LinearMixedModel("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> try:
+    ...     m.params
+    ... except mm.NotFittedError as error:
+    ...     print(error)
+    this model has not been fitted: call fit() first
+    """
 
 
 class NumbammWarning(UserWarning):
-    """Base class of numbamm's warnings."""
+    """Base class of numbamm's warnings.
+
+    See Also
+    --------
+    ConvergenceWarning, OverdispersionWarning
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> issubclass(mm.ConvergenceWarning, mm.NumbammWarning)
+    True
+    """
 
 
 class ConvergenceWarning(NumbammWarning):
-    """An optimiser stopped before it reached a minimum."""
+    """An optimiser stopped before it reached a minimum.
+
+    See Also
+    --------
+    check_convergence
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import numbamm as mm
+    >>> m = mm.LinearMixedModel("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> m.optsum.maxfeval = 2
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     m = m.fit(optimizer="nlopt:LN_BOBYQA")
+    >>> issubclass(caught[0].category, mm.ConvergenceWarning)
+    True
+    """
 
 
 class OverdispersionWarning(NumbammWarning):
-    """Counts vary more about their fitted means than their family implies."""
+    """Counts vary more about their fitted means than their family implies.
+
+    See Also
+    --------
+    check_overdispersion
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import numbamm as mm
+    >>> ticks = mm.datasets.load("grouseticks")
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     m = mm.glmm("TICKS ~ YEAR + (1 | LOCATION)", ticks, "poisson")
+    >>> issubclass(caught[0].category, mm.OverdispersionWarning)
+    True
+    """
 
 
 def without_numpy(text: str) -> str:

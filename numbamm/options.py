@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from numbamm.errors import OptionError, shown
+from numbamm.errors import OptionError, did_you_mean, shown
 
 
 def one_of(name: str, value: Any, known: Iterable[str]) -> str:
@@ -20,8 +20,25 @@ def one_of(name: str, value: Any, known: Iterable[str]) -> str:
     """
     known = list(known)
     if not isinstance(value, str) or value not in known:
-        raise OptionError(f"{name} must be one of {', '.join(known)}, not {shown(value)}")
+        hint = did_you_mean(value, known) if isinstance(value, str) else ""
+        raise OptionError(f"{name} must be one of {', '.join(known)}, not {shown(value)}{hint}")
     return value
+
+
+def grouping_factor(model, group: Any) -> str:
+    """The option `group`, which must be the name of a grouping factor of the model.
+
+    Raises
+    ------
+    OptionError
+    """
+    factors = list(dict.fromkeys(term.group for term in model.reterms))
+    if not isinstance(group, str) or group not in factors:
+        raise OptionError(
+            f"group: {shown(group)} is no grouping factor{did_you_mean(str(group), factors)}; "
+            f"there are {', '.join(factors)}"
+        )
+    return group
 
 
 def flag(name: str, value: Any) -> bool:

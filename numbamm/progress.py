@@ -31,9 +31,11 @@ def progress_bar(total: int, wanted: bool | None, unit: str):
         Name of a step, ``"fit"``.
     """
     wanted = config.get("progress") if wanted is None else wanted
+    shown = sys.stderr.isatty() if wanted is None else wanted
+    if not shown:  # tqdm warns in notebooks as soon as it is imported there
+        return _Silent()
     try:
         from tqdm.auto import tqdm
     except ImportError:
         return _Silent()
-    shown = sys.stderr.isatty() if wanted is None else wanted
-    return tqdm(total=total, unit=unit, delay=1.0, leave=False) if shown else _Silent()
+    return tqdm(total=total, unit=unit, delay=1.0, leave=False)

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import re
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import nbinom
 
+import numbamm as mm
 import numbamm.inference
 from numbamm.glm.family import FAMILIES
 from numbamm.glm.link import LINKS
+from numbamm.optimize import registry
 
 PAGES = Path(__file__).parent.parent / "docs"
 
@@ -37,7 +40,7 @@ class Close(doctest.OutputChecker):
 
 
 #: Pages whose examples have prompts and outputs; those of all others are executed by Sphinx.
-TESTED = ["mathematics.md", "guide/families.md", "guide/tables.md"]
+TESTED = ["mathematics.md", "guide/families.md"]
 
 
 @pytest.mark.parametrize("page", TESTED)
@@ -71,9 +74,10 @@ WITH_EXAMPLES = sorted(
 
 
 @pytest.mark.parametrize("module", WITH_EXAMPLES)
-def test_docstrings(module):
+def test_docstrings(module, monkeypatch):
     if module.endswith(".marginaleffects"):
         pytest.importorskip("marginaleffects")
+    monkeypatch.setattr(registry, "_backends", registry._backends.copy())  # some register theirs
     tests = doctest.DocTestFinder().find(importlib.import_module(module))
     runner = doctest.DocTestRunner(Close(), optionflags=doctest.NORMALIZE_WHITESPACE)
     assert [test.name for test in tests if runner.run(test).failed] == []
@@ -96,27 +100,26 @@ def test_docstrings_point_to_sections_that_exist():
     assert set(links) == {h.lower().replace(" ", "-") for h in headings}
 
 
-def test_what_contributors_are_told_to_touch_is_there():
-    """The files that CONTRIBUTING.md names."""
-    text = (PAGES.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    named = re.findall(r"`((?:blocks|glm|design|formula|models|inference)/\w+\.py)`", text)
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/about/architecture.md"])
+def test_files_that_readers_are_pointed_to_are_there(page):
+    text = (PAGES.parent / page).read_text(encoding="utf-8")
+    rooms = "blocks|glm|design|formula|models|inference|optimize|structures"
+    named = re.findall(rf"`((?:{rooms})/[\w/]+\.pyi?)`", text)
     named += [f"glm/{name}" for name in re.findall(r"`((?:families|links)/\w+\.py)`", text)]
     named += re.findall(r"`numbamm/(\w+/\w+\.py)`", text)
     assert len(named) > 10
     assert not [name for name in named if not (PACKAGE / name).is_file()]
 
 
-@pytest.mark.parametrize("registry", [FAMILIES, LINKS])
-def test_records_that_contributors_are_shown(registry):
+@pytest.mark.parametrize("records", [FAMILIES, LINKS])
+def test_records_that_contributors_are_shown(records):
     """The examples of CONTRIBUTING.md say what the records of the same names do."""
     text = (PAGES.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    (example,) = re.findall(
-        rf"```python\n# numbamm/glm/{registry.folder}/(.*?)```", text, re.DOTALL
-    )
-    names: dict = {"__name__": f"numbamm.glm.{registry.folder}.example"}
+    (example,) = re.findall(rf"```python\n# numbamm/glm/{records.folder}/(.*?)```", text, re.DOTALL)
+    names: dict = {"__name__": f"numbamm.glm.{records.folder}.example"}
     exec(f"# {example}", names)
-    record = names[registry.kind.upper()]
-    if registry is LINKS:
+    record = names[records.kind.upper()]
+    if records is LINKS:
         eta = np.array([0.2, 1.0])
         assert_allclose(record.eta(record.mean(eta)), eta)
         assert_allclose(record.slope(eta), np.exp(eta))
@@ -127,3 +130,83 @@ def test_records_that_contributors_are_shown(registry):
     assert found == pytest.approx(-2 * log_f)
     assert_allclose(record.zeros(mu, w), 1 / (1 + mu))
     assert_allclose(record.quantiles(0.9, mu, w), nbinom.ppf(0.9, 1, 1 / (1 + mu)))
+
+
+# ---- the reference ------------------------------------------------------------------------------
+
+#: Names of models for other parts of numbamm, which the reference leaves out.
+BETWEEN_ROOMS = {
+    *(
+        "aligned",
+        "coefficient_method",
+        "criterion",
+        "default_ddf",
+        "degrees",
+        "effects_at",
+        "estimate_at",
+        "estimates",
+    ),
+    *("family", "family_record", "fit_options", "given_shape", "has_free_shape", "hold_start"),
+    *("in_columns", "is_linear", "layout", "likelihood_holds", "link", "link_record", "mean"),
+    *("may_be_overdispersed", "of_frame", "of_other_frame", "parameters", "parameters_of"),
+    *("pearson_df", "pearson_ratio", "residual_variance", "row_variances", "scalings"),
+    *("set_estimates", "shape_has_limit", "space", "space_of", "title", "twin", "whitened_space"),
+    *("without_rows", "working_model"),
+}
+
+
+def _entries() -> list[str]:
+    """What the tables of the reference name."""
+    text = "".join(p.read_text(encoding="utf-8") for p in (PAGES / "reference").glob("*.rst"))
+    return re.findall(r"^   ~([\w.]+)$", text, flags=re.MULTILINE)
+
+
+def _is_module(name: str) -> bool:
+    return inspect.ismodule(getattr(mm, name))
+
+
+def _documented(name: str):
+    """The object that an entry names."""
+    found = importlib.import_module("numbamm")
+    for part in name.split("."):
+        if not hasattr(found, part):
+            found = importlib.import_module(f"{found.__name__}.{part}")
+        else:
+            found = getattr(found, part)
+    return found
+
+
+def test_the_reference_has_every_public_name():
+    entries = _entries()
+    assert len(entries) == len(set(entries)) > 100
+    wanted = [name for name in mm.__all__ if not _is_module(name)]
+    wanted += [f"{room}.{name}" for room in ("datasets", "optimize") for name in _all(room)]
+    wanted.remove("optimize.OptSummary")  # the same as numbamm.OptSummary
+    assert [name for name in wanted if name not in entries] == []
+
+
+def _all(room: str) -> list[str]:
+    return getattr(mm, room).__all__
+
+
+@pytest.mark.parametrize("model", [mm.LinearMixedModel, mm.GeneralizedLinearMixedModel])
+def test_the_reference_has_every_member_of_a_model(model):
+    listed = {name.split(".")[-1] for name in _entries()}
+    members = {name for name in dir(model) if not name.startswith("_")}
+    assert sorted(members - listed - BETWEEN_ROOMS) == []
+
+
+def _with_docstrings() -> list[str]:
+    """Entries with docstrings that show an example: functions and classes, not attributes."""
+    return [name for name in _entries() if callable(_documented(name))]
+
+
+@pytest.mark.parametrize("name", _with_docstrings())
+def test_a_docstring_has_an_example_and_says_what_is_related(name):
+    text = inspect.getdoc(_documented(name))
+    assert "\nExamples\n--------\n" in text and ">>> " in text
+    [related] = re.findall(r"^See Also\n-+\n(.*?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
+    names = re.findall(r"^(\w[\w., ]*?)(?: :.*)?$", related, re.MULTILINE)
+    parts = [entry.split(".") for entry in _entries()]
+    known = {".".join(entry[i:]) for entry in parts for i in range(len(entry))}
+    assert names and {n.strip() for line in names for n in line.split(",")} <= known

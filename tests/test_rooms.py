@@ -10,7 +10,17 @@ PACKAGE = Path(numbamm.__file__).parent
 #: The rooms from the ground up, as docs/about/architecture.md shows them: each may import from
 #: those before it.
 ROOMS = [
-    {"errors", "config", "files", "memory", "options", "processors", "progress"},
+    {
+        "errors",
+        "elsewhere",
+        "config",
+        "files",
+        "memory",
+        "options",
+        "processors",
+        "progress",
+        "shortrepr",
+    },
     {"blocks", "structures"},
     {"design"},
     {"glm"},
@@ -19,7 +29,7 @@ ROOMS = [
     {"report"},
     {"models"},
     {"inference"},
-    {"datasets", "compilation"},
+    {"datasets", "datafiles", "compilation"},
     {"__main__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
@@ -191,6 +201,22 @@ TESTS = Path(__file__).parent
 #: Files without a test of their name, and where they are tested.
 TESTED_ELSEWHERE = {
     "blocks.kinds": "names of types",
+    "blocks.search.communication": "parts of trust and lbfgs",
+    "blocks.search.escapes": "a part of newton",
+    "blocks.search.evaluation": "a part of newton",
+    "inference.comparison.modelcolumn": "a part of modeltable",
+    "inference.comparison.modelrows": "a part of modeltable",
+    "models.fitting.linear_start": "what it chooses from: light_starts, moments, default_start",
+    "models.generalized_objective": "a part of the class in generalized",
+    "models.glmm": "the function that builds and fits: see generalized",
+    "models.linear_estimates": "by dense matrices and by lme4, in linear and linear_oracles",
+    "models.linear_objective": "a part of the class in linear; its gradient: spaces/linear_space",
+    "models.lmm": "the function that builds and fits: see linear",
+    "report.content": "by its forms: test_tables, test_invariants",
+    **{
+        f"report.{form}": "test_forms runs over all results and forms"
+        for form in "greattables latex latex_text markdown tableframe tabular word".split()
+    },
     "models.estimates": "a record",
     "optimize.problem": "a record",
     "optimize.protocol": "declarations, which the registry checks",

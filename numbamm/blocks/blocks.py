@@ -29,11 +29,12 @@ from numbamm.blocks.variances import (
     row_variances,
     tail_block,
 )
+from numbamm.shortrepr import ShortRepr
 from numbamm.structures.joint import Joint
 
 
-@dataclass
-class Solution:
+@dataclass(repr=False)
+class Solution(ShortRepr):
     """Estimates at one θ, in the units of A.
 
     Attributes
@@ -182,7 +183,7 @@ class Blocks(ThreadLocal):
         entries, factored = self.joint.entries(theta), cholesky.factored
         if np.array_equal(factored(self.layout.table, self.layout.index, self.work), entries):
             return
-        if not self.objective(theta, np.array([1.0, 0.0]), 0.0, 0.0) < np.inf:
+        if not self.objective(theta, np.array([1, 0]), 0.0, 0.0) < np.inf:
             raise FloatingPointError(f"the Cholesky factorisation fails at theta = {theta}")
 
     def solve(self) -> Solution:

@@ -8,10 +8,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import perf_counter
 
 import numba
 import numpy as np
 from numba.core.caching import NullCache
+from numba.core.compiler_lock import global_compiler_lock
 
 from numbamm import config
 from numbamm.blocks import crew
@@ -88,12 +90,42 @@ def jit(function=None, *, owns=False, entry=None, cache=True, takes=None, gives=
 
 def _compile(kernel, types):
     """Compile a kernel, or load its code from the cache; replaces numba's method."""
-    if not ahead.is_on():
-        crew.wait_for(kernel)
-        if (result := kernel.uncalled.pop(types, None)) is not None:
-            kernel.add_overload(result)  # only once: numba is slow to choose between equal ones
-    with interrupts_wait():
-        return type(kernel).compile(kernel, types)
+    with compile_time:
+        if not ahead.is_on():
+            crew.wait_for(kernel)
+            with (
+                global_compiler_lock
+            ):  # a second thread waits until what the kernel calls is loaded
+                if (result := kernel.uncalled.pop(types, None)) is not None:
+                    kernel.add_overload(result)  # once: numba is slow to choose between equal ones
+        with interrupts_wait():
+            return type(kernel).compile(kernel, types)
+
+
+class Stopwatch(threading.local):
+    """The time that a thread has spent in a block, also where blocks are entered within it.
+
+    Attributes
+    ----------
+    seconds : float
+    """
+
+    def __init__(self) -> None:
+        self.seconds, self._depth, self._begin = 0.0, 0, 0.0
+
+    def __enter__(self) -> None:
+        if self._depth == 0:
+            self._begin = perf_counter()
+        self._depth += 1
+
+    def __exit__(self, *error) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self.seconds += perf_counter() - self._begin
+
+
+#: Time for which calls of kernels have waited for their code to be compiled, or read.
+compile_time = Stopwatch()
 
 
 @contextmanager
@@ -158,8 +190,14 @@ def compile_ahead(*kernels) -> None:
     _announced.update(kernels, missing)
     if not missing:
         return
+    with compile_time:
+        _begin_to_compile(missing)
+
+
+def _begin_to_compile(missing: list) -> None:
+    """Hand kernels to processes that compile them, and print what is under way."""
     size = {kernel: _size(kernel) for kernel in missing}
-    missing.sort(key=size.get, reverse=True)
+    missing.sort(key=size.__getitem__, reverse=True)
     folder, processes = dispatcher_of(missing[0]).stats.cache_path, 1
     if folder is None:
         kept = "no folder could be written to keep them: set NUMBA_CACHE_DIR to one"

@@ -33,6 +33,8 @@ from functools import cached_property
 
 import numpy as np
 
+from numbamm.shortrepr import ShortRepr
+
 # Row 0, the model: sizes (MOVED: entries of λ that a search by `trust` moves); offsets into index
 # (THETA), work (TAIL, SCRATCH), A (CROSS) and adjoint (TAIL_C, TAIL_U, SPARE); distances: in work
 # from a later head term's blocks of B to those of C (SCHUR), and from λ in work to G and N in
@@ -53,8 +55,8 @@ WIDTH = 17
 DENSE_FILL = 0.1
 
 
-@dataclass
-class Layout:
+@dataclass(repr=False)
+class Layout(ShortRepr):
     """Layout table, integer index, buffer sizes, and the positions of the data in sparse blocks.
 
     Attributes

@@ -24,6 +24,16 @@ def list() -> pd.DataFrame:
         Indexed by ``name``, with ``description``, ``published`` (the first publication of the
         values), ``source`` (the R package that they were read from), and the numbers of ``rows``
         and ``columns``. The names alone are ``list().index``.
+
+    See Also
+    --------
+    load
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> int(mm.datasets.list().loc["sleepstudy", "rows"])
+    180
     """
     import pandas as pd
 
@@ -54,9 +64,19 @@ def load(name: str) -> pd.DataFrame:
     DataError
         No set has that name; the message suggests a similar one.
 
+    See Also
+    --------
+    list
+
     Notes
     -----
     The data sets, with the R package that they were read from and their first publication:
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.datasets.load("sleepstudy").shape
+    (180, 3)
     """
     import pandas as pd
 

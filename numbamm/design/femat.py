@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numbamm.design.magnitude import sums_of_squares
+from numbamm.shortrepr import ShortRepr
 
 #: A column is dropped if its part orthogonal to the preceding columns is shorter than this share of
 #: its length. That share may be 1e-8 for products of a factor and a covariate far from 0, which are
@@ -17,8 +18,8 @@ from numbamm.design.magnitude import sums_of_squares
 RANK_TOLERANCE = 1e-10
 
 
-@dataclass
-class FeMat:
+@dataclass(repr=False)
+class FeMat(ShortRepr):
     """Fixed-effects model matrix X and a well-conditioned basis of its columns.
 
     A = [Z X y]'[Z X y] squares the data, so X enters it as ``basis = X[:, kept] @ to_basis``,

@@ -1,12 +1,12 @@
-"""`Scaling`: a random-effects term in columns that are alike in origin and size.
+"""`Scaling`: a random-effects term in columns that are centred and of ordinary size.
 
 θ belongs to the columns that the user wrote. Where those lie far from 0 (calendar years) or are
-very large or small, λ is nearly singular, its entries differ by orders of magnitude, and neither
-A nor an optimiser that starts at the identity can cope. Such a term is held in scaled columns,
+very large or small, λ is nearly singular, its entries differ by orders of magnitude, A loses
+digits, and an optimiser that starts at the identity fails. Such a term is fitted in scaled columns,
 
     z_scaled = T⁻ᵀ z,   b_scaled = T b,   λ_scaled λ_scaled' = T λλ' T'
 
-which is the same model. Columns of ordinary size are left alone.
+which is the same model. Columns of ordinary size are not changed.
 
 See docs/mathematics.md, "Columns of ordinary size".
 """
@@ -19,15 +19,16 @@ import numpy as np
 
 from numbamm.design.magnitude import sums_of_squares
 from numbamm.design.remat import ReMat
+from numbamm.shortrepr import ShortRepr
 from numbamm.structures.structure import Structure
 
 #: Root mean squares between 1/ORDINARY and ORDINARY, and means up to ORDINARY standard
-#: deviations, are left as they are.
+#: deviations, are ordinary: such columns are not changed.
 ORDINARY = 20.0
 
 
-@dataclass
-class Scaling:
+@dataclass(repr=False)
+class Scaling(ShortRepr):
     """Change of columns of one term.
 
     Attributes
@@ -37,7 +38,7 @@ class Scaling:
     z : ndarray, shape (p, n)
         The scaled columns.
     structure : Structure
-        The term's own.
+        That of the term.
     """
 
     T: np.ndarray
@@ -100,8 +101,8 @@ class Scaling:
         u, b : ndarray, shape (levels, p)
             Effects at ``to_scaled(theta)``.
         """
-        turn = lower(self.T @ self.structure.matrix(theta))[1]
-        return u @ turn.T, np.linalg.solve(self.T, b.T).T
+        rotation = lower(self.T @ self.structure.matrix(theta))[1]
+        return u @ rotation.T, np.linalg.solve(self.T, b.T).T
 
     def variances(self, V) -> np.ndarray:
         """Covariances of b of the user's columns, from the scaled ones; shapes (levels, p, p)."""
@@ -118,19 +119,19 @@ class Scaling:
         G : ndarray, shape (p, p)
             The gradient in λ of the scaled columns, at ``to_scaled(theta)``.
         """
-        turn = lower(self.T @ self.structure.matrix(theta))[1]
-        by_entry = (self.T.T @ G @ turn.T).ravel()[self.structure.entries]
+        rotation = lower(self.T @ self.structure.matrix(theta))[1]
+        by_entry = (self.T.T @ G @ rotation.T).ravel()[self.structure.entries]
         return self.structure.slopes(theta, by_entry)
 
 
 def in_ordinary_columns(term: ReMat, sqrtw=None) -> ReMat:
-    """The term in the columns that `Scaling` gives it, or as it is."""
+    """The term in scaled columns if it needs them, else as it is."""
     scaling = Scaling.of_term(term, sqrtw)
     return scaling.scaled(term) if scaling else term
 
 
 def _centre(column, w) -> float:
-    """Centre a column in place if it lies far from 0; its weighted mean then, else 0."""
+    """Centre a column in place if it lies far from 0; returns the weighted mean, or 0 if not."""
     mean = w @ column / w.sum()
     mean += w @ (column - mean) / w.sum()  # a second pass: exact to rounding
     rest = column - mean

@@ -21,7 +21,7 @@ def check_gaussian(frame: ModelFrame, sigma_known: bool = False) -> None:
     ------
     DataError
         If the response is constant, or if the residual variance is unknown and not identifiable
-        beside the variances of the random effects; see `check_identifiable`.
+        together with the variances of the random effects; see `check_identifiable`.
     """
     _refuse_counts(frame, "a linear model")
     if (frame.y == frame.y[0]).all():

@@ -33,7 +33,7 @@ class Table:
     index : pandas.Index or None
         The index of a pandas frame.
     labels : pandas.Index or None
-        Labels of the rows, by which Series beside the data are matched: the index of a pandas
+        Labels of the rows, by which Series given with the data are matched: the index of a pandas
         frame, or the index that the Series of a dict have in common.
 
     Raises
@@ -260,7 +260,7 @@ def _from_array(values: Any) -> pd.Series:
         raise ValueError(f"it has {values.ndim} dimensions")
     series = pd.Series(values)
     if isinstance(values, list | tuple) and series.dtype == float and _merge(series.dropna()):
-        series = pd.Series(values, dtype=object)  # integers beside missing values
+        series = pd.Series(values, dtype=object)  # integers and missing values
     return _from_pandas(series)
 
 

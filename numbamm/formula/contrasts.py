@@ -12,8 +12,9 @@ import pandas as pd
 from formulaic.materializers.types.factor_values import FactorValuesMetadata
 from formulaic.transforms import contrasts as fc
 
+from numbamm.elsewhere import value_hint
 from numbamm.errors import DataError, OptionError, did_you_mean
-from numbamm.formula.levels import level_codes, positions
+from numbamm.formula.levels import level_codes, positions, type_hint
 from numbamm.formula.names import column_of
 
 _BY_NAME = {
@@ -43,7 +44,7 @@ def as_contrasts(value: Any) -> fc.Contrasts:
     if isinstance(value, str):
         if value.lower() not in _BY_NAME:
             raise OptionError(
-                f"there are no contrasts '{value}'{did_you_mean(value, _BY_NAME)}; "
+                f"there are no contrasts '{value}'{value_hint('contrasts', value, _BY_NAME)}; "
                 f"there are {', '.join(_BY_NAME)}"
             )
         return _BY_NAME[value.lower()]()
@@ -141,7 +142,7 @@ class Coding:
             listed = ", ".join(repr(label) for label in new[:5]) + (", ..." if len(new) > 5 else "")
             raise DataError(
                 f"'{expression}' has levels that were not in the fit: {listed}; "
-                f"its levels are {', '.join(map(repr, levels))}"
+                f"its levels are {', '.join(map(repr, levels))}{type_hint(new, levels)}"
             )
         return codes
 

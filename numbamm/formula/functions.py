@@ -65,7 +65,7 @@ def _is_exact(values: pd.Series) -> bool:
 
 
 def fulldummy(data: Any) -> FactorValues:
-    """Mark `data` as categorical with an indicator for every level, even beside an intercept."""
+    """Mark `data` as categorical with an indicator for every level, even with an intercept."""
     return FactorValues(C(data), spans_intercept=False)
 
 

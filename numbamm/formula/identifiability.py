@@ -1,4 +1,4 @@
-"""Whether the residual variance is identifiable beside those of the random effects."""
+"""Whether the residual variance and those of the random effects are identifiable."""
 
 from __future__ import annotations
 

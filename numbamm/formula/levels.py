@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from numbamm.errors import DataError
+from numbamm.errors import DataError, shown
 
 EXACT = 2**53  #: integers up to this are exact as floats
 
@@ -48,6 +50,44 @@ def is_missing(values: Any) -> np.ndarray:
     if dtype == np.float64:
         return np.isnan(as_array(values))
     return np.asarray(pd.isna(values))
+
+
+def type_hint(unknown: Iterable, known: Iterable) -> str:
+    """The end of a message on unknown levels that look like known ones, but are of another type.
+
+    Empty if there are none.
+    """
+    by_text = {_text(level): level for level in known}
+    for value in unknown:
+        level = by_text.get(_text(value))
+        if level is not None and _kind(level) != _kind(value):
+            to = {"a text": "str", "a whole number": "int"}.get(_kind(level), "float")
+            return (
+                f"; {shown(value)} is {_kind(value)} here, but {shown(level)} is {_kind(level)} in "
+                f"the fit: convert the values to {to}"
+            )
+    return ""
+
+
+def _text(value: Any) -> str:
+    """A value as text: the same for 1, 1.0, ``"1"`` and ``"1.0"``."""
+    text = str(value).strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return f"{number:.0f}" if number.is_integer() and abs(number) < EXACT else text
+
+
+def _kind(value: Any) -> str:
+    """What a value is, in words."""
+    if isinstance(value, str):
+        return "a text"
+    if isinstance(value, bool | np.bool_):
+        return "a truth value"
+    if isinstance(value, Integral):
+        return "a whole number"
+    return "a number" if isinstance(value, Real) else f"a {type(value).__name__}"
 
 
 def _categorical(values: Any) -> pd.Categorical:

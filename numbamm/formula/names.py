@@ -38,7 +38,7 @@ def joined(names: tuple[str, ...] | list[str]) -> str:
 
 
 def as_part(name: str) -> str:
-    """A name or label as `joined` writes it beside others."""
+    """A name or label as `joined` writes it among others."""
     return in_back_quotes(name) if ":" in name or "`" in name else name
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from numbamm.formula.columns import Table, refuse_rows
 from numbamm.formula.used_rows import as_floats, frame_of, missing_rows, vector
+from numbamm.shortrepr import ShortRepr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,8 +38,8 @@ class NewTerm(NamedTuple):
     unseen: list
 
 
-@dataclass
-class NewRows:
+@dataclass(repr=False)
+class NewRows(ShortRepr):
     """Model matrices of m new rows.
 
     Attributes

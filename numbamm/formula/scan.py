@@ -195,14 +195,14 @@ class _Scanner:
 
     def refuse_mixed_operators(self, tokens: list[Token], python: bool = False) -> None:
         """Refuse ``a == 1 & b``: Python reads ``a == (1 & b)``, and R ``(a == 1) & b``."""
-        beside: dict[int, set[str]] = {}  # by level: operators in the innermost brackets so far
+        seen: dict[int, set[str]] = {}  # by level: operators in the innermost brackets so far
         for token in tokens:
             if token.kind == "open":
-                beside[token.level + 1] = set()
+                seen[token.level + 1] = set()
             elif token.text == ",":
-                beside[token.level] = set()
+                seen[token.level] = set()
             elif (python or token.python) and token.text in _COMPARISONS | _LOGICAL:
-                operators = beside.setdefault(token.level, set())
+                operators = seen.setdefault(token.level, set())
                 operators.add(token.text)
                 if operators & _COMPARISONS and operators & _LOGICAL:
                     raise self.error(

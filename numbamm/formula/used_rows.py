@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,10 @@ def vector(
     if given is None:
         return None
     if isinstance(given, str):
+        if given not in table.names and not given.isidentifier() and _is_expression(given):
+            raise DataError(
+                f"{what}: {given!r} is no column but an expression: {_REMEDY[what].format(given)}"
+            )
         table.require([given], f"{data} ({what})")
         values = as_floats(table.column(given), f"column '{given}' ({what})")
     else:
@@ -36,6 +41,21 @@ def vector(
     allowed = "infinite" if least < 0 else "negative or infinite"
     refuse_rows((values < least) | np.isinf(values), f"{what}: {allowed}")
     return values
+
+
+#: What to do with an expression that is given as weights or offset, which are columns.
+_REMEDY = {
+    "offset": "write offset({}) into the formula",
+    "weights": "make a column of it first, data.assign(w=...), or give the numbers themselves",
+}
+
+
+def _is_expression(text: str) -> bool:
+    """Whether a text computes something, rather than being the name of a column."""
+    try:
+        return not isinstance(ast.parse(text.strip(), mode="eval").body, ast.Name | ast.Attribute)
+    except (SyntaxError, ValueError):
+        return False
 
 
 def as_floats(series: pd.Series, what: str) -> np.ndarray:

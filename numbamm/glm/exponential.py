@@ -97,10 +97,10 @@ def mean_rows(deviance, variances, shape_slopes=None):
 
 
 @jit(entry=False)
-def log_ratio(a, b, away):
-    """log(a / b) of positive numbers, given `away` = (a - b) / b, accurate where a is close to b.
+def log_ratio(a, b, excess):
+    """log(a / b) of positive numbers, given `excess` = (a - b) / b, accurate where a is close to b.
 
-    Where a is far below b, 1 + away loses its digits, and a / b may underflow or overflow; then
+    Where a is far below b, 1 + excess loses its digits, and a / b may underflow or overflow; then
     the difference of the logarithms is used.
     """
-    return math.log1p(away) if FAR < away < np.inf else math.log(a) - math.log(b)
+    return math.log1p(excess) if FAR < excess < np.inf else math.log(a) - math.log(b)

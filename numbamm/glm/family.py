@@ -127,6 +127,11 @@ class Family:
     OptionError
         If the name belongs to another family, or `logpdf` takes other arguments.
 
+    See Also
+    --------
+    Link : Links of your own.
+    glmm : Takes one.
+
     Examples
     --------
     >>> import math

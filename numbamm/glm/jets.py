@@ -1,9 +1,9 @@
-"""Jets: a function's value and its first three derivatives, carried through plain arithmetic.
+"""Jets: automatic differentiation of compiled functions, up to the third derivative.
 
-A jet holds the Taylor coefficients of a function of one variable t: its value and the derivatives
-d/dt, d²/dt² and d³/dt³. Compiled functions of numbers take jets as they are, since numba is told
-here what arithmetic, comparisons and elementary functions do with them. So the derivatives of a
-density that somebody writes down are exact, and nobody derives them by hand.
+A jet holds the value of a function of one variable t and its derivatives d/dt, d²/dt² and d³/dt³.
+This module defines arithmetic, comparisons and elementary functions of jets for numba. A function
+written for numbers then compiles for jets, too, and returns its exact derivatives: nobody derives
+those of a user's log-density by hand.
 
 Source: Griewank & Walther (2008), Evaluating Derivatives, 2nd ed., SIAM, ch. 13.
 """
@@ -82,7 +82,7 @@ def _power(x, n):
     """The jet of x to the power of a number."""
     c1, c2 = n, n * (n - 1.0)
     c3 = c2 * (n - 2.0)
-    f1 = c1 * x.v ** (n - 1.0) if c1 != 0.0 else 0.0  # no power of zero where there is no term
+    f1 = c1 * x.v ** (n - 1.0) if c1 != 0.0 else 0.0  # 0 times a negative power of 0 is NaN
     f2 = c2 * x.v ** (n - 2.0) if c2 != 0.0 else 0.0
     f3 = c3 * x.v ** (n - 3.0) if c3 != 0.0 else 0.0
     return _chain(x.v**n, f1, f2, f3, x)
@@ -97,7 +97,7 @@ def _is_number(kind) -> bool:
 
 
 def _binary(target, jets, right, left) -> None:
-    """What an operator does with two jets, with a jet and a number, and with a number and a jet."""
+    """Define an operator on two jets, on a jet and a number, and on a number and a jet."""
 
     @overload(target)
     def _chosen(x, y):
@@ -159,7 +159,7 @@ for _target, _compare in (
 
 
 def _unary(*targets):
-    """Register what functions do with a jet."""
+    """Define functions of one jet."""
 
     def register(function):
         @overload_all(targets)
@@ -172,7 +172,7 @@ def _unary(*targets):
 
 
 def overload_all(targets):
-    """`overload` for several functions of one meaning."""
+    """`overload` for several functions that compute the same."""
 
     def register(choose):
         for target in targets:
@@ -277,7 +277,7 @@ def _erfc(x):
 @_unary(math.lgamma)
 @jit
 def _log_gamma(x):
-    """By recurrence to arguments of at least 10, and the asymptotic series there."""
+    """Recurrence raises the argument to at least 10, where the asymptotic series is accurate."""
     at, p, p1, p2 = x.v, 0.0, 0.0, 0.0
     if not at > 0.0:
         return Jet(np.nan, np.nan, np.nan, np.nan)

@@ -84,6 +84,11 @@ class Link:
     OptionError
         If the name belongs to another link, or neither `inverse` nor `derivatives` is given.
 
+    See Also
+    --------
+    Family : Families of your own.
+    glmm : Takes one.
+
     Examples
     --------
     >>> import math

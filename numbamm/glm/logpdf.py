@@ -1,4 +1,4 @@
-"""The row kernel of a family that is known by its log-density alone, and the kernel of such a link.
+"""Row kernels of families given by a log-density, and derivatives of links given by an inverse.
 
 The density is compiled for numbers and for jets in η; the latter give score, information and their
 derivatives. Derivatives across η and the shape come from jets along sums and differences of both:
@@ -7,8 +7,8 @@ with f along the direction (a, b) of η and the logarithm s of the shape
     ∂²f/∂η∂s  = [f''(a, 1) - f''(a, -1)] / 4a
     ∂³f/∂η²∂s = [f'''(a, 1) - f'''(a, -1) - 2 f'''(0, 1)] / 6a²
 
-for any a, which is chosen such that f changes as much along η as along s: no digits are lost
-where η is in units far from one.
+for any a. It is chosen such that f changes about equally along η and along s, so that no digits are
+lost where the typical η is very large or very small.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ from numbamm.glm.row_kernels import (
     D,
 )
 
-#: Expected information is not known. In its place stands the observed one, or, where the density
-#: is not concave, the squared score, whose expectation is the same (Berndt et al. 1974, Ann. Econ.
-#: Soc. Meas. 3, 653); and at least this share of that.
+#: The expected information is not known. The observed information is used in its place; where the
+#: density is not concave, the squared score, which has the same expectation (Berndt et al. 1974,
+#: Ann. Econ. Soc. Meas. 3, 653). What is used is at least this share of the squared score.
 SHARE = 1e-3
-#: Working weights of a unit are at least this share of the largest.
+#: Working weights per prior weight are at least this share of the largest one.
 LEAST = 1e-15
 
-#: What the arguments of a log-density are called; one other may be the shape.
+#: Names of the arguments of a log-density; one more may be the shape.
 RESPONSE, MEAN, PREDICTOR, PRIOR = "y", "mu", "eta", "w"
 
 
 def shape_name(name: str, logpdf: Callable) -> str | None:
-    """What a log-density calls the family's shape, or None if it has none.
+    """The name of the argument of a log-density that is the family's shape; None without one.
 
     Raises
     ------
     OptionError
-        It is no function of ``y``, of ``mu`` or ``eta``, perhaps of ``w``, and at most one other.
+        Its arguments are not ``y``, one of ``mu`` and ``eta``, perhaps ``w``, and at most one more.
     """
     try:
         given = list(signature(getattr(logpdf, "py_func", logpdf)).parameters.values())
@@ -76,7 +76,7 @@ def shape_name(name: str, logpdf: Callable) -> str | None:
 
 
 def density_rows(name: str, logpdf: Callable):
-    """The kernel of a family; see `row_kernels.FAMILY`. It is kept in this process alone."""
+    """The row kernel of a family; see `row_kernels.FAMILY`. It is not cached on disk."""
     shape = shape_name(name, logpdf)
     compiled = logpdf if hasattr(logpdf, "py_func") else jit(logpdf, entry=False, cache=False)
     given = signature(getattr(logpdf, "py_func", logpdf)).parameters
@@ -88,7 +88,7 @@ def density_rows(name: str, logpdf: Callable):
 
     @jit(entry=False, cache=False)
     def jet(y, w, shape, eta, link, i, along):
-        """The log-density of a row with its derivatives in η, times `along` η."""
+        """The log-density of a row as η changes at the speed `along`."""
         a = along
         if by_mean:
             at = Jet(link[MU, i], a * link[D, i], a * a * link[D2, i], a * a * a * link[D3, i])
@@ -101,7 +101,7 @@ def density_rows(name: str, logpdf: Callable):
 
     @jit(entry=False, cache=False)
     def shaped_jet(y, w, shape, eta, link, i, along, across):
-        """The same along a direction of η and of the logarithm of the shape."""
+        """The same as the logarithm of the shape changes, too, at the speed `across`."""
         c = across
         s = Jet(shape, c * shape, c * c * shape, c * c * c * shape)
         return jet(y, w, s, eta, link, i, along)
@@ -125,7 +125,7 @@ def density_rows(name: str, logpdf: Callable):
                 out[FIRST, i], out[SECOND, i] = positive, -f.b
                 if what == WORKING:
                     out[WEIGHT, i], out[SCORE, i] = positive, f.a
-            if what == WORKING:  # of `least` it is not known which units it is in
+            if what == WORKING:  # not by `least`, whose units may not be those of this density
                 for i in range(len(y)):
                     out[WEIGHT, i] = max(out[WEIGHT, i], LEAST * most * w[i])
         elif what < EXPECTED_SHAPE:
@@ -148,7 +148,7 @@ def density_rows(name: str, logpdf: Callable):
 
 
 def derivatives_of(inverse: Callable):
-    """μ and its first three derivatives at one η, of a link's inverse in plain arithmetic."""
+    """The kernel of μ(η) and its first three derivatives, from the inverse of a link."""
     compiled = inverse if hasattr(inverse, "py_func") else jit(inverse, entry=False, cache=False)
 
     @jit(entry=False, cache=False)

@@ -28,6 +28,7 @@ from numbamm.glm.pirls import pirls
 from numbamm.glm.quadrature import nodes, quadrature
 from numbamm.glm.row_kernels import LINES, WEIGHT
 from numbamm.glm.working import CANONICAL, EXPECTED, LINK, Working
+from numbamm.shortrepr import ShortRepr
 from numbamm.structures.joint import Joint
 
 #: PIRLS stops when Σ W Δη² + |Δu|² falls below this, in units of the size of φ. Convergence is
@@ -35,8 +36,8 @@ from numbamm.structures.joint import Joint
 TOLERANCE = 1e-13
 
 
-@dataclass
-class Mode:
+@dataclass(repr=False)
+class Mode(ShortRepr):
     """Outcome of PIRLS.
 
     Attributes

@@ -9,7 +9,8 @@ from functools import cached_property, lru_cache
 from importlib import import_module
 from typing import Any
 
-from numbamm.errors import OptionError, did_you_mean
+from numbamm.elsewhere import bare, value_hint
+from numbamm.errors import OptionError, shown
 
 
 class Registry:
@@ -62,8 +63,23 @@ class Registry:
         return self[spelled(self.kind, name, [record.name for record in self])]
 
     def of(self, given):
-        """The record of a name; a record is returned unchanged."""
-        return given if isinstance(given, self.type) else self[given]
+        """The record of a name; a record is returned unchanged.
+
+        Raises
+        ------
+        OptionError
+            There is none, or the object is another package's.
+        """
+        if isinstance(given, self.type):
+            return given
+        if not isinstance(given, str):
+            name = getattr(given, "__name__", type(given).__name__)
+            ours = self.get(name)
+            remedy = f'{self.kind}="{ours}"' if ours else f"one of {', '.join(map(str, self))}"
+            raise OptionError(
+                f"a {self.kind} is given by its name, not by {shown(given)}: write {remedy}"
+            )
+        return self[given]
 
     def get(self, name: str):
         """The record of a name or an alias, or None."""
@@ -103,10 +119,6 @@ def spelled(what: str, name, known) -> str:
         if bare(candidate) == spelling:
             return candidate
     raise OptionError(
-        f"unknown {what} {name!r}{did_you_mean(spelling, known)}; there are {', '.join(known)}"
+        f"unknown {what} {shown(name)}{value_hint(what, spelling, known)}; there are "
+        f"{', '.join(known)}"
     )
-
-
-def bare(name) -> str:
-    """Letters and digits in lower case: NegativeBinomial and negative_binomial are one name."""
-    return "".join(c for c in str(name).lower() if c.isalnum())

@@ -8,15 +8,17 @@ import numpy as np
 from scipy.special import chdtri, ndtri
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, shown
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
+from numbamm.inference.fixed.ratios import ratio_of
 from numbamm.inference.profiling.generalized_surface import GeneralizedSurface
 from numbamm.inference.profiling.linear_surface import LinearSurface
 from numbamm.inference.profiling.profile import profile, profiled_parameters
 from numbamm.inference.random.components import SHAPE, SIGMA, Components
 from numbamm.inference.resampling.bootstrap import bootstrap
-from numbamm.options import one_of, valid_alpha
+from numbamm.options import flag, one_of, valid_alpha
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +28,7 @@ METHODS = ("wald", "satterthwaite", "kenward-roger", "kenward-roger-observed")
 REFITS = ("profile", "bootstrap")
 
 
+@names_arguments
 def conf_int(
     model,
     alpha: float = 0.05,
@@ -35,6 +38,7 @@ def conf_int(
     ddf: str | None = None,
     n: int = 1000,
     seed: int | None = None,
+    exponentiate: bool = False,
 ) -> pd.DataFrame:
     """Confidence intervals of the coefficients, of the variance parameters, or of both.
 
@@ -55,6 +59,9 @@ def conf_int(
         The same as these methods.
     n, seed : int, optional
         Number of replicates of the bootstrap, and the seed that makes them reproducible.
+    exponentiate : bool
+        Whether the limits of coefficients are those of odds ratios, rate ratios and the like; see
+        `coef_table`.
 
     Returns
     -------
@@ -67,6 +74,12 @@ def conf_int(
     NotFittedError
     OptionError
         An option is unknown, or does not suit the model or the others.
+
+    See Also
+    --------
+    profile : Intervals of all parameters.
+    bootstrap : Intervals by simulation.
+    coef_table : Estimates, tests and intervals.
 
     Notes
     -----
@@ -84,17 +97,29 @@ def conf_int(
     >>> m.conf_int(which="random", method="profile").round(1).loc["sigma"].tolist()
     [38.2, 67.7]
     """
-    import pandas as pd
-
     alpha = valid_alpha(alpha)
     which = one_of("which", which, WHICH)
     method = _method(model, method, ddf)
     coefficients, components = which != "random", which != "fixed"
-    parts = []
+    ratio = ratio_of(model) if flag("exponentiate", exponentiate) else None
     if method == "profile":
-        return _by_profile(model, alpha, coefficients, components)
-    if method == "bootstrap":
-        return _by_bootstrap(model, alpha, coefficients, components, n, seed)
+        limits = _by_profile(model, alpha, coefficients, components)
+    elif method == "bootstrap":
+        limits = _by_bootstrap(model, alpha, coefficients, components, n, seed)
+    else:
+        limits = _without_refits(model, alpha, coefficients, components, method)
+    if ratio is not None and coefficients:
+        count = len(model.feterm.cnames)
+        with np.errstate(over="ignore"):
+            limits.iloc[:count] = ratio.base ** limits.iloc[:count]
+    return limits
+
+
+def _without_refits(model, alpha: float, coefficients: bool, components: bool, method: str | None):
+    """Intervals from the curvature of the likelihood, with normal or t distributions."""
+    import pandas as pd
+
+    parts = []
     if coefficients:
         limits = coef_table(model, ddf=method, alpha=alpha).frame[["lower", "upper"]]
         parts.append(limits.set_axis([0, 1], axis=1))

@@ -7,15 +7,17 @@ from functools import partial
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
-from numbamm.inference.fixed.tidy import tidy
+from numbamm.inference.fixed.tidy import parameters
 from numbamm.optimize.local_minimum import is_minimum
 from numbamm.report.content import Report, Table, components, of_result
 from numbamm.report.digits import MISSING, fixed
-from numbamm.report.result import Summary
+from numbamm.report.result import Result, Summary
 
 
+@names_arguments
 def summary(model, ddf: str | None = None) -> Summary:
     """The table of a fitted model, as ``print(model)`` shows it; HTML in a notebook.
 
@@ -37,23 +39,47 @@ def summary(model, ddf: str | None = None) -> Summary:
     NotFittedError
     OptionError
         The method is unknown or does not suit the model.
+
+    See Also
+    --------
+    coef_table : The coefficients alone.
+    tidy : Its numbers, as a frame.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> print(str(m.summary(ddf="satterthwaite")).splitlines()[0])
+    Linear mixed model fit by maximum likelihood
     """
-    return Summary(describe(model, ddf), partial(tidy, model, ddf=ddf))
+    tests, varcorr = coef_table(model, ddf=ddf), model.varcorr
+    method = degrees.coefficient_method(model, ddf)
+    return Summary(describe(model, tests, varcorr, method), partial(parameters, tests, varcorr))
 
 
-def describe(model, ddf: str | None = None) -> Report:
-    """The content of a fitted model's table; see `summary` for `ddf` and for errors."""
+def describe(model, tests: Result, varcorr, method) -> Report:
+    """The content of a fitted model's table.
+
+    Parameters
+    ----------
+    model : MixedModel
+    tests : Result
+        The table of coefficients.
+    varcorr : VarCorr
+    method : Wald, Satterthwaite or KenwardRoger
+        The method of the tests.
+    """
     reml = model.estimates.reml
     levels = ", ".join(str(n) for n in {t.group: t.nlevels for t in model.reterms}.values())
     counts = f"Number of obs: {model.nobs}; levels of grouping factors: {levels}"
-    method = degrees.coefficient_method(model, ddf)
     return Report(
         title=model.title,
         formula=model.formula,
         tables=[
             criteria(model, "REML crit." if reml else "-2 logLik"),
-            components(model.varcorr, counts),
-            coefficients(model, ddf, f"Fixed-effects parameters, {method.title}:"),
+            components(varcorr, counts),
+            coefficients(tests, method.title),
         ],
         notes=[*notes(model), *method.notes],
     )
@@ -71,14 +97,13 @@ def criteria(model, name: str) -> Table:
     )
 
 
-def coefficients(model, ddf: str | None, heading: str) -> Table:
+def coefficients(tests: Result, method: str) -> Table:
     """The table of coefficients and their tests; degrees of freedom if these are finite."""
-    result = coef_table(model, ddf=ddf)
-    infinite = not np.isfinite(result.frame["df"]).any()
+    infinite = not np.isfinite(tests.frame["df"]).any()
     hidden = ("lower", "upper", "df") if infinite else ("lower", "upper")
-    table = of_result(replace(result, hidden=hidden))
+    table = of_result(replace(tests, hidden=hidden))
     table.header[1] = "Coef."
-    table.heading = heading
+    table.heading = f"Fixed-effects parameters, {method}:"
     return table
 
 

@@ -1,4 +1,4 @@
-"""`Estimates`: what a fit leaves behind."""
+"""`Estimates`: the numbers that a fit finds."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numbamm.shortrepr import ShortRepr
 
-@dataclass
-class Estimates:
+
+@dataclass(repr=False)
+class Estimates(ShortRepr):
     """The numbers of a fit, from which all else follows.
 
     Attributes
@@ -35,6 +37,8 @@ class Estimates:
         Nodes of the quadrature by which a generalized model was fitted; 1 for none.
     likelihood_holds : bool or None
         Whether the approximation of a generalized model's likelihood holds; None until asked.
+    at_minimum : bool
+        Whether nothing is known that speaks against a minimum of the objective.
     """
 
     beta: np.ndarray
@@ -50,6 +54,7 @@ class Estimates:
     shape: float = 0.0
     nagq: int = 1
     likelihood_holds: bool | None = None
+    at_minimum: bool = True
 
     @property
     def held_sigma(self) -> float | None:

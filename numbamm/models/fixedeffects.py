@@ -62,11 +62,37 @@ class FixedEffects:
         return 2 * stdtr(self._labelled(method.df(np.eye(self.feterm.rank))), -sizes)
 
     def cov_params(self) -> pd.DataFrame:
-        """Covariance matrix of β, a pandas DataFrame; NaN for dropped columns."""
+        """Covariance matrix of β, a pandas DataFrame; NaN for dropped columns.
+
+        See Also
+        --------
+        LinearMixedModel.corr_params : The correlations.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> float(m.cov_params().loc["Intercept", "Days"].round(2))
+        -1.37
+        """
         return self._square(self._kept_covariance())
 
     def corr_params(self) -> pd.DataFrame:
-        """Correlation matrix of β, a pandas DataFrame; NaN for dropped columns."""
+        """Correlation matrix of β, a pandas DataFrame; NaN for dropped columns.
+
+        See Also
+        --------
+        LinearMixedModel.cov_params : The covariances.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> float(m.corr_params().loc["Intercept", "Days"].round(3))
+        -0.138
+        """
         covariance = self._kept_covariance()
         se = np.sqrt(np.diag(covariance))
         return self._square(covariance / np.outer(se, se))

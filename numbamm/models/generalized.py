@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from numbamm import config
 from numbamm import formula as formulas
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
+from numbamm.formula.caller import caller_namespace
 from numbamm.formula.checks import check_generalized
 from numbamm.glm.family import FAMILIES, Family
 from numbamm.glm.likelihood import Likelihood
@@ -28,6 +31,7 @@ from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.cells import find_cells
 from numbamm.models.coefficient_covariance import coefficient_covariance
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.fit_warnings import warn_of_fit
 from numbamm.models.fitting.generalized_start import find_start
@@ -41,7 +45,7 @@ from numbamm.models.generalized_estimates import (
     working_at_estimates,
 )
 from numbamm.models.generalized_objective import GeneralizedObjective
-from numbamm.models.mixedmodel import MixedModel, caller_namespace
+from numbamm.models.mixedmodel import MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
 from numbamm.models.spaces.scaled import ScaledTerms
@@ -49,6 +53,7 @@ from numbamm.models.varcorr import VarCorr
 from numbamm.models.without_rows import generalized_without
 from numbamm.models.working_model import working_model
 from numbamm.optimize import OptSummary
+from numbamm.optimize.formatting import short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,6 +104,12 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
     FormulaError, DataError, OptionError
         Before any heavy work.
 
+    See Also
+    --------
+    glmm : Builds a model and fits it.
+    LinearMixedModel : What fitted models have in common.
+    Family, Link : Those of your own.
+
     Notes
     -----
     The objective is the Laplace approximation of -2 log-likelihood, with every constant: at the
@@ -112,10 +123,20 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     Binomial and Poisson rows that are equal but for their responses are taken together
     where there are many; results are those of the rows.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> cbpp = mm.datasets.load("cbpp")
+    >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    >>> g = mm.GeneralizedLinearMixedModel(formula, cbpp, "binomial")
+    >>> round(g.fit().objective, 3)
+    184.053
     """
 
     is_linear, default_ddf = False, "wald"
 
+    @names_arguments
     def __init__(
         self,
         formula: str,
@@ -160,12 +181,27 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
         check_generalized(frame, self.family_record)
         self._build(frame)
+        self.call = Call(
+            data,
+            {
+                "weights": weights,
+                "offset": offset,
+                "contrasts": contrasts,
+                "amalgamate": amalgamate,
+                "link": link,
+                "information": information,
+            },
+        )
         self._warned = False
         self.fast_optsum: OptSummary | None = None
         self.optsum = options_of_start(self)
         self._default_start = DefaultStart.put(self.optsum, self.optsum.initial)
         if optimizer is not None:
             self.optsum.optimizer = optimizer
+
+    @property
+    def options(self) -> dict:
+        return {"family": self.family_record, "init": self.init, "shape": self.given_shape}
 
     @property
     def fit_options(self) -> dict:
@@ -193,7 +229,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         """The linear mixed model of the working response at the conditional modes, not fitted."""
         return working_model(self, self.estimates.eta, self.estimates.shape)
 
-    #: What the response varies by besides the random effects is not on the scale of η.
+    #: Residuals are not on the scale of η.
     residual_variance = 0.0
 
     def _build(self, frame) -> None:
@@ -244,6 +280,17 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         return twin
 
     @property
+    def _begins(self) -> str:
+        return f"{super()._begins}, β = {short(self.beta)}"
+
+    @property
+    def beta(self) -> np.ndarray:
+        """Coefficients β, shape (p,), those of the start before a fit; NaN for dropped columns."""
+        if self.is_fitted:
+            return super().beta
+        return self.feterm.full(self.feterm.to_basis @ self._start.gamma)
+
+    @property
     def title(self) -> str:
         nagq = self.estimates.nagq
         how = "Laplace approximation" + (", fast" if self._fast else "")
@@ -261,14 +308,14 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     @property
     def _fast(self) -> bool:
-        """Whether β varies inside PIRLS in the fit that `optsum` describes."""
+        """Whether PIRLS varies β in the fit that `optsum` describes."""
         if self.optsum.fast is None:  # an older file does not say
             return self.optsum.names == self._searched[True].names
         return self.optsum.fast
 
     @property
     def is_fast(self) -> bool:
-        """Whether β was varied inside PIRLS, and θ alone optimised."""
+        """Whether PIRLS varied β, and θ alone was optimised."""
         _ = self.estimates
         return self._fast
 
@@ -329,6 +376,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     # ---- fitting ----------------------------------------------------------------------------
 
+    @names_arguments
     def fit(
         self,
         *,
@@ -362,12 +410,27 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             If the model is fitted already, or the optimiser fails.
         OptionError
             If `nagq` cannot be used: with several terms, or with ``fast=True``.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.refit : Fits again.
+        glmm : Builds and fits.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.GeneralizedLinearMixedModel(formula, cbpp, "binomial")
+        >>> round(g.fit(fast=True).objective, 3)
+        184.109
         """
         if self.is_fitted:
             raise FitError("this model is fitted already; use refit() to fit it again")
         nagq = self.optsum.nagq if nagq is None else nagq
         return self._fit(fast, nagq, optimizer, progress, verbose)
 
+    @names_arguments
     def refit(
         self,
         y: ArrayLike | None = None,
@@ -401,6 +464,19 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         ------
         DataError
             If the new response does not fit the rows or the family; the model stays as it was.
+
+        See Also
+        --------
+        LinearMixedModel.simulate : Draws a response.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> round(g.refit(fast=True).objective, 3)
+        184.109
         """
         fast = (self.is_fitted and self._fast) if fast is None else fast
         nagq = (1 if fast else self.optsum.nagq) if nagq is None else nagq
@@ -422,6 +498,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
     def _fit(self, fast, nagq, optimizer, progress, verbose) -> GeneralizedLinearMixedModel:
         check_nagq(self, fast, nagq)
         progress = config.get("progress") if progress is None else progress
+        begin = perf_counter()
         with all_or_nothing(self), blas_threads():
             self._search_for(None)
             if self.is_fitted:
@@ -436,7 +513,9 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self.optsum.configure()
             self.optsum.validate()
             end = Stages(self, fast, nagq, progress=progress, verbose=verbose).run()
+            self.optsum.elapsed = perf_counter() - begin
             self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
+            self._estimates.at_minimum = end.is_minimum
         warn_of_fit(self, end)
         return self
 
@@ -497,6 +576,19 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
         At the estimates PIRLS' last weighted least-squares problem is a linear mixed model of the
         working response; these are its leverages.
+
+        See Also
+        --------
+        influence : Cook's distances, and more.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> round(float(g.leverage().sum()), 2)
+        13.29
         """
         _ = self.estimates
         with blas_threads():

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import FitError, OptionError
+from numbamm.elsewhere import names_arguments
+from numbamm.errors import OptionError
 from numbamm.glm.mode import ModeFinder
+from numbamm.models.fitting.penalised_mode import PenalisedMode, find_mode
 from numbamm.models.generalized_estimates import values_at_estimates
 from numbamm.models.spaces.generalized_space import GeneralizedSpace
 from numbamm.models.spaces.laplace import LaplaceObjective, gamma_covariance
@@ -125,6 +127,19 @@ class GeneralizedObjective:
         -------
         float
             NaN where no mode is found. By quadrature if ``optsum.nagq`` is above 1 and β given.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.objective_gradient : With the gradient.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> round(float(g.objective_at(g.optsum.final)), 3)
+        184.053
         """
         x = numbers("parameters", x)
         kind = self.parameters_of(x)
@@ -151,10 +166,24 @@ class GeneralizedObjective:
         OptionError
             With ``optsum.nagq`` above 1: there is no gradient through quadrature.
 
+        See Also
+        --------
+        GeneralizedLinearMixedModel.objective_at : The objective alone.
+
         Notes
         -----
         One adjoint solve at the mode, and reverse differentiation of the blocked Cholesky factor;
         see `numbamm.glm.gradient`.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> value, gradient = g.objective_gradient(g.optsum.final)
+        >>> bool(abs(gradient).max() < 1e-3)
+        True
         """
         x = numbers("parameters", x)
         kind = self.parameters_of(x)
@@ -168,10 +197,11 @@ class GeneralizedObjective:
             value, slopes = space.gradient(space.to_scaled(x))
         return value, space.user_gradient(x, slopes)
 
+    @names_arguments
     def pirls(
         self, theta: ArrayLike | None = None, *, vary_beta: bool = True, verbose: bool = False
-    ) -> float:
-        """Find the conditional mode at θ, from the start of a fit; the model is left as it is.
+    ) -> PenalisedMode:
+        """Find the conditional mode at θ, from the start of a fit; the model is not changed.
 
         Parameters
         ----------
@@ -184,36 +214,33 @@ class GeneralizedObjective:
 
         Returns
         -------
-        float
-            The Laplace approximation of -2 log-likelihood at the mode.
+        PenalisedMode
+            The objective, coefficients and random effects there, the number of iterations, and
+            the objective after each.
 
         Raises
         ------
         FitError
             If no mode was found; the message says at which θ.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.fit
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> mode = g.pirls([1.0])
         """
         theta = self.theta if theta is None else self._checked_theta(theta)
         shape = self.estimates.shape if self.is_fitted else self._start.shape
         return self._pirls(theta, shape, vary_beta, verbose)
 
-    def _pirls(self, theta, shape: float, vary_beta: bool, verbose: bool) -> float:
-        modes, gamma = self._modes.replaced(), self._start.gamma.copy()
-        trace = np.full((200, 2), np.nan)
-        with blas_threads():
-            mode = modes(
-                self.scaled.to_scaled(theta), gamma, vary=vary_beta, shape=shape, trace=trace
-            )
-        if not mode.found:
-            raise FitError(f"PIRLS found no mode at theta = {theta}")
-        phi = self._likelihood.dispersion(mode)
-        if verbose:
-            shown = trace[: mode.iterations + 1] @ [1 / phi, 1.0]
-            shown += self._likelihood.saturated(shape, phi)
-            print(f"varyβ = {str(vary_beta).lower()}, obj₀ = {shown[0]:.6f}")
-            print(f"β = {self.feterm.to_basis @ gamma}")
-            for i, value in enumerate(shown[1:], start=1):
-                print(f"{i:4d}: {value:.6f}")
-        return self._likelihood.laplace(mode, shape, phi)
+    def _pirls(self, theta, shape: float, vary_beta: bool, verbose: bool) -> PenalisedMode:
+        return find_mode(self, theta, shape, vary_beta, verbose)
 
     @property
     def _work(self) -> float:

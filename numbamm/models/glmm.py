@@ -8,11 +8,13 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.glm.family import Family
 from numbamm.glm.link import Link
 from numbamm.models.generalized import GeneralizedLinearMixedModel
 
 
+@names_arguments
 def glmm(
     formula: str,
     data,
@@ -36,6 +38,22 @@ def glmm(
 
     See `GeneralizedLinearMixedModel` for the parameters of the model and its `fit` for those of
     the fit.
+
+    See Also
+    --------
+    GeneralizedLinearMixedModel : The parameters, and what a fit knows.
+    lmm : Linear models.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> cbpp = mm.datasets.load("cbpp")
+    >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    >>> g = mm.glmm(formula, cbpp, "binomial")
+    >>> round(g.objective, 3)
+    184.053
+    >>> round(mm.glmm(formula, cbpp, "binomial", nagq=9).objective, 3)
+    183.967
     """
     with blas_threads():  # once for all steps
         model = GeneralizedLinearMixedModel(

@@ -14,6 +14,7 @@ import numbamm.inference.prediction.simulate
 import numbamm.inference.random.conditional_modes
 import numbamm.inference.random.pca
 import numbamm.inference.summary
+import numbamm.inference.update
 
 class Inferences:
     anova = numbamm.anova
@@ -47,4 +48,5 @@ class Inferences:
     simulate = numbamm.inference.prediction.simulate.simulate
     summary = numbamm.inference.summary.summary
     tidy = numbamm.tidy
+    update = numbamm.inference.update.update
     vif = numbamm.vif

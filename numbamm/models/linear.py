@@ -18,19 +18,22 @@ from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.search import by_differences, newton
 from numbamm.blocks.solve import solve
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
+from numbamm.formula.caller import caller_namespace
 from numbamm.formula.checks import check_gaussian
 from numbamm.glm.families import gaussian
 from numbamm.glm.links import identity
 from numbamm.models.centred_response import CentredResponse
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.linear_start import space_with_starts
 from numbamm.models.fitting.residual_variance import check_residual_variance
 from numbamm.models.fitting.rollback import all_or_nothing
 from numbamm.models.linear_estimates import estimates_at, random_effects, solution_at
 from numbamm.models.linear_objective import LinearObjective
-from numbamm.models.mixedmodel import MixedModel, caller_namespace
+from numbamm.models.mixedmodel import MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.without_rows import linear_without
@@ -73,6 +76,11 @@ class LinearMixedModel(LinearObjective, MixedModel):
     FormulaError, DataError, OptionError
         Before any heavy work; the message names the column, term or option.
 
+    See Also
+    --------
+    lmm : Builds a model and fits it.
+    GeneralizedLinearMixedModel : Other families.
+
     Notes
     -----
     θ is estimated by minimising the profiled deviance or REML criterion, whose value at a θ
@@ -97,6 +105,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
     is_linear, default_ddf = True, "satterthwaite"
     family_record, link_record = gaussian.FAMILY, identity.LINK
 
+    @names_arguments
     def __init__(
         self,
         formula: str,
@@ -126,8 +135,21 @@ class LinearMixedModel(LinearObjective, MixedModel):
         )
         check_gaussian(frame, sigma_known=sigma is not None)
         self._build(frame, reml, sigma)
+        self.call = Call(
+            data,
+            {
+                "weights": weights,
+                "offset": offset,
+                "contrasts": contrasts,
+                "amalgamate": amalgamate,
+            },
+        )
         if optimizer is not None:
             self.optsum.optimizer = optimizer
+
+    @property
+    def options(self) -> dict:
+        return self.criterion
 
     @classmethod
     def of_frame(cls, frame, *, reml: bool = False, sigma: float | None = None) -> LinearMixedModel:
@@ -149,7 +171,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     @property
     def residual_variance(self) -> float:
-        """σ², which the response has besides that of the random effects."""
+        """σ², the variance of the response given the random effects."""
         return self.sigma**2
 
     def _build(self, frame, reml: bool, sigma: float | None) -> None:
@@ -188,6 +210,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     # ---- fitting ----------------------------------------------------------------------------
 
+    @names_arguments
     def fit(
         self,
         *,
@@ -219,6 +242,20 @@ class LinearMixedModel(LinearObjective, MixedModel):
         FitError
             If the model is fitted already (use `refit`), or the optimiser fails; the model can
             be used and fitted again.
+
+        See Also
+        --------
+        LinearMixedModel.refit : Fits again.
+        lmm : Builds and fits.
+        OptSummary : The options of the search.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.LinearMixedModel("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> round(m.fit(reml=True).objective, 4)
+        1743.6283
         """
         if self.is_fitted:
             raise FitError("this model is fitted already; use refit() to fit it again")
@@ -243,6 +280,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
             self._estimates = estimates
         return self
 
+    @names_arguments
     def refit(
         self,
         y: ArrayLike | None = None,
@@ -273,10 +311,25 @@ class LinearMixedModel(LinearObjective, MixedModel):
         DataError
             If the new response does not fit the rows; the model stays as it was.
 
+        See Also
+        --------
+        LinearMixedModel.simulate : Draws a response.
+        bootstrap : Draws and fits, many times.
+
         Notes
         -----
         A model holds one response and one set of estimates: threads that refit need a model
         each (``copy.deepcopy``, or one built in each thread).
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> round(m.refit(reml=True).objective, 4)
+        1743.6283
+        >>> round(float(m.refit(2 * sleep["Reaction"]).params["Days"]), 3)
+        20.935
         """
         fit_options = (reml, optimizer, progress, verbose)
         if y is None:
@@ -311,6 +364,18 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
         The derivative of each fitted value by its own response at the estimated θ; their sum
         is the effective number of parameters.
+
+        See Also
+        --------
+        influence : Cook's distances, and more.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> round(float(m.leverage().sum()), 2)
+        28.61
         """
         _ = self.estimates
         with blas_threads():

@@ -8,9 +8,11 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.models.linear import LinearMixedModel
 
 
+@names_arguments
 def lmm(
     formula: str,
     data,
@@ -29,6 +31,11 @@ def lmm(
 
     See `LinearMixedModel` for the parameters of the model and `LinearMixedModel.fit` for
     those of the fit.
+
+    See Also
+    --------
+    LinearMixedModel : The parameters, and what a fit knows.
+    glmm : Generalized models.
 
     Examples
     --------

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from copy import copy
 from dataclasses import replace
 from html import escape
 from os import PathLike
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, overload
 
 import numpy as np
 
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.scaling import Scaling
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import NotFittedError, OptionError
 from numbamm.models.asresult import AsResult
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
@@ -25,8 +26,12 @@ from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.varcorr import SINGULAR_TOLERANCE, VarCorr
 from numbamm.optimize import OptSummary
-from numbamm.options import numbers, one_of
+from numbamm.optimize.formatting import short
+from numbamm.optimize.local_minimum import is_minimum
+from numbamm.optimize.run import CUT_SHORT
+from numbamm.options import grouping_factor, numbers, one_of
 from numbamm.report.content import Report
+from numbamm.report.frames import Frames
 from numbamm.report.tabular import Tabular
 from numbamm.report.text import block_table
 
@@ -62,7 +67,7 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
     is_linear: bool
     #: Method of degrees of freedom that tests of coefficients take by default.
     default_ddf: str
-    #: Whether β was varied inside PIRLS, and θ alone optimised.
+    #: Whether PIRLS varied β, and θ alone was optimised.
     is_fast: bool = False
     #: Shape of the family; where it is given; and whether it is estimated.
     shape: float | None = None
@@ -141,6 +146,26 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
             for label in term.structure.labels(term.cnames)
         ]
 
+    #: What the model was built from; None for a model of a frame that existed.
+    call: Call | None = None
+
+    @property
+    def options(self) -> dict:
+        """Options of the class that may have changed since the model was built."""
+        return {}
+
+    @property
+    def converged(self) -> bool:
+        """Whether the search of the fit ended at a minimum, as far as it can tell.
+
+        Not so after a limit, an interrupt or a failure of the optimiser, and where the end is
+        known to be no minimum. `check_convergence` looks at the objective around the estimates.
+        """
+        estimates, optsum = self.estimates, self.optsum
+        stopped = optsum.returnvalue in CUT_SHORT or optsum.returnvalue.startswith("FAILURE")
+        falls = optsum.certificate is not None and not is_minimum(optsum.certificate)
+        return bool(estimates.at_minimum and not stopped and not falls)
+
     @property
     def fit_options(self) -> dict:
         """Arguments of `fit` and `refit` by which the model was fitted, besides `optsum`."""
@@ -209,21 +234,44 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         """Random effects b = Λu, an array of shape (levels, p) for each of `reterms`."""
         return self.estimates.b
 
-    def condvar(self) -> dict[str, pd.DataFrame]:
+    @overload
+    def condvar(self, group: None = None) -> Frames: ...
+    @overload
+    def condvar(self, group: str) -> pd.DataFrame: ...
+    @names_arguments
+    def condvar(self, group: str | None = None) -> Frames | pd.DataFrame:
         """Conditional variances and covariances of the random effects, given the data.
 
         What is not known of β, θ and σ does not count; for generalized models the variances are
         those of the Laplace approximation at the mode.
 
+        Parameters
+        ----------
+        group : str, optional
+            The grouping factor whose random effects are wanted; all, if not given.
+
         Returns
         -------
-        dict of str to pandas.DataFrame
+        dict of str to pandas.DataFrame, or pandas.DataFrame
             For each grouping factor a line per level and random effect and a column per random
             effect, so that ``condvar()["g"].loc[level]`` is that level's covariance matrix. NaN
-            between effects of different terms on the same factor.
+            between effects of different terms on the same factor. One frame, if `group` is given.
+
+        See Also
+        --------
+        LinearMixedModel.ranef : With intervals by ``condvar=True``.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> m.condvar()["Subject"].loc["308"].round(1).to_numpy().tolist()
+        [[141.0, -20.6], [-20.6, 5.2]]
         """
         import pandas as pd
 
+        wanted = None if group is None else grouping_factor(self, group)
         _ = self.estimates
         with blas_threads():
             variances = self._conditional_variances()
@@ -235,12 +283,18 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
             seen = frames.get(term.group)
             frames[term.group] = frame if seen is None else pd.concat([seen, frame])
         levels = {term.group: term.levels for term in self.reterms}
-        return {
-            group: frame.reindex(
-                pd.MultiIndex.from_product([levels[group], frame.columns], names=frame.index.names)
+        complete = Frames(
+            (
+                group,
+                frame.reindex(
+                    pd.MultiIndex.from_product(
+                        [levels[group], frame.columns], names=frame.index.names
+                    )
+                ),
             )
             for group, frame in frames.items()
-        }
+        )
+        return complete if wanted is None else complete[wanted]
 
     def row_variances(self, X, terms) -> np.ndarray:
         """Variances of x'β̂ + z'b̂ - z'b for rows at any levels, shape (n,).
@@ -263,6 +317,7 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         """Variances, standard deviations and correlations of the random effects."""
         return VarCorr(self.reterms, self.sigma)
 
+    @names_arguments
     def is_singular(self, tol: float = SINGULAR_TOLERANCE) -> bool:
         """Whether an estimated covariance matrix of random effects lacks full rank.
 
@@ -272,10 +327,21 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
             A diagonal entry of λ counts as zero when it, times the root mean square of its
             column of Z (weighted), is below: the share of σ that it has in a typical row.
 
+        See Also
+        --------
+        pca : How many dimensions the random effects have.
+        check_convergence : Where the fit is singular.
+
         Notes
         -----
         After a fit, ``optsum.certificate`` tells a local minimum from a point where only the
         gradient vanishes: the printed summary says which.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff2")).is_singular()
+        True
         """
         root = self.scaled.root
         w = np.ones(self.nobs) if root is None else root**2
@@ -352,6 +418,7 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         """Response minus conditional mean, a pandas Series over the rows of the data."""
         return self.aligned(self.frame.y - self.estimates.fitted, "resid")
 
+    @names_arguments
     def residuals(self, type: str = "response") -> pd.Series:
         """Residuals at the conditional means.
 
@@ -366,6 +433,20 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         -------
         pandas.Series
             Over the rows of the data; NaN where a row was dropped.
+
+        See Also
+        --------
+        influence : Studentized residuals, and more.
+        LinearMixedModel.fittedvalues
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> g.residuals("deviance").head(2).round(3).to_list()
+        [-1.438, 0.989]
         """
         one_of("type", type, self._residual_types)
         return self.aligned(self._residual_types[type](self), f"resid_{type}")
@@ -397,6 +478,23 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         ------
         NotFittedError
             Before `fit`.
+
+        See Also
+        --------
+        LinearMixedModel.restore : Takes it up again.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     m.save(Path(folder) / "fit.json")
+        ...     again = mm.LinearMixedModel("Reaction ~ Days + (Days | Subject)", sleep)
+        ...     again.restore(Path(folder) / "fit.json").objective == m.objective
+        True
         """
         from numbamm.models.saved import save
 
@@ -422,6 +520,23 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
             or final parameters. The model stays as it was, as with any error.
         OptionError
             The file cannot be read, or is of another version.
+
+        See Also
+        --------
+        LinearMixedModel.save
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     m.save(Path(folder) / "fit.json")
+        ...     again = mm.LinearMixedModel("Reaction ~ Days + (Days | Subject)", sleep)
+        ...     round(again.restore(Path(folder) / "fit.json").objective, 4)
+        1751.9393
         """
         from numbamm.models.saved import restore
 
@@ -452,7 +567,7 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         self._default_start = DefaultStart()
 
     def twin(self) -> Self:
-        """A copy on the same arrays: its fits leave this model alone."""
+        """A copy on the same arrays: its fits do not change this model."""
         twin = copy(self)
         twin.reterms = [replace(term, theta=term.theta.copy()) for term in self.reterms]
         twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, self.scalings)
@@ -466,7 +581,20 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         return self.summary().content
 
     def to_frame(self) -> pd.DataFrame:
-        """Coefficients and variance components, a row each, as from `tidy` with Wald's tests."""
+        """Coefficients and variance components, a row each, as from `tidy` with Wald's tests.
+
+        See Also
+        --------
+        tidy : With other tests and intervals.
+        LinearMixedModel.to_markdown, LinearMixedModel.to_latex, LinearMixedModel.to_html
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.to_frame()["estimate"].round(1).to_list()
+        [1527.5, 37.3, 49.5]
+        """
         return self.summary().to_frame()
 
     def __str__(self) -> str:
@@ -478,32 +606,34 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
     def __repr__(self) -> str:
         if self.is_fitted:
             return str(self.summary())
-        return f"<{type(self).__name__} not fitted: {self.formula}, {self.nobs} rows>"
+        return (
+            f"<{type(self).__name__} not fitted: {self.formula}, {self.nobs} rows; {self._begins}>"
+        )
+
+    @property
+    def _begins(self) -> str:
+        """The parameters of the start, as text."""
+        return f"θ = {short(self.theta)}"
 
     def block_description(self) -> str:
         """A table of the kinds of the blocks of A and L, one line a term and one for X and y.
 
         Where A and L hold a block in different forms both are named, as ``Diag/Dense``.
+
+        See Also
+        --------
+        LinearMixedModel.summary
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> print(m.block_description())
+        rows:  Subject  fixed
+        36:    BlkDiag
+        3:     Dense    Dense
         """
         names = [*(term.group for term in self.reterms), "fixed"]
         sizes = [*(term.nranef for term in self.reterms), self.feterm.rank + 1]
         return block_table(names, sizes, self.layout.kinds())
-
-
-def caller_namespace() -> dict:
-    """Names that the code which called numbamm sees, for functions used in formulas.
-
-    A command line has none: what it is given as a formula is no program.
-    """
-    frame = sys._getframe(1)
-    while frame is not None:
-        names = frame.f_globals
-        module, spec = names.get("__name__", ""), names.get("__spec__")
-        if module == "__main__" and spec is not None:
-            module = spec.name
-        if module == "numbamm.__main__":
-            break
-        if module.split(".")[0] != "numbamm":
-            return {**names, **frame.f_locals}
-        frame = frame.f_back
-    return {}

@@ -8,13 +8,14 @@ import numpy as np
 
 from numbamm.report.content import Report, components
 from numbamm.report.tabular import Tabular
+from numbamm.shortrepr import ShortRepr
 
 #: λ counts as singular where a diagonal entry, times the typical size of its column, is below.
 SINGULAR_TOLERANCE = 1e-4
 
 
-@dataclass(frozen=True)
-class VarCorrTerm:
+@dataclass(frozen=True, repr=False)
+class VarCorrTerm(ShortRepr):
     """Covariance of the random effects of one level of a grouping factor.
 
     Attributes
@@ -74,6 +75,23 @@ class VarCorr(Tabular):
     terms : list of VarCorrTerm
     sigma : float or None
         Residual standard deviation; None where the family has none.
+
+    See Also
+    --------
+    LinearMixedModel.varcorr : Where it is found.
+    pca : Its principal components.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> print(m.varcorr)
+    Variance components:
+              Column        Variance   Std.Dev.  Corr.
+    Subject   (Intercept)  565.51537  23.780567
+              Days          32.68220   5.716835  +0.08
+    Residual               654.94103  25.591816
     """
 
     def __init__(self, terms, sigma: float, residual: bool = True) -> None:

@@ -34,7 +34,8 @@ def as_html(optsum) -> str:
 
 def rows(optsum) -> list[tuple[str, str]]:
     """Labels and values: the start, the optimiser and what it reads, and the outcome."""
-    out = [("Initial parameter vector", formatting.vector(optsum.initial))]
+    out = [("Parameters", formatting.short(optsum.names))]
+    out.append(("Initial parameter vector", formatting.short(optsum.initial)))
     if optsum.finitial is not None:
         out.append(("Initial objective value", formatting.number(optsum.finitial, 13)))
     if optsum.used == AUTO:
@@ -42,9 +43,9 @@ def rows(optsum) -> list[tuple[str, str]]:
         reads = list(ALGORITHM_OPTIONS)
     else:
         reads = _add_optimizer(optsum, out)
-    out.append(("Lower bounds", formatting.vector(optsum.lowerbd)))
+    out.append(("Lower bounds", formatting.short(optsum.lowerbd)))
     if np.isfinite(optsum.upperbd).any():
-        out.append(("Upper bounds", formatting.vector(optsum.upperbd)))
+        out.append(("Upper bounds", formatting.short(optsum.upperbd)))
     out += [(name, _shown(getattr(optsum, name))) for name in (*reads, *GENERAL_OPTIONS)]
     if optsum.final is not None:
         out += _outcome(optsum)
@@ -68,7 +69,8 @@ def _add_optimizer(optsum, out: list[tuple[str, str]]) -> list[str]:
 def _outcome(optsum) -> list[tuple[str, str]]:
     out = [
         ("Function evaluations", str(optsum.feval)),
-        ("Final parameter vector", formatting.vector(optsum.final)),
+        *([] if optsum.elapsed is None else [("Elapsed time", seconds(optsum.elapsed))]),
+        ("Final parameter vector", formatting.short(optsum.final)),
         ("Final objective value", formatting.number(optsum.fmin, 13)),
         ("Return code", optsum.returnvalue),
     ]
@@ -81,7 +83,12 @@ def _outcome(optsum) -> list[tuple[str, str]]:
     return out
 
 
+def seconds(value: float) -> str:
+    """A duration as text: ``3.2 ms``, ``0.52 s``, ``75 s``."""
+    return f"{1e3 * value:.2g} ms" if value < 0.1 else f"{max(value, 0.1):.3g} s"
+
+
 def _shown(value: Any) -> str:
     if np.ndim(value):
-        return formatting.vector(value)
+        return formatting.short(value)
     return formatting.number(value) if isinstance(value, float) else str(value)

@@ -15,6 +15,14 @@ def vector(values: Iterable[float]) -> str:
     return f"[{', '.join(map(number, values))}]"
 
 
+def short(values: Iterable[object], most: int = 6) -> str:
+    """Values in brackets, of many the first ones and the last: ``[1.0, 0.0, ..., 1.0] (21)``."""
+    texts = [number(v) if isinstance(v, float) else str(v) for v in values]
+    if len(texts) <= most:
+        return f"[{', '.join(texts)}]"
+    return f"[{', '.join(texts[: most - 2])}, ..., {texts[-1]}] ({len(texts)})"
+
+
 def objective(value: float) -> str:
     """At most five decimals: ``327.76702``, ``1784.6423``."""
     return repr(round(value, 5))

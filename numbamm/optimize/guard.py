@@ -167,10 +167,10 @@ class Guard:
             self.stopped = error
             raise
         if self._end(full, float(f)) and np.isfinite(gradient).all():
-            mine = np.array(gradient)[self.free]
+            free_gradient = np.array(gradient)[self.free]
             if full is self.best:
-                self.best_gradient_norm = float(np.linalg.norm(mine))
-            return float(f), mine
+                self.best_gradient_norm = float(np.linalg.norm(free_gradient))
+            return float(f), free_gradient
         return self.finitial, np.zeros(len(self.free))
 
     def count(self, search: OwnSearch) -> None:

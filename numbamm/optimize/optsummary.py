@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numbamm import config
-from numbamm.errors import OptionError, did_you_mean
+from numbamm.elsewhere import option_hint
+from numbamm.errors import OptionError
 from numbamm.optimize import display
 from numbamm.optimize.auto import AUTO
 from numbamm.optimize.plain import from_plain, to_plain
@@ -130,7 +131,7 @@ class OptSummary:
     nagq : int
         Number of quadrature points of a generalized model.
     fast : bool or None
-        Whether the coefficients of a generalized model vary inside PIRLS; None where that is
+        Whether the coefficients of a generalized model vary in PIRLS; None where that is
         neither known nor asked.
     reml : bool
         Whether the objective is the REML criterion.
@@ -147,6 +148,8 @@ class OptSummary:
     restarts : int
         How often the search went on from its end: with smaller steps, or from near an end that
         was no minimum.
+    elapsed : float or None
+        Seconds that the search took, of a generalized model all of its stages.
     returnvalue : str or None
         The optimiser's return code, or ``"MAXEVAL_REACHED"``, ``"MAXTIME_REACHED"``,
         ``"NO_PROGRESS"``, ``"INTERRUPTED"``, ``"NO_FREE_PARAMETERS"``.
@@ -166,6 +169,20 @@ class OptSummary:
     ------
     OptionError
         An option of that name does not exist.
+
+    See Also
+    --------
+    optimize.available : The names of optimisers.
+    check_convergence : What to make of the end of a search.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.LinearMixedModel("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.optsum.optimizer = "nlopt:LN_BOBYQA"
+    >>> m.fit().optsum.fmin == m.objective
+    True
     """
 
     initial: np.ndarray
@@ -192,6 +209,7 @@ class OptSummary:
     fmin: float | None = None
     feval: int = 0
     restarts: int = 0
+    elapsed: float | None = None
     returnvalue: str | None = None
     chosen: str | None = None
     reason: str | None = None
@@ -218,7 +236,7 @@ class OptSummary:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in _FIELDS:
-            raise OptionError(f"OptSummary has no option {name!r}{did_you_mean(name, _FIELDS)}")
+            raise OptionError(f"OptSummary has no option {name!r}{option_hint(name, _FIELDS)}")
         if name in ("initial", "lowerbd", "upperbd") and value is None:
             raise OptionError(f"{name} must have a number for each parameter, not be None")
         if name == "optimizer" and not isinstance(value, str | None):

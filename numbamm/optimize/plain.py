@@ -33,7 +33,7 @@ def from_plain(cls, values: Mapping[str, Any]):
         raise OptionError(
             f"not an OptSummary of version {FORMAT_VERSION}, but of version {version}"
         )
-    values = {"fast": None, **values}  # which older files lack
+    values = {"fast": None, "elapsed": None, **values}  # which older files lack
     names = [f.name for f in fields(cls)]
     missing = [name for name in (*names, "assigned") if name not in values]
     if missing:

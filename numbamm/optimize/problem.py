@@ -46,6 +46,25 @@ class Problem:
         model has none, or some parameters are held fixed.
     count : callable
         Makes one step of such a search, and counts it as an evaluation.
+
+    See Also
+    --------
+    Backend : Receives one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> class Look:
+    ...     library, algorithms = "look 1.0", {"ONCE": mm.optimize.Algorithm()}
+    ...
+    ...     def minimize(self, problem, algorithm):
+    ...         print(problem.n, problem.lower.tolist())
+    ...         problem.objective(problem.x0)
+    ...         return "DONE"
+    >>> mm.optimize.register("look", Look)
+    >>> dyestuff = mm.datasets.load("Dyestuff")
+    >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", dyestuff, optimizer="look:ONCE")
+    1 [0.0]
     """
 
     objective: Callable[[np.ndarray], float]

@@ -42,6 +42,16 @@ class Algorithm:
         Which of the fields of `OptSummary` it reads, out of ``ftol_rel``, ``ftol_abs``,
         ``xtol_rel``, ``xtol_abs`` and ``initial_step``. The limits ``maxfeval`` and
         ``maxtime`` hold for every algorithm and are not the plug-in's concern.
+
+    See Also
+    --------
+    Backend : Has a table of them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.optimize.resolve("nlopt:LN_BOBYQA").traits.bounds
+    True
     """
 
     gradient: Literal["none", "optional", "required"] = "none"
@@ -58,6 +68,17 @@ class Backend(Protocol):
         Name and version of the library behind it, for reports: ``"NLopt 2.11.0"``.
     algorithms : mapping of str to Algorithm
         The algorithms by name. Reading it should not import the library.
+
+    See Also
+    --------
+    register : Makes one available.
+    Problem : What it is given.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.optimize.resolve("nlopt:LN_BOBYQA").backend.library.split()[0]
+    'NLopt'
     """
 
     library: str

@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pkgutil import iter_modules
 from typing import NamedTuple
 
+from numbamm.elsewhere import value_hint
 from numbamm.errors import OptionError, warn
 from numbamm.optimize.nearest import by_likeness
 from numbamm.optimize.protocol import Algorithm, Backend
@@ -52,6 +53,24 @@ def register(name: str, backend: Backend | type[Backend]) -> None:
     ------
     OptionError
         The name has a colon or is empty, or the object does not follow the protocol.
+
+    See Also
+    --------
+    Backend : What a backend is.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> class Lazy:
+    ...     library = "lazy 1.0"
+    ...     algorithms = {"STAY": mm.optimize.Algorithm()}
+    ...
+    ...     def minimize(self, problem, algorithm):
+    ...         problem.objective(problem.x0)
+    ...         return "STAYED"
+    >>> mm.optimize.register("lazy", Lazy)
+    >>> mm.optimize.resolve("lazy:STAY").backend.library
+    'lazy 1.0'
     """
     if not name or ":" in name:
         raise OptionError(f"a backend's name cannot be {name!r}: it stands before a colon")
@@ -62,6 +81,16 @@ def available() -> list[str]:
     """Full names of the optimisers that can be used: ``["nlopt:LN_BOBYQA", ...]``.
 
     A plug-in that cannot be loaded is left out, with a warning.
+
+    See Also
+    --------
+    resolve : One of them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> "nlopt:LN_BOBYQA" in mm.optimize.available()
+    True
     """
     return [choice.name for choice in _all_choices()]
 
@@ -79,6 +108,16 @@ def resolve(name: str) -> Optimizer:
     ------
     OptionError
         There is none of that name, or more than one, or its plug-in cannot be loaded.
+
+    See Also
+    --------
+    available : All names.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> mm.optimize.resolve("ln_bobyqa").name
+    'nlopt:LN_BOBYQA'
     """
     if not isinstance(name, str):
         raise OptionError(f"optimizer must be a name such as 'nlopt:LN_BOBYQA', not {name!r}")
@@ -98,9 +137,9 @@ def resolve(name: str) -> Optimizer:
         names = " or ".join(repr(c.name) for c in found)
         raise OptionError(f"optimizer {name!r} is in more than one backend: write {names}")
     nearest, *others = by_likeness(name, [c.name for c in choices])
-    raise OptionError(
-        f"unknown optimizer {name!r}; did you mean {nearest!r}? There are also: {', '.join(others)}"
-    )
+    hint = value_hint("optimizer", name, []) or f"; did you mean '{nearest}'?"
+    others = [n for n in (nearest, *others) if f"'{n}'" not in hint]
+    raise OptionError(f"unknown optimizer {name!r}{hint} There are also: {', '.join(others)}")
 
 
 @cache

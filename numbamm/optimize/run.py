@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import replace
 from functools import partial
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +41,8 @@ MAX_ROUNDS = 3
 STEEP = -1e-5
 
 INTERRUPTED = "INTERRUPTED"
+#: Return codes of searches that were stopped before they ended.
+CUT_SHORT = (INTERRUPTED, "MAXEVAL_REACHED", "MAXTIME_REACHED")
 SCANNED = "SCANNED"
 
 
@@ -85,7 +88,7 @@ def minimize(
     Returns
     -------
     OptSummary
-        `optsum`, with ``finitial``, ``final``, ``fmin``, ``feval``, ``restarts``,
+        `optsum`, with ``finitial``, ``final``, ``fmin``, ``feval``, ``restarts``, ``elapsed``,
         ``returnvalue`` and ``log``.
 
     Raises
@@ -101,7 +104,21 @@ def minimize(
     ConvergenceWarning
         The search was interrupted, reached a limit, or says that it failed to converge; the
         outcome is the best point so far.
+
+    See Also
+    --------
+    OptSummary : Options and outcome.
+    Function, SearchSpace : What is minimised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import numbamm as mm
+    >>> optsum = mm.optimize.OptSummary([3.0], [-np.inf], ["x"])
+    >>> mm.optimize.minimize(lambda x: float((x[0] - 1) ** 2), optsum).final.round(3).tolist()
+    [1.0]
     """
+    begin = perf_counter()
     optsum.validate()
     if not isinstance(space, SearchSpace):
         space = Function(space)
@@ -150,6 +167,7 @@ def minimize(
     _record(optsum, guard, end, code)
     if space.is_scaled:
         optsum.final = space.rectify(space.to_user(end.x))
+    optsum.elapsed = perf_counter() - begin
     optsum.gradient_norm = _gradient_norm(guard, end, space) if uses_gradient else None
     if guard.stopped is not None or code == INTERRUPTED or code.startswith("FAILURE"):
         warn(

@@ -49,6 +49,22 @@ class SearchSpace:
         Whether coordinates are other numbers than the user's parameters.
     has_free_signs : bool
         Whether parameters that are bounded below by 0 may change their signs; see `rectify`.
+
+    See Also
+    --------
+    Function : A plain function.
+    minimize
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import numbamm as mm
+    >>> class Bowl(mm.optimize.SearchSpace):
+    ...     def objective(self, z):
+    ...         return float(np.sum((z - 1) ** 2))
+    >>> optsum = mm.optimize.OptSummary([0.0], [-np.inf], ["x"])
+    >>> mm.optimize.minimize(Bowl(), optsum).final.round(3).tolist()
+    [1.0]
     """
 
     gradient: Callable[[np.ndarray], tuple[float, np.ndarray]] | None = None
@@ -106,6 +122,18 @@ class Function(SearchSpace):
         Of objective and gradient together.
     rectify : callable, optional
         If given, parameters that are bounded below by 0 may change their signs.
+
+    See Also
+    --------
+    minimize
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import numbamm as mm
+    >>> bowl = mm.optimize.Function(lambda x: float((x - 1) @ (x - 1)))
+    >>> bowl.objective(np.array([2.0]))
+    1.0
     """
 
     def __init__(self, objective, *, gradient=None, rectify=None) -> None:

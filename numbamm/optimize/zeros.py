@@ -37,6 +37,19 @@ def try_zeros(
     -------
     ndarray, float
         Parameters, `x` itself or others with more zeros, and their objective.
+
+    See Also
+    --------
+    minimize : Tries them after each search.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import numbamm as mm
+    >>> optsum = mm.optimize.OptSummary([1.0], [0.0], ["sd"])
+    >>> x, f = mm.optimize.try_zeros(lambda x: float(x[0] ** 4), np.array([5e-4]), 6.25e-14, optsum)
+    >>> x.tolist()
+    [0.0]
     """
     ceiling = f + min(optsum.ftol_zero_abs, most)
     small = (optsum.lowerbd == 0) & (np.abs(x) < optsum.xtol_zero_abs)

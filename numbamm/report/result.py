@@ -29,6 +29,21 @@ class Result(Tabular):
         Columns of the frame that the table does not show.
     headings : dict of str to str
         Headings of columns, where they are not the usual ones.
+
+    See Also
+    --------
+    anova, coef_table, emmeans : Some that return one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> table = m.r2()
+    >>> print(table.title)
+    Nakagawa's R²
+    >>> table.to_frame().round(2)["R2"].to_dict()
+    {'marginal': 0.29, 'conditional': 0.79}
     """
 
     title: str
@@ -58,6 +73,18 @@ class Summary(Tabular):
         Titles, cells and notes.
     numbers : callable
         Returns the frame of coefficients and variance components: few ask for it.
+
+    See Also
+    --------
+    LinearMixedModel.summary : Makes one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> print(str(m.summary()).splitlines()[1])
+     Reaction ~ Days + (Days | Subject)
     """
 
     def __init__(self, content: Report, numbers: Callable[[], pd.DataFrame]) -> None:

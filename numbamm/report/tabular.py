@@ -39,6 +39,10 @@ class Tabular:
         -------
         str
 
+        See Also
+        --------
+        LinearMixedModel.to_markdown, LinearMixedModel.to_latex
+
         Examples
         --------
         >>> import numbamm as mm
@@ -54,6 +58,10 @@ class Tabular:
         Returns
         -------
         str
+
+        See Also
+        --------
+        LinearMixedModel.to_html, LinearMixedModel.to_latex
 
         Examples
         --------
@@ -93,6 +101,10 @@ class Tabular:
             Of other letters pdfLaTeX knows those of European languages; XeLaTeX and LuaLaTeX know
             those of their fonts.
 
+        See Also
+        --------
+        LinearMixedModel.to_html, LinearMixedModel.to_word
+
         Examples
         --------
         >>> import numbamm as mm
@@ -124,6 +136,21 @@ class Tabular:
         ------
         OptionError
             python-docx is not installed, or the file cannot be written.
+
+        See Also
+        --------
+        LinearMixedModel.to_latex, LinearMixedModel.to_html
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     m.to_word(Path(folder) / "table.docx")
+        ...     [path.name for path in Path(folder).iterdir()]
+        ['table.docx']
         """
         from numbamm.report.word import write_word
 
@@ -143,6 +170,16 @@ class Tabular:
         ------
         OptionError
             great_tables is not installed.
+
+        See Also
+        --------
+        LinearMixedModel.to_html
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> table = m.icc().to_great_tables()  # doctest: +SKIP
         """
         from numbamm.report.greattables import great_table
 

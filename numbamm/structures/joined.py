@@ -1,6 +1,6 @@
 """`Joined`: terms on one grouping factor as one term, ``(1 | g) + (0 + x | g)``.
 
-λ has the λ of each of them on its diagonal, and θ is that of one after the other.
+λ is block diagonal, with a block for each of them, and θ is theirs, one after the other.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scipy.linalg import block_diag
 
 from numbamm.structures.structure import Structure
 
-#: Its name in files; formulas have none for it.
+#: Its name in files; in formulas it has none.
 JOINED = "joined"
 
 
@@ -25,7 +25,7 @@ class Joined(Structure):
     Attributes
     ----------
     members : tuple of Structure
-        Those of the parts.
+        The structures of the parts.
     """
 
     members: tuple[Structure, ...]
@@ -65,16 +65,16 @@ class Joined(Structure):
         return np.split(theta, stops[:-1], axis=-1)
 
     def _each(self, method: str, theta, axis: int = -1) -> np.ndarray:
-        """What a method of each part makes of its θ, one after the other."""
+        """Results of a method of each part for its θ, concatenated."""
         pairs = zip(self.members, self._split(theta), strict=True)
-        return np.concatenate([getattr(part, method)(mine) for part, mine in pairs], axis=axis)
+        return np.concatenate([getattr(part, method)(own) for part, own in pairs], axis=axis)
 
     def values(self, theta) -> np.ndarray:
         return theta if self.is_free else self._each("values", theta)
 
     def jacobian(self, theta) -> np.ndarray:
         pairs = zip(self.members, self._split(theta), strict=True)
-        return block_diag(*(part.jacobian(mine) for part, mine in pairs))
+        return block_diag(*(part.jacobian(own) for part, own in pairs))
 
     def nearest(self, matrix) -> np.ndarray:
         return np.concatenate([s.nearest(matrix[np.ix_(c, c)]) for c, s in self.parts])
@@ -138,8 +138,8 @@ class Joined(Structure):
 
     def select(self, columns) -> Structure:
         left = []
-        for mine, part in self.parts:
-            kept = [j for j, column in enumerate(mine) if column in columns]
+        for here, part in self.parts:
+            kept = [j for j, column in enumerate(here) if column in columns]
             if kept:
                 left.append(part.select(kept))
         return left[0] if len(left) == 1 else Joined(tuple(left))

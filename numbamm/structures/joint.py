@@ -25,17 +25,17 @@ class Joint:
         self._slices = [slice(a, b) for a, b in pairwise(stops)]
         #: Number of θ.
         self.size = stops[-1]
-        #: Whether θ are the entries of λ, so that there is nothing to be done for the kernels.
+        #: Whether θ are the entries of λ, which kernels take.
         self.is_free = all(s.is_free for s in self.structures)
 
     @classmethod
     def of(cls, terms) -> Joint:
-        """Those of some `ReMat`."""
+        """The structures of terms (`ReMat`)."""
         return cls([term.structure for term in terms])
 
     def split(self, theta: np.ndarray) -> list[np.ndarray]:
         """θ of each term, from an array whose last axis is θ."""
-        return [theta[..., mine] for mine in self._slices]
+        return [theta[..., at] for at in self._slices]
 
     def join(self, parts: Sequence[np.ndarray]) -> np.ndarray:
         """θ, from that of each term; along the last axis."""
@@ -46,13 +46,13 @@ class Joint:
 
     def matrices(self, theta: np.ndarray) -> list[np.ndarray]:
         """λ of each term, shape (..., p, p)."""
-        return [s.matrix(mine) for s, mine in self._pairs(theta)]
+        return [s.matrix(own) for s, own in self._pairs(theta)]
 
     def entries(self, theta: np.ndarray) -> np.ndarray:
         """The entries of every λ, as kernels take them."""
         if self.is_free:
             return theta
-        return self.join([s.values(mine) for s, mine in self._pairs(theta)])
+        return self.join([s.values(own) for s, own in self._pairs(theta)])
 
     def slopes(self, theta: np.ndarray, by_entry: np.ndarray) -> np.ndarray:
         """The gradient in θ, from that in the entries of every λ at θ."""
@@ -60,7 +60,7 @@ class Joint:
             return by_entry
         by_term = np.split(by_entry, self._stops)
         pairs = zip(self._pairs(theta), by_term, strict=True)
-        return self.join([s.slopes(mine, own) for (s, mine), own in pairs])
+        return self.join([s.slopes(own, slopes) for (s, own), slopes in pairs])
 
     def nearest(self, entries: np.ndarray) -> np.ndarray:
         """The θ of entries of every λ; see `Structure.nearest`."""
@@ -75,12 +75,12 @@ class Joint:
 
     @cached_property
     def free_entries(self) -> np.ndarray:
-        """For each entry of every λ, whether it is a θ on its own."""
+        """For each entry of every λ, whether it is a θ."""
         parts = [part for s in self.structures for _, part in s.parts]
         return np.repeat([p.is_free for p in parts], [len(p.entries) for p in parts])
 
     def bound_parts(self) -> Iterator[tuple[int, list[int], slice, Structure]]:
-        """Parts in which θ are not the entries: their term, columns, place in θ, and structure."""
+        """Parts whose θ are not entries of λ: their term, columns, place in θ, and structure."""
         at = 0
         for k, s in enumerate(self.structures):
             for columns, part in s.parts:
@@ -96,7 +96,7 @@ class Joint:
     def rectified(self, theta: np.ndarray) -> np.ndarray:
         """θ, of shape (..., size), with the same λλ' and the signs of `Structure.rectified`."""
         lines = np.atleast_2d(np.asarray(theta, dtype=np.float64))
-        parts = [s.rectified(mine) for s, mine in self._pairs(lines)]
+        parts = [s.rectified(own) for s, own in self._pairs(lines)]
         return self.join(parts).reshape(np.shape(theta)) + 0.0  # no negative zeros
 
     @property

@@ -1,4 +1,4 @@
-"""The structures that there are: each file of this folder is looked into for its classes."""
+"""All structures by name: the subclasses of `Structure` in the files of this folder."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from numbamm.structures.us import Us
 
 @functools.cache
 def by_name() -> dict[str, type[Structure]]:
-    """The classes by what a formula may call them, aliases included."""
+    """The classes by their names in formulas, aliases included."""
     for module in pkgutil.iter_modules(numbamm.structures.__path__):
         importlib.import_module(f"numbamm.structures.{module.name}")
     return {name: kind for kind in _kinds(Structure) for name in kind.names}
 
 
 def _kinds(base: Any) -> Iterator[type[Structure]]:
-    """The classes that derive from one, however far."""
+    """All subclasses of a class, direct and indirect ones."""
     for kind in base.__subclasses__():
         yield kind
         yield from _kinds(kind)
@@ -34,19 +34,19 @@ def _kinds(base: Any) -> Iterator[type[Structure]]:
 
 @functools.cache
 def make(name: str, p: int) -> Structure:
-    """The structure of this name, of p random effects; one for all, with what it has derived."""
+    """The structure of this name for p random effects; cached, and with it what it has computed."""
     kind: Any = by_name()[name]
     return kind(p)
 
 
 def others(name: str) -> str:
-    """What a message about a name that no structure has should add."""
+    """The end of a message about an unknown name: a similar one, or all that there are."""
     near = did_you_mean(name, by_name())
     return near or f"; there are {', '.join(sorted(by_name()))}"
 
 
 def from_json(content: Any, p: int) -> Structure:
-    """The structure of p columns that `Structure.to_json` has described."""
+    """The structure of p columns that `Structure.to_json` describes."""
     if all(isinstance(entry, int) for entry in content):
         return _of_entries(np.array(content), p)
     name, inner = content

@@ -1,14 +1,13 @@
 """`Structure`: how the random effects of one level vary together, as a function of θ.
 
-The covariance matrix of a level's p effects is σ²λλ', and a structure says which lower triangular λ
-there are: λ(θ). The kernels know the *entries* of λ, those that can be other than zero, and the
-slopes of the objective in them; a structure alone knows θ, and stands between: `values` are the
-entries at a θ, `slopes` brings slopes in the entries back to θ. Both stand once, here, as does the
-scatter of θ into λ (`matrix`).
+The covariance matrix of a level's p effects is σ²λλ' with λ lower triangular, and a structure is a
+function λ(θ). The kernels take the *entries* of λ, those that can be other than zero, and return
+the derivatives of the objective by them. Only structures know θ: `values` gives the entries at a θ,
+`slopes` the derivatives by θ from those by the entries, and `matrix` the whole λ.
 
-What is written here is right for structures whose θ are the entries themselves (`us`, `diag`). A
-structure whose λ is a function of fewer parameters says so (`is_free`), and has its own `values`,
-`slopes`, `nearest`, `labels` and so on, as `homdiag` shows.
+The methods of the base class are right for structures whose θ are the entries themselves (`us`,
+`diag`). A structure whose λ depends on fewer parameters has `is_free` False and its own `values`,
+`jacobian`, `nearest`, `labels` and so on; `homdiag` is an example.
 
 See docs/mathematics.md, "Covariance structures".
 """
@@ -25,7 +24,7 @@ import numpy as np
 
 
 class Structure(ABC):
-    """One covariance structure of p random effects; immutable, and equal where it says the same.
+    """A covariance structure of p random effects; immutable, and equal if all its fields are.
 
     Attributes
     ----------
@@ -34,10 +33,10 @@ class Structure(ABC):
     """
 
     p: int
-    #: What a formula may call it, ``name(0 + x | g)``; the first one is its name.
+    #: Its names in formulas, ``name(0 + x | g)``; the first one is that in files.
     names: ClassVar[tuple[str, ...]] = ()
-    #: Which of its columns a smaller model can be without: each one ("each"), those that are no
-    #: part of an interaction with others ("marginal"), or only all of them together ("all").
+    #: Which columns a smaller model may lack: any one ("each"), any that is not part of an
+    #: interaction with others ("marginal"), or only all of them together ("all").
     can_lose: ClassVar[str] = "all"
 
     # ---- λ ----------------------------------------------------------------------------------
@@ -45,15 +44,15 @@ class Structure(ABC):
     @property
     @abstractmethod
     def entries(self) -> np.ndarray:
-        """Positions in ``λ.ravel()`` (row by row) of what can be other than zero, column by column.
+        """Positions in ``λ.ravel()`` of the entries that can be other than zero, column by column.
 
-        They make up full lower triangles of consecutive columns, so that a change of the columns
-        of one triangle, and a rotation back to triangular form, leave the others alone.
+        They form full lower triangles of consecutive columns. The columns of a triangle can then be
+        changed, and rotated back to triangular form, without an effect on the other triangles.
         """
 
     @property
     def is_free(self) -> bool:
-        """Whether θ are the entries of λ, each on its own."""
+        """Whether θ are the entries of λ."""
         return True
 
     @property
@@ -85,12 +84,12 @@ class Structure(ABC):
         return lam.reshape(*lam.shape[:-1], self.p, self.p)
 
     def nearest(self, matrix: np.ndarray) -> np.ndarray:
-        """The θ of a lower triangular λ; where it is none of this structure, of one that is near.
+        """θ of a lower triangular λ; if λ is not of this structure, of one near it.
 
         Parameters
         ----------
         matrix : ndarray, shape (p, p)
-            With no negative diagonal.
+            Its diagonal is not negative.
 
         Returns
         -------
@@ -99,15 +98,18 @@ class Structure(ABC):
         return matrix.ravel()[self.entries]
 
     def rectified(self, theta: np.ndarray) -> np.ndarray:
-        """θ, of shape (lines, size), with the same λλ', and no column of λ beginning negative."""
-        if (theta[:, self.is_scale] > 0).all():  # as a rule
+        """θ, of shape (lines, size), with the same λλ' and the first entry of each column positive.
+
+        That is the first entry other than zero.
+        """
+        if (theta[:, self.is_scale] > 0).all():  # the usual case
             return theta
         theta, column = theta.copy(), self.entries % self.p
         for c in range(self.p):
-            mine = np.flatnonzero(column == c)
-            first = np.argmax(theta[:, mine] != 0, axis=1)
-            leading = np.take_along_axis(theta[:, mine], first[:, None], axis=1)
-            theta[:, mine] *= np.where(leading < 0, -1.0, 1.0)
+            here = np.flatnonzero(column == c)
+            first = np.argmax(theta[:, here] != 0, axis=1)
+            leading = np.take_along_axis(theta[:, here], first[:, None], axis=1)
+            theta[:, here] *= np.where(leading < 0, -1.0, 1.0)
         return theta
 
     # ---- θ ----------------------------------------------------------------------------------
@@ -119,17 +121,17 @@ class Structure(ABC):
 
     @cached_property
     def is_scale(self) -> np.ndarray:
-        """For each θ, whether it is the size of effects, on the diagonal of λ; its sign is free."""
+        """For each θ, whether it is on the diagonal of λ, a scale of effects of either sign."""
         return self.rows == self.entries % self.p
 
     @property
     def lowerbd(self) -> np.ndarray:
-        """Lower bounds of θ for optimisers that keep some."""
+        """Lower bounds of θ, for optimisers with bounds."""
         return np.where(self.is_scale, 0.0, -np.inf)
 
     @property
     def rows(self) -> np.ndarray:
-        """For each θ, the row of λ where it stands; the first one if there are several."""
+        """For each θ, its row in λ; the first one if there are several."""
         return self.entries // self.p
 
     def column_sizes(self, sizes: np.ndarray) -> np.ndarray:
@@ -137,7 +139,7 @@ class Structure(ABC):
         return sizes[self.rows]
 
     def labels(self, cnames: list[str]) -> list[str]:
-        """What each θ is called, from the names of the columns: ``x``, or ``x.z`` of a pair."""
+        """Names of θ, from those of the columns: ``x``, or ``x.z`` for a pair."""
         pairs = zip(*np.divmod(self.entries, self.p), strict=True)
         return [cnames[r] if r == c else f"{cnames[r]}.{cnames[c]}" for r, c in pairs]
 
@@ -152,7 +154,7 @@ class Structure(ABC):
         return free @ free.T > 0
 
     def deviations(self, cnames: list[str]) -> list[tuple[int, str]]:
-        """Standard deviations that are estimated: an effect that has it, and what it is called."""
+        """The estimated standard deviations: an effect that has each, and its name."""
         return list(enumerate(cnames))
 
     @property
@@ -162,13 +164,13 @@ class Structure(ABC):
 
     @property
     def units(self) -> np.ndarray:
-        """∂λλ' by each of its free entries, in which it is linear; shape (size, p, p)."""
+        """Derivatives of λλ' by its free entries, in which it is linear; shape (size, p, p)."""
         if not self.is_free:
             raise NotImplementedError(f"{type(self).__name__} has no free entries of λλ'")
         E = np.zeros((self.size, self.p, self.p))
         row, column = np.divmod(self.entries, self.p)
-        mine = np.arange(self.size)
-        E[mine, row, column] = E[mine, column, row] = 1.0
+        each = np.arange(self.size)
+        E[each, row, column] = E[each, column, row] = 1.0
         return E
 
     def coordinates(self, matrices: np.ndarray) -> np.ndarray:
@@ -176,10 +178,10 @@ class Structure(ABC):
         return matrices.reshape(*matrices.shape[:-2], -1)[..., self.entries]
 
     def lifts(self, lam, size) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
-        """Factors L of λλ', and their moves, that tell matrices of a lower rank apart.
+        """Directions A in which a factor L of λλ' changes, one for each coordinate of λλ'.
 
-        In the axes of λλ' a move has one unit for an axis, or for a pair of them, shared such that
-        it turns nothing.
+        A direction changes L along one principal axis of λλ', or along two of them in proportions
+        that rotate nothing. It exists for a singular λ, too.
 
         Parameters
         ----------
@@ -191,7 +193,7 @@ class Structure(ABC):
         Yields
         ------
         L, A : ndarray, shape (p, p)
-            LL' = λλ' in the columns concerned; L + A is moved.
+            LL' = λλ' in the columns concerned; L + A is the changed factor.
         float
             The variance along the axis, or the mean along both.
         """
@@ -209,9 +211,10 @@ class Structure(ABC):
                 yield L, A, norm**2 / 2
 
     def fall(self, N, size) -> tuple[float, np.ndarray]:
-        """Whether the objective falls beside a singular λ, for a structure that is not free.
+        """Whether the objective falls in some direction from a singular λ.
 
-        Where θ are the entries the kernels find that out (`blocks.search.certificate`).
+        For structures that are not free; for others the kernels compute it, in
+        `blocks.search.certificate`.
 
         Parameters
         ----------
@@ -227,7 +230,9 @@ class Structure(ABC):
         ndarray, shape (size,)
             The direction in θ, of length one in columns of size one.
         """
-        raise NotImplementedError(f"{type(self).__name__} says nothing of its singular fits")
+        raise NotImplementedError(
+            f"{type(self).__name__} does not define fall(), which singular fits need"
+        )
 
     # ---- its columns ------------------------------------------------------------------------
 
@@ -241,7 +246,7 @@ class Structure(ABC):
 
     @property
     def of_one_size(self) -> list[list[int]]:
-        """Columns of Z that can be scaled by common factors only, for λ to keep its structure."""
+        """Groups of columns of Z that need a common factor of scale for λ to keep its structure."""
         return [[j] for j in range(self.p)]
 
     @property
@@ -256,5 +261,5 @@ class Structure(ABC):
     # ---- files ------------------------------------------------------------------------------
 
     def to_json(self) -> Any:
-        """What a file keeps of it, for `registry.from_json`: if it is free its entries alone."""
+        """A description for files, which `registry.from_json` reads: the entries if it is free."""
         return self.entries.tolist() if self.is_free else [self.names[0], self.p]

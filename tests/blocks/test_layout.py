@@ -1,8 +1,14 @@
-"""The layout table: no region is written beyond its end, and every kind of block occurs."""
+"""The layout table: no region is written beyond its end, and every kind of block occurs.
+
+Layouts for any number of X columns are made from one pattern of the blocks of Z.
+"""
 
 import numpy as np
 from blocks.dense import random_theta
 from blocks.examples import GAP, STRUCTURES, built, each_structure, evaluate_gradient
+
+import numbamm as mm
+from numbamm.blocks.layout import Pattern, build_layout
 
 
 @each_structure
@@ -29,3 +35,28 @@ def test_every_kind_of_block_is_tested():
         "Sparse/Dense",
         "Dense",
     }
+
+
+@each_structure
+def test_layouts_of_one_pattern_are_those_of_the_terms(name):
+    """In any order, since a layout leaves nothing in the pattern."""
+    terms = STRUCTURES[name]
+    pattern = Pattern.of(terms)
+    for nx in (3, 0, 3):
+        ours, theirs = vars(pattern.layout(nx)), vars(build_layout(terms, nx))
+        assert ours.keys() == theirs.keys()
+        for what, value in theirs.items():
+            assert np.array_equal(ours[what], value), what
+
+
+def test_a_generalized_model_finds_its_pattern_once(monkeypatch):
+    """With γ in the search for the mode and without it, in the fit and in standard errors."""
+    found, of = [], Pattern.of.__func__
+    monkeypatch.setattr(
+        Pattern, "of", classmethod(lambda cls, terms: found.append(len(terms)) or of(cls, terms))
+    )
+    formula = "r2 ~ Anger + (1 | id) + (1 | item)"
+    data = mm.datasets.load("VerbAgg").iloc[::5]
+    model = mm.glmm(formula, data, "bernoulli")
+    assert np.isfinite(model.bse).all() and np.isfinite(model.leverage()).any()
+    assert sorted(found) == [0, 2]  # and that of the model without random effects

@@ -1,5 +1,8 @@
 """Linked kernels: called by address, from Python and from each other."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numba
 import numpy as np
 import pytest
@@ -37,6 +40,25 @@ def test_what_is_compiled_for_callers_is_looked_up_quickly_from_python(monkeypat
     assert both(x) == 6.0
     monkeypatch.setattr(dispatcher_of(both), "compile", asked.append)
     assert both(x) == 6.0 and not asked
+
+
+def test_threads_that_call_a_kernel_at_once_wait_for_what_it_calls(monkeypatch):
+    """One of them loads the linked kernel; the others may not run its callers before."""
+
+    @jit(takes=(REALS,), gives=NUMBER, cache=False)
+    def inner(x):
+        return x.sum()
+
+    @jit(takes=(REALS,), cache=False)
+    def outer(x):
+        return 2 * inner(x)
+
+    with ahead():
+        outer.compile((REALS,))
+    load = type(inner).load
+    monkeypatch.setattr(type(inner), "load", lambda linked: time.sleep(0.2) or load(linked))
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(outer, [np.ones(3)] * 4)) == [6.0] * 4
 
 
 def test_errors_of_linked_kernels_are_raised():

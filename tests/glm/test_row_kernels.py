@@ -1,5 +1,6 @@
 """Row kernels, called by address: deviances, and NaN where a mean does not exist."""
 
+import numba
 import numpy as np
 import pytest
 from glm.one_row import BINOMIAL, POISSON, deviance
@@ -44,6 +45,7 @@ def test_a_row_is_evaluated_as_if_it_were_alone():
         np.testing.assert_array_equal(together[filled], np.hstack(alone)[filled])
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="there is nothing to compile")
 def test_functions_that_cannot_be_compiled_are_described():
     def no_kernel(what, eta, table):
         table[0, 0] = object()

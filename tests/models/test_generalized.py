@@ -30,7 +30,7 @@ def test_start_is_the_model_without_random_effects(verbagg):
 
 
 def test_path_of_pirls(verbagg, capsys):
-    assert verbagg.pirls([1.0, 1.0], verbose=True) == pytest.approx(8201.848559, abs=1e-6)
+    assert verbagg.pirls([1.0, 1.0], verbose=True).objective == pytest.approx(8201.848559, abs=1e-6)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("varyβ = true, obj₀ = 10209.83")
     values = [float(line.split(":")[1]) for line in lines if line.strip()[:1].isdigit()]

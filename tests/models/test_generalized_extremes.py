@@ -187,7 +187,7 @@ def test_twins_fit_in_threads(cbpp):
 
 def test_pirls_of_a_fitted_model(cbpp):
     cbpp.fit()
-    assert cbpp.pirls() == pytest.approx(cbpp.objective_at(cbpp.theta), abs=1e-9)
+    assert cbpp.pirls().objective == pytest.approx(cbpp.objective_at(cbpp.theta), abs=1e-9)
     cbpp.refit(verbose=True)
 
 

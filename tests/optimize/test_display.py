@@ -3,8 +3,10 @@
 from optimize.objectives import dyestuff
 
 from numbamm.optimize import OptSummary, minimize
+from numbamm.optimize.display import seconds
 
 BEFORE = """\
+Parameters:               [theta1]
 Initial parameter vector: [1.0]
 Optimizer:                nlopt:LN_BOBYQA (NLopt {version})
 Lower bounds:             [0.0]
@@ -20,6 +22,7 @@ xtol_zero_abs:            0.001
 ftol_zero_abs:            1e-05"""
 AFTER = """
 Function evaluations:     18
+Elapsed time:             {elapsed}
 Final parameter vector:   [0.752581]
 Final objective value:    327.3270598811
 Return code:              FTOL_REACHED"""
@@ -32,8 +35,9 @@ def test_prints_as_a_block():
     optsum = OptSummary([1.0], [0.0], optimizer="nlopt:LN_BOBYQA")
     assert repr(optsum) == before
     minimize(dyestuff, optsum)
-    start, rest = before.split("\n", 1)
-    fitted = f"{start}\nInitial objective value:  327.7670216246\n{rest}{AFTER}"
+    names, start, rest = before.split("\n", 2)
+    after = AFTER.format(elapsed=seconds(optsum.elapsed))
+    fitted = f"{names}\n{start}\nInitial objective value:  327.7670216246\n{rest}{after}"
     assert repr(optsum) == fitted
 
 

@@ -1,8 +1,17 @@
 """Numbers and p-values as cells of tables."""
 
-import pytest
+import math
+import re
 
-from numbamm.report.digits import p_value, plain, uniform
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from numbamm.report.digits import LONGEST, common_decimals, p_value, plain, uniform
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e250, max_value=1e250)
+NUMBERS = st.lists(FLOATS, min_size=1, max_size=6)
 
 
 @pytest.mark.parametrize(
@@ -55,3 +64,37 @@ def test_other_numbers_have_the_decimals_that_they_need(values, shown):
 )
 def test_p_values(p, shown):
     assert p_value(p) == shown
+
+
+@given(NUMBERS, st.integers(3, 8))
+def test_one_number_of_decimals_or_exponents_for_all(values, digits):
+    texts = uniform(values, digits)
+    if any("e" in text for text in texts):
+        assert all("e" in text or text == "0" for text in texts)
+        shown = [text.partition("e")[0].lstrip("-") for text in texts if text != "0"]
+        assert {len(text) for text in shown} == {digits + 1}
+    else:
+        assert len({len(text.partition(".")[2]) for text in texts}) == 1
+        assert all(len(re.sub(r"\D", "", text)) <= LONGEST + 1 for text in texts)
+    for text, value in zip(texts, values, strict=True):
+        mantissa, _, exponent = text.partition("e")
+        unit = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
+        assert abs(float(text) - value) <= 0.50001 * unit or text == "0"
+        assert not (float(text) == 0 and text.startswith("-"))
+
+
+@given(st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=6), st.floats(1e-250, 1e250))
+def test_a_number_is_zero_in_a_table_only_if_it_is_far_below_another(values, scale):
+    texts = uniform(np.array(values) * scale, 6)
+    assert all(float(text) != 0 for text in texts)
+
+
+@given(NUMBERS, st.lists(st.floats(1e-8, 1e8), min_size=6, max_size=6))
+def test_estimates_have_two_digits_of_the_smallest_error_where_there_is_room(values, errors):
+    errors = errors[: len(values)]
+    decimals = common_decimals(values, 6, errors)
+    if decimals is not None:
+        largest = max(map(abs, [*values, *errors]))
+        whole = max(1, math.floor(math.log10(largest)) + 1)
+        needed = 1 - math.floor(math.log10(min(errors)))
+        assert decimals >= min(needed, LONGEST - whole)

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-import numbamm as mm
-
 HERE = Path(__file__).parent
 MODELS = {
     "sleepstudy": ("Reaction ~ 1 + Days + (1 + Days | Subject)", "sleepstudy", {}),
@@ -118,14 +116,3 @@ def test_block_description(fitted):
         "14:    Dense     Dense           Diagonal/Dense",
         "3:     Dense     Dense           Dense           Dense",
     ]
-
-
-@pytest.mark.parametrize("name", ["mean", "df", "se", "lower"])
-def test_variables_with_the_names_of_numbers(name):
-    """Marginal means of a factor named like a column of their table."""
-    data = mm.datasets.load("sleepstudy")
-    data[name] = ["late" if day > 4 else "early" for day in data["Days"]]
-    means = mm.lmm(f"Reaction ~ {name} + (1 | Subject)", data).emmeans(name)
-    first, second = (line.split() for line in str(means).splitlines()[4:6])
-    assert [first[0], second[0]] == ["early", "late"]
-    assert [first[1], second[1]] == ["271.630", "325.386"]

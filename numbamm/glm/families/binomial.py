@@ -27,7 +27,7 @@ from numbamm.glm.row_kernels import (
 
 @jit(entry=False)
 def _log_density(y, entropy, log_mu, log_rest):
-    """Half the unit deviance, negative, by logarithms of μ and 1 - μ."""
+    """Minus half the unit deviance, by logarithms of μ and 1 - μ."""
     log_f = 0.0
     if y > 0.0:
         log_f += y * log_mu
@@ -38,7 +38,7 @@ def _log_density(y, entropy, log_mu, log_rest):
 
 @jit
 def binomial_rows(what, y, w, entropy, shape, least, eta, link, out):
-    """The family's kernel: by logarithms of μ and 1 - μ, exact where either rounds to 0."""
+    """The family's kernel, by logarithms of μ and 1 - μ, either of which may round to 0."""
     total = 0.0
     if what == DEVIANCE:
         for i in range(len(y)):
@@ -81,27 +81,26 @@ def binomial_rows(what, y, w, entropy, shape, least, eta, link, out):
 
 @jit(fastmath=REASSOCIATE)
 def logistic_rows(what, y, w, entropy, shape, least, eta, link, out):
-    """The same with the logit, from η itself, without a branch: loops vectorise.
+    """The family's kernel for the logit, from η alone; without branches, its loops vectorise.
 
-    These are the models that people fit most, and the exponential and the logarithm of each row
-    were two fifths of an iteration.
+    Most models have this link, and exponentials and logarithms took two fifths of an iteration.
     """
     total = 0.0
     if what == DEVIANCE:
         for i in range(len(y)):
             size, e = abs(eta[i]), exp_minus(abs(eta[i]))
-            away = 1.0 - y[i] if eta[i] > 0.0 else y[i]
-            out[FIRST, i] = 2.0 * w[i] * (log1p_unit(e) + away * size + entropy[i])
+            against = 1.0 - y[i] if eta[i] > 0.0 else y[i]
+            out[FIRST, i] = 2.0 * w[i] * (log1p_unit(e) + against * size + entropy[i])
     elif what == WORKING:
         for i in range(len(y)):
             size, above = abs(eta[i]), eta[i] > 0.0
             e = exp_minus(size)
             small = e / (1.0 + e)  # the smaller one of μ and 1 - μ
             mu = 1.0 - small if above else small
-            away = 1.0 - y[i] if above else y[i]  # the share of y on its side
+            against = 1.0 - y[i] if above else y[i]  # share of trials whose outcome is less likely
             out[WEIGHT, i] = w[i] * max(small * (1.0 - small), least)
             out[SCORE, i] = w[i] * (y[i] - mu)
-            total += w[i] * (log1p_unit(e) + away * size + entropy[i])
+            total += w[i] * (log1p_unit(e) + against * size + entropy[i])
     elif what == INFORMATION:
         for i in range(len(y)):
             e = exp_minus(abs(eta[i]))
@@ -120,7 +119,7 @@ def _saturated(y, w):
     from scipy.special import gammaln
 
     if (w == 1).all() and np.isin(y, (0.0, 1.0)).all():
-        return np.zeros(1)  # what is left of a Bernoulli response, without a gamma function a row
+        return np.zeros(1)  # for Bernoulli responses it is zero
     rows = gammaln(w + 1) - gammaln(w * y + 1) - gammaln(w * (1 - y) + 1)
     return rows + w * entropies(y)
 

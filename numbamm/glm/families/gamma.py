@@ -14,8 +14,8 @@ from numbamm.glm.gammas import gamma_peak, gamma_peak_slope
 def _deviance(shape, y, mu):
     if not mu > 0.0:
         return np.nan
-    away = (y - mu) / mu
-    return 2.0 * (away - log_ratio(y, mu, away))
+    excess = (y - mu) / mu
+    return 2.0 * (excess - log_ratio(y, mu, excess))
 
 
 @jit
@@ -24,7 +24,7 @@ def _variances(shape, mu):
 
 
 def _dispersion(w, penalised):
-    """The root of the derivative, for which there is no formula."""
+    """The maximum likelihood estimate of φ: the numerical root of the derivative."""
     if not penalised > 0:
         return penalised / len(w)
     from scipy.optimize import brentq
@@ -34,9 +34,9 @@ def _dispersion(w, penalised):
     def slope(phi: float) -> float:
         return penalised / 2 - np.sum(counts * unique * gamma_peak_slope(unique / phi))
 
-    # log a - psi(a) lies between 1/(2a) and 1/a, so that φ lies between the mean and its half.
+    # log a - psi(a) lies between 1/(2a) and 1/a, so that φ lies between half the mean and the mean.
     lower, upper = 0.4999 * penalised / len(w), 1.0001 * penalised / len(w)
-    if slope(lower) * slope(upper) >= 0:  # all digits lost: φ is next to nothing
+    if slope(lower) * slope(upper) >= 0:  # both are rounding errors: φ is tiny
         return penalised / len(w)
     return float(brentq(slope, lower, upper, xtol=1e-300, rtol=1e-13))
 

@@ -51,8 +51,8 @@ def _saturated(y, w, shape):
 
 
 def _moment_shape(y, w, mu):
-    """By moments about the means of a Poisson model."""
-    excess = w @ ((y - mu) ** 2 - mu)  # w'μ²/shape, expected
+    """The shape by moments, given the means of a Poisson model."""
+    excess = w @ ((y - mu) ** 2 - mu)  # its expectation is w'μ²/shape
     return float(np.clip(w @ mu**2 / max(excess, 1e-300), 0.05, 1e3))
 
 

@@ -23,7 +23,7 @@ def _variances(shape, mu):
 
 
 def saturated(y, w):
-    """Log-density of a perfect fit."""
+    """Log-density at a perfect fit, times the weight."""
     some = np.where(y > 0, y, 1.0)
     return w * np.where(y > 0, gamma_peak(some) - np.log(some), 0.0)
 

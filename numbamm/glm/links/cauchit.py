@@ -45,7 +45,7 @@ LINK = Link(
     whole_line=True,
     symmetric=True,
     heavy=True,
-    extreme=1e-3,  # where tails are this heavy the search gives up early
+    extreme=1e-3,  # tails are heavy: separated means come no closer to 0 or 1
     unit=10.0,
     latent_variance=np.inf,
 )

@@ -19,7 +19,7 @@ def _normal(eta):
 
 @jit
 def _logarithms(eta):
-    # By logarithms, since density and tail are next to 0 far out, and their ratio not.
+    # By logarithms: far from 0 the density and the tail underflow, but their ratio does not.
     log_mu, log_rest, log_d = _log_phi(eta), _log_phi(-eta), -0.5 * eta * eta - _LOG_ROOT_2PI
     to_mu, to_rest = math.exp(log_d - log_mu), math.exp(log_d - log_rest)
     return log_mu, log_rest, to_mu, to_rest, -eta, eta * eta - 1.0
@@ -32,7 +32,7 @@ def _log_phi(x):
         return math.log1p(-0.5 * math.erfc(x / math.sqrt(2.0)))
     if x > -20.0:
         return math.log(0.5 * math.erfc(-x / math.sqrt(2.0)))
-    s = 1.0 / (x * x)  # the asymptotic series: its next term is below rounding here
+    s = 1.0 / (x * x)  # the asymptotic series; the next term is below rounding errors
     series = 1.0 - s * (1.0 - 3.0 * s * (1.0 - 5.0 * s * (1.0 - 7.0 * s * (1.0 - 9.0 * s))))
     return -0.5 * x * x - math.log(-x * _ROOT_2PI) + math.log(series)
 

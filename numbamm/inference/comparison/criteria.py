@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
-from numbamm.inference.comparison.fits import labelled
+from numbamm.inference.comparison.fits import labelled, model_names
 from numbamm.inference.comparison.nested import refuse_different_criteria, refuse_different_data
 from numbamm.inference.comparison.views import fit_of
 from numbamm.report.result import Result
 
 
-def information_criteria(*models) -> Result:
+@names_arguments
+def information_criteria(*models, names: Iterable[str] | None = None) -> Result:
     """AIC, AICc and BIC of models of the same data, which need not be nested.
 
     Families and links may differ if the likelihoods are of the same kind: all of them are
@@ -22,6 +26,8 @@ def information_criteria(*models) -> Result:
     ----------
     *models : fitted models
         As for `lrtest`.
+    names : list of str, optional
+        Names of the models in the table; m0, m1, ..., if not given.
 
     Returns
     -------
@@ -34,9 +40,22 @@ def information_criteria(*models) -> Result:
     DataError, OptionError, NotFittedError
         As for `lrtest`, except that the models need not be nested.
 
+    See Also
+    --------
+    lrtest : Tests of nested models.
+
     References
     ----------
     Burnham & Anderson, 2002, Model Selection and Multimodel Inference, 2nd ed.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> small = mm.lmm("Reaction ~ Days + (1 | Subject)", sleep)
+    >>> mm.information_criteria(small, m).frame["delta"].round(2).to_list()
+    [0.0, 38.14]
     """
     import pandas as pd
 
@@ -45,8 +64,8 @@ def information_criteria(*models) -> Result:
     fits = [fit_of(model) for model in models]
     refuse_different_data(fits)
     refuse_different_criteria(fits)
-    names = [f"m{i}" for i in range(len(fits))]
-    frame = pd.DataFrame([fit.criteria for fit in fits], index=names)
+    called = model_names(fits, names)
+    frame = pd.DataFrame([fit.criteria for fit in fits], index=called)
     k, spare = frame["npar"], fits[0].nobs - frame["npar"] - 1
     frame["aicc"] = (frame["aic"] + 2 * k * (k + 1) / spare).where(spare > 0)
     frame["delta"] = frame["aic"] - frame["aic"].min()
@@ -56,5 +75,5 @@ def information_criteria(*models) -> Result:
     return Result(
         "Information criteria" + (" (REML)" if fits[0].reml else ""),
         frame[columns].sort_values("aic", kind="stable"),
-        [f"{name}: {label}" for name, label in zip(names, labelled(fits), strict=True)],
+        [f"{name}: {label}" for name, label in zip(called, labelled(fits), strict=True)],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.comparison.lrtest import dropped_table
@@ -10,13 +11,14 @@ from numbamm.inference.comparison.views import fit_of
 from numbamm.report.result import Result
 
 
+@names_arguments
 def drop1(model) -> Result:
     """Drop each term of the fixed effects in turn, and compare the fits by likelihood ratios.
 
     Parameters
     ----------
     model : MixedModel
-        A model fitted by maximum likelihood. It is left as it is.
+        A model fitted by maximum likelihood. It is not changed.
 
     Returns
     -------
@@ -29,6 +31,12 @@ def drop1(model) -> Result:
     NotFittedError
     OptionError
         The model was fitted by REML, or has no terms to drop.
+
+    See Also
+    --------
+    ranova : The same for random effects.
+    anova : Tests without further fits.
+    lrtest : Tests of models that you name.
 
     Examples
     --------

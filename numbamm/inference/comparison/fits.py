@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from numbamm.errors import OptionError, shown
 from numbamm.glm.family import Family
 from numbamm.glm.link import Link
 from numbamm.models.mixedmodel import MixedModel
+from numbamm.options import name_list
+from numbamm.shortrepr import ShortRepr
 
 
 def mixed_model(model) -> MixedModel:
@@ -26,8 +29,8 @@ def mixed_model(model) -> MixedModel:
     return model
 
 
-@dataclass
-class Fit:
+@dataclass(repr=False)
+class Fit(ShortRepr):
     """A fitted model as comparisons see it.
 
     Attributes
@@ -94,6 +97,24 @@ class Fit:
             "llf": self.llf,
             "objective": self.objective,
         }
+
+
+def model_names(fits: list[Fit], names: Iterable[str] | None) -> list[str]:
+    """Names of the models in tables: as given, or m0, m1, ...
+
+    Raises
+    ------
+    OptionError
+        There are not as many names as models, or two are equal.
+    """
+    if names is None:
+        return [f"m{i}" for i in range(len(fits))]
+    given = name_list("names", names)
+    if len(given) != len(fits) or len(set(given)) < len(given):
+        raise OptionError(
+            f"names must be {len(fits)} different names, one for each model, not {shown(given)}"
+        )
+    return given
 
 
 def labelled(fits: list[Fit]) -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, warn
-from numbamm.inference.comparison.fits import Fit, labelled
+from numbamm.inference.comparison.fits import Fit, labelled, model_names
 from numbamm.inference.comparison.nested import (
     refuse_different_criteria,
     refuse_different_data,
@@ -20,7 +23,8 @@ from numbamm.report.result import Result
 ROUNDING = 1e-9
 
 
-def lrtest(*models, check: bool = True) -> Result:
+@names_arguments
+def lrtest(*models, names: Iterable[str] | None = None, check: bool = True) -> Result:
     """Likelihood-ratio tests of nested models, each against the next larger one.
 
     Parameters
@@ -28,6 +32,9 @@ def lrtest(*models, check: bool = True) -> Result:
     *models : fitted models
         Two or more linear or generalized mixed models. Fits by statsmodels without random
         effects (OLS, WLS, GLM, Logit, Probit, Poisson, NegativeBinomial) may be among them.
+    names : list of str, optional
+        Names of the models in the table, in the order of `models`; m0, m1, ... by number of
+        parameters, if not given.
     check : bool
         Whether to raise an error if the smaller model is not recognised as a special case of the
         larger. The check compares the columns of X, and those of the random effects for each
@@ -54,6 +61,11 @@ def lrtest(*models, check: bool = True) -> Result:
     NumbammWarning
         The smaller model is singular, and the larger one has more random effects.
 
+    See Also
+    --------
+    information_criteria : Models that need not be nested.
+    ranova, drop1 : Parts of one model dropped in turn.
+
     Notes
     -----
     If the larger model has one more random effect per level, the variance of that effect is zero
@@ -79,12 +91,15 @@ def lrtest(*models, check: bool = True) -> Result:
     check = flag("check", check)
     if len(models) < 2:
         raise OptionError("lrtest compares two models or more")
-    fits = sorted((fit_of(model) for model in models), key=lambda fit: fit.npar)
+    fits = [fit_of(model) for model in models]
+    order = sorted(range(len(fits)), key=lambda i: fits[i].npar)
+    called = model_names(fits, names)
+    called = called if names is None else [called[i] for i in order]
+    fits = [fits[i] for i in order]
     refuse_different_data(fits)
     refuse_different_criteria(fits)
-    names = [f"m{i}" for i in range(len(fits))]
     labels = labelled(fits)
-    lines, notes = [fits[0].criteria], [f"{names[0]}: {labels[0]}"]
+    lines, notes = [fits[0].criteria], [f"{called[0]}: {labels[0]}"]
     for i in range(1, len(fits)):
         small, large = fits[i - 1], fits[i]
         refuse_other_families(small, large)
@@ -98,13 +113,13 @@ def lrtest(*models, check: bool = True) -> Result:
                 f"{large.text} is not known, and the p-value is too large"
             )
         lines.append(large.criteria | _test(small, large))
-        notes.append(f"{names[i]}: {labels[i]}")
+        notes.append(f"{called[i]}: {labels[i]}")
     for i in range(1, len(fits)):
-        notes += _remarks(fits[i - 1], fits[i], lines[i], f"{names[i]} against {names[i - 1]}")
+        notes += _remarks(fits[i - 1], fits[i], lines[i], f"{called[i]} against {called[i - 1]}")
     kind = "restricted likelihoods (REML)" if fits[0].reml else "likelihoods"
     return Result(
         f"Likelihood-ratio test of nested models by their {kind}",
-        pd.DataFrame(lines, index=names),
+        pd.DataFrame(lines, index=called),
         notes,
         hidden=("pvalue_chisq",),
     )

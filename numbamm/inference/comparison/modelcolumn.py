@@ -69,7 +69,7 @@ class ModelColumn:
         heading, notes = "Coef.", _notes(model)
         if exponentiate:
             ratio = ratio_of(model)
-            heading, notes = ratio.heading, [*ratio.of_intercept(model.feterm), *notes]
+            heading, notes = ratio.words, [*ratio.of_intercept(model.feterm), *notes]
         deviations, correlations = _components(model)
         fit = fit_of(model)
         statistics: dict[str, Any] = {}
@@ -83,7 +83,7 @@ class ModelColumn:
             name,
             fit,
             heading,
-            degrees.method(model, ddf).title,
+            degrees.coefficient_method(model, ddf).title,
             frame[["estimate", "se", "pvalue", "lower", "upper"]],
             deviations,
             correlations,

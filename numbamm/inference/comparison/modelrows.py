@@ -22,8 +22,8 @@ _DECIMALS = {"R² marginal": 3, "R² conditional": 3, "ICC": 3, "logLik": 2, "AI
 #: The statistics, in the order of their rows.
 _ORDER = ["R² marginal", "R² conditional", "ICC", "Observations", "Levels", "logLik", "AIC", "BIC"]
 _ORDER += ["Response", "Family", "Link", "Shape", "Fitted by", "Weights", "Offset"]
-#: What is not shown where all models have it: the same response, and what linear models have.
-_USUAL = {"Response": None, "Family": "gaussian", "Link": "identity"}
+#: What linear models have: not shown if all models are linear.
+_LINEAR = {"Family": "gaussian", "Link": "identity"}
 
 
 def fixed_rows(columns: list[ModelColumn], below: str, stars: dict[str, float]) -> list[list[str]]:
@@ -116,9 +116,10 @@ def statistic_rows(columns: list[ModelColumn]) -> list[list[str]]:
     """Shares of variance, numbers of rows and levels, criteria and kinds of models."""
     rows = []
     labels = union(column.statistics for column in columns)
+    linear = all(_LINEAR.items() <= column.statistics.items() for column in columns)
     for label in sorted(labels, key=_place):
         values = [column.statistics.get(label) for column in columns]
-        if label in _USUAL and set(values) <= {_USUAL[label] or values[0]}:
+        if (label in _LINEAR and linear) or (label == "Response" and len(set(values)) == 1):
             continue
         rows.append([label, *(_statistic(label, value) for value in values)])
     return rows

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, NotFittedError, OptionError
 from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.comparison.modelcolumn import ModelColumn
@@ -29,6 +30,7 @@ STARS = {"***": 0.001, "**": 0.01, "*": 0.05}
 BELOW = ("se", "interval", "p", "none")
 
 
+@names_arguments
 def modeltable(
     *models,
     names: Iterable[str] | None = None,
@@ -116,7 +118,7 @@ def modeltable(
      Intercepts: Reaction ~ 1 + Days + (1 | Subject)
      Slopes: Reaction ~ 1 + Days + (1 + Days | Subject)
      Standard errors in parentheses.
-     * p < 0.05, ** p < 0.01, *** p < 0.001. Tests: Satterthwaite.
+     * p < 0.05, ** p < 0.01, *** p < 0.001. Tests: Wald.
     """
     if not models:
         raise OptionError("modeltable needs at least one model")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.comparison.lrtest import dropped_table
 from numbamm.inference.comparison.reduced import fit_of_random, without_random
@@ -9,13 +10,14 @@ from numbamm.inference.comparison.views import fit_of
 from numbamm.report.result import Result
 
 
+@names_arguments
 def ranova(model) -> Result:
     """Drop each part of the random effects in turn, and compare the fits by likelihood ratios.
 
     Parameters
     ----------
     model : MixedModel
-        A fitted model, by REML or maximum likelihood. It is left as it is.
+        A fitted model, by REML or maximum likelihood. It is not changed.
 
     Returns
     -------
@@ -27,6 +29,11 @@ def ranova(model) -> Result:
     Raises
     ------
     NotFittedError
+
+    See Also
+    --------
+    drop1 : The same for fixed effects.
+    lrtest : Tests of models that you name.
 
     Notes
     -----

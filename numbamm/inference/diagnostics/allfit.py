@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numbamm.blocks.jit import compile_time
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.optimize import available, resolve
 from numbamm.report.content import Report, of_frame
@@ -34,8 +36,9 @@ class AllFit(Tabular):
     ----------
     table : pandas.DataFrame
         A row per optimiser, the best first: ``optimizer``, ``objective``, ``excess`` (over the
-        best objective), a column for each θ, ``evaluations``, ``seconds``, ``returnvalue`` and
-        ``message`` (warnings, or the error if the fit failed; then numbers are missing).
+        best objective), a column for each θ, ``evaluations``, ``seconds`` (without compilation),
+        ``returnvalue`` and ``message`` (warnings, or the error if the fit failed; then numbers are
+        missing).
     names : list of str
         Names of the columns for θ.
     tolerance : float
@@ -86,6 +89,7 @@ class AllFit(Tabular):
         return Report("Fits with several optimisers", tables=[table], notes=self._notes())
 
 
+@names_arguments
 def allfit(
     model,
     optimizers: str | Iterable[str] | None = None,
@@ -102,7 +106,7 @@ def allfit(
     Parameters
     ----------
     model : MixedModel
-        A fitted or unfitted model; it is left as it is. The fits use the options in its
+        A fitted or unfitted model; it is not changed. The fits use the options in its
         ``optsum`` and start at ``optsum.initial``.
     optimizers : str or iterable of str, optional
         Names as in ``optsum.optimizer``; all available ones, if not given. If the model has no
@@ -122,6 +126,11 @@ def allfit(
     ------
     OptionError
         The list of optimisers is empty or has an unknown name, or an option has an unusable value.
+
+    See Also
+    --------
+    check_convergence : How one search ended.
+    optimize.available : The optimisers there are.
 
     Examples
     --------
@@ -165,14 +174,14 @@ def _chosen(optimizers, has_gradient: bool) -> list[str]:
 
 def _line(twin, name: str) -> dict:
     """Fit with one optimiser: a row of the table."""
-    start, failure = perf_counter(), None
+    start, failure = perf_counter() - compile_time.seconds, None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             twin.refit(optimizer=name, progress=False)
         except Exception as error:  # a plug-in may raise anything: it becomes the message
             failure = error
-    seconds, optsum = perf_counter() - start, twin.optsum
+    seconds, optsum = perf_counter() - compile_time.seconds - start, twin.optsum
     messages = [str(w.message) for w in caught] + ([str(failure)] if failure else [])
     line = {"optimizer": name, "seconds": seconds, "message": "; ".join(dict.fromkeys(messages))}
     if failure is not None:

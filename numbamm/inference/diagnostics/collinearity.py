@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from numbamm.elsewhere import names_arguments
 from numbamm.report.result import Result
 
 #: Condition indices from which a linear dependency counts as near and as severe.
@@ -29,6 +30,7 @@ class Collinearity(Result):
     proportions: pd.DataFrame | None = None
 
 
+@names_arguments
 def check_collinearity(model) -> Collinearity:
     """Condition indices of the fixed effects, and the coefficients that take part in dependencies.
 
@@ -46,6 +48,10 @@ def check_collinearity(model) -> Collinearity:
     Raises
     ------
     NotFittedError
+
+    See Also
+    --------
+    vif : Variance inflation factors of terms.
 
     Notes
     -----

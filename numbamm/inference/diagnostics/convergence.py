@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.models.fitting.ending import NEGLIGIBLE
-from numbamm.models.fitting.stages import CUT_SHORT
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.optimize.local_minimum import is_minimum
 from numbamm.optimize.newton_step import newton_step
+from numbamm.optimize.run import CUT_SHORT
 from numbamm.report.result import Result
 
 #: Condition numbers above this mean that the data hardly tell some parameters apart.
@@ -78,13 +79,14 @@ class Convergence(Result):
         return pd.DataFrame({"value": shown})
 
 
+@names_arguments
 def check_convergence(model) -> Convergence:
     """Check whether the search for the estimates ended at a minimum, with advice if it did not.
 
     Parameters
     ----------
     model : MixedModel
-        A fitted model; it is left as it is.
+        A fitted model; it is not changed.
 
     Returns
     -------
@@ -97,6 +99,11 @@ def check_convergence(model) -> Convergence:
     Raises
     ------
     NotFittedError
+
+    See Also
+    --------
+    allfit : The same model by several optimisers.
+    LinearMixedModel.is_singular : Whether a variance is zero.
 
     Notes
     -----

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import FitError, OptionError, did_you_mean, shown
+from numbamm.elsewhere import names_arguments
+from numbamm.errors import FitError
 from numbamm.optimize.run import uninterrupted
+from numbamm.options import grouping_factor
 from numbamm.progress import progress_bar
 from numbamm.report.result import Result
 
@@ -32,6 +34,19 @@ class Deletion(Result):
         Covariance parameters.
     sigma : pandas.Series
         Residual standard deviations, or square roots of the dispersion.
+
+    See Also
+    --------
+    delete_levels : Makes one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> d = m.delete_levels("Subject")
+    >>> d.dfbetas.loc["337"].round(2).to_dict()
+    {'Intercept': 0.34, 'Days': 0.33}
     """
 
     params: pd.DataFrame | None = None
@@ -40,6 +55,7 @@ class Deletion(Result):
     sigma: pd.Series | None = None
 
 
+@names_arguments
 def delete_levels(
     model, group: str | None = None, *, refit: bool = True, progress: bool | None = None
 ) -> Deletion:
@@ -48,7 +64,7 @@ def delete_levels(
     Parameters
     ----------
     model : MixedModel
-        A fitted model; it is left as it is.
+        A fitted model; it is not changed.
     group : str, optional
         The grouping factor; the one with fewest levels, if not given.
     refit : bool
@@ -72,6 +88,10 @@ def delete_levels(
     NotFittedError
     OptionError
         The factor is unknown.
+
+    See Also
+    --------
+    influence : The influence of single rows.
 
     Notes
     -----
@@ -197,9 +217,5 @@ def _factor(model, group: str | None) -> tuple[str, np.ndarray, np.ndarray]:
     factors = {t.group: (t.refs, t.levels) for t in model.reterms}
     if group is None:
         group = min(factors, key=lambda name: len(factors[name][1]))
-    if not isinstance(group, str) or group not in factors:
-        raise OptionError(
-            f"group: {shown(group)} is no grouping factor{did_you_mean(str(group), factors)}; "
-            f"there are {', '.join(factors)}"
-        )
+    group = grouping_factor(model, group)
     return group, *factors[group]

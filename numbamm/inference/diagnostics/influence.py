@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from numbamm.elsewhere import names_arguments
 from numbamm.report.tableframe import TableFrame
 
 #: A leverage counts as 1 if it differs from 1 by at most this.
 LEVERAGE_TOLERANCE = 1e-10
 
 
+@names_arguments
 def influence(model) -> TableFrame:
     """Residuals, leverage and influence of each row of the data on a fitted model.
 
@@ -33,6 +35,11 @@ def influence(model) -> TableFrame:
     ------
     NotFittedError
 
+    See Also
+    --------
+    delete_levels : The influence of whole groups.
+    LinearMixedModel.leverage, LinearMixedModel.residuals
+
     Notes
     -----
     All are conditional on the random effects and their covariance, as in lme4. Cook's distance is
@@ -42,6 +49,14 @@ def influence(model) -> TableFrame:
     Leverages of a generalized model are those of its working model, the linear mixed model that
     PIRLS solves in its last iteration; σ² is the dispersion. They lie between 0 and 1, unlike
     lme4's. Cook's distance is then the one after a single step of PIRLS without the row.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.influence()["cooks"].idxmax()
+    59
     """
     frame = pd.DataFrame({"fitted": model.fittedvalues, "resid": model.resid})
     frame["pearson"] = model.residuals("pearson")
@@ -54,6 +69,20 @@ def influence(model) -> TableFrame:
     return TableFrame(frame, f"Residuals and influence: {model.formula}")
 
 
+@names_arguments
 def cooks_distance(model) -> pd.Series:
-    """Cook's distance of each row, conditional on the random effects; see `influence`."""
+    """Cook's distance of each row, conditional on the random effects; see `influence`.
+
+    See Also
+    --------
+    influence : This, leverage and residuals.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.cooks_distance().nlargest(2).round(2).to_dict()
+    {59: 4.26, 56: 2.11}
+    """
     return influence(model)["cooks"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.report.result import Result
 
@@ -9,6 +10,7 @@ from numbamm.report.result import Result
 SIGNIFICANT = 0.05
 
 
+@names_arguments
 def check_overdispersion(model) -> Result:
     """Test for overdispersion: Pearson's statistic at the conditional means, against χ².
 
@@ -31,6 +33,10 @@ def check_overdispersion(model) -> Result:
         The model estimates its dispersion, or its responses are single trials, whose variance
         follows from their mean.
 
+    See Also
+    --------
+    check_zeroinflation : More zeros than the family implies.
+
     Notes
     -----
     The test is conditional on the random effects. If expected counts are small, the distribution
@@ -40,6 +46,15 @@ def check_overdispersion(model) -> Result:
     References
     ----------
     McCullagh & Nelder, 1989, Generalized Linear Models, 2nd ed., 4.5.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> cbpp = mm.datasets.load("cbpp")
+    >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    >>> g = mm.glmm(formula, cbpp, "binomial")
+    >>> g.check_overdispersion().frame["ratio"].round(3).to_dict()
+    {'Pearson': 1.237}
     """
     import pandas as pd
     from scipy.stats import chi2

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.inference.fixed.terms import fixed_terms
 from numbamm.report.result import Result
 
 
+@names_arguments
 def vif(model) -> Result:
     """Generalized variance inflation factors of the terms of the fixed effects.
 
@@ -29,12 +31,24 @@ def vif(model) -> Result:
     OptionError
         There are fewer than two terms.
 
+    See Also
+    --------
+    check_collinearity : Which coefficients depend on which.
+
     Notes
     -----
     With the correlation matrices R₁ of a term's coefficients, R₂ of the others and R of all, the
     factor is ``|R₁||R₂|/|R|``; intercepts are left out (Fox & Monette, 1992, J. Am. Stat. Assoc.
     87, 178). The factor of a term that is part of an interaction depends on where covariates have
     their zero: centre them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> cake = mm.datasets.load("cake")
+    >>> c = mm.lmm("angle ~ temp + I(temp**2) + (1 | recipe:replicate)", cake)
+    >>> c.vif().frame["gvif"].round().to_dict()
+    {'temp': 751.0, 'I(temp ** 2)': 751.0}
     """
     import pandas as pd
 

@@ -6,12 +6,14 @@ from numbers import Integral
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.inference.diagnostics.overdispersion import SIGNIFICANT
 from numbamm.inference.prediction.simulate import generator
 from numbamm.report.result import Result
 
 
+@names_arguments
 def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
     """Compare the number of zeros in the response with the number that the model expects.
 
@@ -37,12 +39,26 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
     OptionError
         The family has no zeros, or the responses are single trials.
 
+    See Also
+    --------
+    check_overdispersion : More variation than the family implies.
+
     Notes
     -----
     The expected number is Σ P(y = 0), with the family's probabilities at each row's conditional
     mean. The p-value uses the normal approximation with variance Σ P (1 - P). It is rather too
     large, since the means were estimated from the same rows. Prior weights of counts are numbers
     of equal rows.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> cbpp = mm.datasets.load("cbpp")
+    >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    >>> g = mm.glmm(formula, cbpp, "binomial")
+    >>> found = g.check_zeroinflation().frame
+    >>> int(found["observed"].iloc[0]), round(float(found["expected"].iloc[0]), 2)
+    (22, 18.99)
     """
     import pandas as pd
     from scipy.stats import norm

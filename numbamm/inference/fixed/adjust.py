@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.errors import OptionError, did_you_mean, shown
+from numbamm.elsewhere import value_hint
+from numbamm.errors import OptionError, shown
 
 METHODS = ("none", "bonferroni", "holm", "sidak", "tukey")
 
@@ -20,7 +21,7 @@ def method_name(adjust: str) -> str:
     name = str(adjust).lower()
     if name not in METHODS:
         raise OptionError(
-            f"unknown adjust {shown(adjust)}{did_you_mean(name, METHODS)}; there are "
+            f"unknown adjust {shown(adjust)}{value_hint('adjust', name, METHODS)}; there are "
             f"{', '.join(METHODS)}"
         )
     return name
@@ -52,7 +53,9 @@ def pvalues(adjust: str, plain, statistic, df, means: int) -> np.ndarray:
     if adjust == "tukey":
         from scipy.stats import studentized_range
 
-        return studentized_range.sf(np.sqrt(2) * np.abs(statistic), means, df)
+        # scipy's tail is one minus an integral: what it rounds to zero is above the plain p-value.
+        tail = studentized_range.sf(np.sqrt(2) * np.abs(statistic), means, df)
+        return np.maximum(tail, plain)
     return plain
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, shown
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import f_test
@@ -12,6 +13,7 @@ _TYPES = {"1": 1, "2": 2, "3": 3, "I": 1, "II": 2, "III": 3}
 _ROMAN = {1: "I", 2: "II", 3: "III"}
 
 
+@names_arguments
 def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result:
     """Test each term of the fixed effects.
 
@@ -40,6 +42,13 @@ def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result
     Raises
     ------
     NotFittedError, OptionError
+
+    See Also
+    --------
+    coef_table : Tests of single coefficients.
+    emmeans : Marginal means, and their comparisons.
+    lrtest : Likelihood-ratio tests of models.
+    drop1 : Terms dropped one after the other, by likelihood ratios.
 
     Notes
     -----

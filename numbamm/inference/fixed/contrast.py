@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, OptionError, did_you_mean, shown
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.estimable import INDEPENDENT, independent
@@ -20,6 +21,7 @@ from numbamm.report.result import Result
 ESTIMABLE = 1e-8
 
 
+@names_arguments
 def contrast(
     model,
     L: ArrayLike | Mapping[str, Any],
@@ -65,6 +67,11 @@ def contrast(
     DataError
         A row is not estimable, since it involves columns that were dropped.
 
+    See Also
+    --------
+    coef_table : The coefficients themselves.
+    emmeans : Marginal means, and their comparisons.
+
     Examples
     --------
     >>> import numbamm as mm
@@ -93,6 +100,7 @@ def contrast(
     return Result(title, frame.set_axis(names), notes)
 
 
+@names_arguments
 def coef_table(
     model, *, ddf: str | None = None, alpha: float = 0.05, exponentiate: bool = False
 ) -> Result:
@@ -123,6 +131,11 @@ def coef_table(
     NotFittedError
     OptionError
         The method does not suit the model, or exponentials of coefficients have no meaning.
+
+    See Also
+    --------
+    contrast : Other combinations of coefficients.
+    anova : Tests of terms.
 
     Examples
     --------

@@ -12,6 +12,7 @@ from copy import copy
 from typing import Any
 
 from numbamm import config
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import NumbammError, OptionError, did_you_mean, shown
 from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.fixed.kenward_roger import KenwardRoger, KenwardRogerObserved
@@ -58,6 +59,7 @@ def method(model, ddf: str | None):
     return _configured(model, usual) if ddf is None else _named(model, valid_name(ddf))
 
 
+@names_arguments
 def coefficient_method(model, ddf: str | None):
     """The method for tests and intervals of single coefficients, as those of `coef_table`.
 

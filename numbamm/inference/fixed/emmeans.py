@@ -10,18 +10,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, shown
+from numbamm.formula.expressions import read
+from numbamm.formula.materializer import without_fulldummy
+from numbamm.formula.names import column_of
 from numbamm.formula.tokens import tokenise
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.marginalmeans import MarginalMeans, estimates_of_rows, level_note
 from numbamm.inference.fixed.refgrid import ReferenceGrid
+from numbamm.inference.fixed.terms import fixed_terms
 from numbamm.options import flag, mapping, name_list, one_of, valid_alpha
 
 WEIGHTS = ("equal", "proportional")
 TYPES = ("link", "response")
 
 
+@names_arguments
 def emmeans(
     model,
     specs: str | Iterable[str],
@@ -85,6 +91,12 @@ def emmeans(
         A variable or an option is unknown.
     DataError
         `at` has an unknown level.
+
+    See Also
+    --------
+    anova : Tests of terms.
+    contrast : Combinations of coefficients.
+    LinearMixedModel.predict : Predictions for given rows.
 
     Notes
     -----
@@ -185,12 +197,13 @@ def _notes(model, grid, names, weights, frame, alpha) -> list[str]:
         weighted = "" if weights == "equal" else ", weighted by their numbers of rows"
         notes.append(f"Averaged over the levels of {', '.join(over)}{weighted}.")
     fixed = [
-        f"{name} = {grid.values[name][0]:g}"
+        f"{name} = {_without_rounding(grid.values[name][0], model.frame.columns[name]):g}"
         for name in grid.values
         if name not in names and name not in grid.factors and len(grid.values[name]) == 1
     ]
     if fixed:
         notes.append(f"At {', '.join(fixed)}.")
+    notes += _interactions(model, names, grid)
     if not model.link_record.linear:
         notes.append(f"Link: {model.link}.")
     if frame["mean"].isna().any():
@@ -198,6 +211,43 @@ def _notes(model, grid, names, weights, frame, alpha) -> list[str]:
     if (frame["mean"].notna() & frame["se"].isna()).any():
         notes.append("The covariance of the coefficients is unknown, as with separated cells.")
     return [*notes, level_note(alpha, "none")]
+
+
+def _interactions(model, names: list[str], grid) -> list[str]:
+    """Notes if the means depend on variables that are averaged over, or held at one value."""
+    others = [name for name in grid.values if name not in names]
+    found: dict[str, set[str]] = {name: set() for name in names}
+    for term in fixed_terms(model.frame):
+        columns = {column for e in term.variables for column in _columns_of(model.frame, e)}
+        for name in columns & set(names):
+            found[name] |= columns & set(others)
+    notes = []
+    for name, partners in found.items():
+        factors = [other for other in others if other in partners and other in grid.factors]
+        covariates = [other for other in others if other in partners and other not in factors]
+        if factors:
+            notes.append(
+                f"{name} interacts with {', '.join(factors)}: averages over levels that differ may "
+                f'mislead; emmeans("{name} | {" * ".join(factors)}") has a mean for each.'
+            )
+        if covariates:
+            values = ", ".join(f'"{other}": [...]' for other in covariates)
+            notes.append(
+                f"{name} interacts with {', '.join(covariates)}: other values have other means; "
+                f'emmeans("{name} | {" * ".join(covariates)}", at={{{values}}}) has them.'
+            )
+    return notes
+
+
+def _without_rounding(value: float, column) -> float:
+    """A mean, or zero where it is a rounding error of the column's values."""
+    return 0.0 if abs(value) <= 1e-12 * float(np.abs(column).max()) else value
+
+
+def _columns_of(frame, expression: str) -> set[str]:
+    """The columns of the data that an expression of the fixed effects reads."""
+    name = column_of(without_fulldummy(expression))
+    return {name} if name in frame.columns else read(expression, [*frame.columns], full=True).used
 
 
 def _variables(specs, by, variables) -> tuple[list[str], list[str]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, OptionError
 from numbamm.inference.prediction.predict import TYPES
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from numbamm.inference.fixed.marginaleffects_model import MarginalEffects
 
 
+@names_arguments
 def for_marginaleffects(model, *, type: str = "response", df: float = np.inf) -> MarginalEffects:
     """Wrap a fitted model for the functions of the package marginaleffects.
 
@@ -41,6 +43,10 @@ def for_marginaleffects(model, *, type: str = "response", df: float = np.inf) ->
     DataError
         The offset was given as an array, so that new data cannot have it.
 
+    See Also
+    --------
+    emmeans : Marginal means, without that package.
+
     Notes
     -----
     The data that marginaleffects sees are the rows and columns that the fixed effects use, with
@@ -49,6 +55,14 @@ def for_marginaleffects(model, *, type: str = "response", df: float = np.inf) ->
 
     Its standard errors of slopes come from differences of differences and have three correct
     digits; with ``eps_vcov=1e-3`` they have more.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> from marginaleffects import avg_slopes  # doctest: +SKIP
+    >>> avg_slopes(m.for_marginaleffects(df=17), vcov="satterthwaite")  # doctest: +SKIP
     """
     try:
         from numbamm.inference.fixed.marginaleffects_model import MarginalEffects

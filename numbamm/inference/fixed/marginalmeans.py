@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from numbamm.errors import OptionError, did_you_mean, shown
+from numbamm.elsewhere import names_arguments, value_hint
+from numbamm.errors import OptionError, shown
 from numbamm.inference.fixed import adjust as adjustments
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.contrast import estimates, on_kept_columns
@@ -41,6 +42,19 @@ class MarginalMeans(Result):
     alpha : float
     back : BackTransform
         The transformation from linear predictors to the scale of the response.
+
+    See Also
+    --------
+    emmeans : Makes them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> cake = mm.datasets.load("cake")
+    >>> c = mm.lmm("angle ~ recipe * temperature + (1 | recipe:replicate)", cake, reml=True)
+    >>> means = c.emmeans("recipe")
+    >>> means.to_frame()["mean"].round(2).to_list()
+    [33.12, 31.64, 31.6]
     """
 
     model: Any = None
@@ -53,10 +67,25 @@ class MarginalMeans(Result):
     alpha: float = 0.05
     back: BackTransform | None = None
 
+    @names_arguments
     def pairs(self, adjust: str = "tukey") -> Result:
-        """Compare each pair of means; see `contrast`."""
+        """Compare each pair of means; see `contrast`.
+
+        See Also
+        --------
+        MarginalMeans.contrast
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cake = mm.datasets.load("cake")
+        >>> c = mm.lmm("angle ~ recipe * temperature + (1 | recipe:replicate)", cake, reml=True)
+        >>> c.emmeans("recipe").pairs("holm").to_frame()["estimate"].round(2).to_list()
+        [1.48, 1.52, 0.04]
+        """
         return self.contrast("pairwise", adjust=adjust)
 
+    @names_arguments
     def contrast(self, method="pairwise", *, adjust: str | None = None) -> Result:
         """Compare the means within each combination of the `by` variables.
 
@@ -77,12 +106,25 @@ class MarginalMeans(Result):
             A row per comparison: ``estimate, se, df, statistic, pvalue, lower, upper``, with
             p-values and intervals adjusted for the number of estimable comparisons; NaN for the
             others. If the means are on the scale of the response, differences of logarithms
-            become ratios, and differences of logits odds ratios; tests are on the scale of the
-            link in any case.
+            become ratios, and differences of logits odds ratios: the table calls them
+            ``odds.ratio``, or with a logarithmic link ``rate.ratio`` for counts, ``risk.ratio`` for
+            proportions, ``ratio`` for others. Tests are on the scale of the link in any case.
 
         Raises
         ------
         OptionError
+
+        See Also
+        --------
+        MarginalMeans.pairs
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cake = mm.datasets.load("cake")
+        >>> c = mm.lmm("angle ~ recipe * temperature + (1 | recipe:replicate)", cake, reml=True)
+        >>> c.emmeans("recipe").contrast("reference").to_frame()["estimate"].round(2).to_list()
+        [-1.48, -1.52]
         """
         pairs = isinstance(method, str) and method == "pairwise"
         if adjust is None:
@@ -90,11 +132,12 @@ class MarginalMeans(Result):
         adjust = adjustments.method_name(adjust)
         if adjust == "tukey" and not pairs:
             raise OptionError('adjust="tukey" is for pairwise comparisons: take adjust="holm"')
-        tables, counts = [], []
+        tables, counts, zero_sum = [], [], True
         for values, members in self._families():
             known = self.frame["se"].notna().to_numpy()[members]
             names, weights = _comparisons(self._names(members), method, self._base, known)
             table = self._compared(names, weights, members, adjust)
+            zero_sum &= bool((np.abs(weights.sum(axis=1)) < 1e-9).all())
             counts.append(int(table["se"].notna().sum()))
             for name, value in zip(reversed(self.by), reversed(values), strict=True):
                 table.insert(0, name, value)
@@ -103,15 +146,16 @@ class MarginalMeans(Result):
             raise OptionError("there is a single mean in each group: nothing can be compared")
         if max(counts) <= 1:
             adjust = "none"
-        kind = "Ratios" if self._base else "Contrasts"
+        title, heading = self._kind(zero_sum)
         return Result(
-            f"{kind} of marginal means, {self.method.title}",
+            f"{title}, {self.method.title}",
             pd.concat([t for t in tables if len(t)], ignore_index=True),
             [
                 *self._remarks(method, adjust, counts, sum(map(len, tables))),
                 level_note(self.alpha, adjust),
                 *self.method.notes,
             ],
+            headings=heading,
         )
 
     def _remarks(self, method, adjust: str, counts: list[int], lines: int) -> list[str]:
@@ -126,8 +170,6 @@ class MarginalMeans(Result):
             )
         if self._base and self.back.steps and not self.back.is_column("first"):
             notes.append(f"Ratios of {self.back.first}.")
-        if self._base and self.model.link_record.ratio != "ratio":
-            notes.append("The ratios are odds ratios.")
         scale = self.back.response if self.back.steps else f"the link, {self.model.link}"
         if self.type == "response" and not self._base and scale != "the link, identity":
             notes.append(f"Differences are on the scale of {scale}.")
@@ -136,6 +178,26 @@ class MarginalMeans(Result):
         if isinstance(method, str) and method == "deviation" and self.frame["se"].isna().any():
             notes.append("The mean is the average of the estimable means.")
         return notes
+
+    def _kind(self, zero_sum: bool) -> tuple[str, dict[str, str]]:
+        """Title of a table of comparisons, and the heading of its estimates.
+
+        Parameters
+        ----------
+        zero_sum : bool
+            Whether the weights of each comparison add up to zero: else exp(Lβ) is no ratio.
+        """
+        if not (self._base and zero_sum):
+            return "Contrasts of marginal means", {}
+        family, link = self.model.family_record, self.model.link_record
+        name = "ratio"
+        if not self.back.steps:
+            if link.ratio != "ratio":
+                name = link.ratio
+            elif family.counts or family.proportions:
+                name = "risk ratio" if family.proportions else "rate ratio"
+        title = "Ratios of marginal means" if name == "ratio" else f"{name.capitalize()}s"
+        return title, {"estimate": name.replace(" ", ".")}
 
     @property
     def _base(self) -> float:
@@ -219,8 +281,8 @@ def _comparisons(names: list[str], method, ratio, known) -> tuple[list[str], np.
         return [str(name) for name in method], np.array(weights)
     if not isinstance(method, str) or method not in METHODS:
         raise OptionError(
-            f"unknown method {shown(method)}{did_you_mean(str(method), METHODS)}; there are "
-            f"{', '.join(METHODS)}, or a dict of weights"
+            f"unknown method {shown(method)}{value_hint('comparisons', method, METHODS)}; "
+            f"there are {', '.join(METHODS)}, or a dict of weights"
         )
     if m < 2:
         return [], np.empty((0, m))

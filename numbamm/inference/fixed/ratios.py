@@ -29,14 +29,19 @@ class Ratio:
 
     @property
     def heading(self) -> str:
-        """The name as the heading of a column."""
+        """The name as the heading of a column: ``odds.ratio``."""
+        return self.name.partition(" of ")[0].replace(" ", ".")
+
+    @property
+    def words(self) -> str:
+        """The name as the heading of a model: ``Odds ratio``."""
         return self.name[0].upper() + self.name[1:]
 
     @property
     def title(self) -> str:
-        """The name in the plural, for titles."""
-        first, *rest = self.heading.split(" ")
-        return " ".join([first + "s", *rest]) if rest[:1] == ["of"] else self.heading + "s"
+        """The name in the plural, for titles: ``Odds ratios``."""
+        name, of, what = self.words.partition(" of ")
+        return f"{name}s{of}{what}"
 
     def measures(self, feterm) -> list[str]:
         """What each coefficient is on this scale; that of a constant column is no ratio."""
@@ -88,14 +93,10 @@ def ratio_of(model) -> Ratio:
     back, link, family = BackTransform(model), model.link_record, model.family_record
     if link.linear and back.base:  # the logarithm of the response
         return Ratio(back.base, f"ratio of {back.first}", f"geometric mean of {back.first}")
-    if link.base and not link.logarithmic:
-        return Ratio(link.base, link.ratio, link.ratio.removesuffix(" ratio"))
-    if link.logarithmic and family.proportions:
-        return Ratio(link.base, "risk ratio", "probability")
-    if link.logarithmic and family.counts:
-        return Ratio(link.base, "rate ratio", "rate")
-    if link.logarithmic:
-        return Ratio(link.base, "ratio of means", "mean")
+    if link.base:
+        name = ratio_name(family, link)
+        of = {"ratio of means": "mean", "risk ratio": "probability"}
+        return Ratio(link.base, name, of.get(name, name.removesuffix(" ratio")))
     if link.hazard:
         return Ratio(np.e, "hazard ratio", "cumulative hazard")
     raise OptionError(
@@ -103,3 +104,19 @@ def ratio_of(model) -> Ratio:
         f"{link} of {model.formula} they are not. Links logit and log have ratios, and so have "
         "linear models of a logarithm, log(y)"
     )
+
+
+def ratio_name(family, link) -> str:
+    """What the ratios are called that differences of the linear predictor stand for.
+
+    Parameters
+    ----------
+    family : Family
+    link : Link
+        With a `base`.
+    """
+    if link.ratio != "ratio":
+        return link.ratio
+    if family.proportions:
+        return "risk ratio"
+    return "rate ratio" if family.counts else "ratio of means"

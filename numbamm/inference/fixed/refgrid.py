@@ -12,7 +12,7 @@ import pandas as pd
 
 from numbamm.errors import DataError, OptionError, did_you_mean, shown
 from numbamm.formula.arithmetic import is_whole
-from numbamm.formula.levels import level_codes
+from numbamm.formula.levels import level_codes, type_hint
 from numbamm.formula.materializer import is_categorical, without_fulldummy
 from numbamm.formula.names import column_of
 from numbamm.inference.fixed.nesting import nested_factors
@@ -178,7 +178,10 @@ class ReferenceGrid:
             unknown = [value for value in values if value not in levels]
             if unknown:
                 listed = ", ".join(map(str, levels))
-                raise DataError(f"at: {unknown[0]!r} is no level of '{name}', which has {listed}")
+                raise DataError(
+                    f"at: {shown(unknown[0])} is no level of '{name}', which has {listed}"
+                    f"{type_hint(unknown, levels)}"
+                )
         return values
 
     def _as_data(self, name: str, values: pd.Series) -> pd.Series:

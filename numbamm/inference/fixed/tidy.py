@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.options import name_list, one_of
+from numbamm.report.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 EFFECTS = ("fixed", "random")
 
 
+@names_arguments
 def tidy(
     model,
     effects: str | Iterable[str] = EFFECTS,
@@ -44,17 +47,43 @@ def tidy(
     Raises
     ------
     NotFittedError, OptionError
+
+    See Also
+    --------
+    glance : The model in one row.
+    coef_table : The coefficients, printed.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.tidy()["term"].to_list()[:3]
+    ['Intercept', 'Days', 'sd Intercept']
+    """
+    wanted = [one_of("effects", effect, EFFECTS) for effect in name_list("effects", effects)]
+    tests = coef_table(model, ddf=ddf, alpha=alpha, exponentiate=exponentiate)
+    return parameters(tests, model.varcorr, wanted)
+
+
+def parameters(tests: Result, varcorr, effects: Iterable[str] = EFFECTS) -> pd.DataFrame:
+    """Coefficients and variance parameters, one per row; see `tidy`.
+
+    Parameters
+    ----------
+    tests : Result
+        The table of coefficients.
+    varcorr : VarCorr
+    effects : iterable of {"fixed", "random"}
     """
     import pandas as pd
 
-    wanted = [one_of("effects", effect, EFFECTS) for effect in name_list("effects", effects)]
-    fixed = coef_table(model, ddf=ddf, alpha=alpha, exponentiate=exponentiate).to_frame()
-    fixed = fixed.rename_axis("term").reset_index()
+    fixed = tests.to_frame().rename_axis("term").reset_index()
     parts = {
         "fixed": fixed.assign(effect="fixed", group=None),
-        "random": _random(model.varcorr).assign(effect="random"),
+        "random": _random(varcorr).assign(effect="random"),
     }
-    frame = pd.concat([parts[effect] for effect in wanted], ignore_index=True)
+    frame = pd.concat([parts[effect] for effect in effects], ignore_index=True)
     return frame.reindex(columns=["effect", "group", *fixed.columns])
 
 
@@ -70,6 +99,7 @@ def _random(varcorr):
     return table[["group", "term", "estimate"]]
 
 
+@names_arguments
 def glance(model) -> pd.DataFrame:
     """A fitted model in one row.
 
@@ -86,6 +116,18 @@ def glance(model) -> pd.DataFrame:
     Raises
     ------
     NotFittedError
+
+    See Also
+    --------
+    tidy : The parameters, one per row.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.glance()[["nobs", "npar"]].to_dict("records")
+    [{'nobs': 180, 'npar': 6}]
     """
     import pandas as pd
 

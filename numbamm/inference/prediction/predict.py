@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, OptionError, warn
+from numbamm.formula.levels import type_hint
 from numbamm.inference.prediction.model_rows import ModelRows
 from numbamm.inference.prediction.re_form import chosen_effects
 from numbamm.inference.prediction.simulate import (
@@ -29,6 +31,7 @@ INTERVALS = (None, "confidence", "prediction")
 BATCH = 2_000_000
 
 
+@names_arguments
 def predict(
     model,
     newdata=None,
@@ -91,6 +94,12 @@ def predict(
     OptionError
         An option has an unusable value.
 
+    See Also
+    --------
+    LinearMixedModel.simulate : Draws instead of means.
+    emmeans : Averages of predictions.
+    LinearMixedModel.fittedvalues : For the rows of the data.
+
     Notes
     -----
     Standard errors are those of the prediction error x'β̂ + z'b̂ - z'b, with the covariance
@@ -102,6 +111,18 @@ def predict(
     linear predictors. All these intervals are normal. A prediction interval of a generalized model
     is on the scale of the response: its limits are quantiles of responses drawn at linear
     predictors with the prediction error.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.predict({"Days": [10], "Subject": ["308"]}).round(2).to_list()
+    [449.65]
+    >>> m.predict({"Days": [10]}, random=False).round(2).to_list()
+    [356.08]
+    >>> m.predict({"Days": [10]}, random=False, se=True).round(2).to_dict("records")
+    [{'prediction': 356.08, 'se': 15.56}]
     """
     _check(model, new_levels, type, interval, alpha, draws)
     random, se = flag("random", random), flag("se", se)
@@ -219,15 +240,17 @@ def _variance(model, rows: ModelRows, chosen) -> np.ndarray:
 
 def _refuse_or_warn(term, unseen: list, new_levels: str) -> None:
     """Raise a `DataError` for new levels, or warn, as `new_levels` says."""
+    hint = type_hint(unseen, term.levels)
     if unseen and new_levels == "error":
         raise DataError(
             f"the new data have levels of '{term.group}' that were not in the fit: "
-            f'{_listed(unseen)}; new_levels="population" predicts without their random effects'
+            f"{_listed(unseen)}{hint}; "
+            'new_levels="population" predicts without their random effects'
         )
     if unseen and new_levels == "population":
         warn(
             f"levels of '{term.group}' that were not in the fit are predicted without their random "
-            f"effects: {_listed(unseen)}"
+            f"effects: {_listed(unseen)}{hint}"
         )
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, OptionError, did_you_mean, shown
 from numbamm.glm.family import Family
 from numbamm.inference.prediction.model_rows import ModelRows, row_weights
 from numbamm.inference.prediction.re_form import chosen_effects
+from numbamm.inference.resampling.replicates import valid_count
 from numbamm.options import numbers
+from numbamm.shortrepr import ShortRepr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,10 +26,12 @@ if TYPE_CHECKING:
 Vector = ArrayLike | Mapping[str, float]
 
 
+@overload
 def simulate(
     model,
     seed: int | np.random.Generator | None = None,
     *,
+    n: None = None,
     newdata=None,
     re_form: str | Iterable[str] | None = "none",
     weights: str | ArrayLike | None = None,
@@ -35,7 +40,37 @@ def simulate(
     cov: Mapping[str, ArrayLike] | None = None,
     sigma: float | None = None,
     shape: float | None = None,
-) -> pd.Series:
+) -> pd.Series: ...
+@overload
+def simulate(
+    model,
+    seed: int | np.random.Generator | None = None,
+    *,
+    n: int,
+    newdata=None,
+    re_form: str | Iterable[str] | None = "none",
+    weights: str | ArrayLike | None = None,
+    beta: Vector | None = None,
+    theta: Vector | None = None,
+    cov: Mapping[str, ArrayLike] | None = None,
+    sigma: float | None = None,
+    shape: float | None = None,
+) -> pd.DataFrame: ...
+@names_arguments
+def simulate(
+    model,
+    seed: int | np.random.Generator | None = None,
+    *,
+    n: int | None = None,
+    newdata=None,
+    re_form: str | Iterable[str] | None = "none",
+    weights: str | ArrayLike | None = None,
+    beta: Vector | None = None,
+    theta: Vector | None = None,
+    cov: Mapping[str, ArrayLike] | None = None,
+    sigma: float | None = None,
+    shape: float | None = None,
+) -> pd.Series | pd.DataFrame:
     """A response for every row, from the model at its estimates or at given parameters.
 
     Parameters
@@ -44,6 +79,8 @@ def simulate(
         Fitted, unless `beta`, `theta` and `sigma` are given.
     seed : int, numpy.random.Generator, optional
         Makes the draws reproducible.
+    n : int, optional
+        How many responses to draw, one after the other; a single one as a Series, if not given.
     newdata : frame or dict of arrays, optional
         The rows to draw responses for; those of the fit, if not given. The response is not needed.
         Random effects of new levels are drawn like the others.
@@ -71,7 +108,8 @@ def simulate(
     -------
     pandas.Series
         A response for each row of the data, as `refit` takes it, or for each new row. NaN where a
-        row was dropped or has a missing value. Proportions for a binomial model.
+        row was dropped or has a missing value. Proportions for a binomial model. With `n` a
+        pandas.DataFrame with columns ``sim_1``, ``sim_2``, ...
 
     Raises
     ------
@@ -81,7 +119,22 @@ def simulate(
         Parameters are not given, and the model has no estimates.
     OptionError
         Parameters or options do not fit the model.
+
+    See Also
+    --------
+    LinearMixedModel.refit : Fits what was drawn.
+    bootstrap, power : Do both, many times.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> y = m.simulate(seed=1)
+    >>> len(y), bool((y == m.simulate(seed=1)).all())
+    (180, True)
     """
+    count = None if n is None else valid_count("n", n)
     parameters = TrueParameters.given(model, beta, theta, cov, sigma, shape)
     kept = _kept_terms(model, re_form)
     if newdata is None:
@@ -89,8 +142,13 @@ def simulate(
     else:
         given = weights_to_draw(model, weights)
         rows = ModelRows.new(model, newdata, range(len(model.reterms)), given)
-    y = respond(model, rows, parameters, kept, generator(seed))
-    return rows.aligned(y, model.frame.response)
+    rng = generator(seed)
+    if n is None:
+        return rows.aligned(respond(model, rows, parameters, kept, rng), model.frame.response)
+    import pandas as pd
+
+    drawn = (respond(model, rows, parameters, kept, rng) for _ in range(count))
+    return pd.concat([rows.aligned(y, f"sim_{i}") for i, y in enumerate(drawn, 1)], axis=1)
 
 
 def generator(seed) -> np.random.Generator:
@@ -154,8 +212,8 @@ def trials_or_weights(model, rows: ModelRows) -> np.ndarray:
     return w
 
 
-@dataclass
-class TrueParameters:
+@dataclass(repr=False)
+class TrueParameters(ShortRepr):
     """The parameters of the distribution that responses are drawn from.
 
     Attributes

@@ -8,6 +8,8 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 
+from numbamm.shortrepr import ShortRepr
+
 #: Number of steps that are planned from the estimate to the last ζ, and the largest number taken.
 STEPS, MOST_STEPS = 8, 60
 
@@ -18,8 +20,8 @@ TOO_FAR = 3.0
 AT_END = 1e-5
 
 
-@dataclass
-class Curve:
+@dataclass(repr=False)
+class Curve(ShortRepr):
     """ζ as a function of one parameter.
 
     Attributes

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import NumbammWarning, OptionError, did_you_mean, warn
 from numbamm.inference.profiling.generalized_surface import GeneralizedSurface
 from numbamm.inference.profiling.linear_surface import LinearSurface
@@ -30,6 +31,7 @@ BEYOND = 1.05
 LOWER = 1e-3
 
 
+@names_arguments
 def profile(
     model,
     parameters: str | Iterable[str] | None = None,
@@ -42,7 +44,7 @@ def profile(
     Parameters
     ----------
     model : MixedModel
-        A fitted model; it is left as it is. The profile of a linear model fitted by REML is that
+        A fitted model; it is not changed. The profile of a linear model fitted by REML is that
         of its fit by maximum likelihood.
     parameters : str or sequence of str, optional
         Names of the parameters: ``sigma``, or ``shape`` of the negative binomial; standard
@@ -64,6 +66,11 @@ def profile(
     NotFittedError
     OptionError
         A parameter is unknown, or no parameter of the deviance that was minimised.
+
+    See Also
+    --------
+    bootstrap : Intervals by simulation.
+    LinearMixedModel.conf_int : Intervals of coefficients.
 
     Notes
     -----
@@ -167,6 +174,19 @@ class Profile(Tabular):
     Attributes
     ----------
     curves : dict of str to Curve
+
+    See Also
+    --------
+    profile : Makes one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> p = m.profile("sigma")
+    >>> list(p.curves)
+    ['sigma']
     """
 
     def __init__(self, formula: str, curves: dict, reach: float, notes: list[str]) -> None:
@@ -183,6 +203,7 @@ class Profile(Tabular):
         ]
         return pd.concat(parts, ignore_index=True)
 
+    @names_arguments
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Profile intervals: the values that a likelihood-ratio test does not reject.
 
@@ -196,6 +217,18 @@ class Profile(Tabular):
         pandas.DataFrame
             Lower and upper limits in columns 0 and 1, a row per parameter. A limit is the end of
             the parameter's range if the deviance does not rise enough before it.
+
+        See Also
+        --------
+        LinearMixedModel.conf_int
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> m.profile("sigma").conf_int().round(2).loc["sigma"].to_list()
+        [22.9, 28.86]
         """
         import pandas as pd
 
@@ -214,6 +247,7 @@ class Profile(Tabular):
     def _report(self) -> Report:
         return self.summary()._report()
 
+    @names_arguments
     def summary(self, alpha: float = 0.05) -> Result:
         """Estimates and intervals as a table."""
         table = self.conf_int(alpha).set_axis(["lower", "upper"], axis=1)

@@ -175,10 +175,10 @@ class Surface(ABC):
 
     def _smooth_component_curve(self, k: int, lead: list[int], reach: float) -> Curve:
         """The same where λ is no linear function of θ, whose effects are never without variance."""
-        joint, outward = self.model.scaled.structure, self.model.scaled.to_user
+        joint, to_user = self.model.scaled.structure, self.model.scaled.to_user
 
         def value(x):
-            rows = joint.matrices(outward(self._scaled_theta(x)))[k][lead]
+            rows = joint.matrices(to_user(self._scaled_theta(x)))[k][lead]
             sizes = np.linalg.norm(rows, axis=1)
             if len(lead) == 1:
                 return self.sigma(x) * sizes[0]
@@ -196,9 +196,9 @@ class Surface(ABC):
         by_entry = np.zeros((term.p, len(row)))
         by_entry[column, np.arange(len(row))] = entries[row]
         x = np.arange(len(self.best))
-        mine = self.model.scaled.structure.split(self._scaled_theta(x))[k]
+        columns = self.model.scaled.structure.split(self._scaled_theta(x))[k]
         matrix = np.zeros((term.p, len(x)))
-        matrix[:, mine] = by_entry @ term.structure.jacobian(term.theta)
+        matrix[:, columns] = by_entry @ term.structure.jacobian(term.theta)
         return matrix[matrix.any(axis=1)]
 
     def _sd_curve(self, row, reach: float) -> Curve:

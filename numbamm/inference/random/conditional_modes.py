@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Literal, overload
+
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from numbamm.options import flag, valid_alpha
+from numbamm.elsewhere import names_arguments
+from numbamm.options import flag, grouping_factor, valid_alpha
+from numbamm.report.frames import Frames
 
 
+@overload
 def ranef(
-    model, condvar: bool = False, alpha: float = 0.05
-) -> dict[str, pd.DataFrame] | pd.DataFrame:
+    model, group: None = None, *, condvar: Literal[False] = False, alpha: float = 0.05
+) -> Frames: ...
+@overload
+def ranef(model, group: str, *, condvar: bool = False, alpha: float = 0.05) -> pd.DataFrame: ...
+@overload
+def ranef(
+    model, group: str | None = None, *, condvar: Literal[True], alpha: float = 0.05
+) -> pd.DataFrame: ...
+@names_arguments
+def ranef(
+    model, group: str | None = None, *, condvar: bool = False, alpha: float = 0.05
+) -> Frames | pd.DataFrame:
     """Conditional modes of the random effects.
 
     Parameters
     ----------
     model : MixedModel
         A fitted model.
+    group : str, optional
+        The grouping factor whose random effects are wanted; all, if not given.
     condvar : bool
         Return also conditional standard deviations and intervals, all in one frame.
     alpha : float
@@ -26,7 +43,8 @@ def ranef(
     Returns
     -------
     dict of str to pandas.DataFrame, or pandas.DataFrame
-        For each grouping factor a frame with a row per level and a column per random effect.
+        For each grouping factor a frame with a row per level and a column per random effect; one
+        frame, if `group` is given.
         With `condvar` one frame with a row per random effect and level, and columns ``group,
         term, level, condval, condsd, lower, upper``: the grouping factor, the column left of the
         bar, the factor's level, the conditional mode, its standard deviation given β, θ and σ,
@@ -35,13 +53,29 @@ def ranef(
     Raises
     ------
     NotFittedError, OptionError
+
+    See Also
+    --------
+    LinearMixedModel.coef : With the fixed effects added.
+    LinearMixedModel.condvar : Their conditional variances.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.ranef()["Subject"].loc["308"].round(2).to_dict()
+    {'Intercept': 2.82, 'Days': 9.08}
     """
+    wanted = None if group is None else grouping_factor(model, group)
+    alpha = valid_alpha(alpha)
     if flag("condvar", condvar):
-        return _with_intervals(model, alpha)
-    return frames_by_factor(model.reterms, model.b)
+        return _with_intervals(model, wanted, alpha)
+    frames = frames_by_factor(model.reterms, model.b)
+    return frames if wanted is None else frames[wanted]
 
 
-def frames_by_factor(terms, effects) -> dict[str, pd.DataFrame]:
+def frames_by_factor(terms, effects) -> Frames:
     """Effects of each term as frames by grouping factor; terms on one factor stand side by side.
 
     Parameters
@@ -50,7 +84,7 @@ def frames_by_factor(terms, effects) -> dict[str, pd.DataFrame]:
     effects : list of ndarray, shape (levels, p)
         For each term a row per level and a column per random effect.
     """
-    frames: dict = {}
+    frames = Frames()
     for term, values in zip(terms, effects, strict=True):
         frame = pd.DataFrame(values, index=pd.Index(term.levels, name=term.group))
         frame.columns = term.cnames
@@ -59,12 +93,14 @@ def frames_by_factor(terms, effects) -> dict[str, pd.DataFrame]:
     return frames
 
 
-def _with_intervals(model, alpha: float) -> pd.DataFrame:
+def _with_intervals(model, wanted: str | None, alpha: float) -> pd.DataFrame:
     """Modes, their conditional standard deviations and normal intervals, a row per mode."""
-    half = ndtri(1 - valid_alpha(alpha) / 2)
-    modes, variances = ranef(model), model.condvar()
+    half = ndtri(1 - alpha / 2)
+    modes, variances = frames_by_factor(model.reterms, model.b), model.condvar()
     parts = []
     for group, frame in modes.items():
+        if wanted not in (None, group):
+            continue
         q, p = frame.shape
         sd = np.sqrt(np.einsum("jaa->ja", variances[group].to_numpy().reshape(q, p, p)))
         part = pd.DataFrame({"group": group, "term": np.repeat(frame.columns.to_numpy(), q)})
@@ -77,32 +113,51 @@ def _with_intervals(model, alpha: float) -> pd.DataFrame:
     return table
 
 
-def coef(model) -> dict[str, pd.DataFrame]:
+@overload
+def coef(model, group: None = None) -> Frames: ...
+@overload
+def coef(model, group: str) -> pd.DataFrame: ...
+@names_arguments
+def coef(model, group: str | None = None) -> Frames | pd.DataFrame:
     """Coefficients by level: fixed effects plus conditional modes of the random effects.
 
     Parameters
     ----------
     model : MixedModel
         A fitted model.
+    group : str, optional
+        The grouping factor whose coefficients are wanted; all, if not given.
 
     Returns
     -------
     dict of str to pandas.DataFrame
         For each grouping factor a frame with a row per level and a column per coefficient: the
         fixed effects plus the factor's random effects of the same names, then random effects
-        without a fixed effect of that name.
+        without a fixed effect of that name. One frame, if `group` is given.
 
     Raises
     ------
-    NotFittedError
+    NotFittedError, OptionError
+
+    See Also
+    --------
+    LinearMixedModel.ranef : The random effects alone.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.coef()["Subject"].loc["308"].round(2).to_dict()
+    {'Intercept': 254.22, 'Days': 19.54}
     """
-    fixed = model.params
-    frames = {}
-    for group, modes in model.ranef().items():
+    wanted, fixed = None if group is None else grouping_factor(model, group), model.params
+    frames = Frames()
+    for group, modes in frames_by_factor(model.reterms, model.b).items():
         frame = pd.DataFrame(
             np.tile(fixed.to_numpy(), (len(modes), 1)), index=modes.index, columns=fixed.index
         )
         frames[group] = frame.add(modes, fill_value=0.0)[
             [*fixed.index, *(name for name in modes if name not in fixed)]
         ]
-    return frames
+    return frames if wanted is None else frames[wanted]

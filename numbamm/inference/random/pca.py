@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from numbamm.elsewhere import names_arguments
 from numbamm.options import flag
 from numbamm.report.result import Result
 
@@ -25,6 +26,7 @@ class PrincipalComponents(Result):
     loadings: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
+@names_arguments
 def pca(model, *, corr: bool = True) -> PrincipalComponents:
     """Principal components of the random effects' covariance matrices.
 
@@ -43,6 +45,19 @@ def pca(model, *, corr: bool = True) -> PrincipalComponents:
     PrincipalComponents
         A row per component: ``group, component, sd, proportion, cumulative``. Signs are chosen so
         that the largest loading of each component is positive.
+
+    See Also
+    --------
+    LinearMixedModel.rePCA : As lme4 does.
+    ranova : Tests of parts of the random effects.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.pca().frame["cumulative"].round(3).to_list()
+    [0.541, 1.0]
     """
     _, corr = model.estimates, flag("corr", corr)
     lines, loadings = [], {}
@@ -69,6 +84,7 @@ def pca(model, *, corr: bool = True) -> PrincipalComponents:
     )
 
 
+@names_arguments
 def rePCA(model) -> PrincipalComponents:
     """Principal components of λλ', as lme4's `rePCA`; the same as ``pca(corr=False)``.
 
@@ -81,5 +97,17 @@ def rePCA(model) -> PrincipalComponents:
     -------
     PrincipalComponents
         See `pca`.
+
+    See Also
+    --------
+    pca : Of correlations, as MixedModels.jl does.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.rePCA().frame["cumulative"].round(3).to_list()
+    [0.946, 1.0]
     """
     return pca(model, corr=False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.comparison.reduced import fitted_model
@@ -44,6 +45,7 @@ class Shares:
         return self.fixed + self.unexplained
 
 
+@names_arguments
 def r2(model, *, method: str = "lognormal") -> Result:
     """Nakagawa's R²: the share of the variance that is explained.
 
@@ -64,6 +66,10 @@ def r2(model, *, method: str = "lognormal") -> Result:
     Raises
     ------
     NotFittedError, OptionError
+
+    See Also
+    --------
+    icc : The shares of grouping factors.
 
     Notes
     -----
@@ -94,6 +100,7 @@ def r2(model, *, method: str = "lognormal") -> Result:
     return Result("Nakagawa's R²", frame, _notes(model, method))
 
 
+@names_arguments
 def icc(model, *, method: str = "lognormal") -> Result:
     """Intraclass correlations: the grouping factors' shares of the variance.
 
@@ -113,6 +120,18 @@ def icc(model, *, method: str = "lognormal") -> Result:
     Raises
     ------
     NotFittedError, OptionError
+
+    See Also
+    --------
+    r2 : The share of the fixed effects.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> m.icc().frame["adjusted"].round(3).to_dict()
+    {'Subject': 0.709, 'all': 0.709}
     """
     import pandas as pd
 

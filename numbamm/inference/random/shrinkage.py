@@ -5,19 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.elsewhere import names_arguments
 from numbamm.inference.random.conditional_modes import frames_by_factor
 
 #: Relative standard deviations, in scaled coordinates, so large that nothing is shrunken.
 UNSHRUNKEN = 1e4
 
 
+@names_arguments
 def shrinkage(model) -> dict:
     """Differences between the random effects and their estimates without shrinkage.
 
     Parameters
     ----------
     model : MixedModel
-        A fitted model; it is left as it is.
+        A fitted model; it is not changed.
 
     Returns
     -------
@@ -30,6 +32,10 @@ def shrinkage(model) -> dict:
     NotFittedError
     FitError
         All means of a generalized model are at a limit of the link.
+
+    See Also
+    --------
+    LinearMixedModel.ranef : The random effects.
 
     Notes
     -----

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, OptionError, warn
 from numbamm.inference.random.components import SIGMA
 from numbamm.inference.resampling import bootstrap_file
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 METHODS = ("shortest", "equal-tailed")
 
 
+@names_arguments
 def bootstrap(
     model, n: int, seed: int | None = None, *, workers=1, progress: bool | None = None
 ) -> Bootstrap:
@@ -37,7 +39,7 @@ def bootstrap(
     Parameters
     ----------
     model : MixedModel
-        A fitted model; it is left as it is.
+        A fitted model; it is not changed.
     n : int
         Number of replicates.
     seed : int, optional
@@ -62,6 +64,12 @@ def bootstrap(
     NotFittedError
     OptionError
         `n`, `seed` or `workers` has an unusable value.
+
+    See Also
+    --------
+    profile : Intervals by profile likelihood.
+    Bootstrap : What is returned.
+    power : Simulation of a design that is to be.
 
     Notes
     -----
@@ -108,6 +116,19 @@ class Bootstrap(Tabular):
         Numbers of the replicates that could not be fitted, and the reasons.
     given : list of str
         Columns of parameters with a given value, which are not estimated.
+
+    See Also
+    --------
+    bootstrap : Makes one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> b = m.bootstrap(50, seed=1)
+    >>> b.n, len(b.frame)
+    (50, 50)
     """
 
     title: str
@@ -196,6 +217,7 @@ class Bootstrap(Tabular):
 
     # ---- intervals and tests ---------------------------------------------------------------
 
+    @names_arguments
     def conf_int(
         self, alpha: float = 0.05, method: str = "shortest", *, singular: bool = True
     ) -> pd.DataFrame:
@@ -216,6 +238,18 @@ class Bootstrap(Tabular):
         pandas.DataFrame
             Lower and upper limits in columns 0 and 1, a row per parameter. For correlations only
             the replicates count in which they exist.
+
+        See Also
+        --------
+        Bootstrap.pvalues
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> m.bootstrap(50, seed=1).conf_int(alpha=0.1).shape
+        (9, 2)
         """
         import pandas as pd
 
@@ -226,12 +260,26 @@ class Bootstrap(Tabular):
         limits = [interval(frame[name].dropna().to_numpy(), alpha) for name in frame]
         return pd.DataFrame(limits, index=frame.columns, columns=[0, 1])
 
+    @names_arguments
     def pvalues(self, *, singular: bool = True) -> pd.Series:
         """Two-sided p-values of the coefficients against zero, a pandas Series by coefficient.
 
         Twice the smaller share of replicates on one side of zero, where zero itself counts as one
         more replicate (Davison & Hinkley, 1997, section 4.2). They agree with the equal-tailed
         intervals, and are at least 2 / (n + 1).
+
+        See Also
+        --------
+        Bootstrap.conf_int
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> b = m.bootstrap(99, seed=1)
+        >>> bool((b.pvalues() <= 0.02).all())
+        True
         """
         import pandas as pd
 
@@ -241,14 +289,28 @@ class Bootstrap(Tabular):
         p = np.minimum(1.0, 2 * (1 + np.minimum(below, above)) / (1 + len(values)))
         return pd.Series(p, index=self.names.beta, name="pvalue")
 
+    @names_arguments
     def summary(self, alpha: float = 0.05, method: str = "shortest") -> Result:
-        """Estimates, their bias and standard errors, and intervals, as a table."""
+        """Estimates, their bias and standard errors, and intervals, as a table.
+
+        See Also
+        --------
+        Bootstrap.conf_int
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> m.bootstrap(50, seed=1).summary().to_frame()["parameter"].to_list()[:3]
+        ['sigma', 'beta_Intercept', 'beta_Days']
+        """
         frame, limits = self._parameters(True), self.conf_int(alpha, method)
         table = limits.set_axis(["lower", "upper"], axis=1)
         original = self.estimates[frame.columns]
         table.insert(0, "estimate", original)
         table.insert(1, "bias", frame.mean() - original)
-        table.insert(2, "std.err", frame.std())
+        table.insert(2, "se", frame.std())
         table = table.rename_axis("parameter").reset_index()
         notes = [
             f"{self.n} replicates; {self.n_singular} singular, {self.n_failed} failed.",
@@ -270,6 +332,7 @@ class Bootstrap(Tabular):
 
     # ---- more replicates, and files ------------------------------------------------------
 
+    @names_arguments
     def extend(self, n: int, *, workers=1, progress: bool | None = None, model=None) -> Bootstrap:
         """These replicates and n more, the same as from one call for all of them.
 
@@ -284,6 +347,18 @@ class Bootstrap(Tabular):
         Returns
         -------
         Bootstrap
+
+        See Also
+        --------
+        bootstrap
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> m.bootstrap(30, seed=1).extend(20).n
+        50
         """
         model = self._model if model is None else model
         if model is None:
@@ -304,6 +379,22 @@ class Bootstrap(Tabular):
         ------
         OptionError
             The file cannot be written.
+
+        See Also
+        --------
+        Bootstrap.load
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     m.bootstrap(20, seed=1).save(Path(folder) / "replicates.parquet")
+        ...     mm.Bootstrap.load(Path(folder) / "replicates.parquet").n
+        20
         """
         bootstrap_file.write(path, self)
 
@@ -315,6 +406,22 @@ class Bootstrap(Tabular):
         ------
         OptionError
             The file cannot be read, is damaged, or holds something else.
+
+        See Also
+        --------
+        Bootstrap.save
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     m.bootstrap(20, seed=1).save(Path(folder) / "replicates.parquet")
+        ...     mm.Bootstrap.load(Path(folder) / "replicates.parquet").n_failed
+        0
         """
         return cls(**bootstrap_file.read(path))
 

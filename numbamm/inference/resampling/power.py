@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 
 from numbamm import config
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError, did_you_mean, warn
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.prediction.simulate import TrueParameters, Vector
@@ -36,6 +37,7 @@ TESTS = ("wald", "lrt")
 FORMULA_OPTIONS = ("family", "link", "reml")
 
 
+@names_arguments
 def power(
     model: MixedModel | str,
     coef: str | Iterable[str] | None = None,
@@ -128,6 +130,12 @@ def power(
     OptionError
         A coefficient or an option is unknown, or parameters of a formula are missing.
 
+    See Also
+    --------
+    power_curve : For several numbers of levels.
+    bootstrap : The same simulations, of a fit.
+    LinearMixedModel.simulate : One response.
+
     Notes
     -----
     Wald tests of linear models use the compiled fits of `bootstrap`; other models are fitted one
@@ -205,6 +213,19 @@ def power_curve(
     Result
         A row per number of levels and coefficient; see `power`. An interrupt ends the work and
         keeps the numbers of levels that are done.
+
+    See Also
+    --------
+    power : For one design.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> few = mm.power_curve(m, sleep, "Subject", [6, 18], n=50, seed=1)
+    >>> bool(few.frame["power"].between(0.8, 1).all())
+    True
     """
     _check_model(model)
     if not isinstance(along, str):
@@ -372,7 +393,9 @@ def _result(
     ]
     if interrupted:
         notes.append(f"Power was interrupted after {outcome.done} of {outcome.n} responses.")
-    return _Power(f"Power by simulation: {model.formula}", frame, notes, COUNTS, interrupted)
+    return _Power(
+        f"Power by simulation: {model.formula}", frame, notes, COUNTS, interrupted=interrupted
+    )
 
 
 def _valid_ddf(model, ddf: str | None) -> str:

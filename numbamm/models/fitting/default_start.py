@@ -1,4 +1,4 @@
-"""`DefaultStart`: where a search begins unless the user has said, told from what the user sets."""
+"""`DefaultStart`: the start that a model chooses, distinguished from one that the user sets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class DefaultStart(NamedTuple):
     Attributes
     ----------
     array, values : ndarray or None
-        An assignment leaves another array there, and a change in place other values.
+        If the user assigns a start, that is another array; if in place, it has other values.
     """
 
     array: np.ndarray | None = None

@@ -24,7 +24,7 @@ from numbamm.optimize.optsummary import OptSummary
 #: How much the objective may still fall: its root is the distance to the minimum in standard
 #: errors, of which a hundredth moves no digit that anybody reads.
 NEGLIGIBLE = 1e-4
-#: A gradient of this length, in coefficients of variance one, may leave more than that to gain.
+#: With a gradient of this length, in coefficients of variance one, it may fall by more than that.
 STEEP = 0.02
 
 #: By what the default start of θ is multiplied where there is no mode.

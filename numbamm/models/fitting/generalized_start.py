@@ -12,6 +12,7 @@ from numbamm.glm.mode import ModeFinder
 from numbamm.glm.separation import find_separation, is_extreme
 from numbamm.glm.start import first_shape, single_mean, without_effects
 from numbamm.glm.working_start import fit_working_model
+from numbamm.shortrepr import ShortRepr
 
 #: θ at which a fit begins is at least this on the diagonals, whatever a linear model finds.
 LEAST_START = 0.05
@@ -23,8 +24,8 @@ LARGEST_START = 100.0
 MOST_FACTORS, FEW = 3, 6
 
 
-@dataclass
-class Start:
+@dataclass(repr=False)
+class Start(ShortRepr):
     """Initial values.
 
     Attributes

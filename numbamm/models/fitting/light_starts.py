@@ -24,8 +24,8 @@ OTHER_STARTS = (0.1, 1.0, 10.0)
 #: many with several terms, some of columns that are correlated, if the best end is singular. In
 #: one more, of equal scales, with three or more.
 TINY, SMALL = 50, 100
-#: Beside scales from here on larger ones would be lower by rounding errors alone: then the others
-#: are in shares of a smaller one.
+#: From these scales on, lower objectives at larger scales are rounding errors: then the others are
+#: in shares of a smaller one.
 STEEP, SMALLER = 1e3, 0.1
 #: In shares of the largest scale at the best end: all scales of such starts, or one and the others.
 ALL, ONE, OTHERS = (0.3, 3.0, 10.0, 100.0), 3.0, 0.03

@@ -18,7 +18,7 @@ MOST_SCALES, LIGHTER = 8, 1e4
 
 
 def space_with_starts(model) -> LinearSpace:
-    """The space of a fit, whose search begins where the user has said, or by default.
+    """The space of a fit, whose search begins at the start that the user has set, or by default.
 
     Where evaluations are light, the default search has starts in several valleys. Other searches
     by gradients begin at the moments' estimate of θ.

@@ -3,7 +3,7 @@
 With η far on their side, responses that are all alike cost next to nothing whatever the effect of
 their level: in the integral over its effect half of a normal distribution costs log 2 at least, but
 the Laplace approximation sees a normal distribution that nothing has touched. Thus a large standard
-deviation, beside an intercept far on one side, may make a second minimum, which may be lower than
+deviation, with an intercept far on one side, may make a second minimum, which may be lower than
 the first. Adaptive quadrature has none there: in 38 of 40 small data sets its maximum was nearer to
 the minimum of the smaller standard deviation.
 """

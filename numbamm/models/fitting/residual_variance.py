@@ -1,4 +1,4 @@
-"""Whether the data hold a residual variance, and whether double precision can tell it."""
+"""Whether a residual variance can be estimated from the data, and in double precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random effects whose standard deviation runs off, since levels hold responses that are all alike.
+"""Runaway terms: their standard deviation has no finite estimate, as levels have equal responses.
 
 Where every response of a level is a success, its effect may as well be infinite. If most levels are
 like that, the likelihood tends to a supremum as the standard deviation grows, and the normal

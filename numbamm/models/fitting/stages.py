@@ -1,8 +1,8 @@
 """`Stages`: the searches of a generalized fit, and what each begins with.
 
-A fit by gradients is one search in all parameters. Without them a fast one, in which β varies
-inside PIRLS, comes first, and the full one begins at its end. Where it ends at no minimum, or there
-may be several, other starts are tried; see `ending`.
+A fit by gradients is one search in all parameters. Without gradients a fast search comes first, in
+which PIRLS varies β, and the full search begins at its end. Where it ends at no minimum, or there
+may be several minima, other starts are tried; see `ending`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from numbamm.models.spaces.reordered import straightened
 from numbamm.optimize import OptSummary, minimize
 from numbamm.optimize.auto import AUTO, NEWTON
 from numbamm.optimize.registry import resolve
-from numbamm.optimize.run import INTERRUPTED, RESTART_GAIN, gradient_demand
+from numbamm.optimize.run import CUT_SHORT, INTERRUPTED, RESTART_GAIN, gradient_demand
 
 #: Kernels that every fit calls, and those of searches by gradients.
 KERNELS = (pirls,)
@@ -63,12 +63,10 @@ LARGE_SHAPE, LARGEST_START = 10.0, 1e3
 #: A difference of objectives below this share is rounding.
 ROUNDING = 1e-10
 #: Searches from other starts may take so many evaluations together, or so many times those of the
-#: first; with fewer left none is begun.
-PATIENCE, PATIENCE_TIMES, LEAST_LEFT = 2000, 3, 30
-#: Outcomes of a search after which there is no other.
-CUT_SHORT = (INTERRUPTED, "MAXEVAL_REACHED", "MAXTIME_REACHED")
-#: What a search leaves behind in a model.
-LEFT = ("optsum", "fast_optsum", "_begun", "_default_start", "_gamma_root", "_modes")
+#: first; if fewer remain, none is begun.
+PATIENCE, PATIENCE_TIMES, LEAST_REMAINING = 2000, 3, 30
+#: Attributes of a model that a search sets.
+SET_BY_SEARCH = ("optsum", "fast_optsum", "_begun", "_default_start", "_gamma_root", "_modes")
 
 
 #: The end of a search that was not let end by itself.
@@ -84,14 +82,14 @@ class Outcome(NamedTuple):
     objective : float
     counts : bool
         Whether it is a minimum, and the approximation of the likelihood holds there.
-    left : dict
+    attributes : dict
         The attributes of the model afterwards.
     """
 
     end: Ending
     objective: float
     counts: bool
-    left: dict
+    attributes: dict
 
 
 def _best_of(ends: list[Outcome]) -> Outcome:
@@ -130,7 +128,7 @@ class Stages:
     Parameters
     ----------
     model : GeneralizedLinearMixedModel
-        Whose `optsum` says how; it is left with the options and the modes of the best end.
+        Its `optsum` says how; it gets the options and the modes of the best end.
     fast : bool
     nagq : int
     **shown
@@ -191,21 +189,21 @@ class Stages:
         """Search from other starts, too; keep the lowest end, of the minima if there are any."""
         model = self.model
         chosen, usual = model.optsum.optimizer, model.optsum.maxfeval
-        ends, left = [self._outcome(end)], max(PATIENCE, PATIENCE_TIMES * self._evaluations)
+        ends, remaining = [self._outcome(end)], max(PATIENCE, PATIENCE_TIMES * self._evaluations)
         for factor, another in other_starts(model, chosen, end):
-            if left < LEAST_LEFT:
+            if remaining < LEAST_REMAINING:
                 break
-            self._renew_options(another if self._nagq == 1 else chosen, left)
+            self._renew_options(another if self._nagq == 1 else chosen, remaining)
             other = self._attempt(factor)
             if other is not None:
                 ends.append(other)
             interrupted = model.optsum.returnvalue == INTERRUPTED
-            left -= self._evaluations
-            vars(model).update(ends[0].left)
+            remaining -= self._evaluations
+            vars(model).update(ends[0].attributes)
             if interrupted:
                 break
         best = _best_of(ends)
-        vars(model).update(best.left)
+        vars(model).update(best.attributes)
         self._restore_options(chosen, usual)
         return _compared(best, ends)
 
@@ -220,15 +218,15 @@ class Stages:
             self._renew_options(NEWTON if chosen == AUTO else chosen, PATIENCE)
             other = self._attempt(**start)
             interrupted = model.optsum.returnvalue == INTERRUPTED
-            vars(model).update(kept.left)
+            vars(model).update(kept.attributes)
             if other is not None and other.end.is_minimum:
-                here, there = (o.left["optsum"].final[-len(model.theta) :] for o in (kept, other))
+                here, there = (o.attributes["optsum"].final[-len(model.theta) :] for o in (kept, other))
                 rise = other.objective - kept.objective
                 if told := other_minimum(model, here, there, rise):
                     return end._replace(other=told)
                 if other.counts and rise < -RESTART_GAIN:  # of smaller standard deviations
                     kept = other
-                    vars(model).update(kept.left)
+                    vars(model).update(kept.attributes)
                     self._restore_options(chosen, usual)
             if interrupted:
                 break
@@ -277,12 +275,12 @@ class Stages:
         return sum(o.feval or 0 for o in both if o is not None)
 
     def _outcome(self, end: Ending) -> Outcome:
-        """What a search has left behind, and how its end compares with others."""
+        """What the last search has found, and how its end compares with others."""
         model = self.model
-        left = {name: vars(model)[name] for name in LEFT}
+        attributes = {name: vars(model)[name] for name in SET_BY_SEARCH}
         model._set_theta(model.optsum.final[-len(model.theta) :])
         counts = end.is_minimum and not runaway_terms(model)
-        return Outcome(end, float(model.optsum.fmin), counts, left)
+        return Outcome(end, float(model.optsum.fmin), counts, attributes)
 
     # ---- one search -------------------------------------------------------------------------
 

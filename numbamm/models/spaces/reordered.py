@@ -1,7 +1,7 @@
 """`straightened`: columns of random effects in an order in which λ has no curved valley.
 
-Where a leading entry of a triangular λ nearly vanishes beside one below it, as that of an intercept
-that hardly varies beside a slope that does, the entries of the slope's row say the same all along
+Where a leading entry of a triangular λ nearly vanishes, as that of an intercept that hardly varies,
+and one below it does not, as that of a slope, the entries of the slope's row say the same all along
 a circle, but for what little they have to do with the intercept. A search creeps along that valley,
 or ends on its way. With the columns in the order of a Cholesky factorisation with pivoting, each
 entry on the diagonal is the largest that is left, and there is no such valley.

@@ -61,7 +61,7 @@ class ScaledTerms:
 
     def _by_term(self, theta, change: str) -> np.ndarray:
         parts = zip(self.scalings, self.structure.split(theta), strict=True)
-        return self.structure.join([getattr(s, change)(mine) if s else mine for s, mine in parts])
+        return self.structure.join([getattr(s, change)(own) if s else own for s, own in parts])
 
     def to_scaled(self, theta) -> np.ndarray:
         """θ of the scaled columns, from θ of the user's."""
@@ -125,7 +125,7 @@ class ScaledTerms:
         groups = [t.group for t, s in zip(self._terms, self.scalings, strict=True) if s]
         raise OptionError(
             "lowerbd and upperbd cannot be changed where random effects belong to columns far "
-            f"from 0 or of odd size (those on {', '.join(groups)}): centre and scale the columns"
+            f"from 0, or very large or small (those on {', '.join(groups)}): centre and scale them"
         )
 
 

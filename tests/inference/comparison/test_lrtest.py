@@ -180,3 +180,38 @@ def test_no_difference_but_for_rounding(reml):
         )
         line = mm.lrtest(small, large).frame.loc["m1"]
         assert line["chisq"] == 0 and line["pvalue"] == line["pvalue_chisq"] == 1
+
+
+def test_models_have_names(fitted):
+    small = fitted("Reaction ~ 1 + Days + (1 | Subject)", "sleepstudy")
+    large = fitted("Reaction ~ 1 + Days + (1 + Days | Subject)", "sleepstudy")
+    table = mm.lrtest(large, small, names=["slopes", "intercepts"])
+    assert [*table.frame.index] == ["intercepts", "slopes"]
+    assert table.notes[0] == f"intercepts: {small.formula}"
+    assert any(note.startswith("slopes against intercepts: ") for note in table.notes)
+    assert table.frame.reset_index(drop=True).equals(
+        mm.lrtest(small, large).frame.reset_index(drop=True)
+    )
+    criteria = mm.information_criteria(small, large, names=["intercepts", "slopes"])
+    assert [*criteria.frame.index] == ["slopes", "intercepts"]  # by AIC
+    assert f"slopes: {large.formula}" in criteria.notes
+    for names in (["one"], ["a", "a"], [1, 2], "ab"):
+        for function in (mm.lrtest, mm.information_criteria):
+            with pytest.raises(mm.OptionError, match="names must be"):
+                function(small, large, names=names)
+
+
+@pytest.mark.filterwarnings("ignore::numbamm.NumbammWarning")
+def test_families_on_one_response():
+    data = mm.datasets.load("sleepstudy").assign(k=lambda d: d["Reaction"].round())
+    fits = {
+        "normal": mm.lmm("k ~ Days + (1 | Subject)", data),
+        "gamma": mm.glmm("k ~ Days + (1 | Subject)", data, "gamma", "log"),
+        "ig": mm.glmm("k ~ Days + (1 | Subject)", data, "inversegaussian", "log"),
+    }
+    table = mm.information_criteria(*fits.values(), names=[*fits])
+    for name, model in fits.items():
+        assert table.frame.loc[name, "aic"] == pytest.approx(model.aic)
+    assert any("gamma, log" in note for note in table.notes)
+    with pytest.raises(mm.OptionError, match="differ in family.*information_criteria can compare"):
+        mm.lrtest(fits["normal"], fits["gamma"])

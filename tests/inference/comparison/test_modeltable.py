@@ -144,26 +144,6 @@ def test_singular_and_given(fitted):
     assert lines_of(mm.modeltable(singular))["Batch: SD (Intercept)"] == ["0.00"]
 
 
-def test_what_stands_below(slopes):
-    def second(**options):
-        lines = str(mm.modeltable(slopes, **options)).splitlines()
-        return lines[next(i for i, line in enumerate(lines) if "Days  " in line) + 1].strip()
-
-    low, high = slopes.coef_table(ddf="kr").frame.loc["Days", ["lower", "upper"]]
-    assert second(below="interval", ddf="kr") == f"[{low:.1f}, {high:.1f}]"
-    low, high = slopes.coef_table(ddf="wald", alpha=0.5).frame.loc["Days", ["lower", "upper"]]
-    assert second(below="interval", ddf="wald", alpha=0.5) == f"[{low:.1f}, {high:.1f}]"
-    assert second(below="p") == "(p < 0.001)"
-    assert second(below="none") == "Random effects"
-    assert "R²" not in str(mm.modeltable(slopes, r2=False))
-
-
-def test_own_stars(slopes):
-    p = slopes.pvalues["Days"]
-    assert "10.47†" in str(mm.modeltable(slopes, stars={"†": 2 * p, "‡": p / 2}, ddf="wald"))
-    assert "10.47‡" in str(mm.modeltable(slopes, stars={"†": 2 * p, "‡": 1.5 * p}, ddf="wald"))
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

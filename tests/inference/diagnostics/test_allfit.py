@@ -1,6 +1,9 @@
 """`allfit`: a table of fits, a verdict, and a model that is left alone."""
 
+import os
 import pickle
+import subprocess
+import sys
 import tracemalloc
 from typing import ClassVar
 
@@ -181,3 +184,20 @@ def test_printed(fitted, plugin):
     html = comparison._repr_html_()
     assert ">1751.9393</td>" in html
     assert "&lt;failing&gt;:SEARCH: " in html and "<failing>" not in html
+
+
+def test_seconds_are_those_of_the_search(tmp_path):
+    """The first fits of a fresh cache compile their kernels, which takes seconds."""
+    script = (
+        "import time, numbamm as mm\n"
+        "from numbamm.blocks.jit import compile_time\n"
+        "model = mm.LinearMixedModel('Yield ~ 1 + (1 | Batch)', mm.datasets.load('Dyestuff'))\n"
+        "begin, before = time.perf_counter(), compile_time.seconds\n"
+        "table = mm.allfit(model, ['newton', 'nlopt:LN_BOBYQA']).table\n"
+        "compiled = compile_time.seconds - before\n"
+        "assert compiled > 1, compiled\n"
+        "rest = time.perf_counter() - begin - compiled\n"
+        "assert table['seconds'].sum() < rest + 1e-3, (table, rest)\n"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)

@@ -16,14 +16,14 @@ def test_adjustments_are_named(cbpp):
 
 def test_odds_ratios(cbpp):
     link, response = (cbpp.emmeans("period", type=type).pairs() for type in ("link", "response"))
-    assert "Ratios" in response.title and "Contrasts" in link.title
+    assert "Odds ratios" in response.title and "Contrasts" in link.title
     one, other = link.to_frame(), response.to_frame()
     assert other["contrast"].iloc[0] == "1 / 2"
     for name in ("estimate", "lower", "upper"):
         np.testing.assert_allclose(other[name], np.exp(one[name]))
     np.testing.assert_allclose(other["se"], other["estimate"] * one["se"])
     np.testing.assert_array_equal(other["pvalue"], one["pvalue"])
-    assert "The ratios are odds ratios." in repr(cbpp.emmeans("period", type="response").pairs())
+    assert " odds.ratio " in repr(cbpp.emmeans("period", type="response").pairs())
 
 
 @pytest.mark.parametrize(

@@ -21,21 +21,24 @@ def sleep():
 
 
 @pytest.mark.parametrize(
-    ("formula", "family", "link", "heading", "of"),
+    ("formula", "family", "link", "name", "of"),
     [
-        (CBPP, "binomial", None, "Odds ratio", "odds"),
-        (CBPP, "binomial", "cloglog", "Hazard ratio", "cumulative hazard"),
-        ("incidence ~ period + (1 | herd)", "poisson", None, "Rate ratio", "rate"),
-        ("I(incidence + 1) ~ period + (1 | herd)", "gamma", "log", "Ratio of means", "mean"),
+        (CBPP, "binomial", None, "odds ratio", "odds"),
+        (CBPP, "binomial", "log", "risk ratio", "probability"),
+        (CBPP, "binomial", "cloglog", "hazard ratio", "cumulative hazard"),
+        ("incidence ~ period + (1 | herd)", "poisson", None, "rate ratio", "rate"),
+        ("I(incidence + 1) ~ period + (1 | herd)", "gamma", "log", "ratio of means", "mean"),
     ],
 )
-def test_what_a_ratio_is(cbpp, formula, family, link, heading, of):
+def test_what_a_ratio_is(cbpp, formula, family, link, name, of):
     model = mm.glmm(formula, cbpp, family, link, fast=True)
     result = mm.coef_table(model, exponentiate=True)
-    plural = "Ratios of means" if " of " in heading else heading + "s"
+    plural = "Ratios of means" if " of " in name else name.capitalize() + "s"
     title, _, header, *_ = str(result).splitlines()
-    assert title == f"{plural}, Wald" and heading in header
-    assert result.frame["measure"].tolist() == [of, *[heading[0].lower() + heading[1:]] * 3]
+    assert title == f"{plural}, Wald"
+    assert header.split()[0] == ("ratio" if " of " in name else name.replace(" ", "."))
+    assert name.capitalize() in str(mm.modeltable(model, exponentiate=True, r2=False))
+    assert result.frame["measure"].tolist() == [of, *[name] * 3]
     assert f"it is the {of} for predictors at 0" in str(result)
     np.testing.assert_allclose(result.frame["estimate"], np.exp(model.params))
     np.testing.assert_allclose(result.frame[["lower", "upper"]], np.exp(model.conf_int()))
@@ -51,7 +54,8 @@ def test_the_logarithm_of_a_response(sleep, function, base):
     np.testing.assert_allclose(frame["estimate"], base ** plain["estimate"])
     np.testing.assert_allclose(frame["upper"], base ** plain["upper"])
     np.testing.assert_allclose(frame["se"], np.log(base) * frame["estimate"] * plain["se"])
-    assert ratio_of(model).heading == "Ratio of Reaction"
+    assert ratio_of(model).heading == "ratio"
+    assert ratio_of(model).words == "Ratio of Reaction"
     assert ratio_of(model).title == "Ratios of Reaction"
 
 
@@ -91,3 +95,17 @@ def test_no_intercept_and_dropped_columns(cbpp):
     assert "intercept" not in str(result)
     assert result.frame["measure"].tolist() == ["rate ratio"] * 2
     assert np.isnan(result.frame["estimate"]["other"])
+
+
+def test_conf_int(cbpp, sleep):
+    model = mm.glmm(CBPP, cbpp, "binomial")
+    for options in ({}, {"alpha": 0.2}, {"method": "profile"}):
+        plain = model.conf_int(which="all", **options)
+        limits = model.conf_int(which="all", exponentiate=True, **options)
+        np.testing.assert_allclose(limits.iloc[:4], np.exp(plain.iloc[:4]))
+        np.testing.assert_array_equal(limits.iloc[4:], plain.iloc[4:])  # of standard deviations
+    table = model.coef_table(exponentiate=True).frame[["lower", "upper"]]
+    np.testing.assert_allclose(model.conf_int(exponentiate=True), table)
+    linear = mm.lmm("Reaction ~ Days + (1 | Subject)", sleep)
+    with pytest.raises(mm.OptionError, match="link identity"):
+        linear.conf_int(exponentiate=True, method="profile")

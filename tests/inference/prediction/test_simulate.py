@@ -256,3 +256,20 @@ def test_weights_without_a_part_are_refused(family):
     with pytest.raises(mm.OptionError, match=said):
         at = at | options | {"design": rows, "family": family, "n": 2}
         mm.power("y ~ x + (1 | g)", weights=np.full(60, 3.0), **at)
+
+
+def test_several_responses(fitted):
+    model = fitted("Reaction ~ 1 + Days + (1 + Days | Subject)", "sleepstudy")
+    drawn = model.simulate(7, n=4)
+    assert [*drawn.columns] == ["sim_1", "sim_2", "sim_3", "sim_4"]
+    assert drawn.index.equals(model.fittedvalues.index)
+    rng = np.random.default_rng(7)
+    for name in drawn:  # one after the other from the same generator
+        np.testing.assert_array_equal(drawn[name], model.simulate(rng))
+    np.testing.assert_array_equal(model.simulate(7, n=1)["sim_1"], model.simulate(7))
+    assert np.isfinite(model.refit(drawn["sim_2"]).objective)
+    new = {"Days": [0, 1, None], "Subject": ["308", "new", "309"]}
+    assert model.simulate(1, n=3, newdata=new).isna().sum().tolist() == [1, 1, 1]
+    for n in (0, -1, 1.5, "3"):
+        with pytest.raises(mm.OptionError, match="n must be"):
+            model.simulate(1, n=n)

@@ -70,3 +70,24 @@ def test_before_a_fit():
         model.ranef(condvar=True)
     with pytest.raises(mm.NotFittedError):
         model.coef()
+
+
+CROSSED = ("diameter ~ 1 + (1 | plate) + (1 | sample)", "Penicillin")
+
+
+def test_a_factor_by_its_name(fitted):
+    model = fitted(*CROSSED)
+    for function in (model.ranef, model.coef, model.condvar):
+        assert set(function()) == {"plate", "sample"}
+        for group in ("plate", "sample"):
+            pd.testing.assert_frame_equal(function(group), function()[group])
+        with pytest.raises(mm.OptionError, match="no grouping factor; did you mean 'sample'"):
+            function("smaple")
+        with pytest.raises(mm.OptionError, match="True is no grouping factor.*plate, sample"):
+            function(True)
+    intervals = model.ranef("sample", condvar=True)
+    whole = model.ranef(condvar=True)
+    expected = whole[whole["group"] == "sample"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(intervals, expected)
+    with pytest.raises(TypeError):
+        model.ranef("plate", True)

@@ -107,7 +107,7 @@ def test_density_that_is_nearly_flat_is_no_optimum(family, link):
 def test_two_minima():
     """λ = 0 is one here; a search that begins at a fast fit's end would stay there."""
     rng = np.random.default_rng(202)
-    from test_random_starts import draw
+    from models.test_random_starts import draw
 
     formula, data, _ = draw(rng, "inversegaussian", "identity")
     fit = mm.glmm(formula, data, "inversegaussian", "identity")

@@ -1,0 +1,67 @@
+"""`update`: a model like another, with a changed formula, other data or other options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numbamm.errors import DataError
+from numbamm.formula.dots import updated
+from numbamm.models.mixedmodel import MixedModel
+
+
+def update(
+    model, formula: str | None = None, *, data=None, fit: bool | None = None, **options: Any
+) -> MixedModel:
+    """A model like this one, with a changed formula, other data or other options.
+
+    Parameters
+    ----------
+    model : MixedModel
+        It is left as it is.
+    formula : str, optional
+        A change, in which a dot stands for the same side of the model's formula:
+        ``"~ . - x"``, ``"~ . + (1 | g)"``, ``"log(.) ~ ."``; or a whole formula.
+    data : frame or dict of arrays, optional
+        The model's data, if not given.
+    fit : bool, optional
+        Whether to fit the new model; if not given, as this one is fitted.
+    **options
+        Options of the model's class, such as ``reml=True``, ``family="poisson"`` or
+        ``weights="w"``; the others are those of this model, with what was assigned in `optsum`.
+
+    Returns
+    -------
+    MixedModel
+        A new model.
+
+    Raises
+    ------
+    FormulaError
+        The change cannot be read, or leaves out a term that the formula does not have.
+    DataError
+        The model was read from a file, without its data: give them.
+    DataError, OptionError, FitError
+        As from building and fitting it.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ 1 + Days + (1 + Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> m.update("~ . - (1 + Days | Subject) + (1 | Subject)").formula
+    'Reaction ~ 1 + Days + (1 | Subject)'
+    """
+    call = model.call
+    data = (None if call is None else call.data) if data is None else data
+    if data is None:
+        raise DataError(
+            "this model does not know its data, as after it was pickled: update(..., data=data)"
+        )
+    text = model.formula if formula is None else updated(model.formula, formula)
+    kept = ({} if call is None else call.options) | model.options | options
+    new = type(model)(text, data, **kept)
+    new.optsum.adopt(model.optsum)
+    if "optimizer" in options:
+        new.optsum.optimizer = options["optimizer"]
+    if model.is_fitted if fit is None else fit:
+        new.fit(**model.fit_options)
+    return new

@@ -1,0 +1,103 @@
+"""`PenalisedMode`: what PIRLS finds at given θ, and its path there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from numbamm.blocks.threads import blas_threads
+from numbamm.errors import FitError
+from numbamm.models.generalized_estimates import effects_at_mode
+from numbamm.report.frames import Frames
+
+
+@dataclass(repr=False)
+class PenalisedMode:
+    """The mode of the penalised likelihood in u, and in β if it varies, at one θ.
+
+    Attributes
+    ----------
+    objective : float
+        The Laplace approximation of -2 log-likelihood at the mode.
+    beta : ndarray, shape (p,)
+        Coefficients; NaN for dropped columns.
+    theta : ndarray, shape (number of θ,)
+    u, b : list of ndarray, shape (levels, p)
+        Spherical and original random effects, for each of the model's `reterms`.
+    iterations : int
+    path : ndarray, shape (iterations + 1,)
+        The objective before the first iteration, and after each.
+    """
+
+    objective: float
+    beta: np.ndarray
+    theta: np.ndarray
+    u: list[np.ndarray]
+    b: list[np.ndarray]
+    iterations: int
+    path: np.ndarray
+    _names: list[str]
+    _terms: list
+
+    def ranef(self) -> Frames:
+        """The random effects b as frames by grouping factor."""
+        import pandas as pd
+
+        frames = Frames()
+        for term, effects in zip(self._terms, self.b, strict=True):
+            index = pd.Index(term.levels, name=term.group)
+            frame = pd.DataFrame(effects, index=index, columns=list(term.cnames))
+            before = frames.get(term.group)
+            frames[term.group] = frame if before is None else pd.concat([before, frame], axis=1)
+        return frames
+
+    def __float__(self) -> float:
+        return float(self.objective)
+
+    def __repr__(self) -> str:
+        import pandas as pd
+
+        beta = pd.Series(self.beta, index=self._names)
+        return (
+            f"Mode of the penalised likelihood at θ = {np.array2string(self.theta, precision=6)}\n"
+            f"Laplace approximation of -2 logLik: {self.objective:.6f}, after {self.iterations} "
+            f"iterations\n\nβ\n{beta.to_string()}\n\n{self.ranef()!r}"
+        )
+
+
+def find_mode(model, theta, shape: float, vary_beta: bool, verbose: bool) -> PenalisedMode:
+    """The mode of a generalized model at θ, from the start of a fit.
+
+    Raises
+    ------
+    FitError
+        No mode was found.
+    """
+    model = model.twin()
+    model._set_theta(theta)
+    gamma, trace = model._start.gamma.copy(), np.full((200, 2), np.nan)
+    with blas_threads():
+        mode = model._modes(
+            model.scaled.to_scaled(theta), gamma, vary=vary_beta, shape=shape, trace=trace
+        )
+    if not mode.found:
+        raise FitError(f"PIRLS found no mode at theta = {theta}")
+    phi = model._likelihood.dispersion(mode)
+    path = trace[: mode.iterations + 1] @ [1 / phi, 1.0] + model._likelihood.saturated(shape, phi)
+    beta = model.feterm.to_basis @ gamma
+    if verbose:
+        print(f"varyβ = {str(vary_beta).lower()}, obj₀ = {path[0]:.6f}")
+        print(f"β = {beta}")
+        for i, value in enumerate(path[1:], start=1):
+            print(f"{i:4d}: {value:.6f}")
+    return PenalisedMode(
+        model._likelihood.laplace(mode, shape, phi),
+        model.feterm.full(beta),
+        np.array(theta),
+        *effects_at_mode(model),
+        mode.iterations,
+        path,
+        model.feterm.cnames,
+        model.reterms,
+    )
