@@ -13,6 +13,7 @@ import numbamm as mm
 from numbamm.glm.family import FAMILIES
 from numbamm.glm.link import LINKS
 from numbamm.models.fitting import stages
+from numbamm.models.spaces import reordered
 
 FORMULAS = [
     "y ~ x + (1 | g)",
@@ -132,6 +133,22 @@ def test_curved_valleys(seed, family, link, effects, monkeypatch):
     crept = mm.glmm(*fitted, weights=weights, progress=False)
     assert crept.objective > model.objective + 1e-7
     assert len(model.optsum.log) == model.optsum.feval
+
+
+def test_columns_are_reordered_in_their_block_where_lambda_is_curved():
+    rng = np.random.default_rng(3)
+    data = {name: rng.normal(size=90) for name in "yxzv"} | {"g": np.arange(90) % 9}
+    model = mm.LinearMixedModel("y ~ x + (1 + x + z | g) + (0 + v | g)", data)
+    assert reordered.straightened(model) is None  # λ = I
+    model._set_theta(np.array([0.01, 0.3, 2.0, 0.5, 0.1, 0.3, 0.0]))
+    [scaling] = reordered.straightened(model)
+    order = scaling.T @ np.arange(4)
+    assert order.tolist() == [2, 1, 0, 3]
+    led = model.in_columns([scaling])
+    z = led.scaled.to_scaled(model.theta)
+    assert led.space.objective(z) == pytest.approx(model.objective_at(model.theta), rel=1e-12)
+    led._set_theta(model.theta)
+    assert reordered.straightened(led) is None
 
 
 def test_a_full_fit_without_a_mode_begins_again_as_a_fast_one():

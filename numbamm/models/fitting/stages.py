@@ -220,7 +220,9 @@ class Stages:
             interrupted = model.optsum.returnvalue == INTERRUPTED
             vars(model).update(kept.attributes)
             if other is not None and other.end.is_minimum:
-                here, there = (o.attributes["optsum"].final[-len(model.theta) :] for o in (kept, other))
+                here, there = (
+                    o.attributes["optsum"].final[-len(model.theta) :] for o in (kept, other)
+                )
                 rise = other.objective - kept.objective
                 if told := other_minimum(model, here, there, rise):
                     return end._replace(other=told)
