@@ -33,7 +33,13 @@ class Choice(NamedTuple):
 
 
 def choose(
-    n: int, *, gradient: bool, bounded: bool, work: float | None, differences: bool = False
+    n: int,
+    *,
+    gradient: bool,
+    bounded: bool,
+    work: float | None,
+    differences: bool = False,
+    has_edges: bool = False,
 ) -> Choice:
     """The optimiser for a problem.
 
@@ -49,6 +55,8 @@ def choose(
         Operations of one evaluation, about; None where nobody knows.
     differences : bool
         Whether the model has a search of its own by differences of the objective.
+    has_edges : bool
+        Whether there are parameters at which there is no objective.
     """
     if not gradient:
         return Choice(DERIVATIVE_FREE, "the objective has no gradient")
@@ -59,6 +67,8 @@ def choose(
     if n > FEW:
         return Choice(NEWTON, f"{_parameters(n)} are many without a gradient")
     if work is not None and work <= LIGHT:
+        if has_edges:
+            return Choice(DERIVATIVE_FREE, "it comes along an edge that has no gradient")
         return Choice(NEWTON, "without the gradient a search may stop short")
     return Choice(NEWTON, "each evaluation is heavy, and a gradient saves most of them")
 

@@ -24,6 +24,14 @@ def test_choice(n, gradient, bounded, work, name, reason):
     assert choice.name == name and reason in choice.reason
 
 
+def test_an_edge_is_searched_along_without_gradient():
+    y, g = np.tile([1.0, 0.0, 1.0, 1.0], 8), np.repeat(np.arange(8), 4)
+    y[[1, 6, 12]] = 1 - y[[1, 6, 12]]
+    for link, name in (("log", "nlopt:LN_BOBYQA"), ("cloglog", "newton")):
+        fit = mm.glmm("y ~ 1 + (1 | g)", {"y": y, "g": g}, "bernoulli", link)
+        assert fit.optsum.used == name
+
+
 def test_bounds_that_signs_cannot_keep():
     free, zero, inf = np.array([-np.inf, 0.0]), np.zeros(2), np.full(2, np.inf)
     assert not is_bounded(free, inf)
