@@ -8,7 +8,8 @@ from pathlib import Path
 #: Files whose models are small enough, beside those of the compiled searches.
 INTERPRETED = [
     *("blocks", "cholesky", "crossprod", "eigen", "gradient"),
-    *("information", "invert", "layout", "solve", "variances"),
+    *("information", "invert", "lapack", "layout"),
+    *("solve", "variances", "vectors"),
 ]
 
 

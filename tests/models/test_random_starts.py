@@ -12,7 +12,7 @@ import pytest
 import numbamm as mm
 from numbamm.glm.family import FAMILIES
 from numbamm.glm.link import LINKS
-from numbamm.models import stages
+from numbamm.models.fitting import stages
 from numbamm.models.spaces import reordered
 
 FORMULAS = [

@@ -36,6 +36,8 @@ def warn_of_fit(model, end: Ending) -> None:
     """
     if not end.is_minimum:
         _warn_of_end(model, end)
+    elif end.other is not None:
+        _warn_of_other_minimum(model, end.other)
     elif end.lower > 0:
         warn(
             f"the objective is lower by {end.lower:.3g} where another search ended, but there "
@@ -48,8 +50,6 @@ def warn_of_fit(model, end: Ending) -> None:
             "the lowest that was found is kept: compare searches by allfit(), and look at "
             "ranova(), since rows may be too few for these random effects"
         )
-    if end.other is not None:
-        _warn_of_other_minimum(model, end.other)
     runaways = runaway_terms(model)
     model.estimates.likelihood_holds = not runaways
     for runaway in runaways:
