@@ -17,6 +17,7 @@ from numbamm import compilation
 from numbamm.datafiles import read
 from numbamm.errors import NumbammError, OptionError
 from numbamm.inference.fixed.ddf import valid_name
+from numbamm.picture import Picture
 from numbamm.report.result import Summary
 
 #: Exit status of a program whose output nobody reads any more, and after Ctrl-C: those of shells.
@@ -78,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help=f"write the table to a file: {', '.join(FORMS)}; may be given several times",
     )
+    fit.add_argument(
+        "--plot", metavar="FILE", help="draw residuals and random effects: .png, .pdf, .svg, ..."
+    )
     fit.set_defaults(run=_fit)
 
     datasets = commands.add_parser("datasets", help="list the shipped data sets")
@@ -112,8 +116,11 @@ def _fit(arguments) -> None:
     # Standard output must hold nothing but JSON: what --verbose prints goes to the error stream.
     ddf = None if arguments.ddf is None else valid_name(arguments.ddf)
     forms = [(Path(name), _form(name)) for name in arguments.output]
+    pictured = None if arguments.plot is None else Picture(arguments.plot)
     with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
         model = _model(arguments)
+    if pictured is not None:
+        pictured.draw(model)
     summary = model.summary(ddf=ddf)
     for path, form in forms:
         form(summary, path)

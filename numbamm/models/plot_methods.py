@@ -36,6 +36,10 @@ class Drawing:
     def __dir__(self) -> list[str]:
         return NAMES
 
+    def __call__(self, *, seed: int | None = 0, axes=None):
+        """Four plots that tell whether the model fits: `diagnostics`."""
+        return self.diagnostics(seed=seed, axes=axes)
+
     def __repr__(self) -> str:
         return f"Plots of {self._model.formula}: {', '.join(NAMES)}"
 

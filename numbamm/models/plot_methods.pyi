@@ -3,9 +3,12 @@
 A function is a method as it is, with the model as its first argument.
 """
 
+import numpy as np
+
 import numbamm.inference.model_plots.plot_bootstrap
 import numbamm.inference.model_plots.plot_coefficients
 import numbamm.inference.model_plots.plot_correlations
+import numbamm.inference.model_plots.plot_diagnostics
 import numbamm.inference.model_plots.plot_effects
 import numbamm.inference.model_plots.plot_fit
 import numbamm.inference.model_plots.plot_influence
@@ -20,9 +23,11 @@ import numbamm.inference.model_plots.plot_shrinkage
 
 class Plots:
     def __init__(self, model) -> None: ...
+    def __call__(self, *, seed: int | None = 0, axes=None) -> np.ndarray: ...
     bootstrap = numbamm.inference.model_plots.plot_bootstrap.bootstrap
     coefficients = numbamm.inference.model_plots.plot_coefficients.coefficients
     correlations = numbamm.inference.model_plots.plot_correlations.correlations
+    diagnostics = numbamm.inference.model_plots.plot_diagnostics.diagnostics
     effects = numbamm.inference.model_plots.plot_effects.effects
     fit = numbamm.inference.model_plots.plot_fit.fit
     influence = numbamm.inference.model_plots.plot_influence.influence

@@ -39,6 +39,7 @@ def test_the_stub_declares_what_is_there():
     imported = {
         alias.name for line in stub.body if isinstance(line, ast.Import) for alias in line.names
     }
+    imported.discard("numpy")
     assert imported == {f"{PACKAGE}.plot_{name}" for name in FILES}
     [body] = [line.body for line in stub.body if isinstance(line, ast.ClassDef)]
     lines = [line for line in body if isinstance(line, ast.Assign)]

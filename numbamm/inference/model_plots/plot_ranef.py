@@ -83,7 +83,7 @@ def ranef(
     effects = model.ranef(condvar=True, alpha=alpha)
     frames = {name: effects[effects["group"] == name] for name in groups}
     if kind == "qq":
-        samples = [sample for name in groups for sample in _samples(name, frames[name])]
+        samples = [sample for name in groups for sample in effect_samples(name, frames[name])]
         return quantiles(samples, axes)
     caterpillars = [
         _caterpillar(name, modes[name], frames[name], flag("sort", sort)) for name in groups
@@ -115,7 +115,7 @@ def _caterpillar(group: str, modes: pd.DataFrame, effects: pd.DataFrame, sort: b
     return Caterpillar(group, modes.index.to_numpy(), terms, order)
 
 
-def _samples(group: str, effects: pd.DataFrame) -> list[Sample]:
+def effect_samples(group: str, effects: pd.DataFrame) -> list[Sample]:
     """The effects of one factor for QQ plots."""
     return [
         Sample(

@@ -15,6 +15,7 @@ CALLS = {
     "residuals": {},
     "qq": {},
     "scale_location": {},
+    "diagnostics": {},
     "ranef": {},
     "ranef, qq": {"kind": "qq"},
     "ranef, pairs": {"kind": "pairs"},
