@@ -18,6 +18,8 @@ import numbamm.inference.model_plots.plot_residuals
 import numbamm.inference.model_plots.plot_scale_location
 import numbamm.inference.model_plots.plot_shrinkage
 
+NAMES: list[str]
+
 class Plots:
     def __init__(self, model) -> None: ...
     bootstrap = numbamm.inference.model_plots.plot_bootstrap.bootstrap

@@ -358,7 +358,7 @@ class Bootstrap(Tabular):
         from numbamm.report.plots import axes as canvas
         from numbamm.report.plots.densities import Replicated, densities
 
-        frame, limits = self._parameters(True), self.conf_int(alpha, method)
+        frame, limits = self._parameters(True), self.conf_int(alpha, method=method)
         usual = [name for name in frame if not name.startswith("theta_")]
         names = usual if parameters is None else name_list("parameters", parameters)
         unknown = [name for name in names if name not in frame]
