@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from inspect import Parameter, signature
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,12 @@ from numbamm import compilation
 from numbamm.datafiles import read
 from numbamm.errors import NumbammError, OptionError
 from numbamm.inference.fixed.ddf import valid_name
-from numbamm.picture import Picture
+from numbamm.models.plot_methods import NAMES, Plots
+from numbamm.options import one_of
 from numbamm.report.result import Summary
 
+#: Kinds of parameters that a call must give, if they have no defaults.
+NEEDED = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 #: Exit status of a program whose output nobody reads any more, and after Ctrl-C: those of shells.
 CLOSED_PIPE, INTERRUPTED = 141, 130
 
@@ -80,7 +84,12 @@ def _parser() -> argparse.ArgumentParser:
         help=f"write the table to a file: {', '.join(FORMS)}; may be given several times",
     )
     fit.add_argument(
-        "--plot", metavar="FILE", help="draw residuals and random effects: .png, .pdf, .svg, ..."
+        "--plot",
+        metavar="[NAME=]FILE",
+        action="append",
+        default=[],
+        help="draw a plot to a file, such as residuals.png or ranef=effects.pdf, whose NAME is a "
+        "method of model.plot; may be given several times",
     )
     fit.set_defaults(run=_fit)
 
@@ -116,14 +125,14 @@ def _fit(arguments) -> None:
     # Standard output must hold nothing but JSON: what --verbose prints goes to the error stream.
     ddf = None if arguments.ddf is None else valid_name(arguments.ddf)
     forms = [(Path(name), _form(name)) for name in arguments.output]
-    pictured = None if arguments.plot is None else Picture(arguments.plot)
+    plots = [_plot(text) for text in arguments.plot]
     with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
         model = _model(arguments)
-    if pictured is not None:
-        pictured.draw(model)
     summary = model.summary(ddf=ddf)
     for path, form in forms:
         form(summary, path)
+    for name, path in plots:
+        _draw(model, name, path)
     print(json.dumps(_results(model, ddf), indent=1) if arguments.json else summary)
 
 
@@ -137,6 +146,41 @@ def _text_of(make: Callable[[Summary], str]) -> Callable[[Summary, Path], None]:
             raise OptionError(f"--output {path} cannot be written: {error}") from error
 
     return write
+
+
+def _plot(text: str) -> tuple[str, Path]:
+    """The name and the file of a plot; it will be drawn without a window."""
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise OptionError('--plot needs matplotlib: pip install "numbamm[plot]"') from error
+    name, given, file = text.partition("=")
+    if not given:
+        name, file = "residuals", text
+    name, path = one_of("--plot: the plot", name, NAMES), Path(file)
+    parameters = [*signature(getattr(Plots, name)).parameters.values()][1:]
+    if needed := [p.name for p in parameters if p.default is p.empty and p.kind in NEEDED]:
+        raise OptionError(f"--plot {name} needs {', '.join(needed)}: draw it from Python")
+    formats = Figure().canvas.get_supported_filetypes()
+    if path.suffix.removeprefix(".").lower() not in formats:
+        raise OptionError(f"--plot {text}: the file must end in one of .{', .'.join(formats)}")
+    if not path.absolute().parent.is_dir():
+        raise OptionError(f"--plot {text}: there is no folder {path.parent}")
+    matplotlib.use("agg")
+    return name, path
+
+
+def _draw(model, name: str, path: Path) -> None:
+    """Draw one plot of a model to a file."""
+    import matplotlib.pyplot as plt
+
+    getattr(model.plot, name)()
+    try:
+        plt.gcf().savefig(path, dpi=150, bbox_inches="tight")
+    except OSError as error:
+        raise OptionError(f"--plot {path} cannot be written: {error}") from error
+    plt.close("all")
 
 
 #: A page that holds a table, for browsers.

@@ -237,3 +237,37 @@ def test_files_that_cannot_be_written_are_refused_before_the_fit(
     monkeypatch.setattr(mm, "lmm", None)
     assert main(["fit", SLEEP, "sleepstudy", "--output", name]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_plots_are_drawn_to_files(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    files = {"": "first.png", "ranef=": "second plot.pdf", "qq=": "third.svg"}
+    plots = [f"--plot={name}{tmp_path / file}" for name, file in files.items()]
+    assert main(["fit", SLEEP, "sleepstudy", *plots, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["nobs"] == 180
+    begins = {"first.png": b"\x89PNG", "second plot.pdf": b"%PDF", "third.svg": b"<?xml"}
+    for file, first in begins.items():
+        content = (tmp_path / file).read_bytes()
+        assert content.startswith(first) and len(content) > 3000
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("resid=a.png", "did you mean 'residuals'"),
+        ("a.xyz", "must end in one of"),
+        ("no/where/a.png", "there is no folder"),
+        ("effects=a.png", "--plot effects needs specs: draw it from Python"),
+    ],
+)
+def test_plots_that_cannot_be_drawn_are_refused_before_the_fit(text, message, capsys, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(mm, "lmm", None)
+    assert main(["fit", SLEEP, "sleepstudy", "--plot", text]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_plots_without_matplotlib_name_the_extra(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["fit", SLEEP, "sleepstudy", "--plot", "a.png"]) == 1
+    assert 'pip install "numbamm[plot]"' in capsys.readouterr().err
