@@ -43,6 +43,11 @@ def update(
     DataError, OptionError, FitError
         As from building and fitting it.
 
+    See Also
+    --------
+    LinearMixedModel.refit : The same model, of another response or with other options.
+    lrtest : Compares the two.
+
     Examples
     --------
     >>> import numbamm as mm
