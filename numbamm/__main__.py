@@ -15,6 +15,7 @@ from numbamm import compilation
 from numbamm.datafiles import read
 from numbamm.errors import NumbammError, OptionError
 from numbamm.inference.fixed.ddf import valid_name
+from numbamm.picture import Picture
 
 #: Exit status of a program whose output nobody reads any more, and after Ctrl-C: those of shells.
 CLOSED_PIPE, INTERRUPTED = 141, 130
@@ -68,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     fit.add_argument("--verbose", action="store_true", help="print each evaluation")
     fit.add_argument("--json", action="store_true", help="print the results as JSON")
+    fit.add_argument(
+        "--plot", metavar="FILE", help="draw residuals and random effects: .png, .pdf, .svg, ..."
+    )
     fit.set_defaults(run=_fit)
 
     datasets = commands.add_parser("datasets", help="list the shipped data sets")
@@ -101,8 +105,11 @@ def _clear() -> None:
 def _fit(arguments) -> None:
     # Standard output must hold nothing but JSON: what --verbose prints goes to the error stream.
     ddf = None if arguments.ddf is None else valid_name(arguments.ddf)
+    pictured = None if arguments.plot is None else Picture(arguments.plot)
     with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
         model = _model(arguments)
+    if pictured is not None:
+        pictured.draw(model)
     print(json.dumps(_results(model, ddf), indent=1) if arguments.json else model.summary(ddf=ddf))
 
 

@@ -25,11 +25,11 @@ ROOMS = [
     {"design"},
     {"glm"},
     {"formula"},
-    {"optimize"},
     {"report"},
+    {"optimize"},
     {"models"},
     {"inference"},
-    {"datasets", "datafiles", "compilation"},
+    {"datasets", "datafiles", "compilation", "picture"},
     {"__main__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}

@@ -21,6 +21,7 @@ from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
+from numbamm.models.plot_methods import Plots
 from numbamm.models.residuals import RESIDUALS
 from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
@@ -576,6 +577,11 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         return twin
 
     # ---- reports ----------------------------------------------------------------------------
+
+    @property
+    def plot(self) -> Plots:
+        """Plots of the fitted model, a method each: ``model.plot.residuals()``."""
+        return Plots(self)
 
     def _report(self) -> Report:
         return self.summary().content

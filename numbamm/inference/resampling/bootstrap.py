@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numbamm.elsewhere import names_arguments
-from numbamm.errors import DataError, OptionError, warn
+from numbamm.errors import DataError, OptionError, did_you_mean, warn
 from numbamm.inference.random.components import SIGMA
 from numbamm.inference.resampling import bootstrap_file
 from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
@@ -18,13 +19,14 @@ from numbamm.inference.resampling.bootstrap_fits import bootstrap_task
 from numbamm.inference.resampling.replicates import key_of, run, valid_count
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.models.spaces.scaled import root_mean_squares
-from numbamm.options import one_of, valid_alpha
+from numbamm.options import name_list, one_of, valid_alpha
 from numbamm.report.content import Report
 from numbamm.report.result import Result
 from numbamm.report.tabular import Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 #: Methods for intervals.
 METHODS = ("shortest", "equal-tailed")
@@ -321,6 +323,57 @@ class Bootstrap(Tabular):
             notes.append("Correlations: from the replicates in which no variance is zero.")
         return Result(self.title, table, notes)
 
+    def plot(
+        self,
+        parameters: str | Iterable[str] | None = None,
+        *,
+        alpha: float = 0.05,
+        method: str = "shortest",
+        ax: Axes | None = None,
+        axes=None,
+    ) -> np.ndarray:
+        """Draw the distribution of each parameter's estimates, its interval and the estimate.
+
+        Parameters
+        ----------
+        parameters : str or sequence of str, optional
+            Names as in `frame`; all but those of θ, if not given.
+        alpha, method
+            As for `conf_int`.
+        ax, axes : matplotlib Axes, or a sequence of them, optional
+            Where to draw one panel, or several; a new figure, if neither is given.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes
+            A panel for each parameter.
+
+        Raises
+        ------
+        DataError
+            There are no replicates.
+        OptionError
+            A parameter or an option is unknown, or matplotlib is not installed.
+        """
+        from numbamm.report.plots import axes as canvas
+        from numbamm.report.plots.densities import Replicated, densities
+
+        frame, limits = self._parameters(True), self.conf_int(alpha, method)
+        usual = [name for name in frame if not name.startswith("theta_")]
+        names = usual if parameters is None else name_list("parameters", parameters)
+        unknown = [name for name in names if name not in frame]
+        if unknown:
+            hint = did_you_mean(unknown[0], frame.columns)
+            raise OptionError(
+                f"unknown parameter {unknown[0]!r}{hint}; there are {', '.join(frame)}"
+            )
+        estimates, shown = self.estimates, []
+        for name in names:
+            lower, upper = limits.loc[name]
+            values = frame[name].to_numpy()
+            shown.append(Replicated(name, values, estimates[name], lower, upper, _range(name)))
+        return densities(shown, canvas.either(ax, axes))
+
     def to_frame(self) -> pd.DataFrame:
         """Estimates and 95 % intervals, a row per parameter; `frame` has the replicates."""
         return self.summary().to_frame()
@@ -456,6 +509,13 @@ def _singular(model, thetas) -> np.ndarray:
         diagonal = np.abs(np.diagonal(lam, axis1=1, axis2=2))
         singular |= (diagonal * size < SINGULAR_TOLERANCE).any(axis=1)
     return singular
+
+
+def _range(name: str) -> tuple[float, float]:
+    """The range of a parameter."""
+    if name.startswith("cor_"):
+        return -1.0, 1.0
+    return (0.0 if name == SIGMA or name.startswith("sd_") else -np.inf), np.inf
 
 
 def shortest(values, alpha: float) -> tuple[float, float]:
