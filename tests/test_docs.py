@@ -201,4 +201,5 @@ def test_a_docstring_has_an_example_and_says_what_is_related(name):
     names = re.findall(r"^(\w[\w., ]*?)(?: :.*)?$", related, re.MULTILINE)
     parts = [entry.split(".") for entry in _entries()]
     known = {".".join(entry[i:]) for entry in parts for i in range(len(entry))}
+    known |= {f"numbamm.{name}" for name in known}
     assert names and {n.strip() for line in names for n in line.split(",")} <= known
