@@ -54,6 +54,10 @@ def bootstrap(
     OptionError
         An option is unknown, or matplotlib is not installed.
 
+    See Also
+    --------
+    bootstrap : The replicates; they draw themselves, too.
+
     Examples
     --------
     >>> import numbamm as mm

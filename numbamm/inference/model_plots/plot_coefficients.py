@@ -55,6 +55,11 @@ def coefficients(
     OptionError
         An option is unknown, there is no coefficient, or matplotlib is not installed.
 
+    See Also
+    --------
+    plot_coefficients : Of several models.
+    coef_table : The numbers.
+
     Examples
     --------
     >>> import numbamm as mm
@@ -98,6 +103,11 @@ def plot_coefficients(
     OptionError
         There are no models, or not as many names; an option is unknown; or matplotlib is not
         installed.
+
+    See Also
+    --------
+    Plots.coefficients : Of one model.
+    modeltable : The numbers.
 
     Examples
     --------

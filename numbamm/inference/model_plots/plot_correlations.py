@@ -47,6 +47,10 @@ def correlations(
     OptionError
         There are no correlations, or matplotlib is not installed.
 
+    See Also
+    --------
+    LinearMixedModel.varcorr, LinearMixedModel.corr_params
+
     Examples
     --------
     >>> import numbamm as mm

@@ -79,6 +79,11 @@ def effects(
     OptionError
         A variable or an option is unknown, or matplotlib is not installed.
 
+    See Also
+    --------
+    emmeans : The numbers.
+    Plots.means : Of factors.
+
     Examples
     --------
     >>> import numbamm as mm

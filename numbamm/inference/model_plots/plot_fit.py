@@ -69,6 +69,10 @@ def fit(
     OptionError
         A name is unknown, or matplotlib is not installed.
 
+    See Also
+    --------
+    LinearMixedModel.fittedvalues, LinearMixedModel.predict
+
     Notes
     -----
     Means, and observations with few values, such as 0 and 1, are averaged over the group's rows

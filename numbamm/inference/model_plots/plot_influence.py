@@ -46,6 +46,10 @@ def influence(
     OptionError
         The factor is unknown, or matplotlib is not installed.
 
+    See Also
+    --------
+    influence, delete_levels : The numbers.
+
     Examples
     --------
     >>> import numbamm as mm

@@ -64,6 +64,11 @@ def means(
     OptionError
         A variable or an option is unknown, or matplotlib is not installed.
 
+    See Also
+    --------
+    emmeans : The numbers.
+    Plots.effects : Along a covariate.
+
     Examples
     --------
     >>> import numbamm as mm

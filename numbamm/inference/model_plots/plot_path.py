@@ -30,6 +30,10 @@ def path(model, *, axes=None) -> np.ndarray:
     OptionError
         matplotlib is not installed.
 
+    See Also
+    --------
+    OptSummary : How the search ended.
+
     Examples
     --------
     >>> import numbamm as mm

@@ -49,6 +49,10 @@ def profile(
     OptionError
         An option is unknown, or matplotlib is not installed.
 
+    See Also
+    --------
+    profile : The numbers; they draw themselves, too.
+
     Examples
     --------
     >>> import numbamm as mm

@@ -39,6 +39,10 @@ def qq(model, *, seed: int | None = 0, ax: Axes | None = None) -> Axes:
     OptionError
         matplotlib is not installed, or a family of the user's own does not say how to draw.
 
+    See Also
+    --------
+    Plots.residuals, Plots.scale_location
+
     Notes
     -----
     Residuals are those given the random effects, which follow the data: they vary a little less

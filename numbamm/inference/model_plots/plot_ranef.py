@@ -63,6 +63,10 @@ def ranef(
     OptionError
         An option is unknown, there are no pairs, or matplotlib is not installed.
 
+    See Also
+    --------
+    LinearMixedModel.ranef : The numbers.
+
     Notes
     -----
     Modes are shrunken towards zero, so that they vary less than the estimated distribution.

@@ -56,6 +56,11 @@ def residuals(
     OptionError
         An option is unknown, or matplotlib is not installed.
 
+    See Also
+    --------
+    Plots.qq, Plots.scale_location
+    LinearMixedModel.residuals : The numbers.
+
     Examples
     --------
     >>> import numbamm as mm

@@ -51,6 +51,10 @@ def scale_location(
     OptionError
         An option is unknown, or matplotlib is not installed.
 
+    See Also
+    --------
+    Plots.residuals, Plots.qq
+
     Examples
     --------
     >>> import numbamm as mm
