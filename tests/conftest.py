@@ -4,6 +4,7 @@ import os
 
 # Before numpy loads its BLAS: two threads on small matrices are many times slower than one.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")  # plots open no windows
 
 import warnings
 from functools import cache
@@ -17,6 +18,8 @@ from hypothesis import settings
 # A first call may compile a kernel, so time per example says nothing.
 settings.register_profile("numbamm", deadline=None, max_examples=25, print_blob=True)
 settings.load_profile("numbamm")
+
+pytest_plugins = ["plotted_models"]
 
 
 #: What ``pytest -m quick`` runs: of each room the files that ask little time, a minute in all.

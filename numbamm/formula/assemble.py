@@ -110,6 +110,7 @@ def model_frame(
         n_missing=n_missing,
         n_zero_weight=table.nrows - n_missing - len(rows),
         index=table.index,
+        units=table.units,
         trials=response.trials,
         success_level=response.success_level,
         weights_name=weights if isinstance(weights, str) else None,

@@ -35,6 +35,8 @@ class Table:
     labels : pandas.Index or None
         Labels of the rows, by which Series given with the data are matched: the index of a pandas
         frame, or the index that the Series of a dict have in common.
+    units : dict of str to str
+        Units of columns: ``attrs["units"]`` of a pandas frame.
 
     Raises
     ------
@@ -44,6 +46,8 @@ class Table:
 
     def __init__(self, data: Any) -> None:
         self.index = self.labels = None
+        units = getattr(data, "attrs", {}).get("units", {})
+        self.units = {str(name): str(unit) for name, unit in dict(units).items()}
         if isinstance(data, Mapping):
             self._columns = data
             self.names, self.nrows = list(data), _common_length(data)

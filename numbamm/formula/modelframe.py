@@ -47,6 +47,8 @@ class ModelFrame:
         Rows dropped because their weight, or their number of trials, is zero.
     index : pandas.Index or None
         Index of the data as given, if they were a pandas frame.
+    units : dict of str to str
+        Units of columns, from ``data.attrs["units"]`` of a pandas frame; plots show them.
     trials : ndarray of float64, shape (n,), or None
         Trials behind each proportion, if the response is ``cbind(successes, failures)``.
     success_level : object or None
@@ -75,6 +77,7 @@ class ModelFrame:
     n_missing: int
     n_zero_weight: int
     index: pd.Index | None
+    units: dict[str, str]
     trials: np.ndarray | None
     success_level: Any
     weights_name: str | None
@@ -108,6 +111,10 @@ class ModelFrame:
 
         wanted = range(len(self.reterms)) if random is True else sorted(random or ())
         return new_rows(self, newdata, wanted, weights)
+
+    def with_unit(self, name: str) -> str:
+        """A column's name, and its unit if there is one: ``Reaction (ms)``."""
+        return f"{name} ({self.units[name]})" if name in self.units else name
 
     def __repr__(self) -> str:
         terms = ", ".join(f"({', '.join(t.cnames)} | {t.group})" for t in self.reterms)

@@ -31,7 +31,12 @@ from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.linear_start import space_with_starts
 from numbamm.models.fitting.residual_variance import check_residual_variance
 from numbamm.models.fitting.rollback import all_or_nothing
-from numbamm.models.linear_estimates import estimates_at, random_effects, solution_at
+from numbamm.models.linear_estimates import (
+    coefficients,
+    estimates_at,
+    random_effects,
+    solution_at,
+)
 from numbamm.models.linear_objective import LinearObjective
 from numbamm.models.mixedmodel import MixedModel
 from numbamm.models.new_response import checked_response
@@ -354,6 +359,10 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     def _estimate(self, theta, objective: float) -> Estimates:
         return estimates_at(self, theta, objective)
+
+    def coefficients_at(self, theta) -> np.ndarray:
+        """Coefficients of the kept columns at a given θ; the model is left at this θ."""
+        return coefficients(self, solution_at(self, theta))[1]
 
     def effects_at(self, theta) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """u and b at a given θ, with β estimated there; the model is left at this θ."""

@@ -22,11 +22,7 @@ def estimates_at(model, theta, objective: float) -> Estimates:
     u, b = random_effects(model, solution)
     residual_norm, sqrt_weights = model.blocks.residual_norm(), model.sqrt_weights
     sigma = model.optsum.sigma or response.scale * residual_norm / np.sqrt(model.degrees)
-    gamma = response.scale * solution.gamma + response.gamma0
-    beta = fe.to_basis @ gamma
-    if fe.constant is not None:
-        at = np.flatnonzero(fe.kept == fe.constant)
-        beta[at] += response.mean / fe.x[0, fe.constant]
+    gamma, beta = coefficients(model, solution)
     root = fe.to_basis @ np.linalg.inv(model.blocks.x_factor()).T
     fixed = fe.basis @ gamma
     fitted = response.mean + (fixed if sqrt_weights is None else fixed / sqrt_weights)
@@ -53,6 +49,17 @@ def solution_at(model, theta):
     model._set_theta(theta)
     model.blocks.factorize(model.scaled.to_scaled(theta))
     return model.blocks.solve()
+
+
+def coefficients(model, solution) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients of the basis and of the kept columns, in the response's units."""
+    response, fe = model.scaled_response, model.feterm
+    gamma = response.scale * solution.gamma + response.gamma0
+    beta = fe.to_basis @ gamma
+    if fe.constant is not None:
+        at = np.flatnonzero(fe.kept == fe.constant)
+        beta[at] += response.mean / fe.x[0, fe.constant]
+    return gamma, beta
 
 
 def random_effects(model, solution) -> tuple[list[np.ndarray], list[np.ndarray]]:

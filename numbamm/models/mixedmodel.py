@@ -21,6 +21,7 @@ from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
+from numbamm.models.plot_methods import Plots
 from numbamm.models.residuals import RESIDUALS
 from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
@@ -396,7 +397,7 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
     @property
     def bic(self) -> float:
         """Bayesian information criterion with log(nobs)."""
-        return -2 * self.llf + np.log(self.nobs) * self.n_parameters
+        return -2 * self.llf + float(np.log(self.nobs)) * self.n_parameters
 
     # ---- rows -------------------------------------------------------------------------------
 
@@ -576,6 +577,11 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         return twin
 
     # ---- reports ----------------------------------------------------------------------------
+
+    @property
+    def plot(self) -> Plots:
+        """Plots of the fitted model, a method each: ``model.plot.residuals()``."""
+        return Plots(self)
 
     def _report(self) -> Report:
         return self.summary().content

@@ -12,7 +12,7 @@ import numpy as np
 
 from numbamm import config
 from numbamm.elsewhere import option_hint
-from numbamm.errors import OptionError
+from numbamm.errors import NotFittedError, OptionError
 from numbamm.optimize import display
 from numbamm.optimize.auto import AUTO
 from numbamm.optimize.plain import from_plain, to_plain
@@ -243,6 +243,8 @@ class OptSummary:
             raise OptionError(f"optimizer must be a name, not {value!r}")
         if name in _VECTORS and value is not None:
             value = _as_vector(name, value)
+        if isinstance(value, np.generic):
+            value = value.item()
         if name in _CONFIGURED:
             vars(self)["_assigned"] = self._assigned - {name} | (
                 {name} if value is not None else set()
@@ -308,6 +310,33 @@ class OptSummary:
         frame = pd.DataFrame(parameters, columns=self.names)
         frame.insert(0, "objective", [f for _, f in self.log])
         return frame
+
+    def plot(self, *, axes=None) -> np.ndarray:
+        """Draw the objective and the parameters of each evaluation.
+
+        Parameters
+        ----------
+        axes : sequence of two matplotlib Axes, optional
+            Where to draw; a new figure, if not given.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes, shape (2,)
+            By how much the objective exceeds the lowest one, on a logarithmic axis; and the
+            parameters.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        OptionError
+            matplotlib is not installed.
+        """
+        from numbamm.report.plots.search_path import search_path
+
+        if not self.log:
+            raise NotFittedError("nothing has been optimised yet: call fit() first")
+        return search_path(self.fitlog, axes)
 
     def validate(self) -> None:
         """Check every option, as a fit does when it begins.

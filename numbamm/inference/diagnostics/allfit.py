@@ -54,6 +54,27 @@ class AllFit(Tabular):
         """Whether every fit came within `tolerance` of the best; a failed fit counts as no."""
         return bool((self.table["excess"] <= self.tolerance).all())
 
+    def plot(self, *, axes=None) -> np.ndarray:
+        """Draw by how much each objective exceeds the best one, and the numbers of evaluations.
+
+        Parameters
+        ----------
+        axes : sequence of two matplotlib Axes, optional
+            Where to draw; a new figure, if not given.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes, shape (2,)
+
+        Raises
+        ------
+        OptionError
+            matplotlib is not installed.
+        """
+        from numbamm.report.plots.optimizers import optimizers
+
+        return optimizers(self.table, tolerance=self.tolerance, axes=axes)
+
     @property
     def verdict(self) -> str:
         """A sentence on whether the optimisers agree, and which do not."""

@@ -54,6 +54,27 @@ class Deletion(Result):
     theta: pd.DataFrame | None = None
     sigma: pd.Series | None = None
 
+    def plot(self, *, axes=None) -> np.ndarray:
+        """Draw Cook's distances, sorted, and the change of each coefficient without each level.
+
+        Parameters
+        ----------
+        axes : sequence of matplotlib Axes, optional
+            Where to draw; a new figure, if not given.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes, shape (1 + coefficients,)
+
+        Raises
+        ------
+        OptionError
+            matplotlib is not installed.
+        """
+        from numbamm.report.plots.deletions import deletions
+
+        return deletions(self.frame["cooks"], self.dfbetas, axes)
+
 
 @names_arguments
 def delete_levels(

@@ -2,18 +2,64 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, ClassVar
+
 import numpy as np
 import pandas as pd
+from pandas.plotting import PlotAccessor
 
 from numbamm.elsewhere import names_arguments
 from numbamm.report.tableframe import TableFrame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: A leverage counts as 1 if it differs from 1 by at most this.
 LEVERAGE_TOLERANCE = 1e-10
 
 
+class InfluencePlots(PlotAccessor):
+    """``frame.plot()`` draws residuals against leverage; with arguments it is that of pandas."""
+
+    def __call__(self, *args, ax: Axes | None = None, **options):
+        if args or options:
+            return super().__call__(*args, ax=ax, **options)
+        from numbamm.report.plots.leverage import leverage
+
+        frame = self._parent
+        h, residuals, cooks = frame[["leverage", "studentized", "cooks"]].to_numpy().T
+        return leverage(h, residuals, cooks, frame.index, rank=frame.rank_of_x, ax=ax)
+
+
+class Influence(TableFrame):
+    """The frame of `influence`; ``plot()`` draws residuals against leverage.
+
+    What is computed from it is a plain frame.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    title : str
+        Title of the table.
+    rank_of_x : int
+        Number of coefficients.
+    """
+
+    _metadata: ClassVar = ["title", "rank_of_x"]
+    rank_of_x: int
+
+    def __init__(self, frame, title: str = "", rank_of_x: int = 0) -> None:
+        super().__init__(frame, title)
+        self.rank_of_x = rank_of_x
+
+    @property
+    def plot(self) -> InfluencePlots:
+        """Residuals against leverage, with contours of Cook's distance."""
+        return InfluencePlots(self)
+
+
 @names_arguments
-def influence(model) -> TableFrame:
+def influence(model) -> Influence:
     """Residuals, leverage and influence of each row of the data on a fitted model.
 
     Parameters
@@ -23,7 +69,7 @@ def influence(model) -> TableFrame:
 
     Returns
     -------
-    pandas.DataFrame
+    Influence, a pandas.DataFrame
         A row per row of the data, NaN for dropped ones: ``fitted``; ``resid``; ``pearson``, the
         residual times √(weight / variance function); ``leverage``; ``studentized``,
         pearson / (σ √(1 - leverage)); ``cooks``, Cook's distance. For generalized models also
@@ -66,7 +112,8 @@ def influence(model) -> TableFrame:
     rest = (1 - h).where(1 - h > LEVERAGE_TOLERANCE)
     frame["studentized"] = frame["pearson"] / (model.sigma * np.sqrt(rest))
     frame["cooks"] = frame["studentized"] ** 2 * h / rest / (model.feterm.rank or np.nan)
-    return TableFrame(frame, f"Residuals and influence: {model.formula}")
+    title = f"Residuals and influence: {model.formula}"
+    return Influence(frame, title, model.feterm.rank)
 
 
 @names_arguments

@@ -134,6 +134,7 @@ class BackTransform:
 
     def __init__(self, model) -> None:
         self.link, frame = model.link_record, model.frame
+        self._frame = frame
         self.response = self.left = self.first = frame.response
         self.columns, self.steps, self.opaque = frame.design.response_columns, [], False
         if frame.trials is None and not model.family_record.proportions:
@@ -149,6 +150,11 @@ class BackTransform:
     def is_column(self, attribute: str) -> bool:
         """Whether `left` or `first` is a column's name."""
         return getattr(self, attribute) in self.columns
+
+    @property
+    def name(self) -> str:
+        """What the response is called on its own scale."""
+        return self._frame.with_unit(self.left) if self.steps else response_name(self._frame)
 
     def link_note(self) -> list[str]:
         """The note on linear predictors that are means of a transformed response."""
@@ -182,6 +188,14 @@ class BackTransform:
             normally with these standard deviations, by Gauss–Hermite quadrature.
         """
         return self._expectation(eta, sigma, self._inverse)
+
+    def observed(self, y) -> np.ndarray:
+        """Values of the formula's left-hand side before its transformation, shape (n,)."""
+        value = np.asarray(y, dtype=np.float64)
+        with np.errstate(all="ignore"):
+            for step in self.steps:
+                value = step.inverse(_within(step, value, True))
+        return value
 
     def slope(self, eta, sigma=None) -> np.ndarray:
         """The derivative of `mean`."""
@@ -231,6 +245,20 @@ class BackTransform:
                 self.first = scope.text(node) + (f" + {step.shift:g}" if step.shift else "")
         self.left = scope.text(node)
         self.opaque = any(isinstance(part, ast.Call) for part in ast.walk(node))
+
+
+def response_name(frame) -> str:
+    """The response as a plot names it: of an event its probability.
+
+    Parameters
+    ----------
+    frame : ModelFrame
+    """
+    if frame.success_level is not None:
+        return f"P({lone_column(frame.response) or frame.response} = {frame.success_level})"
+    if frame.trials is not None:
+        return "Proportion"
+    return frame.with_unit(lone_column(frame.response) or frame.response)
 
 
 def _within(step: Step, value, clipped: bool):

@@ -15,6 +15,7 @@ from numbamm.inference.fixed.estimable import INDEPENDENT, independent
 from numbamm.inference.fixed.ratios import ratio_of
 from numbamm.inference.fixed.wald import Wald
 from numbamm.options import flag, numbers, valid_alpha
+from numbamm.report.estimates_table import Estimates
 from numbamm.report.result import Result
 
 #: A combination counts as estimable if its inestimable part is at most this share of its length.
@@ -54,8 +55,8 @@ def contrast(
 
     Returns
     -------
-    Result
-        ``estimate, se, df, statistic, pvalue, lower, upper`` for each row; with `joint`
+    Estimates
+        ``estimate, se, df, statistic, pvalue, lower, upper`` for each row. With `joint` a Result,
         ``numdf, dendf, F, pvalue``.
 
     Raises
@@ -97,13 +98,13 @@ def contrast(
         return Result(title, frame.set_axis(["joint"]), notes)
     frame = estimates(method, kept, rhs, alpha)
     notes.insert(0, f"{100 * (1 - alpha):g} % intervals.")
-    return Result(title, frame.set_axis(names), notes)
+    return Estimates(title, frame.set_axis(names), notes)
 
 
 @names_arguments
 def coef_table(
     model, *, ddf: str | None = None, alpha: float = 0.05, exponentiate: bool = False
-) -> Result:
+) -> Estimates:
     """The table of coefficients, with tests and intervals.
 
     Parameters
@@ -121,7 +122,7 @@ def coef_table(
 
     Returns
     -------
-    Result
+    Estimates
         A row per coefficient: ``estimate, se, df, statistic, pvalue, lower, upper``; NaN for
         dropped columns. With `exponentiate` also ``measure``, what each estimate is: ``odds
         ratio``, or ``odds`` for the intercept.
@@ -153,14 +154,15 @@ def coef_table(
     frame = frame.set_axis(feterm.kept_names).reindex(feterm.cnames)
     notes = [f"{100 * (1 - alpha):g} % intervals.", *method.notes]
     if ratio is None:
-        return Result(f"Fixed effects, {method.title}", frame, notes)
+        return Estimates(f"Fixed effects, {method.title}", frame, notes)
     frame = ratio.exponentiated(frame).assign(measure=ratio.measures(feterm))
-    return Result(
+    return Estimates(
         f"{ratio.title}, {method.title}",
         frame,
         [*ratio.notes(feterm), *notes],
         hidden=("measure",),
         headings={"estimate": ratio.heading},
+        ratios=True,
     )
 
 

@@ -126,7 +126,7 @@ def emmeans(
     one_of("type", type, TYPES)
     at = {} if at is None else mapping("at", at)
     grid = ReferenceGrid(model.frame, {_bare(name): v for name, v in at.items()})
-    names, by = _variables(specs, by, grid.values)
+    names, by = named_variables(specs, by, grid.values)
     for name in [*names, *by]:
         grid.check(name)
     bias_adjust = flag("bias_adjust", bias_adjust)
@@ -149,6 +149,7 @@ def emmeans(
         method=method,
         labels=cells.labels,
         by=by,
+        factors=grid.factors,
         L=L,
         offset=offset,
         alpha=alpha,
@@ -250,7 +251,7 @@ def _columns_of(frame, expression: str) -> set[str]:
     return {name} if name in frame.columns else read(expression, [*frame.columns], full=True).used
 
 
-def _variables(specs, by, variables) -> tuple[list[str], list[str]]:
+def named_variables(specs, by, variables) -> tuple[list[str], list[str]]:
     """Names of the variables of `specs` and of `by`, from names or a text such as ``a * b | c``."""
     names, by = name_list("specs", specs), name_list("by", () if by is None else by, least=0)
     by = [_bare(name) for name in by]

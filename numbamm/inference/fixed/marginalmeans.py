@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +13,18 @@ import pandas as pd
 from numbamm.elsewhere import names_arguments, value_hint
 from numbamm.errors import OptionError, shown
 from numbamm.inference.fixed import adjust as adjustments
+from numbamm.inference.fixed import series
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.contrast import estimates, on_kept_columns
+from numbamm.inference.fixed.ratios import ratio_name
 from numbamm.options import numbers
+from numbamm.report.estimates_table import Estimates
 from numbamm.report.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from numbamm.report.plots.means_and_bands import Series
 
 METHODS = ("pairwise", "reference", "deviation", "consecutive")
 
@@ -33,6 +41,8 @@ class MarginalMeans(Result):
         Values of the variables, a row per mean.
     by : list of str
         Variables that divide the means into groups; means are compared within groups.
+    factors : list of str
+        Those of the variables of the fixed effects that are factors.
     L : ndarray, shape (means, p)
         The means as linear combinations of the coefficients.
     offset : ndarray, shape (means,)
@@ -61,14 +71,65 @@ class MarginalMeans(Result):
     method: Any = None
     labels: pd.DataFrame | None = None
     by: list[str] = field(default_factory=list)
+    factors: list[str] = field(default_factory=list)
     L: np.ndarray | None = None
     offset: np.ndarray | None = None
     type: str = "link"
     alpha: float = 0.05
     back: BackTransform | None = None
 
+    def plot(self, *, points: str | None = None, ax: Axes | None = None, axes=None) -> np.ndarray:
+        """Draw the means with intervals: of a covariate's many values a curve with a band.
+
+        The first variable is at the x axis, a second one makes series, and others and those of
+        `by` make panels.
+
+        Parameters
+        ----------
+        points : {"data", "partial"}, optional
+            Draw the response, or partial residuals, besides; see ``model.plot.effects``.
+        ax, axes : matplotlib Axes, or a sequence of them, optional
+            Where to draw one panel, or several; a new figure, if neither is given.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes
+
+        Raises
+        ------
+        OptionError
+            matplotlib is not installed.
+        """
+        from numbamm.report.plots import axes as canvas
+        from numbamm.report.plots.means_and_bands import means_and_bands
+
+        x, second, _ = series.variables(self)
+        return means_and_bands(
+            self._panels(points),
+            xlabel=self.model.frame.with_unit(x),
+            ylabel=self._scale_name(),
+            levels=series.levels(self, x),
+            legend=None if second is None else self.model.frame.with_unit(second),
+            axes=canvas.either(ax, axes),
+        )
+
+    def _panels(self, points: str | None = None) -> dict[str, list[Series]]:
+        return series.panels_of(self, points)
+
+    @property
+    def n_panels(self) -> int:
+        """Number of panels of `plot`."""
+        return len(self._panels())
+
+    def _scale_name(self) -> str:
+        """What the means are means of."""
+        if self.type == "link":
+            linear = self.model.link_record.linear
+            return self.back.response if linear else f"Linear predictor ({self.model.link})"
+        return self.back.name
+
     @names_arguments
-    def pairs(self, adjust: str = "tukey") -> Result:
+    def pairs(self, adjust: str = "tukey") -> Estimates:
         """Compare each pair of means; see `contrast`.
 
         See Also
@@ -86,7 +147,7 @@ class MarginalMeans(Result):
         return self.contrast("pairwise", adjust=adjust)
 
     @names_arguments
-    def contrast(self, method="pairwise", *, adjust: str | None = None) -> Result:
+    def contrast(self, method="pairwise", *, adjust: str | None = None) -> Estimates:
         """Compare the means within each combination of the `by` variables.
 
         Parameters
@@ -102,7 +163,7 @@ class MarginalMeans(Result):
 
         Returns
         -------
-        Result
+        Estimates
             A row per comparison: ``estimate, se, df, statistic, pvalue, lower, upper``, with
             p-values and intervals adjusted for the number of estimable comparisons; NaN for the
             others. If the means are on the scale of the response, differences of logarithms
@@ -147,7 +208,7 @@ class MarginalMeans(Result):
         if max(counts) <= 1:
             adjust = "none"
         title, heading = self._kind(zero_sum)
-        return Result(
+        return Estimates(
             f"{title}, {self.method.title}",
             pd.concat([t for t in tables if len(t)], ignore_index=True),
             [
@@ -156,6 +217,7 @@ class MarginalMeans(Result):
                 *self.method.notes,
             ],
             headings=heading,
+            ratios=bool(self._base),
         )
 
     def _remarks(self, method, adjust: str, counts: list[int], lines: int) -> list[str]:
@@ -189,15 +251,12 @@ class MarginalMeans(Result):
         """
         if not (self._base and zero_sum):
             return "Contrasts of marginal means", {}
-        family, link = self.model.family_record, self.model.link_record
-        name = "ratio"
+        name = "ratio of means"
         if not self.back.steps:
-            if link.ratio != "ratio":
-                name = link.ratio
-            elif family.counts or family.proportions:
-                name = "risk ratio" if family.proportions else "rate ratio"
-        title = "Ratios of marginal means" if name == "ratio" else f"{name.capitalize()}s"
-        return title, {"estimate": name.replace(" ", ".")}
+            name = ratio_name(self.model.family_record, self.model.link_record)
+        plain = name == "ratio of means"
+        title = "Ratios of marginal means" if plain else f"{name.capitalize()}s"
+        return title, {"estimate": "ratio" if plain else name.replace(" ", ".")}
 
     @property
     def _base(self) -> float:

@@ -52,9 +52,7 @@ class ReferenceGrid:
 
     def __init__(self, frame, at: Mapping[str, Any] | None = None) -> None:
         self.frame = frame
-        coded = {column_of(without_fulldummy(e)) for e in frame.design.coding.levels}
-        variables = list(frame.columns)
-        self.factors = [v for v in variables if v in coded or _is_factor(frame.columns[v])]
+        variables, self.factors = list(frame.columns), factors_of(frame)
         self.values = {name: self._typical(name) for name in variables}
         codes = {v: pd.Index(self.values[v]).get_indexer(frame.columns[v]) for v in self.factors}
         self.nested = nested_factors(frame, codes)
@@ -242,6 +240,12 @@ def _shares(exists) -> np.ndarray:
         any_exists = exists.any(axis=tuple(range(axis + 1, exists.ndim)), keepdims=True)
         share = share / np.maximum(any_exists.sum(axis=axis, keepdims=True), 1)
     return share
+
+
+def factors_of(frame) -> list[str]:
+    """The variables of the fixed effects that are factors; the others are covariates."""
+    coded = {column_of(without_fulldummy(e)) for e in frame.design.coding.levels}
+    return [v for v in frame.columns if v in coded or _is_factor(frame.columns[v])]
 
 
 def _is_factor(column: pd.Series) -> bool:

@@ -32,6 +32,8 @@ class Curve(ShortRepr):
     lower, upper : float
         Limits of intervals for which |ζ| is not large enough: the ends of the parameter's range,
         or NaN if the profile stops before them.
+    others : ndarray, shape (values, parameters), or None
+        All parameters where they are optimal, given each value of this one.
     """
 
     estimate: float
@@ -39,6 +41,10 @@ class Curve(ShortRepr):
     zeta: np.ndarray
     lower: float
     upper: float
+    others: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        self.estimate, self.lower, self.upper = map(float, (self.estimate, self.lower, self.upper))
 
     @property
     def spline(self) -> CubicSpline:
@@ -70,7 +76,9 @@ class Curve(ShortRepr):
         return float(low + width * brentq(lambda t: spline(low + t * width) - z, 0.0, 1.0))
 
 
-def walk(rise, start, estimate: float, step: float, bounds, reach: float, closed=True) -> Curve:
+def walk(
+    rise, start, estimate: float, step: float, bounds, reach: float, closed=True, others=None
+) -> Curve:
     """Compute ζ on both sides of an estimate, in about equal steps of ζ.
 
     Parameters
@@ -90,10 +98,13 @@ def walk(rise, start, estimate: float, step: float, bounds, reach: float, closed
         The |ζ| at which to stop.
     closed : bool
         Whether an end of the range at zero belongs to it. Other ends are only approached.
+    others : callable, optional
+        What tells all parameters, at the point where a search has just ended.
     """
-    sides, ends = [], []
+    others = others or (lambda x: ())
+    sides, ends, middle = [], [], others(start)
     for sign, end in ((-1.0, bounds[0]), (1.0, bounds[1])):
-        values, zetas = [], []
+        values, zetas, points = [], [], []
         v, zeta, h, x = estimate, 0.0, step, start
         for _ in range(MOST_STEPS):
             distance = abs(end - v)
@@ -112,12 +123,16 @@ def walk(rise, start, estimate: float, step: float, bounds, reach: float, closed
             v, zeta, x = new_v, new_zeta, new_x
             values.append(v)
             zetas.append(zeta)
-        sides.append((values, zetas))
+            points.append(others(x))
+        sides.append((values, zetas, points))
         ends.append(end if abs(end - v) <= AT_END * step else np.nan)
-    (low, below), (high, above) = sides
+    (low, below, before), (high, above, after) = sides
+    lower, upper = ends
     return Curve(
         estimate,
         np.array([*low[::-1], estimate, *high]),
         np.array([*below[::-1], 0.0, *above]),
-        *ends,
+        lower,
+        upper,
+        np.array([*before[::-1], middle, *after]) if len(middle) else None,
     )

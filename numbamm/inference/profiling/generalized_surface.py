@@ -51,6 +51,11 @@ class GeneralizedSurface(Surface):
         objective = self._space.objective
         return objective(x), slopes(objective, x, np.full(len(x), QUADRATURE_STEP))
 
+    def coefficients(self, x) -> np.ndarray:
+        if self._to_beta is None:
+            return np.full(self.model.feterm.rank, np.nan)
+        return self._to_beta @ x[: self._rank]
+
     def coefficient_curve(self, j: int, reach: float) -> Curve:
         row = self._to_beta[j]
         return self.smooth_curve(lambda x: row @ x[: self._rank], (-np.inf, np.inf), reach)

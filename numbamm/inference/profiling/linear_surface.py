@@ -49,6 +49,9 @@ class LinearSurface(Surface):
         r = self._scale_of_y * self._blocks.residual_norm()
         return value, np.append(2 * n - 2 * (r / sigma) ** 2, gradient)
 
+    def coefficients(self, x) -> np.ndarray:
+        return self.model.coefficients_at(self.model.scaled.to_user(self._scaled_theta(x)))
+
     def coefficient_curve(self, j: int, reach: float) -> Curve:
         """The profile of a coefficient, by fits of the model without its column x to y - vx."""
         frame, kept = self.model.frame, self.model.feterm.kept
@@ -61,7 +64,13 @@ class LinearSurface(Surface):
             uninterrupted(twin.refit(frame.y - v * x, optimizer="newton", progress=False))
             return twin.objective - self.least, start
 
-        return walk(rise, self.best, estimate, 0.3 * error, (-np.inf, np.inf), reach)
+        def parameters(_):
+            est = twin.estimates
+            sizes, beta = [est.sigma] * len(self.sizes), np.insert(est.beta, j, np.nan)
+            return np.concatenate([sizes, [est.sigma], twin.theta, beta])
+
+        bounds = -np.inf, np.inf
+        return walk(rise, self.best, estimate, 0.3 * error, bounds, reach, others=parameters)
 
 
 def _fitted(frame, sigma) -> LinearMixedModel:

@@ -14,8 +14,9 @@ from numbamm.elsewhere import names_arguments
 from numbamm.errors import NumbammWarning, OptionError, did_you_mean, warn
 from numbamm.inference.profiling.generalized_surface import GeneralizedSurface
 from numbamm.inference.profiling.linear_surface import LinearSurface
+from numbamm.inference.profiling.pairs import profiled_pairs
 from numbamm.inference.random.components import SHAPE, SIGMA, Components
-from numbamm.options import name_list, valid_alpha
+from numbamm.options import name_list, one_of, valid_alpha
 from numbamm.progress import progress_bar
 from numbamm.report.content import Report
 from numbamm.report.result import Result
@@ -23,6 +24,7 @@ from numbamm.report.tabular import Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 #: A profile extends to this multiple of the ζ of its widest interval.
 BEYOND = 1.05
@@ -121,7 +123,7 @@ def profile(
             f"The deviance is lower by {lower:.4g} at another point: the fit is not at the "
             "minimum. Try another optimizer, or allfit."
         )
-    return Profile(model.formula, curves, reach, notes)
+    return Profile(model.formula, curves, reach, notes, surface.names)
 
 
 def _requested(model, parameters) -> list[str]:
@@ -174,6 +176,8 @@ class Profile(Tabular):
     Attributes
     ----------
     curves : dict of str to Curve
+    names : list of str
+        Names of the columns of each curve's `others`.
 
     See Also
     --------
@@ -189,8 +193,11 @@ class Profile(Tabular):
     ['sigma']
     """
 
-    def __init__(self, formula: str, curves: dict, reach: float, notes: list[str]) -> None:
+    def __init__(
+        self, formula: str, curves: dict, reach: float, notes: list[str], names: list[str]
+    ) -> None:
         self.formula, self.curves, self._reach, self._notes = formula, curves, reach, notes
+        self.names = names
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -239,6 +246,62 @@ class Profile(Tabular):
             )
         limits = {name: curve.limits(z) for name, curve in self.curves.items()}
         return pd.DataFrame.from_dict(limits, orient="index", columns=[0, 1])
+
+    def plot(
+        self,
+        parameters: str | Iterable[str] | None = None,
+        *,
+        kind: str = "zeta",
+        ax: Axes | None = None,
+        axes=None,
+    ) -> np.ndarray:
+        """Draw the profile of each parameter, or of pairs of parameters.
+
+        Parameters
+        ----------
+        parameters : str or sequence of str, optional
+            The parameters to draw; all, if not given.
+        kind : {"zeta", "abs", "density", "pairs"}
+            ζ, which is a straight line where Wald's intervals are accurate; its size; the
+            density of the parameter if ζ is standard normal; or for each pair of parameters the
+            regions of 50, 80 and 95 %, and where one is optimal given the other. Lines show the
+            intervals of 50, 80, 90, 95 and 99 %.
+        ax, axes : matplotlib Axes, or a sequence of them, optional
+            Where to draw one panel, or several; a new figure, if neither is given.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes
+            A panel for each parameter or pair of parameters.
+
+        Raises
+        ------
+        OptionError
+            A parameter or the kind is unknown, there is no profile to draw, or matplotlib is not
+            installed.
+
+        References
+        ----------
+        Bates & Watts, 1988, Nonlinear Regression Analysis, chapter 6.
+        """
+        from numbamm.report.plots import axes as canvas
+        from numbamm.report.plots.contours import contours
+        from numbamm.report.plots.zeta import KINDS, zeta
+
+        one_of("kind", kind, (*KINDS, "pairs"))
+        axes = canvas.either(ax, axes)
+        names = list(self.curves) if parameters is None else name_list("parameters", parameters)
+        for name in names:
+            if name not in self.curves:
+                raise OptionError(
+                    f"unknown parameter {name!r}{did_you_mean(name, self.curves)}; profiled are "
+                    + ", ".join(self.curves)
+                )
+        known = {name: c for name in names if len((c := self.curves[name]).values) > 1}
+        if kind == "pairs":
+            return contours(profiled_pairs(known, self.names), axes=axes)
+        drawn = {name: (c.estimate, c.values, c.spline, c.limits) for name, c in known.items()}
+        return zeta(drawn, kind=kind, axes=axes)
 
     def to_frame(self) -> pd.DataFrame:
         """Estimates and 95 % intervals, a row per parameter; `frame` has the evaluations."""

@@ -6,6 +6,7 @@ See docs/mathematics.md, "After the fit".
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import minimize as slsqp
@@ -68,6 +69,7 @@ class Surface(ABC):
     def __init__(self, model, best) -> None:
         """Find the minimum; subclasses call this when `deviance` can be evaluated."""
         self.model, self._places = model, _places(model)
+        self._components = Components.of(model)
         self._theta_names = [f"theta_{name}" for name in model.theta_names]
         self.best = best
         self.least = self.lowest = self.deviance(best)[0]
@@ -88,10 +90,31 @@ class Surface(ABC):
         """Functions that compute σ or the shape from x, by name; empty if x determines neither."""
 
     @abstractmethod
+    def coefficients(self, x) -> np.ndarray:
+        """The kept coefficients where the others are as x says; NaN if x does not tell."""
+
+    @abstractmethod
     def coefficient_curve(self, j: int, reach: float) -> Curve:
         """The profile of the j-th kept coefficient."""
 
     # ---- parameters ----------------------------------------------------------------------------
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all parameters that have profiles."""
+        return [*self.sizes, *self._components.names, *self.model.feterm.kept_names]
+
+    def parameters(self, x) -> np.ndarray:
+        """Everything at x from which all parameters follow: sizes, σ, θ and coefficients."""
+        sizes = [size(x) for size in self.sizes.values()]
+        theta = self.model.scaled.to_user(self._scaled_theta(x))
+        return np.concatenate([sizes, [self.sigma(x)], theta, self.coefficients(x)])
+
+    def _named(self, rows) -> np.ndarray:
+        """All parameters in the order of `names`, from rows of `parameters`."""
+        ends = np.cumsum([len(self.sizes), 1, len(self._theta_names)])
+        sizes, sigma, theta, beta = np.split(rows, ends, axis=1)
+        return np.hstack([sizes, self._components.values(theta, sigma[:, 0]), beta])
 
     def _scaled_theta(self, x) -> np.ndarray:
         """The scaled θ, a view of x."""
@@ -103,6 +126,10 @@ class Surface(ABC):
 
     def curve(self, name: str, reach: float) -> Curve:
         """The profile of one parameter up to |ζ| = reach."""
+        curve = self._curve(name, reach)
+        return curve if curve.others is None else replace(curve, others=self._named(curve.others))
+
+    def _curve(self, name: str, reach: float) -> Curve:
         if name in self.sizes:
             return self._size_curve(name, reach)
         if name in self._theta_names:
@@ -125,7 +152,7 @@ class Surface(ABC):
         lower, estimate = np.exp([curve.lower, curve.estimate])
         if name == SHAPE and np.isinf(self.model.shape):
             estimate = np.inf
-        return Curve(estimate, np.exp(curve.values), curve.zeta, lower, upper)
+        return Curve(estimate, np.exp(curve.values), curve.zeta, lower, upper, curve.others)
 
     def _theta_curve(self, name: str, reach: float) -> Curve:
         """The profile of an element of θ."""
@@ -150,7 +177,7 @@ class Surface(ABC):
         def rise(v, x):
             return self.rise(x, lambda y: [(value(y) - v) / scale], above)
 
-        return walk(rise, self.best, estimate, 0.3 * scale, bounds, reach)
+        return walk(rise, self.best, estimate, 0.3 * scale, bounds, reach, others=self.parameters)
 
     def _component_curve(self, name: str, reach: float) -> Curve:
         """The profile of a standard deviation or correlation, with its columns put first."""
@@ -247,7 +274,8 @@ class Surface(ABC):
             return (ceiling, x) if value_and_x[0] > ceiling else value_and_x
 
         step = max(0.3 * angle * c / size, LEAST_STEP * angle**2)
-        return walk(rise, self.best, estimate, step, (-1.0, 1.0), reach, closed=False)
+        around = {"closed": False, "others": self.parameters}
+        return walk(rise, self.best, estimate, step, (-1.0, 1.0), reach, **around)
 
     def _scale(self, value) -> float:
         """The standard error of a function of x, by the curvature at the minimum."""

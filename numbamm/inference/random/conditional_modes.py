@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from numbamm.elsewhere import names_arguments
+from numbamm.inference.random.effect_frames import EffectFrames
 from numbamm.options import flag, grouping_factor, valid_alpha
 from numbamm.report.frames import Frames
 
@@ -16,7 +17,7 @@ from numbamm.report.frames import Frames
 @overload
 def ranef(
     model, group: None = None, *, condvar: Literal[False] = False, alpha: float = 0.05
-) -> Frames: ...
+) -> EffectFrames: ...
 @overload
 def ranef(model, group: str, *, condvar: bool = False, alpha: float = 0.05) -> pd.DataFrame: ...
 @overload
@@ -26,7 +27,7 @@ def ranef(
 @names_arguments
 def ranef(
     model, group: str | None = None, *, condvar: bool = False, alpha: float = 0.05
-) -> Frames | pd.DataFrame:
+) -> EffectFrames | pd.DataFrame:
     """Conditional modes of the random effects.
 
     Parameters
@@ -42,9 +43,9 @@ def ranef(
 
     Returns
     -------
-    dict of str to pandas.DataFrame, or pandas.DataFrame
-        For each grouping factor a frame with a row per level and a column per random effect; one
-        frame, if `group` is given.
+    EffectFrames, a dict of str to pandas.DataFrame, or pandas.DataFrame
+        For each grouping factor a frame with a row per level and a column per random effect; its
+        method `plot` draws them. One frame, if `group` is given.
         With `condvar` one frame with a row per random effect and level, and columns ``group,
         term, level, condval, condsd, lower, upper``: the grouping factor, the column left of the
         bar, the factor's level, the conditional mode, its standard deviation given β, θ and σ,
@@ -72,7 +73,7 @@ def ranef(
     if flag("condvar", condvar):
         return _with_intervals(model, wanted, alpha)
     frames = frames_by_factor(model.reterms, model.b)
-    return frames if wanted is None else frames[wanted]
+    return EffectFrames(frames, model, "ranef") if wanted is None else frames[wanted]
 
 
 def frames_by_factor(terms, effects) -> Frames:

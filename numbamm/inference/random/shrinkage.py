@@ -7,13 +7,14 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
 from numbamm.inference.random.conditional_modes import frames_by_factor
+from numbamm.inference.random.effect_frames import EffectFrames
 
 #: Relative standard deviations, in scaled coordinates, so large that nothing is shrunken.
 UNSHRUNKEN = 1e4
 
 
 @names_arguments
-def shrinkage(model) -> dict:
+def shrinkage(model) -> EffectFrames:
     """Differences between the random effects and their estimates without shrinkage.
 
     Parameters
@@ -23,9 +24,10 @@ def shrinkage(model) -> dict:
 
     Returns
     -------
-    dict of str to pandas.DataFrame
+    EffectFrames, a dict of str to pandas.DataFrame
         For each grouping factor a frame with a row per level: a column per random effect with
         the difference, unshrunken minus estimate, and ``norm``, the Euclidean length of the row.
+        Its method `plot` draws them.
 
     Raises
     ------
@@ -62,4 +64,4 @@ def shrinkage(model) -> dict:
     frames = frames_by_factor(model.reterms, differences)
     for frame in frames.values():
         frame["norm"] = np.sqrt((frame**2).sum(axis=1))
-    return frames
+    return EffectFrames(frames, model, "shrinkage")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numbamm.elsewhere import names_arguments
-from numbamm.errors import DataError, OptionError, warn
+from numbamm.errors import DataError, OptionError, did_you_mean, warn
 from numbamm.inference.random.components import SIGMA
 from numbamm.inference.resampling import bootstrap_file
 from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
@@ -18,13 +19,14 @@ from numbamm.inference.resampling.bootstrap_fits import bootstrap_task
 from numbamm.inference.resampling.replicates import key_of, run, valid_count
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.models.spaces.scaled import root_mean_squares
-from numbamm.options import one_of, valid_alpha
+from numbamm.options import name_list, one_of, valid_alpha
 from numbamm.report.content import Report
 from numbamm.report.result import Result
 from numbamm.report.tabular import Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 #: Methods for intervals.
 METHODS = ("shortest", "equal-tailed")
@@ -219,7 +221,7 @@ class Bootstrap(Tabular):
 
     @names_arguments
     def conf_int(
-        self, alpha: float = 0.05, method: str = "shortest", *, singular: bool = True
+        self, alpha: float = 0.05, *, method: str = "shortest", singular: bool = True
     ) -> pd.DataFrame:
         """Percentile intervals of every parameter.
 
@@ -290,7 +292,7 @@ class Bootstrap(Tabular):
         return pd.Series(p, index=self.names.beta, name="pvalue")
 
     @names_arguments
-    def summary(self, alpha: float = 0.05, method: str = "shortest") -> Result:
+    def summary(self, alpha: float = 0.05, *, method: str = "shortest") -> Result:
         """Estimates, their bias and standard errors, and intervals, as a table.
 
         See Also
@@ -305,7 +307,7 @@ class Bootstrap(Tabular):
         >>> m.bootstrap(50, seed=1).summary().to_frame()["parameter"].to_list()[:3]
         ['sigma', 'beta_Intercept', 'beta_Days']
         """
-        frame, limits = self._parameters(True), self.conf_int(alpha, method)
+        frame, limits = self._parameters(True), self.conf_int(alpha, method=method)
         table = limits.set_axis(["lower", "upper"], axis=1)
         original = self.estimates[frame.columns]
         table.insert(0, "estimate", original)
@@ -320,6 +322,57 @@ class Bootstrap(Tabular):
         if len(undefined):
             notes.append("Correlations: from the replicates in which no variance is zero.")
         return Result(self.title, table, notes)
+
+    def plot(
+        self,
+        parameters: str | Iterable[str] | None = None,
+        *,
+        alpha: float = 0.05,
+        method: str = "shortest",
+        ax: Axes | None = None,
+        axes=None,
+    ) -> np.ndarray:
+        """Draw the distribution of each parameter's estimates, its interval and the estimate.
+
+        Parameters
+        ----------
+        parameters : str or sequence of str, optional
+            Names as in `frame`; all but those of θ, if not given.
+        alpha, method
+            As for `conf_int`.
+        ax, axes : matplotlib Axes, or a sequence of them, optional
+            Where to draw one panel, or several; a new figure, if neither is given.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes
+            A panel for each parameter.
+
+        Raises
+        ------
+        DataError
+            There are no replicates.
+        OptionError
+            A parameter or an option is unknown, or matplotlib is not installed.
+        """
+        from numbamm.report.plots import axes as canvas
+        from numbamm.report.plots.densities import Replicated, densities
+
+        frame, limits = self._parameters(True), self.conf_int(alpha, method=method)
+        usual = [name for name in frame if not name.startswith("theta_")]
+        names = usual if parameters is None else name_list("parameters", parameters)
+        unknown = [name for name in names if name not in frame]
+        if unknown:
+            hint = did_you_mean(unknown[0], frame.columns)
+            raise OptionError(
+                f"unknown parameter {unknown[0]!r}{hint}; there are {', '.join(frame)}"
+            )
+        estimates, shown = self.estimates, []
+        for name in names:
+            lower, upper = limits.loc[name]
+            values = frame[name].to_numpy()
+            shown.append(Replicated(name, values, estimates[name], lower, upper, _range(name)))
+        return densities(shown, canvas.either(ax, axes))
 
     def to_frame(self) -> pd.DataFrame:
         """Estimates and 95 % intervals, a row per parameter; `frame` has the replicates."""
@@ -456,6 +509,13 @@ def _singular(model, thetas) -> np.ndarray:
         diagonal = np.abs(np.diagonal(lam, axis1=1, axis2=2))
         singular |= (diagonal * size < SINGULAR_TOLERANCE).any(axis=1)
     return singular
+
+
+def _range(name: str) -> tuple[float, float]:
+    """The range of a parameter."""
+    if name.startswith("cor_"):
+        return -1.0, 1.0
+    return (0.0 if name == SIGMA or name.startswith("sd_") else -np.inf), np.inf
 
 
 def shortest(values, alpha: float) -> tuple[float, float]:

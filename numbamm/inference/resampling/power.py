@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,9 @@ from numbamm.inference.resampling.replicates import valid_count
 from numbamm.models.mixedmodel import MixedModel
 from numbamm.options import name_list, one_of, valid_alpha
 from numbamm.report.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: Columns of the frame with numbers of fits, which the table does not show.
 COUNTS = ("fits", "singular", "failed")
@@ -182,6 +186,42 @@ def power(
     return result
 
 
+@dataclass(repr=False)
+class PowerCurve(Result):
+    """Power by the number of levels of a factor; `plot` draws it.
+
+    Attributes
+    ----------
+    along : str
+        The factor.
+    """
+
+    along: str = ""
+
+    def plot(self, *, target: float = 0.8, ax: Axes | None = None) -> Axes:
+        """Draw the power of each coefficient with its 95 % interval.
+
+        Parameters
+        ----------
+        target : float
+            The wanted power, where a line stands.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure, if not given.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        OptionError
+            matplotlib is not installed.
+        """
+        from numbamm.report.plots.powercurve import powercurve
+
+        return powercurve(self.frame, self.along, target=target, ax=ax)
+
+
 def power_curve(
     model: MixedModel | str,
     design,
@@ -192,7 +232,7 @@ def power_curve(
     alpha: float = 0.05,
     seed: int | None = None,
     **options,
-) -> Result:
+) -> PowerCurve:
     """Power as a function of the number of levels of a factor, such as subjects.
 
     Parameters
@@ -210,7 +250,7 @@ def power_curve(
 
     Returns
     -------
-    Result
+    PowerCurve
         A row per number of levels and coefficient; see `power`. An interrupt ends the work and
         keeps the numbers of levels that are done.
 
@@ -251,7 +291,7 @@ def power_curve(
             notes.append(f"{along} = {number}: {result.notes[-1]}")
             break
     frame = pd.concat(frames, names=[along, "coefficient"]).reset_index()
-    return Result(result.title, frame, notes)
+    return PowerCurve(result.title, frame, notes, along=along)
 
 
 def _check_model(model) -> None:

@@ -1,8 +1,14 @@
 """Leverage, Cook's distance, and the deletion of levels."""
 
+import pickle
+
+import matplotlib.pyplot as plt
 import numpy as np
 import oracles
+import pandas as pd
 import pytest
+from drawn import offsets
+from numpy.testing import assert_allclose
 
 import numbamm as mm
 from numbamm.glm.link import LINKS
@@ -75,3 +81,15 @@ def test_rows_of_generalized_models(generalized, family):
 def test_before_a_fit():
     with pytest.raises(mm.NotFittedError):
         mm.influence(mm.LinearMixedModel(SLEEP, oracles.dataset("sleepstudy")))
+
+
+def test_the_frame_of_influence_draws_itself_and_is_pandas_otherwise(sleep):
+    frame = sleep.influence()
+    assert_allclose(offsets(frame.plot()), frame[["leverage", "studentized"]])
+    _, ax = plt.subplots()
+    assert frame.plot(ax=ax) is ax
+    assert frame.plot.scatter("fitted", "resid").get_xlabel() == "fitted"
+    assert len(frame.plot(y="cooks").get_lines()) == 1
+    assert type(frame.head()) is type(frame * 2) is pd.DataFrame
+    again = pickle.loads(pickle.dumps(frame))
+    assert (again == frame).all(axis=None)
