@@ -331,6 +331,17 @@ class OptSummary:
             Before a fit.
         OptionError
             matplotlib is not installed.
+
+        See Also
+        --------
+        OptSummary : Its `fitlog` has the numbers.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> len(m.optsum.plot()[0].get_lines()[0].get_xdata()) == len(m.optsum.fitlog)
+        True
         """
         from numbamm.report.plots.search_path import search_path
 

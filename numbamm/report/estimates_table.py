@@ -42,6 +42,18 @@ class Estimates(Result):
         ------
         OptionError
             matplotlib is not installed.
+
+        See Also
+        --------
+        numbamm.plot_coefficients : The coefficients of several models.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> ax = m.coef_table().plot()
+        >>> [tick.get_text() for tick in ax.get_yticklabels()]
+        ['Days', '(Intercept)']
         """
         from numbamm.report.plots.forest import forest
 

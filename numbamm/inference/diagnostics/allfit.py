@@ -70,6 +70,18 @@ class AllFit(Tabular):
         ------
         OptionError
             matplotlib is not installed.
+
+        See Also
+        --------
+        allfit : The comparison.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> axes = mm.allfit(m, ["newton", "nlopt:LN_BOBYQA"]).plot()
+        >>> [ax.get_xlabel() for ax in axes]
+        ['Objective above the best', 'Evaluations']
         """
         from numbamm.report.plots.optimizers import optimizers
 

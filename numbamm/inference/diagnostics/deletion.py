@@ -70,6 +70,18 @@ class Deletion(Result):
         ------
         OptionError
             matplotlib is not installed.
+
+        See Also
+        --------
+        delete_levels : Where the numbers come from.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> axes = m.delete_levels("Subject", refit=False).plot()
+        >>> axes[0].get_yticklabels()[-1].get_text()  # at the top: the largest distance
+        '309'
         """
         from numbamm.report.plots.deletions import deletions
 

@@ -99,6 +99,19 @@ class MarginalMeans(Result):
         ------
         OptionError
             matplotlib is not installed.
+
+        See Also
+        --------
+        MarginalMeans.pairs : Comparisons, which draw themselves, too.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cake = mm.datasets.load("cake")
+        >>> c = mm.lmm("angle ~ recipe * temperature + (1 | recipe:replicate)", cake)
+        >>> axes = c.emmeans("temperature | recipe").plot()
+        >>> [ax.get_title() for ax in axes]
+        ['recipe = A', 'recipe = B', 'recipe = C']
         """
         from numbamm.report.plots import axes as canvas
         from numbamm.report.plots.means_and_bands import means_and_bands

@@ -283,6 +283,18 @@ class Profile(Tabular):
         References
         ----------
         Bates & Watts, 1988, Nonlinear Regression Analysis, chapter 6.
+
+        See Also
+        --------
+        Profile.conf_int : The limits that are drawn.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> p = m.profile()
+        >>> len(p.plot()), len(p.plot(kind="pairs"))
+        (3, 3)
         """
         from numbamm.report.plots import axes as canvas
         from numbamm.report.plots.contours import contours

@@ -354,6 +354,18 @@ class Bootstrap(Tabular):
             There are no replicates.
         OptionError
             A parameter or an option is unknown, or matplotlib is not installed.
+
+        See Also
+        --------
+        Bootstrap.conf_int : The intervals that are drawn.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> [ax] = m.bootstrap(100, seed=1).plot("sigma")
+        >>> ax.get_xlabel()
+        'sigma'
         """
         from numbamm.report.plots import axes as canvas
         from numbamm.report.plots.densities import Replicated, densities

@@ -216,6 +216,20 @@ class PowerCurve(Result):
         ------
         OptionError
             matplotlib is not installed.
+
+        See Also
+        --------
+        power_curve : Computes the powers.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> design = {"day": [0, 1, 2, 3] * 12, "subject": [i // 4 for i in range(48)]}
+        >>> given = {"beta": [0, 0.5], "theta": [1], "sigma": 1, "n": 50, "seed": 1}
+        >>> formula = "y ~ day + (1 | subject)"
+        >>> curve = mm.power_curve(formula, design, "subject", [6, 12], **given)
+        >>> curve.plot().get_xlabel()
+        'Levels of subject'
         """
         from numbamm.report.plots.powercurve import powercurve
 
