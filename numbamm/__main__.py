@@ -6,7 +6,10 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
+from inspect import Parameter, signature
+from pathlib import Path
 
 import numpy as np
 
@@ -15,8 +18,12 @@ from numbamm import compilation
 from numbamm.datafiles import read
 from numbamm.errors import NumbammError, OptionError
 from numbamm.inference.fixed.ddf import valid_name
-from numbamm.picture import Picture
+from numbamm.models.plot_methods import NAMES, Plots
+from numbamm.options import one_of
+from numbamm.report.result import Summary
 
+#: Kinds of parameters that a call must give, if they have no defaults.
+NEEDED = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 #: Exit status of a program whose output nobody reads any more, and after Ctrl-C: those of shells.
 CLOSED_PIPE, INTERRUPTED = 141, 130
 
@@ -70,7 +77,19 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--verbose", action="store_true", help="print each evaluation")
     fit.add_argument("--json", action="store_true", help="print the results as JSON")
     fit.add_argument(
-        "--plot", metavar="FILE", help="draw residuals and random effects: .png, .pdf, .svg, ..."
+        "--output",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help=f"write the table to a file: {', '.join(FORMS)}; may be given several times",
+    )
+    fit.add_argument(
+        "--plot",
+        metavar="[NAME=]FILE",
+        action="append",
+        default=[],
+        help="draw a plot to a file, such as residuals.png or ranef=effects.pdf, whose NAME is a "
+        "method of model.plot; may be given several times",
     )
     fit.set_defaults(run=_fit)
 
@@ -105,12 +124,90 @@ def _clear() -> None:
 def _fit(arguments) -> None:
     # Standard output must hold nothing but JSON: what --verbose prints goes to the error stream.
     ddf = None if arguments.ddf is None else valid_name(arguments.ddf)
-    pictured = None if arguments.plot is None else Picture(arguments.plot)
+    forms = [(Path(name), _form(name)) for name in arguments.output]
+    plots = [_plot(text) for text in arguments.plot]
     with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
         model = _model(arguments)
-    if pictured is not None:
-        pictured.draw(model)
-    print(json.dumps(_results(model, ddf), indent=1) if arguments.json else model.summary(ddf=ddf))
+    summary = model.summary(ddf=ddf)
+    for path, form in forms:
+        form(summary, path)
+    for name, path in plots:
+        _draw(model, name, path)
+    print(json.dumps(_results(model, ddf), indent=1) if arguments.json else summary)
+
+
+def _text_of(make: Callable[[Summary], str]) -> Callable[[Summary, Path], None]:
+    """The function that writes what another makes of a table."""
+
+    def write(summary, path: Path) -> None:
+        try:
+            path.write_text(make(summary).rstrip("\n") + "\n", encoding="utf8")
+        except OSError as error:
+            raise OptionError(f"--output {path} cannot be written: {error}") from error
+
+    return write
+
+
+def _plot(text: str) -> tuple[str, Path]:
+    """The name and the file of a plot; it will be drawn without a window."""
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise OptionError('--plot needs matplotlib: pip install "numbamm[plot]"') from error
+    name, given, file = text.partition("=")
+    if not given:
+        name, file = "residuals", text
+    name, path = one_of("--plot: the plot", name, NAMES), Path(file)
+    parameters = [*signature(getattr(Plots, name)).parameters.values()][1:]
+    if needed := [p.name for p in parameters if p.default is p.empty and p.kind in NEEDED]:
+        raise OptionError(f"--plot {name} needs {', '.join(needed)}: draw it from Python")
+    formats = Figure().canvas.get_supported_filetypes()
+    if path.suffix.removeprefix(".").lower() not in formats:
+        raise OptionError(f"--plot {text}: the file must end in one of .{', .'.join(formats)}")
+    if not path.absolute().parent.is_dir():
+        raise OptionError(f"--plot {text}: there is no folder {path.parent}")
+    matplotlib.use("agg")
+    return name, path
+
+
+def _draw(model, name: str, path: Path) -> None:
+    """Draw one plot of a model to a file."""
+    import matplotlib.pyplot as plt
+
+    getattr(model.plot, name)()
+    try:
+        plt.gcf().savefig(path, dpi=150, bbox_inches="tight")
+    except OSError as error:
+        raise OptionError(f"--plot {path} cannot be written: {error}") from error
+    plt.close("all")
+
+
+#: A page that holds a table, for browsers.
+PAGE = (
+    '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>numbamm</title></head>\n'
+)
+PAGE += "<body>\n{}\n</body></html>"
+
+#: How tables are written, by the suffixes of files.
+FORMS: dict[str, Callable[[Summary, Path], None]] = {
+    ".txt": _text_of(str),
+    ".md": _text_of(lambda summary: summary.to_markdown()),
+    ".tex": _text_of(lambda summary: summary.to_latex()),
+    ".html": _text_of(lambda summary: PAGE.format(summary.to_html())),
+    ".csv": _text_of(lambda summary: summary.to_frame().to_csv(index=False)),
+    ".docx": lambda summary, path: summary.to_word(path),
+}
+
+
+def _form(name: str) -> Callable[[Summary, Path], None]:
+    """The function that writes a table to a file of this name."""
+    path = Path(name)
+    if path.suffix.lower() not in FORMS:
+        raise OptionError(f"--output {name}: the file must end in one of {', '.join(FORMS)}")
+    if not path.absolute().parent.is_dir():
+        raise OptionError(f"--output {name}: there is no folder {path.parent}")
+    return FORMS[path.suffix.lower()]
 
 
 def _model(arguments):

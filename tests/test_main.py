@@ -199,3 +199,75 @@ def test_formulas_have_no_names_of_the_programs(capsys, monkeypatch, call):
         monkeypatch.setenv("NUMBAMM_FORMULA_CODE", code)
         assert main(["fit", formula, "sleepstudy"]) == 1
         assert "numbamm: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".md", ".tex", ".html", ".csv", ".docx"])
+def test_tables_are_written_to_files(suffix, tmp_path, capsys, fitted):
+    if suffix == ".docx":
+        pytest.importorskip("docx")
+    model, path = fitted(SLEEP, "sleepstudy", reml=True), tmp_path / f"my table{suffix}"
+    other = tmp_path / "other.txt"
+    arguments = ["--reml", "--ddf", "kr", "--output", str(path), "--output", str(other)]
+    assert main(["fit", SLEEP, "sleepstudy", *arguments]) == 0
+    summary = model.summary(ddf="kr")
+    assert capsys.readouterr().out == f"{summary}\n"
+    assert other.read_text(encoding="utf8") == f"{summary}\n"
+    if suffix == ".docx":
+        return
+    text = path.read_text(encoding="utf8")
+    held = {
+        ".txt": str(summary),
+        ".md": summary.to_markdown(),
+        ".tex": summary.to_latex(),
+        ".html": summary.to_html(),
+        ".csv": "fixed,,Days,",
+    }[suffix]
+    assert held.strip() in text
+    assert (suffix == ".html") == text.startswith("<!doctype html>")
+    assert text.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("table.odt", "must end in one of .txt, .md"), ("no/where.txt", "there is no folder")],
+)
+def test_files_that_cannot_be_written_are_refused_before_the_fit(
+    name, message, capsys, monkeypatch
+):
+    monkeypatch.setattr(mm, "lmm", None)
+    assert main(["fit", SLEEP, "sleepstudy", "--output", name]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_plots_are_drawn_to_files(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    files = {"": "first.png", "ranef=": "second plot.pdf", "qq=": "third.svg"}
+    plots = [f"--plot={name}{tmp_path / file}" for name, file in files.items()]
+    assert main(["fit", SLEEP, "sleepstudy", *plots, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["nobs"] == 180
+    begins = {"first.png": b"\x89PNG", "second plot.pdf": b"%PDF", "third.svg": b"<?xml"}
+    for file, first in begins.items():
+        content = (tmp_path / file).read_bytes()
+        assert content.startswith(first) and len(content) > 3000
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("resid=a.png", "did you mean 'residuals'"),
+        ("a.xyz", "must end in one of"),
+        ("no/where/a.png", "there is no folder"),
+        ("effects=a.png", "--plot effects needs specs: draw it from Python"),
+    ],
+)
+def test_plots_that_cannot_be_drawn_are_refused_before_the_fit(text, message, capsys, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(mm, "lmm", None)
+    assert main(["fit", SLEEP, "sleepstudy", "--plot", text]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_plots_without_matplotlib_name_the_extra(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["fit", SLEEP, "sleepstudy", "--plot", "a.png"]) == 1
+    assert 'pip install "numbamm[plot]"' in capsys.readouterr().err

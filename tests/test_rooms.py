@@ -29,7 +29,7 @@ ROOMS = [
     {"optimize"},
     {"models"},
     {"inference"},
-    {"datasets", "datafiles", "compilation", "picture"},
+    {"datasets", "datafiles", "compilation"},
     {"__main__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}

@@ -58,3 +58,38 @@ def test_elapsed_time_is_that_of_all_stages():
     cbpp = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
     model = mm.glmm(cbpp, mm.datasets.load("cbpp"), "binomial", optimizer="nlopt:LN_BOBYQA")
     assert model.optsum.elapsed > model.fast_optsum.elapsed > 0
+
+
+def numpy_scalars(thing):
+    """Names of attributes that a prompt would show as ``np.float64(...)``."""
+    found = []
+    for name in dir(thing):
+        value = None if name.startswith("_") else getattr(thing, name, None)
+        values = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(v, np.generic) for v in values):
+            found.append(name)
+    return found
+
+
+def test_numbers_at_the_prompt_are_pythons(fitted):
+    sleep = fitted("Reaction ~ 1 + Days + (1 + Days | Subject)", "sleepstudy", reml=True)
+    data = mm.datasets.load("sleepstudy")
+    known = mm.lmm("Reaction ~ Days + (1 | Subject)", data, sigma=np.float64(25.0))
+    cbpp = mm.datasets.load("cbpp")
+    counts = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    models = [
+        sleep,
+        known,
+        mm.glmm(counts, cbpp, "binomial"),
+        mm.glmm(counts, cbpp, "binomial", nagq=3),
+        mm.glmm("Reaction ~ Days + (1 | Subject)", data, "gamma", "log", fast=True),
+    ]
+    for model in models:
+        things = [model, model.optsum, model.estimates, model.feterm, model.layout]
+        things += [*model.varcorr.terms, *model.reterms, model.check_convergence()]
+        for thing in things:
+            assert not numpy_scalars(thing), type(thing)
+        assert "np." not in repr([model.objective_at(model.optsum.final), model.bic, model.aic])
+    for thing in (sleep.profile("sigma").curves["sigma"], models[2].pirls(), sleep.pca()):
+        assert not numpy_scalars(thing)
+    assert "np." not in repr(sleep.varcorr.rows())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import assert_type
 
+import pandas as pd
 from matplotlib.axes import Axes
 
 import numbamm as mm
@@ -34,6 +35,16 @@ assert_type(mm.modeltable(linear, generalized, stars=True), ModelTable)
 assert_type(linear.to_latex(label="tab:fit"), str)
 assert_type(linear.anova().to_markdown(), str)
 assert_type(linear.varcorr.to_html(), str)
+
+assert_type(linear.update("~ . - x", data={}), mm.LinearMixedModel)
+assert_type(generalized.update(family="negativebinomial"), mm.GeneralizedLinearMixedModel)
+assert_type(linear.simulate(1), pd.Series)
+assert_type(linear.simulate(1, n=9), pd.DataFrame)
+assert_type(linear.ranef("g"), pd.DataFrame)
+assert_type(linear.condvar()["g"], pd.DataFrame)
+assert_type(linear.conf_int(which="all", method="profile"), pd.DataFrame)
+assert_type(generalized.pirls([1.0]).objective, float)
+assert_type(linear.converged, bool)
 
 assert_type(linear.plot.residuals(bins=True), Axes)
 assert_type(generalized.coef_table().plot(), Axes)

@@ -281,7 +281,7 @@ class Pattern:
         adjoint = _Buffer("adjoint", gap, regions, start=size_head)
         _put_adjoint(table, adjoint)
         sizes = a.size, work.size, adjoint.size
-        return Layout(table, index.array(), *sizes, self.order, self.places, regions)
+        return Layout(table, index.array(), *map(int, sizes), self.order, self.places, regions)
 
 
 def build_layout(terms, nx: int, gap: int = 0) -> Layout:

@@ -134,7 +134,8 @@ class Likelihood:
         phi = self.dispersion(mode) if phi is None and mode.found else phi
         if not mode.found or not phi > PERFECT * self.scale:
             return np.nan
-        return (mode.deviance + mode.penalty) / phi + mode.logdet + self.saturated(shape, phi)
+        rows = (mode.deviance + mode.penalty) / phi
+        return float(rows + mode.logdet + self.saturated(shape, phi))
 
     def log_slope(self, mode: Mode, shape: float, phi: float) -> float:
         """Derivative of the objective in log(shape) or log φ, less the part through the means."""

@@ -12,13 +12,14 @@ from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.inference.fixed.tidy import parameters
 from numbamm.optimize.local_minimum import is_minimum
-from numbamm.report.content import Report, Table, components, of_result
+from numbamm.options import flag
+from numbamm.report.content import Report, Table, components, of_result, shown_name
 from numbamm.report.digits import MISSING, fixed
 from numbamm.report.result import Result, Summary
 
 
 @names_arguments
-def summary(model, ddf: str | None = None) -> Summary:
+def summary(model, *, ddf: str | None = None, correlation: bool = False) -> Summary:
     """The table of a fitted model, as ``print(model)`` shows it; HTML in a notebook.
 
     Parameters
@@ -28,6 +29,9 @@ def summary(model, ddf: str | None = None) -> Summary:
     ddf : {"satterthwaite", "kenward-roger", "kenward-roger-observed", "wald"}, optional
         Degrees of freedom for tests of the coefficients; as for `coef_table`, which also has
         intervals.
+    correlation : bool
+        Whether to show the correlations of the estimated coefficients; `corr_params` has them as
+        numbers.
 
     Returns
     -------
@@ -54,8 +58,10 @@ def summary(model, ddf: str | None = None) -> Summary:
     Linear mixed model fit by maximum likelihood
     """
     tests, varcorr = coef_table(model, ddf=ddf), model.varcorr
-    method = degrees.coefficient_method(model, ddf)
-    return Summary(describe(model, tests, varcorr, method), partial(parameters, tests, varcorr))
+    report = describe(model, tests, varcorr, degrees.coefficient_method(model, ddf))
+    if flag("correlation", correlation) and model.feterm.rank > 1:
+        report.tables.append(correlations(model))
+    return Summary(report, partial(parameters, tests, varcorr))
 
 
 def describe(model, tests: Result, varcorr, method) -> Report:
@@ -71,7 +77,8 @@ def describe(model, tests: Result, varcorr, method) -> Report:
         The method of the tests.
     """
     reml = model.estimates.reml
-    levels = ", ".join(str(n) for n in {t.group: t.nlevels for t in model.reterms}.values())
+    sizes = {t.group: t.nlevels for t in model.reterms}
+    levels = ", ".join(f"{n} ({group})" for group, n in sizes.items())
     counts = f"Number of obs: {model.nobs}; levels of grouping factors: {levels}"
     return Report(
         title=model.title,
@@ -105,6 +112,19 @@ def coefficients(tests: Result, method: str) -> Table:
     table.header[1] = "Coef."
     table.heading = f"Fixed-effects parameters, {method}:"
     return table
+
+
+def correlations(model) -> Table:
+    """The lower triangle of the coefficients' correlations; numbers head the columns."""
+    names, matrix = model.feterm.kept_names, model.corr_params().to_numpy()[model.feterm.kept]
+    matrix = matrix[:, model.feterm.kept]
+    rows = [
+        [f"{i} {shown_name(name)}", *(f"{c:+.2f}" for c in matrix[i - 1, : i - 1])]
+        for i, name in enumerate(names, 1)
+    ]
+    rows = [row + [""] * (len(names) - len(row)) for row in rows]
+    header = ["", *map(str, range(1, len(names)))]
+    return Table(header, rows, heading="Correlations of the fixed effects:")
 
 
 def notes(model) -> list[str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from numbamm.errors import DataError
-from numbamm.formula.dots import updated
+from numbamm.inference.changed_formula import updated
 from numbamm.models.mixedmodel import MixedModel
+
+Model = TypeVar("Model", bound=MixedModel)
 
 
 def update(
-    model, formula: str | None = None, *, data=None, fit: bool | None = None, **options: Any
-) -> MixedModel:
+    model: Model, formula: str | None = None, *, data=None, fit: bool | None = None, **options: Any
+) -> Model:
     """A model like this one, with a changed formula, other data or other options.
 
     Parameters
@@ -45,8 +47,8 @@ def update(
 
     See Also
     --------
-    LinearMixedModel.refit : The same model, of another response or with other options.
-    lrtest : Compares the two.
+    LinearMixedModel.refit : The same model, with a new response.
+    lrtest : A test of two such models.
 
     Examples
     --------
@@ -68,5 +70,5 @@ def update(
     if "optimizer" in options:
         new.optsum.optimizer = options["optimizer"]
     if model.is_fitted if fit is None else fit:
-        new.fit(**model.fit_options)
+        new.fit(**model.fit_options)  # type: ignore[attr-defined]  # of each kind of model
     return new

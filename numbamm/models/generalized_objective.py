@@ -72,7 +72,14 @@ class GeneralizedObjective:
         laplace = LaplaceObjective(
             modes, self._likelihood, parameters, self._begun.gamma, nagq, root
         )
-        return GeneralizedSpace(laplace, self.scaled, self.feterm.to_basis, self._work)
+        space = GeneralizedSpace(laplace, self.scaled, self.feterm.to_basis, self._work)
+        space.has_edges = self._has_edges
+        return space
+
+    @property
+    def _has_edges(self) -> bool:
+        """Whether there are linear predictors that have no mean."""
+        return self.link_record.is_bounded(self.family_record.proportions)
 
     @property
     def space(self) -> GeneralizedSpace:

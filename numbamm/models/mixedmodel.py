@@ -397,7 +397,7 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
     @property
     def bic(self) -> float:
         """Bayesian information criterion with log(nobs)."""
-        return -2 * self.llf + np.log(self.nobs) * self.n_parameters
+        return -2 * self.llf + float(np.log(self.nobs)) * self.n_parameters
 
     # ---- rows -------------------------------------------------------------------------------
 

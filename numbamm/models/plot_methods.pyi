@@ -21,6 +21,8 @@ import numbamm.inference.model_plots.plot_residuals
 import numbamm.inference.model_plots.plot_scale_location
 import numbamm.inference.model_plots.plot_shrinkage
 
+NAMES: list[str]
+
 class Plots:
     def __init__(self, model) -> None: ...
     def __call__(self, *, seed: int | None = 0, axes=None) -> np.ndarray: ...

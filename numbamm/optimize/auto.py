@@ -2,10 +2,10 @@
 
 With a gradient, `newton` takes some ten evaluations, at two or three times the price of the
 objective. Where evaluations of a few parameters take next to no time, differences of the objective
-do as well, if it has no noise: the derivatives' kernels are large, and need not be compiled or
-loaded. BOBYQA takes twenty evaluations for each of a few parameters and hundreds for more, and may
-stop short; docs/optimisers.md has the figures. It remains where there is noise, or where there are
-bounds.
+do as well, if the model has a search by differences: the derivatives' kernels are large, and need
+not be compiled or loaded. BOBYQA takes twenty evaluations for each of a few parameters and hundreds
+for more, and may stop short; docs/optimisers.md has the figures. It remains where there is no
+gradient, or where there are bounds.
 """
 
 from __future__ import annotations
@@ -33,7 +33,13 @@ class Choice(NamedTuple):
 
 
 def choose(
-    n: int, *, gradient: bool, bounded: bool, work: float | None, differences: bool = False
+    n: int,
+    *,
+    gradient: bool,
+    bounded: bool,
+    work: float | None,
+    differences: bool = False,
+    has_edges: bool = False,
 ) -> Choice:
     """The optimiser for a problem.
 
@@ -49,16 +55,21 @@ def choose(
         Operations of one evaluation, about; None where nobody knows.
     differences : bool
         Whether the model has a search of its own by differences of the objective.
+    has_edges : bool
+        Whether there are parameters at which there is no objective.
     """
     if not gradient:
         return Choice(DERIVATIVE_FREE, "the objective has no gradient")
     if bounded:
         return Choice(DERIVATIVE_FREE, "there are bounds that a free search would not keep")
-    if n <= FEW and work is not None and work <= LIGHT:
-        reason = f"{_parameters(n)} and a light objective need no gradient"
-        return Choice(NEWTON, reason, True) if differences else Choice(DERIVATIVE_FREE, reason)
+    if differences and n <= FEW and work is not None and work <= LIGHT:
+        return Choice(NEWTON, f"{_parameters(n)} and a light objective need no gradient", True)
     if n > FEW:
         return Choice(NEWTON, f"{_parameters(n)} are many without a gradient")
+    if work is not None and work <= LIGHT:
+        if has_edges:
+            return Choice(DERIVATIVE_FREE, "it comes along an edge that has no gradient")
+        return Choice(NEWTON, "without the gradient a search may stop short")
     return Choice(NEWTON, "each evaluation is heavy, and a gradient saves most of them")
 
 

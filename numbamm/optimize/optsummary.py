@@ -243,6 +243,8 @@ class OptSummary:
             raise OptionError(f"optimizer must be a name, not {value!r}")
         if name in _VECTORS and value is not None:
             value = _as_vector(name, value)
+        if isinstance(value, np.generic):
+            value = value.item()
         if name in _CONFIGURED:
             vars(self)["_assigned"] = self._assigned - {name} | (
                 {name} if value is not None else set()

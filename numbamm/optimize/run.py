@@ -125,7 +125,8 @@ def minimize(
     scaled = _in_coordinates(optsum, space) if space.is_scaled else optsum
     free = scaled.lowerbd < scaled.upperbd
     differences = space.by_differences is not None and free.all()
-    choice = _choice(scaled, len(free), space.gradient is not None, space.work, differences)
+    has_gradient = space.gradient is not None
+    choice = _choice(scaled, len(free), has_gradient, space.work, differences, space.has_edges)
     own_search = space.by_differences if choice.by_differences else space.own_search
     gradient = None if choice.by_differences else space.gradient
     optimizer = resolve(choice.name)
@@ -242,7 +243,7 @@ def uninterrupted(model):
 
 
 def gradient_demand(
-    optsum: OptSummary, n: int, *, has_gradient: bool, work: float, differences: bool = False
+    optsum: OptSummary, n: int, *, has_gradient: bool, work: float, has_edges: bool = False
 ) -> str:
     """What the optimiser that would search for n parameters makes of a gradient.
 
@@ -251,18 +252,30 @@ def gradient_demand(
     str
         ``"none"``, ``"optional"`` or ``"required"``, as in `Algorithm`.
     """
-    choice = _choice(optsum, n, has_gradient, work, differences)
-    return "none" if choice.by_differences else resolve(choice.name).traits.gradient
+    choice = _choice(optsum, n, has_gradient, work, False, has_edges)
+    return resolve(choice.name).traits.gradient
 
 
 def _choice(
-    optsum: OptSummary, n: int, has_gradient: bool, work: float | None, differences: bool
+    optsum: OptSummary,
+    n: int,
+    has_gradient: bool,
+    work: float | None,
+    differences: bool,
+    has_edges: bool,
 ) -> Choice:
     """The optimiser that was asked for, or with a reason the one that suits the problem."""
     if not isinstance(optsum.optimizer, str) or optsum.optimizer != AUTO:
         return Choice(optsum.optimizer, "")
     bounded = is_bounded(optsum.lowerbd, optsum.upperbd)
-    return choose(n, gradient=has_gradient, bounded=bounded, work=work, differences=differences)
+    return choose(
+        n,
+        gradient=has_gradient,
+        bounded=bounded,
+        work=work,
+        differences=differences,
+        has_edges=has_edges,
+    )
 
 
 def _check_demands(optimizer: Optimizer, optsum: OptSummary, *, has_gradient: bool) -> None:

@@ -47,6 +47,8 @@ class SearchSpace:
         First step in each coordinate, where `OptSummary` leaves it to the model.
     is_scaled : bool
         Whether coordinates are other numbers than the user's parameters.
+    has_edges : bool
+        Whether the objective does not exist everywhere, so that a search may run into an edge.
     has_free_signs : bool
         Whether parameters that are bounded below by 0 may change their signs; see `rectify`.
 
@@ -75,6 +77,7 @@ class SearchSpace:
     first_step: np.ndarray | None = None
     is_scaled: bool = False
     has_free_signs: bool = False
+    has_edges: bool = False
 
     @property
     def work(self) -> float | None:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from numbamm.report.content import Report, of_frame
+from numbamm.report.tabular import Tabular
+
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Frames(dict[str, "pd.DataFrame"]):
-    """A dict of frames by grouping factor; long frames are shown in part, as pandas shows them."""
+class Frames(Tabular, dict[str, "pd.DataFrame"]):
+    """A dict of frames by grouping factor.
+
+    Long frames are printed in part, as pandas prints them; the other forms of the table have all
+    rows.
+    """
 
     def __repr__(self) -> str:
         return "\n\n".join(f"{group}\n{frame!r}" for group, frame in self.items())
@@ -21,3 +28,22 @@ class Frames(dict[str, "pd.DataFrame"]):
             for group, frame in self.items()
         )
         return "".join(parts)
+
+    def _report(self) -> Report:
+        tables = []
+        for group, frame in self.items():
+            tables.append(of_frame(_with_words(frame)))
+            tables[-1].heading = group
+        return Report("", tables=tables)
+
+    def to_frame(self) -> pd.DataFrame:
+        """All frames in one, below each other; the first level of its index is the factor."""
+        import pandas as pd
+
+        return pd.concat(dict(self), names=["group"])
+
+
+def _with_words(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame whose index is one of words."""
+    labels = [" ".join(map(str, k)) if isinstance(k, tuple) else str(k) for k in frame.index]
+    return frame.set_axis(labels)

@@ -7,8 +7,12 @@ import re
 from numbamm.report.content import Hanging, Report, Table
 from numbamm.report.latex_text import latex_code, latex_text
 
-#: Tables of more characters in a line than this are set in smaller type.
-WIDE = 70
+#: Sizes of type and of the space between columns for tables of up to so many characters in a line:
+#: so wide tables fit between the margins of an article.
+SIZES = {70: "\\small", 88: "\\footnotesize\\setlength{\\tabcolsep}{4pt}"}
+SMALLEST = "\\scriptsize\\setlength{\\tabcolsep}{3pt}"
+#: Columns of words that are longer than this have lines of half the width of the page.
+LONG = 50
 
 
 def report_latex(
@@ -32,8 +36,8 @@ def report_latex(
         It needs ``\\usepackage{booktabs}``.
     """
     body = _body(report)
-    if not floating:
-        return "\n".join(body)
+    if not floating:  # the size of type holds for the table alone
+        return "\n".join(["\\begingroup", *body, "\\par\\endgroup"])
     caption = _caption(report) if caption is None else caption
     lines = ["\\begin{table}[htbp]", "\\centering"]
     lines += [f"\\caption{{{caption}}}"] if caption else []
@@ -51,9 +55,8 @@ def _caption(report: Report) -> str:
 
 def _body(report: Report) -> list[str]:
     """The tables and the notes, without the environment in which they float."""
-    # Wide tables fit between the margins of an article only so.
-    wide = any(sum(table.widths()) > WIDE for table in report.tables)
-    lines = ["\\footnotesize\\setlength{\\tabcolsep}{4pt}" if wide else "\\small"]
+    widest = max(map(_breadth, report.tables), default=0)
+    lines = [next((size for most, size in SIZES.items() if widest <= most), SMALLEST)]
     for i, table in enumerate(report.tables):
         lines += ["\\par\\medskip"] * (i > 0)
         lines += [f"{latex_text(table.heading.removesuffix(':'))}\\par\\smallskip"] * bool(
@@ -70,12 +73,18 @@ def _body(report: Report) -> list[str]:
     return lines
 
 
+def _breadth(table: Table) -> int:
+    """Number of characters of a table's lines."""
+    return sum(min(n, LONG) if j < table.left else n for j, n in enumerate(table.widths()))
+
+
 def _tabular(table: Table) -> list[str]:
     """The lines of an environment ``tabular``."""
     marks = table.has_marks
     # Marks stand outside their column: they need space before the next one.
     number = "r@{\\hspace{2em}}" if marks else "r"
-    columns = "l" * table.left + number * (len(table.header) - table.left)
+    words = ["p{0.5\\linewidth}" if n > LONG else "l" for n in table.widths()[: table.left]]
+    columns = "".join(words) + number * (len(table.header) - table.left)
     lines = [f"\\begin{{tabular}}{{@{{}}{columns}{'' if marks else '@{}'}}}", "\\toprule"]
     lines += [*map(_row, table.heads), "\\midrule"]
     for i, row in enumerate(table.rows):

@@ -110,6 +110,7 @@ class Tabular:
         >>> import numbamm as mm
         >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
         >>> print(m.icc().to_latex(floating=False))
+        \begingroup
         \small
         \begin{tabular}{@{}lrr@{}}
         \toprule
@@ -119,6 +120,7 @@ class Tabular:
         all & 0.3616 & 0.3616 \\
         \bottomrule
         \end{tabular}
+        \par\endgroup
         """
         from numbamm.report.latex import report_latex
 

@@ -58,7 +58,7 @@ def test_small_sample_intervals_and_summary(fitted):
     assert "Days          10.467     1.54579  17.00   6.77    <1e-05" in body
     assert "t  Pr(>|t|)" in body and "intervals" not in body
     singular = fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff2", reml=True)
-    assert "Singular fit: variances of zero" in str(singular.summary("satterthwaite"))
+    assert "Singular fit: variances of zero" in str(singular.summary(ddf="satterthwaite"))
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def test_amalgamation_and_its_absence_agree(sleep):
     assert [len(one.reterms), len(two.reterms)] == [1, 2]
     assert two.objective == pytest.approx(one.objective, abs=1e-6)
     assert list(two.ranef()["Subject"].columns) == ["Intercept", "Days"]
-    assert "levels of grouping factors: 18\n" in str(two)
+    assert "levels of grouping factors: 18 (Subject)\n" in str(two)
     with pytest.raises(KeyError, match="2 terms"):
         two.varcorr["Subject"]
 

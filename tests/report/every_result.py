@@ -42,6 +42,8 @@ RESULTS = {
         *(m0, m, g), names=["a|b", "<i>_", "5 & 50%"], exponentiate=[False, False, True], stars=True
     ),
     "influence": lambda m, m0, g: g.influence(),
+    "ranef": lambda m, m0, g: m.ranef(),
+    "condvar": lambda m, m0, g: m.condvar(),
     "zeroinflation": lambda m, m0, g: g.check_zeroinflation(),
 }
 

@@ -49,6 +49,22 @@ def test_a_row_is_no_argument_of_what_stands_before_it():
     assert [row[:3] for row in rows] == ["{}[", "{}[", "{}*"]
 
 
+def test_wide_tables_are_set_in_smaller_type():
+    def of_width(n):
+        return report_latex(Report("t", tables=[Table(["", "x" * (n - 4)], [], left=1)]))
+
+    assert "\\small\n" in of_width(70)
+    assert "\\footnotesize\\setlength{\\tabcolsep}{4pt}\n" in of_width(71)
+    assert "\\scriptsize" in of_width(100)
+    long = report_latex(Report("t", tables=[Table(["", "A"], [["w " * 30, "1"]])]))
+    assert "{@{}p{0.5\\linewidth}r@{}}" in long
+
+
+def test_the_size_of_type_ends_with_the_table(smaller):
+    text = smaller.r2().to_latex(floating=False)
+    assert text.startswith("\\begingroup\n\\small\n") and text.endswith("\\par\\endgroup")
+
+
 def test_captions_and_labels(smaller):
     text = smaller.r2().to_latex("My {\\em own}", "tab:r2")
     assert "\\caption{My {\\em own}}\n\\label{tab:r2}" in text

@@ -96,7 +96,7 @@ def test_table_has_what_the_original_shows(fitted):
         "-875.9697  1751.9393  1763.9393",
         "Variance components:",
         "+0.08",
-        " Number of obs: 180; levels of grouping factors: 18",
+        " Number of obs: 180; levels of grouping factors: 18 (Subject)",
     ]:
         assert piece in text
 

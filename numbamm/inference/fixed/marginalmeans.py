@@ -16,6 +16,7 @@ from numbamm.inference.fixed import adjust as adjustments
 from numbamm.inference.fixed import series
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.contrast import estimates, on_kept_columns
+from numbamm.inference.fixed.ratios import ratio_name
 from numbamm.options import numbers
 from numbamm.report.estimates_table import Estimates
 from numbamm.report.result import Result
@@ -250,15 +251,12 @@ class MarginalMeans(Result):
         """
         if not (self._base and zero_sum):
             return "Contrasts of marginal means", {}
-        family, link = self.model.family_record, self.model.link_record
-        name = "ratio"
+        name = "ratio of means"
         if not self.back.steps:
-            if link.ratio != "ratio":
-                name = link.ratio
-            elif family.counts or family.proportions:
-                name = "risk ratio" if family.proportions else "rate ratio"
-        title = "Ratios of marginal means" if name == "ratio" else f"{name.capitalize()}s"
-        return title, {"estimate": name.replace(" ", ".")}
+            name = ratio_name(self.model.family_record, self.model.link_record)
+        plain = name == "ratio of means"
+        title = "Ratios of marginal means" if plain else f"{name.capitalize()}s"
+        return title, {"estimate": "ratio" if plain else name.replace(" ", ".")}
 
     @property
     def _base(self) -> float:

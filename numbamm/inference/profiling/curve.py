@@ -43,6 +43,9 @@ class Curve(ShortRepr):
     upper: float
     others: np.ndarray | None = None
 
+    def __post_init__(self) -> None:
+        self.estimate, self.lower, self.upper = map(float, (self.estimate, self.lower, self.upper))
+
     @property
     def spline(self) -> CubicSpline:
         """ζ as a function of the parameter."""

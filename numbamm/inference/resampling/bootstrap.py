@@ -221,7 +221,7 @@ class Bootstrap(Tabular):
 
     @names_arguments
     def conf_int(
-        self, alpha: float = 0.05, method: str = "shortest", *, singular: bool = True
+        self, alpha: float = 0.05, *, method: str = "shortest", singular: bool = True
     ) -> pd.DataFrame:
         """Percentile intervals of every parameter.
 
@@ -292,7 +292,7 @@ class Bootstrap(Tabular):
         return pd.Series(p, index=self.names.beta, name="pvalue")
 
     @names_arguments
-    def summary(self, alpha: float = 0.05, method: str = "shortest") -> Result:
+    def summary(self, alpha: float = 0.05, *, method: str = "shortest") -> Result:
         """Estimates, their bias and standard errors, and intervals, as a table.
 
         See Also
@@ -307,7 +307,7 @@ class Bootstrap(Tabular):
         >>> m.bootstrap(50, seed=1).summary().to_frame()["parameter"].to_list()[:3]
         ['sigma', 'beta_Intercept', 'beta_Days']
         """
-        frame, limits = self._parameters(True), self.conf_int(alpha, method)
+        frame, limits = self._parameters(True), self.conf_int(alpha, method=method)
         table = limits.set_axis(["lower", "upper"], axis=1)
         original = self.estimates[frame.columns]
         table.insert(0, "estimate", original)
@@ -358,7 +358,7 @@ class Bootstrap(Tabular):
         from numbamm.report.plots import axes as canvas
         from numbamm.report.plots.densities import Replicated, densities
 
-        frame, limits = self._parameters(True), self.conf_int(alpha, method)
+        frame, limits = self._parameters(True), self.conf_int(alpha, method=method)
         usual = [name for name in frame if not name.startswith("theta_")]
         names = usual if parameters is None else name_list("parameters", parameters)
         unknown = [name for name in names if name not in frame]

@@ -40,6 +40,8 @@ OTHERS = (
     ((3.0, 0.1), DERIVATIVE_FREE),
     ((1.0, 0.1), NEWTON),
 )
+#: The first of these where gradients led to no minimum.
+SAME = ((1.0, 1.0), DERIVATIVE_FREE)
 #: The same where the first end was a variance of zero, where there may be another minimum.
 FAR = 3.0
 #: Two ends are different minima, and the higher one a rival of the lower, if it is higher by this.
@@ -177,7 +179,8 @@ def other_starts(model, chosen: str, end: Ending) -> list[tuple[np.ndarray, str]
     for term in model.reterms:
         effect.append(at + term.structure.rows)
         at += term.p
-    pairs = [(pair, other if chosen == AUTO else chosen) for pair, other in OTHERS]
+    others = OTHERS if end.is_minimum else (SAME, *OTHERS)
+    pairs = [(pair, other if chosen == AUTO else chosen) for pair, other in others]
     return [
         (np.array(pair)[np.concatenate(effect) % 2], optimizer)
         for pair, optimizer in dict.fromkeys(pairs)

@@ -251,7 +251,8 @@ class Stages:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # of an attempt
-                self._search_stages((), factor, begin)
+                same = begin is None and np.all(factor == 1.0)
+                self._search_stages(SMALLER if same else (), factor, begin)
             optsum = self.model.optsum
             if optsum.returnvalue == INTERRUPTED:
                 return None
@@ -392,7 +393,9 @@ class Stages:
         fast = self._fast if fast is None else fast
         nagq = 1 if fast else self._nagq
         n = len(model._searched[fast].names)
-        demand = gradient_demand(model.optsum, n, has_gradient=nagq == 1, work=model._work)
+        demand = gradient_demand(
+            model.optsum, n, has_gradient=nagq == 1, work=model._work, has_edges=model._has_edges
+        )
         if nagq > 1 and demand == "required":
             raise OptionError(
                 f"optimizer {model.optsum.optimizer!r} needs the gradient of the objective, and "

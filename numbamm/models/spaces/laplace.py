@@ -65,7 +65,7 @@ class LaplaceObjective:
             value = self.likelihood.laplace(mode, values.shape, values.phi)
         else:
             constant = self.likelihood.saturated(values.shape, values.phi)
-            value = self.modes.quadrature(self.nagq, values.shape, values.phi) + constant
+            value = float(self.modes.quadrature(self.nagq, values.shape, values.phi) + constant)
         self.succeeded |= bool(np.isfinite(value))
         self._remember(value)
         return value

@@ -104,7 +104,7 @@ def test_the_frame(sleep, replicates):
 
 def test_intervals(replicates):
     values = replicates.frame["beta_Days"].to_numpy()
-    tails = replicates.conf_int(0.1, "equal-tailed").loc["beta_Days"]
+    tails = replicates.conf_int(0.1, method="equal-tailed").loc["beta_Days"]
     assert_allclose(tails, np.quantile(values, [0.05, 0.95]))
     short = replicates.conf_int(0.1).loc["beta_Days"]
     assert short[1] - short[0] <= tails[1] - tails[0]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import numbamm as mm
-from numbamm.formula.dots import updated
+from numbamm.inference.changed_formula import updated
 
 
 @pytest.mark.parametrize(
