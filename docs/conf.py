@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from sphinx.util.nodes import make_refnode
+
 import numbamm
 
 HERE = Path(__file__).parent
@@ -87,6 +89,21 @@ def _plain_defaults(app, what, name, obj, options, signature, annotation):
     return signature, annotation
 
 
+#: Where names are looked up that docstrings of other modules give in short.
+PREFIXES = ("numbamm.", "numbamm.LinearMixedModel.", "numbamm.models.plot_methods.")
+
+
+def _short_name(app, environment, node, content):
+    """A link to what a short name stands for, if it is in the reference."""
+    known = environment.domains["py"].objects
+    for prefix in PREFIXES:
+        entry = known.get(prefix + node["reftarget"])
+        if node.get("refdomain") == "py" and entry is not None:
+            place = entry.docname, entry.node_id
+            return make_refnode(app.builder, node["refdoc"], *place, content)
+    return None
+
+
 def _compile_kernels(app):
     """So that no page shows that it had to wait for them, and two do not compile the same."""
     subprocess.run([sys.executable, "-m", "numbamm", "compile"], check=True, capture_output=True)
@@ -94,4 +111,5 @@ def _compile_kernels(app):
 
 def setup(app):
     app.connect("builder-inited", _compile_kernels)
+    app.connect("missing-reference", _short_name)
     app.connect("autodoc-process-signature", _plain_defaults)

@@ -16,6 +16,17 @@ class Tabular:
     """Base of models and results that print as tables.
 
     A class says what is in its table, `_report`, and which numbers are behind it, `to_frame`.
+
+    See Also
+    --------
+    Result, ModelTable : Some that are tables.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> print(m.icc().to_markdown().splitlines()[0])
+    **Intraclass correlations**
     """
 
     def _report(self) -> Report:
@@ -23,7 +34,19 @@ class Tabular:
         raise NotImplementedError
 
     def to_frame(self) -> pd.DataFrame:
-        """The unrounded numbers of the table, a pandas frame."""
+        """The unrounded numbers of the table, a pandas frame.
+
+        See Also
+        --------
+        tidy : The parameters of a model, one per row.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.icc().to_frame()["adjusted"].round(2).to_dict()
+        {'Batch': 0.36, 'all': 0.36}
+        """
         raise NotImplementedError
 
     def __repr__(self) -> str:

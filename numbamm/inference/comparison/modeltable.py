@@ -160,6 +160,18 @@ class ModelTable(Tabular):
         Marks of p-values, and their bounds.
     alpha : float
         One minus the coverage of the intervals.
+
+    See Also
+    --------
+    modeltable : Makes one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> table = mm.modeltable(m, m.update(reml=True), names=["ML", "REML"])
+    >>> [column.name for column in table.columns]
+    ['ML', 'REML']
     """
 
     title: str
@@ -176,6 +188,18 @@ class ModelTable(Tabular):
         pandas.DataFrame
             ``part`` (``fixed``, ``random`` or ``model``), ``term``, ``statistic``, and a column
             for each model: NaN or None where a model has no such number.
+
+        See Also
+        --------
+        Tabular.to_latex, Tabular.to_markdown
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> frame = mm.modeltable(m, m.update(reml=True), names=["ML", "REML"]).to_frame()
+        >>> frame.iloc[0][["term", "ML", "REML"]].to_list()
+        ['(Intercept)', 1527.5, 1527.5]
         """
         import pandas as pd
 

@@ -123,6 +123,16 @@ def has_several_minima(model) -> bool:
     return model.family_record.proportions and not model.link_record.onto_unit
 
 
+def has_few_rows(model) -> bool:
+    """Whether rows are too few for several effects a level, where the density is not concave.
+
+    Of such small data sets one in fifty has a minimum that no search from another start finds.
+    """
+    if is_concave(model) or all(term.p == 1 for term in model.reterms):
+        return False
+    return model.nobs < ENOUGH * sum(term.nranef for term in model.reterms)
+
+
 def levels_vary(model) -> bool:
     """Whether both outcomes occur in most levels of a binomial model of random intercepts."""
     if not (model.family_record.proportions and model.link_record.onto_unit and is_concave(model)):

@@ -7,7 +7,7 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import OverdispersionWarning, warn
 from numbamm.glm.quadrature import MOST_NODES
-from numbamm.models.fitting.ending import Ending, is_concave
+from numbamm.models.fitting.ending import Ending, has_few_rows, is_concave
 from numbamm.models.fitting.other_minimum import OtherMinimum
 from numbamm.models.fitting.runaway import (
     Runaway,
@@ -49,6 +49,14 @@ def warn_of_fit(model, end: Ending) -> None:
             f"the objective has {end.rivals + 1} minima or more of similar height, of which "
             "the lowest that was found is kept: compare searches by allfit(), and look at "
             "ranova(), since rows may be too few for these random effects"
+        )
+    elif has_few_rows(model):
+        effects = sum(term.nranef for term in model.reterms)
+        warn(
+            f"the log-density of a {model.family} response with the link {model.link} is not "
+            f"concave, and there are {model.nobs} rows for {effects} random effects: the objective "
+            "may have several minima, of which the lowest that was found is kept; compare searches "
+            "by allfit(), or take fewer random effects"
         )
     runaways = runaway_terms(model)
     model.estimates.likelihood_holds = not runaways

@@ -80,7 +80,8 @@ class LightStarts:
         if entangled or (correlated and self._rows <= TINY):
             starts += [self._theta(size, sign * CORRELATED * size) for sign in (-1, 1)]
         if self._rows <= TINY or (entangled and singular):
-            starts += [self._theta(factor * size) for factor in ALL]
+            equal = [factor * size for factor in ALL]
+            starts += [self._theta(scale) for scale in equal if scale <= max(STEEP, largest)]
             alone = np.where(np.eye(self._nscale, dtype=bool), ONE, OTHERS)
             if entangled and singular:
                 alone = np.concatenate([alone, np.where(terms, ONE_TERM, OTHERS)])

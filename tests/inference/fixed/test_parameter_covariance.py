@@ -197,10 +197,10 @@ def test_df_where_the_searches_by_differences_and_by_derivatives_end(case):
 
 
 def test_rounding_is_no_information():
-    rows = steep_groups(1.0, 4).assign(k=list("uv") * 30)
+    halves = steep_groups(1.0, 8).assign(k=list("uv") * 30)
     with pytest.warns(mm.NumbammWarning, match="rounding errors can be seen"):
-        known = mm.lmm("y ~ x + (0 + x | g) + (x | g:k)", rows, sigma=6e-6)
-    for model in (mm.lmm("y ~ x + t + (x | g)", rows, reml=True), known):
+        known = mm.lmm("y ~ x + (0 + x | g) + (x | g:k)", halves, sigma=3e-6)
+    for model in (mm.lmm("y ~ x + t + (x | g)", steep_groups(1.0, 4), reml=True), known):
         with pytest.raises(FitError, match='ddf="wald"'):
             model.coef_table(ddf="satterthwaite")
 

@@ -26,3 +26,20 @@ def test_fractional_counts_are_told():
         match="the response 'y' gives counts that are not whole numbers in rows 5",
     ):
         mm.glmm("y ~ 1 + (1 | g)", {"y": y, "g": np.tile(np.arange(10), 20)}, "poisson")
+
+
+def counts_by_cloglog(levels, size, seed=4):
+    rng = np.random.default_rng(seed)
+    g, x = np.repeat(np.arange(levels), size), rng.normal(size=levels * size)
+    eta = 0.3 * rng.normal(size=levels)[g] + 0.2 * rng.normal(size=levels)[g] * x - 0.5
+    return {"y": 1.0 * rng.poisson(1 - np.exp(-np.exp(eta))), "x": x, "g": g}
+
+
+def test_few_rows_of_a_density_that_is_not_concave_are_told():
+    """Of slopes by few levels; neither of intercepts alone, nor of a density that is concave."""
+    data = counts_by_cloglog(6, 8)
+    with pytest.warns(mm.NumbammWarning, match="48 rows for 12 random effects: .*several minima"):
+        mm.glmm("y ~ x + (1 + x | g)", data, "poisson", "cloglog")
+    mm.glmm("y ~ x + (1 | g)", data, "poisson", "cloglog")
+    mm.glmm("y ~ x + (1 + x | g)", data, "poisson", "log")
+    mm.glmm("y ~ x + (1 + x | g)", counts_by_cloglog(6, 20), "poisson", "cloglog")
