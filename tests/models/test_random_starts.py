@@ -112,6 +112,12 @@ def test_default_fits_end_at_the_best_of_random_starts():
         assert above <= NOTHING or said, (family, link, above)
 
 
+def test_links_that_turn_give_two_modes():
+    """Each is at the top of a density that is concave there."""
+    above, said = outcome(9001, "gaussian", "sqrt", 4)
+    assert above <= NOTHING and "minima" in said[0]
+
+
 @pytest.mark.parametrize(
     "seed, family, link, effects",
     [

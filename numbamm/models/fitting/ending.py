@@ -152,11 +152,13 @@ def _few_are_alike(model) -> bool:
 def _levels_agree(model) -> bool:
     """Whether the rows of each level agree, but for little, that the density is concave there.
 
-    Where a search ended, in a model of random intercepts whose standard deviations are ordinary.
+    Where a search ended, in a model of random intercepts whose standard deviations are ordinary. A
+    link that turns gives two η the same mean, so that it says nothing that the density is concave
+    at one of them.
     """
     model._set_theta(model.optsum.final[-len(model.theta) :])
     few = model.nobs < ENOUGH * sum(term.nlevels for term in model.reterms)
-    if few or model.has_free_shape or _met_an_edge(model.optsum):
+    if few or model.has_free_shape or model.link_record.turns or _met_an_edge(model.optsum):
         return False
     if not _few_are_alike(model) or runaway_terms(model):
         return False

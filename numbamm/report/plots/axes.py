@@ -183,9 +183,17 @@ def inches(ax) -> tuple[float, float]:
     return box.width / ax.figure.dpi, box.height / ax.figure.dpi
 
 
-def legend(ax, handles: Sequence[Any], names: Sequence[object], title: str | None = None) -> None:
-    """A legend of names, letter by letter, where most room is."""
-    made = ax.legend(list(handles), ["-"] * len(handles))  # a name such as _x would be left out
+def legend(
+    ax, handles: Sequence[Any], names: Sequence[object], title: str | None = None, **options: Any
+) -> None:
+    """A legend of names, letter by letter, where most room is or where `options` say.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes or Figure
+    """
+    # A name such as _x would be left out, so that texts are set afterwards.
+    made = ax.legend(list(handles), ["-"] * len(handles), **options)
     for text, name in zip(made.get_texts(), names, strict=True):
         text.set(text=plain(str(name)), parse_math=False)
     if title is not None:
@@ -209,12 +217,15 @@ def annotate(ax, x, y, names: Sequence[object]) -> None:
     for at, point, name in zip(ax.transData.transform(points), points, names, strict=True):
         text = plain(str(name))
         width = 0.62 * size * len(text)
+        choices = []
         for right, up, side in _BESIDE:
             left = at[0] + unit * (right - (width if side == "right" else 0))
             box = left, at[1] + unit * up, left + unit * width, at[1] + unit * (up + size)
-            inside = frame.x0 <= box[0] and box[2] <= frame.x1 and frame.y0 <= box[1]
-            if inside and box[3] <= frame.y1 and not any(_overlap(box, other) for other in taken):
-                break
+            inside = frame.x0 <= box[0] and box[2] <= frame.x1
+            inside = inside and frame.y0 <= box[1] and box[3] <= frame.y1
+            hidden = sum(_overlap(box, other) for other in taken)
+            choices.append((hidden, not inside, box, right, up, side))
+        *_, box, right, up, side = min(choices, key=lambda choice: choice[:2])
         taken.append(box)
         style = {"textcoords": "offset points", "ha": side, "fontsize": size}
         ax.annotate(text, tuple(point), (right, up), parse_math=False, **style)
@@ -240,12 +251,8 @@ def logarithmic(axis: Axis) -> None:
 
 
 def legend_above(figure, handles: Sequence[Any], names: Sequence[str]) -> None:
-    """A legend of names, letter by letter, above all panels of a new figure."""
-    made = figure.legend(
-        list(handles), ["-"] * len(handles), loc="outside upper center", ncols=len(handles)
-    )
-    for text, name in zip(made.get_texts(), names, strict=True):
-        text.set(text=plain(name), parse_math=False)
+    """A legend of names above all panels of a new figure."""
+    legend(figure, handles, names, loc="outside upper center", ncols=len(handles))
 
 
 def plain(text: str) -> str:

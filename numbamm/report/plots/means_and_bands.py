@@ -65,7 +65,8 @@ def means_and_bands(
     """
     usual = canvas.pyplot().rcParams["figure.figsize"]
     panel = (3.2, 2.8) if len(panels) > 1 else (usual[0], usual[1])
-    axes = canvas.several(axes, len(panels), columns=3, panel=panel, sharex=True, sharey=True)
+    own, n = axes is None, len(panels)
+    axes = canvas.several(axes, n, columns=3, panel=panel, sharex=True, sharey=True)
     for ax, (title, series) in zip(axes, panels.items(), strict=True):
         handles = [_draw(ax, one, i, len(series), levels) for i, one in enumerate(series)]
         if levels is not None:
@@ -73,7 +74,11 @@ def means_and_bands(
             ax.set_xlim(-0.6, len(levels) - 0.4)
         canvas.label(ax, xlabel, ylabel if ax is axes[0] else None, title or None)
         if legend is not None and ax is axes[0]:
-            canvas.legend(ax, handles, [one.name for one in series], legend)
+            names = [one.name for one in series]
+            if own and len(panels) > 1:  # one legend for all, which hides nothing
+                canvas.legend(ax.figure, handles, names, legend, loc="outside right upper")
+            else:
+                canvas.legend(ax, handles, names, legend)
     return axes
 
 
@@ -85,7 +90,7 @@ def _draw(ax, one: Series, i: int, n: int, levels):
         x, y = one.points
         if factor:
             x = x + shift + JITTER * spread(len(x)) / n
-        alpha = float(np.clip((200 / max(len(x), 1)) ** 0.5, 0.06, 0.5))
+        alpha = float(np.clip((40 / max(len(x), 1)) ** 0.5, 0.06, 0.5))
         canvas.points(ax, x, y, color=color, zorder=1, alpha=alpha)
     outline = [] if one.points is None else canvas.outlined(ax)
     known = np.isfinite(one.mean)
