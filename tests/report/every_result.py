@@ -44,6 +44,7 @@ RESULTS = {
     "influence": lambda m, m0, g: g.influence(),
     "ranef": lambda m, m0, g: m.ranef(),
     "condvar": lambda m, m0, g: m.condvar(),
+    "pirls": lambda m, m0, g: g.pirls(),
     "zeroinflation": lambda m, m0, g: g.check_zeroinflation(),
 }
 
