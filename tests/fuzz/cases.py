@@ -360,6 +360,9 @@ PLAIN = (
     *("coef_table", "check_convergence", "check_collinearity", "check_overdispersion"),
     *("check_zeroinflation", "is_singular", "residuals", "conf_int", "cov_params", "influence"),
     *("shrinkage", "block_description", "refit", "hessian", "_repr_html_", "__str__"),
+    *("to_markdown", "to_latex", "to_html", "to_frame", "modeltable", "information_criteria"),
+    *("plot.residuals", "plot.qq", "plot.scale_location", "plot.ranef", "plot.shrinkage"),
+    *("plot.fit", "plot.correlations", "plot.coefficients", "plot.influence", "plot.path"),
 )
 STRANGE = (None, "x", "nowhere", "", 3, -1, 0, 2.5, np.nan, [], {}, ["f", "f"], {"x": "a"}, "f * h")
 STRANGE += ("x | f", object(), True, b"x", "(Intercept)", np.inf, np.zeros((2, 2)), {"f": []})
@@ -368,18 +371,25 @@ WITH_ARGUMENT = {
     "anova": ("type", "ddf"),
     "emmeans": ("", "at", "by", "ddf", "type", "weights", "alpha"),
     "contrast": ("", "rhs", "ddf", "alpha"),
-    "coef_table": ("ddf", "alpha"),
-    "tidy": ("", "ddf"),
+    "coef_table": ("ddf", "alpha", "exponentiate"),
+    "tidy": ("", "ddf", "exponentiate"),
     "residuals": ("",),
-    "conf_int": ("alpha", "ddf"),
+    "conf_int": ("alpha", "ddf", "which", "method", "exponentiate"),
     "profile": ("",),
     "bootstrap": ("",),
     "refit": ("", "optimizer"),
     "predict": ("", "re_form", "type", "random", "se", "interval"),
-    "simulate": ("", "newdata", "re_form"),
-    "ranef": ("condvar",),
+    "simulate": ("", "newdata", "re_form", "n"),
+    "ranef": ("", "condvar"),
     "pca": ("corr",),
-    "summary": ("ddf",),
+    "summary": ("ddf", "correlation"),
+    "update": ("", "data"),
+    "modeltable": ("", "names", "exponentiate", "ddf", "stars"),
+    "to_latex": ("caption", "label"),
+    "plot.effects": ("", "at", "points", "ax"),
+    "plot.means": ("", "axes"),
+    "plot.ranef": ("", "group", "ax"),
+    "plot.fit": ("", "levels"),
     "save": ("",),
     "restore": ("",),
     "lrtest": ("",),
@@ -388,7 +398,12 @@ WITH_ARGUMENT = {
 }
 
 
-REQUIRED = {"emmeans": ("f",), "contrast": ({"x": 1},)}
+REQUIRED = {
+    "emmeans": ("f",),
+    "contrast": ({"x": 1},),
+    "plot.effects": ("x",),
+    "plot.means": ("f",),
+}
 
 
 def _calls(rng):

@@ -46,7 +46,7 @@ def _run_part(seeds: list[int]) -> list[dict]:
 def environment() -> dict[str, str]:
     """The environment of processes that import from here."""
     paths = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
-    return os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": paths}
+    return os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": paths, "MPLBACKEND": "Agg"}
 
 
 def _run_worker(seeds: list[int]) -> tuple[list[dict], str]:

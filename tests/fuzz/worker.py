@@ -24,6 +24,8 @@ from numbamm import compilation
 SLOW = 20.0
 #: Responses that a study of power draws, where a case does not say.
 DRAWS = 50
+#: What is called as a function of the model.
+FUNCTIONS = ("lrtest", "profile", "delete_levels", "power", "modeltable", "information_criteria")
 
 
 def main() -> None:
@@ -58,11 +60,23 @@ def _fit(one: Case):
 
 
 def _method(model, name):
-    if name in ("lrtest", "profile", "delete_levels", "power"):
+    if name in FUNCTIONS:
         function = getattr(mm, name)
         return lambda *a, **k: function(model, *a, **k)
+    if name.startswith("plot."):
+        return lambda *a, **k: _drawn(getattr(model.plot, name.removeprefix("plot."))(*a, **k))
     attribute = getattr(model, name, None)
     return attribute if callable(attribute) else lambda *a, **k: attribute
+
+
+def _drawn(axes):
+    """Axes whose figure has been drawn, as a file would have it, and closed."""
+    from matplotlib import pyplot
+
+    for number in pyplot.get_fignums():
+        pyplot.figure(number).canvas.draw()
+    pyplot.close("all")
+    return axes
 
 
 def _call_text(name, arguments, options) -> str:

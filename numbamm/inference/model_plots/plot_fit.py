@@ -123,7 +123,7 @@ def _chosen(modes, group: str, n: int, levels) -> np.ndarray:
         order = np.argsort(modes.iloc[:, 0].to_numpy(), kind="stable")
         ranks = np.linspace(0, len(order) - 1, min(n, len(order))).round()
         return order[ranks.astype(int)]
-    wanted = [levels] if isinstance(levels, str) else list(levels)
+    wanted = list(levels) if np.iterable(levels) and not isinstance(levels, str) else [levels]
     text = {str(name): k for k, name in enumerate(modes.index)}
     for level in wanted:
         if str(level) not in text:

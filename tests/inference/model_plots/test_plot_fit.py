@@ -26,12 +26,15 @@ def test_fit_by_group(sleep):
 def test_fit_of_chosen_groups_and_of_a_few_of_many(verbagg, sleep):
     titles = [ax.get_title() for ax in sleep.plot.fit(levels=["372", "308"])]
     assert titles == ["372", "308"]
+    assert [ax.get_title() for ax in sleep.plot.fit(levels=308)] == ["308"]
     modes = verbagg.ranef()["id"]["Intercept"].sort_values()
     axes = verbagg.plot.fit("id", "btype", n=5)
     assert [ax.get_title() for ax in axes][::4] == [modes.index[0], modes.index[-1]]
     assert labels(axes[-1].xaxis) == ["curse", "scold", "shout"]
     with pytest.raises(OptionError, match="'309x' is no level of Subject; did you mean '309'"):
         sleep.plot.fit(levels=["309x"])
+    with pytest.raises(OptionError, match="-1 is no level of Subject"):
+        sleep.plot.fit(levels=-1)
     with pytest.raises(OptionError, match="'Day' is no variable of the fixed effects; did you"):
         sleep.plot.fit(x="Day")
 
