@@ -272,7 +272,7 @@ _NAMES: dict[str, dict[str, str]] = {
         **dict.fromkeys(("emmip", "plotmodel", "interactplot"), 'plot.effects("x:z")'),
         **dict.fromkeys(
             ("emtrends", "slopes", "avgslopes", "simpleslopes"),
-            "contrast(L), or avg_slopes(m.for_marginaleffects()) of marginaleffects",
+            'emmeans("x | f", at={"x": [0, 1]}).contrast("consecutive"), slopes of x by level of f',
         ),
     },
     "numbamm": {

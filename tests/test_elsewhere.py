@@ -253,7 +253,7 @@ def test_columns_of_odd_names_are_columns(data):
         ("vcov", "cov_params()"),
         ("logLik", "llf"),
         ("rsquared", "r2()"),
-        ("emtrends", "contrast(L)"),
+        ("emtrends", "emmeans("),
     ],
 )
 def test_attributes_of_other_packages(model, name, ours):

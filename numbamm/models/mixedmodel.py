@@ -266,6 +266,13 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
             effect, so that ``condvar()["g"].loc[level]`` is that level's covariance matrix. NaN
             between effects of different terms on the same factor. One frame, if `group` is given.
 
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+        OptionError
+            There is no such grouping factor.
+
         See Also
         --------
         LinearMixedModel.ranef : With intervals by ``condvar=True``.
@@ -335,6 +342,10 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         tol : float
             A diagonal entry of λ counts as zero when it, times the root mean square of its
             column of Z (weighted), is below: the share of σ that it has in a typical row.
+
+        Returns
+        -------
+        bool
 
         See Also
         --------
@@ -442,6 +453,13 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         -------
         pandas.Series
             Over the rows of the data; NaN where a row was dropped.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+        OptionError
+            The model has no residuals of that type.
 
         See Also
         --------
