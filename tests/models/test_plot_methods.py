@@ -76,7 +76,7 @@ def test_an_unfitted_model_has_no_plots():
     unfitted = mm.LinearMixedModel("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
     with pytest.raises(NotFittedError):
         unfitted.plot.residuals()
-    for name in FILES - {"effects", "means"}:
+    for name in FILES - {"effects", "means", "power"}:
         with pytest.raises(NotFittedError):
             getattr(unfitted.plot, name)()
     with pytest.raises(NotFittedError):
@@ -93,9 +93,13 @@ def test_matplotlib_is_imported_when_something_is_drawn():
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-@pytest.mark.parametrize("name", sorted(FILES - {"effects", "means", "correlations"}))
+@pytest.mark.parametrize("name", sorted(FILES - {"effects", "means", "correlations", "power"}))
 def test_a_missing_matplotlib_is_told(name, model, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    options = {"bootstrap": {"n": 3}, "coefficients": {"intercept": True}}.get(name, {})
+    options = {
+        "bootstrap": {"n": 3},
+        "coefficients": {"intercept": True},
+        "allfit": {"optimizers": "newton"},
+    }.get(name, {})
     with pytest.raises(OptionError, match=r'pip install "numbamm\[plot\]"'):
         getattr(model.plot, name)(**options)
