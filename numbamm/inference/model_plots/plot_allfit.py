@@ -9,6 +9,7 @@ import numpy as np
 from numbamm.elsewhere import names_arguments
 from numbamm.inference.diagnostics.allfit import TOLERANCE
 from numbamm.inference.diagnostics.allfit import allfit as compute
+from numbamm.report.plots.axes import ready
 
 
 @names_arguments
@@ -57,5 +58,6 @@ def allfit(
     ['Objective above the best', 'Evaluations']
     """
     _ = model.estimates
+    ready(axes=axes)
     fits = compute(model, optimizers, maxfeval=maxfeval, maxtime=maxtime, tolerance=tolerance)
     return fits.plot(axes=axes)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from numbamm.inference.resampling.power import power_curve
+from numbamm.report.plots.axes import ready
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,5 +61,6 @@ def power(
     'Levels of Subject'
     """
     _ = model.estimates
+    ready(ax)
     curve = power_curve(model, design, along, levels, coef, **options)
     return curve.plot(target=target, ax=ax)
