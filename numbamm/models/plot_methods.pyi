@@ -5,6 +5,7 @@ A function is a method as it is, with the model as its first argument.
 
 import numpy as np
 
+import numbamm.inference.model_plots.plot_allfit
 import numbamm.inference.model_plots.plot_bootstrap
 import numbamm.inference.model_plots.plot_coefficients
 import numbamm.inference.model_plots.plot_correlations
@@ -14,6 +15,7 @@ import numbamm.inference.model_plots.plot_fit
 import numbamm.inference.model_plots.plot_influence
 import numbamm.inference.model_plots.plot_means
 import numbamm.inference.model_plots.plot_path
+import numbamm.inference.model_plots.plot_power
 import numbamm.inference.model_plots.plot_profile
 import numbamm.inference.model_plots.plot_qq
 import numbamm.inference.model_plots.plot_ranef
@@ -26,6 +28,7 @@ NAMES: list[str]
 class Plots:
     def __init__(self, model) -> None: ...
     def __call__(self, *, seed: int | None = 0, axes=None) -> np.ndarray: ...
+    allfit = numbamm.inference.model_plots.plot_allfit.allfit
     bootstrap = numbamm.inference.model_plots.plot_bootstrap.bootstrap
     coefficients = numbamm.inference.model_plots.plot_coefficients.coefficients
     correlations = numbamm.inference.model_plots.plot_correlations.correlations
@@ -35,6 +38,7 @@ class Plots:
     influence = numbamm.inference.model_plots.plot_influence.influence
     means = numbamm.inference.model_plots.plot_means.means
     path = numbamm.inference.model_plots.plot_path.path
+    power = numbamm.inference.model_plots.plot_power.power
     profile = numbamm.inference.model_plots.plot_profile.profile
     qq = numbamm.inference.model_plots.plot_qq.qq
     ranef = numbamm.inference.model_plots.plot_ranef.ranef

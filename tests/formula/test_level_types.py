@@ -36,7 +36,9 @@ def test_new_rows(models):
 
 
 def test_grouping_factors(models):
-    with pytest.warns(mm.NumbammWarning, match="3 is a whole number here, but '3' is a text"):
+    with pytest.warns(
+        mm.NumbammWarning, match="effects: 3; 3 is a whole number here, but '3' is a text"
+    ):
         models["texts"].predict({"f": ["1"], "label": [3]})
     with pytest.raises(mm.DataError, match="'3' is a text here, but 3 is a whole number.*to int"):
         models["numbers"].predict({"k": [1], "half": [0.5], "g": ["3"]}, new_levels="error")

@@ -76,7 +76,7 @@ def test_an_unfitted_model_has_no_plots():
     unfitted = mm.LinearMixedModel("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
     with pytest.raises(NotFittedError):
         unfitted.plot.residuals()
-    for name in FILES - {"effects", "means"}:
+    for name in FILES - {"effects", "means", "power"}:
         with pytest.raises(NotFittedError):
             getattr(unfitted.plot, name)()
     with pytest.raises(NotFittedError):
@@ -96,6 +96,12 @@ def test_matplotlib_is_imported_when_something_is_drawn():
 @pytest.mark.parametrize("name", sorted(FILES - {"effects", "means", "correlations"}))
 def test_a_missing_matplotlib_is_told(name, model, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    options = {"bootstrap": {"n": 3}, "coefficients": {"intercept": True}}.get(name, {})
+    options = {  # those of long computations are wrong: they would be refused next
+        "bootstrap": {"n": -1},
+        "profile": {"parameters": "nothing"},
+        "allfit": {"optimizers": "nothing"},
+        "power": {"design": {}, "along": "nothing", "levels": []},
+        "coefficients": {"intercept": True},
+    }.get(name, {})
     with pytest.raises(OptionError, match=r'pip install "numbamm\[plot\]"'):
         getattr(model.plot, name)(**options)

@@ -9,6 +9,7 @@ import numpy as np
 
 from numbamm.elsewhere import names_arguments
 from numbamm.inference.resampling.bootstrap import bootstrap as compute
+from numbamm.report.plots.axes import ready
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,5 +66,6 @@ def bootstrap(
     >>> [ax.get_xlabel() for ax in m.plot.bootstrap("sigma", n=100, seed=1)]
     ['sigma']
     """
+    ready(ax, axes)
     replicates = compute(model, n, seed, workers=workers, progress=progress)
     return replicates.plot(parameters, alpha=alpha, method=method, ax=ax, axes=axes)

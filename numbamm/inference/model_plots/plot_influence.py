@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 from numbamm.elsewhere import names_arguments
+from numbamm.errors import OptionError
 from numbamm.inference.diagnostics.deletion import delete_levels
 from numbamm.inference.diagnostics.influence import influence as influence_of_rows
 from numbamm.inference.model_plots.plot_ranef import checked_group
+from numbamm.report.plots.axes import ready
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @names_arguments
@@ -44,7 +46,8 @@ def influence(
     ------
     NotFittedError
     OptionError
-        The factor is unknown, or matplotlib is not installed.
+        The factor is unknown, matplotlib is not installed, or `ax` was given for levels or `axes`
+        for rows.
 
     See Also
     --------
@@ -57,6 +60,11 @@ def influence(
     >>> m.plot.influence().get_xlabel()
     'Leverage'
     """
+    ready(ax, axes)
+    if group is None and axes is not None:
+        raise OptionError("axes are for the levels of a group: give group, or ax for the rows")
+    if group is not None and ax is not None:
+        raise OptionError(f"ax is for the rows: give axes for the levels of '{group}'")
     if group is not None:
         checked_group(group, [term.group for term in model.reterms])
         return delete_levels(model, group, refit=refit).plot(axes=axes)

@@ -9,6 +9,7 @@ import numpy as np
 
 from numbamm.elsewhere import names_arguments
 from numbamm.inference.profiling.profile import profile as compute
+from numbamm.report.plots.axes import ready
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,6 +61,7 @@ def profile(
     >>> [ax.get_xlabel() for ax in m.plot.profile(["sigma", "sd_Intercept|Batch"])]
     ['sigma', 'sd_Intercept|Batch']
     """
+    ready(ax, axes)
     return compute(model, parameters, alpha=alpha, progress=progress).plot(
         kind=kind, ax=ax, axes=axes
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Literal, overload
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
-from numbamm.errors import DataError, OptionError, warn
+from numbamm.errors import DataError, OptionError, shown, warn
 from numbamm.formula.levels import type_hint
 from numbamm.inference.prediction.model_rows import ModelRows
 from numbamm.inference.prediction.re_form import chosen_effects
@@ -320,9 +320,10 @@ def _refuse_or_warn(term, unseen: list, new_levels: str) -> None:
 
 
 def _listed(labels, most: int = 5) -> str:
-    """The first labels, and how many more there are."""
-    shown = ", ".join(repr(str(label)) for label in labels[:most])
-    return shown if len(labels) <= most else f"{shown} and {len(labels) - most} more"
+    """The first labels, numbers without quotation marks, and how many more there are."""
+    texts = [shown(label if isinstance(label, Real) else str(label)) for label in labels[:most]]
+    more = f" and {len(labels) - most} more" if len(labels) > most else ""
+    return ", ".join(texts) + more
 
 
 def _check(model, new_levels, type, interval, alpha, draws) -> None:

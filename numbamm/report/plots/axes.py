@@ -56,6 +56,20 @@ def one(ax=None, size: tuple[float, float] | None = None) -> Axes:
     return _axes("ax", ax)
 
 
+def ready(ax=None, axes=None) -> None:
+    """Raise before long computations what drawing would raise after them.
+
+    Raises
+    ------
+    OptionError
+        matplotlib is not installed, or `ax` or `axes`, of which one may be given, are no axes.
+    """
+    pyplot()
+    if (given := either(ax, axes)) is not None:
+        for one in np.ravel(np.asarray(given, dtype=object)):
+            _axes("axes" if ax is None else "ax", one)
+
+
 def either(ax, axes):
     """The axes of the options `ax` and `axes`, of which one may be given.
 

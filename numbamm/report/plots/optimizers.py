@@ -45,7 +45,9 @@ def optimizers(table: pd.DataFrame, *, tolerance: float, axes=None) -> np.ndarra
                 "failed", (0.02, where), xycoords=("axes fraction", "data"), va="center",
                 fontsize="small",
             )  # fmt: skip
-    canvas.ticks(axes[0].yaxis, place, table["optimizer"])
+    shared = axes[0].get_shared_y_axes().joined(axes[0], axes[1])
+    for ax in axes[:1] if shared else axes:  # axes of the user may have axes of their own
+        canvas.ticks(ax.yaxis, place, table["optimizer"])
     canvas.label(axes[0], "Objective above the best")
     canvas.label(axes[1], "Evaluations")
     return axes

@@ -31,6 +31,8 @@ CALLS = {
     "influence": {},
     "influence, levels": {"group": "_g$"},
     "path": {},
+    "allfit": {"optimizers": ["newton", "nlopt:LN_BOBYQA"]},
+    "power": {"design": odd_rows(), "along": "_g$", "levels": [3], "n": 4, "seed": 1},
 }
 
 

@@ -1,5 +1,7 @@
 """`model.plot.influence` of rows and of levels."""
 
+import matplotlib.pyplot as plt
+import pytest
 from drawn import labels, offsets
 from numpy.testing import assert_allclose
 
@@ -36,3 +38,12 @@ def test_influence_of_levels(cbpp):
         for ax, name in zip(axes[1:], deleted.dfbetas, strict=True):
             assert ax.get_title() == name.replace("Intercept", "(Intercept)")
             assert_allclose(offsets(ax)[:, 0], deleted.dfbetas.loc[cooks.index, name])
+
+
+def test_axes_that_would_not_be_drawn_on_are_refused(sleep):
+    _, ax = plt.subplots()
+    with pytest.raises(mm.OptionError, match="axes are for the levels of a group"):
+        sleep.plot.influence(axes=[ax])
+    with pytest.raises(mm.OptionError, match="give axes for the levels of 'Subject'"):
+        sleep.plot.influence("Subject", ax=ax)
+    assert not ax.has_data()
