@@ -37,6 +37,7 @@ from numbamm.models.fitting.ending import (
 )
 from numbamm.models.fitting.first_curvature import first_curvature
 from numbamm.models.fitting.generalized_start import by_linear_model
+from numbamm.models.fitting.newton_finish import newton_finish
 from numbamm.models.fitting.other_minimum import other_minimum, starts_beside
 from numbamm.models.fitting.runaway import runaway_terms
 from numbamm.models.generalized_estimates import NoMode, check_mode
@@ -45,7 +46,7 @@ from numbamm.models.spaces.laplace import gamma_covariance
 from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, Values
 from numbamm.models.spaces.reordered import straightened
 from numbamm.optimize import OptSummary, minimize
-from numbamm.optimize.auto import AUTO, NEWTON
+from numbamm.optimize.auto import AUTO, DERIVATIVE_FREE, NEWTON
 from numbamm.optimize.registry import resolve
 from numbamm.optimize.run import CUT_SHORT, INTERRUPTED, RESTART_GAIN, gradient_demand
 
@@ -155,9 +156,17 @@ class Stages:
             infinite = model.shape_has_limit and self._shape_is_infinite()
         if infinite:
             end = self._search_at_infinite_shape()
+        if ours and end.is_minimum and self._had_no_gradient():
+            newton_finish(model)
         if ours and end.is_minimum and not self._fast and not model.optsum.is_limited:
             end = self._search_beside(end)
         return end
+
+    def _had_no_gradient(self) -> bool:
+        """Whether a small model has a gradient that the search which led to the end did not take."""
+        model, optsum = self.model, self.model.optsum
+        whole = not (self._fast or self._nagq > 1 or optsum.is_limited) and model._work <= LIGHT
+        return whole and AUTO == optsum.optimizer and optsum.chosen == DERIVATIVE_FREE
 
     def _shape_is_infinite(self) -> bool:
         """Whether the objective is no higher for a Poisson distribution than at a search's end."""
