@@ -291,7 +291,7 @@ def get(key: str) -> Any:
     ------
     OptionError
         There is no such option, or its variable or the file has an unusable value. Mistakes in
-        other variables are told by the next fit, which reads them all.
+        other variables are reported by the next fit, which reads them all.
 
     See Also
     --------

@@ -16,6 +16,7 @@ from numbamm.inference.fixed.emmeans import MarginalMeans
 from numbamm.inference.random.pca import PrincipalComponents
 from numbamm.report.estimates_table import Estimates
 from numbamm.report.result import Result
+from numbamm.report.tableframe import Limits
 
 linear = mm.lmm("y ~ x + (1 | g)", {}, reml=True)
 assert_type(linear, mm.LinearMixedModel)
@@ -45,7 +46,7 @@ assert_type(linear.simulate(1), pd.Series)
 assert_type(linear.simulate(1, n=9), pd.DataFrame)
 assert_type(linear.ranef("g"), pd.DataFrame)
 assert_type(linear.condvar()["g"], pd.DataFrame)
-assert_type(linear.conf_int(which="all", method="profile"), pd.DataFrame)
+assert_type(linear.conf_int(which="all", method="profile"), Limits)
 assert_type(generalized.pirls([1.0]).objective, float)
 assert_type(linear.converged, bool)
 

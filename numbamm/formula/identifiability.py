@@ -48,7 +48,7 @@ def check_identifiable(frame: ModelFrame) -> None:
         terms = " + ".join(f"({brief(', '.join(t.cnames))} | {t.group})" for t in frame.reterms)
         raise DataError(
             f"the random effects {terms} together can have the covariance matrix of the residuals, "
-            "so that the residual variance could not be told apart from theirs: leave a term out, "
+            "so that the residual variance cannot be separated from theirs: leave a term out, "
             "or give sigma= if it is known"
         )
 
@@ -77,6 +77,6 @@ def _refuse(term: ReMat, block: list[int], n: int) -> None:
     raise DataError(
         f"({columns} | {term.group}) has {term.nlevels * p} "
         f"random effects ({term.nlevels} levels × {p}) for {n} observations: "
-        "the residual variance could not be told apart from theirs; leave columns out, or group "
+        "the residual variance cannot be separated from theirs; leave columns out, or group "
         "by a factor of fewer levels"
     )

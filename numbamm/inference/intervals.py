@@ -21,11 +21,11 @@ from numbamm.inference.resampling.bootstrap import bootstrap
 from numbamm.options import flag, one_of, valid_alpha
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from numbamm.report.tableframe import Limits
 
 WHICH = ("fixed", "random", "all")
 METHODS = ("wald", "satterthwaite", "kenward-roger", "kenward-roger-observed")
-REFITS = ("profile", "bootstrap")
+REFITS = {"profile": "profile likelihood", "bootstrap": "parametric bootstrap"}
 
 
 @names_arguments
@@ -39,7 +39,7 @@ def conf_int(
     n: int = 1000,
     seed: int | None = None,
     exponentiate: bool = False,
-) -> pd.DataFrame:
+) -> Limits:
     """Confidence intervals of the coefficients, of the variance parameters, or of both.
 
     Parameters
@@ -65,9 +65,10 @@ def conf_int(
 
     Returns
     -------
-    pandas.DataFrame
+    Limits, a pandas.DataFrame
         Lower and upper limits in columns 0 and 1, a line per parameter. NaN for columns that were
-        dropped, and for what has no interval by the method.
+        dropped, and for what has no interval by the method. Its `to_latex`, `to_markdown` and
+        `to_html` are those of results.
 
     Raises
     ------
@@ -97,6 +98,8 @@ def conf_int(
     >>> m.conf_int(which="random", method="profile").round(1).loc["sigma"].tolist()
     [38.2, 67.7]
     """
+    from numbamm.report.tableframe import Limits
+
     alpha = valid_alpha(alpha)
     which = one_of("which", which, WHICH)
     method = _method(model, method, ddf)
@@ -112,7 +115,8 @@ def conf_int(
         count = len(model.feterm.cnames)
         with np.errstate(over="ignore"):
             limits.iloc[:count] = ratio.base ** limits.iloc[:count]
-    return limits
+    name = REFITS.get(method or "") or degrees.coefficient_method(model, method).title
+    return Limits.by(name, limits, alpha)
 
 
 def _without_refits(model, alpha: float, coefficients: bool, components: bool, method: str | None):
@@ -131,7 +135,7 @@ def _without_refits(model, alpha: float, coefficients: bool, components: bool, m
 def _method(model, method: str | None, ddf: str | None) -> str | None:
     """The method by which intervals are computed; None for the configured one."""
     _ = model.estimates
-    if method in REFITS:
+    if isinstance(method, str) and method in REFITS:
         if ddf is not None:
             raise OptionError(f'ddf="{ddf}" is for method="wald", not method="{method}"')
         return method

@@ -18,18 +18,18 @@ HESSIAN_STEP, GRADIENT_STEP = 0.02, 0.002
 UNKNOWN = 50.0
 
 
-def coefficient_covariance(model, told: bool) -> np.ndarray:
-    """Covariance of the kept coefficients at the estimates; `told`: without a warning."""
+def coefficient_covariance(model, quiet: bool) -> np.ndarray:
+    """Covariance of the kept coefficients at the estimates; `quiet`: without a warning."""
     known = gamma_covariance(model._modes, values_at_estimates(model))
     cov = known if model._fast else hessian_covariance(model, known)
     if cov is None:
         cov = known
-        if not told:
+        if not quiet:
             warn(
                 "the likelihood cannot be computed all around the estimates: standard errors "
                 "take the random effects' variances as known, and are too small"
             )
-    if not (told or (np.isfinite(cov).all() and (np.diag(cov) > 0).all())):
+    if not (quiet or (np.isfinite(cov).all() and (np.diag(cov) > 0).all())):
         warn(
             f"there are no standard errors: the information at the estimates is not positive "
             f"definite; {model._remedy}"

@@ -563,8 +563,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             return float(self.df_resid)
         return float(self.prior_weights.sum() - self.n_parameters)
 
-    def _covariance(self, told: bool = False) -> np.ndarray:
-        return coefficient_covariance(self, told)
+    def _covariance(self, quiet: bool = False) -> np.ndarray:
+        return coefficient_covariance(self, quiet)
 
     def _estimate(self, x, objective: float) -> Estimates:
         return estimates_at(self, x, objective)

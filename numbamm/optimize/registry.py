@@ -155,7 +155,7 @@ def _files(package: EntryPoint) -> dict[str, EntryPoint]:
     """The backends of a package, as if each had an entry point: ``BACKEND`` of ``name_backend``."""
     try:
         folder = package.load().__path__
-    except Exception:  # whatever it is, it is told when the backend is asked for
+    except Exception:  # whatever it is, it is raised again when the backend is asked for
         return {package.name: package}
     files = [m.name for m in iter_modules(folder) if m.name.endswith(FILE)]
     return {

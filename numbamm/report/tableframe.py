@@ -1,4 +1,4 @@
-"""`TableFrame`: a pandas frame that leaves as a table, as results do."""
+"""`TableFrame` and `Limits`: pandas frames that leave as tables, as results do."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ class TableFrame(Tabular, pd.DataFrame):
         Title of the table.
     """
 
+    #: Whether the table shows the numbers of rows.
+    numbered: ClassVar = False
+
     _metadata: ClassVar = ["title"]
     title: str
 
@@ -38,8 +41,8 @@ class TableFrame(Tabular, pd.DataFrame):
     _repr_html_ = pd.DataFrame._repr_html_
 
     def _report(self) -> Report:
-        labelled = self.set_axis(self.index.map(str))  # the numbers of rows are shown, too
-        return Report(self.title, tables=[of_frame(labelled)])
+        frame = self.set_axis(self.index.map(str)) if self.numbered else self.to_frame()
+        return Report(self.title, tables=[of_frame(frame)])
 
     def to_frame(self) -> pd.DataFrame:
         """A plain copy of the frame."""
@@ -60,3 +63,16 @@ class TableFrame(Tabular, pd.DataFrame):
         if not args and set(kwargs) <= {"caption", "label", "floating"}:
             return super().to_latex(**kwargs)
         return pd.DataFrame.to_latex(self, *args, **kwargs)
+
+
+class Limits(TableFrame):
+    """Confidence limits in columns 0 and 1, as in statsmodels; the table says which is which."""
+
+    def _report(self) -> Report:
+        frame = self.to_frame().set_axis(["lower", "upper"], axis=1)
+        return Report(self.title, tables=[of_frame(frame)])
+
+    @classmethod
+    def by(cls, method: str, frame: pd.DataFrame, alpha: float) -> Limits:
+        """Limits with a coverage of 1 - `alpha`, found by a method that the title names."""
+        return cls(frame, f"{100 * (1 - alpha):g} % confidence intervals, {method}")

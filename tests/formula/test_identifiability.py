@@ -41,7 +41,7 @@ REFUSED = {
 @pytest.mark.parametrize("formula", REFUSED.values(), ids=REFUSED)
 def test_constant_weights_tell_nothing(formula, constant):
     weights = None if constant is None else np.full(N, constant)
-    with pytest.raises(mm.DataError, match="the residual variance could not be told apart"):
+    with pytest.raises(mm.DataError, match="the residual variance cannot be separated"):
         mm.lmm(formula, rows(), weights=weights)
     mm.lmm(formula, rows(), weights=weights, sigma=1.0)
 

@@ -78,7 +78,7 @@ def test_several_scales(seed):
 def test_a_residual_variance_that_vanishes_is_no_estimate(seed):
     """Some covariance of the effects fits the response exactly, forty units lower than others."""
     design = wide(seed)
-    with pytest.raises(mm.FitError, match="cannot be told from zero"):
+    with pytest.raises(mm.FitError, match="cannot be distinguished from zero"):
         mm.lmm(*design[:2], reml=design.reml, weights=design.weights)
 
 

@@ -44,6 +44,10 @@ RESULTS = {
     "influence": lambda m, m0, g: g.influence(),
     "ranef": lambda m, m0, g: m.ranef(),
     "condvar": lambda m, m0, g: m.condvar(),
+    "tidy": lambda m, m0, g: g.tidy(exponentiate=True),
+    "glance": lambda m, m0, g: m.glance(),
+    "conf_int": lambda m, m0, g: m.conf_int(which="all"),
+    "pirls": lambda m, m0, g: g.pirls(),
     "zeroinflation": lambda m, m0, g: g.check_zeroinflation(),
 }
 

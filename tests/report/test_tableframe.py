@@ -15,3 +15,21 @@ def test_a_frame_with_the_tables_of_results(counts, tmp_path):
     assert frame.to_latex(caption="mine").count("\\caption{mine}") == 1
     cooks = [line.split("|")[-2].strip() for line in frame.to_markdown().splitlines()[4:]]
     assert cooks == [f"{value:.4f}" for value in frame["cooks"]]
+
+
+def test_limits_have_the_columns_of_statsmodels_and_names_in_tables(linear):
+    found = linear.conf_int(0.1, which="all")
+    assert list(found) == [0, 1] and type(found.loc[:, [0]]) is pd.DataFrame
+    lines = found.to_markdown().splitlines()
+    assert lines[0] == "**90 % confidence intervals, Wald**"
+    assert [cell.strip() for cell in lines[2].split("|")[2:4]] == ["Lower", "Upper"]
+    assert len(lines) == 4 + len(found)
+    assert linear.profile("sigma").conf_int().to_latex().count("profile likelihood") == 1
+    assert "Satterthwaite" in linear.conf_int(ddf="satterthwaite").to_html()
+
+
+def test_rows_without_names_are_not_numbered(linear):
+    frame = linear.tidy()
+    lines = frame.to_markdown().splitlines()
+    assert lines[2].split("|")[1].strip() == "effect" and len(lines) == 4 + len(frame)
+    assert frame.to_frame().equals(frame)

@@ -45,6 +45,7 @@ class Influence(TableFrame):
         Number of coefficients.
     """
 
+    numbered: ClassVar = True
     _metadata: ClassVar = ["title", "rank_of_x"]
     rank_of_x: int
 

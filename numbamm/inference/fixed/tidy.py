@@ -13,6 +13,8 @@ from numbamm.report.result import Result
 if TYPE_CHECKING:
     import pandas as pd
 
+    from numbamm.report.tableframe import TableFrame
+
 EFFECTS = ("fixed", "random")
 
 
@@ -24,7 +26,7 @@ def tidy(
     ddf: str | None = None,
     alpha: float = 0.05,
     exponentiate: bool = False,
-) -> pd.DataFrame:
+) -> TableFrame:
     """The parameters of a fitted model, one per row.
 
     Parameters
@@ -38,11 +40,12 @@ def tidy(
 
     Returns
     -------
-    pandas.DataFrame
+    TableFrame, a pandas.DataFrame
         ``effect, group, term, estimate, se, df, statistic, pvalue, lower, upper``; NaN where a
         parameter has no such number. Terms of random effects have names such as ``sd Days`` and
         ``corr Intercept Days``. With `exponentiate` also ``measure``, what the estimates of fixed
-        effects are, such as ``odds ratio``.
+        effects are, such as ``odds ratio``. Its `to_latex`, `to_markdown` and `to_html` are those
+        of results.
 
     Raises
     ------
@@ -61,9 +64,12 @@ def tidy(
     >>> m.tidy()["term"].to_list()[:3]
     ['Intercept', 'Days', 'sd Intercept']
     """
+    from numbamm.report.tableframe import TableFrame
+
     wanted = [one_of("effects", effect, EFFECTS) for effect in name_list("effects", effects)]
     tests = coef_table(model, ddf=ddf, alpha=alpha, exponentiate=exponentiate)
-    return parameters(tests, model.varcorr, wanted)
+    title = f"{model.formula}: {tests.title[0].lower()}{tests.title[1:]}"
+    return TableFrame(parameters(tests, model.varcorr, wanted), title)
 
 
 def parameters(tests: Result, varcorr, effects: Iterable[str] = EFFECTS) -> pd.DataFrame:
@@ -100,7 +106,7 @@ def _random(varcorr):
 
 
 @names_arguments
-def glance(model) -> pd.DataFrame:
+def glance(model) -> TableFrame:
     """A fitted model in one row.
 
     Parameters
@@ -109,7 +115,7 @@ def glance(model) -> pd.DataFrame:
 
     Returns
     -------
-    pandas.DataFrame
+    TableFrame, a pandas.DataFrame
         ``nobs, npar, sigma, llf, objective, aic, aicc, bic, df_resid, reml, singular,
         optimizer, evaluations, returnvalue``.
 
@@ -131,6 +137,8 @@ def glance(model) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from numbamm.report.tableframe import TableFrame
+
     line = {
         "nobs": model.nobs,
         "npar": model.n_parameters,
@@ -147,4 +155,4 @@ def glance(model) -> pd.DataFrame:
         "evaluations": model.optsum.feval,
         "returnvalue": model.optsum.returnvalue,
     }
-    return pd.DataFrame([line])
+    return TableFrame(pd.DataFrame([line]), str(model.formula))

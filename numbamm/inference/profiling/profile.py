@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from numbamm.report.tableframe import Limits
+
 #: A profile extends to this multiple of the ζ of its widest interval.
 BEYOND = 1.05
 
@@ -211,7 +213,7 @@ class Profile(Tabular):
         return pd.concat(parts, ignore_index=True)
 
     @names_arguments
-    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+    def conf_int(self, alpha: float = 0.05) -> Limits:
         """Profile intervals: the values that a likelihood-ratio test does not reject.
 
         Parameters
@@ -221,7 +223,7 @@ class Profile(Tabular):
 
         Returns
         -------
-        pandas.DataFrame
+        Limits, a pandas.DataFrame
             Lower and upper limits in columns 0 and 1, a row per parameter. A limit is the end of
             the parameter's range if the deviance does not rise enough before it.
 
@@ -239,13 +241,16 @@ class Profile(Tabular):
         """
         import pandas as pd
 
+        from numbamm.report.tableframe import Limits
+
         z = float(ndtri(1 - valid_alpha(alpha) / 2))
         if z > self._reach:
             raise OptionError(
                 f"alpha = {alpha!r} needs a wider profile: give this alpha to profile(), too"
             )
         limits = {name: curve.limits(z) for name, curve in self.curves.items()}
-        return pd.DataFrame.from_dict(limits, orient="index", columns=[0, 1])
+        frame = pd.DataFrame.from_dict(limits, orient="index", columns=[0, 1])
+        return Limits.by("profile likelihood", frame, alpha)
 
     def plot(
         self,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from numbamm.report.tableframe import Limits
+
 #: Methods for intervals.
 METHODS = ("shortest", "equal-tailed")
 
@@ -222,7 +224,7 @@ class Bootstrap(Tabular):
     @names_arguments
     def conf_int(
         self, alpha: float = 0.05, *, method: str = "shortest", singular: bool = True
-    ) -> pd.DataFrame:
+    ) -> Limits:
         """Percentile intervals of every parameter.
 
         Parameters
@@ -237,7 +239,7 @@ class Bootstrap(Tabular):
 
         Returns
         -------
-        pandas.DataFrame
+        Limits, a pandas.DataFrame
             Lower and upper limits in columns 0 and 1, a row per parameter. For correlations only
             the replicates count in which they exist.
 
@@ -255,12 +257,15 @@ class Bootstrap(Tabular):
         """
         import pandas as pd
 
+        from numbamm.report.tableframe import Limits
+
         method = one_of("method", method, METHODS)
         alpha = valid_alpha(alpha)
         interval = shortest if method == "shortest" else _equal_tailed
         frame = self._parameters(singular)
         limits = [interval(frame[name].dropna().to_numpy(), alpha) for name in frame]
-        return pd.DataFrame(limits, index=frame.columns, columns=[0, 1])
+        found = pd.DataFrame(limits, index=frame.columns, columns=[0, 1])
+        return Limits.by(f"parametric bootstrap, {method}", found, alpha)
 
     @names_arguments
     def pvalues(self, *, singular: bool = True) -> pd.Series:

@@ -119,7 +119,7 @@ def has_several_minima(model) -> bool:
         return False
     if not is_concave(model):
         return not _levels_agree(model)
-    # Where any η has a mean there is an `other_minimum`, of the approximation's making, if any.
+    # Where any η has a mean there is an `other_minimum`, due to the approximation, if any.
     return model.family_record.proportions and not model.link_record.onto_unit
 
 

@@ -63,7 +63,7 @@ def warn_of_fit(model, end: Ending) -> None:
     for runaway in runaways:
         _warn_of_runaway(model, runaway)
     _warn_of_nodes(model)
-    if not model._warned:  # what is true of the model is told when it is fitted first
+    if not model._warned:  # what is true of the model is reported by its first fit
         model._warned = True
         _warn_of_family(model)
 
@@ -74,7 +74,7 @@ def _warn_of_end(model, end: Ending) -> None:
     if end.at_edge:
         where = f"at the edge of what the link {model.link} allows, no minimum of the objective"
     with blas_threads():
-        model.estimates.covariance = model._covariance(told=True)
+        model.estimates.covariance = model._covariance(quiet=True)
     known = np.isfinite(model.bse).all() and (model.bse > 0).all()
     errors = "nor are their standard errors" if known else "and there are no standard errors"
     warn(

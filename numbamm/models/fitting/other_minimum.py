@@ -31,13 +31,13 @@ IN_REACH = 5.0
 FAR = 30.0
 #: Up to so many operations an evaluation these are looked at, and slopes searched for in any case.
 LIGHT, LIGHTER = 1e7, 2e6
-#: The other minimum is told if it is not higher by more; it is another one if the standard
+#: The other minimum is reported if it is not higher by more; it is another one if the standard
 #: deviation is larger by this factor.
 AS_LIKELY, LARGER = 2.0, 1.2
 
 
 class OtherMinimum(NamedTuple):
-    """What is told of another minimum.
+    """What is reported of another minimum.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ def _candidates(model, terms: list[int]):
 
 
 def other_minimum(model, kept: np.ndarray, other: np.ndarray, rise: float) -> OtherMinimum | None:
-    """What is to be told of a minimum at other parameters; None if it is the same or unlikely.
+    """What is reported of a minimum at other parameters; None if it is the same or unlikely.
 
     Parameters
     ----------

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError
 from numbamm.models.generalized_estimates import effects_at_mode
+from numbamm.report.content import Report
 from numbamm.report.frames import Frames
+from numbamm.report.tabular import Tabular
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(repr=False)
-class PenalisedMode:
+class PenalisedMode(Tabular):
     """The mode of the penalised likelihood in u, and in β if it varies, at one θ.
 
     Attributes
@@ -55,15 +62,43 @@ class PenalisedMode:
     def __float__(self) -> float:
         return float(self.objective)
 
-    def __repr__(self) -> str:
+    def to_frame(self) -> pd.DataFrame:
+        """Coefficients and random effects b, a row each: effect, group, level, term, estimate."""
         import pandas as pd
 
-        beta = pd.Series(self.beta, index=self._names)
+        names = ["effect", "group", "level", "term", "estimate"]
+        rows: list[tuple] = [
+            ("fixed", None, None, *pair) for pair in zip(self._names, self.beta, strict=True)
+        ]
+        for group, frame in self.ranef().items():
+            for term in frame.columns:
+                rows += [("random", group, level, term, b) for level, b in frame[term].items()]
+        return pd.DataFrame(rows, columns=names)
+
+    def _parts(self) -> tuple[Frames, Frames]:
+        """The coefficients, and the random effects: a grouping factor may be called β, too."""
+        import pandas as pd
+
+        beta = pd.DataFrame({"estimate": self.beta}, self._names)
+        return Frames({"β": beta}), self.ranef()
+
+    def _title(self) -> str:
         return (
             f"Mode of the penalised likelihood at θ = {np.array2string(self.theta, precision=6)}\n"
             f"Laplace approximation of -2 logLik: {self.objective:.6f}, after {self.iterations} "
-            f"iterations\n\nβ\n{beta.to_string()}\n\n{self.ranef()!r}"
+            f"iteration{'' if self.iterations == 1 else 's'}"
         )
+
+    def _report(self) -> Report:
+        tables = [table for part in self._parts() for table in part._report().tables]
+        return Report(self._title(), tables=tables)
+
+    def __repr__(self) -> str:  # long frames in part, as those of `Frames`
+        return "\n\n".join([self._title(), *map(repr, self._parts())])
+
+    def _repr_html_(self) -> str:
+        title = escape(self._title()).replace("\n", "<br>")
+        return f"<p>{title}</p>" + "".join(part._repr_html_() for part in self._parts())
 
 
 def find_mode(model, theta, shape: float, vary_beta: bool, verbose: bool) -> PenalisedMode:

@@ -17,9 +17,9 @@ STEEP, AS_LIKELY = 1e-9, 1e-5
 #: Up to so many rows it is looked whether the effects of a model fit any response.
 MOST_ROWS = 1000
 
-#: Up to so many rows it is told that there may be several maxima, where effects of several standard
-#: deviations fit any response; or but for so many degrees of freedom, where rounding errors are
-#: large as well.
+#: Up to so many rows a warning says that there may be several maxima, where effects of several
+#: standard deviations fit any response; or but for so many degrees of freedom, where rounding
+#: errors are large as well.
 SMALL, FEW = 100, 3
 
 
@@ -59,7 +59,9 @@ def check_residual_variance(model, variance: float) -> None:
         )
         remedy = "fit the averages of the levels instead, by a model without that term"
         if error > MEANINGLESS:
-            raise FitError(f"{reason}in double precision it cannot be told from zero; {remedy}")
+            raise FitError(
+                f"{reason}in double precision it cannot be distinguished from zero; {remedy}"
+            )
         warn(f"{reason}rounding errors can be seen in variances and standard errors; {remedy}")
     elif error > STEEP and _vanishes(model, error):
         warn(

@@ -117,7 +117,7 @@ def kernels_for(optimizer: str | None) -> tuple:
     name = optimizer or config.get("optimizer")
     try:
         by_gradient = name == AUTO or resolve(name).traits.gradient != "none"
-    except OptionError:  # told when the fit begins
+    except OptionError:  # raised again when the fit begins
         by_gradient = False
     return KERNELS + BY_GRADIENT if by_gradient else KERNELS
 
@@ -144,7 +144,7 @@ class Stages:
         ours = model._default_start.is_in(model.optsum) and model._bounds_are_usual()
         self._search_stages(SMALLER if ours else ())
         if model.optsum.returnvalue in CUT_SHORT:
-            return Ending(is_minimum=True, at_edge=False)  # it has been told already
+            return Ending(is_minimum=True, at_edge=False)  # a warning has said so already
         end = ending(model)
         infinite = model.shape_has_limit and self._shape_is_infinite()
         rival = model.optsum.certificate is not None and model._work <= LIGHT
@@ -208,7 +208,7 @@ class Stages:
         return _compared(best, ends)
 
     def _search_beside(self, end: Ending) -> Ending:
-        """Look for a minimum of the approximation's making, which is told, but not taken."""
+        """Look for a minimum that is due to the approximation: it is reported, not taken."""
         model = self.model
         if self._nagq > 1:
             return end
@@ -224,8 +224,8 @@ class Stages:
                     o.attributes["optsum"].final[-len(model.theta) :] for o in (kept, other)
                 )
                 rise = other.objective - kept.objective
-                if told := other_minimum(model, here, there, rise):
-                    return end._replace(other=told)
+                if reported := other_minimum(model, here, there, rise):
+                    return end._replace(other=reported)
                 if other.counts and rise < -RESTART_GAIN:  # of smaller standard deviations
                     kept = other
                     vars(model).update(kept.attributes)

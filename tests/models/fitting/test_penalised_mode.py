@@ -63,6 +63,16 @@ def test_effects_stand_by_level(verbagg):
     pd.testing.assert_index_equal(frames["item"].index, fitted.ranef("item").index)
 
 
+def test_it_leaves_as_a_table(verbagg):
+    mode = verbagg.pirls()
+    frame = mode.to_frame()
+    assert_allclose(frame.query("effect == 'fixed'")["estimate"], mode.beta)
+    effects = frame.query("group == 'item' and level == 'S1WantCurse'").set_index("term")
+    assert effects["estimate"].to_dict() == mode.ranef()["item"].loc["S1WantCurse"].to_dict()
+    assert "8201.848559" in mode.to_markdown() and "S1WantCurse" in mode.to_latex()
+    assert "8201.848559" in mode._repr_html_() and len(mode._repr_html_()) < len(mode.to_html())
+
+
 def test_at_the_estimates_it_is_the_fit():
     data = mm.datasets.load("cbpp").assign(twice=lambda d: 2.0 * (d["period"] == "2"), x=1e5)
     data["x"] += np.arange(len(data))
