@@ -107,6 +107,14 @@ _say(
     ("formula", "write the covariance structure into the formula, such as diag(1 + x | group)"),
 )
 _say("fixed", ("formula", "write fixed and random effects into one formula: y ~ x + (1 | group)"))
+_say(
+    "caption title label",
+    ("stars", "these are given to the form: modeltable(m0, m1).to_latex(caption=..., label=...)"),
+)
+_say(
+    "labels coefmap coefrename coeflabels relabel predlabels termlabels",
+    ("stars", "rows have the names of the columns: rename those of the data, then fit"),
+)
 _say("exposure", ("formula", "write offset(log(exposure)) into the formula"))
 _say(
     "ziformula zi ziprob dispformula dispersion",
@@ -212,6 +220,17 @@ _VALUES: dict[str, dict[str, str]] = {
         "scheffe": "bonferroni",
         "fdr": "holm",
         "bh": "holm",
+    },
+    "plot": {
+        **dict.fromkeys(("caterpillar", "dotplot", "randomeffects", "re"), "ranef"),
+        **dict.fromkeys(("forest", "coefplot", "estimates", "fixef"), "coefficients"),
+        **dict.fromkeys(("qqplot", "qqnorm", "quantiles"), "qq"),
+        **dict.fromkeys(("emmeans", "emmip", "marginalmeans"), "means"),
+        **dict.fromkeys(("predictions", "interaction", "slopes", "marginaleffects"), "effects"),
+        **dict.fromkeys(("resid", "residualsfitted"), "residuals"),
+        **dict.fromkeys(("cooks", "leverage", "outliers"), "influence"),
+        **dict.fromkeys(("correlation", "corr", "heatmap"), "correlations"),
+        **dict.fromkeys(("check", "checkmodel", "diagnose"), "diagnostics"),
     },
     "optimizer": {
         "neldermead": "nlopt:LN_NELDERMEAD",

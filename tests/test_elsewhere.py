@@ -127,6 +127,15 @@ def test_arguments_of_methods(model, method, argument, hint):
         getattr(model, method)(**{argument: 1})
 
 
+@pytest.mark.parametrize(
+    ("argument", "hint"),
+    [("caption", "to_latex"), ("title", "to_latex"), ("coef_map", "rename"), ("labels", "rename")],
+)
+def test_arguments_of_tables(model, argument, hint):
+    with pytest.raises(UnknownArgumentError, match=rf"^modeltable\(\) got .*{hint}"):
+        mm.modeltable(model, **{argument: "x"})
+
+
 def test_a_function_without_a_fixed_list_of_arguments():
     with pytest.raises(TypeError, match="any name"):
         names_arguments(lambda **options: options)

@@ -57,12 +57,13 @@ def check_generalized(frame: ModelFrame, family: Family) -> None:
     if not family.proportions:
         _refuse_counts(frame, f"the {family} family")
     wrong = ~np.asarray(family.supports(y), dtype=bool)
+    trials = family.weights == "trials"
     if wrong.any():
+        remedy = ": write cbind(successes, failures) left of ~ for counts" if trials else ""
         raise DataError(
             f"the {family} family needs {family.support}; the response '{response}' has other "
-            f"values in rows {_rows(frame, wrong)} (counting from 0)"
+            f"values in rows {_rows(frame, wrong)} (counting from 0){remedy}"
         )
-    trials = family.weights == "trials"
     if trials and frame.weights is None and ((y != 0) & (y != 1)).any():
         raise DataError(
             f"proportions in '{response}' need the number of trials of each row: give it as "

@@ -292,6 +292,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     @property
     def title(self) -> str:
+        """The head of the table: what was fitted, and how."""
         nagq = self.estimates.nagq
         how = "Laplace approximation" + (", fast" if self._fast else "")
         if nagq > 1:

@@ -209,6 +209,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     @property
     def title(self) -> str:
+        """The head of the table: what was fitted, and how."""
         return "Linear mixed model fit by " + (
             "REML" if self.estimates.reml else "maximum likelihood"
         )

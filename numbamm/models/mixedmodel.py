@@ -615,6 +615,15 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
     def to_frame(self) -> pd.DataFrame:
         """Coefficients and variance components, a row each, as from `tidy` with Wald's tests.
 
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
         See Also
         --------
         tidy : With other tests and intervals.
@@ -651,6 +660,10 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         """A table of the kinds of the blocks of A and L, one line a term and one for X and y.
 
         Where A and L hold a block in different forms both are named, as ``Diag/Dense``.
+
+        Returns
+        -------
+        str
 
         See Also
         --------

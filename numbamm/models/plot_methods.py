@@ -11,6 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from types import MethodType
 
+from numbamm.elsewhere import value_hint
+
 #: The folder of the functions, and how it is imported: models know no inference, as README says.
 FOLDER = Path(__file__).parents[1] / "inference" / "model_plots"
 PACKAGE = "numbamm.inference.model_plots"
@@ -39,6 +41,13 @@ class Drawing:
     def __call__(self, *, seed: int | None = 0, axes=None):
         """Four plots that tell whether the model fits: `diagnostics`."""
         return self.diagnostics(seed=seed, axes=axes)
+
+    def __getattr__(self, name: str):
+        if name.startswith("_"):
+            raise AttributeError(f"plots have no attribute '{name}'")
+        raise AttributeError(
+            f"m.plot has no '{name}'{value_hint('plot', name, NAMES)}; there are {', '.join(NAMES)}"
+        )
 
     def __repr__(self) -> str:
         return f"Plots of {self._model.formula}: {', '.join(NAMES)}"

@@ -103,7 +103,7 @@ class Tabular:
         return report_markdown(self._report())
 
     def to_latex(
-        self, caption: str | None = None, label: str | None = None, *, floating: bool = True
+        self, *, caption: str | None = None, label: str | None = None, floating: bool = True
     ) -> str:
         r"""The table as LaTeX, for documents with ``\usepackage{booktabs}``.
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import numbamm as mm
 from numbamm.errors import DataError
 from numbamm.formula import check_gaussian, model_frame
 
@@ -30,3 +31,13 @@ def test_checks_of_linear_models_pass_where_they_should(data):
     frame = data.assign(pair=np.arange(60) // 2)
     check_gaussian(model_frame("y ~ 1 + zerocorr(x | pair)", frame))
     check_gaussian(model_frame("y ~ 1 + (x | pair)", frame, weights=np.arange(1, 61)))
+
+
+@pytest.mark.parametrize("counts", [[0, 3, 1, 2, 0, 1], [7, 7, 7, 7, 7, 8], [0, 1, 0, 1, 2, 1]])
+def test_counts_without_trials_are_told_of_cbind(counts):
+    data = {"n ill": counts, "g": list("aabbcc")}
+    with pytest.raises(DataError, match=r"response '.*n ill.*cbind\(successes, failures\)"):
+        mm.glmm("`n ill` ~ 1 + (1 | g)", data, "binomial")
+    with pytest.raises(DataError) as caught:
+        mm.glmm("`n ill` ~ 1 + (1 | g)", data | {"n ill": [-1, *counts[1:]]}, "poisson")
+    assert "cbind" not in str(caught.value)

@@ -1,7 +1,9 @@
 """``model.plot``: which methods it has, how they are found, and what editors and help() see."""
 
 import ast
+import copy
 import inspect
+import pickle
 import shutil
 import subprocess
 import sys
@@ -105,3 +107,28 @@ def test_a_missing_matplotlib_is_told(name, model, monkeypatch):
     }.get(name, {})
     with pytest.raises(OptionError, match=r'pip install "numbamm\[plot\]"'):
         getattr(model.plot, name)(**options)
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [("resid", "residuals"), ("caterpillar", "ranef"), ("qqplot", "qq"), ("efects", "effects")],
+)
+def test_names_of_other_plots_are_answered(fitted, name, ours):
+    plots = fitted("Reaction ~ 1 + Days + (1 + Days | Subject)", "sleepstudy").plot
+    with pytest.raises(AttributeError, match=rf"no '{name}'; did you mean '{ours}'\?; there are"):
+        getattr(plots, name)
+    with pytest.raises(AttributeError, match="no 'zzz'; there are bootstrap, coefficients"):
+        _ = plots.zzz
+    assert not hasattr(plots, "_repr_html_") and not hasattr(plots, "__len__")
+
+
+def test_plots_can_be_copied_and_pickled(fitted):
+    plots = fitted("Reaction ~ 1 + Days + (1 + Days | Subject)", "sleepstudy").plot
+    assert repr(copy.deepcopy(plots)) == repr(pickle.loads(pickle.dumps(plots))) == repr(plots)
+
+
+@pytest.mark.parametrize("draw", [mm.plot_coefficients, mm.modeltable])
+def test_a_list_of_models_is_to_be_unpacked(fitted, draw):
+    model = fitted("Reaction ~ 1 + Days + (1 + Days | Subject)", "sleepstudy")
+    with pytest.raises(OptionError, match=rf"one by one: {draw.__name__}\(m0, m1\)"):
+        draw([model, model])

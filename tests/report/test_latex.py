@@ -69,9 +69,11 @@ def test_the_size_of_type_ends_with_the_table(smaller):
 
 
 def test_captions_and_labels(smaller):
-    text = smaller.r2().to_latex("My {\\em own}", "tab:r2")
+    text = smaller.r2().to_latex(caption="My {\\em own}", label="tab:r2")
     assert "\\caption{My {\\em own}}\n\\label{tab:r2}" in text
-    assert "\\caption" not in smaller.r2().to_latex("")
+    assert "\\caption" not in smaller.r2().to_latex(caption="")
+    with pytest.raises(TypeError, match="positional"):  # a path is no caption
+        smaller.to_latex("table.tex")
     assert "table}" not in smaller.r2().to_latex(floating=False)
 
 

@@ -121,6 +121,10 @@ def plot_coefficients(
     """
     if not models:
         raise OptionError("plot_coefficients needs at least one model")
+    if isinstance(models[0], Iterable):
+        raise OptionError(
+            "give the models one by one: plot_coefficients(m0, m1), or plot_coefficients(*models)"
+        )
     names = [f"m{k}" for k in range(len(models))] if names is None else name_list("names", names)
     if len(names) != len(models) or len(set(names)) < len(names):
         raise OptionError(f"names must be {len(models)} different names, one for each model")
