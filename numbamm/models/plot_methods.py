@@ -11,7 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from types import MethodType
 
-#: The folder of the functions, and how it is imported: models know no inference, as README says.
+#: The folder of the functions, and how it is imported: models know no inference, see the page
+#: docs/about/architecture.md.
 FOLDER = Path(__file__).parents[1] / "inference" / "model_plots"
 PACKAGE = "numbamm.inference.model_plots"
 
