@@ -242,6 +242,11 @@ def _working_directory() -> str:
 def resolved() -> dict[str, tuple[Any, str]]:
     """Value and origin of every option, as they hold here and now.
 
+    Returns
+    -------
+    dict of str to (value, str)
+        By name; the origin is ``"default"``, a file, a variable, or the call that set the value.
+
     Raises
     ------
     OptionError
@@ -271,6 +276,16 @@ def resolved() -> dict[str, tuple[Any, str]]:
 
 def get(key: str) -> Any:
     """The value of an option as it holds here and now.
+
+    Parameters
+    ----------
+    key : str
+        Name of the option, such as ``"maxfeval"``; `show` prints all.
+
+    Returns
+    -------
+    object
+        Its value.
 
     Raises
     ------
@@ -302,6 +317,11 @@ def get(key: str) -> Any:
 def set(**values: Any) -> None:
     """Set options for the whole process; None takes back what was set.
 
+    Parameters
+    ----------
+    **values
+        Values of options by name.
+
     Raises
     ------
     OptionError
@@ -329,6 +349,11 @@ def set(**values: Any) -> None:
 @contextmanager
 def context(**values: Any) -> Iterator[None]:
     """Set options for the code inside a ``with`` block, in this thread or task alone.
+
+    Parameters
+    ----------
+    **values
+        Values of options by name.
 
     Raises
     ------

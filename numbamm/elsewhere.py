@@ -228,6 +228,73 @@ _VALUES: dict[str, dict[str, str]] = {
     },
 }
 
+#: Families that others have and that are not here, and what there is instead.
+_MISSING_FAMILIES: dict[str, str] = {
+    **dict.fromkeys(
+        (
+            *("zip", "zinb", "zip1", "zinb1", "zinb2", "zipoisson", "zinegativebinomial"),
+            *("zeroinflated", "zeroinflatedpoisson", "zeroinflatednegativebinomial"),
+            *("hurdle", "hurdlepoisson", "hurdlenegbinomial", "truncatedpoisson"),
+            *("truncatednbinom1", "truncatednbinom2"),
+        ),
+        "zeros have no part of their own here: check_zeroinflation() tells whether "
+        "negativebinomial has enough of them",
+    ),
+    **dict.fromkeys(
+        (
+            *("beta", "betafamily", "betabinomial", "betabinom", "beta1", "t", "tfamily"),
+            *("student", "studentt", "weibull", "skewnormal", "compois", "genpois"),
+        ),
+        "mm.Family takes a log-density of your own",
+    ),
+}
+
+#: Attributes of models and names of the library that other packages have, and what to write.
+_NAMES: dict[str, dict[str, str]] = {
+    "model": {
+        **dict.fromkeys(("fixef", "coefficients", "coefs", "feparams", "fixedeffects"), "params"),
+        **dict.fromkeys(("randomeffects", "reffects", "raneftables"), "ranef()"),
+        **dict.fromkeys(("vcov", "normalizedcovparams"), "cov_params()"),
+        **dict.fromkeys(("confint", "confidenceintervals"), "conf_int()"),
+        **dict.fromkeys(("loglik", "loglikelihood"), "llf"),
+        **dict.fromkeys(("stderror", "stderr", "stderrors", "bsefe"), "bse"),
+        **dict.fromkeys(("covre", "covresd", "randomeffectscov", "vcomp"), "varcorr"),
+        **dict.fromkeys(("pvalue",), "pvalues"),
+        **dict.fromkeys(("zvalues", "tstats"), "tvalues"),
+        **dict.fromkeys(("fitted", "fittedvals"), "fittedvalues"),
+        **dict.fromkeys(("rsquared", "rsquaredgaussian", "rsquare"), "r2()"),
+        **dict.fromkeys(("dfresidual", "dofresidual"), "df_resid"),
+        **dict.fromkeys(("modelmatrix", "designmatrix"), "exog"),
+        **dict.fromkeys(("bootmer", "parametricbootstrap"), "bootstrap()"),
+        **dict.fromkeys(("refitml", "refitreml"), "refit(reml=False) or refit(reml=True)"),
+        **dict.fromkeys(("getme",), "theta, b, u, beta, exog, reterms or optsum"),
+        **dict.fromkeys(("plotdiagnostics", "qqplot", "plotresiduals"), "plot.diagnostics()"),
+        **dict.fromkeys(("emmip", "plotmodel", "interactplot"), 'plot.effects("x:z")'),
+        **dict.fromkeys(
+            ("emtrends", "slopes", "avgslopes", "simpleslopes"),
+            'emmeans("x | f", at={"x": [0, 1]}).contrast("consecutive"), slopes of x by level of f',
+        ),
+    },
+    "numbamm": {
+        **dict.fromkeys(("lmer", "mixedlm", "linearmixedmodelfit"), "lmm"),
+        **dict.fromkeys(("glmer", "glmmtmb", "binomialbayesmixedglm"), "glmm"),
+        **dict.fromkeys(("glmernb",), 'glmm(formula, data, "negativebinomial")'),
+        **dict.fromkeys(("lrt", "likelihoodratiotest"), "lrtest"),
+        **dict.fromkeys(("bootmer", "parametricbootstrap"), "bootstrap"),
+        **dict.fromkeys(("modelsummary", "tabmodel", "texreg", "stargazer"), "modeltable"),
+        **dict.fromkeys(("plotmodel", "forestplot", "plotcoefs"), "plot_coefficients"),
+        **dict.fromkeys(("rand",), "ranova"),
+        **dict.fromkeys(("aic", "bic", "aictab"), "information_criteria"),
+    },
+}
+
+
+def name_hint(owner: str, name: str) -> str | None:
+    """What to write instead of a name that an owner, model or library, does not have."""
+    ours = _NAMES[owner].get(bare(name))
+    before = "m" if owner == "model" else "mm"
+    return f": write {before}.{ours}" if ours else None
+
 
 def option_hint(name: object, known: Iterable[str]) -> str:
     """As `did_you_mean`, for a name of an option that other packages may have."""
@@ -240,6 +307,8 @@ def option_hint(name: object, known: Iterable[str]) -> str:
 
 def value_hint(what: str, name: object, known: Iterable[str]) -> str:
     """As `did_you_mean`, for the value of the option `what` that other packages may have."""
+    if what == "family" and (instead := _MISSING_FAMILIES.get(bare(name))):
+        return f": {instead}"
     ours = _VALUES.get(what, {}).get(bare(name))
     return f"; did you mean '{ours}'?" if ours else did_you_mean(str(name), known)
 

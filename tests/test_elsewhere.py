@@ -2,12 +2,14 @@
 
 import importlib
 import inspect
+import re
 import types
 
 import numpy as np
 import pytest
 
 import numbamm as mm
+from numbamm import elsewhere
 from numbamm.elsewhere import UnknownArgumentError, names_arguments
 from numbamm.models.inferences import declared_methods
 
@@ -238,3 +240,69 @@ def test_columns_of_odd_names_are_columns(data):
     assert mm.lmm(SLEEP, odd, offset="log(n)", weights="n + 1").objective == plain.objective
     with pytest.raises(mm.DataError, match="did you mean 'Days'"):
         mm.lmm(SLEEP, odd, offset="Dais")
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("fixef", "params"),
+        ("cov_re", "varcorr"),
+        ("getME", "theta"),
+        ("random_effects", "ranef()"),
+        ("fe_params", "params"),
+        ("vcov", "cov_params()"),
+        ("logLik", "llf"),
+        ("rsquared", "r2()"),
+        ("emtrends", "emmeans("),
+    ],
+)
+def test_attributes_of_other_packages(model, name, ours):
+    with pytest.raises(AttributeError, match="LinearMixedModel.* has no attribute") as e:
+        getattr(model, name)
+    assert f": write m.{ours}" in str(e.value)
+
+
+def test_what_is_suggested_instead_of_a_name_exists(model):
+    for name, text in elsewhere._NAMES["model"].items():
+        if hasattr(type(model), name):  # then it is never answered
+            pytest.fail(f"{name} is an attribute")
+        first = re.split(r"\W", text)[0]
+        assert hasattr(model, first), text
+    for name, text in elsewhere._NAMES["numbamm"].items():
+        assert name not in mm.__all__ and re.split(r"\W", text)[0] in mm.__all__
+
+
+def test_other_missing_attributes_are_missing_as_usual(model):
+    with pytest.raises(AttributeError, match="object has no attribute 'nonsense'"):
+        _ = model.nonsense
+    assert not hasattr(model, "_repr_nothing_") and not hasattr(model, "__array__")
+
+    class Broken(mm.LinearMixedModel):
+        @property
+        def doubled(self):
+            return {}.missing
+
+    broken = Broken(SLEEP, mm.datasets.load("sleepstudy"))
+    with pytest.raises(AttributeError, match="'dict' object has no attribute 'missing'"):
+        _ = broken.doubled
+
+
+def test_names_of_other_libraries():
+    with pytest.raises(AttributeError, match=r"numbamm has no 'lmer': write mm\.lmm"):
+        _ = mm.lmer
+    with pytest.raises(AttributeError, match="glmer_nb.*negativebinomial"):
+        _ = mm.glmer_nb
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = mm.nonsense
+
+
+@pytest.mark.parametrize("family", ["zip", "ZINB2", "zero_inflated_poisson", "hurdle"])
+def test_families_with_a_part_for_zeros(family):
+    with pytest.raises(mm.OptionError, match=r"zeros have no part.*check_zeroinflation.*poisson"):
+        mm.glmm("incidence ~ period + (1 | herd)", mm.datasets.load("cbpp"), family)
+
+
+@pytest.mark.parametrize("family", ["beta_family", "Student-t", "betabinomial"])
+def test_families_that_a_user_can_write(family):
+    with pytest.raises(mm.OptionError, match=r"mm\.Family takes a log-density"):
+        mm.glmm("incidence ~ period + (1 | herd)", mm.datasets.load("cbpp"), family)

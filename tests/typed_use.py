@@ -39,6 +39,9 @@ assert_type(linear.varcorr.to_html(), str)
 
 assert_type(linear.update("~ . - x", data={}), mm.LinearMixedModel)
 assert_type(generalized.update(family="negativebinomial"), mm.GeneralizedLinearMixedModel)
+assert_type(linear.predict({}, random=False), pd.Series)
+assert_type(linear.predict(se=True), pd.DataFrame)
+assert_type(generalized.predict({}, interval="prediction", draws=10), pd.DataFrame)
 assert_type(linear.simulate(1), pd.Series)
 assert_type(linear.simulate(1, n=9), pd.DataFrame)
 assert_type(linear.ranef("g"), pd.DataFrame)
@@ -54,7 +57,7 @@ mm.lmm("y ~ x + (1 | g)")  # type: ignore[call-arg]
 mm.lmm("y ~ x + (1 | g)", {}, rmel=True)  # type: ignore[call-arg]
 mm.lmmm  # type: ignore[attr-defined]  # noqa: B018
 linear.anova().to_latx()  # type: ignore[attr-defined]
-linear.predict(newdta={})  # type: ignore[call-arg]
+linear.emmeans(spcs="x")  # type: ignore[call-arg]
 linear.coef_table(alpha="0.05")  # type: ignore[arg-type]
 linear.predictt()  # type: ignore[attr-defined]
 linear.plot.residual()  # type: ignore[attr-defined]

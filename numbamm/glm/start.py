@@ -92,6 +92,8 @@ def first_shape(modes: ModeFinder) -> float:
     if gamma is None:
         return 1.0
     means = link.mean(modes.offset + rows.basis @ gamma)
+    if not np.isfinite(means).all():  # a predictor at the edge of the link's range
+        return 1.0
     return family.moment_shape(rows.y, rows.weights, means)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from numbamm.errors import FormulaError
 from numbamm.formula.effects import parse_effects
+from numbamm.formula.grouping import grouping_factors
+from numbamm.formula.names import quoted
 from numbamm.formula.scan import Token, scan, tokenise
 
 #: A term with its sign, ``"+"`` or ``"-"``.
@@ -81,13 +83,36 @@ def _without(terms: list[Signed], text: str, old: str) -> list[Signed]:
     left = [term for term in terms if term[0] == "-" or _bare(term[1]) != _bare(text)]
     if len(left) < len(terms):
         return left
-    if not _is_special(text):
+    if _is_special(text):
+        unwanted = {_bare(part) for part in _parts(text)}
+        if unwanted <= {_bare(part) for _, term in terms for part in _parts(term)}:
+            return [term for old in terms for term in _remaining(old, unwanted)]
+    else:
         fixed = _joined([term for term in terms if not _is_special(term[1])])
         before, after = (_effects(f) for f in (fixed, f"{fixed} - {text}"))
         if after != before:
             return [*terms, ("-", text)]
     listed = ", ".join(other for sign, other in terms if sign == "+")
     raise FormulaError(f"'{old}' has no term '{text}' to leave out: there are {listed}")
+
+
+def _remaining(term: Signed, unwanted: set[str]) -> list[Signed]:
+    """What remains of a term; it stays as it is written, if that is all of it."""
+    sign, parts = term[0], _parts(term[1])
+    left = [(sign, part) for part in parts if _bare(part) not in unwanted]
+    return [term] if len(left) == len(parts) else left
+
+
+def _parts(text: str) -> list[str]:
+    """A term of nested factors, ``(x | a/b)``, as a term for each factor; others as they are."""
+    if not _is_special(text) or not (terms := scan(f"y ~ {text} + (1 | g)").terms[:-1]):
+        return [text]
+    [term] = terms
+    factors = [":".join(map(quoted, names)) for names in grouping_factors(term)]
+    if len(factors) == 1:
+        return [text]
+    called, bar = ("", term.kind) if "|" in term.kind else (term.kind, "|")
+    return [f"{called}({term.lhs} {bar} {factor})" for factor in factors]
 
 
 def _effects(text: str) -> set[str]:

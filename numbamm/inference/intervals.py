@@ -135,7 +135,7 @@ def _without_refits(model, alpha: float, coefficients: bool, components: bool, m
 def _method(model, method: str | None, ddf: str | None) -> str | None:
     """The method by which intervals are computed; None for the configured one."""
     _ = model.estimates
-    if method in REFITS:
+    if isinstance(method, str) and method in REFITS:
         if ddf is not None:
             raise OptionError(f'ddf="{ddf}" is for method="wald", not method="{method}"')
         return method

@@ -22,7 +22,8 @@ def update(
         It is left as it is.
     formula : str, optional
         A change, in which a dot stands for the same side of the model's formula:
-        ``"~ . - x"``, ``"~ . + (1 | g)"``, ``"log(.) ~ ."``; or a whole formula.
+        ``"~ . - x"``, ``"~ . + (1 | g)"``, ``"log(.) ~ ."``; or a whole formula. Of
+        ``(1 | a/b)`` one part can be left out, ``"~ . - (1 | a)"``.
     data : frame or dict of arrays, optional
         The model's data, if not given.
     fit : bool, optional

@@ -62,7 +62,17 @@ class FixedEffects:
         return 2 * stdtr(self._labelled(method.df(np.eye(self.feterm.rank))), -sizes)
 
     def cov_params(self) -> pd.DataFrame:
-        """Covariance matrix of β, a pandas DataFrame; NaN for dropped columns.
+        """Covariance matrix of the estimates of β.
+
+        Returns
+        -------
+        pandas.DataFrame, shape (p, p)
+            With the names of the coefficients; NaN for dropped columns.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
 
         See Also
         --------
@@ -79,7 +89,17 @@ class FixedEffects:
         return self._square(self._kept_covariance())
 
     def corr_params(self) -> pd.DataFrame:
-        """Correlation matrix of β, a pandas DataFrame; NaN for dropped columns.
+        """Correlation matrix of the estimates of β.
+
+        Returns
+        -------
+        pandas.DataFrame, shape (p, p)
+            With the names of the coefficients; NaN for dropped columns.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
 
         See Also
         --------

@@ -572,10 +572,20 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
     # ---- rows and levels --------------------------------------------------------------------
 
     def leverage(self) -> pd.Series:
-        """Diagonal of the hat matrix of the working model, a pandas Series over the data's rows.
+        """Diagonal of the hat matrix of the working model.
 
         At the estimates PIRLS' last weighted least-squares problem is a linear mixed model of the
         working response; these are its leverages.
+
+        Returns
+        -------
+        pandas.Series
+            Over the rows of the data; NaN where a row was dropped.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
 
         See Also
         --------

@@ -36,12 +36,59 @@ def glmm(
 ) -> GeneralizedLinearMixedModel:
     """Build a `GeneralizedLinearMixedModel` and fit it.
 
-    See `GeneralizedLinearMixedModel` for the parameters of the model and its `fit` for those of
-    the fit.
+    Parameters
+    ----------
+    formula : str
+        ``"r2 ~ Anger + (1 | id) + (1 | item)"``; for binomial counts
+        ``"cbind(successes, failures) ~ ..."``, or a proportion with `weights`.
+    data : pandas, polars or pyarrow frame, or dict of arrays
+        The rows; those with missing values in used columns are dropped and counted.
+    family : str or Family
+        ``"bernoulli"``, ``"binomial"``, ``"poisson"``, ``"negativebinomial"``, ``"gamma"``,
+        ``"inversegaussian"`` or ``"gaussian"``; or one of your own.
+    link : str or Link, optional
+        The family's usual link, if not given; `GeneralizedLinearMixedModel` lists the others.
+    fast : bool
+        Let PIRLS find β and search over θ alone, as ``nAGQ = 0`` in lme4.
+    nagq : int
+        Nodes a dimension of the adaptive Gauss–Hermite quadrature, for models with one term; 1
+        is the Laplace approximation.
+    weights : str or array, optional
+        Numbers of trials for a binomial proportion; prior weights otherwise.
+    offset : str or array, optional
+        Added to the linear predictor with coefficient one.
+    contrasts : dict, optional
+        Coding of categorical columns, ``{"f": "sum"}``.
+    amalgamate : bool
+        Join terms that share a grouping factor into one with a block-diagonal λ.
+    init : {"glm", "lmm"}
+        Where the fit begins: at the model without random effects, or at a linear mixed model.
+    information : {"expected", "observed"}, optional
+        Which information enters the determinant of the Laplace approximation.
+    shape : float, optional
+        Shape of the negative binomial or of a family of your own; estimated, if not given.
+    optimizer : str, optional
+        Name of the optimiser; that of the configuration, if not given.
+    progress : bool, optional
+        Show progress of long fits; on a terminal by default.
+    verbose : bool
+        Print each evaluation of the objective.
+
+    Returns
+    -------
+    GeneralizedLinearMixedModel
+        The fitted model.
+
+    Raises
+    ------
+    FormulaError, DataError, OptionError
+        Before any heavy work; the message names the column, term or option.
+    FitError
+        The optimiser fails.
 
     See Also
     --------
-    GeneralizedLinearMixedModel : The parameters, and what a fit knows.
+    GeneralizedLinearMixedModel : Built without a fit; details of the method.
     lmm : Linear models.
 
     Examples

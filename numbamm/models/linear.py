@@ -374,6 +374,16 @@ class LinearMixedModel(LinearObjective, MixedModel):
         The derivative of each fitted value by its own response at the estimated θ; their sum
         is the effective number of parameters.
 
+        Returns
+        -------
+        pandas.Series
+            Over the rows of the data; NaN where a row was dropped.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
         See Also
         --------
         influence : Cook's distances, and more.

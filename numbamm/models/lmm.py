@@ -29,12 +29,46 @@ def lmm(
 ) -> LinearMixedModel:
     """Build a `LinearMixedModel` and fit it.
 
-    See `LinearMixedModel` for the parameters of the model and `LinearMixedModel.fit` for
-    those of the fit.
+    Parameters
+    ----------
+    formula : str
+        For example ``"Reaction ~ 1 + Days + (1 + Days | Subject)"``.
+    data : pandas, polars or pyarrow frame, or dict of arrays
+        The rows; those with missing values in used columns are dropped and counted.
+    reml : bool
+        Fit by REML instead of maximum likelihood.
+    weights : str or array, optional
+        Case weights w: the residual variance of row i is σ²/w_i.
+    offset : str or array, optional
+        Added to the linear predictor with coefficient one.
+    contrasts : dict, optional
+        Coding of categorical columns, ``{"f": "sum"}``.
+    sigma : float, optional
+        The residual standard deviation, if it is known.
+    amalgamate : bool
+        Join terms that share a grouping factor into one with a block-diagonal λ.
+    optimizer : str, optional
+        Name of the optimiser; that of the configuration, if not given.
+    progress : bool, optional
+        Show progress of long fits; on a terminal by default.
+    verbose : bool
+        Print each evaluation of the objective.
+
+    Returns
+    -------
+    LinearMixedModel
+        The fitted model.
+
+    Raises
+    ------
+    FormulaError, DataError, OptionError
+        Before any heavy work; the message names the column, term or option.
+    FitError
+        The optimiser fails.
 
     See Also
     --------
-    LinearMixedModel : The parameters, and what a fit knows.
+    LinearMixedModel : Built without a fit; details of the method.
     glmm : Generalized models.
 
     Examples

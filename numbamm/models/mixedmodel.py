@@ -13,7 +13,7 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.scaling import Scaling
-from numbamm.elsewhere import names_arguments
+from numbamm.elsewhere import name_hint, names_arguments
 from numbamm.errors import NotFittedError, OptionError
 from numbamm.models.asresult import AsResult
 from numbamm.models.estimates import Estimates
@@ -88,6 +88,14 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         self._estimates: Estimates | None = None
         if self.scaled.is_changed:  # the start: λ = I in scaled columns
             self._set_theta(self.scaled.to_user(self.theta))
+
+    if not TYPE_CHECKING:  # type checkers would take every name for an attribute
+
+        def __getattr__(self, name: str):
+            """Answer names of other packages; called where there is no such attribute."""
+            if hint := name_hint("model", name):
+                raise AttributeError(f"{type(self).__name__} has no attribute '{name}'{hint}")
+            return object.__getattribute__(self, name)  # raises as without this method
 
     # ---- state --------------------------------------------------------------------------
 
@@ -258,6 +266,13 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
             effect, so that ``condvar()["g"].loc[level]`` is that level's covariance matrix. NaN
             between effects of different terms on the same factor. One frame, if `group` is given.
 
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+        OptionError
+            There is no such grouping factor.
+
         See Also
         --------
         LinearMixedModel.ranef : With intervals by ``condvar=True``.
@@ -327,6 +342,10 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         tol : float
             A diagonal entry of λ counts as zero when it, times the root mean square of its
             column of Z (weighted), is below: the share of σ that it has in a typical row.
+
+        Returns
+        -------
+        bool
 
         See Also
         --------
@@ -434,6 +453,13 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         -------
         pandas.Series
             Over the rows of the data; NaN where a row was dropped.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+        OptionError
+            The model has no residuals of that type.
 
         See Also
         --------

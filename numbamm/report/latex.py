@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from numbamm.errors import OptionError, shown
 from numbamm.report.content import Hanging, Report, Table
 from numbamm.report.latex_text import latex_code, latex_text
 
@@ -34,7 +35,14 @@ def report_latex(
     -------
     str
         It needs ``\\usepackage{booktabs}``.
+
+    Raises
+    ------
+    OptionError
     """
+    for name, value in (("caption", caption), ("label", label)):
+        if not (value is None or isinstance(value, str)):
+            raise OptionError(f"{name} must be a text, not {shown(value)}")
     body = _body(report)
     if not floating:  # the size of type holds for the table alone
         return "\n".join(["\\begingroup", *body, "\\par\\endgroup"])

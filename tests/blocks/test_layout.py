@@ -3,7 +3,9 @@
 Layouts for any number of X columns are made from one pattern of the blocks of Z.
 """
 
+import numba
 import numpy as np
+import pytest
 from blocks.dense import random_theta
 from blocks.examples import GAP, STRUCTURES, built, each_structure, evaluate_gradient
 
@@ -49,6 +51,7 @@ def test_layouts_of_one_pattern_are_those_of_the_terms(name):
             assert np.array_equal(ours[what], value), what
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="Python refuses to divide by 0")
 def test_a_generalized_model_finds_its_pattern_once(monkeypatch):
     """With γ in the search for the mode and without it, in the fit and in standard errors."""
     found, of = [], Pattern.of.__func__

@@ -29,6 +29,15 @@ from numbamm.inference.changed_formula import updated
         ("pain.index ~ x.y + (1 | g.h)", "~ . - x.y", "pain.index ~ (1 | g.h)"),
         ("y ~ (1 | g)", ". ~ x + .", "y ~ x + (1 | g)"),
         ("y ~ x - 1 + (1 | g)", "~ . + z", "y ~ x - 1 + (1 | g) + z"),
+        ("y ~ x + (1 | a/b)", "~ . - (1 | a) + (x | a)", "y ~ x + (1 | a:b) + (x | a)"),
+        ("y ~ x + (1|a/b) + (x|c/d)", "~ . - (1 | a:b)", "y ~ x + (1 | a) + (x|c/d)"),
+        ("y ~ (1 | a) + w + (1|a:b)", "~ . - (1 | a/b) + (1|c)", "y ~ w + (1|c)"),
+        (
+            "y ~ diag(x | `a|b`/c/d)",
+            "~ . - diag(x | `a|b`:c)",
+            "y ~ diag(x | `a|b`) + diag(x | `a|b`:c:d)",
+        ),
+        ("y ~ (x || a/b)", "~ . - (x || a)", "y ~ (x || a:b)"),
     ],
 )
 def test_changes(old, change, new):
@@ -53,6 +62,12 @@ def test_changes(old, change, new):
 def test_changes_that_cannot_be(change, message):
     with pytest.raises(mm.FormulaError, match=message):
         updated("y ~ x + (1 | g)", change)
+
+
+@pytest.mark.parametrize("change", ["~ . - (1 | b)", "~ . - (x | a)", "~ . - (1 | a/c)"])
+def test_parts_that_a_nested_term_has_not(change):
+    with pytest.raises(mm.FormulaError, match=r"has no term.*there are \(1 \| a/b\)"):
+        updated("y ~ (1 | a/b)", change)
 
 
 TERMS = ["a", "b", "log(c)", "a:b", "`odd + name`", "(1 | g)", "(0 + a | h)", "diag(1 + b | k)"]

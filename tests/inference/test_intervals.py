@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import chi2, norm
 
 import numbamm as mm
+from numbamm.errors import OptionError
 from numbamm.optimize.differences import hessian
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
@@ -162,3 +163,10 @@ def test_mistakes(fitted, options, message):
 def test_before_a_fit():
     with pytest.raises(mm.NotFittedError):
         mm.LinearMixedModel(SLEEP, mm.datasets.load("sleepstudy")).conf_int(which="all")
+
+
+@pytest.mark.parametrize("method", [np.zeros((2, 2)), 3, ["wald"]])
+def test_a_method_is_a_text(fitted, method):
+    model = fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff")
+    with pytest.raises(OptionError, match="^method must be one of wald"):
+        model.conf_int(method=method)

@@ -4,9 +4,12 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 from report.every_result import RESULTS, STARRED
 
+import numbamm as mm
+from numbamm.errors import OptionError
 from numbamm.report.content import Report, Table
 from numbamm.report.latex import report_latex
 
@@ -76,3 +79,10 @@ def test_marks_stand_outside_their_columns():
     text = report_latex(Report("t", tables=[STARRED]))
     assert r"1.25\rlap{$^{***}$}" in text and r"(0.31\rlap{)}" in text
     assert r"\multicolumn{3}{@{}l}{\textit{Rest \& more}}" in text
+
+
+@pytest.mark.parametrize("option", [{"caption": np.zeros((2, 2))}, {"label": 3}])
+def test_captions_and_labels_are_texts(option):
+    model = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    with pytest.raises(OptionError, match="^(caption|label) must be a text, not "):
+        model.to_latex(**option)

@@ -253,10 +253,19 @@ class ModelTable(Tabular):
             marks = sorted(self.stars.items(), key=lambda item: -item[1])
             bounds = ", ".join(f"{mark} p < {bound:g}" for mark, bound in marks)
             notes.append(f"{bounds}. Tests: {how}." if bounds else f"Tests: {how}.")
-        notes += [f"{column.name}: {note}" for column in columns for note in column.notes]
+        notes += _notes_on(columns)
         if reasons := _why_criteria_differ(columns):
             notes.append(f"logLik, AIC and BIC cannot be compared: {'; '.join(reasons)}.")
         return notes
+
+
+def _notes_on(columns: list[ModelColumn]) -> list[str]:
+    """The notes on single columns; one that several have stands once, after all their names."""
+    names: dict[str, list[str]] = {}
+    for column in columns:
+        for note in column.notes:
+            names.setdefault(note, []).append(column.name)
+    return [f"{', '.join(of)}: {note}" for note, of in names.items()]
 
 
 def _why_criteria_differ(columns: list[ModelColumn]) -> list[str]:

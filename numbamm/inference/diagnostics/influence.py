@@ -121,6 +121,21 @@ def influence(model) -> Influence:
 def cooks_distance(model) -> pd.Series:
     """Cook's distance of each row, conditional on the random effects; see `influence`.
 
+    Parameters
+    ----------
+    model : MixedModel
+        A fitted model.
+
+    Returns
+    -------
+    pandas.Series
+        Over the rows of the data; NaN where a row was dropped.
+
+    Raises
+    ------
+    NotFittedError
+        The model is not fitted.
+
     See Also
     --------
     influence : This, leverage and residuals.

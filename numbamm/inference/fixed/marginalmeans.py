@@ -146,6 +146,22 @@ class MarginalMeans(Result):
     def pairs(self, adjust: str = "tukey") -> Estimates:
         """Compare each pair of means; see `contrast`.
 
+        Parameters
+        ----------
+        adjust : {"tukey", "holm", "bonferroni", "sidak", "none"}
+            Adjustment of p-values and intervals for the number of comparisons.
+
+        Returns
+        -------
+        Estimates
+            A row per pair: differences; on the scale of the response ratios, if logarithms or
+            logits were averaged.
+
+        Raises
+        ------
+        OptionError
+            There is no such adjustment, or there is but one mean.
+
         See Also
         --------
         MarginalMeans.contrast
@@ -218,7 +234,10 @@ class MarginalMeans(Result):
                 table.insert(0, name, value)
             tables.append(table)
         if not sum(map(len, tables)):
-            raise OptionError("there is a single mean in each group: nothing can be compared")
+            raise OptionError(
+                "there is a single mean in each group, and nothing to compare: name a factor of "
+                'several levels, or give values of a covariate, at={"x": [0, 1]}'
+            )
         if max(counts) <= 1:
             adjust = "none"
         title, heading = self._kind(zero_sum)

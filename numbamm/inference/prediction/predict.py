@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from numbers import Integral, Real
+from typing import Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,70 @@ INTERVALS = (None, "confidence", "prediction")
 BATCH = 2_000_000
 
 
+@overload
+def predict(
+    model,
+    newdata=None,
+    *,
+    random: bool = True,
+    re_form: str | Iterable[str] | None = None,
+    new_levels: str = "population",
+    type: str = "response",
+    se: Literal[False] = False,
+    interval: None = None,
+    alpha: float = 0.05,
+    weights: str | ArrayLike | None = None,
+    draws: int = 1000,
+    seed: int | None = None,
+) -> pd.Series: ...
+@overload
+def predict(
+    model,
+    newdata=None,
+    *,
+    random: bool = True,
+    re_form: str | Iterable[str] | None = None,
+    new_levels: str = "population",
+    type: str = "response",
+    se: Literal[True],
+    interval: str | None = None,
+    alpha: float = 0.05,
+    weights: str | ArrayLike | None = None,
+    draws: int = 1000,
+    seed: int | None = None,
+) -> pd.DataFrame: ...
+@overload
+def predict(
+    model,
+    newdata=None,
+    *,
+    random: bool = True,
+    re_form: str | Iterable[str] | None = None,
+    new_levels: str = "population",
+    type: str = "response",
+    se: bool = False,
+    interval: str,
+    alpha: float = 0.05,
+    weights: str | ArrayLike | None = None,
+    draws: int = 1000,
+    seed: int | None = None,
+) -> pd.DataFrame: ...
+@overload
+def predict(
+    model,
+    newdata=None,
+    *,
+    random: bool = True,
+    re_form: str | Iterable[str] | None = None,
+    new_levels: str = "population",
+    type: str = "response",
+    se: bool = False,
+    interval: str | None = None,
+    alpha: float = 0.05,
+    weights: str | ArrayLike | None = None,
+    draws: int = 1000,
+    seed: int | None = None,
+) -> pd.Series | pd.DataFrame: ...
 @names_arguments
 def predict(
     model,

@@ -270,11 +270,21 @@ class Bootstrap(Tabular):
 
     @names_arguments
     def pvalues(self, *, singular: bool = True) -> pd.Series:
-        """Two-sided p-values of the coefficients against zero, a pandas Series by coefficient.
+        """Two-sided p-values of the coefficients against zero.
 
         Twice the smaller share of replicates on one side of zero, where zero itself counts as one
         more replicate (Davison & Hinkley, 1997, section 4.2). They agree with the equal-tailed
         intervals, and are at least 2 / (n + 1).
+
+        Parameters
+        ----------
+        singular : bool
+            Whether singular replicates count.
+
+        Returns
+        -------
+        pandas.Series
+            By coefficient.
 
         See Also
         --------
@@ -300,6 +310,18 @@ class Bootstrap(Tabular):
     @names_arguments
     def summary(self, alpha: float = 0.05, *, method: str = "shortest") -> Result:
         """Estimates, their bias and standard errors, and intervals, as a table.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the coverage of the intervals.
+        method : str
+            Of the intervals; see `conf_int`.
+
+        Returns
+        -------
+        Result
+            A row per parameter: ``estimate, bias, se, lower, upper``.
 
         See Also
         --------
@@ -446,6 +468,10 @@ class Bootstrap(Tabular):
     def save(self, path: str | os.PathLike) -> None:
         """Write the replicates to a Parquet file, for `load`; this needs pyarrow.
 
+        Parameters
+        ----------
+        path : str or path
+
         Raises
         ------
         OptionError
@@ -472,6 +498,14 @@ class Bootstrap(Tabular):
     @classmethod
     def load(cls, path: str | os.PathLike) -> Bootstrap:
         """Read replicates from a file that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Returns
+        -------
+        Bootstrap
 
         Raises
         ------

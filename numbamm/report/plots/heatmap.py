@@ -51,8 +51,10 @@ def heatmaps(correlations: Mapping[str, pd.DataFrame], axes=None) -> np.ndarray:
                 ax.text(column, row, text, color=colour, ha="center", va="center", fontsize=size)
         canvas.label(ax, title=title)
     if own:
-        figure, style = axes[0].figure, {"fraction": 0.05, "shrink": 0.6}
-        figure.colorbar(image, ax=list(axes), label="Correlation", **style)
+        # In the middle, titles of small matrices do not reach the bar; ticks that matplotlib
+        # chooses change while it lays the figure out, and the label would be cut off.
+        style = {"fraction": 0.05, "shrink": 0.6, "panchor": False, "ticks": [-1, -0.5, 0, 0.5, 1]}
+        axes[0].figure.colorbar(image, ax=list(axes), label="Correlation", **style)
     return axes
 
 

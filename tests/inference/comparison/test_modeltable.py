@@ -101,6 +101,19 @@ def test_ratios(binomial):
     assert "95 % intervals in brackets (Wald)." in str(table)
 
 
+def test_a_note_on_several_models_stands_once(binomial, irregular, slopes):
+    other = binomial.update("~ . - period")
+    text = str(mm.modeltable(binomial, other, names=["with", "without"], exponentiate=True))
+    assert text.count("the intercept is no ratio") == 1
+    assert " with, without: the intercept is no ratio" in text
+    counts = mm.glmm(
+        "y ~ x_1 + (1 | `a|b`)", irregular.assign(y=1 + irregular.index % 3), "poisson"
+    )
+    text = str(mm.modeltable(binomial, counts, slopes, exponentiate=[True, True, False]))
+    assert " m0: the intercept is no ratio: it is the odds" in text
+    assert " m1: the intercept is no ratio: it is the rate" in text and "m2: the int" not in text
+
+
 def test_models_of_different_kinds(slopes, binomial):
     table = mm.modeltable(slopes, binomial, exponentiate=[False, True])
     rows = lines_of(table)
@@ -139,7 +152,7 @@ def test_singular_and_given(fitted):
     singular = fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff2")
     given = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff2"), sigma=3.0)
     text = str(mm.modeltable(singular, given, names=["s", "g"]))
-    assert "s: singular fit." in text
+    assert "s, g: singular fit." in text
     assert "g: residual standard deviation held at 3." in text
     assert lines_of(mm.modeltable(singular))["Batch: SD (Intercept)"] == ["0.00"]
 

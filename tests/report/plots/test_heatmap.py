@@ -39,3 +39,19 @@ def test_wide_matrices_stand_one_below_another():
     wide = square(12).set_axis(names).set_axis(names, axis=1)
     axes = heatmaps({"one": wide, "other": square(2)})
     assert [ax.get_subplotspec().rowspan.start for ax in axes] == [0, 1]
+
+
+@pytest.mark.parametrize("sizes", [(2,), (2, 2), (4, 2, 8), (2, 13)])
+def test_everything_lies_in_the_figure_and_titles_beside_the_bar(sizes):
+    names = [f"(Intercept) {k}" for k in range(13)]
+    frames = {
+        f"Random effects of {p} levels": square(p).set_axis(names[:p]).set_axis(names[:p], axis=1)
+        for p in sizes
+    }
+    axes = heatmaps(frames)
+    figure = axes[0].figure
+    figure.draw_without_rendering()
+    bar = figure.axes[-1]
+    assert bar.get_tightbbox().x1 <= figure.bbox.x1
+    if axes[-1].get_subplotspec().rowspan.start:  # one below another
+        assert all(ax.title.get_window_extent().x1 < bar.bbox.x0 for ax in axes)
