@@ -1,6 +1,7 @@
 """The order of the house: imports point down from room to room, and tests mirror the rooms."""
 
 import ast
+import re
 from pathlib import Path
 
 import numbamm
@@ -87,6 +88,12 @@ def room(module: str) -> str:
 
 def test_every_file_has_a_room():
     assert {room(module) for module in FILES} <= set(FLOOR)
+
+
+def test_the_page_on_architecture_shows_every_room():
+    page = (PACKAGE.parent / "docs/about/architecture.md").read_text(encoding="utf8")
+    missing = {name for name in FLOOR if not re.search(rf"`(numbamm/)?{name}(\.py|/)`", page)}
+    assert not missing
 
 
 def test_imports_point_down():

@@ -13,7 +13,8 @@ from types import MethodType
 
 from numbamm.elsewhere import value_hint
 
-#: The folder of the functions, and how it is imported: models know no inference, as README says.
+#: The folder of the functions, and how it is imported: models know no inference, see the page
+#: docs/about/architecture.md.
 FOLDER = Path(__file__).parents[1] / "inference" / "model_plots"
 PACKAGE = "numbamm.inference.model_plots"
 

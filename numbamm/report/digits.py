@@ -117,3 +117,8 @@ def scientific(value: float, error: float, digits: int) -> str:
 def _exponent(value: float) -> int:
     """The power of ten of the first digit."""
     return math.floor(math.log10(value))
+
+
+def coverage(alpha: float) -> str:
+    """The coverage of intervals, one minus `alpha`, as text: ``95 %``."""
+    return f"{100 * (1 - alpha):g} %"

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from numbamm.report.content import Report, of_frame
+from numbamm.report.digits import coverage
 from numbamm.report.tabular import Tabular
 
 
@@ -75,4 +76,4 @@ class Limits(TableFrame):
     @classmethod
     def by(cls, method: str, frame: pd.DataFrame, alpha: float) -> Limits:
         """Limits with a coverage of 1 - `alpha`, found by a method that the title names."""
-        return cls(frame, f"{100 * (1 - alpha):g} % confidence intervals, {method}")
+        return cls(frame, f"{coverage(alpha)} confidence intervals, {method}")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numbamm.report.digits import LONGEST, common_decimals, p_value, plain, uniform
+from numbamm.report.digits import LONGEST, common_decimals, coverage, p_value, plain, uniform
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e250, max_value=1e250)
 NUMBERS = st.lists(FLOATS, min_size=1, max_size=6)
@@ -98,3 +98,8 @@ def test_estimates_have_two_digits_of_the_smallest_error_where_there_is_room(val
         whole = max(1, math.floor(math.log10(largest)) + 1)
         needed = 1 - math.floor(math.log10(min(errors)))
         assert decimals >= min(needed, LONGEST - whole)
+
+
+@pytest.mark.parametrize(("alpha", "text"), [(0.05, "95 %"), (0.001, "99.9 %"), (0.9, "10 %")])
+def test_coverage(alpha, text):
+    assert coverage(alpha) == text

@@ -19,6 +19,7 @@ from numbamm.inference.comparison.modelrows import (
 from numbamm.inference.comparison.nested import refuse_different_criteria, refuse_different_data
 from numbamm.options import flag, name_list, one_of, shown, valid_alpha
 from numbamm.report.content import Report, Table
+from numbamm.report.digits import coverage
 from numbamm.report.tabular import Tabular
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ class ModelTable(Tabular):
         if self.below == "se":
             notes.append("Standard errors in parentheses.")
         if self.below == "interval":
-            notes.append(f"{100 * (1 - self.alpha):g} % intervals in brackets ({how}).")
+            notes.append(f"{coverage(self.alpha)} intervals in brackets ({how}).")
         if self.below == "p" or self.stars:
             marks = sorted(self.stars.items(), key=lambda item: -item[1])
             bounds = ", ".join(f"{mark} p < {bound:g}" for mark, bound in marks)

@@ -15,6 +15,7 @@ from numbamm.inference.fixed.estimable import INDEPENDENT, independent
 from numbamm.inference.fixed.ratios import ratio_of
 from numbamm.inference.fixed.wald import Wald
 from numbamm.options import flag, numbers, valid_alpha
+from numbamm.report.digits import coverage
 from numbamm.report.estimates_table import Estimates
 from numbamm.report.result import Result
 
@@ -97,7 +98,7 @@ def contrast(
         frame = f_test(method, *_independent_rows(kept, rhs))
         return Result(title, frame.set_axis(["joint"]), notes)
     frame = estimates(method, kept, rhs, alpha)
-    notes.insert(0, f"{100 * (1 - alpha):g} % intervals.")
+    notes.insert(0, f"{coverage(alpha)} intervals.")
     return Estimates(title, frame.set_axis(names), notes)
 
 
@@ -152,7 +153,7 @@ def coef_table(
     feterm = model.feterm
     frame = estimates(method, np.eye(feterm.rank), np.zeros(feterm.rank), alpha)
     frame = frame.set_axis(feterm.kept_names).reindex(feterm.cnames)
-    notes = [f"{100 * (1 - alpha):g} % intervals.", *method.notes]
+    notes = [f"{coverage(alpha)} intervals.", *method.notes]
     if ratio is None:
         return Estimates(f"Fixed effects, {method.title}", frame, notes)
     frame = ratio.exponentiated(frame).assign(measure=ratio.measures(feterm))

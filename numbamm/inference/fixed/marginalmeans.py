@@ -18,6 +18,7 @@ from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.contrast import estimates, on_kept_columns
 from numbamm.inference.fixed.ratios import ratio_name
 from numbamm.options import numbers
+from numbamm.report.digits import coverage
 from numbamm.report.estimates_table import Estimates
 from numbamm.report.result import Result
 
@@ -344,7 +345,7 @@ def estimates_of_rows(model, method, L, offset, alpha: float) -> pd.DataFrame:
 def level_note(alpha: float, adjust: str) -> str:
     """The note on the coverage of intervals."""
     simultaneous = {"none": "", "holm": " (by Bonferroni's method)"}.get(adjust, " (simultaneous)")
-    return f"{100 * (1 - alpha):g} % intervals{simultaneous}."
+    return f"{coverage(alpha)} intervals{simultaneous}."
 
 
 def _comparisons(names: list[str], method, ratio, known) -> tuple[list[str], np.ndarray]:

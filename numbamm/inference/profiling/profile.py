@@ -19,6 +19,7 @@ from numbamm.inference.random.components import SHAPE, SIGMA, Components
 from numbamm.options import name_list, one_of, valid_alpha
 from numbamm.progress import progress_bar
 from numbamm.report.content import Report
+from numbamm.report.digits import coverage
 from numbamm.report.result import Result
 from numbamm.report.tabular import Tabular
 
@@ -335,5 +336,5 @@ class Profile(Tabular):
         table = table.rename_axis("parameter").reset_index()
         undefined = [name for name, c in self.curves.items() if not len(c.values)]
         notes = [*self._notes, *(f"{name} is undefined: a variance is 0." for name in undefined)]
-        notes = [*notes, f"{100 * (1 - alpha):g} % intervals."]
+        notes = [*notes, f"{coverage(alpha)} intervals."]
         return Result(f"Profile likelihood: {self.formula}", table, notes)

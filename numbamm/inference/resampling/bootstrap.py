@@ -21,6 +21,7 @@ from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.options import name_list, one_of, valid_alpha
 from numbamm.report.content import Report
+from numbamm.report.digits import coverage
 from numbamm.report.result import Result
 from numbamm.report.tabular import Tabular
 
@@ -343,7 +344,7 @@ class Bootstrap(Tabular):
         table = table.rename_axis("parameter").reset_index()
         notes = [
             f"{self.n} replicates; {self.n_singular} singular, {self.n_failed} failed.",
-            f"{100 * (1 - alpha):g} % intervals, {method}.",
+            f"{coverage(alpha)} intervals, {method}.",
         ]
         undefined = frame.columns[frame.isna().any()]
         if len(undefined):

@@ -163,7 +163,7 @@ class Stages:
         return end
 
     def _had_no_gradient(self) -> bool:
-        """Whether a small model has a gradient that the search which led to the end did not take."""
+        """Whether a small model has a gradient that the search of the best end did not take."""
         model, optsum = self.model, self.model.optsum
         whole = not (self._fast or self._nagq > 1 or optsum.is_limited) and model._work <= LIGHT
         return whole and AUTO == optsum.optimizer and optsum.chosen == DERIVATIVE_FREE
