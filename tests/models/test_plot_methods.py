@@ -117,7 +117,7 @@ def test_names_of_other_plots_are_answered(fitted, name, ours):
     plots = fitted("Reaction ~ 1 + Days + (1 + Days | Subject)", "sleepstudy").plot
     with pytest.raises(AttributeError, match=rf"no '{name}'; did you mean '{ours}'\?; there are"):
         getattr(plots, name)
-    with pytest.raises(AttributeError, match="no 'zzz'; there are bootstrap, coefficients"):
+    with pytest.raises(AttributeError, match="no 'zzz'; there are allfit, bootstrap"):
         _ = plots.zzz
     assert not hasattr(plots, "_repr_html_") and not hasattr(plots, "__len__")
 

@@ -56,6 +56,8 @@ LIGHT = 2e6
 #: that of each level's rows added up to this share, or more, of what it would be without signs, and
 #: there were so many rows for each effect.
 CONSENT, ENOUGH = 0.5, 5
+#: From this share of rows on whose log-density is not concave, several minima are likely.
+MANY_ROWS = 0.4
 #: A step for second differences, in units of the size of η.
 STEP = 1e-3
 
@@ -156,26 +158,43 @@ def _levels_agree(model) -> bool:
     link that turns gives two η the same mean, so that it says nothing that the density is concave
     at one of them.
     """
-    model._set_theta(model.optsum.final[-len(model.theta) :])
     few = model.nobs < ENOUGH * sum(term.nlevels for term in model.reterms)
     if few or model.has_free_shape or model.link_record.turns or _met_an_edge(model.optsum):
         return False
     if not _few_are_alike(model) or runaway_terms(model):
         return False
+    information = _information_of_rows(model)
+    return information is not None and all(
+        (np.bincount(t.refs, information) >= CONSENT * np.bincount(t.refs, abs(information))).all()
+        for t in model.reterms
+    )
+
+
+def _information_of_rows(model) -> np.ndarray | None:
+    """Second derivatives of the rows' deviances in η where a search ended; None without a mode."""
     x = model.optsum.final
+    model._set_theta(x[-len(model.theta) :])
     space = model.space_of(model.parameters_of(x), modes=model._modes)
     mode, at = space.laplace.at(space.to_scaled(x))
     if not mode.found:
-        return False
+        return None
     eta, w = linear_predictors(model, at, effects_at_mode(model)[1]), model.prior_weights
     step = STEP * np.sqrt(np.mean(eta**2))
     family, link, y = model.family_record, model.link_record, model.frame.y
     below, here, above = (family.deviances(link, at.shape, y, eta + h) for h in (-step, 0.0, step))
-    information = w * (below - 2 * here + above)
-    return all(
-        (np.bincount(t.refs, information) >= CONSENT * np.bincount(t.refs, abs(information))).all()
-        for t in model.reterms
-    )
+    return w * (below - 2 * here + above)
+
+
+def share_not_concave(model) -> float:
+    """The share of rows whose log-density is not concave in η where a search ended.
+
+    It was above 0.4 where default searches of small random data sets missed the lowest minimum, and
+    almost always below in others.
+    """
+    if is_concave(model):
+        return 0.0
+    information = _information_of_rows(model)
+    return 0.0 if information is None else float((information < 0).mean())
 
 
 def other_starts(model, chosen: str, end: Ending) -> list[tuple[np.ndarray, str]]:

@@ -7,7 +7,13 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import OverdispersionWarning, warn
 from numbamm.glm.quadrature import MOST_NODES
-from numbamm.models.fitting.ending import Ending, has_few_rows, is_concave
+from numbamm.models.fitting.ending import (
+    MANY_ROWS,
+    Ending,
+    has_few_rows,
+    is_concave,
+    share_not_concave,
+)
 from numbamm.models.fitting.other_minimum import OtherMinimum
 from numbamm.models.fitting.runaway import (
     Runaway,
@@ -57,6 +63,13 @@ def warn_of_fit(model, end: Ending) -> None:
             f"concave, and there are {model.nobs} rows for {effects} random effects: the objective "
             "may have several minima, of which the lowest that was found is kept; compare searches "
             "by allfit(), or take fewer random effects"
+        )
+    elif (share := share_not_concave(model)) > MANY_ROWS:
+        warn(
+            f"in {share:.0%} of the rows the log-density of a {model.family} response with the "
+            f"link {model.link} is not concave at the estimates: the link hardly suits the response, "
+            "and the objective may have several minima, of which the lowest that was found is kept; "
+            "take another link, or compare searches by allfit()"
         )
     runaways = runaway_terms(model)
     model.estimates.likelihood_holds = not runaways

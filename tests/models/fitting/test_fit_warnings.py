@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from models.test_random_starts import draw
 
 import numbamm as mm
 
@@ -43,3 +44,11 @@ def test_few_rows_of_a_density_that_is_not_concave_are_told():
     mm.glmm("y ~ x + (1 | g)", data, "poisson", "cloglog")
     mm.glmm("y ~ x + (1 + x | g)", data, "poisson", "log")
     mm.glmm("y ~ x + (1 + x | g)", counts_by_cloglog(6, 20), "poisson", "cloglog")
+
+
+@pytest.mark.parametrize("link", ["logit", "probit"])
+def test_a_link_that_hardly_suits_the_response_is_told(link):
+    """Counts well above 1, whose means the link holds below 1."""
+    formula, data, _ = draw(np.random.default_rng(9304), "negativebinomial", link)
+    with pytest.warns(mm.NumbammWarning, match="% of the rows .* hardly suits the response"):
+        mm.glmm(formula, data, "negativebinomial", link)
