@@ -67,9 +67,9 @@ def warn_of_fit(model, end: Ending) -> None:
     elif (share := share_not_concave(model)) > MANY_ROWS:
         warn(
             f"in {share:.0%} of the rows the log-density of a {model.family} response with the "
-            f"link {model.link} is not concave at the estimates: the link hardly suits the response, "
-            "and the objective may have several minima, of which the lowest that was found is kept; "
-            "take another link, or compare searches by allfit()"
+            f"link {model.link} is not concave at the estimates: the link hardly suits the "
+            "response, and the objective may have several minima, of which the lowest that was "
+            "found is kept; take another link, or compare searches by allfit()"
         )
     runaways = runaway_terms(model)
     model.estimates.likelihood_holds = not runaways
