@@ -1,6 +1,7 @@
 """`GeneralizedLinearMixedModel`: y | b of mean g⁻¹(Xβ + Zb), b = Λ(θ)u, u ~ N(0, I).
 
-`fitting.stages` has the searches of a fit, `generalized_estimates` what follows from their end.
+`fitting.stages` has the searches of a fit, `generalized_estimates` what follows from their end. The
+file is long by docstrings: a public method of a class has no other place for its own.
 """
 
 from __future__ import annotations

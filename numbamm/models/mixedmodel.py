@@ -1,4 +1,7 @@
-"""`MixedModel`: what linear and generalized mixed models share, once they are fitted."""
+"""`MixedModel`: what linear and generalized mixed models share, once they are fitted.
+
+The file is long by docstrings: a public method of a class has no other place for its own.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Parametric bootstrap: a model fitted again and again to responses drawn from it."""
+"""Parametric bootstrap: a model fitted again and again to responses drawn from it.
+
+The file is long by docstrings of the class whose methods users call.
+"""
 
 from __future__ import annotations
 
