@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from numbamm import config
 from numbamm.errors import FitError
 
+#: Seconds after which a product of numbers, which takes microseconds, counts as never ending.
 FORK_WAIT = 10.0
-"""Seconds after which a product of numbers, which takes microseconds, counts as never ending."""
 
 
 class ThreadLocal:
@@ -52,9 +52,7 @@ _limiter = None
 _setter = None
 _others = False  # whether other threads existed at the last fork
 _own = threading.local()  # depth: number of `blas_threads` blocks that this thread is in
-
-
-_doubtful = False  # whether a thread that is no more may have held a lock of BLAS
+_doubtful = False  # whether BLAS may be locked here: another thread may have held it at the fork
 
 
 def _before_fork() -> None:
