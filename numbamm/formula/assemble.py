@@ -19,7 +19,6 @@ from numbamm.formula.response import evaluate_response
 from numbamm.formula.right_side import Design, Matrices
 from numbamm.formula.scan import scan
 from numbamm.formula.used_rows import frame_of, missing_rows, vector
-from numbamm.structures.registry import make
 
 
 def model_frame(
@@ -143,7 +142,7 @@ def _terms(
     for term in design.terms:
         name, z = term.grouping.name, matrices.lhs[term.lhs].T
         cnames = list(matrices.lhs_names[term.lhs])
-        structure = make(term.structure, len(z))
+        structure = term.made(len(z))
         single.append(ReMat(name, refs[name], levels[name], cnames, z, structure))
     joined = remat.amalgamate(single) if join else single
     members = [[i for i, t in enumerate(single) if t.group == j.group] for j in joined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Least 1 - R² in the regression of W⁻¹ on the covariance matrices of the random effects.
 DEPENDENT = 1e-9
+#: Terms with more columns, which belong to points, are not looked at: it would take p⁴ numbers.
+WIDEST = 40
 #: Weights count as constant when they differ by no more than this, relatively.
 CONSTANT = 1e-8
 
@@ -40,11 +43,13 @@ def check_identifiable(frame: ModelFrame) -> None:
         if term.nranef < n:
             continue
         # Columns that are uncorrelated by design are counted like separate terms.
-        for block in term.structure.blocks:
+        for block in term.structure.unrestricted:
             if term.nlevels * len(block) >= n + (not constant):
                 _refuse(term, block, n)
     # W⁻¹ has full rank, which takes at least n random effects in all
-    if sum(t.nranef for t in frame.reterms) >= n and _explained(frame) > 1 - DEPENDENT:
+    if sum(t.nranef for t in frame.reterms) < n or max(t.p for t in frame.reterms) > WIDEST:
+        return
+    if _explained(frame) > 1 - DEPENDENT:
         terms = " + ".join(f"({brief(', '.join(t.cnames))} | {t.group})" for t in frame.reterms)
         raise DataError(
             f"the random effects {terms} together can have the covariance matrix of the residuals, "
@@ -57,6 +62,7 @@ def _explained(frame: ModelFrame) -> float:
     """R² of W⁻¹ on the covariance matrices of the random effects, all scaled by √W."""
     sqrtw = None if frame.weights is None else np.sqrt(frame.weights)
     terms = [in_ordinary_columns(term, sqrtw) for term in frame.reterms]
+    terms = [replace(term, theta=term.structure.some_theta()) for term in terms]
     columns = weighted_columns(terms, sqrtw)
     products = inner_products(terms, columns.T @ columns)
     size = np.sqrt(np.diag(products))

@@ -369,7 +369,7 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         root = self.scaled.root
         w = np.ones(self.nobs) if root is None else root**2
         return any(
-            bool((np.abs(np.diag(t.lambda_)) * np.sqrt(t.z**2 @ w / self.nobs) < tol).any())
+            t.structure.lacks_rank(t.theta, np.sqrt(t.z**2 @ w / self.nobs), tol)
             for t in self.reterms
         )
 

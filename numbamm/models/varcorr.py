@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from numbamm.report.content import Report, components
 from numbamm.report.tabular import Tabular
 from numbamm.shortrepr import ShortRepr
+from numbamm.structures.structure import from_to
 
 #: λ counts as singular where a diagonal entry, times the typical size of its column, is below.
 SINGULAR_TOLERANCE = 1e-4
+#: With more columns than this a table does not print the correlations that parameters tell.
+WIDE = 6
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,6 +35,13 @@ class VarCorrTerm(ShortRepr):
     negligible : ndarray of bool, shape (p,)
         Which standard deviations are, in a typical row, so small a share of σ that the fit counts
         as singular; see `is_singular`.
+    structure : str
+        Name of the covariance structure.
+    parameters : dict of str to float
+        What the structure estimates besides standard deviations and single correlations: ``rho``,
+        ``range`` and so on.
+    whole : str
+        The name of all effects together, where one standard deviation is that of all.
     """
 
     group: str
@@ -38,6 +49,21 @@ class VarCorrTerm(ShortRepr):
     cov: np.ndarray
     estimated: np.ndarray
     negligible: np.ndarray
+    structure: str = "us"
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    whole: str = ""
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether a table of its correlations would be wide, and parameters say the same."""
+        return bool(self.parameters) and len(self.names) > WIDE
+
+    @property
+    def shown(self) -> list[tuple[int, str]]:
+        """The effects whose standard deviations tables print, and their names."""
+        if self.is_wide and np.ptp(self.sd) <= 1e-9 * self.sd.max():
+            return [(0, self.whole)]
+        return list(enumerate(self.names))
 
     @property
     def variances(self) -> np.ndarray:
@@ -102,6 +128,9 @@ class VarCorr(Tabular):
                 sigma**2 * t.lambda_ @ t.lambda_.T,
                 t.structure.correlated,
                 _negligible(t),
+                t.structure.names[0] if t.structure.names else "joined",
+                _parameters(t),
+                t.structure.deviations([*t.cnames])[0][1],
             )
             for t in terms
         ]
@@ -118,27 +147,37 @@ class VarCorr(Tabular):
     def rows(self) -> list[tuple[str, str, float, float, list[float]]]:
         """Group, column, variance, standard deviation and correlations, line by line.
 
-        Correlations that the model fixes at zero are left out (None).
+        Correlations that the model fixes at zero are left out (None). Of a structure of more than
+        `WIDE` columns all are, and of equal standard deviations all but one. Parameters such as
+        ``rho`` follow: variance and standard deviation are NaN, and the value stands in the place
+        of the correlation.
         """
         lines = []
         for term in self.terms:
-            for j, name in enumerate(term.names):
-                corr = [float(term.corr[j, i]) if term.estimated[j, i] else None for i in range(j)]
+            for j, name in term.shown:
+                known = [] if term.is_wide else range(j)
+                corr = [float(term.corr[j, i]) if term.estimated[j, i] else None for i in known]
                 lines.append((term.group, name, float(term.variances[j]), float(term.sd[j]), corr))
+            for name, value in term.parameters.items():
+                lines.append((term.group, name, np.nan, np.nan, [value]))
         if self.sigma is not None:
             lines.append(("Residual", "", self.sigma**2, self.sigma, []))
         return lines
 
     def negligible(self) -> np.ndarray:
         """For each of `rows`, whether its variance counts as zero."""
-        flags = [term.negligible for term in self.terms]
-        return np.concatenate([*flags, np.zeros(int(self.sigma is not None), dtype=bool)])
+        flags = []
+        for term in self.terms:
+            flags += [bool(term.negligible[j]) for j, _ in term.shown]
+            flags += [False] * len(term.parameters)
+        return np.array(flags + [False] * (self.sigma is not None), dtype=bool)
 
     def to_frame(self):
         """A pandas frame: ``group, name1, name2, variance, sd, corr``, a line each.
 
         Lines with one name hold a variance and its standard deviation; lines with two names a
-        covariance (column ``variance``) and a correlation (column ``corr``).
+        covariance (column ``variance``) and a correlation (column ``corr``). With structures that
+        have other parameters there are lines for these, with a column ``value``.
         """
         import pandas as pd
 
@@ -151,13 +190,35 @@ class VarCorr(Tabular):
                     if term.estimated[j, i]:
                         pair = (term.names[i], term.names[j])
                         lines.append((term.group, *pair, term.cov[j, i], np.nan, term.corr[j, i]))
+            for name, value in term.parameters.items():
+                lines.append((term.group, name, None, np.nan, np.nan, np.nan, value))
         if self.sigma is not None:
             lines.append(("Residual", None, None, self.sigma**2, self.sigma, np.nan))
         columns = ["group", "name1", "name2", "variance", "sd", "corr"]
-        return pd.DataFrame(lines, columns=columns)
+        if not any(term.parameters for term in self.terms):
+            return pd.DataFrame(lines, columns=columns)
+        padded = [(*line, np.nan)[: len(columns) + 1] for line in lines]
+        return pd.DataFrame(padded, columns=[*columns, "value"])
 
     def _report(self) -> Report:
         return Report("", tables=[components(self)])
+
+
+def _parameters(term) -> dict[str, float]:
+    """The parameters of a term's structure, by names with that of the structure: ``rho (ar1)``."""
+    values = iter(term.structure.shape_values(term.theta).tolist())
+    return {
+        f"{shape.name} ({part.names[0]}{'' if alone else ' ' + from_to(names)})": next(values)
+        for part, names, alone in _parts(term)
+        for shape in part.shapes
+    }
+
+
+def _parts(term):
+    """Structures of a term, the names of their columns, and whether each is alone of its name."""
+    parts = [(part, [term.cnames[j] for j in columns]) for columns, part in term.structure.parts]
+    kinds = [type(part) for part, _ in parts]
+    return [(part, names, kinds.count(type(part)) == 1) for part, names in parts]
 
 
 def _negligible(term) -> np.ndarray:

@@ -112,18 +112,25 @@ def _by_rank(directions: Directions) -> tuple[np.ndarray, np.ndarray, np.ndarray
     for term, slope, size in zip(
         directions.terms, directions.slopes, directions.sizes, strict=True
     ):
-        part = slice(start, start + term.structure.size)
-        start = part.stop
         rows = len(term.refs) / term.nlevels
         size = np.sqrt(rows) * np.where(size > 0, size, 1.0)
-        lifts = term.structure.lifts(term.lambda_, size)
-        L, A, variance = (np.array(x) for x in zip(*lifts, strict=True))
-        change = A @ L.transpose(0, 2, 1)
-        change += change.transpose(0, 2, 1)
-        changes[part, part] = term.structure.coordinates(change).T
-        curvature[part, part] = 2 * np.einsum("ab,sac,tbc->st", slope, A, A, optimize=True)
-        least = FREE * np.sqrt(2 / term.nlevels)
-        x = np.clip(variance / least, 1e-9, 1.0)
-        free = x**2 * (3 - 2 * x)  # from 0, known, to 1, estimated
-        added[part] = 4 * term.nlevels * least * x * (1 / free - 1)
+        lam, theta = term.lambda_, term.theta
+        for columns, structure in term.structure.parts:
+            part, here = slice(start, start + structure.size), np.ix_(columns, columns)
+            own, theta = theta[: structure.size], theta[structure.size :]
+            start = part.stop
+            if not structure.is_linear:  # the directions are those of θ
+                changes[part, part] = np.eye(structure.size)
+                curvature[part, part] = structure.bend(own, slope[here])
+                continue
+            lifts = structure.lifts(lam[here], size[columns])
+            L, A, variance = (np.array(x) for x in zip(*lifts, strict=True))
+            change = A @ L.transpose(0, 2, 1)
+            change += change.transpose(0, 2, 1)
+            changes[part, part] = structure.coordinates(change).T
+            curvature[part, part] = 2 * np.einsum("ab,sac,tbc->st", slope[here], A, A)
+            least = FREE * np.sqrt(2 / term.nlevels)
+            x = np.clip(variance / least, 1e-9, 1.0)
+            free = x**2 * (3 - 2 * x)  # from 0, known, to 1, estimated
+            added[part] = 4 * term.nlevels * least * x * (1 / free - 1)
     return changes, curvature, added
