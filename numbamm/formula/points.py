@@ -51,7 +51,7 @@ class Points:
     @property
     def labels(self) -> list[str]:
         """Names of the effects: ``time[3]``, ``east,north[1.5,2]``."""
-        return [f"{','.join(self.names)}[{','.join(f'{x:.6g}' for x in row)}]" for row in self.at]
+        return [f"{','.join(self.names)}[{','.join(f'{x:.12g}' for x in row)}]" for row in self.at]
 
     def indicators(self, coordinates: np.ndarray, text: str) -> np.ndarray:
         """Which point each row is at, as columns of zeros and ones, shape (n, p).

@@ -18,6 +18,7 @@ class Ar1(Patterned):
 
     p: int
     names: ClassVar = ("ar1",)
+    includes: ClassVar = frozenset({"homdiag"})
 
     @property
     def nshape(self) -> int:

@@ -20,6 +20,7 @@ class Cs(Patterned):
 
     p: int
     names: ClassVar = ("cs",)
+    includes: ClassVar = frozenset({"homdiag", "diag", "homcs"})
     can_lose: ClassVar = "marginal"
     heterogeneous: ClassVar = True
 

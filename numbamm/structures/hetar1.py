@@ -14,4 +14,5 @@ class HetAr1(Ar1):
 
     p: int
     names: ClassVar = ("hetar1",)
+    includes: ClassVar = frozenset({"homdiag", "diag", "ar1"})
     heterogeneous: ClassVar = True

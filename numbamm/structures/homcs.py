@@ -14,5 +14,6 @@ class HomCs(Cs):
 
     p: int
     names: ClassVar = ("homcs",)
+    includes: ClassVar = frozenset({"homdiag"})
     can_lose: ClassVar = "all"
     heterogeneous: ClassVar = False

@@ -14,4 +14,5 @@ class HomToep(Toep):
 
     p: int
     names: ClassVar = ("homtoep",)
+    includes: ClassVar = frozenset({"homdiag", "homcs", "ar1"})
     heterogeneous: ClassVar = False

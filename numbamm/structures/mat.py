@@ -25,10 +25,14 @@ class Mat(OverPositions):
     """
 
     names: ClassVar = ("mat",)
+    includes: ClassVar = frozenset({"exp", "ou"})
 
     @property
     def nshape(self) -> int:
         return 2
+
+    def has_case(self, other) -> bool:
+        return super().has_case(other) and self.points == getattr(other, "points", self.points)
 
     def profile(self, x):
         raise NotImplementedError  # it takes κ: see `_profile`

@@ -29,6 +29,8 @@ from numbamm.structures.structure import Shape, Structure, from_to
 
 #: Added to the diagonal of a correlation matrix that is singular to working precision.
 RIDGE = 1e-13, 1e-11, 1e-9
+#: Standard deviations below this, in columns of size one, are zero for `Patterned.fall`.
+ZERO = 1e-3
 #: Angles at which `Patterned.fall` tries each φ where the standard deviations are zero.
 TRIED = np.linspace(-np.pi / 2, np.pi / 2, 9)
 
@@ -38,6 +40,7 @@ class Patterned(Structure):
     """Base of structures that are standard deviations and a pattern of correlations."""
 
     p: int
+    fewest: ClassVar = 2
     #: Whether each effect has a standard deviation of its own.
     heterogeneous: ClassVar[bool] = False
 
@@ -252,12 +255,15 @@ class Patterned(Structure):
     def fall(self, theta, N, size):
         """Second derivatives along θ in which λλ' has no first ones: from zeros, and from bounds.
 
-        Where all standard deviations are zero, φ may have any value, and some are tried.
+        Where no two standard deviations differ from zero, φ may have any value: some are tried.
         """
         k, unit = self.nscale, self.column_sizes(size)
         scale = max(np.abs(np.diag(N) / size**2).sum(), np.finfo(float).tiny)
-        if (np.abs(self.sds(theta)) * size).max() < 1e-3:
+        positive = np.flatnonzero(np.abs(self.sds(theta)) * size >= ZERO)
+        if len(positive) == 0:
             return self._fall_from_zero(theta, N, size, scale)
+        if len(positive) == 1 and self.p > 1:
+            return self._fall_from_one(theta, N, size, int(positive[0]))
         slopes = self.covariance_slopes(theta) / np.outer(size, size) / unit[:, None, None]
         values, vectors = np.linalg.eigh(np.einsum("sab,tab->st", slopes, slopes))
         null = vectors[:, values < 1e-6 * values[-1]] / unit[:, None]
@@ -285,6 +291,27 @@ class Patterned(Structure):
                         least = value, phi, scales
         value, phi, scales = least
         return value / scale, lambda epsilon: np.concatenate([epsilon * scales, phi])
+
+    def _fall_from_one(self, theta, N, size, one: int):
+        """The steepest slope in a standard deviation of zero beside the one that is not, some φ."""
+        k, least = self.nscale, (np.inf, theta[self.nscale :], 0)
+        scaled = N / np.outer(size, size)
+        for j in range(self.nshape):
+            for angle in TRIED:
+                phi = np.array(self.start_shape)
+                phi[j] = angle
+                slopes = scaled[one] * self.correlation(phi)[one]
+                slopes[one] = np.inf
+                if slopes.min() < least[0]:
+                    least = slopes.min(), phi, int(slopes.argmin())
+        value, phi, at = least
+
+        def escape(epsilon: float) -> np.ndarray:
+            scales = np.where(np.arange(k) == one, theta[:k], 0.0)
+            scales[at] = epsilon / np.sqrt(size[at])
+            return np.concatenate([scales, phi])
+
+        return value / max(np.abs(scaled).max(), np.finfo(float).tiny), escape
 
     def select(self, columns) -> Structure:
         return type(self)(len(columns))

@@ -69,7 +69,7 @@ class Rr(Structure):
 
     def _theta_of(self, L) -> np.ndarray:
         """θ of p × d loadings, which are rotated to have zeros above the diagonal."""
-        R: np.ndarray = np.linalg.qr(L.T, mode="r")
+        R = np.linalg.qr(L.T)[1]
         lam = np.zeros((self.p, self.p))
         lam[:, : self.d] = (R * np.where(np.diag(R) < 0, -1.0, 1.0)[:, None]).T
         return lam.ravel()[self.entries[self._loadings]]
@@ -135,6 +135,9 @@ class Rr(Structure):
             return self._theta_of(L)
 
         return values[0] / largest, escape
+
+    def has_case(self, other) -> bool:
+        return isinstance(other, Rr) and other.p == self.p and other.d <= self.d
 
     def select(self, columns) -> Rr:
         return Rr(len(columns), self.d)

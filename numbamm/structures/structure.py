@@ -59,8 +59,12 @@ class Structure(ABC):
     #: Which columns a smaller model may lack: any one ("each"), any that is not part of an
     #: interaction with others ("marginal"), or only all of them together ("all").
     can_lose: ClassVar[str] = "all"
+    #: Names of the structures of the same columns that are special cases, besides itself.
+    includes: ClassVar[frozenset[str]] = frozenset()
     #: Its options in formulas, ``name(x | g, d=2)``, and their values where they are not given.
     options: ClassVar[dict[str, int]] = {}
+    #: Fewest effects with which it is more than another name of a variance.
+    fewest: ClassVar[int] = 1
     #: Whether its effects belong to points, ``name(x, y | g)``, which it takes as `points`.
     over_positions: ClassVar[bool] = False
 
@@ -347,6 +351,10 @@ class Structure(ABC):
     def mixable(self) -> list[list[int]]:
         """Groups of columns that linear combinations of them may replace: λ keeps its structure."""
         return self.blocks if self.is_free else [[j] for j in range(self.p)]
+
+    def has_case(self, other: Structure) -> bool:
+        """Whether another structure of the same columns is this one, or a special case."""
+        return self == other or bool(self.includes.intersection(other.names))
 
     @property
     def parts(self) -> list[tuple[list[int], Structure]]:

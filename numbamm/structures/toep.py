@@ -26,6 +26,7 @@ class Toep(Patterned):
 
     p: int
     names: ClassVar = ("toep",)
+    includes: ClassVar = frozenset({"homdiag", "diag", "homcs", "cs", "ar1", "hetar1", "homtoep"})
     heterogeneous: ClassVar = True
 
     @property
