@@ -122,7 +122,11 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
     @property
     def theta(self) -> np.ndarray:
-        """Covariance parameters θ, term by term: for most structures the entries of λ by column."""
+        """Covariance parameters θ, term by term: the entries of λ by column.
+
+        Of covariance structures other than ``us`` and ``diag`` they are unbounded parameters;
+        `varcorr` has those that users see.
+        """
         return self.scaled.structure.join([t.theta for t in self.reterms])
 
     def _checked_theta(self, theta) -> np.ndarray:

@@ -31,7 +31,8 @@ class VarCorrTerm(ShortRepr):
     cov : ndarray, shape (p, p)
         σ²λλ'.
     estimated : ndarray of bool, shape (p, p)
-        Which correlations the model lets be other than zero.
+        Which correlations the model lets be other than zero, except for those of more than `WIDE`
+        effects that parameters describe.
     negligible : ndarray of bool, shape (p,)
         Which standard deviations are, in a typical row, so small a share of σ that the fit counts
         as singular; see `is_singular`.
@@ -40,8 +41,10 @@ class VarCorrTerm(ShortRepr):
     parameters : dict of str to float
         What the structure estimates besides standard deviations and single correlations: ``rho``,
         ``range`` and so on.
-    whole : str
-        The name of all effects together, where one standard deviation is that of all.
+    lines : tuple of (str, int or None)
+        What tables print, line by line: names of effects with their positions, or of parameters.
+        Of more than `WIDE` effects that parameters describe, those with one standard deviation
+        are one line.
     """
 
     group: str
@@ -51,19 +54,7 @@ class VarCorrTerm(ShortRepr):
     negligible: np.ndarray
     structure: str = "us"
     parameters: Mapping[str, float] = field(default_factory=dict)
-    whole: str = ""
-
-    @property
-    def is_wide(self) -> bool:
-        """Whether a table of its correlations would be wide, and parameters say the same."""
-        return bool(self.parameters) and len(self.names) > WIDE
-
-    @property
-    def shown(self) -> list[tuple[int, str]]:
-        """The effects whose standard deviations tables print, and their names."""
-        if self.is_wide and np.ptp(self.sd) <= 1e-9 * self.sd.max():
-            return [(0, self.whole)]
-        return list(enumerate(self.names))
+    lines: tuple[tuple[str, int | None], ...] = ()
 
     @property
     def variances(self) -> np.ndarray:
@@ -126,11 +117,10 @@ class VarCorr(Tabular):
                 t.group,
                 tuple(t.cnames),
                 sigma**2 * t.lambda_ @ t.lambda_.T,
-                t.structure.correlated,
+                _estimated(t),
                 _negligible(t),
                 t.structure.names[0] if t.structure.names else "joined",
-                _parameters(t),
-                t.structure.deviations([*t.cnames])[0][1],
+                *_lines(t),
             )
             for t in terms
         ]
@@ -147,29 +137,29 @@ class VarCorr(Tabular):
     def rows(self) -> list[tuple[str, str, float, float, list[float]]]:
         """Group, column, variance, standard deviation and correlations, line by line.
 
-        Correlations that the model fixes at zero are left out (None). Of a structure of more than
-        `WIDE` columns all are, and of equal standard deviations all but one. Parameters such as
-        ``rho`` follow: variance and standard deviation are NaN, and the value stands in the place
-        of the correlation.
+        Correlations that the model fixes at zero are left out (None), and those of many effects
+        that parameters describe. Lines of such parameters, ``rho`` for one, have no variance
+        (NaN), and their value in the place of the correlation.
         """
         lines = []
         for term in self.terms:
-            for j, name in term.shown:
-                known = [] if term.is_wide else range(j)
-                corr = [float(term.corr[j, i]) if term.estimated[j, i] else None for i in known]
+            shown: list[int] = []
+            for name, j in term.lines:
+                if j is None:
+                    lines.append((term.group, name, np.nan, np.nan, [term.parameters[name]]))
+                    continue
+                corr = [float(term.corr[j, i]) if term.estimated[j, i] else None for i in shown]
                 lines.append((term.group, name, float(term.variances[j]), float(term.sd[j]), corr))
-            for name, value in term.parameters.items():
-                lines.append((term.group, name, np.nan, np.nan, [value]))
+                shown.append(j)
         if self.sigma is not None:
             lines.append(("Residual", "", self.sigma**2, self.sigma, []))
         return lines
 
     def negligible(self) -> np.ndarray:
         """For each of `rows`, whether its variance counts as zero."""
-        flags = []
-        for term in self.terms:
-            flags += [bool(term.negligible[j]) for j, _ in term.shown]
-            flags += [False] * len(term.parameters)
+        flags = [
+            j is not None and bool(term.negligible[j]) for term in self.terms for _, j in term.lines
+        ]
         return np.array(flags + [False] * (self.sigma is not None), dtype=bool)
 
     def to_frame(self):
@@ -204,21 +194,38 @@ class VarCorr(Tabular):
         return Report("", tables=[components(self)])
 
 
-def _parameters(term) -> dict[str, float]:
-    """The parameters of a term's structure, by names with that of the structure: ``rho (ar1)``."""
+def _lines(term) -> tuple[dict[str, float], tuple[tuple[str, int | None], ...]]:
+    """Parameters of a term's structures, named as in ``rho (ar1)``; and the lines of its table."""
     values = iter(term.structure.shape_values(term.theta).tolist())
-    return {
-        f"{shape.name} ({part.names[0]}{'' if alone else ' ' + from_to(names)})": next(values)
-        for part, names, alone in _parts(term)
-        for shape in part.shapes
-    }
+    kinds = [type(part) for _, part in term.structure.parts]
+    parameters: dict[str, float] = {}
+    lines: list[tuple[str, int | None]] = []
+    for columns, part in term.structure.parts:
+        names = [term.cnames[j] for j in columns]
+        kind = part.names[0] if part.names else ""
+        if _is_wide(part):
+            lines += [(name, columns[i]) for i, name in part.deviations(names)]
+        else:
+            lines += zip(names, columns, strict=True)
+        of = kind if kinds.count(type(part)) == 1 else f"{kind} {from_to(names)}"
+        own = [f"{shape.name} ({of})" for shape in part.shapes]
+        parameters |= zip(own, values, strict=False)
+        lines += [(name, None) for name in own]
+    return parameters, tuple(lines)
 
 
-def _parts(term):
-    """Structures of a term, the names of their columns, and whether each is alone of its name."""
-    parts = [(part, [term.cnames[j] for j in columns]) for columns, part in term.structure.parts]
-    kinds = [type(part) for part, _ in parts]
-    return [(part, names, kinds.count(type(part)) == 1) for part, names in parts]
+def _is_wide(part) -> bool:
+    """Whether a table of a part's correlations would be wide, and parameters say the same."""
+    return bool(part.shapes) and part.p > WIDE
+
+
+def _estimated(term) -> np.ndarray:
+    """Which correlations tables print: not those of many effects that parameters describe."""
+    out = term.structure.correlated.copy()
+    for columns, part in term.structure.parts:
+        if _is_wide(part):
+            out[np.ix_(columns, columns)] = np.eye(part.p, dtype=bool)
+    return out
 
 
 def _negligible(term) -> np.ndarray:

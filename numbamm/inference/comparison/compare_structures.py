@@ -88,7 +88,7 @@ def compare_structures(
     >>> machines = mm.datasets.load("Machines")
     >>> m = mm.lmm("score ~ Machine + (0 + Machine | Worker)", machines, reml=True)
     >>> mm.compare_structures(m, ["us", "homcs", "cs"]).frame["npar"].to_dict()
-    {'homcs': 6, 'cs': 8, 'us': 10}
+    {'cs': 8, 'homcs': 6, 'us': 10}
     """
     from numbamm.formula.scan import scan
 
