@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from numbamm import config
 from numbamm import formula as formulas
+from numbamm.blocks import cholesky
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.jit import compile_ahead
@@ -127,8 +128,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         if sigma is not None and not _is_positive(sigma):
             raise OptionError(f"sigma must be a positive number, not {sigma!r}")
         by_newton = optimizer == "newton"
-        search = (newton.begin, newton.advance) if by_newton else (by_differences.objective,)
-        compile_ahead(crossprod, solve, *search)
+        differences = cholesky.objective, by_differences.search
+        compile_ahead(crossprod, solve, *((newton.advance,) if by_newton else differences))
         frame = formulas.model_frame(
             formula,
             data,
