@@ -363,12 +363,13 @@ class LinearMixedModel(LinearObjective, MixedModel):
         return estimates_at(self, theta, objective)
 
     def coefficients_at(self, theta) -> np.ndarray:
-        """Coefficients of the kept columns at a given θ; the model is left at this θ."""
+        """Coefficients of the kept columns at a scaled θ; the model is left as it is."""
         return coefficients(self, solution_at(self, theta))[1]
 
     def effects_at(self, theta) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """u and b at a given θ, with β estimated there; the model is left at this θ."""
-        return random_effects(self, solution_at(self, theta))
+        self._set_theta(theta)
+        return random_effects(self, solution_at(self, self.scaled.to_scaled(theta)))
 
     def leverage(self) -> pd.Series:
         """Diagonal of the hat matrix, a pandas Series over the rows of the data.
