@@ -219,11 +219,12 @@ class Stages:
     def _search_beside(self, end: Ending) -> Ending:
         """Look for a minimum that is due to the approximation: it is reported, not taken."""
         model = self.model
-        if self._nagq > 1:
+        starts = starts_beside(model) if self._nagq == 1 else []
+        if not starts:
             return end
         chosen, usual = model.optsum.optimizer, model.optsum.maxfeval
         kept = self._outcome(end)
-        for start in starts_beside(model):
+        for start in starts:
             self._renew_options(NEWTON if chosen == AUTO else chosen, PATIENCE)
             other = self._attempt(**start)
             interrupted = model.optsum.returnvalue == INTERRUPTED
