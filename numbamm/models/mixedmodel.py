@@ -20,6 +20,7 @@ from numbamm.elsewhere import name_hint, names_arguments
 from numbamm.errors import NotFittedError, OptionError
 from numbamm.models.asresult import AsResult
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitstatistics import FitStatistics
 from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fixedeffects import FixedEffects
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from numbamm.glm.link import Link
 
 
-class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
+class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular):
     """Base of the models: frame, terms, optimisation summary, and the results' common names.
 
     Attributes
@@ -104,7 +105,21 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
     @property
     def is_fitted(self) -> bool:
-        """Whether the model has estimates."""
+        """Whether the model has estimates.
+
+        See Also
+        --------
+        LinearMixedModel.fit
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.LinearMixedModel("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.is_fitted
+        False
+        >>> m.fit().is_fitted
+        True
+        """
         return self._estimates is not None
 
     @property
@@ -115,6 +130,17 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         ------
         NotFittedError
             Before `fit`.
+
+        See Also
+        --------
+        LinearMixedModel.params
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.estimates.beta.round(2).tolist()
+        [251.41, 10.47]
         """
         if self._estimates is None:
             raise NotFittedError("this model has not been fitted: call fit() first")
@@ -122,7 +148,20 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
     @property
     def theta(self) -> np.ndarray:
-        """Covariance parameters θ, term by term: for most structures the entries of λ by column."""
+        """Covariance parameters θ, term by term: for most structures the entries of λ by column.
+
+        See Also
+        --------
+        LinearMixedModel.theta_names
+        LinearMixedModel.varcorr : What θ and σ amount to.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.theta.round(3).tolist()
+        [0.929, 0.018, 0.223]
+        """
         return self.scaled.structure.join([t.theta for t in self.reterms])
 
     def _checked_theta(self, theta) -> np.ndarray:
@@ -151,7 +190,19 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
     @property
     def theta_names(self) -> list[str]:
-        """Name of each θ: ``group.column``, or ``group.row.column`` below the diagonal."""
+        """Name of each θ: ``group.column``, or ``group.row.column`` below the diagonal.
+
+        See Also
+        --------
+        LinearMixedModel.theta
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.theta_names
+        ['Subject.Intercept', 'Subject.Days.Intercept', 'Subject.Days']
+        """
         return [
             f"{term.group}.{label}"
             for term in self.reterms
@@ -172,6 +223,22 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
         Not so after a limit, an interrupt or a failure of the optimiser, and where the end is
         known to be no minimum. `check_convergence` looks at the objective around the estimates.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        check_convergence : How the objective behaves around the estimates.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.converged
+        True
         """
         estimates, optsum = self.estimates, self.optsum
         stopped = optsum.returnvalue in CUT_SHORT or optsum.returnvalue.startswith("FAILURE")
@@ -224,12 +291,46 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
     @property
     def sigma(self) -> float:
-        """Residual standard deviation σ."""
+        """Residual standard deviation σ.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.varcorr : With those of the random effects.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> round(m.sigma, 2)
+        49.51
+        """
         return self.estimates.sigma
 
     @property
     def beta_covariance(self) -> np.ndarray:
-        """Covariance matrix of the kept coefficients, shape (rank, rank)."""
+        """Covariance matrix of the kept coefficients, shape (rank, rank).
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.cov_params : With names, by the configured method.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.beta_covariance.round(2).tolist()
+        [[43.99, -1.37], [-1.37, 2.26]]
+        """
         estimates = self.estimates
         if estimates.covariance is None:
             with blas_threads():
@@ -238,12 +339,46 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
     @property
     def u(self) -> list[np.ndarray]:
-        """Spherical random effects, an array of shape (levels, p) for each of `reterms`."""
+        """Spherical random effects, an array of shape (levels, p) for each of `reterms`.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.b : On the scale of the linear predictor.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.u[0].shape
+        (18, 2)
+        """
         return self.estimates.u
 
     @property
     def b(self) -> list[np.ndarray]:
-        """Random effects b = Λu, an array of shape (levels, p) for each of `reterms`."""
+        """Random effects b = Λu, an array of shape (levels, p) for each of `reterms`.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.ranef : As frames, with names.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.b[0][0].round(2).tolist()
+        [2.82, 9.08]
+        """
         return self.estimates.b
 
     @overload
@@ -333,7 +468,30 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
     @property
     def varcorr(self) -> VarCorr:
-        """Variances, standard deviations and correlations of the random effects."""
+        """Variances, standard deviations and correlations of the random effects.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        icc : The shares of the variance.
+        pca : Principal components.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> print(m.varcorr)
+        Variance components:
+                  Column       Variance  Std.Dev.
+        Batch     (Intercept)   1388.33   37.2603
+        Residual                2451.25   49.5101
+        >>> round(float(m.varcorr["Batch"].sd[0]), 2)
+        37.26
+        """
         return VarCorr(self.reterms, self.sigma)
 
     @names_arguments
@@ -373,54 +531,6 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
             for t in self.reterms
         )
 
-    # ---- likelihood -------------------------------------------------------------------------
-
-    @property
-    def objective(self) -> float:
-        """What was minimised: -2 log-likelihood, or the REML criterion, with every constant."""
-        return self.estimates.objective
-
-    @property
-    def deviance(self) -> float:
-        """The same number as `objective`."""
-        return self.objective
-
-    @property
-    def llf(self) -> float:
-        """Log-likelihood (restricted under REML): minus half the objective."""
-        return -self.objective / 2
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of estimated parameters: rank of X, θ, and dispersion."""
-        return self.feterm.rank + len(self.theta) + (not self.estimates.sigma_given)
-
-    @property
-    def nobs(self) -> int:
-        """Number of rows used."""
-        return len(self.frame.y)
-
-    @property
-    def df_resid(self) -> int:
-        """nobs less the number of estimated parameters."""
-        return self.nobs - self.n_parameters
-
-    @property
-    def aic(self) -> float:
-        """Akaike's information criterion."""
-        return -2 * self.llf + 2 * self.n_parameters
-
-    @property
-    def aicc(self) -> float:
-        """Akaike's criterion corrected for small samples; NaN with too few rows for it."""
-        k, spare = self.n_parameters, self.nobs - self.n_parameters - 1
-        return self.aic + 2 * k * (k + 1) / spare if spare > 0 else np.nan
-
-    @property
-    def bic(self) -> float:
-        """Bayesian information criterion with log(nobs)."""
-        return -2 * self.llf + float(np.log(self.nobs)) * self.n_parameters
-
     # ---- rows -------------------------------------------------------------------------------
 
     def aligned(self, values, name: str) -> pd.Series:
@@ -433,12 +543,46 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
     @property
     def fittedvalues(self) -> pd.Series:
-        """Conditional means, a pandas Series over the rows of the data; NaN where dropped."""
+        """Conditional means, a pandas Series over the rows of the data; NaN where dropped.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.predict : For other rows, and without random effects.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.fittedvalues.head(2).round(2).to_list()
+        [254.22, 273.76]
+        """
         return self.aligned(self.estimates.fitted, "fittedvalues")
 
     @property
     def resid(self) -> pd.Series:
-        """Response minus conditional mean, a pandas Series over the rows of the data."""
+        """Response minus conditional mean, a pandas Series over the rows of the data.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.residuals : Of other types.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.resid.head(2).round(2).to_list()
+        [-4.66, -15.06]
+        """
         return self.aligned(self.frame.y - self.estimates.fitted, "resid")
 
     @names_arguments
@@ -609,7 +753,19 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
     @property
     def plot(self) -> Plots:
-        """Plots of the fitted model, a method each: ``model.plot.residuals()``."""
+        """Plots of the fitted model, a method each: ``model.plot.residuals()``.
+
+        See Also
+        --------
+        plot_coefficients : Of several models.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.plot.residuals().get_ylabel()
+        'Pearson residual'
+        """
         return Plots(self)
 
     def _report(self) -> Report:

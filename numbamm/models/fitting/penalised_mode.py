@@ -63,16 +63,16 @@ class PenalisedMode(Tabular):
         return float(self.objective)
 
     def to_frame(self) -> pd.DataFrame:
-        """Coefficients and random effects b, a row each: effect, group, level, term, estimate."""
+        """Coefficients and random effects b, a row each: effect, group, term, level, estimate."""
         import pandas as pd
 
-        names = ["effect", "group", "level", "term", "estimate"]
+        names = ["effect", "group", "term", "level", "estimate"]
         rows: list[tuple] = [
             ("fixed", None, None, *pair) for pair in zip(self._names, self.beta, strict=True)
         ]
         for group, frame in self.ranef().items():
             for term in frame.columns:
-                rows += [("random", group, level, term, b) for level, b in frame[term].items()]
+                rows += [("random", group, term, level, b) for level, b in frame[term].items()]
         return pd.DataFrame(rows, columns=names)
 
     def _parts(self) -> tuple[Frames, Frames]:
