@@ -355,6 +355,11 @@ def context(**values: Any) -> Iterator[None]:
     **values
         Values of options by name.
 
+    Returns
+    -------
+    context manager
+        For a ``with`` statement; nothing comes after ``as``.
+
     Raises
     ------
     OptionError
@@ -384,6 +389,21 @@ def carry(function: Callable) -> Callable:
 
     Wrap what a pool of threads or processes is to call: ``pool.map(mm.config.carry(f), items)``.
     The result can be pickled where the function can.
+
+    Parameters
+    ----------
+    function : callable
+        What is to be called elsewhere.
+
+    Returns
+    -------
+    callable
+        With the same arguments and result.
+
+    Raises
+    ------
+    OptionError
+        A file or a variable has an unknown key or an unusable value; the message names it.
 
     See Also
     --------
@@ -423,6 +443,11 @@ def reload() -> None:
 
 def show() -> None:
     """Print every option with its value and where that came from.
+
+    Raises
+    ------
+    OptionError
+        A file or a variable has an unknown key or an unusable value; the message names it.
 
     See Also
     --------

@@ -535,7 +535,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         FitError
             If the model is fitted already, or the optimiser fails.
         OptionError
-            If `nagq` cannot be used: with several terms, or with ``fast=True``.
+            If `nagq` cannot be used: with several terms, or with ``fast=True``; or an option, or a
+            field of `optsum`, has an unusable value.
 
         See Also
         --------
@@ -589,7 +590,12 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         Raises
         ------
         DataError
-            If the new response does not fit the rows or the family; the model stays as it was.
+            If the new response does not fit the rows or the family; the model stays as it was, as
+            with any error.
+        FitError
+            The optimiser fails.
+        OptionError
+            As for `fit`.
 
         See Also
         --------

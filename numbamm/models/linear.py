@@ -248,6 +248,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         FitError
             If the model is fitted already (use `refit`), or the optimiser fails; the model can
             be used and fitted again.
+        OptionError
+            An option, or a field of `optsum`, has an unusable value, or there is no such optimiser.
 
         See Also
         --------
@@ -315,7 +317,12 @@ class LinearMixedModel(LinearObjective, MixedModel):
         Raises
         ------
         DataError
-            If the new response does not fit the rows; the model stays as it was.
+            If the new response does not fit the rows; the model stays as it was, as with any
+            error.
+        FitError
+            The optimiser fails.
+        OptionError
+            An option, or a field of `optsum`, has an unusable value, or there is no such optimiser.
 
         See Also
         --------

@@ -17,7 +17,7 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.design.femat import FeMat
 from numbamm.design.scaling import Scaling
 from numbamm.elsewhere import name_hint, names_arguments
-from numbamm.errors import NotFittedError, OptionError
+from numbamm.errors import NotFittedError, OptionError, shown
 from numbamm.models.asresult import AsResult
 from numbamm.models.estimates import Estimates
 from numbamm.models.fitstatistics import FitStatistics
@@ -34,7 +34,7 @@ from numbamm.optimize import OptSummary
 from numbamm.optimize.formatting import short
 from numbamm.optimize.local_minimum import is_minimum
 from numbamm.optimize.run import CUT_SHORT
-from numbamm.options import grouping_factor, numbers, one_of
+from numbamm.options import grouping_factor, non_negative, numbers, one_for_each, one_of
 from numbamm.report.content import Report
 from numbamm.report.frames import Frames
 from numbamm.report.tabular import Tabular
@@ -166,12 +166,9 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular):
 
     def _checked_theta(self, theta) -> np.ndarray:
         """θ as the user gave it, of the right length."""
-        theta = numbers("theta", theta)
+        given, theta = shown(theta), numbers("theta", theta)
         if theta.shape != self.theta.shape:
-            raise OptionError(
-                f"theta has shape {theta.shape}, but this model has {len(self.theta)} parameters: "
-                f"{', '.join(self.theta_names)}"
-            )
+            raise OptionError(f"theta must be {one_for_each(self.theta_names)}, not {given}")
         return theta
 
     def _set_theta(self, theta) -> None:
@@ -508,6 +505,13 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular):
         -------
         bool
 
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+        OptionError
+            `tol` is not a number of at least 0.
+
         See Also
         --------
         pca : How many dimensions the random effects have.
@@ -524,6 +528,7 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular):
         >>> mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff2")).is_singular()
         True
         """
+        _, tol = self.estimates, non_negative("tol", tol)
         root = self.scaled.root
         w = np.ones(self.nobs) if root is None else root**2
         return any(
@@ -652,6 +657,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular):
         ------
         NotFittedError
             Before `fit`.
+        OptionError
+            The file cannot be written.
 
         See Also
         --------

@@ -82,6 +82,10 @@ def available() -> list[str]:
 
     A plug-in that cannot be loaded is left out, with a warning.
 
+    Returns
+    -------
+    list of str
+
     See Also
     --------
     resolve : One of them.
@@ -103,6 +107,11 @@ def resolve(name: str) -> Optimizer:
     name
         ``"backend:ALGORITHM"``, or the algorithm alone where only one backend has it. Upper and
         lower case are the same.
+
+    Returns
+    -------
+    Optimizer
+        With ``name``, ``backend`` (a `Backend`), ``algorithm`` and its ``traits`` (an `Algorithm`).
 
     Raises
     ------

@@ -46,6 +46,13 @@ def pca(model, *, corr: bool = True) -> PrincipalComponents:
         A row per component: ``group, component, sd, proportion, cumulative``. Signs are chosen so
         that the largest loading of each component is positive.
 
+    Raises
+    ------
+    NotFittedError
+        Before the fit.
+    OptionError
+        `corr` is neither True nor False.
+
     See Also
     --------
     LinearMixedModel.rePCA : As lme4 does.
@@ -97,6 +104,11 @@ def rePCA(model) -> PrincipalComponents:
     -------
     PrincipalComponents
         See `pca`.
+
+    Raises
+    ------
+    NotFittedError
+        Before the fit.
 
     See Also
     --------

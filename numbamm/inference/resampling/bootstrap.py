@@ -22,7 +22,7 @@ from numbamm.inference.resampling.bootstrap_fits import bootstrap_task
 from numbamm.inference.resampling.replicates import key_of, run, valid_count
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.models.spaces.scaled import root_mean_squares
-from numbamm.options import name_list, one_of, valid_alpha
+from numbamm.options import flag, name_list, one_of, valid_alpha
 from numbamm.report.content import Report
 from numbamm.report.digits import coverage
 from numbamm.report.result import Result
@@ -221,7 +221,7 @@ class Bootstrap(Tabular):
         if not len(self.index):
             raise DataError("no replicate of the bootstrap could be fitted")
         frame = self.frame.drop(columns=["objective", "singular", *self.given])
-        return frame if singular else frame[~self.singular]
+        return frame if flag("singular", singular) else frame[~self.singular]
 
     # ---- intervals and tests ---------------------------------------------------------------
 
@@ -246,6 +246,13 @@ class Bootstrap(Tabular):
         Limits, a pandas.DataFrame
             Lower and upper limits in columns 0 and 1, a row per parameter. For correlations only
             the replicates count in which they exist.
+
+        Raises
+        ------
+        DataError
+            No replicate could be fitted.
+        OptionError
+            An option has an unusable value.
 
         See Also
         --------
@@ -289,6 +296,13 @@ class Bootstrap(Tabular):
         pandas.Series
             By coefficient.
 
+        Raises
+        ------
+        DataError
+            No replicate could be fitted.
+        OptionError
+            `singular` is neither True nor False.
+
         See Also
         --------
         Bootstrap.conf_int
@@ -325,6 +339,13 @@ class Bootstrap(Tabular):
         -------
         Result
             A row per parameter: ``estimate, bias, se, lower, upper``.
+
+        Raises
+        ------
+        DataError
+            No replicate could be fitted.
+        OptionError
+            An option has an unusable value.
 
         See Also
         --------
@@ -443,6 +464,12 @@ class Bootstrap(Tabular):
         Returns
         -------
         Bootstrap
+
+        Raises
+        ------
+        OptionError
+            `n` or an option has an unusable value; the replicates were read from a file and
+            `model` is not given; or it is another model, or its fit has changed since.
 
         See Also
         --------

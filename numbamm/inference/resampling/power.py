@@ -268,6 +268,16 @@ def power_curve(
         A row per number of levels and coefficient; see `power`. An interrupt ends the work and
         keeps the numbers of levels that are done.
 
+    Raises
+    ------
+    DataError
+        A design does not suit the model, or has no column `along`.
+    NotFittedError
+        Parameters are not given, and the model has no estimates.
+    OptionError
+        `levels` are not whole numbers of at least 1, a coefficient or an option is unknown, or
+        parameters of a formula are missing.
+
     See Also
     --------
     power : For one design.
