@@ -41,6 +41,24 @@ from typing import Any
 from numbamm.elsewhere import option_hint
 from numbamm.errors import OptionError, did_you_mean
 
+__all__ = [
+    "DDF",
+    "OPTIONS",
+    "Option",
+    "carry",
+    "context",
+    "get",
+    "reload",
+    "resolved",
+    "set",
+    "show",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)  # a module's names would include what it imports
+
+
 PREFIX = "NUMBAMM_"
 
 #: Methods of degrees of freedom. ``"auto"``: Wald's tests for coefficients, Satterthwaite's for

@@ -14,6 +14,7 @@ ROOMS = [
     {
         "errors",
         "elsewhere",
+        "completion",
         "config",
         "files",
         "memory",

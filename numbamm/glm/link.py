@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from numbamm.blocks.jit import jit
+from numbamm.completion import ForUsers
 from numbamm.errors import OptionError
 from numbamm.glm import row_kernels
 from numbamm.glm.registry import Registry, packed
@@ -21,7 +22,7 @@ LARGEST = 700.0  # exp overflows a little above
 
 
 @dataclass(frozen=True, eq=False)
-class Link:
+class Link(ForUsers):
     """A link function g: η = g(μ).
 
     A link of your own needs `forward` and `inverse`. The other attributes describe its properties.
@@ -104,6 +105,8 @@ class Link:
     >>> aranda.mean([0.0]).round(4).tolist()
     [0.5556]
     """
+
+    _between_rooms = frozenset({"address", "is_bounded", "logarithmic", "rows", "unit_rows"})
 
     name: str
     _: KW_ONLY

@@ -182,7 +182,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
         check_generalized(frame, self.family_record)
         self._build(frame)
-        self.call = Call(
+        self._call = Call(
             data,
             {
                 "weights": weights,

@@ -38,7 +38,7 @@ from numbamm.models.linear_estimates import (
     solution_at,
 )
 from numbamm.models.linear_objective import LinearObjective
-from numbamm.models.mixedmodel import MixedModel
+from numbamm.models.mixedmodel import BETWEEN_ROOMS, MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.without_rows import linear_without
@@ -106,6 +106,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
     327.32706
     """
 
+    _between_rooms = BETWEEN_ROOMS | {"shape", "given_shape", "is_fast"}  # which it lacks
+
     family, link = "gaussian", "identity"
     is_linear, default_ddf = True, "satterthwaite"
     family_record, link_record = gaussian.FAMILY, identity.LINK
@@ -140,7 +142,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         )
         check_gaussian(frame, sigma_known=sigma is not None)
         self._build(frame, reml, sigma)
-        self.call = Call(
+        self._call = Call(
             data,
             {
                 "weights": weights,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self, overload
 import numpy as np
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.completion import ForUsers
 from numbamm.design.femat import FeMat
 from numbamm.design.scaling import Scaling
 from numbamm.elsewhere import name_hint, names_arguments
@@ -46,8 +47,21 @@ if TYPE_CHECKING:
     from numbamm.glm.family import Family
     from numbamm.glm.link import Link
 
+#: What other rooms ask models for, and methods of inference that are still to be written; see
+#: CONTRIBUTING.md.
+BETWEEN_ROOMS = frozenset(
+    """
+    aligned blocks call coefficient_method coefficients_at criterion default_ddf degrees effects_at
+    estimate_at family_record fast_optsum fit_options has_free_shape hold_start in_columns is_linear
+    layout likelihood_holds link_record may_be_overdispersed mean of_frame of_other_frame options
+    parameters parameters_of pearson_df pearson_ratio prior_weights residual_variance row_variances
+    scaled scaled_response scalings set_estimates shape_has_limit space space_of sqrt_weights title
+    twin whitened_space without_rows working_model
+    """.split()
+)
 
-class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular):
+
+class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, ForUsers):
     """Base of the models: frame, terms, optimisation summary, and the results' common names.
 
     Attributes
@@ -67,6 +81,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular):
         How the model is, or was, optimised.
     """
 
+    _between_rooms = BETWEEN_ROOMS
+
     optsum: OptSummary
     #: Whether y is normal, of a mean that is linear in β and b.
     is_linear: bool
@@ -74,9 +90,9 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular):
     default_ddf: str
     #: Whether PIRLS varied β, and θ alone was optimised.
     is_fast: bool = False
-    #: Shape of the family; where it is given; and whether it is estimated.
-    shape: float | None = None
+    #: The shape of the family that was given; None if it is estimated, or there is none.
     given_shape: float | None = None
+    #: Whether the family has a shape that is estimated.
     has_free_shape: bool = False
     #: Whether the approximation of the likelihood holds at the estimates.
     likelihood_holds: bool = True
@@ -181,6 +197,11 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular):
         raise NotImplementedError
 
     @property
+    def shape(self) -> float | None:
+        """Shape of the family: None, since the normal distribution has none."""
+        return None
+
+    @property
     def scalings(self) -> list[Scaling | None]:
         """For each term, the change to columns of ordinary size in which it is fitted, if any."""
         return self.scaled.scalings
@@ -206,8 +227,15 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular):
             for label in term.structure.labels(term.cnames)
         ]
 
-    #: What the model was built from; None for a model of a frame that existed.
-    call: Call | None = None
+    _call: Call | None = None
+
+    @property
+    def call(self) -> Call | None:
+        """The data and options that the model was built from, by which `update` builds another.
+
+        None for a model of a frame that existed.
+        """
+        return self._call
 
     @property
     def options(self) -> dict:

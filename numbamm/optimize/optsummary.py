@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numbamm import config
+from numbamm.completion import ForUsers
 from numbamm.elsewhere import option_hint
 from numbamm.errors import NotFittedError, OptionError
 from numbamm.optimize import display
@@ -77,7 +78,7 @@ class _GradientNorm:
 
 
 @dataclass(init=False, repr=False, eq=False)
-class OptSummary:
+class OptSummary(ForUsers):
     """Options of an optimisation, and its outcome.
 
     Every field can be set until the fit begins, which checks them. A field that does not exist
@@ -185,6 +186,10 @@ class OptSummary:
     True
     """
 
+    _between_rooms = frozenset(
+        {"adopt", "configure", "is_limited", "loose_tolerances", "own_initial_step"}
+    )
+
     initial: np.ndarray
     lowerbd: np.ndarray
     names: list[str]
@@ -233,6 +238,9 @@ class OptSummary:
         if name not in _CONFIGURED:
             raise AttributeError(f"OptSummary has no option {name!r}")
         return config.get(name)  # no fit has begun yet
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_CONFIGURED})  # also those that nobody assigned yet
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in _FIELDS:
