@@ -99,6 +99,27 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         estimated, if not given. At an infinite one, which may be the estimate, too, the negative
         binomial is the Poisson distribution.
     optimizer : str, optional
+        Name of the optimiser, as in ``optsum.optimizer``.
+
+    Attributes
+    ----------
+    formula : str
+        The formula, as it was understood.
+    frame : ModelFrame
+        Response, fixed-effects columns and terms of the rows that are used.
+    feterm : FeMat
+        The fixed-effects columns.
+    reterms : list of ReMat
+        The random-effects terms, by decreasing number of random effects; for reading, since
+        estimates do not follow what is written into them.
+    family, link : str
+        Names of family and link.
+    optsum : OptSummary
+        How the model is, or was, optimised.
+    information, init : str
+        As given, or as chosen.
+    given_shape : float or None
+        The shape that was given; None if it is estimated, or the family has none.
 
     Raises
     ------

@@ -76,6 +76,22 @@ class LinearMixedModel(LinearObjective, MixedModel):
     optimizer : str, optional
         Name of the optimiser, as in ``optsum.optimizer``.
 
+    Attributes
+    ----------
+    formula : str
+        The formula, as it was understood.
+    frame : ModelFrame
+        Response, fixed-effects columns and terms of the rows that are used.
+    feterm : FeMat
+        The fixed-effects columns.
+    reterms : list of ReMat
+        The random-effects terms, by decreasing number of random effects; for reading, since
+        estimates do not follow what is written into them.
+    family, link : str
+        Names of family and link: ``"gaussian"`` and ``"identity"``.
+    optsum : OptSummary
+        How the model is, or was, optimised.
+
     Raises
     ------
     FormulaError, DataError, OptionError
@@ -104,6 +120,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
     >>> m = mm.LinearMixedModel("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
     >>> round(m.fit().objective, 5)
     327.32706
+    >>> m.formula, m.feterm.cnames, m.reterms[0].group, m.optsum.names
+    ('Yield ~ 1 + (1 | Batch)', ['Intercept'], 'Batch', ['Batch.Intercept'])
     """
 
     _between_rooms = BETWEEN_ROOMS | {"shape", "given_shape", "is_fast"}  # which it lacks

@@ -165,6 +165,8 @@ class OptSummary(ForUsers):
     log : list of (ndarray, float)
         Parameters and objective of each evaluation, NaN or infinite where it failed.
         `fitlog` shows them as a frame.
+    used : str
+        Name of the optimiser that was used, or will be: ``"auto"`` stands for none yet.
 
     Raises
     ------
@@ -311,7 +313,19 @@ class OptSummary(ForUsers):
 
     @property
     def fitlog(self) -> pd.DataFrame:
-        """The evaluations in their order: ``objective``, then a column for each parameter."""
+        """The evaluations in their order: ``objective``, then a column for each parameter.
+
+        See Also
+        --------
+        OptSummary.plot : Draws them.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.optsum.fitlog.columns.to_list()
+        ['objective', 'Batch.Intercept']
+        """
         import pandas as pd
 
         parameters = np.array([x for x, _ in self.log]).reshape(-1, len(self.names))
@@ -364,6 +378,20 @@ class OptSummary(ForUsers):
         ------
         OptionError
             An option has an unusable value; the message names it.
+
+        See Also
+        --------
+        OptSummary : The options.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> optsum = mm.OptSummary([1.0], [0.0], maxfeval=0)
+        >>> try:
+        ...     optsum.validate()
+        ... except mm.OptionError as error:
+        ...     print(error)
+        maxfeval must be a positive integer, or -1 for no limit, not 0
         """
         for name, fits, words in _CHECKS:
             if name == "initial_step" and self.own_initial_step is None:
@@ -383,6 +411,18 @@ class OptSummary(ForUsers):
         dict
             ``version``, every field, and ``assigned``: the options that do not follow the
             configuration.
+
+        See Also
+        --------
+        OptSummary.from_dict : The inverse.
+        LinearMixedModel.save : Writes it into a file.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.optsum.to_dict()["names"]
+        ['Batch.Intercept']
         """
         return to_plain(self)
 
@@ -390,10 +430,32 @@ class OptSummary(ForUsers):
     def from_dict(cls, values: Mapping[str, Any]) -> OptSummary:
         """The `OptSummary` of which `to_dict` made `values`.
 
+        Parameters
+        ----------
+        values : mapping
+            What `to_dict` returned, or what JSON made of it.
+
+        Returns
+        -------
+        OptSummary
+
         Raises
         ------
         OptionError
             `values` are of another version, lack a field, or hold an unusable value.
+
+        See Also
+        --------
+        OptSummary.to_dict
+
+        Examples
+        --------
+        >>> import json
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> again = mm.OptSummary.from_dict(json.loads(json.dumps(m.optsum.to_dict())))
+        >>> again.fmin == m.objective
+        True
         """
         return from_plain(cls, values)
 

@@ -21,7 +21,32 @@ _backends: dict[str, Backend] = {}
 
 
 class Optimizer(NamedTuple):
-    """An algorithm of a backend, found by name."""
+    """An algorithm of a backend, found by name.
+
+    Attributes
+    ----------
+    backend_name : str
+        What stands before the colon.
+    backend : Backend
+        The library.
+    algorithm : str
+        Its name there.
+    traits : Algorithm
+        What is known of it.
+    name : str
+        The full name, ``"backend:ALGORITHM"``; or one word, if the two are the same.
+
+    See Also
+    --------
+    resolve : Finds one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> found = mm.optimize.resolve("nlopt:LN_BOBYQA")
+    >>> found.algorithm, found.traits.gradient
+    ('LN_BOBYQA', 'none')
+    """
 
     backend_name: str
     backend: Backend

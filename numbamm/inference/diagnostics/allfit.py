@@ -43,6 +43,22 @@ class AllFit(Tabular):
         Names of the columns for θ.
     tolerance : float
         The largest excess with which optimisers agree.
+    agree : bool
+        Whether every fit came within `tolerance` of the best; a failed fit counts as no.
+    verdict : str
+        The same in a sentence.
+
+    See Also
+    --------
+    allfit : Makes one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> fits = mm.allfit(m, optimizers=["newton", "nlopt:LN_BOBYQA"])
+    >>> fits.agree
+    True
     """
 
     table: pd.DataFrame

@@ -178,9 +178,13 @@ class Profile(Tabular):
 
     Attributes
     ----------
+    formula : str
+        The model's formula.
     curves : dict of str to Curve
     names : list of str
         Names of the columns of each curve's `others`.
+    frame : pandas.DataFrame
+        A row per evaluation: ``parameter``, ``value``, ``zeta``.
 
     See Also
     --------

@@ -124,6 +124,13 @@ class Bootstrap(Tabular):
         Numbers of the replicates that could not be fitted, and the reasons.
     given : list of str
         Columns of parameters with a given value, which are not estimated.
+    n, n_singular, n_failed : int
+        Numbers of replicates, of those with a singular fit, and of those that could not be fitted.
+    frame : pandas.DataFrame
+        The replicates that could be fitted, indexed by their numbers: ``objective``, ``sigma``, a
+        column for each parameter, standard deviation and correlation, ``singular``.
+    estimates : pandas.Series
+        The estimates of the model's fit, indexed by the columns of `frame`.
 
     See Also
     --------

@@ -194,6 +194,20 @@ class PowerCurve(Result):
     ----------
     along : str
         The factor.
+
+    See Also
+    --------
+    power_curve : Makes one.
+    Result : The table, and what all results have.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> design = {"day": [0, 1, 2, 3] * 12, "subject": [i // 4 for i in range(48)]}
+    >>> given = {"beta": [0, 0.5], "theta": [1], "sigma": 1, "n": 20, "seed": 1}
+    >>> curve = mm.power_curve("y ~ day + (1 | subject)", design, "subject", [6, 12], **given)
+    >>> curve.along, len(curve.frame)
+    ('subject', 2)
     """
 
     along: str = ""
