@@ -322,7 +322,7 @@ def get(key: str) -> Any:
     >>> mm.config.get("maxfeval")
     100000
     """
-    if key not in OPTIONS:
+    if not isinstance(key, str) or key not in OPTIONS:
         raise OptionError(f"config.get: unknown key {key!r}{option_hint(key, OPTIONS)}")
     for layer in (_context.get(), _process):
         if key in layer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import numpy as np
 from numbamm import config
 from numbamm.completion import ForUsers
 from numbamm.elsewhere import option_hint
-from numbamm.errors import NotFittedError, OptionError
+from numbamm.errors import NotFittedError, OptionError, shown
 from numbamm.optimize import display
 from numbamm.optimize.auto import AUTO
 from numbamm.optimize.plain import from_plain, to_plain
@@ -229,6 +229,8 @@ class OptSummary(ForUsers):
         self.initial = initial
         self.lowerbd = lowerbd
         n = len(self.initial)
+        if names is not None and not isinstance(names, Iterable):
+            raise OptionError(f"names must be a list of names, not {shown(names)}")
         self.names = [f"theta{i + 1}" for i in range(n)] if names is None else list(names)
         self.upperbd = np.full(n, np.inf)
         self.initial_step = self.gradient_norm = None

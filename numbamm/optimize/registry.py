@@ -8,7 +8,7 @@ from pkgutil import iter_modules
 from typing import NamedTuple
 
 from numbamm.elsewhere import value_hint
-from numbamm.errors import OptionError, warn
+from numbamm.errors import OptionError, shown, warn
 from numbamm.optimize.nearest import by_likeness
 from numbamm.optimize.protocol import Algorithm, Backend
 
@@ -97,8 +97,8 @@ def register(name: str, backend: Backend | type[Backend]) -> None:
     >>> mm.optimize.resolve("lazy:STAY").backend.library
     'lazy 1.0'
     """
-    if not name or ":" in name:
-        raise OptionError(f"a backend's name cannot be {name!r}: it stands before a colon")
+    if not isinstance(name, str) or not name or ":" in name:
+        raise OptionError(f"a backend's name cannot be {shown(name)}: it stands before a colon")
     _backends[name] = _checked(name, backend() if isinstance(backend, type) else backend)
 
 

@@ -14,6 +14,7 @@ from numbamm.blocks.jit import compile_time
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.optimize import available, resolve
+from numbamm.options import name_list, non_negative
 from numbamm.report.content import Report, of_frame
 from numbamm.report.tabular import Tabular
 
@@ -191,6 +192,7 @@ def allfit(
     import pandas as pd
 
     names = _chosen(optimizers, hasattr(model, "objective_gradient"))
+    tolerance = non_negative("tolerance", tolerance)
     twin = model.twin()
     twin.hold_start()
     for option, value in (("maxfeval", maxfeval), ("maxtime", maxtime)):
@@ -215,7 +217,7 @@ def _chosen(optimizers, has_gradient: bool) -> list[str]:
     """Full names of the optimisers to compare, each once."""
     if optimizers is None:
         return [n for n in available() if has_gradient or resolve(n).traits.gradient != "required"]
-    names = [optimizers] if isinstance(optimizers, str) else list(optimizers)
+    names = name_list("optimizers", optimizers, least=0)
     if not names:
         raise OptionError("allfit needs at least one optimizer")
     return list(dict.fromkeys(resolve(name).name for name in names))

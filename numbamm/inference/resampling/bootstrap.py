@@ -15,6 +15,7 @@ import numpy as np
 
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, OptionError, did_you_mean, warn
+from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.random.components import SIGMA
 from numbamm.inference.resampling import bootstrap_file
 from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
@@ -493,7 +494,9 @@ class Bootstrap(Tabular):
         model = self._model if model is None else model
         if model is None:
             raise OptionError("replicates read from a file need their model: extend(n, model=...)")
-        if EstimateColumns.of(model).to_json() != self.names.to_json() or not np.allclose(
+        if EstimateColumns.of(
+            mixed_model(model)
+        ).to_json() != self.names.to_json() or not np.allclose(
             self.names.row_of(model), self.original, rtol=1e-8, atol=1e-10
         ):
             raise OptionError(

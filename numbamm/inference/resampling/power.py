@@ -129,6 +129,8 @@ def power(
     ------
     DataError
         The design does not suit the model.
+    FormulaError
+        `model` is a text that is no formula.
     NotFittedError
         Parameters are not given, and the model has no estimates.
     OptionError
@@ -286,6 +288,8 @@ def power_curve(
     ------
     DataError
         A design does not suit the model, or has no column `along`.
+    FormulaError
+        `model` is a text that is no formula.
     NotFittedError
         Parameters are not given, and the model has no estimates.
     OptionError
