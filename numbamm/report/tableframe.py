@@ -22,6 +22,17 @@ class TableFrame(Tabular, pd.DataFrame):
     frame : pandas.DataFrame
     title : str
         Title of the table.
+
+    See Also
+    --------
+    tidy, glance : Return one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> m.glance().to_markdown().splitlines()[2][:15]
+    '| nobs | npar |'
     """
 
     #: Whether the table shows the numbers of rows.
@@ -67,7 +78,25 @@ class TableFrame(Tabular, pd.DataFrame):
 
 
 class Limits(TableFrame):
-    """Confidence limits in columns 0 and 1, as in statsmodels; the table says which is which."""
+    """Confidence limits in columns 0 and 1, as in statsmodels; the table says which is which.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    title : str
+        Title of the table.
+
+    See Also
+    --------
+    LinearMixedModel.conf_int, Profile.conf_int, Bootstrap.conf_int : Return them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> m.conf_int().columns.to_list()
+    [0, 1]
+    """
 
     def _report(self) -> Report:
         frame = self.to_frame().set_axis(["lower", "upper"], axis=1)
@@ -75,5 +104,19 @@ class Limits(TableFrame):
 
     @classmethod
     def by(cls, method: str, frame: pd.DataFrame, alpha: float) -> Limits:
-        """Limits with a coverage of 1 - `alpha`, found by a method that the title names."""
+        """Limits with a coverage of 1 - `alpha`, found by a method that the title names.
+
+        Parameters
+        ----------
+        method : str
+            How they were found, in words.
+        frame : pandas.DataFrame
+            The limits in columns 0 and 1.
+        alpha : float
+            One minus the coverage.
+
+        Returns
+        -------
+        Limits
+        """
         return cls(frame, f"{coverage(alpha)} confidence intervals, {method}")

@@ -25,6 +25,18 @@ class Collinearity(Result):
     proportions : pandas.DataFrame
         A row per condition index and a column per coefficient: the share of the coefficient's
         variance that comes from the component with that index.
+
+    See Also
+    --------
+    check_collinearity : Makes one.
+    Result : The table, and what all results have.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> round(float(m.check_collinearity().proportions["Days"].max()), 2)
+    0.57
     """
 
     proportions: pd.DataFrame | None = None

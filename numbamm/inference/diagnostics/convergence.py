@@ -45,6 +45,19 @@ class Convergence(Result):
         ones; infinite if the Hessian is not positive definite.
     singular : dict of str to list of str
         For each random-effects term the linear combinations of its effects without variance.
+
+    See Also
+    --------
+    check_convergence : Makes one.
+    Result : The table, and what all results have.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> shape = m.check_convergence()
+    >>> shape.converged, bool(shape.gain < 1e-6)
+    (True, True)
     """
 
     converged: bool = True

@@ -43,6 +43,18 @@ class Influence(TableFrame):
         Title of the table.
     rank_of_x : int
         Number of coefficients.
+
+    See Also
+    --------
+    influence : Makes one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> frame = m.influence()
+    >>> round(float(frame["cooks"].max()), 2)
+    0.72
     """
 
     numbered: ClassVar = True
@@ -55,7 +67,19 @@ class Influence(TableFrame):
 
     @property
     def plot(self) -> InfluencePlots:
-        """Residuals against leverage, with contours of Cook's distance."""
+        """Residuals against leverage, with contours of Cook's distance.
+
+        See Also
+        --------
+        models.plot_methods.Plots.influence : The same from the model.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.influence().plot().get_xlabel()
+        'Leverage'
+        """
         return InfluencePlots(self)
 
 

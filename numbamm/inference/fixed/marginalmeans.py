@@ -53,6 +53,8 @@ class MarginalMeans(Result):
     alpha : float
     back : BackTransform
         The transformation from linear predictors to the scale of the response.
+    n_panels : int
+        Number of panels that `plot` draws.
 
     See Also
     --------

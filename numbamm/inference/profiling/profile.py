@@ -178,9 +178,13 @@ class Profile(Tabular):
 
     Attributes
     ----------
+    formula : str
+        The model's formula.
     curves : dict of str to Curve
     names : list of str
         Names of the columns of each curve's `others`.
+    frame : pandas.DataFrame
+        A row per evaluation: ``parameter``, ``value``, ``zeta``.
 
     See Also
     --------
@@ -227,6 +231,11 @@ class Profile(Tabular):
         Limits, a pandas.DataFrame
             Lower and upper limits in columns 0 and 1, a row per parameter. A limit is the end of
             the parameter's range if the deviance does not rise enough before it.
+
+        Raises
+        ------
+        OptionError
+            `alpha` is not between 0 and 1, or so small that the profile is not wide enough.
 
         See Also
         --------
@@ -330,7 +339,34 @@ class Profile(Tabular):
 
     @names_arguments
     def summary(self, alpha: float = 0.05) -> Result:
-        """Estimates and intervals as a table."""
+        """Estimates and intervals as a table.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the coverage.
+
+        Returns
+        -------
+        Result
+            A row per parameter: ``parameter, estimate, lower, upper``.
+
+        Raises
+        ------
+        OptionError
+            As for `conf_int`.
+
+        See Also
+        --------
+        Profile.conf_int : The limits alone.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.profile("sigma").summary().to_frame().columns.to_list()
+        ['parameter', 'estimate', 'lower', 'upper']
+        """
         table = self.conf_int(alpha).set_axis(["lower", "upper"], axis=1)
         table.insert(0, "estimate", [c.estimate for c in self.curves.values()])
         table = table.rename_axis("parameter").reset_index()
