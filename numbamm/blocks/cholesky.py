@@ -9,6 +9,8 @@ the elimination of the preceding levels (a Schur complement),
 
 so that L_ij = Λ_i' B_ij. The tail's rows are multiplied by Λ' once, after the head's elimination,
 instead of once for every block. This is exact also for a singular λ, since nothing is divided by λ.
+
+The file is long because blocks of one and two columns, and small tails, have loops of their own.
 """
 
 from __future__ import annotations
