@@ -23,6 +23,11 @@ class TableFrame(Tabular, pd.DataFrame):
     title : str
         Title of the table.
 
+    Attributes
+    ----------
+    numbered : bool
+        Whether the table shows the numbers of rows.
+
     See Also
     --------
     tidy, glance : Return one.
@@ -102,21 +107,7 @@ class Limits(TableFrame):
         frame = self.to_frame().set_axis(["lower", "upper"], axis=1)
         return Report(self.title, tables=[of_frame(frame)])
 
-    @classmethod
-    def by(cls, method: str, frame: pd.DataFrame, alpha: float) -> Limits:
-        """Limits with a coverage of 1 - `alpha`, found by a method that the title names.
 
-        Parameters
-        ----------
-        method : str
-            How they were found, in words.
-        frame : pandas.DataFrame
-            The limits in columns 0 and 1.
-        alpha : float
-            One minus the coverage.
-
-        Returns
-        -------
-        Limits
-        """
-        return cls(frame, f"{coverage(alpha)} confidence intervals, {method}")
+def limits_by(method: str, frame: pd.DataFrame, alpha: float) -> Limits:
+    """Limits with a coverage of 1 - `alpha`, found by a method that the title names."""
+    return Limits(frame, f"{coverage(alpha)} confidence intervals, {method}")

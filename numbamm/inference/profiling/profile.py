@@ -251,7 +251,7 @@ class Profile(Tabular):
         """
         import pandas as pd
 
-        from numbamm.report.tableframe import Limits
+        from numbamm.report.tableframe import limits_by
 
         z = float(ndtri(1 - valid_alpha(alpha) / 2))
         if z > self._reach:
@@ -260,7 +260,7 @@ class Profile(Tabular):
             )
         limits = {name: curve.limits(z) for name, curve in self.curves.items()}
         frame = pd.DataFrame.from_dict(limits, orient="index", columns=[0, 1])
-        return Limits.by("profile likelihood", frame, alpha)
+        return limits_by("profile likelihood", frame, alpha)
 
     def plot(
         self,
