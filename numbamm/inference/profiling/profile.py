@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from numbamm.inference.profiling.curve import Curve
     from numbamm.report.tableframe import Limits
 
 #: A profile extends to this multiple of the ζ of its widest interval.
@@ -201,7 +202,12 @@ class Profile(Tabular):
     """
 
     def __init__(
-        self, formula: str, curves: dict, reach: float, notes: list[str], names: list[str]
+        self,
+        formula: str,
+        curves: dict[str, Curve],
+        reach: float,
+        notes: list[str],
+        names: list[str],
     ) -> None:
         self.formula, self.curves, self._reach, self._notes = formula, curves, reach, notes
         self.names = names

@@ -154,7 +154,7 @@ class Bootstrap(Tabular):
     values: np.ndarray
     index: np.ndarray
     singular: np.ndarray
-    failed: dict = field(default_factory=dict)
+    failed: dict[int, str] = field(default_factory=dict)
     given: list[str] = field(default_factory=list)
     _model: object = None
 
