@@ -36,10 +36,13 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from numbamm.elsewhere import option_hint
 from numbamm.errors import OptionError, did_you_mean
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 __all__ = [
     "DDF",
@@ -402,7 +405,7 @@ def context(**values: Any) -> Iterator[None]:
         _context.reset(token)
 
 
-def carry(function: Callable) -> Callable:
+def carry(function: Callable[P, R]) -> Callable[P, R]:
     """The function, taking the configuration of the code that calls `carry` along.
 
     Wrap what a pool of threads or processes is to call: ``pool.map(mm.config.carry(f), items)``.

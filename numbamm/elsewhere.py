@@ -362,10 +362,7 @@ def names_arguments(function: F) -> F:
         if takes_model:
             model = args[0] if args else kwargs.get("model")
             if (args or "model" in kwargs) and not hasattr(model, "optsum"):
-                raise OptionError(
-                    f"{called}() is for models of numbamm, as lmm and glmm make them, not for "
-                    f"{shown(model)}"
-                )
+                raise OptionError(f"model must be a model of numbamm, not {shown(model)}")
         return function(*args, **kwargs)
 
     return checked  # type: ignore[return-value]

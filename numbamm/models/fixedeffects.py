@@ -57,7 +57,7 @@ class FixedEffects:
 
         See Also
         --------
-        LinearMixedModel.coef_table : With tests and intervals.
+        coef_table : With tests and intervals.
 
         Examples
         --------

@@ -158,6 +158,9 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     is_linear, default_ddf = False, "wald"
 
+    information: str
+    init: str
+
     @names_arguments
     def __init__(
         self,

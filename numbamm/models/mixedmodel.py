@@ -44,6 +44,8 @@ from numbamm.report.text import block_table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from numbamm.design.remat import ReMat
+    from numbamm.formula.modelframe import ModelFrame
     from numbamm.glm.family import Family
     from numbamm.glm.link import Link
 
@@ -83,6 +85,14 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
 
     _between_rooms = BETWEEN_ROOMS
 
+    formula: str
+    family: str
+    link: str
+    frame: ModelFrame
+    feterm: FeMat
+    reterms: list[ReMat]
+    scaled: ScaledTerms
+    sqrt_weights: np.ndarray | None
     optsum: OptSummary
     #: Whether y is normal, of a mean that is linear in β and b.
     is_linear: bool

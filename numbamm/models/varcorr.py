@@ -169,7 +169,7 @@ class VarCorr(Tabular, ForUsers):
         """
         import pandas as pd
 
-        lines = []
+        lines: list[tuple] = []
         for term in self.terms:
             for j, name in enumerate(term.names):
                 lines.append((term.group, name, None, term.variances[j], term.sd[j], np.nan))

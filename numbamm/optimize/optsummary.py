@@ -211,13 +211,14 @@ class OptSummary(ForUsers):
     fast: bool | None = None
     reml: bool = False
     sigma: float | None = None
-    finitial: float | None = None
-    final: np.ndarray | None = None
-    fmin: float | None = None
+    # What is None until a fit is annotated by what it is after one.
+    finitial: float = None
+    final: np.ndarray = None
+    fmin: float = None
     feval: int = 0
     restarts: int = 0
-    elapsed: float | None = None
-    returnvalue: str | None = None
+    elapsed: float = None
+    returnvalue: str = None
     chosen: str | None = None
     reason: str | None = None
     gradient_norm: float | None = _GradientNorm()

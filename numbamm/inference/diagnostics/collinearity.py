@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -39,7 +39,7 @@ class Collinearity(Result):
     0.57
     """
 
-    proportions: pd.DataFrame | None = None
+    proportions: pd.DataFrame = field(kw_only=True)
 
 
 @names_arguments

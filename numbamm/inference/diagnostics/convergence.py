@@ -60,12 +60,12 @@ class Convergence(Result):
     (True, True)
     """
 
-    converged: bool = True
-    gradient: pd.Series | None = None
-    scaled_gradient: float = 0.0
-    gain: float = 0.0
-    condition: float = 1.0
-    singular: dict[str, list[str]] = field(default_factory=dict)
+    converged: bool = field(kw_only=True)
+    gradient: pd.Series = field(kw_only=True)
+    scaled_gradient: float = field(kw_only=True)
+    gain: float = field(kw_only=True)
+    condition: float = field(kw_only=True)
+    singular: dict[str, list[str]] = field(kw_only=True)
 
     def shown(self) -> pd.DataFrame:
         """The numbers one below the other, with descriptions."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ LEVERAGE_TOLERANCE = 1e-10
 class InfluencePlots(PlotAccessor):
     """``frame.plot()`` draws residuals against leverage; with arguments it is that of pandas."""
 
-    def __call__(self, *args, ax: Axes | None = None, **options):
+    def __call__(self, *args: Any, ax: Axes | None = None, **options: Any) -> Axes:
         if args or options:
             return super().__call__(*args, ax=ax, **options)
         from numbamm.report.plots.leverage import leverage

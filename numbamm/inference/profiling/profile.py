@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from numbamm.inference.profiling.curve import Curve
     from numbamm.report.tableframe import Limits
 
 #: A profile extends to this multiple of the ζ of its widest interval.
@@ -201,7 +202,12 @@ class Profile(Tabular):
     """
 
     def __init__(
-        self, formula: str, curves: dict, reach: float, notes: list[str], names: list[str]
+        self,
+        formula: str,
+        curves: dict[str, Curve],
+        reach: float,
+        notes: list[str],
+        names: list[str],
     ) -> None:
         self.formula, self.curves, self._reach, self._notes = formula, curves, reach, notes
         self.names = names
@@ -251,7 +257,7 @@ class Profile(Tabular):
         """
         import pandas as pd
 
-        from numbamm.report.tableframe import Limits
+        from numbamm.report.tableframe import limits_by
 
         z = float(ndtri(1 - valid_alpha(alpha) / 2))
         if z > self._reach:
@@ -260,7 +266,7 @@ class Profile(Tabular):
             )
         limits = {name: curve.limits(z) for name, curve in self.curves.items()}
         frame = pd.DataFrame.from_dict(limits, orient="index", columns=[0, 1])
-        return Limits.by("profile likelihood", frame, alpha)
+        return limits_by("profile likelihood", frame, alpha)
 
     def plot(
         self,

@@ -35,7 +35,7 @@ class PrincipalComponents(Result):
     (2, 2)
     """
 
-    loadings: dict[str, pd.DataFrame] = field(default_factory=dict)
+    loadings: dict[str, pd.DataFrame] = field(kw_only=True)
 
 
 @names_arguments

@@ -154,7 +154,7 @@ class Bootstrap(Tabular):
     values: np.ndarray
     index: np.ndarray
     singular: np.ndarray
-    failed: dict = field(default_factory=dict)
+    failed: dict[int, str] = field(default_factory=dict)
     given: list[str] = field(default_factory=list)
     _model: object = None
 
@@ -276,7 +276,7 @@ class Bootstrap(Tabular):
         """
         import pandas as pd
 
-        from numbamm.report.tableframe import Limits
+        from numbamm.report.tableframe import limits_by
 
         method = one_of("method", method, METHODS)
         alpha = valid_alpha(alpha)
@@ -284,7 +284,7 @@ class Bootstrap(Tabular):
         frame = self._parameters(singular)
         limits = [interval(frame[name].dropna().to_numpy(), alpha) for name in frame]
         found = pd.DataFrame(limits, index=frame.columns, columns=[0, 1])
-        return Limits.by(f"parametric bootstrap, {method}", found, alpha)
+        return limits_by(f"parametric bootstrap, {method}", found, alpha)
 
     @names_arguments
     def pvalues(self, *, singular: bool = True) -> pd.Series:

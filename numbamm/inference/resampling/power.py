@@ -64,7 +64,7 @@ def power(
     seed: int | None = None,
     workers=1,
     progress: bool | None = None,
-) -> _Power:
+) -> SimulatedPower:
     """Power of tests of coefficients against zero, by simulation.
 
     Responses are drawn from the model for the rows of a design, and the model is fitted to each.
@@ -438,15 +438,33 @@ def _fit_options(model, built, fast: bool | None) -> dict:
 
 
 @dataclass(repr=False)
-class _Power(Result):
-    """The result of `power`; `interrupted` tells whether some fits are missing."""
+class SimulatedPower(Result):
+    """The power of tests, by simulation.
+
+    Attributes
+    ----------
+    interrupted : bool
+        Whether some fits are missing.
+
+    See Also
+    --------
+    power : Makes one.
+    Result : The table, and what all results have.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> m.power("Days", n=20, seed=1).interrupted
+    False
+    """
 
     interrupted: bool = False
 
 
 def _result(
     model, parameters: TrueParameters, tested: list[str], outcome: Outcome, note: str, alpha
-) -> _Power:
+) -> SimulatedPower:
     """The table of power, from the p-values of all fits."""
     names, fits = model.feterm.kept_names, len(outcome.pvalues)
     interrupted = outcome.done < outcome.n
@@ -475,7 +493,7 @@ def _result(
     ]
     if interrupted:
         notes.append(f"Power was interrupted after {outcome.done} of {outcome.n} responses.")
-    return _Power(
+    return SimulatedPower(
         f"Power by simulation: {model.formula}", frame, notes, COUNTS, interrupted=interrupted
     )
 
