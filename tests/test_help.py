@@ -38,6 +38,8 @@ NEEDED = {
     "effects": {"specs": "Days"},
     "means": {"specs": "Days"},
 }
+#: The same of plots before a fit, of models of either kind.
+PLOTTED = {"effects": {"specs": []}, "means": {"specs": []}, "power": {"along": "g", "levels": [1]}}
 #: Methods that write files, or need another package.
 APART = {"save", "restore", "to_word", "to_great_tables", "for_marginaleffects"}
 
@@ -200,6 +202,10 @@ def test_what_needs_a_fit_says_so(model):
         except (mm.OptionError, TypeError):  # other arguments are missing
             continue
     assert len(needs) > 50
+    for name in NAMES:
+        with pytest.raises(mm.NotFittedError):
+            getattr(model.plot, name)(**PLOTTED.get(name, {}))
+        assert "NotFittedError" in names(getattr(type(model.plot), name))
     unsaid = {n for n in needs if "NotFittedError" not in names(getattr(type(model), n))}
     assert unsaid == set()
 
