@@ -168,6 +168,7 @@ def test_the_reference_has_every_public_name():
     assert len(entries) == len(set(entries)) > 100
     wanted = [name for name in mm.__all__ if not _is_module(name)]
     wanted += [f"{room}.{name}" for room in ("datasets", "optimize") for name in _all(room)]
+    wanted += [f"config.{name}" for name in _all("config") if callable(getattr(mm.config, name))]
     wanted.remove("optimize.OptSummary")  # the same as numbamm.OptSummary
     assert [name for name in wanted if name not in entries] == []
 
