@@ -324,6 +324,8 @@ def test_the_docstring_of_a_function_explains_arguments_result_and_errors(name):
 
 
 @pytest.mark.parametrize("name", _with_docstrings())
-def test_errors_that_a_docstring_names_are_errors(name):
-    raised = _names(_sections(inspect.getdoc(_documented(name))).get("Raises", ""))
-    assert raised <= {*mm.errors.__all__, "Exception", "KeyError"}
+def test_errors_that_a_docstring_names_are_errors_and_have_a_cause(name):
+    section = _sections(inspect.getdoc(_documented(name))).get("Raises", "")
+    assert _names(section) <= {*mm.errors.__all__, "Exception"}
+    for entry in re.split(r"^(?=\S)", section, flags=re.MULTILINE)[1:]:
+        assert re.match(r".*\n    \S", entry), entry

@@ -207,6 +207,7 @@ class MarginalMeans(Result):
         Raises
         ------
         OptionError
+            `method` or an option is unknown, or the weights of a comparison are not one for each mean.
 
         See Also
         --------
