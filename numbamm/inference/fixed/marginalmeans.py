@@ -207,7 +207,7 @@ class MarginalMeans(Result):
         Raises
         ------
         OptionError
-            `method` or an option is unknown, or the weights of a comparison are not one for each mean.
+            `method` or an option is unknown, or a comparison has not one weight for each mean.
 
         See Also
         --------
