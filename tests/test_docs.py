@@ -168,6 +168,7 @@ def test_the_reference_has_every_public_name():
     assert len(entries) == len(set(entries)) > 100
     wanted = [name for name in mm.__all__ if not _is_module(name)]
     wanted += [f"{room}.{name}" for room in ("datasets", "optimize") for name in _all(room)]
+    wanted += [f"config.{name}" for name in _all("config") if callable(getattr(mm.config, name))]
     wanted.remove("optimize.OptSummary")  # the same as numbamm.OptSummary
     assert [name for name in wanted if name not in entries] == []
 
@@ -323,6 +324,8 @@ def test_the_docstring_of_a_function_explains_arguments_result_and_errors(name):
 
 
 @pytest.mark.parametrize("name", _with_docstrings())
-def test_errors_that_a_docstring_names_are_errors(name):
-    raised = _names(_sections(inspect.getdoc(_documented(name))).get("Raises", ""))
-    assert raised <= {*mm.errors.__all__, "Exception", "KeyError"}
+def test_errors_that_a_docstring_names_are_errors_and_have_a_cause(name):
+    section = _sections(inspect.getdoc(_documented(name))).get("Raises", "")
+    assert _names(section) <= {*mm.errors.__all__, "Exception"}
+    for entry in re.split(r"^(?=\S)", section, flags=re.MULTILINE)[1:]:
+        assert re.match(r".*\n    \S", entry), entry

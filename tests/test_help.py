@@ -10,7 +10,7 @@ import matplotlib
 import pytest
 
 import numbamm as mm
-from numbamm.models.plot_methods import NAMES
+from numbamm.models.plot_methods import NAMES, Plots
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 CBPP = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
@@ -200,6 +200,11 @@ def test_what_needs_a_fit_says_so(model):
         except (mm.OptionError, TypeError):  # other arguments are missing
             continue
     assert len(needs) > 50
+    plots = set(NAMES) - {"allfit", "power"}  # which make their own fits
+    for name in plots:
+        with pytest.raises(mm.NotFittedError):
+            getattr(model.plot, name)(**{key: [] for key in NEEDED.get(name, {})})
+    assert {n for n in plots if "NotFittedError" not in names(getattr(Plots, n))} == set()
     unsaid = {n for n in needs if "NotFittedError" not in names(getattr(type(model), n))}
     assert unsaid == set()
 

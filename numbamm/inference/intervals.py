@@ -73,6 +73,7 @@ def conf_int(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         An option is unknown, or does not suit the model or the others.
 

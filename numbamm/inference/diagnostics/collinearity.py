@@ -60,6 +60,7 @@ def check_collinearity(model) -> Collinearity:
     Raises
     ------
     NotFittedError
+        Before the fit.
 
     See Also
     --------

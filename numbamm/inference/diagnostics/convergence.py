@@ -112,6 +112,7 @@ def check_convergence(model) -> Convergence:
     Raises
     ------
     NotFittedError
+        Before the fit.
 
     See Also
     --------

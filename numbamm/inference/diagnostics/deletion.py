@@ -119,6 +119,7 @@ def delete_levels(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         The factor is unknown.
 

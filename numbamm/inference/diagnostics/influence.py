@@ -105,6 +105,7 @@ def influence(model) -> Influence:
     Raises
     ------
     NotFittedError
+        Before the fit.
 
     See Also
     --------

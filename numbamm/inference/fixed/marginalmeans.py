@@ -207,6 +207,7 @@ class MarginalMeans(Result):
         Raises
         ------
         OptionError
+            `method` or an option is unknown, or a comparison has not one weight for each mean.
 
         See Also
         --------

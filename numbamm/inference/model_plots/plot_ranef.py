@@ -60,6 +60,7 @@ def ranef(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         An option is unknown, there are no pairs, or matplotlib is not installed.
 

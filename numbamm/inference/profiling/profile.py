@@ -70,6 +70,7 @@ def profile(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         A parameter is unknown, or no parameter of the deviance that was minimised.
 

@@ -53,7 +53,10 @@ def ranef(
 
     Raises
     ------
-    NotFittedError, OptionError
+    NotFittedError
+        Before the fit.
+    OptionError
+        There is no such grouping factor, or an option has an unusable value.
 
     See Also
     --------
@@ -138,7 +141,10 @@ def coef(model, group: str | None = None) -> Frames | pd.DataFrame:
 
     Raises
     ------
-    NotFittedError, OptionError
+    NotFittedError
+        Before the fit.
+    OptionError
+        There is no such grouping factor.
 
     See Also
     --------

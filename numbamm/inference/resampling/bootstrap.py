@@ -71,6 +71,7 @@ def bootstrap(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         `n`, `seed` or `workers` has an unusable value.
 
