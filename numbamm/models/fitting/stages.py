@@ -48,6 +48,7 @@ from numbamm.optimize import OptSummary, minimize
 from numbamm.optimize.auto import AUTO, DERIVATIVE_FREE, NEWTON
 from numbamm.optimize.registry import resolve
 from numbamm.optimize.run import CUT_SHORT, INTERRUPTED, RESTART_GAIN, gradient_demand
+from numbamm.options import flag
 
 #: Kernels that every fit calls, and those of searches by gradients.
 KERNELS = (pirls,)
@@ -424,6 +425,7 @@ def check_nagq(model, fast, nagq) -> None:
     ------
     OptionError
     """
+    flag("fast", fast)
     if isinstance(nagq, bool) or not isinstance(nagq, Integral) or nagq < 1:
         raise OptionError(f"nagq must be an integer of at least 1, not {nagq!r}")
     if nagq == 1:
