@@ -55,6 +55,9 @@ class Family:
         The default link.
     aliases : tuple of str
         Other names.
+    words : str
+        The name as tables and messages write it, ``negative binomial`` or ``Poisson``; the name
+        itself, if not given.
     canonical : str, optional
         The link with which expected and observed information about η agree.
     support : str
@@ -150,6 +153,7 @@ class Family:
     logpdf: Callable | None = None
     link: str | Link = "identity"
     aliases: tuple[str, ...] = ()
+    words: str = ""
     canonical: str | None = None
     support: str = "numbers"
     supports: Callable = _finite
@@ -185,7 +189,7 @@ class Family:
     _shape_name = "shape"
 
     def __str__(self) -> str:
-        return self.name
+        return self.words or self.name
 
     def __post_init__(self) -> None:
         if self.logpdf is None:
@@ -352,7 +356,7 @@ class Family:
         if outside.any():
             raise DataError(
                 f"in {outside.sum()} rows the link gives a mean outside the range of the "
-                f"{self.name} family, such as {mu[outside][0]:.6g}: check the parameters, or "
+                f"{self} family, such as {mu[outside][0]:.6g}: check the parameters, or "
                 "choose a link that keeps means in the range"
             )
         return self._given(draw, rng=rng, mu=mu, w=w, phi=phi, shape=shape)

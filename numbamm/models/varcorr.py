@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numbamm.models.drawn import Drawn
 from numbamm.report.content import Report, components
 from numbamm.report.tabular import Tabular
 from numbamm.shortrepr import ShortRepr
@@ -58,15 +59,13 @@ class VarCorrTerm(ShortRepr):
         return corr
 
 
-class VarCorr(Tabular):
-    """Variance components of a fitted model: one entry a term, and the residual.
+class VarCorr(Drawn, Tabular):
+    """Variance components of a fitted model: one entry a term, and the residual; ``plot()`` draws.
 
     Parameters
     ----------
-    terms : sequence of ReMat
-        With λ at the estimates.
-    sigma : float
-        Residual standard deviation.
+    model : MixedModel
+        The fitted model.
     residual : bool, optional
         Whether the family has a residual variance to show.
 
@@ -94,7 +93,9 @@ class VarCorr(Tabular):
     Residual               654.94103  25.591816
     """
 
-    def __init__(self, terms, sigma: float, residual: bool = True) -> None:
+    def __init__(self, model, residual: bool = True) -> None:
+        terms, sigma = model.reterms, model.sigma
+        self._draw_by(model, "varcorr")
         self.terms = [
             VarCorrTerm(
                 t.group,

@@ -1,12 +1,14 @@
-"""`TableFrame` and `Limits`: pandas frames that leave as tables, as results do."""
+"""`TableFrame`, `EffectTable` and `Limits`: pandas frames that leave as tables, as results do."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from html import escape
 from typing import Any, ClassVar
 
 import pandas as pd
 
-from numbamm.report.content import Report, of_frame
+from numbamm.report.content import Report, of_effects, of_frame
 from numbamm.report.digits import coverage
 from numbamm.report.tabular import Tabular
 
@@ -66,14 +68,49 @@ class TableFrame(Tabular, pd.DataFrame):
         return pd.DataFrame.to_latex(self, *args, **kwargs)
 
 
+class EffectTable(TableFrame):
+    """Numbers by coefficient: effects of levels, or a matrix of covariances or correlations."""
+
+    def _report(self) -> Report:
+        return Report(self.title, tables=[of_effects(self.to_frame())])
+
+
 class Limits(TableFrame):
-    """Confidence limits in columns 0 and 1, as in statsmodels; the table says which is which."""
+    """Confidence limits in columns 0 and 1, as in statsmodels; the table says which is which.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    title : str
+        Title of the table, and of what is printed.
+    notes : sequence of str
+        Sentences below: why some parameters have no limits.
+    """
+
+    _metadata: ClassVar = ["title", "notes"]
+    notes: list[str]
+
+    def __init__(self, frame, title: str = "", notes: Sequence[str] = ()) -> None:
+        super().__init__(frame, title)
+        self.notes = list(notes)
 
     def _report(self) -> Report:
         frame = self.to_frame().set_axis(["lower", "upper"], axis=1)
-        return Report(self.title, tables=[of_frame(frame)])
+        return Report(self.title, tables=[of_frame(frame)], notes=self.notes)
+
+    def __repr__(self) -> str:
+        return "\n".join([self.title, super().__repr__(), *(f" {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str | None:
+        frame = super()._repr_html_()
+        if frame is None:  # pandas is set to print text
+            return None
+        notes = "<br>".join(map(escape, self.notes))
+        return f"<p>{escape(self.title)}</p>{frame}{f'<p>{notes}</p>' if notes else ''}"
 
     @classmethod
-    def by(cls, method: str, frame: pd.DataFrame, alpha: float) -> Limits:
+    def by(
+        cls, method: str, frame: pd.DataFrame, alpha: float, notes: Sequence[str] = ()
+    ) -> Limits:
         """Limits with a coverage of 1 - `alpha`, found by a method that the title names."""
-        return cls(frame, f"{coverage(alpha)} confidence intervals, {method}")
+        return cls(frame, f"{coverage(alpha)} confidence intervals, {method}", notes)

@@ -127,7 +127,7 @@ def _statistics(model, fit: Fit) -> dict[str, Any]:
     levels = {f"Levels of {t.group}": t.nlevels for t in model.reterms}
     kind = {
         "Response": _response(model.frame),
-        "Family": str(model.family),
+        "Family": str(model.family_record),
         "Link": str(model.link),
         "Fitted by": _criterion(model, fit),
     }

@@ -23,7 +23,7 @@ _DECIMALS = {"R² marginal": 3, "R² conditional": 3, "ICC": 3, "logLik": 2, "AI
 _ORDER = ["R² marginal", "R² conditional", "ICC", "Observations", "Levels", "logLik", "AIC", "BIC"]
 _ORDER += ["Response", "Family", "Link", "Shape", "Fitted by", "Weights", "Offset"]
 #: What linear models have: not shown if all models are linear.
-_LINEAR = {"Family": "gaussian", "Link": "identity"}
+_LINEAR = {"Family": "Gaussian", "Link": "identity"}
 
 
 def fixed_rows(columns: list[ModelColumn], below: str, stars: dict[str, float]) -> list[list[str]]:

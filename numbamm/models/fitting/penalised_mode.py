@@ -51,13 +51,13 @@ class PenalisedMode(Tabular):
         """The random effects b as frames by grouping factor."""
         import pandas as pd
 
-        frames = Frames()
+        frames: dict = {}
         for term, effects in zip(self._terms, self.b, strict=True):
             index = pd.Index(term.levels, name=term.group)
             frame = pd.DataFrame(effects, index=index, columns=list(term.cnames))
             before = frames.get(term.group)
             frames[term.group] = frame if before is None else pd.concat([before, frame], axis=1)
-        return frames
+        return Frames(frames, "Random effects")
 
     def __float__(self) -> float:
         return float(self.objective)

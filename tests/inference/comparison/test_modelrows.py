@@ -78,7 +78,7 @@ def test_statistics_have_one_order(slopes):
     sleep = oracles.dataset("sleepstudy")
     logs = mm.glmm("Reaction ~ Days + (1 | Subject)", sleep, "gaussian", "log", fast=True)
     kinds = [row for row in statistic_rows([column(logs)]) if row[0] in ("Family", "Link")]
-    assert kinds == [["Family", "gaussian"], ["Link", "log"]]
+    assert kinds == [["Family", "Gaussian"], ["Link", "log"]]
     alone = [row[0] for row in statistic_rows([column(slopes)])]
     assert not {"Response", "Family", "Link"} & set(alone)
 
