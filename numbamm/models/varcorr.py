@@ -87,10 +87,10 @@ class VarCorr(Drawn, Tabular):
     >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
     >>> print(m.varcorr)
     Variance components:
-              Column        Variance   Std.Dev.  Corr.
-    Subject   (Intercept)  565.51537  23.780567
-              Days          32.68220   5.716835  +0.08
-    Residual               654.94103  25.591816
+              Column       Variance  Std.Dev.  Corr.
+    Subject   (Intercept)   565.515   23.7806
+              Days           32.682    5.7168  +0.08
+    Residual                654.941   25.5918
     """
 
     def __init__(self, model, residual: bool = True) -> None:
