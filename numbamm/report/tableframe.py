@@ -17,7 +17,8 @@ class TableFrame(Tabular, pd.DataFrame):
     """A pandas frame whose `to_html`, `to_markdown` and `to_latex` are those of results.
 
     With arguments of pandas these methods are those of pandas. What is computed from the frame is
-    a plain frame, and it prints as pandas prints it, long ones in part.
+    a plain frame. It prints as pandas prints it, long ones in part, but with all columns, unless
+    pandas is told to show fewer.
 
     Parameters
     ----------
@@ -40,7 +41,11 @@ class TableFrame(Tabular, pd.DataFrame):
     def _constructor(self):
         return pd.DataFrame
 
-    __repr__ = pd.DataFrame.__repr__
+    def __repr__(self) -> str:
+        most = pd.get_option("display.max_columns") or None  # 0: what the terminal has room for
+        with pd.option_context("display.max_columns", most):
+            return pd.DataFrame.__repr__(self)
+
     _repr_html_ = pd.DataFrame._repr_html_
 
     def _report(self) -> Report:

@@ -29,6 +29,16 @@ def test_limits_have_the_columns_of_statsmodels_and_names_in_tables(linear):
     assert "Satterthwaite" in linear.conf_int(ddf="satterthwaite").to_html()
 
 
+def test_all_columns_are_printed_unless_pandas_shall_show_fewer(linear):
+    frame = linear.tidy()
+    assert len(frame.columns) == 10
+    for most in (0, 20, None):
+        with pd.option_context("display.max_columns", most, "display.width", 80):
+            assert all(name in repr(frame) for name in frame.columns)
+    with pd.option_context("display.max_columns", 4, "display.width", 80):
+        assert "pvalue" not in repr(frame) and repr(frame) == repr(frame.to_frame())
+
+
 def test_limits_say_how_they_were_found_and_why_some_are_missing(linear):
     found = linear.conf_int(which="all")
     first, *lines, note = repr(found).splitlines()

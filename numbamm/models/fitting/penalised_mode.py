@@ -11,6 +11,7 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError
 from numbamm.models.generalized_estimates import effects_at_mode
+from numbamm.optimize.formatting import short
 from numbamm.report.content import Report
 from numbamm.report.frames import Frames
 from numbamm.report.tabular import Tabular
@@ -84,7 +85,7 @@ class PenalisedMode(Tabular):
 
     def _title(self) -> str:
         return (
-            f"Mode of the penalised likelihood at θ = {np.array2string(self.theta, precision=6)}\n"
+            f"Mode of the penalised likelihood at θ = {short(self.theta)}\n"
             f"Laplace approximation of -2 logLik: {self.objective:.6f}, after {self.iterations} "
             f"iteration{'' if self.iterations == 1 else 's'}"
         )
