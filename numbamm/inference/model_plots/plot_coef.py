@@ -78,33 +78,42 @@ def coef(
     values = model.coef()
     half = ndtri(1 - valid_alpha(alpha) / 2)
     sort, axes = flag("sort", sort), canvas.either(ax, axes)
-    drawn = []
-    with blas_threads():
-        for name in names:
-            q, terms, centres = len(values[name]), {}, {}
-            for effect, se in _standard_errors(model, name).items():
-                label, estimate = shown_name(effect), values[name][effect].to_numpy()
-                terms[label] = estimate, estimate - half * se, estimate + half * se
-                centres[label] = float(model.params.get(effect, 0.0))
-            first = next(iter(terms.values()))[0]
-            order = np.argsort(first, kind="stable") if sort else np.arange(q)[::-1]
-            levels = values[name].index.to_numpy()
-            drawn.append(Caterpillar(name, levels, terms, order, centres))
+    errors, drawn = _standard_errors(model, names), []
+    for name in names:
+        terms, centres = {}, {}
+        for effect, se in errors[name].items():
+            label, estimate = shown_name(effect), values[name][effect].to_numpy()
+            terms[label] = estimate, estimate - half * se, estimate + half * se
+            centres[label] = float(model.params.get(effect, 0.0))
+        first, levels = next(iter(terms.values()))[0], values[name].index.to_numpy()
+        order = np.argsort(first, kind="stable") if sort else np.arange(len(levels))[::-1]
+        drawn.append(Caterpillar(name, levels, terms, order, centres))
     return draw_caterpillars(drawn, axes, xlabel="Coefficient")
 
 
-def _standard_errors(model, group: str) -> dict[str, np.ndarray]:
-    """Standard errors of β̂ + b̂ for each random effect of a factor, an array of its levels."""
-    found = {}
-    for t, term in enumerate(model.reterms):
-        if term.group != group:
-            continue
-        q = term.nlevels
-        for k, name in enumerate(term.cnames):
-            terms = [
-                (np.full(q, -1, dtype=np.int32), np.zeros((other.p, q))) for other in model.reterms
-            ]
-            terms[t] = np.arange(q, dtype=np.int32), np.eye(term.p)[:, [k]].repeat(q, axis=1)
-            X = np.tile(np.array(model.feterm.kept_names) == name, (q, 1)).astype(float)
-            found[str(name)] = np.sqrt(model.row_variances(X, terms))
+def _standard_errors(model, groups: list[str]) -> dict[str, dict[str, np.ndarray]]:
+    """Standard errors of β̂ + b̂ for the random effects of some factors, an array of the levels.
+
+    A row for each effect and level: its variance is asked for all of them together, since each
+    call has a large system to solve.
+    """
+    kept = np.array(model.feterm.kept_names)
+    effects = [
+        (t, k, str(name))
+        for t, term in enumerate(model.reterms)
+        for k, name in enumerate(term.cnames)
+        if term.group in groups
+    ]
+    sizes = [model.reterms[t].nlevels for t, _, _ in effects]
+    rows = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+    X = np.zeros((sum(sizes), len(kept)))
+    terms = [(np.full(len(X), -1, dtype=np.int32), np.zeros((t.p, len(X)))) for t in model.reterms]
+    for (t, k, name), mine in zip(effects, rows, strict=True):
+        X[mine] = kept == name
+        terms[t][0][mine], terms[t][1][k, mine] = np.arange(len(mine)), 1.0
+    with blas_threads():
+        errors = np.sqrt(model.row_variances(X, terms))
+    found: dict = {group: {} for group in groups}
+    for (t, _, name), mine in zip(effects, rows, strict=True):
+        found[model.reterms[t].group][name] = errors[mine]
     return found
