@@ -31,7 +31,7 @@ def _finite(y):
     return np.isfinite(y)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Family:
     """A family of distributions.
 
@@ -190,6 +190,9 @@ class Family:
 
     def __str__(self) -> str:
         return self.words or self.name
+
+    def __repr__(self) -> str:
+        return f"Family({self.name!r}, link={str(self.link)!r})"
 
     def __post_init__(self) -> None:
         if self.logpdf is None:

@@ -20,7 +20,7 @@ EXTREME = 1e-7
 LARGEST = 700.0  # exp overflows a little above
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Link:
     """A link function g: η = g(μ).
 
@@ -133,6 +133,9 @@ class Link:
 
     def __str__(self) -> str:
         return self.name
+
+    def __repr__(self) -> str:
+        return f"Link({self.name!r})"
 
     def __post_init__(self) -> None:
         if self.derivatives is not None:
