@@ -35,7 +35,7 @@ class RowChoice:
     drop: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, labels, rows, drop) -> RowChoice:
+    def of(cls, labels, rows=None, drop=None) -> RowChoice:
         """The choice that the options of `modeltable` stand for.
 
         Raises
