@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from numbamm.models.drawn import Drawn
+from numbamm.completion import ForUsers
 from numbamm.report.content import Report, components
+from numbamm.report.drawn import Drawn
 from numbamm.report.tabular import Tabular
 from numbamm.shortrepr import ShortRepr
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: λ counts as singular where a diagonal entry, times the typical size of its column, is below.
 SINGULAR_TOLERANCE = 1e-4
@@ -32,6 +37,22 @@ class VarCorrTerm(ShortRepr):
     negligible : ndarray of bool, shape (p,)
         Which standard deviations are, in a typical row, so small a share of σ that the fit counts
         as singular; see `is_singular`.
+    variances, sd : ndarray, shape (p,)
+        Variances and standard deviations.
+    corr : ndarray, shape (p, p)
+        Correlations; NaN where a variance is zero.
+
+    See Also
+    --------
+    VarCorr : Has one for each term.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> term = m.varcorr["Subject"]
+    >>> dict(zip(term.names, term.sd.round(2).tolist()))
+    {'Intercept': 23.78, 'Days': 5.72}
     """
 
     group: str
@@ -59,7 +80,7 @@ class VarCorrTerm(ShortRepr):
         return corr
 
 
-class VarCorr(Drawn, Tabular):
+class VarCorr(Drawn, Tabular, ForUsers):
     """Variance components of a fitted model: one entry a term, and the residual; ``plot()`` draws.
 
     Parameters
@@ -80,6 +101,10 @@ class VarCorr(Drawn, Tabular):
     LinearMixedModel.varcorr : Where it is found.
     pca : Its principal components.
 
+    Notes
+    -----
+    ``varcorr["Subject"]`` is the `VarCorrTerm` of a grouping factor that has one term.
+
     Examples
     --------
     >>> import numbamm as mm
@@ -92,6 +117,8 @@ class VarCorr(Drawn, Tabular):
               Days           32.682    5.7168  +0.08
     Residual                654.941   25.5918
     """
+
+    _between_rooms = frozenset({"negligible", "rows"})  # for the printed table
 
     def __init__(self, model, residual: bool = True) -> None:
         terms, sigma = model.reterms, model.sigma
@@ -135,7 +162,7 @@ class VarCorr(Drawn, Tabular):
         flags = [term.negligible for term in self.terms]
         return np.concatenate([*flags, np.zeros(int(self.sigma is not None), dtype=bool)])
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """A pandas frame: ``group, name1, name2, variance, sd, corr``, a line each.
 
         Lines with one name hold a variance and its standard deviation; lines with two names a
@@ -143,7 +170,7 @@ class VarCorr(Drawn, Tabular):
         """
         import pandas as pd
 
-        lines = []
+        lines: list[tuple] = []
         for term in self.terms:
             for j, name in enumerate(term.names):
                 lines.append((term.group, name, None, term.variances[j], term.sd[j], np.nan))

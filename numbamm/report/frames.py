@@ -24,6 +24,18 @@ class Frames(Tabular, dict[str, "pd.DataFrame"]):
     frames : dict of str to pandas.DataFrame
     title : str
         What the numbers are: the title of the table.
+
+    See Also
+    --------
+    LinearMixedModel.coef, LinearMixedModel.condvar : Return them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> frames = m.coef()
+    >>> frames["Subject"].shape, frames.to_frame().index[0]
+    ((18, 2), ('Subject', '308'))
     """
 
     def __init__(self, frames: Mapping[str, pd.DataFrame] | None = None, title: str = "") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 import pandas as pd
 
@@ -25,6 +25,22 @@ class TableFrame(Tabular, pd.DataFrame):
     frame : pandas.DataFrame
     title : str
         Title of the table.
+
+    Attributes
+    ----------
+    numbered : bool
+        Whether the table shows the numbers of rows.
+
+    See Also
+    --------
+    tidy, glance : Return one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> m.glance().to_markdown().splitlines()[2][:15]
+    '| nobs | npar |'
     """
 
     #: Whether the table shows the numbers of rows.
@@ -56,16 +72,30 @@ class TableFrame(Tabular, pd.DataFrame):
         """A plain copy of the frame."""
         return pd.DataFrame(self)
 
+    @overload
+    def to_html(self) -> str: ...
+    @overload
+    def to_html(self, *args: Any, **kwargs: Any) -> Any: ...
     def to_html(self, *args: Any, **kwargs: Any) -> Any:
         """The table as HTML, see `Tabular.to_html`; with arguments, as pandas has it."""
         return pd.DataFrame.to_html(self, *args, **kwargs) if args or kwargs else super().to_html()
 
+    @overload
+    def to_markdown(self) -> str: ...
+    @overload
+    def to_markdown(self, *args: Any, **kwargs: Any) -> Any: ...
     def to_markdown(self, *args: Any, **kwargs: Any) -> Any:
         """The table as Markdown, see `Tabular.to_markdown`; with arguments, as pandas has it."""
         if args or kwargs:
             return pd.DataFrame.to_markdown(self, *args, **kwargs)
         return super().to_markdown()
 
+    @overload
+    def to_latex(
+        self, *, caption: str | None = None, label: str | None = None, floating: bool = True
+    ) -> str: ...
+    @overload
+    def to_latex(self, *args: Any, **kwargs: Any) -> Any: ...
     def to_latex(self, *args: Any, **kwargs: Any) -> Any:
         """The table as LaTeX, see `Tabular.to_latex`; with other arguments, as pandas has it."""
         if not args and set(kwargs) <= {"caption", "label", "floating"}:
@@ -74,7 +104,25 @@ class TableFrame(Tabular, pd.DataFrame):
 
 
 class EffectTable(TableFrame):
-    """Numbers by coefficient: effects of levels, or a matrix of covariances or correlations."""
+    """Numbers by coefficient: effects of levels, or a matrix of covariances or correlations.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    title : str
+        Title of the table.
+
+    See Also
+    --------
+    LinearMixedModel.cov_params, LinearMixedModel.ranef : Return them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> print(m.corr_params().to_markdown().splitlines()[0])
+    **Correlations of the fixed effects**
+    """
 
     def _report(self) -> Report:
         return Report(self.title, tables=[of_effects(self.to_frame())])
@@ -90,6 +138,17 @@ class Limits(TableFrame):
         Title of the table, and of what is printed.
     notes : sequence of str
         Sentences below: why some parameters have no limits.
+
+    See Also
+    --------
+    LinearMixedModel.conf_int, Profile.conf_int, Bootstrap.conf_int : Return them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> m.conf_int().columns.to_list()
+    [0, 1]
     """
 
     _metadata: ClassVar = ["title", "notes"]
@@ -113,9 +172,7 @@ class Limits(TableFrame):
         notes = "<br>".join(map(escape, self.notes))
         return f"<p>{escape(self.title)}</p>{frame}{f'<p>{notes}</p>' if notes else ''}"
 
-    @classmethod
-    def by(
-        cls, method: str, frame: pd.DataFrame, alpha: float, notes: Sequence[str] = ()
-    ) -> Limits:
-        """Limits with a coverage of 1 - `alpha`, found by a method that the title names."""
-        return cls(frame, f"{coverage(alpha)} confidence intervals, {method}", notes)
+
+def limits_by(method: str, frame: pd.DataFrame, alpha: float, notes: Sequence[str] = ()) -> Limits:
+    """Limits with a coverage of 1 - `alpha`, found by a method that the title names."""
+    return Limits(frame, f"{coverage(alpha)} confidence intervals, {method}", notes)

@@ -49,6 +49,7 @@ def varcorr(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         An option is unknown, or matplotlib is not installed.
 

@@ -9,8 +9,8 @@ import pandas as pd
 from scipy.special import ndtri
 
 from numbamm.elsewhere import names_arguments
-from numbamm.models.drawn import EffectFrames
 from numbamm.options import flag, grouping_factor, valid_alpha
+from numbamm.report.drawn import EffectFrames
 
 
 @overload
@@ -46,13 +46,16 @@ def ranef(
         For each grouping factor a frame with a row per level and a column per random effect; its
         method `plot` draws them. One frame, if `group` is given.
         With `condvar` one frame with a row per random effect and level, and columns ``group,
-        term, level, condval, condsd, lower, upper``: the grouping factor, the column left of the
+        term, level, estimate, se, lower, upper``: the grouping factor, the column left of the
         bar, the factor's level, the conditional mode, its standard deviation given β, θ and σ,
         and a normal interval.
 
     Raises
     ------
-    NotFittedError, OptionError
+    NotFittedError
+        Before the fit.
+    OptionError
+        There is no such grouping factor, or an option has an unusable value.
 
     See Also
     --------
@@ -106,11 +109,11 @@ def _with_intervals(model, wanted: str | None, alpha: float) -> pd.DataFrame:
         sd = np.sqrt(np.einsum("jaa->ja", variances[group].to_numpy().reshape(q, p, p)))
         part = pd.DataFrame({"group": group, "term": np.repeat(frame.columns.to_numpy(), q)})
         part["level"] = np.tile(frame.index.to_numpy(), p)
-        part["condval"], part["condsd"] = frame.to_numpy().T.ravel(), sd.T.ravel()
+        part["estimate"], part["se"] = frame.to_numpy().T.ravel(), sd.T.ravel()
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
-    table["lower"] = table["condval"] - half * table["condsd"]
-    table["upper"] = table["condval"] + half * table["condsd"]
+    table["lower"] = table["estimate"] - half * table["se"]
+    table["upper"] = table["estimate"] + half * table["se"]
     return table
 
 
@@ -139,7 +142,10 @@ def coef(model, group: str | None = None) -> EffectFrames | pd.DataFrame:
 
     Raises
     ------
-    NotFittedError, OptionError
+    NotFittedError
+        Before the fit.
+    OptionError
+        There is no such grouping factor.
 
     See Also
     --------

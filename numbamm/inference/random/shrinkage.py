@@ -7,7 +7,7 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
 from numbamm.inference.random.conditional_modes import frames_by_factor
-from numbamm.models.drawn import EffectFrames
+from numbamm.report.drawn import EffectFrames
 
 #: Relative standard deviations, in scaled coordinates, so large that nothing is shrunken.
 UNSHRUNKEN = 1e4
@@ -32,6 +32,7 @@ def shrinkage(model) -> EffectFrames:
     Raises
     ------
     NotFittedError
+        Before the fit.
     FitError
         All means of a generalized model are at a limit of the link.
 

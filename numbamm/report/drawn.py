@@ -40,6 +40,17 @@ class Drawn:
         ------
         OptionError
             The model has been fitted again since, or these numbers come from a file.
+
+        See Also
+        --------
+        models.plot_methods.Plots.ranef, models.plot_methods.Plots.shrinkage : What is drawn.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> len(m.ranef().plot())
+        2
         """
         if self._source is None:
             raise OptionError("numbers from a file have no model to draw them: use model.plot")
@@ -61,6 +72,18 @@ class EffectFrames(Drawn, Frames):
         The fitted model.
     name : str
         The method of ``model.plot`` that draws them.
+
+    See Also
+    --------
+    LinearMixedModel.ranef, LinearMixedModel.coef, shrinkage : Return them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> effects = m.ranef()
+    >>> list(effects), effects["Subject"].shape
+    (['Subject'], (18, 2))
     """
 
     def __init__(self, frames: Mapping[str, pd.DataFrame], title: str, model, name: str) -> None:
