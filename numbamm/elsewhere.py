@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from numbamm.errors import OptionError, did_you_mean
+from numbamm.errors import OptionError, did_you_mean, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -108,12 +108,20 @@ _say(
 )
 _say("fixed", ("formula", "write fixed and random effects into one formula: y ~ x + (1 | group)"))
 _say(
-    "caption title label",
+    "caption label",
     ("stars", "these are given to the form: modeltable(m0, m1).to_latex(caption=..., label=...)"),
 )
 _say(
-    "labels coefmap coefrename coeflabels relabel predlabels termlabels",
-    ("stars", "rows have the names of the columns: rename those of the data, then fit"),
+    "coefmap coefrename coeflabels relabel predlabels termlabels",
+    ("stars", 'write labels={"x": "Dose"}'),
+)
+_say(
+    "coefomit gofomit omit exclude rmterms",
+    ("stars", 'write drop=["x", "ICC"], or rows=[...] for the rows to show'),
+)
+_say(
+    "keep order coeforder select gofmap terms",
+    ("stars", "write rows=[...], the rows to show in their order"),
 )
 _say("exposure", ("formula", "write offset(log(exposure)) into the formula"))
 _say(
@@ -337,8 +345,13 @@ class UnknownArgumentError(OptionError, TypeError):
 
 
 def names_arguments(function: F) -> F:
-    """Let a function answer arguments that it does not have with what to write instead."""
+    """Let a function answer arguments that it does not have with what to write instead.
+
+    One whose first argument is a model, and no formula, refuses what is none.
+    """
     parameters = inspect.signature(function).parameters
+    [first] = list(parameters.values())[:1] or [None]
+    takes_model = first is not None and first.name == "model" and "str" not in str(first.annotation)
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     if takes_any:
         raise TypeError(f"{function.__name__} takes arguments of any name")
@@ -354,6 +367,10 @@ def names_arguments(function: F) -> F:
                     f"{called}() got an unexpected keyword argument '{name}'"
                     f"{argument_hint(name, parameters)}"
                 )
+        if takes_model:
+            model = args[0] if args else kwargs.get("model")
+            if (args or "model" in kwargs) and not hasattr(model, "optsum"):
+                raise OptionError(f"model must be a model of numbamm, not {shown(model)}")
         return function(*args, **kwargs)
 
     return checked  # type: ignore[return-value]

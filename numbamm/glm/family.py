@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from numbamm.completion import ForUsers
 from numbamm.errors import DataError, OptionError
 from numbamm.glm import row_kernels
 from numbamm.glm.link import Link
@@ -31,8 +32,8 @@ def _finite(y):
     return np.isfinite(y)
 
 
-@dataclass(frozen=True, eq=False)
-class Family:
+@dataclass(frozen=True, eq=False, repr=False)
+class Family(ForUsers):
     """A family of distributions.
 
     Each function names the arguments that it needs, from these: ``y``, the response; ``mu``, the
@@ -55,6 +56,9 @@ class Family:
         The default link.
     aliases : tuple of str
         Other names.
+    words : str
+        The name as tables and messages write it, ``negative binomial`` or ``Poisson``; the name
+        itself, if not given.
     canonical : str, optional
         The link with which expected and observed information about η agree.
     support : str
@@ -145,11 +149,19 @@ class Family:
     16.5
     """
 
+    _between_rooms = frozenset(
+        """
+        addresses barrier best_dispersion by_density checked_shape constant constant_slope deviances
+        draws evaluate first_means is_canonical is_concave is_linear quantiles variance_at zeros
+        """.split()
+    )
+
     name: str
     _: KW_ONLY
     logpdf: Callable | None = None
     link: str | Link = "identity"
     aliases: tuple[str, ...] = ()
+    words: str = ""
     canonical: str | None = None
     support: str = "numbers"
     supports: Callable = _finite
@@ -185,7 +197,10 @@ class Family:
     _shape_name = "shape"
 
     def __str__(self) -> str:
-        return self.name
+        return self.words or self.name
+
+    def __repr__(self) -> str:
+        return f"Family({self.name!r}, link={str(self.link)!r})"
 
     def __post_init__(self) -> None:
         if self.logpdf is None:
@@ -352,7 +367,7 @@ class Family:
         if outside.any():
             raise DataError(
                 f"in {outside.sum()} rows the link gives a mean outside the range of the "
-                f"{self.name} family, such as {mu[outside][0]:.6g}: check the parameters, or "
+                f"{self} family, such as {mu[outside][0]:.6g}: check the parameters, or "
                 "choose a link that keeps means in the range"
             )
         return self._given(draw, rng=rng, mu=mu, w=w, phi=phi, shape=shape)

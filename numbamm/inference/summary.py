@@ -42,6 +42,7 @@ def summary(model, *, ddf: str | None = None, correlation: bool = False) -> Summ
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         The method is unknown or does not suit the model.
 
@@ -107,9 +108,7 @@ def criteria(model, name: str) -> Table:
 
 def coefficients(tests: Result, method: str) -> Table:
     """The table of coefficients and their tests; degrees of freedom if these are finite."""
-    infinite = not np.isfinite(tests.frame["df"]).any()
-    hidden = ("lower", "upper", "df") if infinite else ("lower", "upper")
-    table = of_result(replace(tests, hidden=hidden))
+    table = of_result(replace(tests, hidden=("lower", "upper")))
     table.header[1] = "Coef."
     table.heading = f"Fixed-effects parameters, {method}:"
     return table

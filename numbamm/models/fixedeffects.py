@@ -11,6 +11,8 @@ from numbamm import config
 if TYPE_CHECKING:
     import pandas as pd
 
+    from numbamm.report.tableframe import EffectTable
+
 
 class FixedEffects:
     """Estimates of the fixed effects as pandas objects, labelled by coefficient.
@@ -21,7 +23,24 @@ class FixedEffects:
 
     @property
     def beta(self) -> np.ndarray:
-        """Coefficients β, shape (p,); NaN for columns dropped for rank deficiency."""
+        """Coefficients β, shape (p,); NaN for columns dropped for rank deficiency.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.params : With names.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.beta.round(3).tolist()
+        [251.405, 10.467]
+        """
         return self.feterm.full(self.estimates.beta)
 
     def _labelled(self, values):
@@ -31,7 +50,24 @@ class FixedEffects:
 
     @property
     def params(self) -> pd.Series:
-        """Coefficients β, a pandas Series by coefficient; NaN for dropped columns."""
+        """Coefficients β, a pandas Series by coefficient; NaN for dropped columns.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        coef_table : With tests and intervals.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.params.round(3).to_dict()
+        {'Intercept': 251.405, 'Days': 10.467}
+        """
         return self._labelled(self.estimates.beta)
 
     def _tests(self):
@@ -40,12 +76,46 @@ class FixedEffects:
 
     @property
     def bse(self) -> pd.Series:
-        """Standard errors of β, a pandas Series."""
+        """Standard errors of β, a pandas Series.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.cov_params : With covariances.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.bse.round(3).to_dict()
+        {'Intercept': 6.632, 'Days': 1.502}
+        """
         return self._labelled(np.sqrt(np.diag(self._kept_covariance())))
 
     @property
     def tvalues(self) -> pd.Series:
-        """Coefficients over their standard errors, a pandas Series."""
+        """Coefficients over their standard errors, a pandas Series.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.pvalues
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.tvalues.round(2).to_dict()
+        {'Intercept': 37.91, 'Days': 6.97}
+        """
         return self.params / self.bse
 
     @property
@@ -53,6 +123,22 @@ class FixedEffects:
         """Two-sided p-values, a pandas Series.
 
         From the normal distribution, unless the configuration has another method under ``ddf``.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        coef_table : By other methods: ``ddf="satterthwaite"``.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> bool(m.pvalues["Days"] < 1e-10)
+        True
         """
         from scipy.special import ndtr, stdtr
 
@@ -61,13 +147,14 @@ class FixedEffects:
             return 2 * ndtr(-sizes)
         return 2 * stdtr(self._labelled(method.df(np.eye(self.feterm.rank))), -sizes)
 
-    def cov_params(self) -> pd.DataFrame:
+    def cov_params(self) -> EffectTable:
         """Covariance matrix of the estimates of β.
 
         Returns
         -------
-        pandas.DataFrame, shape (p, p)
-            With the names of the coefficients; NaN for dropped columns.
+        EffectTable, a pandas.DataFrame, shape (p, p)
+            With the names of the coefficients; NaN for dropped columns. Its `to_latex`,
+            `to_markdown` and `to_html` are those of results.
 
         Raises
         ------
@@ -86,15 +173,16 @@ class FixedEffects:
         >>> float(m.cov_params().loc["Intercept", "Days"].round(2))
         -1.37
         """
-        return self._square(self._kept_covariance())
+        return self._square(self._kept_covariance(), "Covariances of the fixed effects")
 
-    def corr_params(self) -> pd.DataFrame:
+    def corr_params(self) -> EffectTable:
         """Correlation matrix of the estimates of β.
 
         Returns
         -------
-        pandas.DataFrame, shape (p, p)
-            With the names of the coefficients; NaN for dropped columns.
+        EffectTable, a pandas.DataFrame, shape (p, p)
+            With the names of the coefficients; NaN for dropped columns. Its `to_latex`,
+            `to_markdown` and `to_html` are those of results.
 
         Raises
         ------
@@ -115,17 +203,19 @@ class FixedEffects:
         """
         covariance = self._kept_covariance()
         se = np.sqrt(np.diag(covariance))
-        return self._square(covariance / np.outer(se, se))
+        return self._square(covariance / np.outer(se, se), "Correlations of the fixed effects")
 
     def _kept_covariance(self) -> np.ndarray:
         """Covariance matrix of the kept coefficients, by the configured method."""
         method = self._tests()
         return self.beta_covariance if method is None else method.vcov
 
-    def _square(self, values):
+    def _square(self, values, title: str) -> EffectTable:
         import pandas as pd
+
+        from numbamm.report.tableframe import EffectTable
 
         names, kept = self.feterm.cnames, self.feterm.kept
         out = np.full((len(names), len(names)), np.nan)
         out[np.ix_(kept, kept)] = values
-        return pd.DataFrame(out, index=names, columns=names)
+        return EffectTable(pd.DataFrame(out, index=names, columns=names), title)

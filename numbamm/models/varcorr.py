@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numbamm.completion import ForUsers
 from numbamm.report.content import Report, components
+from numbamm.report.drawn import Drawn
 from numbamm.report.tabular import Tabular
 from numbamm.shortrepr import ShortRepr
 from numbamm.structures.structure import from_to
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: λ counts as singular where a diagonal entry, times the typical size of its column, is below.
 SINGULAR_TOLERANCE = 1e-4
@@ -45,6 +51,22 @@ class VarCorrTerm(ShortRepr):
         What tables print, line by line: names of effects with their positions, or of parameters.
         Of more than `WIDE` effects that parameters describe, those with one standard deviation
         are one line.
+    variances, sd : ndarray, shape (p,)
+        Variances and standard deviations.
+    corr : ndarray, shape (p, p)
+        Correlations; NaN where a variance is zero.
+
+    See Also
+    --------
+    VarCorr : Has one for each term.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> term = m.varcorr["Subject"]
+    >>> dict(zip(term.names, term.sd.round(2).tolist()))
+    {'Intercept': 23.78, 'Days': 5.72}
     """
 
     group: str
@@ -75,15 +97,13 @@ class VarCorrTerm(ShortRepr):
         return corr
 
 
-class VarCorr(Tabular):
-    """Variance components of a fitted model: one entry a term, and the residual.
+class VarCorr(Drawn, Tabular, ForUsers):
+    """Variance components of a fitted model: one entry a term, and the residual; ``plot()`` draws.
 
     Parameters
     ----------
-    terms : sequence of ReMat
-        With λ at the estimates.
-    sigma : float
-        Residual standard deviation.
+    model : MixedModel
+        The fitted model.
     residual : bool, optional
         Whether the family has a residual variance to show.
 
@@ -98,6 +118,10 @@ class VarCorr(Tabular):
     LinearMixedModel.varcorr : Where it is found.
     pca : Its principal components.
 
+    Notes
+    -----
+    ``varcorr["Subject"]`` is the `VarCorrTerm` of a grouping factor that has one term.
+
     Examples
     --------
     >>> import numbamm as mm
@@ -105,13 +129,17 @@ class VarCorr(Tabular):
     >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
     >>> print(m.varcorr)
     Variance components:
-              Column        Variance   Std.Dev.  Corr.
-    Subject   (Intercept)  565.51537  23.780567
-              Days          32.68220   5.716835  +0.08
-    Residual               654.94103  25.591816
+              Column       Variance  Std.Dev.  Corr.
+    Subject   (Intercept)   565.515   23.7806
+              Days           32.682    5.7168  +0.08
+    Residual                654.941   25.5918
     """
 
-    def __init__(self, terms, sigma: float, residual: bool = True) -> None:
+    _between_rooms = frozenset({"negligible", "rows"})  # for the printed table
+
+    def __init__(self, model, residual: bool = True) -> None:
+        terms, sigma = model.reterms, model.sigma
+        self._draw_by(model, "varcorr")
         self.terms = [
             VarCorrTerm(
                 t.group,
@@ -162,7 +190,7 @@ class VarCorr(Tabular):
         ]
         return np.array(flags + [False] * (self.sigma is not None), dtype=bool)
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """A pandas frame: ``group, name1, name2, variance, sd, corr``, a line each.
 
         Lines with one name hold a variance and its standard deviation; lines with two names a
@@ -171,7 +199,7 @@ class VarCorr(Tabular):
         """
         import pandas as pd
 
-        lines = []
+        lines: list[tuple] = []
         for term in self.terms:
             for j, name in enumerate(term.names):
                 lines.append((term.group, name, None, term.variances[j], term.sd[j], np.nan))

@@ -168,7 +168,7 @@ def test_objective_at_given_parameters(fitted_glmm):
     both = np.concatenate([full.beta, full.theta])
     assert full.objective_at(both) == pytest.approx(full.objective, abs=1e-8)
     with pytest.raises(
-        mm.OptionError, match=r"1 values \(herd.Intercept\) or 5 \(Intercept, period"
+        mm.OptionError, match=r"1 number \(herd.Intercept\) or 5 numbers \(Intercept, period"
     ):
         full.objective_at([1.0, 2.0])
 
@@ -224,7 +224,7 @@ def test_table(fitted_glmm):
     assert (
         "Generalized linear mixed model fit by maximum likelihood (Laplace approximation)" in text
     )
-    assert " Family: bernoulli of r2 = Y, link: logit" in text
+    assert " Family: Bernoulli of r2 = Y, link: logit" in text
     assert "8151.3997" in text and "Residual" not in text
 
 
@@ -248,7 +248,7 @@ def test_shifted_slope_is_the_same_model():
     [
         ("count", "poison", {}, "unknown family 'poison'; did you mean 'poisson'"),
         ("count", "poisson", {"link": "logarithm"}, "unknown link 'logarithm'.*cloglog, identity,"),
-        ("negative", "poisson", {}, "the poisson family needs counts of at least 0.*rows 3"),
+        ("negative", "poisson", {}, "the Poisson family needs counts of at least 0.*rows 3"),
         ("count", "bernoulli", {}, "values that are 0 or 1.*rows"),
         ("share", "bernoulli", {}, "values that are 0 or 1"),
         ("share", "binomial", {}, "proportions in 'share' need the number of trials"),

@@ -20,6 +20,7 @@ from numbamm.options import name_list, one_of, valid_alpha
 from numbamm.progress import progress_bar
 from numbamm.report.content import Report
 from numbamm.report.digits import coverage
+from numbamm.report.plots.zeta import KINDS
 from numbamm.report.result import Result
 from numbamm.report.tabular import Tabular
 
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from numbamm.inference.profiling.curve import Curve
     from numbamm.report.tableframe import Limits
 
 #: A profile extends to this multiple of the ζ of its widest interval.
 BEYOND = 1.05
+
+#: What can be drawn of profiles.
+PLOTS = (*KINDS, "pairs")
 
 #: A deviance below that of the fit by more than this is reported: the fit is not the minimum.
 LOWER = 1e-3
@@ -69,6 +74,7 @@ def profile(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         A parameter is unknown, or no parameter of the deviance that was minimised.
 
@@ -97,7 +103,7 @@ def profile(
     [38.2, 67.7]
     """
     est = model.estimates
-    names, reach = _requested(model, parameters), BEYOND * ndtri(1 - valid_alpha(alpha) / 2)
+    names, reach = requested(model, parameters), BEYOND * ndtri(1 - valid_alpha(alpha) / 2)
     curves: dict = {}
     with blas_threads(), warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbammWarning)  # of singular fits along the profile
@@ -129,7 +135,7 @@ def profile(
     return Profile(model.formula, curves, reach, notes, surface.names)
 
 
-def _requested(model, parameters) -> list[str]:
+def requested(model, parameters) -> list[str]:
     """Names of the parameters to profile, from the option `parameters`."""
     usual, thetas = profiled_parameters(model), [f"theta_{name}" for name in model.theta_names]
     for name in (SIGMA, SHAPE):
@@ -178,9 +184,13 @@ class Profile(Tabular):
 
     Attributes
     ----------
+    formula : str
+        The model's formula.
     curves : dict of str to Curve
     names : list of str
         Names of the columns of each curve's `others`.
+    frame : pandas.DataFrame
+        A row per evaluation: ``parameter``, ``value``, ``zeta``.
 
     See Also
     --------
@@ -197,7 +207,12 @@ class Profile(Tabular):
     """
 
     def __init__(
-        self, formula: str, curves: dict, reach: float, notes: list[str], names: list[str]
+        self,
+        formula: str,
+        curves: dict[str, Curve],
+        reach: float,
+        notes: list[str],
+        names: list[str],
     ) -> None:
         self.formula, self.curves, self._reach, self._notes = formula, curves, reach, notes
         self.names = names
@@ -228,6 +243,11 @@ class Profile(Tabular):
             Lower and upper limits in columns 0 and 1, a row per parameter. A limit is the end of
             the parameter's range if the deviance does not rise enough before it.
 
+        Raises
+        ------
+        OptionError
+            `alpha` is not between 0 and 1, or so small that the profile is not wide enough.
+
         See Also
         --------
         LinearMixedModel.conf_int
@@ -242,7 +262,7 @@ class Profile(Tabular):
         """
         import pandas as pd
 
-        from numbamm.report.tableframe import Limits
+        from numbamm.report.tableframe import limits_by
 
         z = float(ndtri(1 - valid_alpha(alpha) / 2))
         if z > self._reach:
@@ -251,7 +271,7 @@ class Profile(Tabular):
             )
         limits = {name: curve.limits(z) for name, curve in self.curves.items()}
         frame = pd.DataFrame.from_dict(limits, orient="index", columns=[0, 1])
-        return Limits.by("profile likelihood", frame, alpha)
+        return limits_by("profile likelihood", frame, alpha)
 
     def plot(
         self,
@@ -304,9 +324,9 @@ class Profile(Tabular):
         """
         from numbamm.report.plots import axes as canvas
         from numbamm.report.plots.contours import contours
-        from numbamm.report.plots.zeta import KINDS, zeta
+        from numbamm.report.plots.zeta import zeta
 
-        one_of("kind", kind, (*KINDS, "pairs"))
+        one_of("kind", kind, PLOTS)
         axes = canvas.either(ax, axes)
         names = list(self.curves) if parameters is None else name_list("parameters", parameters)
         for name in names:
@@ -330,7 +350,34 @@ class Profile(Tabular):
 
     @names_arguments
     def summary(self, alpha: float = 0.05) -> Result:
-        """Estimates and intervals as a table."""
+        """Estimates and intervals as a table.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the coverage.
+
+        Returns
+        -------
+        Result
+            A row per parameter: ``parameter, estimate, lower, upper``.
+
+        Raises
+        ------
+        OptionError
+            As for `conf_int`.
+
+        See Also
+        --------
+        Profile.conf_int : The limits alone.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.profile("sigma").summary().to_frame().columns.to_list()
+        ['parameter', 'estimate', 'lower', 'upper']
+        """
         table = self.conf_int(alpha).set_axis(["lower", "upper"], axis=1)
         table.insert(0, "estimate", [c.estimate for c in self.curves.values()])
         table = table.rename_axis("parameter").reset_index()

@@ -9,9 +9,8 @@ import pandas as pd
 from scipy.special import ndtri
 
 from numbamm.elsewhere import names_arguments
-from numbamm.inference.random.effect_frames import EffectFrames
 from numbamm.options import flag, grouping_factor, valid_alpha
-from numbamm.report.frames import Frames
+from numbamm.report.drawn import EffectFrames
 
 
 @overload
@@ -47,13 +46,16 @@ def ranef(
         For each grouping factor a frame with a row per level and a column per random effect; its
         method `plot` draws them. One frame, if `group` is given.
         With `condvar` one frame with a row per random effect and level, and columns ``group,
-        term, level, condval, condsd, lower, upper``: the grouping factor, the column left of the
+        term, level, estimate, se, lower, upper``: the grouping factor, the column left of the
         bar, the factor's level, the conditional mode, its standard deviation given β, θ and σ,
         and a normal interval.
 
     Raises
     ------
-    NotFittedError, OptionError
+    NotFittedError
+        Before the fit.
+    OptionError
+        There is no such grouping factor, or an option has an unusable value.
 
     See Also
     --------
@@ -73,10 +75,11 @@ def ranef(
     if flag("condvar", condvar):
         return _with_intervals(model, wanted, alpha)
     frames = frames_by_factor(model.reterms, model.b)
-    return EffectFrames(frames, model, "ranef") if wanted is None else frames[wanted]
+    found = EffectFrames(frames, "Random effects", model, "ranef")
+    return found if wanted is None else found[wanted]
 
 
-def frames_by_factor(terms, effects) -> Frames:
+def frames_by_factor(terms, effects) -> dict[str, pd.DataFrame]:
     """Effects of each term as frames by grouping factor; terms on one factor stand side by side.
 
     Parameters
@@ -85,7 +88,7 @@ def frames_by_factor(terms, effects) -> Frames:
     effects : list of ndarray, shape (levels, p)
         For each term a row per level and a column per random effect.
     """
-    frames = Frames()
+    frames: dict = {}
     for term, values in zip(terms, effects, strict=True):
         frame = pd.DataFrame(values, index=pd.Index(term.levels, name=term.group))
         frame.columns = term.cnames
@@ -106,20 +109,20 @@ def _with_intervals(model, wanted: str | None, alpha: float) -> pd.DataFrame:
         sd = np.sqrt(np.einsum("jaa->ja", variances[group].to_numpy().reshape(q, p, p)))
         part = pd.DataFrame({"group": group, "term": np.repeat(frame.columns.to_numpy(), q)})
         part["level"] = np.tile(frame.index.to_numpy(), p)
-        part["condval"], part["condsd"] = frame.to_numpy().T.ravel(), sd.T.ravel()
+        part["estimate"], part["se"] = frame.to_numpy().T.ravel(), sd.T.ravel()
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
-    table["lower"] = table["condval"] - half * table["condsd"]
-    table["upper"] = table["condval"] + half * table["condsd"]
+    table["lower"] = table["estimate"] - half * table["se"]
+    table["upper"] = table["estimate"] + half * table["se"]
     return table
 
 
 @overload
-def coef(model, group: None = None) -> Frames: ...
+def coef(model, group: None = None) -> EffectFrames: ...
 @overload
 def coef(model, group: str) -> pd.DataFrame: ...
 @names_arguments
-def coef(model, group: str | None = None) -> Frames | pd.DataFrame:
+def coef(model, group: str | None = None) -> EffectFrames | pd.DataFrame:
     """Coefficients by level: fixed effects plus conditional modes of the random effects.
 
     Parameters
@@ -131,14 +134,18 @@ def coef(model, group: str | None = None) -> Frames | pd.DataFrame:
 
     Returns
     -------
-    dict of str to pandas.DataFrame
+    EffectFrames, a dict of str to pandas.DataFrame, or pandas.DataFrame
         For each grouping factor a frame with a row per level and a column per coefficient: the
         fixed effects plus the factor's random effects of the same names, then random effects
-        without a fixed effect of that name. One frame, if `group` is given.
+        without a fixed effect of that name; its method `plot` draws them. One frame, if `group` is
+        given.
 
     Raises
     ------
-    NotFittedError, OptionError
+    NotFittedError
+        Before the fit.
+    OptionError
+        There is no such grouping factor.
 
     See Also
     --------
@@ -153,7 +160,7 @@ def coef(model, group: str | None = None) -> Frames | pd.DataFrame:
     {'Intercept': 254.22, 'Days': 19.54}
     """
     wanted, fixed = None if group is None else grouping_factor(model, group), model.params
-    frames = Frames()
+    frames: dict = {}
     for group, modes in frames_by_factor(model.reterms, model.b).items():
         frame = pd.DataFrame(
             np.tile(fixed.to_numpy(), (len(modes), 1)), index=modes.index, columns=fixed.index
@@ -161,4 +168,5 @@ def coef(model, group: str | None = None) -> Frames | pd.DataFrame:
         frames[group] = frame.add(modes, fill_value=0.0)[
             [*fixed.index, *(name for name in modes if name not in fixed)]
         ]
-    return frames if wanted is None else frames[wanted]
+    found = EffectFrames(frames, "Coefficients", model, "coef")
+    return found if wanted is None else found[wanted]

@@ -65,7 +65,10 @@ def r2(model, *, method: str = "lognormal") -> Result:
 
     Raises
     ------
-    NotFittedError, OptionError
+    NotFittedError
+        Before the fit.
+    OptionError
+        `method` is unknown, or does not suit the family.
 
     See Also
     --------
@@ -119,7 +122,10 @@ def icc(model, *, method: str = "lognormal") -> Result:
 
     Raises
     ------
-    NotFittedError, OptionError
+    NotFittedError
+        Before the fit.
+    OptionError
+        `method` is unknown, or does not suit the family.
 
     See Also
     --------
@@ -179,7 +185,7 @@ def _residual(model, method: str) -> float:
     if not family.trigamma:
         raise OptionError(
             f'method="trigamma" is for Poisson, negative binomial and gamma models, not for '
-            f"{model.family}: take one of the other methods"
+            f"{family}: take one of the other methods"
         )
     from scipy.special import polygamma
 

@@ -11,6 +11,7 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError
 from numbamm.models.generalized_estimates import effects_at_mode
+from numbamm.optimize.formatting import short
 from numbamm.report.content import Report
 from numbamm.report.frames import Frames
 from numbamm.report.tabular import Tabular
@@ -35,6 +36,22 @@ class PenalisedMode(Tabular):
     iterations : int
     path : ndarray, shape (iterations + 1,)
         The objective before the first iteration, and after each.
+
+    See Also
+    --------
+    GeneralizedLinearMixedModel.pirls : Finds one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> cbpp = mm.datasets.load("cbpp")
+    >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    >>> g = mm.glmm(formula, cbpp, "binomial")
+    >>> mode = g.pirls([1.0])
+    >>> mode.beta.round(2).tolist()
+    [-1.4, -0.93, -1.07, -1.51]
+    >>> len(mode.path) == mode.iterations + 1
+    True
     """
 
     objective: float
@@ -48,31 +65,49 @@ class PenalisedMode(Tabular):
     _terms: list
 
     def ranef(self) -> Frames:
-        """The random effects b as frames by grouping factor."""
+        """The random effects b as frames by grouping factor.
+
+        Returns
+        -------
+        Frames, a dict of str to pandas.DataFrame
+
+        See Also
+        --------
+        LinearMixedModel.ranef : Those of a fit.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> g.pirls([1.0]).ranef()["herd"].shape
+        (15, 1)
+        """
         import pandas as pd
 
-        frames = Frames()
+        frames: dict = {}
         for term, effects in zip(self._terms, self.b, strict=True):
             index = pd.Index(term.levels, name=term.group)
             frame = pd.DataFrame(effects, index=index, columns=list(term.cnames))
             before = frames.get(term.group)
             frames[term.group] = frame if before is None else pd.concat([before, frame], axis=1)
-        return frames
+        return Frames(frames, "Random effects")
 
     def __float__(self) -> float:
         return float(self.objective)
 
     def to_frame(self) -> pd.DataFrame:
-        """Coefficients and random effects b, a row each: effect, group, level, term, estimate."""
+        """Coefficients and random effects b, a row each: effect, group, term, level, estimate."""
         import pandas as pd
 
-        names = ["effect", "group", "level", "term", "estimate"]
+        names = ["effect", "group", "term", "level", "estimate"]
         rows: list[tuple] = [
             ("fixed", None, None, *pair) for pair in zip(self._names, self.beta, strict=True)
         ]
         for group, frame in self.ranef().items():
             for term in frame.columns:
-                rows += [("random", group, level, term, b) for level, b in frame[term].items()]
+                rows += [("random", group, term, level, b) for level, b in frame[term].items()]
         return pd.DataFrame(rows, columns=names)
 
     def _parts(self) -> tuple[Frames, Frames]:
@@ -84,7 +119,7 @@ class PenalisedMode(Tabular):
 
     def _title(self) -> str:
         return (
-            f"Mode of the penalised likelihood at θ = {np.array2string(self.theta, precision=6)}\n"
+            f"Mode of the penalised likelihood at θ = {short(self.theta)}\n"
             f"Laplace approximation of -2 logLik: {self.objective:.6f}, after {self.iterations} "
             f"iteration{'' if self.iterations == 1 else 's'}"
         )

@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from numbamm import config
+from numbamm.blocks import cholesky
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.search import by_differences, newton
-from numbamm.blocks.search.by_differences import NO_PLAN, Search
+from numbamm.blocks.search.by_differences import Search
 from numbamm.blocks.search.structured import StructuredSearch
 from numbamm.models.spaces.coordinates import Coordinates
 from numbamm.models.spaces.model_space import ModelSpace
@@ -91,9 +92,7 @@ class LinearSpace(ModelSpace):
 
     def objective(self, z: np.ndarray) -> float:
         theta = z if self._is_free else self.scaled.structure.entries(z)
-        return by_differences.objective(
-            theta, *self._arrays, self._blocks.work, *self.criterion, NO_PLAN
-        )
+        return cholesky.objective(theta, *self._arrays, self._blocks.work, *self.criterion)
 
     def gradient(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         theta = np.ascontiguousarray(z, dtype=np.float64)
@@ -114,7 +113,7 @@ class LinearSpace(ModelSpace):
         if not self._is_free:
             scale = self.scaled.theta_sizes
             return StructuredSearch(self._blocks, z, self.criterion, scale, *self._tolerances)
-        compile_ahead(newton.begin, newton.advance)
+        compile_ahead(newton.advance)
         model = self._blocks.newton_model(*self.criterion)
         return newton.StepwiseFit(z, model, *self._tolerances)
 
