@@ -60,6 +60,8 @@ SMALL = 6
 FEW = 350
 #: Order of the blocks in which a larger tail is factored.
 BLOCK = 48
+#: Levels of terms with more columns have so many pivots that these are not multiplied.
+WIDE = 8
 
 
 @jit(takes=(REALS, TABLE, INDEX, REALS, REALS, INTEGERS, NUMBER, NUMBER))
@@ -337,7 +339,12 @@ def _eliminate(k, table, index, A, work):
     for level in range(nlevel):
         at = diagonal + level * p * p
         L = work[at : at + p * p]
-        product *= level_factor(C[at : at + p * p], lam, p, L, M)
+        pivots = level_factor(C[at : at + p * p], lam, p, L, M)
+        if p > WIDE:  # even those of one level may overflow
+            for a in range(p):
+                logdet += math.log(L[a * p + a])
+        else:
+            product *= pivots
         if product > 1e150:
             logdet += math.log(product)
             product = 1.0

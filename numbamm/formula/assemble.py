@@ -149,6 +149,8 @@ def _terms(
                 f"if '{cnames[0]}' holds numbers that stand for occasions, write "
                 f"{term.structure}(0 + C({cnames[0]}) | {name}), else ({cnames[0]} | {name})"
             )
+        if term.points is not None:
+            term.points.refuse_many(term.text, refs[name])
         structure = term.made(len(z))
         single.append(ReMat(name, refs[name], levels[name], cnames, z, structure))
     joined = remat.amalgamate(single) if join else single

@@ -12,7 +12,9 @@ import numpy as np
 from numbamm.errors import DataError
 
 #: With more points than this, dense matrices of their order are too slow to search with.
-MOST = 3000
+MOST = 1500
+#: Most operations (levels × p³) of terms whose levels have different points.
+MOST_OPERATIONS = 1e10
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,22 @@ class Points:
     def labels(self) -> list[str]:
         """Names of the effects: ``time[3]``, ``east,north[1.5,2]``."""
         return [f"{','.join(self.names)}[{','.join(f'{x:.12g}' for x in row)}]" for row in self.at]
+
+    def refuse_many(self, text: str, refs: np.ndarray) -> None:
+        """Refuse points of which each level has few, but all together are many.
+
+        Raises
+        ------
+        DataError
+            An evaluation would take minutes.
+        """
+        levels, p = int(refs.max()) + 1, len(self.at)
+        if levels > 1 and levels * p**3 > MOST_OPERATIONS:
+            raise DataError(
+                f"{text}: the rows of {levels} levels are at {p} distinct points, each of which is "
+                f"an effect in every level: round {', '.join(self.names)} to a coarser grid, so "
+                "that levels share points"
+            )
 
     def indicators(self, coordinates: np.ndarray, text: str) -> np.ndarray:
         """Which point each row is at, as columns of zeros and ones, shape (n, p).

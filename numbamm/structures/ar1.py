@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
@@ -12,11 +11,9 @@ from numbamm.structures.patterned import Patterned
 from numbamm.structures.structure import Shape
 
 
-@dataclass(frozen=True)
 class Ar1(Patterned):
     """Correlations ρ^|i-j| of effects i and j in the order of the columns, ρ = sin φ."""
 
-    p: int
     names: ClassVar = ("ar1",)
     includes: ClassVar = frozenset({"homdiag"})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -11,14 +10,12 @@ from numbamm.structures.patterned import Patterned
 from numbamm.structures.structure import Shape
 
 
-@dataclass(frozen=True)
 class Cs(Patterned):
     """Correlations ρ between -1/(p - 1) and 1, and a standard deviation for each effect.
 
     ρ is the middle of its range plus half of its width times sin φ.
     """
 
-    p: int
     names: ClassVar = ("cs",)
     includes: ClassVar = frozenset({"homdiag", "diag", "homcs"})
     can_lose: ClassVar = "marginal"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from numbamm.structures.positions import OverPositions
 
 
-@dataclass(frozen=True)
 class Gau(OverPositions):
     """Correlations exp(-(d / range)²)."""
 

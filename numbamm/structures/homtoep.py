@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from numbamm.structures.toep import Toep
 
 
-@dataclass(frozen=True)
 class HomToep(Toep):
     """Correlations ρ_|i-j|, and one standard deviation for all effects."""
 
-    p: int
     names: ClassVar = ("homtoep",)
     includes: ClassVar = frozenset({"homdiag", "homcs", "ar1"})
     heterogeneous: ClassVar = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -16,7 +15,6 @@ STEP = 4e-3
 LOG_KAPPA = -3.0, 3.0
 
 
-@dataclass(frozen=True)
 class Mat(OverPositions):
     """Correlations 2^(1-κ)/Γ(κ) x^κ K_κ(x) with x = d / range, κ the smoothness.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +10,6 @@ from numbamm.structures.exp import Exp
 from numbamm.structures.structure import Shape
 
 
-@dataclass(frozen=True)
 class Ou(Exp):
     """Correlations exp(-rate |t - t'|): those of `Exp` with rate = 1 / range."""
 

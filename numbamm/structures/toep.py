@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
@@ -12,7 +11,6 @@ from numbamm.structures.patterned import Patterned
 from numbamm.structures.structure import Shape
 
 
-@dataclass(frozen=True)
 class Toep(Patterned):
     """Correlations ρ_|i-j|, and a standard deviation for each effect.
 
@@ -24,7 +22,6 @@ class Toep(Patterned):
     Barndorff-Nielsen & Schou, 1973, J. Multivar. Anal. 3, 408.
     """
 
-    p: int
     names: ClassVar = ("toep",)
     includes: ClassVar = frozenset({"homdiag", "diag", "homcs", "cs", "ar1", "hetar1", "homtoep"})
     heterogeneous: ClassVar = True

@@ -9,6 +9,7 @@ from blocks.examples import STRUCTURES, built, each_structure, evaluate, evaluat
 from numbamm.blocks import cholesky
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.cholesky import BLOCK, SMALL
+from numbamm.design.remat import ReMat
 
 
 @numba.njit
@@ -77,3 +78,21 @@ def test_collinear_columns_of_x_fail_quietly():
     xy = rows(nx=2)
     blocks = Blocks(terms, np.column_stack([xy[:, 0], xy[:, 0], xy[:, -1]]))
     assert np.isnan(evaluate(blocks, random_theta(terms), xy))
+
+
+def test_pivots_of_wide_terms_do_not_overflow():
+    """A level of 60 effects with pivots of 1e6 each: their product is beyond float64."""
+    rng = np.random.default_rng(0)
+    n, p = 300, 60
+    z = np.asfortranarray((np.arange(n) % p == np.arange(p)[:, None]) * 1.0)
+    term = ReMat("g", np.arange(n) % 2, np.arange(2), [f"c{j}" for j in range(p)], z)
+    blocks = Blocks([term], np.column_stack([np.ones(n), rng.normal(size=n)]))
+    lam = np.diag(np.full(p, 1e6))
+    value = blocks.objective(lam.ravel()[term.structure.entries], np.array([n, 0]), 0.0, 0.0)
+    Z = term.toarray() * 1e6
+    Omega = Z.T @ Z + np.eye(2 * p)
+    A = np.column_stack([Z, blocks.xy])
+    full = A.T @ A + np.diag([*np.ones(2 * p), 0, 0])
+    r2 = 1 / np.linalg.inv(full)[-1, -1]
+    expected = np.linalg.slogdet(Omega)[1] + n * (1 + np.log(2 * np.pi * r2 / n))
+    np.testing.assert_allclose(value, expected, rtol=1e-6)

@@ -36,6 +36,14 @@ def test_what_cannot_be():
         Points.of(np.arange(3.0)[:, None], ["t"], "ou(t | g)").indicators(np.array([[99.0]]), "")
 
 
+def test_levels_with_points_of_their_own():
+    times = np.random.default_rng(1).uniform(0, 10, 1000)
+    own = pd.DataFrame({"g": np.repeat(np.arange(200), 5), "t": times, "y": times**2})
+    with pytest.raises(DataError, match="200 levels are at 1000 distinct points.*coarser grid"):
+        mm.LinearMixedModel("y ~ 1 + ou(t | g)", own)
+    assert mm.LinearMixedModel("y ~ 1 + ou(t | g)", own.assign(t=own.t.round())).reterms[0].p == 11
+
+
 @pytest.mark.parametrize(
     ("term", "message"),
     [
