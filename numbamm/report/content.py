@@ -119,7 +119,12 @@ def components(varcorr, below: str = "") -> Table:
         cells += [""] * (ncorr - len(corr))
         rows.append(cells)
         before = group
-    header = ["", "Column", "Variance", "Std.Dev.", *["Corr.", *[""] * ncorr][:ncorr]]
+    other = ~single & [not entry[1].startswith("rho") for entry in entries]
+    correlated = any(
+        c is not None for e, o in zip(entries, other, strict=True) if not o for c in e[4]
+    )
+    heading = "Value" if other.any() and not correlated else "Corr."
+    header = ["", "Column", "Variance", "Std.Dev.", *[heading, *[""] * ncorr][:ncorr]]
     return Table(header, rows, 2, "Variance components:", below, ruled=False)
 
 

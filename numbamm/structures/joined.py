@@ -164,6 +164,10 @@ class Joined(Structure):
         return any(s.lacks_rank(own, size[c], tol) for (c, s), own in pairs)
 
     @property
+    def rank(self) -> int:
+        return sum(part.rank for part in self.members)
+
+    @property
     def unrestricted(self) -> list[list[int]]:
         return [[c[j] for j in group] for c, s in self.parts for group in s.unrestricted]
 

@@ -106,6 +106,10 @@ class Rr(Structure):
         return [] if self.d == 1 else super().correlations
 
     @property
+    def rank(self) -> int:
+        return self.d
+
+    @property
     def mixable(self) -> list[list[int]]:
         return [list(range(self.p))]
 

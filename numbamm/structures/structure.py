@@ -345,6 +345,11 @@ class Structure(ABC):
         return [[j] for j in range(self.p)]
 
     @property
+    def rank(self) -> int:
+        """The rank that λλ' has, where no variance is zero."""
+        return self.p
+
+    @property
     def unrestricted(self) -> list[list[int]]:
         """Groups of effects whose covariance matrix can be any."""
         return self.blocks if self.is_free else []

@@ -174,11 +174,22 @@ def more_random_effects(small: Fit, large: Fit) -> int:
     return min(effects, variances)
 
 
+def _adds_to_rank(small: Fit, large: Fit) -> bool:
+    """Whether a covariance matrix of the same effects has a higher rank in the larger model."""
+    p, rank = (
+        [sum(getattr(t.structure, what) for t in fit.terms) for fit in (small, large)]
+        for what in ("p", "rank")
+    )
+    return p[0] == p[1] and rank[0] < rank[1]
+
+
 def _boundary(small: Fit, large: Fit) -> tuple[int, str]:
     """Number of parameters on the boundary under the smaller model, and which, as text."""
     variances, shape = more_random_effects(small, large), shape_is_infinite(small, large)
     parts = [] if not variances else [f"{variances} variances are zero"]
     parts = ["a variance is zero"] if variances == 1 else parts
+    if _adds_to_rank(small, large):  # a cone, for which no mixture is known
+        variances, parts = 2, ["a covariance matrix has a lower rank"]
     parts += ["the shape is infinite"] if shape else []
     return variances + shape, " and ".join(parts)
 

@@ -130,14 +130,16 @@ def _components(model, word) -> tuple[dict[str, float], dict[str, float]]:
     for term in model.varcorr.terms:
         names, group = [word(name) for name in term.names], word(term.group)
         sds = np.where(term.negligible, 0.0, term.sd)
-        deviations |= {f"{group}: SD {n}": float(sd) for n, sd in zip(names, sds, strict=True)}
+        single = [(word(name), j) for name, j in term.lines if j is not None]
+        deviations |= {f"{group}: SD {name}": float(sds[j]) for name, j in single}
         for j in range(len(names)):
             for i in range(j):
                 if term.estimated[j, i] and not term.parameters:
                     label = f"{group}: corr. {names[i]}, {names[j]}"
                     correlations[label] = float(term.corr[j, i])
         for name, value in term.parameters.items():
-            correlations[f"{group}: {name}"] = value
+            of = correlations if name.startswith("rho") else deviations
+            of[f"{group}: {name}"] = value
     if model.varcorr.sigma is not None:
         deviations[RESIDUAL] = float(model.varcorr.sigma)
     return deviations, correlations

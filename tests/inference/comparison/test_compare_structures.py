@@ -94,3 +94,17 @@ def test_positions_and_what_cannot_be_fitted():
     )
     assert list(some.frame.index) == ["ar1"]
     assert "homcs is left out" in str(some)
+
+
+def test_a_rank_that_is_lower_in_the_smaller_model():
+    rng = np.random.default_rng(4)
+    d = pd.DataFrame([(g, f) for g in range(25) for f in "abcd" * 2], columns=["g", "f"])
+    d["y"] = rng.normal(size=25)[d.g] + rng.normal(size=200)
+    terms = "rr(0 + f | g, d=1)", "rr(0 + f | g, d=2)", "(0 + f | g)"
+    one, two, full = (mm.lmm(f"y ~ f + {term}", d) for term in terms)
+    for small, large in ((one, two), (two, full), (one, full)):
+        table = mm.lrtest(small, large)
+        assert "too large, since a covariance matrix has a lower rank" in str(table)
+        assert table.frame.pvalue.iloc[1] == table.frame.pvalue_chisq.iloc[1]
+    with pytest.raises(OptionError, match="is not nested"):
+        mm.lrtest(mm.lmm("y ~ f + diag(0 + f | g)", d), two)
