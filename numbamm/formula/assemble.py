@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike
 
 from numbamm.design import remat
 from numbamm.design.remat import ReMat, order_terms
-from numbamm.errors import DataError, FormulaError
+from numbamm.errors import DataError, FormulaError, warn
 from numbamm.formula.columns import Table
 from numbamm.formula.grouping import Grouping
 from numbamm.formula.modelframe import ModelFrame
 from numbamm.formula.response import evaluate_response
-from numbamm.formula.right_side import Design, Matrices
+from numbamm.formula.right_side import Design, DesignTerm, Matrices
 from numbamm.formula.scan import scan
 from numbamm.formula.used_rows import frame_of, missing_rows, vector
 from numbamm.structures.registry import by_name
@@ -93,6 +93,7 @@ def model_frame(
         evaluator = design.materializer(frame, rows)
 
     matrices = design.matrices(evaluator)
+    _warn_of_gaps(design.terms, columns, rows)
     design.coding.refuse_unused(table.names)
     reterms, members = _terms(design, matrices, frame, amalgamate)
     parts = [v for v in (None if o is None else o[rows], matrices.offset) if v is not None]
@@ -160,6 +161,23 @@ def _terms(
     ordered = order_terms(joined)
     place = {id(term): members[k] for k, term in enumerate(joined)}
     return ordered, [place[id(term)] for term in ordered]
+
+
+def _warn_of_gaps(terms: list[DesignTerm], columns: dict[str, pd.Series], rows) -> None:
+    """Tell of categories without rows between others, which count as no distance."""
+    for term in terms:
+        if not by_name()[term.structure].counts_columns:
+            continue
+        for name in sorted(term.columns - set(term.grouping.factors)):
+            categories = getattr(columns[name], "cat", None)
+            used = set() if categories is None else set(categories.codes.iloc[rows].tolist()) - {-1}
+            gaps = [k for k in range(min(used, default=0), max(used, default=0)) if k not in used]
+            if gaps:
+                warn(
+                    f"{term.text}: no row has {name} = {categories.categories[gaps[0]]!r}, so that "
+                    "the levels on both sides of it count as neighbours; for gaps write "
+                    f"ou(time | {term.grouping.name}) with a column of numbers"
+                )
 
 
 def _refuse_two_of_a_name(design: Design, groupings: dict[str, Grouping]) -> None:

@@ -15,6 +15,7 @@ class Ar1(Patterned):
     """Correlations ρ^|i-j| of effects i and j in the order of the columns, ρ = sin φ."""
 
     names: ClassVar = ("ar1",)
+    counts_columns: ClassVar = True
     includes: ClassVar = frozenset({"homdiag"})
 
     @property

@@ -79,6 +79,8 @@ class Structure(ABC):
     options: ClassVar[dict[str, int]] = {}
     #: Fewest effects with which it is more than another name of a variance.
     fewest: ClassVar[int] = 1
+    #: Whether the distance of effects is that of their columns.
+    counts_columns: ClassVar[bool] = False
     #: Whether its effects belong to points, ``name(x, y | g)``, which it takes as `points`.
     over_positions: ClassVar[bool] = False
 

@@ -23,6 +23,7 @@ class Toep(Patterned):
     """
 
     names: ClassVar = ("toep",)
+    counts_columns: ClassVar = True
     includes: ClassVar = frozenset({"homdiag", "diag", "homcs", "cs", "ar1", "hetar1", "homtoep"})
     heterogeneous: ClassVar = True
 

@@ -59,3 +59,14 @@ def test_a_number_where_a_factor_is_meant(structure):
     with pytest.raises(FormulaError, match=rf"{structure}\(0 \+ C\(t\) \| g\)"):
         mm.LinearMixedModel(f"y ~ 1 + {structure}(0 + t | g)", TWICE)
     assert mm.LinearMixedModel(f"y ~ 1 + {structure}(0 + C(t) | g)", TWICE).reterms[0].p == 3
+
+
+def test_levels_without_rows_between_others():
+    gap = TWICE.assign(f=pd.Categorical(2 * TWICE.t, range(7)))
+    with pytest.warns(NumbammWarning, match=r"no row has f = 1, .* ou\(time \| g\)"):
+        mm.LinearMixedModel("y ~ 1 + ar1(0 + f | g)", gap)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mm.LinearMixedModel("y ~ 1 + cs(0 + f | g)", gap)
+        after = TWICE.assign(f=pd.Categorical(TWICE.t, range(5)))
+        mm.LinearMixedModel("y ~ 1 + ar1(0 + f | g)", after)
