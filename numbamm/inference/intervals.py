@@ -18,6 +18,7 @@ from numbamm.inference.profiling.linear_surface import LinearSurface
 from numbamm.inference.profiling.profile import profile, profiled_parameters
 from numbamm.inference.random.components import SHAPE, SIGMA, Components
 from numbamm.inference.resampling.bootstrap import bootstrap
+from numbamm.models.varcorr import SINGULAR_TOLERANCE
 from numbamm.options import flag, one_of, valid_alpha
 
 if TYPE_CHECKING:
@@ -198,6 +199,17 @@ def _by_bootstrap(model, alpha: float, coefficients: bool, components: bool, n: 
     return limits.reindex(rows)
 
 
+def _at_bounds(model) -> list[str]:
+    """Names of shapes of terms that have one at its bound: the curvature says nothing of them."""
+    terms = zip(model.reterms, Components.of(model).terms, strict=True)
+    return [
+        name
+        for term, component in terms
+        if term.structure.bounds_met(term.theta, SINGULAR_TOLERANCE)
+        for name in component.shapes
+    ]
+
+
 def _is_correlation(name: str) -> bool:
     """Whether the parameter of this name is between -1 and 1; others are positive."""
     return name.startswith(("cor_", "rho"))
@@ -249,6 +261,6 @@ def _by_curvature(model, alpha: float, chi2: bool):
                 for end, change in zip((lower, upper), ends, strict=True)
             )
         limits = [np.where(is_correlation, np.tanh(e), np.exp(e)) for e in (lower, upper)]
-    known = np.isfinite(estimate + error)
+    known = np.isfinite(estimate + error) & ~np.isin(names, _at_bounds(model))
     limits = np.where(known, limits, np.nan).T
     return pd.DataFrame(limits, index=names, columns=[0, 1])

@@ -143,3 +143,35 @@ def test_gradients_of_every_structure_with_crossed_factors():
             expected = [(m.objective_at(theta + e) - m.objective_at(theta - e)) / 2e-5 for e in h]
             found = m.objective_gradient(theta)[1]
             assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * np.abs(found).max())
+
+
+def test_gradients_of_generalized_models():
+    rng = np.random.default_rng(3)
+    n = 110
+    d = pd.DataFrame({"g": rng.integers(0, 11, n), "h": rng.integers(0, 6, n)})
+    d["f"] = rng.choice(["a", "b", "ü"], n)
+    d["x"], d["t"] = rng.normal(size=n), rng.integers(0, 5, n) / 3
+    d["y"] = rng.poisson(np.exp(0.5 * rng.normal(size=11)[d.g] + 0.3 * rng.normal(size=6)[d.h]))
+    for name, kind in by_name().items():
+        columns = "t" if kind.over_positions else "0 + f"
+        formula = f"y ~ x + {name}({columns} | g) + (1 | h)"
+        m = mm.GeneralizedLinearMixedModel(formula, d, "poisson").fit(fast=True)
+        space = m.space_of(m.parameters(fast=False))
+        start = np.concatenate([m.beta, m.theta])
+        x = space.to_scaled(start) + rng.uniform(-0.1, 0.1, len(start))
+        steps = 1e-5 * np.eye(len(x))
+        expected = [(space.laplace(x + h) - space.laplace(x - h)) / 2e-5 for h in steps]
+        assert_allclose(space.laplace.gradient(x)[1], expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("structure", ["ou", "gau"])
+def test_a_range_without_end(structure):
+    """Effects that are the same at all times: a random intercept."""
+    rng = np.random.default_rng(1)
+    d = pd.DataFrame([(g, t) for g in range(30) for t in (0, 1, 2.5, 4)], columns=["g", "t"])
+    d["y"] = 2 * rng.normal(size=30)[d.g] + rng.normal(size=120)
+    m = mm.lmm(f"y ~ t + {structure}(t | g)", d)
+    assert_allclose(m.objective, mm.lmm("y ~ t + (1 | g)", d).objective, atol=1e-6)
+    assert m.is_singular() and "At its bound: " in str(m)
+    limits = m.conf_int(which="random", method="wald")
+    assert np.isfinite(limits.iloc[:2].to_numpy()).all() and limits.iloc[2].isna().all()
