@@ -120,9 +120,9 @@ class Joined(Structure):
     def lifts(self, lam, size):
         for columns, part in self.parts:
             here = np.ix_(columns, columns)
-            for moved in part.lifts(lam[here], size[columns]):
-                L, A = np.zeros((2, self.p, self.p))
-                L[here], A[here], variance = moved
+            for moved in part.lifts(lam[..., *here], size[..., columns]):
+                L, A = np.zeros((2, *lam.shape))
+                L[..., *here], A[..., *here], variance = moved
                 yield L, A, variance
 
     @property

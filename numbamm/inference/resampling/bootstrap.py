@@ -552,11 +552,11 @@ class Bootstrap(Tabular):
             values.append(np.array([rows[i] for i in good]).reshape(-1, len(self.original)))
             out.failed |= failed
         out.values, out.index = np.concatenate(values), np.concatenate(index)
-        out.singular = _singular(model, out.values[:, len(self.original) - len(model.theta) :])
+        out.singular = singular_fits(model, out.values[:, len(self.original) - len(model.theta) :])
         return out
 
 
-def _singular(model, thetas) -> np.ndarray:
+def singular_fits(model, thetas) -> np.ndarray:
     """`is_singular` for each line of θ."""
     singular = np.zeros(len(thetas), dtype=bool)
     for term, lam in zip(model.reterms, model.scaled.structure.matrices(thetas), strict=True):

@@ -1,0 +1,75 @@
+"""`Lines`: what is kept of each fit, a line for each response."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Sizes(NamedTuple):
+    """Numbers of coefficients, of θ, of standard deviations and correlations, and of tests."""
+
+    beta: int
+    theta: int
+    components: int
+    tests: int
+
+
+@dataclass
+class Lines:
+    """Estimates and tests of many fits; NaN where a response has none.
+
+    Attributes
+    ----------
+    nobs, evaluations : ndarray of int, shape (responses,)
+    objective, sigma : ndarray, shape (responses,)
+    beta : ndarray, shape (responses, coefficients)
+        NaN for coefficients that cannot be estimated.
+    se : ndarray, of the same shape
+    theta : ndarray, shape (responses, number of θ)
+    components : ndarray, shape (responses, standard deviations and correlations)
+    singular, converged : ndarray of bool, shape (responses,)
+    estimate, error, df : ndarray, shape (responses, tests)
+        Estimates of the tested combinations, their standard errors and degrees of freedom.
+    failed, doubts : dict of int to str
+        By the response's line: why it cannot be fitted, and what speaks against its estimates.
+    """
+
+    nobs: np.ndarray
+    evaluations: np.ndarray
+    objective: np.ndarray
+    sigma: np.ndarray
+    beta: np.ndarray
+    se: np.ndarray
+    theta: np.ndarray
+    components: np.ndarray
+    singular: np.ndarray
+    converged: np.ndarray
+    estimate: np.ndarray
+    error: np.ndarray
+    df: np.ndarray
+    failed: dict[int, str] = field(default_factory=dict)
+    doubts: dict[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls, n: int, sizes: Sizes) -> Lines:
+        """Lines of n responses, without numbers."""
+        integers = (np.zeros(n, dtype=np.int64) for _ in range(2))
+        vectors = (np.full(n, np.nan) for _ in range(2))
+        flags = (np.zeros(n, dtype=bool) for _ in range(2))
+        columns = [sizes.beta, sizes.beta, sizes.theta, sizes.components, *3 * (sizes.tests,)]
+        matrices = [np.full((n, c), np.nan) for c in columns]
+        return cls(*integers, *vectors, *matrices[:4], *flags, *matrices[4:])
+
+    def put(self, at, other: Lines) -> None:
+        """Let lines at some positions be those of `other`."""
+        for f in fields(self):
+            if f.name not in ("failed", "doubts"):
+                getattr(self, f.name)[at] = getattr(other, f.name)
+        for i, position in enumerate(np.asarray(at).tolist()):
+            if i in other.failed:
+                self.failed[position] = other.failed[i]
+            if i in other.doubts:
+                self.doubts[position] = other.doubts[i]

@@ -1,0 +1,71 @@
+"""`run_many`: batches of fits on threads or the workers of an executor, into memory or a file."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+
+from numbamm.blocks.threads import blas_threads
+from numbamm.errors import NumbammWarning
+from numbamm.inference.many.columns import Names
+from numbamm.inference.many.store import File, Memory
+from numbamm.inference.resampling.workers import checked, completed
+from numbamm.processors import available
+from numbamm.progress import progress_bar
+
+#: Number of batches that there are at least, so that threads end at about the same time, and the
+#: largest number of fits in one. Batches do not depend on the number of threads, nor do results.
+BATCHES, LARGEST_BATCH = 64, 250
+
+
+def valid_workers(workers):
+    """The option `workers`, with the processors that this process may use for -1."""
+    if isinstance(workers, int) and workers == -1:
+        return available()
+    return checked(workers)
+
+
+def batches_of(n: int, most: int = LARGEST_BATCH) -> list[range]:
+    """Numbers of fits in batches."""
+    size = max(1, min(most, -(-n // BATCHES)))
+    return [range(i, min(i + size, n)) for i in range(0, n, size)]
+
+
+def run_many(
+    task: Callable, batches: Sequence[range], workers, store: Memory | File, progress
+) -> int:
+    """Compute columns of all batches, and store them in order; returns the number of fits stored.
+
+    After an interrupt these are the fits before the first missing batch.
+
+    Parameters
+    ----------
+    task : callable
+        Gives the columns of a batch.
+    """
+    total = batches[-1].stop if batches else 0
+    waiting: dict[int, dict] = {}
+    stored = 0
+    bar = progress_bar(total, progress, "fit")
+    with blas_threads(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumbammWarning)
+        try:
+            for k, columns in completed(task, batches, workers):
+                waiting[k] = columns
+                bar.update(len(batches[k]))
+                while stored in waiting:
+                    store.add(waiting.pop(stored))
+                    stored += 1
+        except KeyboardInterrupt:
+            pass
+        except BaseException:
+            store.abandon()
+            raise
+        finally:
+            bar.close()
+    return batches[stored - 1].stop if stored else 0
+
+
+def store_for(path, names: Names, fdr: str | None) -> Memory | File:
+    """Where the columns go."""
+    return Memory(names, fdr) if path is None else File(path, names, fdr)
