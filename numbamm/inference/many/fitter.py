@@ -9,6 +9,7 @@ import numpy as np
 
 from numbamm.blocks.search import newton
 from numbamm.blocks.threads import ThreadLocal
+from numbamm.design.femat import FeMat
 from numbamm.errors import DataError, NumbammError
 from numbamm.inference.fixed import ddf as methods
 from numbamm.inference.fixed.contrast import on_kept_columns
@@ -33,27 +34,31 @@ class Fitter(ThreadLocal):
     ----------
     model : LinearMixedModel
         Not fitted; its response does not count.
-    L : ndarray, shape (tests, p)
-        The tested combinations, for all columns of X.
+    L : ndarray, shape (tests, coefficients)
+        The tested combinations.
     ddf : str
         ``"satterthwaite"`` or ``"wald"``.
+    columns : ndarray of int, optional
+        The columns of X that have coefficients: those that the model keeps, if not given. If the
+        model keeps fewer of them, combinations that cannot be estimated without the others are
+        missing.
     """
 
-    def __init__(self, model, L, ddf: str) -> None:
+    def __init__(self, model, L, ddf: str, columns=None) -> None:
         super().__init__()
         self.model, self.L, self.ddf = model, L, ddf
-        feterm, rank = model.feterm, model.feterm.rank
-        kept, self._estimable = on_kept_columns(feterm, L)
-        own, estimable = on_kept_columns(feterm, np.eye(len(feterm.cnames)))
-        self._own_estimable = estimable & np.isin(np.arange(len(estimable)), feterm.kept)
-        self._rows = np.vstack([kept, own])
+        feterm = model.feterm
+        self._columns = feterm.kept if columns is None else columns
+        own = _restricted(feterm, self._columns)
+        rows = np.vstack([L, np.eye(len(self._columns))])
+        self._rows, self._estimable = on_kept_columns(own, rows)
+        self._rank, self._components = feterm.rank, Components.of(model)
+        names = self._columns, model.theta, self._components.names, L
+        self._sizes = Sizes(*map(len, names))
         self.compiled = _can_be_compiled(model)
         if self.compiled:
             self._design = Design(model, exact=ddf != "wald")
             self._satterthwaite = ManySatterthwaite(model) if ddf != "wald" else None
-        self._rank, self._components = rank, Components.of(model)
-        names = feterm.cnames, model.theta, self._components.names, L
-        self._sizes = Sizes(*map(len, names))
 
     def __call__(self, y) -> Lines:
         """Fit responses.
@@ -114,7 +119,7 @@ class Fitter(ThreadLocal):
             if not len(rows):
                 raise DataError("all its values are missing")
             sub = model_of_rows(self.model, rows)
-            part = Fitter(sub, self.L, self.ddf)(y[:, rows])
+            part = Fitter(sub, self.L, self.ddf, self._columns)(y[:, rows])
         except (NumbammError, np.linalg.LinAlgError) as error:
             out.failed = dict.fromkeys(range(len(y)), str(error))
             return out
@@ -154,6 +159,7 @@ class Fitter(ThreadLocal):
         half = self._rows @ fits.root
         se = fits.sigma[:, None] * np.sqrt(np.einsum("itx,itx->it", half, half))
         value = np.einsum("tk,ik->it", self._rows, fits.beta)
+        value[:, ~self._estimable] = se[:, ~self._estimable] = np.nan
         df = np.full((len(se), ntests), np.inf)
         if self._satterthwaite is not None and good.any():
             of_good = replace(
@@ -176,13 +182,13 @@ class Fitter(ThreadLocal):
             (out.sigma, fits.sigma),
             (out.theta, fits.theta),
             (out.components, self._components.values(fits.theta, fits.sigma)),
-            (out.beta, np.where(self._own_estimable, value[:, ntests:], np.nan)),
-            (out.se, np.where(self._own_estimable, se[:, ntests:], np.nan)),
+            (out.beta, value[:, ntests:]),
+            (out.se, se[:, ntests:]),
             (out.singular, singular_fits(model, fits.theta)),
             (out.converged, is_minimum(fits.certificate)),
-            (out.estimate, np.where(self._estimable, value[:, :ntests], np.nan)),
-            (out.error, np.where(self._estimable, se[:, :ntests], np.nan)),
-            (out.df, np.where(self._estimable, df, np.nan)),
+            (out.estimate, value[:, :ntests]),
+            (out.error, se[:, :ntests]),
+            (out.df, np.where(self._estimable[:ntests], df, np.nan)),
         ):
             values[good] = new[good]
 
@@ -209,12 +215,21 @@ class Fitter(ThreadLocal):
             sigma = np.array([estimates.sigma])
             out.components[i] = self._components.values(model.theta[None], sigma)[0]
             out.converged[i] = model.converged
-            out.beta[i] = np.where(self._own_estimable, value[ntests:], np.nan)
-            out.se[i] = np.where(self._own_estimable, se[ntests:], np.nan)
-            out.estimate[i] = np.where(self._estimable, value[:ntests], np.nan)
-            out.error[i] = np.where(self._estimable, se[:ntests], np.nan)
-            out.df[i] = np.where(self._estimable, df[:ntests], np.nan)
+            value[~self._estimable] = se[~self._estimable] = df[~self._estimable] = np.nan
+            out.beta[i], out.se[i] = value[ntests:], se[ntests:]
+            out.estimate[i], out.error[i], out.df[i] = value[:ntests], se[:ntests], df[:ntests]
         return out
+
+
+def _restricted(feterm, columns) -> FeMat:
+    """The fixed effects of some columns of X, among them all that are kept."""
+    return replace(
+        feterm,
+        x=feterm.x[:, columns],
+        cnames=[feterm.cnames[j] for j in columns],
+        kept=np.flatnonzero(np.isin(columns, feterm.kept)),
+        constant=next((i for i, j in enumerate(columns) if j == feterm.constant), None),
+    )
 
 
 def model_of_rows(model, rows) -> LinearMixedModel:

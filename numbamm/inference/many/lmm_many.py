@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 
 from numbamm import config
 from numbamm.elsewhere import names_arguments
-from numbamm.errors import FormulaError, OptionError, warn
+from numbamm.errors import DataError, FormulaError, OptionError, warn
 from numbamm.formula.columns import Table
-from numbamm.inference.fixed.contrast import rows_of
+from numbamm.inference.fixed.contrast import on_kept_columns, rows_of
 from numbamm.inference.fixed.ddf import valid_name
 from numbamm.inference.many.columns import Names, columns_of, fdr_method
 from numbamm.inference.many.fitter import Fitter, placeholder
@@ -144,15 +144,7 @@ def lmm_many(
         amalgamate=amalgamate,
     )
     model.optsum.configure()
-    feterm = model.feterm
-    wanted = np.eye(len(feterm.cnames)) if tests is None else tests
-    given, L = rows_of(feterm.cnames, wanted)
-    names = Names(
-        feterm.cnames,
-        model.theta_names,
-        Components.of(model).names,
-        feterm.cnames if tests is None else _distinct(given, feterm.cnames),
-    )
+    names, L = _names_and_rows(model, tests)
     store = store_for(path, names, fdr)
     task = _Batch(Fitter(model, L, method), responses, model.frame.rows, names)
     batches = batches_of(len(responses.names), max(1, MOST_NUMBERS // model.nobs))
@@ -174,6 +166,28 @@ def lmm_many(
         path=path,
         fdr=fdr,
     )
+
+
+def _names_and_rows(model, tests) -> tuple[Names, np.ndarray]:
+    """All names, and the rows of the tests for the kept columns.
+
+    Raises
+    ------
+    DataError
+        A test is not estimable.
+    """
+    feterm = model.feterm
+    beta, theta, components = feterm.kept_names, model.theta_names, Components.of(model).names
+    if tests is None:
+        return Names(beta, theta, components, beta), np.eye(len(beta))
+    given, L = rows_of(feterm.cnames, tests)
+    kept, estimable = on_kept_columns(feterm, L)
+    if not estimable.all():
+        raise DataError(
+            f"tests: not estimable: {', '.join(np.array(given)[~estimable])}; the fixed effects "
+            f"are rank-deficient, without a coefficient for {', '.join(feterm.dropped)}"
+        )
+    return Names(beta, theta, components, _distinct(given, beta)), kept
 
 
 def _title(model, method: str) -> str:
