@@ -602,7 +602,7 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         twin.reterms = [replace(term, theta=term.theta.copy()) for term in self.reterms]
         twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, self.scalings)
         twin.optsum = copy(self.optsum)
-        vars(twin).pop("_search_coordinates", None)  # it may get other columns, or fewer rows
+        vars(twin).pop("search_coordinates", None)  # it may get other columns, or fewer rows
         return twin
 
     # ---- reports ----------------------------------------------------------------------------

@@ -13,9 +13,9 @@ from numbamm.design.femat import FeMat
 from numbamm.errors import DataError, NumbammError
 from numbamm.inference.fixed import ddf as methods
 from numbamm.inference.fixed.contrast import on_kept_columns
-from numbamm.inference.many.design import Design, Fits
 from numbamm.inference.many.lines import Lines, Sizes
 from numbamm.inference.many.many_directions import ManySatterthwaite, levels_there
+from numbamm.inference.many.shared_design import Design, Fits
 from numbamm.inference.random.components import Components
 from numbamm.inference.resampling.bootstrap import singular_fits
 from numbamm.models.fitting.residual_variance import DOUBTFUL, MEANINGLESS
@@ -57,7 +57,7 @@ class Fitter(ThreadLocal):
         self._sizes = Sizes(*map(len, names))
         self.compiled = _can_be_compiled(model)
         if self.compiled:
-            self._design = Design(model, exact=ddf != "wald")
+            self._design = Design(model, wanted=ddf != "wald")
             self._satterthwaite = ManySatterthwaite(model) if ddf != "wald" else None
 
     def __call__(self, y) -> Lines:

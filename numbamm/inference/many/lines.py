@@ -73,3 +73,18 @@ class Lines:
                 self.failed[position] = other.failed[i]
             if i in other.doubts:
                 self.doubts[position] = other.doubts[i]
+
+    def put_line(self, i: int, other: Lines, beta, theta, components, tests) -> None:
+        """Let line i be the only one of `other`, whose columns have these places here."""
+        for name, places in (
+            *((name, beta) for name in ("beta", "se")),
+            ("theta", theta),
+            ("components", components),
+            *((name, tests) for name in ("estimate", "error", "df")),
+        ):
+            getattr(self, name)[i, places] = getattr(other, name)[0]
+        for name in ("nobs", "evaluations", "objective", "sigma", "singular", "converged"):
+            getattr(self, name)[i] = getattr(other, name)[0]
+        for kept, reasons in ((self.failed, other.failed), (self.doubts, other.doubts)):
+            if 0 in reasons:
+                kept[i] = reasons[0]

@@ -9,23 +9,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numbamm import config
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, FormulaError, OptionError, warn
 from numbamm.formula.columns import Table
 from numbamm.inference.fixed.contrast import on_kept_columns, rows_of
-from numbamm.inference.fixed.ddf import valid_name
-from numbamm.inference.many.columns import Names, columns_of, fdr_method
+from numbamm.inference.many.batches import (
+    batches_of,
+    ddf_method,
+    run_many,
+    store_for,
+    valid_workers,
+)
+from numbamm.inference.many.fit_columns import Names, columns_of, fdr_method
 from numbamm.inference.many.fitter import Fitter, placeholder
+from numbamm.inference.many.many_fits import ManyFits, many_fits
 from numbamm.inference.many.responses import Responses, responses_of
-from numbamm.inference.many.result import ManyFits
-from numbamm.inference.many.run import batches_of, run_many, store_for, valid_workers
 from numbamm.inference.random.components import Components
 from numbamm.models.fitting.residual_variance import is_unbounded
 from numbamm.models.linear import LinearMixedModel
 
-#: Methods of degrees of freedom, and the most numbers that a batch of responses has.
-METHODS, MOST_NUMBERS = ("satterthwaite", "wald"), 2_000_000
+#: The most numbers that a batch of responses has.
+MOST_NUMBERS = 2_000_000
 
 
 @names_arguments
@@ -126,7 +130,7 @@ def lmm_many(
     >>> days.loc[days["padjusted"] < 0.05, "response"].to_list()
     [7]
     """
-    fdr, method = fdr_method(fdr), _method(ddf)
+    fdr, method = fdr_method(fdr), ddf_method(ddf)
     workers = valid_workers(workers)
     table = Table(data)
     responses = responses_of(Y, table)
@@ -155,9 +159,10 @@ def lmm_many(
             "likelihood grows without limit as the residual variance vanishes: leave out a term, "
             "or fit by REML"
         )
-    return finished(
+    return many_fits(
         store,
         done,
+        store.finish(),
         title=_title(model, method),
         formula=shown.strip(),
         labels=["response"],
@@ -194,46 +199,6 @@ def _title(model, method: str) -> str:
     criterion = "REML" if model.optsum.reml else "maximum likelihood"
     tests = "Satterthwaite tests" if method == "satterthwaite" else "Wald tests"
     return f"Linear mixed models of many responses by {criterion}, {tests}"
-
-
-def finished(store, done: int, *, keys, labels, path, fdr, names, title, formula) -> ManyFits:
-    """The result, from columns that are stored; warns of an interrupt and of failures."""
-    if done < len(keys):
-        warn(f"interrupted: {done:,} of {len(keys):,} are fitted, and kept")
-    keys = keys[:done]
-    reasons, doubtful, singular = store.reasons, store.doubts, store.singular
-    failed = {keys[i]: reason for i, reason in reasons.items()}
-    doubts = {keys[i]: reason for i, reason in doubtful.items()}
-    columns = store.finish()
-    if failed:
-        first = next(iter(failed))
-        warn(
-            f"{len(failed):,} of {len(keys):,} could not be fitted, {first!r} among them: "
-            f"{failed[first]}; `failed` has all reasons"
-        )
-    notes = []
-    if doubts:
-        notes.append(f"Doubts about {len(doubts):,} fits; see `doubts`.")
-    if fdr:
-        whose = "Benjamini and Hochberg" if fdr == "bh" else "Benjamini and Yekutieli"
-        notes.append(f"padjusted: by {whose}, over the fits of each test.")
-    return ManyFits(
-        title, formula, labels, keys, names, failed, doubts, singular, notes, path, columns
-    )
-
-
-def _method(ddf) -> str:
-    """The method of degrees of freedom."""
-    if ddf is None:
-        configured = config.get("ddf")
-        return configured if configured in METHODS else "satterthwaite"
-    name = valid_name(ddf)
-    if name not in METHODS:
-        raise OptionError(
-            f'ddf="{name}" is not for many fits: take one of {", ".join(METHODS)}, or fit the '
-            "responses of interest by lmm"
-        )
-    return name
 
 
 def _with_response(formula: str, table: Table) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from numbamm.errors import OptionError
 from numbamm.files import as_path, require_pyarrow
-from numbamm.inference.many.columns import Names, adjusted
+from numbamm.inference.many.fit_columns import Names, adjusted
 
 #: Rows of a Parquet file that are read at once when adjusted p-values are added.
 ROWS = 10_000
@@ -41,6 +41,13 @@ class Store:
 
     def _put(self, columns: dict) -> None:
         raise NotImplementedError
+
+    def finish(self) -> dict:
+        """All columns, or none if they are in a file."""
+        raise NotImplementedError
+
+    def abandon(self) -> None:
+        """Forget what is stored."""
 
 
 class Memory(Store):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 
+from numbamm import config
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import NumbammWarning
-from numbamm.inference.many.columns import Names
-from numbamm.inference.many.store import File, Memory
+from numbamm.errors import NumbammWarning, OptionError
+from numbamm.inference.fixed.ddf import valid_name
+from numbamm.inference.many.fit_columns import Names
+from numbamm.inference.many.store import File, Memory, Store
 from numbamm.inference.resampling.workers import checked, completed
 from numbamm.processors import available
 from numbamm.progress import progress_bar
@@ -16,6 +18,8 @@ from numbamm.progress import progress_bar
 #: Number of batches that there are at least, so that threads end at about the same time, and the
 #: largest number of fits in one. Batches do not depend on the number of threads, nor do results.
 BATCHES, LARGEST_BATCH = 64, 250
+#: Methods of degrees of freedom.
+METHODS = ("satterthwaite", "wald")
 
 
 def valid_workers(workers):
@@ -31,9 +35,7 @@ def batches_of(n: int, most: int = LARGEST_BATCH) -> list[range]:
     return [range(i, min(i + size, n)) for i in range(0, n, size)]
 
 
-def run_many(
-    task: Callable, batches: Sequence[range], workers, store: Memory | File, progress
-) -> int:
+def run_many(task: Callable, batches: Sequence[range], workers, store: Store, progress) -> int:
     """Compute columns of all batches, and store them in order; returns the number of fits stored.
 
     After an interrupt these are the fits before the first missing batch.
@@ -66,6 +68,26 @@ def run_many(
     return batches[stored - 1].stop if stored else 0
 
 
-def store_for(path, names: Names, fdr: str | None) -> Memory | File:
+def store_for(path, names: Names, fdr: str | None) -> Store:
     """Where the columns go."""
     return Memory(names, fdr) if path is None else File(path, names, fdr)
+
+
+def ddf_method(ddf) -> str:
+    """The method of degrees of freedom.
+
+    Raises
+    ------
+    OptionError
+        It is unknown, or not for many fits.
+    """
+    if ddf is None:
+        configured = config.get("ddf")
+        return configured if configured in METHODS else "satterthwaite"
+    name = valid_name(ddf)
+    if name not in METHODS:
+        raise OptionError(
+            f'ddf="{name}" is not for many fits: take one of {", ".join(METHODS)}, or fit the '
+            "responses of interest by lmm"
+        )
+    return name

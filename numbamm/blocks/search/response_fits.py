@@ -98,7 +98,7 @@ ENDS = record(Ends, **dict.fromkeys(Ends._fields, MATRIX))
     takes=(
         *(MATRIX, MATRIX, INTEGERS, REALS, MODEL, SEARCH, trust.STATE, COMPONENTS),
         *(Tuple((LEVELS, MATRIX, MATRIX, LEVELS)), MATRIX, MATRIX, NUMBER, NUMBER),
-        *(MATRIX, INTEGERS, SECOND, FLAG, ENDS),
+        *(MATRIX, INTEGERS, SECOND, FLAG, FLAG, ENDS),
     ),
     owns=True,
 )
@@ -119,6 +119,7 @@ def fit_responses(
     starts,
     counts,
     second,
+    wanted,
     exact,
     ends,
 ):
@@ -151,9 +152,10 @@ def fit_responses(
         How many of these lines are starts.
     second : second_derivatives.Second
         Buffers.
+    wanted : bool
+        Whether `ends` receives second derivatives.
     exact : bool
-        Whether the second derivatives are computed: for the last steps and for `ends`. If not,
-        these steps are by average information.
+        Whether the last steps are by exact second derivatives, or by average information.
     ends : Ends
         Filled.
     """
@@ -174,7 +176,7 @@ def fit_responses(
             arrays.constant,
             sigmas[i],
         )
-        if load_response(i, y, kept, pattern, model, rows, z, xy) and exact:
+        if load_response(i, y, kept, pattern, model, rows, z, xy) and (wanted or exact):
             fill_products(table, z, xy, parts)
         numbers = ends.numbers[i]
         numbers[OBJECTIVE], numbers[ENDED], numbers[EVALUATIONS] = np.inf, FAILED, 0.0
@@ -190,18 +192,15 @@ def fit_responses(
         if numbers[ENDED] == FAILED:
             continue
         copy(best, found)
-        _finish(best, step, u, b, state, search, model, parts, z, xy, second, exact)
+        fresh = _finish(best, step, u, b, state, search, model, parts, z, xy, second, exact)
         if not objective(best, model) < numbers[OBJECTIVE] + RISE:  # the steps led astray
             copy(found, best)
-            value(best, model)
-            if exact:
-                differentiate(state, search, model)
-                _second(u, b, search, model, parts, z, xy, second)
+            fresh = False
         if _zeros(best, search, model):
-            value(best, model)
-            if exact:
-                differentiate(state, search, model)
-                _second(u, b, search, model, parts, z, xy, second)
+            fresh = False
+        if wanted and not fresh:
+            objective(best, model)
+            _second(u, b, search, model, parts, z, xy, second)
         numbers[OBJECTIVE] = objective(best, model)
         m, work = table[0, ORDER], model.work
         numbers[NORM] = work[table[0, TAIL] + m * m - 1]
@@ -213,7 +212,7 @@ def fit_responses(
             for c in range(nx):
                 entry = work[table[0, TAIL] + (first + c) * m + first + r] if c <= r else 0.0
                 ends.factors[i, r * nx + c] = entry
-        if exact:
+        if wanted:
             copy(second.traces.reshape(second.traces.size), ends.traces[i])
             copy(second.expected.reshape(second.expected.size), ends.expected[i])
             copy(second.squares.reshape(second.squares.size), ends.squares[i])
@@ -226,10 +225,10 @@ def _finish(theta, step, u, b, state, search, model, parts, z, xy, second, exact
     """Newton steps from the end of a search, until rounding errors are left.
 
     A step is taken without a look at the objective, whose rounding errors are larger than what is
-    still to be gained; it ends where steps do not become shorter. `second` is that of a point from
-    which what is left to go is rounding.
+    still to be gained; it ends where steps do not become shorter. Returns whether `second` is that
+    of a point from which what is left to go is rounding.
     """
-    table, n = model.table, len(state.x)
+    table, n, fresh = model.table, len(state.x), False
     unfold(theta, search.entries, state.x)
     last = np.inf
     for _ in range(MOST_STEPS):
@@ -239,6 +238,7 @@ def _finish(theta, step, u, b, state, search, model, parts, z, xy, second, exact
             complete_normal(table, model.work, model.adjoint)
             _second(u, b, search, model, parts, z, xy, second)
             _hessian(search, model, second, state.H)
+            fresh = True
         else:
             curvature(
                 *(table, model.index, model.A, model.work, model.adjoint),
@@ -259,6 +259,8 @@ def _finish(theta, step, u, b, state, search, model, parts, z, xy, second, exact
         last = predicted
         if predicted <= ENOUGH:
             break
+        fresh = False
+    return fresh
 
 
 @jit

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from numbamm.errors import OptionError, did_you_mean, shown
+from numbamm.errors import OptionError, did_you_mean, shown, warn
 from numbamm.files import require_pyarrow
-from numbamm.inference.many.columns import OF_TESTS, Names
+from numbamm.inference.many.fit_columns import OF_TESTS, Names
+from numbamm.inference.many.store import Store
 from numbamm.report.content import Report, of_frame
 from numbamm.report.tabular import Tabular
 
@@ -197,9 +198,39 @@ class ManyFits(Tabular):
             return Report(self.title, self.formula, [], notes)
         frame = self.to_frame()
         if len(frame) > SHOWN:
+            interesting = frame[frame["test"] != "Intercept"]
+            frame = interesting if len(interesting) else frame
             frame = frame.iloc[np.argsort(frame["pvalue"].to_numpy(), kind="stable")[:SHOWN]]
-            notes.insert(1, f"The {SHOWN} tests with the smallest p-values; to_frame() has all.")
+            what = "tests" if len(interesting) == 0 else "tests but of intercepts"
+            notes.insert(1, f"The {SHOWN} {what} with the smallest p-values; to_frame() has all.")
         shown_frame = frame.reset_index(drop=True)
         for label in self.labels:
             shown_frame[label] = [str(key) for key in shown_frame[label]]
         return Report(self.title, self.formula, [of_frame(shown_frame)], notes)
+
+
+def many_fits(
+    store: Store, done: int, columns: dict, *, keys, labels, path, fdr, names, title, formula
+) -> ManyFits:
+    """The result, from columns that are stored; warns of an interrupt and of failures."""
+    if done < len(keys):
+        warn(f"interrupted: {done:,} of {len(keys):,} are fitted, and kept")
+    keys = keys[:done]
+    reasons, doubtful, singular = store.reasons, store.doubts, store.singular
+    failed = {keys[i]: reason for i, reason in reasons.items()}
+    doubts = {keys[i]: reason for i, reason in doubtful.items()}
+    if failed:
+        first = next(iter(failed))
+        warn(
+            f"{len(failed):,} of {len(keys):,} could not be fitted, {first!r} among them: "
+            f"{failed[first]}; `failed` has all reasons"
+        )
+    notes = []
+    if doubts:
+        notes.append(f"Doubts about {len(doubts):,} fits; see `doubts`.")
+    if fdr:
+        whose = "Benjamini and Hochberg" if fdr == "bh" else "Benjamini and Yekutieli"
+        notes.append(f"padjusted: by {whose}, over the fits of each test.")
+    return ManyFits(
+        title, formula, labels, keys, names, failed, doubts, singular, notes, path, columns
+    )

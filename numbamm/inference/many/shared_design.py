@@ -12,7 +12,7 @@ from numbamm.blocks.moments import moment_theta
 from numbamm.blocks.search import newton
 from numbamm.blocks.search.communication import FAILED
 from numbamm.blocks.search.lattice import KNOWN, Lattice, lattice_starts
-from numbamm.blocks.search.responses import (
+from numbamm.blocks.search.response_fits import (
     CERTIFIED,
     ENDED,
     EVALUATIONS,
@@ -24,7 +24,7 @@ from numbamm.blocks.search.responses import (
 from numbamm.blocks.second_derivatives import Second, scratch_size
 from numbamm.blocks.threads import ThreadLocal
 from numbamm.inference.many.centred_responses import CentredResponses
-from numbamm.inference.many.components import components_of
+from numbamm.inference.many.connected_levels import components_of
 from numbamm.models.fitting.light_starts import OTHER_STARTS, SINGULAR, SMALL, TINY, LightStarts
 from numbamm.models.fitting.linear_start import LIGHTER, MOST_SCALES
 from numbamm.models.fitting.residual_variance import is_unbounded
@@ -57,7 +57,7 @@ class Fits:
     certificate : ndarray
         See `blocks.search.certificate`.
     evaluations : ndarray of int
-    ends : blocks.search.responses.Ends
+    ends : blocks.search.response_fits.Ends
         The second derivatives, if they were wanted.
     scaled_theta : ndarray
         θ of the scaled columns.
@@ -88,11 +88,11 @@ class Design(ThreadLocal):
     ----------
     model : LinearMixedModel
         Not fitted; its response does not count. Its ``optsum`` has the criterion and tolerances.
-    exact : bool
+    wanted : bool
         Whether second derivatives are wanted.
     """
 
-    def __init__(self, model, exact: bool) -> None:
+    def __init__(self, model, wanted: bool) -> None:
         super().__init__()
         self.model, self.blocks, self.scaled = model, model.blocks, model.scaled
         self.joint, self.rank, self.ntheta = (
@@ -102,9 +102,9 @@ class Design(ThreadLocal):
         )
         self.parts = components_of(self.blocks)
         order = int(self.parts.sizes.max(initial=1))
-        self.wanted, self.exact = exact, exact or order <= CHEAP
+        self.wanted, self.exact = wanted, order <= CHEAP
         self._order = order
-        self.coordinates = model._search_coordinates
+        self.coordinates = model.search_coordinates
         self._lattice = self._lattice_arrays()
         few = model.nobs <= SMALL and not is_unbounded(model)
         self._more = LightStarts(self.coordinates, model.nobs if few else np.inf)
@@ -152,7 +152,7 @@ class Design(ThreadLocal):
         if hasattr(self._local, "buffers"):
             return self._local.buffers
         blocks, nx = self.blocks, self.rank
-        arrays = blocks.newton_model(*self.model._criterion())
+        arrays = blocks.newton_model(*self.model.space.criterion)
         arrays = arrays._replace(
             A=blocks.A.copy(), degrees=arrays.degrees.copy(), constant=0.0, sigma=0.0
         )
@@ -160,7 +160,9 @@ class Design(ThreadLocal):
         parts = self.parts._replace(
             products_of=np.empty_like(self.parts.products_of),
             cross=np.empty_like(self.parts.cross),
-            scratch=np.empty(scratch_size(self._order, nx, self.ntheta) if self.exact else 0),
+            scratch=np.empty(
+                scratch_size(self._order, nx, self.ntheta) if self.wanted or self.exact else 0
+            ),
         )
         r, lam = 1 + self.ntheta, sum(t.p**2 for t in self.scaled.terms)
         second = Second(*np.empty((3, r, r)), np.empty(((r - 1) * (nx + 1), nx + 1)), np.empty(lam))
@@ -226,7 +228,7 @@ class Design(ThreadLocal):
     def _ends(self, n: int) -> Ends:
         nx, r = self.rank, 1 + self.ntheta
         lam = sum(t.p**2 for t in self.scaled.terms)
-        sizes = (r * r, r * r, r * r, (r - 1) * (nx + 1) ** 2, lam) if self.exact else (0,) * 5
+        sizes = (r * r, r * r, r * r, (r - 1) * (nx + 1) ** 2, lam) if self.wanted else (0,) * 5
         numbers = np.zeros((n, 5))
         numbers[:, ENDED], numbers[:, OBJECTIVE] = FAILED, np.inf
         return Ends(
@@ -239,7 +241,7 @@ class Design(ThreadLocal):
 
     def _search(self, y, sigmas, rows, good, ends: Ends) -> None:
         """Fill the ends of the good responses, from first starts and then from further ones."""
-        starts, counts = self._first_starts(y, sigmas, rows, good)
+        starts, counts = self.first_starts(y, sigmas, rows, good)
         self._run(y, sigmas, rows, good, starts, counts, ends)
         if self._lattice is None or self.ntheta == 1:
             return
@@ -271,14 +273,18 @@ class Design(ThreadLocal):
             starts,
             counts,
             b["second"],
+            self.wanted,
             self.exact,
             own,
         )
         for lines, new in zip(ends, own, strict=True):
             lines[chosen] = new
 
-    def _first_starts(self, y, sigmas, rows, chosen) -> tuple[np.ndarray, np.ndarray]:
-        """In the valleys that a lattice shows; where evaluations are not light, by moments."""
+    def first_starts(self, y, sigmas, rows, chosen) -> tuple[np.ndarray, np.ndarray]:
+        """Where searches begin, in lines of equal number for each response, and how many it has.
+
+        In the valleys that a lattice shows; where evaluations are not light, by moments.
+        """
         n = len(chosen)
         if self._lattice is None:
             starts = np.empty((n, self.ntheta))
