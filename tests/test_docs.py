@@ -141,8 +141,9 @@ BETWEEN_ROOMS = set(
     estimate_at estimates family family_record fit_options given_shape has_free_shape
     hold_start in_columns is_linear layout likelihood_holds link link_record
     may_be_overdispersed mean of_frame of_other_frame options parameters parameters_of
-    pearson_df pearson_ratio residual_variance row_variances scalings set_estimates
-    shape_has_limit space space_of title twin whitened_space without_rows working_model
+    pearson_df pearson_ratio residual_variance row_variances scalings search_coordinates
+    set_estimates shape_has_limit space space_of title twin whitened_space without_rows
+    working_model
     """.split()
 )
 

@@ -198,11 +198,11 @@ class Structure(ABC):
             The variance along the axis, or the mean along both.
         """
         for block in self.blocks:
-            here = np.ix_(block, block)
-            axes, root, _ = np.linalg.svd(size[..., block, None] * lam[..., *here])
+            rows, columns = np.ix_(block, block)
+            axes, root, _ = np.linalg.svd(size[..., block, None] * lam[..., rows, columns])
             axes /= size[..., block, None]
             L = np.zeros(lam.shape)
-            L[..., *here] = axes * root[..., None, :]
+            L[..., rows, columns] = axes * root[..., None, :]
             for i, j in zip(*np.tril_indices(len(block)), strict=True):
                 norm = np.hypot(root[..., i], root[..., j])
                 with np.errstate(invalid="ignore"):

@@ -72,10 +72,12 @@ def by_observed(directions: Directions) -> np.ndarray:
     return covariance
 
 
-def covariances(directions: Directions) -> tuple[np.ndarray, np.ndarray]:
+def covariances(directions) -> tuple[np.ndarray, np.ndarray]:
     """`by_observed` of one response or many, and whether each is at a minimum.
 
-    The arrays of many have one more axis, the first.
+    Parameters
+    ----------
+    directions : Directions, or with one more axis, the first, ManyDirections
     """
     changes, curvature, added = _by_rank(directions)
     first = len(directions.combinations) - added.shape[-1]  # 1 if log σ² is a parameter
@@ -92,7 +94,7 @@ def covariances(directions: Directions) -> tuple[np.ndarray, np.ndarray]:
     values, vectors = np.linalg.eigh(hessian / (size[..., :, None] * size[..., None, :]))
     root = np.sqrt(np.maximum(values, 0.0) + RIDGE)
     half = transform @ (vectors / size[..., :, None] / root[..., None, :])
-    return 2 * half @ np.swapaxes(half, -1, -2), ~(values < NEGATIVE).any(axis=-1)
+    return 2 * half @ np.swapaxes(half, -1, -2), np.all(values >= NEGATIVE, axis=-1)
 
 
 def _diagonal_matrix(values) -> np.ndarray:
@@ -100,17 +102,17 @@ def _diagonal_matrix(values) -> np.ndarray:
     return values[..., None] * np.eye(values.shape[-1])
 
 
-def doubts(directions: Directions) -> tuple[np.ndarray, np.ndarray]:
+def doubts(directions) -> tuple[np.ndarray, np.ndarray]:
     """Whether rounding errors, and whether the fixed effects, hide a direction of V.
 
     Of one response or of many, as in `covariances`.
     """
     size = np.sqrt(np.maximum(_diagonal(directions.traces), np.finfo(float).tiny))
     unit = size[..., :, None] * size[..., None, :]
-    lost = (np.linalg.eigvalsh(directions.traces / unit) < UNKNOWN).any(axis=-1)
+    lost = np.any(np.linalg.eigvalsh(directions.traces / unit) < UNKNOWN, axis=-1)
     if not directions.reml:
         return lost, np.zeros_like(lost)
-    return lost, (np.linalg.eigvalsh(directions.expected / unit) < UNKNOWN).any(axis=-1)
+    return lost, np.any(np.linalg.eigvalsh(directions.expected / unit) < UNKNOWN, axis=-1)
 
 
 def _diagonal(matrices) -> np.ndarray:
@@ -126,7 +128,7 @@ def _refuse_unknown(directions: Directions) -> None:
         raise FitError(CONFOUNDED)
 
 
-def _by_rank(directions: Directions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _by_rank(directions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Coordinates of all Γ in which changes that keep the rank are separate from others.
 
     If Γ = LL' and L changes by A, then Γ changes to Γ + LA' + AL' + AA' (see `Structure.lifts`).

@@ -46,7 +46,7 @@ def run_many(task: Callable, batches: Sequence[range], workers, store: Store, pr
         Gives the columns of a batch.
     """
     total = batches[-1].stop if batches else 0
-    waiting: dict[int, dict] = {}
+    waiting: dict[int, object] = {}
     stored = 0
     bar = progress_bar(total, progress, "fit")
     with blas_threads(), warnings.catch_warnings():

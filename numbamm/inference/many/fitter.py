@@ -20,7 +20,7 @@ from numbamm.inference.random.components import Components
 from numbamm.inference.resampling.bootstrap import singular_fits
 from numbamm.models.fitting.residual_variance import DOUBTFUL, MEANINGLESS
 from numbamm.models.linear import LinearMixedModel
-from numbamm.optimize.local_minimum import is_minimum
+from numbamm.optimize.local_minimum import LEAST_OF_MINIMUM
 
 #: A response without some rows is fitted in the layout of all rows if the eigenvalues of X'X, in a
 #: basis that is orthogonal in all rows, have at least this ratio.
@@ -185,7 +185,7 @@ class Fitter(ThreadLocal):
             (out.beta, value[:, ntests:]),
             (out.se, se[:, ntests:]),
             (out.singular, singular_fits(model, fits.theta)),
-            (out.converged, is_minimum(fits.certificate)),
+            (out.converged, fits.certificate >= LEAST_OF_MINIMUM),
             (out.estimate, value[:, :ntests]),
             (out.error, se[:, :ntests]),
             (out.df, np.where(self._estimable[:ntests], df, np.nan)),

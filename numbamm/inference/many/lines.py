@@ -56,12 +56,18 @@ class Lines:
     @classmethod
     def empty(cls, n: int, sizes: Sizes) -> Lines:
         """Lines of n responses, without numbers."""
-        integers = (np.zeros(n, dtype=np.int64) for _ in range(2))
-        vectors = (np.full(n, np.nan) for _ in range(2))
-        flags = (np.zeros(n, dtype=bool) for _ in range(2))
         columns = [sizes.beta, sizes.beta, sizes.theta, sizes.components, *3 * (sizes.tests,)]
         matrices = [np.full((n, c), np.nan) for c in columns]
-        return cls(*integers, *vectors, *matrices[:4], *flags, *matrices[4:])
+        vectors = [np.full(n, np.nan) for _ in range(2)]
+        return cls(
+            np.zeros(n, dtype=np.int64),
+            np.zeros(n, dtype=np.int64),
+            *(vectors[0], vectors[1]),
+            *(matrices[0], matrices[1], matrices[2], matrices[3]),
+            np.zeros(n, dtype=bool),
+            np.zeros(n, dtype=bool),
+            *(matrices[4], matrices[5], matrices[6]),
+        )
 
     def put(self, at, other: Lines) -> None:
         """Let lines at some positions be those of `other`."""

@@ -103,7 +103,7 @@ def lmm_groups(
     >>> r.n, r.n_failed
     (14, 0)
     >>> r.to_frame("service[T.1]")["estimate"].round(2).to_list()[:3]
-    [-0.06, -0.09, -0.18]
+    [0.3, 0.15, 0.25]
     """
     fdr, method = fdr_method(fdr), ddf_method(ddf)
     workers = valid_workers(workers)
@@ -250,7 +250,7 @@ class _Gathered(Memory):
         super().__init__(Names([], [], [], []), fdr)
         self._groups: list[tuple[Names, Lines]] = []
 
-    def add(self, columns: list) -> None:
+    def add(self, columns) -> None:
         self._groups += columns
 
     def columns(self) -> tuple[dict, Names]:

@@ -97,8 +97,6 @@ class ManySatterthwaite:
         v = np.einsum("itx,itx->it", of_rows, of_rows)
         lost, confounded = doubts(own)
         fine = ~(lost | confounded)
-        C = np.zeros((len(v), *self.combinations.shape[1:] * 2))
-        at_minimum = np.ones(len(v), dtype=bool)
         C, at_minimum = covariances(own)
         with np.errstate(divide="ignore", invalid="ignore"):
             df = 2 * v**2 / np.einsum("its,isu,itu->it", slopes, C, slopes)
@@ -136,7 +134,9 @@ class ManySatterthwaite:
         return ManyDirections(
             C,
             self.coordinates,
-            *parts,
+            parts[0],
+            parts[1],
+            parts[2],
             slopes,
             model.scaled.structure.matrices(fits.scaled_theta),
             sizes,

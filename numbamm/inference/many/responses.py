@@ -24,7 +24,7 @@ class Responses:
         Of each response.
     """
 
-    names: list[Hashable]
+    names: list
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Responses from `start` to `stop`, shape (responses, rows of the data), NaN if missing."""

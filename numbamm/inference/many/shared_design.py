@@ -165,7 +165,9 @@ class Design(ThreadLocal):
             ),
         )
         r, lam = 1 + self.ntheta, sum(t.p**2 for t in self.scaled.terms)
-        second = Second(*np.empty((3, r, r)), np.empty(((r - 1) * (nx + 1), nx + 1)), np.empty(lam))
+        traces, expected, squares = np.empty((3, r, r))
+        first = np.empty(((r - 1) * (nx + 1), nx + 1))
+        second = Second(traces, expected, squares, first, np.empty(lam))
         self._local.buffers = {
             "arrays": arrays,
             "search": search,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 
@@ -30,8 +31,8 @@ class Store:
         self.doubts: dict[int, str] = {}
         self.singular = 0
 
-    def add(self, columns: dict) -> None:
-        """Store the columns of a batch."""
+    def add(self, columns: Any) -> None:
+        """Store the columns of a batch, by name."""
         for name, kept in (("reason", self.reasons), ("doubt", self.doubts)):
             texts = columns[name]
             kept |= {self._count + i: text for i, text in enumerate(texts) if text is not None}
@@ -88,7 +89,7 @@ class File(Store):
         self._pa = require_pyarrow()
         self._target = as_path(path)
         self._part = self._target.with_name(f"{self._target.name}.{os.getpid()}.part")
-        self._writer = None
+        self._writer: Any = None
         self._pvalues: list = []
         if not self._target.parent.is_dir():
             raise OptionError(f"{path} cannot be written: there is no folder {self._target.parent}")
