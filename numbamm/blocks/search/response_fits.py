@@ -24,7 +24,7 @@ from numbamm.blocks.kinds import FLAG, INTEGERS, LEVELS, MATRIX, NUMBER, REALS, 
 from numbamm.blocks.layout import LAMBDA, NORMAL, NX, ORDER, TAIL, P
 from numbamm.blocks.response_norm import vector_length
 from numbamm.blocks.search import trust
-from numbamm.blocks.search.communication import FAILED, FBEST
+from numbamm.blocks.search.communication import FAILED, FBEST, FTOL_ABS, FTOL_REL
 from numbamm.blocks.search.evaluation import (
     CERTIFICATE,
     CODE,
@@ -36,7 +36,7 @@ from numbamm.blocks.search.evaluation import (
     objective,
     value,
 )
-from numbamm.blocks.search.newton import UNLIMITED, advance, begin
+from numbamm.blocks.search.newton import UNLIMITED, advance
 from numbamm.blocks.search.response_rows import load_response
 from numbamm.blocks.search.rotations import fold, hold_rotations, unfold
 from numbamm.blocks.second_derivatives import (
@@ -182,7 +182,9 @@ def fit_responses(
         numbers[OBJECTIVE], numbers[ENDED], numbers[EVALUATIONS] = np.inf, FAILED, 0.0
         numbers[CERTIFIED] = np.inf
         for j in range(counts[i]):
-            begin(starts[i * most + j], state, search, model, ftol_abs, ftol_rel)
+            copy(starts[i * most + j], search.theta)
+            search.counts[FEVAL] = 0
+            state.numbers[FTOL_ABS], state.numbers[FTOL_REL] = ftol_abs, ftol_rel
             advance(state, search, model, UNLIMITED)
             numbers[EVALUATIONS] += search.counts[FEVAL]
             if search.counts[CODE] != FAILED and state.numbers[FBEST] < numbers[OBJECTIVE]:

@@ -45,8 +45,10 @@ class ManyFits(Tabular):
         Fits that there are none of, and the reasons.
     doubts : dict of key to str
         What speaks against estimates, or why there are no degrees of freedom.
-    singular : int
+    n_singular : int
         Number of singular fits.
+    n, n_failed : int
+        Number of responses or groups, and of those that could not be fitted.
     notes : list of str
         Sentences below the table.
     path : path or None
@@ -74,7 +76,7 @@ class ManyFits(Tabular):
     names: Names
     failed: dict[Hashable, str]
     doubts: dict[Hashable, str]
-    singular: int
+    n_singular: int
     notes: list[str] = field(default_factory=list)
     path: object = None
     _columns: dict = field(default_factory=dict)
@@ -90,11 +92,6 @@ class ManyFits(Tabular):
         return len(self.failed)
 
     @property
-    def n_singular(self) -> int:
-        """Number of singular fits."""
-        return self.singular
-
-    @property
     def fits(self) -> pd.DataFrame:
         """All that was estimated, a pandas frame with a line for each fit.
 
@@ -103,6 +100,19 @@ class ManyFits(Tabular):
         ``Bootstrap.frame``; ``singular``, ``converged``; and of each test ``df_``,
         ``statistic_`` and ``pvalue_``, with ``padjusted_`` if that was asked for. Of tests of
         other combinations than coefficients also ``estimate_`` and ``se_``.
+
+        See Also
+        --------
+        ManyFits.to_frame : With a line for each test.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> Y = np.random.default_rng(1).normal(size=(180, 5))
+        >>> mm.lmm_many("~ Days + (1 | Subject)", sleep, Y).fits["beta_Days"].round(3).to_list()
+        [-0.043, -0.002, -0.011, 0.019, 0.018]
         """
         import pandas as pd
 
@@ -188,7 +198,7 @@ class ManyFits(Tabular):
 
     def _report(self) -> Report:
         kind = "groups" if self.labels != ["response"] else "responses"
-        counts = f"{self.n:,} {kind}: {self.singular:,} singular, {self.n_failed:,} failed."
+        counts = f"{self.n:,} {kind}: {self.n_singular:,} singular, {self.n_failed:,} failed."
         notes = [counts, *self.notes]
         if self.path is not None:
             return Report(
