@@ -14,6 +14,7 @@ from .errors import (
     NumbammWarning as NumbammWarning,
     OptionError as OptionError,
     OverdispersionWarning as OverdispersionWarning,
+    WorkerError as WorkerError,
 )
 from .glm.family import Family as Family
 from .glm.link import Link as Link

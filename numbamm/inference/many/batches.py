@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from numbamm import config
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import NumbammWarning, OptionError
+from numbamm.errors import NumbammWarning, OptionError, WorkerError
 from numbamm.inference.fixed.ddf import valid_name
 from numbamm.inference.many.fit_columns import Names
 from numbamm.inference.many.store import File, Memory, Store
@@ -35,19 +35,27 @@ def batches_of(n: int, most: int = LARGEST_BATCH) -> list[range]:
     return [range(i, min(i + size, n)) for i in range(0, n, size)]
 
 
-def run_many(task: Callable, batches: Sequence[range], workers, store: Store, progress) -> int:
-    """Compute columns of all batches, and store them in order; returns the number of fits stored.
-
-    After an interrupt these are the fits before the first missing batch.
+def run_many(
+    task: Callable, batches: Sequence[range], workers, store: Store, progress
+) -> tuple[int, WorkerError | None]:
+    """Compute columns of all batches, and store them in order.
 
     Parameters
     ----------
     task : callable
         Gives the columns of a batch.
+
+    Returns
+    -------
+    int
+        Number of fits that are stored: after an interrupt, those before the first missing batch.
+    WorkerError or None
+        A process ended, so that fits are missing.
     """
     total = batches[-1].stop if batches else 0
     waiting: dict[int, object] = {}
     stored = 0
+    ended: WorkerError | None = None
     bar = progress_bar(total, progress, "fit")
     with blas_threads(), warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbammWarning)
@@ -60,12 +68,14 @@ def run_many(task: Callable, batches: Sequence[range], workers, store: Store, pr
                     stored += 1
         except KeyboardInterrupt:
             pass
+        except WorkerError as error:
+            ended = error
         except BaseException:
             store.abandon()
             raise
         finally:
             bar.close()
-    return batches[stored - 1].stop if stored else 0
+    return batches[stored - 1].stop if stored else 0, ended
 
 
 def store_for(path, names: Names, fdr: str | None) -> Store:

@@ -90,6 +90,9 @@ def lmm_groups(
     FormulaError, DataError, OptionError
         The formula cannot be read, or an option or a column is unknown.
 
+    WorkerError
+        A process of the executor ended; its ``partial`` has the fits that are done.
+
     See Also
     --------
     lmm_many : Many responses of the same rows.
@@ -130,7 +133,7 @@ def lmm_groups(
         method,
     )
     gathered = _Gathered(fdr)
-    done = run_many(task, batches_of(len(keys), MOST), workers, gathered, progress)
+    done, ended = run_many(task, batches_of(len(keys), MOST), workers, gathered, progress)
     columns, names = gathered.columns()
     if tests is not None and (absent := [t for t in _by_name(tests) if t not in names.tests]):
         raise OptionError(
@@ -150,6 +153,7 @@ def lmm_groups(
         names=names,
         path=None,
         fdr=fdr,
+        ended=ended,
     )
 
 

@@ -100,6 +100,9 @@ def lmm_many(
     FormulaError, DataError, OptionError
         Before any fit; the message names the column, term or option.
 
+    WorkerError
+        A process of the executor ended; its ``partial`` has the fits that are done.
+
     See Also
     --------
     lmm : One response.
@@ -152,7 +155,7 @@ def lmm_many(
     store = store_for(path, names, fdr)
     task = _Batch(Fitter(model, L, method), responses, model.frame.rows, names)
     batches = batches_of(len(responses.names), max(1, MOST_NUMBERS // model.nobs))
-    done = run_many(task, batches, workers, store, progress)
+    done, ended = run_many(task, batches, workers, store, progress)
     if is_unbounded(model):
         warn(
             "the fixed and random effects together fit any response exactly, so that the "
@@ -170,6 +173,7 @@ def lmm_many(
         names=names,
         path=path,
         fdr=fdr,
+        ended=ended,
     )
 
 

@@ -12,6 +12,7 @@ from numbamm.errors import OptionError, did_you_mean, shown, warn
 from numbamm.files import require_pyarrow
 from numbamm.inference.many.fit_columns import OF_TESTS, Names
 from numbamm.inference.many.store import Store
+from numbamm.inference.resampling.workers import holding
 from numbamm.report.content import Report, of_frame
 from numbamm.report.tabular import Tabular
 
@@ -220,10 +221,10 @@ class ManyFits(Tabular):
 
 
 def many_fits(
-    store: Store, done: int, columns: dict, *, keys, labels, path, fdr, names, title, formula
+    store: Store, done: int, columns: dict, *, keys, labels, path, fdr, names, title, formula, ended
 ) -> ManyFits:
     """The result, from columns that are stored; warns of an interrupt and of failures."""
-    if done < len(keys):
+    if done < len(keys) and ended is None:
         warn(f"interrupted: {done:,} of {len(keys):,} are fitted, and kept")
     keys = keys[:done]
     reasons, doubtful, singular = store.reasons, store.doubts, store.singular
@@ -241,6 +242,9 @@ def many_fits(
     if fdr:
         whose = "Benjamini and Hochberg" if fdr == "bh" else "Benjamini and Yekutieli"
         notes.append(f"padjusted: by {whose}, over the fits of each test.")
-    return ManyFits(
+    result = ManyFits(
         title, formula, labels, keys, names, failed, doubts, singular, notes, path, columns
     )
+    if ended is not None:
+        raise holding(ended, result)
+    return result

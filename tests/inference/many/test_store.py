@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from inference.many.many_designs import responses, rows
+from inference.resampling.executors import Dying
 
 import numbamm as mm
 from numbamm.errors import NumbammWarning, OptionError
@@ -55,3 +56,13 @@ def test_an_interrupt_keeps_what_is_done(monkeypatch, tmp_path):
         with pytest.warns(NumbammWarning, match="3 of 9 are fitted"):
             many = mm.lmm_many(RIGHT, DATA, Y, path=path)
         assert many.fits.index.to_list() == [0, 1, 2] and many.n == 3
+
+
+@pytest.mark.parametrize("form", ["memory", "file"])
+def test_a_process_that_ends_leaves_the_fits_that_are_done(tmp_path, form):
+    path = None if form == "memory" else tmp_path / "fits.parquet"
+    with Dying(2) as workers, pytest.raises(mm.WorkerError) as caught:
+        mm.lmm_many(RIGHT, DATA, Y, path=path, workers=workers)
+    done, whole = caught.value.partial, mm.lmm_many(RIGHT, DATA, Y)
+    assert 0 < done.n < 9
+    pd.testing.assert_frame_equal(done.fits, whole.fits[: done.n], check_index_type=False)
