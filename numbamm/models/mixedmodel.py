@@ -57,8 +57,8 @@ BETWEEN_ROOMS = frozenset(
     estimate_at family_record fast_optsum fit_options has_free_shape hold_start in_columns is_linear
     layout likelihood_holds link_record may_be_overdispersed mean of_frame of_other_frame options
     parameters parameters_of pearson_df pearson_ratio prior_weights residual_variance row_variances
-    scaled scaled_response scalings set_estimates shape_has_limit space space_of sqrt_weights title
-    twin whitened_space without_rows working_model
+    scaled scaled_response scalings search_coordinates set_estimates shape_has_limit space space_of
+    sqrt_weights title twin whitened_space without_rows working_model
     """.split()
 )
 
@@ -786,7 +786,7 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         twin.reterms = [replace(term, theta=term.theta.copy()) for term in self.reterms]
         twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, self.scalings)
         twin.optsum = copy(self.optsum)
-        vars(twin).pop("_search_coordinates", None)  # it may get other columns, or fewer rows
+        vars(twin).pop("search_coordinates", None)  # it may get other columns, or fewer rows
         return twin
 
     # ---- reports ----------------------------------------------------------------------------

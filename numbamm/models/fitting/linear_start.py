@@ -37,7 +37,7 @@ def space_with_starts(model) -> LinearSpace:
         blocks,
         model._criterion(),
         (optsum.ftol_abs, optsum.ftol_rel),
-        model._search_coordinates if by_differences else None,
+        model.search_coordinates if by_differences else None,
     )
     if not model._default_start.is_in(optsum):
         return space
@@ -47,7 +47,7 @@ def space_with_starts(model) -> LinearSpace:
         if optsum.optimizer == AUTO and light and scales <= MOST_SCALES:
             # where the likelihood is unbounded, a lower end is no better an estimate
             some = model.nobs <= SMALL and not is_unbounded(model)
-            space.starts = LightStarts(model._search_coordinates, model.nobs if some else np.inf)
+            space.starts = LightStarts(model.search_coordinates, model.nobs if some else np.inf)
         elif gradient_demand(optsum, ntheta, has_gradient=True, work=work) != "none":
             theta = moment_theta(scaled.terms, model.layout, blocks.A, space.criterion.sigma)
             start = start if theta is None else scaled.to_user(theta)
