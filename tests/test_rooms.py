@@ -230,11 +230,13 @@ TESTED_ELSEWHERE = {
     "inference.many.shared_design": "by response_fits, second_derivatives and lmm_many",
     "inference.profiling.surface": "by its two kinds, linear_surface and generalized_surface",
     "models.spaces.generalized_space": "test_space runs over the spaces of all kinds of models",
-    "structures.diag": "test_structure runs over all structures",
-    "structures.us": "test_structure runs over all structures",
 }
 #: Folders of records, over all of which one test runs: a new file is tested by being there.
-RECORDS = {"glm.families": "test_family", "glm.links": "test_link"}
+RECORDS = {
+    "glm.families": "test_family",
+    "glm.links": "test_link",
+    "structures": "test_structure",
+}
 
 
 def mirrored(module: str) -> Path:

@@ -174,7 +174,10 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
 
     @property
     def theta(self) -> np.ndarray:
-        """Covariance parameters θ, term by term: for most structures the entries of λ by column.
+        """Covariance parameters θ, term by term: the entries of λ by column.
+
+        Of covariance structures other than ``us`` and ``diag`` they are unbounded parameters;
+        `varcorr` has those that users see.
 
         See Also
         --------
@@ -565,7 +568,7 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         root = self.scaled.root
         w = np.ones(self.nobs) if root is None else root**2
         return any(
-            bool((np.abs(np.diag(t.lambda_)) * np.sqrt(t.z**2 @ w / self.nobs) < tol).any())
+            t.structure.lacks_rank(t.theta, np.sqrt(t.z**2 @ w / self.nobs), tol)
             for t in self.reterms
         )
 

@@ -8,6 +8,7 @@ from numbamm.blocks.moments import moment_theta
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.light_starts import SMALL, LightStarts
 from numbamm.models.fitting.residual_variance import is_unbounded
+from numbamm.models.fitting.structured_starts import StructuredStarts
 from numbamm.models.spaces.linear_space import LinearSpace
 from numbamm.optimize.auto import AUTO, FEW, LIGHT
 from numbamm.optimize.run import gradient_demand
@@ -51,5 +52,9 @@ def space_with_starts(model) -> LinearSpace:
         elif gradient_demand(optsum, ntheta, has_gradient=True, work=work) != "none":
             theta = moment_theta(scaled.terms, model.layout, blocks.A, space.criterion.sigma)
             start = start if theta is None else scaled.to_user(theta)
+            if optsum.optimizer == AUTO and not is_free and work <= LIGHT:
+                nranef = sum(term.nranef for term in model.reterms)
+                if nranef >= model.nobs and space.criterion.sigma == 0:
+                    space.starts = StructuredStarts(scaled, scaled.to_scaled(start))
     model._default_start = DefaultStart.put(optsum, start)
     return space

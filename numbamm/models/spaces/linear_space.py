@@ -12,6 +12,7 @@ from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.search import by_differences, newton
 from numbamm.blocks.search.by_differences import Search
+from numbamm.blocks.search.structured import StructuredSearch
 from numbamm.models.spaces.coordinates import Coordinates
 from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
@@ -77,7 +78,7 @@ class LinearSpace(ModelSpace):
 
     @property
     def own_search(self):
-        return self._newton if self._is_free else None
+        return self._newton
 
     @property
     def by_differences(self):
@@ -107,8 +108,11 @@ class LinearSpace(ModelSpace):
     def scales(self, z: np.ndarray) -> np.ndarray:
         return 0.1 / self.scaled.theta_sizes
 
-    def _newton(self, z: np.ndarray) -> newton.StepwiseFit:
-        """Newton's search by derivatives; see `blocks.search.newton`."""
+    def _newton(self, z: np.ndarray) -> newton.StepwiseFit | StructuredSearch:
+        """Newton's search by derivatives; see `blocks.search.newton` and `structured`."""
+        if not self._is_free:
+            scale = self.scaled.theta_sizes
+            return StructuredSearch(self._blocks, z, self.criterion, scale, *self._tolerances)
         compile_ahead(newton.advance)
         model = self._blocks.newton_model(*self.criterion)
         return newton.StepwiseFit(z, model, *self._tolerances)
