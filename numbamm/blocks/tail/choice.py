@@ -47,7 +47,7 @@ def build_tail(terms, xy, sqrtw=None, request: Request = Request()) -> Tail:  # 
     """
     layout = build_layout(terms, xy.shape[1] - 1)
     choice = choose(layout, terms, request.name)
-    tail = tail_of(choice.name)(terms, xy, sqrtw, layout, request)
+    tail = tail_of(choice.name)(terms, xy, sqrtw, layout=layout, request=request)
     tail.choice = choice
     return tail
 
