@@ -14,6 +14,7 @@ ROOMS = [
     {
         "errors",
         "elsewhere",
+        "completion",
         "config",
         "files",
         "memory",
@@ -215,6 +216,7 @@ TESTED_ELSEWHERE = {
     "blocks.tail.sparse_schur": "a part of sparse_tail",
     "blocks.tail.sparse_solutions": "a part of sparse_tail",
     "models.fitting.linear_start": "what it chooses from: light_starts, moments, default_start",
+    "models.fitstatistics": "a part of the class in mixedmodel",
     "models.generalized_objective": "a part of the class in generalized",
     "models.glmm": "the function that builds and fits: see generalized",
     "models.linear_estimates": "by dense matrices and by lme4, in linear and linear_oracles",

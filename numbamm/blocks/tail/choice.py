@@ -56,7 +56,7 @@ def choose(layout: Layout, terms, wanted: str = AUTO) -> Choice:
     """Which tail a model gets, and why; see `build_tail`."""
     order = int(layout.table[0, ORDER])
     if wanted != AUTO:
-        prediction = tail_of(wanted).predict(layout, terms)
+        prediction = tail_of(wanted).predict(layout, terms, asked=True)
         if isinstance(prediction, str):
             raise OptionError(f"tail={wanted!r}: {prediction}")
         _check(wanted, prediction, layout, terms)
