@@ -71,12 +71,15 @@ from numbamm.blocks.tail.supernodes import (
     supernodes_of,
     update_size,
 )
+from numbamm.memory import SHARE, available
 
 #: Multiplications a second, about, on one thread: of the factor and its inverse, and of the head.
 RATE, HEAD_RATE = 2.5e10, 5e8
 #: With more non-zeros in T than this share of its triangle, nearly all of the factor fills in.
 MOST_FILLED = 0.02
 EMPTY = np.zeros(0, dtype=np.int32)
+#: Bytes that a non-zero of T takes while the pattern is found.
+PER_NONZERO = 48
 #: Null directions of λ are filled with this share of the size at which they would matter.
 NUDGE = 1e-5
 #: Rows whose forms are computed at once by solves.
@@ -195,8 +198,11 @@ class SparseTail(Tail):
         if not cholmod.is_installed():
             return cholmod.MISSING
         order = order_of_sparse_part(layout)
-        if not asked and estimated_nonzeros(layout) > MOST_FILLED * order**2 / 2:
+        nonzeros = estimated_nonzeros(layout)
+        if not asked and nonzeros > MOST_FILLED * order**2 / 2:
             return "its factor would fill in"
+        if PER_NONZERO * nonzeros > SHARE * available():
+            return Prediction(math.inf, PER_NONZERO * nonzeros)
         symbolic = Symbolic.of(layout)
         nonzeros, nd = len(symbolic.pattern.rows), int(layout.table[1, ND])
         inner = 3 * symbolic.multiplications + 2 * nd * symbolic.counts.sum() + nd**3
