@@ -16,7 +16,7 @@ def components_of(blocks) -> Components:
 
     Parameters
     ----------
-    blocks : Blocks
+    blocks : DenseTail
 
     Raises
     ------
