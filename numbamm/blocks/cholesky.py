@@ -90,10 +90,11 @@ def eliminate_head(theta, table, index, A, work):
     set_lambda(theta, table, index, work)
     _load_tail(table, index, A, work)
     for k in range(1, nhead):
-        _load_head(k, table, A, work)
+        load_head(k, table, A, work)
     logdet = 0.0
     for k in range(nhead):
-        logdet += _eliminate(k, table, index, A, work)
+        logdet += eliminate_term(k, table, index, A, work)
+        _update_tail(k, table, index, work)
     return logdet
 
 
@@ -262,8 +263,8 @@ def _small_cholesky(a, n):
 # ---- the head -----------------------------------------------------------------------------
 
 
-@jit
-def _load_head(k, table, A, work):
+@jit(entry=False)
+def load_head(k, table, A, work):
     """Copy the blocks of head term k into `work`, where preceding terms will update them."""
     nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
     width = p * table[1 + k, NLEVEL]
@@ -286,9 +287,9 @@ def columns_left(k, table, A, work):
     return A if k == 0 else work[table[0, SCHUR] :]
 
 
-@jit
-def _eliminate(k, table, index, A, work):
-    """Eliminate head term k: compute L_kk and B, and update C; returns log|L_kk|²."""
+@jit(entry=False)
+def eliminate_term(k, table, index, A, work):
+    """Compute L_kk and B of head term k, and update C of later ones; returns log|L_kk|²."""
     nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
     nd, nlevel = table[1 + k, ND], table[1 + k, NLEVEL]
     C = columns_left(k, table, A, work)
@@ -317,7 +318,6 @@ def _eliminate(k, table, index, A, work):
             length = table[1 + i, P] * p
             at = table[1 + nterm + k * nhead + i, NESTED] + level * length
             times_rows(C[at : at + length], M, p, work[at : at + length], strip)
-    _update_tail(k, table, index, work)
     for i in range(k + 1, nhead):
         _update_head(k, i, table, index, work)
     return 2.0 * (logdet + math.log(product))

@@ -274,16 +274,42 @@ def curvature(table, index, A, work, adjoint, degrees, sigma, entries, H):
 def _inner_products(table, index, A, work, adjoint, entries):
     """z_s'P z_t, lower triangle, and c'Λ̇_t u."""
     nhead, m, nθ = table[0, NHEAD], table[0, ORDER], entries.shape[1]
-    size_head, longest, widest = 0, 0, 1
+    size_head = counter()
+    for k in range(nhead):
+        size_head += table[1 + k, P] * table[1 + k, NLEVEL]
+    u, b = np.zeros(size_head + m), np.zeros(size_head + m)
+    solve(table, index, work, u, b)
+    inner, slope, tail = np.zeros((nθ, nθ)), np.zeros(nθ), np.zeros(m * nθ)
+    head_products(table, index, A, work, entries, u, b, inner, slope, tail)
+    c, h = np.empty(m), np.zeros(m * nθ)
+    _tail(table, work, adjoint, entries, u[size_head:], b[size_head:], inner, slope, tail, c, h)
+    return inner, slope
+
+
+@jit(entry=False, owns=True)
+def head_products(table, index, A, work, entries, u, b, inner, slope, tail):
+    """Add the head's share to the inner products, and its updates to the tail's rows.
+
+    Parameters
+    ----------
+    table, index, A, work, entries
+        As for `curvature`.
+    u, b : float64, shape (order of the head + m,)
+        As `solve.solve` fills them.
+    inner : float64, shape (n, n)
+        z_s'V⁻¹z_t, lower triangle, V being that of the head.
+    slope : float64, shape (n,)
+        c'Λ̇_t u.
+    tail : float64, shape (m * n,)
+        The products with the tail's rows, entry by entry.
+    """
+    nhead, nθ = table[0, NHEAD], entries.shape[1]
+    longest, widest = counter(), 1
     for k in range(table[0, NTERM]):
         widest = max(widest, table[1 + k, P])
         if k < nhead:
-            size_head += table[1 + k, P] * table[1 + k, NLEVEL]
             longest = max(longest, table[1 + k, P] * table[1 + k, NLEVEL])
-    u, b = np.zeros(size_head + m), np.zeros(size_head + m)
-    solve(table, index, work, u, b)
-    inner, slope = np.zeros((nθ, nθ)), np.zeros(nθ)
-    later, tail = np.zeros((size_head, nθ)), np.zeros(m * nθ)
+    later = np.zeros((len(u) - table[0, ORDER], nθ))
     stack, level_wise = np.empty(longest * nθ), np.empty((3, nθ, widest))
     vectors = np.empty((3, widest * widest))
     start = counter()
@@ -307,9 +333,6 @@ def _inner_products(table, index, A, work, adjoint, entries):
             vectors,
         )
         start += table[1 + k, P] * table[1 + k, NLEVEL]
-    c, h = np.empty(m), np.zeros(m * nθ)
-    _tail(table, work, adjoint, entries, u[start:], b[start:], inner, slope, tail, c, h)
-    return inner, slope
 
 
 @jit
