@@ -159,9 +159,9 @@ def test_folders_stay_small():
 
 #: Names that stand in several rooms, since each is one concept of them.
 SAME_CONCEPT = {
-    "blocks": "the room, and the record of a model's blocks that the rooms above it have",
     "gradient": "the exact gradient of the objective, of linear models and of generalized ones",
-    "registry": "what is found by its name: families and links, optimisers, structures",
+    "protocol": "what an extension provides: an optimiser, a way to hold the tail",
+    "registry": "what is found by its name: families and links, optimisers, structures, tails",
 }
 
 
@@ -210,6 +210,7 @@ TESTED_ELSEWHERE = {
     "blocks.search.communication": "parts of trust and lbfgs",
     "blocks.search.escapes": "a part of newton",
     "blocks.search.evaluation": "a part of newton",
+    "blocks.tail.protocol": "by every tail, and by led, which asks it",
     "models.fitting.linear_start": "what it chooses from: light_starts, moments, default_start",
     "models.generalized_objective": "a part of the class in generalized",
     "models.glmm": "the function that builds and fits: see generalized",

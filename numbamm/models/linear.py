@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike
 
 from numbamm import config
 from numbamm import formula as formulas
-from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.search import by_differences, newton
 from numbamm.blocks.solve import solve
+from numbamm.blocks.tail.choice import build_tail
+from numbamm.blocks.tail.protocol import Request
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
@@ -41,6 +42,7 @@ from numbamm.models.linear_objective import LinearObjective
 from numbamm.models.mixedmodel import MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.spaces.scaled import ScaledTerms
+from numbamm.models.tail_request import tail_request
 from numbamm.models.without_rows import linear_without
 from numbamm.optimize import OptSummary, minimize
 from numbamm.options import flag
@@ -75,6 +77,12 @@ class LinearMixedModel(LinearObjective, MixedModel):
         Join terms that share a grouping factor into one with a block-diagonal λ.
     optimizer : str, optional
         Name of the optimiser, as in ``optsum.optimizer``.
+    tail : {"auto", "dense", "sparse", "iterative"}, optional
+        How the random effects that are not eliminated level by level are held; as configured, if
+        not given, which is ``"auto"``: chosen by predicted time and memory. `block_description`
+        shows which, and why.
+    probes, seed : int, optional
+        Number of random probes of an approximate tail, and what they are drawn from.
 
     Raises
     ------
@@ -106,6 +114,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
     327.32706
     """
 
+    blocks: Any
     family, link = "gaussian", "identity"
     is_linear, default_ddf = True, "satterthwaite"
     family_record, link_record = gaussian.FAMILY, identity.LINK
@@ -123,7 +132,11 @@ class LinearMixedModel(LinearObjective, MixedModel):
         sigma: float | None = None,
         amalgamate: bool = True,
         optimizer: str | None = None,
+        tail: str | None = None,
+        probes: int | None = None,
+        seed: int | None = None,
     ) -> None:
+        request = tail_request(tail, probes, seed)
         if sigma is not None and not _is_positive(sigma):
             raise OptionError(f"sigma must be a positive number, not {sigma!r}")
         by_newton = optimizer == "newton"
@@ -139,7 +152,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
             context=caller_namespace(),
         )
         check_gaussian(frame, sigma_known=sigma is not None)
-        self._build(frame, reml, sigma)
+        self._build(frame, reml, sigma, request)
         self.call = Call(
             data,
             {
@@ -147,6 +160,9 @@ class LinearMixedModel(LinearObjective, MixedModel):
                 "offset": offset,
                 "contrasts": contrasts,
                 "amalgamate": amalgamate,
+                "tail": tail,
+                "probes": probes,
+                "seed": seed,
             },
         )
         if optimizer is not None:
@@ -157,15 +173,22 @@ class LinearMixedModel(LinearObjective, MixedModel):
         return self.criterion
 
     @classmethod
-    def of_frame(cls, frame, *, reml: bool = False, sigma: float | None = None) -> LinearMixedModel:
+    def of_frame(
+        cls,
+        frame,
+        *,
+        reml: bool = False,
+        sigma: float | None = None,
+        tail: Request = Request(),  # noqa: B008  immutable
+    ) -> LinearMixedModel:
         """A model of a frame that exists already."""
         model = cls.__new__(cls)
-        model._build(frame, reml, sigma)
+        model._build(frame, reml, sigma, tail)
         return model
 
     def of_other_frame(self, frame) -> LinearMixedModel:
         check_gaussian(frame, sigma_known=self.criterion["sigma"] is not None)
-        return LinearMixedModel.of_frame(frame, **self.criterion)
+        return LinearMixedModel.of_frame(frame, **self.criterion, tail=self.blocks.request)
 
     def without_rows(self, rows) -> LinearMixedModel:
         return linear_without(self, rows)
@@ -179,7 +202,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         """σ², the variance of the response given the random effects."""
         return self.sigma**2
 
-    def _build(self, frame, reml: bool, sigma: float | None) -> None:
+    def _build(self, frame, reml: bool, sigma: float | None, tail: Request) -> None:
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
         with blas_threads():
             MixedModel.__init__(self, frame)
@@ -188,7 +211,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
                 frame.y, frame.offset, feterm, self.sqrt_weights
             )
             xy = np.column_stack([feterm.basis, self.scaled_response.values])
-            self.blocks = Blocks(self.scaled.terms, xy, self.sqrt_weights)
+            self.blocks = build_tail(self.scaled.terms, xy, self.sqrt_weights, tail)
         feterm.basis = self.blocks.xy[:, :-1]  # one copy is enough
         self.optsum = OptSummary(
             self.theta,
@@ -197,14 +220,27 @@ class LinearMixedModel(LinearObjective, MixedModel):
             reml=flag("reml", reml),
             sigma=sigma,
         )
+        self._note_tail()
         self._usual_start = self.theta.copy()
         self._default_start = DefaultStart.put(self.optsum, self._usual_start)
+
+    def _note_tail(self) -> None:
+        choice = self.blocks.choice
+        self.optsum.tail_kind, self.optsum.tail_reason = choice.name, choice.why
+
+    def _kinds(self) -> list[list[str]]:
+        return self.blocks.kinds()
+
+    @property
+    def _tail_line(self) -> str:
+        choice = self.blocks.choice
+        return "" if choice.is_obvious else f"\ntail: {choice.name}, {choice.why}"
 
     def in_columns(self, scalings) -> LinearMixedModel:
         """This model, fitted as it is, in other scaled columns."""
         twin = self.twin()
         twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, scalings)
-        twin.blocks = Blocks(twin.scaled.terms, self.blocks.xy, self.sqrt_weights)
+        twin.blocks = self.blocks.in_columns(twin.scaled.terms, self.sqrt_weights)
         return twin
 
     @property

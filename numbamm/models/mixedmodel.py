@@ -662,7 +662,8 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
     def block_description(self) -> str:
         """A table of the kinds of the blocks of A and L, one line a term and one for X and y.
 
-        Where A and L hold a block in different forms both are named, as ``Diag/Dense``.
+        Where A and L hold a block in different forms both are named, as ``Diag/Dense``. Where there
+        was a choice of the tail, a last line says which, and why.
 
         Returns
         -------
@@ -684,4 +685,12 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         """
         names = [*(term.group for term in self.reterms), "fixed"]
         sizes = [*(term.nranef for term in self.reterms), self.feterm.rank + 1]
-        return block_table(names, sizes, self.layout.kinds())
+        return block_table(names, sizes, self._kinds()) + self._tail_line
+
+    def _kinds(self) -> list[list[str]]:
+        return self.layout.kinds()
+
+    @property
+    def _tail_line(self) -> str:
+        """What `block_description` says of the tail, below its table."""
+        return ""

@@ -43,6 +43,8 @@ def rows(optsum) -> list[tuple[str, str]]:
         reads = list(ALGORITHM_OPTIONS)
     else:
         reads = _add_optimizer(optsum, out)
+    if optsum.tail_kind is not None:
+        out.append(("Tail", f"{optsum.tail_kind}: {optsum.tail_reason}"))
     out.append(("Lower bounds", formatting.short(optsum.lowerbd)))
     if np.isfinite(optsum.upperbd).any():
         out.append(("Upper bounds", formatting.short(optsum.upperbd)))

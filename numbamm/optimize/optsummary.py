@@ -155,6 +155,9 @@ class OptSummary:
         ``"NO_PROGRESS"``, ``"INTERRUPTED"``, ``"NO_FREE_PARAMETERS"``.
     chosen, reason : str or None
         Which optimiser was used where `optimizer` is ``"auto"``, and why.
+    tail_kind, tail_reason : str or None
+        How a linear model holds the random effects that are not eliminated level by level, and
+        why; see `LinearMixedModel.block_description`.
     gradient_norm : float or None
         Length of the gradient at `final`, where the optimiser used gradients.
     certificate : float or None
@@ -213,6 +216,8 @@ class OptSummary:
     returnvalue: str | None = None
     chosen: str | None = None
     reason: str | None = None
+    tail_kind: str | None = None
+    tail_reason: str | None = None
     gradient_norm: float | None = _GradientNorm()
     certificate: float | None = None
     log: list[tuple[np.ndarray, float]] = field(default_factory=list)

@@ -29,8 +29,9 @@ def space_with_starts(model) -> LinearSpace:
         Its `optsum` says how; the default start is put there.
     """
     optsum, scaled, blocks = model.optsum, model.scaled, model.blocks
-    start, work = model._usual_start, model.layout.operations
-    ntheta, is_free = len(start), scaled.structure.is_free
+    start, work = model._usual_start, blocks.operations
+    ntheta = len(start)
+    is_free = scaled.structure.is_free and blocks.is_compiled  # starts are for light evaluations
     by_differences = optsum.optimizer == AUTO and is_free and ntheta <= FEW and work <= LIGHT
     space = LinearSpace(
         scaled,
