@@ -13,10 +13,10 @@ the number of probes is raised until the Monte-Carlo error is small, unless it w
 from __future__ import annotations
 
 import numpy as np
-from numbamm.blocks.search.led import HAS_ESCAPED, LedSearch
 
 from numbamm.blocks.search.communication import FBEST
 from numbamm.blocks.search.evaluation import DISTANCE, FEVAL
+from numbamm.blocks.search.led import HAS_ESCAPED, LedSearch
 from numbamm.blocks.tail import probes
 
 

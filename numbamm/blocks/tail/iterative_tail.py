@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numbamm.blocks.tail.protocol import Prediction, Request, Solution, Tail
 
 from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.gradient import objective_gradient
@@ -35,6 +34,7 @@ from numbamm.blocks.tail import probes
 from numbamm.blocks.tail.conjugate_gradients import NoConvergence
 from numbamm.blocks.tail.evaluation import Evaluation
 from numbamm.blocks.tail.head_entries import reduced_rows
+from numbamm.blocks.tail.protocol import Prediction, Request, Solution, Tail
 from numbamm.blocks.tail.reduced import Design
 from numbamm.errors import FitError
 
