@@ -27,9 +27,9 @@ from numbamm.glm.families import gaussian
 from numbamm.glm.links import identity
 from numbamm.models.centred_response import CentredResponse
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.approximate_fit import note_errors, search
 from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
-from numbamm.models.fitting.linear_start import space_with_starts
 from numbamm.models.fitting.residual_variance import check_residual_variance
 from numbamm.models.fitting.rollback import all_or_nothing
 from numbamm.models.linear_estimates import (
@@ -44,7 +44,7 @@ from numbamm.models.new_response import checked_response
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.tail_request import tail_request
 from numbamm.models.without_rows import linear_without
-from numbamm.optimize import OptSummary, minimize
+from numbamm.optimize import OptSummary
 from numbamm.options import flag
 
 if TYPE_CHECKING:
@@ -312,7 +312,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
                 optsum.optimizer = optimizer
             optsum.configure()
             progress = config.get("progress") if progress is None else progress
-            minimize(space_with_starts(self), optsum, verbose=verbose, progress=progress)
+            search(self, verbose, progress)
             try:
                 estimates = self._estimate(optsum.final, float(optsum.fmin))
             except FloatingPointError:  # next to none is left of y'y, and rounding decides
@@ -320,6 +320,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
                 raise
             check_residual_variance(self, (estimates.sigma / self.scaled_response.scale) ** 2)
             self._estimates = estimates
+            note_errors(self, estimates.monte_carlo)
         return self
 
     @names_arguments
@@ -442,9 +443,9 @@ class LinearMixedModel(LinearObjective, MixedModel):
         self.blocks.factorize(self.scaled.to_scaled(self.theta))
         return self.blocks.row_variances(terms, x)
 
-    def _conditional_variances(self) -> list[np.ndarray]:
+    def _conditional_variances(self, levels: dict) -> dict[int, np.ndarray]:
         self.blocks.factorize(self.scaled.to_scaled(self.theta))
-        return self.blocks.conditional_variances()
+        return self.blocks.variances_of(levels)
 
 
 def _is_positive(value) -> bool:

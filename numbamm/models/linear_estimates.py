@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.models.estimates import Estimates
+from numbamm.models.monte_carlo import errors_at
 
 
 def estimates_at(model, theta, objective: float) -> Estimates:
@@ -18,6 +19,7 @@ def estimates_at(model, theta, objective: float) -> Estimates:
     objective : float
         The objective there.
     """
+    errors = errors_at(model, theta)
     solution, response, fe = solution_at(model, theta), model.scaled_response, model.feterm
     u, b = random_effects(model, solution)
     residual_norm, sqrt_weights = model.blocks.residual_norm(), model.sqrt_weights
@@ -41,6 +43,7 @@ def estimates_at(model, theta, objective: float) -> Estimates:
         objective=objective,
         reml=model.optsum.reml,
         sigma_given=model.optsum.sigma is not None,
+        monte_carlo=errors,
     )
 
 

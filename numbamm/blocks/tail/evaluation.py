@@ -47,8 +47,9 @@ class Evaluation:
         The entries of every λ.
     Z : ndarray, shape (order of S, probes)
         The probes; there may be none.
-    tolerance : float
-        Of the solutions; see `conjugate_gradients.solve`.
+    tolerance : float or ndarray
+        Of the solutions, which take at most so many iterations; see `conjugate_gradients.solve`.
+    most : int
 
     Attributes
     ----------
@@ -63,7 +64,7 @@ class Evaluation:
         The penalised residual sum of squares.
     """
 
-    def __init__(self, design, entries, Z, tolerance: float) -> None:
+    def __init__(self, design, entries, Z, tolerance, most: int = MOST_ITERATIONS) -> None:
         self.design, self.reduced = design, Reduced(design, entries)
         self._probes, nd = Z, design.order_d
         reduced = self.reduced
@@ -76,7 +77,7 @@ class Evaluation:
                 self._first = Y[:, nd:].copy()
             reduced.complete(X, Y, out)
 
-        found = conjugate_gradients.solve(times, right, tolerance, MOST_ITERATIONS)
+        found = conjugate_gradients.solve(times, right, tolerance, most)
         self.iterations, self._x = found.iterations, found.x
         self.b = reduced.unscaled(found.x)
         self._y = reduced.product(self.b).copy()

@@ -32,11 +32,10 @@ from numbamm.blocks.layout import (
 )
 from numbamm.blocks.tail import probes
 from numbamm.blocks.tail.conjugate_gradients import NoConvergence
-from numbamm.blocks.tail.evaluation import Evaluation
+from numbamm.blocks.tail.evaluation import MOST_ITERATIONS, Evaluation
 from numbamm.blocks.tail.head_entries import reduced_rows
-from numbamm.blocks.tail.protocol import Prediction, Request, Solution, Tail
+from numbamm.blocks.tail.protocol import Prediction, Request, Solution, Tail, UnsuitedTail
 from numbamm.blocks.tail.reduced import Design
-from numbamm.errors import FitError
 
 #: A term of at most so many random effects is not left to conjugate gradients: what converges
 #: slowly is eliminated exactly.
@@ -51,10 +50,6 @@ MOST_FORMS, BATCH = 5000, 64
 RATE, PRODUCTS = 1e9, 12
 
 
-class SlowConvergence(FitError):
-    """Conjugate gradients need too many iterations: the design suits another tail."""
-
-
 class MonteCarlo(NamedTuple):
     """The Monte-Carlo error of a fit.
 
@@ -62,6 +57,8 @@ class MonteCarlo(NamedTuple):
     ----------
     probes, seed : int
         Number of probes, and what they were drawn from.
+    length : int
+        Of a probe.
     share : float
         The greatest Monte-Carlo error of a θ, as a share of its standard error.
     theta : ndarray, shape (probes, number of θ)
@@ -74,21 +71,12 @@ class MonteCarlo(NamedTuple):
 
     probes: int
     seed: int
+    length: int
     share: float
     theta: np.ndarray
     sigma: np.ndarray
     gamma: np.ndarray
     objectives: np.ndarray
-
-    def error(self, derivative=None) -> np.ndarray:
-        """Monte-Carlo standard errors of θ̂, or of what has these derivatives by θ."""
-        deviations = self.theta if derivative is None else self.theta @ np.asarray(derivative).T
-        return np.sqrt(np.mean(deviations**2, axis=0) / max(self.probes - 1, 1))
-
-    @property
-    def objective_error(self) -> float:
-        """Monte-Carlo standard error of the criterion."""
-        return float(self.objectives.std(ddof=1) / np.sqrt(self.probes))
 
 
 class IterativeTail(Tail):
@@ -113,6 +101,8 @@ class IterativeTail(Tail):
             return "the elimination level by level leaves nothing to iterate on"
         if layout.table[0, FIRST_DENSE] == nhead and _dense_order(layout) <= FEW:
             return "what the elimination level by level leaves is small"
+        if not all(term.structure.is_free for term in terms):
+            return "a covariance structure has parameters that are not entries of λ"
         columns = probes.FEWEST + int(table[0, NX]) + 1
         pairs = float(np.sum(table[1 : 1 + layout.nterm, NSPARSE] * table[1 : 1 + layout.nterm, P]))
         if not pairs:  # stored densely
@@ -124,6 +114,10 @@ class IterativeTail(Tail):
     def operations(self) -> float:
         """Multiplications of one evaluation, about."""
         return self.predict(self.layout, self._terms).seconds * RATE
+
+    def kinds(self) -> list[list[str]]:
+        """Storage of each block of A; of L there are the head's blocks alone."""
+        return [[kind.partition("/")[0] for kind in row] for row in super().kinds()]
 
     def new_response(self, y) -> None:
         super().new_response(y)
@@ -142,16 +136,17 @@ class IterativeTail(Tail):
         kept = getattr(self._local, "kept", None)
         if kept is not None and kept[1] == fine and np.array_equal(kept[0], entries):
             return kept[2]
-        design = self._design
+        design, most = self._design, MOST_ITERATIONS
+        self._local.kept = kept = None  # its memory is needed
         if fine:  # exact estimates need no probes
-            Z, tolerance = np.zeros((design.order, 0)), FINE
+            Z, tolerance, most = np.zeros((design.order, 0)), FINE, 3 * most
         else:
             Z = probes.draw(design.order, self.probes, self.seed)
             tolerance = np.repeat([TOLERANCE, ROUGH], [design.order_d, self.probes])
         try:
-            found = Evaluation(design, entries, Z, tolerance)
+            found = Evaluation(design, entries, Z, tolerance, most)
         except NoConvergence:
-            raise SlowConvergence(self._slow) from None
+            raise UnsuitedTail(self._slow) from None
         self._local.kept = entries, fine, found
         return found
 
@@ -160,7 +155,7 @@ class IterativeTail(Tail):
         groups = " and ".join(f"'{t.group}'" for t in self._terms)
         return (
             f"conjugate gradients need too many iterations: {groups} are nearly nested, or few "
-            "rows connect their levels; fit with tail='sparse' or tail='dense'"
+            "rows connect their levels"
         )
 
     def objective(self, theta, degrees, constant: float, sigma: float) -> float:
@@ -208,7 +203,7 @@ class IterativeTail(Tail):
         try:
             value, _, _ = found.information(entries, degrees, sigma, TOLERANCE)
         except NoConvergence:
-            raise SlowConvergence(self._slow) from None
+            raise UnsuitedTail(self._slow) from None
         return value
 
     def search(self, theta, degrees, constant: float, sigma: float, ftol_abs, ftol_rel):
@@ -261,7 +256,7 @@ class IterativeTail(Tail):
         try:
             information, slope, gamma = found.information(entries, degrees, sigma, TOLERANCE)
         except NoConvergence:
-            raise SlowConvergence(self._slow) from None
+            raise UnsuitedTail(self._slow) from None
         jacobian = self._jacobian(theta)  # of the entries, in the order of `entries`
         hessian = information + self._curvature_of_normals(entries)
         hessian = jacobian.T @ hessian @ jacobian
@@ -277,6 +272,7 @@ class IterativeTail(Tail):
         return MonteCarlo(
             self.probes,
             self.seed,
+            self._design.order,
             float(share.max(initial=0.0)),
             deviations,
             by_sigma,
@@ -360,6 +356,11 @@ class IterativeTail(Tail):
         if number > MOST_FORMS:
             raise self.cannot(f"conditional variances of all {number} random effects")
         return [self.level_variances(k, np.arange(t.nlevels)) for k, t in enumerate(terms)]
+
+    def variances_of(self, levels: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+        if not levels:
+            return super().variances_of(levels)
+        return {k: self.level_variances(k, own) for k, own in levels.items()}
 
     def _forms(self, refs, z, x, cov=None) -> np.ndarray:
         """Quadratic forms of rows; see `solve.quadratic_forms`."""
