@@ -339,7 +339,7 @@ def _blocks(refs, starts, nlevel: int, m: int):
         codes = np.concatenate([refs.astype(np.int64) * m + start for start in starts])
         blocks, place = np.unique(codes, return_inverse=True)
         return *np.divmod(blocks, m), place
-    from numbamm.blocks.pairs import sort_pairs
+    from numbamm.blocks.level_pairs import sort_pairs
 
     first = np.tile(refs, len(starts))
     second = np.concatenate(starts).astype(np.int32)

@@ -95,9 +95,9 @@ def head_normals(
     centred : bool
         Whether `pairs` is of (solution - probe).
     U : float64
-        Blocks on the diagonal whose share is known; see `effects`.
+        Blocks on the diagonal whose share is known; see `level_blocks`.
     local, place
-        See `effects`.
+        See `level_blocks`.
     """
     nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
     nd, columns = table[1 + k, ND], V.shape[1]

@@ -3,7 +3,7 @@
 Estimates at a θ are exact to the tolerance of the solutions, and so are β's standard errors. What
 is estimated by probes, log|Ω| and its derivatives, has a Monte-Carlo error, and with it θ̂: probes
 and their seed are fixed, so that the score is a smooth function of θ, whose root is found by
-Newton's method; see `iterative_search` and `evaluation`.
+Newton's method; see `iterative_search` and `approximation`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from numbamm.blocks.layout import (
     build_layout,
 )
 from numbamm.blocks.tail import probes
+from numbamm.blocks.tail.approximation import MOST_ITERATIONS, Approximation
 from numbamm.blocks.tail.conjugate_gradients import NoConvergence
-from numbamm.blocks.tail.evaluation import MOST_ITERATIONS, Evaluation
 from numbamm.blocks.tail.head_entries import reduced_rows
 from numbamm.blocks.tail.protocol import Prediction, Request, Solution, Tail, UnsuitedTail
-from numbamm.blocks.tail.reduced import Design
+from numbamm.blocks.tail.schur import Design
 
 #: A term of at most so many random effects is not left to conjugate gradients: what converges
 #: slowly is eliminated exactly.
@@ -130,7 +130,7 @@ class IterativeTail(Tail):
         self.probes = number
         self._drop_buffers()
 
-    def _evaluation(self, entries, fine: bool = False) -> Evaluation:
+    def _evaluation(self, entries, fine: bool = False) -> Approximation:
         """The calling thread's evaluation at entries of λ, computed unless it is there already."""
         entries = np.ascontiguousarray(entries, dtype=np.float64)
         kept = getattr(self._local, "kept", None)
@@ -144,7 +144,7 @@ class IterativeTail(Tail):
             Z = probes.draw(design.order, self.probes, self.seed)
             tolerance = np.repeat([TOLERANCE, ROUGH], [design.order_d, self.probes])
         try:
-            found = Evaluation(design, entries, Z, tolerance, most)
+            found = Approximation(design, entries, Z, tolerance, most)
         except NoConvergence:
             raise UnsuitedTail(self._slow) from None
         self._local.kept = entries, fine, found
@@ -173,7 +173,7 @@ class IterativeTail(Tail):
         entries = self.joint.entries(theta)
         found = self._evaluation(entries)
         normals = found.normals(lambda: self._head_normals(entries), degrees, sigma)
-        lam = [found.reduced.lam(k) for k in range(self.layout.nterm)]
+        lam = [found.schur.lam(k) for k in range(self.layout.nterm)]
         self._local.normals = [N for N, _ in normals]
         self._local.slopes = [2.0 * N @ l for (N, _), l in zip(normals, lam, strict=True)]
         self._local.deviations = [
@@ -218,7 +218,7 @@ class IterativeTail(Tail):
         self._evaluation(self.joint.entries(theta), fine=True)
 
     @property
-    def _held(self) -> Evaluation:
+    def _held(self) -> Approximation:
         return self._local.kept[2]
 
     def solve(self) -> Solution:
@@ -373,7 +373,7 @@ class IterativeTail(Tail):
             rows = slice(start, start + BATCH)
             T, part = np.zeros((len(z[rows]), m)), np.empty(len(z[rows]))
             data = np.ascontiguousarray(refs[:, rows]), z[rows], x[rows]
-            arrays = design.table, design.index, held.reduced.work
+            arrays = design.table, design.index, held.schur.work
             reduced_rows(*data, *arrays, e, T, part)
             out[rows] = part + held.forms(T, cov)
         return out

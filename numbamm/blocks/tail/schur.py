@@ -1,4 +1,4 @@
-"""`Reduced`: the tail of a model at one θ, after the elimination of the head.
+"""`Schur`: the tail of a model at one θ, after the elimination of the head.
 
 With the parts S and D of `reduction`, λ of a level of S, and the Cholesky factor of the level's own
 block, λ'C_jj λ + I = L_j L_j', S is scaled to a diagonal of ones:
@@ -30,12 +30,12 @@ from numbamm.blocks.layout import (
     TAIL,
     P,
 )
-from numbamm.blocks.tail import effects, reduction
+from numbamm.blocks.tail import level_blocks, reduction
 from numbamm.blocks.tail.parts import run
 
 
 class Design:
-    """What the reduced tails of a model at any θ have in common.
+    """What the schur tails of a model at any θ have in common.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Design:
     order, order_d : int
         Orders of S and of D.
     width, local, place : ndarray of int64, shape (order,)
-        See `effects`.
+        See `level_blocks`.
     bounds : ndarray
         See `reduction.product`.
     """
@@ -139,7 +139,7 @@ class Design:
         return columns[start : start + self._width(k)].reshape(-1, p, columns.shape[1])
 
 
-class Reduced:
+class Schur:
     """The tail at one θ.
 
     Parameters
@@ -207,13 +207,13 @@ class Reduced:
     def unscaled(self, X) -> np.ndarray:
         """Φ X: columns as random effects b."""
         out = np.empty_like(X)
-        effects.times(self.phi, *self._places, X, out)
+        level_blocks.times(self.phi, *self._places, X, out)
         return out
 
     def scaled(self, Y) -> np.ndarray:
         """Φ'Y."""
         out = np.zeros_like(Y)
-        effects.add_transposed(self.phi, *self._places, Y, out)
+        level_blocks.add_transposed(self.phi, *self._places, Y, out)
         return out
 
     def product(self, V) -> np.ndarray:
@@ -238,5 +238,5 @@ class Reduced:
 
     def complete(self, X, Y, out) -> None:
         """out = S̃ X, from Y = C_SS Φ X."""
-        effects.times(self.inverse, *self._places, X, out)
-        effects.add_transposed(self.phi, *self._places, Y, out)
+        level_blocks.times(self.inverse, *self._places, X, out)
+        level_blocks.add_transposed(self.phi, *self._places, Y, out)

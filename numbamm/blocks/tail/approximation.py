@@ -1,6 +1,6 @@
-"""`Evaluation`: the criterion, its derivatives and the estimates of an iterative tail at one θ.
+"""`Approximation`: the criterion, its derivatives and the estimates of an iterative tail at one θ.
 
-All follow from solutions with S̃ (`reduced`), whose right-hand sides are the columns of D and the
+All follow from solutions with S̃ (`schur`), whose right-hand sides are the columns of D and the
 probes. With T = S̃⁻¹Φ'C_SD, what the elimination of S leaves of D is M = C_DD - C_DS ΦT. It is
 factored as it is, L_D L_D' = Λ_D'MΛ_D + I, so that β, its covariance, r² and the dense terms are
 exact to the tolerance of the solutions. The tail's U = Λ̃(Ω⁻¹ with weights)Λ̃' is
@@ -29,7 +29,7 @@ from numbamm.blocks.tail.head_entries import head_information, head_solution
 from numbamm.blocks.tail.head_normals import head_normals
 from numbamm.blocks.tail.lanczos import log_forms
 from numbamm.blocks.tail.parts import run
-from numbamm.blocks.tail.reduced import Reduced
+from numbamm.blocks.tail.schur import Schur
 
 #: Conjugate gradients that need more iterations than this are given up.
 MOST_ITERATIONS = 200
@@ -37,7 +37,7 @@ MOST_ITERATIONS = 200
 FORM_TOLERANCE = 1e-7
 
 
-class Evaluation:
+class Approximation:
     """What follows from the solutions at one θ.
 
     Parameters
@@ -53,7 +53,7 @@ class Evaluation:
 
     Attributes
     ----------
-    reduced : Reduced
+    schur : Schur
     iterations : int
         Those of conjugate gradients.
     logdets : ndarray, shape (probes,)
@@ -65,28 +65,28 @@ class Evaluation:
     """
 
     def __init__(self, design, entries, Z, tolerance, most: int = MOST_ITERATIONS) -> None:
-        self.design, self.reduced = design, Reduced(design, entries)
+        self.design, self.schur = design, Schur(design, entries)
         self._probes, nd = Z, design.order_d
-        reduced = self.reduced
-        right = np.ascontiguousarray(np.column_stack([reduced.scaled(reduced.mixed), Z]))
+        schur = self.schur
+        right = np.ascontiguousarray(np.column_stack([schur.scaled(schur.mixed), Z]))
         self._first: np.ndarray | None = None
 
         def times(X, out):
-            Y = reduced.product(reduced.unscaled(X))
+            Y = schur.product(schur.unscaled(X))
             if self._first is None:
                 self._first = Y[:, nd:].copy()
-            reduced.complete(X, Y, out)
+            schur.complete(X, Y, out)
 
         found = conjugate_gradients.solve(times, right, tolerance, most)
         self.iterations, self._x = found.iterations, found.x
-        self.b = reduced.unscaled(found.x)
-        self._y = reduced.product(self.b).copy()
+        self.b = schur.unscaled(found.x)
+        self._y = schur.product(self.b).copy()
         self.logdets = log_forms(found.alpha[:, nd:], found.beta[:, nd:], design.order)
         left = np.empty_like(found.x)
-        reduced.complete(found.x, self._y, left)
+        schur.complete(found.x, self._y, left)
         T, B = found.x[:, :nd], right[:, :nd]
         # of second order in the solutions' errors
-        M = reduced.corner - B.T @ T - T.T @ (B - left[:, :nd])
+        M = schur.corner - B.T @ T - T.T @ (B - left[:, :nd])
         self.M = (M + M.T) / 2
         self._factor_corner()
 
@@ -97,7 +97,7 @@ class Evaluation:
         design, nd = self.design, self.design.order_d
         self.lam_d, penalty = np.eye(nd), np.zeros(nd)
         for k in design.dense:
-            lam, row = self.reduced.lam(k), design.table[1 + k]
+            lam, row = self.schur.lam(k), design.table[1 + k]
             start = row[ROW] - design.order
             for at in range(start, start + row[P] * row[NLEVEL], row[P]):
                 self.lam_d[at : at + row[P], at : at + row[P]] = lam
@@ -116,7 +116,7 @@ class Evaluation:
         """The criterion from each probe, shape (probes,)."""
         diagonal, nx, d = np.diag(self.factor), self._nx, degrees[DEGREES]
         counted = diagonal[:-1] if degrees[REML] else diagonal[: -1 - nx]
-        exact = self.reduced.logdet + 2.0 * np.log(counted).sum() + constant
+        exact = self.schur.logdet + 2.0 * np.log(counted).sum() + constant
         if sigma > 0:
             exact += self.r2 / sigma**2 + d * math.log(2 * math.pi * sigma**2)
         else:
@@ -152,11 +152,11 @@ class Evaluation:
         return [*head, *self._sparse_normals(Q), *self._dense_normals(Q)]
 
     def _sparse_normals(self, Q):
-        design, reduced, nd = self.design, self.reduced, self.design.order_d
-        z = reduced.unscaled(self._probes)
-        c = reduced.mixed - self._y[:, :nd]
+        design, schur, nd = self.design, self.schur, self.design.order_d
+        z = schur.unscaled(self._probes)
+        c = schur.mixed - self._y[:, :nd]
         for k, own, phi in zip(
-            design.sparse, design.blocks(reduced.own), design.blocks(reduced.phi), strict=True
+            design.sparse, design.blocks(schur.own), design.blocks(schur.phi), strict=True
         ):
             V = phi @ phi.transpose(0, 2, 1)
             shrink = own @ V  # C_d ΦΦ'
@@ -182,15 +182,15 @@ class Evaluation:
             yield _combined(N, np.zeros((p, p, self._probes.shape[1])))
 
     def _head_normals(self, head_normal, Q):
-        design, reduced, nd = self.design, self.reduced, self.design.order_d
+        design, schur, nd = self.design, self.schur, self.design.order_d
         table, R, nhead = design.table, self._probes.shape[1], design.table[0, NHEAD]
         V = np.ascontiguousarray(
-            np.column_stack([self.b[:, nd:], reduced.unscaled(self._probes), -self.b[:, :nd]])
+            np.column_stack([self.b[:, nd:], schur.unscaled(self._probes), -self.b[:, :nd]])
         )
         first = design.table[1, P] * design.table[1, NLEVEL]
         later = np.zeros((max(design.head_order - first, 0), V.shape[1]))
-        U = np.empty_like(reduced.phi)
-        for phi, u in zip(design.blocks(reduced.phi), design.blocks(U), strict=True):
+        U = np.empty_like(schur.phi)
+        for phi, u in zip(design.blocks(schur.phi), design.blocks(U), strict=True):
             u[:] = phi @ phi.transpose(0, 2, 1)
         own, out = head_normal(), [None] * nhead
         parts = len(design.bounds) - 1
@@ -200,7 +200,7 @@ class Evaluation:
 
             def one(part, k=k, pairs=pairs, fixed=fixed, last=last):
                 start, stop = design.bounds[part : part + 2, k]
-                arrays = table, design.index, design.A, reduced.work
+                arrays = table, design.index, design.A, schur.work
                 places = design.local, design.place
                 head_normals(
                     k,
@@ -241,14 +241,14 @@ class Evaluation:
             row = design.table[1 + k]
             at = design.head_order + row[ROW]
             c_k = design.levels(c[:, None], k)[:, :, 0]
-            u[at : at + c_k.size] = (c_k @ self.reduced.lam(k)).ravel()
-        head_solution(design.table, design.index, self.reduced.work, u, b)
+            u[at : at + c_k.size] = (c_k @ self.schur.lam(k)).ravel()
+        head_solution(design.table, design.index, self.schur.work, u, b)
         return u, b
 
     def _score(self, v) -> np.ndarray:
         """c = Z'Py of S's rows, for the solution v of D's rows."""
         nd = self.design.order_d
-        return -(self.reduced.mixed @ v - self._y[:, :nd] @ v)
+        return -(self.schur.mixed @ v - self._y[:, :nd] @ v)
 
     def forms(self, T, cov=None) -> np.ndarray:
         """Quadratic forms a'Ω⁻¹a of rows a; less e'e; from the rows as the tail sees them.
@@ -261,12 +261,12 @@ class Evaluation:
             Covariance of γ̂ that replaces the one which follows from Ω.
         """
 
-        design, reduced, nx = self.design, self.reduced, self._nx
+        design, schur, nx = self.design, self.schur, self._nx
         ns, nd = design.order, design.order_d
-        right = reduced.scaled(np.ascontiguousarray(T[:, :ns].T))
-        found = conjugate_gradients.solve(reduced.times, right, FORM_TOLERANCE, MOST_ITERATIONS)
+        right = schur.scaled(np.ascontiguousarray(T[:, :ns].T))
+        found = conjugate_gradients.solve(schur.times, right, FORM_TOLERANCE, MOST_ITERATIONS)
         left = np.empty_like(right)
-        reduced.times(found.x, left)
+        schur.times(found.x, left)
         x = found.x
         out = np.einsum("ij,ij->j", right, x) + np.einsum("ij,ij->j", x, right - left)
         rest = self.lam_d.T @ (T[:, ns:].T - self._x[:, :nd].T @ right)
@@ -304,11 +304,11 @@ class Evaluation:
         gamma : ndarray, shape (nx, n)
             Derivatives of β.
         """
-        design, reduced, nd = self.design, self.reduced, self.design.order_d
+        design, schur, nd = self.design, self.schur, self.design.order_d
         m, n, ns = design.order + nd, entries.shape[1], design.order
         u, b = self.solution()
         inner, slope, tail = np.zeros((n, n)), np.zeros(n), np.zeros(m * n)
-        arrays = design.table, design.index, design.A, reduced.work
+        arrays = design.table, design.index, design.A, schur.work
         head_information(*arrays, np.ascontiguousarray(entries), u, b, inner, slope, tail)
         inner = np.tril(inner)
         r = tail.reshape(n, m).T
@@ -318,7 +318,7 @@ class Evaluation:
         h = np.zeros((m, n))
         for t in in_tail:
             k, row, column = entries[:3, t]
-            lam, at, p = reduced.lam(k), design.table[1 + k, ROW], design.table[1 + k, P]
+            lam, at, p = schur.lam(k), design.table[1 + k, ROW], design.table[1 + k, P]
             here = slice(at, at + p * design.table[1 + k, NLEVEL])
             c_k, u_k = c[here].reshape(-1, p), u[here].reshape(-1, p)
             own = np.outer(c_k[:, row], lam[:, column])
@@ -327,8 +327,8 @@ class Evaluation:
             slope[t] += c_k[:, row] @ u_k[:, column]
         if len(in_tail):
             moved = np.ascontiguousarray(h[:, in_tail])
-            r[:ns, in_tail] += reduced.product(moved[:ns]) + reduced.mixed @ moved[ns:]
-            r[ns:, in_tail] += reduced.mixed.T @ moved[:ns] + reduced.corner @ moved[ns:]
+            r[:ns, in_tail] += schur.product(moved[:ns]) + schur.mixed @ moved[ns:]
+            r[ns:, in_tail] += schur.mixed.T @ moved[:ns] + schur.corner @ moved[ns:]
             both = h.T @ r
             inside = np.isin(np.arange(n), in_tail)
             among = both[np.ix_(in_tail, in_tail)]
@@ -337,10 +337,10 @@ class Evaluation:
             for s in in_tail:
                 for t in others:
                     inner[max(s, t), min(s, t)] += both[s, t]
-        right = reduced.scaled(np.ascontiguousarray(r[:ns]))
-        found = conjugate_gradients.solve(reduced.times, right, tolerance, MOST_ITERATIONS)
+        right = schur.scaled(np.ascontiguousarray(r[:ns]))
+        found = conjugate_gradients.solve(schur.times, right, tolerance, MOST_ITERATIONS)
         left = np.empty_like(right)
-        reduced.times(found.x, left)
+        schur.times(found.x, left)
         T = self._x[:, :nd]
         inner -= np.tril(right.T @ found.x + found.x.T @ (right - left))
         rest = self.lam_d.T @ (r[ns:] - T.T @ right)
