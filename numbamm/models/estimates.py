@@ -10,7 +10,7 @@ import numpy as np
 from numbamm.shortrepr import ShortRepr
 
 if TYPE_CHECKING:
-    from numbamm.models.monte_carlo import MonteCarloErrors
+    from numbamm.models.fitting.monte_carlo import MonteCarloErrors
 
 
 @dataclass(repr=False)

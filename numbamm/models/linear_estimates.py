@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.models.estimates import Estimates
-from numbamm.models.monte_carlo import errors_at
+from numbamm.models.fitting.monte_carlo import errors_at
 
 
 def estimates_at(model, theta, objective: float) -> Estimates:

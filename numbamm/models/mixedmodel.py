@@ -23,9 +23,9 @@ from numbamm.models.asresult import AsResult
 from numbamm.models.estimates import Estimates
 from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
+from numbamm.models.fitting.monte_carlo import component_errors
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
-from numbamm.models.monte_carlo import component_errors
 from numbamm.models.plot_methods import Plots
 from numbamm.models.residuals import RESIDUALS
 from numbamm.models.spaces.model_space import ModelSpace

@@ -69,7 +69,7 @@ def solve(times: Callable, right: np.ndarray, tolerance: float, most: int) -> So
     rr = np.einsum("ij,ij->j", r, r)
     enough, exhausted = tolerance**2 * rr, EXHAUSTED**2 * rr
     alphas, betas = [], []
-    while (rr > enough).any():
+    while not (rr <= enough).all():
         if len(alphas) == most or not np.isfinite(rr).all():
             raise NoConvergence
         times(p, q)

@@ -84,7 +84,8 @@ class IterativeSearch(LedSearch):
         if tail.request.probes is not None or tail.probes >= probes.MOST:
             return
         theta = self._folded(self._state.best.copy())
-        share = tail.monte_carlo(theta, *self._criterion).share
+        found = tail.monte_carlo(theta, *self._criterion)
+        share = found.share * found.doubt
         if share <= probes.SHARE:
             return
         tail.raise_probes(probes.enough(tail.probes, share))

@@ -61,6 +61,8 @@ class MonteCarlo(NamedTuple):
         Of a probe.
     share : float
         The greatest Monte-Carlo error of a θ, as a share of its standard error.
+    doubt : float
+        By how much it may be larger, since few probes know their spread badly.
     theta : ndarray, shape (probes, number of θ)
         For each probe, how θ̂ would differ if all probes were as it is.
     sigma, gamma : ndarray, shape (number of θ,) and (nx, number of θ)
@@ -73,6 +75,7 @@ class MonteCarlo(NamedTuple):
     seed: int
     length: int
     share: float
+    doubt: float
     theta: np.ndarray
     sigma: np.ndarray
     gamma: np.ndarray
@@ -265,7 +268,7 @@ class IterativeTail(Tail):
         live = values > 1e-10 * max(values[-1], 0.0)
         inverse = (vectors[:, live] / values[live]) @ vectors[:, live].T
         deviations = -scores @ inverse
-        errors = np.sqrt(np.mean(deviations**2, axis=0) / max(self.probes - 1, 1))
+        errors = probes.standard_error(deviations)
         standard = np.sqrt(2.0 * np.diag(inverse))
         share = np.divide(errors, standard, out=np.zeros_like(errors), where=standard > 0)
         by_sigma = np.zeros(len(theta)) if sigma > 0 else -(slope / found.r2) @ jacobian
@@ -274,6 +277,7 @@ class IterativeTail(Tail):
             self.seed,
             self._design.order,
             float(share.max(initial=0.0)),
+            probes.doubt(self.probes),
             deviations,
             by_sigma,
             gamma @ jacobian,

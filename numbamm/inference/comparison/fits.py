@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numbamm.blocks.tail.probes import standard_error
 from numbamm.design.femat import FeMat
 from numbamm.design.remat import ReMat
 from numbamm.errors import OptionError, shown
 from numbamm.glm.family import Family
 from numbamm.glm.link import Link
+from numbamm.models.fitting.monte_carlo import MonteCarloErrors
 from numbamm.models.mixedmodel import MixedModel
-from numbamm.models.monte_carlo import MonteCarloErrors
 from numbamm.options import name_list
 from numbamm.shortrepr import ShortRepr
 
@@ -116,7 +117,7 @@ def difference_error(one: Fit, other: Fit) -> float:
         return 0.0
     if a is not None and b is not None and a.are_paired_with(b):
         difference = a.objectives - b.objectives
-        return float(difference.std(ddof=1) / np.sqrt(len(difference)))
+        return float(standard_error(difference - difference.mean()))
     return float(np.hypot(*(0.0 if errors is None else errors.objective for errors in (a, b))))
 
 

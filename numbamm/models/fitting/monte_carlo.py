@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numbamm.blocks.tail.probes import standard_error
 from numbamm.shortrepr import ShortRepr
 
 #: Half-width of differences by θ, relative to it.
@@ -50,7 +51,7 @@ class MonteCarloErrors(ShortRepr):
     def error_of(self, derivatives) -> np.ndarray:
         """Errors of what has these derivatives by θ, shape (..., number of θ)."""
         moves = self.deviations @ np.asarray(derivatives).reshape(-1, self.deviations.shape[1]).T
-        return np.sqrt(np.mean(moves**2, axis=0) / max(self.probes - 1, 1))
+        return standard_error(moves)
 
     @property
     def theta(self) -> np.ndarray:
@@ -65,7 +66,7 @@ class MonteCarloErrors(ShortRepr):
     @property
     def objective(self) -> float:
         """Error of the criterion."""
-        return float(self.objectives.std(ddof=1) / np.sqrt(self.probes))
+        return float(standard_error(self.objectives - self.objectives.mean()))
 
 
 def errors_at(model, theta) -> MonteCarloErrors | None:

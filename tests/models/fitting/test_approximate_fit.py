@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +12,7 @@ N = 3000
 
 
 def crossed(seed=1, a=300, b=80, n=N, skew=1.0):
-    """Ratings: users and items crossed at random, some popular; odd labels, some levels seen once."""
+    """Users and items crossed at random, some popular; odd labels, some levels seen once."""
     rng = np.random.default_rng(seed)
     activity, fame = rng.lognormal(0, skew, a), 1 / (np.arange(b) + 5.0)
     u = rng.choice(a, n, p=activity / activity.sum())
