@@ -188,7 +188,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     def of_other_frame(self, frame) -> LinearMixedModel:
         check_gaussian(frame, sigma_known=self.criterion["sigma"] is not None)
-        return LinearMixedModel.of_frame(frame, **self.criterion, tail=self.blocks.request)
+        tail = self.blocks.request._replace(or_other=True)
+        return LinearMixedModel.of_frame(frame, **self.criterion, tail=tail)
 
     def without_rows(self, rows) -> LinearMixedModel:
         return linear_without(self, rows)

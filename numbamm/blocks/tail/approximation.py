@@ -7,7 +7,11 @@ exact to the tolerance of the solutions. The tail's U = Λ̃(Ω⁻¹ with weight
 
     U_SS = ΦS̃⁻¹Φ' + ΦT Q T'Φ'      U_SD = -ΦT Q      U_DD = Q = Λ_D L_D⁻ᵀ diag(w) L_D⁻¹Λ_D'
 
-in which probes z stand in for S̃⁻¹: its expectation is that of (S̃⁻¹z) z'. N of a term of S is
+in which probes z stand in for S̃⁻¹: its expectation is that of (S̃⁻¹z) z'. Where S̃ has a few small
+eigenvalues, they make most of the noise, and of known ones the share is known: with orthonormal W
+that span them, S̃⁻¹ is S̃⁻¹W W' + S̃⁻¹(I - WW'), and probes are needed for the second part alone. W is
+about the effects that are equal in all levels of a term, which the levels of the others explain
+nearly as well. N of a term of S is
 Σ_levels (C - CUC)_jj. With C_o = C_SS without its blocks C_d on the diagonal,
 
     (C ΦS̃⁻¹Φ' C)_jj = (C_d ΦΦ' C_d + g S̃⁻¹ g')_jj      g = (I - C_d ΦΦ') C_o Φ
@@ -47,9 +51,11 @@ class Approximation:
         The entries of every λ.
     Z : ndarray, shape (order of S, probes)
         The probes; there may be none.
-    tolerance : float or ndarray
-        Of the solutions, which take at most so many iterations; see `conjugate_gradients.solve`.
+    tolerance : (float, float)
+        Of solutions that enter exactly, and of those of the probes; see
+        `conjugate_gradients.solve`.
     most : int
+        Greatest number of its iterations.
 
     Attributes
     ----------
@@ -66,9 +72,14 @@ class Approximation:
 
     def __init__(self, design, entries, Z, tolerance, most: int = MOST_ITERATIONS) -> None:
         self.design, self.schur = design, Schur(design, entries)
-        self._probes, nd = Z, design.order_d
-        schur = self.schur
-        right = np.ascontiguousarray(np.column_stack([schur.scaled(schur.mixed), Z]))
+        nd, schur = design.order_d, self.schur
+        W = schur.leading() if Z.shape[1] else Z
+        #: Columns whose sum stands for a part of S̃⁻¹, and then those whose mean does for the rest.
+        self._probes, self._known = np.column_stack([W, Z - W @ (W.T @ Z)]), W.shape[1]
+        right = np.column_stack([schur.scaled(schur.mixed), self._probes])
+        right = np.ascontiguousarray(right)
+        exact, rough = tolerance
+        tolerance = np.repeat([exact, rough], [nd + self._known, Z.shape[1]])
         self._first: np.ndarray | None = None
 
         def times(X, out):
@@ -81,7 +92,9 @@ class Approximation:
         self.iterations, self._x = found.iterations, found.x
         self.b = schur.unscaled(found.x)
         self._y = schur.product(self.b).copy()
-        self.logdets = log_forms(found.alpha[:, nd:], found.beta[:, nd:], design.order)
+        norms = np.einsum("ij,ij->j", self._probes, self._probes)
+        forms = log_forms(found.alpha[:, nd:], found.beta[:, nd:], norms)
+        self.logdets = forms[self._known :] + forms[: self._known].sum()
         left = np.empty_like(found.x)
         schur.complete(found.x, self._y, left)
         T, B = found.x[:, :nd], right[:, :nd]
@@ -169,7 +182,7 @@ class Approximation:
             pairs = np.einsum("jar,jbr->abr", x, y)
             c_k = design.levels(c, k)
             N = (own - shrink @ own).sum(axis=0) - np.einsum("jai,jbi->ab", c_k @ Q, c_k)
-            yield _combined(N, pairs)
+            yield self._combined(N, pairs)
 
     def _dense_normals(self, Q):
         left = self.M - self.M @ Q @ self.M
@@ -179,7 +192,7 @@ class Approximation:
             N = sum(
                 left[at : at + p, at : at + p] for at in range(start, start + p * row[NLEVEL], p)
             )
-            yield _combined(N, np.zeros((p, p, self._probes.shape[1])))
+            yield self._combined(N, np.zeros((p, p, self._probes.shape[1])))
 
     def _head_normals(self, head_normal, Q):
         design, schur, nd = self.design, self.schur, self.design.order_d
@@ -220,8 +233,16 @@ class Approximation:
 
             run(one, parts)
             known = fixed.sum(axis=(0, 1)).reshape(p, p)
-            out[k] = _combined(own[k] - known, pairs.sum(axis=0).reshape(p, p, R))
+            out[k] = self._combined(own[k] - known, pairs.sum(axis=0).reshape(p, p, R))
         return out
+
+    def _combined(self, N, pairs) -> tuple[np.ndarray, np.ndarray]:
+        """N less what the columns of W and the mean probe give, and each probe's deviation."""
+        pairs = (pairs + pairs.transpose(1, 0, 2)) / 2
+        known, drawn = pairs[:, :, : self._known], pairs[:, :, self._known :]
+        mean = drawn.mean(axis=2) if drawn.shape[2] else np.zeros_like(N)
+        N = N - known.sum(axis=2) - mean
+        return (N + N.T) / 2, mean[:, :, None] - drawn
 
     # ---- estimates -------------------------------------------------------------------------------
 
@@ -355,11 +376,3 @@ class Approximation:
         nx = self._nx
         gamma = -solve_triangular(self._x_factor, forward[len(forward) - nx :], lower=True, trans=1)
         return value, slope, gamma
-
-
-def _combined(N, pairs) -> tuple[np.ndarray, np.ndarray]:
-    """N less the mean of the pairs, and each probe's deviation from it; both symmetric."""
-    pairs = (pairs + pairs.transpose(1, 0, 2)) / 2
-    mean = pairs.mean(axis=2) if pairs.shape[2] else np.zeros_like(N)
-    N = N - mean
-    return (N + N.T) / 2, mean[:, :, None] - pairs

@@ -46,7 +46,7 @@ def build_tail(terms, xy, sqrtw=None, request: Request = Request()) -> Tail:  # 
         If an evaluation takes many seconds.
     """
     layout = build_layout(terms, xy.shape[1] - 1)
-    choice = choose(layout, terms, request.name)
+    choice = choose(layout, terms, request.name, request.or_other)
     tail = tail_of(choice.name)(terms, xy, sqrtw, layout, request)
     tail.choice = choice
     return tail
@@ -64,15 +64,16 @@ def build_exact_tail(terms, xy, sqrtw=None) -> Tail:
     return tail
 
 
-def choose(layout: Layout, terms, wanted: str = AUTO) -> Choice:
+def choose(layout: Layout, terms, wanted: str = AUTO, or_other: bool = False) -> Choice:
     """Which tail a model gets, and why; see `build_tail`."""
     order = int(layout.table[0, ORDER])
     if wanted != AUTO:
         prediction = tail_of(wanted).predict(layout, terms)
-        if isinstance(prediction, str):
+        if not isinstance(prediction, str):
+            _check(wanted, prediction, layout, terms)
+            return Choice(wanted, "as asked")
+        if not or_other:
             raise OptionError(f"tail={wanted!r}: {prediction}")
-        _check(wanted, prediction, layout, terms)
-        return Choice(wanted, "as asked")
     dense = tail_of(DENSE).predict(layout, terms)
     if order <= SMALL_ORDER or dense.seconds <= SMALL_SECONDS:
         _check(DENSE, dense, layout, terms)

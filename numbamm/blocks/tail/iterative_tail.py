@@ -142,10 +142,10 @@ class IterativeTail(Tail):
         design, most = self._design, MOST_ITERATIONS
         self._local.kept = kept = None  # its memory is needed
         if fine:  # exact estimates need no probes
-            Z, tolerance, most = np.zeros((design.order, 0)), FINE, 3 * most
+            Z, tolerance, most = np.zeros((design.order, 0)), (FINE, FINE), 3 * most
         else:
             Z = probes.draw(design.order, self.probes, self.seed)
-            tolerance = np.repeat([TOLERANCE, ROUGH], [design.order_d, self.probes])
+            tolerance = TOLERANCE, ROUGH
         try:
             found = Approximation(design, entries, Z, tolerance, most)
         except NoConvergence:

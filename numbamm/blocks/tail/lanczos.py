@@ -15,19 +15,19 @@ from scipy.linalg import eigh_tridiagonal
 from numbamm.blocks.tail.conjugate_gradients import lanczos_matrix
 
 
-def log_forms(alpha: np.ndarray, beta: np.ndarray, n: int) -> np.ndarray:
+def log_forms(alpha: np.ndarray, beta: np.ndarray, squares: np.ndarray) -> np.ndarray:
     """z'log(S)z - z'Ez of each probe, shape (probes,).
 
     Parameters
     ----------
     alpha, beta : ndarray, shape (iterations, probes)
         Step lengths of the solutions of S x = z; see `conjugate_gradients.Solutions`.
-    n : int
-        Length of a probe, |z|².
+    squares : ndarray, shape (probes,)
+        |z|² of each probe.
     """
     out = np.empty(alpha.shape[1])
     for k in range(len(out)):
         diagonal, beside = lanczos_matrix(alpha[:, k], beta[:, k])
         values, vectors = eigh_tridiagonal(diagonal, beside)
-        out[k] = n * (vectors[0] ** 2 @ np.log(values) - (diagonal[0] - 1.0))
+        out[k] = squares[k] * (vectors[0] ** 2 @ np.log(values) - (diagonal[0] - 1.0))
     return out

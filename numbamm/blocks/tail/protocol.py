@@ -43,11 +43,15 @@ class Request(NamedTuple):
     probes, seed : int or None
         Number of random probes of an approximate tail, and what they are drawn from; None where
         that is left to the tail.
+    or_other : bool
+        Whether another tail will do where the named one cannot hold the model: a smaller model, in
+        comparisons, may leave it nothing to hold.
     """
 
     name: str = "auto"
     probes: int | None = None
     seed: int | None = None
+    or_other: bool = False
 
 
 class Prediction(NamedTuple):

@@ -181,6 +181,7 @@ class Schur:
     def _scale(self) -> float:
         """Compute Φ and L⁻¹L⁻ᵀ of every level; returns log|LL'| of all."""
         design, logdet = self.design, 0.0
+        self._roots: list[np.ndarray] = []  # L of every level
         self.phi, self.inverse = np.empty_like(self.own), np.empty_like(self.own)
         blocks = (design.blocks(flat) for flat in (self.own, self.phi, self.inverse))
         for k, own, phi, inverse in zip(design.sparse, *blocks, strict=True):
@@ -190,11 +191,13 @@ class Schur:
                 logdet += np.log(square).sum()
                 inverse[:] = 1.0 / square
                 phi[:] = lam[0, 0] * np.sqrt(inverse)
+                self._roots.append(np.sqrt(square))
                 continue
             lower = np.tril(own)
             own[:] = lower + np.tril(own, -1).transpose(0, 2, 1)
             L = np.linalg.cholesky(lam.T @ own @ lam + np.eye(p))
             logdet += 2.0 * np.log(np.diagonal(L, axis1=1, axis2=2)).sum()
+            self._roots.append(L)
             back = np.linalg.inv(L)
             inverse[:] = back @ back.transpose(0, 2, 1)
             phi[:] = lam @ back.transpose(0, 2, 1)
@@ -215,6 +218,17 @@ class Schur:
         out = np.zeros_like(Y)
         level_blocks.add_transposed(self.phi, *self._places, Y, out)
         return out
+
+    def leading(self) -> np.ndarray:
+        """Orthonormal columns that span effects u which are equal in all levels of a term."""
+        columns = []
+        for k, L in zip(self.design.sparse, self._roots, strict=True):
+            start, p = self.design.table[1 + k, ROW], L.shape[1]
+            for a in range(p):
+                column = np.zeros(self.design.order)
+                column[start : start + L.shape[0] * p] = L[:, a, :].ravel()  # L'e_a
+                columns.append(column)
+        return np.linalg.qr(np.array(columns).T)[0]
 
     def product(self, V) -> np.ndarray:
         """C_SS V; the result is overwritten by the next product of as many columns."""

@@ -44,7 +44,7 @@ def exactly(name, seed=0, zero=()):
     theta[list(zero)] = 0.0
     design = tail._design
     entries = tail.joint.entries(theta)
-    found = Approximation(design, entries, all_directions(design.order), 1e-13)
+    found = Approximation(design, entries, all_directions(design.order), (1e-13, 1e-13))
     return terms, xy, theta, tail, found
 
 

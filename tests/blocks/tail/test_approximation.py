@@ -86,4 +86,4 @@ def test_estimates(name):
 def test_too_many_iterations_are_told():
     _, _, theta, tail, found = exactly(next(iter(STRUCTURES)))
     with pytest.raises(NoConvergence):
-        type(found)(tail._design, theta, np.zeros((tail._design.order, 0)), 1e-13, 1)
+        type(found)(tail._design, theta, np.zeros((tail._design.order, 0)), (1e-13, 1e-13), 1)
