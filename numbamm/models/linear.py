@@ -229,6 +229,10 @@ class LinearMixedModel(LinearObjective, MixedModel):
         choice = self.blocks.choice
         self.optsum.tail_kind, self.optsum.tail_reason = choice.name, choice.why
 
+    def _expect(self, names: list[str]) -> None:
+        if self.optsum.probes is not None and not self.blocks.is_exact:
+            self.blocks.raise_probes(self.optsum.probes, self.optsum.seed)
+
     def _kinds(self) -> list[list[str]]:
         return self.blocks.kinds()
 

@@ -128,9 +128,9 @@ class IterativeTail(Tail):
 
     # ---- evaluations ----------------------------------------------------------------------------
 
-    def raise_probes(self, number: int) -> None:
-        """Take more probes from now on; the former ones are among them."""
-        self.probes = number
+    def raise_probes(self, number: int, seed: int | None = None) -> None:
+        """Take more probes from now on; the former ones are among them, unless from a new seed."""
+        self.probes, self.seed = number, self.seed if seed is None else seed
         self._drop_buffers()
 
     def _evaluation(self, entries, fine: bool = False) -> Approximation:
