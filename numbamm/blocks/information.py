@@ -273,43 +273,29 @@ def curvature(table, index, A, work, adjoint, degrees, sigma, entries, H):
 @jit(owns=True)
 def _inner_products(table, index, A, work, adjoint, entries):
     """z_s'P z_t, lower triangle, and c'Λ̇_t u."""
-    nhead, m, nθ = table[0, NHEAD], table[0, ORDER], entries.shape[1]
-    size_head = counter()
-    for k in range(nhead):
+    m, nθ, size_head = table[0, ORDER], entries.shape[1], counter()
+    for k in range(table[0, NHEAD]):
         size_head += table[1 + k, P] * table[1 + k, NLEVEL]
     u, b = np.zeros(size_head + m), np.zeros(size_head + m)
     solve(table, index, work, u, b)
     inner, slope, tail = np.zeros((nθ, nθ)), np.zeros(nθ), np.zeros(m * nθ)
     head_products(table, index, A, work, entries, u, b, inner, slope, tail)
     c, h = np.empty(m), np.zeros(m * nθ)
-    _tail(table, work, adjoint, entries, u[size_head:], b[size_head:], inner, slope, tail, c, h)
+    u, b = u[size_head:], b[size_head:]
+    _tail(table, work, adjoint, entries, u, b, inner, slope, tail, c, h)
     return inner, slope
 
 
 @jit(entry=False, owns=True)
 def head_products(table, index, A, work, entries, u, b, inner, slope, tail):
-    """Add the head's share to the inner products, and its updates to the tail's rows.
-
-    Parameters
-    ----------
-    table, index, A, work, entries
-        As for `curvature`.
-    u, b : float64, shape (order of the head + m,)
-        As `solve.solve` fills them.
-    inner : float64, shape (n, n)
-        z_s'V⁻¹z_t, lower triangle, V being that of the head.
-    slope : float64, shape (n,)
-        c'Λ̇_t u.
-    tail : float64, shape (m * n,)
-        The products with the tail's rows, entry by entry.
-    """
-    nhead, nθ = table[0, NHEAD], entries.shape[1]
-    longest, widest = counter(), 1
+    """The head's share of `inner` and `slope`, and what its elimination adds to the tail's z."""
+    nhead, m, nθ = table[0, NHEAD], table[0, ORDER], entries.shape[1]
+    longest, widest = 0, 1
     for k in range(table[0, NTERM]):
         widest = max(widest, table[1 + k, P])
         if k < nhead:
             longest = max(longest, table[1 + k, P] * table[1 + k, NLEVEL])
-    later = np.zeros((len(u) - table[0, ORDER], nθ))
+    later = np.zeros((len(u) - m, nθ))
     stack, level_wise = np.empty(longest * nθ), np.empty((3, nθ, widest))
     vectors = np.empty((3, widest * widest))
     start = counter()
@@ -378,7 +364,7 @@ def _head(
                 h[t, :p] = 0.0
                 copy(later[start + level * p : start + (level + 1) * p, t], r[t, :p])
             else:
-                _direction(entries[1, t], entries[2, t], lam, u_j, c, p, h[t])
+                direction(entries[1, t], entries[2, t], lam, u_j, c, p, h[t])
                 slope[t] += c[entries[1, t]] * u_j[entries[2, t]]
                 for a in range(p):
                     r[t, a] = dot(C_jj[a * p : (a + 1) * p], h[t, :p])
@@ -403,8 +389,8 @@ def _head(
     dgemm(NO, NO, nd, nactive, width, 1.0, columns, nd, stack, width, 1.0, tail[d0:], m)
 
 
-@jit
-def _direction(row, column, lam, u, c, p, h):
+@jit(entry=False)
+def direction(row, column, lam, u, c, p, h):
     """Λ̇u + ΛΛ̇'c of one level, for the θ at a row and a column of λ."""
     for a in range(p):
         h[a] = lam[a * p + column] * c[row]
@@ -494,13 +480,13 @@ def _tail(table, work, adjoint, entries, u, b, inner, slope, tail, c, h):
                 at = table[1 + k, ROW] + level * p
                 slope[t] += c[at + row] * u[at + column]
                 to = (t - first) * m + at
-                _direction(row, column, lam, u[at : at + p], c[at : at + p], p, h[to : to + p])
+                direction(row, column, lam, u[at : at + p], c[at : at + p], p, h[to : to + p])
         products = tail[first * m :]
         dsymm(LEFT, LOWER, m, nθ - first, 1.0, C, m, h, m, 0.0, products, m)
         for s in range(first, nθ):
-            direction = h[(s - first) * m : (s - first + 1) * m]
+            h_s = h[(s - first) * m : (s - first + 1) * m]
             for t in range(s + 1):
-                inner[s, t] += dot(direction, tail[t * m : (t + 1) * m])
+                inner[s, t] += dot(h_s, tail[t * m : (t + 1) * m])
     for k in range(nhead, nterm):
         p = table[1 + k, P]
         lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]

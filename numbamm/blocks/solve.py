@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.blocks.jit import counter, jit
+from numbamm.blocks.jit import jit
 from numbamm.blocks.kinds import INDEX, LEVELS, MATRIX, NOTHING, REALS, TABLE
 from numbamm.blocks.layout import (
     COLUMN,
@@ -43,25 +43,27 @@ def solve(table, index, work, u, b):
         Filled with the spherical random effects u, and with b = Λu, of every term in the table's
         order; then β; then -1 for y.
     """
-    nterm, nhead, m, nx = table[0, NTERM], table[0, NHEAD], table[0, ORDER], table[0, NX]
+    m, nx = table[0, ORDER], table[0, NX]
     tail = work[table[0, TAIL] : table[0, TAIL] + m * m]
-    v, w = u[len(u) - m :], b[len(u) - m :]
+    head = len(u) - m
+    v, w = u[head:], b[head:]
     v[m - 1] = -1.0
     for r in range(m - 2, -1, -1):
         column = tail[r * m : (r + 1) * m]
         v[r] = -dot(column[r + 1 :], v[r + 1 :]) / column[r]
     copy(v[m - 1 - nx :], w[m - 1 - nx :])
-    for k in range(nhead, nterm):
-        _lambda_levels(k, table, work, v[table[1 + k, ROW] :], w[table[1 + k, ROW] :])
-    solve_head(table, index, work, u, b)
+    solve_above(table, index, work, u, b)
 
 
 @jit(entry=False)
-def solve_head(table, index, work, u, b):
-    """Back substitution into the head, after the tail's part of u and b is filled."""
-    nhead, m = table[0, NHEAD], table[0, ORDER]
-    start = len(u) - m
-    w = b[start:]
+def solve_above(table, index, work, u, b):
+    """Complete u and b, given u of the tail, and the end of b, which belongs to X and y."""
+    nterm, nhead, m = table[0, NTERM], table[0, NHEAD], table[0, ORDER]
+    head = len(u) - m
+    v, w = u[head:], b[head:]
+    for k in range(nhead, nterm):
+        _lambda_levels(k, table, work, v[table[1 + k, ROW] :], w[table[1 + k, ROW] :])
+    start = head
     for k in range(nhead - 1, -1, -1):
         start -= table[1 + k, P] * table[1 + k, NLEVEL]
         _solve_head(k, start, table, index, work, u, b, w)
@@ -149,96 +151,45 @@ def quadratic_forms(refs, z, x, table, index, work, V, e, t, out):
     out : float64, shape (n,)
         Filled.
     """
-    nhead, m = table[0, NHEAD], table[0, ORDER]
-    starts, number = head_starts(table), np.zeros(nhead, np.int64)
+    nterm, nhead, m, nx = table[0, NTERM], table[0, NHEAD], table[0, ORDER], table[0, NX]
+    d0 = table[1, D0]  # the same for all head terms
+    starts, number = np.zeros(nhead, np.int64), np.zeros(nhead, np.int64)
+    for k in range(1, nhead):
+        starts[k] = starts[k - 1] + table[k, P] * table[k, NLEVEL]
     levels = np.empty((nhead, nhead), np.int64)  # a term's own, and the parents of earlier ones
     touched, last = np.empty(m, np.int64), np.full(m, -1, np.int64)
-    found = np.empty(1)
     for row in range(len(out)):
-        ntouched = reduce_row(
-            row,
-            refs,
-            z,
-            x,
-            table,
-            index,
-            work,
-            e,
-            t,
-            starts,
-            number,
-            levels,
-            touched,
-            last,
-            found,
-        )
-        out[row] = found[0] + _tail_form(V, t, touched[:ntouched], table[1, D0])
-
-
-@jit(entry=False, owns=True)
-def head_starts(table):
-    """Where the levels of each head term begin among the head's rows."""
-    starts = np.zeros(table[0, NHEAD], np.int64)
-    for k in range(1, len(starts)):
-        starts[k] = starts[k - 1] + table[k, P] * table[k, NLEVEL]
-    return starts
+        ntouched, total = 0, 0.0
+        for k in range(nterm):
+            level, p, column = refs[k, row], table[1 + k, P], table[1 + k, COLUMN]
+            if level < 0:
+                continue
+            if k < nhead:
+                levels[k, 0], number[k] = level, 1
+            for c in range(p):
+                if k < nhead:
+                    e[starts[k] + level * p + c] = z[row, column + c]
+                else:
+                    r = table[1 + k, ROW] + level * p + c
+                    t[r] = z[row, column + c]
+                    ntouched = touch(r, d0, row, touched, last, ntouched)
+        for c in range(nx):
+            t[m - 1 - nx + c] = x[row, c]
+        for k in range(nhead):
+            for j in range(number[k]):
+                level = levels[k, j]
+                total += eliminate_level(k, level, starts, table, index, work, e, t)
+                add_parents(k, level, table, index, levels, number)
+                at = table[1 + k, ROWPTR] + level
+                for s in range(index[at], index[at + 1]):
+                    r = index[table[1 + k, ROWS] + s]
+                    ntouched = touch(r, d0, row, touched, last, ntouched)
+            number[k] = 0
+        out[row] = total + _tail_form(V, t, touched[:ntouched], d0)
 
 
 @jit(entry=False)
-def reduce_row(
-    row, refs, z, x, table, index, work, e, t, starts, number, levels, touched, last, form
-):
-    """Eliminate the head from one row: fill t, and ``form[0]`` with e'e.
-
-    Parameters
-    ----------
-    row : int
-    refs, z, x, table, index, work, e, t
-        As for `quadratic_forms`.
-    starts, number, levels, touched, last
-        From `head_starts`, and scratch: see there. The sparse rows of the tail in which t may be
-        other than zero are put into `touched`.
-    form : float64, shape (1,)
-
-    Returns
-    -------
-    int
-        The number of those rows.
-    """
-    nterm, nhead, m, nx = table[0, NTERM], table[0, NHEAD], table[0, ORDER], table[0, NX]
-    d0 = table[1, D0]  # the same for all head terms
-    ntouched, total = counter(), 0.0
-    for k in range(nterm):
-        level, p, column = refs[k, row], table[1 + k, P], table[1 + k, COLUMN]
-        if level < 0:
-            continue
-        if k < nhead:
-            levels[k, 0], number[k] = level, 1
-        for c in range(p):
-            if k < nhead:
-                e[starts[k] + level * p + c] = z[row, column + c]
-            else:
-                r = table[1 + k, ROW] + level * p + c
-                t[r] = z[row, column + c]
-                ntouched = _touch(r, d0, row, touched, last, ntouched)
-    for c in range(nx):
-        t[m - 1 - nx + c] = x[row, c]
-    for k in range(nhead):
-        for j in range(number[k]):
-            level = levels[k, j]
-            total += _eliminate_level(k, level, starts, table, index, work, e, t)
-            _add_parents(k, level, table, index, levels, number)
-            at = table[1 + k, ROWPTR] + level
-            for s in range(index[at], index[at + 1]):
-                r = index[table[1 + k, ROWS] + s]
-                ntouched = _touch(r, d0, row, touched, last, ntouched)
-        number[k] = 0
-    form[0] = total
-    return ntouched
-
-
-@jit
-def _touch(r, d0, row, touched, last, ntouched):
+def touch(r, d0, row, touched, last, ntouched):
     """Add a sparse tail row to `touched` unless it is there; returns the number of such rows."""
     if r >= d0 or last[r] == row:
         return ntouched
@@ -247,8 +198,8 @@ def _touch(r, d0, row, touched, last, ntouched):
     return ntouched + 1
 
 
-@jit
-def _add_parents(k, level, table, index, levels, number):
+@jit(entry=False)
+def add_parents(k, level, table, index, levels, number):
     """Add the parents of a level of term k to `levels` of later head terms, without duplicates."""
     nterm, nhead = table[0, NTERM], table[0, NHEAD]
     for i in range(k + 1, nhead):
@@ -278,8 +229,8 @@ def _tail_form(V, t, rows, d0):
     return total
 
 
-@jit
-def _eliminate_level(k, level, starts, table, index, work, e, t):
+@jit(entry=False)
+def eliminate_level(k, level, starts, table, index, work, e, t):
     """Returns e_k'e_k with e_k = L_kk⁻¹λ_k'e_k of one level, which is eliminated from e and t."""
     nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
     nd, d0 = table[1 + k, ND], table[1 + k, D0]

@@ -29,11 +29,11 @@ from scipy.linalg import solve_triangular
 from numbamm.blocks.cholesky import DEGREES, REML
 from numbamm.blocks.layout import NHEAD, NLEVEL, ROW, P
 from numbamm.blocks.tail import conjugate_gradients
-from numbamm.blocks.tail.head_entries import head_information, head_solution
 from numbamm.blocks.tail.head_normals import head_normals
 from numbamm.blocks.tail.lanczos import log_forms
 from numbamm.blocks.tail.parts import run
 from numbamm.blocks.tail.schur import Schur
+from numbamm.blocks.tail.sparse_solutions import complete_effects, head_information
 
 #: Conjugate gradients that need more iterations than this are given up.
 MOST_ITERATIONS = 200
@@ -263,7 +263,7 @@ class Approximation:
             at = design.head_order + row[ROW]
             c_k = design.levels(c[:, None], k)[:, :, 0]
             u[at : at + c_k.size] = (c_k @ self.schur.lam(k)).ravel()
-        head_solution(design.table, design.index, self.schur.work, u, b)
+        complete_effects(design.table, design.index, self.schur.work, u, b)
         return u, b
 
     def _score(self, v) -> np.ndarray:
@@ -277,7 +277,7 @@ class Approximation:
         Parameters
         ----------
         T : ndarray, shape (rows, m)
-            From `head_entries.reduced_rows`.
+            From `sparse_solutions.tail_vectors`.
         cov : ndarray, shape (nx, nx), optional
             Covariance of γ̂ that replaces the one which follows from Ω.
         """

@@ -47,7 +47,7 @@ def build_tail(terms, xy, sqrtw=None, request: Request = Request()) -> Tail:  # 
     """
     layout = build_layout(terms, xy.shape[1] - 1)
     choice = choose(layout, terms, request.name, request.or_other)
-    tail = tail_of(choice.name)(terms, xy, sqrtw, layout, request)
+    tail = tail_of(choice.name)(terms, xy, sqrtw, layout=layout, request=request)
     tail.choice = choice
     return tail
 
@@ -59,7 +59,7 @@ def build_exact_tail(terms, xy, sqrtw=None) -> Tail:
     fits = {n: p for n, p in found.items() if not isinstance(p, str)}
     name = _fastest(fits)
     _check(name, fits[name], layout, terms)
-    tail = tail_of(name)(terms, xy, sqrtw, layout, Request(name))
+    tail = tail_of(name)(terms, xy, sqrtw, layout=layout, request=Request(name))
     tail.choice = Choice(name, "an approximation does not suit the design")
     return tail
 

@@ -33,9 +33,9 @@ from numbamm.blocks.layout import (
 from numbamm.blocks.tail import probes
 from numbamm.blocks.tail.approximation import MOST_ITERATIONS, Approximation
 from numbamm.blocks.tail.conjugate_gradients import NoConvergence
-from numbamm.blocks.tail.head_entries import reduced_rows
 from numbamm.blocks.tail.protocol import Prediction, Request, Solution, Tail, UnsuitedTail
 from numbamm.blocks.tail.schur import Design
+from numbamm.blocks.tail.sparse_solutions import tail_vectors
 
 #: A term of at most so many random effects is not left to conjugate gradients: what converges
 #: slowly is eliminated exactly.
@@ -378,7 +378,7 @@ class IterativeTail(Tail):
             T, part = np.zeros((len(z[rows]), m)), np.empty(len(z[rows]))
             data = np.ascontiguousarray(refs[:, rows]), z[rows], x[rows]
             arrays = design.table, design.index, held.schur.work
-            reduced_rows(*data, *arrays, e, T, part)
+            tail_vectors(*data, *arrays, e, T, part)
             out[rows] = part + held.forms(T, cov)
         return out
 

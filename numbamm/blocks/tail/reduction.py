@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.blocks.cholesky import eliminate_term, load_head, set_lambda
+from numbamm.blocks.cholesky import eliminate_levels, load_head, set_lambda, update_head
 from numbamm.blocks.jit import FUSE, jit
 from numbamm.blocks.kinds import INDEX, INTEGER, INTEGERS, MATRIX, NOTHING, REALS, TABLE
 from numbamm.blocks.lapack import LOWER, NO, dsyrk
@@ -65,7 +65,9 @@ def reduce(entries, table, index, A, work, local, place, own, mixed, dense):
         load_head(k, table, A, work)
     logdet = 0.0
     for k in range(table[0, NHEAD]):
-        logdet += eliminate_term(k, table, index, A, work)
+        logdet += eliminate_levels(k, table, index, A, work)
+        for i in range(k + 1, table[0, NHEAD]):
+            update_head(k, i, table, index, work)
         nd, width = table[1 + k, ND], table[1 + k, P] * table[1 + k, NLEVEL]
         B = work[table[1 + k, DENSE] : table[1 + k, DENSE] + nd * width]
         dsyrk(LOWER, NO, nd, width, -1.0, B, nd, 1.0, dense, nd)
