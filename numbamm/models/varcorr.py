@@ -90,12 +90,17 @@ class VarCorr(Tabular, ForUsers):
         Residual standard deviation.
     residual : bool, optional
         Whether the family has a residual variance to show.
+    errors : list of ndarray, optional
+        Monte-Carlo errors of an approximate fit: of standard deviations, on the diagonal, and
+        correlations of each term, and of `sigma`.
 
     Attributes
     ----------
     terms : list of VarCorrTerm
     sigma : float or None
         Residual standard deviation; None where the family has none.
+    errors : list of ndarray or None
+        Monte-Carlo errors, as they were given.
 
     See Also
     --------
@@ -119,9 +124,10 @@ class VarCorr(Tabular, ForUsers):
     Residual               654.94103  25.591816
     """
 
-    _between_rooms = frozenset({"negligible", "rows"})  # for the printed table
+    _between_rooms = frozenset({"negligible", "rows", "errors"})  # for the printed table
 
-    def __init__(self, terms, sigma: float, residual: bool = True) -> None:
+    def __init__(self, terms, sigma: float, residual: bool = True, errors=None) -> None:
+        self.errors = errors
         self.terms = [
             VarCorrTerm(
                 t.group,
@@ -165,23 +171,32 @@ class VarCorr(Tabular, ForUsers):
         """A pandas frame: ``group, name1, name2, variance, sd, corr``, a line each.
 
         Lines with one name hold a variance and its standard deviation; lines with two names a
-        covariance (column ``variance``) and a correlation (column ``corr``).
+        covariance (column ``variance``) and a correlation (column ``corr``). After an approximate
+        fit, column ``mc_error`` has the Monte-Carlo error of the standard deviation, or of the
+        correlation.
         """
         import pandas as pd
 
         lines: list[tuple] = []
-        for term in self.terms:
+        errors: list[tuple] = []
+        for k, term in enumerate(self.terms):
             for j, name in enumerate(term.names):
+                errors.append((k, j, j))
                 lines.append((term.group, name, None, term.variances[j], term.sd[j], np.nan))
             for i in range(len(term.names)):
                 for j in range(i + 1, len(term.names)):
                     if term.estimated[j, i]:
                         pair = (term.names[i], term.names[j])
+                        errors.append((k, j, i))
                         lines.append((term.group, *pair, term.cov[j, i], np.nan, term.corr[j, i]))
         if self.sigma is not None:
+            errors.append((-1, 0, 0))
             lines.append(("Residual", None, None, self.sigma**2, self.sigma, np.nan))
         columns = ["group", "name1", "name2", "variance", "sd", "corr"]
-        return pd.DataFrame(lines, columns=columns)
+        frame = pd.DataFrame(lines, columns=columns)
+        if self.errors is not None:
+            frame["mc_error"] = [self.errors[k][i, j] for k, i, j in errors]
+        return frame
 
     def _report(self) -> Report:
         return Report("", tables=[components(self)])
