@@ -29,9 +29,9 @@ from numbamm.glm.families import gaussian
 from numbamm.glm.links import identity
 from numbamm.models.centred_response import CentredResponse
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.approximate_fit import note_errors, search
 from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
-from numbamm.models.fitting.linear_start import space_with_starts
 from numbamm.models.fitting.residual_variance import check_residual_variance
 from numbamm.models.fitting.rollback import all_or_nothing
 from numbamm.models.linear_estimates import (
@@ -45,7 +45,7 @@ from numbamm.models.mixedmodel import BETWEEN_ROOMS, MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.without_rows import linear_without
-from numbamm.optimize import OptSummary, minimize
+from numbamm.optimize import OptSummary
 from numbamm.options import flag
 
 if TYPE_CHECKING:
@@ -209,7 +209,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     def of_other_frame(self, frame) -> LinearMixedModel:
         check_gaussian(frame, sigma_known=self.criterion["sigma"] is not None)
-        return LinearMixedModel.of_frame(frame, **self.criterion, tail=self.blocks.request)
+        tail = self.blocks.request._replace(or_other=True)
+        return LinearMixedModel.of_frame(frame, **self.criterion, tail=tail)
 
     def without_rows(self, rows) -> LinearMixedModel:
         return linear_without(self, rows)
@@ -248,6 +249,10 @@ class LinearMixedModel(LinearObjective, MixedModel):
     def _note_tail(self) -> None:
         choice = self.blocks.choice
         self.optsum.tail_kind, self.optsum.tail_reason = choice.name, choice.why
+
+    def _expect(self, names: list[str]) -> None:
+        if self.optsum.probes is not None and not self.blocks.is_exact:
+            self.blocks.raise_probes(self.optsum.probes, self.optsum.seed)
 
     def _kinds(self) -> list[list[str]]:
         return self.blocks.kinds()
@@ -335,7 +340,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
                 optsum.optimizer = optimizer
             optsum.configure()
             progress = config.get("progress") if progress is None else progress
-            minimize(space_with_starts(self), optsum, verbose=verbose, progress=progress)
+            search(self, verbose, progress)
             try:
                 estimates = self._estimate(optsum.final, float(optsum.fmin))
             except FloatingPointError:  # next to none is left of y'y, and rounding decides
@@ -343,6 +348,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
                 raise
             check_residual_variance(self, (estimates.sigma / self.scaled_response.scale) ** 2)
             self._estimates = estimates
+            note_errors(self, estimates.monte_carlo)
         return self
 
     @names_arguments
@@ -471,9 +477,9 @@ class LinearMixedModel(LinearObjective, MixedModel):
         self.blocks.factorize(self.scaled.to_scaled(self.theta))
         return self.blocks.row_variances(terms, x)
 
-    def _conditional_variances(self) -> list[np.ndarray]:
+    def _conditional_variances(self, levels: dict) -> dict[int, np.ndarray]:
         self.blocks.factorize(self.scaled.to_scaled(self.theta))
-        return self.blocks.conditional_variances()
+        return self.blocks.variances_of(levels)
 
 
 def _is_positive(value) -> bool:

@@ -64,12 +64,27 @@ def _add_optimizer(optsum, out: list[tuple[str, str]]) -> list[str]:
     return [name for name in ALGORITHM_OPTIONS if name in optimizer.traits.options]
 
 
+def _monte_carlo(optsum) -> list[tuple[str, str]]:
+    """The random probes of an approximate fit, and the errors that they leave."""
+    if optsum.probes is None:
+        return []
+    errors = [float(f"{error:.2g}") for error in optsum.final_error]
+    return [
+        (
+            "Monte-Carlo error",
+            f"{optsum.objective_error:.2g}, parameters {formatting.short(errors)}",
+        ),
+        ("Random probes", f"{optsum.probes} (seed {optsum.seed})"),
+    ]
+
+
 def _outcome(optsum) -> list[tuple[str, str]]:
     out = [
         ("Function evaluations", str(optsum.feval)),
         *([] if optsum.elapsed is None else [("Elapsed time", seconds(optsum.elapsed))]),
         ("Final parameter vector", formatting.short(optsum.final)),
         ("Final objective value", formatting.number(optsum.fmin, 13)),
+        *_monte_carlo(optsum),
         ("Return code", optsum.returnvalue),
     ]
     if optsum.gradient_norm is not None:

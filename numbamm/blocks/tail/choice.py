@@ -46,21 +46,34 @@ def build_tail(terms, xy, sqrtw=None, request: Request = Request()) -> Tail:  # 
         If an evaluation takes many seconds.
     """
     layout = build_layout(terms, xy.shape[1] - 1)
-    choice = choose(layout, terms, request.name)
+    choice = choose(layout, terms, request.name, request.or_other)
     tail = tail_of(choice.name)(terms, xy, sqrtw, layout=layout, request=request)
     tail.choice = choice
     return tail
 
 
-def choose(layout: Layout, terms, wanted: str = AUTO) -> Choice:
+def build_exact_tail(terms, xy, sqrtw=None) -> Tail:
+    """The fastest exact tail; as `build_tail` for what is no approximation."""
+    layout = build_layout(terms, xy.shape[1] - 1)
+    found = {n: tail_of(n).predict(layout, terms) for n in names() if tail_of(n).is_exact}
+    fits = {n: p for n, p in found.items() if not isinstance(p, str)}
+    name = _fastest(fits)
+    _check(name, fits[name], layout, terms)
+    tail = tail_of(name)(terms, xy, sqrtw, layout=layout, request=Request(name))
+    tail.choice = Choice(name, "an approximation does not suit the design")
+    return tail
+
+
+def choose(layout: Layout, terms, wanted: str = AUTO, or_other: bool = False) -> Choice:
     """Which tail a model gets, and why; see `build_tail`."""
     order = int(layout.table[0, ORDER])
     if wanted != AUTO:
         prediction = tail_of(wanted).predict(layout, terms, asked=True)
-        if isinstance(prediction, str):
+        if not isinstance(prediction, str):
+            _check(wanted, prediction, layout, terms)
+            return Choice(wanted, "as asked")
+        if not or_other:
             raise OptionError(f"tail={wanted!r}: {prediction}")
-        _check(wanted, prediction, layout, terms)
-        return Choice(wanted, "as asked")
     dense = tail_of(DENSE).predict(layout, terms)
     if order <= SMALL_ORDER or dense.seconds <= SMALL_SECONDS:
         _check(DENSE, dense, layout, terms)

@@ -10,7 +10,8 @@ import numpy as np
 from numbamm.blocks.crossprod import crossprod, crossprod_response
 from numbamm.blocks.layout import NX, ORDER, Layout, build_layout
 from numbamm.blocks.threads import ThreadLocal
-from numbamm.errors import OptionError
+from numbamm.blocks.variances import chosen_parts
+from numbamm.errors import FitError, OptionError
 from numbamm.shortrepr import ShortRepr
 from numbamm.structures.joint import Joint
 
@@ -42,11 +43,15 @@ class Request(NamedTuple):
     probes, seed : int or None
         Number of random probes of an approximate tail, and what they are drawn from; None where
         that is left to the tail.
+    or_other : bool
+        Whether another tail will do where the named one cannot hold the model: a smaller model, in
+        comparisons, may leave it nothing to hold.
     """
 
     name: str = "auto"
     probes: int | None = None
     seed: int | None = None
+    or_other: bool = False
 
 
 class Prediction(NamedTuple):
@@ -85,6 +90,10 @@ class Choice(NamedTuple):
     def why(self) -> str:
         """Reason and note as one line."""
         return self.reason + (f"; {self.note}" if self.note else "")
+
+
+class UnsuitedTail(FitError):
+    """A tail turns out, when it is used, not to suit the model: an exact one is to take over."""
 
 
 class Tail(ThreadLocal):
@@ -300,6 +309,16 @@ class Tail(ThreadLocal):
     def conditional_variances(self) -> list[np.ndarray]:
         """Variances of b over σ² at that factor, shape (levels, p, p) for each term."""
         raise NotImplementedError
+
+    def variances_of(self, levels: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+        """Blocks of `conditional_variances` by term: of chosen levels, or of all if there are none.
+
+        Parameters
+        ----------
+        levels : dict of int to ndarray of int
+            Positions of the levels, by term.
+        """
+        return chosen_parts(self.conditional_variances(), levels)
 
     def row_variances(self, terms, x) -> np.ndarray:
         """Variances over σ² of x'γ̂ + z'b̂ - z'b at that factor; see `variances.row_variances`."""
