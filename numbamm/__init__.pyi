@@ -14,11 +14,15 @@ from .errors import (
     NumbammWarning as NumbammWarning,
     OptionError as OptionError,
     OverdispersionWarning as OverdispersionWarning,
+    WorkerError as WorkerError,
 )
 from .glm.family import Family as Family
 from .glm.link import Link as Link
 from .inference.diagnostics.allfit import allfit as allfit
 from .inference.fixed.anova import anova as anova
+from .inference.many.lmm_groups import lmm_groups as lmm_groups
+from .inference.many.lmm_many import lmm_many as lmm_many
+from .inference.many.many_fits import ManyFits as ManyFits
 from .inference.resampling.bootstrap import Bootstrap as Bootstrap, bootstrap as bootstrap
 from .inference.diagnostics.collinearity import check_collinearity as check_collinearity
 from .inference.fixed.contrast import coef_table as coef_table, contrast as contrast

@@ -57,6 +57,9 @@ from numbamm.blocks.vectors import copy, dot, scale
 #: Along directions v with |λ'v| below this, N v is computed from U, since G = 2Nλ does not give it.
 SINGULAR = 1e-5
 
+#: `changes` of parameters that are entries of λ.
+NO_CHANGES = np.empty((0, 0))
+
 
 @jit(entry=False)
 def parameters(table, index, out):
@@ -305,17 +308,30 @@ def inner_products(table, index, A, work, adjoint, entries, changes, products, s
 @jit(owns=True)
 def _inner_products(table, index, A, work, adjoint, entries, changes):
     """z_s'P z_t, lower triangle, and c'Λ̇_t u, which is half of c'Ġ_t c."""
+    m, nθ, size_head = table[0, ORDER], entries.shape[1], counter()
+    for k in range(table[0, NHEAD]):
+        size_head += table[1 + k, P] * table[1 + k, NLEVEL]
+    effects = np.zeros((2, size_head + m))
+    u, b = effects[0], effects[1]
+    solve(table, index, work, u, b)
+    inner, slope, tail = np.zeros((nθ, nθ)), np.zeros(nθ), np.zeros(m * nθ)
+    head_products(table, index, A, work, entries, changes, u, b, inner, slope, tail)
+    c, h = np.empty(m), np.zeros(m * nθ)
+    v, w = u[size_head:], b[size_head:]
+    _tail(table, work, adjoint, entries, changes, v, w, inner, slope, tail, c, h)
+    return inner, slope
+
+
+@jit(entry=False, owns=True)
+def head_products(table, index, A, work, entries, changes, u, b, inner, slope, tail):
+    """The head's share of `inner` and `slope`, and what its elimination adds to the tail's z."""
     nhead, m, nθ = table[0, NHEAD], table[0, ORDER], entries.shape[1]
-    size_head, longest, widest = 0, 0, 1
+    longest, widest = 0, 1
     for k in range(table[0, NTERM]):
         widest = max(widest, table[1 + k, P])
         if k < nhead:
-            size_head += table[1 + k, P] * table[1 + k, NLEVEL]
             longest = max(longest, table[1 + k, P] * table[1 + k, NLEVEL])
-    effects, inner, slope = np.zeros((2, size_head + m)), np.zeros((nθ, nθ)), np.zeros(nθ)
-    u, b = effects[0], effects[1]
-    solve(table, index, work, u, b)
-    later, tail = np.zeros((size_head, nθ)), np.zeros(m * nθ)
+    later = np.zeros((len(u) - m, nθ))
     stack, level_wise = np.empty(longest * nθ), np.empty((3, nθ, widest))
     vectors = np.empty((3, widest * widest))
     start = counter()
@@ -340,10 +356,6 @@ def _inner_products(table, index, A, work, adjoint, entries, changes):
             vectors,
         )
         start += table[1 + k, P] * table[1 + k, NLEVEL]
-    c, h = np.empty(m), np.zeros(m * nθ)
-    v, w = u[start:], b[start:]
-    _tail(table, work, adjoint, entries, changes, v, w, inner, slope, tail, c, h)
-    return inner, slope
 
 
 @jit
@@ -390,7 +402,7 @@ def _head(
                 h[t, :p] = 0.0
                 copy(later[start + level * p : start + (level + 1) * p, t], r[t, :p])
             else:
-                slope[t] += _direction(t, entries, changes, lam, u_j, c, p, h[t])
+                slope[t] += direction(t, entries, changes, lam, u_j, c, p, h[t])
                 for a in range(p):
                     r[t, a] = dot(C_jj[a * p : (a + 1) * p], h[t, :p])
             for a in range(p):
@@ -414,8 +426,8 @@ def _head(
     dgemm(NO, NO, nd, nactive, width, 1.0, columns, nd, stack, width, 1.0, tail[d0:], m)
 
 
-@jit
-def _direction(t, entries, changes, lam, u, c, p, h):
+@jit(entry=False)
+def direction(t, entries, changes, lam, u, c, p, h):
     """Λ̇u + ΛΛ̇'c of one level, for the θ at a row and a column of λ, or Ġc; returns c'Λ̇u."""
     if len(changes) > 0:
         total = 0.0
@@ -513,13 +525,13 @@ def _tail(table, work, adjoint, entries, changes, u, b, inner, slope, tail, c, h
                 at = table[1 + k, ROW] + level * p
                 to, own = (t - first) * m + at, c[at : at + p]
                 arrays = lam, u[at : at + p], own, p, h[to : to + p]
-                slope[t] += _direction(t, entries, changes, *arrays)
+                slope[t] += direction(t, entries, changes, *arrays)
         products = tail[first * m :]
         dsymm(LEFT, LOWER, m, nθ - first, 1.0, C, m, h, m, 0.0, products, m)
         for s in range(first, nθ):
-            direction = h[(s - first) * m : (s - first + 1) * m]
+            h_s = h[(s - first) * m : (s - first + 1) * m]
             for t in range(s + 1):
-                inner[s, t] += dot(direction, tail[t * m : (t + 1) * m])
+                inner[s, t] += dot(h_s, tail[t * m : (t + 1) * m])
     for k in range(nhead, nterm):
         p = table[1 + k, P]
         lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]

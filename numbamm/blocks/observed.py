@@ -29,7 +29,7 @@ class Traces:
 
     Parameters
     ----------
-    blocks : Blocks
+    blocks : DenseTail
     """
 
     def __init__(self, blocks) -> None:

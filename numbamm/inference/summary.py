@@ -150,6 +150,8 @@ def notes(model) -> list[str]:
             "A standard deviation is so large that the approximation of the likelihood does not "
             "hold: in many levels all responses are equal."
         )
+    if (errors := model.estimates.monte_carlo) is not None:
+        notes.append(_of_probes(errors))
     if loose := model.optsum.loose_tolerances:
         listed = ", ".join(f"{name}={value:g}" for name, value in loose.items())
         notes.append(
@@ -163,6 +165,15 @@ def notes(model) -> list[str]:
             for words in term.structure.bounds_met(term.theta, SINGULAR_TOLERANCE)
         ]
     return notes
+
+
+def _of_probes(errors) -> str:
+    """The note on a fit by random probes."""
+    return (
+        f"Approximate fit with {errors.probes} random probes (seed {errors.seed}): Monte-Carlo "
+        f"errors of the variance parameters are at most {100 * errors.share:.2g} % of their "
+        f"standard errors, and that of -2 logLik is {errors.objective:.2g}."
+    )
 
 
 def _singularity(certificate: float | None) -> str:

@@ -106,12 +106,17 @@ class VarCorr(Drawn, Tabular, ForUsers):
         The fitted model.
     residual : bool, optional
         Whether the family has a residual variance to show.
+    errors : list of ndarray, optional
+        Monte-Carlo errors of an approximate fit: of standard deviations, on the diagonal, and
+        correlations of each term, and of `sigma`.
 
     Attributes
     ----------
     terms : list of VarCorrTerm
     sigma : float or None
         Residual standard deviation; None where the family has none.
+    errors : list of ndarray or None
+        Monte-Carlo errors, as they were given.
 
     See Also
     --------
@@ -135,10 +140,10 @@ class VarCorr(Drawn, Tabular, ForUsers):
     Residual                654.941   25.5918
     """
 
-    _between_rooms = frozenset({"negligible", "rows"})  # for the printed table
+    _between_rooms = frozenset({"negligible", "rows", "errors"})  # for the printed table
 
-    def __init__(self, model, residual: bool = True) -> None:
-        terms, sigma = model.reterms, model.sigma
+    def __init__(self, model, residual: bool = True, errors=None) -> None:
+        terms, sigma, self.errors = model.reterms, model.sigma, errors
         self._draw_by(model, "varcorr")
         self.terms = [
             VarCorrTerm(
@@ -195,28 +200,38 @@ class VarCorr(Drawn, Tabular, ForUsers):
 
         Lines with one name hold a variance and its standard deviation; lines with two names a
         covariance (column ``variance``) and a correlation (column ``corr``). With structures that
-        have other parameters there are lines for these, with a column ``value``.
+        have other parameters there are lines for these, with a column ``value``. After an
+        approximate fit, column ``mc_error`` has the Monte-Carlo error of the standard deviation, or
+        of the correlation.
         """
         import pandas as pd
 
         lines: list[tuple] = []
-        for term in self.terms:
+        errors: list[tuple | None] = []
+        for k, term in enumerate(self.terms):
             for j, name in enumerate(term.names):
+                errors.append((k, j, j))
                 lines.append((term.group, name, None, term.variances[j], term.sd[j], np.nan))
             for i in range(len(term.names)):
                 for j in range(i + 1, len(term.names)):
                     if term.estimated[j, i]:
                         pair = (term.names[i], term.names[j])
+                        errors.append((k, j, i))
                         lines.append((term.group, *pair, term.cov[j, i], np.nan, term.corr[j, i]))
             for name, value in term.parameters.items():
+                errors.append(None)
                 lines.append((term.group, name, None, np.nan, np.nan, np.nan, value))
         if self.sigma is not None:
+            errors.append((-1, 0, 0))
             lines.append(("Residual", None, None, self.sigma**2, self.sigma, np.nan))
         columns = ["group", "name1", "name2", "variance", "sd", "corr"]
-        if not any(term.parameters for term in self.terms):
-            return pd.DataFrame(lines, columns=columns)
-        padded = [(*line, np.nan)[: len(columns) + 1] for line in lines]
-        return pd.DataFrame(padded, columns=[*columns, "value"])
+        frame = pd.DataFrame([line[: len(columns)] for line in lines], columns=columns)
+        if any(term.parameters for term in self.terms):
+            frame["value"] = [line[-1] if len(line) > len(columns) else np.nan for line in lines]
+        if self.errors is not None:
+            known = self.errors
+            frame["mc_error"] = [np.nan if at is None else known[at[0]][at[1:]] for at in errors]
+        return frame
 
     def _report(self) -> Report:
         return Report("", tables=[components(self)])

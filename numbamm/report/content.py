@@ -260,6 +260,8 @@ def _column(name: str, values, frame) -> tuple[str, list[str]]:
         return _statistic(frame), [fixed(v, 2) for v in values]
     if name == "pvalue":
         return _p_heading(frame), [p_value(p) for p in values]
+    if name == "padjusted":
+        return "p adjusted", [p_value(p) for p in values]
     if name not in _COLUMNS:
         return str(name), plain(values)
     heading, decimals = _COLUMNS[name]

@@ -72,7 +72,8 @@ class HomDiag(Structure):
 
     def lifts(self, lam, size):
         scale = self.column_sizes(size)[0]
-        yield lam, np.eye(self.p) / scale, (scale * lam[0, 0]) ** 2
+        A = np.broadcast_to(np.eye(self.p) / scale, lam.shape)
+        yield lam, A, (scale * lam[..., 0, 0]) ** 2
 
     def fall(self, theta, N, size):
         diagonal = np.diag(N)

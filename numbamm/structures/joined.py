@@ -141,10 +141,10 @@ class Joined(Structure):
 
     def lifts(self, lam, size):
         for columns, part in self.parts:
-            here = np.ix_(columns, columns)
-            for moved in part.lifts(lam[here], size[columns]):
-                L, A = np.zeros((2, self.p, self.p))
-                L[here], A[here], variance = moved
+            rows, across = np.ix_(columns, columns)
+            for moved in part.lifts(lam[..., rows, across], size[..., columns]):
+                L, A = np.zeros((2, *lam.shape))
+                L[..., rows, across], A[..., rows, across], variance = moved
                 yield L, A, variance
 
     def covariance_slopes(self, theta) -> np.ndarray:

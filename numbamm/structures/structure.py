@@ -272,7 +272,7 @@ class Structure(ABC):
         """The free entries of symmetric matrices, of shape (..., p, p), as `units` takes them."""
         return matrices.reshape(*matrices.shape[:-2], -1)[..., self.entries]
 
-    def lifts(self, lam, size) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+    def lifts(self, lam, size) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Directions A in which a factor L of λλ' changes, one for each coordinate of λλ'.
 
         A direction changes L along one principal axis of λλ', or along two of them in proportions
@@ -280,29 +280,33 @@ class Structure(ABC):
 
         Parameters
         ----------
-        lam : ndarray, shape (p, p)
-            λ.
-        size : ndarray, shape (p,)
+        lam : ndarray, shape (..., p, p)
+            λ, or many of them.
+        size : ndarray, shape (p,) or (..., p)
             Sizes of the columns.
 
         Yields
         ------
-        L, A : ndarray, shape (p, p)
+        L, A : ndarray, shape (..., p, p)
             LL' = λλ' in the columns concerned; L + A is the changed factor.
-        float
+        ndarray, shape (...)
             The variance along the axis, or the mean along both.
         """
         for block in self.blocks:
-            axes, root, _ = np.linalg.svd(size[block, None] * lam[np.ix_(block, block)])
-            axes /= size[block, None]
-            L = np.zeros((self.p, self.p))
-            L[np.ix_(block, block)] = axes * root
+            rows, columns = np.ix_(block, block)
+            axes, root, _ = np.linalg.svd(size[..., block, None] * lam[..., rows, columns])
+            axes /= size[..., block, None]
+            L = np.zeros(lam.shape)
+            L[..., rows, columns] = axes * root[..., None, :]
             for i, j in zip(*np.tril_indices(len(block)), strict=True):
-                norm = np.hypot(root[i], root[j])
-                share = root[[j, i]] / norm if norm > 0 else np.full(2, np.sqrt(0.5))
-                A = np.zeros((self.p, self.p))
-                A[block, block[j]] = share[0] * axes[:, i]
-                A[block, block[i]] = share[1] * axes[:, j] if i != j else axes[:, i]
+                norm = np.hypot(root[..., i], root[..., j])
+                with np.errstate(invalid="ignore"):
+                    share = root[..., [j, i]] / norm[..., None]
+                share = np.where(norm[..., None] > 0, share, np.sqrt(0.5))
+                A = np.zeros(lam.shape)
+                A[..., block, block[j]] = share[..., [0]] * axes[..., i]
+                second = share[..., [1]] * axes[..., j] if i != j else axes[..., i]
+                A[..., block, block[i]] = second
                 yield L, A, norm**2 / 2
 
     def fall(self, theta, N, size) -> tuple[float, Callable[[float], np.ndarray]]:

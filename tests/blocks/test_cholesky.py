@@ -7,14 +7,14 @@ from blocks.dense import dense_model, random_theta, rows
 from blocks.examples import STRUCTURES, built, each_structure, evaluate, evaluate_gradient
 
 from numbamm.blocks import cholesky
-from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.cholesky import BLOCK, SMALL
+from numbamm.blocks.tail.dense_tail import DenseTail
 from numbamm.design.remat import ReMat
 
 
 @numba.njit
 def factor(a, n):
-    return cholesky._cholesky(a, n)
+    return cholesky.lower_factor(a, n)
 
 
 @pytest.mark.parametrize("n", [1, SMALL, SMALL + 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7, 200])
@@ -76,7 +76,7 @@ def test_failed_factorisation_is_nan():
 def test_collinear_columns_of_x_fail_quietly():
     terms = STRUCTURES["crossed densely"]
     xy = rows(nx=2)
-    blocks = Blocks(terms, np.column_stack([xy[:, 0], xy[:, 0], xy[:, -1]]))
+    blocks = DenseTail(terms, np.column_stack([xy[:, 0], xy[:, 0], xy[:, -1]]))
     assert np.isnan(evaluate(blocks, random_theta(terms), xy))
 
 
@@ -86,7 +86,7 @@ def test_pivots_of_wide_terms_do_not_overflow():
     n, p = 300, 60
     z = np.asfortranarray((np.arange(n) % p == np.arange(p)[:, None]) * 1.0)
     term = ReMat("g", np.arange(n) % 2, np.arange(2), [f"c{j}" for j in range(p)], z)
-    blocks = Blocks([term], np.column_stack([np.ones(n), rng.normal(size=n)]))
+    blocks = DenseTail([term], np.column_stack([np.ones(n), rng.normal(size=n)]))
     lam = np.diag(np.full(p, 1e6))
     value = blocks.objective(lam.ravel()[term.structure.entries], np.array([n, 0]), 0.0, 0.0)
     Z = term.toarray() * 1e6

@@ -39,11 +39,11 @@ class StructuredSearch:
 
     Parameters
     ----------
-    blocks : Blocks
+    blocks : DenseTail
     theta : ndarray, shape (number of θ,)
         The start.
     criterion : (degrees, constant, sigma)
-        As for `Blocks.objective`.
+        As for `DenseTail.objective`.
     scale : ndarray, shape (number of θ,)
         What θ is multiplied by to be of ordinary size.
     ftol_abs, ftol_rel : float
@@ -86,7 +86,7 @@ class StructuredSearch:
 
 
 def derivatives(blocks, theta, criterion, traces=None) -> tuple[np.ndarray, np.ndarray]:
-    """Slopes and Hessian at θ, after `Blocks.objective_gradient` at the same θ.
+    """Slopes and Hessian at θ, after `DenseTail.objective_gradient` at the same θ.
 
     Parameters
     ----------

@@ -21,6 +21,7 @@ from numbamm.inference.resampling import bootstrap_file
 from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
 from numbamm.inference.resampling.bootstrap_fits import bootstrap_task
 from numbamm.inference.resampling.replicates import key_of, run, valid_count
+from numbamm.inference.resampling.workers import holding
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.options import flag, name_list, one_of, valid_alpha
@@ -578,8 +579,8 @@ class Bootstrap(Tabular):
         twin = model.twin()
         vars(twin.optsum).update(model.criterion)
         task = bootstrap_task(twin, self.names, self.key)
-        done = run(task, range(self.n, self.n + n), workers, progress)
-        if sum(len(rows) for rows, _ in done) < n:
+        done, ended = run(task, range(self.n, self.n + n), workers, progress)
+        if ended is None and sum(len(rows) for rows, _ in done) < n:
             warn("the bootstrap was interrupted; extend() adds more replicates")
         out = copy(self)
         out._model, out.failed = model, dict(self.failed)
@@ -590,11 +591,13 @@ class Bootstrap(Tabular):
             values.append(np.array([rows[i] for i in good]).reshape(-1, len(self.original)))
             out.failed |= failed
         out.values, out.index = np.concatenate(values), np.concatenate(index)
-        out.singular = _singular(model, out.values[:, len(self.original) - len(model.theta) :])
+        out.singular = singular_fits(model, out.values[:, len(self.original) - len(model.theta) :])
+        if ended is not None:
+            raise holding(ended, out)
         return out
 
 
-def _singular(model, thetas) -> np.ndarray:
+def singular_fits(model, thetas) -> np.ndarray:
     """`is_singular` for each line of θ."""
     singular = np.zeros(len(thetas), dtype=bool)
     joint = model.scaled.structure
