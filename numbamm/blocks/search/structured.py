@@ -7,7 +7,7 @@ derivatives of Γ by θ,
     Hessian    AI along Γ_s and Γ_t  +  tr(N Γ_st)
 
 where the average information is that of `blocks.information`, or the observed information where
-it is cheap (`blocks.observed`). The second part is exact, and none needs the derivatives of a
+it is cheap (`blocks.search.observed`). The second part is exact, and none needs the derivatives of a
 factor: all holds where λ is singular. The trust region is that of
 `newton`, and kernels take its steps.
 """
@@ -20,7 +20,6 @@ from numbamm.blocks.information import complete_normal, inner_products
 from numbamm.blocks.jit import jit
 from numbamm.blocks.kinds import INTEGER, NUMBER
 from numbamm.blocks.layout import LAMBDA, NORMAL, P
-from numbamm.blocks.observed import Traces
 from numbamm.blocks.search import newton, trust
 from numbamm.blocks.search.communication import (
     CONVERGED,
@@ -29,6 +28,7 @@ from numbamm.blocks.search.communication import (
     FAILED,
     FBEST,
 )
+from numbamm.blocks.search.observed import Traces
 
 # What `lead` is asked for.
 BEGIN, ADVANCE, IMPROVE = range(3)

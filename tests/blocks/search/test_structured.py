@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import numbamm as mm
-from numbamm.blocks import observed
+from numbamm.blocks.search import observed
 
 rng = np.random.default_rng(12)
 VISITS = pd.DataFrame([(i, t) for i in range(30) for t in range(4)], columns=["id", "t"])

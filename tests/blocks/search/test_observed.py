@@ -6,8 +6,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 import numbamm as mm
-from numbamm.blocks import observed
-from numbamm.blocks.observed import Traces
+from numbamm.blocks.search import observed
+from numbamm.blocks.search.observed import Traces
 from numbamm.blocks.search.structured import derivatives
 from numbamm.optimize.differences import jacobian
 
