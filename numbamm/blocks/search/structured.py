@@ -7,9 +7,8 @@ derivatives of Γ by θ,
     Hessian    AI along Γ_s and Γ_t  +  tr(N Γ_st)
 
 where the average information is that of `blocks.information`, or the observed information where
-it is cheap (`blocks.search.observed`). The second part is exact, and none needs the derivatives of a
-factor: all holds where λ is singular. The trust region is that of
-`newton`, and kernels take its steps.
+it is cheap (`observed`). The second part is exact, and none needs the derivatives of a factor: all
+holds where λ is singular. The trust region is that of `newton`, and kernels take its steps.
 """
 
 from __future__ import annotations
