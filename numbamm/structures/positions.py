@@ -87,6 +87,10 @@ class OverPositions(Patterned):
             phi = phi - (slope @ rest) / square if square > 0 else phi
         return np.array([np.clip(phi, -8.0, 8.0)])
 
+    @property
+    def of_one_size(self) -> list[list[int]]:
+        return []  # indicators of points are of ordinary size, however many there are
+
     def rectified_shape(self, phi) -> np.ndarray:
         return phi
 

@@ -347,7 +347,10 @@ class Structure(ABC):
 
     @property
     def of_one_size(self) -> list[list[int]]:
-        """Groups of columns of Z that need a common factor of scale for λ to keep its structure."""
+        """Groups of columns of Z that need a common factor of scale for λ to keep its structure.
+
+        Columns in none of them are not scaled.
+        """
         return [[j] for j in range(self.p)]
 
     @property

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from numbamm.blocks.gradient import objective_gradient
 from numbamm.blocks.information import complete_normal, inner_products
-from numbamm.blocks.jit import jit
+from numbamm.blocks.jit import compile_ahead, jit
 from numbamm.blocks.kinds import INTEGER, NUMBER
 from numbamm.blocks.layout import LAMBDA, NORMAL, P
 from numbamm.blocks.search import newton, trust
@@ -50,6 +51,7 @@ class StructuredSearch:
     """
 
     def __init__(self, blocks, theta, criterion, scale, ftol_abs, ftol_rel) -> None:
+        compile_ahead(objective_gradient, complete_normal, inner_products, lead)
         self._blocks, self._criterion = blocks, criterion
         self._state = trust.allocate(len(theta))
         self._state.x[:], self._state.scale[:] = theta, scale
