@@ -75,6 +75,7 @@ def _call_linear_kernels() -> None:
     linear = mm.lmm("Reaction ~ 1 + Days + (1 + Days | Subject)", sleep, optimizer="newton")
     linear.bootstrap(2, seed=1, progress=False)
     singular = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff2"))
+    mm.lmm("Reaction ~ Days + cs(Days | Subject)", sleep, optimizer="newton")
     linear.objective_gradient(linear.theta)
     linear.refit(sleep["Reaction"])
     newton.fit(

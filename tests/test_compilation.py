@@ -21,7 +21,7 @@ for kernel in map(dispatcher_of, compilation._kernels()):
 CALLED = {
     *("crossprod", "crossprod_response", "objective", "search", "objective_gradient", "solve"),
     *("quadratic_forms", "complete_normal", "certificates", "escape_entries"),
-    *("advance", "advance_many", "fold", "refits"),
+    *("advance", "advance_many", "fold", "refits", "inner_products", "lead"),
     *("pirls", "quadrature", "laplace_gradient", "laplace_normal", "evaluate_rows"),
 }
 
