@@ -161,16 +161,9 @@ class ModeFinder:
         x, rows = self._at(gamma, vary)
         base = self.offset if vary else self.offset + rows.basis @ gamma
         out = np.full(3, np.nan)
-        iterations = pirls(
-            self._entries(theta),
-            x,
-            float(shape),
-            self.scale,
-            base,
-            rows,
-            tolerance,
-            np.empty((0, 2)) if trace is None else trace,
-            out,
+        path = np.empty((0, 2)) if trace is None else trace
+        iterations = self._pirls(
+            self._entries(theta), x, float(shape), base, vary, tolerance, path, out
         )
         if iterations < 0 and np.any(self.u):
             self.u = np.zeros(self.q)  # the warm start may be the cause
@@ -183,6 +176,11 @@ class ModeFinder:
             if searched:
                 self._last_search = self.u, vary, np.array(theta), gamma.copy(), shape
         return Mode(*out, iterations)
+
+    def _pirls(self, entries, x, shape, base, vary, tolerance, trace, out) -> int:
+        """See `pirls.pirls`."""
+        rows = (self.varied if vary else self.held).rows
+        return pirls(entries, x, shape, self.scale, base, rows, tolerance, trace, out)
 
     def _entries(self, theta) -> np.ndarray:
         """The entries of λ as a contiguous array, which kernels need."""

@@ -202,9 +202,7 @@ class Approximation:
         )
         first = design.table[1, P] * design.table[1, NLEVEL]
         later = np.zeros((max(design.head_order - first, 0), V.shape[1]))
-        U = np.empty_like(schur.phi)
-        for phi, u in zip(design.blocks(schur.phi), design.blocks(U), strict=True):
-            u[:] = phi @ phi.transpose(0, 2, 1)
+        U = self._squares()
         own, out = head_normal(), [None] * nhead
         parts = len(design.bounds) - 1
         for k in range(nhead - 1, -1, -1):
@@ -235,6 +233,30 @@ class Approximation:
             known = fixed.sum(axis=(0, 1)).reshape(p, p)
             out[k] = self._combined(own[k] - known, pairs.sum(axis=0).reshape(p, p, R))
         return out
+
+    def for_rows(self) -> tuple:
+        """What the quadratic forms of rows need, without X: see `glm.row_forms.row_forms`.
+
+        Returns
+        -------
+        V, shares, Q, U
+        """
+        nd, nx, schur = self.design.order_d, self._nx, self.schur
+        terms = nd - 1 - nx
+        drawn = self._probes.shape[1] - self._known
+        V = np.column_stack([self.b[:, nd:], schur.unscaled(self._probes), -self.b[:, :terms]])
+        shares = np.repeat([1.0, 1.0 / max(drawn, 1)], [self._known, drawn])
+        factor, lam = self.factor[:terms, :terms], self.lam_d[:terms, :terms]
+        back = solve_triangular(factor, lam.T, lower=True) if terms else np.zeros((0, 0))
+        return np.ascontiguousarray(V), shares, back.T @ back, self._squares()
+
+    def _squares(self) -> np.ndarray:
+        """ΦΦ' of every level, in a flat array."""
+        U = np.empty_like(self.schur.phi)
+        pairs = zip(self.design.blocks(self.schur.phi), self.design.blocks(U), strict=True)
+        for phi, u in pairs:
+            u[:] = phi @ phi.transpose(0, 2, 1)
+        return U
 
     def _combined(self, N, pairs) -> tuple[np.ndarray, np.ndarray]:
         """N less what the columns of W and the mean probe give, and each probe's deviation."""
