@@ -14,7 +14,7 @@ from numbamm.blocks.layout import COLUMN, DIAG, NLEVEL, P, Pattern
 from numbamm.blocks.tail import probes
 from numbamm.blocks.tail.approximation import MOST_ITERATIONS, Approximation
 from numbamm.blocks.tail.conjugate_gradients import NoConvergence
-from numbamm.blocks.tail.iterative_tail import FEW, MOST_FORMS
+from numbamm.blocks.tail.iterative_tail import FEW, MOST_FORMS, IterativeTail, entries_of
 from numbamm.blocks.tail.parts import run
 from numbamm.blocks.tail.protocol import UnsuitedTail
 from numbamm.blocks.tail.reduction import PARTS
@@ -58,6 +58,8 @@ from numbamm.structures.joint import Joint
 #: Tolerances of solutions: of PIRLS and the adjoint, and of the probes.
 TOLERANCE, ROUGH = 1e-9, 1e-6
 NO_DEGREES = np.zeros(2, dtype=np.int64)
+#: A working linear model is fitted until the objective falls by no more.
+ENOUGH = 1e-3
 #: Fewer rows than this are looked at in one part.
 FEW_ROWS = 50_000
 
@@ -69,9 +71,11 @@ class IterativeModes(ModeFinder):
     ----------
     terms, basis, y, weights, offset, family, link, information, scale
         As for `ModeFinder`.
-    number, seed : int
+    number, seed : int, optional
         Of the probes.
     """
+
+    is_iterative = True
 
     def __init__(
         self,
@@ -84,8 +88,8 @@ class IterativeModes(ModeFinder):
         link,
         information,
         scale,
-        number=probes.FEWEST,
-        seed=0,
+        number=None,
+        seed=None,
     ) -> None:
         self.terms, self.scale, self.joint = terms, scale, Joint.of(terms)
         y, weights, basis, self.offset = (
@@ -99,7 +103,7 @@ class IterativeModes(ModeFinder):
         self.held = self.varied.with_columns(pattern, 0)
         self.q = sum(t.nranef for t in terms)
         self.u, self._last_search = np.zeros(self.q), None
-        self.probes, self.seed = number, seed
+        self.probes, self.seed = number or probes.FEWEST, seed or 0
 
     def without_terms(self) -> ModeFinder:
         rows, plain = self.rows, object.__new__(ModeFinder)
@@ -201,9 +205,37 @@ class IterativeModes(ModeFinder):
         run(of_rows, many)
         return h
 
+    def fit_working_model(self, theta, gamma, shape: float, sigma: float):
+        """As `working_start.fit_working_model`, by the search of linear models."""
+        working = self.working(theta, gamma, shape)
+        tail = IterativeTail.of_cross_product(
+            self.terms, working.varied.layout, working.rows.A, self.probes, self.seed
+        )
+        degrees = np.array([len(working.rows.y), 0], dtype=np.int64)
+        search = tail.search(np.array(theta, dtype=np.float64), degrees, 0.0, sigma, ENOUGH, 0.0)
+        best = np.inf, theta
+        while search.returnvalue is None:
+            best = min([best, *((f, at) for at, f in search.step(1))], key=lambda pair: pair[0])
+        if not np.isfinite(best[0]):
+            return None
+        tail.factorize(best[1])
+        u, b = tail.effects()
+        self.u = u[: self.q].copy()
+        return best[1], b[self.q : -1].copy()
+
     def certify(self, theta, gamma, *, vary: bool, shape: float, phi: float):
         """None: of an estimated gradient nothing is certain."""
         return np.nan, np.nan, None
+
+    def information(self, theta) -> np.ndarray:
+        """About half the curvature in θ at the last mode: average information, twice."""
+        buffers = self.held if hasattr(self.held._local, "found") else self.varied
+        found = buffers._local.found
+        entries = entries_of(self.joint, buffers.layout)
+        value, _, _ = found.information(entries, np.array([1, 0]), 1.0, ROUGH)
+        out = np.empty_like(value)
+        out[np.ix_(entries[3], entries[3])] = value
+        return out
 
     # ---- what follows from the factor -------------------------------------------------------
 
@@ -300,7 +332,7 @@ class _Search:
         if change > least * scale and np.isfinite(tolerance):
             return outcomes.NOT_CONVERGED
         if rows.model[DETERMINANT] == OBSERVED and not self.canonical:
-            observed(HELD, self.shape, rows)
+            self._observed(HELD)
         else:
             weighted(self.base, rows)
         out[:] = deviance, penalty, self._logdet()

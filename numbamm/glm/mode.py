@@ -15,6 +15,7 @@ from numbamm.blocks.search.certificate import judge
 from numbamm.blocks.size import check_size
 from numbamm.blocks.threads import ThreadLocal
 from numbamm.blocks.variances import (
+    chosen_parts,
     conditional_variances,
     leverages,
     row_variances,
@@ -75,6 +76,9 @@ class ModeFinder:
     scale : float
         The size of φ.
     """
+
+    #: Whether modes are found by conjugate gradients, without a factor.
+    is_iterative = False
 
     def __init__(
         self, terms, basis, y, weights, offset, family: Family, link: Link, information, scale
@@ -309,6 +313,10 @@ class ModeFinder:
     def conditional_variances(self) -> list[np.ndarray]:
         """Variances of b, divided by φ, at the last mode with β held: (levels, p, p) by term."""
         return conditional_variances(self.held.layout, self.held.rows.work)
+
+    def variances_of(self, levels: dict) -> dict[int, np.ndarray]:
+        """`conditional_variances` by term, of chosen levels, or of all if there are none."""
+        return chosen_parts(self.conditional_variances(), levels)
 
     def row_variances(self, terms, x, cov) -> np.ndarray:
         """Variances, divided by φ, of x'γ̂ + z'b̂ - z'b in the last working model with γ varying.

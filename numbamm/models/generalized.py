@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike
 from numbamm import config
 from numbamm import formula as formulas
 from numbamm.blocks.jit import compile_ahead
+from numbamm.blocks.tail.protocol import UnsuitedTail
 from numbamm.blocks.threads import blas_threads
-from numbamm.blocks.variances import chosen_parts
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
 from numbamm.formula.caller import caller_namespace
@@ -33,10 +33,17 @@ from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.cells import find_cells
 from numbamm.models.coefficient_covariance import coefficient_covariance
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.approximate_fit import note_errors
 from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.fit_warnings import warn_of_fit
 from numbamm.models.fitting.generalized_start import find_start
+from numbamm.models.fitting.generalized_tail import (
+    check_search,
+    choose_tail,
+    hand_over,
+    refine,
+)
 from numbamm.models.fitting.rollback import all_or_nothing
 from numbamm.models.fitting.runaway import runaway_terms
 from numbamm.models.fitting.stages import Stages, check_nagq, kernels_for, options_of_start, renewed
@@ -51,6 +58,7 @@ from numbamm.models.mixedmodel import MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
 from numbamm.models.spaces.scaled import ScaledTerms
+from numbamm.models.tail_request import tail_request
 from numbamm.models.varcorr import VarCorr
 from numbamm.models.without_rows import generalized_without
 from numbamm.models.working_model import working_model
@@ -154,7 +162,13 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         information: str | None = None,
         shape: float | None = None,
         optimizer: str | None = None,
+        tail: str | None = None,
+        probes: int | None = None,
+        seed: int | None = None,
     ) -> None:
+        self.tail_request = tail_request(tail, probes, seed)
+        if tail is None:  # what is configured may be of linear models alone
+            self.tail_request = self.tail_request._replace(or_other=True)
         self.family_record = FAMILIES.of(family)
         self.link_record = LINKS.of(self.family_record.link if link is None else link)
         self.family, self.link = self.family_record.name, self.link_record.name
@@ -192,6 +206,9 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
                 "amalgamate": amalgamate,
                 "link": link,
                 "information": information,
+                "tail": tail,
+                "probes": probes,
+                "seed": seed,
             },
         )
         self._warned = False
@@ -220,6 +237,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             init=self.init,
             information=self.information,
             shape=self.given_shape,
+            tail=self.tail_request._replace(or_other=True),
         )
         model.optsum.nagq = self.optsum.nagq
         return model
@@ -251,6 +269,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self._cells = find_cells(self.family_record, self.reterms, [*frame.X.T, self._offset])
             if self._cells:
                 self._likelihood.merged = self._cells.constant(self.family_record, frame.y, prior)
+            self.tail_choice = choose_tail(self.scaled.terms, self.tail_request)
             self._modes = self._mode_finder()
             self._start = self._begun = find_start(self, self.theta, self.init)
             # A root of γ's covariance, in whose coordinates a full fit searches.
@@ -262,7 +281,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             rows = self._cells.first
             y, prior = self._cells.merged(y, prior)
             terms = [replace(t, refs=t.refs[rows], z=t.z[:, rows]) for t in terms]
-        return ModeFinder(
+        arguments = (
             terms,
             self._basis[rows],
             y,
@@ -271,8 +290,18 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self.family_record,
             self.link_record,
             INFORMATION[self.information],
-            scale=self._likelihood.scale,
+            self._likelihood.scale,
         )
+        if self.tail_choice.name != "iterative":
+            return ModeFinder(*arguments)
+        from numbamm.glm.iterative_modes import IterativeModes
+
+        return IterativeModes(*arguments, self.tail_request.probes, self.tail_request.seed)
+
+    @property
+    def _tail_line(self) -> str:
+        choice = self.tail_choice
+        return "" if choice.is_obvious else f"\ntail: {choice.name}, {choice.why}"
 
     def in_columns(self, scalings) -> GeneralizedLinearMixedModel:
         """This model, fitted as it is, in other scaled columns."""
@@ -515,10 +544,22 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
                 self.optsum.optimizer = optimizer
             self.optsum.configure()
             self.optsum.validate()
-            end = Stages(self, fast, nagq, progress=progress, verbose=verbose).run()
+            check_search(self)
+            stages = Stages(self, fast, nagq, progress=progress, verbose=verbose)
+            try:
+                end = stages.run()
+                errors = refine(self)
+            except UnsuitedTail as reason:
+                hand_over(self, reason)
+                end, errors = stages.run(), None
             self.optsum.elapsed = perf_counter() - begin
             self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
             self._estimates.at_minimum = end.is_minimum
+            self._estimates.monte_carlo = errors
+            note_errors(self, errors)
+            if not self.tail_choice.is_obvious:
+                optsum, choice = self.optsum, self.tail_choice
+                optsum.tail_kind, optsum.tail_reason = choice.name, choice.why
         warn_of_fit(self, end)
         return self
 
@@ -615,6 +656,6 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     def _conditional_variances(self, levels: dict) -> dict[int, np.ndarray]:
         values_at_estimates(self)
-        return chosen_parts(self._modes.conditional_variances(), levels)
+        return self._modes.variances_of(levels)
 
     _residual_types = GENERALIZED_RESIDUALS

@@ -36,6 +36,8 @@ from numbamm.blocks.tail.conjugate_gradients import NoConvergence
 from numbamm.blocks.tail.protocol import Prediction, Request, Solution, Tail, UnsuitedTail
 from numbamm.blocks.tail.schur import Design
 from numbamm.blocks.tail.sparse_solutions import tail_vectors
+from numbamm.blocks.threads import ThreadLocal
+from numbamm.structures.joint import Joint
 
 #: A term of at most so many random effects is not left to conjugate gradients: what converges
 #: slowly is eliminated exactly.
@@ -96,6 +98,17 @@ class IterativeTail(Tail):
         self.probes = self.request.probes or probes.FEWEST
         self.seed = 0 if self.request.seed is None else int(self.request.seed)
         self._design = Design(self.layout, self.A)
+
+    @classmethod
+    def of_cross_product(cls, terms, layout, A, number: int, seed: int) -> IterativeTail:
+        """The tail of a cross-product that exists, with so many probes; it has no rows."""
+        tail = cls.__new__(cls)
+        ThreadLocal.__init__(tail)
+        tail.request, tail.layout, tail.A = Request(cls.name, number, seed), layout, A
+        tail.joint, tail._terms = Joint.of(terms), terms
+        tail.probes, tail.seed = number, seed
+        tail._design = Design(layout, A)
+        return tail
 
     @classmethod
     def predict(cls, layout, terms) -> Prediction | str:
@@ -224,8 +237,12 @@ class IterativeTail(Tail):
     def _held(self) -> Approximation:
         return self._local.kept[2]
 
+    def effects(self) -> tuple[np.ndarray, np.ndarray]:
+        """u and b in the table's order, then γ, then -1 for y, from this thread's solutions."""
+        return self._held.solution()
+
     def solve(self) -> Solution:
-        u, b = self._held.solution()
+        u, b = self.effects()
         nx, widths = self.nx, self._widths
         stops = np.cumsum(widths)
         gamma = b[len(b) - 1 - nx : -1]
@@ -286,15 +303,7 @@ class IterativeTail(Tail):
 
     @property
     def _entries(self) -> np.ndarray:
-        """Term, row and column of the entries of every λ, term by term of the table, and which."""
-        parts, structures = [], self.joint.structures
-        starts = np.cumsum([0, *(len(s.entries) for s in structures)])
-        for k, given in enumerate(self.layout.order):
-            structure = structures[given]
-            row, column = np.divmod(structure.entries, structure.p)
-            at = starts[given] + np.arange(len(row))
-            parts.append(np.stack([np.full(len(row), k), row, column, at]))
-        return np.concatenate(parts, axis=1).astype(np.int64)
+        return entries_of(self.joint, self.layout)
 
     def _jacobian(self, theta) -> np.ndarray:
         """Derivatives of the entries of every λ by θ, in the order of `_entries`."""
@@ -425,3 +434,19 @@ def _dense_order(layout) -> int:
     """Number of random effects of the layout's dense terms."""
     rows = layout.table[1 + layout.table[0, FIRST_DENSE] : 1 + layout.nterm]
     return int((rows[:, P] * rows[:, NLEVEL]).sum())
+
+
+def entries_of(joint, layout) -> np.ndarray:
+    """Term, row and column of the entries of every λ, term by term of the table, and which.
+
+    Returns
+    -------
+    ndarray of int64, shape (4, number of entries)
+    """
+    parts, structures = [], joint.structures
+    starts = np.cumsum([0, *(len(s.entries) for s in structures)])
+    for k, given in enumerate(layout.order):
+        row, column = np.divmod(structures[given].entries, structures[given].p)
+        at = starts[given] + np.arange(len(row))
+        parts.append(np.stack([np.full(len(row), k), row, column, at]))
+    return np.concatenate(parts, axis=1).astype(np.int64)

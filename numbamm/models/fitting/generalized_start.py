@@ -144,7 +144,11 @@ def by_linear_model(model, modes: ModeFinder, start: Start) -> Start:
     theta, gamma = model.scaled.to_scaled(start.theta), start.gamma
     sigma = 0.0 if model._likelihood.dispersed else 1.0
     for _ in range(2):
-        found = fit_working_model(modes, theta, gamma, start.shape, sigma)
+        arguments = theta, gamma, start.shape, sigma
+        if modes.is_iterative:
+            found = modes.fit_working_model(*arguments)
+        else:
+            found = fit_working_model(modes, *arguments)
         if found is None or np.abs(found[0]).max(initial=0.0) > LARGEST_START:
             modes.u = np.zeros(modes.q)
             return start
