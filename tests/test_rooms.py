@@ -217,6 +217,7 @@ TESTED_ELSEWHERE = {
     "blocks.tail.reduction": "by dense matrices, in schur",
     "blocks.tail.level_blocks": "by dense matrices, in schur",
     "blocks.tail.head_normals": "by dense matrices, in approximation",
+    "blocks.tail.iterative_forms": "by the dense tail, in iterative_tail",
     "blocks.tail.iterative_search": "by exact searches, in iterative_tail",
     "models.fitting.monte_carlo": "by fits over many seeds, in approximate_fit",
     "models.fitting.linear_start": "what it chooses from: light_starts, moments, default_start",

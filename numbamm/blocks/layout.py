@@ -191,8 +191,8 @@ def _split_tail(terms, nhead: int, most_dense: int | None) -> tuple[list[int], l
     """The tail's terms: those whose block with the first term is sparse, and the dense ones."""
     sparse, dense = [], []
     for i in range(nhead, len(terms)):
-        if most_dense is not None:
-            (dense if terms[i].nranef <= most_dense else sparse).append(i)
+        if most_dense is not None:  # the first one, which is the largest, is sparse in any case
+            (dense if i > nhead and terms[i].nranef <= most_dense else sparse).append(i)
             continue
         enough = DENSE_FILL * _nlevel(terms[0]) * _nlevel(terms[i])
         if len(terms[0].refs) < enough:  # each row has its pair, and they are still too few
@@ -232,7 +232,8 @@ class Pattern:
     def of(cls, terms, most_dense: int | None = None) -> Pattern:
         """The pattern of terms, by decreasing number of random effects; there may be none.
 
-        With `most_dense`, the dense terms of the tail are those of at most so many random effects.
+        With `most_dense`, the dense terms of the tail are those of at most so many random effects,
+        and there is a sparse one.
         """
         nhead = _head_length(terms)
         sparse, dense = _split_tail(terms, nhead, most_dense)

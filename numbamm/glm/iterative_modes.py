@@ -14,7 +14,8 @@ from numbamm.blocks.layout import COLUMN, DIAG, NLEVEL, P, Pattern
 from numbamm.blocks.tail import probes
 from numbamm.blocks.tail.approximation import MOST_ITERATIONS, Approximation
 from numbamm.blocks.tail.conjugate_gradients import NoConvergence
-from numbamm.blocks.tail.iterative_tail import FEW, MOST_FORMS, IterativeTail, entries_of
+from numbamm.blocks.tail.iterative_forms import MOST_FORMS, chosen_variances, forms_of_rows
+from numbamm.blocks.tail.iterative_tail import FEW, IterativeTail, entries_of
 from numbamm.blocks.tail.parts import run
 from numbamm.blocks.tail.protocol import UnsuitedTail
 from numbamm.blocks.tail.reduction import PARTS
@@ -246,11 +247,18 @@ class IterativeModes(ModeFinder):
     def leverages(self):
         raise _cannot("leverages of all rows")
 
-    def conditional_variances(self):
-        raise _cannot("conditional variances of all random effects")
+    def variances_of(self, levels: dict) -> dict[int, np.ndarray]:
+        layout, found = self.held.layout, self.held._local.found
+        parts = chosen_variances(found, self.terms, layout.order, levels)
+        if isinstance(parts, int):
+            raise _cannot(f"conditional variances of {parts} random effects")
+        return parts
 
     def row_variances(self, terms, x, cov):
-        raise _cannot(f"variances of rows (there are {len(x)}, and {MOST_FORMS} at most)")
+        if len(x) > MOST_FORMS:
+            raise _cannot(f"variances of {len(x)} rows")
+        ordered = [terms[k] for k in self.varied.layout.order]
+        return forms_of_rows(self.varied._local.found, ordered, x, cov)
 
 
 class _IterativeBuffers(_Buffers):

@@ -16,7 +16,6 @@ import numpy as np
 from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.gradient import objective_gradient
 from numbamm.blocks.layout import (
-    COLUMN,
     CROSS,
     DIAG,
     FIRST_DENSE,
@@ -33,9 +32,9 @@ from numbamm.blocks.layout import (
 from numbamm.blocks.tail import probes
 from numbamm.blocks.tail.approximation import MOST_ITERATIONS, Approximation
 from numbamm.blocks.tail.conjugate_gradients import NoConvergence
+from numbamm.blocks.tail.iterative_forms import MOST_FORMS, chosen_variances, forms_of_rows
 from numbamm.blocks.tail.protocol import Prediction, Request, Solution, Tail, UnsuitedTail
 from numbamm.blocks.tail.schur import Design
-from numbamm.blocks.tail.sparse_solutions import tail_vectors
 from numbamm.blocks.threads import ThreadLocal
 from numbamm.structures.joint import Joint
 
@@ -44,9 +43,6 @@ from numbamm.structures.joint import Joint
 FEW = 60
 #: Tolerances of solutions: of D's columns, of probes during a search, and at estimates.
 TOLERANCE, ROUGH, FINE = 1e-8, 1e-6, 1e-12
-#: Quadratic forms of more rows than this are refused: each takes solutions of its own. And how many
-#: are found at once.
-MOST_FORMS, BATCH = 5000, 64
 #: Multiplications a second of products with the tail, about, on one thread; and how many products
 #: an evaluation takes, about.
 RATE, PRODUCTS = 1e9, 12
@@ -330,66 +326,20 @@ class IterativeTail(Tail):
 
     def row_variances(self, terms, x) -> np.ndarray:
         """Variances over σ² of x'γ̂ + z'b̂ - z'b, by solutions for each row."""
-        terms = [terms[k] for k in self.layout.order]
-        refs = np.stack([np.asarray(refs, dtype=np.int32) for refs, _ in terms])
-        z = np.concatenate([z for _, z in terms]).T.copy()
-        return self._forms(refs, z, np.ascontiguousarray(x, dtype=np.float64))
-
-    def level_variances(self, given: int, levels) -> np.ndarray:
-        """Variances of b over σ², of some levels of a term; shape (levels, p, p).
-
-        Parameters
-        ----------
-        given : int
-            The term, in the caller's order.
-        levels : ndarray of int
-        """
-        table, nterm = self.layout.table, self.layout.nterm
-        k = self.layout.order.index(given)
-        p, at = int(table[1 + k, P]), int(table[1 + k, COLUMN])
-        pairs = [(a, b) for a in range(p) for b in range(a + 1)]
-        refs = np.full((nterm, len(levels) * len(pairs)), -1, dtype=np.int32)
-        refs[k] = np.repeat(levels, len(pairs))
-        z = np.zeros((refs.shape[1], int(table[1 : 1 + nterm, P].sum())))
-        for i, (a, b) in enumerate(pairs):
-            z[i :: len(pairs), at + a] += 1.0
-            z[i :: len(pairs), at + b] += float(a != b)
-        x, known = np.zeros((len(z), self.nx)), np.zeros((self.nx, self.nx))
-        forms = self._forms(refs, z, x, known).reshape(len(levels), len(pairs))
-        out = np.empty((len(levels), p, p))
-        of = dict(zip(pairs, forms.T, strict=True))
-        for a, b in pairs:  # by polarisation
-            both = of[a, b] if a == b else (of[a, b] - of[a, a] - of[b, b]) / 2
-            out[:, a, b] = out[:, b, a] = both
-        return out
+        refused = self.cannot(f"variances of {len(x)} rows") if len(x) > MOST_FORMS else None
+        if refused:
+            raise refused
+        return forms_of_rows(self._held, [terms[k] for k in self.layout.order], x)
 
     def conditional_variances(self) -> list[np.ndarray]:
-        terms = self._terms
-        number = sum(t.nlevels * t.p * (t.p + 1) // 2 for t in terms)
-        if number > MOST_FORMS:
-            raise self.cannot(f"conditional variances of all {number} random effects")
-        return [self.level_variances(k, np.arange(t.nlevels)) for k, t in enumerate(terms)]
+        parts = self.variances_of({})
+        return [parts[k] for k in range(len(parts))]
 
     def variances_of(self, levels: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
-        if not levels:
-            return super().variances_of(levels)
-        return {k: self.level_variances(k, own) for k, own in levels.items()}
-
-    def _forms(self, refs, z, x, cov=None) -> np.ndarray:
-        """Quadratic forms of rows; see `solve.quadratic_forms`."""
-        if len(z) > MOST_FORMS:
-            raise self.cannot(f"variances of {len(z)} rows")
-        held, design = self._held, self._design
-        m, out = design.order + design.order_d, np.empty(len(z))
-        e = np.zeros(design.head_order)
-        for start in range(0, len(z), BATCH):
-            rows = slice(start, start + BATCH)
-            T, part = np.zeros((len(z[rows]), m)), np.empty(len(z[rows]))
-            data = np.ascontiguousarray(refs[:, rows]), z[rows], x[rows]
-            arrays = design.table, design.index, held.schur.work
-            tail_vectors(*data, *arrays, e, T, part)
-            out[rows] = part + held.forms(T, cov)
-        return out
+        found = chosen_variances(self._held, self._terms, self.layout.order, levels)
+        if isinstance(found, int):
+            raise self.cannot(f"conditional variances of {found} random effects")
+        return found
 
     # ---- the head alone --------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ DENSE, ITERATIVE = "dense", "iterative"
 #: five factors, and the gradient.
 SMALL_ORDER, SMALL_SECONDS, FACTORS = 2000, 5.0, 3
 #: The gradient's Monte-Carlo error is its spread over so many sets of probes.
-SETS = 5
+SETS = 4
 #: Distance of their seeds; and a step in log shape or log φ, for its curvature.
 FAR, STEP = 1_000_003, 0.05
 #: Searches with more probes, at most.

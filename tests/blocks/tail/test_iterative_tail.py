@@ -13,7 +13,7 @@ from blocks.tail.iterated import (
 )
 
 from numbamm.blocks.layout import build_layout
-from numbamm.blocks.tail import iterative_tail, probes
+from numbamm.blocks.tail import iterative_forms, iterative_tail, probes
 from numbamm.blocks.tail.dense_tail import DenseTail
 from numbamm.blocks.tail.iterative_tail import IterativeTail
 from numbamm.blocks.tail.protocol import Request, UnsuitedTail
@@ -104,7 +104,8 @@ def test_too_many_variances_are_refused(monkeypatch):
     terms, xy, tail = built(next(iter(STRUCTURES)))
     tail.factorize(random_theta(terms))
     monkeypatch.setattr(iterative_tail, "MOST_FORMS", 10)
-    with pytest.raises(OptionError, match=r"conditional variances of all \d+.*tail='dense'"):
+    monkeypatch.setattr(iterative_forms, "MOST_FORMS", 10)
+    with pytest.raises(OptionError, match=r"conditional variances of \d+.*tail='dense'"):
         tail.conditional_variances()
     with pytest.raises(OptionError, match="leverages of all rows.*tail='sparse'"):
         tail.leverage()
