@@ -219,6 +219,8 @@ TESTED_ELSEWHERE = {
     "blocks.tail.head_normals": "by dense matrices, in approximation",
     "blocks.tail.iterative_forms": "by the dense tail, in iterative_tail",
     "blocks.tail.iterative_search": "by exact searches, in iterative_tail",
+    "glm.row_forms": "by the dense factor, in iterative_modes",
+    "glm.rows_for_python": "by the dense factor, in iterative_modes",
     "models.fitting.monte_carlo": "by fits over many seeds, in approximate_fit",
     "models.fitting.linear_start": "what it chooses from: light_starts, moments, default_start",
     "models.generalized_objective": "a part of the class in generalized",

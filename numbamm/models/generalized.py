@@ -44,6 +44,7 @@ from numbamm.models.fitting.generalized_tail import (
     hand_over,
     refine,
 )
+from numbamm.models.fitting.monte_carlo import component_errors
 from numbamm.models.fitting.rollback import all_or_nothing
 from numbamm.models.fitting.runaway import runaway_terms
 from numbamm.models.fitting.stages import Stages, check_nagq, kernels_for, options_of_start, renewed
@@ -269,7 +270,9 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self._cells = find_cells(self.family_record, self.reterms, [*frame.X.T, self._offset])
             if self._cells:
                 self._likelihood.merged = self._cells.constant(self.family_record, frame.y, prior)
-            self.tail_choice = choose_tail(self.scaled.terms, self.tail_request)
+            self.tail_choice = choose_tail(
+                self.scaled.terms, self.tail_request, self._likelihood.dispersed
+            )
             self._modes = self._mode_finder()
             self._start = self._begun = find_start(self, self.theta, self.init)
             # A root of γ's covariance, in whose coordinates a full fit searches.
@@ -372,7 +375,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
     @property
     def varcorr(self) -> VarCorr:
         """Variances, standard deviations and correlations of the random effects."""
-        return VarCorr(self.reterms, self.sigma, residual=self._likelihood.dispersed)
+        errors = component_errors(self)
+        return VarCorr(self.reterms, self.sigma, self._likelihood.dispersed, errors)
 
     @property
     def dispersion(self) -> float:

@@ -6,7 +6,7 @@ from copy import copy
 
 import numpy as np
 
-from numbamm.blocks.layout import NHEAD, ORDER, P, Pattern
+from numbamm.blocks.layout import NHEAD, ORDER, Pattern
 from numbamm.blocks.tail import probes
 from numbamm.blocks.tail.dense_tail import DenseTail
 from numbamm.blocks.tail.protocol import Choice, Request
@@ -27,15 +27,15 @@ FAR, STEP = 1_000_003, 0.05
 MOST_ROUNDS = 3
 
 
-def choose_tail(terms, request: Request) -> Choice:
-    """How a generalized model holds its tail.
+def choose_tail(terms, request: Request, dispersed: bool) -> Choice:
+    """How a generalized model holds its tail; `dispersed`: whether its family has a dispersion.
 
     Raises
     ------
     OptionError
         The tail that was asked for cannot hold the model.
     """
-    refused = _cannot_iterate(terms)
+    refused = _cannot_iterate(terms, dispersed)
     if request.name == DENSE:
         return Choice(DENSE, "as asked")
     if request.name == ITERATIVE:
@@ -56,16 +56,18 @@ def choose_tail(terms, request: Request) -> Choice:
     return Choice(ITERATIVE, f"order {order}, dense about {seconds:.0f} s an evaluation")
 
 
-def _cannot_iterate(terms) -> str:
+def _cannot_iterate(terms, dispersed: bool) -> str:
     """Why modes of these terms are not found by conjugate gradients; empty if they may be."""
     pattern = Pattern.of(terms, most_dense=0)
-    if pattern.table[0, NHEAD] != 1:
-        return "the elimination level by level leaves nothing to iterate on, or has nested factors"
-    if len(terms) == 1:
+    if len(terms) == pattern.table[0, NHEAD]:
         return "the elimination level by level leaves nothing to iterate on"
+    if pattern.table[0, NHEAD] > 1:
+        return "the elimination level by level has nested factors, which generalized models cannot"
+    if dispersed:
+        return "the family has a dispersion, which is estimated with an exact tail alone"
     if not all(term.structure.is_free for term in terms):
         return "a covariance structure has parameters that are not entries of λ"
-    return "" if int(pattern.table[1:, P].sum()) else "there are no random effects"
+    return ""
 
 
 def check_search(model) -> None:
