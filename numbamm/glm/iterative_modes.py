@@ -11,12 +11,12 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.blocks.layout import COLUMN, DIAG, NLEVEL, P, Pattern
+from numbamm.blocks.parts import run
 from numbamm.blocks.tail import probes
 from numbamm.blocks.tail.approximation import MOST_ITERATIONS, Approximation
 from numbamm.blocks.tail.conjugate_gradients import NoConvergence
 from numbamm.blocks.tail.iterative_forms import MOST_FORMS, chosen_variances, forms_of_rows
 from numbamm.blocks.tail.iterative_tail import FEW, IterativeTail, entries_of
-from numbamm.blocks.tail.parts import run
 from numbamm.blocks.tail.protocol import UnsuitedTail
 from numbamm.blocks.tail.reduction import PARTS
 from numbamm.blocks.tail.schur import Design

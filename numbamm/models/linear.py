@@ -12,12 +12,14 @@ from numpy.typing import ArrayLike
 
 from numbamm import config
 from numbamm import formula as formulas
+from numbamm.blocks import cholesky
 from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.search import by_differences, newton
 from numbamm.blocks.solve import solve
 from numbamm.blocks.tail.choice import build_tail
 from numbamm.blocks.tail.protocol import Request
+from numbamm.blocks.tail.tail_request import tail_request
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
@@ -39,10 +41,9 @@ from numbamm.models.linear_estimates import (
     solution_at,
 )
 from numbamm.models.linear_objective import LinearObjective
-from numbamm.models.mixedmodel import MixedModel
+from numbamm.models.mixedmodel import BETWEEN_ROOMS, MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.spaces.scaled import ScaledTerms
-from numbamm.models.tail_request import tail_request
 from numbamm.models.without_rows import linear_without
 from numbamm.optimize import OptSummary
 from numbamm.options import flag
@@ -84,6 +85,22 @@ class LinearMixedModel(LinearObjective, MixedModel):
     probes, seed : int, optional
         Number of random probes of an approximate tail, and what they are drawn from.
 
+    Attributes
+    ----------
+    formula : str
+        The formula, as it was understood.
+    frame : ModelFrame
+        Response, fixed-effects columns and terms of the rows that are used.
+    feterm : FeMat
+        The fixed-effects columns.
+    reterms : list of ReMat
+        The random-effects terms, by decreasing number of random effects; for reading, since
+        estimates do not follow what is written into them.
+    family, link : str
+        Names of family and link: ``"gaussian"`` and ``"identity"``.
+    optsum : OptSummary
+        How the model is, or was, optimised.
+
     Raises
     ------
     FormulaError, DataError, OptionError
@@ -112,7 +129,11 @@ class LinearMixedModel(LinearObjective, MixedModel):
     >>> m = mm.LinearMixedModel("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
     >>> round(m.fit().objective, 5)
     327.32706
+    >>> m.formula, m.feterm.cnames, m.reterms[0].group, m.optsum.names
+    ('Yield ~ 1 + (1 | Batch)', ['Intercept'], 'Batch', ['Batch.Intercept'])
     """
+
+    _between_rooms = BETWEEN_ROOMS | {"shape", "given_shape", "is_fast"}  # which it lacks
 
     blocks: Any
     family, link = "gaussian", "identity"
@@ -140,8 +161,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         if sigma is not None and not _is_positive(sigma):
             raise OptionError(f"sigma must be a positive number, not {sigma!r}")
         by_newton = optimizer == "newton"
-        search = (newton.begin, newton.advance) if by_newton else (by_differences.objective,)
-        compile_ahead(crossprod, solve, *search)
+        differences = cholesky.objective, by_differences.search
+        compile_ahead(crossprod, solve, *((newton.advance,) if by_newton else differences))
         frame = formulas.model_frame(
             formula,
             data,
@@ -153,7 +174,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         )
         check_gaussian(frame, sigma_known=sigma is not None)
         self._build(frame, reml, sigma, request)
-        self.call = Call(
+        self._call = Call(
             data,
             {
                 "weights": weights,
@@ -289,6 +310,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         FitError
             If the model is fitted already (use `refit`), or the optimiser fails; the model can
             be used and fitted again.
+        OptionError
+            An option, or a field of `optsum`, has an unusable value, or there is no such optimiser.
 
         See Also
         --------
@@ -357,7 +380,12 @@ class LinearMixedModel(LinearObjective, MixedModel):
         Raises
         ------
         DataError
-            If the new response does not fit the rows; the model stays as it was.
+            If the new response does not fit the rows; the model stays as it was, as with any
+            error.
+        FitError
+            The optimiser fails.
+        OptionError
+            An option, or a field of `optsum`, has an unusable value, or there is no such optimiser.
 
         See Also
         --------
@@ -404,12 +432,13 @@ class LinearMixedModel(LinearObjective, MixedModel):
         return estimates_at(self, theta, objective)
 
     def coefficients_at(self, theta) -> np.ndarray:
-        """Coefficients of the kept columns at a given θ; the model is left at this θ."""
+        """Coefficients of the kept columns at a scaled θ; the model is left as it is."""
         return coefficients(self, solution_at(self, theta))[1]
 
     def effects_at(self, theta) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """u and b at a given θ, with β estimated there; the model is left at this θ."""
-        return random_effects(self, solution_at(self, theta))
+        self._set_theta(theta)
+        return random_effects(self, solution_at(self, self.scaled.to_scaled(theta)))
 
     def leverage(self) -> pd.Series:
         """Diagonal of the hat matrix, a pandas Series over the rows of the data.

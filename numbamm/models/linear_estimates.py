@@ -20,7 +20,9 @@ def estimates_at(model, theta, objective: float) -> Estimates:
         The objective there.
     """
     errors = errors_at(model, theta)
-    solution, response, fe = solution_at(model, theta), model.scaled_response, model.feterm
+    model._set_theta(theta)
+    solution = solution_at(model, model.scaled.to_scaled(theta))
+    response, fe = model.scaled_response, model.feterm
     u, b = random_effects(model, solution)
     residual_norm, sqrt_weights = model.blocks.residual_norm(), model.sqrt_weights
     sigma = model.optsum.sigma or response.scale * residual_norm / np.sqrt(model.degrees)
@@ -48,9 +50,8 @@ def estimates_at(model, theta, objective: float) -> Estimates:
 
 
 def solution_at(model, theta):
-    """γ, u and b of the scaled columns at a θ, at which the model is left."""
-    model._set_theta(theta)
-    model.blocks.factorize(model.scaled.to_scaled(theta))
+    """γ, u and b of the scaled columns at a scaled θ."""
+    model.blocks.factorize(theta)
     return model.blocks.solve()
 
 

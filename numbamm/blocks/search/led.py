@@ -35,7 +35,7 @@ from numbamm.blocks.search.evaluation import (
 from numbamm.blocks.search.rotations import fold, hold_rotations
 
 # What `step` is asked for.
-ADVANCE, IMPROVE, IS_SINGULAR, CERTIFY, ESCAPE, HAS_ESCAPED, LENGTH = range(7)
+BEGIN, ADVANCE, IMPROVE, IS_SINGULAR, CERTIFY, ESCAPE, HAS_ESCAPED, LENGTH = range(8)
 
 
 class LedSearch:
@@ -56,6 +56,7 @@ class LedSearch:
         self._tail, self._criterion = tail, criterion
         self._model = small_model(tail, *criterion)
         self._search, self._state = newton.start(theta, self._model, ftol_abs, ftol_rel)
+        self._ask(BEGIN)
 
     @property
     def returnvalue(self) -> str | None:
@@ -177,6 +178,9 @@ def _put_blocks(tail, model) -> tuple[list, list]:
 def step(what, f, state, search, model):
     """Take one of the steps of `newton.advance` and of `escapes`; returns a number."""
     table, index, work = model.table, model.index, model.work
+    if what == BEGIN:
+        newton.begin(state, search, model)
+        return 0.0
     if what == ADVANCE:
         return float(trust.advance(state, f))
     if what == IMPROVE:  # after g and H at the best point were filled

@@ -28,10 +28,10 @@ from scipy.linalg import solve_triangular
 
 from numbamm.blocks.cholesky import DEGREES, REML
 from numbamm.blocks.layout import NHEAD, NLEVEL, ROW, P
+from numbamm.blocks.parts import run
 from numbamm.blocks.tail import conjugate_gradients
 from numbamm.blocks.tail.head_normals import head_normals
 from numbamm.blocks.tail.lanczos import log_forms
-from numbamm.blocks.tail.parts import run
 from numbamm.blocks.tail.schur import Schur
 from numbamm.blocks.tail.sparse_solutions import complete_effects, head_information
 

@@ -68,7 +68,7 @@ def choose(layout: Layout, terms, wanted: str = AUTO, or_other: bool = False) ->
     """Which tail a model gets, and why; see `build_tail`."""
     order = int(layout.table[0, ORDER])
     if wanted != AUTO:
-        prediction = tail_of(wanted).predict(layout, terms)
+        prediction = tail_of(wanted).predict(layout, terms, asked=True)
         if not isinstance(prediction, str):
             _check(wanted, prediction, layout, terms)
             return Choice(wanted, "as asked")

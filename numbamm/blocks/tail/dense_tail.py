@@ -11,8 +11,7 @@ import numpy as np
 from numbamm.blocks import cholesky, gradient, information, solve
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.layout import GRADIENT, LAMBDA, NLEVEL, NORMAL, TAIL, P
-from numbamm.blocks.search import by_differences, evaluation, newton
-from numbamm.blocks.search.by_differences import NO_PLAN
+from numbamm.blocks.search import evaluation, newton
 from numbamm.blocks.search.certificate import judge
 from numbamm.blocks.tail.protocol import Prediction, Solution, Tail
 from numbamm.blocks.variances import (
@@ -37,7 +36,7 @@ class DenseTail(Tail):
     is_compiled = True
 
     @classmethod
-    def predict(cls, layout, terms) -> Prediction:
+    def predict(cls, layout, terms, asked: bool = False) -> Prediction:
         multiplications = 3 * layout.operations  # a gradient costs twice as much again
         size = layout.size_a + layout.size_work + layout.size_adjoint
         return Prediction(multiplications / RATE, 8.0 * size)
@@ -59,11 +58,11 @@ class DenseTail(Tail):
         return self._local.adjoint
 
     def objective(self, theta, degrees, constant: float, sigma: float) -> float:
-        """See `by_differences.objective`."""
+        """See `cholesky.objective`."""
         layout = self.layout
         arrays = layout.table, layout.index, self.A, self.work
         theta = self.joint.entries(theta)
-        return by_differences.objective(theta, *arrays, degrees, constant, sigma, NO_PLAN)
+        return cholesky.objective(theta, *arrays, degrees, constant, sigma)
 
     def objective_gradient(
         self, theta, degrees, constant: float, sigma: float
@@ -93,7 +92,7 @@ class DenseTail(Tail):
 
     def search(self, theta, degrees, constant: float, sigma: float, ftol_abs, ftol_rel):
         """Newton's search by derivatives; see `search.newton`."""
-        compile_ahead(newton.begin, newton.advance)
+        compile_ahead(newton.advance)
         model = self.newton_model(degrees, constant, sigma)
         return newton.StepwiseFit(theta, model, ftol_abs, ftol_rel)
 

@@ -107,11 +107,11 @@ class IterativeTail(Tail):
         return tail
 
     @classmethod
-    def predict(cls, layout, terms) -> Prediction | str:
+    def predict(cls, layout, terms, asked: bool = False) -> Prediction | str:
         table, nhead = layout.table, layout.nhead
         if layout.nterm == nhead:
             return "the elimination level by level leaves nothing to iterate on"
-        if layout.table[0, FIRST_DENSE] == nhead and _dense_order(layout) <= FEW:
+        if not asked and layout.table[0, FIRST_DENSE] == nhead and _dense_order(layout) <= FEW:
             return "what the elimination level by level leaves is small"
         if not all(term.structure.is_free for term in terms):
             return "a covariance structure has parameters that are not entries of λ"

@@ -164,8 +164,11 @@ class Tail(ThreadLocal):
     # ---- before a tail is built ---------------------------------------------------------------
 
     @classmethod
-    def predict(cls, layout: Layout, terms) -> Prediction | str:
-        """What the tail would take, or in words why it cannot hold this model."""
+    def predict(cls, layout: Layout, terms, asked: bool = False) -> Prediction | str:
+        """What the tail would take, or in words why it does not suit this model.
+
+        If the user has `asked` for it, only what makes it impossible counts.
+        """
         raise NotImplementedError
 
     # ---- the design ---------------------------------------------------------------------------

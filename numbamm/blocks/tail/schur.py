@@ -30,8 +30,8 @@ from numbamm.blocks.layout import (
     TAIL,
     P,
 )
+from numbamm.blocks.parts import run
 from numbamm.blocks.tail import level_blocks, reduction
-from numbamm.blocks.tail.parts import run
 
 
 class Design:

@@ -1,7 +1,7 @@
 """The selected inverse: entries of (LL')⁻¹ on the pattern of a sparse factor L.
 
-Columns of L with the same rows below them are a *supernode*, held as one dense block: its own
-columns J, and all its rows, J and the rows R below. With Y = L_RJ L_JJ⁻¹ and Z = (LL')⁻¹,
+A supernode (`supernodes`) has columns J, and rows R below them. With Y = L_RJ L_JJ⁻¹ and
+Z = (LL')⁻¹,
 
     Z_RJ = -Z_RR Y        Z_JJ = L_JJ⁻ᵀL_JJ⁻¹ - Y'Z_RJ
 
@@ -13,13 +13,11 @@ Sources: Takahashi, Fagan & Chin (1973); Erisman & Tinney (1975), Commun. ACM 18
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from numbamm.blocks.invert import invert_lower
 from numbamm.blocks.jit import jit
-from numbamm.blocks.kinds import INDEX, INTEGERS, NOTHING, REALS, record
+from numbamm.blocks.kinds import NOTHING, REALS
 from numbamm.blocks.lapack import (
     LEFT,
     LOWER,
@@ -31,75 +29,8 @@ from numbamm.blocks.lapack import (
     dsymm,
     dtrsm,
 )
+from numbamm.blocks.tail.supernodes import SUPERNODES, Supernodes
 from numbamm.blocks.vectors import copy
-
-
-class Supernodes(NamedTuple):
-    """The supernodes of a factor.
-
-    Attributes
-    ----------
-    first : ndarray of int32, shape (number of supernodes + 1,)
-        First column of each.
-    of : ndarray of int32, shape (order,)
-        The supernode of each column.
-    rowptr, rows : ndarray of int32
-        Rows of each supernode, its own columns first, ascending.
-    start : ndarray of int64, shape (number of supernodes + 1,)
-        Where the block of each begins in the buffer: its rows by its columns, column-major.
-    """
-
-    first: np.ndarray
-    of: np.ndarray
-    rowptr: np.ndarray
-    rows: np.ndarray
-    start: np.ndarray
-
-
-SUPERNODES = record(Supernodes, first=INDEX, of=INDEX, rowptr=INDEX, rows=INDEX, start=INTEGERS)
-
-
-def supernodes_of(L) -> Supernodes:
-    """The supernodes of a lower triangle.
-
-    Parameters
-    ----------
-    L : scipy.sparse.csc_matrix
-        Rows ascending in each column; of a Cholesky factor, with all entries that fill in.
-    """
-    order, counts = L.shape[0], np.diff(L.indptr)
-    below = np.full(order, -1)  # the first row below the diagonal of each column
-    more = counts > 1
-    below[more] = L.indices[L.indptr[:-1][more] + 1]
-    joined = (below[:-1] == np.arange(1, order)) & (counts[1:] == counts[:-1] - 1)
-    first = np.concatenate([[0], np.flatnonzero(~joined) + 1, [order]])
-    first = np.unique(first) if order else np.zeros(1, dtype=int)
-    width = np.diff(first)
-    height = counts[first[:-1]] if order else counts
-    rows = [L.indices[L.indptr[c] : L.indptr[c + 1]] for c in first[:-1]]
-    return Supernodes(
-        first.astype(np.int32),
-        np.repeat(np.arange(len(width)), width).astype(np.int32),
-        np.concatenate([[0], np.cumsum(height)]).astype(np.int32),
-        np.concatenate([np.zeros(0, dtype=np.int32), *rows]).astype(np.int32),
-        np.concatenate([[0], np.cumsum(height.astype(np.int64) * width)]),
-    )
-
-
-def places(nodes: Supernodes, row, column) -> np.ndarray:
-    """Positions in the buffer of entries of the factor's pattern, with row ≥ column.
-
-    Parameters
-    ----------
-    nodes : Supernodes
-    row, column : ndarray of int
-    """
-    node = nodes.of[column]
-    height = np.diff(nodes.rowptr)
-    order = len(nodes.of)
-    codes = np.repeat(np.arange(len(height), dtype=np.int64), height) * order + nodes.rows
-    place = np.searchsorted(codes, node.astype(np.int64) * order + row) - nodes.rowptr[node]
-    return nodes.start[node] + (column - nodes.first[node]) * height[node].astype(np.int64) + place
 
 
 def scratch_size(nodes: Supernodes) -> int:
@@ -109,20 +40,18 @@ def scratch_size(nodes: Supernodes) -> int:
     return int(np.max(below**2 + below * width, initial=0) + np.max(width**2, initial=0))
 
 
-@jit(takes=(SUPERNODES, REALS, REALS, REALS), gives=NOTHING, owns=True)
-def invert_on_pattern(nodes, L, Z, scratch):
-    """Fill Z with the selected inverse.
+@jit(takes=(SUPERNODES, REALS, REALS), gives=NOTHING, owns=True)
+def invert_on_pattern(nodes, Z, scratch):
+    """Replace a factor by its selected inverse.
 
     Parameters
     ----------
     nodes : Supernodes
-    L : float64, shape (non-zeros,)
-        The factor's values, column by column.
     Z : float64, shape (``nodes.start[-1]``,)
-        Filled: the lower triangle of each supernode's own block, and the rows below.
+        The factor; overwritten: the lower triangle of each supernode's own block, and the rows
+        below.
     scratch : float64, shape (`scratch_size`,)
     """
-    _load(nodes, L, Z)
     relative = np.empty(len(nodes.of), dtype=np.int64)
     for s in range(len(nodes.first) - 2, -1, -1):
         width, height = nodes.first[s + 1] - nodes.first[s], nodes.rowptr[s + 1] - nodes.rowptr[s]
@@ -150,18 +79,6 @@ def invert_on_pattern(nodes, L, Z, scratch):
 def _subtract(Y, target, below, width, height, inverse):
     """inverse -= Y'target."""
     dgemm(TRANSPOSED, NO, width, width, below, -1.0, Y, below, target, height, 1.0, inverse, width)
-
-
-@jit
-def _load(nodes, L, Z):
-    """Copy the factor's columns into the blocks of the supernodes."""
-    at = 0
-    for s in range(len(nodes.first) - 1):
-        height = nodes.rowptr[s + 1] - nodes.rowptr[s]
-        for c in range(nodes.first[s + 1] - nodes.first[s]):
-            start = nodes.start[s] + c * height + c
-            copy(L[at : at + height - c], Z[start : start + height - c])
-            at += height - c
 
 
 @jit

@@ -1,4 +1,4 @@
-"""`SparseTail`: the factor whose tail is sparse, by CHOLMOD; exact.
+"""`SparseTail`: the factor whose tail is sparse, in an order by CHOLMOD; exact.
 
 It suits crossed factors most of whose pairs of levels never meet, not even through others: workers
 who seldom change firms, pupils who move between schools, regions. The head is eliminated level by
@@ -13,13 +13,15 @@ The gradient needs S_ss only on the pattern of T, for which the selected inverse
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.linalg import lapack, solve_triangular
 
 from numbamm.blocks.cholesky import DEGREES, REML
+from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.layout import (
-    D0,
     FIRST_DENSE,
     GRADIENT,
     LAMBDA,
@@ -28,6 +30,7 @@ from numbamm.blocks.layout import (
     NLEVEL,
     NORMAL,
     NTHETA,
+    ORDER,
     ROW,
     SCRATCH,
     SPARE,
@@ -37,14 +40,10 @@ from numbamm.blocks.layout import (
     P,
 )
 from numbamm.blocks.moments import squares
+from numbamm.blocks.search.led import step
 from numbamm.blocks.tail import cholmod
 from numbamm.blocks.tail.protocol import Prediction, Solution, Tail
-from numbamm.blocks.tail.selected_inverse import (
-    invert_on_pattern,
-    places,
-    scratch_size,
-    supernodes_of,
-)
+from numbamm.blocks.tail.selected_inverse import invert_on_pattern, scratch_size
 from numbamm.blocks.tail.sparse_gradient import head_gradient, selected_s, tail_u
 from numbamm.blocks.tail.sparse_pattern import (
     estimated_nonzeros,
@@ -59,28 +58,69 @@ from numbamm.blocks.tail.sparse_solutions import (
     tail_directions,
     tail_vectors,
 )
+from numbamm.blocks.tail.supernodes import (
+    Supernodes,
+    count_columns,
+    factor,
+    find_rows,
+    merge_columns,
+    parents_and_counts,
+    places,
+    solve_lower,
+    solve_upper,
+    supernodes_of,
+    update_size,
+)
+from numbamm.memory import SHARE, available
 
 #: Multiplications a second, about, on one thread: of the factor and its inverse, and of the head.
-RATE, HEAD_RATE = 4e9, 2e8
-#: Share of the dense triangle beyond which nothing is gained.
-MOST_FILLED = 0.3
-#: Largest order for which a tail that fills in is not refused where it is asked for.
-ALWAYS = 5000
+RATE, HEAD_RATE = 2.5e10, 5e8
+#: With more non-zeros in T than this share of its triangle, nearly all of the factor fills in.
+MOST_FILLED = 0.02
+EMPTY = np.zeros(0, dtype=np.int32)
+#: Bytes that a non-zero of T takes while the pattern is found.
+PER_NONZERO = 48
 #: Null directions of λ are filled with this share of the size at which they would matter.
 NUDGE = 1e-5
 #: Rows whose forms are computed at once by solves.
 BATCH = 256
 
+#: Kernels that every fit needs.
+KERNELS = (
+    *(eliminate, scale_by_lambda, factor, solve_lower, solve_upper, invert_on_pattern),
+    *(selected_s, tail_u, head_gradient),
+    *(
+        head_information,
+        tail_directions,
+        complete_effects,
+        count_columns,
+        merge_columns,
+        find_rows,
+        step,
+    ),
+)
+
 
 class Symbolic:
-    """What does not depend on θ: the pattern and its analysis."""
+    """What does not depend on θ: the pattern, the order of elimination, the supernodes.
+
+    Attributes
+    ----------
+    pattern : SparsePattern
+    order : int
+        Number of rows of the sparse part.
+    P : ndarray of int32
+        The order in which they are eliminated.
+    counts : ndarray of int64
+        Non-zeros of the factor's columns.
+    """
 
     def __init__(self, layout) -> None:
         self.pattern = pattern_of(layout)
         self.order = order_of_sparse_part(layout)
-        arrays = self.pattern.colptr, self.pattern.rows
-        self.analysis = cholmod.Analysis(*arrays) if self.order else None
-        self.nodes = self.where = None  # found with the first factor
+        self._arrays = self.pattern.colptr, self.pattern.rows
+        self.P = cholmod.fill_reducing_order(*self._arrays) if self.order else EMPTY
+        self._parent, self.counts = parents_and_counts(*self._arrays, self.P)
 
     @classmethod
     def of(cls, layout) -> Symbolic:
@@ -90,21 +130,29 @@ class Symbolic:
             found = vars(layout)["_sparse"] = cls(layout)
         return found
 
-    @property
-    def counts(self) -> np.ndarray:
-        """Non-zeros of the factor's columns."""
-        return self.analysis.counts.astype(float) if self.order else np.zeros(0)
+    @cached_property
+    def nodes(self) -> Supernodes:
+        """The supernodes of the factor."""
+        return supernodes_of(*self._arrays, self.P, self._parent, self.counts)
 
-    def find_nodes(self, L, P) -> None:
-        """Find the supernodes of a factor, and where the pattern's entries are in them."""
-        if self.nodes is not None:
-            return
-        nodes, at = supernodes_of(L), np.empty(self.order, dtype=np.int64)
-        at[P] = np.arange(self.order)
+    @cached_property
+    def where(self) -> np.ndarray:
+        """Places of the pattern's entries in the factor's buffer."""
+        at = np.empty(self.order, dtype=np.int64)
+        at[self.P] = np.arange(self.order)
         row = at[self.pattern.rows]
         column = at[np.repeat(np.arange(self.order), np.diff(self.pattern.colptr))]
-        self.where = places(nodes, np.maximum(row, column), np.minimum(row, column))
-        self.nodes = nodes  # last: another thread may look whether it is there
+        return places(self.nodes, np.maximum(row, column), np.minimum(row, column))
+
+    @property
+    def scratch_size(self) -> int:
+        """Number of floats that the factorisation, or the selected inverse, needs besides."""
+        return max(update_size(self.nodes), scratch_size(self.nodes))
+
+    @cached_property
+    def multiplications(self) -> float:
+        """Those of one factorisation of the sparse part."""
+        return float((self.counts.astype(float) ** 2).sum())
 
 
 class Factor:
@@ -118,8 +166,10 @@ class Factor:
         As for the dense tail, without the regions of the tail; see `_table`.
     T, border, corner : ndarray
         T before λ: the sparse part on its pattern, (rows, nd) and (nd, nd).
+    omega, L : ndarray
+        Ω of the sparse part on the pattern, and its factor in the supernodes' buffer.
     half, L_dd : ndarray
-        L_ds' in CHOLMOD's order, and L_dd.
+        L_ds, in the order of elimination, and L_dd.
     logdet : float
         log|L_Z|².
     G, N : list of ndarray or None
@@ -128,53 +178,50 @@ class Factor:
 
     def __init__(self, table, size_work: int, size_adjoint: int, symbolic: Symbolic) -> None:
         order, nd, nonzeros = symbolic.order, int(table[1, ND]), len(symbolic.pattern.rows)
-        self.theta = self.criterion = self.N = None
+        self.theta = self.criterion = self.N = self.Q = None
         self.work, self.adjoint = np.zeros(size_work), np.zeros(size_adjoint)
         self.T, self.omega = np.zeros(nonzeros), np.zeros(nonzeros)
         self.border, self.corner = np.zeros((order, nd)), np.zeros((nd, nd))
-        self.cholmod = symbolic.analysis.factor() if order else None
-        self.P = self.cholmod.P() if order else np.zeros(0, dtype=np.int32)
-        self.Q = None
+        self.L = np.zeros(symbolic.nodes.start[-1])
+        self.scratch = np.empty(symbolic.scratch_size)
 
 
 class SparseTail(Tail):
-    """What the head leaves as a sparse matrix, factored by CHOLMOD; exact."""
+    """What the head leaves as a sparse matrix, factored by supernodes; exact."""
 
     name = "sparse"
 
     # ---- before a tail is built ---------------------------------------------------------------
 
     @classmethod
-    def predict(cls, layout, terms) -> Prediction | str:
+    def predict(cls, layout, terms, asked: bool = False) -> Prediction | str:
         if not cholmod.is_installed():
             return cholmod.MISSING
         order = order_of_sparse_part(layout)
-        if order > ALWAYS and estimated_nonzeros(layout) > MOST_FILLED * order**2 / 2:
+        nonzeros = estimated_nonzeros(layout)
+        if not asked and nonzeros > MOST_FILLED * order**2 / 2:
             return "its factor would fill in"
+        if PER_NONZERO * nonzeros > SHARE * available():
+            return Prediction(math.inf, PER_NONZERO * nonzeros)
         symbolic = Symbolic.of(layout)
-        counts, nd = symbolic.counts, int(layout.table[1, ND])
-        if order > ALWAYS and counts.sum() > MOST_FILLED * order**2 / 2:
-            return "its factor would fill in"
-        pattern = symbolic.pattern
-        nonzeros = len(pattern.rows)
-        inner = (counts**2).sum() * 3 + 2 * nd * counts.sum() + nd**3
-        head = layout.operations - int(layout.table[0, TAIL] > 0) * (order + nd) ** 3 / 3
-        seconds = inner / RATE + (3 * max(head, 0.0) + nd * nonzeros) / HEAD_RATE
-        widest = counts.max(initial=0.0)
-        floats = 2 * layout.table[0, TAIL] + layout.size_a  # head in A, work and adjoint
-        floats += 4.5 * counts.sum() + 5 * nonzeros + 2 * widest**2 + 6 * nd * (order + nd)
+        nonzeros, nd = len(symbolic.pattern.rows), int(layout.table[1, ND])
+        inner = 3 * symbolic.multiplications + 2 * nd * symbolic.counts.sum() + nd**3
+        head = layout.operations - int(layout.table[0, ORDER]) ** 3 / 3 + nd * nonzeros
+        seconds = inner / RATE + 3 * head / HEAD_RATE
+        floats = layout.size_a + 2 * layout.table[0, TAIL]  # A; the head in two buffers
+        floats += 2 * symbolic.nodes.start[-1] + symbolic.scratch_size  # L and its inverse
+        floats += 5 * nonzeros + 7 * nd * order + 6 * nd**2
         return Prediction(float(seconds), 8.0 * float(floats))
 
     def __init__(self, terms, xy, sqrtw=None, layout=None, **options) -> None:
+        compile_ahead(*KERNELS)
         super().__init__(terms, xy, sqrtw, layout, **options)
         self._symbolic = Symbolic.of(self.layout)
         self._table, self._sizes = _table(self.layout)
 
     @property
     def operations(self) -> float:
-        counts = self._symbolic.counts
-        order = int(self.layout.table[1, D0])
-        return float((counts**2).sum() + self.layout.operations - self.order**3 / 3 + order)
+        return self._symbolic.multiplications + self.layout.operations - self.order**3 / 3
 
     def kinds(self) -> list[list[str]]:
         """Storage of the blocks: those of sparse terms stay sparse in L."""
@@ -249,17 +296,14 @@ class SparseTail(Tail):
             scale_by_lambda(table, f.work, self._symbolic.pattern, f.T, f.omega)
             if not np.isfinite(f.omega).all():
                 return False
-            from sksparse.cholmod import CholmodNotPositiveDefiniteError
-
-            try:
-                f.cholmod.cholesky_inplace(self._symbolic.analysis.matrix(f.omega))
-            except CholmodNotPositiveDefiniteError:
+            symbolic = self._symbolic
+            f.logdet += factor(symbolic.nodes, f.omega, symbolic.where, f.L, f.scratch)
+            if not np.isfinite(f.logdet):
                 return False
-            f.logdet += f.cholmod.logdet()
-            f.half = f.cholmod.solve_L(B[f.P], use_LDLt_decomposition=False)
-            K -= f.half.T @ f.half
+            f.half = self._solve(f, solve_lower, B.T[:, symbolic.P])
+            K -= f.half @ f.half.T
         else:
-            f.half = np.zeros((0, nd))
+            f.half = np.zeros((nd, 0))
         f.L_dd, info = lapack.dpotrf(K, lower=1, clean=1)
         if info != 0 or not np.isfinite(f.L_dd).all():
             return False
@@ -273,10 +317,16 @@ class SparseTail(Tail):
     def _q(self, f: Factor) -> np.ndarray:
         """Q = Ω_ss⁻¹Ω_sd, shape (order of the sparse part, nd)."""
         if f.Q is None:
-            f.Q = np.empty(f.half.shape)
+            f.Q = np.empty(f.half.shape[::-1])
             if len(f.Q):
-                f.Q[f.P] = f.cholmod.solve_Lt(f.half, use_LDLt_decomposition=False)
+                f.Q[self._symbolic.P] = self._solve(f, solve_upper, f.half).T
         return f.Q
+
+    def _solve(self, f: Factor, kernel, rows) -> np.ndarray:
+        """L⁻¹ or L⁻ᵀ of the sparse part times vectors, a row each, in the order of elimination."""
+        x = np.array(rows, order="C")
+        kernel(self._symbolic.nodes, f.L, x.reshape(-1), len(x), np.empty(x.size))
+        return x
 
     # ---- the objective ------------------------------------------------------------------------
 
@@ -337,10 +387,8 @@ class SparseTail(Tail):
 
     def _inverse_of_sparse_part(self, f: Factor) -> np.ndarray:
         """The selected inverse of Ω_ss, in the order of `Symbolic.nodes`."""
-        symbolic, L = self._symbolic, f.cholmod.L()
-        symbolic.find_nodes(L, f.P)
-        Z = np.zeros(symbolic.nodes.start[-1])
-        invert_on_pattern(symbolic.nodes, L.data, Z, np.empty(scratch_size(symbolic.nodes)))
+        Z = f.L.copy()
+        invert_on_pattern(self._symbolic.nodes, Z, f.scratch)
         return Z
 
     def _u(self, f: Factor, S_dd, G) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -471,17 +519,18 @@ class SparseTail(Tail):
         out = np.empty((self.order, x.shape[1]))
         out[d0:] = f.border.T @ top + f.corner_full @ rest
         if d0:
-            lower = self._symbolic.analysis.matrix(f.T)
+            pattern = self._symbolic.pattern
+            lower = sp.csc_array((f.T, pattern.rows, pattern.colptr), shape=(d0, d0))
             diagonal = lower.diagonal()[:, None]
             out[:d0] = lower @ top + lower.T @ top - diagonal * top + f.border @ rest
         return out
 
     def _forward(self, f: Factor, top, rest) -> tuple[np.ndarray, np.ndarray]:
-        """L⁻¹ of columns: the sparse part in CHOLMOD's order, and as many dense rows as given."""
+        """L⁻¹ of columns: the sparse part in the order of elimination, the dense rows as given."""
         if len(top):
-            top = f.cholmod.solve_L(top[f.P], use_LDLt_decomposition=False)
+            top = self._solve(f, solve_lower, top[self._symbolic.P].T).T
         count = len(rest)
-        rest = rest - f.half[:, :count].T @ top
+        rest = rest - f.half[:count] @ top
         return top, solve_triangular(f.L_dd[:count, :count], rest, lower=True) if count else rest
 
     def _gram(self, f: Factor, top, rest) -> np.ndarray:

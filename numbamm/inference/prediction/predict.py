@@ -154,6 +154,7 @@ def predict(
     Raises
     ------
     NotFittedError
+        Before the fit.
     DataError
         A column is missing, or a level is new with ``new_levels="error"``.
     OptionError

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numbamm import config
+from numbamm.blocks import cholesky
 from numbamm.blocks.search import by_differences, newton
-from numbamm.blocks.search.by_differences import NO_PLAN, Search
+from numbamm.blocks.search.by_differences import Search
 from numbamm.blocks.tail.protocol import Tail
 from numbamm.models.spaces.coordinates import Coordinates
 from numbamm.models.spaces.model_space import ModelSpace
@@ -95,9 +96,7 @@ class LinearSpace(ModelSpace):
             theta = np.ascontiguousarray(z, dtype=np.float64)
             return self._blocks.objective(theta, *self.criterion)
         theta = z if self._is_free else self.scaled.structure.entries(z)
-        return by_differences.objective(
-            theta, *self._arrays, self._blocks.work, *self.criterion, NO_PLAN
-        )
+        return cholesky.objective(theta, *self._arrays, self._blocks.work, *self.criterion)
 
     def gradient(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         theta = np.ascontiguousarray(z, dtype=np.float64)

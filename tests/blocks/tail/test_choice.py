@@ -30,7 +30,7 @@ def tails(monkeypatch, exact=True, **predictions):
         found = predictions[name]
         given = found if isinstance(found, str) else Prediction(*found)
         precise = name != "iterative"
-        return type(name, (), {"predict": lambda *_: given, "is_exact": precise})
+        return type(name, (), {"predict": lambda *_, **__: given, "is_exact": precise})
 
     monkeypatch.setattr(choice, "names", lambda: list(predictions))
     monkeypatch.setattr(choice, "tail_of", tail_of)

@@ -129,7 +129,8 @@ def test_slow_convergence_is_told(monkeypatch):
 
 @each_structure
 def test_results_do_not_depend_on_threads(name, monkeypatch):
-    from numbamm.blocks.tail import parts, reduction
+    from numbamm.blocks import parts
+    from numbamm.blocks.tail import reduction
 
     monkeypatch.setattr(reduction, "SMALL", 0)
     found = []

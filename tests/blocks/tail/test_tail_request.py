@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import numbamm as mm
-from numbamm.models.tail_request import tail_request
+from numbamm.blocks.tail.tail_request import tail_request
 
 FORMULA = "y ~ 1 + (1 | g) + (1 | h)"
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from numbamm.blocks.tail import parts
+from numbamm.blocks import parts
 
 
 @pytest.mark.parametrize("n", [1, 2, 7])
