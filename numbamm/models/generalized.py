@@ -110,6 +110,11 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         binomial is the Poisson distribution.
     optimizer : str, optional
         Name of the optimiser, as in ``optsum.optimizer``.
+    tail : {"auto", "dense", "iterative"}, optional
+        How the random effects that are not eliminated level by level are held: as one matrix, or by
+        conjugate gradients and random probes; chosen by predicted time, if not given.
+    probes, seed : int, optional
+        Number of random probes of an iterative tail, and what they are drawn from.
 
     Attributes
     ----------
@@ -191,9 +196,9 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         probes: int | None = None,
         seed: int | None = None,
     ) -> None:
-        self.tail_request = tail_request(tail, probes, seed)
+        self._tail_request = tail_request(tail, probes, seed)
         if tail is None:  # what is configured may be of linear models alone
-            self.tail_request = self.tail_request._replace(or_other=True)
+            self._tail_request = self._tail_request._replace(or_other=True)
         self.family_record = FAMILIES.of(family)
         self.link_record = LINKS.of(self.family_record.link if link is None else link)
         self.family, self.link = self.family_record.name, self.link_record.name
@@ -262,7 +267,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             init=self.init,
             information=self.information,
             shape=self.given_shape,
-            tail=self.tail_request._replace(or_other=True),
+            tail=self._tail_request._replace(or_other=True),
         )
         model.optsum.nagq = self.optsum.nagq
         return model
@@ -294,8 +299,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self._cells = find_cells(self.family_record, self.reterms, [*frame.X.T, self._offset])
             if self._cells:
                 self._likelihood.merged = self._cells.constant(self.family_record, frame.y, prior)
-            self.tail_choice = choose_tail(
-                self.scaled.terms, self.tail_request, self._likelihood.dispersed
+            self._tail_choice = choose_tail(
+                self.scaled.terms, self._tail_request, self._likelihood.dispersed
             )
             self._modes = self._mode_finder()
             self._start = self._begun = find_start(self, self.theta, self.init)
@@ -319,15 +324,15 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             INFORMATION[self.information],
             self._likelihood.scale,
         )
-        if self.tail_choice.name != "iterative":
+        if self._tail_choice.name != "iterative":
             return ModeFinder(*arguments)
         from numbamm.glm.iterative_modes import IterativeModes
 
-        return IterativeModes(*arguments, self.tail_request.probes, self.tail_request.seed)
+        return IterativeModes(*arguments, self._tail_request.probes, self._tail_request.seed)
 
     @property
     def _tail_line(self) -> str:
-        choice = self.tail_choice
+        choice = self._tail_choice
         return "" if choice.is_obvious else f"\ntail: {choice.name}, {choice.why}"
 
     def in_columns(self, scalings) -> GeneralizedLinearMixedModel:
@@ -715,8 +720,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self._estimates.at_minimum = end.is_minimum
             self._estimates.monte_carlo = errors
             note_errors(self, errors)
-            if not self.tail_choice.is_obvious:
-                optsum, choice = self.optsum, self.tail_choice
+            if not self._tail_choice.is_obvious:
+                optsum, choice = self.optsum, self._tail_choice
                 optsum.tail_kind, optsum.tail_reason = choice.name, choice.why
         warn_of_fit(self, end)
         return self

@@ -72,7 +72,7 @@ def _cannot_iterate(terms, dispersed: bool) -> str:
 
 def check_search(model) -> None:
     """Refuse searches that an approximate objective does not allow."""
-    if model.tail_choice.name == ITERATIVE and model.optsum.optimizer not in (AUTO, NEWTON):
+    if model._tail_choice.name == ITERATIVE and model.optsum.optimizer not in (AUTO, NEWTON):
         raise OptionError(
             f"optimizer {model.optsum.optimizer!r} compares values of the objective, which the "
             "iterative tail knows only approximately: leave optimizer at 'auto', or build the "
@@ -82,16 +82,16 @@ def check_search(model) -> None:
 
 def hand_over(model, reason) -> None:
     """Give a model a dense tail, from which its modes are found exactly."""
-    model.tail_choice = Choice(DENSE, "an approximation does not suit the design")
+    model._tail_choice = Choice(DENSE, "an approximation does not suit the design")
     model._modes = model._mode_finder()
     warn(f"the iterative tail is given up for the dense one: {reason}")
 
 
 def refine(model) -> MonteCarloErrors | None:
     """The errors of the fit that `optsum` describes; with more probes, if they are too large."""
-    if model.tail_choice.name != ITERATIVE:
+    if model._tail_choice.name != ITERATIVE:
         return None
-    fixed = model.tail_request.probes is not None
+    fixed = model._tail_request.probes is not None
     for _ in range(MOST_ROUNDS):
         errors = errors_of(model)
         share = errors.share * probes.doubt(SETS)

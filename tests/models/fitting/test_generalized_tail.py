@@ -69,7 +69,7 @@ def fits(data):
 def test_estimates_are_within_their_errors(name, fits):
     fit, exact = fits(name, "iterative"), fits(name, "dense")
     errors = fit.estimates.monte_carlo
-    assert fit.tail_choice.name == "iterative"
+    assert fit._tail_choice.name == "iterative"
     difference = abs(fit.optsum.final - exact.optsum.final)
     assert (difference < 6 * fit.optsum.final_error + 1e-4 * abs(exact.optsum.final) + 1e-6).all()
     assert abs(fit.objective - exact.objective) < 6 * errors.objective + 1e-3
@@ -137,14 +137,14 @@ def test_what_cannot_be_had(fits, data):
 
 def test_small_models_have_a_dense_tail(data):
     model = mm.GeneralizedLinearMixedModel("z ~ x + (1 | u) + (1 | i)", data, "bernoulli")
-    assert model.tail_choice.name == "dense" and "tail" not in model.block_description()
+    assert model._tail_choice.name == "dense" and "tail" not in model.block_description()
 
 
 def test_a_heavy_tail_is_iterative(data, monkeypatch):
     monkeypatch.setattr(generalized_tail, "SMALL_ORDER", 10)
     monkeypatch.setattr(generalized_tail, "SMALL_SECONDS", 0.0)
     model = mm.GeneralizedLinearMixedModel("z ~ x + (1 | u) + (1 | i)", data, "bernoulli")
-    assert model.tail_choice.name == "iterative"
+    assert model._tail_choice.name == "iterative"
 
 
 def test_slow_convergence_hands_over(data, monkeypatch, fits):
@@ -154,5 +154,5 @@ def test_slow_convergence_hands_over(data, monkeypatch, fits):
     monkeypatch.setattr(approximation.Approximation.__init__, "__defaults__", (2,))
     with pytest.warns(mm.NumbammWarning, match="given up for the dense one"):
         fit = mm.glmm(FITS["fast"][0], data, "bernoulli", fast=True, tail="iterative")
-    assert fit.tail_choice.name == "dense"
+    assert fit._tail_choice.name == "dense"
     np.testing.assert_allclose(fit.theta, fits("fast", "dense").theta, rtol=1e-4)
