@@ -311,6 +311,7 @@ class _Search:
                 self._observed(held)
                 try:
                     solution = self._solution()
+                    logdet = self._logdet() if iterations < len(trace) else np.nan
                     deviance = self._step(1.0, x, solution)
                     newton = self._descends(deviance, value)
                 except FloatingPointError:
@@ -320,6 +321,7 @@ class _Search:
             if not newton:
                 weighted(self.base, rows)
                 solution = self._solution()
+                logdet = self._logdet() if iterations < len(trace) else np.nan
                 for _ in range(outcomes.MAX_HALVINGS):
                     deviance = self._step(part, x, solution)
                     if self._descends(deviance, value):
@@ -328,7 +330,7 @@ class _Search:
                 else:
                     return outcomes.NO_DESCENT
             if iterations < len(trace):
-                trace[iterations] = value, np.nan
+                trace[iterations] = value, logdet
             penalty = self._trial[:q] @ self._trial[:q]
             change = self._change(x) / part**2
             least = tolerance if self.canonical or newton else tolerance * outcomes.LINEAR

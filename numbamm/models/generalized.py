@@ -42,6 +42,7 @@ from numbamm.models.fitting.generalized_start import find_start
 from numbamm.models.fitting.generalized_tail import (
     check_search,
     choose_tail,
+    errors_of,
     hand_over,
     refine,
 )
@@ -329,6 +330,12 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         from numbamm.glm.iterative_modes import IterativeModes
 
         return IterativeModes(*arguments, self._tail_request.probes, self._tail_request.seed)
+
+    def estimate_at(self, x, objective: float | None = None) -> GeneralizedLinearMixedModel:
+        super().estimate_at(x, objective)
+        if self._modes.is_iterative:
+            self.estimates.monte_carlo = errors_of(self)
+        return self
 
     @property
     def _tail_line(self) -> str:

@@ -328,7 +328,9 @@ class Approximation:
         nx = self._nx
         return self.factor[-1 - nx : -1, -1 - nx : -1]
 
-    def information(self, entries, degrees, sigma: float, tolerance: float):
+    def information(
+        self, entries, degrees, sigma: float, tolerance: float, most: int = MOST_ITERATIONS
+    ):
         """Average information of entries of λ, and slopes.
 
         Parameters
@@ -338,6 +340,8 @@ class Approximation:
         degrees, sigma
         tolerance : float
             Of the solutions.
+        most : int
+            Greatest number of iterations.
 
         Returns
         -------
@@ -381,7 +385,7 @@ class Approximation:
                 for t in others:
                     inner[max(s, t), min(s, t)] += both[s, t]
         right = schur.scaled(np.ascontiguousarray(r[:ns]))
-        found = conjugate_gradients.solve(schur.times, right, tolerance, MOST_ITERATIONS)
+        found = conjugate_gradients.solve(schur.times, right, tolerance, most)
         left = np.empty_like(right)
         schur.times(found.x, left)
         T = self._x[:, :nd]

@@ -25,6 +25,7 @@ from numbamm.blocks.layout import (
     NSPARSE,
     NX,
     ORDER,
+    TAIL,
     P,
     Pattern,
     build_layout,
@@ -46,6 +47,8 @@ TOLERANCE, ROUGH, FINE = 1e-8, 1e-6, 1e-12
 #: Multiplications a second of products with the tail, about, on one thread; and how many products
 #: an evaluation takes, about.
 RATE, PRODUCTS = 1e9, 12
+#: How many arrays of all columns of S an evaluation holds, about.
+BUFFERS = 10
 
 
 class MonteCarlo(NamedTuple):
@@ -115,11 +118,15 @@ class IterativeTail(Tail):
             return "what the elimination level by level leaves is small"
         if not all(term.structure.is_free for term in terms):
             return "a covariance structure has parameters that are not entries of λ"
-        columns = probes.FEWEST + int(table[0, NX]) + 1
+        order, nd = int(table[0, ORDER]), _dense_order(layout) + int(table[0, NX]) + 1
+        pairs_of = probes.FEWEST + int(table[1 + nhead : 1 + layout.nterm, P].sum())
+        columns = pairs_of + nd
         pairs = float(np.sum(table[1 : 1 + layout.nterm, NSPARSE] * table[1 : 1 + layout.nterm, P]))
         if not pairs:  # stored densely
             pairs = float(layout.size_a)
-        size = layout.size_a * 2 + 8 * columns * int(table[0, ORDER])
+        kept = int(table[0, TAIL])  # the head's part of the factor
+        buffers = order * (BUFFERS * columns + 2 * pairs_of)
+        size = layout.size_a + kept + buffers
         return Prediction(2 * PRODUCTS * columns * pairs / RATE, 8.0 * size)
 
     @property
@@ -270,7 +277,9 @@ class IterativeTail(Tail):
         self.objective_gradient(theta, degrees, constant, sigma)
         found, entries = self._held, self._entries
         try:
-            information, slope, gamma = found.information(entries, degrees, sigma, TOLERANCE)
+            information, slope, gamma = found.information(
+                entries, degrees, sigma, TOLERANCE, 3 * MOST_ITERATIONS
+            )
         except NoConvergence:
             raise UnsuitedTail(self._slow) from None
         jacobian = self._jacobian(theta)  # of the entries, in the order of `entries`

@@ -156,3 +156,20 @@ def test_slow_convergence_hands_over(data, monkeypatch, fits):
         fit = mm.glmm(FITS["fast"][0], data, "bernoulli", fast=True, tail="iterative")
     assert fit._tail_choice.name == "dense"
     np.testing.assert_allclose(fit.theta, fits("fast", "dense").theta, rtol=1e-4)
+
+
+def test_files(fits, data, tmp_path):
+    fit = fits("poisson", "iterative")
+    fit.save(tmp_path / "fit.json")
+    formula, arguments = FITS["poisson"]
+    other = mm.GeneralizedLinearMixedModel(formula, data, tail="iterative", **arguments)
+    other.restore(tmp_path / "fit.json")
+    np.testing.assert_allclose(other.params, fit.params, rtol=1e-8)
+    np.testing.assert_allclose(other.objective, fit.objective, rtol=1e-10)
+    assert other.estimates.monte_carlo is not None
+
+
+def test_the_path_of_the_mode_is_shown(data, capsys):
+    model = mm.GeneralizedLinearMixedModel(FITS["fast"][0], data, "bernoulli", tail="iterative")
+    path = model.pirls([0.5, 0.5]).path
+    assert np.isfinite(path).all() and (np.diff(path) < 1e-6).all()
