@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.blocks.layout import COLUMN, DIAG, NLEVEL, P, Pattern
-from numbamm.blocks.parts import run
 from numbamm.blocks.tail import probes
 from numbamm.blocks.tail.approximation import MOST_ITERATIONS, Approximation
 from numbamm.blocks.tail.conjugate_gradients import NoConvergence
@@ -20,6 +19,7 @@ from numbamm.blocks.tail.iterative_tail import FEW, IterativeTail, entries_of
 from numbamm.blocks.tail.protocol import UnsuitedTail
 from numbamm.blocks.tail.reduction import PARTS
 from numbamm.blocks.tail.schur import Design
+from numbamm.blocks.threads import run_parts
 from numbamm.errors import OptionError
 from numbamm.glm import pirls as outcomes
 from numbamm.glm.logistic import entropies
@@ -195,7 +195,7 @@ class IterativeModes(ModeFinder):
             arrays = table, index, A, work, V, 2 * count, U, *places
             head_columns(*arrays, start, stop, head, own, known)
 
-        run(of_levels, parts)
+        run_parts(of_levels, parts)
         many = PARTS if len(h) > FEW_ROWS else 1
         cuts = np.linspace(0, len(h), many + 1).astype(np.int64)
 
@@ -203,7 +203,7 @@ class IterativeModes(ModeFinder):
             arrays = table, rows.refs, rows.z, rows.places, A, U, *places, V, head, count
             row_forms(*arrays, shares, Q, own, known, cuts[part], cuts[part + 1], h)
 
-        run(of_rows, many)
+        run_parts(of_rows, many)
         return h
 
     def fit_working_model(self, theta, gamma, shape: float, sigma: float):

@@ -19,8 +19,8 @@ def estimates_at(model, theta, objective: float) -> Estimates:
     objective : float
         The objective there.
     """
-    errors = errors_at(model, theta)
     model._set_theta(theta)
+    errors = errors_at(model, theta)
     solution = solution_at(model, model.scaled.to_scaled(theta))
     response, fe = model.scaled_response, model.feterm
     u, b = random_effects(model, solution)

@@ -27,13 +27,14 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from numbamm.blocks.cholesky import DEGREES, REML
+from numbamm.blocks.information import NO_CHANGES
 from numbamm.blocks.layout import NHEAD, NLEVEL, ROW, P
-from numbamm.blocks.parts import run
 from numbamm.blocks.tail import conjugate_gradients
 from numbamm.blocks.tail.head_normals import head_normals
 from numbamm.blocks.tail.lanczos import log_forms
 from numbamm.blocks.tail.schur import Schur
 from numbamm.blocks.tail.sparse_solutions import complete_effects, head_information
+from numbamm.blocks.threads import run_parts
 
 #: Conjugate gradients that need more iterations than this are given up.
 MOST_ITERATIONS = 200
@@ -229,7 +230,7 @@ class Approximation:
                     *places,
                 )
 
-            run(one, parts)
+            run_parts(one, parts)
             known = fixed.sum(axis=(0, 1)).reshape(p, p)
             out[k] = self._combined(own[k] - known, pairs.sum(axis=0).reshape(p, p, R))
         return out
@@ -356,7 +357,8 @@ class Approximation:
         u, b = self.solution()
         inner, slope, tail = np.zeros((n, n)), np.zeros(n), np.zeros(m * n)
         arrays = design.table, design.index, design.A, schur.work
-        head_information(*arrays, np.ascontiguousarray(entries), u, b, inner, slope, tail)
+        entries = np.ascontiguousarray(entries)
+        head_information(*arrays, entries, NO_CHANGES, u, b, inner, slope, tail)
         inner = np.tril(inner)
         r = tail.reshape(n, m).T
         u, b = u[design.head_order :], b[design.head_order :]

@@ -6,7 +6,7 @@ from copy import copy
 
 import numpy as np
 
-from numbamm.blocks.layout import NHEAD, ORDER, Pattern
+from numbamm.blocks.layout import ORDER, Pattern, head_length
 from numbamm.blocks.tail import probes
 from numbamm.blocks.tail.dense_tail import DenseTail
 from numbamm.blocks.tail.protocol import Choice, Request
@@ -35,9 +35,12 @@ def choose_tail(terms, request: Request, dispersed: bool) -> Choice:
     OptionError
         The tail that was asked for cannot hold the model.
     """
-    refused = _cannot_iterate(terms, dispersed)
     if request.name == DENSE:
         return Choice(DENSE, "as asked")
+    order = sum(term.nranef for term in terms[1:])
+    if request.name == AUTO and order <= SMALL_ORDER:
+        return Choice(DENSE, f"its order {order} is small", is_obvious=True)
+    refused = _cannot_iterate(terms, dispersed)
     if request.name == ITERATIVE:
         if not refused:
             return Choice(ITERATIVE, "as asked")
@@ -58,10 +61,10 @@ def choose_tail(terms, request: Request, dispersed: bool) -> Choice:
 
 def _cannot_iterate(terms, dispersed: bool) -> str:
     """Why modes of these terms are not found by conjugate gradients; empty if they may be."""
-    pattern = Pattern.of(terms, most_dense=0)
-    if len(terms) == pattern.table[0, NHEAD]:
+    nhead = head_length(terms)
+    if len(terms) == nhead:
         return "the elimination level by level leaves nothing to iterate on"
-    if pattern.table[0, NHEAD] > 1:
+    if nhead > 1:
         return "the elimination level by level has nested factors, which generalized models cannot"
     if dispersed:
         return "the family has a dispersion, which is estimated with an exact tail alone"

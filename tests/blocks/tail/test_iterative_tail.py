@@ -129,14 +129,14 @@ def test_slow_convergence_is_told(monkeypatch):
 
 @each_structure
 def test_results_do_not_depend_on_threads(name, monkeypatch):
-    from numbamm.blocks import parts
+    from numbamm.blocks import threads
     from numbamm.blocks.tail import reduction
 
     monkeypatch.setattr(reduction, "SMALL", 0)
     found = []
     for processors in (1, 3):
-        monkeypatch.setattr(parts, "_processors", lambda n=processors: n)
-        monkeypatch.setattr(parts, "_pool", None)
+        monkeypatch.setattr(threads, "_processors", lambda n=processors: n)
+        monkeypatch.setattr(threads, "_pool", None)
         terms, xy, tail = built(name)
         found.append(tail.objective_gradient(random_theta(terms), degrees_of(xy, True), 0.0, 0.0))
     assert found[0][0] == found[1][0]

@@ -83,19 +83,22 @@ def test_what_does_not_fit_is_refused_before_memory_runs_out(tail):
     ],
 )
 def test_the_prediction_is_what_is_taken(tail, design):
+    small = "{k: v[:400] for k, v in ring(200).items()}"
+    small = f"mm.LinearMixedModel(FORMULA, {small}, tail={tail!r}).objective_gradient([1.0, 1.0])"
+    run(f"{small}\nprint()")  # a process that compiles takes more memory
     predicted, taken = map(
         float,
         run(
             f"""
             frame, tail = {design}, {tail!r}
-            small = {{k: v[:400] for k, v in ring(200).items()}}
-            mm.LinearMixedModel(FORMULA, small, tail=tail).objective_gradient([1.0, 1.0])
+            {small}
             model = mm.LinearMixedModel(FORMULA, frame, tail=tail)
             model.blocks._drop_buffers()
+            open("/proc/self/clear_refs", "w").write("5")  # the peak begins anew
             def peak():
-                return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            pages = int(open("/proc/self/statm").read().split()[1])
-            held = resource.getpagesize() * pages - model.blocks.A.nbytes
+                lines = open("/proc/self/status").read().splitlines()
+                return next(1024 * float(l.split()[1]) for l in lines if l.startswith("VmHWM"))
+            held = peak() - model.blocks.A.nbytes
             model.objective_gradient([1.0, 1.0])
             predicted = tail_of(tail).predict(model.layout, model.reterms, asked=True).bytes
             print(predicted, peak() - held)

@@ -18,10 +18,10 @@ def data():
 
 
 def test_what_is_configured_holds_unless_something_else_is_asked_for():
-    assert tail_request(None, None, None) == ("auto", None, None)
+    assert tail_request(None, None, None)[:3] == ("auto", None, None)
     with mm.config.context(tail="dense", probes=8):
-        assert tail_request(None, None, 5) == ("dense", 8, 5)
-        assert tail_request("auto", 4, None) == ("auto", 4, None)
+        assert tail_request(None, None, 5)[:3] == ("dense", 8, 5)
+        assert tail_request("auto", 4, None)[:3] == ("auto", 4, None)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_copies_keep_what_was_asked_for(data):
     changed = model.update("~ . - (1 | h)")
     other = model.of_other_frame(model.frame)
     for copied in (read, changed, other, model.twin()):
-        assert copied.blocks.request == ("dense", 4, 7)
+        assert copied.blocks.request[:3] == ("dense", 4, 7)
         assert copied.optsum.tail_kind == "dense"
 
 
