@@ -33,6 +33,8 @@ from functools import cached_property
 
 import numpy as np
 
+from numbamm.blocks.jit import counter, jit
+from numbamm.blocks.kinds import INDEX, INTEGER
 from numbamm.shortrepr import ShortRepr
 
 # Row 0, the model: sizes (MOVED: entries of λ that a search by `trust` moves); offsets into index
@@ -175,7 +177,7 @@ def _nlevel(term) -> int:
     return len(term.levels)
 
 
-def _head_length(terms) -> int:
+def head_length(terms) -> int:
     """Number of leading terms whose diagonal block of L is block diagonal."""
     for k in range(1, len(terms)):
         if not all(terms[j].is_nested_in(terms[k]) for j in range(k)):
@@ -191,8 +193,8 @@ def _split_tail(terms, nhead: int, most_dense: int | None) -> tuple[list[int], l
     """The tail's terms: those whose block with the first term is sparse, and the dense ones."""
     sparse, dense = [], []
     for i in range(nhead, len(terms)):
-        if most_dense is not None:
-            (dense if terms[i].nranef <= most_dense else sparse).append(i)
+        if most_dense is not None:  # the first one, which is the largest, is sparse in any case
+            (dense if i > nhead and terms[i].nranef <= most_dense else sparse).append(i)
             continue
         enough = DENSE_FILL * _nlevel(terms[0]) * _nlevel(terms[i])
         if len(terms[0].refs) < enough:  # each row has its pair, and they are still too few
@@ -232,9 +234,10 @@ class Pattern:
     def of(cls, terms, most_dense: int | None = None) -> Pattern:
         """The pattern of terms, by decreasing number of random effects; there may be none.
 
-        With `most_dense`, the dense terms of the tail are those of at most so many random effects.
+        With `most_dense`, the dense terms of the tail are those of at most so many random effects,
+        and there is a sparse one.
         """
-        nhead = _head_length(terms)
+        nhead = head_length(terms)
         sparse, dense = _split_tail(terms, nhead, most_dense)
         order = [*range(nhead), *sparse, *dense]
         terms = [terms[k] for k in order]
@@ -339,8 +342,6 @@ def _blocks(refs, starts, nlevel: int, m: int):
         codes = np.concatenate([refs.astype(np.int64) * m + start for start in starts])
         blocks, place = np.unique(codes, return_inverse=True)
         return *np.divmod(blocks, m), place
-    from numbamm.blocks.level_pairs import sort_pairs
-
     first = np.tile(refs, len(starts))
     second = np.concatenate(starts).astype(np.int32)
     blocks, spare, place = (np.empty(k * len(first), dtype=np.int32) for k in (2, 2, 1))
@@ -406,3 +407,55 @@ def _put_adjoint(table, adjoint: _Buffer) -> None:
             table[0, distance] = adjoint.take(f"{what} of all terms", last - first) - first
     widest = int(table[1 : 1 + nterm, P].max(initial=1))
     table[0, SPARE] = adjoint.take("scratch of the gradient", 5 * widest**2)
+
+
+@jit(takes=(INDEX, INDEX, INTEGER, INTEGER, INDEX, INDEX, INDEX), owns=True)
+def sort_pairs(first, second, nfirst, nsecond, blocks, place, spare):
+    """Number the pairs (first, second) that occur, by the first and then by the second.
+
+    Parameters
+    ----------
+    first, second : int32, shape (n,)
+        From 0 on, below `nfirst` and `nsecond`.
+    nfirst, nsecond : int
+    blocks : int32, shape (2n,)
+        Filled with the pairs' first and second members, side by side, as far as there are pairs.
+    place : int32, shape (n,)
+        Filled with the number of each row's pair.
+    spare : int32, shape (2n,)
+        Overwritten.
+
+    Returns
+    -------
+    int
+        How many pairs there are.
+    """
+    n = len(first)
+    by_second, by_first = spare[:n], spare[n:]
+    starts = np.zeros(nsecond + 1, np.int64)
+    for row in range(n):
+        starts[second[row] + 1] += 1
+    for j in range(nsecond):
+        starts[j + 1] += starts[j]
+    for row in range(n):
+        by_second[starts[second[row]]] = row
+        starts[second[row]] += 1
+    starts = np.zeros(nfirst + 1, np.int64)
+    for row in range(n):
+        starts[first[row] + 1] += 1
+    for j in range(nfirst):
+        starts[j + 1] += starts[j]
+    for i in range(n):
+        row = by_second[i]
+        by_first[starts[first[row]]] = row
+        starts[first[row]] += 1
+    count = counter()
+    a, b = -1, -1
+    for i in range(n):
+        row = by_first[i]
+        if first[row] != a or second[row] != b:
+            a, b = first[row], second[row]
+            blocks[2 * count], blocks[2 * count + 1] = a, b
+            count += 1
+        place[row] = count - 1
+    return count

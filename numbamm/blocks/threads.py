@@ -8,11 +8,13 @@ import ctypes
 import functools
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from numbamm import config
 from numbamm.errors import FitError
+from numbamm.processors import available
 
 #: Seconds after which a product of numbers, which takes microseconds, counts as never ending.
 FORK_WAIT = 10.0
@@ -150,3 +152,37 @@ def _hand_over() -> None:
     clear = getattr(OpenBLASController, "clear_controlling_thread", None)  # since 3.8
     if clear is not None and threading.current_thread() is not _setter:
         clear(force=True)
+
+
+# ---- parts of a computation on several threads ---------------------------------------------------
+
+# Kernels release the GIL, so that Python's own threads run them at the same time. They need no
+# threading layer of numba, which would not survive a fork or calls from several threads.
+
+_pool: ThreadPoolExecutor | None = None
+
+
+def run_parts(function: Callable[[int], None], parts: int) -> None:
+    """Call a function with 0, 1, ... parts - 1, on as many threads as there are processors."""
+    if parts == 1 or _processors() == 1:
+        for part in range(parts):
+            function(part)
+        return
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(_processors(), thread_name_prefix="numbamm")
+    for _ in _pool.map(function, range(parts)):
+        pass
+
+
+_processors = functools.cache(available)
+
+
+def _forget_pool() -> None:
+    """Let a forked child, which has none of the threads, start its own."""
+    global _pool
+    _pool = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)

@@ -15,6 +15,7 @@ from numbamm.blocks.search.certificate import judge
 from numbamm.blocks.size import check_size
 from numbamm.blocks.threads import ThreadLocal
 from numbamm.blocks.variances import (
+    chosen_parts,
     conditional_variances,
     leverages,
     row_variances,
@@ -75,6 +76,9 @@ class ModeFinder:
     scale : float
         The size of φ.
     """
+
+    #: Whether modes are found by conjugate gradients, without a factor.
+    is_iterative = False
 
     def __init__(
         self, terms, basis, y, weights, offset, family: Family, link: Link, information, scale
@@ -161,16 +165,9 @@ class ModeFinder:
         x, rows = self._at(gamma, vary)
         base = self.offset if vary else self.offset + rows.basis @ gamma
         out = np.full(3, np.nan)
-        iterations = pirls(
-            self._entries(theta),
-            x,
-            float(shape),
-            self.scale,
-            base,
-            rows,
-            tolerance,
-            np.empty((0, 2)) if trace is None else trace,
-            out,
+        path = np.empty((0, 2)) if trace is None else trace
+        iterations = self._pirls(
+            self._entries(theta), x, float(shape), base, vary, tolerance, path, out
         )
         if iterations < 0 and np.any(self.u):
             self.u = np.zeros(self.q)  # the warm start may be the cause
@@ -183,6 +180,11 @@ class ModeFinder:
             if searched:
                 self._last_search = self.u, vary, np.array(theta), gamma.copy(), shape
         return Mode(*out, iterations)
+
+    def _pirls(self, entries, x, shape, base, vary, tolerance, trace, out) -> int:
+        """See `pirls.pirls`."""
+        rows = (self.varied if vary else self.held).rows
+        return pirls(entries, x, shape, self.scale, base, rows, tolerance, trace, out)
 
     def _entries(self, theta) -> np.ndarray:
         """The entries of λ as a contiguous array, which kernels need."""
@@ -311,6 +313,10 @@ class ModeFinder:
     def conditional_variances(self) -> list[np.ndarray]:
         """Variances of b, divided by φ, at the last mode with β held: (levels, p, p) by term."""
         return conditional_variances(self.held.layout, self.held.rows.work)
+
+    def variances_of(self, levels: dict) -> dict[int, np.ndarray]:
+        """`conditional_variances` by term, of chosen levels, or of all if there are none."""
+        return chosen_parts(self.conditional_variances(), levels)
 
     def row_variances(self, terms, x, cov) -> np.ndarray:
         """Variances, divided by φ, of x'γ̂ + z'b̂ - z'b in the last working model with γ varying.

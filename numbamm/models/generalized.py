@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike
 from numbamm import config
 from numbamm import formula as formulas
 from numbamm.blocks.jit import compile_ahead
+from numbamm.blocks.tail.protocol import UnsuitedTail
+from numbamm.blocks.tail.tail_request import tail_request
 from numbamm.blocks.threads import blas_threads
-from numbamm.blocks.variances import chosen_parts
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
 from numbamm.formula.caller import caller_namespace
@@ -33,10 +34,19 @@ from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.models.cells import find_cells
 from numbamm.models.coefficient_covariance import coefficient_covariance
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.approximate_fit import note_errors
 from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.fit_warnings import warn_of_fit
 from numbamm.models.fitting.generalized_start import find_start
+from numbamm.models.fitting.generalized_tail import (
+    check_search,
+    choose_tail,
+    errors_of,
+    hand_over,
+    refine,
+)
+from numbamm.models.fitting.monte_carlo import component_errors
 from numbamm.models.fitting.rollback import all_or_nothing
 from numbamm.models.fitting.runaway import runaway_terms
 from numbamm.models.fitting.stages import Stages, check_nagq, kernels_for, options_of_start, renewed
@@ -102,6 +112,11 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         binomial is the Poisson distribution.
     optimizer : str, optional
         Name of the optimiser, as in ``optsum.optimizer``.
+    tail : {"auto", "dense", "iterative"}, optional
+        How the random effects that are not eliminated level by level are held: as one matrix, or by
+        conjugate gradients and random probes; chosen by predicted time, if not given.
+    probes, seed : int, optional
+        Number of random probes of an iterative tail, and what they are drawn from.
 
     Attributes
     ----------
@@ -179,7 +194,13 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         information: str | None = None,
         shape: float | None = None,
         optimizer: str | None = None,
+        tail: str | None = None,
+        probes: int | None = None,
+        seed: int | None = None,
     ) -> None:
+        self._tail_request = tail_request(tail, probes, seed)
+        if tail is None:  # what is configured may be of linear models alone
+            self._tail_request = self._tail_request._replace(or_other=True)
         self.family_record = FAMILIES.of(family)
         self.link_record = LINKS.of(self.family_record.link if link is None else link)
         self.family, self.link = self.family_record.name, self.link_record.name
@@ -217,6 +238,9 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
                 "amalgamate": amalgamate,
                 "link": link,
                 "information": information,
+                "tail": tail,
+                "probes": probes,
+                "seed": seed,
             },
         )
         self._warned = False
@@ -245,6 +269,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             init=self.init,
             information=self.information,
             shape=self.given_shape,
+            tail=self._tail_request._replace(or_other=True),
         )
         model.optsum.nagq = self.optsum.nagq
         return model
@@ -276,6 +301,9 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self._cells = find_cells(self.family_record, self.reterms, [*frame.X.T, self._offset])
             if self._cells:
                 self._likelihood.merged = self._cells.constant(self.family_record, frame.y, prior)
+            self._tail_choice = choose_tail(
+                self.scaled.terms, self._tail_request, self._likelihood.dispersed
+            )
             self._modes = self._mode_finder()
             self._start = self._begun = find_start(self, self.theta, self.init)
             # A root of γ's covariance, in whose coordinates a full fit searches.
@@ -287,7 +315,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             rows = self._cells.first
             y, prior = self._cells.merged(y, prior)
             terms = [replace(t, refs=t.refs[rows], z=t.z[:, rows]) for t in terms]
-        return ModeFinder(
+        arguments = (
             terms,
             self._basis[rows],
             y,
@@ -296,8 +324,24 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self.family_record,
             self.link_record,
             INFORMATION[self.information],
-            scale=self._likelihood.scale,
+            self._likelihood.scale,
         )
+        if self._tail_choice.name != "iterative":
+            return ModeFinder(*arguments)
+        from numbamm.glm.iterative_modes import IterativeModes
+
+        return IterativeModes(*arguments, self._tail_request.probes, self._tail_request.seed)
+
+    def estimate_at(self, x, objective: float | None = None) -> GeneralizedLinearMixedModel:
+        super().estimate_at(x, objective)
+        if self._modes.is_iterative:
+            self.estimates.monte_carlo = errors_of(self)
+        return self
+
+    @property
+    def _tail_line(self) -> str:
+        choice = self._tail_choice
+        return "" if choice.is_obvious else f"\ntail: {choice.name}, {choice.why}"
 
     def in_columns(self, scalings) -> GeneralizedLinearMixedModel:
         """This model, fitted as it is, in other scaled columns."""
@@ -436,7 +480,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
               Column       Variance  Std.Dev.
         herd  (Intercept)  0.412500  0.642261
         """
-        return VarCorr(self, residual=self._likelihood.dispersed)
+        errors = component_errors(self)
+        return VarCorr(self, self._likelihood.dispersed, errors)
 
     @property
     def dispersion(self) -> float:
@@ -670,10 +715,22 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
                 self.optsum.optimizer = optimizer
             self.optsum.configure()
             self.optsum.validate()
-            end = Stages(self, fast, nagq, progress=progress, verbose=verbose).run()
+            check_search(self)
+            stages = Stages(self, fast, nagq, progress=progress, verbose=verbose)
+            try:
+                end = stages.run()
+                errors = refine(self)
+            except UnsuitedTail as reason:
+                hand_over(self, reason)
+                end, errors = stages.run(), None
             self.optsum.elapsed = perf_counter() - begin
             self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
             self._estimates.at_minimum = end.is_minimum
+            self._estimates.monte_carlo = errors
+            note_errors(self, errors)
+            if not self._tail_choice.is_obvious:
+                optsum, choice = self.optsum, self._tail_choice
+                optsum.tail_kind, optsum.tail_reason = choice.name, choice.why
         warn_of_fit(self, end)
         return self
 
@@ -789,6 +846,6 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     def _conditional_variances(self, levels: dict) -> dict[int, np.ndarray]:
         values_at_estimates(self)
-        return chosen_parts(self._modes.conditional_variances(), levels)
+        return self._modes.variances_of(levels)
 
     _residual_types = GENERALIZED_RESIDUALS

@@ -53,6 +53,8 @@ class GeneralizedObjective:
     def _expect(self, names: list[str]) -> None:
         """Be ready for parameters of these names: without that of a shape it is infinite."""
         self._search_for(np.inf if self.shape_has_limit and LOG_SHAPE not in names else None)
+        if self._modes.is_iterative and self.optsum.probes is not None:
+            self._modes.probes, self._modes.seed = self.optsum.probes, self.optsum.seed
 
     def space_of(
         self, parameters: Parameters, nagq: int = 1, *, modes: ModeFinder | None = None, root=None

@@ -31,6 +31,9 @@ def glmm(
     information: str | None = None,
     shape: float | None = None,
     optimizer: str | None = None,
+    tail: str | None = None,
+    probes: int | None = None,
+    seed: int | None = None,
     progress: bool | None = None,
     verbose: bool = False,
 ) -> GeneralizedLinearMixedModel:
@@ -69,6 +72,11 @@ def glmm(
         Shape of the negative binomial or of a family of your own; estimated, if not given.
     optimizer : str, optional
         Name of the optimiser; that of the configuration, if not given.
+    tail : {"auto", "dense", "iterative"}, optional
+        How large crossed factors are held: exactly, or by conjugate gradients and random probes
+        with a Monte-Carlo error; chosen by predicted time, if not given.
+    probes, seed : int, optional
+        Number of random probes, and what they are drawn from.
     progress : bool, optional
         Show progress of long fits; on a terminal by default.
     verbose : bool
@@ -116,5 +124,8 @@ def glmm(
             information=information,
             shape=shape,
             optimizer=optimizer,
+            tail=tail,
+            probes=probes,
+            seed=seed,
         )
         return model.fit(fast=fast, nagq=nagq, progress=progress, verbose=verbose)

@@ -6,11 +6,14 @@ Layouts for any number of X columns are made from one pattern of the blocks of Z
 import numba
 import numpy as np
 import pytest
-from blocks.dense import random_theta
+from blocks.dense import random_theta, structures
 from blocks.examples import GAP, STRUCTURES, built, each_structure, evaluate_gradient
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import numbamm as mm
-from numbamm.blocks.layout import Pattern, build_layout
+from numbamm.blocks import layout
+from numbamm.blocks.layout import Pattern, build_layout, sort_pairs
 
 
 @each_structure
@@ -63,3 +66,30 @@ def test_a_generalized_model_finds_its_pattern_once(monkeypatch):
     model = mm.glmm(formula, data, "bernoulli")
     assert np.isfinite(model.bse).all() and np.isfinite(model.leverage()).any()
     assert sorted(found) == [0, 2]  # and that of the model without random effects
+
+
+# ---- pairs of levels, sorted by counting ---------------------------------------------------------
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 8), st.integers(1, 9), st.integers(0, 1000))
+def test_pairs(n, nfirst, nsecond, seed):
+    rng = np.random.default_rng(seed)
+    first = rng.integers(0, nfirst, n).astype(np.int32)
+    second = rng.integers(0, nsecond, n).astype(np.int32)
+    blocks, place, spare = (np.empty(k * n, dtype=np.int32) for k in (2, 1, 2))
+    count = sort_pairs(first, second, nfirst, nsecond, blocks, place, spare)
+    pairs, inverse = np.unique(np.stack([first, second]), axis=1, return_inverse=True)
+    np.testing.assert_array_equal(blocks[: 2 * count].reshape(-1, 2), pairs.T)
+    np.testing.assert_array_equal(place, inverse.ravel())
+
+
+@pytest.mark.parametrize("name", structures())
+def test_layouts_are_the_same_by_counting(name, monkeypatch):
+    terms = structures()[name]
+    expected = layout.build_layout(terms, 2)
+    monkeypatch.setattr(layout, "MANY", 0)
+    found = layout.build_layout(terms, 2)
+    np.testing.assert_array_equal(found.index, expected.index)
+    np.testing.assert_array_equal(found.places, expected.places)
+    np.testing.assert_array_equal(found.table, expected.table)

@@ -5,12 +5,14 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from threadpoolctl import threadpool_info
 
 from numbamm import config
+from numbamm.blocks import threads
 from numbamm.blocks.threads import ThreadLocal, blas_threads
 
 SCRIPT = """
@@ -216,3 +218,40 @@ def test_a_forked_child_never_waits_for_a_lock_of_blas():
         [sys.executable, "-W", "ignore", "-c", HELD], capture_output=True, text=True, check=True
     )
     assert done.stdout in ("[2]\n", "[2, 3]\n", "[3]\n"), done.stdout + done.stderr
+
+
+# ---- parts ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_each_part_runs_once(n):
+    done = []
+    threads.run_parts(done.append, n)
+    assert sorted(done) == list(range(n))
+
+
+def test_errors_come_out():
+    def fail(part):
+        raise ValueError(part)
+
+    with pytest.raises(ValueError, match="0"):
+        threads.run_parts(fail, 3)
+
+
+def test_one_processor_needs_no_threads(monkeypatch):
+    monkeypatch.setattr(threads, "_processors", lambda: 1)
+    names = []
+    threads.run_parts(lambda part: names.append(threading.current_thread()), 3)
+    assert set(names) == {threading.current_thread()}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_has_threads_of_its_own():
+    threads.run_parts(lambda part: None, 2)
+    child = os.fork()
+    if child == 0:
+        done = []
+        threads.run_parts(done.append, 2)
+        os._exit(0 if sorted(done) == [0, 1] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -32,9 +32,9 @@ from numbamm.blocks.layout import NHEAD, NLEVEL, ROW, P
 from numbamm.blocks.tail import conjugate_gradients
 from numbamm.blocks.tail.head_normals import head_normals
 from numbamm.blocks.tail.lanczos import log_forms
-from numbamm.blocks.tail.parts import run
 from numbamm.blocks.tail.schur import Schur
 from numbamm.blocks.tail.sparse_solutions import complete_effects, head_information
+from numbamm.blocks.threads import run_parts
 
 #: Conjugate gradients that need more iterations than this are given up.
 MOST_ITERATIONS = 200
@@ -203,9 +203,7 @@ class Approximation:
         )
         first = design.table[1, P] * design.table[1, NLEVEL]
         later = np.zeros((max(design.head_order - first, 0), V.shape[1]))
-        U = np.empty_like(schur.phi)
-        for phi, u in zip(design.blocks(schur.phi), design.blocks(U), strict=True):
-            u[:] = phi @ phi.transpose(0, 2, 1)
+        U = self._squares()
         own, out = head_normal(), [None] * nhead
         parts = len(design.bounds) - 1
         for k in range(nhead - 1, -1, -1):
@@ -232,10 +230,34 @@ class Approximation:
                     *places,
                 )
 
-            run(one, parts)
+            run_parts(one, parts)
             known = fixed.sum(axis=(0, 1)).reshape(p, p)
             out[k] = self._combined(own[k] - known, pairs.sum(axis=0).reshape(p, p, R))
         return out
+
+    def for_rows(self) -> tuple:
+        """What the quadratic forms of rows need, without X: see `glm.row_forms.row_forms`.
+
+        Returns
+        -------
+        V, shares, Q, U
+        """
+        nd, nx, schur = self.design.order_d, self._nx, self.schur
+        terms = nd - 1 - nx
+        drawn = self._probes.shape[1] - self._known
+        V = np.column_stack([self.b[:, nd:], schur.unscaled(self._probes), -self.b[:, :terms]])
+        shares = np.repeat([1.0, 1.0 / max(drawn, 1)], [self._known, drawn])
+        factor, lam = self.factor[:terms, :terms], self.lam_d[:terms, :terms]
+        back = solve_triangular(factor, lam.T, lower=True) if terms else np.zeros((0, 0))
+        return np.ascontiguousarray(V), shares, back.T @ back, self._squares()
+
+    def _squares(self) -> np.ndarray:
+        """ΦΦ' of every level, in a flat array."""
+        U = np.empty_like(self.schur.phi)
+        pairs = zip(self.design.blocks(self.schur.phi), self.design.blocks(U), strict=True)
+        for phi, u in pairs:
+            u[:] = phi @ phi.transpose(0, 2, 1)
+        return U
 
     def _combined(self, N, pairs) -> tuple[np.ndarray, np.ndarray]:
         """N less what the columns of W and the mean probe give, and each probe's deviation."""
@@ -307,7 +329,9 @@ class Approximation:
         nx = self._nx
         return self.factor[-1 - nx : -1, -1 - nx : -1]
 
-    def information(self, entries, degrees, sigma: float, tolerance: float):
+    def information(
+        self, entries, degrees, sigma: float, tolerance: float, most: int = MOST_ITERATIONS
+    ):
         """Average information of entries of λ, and slopes.
 
         Parameters
@@ -317,6 +341,8 @@ class Approximation:
         degrees, sigma
         tolerance : float
             Of the solutions.
+        most : int
+            Greatest number of iterations.
 
         Returns
         -------
@@ -361,7 +387,7 @@ class Approximation:
                 for t in others:
                     inner[max(s, t), min(s, t)] += both[s, t]
         right = schur.scaled(np.ascontiguousarray(r[:ns]))
-        found = conjugate_gradients.solve(schur.times, right, tolerance, MOST_ITERATIONS)
+        found = conjugate_gradients.solve(schur.times, right, tolerance, most)
         left = np.empty_like(right)
         schur.times(found.x, left)
         T = self._x[:, :nd]

@@ -16,7 +16,6 @@ import numpy as np
 from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.gradient import objective_gradient
 from numbamm.blocks.layout import (
-    COLUMN,
     CROSS,
     DIAG,
     FIRST_DENSE,
@@ -26,6 +25,7 @@ from numbamm.blocks.layout import (
     NSPARSE,
     NX,
     ORDER,
+    TAIL,
     P,
     Pattern,
     build_layout,
@@ -33,21 +33,22 @@ from numbamm.blocks.layout import (
 from numbamm.blocks.tail import probes
 from numbamm.blocks.tail.approximation import MOST_ITERATIONS, Approximation
 from numbamm.blocks.tail.conjugate_gradients import NoConvergence
+from numbamm.blocks.tail.iterative_forms import MOST_FORMS, chosen_variances, forms_of_rows
 from numbamm.blocks.tail.protocol import Prediction, Request, Solution, Tail, UnsuitedTail
 from numbamm.blocks.tail.schur import Design
-from numbamm.blocks.tail.sparse_solutions import tail_vectors
+from numbamm.blocks.threads import ThreadLocal
+from numbamm.structures.joint import Joint
 
 #: A term of at most so many random effects is not left to conjugate gradients: what converges
 #: slowly is eliminated exactly.
 FEW = 60
 #: Tolerances of solutions: of D's columns, of probes during a search, and at estimates.
 TOLERANCE, ROUGH, FINE = 1e-8, 1e-6, 1e-12
-#: Quadratic forms of more rows than this are refused: each takes solutions of its own. And how many
-#: are found at once.
-MOST_FORMS, BATCH = 5000, 64
 #: Multiplications a second of products with the tail, about, on one thread; and how many products
 #: an evaluation takes, about.
 RATE, PRODUCTS = 1e9, 12
+#: How many arrays of all columns of S an evaluation holds, about.
+BUFFERS = 10
 
 
 class MonteCarlo(NamedTuple):
@@ -98,19 +99,34 @@ class IterativeTail(Tail):
         self._design = Design(self.layout, self.A)
 
     @classmethod
+    def of_cross_product(cls, terms, layout, A, number: int, seed: int) -> IterativeTail:
+        """The tail of a cross-product that exists, with so many probes; it has no rows."""
+        tail = cls.__new__(cls)
+        ThreadLocal.__init__(tail)
+        tail.request, tail.layout, tail.A = Request(cls.name, number, seed), layout, A
+        tail.joint, tail._terms = Joint.of(terms), terms
+        tail.probes, tail.seed = number, seed
+        tail._design = Design(layout, A)
+        return tail
+
+    @classmethod
     def predict(cls, layout, terms, asked: bool = False) -> Prediction | str:
         table, nhead = layout.table, layout.nhead
         if layout.nterm == nhead:
             return "the elimination level by level leaves nothing to iterate on"
-        if layout.table[0, FIRST_DENSE] == nhead and _dense_order(layout) <= FEW:
+        if not asked and layout.table[0, FIRST_DENSE] == nhead and _dense_order(layout) <= FEW:
             return "what the elimination level by level leaves is small"
         if not all(term.structure.is_free for term in terms):
             return "a covariance structure has parameters that are not entries of λ"
-        columns = probes.FEWEST + int(table[0, NX]) + 1
+        order, nd = int(table[0, ORDER]), _dense_order(layout) + int(table[0, NX]) + 1
+        pairs_of = probes.FEWEST + int(table[1 + nhead : 1 + layout.nterm, P].sum())
+        columns = pairs_of + nd
         pairs = float(np.sum(table[1 : 1 + layout.nterm, NSPARSE] * table[1 : 1 + layout.nterm, P]))
         if not pairs:  # stored densely
             pairs = float(layout.size_a)
-        size = layout.size_a * 2 + 8 * columns * int(table[0, ORDER])
+        kept = int(table[0, TAIL])  # the head's part of the factor
+        buffers = order * (BUFFERS * columns + 2 * pairs_of)
+        size = layout.size_a + kept + buffers
         return Prediction(2 * PRODUCTS * columns * pairs / RATE, 8.0 * size)
 
     @property
@@ -224,8 +240,12 @@ class IterativeTail(Tail):
     def _held(self) -> Approximation:
         return self._local.kept[2]
 
+    def effects(self) -> tuple[np.ndarray, np.ndarray]:
+        """u and b in the table's order, then γ, then -1 for y, from this thread's solutions."""
+        return self._held.solution()
+
     def solve(self) -> Solution:
-        u, b = self._held.solution()
+        u, b = self.effects()
         nx, widths = self.nx, self._widths
         stops = np.cumsum(widths)
         gamma = b[len(b) - 1 - nx : -1]
@@ -257,7 +277,9 @@ class IterativeTail(Tail):
         self.objective_gradient(theta, degrees, constant, sigma)
         found, entries = self._held, self._entries
         try:
-            information, slope, gamma = found.information(entries, degrees, sigma, TOLERANCE)
+            information, slope, gamma = found.information(
+                entries, degrees, sigma, TOLERANCE, 3 * MOST_ITERATIONS
+            )
         except NoConvergence:
             raise UnsuitedTail(self._slow) from None
         jacobian = self._jacobian(theta)  # of the entries, in the order of `entries`
@@ -286,15 +308,7 @@ class IterativeTail(Tail):
 
     @property
     def _entries(self) -> np.ndarray:
-        """Term, row and column of the entries of every λ, term by term of the table, and which."""
-        parts, structures = [], self.joint.structures
-        starts = np.cumsum([0, *(len(s.entries) for s in structures)])
-        for k, given in enumerate(self.layout.order):
-            structure = structures[given]
-            row, column = np.divmod(structure.entries, structure.p)
-            at = starts[given] + np.arange(len(row))
-            parts.append(np.stack([np.full(len(row), k), row, column, at]))
-        return np.concatenate(parts, axis=1).astype(np.int64)
+        return entries_of(self.joint, self.layout)
 
     def _jacobian(self, theta) -> np.ndarray:
         """Derivatives of the entries of every λ by θ, in the order of `_entries`."""
@@ -321,66 +335,20 @@ class IterativeTail(Tail):
 
     def row_variances(self, terms, x) -> np.ndarray:
         """Variances over σ² of x'γ̂ + z'b̂ - z'b, by solutions for each row."""
-        terms = [terms[k] for k in self.layout.order]
-        refs = np.stack([np.asarray(refs, dtype=np.int32) for refs, _ in terms])
-        z = np.concatenate([z for _, z in terms]).T.copy()
-        return self._forms(refs, z, np.ascontiguousarray(x, dtype=np.float64))
-
-    def level_variances(self, given: int, levels) -> np.ndarray:
-        """Variances of b over σ², of some levels of a term; shape (levels, p, p).
-
-        Parameters
-        ----------
-        given : int
-            The term, in the caller's order.
-        levels : ndarray of int
-        """
-        table, nterm = self.layout.table, self.layout.nterm
-        k = self.layout.order.index(given)
-        p, at = int(table[1 + k, P]), int(table[1 + k, COLUMN])
-        pairs = [(a, b) for a in range(p) for b in range(a + 1)]
-        refs = np.full((nterm, len(levels) * len(pairs)), -1, dtype=np.int32)
-        refs[k] = np.repeat(levels, len(pairs))
-        z = np.zeros((refs.shape[1], int(table[1 : 1 + nterm, P].sum())))
-        for i, (a, b) in enumerate(pairs):
-            z[i :: len(pairs), at + a] += 1.0
-            z[i :: len(pairs), at + b] += float(a != b)
-        x, known = np.zeros((len(z), self.nx)), np.zeros((self.nx, self.nx))
-        forms = self._forms(refs, z, x, known).reshape(len(levels), len(pairs))
-        out = np.empty((len(levels), p, p))
-        of = dict(zip(pairs, forms.T, strict=True))
-        for a, b in pairs:  # by polarisation
-            both = of[a, b] if a == b else (of[a, b] - of[a, a] - of[b, b]) / 2
-            out[:, a, b] = out[:, b, a] = both
-        return out
+        refused = self.cannot(f"variances of {len(x)} rows") if len(x) > MOST_FORMS else None
+        if refused:
+            raise refused
+        return forms_of_rows(self._held, [terms[k] for k in self.layout.order], x)
 
     def conditional_variances(self) -> list[np.ndarray]:
-        terms = self._terms
-        number = sum(t.nlevels * t.p * (t.p + 1) // 2 for t in terms)
-        if number > MOST_FORMS:
-            raise self.cannot(f"conditional variances of all {number} random effects")
-        return [self.level_variances(k, np.arange(t.nlevels)) for k, t in enumerate(terms)]
+        parts = self.variances_of({})
+        return [parts[k] for k in range(len(parts))]
 
     def variances_of(self, levels: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
-        if not levels:
-            return super().variances_of(levels)
-        return {k: self.level_variances(k, own) for k, own in levels.items()}
-
-    def _forms(self, refs, z, x, cov=None) -> np.ndarray:
-        """Quadratic forms of rows; see `solve.quadratic_forms`."""
-        if len(z) > MOST_FORMS:
-            raise self.cannot(f"variances of {len(z)} rows")
-        held, design = self._held, self._design
-        m, out = design.order + design.order_d, np.empty(len(z))
-        e = np.zeros(design.head_order)
-        for start in range(0, len(z), BATCH):
-            rows = slice(start, start + BATCH)
-            T, part = np.zeros((len(z[rows]), m)), np.empty(len(z[rows]))
-            data = np.ascontiguousarray(refs[:, rows]), z[rows], x[rows]
-            arrays = design.table, design.index, held.schur.work
-            tail_vectors(*data, *arrays, e, T, part)
-            out[rows] = part + held.forms(T, cov)
-        return out
+        found = chosen_variances(self._held, self._terms, self.layout.order, levels)
+        if isinstance(found, int):
+            raise self.cannot(f"conditional variances of {found} random effects")
+        return found
 
     # ---- the head alone --------------------------------------------------------------------------
 
@@ -425,3 +393,19 @@ def _dense_order(layout) -> int:
     """Number of random effects of the layout's dense terms."""
     rows = layout.table[1 + layout.table[0, FIRST_DENSE] : 1 + layout.nterm]
     return int((rows[:, P] * rows[:, NLEVEL]).sum())
+
+
+def entries_of(joint, layout) -> np.ndarray:
+    """Term, row and column of the entries of every λ, term by term of the table, and which.
+
+    Returns
+    -------
+    ndarray of int64, shape (4, number of entries)
+    """
+    parts, structures = [], joint.structures
+    starts = np.cumsum([0, *(len(s.entries) for s in structures)])
+    for k, given in enumerate(layout.order):
+        row, column = np.divmod(structures[given].entries, structures[given].p)
+        at = starts[given] + np.arange(len(row))
+        parts.append(np.stack([np.full(len(row), k), row, column, at]))
+    return np.concatenate(parts, axis=1).astype(np.int64)

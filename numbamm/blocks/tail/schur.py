@@ -31,7 +31,7 @@ from numbamm.blocks.layout import (
     P,
 )
 from numbamm.blocks.tail import level_blocks, reduction
-from numbamm.blocks.tail.parts import run
+from numbamm.blocks.threads import run_parts
 
 
 class Design:
@@ -240,7 +240,7 @@ class Schur:
         def one(part):
             reduction.product(*arrays, part, V, self._parts[part])
 
-        run(one, len(self._parts))
+        run_parts(one, len(self._parts))
         for part in self._parts[1:]:
             reduction.add(part, self._parts[0])
         return self._parts[0]

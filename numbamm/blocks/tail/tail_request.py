@@ -11,7 +11,9 @@ from numbamm.errors import OptionError, shown
 from numbamm.options import one_of
 
 
-def tail_request(tail: str | None, probes: int | None, seed: int | None) -> Request:
+def tail_request(
+    tail: str | Request | None, probes: int | None = None, seed: int | None = None
+) -> Request:
     """What a user asks of the tail.
 
     Raises
@@ -19,6 +21,8 @@ def tail_request(tail: str | None, probes: int | None, seed: int | None) -> Requ
     OptionError
         An option has a value that cannot be used.
     """
+    if isinstance(tail, Request):
+        return tail
     tail = config.get("tail") if tail is None else tail
     probes = config.get("probes") if probes is None else probes
     one_of("tail", tail, ["auto", *names()])

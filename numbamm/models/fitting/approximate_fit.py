@@ -76,4 +76,4 @@ def note_errors(model, errors) -> None:
     if errors is not None:
         optsum = model.optsum
         optsum.probes, optsum.seed = errors.probes, errors.seed
-        optsum.objective_error, optsum.final_error = errors.objective, errors.theta
+        optsum.objective_error, optsum.final_error = errors.objective, errors.parameters

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from numbamm.errors import DataError, warn
-from numbamm.glm.mode import ModeFinder
 from numbamm.glm.separation import find_separation, is_extreme
 from numbamm.glm.start import first_shape, single_mean, without_effects
 from numbamm.glm.working_start import fit_working_model
@@ -135,7 +135,7 @@ def _described(frame, rows) -> str:
     return f" ({rows.sum()} rows: {shown}{' ...' if rows.sum() > FEW else ''})"
 
 
-def by_linear_model(model, modes: ModeFinder, start: Start) -> Start:
+def by_linear_model(model, modes: Any, start: Start) -> Start:
     """γ and θ of the linear mixed model of the working response; `start` if there is none.
 
     Twice, with the random effects of the first in the second's η. `modes` is left at the mode
@@ -144,7 +144,11 @@ def by_linear_model(model, modes: ModeFinder, start: Start) -> Start:
     theta, gamma = model.scaled.to_scaled(start.theta), start.gamma
     sigma = 0.0 if model._likelihood.dispersed else 1.0
     for _ in range(2):
-        found = fit_working_model(modes, theta, gamma, start.shape, sigma)
+        arguments = theta, gamma, start.shape, sigma
+        if modes.is_iterative:
+            found = modes.fit_working_model(*arguments)
+        else:
+            found = fit_working_model(modes, *arguments)
         if found is None or np.abs(found[0]).max(initial=0.0) > LARGEST_START:
             modes.u = np.zeros(modes.q)
             return start

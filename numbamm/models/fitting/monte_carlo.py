@@ -33,6 +33,8 @@ class MonteCarloErrors(ShortRepr):
         Derivatives of β̂ by θ.
     objectives : ndarray, shape (probes,)
         The criterion by each probe.
+    full : ndarray, shape (probes, ...), optional
+        As `deviations`, of parameters that the search of a generalized model had before θ.
     """
 
     probes: int
@@ -43,6 +45,7 @@ class MonteCarloErrors(ShortRepr):
     log_sigma: np.ndarray
     by_theta: np.ndarray
     objectives: np.ndarray
+    full: np.ndarray | None = None
 
     def are_paired_with(self, other: MonteCarloErrors) -> bool:
         """Whether another fit had the same probes."""
@@ -62,6 +65,12 @@ class MonteCarloErrors(ShortRepr):
     def beta(self) -> np.ndarray:
         """Errors of β̂."""
         return self.error_of(self.by_theta)
+
+    @property
+    def parameters(self) -> np.ndarray:
+        """Errors of all parameters of the search."""
+        before = np.zeros(0) if self.full is None else standard_error(self.full)
+        return np.concatenate([before, self.theta])
 
     @property
     def objective(self) -> float:

@@ -11,6 +11,9 @@ from numbamm.glm.likelihood import Likelihood
 from numbamm.glm.mode import Mode, ModeFinder
 from numbamm.models.spaces.parameters import LOG_SHAPE, Parameters, Values
 
+#: Differences of the objective below this come from its gradient, where both are estimates.
+NEAR = 1.0
+
 
 class LaplaceObjective:
     """-2 log-likelihood by the Laplace approximation, or by quadrature, and its gradient.
@@ -45,6 +48,7 @@ class LaplaceObjective:
         self.vary = not parameters.beta and len(gamma) > 0
         self.succeeded = False  # whether an evaluation has
         self._lowest, self._state = np.inf, modes.state
+        self._anchor: tuple | None = None
 
     def at(self, x) -> tuple[Mode, Values]:
         """The mode at x, and the parts of x with γ and φ filled in."""
@@ -112,8 +116,29 @@ class LaplaceObjective:
         if not np.isfinite(gradient).all():
             return np.nan, np.full(len(x), np.nan)
         self.succeeded = True
+        if self.modes.is_iterative:
+            value = self._consistent(np.array(x, dtype=np.float64), value, gradient)
         self._remember(value)
         return value, gradient
+
+    def _consistent(self, x, value: float, gradient) -> float:
+        """A value of which an estimated gradient is the slope, near the lowest point so far.
+
+        The change from there is by the trapezoid rule: the estimate of the value has other errors
+        than that of the gradient, whose root a search is to find.
+        """
+        if self._anchor is not None:
+            at, lowest, slopes = self._anchor
+            if abs(value - lowest) < NEAR:
+                value = lowest + float((x - at) @ (slopes + gradient)) / 2
+            if not value < lowest:
+                return value
+        self._anchor = x, value, gradient
+        return value
+
+    def forget(self) -> None:
+        """Take values as they are estimated again, not as changes from the lowest point."""
+        self._anchor = None
 
     def _remember(self, value: float) -> None:
         if value < self._lowest:

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 from blocks.dense import random_theta, rows, structures
 
-from numbamm.blocks.layout import FIRST_DENSE, Pattern
+from numbamm.blocks.layout import NHEAD, NTERM, Pattern
 from numbamm.blocks.tail.approximation import Approximation
 from numbamm.blocks.tail.iterative_tail import IterativeTail
 
 MOST_DENSE = 8
 
 
-def has_sparse_terms(terms) -> bool:
+def has_tail(terms) -> bool:
     table = Pattern.of(terms, most_dense=MOST_DENSE).table
-    return table[0, FIRST_DENSE] > table[0, 1]
+    return table[0, NTERM] > table[0, NHEAD]
 
 
-STRUCTURES = {name: terms for name, terms in structures().items() if has_sparse_terms(terms)}
+STRUCTURES = {name: terms for name, terms in structures().items() if has_tail(terms)}
 each_structure = pytest.mark.parametrize("name", STRUCTURES)
 #: Criteria: REML, and σ where it is given.
 each_criterion = pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from blocks.tail.iterated import (
 )
 
 from numbamm.blocks.layout import build_layout
-from numbamm.blocks.tail import iterative_tail, probes
+from numbamm.blocks.tail import iterative_forms, iterative_tail, probes
 from numbamm.blocks.tail.dense_tail import DenseTail
 from numbamm.blocks.tail.iterative_tail import IterativeTail
 from numbamm.blocks.tail.protocol import Request, UnsuitedTail
@@ -104,7 +104,8 @@ def test_too_many_variances_are_refused(monkeypatch):
     terms, xy, tail = built(next(iter(STRUCTURES)))
     tail.factorize(random_theta(terms))
     monkeypatch.setattr(iterative_tail, "MOST_FORMS", 10)
-    with pytest.raises(OptionError, match=r"conditional variances of all \d+.*tail='dense'"):
+    monkeypatch.setattr(iterative_forms, "MOST_FORMS", 10)
+    with pytest.raises(OptionError, match=r"conditional variances of \d+.*tail='dense'"):
         tail.conditional_variances()
     with pytest.raises(OptionError, match="leverages of all rows.*tail='sparse'"):
         tail.leverage()
@@ -128,13 +129,14 @@ def test_slow_convergence_is_told(monkeypatch):
 
 @each_structure
 def test_results_do_not_depend_on_threads(name, monkeypatch):
-    from numbamm.blocks.tail import parts, reduction
+    from numbamm.blocks import threads
+    from numbamm.blocks.tail import reduction
 
     monkeypatch.setattr(reduction, "SMALL", 0)
     found = []
     for processors in (1, 3):
-        monkeypatch.setattr(parts, "_processors", lambda n=processors: n)
-        monkeypatch.setattr(parts, "_pool", None)
+        monkeypatch.setattr(threads, "_processors", lambda n=processors: n)
+        monkeypatch.setattr(threads, "_pool", None)
         terms, xy, tail = built(name)
         found.append(tail.objective_gradient(random_theta(terms), degrees_of(xy, True), 0.0, 0.0))
     assert found[0][0] == found[1][0]

@@ -75,7 +75,12 @@ def test_what_does_not_fit_is_refused_before_memory_runs_out(tail):
 
 
 @pytest.mark.parametrize(
-    ("tail", "design"), [("dense", "ring(2_600)"), ("sparse", "movers(30_000, 6_000, 5, 0.5)")]
+    ("tail", "design"),
+    [
+        ("dense", "ring(2_600)"),
+        ("sparse", "movers(30_000, 6_000, 5, 0.5)"),
+        ("iterative", "movers(200_000, 120_000, 6, 0.5)"),
+    ],
 )
 def test_the_prediction_is_what_is_taken(tail, design):
     small = "{k: v[:400] for k, v in ring(200).items()}"

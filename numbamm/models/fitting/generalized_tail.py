@@ -1,0 +1,173 @@
+"""How a generalized model holds its tail, and the Monte-Carlo errors of a fit by random probes."""
+
+from __future__ import annotations
+
+from copy import copy
+
+import numpy as np
+
+from numbamm.blocks.layout import ORDER, Pattern, head_length
+from numbamm.blocks.tail import probes
+from numbamm.blocks.tail.dense_tail import DenseTail
+from numbamm.blocks.tail.protocol import Choice, Request
+from numbamm.errors import OptionError, warn
+from numbamm.models.fitting.monte_carlo import MonteCarloErrors, differences
+from numbamm.optimize import minimize
+from numbamm.optimize.auto import AUTO, NEWTON
+
+DENSE, ITERATIVE = "dense", "iterative"
+#: By default, the tail is dense up to this order, or if an evaluation takes so few seconds: some
+#: five factors, and the gradient.
+SMALL_ORDER, SMALL_SECONDS, FACTORS = 2000, 5.0, 3
+#: The gradient's Monte-Carlo error is its spread over so many sets of probes.
+SETS = 4
+#: Distance of their seeds; and a step in log shape or log φ, for its curvature.
+FAR, STEP = 1_000_003, 0.05
+#: Searches with more probes, at most.
+MOST_ROUNDS = 3
+
+
+def choose_tail(terms, request: Request, dispersed: bool) -> Choice:
+    """How a generalized model holds its tail; `dispersed`: whether its family has a dispersion.
+
+    Raises
+    ------
+    OptionError
+        The tail that was asked for cannot hold the model.
+    """
+    if request.name == DENSE:
+        return Choice(DENSE, "as asked")
+    order = sum(term.nranef for term in terms[1:])
+    if request.name == AUTO and order <= SMALL_ORDER:
+        return Choice(DENSE, f"its order {order} is small", is_obvious=True)
+    refused = _cannot_iterate(terms, dispersed)
+    if request.name == ITERATIVE:
+        if not refused:
+            return Choice(ITERATIVE, "as asked")
+        if not request.or_other:
+            raise OptionError(f"tail='iterative': {refused}")
+    elif request.name != AUTO and not request.or_other:
+        raise OptionError(
+            f"tail={request.name!r}: generalized models have tail='dense' and tail='iterative'"
+        )
+    if refused:
+        return Choice(DENSE, refused, is_obvious=True)
+    layout = Pattern.of(terms).layout(0)
+    order, seconds = int(layout.table[0, ORDER]), FACTORS * DenseTail.predict(layout, terms).seconds
+    if order <= SMALL_ORDER or seconds <= SMALL_SECONDS:
+        return Choice(DENSE, f"its order {order} is small", is_obvious=True)
+    return Choice(ITERATIVE, f"order {order}, dense about {seconds:.0f} s an evaluation")
+
+
+def _cannot_iterate(terms, dispersed: bool) -> str:
+    """Why modes of these terms are not found by conjugate gradients; empty if they may be."""
+    nhead = head_length(terms)
+    if len(terms) == nhead:
+        return "the elimination level by level leaves nothing to iterate on"
+    if nhead > 1:
+        return "the elimination level by level has nested factors, which generalized models cannot"
+    if dispersed:
+        return "the family has a dispersion, which is estimated with an exact tail alone"
+    if not all(term.structure.is_free for term in terms):
+        return "a covariance structure has parameters that are not entries of λ"
+    return ""
+
+
+def check_search(model) -> None:
+    """Refuse searches that an approximate objective does not allow."""
+    if model._tail_choice.name == ITERATIVE and model.optsum.optimizer not in (AUTO, NEWTON):
+        raise OptionError(
+            f"optimizer {model.optsum.optimizer!r} compares values of the objective, which the "
+            "iterative tail knows only approximately: leave optimizer at 'auto', or build the "
+            "model with tail='dense'"
+        )
+
+
+def hand_over(model, reason) -> None:
+    """Give a model a dense tail, from which its modes are found exactly."""
+    model._tail_choice = Choice(DENSE, "an approximation does not suit the design")
+    model._modes = model._mode_finder()
+    warn(f"the iterative tail is given up for the dense one: {reason}")
+
+
+def refine(model) -> MonteCarloErrors | None:
+    """The errors of the fit that `optsum` describes; with more probes, if they are too large."""
+    if model._tail_choice.name != ITERATIVE:
+        return None
+    fixed = model._tail_request.probes is not None
+    for _ in range(MOST_ROUNDS):
+        errors = errors_of(model)
+        share = errors.share * probes.doubt(SETS)
+        if fixed or share <= probes.SHARE or errors.probes >= probes.MOST:
+            return errors
+        model._modes.probes = probes.enough(errors.probes, share)
+        _search_on(model)
+    return errors_of(model)
+
+
+def _search_on(model) -> None:
+    """Search on from the end of the last search, with the probes that the modes have now."""
+    before = model.optsum
+    again = copy(before)
+    again.initial = before.final.copy()
+    space = model.space_of(model._searched[model._fast], modes=model._modes, root=model._gamma_root)
+    minimize(space, again, progress=False)
+    again.initial, again.finitial = before.initial, before.finitial
+    again.feval = (again.feval or 0) + (before.feval or 0)
+    again.log = [*before.log, *again.log]
+    model.optsum = again
+
+
+def errors_of(model) -> MonteCarloErrors:
+    """Monte-Carlo errors from the spread of the gradient over other sets of probes."""
+    optsum, own = model.optsum, model._modes
+    space = model.space_of(model._searched[model._fast], modes=own, root=model._gamma_root)
+    z = space.to_scaled(optsum.final)
+    laplace = space.laplace
+    values, slopes = [], []
+    for k in range(SETS):
+        laplace.modes = copy(own)
+        laplace.modes.seed = own.seed + FAR * k
+        laplace.forget()
+        value, gradient = space.gradient(z)
+        values.append(value)
+        slopes.append(gradient)
+    optsum.fmin = values[0]  # of which the search saw differences alone
+    laplace.modes = own
+    curvature = _curvature(model, space, z, slopes[0])
+    values_of, vectors = np.linalg.eigh(curvature)
+    live = values_of > 1e-10 * values_of[-1]  # not so where a standard deviation is zero
+    inverse = (vectors[:, live] / values_of[live]) @ vectors[:, live].T
+    deviations = (np.mean(slopes, axis=0) - slopes) @ inverse
+    deviations *= np.sqrt(SETS)  # of one set, not of the mean of all
+    standard, errors = np.sqrt(2.0 * np.diag(inverse)), probes.standard_error(deviations)
+    share = np.divide(errors, standard, out=np.zeros_like(errors), where=standard > 0)
+    ntheta, rank = len(model.theta), model.feterm.rank
+    to_user = differences(space.to_user, z)
+    user = deviations @ to_user.T
+    beta = np.zeros((rank, ntheta))
+    return MonteCarloErrors(
+        own.probes,
+        own.seed,
+        model._modes.held.design.order,
+        float(share.max()),
+        user[:, -ntheta:],
+        np.zeros(ntheta),
+        beta,
+        np.mean(values) + np.sqrt(SETS) * (np.array(values) - np.mean(values)),
+        full=user[:, :-ntheta],
+    )
+
+
+def _curvature(model, space, z, slopes) -> np.ndarray:
+    """About the Hessian in scaled coordinates: of whitened γ, log shape or log φ, and θ."""
+    laplace, ntheta = space.laplace, len(model.theta)
+    H = np.diag(np.full(len(z), 2.0))
+    if space.parameters.nuisance:
+        place, step = len(z) - ntheta - 1, np.zeros(len(z))
+        step[place] = STEP
+        _, moved = space.gradient(z + step)
+        H[place, place] = max((moved - slopes)[place] / STEP, H[place, place] * STEP)
+    _, at = laplace.at(z)
+    H[-ntheta:, -ntheta:] = model._modes.information(at.theta)
+    return H
