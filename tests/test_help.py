@@ -37,6 +37,7 @@ NEEDED = {
     "emmeans": {"specs": "Days"},
     "effects": {"specs": "Days"},
     "means": {"specs": "Days"},
+    "compare_structures": {"structures": ["us", "diag"]},
 }
 #: Methods that write files, or need another package.
 APART = {"save", "restore", "to_word", "to_great_tables", "for_marginaleffects"}

@@ -67,6 +67,8 @@ def compare_structures(
 
     Raises
     ------
+    NotFittedError
+        The model has not been fitted.
     OptionError
         A structure is not known, or it is not clear which term is meant.
     DataError
