@@ -233,13 +233,19 @@ TESTED_ELSEWHERE = {
     "inference.comparison.fits": "a record; see views and statsmodels_fits, which make it",
     "inference.fixed.estimable": "by its definition, in test_hypotheses",
     "inference.fixed.marginaleffects_model": "by the package that calls it: test_marginaleffects",
+    "blocks.search.response_rows": "a part of response_fits; by missing values, in lmm_many",
+    "inference.many.fitter": "what lmm_many and lmm_groups fit with, and tested by them",
+    "inference.many.lines": "a record, with the lines of lmm_groups put into it",
+    "inference.many.shared_design": "by response_fits, second_derivatives and lmm_many",
     "inference.profiling.surface": "by its two kinds, linear_surface and generalized_surface",
     "models.spaces.generalized_space": "test_space runs over the spaces of all kinds of models",
-    "structures.diag": "test_structure runs over all structures",
-    "structures.us": "test_structure runs over all structures",
 }
 #: Folders of records, over all of which one test runs: a new file is tested by being there.
-RECORDS = {"glm.families": "test_family", "glm.links": "test_link"}
+RECORDS = {
+    "glm.families": "test_family",
+    "glm.links": "test_link",
+    "structures": "test_structure",
+}
 
 
 def mirrored(module: str) -> Path:

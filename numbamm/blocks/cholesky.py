@@ -245,7 +245,7 @@ def factor_tail(table, work):
     _scale_tail(table, work)
     m, nx = table[0, ORDER], table[0, NX]
     tail = work[table[0, TAIL] : table[0, TAIL] + m * m]
-    if _cholesky(tail, m):
+    if lower_factor(tail, m):
         return np.nan
     logdet, product = 0.0, 1.0
     for i in range(m - nx - 1):
@@ -256,8 +256,8 @@ def factor_tail(table, work):
     return 2.0 * (logdet + math.log(product))
 
 
-@jit
-def _cholesky(a, n):
+@jit(entry=False)
+def lower_factor(a, n):
     """Cholesky factor of a column-major matrix, lower triangle; True if it fails.
 
     Block by block: a fifth faster than OpenBLAS's own dpotrf, whose blocks are few and large.

@@ -11,6 +11,7 @@ from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.inference.fixed.tidy import parameters
+from numbamm.models.varcorr import SINGULAR_TOLERANCE
 from numbamm.optimize.local_minimum import is_minimum
 from numbamm.options import flag
 from numbamm.report.content import Report, Table, components, of_result, shown_name
@@ -107,9 +108,7 @@ def criteria(model, name: str) -> Table:
 
 def coefficients(tests: Result, method: str) -> Table:
     """The table of coefficients and their tests; degrees of freedom if these are finite."""
-    infinite = not np.isfinite(tests.frame["df"]).any()
-    hidden = ("lower", "upper", "df") if infinite else ("lower", "upper")
-    table = of_result(replace(tests, hidden=hidden))
+    table = of_result(replace(tests, hidden=("lower", "upper")))
     table.header[1] = "Coef."
     table.heading = f"Fixed-effects parameters, {method}:"
     return table
@@ -160,6 +159,11 @@ def notes(model) -> list[str]:
         )
     if model.is_singular():
         notes.append(_singularity(model.optsum.certificate))
+        notes += [
+            f"At its bound: {words} ({term.group})."
+            for term in model.reterms
+            for words in term.structure.bounds_met(term.theta, SINGULAR_TOLERANCE)
+        ]
     return notes
 
 

@@ -46,7 +46,7 @@ from numbamm.options import (
     one_of,
 )
 from numbamm.report.content import Report
-from numbamm.report.frames import Frames
+from numbamm.report.drawn import EffectFrames
 from numbamm.report.tabular import Tabular
 from numbamm.report.text import block_table
 
@@ -66,8 +66,8 @@ BETWEEN_ROOMS = frozenset(
     estimate_at family_record fast_optsum fit_options has_free_shape hold_start in_columns is_linear
     layout likelihood_holds link_record may_be_overdispersed mean of_frame of_other_frame options
     parameters parameters_of pearson_df pearson_ratio prior_weights residual_variance row_variances
-    scaled scaled_response scalings set_estimates shape_has_limit space space_of sqrt_weights title
-    twin whitened_space without_rows working_model
+    scaled scaled_response scalings search_coordinates set_estimates shape_has_limit space space_of
+    sqrt_weights title twin whitened_space without_rows working_model
     """.split()
 )
 
@@ -183,7 +183,10 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
 
     @property
     def theta(self) -> np.ndarray:
-        """Covariance parameters θ, term by term: for most structures the entries of λ by column.
+        """Covariance parameters θ, term by term: the entries of λ by column.
+
+        Of covariance structures other than ``us`` and ``diag`` they are unbounded parameters;
+        `varcorr` has those that users see.
 
         See Also
         --------
@@ -426,13 +429,13 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         return self.estimates.b
 
     @overload
-    def condvar(self, group: None = None, *, levels: None = None) -> Frames: ...
+    def condvar(self, group: None = None, *, levels: None = None) -> EffectFrames: ...
     @overload
     def condvar(self, group: str, *, levels: Iterable | None = None) -> pd.DataFrame: ...
     @names_arguments
     def condvar(
         self, group: str | None = None, *, levels: Iterable | None = None
-    ) -> Frames | pd.DataFrame:
+    ) -> EffectFrames | pd.DataFrame:
         """Conditional variances and covariances of the random effects, given the data.
 
         What is not known of β, θ and σ does not count; for generalized models the variances are
@@ -448,10 +451,11 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
 
         Returns
         -------
-        dict of str to pandas.DataFrame, or pandas.DataFrame
+        EffectFrames, a dict of str to pandas.DataFrame, or pandas.DataFrame
             For each grouping factor a line per level and random effect and a column per random
             effect, so that ``condvar()["g"].loc[level]`` is that level's covariance matrix. NaN
-            between effects of different terms on the same factor. One frame, if `group` is given.
+            between effects of different terms on the same factor. Its method `plot` draws the
+            effects, with intervals of these variances. One frame, if `group` is given.
 
         Raises
         ------
@@ -488,17 +492,11 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
             frame = pd.DataFrame(V.reshape(-1, term.p), index=index, columns=list(term.cnames))
             seen = frames.get(term.group)
             frames[term.group] = frame if seen is None else pd.concat([seen, frame])
-        complete = Frames(
-            (
-                group,
-                frame.reindex(
-                    pd.MultiIndex.from_product(
-                        [chosen[group], frame.columns], names=frame.index.names
-                    )
-                ),
-            )
-            for group, frame in frames.items()
-        )
+        for group, frame in frames.items():
+            rows = [chosen[group], frame.columns]
+            names = frame.index.names
+            frames[group] = frame.reindex(pd.MultiIndex.from_product(rows, names=names))
+        complete = EffectFrames(frames, "Conditional covariances", self, "ranef")
         return complete if wanted is None else complete[wanted]
 
     def row_variances(self, X, terms) -> np.ndarray:
@@ -543,7 +541,7 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         >>> round(float(m.varcorr["Batch"].sd[0]), 2)
         37.26
         """
-        return VarCorr(self.reterms, self.sigma, errors=component_errors(self))
+        return VarCorr(self, errors=component_errors(self))
 
     @names_arguments
     def is_singular(self, tol: float = SINGULAR_TOLERANCE) -> bool:
@@ -586,7 +584,7 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         root = self.scaled.root
         w = np.ones(self.nobs) if root is None else root**2
         return any(
-            bool((np.abs(np.diag(t.lambda_)) * np.sqrt(t.z**2 @ w / self.nobs) < tol).any())
+            t.structure.lacks_rank(t.theta, np.sqrt(t.z**2 @ w / self.nobs), tol)
             for t in self.reterms
         )
 
@@ -807,7 +805,7 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         twin.reterms = [replace(term, theta=term.theta.copy()) for term in self.reterms]
         twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, self.scalings)
         twin.optsum = copy(self.optsum)
-        vars(twin).pop("_search_coordinates", None)  # it may get other columns, or fewer rows
+        vars(twin).pop("search_coordinates", None)  # it may get other columns, or fewer rows
         return twin
 
     # ---- reports ----------------------------------------------------------------------------

@@ -103,14 +103,20 @@ def components(varcorr, below: str = "") -> Table:
     entries = varcorr.rows()
     # What counts as zero needs no digits of its own.
     zero = varcorr.negligible()
-    variances = _of_components([entry[2] for entry in entries], zero)
-    deviations = _of_components([entry[3] for entry in entries], zero)
+    single = np.array([np.isfinite(entry[2]) for entry in entries])  # others are such as rho
+    numbers = np.array([entry[2:4] for entry in entries])
+    variances, deviations = np.full((2, len(entries)), "", dtype=object)
+    variances[single] = _of_components(numbers[single, 0], zero[single])
+    deviations[single] = _of_components(numbers[single, 1], zero[single])
     ncorr = max((len(entry[4]) for entry in entries), default=0)
     rows, before = [], None
     for (group, name, _, _, corr), variance, sd in zip(entries, variances, deviations, strict=True):
         label = group if group != before or group == "Residual" else ""
         cells = [label, shown_name(name), variance, sd]
-        cells += [correlation(c) for c in corr] + [""] * (ncorr - len(corr))
+        cells += [
+            correlation(c) if variance or name.startswith("rho") else plain([c])[0] for c in corr
+        ]
+        cells += [""] * (ncorr - len(corr))
         rows.append(cells)
         before = group
     header = ["", "Column", "Variance", "Std.Dev.", *["Corr.", *[""] * ncorr][:ncorr]]
@@ -191,6 +197,7 @@ def of_frame(frame, headings=None) -> Table:
     """
     import pandas as pd
 
+    frame = frame.loc[:, ~_only_infinite(frame)]
     header, columns, left = [], [], 0
     if not isinstance(frame.index, pd.RangeIndex):
         header, columns, left = [""], [[shown_name(str(label)) for label in frame.index]], 1
@@ -201,6 +208,29 @@ def of_frame(frame, headings=None) -> Table:
         header.append((headings or {}).get(name, heading))
         columns.append(cells)
     return Table(header, [list(row) for row in zip(*columns, strict=True)], left)
+
+
+def _only_infinite(frame) -> np.ndarray:
+    """Which columns of degrees of freedom are infinite throughout: the head says so, by z."""
+    flags = np.zeros(frame.shape[1], dtype=bool)
+    for j in np.flatnonzero(frame.columns.isin(["df", "dendf"])):
+        values = frame.iloc[:, j]
+        if _is_number(values):
+            flags[j] = np.isinf(values).any() and not np.isfinite(values).any()
+    return flags
+
+
+def of_effects(frame) -> Table:
+    """The table of a frame with numbers alone, whose columns have the names of coefficients.
+
+    What is smaller than a hundredth of the largest number of its column needs no digits of its own.
+    """
+    keys = [key if isinstance(key, tuple) else (key,) for key in frame.index]
+    columns = [[" ".join(shown_name(str(part)) for part in key) for key in keys]]
+    for j in range(frame.shape[1]):
+        columns.append(uniform(frame.iloc[:, j], 4, negligible=1e-2))
+    header = ["", *(shown_name(str(name)) for name in frame.columns)]
+    return Table(header, [list(row) for row in zip(*columns, strict=True)])
 
 
 def _is_number(values) -> bool:
@@ -225,6 +255,8 @@ def _column(name: str, values, frame) -> tuple[str, list[str]]:
         return _statistic(frame), [fixed(v, 2) for v in values]
     if name == "pvalue":
         return _p_heading(frame), [p_value(p) for p in values]
+    if name == "padjusted":
+        return "p adjusted", [p_value(p) for p in values]
     if name not in _COLUMNS:
         return str(name), plain(values)
     heading, decimals = _COLUMNS[name]

@@ -13,7 +13,7 @@ from numbamm.blocks.tail.dense_tail import DenseTail
 
 @numba.njit
 def factor(a, n):
-    return cholesky._cholesky(a, n)
+    return cholesky.lower_factor(a, n)
 
 
 @pytest.mark.parametrize("n", [1, SMALL, SMALL + 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7, 200])

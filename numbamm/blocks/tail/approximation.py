@@ -27,6 +27,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from numbamm.blocks.cholesky import DEGREES, REML
+from numbamm.blocks.information import NO_CHANGES
 from numbamm.blocks.layout import NHEAD, NLEVEL, ROW, P
 from numbamm.blocks.tail import conjugate_gradients
 from numbamm.blocks.tail.head_normals import head_normals
@@ -330,7 +331,8 @@ class Approximation:
         u, b = self.solution()
         inner, slope, tail = np.zeros((n, n)), np.zeros(n), np.zeros(m * n)
         arrays = design.table, design.index, design.A, schur.work
-        head_information(*arrays, np.ascontiguousarray(entries), u, b, inner, slope, tail)
+        entries = np.ascontiguousarray(entries)
+        head_information(*arrays, entries, NO_CHANGES, u, b, inner, slope, tail)
         inner = np.tril(inner)
         r = tail.reshape(n, m).T
         u, b = u[design.head_order :], b[design.head_order :]

@@ -32,17 +32,17 @@ def complete_effects(table, index, work, u, b):
 
 
 @jit(
-    takes=(TABLE, INDEX, REALS, REALS, TABLE, REALS, REALS, MATRIX, REALS, REALS),
+    takes=(TABLE, INDEX, REALS, REALS, TABLE, MATRIX, REALS, REALS, MATRIX, REALS, REALS),
     gives=NOTHING,
     owns=True,
 )
-def head_information(table, index, A, work, entries, u, b, inner, slope, tail):
+def head_information(table, index, A, work, entries, changes, u, b, inner, slope, tail):
     """See `information.head_products`."""
-    head_products(table, index, A, work, entries, u, b, inner, slope, tail)
+    head_products(table, index, A, work, entries, changes, u, b, inner, slope, tail)
 
 
-@jit(takes=(TABLE, REALS, TABLE, REALS, REALS, REALS, MATRIX), gives=NOTHING)
-def tail_directions(table, work, entries, u, c, slope, h):
+@jit(takes=(TABLE, REALS, TABLE, MATRIX, REALS, REALS, REALS, MATRIX), gives=NOTHING)
+def tail_directions(table, work, entries, changes, u, c, slope, h):
     """Fill h_t of the tail's entries of λ, a row each, and add c'Λ̇_t u; see `information`.
 
     u and c are those of the tail; `h` has a row for each entry, zero before.
@@ -51,12 +51,12 @@ def tail_directions(table, work, entries, u, c, slope, h):
         k = entries[0, t]
         if k < table[0, NHEAD]:
             continue
-        p, row, column = table[1 + k, P], entries[1, t], entries[2, t]
+        p = table[1 + k, P]
         lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
         for level in range(table[1 + k, NLEVEL]):
             at = table[1 + k, ROW] + level * p
-            slope[t] += c[at + row] * u[at + column]
-            direction(row, column, lam, u[at : at + p], c[at : at + p], p, h[t, at : at + p])
+            own = u[at : at + p], c[at : at + p], p, h[t, at : at + p]
+            slope[t] += direction(t, entries, changes, lam, *own)
 
 
 @jit(

@@ -20,6 +20,7 @@ import scipy.sparse as sp
 from scipy.linalg import lapack, solve_triangular
 
 from numbamm.blocks.cholesky import DEGREES, REML
+from numbamm.blocks.information import NO_CHANGES
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.layout import (
     FIRST_DENSE,
@@ -492,12 +493,13 @@ class SparseTail(Tail):
         u, b = self._effects(f)
         inner, slope, tail = np.zeros((n, n)), np.zeros(n), np.zeros(m * n)
         arrays = table, self.layout.index, self.A, f.work
-        head_information(*arrays, entries, u, b, inner, slope, tail)
+        head_information(*arrays, entries, NO_CHANGES, u, b, inner, slope, tail)
         tail, h = tail.reshape(n, m), np.zeros((n, m))
         of_tail = np.flatnonzero(entries[0] >= nhead)
         if len(of_tail):
             c = -self._times_t(f, b[len(b) - m :][:, None])[:, 0]
-            tail_directions(table, f.work, entries, u[len(u) - m :].copy(), c, slope, h)
+            own = u[len(u) - m :].copy()
+            tail_directions(table, f.work, entries, NO_CHANGES, own, c, slope, h)
             tail[of_tail] = self._times_t(f, h[of_tail].T).T
             inner[of_tail] += h[of_tail] @ tail.T
         R = np.ascontiguousarray(tail.T)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtri
 
-from numbamm.blocks.threads import blas_threads
+from numbamm.blocks.threads import ThreadLocal, blas_threads
 from numbamm.elsewhere import names_arguments
-from numbamm.errors import NumbammWarning, OptionError, did_you_mean, warn
+from numbamm.errors import NumbammWarning, OptionError, WorkerError, did_you_mean, warn
 from numbamm.inference.profiling.generalized_surface import GeneralizedSurface
 from numbamm.inference.profiling.linear_surface import LinearSurface
 from numbamm.inference.profiling.pairs import profiled_pairs
 from numbamm.inference.random.components import SHAPE, SIGMA, Components
+from numbamm.inference.resampling.workers import checked, holding, in_order
 from numbamm.options import name_list, one_of, valid_alpha
 from numbamm.progress import progress_bar
 from numbamm.report.content import Report
 from numbamm.report.digits import coverage
+from numbamm.report.plots.zeta import KINDS
 from numbamm.report.result import Result
 from numbamm.report.tabular import Tabular
 
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 #: A profile extends to this multiple of the ζ of its widest interval.
 BEYOND = 1.05
 
+#: What can be drawn of profiles.
+PLOTS = (*KINDS, "pairs")
+
 #: A deviance below that of the fit by more than this is reported: the fit is not the minimum.
 LOWER = 1e-3
 
@@ -43,6 +49,7 @@ def profile(
     parameters: str | Iterable[str] | None = None,
     *,
     alpha: float = 0.01,
+    workers=1,
     progress: bool | None = None,
 ) -> Profile:
     """Profile the likelihood of a fitted model.
@@ -59,6 +66,9 @@ def profile(
         θ, if not given.
     alpha : float
         One minus the coverage of the widest interval that the profile must allow.
+    workers : int or executor
+        Number of threads, -1 for one per processor, or an executor, as for `bootstrap`: each
+        parameter is a task. Results do not depend on it.
     progress : bool, optional
         Show a progress bar, if tqdm is installed; on a terminal by default.
 
@@ -72,7 +82,10 @@ def profile(
     NotFittedError
         Before the fit.
     OptionError
-        A parameter is unknown, or no parameter of the deviance that was minimised.
+        A parameter is unknown, or no parameter of the deviance that was minimised; or `workers`
+        has an unusable value.
+    WorkerError
+        A process of the executor ended; its ``partial`` has the parameters that are done.
 
     See Also
     --------
@@ -99,39 +112,74 @@ def profile(
     [38.2, 67.7]
     """
     est = model.estimates
-    names, reach = _requested(model, parameters), BEYOND * ndtri(1 - valid_alpha(alpha) / 2)
-    curves: dict = {}
+    names, reach = requested(model, parameters), BEYOND * ndtri(1 - valid_alpha(alpha) / 2)
+    workers = checked(workers)
+    done: dict[str, Curve] = {}
+    ended = None
     with blas_threads(), warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbammWarning)  # of singular fits along the profile
         warnings.simplefilter("ignore", RuntimeWarning)  # of steps beyond the parameters' range
         surface = (LinearSurface if model.is_linear else GeneralizedSurface).of(model)
+        lowest, curve_of = surface.lowest, _Curves(surface, reach, alone=workers == 1)
         bar = progress_bar(len(names), progress, "parameter")
         try:
-            for name in names:
-                curves[name] = surface.curve(name, reach)
+            for k, (curve, low) in in_order(curve_of, names, workers):
+                done[names[k]], lowest = curve, min(lowest, low)
                 bar.update(1)
         except KeyboardInterrupt:
-            if not curves:
+            if not done:
                 raise
+        except WorkerError as error:
+            ended = error
         finally:
             bar.close()
-    if len(curves) < len(names):
+    curves = {name: done[name] for name in names if name in done}
+    if len(curves) < len(names) and ended is None:
         missing = ", ".join(name for name in names if name not in curves)
         warn(f"the profile was interrupted; it lacks {missing}")
     notes = ["The profile is that of the fit by maximum likelihood."] if est.reml else []
     notes += ["The profile is that of the fast fit: coefficients are at the penalised mode."] * (
         model.is_fast
     )
-    lower = (surface.least if est.reml else est.objective) - surface.lowest
+    lower = (surface.least if est.reml else est.objective) - lowest
     if lower > LOWER:
         notes.append(
             f"The deviance is lower by {lower:.4g} at another point: the fit is not at the "
             "minimum. Try another optimizer, or allfit."
         )
-    return Profile(model.formula, curves, reach, notes, surface.names)
+    result = Profile(model.formula, curves, reach, notes, surface.names)
+    if ended is not None:
+        raise holding(ended, result if curves else None)
+    return result
 
 
-def _requested(model, parameters) -> list[str]:
+class _Curves(ThreadLocal):
+    """The curve of a parameter, and the lowest deviance along it.
+
+    Each thread has a surface of its own. In a generalized model, whose surface keeps the modes of
+    its latest point, each curve has, so that it does not depend on the curves before it.
+    """
+
+    def __init__(self, surface, reach: float, alone: bool) -> None:
+        super().__init__()
+        self._surface, self._reach, self._alone = surface, reach, alone
+
+    def __call__(self, name: str) -> tuple[Curve, float]:
+        surface = self._own()
+        surface.lowest = self._surface.lowest
+        return surface.curve(name, self._reach), surface.lowest
+
+    def _own(self):
+        if not self._surface.model.is_linear:
+            return deepcopy(self._surface)
+        if self._alone:
+            return self._surface
+        if not hasattr(self._local, "surface"):
+            self._local.surface = deepcopy(self._surface)
+        return self._local.surface
+
+
+def requested(model, parameters) -> list[str]:
     """Names of the parameters to profile, from the option `parameters`."""
     usual, thetas = profiled_parameters(model), [f"theta_{name}" for name in model.theta_names]
     for name in (SIGMA, SHAPE):
@@ -320,9 +368,9 @@ class Profile(Tabular):
         """
         from numbamm.report.plots import axes as canvas
         from numbamm.report.plots.contours import contours
-        from numbamm.report.plots.zeta import KINDS, zeta
+        from numbamm.report.plots.zeta import zeta
 
-        one_of("kind", kind, (*KINDS, "pairs"))
+        one_of("kind", kind, PLOTS)
         axes = canvas.either(ax, axes)
         names = list(self.curves) if parameters is None else name_list("parameters", parameters)
         for name in names:

@@ -9,6 +9,7 @@ from numbamm.models.fitting.approximate_start import approximate_theta
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.light_starts import SMALL, LightStarts
 from numbamm.models.fitting.residual_variance import is_unbounded
+from numbamm.models.fitting.structured_starts import StructuredStarts
 from numbamm.models.spaces.linear_space import LinearSpace
 from numbamm.optimize.auto import AUTO, FEW, LIGHT, NEWTON
 from numbamm.optimize.run import gradient_demand
@@ -40,7 +41,7 @@ def space_with_starts(model) -> LinearSpace:
         blocks,
         model._criterion(),
         (optsum.ftol_abs, optsum.ftol_rel),
-        model._search_coordinates if by_differences else None,
+        model.search_coordinates if by_differences else None,
     )
     if not model._default_start.is_in(optsum):
         return space
@@ -50,11 +51,17 @@ def space_with_starts(model) -> LinearSpace:
         if optsum.optimizer == AUTO and light and scales <= MOST_SCALES:
             # where the likelihood is unbounded, a lower end is no better an estimate
             some = model.nobs <= SMALL and not is_unbounded(model)
-            space.starts = LightStarts(model._search_coordinates, model.nobs if some else np.inf)
+            space.starts = LightStarts(model.search_coordinates, model.nobs if some else np.inf)
         elif gradient_demand(optsum, ntheta, has_gradient=True, work=work) != "none":
             theta = moment_theta(scaled.terms, model.layout, blocks.A, space.criterion.sigma)
-            theta = scaled.to_scaled(start) if theta is None else theta
-            better = approximate_theta(model, space.criterion, theta) if is_newton else None
-            start = scaled.to_user(theta if better is None else better)
+            if is_newton:
+                at = scaled.to_scaled(start) if theta is None else theta
+                better = approximate_theta(model, space.criterion, at)
+                theta = theta if better is None else better
+            start = start if theta is None else scaled.to_user(theta)
+            if optsum.optimizer == AUTO and not is_free and work <= LIGHT:
+                nranef = sum(term.nranef for term in model.reterms)
+                if nranef >= model.nobs and space.criterion.sigma == 0:
+                    space.starts = StructuredStarts(scaled, scaled.to_scaled(start))
     model._default_start = DefaultStart.put(optsum, start)
     return space

@@ -10,6 +10,7 @@ from numbamm import config
 from numbamm.blocks import cholesky
 from numbamm.blocks.search import by_differences, newton
 from numbamm.blocks.search.by_differences import Search
+from numbamm.blocks.search.structured import StructuredSearch
 from numbamm.blocks.tail.protocol import Tail
 from numbamm.models.spaces.coordinates import Coordinates
 from numbamm.models.spaces.model_space import ModelSpace
@@ -78,8 +79,8 @@ class LinearSpace(ModelSpace):
 
     @property
     def own_search(self):
-        led = self._is_compiled or len(self.scaled.theta_sizes) <= newton.MANY
-        return self._newton if self._is_free and led else None
+        led = self._is_compiled or (self._is_free and len(self.scaled.theta_sizes) <= newton.MANY)
+        return self._newton if led else None
 
     @property
     def by_differences(self):
@@ -113,7 +114,10 @@ class LinearSpace(ModelSpace):
         return 0.1 / self.scaled.theta_sizes
 
     def _newton(self, z: np.ndarray) -> OwnSearch:
-        """Newton's search by derivatives; see `blocks.search.newton`."""
+        """Newton's search by derivatives; see `blocks.search.newton` and `structured`."""
+        if not self._is_free:
+            scale = self.scaled.theta_sizes
+            return StructuredSearch(self._blocks, z, self.criterion, scale, *self._tolerances)
         return self._blocks.search(z, *self.criterion, *self._tolerances)
 
     def _newton_by_differences(self, z: np.ndarray) -> Search:
