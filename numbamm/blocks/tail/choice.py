@@ -16,7 +16,7 @@ from numbamm.memory import SHARE, available, gigabytes, refuse_beyond
 #: The dense tail is not compared with others up to this order, nor if an evaluation is this fast.
 SMALL_ORDER, SMALL_SECONDS = 2000, 0.5
 #: Exact evaluations of more seconds are heavy: an approximate tail is preferred, if it applies.
-HEAVY_SECONDS = 60.0
+HEAVY_SECONDS = 30.0
 #: Of the available memory, the share that the dense tail may take unless nothing else applies.
 DENSE_SHARE = 0.25
 #: Another exact tail must be predicted to be so many times faster than the dense one.

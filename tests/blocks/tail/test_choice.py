@@ -48,8 +48,8 @@ def chosen(order=5000, wanted="auto"):
     [
         ("dense", {"dense": (3.0, 1e9), "sparse": (2.0, 1e8), "iterative": (0.1, 1e8)}),
         ("sparse", {"dense": (3.0, 1e9), "sparse": (1.0, 1e8), "iterative": (0.1, 1e8)}),
-        ("sparse", {"dense": (90.0, 1e9), "sparse": (50.0, 1e8), "iterative": (0.1, 1e8)}),
-        ("sparse", {"dense": (40.0, 7e9), "sparse": (30.0, 1e8), "iterative": (0.1, 1e8)}),
+        ("sparse", {"dense": (60.0, 1e9), "sparse": (25.0, 1e8), "iterative": (0.1, 1e8)}),
+        ("sparse", {"dense": (20.0, 7e9), "sparse": (15.0, 1e8), "iterative": (0.1, 1e8)}),
         ("iterative", {"dense": (90.0, 1e9), "sparse": (80.0, 1e8), "iterative": (1.0, 1e8)}),
         ("iterative", {"dense": (90.0, 1e9), "sparse": (1.0, 2e10), "iterative": (1.0, 1e8)}),
         ("dense", {"dense": (0.2, 1e9), "sparse": (0.01, 1e8), "iterative": (0.1, 1e8)}),
