@@ -12,7 +12,7 @@ import numpy as np
 
 from numbamm.blocks.layout import NLEVEL, NX, ORDER, P, Pattern
 from numbamm.blocks.search.certificate import judge
-from numbamm.blocks.size import check_size
+from numbamm.blocks.tail.choice import check_size
 from numbamm.blocks.threads import ThreadLocal
 from numbamm.blocks.variances import (
     chosen_parts,

@@ -8,7 +8,6 @@ the fastest exact one that fits into memory, with a warning; and it refuses what
 from __future__ import annotations
 
 from numbamm.blocks.layout import ORDER, Layout, build_layout
-from numbamm.blocks.size import check_size
 from numbamm.blocks.tail.protocol import Choice, Prediction, Request, Tail
 from numbamm.blocks.tail.registry import names, tail_of
 from numbamm.errors import OptionError, warn
@@ -17,12 +16,14 @@ from numbamm.memory import SHARE, available, gigabytes, refuse_beyond
 #: The dense tail is not compared with others up to this order, nor if an evaluation is this fast.
 SMALL_ORDER, SMALL_SECONDS = 2000, 0.5
 #: Exact evaluations of more seconds are heavy: an approximate tail is preferred, if it applies.
-HEAVY_SECONDS = 60.0
+HEAVY_SECONDS = 30.0
 #: Of the available memory, the share that the dense tail may take unless nothing else applies.
 DENSE_SHARE = 0.25
 #: Another exact tail must be predicted to be so many times faster than the dense one.
 GAIN = 2.0
 DENSE, AUTO = "dense", "auto"
+#: From this order of the dense tail on, an evaluation takes many seconds.
+LARGE_ORDER = 15_000
 
 
 def build_tail(terms, xy, sqrtw=None, request: Request = Request()) -> Tail:  # noqa: B008
@@ -140,3 +141,36 @@ def _check(name: str, prediction: Prediction, layout: Layout, terms) -> None:
     )
     if prediction.seconds > HEAVY_SECONDS:
         warn(f"{what}: about {prediction.seconds:.0f} seconds an evaluation")
+
+
+def check_size(layout: Layout, terms) -> None:
+    """Refuse a model whose blocks do not fit into memory; warn where evaluations are slow.
+
+    Parameters
+    ----------
+    layout : Layout
+    terms : sequence of ReMat
+
+    Raises
+    ------
+    DataError
+        If A, L and the gradient would take more than half of the memory.
+
+    Warns
+    -----
+    NumbammWarning
+        If an evaluation takes many seconds.
+    """
+    order = int(layout.table[0, ORDER])
+    what = " and ".join(f"'{t.group}' ({t.nranef} random effects)" for t in terms) or "X"
+    if 8 * order**2 > 4 * (layout.size_a + layout.size_work):  # more than half
+        what = f"crossing {what} fills in a dense matrix of order {order}"
+    else:
+        what = f"the cross-products of {what}"
+    needed = 8 * (layout.size_a + layout.size_work + layout.size_adjoint)
+    refuse_beyond(needed, what, "leave out a term or its slopes, or fit to a part of the data")
+    if order >= LARGE_ORDER:
+        warn(
+            f"{what}: {gigabytes(needed)}, and about {order**3 / 3 / 2e10:.0f} seconds an "
+            "evaluation"
+        )

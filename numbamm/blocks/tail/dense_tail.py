@@ -22,7 +22,7 @@ from numbamm.blocks.variances import (
 )
 
 #: Multiplications a second of a factorisation, about, on one thread.
-RATE = 2e10
+RATE = 4e10
 
 
 class DenseTail(Tail):

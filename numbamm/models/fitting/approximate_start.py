@@ -14,7 +14,7 @@ from numbamm.blocks.tail.registry import names, tail_of
 from numbamm.errors import NumbammError
 
 #: An exact evaluation takes so many seconds at least, where one looks for such a start.
-HEAVY = 2.0
+HEAVY = 1.0
 #: Evaluations of an approximate search, about; together they may cost this share of an exact one.
 EVALUATIONS, SHARE = 4, 1.0
 #: Probes, and the seed that they are drawn from.

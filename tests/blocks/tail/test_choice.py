@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import numbamm as mm
 from numbamm import memory
 from numbamm.blocks.layout import ORDER
 from numbamm.blocks.tail import choice
@@ -47,8 +48,8 @@ def chosen(order=5000, wanted="auto"):
     [
         ("dense", {"dense": (3.0, 1e9), "sparse": (2.0, 1e8), "iterative": (0.1, 1e8)}),
         ("sparse", {"dense": (3.0, 1e9), "sparse": (1.0, 1e8), "iterative": (0.1, 1e8)}),
-        ("sparse", {"dense": (90.0, 1e9), "sparse": (50.0, 1e8), "iterative": (0.1, 1e8)}),
-        ("sparse", {"dense": (40.0, 7e9), "sparse": (30.0, 1e8), "iterative": (0.1, 1e8)}),
+        ("sparse", {"dense": (60.0, 1e9), "sparse": (25.0, 1e8), "iterative": (0.1, 1e8)}),
+        ("sparse", {"dense": (20.0, 7e9), "sparse": (15.0, 1e8), "iterative": (0.1, 1e8)}),
         ("iterative", {"dense": (90.0, 1e9), "sparse": (80.0, 1e8), "iterative": (1.0, 1e8)}),
         ("iterative", {"dense": (90.0, 1e9), "sparse": (1.0, 2e10), "iterative": (1.0, 1e8)}),
         ("dense", {"dense": (0.2, 1e9), "sparse": (0.01, 1e8), "iterative": (0.1, 1e8)}),
@@ -96,3 +97,34 @@ def test_what_fits_nowhere_is_refused_and_what_is_slow_is_told(monkeypatch):
     tails(monkeypatch, dense=(5e3, 2e11), sparse=(1e3, 1e9))
     with pytest.warns(NumbammWarning, match="sparse tail of 'g' .*about 1000 seconds"):
         assert chosen(order=90_000).name == "sparse"
+
+
+@pytest.fixture
+def crossed():
+    """Two crossed factors of 20,000 levels each, and as many rows."""
+    rng, n = np.random.default_rng(3), 20_000
+    g, h = np.arange(n), rng.permutation(n)
+    return {"y": rng.normal(size=2 * n), "g": np.tile(g, 2), "h": np.concatenate([h, g])}
+
+
+def test_fill_in_that_does_not_fit_is_refused(crossed, monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 16e9)
+    with pytest.raises(
+        mm.DataError,
+        match=r"crossing 'g' \(20000 random effects\) and 'h' .* dense matrix of order 20002: "
+        r"9\.\d GB, more than half of the 16.0 GB of memory",
+    ):
+        mm.LinearMixedModel("y ~ 1 + (1 | g) + (1 | h)", crossed, tail="dense")
+    crossed["y"] = np.arange(len(crossed["y"])) % 3
+    with pytest.raises(mm.DataError, match="order 20002"):
+        mm.GeneralizedLinearMixedModel("y ~ 1 + (1 | g) + (1 | h)", crossed, "poisson")
+
+
+def test_slow_evaluations_are_announced(crossed):
+    from numbamm.blocks.layout import build_layout
+    from numbamm.blocks.tail.choice import check_size
+
+    model = mm.LinearMixedModel("y ~ 1 + (1 | g)", crossed)
+    terms = [model.reterms[0], mm.LinearMixedModel("y ~ 1 + (1 | h)", crossed).reterms[0]]
+    with pytest.warns(mm.NumbammWarning, match=r"order 20002: 9.6 GB, and about 133 seconds"):
+        check_size(build_layout(terms, 1), terms)

@@ -55,7 +55,7 @@ def test_light_evaluations_and_single_factors_do_without(always, monkeypatch):
     data = crossed(n=600, a=40, b=30)
     assert theta_of(mm.LinearMixedModel("y ~ x + (1 | g)", data)) is None
     assert theta_of(mm.LinearMixedModel("y ~ x + (1 | g)", data, tail="sparse")) is None
-    monkeypatch.setattr(approximate_start, "HEAVY", 2.0)
+    monkeypatch.setattr(approximate_start, "HEAVY", 1.0)
     assert theta_of(mm.LinearMixedModel(FORMULAS[0], data)) is None
 
 
