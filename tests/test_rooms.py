@@ -26,6 +26,7 @@ ROOMS = [
     {"design"},
     {"glm"},
     {"formula"},
+    {"sources"},
     {"report"},
     {"optimize"},
     {"models"},

@@ -15,6 +15,7 @@ from numbamm.blocks.layout import (
     NX,
     ORDER,
     TAIL,
+    Layout,
     P,
     build_layout,
 )
@@ -87,6 +88,22 @@ class Blocks(ThreadLocal):
         table, places = self.layout.table, self.layout.places
         crossprod(self.refs, self.z, self.xy, table, places, self.A)
         super().__init__()
+
+    @classmethod
+    def of_products(cls, terms, layout: Layout, A) -> Blocks:
+        """Blocks of a cross-product that exists already, without its rows.
+
+        Parameters
+        ----------
+        terms : sequence of ReMat
+            By decreasing number of random effects.
+        layout : Layout
+        A : ndarray, shape (size_a,)
+        """
+        blocks = cls.__new__(cls)
+        blocks.layout, blocks.A, blocks.joint = layout, A, Joint.of(terms)
+        ThreadLocal.__init__(blocks)
+        return blocks
 
     @property
     def work(self) -> np.ndarray:

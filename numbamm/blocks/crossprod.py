@@ -44,15 +44,26 @@ def crossprod(refs, z, xy, table, places, A):
     A : float64, shape (size_a,)
         Filled in place.
     """
+    _clear(table, A)
+    _add(refs, z, xy, table, places, A)
+
+
+@jit(takes=(LEVELS, MATRIX, MATRIX, TABLE, LEVELS, REALS), gives=NOTHING)
+def add_rows(refs, z, xy, table, places, A):
+    """Add the products of further rows to A; arguments as for `crossprod`."""
+    _add(refs, z, xy, table, places, A)
+
+
+@jit
+def _add(refs, z, xy, table, places, A):
     nterm, nx = table[0, NTERM], table[0, NX]
     for k in range(nterm):
-        _clear(k, table, A)
         _diagonal(k, refs, z, table, A)
         _nested(k, refs, z, table, A)
         _sparse(k, refs, z, table, places, A)
         _dense(k, refs, z, xy, table, A)
     cross = A[table[0, CROSS] : table[0, CROSS] + (nx + 1) * (nx + 1)]
-    dsyrk(LOWER, NO, nx + 1, len(xy), 1.0, xy.reshape(xy.size), nx + 1, 0.0, cross, nx + 1)
+    dsyrk(LOWER, NO, nx + 1, len(xy), 1.0, xy.reshape(xy.size), nx + 1, 1.0, cross, nx + 1)
 
 
 @jit(takes=(LEVELS, MATRIX, MATRIX, TABLE, REALS), gives=NOTHING)
@@ -77,16 +88,19 @@ def crossprod_response(refs, z, xy, table, A):
 
 
 @jit
-def _clear(k, table, A):
-    """Zero the regions of term k, leaving gaps between regions alone."""
-    nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
-    width = p * table[1 + k, NLEVEL]
-    A[table[1 + k, DIAG] : table[1 + k, DIAG] + p * width] = 0.0
-    A[table[1 + k, DENSE] : table[1 + k, DENSE] + table[1 + k, ND] * width] = 0.0
-    A[table[1 + k, SPARSE] : table[1 + k, SPARSE] + table[1 + k, NSPARSE] * p] = 0.0
-    for i in range(k + 1, nhead):
-        start = table[1 + nterm + k * nhead + i, NESTED]
-        A[start : start + table[1 + i, P] * width] = 0.0
+def _clear(table, A):
+    """Zero the regions of A, leaving gaps between them alone."""
+    nterm, nhead, nx = table[0, NTERM], table[0, NHEAD], table[0, NX]
+    for k in range(nterm):
+        p = table[1 + k, P]
+        width = p * table[1 + k, NLEVEL]
+        A[table[1 + k, DIAG] : table[1 + k, DIAG] + p * width] = 0.0
+        A[table[1 + k, DENSE] : table[1 + k, DENSE] + table[1 + k, ND] * width] = 0.0
+        A[table[1 + k, SPARSE] : table[1 + k, SPARSE] + table[1 + k, NSPARSE] * p] = 0.0
+        for i in range(k + 1, nhead):
+            start = table[1 + nterm + k * nhead + i, NESTED]
+            A[start : start + table[1 + i, P] * width] = 0.0
+    A[table[0, CROSS] : table[0, CROSS] + (nx + 1) * (nx + 1)] = 0.0
 
 
 @jit

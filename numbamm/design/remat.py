@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.sparse as sp
 
+from numbamm.design.absent import is_absent
 from numbamm.structures.joined import Joined
 from numbamm.structures.structure import Structure
 from numbamm.structures.us import Us
@@ -46,8 +47,9 @@ class ReMat:
     theta: np.ndarray = field(default=None)
 
     def __post_init__(self) -> None:
-        self.refs = np.ascontiguousarray(self.refs, dtype=np.int32)
-        self.z = np.asfortranarray(self.z, dtype=np.float64)
+        if not is_absent(self.z):
+            self.refs = np.ascontiguousarray(self.refs, dtype=np.int32)
+            self.z = np.asfortranarray(self.z, dtype=np.float64)
         if self.structure is None:
             self.structure = Us(self.p)
         if self.theta is None:
@@ -77,6 +79,21 @@ class ReMat:
     def lambda_(self) -> np.ndarray:
         """The relative covariance factor λ of one level, lower triangular, shape (p, p)."""
         return self.structure.matrix(self.theta)
+
+    def root_mean_squares(self, root=None) -> np.ndarray:
+        """Sizes of the columns of Z, shape (p,).
+
+        Parameters
+        ----------
+        root : ndarray, shape (n,), optional
+            By which each row is multiplied.
+        """
+        z = self.z if root is None else self.z * root
+        return np.sqrt(np.einsum("pn,pn->p", z, z) / z.shape[1])
+
+    def in_columns(self, scaling) -> ReMat:
+        """The term in the columns of a `Scaling`, at the default start."""
+        return replace(self, z=scaling.z, theta=None)
 
     def is_nested_in(self, other: ReMat) -> bool:
         """Whether each level of this factor occurs with only one level of `other`."""

@@ -23,7 +23,7 @@ def check_gaussian(frame: ModelFrame, sigma_known: bool = False) -> None:
         If the response is constant, or if the residual variance is unknown and not identifiable
         together with the variances of the random effects; see `check_identifiable`.
     """
-    _refuse_counts(frame, "a linear model")
+    refuse_counts(frame, "a linear model")
     if (frame.y == frame.y[0]).all():
         raise DataError(
             f"the response '{frame.response}' is constant ({frame.y[0]:g}): "
@@ -33,7 +33,8 @@ def check_gaussian(frame: ModelFrame, sigma_known: bool = False) -> None:
         check_identifiable(frame)
 
 
-def _refuse_counts(frame: ModelFrame, what: str) -> None:
+def refuse_counts(frame: ModelFrame, what: str) -> None:
+    """Refuse ``cbind(successes, failures)`` for a model that takes no proportions."""
     if frame.trials is not None:
         raise DataError(
             f"the response {frame.response} is for binomial models, not for {what}: "
@@ -55,7 +56,7 @@ def check_generalized(frame: ModelFrame, family: Family) -> None:
     """
     y, response = frame.y, frame.response
     if not family.proportions:
-        _refuse_counts(frame, f"the {family} family")
+        refuse_counts(frame, f"the {family} family")
     wrong = ~np.asarray(family.supports(y), dtype=bool)
     trials = family.weights == "trials"
     if wrong.any():

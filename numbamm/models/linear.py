@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numbamm import config
+from numbamm import config, sources
 from numbamm import formula as formulas
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.crossprod import crossprod
@@ -129,26 +129,23 @@ class LinearMixedModel(LinearObjective, MixedModel):
         by_newton = optimizer == "newton"
         search = (newton.begin, newton.advance) if by_newton else (by_differences.objective,)
         compile_ahead(crossprod, solve, *search)
-        frame = formulas.model_frame(
-            formula,
-            data,
-            weights=weights,
-            offset=offset,
-            contrasts=contrasts,
-            amalgamate=amalgamate,
-            context=caller_namespace(),
-        )
-        check_gaussian(frame, sigma_known=sigma is not None)
-        self._build(frame, reml, sigma)
-        self.call = Call(
-            data,
-            {
-                "weights": weights,
-                "offset": offset,
-                "contrasts": contrasts,
-                "amalgamate": amalgamate,
-            },
-        )
+        options = {
+            "weights": weights,
+            "offset": offset,
+            "contrasts": contrasts,
+            "amalgamate": amalgamate,
+        }
+        scope = caller_namespace()
+        if (source := sources.open_source(data)) is None:
+            frame = formulas.model_frame(formula, data, **options, context=scope)
+            check_gaussian(frame, sigma_known=sigma is not None)
+            self._build(frame, reml, sigma)
+        else:
+            streamed = sources.stream_linear(
+                formula, source, **options, context=scope, sigma_known=sigma is not None
+            )
+            self._build_streamed(streamed, reml, sigma)
+        self.call = Call(data, options)
         if optimizer is not None:
             self.optsum.optimizer = optimizer
 
@@ -190,6 +187,21 @@ class LinearMixedModel(LinearObjective, MixedModel):
             xy = np.column_stack([feterm.basis, self.scaled_response.values])
             self.blocks = Blocks(self.scaled.terms, xy, self.sqrt_weights)
         feterm.basis = self.blocks.xy[:, :-1]  # one copy is enough
+        self._put_options(reml, sigma)
+
+    def _build_streamed(self, streamed, reml: bool, sigma: float | None) -> None:
+        """Build the model from what has been read of rows that stream."""
+        frame, basis = streamed.frame, streamed.basis
+        self.frame, self.formula, self.reterms = frame, frame.formula, frame.reterms
+        self._sum_log_w, self.sqrt_weights = streamed.sum_log_w, frame.weights
+        self.feterm = basis.fe
+        self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights, streamed.scalings)
+        self._begin()
+        self.scaled_response = CentredResponse(frame.y, basis.scale, basis.mean, basis.gamma0)
+        self.blocks = Blocks.of_products(self.scaled.terms, streamed.layout, streamed.A)
+        self._put_options(reml, sigma)
+
+    def _put_options(self, reml: bool, sigma: float | None) -> None:
         self.optsum = OptSummary(
             self.theta,
             self.scaled.structure.lowerbd,
@@ -353,6 +365,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     def _rolled_back(self) -> None:
         """Let A hold the response again that the model had."""
+        if self.is_streamed:
+            return
         if not np.array_equal(self.blocks.xy[:, -1], self.scaled_response.values):
             self.blocks.new_response(self.scaled_response.values)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self, overload
 import numpy as np
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.design.absent import is_absent
 from numbamm.design.femat import FeMat
 from numbamm.design.scaling import Scaling
 from numbamm.elsewhere import name_hint, names_arguments
@@ -28,6 +29,7 @@ from numbamm.models.plot_methods import Plots
 from numbamm.models.residuals import RESIDUALS
 from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
+from numbamm.models.streamed_parts import by_chunk
 from numbamm.models.varcorr import SINGULAR_TOLERANCE, VarCorr
 from numbamm.optimize import OptSummary
 from numbamm.optimize.formatting import short
@@ -88,6 +90,9 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         self.sqrt_weights = None if frame.weights is None else np.sqrt(frame.weights)
         self.feterm = FeMat.from_columns(frame.X, frame.xnames, self.sqrt_weights)
         self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights if root is None else root)
+        self._begin()
+
+    def _begin(self) -> None:
         self._estimates: Estimates | None = None
         if self.scaled.is_changed:  # the start: λ = I in scaled columns
             self._set_theta(self.scaled.to_user(self.theta))
@@ -101,6 +106,11 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
             return object.__getattribute__(self, name)  # raises as without this method
 
     # ---- state --------------------------------------------------------------------------
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the rows were read chunk by chunk, and are not in memory."""
+        return is_absent(self.frame.y)
 
     @property
     def is_fitted(self) -> bool:
@@ -367,9 +377,8 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         True
         """
         root = self.scaled.root
-        w = np.ones(self.nobs) if root is None else root**2
         return any(
-            bool((np.abs(np.diag(t.lambda_)) * np.sqrt(t.z**2 @ w / self.nobs) < tol).any())
+            bool((np.abs(np.diag(t.lambda_)) * t.root_mean_squares(root) < tol).any())
             for t in self.reterms
         )
 
@@ -433,12 +442,22 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
     @property
     def fittedvalues(self) -> pd.Series:
-        """Conditional means, a pandas Series over the rows of the data; NaN where dropped."""
+        """Conditional means, a pandas Series over the rows of the data; NaN where dropped.
+
+        Of rows that stream a `RowStream`, which gives such a Series for each chunk.
+        """
+        if self.is_streamed:
+            return by_chunk(self, lambda part: part.fittedvalues, "fitted values")
         return self.aligned(self.estimates.fitted, "fittedvalues")
 
     @property
     def resid(self) -> pd.Series:
-        """Response minus conditional mean, a pandas Series over the rows of the data."""
+        """Response minus conditional mean, a pandas Series over the rows of the data.
+
+        Of rows that stream a `RowStream`, which gives such a Series for each chunk.
+        """
+        if self.is_streamed:
+            return by_chunk(self, lambda part: part.resid, "residuals")
         return self.aligned(self.frame.y - self.estimates.fitted, "resid")
 
     @names_arguments
@@ -455,7 +474,8 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         Returns
         -------
         pandas.Series
-            Over the rows of the data; NaN where a row was dropped.
+            Over the rows of the data; NaN where a row was dropped. Of rows that stream a
+            `RowStream`, which gives such a Series for each chunk.
 
         Raises
         ------
@@ -479,6 +499,8 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         [-1.438, 0.989]
         """
         one_of("type", type, self._residual_types)
+        if self.is_streamed:
+            return by_chunk(self, lambda part: part.residuals(type), f"{type} residuals")
         return self.aligned(self._residual_types[type](self), f"resid_{type}")
 
     #: How each type of residual is computed.

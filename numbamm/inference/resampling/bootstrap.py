@@ -21,7 +21,6 @@ from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
 from numbamm.inference.resampling.bootstrap_fits import bootstrap_task
 from numbamm.inference.resampling.replicates import key_of, run, valid_count
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
-from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.options import name_list, one_of, valid_alpha
 from numbamm.report.content import Report
 from numbamm.report.digits import coverage
@@ -560,7 +559,7 @@ def _singular(model, thetas) -> np.ndarray:
     """`is_singular` for each line of θ."""
     singular = np.zeros(len(thetas), dtype=bool)
     for term, lam in zip(model.reterms, model.scaled.structure.matrices(thetas), strict=True):
-        size = root_mean_squares(term, model.scaled.root)
+        size = term.root_mean_squares(model.scaled.root)
         diagonal = np.abs(np.diagonal(lam, axis1=1, axis2=2))
         singular |= (diagonal * size < SINGULAR_TOLERANCE).any(axis=1)
     return singular

@@ -1,0 +1,83 @@
+"""`RowStream`: values for rows that are not in memory, computed when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from numbamm.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class RowStream:
+    """Values for each row of data that stream, a pandas Series or frame per chunk.
+
+    Every iteration reads the rows anew. Rows that a fit dropped have NaN.
+
+    Parameters
+    ----------
+    begin : callable
+        Begins an iteration over the chunks.
+    what : str
+        What the values are.
+
+    Methods
+    -------
+    to_parquet
+        Writes all values to a file, chunk by chunk.
+    collect
+        Joins all values in memory.
+    """
+
+    def __init__(self, begin: Callable[[], Iterator[pd.Series | pd.DataFrame]], what: str) -> None:
+        self._begin, self.what = begin, what
+
+    def __iter__(self) -> Iterator[pd.Series | pd.DataFrame]:
+        return self._begin()
+
+    def to_parquet(self, path: str | PathLike) -> None:
+        """Write the values to a Parquet file, one column each, in the order of the rows.
+
+        Parameters
+        ----------
+        path : str or path
+            The file; one that exists is replaced.
+
+        Raises
+        ------
+        DataError
+            If pyarrow is missing.
+        """
+        try:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+        except ImportError:
+            raise DataError(
+                "writing Parquet needs pyarrow: pip install 'numbamm[parquet]'"
+            ) from None
+        writer = None
+        try:
+            for values in self:
+                frame = values.to_frame() if values.ndim == 1 else values
+                table = pa.Table.from_pandas(frame, preserve_index=False)
+                if writer is None:
+                    writer = pq.ParquetWriter(path, table.schema)
+                writer.write_table(table)
+        finally:
+            if writer is not None:
+                writer.close()
+
+    def collect(self) -> pd.Series | pd.DataFrame:
+        """All values, joined in memory."""
+        import pandas as pd
+
+        return pd.concat(list(self))
+
+    def __repr__(self) -> str:
+        return (
+            f"<{self.what} of rows that stream: iterate over it for a pandas object per chunk, "
+            "write it by to_parquet(path), or join it by collect()>"
+        )
