@@ -90,7 +90,7 @@ class Blocks(ThreadLocal):
         super().__init__()
 
     @classmethod
-    def of_products(cls, terms, layout: Layout, A) -> Blocks:
+    def of_products(cls, terms, layout: Layout, A, rows) -> Blocks:
         """Blocks of a cross-product that exists already, without its rows.
 
         Parameters
@@ -99,9 +99,12 @@ class Blocks(ThreadLocal):
             By decreasing number of random effects.
         layout : Layout
         A : ndarray, shape (size_a,)
+        rows
+            What stands for the rows, and refuses to give them.
         """
         blocks = cls.__new__(cls)
         blocks.layout, blocks.A, blocks.joint = layout, A, Joint.of(terms)
+        blocks.refs = blocks.z = blocks.xy = rows
         ThreadLocal.__init__(blocks)
         return blocks
 
@@ -235,7 +238,8 @@ class Blocks(ThreadLocal):
 
     def leverage(self) -> np.ndarray:
         """Diagonal of the hat matrix at the factor in this thread's workspace, shape (n,)."""
-        return leverages(self.layout, self.work, self.refs, self.z, self.xy)
+        refs = np.asarray(self.refs)  # an error where the rows are not in memory
+        return leverages(self.layout, self.work, refs, self.z, self.xy)
 
     def conditional_variances(self) -> list[np.ndarray]:
         """Variances of b over σ² at that factor, shape (levels, p, p) for each term."""

@@ -80,6 +80,11 @@ class ReMat:
         """The relative covariance factor λ of one level, lower triangular, shape (p, p)."""
         return self.structure.matrix(self.theta)
 
+    @property
+    def meeting_refs(self) -> np.ndarray:
+        """Levels of rows in which every pair of levels of two terms is that is in some row."""
+        return self.refs
+
     def root_mean_squares(self, root=None) -> np.ndarray:
         """Sizes of the columns of Z, shape (p,).
 

@@ -330,7 +330,8 @@ def _from_arrow(native: Any) -> pd.Categorical:
     given = hasattr(native.type, "dictionary") or "dictionary" in str(native.type)
     array = (native if given else native.dictionary_encode()).unify_dictionaries()
     array = array.combine_chunks()
-    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    indices = array.indices.cast("int64")  # polars hands on unsigned ones
+    codes = indices.fill_null(-1).to_numpy(zero_copy_only=False)
     labels = array.dictionary.to_pylist()
     result = pd.Categorical.from_codes(codes, labels, ordered=given and native.type.ordered)
     return result if given else result.reorder_categories(sorted(labels))

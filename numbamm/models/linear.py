@@ -198,7 +198,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights, streamed.scalings)
         self._begin()
         self.scaled_response = CentredResponse(frame.y, basis.scale, basis.mean, basis.gamma0)
-        self.blocks = Blocks.of_products(self.scaled.terms, streamed.layout, streamed.A)
+        self.blocks = Blocks.of_products(self.scaled.terms, streamed.layout, streamed.A, frame.y)
         self._put_options(reml, sigma)
 
     def _put_options(self, reml: bool, sigma: float | None) -> None:

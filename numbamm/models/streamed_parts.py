@@ -28,7 +28,7 @@ def by_chunk(model, compute: Callable[[Any], Any], what: str) -> RowStream:
 
     def begin() -> Iterator[Any]:
         frame = model.frame
-        for chunk in frame.reading.chunks(frame.source, None, what):
+        for chunk in frame.rows_of(None, what):
             part = frame.part(chunk)
             eta = linear_predictor(part, model.feterm.kept, estimates)
             own = copy(model)
@@ -36,7 +36,7 @@ def by_chunk(model, compute: Callable[[Any], Any], what: str) -> RowStream:
             own._estimates = replace(estimates, eta=eta, fitted=model.mean(eta))
             yield compute(own)
 
-    return RowStream(begin, what)
+    return RowStream(begin, what, model.frame.nrows)
 
 
 def linear_predictor(part, kept, estimates) -> np.ndarray:

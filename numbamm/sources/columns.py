@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -218,9 +218,13 @@ class Columns:
             by_weight = weighted.moments() if self.frame.weights is not None else (mean, spread)
             share = weighted.total / self.n if self.frame.weights is not None else 1.0
             out.append(
-                StreamedTerm(
-                    *(term.group, term.refs, term.levels, term.cnames, term.z, term.structure),
-                    *(term.theta, mean, spread, *by_weight, share),
+                replace(
+                    term,
+                    mean=mean,
+                    spread=spread,
+                    weighted_mean=by_weight[0],
+                    weighted_spread=by_weight[1],
+                    share=share,
                 )
             )
         return out

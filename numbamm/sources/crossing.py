@@ -23,14 +23,15 @@ class Crossing:
     ----------
     layout : Layout
         Of all rows; its `places` are those of no rows.
-    A : ndarray
+    A : ndarray or None
+        None before there are rows: it need not be shipped empty.
     """
 
     def __init__(
         self, frame: StreamedFrame, basis: Basis, scalings: list[Scaling | None], layout: Layout
     ) -> None:
         self.frame, self.basis, self.scalings, self.layout = frame, basis, scalings, layout
-        self.A = np.zeros(layout.size_a)
+        self.A: np.ndarray | None = None
 
     @classmethod
     def begin(cls, frame: StreamedFrame, basis: Basis, scalings: list) -> Crossing:
@@ -57,6 +58,8 @@ class Crossing:
         if not len(chunk.rows):
             return self
         part, layout = self.frame.part(chunk), self.layout
+        if self.A is None:
+            self.A = np.zeros(layout.size_a)
         sqrtw = None if part.weights is None else np.sqrt(part.weights)
         columns = [
             term.z if scaling is None else scaling.columns(term.z)
@@ -71,5 +74,8 @@ class Crossing:
         return self
 
     def merge(self, other: Crossing) -> Self:
-        self.A += other.A
+        if self.A is None:
+            self.A = other.A
+        elif other.A is not None:
+            self.A += other.A
         return self

@@ -51,14 +51,18 @@ class Dataset(Source):
 
     def chunks(self, columns: Collection[str] | None = None) -> Iterator[Any]:
         import pyarrow as pa
+        import pyarrow.dataset as ds
 
         names = self.dataset.schema.names
         wanted = None if columns is None else [name for name in names if name in columns]
         held: list = []
         # Little is read ahead: a data set may be larger than memory, and a row group large.
-        batches = self.dataset.to_batches(
-            columns=wanted, batch_size=CHUNK, batch_readahead=2, fragment_readahead=1
-        )
+        options = {"batch_size": CHUNK, "batch_readahead": 1, "fragment_readahead": 1}
+        if isinstance(self.dataset, ds.FileSystemDataset):
+            if self.dataset.format.default_extname == "parquet":
+                scan = ds.ParquetFragmentScanOptions(pre_buffer=False)  # else files are kept whole
+                options["fragment_scan_options"] = scan
+        batches = self.dataset.to_batches(columns=wanted, **options)
         for batch in batches:  # small row groups are joined
             held.append(batch)
             if sum(len(b) for b in held) >= CHUNK:

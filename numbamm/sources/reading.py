@@ -85,7 +85,9 @@ class Reading:
         used = design.response_columns | design.fixed_columns | design.random_columns
         return used | {name for name in (self.weights, self.offset) if name is not None}
 
-    def chunk(self, data: Any, first: int = 0, number: int = 0) -> Chunk:
+    def chunk(
+        self, data: Any, first: int = 0, number: int = 0, unit: str = "chunk"
+    ) -> Chunk:
         """Read one chunk.
 
         Parameters
@@ -94,6 +96,8 @@ class Reading:
             A frame, or a dict of arrays.
         first, number : int
             Position of its first row in all data, and its own among the chunks.
+        unit : str
+            What messages call it.
 
         Raises
         ------
@@ -119,7 +123,7 @@ class Reading:
                 data,
             )
         except DataError as error:
-            raise DataError(f"chunk {number} of the data, from row {first}: {error}") from error
+            raise DataError(f"{unit} {number} of the data: {error}") from error
 
     def chunks(self, source: Source, progress: bool | None, what: str) -> Iterator[Chunk]:
         """Read all chunks of a source that has them in this process, with a bar by rows.

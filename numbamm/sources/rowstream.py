@@ -1,4 +1,4 @@
-"""`RowStream`: values for rows that are not in memory, computed when they are asked for."""
+"""`RowStream`: values for rows that stream, computed when they are asked for."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from numbamm.design.absent import Absent
 from numbamm.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class RowStream:
+class RowStream(Absent):
     """Values for each row of data that stream, a pandas Series or frame per chunk.
 
     Every iteration reads the rows anew. Rows that a fit dropped have NaN.
@@ -23,6 +24,8 @@ class RowStream:
         Begins an iteration over the chunks.
     what : str
         What the values are.
+    nrows : int or None
+        The number of rows, if it is known.
 
     Methods
     -------
@@ -32,8 +35,11 @@ class RowStream:
         Joins all values in memory.
     """
 
-    def __init__(self, begin: Callable[[], Iterator[pd.Series | pd.DataFrame]], what: str) -> None:
-        self._begin, self.what = begin, what
+    def __init__(
+        self, begin: Callable[[], Iterator[pd.Series | pd.DataFrame]], what: str, nrows: int | None
+    ) -> None:
+        super().__init__(what, (nrows,))
+        self._begin = begin
 
     def __iter__(self) -> Iterator[pd.Series | pd.DataFrame]:
         return self._begin()

@@ -86,17 +86,13 @@ class Frames(Source):
     """
 
     def __init__(self, frames: Iterable | Callable[[], Iterable]) -> None:
-        if callable(frames):
-            self._begin = frames
-        elif iter(frames) is frames:
+        if not callable(frames) and iter(frames) is frames:
             raise DataError(
                 f"the data are an iterator ({type(frames).__name__}), which can be read once "
                 "only, and a fit reads them several times: give a list of frames, or a function "
                 "that begins the iteration anew, as in mm.lmm(formula, lambda: read_chunks(...))"
             )
-        else:
-            self._begin = lambda: frames
-
+        self.frames = frames
         self._begun: Iterator | None = None
 
     def __getstate__(self) -> dict:
@@ -115,7 +111,7 @@ class Frames(Source):
         return self._iterate() if begun is None else begun
 
     def _iterate(self) -> Iterator[Any]:
-        begun = self._begin()
+        begun = self.frames() if callable(self.frames) else self.frames
         if not hasattr(begun, "__iter__") or isinstance(begun, str | bytes) or _is_frame(begun):
             raise DataError(
                 f"the function that was given as data returns {type(begun).__name__}, not an "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -37,6 +38,8 @@ class StreamedTerm(ReMat):
         The same with weights, the products over the sum of the weights.
     share : float
         Sum of the weights over the number of rows.
+    covered : ndarray of int32
+        Levels of the rows of a `Cover`.
     """
 
     mean: np.ndarray = None
@@ -44,6 +47,11 @@ class StreamedTerm(ReMat):
     weighted_mean: np.ndarray = None
     weighted_spread: np.ndarray = None
     share: float = 1.0
+    covered: np.ndarray = None
+
+    @property
+    def meeting_refs(self) -> np.ndarray:
+        return self.covered
 
     def root_mean_squares(self, root=None) -> np.ndarray:
         if root is None:
@@ -89,6 +97,26 @@ class StreamedFrame(ModelFrame):
     response_levels: Any = None
     covered: list[ReMat] = field(default_factory=list, repr=False)
     sample: Chunk = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "source": None}  # data are not pickled with a model, nor shipped
+
+    def __deepcopy__(self, memo: dict) -> StreamedFrame:
+        return replace(self, reterms=deepcopy(self.reterms, memo))
+
+    def rows_of(self, progress: bool | None, what: str) -> Iterator[Chunk]:
+        """Read the chunks.
+
+        Raises
+        ------
+        DataError
+            If the model has been pickled: the source is not pickled with it.
+        """
+        if self.source is None:
+            raise DataError(
+                "a pickled model goes without its data: give them, as in predict(newdata)"
+            )
+        return self.reading.chunks(self.source, progress, what)
 
     def part(self, chunk: Chunk) -> ModelFrame:
         """The model frame of a chunk."""
@@ -237,6 +265,7 @@ def streamed_frame(
                 term.cnames,
                 absent("the random-effects columns", term.p),
                 term.structure,
+                covered=term.refs,
             )
             for term in covered
         ],

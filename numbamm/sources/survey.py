@@ -59,7 +59,11 @@ class Survey:
 
     def empty(self) -> Survey:
         """A survey of no rows, for the same pass."""
-        return Survey(self.reading, deepcopy(self.states))
+        known = {
+            part: {text: state for text, state in states.items() if GATHERING not in state}
+            for part, states in self.states.items()
+        }
+        return Survey(self.reading, deepcopy(known))
 
     # ---- a chunk --------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ def predictions(model, newdata: Any, **options: Any) -> RowStream:
 
     def of_fit() -> Iterator[pd.Series | pd.DataFrame]:
         frame = model.frame
-        for chunk in frame.reading.chunks(frame.source, None, "predictions"):
+        for chunk in frame.rows_of(None, "predictions"):
             values = predict(model, chunk.data, **options).set_axis(chunk.labels)
             dropped = np.ones(chunk.nrows, dtype=bool)
             dropped[chunk.local] = False
@@ -43,5 +43,7 @@ def predictions(model, newdata: Any, **options: Any) -> RowStream:
             first += len(values)
             yield values
 
+    if newdata is None:
+        return RowStream(of_fit, "predictions", model.frame.nrows)
     source = open_source(newdata)
-    return RowStream(of_fit if newdata is None else of_new, "predictions")
+    return RowStream(of_new, "predictions", source.nrows)
