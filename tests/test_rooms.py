@@ -225,6 +225,12 @@ TESTED_ELSEWHERE = {
     "inference.fixed.marginaleffects_model": "by the package that calls it: test_marginaleffects",
     "inference.profiling.surface": "by its two kinds, linear_surface and generalized_surface",
     "models.spaces.generalized_space": "test_space runs over the spaces of all kinds of models",
+    "models.streams.streamed_cells": "by the models that it is a part of, in cell_table",
+    "sources.crossing": "the last pass of streamed_linear, which is compared with rows in memory",
+    "sources.reading": "by every source: see opening, streamed_linear",
+    "sources.source": "a base, and declarations",
+    "sources.streamed_frame": "by models of it: see streamed_linear, cell_table",
+    "sources.survey": "a pass of streamed_linear; its parts: cover, found_levels, statistics",
     "structures.diag": "test_structure runs over all structures",
     "structures.us": "test_structure runs over all structures",
 }

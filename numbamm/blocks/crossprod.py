@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from numbamm.blocks.jit import jit
-from numbamm.blocks.kinds import LEVELS, MATRIX, NOTHING, REALS, TABLE
+from numbamm.blocks.kinds import INDEX, LEVELS, MATRIX, NOTHING, REALS, TABLE
 from numbamm.blocks.lapack import LOWER, NO, dsyrk
 from numbamm.blocks.layout import (
     COLUMN,
@@ -22,6 +24,8 @@ from numbamm.blocks.layout import (
     ORDER,
     PLACES,
     ROW,
+    ROWPTR,
+    ROWS,
     SPARSE,
     P,
 )
@@ -183,3 +187,43 @@ def _dense(k, refs, z, xy, table, A):
             at = (refs[k, row] * p + b) * nd + first
             for c in range(nx + 1):
                 out[at + c] += xy[row, c] * z[row, column + b]
+
+
+def places_of(refs, layout) -> np.ndarray:
+    """`Layout.places` of further rows, whose pairs of levels the layout knows.
+
+    Parameters
+    ----------
+    refs : ndarray of int32, shape (K, n)
+        Level of each row for each term, in the table's order.
+    layout : Layout
+
+    Returns
+    -------
+    ndarray of int32, shape (pairs, n)
+    """
+    places = np.zeros((len(layout.places), refs.shape[1]), dtype=np.int32)
+    if len(places):
+        find_places(refs, layout.table, layout.index, places)
+    return places
+
+
+@jit(takes=(LEVELS, TABLE, INDEX, LEVELS), gives=NOTHING)
+def find_places(refs, table, index, places):
+    """Fill `places` by binary search among the sparse rows of each row's level."""
+    for k in range(table[0, NTERM]):
+        pair, pointers, rows = table[1 + k, PLACES], table[1 + k, ROWPTR], table[1 + k, ROWS]
+        for i in range(max(k + 1, table[0, NHEAD]), table[0, FIRST_DENSE]):
+            start, p = table[1 + i, ROW], table[1 + i, P]
+            for n in range(refs.shape[1]):
+                wanted = start + refs[i, n] * p
+                low = index[pointers + refs[k, n]]
+                high = index[pointers + refs[k, n] + 1]
+                while low < high:
+                    middle = (low + high) // 2
+                    if index[rows + middle] < wanted:
+                        low = middle + 1
+                    else:
+                        high = middle
+                places[pair, n] = low
+            pair += 1

@@ -55,6 +55,11 @@ class Absent:
     __hash__ = object.__hash__
 
 
+def absent(what: str, *shape: int) -> Any:
+    """An `Absent`, which type checkers may take for an array."""
+    return Absent(what, shape)
+
+
 def is_absent(values: Any) -> bool:
     """Whether values stand for rows that are not in memory."""
     return isinstance(values, Absent)

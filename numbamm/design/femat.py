@@ -73,7 +73,7 @@ class FeMat(ShortRepr):
         return float(np.linalg.slogdet(self.to_basis)[1]) if self.rank else 0.0
 
     @classmethod
-    def from_columns(cls, x, cnames: list[str], sqrtw=None) -> FeMat:
+    def from_columns(cls, x, cnames: list[str], sqrtw=None, nobs: int | None = None) -> FeMat:
         """Find the rank of X and its basis.
 
         Parameters
@@ -82,6 +82,8 @@ class FeMat(ShortRepr):
         cnames : list of str
         sqrtw : ndarray, shape (n,), optional
             Square roots of the weights.
+        nobs : int, optional
+            Number of the rows that these stand for; n, if not given.
 
         Raises
         ------
@@ -108,7 +110,7 @@ class FeMat(ShortRepr):
         columns = x - centre
         if sqrtw is not None:
             columns *= sqrtw[:, None]
-        kept, _, to_basis, basis = orthogonal(columns, squares, n)
+        kept, _, to_basis, basis = orthogonal(columns, squares, nobs or n)
         value = None
         if constant is not None:
             value = float(x[0, constant])

@@ -54,6 +54,23 @@ def check_generalized(frame: ModelFrame, family: Family) -> None:
     NumbammWarning
         If counts are not integers.
     """
+    check_support(frame, family)
+    if (frame.y == frame.y[0]).all():
+        refuse_constant(frame, frame.y[0])
+    if family.normal:
+        check_identifiable(frame)
+
+
+def refuse_constant(frame: ModelFrame, value: float) -> None:
+    """Refuse a response that has the same value in all rows."""
+    raise DataError(
+        f"the response '{frame.response}' is constant ({value:g}): there is nothing to explain; "
+        "check the column and the rows used"
+    )
+
+
+def check_support(frame: ModelFrame, family: Family) -> None:
+    """Refuse responses outside the family's support; warn of counts that are no integers."""
     y, response = frame.y, frame.response
     if not family.proportions:
         refuse_counts(frame, f"the {family} family")
@@ -70,13 +87,6 @@ def check_generalized(frame: ModelFrame, family: Family) -> None:
             f"proportions in '{response}' need the number of trials of each row: give it as "
             "weights=, or write cbind(successes, failures) left of ~"
         )
-    if (y == y[0]).all():
-        raise DataError(
-            f"the response '{response}' is constant ({y[0]:g}): there is nothing to explain; "
-            "check the column and the rows used"
-        )
-    if family.normal:
-        check_identifiable(frame)
     if trials or family.counts:
         counts = y * frame.weights if trials and frame.weights is not None else y
         wrong = fractional(counts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,7 +47,7 @@ def check_identifiable(frame: ModelFrame) -> None:
         )
 
 
-def check_counts(terms: list[ReMat], n: int, least: float, greatest: float) -> None:
+def check_counts(terms: Sequence[ReMat], n: int, least: float, greatest: float) -> None:
     """Refuse a term with as many random effects as there are observations, or with more.
 
     `least` and `greatest` are those of the weights; with weights that vary, as many are allowed.

@@ -87,6 +87,11 @@ class ModelFrame:
     columns: dict[str, pd.Series] = field(repr=False)
     members: list[list[int]] = field(repr=False)  # positions of the design's terms in each reterm
 
+    @property
+    def nobs(self) -> int:
+        """Number of rows used."""
+        return len(self.y)
+
     def new_rows(
         self, newdata: Any, *, random: bool | Collection[int] = True, weights: Any = None
     ) -> NewRows:

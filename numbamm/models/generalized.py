@@ -7,6 +7,7 @@ file is long by docstrings: a public method of a class has no other place for it
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import replace
 from time import perf_counter
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numbamm import config
+from numbamm import config, sources
 from numbamm import formula as formulas
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.threads import blas_threads
@@ -50,6 +51,7 @@ from numbamm.models.mixedmodel import MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
 from numbamm.models.spaces.scaled import ScaledTerms
+from numbamm.models.streams.streamed_cells import StreamedCells, root_of_cells
 from numbamm.models.varcorr import VarCorr
 from numbamm.models.without_rows import generalized_without
 from numbamm.models.working_model import working_model
@@ -168,31 +170,33 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         self.init = spelled("init", init, INITS)
         self.given_shape = self.family_record.checked_shape(shape)
         compile_ahead(*kernels_for(optimizer))
-        frame = formulas.model_frame(
-            formula,
-            data,
-            weights=weights,
-            offset=offset,
-            contrasts=contrasts,
-            amalgamate=amalgamate,
-            context=caller_namespace(),
-            two_level_response=self.family_record.proportions,
-        )
-        if frame.trials is not None:
-            frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
-        check_generalized(frame, self.family_record)
-        self._build(frame)
-        self.call = Call(
-            data,
-            {
-                "weights": weights,
-                "offset": offset,
-                "contrasts": contrasts,
-                "amalgamate": amalgamate,
-                "link": link,
-                "information": information,
-            },
-        )
+        options: dict[str, Any] = {
+            "weights": weights,
+            "offset": offset,
+            "contrasts": contrasts,
+            "amalgamate": amalgamate,
+        }
+        scope, family_record = caller_namespace(), self.family_record
+        if (source := sources.open_source(data)) is None:
+            frame = formulas.model_frame(
+                formula,
+                data,
+                **options,
+                context=scope,
+                two_level_response=family_record.proportions,
+            )
+            if frame.trials is not None:
+                frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
+            check_generalized(frame, family_record)
+            self._build(frame)
+        else:
+            frame, cells = sources.stream_cells(
+                formula, source, family_record, **options, context=scope
+            )
+            self._build(cells)
+            self._streamed = StreamedCells(self, frame)
+            self._streamed.put_away()
+        self.call = Call(data, {**options, "link": link, "information": information})
         self._warned = False
         self.fast_optsum: OptSummary | None = None
         self.optsum = options_of_start(self)
@@ -242,12 +246,20 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
                 prior,
                 Likelihood(self.family_record, frame.y, prior),
             )
-            super().__init__(frame, self._likelihood.working_root(self.link_record))
+            root = self._likelihood.working_root(self.link_record)
+            if isinstance(frame, sources.CellFrame):
+                root = root_of_cells(root, frame, self._likelihood)
+            super().__init__(frame, root)
             self._search_for(None)
             self._basis = self.feterm.basis / np.sqrt(prior)[:, None]
             self._offset = np.zeros(n) if frame.offset is None else frame.offset
             # By the columns as they came: products with matrices round equal rows differently.
-            self._cells = find_cells(self.family_record, self.reterms, [*frame.X.T, self._offset])
+            self._cells = None
+            if isinstance(frame, sources.CellFrame):
+                self._likelihood.merged = frame.excess
+            else:
+                columns = [*frame.X.T, self._offset]
+                self._cells = find_cells(self.family_record, self.reterms, columns)
             if self._cells:
                 self._likelihood.merged = self._cells.constant(self.family_record, frame.y, prior)
             self._modes = self._mode_finder()
@@ -501,7 +513,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         check_nagq(self, fast, nagq)
         progress = config.get("progress") if progress is None else progress
         begin = perf_counter()
-        with all_or_nothing(self), blas_threads():
+        with self._rows_at_hand(), all_or_nothing(self), blas_threads():
             self._search_for(None)
             if self.is_fitted:
                 before = self.fast_optsum or self.optsum
@@ -518,8 +530,16 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self.optsum.elapsed = perf_counter() - begin
             self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
             self._estimates.at_minimum = end.is_minimum
-        warn_of_fit(self, end)
+        with self._rows_at_hand():
+            warn_of_fit(self, end)
         return self
+
+    #: What a fit to rows that stream works with; None where the rows are in memory.
+    _streamed: StreamedCells | None = None
+
+    def _rows_at_hand(self) -> AbstractContextManager:
+        """A block in which the cells of rows that stream stand for the rows of the model."""
+        return nullcontext() if self._streamed is None else self._streamed.at_hand(self)
 
     @property
     def likelihood_holds(self) -> bool:
@@ -529,7 +549,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         alike; `llf` and the information criteria are then NaN.
         """
         if self.estimates.likelihood_holds is None:
-            self.estimates.likelihood_holds = not runaway_terms(self)
+            with self._rows_at_hand():
+                self.estimates.likelihood_holds = not runaway_terms(self)
         return self.estimates.likelihood_holds
 
     @property
@@ -544,6 +565,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         if family.variance is None:
             return False
         if family.weights == "trials":
+            if self._streamed is not None:
+                return self._streamed.cells.greatest_weight > 1
             return bool((self.prior_weights > 1).any())
         return family.counts and not family.has_shape
 
@@ -556,6 +579,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         """
         if not self.pearson_df > 0:
             return np.nan
+        if self._streamed is not None:
+            return self._streamed.pearson(self) / self.dispersion / self.pearson_df
         return float((pearson(self) ** 2).sum() / self.dispersion / self.pearson_df)
 
     @property
@@ -563,7 +588,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         """`df_resid`, where prior weights of counts are numbers of rows."""
         if not self.family_record.counts:
             return float(self.df_resid)
-        return float(self.prior_weights.sum() - self.n_parameters)
+        with self._rows_at_hand():
+            return float(self.prior_weights.sum() - self.n_parameters)
 
     def _covariance(self, quiet: bool = False) -> np.ndarray:
         return coefficient_covariance(self, quiet)

@@ -129,7 +129,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         by_newton = optimizer == "newton"
         search = (newton.begin, newton.advance) if by_newton else (by_differences.objective,)
         compile_ahead(crossprod, solve, *search)
-        options = {
+        options: dict[str, Any] = {
             "weights": weights,
             "offset": offset,
             "contrasts": contrasts,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.design.absent import Absent
+from numbamm.design.absent import absent
 from numbamm.models.estimates import Estimates
 
 
@@ -40,10 +40,10 @@ def estimates_at(model, theta, objective: float) -> Estimates:
     )
 
 
-def _fitted(model, gamma, b) -> np.ndarray | Absent:
+def _fitted(model, gamma, b) -> np.ndarray:
     """Conditional means of the rows, where they are in memory."""
     if model.is_streamed:
-        return Absent("the fitted values", (model.nobs,))
+        return absent("the fitted values", model.nobs)
     fixed = model.feterm.basis @ gamma
     fitted = model.scaled_response.mean + (
         fixed if model.sqrt_weights is None else fixed / model.sqrt_weights

@@ -29,7 +29,7 @@ from numbamm.models.plot_methods import Plots
 from numbamm.models.residuals import RESIDUALS
 from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
-from numbamm.models.streamed_parts import by_chunk
+from numbamm.models.streams.streamed_parts import by_chunk
 from numbamm.models.varcorr import SINGULAR_TOLERANCE, VarCorr
 from numbamm.optimize import OptSummary
 from numbamm.optimize.formatting import short
@@ -88,7 +88,7 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         self.formula = frame.formula
         self.reterms = frame.reterms
         self.sqrt_weights = None if frame.weights is None else np.sqrt(frame.weights)
-        self.feterm = FeMat.from_columns(frame.X, frame.xnames, self.sqrt_weights)
+        self.feterm = FeMat.from_columns(frame.X, frame.xnames, self.sqrt_weights, frame.nobs)
         self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights if root is None else root)
         self._begin()
 
@@ -407,7 +407,7 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
     @property
     def nobs(self) -> int:
         """Number of rows used."""
-        return len(self.frame.y)
+        return self.frame.nobs
 
     @property
     def df_resid(self) -> int:

@@ -1,5 +1,7 @@
-from .linear import StreamedLinear as StreamedLinear
-from .linear import stream_linear as stream_linear
-from .source import open_source as open_source
+from .cell_table import CellFrame as CellFrame
+from .cell_table import stream_cells as stream_cells
+from .cell_table import with_moments as with_moments
+from .opening import open_source as open_source
 from .streamed_frame import StreamedFrame as StreamedFrame
-from .streamed_frame import streamed_frame as streamed_frame
+from .streamed_linear import StreamedLinear as StreamedLinear
+from .streamed_linear import stream_linear as stream_linear

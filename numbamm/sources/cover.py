@@ -9,7 +9,7 @@ import pandas as pd
 
 from numbamm.blocks.distinct import Distinct
 from numbamm.formula.grouping import Factors
-from numbamm.sources.levels import Levels
+from numbamm.sources.found_levels import FoundLevels
 
 
 class Cover:
@@ -28,7 +28,7 @@ class Cover:
     def __init__(self, groupings: Sequence[Factors]) -> None:
         self.groupings = list(dict.fromkeys(groupings))
         self.columns = list(dict.fromkeys(name for factors in groupings for name in factors))
-        self.levels = {name: Levels(name) for name in self.columns}
+        self.levels = {name: FoundLevels(name) for name in self.columns}
         self._rows: list[np.ndarray] = []  # numbers of levels, shape (columns, rows)
         self._tables: dict[tuple, Distinct] = {}
 

@@ -6,12 +6,11 @@ from typing import Self
 
 import numpy as np
 
-from numbamm.blocks.crossprod import add_rows
+from numbamm.blocks.crossprod import add_rows, places_of
 from numbamm.blocks.layout import Layout, Pattern
-from numbamm.blocks.places import places_of
 from numbamm.blocks.size import check_size
 from numbamm.design.scaling import Scaling
-from numbamm.sources.columns import Basis
+from numbamm.sources.column_moments import Basis
 from numbamm.sources.reading import Chunk, Reading
 from numbamm.sources.streamed_frame import StreamedFrame
 

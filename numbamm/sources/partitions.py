@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from numbamm.errors import DataError, NumbammError
-from numbamm.progress import progress_bar
-from numbamm.sources.source import Source, Summary
+from numbamm.errors import NumbammError
+from numbamm.sources.source import S, Source, Summary
 
 #: Summaries that one task merges.
 FAN_IN = 8
@@ -42,7 +41,7 @@ class Partitions(Source):
         for part in self._needed(columns).to_delayed():  # one after the other, as memory allows
             yield part.compute()
 
-    def gather(self, summary: Summary, progress: bool | None, what: str) -> Summary:
+    def gather(self, summary: S, progress: bool | None, what: str) -> S:
         import dask
 
         reading, empty = summary.reading, dask.delayed(summary.empty(), pure=False)

@@ -27,8 +27,6 @@ class Chunk:
         Without missing values; categorical columns keep categories that do not occur.
     rows : ndarray of int64, shape (n,)
         Positions of the used rows in all data.
-    local : ndarray of int64, shape (n,)
-        Their positions in the chunk.
     weights, offset : ndarray of float64, shape (n,), or None
         As arguments gave them; the formula's offsets are not in.
     first, nrows : int
@@ -43,7 +41,6 @@ class Chunk:
 
     columns: dict[str, pd.Series]
     rows: np.ndarray
-    local: np.ndarray
     weights: np.ndarray | None
     offset: np.ndarray | None
     first: int
@@ -85,9 +82,7 @@ class Reading:
         used = design.response_columns | design.fixed_columns | design.random_columns
         return used | {name for name in (self.weights, self.offset) if name is not None}
 
-    def chunk(
-        self, data: Any, first: int = 0, number: int = 0, unit: str = "chunk"
-    ) -> Chunk:
+    def chunk(self, data: Any, first: int = 0, number: int = 0, unit: str = "chunk") -> Chunk:
         """Read one chunk.
 
         Parameters
@@ -113,7 +108,6 @@ class Reading:
             return Chunk(
                 frame_of(columns, local, all_levels=True),
                 first + local,
-                local,
                 None if w is None else w[local],
                 None if o is None else o[local],
                 first,

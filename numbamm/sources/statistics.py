@@ -14,6 +14,9 @@ from numbamm.errors import FormulaError
 from numbamm.formula.functions import NUMPY
 from numbamm.formula.tokens import brief
 
+#: A power whose part that lower ones do not explain is a smaller share of it is a sum of them.
+DISTINCT = 1e-12
+
 
 class Moments:
     """Number, mean, sum of squares about it, least and greatest of values, by Chan's updates.
@@ -73,12 +76,13 @@ class Powers:
             self._stack(np.linalg.solve(np.array(change).T, other.triangle.T).T)
 
     def _stack(self, rows: np.ndarray) -> None:
-        self.triangle = np.linalg.qr(np.vstack([self.triangle, rows]), mode="r")
+        self.triangle = np.asarray(np.linalg.qr(np.vstack([self.triangle, rows]), mode="r"))
 
     def recurrence(self) -> dict[str, dict[int, float]]:
         """The state of formulaic's ``poly``: coefficients of the three-term recurrence."""
         R, u = self.triangle, self.unit
-        if len(R) <= self.degree or not np.diag(R)[: self.degree].all():
+        sizes = np.abs(np.diag(R))
+        if len(R) <= self.degree or not (sizes > DISTINCT * np.linalg.norm(R, axis=0)).all():
             raise FormulaError(f"poly() of degree {self.degree} needs more distinct values")
         ratio = np.diag(R, 1) / np.diag(R)[:-1]
         alpha = self.centre + u * np.diff(ratio, prepend=0.0)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from numbamm.design.absent import Absent
+from numbamm.design.absent import absent
 from numbamm.design.remat import ReMat
 from numbamm.errors import DataError, OptionError
 from numbamm.formula.assemble import random_terms, refuse_two_of_a_name
@@ -39,7 +39,7 @@ class StreamedTerm(ReMat):
     share : float
         Sum of the weights over the number of rows.
     covered : ndarray of int32
-        Levels of the rows of a `Cover`.
+        FoundLevels of the rows of a `Cover`.
     """
 
     mean: np.ndarray = None
@@ -84,13 +84,14 @@ class StreamedFrame(ModelFrame):
     response_state : dict
         State of the response's transforms.
     response_levels : pandas.Index or None
-        Levels of a two-level response.
+        FoundLevels of a two-level response.
     covered : list of ReMat
         The terms in the rows of a `Cover`, from which their layout follows.
     sample : Chunk
         Some used rows.
     """
 
+    reterms: list[StreamedTerm]  # type: ignore[assignment]
     source: Source = field(default=None, repr=False)
     reading: Reading = field(default=None, repr=False)
     response_state: dict = field(default_factory=dict, repr=False)
@@ -139,15 +140,18 @@ class StreamedFrame(ModelFrame):
                 ReMat(term.group, refs[term.group], term.levels, term.cnames, z, term.structure)
             )
         offsets = [o for o in (chunk.offset, matrices.offset) if o is not None]
-        return ModelFrame(
+        weights = chunk.weights
+        if response.trials is not None:
+            weights = response.trials * (1.0 if weights is None else weights)
+        part = ModelFrame(
             formula=self.formula,
             response=self.response,
             y=response.y,
             X=matrices.X,
             xnames=self.xnames,
             reterms=terms,
-            weights=chunk.weights,
-            offset=sum(offsets) if offsets else None,
+            weights=weights,
+            offset=np.sum(offsets, axis=0) if offsets else None,
             rows=chunk.rows,
             nrows=chunk.nrows,
             n_missing=chunk.n_missing,
@@ -163,6 +167,8 @@ class StreamedFrame(ModelFrame):
             columns=chunk.columns,
             members=self.members,
         )
+        untried = part.trials is not None and not part.trials.all()
+        return _tried(part) if untried else part
 
     def _empty(self, chunk: Chunk) -> ModelFrame:
         """The model frame of a chunk in which no row is used; transforms may fail on no rows."""
@@ -182,6 +188,25 @@ class StreamedFrame(ModelFrame):
             index=chunk.index,
             columns={},
         )
+
+
+def _tried(part: ModelFrame) -> ModelFrame:
+    """The rows of a model frame that have trials; those without carry no information."""
+    tried = part.trials > 0
+
+    def cut(values):
+        return None if values is None else values[tried]
+
+    return replace(
+        part,
+        y=part.y[tried],
+        X=part.X[tried],
+        reterms=[replace(t, refs=t.refs[tried], z=t.z[:, tried]) for t in part.reterms],
+        weights=cut(part.weights),
+        offset=cut(part.offset),
+        trials=cut(part.trials),
+        rows=part.rows[tried],
+    )
 
 
 def streamed_frame(
@@ -247,43 +272,40 @@ def streamed_frame(
     )
     n = survey.n_used
 
-    def absent(what: str, *shape: int) -> Absent:
-        return Absent(what, (*shape, n))
-
     has_offset = offset is not None or bool(text.offsets)
     return StreamedFrame(
         formula=text.text,
         response=text.response,
-        y=absent("the response"),
-        X=Absent("the fixed-effects columns", (n, matrices.X.shape[1])),
+        y=absent("the response", n),
+        X=absent("the fixed-effects columns", n, matrices.X.shape[1]),
         xnames=matrices.xnames,
         reterms=[
             StreamedTerm(
                 term.group,
-                absent("the levels"),
+                absent("the levels", n),
                 term.levels,
                 term.cnames,
-                absent("the random-effects columns", term.p),
+                absent("the random-effects columns", term.p, n),
                 term.structure,
                 covered=term.refs,
             )
             for term in covered
         ],
-        weights=absent("the weights") if weights else None,
-        offset=absent("the offset") if has_offset else None,
-        rows=absent("the positions"),
+        weights=absent("the weights", n) if weights else None,
+        offset=absent("the offset", n) if has_offset else None,
+        rows=absent("the positions", n),
         nrows=survey.nrows,
         n_missing=survey.n_missing,
         n_zero_weight=survey.nrows - survey.n_missing - n,
         index=None,
         units={},
-        trials=absent("the trials") if response.trials is not None else None,
+        trials=absent("the trials", n) if response.trials is not None else None,
         success_level=response.success_level,
         weights_name=weights,
         offset_name=offset,
         has_array_offset=False,
         design=design,
-        columns=Absent("the columns", (n,)),
+        columns=absent("the columns", n),
         members=members,
         source=source,
         reading=reading,
@@ -312,7 +334,7 @@ def _surveyed(source: Source, survey: Survey, progress: bool | None) -> Survey:
 
 
 def _two(levels: Any, name: str) -> Any:
-    """Levels of a response, if there are two of them."""
+    """FoundLevels of a response, if there are two of them."""
     if levels is not None and len(levels) != 2:
         count = "one level" if len(levels) == 1 else f"{len(levels)} levels"
         listed = ", ".join(repr(level) for level in levels[:6])

@@ -15,7 +15,7 @@ from numbamm.formula.functions import FUNCTIONS
 from numbamm.formula.materializer import Materializer, is_categorical, without_fulldummy
 from numbamm.formula.right_side import Design
 from numbamm.sources.cover import Cover
-from numbamm.sources.levels import Levels
+from numbamm.sources.found_levels import FoundLevels
 from numbamm.sources.reading import Chunk, Reading
 from numbamm.sources.statistics import Statistic
 
@@ -34,13 +34,13 @@ class Survey:
     ----------
     nrows, n_missing, n_used : int
         Rows read, rows that miss a value, and rows used.
-    levels : dict of str → Levels
-        Levels of the categorical factors of fixed effects and left-hand sides, by expression.
+    levels : dict of str → FoundLevels
+        FoundLevels of the categorical factors of fixed effects and left-hand sides, by expression.
     states : dict of str → dict
         States of stateful transforms, by the text of the call, in ``"effects"``, ``"offset"`` and
         ``"response"``.
-    response_levels : Levels
-        Levels of a two-level response; none of a numeric one.
+    response_levels : FoundLevels
+        FoundLevels of a two-level response; none of a numeric one.
     cover : Cover
     sample : Chunk or None
         Some of the first used rows.
@@ -49,11 +49,11 @@ class Survey:
     def __init__(self, reading: Reading, states: dict[str, dict] | None = None) -> None:
         self.reading, design = reading, reading.design
         self.nrows = self.n_missing = self.n_used = 0
-        self.levels: dict[str, Levels] = {}
+        self.levels: dict[str, FoundLevels] = {}
         self._numeric: set[str] = set()
         self._waiting: set[str] = set()  # factors whose levels depend on states not yet known
         self.states = {"effects": {}, "offset": {}, "response": {}} if states is None else states
-        self.response_levels = Levels(design.text.response)
+        self.response_levels = FoundLevels(design.text.response)
         self.cover = Cover([term.grouping.factors for term in design.terms])
         self.sample: Chunk | None = None
 
@@ -92,7 +92,7 @@ class Survey:
         elif data.waits:
             self._waiting.add(name)
         else:
-            self.levels.setdefault(name, Levels(name)).add(evaluated.values.__wrapped__)
+            self.levels.setdefault(name, FoundLevels(name)).add(evaluated.values.__wrapped__)
         self._refuse_two_kinds()
 
     def _add_sides(self, data: _Surveyor) -> None:
@@ -118,7 +118,7 @@ class Survey:
         self.n_missing += other.n_missing
         self.n_used += other.n_used
         for name, levels in other.levels.items():
-            self.levels.setdefault(name, Levels(name)).merge(levels)
+            self.levels.setdefault(name, FoundLevels(name)).merge(levels)
         self._numeric |= other._numeric
         self._waiting |= other._waiting
         self._refuse_two_kinds()
@@ -218,7 +218,6 @@ def _head(chunk: Chunk) -> Chunk:
     return Chunk(
         {name: column.iloc[:n].copy() for name, column in chunk.columns.items()},
         cut(chunk.rows),
-        cut(chunk.local),
         cut(chunk.weights),
         cut(chunk.offset),
         chunk.first,

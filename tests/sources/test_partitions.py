@@ -8,9 +8,9 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from sources.streams import assert_same_fit, irregular
 
 import numbamm as mm
-from sources.streams import assert_same_fit, irregular
 
 dd = pytest.importorskip("dask.dataframe")
 distributed = pytest.importorskip("distributed")

@@ -197,7 +197,8 @@ def predict(
     if (newdata is None and model.is_streamed) or open_source(newdata) is not None:
         options = {"random": random, "re_form": re_form, "new_levels": new_levels, "type": type}
         options |= {"se": se, "interval": interval, "alpha": alpha, "weights": weights}
-        return predictions(model, newdata, **options, draws=draws, seed=seed)
+        options |= {"draws": draws, "seed": seed}
+        return predictions(model, newdata, lambda data: predict(model, data, **options))
     random, se = flag("random", random), flag("se", se)
     by_draws = interval == "prediction" and not model.is_linear
     if by_draws and type == "link":

@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from numbamm.formula.columns import Table
 from numbamm.sources import open_source
 from numbamm.sources.rowstream import RowStream
 
 
-def predictions(model, newdata: Any, **options: Any) -> RowStream:
-    """`predict` for each chunk of data that stream, or of the rows of a fit that streamed.
+def predictions(model, newdata: Any, predict: Callable[[Any], Any]) -> RowStream:
+    """Predictions for each chunk of data that stream, or of the rows of a fit that streamed.
 
     Parameters
     ----------
     model : MixedModel
     newdata
         The data; None for the rows of the fit.
-    **options
-        As for `predict`.
+    predict : callable
+        Gives the predictions for a frame in memory.
     """
-    from numbamm.inference.prediction.predict import predict
 
     def of_fit() -> Iterator[pd.Series | pd.DataFrame]:
         frame = model.frame
         for chunk in frame.rows_of(None, "predictions"):
-            values = predict(model, chunk.data, **options).set_axis(chunk.labels)
-            dropped = np.ones(chunk.nrows, dtype=bool)
-            dropped[chunk.local] = False
-            values.iloc[dropped] = np.nan
-            yield values
+            local = frame.part(chunk).rows - chunk.first
+            table = Table(chunk.data)
+            columns = {name: table.column(name).iloc[local] for name in frame.reading.columns}
+            values = predict(columns).set_axis(local)
+            yield values.reindex(range(chunk.nrows)).set_axis(chunk.labels)
 
     def of_new() -> Iterator[pd.Series | pd.DataFrame]:
         first = 0
         for data in source.chunks():
-            values = predict(model, data, **options)
+            values = predict(data)
             if not isinstance(data, pd.DataFrame):
                 values = values.set_axis(pd.RangeIndex(first, first + len(values)))
             first += len(values)

@@ -1,4 +1,4 @@
-"""`Levels`: the levels of a categorical column, found chunk by chunk."""
+"""`FoundLevels`: the levels of a categorical column, found chunk by chunk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numbamm.errors import DataError
 from numbamm.formula.levels import EXACT
 
 
-class Levels:
+class FoundLevels:
     """The levels that occur in a column, numbered in order of appearance.
 
     Where every chunk is categorical with the same categories, their order is that of the levels.
@@ -48,7 +48,7 @@ class Levels:
         self._note(None, False)
         return numbers[codes]
 
-    def merge(self, other: Levels) -> np.ndarray:
+    def merge(self, other: FoundLevels) -> np.ndarray:
         """Add the levels that other rows have; returns their numbers here."""
         if other._labels is None:
             return np.zeros(0, dtype=np.int64)

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sources.streams import assert_same_fit, cut, irregular
 
 import numbamm as mm
-from sources.streams import assert_same_fit, cut, irregular
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 
@@ -69,7 +69,9 @@ def test_categories_and_levels_may_appear_late(name):
     assert_same_fit(mm.lmm(formula, df, **options), streamed, ends=ENDS.get(name, 1e-10))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.integers(0, 700), max_size=12))
 def test_any_division_of_the_rows_gives_the_same_fit(memory, ends):
     name = "weights, offset, nesting"
@@ -101,27 +103,6 @@ def test_shuffled_insteval_as_arrow_tables():
     np.testing.assert_allclose(streamed.theta, in_memory.theta, rtol=1e-10)
 
 
-def test_a_parquet_file_a_folder_a_data_set_a_lazy_frame_and_a_factory(tmp_path, memory):
-    import pyarrow.dataset as ds
-
-    formula, options = FORMULAS["two factors and a slope"]
-    expected = memory("two factors and a slope", formula, options)
-    df = irregular()
-    (tmp_path / "folder").mkdir()
-    for k, part in enumerate(cut(df, 100, 333)):
-        part.to_parquet(tmp_path / "folder" / f"{k}.parquet")
-    df.to_parquet(tmp_path / "whole.parquet")
-    for data in (
-        tmp_path / "whole.parquet",
-        str(tmp_path / "folder"),
-        ds.dataset(tmp_path / "folder"),
-        pl.scan_parquet(tmp_path / "whole.parquet"),
-        lambda: (part.to_dict("series") for part in cut(df, *CUTS)),
-        [pl.from_pandas(part) for part in cut(df, 100, 200)],
-    ):
-        assert_same_fit(expected, mm.lmm(formula, data, **options))
-
-
 def test_integers_that_become_floats_in_later_chunks():
     df = irregular().assign(h=lambda d: d["h"].where(d.index != 600).astype("Float64"))
     first, second = df.iloc[:500].astype({"h": "int64"}), df.iloc[500:].astype({"h": "float64"})
@@ -139,8 +120,10 @@ def test_the_order_of_categories_is_kept_if_all_chunks_share_it():
     )
     streamed = mm.lmm("y ~ lab + (1 | g)", [enum[:3], enum[3:]])
     assert list(streamed.params.index) == ["Intercept", "lab[T.lo]", "lab[T.hi]"]
-    other = [df.iloc[:99], df.iloc[99:].assign(lab=df["lab"].cat.reorder_categories(
-        ["hi", "lo", "mid", "never"]))]  # as where chunks are joined into one frame
+    other = [
+        df.iloc[:99],
+        df.iloc[99:].assign(lab=df["lab"].cat.reorder_categories(["hi", "lo", "mid", "never"])),
+    ]  # as where chunks are joined into one frame
     assert list(mm.lmm("y ~ lab + (1 | g)", other).params.index)[1:] == ["lab[T.lo]", "lab[T.mid]"]
 
 
@@ -155,44 +138,6 @@ def pair():
         mm.lmm(formula, df, weights="w", offset="o", reml=True),
         mm.lmm(formula, cut(df, *CUTS), weights="w", offset="o", reml=True),
     )
-
-
-@pytest.mark.parametrize(
-    "compute",
-    [
-        lambda m: m.fittedvalues,
-        lambda m: m.resid,
-        lambda m: m.residuals("pearson"),
-        lambda m: m.predict(),
-        lambda m: m.predict(random=False, interval="confidence"),
-        lambda m: m.predict(se=True, re_form=["g"]),
-    ],
-)
-def test_values_of_rows_stream(pair, compute):
-    memory, streamed = map(compute, pair)
-    parts = list(streamed)
-    assert [len(part) for part in parts] == [1, 1, 0, 1, 47, 350, 1, 299]
-    collected, check = streamed.collect(), pd.testing.assert_frame_equal
-    if memory.ndim == 1:
-        memory, collected = memory.to_frame(), collected.to_frame()
-    check(collected, memory, rtol=1e-10, atol=1e-10)
-
-
-def test_values_of_rows_are_written_as_parquet(pair, tmp_path):
-    memory, streamed = pair
-    streamed.resid.to_parquet(tmp_path / "resid.parquet")
-    written = pd.read_parquet(tmp_path / "resid.parquet")["resid"]
-    np.testing.assert_allclose(written, memory.resid, rtol=1e-10, atol=1e-10)
-
-
-def test_new_data_may_stream(pair, tmp_path):
-    memory, streamed = pair
-    new = irregular().assign(y=0.0)
-    new.to_parquet(tmp_path / "new.parquet")
-    expected = memory.predict(new)
-    for model in pair:
-        found = model.predict(tmp_path / "new.parquet")
-        np.testing.assert_allclose(found.collect(), expected, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -247,38 +192,6 @@ def test_copies_and_pickles(pair):
 
 
 # ---- refusals -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "data, message",
-    [
-        (iter([irregular()]), "an iterator .* read once only"),
-        ("no such file.parquet", "no file or folder 'no such file.parquet'"),
-        (lambda: irregular(), "returns DataFrame, not an iterable of frames"),
-        (lambda: 3, "returns int"),
-        ([], "no chunks"),
-        ([irregular().iloc[:0]], "no row is left of 0"),
-        ([irregular(), 3], "chunk 1 of the data: .* not int"),
-        ([irregular(), irregular().drop(columns="x")], "chunk 1 of the data: .* no column 'x'"),
-        ([irregular(), irregular().assign(f=1.0)], "'f' holds numbers in some chunks"),
-        ([irregular(), irregular().assign(x=np.inf)], "chunk 1 of the data: column 'x' is inf"),
-        ([irregular().assign(y=1.0), irregular().assign(y=1.0)], "response 'y' is constant"),
-        ([irregular().assign(g="a"), irregular().assign(g="a")], "'g' has a single level"),
-        (
-            [irregular().astype({"h": str}), irregular()],
-            "column 'h' holds numbers in some chunks and text|text in some chunks and numbers",
-        ),
-    ],
-)
-def test_data_that_cannot_stream(data, message):
-    with pytest.raises(mm.DataError, match=message):
-        mm.lmm("y ~ x + f + (1 | g) + (1 | h)", data)
-
-
-def test_a_file_that_is_no_parquet(tmp_path):
-    (tmp_path / "a.csv").write_text("y,g\n1,2\n")
-    with pytest.raises(mm.DataError, match="cannot be read as Parquet.*scan_csv"):
-        mm.lmm("y ~ 1 + (1 | g)", tmp_path / "a.csv")
 
 
 @pytest.mark.parametrize("transform", ["bs(x, df=5)", "cr(x, df=4)", "I(x - np.median(x))"])

@@ -1,13 +1,14 @@
-"""`Columns`: moments of a model's columns, and the columns of ordinary size that follow."""
+"""`ColumnMoments`: moments of a model's columns, and the columns of ordinary size that follow."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
-from numbamm.design.absent import Absent
+from numbamm.design.absent import absent
 from numbamm.design.femat import FeMat, orthogonal, uncentre
 from numbamm.design.magnitude import sums_of_squares
 from numbamm.design.scaling import Scaling
@@ -34,7 +35,8 @@ class Triangle:
     def add(self, rows: np.ndarray) -> None:
         for start in range(0, len(rows), BLOCK):
             block = rows[start : start + BLOCK]
-            self.R = np.linalg.qr(np.concatenate([self.R, block]), mode="r")
+            rows_and_R = np.concatenate([self.R, block])
+            self.R = np.asarray(np.linalg.qr(rows_and_R, mode="r"))
 
     def whole(self) -> np.ndarray:
         """R with rows of zeros, shape (p, p), and a positive first entry."""
@@ -90,11 +92,11 @@ class Constants:
 
     @property
     def nonzero(self) -> np.ndarray:
-        """Columns of one value other than zero."""
+        """ColumnMoments of one value other than zero."""
         return self.same & (self.first != 0)
 
 
-class Columns:
+class ColumnMoments:
     """Moments of the columns of X, y and Z, in a pass over the rows.
 
     Attributes
@@ -126,8 +128,8 @@ class Columns:
     def reading(self) -> Reading:
         return self.frame.reading
 
-    def empty(self) -> Columns:
-        return Columns(self.frame)
+    def empty(self) -> ColumnMoments:
+        return ColumnMoments(self.frame)
 
     def add(self, chunk: Chunk) -> Self:
         if not len(chunk.rows):
@@ -154,7 +156,7 @@ class Columns:
                 weighted.add(term.z, w)
         return self
 
-    def merge(self, other: Columns) -> Self:
+    def merge(self, other: ColumnMoments) -> Self:
         self.n += other.n
         self.sum_log_w += other.sum_log_w
         self.least_w = min(self.least_w, other.least_w)
@@ -162,9 +164,10 @@ class Columns:
         self.triangle.add(other.triangle.R)
         self.constants.merge(other.constants)
         self.response.merge(other.response)
-        for own, others in zip(self.terms, other.terms, strict=True):
-            for a, b in zip(own, others, strict=True):
-                a.merge(b)
+        for own, (constants, products, weighted) in zip(self.terms, other.terms, strict=True):
+            own[0].merge(constants)
+            own[1].merge(products)
+            own[2].merge(weighted)
         return self
 
     # ---- what follows ---------------------------------------------------------------------
@@ -204,10 +207,9 @@ class Columns:
         if constant is not None:
             uncentre(to_basis, kept, centre, constant, value)
         names = list(self.frame.xnames)
-        absent = Absent("the fixed-effects columns", (self.n, len(names)))
-        in_basis = Absent("the fixed-effects columns", (self.n, len(kept)))
+        of_rows = (absent("the fixed-effects columns", self.n, k) for k in (len(names), len(kept)))
         first = None if constant is None else value
-        fe = FeMat(absent, names, kept, to_basis, in_basis, constant, first)
+        fe = FeMat(next(of_rows), names, kept, to_basis, next(of_rows), constant, first)
         return Basis(fe, centre[kept], rotation, mean, gamma0, scale)
 
     def terms_with_moments(self) -> list[StreamedTerm]:
@@ -229,7 +231,7 @@ class Columns:
             )
         return out
 
-    def scalings(self, terms: list[StreamedTerm]) -> list[Scaling | None]:
+    def scalings(self, terms: Sequence[StreamedTerm]) -> list[Scaling | None]:
         """The change of each term to columns of ordinary size."""
         out = []
         for term, (constants, _, _) in zip(terms, self.terms, strict=True):

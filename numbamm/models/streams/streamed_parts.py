@@ -32,7 +32,8 @@ def by_chunk(model, compute: Callable[[Any], Any], what: str) -> RowStream:
             part = frame.part(chunk)
             eta = linear_predictor(part, model.feterm.kept, estimates)
             own = copy(model)
-            own.frame = replace(part, rows=chunk.local, index=chunk.labels)
+            own.frame = replace(part, rows=part.rows - chunk.first, index=chunk.labels)
+            own.prior_weights = np.ones(len(eta)) if part.weights is None else part.weights
             own._estimates = replace(estimates, eta=eta, fitted=model.mean(eta))
             yield compute(own)
 

@@ -12,7 +12,7 @@ from numbamm.design.scaling import Scaling
 from numbamm.errors import DataError
 from numbamm.formula.checks import refuse_counts
 from numbamm.formula.identifiability import check_counts
-from numbamm.sources.columns import Basis, Columns
+from numbamm.sources.column_moments import Basis, ColumnMoments
 from numbamm.sources.crossing import Crossing
 from numbamm.sources.source import Source
 from numbamm.sources.streamed_frame import StreamedFrame, streamed_frame
@@ -67,7 +67,7 @@ def stream_linear(
     """
     frame = streamed_frame(formula, source, progress=progress, **options)
     refuse_counts(frame, "a linear model")
-    columns = source.gather(Columns(frame), progress, "reading columns")
+    columns = source.gather(ColumnMoments(frame), progress, "reading columns")
     if columns.response.same[0]:
         raise DataError(
             f"the response '{frame.response}' is constant ({columns.response.first[0]:g}): "
