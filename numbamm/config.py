@@ -36,10 +36,31 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from numbamm.elsewhere import option_hint
 from numbamm.errors import OptionError, did_you_mean
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+__all__ = [
+    "DDF",
+    "OPTIONS",
+    "Option",
+    "carry",
+    "context",
+    "get",
+    "reload",
+    "resolved",
+    "set",
+    "show",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)  # a module's names would include what it imports
+
 
 PREFIX = "NUMBAMM_"
 
@@ -304,7 +325,7 @@ def get(key: str) -> Any:
     >>> mm.config.get("maxfeval")
     100000
     """
-    if key not in OPTIONS:
+    if not isinstance(key, str) or key not in OPTIONS:
         raise OptionError(f"config.get: unknown key {key!r}{option_hint(key, OPTIONS)}")
     for layer in (_context.get(), _process):
         if key in layer:
@@ -355,6 +376,11 @@ def context(**values: Any) -> Iterator[None]:
     **values
         Values of options by name.
 
+    Returns
+    -------
+    context manager
+        For a ``with`` statement; nothing comes after ``as``.
+
     Raises
     ------
     OptionError
@@ -379,11 +405,26 @@ def context(**values: Any) -> Iterator[None]:
         _context.reset(token)
 
 
-def carry(function: Callable) -> Callable:
+def carry(function: Callable[P, R]) -> Callable[P, R]:
     """The function, taking the configuration of the code that calls `carry` along.
 
     Wrap what a pool of threads or processes is to call: ``pool.map(mm.config.carry(f), items)``.
     The result can be pickled where the function can.
+
+    Parameters
+    ----------
+    function : callable
+        What is to be called elsewhere.
+
+    Returns
+    -------
+    callable
+        With the same arguments and result.
+
+    Raises
+    ------
+    OptionError
+        A file or a variable has an unknown key or an unusable value; the message names it.
 
     See Also
     --------
@@ -423,6 +464,11 @@ def reload() -> None:
 
 def show() -> None:
     """Print every option with its value and where that came from.
+
+    Raises
+    ------
+    OptionError
+        A file or a variable has an unknown key or an unusable value; the message names it.
 
     See Also
     --------

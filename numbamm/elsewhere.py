@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from numbamm.errors import OptionError, did_you_mean
+from numbamm.errors import OptionError, did_you_mean, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -337,8 +337,13 @@ class UnknownArgumentError(OptionError, TypeError):
 
 
 def names_arguments(function: F) -> F:
-    """Let a function answer arguments that it does not have with what to write instead."""
+    """Let a function answer arguments that it does not have with what to write instead.
+
+    One whose first argument is a model, and no formula, refuses what is none.
+    """
     parameters = inspect.signature(function).parameters
+    [first] = list(parameters.values())[:1] or [None]
+    takes_model = first is not None and first.name == "model" and "str" not in str(first.annotation)
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     if takes_any:
         raise TypeError(f"{function.__name__} takes arguments of any name")
@@ -354,6 +359,10 @@ def names_arguments(function: F) -> F:
                     f"{called}() got an unexpected keyword argument '{name}'"
                     f"{argument_hint(name, parameters)}"
                 )
+        if takes_model:
+            model = args[0] if args else kwargs.get("model")
+            if (args or "model" in kwargs) and not hasattr(model, "optsum"):
+                raise OptionError(f"model must be a model of numbamm, not {shown(model)}")
         return function(*args, **kwargs)
 
     return checked  # type: ignore[return-value]

@@ -14,6 +14,23 @@ from difflib import get_close_matches
 from types import FrameType
 from typing import Any
 
+__all__ = [
+    "ConvergenceWarning",
+    "DataError",
+    "FitError",
+    "FormulaError",
+    "NotFittedError",
+    "NumbammError",
+    "NumbammWarning",
+    "OptionError",
+    "OverdispersionWarning",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 #: How numpy 2 writes its scalars within other texts: ``np.float64(1.0)``, ``np.str_('a')``.
 _NUMPY_SCALAR = re.compile(
     r"\bnp\.(?:float|int|uint|complex|str|bytes|bool|longdouble|clongdouble|datetime|timedelta)"

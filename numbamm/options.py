@@ -60,13 +60,33 @@ def numbers(name: str, value: Any) -> np.ndarray:
     ------
     OptionError
     """
+    kind = "numbers"
     try:
         array = np.asarray(value)
-        if np.iscomplexobj(array):
-            raise ValueError("its numbers are complex")
-        return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise OptionError(f"{name} must be numbers, not {shown(value)} ({error})") from None
+        if not np.iscomplexobj(array):
+            return array.astype(np.float64)
+        kind = "real numbers"
+    except (TypeError, ValueError):  # no numbers, or lists of different lengths
+        pass
+    raise OptionError(f"{name} must be {kind}, not {shown(value)}")
+
+
+def one_for_each(names: Iterable[str]) -> str:
+    """What an option must be that has a number for each name, in words for a message."""
+    names = list(names)
+    return f"{len(names)} number{'s' * (len(names) != 1)} ({', '.join(names)})"
+
+
+def non_negative(name: str, value: Any) -> float:
+    """An option that must be a number of at least 0.
+
+    Raises
+    ------
+    OptionError
+    """
+    if isinstance(value, bool) or not (isinstance(value, Real) and float(value) >= 0):
+        raise OptionError(f"{name} must be a number of at least 0, not {shown(value)}")
+    return float(value)
 
 
 def name_list(name: str, value: Any, *, least: int = 1) -> list[str]:

@@ -19,9 +19,9 @@ for kernel in map(dispatcher_of, compilation._kernels()):
 """
 #: Kernels that Python calls, not only other kernels.
 CALLED = {
-    *("crossprod", "crossprod_response", "objective", "objective_gradient", "solve"),
+    *("crossprod", "crossprod_response", "objective", "search", "objective_gradient", "solve"),
     *("quadratic_forms", "complete_normal", "certificates", "escape_entries"),
-    *("begin", "advance", "begin_many", "advance_many", "fold", "refits"),
+    *("advance", "advance_many", "fold", "refits"),
     *("pirls", "quadrature", "laplace_gradient", "laplace_normal", "evaluate_rows"),
 }
 

@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import re
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,11 @@ import numbamm as mm
 import numbamm.inference
 from numbamm.glm.family import FAMILIES
 from numbamm.glm.link import LINKS
+from numbamm.inference.profiling.profile import Profile
+from numbamm.models.mixedmodel import MixedModel
 from numbamm.optimize import registry
+from numbamm.report.tabular import Tabular
+from numbamm.structures.structure import Structure
 
 PAGES = Path(__file__).parent.parent / "docs"
 
@@ -134,19 +139,8 @@ def test_records_that_contributors_are_shown(records):
 
 # ---- the reference ------------------------------------------------------------------------------
 
-#: Names of models for other parts of numbamm, which the reference leaves out.
-BETWEEN_ROOMS = set(
-    """
-    aligned call coefficient_method coefficients_at criterion default_ddf degrees effects_at
-    estimate_at estimates family family_record fit_options given_shape has_free_shape
-    hold_start in_columns is_linear layout likelihood_holds link link_record
-    may_be_overdispersed mean of_frame of_other_frame options parameters parameters_of
-    pearson_df pearson_ratio residual_variance row_variances scalings set_estimates
-    shape_has_limit space space_of title twin whitened_space without_rows working_model
-    """.split()
-)
 
-
+@cache
 def _entries() -> list[str]:
     """What the tables of the reference name."""
     text = "".join(p.read_text(encoding="utf-8") for p in (PAGES / "reference").glob("*.rst"))
@@ -157,6 +151,7 @@ def _is_module(name: str) -> bool:
     return inspect.ismodule(getattr(mm, name))
 
 
+@cache
 def _documented(name: str):
     """The object that an entry names."""
     found = importlib.import_module("numbamm")
@@ -173,6 +168,7 @@ def test_the_reference_has_every_public_name():
     assert len(entries) == len(set(entries)) > 100
     wanted = [name for name in mm.__all__ if not _is_module(name)]
     wanted += [f"{room}.{name}" for room in ("datasets", "optimize") for name in _all(room)]
+    wanted += [f"config.{name}" for name in _all("config") if callable(getattr(mm.config, name))]
     wanted.remove("optimize.OptSummary")  # the same as numbamm.OptSummary
     assert [name for name in wanted if name not in entries] == []
 
@@ -181,16 +177,105 @@ def _all(room: str) -> list[str]:
     return getattr(mm, room).__all__
 
 
-@pytest.mark.parametrize("model", [mm.LinearMixedModel, mm.GeneralizedLinearMixedModel])
-def test_the_reference_has_every_member_of_a_model(model):
+@pytest.fixture(scope="module")
+def models(fitted, fitted_glmm):
+    return [fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff"), fitted_glmm("cbpp_1")]
+
+
+def _sections(text: str) -> dict[str, str]:
+    """The sections of a docstring, by their titles."""
+    found = re.findall(
+        r"^([A-Z][\w ]+)\n-{3,}\n(.*?)(?=^[A-Z][\w ]+\n-{3,}\n|\Z)", text, re.DOTALL | re.MULTILINE
+    )
+    return dict(found)
+
+
+def _names(section: str) -> set[str]:
+    """What a section explains: ``a, b : float`` is about a and b."""
+    heads = re.findall(r"^([*\w][*\w., ]*?)(?: :.*)?$", section, re.MULTILINE)
+    return {name.strip().lstrip("*") for head in heads for name in head.split(",")}
+
+
+def _explained(kind: type) -> set[str]:
+    """Members of a class that its docstring explains, or that of a base."""
+    sections = [_sections(inspect.getdoc(k) or "") for k in kind.__mro__ if k.__doc__]
+    return {
+        name
+        for s in sections
+        for title in ("Parameters", "Attributes")
+        for name in _names(s.get(title, ""))
+    }
+
+
+def test_the_reference_has_every_member_of_a_model(models):
+    """Those that completion offers: the others are for other rooms."""
     listed = {name.split(".")[-1] for name in _entries()}
-    members = {name for name in dir(model) if not name.startswith("_")}
-    assert sorted(members - listed - BETWEEN_ROOMS) == []
+    for model in models:
+        members = {name for name in dir(model) if not name.startswith("_")}
+        assert sorted(members - listed - _explained(type(model))) == []
+
+
+#: Classes that others write subclasses of, or call through: a docstring for each member, no more.
+PROTOCOLS = {
+    mm.optimize.SearchSpace,
+    mm.optimize.Function,
+    mm.optimize.Backend,
+    mm.optimize.Problem,
+    Structure,
+}
+
+
+def _classes() -> list[type]:
+    return [found for name in _entries() if isinstance(found := _documented(name), type)]
+
+
+def _subclasses(kind: type) -> set[type]:
+    return {kind}.union(*map(_subclasses, kind.__subclasses__()))
+
+
+def test_the_reference_has_every_kind_of_result():
+    for path in PACKAGE.rglob("*.py"):
+        if "Tabular" in path.read_text(encoding="utf-8") or "Result" in path.name:
+            importlib.import_module(
+                ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+            )
+    ours = {k for k in _subclasses(Tabular) if k.__module__.startswith("numbamm.")}
+    public = {kind for kind in ours if not kind.__name__.startswith("_")} - {MixedModel}
+    assert len(public) > 15
+    assert sorted(kind.__name__ for kind in public - set(_classes())) == []
+
+
+def _own_members(kind: type) -> list[str]:
+    """Public members that our classes define, and completion offers."""
+    hidden = getattr(kind, "_between_rooms", frozenset())
+    ours = [vars(k) for k in kind.__mro__ if k.__module__.startswith("numbamm.")]
+    return sorted({n for v in ours for n in v if not n.startswith("_")} - hidden)
+
+
+def _is_entry(kind: type, name: str) -> bool:
+    """Whether the reference has a member, of the class or of one whose member it overrides."""
+    kinds = [k.__name__ for k in kind.__mro__]
+    kinds += ["LinearMixedModel"] * issubclass(kind, MixedModel)  # which explains what all share
+    return any(f".{entry}".endswith(f".{k}.{name}") for entry in _entries() for k in kinds)
+
+
+@pytest.mark.parametrize("kind", _classes(), ids=lambda kind: kind.__name__)
+def test_every_member_of_a_class_is_explained(kind):
+    """By an entry of the reference, or in the docstring of the class."""
+    members = set(_own_members(kind)) - _explained(kind) - set(mm.__all__)
+    assert all(inspect.getdoc(getattr(kind, name)) for name in members)
+    if kind not in PROTOCOLS:
+        assert sorted(name for name in members if not _is_entry(kind, name)) == []
+
+
+def _is_property(found) -> bool:
+    return isinstance(found, property | cached_property)
 
 
 def _with_docstrings() -> list[str]:
-    """Entries with docstrings that show an example: functions and classes, not attributes."""
-    return [name for name in _entries() if callable(_documented(name))]
+    """Entries with docstrings: functions, classes, and properties, not plain attributes."""
+    found = {name: _documented(name) for name in _entries()}
+    return [name for name, value in found.items() if callable(value) or _is_property(value)]
 
 
 @pytest.mark.parametrize("name", _with_docstrings())
@@ -203,3 +288,44 @@ def test_a_docstring_has_an_example_and_says_what_is_related(name):
     known = {".".join(entry[i:]) for entry in parts for i in range(len(entry))}
     known |= {f"numbamm.{name}" for name in known}
     assert names and {n.strip() for line in names for n in line.split(",")} <= known
+
+
+@pytest.mark.parametrize("kind", _classes(), ids=lambda kind: kind.__name__)
+def test_the_docstring_of_a_class_explains_its_arguments(kind):
+    if kind in (Tabular, mm.optimize.Backend) or issubclass(kind, (Exception, dict)):
+        return  # they are not made by calls with arguments of their own
+    arguments = {p for p in inspect.signature(kind).parameters if not p.startswith("_")}
+    made_by_us = {Profile: {"reach", "notes"}}
+    assert arguments - made_by_us.get(kind, set()) - _explained(kind) == set()
+
+
+def _functions() -> list[str]:
+    return [n for n in _with_docstrings() if inspect.isroutine(_documented(n))]
+
+
+#: Functions with arguments that raise nothing of ours, whatever they are given.
+RAISE_NOTHING = {
+    "Link.eta": "means that the link does not have are NaN",
+    "design.remat.ReMat.is_nested_in": "a comparison of two terms of one model",
+}
+
+
+@pytest.mark.parametrize("name", _functions())
+def test_the_docstring_of_a_function_explains_arguments_result_and_errors(name):
+    """`tests/test_help.py` tries whether the errors are those that are raised."""
+    function = _documented(name)
+    sections, signature = _sections(inspect.getdoc(function)), inspect.signature(function)
+    arguments = [p for p in signature.parameters if p not in ("self", "cls")]
+    assert set(arguments) <= _names(sections.get("Parameters", ""))
+    assert signature.return_annotation is not signature.empty
+    assert ("Returns" in sections) == (signature.return_annotation not in ("None", None))
+    if set(arguments) - {"model"} and name not in RAISE_NOTHING:
+        assert "Raises" in sections
+
+
+@pytest.mark.parametrize("name", _with_docstrings())
+def test_errors_that_a_docstring_names_are_errors_and_have_a_cause(name):
+    section = _sections(inspect.getdoc(_documented(name))).get("Raises", "")
+    assert _names(section) <= {*mm.errors.__all__, "Exception"}
+    for entry in re.split(r"^(?=\S)", section, flags=re.MULTILINE)[1:]:
+        assert re.match(r".*\n    \S", entry), entry

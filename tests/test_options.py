@@ -17,6 +17,12 @@ def test_what_is_taken():
     assert options.name_list("by", [], least=0) == []
     assert options.mapping("at", {"x": 1}) == {"x": 1}
     assert options.valid_alpha(np.float32(0.25)) == 0.25
+    assert options.non_negative("tol", np.float64(0)) == 0
+
+
+def test_what_an_option_with_a_number_for_each_name_must_be():
+    assert options.one_for_each(["g.x"]) == "1 number (g.x)"
+    assert options.one_for_each(iter("ab")) == "2 numbers (a, b)"
 
 
 @pytest.mark.parametrize(
@@ -30,8 +36,12 @@ def test_what_is_taken():
         (options.flag, np.array([True]), "True or False"),
         (options.numbers, "a", "numbers, not 'a'"),
         (options.numbers, [1, "b"], "numbers"),
-        (options.numbers, 1j, "complex"),
+        (options.numbers, 1j, "real numbers, not 1j"),
         (options.numbers, pd.Timestamp(0), "numbers"),
+        (options.non_negative, -1, "a number of at least 0, not -1"),
+        (options.non_negative, float("nan"), "a number of at least 0, not nan"),
+        (options.non_negative, True, "a number of at least 0, not True"),
+        (options.non_negative, [0.1], "a number of at least 0"),
         (options.name_list, 3, "a name or a list of names, not 3"),
         (options.name_list, [], "a name or a list of names"),
         (options.name_list, ["a", 1], "a name or a list of names"),

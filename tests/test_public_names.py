@@ -66,11 +66,6 @@ def test_import_waits_for_nothing_heavy():
     assert run(script).strip() == "[]"
 
 
-def test_import_takes_less_than_six_hundredths_of_a_second():
-    script = "import time\nt = time.process_time()\nimport numbamm\nprint(time.process_time() - t)"
-    assert min(float(run(script)) for _ in range(5)) < 0.06
-
-
 def test_star_import_and_eager_import():
     assert run("from numbamm import *; print(lmm.__name__, datasets.__name__)").split() == [
         "lmm",

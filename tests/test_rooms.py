@@ -14,6 +14,7 @@ ROOMS = [
     {
         "errors",
         "elsewhere",
+        "completion",
         "config",
         "files",
         "memory",
@@ -212,6 +213,7 @@ TESTED_ELSEWHERE = {
     "blocks.search.escapes": "a part of newton",
     "blocks.search.evaluation": "a part of newton",
     "models.fitting.linear_start": "what it chooses from: light_starts, moments, default_start",
+    "models.fitstatistics": "a part of the class in mixedmodel",
     "models.generalized_objective": "a part of the class in generalized",
     "models.glmm": "the function that builds and fits: see generalized",
     "models.linear_estimates": "by dense matrices and by lme4, in linear and linear_oracles",

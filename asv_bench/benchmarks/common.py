@@ -4,7 +4,7 @@ import numba
 import numpy as np
 
 import numbamm as mm
-from numbamm.blocks.search import by_differences
+from numbamm.blocks import cholesky
 
 FORMULAS = {
     "sleepstudy": "Reaction ~ 1 + Days + (1 + Days | Subject)",
@@ -42,11 +42,11 @@ def model(name, **options):
 
 
 @numba.njit(nogil=True)
-def evaluations(times, theta, table, index, A, work, degrees, plan):
+def evaluations(times, theta, table, index, A, work, degrees):
     """The objective `times` over, without Python between."""
     total = 0.0
     for _ in range(times):
-        total += by_differences.objective(theta, table, index, A, work, degrees, 0.0, 0.0, plan)
+        total += cholesky.objective(theta, table, index, A, work, degrees, 0.0, 0.0)
     return total
 
 
@@ -56,7 +56,7 @@ def evaluation_arguments(built):
     layout = blocks.layout
     degrees = np.array([built.nobs, 0])
     arrays = layout.table, layout.index, blocks.A, blocks.work.copy()
-    return built.theta, *arrays, degrees, by_differences.NO_PLAN
+    return built.theta, *arrays, degrees
 
 
 def search_model(built):

@@ -48,12 +48,18 @@ MODELS = {
 }
 
 
-def model(name, frame=None):
-    formula, data, family = MODELS[name]
-    if frame is None:
-        frame = data() if callable(data) else mm.datasets.load(data)
+def frame(name):
+    """The data behind a name, simulated or shipped."""
+    data = MODELS[name][1]
+    return data() if callable(data) else mm.datasets.load(data)
+
+
+def model(name, data=None):
+    """The unfitted model of that name."""
+    formula, _, family = MODELS[name]
     link = "log" if family == "gamma" else None
-    return mm.GeneralizedLinearMixedModel(formula, frame, family, link)
+    data = frame(name) if data is None else data
+    return mm.GeneralizedLinearMixedModel(formula, data, family, link)
 
 
 class Pirls:
@@ -84,7 +90,7 @@ class Construction:
     param_names = ("model",)
 
     def setup(self, name):
-        self.frame = MODELS[name][1]() if callable(MODELS[name][1]) else None
+        self.frame = frame(name)
         model(name, self.frame)
 
     def time_model(self, name):

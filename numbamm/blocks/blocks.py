@@ -19,8 +19,7 @@ from numbamm.blocks.layout import (
     P,
     build_layout,
 )
-from numbamm.blocks.search import by_differences, evaluation
-from numbamm.blocks.search.by_differences import NO_PLAN
+from numbamm.blocks.search import evaluation
 from numbamm.blocks.search.certificate import judge
 from numbamm.blocks.size import check_size
 from numbamm.blocks.threads import ThreadLocal
@@ -141,11 +140,11 @@ class Blocks(ThreadLocal):
         crossprod_response(self.refs, self.z, self.xy, self.layout.table, self.A)
 
     def objective(self, theta, degrees, constant: float, sigma: float) -> float:
-        """See `by_differences.objective`."""
+        """See `cholesky.objective`."""
         layout = self.layout
         arrays = layout.table, layout.index, self.A, self.work
         theta = self.joint.entries(theta)
-        return by_differences.objective(theta, *arrays, degrees, constant, sigma, NO_PLAN)
+        return cholesky.objective(theta, *arrays, degrees, constant, sigma)
 
     def objective_gradient(
         self, theta, degrees, constant: float, sigma: float

@@ -9,6 +9,8 @@ the elimination of the preceding levels (a Schur complement),
 
 so that L_ij = Λ_i' B_ij. The tail's rows are multiplied by Λ' once, after the head's elimination,
 instead of once for every block. This is exact also for a singular λ, since nothing is divided by λ.
+
+The file is long because blocks of one and two columns, and small tails, have loops of their own.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import math
 import numpy as np
 
 from numbamm.blocks.jit import jit
-from numbamm.blocks.kinds import INDEX, NUMBER, REALS, TABLE
+from numbamm.blocks.kinds import INDEX, INTEGERS, NUMBER, REALS, TABLE
 from numbamm.blocks.lapack import LOWER, NO, RIGHT, TRANSPOSED, dpotrf, dsyrk, dtrsm
 from numbamm.blocks.layout import (
     CROSS,
@@ -58,6 +60,38 @@ SMALL = 6
 FEW = 350
 #: Order of the blocks in which a larger tail is factored.
 BLOCK = 48
+
+
+@jit(takes=(REALS, TABLE, INDEX, REALS, REALS, INTEGERS, NUMBER, NUMBER))
+def objective(theta, table, index, A, work, degrees, constant, sigma):
+    """-2 log-likelihood or REML criterion at θ, with β and σ profiled out.
+
+    ::
+
+        logdet + d (1 + log(2π r²/d)) + constant              σ estimated
+        logdet + r²/σ² + d log(2πσ²)  + constant              σ given
+
+    Parameters
+    ----------
+    theta : float64, shape (number of θ,)
+    table, index, A
+        Layout and cross-product; only read.
+    work : float64, shape (size_work,)
+        Filled with L(θ). Each thread has its own.
+    degrees : int64, shape (2,)
+        d; and 1 if the X rows enter the log-determinant (REML), else 0.
+    constant : float64
+        Terms that do not depend on θ: -Σ log w, and the scaling of X under REML.
+    sigma : float64
+        The residual standard deviation, on the scale of y in A, if given; else 0.
+
+    Returns
+    -------
+    float64
+        The objective; NaN if Ω is not positive definite to working precision.
+    """
+    logdet = factorize(theta, table, index, A, work)
+    return criterion(logdet, table, work, degrees, constant, sigma)
 
 
 @jit(entry=False)

@@ -78,7 +78,7 @@ def objective_gradient(theta, table, index, A, work, adjoint, degrees, constant,
     Parameters
     ----------
     theta, table, index, A, work, degrees, constant, sigma
-        As for `search.by_differences.objective`.
+        As for `cholesky.objective`.
     adjoint : float64, shape (size_adjoint,)
         Filled with U (the lower triangle of the tail), G and N. Each thread has its own.
     gradient : float64, shape (number of θ,)

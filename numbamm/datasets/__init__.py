@@ -3,3 +3,7 @@
 from numbamm.datasets.catalogue import list, load
 
 __all__ = ["list", "load"]
+
+
+def __dir__():
+    return sorted(__all__)

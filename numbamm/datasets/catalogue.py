@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from numbamm.errors import DataError, did_you_mean
+from numbamm.errors import DataError, did_you_mean, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,10 +99,10 @@ if load.__doc__:  # python -OO leaves docstrings out
 def _canonical(name: str) -> str:
     """The catalogue's spelling of `name`."""
     spelling = {known.lower(): known for known in _CATALOGUE}
-    if name.lower() in spelling:
+    if isinstance(name, str) and name.lower() in spelling:
         return spelling[name.lower()]
-    hint = did_you_mean(name, _CATALOGUE) or f"; there are {', '.join(_CATALOGUE)}"
-    raise DataError(f"no shipped data set is named {name!r}{hint}")
+    hint = did_you_mean(str(name), _CATALOGUE) or f"; there are {', '.join(_CATALOGUE)}"
+    raise DataError(f"no shipped data set is named {shown(name)}{hint}")
 
 
 def _dtype(kind, values: pd.Series):

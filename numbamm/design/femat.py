@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numbamm.completion import ForUsers
 from numbamm.design.magnitude import sums_of_squares
 from numbamm.shortrepr import ShortRepr
 
@@ -19,7 +20,7 @@ RANK_TOLERANCE = 1e-10
 
 
 @dataclass(repr=False)
-class FeMat(ShortRepr):
+class FeMat(ShortRepr, ForUsers):
     """Fixed-effects model matrix X and a well-conditioned basis of its columns.
 
     A = [Z X y]'[Z X y] squares the data, so X enters it as ``basis = X[:, kept] @ to_basis``,
@@ -42,7 +43,25 @@ class FeMat(ShortRepr):
         Position of a constant column in x, about which the others are centred.
     constant_value : float or None
         The value in that column.
+    rank : int
+        Number of linearly independent columns.
+    kept_names, dropped : list of str
+        Names of the columns with coefficients, and of those without.
+
+    See Also
+    --------
+    ReMat : A random-effects term.
+    LinearMixedModel.exog : The columns alone.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> m.feterm.cnames, m.feterm.rank, m.feterm.dropped
+    (['Intercept', 'Days'], 2, [])
     """
+
+    _between_rooms = frozenset({"from_columns", "full", "logdet_to_basis"})
 
     x: np.ndarray
     cnames: list[str]

@@ -36,6 +36,27 @@ class ReMat:
         Covariance structure of the p effects of one level; unstructured, if not given.
     theta : ndarray of float64, shape (number of θ,)
         This term's part of θ; before a fit, the default start, where λ is the identity.
+    lambda_ : ndarray, shape (p, p)
+        The relative covariance factor λ of one level, lower triangular.
+    p, nlevels, nranef : int
+        Numbers of columns on the left of the bar, of levels, and of random effects: p × levels.
+    shape : tuple of int
+        That of Z: rows, random effects.
+
+    See Also
+    --------
+    FeMat : The fixed-effects columns.
+    LinearMixedModel.varcorr : Covariances of the random effects.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> m.reterms
+    [ReMat(Intercept, Days | Subject: 18 levels, 180 rows)]
+    >>> term = m.reterms[0]
+    >>> term.p, term.nlevels, term.lambda_.round(3).tolist()
+    (2, 18, [[0.929, 0.0], [0.018, 0.223]])
     """
 
     group: str
@@ -101,20 +122,75 @@ class ReMat:
         return replace(self, z=scaling.z, theta=None)
 
     def is_nested_in(self, other: ReMat) -> bool:
-        """Whether each level of this factor occurs with only one level of `other`."""
+        """Whether each level of this factor occurs with only one level of `other`.
+
+        Parameters
+        ----------
+        other : ReMat
+            A term of the same rows.
+
+        Returns
+        -------
+        bool
+
+        See Also
+        --------
+        ReMat
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> pastes = mm.datasets.load("Pastes")
+        >>> m = mm.LinearMixedModel("strength ~ 1 + (1 | batch/cask)", pastes)
+        >>> casks, batches = m.reterms
+        >>> casks.is_nested_in(batches), batches.is_nested_in(casks)
+        (True, False)
+        """
         parent = np.empty(self.nlevels, dtype=np.int32)
         parent[self.refs] = other.refs
         return bool(np.array_equal(parent[self.refs], other.refs))
 
     def tosparse(self) -> sp.csr_array:
-        """Z as a scipy CSR array of shape (n, levels × p)."""
+        """Z as a scipy CSR array of shape (n, levels × p).
+
+        Returns
+        -------
+        scipy.sparse.csr_array
+
+        See Also
+        --------
+        ReMat.toarray : Dense.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.LinearMixedModel("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.reterms[0].tosparse().shape
+        (30, 6)
+        """
         n, p = len(self.refs), self.p
         cols = self.refs[:, None].astype(np.int64) * p + np.arange(p)
         indptr = np.arange(n + 1, dtype=np.int64) * p
         return sp.csr_array((self.z.T.ravel(), cols.ravel(), indptr), shape=self.shape)
 
     def toarray(self) -> np.ndarray:
-        """Z as a dense array of shape (n, levels × p); for small models and for tests."""
+        """Z as a dense array of shape (n, levels × p); for small models and for tests.
+
+        Returns
+        -------
+        ndarray
+
+        See Also
+        --------
+        ReMat.tosparse : Sparse.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.LinearMixedModel("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.reterms[0].toarray().sum(axis=0).tolist()
+        [5.0, 5.0, 5.0, 5.0, 5.0, 5.0]
+        """
         return self.tosparse().toarray()
 
     def __repr__(self) -> str:

@@ -57,7 +57,8 @@ def type_hint(unknown: Iterable, known: Iterable) -> str:
 
     Empty if there are none.
     """
-    by_text = {_text(level): level for level in known}
+    unknown = list(unknown)
+    by_text = {_text(level): level for level in known} if unknown else {}
     for value in unknown:
         level = by_text.get(_text(value))
         if level is not None and _kind(level) != _kind(value):

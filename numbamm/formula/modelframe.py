@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numbamm.completion import ForUsers
 from numbamm.design.remat import ReMat
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(repr=False)
-class ModelFrame:
+class ModelFrame(ForUsers):
     """The response and the model matrices of a formula on data.
 
     Attributes
@@ -59,10 +60,28 @@ class ModelFrame:
         The column given as `offset`, which new data must have too.
     has_array_offset : bool
         Whether an array was given as `offset`, which is unknown for new data.
+    design : Design
+        What makes the same columns of other data.
     columns : dict of str → pandas.Series
         The data's columns that the fixed effects use, in the retained rows: for other codings
         of factors, and for grids of their levels.
+    members : list of list of int
+        For each of `reterms`, the positions of the formula's terms in it.
+
+    See Also
+    --------
+    FeMat, ReMat : Columns as they are fitted.
+    LinearMixedModel.endog, LinearMixedModel.exog : The response and the columns alone.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.LinearMixedModel("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> m.frame.response, m.frame.nrows, m.frame.n_missing, m.frame.y[:2].tolist()
+    ('Yield', 30, 0, [1545.0, 1440.0])
     """
+
+    _between_rooms = frozenset({"design", "members", "new_rows", "with_unit"})
 
     formula: str
     response: str

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from numbamm.completion import ForUsers
 from numbamm.errors import DataError, OptionError
 from numbamm.glm import row_kernels
 from numbamm.glm.link import Link
@@ -32,7 +33,7 @@ def _finite(y):
 
 
 @dataclass(frozen=True, eq=False)
-class Family:
+class Family(ForUsers):
     """A family of distributions.
 
     Each function names the arguments that it needs, from these: ``y``, the response; ``mu``, the
@@ -144,6 +145,13 @@ class Family:
     >>> round(m.shape, 1)
     16.5
     """
+
+    _between_rooms = frozenset(
+        """
+        addresses barrier best_dispersion by_density checked_shape constant constant_slope deviances
+        draws evaluate first_means is_canonical is_concave is_linear quantiles variance_at zeros
+        """.split()
+    )
 
     name: str
     _: KW_ONLY

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from numbamm.blocks.jit import jit
+from numbamm.completion import ForUsers
 from numbamm.errors import OptionError
 from numbamm.glm import row_kernels
 from numbamm.glm.registry import Registry, packed
@@ -21,7 +22,7 @@ LARGEST = 700.0  # exp overflows a little above
 
 
 @dataclass(frozen=True, eq=False)
-class Link:
+class Link(ForUsers):
     """A link function g: η = g(μ).
 
     A link of your own needs `forward` and `inverse`. The other attributes describe its properties.
@@ -104,6 +105,8 @@ class Link:
     >>> aranda.mean([0.0]).round(4).tolist()
     [0.5556]
     """
+
+    _between_rooms = frozenset({"address", "is_bounded", "logarithmic", "rows", "unit_rows"})
 
     name: str
     _: KW_ONLY
@@ -191,11 +194,69 @@ class Link:
         return not (self.onto_unit if unit else self.whole_line)
 
     def mean(self, eta) -> np.ndarray:
-        """μ for an array of η, shape (n,)."""
+        """μ for an array of η, shape (n,).
+
+        Parameters
+        ----------
+        eta : array-like, shape (n,)
+            Linear predictors.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Means.
+
+        Raises
+        ------
+        OptionError
+            The function of a link of your own cannot be compiled.
+
+        See Also
+        --------
+        Link.eta : The inverse.
+
+        Examples
+        --------
+        >>> import math
+        >>> import numpy as np
+        >>> import numbamm as mm
+        >>> log = mm.Link("mylog", forward=np.log, inverse=lambda eta: math.exp(eta), positive=True)
+        >>> log.mean([0.0]).tolist()
+        [1.0]
+        """
         return self._table(row_kernels.DEVIANCE, eta)[row_kernels.MU]
 
     def slope(self, eta) -> np.ndarray:
-        """dμ/dη for an array of η, shape (n,)."""
+        """dμ/dη for an array of η, shape (n,).
+
+        Parameters
+        ----------
+        eta : array-like, shape (n,)
+            Linear predictors.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            dμ/dη.
+
+        Raises
+        ------
+        OptionError
+            The function of a link of your own cannot be compiled.
+
+        See Also
+        --------
+        Link.mean
+
+        Examples
+        --------
+        >>> import math
+        >>> import numpy as np
+        >>> import numbamm as mm
+        >>> log = mm.Link("mylog", forward=np.log, inverse=lambda eta: math.exp(eta), positive=True)
+        >>> log.slope([0.0]).tolist()
+        [1.0]
+        """
         return self._table(row_kernels.WORKING, eta)[row_kernels.D]
 
     def _table(self, what: int, eta) -> np.ndarray:
@@ -206,7 +267,31 @@ class Link:
         return table
 
     def eta(self, mu) -> np.ndarray:
-        """η at means μ, shape (n,); NaN or infinite where the link does not have such a mean."""
+        """η at means μ, shape (n,); NaN or infinite where the link does not have such a mean.
+
+        Parameters
+        ----------
+        mu : array-like, shape (n,)
+            Means.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Linear predictors; NaN or infinite where the link does not have such a mean.
+
+        See Also
+        --------
+        Link.mean : The inverse.
+
+        Examples
+        --------
+        >>> import math
+        >>> import numpy as np
+        >>> import numbamm as mm
+        >>> log = mm.Link("mylog", forward=np.log, inverse=lambda eta: math.exp(eta), positive=True)
+        >>> log.eta([0.5]).round(4).tolist()
+        [-0.6931]
+        """
         with np.errstate(all="ignore"):
             return np.asarray(self.forward(np.asarray(mu, dtype=np.float64)), dtype=np.float64)
 

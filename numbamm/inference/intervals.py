@@ -73,6 +73,7 @@ def conf_int(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         An option is unknown, or does not suit the model or the others.
 
@@ -98,7 +99,7 @@ def conf_int(
     >>> m.conf_int(which="random", method="profile").round(1).loc["sigma"].tolist()
     [38.2, 67.7]
     """
-    from numbamm.report.tableframe import Limits
+    from numbamm.report.tableframe import limits_by
 
     alpha = valid_alpha(alpha)
     which = one_of("which", which, WHICH)
@@ -116,7 +117,7 @@ def conf_int(
         with np.errstate(over="ignore"):
             limits.iloc[:count] = ratio.base ** limits.iloc[:count]
     name = REFITS.get(method or "") or degrees.coefficient_method(model, method).title
-    return Limits.by(name, limits, alpha)
+    return limits_by(name, limits, alpha)
 
 
 def _without_refits(model, alpha: float, coefficients: bool, components: bool, method: str | None):

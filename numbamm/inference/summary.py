@@ -41,6 +41,7 @@ def summary(model, *, ddf: str | None = None, correlation: bool = False) -> Summ
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         The method is unknown or does not suit the model.
 

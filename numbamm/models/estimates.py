@@ -39,6 +39,19 @@ class Estimates(ShortRepr):
         Whether the approximation of a generalized model's likelihood holds; None until asked.
     at_minimum : bool
         Whether nothing is known that speaks against a minimum of the objective.
+    held_sigma : float or None
+        sigma, where it was held.
+
+    See Also
+    --------
+    LinearMixedModel.estimates : Where they are found.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> round(m.estimates.objective, 3), m.estimates.reml
+    (327.327, False)
     """
 
     beta: np.ndarray

@@ -21,7 +21,24 @@ class FixedEffects:
 
     @property
     def beta(self) -> np.ndarray:
-        """Coefficients β, shape (p,); NaN for columns dropped for rank deficiency."""
+        """Coefficients β, shape (p,); NaN for columns dropped for rank deficiency.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.params : With names.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.beta.round(3).tolist()
+        [251.405, 10.467]
+        """
         return self.feterm.full(self.estimates.beta)
 
     def _labelled(self, values):
@@ -31,7 +48,24 @@ class FixedEffects:
 
     @property
     def params(self) -> pd.Series:
-        """Coefficients β, a pandas Series by coefficient; NaN for dropped columns."""
+        """Coefficients β, a pandas Series by coefficient; NaN for dropped columns.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        coef_table : With tests and intervals.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.params.round(3).to_dict()
+        {'Intercept': 251.405, 'Days': 10.467}
+        """
         return self._labelled(self.estimates.beta)
 
     def _tests(self):
@@ -40,12 +74,46 @@ class FixedEffects:
 
     @property
     def bse(self) -> pd.Series:
-        """Standard errors of β, a pandas Series."""
+        """Standard errors of β, a pandas Series.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.cov_params : With covariances.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.bse.round(3).to_dict()
+        {'Intercept': 6.632, 'Days': 1.502}
+        """
         return self._labelled(np.sqrt(np.diag(self._kept_covariance())))
 
     @property
     def tvalues(self) -> pd.Series:
-        """Coefficients over their standard errors, a pandas Series."""
+        """Coefficients over their standard errors, a pandas Series.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.pvalues
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.tvalues.round(2).to_dict()
+        {'Intercept': 37.91, 'Days': 6.97}
+        """
         return self.params / self.bse
 
     @property
@@ -53,6 +121,22 @@ class FixedEffects:
         """Two-sided p-values, a pandas Series.
 
         From the normal distribution, unless the configuration has another method under ``ddf``.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        coef_table : By other methods: ``ddf="satterthwaite"``.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> bool(m.pvalues["Days"] < 1e-10)
+        True
         """
         from scipy.special import ndtr, stdtr
 

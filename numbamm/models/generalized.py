@@ -101,6 +101,27 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         estimated, if not given. At an infinite one, which may be the estimate, too, the negative
         binomial is the Poisson distribution.
     optimizer : str, optional
+        Name of the optimiser, as in ``optsum.optimizer``.
+
+    Attributes
+    ----------
+    formula : str
+        The formula, as it was understood.
+    frame : ModelFrame
+        Response, fixed-effects columns and terms of the rows that are used.
+    feterm : FeMat
+        The fixed-effects columns.
+    reterms : list of ReMat
+        The random-effects terms, by decreasing number of random effects; for reading, since
+        estimates do not follow what is written into them.
+    family, link : str
+        Names of family and link.
+    optsum : OptSummary
+        How the model is, or was, optimised.
+    information, init : str
+        As given, or as chosen.
+    given_shape : float or None
+        The shape that was given; None if it is estimated, or the family has none.
 
     Raises
     ------
@@ -138,6 +159,9 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
     """
 
     is_linear, default_ddf = False, "wald"
+
+    information: str
+    init: str
 
     @names_arguments
     def __init__(
@@ -196,7 +220,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self._build(cells)
             self._streamed = StreamedCells(self, frame)
             self._streamed.put_away()
-        self.call = Call(data, {**options, "link": link, "information": information})
+        self._call = Call(data, {**options, "link": link, "information": information})
         self._warned = False
         self.fast_optsum: OptSummary | None = None
         self.optsum = options_of_start(self)
@@ -298,7 +322,21 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     @property
     def beta(self) -> np.ndarray:
-        """Coefficients β, shape (p,), those of the start before a fit; NaN for dropped columns."""
+        """Coefficients β, shape (p,), those of the start before a fit; NaN for dropped columns.
+
+        See Also
+        --------
+        LinearMixedModel.params : With names.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> g.beta.round(3).tolist()
+        [-1.399, -0.992, -1.129, -1.58]
+        """
         if self.is_fitted:
             return super().beta
         return self.feterm.full(self.feterm.to_basis @ self._start.gamma)
@@ -329,13 +367,46 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     @property
     def is_fast(self) -> bool:
-        """Whether PIRLS varied β, and θ alone was optimised."""
+        """Whether PIRLS varied β, and θ alone was optimised.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.fit
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> g.is_fast
+        False
+        """
         _ = self.estimates
         return self._fast
 
     @property
     def is_canonical(self) -> bool:
-        """Whether expected and observed information agree."""
+        """Whether expected and observed information agree.
+
+        See Also
+        --------
+        Link
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> g.is_canonical
+        True
+        """
         return self.family_record.is_canonical(self.link_record)
 
     @property
@@ -353,24 +424,101 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     @property
     def varcorr(self) -> VarCorr:
-        """Variances, standard deviations and correlations of the random effects."""
+        """Variances, standard deviations and correlations of the random effects.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        icc : The shares of the variance.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> print(g.varcorr)
+        Variance components:
+              Column       Variance  Std.Dev.
+        herd  (Intercept)  0.412500  0.642261
+        """
         return VarCorr(self.reterms, self.sigma, residual=self._likelihood.dispersed)
 
     @property
     def dispersion(self) -> float:
-        """Dispersion φ, Var(y) = φ V(μ) / w: 1 for families that have none."""
+        """Dispersion φ, Var(y) = φ V(μ) / w: 1 for families that have none.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.sigma : Its square root.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> g.dispersion
+        1.0
+        """
         return self.sigma**2
 
     @property
     def shape(self) -> float | None:
-        """Shape of the negative binomial, Var(y) = μ + μ²/shape, or of one's own; None without."""
+        """Shape of the negative binomial, Var(y) = μ + μ²/shape, or of one's own; None without.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        check_overdispersion : Whether counts ask for one.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> ticks = mm.datasets.load("grouseticks")
+        >>> g = mm.glmm("TICKS ~ YEAR + (1 | LOCATION)", ticks, "negativebinomial")
+        >>> round(g.shape, 2)
+        2.05
+        """
         if not self.family_record.has_shape:
             return None
         return self.given_shape or self.estimates.shape
 
     @property
     def n_parameters(self) -> int:
-        """Number of estimated parameters: rank of X, θ, and dispersion or shape."""
+        """Number of estimated parameters: rank of X, θ, and dispersion or shape.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.df_resid
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> g.n_parameters  # four coefficients and one θ
+        5
+        """
         return super().n_parameters + self.has_free_shape
 
     def twin(self) -> GeneralizedLinearMixedModel:
@@ -423,7 +571,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         FitError
             If the model is fitted already, or the optimiser fails.
         OptionError
-            If `nagq` cannot be used: with several terms, or with ``fast=True``.
+            If `nagq` cannot be used: with several terms, or with ``fast=True``; or an option, or a
+            field of `optsum`, has an unusable value.
 
         See Also
         --------
@@ -477,7 +626,12 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         Raises
         ------
         DataError
-            If the new response does not fit the rows or the family; the model stays as it was.
+            If the new response does not fit the rows or the family; the model stays as it was, as
+            with any error.
+        FitError
+            The optimiser fails.
+        OptionError
+            As for `fit`.
 
         See Also
         --------
@@ -555,7 +709,26 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     @property
     def llf(self) -> float:
-        """Log-likelihood, by the approximation; NaN where that does not hold."""
+        """Log-likelihood, by the approximation; NaN where that does not hold.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        lrtest : Compares those of nested models.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> round(g.llf, 3)
+        -92.026
+        """
         return super().llf if self.likelihood_holds else np.nan
 
     @property

@@ -9,14 +9,14 @@ from numpy.typing import ArrayLike
 
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
-from numbamm.errors import OptionError
+from numbamm.errors import OptionError, shown
 from numbamm.glm.mode import ModeFinder
 from numbamm.models.fitting.penalised_mode import PenalisedMode, find_mode
 from numbamm.models.generalized_estimates import values_at_estimates
 from numbamm.models.spaces.generalized_space import GeneralizedSpace
 from numbamm.models.spaces.laplace import LaplaceObjective, gamma_covariance
 from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, Parameters, Values
-from numbamm.options import numbers
+from numbamm.options import numbers, one_for_each
 
 if TYPE_CHECKING:
     from numbamm.blocks.layout import Layout
@@ -108,10 +108,9 @@ class GeneralizedObjective:
         """
         fast, full = (self._searched[fast] for fast in (True, False))
         if np.shape(x) not in ((len(fast.names),), (len(full.names),)):
-            raise OptionError(
-                f"expected {len(fast.names)} values ({', '.join(fast.names)}) or "
-                f"{len(full.names)} ({', '.join(full.names)}), not {np.shape(x)}"
-            )
+            kinds = dict.fromkeys(one_for_each(kind.names) for kind in (fast, full))
+            given = shown(np.asarray(x).tolist())
+            raise OptionError(f"x must be {' or '.join(kinds)}, not {given}")
         is_fast = self._fast if fast.names == full.names else len(x) == len(fast.names)
         return fast if is_fast else full
 
@@ -135,6 +134,12 @@ class GeneralizedObjective:
         float
             NaN where no mode is found. By quadrature if ``optsum.nagq`` is above 1 and β given.
 
+        Raises
+        ------
+        OptionError
+            `x` is as many numbers as neither a fast fit nor a full one has parameters; the message
+            names them.
+
         See Also
         --------
         GeneralizedLinearMixedModel.objective_gradient : With the gradient.
@@ -148,7 +153,7 @@ class GeneralizedObjective:
         >>> round(float(g.objective_at(g.optsum.final)), 3)
         184.053
         """
-        x = numbers("parameters", x)
+        x = numbers("x", x)
         kind = self.parameters_of(x)
         with blas_threads():
             space = self.space_of(kind, 1 if kind.fast else self.optsum.nagq)
@@ -171,7 +176,8 @@ class GeneralizedObjective:
         Raises
         ------
         OptionError
-            With ``optsum.nagq`` above 1: there is no gradient through quadrature.
+            `x` is as many numbers as neither a fast fit nor a full one has parameters; or
+            ``optsum.nagq`` is above 1: there is no gradient through quadrature.
 
         See Also
         --------
@@ -192,7 +198,7 @@ class GeneralizedObjective:
         >>> bool(abs(gradient).max() < 1e-3)
         True
         """
-        x = numbers("parameters", x)
+        x = numbers("x", x)
         kind = self.parameters_of(x)
         if self.optsum.nagq > 1 and not kind.fast:
             raise OptionError(
@@ -229,6 +235,8 @@ class GeneralizedObjective:
         ------
         FitError
             If no mode was found; the message says at which θ.
+        OptionError
+            `theta` is not as many numbers as the model has θ; the message names them.
 
         See Also
         --------

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from numbamm import config, sources
 from numbamm import formula as formulas
+from numbamm.blocks import cholesky
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.jit import compile_ahead
@@ -38,7 +39,7 @@ from numbamm.models.linear_estimates import (
     solution_at,
 )
 from numbamm.models.linear_objective import LinearObjective
-from numbamm.models.mixedmodel import MixedModel
+from numbamm.models.mixedmodel import BETWEEN_ROOMS, MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.without_rows import linear_without
@@ -76,6 +77,22 @@ class LinearMixedModel(LinearObjective, MixedModel):
     optimizer : str, optional
         Name of the optimiser, as in ``optsum.optimizer``.
 
+    Attributes
+    ----------
+    formula : str
+        The formula, as it was understood.
+    frame : ModelFrame
+        Response, fixed-effects columns and terms of the rows that are used.
+    feterm : FeMat
+        The fixed-effects columns.
+    reterms : list of ReMat
+        The random-effects terms, by decreasing number of random effects; for reading, since
+        estimates do not follow what is written into them.
+    family, link : str
+        Names of family and link: ``"gaussian"`` and ``"identity"``.
+    optsum : OptSummary
+        How the model is, or was, optimised.
+
     Raises
     ------
     FormulaError, DataError, OptionError
@@ -104,7 +121,11 @@ class LinearMixedModel(LinearObjective, MixedModel):
     >>> m = mm.LinearMixedModel("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
     >>> round(m.fit().objective, 5)
     327.32706
+    >>> m.formula, m.feterm.cnames, m.reterms[0].group, m.optsum.names
+    ('Yield ~ 1 + (1 | Batch)', ['Intercept'], 'Batch', ['Batch.Intercept'])
     """
+
+    _between_rooms = BETWEEN_ROOMS | {"shape", "given_shape", "is_fast"}  # which it lacks
 
     family, link = "gaussian", "identity"
     is_linear, default_ddf = True, "satterthwaite"
@@ -127,8 +148,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         if sigma is not None and not _is_positive(sigma):
             raise OptionError(f"sigma must be a positive number, not {sigma!r}")
         by_newton = optimizer == "newton"
-        search = (newton.begin, newton.advance) if by_newton else (by_differences.objective,)
-        compile_ahead(crossprod, solve, *search)
+        differences = cholesky.objective, by_differences.search
+        compile_ahead(crossprod, solve, *((newton.advance,) if by_newton else differences))
         options: dict[str, Any] = {
             "weights": weights,
             "offset": offset,
@@ -145,7 +166,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
                 formula, source, **options, context=scope, sigma_known=sigma is not None
             )
             self._build_streamed(streamed, reml, sigma)
-        self.call = Call(data, options)
+        self._call = Call(data, options)
         if optimizer is not None:
             self.optsum.optimizer = optimizer
 
@@ -260,6 +281,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         FitError
             If the model is fitted already (use `refit`), or the optimiser fails; the model can
             be used and fitted again.
+        OptionError
+            An option, or a field of `optsum`, has an unusable value, or there is no such optimiser.
 
         See Also
         --------
@@ -327,7 +350,12 @@ class LinearMixedModel(LinearObjective, MixedModel):
         Raises
         ------
         DataError
-            If the new response does not fit the rows; the model stays as it was.
+            If the new response does not fit the rows; the model stays as it was, as with any
+            error.
+        FitError
+            The optimiser fails.
+        OptionError
+            An option, or a field of `optsum`, has an unusable value, or there is no such optimiser.
 
         See Also
         --------
@@ -376,12 +404,13 @@ class LinearMixedModel(LinearObjective, MixedModel):
         return estimates_at(self, theta, objective)
 
     def coefficients_at(self, theta) -> np.ndarray:
-        """Coefficients of the kept columns at a given θ; the model is left at this θ."""
+        """Coefficients of the kept columns at a scaled θ; the model is left as it is."""
         return coefficients(self, solution_at(self, theta))[1]
 
     def effects_at(self, theta) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """u and b at a given θ, with β estimated there; the model is left at this θ."""
-        return random_effects(self, solution_at(self, theta))
+        self._set_theta(theta)
+        return random_effects(self, solution_at(self, self.scaled.to_scaled(theta)))
 
     def leverage(self) -> pd.Series:
         """Diagonal of the hat matrix, a pandas Series over the rows of the data.

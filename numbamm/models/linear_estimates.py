@@ -19,7 +19,9 @@ def estimates_at(model, theta, objective: float) -> Estimates:
     objective : float
         The objective there.
     """
-    solution, response, fe = solution_at(model, theta), model.scaled_response, model.feterm
+    model._set_theta(theta)
+    solution = solution_at(model, model.scaled.to_scaled(theta))
+    response, fe = model.scaled_response, model.feterm
     u, b = random_effects(model, solution)
     residual_norm = model.blocks.residual_norm()
     sigma = model.optsum.sigma or response.scale * residual_norm / np.sqrt(model.degrees)
@@ -56,9 +58,8 @@ def _fitted(model, gamma, b) -> np.ndarray:
 
 
 def solution_at(model, theta):
-    """γ, u and b of the scaled columns at a θ, at which the model is left."""
-    model._set_theta(theta)
-    model.blocks.factorize(model.scaled.to_scaled(theta))
+    """γ, u and b of the scaled columns at a scaled θ."""
+    model.blocks.factorize(theta)
     return model.blocks.solve()
 
 

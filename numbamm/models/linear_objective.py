@@ -60,6 +60,11 @@ class LinearObjective:
         float
             NaN or infinite where the factorisation fails.
 
+        Raises
+        ------
+        OptionError
+            `theta` is not as many numbers as the model has θ; the message names them.
+
         See Also
         --------
         LinearMixedModel.objective_gradient : With the gradient.
@@ -89,6 +94,11 @@ class LinearObjective:
             As `objective_at`.
         gradient : ndarray, shape (number of θ,)
             Its derivative in each θ; NaN where the factorisation fails.
+
+        Raises
+        ------
+        OptionError
+            `theta` is not as many numbers as the model has θ; the message names them.
 
         See Also
         --------
@@ -132,6 +142,13 @@ class LinearObjective:
         -------
         ndarray, shape (number of θ, number of θ)
             Symmetric; exact to about 1e-7 of its largest entry.
+
+        Raises
+        ------
+        NotFittedError
+            `theta` is not given, and the model has no estimates.
+        OptionError
+            `theta` is not as many numbers as the model has θ; the message names them.
 
         See Also
         --------

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Self, overload
 import numpy as np
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.completion import ForUsers
 from numbamm.design.absent import is_absent
 from numbamm.design.femat import FeMat
 from numbamm.design.scaling import Scaling
 from numbamm.elsewhere import name_hint, names_arguments
-from numbamm.errors import NotFittedError, OptionError
+from numbamm.errors import NotFittedError, OptionError, shown
 from numbamm.models.asresult import AsResult
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitstatistics import FitStatistics
 from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fixedeffects import FixedEffects
@@ -35,7 +37,7 @@ from numbamm.optimize import OptSummary
 from numbamm.optimize.formatting import short
 from numbamm.optimize.local_minimum import is_minimum
 from numbamm.optimize.run import CUT_SHORT
-from numbamm.options import grouping_factor, numbers, one_of
+from numbamm.options import grouping_factor, non_negative, numbers, one_for_each, one_of
 from numbamm.report.content import Report
 from numbamm.report.frames import Frames
 from numbamm.report.tabular import Tabular
@@ -44,11 +46,26 @@ from numbamm.report.text import block_table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from numbamm.design.remat import ReMat
+    from numbamm.formula.modelframe import ModelFrame
     from numbamm.glm.family import Family
     from numbamm.glm.link import Link
 
+#: What other rooms ask models for, and methods of inference that are still to be written; see
+#: CONTRIBUTING.md.
+BETWEEN_ROOMS = frozenset(
+    """
+    aligned blocks call coefficient_method coefficients_at criterion default_ddf degrees effects_at
+    estimate_at family_record fast_optsum fit_options has_free_shape hold_start in_columns is_linear
+    layout likelihood_holds link_record may_be_overdispersed mean of_frame of_other_frame options
+    parameters parameters_of pearson_df pearson_ratio prior_weights residual_variance row_variances
+    scaled scaled_response scalings set_estimates shape_has_limit space space_of sqrt_weights title
+    twin whitened_space without_rows working_model
+    """.split()
+)
 
-class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
+
+class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, ForUsers):
     """Base of the models: frame, terms, optimisation summary, and the results' common names.
 
     Attributes
@@ -68,6 +85,16 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         How the model is, or was, optimised.
     """
 
+    _between_rooms = BETWEEN_ROOMS
+
+    formula: str
+    family: str
+    link: str
+    frame: ModelFrame
+    feterm: FeMat
+    reterms: list[ReMat]
+    scaled: ScaledTerms
+    sqrt_weights: np.ndarray | None
     optsum: OptSummary
     #: Whether y is normal, of a mean that is linear in β and b.
     is_linear: bool
@@ -75,9 +102,9 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
     default_ddf: str
     #: Whether PIRLS varied β, and θ alone was optimised.
     is_fast: bool = False
-    #: Shape of the family; where it is given; and whether it is estimated.
-    shape: float | None = None
+    #: The shape of the family that was given; None if it is estimated, or there is none.
     given_shape: float | None = None
+    #: Whether the family has a shape that is estimated.
     has_free_shape: bool = False
     #: Whether the approximation of the likelihood holds at the estimates.
     likelihood_holds: bool = True
@@ -114,7 +141,21 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
     @property
     def is_fitted(self) -> bool:
-        """Whether the model has estimates."""
+        """Whether the model has estimates.
+
+        See Also
+        --------
+        LinearMixedModel.fit
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.LinearMixedModel("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.is_fitted
+        False
+        >>> m.fit().is_fitted
+        True
+        """
         return self._estimates is not None
 
     @property
@@ -125,6 +166,17 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         ------
         NotFittedError
             Before `fit`.
+
+        See Also
+        --------
+        LinearMixedModel.params
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.estimates.beta.round(2).tolist()
+        [251.41, 10.47]
         """
         if self._estimates is None:
             raise NotFittedError("this model has not been fitted: call fit() first")
@@ -132,17 +184,27 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
     @property
     def theta(self) -> np.ndarray:
-        """Covariance parameters θ, term by term: for most structures the entries of λ by column."""
+        """Covariance parameters θ, term by term: for most structures the entries of λ by column.
+
+        See Also
+        --------
+        LinearMixedModel.theta_names
+        LinearMixedModel.varcorr : What θ and σ amount to.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.theta.round(3).tolist()
+        [0.929, 0.018, 0.223]
+        """
         return self.scaled.structure.join([t.theta for t in self.reterms])
 
     def _checked_theta(self, theta) -> np.ndarray:
         """θ as the user gave it, of the right length."""
-        theta = numbers("theta", theta)
+        given, theta = shown(theta), numbers("theta", theta)
         if theta.shape != self.theta.shape:
-            raise OptionError(
-                f"theta has shape {theta.shape}, but this model has {len(self.theta)} parameters: "
-                f"{', '.join(self.theta_names)}"
-            )
+            raise OptionError(f"theta must be {one_for_each(self.theta_names)}, not {given}")
         return theta
 
     def _set_theta(self, theta) -> None:
@@ -155,21 +217,45 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         raise NotImplementedError
 
     @property
+    def shape(self) -> float | None:
+        """Shape of the family: None, since the normal distribution has none."""
+        return None
+
+    @property
     def scalings(self) -> list[Scaling | None]:
         """For each term, the change to columns of ordinary size in which it is fitted, if any."""
         return self.scaled.scalings
 
     @property
     def theta_names(self) -> list[str]:
-        """Name of each θ: ``group.column``, or ``group.row.column`` below the diagonal."""
+        """Name of each θ: ``group.column``, or ``group.row.column`` below the diagonal.
+
+        See Also
+        --------
+        LinearMixedModel.theta
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.theta_names
+        ['Subject.Intercept', 'Subject.Days.Intercept', 'Subject.Days']
+        """
         return [
             f"{term.group}.{label}"
             for term in self.reterms
             for label in term.structure.labels(term.cnames)
         ]
 
-    #: What the model was built from; None for a model of a frame that existed.
-    call: Call | None = None
+    _call: Call | None = None
+
+    @property
+    def call(self) -> Call | None:
+        """The data and options that the model was built from, by which `update` builds another.
+
+        None for a model of a frame that existed.
+        """
+        return self._call
 
     @property
     def options(self) -> dict:
@@ -182,6 +268,22 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
         Not so after a limit, an interrupt or a failure of the optimiser, and where the end is
         known to be no minimum. `check_convergence` looks at the objective around the estimates.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        check_convergence : How the objective behaves around the estimates.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.converged
+        True
         """
         estimates, optsum = self.estimates, self.optsum
         stopped = optsum.returnvalue in CUT_SHORT or optsum.returnvalue.startswith("FAILURE")
@@ -234,12 +336,46 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
     @property
     def sigma(self) -> float:
-        """Residual standard deviation σ."""
+        """Residual standard deviation σ.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.varcorr : With those of the random effects.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> round(m.sigma, 2)
+        49.51
+        """
         return self.estimates.sigma
 
     @property
     def beta_covariance(self) -> np.ndarray:
-        """Covariance matrix of the kept coefficients, shape (rank, rank)."""
+        """Covariance matrix of the kept coefficients, shape (rank, rank).
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.cov_params : With names, by the configured method.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.beta_covariance.round(2).tolist()
+        [[43.99, -1.37], [-1.37, 2.26]]
+        """
         estimates = self.estimates
         if estimates.covariance is None:
             with blas_threads():
@@ -248,12 +384,46 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
     @property
     def u(self) -> list[np.ndarray]:
-        """Spherical random effects, an array of shape (levels, p) for each of `reterms`."""
+        """Spherical random effects, an array of shape (levels, p) for each of `reterms`.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.b : On the scale of the linear predictor.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.u[0].shape
+        (18, 2)
+        """
         return self.estimates.u
 
     @property
     def b(self) -> list[np.ndarray]:
-        """Random effects b = Λu, an array of shape (levels, p) for each of `reterms`."""
+        """Random effects b = Λu, an array of shape (levels, p) for each of `reterms`.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.ranef : As frames, with names.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.b[0][0].round(2).tolist()
+        [2.82, 9.08]
+        """
         return self.estimates.b
 
     @overload
@@ -343,7 +513,30 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
     @property
     def varcorr(self) -> VarCorr:
-        """Variances, standard deviations and correlations of the random effects."""
+        """Variances, standard deviations and correlations of the random effects.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        icc : The shares of the variance.
+        pca : Principal components.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> print(m.varcorr)
+        Variance components:
+                  Column       Variance  Std.Dev.
+        Batch     (Intercept)   1388.33   37.2603
+        Residual                2451.25   49.5101
+        >>> round(float(m.varcorr["Batch"].sd[0]), 2)
+        37.26
+        """
         return VarCorr(self.reterms, self.sigma)
 
     @names_arguments
@@ -359,6 +552,13 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         Returns
         -------
         bool
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+        OptionError
+            `tol` is not a number of at least 0.
 
         See Also
         --------
@@ -376,59 +576,12 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         >>> mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff2")).is_singular()
         True
         """
+        _, tol = self.estimates, non_negative("tol", tol)
         root = self.scaled.root
         return any(
             bool((np.abs(np.diag(t.lambda_)) * t.root_mean_squares(root) < tol).any())
             for t in self.reterms
         )
-
-    # ---- likelihood -------------------------------------------------------------------------
-
-    @property
-    def objective(self) -> float:
-        """What was minimised: -2 log-likelihood, or the REML criterion, with every constant."""
-        return self.estimates.objective
-
-    @property
-    def deviance(self) -> float:
-        """The same number as `objective`."""
-        return self.objective
-
-    @property
-    def llf(self) -> float:
-        """Log-likelihood (restricted under REML): minus half the objective."""
-        return -self.objective / 2
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of estimated parameters: rank of X, θ, and dispersion."""
-        return self.feterm.rank + len(self.theta) + (not self.estimates.sigma_given)
-
-    @property
-    def nobs(self) -> int:
-        """Number of rows used."""
-        return self.frame.nobs
-
-    @property
-    def df_resid(self) -> int:
-        """nobs less the number of estimated parameters."""
-        return self.nobs - self.n_parameters
-
-    @property
-    def aic(self) -> float:
-        """Akaike's information criterion."""
-        return -2 * self.llf + 2 * self.n_parameters
-
-    @property
-    def aicc(self) -> float:
-        """Akaike's criterion corrected for small samples; NaN with too few rows for it."""
-        k, spare = self.n_parameters, self.nobs - self.n_parameters - 1
-        return self.aic + 2 * k * (k + 1) / spare if spare > 0 else np.nan
-
-    @property
-    def bic(self) -> float:
-        """Bayesian information criterion with log(nobs)."""
-        return -2 * self.llf + float(np.log(self.nobs)) * self.n_parameters
 
     # ---- rows -------------------------------------------------------------------------------
 
@@ -445,6 +598,22 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         """Conditional means, a pandas Series over the rows of the data; NaN where dropped.
 
         Of rows that stream a `RowStream`, which gives such a Series for each chunk.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.predict : For other rows, and without random effects.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.fittedvalues.head(2).round(2).to_list()
+        [254.22, 273.76]
         """
         if self.is_streamed:
             return by_chunk(self, lambda part: part.fittedvalues, "fitted values")
@@ -455,6 +624,22 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         """Response minus conditional mean, a pandas Series over the rows of the data.
 
         Of rows that stream a `RowStream`, which gives such a Series for each chunk.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.residuals : Of other types.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.resid.head(2).round(2).to_list()
+        [-4.66, -15.06]
         """
         if self.is_streamed:
             return by_chunk(self, lambda part: part.resid, "residuals")
@@ -530,6 +715,8 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
         ------
         NotFittedError
             Before `fit`.
+        OptionError
+            The file cannot be written.
 
         See Also
         --------
@@ -631,7 +818,19 @@ class MixedModel(FixedEffects, Inferences, AsResult, Tabular):
 
     @property
     def plot(self) -> Plots:
-        """Plots of the fitted model, a method each: ``model.plot.residuals()``."""
+        """Plots of the fitted model, a method each: ``model.plot.residuals()``.
+
+        See Also
+        --------
+        plot_coefficients : Of several models.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> m.plot.residuals().get_ylabel()
+        'Pearson residual'
+        """
         return Plots(self)
 
     def _report(self) -> Report:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numbamm.completion import ForUsers
 from numbamm.report.content import Report, components
 from numbamm.report.tabular import Tabular
 from numbamm.shortrepr import ShortRepr
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: λ counts as singular where a diagonal entry, times the typical size of its column, is below.
 SINGULAR_TOLERANCE = 1e-4
@@ -31,6 +36,22 @@ class VarCorrTerm(ShortRepr):
     negligible : ndarray of bool, shape (p,)
         Which standard deviations are, in a typical row, so small a share of σ that the fit counts
         as singular; see `is_singular`.
+    variances, sd : ndarray, shape (p,)
+        Variances and standard deviations.
+    corr : ndarray, shape (p, p)
+        Correlations; NaN where a variance is zero.
+
+    See Also
+    --------
+    VarCorr : Has one for each term.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> term = m.varcorr["Subject"]
+    >>> dict(zip(term.names, term.sd.round(2).tolist()))
+    {'Intercept': 23.78, 'Days': 5.72}
     """
 
     group: str
@@ -58,7 +79,7 @@ class VarCorrTerm(ShortRepr):
         return corr
 
 
-class VarCorr(Tabular):
+class VarCorr(Tabular, ForUsers):
     """Variance components of a fitted model: one entry a term, and the residual.
 
     Parameters
@@ -81,6 +102,10 @@ class VarCorr(Tabular):
     LinearMixedModel.varcorr : Where it is found.
     pca : Its principal components.
 
+    Notes
+    -----
+    ``varcorr["Subject"]`` is the `VarCorrTerm` of a grouping factor that has one term.
+
     Examples
     --------
     >>> import numbamm as mm
@@ -93,6 +118,8 @@ class VarCorr(Tabular):
               Days          32.68220   5.716835  +0.08
     Residual               654.94103  25.591816
     """
+
+    _between_rooms = frozenset({"negligible", "rows"})  # for the printed table
 
     def __init__(self, terms, sigma: float, residual: bool = True) -> None:
         self.terms = [
@@ -134,7 +161,7 @@ class VarCorr(Tabular):
         flags = [term.negligible for term in self.terms]
         return np.concatenate([*flags, np.zeros(int(self.sigma is not None), dtype=bool)])
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """A pandas frame: ``group, name1, name2, variance, sd, corr``, a line each.
 
         Lines with one name hold a variance and its standard deviation; lines with two names a
@@ -142,7 +169,7 @@ class VarCorr(Tabular):
         """
         import pandas as pd
 
-        lines = []
+        lines: list[tuple] = []
         for term in self.terms:
             for j, name in enumerate(term.names):
                 lines.append((term.group, name, None, term.variances[j], term.sd[j], np.nan))

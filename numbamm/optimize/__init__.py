@@ -24,3 +24,7 @@ __all__ = [
     "resolve",
     "try_zeros",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -9,7 +9,8 @@ import numpy as np
 
 def slopes(f: Callable[[np.ndarray], float], x: np.ndarray, step: np.ndarray) -> np.ndarray:
     """The gradient of f at x, in 2n evaluations; the arguments are those of `hessian`."""
-    return np.array([(f(x + h) - f(x - h)) / (2 * h.max()) for h in np.diag(step)])
+    axes = zip(np.diag(step), step, strict=True)
+    return np.array([(f(x + h) - f(x - h)) / (2 * half) for h, half in axes])
 
 
 def hessian(f: Callable[[np.ndarray], float], x: np.ndarray, step: np.ndarray) -> np.ndarray:
@@ -56,5 +57,6 @@ def jacobian(
     ndarray, shape (n, n)
         Symmetric.
     """
-    rows = [(gradient(x + h) - gradient(x - h)) / (2 * h.max()) for h in np.diag(step)]
-    return (np.array(rows) + np.array(rows).T) / 2
+    axes = zip(np.diag(step), step, strict=True)
+    rows = np.array([(gradient(x + h) - gradient(x - h)) / (2 * half) for h, half in axes])
+    return (rows + rows.T) / 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numbamm import config
+from numbamm.completion import ForUsers
 from numbamm.elsewhere import option_hint
-from numbamm.errors import NotFittedError, OptionError
+from numbamm.errors import NotFittedError, OptionError, shown
 from numbamm.optimize import display
 from numbamm.optimize.auto import AUTO
 from numbamm.optimize.plain import from_plain, to_plain
@@ -77,7 +78,7 @@ class _GradientNorm:
 
 
 @dataclass(init=False, repr=False, eq=False)
-class OptSummary:
+class OptSummary(ForUsers):
     """Options of an optimisation, and its outcome.
 
     Every field can be set until the fit begins, which checks them. A field that does not exist
@@ -164,6 +165,8 @@ class OptSummary:
     log : list of (ndarray, float)
         Parameters and objective of each evaluation, NaN or infinite where it failed.
         `fitlog` shows them as a frame.
+    used : str
+        Name of the optimiser that was used, or will be: ``"auto"`` stands for none yet.
 
     Raises
     ------
@@ -185,6 +188,10 @@ class OptSummary:
     True
     """
 
+    _between_rooms = frozenset(
+        {"adopt", "configure", "is_limited", "loose_tolerances", "own_initial_step"}
+    )
+
     initial: np.ndarray
     lowerbd: np.ndarray
     names: list[str]
@@ -204,13 +211,14 @@ class OptSummary:
     fast: bool | None = None
     reml: bool = False
     sigma: float | None = None
-    finitial: float | None = None
-    final: np.ndarray | None = None
-    fmin: float | None = None
+    # What is None until a fit is annotated by what it is after one.
+    finitial: float = None
+    final: np.ndarray = None
+    fmin: float = None
     feval: int = 0
     restarts: int = 0
-    elapsed: float | None = None
-    returnvalue: str | None = None
+    elapsed: float = None
+    returnvalue: str = None
     chosen: str | None = None
     reason: str | None = None
     gradient_norm: float | None = _GradientNorm()
@@ -222,6 +230,8 @@ class OptSummary:
         self.initial = initial
         self.lowerbd = lowerbd
         n = len(self.initial)
+        if names is not None and not isinstance(names, Iterable):
+            raise OptionError(f"names must be a list of names, not {shown(names)}")
         self.names = [f"theta{i + 1}" for i in range(n)] if names is None else list(names)
         self.upperbd = np.full(n, np.inf)
         self.initial_step = self.gradient_norm = None
@@ -233,6 +243,9 @@ class OptSummary:
         if name not in _CONFIGURED:
             raise AttributeError(f"OptSummary has no option {name!r}")
         return config.get(name)  # no fit has begun yet
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_CONFIGURED})  # also those that nobody assigned yet
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in _FIELDS:
@@ -303,7 +316,19 @@ class OptSummary:
 
     @property
     def fitlog(self) -> pd.DataFrame:
-        """The evaluations in their order: ``objective``, then a column for each parameter."""
+        """The evaluations in their order: ``objective``, then a column for each parameter.
+
+        See Also
+        --------
+        OptSummary.plot : Draws them.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.optsum.fitlog.columns.to_list()
+        ['objective', 'Batch.Intercept']
+        """
         import pandas as pd
 
         parameters = np.array([x for x, _ in self.log]).reshape(-1, len(self.names))
@@ -356,6 +381,20 @@ class OptSummary:
         ------
         OptionError
             An option has an unusable value; the message names it.
+
+        See Also
+        --------
+        OptSummary : The options.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> optsum = mm.OptSummary([1.0], [0.0], maxfeval=0)
+        >>> try:
+        ...     optsum.validate()
+        ... except mm.OptionError as error:
+        ...     print(error)
+        maxfeval must be a positive integer, or -1 for no limit, not 0
         """
         for name, fits, words in _CHECKS:
             if name == "initial_step" and self.own_initial_step is None:
@@ -375,6 +414,18 @@ class OptSummary:
         dict
             ``version``, every field, and ``assigned``: the options that do not follow the
             configuration.
+
+        See Also
+        --------
+        OptSummary.from_dict : The inverse.
+        LinearMixedModel.save : Writes it into a file.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.optsum.to_dict()["names"]
+        ['Batch.Intercept']
         """
         return to_plain(self)
 
@@ -382,10 +433,32 @@ class OptSummary:
     def from_dict(cls, values: Mapping[str, Any]) -> OptSummary:
         """The `OptSummary` of which `to_dict` made `values`.
 
+        Parameters
+        ----------
+        values : mapping
+            What `to_dict` returned, or what JSON made of it.
+
+        Returns
+        -------
+        OptSummary
+
         Raises
         ------
         OptionError
             `values` are of another version, lack a field, or hold an unusable value.
+
+        See Also
+        --------
+        OptSummary.to_dict
+
+        Examples
+        --------
+        >>> import json
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> again = mm.OptSummary.from_dict(json.loads(json.dumps(m.optsum.to_dict())))
+        >>> again.fmin == m.objective
+        True
         """
         return from_plain(cls, values)
 

@@ -8,7 +8,7 @@ from pkgutil import iter_modules
 from typing import NamedTuple
 
 from numbamm.elsewhere import value_hint
-from numbamm.errors import OptionError, warn
+from numbamm.errors import OptionError, shown, warn
 from numbamm.optimize.nearest import by_likeness
 from numbamm.optimize.protocol import Algorithm, Backend
 
@@ -21,7 +21,32 @@ _backends: dict[str, Backend] = {}
 
 
 class Optimizer(NamedTuple):
-    """An algorithm of a backend, found by name."""
+    """An algorithm of a backend, found by name.
+
+    Attributes
+    ----------
+    backend_name : str
+        What stands before the colon.
+    backend : Backend
+        The library.
+    algorithm : str
+        Its name there.
+    traits : Algorithm
+        What is known of it.
+    name : str
+        The full name, ``"backend:ALGORITHM"``; or one word, if the two are the same.
+
+    See Also
+    --------
+    resolve : Finds one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> found = mm.optimize.resolve("nlopt:LN_BOBYQA")
+    >>> found.algorithm, found.traits.gradient
+    ('LN_BOBYQA', 'none')
+    """
 
     backend_name: str
     backend: Backend
@@ -72,8 +97,8 @@ def register(name: str, backend: Backend | type[Backend]) -> None:
     >>> mm.optimize.resolve("lazy:STAY").backend.library
     'lazy 1.0'
     """
-    if not name or ":" in name:
-        raise OptionError(f"a backend's name cannot be {name!r}: it stands before a colon")
+    if not isinstance(name, str) or not name or ":" in name:
+        raise OptionError(f"a backend's name cannot be {shown(name)}: it stands before a colon")
     _backends[name] = _checked(name, backend() if isinstance(backend, type) else backend)
 
 
@@ -81,6 +106,10 @@ def available() -> list[str]:
     """Full names of the optimisers that can be used: ``["nlopt:LN_BOBYQA", ...]``.
 
     A plug-in that cannot be loaded is left out, with a warning.
+
+    Returns
+    -------
+    list of str
 
     See Also
     --------
@@ -103,6 +132,11 @@ def resolve(name: str) -> Optimizer:
     name
         ``"backend:ALGORITHM"``, or the algorithm alone where only one backend has it. Upper and
         lower case are the same.
+
+    Returns
+    -------
+    Optimizer
+        With ``name``, ``backend`` (a `Backend`), ``algorithm`` and its ``traits`` (an `Algorithm`).
 
     Raises
     ------

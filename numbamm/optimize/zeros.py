@@ -38,6 +38,11 @@ def try_zeros(
     ndarray, float
         Parameters, `x` itself or others with more zeros, and their objective.
 
+    Raises
+    ------
+    Exception
+        What `objective` raises is raised unchanged.
+
     See Also
     --------
     minimize : Tries them after each search.

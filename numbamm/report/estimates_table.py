@@ -22,6 +22,21 @@ class Estimates(Result):
     ratios : bool
         Whether the estimates are ratios, which are compared with 1 on a logarithmic axis, rather
         than differences, which are compared with 0.
+    measure : str
+        What the estimates are, in words: ``"Odds ratio"``.
+
+    See Also
+    --------
+    coef_table, contrast, LinearMixedModel.summary : Some that return estimates.
+    Result : The table, and what all results have.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> table = m.coef_table()
+    >>> round(float(table.frame.loc["Days", "estimate"]), 3)
+    10.467
     """
 
     ratios: bool = False

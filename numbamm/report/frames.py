@@ -17,6 +17,23 @@ class Frames(Tabular, dict[str, "pd.DataFrame"]):
 
     Long frames are printed in part, as pandas prints them; the other forms of the table have all
     rows.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As for `dict`.
+
+    See Also
+    --------
+    LinearMixedModel.coef, LinearMixedModel.condvar : Return them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> frames = m.coef()
+    >>> frames["Subject"].shape, frames.to_frame().index[0]
+    ((18, 2), ('Subject', '308'))
     """
 
     def __repr__(self) -> str:

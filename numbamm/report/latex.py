@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from numbamm.errors import OptionError, shown
+from numbamm.options import flag
 from numbamm.report.content import Hanging, Report, Table
 from numbamm.report.latex_text import latex_code, latex_text
 
@@ -44,7 +45,7 @@ def report_latex(
         if not (value is None or isinstance(value, str)):
             raise OptionError(f"{name} must be a text, not {shown(value)}")
     body = _body(report)
-    if not floating:  # the size of type holds for the table alone
+    if not flag("floating", floating):  # the size of type holds for the table alone
         return "\n".join(["\\begingroup", *body, "\\par\\endgroup"])
     caption = _caption(report) if caption is None else caption
     lines = ["\\begin{table}[htbp]", "\\centering"]

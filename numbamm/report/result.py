@@ -57,7 +57,24 @@ class Result(Tabular):
         return self.frame.copy()
 
     def shown(self) -> pd.DataFrame:
-        """The columns of the frame that the table shows."""
+        """The columns of the frame that the table shows.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Without the columns `hidden`.
+
+        See Also
+        --------
+        Tabular.to_frame : All columns.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.icc().shown().columns.to_list()
+        ['adjusted', 'unadjusted']
+        """
         return self.frame.drop(columns=[*self.hidden])
 
     def _report(self) -> Report:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 import pandas as pd
 
@@ -22,6 +22,22 @@ class TableFrame(Tabular, pd.DataFrame):
     frame : pandas.DataFrame
     title : str
         Title of the table.
+
+    Attributes
+    ----------
+    numbered : bool
+        Whether the table shows the numbers of rows.
+
+    See Also
+    --------
+    tidy, glance : Return one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> m.glance().to_markdown().splitlines()[2][:15]
+    '| nobs | npar |'
     """
 
     #: Whether the table shows the numbers of rows.
@@ -49,16 +65,30 @@ class TableFrame(Tabular, pd.DataFrame):
         """A plain copy of the frame."""
         return pd.DataFrame(self)
 
+    @overload
+    def to_html(self) -> str: ...
+    @overload
+    def to_html(self, *args: Any, **kwargs: Any) -> Any: ...
     def to_html(self, *args: Any, **kwargs: Any) -> Any:
         """The table as HTML, see `Tabular.to_html`; with arguments, as pandas has it."""
         return pd.DataFrame.to_html(self, *args, **kwargs) if args or kwargs else super().to_html()
 
+    @overload
+    def to_markdown(self) -> str: ...
+    @overload
+    def to_markdown(self, *args: Any, **kwargs: Any) -> Any: ...
     def to_markdown(self, *args: Any, **kwargs: Any) -> Any:
         """The table as Markdown, see `Tabular.to_markdown`; with arguments, as pandas has it."""
         if args or kwargs:
             return pd.DataFrame.to_markdown(self, *args, **kwargs)
         return super().to_markdown()
 
+    @overload
+    def to_latex(
+        self, *, caption: str | None = None, label: str | None = None, floating: bool = True
+    ) -> str: ...
+    @overload
+    def to_latex(self, *args: Any, **kwargs: Any) -> Any: ...
     def to_latex(self, *args: Any, **kwargs: Any) -> Any:
         """The table as LaTeX, see `Tabular.to_latex`; with other arguments, as pandas has it."""
         if not args and set(kwargs) <= {"caption", "label", "floating"}:
@@ -67,13 +97,31 @@ class TableFrame(Tabular, pd.DataFrame):
 
 
 class Limits(TableFrame):
-    """Confidence limits in columns 0 and 1, as in statsmodels; the table says which is which."""
+    """Confidence limits in columns 0 and 1, as in statsmodels; the table says which is which.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    title : str
+        Title of the table.
+
+    See Also
+    --------
+    LinearMixedModel.conf_int, Profile.conf_int, Bootstrap.conf_int : Return them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> m.conf_int().columns.to_list()
+    [0, 1]
+    """
 
     def _report(self) -> Report:
         frame = self.to_frame().set_axis(["lower", "upper"], axis=1)
         return Report(self.title, tables=[of_frame(frame)])
 
-    @classmethod
-    def by(cls, method: str, frame: pd.DataFrame, alpha: float) -> Limits:
-        """Limits with a coverage of 1 - `alpha`, found by a method that the title names."""
-        return cls(frame, f"{coverage(alpha)} confidence intervals, {method}")
+
+def limits_by(method: str, frame: pd.DataFrame, alpha: float) -> Limits:
+    """Limits with a coverage of 1 - `alpha`, found by a method that the title names."""
+    return Limits(frame, f"{coverage(alpha)} confidence intervals, {method}")

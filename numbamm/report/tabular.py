@@ -36,6 +36,16 @@ class Tabular:
     def to_frame(self) -> pd.DataFrame:
         """The unrounded numbers of the table, a pandas frame.
 
+        Returns
+        -------
+        pandas.DataFrame
+            A copy: changing it does not change the result.
+
+        Raises
+        ------
+        NotFittedError
+            Of a model that has not been fitted. A result raises nothing.
+
         See Also
         --------
         tidy : The parameters of a model, one per row.
@@ -62,6 +72,11 @@ class Tabular:
         -------
         str
 
+        Raises
+        ------
+        NotFittedError
+            Of a model that has not been fitted. A result raises nothing.
+
         See Also
         --------
         LinearMixedModel.to_markdown, LinearMixedModel.to_latex
@@ -81,6 +96,11 @@ class Tabular:
         Returns
         -------
         str
+
+        Raises
+        ------
+        NotFittedError
+            Of a model that has not been fitted. A result raises nothing.
 
         See Also
         --------
@@ -124,6 +144,13 @@ class Tabular:
             Of other letters pdfLaTeX knows those of European languages; XeLaTeX and LuaLaTeX know
             those of their fonts.
 
+        Raises
+        ------
+        NotFittedError
+            Of a model that has not been fitted.
+        OptionError
+            `caption` or `label` is not a text, or `floating` neither True nor False.
+
         See Also
         --------
         LinearMixedModel.to_html, LinearMixedModel.to_word
@@ -159,6 +186,8 @@ class Tabular:
 
         Raises
         ------
+        NotFittedError
+            Of a model that has not been fitted.
         OptionError
             python-docx is not installed, or the file cannot be written.
 
@@ -193,6 +222,8 @@ class Tabular:
 
         Raises
         ------
+        NotFittedError
+            Of a model that has not been fitted.
         OptionError
             great_tables is not installed.
 

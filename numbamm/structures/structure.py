@@ -30,6 +30,20 @@ class Structure(ABC):
     ----------
     p : int
         Order of λ.
+
+    See Also
+    --------
+    ReMat : Has one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> structure = m.reterms[0].structure
+    >>> structure.size, structure.labels(["Intercept", "Days"])
+    (3, ['Intercept', 'Days.Intercept', 'Days'])
+    >>> structure.matrix(m.theta).round(3).tolist()
+    [[0.929, 0.0], [0.018, 0.223]]
     """
 
     p: int

@@ -13,14 +13,14 @@ from blocks.dense import random_theta, rows, structures
 from numba.core.runtime import _nrt_python, rtsys
 
 import numbamm as mm
-from numbamm.blocks import crossprod, gradient, solve
+from numbamm.blocks import cholesky, crossprod, gradient, solve
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.search import by_differences, evaluation, newton
 
 ENTRY_POINTS = [
-    by_differences.objective,
+    cholesky.objective,
+    by_differences.search,
     gradient.objective_gradient,
-    newton.begin,
     newton.advance,
     newton.advance_many,
     crossprod.crossprod,
@@ -59,10 +59,10 @@ def test_another_model_compiles_nothing():
 
 def test_evaluations_allocate_nothing():
     @numba.njit
-    def many(times, theta, table, index, A, work, adjoint, degrees, out, plan):
+    def many(times, theta, table, index, A, work, adjoint, degrees, out):
         total = 0.0
         for _ in range(times):
-            total += by_differences.objective(theta, table, index, A, work, degrees, 0.0, 0.0, plan)
+            total += cholesky.objective(theta, table, index, A, work, degrees, 0.0, 0.0)
             total += gradient.objective_gradient(
                 theta, table, index, A, work, adjoint, degrees, 0.0, 0.0, out
             )
@@ -73,7 +73,7 @@ def test_evaluations_allocate_nothing():
         layout = blocks.layout
         arguments = (layout.table, layout.index, blocks.A, blocks.work, blocks.adjoint, DEGREES)
         before = rtsys.get_allocation_stats().alloc
-        many(times, theta, *arguments, theta.copy(), by_differences.NO_PLAN)
+        many(times, theta, *arguments, theta.copy())
         return rtsys.get_allocation_stats().alloc - before
 
     _nrt_python.memsys_enable_stats()

@@ -2,9 +2,7 @@
 
 import csv
 import gzip
-import timeit
 from pathlib import Path
-from time import process_time
 
 import numpy as np
 import pandas as pd
@@ -98,10 +96,3 @@ def test_docstring_cites_every_set():
     for name, row in table.iterrows():
         entry = datasets.load.__doc__.split(f"\n    {name}\n")[1].split("\n\n")[0]
         assert row["published"] in entry and row["source"] in entry
-
-
-def test_the_largest_set_loads_at_once():
-    seconds = timeit.repeat(
-        lambda: datasets.load("InstEval"), timer=process_time, number=1, repeat=3
-    )
-    assert min(seconds) < 0.3

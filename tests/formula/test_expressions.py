@@ -1,7 +1,5 @@
 """Expressions, evaluated: names that are known, and those that are not."""
 
-import timeit
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -76,7 +74,6 @@ def test_columns_are_not_written_to(data):
     pd.testing.assert_frame_equal(data, before)
 
 
-def test_a_formula_that_was_read_is_read_again_in_no_time(data):
+def test_a_formula_is_read_once(data):
     names = list(data.columns)
-    read("I(log(t + 1) * x)", names)
-    assert timeit.timeit(lambda: read("I(log(t + 1) * x)", names), number=200) / 200 < 50e-6
+    assert read("I(log(t + 1) * x)", names) is read("I(log(t + 1) * x)", names)

@@ -168,7 +168,7 @@ def test_objective_at_given_parameters(fitted_glmm):
     both = np.concatenate([full.beta, full.theta])
     assert full.objective_at(both) == pytest.approx(full.objective, abs=1e-8)
     with pytest.raises(
-        mm.OptionError, match=r"1 values \(herd.Intercept\) or 5 \(Intercept, period"
+        mm.OptionError, match=r"1 number \(herd.Intercept\) or 5 numbers \(Intercept, period"
     ):
         full.objective_at([1.0, 2.0])
 

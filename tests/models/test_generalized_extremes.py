@@ -107,7 +107,9 @@ def test_no_mode_is_told_and_leaves_the_model():
     )
     with pytest.raises(mm.FitError, match=r"no mode at theta = \[nan"):
         built.pirls([np.nan, 0.0, 1.0])
-    with pytest.raises(mm.OptionError, match=r"shape \(1,\), but this model has 3 parameters"):
+    with pytest.raises(
+        mm.OptionError, match=r"theta must be 3 numbers \(g.Intercept, .*, not \[1.0\]"
+    ):
         built.pirls([1.0])
     assert np.isfinite(built.fit(fast=True).objective)
 

@@ -1,4 +1,4 @@
-"""Newton's method with derivatives by differences, compiled with the objective, for few parameters.
+"""Newton's method with derivatives by differences of the objective, for few parameters.
 
 The model of the objective is the quadratic that interpolates it at the best point, one step
 forward and back along each of n axes, and at the sums of two forward steps. The axes are conjugate
@@ -102,8 +102,6 @@ class Plan(NamedTuple):
 
 
 PLAN = record(Plan, counts=INTEGERS, numbers=REALS, x=REALS, scratch=REALS, log=MATRIX)
-#: Asks for one evaluation, without a search.
-NO_PLAN = Plan(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0), np.empty(0), np.empty((0, 0)))
 
 
 def plan_of(x, is_scale, units, pair: bool, ftol_abs: float, ftol_rel: float) -> Plan:
@@ -128,57 +126,32 @@ def plan_of(x, is_scale, units, pair: bool, ftol_abs: float, ftol_rel: float) ->
     size[:] = np.maximum(np.abs(x), LEAST_SIZE)
     size[~is_scale] = 0.5 * size[is_scale].min()  # larger steps would inflate the smaller scale
     scratch[4 * n : 4 * n + n * n : n + 1] = FIRST * size
-    return Plan(counts, numbers, x, scratch, NO_PLAN.log)
+    return Plan(counts, numbers, x, scratch, np.empty((0, 1 + n)))
 
 
 @jit(takes=(REALS, TABLE, INDEX, REALS, REALS, INTEGERS, NUMBER, NUMBER, PLAN))
-def objective(theta, table, index, A, work, degrees, constant, sigma, plan):
-    """-2 log-likelihood or REML criterion at θ, with β and σ profiled out; or a whole search.
-
-    ::
-
-        logdet + d (1 + log(2π r²/d)) + constant              σ estimated
-        logdet + r²/σ² + d log(2πσ²)  + constant              σ given
-
-    One entry point serves both, because most of its compile time is that of the factorisation.
+def search(theta, table, index, A, work, degrees, constant, sigma, plan):
+    """Run a search until it ends or its log is full.
 
     Parameters
     ----------
     theta : float64, shape (number of θ,)
-        Where the objective is evaluated; scratch in a search.
-    table, index, A
-        Layout and cross-product; only read.
-    work : float64, shape (size_work,)
-        Filled with L(θ). Each thread has its own.
-    degrees : int64, shape (2,)
-        d; and 1 if the X rows enter the log-determinant (REML), else 0.
-    constant : float64
-        Terms that do not depend on θ: -Σ log w, and the scaling of X under REML.
-    sigma : float64
-        The residual standard deviation, on the scale of y in A, if given; else 0.
+        Scratch.
+    table, index, A, work, degrees, constant, sigma
+        As for `cholesky.objective`.
     plan : Plan
-        `NO_PLAN` for one evaluation, or the plan of a search.
-
-    Returns
-    -------
-    float64
-        The objective; NaN if Ω is not positive definite to working precision. After a search, the
-        value evaluated last.
+        Says how the search stands; updated.
     """
-    searching = len(plan.log) > 0
-    while True:
-        if searching:
-            _place(theta, plan)
+    m, d = table[0, ORDER], degrees[DEGREES]
+    going_on = True
+    while going_on:
+        _place(theta, plan)
         logdet = factorize(theta, table, index, A, work)
         f = criterion(logdet, table, work, degrees, constant, sigma)
-        if not searching:
-            return f
-        m, d = table[0, ORDER], degrees[DEGREES]
         r = work[table[0, TAIL] + m * m - 1]
         relative = d / (r * r) if sigma == 0.0 else 1.0 / sigma**2
         plan.numbers[ERROR] = EPSILON * (d * relative + abs(f))
-        if _take(f, theta, plan):
-            return f
+        going_on = _take(f, theta, plan) == GOING_ON
 
 
 @jit
@@ -216,7 +189,7 @@ def _place(theta, plan):
 
 @jit
 def _take(f, theta, plan):
-    """Take the objective at a point, and choose the next; True if the search ends or pauses."""
+    """Take the objective at a point, and choose the next; returns the code of the search."""
     n, numbers, counts = len(theta), plan.numbers, plan.counts
     row = plan.log[counts[FEVAL]]
     row[0] = f
@@ -243,7 +216,7 @@ def _take(f, theta, plan):
                 counts[CODE] = ROUNDOFF
     if counts[CODE] == GOING_ON and counts[FEVAL] == len(plan.log):
         counts[CODE] = PAUSED
-    return counts[CODE] != GOING_ON
+    return counts[CODE]
 
 
 @jit
@@ -376,7 +349,7 @@ class Search:
     ----------
     plan : Plan
     arguments : tuple
-        Arguments of `objective` between θ and the plan.
+        Arguments of `search` between θ and the plan.
     """
 
     gradient_norm = math.nan
@@ -395,7 +368,7 @@ class Search:
         n, counts = len(self._plan.x), self._plan.counts
         plan = self._plan._replace(log=np.empty((int(min(most, CHUNK)), 1 + n)))
         counts[FEVAL], counts[CODE] = 0, GOING_ON
-        objective(np.empty(n), *self._arguments, plan)
+        search(np.empty(n), *self._arguments, plan)
         log = plan.log[: counts[FEVAL]]
         values = log[:, 0].tolist()
         self.fbest = float(plan.numbers[BEST])

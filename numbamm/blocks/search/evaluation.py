@@ -42,7 +42,7 @@ class Search(NamedTuple):
     Attributes
     ----------
     theta : float64, shape (number of θ,)
-        θ of the latest evaluation.
+        The start, and then θ of the latest evaluation.
     scale : float64, shape (number of θ,)
         Root mean squares of the columns of Z; see `certificate.column_sizes`.
     theta_index, entries : int64, shape (4, ...)

@@ -21,7 +21,7 @@ import numpy as np
 from numbamm.blocks.cholesky import DEGREES
 from numbamm.blocks.information import curvature, parameters, square_blocks
 from numbamm.blocks.jit import jit
-from numbamm.blocks.kinds import INTEGER, NOTHING, NUMBER, REALS
+from numbamm.blocks.kinds import INTEGER, NOTHING
 from numbamm.blocks.layout import MOVED
 from numbamm.blocks.search import lbfgs, trust
 from numbamm.blocks.search.certificate import column_sizes
@@ -31,6 +31,8 @@ from numbamm.blocks.search.communication import (
     EVALUATE,
     FAILED,
     FBEST,
+    FTOL_ABS,
+    FTOL_REL,
     LAST,
     PHASE,
     ROUNDOFF,
@@ -40,6 +42,7 @@ from numbamm.blocks.search.evaluation import (
     CERTIFICATE,
     CODE,
     DISTANCE,
+    FEVAL,
     MODEL,
     NORM,
     SEARCH,
@@ -127,7 +130,7 @@ class StepwiseFit:
 
 
 def start(theta, model, ftol_abs, ftol_rel, nlog=0, many=False) -> tuple:
-    """A new search and its state, ready for `advance` or `advance_many`.
+    """A new search and its state; the first call of `advance` or `advance_many` begins it.
 
     Parameters
     ----------
@@ -140,7 +143,8 @@ def start(theta, model, ftol_abs, ftol_rel, nlog=0, many=False) -> tuple:
     trust.State or lbfgs.State
     """
     search, state = allocate(model, len(theta), nlog, many)
-    (begin_many if many else begin)(theta, state, search, model, float(ftol_abs), float(ftol_rel))
+    search.theta[:] = theta
+    state.numbers[FTOL_ABS], state.numbers[FTOL_REL] = ftol_abs, ftol_rel
     return search, state
 
 
@@ -157,34 +161,34 @@ def allocate(model, n: int, nlog=0, many=False) -> tuple:
         theta_index=np.empty((4, n), dtype=np.int64),
         entries=np.empty((4, moved), dtype=np.int64),
         direction=np.empty(n),
-        counts=np.empty(4, dtype=np.int64),
+        counts=np.zeros(4, dtype=np.int64),
         outcome=np.empty(3),
         log=np.empty((nlog, 1 + n)),
     )
     return search, (lbfgs if many else trust).allocate(moved)
 
 
-@jit(takes=(REALS, trust.STATE, SEARCH, MODEL, NUMBER, NUMBER), gives=NOTHING)
-def begin(theta, state, search, model, ftol_abs, ftol_rel):
-    """Begin a search by `trust` at θ."""
+@jit
+def _begin(state, search, model):
+    """Begin a search by `trust` at ``search.theta``."""
     parameters(model.table, model.index, search.theta_index)
     square_blocks(search.theta_index, search.entries)
-    _begin(theta, state, search, model)
-    trust.begin(state, ftol_abs, ftol_rel)
-
-
-@jit(takes=(REALS, lbfgs.STATE, SEARCH, MODEL, NUMBER, NUMBER))
-def begin_many(theta, state, search, model, ftol_abs, ftol_rel):
-    """Begin a search by `lbfgs` at θ."""
-    parameters(model.table, model.index, search.theta_index)
-    for t in range(len(theta)):
-        copy(search.theta_index[:, t], search.entries[:, t])
-    _begin(theta, state, search, model)
-    lbfgs.begin(state, ftol_abs, ftol_rel, 1.0)
+    _initialise(state, search, model)
+    trust.begin(state, state.numbers[FTOL_ABS], state.numbers[FTOL_REL])
 
 
 @jit
-def _begin(theta, state, search, model):
+def _begin_many(state, search, model):
+    """Begin a search by `lbfgs` at ``search.theta``."""
+    parameters(model.table, model.index, search.theta_index)
+    for t in range(len(search.theta)):
+        copy(search.theta_index[:, t], search.entries[:, t])
+    _initialise(state, search, model)
+    lbfgs.begin(state, state.numbers[FTOL_ABS], state.numbers[FTOL_REL], 1.0)
+
+
+@jit
+def _initialise(state, search, model):
     """Initialise a search of either kind after `theta_index` and `entries` are filled."""
     n = float(model.degrees[DEGREES])
     column_sizes(model.table, model.A, search.theta_index, n, search.scale)
@@ -192,8 +196,7 @@ def _begin(theta, state, search, model):
     search.outcome[CERTIFICATE], search.outcome[NORM] = np.inf, np.nan
     search.outcome[DISTANCE] = 0.0
     search.direction[:] = 0.0
-    copy(theta, search.theta)
-    unfold(theta, search.entries, state.x)
+    unfold(search.theta, search.entries, state.x)
     entries, theta_index = search.entries, search.theta_index
     for i in range(len(state.x)):
         for t in range(theta_index.shape[1]):
@@ -203,7 +206,9 @@ def _begin(theta, state, search, model):
 
 @jit(takes=(trust.STATE, SEARCH, MODEL, INTEGER), gives=NOTHING, owns=True)
 def advance(state, search, model, budget):
-    """Continue a search by `trust`, for up to `budget` evaluations."""
+    """Begin or continue a search by `trust`, for up to `budget` evaluations."""
+    if search.counts[FEVAL] == 0:
+        _begin(state, search, model)
     fresh = False
     while search.counts[CODE] == EVALUATE and budget > 0:
         budget -= 1
@@ -239,7 +244,9 @@ def advance(state, search, model, budget):
 
 @jit(takes=(lbfgs.STATE, SEARCH, MODEL, INTEGER))
 def advance_many(state, search, model, budget):
-    """Continue a search by `lbfgs`, for up to `budget` evaluations."""
+    """Begin or continue a search by `lbfgs`, for up to `budget` evaluations."""
+    if search.counts[FEVAL] == 0:
+        _begin_many(state, search, model)
     while search.counts[CODE] == EVALUATE and budget > 0:
         budget -= 1
         f = next_value(state, search, model, False)

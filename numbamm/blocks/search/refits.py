@@ -16,11 +16,12 @@ from numbamm.blocks.jit import counter, jit
 from numbamm.blocks.kinds import FLAGS, LEVELS, MATRIX, NUMBER, REALS
 from numbamm.blocks.layout import COLUMN, NHEAD, NLEVEL, NTERM, NX, ORDER, TAIL, P
 from numbamm.blocks.search import trust
-from numbamm.blocks.search.communication import FAILED, FBEST
-from numbamm.blocks.search.evaluation import CODE, MODEL, SEARCH
-from numbamm.blocks.search.newton import UNLIMITED, advance, begin
+from numbamm.blocks.search.communication import FAILED, FBEST, FTOL_ABS, FTOL_REL
+from numbamm.blocks.search.evaluation import CODE, FEVAL, MODEL, SEARCH
+from numbamm.blocks.search.newton import UNLIMITED, advance
 from numbamm.blocks.search.rotations import fold
 from numbamm.blocks.solve import solve
+from numbamm.blocks.vectors import copy
 
 # Columns of `numbers`: the objective, and the square root of r².
 OBJECTIVE, NORM = range(2)
@@ -87,7 +88,9 @@ def refits(
     for i in range(len(noise)):
         draw(noise[i], refs, zl, table, scale, xy)
         crossprod_response(refs, z, xy, table, A)
-        begin(theta, state, search, model, ftol_abs, ftol_rel)
+        copy(theta, search.theta)
+        search.counts[FEVAL] = 0
+        state.numbers[FTOL_ABS], state.numbers[FTOL_REL] = ftol_abs, ftol_rel
         advance(state, search, model, most)
         fold(state.best, search.entries, thetas[i])
         logdet = cholesky.factorize(thetas[i], table, index, A, work)

@@ -86,17 +86,11 @@ STATE = record(
 
 def allocate(n: int) -> State:
     """Allocate the state of a search in n parameters."""
-    return State(
-        *np.empty((3, n)),
-        np.empty(n),
-        np.empty((n, n)),
-        *np.empty((2, n)),
-        np.empty(n * n + 42 * n),
-        np.empty(6),
-        np.empty(3, dtype=np.int64),
-        np.empty((n, n)),
-        np.empty((2, n)),
-    )
+    x, best, scale, g, step, values = np.empty((6, n))
+    H, correction = np.empty((2, n, n))
+    work, numbers, counts = np.empty(n * n + 42 * n), np.empty(6), np.empty(3, dtype=np.int64)
+    before = np.empty((2, n))
+    return State(x, best, scale, g, H, step, values, work, numbers, counts, correction, before)
 
 
 @jit(entry=False)

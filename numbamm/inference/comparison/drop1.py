@@ -29,6 +29,7 @@ def drop1(model) -> Result:
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         The model was fitted by REML, or has no terms to drop.
 

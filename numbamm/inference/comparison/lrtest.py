@@ -55,6 +55,7 @@ def lrtest(*models, names: Iterable[str] | None = None, check: bool = True) -> R
         fixed effects, REML and maximum likelihood, different approximations. Models of different
         families are not nested, except a Poisson model in a negative binomial one.
     NotFittedError
+        A model is not fitted.
 
     Warns
     -----

@@ -29,6 +29,7 @@ def ranova(model) -> Result:
     Raises
     ------
     NotFittedError
+        Before the fit.
 
     See Also
     --------

@@ -14,6 +14,7 @@ from numbamm.blocks.jit import compile_time
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.optimize import available, resolve
+from numbamm.options import name_list, non_negative
 from numbamm.report.content import Report, of_frame
 from numbamm.report.tabular import Tabular
 
@@ -43,6 +44,22 @@ class AllFit(Tabular):
         Names of the columns for θ.
     tolerance : float
         The largest excess with which optimisers agree.
+    agree : bool
+        Whether every fit came within `tolerance` of the best; a failed fit counts as no.
+    verdict : str
+        The same in a sentence.
+
+    See Also
+    --------
+    allfit : Makes one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> fits = mm.allfit(m, optimizers=["newton", "nlopt:LN_BOBYQA"])
+    >>> fits.agree
+    True
     """
 
     table: pd.DataFrame
@@ -175,6 +192,7 @@ def allfit(
     import pandas as pd
 
     names = _chosen(optimizers, hasattr(model, "objective_gradient"))
+    tolerance = non_negative("tolerance", tolerance)
     twin = model.twin()
     twin.hold_start()
     for option, value in (("maxfeval", maxfeval), ("maxtime", maxtime)):
@@ -199,7 +217,7 @@ def _chosen(optimizers, has_gradient: bool) -> list[str]:
     """Full names of the optimisers to compare, each once."""
     if optimizers is None:
         return [n for n in available() if has_gradient or resolve(n).traits.gradient != "required"]
-    names = [optimizers] if isinstance(optimizers, str) else list(optimizers)
+    names = name_list("optimizers", optimizers, least=0)
     if not names:
         raise OptionError("allfit needs at least one optimizer")
     return list(dict.fromkeys(resolve(name).name for name in names))

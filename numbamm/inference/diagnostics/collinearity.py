@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -25,9 +25,21 @@ class Collinearity(Result):
     proportions : pandas.DataFrame
         A row per condition index and a column per coefficient: the share of the coefficient's
         variance that comes from the component with that index.
+
+    See Also
+    --------
+    check_collinearity : Makes one.
+    Result : The table, and what all results have.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> round(float(m.check_collinearity().proportions["Days"].max()), 2)
+    0.57
     """
 
-    proportions: pd.DataFrame | None = None
+    proportions: pd.DataFrame = field(kw_only=True)
 
 
 @names_arguments
@@ -48,6 +60,7 @@ def check_collinearity(model) -> Collinearity:
     Raises
     ------
     NotFittedError
+        Before the fit.
 
     See Also
     --------

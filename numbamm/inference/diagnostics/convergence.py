@@ -44,14 +44,27 @@ class Convergence(Result):
         ones; infinite if the Hessian is not positive definite.
     singular : dict of str to list of str
         For each random-effects term the linear combinations of its effects without variance.
+
+    See Also
+    --------
+    check_convergence : Makes one.
+    Result : The table, and what all results have.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> shape = m.check_convergence()
+    >>> shape.converged, bool(shape.gain < 1e-6)
+    (True, True)
     """
 
-    converged: bool = True
-    gradient: pd.Series | None = None
-    scaled_gradient: float = 0.0
-    gain: float = 0.0
-    condition: float = 1.0
-    singular: dict[str, list[str]] = field(default_factory=dict)
+    converged: bool = field(kw_only=True)
+    gradient: pd.Series = field(kw_only=True)
+    scaled_gradient: float = field(kw_only=True)
+    gain: float = field(kw_only=True)
+    condition: float = field(kw_only=True)
+    singular: dict[str, list[str]] = field(kw_only=True)
 
     def shown(self) -> pd.DataFrame:
         """The numbers one below the other, with descriptions."""
@@ -98,6 +111,7 @@ def check_convergence(model) -> Convergence:
     Raises
     ------
     NotFittedError
+        Before the fit.
 
     See Also
     --------

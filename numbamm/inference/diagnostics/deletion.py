@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -49,10 +49,10 @@ class Deletion(Result):
     {'Intercept': 0.34, 'Days': 0.33}
     """
 
-    params: pd.DataFrame | None = None
-    dfbetas: pd.DataFrame | None = None
-    theta: pd.DataFrame | None = None
-    sigma: pd.Series | None = None
+    params: pd.DataFrame = field(kw_only=True)
+    dfbetas: pd.DataFrame = field(kw_only=True)
+    theta: pd.DataFrame = field(kw_only=True)
+    sigma: pd.Series = field(kw_only=True)
 
     def plot(self, *, axes=None) -> np.ndarray:
         """Draw Cook's distances, sorted, and the change of each coefficient without each level.
@@ -119,6 +119,7 @@ def delete_levels(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         The factor is unknown.
 

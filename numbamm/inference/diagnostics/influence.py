@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ LEVERAGE_TOLERANCE = 1e-10
 class InfluencePlots(PlotAccessor):
     """``frame.plot()`` draws residuals against leverage; with arguments it is that of pandas."""
 
-    def __call__(self, *args, ax: Axes | None = None, **options):
+    def __call__(self, *args: Any, ax: Axes | None = None, **options: Any) -> Axes:
         if args or options:
             return super().__call__(*args, ax=ax, **options)
         from numbamm.report.plots.leverage import leverage
@@ -43,6 +43,18 @@ class Influence(TableFrame):
         Title of the table.
     rank_of_x : int
         Number of coefficients.
+
+    See Also
+    --------
+    influence : Makes one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+    >>> frame = m.influence()
+    >>> round(float(frame["cooks"].max()), 2)
+    0.72
     """
 
     numbered: ClassVar = True
@@ -55,7 +67,19 @@ class Influence(TableFrame):
 
     @property
     def plot(self) -> InfluencePlots:
-        """Residuals against leverage, with contours of Cook's distance."""
+        """Residuals against leverage, with contours of Cook's distance.
+
+        See Also
+        --------
+        models.plot_methods.Plots.influence : The same from the model.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.influence().plot().get_xlabel()
+        'Leverage'
+        """
         return InfluencePlots(self)
 
 
@@ -81,6 +105,7 @@ def influence(model) -> Influence:
     Raises
     ------
     NotFittedError
+        Before the fit.
 
     See Also
     --------

@@ -29,6 +29,7 @@ def check_overdispersion(model) -> Result:
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         The model estimates its dispersion, or its responses are single trials, whose variance
         follows from their mean.

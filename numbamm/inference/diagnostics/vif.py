@@ -28,6 +28,7 @@ def vif(model) -> Result:
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         There are fewer than two terms.
 

@@ -36,6 +36,7 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         The family has no zeros, or the responses are single trials.
 

@@ -41,7 +41,11 @@ def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result
 
     Raises
     ------
-    NotFittedError, OptionError
+    NotFittedError
+        Before the fit.
+    OptionError
+        `type` or `ddf` is unknown, the model has no terms to test, or several models are given:
+        `lrtest` compares these.
 
     See Also
     --------

@@ -63,6 +63,7 @@ def contrast(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         L lacks a column for a coefficient or names an unknown one, or the method is unknown or
         does not suit the model.
@@ -131,6 +132,7 @@ def coef_table(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         The method does not suit the model, or exponentials of coefficients have no meaning.
 

@@ -87,6 +87,7 @@ def emmeans(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         A variable or an option is unknown.
     DataError

@@ -37,6 +37,7 @@ def for_marginaleffects(model, *, type: str = "response", df: float = np.inf) ->
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         `type` or `df` has an unusable value, or marginaleffects is not installed or does not
         work with the installed polars.

@@ -25,6 +25,7 @@ from numbamm.report.result import Result
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from numbamm.models.mixedmodel import MixedModel
     from numbamm.report.plots.means_and_bands import Series
 
 METHODS = ("pairwise", "reference", "deviation", "consecutive")
@@ -53,6 +54,8 @@ class MarginalMeans(Result):
     alpha : float
     back : BackTransform
         The transformation from linear predictors to the scale of the response.
+    n_panels : int
+        Number of panels that `plot` draws.
 
     See Also
     --------
@@ -68,16 +71,16 @@ class MarginalMeans(Result):
     [33.12, 31.64, 31.6]
     """
 
-    model: Any = None
-    method: Any = None
-    labels: pd.DataFrame | None = None
-    by: list[str] = field(default_factory=list)
-    factors: list[str] = field(default_factory=list)
-    L: np.ndarray | None = None
-    offset: np.ndarray | None = None
-    type: str = "link"
-    alpha: float = 0.05
-    back: BackTransform | None = None
+    model: MixedModel = field(kw_only=True)
+    method: Any = field(kw_only=True)
+    labels: pd.DataFrame = field(kw_only=True)
+    by: list[str] = field(kw_only=True)
+    factors: list[str] = field(kw_only=True)
+    L: np.ndarray = field(kw_only=True)
+    offset: np.ndarray = field(kw_only=True)
+    type: str = field(default="link", kw_only=True)
+    alpha: float = field(kw_only=True)
+    back: BackTransform = field(kw_only=True)
 
     def plot(self, *, points: str | None = None, ax: Axes | None = None, axes=None) -> np.ndarray:
         """Draw the means with intervals: of a covariate's many values a curve with a band.
@@ -204,6 +207,7 @@ class MarginalMeans(Result):
         Raises
         ------
         OptionError
+            `method` or an option is unknown, or a comparison has not one weight for each mean.
 
         See Also
         --------

@@ -49,7 +49,11 @@ def tidy(
 
     Raises
     ------
-    NotFittedError, OptionError
+    NotFittedError
+        Before the fit.
+    OptionError
+        An option is unknown or has an unusable value, or `exponentiate` has no meaning with the
+        model's link.
 
     See Also
     --------
@@ -122,6 +126,7 @@ def glance(model) -> TableFrame:
     Raises
     ------
     NotFittedError
+        Before the fit.
 
     See Also
     --------

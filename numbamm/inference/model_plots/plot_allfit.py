@@ -43,6 +43,7 @@ def allfit(
     Raises
     ------
     NotFittedError
+        The model has no estimates, and needs some.
     OptionError
         An option is unknown, or matplotlib is not installed.
 

@@ -52,6 +52,7 @@ def bootstrap(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         An option is unknown, or matplotlib is not installed.
 

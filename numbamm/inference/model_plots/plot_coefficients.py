@@ -52,6 +52,7 @@ def coefficients(
     Raises
     ------
     NotFittedError
+        A model is not fitted.
     OptionError
         An option is unknown, there is no coefficient, or matplotlib is not installed.
 
@@ -100,6 +101,7 @@ def plot_coefficients(
     Raises
     ------
     NotFittedError
+        A model is not fitted.
     OptionError
         There are no models, or not as many names; an option is unknown; or matplotlib is not
         installed.

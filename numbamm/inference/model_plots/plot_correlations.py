@@ -44,6 +44,7 @@ def correlations(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         There are no correlations, or matplotlib is not installed.
 

@@ -37,6 +37,7 @@ def diagnostics(model, *, seed: int | None = 0, axes=None) -> np.ndarray:
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         matplotlib is not installed.
 

@@ -76,6 +76,7 @@ def effects(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         A variable or an option is unknown, or matplotlib is not installed.
 

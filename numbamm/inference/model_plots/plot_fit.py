@@ -66,6 +66,7 @@ def fit(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         A name is unknown, or matplotlib is not installed.
 

@@ -45,6 +45,7 @@ def influence(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         The factor is unknown, matplotlib is not installed, or `ax` was given for levels or `axes`
         for rows.

@@ -61,6 +61,7 @@ def means(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         A variable or an option is unknown, or matplotlib is not installed.
 

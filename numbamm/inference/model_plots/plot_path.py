@@ -27,6 +27,7 @@ def path(model, *, axes=None) -> np.ndarray:
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         matplotlib is not installed.
 

@@ -45,6 +45,7 @@ def power(
     Raises
     ------
     NotFittedError
+        The model has no estimates, and needs some.
     OptionError
         An option is unknown, or matplotlib is not installed.
 

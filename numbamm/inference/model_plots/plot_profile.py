@@ -47,6 +47,7 @@ def profile(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         An option is unknown, or matplotlib is not installed.
 

@@ -36,6 +36,7 @@ def qq(model, *, seed: int | None = 0, ax: Axes | None = None) -> Axes:
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         matplotlib is not installed, or a family of the user's own does not say how to draw.
 

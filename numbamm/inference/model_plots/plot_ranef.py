@@ -60,6 +60,7 @@ def ranef(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         An option is unknown, there are no pairs, or matplotlib is not installed.
 
@@ -113,7 +114,7 @@ def checked_group(group, groups) -> str:
 def _caterpillar(group: str, modes: pd.DataFrame, effects: pd.DataFrame, sort: bool) -> Caterpillar:
     """The effects of one factor, from a row per effect and level."""
     p, q = modes.shape[1], len(modes)
-    numbers = effects[["condval", "lower", "upper"]].to_numpy().reshape(p, q, 3)
+    numbers = effects[["estimate", "lower", "upper"]].to_numpy().reshape(p, q, 3)
     terms = {shown_name(str(name)): tuple(numbers[k].T) for k, name in enumerate(modes)}
     order = np.argsort(numbers[0, :, 0], kind="stable") if sort else np.arange(q)[::-1]
     return Caterpillar(group, modes.index.to_numpy(), terms, order)
@@ -123,7 +124,7 @@ def effect_samples(group: str, effects: pd.DataFrame) -> list[Sample]:
     """The effects of one factor for QQ plots."""
     return [
         Sample(
-            part["condval"].to_numpy(),
+            part["estimate"].to_numpy(),
             shown_name(str(term)),
             group,
             ((part["upper"] - part["lower"]) / 2).to_numpy(),

@@ -53,6 +53,7 @@ def residuals(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         An option is unknown, or matplotlib is not installed.
 

@@ -48,6 +48,7 @@ def scale_location(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         An option is unknown, or matplotlib is not installed.
 

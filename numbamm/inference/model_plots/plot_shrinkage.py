@@ -37,6 +37,7 @@ def shrinkage(model, group: str | None = None, *, ax: Axes | None = None, axes=N
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         The factor is unknown, or matplotlib is not installed.
 

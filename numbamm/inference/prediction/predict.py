@@ -158,6 +158,7 @@ def predict(
     Raises
     ------
     NotFittedError
+        Before the fit.
     DataError
         A column is missing, or a level is new with ``new_levels="error"``.
     OptionError

@@ -50,7 +50,7 @@ class LinearSurface(Surface):
         return value, np.append(2 * n - 2 * (r / sigma) ** 2, gradient)
 
     def coefficients(self, x) -> np.ndarray:
-        return self.model.coefficients_at(self.model.scaled.to_user(self._scaled_theta(x)))
+        return self.model.coefficients_at(self._scaled_theta(x))
 
     def coefficient_curve(self, j: int, reach: float) -> Curve:
         """The profile of a coefficient, by fits of the model without its column x to y - vx."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from numbamm.inference.profiling.curve import Curve
     from numbamm.report.tableframe import Limits
 
 #: A profile extends to this multiple of the ζ of its widest interval.
@@ -69,6 +70,7 @@ def profile(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         A parameter is unknown, or no parameter of the deviance that was minimised.
 
@@ -178,9 +180,13 @@ class Profile(Tabular):
 
     Attributes
     ----------
+    formula : str
+        The model's formula.
     curves : dict of str to Curve
     names : list of str
         Names of the columns of each curve's `others`.
+    frame : pandas.DataFrame
+        A row per evaluation: ``parameter``, ``value``, ``zeta``.
 
     See Also
     --------
@@ -197,7 +203,12 @@ class Profile(Tabular):
     """
 
     def __init__(
-        self, formula: str, curves: dict, reach: float, notes: list[str], names: list[str]
+        self,
+        formula: str,
+        curves: dict[str, Curve],
+        reach: float,
+        notes: list[str],
+        names: list[str],
     ) -> None:
         self.formula, self.curves, self._reach, self._notes = formula, curves, reach, notes
         self.names = names
@@ -228,6 +239,11 @@ class Profile(Tabular):
             Lower and upper limits in columns 0 and 1, a row per parameter. A limit is the end of
             the parameter's range if the deviance does not rise enough before it.
 
+        Raises
+        ------
+        OptionError
+            `alpha` is not between 0 and 1, or so small that the profile is not wide enough.
+
         See Also
         --------
         LinearMixedModel.conf_int
@@ -242,7 +258,7 @@ class Profile(Tabular):
         """
         import pandas as pd
 
-        from numbamm.report.tableframe import Limits
+        from numbamm.report.tableframe import limits_by
 
         z = float(ndtri(1 - valid_alpha(alpha) / 2))
         if z > self._reach:
@@ -251,7 +267,7 @@ class Profile(Tabular):
             )
         limits = {name: curve.limits(z) for name, curve in self.curves.items()}
         frame = pd.DataFrame.from_dict(limits, orient="index", columns=[0, 1])
-        return Limits.by("profile likelihood", frame, alpha)
+        return limits_by("profile likelihood", frame, alpha)
 
     def plot(
         self,
@@ -330,7 +346,34 @@ class Profile(Tabular):
 
     @names_arguments
     def summary(self, alpha: float = 0.05) -> Result:
-        """Estimates and intervals as a table."""
+        """Estimates and intervals as a table.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the coverage.
+
+        Returns
+        -------
+        Result
+            A row per parameter: ``parameter, estimate, lower, upper``.
+
+        Raises
+        ------
+        OptionError
+            As for `conf_int`.
+
+        See Also
+        --------
+        Profile.conf_int : The limits alone.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.profile("sigma").summary().to_frame().columns.to_list()
+        ['parameter', 'estimate', 'lower', 'upper']
+        """
         table = self.conf_int(alpha).set_axis(["lower", "upper"], axis=1)
         table.insert(0, "estimate", [c.estimate for c in self.curves.values()])
         table = table.rename_axis("parameter").reset_index()

@@ -14,7 +14,7 @@ from scipy.optimize import minimize as slsqp
 from numbamm.inference.profiling.curve import Curve, walk
 from numbamm.inference.profiling.leading import leading
 from numbamm.inference.random.components import SHAPE, Components
-from numbamm.optimize.differences import jacobian, slopes
+from numbamm.optimize.differences import jacobian
 
 #: Half-width of the central differences for the Hessian at the minimum; x is of order 1.
 CURVATURE_STEP = 1e-4
@@ -282,9 +282,12 @@ class Surface(ABC):
 
     def standard_errors(self, values) -> np.ndarray:
         """Standard errors of functions of x, by the curvature at the minimum."""
-        step = np.full(len(self.best), CONSTRAINT_STEP)
-        gradient = slopes(lambda z: values(self.best + self._root @ z), np.zeros(len(step)), step)
-        return np.linalg.norm(gradient, axis=0)
+        return np.linalg.norm(self._slopes(values, self.best), axis=0)
+
+    def _slopes(self, values, x) -> np.ndarray:
+        """Derivatives of functions of x by the coordinates z, shape (length of z, ...)."""
+        changes = [values(x + h) - values(x - h) for h in CONSTRAINT_STEP * self._root.T]
+        return np.array(changes) / (2 * CONSTRAINT_STEP)
 
     # ---- the search ------------------------------------------------------------------------------
 
@@ -323,19 +326,24 @@ class Surface(ABC):
         x : ndarray
         """
 
+        def at(z):
+            return self.best + self._root @ z
+
         def objective(z):
-            value, gradient = self.deviance(self.best + self._root @ z)
+            value, gradient = self.deviance(at(z))
             if not np.isfinite(value):
                 return IMPOSSIBLE, np.zeros_like(z)
             return (value - self.least) / 2, self._root.T @ gradient / 2
 
         def constraint(kind, f):
-            def of_z(z):
-                return np.asarray(f(self.best + self._root @ z))
+            def values(x):
+                return np.asarray(f(x))
 
-            return {"type": kind, "fun": of_z, "jac": lambda z: slopes(of_z, z, step).T}
+            def gradients(z):
+                return self._slopes(values, at(z)).T
 
-        step = np.full(len(x), CONSTRAINT_STEP)
+            return {"type": kind, "fun": lambda z: values(at(z)), "jac": gradients}
+
         kinds = (("eq", held), ("ineq", above))
         result = slsqp(
             objective,
@@ -346,7 +354,7 @@ class Surface(ABC):
             constraints=[constraint(kind, f) for kind, f in kinds if f is not None],
             options={"ftol": TOLERANCE, "maxiter": 100},
         )
-        x, value = self.best + self._root @ result.x, self.least + 2 * result.fun
+        x, value = at(result.x), self.least + 2 * result.fun
         if result.fun >= IMPOSSIBLE or (held is not None and np.abs(held(x)).max() > MISSED):
             return np.nan, x
         self.lowest = min(self.lowest, value)

@@ -47,13 +47,16 @@ def ranef(
         For each grouping factor a frame with a row per level and a column per random effect; its
         method `plot` draws them. One frame, if `group` is given.
         With `condvar` one frame with a row per random effect and level, and columns ``group,
-        term, level, condval, condsd, lower, upper``: the grouping factor, the column left of the
+        term, level, estimate, se, lower, upper``: the grouping factor, the column left of the
         bar, the factor's level, the conditional mode, its standard deviation given β, θ and σ,
         and a normal interval.
 
     Raises
     ------
-    NotFittedError, OptionError
+    NotFittedError
+        Before the fit.
+    OptionError
+        There is no such grouping factor, or an option has an unusable value.
 
     See Also
     --------
@@ -106,11 +109,11 @@ def _with_intervals(model, wanted: str | None, alpha: float) -> pd.DataFrame:
         sd = np.sqrt(np.einsum("jaa->ja", variances[group].to_numpy().reshape(q, p, p)))
         part = pd.DataFrame({"group": group, "term": np.repeat(frame.columns.to_numpy(), q)})
         part["level"] = np.tile(frame.index.to_numpy(), p)
-        part["condval"], part["condsd"] = frame.to_numpy().T.ravel(), sd.T.ravel()
+        part["estimate"], part["se"] = frame.to_numpy().T.ravel(), sd.T.ravel()
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
-    table["lower"] = table["condval"] - half * table["condsd"]
-    table["upper"] = table["condval"] + half * table["condsd"]
+    table["lower"] = table["estimate"] - half * table["se"]
+    table["upper"] = table["estimate"] + half * table["se"]
     return table
 
 
@@ -138,7 +141,10 @@ def coef(model, group: str | None = None) -> Frames | pd.DataFrame:
 
     Raises
     ------
-    NotFittedError, OptionError
+    NotFittedError
+        Before the fit.
+    OptionError
+        There is no such grouping factor.
 
     See Also
     --------

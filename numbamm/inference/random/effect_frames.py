@@ -24,6 +24,18 @@ class EffectFrames(Frames):
         The fitted model.
     name : str
         The method of ``model.plot`` that draws them.
+
+    See Also
+    --------
+    LinearMixedModel.ranef, shrinkage : Return them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> effects = m.ranef()
+    >>> list(effects), effects["Subject"].shape
+    (['Subject'], (18, 2))
     """
 
     def __init__(self, frames: dict[str, pd.DataFrame], model, name: str) -> None:
@@ -41,6 +53,17 @@ class EffectFrames(Frames):
         ------
         OptionError
             The model has been fitted again since.
+
+        See Also
+        --------
+        models.plot_methods.Plots.ranef, models.plot_methods.Plots.shrinkage : What is drawn.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> len(m.ranef().plot())
+        2
         """
         if self._model.estimates is not self._estimates:
             raise OptionError("the model has been fitted again since: take its effects anew")

@@ -21,9 +21,21 @@ class PrincipalComponents(Result):
     loadings : dict of str to pandas.DataFrame
         For each grouping factor a frame with a row per random effect and a column per component.
         If several terms have the same factor, the later ones are named ``factor (2)`` and so on.
+
+    See Also
+    --------
+    pca : Makes one.
+    Result : The table, and what all results have.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> m.pca().loadings["Subject"].shape
+    (2, 2)
     """
 
-    loadings: dict[str, pd.DataFrame] = field(default_factory=dict)
+    loadings: dict[str, pd.DataFrame] = field(kw_only=True)
 
 
 @names_arguments
@@ -45,6 +57,13 @@ def pca(model, *, corr: bool = True) -> PrincipalComponents:
     PrincipalComponents
         A row per component: ``group, component, sd, proportion, cumulative``. Signs are chosen so
         that the largest loading of each component is positive.
+
+    Raises
+    ------
+    NotFittedError
+        Before the fit.
+    OptionError
+        `corr` is neither True nor False.
 
     See Also
     --------
@@ -97,6 +116,11 @@ def rePCA(model) -> PrincipalComponents:
     -------
     PrincipalComponents
         See `pca`.
+
+    Raises
+    ------
+    NotFittedError
+        Before the fit.
 
     See Also
     --------

@@ -65,7 +65,10 @@ def r2(model, *, method: str = "lognormal") -> Result:
 
     Raises
     ------
-    NotFittedError, OptionError
+    NotFittedError
+        Before the fit.
+    OptionError
+        `method` is unknown, or does not suit the family.
 
     See Also
     --------
@@ -119,7 +122,10 @@ def icc(model, *, method: str = "lognormal") -> Result:
 
     Raises
     ------
-    NotFittedError, OptionError
+    NotFittedError
+        Before the fit.
+    OptionError
+        `method` is unknown, or does not suit the family.
 
     See Also
     --------

@@ -32,6 +32,7 @@ def shrinkage(model) -> EffectFrames:
     Raises
     ------
     NotFittedError
+        Before the fit.
     FitError
         All means of a generalized model are at a limit of the link.
 

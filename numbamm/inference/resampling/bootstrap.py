@@ -15,13 +15,14 @@ import numpy as np
 
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, OptionError, did_you_mean, warn
+from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.random.components import SIGMA
 from numbamm.inference.resampling import bootstrap_file
 from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
 from numbamm.inference.resampling.bootstrap_fits import bootstrap_task
 from numbamm.inference.resampling.replicates import key_of, run, valid_count
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
-from numbamm.options import name_list, one_of, valid_alpha
+from numbamm.options import flag, name_list, one_of, valid_alpha
 from numbamm.report.content import Report
 from numbamm.report.digits import coverage
 from numbamm.report.result import Result
@@ -69,6 +70,7 @@ def bootstrap(
     Raises
     ------
     NotFittedError
+        Before the fit.
     OptionError
         `n`, `seed` or `workers` has an unusable value.
 
@@ -123,6 +125,13 @@ class Bootstrap(Tabular):
         Numbers of the replicates that could not be fitted, and the reasons.
     given : list of str
         Columns of parameters with a given value, which are not estimated.
+    n, n_singular, n_failed : int
+        Numbers of replicates, of those with a singular fit, and of those that could not be fitted.
+    frame : pandas.DataFrame
+        The replicates that could be fitted, indexed by their numbers: ``objective``, ``sigma``, a
+        column for each parameter, standard deviation and correlation, ``singular``.
+    estimates : pandas.Series
+        The estimates of the model's fit, indexed by the columns of `frame`.
 
     See Also
     --------
@@ -145,7 +154,7 @@ class Bootstrap(Tabular):
     values: np.ndarray
     index: np.ndarray
     singular: np.ndarray
-    failed: dict = field(default_factory=dict)
+    failed: dict[int, str] = field(default_factory=dict)
     given: list[str] = field(default_factory=list)
     _model: object = None
 
@@ -220,7 +229,7 @@ class Bootstrap(Tabular):
         if not len(self.index):
             raise DataError("no replicate of the bootstrap could be fitted")
         frame = self.frame.drop(columns=["objective", "singular", *self.given])
-        return frame if singular else frame[~self.singular]
+        return frame if flag("singular", singular) else frame[~self.singular]
 
     # ---- intervals and tests ---------------------------------------------------------------
 
@@ -246,6 +255,13 @@ class Bootstrap(Tabular):
             Lower and upper limits in columns 0 and 1, a row per parameter. For correlations only
             the replicates count in which they exist.
 
+        Raises
+        ------
+        DataError
+            No replicate could be fitted.
+        OptionError
+            An option has an unusable value.
+
         See Also
         --------
         Bootstrap.pvalues
@@ -260,7 +276,7 @@ class Bootstrap(Tabular):
         """
         import pandas as pd
 
-        from numbamm.report.tableframe import Limits
+        from numbamm.report.tableframe import limits_by
 
         method = one_of("method", method, METHODS)
         alpha = valid_alpha(alpha)
@@ -268,7 +284,7 @@ class Bootstrap(Tabular):
         frame = self._parameters(singular)
         limits = [interval(frame[name].dropna().to_numpy(), alpha) for name in frame]
         found = pd.DataFrame(limits, index=frame.columns, columns=[0, 1])
-        return Limits.by(f"parametric bootstrap, {method}", found, alpha)
+        return limits_by(f"parametric bootstrap, {method}", found, alpha)
 
     @names_arguments
     def pvalues(self, *, singular: bool = True) -> pd.Series:
@@ -287,6 +303,13 @@ class Bootstrap(Tabular):
         -------
         pandas.Series
             By coefficient.
+
+        Raises
+        ------
+        DataError
+            No replicate could be fitted.
+        OptionError
+            `singular` is neither True nor False.
 
         See Also
         --------
@@ -324,6 +347,13 @@ class Bootstrap(Tabular):
         -------
         Result
             A row per parameter: ``estimate, bias, se, lower, upper``.
+
+        Raises
+        ------
+        DataError
+            No replicate could be fitted.
+        OptionError
+            An option has an unusable value.
 
         See Also
         --------
@@ -443,6 +473,12 @@ class Bootstrap(Tabular):
         -------
         Bootstrap
 
+        Raises
+        ------
+        OptionError
+            `n` or an option has an unusable value; the replicates were read from a file and
+            `model` is not given; or it is another model, or its fit has changed since.
+
         See Also
         --------
         bootstrap
@@ -458,7 +494,9 @@ class Bootstrap(Tabular):
         model = self._model if model is None else model
         if model is None:
             raise OptionError("replicates read from a file need their model: extend(n, model=...)")
-        if EstimateColumns.of(model).to_json() != self.names.to_json() or not np.allclose(
+        if EstimateColumns.of(
+            mixed_model(model)
+        ).to_json() != self.names.to_json() or not np.allclose(
             self.names.row_of(model), self.original, rtol=1e-8, atol=1e-10
         ):
             raise OptionError(

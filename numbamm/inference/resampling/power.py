@@ -64,7 +64,7 @@ def power(
     seed: int | None = None,
     workers=1,
     progress: bool | None = None,
-) -> _Power:
+) -> SimulatedPower:
     """Power of tests of coefficients against zero, by simulation.
 
     Responses are drawn from the model for the rows of a design, and the model is fitted to each.
@@ -129,6 +129,8 @@ def power(
     ------
     DataError
         The design does not suit the model.
+    FormulaError
+        `model` is a text that is no formula.
     NotFittedError
         Parameters are not given, and the model has no estimates.
     OptionError
@@ -194,6 +196,20 @@ class PowerCurve(Result):
     ----------
     along : str
         The factor.
+
+    See Also
+    --------
+    power_curve : Makes one.
+    Result : The table, and what all results have.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> design = {"day": [0, 1, 2, 3] * 12, "subject": [i // 4 for i in range(48)]}
+    >>> given = {"beta": [0, 0.5], "theta": [1], "sigma": 1, "n": 20, "seed": 1}
+    >>> curve = mm.power_curve("y ~ day + (1 | subject)", design, "subject", [6, 12], **given)
+    >>> curve.along, len(curve.frame)
+    ('subject', 2)
     """
 
     along: str = ""
@@ -267,6 +283,18 @@ def power_curve(
     PowerCurve
         A row per number of levels and coefficient; see `power`. An interrupt ends the work and
         keeps the numbers of levels that are done.
+
+    Raises
+    ------
+    DataError
+        A design does not suit the model, or has no column `along`.
+    FormulaError
+        `model` is a text that is no formula.
+    NotFittedError
+        Parameters are not given, and the model has no estimates.
+    OptionError
+        `levels` are not whole numbers of at least 1, a coefficient or an option is unknown, or
+        parameters of a formula are missing.
 
     See Also
     --------
@@ -410,15 +438,33 @@ def _fit_options(model, built, fast: bool | None) -> dict:
 
 
 @dataclass(repr=False)
-class _Power(Result):
-    """The result of `power`; `interrupted` tells whether some fits are missing."""
+class SimulatedPower(Result):
+    """The power of tests, by simulation.
+
+    Attributes
+    ----------
+    interrupted : bool
+        Whether some fits are missing.
+
+    See Also
+    --------
+    power : Makes one.
+    Result : The table, and what all results have.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> m.power("Days", n=20, seed=1).interrupted
+    False
+    """
 
     interrupted: bool = False
 
 
 def _result(
     model, parameters: TrueParameters, tested: list[str], outcome: Outcome, note: str, alpha
-) -> _Power:
+) -> SimulatedPower:
     """The table of power, from the p-values of all fits."""
     names, fits = model.feterm.kept_names, len(outcome.pvalues)
     interrupted = outcome.done < outcome.n
@@ -447,7 +493,7 @@ def _result(
     ]
     if interrupted:
         notes.append(f"Power was interrupted after {outcome.done} of {outcome.n} responses.")
-    return _Power(
+    return SimulatedPower(
         f"Power by simulation: {model.formula}", frame, notes, COUNTS, interrupted=interrupted
     )
 

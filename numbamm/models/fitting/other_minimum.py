@@ -79,9 +79,12 @@ def starts_beside(model) -> list[dict]:
         Arguments of `Stages._attempt`.
     """
     terms = _terms_of_levels_alike(model)
-    if not terms or runaway_terms(model):
+    if not terms:
         return []
     final = model.optsum.final
+    model._set_theta(final[-len(model.theta) :])
+    if runaway_terms(model):
+        return []
     space = model.space_of(model.parameters_of(final))
     limit = model.optsum.fmin + IN_REACH
     values = [(space.objective(space.to_scaled(x)), x) for x in _candidates(model, terms)]

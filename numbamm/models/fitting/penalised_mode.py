@@ -35,6 +35,22 @@ class PenalisedMode(Tabular):
     iterations : int
     path : ndarray, shape (iterations + 1,)
         The objective before the first iteration, and after each.
+
+    See Also
+    --------
+    GeneralizedLinearMixedModel.pirls : Finds one.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> cbpp = mm.datasets.load("cbpp")
+    >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    >>> g = mm.glmm(formula, cbpp, "binomial")
+    >>> mode = g.pirls([1.0])
+    >>> mode.beta.round(2).tolist()
+    [-1.4, -0.93, -1.07, -1.51]
+    >>> len(mode.path) == mode.iterations + 1
+    True
     """
 
     objective: float
@@ -48,7 +64,25 @@ class PenalisedMode(Tabular):
     _terms: list
 
     def ranef(self) -> Frames:
-        """The random effects b as frames by grouping factor."""
+        """The random effects b as frames by grouping factor.
+
+        Returns
+        -------
+        Frames, a dict of str to pandas.DataFrame
+
+        See Also
+        --------
+        LinearMixedModel.ranef : Those of a fit.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> g.pirls([1.0]).ranef()["herd"].shape
+        (15, 1)
+        """
         import pandas as pd
 
         frames = Frames()
@@ -63,16 +97,16 @@ class PenalisedMode(Tabular):
         return float(self.objective)
 
     def to_frame(self) -> pd.DataFrame:
-        """Coefficients and random effects b, a row each: effect, group, level, term, estimate."""
+        """Coefficients and random effects b, a row each: effect, group, term, level, estimate."""
         import pandas as pd
 
-        names = ["effect", "group", "level", "term", "estimate"]
+        names = ["effect", "group", "term", "level", "estimate"]
         rows: list[tuple] = [
             ("fixed", None, None, *pair) for pair in zip(self._names, self.beta, strict=True)
         ]
         for group, frame in self.ranef().items():
             for term in frame.columns:
-                rows += [("random", group, level, term, b) for level, b in frame[term].items()]
+                rows += [("random", group, term, level, b) for level, b in frame[term].items()]
         return pd.DataFrame(rows, columns=names)
 
     def _parts(self) -> tuple[Frames, Frames]:

@@ -70,8 +70,9 @@ def separable_levels(term, family: Family, y) -> int:
     But for less than the number of effects; with a single one responses are as x is positive.
     """
     if term.p == 1 and len(family.bounds) == 2:
-        low, high = family.bounds
-        y = np.where(term.z[0] >= 0, y, low + high - y)
+        negative = term.z[0] < 0
+        if negative.any():
+            y = np.where(negative, sum(family.bounds) - y, y)
     return _levels_with_few_others(term, family, y, term.p)
 
 
@@ -79,7 +80,11 @@ def _levels_with_few_others(term, family: Family, y, few: int) -> int:
     """How many levels have fewer responses than this that are not at one bound."""
     if not family.bounds:
         return 0
-    rows = np.bincount(term.refs, minlength=term.nlevels)
-    at_bound = [np.bincount(term.refs, y == bound, term.nlevels) for bound in family.bounds]
-    others = rows - np.max(at_bound, axis=0)
+    kind, nkind = np.zeros(len(y), dtype=np.intp), 1 + len(family.bounds)
+    for place, bound in enumerate(family.bounds, start=1):
+        kind += place * (y == bound)
+    counts = np.bincount(nkind * term.refs + kind, minlength=nkind * term.nlevels)
+    counts = counts.reshape(-1, nkind)
+    rows = counts.sum(axis=1)
+    others = rows - counts[:, 1:].max(axis=1)
     return int(np.sum((others < few) & (rows > 0)))

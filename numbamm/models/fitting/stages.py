@@ -11,7 +11,6 @@ import warnings
 from copy import copy
 from dataclasses import replace
 from numbers import Integral
-from typing import NamedTuple
 
 import numpy as np
 
@@ -26,7 +25,6 @@ from numbamm.glm.quadrature import MOST_NODES
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.ending import (
     LIGHT,
-    RIVAL,
     SHAPE,
     SMALLER,
     Ending,
@@ -39,6 +37,7 @@ from numbamm.models.fitting.first_curvature import first_curvature
 from numbamm.models.fitting.generalized_start import by_linear_model
 from numbamm.models.fitting.newton_finish import newton_finish
 from numbamm.models.fitting.other_minimum import other_minimum, starts_beside
+from numbamm.models.fitting.outcome import Outcome, best_of, compared
 from numbamm.models.fitting.runaway import runaway_terms
 from numbamm.models.generalized_estimates import NoMode, check_mode
 from numbamm.models.spaces.generalized_space import GeneralizedSpace
@@ -49,6 +48,7 @@ from numbamm.optimize import OptSummary, minimize
 from numbamm.optimize.auto import AUTO, DERIVATIVE_FREE, NEWTON
 from numbamm.optimize.registry import resolve
 from numbamm.optimize.run import CUT_SHORT, INTERRUPTED, RESTART_GAIN, gradient_demand
+from numbamm.options import flag
 
 #: Kernels that every fit calls, and those of searches by gradients.
 KERNELS = (pirls,)
@@ -72,45 +72,6 @@ SET_BY_SEARCH = ("optsum", "fast_optsum", "_begun", "_default_start", "_gamma_ro
 
 #: The end of a search that was not let end by itself.
 NO_MINIMUM = Ending(is_minimum=False, at_edge=False)
-
-
-class Outcome(NamedTuple):
-    """One of several searches.
-
-    Attributes
-    ----------
-    end : Ending
-    objective : float
-    counts : bool
-        Whether it is a minimum, and the approximation of the likelihood holds there.
-    attributes : dict
-        The attributes of the model afterwards.
-    """
-
-    end: Ending
-    objective: float
-    counts: bool
-    attributes: dict
-
-
-def _best_of(ends: list[Outcome]) -> Outcome:
-    """The lowest end, of those that count if there are any; the first, if others gain nothing."""
-    best = ends[0]
-    for other in ends[1:]:
-        gain = RESTART_GAIN if other.counts == best.counts else 0.0
-        if (not other.counts, other.objective + gain) < (not best.counts, best.objective):
-            best = other
-    return best
-
-
-def _compared(best: Outcome, ends: list[Outcome]) -> Ending:
-    """The best end, and what others say about it: lower ones, and rivals that are little higher."""
-    lower = best.objective - min(other.objective for other in ends)
-    higher = {
-        round((other.objective - best.objective) / RIVAL[0]) for other in ends if other.counts
-    }
-    rivals = sum(1 <= steps <= RIVAL[1] / RIVAL[0] for steps in higher)
-    return best.end._replace(lower=lower if lower > RESTART_GAIN else 0.0, rivals=rivals)
 
 
 def kernels_for(optimizer: str | None) -> tuple:
@@ -211,19 +172,20 @@ class Stages:
             vars(model).update(ends[0].attributes)
             if interrupted:
                 break
-        best = _best_of(ends)
+        best = best_of(ends)
         vars(model).update(best.attributes)
         self._restore_options(chosen, usual)
-        return _compared(best, ends)
+        return compared(best, ends)
 
     def _search_beside(self, end: Ending) -> Ending:
         """Look for a minimum that is due to the approximation: it is reported, not taken."""
         model = self.model
-        if self._nagq > 1:
+        starts = starts_beside(model) if self._nagq == 1 else []
+        if not starts:
             return end
         chosen, usual = model.optsum.optimizer, model.optsum.maxfeval
         kept = self._outcome(end)
-        for start in starts_beside(model):
+        for start in starts:
             self._renew_options(NEWTON if chosen == AUTO else chosen, PATIENCE)
             other = self._attempt(**start)
             interrupted = model.optsum.returnvalue == INTERRUPTED
@@ -463,6 +425,7 @@ def check_nagq(model, fast, nagq) -> None:
     ------
     OptionError
     """
+    flag("fast", fast)
     if isinstance(nagq, bool) or not isinstance(nagq, Integral) or nagq < 1:
         raise OptionError(f"nagq must be an integer of at least 1, not {nagq!r}")
     if nagq == 1:

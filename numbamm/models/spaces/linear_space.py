@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from numbamm import config
+from numbamm.blocks import cholesky
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.search import by_differences, newton
-from numbamm.blocks.search.by_differences import NO_PLAN, Search
+from numbamm.blocks.search.by_differences import Search
 from numbamm.models.spaces.coordinates import Coordinates
 from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
@@ -90,9 +91,7 @@ class LinearSpace(ModelSpace):
 
     def objective(self, z: np.ndarray) -> float:
         theta = z if self._is_free else self.scaled.structure.entries(z)
-        return by_differences.objective(
-            theta, *self._arrays, self._blocks.work, *self.criterion, NO_PLAN
-        )
+        return cholesky.objective(theta, *self._arrays, self._blocks.work, *self.criterion)
 
     def gradient(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         theta = np.ascontiguousarray(z, dtype=np.float64)
@@ -110,7 +109,7 @@ class LinearSpace(ModelSpace):
 
     def _newton(self, z: np.ndarray) -> newton.StepwiseFit:
         """Newton's search by derivatives; see `blocks.search.newton`."""
-        compile_ahead(newton.begin, newton.advance)
+        compile_ahead(newton.advance)
         model = self._blocks.newton_model(*self.criterion)
         return newton.StepwiseFit(z, model, *self._tolerances)
 

@@ -16,7 +16,9 @@ STRUCTURES = structures()
 def begun(name):
     terms = STRUCTURES[name]
     theta = random_theta(terms)
-    search, state = newton.start(theta, model_of(Blocks(terms, rows()), 120), 1e-8, 0.0)
+    model = model_of(Blocks(terms, rows()), 120)
+    search, state = newton.start(theta, model, 1e-8, 0.0)
+    newton.advance(state, search, model, 0)
     return terms, theta, search, state
 
 

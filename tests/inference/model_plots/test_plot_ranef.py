@@ -15,10 +15,10 @@ def test_caterpillars_are_sorted_and_have_the_intervals(name, request):
     axes = model.plot.ranef(alpha=0.1)
     terms = frame["term"].unique()
     assert [ax.get_title() for ax in axes] == [t.replace("Intercept", "(Intercept)") for t in terms]
-    first = frame[frame["term"] == terms[0]].sort_values("condval")
+    first = frame[frame["term"] == terms[0]].sort_values("estimate")
     for ax, term in zip(axes, terms, strict=True):
         part = frame[frame["term"] == term].set_index("level").loc[first["level"]]
-        assert_allclose(offsets(ax)[:, 0], part["condval"])
+        assert_allclose(offsets(ax)[:, 0], part["estimate"])
         assert_allclose(segments(ax)[:, :, 0], part[["lower", "upper"]])
     assert labels(axes[0].yaxis) == list(map(str, first["level"]))
     assert axes[0].get_ylabel() == frame["group"].iloc[0]

@@ -14,26 +14,26 @@ SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 def test_modes_and_standard_deviations_of_lme4(fitted_oracle):
     oracle = next(o for o in LINEAR.values() if o.dataset == "Penicillin")
     table = fitted_oracle(oracle).ranef(condvar=True)
-    assert list(table) == ["group", "term", "level", "condval", "condsd", "lower", "upper"]
+    assert list(table) == ["group", "term", "level", "estimate", "se", "lower", "upper"]
     assert len(table) == 24 + 6
     for group in ("plate", "sample"):
         modes, sd = oracle.ranef(group)
         mine = table[table["group"] == group].set_index("level").loc[modes.index]
-        assert_allclose(mine["condval"], modes["Intercept"], rtol=1e-4)
-        assert_allclose(mine["condsd"], sd["Intercept"], rtol=1e-4)
+        assert_allclose(mine["estimate"], modes["Intercept"], rtol=1e-4)
+        assert_allclose(mine["se"], sd["Intercept"], rtol=1e-4)
         assert (mine["term"] == "Intercept").all()
 
 
 def test_intervals_and_order(fitted):
     model = fitted(SLEEP, "sleepstudy")
     table = model.ranef(condvar=True, alpha=0.1)
-    assert_allclose(table["upper"] - table["lower"], 2 * 1.6448536 * table["condsd"])
-    assert_allclose(table["upper"] + table["lower"], 2 * table["condval"])
-    wide = table.pivot(index="level", columns="term", values="condval")
+    assert_allclose(table["upper"] - table["lower"], 2 * 1.6448536 * table["se"])
+    assert_allclose(table["upper"] + table["lower"], 2 * table["estimate"])
+    wide = table.pivot(index="level", columns="term", values="estimate")
     assert_allclose(wide[["Intercept", "Days"]], model.ranef()["Subject"])
     V = model.condvar()["Subject"].loc["309"]
     mine = table[table["level"] == "309"].set_index("term")
-    assert_allclose(mine["condsd"], np.sqrt(np.diag(V)))
+    assert_allclose(mine["se"], np.sqrt(np.diag(V)))
     with pytest.raises(mm.OptionError, match="alpha must be between"):
         model.ranef(condvar=True, alpha=0)
 
