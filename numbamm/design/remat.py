@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import scipy.sparse as sp
 
+from numbamm.completion import ForUsers
 from numbamm.design.absent import is_absent
 from numbamm.structures.joined import Joined
 from numbamm.structures.structure import Structure
@@ -14,7 +15,7 @@ from numbamm.structures.us import Us
 
 
 @dataclass(repr=False)
-class ReMat:
+class ReMat(ForUsers):
     """One random-effects term ``(columns | group)``: Z_k in compact form, and λ_k.
 
     The model matrix Z has one block of p columns for each level of the grouping factor; in
@@ -58,6 +59,8 @@ class ReMat:
     >>> term.p, term.nlevels, term.lambda_.round(3).tolist()
     (2, 18, [[0.929, 0.0], [0.018, 0.223]])
     """
+
+    _between_rooms = frozenset({"in_columns", "meeting_refs", "root_mean_squares"})
 
     group: str
     refs: np.ndarray

@@ -81,7 +81,7 @@ class ModelFrame(ForUsers):
     ('Yield', 30, 0, [1545.0, 1440.0])
     """
 
-    _between_rooms = frozenset({"design", "members", "new_rows", "with_unit"})
+    _between_rooms = frozenset({"design", "members", "new_rows", "nobs", "with_unit"})
 
     formula: str
     response: str

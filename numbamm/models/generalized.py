@@ -76,6 +76,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         ``"r2 ~ Anger + (1 | id) + (1 | item)"``; for binomial counts
         ``"cbind(successes, failures) ~ ..."``, or a proportion with `weights`.
     data : pandas, polars or pyarrow frame, or dict of arrays
+        Or rows that stream, as for `lmm`; equal ones are then taken together, and the different
+        ones held in memory.
     family : str or Family
         ``"bernoulli"``, ``"binomial"``, ``"poisson"``, ``"negativebinomial"``, ``"gamma"``,
         ``"inversegaussian"`` or ``"gaussian"``; or one of your own, see `Family`.

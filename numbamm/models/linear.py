@@ -59,6 +59,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         For example ``"Reaction ~ 1 + Days + (1 + Days | Subject)"``.
     data : pandas, polars or pyarrow frame, or dict of arrays
         The rows; those with missing values in used columns are dropped and counted.
+        They may stream: from a path to a Parquet file or folder, a pyarrow data set, a polars
+        LazyFrame, an iterable of frames or a function that begins one, or a Dask frame.
     reml : bool
         Minimise the restricted criterion by default.
     weights : str or array, optional

@@ -57,10 +57,10 @@ BETWEEN_ROOMS = frozenset(
     """
     aligned blocks call coefficient_method coefficients_at criterion default_ddf degrees effects_at
     estimate_at family_record fast_optsum fit_options has_free_shape hold_start in_columns is_linear
-    layout likelihood_holds link_record may_be_overdispersed mean of_frame of_other_frame options
-    parameters parameters_of pearson_df pearson_ratio prior_weights residual_variance row_variances
-    scaled scaled_response scalings set_estimates shape_has_limit space space_of sqrt_weights title
-    twin whitened_space without_rows working_model
+    is_streamed layout likelihood_holds link_record may_be_overdispersed mean of_frame
+    of_other_frame options parameters parameters_of pearson_df pearson_ratio prior_weights
+    residual_variance row_variances scaled scaled_response scalings set_estimates shape_has_limit
+    space space_of sqrt_weights title twin whitened_space without_rows working_model
     """.split()
 )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from numbamm.completion import ForUsers
 from numbamm.design.absent import Absent
 from numbamm.errors import DataError
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class RowStream(Absent):
+class RowStream(Absent, ForUsers):
     """Values for each row of data that stream, a pandas Series or frame per chunk.
 
     Every iteration reads the rows anew. Rows that a fit dropped have NaN.
@@ -27,13 +28,20 @@ class RowStream(Absent):
     nrows : int or None
         The number of rows, if it is known.
 
-    Methods
-    -------
-    to_parquet
-        Writes all values to a file, chunk by chunk.
-    collect
-        Joins all values in memory.
+    See Also
+    --------
+    LinearMixedModel.fittedvalues, LinearMixedModel.resid, LinearMixedModel.predict
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> sleep = mm.datasets.load("sleepstudy")
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", [sleep[:100], sleep[100:]])
+    >>> [len(part) for part in m.fittedvalues]
+    [100, 80]
     """
+
+    _between_rooms = frozenset({"error", "ndim"})
 
     def __init__(
         self, begin: Callable[[], Iterator[pd.Series | pd.DataFrame]], what: str, nrows: int | None
@@ -56,6 +64,20 @@ class RowStream(Absent):
         ------
         DataError
             If pyarrow is missing.
+
+        See Also
+        --------
+        LinearMixedModel.predict
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", [sleep[:100], sleep[100:]])
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     m.resid.to_parquet(Path(folder) / "resid.parquet")
         """
         try:
             import pyarrow as pa
@@ -77,7 +99,24 @@ class RowStream(Absent):
                 writer.close()
 
     def collect(self) -> pd.Series | pd.DataFrame:
-        """All values, joined in memory."""
+        """All values, joined in memory.
+
+        Returns
+        -------
+        pandas.Series or pandas.DataFrame
+
+        See Also
+        --------
+        LinearMixedModel.fittedvalues
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", [sleep[:100], sleep[100:]])
+        >>> m.resid.collect().head(2).round(2).to_list()
+        [-4.66, -15.06]
+        """
         import pandas as pd
 
         return pd.concat(list(self))

@@ -76,7 +76,7 @@ class Survey:
             return self
         if self.sample is None:
             self.sample = _head(chunk)
-        data = _Surveyor(chunk, self.reading.design)
+        data = _Surveyor(chunk, self.reading.design, list(self.states.values()))
         for factor in _factors(self.reading.design):
             self._add_factor(factor, data)
         self._add_sides(data)
@@ -165,9 +165,14 @@ class _Surveyor(Materializer):
 
     waits = False
 
-    def __init__(self, chunk: Chunk, design: Design) -> None:
+    def __init__(self, chunk: Chunk, design: Design, states: list[dict]) -> None:
         super().__init__(chunk.columns, chunk.rows, FUNCTIONS | design.own, design.coding)
-        self.full, self._gathered = design.full, set()
+        self.full, self._gathered, self._states = design.full, set(), states
+
+    def _text(self, state: dict) -> str:
+        """The call whose state this is."""
+        known = (item for states in self._states for item in states.items())
+        return next(text for text, other in known if other is state)
 
     @override
     def meaning(self, name: str) -> Any:
@@ -185,7 +190,7 @@ class _Surveyor(Materializer):
                 return function(data, *args, _state=_state, **options)
             self.waits = True
             if GATHERING not in _state:
-                _state[GATHERING] = Statistic(function, f"{name}()", args, given)
+                _state[GATHERING] = Statistic(function, self._text(_state), args, given)
             values = self.numeric(f"the argument of {name}()", data)
             if id(_state) not in self._gathered:  # one call may stand in several factors
                 self._gathered.add(id(_state))
