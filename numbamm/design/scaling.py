@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numbamm.design.absent import is_absent
 from numbamm.design.magnitude import sums_of_squares
 from numbamm.design.remat import ReMat
 from numbamm.shortrepr import ShortRepr
@@ -103,6 +104,12 @@ class Scaling(ShortRepr):
             if size > 0 and not 1 / ORDINARY <= size <= ORDINARY:
                 T[group] *= size
         return None if np.array_equal(T, np.eye(structure.p)) else cls(T, None, structure)
+
+    @classmethod
+    def by(cls, term: ReMat, T) -> Scaling:
+        """The change of a term's columns by T."""
+        z = term.z if is_absent(term.z) else np.asfortranarray(np.linalg.solve(T.T, term.z))
+        return cls(T, z, term.structure)
 
     def columns(self, z) -> np.ndarray:
         """The scaled columns of rows whose columns are z, shape (p, n)."""

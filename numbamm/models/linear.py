@@ -42,6 +42,7 @@ from numbamm.models.linear_objective import LinearObjective
 from numbamm.models.mixedmodel import BETWEEN_ROOMS, MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.spaces.scaled import ScaledTerms
+from numbamm.models.streams.rowless import with_scalings
 from numbamm.models.without_rows import linear_without
 from numbamm.optimize import OptSummary, minimize
 from numbamm.options import flag
@@ -237,6 +238,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     def in_columns(self, scalings) -> LinearMixedModel:
         """This model, fitted as it is, in other scaled columns."""
+        if self.is_streamed:
+            return with_scalings(self, scalings)
         twin = self.twin()
         twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, scalings)
         twin.blocks = Blocks(twin.scaled.terms, self.blocks.xy, self.sqrt_weights)
