@@ -28,7 +28,7 @@ import scipy.sparse as sp
 from scipy.linalg import block_diag, lapack
 from scipy.sparse.csgraph import connected_components
 
-from numbamm.blocks.products import products
+from numbamm.blocks.maps.products import products
 from numbamm.design import directions as design
 from numbamm.design.remat import ReMat
 from numbamm.memory import refuse_beyond

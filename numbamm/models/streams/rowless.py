@@ -8,7 +8,7 @@ import numpy as np
 
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.layout import Layout, Pattern
-from numbamm.blocks.other_columns import in_other_columns
+from numbamm.blocks.maps.other_columns import in_other_columns
 from numbamm.models.centred_response import CentredResponse
 from numbamm.models.spaces.scaled import ScaledTerms
 

@@ -9,7 +9,7 @@ from sources.streams import irregular
 import numbamm as mm
 from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.layout import Pattern
-from numbamm.blocks.other_columns import in_other_columns
+from numbamm.blocks.maps.other_columns import in_other_columns
 
 FORMULAS = [
     "y ~ x * f + (1 + x | g) + (1 | h)",

@@ -5,7 +5,7 @@ import pytest
 from sources.streams import irregular
 
 import numbamm as mm
-from numbamm.blocks.products import products
+from numbamm.blocks.maps.products import products
 
 FORMULAS = [
     "y ~ x * f + (1 + x | g) + (1 | h)",
