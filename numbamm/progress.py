@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 
 from numbamm import config
+
+
+def shown(wanted: bool | None) -> AbstractContextManager:
+    """A block in which progress is shown or not, if that is given, whatever the option says."""
+    return nullcontext() if wanted is None else config.context(progress=wanted)
 
 
 class _Silent:

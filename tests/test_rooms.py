@@ -228,6 +228,8 @@ TESTED_ELSEWHERE = {
     "inference.profiling.surface": "by its two kinds, linear_surface and generalized_surface",
     "models.spaces.generalized_space": "test_space runs over the spaces of all kinds of models",
     "models.streams.streamed_cells": "by the models that it is a part of, in cell_table",
+    "models.streams.streamed_modes": "the modes of fit_by_passes, which is compared with memory",
+    "sources.working_pass": "a pass of fit_by_passes",
     "sources.crossing": "the last pass of streamed_linear, which is compared with rows in memory",
     "sources.reading": "by every source: see opening, streamed_linear",
     "sources.source": "a base, and declarations",

@@ -231,9 +231,7 @@ def _eager(data: Any) -> nw.DataFrame:
         return nw.from_native(data, eager_only=True)
     except TypeError:
         if isinstance(nw.from_native(data, pass_through=True), nw.LazyFrame):
-            raise DataError(
-                "the data are a lazy frame of another library than polars: collect it first"
-            ) from None
+            raise DataError("the data are a lazy frame: call its collect() first") from None
         raise DataError(
             "the data must be a data frame (pandas, polars, pyarrow) or a dict of arrays, "
             f"not {type(data).__name__}"

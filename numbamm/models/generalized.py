@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from numbamm.models.linear import LinearMixedModel
+    from numbamm.models.streams.fit_by_passes import Passes
 
 INFORMATION = {"expected": EXPECTED, "observed": OBSERVED}
 INITS = ("glm", "lmm")
@@ -219,9 +220,16 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             frame, cells = sources.stream_cells(
                 formula, source, family_record, **options, context=scope
             )
-            self._build(cells)
-            self._streamed = StreamedCells(self, frame)
-            self._streamed.put_away()
+            if isinstance(cells, Exception):
+                from numbamm.models.streams import fit_by_passes as passes
+
+                if not passes.can_pass(self):
+                    raise cells
+                passes.build(self, frame)
+            else:
+                self._build(cells)
+                self._streamed = StreamedCells(self, frame)
+                self._streamed.put_away()
         self._call = Call(data, {**options, "link": link, "information": information})
         self._warned = False
         self.fast_optsum: OptSummary | None = None
@@ -273,7 +281,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
                 Likelihood(self.family_record, frame.y, prior),
             )
             root = self._likelihood.working_root(self.link_record)
-            if isinstance(frame, sources.CellFrame):
+            if frame.are_cells:
                 root = root_of_cells(root, frame, self._likelihood)
             super().__init__(frame, root)
             self._search_for(None)
@@ -281,7 +289,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self._offset = np.zeros(n) if frame.offset is None else frame.offset
             # By the columns as they came: products with matrices round equal rows differently.
             self._cells = None
-            if isinstance(frame, sources.CellFrame):
+            if frame.are_cells:
                 self._likelihood.merged = frame.excess
             else:
                 columns = [*frame.X.T, self._offset]
@@ -682,6 +690,9 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
                 self.optsum.optimizer = optimizer
             self.optsum.configure()
             self.optsum.validate()
+            if self._passes is not None:
+                self._passes.fit(self, fast, progress, verbose)
+                return self
             end = Stages(self, fast, nagq, progress=progress, verbose=verbose).run()
             self.optsum.elapsed = perf_counter() - begin
             self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
@@ -692,6 +703,9 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     #: What a fit to rows that stream works with; None where the rows are in memory.
     _streamed: StreamedCells | None = None
+
+    #: What a fit by passes over the rows knows of them; None where it works with cells or rows.
+    _passes: Passes | None = None
 
     def _rows_at_hand(self) -> AbstractContextManager:
         """A block in which the cells of rows that stream stand for the rows of the model."""
@@ -740,8 +754,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         if family.variance is None:
             return False
         if family.weights == "trials":
-            if self._streamed is not None:
-                return self._streamed.cells.greatest_weight > 1
+            if (of_rows := self._passes or (self._streamed and self._streamed.cells)) is not None:
+                return of_rows.greatest_weight > 1
             return bool((self.prior_weights > 1).any())
         return family.counts and not family.has_shape
 
@@ -756,6 +770,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             return np.nan
         if self._streamed is not None:
             return self._streamed.pearson(self) / self.dispersion / self.pearson_df
+        if self._passes is not None:
+            return sum((part**2).sum() for part in self.residuals("pearson")) / self.pearson_df
         return float((pearson(self) ** 2).sum() / self.dispersion / self.pearson_df)
 
     @property
@@ -763,6 +779,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         """`df_resid`, where prior weights of counts are numbers of rows."""
         if not self.family_record.counts:
             return float(self.df_resid)
+        if self._passes is not None:
+            return self._passes.weights - self.n_parameters
         with self._rows_at_hand():
             return float(self.prior_weights.sum() - self.n_parameters)
 

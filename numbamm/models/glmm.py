@@ -12,6 +12,7 @@ from numbamm.elsewhere import names_arguments
 from numbamm.glm.family import Family
 from numbamm.glm.link import Link
 from numbamm.models.generalized import GeneralizedLinearMixedModel
+from numbamm.progress import shown
 
 
 @names_arguments
@@ -104,7 +105,7 @@ def glmm(
     >>> round(mm.glmm(formula, cbpp, "binomial", nagq=9).objective, 3)
     183.967
     """
-    with blas_threads():  # once for all steps
+    with blas_threads(), shown(progress):  # once for all steps
         model = GeneralizedLinearMixedModel(
             formula,
             data,

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
 from numbamm.models.linear import LinearMixedModel
+from numbamm.progress import shown
 
 
 @names_arguments
@@ -80,7 +81,7 @@ def lmm(
     >>> round(m.objective, 4)
     1751.9393
     """
-    with blas_threads():  # once for both steps
+    with blas_threads(), shown(progress):  # once for both steps
         model = LinearMixedModel(
             formula,
             data,

@@ -7,24 +7,32 @@ summed. For other families without a dispersion the responses have to be equal, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
 
 from numbamm.blocks.distinct import Distinct
 from numbamm.design.rowhash import row_hashes
-from numbamm.errors import FitError
+from numbamm.errors import DataError, FitError
 from numbamm.formula.checks import check_support, refuse_constant
 from numbamm.formula.modelframe import ModelFrame
 from numbamm.glm.family import Family
-from numbamm.memory import refuse_beyond
+from numbamm.memory import SHARE, available, gigabytes
 from numbamm.sources.reading import Chunk, Reading
 from numbamm.sources.source import Source
 from numbamm.sources.streamed_frame import StreamedFrame, streamed_frame
 
 #: Copies of the cells that exist at once during a fit: as they came, their basis, scratch.
 HELD = 5
+
+
+#: Bytes that fit into any memory.
+ALWAYS_FITS = 2**26
+
+
+class TooManyCells(DataError):
+    """There are too many different rows for memory."""
 
 
 @dataclass(repr=False)
@@ -52,6 +60,8 @@ class CellFrame(ModelFrame):
     squares: np.ndarray = None
     excess: float = 0.0
     greatest_weight: float = 1.0
+
+    are_cells = True
 
     @property
     def nobs(self) -> int:
@@ -158,13 +168,13 @@ class CellTable:
         if self._count <= held:
             return
         size = max(2 * held, self._count)
-        refuse_beyond(
-            HELD * 8 * size * (width + 5),
-            f"after {self.n:,} rows there are {self._count:,} different ones, which PIRLS passes "
-            "over again and again",
-            "round covariates, so that more rows are equal, fit to a part of the rows, or use a "
-            "machine with more memory",
-        )
+        needed = HELD * 8 * size * (width + 5)
+        if needed > ALWAYS_FITS and needed > SHARE * available():
+            raise TooManyCells(
+                f"after {self.n:,} rows there are {self._count:,} different ones, which take "
+                f"{gigabytes(needed)}, more than half of the memory that this process may use; "
+                "round covariates, so that more rows are equal, or fit to a part of the rows"
+            )
         cells, sums = np.zeros((size, width)), np.zeros((5, size))
         if held:
             cells[:held], sums[:, :held] = self._cells, self._sums
@@ -199,7 +209,7 @@ class CellTable:
         if self._by_mean:
             excess = self.constant - family.constant(y, w, 0.0, 1.0)
             excess -= 2.0 * float(w @ family.entropy(y))
-        given = {name: getattr(frame, name) for name in ModelFrame.__dataclass_fields__}
+        given = {name: getattr(frame, name) for name in (f.name for f in fields(ModelFrame))}
         given |= {"y": y, "X": np.asfortranarray(cells[:, :p]), "reterms": terms, "weights": w}
         given |= {"offset": cells[:, p].copy(), "rows": rows.astype(np.int64), "columns": {}}
         return CellFrame(
@@ -219,7 +229,7 @@ def _hashes(rows: np.ndarray) -> np.ndarray:
 
 def stream_cells(
     formula: str, source: Source, family: Family, *, progress: bool | None = None, **options
-) -> tuple[StreamedFrame, CellFrame]:
+) -> tuple[StreamedFrame, CellFrame | TooManyCells]:
     """Read the rows of a generalized model: for levels, and for cells.
 
     Parameters
@@ -231,18 +241,22 @@ def stream_cells(
     Returns
     -------
     frame : StreamedFrame
-    cells : CellFrame
+    cells : CellFrame, or TooManyCells
+        What to raise if the model needs cells, where there are too many for memory.
 
     Raises
     ------
     FormulaError, DataError, OptionError
-        As for models of frames in memory; and if there are too many different rows for memory.
+        As for models of frames in memory.
     """
     two_level = family.proportions
     frame = streamed_frame(
         formula, source, two_level_response=two_level, progress=progress, **options
     )
-    table = source.gather(CellTable(frame, family), progress, "collecting cells")
+    try:
+        table = source.gather(CellTable(frame, family), progress, "collecting cells")
+    except TooManyCells as error:
+        return frame, error
     return frame, table.cell_frame()
 
 

@@ -270,6 +270,10 @@ class Basis:
     gamma0: np.ndarray
     scale: float
 
+    def columns(self, part: ModelFrame) -> np.ndarray:
+        """The basis of rows, without their weights, shape (n, rank)."""
+        return (part.X[:, self.fe.kept] - self.centre) @ self.rotation
+
     def rows(self, part: ModelFrame, sqrtw: np.ndarray | None) -> np.ndarray:
         """``[basis | response]`` times the square root of the weights, shape (n, rank + 1)."""
         kept = self.fe.kept

@@ -11,7 +11,6 @@ import numpy as np
 
 from numbamm.design.absent import absent, is_absent
 from numbamm.models.streams.streamed_parts import linear_predictor
-from numbamm.sources import with_moments
 
 #: The model's attributes over rows.
 OVER_ROWS = ("frame", "reterms", "feterm", "sqrt_weights", "prior_weights")
@@ -32,6 +31,8 @@ class StreamedCells:
     """
 
     def __init__(self, model, frame) -> None:
+        from numbamm.sources import with_moments  # a worker that gets a fit needs no formulas
+
         self.cells = model.frame
         n, fe = self.cells.n, model.feterm
         root = np.ones(len(self.cells.y)) if model.scaled.root is None else model.scaled.root
