@@ -57,6 +57,8 @@ from numbamm.models.without_rows import generalized_without
 from numbamm.models.working_model import working_model
 from numbamm.optimize import OptSummary
 from numbamm.optimize.formatting import short
+from numbamm.report.digits import plain
+from numbamm.sources.opening import open_source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -204,7 +206,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             "amalgamate": amalgamate,
         }
         scope, family_record = caller_namespace(), self.family_record
-        if (source := sources.open_source(data)) is None:
+        if (source := open_source(data)) is None:
             frame = formulas.model_frame(
                 formula,
                 data,
@@ -362,10 +364,10 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             how += f", {self.information} information"
         success = self.frame.success_level
         of = f" of {self.frame.response} = {success}" if success is not None else ""
-        family = self.family if self.shape is None else f"{self.family}({self.shape:.5g})"
+        shape = f" (shape {plain([self.shape])[0]})" if self.shape is not None else ""
         return (
             f"Generalized linear mixed model fit by maximum likelihood ({how})\n"
-            f" Family: {family}{of}, link: {self.link}"
+            f" Family: {self.family_record}{shape}{of}, link: {self.link}"
         )
 
     @property
@@ -456,7 +458,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
               Column       Variance  Std.Dev.
         herd  (Intercept)  0.412500  0.642261
         """
-        return VarCorr(self.reterms, self.sigma, residual=self._likelihood.dispersed)
+        return VarCorr(self, residual=self._likelihood.dispersed)
 
     @property
     def dispersion(self) -> float:

@@ -46,6 +46,7 @@ from numbamm.models.streams.rowless import with_scalings
 from numbamm.models.without_rows import linear_without
 from numbamm.optimize import OptSummary, minimize
 from numbamm.options import flag
+from numbamm.sources.opening import open_source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,7 +161,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
             "amalgamate": amalgamate,
         }
         scope = caller_namespace()
-        if (source := sources.open_source(data)) is None:
+        if (source := open_source(data)) is None:
             frame = formulas.model_frame(formula, data, **options, context=scope)
             check_gaussian(frame, sigma_known=sigma is not None)
             self._build(frame, reml, sigma)

@@ -7,7 +7,6 @@ from itertools import chain
 from typing import Any
 
 from numbamm.errors import DataError
-from numbamm.formula.columns import Table
 from numbamm.sources.source import Source
 
 
@@ -34,6 +33,8 @@ class Frames(Source):
         return {**vars(self), "_begun": None}
 
     def names(self) -> list[str]:
+        from numbamm.formula.columns import Table  # data in memory do not need it here
+
         begun = self._iterate()
         first = next(begun, None)
         if first is None:

@@ -24,7 +24,7 @@ from numbamm.inference.prediction.simulate import (
 )
 from numbamm.inference.prediction.streamed import predictions
 from numbamm.options import flag, one_of, valid_alpha
-from numbamm.sources import open_source
+from numbamm.sources.opening import open_source
 
 NEW_LEVELS = ("population", "missing", "error")
 TYPES = ("response", "link")
