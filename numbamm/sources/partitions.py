@@ -37,6 +37,16 @@ class Partitions(Source):
             return self.frame
         return self.frame[[name for name in self.frame.columns if name in columns]]
 
+    def kept(self, columns: Collection[str]) -> Source:
+        """Let the workers of a cluster hold the columns, which Dask spills to their disks."""
+        try:
+            from distributed import get_client
+
+            get_client()
+        except (ImportError, ValueError):  # no cluster: this process would have to hold them
+            return self
+        return Partitions(self._needed(columns).persist())
+
     def chunks(self, columns: Collection[str] | None = None) -> Iterator[Any]:
         for part in self._needed(columns).to_delayed():  # one after the other, as memory allows
             yield part.compute()

@@ -60,6 +60,10 @@ class Source:
         """Names of the columns."""
         raise NotImplementedError
 
+    def kept(self, columns: Collection[str]) -> Source:
+        """The source for many passes over some columns; it may hold them nearer."""
+        return self
+
     def gather(self, summary: S, progress: bool | None, what: str) -> S:
         """Let a summary see all rows; returns it.
 

@@ -80,3 +80,14 @@ def test_categories_of_a_single_partition(client):
     df = irregular().sort_values("f", ignore_index=True)
     streamed = mm.lmm("y ~ f * x + (1 | g)", dd.from_pandas(df, npartitions=6))
     assert_same_fit(mm.lmm("y ~ f * x + (1 | g)", df), streamed)
+
+
+def test_columns_for_many_passes_are_kept_by_the_workers(client):
+    from numbamm.sources.partitions import Partitions
+
+    source = Partitions(dd.from_pandas(irregular(), npartitions=3).map_partitions(slowly))
+    kept = source.kept({"y", "x"})
+    list(kept.chunks())
+    begin = time.monotonic()
+    assert [list(chunk) for chunk in kept.chunks()] == [["x", "y"]] * 3
+    assert time.monotonic() - begin < 3 * 0.15 and kept.names() == ["x", "y"]

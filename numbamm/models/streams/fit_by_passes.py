@@ -88,6 +88,8 @@ def build(model, frame) -> None:
         With the number of bytes that a pass reads.
     """
     source, family, shape = frame.source, model.family_record, model.given_shape or 0.0
+    source = source.kept(frame.reading.columns)
+    frame = replace(frame, source=source)
     check = source.gather(SupportCheck(frame, family, shape), None, "reading responses")
     columns = source.gather(ColumnMoments(frame), None, "reading columns")
     basis = columns.basis()
