@@ -8,7 +8,7 @@ from sources.streams import cut, irregular
 import numbamm as mm
 from numbamm.sources import cell_table
 
-CUTS = (100, 100, 450)
+CUTS = (250,)
 pytestmark = pytest.mark.filterwarnings("ignore::numbamm.OverdispersionWarning")
 
 
@@ -20,7 +20,7 @@ def no_memory(monkeypatch):
 
 
 def counts() -> pd.DataFrame:
-    df, rng = irregular(), np.random.default_rng(8)
+    df, rng = irregular()[:500], np.random.default_rng(8)
     eta = 0.3 * df["y"].clip(-3, 3).fillna(0)
     return df.assign(
         count=rng.poisson(np.exp(eta)),
