@@ -14,15 +14,20 @@ from .errors import (
     NumbammWarning as NumbammWarning,
     OptionError as OptionError,
     OverdispersionWarning as OverdispersionWarning,
+    WorkerError as WorkerError,
 )
 from .glm.family import Family as Family
 from .glm.link import Link as Link
 from .inference.diagnostics.allfit import allfit as allfit
 from .inference.fixed.anova import anova as anova
+from .inference.many.lmm_groups import lmm_groups as lmm_groups
+from .inference.many.lmm_many import lmm_many as lmm_many
+from .inference.many.many_fits import ManyFits as ManyFits
 from .inference.resampling.bootstrap import Bootstrap as Bootstrap, bootstrap as bootstrap
 from .inference.diagnostics.collinearity import check_collinearity as check_collinearity
 from .inference.fixed.contrast import coef_table as coef_table, contrast as contrast
 from .inference.diagnostics.convergence import check_convergence as check_convergence
+from .inference.comparison.compare_structures import compare_structures as compare_structures
 from .inference.comparison.criteria import information_criteria as information_criteria
 from .inference.diagnostics.deletion import delete_levels as delete_levels
 from .inference.comparison.drop1 import drop1 as drop1

@@ -24,6 +24,7 @@ __all__ = [
     "NumbammWarning",
     "OptionError",
     "OverdispersionWarning",
+    "WorkerError",
 ]
 
 
@@ -146,6 +147,30 @@ class NotFittedError(NumbammError, RuntimeError):
     ...     print(error)
     this model has not been fitted: call fit() first
     """
+
+
+class WorkerError(FitError):
+    """A process or machine that took part in a computation ended; what was done is kept.
+
+    Attributes
+    ----------
+    partial
+        The result so far: of `bootstrap` the replicates that are done, to which ``extend`` adds the
+        others; of `profile`, `allfit`, `power`, `lmm_many` and `lmm_groups` the parameters,
+        optimisers or fits that are done. None if nothing is.
+
+    See Also
+    --------
+    bootstrap, lmm_many
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> issubclass(mm.WorkerError, mm.FitError)
+    True
+    """
+
+    partial: Any = None
 
 
 class NumbammWarning(UserWarning):

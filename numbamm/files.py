@@ -46,3 +46,19 @@ def write(path, content: bytes) -> None:
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
         reason = getattr(error, "strerror", None) or error
         raise OptionError(f"{path} cannot be written: {reason}") from error
+
+
+def require_pyarrow():
+    """The package pyarrow, with its submodule for Parquet files.
+
+    Raises
+    ------
+    OptionError
+        It is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise OptionError("Parquet files need pyarrow: pip install 'numbamm[parquet]'") from error
+    return pyarrow

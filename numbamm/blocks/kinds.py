@@ -14,4 +14,7 @@ TABLE, LEVELS = types.int64[:, ::1], types.int32[:, ::1]
 
 def record(cls, **kinds):
     """The type of a named tuple, given those of its fields."""
-    return types.NamedTuple([kinds[field] for field in cls._fields], cls)
+    of_fields = [kinds[field] for field in cls._fields]
+    if len(set(of_fields)) == 1:
+        return types.NamedUniTuple(of_fields[0], len(of_fields), cls)
+    return types.NamedTuple(of_fields, cls)

@@ -87,14 +87,28 @@ class Table:
         return did_you_mean(name, self.names)
 
     def column(self, name: str) -> pd.Series:
-        """One column, with positions as its index; missing values are those that ``isna`` finds."""
-        values = self._columns[name]
-        try:
-            series = _as_pandas(values)
-        except Exception as error:  # whatever the library behind the frame raises
-            raise DataError(f"column '{name}' cannot be used: {error}") from error
+        """One column, with positions as its index; missing values are those that ``isna`` finds.
+
+        Raises
+        ------
+        DataError
+            It cannot be used, or has infinite values.
+        """
+        series = self.with_infinite(name)
         _refuse_infinite(series, name)
         return series
+
+    def native(self, name: str) -> Any:
+        """One column as the user gave it."""
+        return self._columns[name]
+
+    def with_infinite(self, name: str) -> pd.Series:
+        """As `column`, with infinite values if there are any."""
+        values = self._columns[name]
+        try:
+            return _as_pandas(values)
+        except Exception as error:  # whatever the library behind the frame raises
+            raise DataError(f"column '{name}' cannot be used: {error}") from error
 
 
 def by_index(index: pd.Index | None, values: Any, what: str) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 
 from numbamm.design.absent import absent
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.monte_carlo import errors_at
 
 
 def estimates_at(model, theta, objective: float) -> Estimates:
@@ -20,6 +21,7 @@ def estimates_at(model, theta, objective: float) -> Estimates:
         The objective there.
     """
     model._set_theta(theta)
+    errors = errors_at(model, theta)
     solution = solution_at(model, model.scaled.to_scaled(theta))
     response, fe = model.scaled_response, model.feterm
     u, b = random_effects(model, solution)
@@ -39,6 +41,7 @@ def estimates_at(model, theta, objective: float) -> Estimates:
         objective=objective,
         reml=model.optsum.reml,
         sigma_given=model.optsum.sigma is not None,
+        monte_carlo=errors,
     )
 
 

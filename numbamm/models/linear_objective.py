@@ -44,7 +44,7 @@ class LinearObjective:
         return LinearSpace(self.scaled, self.blocks, self._criterion())
 
     @cached_property
-    def _search_coordinates(self) -> Coordinates:
+    def search_coordinates(self) -> Coordinates:
         """Coordinates of the scaled θ; the response does not touch them."""
         return Coordinates(self.scaled.terms, self.layout, self.blocks.A, self.nobs)
 

@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from numbamm.blocks.distinct import Distinct
+from numbamm.design.distinct import Distinct
 from numbamm.design.rowhash import row_hashes
 from numbamm.errors import DataError, FitError
 from numbamm.formula.checks import check_support, refuse_constant

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from numbamm.blocks.distinct import Distinct
+from numbamm.design.distinct import Distinct
 from numbamm.formula.grouping import Factors
 from numbamm.sources.found_levels import FoundLevels
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from numbamm.blocks.crossprod import add_rows, places_of
 from numbamm.blocks.layout import Layout, Pattern
-from numbamm.blocks.size import check_size
 from numbamm.design.scaling import Scaling
+from numbamm.memory import refuse_beyond
 from numbamm.sources.column_moments import Basis
 from numbamm.sources.reading import Chunk, Reading
 from numbamm.sources.streamed_frame import StreamedFrame
@@ -43,7 +43,11 @@ class Crossing:
         """
         layout = Pattern.of(frame.covered).layout(basis.fe.rank)
         layout.places = layout.places[:, :0]
-        check_size(layout, frame.reterms)
+        refuse_beyond(
+            8 * 2 * layout.size_a,
+            "the cross-products of " + " and ".join(f"'{t.group}'" for t in frame.reterms),
+            "leave out a term or its slopes",
+        )
         return cls(frame, basis, scalings, layout)
 
     @property

@@ -7,13 +7,13 @@ from blocks.dense import dense_model, random_theta, rows
 from blocks.examples import STRUCTURES, built, each_structure, evaluate, evaluate_gradient
 
 from numbamm.blocks import cholesky
-from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.cholesky import BLOCK, SMALL
+from numbamm.blocks.tail.dense_tail import DenseTail
 
 
 @numba.njit
 def factor(a, n):
-    return cholesky._cholesky(a, n)
+    return cholesky.lower_factor(a, n)
 
 
 @pytest.mark.parametrize("n", [1, SMALL, SMALL + 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7, 200])
@@ -75,5 +75,5 @@ def test_failed_factorisation_is_nan():
 def test_collinear_columns_of_x_fail_quietly():
     terms = STRUCTURES["crossed densely"]
     xy = rows(nx=2)
-    blocks = Blocks(terms, np.column_stack([xy[:, 0], xy[:, 0], xy[:, -1]]))
+    blocks = DenseTail(terms, np.column_stack([xy[:, 0], xy[:, 0], xy[:, -1]]))
     assert np.isnan(evaluate(blocks, random_theta(terms), xy))

@@ -59,6 +59,7 @@ def _of_mixed_model(model) -> Fit:
         shape=model.given_shape,
         singular=model.is_singular(),
         rows=model.nobs,
+        monte_carlo=estimates.monte_carlo,
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import warnings
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -11,8 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numbamm.blocks.jit import compile_time
+from numbamm.blocks.threads import ThreadLocal, blas_threads
 from numbamm.elsewhere import names_arguments
-from numbamm.errors import OptionError
+from numbamm.errors import OptionError, WorkerError
+from numbamm.inference.resampling.workers import checked, holding, in_order
 from numbamm.optimize import available, resolve
 from numbamm.options import name_list, non_negative
 from numbamm.report.content import Report, of_frame
@@ -27,6 +32,32 @@ TOLERANCE = 1e-4
 
 #: Headings of columns, where they are not the usual ones.
 _HEADINGS = {"objective": "objective"}
+
+
+class MessagesByThread:
+    """Gathers warnings by the thread that gives them.
+
+    `warnings.catch_warnings` is for the whole process: two threads that use it at once restore
+    each other's settings.
+    """
+
+    def __enter__(self) -> MessagesByThread:
+        self._of_thread: dict[int, list[str]] = {}
+        self._catch = warnings.catch_warnings()
+        self._catch.__enter__()
+        warnings.simplefilter("always")
+        warnings.showwarning = self._keep
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._catch.__exit__(*error)
+
+    def _keep(self, message, *_, **__) -> None:
+        self._of_thread.setdefault(threading.get_ident(), []).append(str(message))
+
+    def take(self) -> list[str]:
+        """The messages of the calling thread since it last took them."""
+        return self._of_thread.pop(threading.get_ident(), [])
 
 
 @dataclass(repr=False)
@@ -147,6 +178,7 @@ def allfit(
     maxfeval: int | None = None,
     maxtime: float | None = None,
     tolerance: float = TOLERANCE,
+    workers=1,
 ) -> AllFit:
     """Fit a model with one optimiser after another, and compare the minima that they find.
 
@@ -165,6 +197,10 @@ def allfit(
         Limits of each fit, in evaluations and seconds; those in ``optsum``, if not given.
     tolerance : float
         The largest difference from the best objective with which optimisers agree.
+    workers : int or executor
+        Number of threads, -1 for one per processor, or an executor, as for `bootstrap`: each
+        optimiser is a task. Of several at once, ``seconds`` are longer; other results do not
+        depend on it.
 
     Returns
     -------
@@ -176,6 +212,8 @@ def allfit(
     ------
     OptionError
         The list of optimisers is empty or has an unknown name, or an option has an unusable value.
+    WorkerError
+        A process of the executor ended; its ``partial`` has the fits that are done.
 
     See Also
     --------
@@ -199,18 +237,32 @@ def allfit(
         if value is not None:
             setattr(twin.optsum, option, value)
     twin.optsum.validate()
-    lines = []
-    for name in names:
-        lines.append(_line(twin, name))
-        if lines[-1]["returnvalue"] == "INTERRUPTED":
-            break
-    table = pd.DataFrame(lines)
+    workers = checked(workers)
+    done: dict[int, dict] = {}
+    ended = None
+    with MessagesByThread() as messages, blas_threads():
+        try:
+            for k, line in in_order(_Fits(twin, messages), names, workers):
+                done[k] = line
+                if line["returnvalue"] == "INTERRUPTED":
+                    break
+        except KeyboardInterrupt:
+            if not done:
+                raise
+        except WorkerError as error:
+            ended = error
+    if ended is not None and not done:
+        raise ended
+    table = pd.DataFrame([done[k] for k in sorted(done)])
     table["excess"] = table["objective"] - table["objective"].min()
     table = table.sort_values("excess", kind="stable", ignore_index=True)
     theta = twin.optsum.names
     columns = ["optimizer", "objective", "excess", *theta]
     columns += ["evaluations", "seconds", "returnvalue", "message"]
-    return AllFit(table[columns], list(theta), tolerance)
+    result = AllFit(table[columns], list(theta), tolerance)
+    if ended is not None:
+        raise holding(ended, result)
+    return result
 
 
 def _chosen(optimizers, has_gradient: bool) -> list[str]:
@@ -223,17 +275,35 @@ def _chosen(optimizers, has_gradient: bool) -> list[str]:
     return list(dict.fromkeys(resolve(name).name for name in names))
 
 
-def _line(twin, name: str) -> dict:
+class _Fits(ThreadLocal):
+    """A fit with one optimiser: a row of the table. Each thread has a copy of the model."""
+
+    def __init__(self, twin, messages: MessagesByThread) -> None:
+        super().__init__()
+        self._twin, self._messages, self._pid = twin, messages, os.getpid()
+
+    def __getstate__(self) -> dict:
+        return super().__getstate__() | {"_messages": None}
+
+    def __call__(self, name: str) -> dict:
+        if not hasattr(self._local, "twin"):
+            self._local.twin = deepcopy(self._twin)
+        if self._messages is not None and os.getpid() == self._pid:
+            return _line(self._local.twin, name, self._messages)
+        with MessagesByThread() as messages:
+            return _line(self._local.twin, name, messages)
+
+
+def _line(twin, name: str, by_thread: MessagesByThread) -> dict:
     """Fit with one optimiser: a row of the table."""
     start, failure = perf_counter() - compile_time.seconds, None
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            twin.refit(optimizer=name, progress=False)
-        except Exception as error:  # a plug-in may raise anything: it becomes the message
-            failure = error
+    by_thread.take()
+    try:
+        twin.refit(optimizer=name, progress=False)
+    except Exception as error:  # a plug-in may raise anything: it becomes the message
+        failure = error
     seconds, optsum = perf_counter() - compile_time.seconds - start, twin.optsum
-    messages = [str(w.message) for w in caught] + ([str(failure)] if failure else [])
+    messages = by_thread.take() + ([str(failure)] if failure else [])
     line = {"optimizer": name, "seconds": seconds, "message": "; ".join(dict.fromkeys(messages))}
     if failure is not None:
         missing = dict.fromkeys(["objective", "evaluations", *optsum.names], np.nan)

@@ -85,7 +85,7 @@ def contrast(
     alpha = valid_alpha(alpha)
     joint = flag("joint", joint)
     method = degrees.method(model, ddf)
-    names, L = _rows(model, L)
+    names, L = rows_of(model.feterm.cnames, L)
     rhs = _right_side(rhs, names)
     kept, estimable = on_kept_columns(model.feterm, L)
     if not estimable.all():
@@ -261,11 +261,16 @@ def _centred(feterm, L) -> tuple[np.ndarray, np.ndarray, float]:
     return x / size, L / finite, 10 * np.finfo(float).eps * float((np.abs(centre) / finite).max())
 
 
-def _rows(model, L) -> tuple[list[str], np.ndarray]:
-    """Names of the rows, and L as an array of shape (rows, p)."""
+def rows_of(cnames: list[str], L) -> tuple[list[str], np.ndarray]:
+    """Names of the rows, and L as an array of shape (rows, p); `cnames` are those of X.
+
+    Raises
+    ------
+    OptionError
+        L has other columns, names unknown coefficients, or has rows without numbers.
+    """
     import pandas as pd
 
-    cnames = model.feterm.cnames
     if isinstance(L, Mapping):
         names, L = _of_dicts(L, cnames)
     elif isinstance(L, pd.DataFrame):

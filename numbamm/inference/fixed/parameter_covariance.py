@@ -21,6 +21,22 @@ UNKNOWN = 1e-12
 #: Added to the Hessian's eigenvalues, so that its inverse is finite where V does not change.
 RIDGE = 1e-13
 
+#: What is said where there are no degrees of freedom.
+NO_MINIMUM = (
+    "the Hessian is not positive definite at the estimates: the fit is not at a minimum; "
+    'try another optimizer, or ddf="wald"'
+)
+LOST = (
+    "the precision of the covariance parameters is lost in rounding errors, since the "
+    "variances of the random effects and of the residuals differ by too much: take "
+    'ddf="wald"'
+)
+CONFOUNDED = (
+    "the restricted likelihood does not depend on a variance of the random effects, since "
+    "the fixed effects have a coefficient for each level: leave out one of the two, or "
+    'take ddf="wald"'
+)
+
 
 def by_expected(directions: Directions) -> np.ndarray:
     """2 E[H]⁻¹ for the Hessian H of -2 log-likelihood, shape (directions, directions).
@@ -50,80 +66,122 @@ def by_observed(directions: Directions) -> np.ndarray:
         likelihood does not depend on a parameter of the covariance.
     """
     _refuse_unknown(directions)
+    covariance, is_minimum = covariances(directions)
+    if not is_minimum:
+        raise FitError(NO_MINIMUM)
+    return covariance
+
+
+def covariances(directions) -> tuple[np.ndarray, np.ndarray]:
+    """`by_observed` of one response or many, and whether each is at a minimum.
+
+    Parameters
+    ----------
+    directions : Directions, or with one more axis, the first, ManyDirections
+    """
     changes, curvature, added = _by_rank(directions)
-    first = len(directions.combinations) - len(added)  # 1 if log σ² is a parameter
-    transform = directions.coordinates @ np.pad(changes, ((first, 0), (first, 0)))
-    transform[:, :first] = directions.coordinates[:, :first]
-    hessian = transform.T @ directions.observed @ transform
-    hessian[first:, first:] += curvature + np.diag(added)
-    size = np.diag(transform.T @ directions.expected @ transform).copy()
-    size[first:] += np.abs(np.diag(curvature)) + added
+    first = len(directions.combinations) - added.shape[-1]  # 1 if log σ² is a parameter
+    shape = (*changes.shape[:-2], *directions.coordinates.shape)
+    transform = np.empty(shape)
+    transform[..., :first] = directions.coordinates[:, :first]
+    transform[..., first:] = directions.coordinates[:, first:] @ changes
+    across = np.swapaxes(transform, -1, -2)
+    hessian = across @ directions.observed @ transform
+    hessian[..., first:, first:] += curvature + _diagonal_matrix(added)
+    size = np.einsum("...ij,...ij->...j", transform, directions.expected @ transform)
+    size[..., first:] += np.abs(np.diagonal(curvature, axis1=-2, axis2=-1)) + added
     size = np.sqrt(np.where(size > 0, size, 1.0))
-    values, vectors = np.linalg.eigh(hessian / np.outer(size, size))
-    if len(values) and values[0] < NEGATIVE:
-        raise FitError(
-            "the Hessian is not positive definite at the estimates: the fit is not at a minimum; "
-            'try another optimizer, or ddf="wald"'
-        )
-    half = transform @ (vectors / size[:, None]) / np.sqrt(np.maximum(values, 0.0) + RIDGE)
-    return 2 * half @ half.T
+    values, vectors = np.linalg.eigh(hessian / (size[..., :, None] * size[..., None, :]))
+    root = np.sqrt(np.maximum(values, 0.0) + RIDGE)
+    half = transform @ (vectors / size[..., :, None] / root[..., None, :])
+    return 2 * half @ np.swapaxes(half, -1, -2), np.all(values >= NEGATIVE, axis=-1)
+
+
+def _diagonal_matrix(values) -> np.ndarray:
+    """Matrices with these values on their diagonals."""
+    return values[..., None] * np.eye(values.shape[-1])
+
+
+def doubts(directions) -> tuple[np.ndarray, np.ndarray]:
+    """Whether rounding errors, and whether the fixed effects, hide a direction of V.
+
+    Of one response or of many, as in `covariances`.
+    """
+    size = np.sqrt(np.maximum(_diagonal(directions.traces), np.finfo(float).tiny))
+    unit = size[..., :, None] * size[..., None, :]
+    lost = np.any(np.linalg.eigvalsh(directions.traces / unit) < UNKNOWN, axis=-1)
+    if not directions.reml:
+        return lost, np.zeros_like(lost)
+    return lost, np.any(np.linalg.eigvalsh(directions.expected / unit) < UNKNOWN, axis=-1)
+
+
+def _diagonal(matrices) -> np.ndarray:
+    return np.diagonal(matrices, axis1=-2, axis2=-1)
 
 
 def _refuse_unknown(directions: Directions) -> None:
     """Raise a `FitError` if rounding errors, or the fixed effects, hide a direction of V."""
-    size = np.sqrt(np.maximum(np.diag(directions.traces), np.finfo(float).tiny))
-    unit = np.outer(size, size)
-    if (np.linalg.eigvalsh(directions.traces / unit) < UNKNOWN).any():
-        raise FitError(
-            "the precision of the covariance parameters is lost in rounding errors, since the "
-            "variances of the random effects and of the residuals differ by too much: take "
-            'ddf="wald"'
-        )
-    if directions.reml and (np.linalg.eigvalsh(directions.expected / unit) < UNKNOWN).any():
-        raise FitError(
-            "the restricted likelihood does not depend on a variance of the random effects, since "
-            "the fixed effects have a coefficient for each level: leave out one of the two, or "
-            'take ddf="wald"'
-        )
+    lost, confounded = doubts(directions)
+    if lost:
+        raise FitError(LOST)
+    if confounded:
+        raise FitError(CONFOUNDED)
 
 
-def _by_rank(directions: Directions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _by_rank(directions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Coordinates of all Γ in which changes that keep the rank are separate from others.
 
     If Γ = LL' and L changes by A, then Γ changes to Γ + LA' + AL' + AA' (see `Structure.lifts`).
-    There is one A for each
-    principal axis of Γ and one for each pair of axes, of unit length and without a rotation. For
-    the axes i and j with variances γ, Γ changes by √(γ_i + γ_j) to first order, and not at all if
-    both variances are zero.
+    There is one A
+    for each principal axis of Γ and one for each pair of axes, of unit length and without a
+    rotation. For the axes i and j with variances γ, Γ changes by √(γ_i + γ_j) to first order, and
+    not at all if both variances are zero.
 
     Returns
     -------
-    changes : ndarray, shape (entries, entries)
+    changes : ndarray, shape (..., entries, entries)
         ∂Γ by each coordinate.
-    curvature : ndarray, shape (entries, entries)
+    curvature : ndarray, shape (..., entries, entries)
         The part of the Hessian from the second derivative AA'; not zero if the likelihood has a
         slope.
-    added : ndarray, shape (entries,)
+    added : ndarray, shape (..., entries)
         Information that is added for variances close to zero.
     """
     total, start = sum(t.structure.size for t in directions.terms), 0
-    changes, curvature = np.zeros((total, total)), np.zeros((total, total))
-    added = np.zeros(total)
-    for term, slope, size in zip(
-        directions.terms, directions.slopes, directions.sizes, strict=True
+    many = directions.traces.shape[:-2]
+    changes, curvature = np.zeros((*many, total, total)), np.zeros((*many, total, total))
+    added = np.zeros((*many, total))
+    for term, lam, slope, size, rows, nlevels in zip(
+        directions.terms,
+        directions.lambdas,
+        directions.slopes,
+        directions.sizes,
+        directions.rows,
+        directions.nlevels,
+        strict=True,
     ):
-        part = slice(start, start + term.structure.size)
-        start = part.stop
-        rows = len(term.refs) / term.nlevels
-        size = np.sqrt(rows) * np.where(size > 0, size, 1.0)
-        lifts = term.structure.lifts(term.lambda_, size)
-        L, A, variance = (np.array(x) for x in zip(*lifts, strict=True))
-        change = A @ L.transpose(0, 2, 1)
-        change += change.transpose(0, 2, 1)
-        changes[part, part] = term.structure.coordinates(change).T
-        curvature[part, part] = 2 * np.einsum("ab,sac,tbc->st", slope, A, A, optimize=True)
-        least = FREE * np.sqrt(2 / term.nlevels)
-        x = np.clip(variance / least, 1e-9, 1.0)
-        free = x**2 * (3 - 2 * x)  # from 0, known, to 1, estimated
-        added[part] = 4 * term.nlevels * least * x * (1 / free - 1)
+        size = np.sqrt(rows / nlevels)[..., None] * np.where(size > 0, size, 1.0)
+        nlevels, theta = np.asarray(nlevels)[..., None], term.theta
+        for columns, structure in term.structure.parts:
+            part, here = slice(start, start + structure.size), np.ix_(columns, columns)
+            own, theta = theta[: structure.size], theta[structure.size :]
+            start = part.stop
+            bend = slope[(..., *here)]
+            if not structure.is_linear:  # the directions are those of θ
+                changes[..., part, part] = np.eye(structure.size)
+                curvature[..., part, part] = structure.bend(own, bend)
+                continue
+            lifts = structure.lifts(lam[(..., *here)], size[..., columns])
+            L, A, variance = (np.stack(x) for x in zip(*lifts, strict=True))  # coordinates first
+            change = A @ np.swapaxes(L, -1, -2)
+            change += np.swapaxes(change, -1, -2)
+            by_each = structure.coordinates(change)
+            changes[..., part, part] = np.moveaxis(by_each, 0, -1)
+            curvature[..., part, part] = 2 * np.einsum(
+                "...ab,s...ac,t...bc->...st", bend, A, A, optimize=True
+            )
+            least = FREE * np.sqrt(2 / nlevels)
+            x = np.clip(np.moveaxis(variance, 0, -1) / least, 1e-9, 1.0)
+            free = x**2 * (3 - 2 * x)  # from 0, known, to 1, estimated
+            added[..., part] = 4 * nlevels * least * x * (1 / free - 1)
     return changes, curvature, added

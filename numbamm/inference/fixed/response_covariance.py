@@ -71,7 +71,9 @@ class Directions:
     slopes : list of ndarray, shape (p, p)
         ∂(-2 log-likelihood)/∂Γ of each term; zero unless λ is singular.
     terms : list of ReMat
-        The random effects with scaled columns and their λ.
+        The random effects with scaled columns.
+    lambdas : list of ndarray, shape (p, p)
+        Their λ.
     sizes : list of ndarray, shape (p,)
         Root mean squares of the scaled columns.
     reml : bool
@@ -86,8 +88,19 @@ class Directions:
     squares: np.ndarray
     slopes: list[np.ndarray]
     terms: list[ReMat]
+    lambdas: list[np.ndarray]
     sizes: list[np.ndarray]
     reml: bool
+
+    @property
+    def rows(self) -> list:
+        """Number of rows, for each term."""
+        return [len(term.refs) for term in self.terms]
+
+    @property
+    def nlevels(self) -> list:
+        """Number of levels of each term."""
+        return [term.nlevels for term in self.terms]
 
     @property
     def redundant(self) -> int:
@@ -143,10 +156,10 @@ def directions_of(model) -> Directions:
         term.theta = theta
     sums = _Sums(model, terms)
     metric = design.inner_products(terms, sums.A)[1:, 1:]
-    return sums.directions().along(*_independent(metric, model.estimates.sigma_given))
+    return sums.directions().along(*independent(metric, model.estimates.sigma_given))
 
 
-def _independent(products, sigma_given: bool) -> tuple[np.ndarray, np.ndarray]:
+def independent(products, sigma_given: bool) -> tuple[np.ndarray, np.ndarray]:
     """Linearly independent combinations of the directions, and the coordinates of all in them.
 
     Parameters
@@ -280,6 +293,7 @@ class _Sums:
             squares=np.zeros((v + r, v + r)),
             slopes=self._slopes(phi if reml else np.zeros_like(phi)),
             terms=self.terms,
+            lambdas=[t.lambda_ for t in self.terms],
             sizes=model.scaled.sizes,
             reml=reml,
         )

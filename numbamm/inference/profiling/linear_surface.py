@@ -26,7 +26,7 @@ class LinearSurface(Surface):
             twin = model.twin()
             twin.optsum.sigma = est.held_sigma
             return cls(twin.refit(reml=False, optimizer="newton", progress=False))
-        return cls(_fitted(model.frame, est.sigma if est.sigma_given else None))
+        return cls(_fitted(model, model.frame, est.sigma if est.sigma_given else None))
 
     def __init__(self, model) -> None:
         """Of a fitted model, with the criterion that its fit minimised."""
@@ -82,12 +82,13 @@ class LinearSurface(Surface):
         frame, kept = self.model.frame, self.model.feterm.kept
         others, x = [k for k in kept if k != kept[j]], frame.X[:, kept[j]]
         columns = {"X": frame.X[:, others], "xnames": [frame.xnames[k] for k in others]}
-        twin = _fitted(replace(frame, **columns, y=frame.y - estimate * x), self._given)
+        other = replace(frame, **columns, y=frame.y - estimate * x)
+        twin = _fitted(self.model, other, self._given)
         return lambda v: twin.refit(frame.y - v * x, optimizer="newton", progress=False)
 
 
-def _fitted(frame, sigma) -> LinearMixedModel:
-    """A linear model of a frame, fitted by maximum likelihood."""
+def _fitted(model, frame, sigma) -> LinearMixedModel:
+    """A linear model of another frame with a model's tail, fitted by maximum likelihood."""
     frame = replace(frame, reterms=[replace(t, theta=None) for t in frame.reterms])
-    model = LinearMixedModel.of_frame(frame, sigma=sigma)
-    return model.fit(optimizer="newton", progress=False)
+    new = LinearMixedModel.of_frame(frame, sigma=sigma, tail=model.blocks.request)
+    return new.fit(optimizer="newton", progress=False)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtri
 
-from numbamm.blocks.threads import blas_threads
+from numbamm.blocks.threads import ThreadLocal, blas_threads
 from numbamm.elsewhere import names_arguments
-from numbamm.errors import NumbammWarning, OptionError, did_you_mean, warn
+from numbamm.errors import NumbammWarning, OptionError, WorkerError, did_you_mean, warn
 from numbamm.inference.profiling.generalized_surface import GeneralizedSurface
 from numbamm.inference.profiling.linear_surface import LinearSurface
 from numbamm.inference.profiling.pairs import profiled_pairs
 from numbamm.inference.random.components import SHAPE, SIGMA, Components
+from numbamm.inference.resampling.workers import checked, holding, in_order
 from numbamm.options import name_list, one_of, valid_alpha
 from numbamm.progress import progress_bar
 from numbamm.report.content import Report
@@ -47,6 +49,7 @@ def profile(
     parameters: str | Iterable[str] | None = None,
     *,
     alpha: float = 0.01,
+    workers=1,
     progress: bool | None = None,
 ) -> Profile:
     """Profile the likelihood of a fitted model.
@@ -63,6 +66,9 @@ def profile(
         θ, if not given.
     alpha : float
         One minus the coverage of the widest interval that the profile must allow.
+    workers : int or executor
+        Number of threads, -1 for one per processor, or an executor, as for `bootstrap`: each
+        parameter is a task. Results do not depend on it.
     progress : bool, optional
         Show a progress bar, if tqdm is installed; on a terminal by default.
 
@@ -76,7 +82,10 @@ def profile(
     NotFittedError
         Before the fit.
     OptionError
-        A parameter is unknown, or no parameter of the deviance that was minimised.
+        A parameter is unknown, or no parameter of the deviance that was minimised; or `workers`
+        has an unusable value.
+    WorkerError
+        A process of the executor ended; its ``partial`` has the parameters that are done.
 
     See Also
     --------
@@ -104,35 +113,70 @@ def profile(
     """
     est = model.estimates
     names, reach = requested(model, parameters), BEYOND * ndtri(1 - valid_alpha(alpha) / 2)
-    curves: dict = {}
+    workers = checked(workers)
+    done: dict[str, Curve] = {}
+    ended = None
     with blas_threads(), warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbammWarning)  # of singular fits along the profile
         warnings.simplefilter("ignore", RuntimeWarning)  # of steps beyond the parameters' range
         surface = (LinearSurface if model.is_linear else GeneralizedSurface).of(model)
+        lowest, curve_of = surface.lowest, _Curves(surface, reach, alone=workers == 1)
         bar = progress_bar(len(names), progress, "parameter")
         try:
-            for name in names:
-                curves[name] = surface.curve(name, reach)
+            for k, (curve, low) in in_order(curve_of, names, workers):
+                done[names[k]], lowest = curve, min(lowest, low)
                 bar.update(1)
         except KeyboardInterrupt:
-            if not curves:
+            if not done:
                 raise
+        except WorkerError as error:
+            ended = error
         finally:
             bar.close()
-    if len(curves) < len(names):
+    curves = {name: done[name] for name in names if name in done}
+    if len(curves) < len(names) and ended is None:
         missing = ", ".join(name for name in names if name not in curves)
         warn(f"the profile was interrupted; it lacks {missing}")
     notes = ["The profile is that of the fit by maximum likelihood."] if est.reml else []
     notes += ["The profile is that of the fast fit: coefficients are at the penalised mode."] * (
         model.is_fast
     )
-    lower = (surface.least if est.reml else est.objective) - surface.lowest
+    lower = (surface.least if est.reml else est.objective) - lowest
     if lower > LOWER:
         notes.append(
             f"The deviance is lower by {lower:.4g} at another point: the fit is not at the "
             "minimum. Try another optimizer, or allfit."
         )
-    return Profile(model.formula, curves, reach, notes, surface.names)
+    result = Profile(model.formula, curves, reach, notes, surface.names)
+    if ended is not None:
+        raise holding(ended, result if curves else None)
+    return result
+
+
+class _Curves(ThreadLocal):
+    """The curve of a parameter, and the lowest deviance along it.
+
+    Each thread has a surface of its own. In a generalized model, whose surface keeps the modes of
+    its latest point, each curve has, so that it does not depend on the curves before it.
+    """
+
+    def __init__(self, surface, reach: float, alone: bool) -> None:
+        super().__init__()
+        self._surface, self._reach, self._alone = surface, reach, alone
+
+    def __call__(self, name: str) -> tuple[Curve, float]:
+        surface = self._own()
+        surface.lowest = self._surface.lowest
+        return surface.curve(name, self._reach), surface.lowest
+
+    def _own(self):
+        if not self._surface.model.is_linear:
+            return deepcopy(self._surface)
+        if self._alone:
+            return self._surface
+        if not hasattr(self._local, "surface"):
+            self._local.surface = deepcopy(self._surface)
+        return self._local.surface
 
 
 def requested(model, parameters) -> list[str]:

@@ -21,6 +21,7 @@ from numbamm.inference.resampling import bootstrap_file
 from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
 from numbamm.inference.resampling.bootstrap_fits import bootstrap_task
 from numbamm.inference.resampling.replicates import key_of, run, valid_count
+from numbamm.inference.resampling.workers import holding
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.options import flag, name_list, one_of, valid_alpha
 from numbamm.report.content import Report
@@ -577,8 +578,8 @@ class Bootstrap(Tabular):
         twin = model.twin()
         vars(twin.optsum).update(model.criterion)
         task = bootstrap_task(twin, self.names, self.key)
-        done = run(task, range(self.n, self.n + n), workers, progress)
-        if sum(len(rows) for rows, _ in done) < n:
+        done, ended = run(task, range(self.n, self.n + n), workers, progress)
+        if ended is None and sum(len(rows) for rows, _ in done) < n:
             warn("the bootstrap was interrupted; extend() adds more replicates")
         out = copy(self)
         out._model, out.failed = model, dict(self.failed)
@@ -589,17 +590,26 @@ class Bootstrap(Tabular):
             values.append(np.array([rows[i] for i in good]).reshape(-1, len(self.original)))
             out.failed |= failed
         out.values, out.index = np.concatenate(values), np.concatenate(index)
-        out.singular = _singular(model, out.values[:, len(self.original) - len(model.theta) :])
+        out.singular = singular_fits(model, out.values[:, len(self.original) - len(model.theta) :])
+        if ended is not None:
+            raise holding(ended, out)
         return out
 
 
-def _singular(model, thetas) -> np.ndarray:
+def singular_fits(model, thetas) -> np.ndarray:
     """`is_singular` for each line of θ."""
     singular = np.zeros(len(thetas), dtype=bool)
-    for term, lam in zip(model.reterms, model.scaled.structure.matrices(thetas), strict=True):
+    joint = model.scaled.structure
+    for term, own, lam in zip(
+        model.reterms, joint.split(thetas), joint.matrices(thetas), strict=True
+    ):
         size = term.root_mean_squares(model.scaled.root)
-        diagonal = np.abs(np.diagonal(lam, axis1=1, axis2=2))
-        singular |= (diagonal * size < SINGULAR_TOLERANCE).any(axis=1)
+        if term.structure.is_free:
+            diagonal = np.abs(np.diagonal(lam, axis1=1, axis2=2))
+            singular |= (diagonal * size < SINGULAR_TOLERANCE).any(axis=1)
+        else:
+            lacks = term.structure.lacks_rank
+            singular |= [lacks(theta, size, SINGULAR_TOLERANCE) for theta in own]
     return singular
 
 
@@ -607,7 +617,10 @@ def _range(name: str) -> tuple[float, float]:
     """The range of a parameter."""
     if name.startswith("cor_"):
         return -1.0, 1.0
-    return (0.0 if name == SIGMA or name.startswith("sd_") else -np.inf), np.inf
+    if name.startswith("rho"):
+        return -1.0, 1.0
+    positive = name == SIGMA or name.startswith(("sd_", "range_", "rate_", "smoothness_"))
+    return (0.0 if positive else -np.inf), np.inf
 
 
 def shortest(values, alpha: float) -> tuple[float, float]:

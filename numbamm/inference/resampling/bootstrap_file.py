@@ -21,7 +21,7 @@ def write(path, replicates) -> None:
     OptionError
         The file cannot be written, or pyarrow is not installed.
     """
-    pa, names = _pyarrow(), replicates.names
+    pa, names = files.require_pyarrow(), replicates.names
     about = {
         "version": 2,
         "title": replicates.title,
@@ -49,7 +49,7 @@ def read(path) -> dict:
     OptionError
         The file cannot be read, is damaged, or holds something else; or pyarrow is not installed.
     """
-    pa = _pyarrow()
+    pa = files.require_pyarrow()
     damage = (pa.ArrowException, OSError, LookupError, TypeError, ValueError, AttributeError)
     damage += (OverflowError, RecursionError)
     try:
@@ -87,12 +87,3 @@ def _checksum(text: bytes, values: np.ndarray, index: np.ndarray) -> bytes:
     """CRC-32 of the metadata and the estimates."""
     content = [text, np.ascontiguousarray(values).tobytes(), index.astype(np.int64).tobytes()]
     return str(zlib.crc32(b"".join(content))).encode()
-
-
-def _pyarrow():
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise OptionError("Parquet files need pyarrow: pip install 'numbamm[parquet]'") from error
-    return pyarrow

@@ -24,6 +24,7 @@ from numbamm.inference.resampling.power_tests import (
     compiled_wald_tests,
 )
 from numbamm.inference.resampling.replicates import valid_count
+from numbamm.inference.resampling.workers import holding
 from numbamm.models.mixedmodel import MixedModel
 from numbamm.options import name_list, one_of, valid_alpha
 from numbamm.report.result import Result
@@ -182,7 +183,11 @@ def power(
         outcome = compiled_wald_tests(*simulation, n, seed, workers, progress)
     else:
         outcome = WaldTests(*simulation, seed, fit_options, ddf=ddf).run(n, workers, progress)
+    if outcome.ended is not None and not outcome.done:
+        raise outcome.ended
     result = _result(*simulation, outcome, _test_note(alpha, test, ddf), alpha)
+    if outcome.ended is not None:
+        raise holding(outcome.ended, result)
     if result.interrupted:
         warn(result.notes[-1])
     return result

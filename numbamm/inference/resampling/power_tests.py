@@ -11,12 +11,12 @@ from scipy.special import ndtr
 from scipy.stats import chi2
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.errors import DataError, FitError
+from numbamm.errors import DataError, FitError, WorkerError
 from numbamm.inference.comparison.reduced import without_column
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.inference.prediction.model_rows import ModelRows
 from numbamm.inference.prediction.simulate import TrueParameters, respond, trials_or_weights
-from numbamm.inference.resampling.bootstrap import bootstrap
+from numbamm.inference.resampling.bootstrap import Bootstrap, bootstrap
 from numbamm.inference.resampling.replicates import ReplicateTask, key_of, run, stream, valid_count
 from numbamm.models.estimates import Estimates
 from numbamm.optimize.run import uninterrupted
@@ -33,12 +33,15 @@ class Outcome:
         Numbers of singular fits, and of responses that could not be fitted.
     n : int
         Number of responses that were asked for.
+    ended : WorkerError, optional
+        A process ended, so that there are fewer.
     """
 
     pvalues: np.ndarray
     singular: int
     failed: int
     n: int
+    ended: WorkerError | None = None
 
     @property
     def done(self) -> int:
@@ -53,13 +56,23 @@ def compiled_wald_tests(
     with warnings.catch_warnings():
         # `power` warns itself.
         warnings.filterwarnings("ignore", "the bootstrap was interrupted")
-        fits = bootstrap(_as_fitted(model, parameters), n, seed, workers=workers, progress=progress)
+        fits, ended = _replicates(_as_fitted(model, parameters), n, seed, workers, progress)
     frame, thetas = fits.frame, fits.values[:, -len(parameters.theta) :]
     se = standard_errors(model, thetas, frame["sigma"].to_numpy())
     beta = frame[[f"beta_{name}" for name in tested]].to_numpy()
     positions = [model.feterm.kept_names.index(name) for name in tested]
     pvalues = 2 * ndtr(-np.abs(beta / se[:, positions]))
-    return Outcome(pvalues, fits.n_singular, fits.n_failed, n)
+    return Outcome(pvalues, fits.n_singular, fits.n_failed, n, ended)
+
+
+def _replicates(model, n: int, seed, workers, progress) -> tuple[Bootstrap, WorkerError | None]:
+    """Replicates, and the error of a process that ended, if any are done."""
+    try:
+        return bootstrap(model, n, seed, workers=workers, progress=progress), None
+    except WorkerError as error:
+        if not len(error.partial.index):
+            raise
+        return error.partial, error
 
 
 def standard_errors(model, thetas, sigmas) -> np.ndarray:
@@ -119,12 +132,12 @@ class PowerTests(ReplicateTask):
 
     def run(self, n: int, workers, progress) -> Outcome:
         """Test the fits to n responses."""
-        batches = run(self, range(valid_count("n", n)), workers, progress)
+        batches, ended = run(self, range(valid_count("n", n)), workers, progress)
         done = [result for batch in batches for result in batch]
         good = [result for result in done if result is not None]
         pvalues = np.array([p for p, _ in good]).reshape(len(good), len(self._names))
         singular = sum(singular for _, singular in good)
-        return Outcome(pvalues, singular, len(done) - len(good), n)
+        return Outcome(pvalues, singular, len(done) - len(good), n, ended)
 
     def __call__(self, batch) -> list:
         if not hasattr(self._local, "models"):

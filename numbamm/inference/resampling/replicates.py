@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 
 from numbamm.blocks.threads import ThreadLocal, blas_threads
-from numbamm.errors import NumbammWarning, OptionError
+from numbamm.errors import NumbammWarning, OptionError, WorkerError
 from numbamm.inference.resampling.workers import checked, completed, number_of_workers
 from numbamm.memory import refuse_beyond
 from numbamm.progress import progress_bar
@@ -51,7 +51,7 @@ class ReplicateTask(ThreadLocal):
         return 1 if isinstance(workers, int) else n // BATCHES // number_of_workers(workers)
 
 
-def run(task: ReplicateTask, numbers: range, workers, progress) -> list:
+def run(task: ReplicateTask, numbers: range, workers, progress) -> tuple[list, WorkerError | None]:
     """Run a task for all replicates, in batches.
 
     Parameters
@@ -66,12 +66,15 @@ def run(task: ReplicateTask, numbers: range, workers, progress) -> list:
     -------
     list
         The batches' results in order. After an interrupt, those before the first missing one.
+    WorkerError or None
+        A process ended, so that batches are missing.
     """
     workers = checked(workers)
     refuse_beyond(BYTES * len(numbers), f"{len(numbers):,} replicates", "draw fewer")
     size = max(1, task.batch_size(len(numbers), workers))
     batches = [numbers[i : i + size] for i in range(0, len(numbers), size)]
     done: dict = {}
+    ended: WorkerError | None = None
     bar = progress_bar(len(numbers), progress, "fit")
     with blas_threads(), warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbammWarning)  # warnings of single fits
@@ -81,10 +84,12 @@ def run(task: ReplicateTask, numbers: range, workers, progress) -> list:
                 bar.update(len(batches[k]))
         except KeyboardInterrupt:
             pass
+        except WorkerError as error:
+            ended = error
         finally:
             bar.close()
     first_missing = next((k for k in range(len(batches)) if k not in done), len(batches))
-    return [done[k] for k in range(first_missing)]
+    return [done[k] for k in range(first_missing)], ended
 
 
 def key_of(seed) -> int:

@@ -48,13 +48,13 @@ class LightStarts:
     """
 
     def __init__(self, coordinates: Coordinates, rows: float) -> None:
-        self._coordinates, self._rows = coordinates, rows
+        self._coordinates, self.rows = coordinates, rows
         self._is_scale = coordinates.is_scale
         self._nscale = int(self._is_scale.sum())
 
     def first(self, evaluate: Callable[[np.ndarray], float]) -> list[np.ndarray]:
         """A θ in every valley that a lattice of scales shows."""
-        fine = self._nscale == 1 and self._rows <= TINY  # there are no further starts
+        fine = self._nscale == 1 and self.rows <= TINY  # there are no further starts
         found = valleys(
             lambda scales: evaluate(self._theta(scales)),
             self._nscale,
@@ -71,15 +71,15 @@ class LightStarts:
         largest, least = self._coordinates.extremes(end)
         singular, largest = least <= SINGULAR * largest, largest or 1.0
         starts = [self._theta(largest)] if singular else []
-        if self._nscale > 2 and self._rows <= SMALL:
+        if self._nscale > 2 and self.rows <= SMALL:
             starts.append(self._theta(1.0))
         terms = self._coordinates.terms
         correlated = not self._is_scale.all()
-        entangled = correlated and len(terms) > 1 and self._rows <= SMALL
+        entangled = correlated and len(terms) > 1 and self.rows <= SMALL
         size = largest if largest < STEEP else SMALLER * largest
-        if entangled or (correlated and self._rows <= TINY):
+        if entangled or (correlated and self.rows <= TINY):
             starts += [self._theta(size, sign * CORRELATED * size) for sign in (-1, 1)]
-        if self._rows <= TINY or (entangled and singular):
+        if self.rows <= TINY or (entangled and singular):
             equal = [factor * size for factor in ALL]
             starts += [self._theta(scale) for scale in equal if scale <= max(STEEP, largest)]
             alone = np.where(np.eye(self._nscale, dtype=bool), ONE, OTHERS)

@@ -43,6 +43,8 @@ class Coordinates:
         Which coordinates are on the diagonal of S: scales, of either sign.
     terms : ndarray of bool, shape (number of terms, number of scales)
         Which scales are of each term.
+    changes : list of ndarray, shape (p, p)
+        M of each term.
     pair : bool
         Whether there is one term alone, with two correlated columns.
     units : ndarray
@@ -53,16 +55,16 @@ class Coordinates:
     def __init__(self, terms, layout, A, n: int) -> None:
         own, at = squares(layout, A), np.argsort(layout.order)
         self._joint = Joint.of(terms)
-        self._changes = [_change(term, own[k] / n) for term, k in zip(terms, at, strict=True)]
+        self.changes = [_change(term, own[k] / n) for term, k in zip(terms, at, strict=True)]
         self.is_scale = np.concatenate([t.structure.is_scale for t in terms])
         self.pair = len(terms) == 1 and terms[0].structure.size == 3 and terms[0].p == 2
         of_scale = np.repeat(np.arange(len(terms)), [t.p for t in terms])
         self.terms = np.arange(len(terms))[:, None] == of_scale
         self._diagonal = bool(self.is_scale.all())
         if self.pair:
-            self.units = self._changes[0].ravel()[[0, 1, 3]]
+            self.units = self.changes[0].ravel()[[0, 1, 3]]
         else:
-            self.units = self._joint.column_sizes([np.diag(M) for M in self._changes])
+            self.units = self._joint.column_sizes([np.diag(M) for M in self.changes])
 
     def theta(self, x: np.ndarray) -> np.ndarray:
         """θ of coordinates."""
@@ -105,7 +107,7 @@ class Coordinates:
 
     def _matrices(self, values):
         """Every term's entries of λ, or of S, in their places, with M and the structure."""
-        return zip(self._joint.matrices(values), self._changes, self._joint.structures, strict=True)
+        return zip(self._joint.matrices(values), self.changes, self._joint.structures, strict=True)
 
 
 def _change(term, Z) -> np.ndarray:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.layout import Layout, Pattern
 from numbamm.blocks.maps.other_columns import in_other_columns
+from numbamm.blocks.tail.protocol import CrossProduct
 from numbamm.models.centred_response import CentredResponse
 from numbamm.models.spaces.scaled import ScaledTerms
 
@@ -24,7 +24,7 @@ def with_scalings(model, scalings):
     nx = model.feterm.rank
     layout = _layout(twin, nx)
     A = in_other_columns(model.layout, model.blocks.A, layout, changes, np.eye(nx + 1))
-    twin.blocks = Blocks.of_products(twin.scaled.terms, layout, A, model.frame.y)
+    twin.blocks = model.blocks.of_product(twin.scaled.terms, CrossProduct(layout, A, model.frame.y))
     return twin
 
 
@@ -89,6 +89,7 @@ class WithoutColumn:
         columns[rank, -1] = scale / size
         same = [np.eye(term.p) for term in twin.reterms]
         A = in_other_columns(self.model.layout, self.model.blocks.A, self._layout, same, columns)
-        twin.blocks = Blocks.of_products(twin.scaled.terms, self._layout, A, self.model.frame.y)
+        product = CrossProduct(self._layout, A, self.model.frame.y)
+        twin.blocks = self.model.blocks.of_product(twin.scaled.terms, product)
         twin.scaled_response = CentredResponse(self.model.frame.y, size, 0.0, self._Q.T @ gamma)
         return twin.refit(reml=False, optimizer="newton", progress=False)

@@ -12,9 +12,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.layout import Pattern
 from numbamm.blocks.size import check_size
+from numbamm.blocks.tail.dense_tail import DenseTail
+from numbamm.blocks.tail.protocol import CrossProduct
 from numbamm.blocks.variances import conditional_variances, row_variances, tail_block
 from numbamm.design.absent import absent
 from numbamm.glm.mode import Mode
@@ -105,7 +106,7 @@ class StreamedModes:
                 g = (g + before[1]) / 2
                 continue
             done, value, halvings = value - new < TOLERANCE * max(1.0, abs(new) * 1e-6), new, 0
-            blocks = Blocks.of_products(self.terms, buffers.layout, found.A, self.frame.y)
+            blocks = DenseTail(self.terms, CrossProduct(buffers.layout, found.A, self.frame.y))
             buffers.blocks = blocks
             logdet = _log_determinant(blocks, theta)
             if not np.isfinite(logdet):
@@ -167,7 +168,7 @@ class StreamedModes:
         return row_variances(blocks.layout, blocks.work, terms, x, cov)
 
 
-def _log_determinant(blocks: Blocks, theta) -> float:
+def _log_determinant(blocks: DenseTail, theta) -> float:
     """log|L_Z|² of the factor at θ, which is left in the workspace."""
     value = blocks.objective(np.asarray(theta, dtype=float), np.array([1, 0]), 0.0, 1.0)
     return value - blocks.residual_norm() ** 2 - np.log(2 * np.pi)

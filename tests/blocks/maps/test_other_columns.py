@@ -7,9 +7,10 @@ import pytest
 from sources.streams import irregular
 
 import numbamm as mm
-from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.layout import Pattern
 from numbamm.blocks.maps.other_columns import in_other_columns
+from numbamm.blocks.tail.dense_tail import DenseTail
+from numbamm.blocks.tail.protocol import CrossProduct
 
 FORMULAS = [
     "y ~ x * f + (1 + x | g) + (1 | h)",
@@ -27,12 +28,12 @@ def test_columns_that_are_combinations(formula, fewer):
     nx = blocks.nx - fewer
     M = rng.normal(size=(blocks.nx + 1, nx + 1))
     changed = [replace(t, z=B @ t.z) for t, B in zip(terms, changes, strict=True)]
-    expected = Blocks(changed, blocks.xy @ M)
+    expected = DenseTail(changed, blocks.xy @ M)
     new = Pattern.of(terms).layout(nx)
     A = in_other_columns(blocks.layout, blocks.A, new, changes, M)
     theta = np.concatenate([t.structure.start for t in terms])
     degrees = np.array([model.nobs, 0])
-    found = Blocks.of_products(changed, new, A, None)
+    found = DenseTail(changed, CrossProduct(new, A, None))
     arguments = theta, degrees, 0.0, 0.0
     assert found.objective(*arguments) == pytest.approx(expected.objective(*arguments), rel=1e-10)
     values = [b.objective_gradient(*arguments)[1] for b in (found, expected)]

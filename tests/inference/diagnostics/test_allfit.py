@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from inference.resampling.executors import Dying
 
 import numbamm as mm
 from numbamm.optimize import Algorithm, registry
@@ -201,3 +202,22 @@ def test_seconds_are_those_of_the_search(tmp_path):
     )
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+
+
+def test_fits_do_not_depend_on_the_workers_and_warnings_stay_with_their_fits(fitted):
+    model, some = fitted(SLEEP, "sleepstudy"), ["newton", "nlopt:LN_BOBYQA", "scipy:Powell"]
+    tables = [
+        mm.allfit(model, some, maxfeval=9, workers=workers).table.drop(columns="seconds")
+        for workers in (1, 3)
+    ]
+    assert tables[0].equals(tables[1])
+    messages = tables[0].set_index("optimizer")["message"]
+    assert not messages["newton"] and "nlopt:LN_BOBYQA did not" in messages["nlopt:LN_BOBYQA"]
+    assert "scipy:Powell did not" in messages["scipy:Powell"]
+
+
+def test_a_process_that_ends_leaves_the_fits_that_are_done(fitted):
+    model = fitted(SLEEP, "sleepstudy")
+    with Dying(1) as workers, pytest.raises(mm.WorkerError) as caught:
+        mm.allfit(model, ["newton", "nlopt:LN_BOBYQA"], workers=workers)
+    assert caught.value.partial.table["optimizer"].to_list() == ["newton"]

@@ -3,11 +3,12 @@
 import numpy as np
 import oracles
 import pytest
+from inference.resampling.executors import Dying
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 
 import numbamm as mm
-from numbamm.errors import NotFittedError, NumbammWarning, OptionError
+from numbamm.errors import NotFittedError, NumbammWarning, OptionError, WorkerError
 from numbamm.optimize.guard import Guard
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
@@ -222,3 +223,29 @@ def test_a_singular_fit():
     assert limits.loc["cor_x.Intercept|g"].tolist() == [-1.0, 1.0]
     assert limits.loc[["sd_Intercept|g", "sd_x|g"], 0].tolist() == [0.0, 0.0]
     assert (limits.loc[["sd_Intercept|g", "sd_x|g"], 1] < 2).all()
+
+
+@pytest.mark.parametrize("family", ["linear", "binomial"])
+def test_profiles_do_not_depend_on_the_workers(fitted, family):
+    """Nor on the parameters that were profiled before."""
+    model = fitted(DYE, "Dyestuff", reml=True)
+    if family == "binomial":
+        formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        model = mm.glmm(formula, mm.datasets.load("cbpp"), "binomial")
+    whole = model.profile()
+    assert model.profile(workers=2).frame.equals(whole.frame)
+    last = list(whole.curves)[-1]
+    alone = whole.frame[whole.frame["parameter"] == last].reset_index(drop=True)
+    assert model.profile(last).frame.equals(alone)
+
+
+def test_a_process_that_ends_leaves_the_curves_that_are_done(fitted, sleep):
+    model = fitted(SLEEP, "sleepstudy")
+    with Dying(1) as workers, pytest.raises(WorkerError) as caught:
+        model.profile(["sigma", "Days"], workers=workers)
+    done = caught.value.partial
+    assert list(done.curves) == ["sigma"]
+    assert done.curves["sigma"].values.tolist() == sleep.curves["sigma"].values.tolist()
+    with Dying(0) as workers, pytest.raises(WorkerError) as caught:
+        model.profile("sigma", workers=workers)
+    assert caught.value.partial is None

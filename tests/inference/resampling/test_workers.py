@@ -3,7 +3,12 @@
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
+import numpy as np
 import pytest
+from inference.resampling.executors import Dying, Killer, cluster
+
+import numbamm as mm
+from numbamm.errors import WorkerError
 
 
 class Client:
@@ -46,3 +51,47 @@ def test_an_executor_that_fails(sleep):
 
     with Broken(1) as workers, pytest.raises(ZeroDivisionError):
         sleep.bootstrap(50, seed=1, workers=workers)
+
+
+def test_a_process_that_ends_leaves_what_is_done(sleep, replicates):
+    """As an error that holds the replicates before it, to which others can be added."""
+    with Dying(3) as workers, pytest.raises(WorkerError, match="a worker process ended") as caught:
+        sleep.bootstrap(1000, seed=1, workers=workers)
+    done = caught.value.partial
+    assert 0 < done.n < 1000 and done.frame.equals(replicates.frame[: done.n])
+    assert done.extend(1000 - done.n).frame.equals(replicates.frame)
+
+
+def test_a_process_that_ends_under_power(sleep):
+    options = {"n": 2000, "seed": 1}
+    with Dying(2) as workers, pytest.raises(WorkerError) as caught:
+        mm.power(sleep, "Days", **options, workers=workers)
+    whole = mm.power(sleep, "Days", **options)
+    assert caught.value.partial.frame.index.equals(whole.frame.index)
+    with Dying(0) as workers, pytest.raises(WorkerError) as caught:
+        mm.power(sleep, "Days", **options, workers=workers)
+    assert caught.value.partial is None or not len(caught.value.partial.index)
+
+
+@pytest.mark.slow
+def test_a_cluster_loses_nothing_with_a_worker(sleep, replicates):
+    """dask gives the batches of a process that is killed to another; no result changes."""
+    pytest.importorskip("distributed")
+    frame = mm.datasets.load("sleepstudy")
+    Y = np.random.default_rng(1).normal(size=(180, 400))
+    many = mm.lmm_many("~ Days + (Days | Subject)", frame, Y, workers=1)
+    with cluster(3) as client:
+        killer = Killer(client, after=4)
+        assert sleep.bootstrap(1000, seed=1, workers=killer).frame.equals(replicates.frame)
+        assert killer.killed
+        killer = Killer(client, after=4)
+        again = mm.lmm_many("~ Days + (Days | Subject)", frame, Y, workers=killer)
+        assert killer.killed and again.fits.equals(many.fits)
+        assert sleep.profile(workers=client).frame.equals(sleep.profile().frame)
+        some = ["newton", "nlopt:LN_BOBYQA", "scipy:BFGS"]
+        fits = [
+            mm.allfit(sleep, some, workers=w).table.drop(columns="seconds") for w in (1, client)
+        ]
+        assert fits[0].drop(columns="seconds").equals(fits[1].drop(columns="seconds"))
+        power = [mm.power(sleep, "Days", n=60, seed=1, workers=w).frame for w in (1, client)]
+        assert power[0].equals(power[1])

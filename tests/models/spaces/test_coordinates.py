@@ -14,7 +14,7 @@ numbers = st.floats(-3, 3, allow_nan=False)
 @given(st.tuples(numbers, numbers, numbers))
 def test_coordinates_give_back_what_they_stand_for(theta):
     model = mm.LinearMixedModel(SLEEP, mm.datasets.load("sleepstudy"))
-    c, theta = model._search_coordinates, np.array(theta)
+    c, theta = model.search_coordinates, np.array(theta)
 
     def square(theta):
         lam = np.array([[theta[0], 0.0], [theta[1], theta[2]]])
@@ -29,6 +29,6 @@ def test_coordinates_of_several_terms():
     data = {"y": rng.normal(size=90), "x": rng.normal(7, 1, 90)}
     data |= {name: rng.integers(0, 6, 90) for name in "ghk"}
     model = mm.LinearMixedModel(formula, data)
-    c, theta = model._search_coordinates, rng.normal(size=len(model.theta))
+    c, theta = model.search_coordinates, rng.normal(size=len(model.theta))
     again = c.theta(c.of(theta))
     assert model.objective_at(again) == pytest.approx(model.objective_at(theta), abs=1e-9)

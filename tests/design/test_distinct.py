@@ -5,7 +5,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numbamm.blocks.distinct import Distinct
+from numbamm.design.distinct import Distinct
 
 KEYS = st.lists(st.lists(st.integers(0, 2**62) | st.integers(0, 9), max_size=30), max_size=6)
 

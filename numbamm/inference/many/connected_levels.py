@@ -1,0 +1,64 @@
+"""The components of a design: groups of levels that rows connect; see `second_derivatives`."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+from numbamm.blocks.layout import NLEVEL, NX, P
+from numbamm.blocks.second_derivatives import Components
+from numbamm.memory import refuse_beyond
+
+
+def components_of(blocks) -> Components:
+    """The components of a model's terms, with empty buffers.
+
+    Parameters
+    ----------
+    blocks : DenseTail
+
+    Raises
+    ------
+    DataError
+        A component is too large for dense matrices of its order.
+    """
+    table, refs = blocks.layout.table, blocks.refs
+    nterm, nx = len(refs), int(table[0, NX])
+    p, nlevel = table[1 : 1 + nterm, P], table[1 : 1 + nterm, NLEVEL]
+    starts = np.cumsum([0, *nlevel])
+    nodes = refs.astype(np.int64) + starts[:-1, None]
+    ends = np.tile(nodes[0], nterm), nodes.ravel()
+    graph = sp.coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(starts[-1],) * 2)
+    number, group = connected_components(graph, directed=False)
+    term = np.repeat(np.arange(nterm), nlevel)
+    levels = np.lexsort((term, group))  # component by component, term by term
+    width = p[term[levels]]
+    sizes = np.bincount(group[levels], weights=width, minlength=number).astype(np.int64)
+    columns = _starts(sizes)
+    refuse_beyond(
+        6 * 8 * int(sizes.max(initial=0)) ** 2,
+        f"second derivatives where rows connect {int(sizes.max(initial=0))} random effects",
+        'use ddf="wald"',
+    )
+    first = np.cumsum(width) - width - columns[group[levels]]  # within the component
+    place_of = np.empty(starts[-1], dtype=np.int64)
+    place_of[levels] = first
+    return Components(
+        sizes=sizes,
+        columns=columns,
+        products=_starts(sizes**2),
+        blocks=_starts(np.bincount(group, minlength=number)),
+        terms=term[levels].astype(np.int64),
+        places=first.astype(np.int64),
+        of_row=group[nodes[0]].astype(np.int64),
+        place=np.ascontiguousarray(place_of[nodes]),
+        products_of=np.empty(int((sizes**2).sum())),
+        cross=np.empty((int(sizes.sum()), nx + 1)),
+        scratch=np.empty(0),
+    )
+
+
+def _starts(sizes) -> np.ndarray:
+    """Where each of consecutive pieces begins, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
