@@ -1,9 +1,11 @@
 """The progress bar: where it is shown, and where tqdm is not installed."""
 
 import builtins
+import time
 
 import pytest
 
+import numbamm as mm
 from numbamm import config
 from numbamm.progress import progress_bar
 
@@ -40,3 +42,19 @@ def test_without_tqdm_it_is_silent(capsys, monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     assert drawn(capsys, True) == ""
+
+
+def test_a_bar_by_rows_shows_the_passes(capsys):
+    pytest.importorskip("tqdm")
+    sleep = mm.datasets.load("sleepstudy")
+
+    def slowly():
+        for i in range(0, 180, 60):
+            time.sleep(0.5)
+            yield sleep[i : i + 60]
+
+    mm.lmm("Reaction ~ Days + (1 | Subject)", slowly, progress=True)
+    shown = capsys.readouterr().err
+    assert "reading levels" in shown and "row/s" in shown
+    mm.lmm("Reaction ~ Days + (1 | Subject)", lambda: [sleep], progress=False)
+    assert "reading" not in capsys.readouterr().err

@@ -27,6 +27,7 @@ ROOMS = [
     {"design"},
     {"glm"},
     {"formula"},
+    {"sources"},
     {"report"},
     {"optimize"},
     {"models"},
@@ -242,6 +243,16 @@ TESTED_ELSEWHERE = {
     "inference.many.shared_design": "by response_fits, second_derivatives and lmm_many",
     "inference.profiling.surface": "by its two kinds, linear_surface and generalized_surface",
     "models.spaces.generalized_space": "test_space runs over the spaces of all kinds of models",
+    "models.streams.streamed_cells": "by the models that it is a part of, in cell_table",
+    "models.streams.streamed_modes": "the modes of fit_by_passes, which is compared with memory",
+    "sources.working_pass": "a pass of fit_by_passes",
+    "sources.crossing": "the last pass of streamed_linear, which is compared with rows in memory",
+    "sources.reading": "by every source: see opening, streamed_linear",
+    "sources.source": "a base, and declarations",
+    "sources.streamed_frame": "by models of it: see streamed_linear, cell_table",
+    "sources.survey": "a pass of streamed_linear; its parts: cover, found_levels, statistics",
+    "structures.diag": "test_structure runs over all structures",
+    "structures.us": "test_structure runs over all structures",
 }
 #: Folders of records, over all of which one test runs: a new file is tested by being there.
 RECORDS = {

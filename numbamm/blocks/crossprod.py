@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from numbamm.blocks.jit import jit
-from numbamm.blocks.kinds import LEVELS, MATRIX, NOTHING, REALS, TABLE
+from numbamm.blocks.kinds import INDEX, LEVELS, MATRIX, NOTHING, REALS, TABLE
 from numbamm.blocks.lapack import LOWER, NO, dsyrk
 from numbamm.blocks.layout import (
     COLUMN,
@@ -22,6 +24,8 @@ from numbamm.blocks.layout import (
     ORDER,
     PLACES,
     ROW,
+    ROWPTR,
+    ROWS,
     SPARSE,
     P,
 )
@@ -44,15 +48,26 @@ def crossprod(refs, z, xy, table, places, A):
     A : float64, shape (size_a,)
         Filled in place.
     """
+    _clear(table, A)
+    _add(refs, z, xy, table, places, A)
+
+
+@jit(takes=(LEVELS, MATRIX, MATRIX, TABLE, LEVELS, REALS), gives=NOTHING)
+def add_rows(refs, z, xy, table, places, A):
+    """Add the products of further rows to A; arguments as for `crossprod`."""
+    _add(refs, z, xy, table, places, A)
+
+
+@jit
+def _add(refs, z, xy, table, places, A):
     nterm, nx = table[0, NTERM], table[0, NX]
     for k in range(nterm):
-        _clear(k, table, A)
         _diagonal(k, refs, z, table, A)
         _nested(k, refs, z, table, A)
         _sparse(k, refs, z, table, places, A)
         _dense(k, refs, z, xy, table, A)
     cross = A[table[0, CROSS] : table[0, CROSS] + (nx + 1) * (nx + 1)]
-    dsyrk(LOWER, NO, nx + 1, len(xy), 1.0, xy.reshape(xy.size), nx + 1, 0.0, cross, nx + 1)
+    dsyrk(LOWER, NO, nx + 1, len(xy), 1.0, xy.reshape(xy.size), nx + 1, 1.0, cross, nx + 1)
 
 
 @jit(takes=(LEVELS, MATRIX, MATRIX, TABLE, REALS), gives=NOTHING)
@@ -77,16 +92,19 @@ def crossprod_response(refs, z, xy, table, A):
 
 
 @jit
-def _clear(k, table, A):
-    """Zero the regions of term k, leaving gaps between regions alone."""
-    nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
-    width = p * table[1 + k, NLEVEL]
-    A[table[1 + k, DIAG] : table[1 + k, DIAG] + p * width] = 0.0
-    A[table[1 + k, DENSE] : table[1 + k, DENSE] + table[1 + k, ND] * width] = 0.0
-    A[table[1 + k, SPARSE] : table[1 + k, SPARSE] + table[1 + k, NSPARSE] * p] = 0.0
-    for i in range(k + 1, nhead):
-        start = table[1 + nterm + k * nhead + i, NESTED]
-        A[start : start + table[1 + i, P] * width] = 0.0
+def _clear(table, A):
+    """Zero the regions of A, leaving gaps between them alone."""
+    nterm, nhead, nx = table[0, NTERM], table[0, NHEAD], table[0, NX]
+    for k in range(nterm):
+        p = table[1 + k, P]
+        width = p * table[1 + k, NLEVEL]
+        A[table[1 + k, DIAG] : table[1 + k, DIAG] + p * width] = 0.0
+        A[table[1 + k, DENSE] : table[1 + k, DENSE] + table[1 + k, ND] * width] = 0.0
+        A[table[1 + k, SPARSE] : table[1 + k, SPARSE] + table[1 + k, NSPARSE] * p] = 0.0
+        for i in range(k + 1, nhead):
+            start = table[1 + nterm + k * nhead + i, NESTED]
+            A[start : start + table[1 + i, P] * width] = 0.0
+    A[table[0, CROSS] : table[0, CROSS] + (nx + 1) * (nx + 1)] = 0.0
 
 
 @jit
@@ -169,3 +187,43 @@ def _dense(k, refs, z, xy, table, A):
             at = (refs[k, row] * p + b) * nd + first
             for c in range(nx + 1):
                 out[at + c] += xy[row, c] * z[row, column + b]
+
+
+def places_of(refs, layout) -> np.ndarray:
+    """`Layout.places` of further rows, whose pairs of levels the layout knows.
+
+    Parameters
+    ----------
+    refs : ndarray of int32, shape (K, n)
+        Level of each row for each term, in the table's order.
+    layout : Layout
+
+    Returns
+    -------
+    ndarray of int32, shape (pairs, n)
+    """
+    places = np.zeros((len(layout.places), refs.shape[1]), dtype=np.int32)
+    if len(places):
+        find_places(refs, layout.table, layout.index, places)
+    return places
+
+
+@jit(takes=(LEVELS, TABLE, INDEX, LEVELS), gives=NOTHING)
+def find_places(refs, table, index, places):
+    """Fill `places` by binary search among the sparse rows of each row's level."""
+    for k in range(table[0, NTERM]):
+        pair, pointers, rows = table[1 + k, PLACES], table[1 + k, ROWPTR], table[1 + k, ROWS]
+        for i in range(max(k + 1, table[0, NHEAD]), table[0, FIRST_DENSE]):
+            start, p = table[1 + i, ROW], table[1 + i, P]
+            for n in range(refs.shape[1]):
+                wanted = start + refs[i, n] * p
+                low = index[pointers + refs[k, n]]
+                high = index[pointers + refs[k, n] + 1]
+                while low < high:
+                    middle = (low + high) // 2
+                    if index[rows + middle] < wanted:
+                        low = middle + 1
+                    else:
+                        high = middle
+                places[pair, n] = low
+            pair += 1

@@ -41,6 +41,8 @@ class FeMat(ShortRepr, ForUsers):
         The basis, times the square root of the weights.
     constant : int or None
         Position of a constant column in x, about which the others are centred.
+    constant_value : float or None
+        The value in that column.
     rank : int
         Number of linearly independent columns.
     kept_names, dropped : list of str
@@ -67,6 +69,7 @@ class FeMat(ShortRepr, ForUsers):
     to_basis: np.ndarray
     basis: np.ndarray
     constant: int | None
+    constant_value: float | None = None
 
     @property
     def rank(self) -> int:
@@ -89,7 +92,7 @@ class FeMat(ShortRepr, ForUsers):
         return float(np.linalg.slogdet(self.to_basis)[1]) if self.rank else 0.0
 
     @classmethod
-    def from_columns(cls, x, cnames: list[str], sqrtw=None) -> FeMat:
+    def from_columns(cls, x, cnames: list[str], sqrtw=None, nobs: int | None = None) -> FeMat:
         """Find the rank of X and its basis.
 
         Parameters
@@ -98,6 +101,8 @@ class FeMat(ShortRepr, ForUsers):
         cnames : list of str
         sqrtw : ndarray, shape (n,), optional
             Square roots of the weights.
+        nobs : int, optional
+            Number of the rows that these stand for; n, if not given.
 
         Raises
         ------
@@ -124,29 +129,60 @@ class FeMat(ShortRepr, ForUsers):
         columns = x - centre
         if sqrtw is not None:
             columns *= sqrtw[:, None]
-        scale = np.sqrt(np.einsum("ij,ij->j", columns, columns))
-        scale[scale <= 10 * np.finfo(float).eps * np.sqrt(squares)] = np.inf  # rounding errors only
-        columns /= scale
-        triangle = np.linalg.qr(columns, mode="r")
-        kept = _independent(triangle)
-        if len(kept) < p:
-            columns, triangle = columns[:, kept], np.linalg.qr(triangle[:, kept], mode="r")
-        first = np.linalg.inv(triangle / np.sqrt(n))  # makes them orthogonal, of length √n
-        basis = columns @ first
-        # The second round removes the rounding errors that nearly dependent columns left. Their
-        # cross-product is accurate by now.
-        second = np.linalg.inv(np.linalg.cholesky(basis.T @ basis / n)).T
-        basis, to_basis = basis @ second, (first / scale[kept, None]) @ second
+        kept, _, to_basis, basis = orthogonal(columns, squares, nobs or n)
+        value = None
         if constant is not None:
-            at = int(np.flatnonzero(kept == constant)[0])
-            to_basis[at] -= centre[kept] / x[0, constant] @ to_basis
-        return cls(x, list(cnames), kept, to_basis, np.ascontiguousarray(basis), constant)
+            value = float(x[0, constant])
+            uncentre(to_basis, kept, centre, constant, value)
+        return cls(x, list(cnames), kept, to_basis, np.ascontiguousarray(basis), constant, value)
 
     def full(self, values) -> np.ndarray:
         """Values of the kept columns spread over all columns, NaN for the dropped ones."""
         out = np.full(len(self.cnames), np.nan)
         out[self.kept] = values
         return out
+
+
+def orthogonal(columns, squares, n: int) -> tuple[np.ndarray, ...]:
+    """The independent ones of centred columns, and an orthogonal basis of them.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (rows, p)
+        Changed in place. They may be those of the rows, or of a triangle with the same products.
+    squares : ndarray, shape (p,)
+        Σ w x² of the columns before they were centred.
+    n : int
+        Square of the length of the basis' columns.
+
+    Returns
+    -------
+    kept : ndarray of int64, shape (rank,)
+    scale : ndarray, shape (p,)
+        Lengths of the columns; infinite for those of rounding errors only.
+    to_basis : ndarray, shape (rank, rank)
+        ``basis = columns[:, kept] @ to_basis``.
+    basis : ndarray, shape (rows, rank)
+    """
+    scale = np.sqrt(np.einsum("ij,ij->j", columns, columns))
+    scale[scale <= 10 * np.finfo(float).eps * np.sqrt(squares)] = np.inf  # rounding errors only
+    columns /= scale
+    triangle = np.linalg.qr(columns, mode="r")
+    kept = _independent(triangle)
+    if len(kept) < columns.shape[1]:
+        columns, triangle = columns[:, kept], np.linalg.qr(triangle[:, kept], mode="r")
+    first = np.linalg.inv(triangle / np.sqrt(n))  # makes them orthogonal, of length √n
+    basis = columns @ first
+    # The second round removes the rounding errors that nearly dependent columns left. Their
+    # cross-product is accurate by now.
+    second = np.linalg.inv(np.linalg.cholesky(basis.T @ basis / n)).T
+    return kept, scale, (first / scale[kept, None]) @ second, basis @ second
+
+
+def uncentre(to_basis, kept, centre, constant: int, value: float) -> None:
+    """Let coefficients of centred columns become those of the columns, in place."""
+    at = int(np.flatnonzero(kept == constant)[0])
+    to_basis[at] -= centre[kept] / value @ to_basis
 
 
 def _constant_column(x) -> int | None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.sparse as sp
 
+from numbamm.completion import ForUsers
+from numbamm.design.absent import is_absent
 from numbamm.structures.joined import Joined
 from numbamm.structures.structure import Structure
 from numbamm.structures.us import Us
 
 
 @dataclass(repr=False)
-class ReMat:
+class ReMat(ForUsers):
     """One random-effects term ``(columns | group)``: Z_k in compact form, and λ_k.
 
     The model matrix Z has one block of p columns for each level of the grouping factor; in
@@ -58,6 +60,8 @@ class ReMat:
     (2, 18, [[0.929, 0.0], [0.018, 0.223]])
     """
 
+    _between_rooms = frozenset({"in_columns", "meeting_refs", "root_mean_squares"})
+
     group: str
     refs: np.ndarray
     levels: np.ndarray
@@ -67,8 +71,9 @@ class ReMat:
     theta: np.ndarray = field(default=None)
 
     def __post_init__(self) -> None:
-        self.refs = np.ascontiguousarray(self.refs, dtype=np.int32)
-        self.z = np.asfortranarray(self.z, dtype=np.float64)
+        if not is_absent(self.z):
+            self.refs = np.ascontiguousarray(self.refs, dtype=np.int32)
+            self.z = np.asfortranarray(self.z, dtype=np.float64)
         if self.structure is None:
             self.structure = Us(self.p)
         if self.theta is None:
@@ -98,6 +103,26 @@ class ReMat:
     def lambda_(self) -> np.ndarray:
         """The relative covariance factor λ of one level, lower triangular, shape (p, p)."""
         return self.structure.matrix(self.theta)
+
+    @property
+    def meeting_refs(self) -> np.ndarray:
+        """Levels of rows in which every pair of levels of two terms is that is in some row."""
+        return self.refs
+
+    def root_mean_squares(self, root=None) -> np.ndarray:
+        """Sizes of the columns of Z, shape (p,).
+
+        Parameters
+        ----------
+        root : ndarray, shape (n,), optional
+            By which each row is multiplied.
+        """
+        z = self.z if root is None else self.z * root
+        return np.sqrt(np.einsum("pn,pn->p", z, z) / z.shape[1])
+
+    def in_columns(self, scaling) -> ReMat:
+        """The term in the columns of a `Scaling`, at the default start."""
+        return replace(self, z=scaling.z, theta=None)
 
     def is_nested_in(self, other: ReMat) -> bool:
         """Whether each level of this factor occurs with only one level of `other`.

@@ -13,10 +13,11 @@ See docs/mathematics.md, "Columns of ordinary size".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from numbamm.design.absent import is_absent
 from numbamm.design.magnitude import sums_of_squares
 from numbamm.design.remat import ReMat
 from numbamm.shortrepr import ShortRepr
@@ -77,9 +78,46 @@ class Scaling(ShortRepr):
                 T[group] *= size
         return None if np.array_equal(T, np.eye(term.p)) else cls(T, z, structure)
 
+    @classmethod
+    def of_moments(cls, structure: Structure, constants, mean, spread, share) -> Scaling | None:
+        """The scaling that a term needs, from moments of its columns, weighted or not.
+
+        Parameters
+        ----------
+        structure : Structure
+        constants : ndarray of bool, shape (p,)
+            Columns of one value other than zero.
+        mean, spread : ndarray, shape (p,)
+            Means, and sums of squares about them over the sum of the weights.
+        share : float
+            Sum of the weights over the number of rows.
+        """
+        T, mean = np.eye(structure.p), mean.copy()
+        for block in structure.blocks:
+            constant = next((j for j in block if constants[j]), None)
+            for j in block:
+                far = abs(mean[j]) > ORDINARY * np.sqrt(spread[j])
+                if constant is not None and j != constant and far:
+                    T[constant, j], mean[j] = mean[j] / mean[constant], 0.0
+        for group in structure.of_one_size:
+            size = np.sqrt(np.mean([share * (mean[j] ** 2 + spread[j]) for j in group]))
+            if size > 0 and not 1 / ORDINARY <= size <= ORDINARY:
+                T[group] *= size
+        return None if np.array_equal(T, np.eye(structure.p)) else cls(T, None, structure)
+
+    @classmethod
+    def by(cls, term: ReMat, T) -> Scaling:
+        """The change of a term's columns by T."""
+        z = term.z if is_absent(term.z) else np.asfortranarray(np.linalg.solve(T.T, term.z))
+        return cls(T, z, term.structure)
+
+    def columns(self, z) -> np.ndarray:
+        """The scaled columns of rows whose columns are z, shape (p, n)."""
+        return np.linalg.solve(self.T.T, z)
+
     def scaled(self, term: ReMat) -> ReMat:
         """The term in scaled columns."""
-        return replace(term, z=self.z, theta=None)
+        return term.in_columns(self)
 
     def to_scaled(self, theta) -> np.ndarray:
         """θ of the scaled columns, from θ of the user's."""

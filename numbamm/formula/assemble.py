@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from numbamm.design import remat
@@ -18,7 +17,7 @@ from numbamm.formula.modelframe import ModelFrame
 from numbamm.formula.response import evaluate_response
 from numbamm.formula.right_side import Design, DesignTerm, Matrices
 from numbamm.formula.scan import scan
-from numbamm.formula.used_rows import frame_of, missing_rows, vector
+from numbamm.formula.used_rows import complete_rows, frame_of
 from numbamm.structures.registry import by_name
 
 
@@ -71,13 +70,7 @@ def model_frame(
     if table.nrows == 0:
         raise DataError("the data have no rows: check how they were read or selected")
     design = Design(text, table, contrasts, context)
-    w = vector("weights", weights, table, least=0.0)
-    o = vector("offset", offset, table, least=-np.inf)
-    used = design.response_columns | design.fixed_columns | design.random_columns
-    columns = {name: table.column(name) for name in sorted(used)}
-    missing = missing_rows(columns, (w, o), table.nrows)
-    n_missing = int(missing.sum())
-    rows = np.flatnonzero(~missing if w is None else ~missing & (w != 0))
+    columns, rows, w, o, n_missing = complete_rows(design, table, weights, offset)
     _refuse_no_rows(rows, table.nrows, n_missing)
     frame = frame_of(columns, rows)
     evaluator = design.materializer(frame, rows)
@@ -95,7 +88,10 @@ def model_frame(
     matrices = design.matrices(evaluator)
     _warn_of_gaps(design.terms, columns, rows)
     design.coding.refuse_unused(table.names)
-    reterms, members = _terms(design, matrices, frame, amalgamate)
+    groupings = {term.grouping.name: term.grouping for term in design.terms}
+    refuse_two_of_a_name(design, groupings)
+    refs = {name: grouping.fit(frame) for name, grouping in groupings.items()}
+    reterms, members = random_terms(design, matrices, refs, amalgamate)
     parts = [v for v in (None if o is None else o[rows], matrices.offset) if v is not None]
     return ModelFrame(
         formula=text.text,
@@ -131,15 +127,15 @@ def _refuse_no_rows(rows: np.ndarray, nrows: int, n_missing: int) -> None:
         )
 
 
-def _terms(
-    design: Design, matrices: Matrices, frame: dict[str, pd.Series], join: bool
+def random_terms(
+    design: Design, matrices: Matrices, refs: dict[str, np.ndarray], join: bool
 ) -> tuple[list[ReMat], list[list[int]]]:
-    """The `ReMat`s in order, and the positions of the design's terms that each of them joins."""
-    groupings = {term.grouping.name: term.grouping for term in design.terms}
-    _refuse_two_of_a_name(design, groupings)
+    """The `ReMat`s in order, and the positions of the design's terms that each of them joins.
+
+    `refs` has the levels of the rows by the names of the grouping factors.
+    """
     _refuse_duplicates(design, matrices)
-    refs = {name: grouping.fit(frame) for name, grouping in groupings.items()}
-    levels = {name: grouping.levels for name, grouping in groupings.items()}
+    levels = {term.grouping.name: term.grouping.levels for term in design.terms}
     single = []
     for term in design.terms:
         name, z = term.grouping.name, matrices.lhs[term.lhs].T
@@ -180,7 +176,8 @@ def _warn_of_gaps(terms: list[DesignTerm], columns: dict[str, pd.Series], rows) 
                 )
 
 
-def _refuse_two_of_a_name(design: Design, groupings: dict[str, Grouping]) -> None:
+def refuse_two_of_a_name(design: Design, groupings: dict[str, Grouping]) -> None:
+    """Refuse a column and an interaction that tables would print alike."""
     for term in design.terms:
         name = term.grouping.name
         if groupings[name].factors != term.grouping.factors:

@@ -23,7 +23,7 @@ def check_gaussian(frame: ModelFrame, sigma_known: bool = False) -> None:
         If the response is constant, or if the residual variance is unknown and not identifiable
         together with the variances of the random effects; see `check_identifiable`.
     """
-    _refuse_counts(frame, "a linear model")
+    refuse_counts(frame, "a linear model")
     if (frame.y == frame.y[0]).all():
         raise DataError(
             f"the response '{frame.response}' is constant ({frame.y[0]:g}): "
@@ -34,7 +34,8 @@ def check_gaussian(frame: ModelFrame, sigma_known: bool = False) -> None:
     warn_of_redundant(frame, sigma_known)
 
 
-def _refuse_counts(frame: ModelFrame, what: str) -> None:
+def refuse_counts(frame: ModelFrame, what: str) -> None:
+    """Refuse ``cbind(successes, failures)`` for a model that takes no proportions."""
     if frame.trials is not None:
         raise DataError(
             f"the response {frame.response} is for binomial models, not for {what}: "
@@ -54,9 +55,27 @@ def check_generalized(frame: ModelFrame, family: Family) -> None:
     NumbammWarning
         If counts are not integers.
     """
+    check_support(frame, family)
+    if (frame.y == frame.y[0]).all():
+        refuse_constant(frame, frame.y[0])
+    if family.normal:
+        check_identifiable(frame)
+    warn_of_redundant(frame, sigma_known=not family.normal)
+
+
+def refuse_constant(frame: ModelFrame, value: float) -> None:
+    """Refuse a response that has the same value in all rows."""
+    raise DataError(
+        f"the response '{frame.response}' is constant ({value:g}): there is nothing to explain; "
+        "check the column and the rows used"
+    )
+
+
+def check_support(frame: ModelFrame, family: Family) -> None:
+    """Refuse responses outside the family's support; warn of counts that are no integers."""
     y, response = frame.y, frame.response
     if not family.proportions:
-        _refuse_counts(frame, f"the {family} family")
+        refuse_counts(frame, f"the {family} family")
     wrong = ~np.asarray(family.supports(y), dtype=bool)
     trials = family.weights == "trials"
     if wrong.any():
@@ -70,14 +89,6 @@ def check_generalized(frame: ModelFrame, family: Family) -> None:
             f"proportions in '{response}' need the number of trials of each row: give it as "
             "weights=, or write cbind(successes, failures) left of ~"
         )
-    if (y == y[0]).all():
-        raise DataError(
-            f"the response '{response}' is constant ({y[0]:g}): there is nothing to explain; "
-            "check the column and the rows used"
-        )
-    if family.normal:
-        check_identifiable(frame)
-    warn_of_redundant(frame, sigma_known=not family.normal)
     if trials or family.counts:
         counts = y * frame.weights if trials and frame.weights is not None else y
         wrong = fractional(counts)

@@ -150,10 +150,11 @@ def _is_permuted(index: pd.Index) -> bool:
     return index.sort_values().equals(pd.RangeIndex(len(index)))
 
 
-def take(series: pd.Series, rows: np.ndarray, name: str) -> pd.Series:
+def take(series: pd.Series, rows: np.ndarray, name: str, all_levels: bool = False) -> pd.Series:
     """Rows of a column without missing values, as plain numbers, bool, dates or a categorical.
 
-    Text becomes a categorical with sorted levels; levels that do not occur are dropped.
+    Text becomes a categorical with sorted levels; levels that do not occur are dropped, unless
+    `all_levels`.
     """
     if len(rows) < len(series):
         series = series.iloc[rows].reset_index(drop=True)
@@ -161,7 +162,7 @@ def take(series: pd.Series, rows: np.ndarray, name: str) -> pd.Series:
         return series
     if isinstance(series.dtype, pd.CategoricalDtype):
         values = series.array
-        used = without_unused(values)
+        used = values if all_levels else without_unused(values)
         return series if used is values else pd.Series(used, name=series.name)
     if isinstance(series.dtype, pd.PeriodDtype):
         return series.dt.to_timestamp()
@@ -336,17 +337,15 @@ def _from_polars(series: nw.Series) -> pd.Categorical:
     labels = series.cast(nw.String).to_native().gather(row_of_label).to_list()
     # The order of an Enum is the user's; that of a Categorical is an accident of the process.
     order = series.dtype.categories if isinstance(series.dtype, nw.Enum) else sorted(labels)
-    occurring = set(labels)
-    return pd.Categorical.from_codes(codes, labels).reorder_categories(
-        [label for label in order if label in occurring]
-    )
+    return pd.Categorical.from_codes(codes, labels).set_categories(list(order))
 
 
 def _from_arrow(native: Any) -> pd.Categorical:
     given = hasattr(native.type, "dictionary") or "dictionary" in str(native.type)
     array = (native if given else native.dictionary_encode()).unify_dictionaries()
     array = array.combine_chunks()
-    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    indices = array.indices.cast("int64")  # polars hands on unsigned ones
+    codes = indices.fill_null(-1).to_numpy(zero_copy_only=False)
     labels = array.dictionary.to_pylist()
     result = pd.Categorical.from_codes(codes, labels, ordered=given and native.type.ordered)
     return result if given else result.reorder_categories(sorted(labels))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -38,14 +39,7 @@ def check_identifiable(frame: ModelFrame) -> None:
     DataError
     """
     n, w = len(frame.y), frame.weights
-    constant = w is None or np.ptp(w) <= CONSTANT * w.max()
-    for term in frame.reterms:
-        if term.nranef < n:
-            continue
-        # Columns that are uncorrelated by design are counted like separate terms.
-        for block in term.structure.unrestricted:
-            if term.nlevels * len(block) >= n + (not constant):
-                _refuse(term, block, n)
+    check_counts(frame.reterms, n, *((1.0, 1.0) if w is None else (w.min(), w.max())))
     # W⁻¹ has full rank, which takes at least n random effects in all
     if sum(t.nranef for t in frame.reterms) < n or max(t.p for t in frame.reterms) > WIDEST:
         return
@@ -56,6 +50,21 @@ def check_identifiable(frame: ModelFrame) -> None:
             "so that the residual variance cannot be separated from theirs: leave a term out, "
             "or give sigma= if it is known"
         )
+
+
+def check_counts(terms: Sequence[ReMat], n: int, least: float, greatest: float) -> None:
+    """Refuse a term with as many random effects as there are observations, or with more.
+
+    `least` and `greatest` are those of the weights; with weights that vary, as many are allowed.
+    """
+    constant = greatest - least <= CONSTANT * greatest
+    for term in terms:
+        if term.nranef < n:
+            continue
+        # Columns that are uncorrelated by design are counted like separate terms.
+        for block in term.structure.unrestricted:
+            if term.nlevels * len(block) >= n + (not constant):
+                _refuse(term, block, n)
 
 
 def warn_of_redundant(frame: ModelFrame, sigma_known: bool) -> None:

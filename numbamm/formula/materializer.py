@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import builtins as python
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
@@ -13,7 +14,7 @@ import pandas as pd
 from formulaic.errors import FactorEncodingError, FactorEvaluationError
 from formulaic.formula import SimpleFormula
 from formulaic.materializers import PandasMaterializer
-from formulaic.materializers.types import FactorValues, NAAction
+from formulaic.materializers.types import EvaluatedFactor, FactorValues, NAAction
 from formulaic.model_matrix import ModelMatrix
 from formulaic.model_spec import ModelSpec
 from formulaic.parser.types import Factor
@@ -86,33 +87,26 @@ class Materializer(PandasMaterializer):
         Specifications with the same effects, as ``1 + x`` on both sides of a bar, share a matrix.
         """
         effects = {key: tuple(map(str, _formula(spec))) for key, spec in specs.items()}
-        distinct = {effects[key]: _specified(spec) for key, spec in specs.items()}
+        distinct = {effects[key]: specified(spec) for key, spec in specs.items()}
         state: dict = {}
         for spec in distinct.values():
             state |= spec.transform_state
-        pooled = _specified(SimpleFormula([]), state)
-        try:
-            with np.errstate(all="ignore"):  # `numeric` refuses values that are not finite
-                self._refuse_count(sum(len(spec.formula) for spec in distinct.values()))
-                for term in chain.from_iterable(spec.formula for spec in distinct.values()):
-                    for factor in term.factors:
-                        self._evaluate_factor(factor, pooled, set())
-                for spec in distinct.values():
-                    self._refuse_size(spec)
-                    spec.transform_state.update(state)
-                built = {k: self._build_model_matrix(spec, []) for k, spec in distinct.items()}
-                return {key: built[effects[key]] for key in specs}
-        except FactorEvaluationError as error:
-            raise error.__cause__ from error.__cause__.__cause__  # an error of numbamm's
-        except FactorEncodingError as error:
-            raise DataError(f"the data do not fit the formula: {error}") from error
-        except NumbammError:
-            raise
-        except Exception as error:  # raised by a transform on unexpected values
-            reason = f"{type(error).__name__}: {error}"
-            raise FormulaError(
-                f"the effects of the formula cannot be evaluated: {reason}"
-            ) from error
+        pooled = specified(SimpleFormula([]), state)
+        with _translated():
+            self._refuse_count(sum(len(spec.formula) for spec in distinct.values()))
+            for term in chain.from_iterable(spec.formula for spec in distinct.values()):
+                for factor in term.factors:
+                    self._evaluate_factor(factor, pooled, set())
+            for spec in distinct.values():
+                self._refuse_size(spec)
+                spec.transform_state.update(state)
+            built = {k: self._build_model_matrix(spec, []) for k, spec in distinct.items()}
+            return {key: built[effects[key]] for key in specs}
+
+    def evaluated_factor(self, factor: Factor, state: dict) -> EvaluatedFactor:
+        """One factor, evaluated; `state` is the state of its stateful transforms."""
+        with _translated():
+            return self._evaluate_factor(factor, specified(SimpleFormula([]), state), set())
 
     def _refuse_count(self, effects: int) -> None:
         """Refuse so many effects that a matrix with one column for each exceeds the memory."""
@@ -314,6 +308,23 @@ class Materializer(PandasMaterializer):
         return matrix
 
 
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Let errors that formulaic raises be ours, and numpy be silent."""
+    try:
+        with np.errstate(all="ignore"):  # `numeric` refuses values that are not finite
+            yield
+    except FactorEvaluationError as error:
+        raise error.__cause__ from error.__cause__.__cause__  # an error of numbamm's
+    except FactorEncodingError as error:
+        raise DataError(f"the data do not fit the formula: {error}") from error
+    except NumbammError:
+        raise
+    except Exception as error:  # raised by a transform on unexpected values
+        reason = f"{type(error).__name__}: {error}"
+        raise FormulaError(f"the effects of the formula cannot be evaluated: {reason}") from error
+
+
 def _as_floats(column: pd.Series) -> pd.Series:
     try:
         return column.astype(float) if _is_whole(column) else column
@@ -343,7 +354,8 @@ def _formula(spec: SimpleFormula | ModelSpec) -> SimpleFormula:
     return spec.formula if isinstance(spec, ModelSpec) else spec
 
 
-def _specified(formula: SimpleFormula | ModelSpec, state: dict | None = None) -> ModelSpec:
+def specified(formula: SimpleFormula | ModelSpec, state: dict | None = None) -> ModelSpec:
+    """A specification as it is, or one of a formula, with this state of its transforms."""
     if isinstance(formula, ModelSpec):
         return formula
     return ModelSpec(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -81,7 +81,7 @@ class ModelFrame(ForUsers):
     ('Yield', 30, 0, [1545.0, 1440.0])
     """
 
-    _between_rooms = frozenset({"design", "members", "new_rows", "with_unit"})
+    _between_rooms = frozenset({"design", "members", "new_rows", "nobs", "are_cells", "with_unit"})
 
     formula: str
     response: str
@@ -105,6 +105,14 @@ class ModelFrame(ForUsers):
     design: Design = field(repr=False)
     columns: dict[str, pd.Series] = field(repr=False)
     members: list[list[int]] = field(repr=False)  # positions of the design's terms in each reterm
+
+    #: Whether the rows are cells of equal rows; see `sources.cell_table`.
+    are_cells: ClassVar[bool] = False
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows used."""
+        return len(self.y)
 
     def new_rows(
         self, newdata: Any, *, random: bool | Collection[int] = True, weights: Any = None

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from numbamm.errors import DataError
 from numbamm.formula.checks import fractional
 from numbamm.formula.columns import refuse_rows
-from numbamm.formula.levels import level_codes
+from numbamm.formula.levels import level_codes, positions
 from numbamm.formula.materializer import Materializer, is_categorical
 from numbamm.formula.scan import FormulaText
 
@@ -33,19 +34,32 @@ class Response:
     success_level: Any = None
 
 
-def evaluate_response(text: FormulaText, data: Materializer, two_level: bool) -> Response:
+def evaluate_response(
+    text: FormulaText,
+    data: Materializer,
+    two_level: bool,
+    state: dict | None = None,
+    levels: pd.Index | None = None,
+) -> Response:
     """Evaluate the left-hand side.
+
+    `state` is the state of its stateful transforms, and `levels` are those of a two-level
+    response, if they are known from other rows.
 
     Raises
     ------
     DataError
         If it is not finite numbers, or, with `two_level`, not a column of two levels either.
     """
+    state = {} if state is None else state
     if text.counts:
-        return _proportion(text, data)
-    values = data.values(text.response, {})
+        return _proportion(text, data, state)
+    values = data.values(text.response, state)
     if two_level and is_categorical(values):
-        codes, levels = level_codes(values)
+        if levels is None:
+            codes, levels = level_codes(values)
+        else:
+            codes = positions(pd.Series(values), levels)
         if len(levels) != 2:
             count = "one level" if len(levels) == 1 else f"{len(levels)} levels"
             raise DataError(
@@ -58,8 +72,8 @@ def evaluate_response(text: FormulaText, data: Materializer, two_level: bool) ->
     return Response(np.require(y, requirements=["C", "W"]))
 
 
-def _proportion(text: FormulaText, data: Materializer) -> Response:
-    successes, failures = (data.numbers(expression, {}) for expression in text.counts)
+def _proportion(text: FormulaText, data: Materializer, state: dict) -> Response:
+    successes, failures = (data.numbers(expression, state) for expression in text.counts)
     negative = (successes < 0) | (failures < 0)
     refuse_rows(negative, f"'{text.response}' has a negative count", data.rows)
     refuse_rows(

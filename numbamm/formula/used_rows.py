@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,9 @@ import pandas as pd
 from numbamm.errors import DataError
 from numbamm.formula.columns import Table, by_index, refuse_rows, take
 from numbamm.formula.levels import is_missing
+
+if TYPE_CHECKING:
+    from numbamm.formula.right_side import Design
 
 
 def vector(
@@ -82,6 +85,34 @@ def missing_rows(
     return missing
 
 
-def frame_of(columns: dict[str, pd.Series], rows: np.ndarray) -> dict[str, pd.Series]:
-    """The columns in the given rows, which have no missing values."""
-    return {name: take(column, rows, name) for name, column in columns.items()}
+def complete_rows(design: Design, table: Table, weights: Any, offset: Any) -> tuple:
+    """The used columns, and the rows in which nothing is missing and the weight is not zero.
+
+    Returns
+    -------
+    columns : dict of str → pandas.Series
+        Of all rows.
+    rows : ndarray of int64
+        Positions of the complete rows.
+    w, o : ndarray of float64, or None
+        Weights and offset of all rows.
+    n_missing : int
+        How many rows miss a value.
+    """
+    w = vector("weights", weights, table, least=0.0)
+    o = vector("offset", offset, table, least=-np.inf)
+    used = design.response_columns | design.fixed_columns | design.random_columns
+    columns = {name: table.column(name) for name in sorted(used)}
+    missing = missing_rows(columns, (w, o), table.nrows)
+    rows = np.flatnonzero(~missing if w is None else ~missing & (w != 0))
+    return columns, rows, w, o, int(missing.sum())
+
+
+def frame_of(
+    columns: dict[str, pd.Series], rows: np.ndarray, all_levels: bool = False
+) -> dict[str, pd.Series]:
+    """The columns in the given rows, which have no missing values.
+
+    `all_levels`: keep the categories of categorical columns that do not occur in these rows.
+    """
+    return {name: take(column, rows, name, all_levels) for name, column in columns.items()}

@@ -94,6 +94,9 @@ class ModeFinder:
         self.q = sum(t.nranef for t in terms)
         self.u, self._last_search = np.zeros(self.q), None
 
+    #: Whether `gradient` gives derivatives.
+    has_gradient = True
+
     def replaced(self, **parts) -> ModeFinder:
         """A finder with another ``kind``, ``y``, ``weights`` or ``scale``, starting at u = 0."""
         other = copy(self)

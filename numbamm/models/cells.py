@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from numbamm.design.rowhash import row_hashes
 from numbamm.glm.family import Family
 
 #: Fewer rows than this are not worth the search, nor cells that hold fewer rows on average.
@@ -68,10 +69,10 @@ def find_cells(family: Family, terms, columns) -> Cells | None:
         return None
     columns = [*columns, *(term.refs for term in terms), *(row for term in terms for row in term.z)]
     some = np.random.default_rng(0).choice(n, SAMPLE, replace=False)
-    pairs = SAMPLE - len(np.unique(_hashes([column[some] for column in columns])))
+    pairs = SAMPLE - len(np.unique(row_hashes([column[some] for column in columns])))
     if pairs < SAMPLE**2 / 2 / (n / WORTHWHILE) / CAUTION:
         return None
-    of_row, keys = pd.factorize(_hashes(columns))
+    of_row, keys = pd.factorize(row_hashes(columns))
     if len(keys) * WORTHWHILE > n:
         return None
     first = np.empty(len(keys), dtype=np.int64)
@@ -80,11 +81,3 @@ def find_cells(family: Family, terms, columns) -> Cells | None:
     if not all(np.array_equal(column[at], column) for column in columns):
         return None  # two cells with one hash: next to impossible
     return Cells(of_row, first)
-
-
-def _hashes(columns) -> np.ndarray:
-    """A number for each row, that of equal rows being equal."""
-    total = np.zeros(len(columns[0]), dtype=np.uint64)
-    for column in columns:
-        total = total * np.uint64(0x9E3779B97F4A7C15) + pd.util.hash_array(np.asarray(column))
-    return total

@@ -111,7 +111,7 @@ class FitStatistics:
         >>> m.nobs
         180
         """
-        return len(self.frame.y)
+        return self.frame.nobs
 
     @property
     def df_resid(self) -> int:

@@ -7,6 +7,7 @@ file is long by docstrings: a public method of a class has no other place for it
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import replace
 from time import perf_counter
@@ -15,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numbamm import config
+from numbamm import config, sources
 from numbamm import formula as formulas
 from numbamm.blocks.jit import compile_ahead
-from numbamm.blocks.tail.protocol import UnsuitedTail
+from numbamm.blocks.tail.protocol import Choice, UnsuitedTail
 from numbamm.blocks.tail.tail_request import tail_request
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
@@ -61,17 +62,20 @@ from numbamm.models.mixedmodel import MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.residuals import GENERALIZED_RESIDUALS, pearson
 from numbamm.models.spaces.scaled import ScaledTerms
+from numbamm.models.streams.streamed_cells import StreamedCells, root_of_cells
 from numbamm.models.varcorr import VarCorr
 from numbamm.models.without_rows import generalized_without
 from numbamm.models.working_model import working_model
 from numbamm.optimize import OptSummary
 from numbamm.optimize.formatting import short
 from numbamm.report.digits import plain
+from numbamm.sources.opening import open_source
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from numbamm.models.linear import LinearMixedModel
+    from numbamm.models.streams.fit_by_passes import Passes
 
 INFORMATION = {"expected": EXPECTED, "observed": OBSERVED}
 INITS = ("glm", "lmm")
@@ -86,6 +90,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         ``"r2 ~ Anger + (1 | id) + (1 | item)"``; for binomial counts
         ``"cbind(successes, failures) ~ ..."``, or a proportion with `weights`.
     data : pandas, polars or pyarrow frame, or dict of arrays
+        Or rows that stream, as for `lmm`; equal ones are then taken together, and the different
+        ones held in memory.
     family : str or Family
         ``"bernoulli"``, ``"binomial"``, ``"poisson"``, ``"negativebinomial"``, ``"gamma"``,
         ``"inversegaussian"`` or ``"gaussian"``; or one of your own, see `Family`.
@@ -215,34 +221,42 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         self.init = spelled("init", init, INITS)
         self.given_shape = self.family_record.checked_shape(shape)
         compile_ahead(*kernels_for(optimizer))
-        frame = formulas.model_frame(
-            formula,
-            data,
-            weights=weights,
-            offset=offset,
-            contrasts=contrasts,
-            amalgamate=amalgamate,
-            context=caller_namespace(),
-            two_level_response=self.family_record.proportions,
-        )
-        if frame.trials is not None:
-            frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
-        check_generalized(frame, self.family_record)
-        self._build(frame)
-        self._call = Call(
-            data,
-            {
-                "weights": weights,
-                "offset": offset,
-                "contrasts": contrasts,
-                "amalgamate": amalgamate,
-                "link": link,
-                "information": information,
-                "tail": tail,
-                "probes": probes,
-                "seed": seed,
-            },
-        )
+        options: dict[str, Any] = {
+            "weights": weights,
+            "offset": offset,
+            "contrasts": contrasts,
+            "amalgamate": amalgamate,
+        }
+        scope, family_record = caller_namespace(), self.family_record
+        if (source := open_source(data)) is None:
+            frame = formulas.model_frame(
+                formula,
+                data,
+                **options,
+                context=scope,
+                two_level_response=family_record.proportions,
+            )
+            if frame.trials is not None:
+                frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
+            check_generalized(frame, family_record)
+            self._build(frame)
+        else:
+            frame, cells = sources.stream_cells(
+                formula, source, family_record, **options, context=scope
+            )
+            if isinstance(cells, Exception):
+                from numbamm.models.streams import fit_by_passes as passes
+
+                if not passes.can_pass(self):
+                    raise cells
+                passes.build(self, frame)
+            else:
+                self._build(cells)
+                self._streamed = StreamedCells(self, frame)
+                self._streamed.put_away()
+        options |= {"link": link, "information": information}
+        options |= {"tail": tail, "probes": probes, "seed": seed}
+        self._call = Call(data, options)
         self._warned = False
         self.fast_optsum: OptSummary | None = None
         self.optsum = options_of_start(self)
@@ -293,12 +307,20 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
                 prior,
                 Likelihood(self.family_record, frame.y, prior),
             )
-            super().__init__(frame, self._likelihood.working_root(self.link_record))
+            root = self._likelihood.working_root(self.link_record)
+            if frame.are_cells:
+                root = root_of_cells(root, frame, self._likelihood)
+            super().__init__(frame, root)
             self._search_for(None)
             self._basis = self.feterm.basis / np.sqrt(prior)[:, None]
             self._offset = np.zeros(n) if frame.offset is None else frame.offset
             # By the columns as they came: products with matrices round equal rows differently.
-            self._cells = find_cells(self.family_record, self.reterms, [*frame.X.T, self._offset])
+            self._cells = None
+            if frame.are_cells:
+                self._likelihood.merged = frame.excess
+            else:
+                columns = [*frame.X.T, self._offset]
+                self._cells = find_cells(self.family_record, self.reterms, columns)
             if self._cells:
                 self._likelihood.merged = self._cells.constant(self.family_record, frame.y, prior)
             self._tail_choice = choose_tail(
@@ -702,7 +724,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         check_nagq(self, fast, nagq)
         progress = config.get("progress") if progress is None else progress
         begin = perf_counter()
-        with all_or_nothing(self), blas_threads():
+        with self._rows_at_hand(), all_or_nothing(self), blas_threads():
             self._search_for(None)
             if self.is_fitted:
                 before = self.fast_optsum or self.optsum
@@ -715,6 +737,9 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
                 self.optsum.optimizer = optimizer
             self.optsum.configure()
             self.optsum.validate()
+            if self._passes is not None:
+                self._passes.fit(self, fast, progress, verbose)
+                return self
             check_search(self)
             stages = Stages(self, fast, nagq, progress=progress, verbose=verbose)
             try:
@@ -731,8 +756,22 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             if not self._tail_choice.is_obvious:
                 optsum, choice = self.optsum, self._tail_choice
                 optsum.tail_kind, optsum.tail_reason = choice.name, choice.why
-        warn_of_fit(self, end)
+        with self._rows_at_hand():
+            warn_of_fit(self, end)
         return self
+
+    #: What a fit to rows that stream works with; None where the rows are in memory.
+    _streamed: StreamedCells | None = None
+
+    #: What a fit by passes over the rows knows of them; None where it works with cells or rows.
+    _passes: Passes | None = None
+
+    #: The tail of the working model; a fit by passes has no other than this.
+    _tail_choice = Choice("dense", "", is_obvious=True)
+
+    def _rows_at_hand(self) -> AbstractContextManager:
+        """A block in which the cells of rows that stream stand for the rows of the model."""
+        return nullcontext() if self._streamed is None else self._streamed.at_hand(self)
 
     @property
     def likelihood_holds(self) -> bool:
@@ -742,7 +781,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         alike; `llf` and the information criteria are then NaN.
         """
         if self.estimates.likelihood_holds is None:
-            self.estimates.likelihood_holds = not runaway_terms(self)
+            with self._rows_at_hand():
+                self.estimates.likelihood_holds = not runaway_terms(self)
         return self.estimates.likelihood_holds
 
     @property
@@ -776,6 +816,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         if family.variance is None:
             return False
         if family.weights == "trials":
+            if (of_rows := self._passes or (self._streamed and self._streamed.cells)) is not None:
+                return of_rows.greatest_weight > 1
             return bool((self.prior_weights > 1).any())
         return family.counts and not family.has_shape
 
@@ -788,6 +830,10 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         """
         if not self.pearson_df > 0:
             return np.nan
+        if self._streamed is not None:
+            return self._streamed.pearson(self) / self.dispersion / self.pearson_df
+        if self._passes is not None:
+            return sum((part**2).sum() for part in self.residuals("pearson")) / self.pearson_df
         return float((pearson(self) ** 2).sum() / self.dispersion / self.pearson_df)
 
     @property
@@ -795,7 +841,10 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         """`df_resid`, where prior weights of counts are numbers of rows."""
         if not self.family_record.counts:
             return float(self.df_resid)
-        return float(self.prior_weights.sum() - self.n_parameters)
+        if self._passes is not None:
+            return self._passes.weights - self.n_parameters
+        with self._rows_at_hand():
+            return float(self.prior_weights.sum() - self.n_parameters)
 
     def _covariance(self, quiet: bool = False) -> np.ndarray:
         return coefficient_covariance(self, quiet)

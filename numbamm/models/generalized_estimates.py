@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from numbamm.design.absent import absent
 from numbamm.errors import FitError
 from numbamm.glm.mode import Mode, ModeFinder
 from numbamm.models.estimates import Estimates
@@ -31,7 +32,11 @@ def estimates_at(model, x, objective: float) -> Estimates:
     mode, at = space.laplace.at(space.to_scaled(x))
     check_mode(model, mode, at)
     u, b = effects_at_mode(model)
-    eta = linear_predictors(model, at, b)
+    if model.is_streamed:
+        eta = fitted = absent("the fitted values", model.nobs)
+    else:
+        eta = linear_predictors(model, at, b)
+        fitted = model.mean(eta)
     return Estimates(
         beta=model.feterm.to_basis @ at.beta,
         covariance=None,
@@ -39,7 +44,7 @@ def estimates_at(model, x, objective: float) -> Estimates:
         u=u,
         b=b,
         eta=eta,
-        fitted=model.mean(eta),
+        fitted=fitted,
         objective=objective,
         reml=False,
         sigma_given=not model._likelihood.dispersed,

@@ -12,6 +12,7 @@ from numbamm.elsewhere import names_arguments
 from numbamm.glm.family import Family
 from numbamm.glm.link import Link
 from numbamm.models.generalized import GeneralizedLinearMixedModel
+from numbamm.progress import shown
 
 
 @names_arguments
@@ -46,6 +47,8 @@ def glmm(
         ``"cbind(successes, failures) ~ ..."``, or a proportion with `weights`.
     data : pandas, polars or pyarrow frame, or dict of arrays
         The rows; those with missing values in used columns are dropped and counted.
+        They may stream: from a path to a Parquet file or folder, a pyarrow data set, a polars
+        LazyFrame, an iterable of frames or a function that begins one, or a Dask frame.
     family : str or Family
         ``"bernoulli"``, ``"binomial"``, ``"poisson"``, ``"negativebinomial"``, ``"gamma"``,
         ``"inversegaussian"`` or ``"gaussian"``; or one of your own.
@@ -110,7 +113,7 @@ def glmm(
     >>> round(mm.glmm(formula, cbpp, "binomial", nagq=9).objective, 3)
     183.967
     """
-    with blas_threads():  # once for all steps
+    with blas_threads(), shown(progress):  # once for all steps
         model = GeneralizedLinearMixedModel(
             formula,
             data,

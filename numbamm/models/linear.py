@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numbamm import config
+from numbamm import config, sources
 from numbamm import formula as formulas
 from numbamm.blocks import cholesky
 from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.search import by_differences, newton
 from numbamm.blocks.solve import solve
-from numbamm.blocks.tail.choice import build_tail
-from numbamm.blocks.tail.protocol import Request
+from numbamm.blocks.tail.choice import build_tail, tail_of_product
+from numbamm.blocks.tail.protocol import CrossProduct, Request
 from numbamm.blocks.tail.tail_request import tail_request
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
@@ -44,9 +44,11 @@ from numbamm.models.linear_objective import LinearObjective
 from numbamm.models.mixedmodel import BETWEEN_ROOMS, MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.spaces.scaled import ScaledTerms
+from numbamm.models.streams.rowless import with_scalings
 from numbamm.models.without_rows import linear_without
 from numbamm.optimize import OptSummary
 from numbamm.options import flag
+from numbamm.sources.opening import open_source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +63,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         For example ``"Reaction ~ 1 + Days + (1 + Days | Subject)"``.
     data : pandas, polars or pyarrow frame, or dict of arrays
         The rows; those with missing values in used columns are dropped and counted.
+        They may stream: from a path to a Parquet file or folder, a pyarrow data set, a polars
+        LazyFrame, an iterable of frames or a function that begins one, or a Dask frame.
     reml : bool
         Minimise the restricted criterion by default.
     weights : str or array, optional
@@ -163,29 +167,24 @@ class LinearMixedModel(LinearObjective, MixedModel):
         by_newton = optimizer == "newton"
         differences = cholesky.objective, by_differences.search
         compile_ahead(crossprod, solve, *((newton.advance,) if by_newton else differences))
-        frame = formulas.model_frame(
-            formula,
-            data,
-            weights=weights,
-            offset=offset,
-            contrasts=contrasts,
-            amalgamate=amalgamate,
-            context=caller_namespace(),
-        )
-        check_gaussian(frame, sigma_known=sigma is not None)
-        self._build(frame, reml, sigma, request)
-        self._call = Call(
-            data,
-            {
-                "weights": weights,
-                "offset": offset,
-                "contrasts": contrasts,
-                "amalgamate": amalgamate,
-                "tail": tail,
-                "probes": probes,
-                "seed": seed,
-            },
-        )
+        options: dict[str, Any] = {
+            "weights": weights,
+            "offset": offset,
+            "contrasts": contrasts,
+            "amalgamate": amalgamate,
+        }
+        tail_options = {"tail": tail, "probes": probes, "seed": seed}
+        scope = caller_namespace()
+        if (source := open_source(data)) is None:
+            frame = formulas.model_frame(formula, data, **options, context=scope)
+            check_gaussian(frame, sigma_known=sigma is not None)
+            self._build(frame, reml, sigma, request)
+        else:
+            streamed = sources.stream_linear(
+                formula, source, **options, context=scope, sigma_known=sigma is not None
+            )
+            self._build_streamed(streamed, reml, sigma, request)
+        self._call = Call(data, options | tail_options)
         if optimizer is not None:
             self.optsum.optimizer = optimizer
 
@@ -235,6 +234,22 @@ class LinearMixedModel(LinearObjective, MixedModel):
             xy = np.column_stack([feterm.basis, self.scaled_response.values])
             self.blocks = build_tail(self.scaled.terms, xy, self.sqrt_weights, tail)
         feterm.basis = self.blocks.xy[:, :-1]  # one copy is enough
+        self._put_options(reml, sigma)
+
+    def _build_streamed(self, streamed, reml: bool, sigma: float | None, tail: Request) -> None:
+        """Build the model from what has been read of rows that stream."""
+        frame, basis = streamed.frame, streamed.basis
+        self.frame, self.formula, self.reterms = frame, frame.formula, frame.reterms
+        self._sum_log_w, self.sqrt_weights = streamed.sum_log_w, frame.weights
+        self.feterm = basis.fe
+        self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights, streamed.scalings)
+        self._begin()
+        self.scaled_response = CentredResponse(frame.y, basis.scale, basis.mean, basis.gamma0)
+        product = CrossProduct(streamed.layout, streamed.A, frame.y)
+        self.blocks = tail_of_product(self.scaled.terms, product, tail)
+        self._put_options(reml, sigma)
+
+    def _put_options(self, reml: bool, sigma: float | None) -> None:
         self.optsum = OptSummary(
             self.theta,
             self.scaled.structure.lowerbd,
@@ -264,6 +279,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     def in_columns(self, scalings) -> LinearMixedModel:
         """This model, fitted as it is, in other scaled columns."""
+        if self.is_streamed:
+            return with_scalings(self, scalings)
         twin = self.twin()
         twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, scalings)
         twin.blocks = self.blocks.in_columns(twin.scaled.terms, self.sqrt_weights)
@@ -423,6 +440,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     def _rolled_back(self) -> None:
         """Let A hold the response again that the model had."""
+        if self.is_streamed:
+            return
         if not np.array_equal(self.blocks.xy[:, -1], self.scaled_response.values):
             self.blocks.new_response(self.scaled_response.values)
 

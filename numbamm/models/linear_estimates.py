@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from numbamm.design.absent import absent
 from numbamm.models.estimates import Estimates
 from numbamm.models.fitting.monte_carlo import errors_at
 
@@ -24,16 +25,11 @@ def estimates_at(model, theta, objective: float) -> Estimates:
     solution = solution_at(model, model.scaled.to_scaled(theta))
     response, fe = model.scaled_response, model.feterm
     u, b = random_effects(model, solution)
-    residual_norm, sqrt_weights = model.blocks.residual_norm(), model.sqrt_weights
+    residual_norm = model.blocks.residual_norm()
     sigma = model.optsum.sigma or response.scale * residual_norm / np.sqrt(model.degrees)
     gamma, beta = coefficients(model, solution)
     root = fe.to_basis @ np.linalg.inv(model.blocks.x_factor()).T
-    fixed = fe.basis @ gamma
-    fitted = response.mean + (fixed if sqrt_weights is None else fixed / sqrt_weights)
-    if model.frame.offset is not None:
-        fitted = fitted + model.frame.offset
-    for term, effects in zip(model.reterms, b, strict=True):
-        fitted = fitted + np.einsum("pn,np->n", term.z, effects[term.refs])
+    fitted = _fitted(model, gamma, b)
     return Estimates(
         beta=beta,
         covariance=sigma**2 * root @ root.T,
@@ -49,6 +45,21 @@ def estimates_at(model, theta, objective: float) -> Estimates:
     )
 
 
+def _fitted(model, gamma, b) -> np.ndarray:
+    """Conditional means of the rows, where they are in memory."""
+    if model.is_streamed:
+        return absent("the fitted values", model.nobs)
+    fixed = model.feterm.basis @ gamma
+    fitted = model.scaled_response.mean + (
+        fixed if model.sqrt_weights is None else fixed / model.sqrt_weights
+    )
+    if model.frame.offset is not None:
+        fitted = fitted + model.frame.offset
+    for term, effects in zip(model.reterms, b, strict=True):
+        fitted = fitted + np.einsum("pn,np->n", term.z, effects[term.refs])
+    return fitted
+
+
 def solution_at(model, theta):
     """γ, u and b of the scaled columns at a scaled θ."""
     model.blocks.factorize(theta)
@@ -62,7 +73,7 @@ def coefficients(model, solution) -> tuple[np.ndarray, np.ndarray]:
     beta = fe.to_basis @ gamma
     if fe.constant is not None:
         at = np.flatnonzero(fe.kept == fe.constant)
-        beta[at] += response.mean / fe.x[0, fe.constant]
+        beta[at] += response.mean / fe.constant_value
     return gamma, beta
 
 

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from numbamm.blocks.threads import blas_threads
 from numbamm.models.spaces.coordinates import Coordinates
 from numbamm.models.spaces.linear_space import Criterion, LinearSpace
-from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.optimize.differences import jacobian
 
 if TYPE_CHECKING:
@@ -171,5 +170,5 @@ class LinearObjective:
 
     def _column_sizes(self) -> np.ndarray:
         """For each θ, the root mean square of the column of Z that its row of λ stands for."""
-        sizes = [root_mean_squares(term, self.scaled.root) for term in self.reterms]
+        sizes = [term.root_mean_squares(self.scaled.root) for term in self.reterms]
         return self.scaled.structure.column_sizes(sizes)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
 from numbamm.models.linear import LinearMixedModel
+from numbamm.progress import shown
 
 
 @names_arguments
@@ -38,6 +39,8 @@ def lmm(
         For example ``"Reaction ~ 1 + Days + (1 + Days | Subject)"``.
     data : pandas, polars or pyarrow frame, or dict of arrays
         The rows; those with missing values in used columns are dropped and counted.
+        They may stream: from a path to a Parquet file or folder, a pyarrow data set, a polars
+        LazyFrame, an iterable of frames or a function that begins one, or a Dask frame.
     reml : bool
         Fit by REML instead of maximum likelihood.
     weights : str or array, optional
@@ -86,7 +89,7 @@ def lmm(
     >>> round(m.objective, 4)
     1751.9393
     """
-    with blas_threads():  # once for both steps
+    with blas_threads(), shown(progress):  # once for both steps
         model = LinearMixedModel(
             formula,
             data,

@@ -16,6 +16,7 @@ import numpy as np
 
 from numbamm.blocks.threads import blas_threads
 from numbamm.completion import ForUsers
+from numbamm.design.absent import is_absent
 from numbamm.design.femat import FeMat
 from numbamm.design.scaling import Scaling
 from numbamm.elsewhere import name_hint, names_arguments
@@ -32,6 +33,7 @@ from numbamm.models.plot_methods import Plots
 from numbamm.models.residuals import RESIDUALS
 from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
+from numbamm.models.streams.streamed_parts import by_chunk
 from numbamm.models.varcorr import SINGULAR_TOLERANCE, VarCorr
 from numbamm.optimize import OptSummary
 from numbamm.optimize.formatting import short
@@ -64,10 +66,10 @@ BETWEEN_ROOMS = frozenset(
     """
     aligned blocks call coefficient_method coefficients_at criterion default_ddf degrees effects_at
     estimate_at family_record fast_optsum fit_options has_free_shape hold_start in_columns is_linear
-    layout likelihood_holds link_record may_be_overdispersed mean of_frame of_other_frame options
-    parameters parameters_of pearson_df pearson_ratio prior_weights residual_variance row_variances
-    scaled scaled_response scalings search_coordinates set_estimates shape_has_limit space space_of
-    sqrt_weights title twin whitened_space without_rows working_model
+    is_streamed layout likelihood_holds link_record may_be_overdispersed mean of_frame
+    of_other_frame options parameters parameters_of pearson_df pearson_ratio prior_weights
+    residual_variance row_variances scaled scaled_response scalings search_coordinates set_estimates
+    shape_has_limit space space_of sqrt_weights title twin whitened_space without_rows working_model
     """.split()
 )
 
@@ -122,8 +124,11 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         self.formula = frame.formula
         self.reterms = frame.reterms
         self.sqrt_weights = None if frame.weights is None else np.sqrt(frame.weights)
-        self.feterm = FeMat.from_columns(frame.X, frame.xnames, self.sqrt_weights)
+        self.feterm = FeMat.from_columns(frame.X, frame.xnames, self.sqrt_weights, frame.nobs)
         self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights if root is None else root)
+        self._begin()
+
+    def _begin(self) -> None:
         self._estimates: Estimates | None = None
         if self.scaled.is_changed:  # the start: λ = I in scaled columns
             self._set_theta(self.scaled.to_user(self.theta))
@@ -137,6 +142,11 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
             return object.__getattribute__(self, name)  # raises as without this method
 
     # ---- state --------------------------------------------------------------------------
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the rows were read chunk by chunk, and are not in memory."""
+        return is_absent(self.frame.y)
 
     @property
     def is_fitted(self) -> bool:
@@ -582,10 +592,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         """
         _, tol = self.estimates, non_negative("tol", tol)
         root = self.scaled.root
-        w = np.ones(self.nobs) if root is None else root**2
         return any(
-            t.structure.lacks_rank(t.theta, np.sqrt(t.z**2 @ w / self.nobs), tol)
-            for t in self.reterms
+            t.structure.lacks_rank(t.theta, t.root_mean_squares(root), tol) for t in self.reterms
         )
 
     # ---- rows -------------------------------------------------------------------------------
@@ -601,6 +609,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     @property
     def fittedvalues(self) -> pd.Series:
         """Conditional means, a pandas Series over the rows of the data; NaN where dropped.
+
+        Of rows that stream a `RowStream`, which gives such a Series for each chunk.
 
         Raises
         ------
@@ -618,11 +628,15 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         >>> m.fittedvalues.head(2).round(2).to_list()
         [254.22, 273.76]
         """
+        if self.is_streamed:
+            return by_chunk(self, lambda part: part.fittedvalues, "fitted values")
         return self.aligned(self.estimates.fitted, "fittedvalues")
 
     @property
     def resid(self) -> pd.Series:
         """Response minus conditional mean, a pandas Series over the rows of the data.
+
+        Of rows that stream a `RowStream`, which gives such a Series for each chunk.
 
         Raises
         ------
@@ -640,6 +654,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         >>> m.resid.head(2).round(2).to_list()
         [-4.66, -15.06]
         """
+        if self.is_streamed:
+            return by_chunk(self, lambda part: part.resid, "residuals")
         return self.aligned(self.frame.y - self.estimates.fitted, "resid")
 
     @names_arguments
@@ -656,7 +672,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         Returns
         -------
         pandas.Series
-            Over the rows of the data; NaN where a row was dropped.
+            Over the rows of the data; NaN where a row was dropped. Of rows that stream a
+            `RowStream`, which gives such a Series for each chunk.
 
         Raises
         ------
@@ -680,6 +697,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         [-1.438, 0.989]
         """
         one_of("type", type, self._residual_types)
+        if self.is_streamed:
+            return by_chunk(self, lambda part: part.residuals(type), f"{type} residuals")
         return self.aligned(self._residual_types[type](self), f"resid_{type}")
 
     #: How each type of residual is computed.

@@ -273,5 +273,4 @@ def _estimated(term) -> np.ndarray:
 
 def _negligible(term) -> np.ndarray:
     """Whether each standard deviation of a term counts as zero, shape (p,)."""
-    size = np.sqrt(np.einsum("an,an->a", term.z, term.z) / term.z.shape[1])
-    return np.linalg.norm(term.lambda_, axis=1) * size < SINGULAR_TOLERANCE
+    return np.linalg.norm(term.lambda_, axis=1) * term.root_mean_squares() < SINGULAR_TOLERANCE

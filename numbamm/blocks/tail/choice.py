@@ -8,7 +8,7 @@ the fastest exact one that fits into memory, with a warning; and it refuses what
 from __future__ import annotations
 
 from numbamm.blocks.layout import ORDER, Layout, build_layout
-from numbamm.blocks.tail.protocol import Choice, Prediction, Request, Tail
+from numbamm.blocks.tail.protocol import Choice, CrossProduct, Prediction, Request, Tail
 from numbamm.blocks.tail.registry import names, tail_of
 from numbamm.errors import OptionError, warn
 from numbamm.memory import SHARE, available, gigabytes, refuse_beyond
@@ -62,6 +62,25 @@ def build_exact_tail(terms, xy, sqrtw=None) -> Tail:
     _check(name, fits[name], layout, terms)
     tail = tail_of(name)(terms, xy, sqrtw, layout=layout, request=Request(name))
     tail.choice = Choice(name, "an approximation does not suit the design")
+    return tail
+
+
+def tail_of_product(terms, product: CrossProduct, request: Request) -> Tail:
+    """The exact tail for a cross-product of rows that are not in memory; as `build_tail`."""
+    layout = product.layout
+    choice = choose(layout, terms, request.name, request.or_other)
+    if not tail_of(choice.name).is_exact:
+        if request.name == choice.name:
+            raise OptionError(
+                f"tail={choice.name!r} needs the rows in memory, and they stream: fit to a frame"
+            )
+        found = {n: tail_of(n).predict(layout, terms) for n in names() if tail_of(n).is_exact}
+        fits = {n: p for n, p in found.items() if not isinstance(p, str)}
+        name = _fastest(fits)
+        _check(name, fits[name], layout, terms)
+        choice = Choice(name, "an approximation needs the rows in memory, and they stream")
+    tail = tail_of(choice.name)(terms, product, layout=layout, request=request)
+    tail.choice = choice
     return tail
 
 

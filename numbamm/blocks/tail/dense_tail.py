@@ -169,7 +169,8 @@ class DenseTail(Tail):
 
     def leverage(self) -> np.ndarray:
         """Diagonal of the hat matrix at the factor in this thread's workspace, shape (n,)."""
-        return leverages(self.layout, self.work, self.refs, self.z, self.xy)
+        refs = np.asarray(self.refs)  # an error where the rows are not in memory
+        return leverages(self.layout, self.work, refs, self.z, self.xy)
 
     def conditional_variances(self) -> list[np.ndarray]:
         """Variances of b over σ² at that factor, shape (levels, p, p) for each term."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -92,6 +92,22 @@ class Choice(NamedTuple):
         return self.reason + (f"; {self.note}" if self.note else "")
 
 
+class CrossProduct(NamedTuple):
+    """A that exists already, of rows that are not in memory.
+
+    Attributes
+    ----------
+    layout : Layout
+    A : ndarray, shape (size_a,)
+    rows
+        What stands for the rows, and refuses to give them.
+    """
+
+    layout: Layout
+    A: np.ndarray
+    rows: Any
+
+
 class UnsuitedTail(FitError):
     """A tail turns out, when it is used, not to suit the model: an exact one is to take over."""
 
@@ -108,7 +124,7 @@ class Tail(ThreadLocal):
     terms : sequence of ReMat
         By decreasing number of random effects.
     xy : ndarray of float64, shape (n, nx + 1)
-        ``[X | y]``, X of full rank, times the square root of the weights.
+        ``[X | y]``, X of full rank, times the square root of the weights; or a `CrossProduct`.
     sqrtw : ndarray of float64, shape (n,), optional
         Square roots of the weights, for the terms' columns.
     layout : Layout, optional
@@ -147,10 +163,14 @@ class Tail(ThreadLocal):
         request: Request = Request(),  # noqa: B008  immutable
         gap: int = 0,
     ) -> None:
-        self.request = request
+        self.request, self.joint = request, Joint.of(terms)
+        if isinstance(xy, CrossProduct):
+            self.layout, self.A = xy.layout, xy.A
+            self.refs = self.z = self.xy = xy.rows
+            super().__init__()
+            return
         self.xy = np.ascontiguousarray(xy, dtype=np.float64)
         self.layout = build_layout(terms, self.xy.shape[1] - 1, gap) if layout is None else layout
-        self.joint = Joint.of(terms)
         ordered = [terms[k] for k in self.layout.order]
         self.refs = np.stack([t.refs for t in ordered])
         self.z = np.concatenate([t.z for t in ordered]).T.copy()
@@ -197,6 +217,12 @@ class Tail(ThreadLocal):
         self._drop_buffers()  # they hold factors of the previous A
         self.xy[:, -1] = y
         crossprod_response(self.refs, self.z, self.xy, self.layout.table, self.A)
+
+    def of_product(self, terms, product: CrossProduct) -> Tail:
+        """A tail of this kind for another cross-product."""
+        other = type(self)(terms, product, layout=product.layout, request=self.request)
+        other.choice = self.choice
+        return other
 
     def in_columns(self, terms, sqrtw) -> Tail:
         """The same rows with the terms in other columns."""

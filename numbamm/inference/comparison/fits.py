@@ -61,6 +61,9 @@ class Fit(ShortRepr):
     sigma, shape : float or None
         Given values of the residual standard deviation and the negative binomial's shape; None
         if they were estimated.
+    rows : int, optional
+        Number of rows used, where the arrays are of some of them: rows that stream are compared
+        by the first ones.
     singular : bool
         Whether a covariance matrix of the random effects is singular.
     monte_carlo : MonteCarloErrors or None
@@ -83,12 +86,13 @@ class Fit(ShortRepr):
     sigma: float | None = None
     shape: float | None = None
     singular: bool = False
+    rows: int | None = None
     monte_carlo: MonteCarloErrors | None = None
 
     @property
     def nobs(self) -> int:
         """Number of rows used."""
-        return len(self.y)
+        return len(self.y) if self.rows is None else self.rows
 
     @property
     def objective(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from numbamm.design.femat import FeMat
 from numbamm.errors import OptionError, shown
 from numbamm.inference.comparison.fits import Fit
 from numbamm.inference.comparison.statsmodels_fits import of_statsmodels
@@ -32,7 +33,13 @@ def fit_of(model) -> Fit:
 
 def _of_mixed_model(model) -> Fit:
     """The `Fit` of a model of numbamm."""
-    frame, estimates, n = model.frame, model.estimates, model.nobs
+    estimates, frame = model.estimates, model.frame
+    fixed, terms = model.feterm, model.reterms
+    if model.is_streamed:
+        frame = frame.part(frame.sample)
+        root = None if frame.weights is None else np.sqrt(frame.weights)
+        fixed, terms = FeMat.from_columns(frame.X, frame.xnames, root), frame.reterms
+    n = len(frame.y)
     exact = model.family_record.is_linear(model.link_record)
     return Fit(
         text=model.formula,
@@ -41,8 +48,8 @@ def _of_mixed_model(model) -> Fit:
         y=frame.y,
         weights=np.ones(n) if frame.weights is None else frame.weights,
         offset=np.zeros(n) if frame.offset is None else frame.offset,
-        fixed=model.feterm,
-        terms=model.reterms,
+        fixed=fixed,
+        terms=terms,
         family=model.family_record,
         link=model.link_record,
         reml=estimates.reml,
@@ -51,6 +58,7 @@ def _of_mixed_model(model) -> Fit:
         sigma=estimates.held_sigma if model.is_linear else None,
         shape=model.given_shape,
         singular=model.is_singular(),
+        rows=model.nobs,
         monte_carlo=estimates.monte_carlo,
     )
 

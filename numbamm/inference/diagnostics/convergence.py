@@ -11,7 +11,6 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
 from numbamm.models.fitting.ending import NEGLIGIBLE
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
-from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.optimize.local_minimum import is_minimum
 from numbamm.optimize.newton_step import newton_step
 from numbamm.optimize.run import CUT_SHORT
@@ -184,7 +183,7 @@ def _singular_directions(model) -> dict[str, list[str]]:
     """For each term the linear combinations of its effects without variance, as text."""
     directions: dict[str, list[str]] = {}
     for term in model.reterms:
-        size = root_mean_squares(term, model.scaled.root)
+        size = term.root_mean_squares(model.scaled.root)
         size = np.where(size > 0, size, 1.0)
         vectors, sd, _ = np.linalg.svd(size[:, None] * term.lambda_)
         for vector in vectors.T[sd < SINGULAR_TOLERANCE]:

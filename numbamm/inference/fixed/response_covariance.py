@@ -28,6 +28,7 @@ import scipy.sparse as sp
 from scipy.linalg import block_diag, lapack
 from scipy.sparse.csgraph import connected_components
 
+from numbamm.blocks.maps.products import products
 from numbamm.design import directions as design
 from numbamm.design.remat import ReMat
 from numbamm.memory import refuse_beyond
@@ -191,13 +192,15 @@ class _Sums:
 
     def __init__(self, model, terms) -> None:
         self.model, self.terms, self.sigma2 = model, terms, model.sigma**2
-        w = 1.0 if model.sqrt_weights is None else model.sqrt_weights
-        z = design.weighted_columns(terms, model.sqrt_weights)
-        X = model.feterm.basis
-        self.A, self.F, self.XX = sp.csr_array(z.T @ z), z.T @ X, X.T @ X
+        self.A, Zxy, xy = products(model.layout, model.blocks.A)
+        self.F, self.XX = Zxy[:, :-1].copy(), xy[:-1, :-1].copy()
         self.lam = sp.block_diag([sp.kron(sp.eye_array(t.nlevels), t.lambda_) for t in terms])
         self.lam = sp.csr_array(self.lam)
-        self.c = z.T @ (w * (model.frame.y - model.estimates.fitted)) / self.sigma2
+        model.blocks.factorize(model.scaled.to_scaled(model.theta))
+        at = model.blocks.solve()
+        b = np.concatenate([effects.ravel() for effects in at.b])
+        residual = Zxy[:, -1] - self.F @ at.gamma - self.A @ b  # Z'W(y - Xβ - Zb), scaled as y is
+        self.c = model.scaled_response.scale * residual / self.sigma2
         self.D = [self.sigma2 * E for E in design.units(terms)]
         self._add_components()
 
@@ -329,7 +332,7 @@ def _components(terms) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         Number of levels of each term in one group.
     """
     starts = np.cumsum([0, *(t.nlevels for t in terms)])
-    nodes = [t.refs + start for t, start in zip(terms, starts, strict=False)]
+    nodes = [t.meeting_refs + start for t, start in zip(terms, starts, strict=False)]
     ends = np.tile(nodes[0], len(nodes)), np.concatenate(nodes)
     graph = sp.coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(starts[-1], starts[-1]))
     number, group = connected_components(graph, directed=False)

@@ -22,7 +22,9 @@ from numbamm.inference.prediction.simulate import (
     trials_or_weights,
     weights_to_draw,
 )
+from numbamm.inference.prediction.streamed import predictions
 from numbamm.options import flag, one_of, valid_alpha
+from numbamm.sources.opening import open_source
 
 NEW_LEVELS = ("population", "missing", "error")
 TYPES = ("response", "link")
@@ -119,7 +121,8 @@ def predict(
     model : MixedModel
         A fitted model.
     newdata : frame or dict of arrays, optional
-        The rows to predict; the rows of the fit, if not given. The response is not needed.
+        The rows to predict; the rows of the fit, if not given. The response is not needed. They
+        may stream, as the data of a fit may.
     random : bool
         Whether to include random effects; False is the same as ``re_form="none"``.
     re_form : None, str or list of str, optional
@@ -149,7 +152,8 @@ def predict(
     -------
     pandas.Series or pandas.DataFrame
         A prediction for each row, NaN where a value is missing; with `se` or `interval` a frame
-        with columns ``prediction``, ``se``, ``lower``, ``upper``.
+        with columns ``prediction``, ``se``, ``lower``, ``upper``. Of rows that stream a
+        `RowStream`, which gives such an object for each chunk.
 
     Raises
     ------
@@ -191,6 +195,11 @@ def predict(
     [{'prediction': 356.08, 'se': 15.56}]
     """
     _check(model, new_levels, type, interval, alpha, draws)
+    if (newdata is None and model.is_streamed) or open_source(newdata) is not None:
+        options = {"random": random, "re_form": re_form, "new_levels": new_levels, "type": type}
+        options |= {"se": se, "interval": interval, "alpha": alpha, "weights": weights}
+        options |= {"draws": draws, "seed": seed}
+        return predictions(model, newdata, lambda data: predict(model, data, **options))
     random, se = flag("random", random), flag("se", se)
     by_draws = interval == "prediction" and not model.is_linear
     if by_draws and type == "link":

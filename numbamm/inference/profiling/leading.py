@@ -38,10 +38,8 @@ def leading(term: ReMat, scaling: Scaling | None, lead, root) -> Scaling | None:
         return None
     T = np.eye(term.p) if scaling is None else scaling.T.copy()
     T[block] = _reordered_rows(T, block, list(lead))
-    z = np.linalg.solve(T.T, term.z)
-    size = np.sqrt(np.mean((z if root is None else z * root) ** 2, axis=1))
-    size = np.where(size > 0, size, 1.0)
-    return Scaling(T * size[:, None], np.asfortranarray(z / size[:, None]), term.structure)
+    size = Scaling.by(term, T).scaled(term).root_mean_squares(root)
+    return Scaling.by(term, T * np.where(size > 0, size, 1.0)[:, None])
 
 
 def _reordered_rows(T, block, lead) -> np.ndarray:

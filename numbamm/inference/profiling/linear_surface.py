@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from numbamm.inference.profiling.curve import Curve, walk
 from numbamm.inference.profiling.surface import Surface
 from numbamm.inference.random.components import SIGMA
 from numbamm.models.linear import LinearMixedModel
+from numbamm.models.streams.rowless import WithoutColumn
 from numbamm.optimize.run import uninterrupted
 
 
@@ -20,6 +22,10 @@ class LinearSurface(Surface):
     def of(cls, model) -> LinearSurface:
         """The surface of a fitted model, fitted again by maximum likelihood."""
         est = model.estimates
+        if model.is_streamed:
+            twin = model.twin()
+            twin.optsum.sigma = est.held_sigma
+            return cls(twin.refit(reml=False, optimizer="newton", progress=False))
         return cls(_fitted(model, model.frame, est.sigma if est.sigma_given else None))
 
     def __init__(self, model) -> None:
@@ -54,15 +60,12 @@ class LinearSurface(Surface):
 
     def coefficient_curve(self, j: int, reach: float) -> Curve:
         """The profile of a coefficient, by fits of the model without its column x to y - vx."""
-        frame, kept = self.model.frame, self.model.feterm.kept
-        others, x = [k for k in kept if k != kept[j]], frame.X[:, kept[j]]
-        columns = {"X": frame.X[:, others], "xnames": [frame.xnames[k] for k in others]}
         estimate, error = self.model.estimates.beta[j], np.sqrt(self.model.beta_covariance[j, j])
-        twin = _fitted(self.model, replace(frame, **columns, y=frame.y - estimate * x), self._given)
+        refitted = self._without_column(j, estimate)
+        twin = refitted(estimate)
 
         def rise(v, start):
-            uninterrupted(twin.refit(frame.y - v * x, optimizer="newton", progress=False))
-            return twin.objective - self.least, start
+            return uninterrupted(refitted(v)).objective - self.least, start
 
         def parameters(_):
             est = twin.estimates
@@ -71,6 +74,17 @@ class LinearSurface(Surface):
 
         bounds = -np.inf, np.inf
         return walk(rise, self.best, estimate, 0.3 * error, bounds, reach, others=parameters)
+
+    def _without_column(self, j: int, estimate: float) -> Callable[[float], LinearMixedModel]:
+        """A function that fits one model without column j, x, to y - vx; it returns the model."""
+        if self.model.is_streamed:
+            return WithoutColumn(self.model, j).at
+        frame, kept = self.model.frame, self.model.feterm.kept
+        others, x = [k for k in kept if k != kept[j]], frame.X[:, kept[j]]
+        columns = {"X": frame.X[:, others], "xnames": [frame.xnames[k] for k in others]}
+        other = replace(frame, **columns, y=frame.y - estimate * x)
+        twin = _fitted(self.model, other, self._given)
+        return lambda v: twin.refit(frame.y - v * x, optimizer="newton", progress=False)
 
 
 def _fitted(model, frame, sigma) -> LinearMixedModel:

@@ -14,7 +14,6 @@ from scipy.optimize import minimize as slsqp
 from numbamm.inference.profiling.curve import Curve, walk
 from numbamm.inference.profiling.leading import leading
 from numbamm.inference.random.components import SHAPE, Components
-from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.optimize.differences import jacobian
 
 #: Half-width of the central differences for the Hessian at the minimum; x is of order 1.
@@ -196,7 +195,7 @@ class Surface(ABC):
         if len(lead) == 1:
             curve = surface._sd_curve(*rows, reach)
         else:
-            sizes = root_mean_squares(term, self.model.scaled.root)
+            sizes = term.root_mean_squares(self.model.scaled.root)
             rows = [row * sizes[r] for row, r in zip(rows, lead, strict=True)]
             curve = surface._correlation_curve(*rows, reach)
         self.lowest = min(self.lowest, surface.lowest)

@@ -23,7 +23,6 @@ from numbamm.inference.resampling.bootstrap_fits import bootstrap_task
 from numbamm.inference.resampling.replicates import key_of, run, valid_count
 from numbamm.inference.resampling.workers import holding
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
-from numbamm.models.spaces.scaled import root_mean_squares
 from numbamm.options import flag, name_list, one_of, valid_alpha
 from numbamm.report.content import Report
 from numbamm.report.digits import coverage
@@ -604,7 +603,7 @@ def singular_fits(model, thetas) -> np.ndarray:
     for term, own, lam in zip(
         model.reterms, joint.split(thetas), joint.matrices(thetas), strict=True
     ):
-        size = root_mean_squares(term, model.scaled.root)
+        size = term.root_mean_squares(model.scaled.root)
         if term.structure.is_free:
             diagonal = np.abs(np.diagonal(lam, axis1=1, axis2=2))
             singular |= (diagonal * size < SINGULAR_TOLERANCE).any(axis=1)

@@ -78,7 +78,7 @@ def warn_of_fit(model, end: Ending) -> None:
     _warn_of_nodes(model)
     if not model._warned:  # what is true of the model is reported by its first fit
         model._warned = True
-        _warn_of_family(model)
+        warn_of_family(model)
 
 
 def _warn_of_end(model, end: Ending) -> None:
@@ -142,7 +142,7 @@ def _warn_of_nodes(model) -> None:
         )
 
 
-def _warn_of_family(model) -> None:
+def warn_of_family(model) -> None:
     """Tell of counts that vary more than the family says, or no more than a Poisson's."""
     ratio = model.pearson_ratio if model.may_be_overdispersed else 1.0
     if ratio > OVERDISPERSED:

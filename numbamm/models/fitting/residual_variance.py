@@ -125,6 +125,8 @@ def _has_many_effects(model, most: int, left: int = 0) -> bool:
     Of at most so many rows.
     """
     n, rank = model.nobs, model.feterm.rank
+    if model.is_streamed:
+        return False
     if n != len(model.feterm.basis):  # a twin without some rows, whose columns are those of all
         return False
     return n - rank - left <= sum(t.p * t.nlevels for t in model.reterms) and n <= most

@@ -61,8 +61,9 @@ class GeneralizedSpace(ModelSpace):
 
     @property
     def gradient(self):
-        """That of the Laplace approximation; there is none through quadrature."""
-        return self.laplace.gradient if self.laplace.nagq == 1 else None
+        """That of the Laplace approximation; none through quadrature, and by passes over rows."""
+        known = self.laplace.nagq == 1 and self.laplace.modes.has_gradient
+        return self.laplace.gradient if known else None
 
     def objective(self, z: np.ndarray) -> float:
         return self.laplace(z)

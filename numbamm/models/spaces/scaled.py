@@ -98,7 +98,7 @@ class ScaledTerms:
     @cached_property
     def sizes(self) -> list[np.ndarray]:
         """Root mean squares of the scaled columns, term by term."""
-        return [root_mean_squares(term, self.root) for term in self.terms]
+        return [term.root_mean_squares(self.root) for term in self.terms]
 
     @property
     def theta_sizes(self) -> np.ndarray:
@@ -144,9 +144,3 @@ def _least_singular_value(matrix) -> float:
     if len(matrix) == 1:
         return abs(matrix[0, 0])
     return np.linalg.svd(matrix, compute_uv=False)[-1]
-
-
-def root_mean_squares(term, root) -> np.ndarray:
-    """Sizes of a term's columns of Z, each row times its root, shape (p,)."""
-    z = term.z if root is None else term.z * root
-    return np.sqrt(np.einsum("pn,pn->p", z, z) / z.shape[1])

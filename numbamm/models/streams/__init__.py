@@ -1,0 +1,1 @@
+"""Models of rows that are read chunk by chunk and not kept."""

@@ -1,0 +1,83 @@
+"""`stream_linear`: all that a linear model needs of rows that stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from numbamm.blocks.layout import Layout
+from numbamm.design.scaling import Scaling
+from numbamm.errors import DataError
+from numbamm.formula.checks import refuse_counts
+from numbamm.formula.identifiability import check_counts
+from numbamm.sources.column_moments import Basis, ColumnMoments
+from numbamm.sources.crossing import Crossing
+from numbamm.sources.source import Source
+from numbamm.sources.streamed_frame import StreamedFrame, streamed_frame
+
+
+@dataclass
+class StreamedLinear:
+    """What a linear model needs of rows that are not in memory.
+
+    Attributes
+    ----------
+    frame : StreamedFrame
+        Its terms have the moments of their columns.
+    basis : Basis
+    scalings : list of Scaling or None
+        The change of each term to columns of ordinary size.
+    layout : Layout
+    A : ndarray
+    sum_log_w : float
+        Σ log w.
+    """
+
+    frame: StreamedFrame
+    basis: Basis
+    scalings: list[Scaling | None]
+    layout: Layout
+    A: np.ndarray
+    sum_log_w: float
+
+
+def stream_linear(
+    formula: str,
+    source: Source,
+    *,
+    sigma_known: bool = False,
+    progress: bool | None = None,
+    **options: Any,
+) -> StreamedLinear:
+    """Read the rows of a linear model: for levels, for moments of columns, and for A.
+
+    Parameters
+    ----------
+    formula, source, progress, **options
+        As for `streamed_frame`.
+    sigma_known : bool
+        Whether σ is given.
+
+    Raises
+    ------
+    FormulaError, DataError, OptionError
+        As for models of frames in memory.
+    """
+    frame = streamed_frame(formula, source, progress=progress, **options)
+    refuse_counts(frame, "a linear model")
+    columns = source.gather(ColumnMoments(frame), progress, "reading columns")
+    if columns.response.same[0]:
+        raise DataError(
+            f"the response '{frame.response}' is constant ({columns.response.first[0]:g}): "
+            "there is no variance to explain; check the column and the rows used"
+        )
+    if not sigma_known:
+        check_counts(frame.reterms, columns.n, columns.least_w, columns.greatest_w)
+    basis = columns.basis()
+    frame = replace(frame, reterms=columns.terms_with_moments())
+    scalings = columns.scalings(frame.reterms)
+    begun = Crossing.begin(frame, basis, scalings)
+    crossing = source.gather(begun, progress, "cross-products")
+    return StreamedLinear(frame, basis, scalings, crossing.layout, crossing.A, columns.sum_log_w)
