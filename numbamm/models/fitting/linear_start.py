@@ -43,7 +43,12 @@ def space_with_starts(model) -> LinearSpace:
         (optsum.ftol_abs, optsum.ftol_rel),
         model.search_coordinates if by_differences else None,
     )
+    many = optsum.optimizer == AUTO and not scaled.structure.is_free and work <= LIGHT
     if not model._default_start.is_in(optsum):
+        if many and model._bounds_are_usual():
+            usual = moment_theta(scaled.terms, model.layout, blocks.A, space.criterion.sigma)
+            usual = scaled.of_one_sd(1.0) if usual is None else usual
+            space.starts = StructuredStarts(scaled, scaled.to_scaled(optsum.initial), usual)
         return space
     if model._bounds_are_usual():
         scales = sum(term.p for term in model.reterms)
@@ -59,7 +64,7 @@ def space_with_starts(model) -> LinearSpace:
                 better = approximate_theta(model, space.criterion, at)
                 theta = theta if better is None else better
             start = start if theta is None else scaled.to_user(theta)
-            if optsum.optimizer == AUTO and not is_free and work <= LIGHT:
+            if many:
                 nranef = sum(term.nranef for term in model.reterms)
                 if nranef >= model.nobs and space.criterion.sigma == 0:
                     space.starts = StructuredStarts(scaled, scaled.to_scaled(start))

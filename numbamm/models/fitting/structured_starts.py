@@ -2,6 +2,8 @@
 
 With as many random effects as rows, structure and residuals compete for the same variance: the
 objective may have a minimum where correlations are at a bound and one where σ is nearly zero.
+Other minima differ in the signs of correlations. From the usual start the lowest is found more
+often than from others, so that it is tried where the user has set one, too.
 """
 
 from __future__ import annotations
@@ -24,17 +26,22 @@ class StructuredStarts:
     scaled : ScaledTerms
     start : ndarray, shape (number of θ,)
         The first start, scaled θ.
+    other : ndarray, shape (number of θ,), optional
+        The second one in any case.
     """
 
-    def __init__(self, scaled, start: np.ndarray) -> None:
-        self._scaled, self._start, self._tried = scaled, start, False
+    def __init__(self, scaled, start: np.ndarray, other: np.ndarray | None = None) -> None:
+        self._scaled, self._start, self._other, self._tried = scaled, start, other, False
 
     def first(self, evaluate: Callable[[np.ndarray], float]) -> list[np.ndarray]:
         """The one start."""
         return [self._start]
 
     def further(self, end: np.ndarray) -> list[np.ndarray]:
-        """Large standard deviations beside the shapes of the start, after a singular fit."""
+        """The other start; else large standard deviations, after a singular fit."""
+        if self._other is not None:
+            other, self._other, self._tried = self._other, None, True
+            return [other]
         if self._tried or not self._scaled.is_deficient(end, SINGULAR):
             return []
         self._tried = True

@@ -28,3 +28,16 @@ def test_a_fit_tries_both():
     alone = mm.LinearMixedModel("y ~ f + ar1(0 + f | g)", DATA).fit(optimizer="newton")
     assert m.objective <= alone.objective + 1e-8
     assert m.optsum.feval >= alone.optsum.feval
+
+
+def test_a_users_start_and_the_default():
+    """`homtoep` has two minima here, 0.78 apart."""
+    data = mm.datasets.load("Machines")
+    m = mm.LinearMixedModel("score ~ Machine + homtoep(0 + Machine | Worker)", data)
+    m.optsum.initial = [1.0, 0.5, -0.9]
+    alone = m.refit(optimizer="newton").objective
+    m.optsum.initial = [1.0, 0.5, -0.9]
+    both = m.refit(optimizer="auto")
+    assert both.objective < alone - 0.5
+    best = mm.lmm("score ~ Machine + homtoep(0 + Machine | Worker)", data)
+    assert_allclose(both.objective, best.objective, atol=1e-6)
