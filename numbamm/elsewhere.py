@@ -108,12 +108,20 @@ _say(
 )
 _say("fixed", ("formula", "write fixed and random effects into one formula: y ~ x + (1 | group)"))
 _say(
-    "caption title label",
+    "caption label",
     ("stars", "these are given to the form: modeltable(m0, m1).to_latex(caption=..., label=...)"),
 )
 _say(
-    "labels coefmap coefrename coeflabels relabel predlabels termlabels",
-    ("stars", "rows have the names of the columns: rename those of the data, then fit"),
+    "coefmap coefrename coeflabels relabel predlabels termlabels",
+    ("stars", 'write labels={"x": "Dose"}'),
+)
+_say(
+    "coefomit gofomit omit exclude rmterms",
+    ("stars", 'write drop=["x", "ICC"], or rows=[...] for the rows to show'),
+)
+_say(
+    "keep order coeforder select gofmap terms",
+    ("stars", "write rows=[...], the rows to show in their order"),
 )
 _say("exposure", ("formula", "write offset(log(exposure)) into the formula"))
 _say(

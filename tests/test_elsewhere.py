@@ -129,7 +129,7 @@ def test_arguments_of_methods(model, method, argument, hint):
 
 @pytest.mark.parametrize(
     ("argument", "hint"),
-    [("caption", "to_latex"), ("title", "to_latex"), ("coef_map", "rename"), ("labels", "rename")],
+    [("caption", "to_latex"), ("coef_map", "labels="), ("coef_omit", "drop="), ("keep", "rows=")],
 )
 def test_arguments_of_tables(model, argument, hint):
     with pytest.raises(UnknownArgumentError, match=rf"^modeltable\(\) got .*{hint}"):

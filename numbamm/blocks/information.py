@@ -258,6 +258,12 @@ def curvature(table, index, A, work, adjoint, degrees, sigma, entries, H):
     """
     complete_normal(table, work, adjoint)
     inner, slope = _inner_products(table, index, A, work, adjoint, entries)
+    _hessian(inner, slope, table, work, adjoint, degrees, sigma, entries, H)
+
+
+@jit
+def _hessian(inner, slope, table, work, adjoint, degrees, sigma, entries, H):
+    """Fill H from the inner products z_s'P z_t, from c'Λ̇_t u, and from N."""
     at = table[0, TAIL] + table[0, ORDER] ** 2 - 1
     r2, d = work[at] * work[at], degrees[DEGREES]
     s2 = sigma * sigma if sigma > 0.0 else r2 / d
@@ -283,9 +289,9 @@ def _inner_products(table, index, A, work, adjoint, entries):
         if k < nhead:
             size_head += table[1 + k, P] * table[1 + k, NLEVEL]
             longest = max(longest, table[1 + k, P] * table[1 + k, NLEVEL])
-    u, b = np.zeros(size_head + m), np.zeros(size_head + m)
+    effects, inner, slope = np.zeros((2, size_head + m)), np.zeros((nθ, nθ)), np.zeros(nθ)
+    u, b = effects[0], effects[1]
     solve(table, index, work, u, b)
-    inner, slope = np.zeros((nθ, nθ)), np.zeros(nθ)
     later, tail = np.zeros((size_head, nθ)), np.zeros(m * nθ)
     stack, level_wise = np.empty(longest * nθ), np.empty((3, nθ, widest))
     vectors = np.empty((3, widest * widest))

@@ -32,7 +32,7 @@ def _finite(y):
     return np.isfinite(y)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Family(ForUsers):
     """A family of distributions.
 
@@ -56,6 +56,9 @@ class Family(ForUsers):
         The default link.
     aliases : tuple of str
         Other names.
+    words : str
+        The name as tables and messages write it, ``negative binomial`` or ``Poisson``; the name
+        itself, if not given.
     canonical : str, optional
         The link with which expected and observed information about η agree.
     support : str
@@ -158,6 +161,7 @@ class Family(ForUsers):
     logpdf: Callable | None = None
     link: str | Link = "identity"
     aliases: tuple[str, ...] = ()
+    words: str = ""
     canonical: str | None = None
     support: str = "numbers"
     supports: Callable = _finite
@@ -193,7 +197,10 @@ class Family(ForUsers):
     _shape_name = "shape"
 
     def __str__(self) -> str:
-        return self.name
+        return self.words or self.name
+
+    def __repr__(self) -> str:
+        return f"Family({self.name!r}, link={str(self.link)!r})"
 
     def __post_init__(self) -> None:
         if self.logpdf is None:
@@ -360,7 +367,7 @@ class Family(ForUsers):
         if outside.any():
             raise DataError(
                 f"in {outside.sum()} rows the link gives a mean outside the range of the "
-                f"{self.name} family, such as {mu[outside][0]:.6g}: check the parameters, or "
+                f"{self} family, such as {mu[outside][0]:.6g}: check the parameters, or "
                 "choose a link that keeps means in the range"
             )
         return self._given(draw, rng=rng, mu=mu, w=w, phi=phi, shape=shape)

@@ -21,7 +21,7 @@ EXTREME = 1e-7
 LARGEST = 700.0  # exp overflows a little above
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Link(ForUsers):
     """A link function g: η = g(μ).
 
@@ -136,6 +136,9 @@ class Link(ForUsers):
 
     def __str__(self) -> str:
         return self.name
+
+    def __repr__(self) -> str:
+        return f"Link({self.name!r})"
 
     def __post_init__(self) -> None:
         if self.derivatives is not None:

@@ -75,7 +75,11 @@ class Registry:
         if not isinstance(given, str):
             name = getattr(given, "__name__", type(given).__name__)
             ours = self.get(name)
-            remedy = f'{self.kind}="{ours}"' if ours else f"one of {', '.join(map(str, self))}"
+            remedy = (
+                f'{self.kind}="{ours.name}"'
+                if ours
+                else f"one of {', '.join(record.name for record in self)}"
+            )
             raise OptionError(
                 f"a {self.kind} is given by its name, not by {shown(given)}: write {remedy}"
             )

@@ -67,8 +67,8 @@ def conf_int(
     -------
     Limits, a pandas.DataFrame
         Lower and upper limits in columns 0 and 1, a line per parameter. NaN for columns that were
-        dropped, and for what has no interval by the method. Its `to_latex`, `to_markdown` and
-        `to_html` are those of results.
+        dropped, and for what has no interval by the method: notes below say so. Its `to_latex`,
+        `to_markdown` and `to_html` are those of results.
 
     Raises
     ------
@@ -89,8 +89,9 @@ def conf_int(
     of correlations by Fisher's transformation, from the curvature of the criterion that was
     minimised. With Satterthwaite's method those of standard deviations come from a χ²
     distribution that has the mean and the variance of the estimated variance (Satterthwaite,
-    1946, Biometrics Bull. 2, 110). Where a variance is zero, there are none: the likelihood is not
-    quadratic there, and ``method="profile"`` or ``"bootstrap"`` has an interval.
+    1946, Biometrics Bull. 2, 110). Where a variance is zero, a correlation 1 or a shape infinite,
+    there are none: the likelihood is not quadratic there, and ``method="profile"`` or
+    ``"bootstrap"``, which take time, have an interval.
 
     Examples
     --------
@@ -117,7 +118,28 @@ def conf_int(
         with np.errstate(over="ignore"):
             limits.iloc[:count] = ratio.base ** limits.iloc[:count]
     name = REFITS.get(method or "") or degrees.coefficient_method(model, method).title
-    return limits_by(name, limits, alpha)
+    return limits_by(name, limits, alpha, _notes(model, limits, method))
+
+
+def _notes(model, limits, method: str | None) -> list[str]:
+    """Why some parameters have no interval."""
+    dropped = model.feterm.dropped
+    missing = [name for name in limits.index[limits.isna().all(axis=1)] if name not in dropped]
+    notes = [f"Dropped, since the columns depend on others: {', '.join(dropped)}."] * (
+        bool(dropped) and dropped[0] in limits.index
+    )
+    if not missing:
+        return notes
+    listed = ", ".join(missing)
+    if method == "profile" and model.is_fast:
+        return [*notes, f"{listed}: not optimised by a fast fit; refit(fast=False), then profile."]
+    if method in REFITS:
+        return [*notes, f"{listed}: undefined, since a variance is zero."]
+    return [
+        *notes,
+        f"{listed}: at the end of the range, where the curvature of the likelihood has no "
+        'interval; method="profile" or method="bootstrap" has one.',
+    ]
 
 
 def _without_refits(model, alpha: float, coefficients: bool, components: bool, method: str | None):
@@ -202,6 +224,8 @@ def _by_curvature(model, alpha: float, chi2: bool):
             head = [
                 np.log(sizes[n](x)) if n in sizes else np.nan for n in names if n in (SIGMA, SHAPE)
             ]
+            if model.shape == np.inf:  # the search stopped at one of many, all of them large
+                head[names.index(SHAPE)] = np.nan
             sigma = surface.sigma(x) if SIGMA in sizes or model.estimates.sigma_given else np.nan
             values = components.values(surface.user_theta(x)[None], np.array([sigma]))[0]
             is_sd = np.array([name.startswith("sd_") for name in components.names])

@@ -107,9 +107,7 @@ def criteria(model, name: str) -> Table:
 
 def coefficients(tests: Result, method: str) -> Table:
     """The table of coefficients and their tests; degrees of freedom if these are finite."""
-    infinite = not np.isfinite(tests.frame["df"]).any()
-    hidden = ("lower", "upper", "df") if infinite else ("lower", "upper")
-    table = of_result(replace(tests, hidden=hidden))
+    table = of_result(replace(tests, hidden=("lower", "upper")))
     table.header[1] = "Coef."
     table.heading = f"Fixed-effects parameters, {method}:"
     return table

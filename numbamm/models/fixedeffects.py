@@ -11,6 +11,8 @@ from numbamm import config
 if TYPE_CHECKING:
     import pandas as pd
 
+    from numbamm.report.tableframe import EffectTable
+
 
 class FixedEffects:
     """Estimates of the fixed effects as pandas objects, labelled by coefficient.
@@ -145,13 +147,14 @@ class FixedEffects:
             return 2 * ndtr(-sizes)
         return 2 * stdtr(self._labelled(method.df(np.eye(self.feterm.rank))), -sizes)
 
-    def cov_params(self) -> pd.DataFrame:
+    def cov_params(self) -> EffectTable:
         """Covariance matrix of the estimates of β.
 
         Returns
         -------
-        pandas.DataFrame, shape (p, p)
-            With the names of the coefficients; NaN for dropped columns.
+        EffectTable, a pandas.DataFrame, shape (p, p)
+            With the names of the coefficients; NaN for dropped columns. Its `to_latex`,
+            `to_markdown` and `to_html` are those of results.
 
         Raises
         ------
@@ -170,15 +173,16 @@ class FixedEffects:
         >>> float(m.cov_params().loc["Intercept", "Days"].round(2))
         -1.37
         """
-        return self._square(self._kept_covariance())
+        return self._square(self._kept_covariance(), "Covariances of the fixed effects")
 
-    def corr_params(self) -> pd.DataFrame:
+    def corr_params(self) -> EffectTable:
         """Correlation matrix of the estimates of β.
 
         Returns
         -------
-        pandas.DataFrame, shape (p, p)
-            With the names of the coefficients; NaN for dropped columns.
+        EffectTable, a pandas.DataFrame, shape (p, p)
+            With the names of the coefficients; NaN for dropped columns. Its `to_latex`,
+            `to_markdown` and `to_html` are those of results.
 
         Raises
         ------
@@ -199,17 +203,19 @@ class FixedEffects:
         """
         covariance = self._kept_covariance()
         se = np.sqrt(np.diag(covariance))
-        return self._square(covariance / np.outer(se, se))
+        return self._square(covariance / np.outer(se, se), "Correlations of the fixed effects")
 
     def _kept_covariance(self) -> np.ndarray:
         """Covariance matrix of the kept coefficients, by the configured method."""
         method = self._tests()
         return self.beta_covariance if method is None else method.vcov
 
-    def _square(self, values):
+    def _square(self, values, title: str) -> EffectTable:
         import pandas as pd
+
+        from numbamm.report.tableframe import EffectTable
 
         names, kept = self.feterm.cnames, self.feterm.kept
         out = np.full((len(names), len(names)), np.nan)
         out[np.ix_(kept, kept)] = values
-        return pd.DataFrame(out, index=names, columns=names)
+        return EffectTable(pd.DataFrame(out, index=names, columns=names), title)

@@ -55,6 +55,7 @@ from numbamm.models.without_rows import generalized_without
 from numbamm.models.working_model import working_model
 from numbamm.optimize import OptSummary
 from numbamm.optimize.formatting import short
+from numbamm.report.digits import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -340,10 +341,10 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             how += f", {self.information} information"
         success = self.frame.success_level
         of = f" of {self.frame.response} = {success}" if success is not None else ""
-        family = self.family if self.shape is None else f"{self.family}({self.shape:.5g})"
+        shape = f" (shape {plain([self.shape])[0]})" if self.shape is not None else ""
         return (
             f"Generalized linear mixed model fit by maximum likelihood ({how})\n"
-            f" Family: {family}{of}, link: {self.link}"
+            f" Family: {self.family_record}{shape}{of}, link: {self.link}"
         )
 
     @property
@@ -434,7 +435,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
               Column       Variance  Std.Dev.
         herd  (Intercept)  0.412500  0.642261
         """
-        return VarCorr(self.reterms, self.sigma, residual=self._likelihood.dispersed)
+        return VarCorr(self, residual=self._likelihood.dispersed)
 
     @property
     def dispersion(self) -> float:

@@ -37,7 +37,7 @@ from numbamm.optimize.local_minimum import is_minimum
 from numbamm.optimize.run import CUT_SHORT
 from numbamm.options import grouping_factor, non_negative, numbers, one_for_each, one_of
 from numbamm.report.content import Report
-from numbamm.report.frames import Frames
+from numbamm.report.drawn import EffectFrames
 from numbamm.report.tabular import Tabular
 from numbamm.report.text import block_table
 
@@ -417,11 +417,11 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         return self.estimates.b
 
     @overload
-    def condvar(self, group: None = None) -> Frames: ...
+    def condvar(self, group: None = None) -> EffectFrames: ...
     @overload
     def condvar(self, group: str) -> pd.DataFrame: ...
     @names_arguments
-    def condvar(self, group: str | None = None) -> Frames | pd.DataFrame:
+    def condvar(self, group: str | None = None) -> EffectFrames | pd.DataFrame:
         """Conditional variances and covariances of the random effects, given the data.
 
         What is not known of β, θ and σ does not count; for generalized models the variances are
@@ -434,10 +434,11 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
 
         Returns
         -------
-        dict of str to pandas.DataFrame, or pandas.DataFrame
+        EffectFrames, a dict of str to pandas.DataFrame, or pandas.DataFrame
             For each grouping factor a line per level and random effect and a column per random
             effect, so that ``condvar()["g"].loc[level]`` is that level's covariance matrix. NaN
-            between effects of different terms on the same factor. One frame, if `group` is given.
+            between effects of different terms on the same factor. Its method `plot` draws the
+            effects, with intervals of these variances. One frame, if `group` is given.
 
         Raises
         ------
@@ -472,17 +473,11 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
             seen = frames.get(term.group)
             frames[term.group] = frame if seen is None else pd.concat([seen, frame])
         levels = {term.group: term.levels for term in self.reterms}
-        complete = Frames(
-            (
-                group,
-                frame.reindex(
-                    pd.MultiIndex.from_product(
-                        [levels[group], frame.columns], names=frame.index.names
-                    )
-                ),
-            )
-            for group, frame in frames.items()
-        )
+        for group, frame in frames.items():
+            rows = [levels[group], frame.columns]
+            names = frame.index.names
+            frames[group] = frame.reindex(pd.MultiIndex.from_product(rows, names=names))
+        complete = EffectFrames(frames, "Conditional covariances", self, "ranef")
         return complete if wanted is None else complete[wanted]
 
     def row_variances(self, X, terms) -> np.ndarray:
@@ -527,7 +522,7 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         >>> round(float(m.varcorr["Batch"].sd[0]), 2)
         37.26
         """
-        return VarCorr(self.reterms, self.sigma)
+        return VarCorr(self)
 
     @names_arguments
     def is_singular(self, tol: float = SINGULAR_TOLERANCE) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 
 import numbamm.inference.model_plots.plot_allfit
 import numbamm.inference.model_plots.plot_bootstrap
+import numbamm.inference.model_plots.plot_coef
 import numbamm.inference.model_plots.plot_coefficients
 import numbamm.inference.model_plots.plot_correlations
 import numbamm.inference.model_plots.plot_diagnostics
@@ -22,6 +23,7 @@ import numbamm.inference.model_plots.plot_ranef
 import numbamm.inference.model_plots.plot_residuals
 import numbamm.inference.model_plots.plot_scale_location
 import numbamm.inference.model_plots.plot_shrinkage
+import numbamm.inference.model_plots.plot_varcorr
 
 NAMES: list[str]
 
@@ -30,6 +32,7 @@ class Plots:
     def __call__(self, *, seed: int | None = 0, axes=None) -> np.ndarray: ...
     allfit = numbamm.inference.model_plots.plot_allfit.allfit
     bootstrap = numbamm.inference.model_plots.plot_bootstrap.bootstrap
+    coef = numbamm.inference.model_plots.plot_coef.coef
     coefficients = numbamm.inference.model_plots.plot_coefficients.coefficients
     correlations = numbamm.inference.model_plots.plot_correlations.correlations
     diagnostics = numbamm.inference.model_plots.plot_diagnostics.diagnostics
@@ -45,3 +48,4 @@ class Plots:
     residuals = numbamm.inference.model_plots.plot_residuals.residuals
     scale_location = numbamm.inference.model_plots.plot_scale_location.scale_location
     shrinkage = numbamm.inference.model_plots.plot_shrinkage.shrinkage
+    varcorr = numbamm.inference.model_plots.plot_varcorr.varcorr

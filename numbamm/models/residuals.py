@@ -30,8 +30,8 @@ def _deviance(model) -> np.ndarray:
     at = model.estimates
     if model.family_record.by_density:
         raise OptionError(
-            f"the family {model.family} has no deviance: of a log-density it is not known what a "
-            'perfect fit has; type="pearson" needs its variance, type="response" nothing'
+            f"the family {model.family_record} has no deviance: of a log-density it is not known "
+            'what a perfect fit has; type="pearson" needs its variance, type="response" nothing'
         )
     d = model.family_record.deviances(model.link_record, at.shape, model.frame.y, at.eta)
     return np.sign(_response(model)) * np.sqrt(_prior(model) * np.maximum(d, 0.0))

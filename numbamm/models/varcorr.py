@@ -9,6 +9,7 @@ import numpy as np
 
 from numbamm.completion import ForUsers
 from numbamm.report.content import Report, components
+from numbamm.report.drawn import Drawn
 from numbamm.report.tabular import Tabular
 from numbamm.shortrepr import ShortRepr
 
@@ -79,15 +80,13 @@ class VarCorrTerm(ShortRepr):
         return corr
 
 
-class VarCorr(Tabular, ForUsers):
-    """Variance components of a fitted model: one entry a term, and the residual.
+class VarCorr(Drawn, Tabular, ForUsers):
+    """Variance components of a fitted model: one entry a term, and the residual; ``plot()`` draws.
 
     Parameters
     ----------
-    terms : sequence of ReMat
-        With λ at the estimates.
-    sigma : float
-        Residual standard deviation.
+    model : MixedModel
+        The fitted model.
     residual : bool, optional
         Whether the family has a residual variance to show.
 
@@ -113,15 +112,17 @@ class VarCorr(Tabular, ForUsers):
     >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
     >>> print(m.varcorr)
     Variance components:
-              Column        Variance   Std.Dev.  Corr.
-    Subject   (Intercept)  565.51537  23.780567
-              Days          32.68220   5.716835  +0.08
-    Residual               654.94103  25.591816
+              Column       Variance  Std.Dev.  Corr.
+    Subject   (Intercept)   565.515   23.7806
+              Days           32.682    5.7168  +0.08
+    Residual                654.941   25.5918
     """
 
     _between_rooms = frozenset({"negligible", "rows"})  # for the printed table
 
-    def __init__(self, terms, sigma: float, residual: bool = True) -> None:
+    def __init__(self, model, residual: bool = True) -> None:
+        terms, sigma = model.reterms, model.sigma
+        self._draw_by(model, "varcorr")
         self.terms = [
             VarCorrTerm(
                 t.group,

@@ -1,8 +1,7 @@
-"""How an `OptSummary` is shown: labelled lines as text, or as a table in HTML."""
+"""How an `OptSummary` is shown: labelled lines as text, or as a table."""
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numbamm.optimize import formatting
 from numbamm.optimize.auto import AUTO
 from numbamm.optimize.local_minimum import is_minimum
 from numbamm.optimize.registry import resolve
+from numbamm.report.content import Report, Table
 
 ALGORITHM_OPTIONS = ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "initial_step")
 GENERAL_OPTIONS = ("maxfeval", "maxtime", "max_restarts", "xtol_zero_abs", "ftol_zero_abs")
@@ -22,14 +22,10 @@ def as_text(optsum) -> str:
     return "\n".join(f"{label + ':':<26}{value}".rstrip() for label, value in rows(optsum))
 
 
-def as_html(optsum) -> str:
-    """A table without a header."""
-    lines = "".join(
-        f"<tr><th style='text-align:left'>{html.escape(label)}</th>"
-        f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-        for label, value in rows(optsum)
-    )
-    return f"<table>{lines}</table>"
+def as_report(optsum) -> Report:
+    """A table with a row for each label."""
+    lines = [[label, value] for label, value in rows(optsum)]
+    return Report("Optimization", tables=[Table(["", "Value"], lines, left=2)])
 
 
 def rows(optsum) -> list[tuple[str, str]]:

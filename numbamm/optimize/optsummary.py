@@ -17,6 +17,8 @@ from numbamm.errors import NotFittedError, OptionError, shown
 from numbamm.optimize import display
 from numbamm.optimize.auto import AUTO
 from numbamm.optimize.plain import from_plain, to_plain
+from numbamm.report.content import Report
+from numbamm.report.tabular import Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +80,7 @@ class _GradientNorm:
 
 
 @dataclass(init=False, repr=False, eq=False)
-class OptSummary(ForUsers):
+class OptSummary(Tabular, ForUsers):
     """Options of an optimisation, and its outcome.
 
     Every field can be set until the fit begins, which checks them. A field that does not exist
@@ -462,11 +464,37 @@ class OptSummary(ForUsers):
         """
         return from_plain(cls, values)
 
+    def to_frame(self) -> pd.DataFrame:
+        """Options and outcome, a row each, without the log of the evaluations.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One column, ``value``; the index has the names of the fields.
+
+        See Also
+        --------
+        OptSummary : Its `fitlog` has the evaluations.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"))
+        >>> m.optsum.to_frame().loc["returnvalue", "value"]
+        'CONVERGED'
+        """
+        import pandas as pd
+
+        names = pd.Index([name for name in _FIELDS if name != "log"], name="option")
+        values = np.empty(len(names), dtype=object)  # some are arrays
+        values[:] = [getattr(self, name) for name in names]
+        return pd.DataFrame({"value": values}, index=names)
+
+    def _report(self) -> Report:
+        return display.as_report(self)
+
     def __repr__(self) -> str:
         return display.as_text(self)
-
-    def _repr_html_(self) -> str:
-        return display.as_html(self)
 
 
 _FIELDS = {f.name: f for f in fields(OptSummary)}

@@ -191,6 +191,7 @@ def of_frame(frame, headings=None) -> Table:
     """
     import pandas as pd
 
+    frame = frame.loc[:, ~_only_infinite(frame)]
     header, columns, left = [], [], 0
     if not isinstance(frame.index, pd.RangeIndex):
         header, columns, left = [""], [[shown_name(str(label)) for label in frame.index]], 1
@@ -201,6 +202,29 @@ def of_frame(frame, headings=None) -> Table:
         header.append((headings or {}).get(name, heading))
         columns.append(cells)
     return Table(header, [list(row) for row in zip(*columns, strict=True)], left)
+
+
+def _only_infinite(frame) -> np.ndarray:
+    """Which columns of degrees of freedom are infinite throughout: the head says so, by z."""
+    flags = np.zeros(frame.shape[1], dtype=bool)
+    for j in np.flatnonzero(frame.columns.isin(["df", "dendf"])):
+        values = frame.iloc[:, j]
+        if _is_number(values):
+            flags[j] = np.isinf(values).any() and not np.isfinite(values).any()
+    return flags
+
+
+def of_effects(frame) -> Table:
+    """The table of a frame with numbers alone, whose columns have the names of coefficients.
+
+    What is smaller than a hundredth of the largest number of its column needs no digits of its own.
+    """
+    keys = [key if isinstance(key, tuple) else (key,) for key in frame.index]
+    columns = [[" ".join(shown_name(str(part)) for part in key) for key in keys]]
+    for j in range(frame.shape[1]):
+        columns.append(uniform(frame.iloc[:, j], 4, negligible=1e-2))
+    header = ["", *(shown_name(str(name)) for name in frame.columns)]
+    return Table(header, [list(row) for row in zip(*columns, strict=True)])
 
 
 def _is_number(values) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
-from numbamm.report.content import Report, of_frame
+from numbamm.report.content import Report, of_effects
 from numbamm.report.tabular import Tabular
 
 if TYPE_CHECKING:
@@ -13,15 +14,16 @@ if TYPE_CHECKING:
 
 
 class Frames(Tabular, dict[str, "pd.DataFrame"]):
-    """A dict of frames by grouping factor.
+    """A dict of frames by grouping factor, each an `EffectTable`.
 
     Long frames are printed in part, as pandas prints them; the other forms of the table have all
     rows.
 
     Parameters
     ----------
-    *args, **kwargs
-        As for `dict`.
+    frames : dict of str to pandas.DataFrame
+    title : str
+        What the numbers are: the title of the table.
 
     See Also
     --------
@@ -36,6 +38,20 @@ class Frames(Tabular, dict[str, "pd.DataFrame"]):
     ((18, 2), ('Subject', '308'))
     """
 
+    def __init__(self, frames: Mapping[str, pd.DataFrame] | None = None, title: str = "") -> None:
+        from numbamm.report.tableframe import EffectTable
+
+        self.title = title
+        super().__init__(
+            {
+                group: EffectTable(frame, f"{title} by {group}" if title else str(group))
+                for group, frame in (frames or {}).items()
+            }
+        )
+
+    def __reduce__(self):
+        return Frames, (dict(self), self.title)
+
     def __repr__(self) -> str:
         return "\n\n".join(f"{group}\n{frame!r}" for group, frame in self.items())
 
@@ -49,18 +65,12 @@ class Frames(Tabular, dict[str, "pd.DataFrame"]):
     def _report(self) -> Report:
         tables = []
         for group, frame in self.items():
-            tables.append(of_frame(_with_words(frame)))
+            tables.append(of_effects(frame))
             tables[-1].heading = group
-        return Report("", tables=tables)
+        return Report(self.title, tables=tables)
 
     def to_frame(self) -> pd.DataFrame:
         """All frames in one, below each other; the first level of its index is the factor."""
         import pandas as pd
 
         return pd.concat(dict(self), names=["group"])
-
-
-def _with_words(frame: pd.DataFrame) -> pd.DataFrame:
-    """A frame whose index is one of words."""
-    labels = [" ".join(map(str, k)) if isinstance(k, tuple) else str(k) for k in frame.index]
-    return frame.set_axis(labels)

@@ -1,12 +1,14 @@
-"""`TableFrame` and `Limits`: pandas frames that leave as tables, as results do."""
+"""`TableFrame`, `EffectTable` and `Limits`: pandas frames that leave as tables, as results do."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from html import escape
 from typing import Any, ClassVar, overload
 
 import pandas as pd
 
-from numbamm.report.content import Report, of_frame
+from numbamm.report.content import Report, of_effects, of_frame
 from numbamm.report.digits import coverage
 from numbamm.report.tabular import Tabular
 
@@ -15,7 +17,8 @@ class TableFrame(Tabular, pd.DataFrame):
     """A pandas frame whose `to_html`, `to_markdown` and `to_latex` are those of results.
 
     With arguments of pandas these methods are those of pandas. What is computed from the frame is
-    a plain frame, and it prints as pandas prints it, long ones in part.
+    a plain frame. It prints as pandas prints it, long ones in part, but with all columns, unless
+    pandas is told to show fewer.
 
     Parameters
     ----------
@@ -54,7 +57,11 @@ class TableFrame(Tabular, pd.DataFrame):
     def _constructor(self):
         return pd.DataFrame
 
-    __repr__ = pd.DataFrame.__repr__
+    def __repr__(self) -> str:
+        most = pd.get_option("display.max_columns") or None  # 0: what the terminal has room for
+        with pd.option_context("display.max_columns", most):
+            return pd.DataFrame.__repr__(self)
+
     _repr_html_ = pd.DataFrame._repr_html_
 
     def _report(self) -> Report:
@@ -96,6 +103,31 @@ class TableFrame(Tabular, pd.DataFrame):
         return pd.DataFrame.to_latex(self, *args, **kwargs)
 
 
+class EffectTable(TableFrame):
+    """Numbers by coefficient: effects of levels, or a matrix of covariances or correlations.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    title : str
+        Title of the table.
+
+    See Also
+    --------
+    LinearMixedModel.cov_params, LinearMixedModel.ranef : Return them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+    >>> print(m.corr_params().to_markdown().splitlines()[0])
+    **Correlations of the fixed effects**
+    """
+
+    def _report(self) -> Report:
+        return Report(self.title, tables=[of_effects(self.to_frame())])
+
+
 class Limits(TableFrame):
     """Confidence limits in columns 0 and 1, as in statsmodels; the table says which is which.
 
@@ -103,7 +135,9 @@ class Limits(TableFrame):
     ----------
     frame : pandas.DataFrame
     title : str
-        Title of the table.
+        Title of the table, and of what is printed.
+    notes : sequence of str
+        Sentences below: why some parameters have no limits.
 
     See Also
     --------
@@ -117,11 +151,28 @@ class Limits(TableFrame):
     [0, 1]
     """
 
+    _metadata: ClassVar = ["title", "notes"]
+    notes: list[str]
+
+    def __init__(self, frame, title: str = "", notes: Sequence[str] = ()) -> None:
+        super().__init__(frame, title)
+        self.notes = list(notes)
+
     def _report(self) -> Report:
         frame = self.to_frame().set_axis(["lower", "upper"], axis=1)
-        return Report(self.title, tables=[of_frame(frame)])
+        return Report(self.title, tables=[of_frame(frame)], notes=self.notes)
+
+    def __repr__(self) -> str:
+        return "\n".join([self.title, super().__repr__(), *(f" {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str | None:
+        frame = super()._repr_html_()
+        if frame is None:  # pandas is set to print text
+            return None
+        notes = "<br>".join(map(escape, self.notes))
+        return f"<p>{escape(self.title)}</p>{frame}{f'<p>{notes}</p>' if notes else ''}"
 
 
-def limits_by(method: str, frame: pd.DataFrame, alpha: float) -> Limits:
+def limits_by(method: str, frame: pd.DataFrame, alpha: float, notes: Sequence[str] = ()) -> Limits:
     """Limits with a coverage of 1 - `alpha`, found by a method that the title names."""
-    return Limits(frame, f"{coverage(alpha)} confidence intervals, {method}")
+    return Limits(frame, f"{coverage(alpha)} confidence intervals, {method}", notes)

@@ -182,14 +182,15 @@ class Tabular:
         Parameters
         ----------
         path : str or path
-            The file; one that exists is replaced.
+            The file, whose name ends in ``.docx``; one that exists is replaced.
 
         Raises
         ------
         NotFittedError
             Of a model that has not been fitted.
         OptionError
-            python-docx is not installed, or the file cannot be written.
+            python-docx is not installed, the file's name does not end in ``.docx``, or it cannot be
+            written.
 
         See Also
         --------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from numbamm.errors import OptionError
@@ -25,8 +26,11 @@ def write_word(report: Report, path: str | PathLike) -> None:
     Raises
     ------
     OptionError
-        python-docx is not installed, or the file cannot be written.
+        python-docx is not installed, the file's name does not end in ``.docx``, or it cannot be
+        written.
     """
+    if Path(path).suffix.lower() != ".docx":
+        raise OptionError(f"{path}: the name of a Word document ends in .docx")
     try:
         from docx import Document
     except ImportError:

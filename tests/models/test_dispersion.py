@@ -68,7 +68,7 @@ def test_negative_binomial(information):
     assert_allclose(model.beta, expected["beta"], atol=1e-3 * model.bse.min())
     assert model.n_parameters == oracle.npar
     assert model.dispersion == 1.0
-    assert f"Family: negativebinomial({model.shape:.5g})" in str(model)
+    assert f"Family: negative binomial (shape {model.shape:.5g}), link: log" in str(model)
     held = mm.glmm(
         oracle.formula,
         oracle.frame,

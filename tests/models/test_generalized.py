@@ -224,7 +224,7 @@ def test_table(fitted_glmm):
     assert (
         "Generalized linear mixed model fit by maximum likelihood (Laplace approximation)" in text
     )
-    assert " Family: bernoulli of r2 = Y, link: logit" in text
+    assert " Family: Bernoulli of r2 = Y, link: logit" in text
     assert "8151.3997" in text and "Residual" not in text
 
 
@@ -248,7 +248,7 @@ def test_shifted_slope_is_the_same_model():
     [
         ("count", "poison", {}, "unknown family 'poison'; did you mean 'poisson'"),
         ("count", "poisson", {"link": "logarithm"}, "unknown link 'logarithm'.*cloglog, identity,"),
-        ("negative", "poisson", {}, "the poisson family needs counts of at least 0.*rows 3"),
+        ("negative", "poisson", {}, "the Poisson family needs counts of at least 0.*rows 3"),
         ("count", "bernoulli", {}, "values that are 0 or 1.*rows"),
         ("share", "bernoulli", {}, "values that are 0 or 1"),
         ("share", "binomial", {}, "proportions in 'share' need the number of trials"),

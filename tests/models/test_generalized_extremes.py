@@ -125,7 +125,7 @@ def test_counts_on_the_left_are_for_binomial_models():
     formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
     with pytest.raises(mm.DataError, match="is for binomial models, not for a linear model"):
         mm.lmm(formula, data)
-    with pytest.raises(mm.DataError, match="not for the poisson family"):
+    with pytest.raises(mm.DataError, match="not for the Poisson family"):
         mm.glmm(formula, data, "poisson")
 
 

@@ -47,7 +47,7 @@ def test_nagq():
 
 def test_what_is_said(fits):
     text = str(fits[1])
-    assert "negativebinomial(inf)" in text
+    assert "Family: negative binomial (shape ∞), link: log" in text
     assert "The shape is infinite: the estimates are those of a Poisson distribution." in text
 
 

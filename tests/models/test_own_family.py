@@ -393,7 +393,7 @@ def test_no_family(given, said):
 
 
 def test_names_that_are_taken():
-    with pytest.raises(mm.OptionError, match="there is a family poisson already"):
+    with pytest.raises(mm.OptionError, match="there is a family Poisson already"):
         mm.Family("Poisson", logpdf=poisson)
     with pytest.raises(mm.OptionError, match="there is a link logit already"):
         mm.Link("logit", forward=np.log, inverse=math.exp)

@@ -1,5 +1,6 @@
 """How an `OptSummary` is shown."""
 
+import numpy as np
 from optimize.objectives import dyestuff
 
 from numbamm.optimize import OptSummary, minimize
@@ -58,4 +59,20 @@ def test_html_has_the_same_rows():
     html = optsum._repr_html_()
     for line in repr(optsum).splitlines():
         label, value = line.split(":", 1)
-        assert f">{label}</th><td style='text-align:left'>{value.strip()}</td>" in html
+        assert f">{label}</td>" in html and f">{value.strip()}</td>" in html
+
+
+def test_leaves_as_a_table():
+    optsum = OptSummary([1.0, 0.0], [0.0, -np.inf], names=["a|b", "50 %"], maxtime=3.5)
+    for fitted in (False, True):
+        lines = optsum.to_markdown().splitlines()[4:]
+        cells = [[cell.strip() for cell in line[2:-2].split(" | ")] for line in lines]
+        printed = [line.split(":", 1) for line in repr(optsum).splitlines()]
+        assert [label for label, _ in cells] == [label for label, _ in printed]
+        assert cells[0][1] == r"\[a\|b, 50 %\]"
+        assert r"[a\textbar{}b, 50 \%]" in optsum.to_latex()
+        frame = optsum.to_frame()["value"]
+        assert list(frame["initial"]) == [1.0, 0.0] and frame["maxtime"] == 3.5
+        assert (frame["fmin"] is None) is not fitted
+        assert frame["feval"] == optsum.feval and len(optsum.log) == optsum.feval
+        minimize(lambda x: float((x - 0.5) @ (x - 0.5)), optsum)

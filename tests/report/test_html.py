@@ -17,7 +17,8 @@ from numbamm.report.html import report_html
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=12)
 
 #: Results that a notebook shows as pandas does, long ones in part.
-PANDAS = {"influence", "ranef", "condvar", "pirls", "tidy", "glance", "conf_int"}
+PANDAS = {"influence", "ranef", "coef", "condvar", "pirls", "tidy", "glance", "conf_int"}
+PANDAS |= {"ranef_of_one", "coef_of_one", "condvar_of_one", "corr_params", "cov_params"}
 
 
 @pytest.mark.parametrize("name", RESULTS)

@@ -9,6 +9,7 @@ from numbamm.glm.families import binomial
 FAMILY = replace(
     binomial.FAMILY,
     name="bernoulli",
+    words="Bernoulli",
     support="values that are 0 or 1",
     supports=lambda y: (y == 0) | (y == 1),
     kin="binomial",

@@ -27,6 +27,7 @@ def _quantile(p, mu, w, phi):
 
 FAMILY = Family(
     "gaussian",
+    words="Gaussian",
     link="identity",
     canonical="identity",
     support="numbers",

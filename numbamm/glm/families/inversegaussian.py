@@ -27,6 +27,7 @@ def _quantile(p, mu, w, phi):
 
 FAMILY = Family(
     "inversegaussian",
+    words="inverse Gaussian",
     link="inverse-squared",
     canonical="inverse-squared",
     **SIZES,

@@ -71,6 +71,7 @@ def _quantile(p, mu, shape):
 
 FAMILY = Family(
     "negativebinomial",
+    words="negative binomial",
     link="log",
     **COUNTS,
     aliases=("nbinom", "nbinom2"),

@@ -42,6 +42,7 @@ def _quantile(p, mu):
 
 FAMILY = Family(
     "poisson",
+    words="Poisson",
     link="log",
     canonical="log",
     **COUNTS,

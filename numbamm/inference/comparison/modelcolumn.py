@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,12 @@ class ModelColumn:
         What else there is about the model.
     kind : tuple
         Models of one kind have coefficients that can be compared.
+    coefficient_names, names : list of str
+        The model's names of the coefficients; and these with those of random effects and grouping
+        factors.
     notes : list of str
+    of_intercept : list of str
+        Notes for tables that show the intercept.
     """
 
     name: str
@@ -56,21 +62,42 @@ class ModelColumn:
     correlations: dict[str, float]
     statistics: dict[str, Any]
     kind: tuple
+    coefficient_names: list[str]
+    names: list[str]
     notes: list[str] = field(default_factory=list)
+    of_intercept: list[str] = field(default_factory=list)
+
+    def numbers(self, part: str, label: str) -> dict[str, Any]:
+        """The numbers of one row, by what they are; empty if the model has none."""
+        if part == "fixed":
+            known = label in self.coefficients.index
+            return self.coefficients.loc[label].to_dict() if known else {}
+        if part == "random":
+            kinds = {"sd": self.deviations, "corr": self.correlations}
+            return {kind: of[label] for kind, of in kinds.items() if label in of}
+        return {"": self.statistics[label]} if label in self.statistics else {}
 
     @classmethod
     def of(
-        cls, model, name: str, *, exponentiate: bool, ddf: str | None, alpha: float, r2: bool
+        cls,
+        model,
+        name: str,
+        *,
+        exponentiate: bool,
+        ddf: str | None,
+        alpha: float,
+        r2: bool,
+        word: Callable[[str], str] = shown_name,
     ) -> ModelColumn:
-        """The numbers of a fitted model."""
+        """The numbers of a fitted model; `word` says how coefficients and factors are called."""
         ddf = ddf if model.is_linear else None  # generalized models have Wald's tests alone
         table = coef_table(model, ddf=ddf, alpha=alpha, exponentiate=exponentiate)
-        frame = table.frame.rename(index=shown_name)
-        heading, notes = "Coef.", _notes(model)
+        frame = table.frame.rename(index=word)
+        heading, notes, of_intercept = "Coef.", _notes(model), []
         if exponentiate:
             ratio = ratio_of(model)
-            heading, notes = ratio.words, [*ratio.of_intercept(model.feterm), *notes]
-        deviations, correlations = _components(model)
+            heading, of_intercept = ratio.words, ratio.of_intercept(model.feterm)
+        deviations, correlations = _components(model, word)
         fit = fit_of(model)
         statistics: dict[str, Any] = {}
         if r2:
@@ -78,7 +105,7 @@ class ModelColumn:
                 statistics |= _shares(model)
             except NumbammError as error:
                 notes.append(f"no R² and no ICC: {error}.")
-        statistics |= _statistics(model, fit)
+        statistics |= _statistics(model, fit, word)
         return cls(
             name,
             fit,
@@ -89,22 +116,25 @@ class ModelColumn:
             correlations,
             statistics,
             (model.frame.response, str(model.family), str(model.link), heading),
+            [*table.frame.index],
+            [*table.frame.index, *(name for t in model.reterms for name in (t.group, *t.cnames))],
             notes,
+            of_intercept,
         )
 
 
-def _components(model) -> tuple[dict[str, float], dict[str, float]]:
+def _components(model, word) -> tuple[dict[str, float], dict[str, float]]:
     """Standard deviations and correlations by the labels of their rows."""
     deviations: dict[str, float] = {}
     correlations: dict[str, float] = {}
     for term in model.varcorr.terms:
-        names = [shown_name(name) for name in term.names]
+        names, group = [word(name) for name in term.names], word(term.group)
         sds = np.where(term.negligible, 0.0, term.sd)
-        deviations |= {f"{term.group}: SD {n}": float(sd) for n, sd in zip(names, sds, strict=True)}
+        deviations |= {f"{group}: SD {n}": float(sd) for n, sd in zip(names, sds, strict=True)}
         for j in range(len(names)):
             for i in range(j):
                 if term.estimated[j, i]:
-                    label = f"{term.group}: corr. {names[i]}, {names[j]}"
+                    label = f"{group}: corr. {names[i]}, {names[j]}"
                     correlations[label] = float(term.corr[j, i])
     if model.varcorr.sigma is not None:
         deviations[RESIDUAL] = float(model.varcorr.sigma)
@@ -122,12 +152,12 @@ def _shares(model) -> dict[str, float]:
     }
 
 
-def _statistics(model, fit: Fit) -> dict[str, Any]:
+def _statistics(model, fit: Fit, word) -> dict[str, Any]:
     """Numbers of rows and levels, criteria, and what kind of model it is."""
-    levels = {f"Levels of {t.group}": t.nlevels for t in model.reterms}
+    levels = {f"Levels of {word(t.group)}": t.nlevels for t in model.reterms}
     kind = {
         "Response": _response(model.frame),
-        "Family": str(model.family),
+        "Family": str(model.family_record),
         "Link": str(model.link),
         "Fitted by": _criterion(model, fit),
     }

@@ -23,14 +23,34 @@ _DECIMALS = {"R² marginal": 3, "R² conditional": 3, "ICC": 3, "logLik": 2, "AI
 _ORDER = ["R² marginal", "R² conditional", "ICC", "Observations", "Levels", "logLik", "AIC", "BIC"]
 _ORDER += ["Response", "Family", "Link", "Shape", "Fitted by", "Weights", "Offset"]
 #: What linear models have: not shown if all models are linear.
-_LINEAR = {"Family": "gaussian", "Link": "identity"}
+_LINEAR = {"Family": "Gaussian", "Link": "identity"}
 
 
-def fixed_rows(columns: list[ModelColumn], below: str, stars: dict[str, float]) -> list[list[str]]:
+def rows_of(columns: list[ModelColumn]) -> dict[str, list[str]]:
+    """The labels of all rows of each part of the table, in their usual order."""
+    linear = all(_LINEAR.items() <= column.statistics.items() for column in columns)
+    responses = {column.statistics["Response"] for column in columns}
+    omitted = [*_LINEAR] * linear + ["Response"] * (len(responses) == 1)
+    random = [*union(c.deviations for c in columns), *union(c.correlations for c in columns)]
+    factors = [*union([label.partition(": ")[0]] for label in random if label != RESIDUAL)]
+    statistics = union(column.statistics for column in columns)
+    return {
+        "fixed": union(column.coefficients.index for column in columns),
+        "random": sorted(
+            random, key=lambda label: [*factors, RESIDUAL].index(label.partition(": ")[0])
+        ),
+        "model": sorted((label for label in statistics if label not in omitted), key=_place),
+    }
+
+
+def fixed_rows(
+    columns: list[ModelColumn], terms: list[str], below: str, stars: dict[str, float]
+) -> list[list[str]]:
     """Two rows for each coefficient: the estimates, and what stands below them."""
     import pandas as pd
 
-    terms = union(column.coefficients.index for column in columns)
+    if not terms:
+        return []
     frames = [column.coefficients.reindex(terms) for column in columns]
     each = {n: pd.concat([f[n] for f in frames], axis=1).to_numpy() for n in frames[0]}
     texts = _of_estimates(columns, each, below)
@@ -95,34 +115,29 @@ def _mark(p: float, stars: dict[str, float]) -> str:
     return min(passed)[1] if passed else ""
 
 
-def random_rows(columns: list[ModelColumn]) -> list[list[str]]:
-    """Standard deviations and correlations, those of one factor together."""
-    labels = union(column.deviations for column in columns)
+def random_rows(columns: list[ModelColumn], labels: list[str]) -> list[list[str]]:
+    """Standard deviations and correlations."""
     values = np.array(
         [[column.deviations.get(n, np.nan) for column in columns] for n in labels]
     ).reshape(len(labels), len(columns))
     errors = np.zeros_like(values)
     texts = _texts(values, errors, _decimals(columns, [(values, errors)]))
     texts[np.isnan(values)] = ""
-    rows = [[label, *line] for label, line in zip(labels, texts, strict=True)]
-    for label in union(column.correlations for column in columns):
-        given = [column.correlations for column in columns]
-        rows.append([label, *(correlation(c[label]) if label in c else "" for c in given)])
-    factors = [*union([row[0].partition(": ")[0]] for row in rows if row[0] != RESIDUAL)]
-    return sorted(rows, key=lambda row: [*factors, RESIDUAL].index(row[0].partition(": ")[0]))
-
-
-def statistic_rows(columns: list[ModelColumn]) -> list[list[str]]:
-    """Shares of variance, numbers of rows and levels, criteria and kinds of models."""
     rows = []
-    labels = union(column.statistics for column in columns)
-    linear = all(_LINEAR.items() <= column.statistics.items() for column in columns)
-    for label in sorted(labels, key=_place):
-        values = [column.statistics.get(label) for column in columns]
-        if (label in _LINEAR and linear) or (label == "Response" and len(set(values)) == 1):
-            continue
-        rows.append([label, *(_statistic(label, value) for value in values)])
+    for label, line in zip(labels, texts, strict=True):
+        for j, column in enumerate(columns):
+            if label in column.correlations:
+                line[j] = correlation(column.correlations[label])
+        rows.append([label, *line])
     return rows
+
+
+def statistic_rows(columns: list[ModelColumn], labels: list[str]) -> list[list[str]]:
+    """Shares of variance, numbers of rows and levels, criteria and kinds of models."""
+    return [
+        [label, *(_statistic(label, column.statistics.get(label)) for column in columns)]
+        for label in labels
+    ]
 
 
 def _statistic(label: str, value) -> str:

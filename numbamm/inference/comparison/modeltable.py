@@ -17,8 +17,9 @@ from numbamm.inference.comparison.modelrows import (
     union,
 )
 from numbamm.inference.comparison.nested import refuse_different_criteria, refuse_different_data
+from numbamm.inference.comparison.rowchoice import PARTS, RowChoice
 from numbamm.options import flag, name_list, one_of, shown, valid_alpha
-from numbamm.report.content import Report, Table
+from numbamm.report.content import Report, Table, shown_name
 from numbamm.report.digits import coverage
 from numbamm.report.tabular import Tabular
 
@@ -41,6 +42,10 @@ def modeltable(
     below: str | None = None,
     alpha: float = 0.05,
     r2: bool = True,
+    labels: Mapping[str, str] | None = None,
+    rows: Iterable[str] | None = None,
+    drop: Iterable[str] | None = None,
+    title: str | None = None,
 ) -> ModelTable:
     """Models side by side: coefficients, variance components, R², numbers of rows, criteria.
 
@@ -64,6 +69,19 @@ def modeltable(
         One minus the coverage of the intervals.
     r2 : bool
         Whether to show R² and ICC. For some generalized models this needs a further fit.
+    labels : dict of str to str, optional
+        What coefficients and grouping factors are called, wherever they appear, by their names:
+        ``{"Days": "Days of deprivation", "Subject": "Participant"}``. Coefficients of different
+        models stand in one row if they have one label. Other rows are renamed by their whole
+        label, ``{"Residual SD": "σ"}``.
+    rows : list of str, optional
+        The rows to show, in their order, by names of coefficients or labels; ``*`` stands for any
+        characters. ``"fixed"``, ``"random"`` and ``"model"`` are all rows of that part. All rows,
+        if not given.
+    drop : list of str, optional
+        Rows to leave out, named in the same way: ``["situ*", "ICC"]``.
+    title : str, optional
+        Stands above the table; the kind of the models, if not given.
 
     Returns
     -------
@@ -76,7 +94,8 @@ def modeltable(
     NotFittedError
         A model is not fitted.
     OptionError
-        An option does not suit the models, or exponentials of coefficients have no meaning.
+        An option does not suit the models, or exponentials of coefficients have no meaning; or
+        `labels`, `rows` or `drop` name no row.
 
     See Also
     --------
@@ -120,6 +139,26 @@ def modeltable(
      Slopes: Reaction ~ 1 + Days + (1 + Days | Subject)
      Standard errors in parentheses.
      * p < 0.05, ** p < 0.01, *** p < 0.001. Tests: Wald.
+    >>> labels = {"Days": "Day", "Subject": "Person", "Observations": "N"}
+    >>> rows = ["Days", "Person*", "N"]
+    >>> print(mm.modeltable(m1, labels=labels, rows=rows, title="Reaction times"))
+    Reaction times
+    ────────────────────────────────────────
+                                         m0
+                                      Coef.
+    ────────────────────────────────────────
+    Fixed effects
+      Day                             10.47
+                                      (1.50)
+    Random effects
+      Person: SD (Intercept)          23.78
+      Person: SD Day                   5.72
+      Person: corr. (Intercept), Day  +0.08
+    Model
+      N                                 180
+    ────────────────────────────────────────
+     m0: Reaction ~ 1 + Days + (1 + Days | Subject)
+     Standard errors in parentheses.
     """
     if not models:
         raise OptionError("modeltable needs at least one model")
@@ -135,15 +174,19 @@ def modeltable(
         ("interval" if any(chosen) else "se") if below is None else one_of("below", below, BELOW)
     )
     alpha, r2 = valid_alpha(alpha), flag("r2", r2)
+    choice = RowChoice.of(labels, rows, drop)
+    if not isinstance(title, str | None):
+        raise OptionError(f"title must be a text, not {shown(title)}")
+    options: dict[str, Any] = {"ddf": ddf, "alpha": alpha, "r2": r2, "word": choice.word}
     columns = []
     for model, name, ratios in zip(models, names, chosen, strict=True):
         try:
-            columns.append(
-                ModelColumn.of(model, name, exponentiate=ratios, ddf=ddf, alpha=alpha, r2=r2)
-            )
+            columns.append(ModelColumn.of(model, name, exponentiate=ratios, **options))
         except OptionError as error:
             raise OptionError(f"{name}: {error}") from None
-    return ModelTable(_title(models), columns, below, bounds, alpha)
+    title = _title(models) if title is None else title
+    arranged = choice.arranged(columns)
+    return ModelTable(title, columns, below, bounds, alpha, arranged, choice.labels)
 
 
 @dataclass(repr=False)
@@ -161,6 +204,10 @@ class ModelTable(Tabular):
         Marks of p-values, and their bounds.
     alpha : float
         One minus the coverage of the intervals.
+    rows : dict of str to list of str
+        The rows of each part, ``fixed``, ``random`` and ``model``, in their order.
+    labels : dict of str to str
+        What some rows are called.
 
     See Also
     --------
@@ -180,6 +227,8 @@ class ModelTable(Tabular):
     below: str = "se"
     stars: dict[str, float] = field(default_factory=dict)
     alpha: float = 0.05
+    rows: dict[str, list[str]] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
         """The unrounded numbers.
@@ -205,37 +254,32 @@ class ModelTable(Tabular):
         import pandas as pd
 
         lines: dict[tuple[str, str, str], dict[str, Any]] = {}
-        for column in self.columns:
-            for term, row in column.coefficients.iterrows():
-                for statistic, value in row.items():
-                    lines.setdefault(("fixed", term, statistic), {})[column.name] = value
-            for label, value in (column.deviations | column.correlations).items():
-                kind = "sd" if label in column.deviations else "corr"
-                lines.setdefault(("random", label, kind), {})[column.name] = value
-            for label, value in column.statistics.items():
-                lines.setdefault(("model", label, ""), {})[column.name] = value
-        order = ["fixed", "random", "model"]
-        keys = sorted(lines, key=lambda key: order.index(key[0]))
+        for part, labels in self.rows.items():
+            for label in labels:
+                for column in self.columns:
+                    for statistic, value in column.numbers(part, label).items():
+                        key = part, self.labels.get(label, label), statistic
+                        lines.setdefault(key, {})[column.name] = value
         names = [column.name for column in self.columns]
-        frame = pd.DataFrame([[lines[key].get(name) for name in names] for key in keys])
+        frame = pd.DataFrame([[line.get(name) for name in names] for line in lines.values()])
         frame.columns = names
-        index = pd.DataFrame(keys, columns=["part", "term", "statistic"])
+        index = pd.DataFrame([*lines], columns=["part", "term", "statistic"])
         return pd.concat([index, frame], axis=1)
 
     def _report(self) -> Report:
         rows, sections = [], {}
         parts = {
-            "Fixed effects": fixed_rows(self.columns, self.below, self.stars),
-            "Random effects": random_rows(self.columns),
-            "Model": statistic_rows(self.columns),
+            "fixed": fixed_rows(self.columns, self.rows["fixed"], self.below, self.stars),
+            "random": random_rows(self.columns, self.rows["random"]),
+            "model": statistic_rows(self.columns, self.rows["model"]),
         }
-        for heading, lines in parts.items():
+        for part, lines in parts.items():
             if lines:
-                sections[len(rows)] = heading
-                rows += lines
+                sections[len(rows)] = PARTS[part]
+                rows += [[self.labels.get(label, label), *cells] for label, *cells in lines]
         header = ["", *(column.name for column in self.columns)]
         second = ["", *(column.heading for column in self.columns)]
-        if not any(len(column.coefficients) for column in self.columns):
+        if not self.rows["fixed"]:
             second = []
         table = Table(header, rows, sections=sections, second=second)
         return Report(self.title, tables=[table], notes=self._notes())
@@ -245,6 +289,8 @@ class ModelTable(Tabular):
         notes = [f"{column.name}: {column.fit.text}" for column in columns]
         methods = union([column.method] for column in columns)
         how = " and ".join(methods)
+        if not self.rows["fixed"]:
+            return [*notes, *self._notes_of_models()]
         if self.below == "se":
             notes.append("Standard errors in parentheses.")
         if self.below == "interval":
@@ -253,19 +299,25 @@ class ModelTable(Tabular):
             marks = sorted(self.stars.items(), key=lambda item: -item[1])
             bounds = ", ".join(f"{mark} p < {bound:g}" for mark, bound in marks)
             notes.append(f"{bounds}. Tests: {how}." if bounds else f"Tests: {how}.")
-        notes += _notes_on(columns)
-        if reasons := _why_criteria_differ(columns):
+        return [*notes, *self._notes_of_models()]
+
+    def _notes_of_models(self) -> list[str]:
+        """Notes on single models and on their criteria."""
+        names: dict[str, list[str]] = {}  # a note that several have stands once
+        for column in self.columns:
+            shown = "(Intercept)" in map(shown_name, self._shown_coefficients(column))
+            for note in [*(column.of_intercept if shown else []), *column.notes]:
+                names.setdefault(note, []).append(column.name)
+        notes = [f"{', '.join(of)}: {note}" for note, of in names.items()]
+        criteria = {"logLik", "AIC", "BIC"} & {*self.rows["model"]}
+        if criteria and (reasons := _why_criteria_differ(self.columns)):
             notes.append(f"logLik, AIC and BIC cannot be compared: {'; '.join(reasons)}.")
         return notes
 
-
-def _notes_on(columns: list[ModelColumn]) -> list[str]:
-    """The notes on single columns; one that several have stands once, after all their names."""
-    names: dict[str, list[str]] = {}
-    for column in columns:
-        for note in column.notes:
-            names.setdefault(note, []).append(column.name)
-    return [f"{', '.join(of)}: {note}" for note, of in names.items()]
+    def _shown_coefficients(self, column: ModelColumn) -> list[str]:
+        """The model's names of the coefficients that are shown."""
+        labels = dict(zip(column.coefficient_names, column.coefficients.index, strict=True))
+        return [name for name, label in labels.items() if label in self.rows["fixed"]]
 
 
 def _why_criteria_differ(columns: list[ModelColumn]) -> list[str]:

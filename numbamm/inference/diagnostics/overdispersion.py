@@ -61,11 +61,10 @@ def check_overdispersion(model) -> Result:
     from scipy.stats import chi2
 
     _ = model.estimates
-    if model.family_record.dispersed:
-        raise OptionError(
-            f"the {model.family} model estimates its dispersion: there is none to check"
-        )
-    if model.family_record.proportions and not model.may_be_overdispersed:
+    family = model.family_record
+    if family.dispersed:
+        raise OptionError(f"the {family} model estimates its dispersion: there is none to check")
+    if family.proportions and not model.may_be_overdispersed:
         raise OptionError(
             "single trials cannot be overdispersed: their mean determines their variance"
         )
@@ -74,14 +73,13 @@ def check_overdispersion(model) -> Result:
     line = {"chisq": ratio * df, "df": df, "ratio": ratio, "pvalue": p}
     note = "No sign of overdispersion."
     if p < SIGNIFICANT:
-        wider = model.family_record.wider
-        family = f"A {wider} family or a" if wider else "A"
+        remedy = f"A {family.wider} family or a" if family.wider else "A"
         note = (
-            f"Overdispersed: standard errors are too small. {family} random effect for each row "
+            f"Overdispersed: standard errors are too small. {remedy} random effect for each row "
             "may help."
         )
     return Result(
-        f"Overdispersion of the {model.family} family",
+        f"Overdispersion of the {family} family",
         pd.DataFrame(line, index=["Pearson"]),
         [note],
     )

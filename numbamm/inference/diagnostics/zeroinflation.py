@@ -70,7 +70,7 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
     family = model.family_record
     if family.zero is None and not family.by_density:
         raise OptionError(
-            f"responses of the {model.family} family are not counts: there are no zeros to check"
+            f"responses of the {family} family are not counts: there are no zeros to check"
         )
     if family.proportions and not model.may_be_overdispersed:
         raise OptionError(
@@ -97,4 +97,4 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
         note = "More zeros than the model expects."
         if family.wider:
             note += f" A {family.wider} family may help."
-    return Result(f"Zeros of the {model.family} response", frame, [note])
+    return Result(f"Zeros of the {family} response", frame, [note])

@@ -310,7 +310,7 @@ class MarginalMeans(Result):
     def _names(self, members) -> list[str]:
         """Names of means: the values of all variables but `by`."""
         values = self.labels.drop(columns=self.by).iloc[members]
-        return [" ".join(str(v) for v in line) for line in values.itertuples(index=False)]
+        return [" ".join(map(_named, line)) for line in values.itertuples(index=False)]
 
     def _compared(self, names, weights, members, adjust: str) -> pd.DataFrame:
         """The comparisons of one family, adjusted for the number of estimable ones."""
@@ -350,6 +350,12 @@ def level_note(alpha: float, adjust: str) -> str:
     """The note on the coverage of intervals."""
     simultaneous = {"none": "", "holm": " (by Bonferroni's method)"}.get(adjust, " (simultaneous)")
     return f"{coverage(alpha)} intervals{simultaneous}."
+
+
+def _named(value) -> str:
+    """A value of a variable in names of comparisons: ``5 - 0``, not ``5.0 - 0.0``."""
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+    return str(int(value)) if whole else str(value)
 
 
 def _comparisons(names: list[str], method, ratio, known) -> tuple[list[str], np.ndarray]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from numbamm.elsewhere import names_arguments
-from numbamm.errors import OptionError
+from numbamm.errors import OptionError, did_you_mean, shown
 from numbamm.inference.comparison.fits import mixed_model
+from numbamm.inference.comparison.rowchoice import RowChoice
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.options import flag, name_list
 from numbamm.report.content import shown_name
@@ -25,6 +26,7 @@ def coefficients(
     exponentiate: bool = False,
     ddf: str | None = None,
     alpha: float = 0.05,
+    labels: Mapping[str, str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Plot the coefficients with intervals, one below the other: a forest plot.
@@ -42,6 +44,8 @@ def coefficients(
         As for `coef_table`.
     alpha : float
         One minus the coverage of the intervals.
+    labels : dict of str to str, optional
+        What coefficients are called, by their names; as for `modeltable`.
     ax : matplotlib Axes, optional
         Where to draw; a new figure, if not given.
 
@@ -69,7 +73,13 @@ def coefficients(
     ['temp', 'recipe[T.C]', 'recipe[T.B]']
     """
     return plot_coefficients(
-        model, intercept=intercept, exponentiate=exponentiate, ddf=ddf, alpha=alpha, ax=ax
+        model,
+        intercept=intercept,
+        exponentiate=exponentiate,
+        ddf=ddf,
+        alpha=alpha,
+        labels=labels,
+        ax=ax,
     )
 
 
@@ -81,6 +91,7 @@ def plot_coefficients(
     exponentiate: bool = False,
     ddf: str | None = None,
     alpha: float = 0.05,
+    labels: Mapping[str, str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Plot the coefficients of several models side by side, with intervals: a forest plot.
@@ -91,7 +102,7 @@ def plot_coefficients(
         Fitted models.
     names : sequence of str, optional
         Their names in the legend; m0, m1 and so on, if not given.
-    intercept, exponentiate, ddf, alpha, ax
+    intercept, exponentiate, ddf, alpha, labels, ax
         As for ``model.plot.coefficients``.
 
     Returns
@@ -143,12 +154,13 @@ def plot_coefficients(
             if none
             else "there is no coefficient but the intercept: intercept=True plots it"
         )
+    words = _words(rows, labels)
     series = {
         name: tuple(table.reindex(rows)[["estimate", "lower", "upper"]].to_numpy().T)
         for name, table in zip(names, tables, strict=True)
     }
     return forest(
-        [shown_name(row) for row in rows],
+        words,
         series,
         xlabel=_label(models, results),
         reference=1.0 if exponentiate else 0.0,
@@ -161,6 +173,18 @@ def _rows(tables: Iterable, intercept: bool) -> list[str]:
     """Names of the coefficients of all models, in the order in which they first appear."""
     rows = dict.fromkeys(name for table in tables for name in table.index)
     return [name for name in rows if intercept or name != "Intercept"]
+
+
+def _words(rows: list[str], labels) -> list[str]:
+    """What the coefficients are called."""
+    choice, known = RowChoice.of(labels), {*rows, *map(shown_name, rows)}
+    for name in choice.labels:
+        if name not in known:
+            raise OptionError(
+                f"labels: {shown(name)} is no coefficient that is plotted"
+                f"{did_you_mean(name, known)}; there are {', '.join(rows)}"
+            )
+    return [choice.word(row) for row in rows]
 
 
 def _label(models, results) -> str:

@@ -58,7 +58,7 @@ def effects(
         What to draw besides: the response; partial residuals, the mean at the row's value plus
         its residual, which show what the curve is fitted to; or None, nothing. Of responses with
         few values, such as 0 and 1, averages in bins are drawn. Of more than 2,000 rows a sample
-        is drawn.
+        is drawn. The few that would squeeze the band are triangles at the edge.
     type : {"response", "link"}
         The scale; see `emmeans`.
     ddf, weights : optional

@@ -89,6 +89,7 @@ def means(
         )
         for ax in axes[1:n]:
             ax.sharey(axes[0])
+            ax.tick_params(labelleft=False)
     axes = canvas.several(axes, n + 1)
     found.plot(axes=axes[:n])
     pairs.plot(ax=axes[n])

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numbamm.elsewhere import names_arguments
+from numbamm.inference.profiling.pairs import refuse_many
+from numbamm.inference.profiling.profile import PLOTS, requested
 from numbamm.inference.profiling.profile import profile as compute
+from numbamm.options import one_of
 from numbamm.report.plots.axes import ready
 
 if TYPE_CHECKING:
@@ -63,6 +66,9 @@ def profile(
     ['sigma', 'sd_Intercept|Batch']
     """
     ready(ax, axes)
+    one_of("kind", kind, PLOTS)
+    if kind == "pairs":  # before the profiles are computed
+        refuse_many(requested(model, parameters))
     return compute(model, parameters, alpha=alpha, progress=progress).plot(
         kind=kind, ax=ax, axes=axes
     )

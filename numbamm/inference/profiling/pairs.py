@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -32,10 +32,7 @@ def profiled_pairs(curves: Mapping[str, Curve], names: list[str]) -> dict[str, P
     OptionError
         There are too many parameters, or one whose values along other profiles are unknown.
     """
-    if len(curves) > MOST:
-        raise OptionError(
-            f"pairs of {len(curves)} parameters are too many panels: name up to {MOST} parameters"
-        )
+    refuse_many(curves)
     unknown = [name for name in curves if name not in names]
     if unknown:
         raise OptionError(
@@ -55,6 +52,16 @@ def profiled_pairs(curves: Mapping[str, Curve], names: list[str]) -> dict[str, P
         }
         found[name] = Profiled(curve.estimate, _function(zeta, curve.values[rising]), traces)
     return found
+
+
+def refuse_many(names: Collection[str]) -> None:
+    """Raise an `OptionError` if pairs of the parameters are more than can be seen in a figure."""
+    if len(names) > MOST:
+        panels = len(names) * (len(names) - 1) // 2
+        raise OptionError(
+            f"pairs of {len(names)} parameters are {panels} panels: name up to {MOST} of them, "
+            f'plot([...], kind="pairs"); there are {", ".join(names)}'
+        )
 
 
 def _rising(zeta) -> np.ndarray:

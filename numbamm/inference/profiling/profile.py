@@ -22,6 +22,7 @@ from numbamm.options import name_list, one_of, valid_alpha
 from numbamm.progress import progress_bar
 from numbamm.report.content import Report
 from numbamm.report.digits import coverage
+from numbamm.report.plots.zeta import KINDS
 from numbamm.report.result import Result
 from numbamm.report.tabular import Tabular
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 #: A profile extends to this multiple of the ζ of its widest interval.
 BEYOND = 1.05
+
+#: What can be drawn of profiles.
+PLOTS = (*KINDS, "pairs")
 
 #: A deviance below that of the fit by more than this is reported: the fit is not the minimum.
 LOWER = 1e-3
@@ -108,7 +112,7 @@ def profile(
     [38.2, 67.7]
     """
     est = model.estimates
-    names, reach = _requested(model, parameters), BEYOND * ndtri(1 - valid_alpha(alpha) / 2)
+    names, reach = requested(model, parameters), BEYOND * ndtri(1 - valid_alpha(alpha) / 2)
     workers = checked(workers)
     done: dict[str, Curve] = {}
     ended = None
@@ -175,7 +179,7 @@ class _Curves(ThreadLocal):
         return self._local.surface
 
 
-def _requested(model, parameters) -> list[str]:
+def requested(model, parameters) -> list[str]:
     """Names of the parameters to profile, from the option `parameters`."""
     usual, thetas = profiled_parameters(model), [f"theta_{name}" for name in model.theta_names]
     for name in (SIGMA, SHAPE):
@@ -364,9 +368,9 @@ class Profile(Tabular):
         """
         from numbamm.report.plots import axes as canvas
         from numbamm.report.plots.contours import contours
-        from numbamm.report.plots.zeta import KINDS, zeta
+        from numbamm.report.plots.zeta import zeta
 
-        one_of("kind", kind, (*KINDS, "pairs"))
+        one_of("kind", kind, PLOTS)
         axes = canvas.either(ax, axes)
         names = list(self.curves) if parameters is None else name_list("parameters", parameters)
         for name in names:

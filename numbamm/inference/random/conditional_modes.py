@@ -9,9 +9,8 @@ import pandas as pd
 from scipy.special import ndtri
 
 from numbamm.elsewhere import names_arguments
-from numbamm.inference.random.effect_frames import EffectFrames
 from numbamm.options import flag, grouping_factor, valid_alpha
-from numbamm.report.frames import Frames
+from numbamm.report.drawn import EffectFrames
 
 
 @overload
@@ -76,10 +75,11 @@ def ranef(
     if flag("condvar", condvar):
         return _with_intervals(model, wanted, alpha)
     frames = frames_by_factor(model.reterms, model.b)
-    return EffectFrames(frames, model, "ranef") if wanted is None else frames[wanted]
+    found = EffectFrames(frames, "Random effects", model, "ranef")
+    return found if wanted is None else found[wanted]
 
 
-def frames_by_factor(terms, effects) -> Frames:
+def frames_by_factor(terms, effects) -> dict[str, pd.DataFrame]:
     """Effects of each term as frames by grouping factor; terms on one factor stand side by side.
 
     Parameters
@@ -88,7 +88,7 @@ def frames_by_factor(terms, effects) -> Frames:
     effects : list of ndarray, shape (levels, p)
         For each term a row per level and a column per random effect.
     """
-    frames = Frames()
+    frames: dict = {}
     for term, values in zip(terms, effects, strict=True):
         frame = pd.DataFrame(values, index=pd.Index(term.levels, name=term.group))
         frame.columns = term.cnames
@@ -118,11 +118,11 @@ def _with_intervals(model, wanted: str | None, alpha: float) -> pd.DataFrame:
 
 
 @overload
-def coef(model, group: None = None) -> Frames: ...
+def coef(model, group: None = None) -> EffectFrames: ...
 @overload
 def coef(model, group: str) -> pd.DataFrame: ...
 @names_arguments
-def coef(model, group: str | None = None) -> Frames | pd.DataFrame:
+def coef(model, group: str | None = None) -> EffectFrames | pd.DataFrame:
     """Coefficients by level: fixed effects plus conditional modes of the random effects.
 
     Parameters
@@ -134,10 +134,11 @@ def coef(model, group: str | None = None) -> Frames | pd.DataFrame:
 
     Returns
     -------
-    dict of str to pandas.DataFrame
+    EffectFrames, a dict of str to pandas.DataFrame, or pandas.DataFrame
         For each grouping factor a frame with a row per level and a column per coefficient: the
         fixed effects plus the factor's random effects of the same names, then random effects
-        without a fixed effect of that name. One frame, if `group` is given.
+        without a fixed effect of that name; its method `plot` draws them. One frame, if `group` is
+        given.
 
     Raises
     ------
@@ -159,7 +160,7 @@ def coef(model, group: str | None = None) -> Frames | pd.DataFrame:
     {'Intercept': 254.22, 'Days': 19.54}
     """
     wanted, fixed = None if group is None else grouping_factor(model, group), model.params
-    frames = Frames()
+    frames: dict = {}
     for group, modes in frames_by_factor(model.reterms, model.b).items():
         frame = pd.DataFrame(
             np.tile(fixed.to_numpy(), (len(modes), 1)), index=modes.index, columns=fixed.index
@@ -167,4 +168,5 @@ def coef(model, group: str | None = None) -> Frames | pd.DataFrame:
         frames[group] = frame.add(modes, fill_value=0.0)[
             [*fixed.index, *(name for name in modes if name not in fixed)]
         ]
-    return frames if wanted is None else frames[wanted]
+    found = EffectFrames(frames, "Coefficients", model, "coef")
+    return found if wanted is None else found[wanted]

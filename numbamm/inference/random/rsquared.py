@@ -185,7 +185,7 @@ def _residual(model, method: str) -> float:
     if not family.trigamma:
         raise OptionError(
             f'method="trigamma" is for Poisson, negative binomial and gamma models, not for '
-            f"{model.family}: take one of the other methods"
+            f"{family}: take one of the other methods"
         )
     from scipy.special import polygamma
 

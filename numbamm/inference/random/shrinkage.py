@@ -7,7 +7,7 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
 from numbamm.inference.random.conditional_modes import frames_by_factor
-from numbamm.inference.random.effect_frames import EffectFrames
+from numbamm.report.drawn import EffectFrames
 
 #: Relative standard deviations, in scaled coordinates, so large that nothing is shrunken.
 UNSHRUNKEN = 1e4
@@ -65,4 +65,4 @@ def shrinkage(model) -> EffectFrames:
     frames = frames_by_factor(model.reterms, differences)
     for frame in frames.values():
         frame["norm"] = np.sqrt((frame**2).sum(axis=1))
-    return EffectFrames(frames, model, "shrinkage")
+    return EffectFrames(frames, "Shrinkage", model, "shrinkage")

@@ -59,15 +59,15 @@ def warn_of_fit(model, end: Ending) -> None:
     elif has_few_rows(model):
         effects = sum(term.nranef for term in model.reterms)
         warn(
-            f"the log-density of a {model.family} response with the link {model.link} is not "
-            f"concave, and there are {model.nobs} rows for {effects} random effects: the objective "
-            "may have several minima, of which the lowest that was found is kept; compare searches "
-            "by allfit(), or take fewer random effects"
+            f"the log-density of a {model.family_record} response with the link {model.link} is "
+            f"not concave, and there are {model.nobs} rows for {effects} random effects: the "
+            "objective may have several minima, of which the lowest that was found is kept; "
+            "compare searches by allfit(), or take fewer random effects"
         )
     elif (share := share_not_concave(model)) > MANY_ROWS:
         warn(
-            f"in {share:.0%} of the rows the log-density of a {model.family} response with the "
-            f"link {model.link} is not concave at the estimates: the link hardly suits the "
+            f"in {share:.0%} of the rows the log-density of a {model.family_record} response with "
+            f"the link {model.link} is not concave at the estimates: the link hardly suits the "
             "response, and the objective may have several minima, of which the lowest that was "
             "found is kept; take another link, or compare searches by allfit()"
         )

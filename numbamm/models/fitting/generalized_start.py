@@ -74,8 +74,8 @@ def find_start(model, theta, init: str) -> Start:
     if gamma is None:
         _refuse_no_density(model, shape)
         raise DataError(
-            f"the {model.family} model without random effects has no estimates to start from: "
-            f"the link {model.link} may not suit the response"
+            f"the {model.family_record} model without random effects has no estimates to start "
+            f"from: the link {model.link} may not suit the response"
         )
     start = Start(gamma, shape, theta)
     return by_linear_model(model, model._modes.replaced(), start) if init == "lmm" else start

@@ -11,6 +11,7 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import FitError
 from numbamm.models.generalized_estimates import effects_at_mode
+from numbamm.optimize.formatting import short
 from numbamm.report.content import Report
 from numbamm.report.frames import Frames
 from numbamm.report.tabular import Tabular
@@ -85,13 +86,13 @@ class PenalisedMode(Tabular):
         """
         import pandas as pd
 
-        frames = Frames()
+        frames: dict = {}
         for term, effects in zip(self._terms, self.b, strict=True):
             index = pd.Index(term.levels, name=term.group)
             frame = pd.DataFrame(effects, index=index, columns=list(term.cnames))
             before = frames.get(term.group)
             frames[term.group] = frame if before is None else pd.concat([before, frame], axis=1)
-        return frames
+        return Frames(frames, "Random effects")
 
     def __float__(self) -> float:
         return float(self.objective)
@@ -118,7 +119,7 @@ class PenalisedMode(Tabular):
 
     def _title(self) -> str:
         return (
-            f"Mode of the penalised likelihood at θ = {np.array2string(self.theta, precision=6)}\n"
+            f"Mode of the penalised likelihood at θ = {short(self.theta)}\n"
             f"Laplace approximation of -2 logLik: {self.objective:.6f}, after {self.iterations} "
             f"iteration{'' if self.iterations == 1 else 's'}"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,15 +24,20 @@ class Caterpillar:
         For each effect the estimates and the ends of their intervals, or None for these.
     order : ndarray of int, shape (levels,)
         The levels from the bottom to the top.
+    centres : dict of str to float
+        Where the reference line of each effect stands; at 0, if not given.
     """
 
     name: str
     levels: np.ndarray
     terms: dict[str, tuple]
     order: np.ndarray
+    centres: dict[str, float] = field(default_factory=dict)
 
 
-def draw_caterpillars(groups: Sequence[Caterpillar], axes=None) -> np.ndarray:
+def draw_caterpillars(
+    groups: Sequence[Caterpillar], axes=None, *, xlabel: str = "Random effect"
+) -> np.ndarray:
     """Draw a panel for each effect of each factor.
 
     Up to 40 levels are labelled; more are counted in the label of the axis, and the intervals of
@@ -42,6 +47,8 @@ def draw_caterpillars(groups: Sequence[Caterpillar], axes=None) -> np.ndarray:
     ----------
     groups : sequence of Caterpillar
     axes : sequence of matplotlib Axes, optional
+    xlabel : str
+        What the effects are.
 
     Returns
     -------
@@ -56,19 +63,19 @@ def draw_caterpillars(groups: Sequence[Caterpillar], axes=None) -> np.ndarray:
     own, counts = axes is None, [len(group.terms) for group in groups]
     axes = canvas.in_rows(axes, counts, panel=(2.8 if max(counts) < 4 else 2.2, height))
     for ax, (group, term) in zip(axes, panels, strict=True):
-        _panel(ax, group, term)
+        _panel(ax, group, term, xlabel)
         if own and max(counts) <= 4 and term != next(iter(group.terms)):
             ax.tick_params(labelleft=False)  # the same labels as to the left
     return axes
 
 
-def _panel(ax, group: Caterpillar, term: str) -> None:
+def _panel(ax, group: Caterpillar, term: str, xlabel: str) -> None:
     estimate, lower, upper = (
         None if values is None else np.asarray(values)[group.order] for values in group.terms[term]
     )
     n = len(group.levels)
     place, many = np.arange(n), n > canvas.MANY_POINTS
-    ax.axvline(0.0, **canvas.reference())
+    ax.axvline(group.centres.get(term, 0.0), **canvas.reference())
     if lower is not None:
         if many:  # lines would run into one another
             style = {"step": "mid", "alpha": 0.3, "linewidth": 0, "color": canvas.cycle(0)}
@@ -84,4 +91,4 @@ def _panel(ax, group: Caterpillar, term: str) -> None:
     counted = group.name if n <= canvas.MANY_LABELS else f"{group.name} ({n:,} levels)"
     first = term == next(iter(group.terms))
     ax.set_ylim(-1, n)
-    canvas.label(ax, "Random effect", counted if first else None, term)
+    canvas.label(ax, xlabel, counted if first else None, term)

@@ -54,7 +54,9 @@ def forest(
     handles = []
     for i, (estimate, lower, upper) in enumerate(series.values()):
         place, known = len(names) - 1 - np.arange(len(names)) + shifts[i], np.isfinite(estimate)
-        ends = place[known], np.asarray(lower)[known], np.asarray(upper)[known]
+        lower, upper = np.asarray(lower), np.asarray(upper)
+        some = known & ~np.isnan(lower) & ~np.isnan(upper)
+        ends = place[some], lower[some], upper[some]
         ax.hlines(*ends, color=canvas.cycle(i), linewidth=1.4)
         handles.append(
             canvas.points(ax, np.asarray(estimate)[known], place[known], color=canvas.cycle(i))

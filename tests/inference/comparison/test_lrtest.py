@@ -110,7 +110,7 @@ def test_poisson_against_negative_binomial(counts):
     assert line["chisq"] == pytest.approx(chisq) and line["df"] == 1
     assert line["pvalue"] == pytest.approx(chi2.sf(chisq, 1) / 2)
     assert "p is from ½χ²(0) + ½χ²(1), since the shape is infinite" in repr(result)
-    assert "m0: count ~ mined + (1 | site), poisson, log" in repr(result)
+    assert "m0: count ~ mined + (1 | site), Poisson, log" in repr(result)
     line = mm.lrtest(counts.poisson, counts.more).frame.loc["m1"]
     assert line["df"] == 7
     expected = (chi2.sf(line["chisq"], 6) + chi2.sf(line["chisq"], 7)) / 2

@@ -27,7 +27,7 @@ def test_of_counts(cbpp):
     assert column.statistics["Shape"] == model.shape and column.statistics["Offset"] == "yes"
     assert column.statistics["Fitted by"] == "ML (Laplace)"
     assert column.statistics["R² marginal"] == model.r2().frame["R2"]["marginal"]
-    assert column.notes[0].startswith("the intercept is no ratio: it is the rate")
+    assert column.of_intercept[0].startswith("the intercept is no ratio: it is the rate")
 
 
 def test_of_weights_and_dropped_columns():

@@ -5,7 +5,13 @@ import pytest
 
 import numbamm as mm
 from numbamm.inference.comparison.modelcolumn import ModelColumn
-from numbamm.inference.comparison.modelrows import fixed_rows, random_rows, statistic_rows, union
+from numbamm.inference.comparison.modelrows import (
+    fixed_rows,
+    random_rows,
+    rows_of,
+    statistic_rows,
+    union,
+)
 
 
 @pytest.fixture
@@ -39,7 +45,7 @@ def test_own_stars(slopes):
 
 
 def test_rows_of_coefficients(slopes):
-    rows = fixed_rows([column(slopes)], "se", {"*": 0.05})
+    rows = fixed_rows([column(slopes)], ["(Intercept)", "Days"], "se", {"*": 0.05})
     assert rows == [
         ["(Intercept)", "251.41*"],
         ["", "(6.82)"],
@@ -47,7 +53,9 @@ def test_rows_of_coefficients(slopes):
         ["", "(1.55)"],
     ]
     assert rows[0][1].mark == "*" and rows[1][1].mark == ")"
-    assert fixed_rows([column(slopes)], "none", {}) == [["(Intercept)", "251.4"], ["Days", "10.5"]]
+    alone = fixed_rows([column(slopes)], ["Days"], "none", {})
+    assert alone == [["Days", "10.5"]]
+    assert fixed_rows([column(slopes)], [], "se", {}) == []
 
 
 def test_factors_stand_together_and_the_residual_last():
@@ -55,7 +63,8 @@ def test_factors_stand_together_and_the_residual_last():
     data = oracles.dataset("Pastes")
     nested = mm.lmm("strength ~ 1 + (1 | batch/cask)", data)
     alone = mm.lmm("strength ~ 1 + (1 | batch)", data)
-    rows = random_rows([column(alone), column(nested)])
+    columns = [column(alone), column(nested)]
+    rows = random_rows(columns, rows_of(columns)["random"])
     assert [row[0] for row in rows] == [
         "batch: SD (Intercept)",
         "batch:cask: SD (Intercept)",
@@ -67,7 +76,8 @@ def test_factors_stand_together_and_the_residual_last():
 def test_statistics_have_one_order(slopes):
     data = oracles.dataset("cbpp")
     counts = mm.glmm("incidence ~ 1 + (1 | herd)", data, "negativebinomial", fast=True)
-    rows = statistic_rows([column(slopes), column(counts)])
+    columns = [column(slopes), column(counts)]
+    rows = statistic_rows(columns, rows_of(columns)["model"])
     labels = [row[0] for row in rows]
     assert labels == [
         *("Observations", "Levels of Subject", "Levels of herd", "logLik", "AIC", "BIC"),
@@ -77,9 +87,9 @@ def test_statistics_have_one_order(slopes):
     assert rows[1][1:] == ["18", ""]
     sleep = oracles.dataset("sleepstudy")
     logs = mm.glmm("Reaction ~ Days + (1 | Subject)", sleep, "gaussian", "log", fast=True)
-    kinds = [row for row in statistic_rows([column(logs)]) if row[0] in ("Family", "Link")]
-    assert kinds == [["Family", "gaussian"], ["Link", "log"]]
-    alone = [row[0] for row in statistic_rows([column(slopes)])]
+    kinds = statistic_rows([column(logs)], ["Family", "Link"])
+    assert kinds == [["Family", "Gaussian"], ["Link", "log"]]
+    alone = rows_of([column(slopes)])["model"]
     assert not {"Response", "Family", "Link"} & set(alone)
 
 

@@ -117,7 +117,7 @@ def test_a_note_on_several_models_stands_once(binomial, irregular, slopes):
 def test_models_of_different_kinds(slopes, binomial):
     table = mm.modeltable(slopes, binomial, exponentiate=[False, True])
     rows = lines_of(table)
-    assert rows["Family"] == ["gaussian", "binomial"] and rows["Link"] == ["identity", "logit"]
+    assert rows["Family"] == ["Gaussian", "binomial"] and rows["Link"] == ["identity", "logit"]
     assert rows["Response"] == ["Reaction", "cbind(incidence, …)"]
     assert rows["Coef."] == ["Odds ratio"]  # the second line of the header
     assert "different numbers of observations (180, 56)" in str(table)

@@ -130,7 +130,7 @@ def test_shapes_that_are_held(counts):
 
 
 def test_families_that_are_not_nested(counts):
-    with pytest.raises(mm.OptionError, match="family or link: negativebinomial, log and poisson"):
+    with pytest.raises(mm.OptionError, match="family or link: negative binomial, log and Poisson"):
         mm.lrtest(counts.nb, counts.lognormal)
     rows = oracles.dataset("sleepstudy")
     gamma = mm.glmm(INTERCEPT, rows, "gamma", "log")

@@ -54,7 +54,7 @@ def test_what_has_no_counts(fitted):
     rows = oracles.dataset("cbpp").assign(any=lambda d: (d["incidence"] > 0).astype(int))
     single = mm.glmm("any ~ size + (1 | herd)", rows, "bernoulli", fast=True)
     for model, overdispersion, zeros in (
-        (linear, "estimates its dispersion", "gaussian family are not counts"),
+        (linear, "estimates its dispersion", "Gaussian family are not counts"),
         (single, "single trials cannot be overdispersed", "zeros of single trials"),
     ):
         with pytest.raises(mm.OptionError, match=overdispersion):

@@ -20,6 +20,8 @@ CALLS = {
     "ranef, qq": {"kind": "qq"},
     "ranef, pairs": {"kind": "pairs"},
     "shrinkage": {},
+    "coef": {},
+    "varcorr": {},
     "fit": {},
     "effects": {"specs": ["x y %", "$f_1$"]},
     "effects, partial": {"specs": "$f_1$", "points": "partial"},

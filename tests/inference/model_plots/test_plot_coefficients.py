@@ -34,3 +34,15 @@ def test_coefficients_of_several_models(fitted):
     for wrong in (["a"], ["a", "a"]):
         with pytest.raises(OptionError, match="2 different names"):
             mm.plot_coefficients(small, large, names=wrong)
+
+
+def test_coefficients_are_called_by_labels(cbpp, sleep):
+    names = {"period[T.2]": "Second", "(Intercept)": "Base"}
+    ax = cbpp.plot.coefficients(labels=names, intercept=True)
+    assert labels(ax.yaxis) == ["period[T.4]", "period[T.3]", "Second", "Base"]
+    ax = mm.plot_coefficients(sleep, sleep, labels={"Days": "Day"})
+    assert labels(ax.yaxis) == ["Day"]
+    with pytest.raises(mm.OptionError, match="labels: 'Dayz' is no coefficient.*did you mean"):
+        sleep.plot.coefficients(labels={"Dayz": "Day"})
+    with pytest.raises(mm.OptionError, match="labels: 'Intercept' is no coefficient that is plot"):
+        sleep.plot.coefficients(labels={"Intercept": "Base"})

@@ -259,7 +259,7 @@ def test_weights_without_a_part_are_refused(fitted):
         model.predict(new, se=True, weights=np.array([2.0]))
     rows = {"x": np.arange(60) % 2, "g": np.arange(60) // 6, "y": np.arange(60) % 5}
     counts = mm.glmm("y ~ x + (1 | g)", rows, "poisson", fast=True)
-    with pytest.raises(mm.OptionError, match="do not enter the distribution of poisson responses"):
+    with pytest.raises(mm.OptionError, match="do not enter the distribution of Poisson responses"):
         counts.predict(rows, interval="prediction", weights="y")
 
 

@@ -220,7 +220,7 @@ def test_means_outside_of_the_family():
     model = mm.glmm("y ~ 1 + (1 | g)", {"y": y, "g": g}, "poisson", "identity", fast=True)
     with pytest.raises(
         mm.DataError,
-        match="the link gives a mean outside the range of the poisson family, such as -",
+        match="the link gives a mean outside the range of the Poisson family, such as -",
     ):
         model.simulate(seed=1, theta=[9.0])
     with pytest.raises(mm.OptionError, match="cov of 'g'.* must be numbers"):
@@ -248,7 +248,7 @@ def test_weights_without_a_part_are_refused(family):
     options = {"shape": 2.0} if family == "negativebinomial" else {}
     model = mm.GeneralizedLinearMixedModel("y ~ x + (1 | g)", rows, family, **options)
     at = {"beta": [0, 1], "theta": [0.5]}
-    said = f"weights do not enter the distribution of {family} responses"
+    said = f"weights do not enter the distribution of {model.family_record} responses"
     for weights in (np.full(60, 3.0), "x"):
         with pytest.raises(mm.OptionError, match=said):
             model.simulate(1, newdata=rows, weights=weights, **at)
