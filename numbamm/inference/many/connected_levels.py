@@ -28,9 +28,12 @@ def components_of(blocks) -> Components:
     p, nlevel = table[1 : 1 + nterm, P], table[1 : 1 + nterm, NLEVEL]
     starts = np.cumsum([0, *nlevel])
     nodes = refs.astype(np.int64) + starts[:-1, None]
-    ends = np.tile(nodes[0], nterm), nodes.ravel()
-    graph = sp.coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(starts[-1],) * 2)
-    number, group = connected_components(graph, directed=False)
+    if nterm == 1:  # each level by itself
+        number, group = int(starts[-1]), np.arange(starts[-1])
+    else:
+        ends = np.tile(nodes[0], nterm), nodes.ravel()
+        graph = sp.coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(starts[-1],) * 2)
+        number, group = connected_components(graph, directed=False)
     term = np.repeat(np.arange(nterm), nlevel)
     levels = np.lexsort((term, group))  # component by component, term by term
     width = p[term[levels]]
