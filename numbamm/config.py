@@ -174,6 +174,18 @@ OPTIONS: dict[str, Option] = {
         lambda v: v in DDF,
         f"one of {', '.join(DDF)}: the degrees of freedom of tests and intervals",
     ),
+    "tail": Option(
+        "auto",
+        str,
+        lambda v: isinstance(v, str) and bool(v),
+        "'auto', or the name of a way to hold the tail: 'dense', 'sparse' or 'iterative'",
+    ),
+    "probes": Option(
+        None,
+        int,
+        lambda v: _is_number(v, Integral) and v >= 2,
+        "an integer of at least 2: the random probes of an iterative tail",
+    ),
     "progress": Option(None, _read_bool, lambda v: isinstance(v, bool), "true or false"),
 }
 

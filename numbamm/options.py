@@ -41,6 +41,32 @@ def grouping_factor(model, group: Any) -> str:
     return group
 
 
+def chosen_levels(model, group: str | None, levels: Any) -> dict[int, np.ndarray]:
+    """Positions of chosen levels of a grouping factor, by term; empty if none were chosen.
+
+    Raises
+    ------
+    OptionError
+    """
+    if levels is None:
+        return {}
+    if group is None:
+        raise OptionError("levels needs group, the grouping factor whose levels are meant")
+    wanted = [levels] if isinstance(levels, str) or np.isscalar(levels) else list(levels)
+    found = {}
+    for k, term in enumerate(model.reterms):
+        if term.group == group:
+            place = {level: j for j, level in enumerate(term.levels)}
+            unknown = [level for level in wanted if level not in place]
+            if unknown:
+                raise OptionError(
+                    f"levels: {shown(unknown[0])} is no level of {group}"
+                    f"{did_you_mean(str(unknown[0]), place)}"
+                )
+            found[k] = np.array([place[level] for level in wanted], dtype=np.int64)
+    return found
+
+
 def flag(name: str, value: Any) -> bool:
     """An option that must be true or false; numpy's booleans, 0 and 1 count, too.
 

@@ -107,6 +107,8 @@ def test_every_option_can_be_configured_everywhere(tmp_path, monkeypatch):
         "threads": 2,
         "progress": False,
         "ddf": "satterthwaite",
+        "tail": "dense",
+        "probes": 6,
     }
     assert {*values, "formula_code"} == {*config.OPTIONS}
     texts = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in values.items()}

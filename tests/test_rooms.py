@@ -160,9 +160,9 @@ def test_folders_stay_small():
 
 #: Names that stand in several rooms, since each is one concept of them.
 SAME_CONCEPT = {
-    "blocks": "the room, and the record of a model's blocks that the rooms above it have",
     "gradient": "the exact gradient of the objective, of linear models and of generalized ones",
-    "registry": "what is found by its name: families and links, optimisers, structures",
+    "protocol": "what an extension provides: an optimiser, a way to hold the tail",
+    "registry": "what is found by its name: families and links, optimisers, structures, tails",
 }
 
 
@@ -211,6 +211,15 @@ TESTED_ELSEWHERE = {
     "blocks.search.communication": "parts of trust and lbfgs",
     "blocks.search.escapes": "a part of newton",
     "blocks.search.evaluation": "a part of newton",
+    "blocks.tail.protocol": "by every tail, and by led, which asks it",
+    "blocks.tail.sparse_gradient": "a part of sparse_tail",
+    "blocks.tail.sparse_schur": "a part of sparse_tail",
+    "blocks.tail.sparse_solutions": "a part of sparse_tail",
+    "blocks.tail.reduction": "by dense matrices, in schur",
+    "blocks.tail.level_blocks": "by dense matrices, in schur",
+    "blocks.tail.head_normals": "by dense matrices, in approximation",
+    "blocks.tail.iterative_search": "by exact searches, in iterative_tail",
+    "models.fitting.monte_carlo": "by fits over many seeds, in approximate_fit",
     "models.fitting.linear_start": "what it chooses from: light_starts, moments, default_start",
     "models.fitstatistics": "a part of the class in mixedmodel",
     "models.generalized_objective": "a part of the class in generalized",
@@ -230,11 +239,13 @@ TESTED_ELSEWHERE = {
     "inference.many.shared_design": "by response_fits, second_derivatives and lmm_many",
     "inference.profiling.surface": "by its two kinds, linear_surface and generalized_surface",
     "models.spaces.generalized_space": "test_space runs over the spaces of all kinds of models",
-    "structures.diag": "test_structure runs over all structures",
-    "structures.us": "test_structure runs over all structures",
 }
 #: Folders of records, over all of which one test runs: a new file is tested by being there.
-RECORDS = {"glm.families": "test_family", "glm.links": "test_link"}
+RECORDS = {
+    "glm.families": "test_family",
+    "glm.links": "test_link",
+    "structures": "test_structure",
+}
 
 
 def mirrored(module: str) -> Path:

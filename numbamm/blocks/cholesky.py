@@ -124,10 +124,13 @@ def eliminate_head(theta, table, index, A, work):
     set_lambda(theta, table, index, work)
     _load_tail(table, index, A, work)
     for k in range(1, nhead):
-        _load_head(k, table, A, work)
+        load_head(k, table, A, work)
     logdet = 0.0
     for k in range(nhead):
-        logdet += _eliminate(k, table, index, A, work)
+        logdet += eliminate_levels(k, table, index, A, work)
+        _update_tail(k, table, index, work)
+        for i in range(k + 1, nhead):
+            update_head(k, i, table, index, work)
     return logdet
 
 
@@ -296,8 +299,8 @@ def _small_cholesky(a, n):
 # ---- the head -----------------------------------------------------------------------------
 
 
-@jit
-def _load_head(k, table, A, work):
+@jit(entry=False)
+def load_head(k, table, A, work):
     """Copy the blocks of head term k into `work`, where preceding terms will update them."""
     nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
     width = p * table[1 + k, NLEVEL]
@@ -320,9 +323,9 @@ def columns_left(k, table, A, work):
     return A if k == 0 else work[table[0, SCHUR] :]
 
 
-@jit
-def _eliminate(k, table, index, A, work):
-    """Eliminate head term k: compute L_kk and B, and update C; returns log|L_kk|²."""
+@jit(entry=False)
+def eliminate_levels(k, table, index, A, work):
+    """Compute L_kk and B of head term k; returns log|L_kk|²."""
     nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
     nd, nlevel = table[1 + k, ND], table[1 + k, NLEVEL]
     C = columns_left(k, table, A, work)
@@ -351,9 +354,6 @@ def _eliminate(k, table, index, A, work):
             length = table[1 + i, P] * p
             at = table[1 + nterm + k * nhead + i, NESTED] + level * length
             times_rows(C[at : at + length], M, p, work[at : at + length], strip)
-    _update_tail(k, table, index, work)
-    for i in range(k + 1, nhead):
-        _update_head(k, i, table, index, work)
     return 2.0 * (logdet + math.log(product))
 
 
@@ -486,7 +486,7 @@ def _update_tail(k, table, index, work):
                 row = values[b * p : (b + 1) * p]
                 for a in range(b, len(here)):
                     column[here[a]] -= dot(row, values[a * p : (a + 1) * p])
-            _subtract_columns(column[d0:], below, values[b * p : (b + 1) * p], nd)
+            subtract_columns(column[d0:], below, values[b * p : (b + 1) * p], nd)
 
 
 @jit(fastmath=REASSOCIATE)
@@ -500,8 +500,8 @@ def _subtract_square(B, n, width, target, m):
             target[c * m + r] -= total
 
 
-@jit
-def _update_head(k, i, table, index, work):
+@jit(entry=False)
+def update_head(k, i, table, index, work):
     """C_·i -= B_·k B_ik' for a later head term i, in which k is nested."""
     nterm, nhead = table[0, NTERM], table[0, NHEAD]
     p, pi, nlevel = table[1 + k, P], table[1 + i, P], table[1 + k, NLEVEL]
@@ -530,7 +530,7 @@ def _update_head(k, i, table, index, work):
         at, to = dense + level * p * nd, dense_i + up * pi * ndi
         for a in range(pi):
             target = C[to + a * ndi : to + (a + 1) * ndi]
-            _subtract_columns(target, work[at : at + p * nd], B[a * p : (a + 1) * p], nd)
+            subtract_columns(target, work[at : at + p * nd], B[a * p : (a + 1) * p], nd)
 
 
 @jit(forceinline=True)
@@ -544,8 +544,8 @@ def _subtract_rows(target, left, right, p, pi):
             target[r * pi + a] -= total
 
 
-@jit(forceinline=True)
-def _subtract_columns(target, block, row, nd):
+@jit(forceinline=True, entry=False)
+def subtract_columns(target, block, row, nd):
     """target -= block row' for a column-major block of nd rows."""
     for c in range(len(row)):
         factor = row[c]

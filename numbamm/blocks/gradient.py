@@ -286,14 +286,14 @@ def _head(k, table, index, A, work, adjoint, keep_u):
         if table[1 + k, NSPARSE] > 0:
             _times_sparse_u(k, level, table, index, C, adjoint)
         for i in range(k + 1, table[0, NHEAD]):
-            _times_nested_u(k, i, level, table, index, C, adjoint)
-        _inner(k, level, table, index, C, adjoint, E)
+            times_nested_u(k, i, level, table, index, C, adjoint)
+        inner_product(k, level, table, index, C, adjoint, E)
         at = table[1 + k, DIAG] + level * p * p
         C_jj = C[at : at + p * p]
-        _k_and_d(C_jj, lam, work[at : at + p * p], p, K, D, product)
-        _add_normal(C_jj, D, E, p, N, product)
+        k_and_d(C_jj, lam, work[at : at + p * p], p, K, D, product)
+        add_normal(C_jj, D, E, p, N, product)
         if keep_u:
-            _store_u(k, level, table, index, work, adjoint, K, E, product)
+            store_u(k, level, table, index, work, adjoint, K, E, product)
     at = table[0, GRADIENT] + table[1 + k, LAMBDA]
     gradient_of_normal(N, lam, p, adjoint[at : at + p * p])
 
@@ -309,8 +309,8 @@ def gradient_of_normal(N, lam, p, G):
             G[a * p + b] = 2.0 * total
 
 
-@jit
-def _k_and_d(C, lam, L, p, K, D, M):
+@jit(entry=False)
+def k_and_d(C, lam, L, p, K, D, M):
     """K = λL⁻ᵀL⁻¹λ' and D = I - K C of one level."""
     lambda_over_factor(lam, L, p, M)
     for a in range(p):
@@ -327,8 +327,8 @@ def _k_and_d(C, lam, L, p, K, D, M):
             D[a * p + b] = total
 
 
-@jit
-def _add_normal(C, D, E, p, N, product):
+@jit(entry=False)
+def add_normal(C, D, E, p, N, product):
     """N += C D - D'E D."""
     for a in range(p):
         for b in range(p):
@@ -388,8 +388,8 @@ def _times_sparse_u(k, level, table, index, C, adjoint):
                 F[r * p + c] += factor * values[s * p + c]
 
 
-@jit
-def _times_nested_u(k, i, level, table, index, C, adjoint):
+@jit(entry=False)
+def times_nested_u(k, i, level, table, index, C, adjoint):
     """Compute F for the parent's rows in head term i, and add their share to F of later rows."""
     nterm, nhead, p, pi = table[0, NTERM], table[0, NHEAD], table[1 + k, P], table[1 + i, P]
     nd, pair = table[1 + k, ND], 1 + nterm + k * nhead + i
@@ -443,8 +443,8 @@ def _add_both(U, C_i, C_j, F_i, F_j, p, pi, diagonal):
                     F_i[a * p + c] += u * C_j[r * p + c]
 
 
-@jit
-def _inner(k, level, table, index, C, adjoint, E):
+@jit(entry=False)
+def inner_product(k, level, table, index, C, adjoint, E):
     """E = C_Bj'F of a level."""
     nterm, nhead, p, nd = table[0, NTERM], table[0, NHEAD], table[1 + k, P], table[1 + k, ND]
     at = table[1 + k, DENSE] + level * p * nd
@@ -472,8 +472,8 @@ def _add_inner(left, right, p, E):
                 E[a * p + b] += left[r + a] * right[r + b]
 
 
-@jit
-def _store_u(k, level, table, index, work, adjoint, K, E, product):
+@jit(entry=False)
+def store_u(k, level, table, index, work, adjoint, K, E, product):
     """U_Bj = -F K, which overwrites F, and U_jj = K + K E K."""
     nterm, nhead, p, nd = table[0, NTERM], table[0, NHEAD], table[1 + k, P], table[1 + k, ND]
     at = table[1 + k, DIAG] + level * p * p

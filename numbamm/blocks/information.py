@@ -60,6 +60,9 @@ SINGULAR = 1e-5
 #: above the diagonal is not read.
 MANY = 64
 
+#: `changes` of parameters that are entries of λ.
+NO_CHANGES = np.empty((0, 0))
+
 
 @jit(entry=False)
 def parameters(table, index, out):
@@ -257,7 +260,7 @@ def curvature(table, index, A, work, adjoint, degrees, sigma, entries, H):
         Filled, in the order of `entries`.
     """
     complete_normal(table, work, adjoint)
-    inner, slope = _inner_products(table, index, A, work, adjoint, entries)
+    inner, slope = _inner_products(table, index, A, work, adjoint, entries, np.empty((0, 0)))
     _hessian(inner, slope, table, work, adjoint, degrees, sigma, entries, H)
 
 
@@ -279,20 +282,59 @@ def _hessian(inner, slope, table, work, adjoint, degrees, sigma, entries, H):
             H[s, t] = H[t, s] = value
 
 
+@jit(takes=(TABLE, INDEX, *3 * (REALS,), TABLE, MATRIX, MATRIX, REALS), owns=True)
+def inner_products(table, index, A, work, adjoint, entries, changes, products, slopes):
+    """z_s'P z_t and c'Ġ_t c of parameters in which each λλ' moves along a matrix Ġ_t.
+
+    As `curvature` for entries of λ: it is called after `complete_normal`. Here h_t = Ġ_t c.
+
+    Parameters
+    ----------
+    table, index, A, work, adjoint
+        As for `curvature`.
+    entries : int64, shape (4, n)
+        The term of each parameter, in the table's order and not decreasing; the rest is not read.
+    changes : float64, shape (n, p²)
+        Ġ_t, p² of the widest term; rows of matrices of lower order begin with that matrix.
+    products : float64, shape (n, n)
+        Filled.
+    slopes : float64, shape (n,)
+        Filled.
+    """
+    inner, slope = _inner_products(table, index, A, work, adjoint, entries, changes)
+    for s in range(len(slope)):
+        slopes[s] = 2.0 * slope[s]
+        for t in range(s + 1):
+            products[s, t] = products[t, s] = inner[s, t]
+
+
 @jit(owns=True)
-def _inner_products(table, index, A, work, adjoint, entries):
-    """z_s'P z_t, lower triangle, and c'Λ̇_t u."""
+def _inner_products(table, index, A, work, adjoint, entries, changes):
+    """z_s'P z_t, lower triangle, and c'Λ̇_t u, which is half of c'Ġ_t c."""
+    m, nθ, size_head = table[0, ORDER], entries.shape[1], counter()
+    for k in range(table[0, NHEAD]):
+        size_head += table[1 + k, P] * table[1 + k, NLEVEL]
+    effects = np.zeros((2, size_head + m))
+    u, b = effects[0], effects[1]
+    solve(table, index, work, u, b)
+    inner, slope, tail = np.zeros((nθ, nθ)), np.zeros(nθ), np.zeros(m * nθ)
+    head_products(table, index, A, work, entries, changes, u, b, inner, slope, tail)
+    c, h = np.empty(m), np.zeros(m * nθ)
+    v, w = u[size_head:], b[size_head:]
+    _tail(table, work, adjoint, entries, changes, v, w, inner, slope, tail, c, h)
+    return inner, slope
+
+
+@jit(entry=False, owns=True)
+def head_products(table, index, A, work, entries, changes, u, b, inner, slope, tail):
+    """The head's share of `inner` and `slope`, and what its elimination adds to the tail's z."""
     nhead, m, nθ = table[0, NHEAD], table[0, ORDER], entries.shape[1]
-    size_head, longest, widest = 0, 0, 1
+    longest, widest = 0, 1
     for k in range(table[0, NTERM]):
         widest = max(widest, table[1 + k, P])
         if k < nhead:
-            size_head += table[1 + k, P] * table[1 + k, NLEVEL]
             longest = max(longest, table[1 + k, P] * table[1 + k, NLEVEL])
-    effects, inner, slope = np.zeros((2, size_head + m)), np.zeros((nθ, nθ)), np.zeros(nθ)
-    u, b = effects[0], effects[1]
-    solve(table, index, work, u, b)
-    later, tail = np.zeros((size_head, nθ)), np.zeros(m * nθ)
+    later = np.zeros((len(u) - m, nθ))
     stack, level_wise = np.empty(longest * nθ), np.empty((3, nθ, widest))
     vectors = np.empty((3, widest * widest))
     start = counter()
@@ -305,6 +347,7 @@ def _inner_products(table, index, A, work, adjoint, entries):
             A,
             work,
             entries,
+            changes,
             u,
             b,
             inner,
@@ -316,9 +359,6 @@ def _inner_products(table, index, A, work, adjoint, entries):
             vectors,
         )
         start += table[1 + k, P] * table[1 + k, NLEVEL]
-    c, h = np.empty(m), np.zeros(m * nθ)
-    _tail(table, work, adjoint, entries, u[start:], b[start:], inner, slope, tail, c, h)
-    return inner, slope
 
 
 @jit
@@ -330,6 +370,7 @@ def _head(
     A,
     work,
     entries,
+    changes,
     u,
     b,
     inner,
@@ -364,8 +405,7 @@ def _head(
                 h[t, :p] = 0.0
                 copy(later[start + level * p : start + (level + 1) * p, t], r[t, :p])
             else:
-                _direction(entries[1, t], entries[2, t], lam, u_j, c, p, h[t])
-                slope[t] += c[entries[1, t]] * u_j[entries[2, t]]
+                slope[t] += direction(t, entries, changes, lam, u_j, c, p, h[t])
                 for a in range(p):
                     r[t, a] = dot(C_jj[a * p : (a + 1) * p], h[t, :p])
             for a in range(p):
@@ -395,12 +435,20 @@ def _head(
     dgemm(NO, NO, nd, nactive, width, 1.0, columns, nd, stack, width, 1.0, tail[d0:], m)
 
 
-@jit
-def _direction(row, column, lam, u, c, p, h):
-    """Λ̇u + ΛΛ̇'c of one level, for the θ at a row and a column of λ."""
+@jit(entry=False)
+def direction(t, entries, changes, lam, u, c, p, h):
+    """Λ̇u + ΛΛ̇'c of one level, for the θ at a row and a column of λ, or Ġc; returns c'Λ̇u."""
+    if len(changes) > 0:
+        total = 0.0
+        for a in range(p):
+            h[a] = dot(changes[t, a * p : (a + 1) * p], c[:p])
+            total += 0.5 * c[a] * h[a]
+        return total
+    row, column = entries[1, t], entries[2, t]
     for a in range(p):
         h[a] = lam[a * p + column] * c[row]
     h[row] += u[column]
+    return c[row] * u[column]
 
 
 @jit
@@ -468,7 +516,7 @@ def _hand_on(k, start, level, nactive, table, index, C, stack, later, tail):
 
 
 @jit
-def _tail(table, work, adjoint, entries, u, b, inner, slope, tail, c, h):
+def _tail(table, work, adjoint, entries, changes, u, b, inner, slope, tail, c, h):
     """Add the tail's z_t to the inner products, then subtract the tail's share from all of them."""
     nterm, nhead, m, nθ = table[0, NTERM], table[0, NHEAD], table[0, ORDER], entries.shape[1]
     C = adjoint[table[0, TAIL_C] : table[0, TAIL_C] + m * m]
@@ -480,13 +528,13 @@ def _tail(table, work, adjoint, entries, u, b, inner, slope, tail, c, h):
         scale(c, -1.0)
         for t in range(first, nθ):
             k = entries[0, t]
-            p, row, column = table[1 + k, P], entries[1, t], entries[2, t]
+            p = table[1 + k, P]
             lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
             for level in range(table[1 + k, NLEVEL]):
                 at = table[1 + k, ROW] + level * p
-                slope[t] += c[at + row] * u[at + column]
-                to = (t - first) * m + at
-                _direction(row, column, lam, u[at : at + p], c[at : at + p], p, h[to : to + p])
+                to, own = (t - first) * m + at, c[at : at + p]
+                arrays = lam, u[at : at + p], own, p, h[to : to + p]
+                slope[t] += direction(t, entries, changes, *arrays)
         products = tail[first * m :]
         dsymm(LEFT, LOWER, m, nθ - first, 1.0, C, m, h, m, 0.0, products, m)
         if nθ >= MANY:
@@ -494,9 +542,9 @@ def _tail(table, work, adjoint, entries, u, b, inner, slope, tail, c, h):
             dgemm(TRANSPOSED, NO, nθ, nθ - first, m, 1.0, tail, m, h, m, 1.0, rows, nθ)
         else:
             for s in range(first, nθ):
-                direction = h[(s - first) * m : (s - first + 1) * m]
+                h_s = h[(s - first) * m : (s - first + 1) * m]
                 for t in range(s + 1):
-                    inner[s, t] += dot(direction, tail[t * m : (t + 1) * m])
+                    inner[s, t] += dot(h_s, tail[t * m : (t + 1) * m])
     for k in range(nhead, nterm):
         p = table[1 + k, P]
         lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]

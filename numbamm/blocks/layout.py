@@ -51,6 +51,9 @@ P, NLEVEL, ROW, LAMBDA, DIAG, ROWPTR, ROWS, NSPARSE, SPARSE, D0, ND, DENSE, COLU
 PARENT, POSITION, NESTED = range(3)
 WIDTH = 17
 
+#: Of more rows than this, level pairs are sorted by counting, by a kernel that is compiled for it.
+MANY = 500_000
+
 #: A pair of crossed terms is stored densely if at least this share of its level pairs occurs.
 DENSE_FILL = 0.1
 
@@ -184,14 +187,20 @@ def _pair_codes(column, row) -> np.ndarray:
     return column.refs.astype(np.int64) * _nlevel(row) + row.refs
 
 
-def _split_tail(terms, nhead: int) -> tuple[list[int], list[int]]:
+def _split_tail(terms, nhead: int, most_dense: int | None) -> tuple[list[int], list[int]]:
     """The tail's terms: those whose block with the first term is sparse, and the dense ones."""
     sparse, dense = [], []
     for i in range(nhead, len(terms)):
+        if most_dense is not None:
+            (dense if terms[i].nranef <= most_dense else sparse).append(i)
+            continue
+        enough = DENSE_FILL * _nlevel(terms[0]) * _nlevel(terms[i])
+        if len(terms[0].refs) < enough:  # each row has its pair, and they are still too few
+            sparse.append(i)
+            continue
         codes = np.sort(_pair_codes(terms[0], terms[i]))  # ten times as fast as np.unique
         pairs = 1 + np.count_nonzero(np.diff(codes))
-        filled = pairs / (_nlevel(terms[0]) * _nlevel(terms[i]))
-        (dense if filled >= DENSE_FILL else sparse).append(i)
+        (dense if pairs >= enough else sparse).append(i)
     return sparse, dense
 
 
@@ -220,10 +229,13 @@ class Pattern:
     places: np.ndarray
 
     @classmethod
-    def of(cls, terms) -> Pattern:
-        """The pattern of terms, by decreasing number of random effects; there may be none."""
+    def of(cls, terms, most_dense: int | None = None) -> Pattern:
+        """The pattern of terms, by decreasing number of random effects; there may be none.
+
+        With `most_dense`, the dense terms of the tail are those of at most so many random effects.
+        """
         nhead = _head_length(terms)
-        sparse, dense = _split_tail(terms, nhead)
+        sparse, dense = _split_tail(terms, nhead, most_dense)
         order = [*range(nhead), *sparse, *dense]
         terms = [terms[k] for k in order]
         nterm, first_dense = len(terms), nhead + len(sparse)
@@ -310,12 +322,8 @@ def _sparse_rows(terms, k: int, later, table):
         none = np.zeros((0, len(term.refs)), dtype=np.int32)
         return np.zeros(nlevel + 1, dtype=np.int32), np.zeros(0, dtype=np.int32), none
     m = int(table[0, ORDER])
-    start_of = {
-        i: table[1 + i, ROW] + table[1 + i, P] * terms[i].refs.astype(np.int64) for i in later
-    }
-    codes = np.concatenate([term.refs.astype(np.int64) * m + start_of[i] for i in later])
-    blocks, place = np.unique(codes, return_inverse=True)  # by level, then by row
-    level, start = np.divmod(blocks, m)
+    starts = [table[1 + i, ROW] + table[1 + i, P] * terms[i].refs.astype(np.int64) for i in later]
+    level, start, place = _blocks(term.refs, starts, nlevel, m)
     bounds = np.array([table[1 + i, ROW] for i in later])
     size = table[1 + np.array(later), P][np.searchsorted(bounds, start, side="right") - 1]
     first = np.cumsum(size) - size
@@ -323,6 +331,22 @@ def _sparse_rows(terms, k: int, later, table):
     counts = np.bincount(level, weights=size, minlength=nlevel).astype(np.int64)
     rowptr = np.concatenate([[0], np.cumsum(counts)])
     return rowptr, rows, first[place].astype(np.int32).reshape(len(later), -1)
+
+
+def _blocks(refs, starts, nlevel: int, m: int):
+    """Blocks below a term's levels, by level and then by row: both, and each row's block."""
+    if len(refs) * len(starts) < MANY:
+        codes = np.concatenate([refs.astype(np.int64) * m + start for start in starts])
+        blocks, place = np.unique(codes, return_inverse=True)
+        return *np.divmod(blocks, m), place
+    from numbamm.blocks.level_pairs import sort_pairs
+
+    first = np.tile(refs, len(starts))
+    second = np.concatenate(starts).astype(np.int32)
+    blocks, spare, place = (np.empty(k * len(first), dtype=np.int32) for k in (2, 2, 1))
+    count = sort_pairs(first, second, nlevel, m, blocks, place, spare)
+    level, start = blocks[: 2 * count].reshape(count, 2).T
+    return level, start.astype(np.int64), place
 
 
 def _put_parents(terms, table, nhead: int, index: _Index) -> None:

@@ -41,6 +41,8 @@ LEAST = 0.02
 #: If an eigenvalue is negative and larger than this share of the largest, the solution is not used:
 #: the search could end in another optimum than from λ = I.
 NEGATIVE = 0.2
+#: With more entries of λ the equations take longer than they save.
+MOST = 500
 #: From these condition numbers on, columns of a term are nearly collinear, or terms nearly
 #: confounded; there may then be several optima.
 COLLINEAR, CONFOUNDED = 1e8, 30.0
@@ -64,6 +66,8 @@ def moment_theta(terms, layout, A, sigma: float) -> np.ndarray | None:
     ndarray, shape (number of θ,), or None
         None if the moments' equations have no usable solution.
     """
+    if sum(len(term.structure.entries) for term in terms) > MOST:
+        return None
     try:
         variance, covs, sizes = covariances(terms, layout, A)
     except np.linalg.LinAlgError:
@@ -129,7 +133,7 @@ def covariances(terms, layout, A) -> tuple[float, list[np.ndarray], list[np.ndar
 
 def squares(layout, A) -> list[np.ndarray]:
     """Σ_j Z_kj'Z_kj of every term, shape (p, p), in the table's order."""
-    return [_blocks(layout, A, k, k).sum(axis=0) for k in range(layout.nterm)]
+    return [level_pairs(layout, A, k, k).sum(axis=0) for k in range(layout.nterm)]
 
 
 def _check_condition(matrix, term) -> None:
@@ -151,7 +155,7 @@ def _moments(layout, A, entries, own, gamma, rss, n) -> tuple[np.ndarray, np.nda
     products = {}
     for k in range(nterm):
         for i in range(k, nterm):
-            blocks = _blocks(layout, A, k, i)
+            blocks = level_pairs(layout, A, k, i)
             _, pi, p = blocks.shape
             flat = blocks.reshape(-1, pi * p)
             products[i, k] = (flat.T @ flat).reshape(pi, p, pi, p)
@@ -172,20 +176,20 @@ def _observed(layout, A, gamma) -> list[np.ndarray]:
     table, out = layout.table, []
     nx = len(gamma)
     for k in range(layout.nterm):
-        dense = _dense(layout, A, k)
+        dense = dense_rows(layout, A, k)
         r = (dense[:, -1] - dense[:, -1 - nx : -1] @ gamma).reshape(-1, table[1 + k, P])
         out.append(r.T @ r)
     return out
 
 
-def _dense(layout, A, k: int) -> np.ndarray:
+def dense_rows(layout, A, k: int) -> np.ndarray:
     """The dense rows below term k, shape (its columns, ND)."""
     row = layout.table[1 + k]
     width = row[P] * row[NLEVEL]
     return A[row[DENSE] : row[DENSE] + row[ND] * width].reshape(width, row[ND])
 
 
-def _blocks(layout, A, k: int, i: int) -> np.ndarray:
+def level_pairs(layout, A, k: int, i: int) -> np.ndarray:
     """Z_i'Z_k for each pair of levels, shape (pairs, p_i, p_k), for a term i ≥ k."""
     table, row, other = layout.table, layout.table[1 + k], layout.table[1 + i]
     p, pi, nlevel = row[P], other[P], row[NLEVEL]
@@ -199,7 +203,7 @@ def _blocks(layout, A, k: int, i: int) -> np.ndarray:
         rows = layout.index[row[ROWS] : row[ROWS] + row[NSPARSE]]
         values = A[row[SPARSE] : row[SPARSE] + row[NSPARSE] * p].reshape(-1, p)
         return values[(rows >= other[ROW]) & (rows < stop)].reshape(-1, pi, p)
-    dense = _dense(layout, A, k)[:, other[ROW] - row[D0] : stop - row[D0]]
+    dense = dense_rows(layout, A, k)[:, other[ROW] - row[D0] : stop - row[D0]]
     pairs = dense.reshape(nlevel, p, other[NLEVEL], pi).transpose(0, 2, 3, 1)
     return pairs.reshape(-1, pi, p)
 

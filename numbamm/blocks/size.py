@@ -1,4 +1,4 @@
-"""Check that A and L fit into memory, before they are allocated."""
+"""Check that A, L and the gradient fit into memory, before they are allocated."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_size(layout: Layout, terms) -> None:
     Raises
     ------
     DataError
-        If A and L would take more than half of the memory.
+        If A, L and the gradient would take more than half of the memory.
 
     Warns
     -----
@@ -34,7 +34,7 @@ def check_size(layout: Layout, terms) -> None:
         what = f"crossing {what} fills in a dense matrix of order {order}"
     else:
         what = f"the cross-products of {what}"
-    needed = 8 * (layout.size_a + layout.size_work)
+    needed = 8 * (layout.size_a + layout.size_work + layout.size_adjoint)
     refuse_beyond(needed, what, "leave out a term or its slopes, or fit to a part of the data")
     if order >= LARGE_ORDER:
         warn(

@@ -43,7 +43,7 @@ def solve(table, index, work, u, b):
         Filled with the spherical random effects u, and with b = Λu, of every term in the table's
         order; then β; then -1 for y.
     """
-    nterm, nhead, m, nx = table[0, NTERM], table[0, NHEAD], table[0, ORDER], table[0, NX]
+    m, nx = table[0, ORDER], table[0, NX]
     tail = work[table[0, TAIL] : table[0, TAIL] + m * m]
     head = len(u) - m
     v, w = u[head:], b[head:]
@@ -52,6 +52,15 @@ def solve(table, index, work, u, b):
         column = tail[r * m : (r + 1) * m]
         v[r] = -dot(column[r + 1 :], v[r + 1 :]) / column[r]
     copy(v[m - 1 - nx :], w[m - 1 - nx :])
+    solve_above(table, index, work, u, b)
+
+
+@jit(entry=False)
+def solve_above(table, index, work, u, b):
+    """Complete u and b, given u of the tail, and the end of b, which belongs to X and y."""
+    nterm, nhead, m = table[0, NTERM], table[0, NHEAD], table[0, ORDER]
+    head = len(u) - m
+    v, w = u[head:], b[head:]
     for k in range(nhead, nterm):
         _lambda_levels(k, table, work, v[table[1 + k, ROW] :], w[table[1 + k, ROW] :])
     start = head
@@ -163,24 +172,24 @@ def quadratic_forms(refs, z, x, table, index, work, V, e, t, out):
                 else:
                     r = table[1 + k, ROW] + level * p + c
                     t[r] = z[row, column + c]
-                    ntouched = _touch(r, d0, row, touched, last, ntouched)
+                    ntouched = touch(r, d0, row, touched, last, ntouched)
         for c in range(nx):
             t[m - 1 - nx + c] = x[row, c]
         for k in range(nhead):
             for j in range(number[k]):
                 level = levels[k, j]
-                total += _eliminate_level(k, level, starts, table, index, work, e, t)
-                _add_parents(k, level, table, index, levels, number)
+                total += eliminate_level(k, level, starts, table, index, work, e, t)
+                add_parents(k, level, table, index, levels, number)
                 at = table[1 + k, ROWPTR] + level
                 for s in range(index[at], index[at + 1]):
                     r = index[table[1 + k, ROWS] + s]
-                    ntouched = _touch(r, d0, row, touched, last, ntouched)
+                    ntouched = touch(r, d0, row, touched, last, ntouched)
             number[k] = 0
         out[row] = total + _tail_form(V, t, touched[:ntouched], d0)
 
 
-@jit
-def _touch(r, d0, row, touched, last, ntouched):
+@jit(entry=False)
+def touch(r, d0, row, touched, last, ntouched):
     """Add a sparse tail row to `touched` unless it is there; returns the number of such rows."""
     if r >= d0 or last[r] == row:
         return ntouched
@@ -189,8 +198,8 @@ def _touch(r, d0, row, touched, last, ntouched):
     return ntouched + 1
 
 
-@jit
-def _add_parents(k, level, table, index, levels, number):
+@jit(entry=False)
+def add_parents(k, level, table, index, levels, number):
     """Add the parents of a level of term k to `levels` of later head terms, without duplicates."""
     nterm, nhead = table[0, NTERM], table[0, NHEAD]
     for i in range(k + 1, nhead):
@@ -220,8 +229,8 @@ def _tail_form(V, t, rows, d0):
     return total
 
 
-@jit
-def _eliminate_level(k, level, starts, table, index, work, e, t):
+@jit(entry=False)
+def eliminate_level(k, level, starts, table, index, work, e, t):
     """Returns e_k'e_k with e_k = L_kk⁻¹λ_k'e_k of one level, which is eliminated from e and t."""
     nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
     nd, d0 = table[1 + k, ND], table[1 + k, D0]

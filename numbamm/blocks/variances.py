@@ -99,6 +99,19 @@ def conditional_variances(layout, work) -> list[np.ndarray]:
     return parts
 
 
+def chosen_parts(parts: list[np.ndarray], levels: dict) -> dict[int, np.ndarray]:
+    """Of each term's blocks those of chosen levels; all of all terms, if there are none.
+
+    Parameters
+    ----------
+    parts : list of ndarray, shape (levels, p, p)
+    levels : dict of int to ndarray of int
+        Positions of levels, by term.
+    """
+    chosen = levels or {k: slice(None) for k in range(len(parts))}
+    return {k: parts[k][own] for k, own in chosen.items()}
+
+
 def tail_block(layout, work, rows: slice) -> np.ndarray:
     """A diagonal block of L_T, without a copy of the rest."""
     table, m = layout.table, layout.table[0, ORDER]

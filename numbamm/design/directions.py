@@ -1,8 +1,9 @@
 """Derivatives of the response's covariance matrix in a linear model, from the design alone.
 
 With R = σ² and G the covariance matrix of a level's random effects, V = R W⁻¹ + Σ Z (I ⊗ G) Z' is
-linear in R and in the free entries of each G. Its derivatives, here called directions, are W⁻¹ and
-Z (I ⊗ E) Z' with an E for each entry. They depend on the design, not on any estimate.
+linear in R and, for most structures, in the free entries of each G. Its derivatives, here called
+directions, are W⁻¹ and Z (I ⊗ E) Z' with an E for each entry. They depend on the design, not on any
+estimate. Where G is a function of fewer parameters there is an E for each, at given values.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from numbamm.design.remat import ReMat
 def units(terms: list[ReMat]) -> list[np.ndarray]:
     """∂G/∂(free entries of all terms), for the G of each term, shape (entries, p, p).
 
-    The derivatives by a term's own entries are its `Structure.units`; those by others are zero.
+    The derivatives by a term's own entries are its `Structure.directions`; those by others are
+    zero. Where G is no linear function of parameters, they are those at the term's θ.
     """
     total, at, out = sum(t.structure.size for t in terms), 0, []
     for term in terms:
         E, size = np.zeros((total, term.p, term.p)), term.structure.size
-        E[at : at + size] = term.structure.units
+        E[at : at + size] = term.structure.directions(term.theta)
         at += size
         out.append(E)
     return out

@@ -65,7 +65,7 @@ class Scaling(ShortRepr):
         w = np.ones(term.z.shape[1]) if w is None else w
         T, z, structure = np.eye(term.p), term.z.copy(order="F"), term.structure
         constants = (z[:, 0] != 0) & (z == z[:, :1]).all(axis=1)
-        for block in structure.blocks:
+        for block in structure.mixable:
             constant = next((j for j in block if constants[j]), None)
             for j in block:
                 if constant is not None and j != constant:

@@ -19,7 +19,7 @@ from numbamm.formula.response import evaluate_response
 from numbamm.formula.right_side import Design, Matrices
 from numbamm.formula.scan import scan
 from numbamm.formula.used_rows import frame_of, missing_rows, vector
-from numbamm.structures.registry import make
+from numbamm.structures.registry import by_name
 
 
 def model_frame(
@@ -143,7 +143,13 @@ def _terms(
     for term in design.terms:
         name, z = term.grouping.name, matrices.lhs[term.lhs].T
         cnames = list(matrices.lhs_names[term.lhs])
-        structure = make(term.structure, len(z))
+        if len(z) < by_name()[term.structure].fewest:
+            raise FormulaError(
+                f"{term.text} has a single effect, '{cnames[0]}', and no correlation to estimate: "
+                f"if '{cnames[0]}' holds numbers that stand for occasions, write "
+                f"{term.structure}(0 + C({cnames[0]}) | {name}), else ({cnames[0]} | {name})"
+            )
+        structure = term.made(len(z))
         single.append(ReMat(name, refs[name], levels[name], cnames, z, structure))
     joined = remat.amalgamate(single) if join else single
     members = [[i for i, t in enumerate(single) if t.group == j.group] for j in joined]

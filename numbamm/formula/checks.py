@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numbamm.errors import DataError, warn
-from numbamm.formula.identifiability import check_identifiable
+from numbamm.formula.identifiability import check_identifiable, warn_of_redundant
 
 if TYPE_CHECKING:
     from numbamm.formula.modelframe import ModelFrame
@@ -31,6 +31,7 @@ def check_gaussian(frame: ModelFrame, sigma_known: bool = False) -> None:
         )
     if not sigma_known:
         check_identifiable(frame)
+    warn_of_redundant(frame, sigma_known)
 
 
 def _refuse_counts(frame: ModelFrame, what: str) -> None:
@@ -76,6 +77,7 @@ def check_generalized(frame: ModelFrame, family: Family) -> None:
         )
     if family.normal:
         check_identifiable(frame)
+    warn_of_redundant(frame, sigma_known=not family.normal)
     if trials or family.counts:
         counts = y * frame.weights if trials and frame.weights is not None else y
         wrong = fractional(counts)

@@ -13,6 +13,7 @@ from numbamm.formula.levels import level_codes, positions
 from numbamm.formula.names import as_part, joined, unquoted
 from numbamm.formula.scan import RandomTerm
 from numbamm.formula.tokens import brief, tokenise
+from numbamm.structures.registry import by_name
 
 #: Greatest number of factors in one expression, and of columns in one factor.
 MOST = 100
@@ -31,6 +32,8 @@ def grouping_factors(term: RandomTerm) -> tuple[Factors, ...]:
     FormulaError
         If the expression is anything else.
     """
+    if term.group == "1" and by_name()[term.structure].over_positions:
+        return ((),)  # one group of all rows
     return tuple(_Grouping(term).parse())
 
 
@@ -118,12 +121,14 @@ class Grouping:
 
     @property
     def name(self) -> str:
-        """Name of the factor, as tables print it."""
-        return joined(self.factors)
+        """Name of the factor, as tables print it; ``"1"`` for one group of all rows."""
+        return joined(self.factors) if self.factors else "1"
 
     @property
     def levels(self) -> np.ndarray:
         """Labels of the levels; those of an interaction are joined by colons, see `joined`."""
+        if not self.factors:
+            return np.array(["all"], dtype=object)
         if not self.pairs:
             return self.labels[0].to_numpy()
         codes = [np.arange(self.nlevels)]
@@ -139,6 +144,8 @@ class Grouping:
     @property
     def nlevels(self) -> int:
         """Number of levels."""
+        if not self.factors:
+            return 1
         return len(self.pairs[-1] if self.pairs else self.labels[0])
 
     def fit(self, frame: dict[str, pd.Series]) -> np.ndarray:
@@ -149,6 +156,8 @@ class Grouping:
         DataError
             If there is only one level.
         """
+        if not self.factors:
+            return np.zeros(len(next(iter(frame.values()))), dtype=np.int32)
         refs = np.zeros(0)
         for k, name in enumerate(self.factors):
             codes, labels = level_codes(frame[name])
@@ -175,6 +184,8 @@ class Grouping:
         unseen : list
             Labels of the new levels, in order of appearance.
         """
+        if not self.factors:
+            return np.zeros(len(next(iter(frame.values()))), dtype=np.int32), []
         columns = [frame[name] for name in self.factors]
         refs = positions(columns[0], self.labels[0])
         for column, labels, pairs in zip(columns[1:], self.labels[1:], self.pairs, strict=True):

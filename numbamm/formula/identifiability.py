@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from numbamm.design.directions import inner_products, weighted_columns
 from numbamm.design.scaling import in_ordinary_columns
-from numbamm.errors import DataError
+from numbamm.errors import DataError, warn
 from numbamm.formula.tokens import brief
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Least 1 - R² in the regression of W⁻¹ on the covariance matrices of the random effects.
 DEPENDENT = 1e-9
+#: Terms with more columns, which belong to points, are not looked at: it would take p⁴ numbers.
+WIDEST = 40
 #: Weights count as constant when they differ by no more than this, relatively.
 CONSTANT = 1e-8
 
@@ -40,11 +43,13 @@ def check_identifiable(frame: ModelFrame) -> None:
         if term.nranef < n:
             continue
         # Columns that are uncorrelated by design are counted like separate terms.
-        for block in term.structure.blocks:
+        for block in term.structure.unrestricted:
             if term.nlevels * len(block) >= n + (not constant):
                 _refuse(term, block, n)
     # W⁻¹ has full rank, which takes at least n random effects in all
-    if sum(t.nranef for t in frame.reterms) >= n and _explained(frame) > 1 - DEPENDENT:
+    if sum(t.nranef for t in frame.reterms) < n or max(t.p for t in frame.reterms) > WIDEST:
+        return
+    if _explained(frame) > 1 - DEPENDENT:
         terms = " + ".join(f"({brief(', '.join(t.cnames))} | {t.group})" for t in frame.reterms)
         raise DataError(
             f"the random effects {terms} together can have the covariance matrix of the residuals, "
@@ -53,12 +58,57 @@ def check_identifiable(frame: ModelFrame) -> None:
         )
 
 
-def _explained(frame: ModelFrame) -> float:
-    """R² of W⁻¹ on the covariance matrices of the random effects, all scaled by √W."""
+def warn_of_redundant(frame: ModelFrame, sigma_known: bool) -> None:
+    """Tell of parameters of covariance structures that the likelihood does not determine.
+
+    They are where the derivatives of the covariance of y by all parameters, at values that are
+    special in nothing, are linearly dependent: a correlation of effects that no level has
+    together, or ``(1 | g) + homcs(0 + f | g)``, whose constant is a part of the second term.
+    """
+    terms = frame.reterms
+    if all(term.structure.is_linear for term in terms) or max(t.p for t in terms) > WIDEST:
+        return
+    products, terms = _products(frame)
+    if sigma_known:
+        products = products[1:, 1:]
+    size = np.sqrt(np.diag(products))
+    nothing = size == 0
+    size[nothing] = 1.0
+    values, vectors = np.linalg.eigh(products / np.outer(size, size) + np.diag(1.0 * nothing))
+    involved = nothing | (np.abs(vectors[:, values < DEPENDENT]) > 1e-3).any(axis=1)
+    found = _named(terms, involved if sigma_known else involved[1:])
+    if found:
+        warn(
+            f"the likelihood does not determine {found}: several values fit equally well; "
+            "leave a term out, or take a structure with fewer parameters"
+        )
+
+
+def _named(terms: list[ReMat], involved) -> str:
+    """The parameters of structures among those involved, and their terms, as text."""
+    found, at, patterned = [], 0, False
+    for term, columns, part in [(t, *part) for t in terms for part in t.structure.parts]:
+        own = involved[at : at + part.size]
+        at += part.size
+        labels = np.array(part.labels([term.cnames[j] for j in columns]), dtype=object)[own]
+        if len(labels):
+            patterned |= not part.is_linear
+            found.append(f"{brief(', '.join(labels))} of {part.names[0]}(... | {term.group})")
+    return " and ".join(found) if patterned else ""
+
+
+def _products(frame: ModelFrame) -> tuple[np.ndarray, list[ReMat]]:
+    """Inner products of the derivatives of V, W⁻¹ first, and the terms at which they are taken."""
     sqrtw = None if frame.weights is None else np.sqrt(frame.weights)
     terms = [in_ordinary_columns(term, sqrtw) for term in frame.reterms]
+    terms = [replace(term, theta=term.structure.some_theta()) for term in terms]
     columns = weighted_columns(terms, sqrtw)
-    products = inner_products(terms, columns.T @ columns)
+    return inner_products(terms, columns.T @ columns), terms
+
+
+def _explained(frame: ModelFrame) -> float:
+    """R² of W⁻¹ on the covariance matrices of the random effects, all scaled by √W."""
+    products, _ = _products(frame)
     size = np.sqrt(np.diag(products))
     size[size == 0] = 1.0
     products /= np.outer(size, size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,10 +25,12 @@ from numbamm.formula.grouping import Factors, Grouping, grouping_factors
 from numbamm.formula.language import instead_of_function
 from numbamm.formula.materializer import Materializer
 from numbamm.formula.names import unquoted
+from numbamm.formula.points import Points
 from numbamm.formula.rowwise import refuse_dependent
 from numbamm.formula.scan import FormulaText, RandomTerm
 from numbamm.formula.tokens import brief, show, tokenise
-from numbamm.structures.registry import others
+from numbamm.structures.registry import by_name, make, others
+from numbamm.structures.structure import Structure
 
 
 @dataclass
@@ -46,12 +48,32 @@ class DesignTerm:
         The name of its covariance structure.
     columns : set of str
         The data's columns that it uses, on both sides of the bar.
+    text : str
+        The term, as messages print it.
+    options : dict of str → int
+        Options of the structure.
+    points : Points or None
+        The points of the fit's data, for a structure over positions.
     """
 
     lhs: str
     grouping: Grouping
     structure: str
     columns: set[str]
+    text: str = ""
+    options: dict[str, int] = field(default_factory=dict)
+    points: Points | None = None
+
+    def made(self, p: int) -> Structure:
+        """Its structure, for p columns."""
+        if self.points is None:
+            return make(self.structure, p, **self.options)
+        return make(self.structure, p, points=tuple(map(tuple, self.points.at.tolist())))
+
+    @property
+    def over_positions(self) -> bool:
+        """Whether its effects belong to points."""
+        return by_name()[self.structure].over_positions
 
 
 @dataclass
@@ -149,6 +171,14 @@ class Design:
             self._refuse_dependent(data, offsets)
         names = {key: list(self.specs[key].column_names) for key in specs}
         arrays = {key: built[key].__wrapped__ for key in specs}
+        for term in terms:
+            if term.over_positions:
+                if term.points is None:
+                    if len(names[term.lhs]) != len(self.specs[term.lhs].term_slices):
+                        raise FormulaError(f"{term.text}: coordinates must be numbers, not factors")
+                    term.points = Points.of(arrays[term.lhs], names[term.lhs], term.text)
+                arrays[term.lhs] = term.points.indicators(arrays[term.lhs], term.text)
+                names[term.lhs] = term.points.labels
         return Matrices(
             X=arrays.pop("fixed"),
             xnames=names.pop("fixed"),
@@ -181,9 +211,14 @@ class Design:
                 )
             for side in sides:
                 key = f"({term.lhs if side is formula else side[0]} {term.kind} ...)"
+                if by_name()[term.structure].over_positions:  # its columns are changed to points'
+                    key = f"{term.text} {len(self.terms)}"
                 self.specs[key] = side
                 grouping = self._grouping(factors)
-                self.terms.append(DesignTerm(key, grouping, term.structure, left | set(factors)))
+                columns_used = left | set(factors)
+                named = DesignTerm(key, grouping, term.structure, columns_used, term.text)
+                named.options = dict(term.options)
+                self.terms.append(named)
 
     def _grouping(self, factors: Factors) -> Grouping:
         same = (term.grouping for term in self.terms if term.grouping.factors == factors)

@@ -40,12 +40,15 @@ class RandomTerm:
         ``"|"``, ``"||"``, or the name of a covariance structure, ``"zerocorr"``.
     text : str
         The whole term, as messages print it.
+    options : tuple of (str, int)
+        Options of the structure, such as the rank of ``rr(0 + x | g, d=2)``.
     """
 
     lhs: str
     group: str
     kind: str
     text: str
+    options: tuple[tuple[str, int], ...] = ()
 
     @property
     def structure(self) -> str:
@@ -301,7 +304,44 @@ class _Scanner:
             raise self.error(
                 f"{structure}() takes a single bar: write {structure}(x | group)", bar.start
             )
-        return RandomTerm(self.effects(lhs), render(group), structure or bar.text, text)
+        options = ()
+        if structure:
+            group, options = self.options(structure, group)
+            if by_name()[structure].over_positions:
+                return RandomTerm(self.coordinates(lhs), render(group), structure, text, options)
+        return RandomTerm(self.effects(lhs), render(group), structure or bar.text, text, options)
+
+    def coordinates(self, tokens: list[Token]) -> str:
+        """The coordinates of a term over positions, ``east, north``, as effects for formulaic."""
+        parts = _between_commas(tokens)
+        for part in parts:
+            level = min((t.level for t in part), default=0)
+            if not part or any(t.text in ("+", "-", "*", ":") and t.level == level for t in part):
+                raise self.error(
+                    "coordinates are numbers, separated by commas: exp(east, north | group)",
+                    (part or tokens)[0].start,
+                )
+        return "0 + " + " + ".join(self.effects(part) for part in parts)
+
+    def options(self, structure: str, tokens: list[Token]):
+        """The tokens of the grouping factor, and the options after it: ``g, d=2``."""
+        group, *given = _between_commas(tokens)
+        known, found = by_name()[structure].options, {}
+        for part in given:
+            texts = [token.text for token in part]
+            if len(texts) != 3 or texts[1] != "=" or texts[0] not in known:
+                takes = ", ".join(f"{name}={value}" for name, value in known.items())
+                raise self.error(
+                    f"{structure}() takes {f'the option {takes}' if takes else 'no options'} "
+                    "after its grouping factor",
+                    (part or tokens)[0].start,
+                )
+            if not texts[2].isdecimal() or int(texts[2]) < 1:
+                raise self.error(f"{texts[0]} must be a whole number from 1 on", part[2].start)
+            found[texts[0]] = int(texts[2])
+        if not group:
+            raise self.error("nothing stands between the bar and the comma", tokens[0].start)
+        return group, tuple(sorted(found.items()))
 
     def effects(self, tokens: list[Token]) -> str:
         """The text of effects that formulaic gets."""
@@ -364,6 +404,17 @@ def _is_structure(tokens: list[Token]) -> bool:
         and _is_call(tokens, tokens[0].text)
         and (not tokens[2].python)
     )
+
+
+def _between_commas(tokens: list[Token]) -> list[list[Token]]:
+    """The tokens between commas that stand in no brackets of their own."""
+    level, parts = min(token.level for token in tokens), [[]]
+    for token in tokens:
+        if token.text == "," and token.level == level:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts
 
 
 def _is_bar(token: Token) -> bool:

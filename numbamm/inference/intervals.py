@@ -198,6 +198,11 @@ def _by_bootstrap(model, alpha: float, coefficients: bool, components: bool, n: 
     return limits.reindex(rows)
 
 
+def _is_correlation(name: str) -> bool:
+    """Whether the parameter of this name is between -1 and 1; others are positive."""
+    return name.startswith(("cor_", "rho"))
+
+
 def _component_names(model) -> list[str]:
     """Names of the variance parameters: σ or the shape, standard deviations, correlations."""
     sizes = [SIGMA] * (not model.estimates.sigma_given) + [SHAPE] * model.has_free_shape
@@ -228,18 +233,19 @@ def _by_curvature(model, alpha: float, chi2: bool):
                 head[names.index(SHAPE)] = np.nan
             sigma = surface.sigma(x) if SIGMA in sizes or model.estimates.sigma_given else np.nan
             values = components.values(surface.user_theta(x)[None], np.array([sigma]))[0]
-            is_sd = np.array([name.startswith("sd_") for name in components.names])
-            return np.concatenate([head, np.where(is_sd, np.log(values), np.arctanh(values))])
+            correlation = np.array([_is_correlation(name) for name in components.names])
+            return np.concatenate([head, np.where(correlation, np.arctanh(values), np.log(values))])
 
         estimate, error = unbounded(surface.best), surface.standard_errors(unbounded)
-        is_correlation = np.array([name.startswith("cor_") for name in names])
+        is_correlation = np.array([_is_correlation(name) for name in names])
+        is_variance = np.array([name.startswith("sd_") or name in sizes for name in names])
         half = ndtri(1 - alpha / 2) * error
         lower, upper = estimate - half, estimate + half
         if chi2:
             df = 1 / (2 * error**2)  # var(log s²) = 2/df
             ends = [np.log(df / chdtri(df, p)) / 2 for p in (alpha / 2, 1 - alpha / 2)]
             lower, upper = (
-                np.where(is_correlation, end, estimate + change)
+                np.where(is_variance, estimate + change, end)
                 for end, change in zip((lower, upper), ends, strict=True)
             )
         limits = [np.where(is_correlation, np.tanh(e), np.exp(e)) for e in (lower, upper)]

@@ -11,6 +11,7 @@ from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.inference.fixed.tidy import parameters
+from numbamm.models.varcorr import SINGULAR_TOLERANCE
 from numbamm.optimize.local_minimum import is_minimum
 from numbamm.options import flag
 from numbamm.report.content import Report, Table, components, of_result, shown_name
@@ -149,6 +150,8 @@ def notes(model) -> list[str]:
             "A standard deviation is so large that the approximation of the likelihood does not "
             "hold: in many levels all responses are equal."
         )
+    if (errors := model.estimates.monte_carlo) is not None:
+        notes.append(_of_probes(errors))
     if loose := model.optsum.loose_tolerances:
         listed = ", ".join(f"{name}={value:g}" for name, value in loose.items())
         notes.append(
@@ -156,7 +159,21 @@ def notes(model) -> list[str]:
         )
     if model.is_singular():
         notes.append(_singularity(model.optsum.certificate))
+        notes += [
+            f"At its bound: {words} ({term.group})."
+            for term in model.reterms
+            for words in term.structure.bounds_met(term.theta, SINGULAR_TOLERANCE)
+        ]
     return notes
+
+
+def _of_probes(errors) -> str:
+    """The note on a fit by random probes."""
+    return (
+        f"Approximate fit with {errors.probes} random probes (seed {errors.seed}): Monte-Carlo "
+        f"errors of the variance parameters are at most {100 * errors.share:.2g} % of their "
+        f"standard errors, and that of -2 logLik is {errors.objective:.2g}."
+    )
 
 
 def _singularity(certificate: float | None) -> str:

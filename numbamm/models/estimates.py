@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from numbamm.shortrepr import ShortRepr
+
+if TYPE_CHECKING:
+    from numbamm.models.fitting.monte_carlo import MonteCarloErrors
 
 
 @dataclass(repr=False)
@@ -37,6 +41,8 @@ class Estimates(ShortRepr):
         Nodes of the quadrature by which a generalized model was fitted; 1 for none.
     likelihood_holds : bool or None
         Whether the approximation of a generalized model's likelihood holds; None until asked.
+    monte_carlo : MonteCarloErrors or None
+        Monte-Carlo errors of a fit by random probes; None where there are none.
     at_minimum : bool
         Whether nothing is known that speaks against a minimum of the objective.
     held_sigma : float or None
@@ -67,6 +73,7 @@ class Estimates(ShortRepr):
     shape: float = 0.0
     nagq: int = 1
     likelihood_holds: bool | None = None
+    monte_carlo: MonteCarloErrors | None = None
     at_minimum: bool = True
 
     @property

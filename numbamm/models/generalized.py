@@ -19,6 +19,7 @@ from numbamm import config
 from numbamm import formula as formulas
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.threads import blas_threads
+from numbamm.blocks.variances import chosen_parts
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
 from numbamm.formula.caller import caller_namespace
@@ -786,8 +787,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         cov = to_gamma @ self.beta_covariance @ to_gamma.T / self.dispersion
         return working_at_estimates(self).row_variances(terms, x, cov)
 
-    def _conditional_variances(self) -> list[np.ndarray]:
+    def _conditional_variances(self, levels: dict) -> dict[int, np.ndarray]:
         values_at_estimates(self)
-        return self._modes.conditional_variances()
+        return chosen_parts(self._modes.conditional_variances(), levels)
 
     _residual_types = GENERALIZED_RESIDUALS

@@ -26,6 +26,7 @@ class Inferences:
     coef = numbamm.inference.random.conditional_modes.coef
     coef_table = numbamm.coef_table
     coefficient_method = numbamm.inference.fixed.ddf.coefficient_method
+    compare_structures = numbamm.compare_structures
     conf_int = numbamm.inference.intervals.conf_int
     contrast = numbamm.contrast
     cooks_distance = numbamm.inference.diagnostics.influence.cooks_distance

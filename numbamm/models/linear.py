@@ -13,11 +13,13 @@ from numpy.typing import ArrayLike
 from numbamm import config
 from numbamm import formula as formulas
 from numbamm.blocks import cholesky
-from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.search import by_differences, newton
 from numbamm.blocks.solve import solve
+from numbamm.blocks.tail.choice import build_tail
+from numbamm.blocks.tail.protocol import Request
+from numbamm.blocks.tail.tail_request import tail_request
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
@@ -27,9 +29,9 @@ from numbamm.glm.families import gaussian
 from numbamm.glm.links import identity
 from numbamm.models.centred_response import CentredResponse
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.approximate_fit import note_errors, search
 from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
-from numbamm.models.fitting.linear_start import space_with_starts
 from numbamm.models.fitting.residual_variance import check_residual_variance
 from numbamm.models.fitting.rollback import all_or_nothing
 from numbamm.models.linear_estimates import (
@@ -43,7 +45,7 @@ from numbamm.models.mixedmodel import BETWEEN_ROOMS, MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.without_rows import linear_without
-from numbamm.optimize import OptSummary, minimize
+from numbamm.optimize import OptSummary
 from numbamm.options import flag
 
 if TYPE_CHECKING:
@@ -76,6 +78,12 @@ class LinearMixedModel(LinearObjective, MixedModel):
         Join terms that share a grouping factor into one with a block-diagonal λ.
     optimizer : str, optional
         Name of the optimiser, as in ``optsum.optimizer``.
+    tail : {"auto", "dense", "sparse", "iterative"}, optional
+        How the random effects that are not eliminated level by level are held; as configured, if
+        not given, which is ``"auto"``: chosen by predicted time and memory. `block_description`
+        shows which, and why.
+    probes, seed : int, optional
+        Number of random probes of an approximate tail, and what they are drawn from.
 
     Attributes
     ----------
@@ -127,6 +135,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     _between_rooms = BETWEEN_ROOMS | {"shape", "given_shape", "is_fast"}  # which it lacks
 
+    blocks: Any
     family, link = "gaussian", "identity"
     is_linear, default_ddf = True, "satterthwaite"
     family_record, link_record = gaussian.FAMILY, identity.LINK
@@ -144,7 +153,11 @@ class LinearMixedModel(LinearObjective, MixedModel):
         sigma: float | None = None,
         amalgamate: bool = True,
         optimizer: str | None = None,
+        tail: str | None = None,
+        probes: int | None = None,
+        seed: int | None = None,
     ) -> None:
+        request = tail_request(tail, probes, seed)
         if sigma is not None and not _is_positive(sigma):
             raise OptionError(f"sigma must be a positive number, not {sigma!r}")
         by_newton = optimizer == "newton"
@@ -160,7 +173,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
             context=caller_namespace(),
         )
         check_gaussian(frame, sigma_known=sigma is not None)
-        self._build(frame, reml, sigma)
+        self._build(frame, reml, sigma, request)
         self._call = Call(
             data,
             {
@@ -168,6 +181,9 @@ class LinearMixedModel(LinearObjective, MixedModel):
                 "offset": offset,
                 "contrasts": contrasts,
                 "amalgamate": amalgamate,
+                "tail": tail,
+                "probes": probes,
+                "seed": seed,
             },
         )
         if optimizer is not None:
@@ -178,15 +194,23 @@ class LinearMixedModel(LinearObjective, MixedModel):
         return self.criterion
 
     @classmethod
-    def of_frame(cls, frame, *, reml: bool = False, sigma: float | None = None) -> LinearMixedModel:
+    def of_frame(
+        cls,
+        frame,
+        *,
+        reml: bool = False,
+        sigma: float | None = None,
+        tail: Request = Request(),  # noqa: B008  immutable
+    ) -> LinearMixedModel:
         """A model of a frame that exists already."""
         model = cls.__new__(cls)
-        model._build(frame, reml, sigma)
+        model._build(frame, reml, sigma, tail)
         return model
 
     def of_other_frame(self, frame) -> LinearMixedModel:
         check_gaussian(frame, sigma_known=self.criterion["sigma"] is not None)
-        return LinearMixedModel.of_frame(frame, **self.criterion)
+        tail = self.blocks.request._replace(or_other=True)
+        return LinearMixedModel.of_frame(frame, **self.criterion, tail=tail)
 
     def without_rows(self, rows) -> LinearMixedModel:
         return linear_without(self, rows)
@@ -200,7 +224,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         """σ², the variance of the response given the random effects."""
         return self.sigma**2
 
-    def _build(self, frame, reml: bool, sigma: float | None) -> None:
+    def _build(self, frame, reml: bool, sigma: float | None, tail: Request) -> None:
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
         with blas_threads():
             MixedModel.__init__(self, frame)
@@ -209,7 +233,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
                 frame.y, frame.offset, feterm, self.sqrt_weights
             )
             xy = np.column_stack([feterm.basis, self.scaled_response.values])
-            self.blocks = Blocks(self.scaled.terms, xy, self.sqrt_weights)
+            self.blocks = build_tail(self.scaled.terms, xy, self.sqrt_weights, tail)
         feterm.basis = self.blocks.xy[:, :-1]  # one copy is enough
         self.optsum = OptSummary(
             self.theta,
@@ -218,14 +242,31 @@ class LinearMixedModel(LinearObjective, MixedModel):
             reml=flag("reml", reml),
             sigma=sigma,
         )
+        self._note_tail()
         self._usual_start = self.theta.copy()
         self._default_start = DefaultStart.put(self.optsum, self._usual_start)
+
+    def _note_tail(self) -> None:
+        choice = self.blocks.choice
+        self.optsum.tail_kind, self.optsum.tail_reason = choice.name, choice.why
+
+    def _expect(self, names: list[str]) -> None:
+        if self.optsum.probes is not None and not self.blocks.is_exact:
+            self.blocks.raise_probes(self.optsum.probes, self.optsum.seed)
+
+    def _kinds(self) -> list[list[str]]:
+        return self.blocks.kinds()
+
+    @property
+    def _tail_line(self) -> str:
+        choice = self.blocks.choice
+        return "" if choice.is_obvious else f"\ntail: {choice.name}, {choice.why}"
 
     def in_columns(self, scalings) -> LinearMixedModel:
         """This model, fitted as it is, in other scaled columns."""
         twin = self.twin()
         twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, scalings)
-        twin.blocks = Blocks(twin.scaled.terms, self.blocks.xy, self.sqrt_weights)
+        twin.blocks = self.blocks.in_columns(twin.scaled.terms, self.sqrt_weights)
         return twin
 
     @property
@@ -299,7 +340,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
                 optsum.optimizer = optimizer
             optsum.configure()
             progress = config.get("progress") if progress is None else progress
-            minimize(space_with_starts(self), optsum, verbose=verbose, progress=progress)
+            search(self, verbose, progress)
             try:
                 estimates = self._estimate(optsum.final, float(optsum.fmin))
             except FloatingPointError:  # next to none is left of y'y, and rounding decides
@@ -307,6 +348,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
                 raise
             check_residual_variance(self, (estimates.sigma / self.scaled_response.scale) ** 2)
             self._estimates = estimates
+            note_errors(self, estimates.monte_carlo)
         return self
 
     @names_arguments
@@ -435,9 +477,9 @@ class LinearMixedModel(LinearObjective, MixedModel):
         self.blocks.factorize(self.scaled.to_scaled(self.theta))
         return self.blocks.row_variances(terms, x)
 
-    def _conditional_variances(self) -> list[np.ndarray]:
+    def _conditional_variances(self, levels: dict) -> dict[int, np.ndarray]:
         self.blocks.factorize(self.scaled.to_scaled(self.theta))
-        return self.blocks.conditional_variances()
+        return self.blocks.variances_of(levels)
 
 
 def _is_positive(value) -> bool:

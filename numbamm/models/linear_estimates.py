@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.models.estimates import Estimates
+from numbamm.models.fitting.monte_carlo import errors_at
 
 
 def estimates_at(model, theta, objective: float) -> Estimates:
@@ -19,6 +20,7 @@ def estimates_at(model, theta, objective: float) -> Estimates:
         The objective there.
     """
     model._set_theta(theta)
+    errors = errors_at(model, theta)
     solution = solution_at(model, model.scaled.to_scaled(theta))
     response, fe = model.scaled_response, model.feterm
     u, b = random_effects(model, solution)
@@ -43,6 +45,7 @@ def estimates_at(model, theta, objective: float) -> Estimates:
         objective=objective,
         reml=model.optsum.reml,
         sigma_given=model.optsum.sigma is not None,
+        monte_carlo=errors,
     )
 
 

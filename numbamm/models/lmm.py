@@ -24,6 +24,9 @@ def lmm(
     sigma: float | None = None,
     amalgamate: bool = True,
     optimizer: str | None = None,
+    tail: str | None = None,
+    probes: int | None = None,
+    seed: int | None = None,
     progress: bool | None = None,
     verbose: bool = False,
 ) -> LinearMixedModel:
@@ -49,6 +52,11 @@ def lmm(
         Join terms that share a grouping factor into one with a block-diagonal λ.
     optimizer : str, optional
         Name of the optimiser; that of the configuration, if not given.
+    tail : {"auto", "dense", "sparse", "iterative"}, optional
+        How the random effects that are not eliminated level by level are held: chosen by predicted
+        time and memory by default. See `LinearMixedModel.block_description`.
+    probes, seed : int, optional
+        Number of random probes of an approximate tail, and what they are drawn from.
     progress : bool, optional
         Show progress of long fits; on a terminal by default.
     verbose : bool
@@ -89,5 +97,8 @@ def lmm(
             sigma=sigma,
             amalgamate=amalgamate,
             optimizer=optimizer,
+            tail=tail,
+            probes=probes,
+            seed=seed,
         )
         return model.fit(progress=progress, verbose=verbose)

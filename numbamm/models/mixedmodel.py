@@ -5,6 +5,7 @@ The file is long by docstrings: a public method of a class has no other place fo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import replace
 from html import escape
@@ -24,6 +25,7 @@ from numbamm.models.estimates import Estimates
 from numbamm.models.fitstatistics import FitStatistics
 from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
+from numbamm.models.fitting.monte_carlo import component_errors
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
 from numbamm.models.plot_methods import Plots
@@ -35,7 +37,14 @@ from numbamm.optimize import OptSummary
 from numbamm.optimize.formatting import short
 from numbamm.optimize.local_minimum import is_minimum
 from numbamm.optimize.run import CUT_SHORT
-from numbamm.options import grouping_factor, non_negative, numbers, one_for_each, one_of
+from numbamm.options import (
+    chosen_levels,
+    grouping_factor,
+    non_negative,
+    numbers,
+    one_for_each,
+    one_of,
+)
 from numbamm.report.content import Report
 from numbamm.report.drawn import EffectFrames
 from numbamm.report.tabular import Tabular
@@ -174,7 +183,10 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
 
     @property
     def theta(self) -> np.ndarray:
-        """Covariance parameters θ, term by term: for most structures the entries of λ by column.
+        """Covariance parameters θ, term by term: the entries of λ by column.
+
+        Of covariance structures other than ``us`` and ``diag`` they are unbounded parameters;
+        `varcorr` has those that users see.
 
         See Also
         --------
@@ -417,11 +429,13 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         return self.estimates.b
 
     @overload
-    def condvar(self, group: None = None) -> EffectFrames: ...
+    def condvar(self, group: None = None, *, levels: None = None) -> EffectFrames: ...
     @overload
-    def condvar(self, group: str) -> pd.DataFrame: ...
+    def condvar(self, group: str, *, levels: Iterable | None = None) -> pd.DataFrame: ...
     @names_arguments
-    def condvar(self, group: str | None = None) -> EffectFrames | pd.DataFrame:
+    def condvar(
+        self, group: str | None = None, *, levels: Iterable | None = None
+    ) -> EffectFrames | pd.DataFrame:
         """Conditional variances and covariances of the random effects, given the data.
 
         What is not known of β, θ and σ does not count; for generalized models the variances are
@@ -431,6 +445,9 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         ----------
         group : str, optional
             The grouping factor whose random effects are wanted; all, if not given.
+        levels : sequence, optional
+            Levels of `group` that are wanted; all, if not given. After an approximate fit
+            (``tail="iterative"``), where all may be too many, those of chosen levels are exact.
 
         Returns
         -------
@@ -445,7 +462,7 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         NotFittedError
             Before the fit.
         OptionError
-            There is no such grouping factor.
+            There is no such grouping factor or level, or an approximate fit has too many.
 
         See Also
         --------
@@ -462,19 +479,21 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         import pandas as pd
 
         wanted = None if group is None else grouping_factor(self, group)
+        positions = chosen_levels(self, wanted, levels)
         _ = self.estimates
         with blas_threads():
-            variances = self._conditional_variances()
-        frames: dict = {}
-        for term, scaling, V in zip(self.reterms, self.scalings, variances, strict=True):
+            variances = self._conditional_variances(positions)
+        frames, chosen = {}, {}
+        for k, V in variances.items():
+            term, scaling = self.reterms[k], self.scalings[k]
+            chosen[term.group] = own = term.levels[positions.get(k, slice(None))]
             V = self.sigma**2 * (scaling.variances(V) if scaling else V)
-            index = pd.MultiIndex.from_product([term.levels, term.cnames], names=[term.group, None])
+            index = pd.MultiIndex.from_product([own, term.cnames], names=[term.group, None])
             frame = pd.DataFrame(V.reshape(-1, term.p), index=index, columns=list(term.cnames))
             seen = frames.get(term.group)
             frames[term.group] = frame if seen is None else pd.concat([seen, frame])
-        levels = {term.group: term.levels for term in self.reterms}
         for group, frame in frames.items():
-            rows = [levels[group], frame.columns]
+            rows = [chosen[group], frame.columns]
             names = frame.index.names
             frames[group] = frame.reindex(pd.MultiIndex.from_product(rows, names=names))
         complete = EffectFrames(frames, "Conditional covariances", self, "ranef")
@@ -522,7 +541,7 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         >>> round(float(m.varcorr["Batch"].sd[0]), 2)
         37.26
         """
-        return VarCorr(self)
+        return VarCorr(self, errors=component_errors(self))
 
     @names_arguments
     def is_singular(self, tol: float = SINGULAR_TOLERANCE) -> bool:
@@ -565,7 +584,7 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         root = self.scaled.root
         w = np.ones(self.nobs) if root is None else root**2
         return any(
-            bool((np.abs(np.diag(t.lambda_)) * np.sqrt(t.z**2 @ w / self.nobs) < tol).any())
+            t.structure.lacks_rank(t.theta, np.sqrt(t.z**2 @ w / self.nobs), tol)
             for t in self.reterms
         )
 
@@ -858,7 +877,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     def block_description(self) -> str:
         """A table of the kinds of the blocks of A and L, one line a term and one for X and y.
 
-        Where A and L hold a block in different forms both are named, as ``Diag/Dense``.
+        Where A and L hold a block in different forms both are named, as ``Diag/Dense``. Where there
+        was a choice of the tail, a last line says which, and why.
 
         Returns
         -------
@@ -880,4 +900,12 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         """
         names = [*(term.group for term in self.reterms), "fixed"]
         sizes = [*(term.nranef for term in self.reterms), self.feterm.rank + 1]
-        return block_table(names, sizes, self.layout.kinds())
+        return block_table(names, sizes, self._kinds()) + self._tail_line
+
+    def _kinds(self) -> list[list[str]]:
+        return self.layout.kinds()
+
+    @property
+    def _tail_line(self) -> str:
+        """What `block_description` says of the tail, below its table."""
+        return ""

@@ -44,7 +44,8 @@ def restore(model, path) -> None:
             ("final", stored.final, stored.fmin),
         ):
             here = model.objective_at(x)
-            if not math.isclose(here, recorded, rel_tol=RTOL, abs_tol=RTOL):
+            tolerance = max(RTOL, 10 * (stored.objective_error or 0.0))
+            if not math.isclose(here, recorded, rel_tol=RTOL, abs_tol=tolerance):
                 raise FitError(
                     f"{path} is not a fit of this model to these data: at the {point} parameters "
                     f"the objective is {here:.10g}, and in the file {recorded:.10g}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +13,15 @@ from numbamm.report.content import Report, components
 from numbamm.report.drawn import Drawn
 from numbamm.report.tabular import Tabular
 from numbamm.shortrepr import ShortRepr
+from numbamm.structures.structure import from_to
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: λ counts as singular where a diagonal entry, times the typical size of its column, is below.
 SINGULAR_TOLERANCE = 1e-4
+#: With more columns than this a table does not print the correlations that parameters tell.
+WIDE = 6
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,10 +37,20 @@ class VarCorrTerm(ShortRepr):
     cov : ndarray, shape (p, p)
         σ²λλ'.
     estimated : ndarray of bool, shape (p, p)
-        Which correlations the model lets be other than zero.
+        Which correlations the model lets be other than zero, except for those of more than `WIDE`
+        effects that parameters describe.
     negligible : ndarray of bool, shape (p,)
         Which standard deviations are, in a typical row, so small a share of σ that the fit counts
         as singular; see `is_singular`.
+    structure : str
+        Name of the covariance structure.
+    parameters : dict of str to float
+        What the structure estimates besides standard deviations and single correlations: ``rho``,
+        ``range`` and so on.
+    lines : tuple of (str, int or None)
+        What tables print, line by line: names of effects with their positions, or of parameters.
+        Of more than `WIDE` effects that parameters describe, those with one standard deviation
+        are one line.
     variances, sd : ndarray, shape (p,)
         Variances and standard deviations.
     corr : ndarray, shape (p, p)
@@ -60,6 +74,9 @@ class VarCorrTerm(ShortRepr):
     cov: np.ndarray
     estimated: np.ndarray
     negligible: np.ndarray
+    structure: str = "us"
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    lines: tuple[tuple[str, int | None], ...] = ()
 
     @property
     def variances(self) -> np.ndarray:
@@ -89,12 +106,17 @@ class VarCorr(Drawn, Tabular, ForUsers):
         The fitted model.
     residual : bool, optional
         Whether the family has a residual variance to show.
+    errors : list of ndarray, optional
+        Monte-Carlo errors of an approximate fit: of standard deviations, on the diagonal, and
+        correlations of each term, and of `sigma`.
 
     Attributes
     ----------
     terms : list of VarCorrTerm
     sigma : float or None
         Residual standard deviation; None where the family has none.
+    errors : list of ndarray or None
+        Monte-Carlo errors, as they were given.
 
     See Also
     --------
@@ -118,18 +140,20 @@ class VarCorr(Drawn, Tabular, ForUsers):
     Residual                654.941   25.5918
     """
 
-    _between_rooms = frozenset({"negligible", "rows"})  # for the printed table
+    _between_rooms = frozenset({"negligible", "rows", "errors"})  # for the printed table
 
-    def __init__(self, model, residual: bool = True) -> None:
-        terms, sigma = model.reterms, model.sigma
+    def __init__(self, model, residual: bool = True, errors=None) -> None:
+        terms, sigma, self.errors = model.reterms, model.sigma, errors
         self._draw_by(model, "varcorr")
         self.terms = [
             VarCorrTerm(
                 t.group,
                 tuple(t.cnames),
                 sigma**2 * t.lambda_ @ t.lambda_.T,
-                t.structure.correlated,
+                _estimated(t),
                 _negligible(t),
+                t.structure.names[0] if t.structure.names else "joined",
+                *_lines(t),
             )
             for t in terms
         ]
@@ -146,46 +170,105 @@ class VarCorr(Drawn, Tabular, ForUsers):
     def rows(self) -> list[tuple[str, str, float, float, list[float]]]:
         """Group, column, variance, standard deviation and correlations, line by line.
 
-        Correlations that the model fixes at zero are left out (None).
+        Correlations that the model fixes at zero are left out (None), and those of many effects
+        that parameters describe. Lines of such parameters, ``rho`` for one, have no variance
+        (NaN), and their value in the place of the correlation.
         """
         lines = []
         for term in self.terms:
-            for j, name in enumerate(term.names):
-                corr = [float(term.corr[j, i]) if term.estimated[j, i] else None for i in range(j)]
+            shown: list[int] = []
+            for name, j in term.lines:
+                if j is None:
+                    lines.append((term.group, name, np.nan, np.nan, [term.parameters[name]]))
+                    continue
+                corr = [float(term.corr[j, i]) if term.estimated[j, i] else None for i in shown]
                 lines.append((term.group, name, float(term.variances[j]), float(term.sd[j]), corr))
+                shown.append(j)
         if self.sigma is not None:
             lines.append(("Residual", "", self.sigma**2, self.sigma, []))
         return lines
 
     def negligible(self) -> np.ndarray:
         """For each of `rows`, whether its variance counts as zero."""
-        flags = [term.negligible for term in self.terms]
-        return np.concatenate([*flags, np.zeros(int(self.sigma is not None), dtype=bool)])
+        flags = [
+            j is not None and bool(term.negligible[j]) for term in self.terms for _, j in term.lines
+        ]
+        return np.array(flags + [False] * (self.sigma is not None), dtype=bool)
 
     def to_frame(self) -> pd.DataFrame:
         """A pandas frame: ``group, name1, name2, variance, sd, corr``, a line each.
 
         Lines with one name hold a variance and its standard deviation; lines with two names a
-        covariance (column ``variance``) and a correlation (column ``corr``).
+        covariance (column ``variance``) and a correlation (column ``corr``). With structures that
+        have other parameters there are lines for these, with a column ``value``. After an
+        approximate fit, column ``mc_error`` has the Monte-Carlo error of the standard deviation, or
+        of the correlation.
         """
         import pandas as pd
 
         lines: list[tuple] = []
-        for term in self.terms:
+        errors: list[tuple | None] = []
+        for k, term in enumerate(self.terms):
             for j, name in enumerate(term.names):
+                errors.append((k, j, j))
                 lines.append((term.group, name, None, term.variances[j], term.sd[j], np.nan))
             for i in range(len(term.names)):
                 for j in range(i + 1, len(term.names)):
                     if term.estimated[j, i]:
                         pair = (term.names[i], term.names[j])
+                        errors.append((k, j, i))
                         lines.append((term.group, *pair, term.cov[j, i], np.nan, term.corr[j, i]))
+            for name, value in term.parameters.items():
+                errors.append(None)
+                lines.append((term.group, name, None, np.nan, np.nan, np.nan, value))
         if self.sigma is not None:
+            errors.append((-1, 0, 0))
             lines.append(("Residual", None, None, self.sigma**2, self.sigma, np.nan))
         columns = ["group", "name1", "name2", "variance", "sd", "corr"]
-        return pd.DataFrame(lines, columns=columns)
+        frame = pd.DataFrame([line[: len(columns)] for line in lines], columns=columns)
+        if any(term.parameters for term in self.terms):
+            frame["value"] = [line[-1] if len(line) > len(columns) else np.nan for line in lines]
+        if self.errors is not None:
+            known = self.errors
+            frame["mc_error"] = [np.nan if at is None else known[at[0]][at[1:]] for at in errors]
+        return frame
 
     def _report(self) -> Report:
         return Report("", tables=[components(self)])
+
+
+def _lines(term) -> tuple[dict[str, float], tuple[tuple[str, int | None], ...]]:
+    """Parameters of a term's structures, named as in ``rho (ar1)``; and the lines of its table."""
+    values = iter(term.structure.shape_values(term.theta).tolist())
+    kinds = [type(part) for _, part in term.structure.parts]
+    parameters: dict[str, float] = {}
+    lines: list[tuple[str, int | None]] = []
+    for columns, part in term.structure.parts:
+        names = [term.cnames[j] for j in columns]
+        kind = part.names[0] if part.names else ""
+        if _is_wide(part):
+            lines += [(name, columns[i]) for i, name in part.deviations(names)]
+        else:
+            lines += zip(names, columns, strict=True)
+        of = kind if kinds.count(type(part)) == 1 else f"{kind} {from_to(names)}"
+        own = [f"{shape.name} ({of})" for shape in part.shapes]
+        parameters |= zip(own, values, strict=False)
+        lines += [(name, None) for name in own]
+    return parameters, tuple(lines)
+
+
+def _is_wide(part) -> bool:
+    """Whether a table of a part's correlations would be wide, and parameters say the same."""
+    return bool(part.shapes) and part.p > WIDE
+
+
+def _estimated(term) -> np.ndarray:
+    """Which correlations tables print: not those of many effects that parameters describe."""
+    out = term.structure.correlated.copy()
+    for columns, part in term.structure.parts:
+        if _is_wide(part):
+            out[np.ix_(columns, columns)] = np.eye(part.p, dtype=bool)
+    return out
 
 
 def _negligible(term) -> np.ndarray:

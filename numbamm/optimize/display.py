@@ -39,6 +39,8 @@ def rows(optsum) -> list[tuple[str, str]]:
         reads = list(ALGORITHM_OPTIONS)
     else:
         reads = _add_optimizer(optsum, out)
+    if optsum.tail_kind is not None:
+        out.append(("Tail", f"{optsum.tail_kind}: {optsum.tail_reason}"))
     out.append(("Lower bounds", formatting.short(optsum.lowerbd)))
     if np.isfinite(optsum.upperbd).any():
         out.append(("Upper bounds", formatting.short(optsum.upperbd)))
@@ -62,12 +64,27 @@ def _add_optimizer(optsum, out: list[tuple[str, str]]) -> list[str]:
     return [name for name in ALGORITHM_OPTIONS if name in optimizer.traits.options]
 
 
+def _monte_carlo(optsum) -> list[tuple[str, str]]:
+    """The random probes of an approximate fit, and the errors that they leave."""
+    if optsum.probes is None:
+        return []
+    errors = [float(f"{error:.2g}") for error in optsum.final_error]
+    return [
+        (
+            "Monte-Carlo error",
+            f"{optsum.objective_error:.2g}, parameters {formatting.short(errors)}",
+        ),
+        ("Random probes", f"{optsum.probes} (seed {optsum.seed})"),
+    ]
+
+
 def _outcome(optsum) -> list[tuple[str, str]]:
     out = [
         ("Function evaluations", str(optsum.feval)),
         *([] if optsum.elapsed is None else [("Elapsed time", seconds(optsum.elapsed))]),
         ("Final parameter vector", formatting.short(optsum.final)),
         ("Final objective value", formatting.number(optsum.fmin, 13)),
+        *_monte_carlo(optsum),
         ("Return code", optsum.returnvalue),
     ]
     if optsum.gradient_norm is not None:

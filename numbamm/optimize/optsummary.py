@@ -158,6 +158,13 @@ class OptSummary(Tabular, ForUsers):
         ``"NO_PROGRESS"``, ``"INTERRUPTED"``, ``"NO_FREE_PARAMETERS"``.
     chosen, reason : str or None
         Which optimiser was used where `optimizer` is ``"auto"``, and why.
+    tail_kind, tail_reason : str or None
+        How a linear model holds the random effects that are not eliminated level by level, and
+        why; see `LinearMixedModel.block_description`.
+    probes, seed : int or None
+        Number of random probes of an approximate fit, and what they were drawn from.
+    objective_error, final_error : float and ndarray, or None
+        Monte-Carlo standard errors of `fmin` and `final` in such a fit.
     gradient_norm : float or None
         Length of the gradient at `final`, where the optimiser used gradients.
     certificate : float or None
@@ -223,6 +230,12 @@ class OptSummary(Tabular, ForUsers):
     returnvalue: str = None
     chosen: str | None = None
     reason: str | None = None
+    tail_kind: str | None = None
+    tail_reason: str | None = None
+    probes: int | None = None
+    seed: int | None = None
+    objective_error: float | None = None
+    final_error: np.ndarray | None = None
     gradient_norm: float | None = _GradientNorm()
     certificate: float | None = None
     log: list[tuple[np.ndarray, float]] = field(default_factory=list)
@@ -499,7 +512,7 @@ class OptSummary(Tabular, ForUsers):
 
 _FIELDS = {f.name: f for f in fields(OptSummary)}
 _CONFIGURED = config.OPTIONS.keys() & _FIELDS.keys()
-_VECTORS = {"initial", "lowerbd", "upperbd", "initial_step", "final"}
+_VECTORS = {"initial", "lowerbd", "upperbd", "initial_step", "final", "final_error"}
 
 
 def _as_vector(name: str, value: Any) -> np.ndarray:

@@ -17,6 +17,9 @@ FORMAT_VERSION = 3
 #: Fields that are lists, and fields that are words or are read as they are.
 LISTS = ("initial", "lowerbd", "upperbd", "names", "log", "assigned")
 WORDS = {"names", "fast", "optimizer", "returnvalue", "chosen", "reason"}
+WORDS |= {"tail_kind", "tail_reason"}
+#: Fields that files of earlier releases lack.
+NEW = ("fast", "elapsed", "tail_kind", "tail_reason")
 
 
 def to_plain(optsum) -> dict[str, Any]:
@@ -33,7 +36,7 @@ def from_plain(cls, values: Mapping[str, Any]):
         raise OptionError(
             f"not an OptSummary of version {FORMAT_VERSION}, but of version {version}"
         )
-    values = {"fast": None, "elapsed": None, **values}  # which older files lack
+    values = {**dict.fromkeys(NEW), **values}
     names = [f.name for f in fields(cls)]
     missing = [name for name in (*names, "assigned") if name not in values]
     if missing:

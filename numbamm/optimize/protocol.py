@@ -120,9 +120,12 @@ class OwnSearch(Protocol):
         Length of the gradient there; NaN where it is not known, as before the end.
     """
 
-    returnvalue: str | None
-    fbest: float
-    gradient_norm: float
+    @property
+    def returnvalue(self) -> str | None: ...
+    @property
+    def fbest(self) -> float: ...
+    @property
+    def gradient_norm(self) -> float: ...
 
     def step(self, most: float) -> list[tuple[np.ndarray, float]]:
         """One or more evaluations of the objective, up to `most`: where, and its value."""

@@ -103,14 +103,20 @@ def components(varcorr, below: str = "") -> Table:
     entries = varcorr.rows()
     # What counts as zero needs no digits of its own.
     zero = varcorr.negligible()
-    variances = _of_components([entry[2] for entry in entries], zero)
-    deviations = _of_components([entry[3] for entry in entries], zero)
+    single = np.array([np.isfinite(entry[2]) for entry in entries])  # others are such as rho
+    numbers = np.array([entry[2:4] for entry in entries])
+    variances, deviations = np.full((2, len(entries)), "", dtype=object)
+    variances[single] = _of_components(numbers[single, 0], zero[single])
+    deviations[single] = _of_components(numbers[single, 1], zero[single])
     ncorr = max((len(entry[4]) for entry in entries), default=0)
     rows, before = [], None
     for (group, name, _, _, corr), variance, sd in zip(entries, variances, deviations, strict=True):
         label = group if group != before or group == "Residual" else ""
         cells = [label, shown_name(name), variance, sd]
-        cells += [correlation(c) for c in corr] + [""] * (ncorr - len(corr))
+        cells += [
+            correlation(c) if variance or name.startswith("rho") else plain([c])[0] for c in corr
+        ]
+        cells += [""] * (ncorr - len(corr))
         rows.append(cells)
         before = group
     header = ["", "Column", "Variance", "Std.Dev.", *["Corr.", *[""] * ncorr][:ncorr]]

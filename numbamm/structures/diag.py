@@ -17,6 +17,7 @@ class Diag(Structure):
 
     p: int
     names: ClassVar = ("diag", "zerocorr")
+    includes: ClassVar = frozenset({"homdiag"})
     can_lose: ClassVar = "each"
 
     @cached_property

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from numbamm.structures.structure import Structure
+from numbamm.structures.structure import Structure, from_to
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class HomDiag(Structure):
         return [list(range(self.p))]
 
     def labels(self, cnames) -> list[str]:
-        return [cnames[0] if self.p == 1 else f"{cnames[0]}..{cnames[-1]}"]
+        return [from_to(cnames)]
 
     def deviations(self, cnames) -> list[tuple[int, str]]:
         return [(0, self.labels(cnames)[0])]
@@ -75,10 +75,10 @@ class HomDiag(Structure):
         A = np.broadcast_to(np.eye(self.p) / scale, lam.shape)
         yield lam, A, (scale * lam[..., 0, 0]) ** 2
 
-    def fall(self, N, size) -> tuple[float, np.ndarray]:
+    def fall(self, theta, N, size):
         diagonal = np.diag(N)
         share = diagonal.sum() / max(np.abs(diagonal).sum(), np.finfo(float).tiny)
-        return share, 1 / self.column_sizes(size)
+        return share, lambda epsilon: theta + epsilon / self.column_sizes(size)
 
     def select(self, columns) -> HomDiag:
         return HomDiag(len(columns))

@@ -12,7 +12,7 @@ from itertools import accumulate
 import numpy as np
 from scipy.linalg import block_diag
 
-from numbamm.structures.structure import Structure
+from numbamm.structures.structure import Shape, Structure
 
 #: Its name in files; in formulas it has none.
 JOINED = "joined"
@@ -79,6 +79,10 @@ class Joined(Structure):
     def nearest(self, matrix) -> np.ndarray:
         return np.concatenate([s.nearest(matrix[np.ix_(c, c)]) for c, s in self.parts])
 
+    @cached_property
+    def start(self) -> np.ndarray:
+        return np.concatenate([part.start for part in self.members])
+
     def rectified(self, theta) -> np.ndarray:
         return self._each("rectified", theta, axis=1)
 
@@ -106,6 +110,24 @@ class Joined(Structure):
         ]
 
     @property
+    def correlations(self) -> list[tuple[int, int]]:
+        return [(c[i], c[j]) for c, s in self.parts for i, j in s.correlations]
+
+    @property
+    def shapes(self) -> list[Shape]:
+        return [shape for part in self.members for shape in part.shapes]
+
+    def shape_labels(self, cnames) -> list[str]:
+        return [name for c, s in self.parts for name in s.shape_labels([cnames[j] for j in c])]
+
+    def shape_values(self, theta) -> np.ndarray:
+        return self._each("shape_values", np.asarray(theta))
+
+    def bounds_met(self, theta, tol) -> list[str]:
+        pairs = zip(self.members, self._split(theta), strict=True)
+        return [words for part, own in pairs for words in part.bounds_met(own, tol)]
+
+    @property
     def units(self) -> np.ndarray:
         E, at = np.zeros((self.size, self.p, self.p)), 0
         for columns, part in self.parts:
@@ -124,6 +146,43 @@ class Joined(Structure):
                 L, A = np.zeros((2, *lam.shape))
                 L[..., rows, across], A[..., rows, across], variance = moved
                 yield L, A, variance
+
+    def covariance_slopes(self, theta) -> np.ndarray:
+        out, at = np.zeros((self.size, self.p, self.p)), 0
+        for (columns, part), own in zip(self.parts, self._split(theta), strict=True):
+            here = np.ix_(range(at, at + part.size), columns, columns)
+            out[here] = part.covariance_slopes(own)
+            at += part.size
+        return out
+
+    def bend(self, theta, N) -> np.ndarray:
+        pairs = zip(self.parts, self._split(theta), strict=True)
+        return block_diag(*(s.bend(own, N[np.ix_(c, c)]) for (c, s), own in pairs))
+
+    def lacks_rank(self, theta, size, tol) -> bool:
+        pairs = zip(self.parts, self._split(theta), strict=True)
+        return any(s.lacks_rank(own, size[c], tol) for (c, s), own in pairs)
+
+    @property
+    def unrestricted(self) -> list[list[int]]:
+        return [[c[j] for j in group] for c, s in self.parts for group in s.unrestricted]
+
+    def of_sds(self, sds) -> np.ndarray:
+        return np.concatenate([s.of_sds(sds[c]) for c, s in self.parts])
+
+    def some_theta(self) -> np.ndarray:
+        return np.concatenate([part.some_theta() for part in self.members])
+
+    def directions(self, theta) -> np.ndarray:
+        out, at = np.zeros((self.size, self.p, self.p)), 0
+        for (columns, part), own in zip(self.parts, self._split(theta), strict=True):
+            out[np.ix_(range(at, at + part.size), columns, columns)] = part.directions(own)
+            at += part.size
+        return out
+
+    @property
+    def mixable(self) -> list[list[int]]:
+        return [[c[j] for j in group] for c, s in self.parts for group in s.mixable]
 
     @property
     def of_one_size(self) -> list[list[int]]:

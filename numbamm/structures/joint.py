@@ -104,6 +104,10 @@ class Joint:
         """θ with every λ = I."""
         return self.join([s.start for s in self.structures])
 
+    def of_one_sd(self, sd: float) -> np.ndarray:
+        """θ where all effects have this standard deviation, relative to σ."""
+        return self.join([s.of_sds(np.full(s.p, sd)) for s in self.structures])
+
     @property
     def lowerbd(self) -> np.ndarray:
         """Lower bounds of θ."""

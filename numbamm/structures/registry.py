@@ -33,10 +33,10 @@ def _kinds(base: Any) -> Iterator[type[Structure]]:
 
 
 @functools.cache
-def make(name: str, p: int) -> Structure:
+def make(name: str, p: int, **options) -> Structure:
     """The structure of this name for p random effects; cached, and with it what it has computed."""
     kind: Any = by_name()[name]
-    return kind(p)
+    return kind(p, **options)
 
 
 def others(name: str) -> str:
@@ -52,7 +52,8 @@ def from_json(content: Any, p: int) -> Structure:
     name, inner = content
     if name == JOINED:
         return Joined(tuple(from_json(part, order) for order, part in inner))
-    return make(name, p)
+    options = inner if isinstance(inner, dict) else {}  # others keep p there
+    return by_name()[name].from_options(p, options)
 
 
 def _of_entries(entries: np.ndarray, p: int) -> Structure:

@@ -15,12 +15,33 @@ See docs/mathematics.md, "Covariance structures".
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+
+
+class Shape(NamedTuple):
+    """A parameter that users see, other than a standard deviation.
+
+    Attributes
+    ----------
+    name : str
+        ``rho``, ``range``, ...
+    lower, upper : float
+        Its bounds.
+    """
+
+    name: str
+    lower: float
+    upper: float
+
+
+def from_to(cnames) -> str:
+    """Names of columns in short: the first and the last one."""
+    return cnames[0] if len(cnames) == 1 else f"{cnames[0]}..{cnames[-1]}"
 
 
 class Structure(ABC):
@@ -52,6 +73,14 @@ class Structure(ABC):
     #: Which columns a smaller model may lack: any one ("each"), any that is not part of an
     #: interaction with others ("marginal"), or only all of them together ("all").
     can_lose: ClassVar[str] = "all"
+    #: Names of the structures of the same columns that are special cases, besides itself.
+    includes: ClassVar[frozenset[str]] = frozenset()
+    #: Its options in formulas, ``name(x | g, d=2)``, and their values where they are not given.
+    options: ClassVar[dict[str, int]] = {}
+    #: Fewest effects with which it is more than another name of a variance.
+    fewest: ClassVar[int] = 1
+    #: Whether its effects belong to points, ``name(x, y | g)``, which it takes as `points`.
+    over_positions: ClassVar[bool] = False
 
     # ---- λ ----------------------------------------------------------------------------------
 
@@ -133,6 +162,10 @@ class Structure(ABC):
         """The θ at which a search begins in columns of ordinary size: λ = I."""
         return self.nearest(np.eye(self.p))
 
+    def of_sds(self, sds: np.ndarray) -> np.ndarray:
+        """The θ of these p standard deviations, relative to σ, with the correlations of `start`."""
+        return self.nearest(np.diag(sds))
+
     @cached_property
     def is_scale(self) -> np.ndarray:
         """For each θ, whether it is on the diagonal of λ, a scale of effects of either sign."""
@@ -158,6 +191,52 @@ class Structure(ABC):
         return [cnames[r] if r == c else f"{cnames[r]}.{cnames[c]}" for r, c in pairs]
 
     # ---- the covariance matrix λλ' ------------------------------------------------------------
+
+    def covariance_slopes(self, theta: np.ndarray) -> np.ndarray:
+        """Derivatives of λλ' by θ, shape (size, p, p)."""
+        moved = self._moves(theta) @ self.matrix(theta).T
+        return moved + moved.transpose(0, 2, 1)
+
+    def bend(self, theta: np.ndarray, N: np.ndarray) -> np.ndarray:
+        """tr(N ∂²(λλ')) by each pair of θ for a symmetric N of order p, shape (size, size)."""
+        moves = self._moves(theta)
+        return 2 * np.einsum("sab,tab->st", N @ moves, moves, optimize=True)
+
+    def _moves(self, theta: np.ndarray) -> np.ndarray:
+        """Derivatives of λ by θ, shape (size, p, p); constant if λ is linear in θ."""
+        moves = np.zeros((self.size, self.p * self.p))
+        moves[:, self.entries] = self.jacobian(theta).T
+        return moves.reshape(-1, self.p, self.p)
+
+    def lacks_rank(self, theta: np.ndarray, size: np.ndarray, tol: float) -> bool:
+        """Whether λλ' has a lower rank than the structure lets it have.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (size,)
+        size : ndarray, shape (p,)
+            Root mean squares of the columns of Z.
+        tol : float
+            What counts as zero in columns of size one.
+        """
+        return bool((np.abs(np.diag(self.matrix(theta))) * size < tol).any())
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """What users see of θ besides standard deviations and single correlations."""
+        return []
+
+    def shape_labels(self, cnames: list[str]) -> list[str]:
+        """Names of `shapes` with the columns that they belong to: ``rho_x..z``."""
+        return [f"{shape.name}_{from_to(cnames)}" for shape in self.shapes]
+
+    def bounds_met(self, theta: np.ndarray, tol: float) -> list[str]:
+        """Shapes at a bound where λ is singular, in words: ``rho of ar1 is 1``."""
+        return []
+
+    def shape_values(self, theta: np.ndarray) -> np.ndarray:
+        """Values of `shapes`, of shape (..., number of them) for θ of shape (..., size)."""
+        return np.zeros((*np.shape(theta)[:-1], 0))
 
     @cached_property
     def correlated(self) -> np.ndarray:
@@ -228,7 +307,7 @@ class Structure(ABC):
                 A[..., block, block[i]] = second
                 yield L, A, norm**2 / 2
 
-    def fall(self, N, size) -> tuple[float, np.ndarray]:
+    def fall(self, theta, N, size) -> tuple[float, Callable[[float], np.ndarray]]:
         """Whether the objective falls in some direction from a singular λ.
 
         For structures that are not free; for others the kernels compute it, in
@@ -236,6 +315,8 @@ class Structure(ABC):
 
         Parameters
         ----------
+        theta : ndarray, shape (size,)
+            Where λ is singular.
         N : ndarray, shape (p, p)
             ∂objective/∂(λλ'), symmetric.
         size : ndarray, shape (p,)
@@ -244,9 +325,9 @@ class Structure(ABC):
         Returns
         -------
         float
-            Negative if it falls, relative to the size of N.
-        ndarray, shape (size,)
-            The direction in θ, of length one in columns of size one.
+            Negative if it falls, relative to the size of N; infinite if there is nothing to judge.
+        callable
+            θ at a distance ε along the direction, in columns of size one.
         """
         raise NotImplementedError(
             f"{type(self).__name__} does not define fall(), which singular fits need"
@@ -268,6 +349,32 @@ class Structure(ABC):
         return [[j] for j in range(self.p)]
 
     @property
+    def unrestricted(self) -> list[list[int]]:
+        """Groups of effects whose covariance matrix can be any."""
+        return self.blocks if self.is_free else []
+
+    def some_theta(self) -> np.ndarray:
+        """A θ that is special in nothing, at which directions of λλ' are those of most others."""
+        theta = np.linspace(0.25, 0.55, self.size)
+        return np.where(self.is_scale, 0.7 + theta, theta)
+
+    def directions(self, theta: np.ndarray) -> np.ndarray:
+        """Matrices that span the changes of λλ' at θ, shape (size, p, p).
+
+        Where λλ' is linear in free entries they do not depend on θ, and are those of `units`.
+        """
+        return self.units if self.is_linear else self.covariance_slopes(theta)
+
+    @property
+    def mixable(self) -> list[list[int]]:
+        """Groups of columns that linear combinations of them may replace: λ keeps its structure."""
+        return self.blocks if self.is_free else [[j] for j in range(self.p)]
+
+    def has_case(self, other: Structure) -> bool:
+        """Whether another structure of the same columns is this one, or a special case."""
+        return self == other or bool(self.includes.intersection(other.names))
+
+    @property
     def parts(self) -> list[tuple[list[int], Structure]]:
         """Independent parts: columns, and their structure."""
         return [(list(range(self.p)), self)]
@@ -277,6 +384,11 @@ class Structure(ABC):
         """The structure of some of the columns, in the same order."""
 
     # ---- files ------------------------------------------------------------------------------
+
+    @classmethod
+    def from_options(cls, p: int, options: dict[str, Any]) -> Structure:
+        """The structure that `to_json` describes as ``[name, options]``."""
+        return cls(p, **options)  # type: ignore[call-arg]
 
     def to_json(self) -> Any:
         """A description for files, which `registry.from_json` reads: the entries if it is free."""

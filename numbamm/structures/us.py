@@ -19,6 +19,9 @@ class Us(Structure):
     names: ClassVar = ("us",)
     can_lose: ClassVar = "marginal"
 
+    def has_case(self, other) -> bool:
+        return True
+
     @cached_property
     def entries(self) -> np.ndarray:
         column, row = np.triu_indices(self.p)

@@ -1,10 +1,10 @@
-"""Blocks of every kind, built once a test, and their objective."""
+"""DenseTail of every kind, built once a test, and their objective."""
 
 import numpy as np
 import pytest
 from blocks.dense import rows, structures
 
-from numbamm.blocks.blocks import Blocks
+from numbamm.blocks.tail.dense_tail import DenseTail
 
 STRUCTURES = structures()
 GAP = 3
@@ -14,7 +14,7 @@ each_structure = pytest.mark.parametrize("name", STRUCTURES)
 def built(name, nx=3, seed=2):
     terms = STRUCTURES[name]
     xy = rows(nx=nx, seed=seed)
-    return terms, xy, Blocks(terms, xy, gap=GAP)
+    return terms, xy, DenseTail(terms, xy, gap=GAP)
 
 
 def evaluate(blocks, theta, xy, reml=False, sigma=0.0):

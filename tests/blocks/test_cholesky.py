@@ -7,8 +7,8 @@ from blocks.dense import dense_model, random_theta, rows
 from blocks.examples import STRUCTURES, built, each_structure, evaluate, evaluate_gradient
 
 from numbamm.blocks import cholesky
-from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.cholesky import BLOCK, SMALL
+from numbamm.blocks.tail.dense_tail import DenseTail
 
 
 @numba.njit
@@ -75,5 +75,5 @@ def test_failed_factorisation_is_nan():
 def test_collinear_columns_of_x_fail_quietly():
     terms = STRUCTURES["crossed densely"]
     xy = rows(nx=2)
-    blocks = Blocks(terms, np.column_stack([xy[:, 0], xy[:, 0], xy[:, -1]]))
+    blocks = DenseTail(terms, np.column_stack([xy[:, 0], xy[:, 0], xy[:, -1]]))
     assert np.isnan(evaluate(blocks, random_theta(terms), xy))

@@ -14,8 +14,8 @@ from numba.core.runtime import _nrt_python, rtsys
 
 import numbamm as mm
 from numbamm.blocks import cholesky, crossprod, gradient, solve
-from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.search import by_differences, evaluation, newton
+from numbamm.blocks.tail.dense_tail import DenseTail
 
 ENTRY_POINTS = [
     cholesky.objective,
@@ -32,7 +32,7 @@ DEGREES = np.array([120, 0])
 
 
 def use_everything(terms):
-    blocks = Blocks(terms, rows())
+    blocks = DenseTail(terms, rows())
     theta = random_theta(terms)
     value = blocks.objective(theta, DEGREES, 0.0, 0.0)
     blocks.objective_gradient(theta, DEGREES, 0.0, 0.0)
@@ -69,7 +69,7 @@ def test_evaluations_allocate_nothing():
         return total
 
     def allocations(times, terms):
-        blocks, theta = Blocks(terms, rows()), random_theta(terms)
+        blocks, theta = DenseTail(terms, rows()), random_theta(terms)
         layout = blocks.layout
         arguments = (layout.table, layout.index, blocks.A, blocks.work, blocks.adjoint, DEGREES)
         before = rtsys.get_allocation_stats().alloc
@@ -119,7 +119,7 @@ def test_nothing_leaks():
 
 def test_threads_share_a_model():
     terms = structures()["partly crossed, mixed widths"]
-    blocks = Blocks(terms, rows())
+    blocks = DenseTail(terms, rows())
     thetas = [random_theta(terms, seed) for seed in range(40)]
 
     def evaluate(theta):

@@ -5,7 +5,7 @@ import pytest
 from blocks.dense import dense_lambda, dense_model, random_theta, rows
 from blocks.examples import built, each_structure, evaluate
 
-from numbamm.blocks.blocks import Blocks
+from numbamm.blocks.tail.dense_tail import DenseTail
 
 
 @each_structure
@@ -21,7 +21,7 @@ def test_new_response(name):
 def test_weights_scale_rows(name):
     terms, xy, _ = built(name)
     sqrtw = np.random.default_rng(5).uniform(0.5, 2, len(xy))
-    weighted = Blocks(terms, xy * sqrtw[:, None], sqrtw)
+    weighted = DenseTail(terms, xy * sqrtw[:, None], sqrtw)
     theta = random_theta(terms)
     Z = np.hstack([t.toarray() for t in terms])
     lam = dense_lambda(terms, theta)

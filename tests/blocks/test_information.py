@@ -7,8 +7,8 @@ from blocks.dense import dense_model, random_theta, rows, term
 from blocks.examples import built, each_structure, evaluate_gradient
 
 from numbamm.blocks import information
-from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.layout import LAMBDA, NORMAL, P
+from numbamm.blocks.tail.dense_tail import DenseTail
 
 
 @numba.njit
@@ -93,7 +93,7 @@ def test_curvature_of_many_parameters(kind, reml):
     many = [rng.normal(size=n) for _ in range(11)]
     terms = [term("a", inner, *many), term("b", outer, np.ones(n), *many[:2])]
     xy = rows(n, nx=3)
-    blocks = Blocks(terms, xy)
+    blocks = DenseTail(terms, xy)
     theta = random_theta(terms)
     assert len(theta) > information.MANY
     H = curvature(blocks, theta, xy, reml)

@@ -6,8 +6,8 @@ import pytest
 from blocks.dense import rows, structures
 
 import numbamm as mm
-from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.moments import covariances, moment_theta
+from numbamm.blocks.tail.dense_tail import DenseTail
 
 
 def design(term):
@@ -27,7 +27,7 @@ def test_moments_are_met(name):
     for term in terms:
         effects = rng.normal(size=(term.nlevels, term.p))
         y = y + np.einsum("pn,np->n", term.z, effects[term.refs])
-    blocks = Blocks(terms, np.column_stack([X, y]))
+    blocks = DenseTail(terms, np.column_stack([X, y]))
     variance, covs, sizes = covariances(terms, blocks.layout, blocks.A)
     r = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
     Z = [design(term) for term in terms]

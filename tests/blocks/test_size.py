@@ -16,13 +16,13 @@ def crossed():
 
 
 def test_fill_in_that_does_not_fit_is_refused(crossed, monkeypatch):
-    monkeypatch.setattr(memory, "available", lambda: 6e9)
+    monkeypatch.setattr(memory, "available", lambda: 16e9)
     with pytest.raises(
         mm.DataError,
         match=r"crossing 'g' \(20000 random effects\) and 'h' .* dense matrix of order 20002: "
-        r"3\.\d GB, more than half of the 6.0 GB of memory",
+        r"9\.\d GB, more than half of the 16.0 GB of memory",
     ):
-        mm.LinearMixedModel("y ~ 1 + (1 | g) + (1 | h)", crossed)
+        mm.LinearMixedModel("y ~ 1 + (1 | g) + (1 | h)", crossed, tail="dense")
     crossed["y"] = np.arange(len(crossed["y"])) % 3
     with pytest.raises(mm.DataError, match="order 20002"):
         mm.GeneralizedLinearMixedModel("y ~ 1 + (1 | g) + (1 | h)", crossed, "poisson")
@@ -34,5 +34,5 @@ def test_slow_evaluations_are_announced(crossed):
 
     model = mm.LinearMixedModel("y ~ 1 + (1 | g)", crossed)
     terms = [model.reterms[0], mm.LinearMixedModel("y ~ 1 + (1 | h)", crossed).reterms[0]]
-    with pytest.warns(mm.NumbammWarning, match=r"order 20002: 3.2 GB, and about 133 seconds"):
+    with pytest.warns(mm.NumbammWarning, match=r"order 20002: 9.6 GB, and about 133 seconds"):
         check_size(build_layout(terms, 1), terms)

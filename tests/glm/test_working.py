@@ -6,7 +6,7 @@ import pytest
 from glm.small import SHAPE, Small
 from numpy.testing import assert_allclose
 
-from numbamm.blocks.blocks import Blocks
+from numbamm.blocks.tail.dense_tail import DenseTail
 from numbamm.glm import row_kernels as lines
 from numbamm.glm.working import AT, OBSERVED, add_effects, load_observed
 
@@ -25,7 +25,7 @@ def crossprod(it, weights, response):
     """A of the rows times √W, by the linear model's code."""
     root = np.sqrt(np.maximum(weights, 0.0))
     xy = root[:, None] * np.column_stack([it.basis, response])
-    return Blocks(it.terms, xy, root).A
+    return DenseTail(it.terms, xy, root).A
 
 
 @pytest.mark.parametrize("name", ["crossed sparsely, vectors", "nested", "patterned template"])

@@ -2,12 +2,18 @@
 
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
-from structures.examples import differences, each, some_theta
+from structures.examples import differences, each, each_linear, some_theta
 
 
 @each
-def test_the_start_is_the_identity(structure):
-    assert_allclose(structure.matrix(structure.start), np.eye(structure.p), atol=1e-15)
+def test_the_start(structure):
+    """The identity, except where effects are correlated by design: there it is of their size."""
+    gamma = structure.matrix(structure.start) @ structure.matrix(structure.start).T
+    if structure.is_linear:
+        assert_allclose(gamma, np.eye(structure.p), atol=1e-15)
+    assert (np.diag(gamma) >= 0.5).all() and (np.diag(gamma) <= 2.0).all()
+    sds = np.linalg.norm(structure.matrix(structure.of_sds(np.full(structure.p, 3.0))), axis=1)
+    assert_allclose(sds, 3.0, rtol=1e-12)
     assert structure.start.shape == structure.lowerbd.shape == (structure.size,)
     assert (structure.start >= structure.lowerbd).all()
 
@@ -43,7 +49,9 @@ def test_slopes_are_those_of_the_entries(structure):
 @each
 def test_theta_comes_back(structure):
     theta = some_theta(structure)
-    assert_allclose(structure.nearest(structure.matrix(theta)), theta, rtol=1e-12)
+    theta = structure.rectified(theta[None])[0]
+    found = structure.nearest(structure.matrix(theta))
+    assert_allclose(found, theta, rtol=1e-7)
 
 
 @each
@@ -59,6 +67,26 @@ def test_signs(structure):
 
 
 @each
+def test_derivatives_of_the_covariance(structure):
+    """First and second ones, against differences; at bounds of correlations, too."""
+    rng = np.random.default_rng(7)
+    N = rng.normal(size=(structure.p, structure.p))
+    N = N + N.T
+    for theta in (some_theta(structure), np.where(structure.is_scale, 0.8, np.pi / 2)):
+
+        def value(x):
+            lam = structure.matrix(x)
+            return (N * (lam @ lam.T)).sum()
+
+        def slopes(x):
+            return np.einsum("ab,tab->t", N, structure.covariance_slopes(x))
+
+        assert_allclose(slopes(theta), differences(value, theta), atol=1e-7)
+        second = [slopes(theta + h) - slopes(theta - h) for h in 1e-5 * np.eye(len(theta))]
+        assert_allclose(structure.bend(theta, N), np.array(second) / 2e-5, atol=2e-6)
+
+
+@each_linear
 def test_free_entries_of_the_covariance(structure):
     """λλ' is the sum of its units by its coordinates, where it is linear in them."""
     lam = structure.matrix(some_theta(structure))
@@ -69,7 +97,7 @@ def test_free_entries_of_the_covariance(structure):
     assert (gamma[zero] == 0).all() and (gamma[~zero] != 0).all()
 
 
-@each
+@each_linear
 def test_lifts_make_up_the_covariance(structure):
     """Each is a factor of a part of λλ', and their moves are independent of each other."""
     theta = some_theta(structure)
@@ -102,7 +130,8 @@ def test_a_change_of_columns_that_it_allows(structure):
     for group in structure.of_one_size:
         T[group] *= rng.uniform(0.2, 5)
     lam = T @ structure.matrix(some_theta(structure))
-    assert_allclose(structure.matrix(structure.nearest(lam)), lam, rtol=1e-12)
+    found = structure.matrix(structure.nearest(lam))
+    assert_allclose(found @ found.T, lam @ lam.T, rtol=1e-7)
     assert sorted(j for group in structure.of_one_size for j in group) == list(range(structure.p))
     assert sorted(j for block in structure.blocks for j in block) == list(range(structure.p))
 
@@ -113,7 +142,7 @@ def test_names(structure):
     labels = structure.labels(cnames)
     assert len(set(labels)) == len(labels) == structure.size
     sds = [name for _, name in structure.deviations(cnames)]
-    assert len(set(sds)) == len(sds) == structure.is_scale.sum()
+    assert len(set(sds)) == len(sds) >= structure.is_scale.sum()
     sizes = structure.column_sizes(np.ones(structure.p))
     assert_allclose(sizes, np.ones(structure.size))
     assert ((structure.rows >= 0) & (structure.rows < structure.p)).all()

@@ -257,15 +257,15 @@ def judge(theta, joint, layout, A, work, adjoint, n):
 
     if joint.is_free:
         return value, whole, escape_start
-    fall, theta_direction = _fall(theta, joint, layout, adjoint, scale)
+    fall, escape_along = _fall(theta, joint, layout, adjoint, scale)
     if fall < min(value, whole):
-        return fall, fall, lambda epsilon: theta + epsilon * theta_direction
+        return fall, fall, escape_along
     return min(value, fall), min(whole, fall), escape_start
 
 
-def _fall(theta, joint, layout, adjoint, scale) -> tuple[float, np.ndarray]:
-    """Certificate, and escape direction in θ, of the parts whose θ are not the entries of λ."""
-    table, lowest, direction = layout.table, np.inf, np.zeros(len(theta))
+def _fall(theta, joint, layout, adjoint, scale):
+    """Certificate, and the start of an escape, of the parts whose θ are not the entries of λ."""
+    table, lowest, place, along = layout.table, np.inf, slice(0), None
     sizes = np.split(scale, np.cumsum([len(s.entries) for s in joint.structures]))
     for k, columns, own, part in joint.bound_parts():
         whole, row = joint.structures[k], table[1 + layout.order.index(k)]
@@ -276,11 +276,16 @@ def _fall(theta, joint, layout, adjoint, scale) -> tuple[float, np.ndarray]:
             continue
         at = table[0, NORMAL] + row[LAMBDA]
         N = adjoint[at : at + whole.p**2].reshape(whole.p, whole.p)[np.ix_(columns, columns)]
-        value, along = part.fall(N, size)
+        value, path = part.fall(theta[own], N, np.where(size > 0, size, 1.0))
         if value < lowest:
-            lowest, direction = value, np.zeros(len(theta))
-            direction[own] = along
-    return lowest, direction
+            lowest, place, along = value, own, path
+
+    def escape_start(epsilon: float) -> np.ndarray:
+        start = np.array(theta)
+        start[place] = along(epsilon)
+        return start
+
+    return lowest, escape_start
 
 
 @jit(takes=(TABLE, INDEX, *3 * (REALS,), NUMBER, FLAGS, TABLE, *4 * (REALS,)), owns=True)

@@ -67,13 +67,13 @@ def end_or_escape(action, f, fresh, state, search, model):
         )
     if outcome[CERTIFICATE] < ESCAPE_BELOW and counts[ESCAPED] < ESCAPES:
         counts[END], outcome[DISTANCE] = action, LARGEST_DISTANCE
-        _escape_start(state, search)
+        escape_start(state, search)
     else:
         counts[CODE] = action
 
 
-@jit
-def _escape_start(state, search):
+@jit(entry=False)
+def escape_start(state, search):
     """Move x from the best point, a false optimum, along the escape direction."""
     fold(state.best, search.entries, search.theta)
     add_direction(search.theta, search.direction, search.outcome[DISTANCE], search.theta_index)
@@ -97,5 +97,5 @@ def has_escaped(f, state, search):
         copy(state.best, state.x)
         counts[CODE] = counts[END]
     else:
-        _escape_start(state, search)
+        escape_start(state, search)
     return False

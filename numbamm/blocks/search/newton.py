@@ -168,8 +168,8 @@ def allocate(model, n: int, nlog=0, many=False) -> tuple:
     return search, (lbfgs if many else trust).allocate(moved)
 
 
-@jit
-def _begin(state, search, model):
+@jit(entry=False)
+def begin(state, search, model):
     """Begin a search by `trust` at ``search.theta``."""
     parameters(model.table, model.index, search.theta_index)
     square_blocks(search.theta_index, search.entries)
@@ -208,7 +208,7 @@ def _initialise(state, search, model):
 def advance(state, search, model, budget):
     """Begin or continue a search by `trust`, for up to `budget` evaluations."""
     if search.counts[FEVAL] == 0:
-        _begin(state, search, model)
+        begin(state, search, model)
     fresh = False
     while search.counts[CODE] == EVALUATE and budget > 0:
         budget -= 1

@@ -22,7 +22,6 @@ from numbamm.blocks.information import complete_normal, curvature
 from numbamm.blocks.jit import jit
 from numbamm.blocks.kinds import FLAG, INTEGERS, LEVELS, MATRIX, NUMBER, REALS, record
 from numbamm.blocks.layout import LAMBDA, NORMAL, NX, ORDER, TAIL, P
-from numbamm.blocks.response_norm import vector_length
 from numbamm.blocks.search import trust
 from numbamm.blocks.search.communication import FAILED, FBEST, FTOL_ABS, FTOL_REL
 from numbamm.blocks.search.evaluation import (
@@ -37,6 +36,7 @@ from numbamm.blocks.search.evaluation import (
     value,
 )
 from numbamm.blocks.search.newton import UNLIMITED, advance
+from numbamm.blocks.search.response_norm import vector_length
 from numbamm.blocks.search.response_rows import load_response
 from numbamm.blocks.search.rotations import fold, hold_rotations, unfold
 from numbamm.blocks.second_derivatives import (

@@ -8,7 +8,12 @@ import numpy as np
 
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
-from numbamm.inference.comparison.fits import labelled, model_names
+from numbamm.inference.comparison.fits import (
+    difference_error,
+    is_swallowed,
+    labelled,
+    model_names,
+)
 from numbamm.inference.comparison.nested import refuse_different_criteria, refuse_different_data
 from numbamm.inference.comparison.views import fit_of
 from numbamm.report.result import Result
@@ -34,6 +39,8 @@ def information_criteria(*models, names: Iterable[str] | None = None) -> Result:
     Result
         A row per model, sorted by AIC: ``npar, llf, aic, aicc, bic``, ``delta`` (difference from
         the smallest AIC) and ``weight`` (Akaike weights: exp(-delta/2), scaled to a sum of one).
+        With fits by random probes (``tail="iterative"``) also ``mc_error``, the Monte-Carlo error
+        of ``delta``; there are no weights if a difference is within three of them.
 
     Raises
     ------
@@ -72,8 +79,30 @@ def information_criteria(*models, names: Iterable[str] | None = None) -> Result:
     weight = np.exp(-frame["delta"] / 2)
     frame["weight"] = weight / weight.sum()
     columns = ["npar", "llf", "aic", "aicc", "bic", "delta", "weight"]
+    notes = [f"{name}: {label}" for name, label in zip(called, labelled(fits), strict=True)]
+    best = fits[int(frame["delta"].to_numpy().argmin())]
+    errors = [difference_error(fit, best) for fit in fits]
+    if any(errors):
+        frame["mc_error"] = errors
+        columns.insert(columns.index("weight"), "mc_error")
+        notes += _undecided(frame, called)
     return Result(
         "Information criteria" + (" (REML)" if fits[0].reml else ""),
         frame[columns].sort_values("aic", kind="stable"),
-        [f"{name}: {label}" for name, label in zip(called, labelled(fits), strict=True)],
+        notes,
     )
+
+
+def _undecided(frame, called: list[str]) -> list[str]:
+    """Remove weights that Monte-Carlo errors leave open; the notes that say so."""
+    pairs = zip(called, frame["delta"], frame["mc_error"], strict=True)
+    open_ones = [name for name, delta, error in pairs if is_swallowed(delta, error)]
+    if not open_ones:
+        return []
+    frame["weight"] = np.nan
+    best = frame["delta"].idxmin()
+    return [
+        f"{', '.join(open_ones)} and {best} differ by at most three Monte-Carlo errors: which is "
+        "better is not known, and there are no weights. Fit with more probes, or with "
+        "tail='sparse' or tail='dense'."
+    ]

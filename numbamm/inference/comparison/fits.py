@@ -7,14 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numbamm.blocks.tail.probes import standard_error
 from numbamm.design.femat import FeMat
 from numbamm.design.remat import ReMat
 from numbamm.errors import OptionError, shown
 from numbamm.glm.family import Family
 from numbamm.glm.link import Link
+from numbamm.models.fitting.monte_carlo import MonteCarloErrors
 from numbamm.models.mixedmodel import MixedModel
 from numbamm.options import name_list
 from numbamm.shortrepr import ShortRepr
+
+#: A difference of at most so many of its Monte-Carlo errors may be none.
+SWALLOWED = 3.0
 
 
 def mixed_model(model) -> MixedModel:
@@ -58,6 +63,8 @@ class Fit(ShortRepr):
         if they were estimated.
     singular : bool
         Whether a covariance matrix of the random effects is singular.
+    monte_carlo : MonteCarloErrors or None
+        Monte-Carlo errors of an approximate fit.
     """
 
     text: str
@@ -76,6 +83,7 @@ class Fit(ShortRepr):
     sigma: float | None = None
     shape: float | None = None
     singular: bool = False
+    monte_carlo: MonteCarloErrors | None = None
 
     @property
     def nobs(self) -> int:
@@ -97,6 +105,25 @@ class Fit(ShortRepr):
             "llf": self.llf,
             "objective": self.objective,
         }
+
+
+def difference_error(one: Fit, other: Fit) -> float:
+    """Monte-Carlo standard error of the difference of two objectives; 0 if both are exact.
+
+    Fits by the same probes share most of their errors, which cancel.
+    """
+    a, b = one.monte_carlo, other.monte_carlo
+    if a is None and b is None:
+        return 0.0
+    if a is not None and b is not None and a.are_paired_with(b):
+        difference = a.objectives - b.objectives
+        return float(standard_error(difference - difference.mean()))
+    return float(np.hypot(*(0.0 if errors is None else errors.objective for errors in (a, b))))
+
+
+def is_swallowed(difference: float, error: float) -> bool:
+    """Whether a difference of objectives says nothing, for its Monte-Carlo error."""
+    return error > 0 and abs(difference) <= SWALLOWED * error
 
 
 def model_names(fits: list[Fit], names: Iterable[str] | None) -> list[str]:

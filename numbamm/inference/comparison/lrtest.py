@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, warn
-from numbamm.inference.comparison.fits import Fit, labelled, model_names
+from numbamm.inference.comparison.fits import (
+    Fit,
+    difference_error,
+    is_swallowed,
+    labelled,
+    model_names,
+)
 from numbamm.inference.comparison.nested import (
     refuse_different_criteria,
     refuse_different_data,
@@ -78,6 +85,10 @@ def lrtest(*models, names: Iterable[str] | None = None, check: bool = True) -> R
     on the boundary. With several of them, or if the smaller model is itself singular, both
     p-values are those of χ²(df), which is conservative.
 
+    Fits by random probes (``tail="iterative"``) know their likelihoods up to a Monte-Carlo error;
+    then column ``mc_error`` has that of ``chisq``, and a difference within three of them gets no
+    p-value.
+
     Examples
     --------
     >>> import numbamm as mm
@@ -147,7 +158,13 @@ def _test(small: Fit, large: Fit) -> dict[str, float]:
     p = plain
     if _boundary(small, large)[0] == 1 and not small.singular:
         p = 0.5 * (_survival(chisq, df - 1) + plain)
-    return {"chisq": chisq, "df": float(df), "pvalue": p, "pvalue_chisq": plain}
+    line = {"chisq": chisq, "df": float(df), "pvalue": p, "pvalue_chisq": plain}
+    error = difference_error(small, large)
+    if error > 0:
+        line["mc_error"] = error
+        if is_swallowed(chisq, error):
+            line["pvalue"] = line["pvalue_chisq"] = math.nan
+    return line
 
 
 def _survival(chisq: float, df: int) -> float:
@@ -185,6 +202,12 @@ def _boundary(small: Fit, large: Fit) -> tuple[int, str]:
 
 def _remarks(small: Fit, large: Fit, line: dict, subject: str) -> list[str]:
     """Notes on the p-value of one test, and on a larger model that fits worse."""
+    if is_swallowed(line["chisq"], error := line.get("mc_error", 0.0)):
+        return [
+            f"{subject}: no p-value, since the difference of {line['chisq']:.3g} is within three "
+            f"Monte-Carlo errors of {error:.2g}. Fit with more probes, or with tail='sparse' or "
+            "tail='dense'."
+        ]
     notes, df = [], int(line["df"])
     number, boundary = _boundary(small, large)
     if number and small.singular:

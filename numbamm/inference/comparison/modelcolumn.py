@@ -133,9 +133,11 @@ def _components(model, word) -> tuple[dict[str, float], dict[str, float]]:
         deviations |= {f"{group}: SD {n}": float(sd) for n, sd in zip(names, sds, strict=True)}
         for j in range(len(names)):
             for i in range(j):
-                if term.estimated[j, i]:
+                if term.estimated[j, i] and not term.parameters:
                     label = f"{group}: corr. {names[i]}, {names[j]}"
                     correlations[label] = float(term.corr[j, i])
+        for name, value in term.parameters.items():
+            correlations[f"{group}: {name}"] = value
     if model.varcorr.sigma is not None:
         deviations[RESIDUAL] = float(model.varcorr.sigma)
     return deviations, correlations

@@ -6,6 +6,7 @@ import numpy as np
 
 from numbamm.design.remat import ReMat
 from numbamm.errors import DataError, OptionError
+from numbamm.formula.tokens import brief
 from numbamm.inference.comparison.fits import Fit
 from numbamm.structures.structure import Structure
 
@@ -115,14 +116,16 @@ def refuse_not_nested(small: Fit, large: Fit) -> None:
             f"{problem}: the latter has a given residual standard deviation, {large.sigma:g}"
         )
     blocks = [block for term in large.terms for block in _independent_blocks(term)]
-    bound = [part for term in large.terms for part in _bound_parts(term)]
-    for term in small.terms:
-        left = [part for part in _bound_parts(term) if not any(_is(part, b) for b in bound)]
-        for effects in [*_independent_blocks(term), *(e for part in left for e in _singly(part))]:
+    patterned = [part for term in large.terms for part in _parts(term)]
+    for part in [part for term in small.terms for part in _parts(term)]:
+        if any(_has_case(other, part) for other in patterned):
+            continue
+        free = part.structure.is_free
+        for effects in _independent_blocks(part) if free else _singly(part):
             if not any(_contains(block, effects) or _spans(block, effects) for block in blocks):
                 raise OptionError(
                     f"{problem}: the latter's random effects do not include "
-                    f"({', '.join(effects.cnames)} | {term.group}) as a special case; "
+                    f"({brief(', '.join(effects.cnames))} | {part.group}) as a special case; "
                     "check=False compares them all the same"
                 )
 
@@ -135,11 +138,6 @@ def _independent_blocks(term: ReMat) -> list[ReMat]:
         if part.structure.is_free
         for block in part.structure.blocks
     ]
-
-
-def _bound_parts(term: ReMat) -> list[ReMat]:
-    """The parts of a term with a structure in which the entries of λ depend on each other."""
-    return [part for part in _parts(term) if not part.structure.is_free]
 
 
 def _parts(term: ReMat) -> list[ReMat]:
@@ -157,9 +155,9 @@ def _some(term: ReMat, columns: list[int], structure: Structure | None = None) -
     return ReMat(term.group, term.refs, term.levels, names, term.z[columns], structure)
 
 
-def _is(a: ReMat, b: ReMat) -> bool:
-    """Whether two terms have the same structure, groups and columns."""
-    if a.structure != b.structure or not same_partition(a.refs, b.refs):
+def _has_case(a: ReMat, b: ReMat) -> bool:
+    """Whether b is a, with the same structure or one that is a special case."""
+    if a.p != b.p or not a.structure.has_case(b.structure) or not same_partition(a.refs, b.refs):
         return False
     size = np.sqrt(np.mean(a.z**2, axis=1))
     return bool((np.sqrt(np.mean((a.z - b.z) ** 2, axis=1)) <= TOLERANCE * size).all())

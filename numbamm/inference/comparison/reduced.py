@@ -109,7 +109,7 @@ def _parts(part, slices: dict, group: str) -> list[tuple[str, slice]]:
     shown = " + ".join(str(term) for term in slices)
     whole = f"({shown} | {group})"
     can_lose = by_name()[part.structure].can_lose
-    if can_lose != "marginal":
+    if part.structure != "us":
         whole = part.structure + whole
     if can_lose == "each":
         return [(f"{term} in {whole}", columns) for term, columns in slices.items()]

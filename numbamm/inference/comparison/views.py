@@ -51,6 +51,7 @@ def _of_mixed_model(model) -> Fit:
         sigma=estimates.held_sigma if model.is_linear else None,
         shape=model.given_shape,
         singular=model.is_singular(),
+        monte_carlo=estimates.monte_carlo,
     )
 
 

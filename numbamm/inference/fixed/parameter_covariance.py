@@ -132,10 +132,10 @@ def _by_rank(directions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Coordinates of all Γ in which changes that keep the rank are separate from others.
 
     If Γ = LL' and L changes by A, then Γ changes to Γ + LA' + AL' + AA' (see `Structure.lifts`).
-    There is one A for each
-    principal axis of Γ and one for each pair of axes, of unit length and without a rotation. For
-    the axes i and j with variances γ, Γ changes by √(γ_i + γ_j) to first order, and not at all if
-    both variances are zero.
+    There is one A
+    for each principal axis of Γ and one for each pair of axes, of unit length and without a
+    rotation. For the axes i and j with variances γ, Γ changes by √(γ_i + γ_j) to first order, and
+    not at all if both variances are zero.
 
     Returns
     -------
@@ -160,21 +160,28 @@ def _by_rank(directions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         directions.nlevels,
         strict=True,
     ):
-        part = slice(start, start + term.structure.size)
-        start = part.stop
         size = np.sqrt(rows / nlevels)[..., None] * np.where(size > 0, size, 1.0)
-        lifts = term.structure.lifts(lam, size)
-        L, A, variance = (np.stack(x) for x in zip(*lifts, strict=True))  # coordinates first
-        change = A @ np.swapaxes(L, -1, -2)
-        change += np.swapaxes(change, -1, -2)
-        by_each = term.structure.coordinates(change)
-        changes[..., part, part] = np.moveaxis(by_each, 0, -1)
-        curvature[..., part, part] = 2 * np.einsum(
-            "...ab,s...ac,t...bc->...st", slope, A, A, optimize=True
-        )
-        nlevels = np.asarray(nlevels)[..., None]
-        least = FREE * np.sqrt(2 / nlevels)
-        x = np.clip(np.moveaxis(variance, 0, -1) / least, 1e-9, 1.0)
-        free = x**2 * (3 - 2 * x)  # from 0, known, to 1, estimated
-        added[..., part] = 4 * nlevels * least * x * (1 / free - 1)
+        nlevels, theta = np.asarray(nlevels)[..., None], term.theta
+        for columns, structure in term.structure.parts:
+            part, here = slice(start, start + structure.size), np.ix_(columns, columns)
+            own, theta = theta[: structure.size], theta[structure.size :]
+            start = part.stop
+            bend = slope[(..., *here)]
+            if not structure.is_linear:  # the directions are those of θ
+                changes[..., part, part] = np.eye(structure.size)
+                curvature[..., part, part] = structure.bend(own, bend)
+                continue
+            lifts = structure.lifts(lam[(..., *here)], size[..., columns])
+            L, A, variance = (np.stack(x) for x in zip(*lifts, strict=True))  # coordinates first
+            change = A @ np.swapaxes(L, -1, -2)
+            change += np.swapaxes(change, -1, -2)
+            by_each = structure.coordinates(change)
+            changes[..., part, part] = np.moveaxis(by_each, 0, -1)
+            curvature[..., part, part] = 2 * np.einsum(
+                "...ab,s...ac,t...bc->...st", bend, A, A, optimize=True
+            )
+            least = FREE * np.sqrt(2 / nlevels)
+            x = np.clip(np.moveaxis(variance, 0, -1) / least, 1e-9, 1.0)
+            free = x**2 * (3 - 2 * x)  # from 0, known, to 1, estimated
+            added[..., part] = 4 * nlevels * least * x * (1 / free - 1)
     return changes, curvature, added

@@ -102,10 +102,14 @@ def _random(varcorr):
     table = varcorr.to_frame()
     single = table["name2"].isna()
     table["estimate"] = table["sd"].where(single, table["corr"])
+    if "value" in table:  # of a structure: rho, range, ...
+        table["estimate"] = table["estimate"].fillna(table["value"])
     names = table["name1"].fillna("Observation").astype(str)
     table["term"] = ("sd " + names).where(
         single, "corr " + names + " " + table["name2"].astype(str)
     )
+    if "value" in table:
+        table["term"] = table["term"].where(table["value"].isna(), names)
     return table[["group", "term", "estimate"]]
 
 

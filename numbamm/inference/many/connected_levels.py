@@ -16,7 +16,7 @@ def components_of(blocks) -> Components:
 
     Parameters
     ----------
-    blocks : Blocks
+    blocks : DenseTail
     """
     table, refs = blocks.layout.table, blocks.refs
     nterm, nx = len(refs), int(table[0, NX])

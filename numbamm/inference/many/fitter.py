@@ -201,14 +201,16 @@ class Fitter(ThreadLocal):
         for i, values in enumerate(y):
             try:
                 model.refit(values, progress=False)
-                method = methods.method(model, self.ddf)
-                df = method.df(self._rows)
             except (NumbammError, ArithmeticError, np.linalg.LinAlgError) as error:
                 out.failed[i] = str(error)
                 continue
+            try:
+                df = methods.method(model, self.ddf).df(self._rows)
+            except (NumbammError, np.linalg.LinAlgError) as error:
+                out.doubts[i], df = str(error), np.full(len(self._rows), np.nan)
             estimates = model.estimates
             value = self._rows @ estimates.beta
-            se = np.sqrt(np.einsum("tk,kl,tl->t", self._rows, method.vcov, self._rows))
+            se = np.sqrt(np.einsum("tk,kl,tl->t", self._rows, model.beta_covariance, self._rows))
             out.nobs[i], out.evaluations[i] = model.nobs, model.optsum.feval
             out.objective[i], out.sigma[i] = estimates.objective, estimates.sigma
             out.theta[i], out.singular[i] = model.theta, model.is_singular()
@@ -284,4 +286,5 @@ def placeholder(n: int) -> np.ndarray:
 
 def _can_be_compiled(model) -> bool:
     """Whether the compiled loop can fit a model."""
-    return model.scaled.structure.is_free and len(model.theta) <= newton.MANY
+    few = len(model.theta) <= newton.MANY
+    return model.scaled.structure.is_free and model.blocks.is_compiled and few

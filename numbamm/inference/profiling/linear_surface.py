@@ -20,7 +20,7 @@ class LinearSurface(Surface):
     def of(cls, model) -> LinearSurface:
         """The surface of a fitted model, fitted again by maximum likelihood."""
         est = model.estimates
-        return cls(_fitted(model.frame, est.sigma if est.sigma_given else None))
+        return cls(_fitted(model, model.frame, est.sigma if est.sigma_given else None))
 
     def __init__(self, model) -> None:
         """Of a fitted model, with the criterion that its fit minimised."""
@@ -58,7 +58,7 @@ class LinearSurface(Surface):
         others, x = [k for k in kept if k != kept[j]], frame.X[:, kept[j]]
         columns = {"X": frame.X[:, others], "xnames": [frame.xnames[k] for k in others]}
         estimate, error = self.model.estimates.beta[j], np.sqrt(self.model.beta_covariance[j, j])
-        twin = _fitted(replace(frame, **columns, y=frame.y - estimate * x), self._given)
+        twin = _fitted(self.model, replace(frame, **columns, y=frame.y - estimate * x), self._given)
 
         def rise(v, start):
             uninterrupted(twin.refit(frame.y - v * x, optimizer="newton", progress=False))
@@ -73,8 +73,8 @@ class LinearSurface(Surface):
         return walk(rise, self.best, estimate, 0.3 * error, bounds, reach, others=parameters)
 
 
-def _fitted(frame, sigma) -> LinearMixedModel:
-    """A linear model of a frame, fitted by maximum likelihood."""
+def _fitted(model, frame, sigma) -> LinearMixedModel:
+    """A linear model of another frame with a model's tail, fitted by maximum likelihood."""
     frame = replace(frame, reterms=[replace(t, theta=None) for t in frame.reterms])
-    model = LinearMixedModel.of_frame(frame, sigma=sigma)
-    return model.fit(optimizer="newton", progress=False)
+    new = LinearMixedModel.of_frame(frame, sigma=sigma, tail=model.blocks.request)
+    return new.fit(optimizer="newton", progress=False)

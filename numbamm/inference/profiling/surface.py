@@ -182,6 +182,8 @@ class Surface(ABC):
     def _component_curve(self, name: str, reach: float) -> Curve:
         """The profile of a standard deviation or correlation, with its columns put first."""
         k, lead = self._places[name]
+        if isinstance(lead, int):
+            return self._shape_curve(k, lead, reach)
         term, scalings = self.model.reterms[k], list(self.model.scalings)
         if not term.structure.is_linear:
             return self._smooth_component_curve(k, list(lead), reach)
@@ -213,6 +215,21 @@ class Surface(ABC):
 
         bounds = (0.0, np.inf) if len(lead) == 1 else (-1.0, 1.0)
         return self.smooth_curve(value, bounds, reach)
+
+    def _shape_curve(self, k: int, i: int, reach: float) -> Curve:
+        """The profile of the i-th shape of a term's structure: a correlation, a range, ..."""
+        structure, scaled = self.model.reterms[k].structure, self.model.scaled
+        shape = structure.shapes[i]
+
+        def value(x):
+            own = scaled.structure.split(scaled.to_user(self._scaled_theta(x)))[k]
+            return structure.shape_values(own)[i]
+
+        if not np.isinf(shape.upper):
+            return self.smooth_curve(value, (shape.lower, shape.upper), reach)
+        curve = self.smooth_curve(lambda x: np.log(value(x)), (-np.inf, np.inf), reach)
+        lower, upper, estimate = np.exp([curve.lower, curve.upper, curve.estimate])
+        return Curve(estimate, np.exp(curve.values), curve.zeta, lower, upper, curve.others)
 
     def _row(self, k: int, r: int) -> np.ndarray:
         """The matrix that maps x to a row of the user's λ_k up to rotation, without zero rows."""
@@ -363,8 +380,12 @@ class Surface(ABC):
 
 
 def _places(model) -> dict:
-    """For each standard deviation and correlation the number of its term and its columns."""
-    places = {}
+    """For each standard deviation and correlation the number of its term and its columns.
+
+    For each shape, the number of its term and its own.
+    """
+    places: dict = {}
     for k, component in enumerate(Components.of(model).terms):
         places |= {name: (k, lead) for name, lead in component.leads}
+        places |= {name: (k, i) for i, name in enumerate(component.shapes)}
     return places

@@ -1,4 +1,4 @@
-"""`Components`: standard deviations and correlations of the random effects, from θ and σ."""
+"""`Components`: standard deviations, correlations and so on of the random effects, from θ and σ."""
 
 from __future__ import annotations
 
@@ -40,6 +40,11 @@ class Component:
         sds = [(f"sd_{name}|{group}", (j,)) for j, name in self.structure.deviations([*names])]
         return sds + [(f"cor_{names[j]}.{names[i]}|{group}", (i, j)) for i, j in pairs]
 
+    @property
+    def shapes(self) -> list[str]:
+        """Names of what else the structure estimates: ``rho_visit[1]..visit[4]|Subject``."""
+        return [f"{name}|{self.group}" for name in self.structure.shape_labels([*self.names])]
+
 
 class Components:
     """Names and values of the standard deviations and correlations that a model estimates.
@@ -63,8 +68,9 @@ class Components:
 
     @property
     def names(self) -> list[str]:
-        """Of all standard deviations and correlations, term by term."""
-        return [name for term in self.terms for name, _ in term.leads]
+        """Of all standard deviations, correlations and other parameters, term by term."""
+        parts = [[*(name for name, _ in term.leads), *term.shapes] for term in self.terms]
+        return [name for part in parts for name in part]
 
     def values(self, theta, sigma) -> np.ndarray:
         """Standard deviations and correlations, shape (rows, number of names).
@@ -80,7 +86,8 @@ class Components:
             Correlations are NaN where a variance is zero.
         """
         parts = []
-        for term, lam in zip(self.terms, self.joint.matrices(theta), strict=True):
+        own = self.joint.split(np.asarray(theta))
+        for term, lam, part in zip(self.terms, self.joint.matrices(theta), own, strict=True):
             sd = np.sqrt((lam**2).sum(axis=2))
             some = [j for j, _ in term.structure.deviations([*term.names])]
             parts.append(sigma[:, None] * sd[:, some])
@@ -90,4 +97,5 @@ class Components:
                 out = np.full(len(lam), np.nan)
                 np.divide(inner, product, out=out, where=product > 0)
                 parts.append(np.clip(out, -1.0, 1.0)[:, None])
+            parts.append(term.structure.shape_values(part))
         return np.hstack(parts)

@@ -58,7 +58,7 @@ def shrinkage(model) -> EffectFrames:
     """
     _ = model.estimates
     twin = model.working_model()
-    theta = UNSHRUNKEN * twin.scaled.structure.start
+    theta = twin.scaled.structure.of_one_sd(UNSHRUNKEN)
     with blas_threads():
         _, unshrunken = twin.effects_at(twin.scaled.to_user(theta))
     differences = [free - b for b, free in zip(model.b, unshrunken, strict=True)]

@@ -600,10 +600,17 @@ class Bootstrap(Tabular):
 def singular_fits(model, thetas) -> np.ndarray:
     """`is_singular` for each line of θ."""
     singular = np.zeros(len(thetas), dtype=bool)
-    for term, lam in zip(model.reterms, model.scaled.structure.matrices(thetas), strict=True):
+    joint = model.scaled.structure
+    for term, own, lam in zip(
+        model.reterms, joint.split(thetas), joint.matrices(thetas), strict=True
+    ):
         size = root_mean_squares(term, model.scaled.root)
-        diagonal = np.abs(np.diagonal(lam, axis1=1, axis2=2))
-        singular |= (diagonal * size < SINGULAR_TOLERANCE).any(axis=1)
+        if term.structure.is_free:
+            diagonal = np.abs(np.diagonal(lam, axis1=1, axis2=2))
+            singular |= (diagonal * size < SINGULAR_TOLERANCE).any(axis=1)
+        else:
+            lacks = term.structure.lacks_rank
+            singular |= [lacks(theta, size, SINGULAR_TOLERANCE) for theta in own]
     return singular
 
 
@@ -611,7 +618,10 @@ def _range(name: str) -> tuple[float, float]:
     """The range of a parameter."""
     if name.startswith("cor_"):
         return -1.0, 1.0
-    return (0.0 if name == SIGMA or name.startswith("sd_") else -np.inf), np.inf
+    if name.startswith("rho"):
+        return -1.0, 1.0
+    positive = name == SIGMA or name.startswith(("sd_", "range_", "rate_", "smoothness_"))
+    return (0.0 if positive else -np.inf), np.inf
 
 
 def shortest(values, alpha: float) -> tuple[float, float]:

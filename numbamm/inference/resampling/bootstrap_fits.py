@@ -123,6 +123,8 @@ def _can_be_compiled(model) -> bool:
     optsum = model.optsum
     return (
         model.space.own_search is not None
+        and model.scaled.structure.is_free
+        and model.blocks.is_compiled
         and len(model.theta) <= newton.MANY
         and bool(np.isinf(optsum.upperbd).all())
         and np.array_equal(optsum.lowerbd, model.scaled.structure.lowerbd)

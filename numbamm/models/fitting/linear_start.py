@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.blocks.moments import moment_theta
+from numbamm.models.fitting.approximate_start import approximate_theta
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.light_starts import SMALL, LightStarts
 from numbamm.models.fitting.residual_variance import is_unbounded
+from numbamm.models.fitting.structured_starts import StructuredStarts
 from numbamm.models.spaces.linear_space import LinearSpace
-from numbamm.optimize.auto import AUTO, FEW, LIGHT
+from numbamm.optimize.auto import AUTO, FEW, LIGHT, NEWTON
 from numbamm.optimize.run import gradient_demand
 
 #: Valleys are looked for in so many scales, and, with more parameters than a search by differences
@@ -21,7 +23,8 @@ def space_with_starts(model) -> LinearSpace:
     """The space of a fit, whose search begins at the start that the user has set, or by default.
 
     Where evaluations are light, the default search has starts in several valleys. Other searches
-    by gradients begin at the moments' estimate of θ.
+    by gradients begin at the moments' estimate of θ; where evaluations are heavy, Newton's begins
+    where an approximate search from there ends.
 
     Parameters
     ----------
@@ -29,8 +32,9 @@ def space_with_starts(model) -> LinearSpace:
         Its `optsum` says how; the default start is put there.
     """
     optsum, scaled, blocks = model.optsum, model.scaled, model.blocks
-    start, work = model._usual_start, model.layout.operations
-    ntheta, is_free = len(start), scaled.structure.is_free
+    start, work = model._usual_start, blocks.operations
+    ntheta, is_newton = len(start), optsum.optimizer in (AUTO, NEWTON)
+    is_free = scaled.structure.is_free and blocks.is_compiled  # starts are for light evaluations
     by_differences = optsum.optimizer == AUTO and is_free and ntheta <= FEW and work <= LIGHT
     space = LinearSpace(
         scaled,
@@ -50,6 +54,14 @@ def space_with_starts(model) -> LinearSpace:
             space.starts = LightStarts(model.search_coordinates, model.nobs if some else np.inf)
         elif gradient_demand(optsum, ntheta, has_gradient=True, work=work) != "none":
             theta = moment_theta(scaled.terms, model.layout, blocks.A, space.criterion.sigma)
+            if is_newton:
+                at = scaled.to_scaled(start) if theta is None else theta
+                better = approximate_theta(model, space.criterion, at)
+                theta = theta if better is None else better
             start = start if theta is None else scaled.to_user(theta)
+            if optsum.optimizer == AUTO and not is_free and work <= LIGHT:
+                nranef = sum(term.nranef for term in model.reterms)
+                if nranef >= model.nobs and space.criterion.sigma == 0:
+                    space.starts = StructuredStarts(scaled, scaled.to_scaled(start))
     model._default_start = DefaultStart.put(optsum, start)
     return space

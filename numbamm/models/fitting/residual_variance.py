@@ -135,7 +135,7 @@ def _parts(model) -> list[np.ndarray]:
     return [
         np.hstack([_indicators(term, term.z[j]) for j in block])
         for term in model.scaled.terms
-        for block in term.structure.blocks
+        for block in term.structure.unrestricted
     ]
 
 

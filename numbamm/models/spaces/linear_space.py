@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from numbamm import config
 from numbamm.blocks import cholesky
-from numbamm.blocks.blocks import Blocks
-from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.search import by_differences, newton
 from numbamm.blocks.search.by_differences import Search
+from numbamm.blocks.search.structured import StructuredSearch
+from numbamm.blocks.tail.protocol import Tail
 from numbamm.models.spaces.coordinates import Coordinates
 from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.optimize.local_minimum import Certificate
+from numbamm.optimize.protocol import OwnSearch
 
 TOLERANCES = config.OPTIONS["ftol_abs"].default, config.OPTIONS["ftol_rel"].default
 
@@ -44,7 +45,7 @@ class LinearSpace(ModelSpace):
     Parameters
     ----------
     scaled : ScaledTerms
-    blocks : Blocks
+    blocks : Tail
     criterion : Criterion
     tolerances : (float, float)
         ``ftol_abs`` and ``ftol_rel`` of the model's own searches.
@@ -59,25 +60,27 @@ class LinearSpace(ModelSpace):
     def __init__(
         self,
         scaled: ScaledTerms,
-        blocks: Blocks,
+        blocks: Tail,
         criterion: Criterion,
         tolerances: tuple[float, float] = TOLERANCES,
         coordinates: Coordinates | None = None,
     ) -> None:
         super().__init__(scaled, before=0)
-        self.criterion, self._blocks, self._coordinates = criterion, blocks, coordinates
+        self._blocks: Any = blocks  # compiled ones have buffers, too
+        self.criterion, self._coordinates = criterion, coordinates
         self._tolerances = tolerances
-        self._is_free = scaled.structure.is_free
+        self._is_free, self._is_compiled = scaled.structure.is_free, blocks.is_compiled
         self._arrays = blocks.layout.table, blocks.layout.index, blocks.A
         self.is_scaled = scaled.is_changed
 
     @property
     def work(self) -> float:
-        return self._blocks.layout.operations
+        return self._blocks.operations
 
     @property
     def own_search(self):
-        return self._newton if self._is_free else None
+        led = self._is_compiled or (self._is_free and len(self.scaled.theta_sizes) <= newton.MANY)
+        return self._newton if led else None
 
     @property
     def by_differences(self):
@@ -90,6 +93,9 @@ class LinearSpace(ModelSpace):
         return self.scaled.to_user(z)
 
     def objective(self, z: np.ndarray) -> float:
+        if not self._is_compiled:
+            theta = np.ascontiguousarray(z, dtype=np.float64)
+            return self._blocks.objective(theta, *self.criterion)
         theta = z if self._is_free else self.scaled.structure.entries(z)
         return cholesky.objective(theta, *self._arrays, self._blocks.work, *self.criterion)
 
@@ -107,11 +113,12 @@ class LinearSpace(ModelSpace):
     def scales(self, z: np.ndarray) -> np.ndarray:
         return 0.1 / self.scaled.theta_sizes
 
-    def _newton(self, z: np.ndarray) -> newton.StepwiseFit:
-        """Newton's search by derivatives; see `blocks.search.newton`."""
-        compile_ahead(newton.advance)
-        model = self._blocks.newton_model(*self.criterion)
-        return newton.StepwiseFit(z, model, *self._tolerances)
+    def _newton(self, z: np.ndarray) -> OwnSearch:
+        """Newton's search by derivatives; see `blocks.search.newton` and `structured`."""
+        if not self._is_free:
+            scale = self.scaled.theta_sizes
+            return StructuredSearch(self._blocks, z, self.criterion, scale, *self._tolerances)
+        return self._blocks.search(z, *self.criterion, *self._tolerances)
 
     def _newton_by_differences(self, z: np.ndarray) -> Search:
         """Newton's search by differences of the objective; see `blocks.search.by_differences`."""

@@ -32,7 +32,7 @@ def straightened(model) -> list[Scaling | None] | None:
     for k, (term, size) in enumerate(zip(model.reterms, scaled.sizes, strict=True)):
         lam = size[:, None] * term.structure.matrix(theta[k])
         order = np.arange(term.p)
-        for block in term.structure.blocks:
+        for block in term.structure.unrestricted:
             own = lam[np.ix_(block, block)]
             if _is_curved(own):
                 order[block] = np.take(block, _pivots(own @ own.T))

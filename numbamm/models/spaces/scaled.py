@@ -111,6 +111,17 @@ class ScaledTerms:
         pairs = zip(self.structure.matrices(theta), self.sizes, strict=True)
         return any(_least_singular_value(size[:, None] * lam) < NULL for lam, size in pairs)
 
+    def is_deficient(self, theta, tol: float) -> bool:
+        """Whether some λ of the scaled θ has a lower rank than its structure lets it have."""
+        parts = zip(self.structure.structures, self.structure.split(theta), self.sizes, strict=True)
+        return any(s.lacks_rank(own, size, tol) for s, own, size in parts)
+
+    def of_one_sd(self, sd: float) -> np.ndarray:
+        """The scaled θ where all effects have this standard deviation, in columns of size one."""
+        pairs = zip(self.structure.structures, self.sizes, strict=True)
+        parts = [s.of_sds(sd / np.where(size > 0, size, 1.0)) for s, size in pairs]
+        return self.structure.join(parts)
+
     def check_bounds(self, lower, upper) -> None:
         """Refuse bounds on the user's θ, of which scaled columns are mixtures.
 

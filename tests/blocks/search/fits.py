@@ -4,8 +4,8 @@ import numpy as np
 from blocks.dense import dense_model, rows, term
 from scipy.optimize import minimize
 
-from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.search import evaluation, newton
+from numbamm.blocks.tail.dense_tail import DenseTail
 from numbamm.structures.diag import Diag
 from numbamm.structures.joined import Joined
 from numbamm.structures.us import Us
@@ -24,7 +24,7 @@ def identity(terms):
 
 
 def run(terms, xy, theta=None, many=False, nlog=0, most=1000):
-    blocks = Blocks(terms, xy)
+    blocks = DenseTail(terms, xy)
     theta = identity(terms) if theta is None else theta.copy()
     model = model_of(blocks, len(xy))
     f, search = newton.fit(theta, model, 1e-10, 0.0, most, nlog, many)
@@ -83,4 +83,4 @@ def false_point(name):
 
 
 def certificate(terms, xy, theta):
-    return Blocks(terms, xy).certify(theta, np.array([len(xy), 0]), 0.0, 0.0)[0]
+    return DenseTail(terms, xy).certify(theta, np.array([len(xy), 0]), 0.0, 0.0)[0]

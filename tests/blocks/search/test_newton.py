@@ -10,10 +10,10 @@ from blocks.dense import dense_model, structures, term
 from blocks.examples import built, each_structure
 from blocks.search.fits import FALSE, certificate, false_point, identity, model_of, run, simulated
 
-from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.search import evaluation, newton, rotations, trust
 from numbamm.blocks.search.certificate import ESCAPE_BELOW
 from numbamm.blocks.search.communication import CONVERGED, FAILED
+from numbamm.blocks.tail.dense_tail import DenseTail
 from numbamm.structures.diag import Diag
 
 STRUCTURES = structures()
@@ -71,7 +71,7 @@ def test_derivatives_after_an_escape_are_those_of_its_point():
         term(g, rng.integers(0, k, n), one, x, structure=Diag(2)) for g, k in (("a", 25), ("b", 8))
     ]
     xy = simulated(terms, rng.uniform(0, 0.8, size=4), seed=2)
-    blocks, reference = Blocks(terms, xy), Blocks(terms, xy)
+    blocks, reference = DenseTail(terms, xy), DenseTail(terms, xy)
     model = model_of(blocks, n)
     for start in itertools.product((0.0, 1e-5), repeat=4):
         search, state = newton.start(np.array(start), model, 5.0, 0.0, nlog=1)
@@ -116,7 +116,7 @@ def test_log_and_limit():
 def test_one_evaluation_at_a_time(many):
     terms, xy, theta = false_point("full, rank one")
     whole, _, at_once = run(terms, xy, theta, many)
-    blocks = Blocks(terms, xy)
+    blocks = DenseTail(terms, xy)
     model = model_of(blocks, len(xy))
     advance = newton.advance_many if many else newton.advance
     search, state = newton.start(theta, model, 1e-10, 0.0, many=many)

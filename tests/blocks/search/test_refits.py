@@ -8,9 +8,9 @@ from blocks.dense import dense_model, random_theta, rows, structures
 from blocks.search.fits import run
 from numpy.testing import assert_allclose
 
-from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.search import newton
 from numbamm.blocks.search.refits import NORM, OBJECTIVE, refits
+from numbamm.blocks.tail.dense_tail import DenseTail
 
 STRUCTURES = structures()
 N, SIGMA, BATCH = 120, 1.7, 3
@@ -21,7 +21,7 @@ def test_refits_are_fits_of_what_was_drawn(name):
     terms = STRUCTURES[name]
     xy = rows(N)
     theta = 0.5 * random_theta(terms)
-    blocks = Blocks(terms, xy.copy())
+    blocks = DenseTail(terms, xy.copy())
     order, at, parts, matrices = blocks.layout.order, 0, {}, {}
     for k, term in enumerate(terms):
         matrices[k] = term.structure.matrix(theta[at : at + term.structure.size])
@@ -62,7 +62,7 @@ def test_refits_are_fits_of_what_was_drawn(name):
 
 def test_a_response_that_cannot_be_fitted_is_marked():
     terms = STRUCTURES["scalar"]
-    blocks = Blocks(terms, rows(N))
+    blocks = DenseTail(terms, rows(N))
     model = blocks.newton_model(np.array([N, 0]), 0.0, 0.0)
     noise = np.random.default_rng(8).normal(size=(2, terms[0].nranef + N))
     noise[0] = np.nan

@@ -6,9 +6,9 @@ from blocks.dense import dense_lambda, random_theta, rows, structures
 from blocks.search.fits import model_of
 from numpy.testing import assert_allclose
 
-from numbamm.blocks.blocks import Blocks
 from numbamm.blocks.search import newton
 from numbamm.blocks.search.rotations import fold
+from numbamm.blocks.tail.dense_tail import DenseTail
 
 STRUCTURES = structures()
 
@@ -16,7 +16,7 @@ STRUCTURES = structures()
 def begun(name):
     terms = STRUCTURES[name]
     theta = random_theta(terms)
-    model = model_of(Blocks(terms, rows()), 120)
+    model = model_of(DenseTail(terms, rows()), 120)
     search, state = newton.start(theta, model, 1e-8, 0.0)
     newton.advance(state, search, model, 0)
     return terms, theta, search, state

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from blocks.dense import rows, structures
 
-from numbamm.blocks.blocks import Blocks
+from numbamm.blocks.tail.dense_tail import DenseTail
 from numbamm.inference.many.connected_levels import components_of
 
 STRUCTURES = structures()
@@ -13,7 +13,7 @@ STRUCTURES = structures()
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_components_hold_all_columns_and_no_products_between_them(name):
     terms = STRUCTURES[name]
-    blocks = Blocks(terms, rows(nx=2))
+    blocks = DenseTail(terms, rows(nx=2))
     parts = components_of(blocks)
     assert parts.sizes.sum() == sum(t.nranef for t in terms)
     assert (np.diff(parts.columns) == parts.sizes).all()

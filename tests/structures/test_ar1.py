@@ -1,10 +1,6 @@
-"""A structure whose λ is no linear function of θ, as a contributor would write it: AR(1).
+"""`ar1`, whose λ is no linear function of θ, against dense matrices; and all that uses a fit."""
 
-It lives here, so that what the rooms promise of such structures is tried before there are any.
-"""
-
-from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -13,80 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 
 import numbamm as mm
-from numbamm.formula import model_frame
 from numbamm.inference.random.components import Components
-from numbamm.structures.structure import Structure
-
-
-@dataclass(frozen=True)
-class Ar1(Structure):
-    """λλ' = s² ρ^|i-j|; θ are s and arctanh ρ."""
-
-    p: int
-
-    @cached_property
-    def entries(self):
-        column, row = np.triu_indices(self.p)
-        return row * self.p + column
-
-    @property
-    def is_free(self):
-        return False
-
-    @property
-    def is_linear(self):
-        return False
-
-    @property
-    def size(self):
-        return 2
-
-    def values(self, theta):
-        s, rho = theta[..., :1], np.tanh(theta[..., 1:])
-        row, column = np.divmod(self.entries, self.p)
-        return s * rho ** (row - column) * np.where(column > 0, np.sqrt(1 - rho**2), 1.0)
-
-    def jacobian(self, theta):
-        h = 1e-6 * np.eye(2)
-        return np.array([(self.values(theta + e) - self.values(theta - e)) / 2e-6 for e in h]).T
-
-    def nearest(self, matrix):
-        s = matrix[0, 0]
-        return np.array([s, np.arctanh(matrix[1, 0] / s) if s > 0 else 0.0])
-
-    def rectified(self, theta):
-        return theta * np.where(theta[:, :1] < 0, [-1.0, 1.0], 1.0)
-
-    @cached_property
-    def is_scale(self):
-        return np.array([True, False])
-
-    @property
-    def rows(self):
-        return np.array([0, 0])
-
-    def column_sizes(self, sizes):
-        return np.array([np.sqrt(np.mean(sizes**2)), 1.0])
-
-    @property
-    def of_one_size(self):
-        return [list(range(self.p))]
-
-    def labels(self, cnames):
-        return [f"{cnames[0]}..{cnames[-1]}", f"rho.{cnames[0]}..{cnames[-1]}"]
-
-    def deviations(self, cnames):
-        return [(0, self.labels(cnames)[0])]
-
-    @property
-    def correlations(self):
-        return [(0, 1)]
-
-    def fall(self, N, size):
-        return np.trace(N) / np.abs(np.diag(N)).sum(), np.array([1 / size.mean(), 0.0])
-
-    def select(self, columns):
-        return Ar1(len(columns))
 
 
 @cache
@@ -104,15 +27,8 @@ def data() -> pd.DataFrame:
     return d.sample(frac=0.85, random_state=2)
 
 
-def with_ar1(frame):
-    """The frame with AR(1) for its term of several columns."""
-    terms = [replace(t, structure=Ar1(t.p), theta=None) if t.p > 1 else t for t in frame.reterms]
-    return replace(frame, reterms=terms)
-
-
 def linear(**options):
-    frame = model_frame("y ~ x + (0 + visit | id) + (1 | h)", data())
-    return mm.LinearMixedModel.of_frame(with_ar1(frame), **options)
+    return mm.LinearMixedModel("y ~ x + ar1(0 + visit | id) + (1 | h)", data(), **options)
 
 
 def dense_minimum(reml):
@@ -159,10 +75,10 @@ def test_what_comes_after_the_fit(tmp_path):
     m = linear(reml=True).fit(optimizer="newton")
     assert m.n_parameters == 2 + 3 + 1
     names = Components.of(m).names
-    assert names == ["sd_visit[v0]..visit[v4]|id", "cor_visit[v1].visit[v0]|id", "sd_Intercept|h"]
+    assert names == ["sd_visit[v0]..visit[v4]|id", "rho_visit[v0]..visit[v4]|id", "sd_Intercept|h"]
     replicates = m.bootstrap(3, seed=1)
     own = replicates.frame[names[1]]
-    assert_allclose(own, np.tanh(replicates.frame["theta_id.rho.visit[v0]..visit[v4]"]))
+    assert_allclose(own, np.sin(replicates.frame["theta_id.rho_angle.visit[v0]..visit[v4]"]))
     m.save(tmp_path / "fit.json")
     again = linear(reml=True)
     again.restore(tmp_path / "fit.json")
@@ -174,16 +90,16 @@ def test_what_comes_after_the_fit(tmp_path):
 def test_profiles():
     m = linear().fit(optimizer="newton")
     sd, rho, _ = Components.of(m).names
-    theta = "theta_id.rho.visit[v0]..visit[v4]"
+    theta = "theta_id.rho_angle.visit[v0]..visit[v4]"
     limits = m.profile([sd, rho, theta]).conf_int(alpha=0.2)
-    assert_allclose(limits.loc[rho], np.tanh(limits.loc[theta]), rtol=1e-4)
+    assert_allclose(limits.loc[rho], np.sin(limits.loc[theta]), rtol=1e-4)
     deviation = m.varcorr["id"].sd[0]
     assert limits.loc[sd].iloc[0] < deviation < limits.loc[sd].iloc[1]
     # where the standard deviation is held at a limit, the best deviance is higher by its quantile
     s, sigma = limits.loc[sd].iloc[0], m.sigma
 
     def held(v):
-        twin = mm.LinearMixedModel.of_frame(m.frame, sigma=np.exp(v[0]))
+        twin = linear(sigma=np.exp(v[0]))
         return twin.objective_at([s / np.exp(v[0]), v[1], v[2]])
 
     found = minimize(held, [np.log(sigma), *m.theta[1:]], method="Nelder-Mead")
@@ -191,8 +107,7 @@ def test_profiles():
 
 
 def test_a_generalized_model():
-    frame = with_ar1(model_frame("count ~ x + (0 + visit | id)", data()))
-    g = mm.GeneralizedLinearMixedModel("count ~ x + (0 + visit | id)", frame, "poisson").fit()
+    g = mm.glmm("count ~ x + ar1(0 + visit | id)", data(), "poisson")
     space = g.space_of(g.parameters(fast=False))
     x, objective = space.to_scaled(g.optsum.final) + 0.05, space.laplace
     steps = 1e-5 * np.eye(len(x))

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from blocks.dense import dense_model, random_theta, rows, structures
 
-from numbamm.blocks.blocks import Blocks
-from numbamm.blocks.response_norm import response_norm, vector_length
+from numbamm.blocks.search.response_norm import response_norm, vector_length
+from numbamm.blocks.tail.dense_tail import DenseTail
 
 STRUCTURES = structures()
 
@@ -20,7 +20,7 @@ def norm(table, index, A, work):
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_norm_of_another_response(name, nx):
     terms, first, second = STRUCTURES[name], rows(nx=nx), rows(nx=nx, seed=9)
-    blocks = Blocks(terms, first)
+    blocks = DenseTail(terms, first)
     theta = random_theta(terms)
     theta[0] = 0.0  # a singular λ is a factor like others
     blocks.factorize(theta)

@@ -1,91 +1,45 @@
-"""`Blocks`: a model's cross-product A, its layout, and the quantities computed from them."""
+"""`DenseTail`: the factor whose tail is one dense matrix T of order m, factored by LAPACK.
+
+Its buffers are those that `layout` describes, so that the compiled searches and refits of
+`blocks.search` work on them.
+"""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from numbamm.blocks import cholesky, gradient, information, solve
-from numbamm.blocks.crossprod import crossprod, crossprod_response
-from numbamm.blocks.layout import (
-    GRADIENT,
-    LAMBDA,
-    NLEVEL,
-    NX,
-    ORDER,
-    TAIL,
-    P,
-    build_layout,
-)
-from numbamm.blocks.search import evaluation
+from numbamm.blocks.jit import compile_ahead
+from numbamm.blocks.layout import GRADIENT, LAMBDA, NLEVEL, NORMAL, TAIL, P
+from numbamm.blocks.search import evaluation, newton
 from numbamm.blocks.search.certificate import judge
-from numbamm.blocks.size import check_size
-from numbamm.blocks.threads import ThreadLocal
+from numbamm.blocks.tail.protocol import Prediction, Solution, Tail
 from numbamm.blocks.variances import (
     conditional_variances,
     leverages,
     row_variances,
     tail_block,
 )
-from numbamm.shortrepr import ShortRepr
-from numbamm.structures.joint import Joint
+
+#: Multiplications a second of a factorisation, about, on one thread.
+RATE = 2e10
 
 
-@dataclass(repr=False)
-class Solution(ShortRepr):
-    """Estimates at one θ, in the units of A.
-
-    Attributes
-    ----------
-    u, b : list of ndarray, shape (levels, p)
-        Spherical and original random effects, term by term as the caller gave them.
-    gamma : ndarray, shape (nx,)
-        Coefficients of the fixed-effects columns.
-    """
-
-    u: list[np.ndarray]
-    b: list[np.ndarray]
-    gamma: np.ndarray
-
-
-class Blocks(ThreadLocal):
-    """The blocked cross-product of a model, and its factor at any θ.
-
-    Parameters
-    ----------
-    terms : sequence of ReMat
-        By decreasing number of random effects.
-    xy : ndarray of float64, shape (n, nx + 1)
-        ``[X | y]``, X of full rank, times the square root of the weights.
-    sqrtw : ndarray of float64, shape (n,), optional
-        Square roots of the weights, for the terms' columns.
-    gap : int
-        Number of unused elements between the regions of the buffers, for tests that guard them.
-
-    Notes
-    -----
-    Threads share A, and each thread has its own workspace, so that any number of threads may
-    evaluate at once.
+class DenseTail(Tail):
+    """All that the head leaves as one dense matrix; everything is done by compiled code.
 
     Methods take θ. Kernels take the entries of λ, which equal θ if the `joint` structures are
     free.
     """
 
-    def __init__(self, terms, xy, sqrtw=None, gap: int = 0) -> None:
-        self.xy = np.ascontiguousarray(xy, dtype=np.float64)
-        self.layout = build_layout(terms, self.xy.shape[1] - 1, gap)
-        check_size(self.layout, terms)
-        self.joint = Joint.of(terms)
-        ordered = [terms[k] for k in self.layout.order]
-        self.refs = np.stack([t.refs for t in ordered])
-        self.z = np.concatenate([t.z for t in ordered]).T.copy()
-        if sqrtw is not None:
-            self.z *= sqrtw[:, None]
-        self.A = np.full(self.layout.size_a, np.nan)
-        table, places = self.layout.table, self.layout.places
-        crossprod(self.refs, self.z, self.xy, table, places, self.A)
-        super().__init__()
+    name = "dense"
+    is_compiled = True
+
+    @classmethod
+    def predict(cls, layout, terms, asked: bool = False) -> Prediction:
+        multiplications = 3 * layout.operations  # a gradient costs twice as much again
+        size = layout.size_a + layout.size_work + layout.size_adjoint
+        return Prediction(multiplications / RATE, 8.0 * size)
 
     @property
     def work(self) -> np.ndarray:
@@ -102,22 +56,6 @@ class Blocks(ThreadLocal):
         if not hasattr(self._local, "adjoint"):
             self._local.adjoint = np.full(self.layout.size_adjoint, np.nan)
         return self._local.adjoint
-
-    @property
-    def order(self) -> int:
-        """Order m of the dense tail, which each evaluation factors in m³/3 operations."""
-        return int(self.layout.table[0, ORDER])
-
-    @property
-    def nx(self) -> int:
-        """Number of fixed-effects columns."""
-        return int(self.layout.table[0, NX])
-
-    def new_response(self, y) -> None:
-        """Replace y (times the square root of the weights); only A's last row changes."""
-        self._drop_buffers()  # they hold factors of the previous A
-        self.xy[:, -1] = y
-        crossprod_response(self.refs, self.z, self.xy, self.layout.table, self.A)
 
     def objective(self, theta, degrees, constant: float, sigma: float) -> float:
         """See `cholesky.objective`."""
@@ -152,6 +90,12 @@ class Blocks(ThreadLocal):
         arrays = layout.table, layout.index, self.A, self.work, self.adjoint
         return evaluation.Model(*arrays, degrees, constant, sigma)
 
+    def search(self, theta, degrees, constant: float, sigma: float, ftol_abs, ftol_rel):
+        """Newton's search by derivatives; see `search.newton`."""
+        compile_ahead(newton.advance)
+        model = self.newton_model(degrees, constant, sigma)
+        return newton.StepwiseFit(theta, model, ftol_abs, ftol_rel)
+
     def certify(self, theta, degrees, constant: float, sigma: float):
         """The certificate at a singular θ; see `certificate.judge`."""
         self.objective_gradient(theta, degrees, constant, sigma)
@@ -165,9 +109,17 @@ class Blocks(ThreadLocal):
         The entries on a term's template are the gradient; the others are derivatives by entries
         of λ that are fixed at zero.
         """
+        return self._of_adjoint(GRADIENT)
+
+    def normal_blocks(self) -> list[np.ndarray]:
+        information.complete_normal(self.layout.table, self.work, self.adjoint)
+        return self._of_adjoint(NORMAL)
+
+    def _of_adjoint(self, region: int) -> list[np.ndarray]:
+        """A p × p matrix of each term in `adjoint`, in the caller's order."""
         table, blocks = self.layout.table, []
-        for given in np.argsort(self.layout.order):
-            p, at = table[1 + given, P], table[0, GRADIENT] + table[1 + given, LAMBDA]
+        for k in np.argsort(self.layout.order):
+            p, at = table[1 + k, P], table[0, region] + table[1 + k, LAMBDA]
             blocks.append(self.adjoint[at : at + p * p].reshape(p, p).copy())
         return blocks
 

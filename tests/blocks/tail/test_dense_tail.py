@@ -1,11 +1,11 @@
-"""`Blocks`: a factor is computed once, and again when something else is asked for."""
+"""`DenseTail`: a factor is computed once, and again when something else is asked for."""
 
 import numpy as np
 import pytest
 from blocks.dense import random_theta
 from blocks.examples import STRUCTURES, built, each_structure, evaluate, evaluate_gradient
 
-from numbamm.blocks.blocks import Blocks
+from numbamm.blocks.tail.dense_tail import DenseTail
 
 # ---- the factor that a workspace holds -------------------------------------------------------
 
@@ -24,7 +24,7 @@ def test_a_factor_at_hand_is_taken(name, by, monkeypatch):
     _, _, other = built(name)
     other.factorize(theta)
     by(blocks, theta, xy)
-    monkeypatch.setattr(Blocks, "objective", lambda *_: pytest.fail("factored again"))
+    monkeypatch.setattr(DenseTail, "objective", lambda *_: pytest.fail("factored again"))
     blocks.factorize(theta)
     np.testing.assert_array_equal(factor(blocks), factor(other))
 

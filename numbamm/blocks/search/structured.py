@@ -1,0 +1,147 @@
+"""`StructuredSearch`: Newton's search in θ of structures that are not the entries of λ.
+
+The objective depends on θ through Γ = λλ' of each term. With N = ∂f/∂Γ and Γ_s, Γ_st the
+derivatives of Γ by θ,
+
+    slope      tr(N Γ_s)
+    Hessian    AI along Γ_s and Γ_t  +  tr(N Γ_st)
+
+where the average information is that of `blocks.information`, or the observed information where
+it is cheap (`blocks.observed`). The second part is exact, and none needs the derivatives of a
+factor: all holds where λ is singular. The trust region is that of
+`newton`, and kernels take its steps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numbamm.blocks.information import complete_normal, inner_products
+from numbamm.blocks.jit import jit
+from numbamm.blocks.kinds import INTEGER, NUMBER
+from numbamm.blocks.layout import LAMBDA, NORMAL, P
+from numbamm.blocks.observed import Traces
+from numbamm.blocks.search import newton, trust
+from numbamm.blocks.search.communication import (
+    CONVERGED,
+    DIFFERENTIATE,
+    EVALUATE,
+    FAILED,
+    FBEST,
+)
+
+# What `lead` is asked for.
+BEGIN, ADVANCE, IMPROVE = range(3)
+
+
+class StructuredSearch:
+    """A search over θ of any structures, one evaluation at a time: an `OwnSearch`.
+
+    Parameters
+    ----------
+    blocks : DenseTail
+    theta : ndarray, shape (number of θ,)
+        The start.
+    criterion : (degrees, constant, sigma)
+        As for `DenseTail.objective`.
+    scale : ndarray, shape (number of θ,)
+        What θ is multiplied by to be of ordinary size.
+    ftol_abs, ftol_rel : float
+        As for `newton.fit`.
+    """
+
+    def __init__(self, blocks, theta, criterion, scale, ftol_abs, ftol_rel) -> None:
+        self._blocks, self._criterion = blocks, criterion
+        self._state = trust.allocate(len(theta))
+        self._state.x[:], self._state.scale[:] = theta, scale
+        self._traces = Traces.of(blocks)
+        lead(BEGIN, float(ftol_abs), float(ftol_rel), self._state)
+        self.returnvalue: str | None = None
+        self.gradient_norm = np.nan
+
+    @property
+    def fbest(self) -> float:
+        """The lowest objective so far."""
+        return float(self._state.numbers[FBEST])
+
+    def step(self, most: float) -> list[tuple[np.ndarray, float]]:
+        """One more evaluation: θ, and the objective there."""
+        state, blocks = self._state, self._blocks
+        theta = state.x.copy()
+        f, _ = blocks.objective_gradient(theta, *self._criterion)
+        action = lead(ADVANCE, f, 0.0, state)
+        if action == DIFFERENTIATE:
+            g, H = derivatives(blocks, theta, self._criterion, self._traces)
+            if np.isfinite(g).all() and np.isfinite(H).all():
+                self.gradient_norm = float(np.linalg.norm(g))
+                state.g[:], state.H[:] = g / state.scale, H / np.outer(state.scale, state.scale)
+                action = lead(IMPROVE, f, 0.0, state)
+            else:
+                action = FAILED
+        elif action == CONVERGED and f == self.fbest:
+            self.gradient_norm = np.nan  # the last step was taken without derivatives
+        if action != EVALUATE:
+            self.returnvalue = newton.ENDS[action]
+        return [(theta, f)]
+
+
+def derivatives(blocks, theta, criterion, traces=None) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes and Hessian at θ, after `DenseTail.objective_gradient` at the same θ.
+
+    Parameters
+    ----------
+    blocks, theta, criterion
+        As for `StructuredSearch`.
+    traces : Traces, optional
+        With them the Hessian is exact; without it is by the average information.
+
+    Returns
+    -------
+    g : ndarray, shape (number of θ,)
+    H : ndarray, shape (number of θ, number of θ)
+    """
+    degrees, _, sigma = criterion
+    layout, joint = blocks.layout, blocks.joint
+    table, work, adjoint = layout.table, blocks.work, blocks.adjoint
+    complete_normal(table, work, adjoint)
+    places = joint.split(np.arange(joint.size))
+    parts = joint.split(theta)
+    n, widest = len(theta), int(table[1 : 1 + layout.nterm, P].max())
+    g, bend = np.empty(n), np.zeros((n, n))
+    order, terms, changes = [], [], np.zeros((n, widest * widest))
+    by_term = []
+    for k, given in enumerate(layout.order):
+        s, own, at = joint.structures[given], parts[given], places[given]
+        start = table[0, NORMAL] + table[1 + k, LAMBDA]
+        N = adjoint[start : start + s.p * s.p].reshape(s.p, s.p)
+        moves = s.covariance_slopes(own)
+        by_term.append(moves)
+        g[at] = np.einsum("ab,sab->s", N, moves)
+        bend[np.ix_(at, at)] = s.bend(own, N)
+        changes[len(order) : len(order) + s.size, : s.p * s.p] = moves.reshape(s.size, -1)
+        order.extend(at)
+        terms.extend([k] * s.size)
+    entries = np.zeros((4, n), dtype=np.int64)
+    entries[0] = terms
+    H, slopes = np.empty((n, n)), np.empty(n)
+    inner_products(table, layout.index, blocks.A, work, adjoint, entries, changes, H, slopes)
+    variance = sigma**2 if sigma > 0 else blocks.residual_norm() ** 2 / degrees[0]
+    H /= variance
+    if traces is not None:
+        H = 2 * H - traces(theta, by_term, reml=bool(degrees[1]))
+    if sigma == 0:
+        H -= np.outer(slopes, slopes) / (degrees[0] * variance**2)
+    information = np.empty((n, n))
+    information[np.ix_(order, order)] = H
+    return g, information + bend
+
+
+@jit(takes=(INTEGER, NUMBER, NUMBER, trust.STATE))
+def lead(what, f, more, state):
+    """Begin a search with tolerances f and `more`; or take the value f, or g and H, at x."""
+    if what == BEGIN:
+        trust.begin(state, f, more)
+        return np.int64(0)
+    if what == IMPROVE:  # after g and H at the best point were filled
+        trust.correct(state)
+    return trust.advance(state, f)

@@ -1,0 +1,142 @@
+"""The choice of a tail, by predicted seconds and bytes, before anything large is allocated.
+
+``"auto"`` takes the dense tail as long as its evaluations are light, without a look at others. Else
+it takes the fastest exact tail whose evaluations are not too heavy, else an approximate one, else
+the fastest exact one that fits into memory, with a warning; and it refuses what does not fit.
+"""
+
+from __future__ import annotations
+
+from numbamm.blocks.layout import ORDER, Layout, build_layout
+from numbamm.blocks.size import check_size
+from numbamm.blocks.tail.protocol import Choice, Prediction, Request, Tail
+from numbamm.blocks.tail.registry import names, tail_of
+from numbamm.errors import OptionError, warn
+from numbamm.memory import SHARE, available, gigabytes, refuse_beyond
+
+#: The dense tail is not compared with others up to this order, nor if an evaluation is this fast.
+SMALL_ORDER, SMALL_SECONDS = 2000, 0.5
+#: Exact evaluations of more seconds are heavy: an approximate tail is preferred, if it applies.
+HEAVY_SECONDS = 60.0
+#: Of the available memory, the share that the dense tail may take unless nothing else applies.
+DENSE_SHARE = 0.25
+#: Another exact tail must be predicted to be so many times faster than the dense one.
+GAIN = 2.0
+DENSE, AUTO = "dense", "auto"
+
+
+def build_tail(terms, xy, sqrtw=None, request: Request = Request()) -> Tail:  # noqa: B008
+    """The tail that a model asks for, or that suits it, filled with its cross-product.
+
+    Parameters
+    ----------
+    terms, xy, sqrtw, request
+        As for `Tail`.
+
+    Raises
+    ------
+    DataError
+        A and the factor would take more than half of the memory.
+    OptionError
+        The tail that was asked for cannot hold the model.
+
+    Warns
+    -----
+    NumbammWarning
+        If an evaluation takes many seconds.
+    """
+    layout = build_layout(terms, xy.shape[1] - 1)
+    choice = choose(layout, terms, request.name, request.or_other)
+    tail = tail_of(choice.name)(terms, xy, sqrtw, layout=layout, request=request)
+    tail.choice = choice
+    return tail
+
+
+def build_exact_tail(terms, xy, sqrtw=None) -> Tail:
+    """The fastest exact tail; as `build_tail` for what is no approximation."""
+    layout = build_layout(terms, xy.shape[1] - 1)
+    found = {n: tail_of(n).predict(layout, terms) for n in names() if tail_of(n).is_exact}
+    fits = {n: p for n, p in found.items() if not isinstance(p, str)}
+    name = _fastest(fits)
+    _check(name, fits[name], layout, terms)
+    tail = tail_of(name)(terms, xy, sqrtw, layout=layout, request=Request(name))
+    tail.choice = Choice(name, "an approximation does not suit the design")
+    return tail
+
+
+def choose(layout: Layout, terms, wanted: str = AUTO, or_other: bool = False) -> Choice:
+    """Which tail a model gets, and why; see `build_tail`."""
+    order = int(layout.table[0, ORDER])
+    if wanted != AUTO:
+        prediction = tail_of(wanted).predict(layout, terms, asked=True)
+        if not isinstance(prediction, str):
+            _check(wanted, prediction, layout, terms)
+            return Choice(wanted, "as asked")
+        if not or_other:
+            raise OptionError(f"tail={wanted!r}: {prediction}")
+    dense = tail_of(DENSE).predict(layout, terms)
+    if order <= SMALL_ORDER or dense.seconds <= SMALL_SECONDS:
+        _check(DENSE, dense, layout, terms)
+        return Choice(DENSE, f"its order {order} is small", is_obvious=True)
+    return _compared(dense, order, layout, terms)
+
+
+def _compared(dense: Prediction, order: int, layout: Layout, terms) -> Choice:
+    """The choice between all tails that can hold the model."""
+    found, notes = {DENSE: dense}, []
+    for name in names():
+        if name == DENSE:
+            continue
+        prediction = tail_of(name).predict(layout, terms)
+        if isinstance(prediction, str):
+            notes.append(f"not {name}, since {prediction}")
+        else:
+            found[name] = prediction
+    note, limit = ", ".join(notes), available()
+    fits = {n: p for n, p in found.items() if p.bytes <= SHARE * limit}
+    exact = {n: p for n, p in fits.items() if tail_of(n).is_exact}
+    light = {n: p for n, p in exact.items() if p.seconds <= HEAVY_SECONDS}
+    if DENSE in light and dense.bytes > DENSE_SHARE * limit:
+        del light[DENSE]
+    for group in (light, {n: p for n, p in fits.items() if n not in exact}, exact):
+        if group:
+            name = _fastest(group)
+            _check(name, group[name], layout, terms)
+            return Choice(name, _reason(name, found, order), note)
+    _check(DENSE, dense, layout, terms)
+    raise AssertionError("what does not fit is refused")
+
+
+def _fastest(group: dict[str, Prediction]) -> str:
+    """The fastest tail; the dense one, if no other is clearly faster."""
+    name = min(group, key=lambda n: group[n].seconds)
+    if DENSE in group and group[DENSE].seconds < GAIN * group[name].seconds:
+        return DENSE
+    return name
+
+
+def _reason(name: str, found: dict[str, Prediction], order: int) -> str:
+    """The predictions of all tails, the one that was taken first."""
+    others = [n for n in found if n != name]
+    return f"order {order}, " + ", ".join(
+        f"{n} about {_seconds(found[n].seconds)} and {gigabytes(found[n].bytes)}"
+        for n in (name, *others)
+    )
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2g} s" if value < 10 else f"{value:,.0f} s"
+
+
+def _check(name: str, prediction: Prediction, layout: Layout, terms) -> None:
+    """Refuse what does not fit into memory; warn where evaluations are slow."""
+    if name == DENSE:
+        check_size(layout, terms)
+        return
+    groups = " and ".join(f"'{t.group}' ({t.nranef} random effects)" for t in terms)
+    what = f"the {name} tail of {groups}"
+    refuse_beyond(
+        prediction.bytes, what, "leave out a term or its slopes, or fit to a part of the data"
+    )
+    if prediction.seconds > HEAVY_SECONDS:
+        warn(f"{what}: about {prediction.seconds:.0f} seconds an evaluation")

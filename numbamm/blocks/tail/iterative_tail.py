@@ -1,0 +1,427 @@
+"""`IterativeTail`: conjugate gradients instead of a factor, and random probes instead of traces.
+
+Estimates at a θ are exact to the tolerance of the solutions, and so are β's standard errors. What
+is estimated by probes, log|Ω| and its derivatives, has a Monte-Carlo error, and with it θ̂: probes
+and their seed are fixed, so that the score is a smooth function of θ, whose root is found by
+Newton's method; see `iterative_search` and `approximation`.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from numbamm.blocks.crossprod import crossprod
+from numbamm.blocks.gradient import objective_gradient
+from numbamm.blocks.layout import (
+    COLUMN,
+    CROSS,
+    DIAG,
+    FIRST_DENSE,
+    LAMBDA,
+    NLEVEL,
+    NORMAL,
+    NSPARSE,
+    NX,
+    ORDER,
+    P,
+    Pattern,
+    build_layout,
+)
+from numbamm.blocks.tail import probes
+from numbamm.blocks.tail.approximation import MOST_ITERATIONS, Approximation
+from numbamm.blocks.tail.conjugate_gradients import NoConvergence
+from numbamm.blocks.tail.protocol import Prediction, Request, Solution, Tail, UnsuitedTail
+from numbamm.blocks.tail.schur import Design
+from numbamm.blocks.tail.sparse_solutions import tail_vectors
+
+#: A term of at most so many random effects is not left to conjugate gradients: what converges
+#: slowly is eliminated exactly.
+FEW = 60
+#: Tolerances of solutions: of D's columns, of probes during a search, and at estimates.
+TOLERANCE, ROUGH, FINE = 1e-8, 1e-6, 1e-12
+#: Quadratic forms of more rows than this are refused: each takes solutions of its own. And how many
+#: are found at once.
+MOST_FORMS, BATCH = 5000, 64
+#: Multiplications a second of products with the tail, about, on one thread; and how many products
+#: an evaluation takes, about.
+RATE, PRODUCTS = 1e9, 12
+
+
+class MonteCarlo(NamedTuple):
+    """The Monte-Carlo error of a fit.
+
+    Attributes
+    ----------
+    probes, seed : int
+        Number of probes, and what they were drawn from.
+    length : int
+        Of a probe.
+    share : float
+        The greatest Monte-Carlo error of a θ, as a share of its standard error.
+    doubt : float
+        By how much it may be larger, since few probes know their spread badly.
+    theta : ndarray, shape (probes, number of θ)
+        For each probe, how θ̂ would differ if all probes were as it is.
+    sigma, gamma : ndarray, shape (number of θ,) and (nx, number of θ)
+        Derivatives of log σ̂ and of γ̂, in the units of A, by θ.
+    objectives : ndarray, shape (probes,)
+        The criterion by each probe.
+    """
+
+    probes: int
+    seed: int
+    length: int
+    share: float
+    doubt: float
+    theta: np.ndarray
+    sigma: np.ndarray
+    gamma: np.ndarray
+    objectives: np.ndarray
+
+
+class IterativeTail(Tail):
+    """Conjugate gradients on what the head leaves; nothing of its size is ever factored."""
+
+    name = "iterative"
+    is_exact = False
+
+    def __init__(self, terms, xy, sqrtw=None, layout=None, request=Request(), gap=0) -> None:  # noqa: B008
+        if layout is None or _dense_order(layout) > FEW:
+            layout = Pattern.of(terms, most_dense=FEW).layout(xy.shape[1] - 1)
+        super().__init__(terms, xy, sqrtw, layout, request, gap)
+        self._terms = terms
+        self.probes = self.request.probes or probes.FEWEST
+        self.seed = 0 if self.request.seed is None else int(self.request.seed)
+        self._design = Design(self.layout, self.A)
+
+    @classmethod
+    def predict(cls, layout, terms, asked: bool = False) -> Prediction | str:
+        table, nhead = layout.table, layout.nhead
+        if layout.nterm == nhead:
+            return "the elimination level by level leaves nothing to iterate on"
+        if layout.table[0, FIRST_DENSE] == nhead and _dense_order(layout) <= FEW:
+            return "what the elimination level by level leaves is small"
+        if not all(term.structure.is_free for term in terms):
+            return "a covariance structure has parameters that are not entries of λ"
+        columns = probes.FEWEST + int(table[0, NX]) + 1
+        pairs = float(np.sum(table[1 : 1 + layout.nterm, NSPARSE] * table[1 : 1 + layout.nterm, P]))
+        if not pairs:  # stored densely
+            pairs = float(layout.size_a)
+        size = layout.size_a * 2 + 8 * columns * int(table[0, ORDER])
+        return Prediction(2 * PRODUCTS * columns * pairs / RATE, 8.0 * size)
+
+    @property
+    def operations(self) -> float:
+        """Multiplications of one evaluation, about."""
+        return self.predict(self.layout, self._terms).seconds * RATE
+
+    def kinds(self) -> list[list[str]]:
+        """Storage of each block of A; of L there are the head's blocks alone."""
+        return [[kind.partition("/")[0] for kind in row] for row in super().kinds()]
+
+    def new_response(self, y) -> None:
+        super().new_response(y)
+        self._design.new_response()
+
+    # ---- evaluations ----------------------------------------------------------------------------
+
+    def raise_probes(self, number: int, seed: int | None = None) -> None:
+        """Take more probes from now on; the former ones are among them, unless from a new seed."""
+        self.probes, self.seed = number, self.seed if seed is None else seed
+        self._drop_buffers()
+
+    def _evaluation(self, entries, fine: bool = False) -> Approximation:
+        """The calling thread's evaluation at entries of λ, computed unless it is there already."""
+        entries = np.ascontiguousarray(entries, dtype=np.float64)
+        kept = getattr(self._local, "kept", None)
+        if kept is not None and kept[1] == fine and np.array_equal(kept[0], entries):
+            return kept[2]
+        design, most = self._design, MOST_ITERATIONS
+        self._local.kept = kept = None  # its memory is needed
+        if fine:  # exact estimates need no probes
+            Z, tolerance, most = np.zeros((design.order, 0)), (FINE, FINE), 3 * most
+        else:
+            Z = probes.draw(design.order, self.probes, self.seed)
+            tolerance = TOLERANCE, ROUGH
+        try:
+            found = Approximation(design, entries, Z, tolerance, most)
+        except NoConvergence:
+            raise UnsuitedTail(self._slow) from None
+        self._local.kept = entries, fine, found
+        return found
+
+    @property
+    def _slow(self) -> str:
+        groups = " and ".join(f"'{t.group}'" for t in self._terms)
+        return (
+            f"conjugate gradients need too many iterations: {groups} are nearly nested, or few "
+            "rows connect their levels"
+        )
+
+    def objective(self, theta, degrees, constant: float, sigma: float) -> float:
+        try:
+            found = self._evaluation(self.joint.entries(theta))
+        except FloatingPointError:
+            return np.nan
+        return float(found.objectives(degrees, constant, sigma).mean())
+
+    def objective_gradient(self, theta, degrees, constant: float, sigma: float):
+        """The objective and its gradient, both estimated by the same probes."""
+        value = self.objective(theta, degrees, constant, sigma)
+        if not np.isfinite(value):
+            return value, np.full(len(theta), np.nan)
+        entries = self.joint.entries(theta)
+        found = self._evaluation(entries)
+        normals = found.normals(lambda: self._head_normals(entries), degrees, sigma)
+        lam = [found.schur.lam(k) for k in range(self.layout.nterm)]
+        self._local.normals = [N for N, _ in normals]
+        self._local.slopes = [2.0 * N @ l for (N, _), l in zip(normals, lam, strict=True)]
+        self._local.deviations = [
+            2.0 * np.einsum("abr,bc->acr", pairs, l)
+            for (_, pairs), l in zip(normals, lam, strict=True)
+        ]
+        slopes = self._of_entries([G[:, :, None] for G in self._local.slopes])[:, 0]
+        return value, self.joint.slopes(theta, slopes)
+
+    def _of_entries(self, blocks) -> np.ndarray:
+        """Matrices (p, p, columns) of the terms in the table's order, as rows of entries of λ."""
+        by_given = [blocks[k] for k in np.argsort(self.layout.order)]
+        rows = [
+            block.reshape(-1, block.shape[2])[structure.entries]
+            for block, structure in zip(by_given, self.joint.structures, strict=True)
+        ]
+        return np.concatenate(rows)
+
+    def gradient_blocks(self) -> list[np.ndarray]:
+        return [self._local.slopes[k].copy() for k in np.argsort(self.layout.order)]
+
+    def normal_blocks(self) -> list[np.ndarray]:
+        return [self._local.normals[k].copy() for k in np.argsort(self.layout.order)]
+
+    def information(self, entries, degrees, sigma: float) -> np.ndarray:
+        found = self._local.kept[2]
+        try:
+            value, _, _ = found.information(entries, degrees, sigma, TOLERANCE)
+        except NoConvergence:
+            raise UnsuitedTail(self._slow) from None
+        return value
+
+    def search(self, theta, degrees, constant: float, sigma: float, ftol_abs, ftol_rel):
+        from numbamm.blocks.tail.iterative_search import IterativeSearch
+
+        return IterativeSearch(self, theta, (degrees, constant, sigma), ftol_abs)
+
+    # ---- estimates -------------------------------------------------------------------------------
+
+    def factorize(self, theta) -> None:
+        """Hold solutions at θ of the greatest exactness."""
+        self._evaluation(self.joint.entries(theta), fine=True)
+
+    @property
+    def _held(self) -> Approximation:
+        return self._local.kept[2]
+
+    def solve(self) -> Solution:
+        u, b = self._held.solution()
+        nx, widths = self.nx, self._widths
+        stops = np.cumsum(widths)
+        gamma = b[len(b) - 1 - nx : -1]
+        return Solution(self._by_term(u, stops), self._by_term(b, stops), gamma)
+
+    @property
+    def _widths(self) -> np.ndarray:
+        rows = self.layout.table[1 : 1 + self.layout.nterm]
+        return rows[:, P] * rows[:, NLEVEL]
+
+    def _by_term(self, vector, stops) -> list[np.ndarray]:
+        """Split a vector in the table's order into the terms, in the caller's order."""
+        parts: list = [None] * len(stops)
+        for k, stop in enumerate(stops):
+            p, nlevel = self.layout.table[1 + k, [P, NLEVEL]]
+            parts[self.layout.order[k]] = vector[stop - p * nlevel : stop].reshape(nlevel, p)
+        return parts
+
+    def residual_norm(self) -> float:
+        return float(np.sqrt(self._held.r2))
+
+    def x_factor(self) -> np.ndarray:
+        nx = self.nx
+        return self._held.factor[-1 - nx : -1, -1 - nx : -1].copy()
+
+    def monte_carlo(self, theta, degrees, constant: float, sigma: float) -> MonteCarlo:
+        """The Monte-Carlo error of a fit that ended at θ, in scaled columns."""
+        theta = np.ascontiguousarray(theta, dtype=np.float64)
+        self.objective_gradient(theta, degrees, constant, sigma)
+        found, entries = self._held, self._entries
+        try:
+            information, slope, gamma = found.information(entries, degrees, sigma, TOLERANCE)
+        except NoConvergence:
+            raise UnsuitedTail(self._slow) from None
+        jacobian = self._jacobian(theta)  # of the entries, in the order of `entries`
+        hessian = information + self._curvature_of_normals(entries)
+        hessian = jacobian.T @ hessian @ jacobian
+        scores = self._of_entries(self._local.deviations)[entries[3]].T @ jacobian
+        values, vectors = np.linalg.eigh(hessian)
+        live = values > 1e-10 * max(values[-1], 0.0)
+        inverse = (vectors[:, live] / values[live]) @ vectors[:, live].T
+        deviations = -scores @ inverse
+        errors = probes.standard_error(deviations)
+        standard = np.sqrt(2.0 * np.diag(inverse))
+        share = np.divide(errors, standard, out=np.zeros_like(errors), where=standard > 0)
+        by_sigma = np.zeros(len(theta)) if sigma > 0 else -(slope / found.r2) @ jacobian
+        return MonteCarlo(
+            self.probes,
+            self.seed,
+            self._design.order,
+            float(share.max(initial=0.0)),
+            probes.doubt(self.probes),
+            deviations,
+            by_sigma,
+            gamma @ jacobian,
+            found.objectives(degrees, constant, sigma),
+        )
+
+    @property
+    def _entries(self) -> np.ndarray:
+        """Term, row and column of the entries of every λ, term by term of the table, and which."""
+        parts, structures = [], self.joint.structures
+        starts = np.cumsum([0, *(len(s.entries) for s in structures)])
+        for k, given in enumerate(self.layout.order):
+            structure = structures[given]
+            row, column = np.divmod(structure.entries, structure.p)
+            at = starts[given] + np.arange(len(row))
+            parts.append(np.stack([np.full(len(row), k), row, column, at]))
+        return np.concatenate(parts, axis=1).astype(np.int64)
+
+    def _jacobian(self, theta) -> np.ndarray:
+        """Derivatives of the entries of every λ by θ, in the order of `_entries`."""
+        from scipy.linalg import block_diag
+
+        joint = self.joint
+        pairs = zip(joint.structures, joint.split(theta), strict=True)
+        whole = block_diag(*(structure.jacobian(own) for structure, own in pairs))
+        return whole[self._entries[3]]
+
+    def _curvature_of_normals(self, entries) -> np.ndarray:
+        """I ⊗ 2N between entries of λ."""
+        term, row, column, _ = entries
+        out = np.zeros((len(term),) * 2)
+        for s in range(len(term)):
+            same = np.flatnonzero((term == term[s]) & (column == column[s]))
+            out[s, same] = 2.0 * self._local.normals[term[s]][row[s], row[same]]
+        return out
+
+    # ---- what takes a factor ---------------------------------------------------------------------
+
+    def leverage(self) -> np.ndarray:
+        raise self.cannot("leverages of all rows")
+
+    def row_variances(self, terms, x) -> np.ndarray:
+        """Variances over σ² of x'γ̂ + z'b̂ - z'b, by solutions for each row."""
+        terms = [terms[k] for k in self.layout.order]
+        refs = np.stack([np.asarray(refs, dtype=np.int32) for refs, _ in terms])
+        z = np.concatenate([z for _, z in terms]).T.copy()
+        return self._forms(refs, z, np.ascontiguousarray(x, dtype=np.float64))
+
+    def level_variances(self, given: int, levels) -> np.ndarray:
+        """Variances of b over σ², of some levels of a term; shape (levels, p, p).
+
+        Parameters
+        ----------
+        given : int
+            The term, in the caller's order.
+        levels : ndarray of int
+        """
+        table, nterm = self.layout.table, self.layout.nterm
+        k = self.layout.order.index(given)
+        p, at = int(table[1 + k, P]), int(table[1 + k, COLUMN])
+        pairs = [(a, b) for a in range(p) for b in range(a + 1)]
+        refs = np.full((nterm, len(levels) * len(pairs)), -1, dtype=np.int32)
+        refs[k] = np.repeat(levels, len(pairs))
+        z = np.zeros((refs.shape[1], int(table[1 : 1 + nterm, P].sum())))
+        for i, (a, b) in enumerate(pairs):
+            z[i :: len(pairs), at + a] += 1.0
+            z[i :: len(pairs), at + b] += float(a != b)
+        x, known = np.zeros((len(z), self.nx)), np.zeros((self.nx, self.nx))
+        forms = self._forms(refs, z, x, known).reshape(len(levels), len(pairs))
+        out = np.empty((len(levels), p, p))
+        of = dict(zip(pairs, forms.T, strict=True))
+        for a, b in pairs:  # by polarisation
+            both = of[a, b] if a == b else (of[a, b] - of[a, a] - of[b, b]) / 2
+            out[:, a, b] = out[:, b, a] = both
+        return out
+
+    def conditional_variances(self) -> list[np.ndarray]:
+        terms = self._terms
+        number = sum(t.nlevels * t.p * (t.p + 1) // 2 for t in terms)
+        if number > MOST_FORMS:
+            raise self.cannot(f"conditional variances of all {number} random effects")
+        return [self.level_variances(k, np.arange(t.nlevels)) for k, t in enumerate(terms)]
+
+    def variances_of(self, levels: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+        if not levels:
+            return super().variances_of(levels)
+        return {k: self.level_variances(k, own) for k, own in levels.items()}
+
+    def _forms(self, refs, z, x, cov=None) -> np.ndarray:
+        """Quadratic forms of rows; see `solve.quadratic_forms`."""
+        if len(z) > MOST_FORMS:
+            raise self.cannot(f"variances of {len(z)} rows")
+        held, design = self._held, self._design
+        m, out = design.order + design.order_d, np.empty(len(z))
+        e = np.zeros(design.head_order)
+        for start in range(0, len(z), BATCH):
+            rows = slice(start, start + BATCH)
+            T, part = np.zeros((len(z[rows]), m)), np.empty(len(z[rows]))
+            data = np.ascontiguousarray(refs[:, rows]), z[rows], x[rows]
+            arrays = design.table, design.index, held.schur.work
+            tail_vectors(*data, *arrays, e, T, part)
+            out[rows] = part + held.forms(T, cov)
+        return out
+
+    # ---- the head alone --------------------------------------------------------------------------
+
+    def _head_normals(self, entries) -> list[np.ndarray]:
+        """N of the head's terms where there is no tail, in the table's order."""
+        nhead, order = self.layout.nhead, self.layout.order
+        parts = np.split(entries, np.cumsum([len(s.entries) for s in self.joint.structures])[:-1])
+        if nhead == 1:
+            p, nlevel = self.layout.table[1, [P, NLEVEL]]
+            start, lam = self.layout.table[1, DIAG], np.zeros(p * p)
+            A = self.A[start : start + p * p * nlevel].reshape(-1, p, p)
+            lam[self.joint.structures[order[0]].entries] = parts[order[0]]
+            lam = lam.reshape(p, p)
+            return [np.linalg.solve(np.eye(p) + A @ (lam @ lam.T), A).sum(axis=0)]
+        layout, A, work, adjoint = self._head
+        theta = np.concatenate([parts[k] for k in order[:nhead]])
+        arrays = layout.table, layout.index, A, work, adjoint
+        # of a y that nothing explains, with d = 0 and σ = 1, nothing enters the derivatives
+        none, slopes = np.array([0, 0], dtype=np.int64), np.empty(len(theta))
+        objective_gradient(theta, *arrays, none, 0.0, 1.0, slopes)
+        rows = layout.table[1 : 1 + nhead]
+        starts = layout.table[0, NORMAL] + rows[:, LAMBDA]
+        return [
+            adjoint[at : at + p * p].reshape(p, p).copy()
+            for at, p in zip(starts, rows[:, P], strict=True)
+        ]
+
+    @cached_property
+    def _head(self) -> tuple:
+        """Layout, A, and buffers of the head's terms alone."""
+        nhead = self.layout.nhead
+        layout = build_layout([self._terms[k] for k in self.layout.order[:nhead]], 0)
+        columns = int(layout.table[1 : 1 + nhead, P].sum())
+        A = np.full(layout.size_a, np.nan)
+        refs, z = self.refs[:nhead].copy(), self.z[:, :columns].copy()
+        crossprod(refs, z, np.zeros((len(z), 1)), layout.table, layout.places, A)
+        A[layout.table[0, CROSS]] = 1.0
+        return layout, A, np.full(layout.size_work, np.nan), np.full(layout.size_adjoint, np.nan)
+
+
+def _dense_order(layout) -> int:
+    """Number of random effects of the layout's dense terms."""
+    rows = layout.table[1 + layout.table[0, FIRST_DENSE] : 1 + layout.nterm]
+    return int((rows[:, P] * rows[:, NLEVEL]).sum())

@@ -1,0 +1,33 @@
+"""`tail_request`: the options ``tail``, ``probes`` and ``seed``, as given or as configured."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+from numbamm import config
+from numbamm.blocks.tail.protocol import Request
+from numbamm.blocks.tail.registry import names
+from numbamm.errors import OptionError, shown
+from numbamm.options import one_of
+
+
+def tail_request(tail: str | None, probes: int | None, seed: int | None) -> Request:
+    """What a user asks of the tail.
+
+    Raises
+    ------
+    OptionError
+        An option has a value that cannot be used.
+    """
+    tail = config.get("tail") if tail is None else tail
+    probes = config.get("probes") if probes is None else probes
+    one_of("tail", tail, ["auto", *names()])
+    if probes is not None and not (_is_integer(probes) and probes >= 2):
+        raise OptionError(f"probes must be an integer of at least 2, not {shown(probes)}")
+    if seed is not None and not (_is_integer(seed) and seed >= 0):
+        raise OptionError(f"seed must be an integer of at least 0, not {shown(seed)}")
+    return Request(tail, probes, seed)
+
+
+def _is_integer(value) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)

@@ -1,0 +1,25 @@
+"""`Ou`: Ornstein–Uhlenbeck, ``ou(time | g)``: autoregression in continuous time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from numbamm.structures.exp import Exp
+from numbamm.structures.structure import Shape
+
+
+@dataclass(frozen=True)
+class Ou(Exp):
+    """Correlations exp(-rate |t - t'|): those of `Exp` with rate = 1 / range."""
+
+    names: ClassVar = ("ou",)
+
+    @property
+    def shapes(self) -> list[Shape]:
+        return [Shape("rate", 0.0, np.inf)]
+
+    def shape_values(self, theta) -> np.ndarray:
+        return 1 / super().shape_values(theta)

@@ -1,0 +1,130 @@
+"""`OverPositions`: correlations that are a function of the distance of points."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from numbamm.structures.patterned import Patterned
+from numbamm.structures.structure import Shape
+
+
+@dataclass(frozen=True)
+class OverPositions(Patterned):
+    """Base: one standard deviation, and correlations f(d / range), φ = log(range / unit) first.
+
+    The unit is the median distance of the points, so that φ is of ordinary size.
+
+    Attributes
+    ----------
+    points : tuple of tuple of float
+        The coordinates of each effect.
+    """
+
+    p: int
+    points: tuple[tuple[float, ...], ...] = ()
+    over_positions: ClassVar = True
+
+    @property
+    def nshape(self) -> int:
+        return 1
+
+    @abstractmethod
+    def profile(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """f(x), x f'(x), and x (x f'(x))' of distances x in units of the range."""
+
+    @cached_property
+    def distances(self) -> np.ndarray:
+        """Euclidean distances, shape (p, p)."""
+        at = np.array(self.points, dtype=np.float64).reshape(self.p, -1)
+        return np.sqrt(((at[:, None] - at[None]) ** 2).sum(axis=2))
+
+    @cached_property
+    def unit(self) -> float:
+        """The median distance of different points."""
+        d = self.distances[np.tril_indices(self.p, -1)]
+        return float(np.median(d)) if len(d) else 1.0
+
+    def _scaled(self, phi) -> np.ndarray:
+        return self.distances / (self.unit * np.exp(np.clip(phi[0], -50.0, 50.0)))
+
+    def correlation(self, phi) -> np.ndarray:
+        return self.profile(self._scaled(phi))[0]
+
+    def correlation_slopes(self, phi) -> np.ndarray:
+        return -self.profile(self._scaled(phi))[1][None]
+
+    def correlation_bend(self, phi, N) -> np.ndarray:
+        return np.array([[(N * self.profile(self._scaled(phi))[2]).sum()]])
+
+    #: Range at which searches begin, as a share of the median distance.
+    START: ClassVar[float] = 0.5
+
+    @property
+    def start_shape(self) -> np.ndarray:
+        return np.log([self.START])
+
+    def shape_of(self, C) -> np.ndarray:
+        """The φ by which f fits the known correlations best."""
+        low = np.tril_indices(self.p, -1)
+        target = C[low]
+        known = np.isfinite(target)
+        if not known.any():
+            return self.start_shape
+
+        def miss(phi: float) -> float:
+            return float(((self.correlation(np.array([phi]))[low] - target)[known] ** 2).sum())
+
+        phi = _least(miss, -8.0, 8.0)
+        for _ in range(6):  # the rest of the digits, by Gauss–Newton
+            rest = (self.correlation(np.array([phi]))[low] - target)[known]
+            slope = self.correlation_slopes(np.array([phi]))[0][low][known]
+            square = slope @ slope
+            phi = phi - (slope @ rest) / square if square > 0 else phi
+        return np.array([np.clip(phi, -8.0, 8.0)])
+
+    def rectified_shape(self, phi) -> np.ndarray:
+        return phi
+
+    def at_bound(self, phi, tol) -> bool:
+        """Whether all points are as one: the range is so long that no distance counts."""
+        return bool((self.correlation(phi) > 1 - tol**2).all())
+
+    @property
+    def shapes(self) -> list[Shape]:
+        return [Shape("range", 0.0, np.inf)]
+
+    def whole(self, cnames) -> str:
+        """Names of the coordinates, which stand before those of a point."""
+        return cnames[0].split("[")[0]
+
+    @property
+    def angle_names(self) -> list[str]:
+        return ["log_range"]
+
+    def shape_values(self, theta) -> np.ndarray:
+        return self.unit * np.exp(np.asarray(theta)[..., 1:])
+
+    def select(self, columns) -> OverPositions:
+        return type(self)(len(columns), tuple(self.points[j] for j in columns))
+
+    def to_json(self) -> Any:
+        return [self.names[0], {"points": [list(point) for point in self.points]}]
+
+    @classmethod
+    def from_options(cls, p, options) -> OverPositions:
+        return cls(p, tuple(map(tuple, options["points"])))
+
+
+def _least(f, low: float, high: float) -> float:
+    """The minimum of a function on an interval: the lowest of a lattice, refined."""
+    from scipy.optimize import minimize_scalar
+
+    lattice = np.linspace(low, high, 33)
+    k = int(np.argmin([f(x) for x in lattice]))
+    ends = lattice[max(k - 1, 0)], lattice[min(k + 1, 32)]
+    return float(minimize_scalar(f, bounds=ends, method="bounded", options={"xatol": 1e-6}).x)

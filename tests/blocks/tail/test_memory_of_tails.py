@@ -1,0 +1,104 @@
+"""What a tail takes is known before it is allocated, and what does not fit is refused."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+pytest.importorskip("sksparse")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and ulimit -v")
+
+DESIGN = """
+import resource
+import numpy as np
+import numbamm as mm
+from numbamm.blocks.layout import build_layout
+from numbamm.blocks.tail.registry import tail_of
+
+def ring(n):
+    "Two crossed factors of n levels, each of two rows: all are connected, and nearly none meet."
+    rng = np.random.default_rng(3)
+    g, h = np.arange(n), rng.permutation(n)
+    frame = {"g": np.tile(g, 2), "h": np.concatenate([h, np.roll(h, 1)])}
+    frame["y"] = rng.normal(size=n)[frame["g"]] + rng.normal(size=2 * n)
+    return frame
+
+def movers(workers, firms, years, moves):
+    rng = np.random.default_rng(2)
+    popular = rng.pareto(1.2, firms) + 1
+    p = popular / popular.sum()
+    firm, rows = rng.choice(firms, workers, p=p), []
+    for _ in range(years):
+        moved = rng.random(workers) < moves
+        firm = np.where(moved, rng.choice(firms, workers, p=p), firm)
+        rows.append(firm)
+    h, g = np.concatenate(rows), np.tile(np.arange(workers), years)
+    return {"g": g, "h": h, "y": rng.normal(size=len(g))}
+
+FORMULA = "y ~ 1 + (1 | g) + (1 | h)"
+"""
+
+
+def run(script, limit=None):
+    """The last line that a process prints, with at most `limit` bytes of address space."""
+    before = f"import resource\nresource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))\n"
+    program = (before if limit else "") + DESIGN + textwrap.dedent(script)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.strip().splitlines()[-1]
+
+
+def test_a_tail_that_fits_is_taken_where_another_would_not():
+    found = run(
+        """
+        m = mm.lmm(FORMULA, ring(20_000))
+        print(m.blocks.name, m.optsum.returnvalue)
+        """,
+        limit=4_000_000_000,
+    )
+    assert found == "sparse CONVERGED"
+
+
+@pytest.mark.parametrize("tail", ["dense", "sparse"])
+def test_what_does_not_fit_is_refused_before_memory_runs_out(tail):
+    found = run(
+        f"""
+        try:
+            mm.LinearMixedModel(FORMULA, movers(40_000, 12_000, 6, 1.0), tail={tail!r})
+        except mm.DataError as error:
+            print(error)
+        """,
+        limit=2_500_000_000,
+    )
+    assert "more than half of the" in found and "GB of memory" in found
+
+
+@pytest.mark.parametrize(
+    ("tail", "design"), [("dense", "ring(2_600)"), ("sparse", "movers(30_000, 6_000, 5, 0.5)")]
+)
+def test_the_prediction_is_what_is_taken(tail, design):
+    small = "{k: v[:400] for k, v in ring(200).items()}"
+    small = f"mm.LinearMixedModel(FORMULA, {small}, tail={tail!r}).objective_gradient([1.0, 1.0])"
+    run(f"{small}\nprint()")  # a process that compiles takes more memory
+    predicted, taken = map(
+        float,
+        run(
+            f"""
+            frame, tail = {design}, {tail!r}
+            {small}
+            model = mm.LinearMixedModel(FORMULA, frame, tail=tail)
+            model.blocks._drop_buffers()
+            open("/proc/self/clear_refs", "w").write("5")  # the peak begins anew
+            def peak():
+                lines = open("/proc/self/status").read().splitlines()
+                return next(1024 * float(l.split()[1]) for l in lines if l.startswith("VmHWM"))
+            held = peak() - model.blocks.A.nbytes
+            model.objective_gradient([1.0, 1.0])
+            predicted = tail_of(tail).predict(model.layout, model.reterms, asked=True).bytes
+            print(predicted, peak() - held)
+            """
+        ).split(),
+    )
+    assert taken == pytest.approx(predicted, rel=0.2)
+    assert predicted > 1e8
