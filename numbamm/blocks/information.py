@@ -25,7 +25,7 @@ from numbamm.blocks.cholesky import DEGREES, columns_left, lambda_over_factor
 from numbamm.blocks.eigen import eigh
 from numbamm.blocks.jit import REASSOCIATE, counter, jit
 from numbamm.blocks.kinds import INDEX, INTEGERS, MATRIX, NOTHING, NUMBER, REALS, TABLE
-from numbamm.blocks.lapack import LEFT, LOWER, NO, dgemm, dsymm, dtrsm
+from numbamm.blocks.lapack import LEFT, LOWER, NO, TRANSPOSED, dgemm, dsymm, dtrsm
 from numbamm.blocks.layout import (
     D0,
     DENSE,
@@ -56,6 +56,9 @@ from numbamm.blocks.vectors import copy, dot, scale
 
 #: Along directions v with |λ'v| below this, N v is computed from U, since G = 2Nλ does not give it.
 SINGULAR = 1e-5
+#: From so many parameters on, inner products of all pairs are matrix products. What these leave
+#: above the diagonal is not read.
+MANY = 64
 
 #: `changes` of parameters that are entries of λ.
 NO_CHANGES = np.empty((0, 0))
@@ -413,14 +416,20 @@ def _head(
             g = stack[t * width + level * p : t * width + (level + 1) * p]
             for a in range(p):
                 g[a] = h[t, a] - dot(M[a * p : (a + 1) * p], y[t, :p])
-        for s in range(nactive):
-            for t in range(s + 1):
-                total = 0.0
-                for a in range(p):
-                    total -= y[s, a] * y[t, a]
-                    if s >= first:
-                        total += h[s, a] * r[t, a]
-                inner[s, t] += total
+        if nactive >= MANY:
+            rows = inner[first:].reshape((inner.shape[0] - first) * inner.shape[1])
+            _add_products(1.0, h[first:nactive], r[:nactive], p, rows, inner.shape[1])
+            rows = inner.reshape(inner.size)
+            _add_products(-1.0, y[:nactive], y[:nactive], p, rows, inner.shape[1])
+        else:
+            for s in range(nactive):
+                for t in range(s + 1):
+                    total = 0.0
+                    for a in range(p):
+                        total -= y[s, a] * y[t, a]
+                        if s >= first:
+                            total += h[s, a] * r[t, a]
+                    inner[s, t] += total
         _hand_on(k, start, level, nactive, table, index, C, stack, later, tail)
     columns = C[dense : dense + nd * width]
     dgemm(NO, NO, nd, nactive, width, 1.0, columns, nd, stack, width, 1.0, tail[d0:], m)
@@ -528,10 +537,14 @@ def _tail(table, work, adjoint, entries, changes, u, b, inner, slope, tail, c, h
                 slope[t] += direction(t, entries, changes, *arrays)
         products = tail[first * m :]
         dsymm(LEFT, LOWER, m, nθ - first, 1.0, C, m, h, m, 0.0, products, m)
-        for s in range(first, nθ):
-            h_s = h[(s - first) * m : (s - first + 1) * m]
-            for t in range(s + 1):
-                inner[s, t] += dot(h_s, tail[t * m : (t + 1) * m])
+        if nθ >= MANY:
+            rows = inner[first:].reshape((nθ - first) * nθ)
+            dgemm(TRANSPOSED, NO, nθ, nθ - first, m, 1.0, tail, m, h, m, 1.0, rows, nθ)
+        else:
+            for s in range(first, nθ):
+                h_s = h[(s - first) * m : (s - first + 1) * m]
+                for t in range(s + 1):
+                    inner[s, t] += dot(h_s, tail[t * m : (t + 1) * m])
     for k in range(nhead, nterm):
         p = table[1 + k, P]
         lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
@@ -542,9 +555,22 @@ def _tail(table, work, adjoint, entries, changes, u, b, inner, slope, tail, c, h
         return
     L = work[table[0, TAIL] : table[0, TAIL] + m * m]
     dtrsm(LEFT, LOWER, NO, NO, m - 1, nθ, 1.0, L, m, tail, m)
+    if nθ >= MANY:
+        rows = inner.reshape(inner.size)
+        dgemm(TRANSPOSED, NO, nθ, nθ, m - 1, -1.0, tail, m, tail, m, 1.0, rows, nθ)
+        return
     for s in range(nθ):
         for t in range(s + 1):
             inner[s, t] -= dot(tail[s * m : (s + 1) * m - 1], tail[t * m : (t + 1) * m - 1])
+
+
+@jit
+def _add_products(factor, left, right, p, rows, length):
+    """rows[s, t] += factor left_s'right_t over their first p entries; `length` is a row's."""
+    width = left.shape[1]
+    s, t = left.shape[0], right.shape[0]
+    x, y = right.reshape(right.size), left.reshape(left.size)
+    dgemm(TRANSPOSED, NO, t, s, p, factor, x, width, y, width, 1.0, rows, length)
 
 
 @jit(fastmath=REASSOCIATE)

@@ -3,11 +3,12 @@
 import numba
 import numpy as np
 import pytest
-from blocks.dense import dense_model, random_theta
+from blocks.dense import dense_model, random_theta, rows, term
 from blocks.examples import built, each_structure, evaluate_gradient
 
 from numbamm.blocks import information
 from numbamm.blocks.layout import LAMBDA, NORMAL, P
+from numbamm.blocks.tail.dense_tail import DenseTail
 
 
 @numba.njit
@@ -80,3 +81,21 @@ def test_curvature_at_singular_theta(name, what):
     np.testing.assert_allclose(H, expected.curvature, atol=1e-9 * np.abs(H).max())
     for found, N in zip(normals(blocks), expected.normal, strict=True):
         np.testing.assert_allclose(found, N, atol=1e-9 * np.abs(N).max())
+
+
+@pytest.mark.parametrize("kind", ["crossed", "nested"])
+@pytest.mark.parametrize("reml", [False, True])
+def test_curvature_of_many_parameters(kind, reml):
+    """Whose inner products are matrix products: two terms of eleven columns and of one."""
+    rng, n = np.random.default_rng(4), 150
+    inner, outer = rng.integers(0, 12, n), rng.integers(0, 4, n)
+    outer = inner % 4 if kind == "nested" else outer
+    many = [rng.normal(size=n) for _ in range(11)]
+    terms = [term("a", inner, *many), term("b", outer, np.ones(n), *many[:2])]
+    xy = rows(n, nx=3)
+    blocks = DenseTail(terms, xy)
+    theta = random_theta(terms)
+    assert len(theta) > information.MANY
+    H = curvature(blocks, theta, xy, reml)
+    expected = dense_model(terms, xy, theta, reml).curvature
+    np.testing.assert_allclose(H, expected, atol=1e-9 * np.abs(H).max())

@@ -18,8 +18,8 @@ from numbamm.blocks.information import parameters, square_blocks
 from numbamm.blocks.jit import counter, jit
 from numbamm.blocks.kinds import INTEGERS, LEVELS, MATRIX, REALS, record
 from numbamm.blocks.layout import COLUMN, LAMBDA, MOVED, NTHETA, NX, ORDER, TAIL, P
-from numbamm.blocks.response_norm import response_norm, vector_length
 from numbamm.blocks.search.evaluation import MODEL
+from numbamm.blocks.search.response_norm import response_norm, vector_length
 from numbamm.blocks.search.response_rows import load_response
 from numbamm.blocks.search.rotations import fold
 

@@ -22,7 +22,6 @@ from numbamm.blocks.information import complete_normal, curvature
 from numbamm.blocks.jit import jit
 from numbamm.blocks.kinds import FLAG, INTEGERS, LEVELS, MATRIX, NUMBER, REALS, record
 from numbamm.blocks.layout import LAMBDA, NORMAL, NX, ORDER, TAIL, P
-from numbamm.blocks.response_norm import vector_length
 from numbamm.blocks.search import trust
 from numbamm.blocks.search.communication import FAILED, FBEST, FTOL_ABS, FTOL_REL
 from numbamm.blocks.search.evaluation import (
@@ -37,6 +36,7 @@ from numbamm.blocks.search.evaluation import (
     value,
 )
 from numbamm.blocks.search.newton import UNLIMITED, advance
+from numbamm.blocks.search.response_norm import vector_length
 from numbamm.blocks.search.response_rows import load_response
 from numbamm.blocks.search.rotations import fold, hold_rotations, unfold
 from numbamm.blocks.second_derivatives import (
@@ -54,8 +54,9 @@ from numbamm.blocks.vectors import copy, dot
 OBJECTIVE, NORM, CERTIFIED, ENDED, EVALUATIONS = range(5)
 
 #: At most so many Newton steps from the end of a search; none where the predicted decrease is at
-#: most LEAST, and the last one where it is at most ENOUGH: what it leaves is rounding.
-MOST_STEPS, LEAST, ENOUGH = 6, 1e-19, 1e-15
+#: most LEAST, and the last one where it is at most ENOUGH: what it leaves is rounding. By average
+#: information, which is for heavy models, the last one is where it is at most NEARLY.
+MOST_STEPS, LEAST, ENOUGH, NEARLY = 6, 1e-19, 1e-15, 1e-11
 #: Eigenvalues of the Hessian below this share of the largest are those of no direction.
 FLAT = 1e-9
 #: A θ on the diagonal of λ below the first is zero where the objective rises by no more than the
@@ -259,7 +260,7 @@ def _finish(theta, step, u, b, state, search, model, parts, z, xy, second, exact
         fold(state.x, search.entries, theta)
         unfold(theta, search.entries, state.x)
         last = predicted
-        if predicted <= ENOUGH:
+        if predicted <= (ENOUGH if exact else NEARLY):
             break
         fresh = False
     return fresh

@@ -17,7 +17,7 @@ from numbamm.progress import progress_bar
 
 #: Number of batches that there are at least, so that threads end at about the same time, and the
 #: largest number of fits in one. Batches do not depend on the number of threads, nor do results.
-BATCHES, LARGEST_BATCH = 24, 250
+BATCHES, LARGEST_BATCH = 24, 500
 #: Methods of degrees of freedom.
 METHODS = ("satterthwaite", "wald")
 

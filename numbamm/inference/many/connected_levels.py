@@ -7,40 +7,33 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from numbamm.blocks.layout import NLEVEL, NX, P
-from numbamm.blocks.second_derivatives import Components
+from numbamm.blocks.second_derivatives import Components, scratch_size
 from numbamm.memory import refuse_beyond
 
 
 def components_of(blocks) -> Components:
-    """The components of a model's terms, with empty buffers.
+    """The components of a model's terms, without buffers.
 
     Parameters
     ----------
     blocks : DenseTail
-
-    Raises
-    ------
-    DataError
-        A component is too large for dense matrices of its order.
     """
     table, refs = blocks.layout.table, blocks.refs
     nterm, nx = len(refs), int(table[0, NX])
     p, nlevel = table[1 : 1 + nterm, P], table[1 : 1 + nterm, NLEVEL]
     starts = np.cumsum([0, *nlevel])
     nodes = refs.astype(np.int64) + starts[:-1, None]
-    ends = np.tile(nodes[0], nterm), nodes.ravel()
-    graph = sp.coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(starts[-1],) * 2)
-    number, group = connected_components(graph, directed=False)
+    if nterm == 1:  # each level by itself
+        number, group = int(starts[-1]), np.arange(starts[-1])
+    else:
+        ends = np.tile(nodes[0], nterm), nodes.ravel()
+        graph = sp.coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(starts[-1],) * 2)
+        number, group = connected_components(graph, directed=False)
     term = np.repeat(np.arange(nterm), nlevel)
     levels = np.lexsort((term, group))  # component by component, term by term
     width = p[term[levels]]
     sizes = np.bincount(group[levels], weights=width, minlength=number).astype(np.int64)
     columns = _starts(sizes)
-    refuse_beyond(
-        6 * 8 * int(sizes.max(initial=0)) ** 2,
-        f"second derivatives where rows connect {int(sizes.max(initial=0))} random effects",
-        'use ddf="wald"',
-    )
     first = np.cumsum(width) - width - columns[group[levels]]  # within the component
     place_of = np.empty(starts[-1], dtype=np.int64)
     place_of[levels] = first
@@ -53,9 +46,31 @@ def components_of(blocks) -> Components:
         places=first.astype(np.int64),
         of_row=group[nodes[0]].astype(np.int64),
         place=np.ascontiguousarray(place_of[nodes]),
-        products_of=np.empty(int((sizes**2).sum())),
-        cross=np.empty((int(sizes.sum()), nx + 1)),
+        products_of=np.empty(0),
+        cross=np.empty((0, nx + 1)),
         scratch=np.empty(0),
+    )
+
+
+def with_buffers(parts: Components, nx: int, ntheta: int) -> Components:
+    """The same components with buffers.
+
+    Raises
+    ------
+    DataError
+        A component is too large for dense matrices of its order.
+    """
+    order = int(parts.sizes.max(initial=0))
+    size = scratch_size(order, nx, ntheta)
+    refuse_beyond(
+        8 * (size + int(parts.products[-1])),
+        f"second derivatives where rows connect {order} random effects",
+        'use ddf="wald"',
+    )
+    return parts._replace(
+        products_of=np.empty(int(parts.products[-1])),
+        cross=np.empty((int(parts.columns[-1]), nx + 1)),
+        scratch=np.empty(size),
     )
 
 

@@ -201,14 +201,16 @@ class Fitter(ThreadLocal):
         for i, values in enumerate(y):
             try:
                 model.refit(values, progress=False)
-                method = methods.method(model, self.ddf)
-                df = method.df(self._rows)
             except (NumbammError, ArithmeticError, np.linalg.LinAlgError) as error:
                 out.failed[i] = str(error)
                 continue
+            try:
+                df = methods.method(model, self.ddf).df(self._rows)
+            except (NumbammError, np.linalg.LinAlgError) as error:
+                out.doubts[i], df = str(error), np.full(len(self._rows), np.nan)
             estimates = model.estimates
             value = self._rows @ estimates.beta
-            se = np.sqrt(np.einsum("tk,kl,tl->t", self._rows, method.vcov, self._rows))
+            se = np.sqrt(np.einsum("tk,kl,tl->t", self._rows, model.beta_covariance, self._rows))
             out.nobs[i], out.evaluations[i] = model.nobs, model.optsum.feval
             out.objective[i], out.sigma[i] = estimates.objective, estimates.sigma
             out.theta[i], out.singular[i] = model.theta, model.is_singular()
@@ -233,30 +235,48 @@ def _restricted(feterm, columns) -> FeMat:
 
 
 def model_of_rows(model, rows) -> LinearMixedModel:
-    """An unfitted model of some of the rows; X and the terms keep their columns.
+    """An unfitted model of some of the rows, with an arbitrary response.
 
-    Levels of grouping factors that do not occur are dropped. The response is an arbitrary one.
+    Raises
+    ------
+    DataError
+        A grouping factor has a single level in these rows.
     """
-    frame, terms = model.frame, []
-    for term in frame.reterms:
-        there, refs = np.unique(term.refs[rows], return_inverse=True)
-        if len(there) == 1:
-            raise DataError(
-                f"the grouping factor '{term.group}' has a single level in the rows that it has"
-            )
-        terms.append(
-            replace(term, refs=refs, levels=np.asarray(term.levels)[there], z=term.z[:, rows])
-        )
-    part = copy(frame)
-    part.y, part.X, part.reterms = placeholder(len(rows)), frame.X[rows], terms
-    part.rows = frame.rows[rows]
-    part.weights = None if frame.weights is None else frame.weights[rows]
-    part.offset = None if frame.offset is None else frame.offset[rows]
+    part = frame_of_rows(model.frame, rows)
+    part.y = placeholder(len(rows))
     out = model.of_other_frame(part)
     vars(out.optsum).update(
         {name: getattr(model.optsum, name) for name in ("ftol_abs", "ftol_rel", "optimizer")}
     )
     return out
+
+
+def frame_of_rows(frame, rows):
+    """Some rows of a model frame; X and the terms keep their columns.
+
+    Levels of grouping factors that do not occur are dropped.
+
+    Raises
+    ------
+    DataError
+        A grouping factor has a single level in these rows.
+    """
+    part, terms = copy(frame), []
+    for term in frame.reterms:
+        there, refs = np.unique(term.refs[rows], return_inverse=True)
+        levels = np.asarray(term.levels)[there]
+        if len(there) == 1:
+            raise DataError(
+                f"the grouping factor '{term.group}' has a single level ({levels.tolist()[0]!r}) "
+                "in the rows used: leave its term out"
+            )
+        own = replace(term, refs=refs, levels=levels, z=term.z[:, rows], theta=None)
+        terms.append(own)
+    part.y, part.X, part.reterms = frame.y[rows], frame.X[rows], terms
+    part.rows = frame.rows[rows]
+    part.weights = None if frame.weights is None else frame.weights[rows]
+    part.offset = None if frame.offset is None else frame.offset[rows]
+    return part
 
 
 def placeholder(n: int) -> np.ndarray:
@@ -266,4 +286,5 @@ def placeholder(n: int) -> np.ndarray:
 
 def _can_be_compiled(model) -> bool:
     """Whether the compiled loop can fit a model."""
-    return model.scaled.structure.is_free and len(model.theta) <= newton.MANY
+    few = len(model.theta) <= newton.MANY
+    return model.scaled.structure.is_free and model.blocks.is_compiled and few

@@ -19,7 +19,7 @@ from numbamm.formula.scan import scan
 from numbamm.inference.fixed.contrast import on_kept_columns, rows_of
 from numbamm.inference.many.batches import batches_of, ddf_method, run_many, valid_workers
 from numbamm.inference.many.fit_columns import Names, columns_of, fdr_method
-from numbamm.inference.many.fitter import Fitter
+from numbamm.inference.many.fitter import Fitter, frame_of_rows
 from numbamm.inference.many.lines import Lines, Sizes
 from numbamm.inference.many.many_fits import ManyFits, many_fits
 from numbamm.inference.many.store import Memory
@@ -194,6 +194,49 @@ def _by_name(tests) -> dict[str, dict]:
     return {name: dict(tests)}
 
 
+class _SharedFrame:
+    """The model frame of all rows, of which groups are parts where they have all levels.
+
+    Without transforms that are fitted to the rows, the columns of X are those of each group by
+    itself, at a fraction of the time. Of factors each group needs all levels.
+    """
+
+    def __init__(self, frame, codes: list[np.ndarray]) -> None:
+        self._frame, self._codes = frame, codes
+
+    @classmethod
+    def of(cls, formula, columns, options) -> _SharedFrame | None:
+        """None where groups must be built one by one."""
+        try:
+            frame = formulas.model_frame(formula, columns, **options)
+        except DataError:
+            return None
+        design = frame.design
+        stateful = any(spec.transform_state for spec in design.specs.values())
+        if stateful or design.offset_state or design.own or not frame.response.isidentifier():
+            return None
+        codes = []
+        for expression in design.coding.levels:
+            column = columns.get(expression)
+            if column is None:
+                return None
+            codes.append(pd.Categorical(column.iloc[frame.rows]).codes)
+        return cls(frame, codes)
+
+    def of_group(self, rows):
+        """The frame of a group's rows; None where a factor lacks levels there."""
+        at = np.searchsorted(self._frame.rows, rows)
+        at = np.minimum(at, len(self._frame.rows) - 1)
+        at = at[self._frame.rows[at] == rows]
+        if not len(at):
+            return None
+        for codes in self._codes:
+            counts = np.bincount(codes[at], minlength=codes.max() + 1)
+            if not counts.all():
+                return None
+        return frame_of_rows(self._frame, at)
+
+
 class _Groups:
     """Builds the models of a batch of groups, and fits them.
 
@@ -204,6 +247,7 @@ class _Groups:
         self._formula, self._columns, self._rows = formula, columns, rows
         self._options, self._criterion = options, criterion
         self._tests, self._method = tests, method
+        self._shared = _SharedFrame.of(formula, columns, options)
 
     def __call__(self, batch: range) -> list[tuple[Names, Lines]]:
         return [self._fit(self._rows[i]) for i in batch]
@@ -222,10 +266,13 @@ class _Groups:
         return names, fitter(model.frame.y[None])
 
     def _model(self, rows) -> LinearMixedModel:
-        part = {
-            name: column.iloc[rows].reset_index(drop=True) for name, column in self._columns.items()
-        }
-        frame = formulas.model_frame(self._formula, part, **self._options)
+        frame = None if self._shared is None else self._shared.of_group(rows)
+        if frame is None:
+            part = {
+                name: column.iloc[rows].reset_index(drop=True)
+                for name, column in self._columns.items()
+            }
+            frame = formulas.model_frame(self._formula, part, **self._options)
         check_gaussian(frame, sigma_known=self._criterion["sigma"] is not None)
         model = LinearMixedModel.of_frame(frame, **self._criterion)
         model.optsum.configure()

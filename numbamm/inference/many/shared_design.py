@@ -21,10 +21,10 @@ from numbamm.blocks.search.response_fits import (
     Ends,
     fit_responses,
 )
-from numbamm.blocks.second_derivatives import Second, scratch_size
+from numbamm.blocks.second_derivatives import Second
 from numbamm.blocks.threads import ThreadLocal
 from numbamm.inference.many.centred_responses import CentredResponses
-from numbamm.inference.many.connected_levels import components_of
+from numbamm.inference.many.connected_levels import components_of, with_buffers
 from numbamm.models.fitting.light_starts import OTHER_STARTS, SINGULAR, SMALL, TINY, LightStarts
 from numbamm.models.fitting.linear_start import LIGHTER, MOST_SCALES
 from numbamm.models.fitting.residual_variance import is_unbounded
@@ -101,14 +101,13 @@ class Design(ThreadLocal):
             len(model.theta),
         )
         self.parts = components_of(self.blocks)
-        order = int(self.parts.sizes.max(initial=1))
-        self.wanted, self.exact = wanted, order <= CHEAP
-        self._order = order
+        self.wanted, self.exact = wanted, int(self.parts.sizes.max(initial=1)) <= CHEAP
         self.coordinates = model.search_coordinates
         self._lattice = self._lattice_arrays()
         few = model.nobs <= SMALL and not is_unbounded(model)
         self._more = LightStarts(self.coordinates, model.nobs if few else np.inf)
         self._all_rows = np.ones((1, model.nobs))
+        _ = self._buffers()  # refused before any fit, if they are too large
         compile_ahead(fit_responses, *([lattice_starts] if self._lattice else []))
 
     # ---- what does not depend on the response ---------------------------------------------
@@ -157,13 +156,9 @@ class Design(ThreadLocal):
             A=blocks.A.copy(), degrees=arrays.degrees.copy(), constant=0.0, sigma=0.0
         )
         search, state = newton.allocate(arrays, self.ntheta)
-        parts = self.parts._replace(
-            products_of=np.empty_like(self.parts.products_of),
-            cross=np.empty_like(self.parts.cross),
-            scratch=np.empty(
-                scratch_size(self._order, nx, self.ntheta) if self.wanted or self.exact else 0
-            ),
-        )
+        parts = self.parts
+        if self.wanted or self.exact:
+            parts = with_buffers(parts, nx, self.ntheta)
         r, lam = 1 + self.ntheta, sum(t.p**2 for t in self.scaled.terms)
         traces, expected, squares = np.empty((3, r, r))
         first = np.empty(((r - 1) * (nx + 1), nx + 1))

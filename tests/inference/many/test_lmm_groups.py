@@ -112,3 +112,18 @@ def test_what_cannot_be_asked(sites):
         mm.lmm_groups(FORMULA, sites, "site", weights=np.ones(len(sites)))
     with pytest.raises(DataError, match="no row has a value of site"):
         mm.lmm_groups(FORMULA, sites.assign(site=np.nan), "site")
+
+
+@pytest.mark.parametrize("right", ["f + week + (1 | child)", "week * f + (week | child)"])
+def test_groups_that_share_a_model_frame(sites, right):
+    """Columns without transforms are those of all rows, where a group has all levels."""
+    data = sites[~sites["site"].isin(["site 5", "site 6", "site 7"])]
+    r = mm.lmm_groups(f"y ~ {right}", data, "site", weights="w", reml=True)
+    assert not r.failed
+    for site, line in r.fits.iterrows():
+        single = mm.lmm(f"y ~ {right}", data[data["site"] == site], weights="w", reml=True)
+        assert line["objective"] == pytest.approx(single.objective, abs=1e-7)
+        names = [f"beta_{name}" for name in single.feterm.kept_names]
+        scale = single.bse.dropna().to_numpy()
+        beta = line[names].to_numpy(dtype=float) / scale
+        assert_allclose(beta, single.params.dropna() / scale, atol=1e-5)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from blocks.dense import dense_model, random_theta, rows, structures
 
-from numbamm.blocks.response_norm import response_norm, vector_length
+from numbamm.blocks.search.response_norm import response_norm, vector_length
 from numbamm.blocks.tail.dense_tail import DenseTail
 
 STRUCTURES = structures()
