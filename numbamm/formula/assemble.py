@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +19,9 @@ from numbamm.formula.right_side import Design, DesignTerm, Matrices
 from numbamm.formula.scan import scan
 from numbamm.formula.used_rows import complete_rows, frame_of
 from numbamm.structures.registry import by_name
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def model_frame(
