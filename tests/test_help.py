@@ -16,6 +16,12 @@ SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 CBPP = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
 
 
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Where the files go that a value names."""
+    monkeypatch.chdir(tmp_path)
+
+
 class Odd:
     """What no argument can be."""
 
