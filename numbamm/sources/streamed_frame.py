@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from numbamm.blocks.crossprod import places_of
+from numbamm.blocks.layout import Layout
 from numbamm.design.absent import absent
 from numbamm.design.remat import ReMat
 from numbamm.errors import DataError, OptionError
@@ -134,7 +136,11 @@ class StreamedFrame(ModelFrame):
         for term, members in zip(self.reterms, self.members, strict=True):
             parts = [design.terms[i] for i in members]
             if term.group not in refs:
-                refs[term.group] = parts[0].grouping.code(chunk.columns)[0]
+                refs[term.group], unseen = parts[0].grouping.code(chunk.columns)
+                if unseen:  # kernels would write beyond their arrays
+                    raise passes_differ(
+                        f"level {unseen[0]!r} of '{term.group}' is new in a later pass"
+                    )
             z = np.vstack([matrices.lhs[part.lhs].T for part in parts])
             terms.append(
                 ReMat(term.group, refs[term.group], term.levels, term.cnames, z, term.structure)
@@ -188,6 +194,29 @@ class StreamedFrame(ModelFrame):
             index=chunk.index,
             columns={},
         )
+
+
+def known_places(refs: np.ndarray, layout: Layout) -> np.ndarray:
+    """`places_of` rows whose pairs of levels were there in the first pass.
+
+    Raises
+    ------
+    DataError
+        If one was not: kernels would write beyond their arrays.
+    """
+    places = places_of(refs, layout)
+    if (places < 0).any():
+        raise passes_differ("levels occur together that did not in an earlier pass")
+    return places
+
+
+def passes_differ(how: str) -> DataError:
+    """The error for rows that are not the same in every pass."""
+    return DataError(
+        f"the rows are not the same whenever they are read: {how}; a function that is given as "
+        "data has to return the same chunks in every call (seed random numbers inside of it, and "
+        "begin its iteration anew), and files must not change during a fit"
+    )
 
 
 def _tried(part: ModelFrame) -> ModelFrame:
