@@ -13,7 +13,7 @@ from numbamm.blocks.crossprod import places_of
 from numbamm.blocks.layout import Layout
 from numbamm.design.absent import absent
 from numbamm.design.remat import ReMat
-from numbamm.errors import DataError, OptionError
+from numbamm.errors import DataError, FormulaError, OptionError
 from numbamm.formula.assemble import random_terms, refuse_two_of_a_name
 from numbamm.formula.columns import Table
 from numbamm.formula.materializer import specified
@@ -277,6 +277,7 @@ def streamed_frame(
     table = Table({name: () for name in names})
     design = Design(text, table, contrasts, context)
     refuse_two_of_a_name(design, {term.grouping.name: term.grouping for term in design.terms})
+    _refuse_points(design)
     reading = Reading(design, weights, offset, two_level_response)
     table.require(sorted(reading.columns))
     survey = _surveyed(source, Survey(reading), progress)
@@ -343,6 +344,16 @@ def streamed_frame(
         covered=covered,
         sample=sample,
     )
+
+
+def _refuse_points(design: Design) -> None:
+    """Refuse structures over positions: their points are those of all rows."""
+    for term in design.terms:
+        if term.over_positions:
+            raise FormulaError(
+                f"{term.text}: its points cannot be found while rows stream: fit the model to a "
+                "frame in memory, of a part of the rows if they are too many"
+            )
 
 
 def _surveyed(source: Source, survey: Survey, progress: bool | None) -> Survey:

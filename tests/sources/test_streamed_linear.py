@@ -283,3 +283,9 @@ def test_an_ordered_category_has_one_order():
     other = df["ord"].cat.reorder_categories(["mid", "lo", "hi"])
     with pytest.raises(mm.DataError, match="'ord' is an ordered category"):
         mm.lmm("y ~ ord + (1 | g)", [df, df.assign(ord=other)])
+
+
+@pytest.mark.parametrize("term", ["ou(year | g)", "exp(x, o | 1)", "mat(tiny | h)"])
+def test_points_are_those_of_all_rows(term):
+    with pytest.raises(mm.FormulaError, match=r"\w\(.*points cannot be found while rows stream"):
+        mm.lmm(f"y ~ x + {term}", cut(irregular(), 300))
