@@ -144,11 +144,7 @@ def random_terms(
         name, z = term.grouping.name, matrices.lhs[term.lhs].T
         cnames = list(matrices.lhs_names[term.lhs])
         if len(z) < by_name()[term.structure].fewest:
-            raise FormulaError(
-                f"{term.text} has a single effect, '{cnames[0]}', and no correlation to estimate: "
-                f"if '{cnames[0]}' holds numbers that stand for occasions, write "
-                f"{term.structure}(0 + C({cnames[0]}) | {name}), else ({cnames[0]} | {name})"
-            )
+            raise _no_correlation(term, cnames[0])
         if term.points is not None:
             term.points.refuse_many(term.text, refs[name])
         structure = term.made(len(z))
@@ -160,6 +156,18 @@ def random_terms(
     ordered = order_terms(joined)
     place = {id(term): members[k] for k, term in enumerate(joined)}
     return ordered, [place[id(term)] for term in ordered]
+
+
+def _no_correlation(term: DesignTerm, effect: str) -> FormulaError:
+    """The error for a structure of correlations that has a single effect."""
+    name, simple = term.grouping.name, term.text.removeprefix(term.structure)
+    problem = f"{term.text} has a single effect, '{effect}', and no correlation to estimate: "
+    if effect not in term.columns:  # the intercept, or the only level of a factor
+        return FormulaError(f"{problem}write {simple}")
+    return FormulaError(
+        f"{problem}if '{effect}' holds numbers that stand for occasions, write "
+        f"{term.structure}(0 + C({effect}) | {name}), else {simple}"
+    )
 
 
 def _warn_of_gaps(terms: list[DesignTerm], columns: dict[str, pd.Series], rows) -> None:

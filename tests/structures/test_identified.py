@@ -70,3 +70,16 @@ def test_levels_without_rows_between_others():
         mm.LinearMixedModel("y ~ 1 + cs(0 + f | g)", gap)
         after = TWICE.assign(f=pd.Categorical(TWICE.t, range(5)))
         mm.LinearMixedModel("y ~ 1 + ar1(0 + f | g)", after)
+
+
+@pytest.mark.parametrize(
+    ("term", "remedy"),
+    [
+        ("cs(1 | g)", r"write \(1 \| g\)$"),
+        ("ar1(t:y - 1 | g)", r"write \(t:y - 1 \| g\)$"),
+        ("toep(0 + t | g)", r"if 't' holds numbers .*\(0 \+ C\(t\) \| g\), else \(0 \+ t \| g\)$"),
+    ],
+)
+def test_what_to_write_for_a_single_effect(term, remedy):
+    with pytest.raises(FormulaError, match=remedy):
+        mm.LinearMixedModel(f"y ~ 1 + {term}", TWICE)
