@@ -14,13 +14,14 @@ from numbamm.blocks.layout import Layout
 from numbamm.design.absent import absent
 from numbamm.design.remat import ReMat
 from numbamm.errors import DataError, FormulaError, OptionError
-from numbamm.formula.assemble import random_terms, refuse_two_of_a_name
+from numbamm.formula.assemble import random_terms, refuse_two_of_a_name, warn_of_order
 from numbamm.formula.columns import Table
 from numbamm.formula.materializer import specified
 from numbamm.formula.modelframe import ModelFrame
 from numbamm.formula.response import evaluate_response
 from numbamm.formula.right_side import Design
 from numbamm.formula.scan import scan
+from numbamm.sources.found_levels import FoundLevels
 from numbamm.sources.reading import Chunk, Reading
 from numbamm.sources.source import Source
 from numbamm.sources.survey import Survey
@@ -289,6 +290,7 @@ def streamed_frame(
     design.offset_state = survey.states["offset"]
     design.coding.levels = {name: levels.index() for name, levels in survey.levels.items()}
     design.coding.fitted = True
+    warn_of_order(design.terms, lambda name: survey.levels.get(name, FoundLevels(name)).used())
     data = design.materializer(sample.columns, sample.rows)
     matrices = design.matrices(data)
     design.coding.refuse_unused(names)
