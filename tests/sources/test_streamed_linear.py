@@ -191,6 +191,23 @@ def test_comparison_of_models_that_stream():
         mm.lrtest(mm.lmm("y ~ f + (1 | g)", cut(df, 9)), mm.lmm(formulas[2], cut(df, 9)))
 
 
+def test_comparison_of_models_of_different_chunks():
+    df = irregular()
+    small, large = "y ~ x + (1 | g)", "y ~ x + f + (1 | g)"
+    expected = mm.lrtest(mm.lmm(small, df), mm.lmm(large, df)).to_frame()
+    for data in (df, cut(df, 300)):
+        other = mm.lmm(large, cut(df, 100), weights=None)
+        found = mm.lrtest(mm.lmm(small, data), other)
+        pd.testing.assert_frame_equal(found.to_frame(), expected, rtol=1e-8)
+        assert mm.information_criteria(mm.lmm(small, data), other).frame.shape[0] == 2
+        with pytest.raises(mm.OptionError, match="do not span 'o'"):
+            mm.lrtest(
+                mm.lmm("y ~ x + o + (1 | g)", data), mm.lmm("y ~ x + f + (1 | g)", cut(df, 99))
+            )
+        with pytest.raises(mm.DataError, match="different responses"):
+            mm.lrtest(mm.lmm(small, data), mm.lmm(large, cut(df.assign(y=df["y"] + df["o"]), 99)))
+
+
 def test_copies_and_pickles(pair):
     _, streamed = pair
     again = copy.deepcopy(streamed)

@@ -15,7 +15,7 @@ from numbamm.inference.comparison.fits import (
     model_names,
 )
 from numbamm.inference.comparison.nested import refuse_different_criteria, refuse_different_data
-from numbamm.inference.comparison.views import fit_of
+from numbamm.inference.comparison.views import fits_of
 from numbamm.report.result import Result
 
 
@@ -68,7 +68,7 @@ def information_criteria(*models, names: Iterable[str] | None = None) -> Result:
 
     if not models:
         raise OptionError("information_criteria needs at least one model")
-    fits = [fit_of(model) for model in models]
+    fits = fits_of(models)
     refuse_different_data(fits)
     refuse_different_criteria(fits)
     called = model_names(fits, names)

@@ -22,7 +22,7 @@ from numbamm.inference.comparison.nested import (
     same_partition,
     shape_is_infinite,
 )
-from numbamm.inference.comparison.views import fit_of
+from numbamm.inference.comparison.views import fits_of
 from numbamm.options import flag
 from numbamm.report.result import Result
 
@@ -103,7 +103,7 @@ def lrtest(*models, names: Iterable[str] | None = None, check: bool = True) -> R
     check = flag("check", check)
     if len(models) < 2:
         raise OptionError("lrtest compares two models or more")
-    fits = [fit_of(model) for model in models]
+    fits = fits_of(models)
     order = sorted(range(len(fits)), key=lambda i: fits[i].npar)
     called = model_names(fits, names)
     called = called if names is None else [called[i] for i in order]

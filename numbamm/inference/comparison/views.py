@@ -1,10 +1,13 @@
-"""`fit_of`: the `Fit` of a fitted model, of numbamm or of statsmodels."""
+"""`fits_of`: the `Fit` of fitted models, of numbamm or of statsmodels."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from numbamm.design.femat import FeMat
+from numbamm.design.remat import ReMat
 from numbamm.errors import OptionError, shown
 from numbamm.inference.comparison.fits import Fit
 from numbamm.inference.comparison.statsmodels_fits import of_statsmodels
@@ -28,6 +31,40 @@ def fit_of(model) -> Fit:
     raise OptionError(
         "only fitted models of numbamm can be compared, and fits of statsmodels without "
         f"random effects, not {shown(model)}"
+    )
+
+
+def fits_of(models) -> list[Fit]:
+    """The `Fit` of each model, all with arrays of the same rows if they have as many rows.
+
+    Of rows that stream a model keeps some of the first chunk's, which another division into chunks
+    makes fewer: then those that all models have are compared.
+
+    Raises
+    ------
+    NotFittedError, OptionError
+        As for `fit_of`.
+    """
+    fits = [fit_of(model) for model in models]
+    fewest = min(len(fit.y) for fit in fits)
+    if len({fit.nobs for fit in fits}) > 1 or all(len(fit.y) == fewest for fit in fits):
+        return fits
+    return [_of_first_rows(fit, fewest) for fit in fits]
+
+
+def _of_first_rows(fit: Fit, n: int) -> Fit:
+    root = np.sqrt(fit.weights[:n])
+    return replace(
+        fit,
+        y=fit.y[:n],
+        weights=fit.weights[:n],
+        offset=fit.offset[:n],
+        fixed=FeMat.from_columns(fit.fixed.x[:n], fit.fixed.cnames, root),
+        terms=[
+            ReMat(t.group, t.refs[:n], t.levels, t.cnames, t.z[:, :n], t.structure)
+            for t in fit.terms
+        ],
+        rows=fit.nobs,
     )
 
 
