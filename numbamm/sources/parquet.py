@@ -28,8 +28,8 @@ class Dataset(Source):
         is_path = isinstance(data, (str, PathLike))
         if is_path and not Path(data).exists():
             raise DataError(
-                f"the data are a path, but there is no file or folder '{data}'; data are a frame, a "
-                "dict of arrays or a path to Parquet (those that are shipped: mm.datasets.load)"
+                f"the data are a path, but there is no file or folder '{data}'; data are a frame, "
+                "a dict of arrays or a path to Parquet (those that are shipped: mm.datasets.load)"
             )
         try:
             import pyarrow as pa
