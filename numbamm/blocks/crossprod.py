@@ -190,7 +190,7 @@ def _dense(k, refs, z, xy, table, A):
 
 
 def places_of(refs, layout) -> np.ndarray:
-    """`Layout.places` of further rows, whose pairs of levels the layout knows.
+    """`Layout.places` of further rows; -1 for a pair of levels that the layout does not know.
 
     Parameters
     ----------
@@ -218,12 +218,12 @@ def find_places(refs, table, index, places):
             for n in range(refs.shape[1]):
                 wanted = start + refs[i, n] * p
                 low = index[pointers + refs[k, n]]
-                high = index[pointers + refs[k, n] + 1]
+                high = stop = index[pointers + refs[k, n] + 1]
                 while low < high:
                     middle = (low + high) // 2
                     if index[rows + middle] < wanted:
                         low = middle + 1
                     else:
                         high = middle
-                places[pair, n] = low
+                places[pair, n] = low if low < stop and index[rows + low] == wanted else -1
             pair += 1

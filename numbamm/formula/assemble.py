@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,9 @@ from numbamm.structures.registry import by_name
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: The levels of a column in their order, and the places of those that have rows.
+Levels = tuple[list[Any], list[int]]
 
 
 def model_frame(
@@ -89,7 +93,7 @@ def model_frame(
         evaluator = design.materializer(frame, rows)
 
     matrices = design.matrices(evaluator)
-    _warn_of_gaps(design.terms, columns, rows)
+    warn_of_order(design.terms, _levels_in(columns, rows))
     design.coding.refuse_unused(table.names)
     groupings = {term.grouping.name: term.grouping for term in design.terms}
     refuse_two_of_a_name(design, groupings)
@@ -144,11 +148,7 @@ def random_terms(
         name, z = term.grouping.name, matrices.lhs[term.lhs].T
         cnames = list(matrices.lhs_names[term.lhs])
         if len(z) < by_name()[term.structure].fewest:
-            raise FormulaError(
-                f"{term.text} has a single effect, '{cnames[0]}', and no correlation to estimate: "
-                f"if '{cnames[0]}' holds numbers that stand for occasions, write "
-                f"{term.structure}(0 + C({cnames[0]}) | {name}), else ({cnames[0]} | {name})"
-            )
+            raise _no_correlation(term, cnames[0])
         if term.points is not None:
             term.points.refuse_many(term.text, refs[name])
         structure = term.made(len(z))
@@ -162,21 +162,78 @@ def random_terms(
     return ordered, [place[id(term)] for term in ordered]
 
 
-def _warn_of_gaps(terms: list[DesignTerm], columns: dict[str, pd.Series], rows) -> None:
-    """Tell of categories without rows between others, which count as no distance."""
+def _no_correlation(term: DesignTerm, effect: str) -> FormulaError:
+    """The error for a structure of correlations that has a single effect."""
+    name, simple = term.grouping.name, term.text.removeprefix(term.structure)
+    problem = f"{term.text} has a single effect, '{effect}', and no correlation to estimate: "
+    if effect not in term.columns:  # the intercept, or the only level of a factor
+        return FormulaError(f"{problem}write {simple}")
+    return FormulaError(
+        f"{problem}if '{effect}' holds numbers that stand for occasions, write "
+        f"{term.structure}(0 + C({effect}) | {name}), else {simple}"
+    )
+
+
+def warn_of_order(terms: list[DesignTerm], levels_of: Callable[[str], Levels]) -> None:
+    """Tell where columns that count as neighbours may be none.
+
+    Parameters
+    ----------
+    terms : list of DesignTerm
+    levels_of : callable
+        Gives the levels of a column in their order, and the places of those that have rows; none
+        of a column of numbers.
+
+    Warns
+    -----
+    NumbammWarning
+        About categories without rows between others, which count as no distance, and about text
+        that reads as numbers in another order.
+    """
     for term in terms:
         if not by_name()[term.structure].counts_columns:
             continue
         for name in sorted(term.columns - set(term.grouping.factors)):
-            categories = getattr(columns[name], "cat", None)
-            used = set() if categories is None else set(categories.codes.iloc[rows].tolist()) - {-1}
+            categories, used = levels_of(name)
             gaps = [k for k in range(min(used, default=0), max(used, default=0)) if k not in used]
             if gaps:
                 warn(
-                    f"{term.text}: no row has {name} = {categories.categories[gaps[0]]!r}, so that "
+                    f"{term.text}: no row has {name} = {categories[gaps[0]]!r}, so that "
                     "the levels on both sides of it count as neighbours; for gaps write "
                     f"ou(time | {term.grouping.name}) with a column of numbers"
                 )
+            labels = [categories[k] for k in sorted(used)]
+            if _are_numbers_sorted_as_text(labels):
+                warn(
+                    f"{term.text}: the levels of '{name}' are text in the order "
+                    f"{', '.join(map(repr, labels[:4]))} ..., in which neighbours are counted; "
+                    "convert the column to numbers, or to a category in the order of time"
+                )
+
+
+def _are_numbers_sorted_as_text(labels: list[Any]) -> bool:
+    """Whether labels are in the order of their texts, and the numbers in them are not in order."""
+    if not all(isinstance(label, str) for label in labels) or labels != sorted(labels):
+        return False
+    try:
+        numbers = [float(re.sub(r"^\D+", "", label)) for label in labels]
+    except ValueError:
+        return False
+    return numbers != sorted(numbers)
+
+
+def _levels_in(columns: dict[str, pd.Series], rows: np.ndarray) -> Callable[[str], Levels]:
+    """For `warn_of_order`, of columns in memory."""
+
+    def levels_of(name: str) -> Levels:
+        column = columns[name].iloc[rows]
+        if hasattr(column, "cat"):
+            return list(column.cat.categories), sorted(set(column.cat.codes) - {-1})
+        values = set(column.tolist())
+        text = sorted(values) if all(isinstance(value, str) for value in values) else []
+        return text, list(range(len(text)))
+
+    return levels_of
 
 
 def refuse_two_of_a_name(design: Design, groupings: dict[str, Grouping]) -> None:

@@ -105,6 +105,8 @@ class ColumnMoments:
         Number of rows.
     sum_log_w : float
         Σ log w.
+    fingerprint : ndarray
+        Of all rows, by which another pass can tell that it sees the same ones.
     """
 
     def __init__(self, frame: StreamedFrame) -> None:
@@ -116,7 +118,7 @@ class ColumnMoments:
         self.shift = np.append(some.X.mean(axis=0), y.mean()) * centred
         self.triangle = Triangle(2 + some.X.shape[1])
         self.constants = Constants(some.X.shape[1])
-        self.n, self.sum_log_w = 0, 0.0
+        self.n, self.sum_log_w, self.fingerprint = 0, 0.0, 0.0 * fingerprint(some)
         self.least_w, self.greatest_w = (np.inf, 0.0) if frame.weights is not None else (1.0, 1.0)
         self.response = Constants(1)
         self.terms = [
@@ -137,6 +139,7 @@ class ColumnMoments:
         part = self.frame.part(chunk)
         w, n = part.weights, len(part.y)
         self.n += n
+        self.fingerprint += fingerprint(part)
         xy = np.empty((n, 2 + part.X.shape[1]))
         xy[:, 0] = 1.0
         np.subtract(part.X, self.shift[:-1], out=xy[:, 1:-1])
@@ -158,6 +161,7 @@ class ColumnMoments:
 
     def merge(self, other: ColumnMoments) -> Self:
         self.n += other.n
+        self.fingerprint += other.fingerprint
         self.sum_log_w += other.sum_log_w
         self.least_w = min(self.least_w, other.least_w)
         self.greatest_w = max(self.greatest_w, other.greatest_w)
@@ -291,3 +295,14 @@ class Basis:
 
 def _without_offset(part: ModelFrame) -> np.ndarray:
     return part.y if part.offset is None else part.y - part.offset
+
+
+def fingerprint(part: ModelFrame) -> np.ndarray:
+    """Sums by which two passes can tell whether they see the same rows, most likely.
+
+    The number of rows, and the sums of |y|, of each column's |x|, and of |y| times the
+    number of the level of each term.
+    """
+    y = np.abs(part.y)
+    levels = [y @ (term.refs + 1.0) for term in part.reterms]
+    return np.concatenate([[len(y), y.sum()], np.abs(part.X).sum(axis=0), levels])

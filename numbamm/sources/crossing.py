@@ -6,13 +6,13 @@ from typing import Self
 
 import numpy as np
 
-from numbamm.blocks.crossprod import add_rows, places_of
+from numbamm.blocks.crossprod import add_rows
 from numbamm.blocks.layout import Layout, Pattern
 from numbamm.design.scaling import Scaling
 from numbamm.memory import refuse_beyond
-from numbamm.sources.column_moments import Basis
+from numbamm.sources.column_moments import Basis, fingerprint
 from numbamm.sources.reading import Chunk, Reading
-from numbamm.sources.streamed_frame import StreamedFrame
+from numbamm.sources.streamed_frame import StreamedFrame, known_places
 
 
 class Crossing:
@@ -24,6 +24,8 @@ class Crossing:
         Of all rows; its `places` are those of no rows.
     A : ndarray or None
         None before there are rows: it need not be shipped empty.
+    fingerprint : ndarray
+        As in `ColumnMoments`.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Crossing:
     ) -> None:
         self.frame, self.basis, self.scalings, self.layout = frame, basis, scalings, layout
         self.A: np.ndarray | None = None
+        self.fingerprint = np.zeros(2 + len(frame.xnames) + len(frame.reterms))
 
     @classmethod
     def begin(cls, frame: StreamedFrame, basis: Basis, scalings: list) -> Crossing:
@@ -63,6 +66,7 @@ class Crossing:
         part, layout = self.frame.part(chunk), self.layout
         if self.A is None:
             self.A = np.zeros(layout.size_a)
+        self.fingerprint += fingerprint(part)
         sqrtw = None if part.weights is None else np.sqrt(part.weights)
         columns = [
             term.z if scaling is None else scaling.columns(term.z)
@@ -72,11 +76,12 @@ class Crossing:
         z = np.concatenate([columns[k] for k in layout.order]).T.copy()
         if sqrtw is not None:
             z *= sqrtw[:, None]
-        places = places_of(refs, layout)
+        places = known_places(refs, layout)
         add_rows(refs, z, self.basis.rows(part, sqrtw), layout.table, places, self.A)
         return self
 
     def merge(self, other: Crossing) -> Self:
+        self.fingerprint += other.fingerprint
         if self.A is None:
             self.A = other.A
         elif other.A is not None:

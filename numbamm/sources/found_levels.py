@@ -106,6 +106,13 @@ class FoundLevels:
             return self._categories[np.sort(self._categories.get_indexer(self._labels))]
         return pd.Index(pd.factorize(self._labels, sort=True)[1])
 
+    def used(self) -> tuple[list[Any], list[int]]:
+        """All categories in their order, and the places of those that occur."""
+        if self._categories is None:
+            labels = [] if self._labels is None else list(self.index())
+            return labels, list(range(len(labels)))
+        return list(self._categories), sorted(self._categories.get_indexer(self._labels).tolist())
+
     def column(self, numbers: np.ndarray) -> pd.Series:
         """The values behind numbers, as a categorical column with the levels in their order."""
         index = self.index()

@@ -9,16 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from numbamm.blocks.crossprod import places_of
+from numbamm.blocks.layout import Layout
 from numbamm.design.absent import absent
 from numbamm.design.remat import ReMat
-from numbamm.errors import DataError, OptionError
-from numbamm.formula.assemble import random_terms, refuse_two_of_a_name
+from numbamm.errors import DataError, FormulaError, OptionError
+from numbamm.formula.assemble import random_terms, refuse_two_of_a_name, warn_of_order
 from numbamm.formula.columns import Table
 from numbamm.formula.materializer import specified
 from numbamm.formula.modelframe import ModelFrame
 from numbamm.formula.response import evaluate_response
 from numbamm.formula.right_side import Design
 from numbamm.formula.scan import scan
+from numbamm.sources.found_levels import FoundLevels
 from numbamm.sources.reading import Chunk, Reading
 from numbamm.sources.source import Source
 from numbamm.sources.survey import Survey
@@ -134,7 +137,11 @@ class StreamedFrame(ModelFrame):
         for term, members in zip(self.reterms, self.members, strict=True):
             parts = [design.terms[i] for i in members]
             if term.group not in refs:
-                refs[term.group] = parts[0].grouping.code(chunk.columns)[0]
+                refs[term.group], unseen = parts[0].grouping.code(chunk.columns)
+                if unseen:  # kernels would write beyond their arrays
+                    raise passes_differ(
+                        f"level {unseen[0]!r} of '{term.group}' is new in a later pass"
+                    )
             z = np.vstack([matrices.lhs[part.lhs].T for part in parts])
             terms.append(
                 ReMat(term.group, refs[term.group], term.levels, term.cnames, z, term.structure)
@@ -188,6 +195,29 @@ class StreamedFrame(ModelFrame):
             index=chunk.index,
             columns={},
         )
+
+
+def known_places(refs: np.ndarray, layout: Layout) -> np.ndarray:
+    """`places_of` rows whose pairs of levels were there in the first pass.
+
+    Raises
+    ------
+    DataError
+        If one was not: kernels would write beyond their arrays.
+    """
+    places = places_of(refs, layout)
+    if (places < 0).any():
+        raise passes_differ("levels occur together that did not in an earlier pass")
+    return places
+
+
+def passes_differ(how: str) -> DataError:
+    """The error for rows that are not the same in every pass."""
+    return DataError(
+        f"the rows are not the same whenever they are read: {how}; a function that is given as "
+        "data has to return the same chunks in every call (seed random numbers inside of it, and "
+        "begin its iteration anew), and files must not change during a fit"
+    )
 
 
 def _tried(part: ModelFrame) -> ModelFrame:
@@ -248,6 +278,7 @@ def streamed_frame(
     table = Table({name: () for name in names})
     design = Design(text, table, contrasts, context)
     refuse_two_of_a_name(design, {term.grouping.name: term.grouping for term in design.terms})
+    _refuse_points(design)
     reading = Reading(design, weights, offset, two_level_response)
     table.require(sorted(reading.columns))
     survey = _surveyed(source, Survey(reading), progress)
@@ -259,6 +290,7 @@ def streamed_frame(
     design.offset_state = survey.states["offset"]
     design.coding.levels = {name: levels.index() for name, levels in survey.levels.items()}
     design.coding.fitted = True
+    warn_of_order(design.terms, lambda name: survey.levels.get(name, FoundLevels(name)).used())
     data = design.materializer(sample.columns, sample.rows)
     matrices = design.matrices(data)
     design.coding.refuse_unused(names)
@@ -314,6 +346,16 @@ def streamed_frame(
         covered=covered,
         sample=sample,
     )
+
+
+def _refuse_points(design: Design) -> None:
+    """Refuse structures over positions: their points are those of all rows."""
+    for term in design.terms:
+        if term.over_positions:
+            raise FormulaError(
+                f"{term.text}: its points cannot be found while rows stream: fit the model to a "
+                "frame in memory, of a part of the rows if they are too many"
+            )
 
 
 def _surveyed(source: Source, survey: Survey, progress: bool | None) -> Survey:

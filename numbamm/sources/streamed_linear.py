@@ -15,7 +15,7 @@ from numbamm.formula.identifiability import check_counts
 from numbamm.sources.column_moments import Basis, ColumnMoments
 from numbamm.sources.crossing import Crossing
 from numbamm.sources.source import Source
-from numbamm.sources.streamed_frame import StreamedFrame, streamed_frame
+from numbamm.sources.streamed_frame import StreamedFrame, passes_differ, streamed_frame
 
 
 @dataclass
@@ -68,6 +68,8 @@ def stream_linear(
     frame = streamed_frame(formula, source, progress=progress, **options)
     refuse_counts(frame, "a linear model")
     columns = source.gather(ColumnMoments(frame), progress, "reading columns")
+    if columns.n != frame.nobs:
+        raise passes_differ(f"one pass uses {frame.nobs} of them, the next one {columns.n}")
     if columns.response.same[0]:
         raise DataError(
             f"the response '{frame.response}' is constant ({columns.response.first[0]:g}): "
@@ -80,4 +82,14 @@ def stream_linear(
     scalings = columns.scalings(frame.reterms)
     begun = Crossing.begin(frame, basis, scalings)
     crossing = source.gather(begun, progress, "cross-products")
+    _refuse_other_rows(frame, columns.fingerprint, crossing.fingerprint)
     return StreamedLinear(frame, basis, scalings, crossing.layout, crossing.A, columns.sum_log_w)
+
+
+def _refuse_other_rows(frame: StreamedFrame, before: np.ndarray, after: np.ndarray) -> None:
+    """Refuse rows that have changed between two passes, of which these are the fingerprints."""
+    changed = np.flatnonzero(~np.isclose(after, before, rtol=1e-9, atol=0.0))
+    if len(changed):
+        names = [frame.response, *frame.xnames, *(term.group for term in frame.reterms)]
+        what = ["the number of rows", *(f"'{name}'" for name in names)][changed[0]]
+        raise passes_differ(f"{what} has changed between two passes")

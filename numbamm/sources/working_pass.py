@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from numbamm.blocks.crossprod import add_rows, places_of
+from numbamm.blocks.crossprod import add_rows
 from numbamm.blocks.layout import Layout
 from numbamm.design.scaling import Scaling
 from numbamm.formula.checks import check_support
@@ -17,7 +17,7 @@ from numbamm.glm.link import Link
 from numbamm.glm.row_kernels import SCORE, WEIGHT, WORKING
 from numbamm.sources.column_moments import Basis
 from numbamm.sources.reading import Chunk, Reading
-from numbamm.sources.streamed_frame import StreamedFrame
+from numbamm.sources.streamed_frame import StreamedFrame, known_places
 
 #: Least working weight per unit of prior weight, as in `glm.pirls`.
 LEAST = 1e-10
@@ -99,7 +99,7 @@ class WorkingPass:
         refs = np.array([terms[k].refs for k in order], dtype=np.int32).reshape(-1, n)
         z = np.concatenate([np.zeros((0, n)), *(columns[k] for k in order)]).T * root[:, None]
         xy = np.column_stack([free, response]) * root[:, None]
-        places = places_of(refs, self.layout)
+        places = known_places(refs, self.layout)
         add_rows(refs, np.ascontiguousarray(z), xy, self.layout.table, places, self.A)
         return self
 

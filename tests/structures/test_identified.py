@@ -70,3 +70,38 @@ def test_levels_without_rows_between_others():
         mm.LinearMixedModel("y ~ 1 + cs(0 + f | g)", gap)
         after = TWICE.assign(f=pd.Categorical(TWICE.t, range(5)))
         mm.LinearMixedModel("y ~ 1 + ar1(0 + f | g)", after)
+
+
+@pytest.mark.parametrize(
+    ("term", "remedy"),
+    [
+        ("cs(1 | g)", r"write \(1 \| g\)$"),
+        ("ar1(t:y - 1 | g)", r"write \(t:y - 1 \| g\)$"),
+        ("toep(0 + t | g)", r"if 't' holds numbers .*\(0 \+ C\(t\) \| g\), else \(0 \+ t \| g\)$"),
+    ],
+)
+def test_what_to_write_for_a_single_effect(term, remedy):
+    with pytest.raises(FormulaError, match=remedy):
+        mm.LinearMixedModel(f"y ~ 1 + {term}", TWICE)
+
+
+@pytest.mark.parametrize("prefix", ["", "week "])
+def test_text_that_reads_as_numbers_in_another_order(prefix):
+    late = TWICE.assign(w=[f"{prefix}{8 + t}" for t in TWICE.t])  # 8, 9, 10: sorted as 10, 8, 9
+    parts = [late[:50], late[50:]]
+    for data in (late, late.astype({"w": "category"}), parts):
+        with pytest.warns(NumbammWarning, match=rf"'w' are text in the order '{prefix}10', "):
+            mm.LinearMixedModel("y ~ 1 + ar1(0 + w | g)", data)
+    in_order = pd.Categorical(late.w, [f"{prefix}{8 + t}" for t in range(3)])
+    early = TWICE.assign(w=[f"{prefix}{t}" for t in TWICE.t])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mm.LinearMixedModel("y ~ 1 + ar1(0 + w | g)", late.assign(w=in_order))
+        mm.LinearMixedModel("y ~ 1 + ar1(0 + w | g)", early)
+        mm.LinearMixedModel("y ~ 1 + cs(0 + w | g)", late)
+
+
+def test_levels_without_rows_between_others_of_rows_that_stream():
+    gap = TWICE.assign(f=pd.Categorical(2 * TWICE.t, range(7)))
+    with pytest.warns(NumbammWarning, match=r"no row has f = 1, .* ou\(time \| g\)"):
+        mm.LinearMixedModel("y ~ 1 + ar1(0 + f | g)", [gap[:50], gap[50:]])

@@ -18,6 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import block_diag
 
+from numbamm.blocks.layout import NLEVEL
 from numbamm.blocks.moments import dense_rows, level_pairs
 
 #: Most random effects of models of several terms, and of operations (levels × p³) of one term.
@@ -33,11 +34,11 @@ class Traces:
     """
 
     def __init__(self, blocks) -> None:
-        layout, z, refs = blocks.layout, blocks.z, blocks.refs
+        layout = blocks.layout
         self._blocks = blocks
         self._structures = [blocks.joint.structures[k] for k in layout.order]
         sizes = [s.p for s in self._structures]
-        self._levels = [int(r.max()) + 1 for r in refs]
+        self._levels = _levels(layout)
         if len(sizes) == 1:
             self._levels = [1]
             self._A = np.array(level_pairs(layout, blocks.A, 0, 0))
@@ -45,6 +46,7 @@ class Traces:
             self._F = dense.reshape(len(self._A), sizes[0], -1)
             return
         parts, at = [], 0
+        z, refs = blocks.z, blocks.refs
         for p, r, levels in zip(sizes, refs, self._levels, strict=True):
             rows = np.arange(len(r))[:, None] + np.zeros(p, dtype=int)
             columns = r[:, None].astype(np.int64) * p + np.arange(p)
@@ -57,12 +59,13 @@ class Traces:
 
     @classmethod
     def of(cls, blocks) -> Traces | None:
-        """None where they would take long."""
-        sizes = np.array([s.p for s in blocks.joint.structures])
-        levels = np.array([r.max() + 1 for r in blocks.refs])[np.argsort(blocks.layout.order)]
+        """None where they would take long, or need rows that are not in memory."""
+        sizes = np.array([blocks.joint.structures[k].p for k in blocks.layout.order])
+        levels = np.array(_levels(blocks.layout))
         if len(sizes) == 1:
             return cls(blocks) if levels[0] * sizes[0] ** 3 <= MOST_OPERATIONS else None
-        return cls(blocks) if sizes @ levels <= MOST_EFFECTS else None
+        few = sizes @ levels <= MOST_EFFECTS and isinstance(blocks.z, np.ndarray)
+        return cls(blocks) if few else None
 
     def __call__(self, theta, moves: list[np.ndarray], reml: bool) -> np.ndarray:
         """The traces at the θ of the factor in the calling thread's workspace.
@@ -111,3 +114,8 @@ class Traces:
             E[s : s + len(own), at : at + width, at : at + width] = np.kron(np.eye(levels), own)
             s, at = s + len(own), at + width
         return E
+
+
+def _levels(layout) -> list[int]:
+    """Numbers of levels of the terms, in the layout's order."""
+    return layout.table[1 : 1 + layout.nterm, NLEVEL].tolist()
