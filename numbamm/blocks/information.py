@@ -15,6 +15,9 @@ that of the preceding terms, and M = λL_jj⁻ᵀ, each level j subtracts |M'r|�
 z'V⁻¹z, and adds C_Bj (h - M M'r) to r_B, the products with the rows B below it.
 
 Source: Gilmour, Thompson & Cullis (1995), Biometrics 51, 1440-1450.
+
+The file is long because the head and the tail, entries of λ and directions of λλ', share their
+loops, which numba compiles together.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""`OptSummary`: how an optimisation is to be done, and how it went."""
+"""`OptSummary`: how an optimisation is to be done, and how it went.
+
+The file is long by docstrings: fields and methods of a class have no other place for their own.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ class Dataset(Source):
     """
 
     def __init__(self, data: Any) -> None:
+        is_path = isinstance(data, (str, PathLike))
+        if is_path and not Path(data).exists():
+            raise DataError(
+                f"the data are a path, but there is no file or folder '{data}'; data are a frame, "
+                "a dict of arrays or a path to Parquet (those that are shipped: mm.datasets.load)"
+            )
         try:
             import pyarrow as pa
             import pyarrow.dataset as ds
@@ -33,12 +40,10 @@ class Dataset(Source):
             ) from None
         #: For each column that is not in all files, one without it.
         self.lacking: dict[str, str] = {}
-        if isinstance(data, ds.Dataset):
+        if not is_path:
             self.dataset, self.name = data, "the data set"
         else:
             self.name = f"'{data}'"
-            if not Path(data).exists():
-                raise DataError(f"the data are a path, but there is no file or folder {self.name}")
             try:
                 self.dataset = ds.dataset(Path(data), format="parquet", partitioning="hive")
                 self._unify(pa, ds, Path(data))

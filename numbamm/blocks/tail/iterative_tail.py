@@ -90,7 +90,7 @@ class IterativeTail(Tail):
     is_exact = False
 
     def __init__(self, terms, xy, sqrtw=None, layout=None, request=Request(), gap=0) -> None:  # noqa: B008
-        if layout is None or _dense_order(layout) > FEW:
+        if layout is None or _dense_order(layout) > FEW or _has_no_sparse_term(layout):
             layout = Pattern.of(terms, most_dense=FEW).layout(xy.shape[1] - 1)
         super().__init__(terms, xy, sqrtw, layout, request, gap)
         self._terms = terms
@@ -114,7 +114,7 @@ class IterativeTail(Tail):
         table, nhead = layout.table, layout.nhead
         if layout.nterm == nhead:
             return "the elimination level by level leaves nothing to iterate on"
-        if not asked and layout.table[0, FIRST_DENSE] == nhead and _dense_order(layout) <= FEW:
+        if not asked and _has_no_sparse_term(layout) and _dense_order(layout) <= FEW:
             return "what the elimination level by level leaves is small"
         if not all(term.structure.is_free for term in terms):
             return "a covariance structure has parameters that are not entries of λ"
@@ -387,6 +387,11 @@ class IterativeTail(Tail):
         crossprod(refs, z, np.zeros((len(z), 1)), layout.table, layout.places, A)
         A[layout.table[0, CROSS]] = 1.0
         return layout, A, np.full(layout.size_work, np.nan), np.full(layout.size_adjoint, np.nan)
+
+
+def _has_no_sparse_term(layout) -> bool:
+    """Whether all of the tail's terms are dense."""
+    return bool(layout.table[0, FIRST_DENSE] == layout.nhead)
 
 
 def _dense_order(layout) -> int:

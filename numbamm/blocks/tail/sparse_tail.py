@@ -8,6 +8,8 @@ level, as ever. What it leaves, T, has a sparse part and a dense border: dense t
     Q = Ω_ss⁻¹Ω_sd           S_dd = L_dd⁻ᵀ W_d L_dd⁻¹    S_sd = -Q S_dd    S_ss = Ω_ss⁻¹ + Q S_dd Q'
 
 The gradient needs S_ss only on the pattern of T, for which the selected inverse gives Ω_ss⁻¹.
+
+The file is long because a tail answers all that a model asks of its factor.
 """
 
 from __future__ import annotations

@@ -189,11 +189,11 @@ class ManyFits(Tabular):
         frame = self._index(good).repeat(count).to_frame(index=False)
         frame["test"] = np.tile(np.array(tests, dtype=object), n)
         whats = [*OF_TESTS]
-        if f"padjusted_{tests[0]}" in columns:
+        if any(f"padjusted_{t}" in columns for t in tests):
             whats.append("padjusted")
         for what in whats:
             values = [columns[self.names.of_test(what, t)][good] for t in tests]
-            frame[what] = np.stack(values, axis=1).ravel() if n else np.empty(0)
+            frame[what] = np.stack(values, axis=1).ravel() if len(frame) else np.empty(0)
         known = frame["estimate"].notna()
         return frame if known.all() else frame[known].reset_index(drop=True)
 
@@ -205,7 +205,7 @@ class ManyFits(Tabular):
             return Report(
                 self.title, self.formula, [], [*notes, f"The numbers are in {self.path}."]
             )
-        if self.n == self.n_failed:
+        if self.n == self.n_failed or not self.names.tests:
             return Report(self.title, self.formula, [], notes)
         frame = self.to_frame()
         if len(frame) > SHOWN:

@@ -365,7 +365,7 @@ class Design(ThreadLocal):
         if feterm.constant is not None:
             at = np.flatnonzero(feterm.kept == feterm.constant)
             beta[:, at] += (response.mean / feterm.x[0, feterm.constant])[:, None]
-        factor = np.linalg.inv(ends.factors.reshape(-1, rank, rank))
+        factor = np.linalg.inv(ends.factors.reshape(len(n), rank, rank))
         theta = ends.thetas
         if self.scaled.is_changed:
             theta = np.array([self.scaled.to_user(line) for line in theta])

@@ -16,7 +16,12 @@ from numbamm.blocks.layout import Pattern
 from numbamm.blocks.tail.choice import check_size
 from numbamm.blocks.tail.dense_tail import DenseTail
 from numbamm.blocks.tail.protocol import CrossProduct
-from numbamm.blocks.variances import conditional_variances, row_variances, tail_block
+from numbamm.blocks.variances import (
+    chosen_parts,
+    conditional_variances,
+    row_variances,
+    tail_block,
+)
 from numbamm.design.absent import absent
 from numbamm.glm.mode import Mode
 from numbamm.sources.column_moments import Basis
@@ -65,6 +70,8 @@ class StreamedModes:
 
     #: There are no derivatives of the objective.
     has_gradient = False
+    #: Modes are exact; see `iterative_modes`.
+    is_iterative = False
     #: Information of the rows, of which no least is known.
     working_weights = np.array([np.inf])
 
@@ -161,6 +168,10 @@ class StreamedModes:
     def conditional_variances(self) -> list[np.ndarray]:
         """Variances of b at the last mode with β held."""
         return conditional_variances(self.held.layout, self.held.blocks.work)
+
+    def variances_of(self, levels: dict) -> dict[int, np.ndarray]:
+        """See `ModeFinder.variances_of`."""
+        return chosen_parts(self.conditional_variances(), levels)
 
     def row_variances(self, terms, x, cov) -> np.ndarray:
         """See `ModeFinder.row_variances`."""

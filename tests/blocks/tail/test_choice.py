@@ -117,7 +117,9 @@ def test_fill_in_that_does_not_fit_is_refused(crossed, monkeypatch):
         mm.LinearMixedModel("y ~ 1 + (1 | g) + (1 | h)", crossed, tail="dense")
     crossed["y"] = np.arange(len(crossed["y"])) % 3
     with pytest.raises(mm.DataError, match="order 20002"):
-        mm.GeneralizedLinearMixedModel("y ~ 1 + (1 | g) + (1 | h)", crossed, "poisson")
+        mm.GeneralizedLinearMixedModel(
+            "y ~ 1 + (1 | g) + (1 | h)", crossed, "poisson", tail="dense"
+        )
 
 
 def test_slow_evaluations_are_announced(crossed):

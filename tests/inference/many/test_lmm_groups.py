@@ -127,3 +127,12 @@ def test_groups_that_share_a_model_frame(sites, right):
         scale = single.bse.dropna().to_numpy()
         beta = line[names].to_numpy(dtype=float) / scale
         assert_allclose(beta, single.params.dropna() / scale, atol=1e-5)
+
+
+def test_without_fixed_effects(sites):
+    data = sites[sites["site"].isin(["site 0", "site 8"])]
+    r = mm.lmm_groups("y ~ 0 + (1 | child)", data, "site")
+    assert r.to_frame().empty and "2 groups: " in repr(r)
+    for site, line in r.fits.iterrows():
+        single = mm.lmm("y ~ 0 + (1 | child)", data[data["site"] == site])
+        assert line["objective"] == pytest.approx(single.objective, abs=1e-8)

@@ -49,6 +49,22 @@ def test_fits_are_those_of_one_by_one(name):
             assert_allclose(tests[column], table[column], rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("right", "options"),
+    [
+        ("0 + (1 | g)", {"reml": True}),
+        ("0 + (1 + x | g) + (1 | h)", {"weights": "w", "offset": "off"}),
+    ],
+)
+def test_without_fixed_effects(right, options):
+    many = mm.lmm_many(f"~ {right}", DATA, Y[:, :7], fdr=True, **options)
+    assert not many.failed and many.to_frame().empty and "7 responses: " in repr(many)
+    for k in many.keys:
+        single, line = one(DATA, Y, k, right, options), many.fits.loc[k]
+        assert line["objective"] == pytest.approx(single.objective, abs=1e-7)
+        assert line["sigma"] == pytest.approx(single.sigma, rel=1e-4)
+
+
 def test_results_do_not_depend_on_threads_or_the_executor():
     options = {"reml": True, "fdr": "bh"}
     one_thread = mm.lmm_many("~ x + (1 + x | g)", DATA, Y, workers=1, **options).fits

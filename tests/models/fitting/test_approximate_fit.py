@@ -304,3 +304,15 @@ def test_slow_convergence_hands_over():
     np.testing.assert_allclose(fit.objective, other.objective, rtol=1e-9)
     assert fit.optsum.probes is None
     assert "not suit" in fit.block_description()
+
+
+@pytest.mark.parametrize(
+    "right", ["(1 | u) + (1 | d)", "(1 + x | u) + (1 | few)", "(1 | g) + (1 | d)"]
+)
+def test_a_tail_of_few_levels_is_fitted_when_it_is_asked_for(right):
+    data = crossed().assign(few=lambda d: np.arange(N) % 40, g=lambda d: d["g"] + 0.5)
+    exact, fit = (mm.lmm(f"y ~ x + {right}", data, tail=t) for t in ("dense", "iterative"))
+    assert "iterative, as asked" in fit.block_description()
+    assert abs(fit.objective - exact.objective) < 5 * fit.optsum.objective_error + 1e-6
+    np.testing.assert_allclose(fit.params, exact.params, atol=0.01 * exact.bse.min())
+    np.testing.assert_allclose(fit.bse, exact.bse, rtol=1e-3)
