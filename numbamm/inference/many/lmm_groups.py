@@ -112,6 +112,8 @@ def lmm_groups(
     workers = valid_workers(workers)
     table, by = Table(data), name_list("by", by)
     table.require(by, "the data (by)")
+    if twice := [name for i, name in enumerate(by) if name in by[:i]]:
+        raise OptionError(f"by has {shown(twice[0])} twice; name each column once")
     for option, value in (("weights", weights), ("offset", offset)):
         if value is not None and not isinstance(value, str):
             raise OptionError(f"{option} must be the name of a column here, not an array")

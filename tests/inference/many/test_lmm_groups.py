@@ -142,3 +142,8 @@ def test_without_fixed_effects(sites):
 def test_a_sigma_that_is_not_positive_is_refused(sites, sigma):
     with pytest.raises(OptionError, match="sigma must be a positive number"):
         mm.lmm_groups(FORMULA, sites, "site", sigma=sigma)
+
+
+def test_a_column_makes_groups_once(sites):
+    with pytest.raises(OptionError, match="by has 'site' twice"):
+        mm.lmm_groups(FORMULA, sites, ["site", "site"])
