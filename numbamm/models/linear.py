@@ -162,8 +162,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         seed: int | None = None,
     ) -> None:
         request = tail_request(tail, probes, seed)
-        if sigma is not None and not _is_positive(sigma):
-            raise OptionError(f"sigma must be a positive number, not {sigma!r}")
+        check_sigma(sigma)
         by_newton = optimizer == "newton"
         differences = cholesky.objective, by_differences.search
         compile_ahead(crossprod, solve, *((newton.advance,) if by_newton else differences))
@@ -499,6 +498,12 @@ class LinearMixedModel(LinearObjective, MixedModel):
     def _conditional_variances(self, levels: dict) -> dict[int, np.ndarray]:
         self.blocks.factorize(self.scaled.to_scaled(self.theta))
         return self.blocks.variances_of(levels)
+
+
+def check_sigma(sigma) -> None:
+    """Refuse a known residual standard deviation that is no positive number."""
+    if sigma is not None and not _is_positive(sigma):
+        raise OptionError(f"sigma must be a positive number, not {sigma!r}")
 
 
 def _is_positive(value) -> bool:

@@ -24,7 +24,7 @@ from numbamm.inference.many.lines import Lines, Sizes
 from numbamm.inference.many.many_fits import ManyFits, many_fits
 from numbamm.inference.many.store import Memory
 from numbamm.inference.random.components import Components
-from numbamm.models.linear import LinearMixedModel
+from numbamm.models.linear import LinearMixedModel, check_sigma
 from numbamm.options import flag, name_list
 
 #: The largest number of groups in a batch.
@@ -112,9 +112,12 @@ def lmm_groups(
     workers = valid_workers(workers)
     table, by = Table(data), name_list("by", by)
     table.require(by, "the data (by)")
+    if twice := [name for i, name in enumerate(by) if name in by[:i]]:
+        raise OptionError(f"by has {shown(twice[0])} twice; name each column once")
     for option, value in (("weights", weights), ("offset", offset)):
         if value is not None and not isinstance(value, str):
             raise OptionError(f"{option} must be the name of a column here, not an array")
+    check_sigma(sigma)
     keys, rows = _groups(table, by)
     options = {
         "weights": weights,

@@ -112,6 +112,10 @@ class _Array(Responses):
                 "row for each of them and a column for each response"
                 + ("; give Y.T" if turned else "")
             )
+        if Y.dtype.kind == "c":
+            raise DataError(f"Y must be real numbers, not an array of {Y.dtype}")
+        if isinstance(Y, np.ma.MaskedArray):  # what is masked is missing
+            Y = np.ma.filled(Y.astype(np.float64), np.nan)
         if not hasattr(Y, "tocsc") and Y.dtype.kind not in "fiub":
             try:
                 Y = Y.astype(np.float64)

@@ -93,6 +93,8 @@ class File(Store):
         self._pvalues: list = []
         if not self._target.parent.is_dir():
             raise OptionError(f"{path} cannot be written: there is no folder {self._target.parent}")
+        if self._target.is_dir():
+            raise OptionError(f"{path} is a folder: give the path of a file in it")
 
     def _put(self, columns: dict) -> None:
         table = self._table(columns)

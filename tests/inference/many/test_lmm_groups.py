@@ -136,3 +136,14 @@ def test_without_fixed_effects(sites):
     for site, line in r.fits.iterrows():
         single = mm.lmm("y ~ 0 + (1 | child)", data[data["site"] == site])
         assert line["objective"] == pytest.approx(single.objective, abs=1e-8)
+
+
+@pytest.mark.parametrize("sigma", [-1, 0, np.nan])
+def test_a_sigma_that_is_not_positive_is_refused(sites, sigma):
+    with pytest.raises(OptionError, match="sigma must be a positive number"):
+        mm.lmm_groups(FORMULA, sites, "site", sigma=sigma)
+
+
+def test_a_column_makes_groups_once(sites):
+    with pytest.raises(OptionError, match="by has 'site' twice"):
+        mm.lmm_groups(FORMULA, sites, ["site", "site"])

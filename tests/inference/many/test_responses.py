@@ -111,3 +111,17 @@ def test_other_files_are_refused(tmp_path):
     frame().iloc[:7].to_parquet(file)
     with pytest.raises(DataError, match="has 7 rows where the data have 60"):
         responses_of(file, Table(DATA))
+
+
+def test_masked_values_are_missing():
+    masked = np.ma.masked_array([[1.0, 2.0], [3.0, 4.0]], mask=[[False, True], [False, False]])
+    table = Table(pd.DataFrame({"x": [1.0, 2.0]}))
+    read = responses_of(masked, table).read(0, 2)
+    np.testing.assert_array_equal(read, [[1.0, 3.0], [np.nan, 4.0]])
+    whole = responses_of(np.ma.masked_array([[1], [2]], mask=[[True], [False]]), table)
+    np.testing.assert_array_equal(whole.read(0, 1), [[np.nan, 2.0]])
+
+
+def test_complex_numbers_are_refused():
+    with pytest.raises(DataError, match="real numbers, not an array of complex128"):
+        responses_of(np.ones((2, 1)) * 1j, Table(pd.DataFrame({"x": [1.0, 2.0]})))

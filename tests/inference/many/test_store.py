@@ -66,3 +66,8 @@ def test_a_process_that_ends_leaves_the_fits_that_are_done(tmp_path, form):
     done, whole = caught.value.partial, mm.lmm_many(RIGHT, DATA, Y)
     assert 0 < done.n < 9
     pd.testing.assert_frame_equal(done.fits, whole.fits[: done.n], check_index_type=False)
+
+
+def test_a_folder_is_refused_before_any_fit(tmp_path):
+    with pytest.raises(mm.OptionError, match="is a folder: give the path of a file"):
+        mm.lmm_many("~ x + (1 | g)", DATA, Y, path=tmp_path)
