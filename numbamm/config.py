@@ -124,6 +124,9 @@ def _read_bool(text: str) -> bool:
     return words[text.strip().lower()]
 
 
+#: Each probe is a column of the order of the tail: more would take memory for hardly less error.
+MOST_PROBES = 10_000
+
 OPTIONS: dict[str, Option] = {
     "optimizer": Option(
         "auto",
@@ -183,8 +186,8 @@ OPTIONS: dict[str, Option] = {
     "probes": Option(
         None,
         int,
-        lambda v: _is_number(v, Integral) and v >= 2,
-        "an integer of at least 2: the random probes of an iterative tail",
+        lambda v: _is_number(v, Integral) and 2 <= v <= MOST_PROBES,
+        f"an integer from 2 to {MOST_PROBES}: the random probes of an iterative tail",
     ),
     "progress": Option(None, _read_bool, lambda v: isinstance(v, bool), "true or false"),
 }

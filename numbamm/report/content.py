@@ -221,7 +221,8 @@ def _only_infinite(frame) -> np.ndarray:
     for j in np.flatnonzero(frame.columns.isin(["df", "dendf"])):
         values = frame.iloc[:, j]
         if _is_number(values):
-            flags[j] = np.isinf(values).any() and not np.isfinite(values).any()
+            infinite = np.isinf(values).any() and not np.isfinite(values).any()
+            flags[j] = infinite or len(values) == 0
     return flags
 
 

@@ -6,7 +6,7 @@ import pytest
 from report.every_result import STARRED
 
 import numbamm as mm
-from numbamm.report.content import Hanging, of_frame
+from numbamm.report.content import Hanging, _only_infinite, of_frame
 
 
 @pytest.mark.parametrize("name", ["mean", "df", "se", "lower"])
@@ -48,3 +48,11 @@ def test_a_number_with_a_mark():
     assert cell == "1.25**" and (cell.body, cell.mark) == ("1.25", "**")
     assert STARRED.has_marks and STARRED.heads[1][1] == "odds ratio"
     assert STARRED.widths() == [3, 12, 7]
+
+
+def test_degrees_of_freedom_that_are_infinite_or_of_no_line_have_no_column():
+    frame = pd.DataFrame({"estimate": [1.0, 2.0], "df": [np.inf, np.inf]})
+    assert _only_infinite(frame).tolist() == [False, True]
+    assert _only_infinite(frame.iloc[:0]).tolist() == [False, True]
+    assert not _only_infinite(frame.assign(df=[np.inf, 3.0])).any()
+    assert not _only_infinite(frame.assign(df=np.nan)).any()

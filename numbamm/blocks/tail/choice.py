@@ -93,7 +93,7 @@ def choose(layout: Layout, terms, wanted: str = AUTO, or_other: bool = False) ->
             _check(wanted, prediction, layout, terms)
             return Choice(wanted, "as asked")
         if not or_other:
-            raise OptionError(f"tail={wanted!r}: {prediction}")
+            raise OptionError(f"tail={wanted!r}: {prediction}; leave tail at 'auto'")
     dense = tail_of(DENSE).predict(layout, terms)
     if order <= SMALL_ORDER or dense.seconds <= SMALL_SECONDS:
         _check(DENSE, dense, layout, terms)

@@ -26,8 +26,10 @@ def tail_request(
     tail = config.get("tail") if tail is None else tail
     probes = config.get("probes") if probes is None else probes
     one_of("tail", tail, ["auto", *names()])
-    if probes is not None and not (_is_integer(probes) and probes >= 2):
-        raise OptionError(f"probes must be an integer of at least 2, not {shown(probes)}")
+    if probes is not None and not (_is_integer(probes) and 2 <= probes <= config.MOST_PROBES):
+        raise OptionError(
+            f"probes must be an integer from 2 to {config.MOST_PROBES}, not {shown(probes)}"
+        )
     if seed is not None and not (_is_integer(seed) and seed >= 0):
         raise OptionError(f"seed must be an integer of at least 0, not {shown(seed)}")
     return Request(tail, probes, seed)

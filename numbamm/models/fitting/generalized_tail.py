@@ -45,7 +45,7 @@ def choose_tail(terms, request: Request, dispersed: bool) -> Choice:
         if not refused:
             return Choice(ITERATIVE, "as asked")
         if not request.or_other:
-            raise OptionError(f"tail='iterative': {refused}")
+            raise OptionError(f"tail='iterative': {refused}; leave tail at 'auto'")
     elif request.name != AUTO and not request.or_other:
         raise OptionError(
             f"tail={request.name!r}: generalized models have tail='dense' and tail='iterative'"

@@ -29,7 +29,8 @@ def test_what_is_configured_holds_unless_something_else_is_asked_for():
     [
         ({"tail": "sprase"}, "tail must be one of auto, dense, .*not 'sprase'"),
         ({"tail": 3}, "tail must be one of auto"),
-        ({"probes": 1}, "probes must be an integer of at least 2, not 1"),
+        ({"probes": 1}, "probes must be an integer from 2 to 10000, not 1"),
+        ({"probes": 10**7}, "from 2 to 10000, not 10000000"),
         ({"probes": True}, "probes must be an integer"),
         ({"seed": -1}, "seed must be an integer of at least 0, not -1"),
         ({"seed": 1.5}, "seed must be an integer"),
