@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,7 +99,7 @@ def ratio_of(model) -> Ratio:
         of = {"ratio of means": "mean", "risk ratio": "probability"}
         return Ratio(link.base, name, of.get(name, name.removesuffix(" ratio")))
     if link.hazard:
-        return Ratio(np.e, "hazard ratio", "cumulative hazard")
+        return Ratio(math.e, "hazard ratio", "cumulative hazard")
     raise OptionError(
         f"exponentiate=True is for coefficients that are logarithms of ratios: with the link "
         f"{link} of {model.formula} they are not. Links logit and log have ratios, and so have "
