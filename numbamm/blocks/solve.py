@@ -151,41 +151,65 @@ def quadratic_forms(refs, z, x, table, index, work, V, e, t, out):
     out : float64, shape (n,)
         Filled.
     """
-    nterm, nhead, m, nx = table[0, NTERM], table[0, NHEAD], table[0, ORDER], table[0, NX]
-    d0 = table[1, D0]  # the same for all head terms
-    starts, number = np.zeros(nhead, np.int64), np.zeros(nhead, np.int64)
-    for k in range(1, nhead):
-        starts[k] = starts[k - 1] + table[k, P] * table[k, NLEVEL]
-    levels = np.empty((nhead, nhead), np.int64)  # a term's own, and the parents of earlier ones
+    m, d0 = table[0, ORDER], table[1, D0]  # d0 is the same for all head terms
     touched, last = np.empty(m, np.int64), np.full(m, -1, np.int64)
+    head = head_scratch(table)
     for row in range(len(out)):
-        ntouched, total = 0, 0.0
-        for k in range(nterm):
-            level, p, column = refs[k, row], table[1 + k, P], table[1 + k, COLUMN]
-            if level < 0:
-                continue
-            if k < nhead:
-                levels[k, 0], number[k] = level, 1
-            for c in range(p):
-                if k < nhead:
-                    e[starts[k] + level * p + c] = z[row, column + c]
-                else:
-                    r = table[1 + k, ROW] + level * p + c
-                    t[r] = z[row, column + c]
-                    ntouched = touch(r, d0, row, touched, last, ntouched)
-        for c in range(nx):
-            t[m - 1 - nx + c] = x[row, c]
-        for k in range(nhead):
-            for j in range(number[k]):
-                level = levels[k, j]
-                total += eliminate_level(k, level, starts, table, index, work, e, t)
-                add_parents(k, level, table, index, levels, number)
-                at = table[1 + k, ROWPTR] + level
-                for s in range(index[at], index[at + 1]):
-                    r = index[table[1 + k, ROWS] + s]
-                    ntouched = touch(r, d0, row, touched, last, ntouched)
-            number[k] = 0
+        total, ntouched = tail_vector(
+            row, refs, z, x, table, index, work, head, touched, last, e, t
+        )
         out[row] = total + _tail_form(V, t, touched[:ntouched], d0)
+
+
+@jit(entry=False, owns=True)
+def head_scratch(table):
+    """Where the head's levels of a row are noted.
+
+    The first line has the start of each term in e, the second the number of its levels; the others
+    have these levels: a term's own, and the parents of levels of earlier terms.
+    """
+    nhead = table[0, NHEAD]
+    head = np.zeros((2 + nhead, nhead), np.int64)
+    for k in range(1, nhead):
+        head[0, k] = head[0, k - 1] + table[k, P] * table[k, NLEVEL]
+    return head
+
+
+@jit(entry=False, owns=True, forceinline=True)
+def tail_vector(row, refs, z, x, table, index, work, head, touched, last, e, t):
+    """Eliminate the head for one row; returns e'e and the number of sparse rows of t that may
+    differ from zero, which are put into `touched`.
+    """
+    nterm, nhead, m, nx = table[0, NTERM], table[0, NHEAD], table[0, ORDER], table[0, NX]
+    d0 = table[1, D0]
+    starts, number, levels = head[0], head[1], head[2:]
+    ntouched, total = 0, 0.0
+    for k in range(nterm):
+        level, p, column = refs[k, row], table[1 + k, P], table[1 + k, COLUMN]
+        if level < 0:
+            continue
+        if k < nhead:
+            levels[k, 0], number[k] = level, 1
+        for c in range(p):
+            if k < nhead:
+                e[starts[k] + level * p + c] = z[row, column + c]
+            else:
+                r = table[1 + k, ROW] + level * p + c
+                t[r] = z[row, column + c]
+                ntouched = touch(r, d0, row, touched, last, ntouched)
+    for c in range(nx):
+        t[m - 1 - nx + c] = x[row, c]
+    for k in range(nhead):
+        for j in range(number[k]):
+            level = levels[k, j]
+            total += eliminate_level(k, level, starts, table, index, work, e, t)
+            add_parents(k, level, table, index, levels, number)
+            at = table[1 + k, ROWPTR] + level
+            for s in range(index[at], index[at + 1]):
+                r = index[table[1 + k, ROWS] + s]
+                ntouched = touch(r, d0, row, touched, last, ntouched)
+        number[k] = 0
+    return total, ntouched
 
 
 @jit(entry=False)

@@ -8,20 +8,15 @@ from numbamm.blocks.information import direction, head_products
 from numbamm.blocks.jit import jit
 from numbamm.blocks.kinds import INDEX, LEVELS, MATRIX, NOTHING, REALS, TABLE
 from numbamm.blocks.layout import (
-    COLUMN,
     D0,
     LAMBDA,
     NHEAD,
     NLEVEL,
-    NTERM,
-    NX,
     ORDER,
     ROW,
-    ROWPTR,
-    ROWS,
     P,
 )
-from numbamm.blocks.solve import add_parents, eliminate_level, solve_above, touch
+from numbamm.blocks.solve import head_scratch, solve_above, tail_vector
 from numbamm.blocks.tail.sparse_pattern import PATTERN
 
 
@@ -82,10 +77,11 @@ def forms_on_pattern(refs, z, x, table, index, work, pattern, V, border, corner,
     """
     m, d0 = table[0, ORDER], table[1, D0]
     touched, last = np.empty(m, np.int64), np.full(m, -1, np.int64)
-    head = _scratch(table)
+    head = head_scratch(table)
     for row in range(len(out)):
-        rows = row, refs, z, x
-        total, ntouched = _tail_vector(rows, table, index, work, head, touched, last, e, t)
+        total, ntouched = tail_vector(
+            row, refs, z, x, table, index, work, head, touched, last, e, t
+        )
         for i in range(ntouched):
             r = touched[i]
             if t[r] == 0.0:
@@ -126,59 +122,11 @@ def tail_vectors(refs, z, x, table, index, work, e, t, out):
     """
     m = table[0, ORDER]
     touched, last = np.empty(m, np.int64), np.full(m, -1, np.int64)
-    head = _scratch(table)
+    head = head_scratch(table)
     for row in range(len(out)):
-        rows, own = (row, refs, z, x), t[row]
-        total, _ = _tail_vector(rows, table, index, work, head, touched, last, e, own)
-        out[row] = total
-
-
-@jit(owns=True)
-def _scratch(table):
-    """Where the head's levels of a row are noted: starts of terms, numbers of levels, levels."""
-    nhead = table[0, NHEAD]
-    head = np.zeros((2 + nhead, nhead), np.int64)
-    for k in range(1, nhead):
-        head[0, k] = head[0, k - 1] + table[k, P] * table[k, NLEVEL]
-    return head
-
-
-@jit(owns=True)
-def _tail_vector(rows, table, index, work, head, touched, last, e, t):
-    """Eliminate the head for one row; returns e'e and the number of sparse rows of t that may
-    differ from zero, which are put into `touched`.
-    """
-    row, refs, z, x = rows
-    nterm, nhead, m, nx = table[0, NTERM], table[0, NHEAD], table[0, ORDER], table[0, NX]
-    d0 = table[1, D0]
-    starts, number, levels = head[0], head[1], head[2:]
-    ntouched, total = 0, 0.0
-    for k in range(nterm):
-        level, p, column = refs[k, row], table[1 + k, P], table[1 + k, COLUMN]
-        if level < 0:
-            continue
-        if k < nhead:
-            levels[k, 0], number[k] = level, 1
-        for c in range(p):
-            if k < nhead:
-                e[starts[k] + level * p + c] = z[row, column + c]
-            else:
-                r = table[1 + k, ROW] + level * p + c
-                t[r] = z[row, column + c]
-                ntouched = touch(r, d0, row, touched, last, ntouched)
-    for c in range(nx):
-        t[m - 1 - nx + c] = x[row, c]
-    for k in range(nhead):
-        for j in range(number[k]):
-            level = levels[k, j]
-            total += eliminate_level(k, level, starts, table, index, work, e, t)
-            add_parents(k, level, table, index, levels, number)
-            at = table[1 + k, ROWPTR] + level
-            for s in range(index[at], index[at + 1]):
-                r = index[table[1 + k, ROWS] + s]
-                ntouched = touch(r, d0, row, touched, last, ntouched)
-        number[k] = 0
-    return total, ntouched
+        out[row], _ = tail_vector(
+            row, refs, z, x, table, index, work, head, touched, last, e, t[row]
+        )
 
 
 @jit
