@@ -74,8 +74,10 @@ def imported(module: str) -> set[str]:
 
 
 def _nodes(tree):
-    """The nodes of a syntax tree, without blocks ``if TYPE_CHECKING``."""
+    """The statements of a syntax tree, without blocks ``if TYPE_CHECKING``."""
     for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.expr):
+            continue  # which hold no statements
         if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
             yield node
             yield from _nodes(node)

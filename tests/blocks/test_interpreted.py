@@ -19,9 +19,7 @@ LARGE = (
     "partly or chain or three or six or (sparsely and vectors) or many_parameters or pivots"
     " or one_evaluation or escape or escapes or certified_minimum"
 )
-SMALL = (
-    f"not ({LARGE}) or (certified_minimum and nested and densely) or (escapes and full and two)"
-)
+SMALL = f"not ({LARGE}) or (certified_minimum and nested and densely) or (escapes and full and two)"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """`allfit`: a table of fits, a verdict, and a model that is left alone."""
 
 import os
-import shutil
 import pickle
+import shutil
 import subprocess
 import sys
 import tracemalloc
