@@ -449,9 +449,9 @@ class LinearMixedModel(LinearObjective, MixedModel):
     def _estimate(self, theta, objective: float) -> Estimates:
         return estimates_at(self, theta, objective)
 
-    def coefficients_at(self, theta) -> np.ndarray:
-        """Coefficients of the kept columns at a scaled θ; the model is left as it is."""
-        return coefficients(self, solution_at(self, theta))[1]
+    def coefficients_at(self, thetas) -> np.ndarray:
+        """Coefficients of the kept columns at each scaled θ; the model is left as it is."""
+        return coefficients(self, np.array([solution_at(self, t).gamma for t in thetas]))[1]
 
     def effects_at(self, theta) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """u and b at a given θ, with β estimated there; the model is left at this θ."""
