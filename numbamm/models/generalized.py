@@ -350,9 +350,10 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         )
         if self._tail_choice.name != "iterative":
             return ModeFinder(*arguments)
-        from numbamm.glm.iterative_modes import IterativeModes
+        from numbamm.glm.tails.iterative_modes import IterativeModes
 
-        return IterativeModes(*arguments, self._tail_request.probes, self._tail_request.seed)
+        request = self._tail_request
+        return IterativeModes(*arguments, number=request.probes, seed=request.seed)
 
     def estimate_at(self, x, objective: float | None = None) -> GeneralizedLinearMixedModel:
         super().estimate_at(x, objective)
