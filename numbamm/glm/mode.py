@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numbamm.blocks.gradient import objective_gradient
 from numbamm.blocks.layout import NLEVEL, NX, ORDER, P, Pattern
 from numbamm.blocks.search.certificate import judge
+from numbamm.blocks.solve import solve
 from numbamm.blocks.tail.choice import check_size
 from numbamm.blocks.threads import ThreadLocal
 from numbamm.blocks.variances import (
@@ -108,7 +110,7 @@ class ModeFinder:
 
     def _check_size(self) -> None:
         """Refuse buffers that do not fit into memory."""
-        check_size(self.varied.layout, self.terms)
+        check_size(self.varied.layout, self.terms, copies=2)  # one with the columns of X
 
     def replaced(self, **parts) -> ModeFinder:
         """A finder with another ``kind``, ``y``, ``weights`` or ``scale``, starting at u = 0."""
@@ -136,6 +138,38 @@ class ModeFinder:
         finder.u = self.u
         finder(theta, gamma.copy(), vary=True, shape=shape, tolerance=np.inf)
         return finder
+
+    def linear_model(self, sigma: float):
+        """The working linear model, of a finder that `working` made.
+
+        Parameters
+        ----------
+        sigma : float
+            The residual standard deviation at a working weight of 1; 0 to estimate it.
+
+        Returns
+        -------
+        callable
+            -2 log-likelihood and its gradient in θ, at a θ.
+        callable
+            u and γ, at the θ of the last call.
+        """
+        rows, (adjoint, _) = self.rows, self.varied.for_gradient()
+        table, index, degrees = rows.table, rows.index, np.array([len(rows.y), 0])
+
+        def value_and_gradient(theta):
+            entries = self.joint.entries(theta)
+            out = np.empty(len(entries))
+            arrays = table, index, rows.A, rows.work, adjoint
+            value = objective_gradient(entries, *arrays, degrees, 0.0, sigma, out)
+            return value, self.joint.slopes(theta, out)
+
+        def solution():
+            x, b = np.zeros((2, self.q + int(table[0, NX]) + 1))
+            solve(table, index, rows.work, x, b)
+            return x[:-1]
+
+        return value_and_gradient, solution
 
     @property
     def kind(self) -> _Kind:
