@@ -65,21 +65,31 @@ def test_a_tail_that_fits_is_taken_where_another_would_not():
     assert found == "sparse CONVERGED"
 
 
-@pytest.mark.parametrize("tail", ["dense", "sparse"])
+LINEAR = "LinearMixedModel(FORMULA, frame"
+GENERALIZED = "GeneralizedLinearMixedModel(FORMULA.replace('y', 'z'), frame, 'bernoulli'"
+LARGE = "movers(40_000, 12_000, 6, 1.0)", 2_500_000_000
+
+
 @pytest.mark.parametrize(
-    "model", ["LinearMixedModel(FORMULA", "GeneralizedLinearMixedModel(BINARY"]
+    ("model", "tail", "design", "limit"),
+    [
+        (LINEAR, "dense", *LARGE),
+        (LINEAR, "sparse", *LARGE),
+        (LINEAR, "iterative", "ring(800_000)", 2_500_000_000),
+        (GENERALIZED, "sparse", *LARGE),
+        pytest.param(GENERALIZED, "dense", *LARGE, marks=pytest.mark.slow),
+    ],
 )
-def test_what_does_not_fit_is_refused_before_memory_runs_out(model, tail):
-    family = ", family='bernoulli'" if "BINARY" in model else ""
+def test_what_does_not_fit_is_refused_before_memory_runs_out(model, tail, design, limit):
     found = run(
         f"""
-        BINARY = FORMULA.replace("y", "z")
+        frame = {design}
         try:
-            mm.{model}, movers(40_000, 12_000, 6, 1.0), tail={tail!r}{family})
+            mm.{model}, tail={tail!r})
         except mm.DataError as error:
             print(error)
         """,
-        limit=2_500_000_000,
+        limit=limit,
     )
     assert "more than half of the" in found and "GB of memory" in found
 
@@ -117,7 +127,11 @@ def test_the_prediction_is_what_is_taken(tail, design):
 
 
 @pytest.mark.parametrize(
-    ("tail", "design"), [("dense", "ring(2_600)"), ("sparse", "movers(30_000, 6_000, 5, 0.5)")]
+    ("tail", "design"),
+    [
+        pytest.param("dense", "ring(2_600)", marks=pytest.mark.slow),
+        ("sparse", "movers(30_000, 6_000, 5, 0.5)"),
+    ],
 )
 def test_the_prediction_is_what_a_generalized_model_takes(tail, design):
     """Both factors, that with β varying and that with β held, and their working rows."""
