@@ -176,6 +176,6 @@ class DenseTail(Tail):
         """Variances of b over σ² at that factor, shape (levels, p, p) for each term."""
         return conditional_variances(self.layout, self.work)
 
-    def row_variances(self, terms, x) -> np.ndarray:
+    def row_variances(self, terms, x, cov=None) -> np.ndarray:
         """Variances over σ² of x'γ̂ + z'b̂ - z'b at that factor; see `variances.row_variances`."""
-        return row_variances(self.layout, self.work, terms, x)
+        return row_variances(self.layout, self.work, terms, x, cov)
