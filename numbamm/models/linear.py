@@ -180,7 +180,12 @@ class LinearMixedModel(LinearObjective, MixedModel):
             self._build(frame, reml, sigma, request)
         else:
             streamed = sources.stream_linear(
-                formula, source, **options, context=scope, sigma_known=sigma is not None
+                formula,
+                source,
+                **options,
+                context=scope,
+                tail=request,
+                sigma_known=sigma is not None,
             )
             self._build_streamed(streamed, reml, sigma, request)
         self._call = Call(data, options | tail_options)
@@ -244,8 +249,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights, streamed.scalings)
         self._begin()
         self.scaled_response = CentredResponse(frame.y, basis.scale, basis.mean, basis.gamma0)
-        product = CrossProduct(streamed.layout, streamed.A, frame.y)
-        self.blocks = tail_of_product(self.scaled.terms, product, tail)
+        product = CrossProduct(streamed.layout, streamed.A, frame.y, frame.covered)
+        self.blocks = tail_of_product(self.scaled.terms, product, tail, streamed.choice)
         self._put_options(reml, sigma)
 
     def _put_options(self, reml: bool, sigma: float | None) -> None:
