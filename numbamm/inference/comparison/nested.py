@@ -152,7 +152,7 @@ def _singly(term: ReMat) -> list[ReMat]:
 def _some(term: ReMat, columns: list[int], structure: Structure | None = None) -> ReMat:
     """A term with some of its columns; unstructured, if not given."""
     names = [term.cnames[j] for j in columns]
-    return ReMat(term.group, term.refs, term.levels, names, term.z[columns], structure)
+    return replace(term, cnames=names, z=term.z[columns], structure=structure, theta=None)
 
 
 def _has_case(a: ReMat, b: ReMat) -> bool:

@@ -61,7 +61,7 @@ def _of_first_rows(fit: Fit, n: int) -> Fit:
         offset=fit.offset[:n],
         fixed=FeMat.from_columns(fit.fixed.x[:n], fit.fixed.cnames, root),
         terms=[
-            ReMat(t.group, t.refs[:n], t.levels, t.cnames, t.z[:, :n], t.structure)
+            replace(t, refs=t.refs[:n], z=t.z[:, :n], theta=None)
             for t in fit.terms
         ],
         rows=fit.nobs,

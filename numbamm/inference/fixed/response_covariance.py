@@ -28,6 +28,7 @@ import scipy.sparse as sp
 from scipy.linalg import block_diag, lapack
 from scipy.sparse.csgraph import connected_components
 
+from numbamm.blocks.layout import ROTATED_WAY
 from numbamm.blocks.maps.products import products
 from numbamm.design import directions as design
 from numbamm.design.remat import ReMat
@@ -197,7 +198,7 @@ class _Sums:
         self.lam = sp.block_diag([sp.kron(sp.eye_array(t.nlevels), t.lambda_) for t in terms])
         self.lam = sp.csr_array(self.lam)
         model.blocks.factorize(model.scaled.to_scaled(model.theta))
-        at = model.blocks.solve()
+        at = model.blocks.solution_as_held()
         b = np.concatenate([effects.ravel() for effects in at.b])
         residual = Zxy[:, -1] - self.F @ at.gamma - self.A @ b  # Z'W(y - Xβ - Zb), scaled as y is
         self.c = model.scaled_response.scale * residual / self.sigma2
@@ -217,7 +218,7 @@ class _Sums:
             for k in range(len(sizes))
             for l in range(len(sizes))
         }
-        for columns, counts in _components(self.terms):
+        for columns, counts in _components(self.terms, self.A):
             self._add(columns, counts)
 
     def _add(self, columns, counts) -> None:
@@ -321,8 +322,14 @@ class _Sums:
         ]
 
 
-def _components(terms) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _components(terms, A) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Columns of Z by groups of connected levels, in batches of groups of the same shape.
+
+    Parameters
+    ----------
+    terms : list of ReMat
+    A : sparse array
+        Z'WZ, which says what is connected where columns are rotated.
 
     Yields
     ------
@@ -332,14 +339,18 @@ def _components(terms) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         Number of levels of each term in one group.
     """
     starts = np.cumsum([0, *(t.nlevels for t in terms)])
-    nodes = [t.meeting_refs + start for t, start in zip(terms, starts, strict=False)]
-    ends = np.tile(nodes[0], len(nodes)), np.concatenate(nodes)
+    term = np.repeat(np.arange(len(terms)), np.diff(starts))
+    sizes = np.array([t.p for t in terms])
+    if any(t.way == ROTATED_WAY for t in terms):
+        level = np.repeat(np.arange(starts[-1]), sizes[term])
+        ends = tuple(level[effects] for effects in A.nonzero())
+    else:
+        nodes = [t.meeting_refs + start for t, start in zip(terms, starts, strict=False)]
+        ends = np.tile(nodes[0], len(nodes)), np.concatenate(nodes)
     graph = sp.coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(starts[-1], starts[-1]))
     number, group = connected_components(graph, directed=False)
-    term = np.repeat(np.arange(len(terms)), np.diff(starts))
     counts = np.zeros((number, len(terms)), dtype=np.int64)
     np.add.at(counts, (group, term), 1)
-    sizes = np.array([t.p for t in terms])
     order = int((counts @ sizes).max())
     refuse_beyond(
         HELD * 8 * order**2,
