@@ -28,7 +28,7 @@ The table is data, so that one compiled program serves every model. Row 0 descri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -83,6 +83,9 @@ class Layout(ShortRepr):
         at which the pair's block starts among the sparse rows of the first.
     regions : list of (name, buffer, start, stop)
         All regions of the buffers, for tests of the gaps between them.
+    related : dict of int to sparse array
+        Precision matrices of the levels of terms with a known covariance, by the term's row in the
+        table, less one; where a sparse tail takes them instead of the identity.
     """
 
     table: np.ndarray
@@ -93,6 +96,7 @@ class Layout(ShortRepr):
     order: list[int]
     places: np.ndarray
     regions: list[tuple[str, str, int, int]]
+    related: dict = field(default_factory=dict)
 
     @property
     def nhead(self) -> int:
@@ -323,7 +327,11 @@ class Pattern:
         adjoint = _Buffer("adjoint", gap, regions, start=size_head)
         _put_adjoint(table, adjoint)
         sizes = a.size, work.size, adjoint.size
-        return Layout(table, index.array(), *map(int, sizes), self.order, self.places, regions)
+        layout = Layout(table, index.array(), *map(int, sizes), self.order, self.places, regions)
+        layout.related = {
+            k: t.relation.precision for k, t in enumerate(self.terms) if _way(t) == SPARSE_WAY
+        }
+        return layout
 
 
 def build_layout(terms, nx: int, gap: int = 0) -> Layout:

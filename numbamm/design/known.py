@@ -117,6 +117,14 @@ def variances_of_levels(term: ReMat, V: np.ndarray) -> np.ndarray:
     return np.einsum("nr,rasb,ns->nab", R, V, R, optimize=True)
 
 
+def slopes_of_level(term: ReMat, G: np.ndarray) -> np.ndarray:
+    """The gradient in the λ of one level, shape (p, p), from that of the term as computed."""
+    if term.way != WHITENED_WAY:
+        return G
+    p = term.p
+    return np.einsum("rarb->ab", G.reshape(len(G) // p, p, len(G) // p, p))
+
+
 def variances_by_level(terms: list[ReMat], factor, levels: dict) -> dict[int, np.ndarray]:
     """Conditional variances over σ², by term, of chosen levels, or of all if there are none.
 

@@ -297,6 +297,7 @@ class SparseTail(Tail):
         K[np.arange(nz), np.arange(nz)] += 1.0
         if order:
             scale_by_lambda(table, f.work, self._symbolic.pattern, f.T, f.omega)
+            self._add_relations(f)
             if not np.isfinite(f.omega).all():
                 return False
             symbolic = self._symbolic
@@ -312,6 +313,9 @@ class SparseTail(Tail):
             return False
         f.logdet += 2.0 * np.log(np.diag(f.L_dd)[:nz]).sum()
         return True
+
+    def _add_relations(self, f: Factor) -> None:
+        """Change Ω = Λ'TΛ + I for known covariances of levels, of which there are none."""
 
     def factorize(self, theta) -> None:
         if self._at(self.joint.entries(theta)).theta is None:
@@ -501,7 +505,7 @@ class SparseTail(Tail):
         if len(of_tail):
             c = -self._times_t(f, b[len(b) - m :][:, None])[:, 0]
             own = u[len(u) - m :].copy()
-            tail_directions(table, f.work, entries, NO_CHANGES, own, c, slope, h)
+            self._directions(f, entries, own, c, slope, h)
             tail[of_tail] = self._times_t(f, h[of_tail].T).T
             inner[of_tail] += h[of_tail] @ tail.T
         R = np.ascontiguousarray(tail.T)
@@ -515,6 +519,10 @@ class SparseTail(Tail):
         if sigma == 0.0:
             information -= 4.0 * np.outer(slope, slope) / (d * s2**2)
         return information
+
+    def _directions(self, f: Factor, entries, u, c, slope, h) -> None:
+        """Fill h and add to `slope`; see `sparse_solutions.tail_directions`."""
+        tail_directions(self._table, f.work, entries, NO_CHANGES, u, c, slope, h)
 
     def _times_t(self, f: Factor, x) -> np.ndarray:
         """T x, for columns x of the tail."""
