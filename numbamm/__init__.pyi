@@ -51,5 +51,7 @@ from .models.glmm import glmm as glmm
 from .models.linear import LinearMixedModel as LinearMixedModel
 from .models.lmm import lmm as lmm
 from .optimize import OptSummary as OptSummary
+from .relations.pedigree import Pedigree as Pedigree, pedigree as pedigree
+from .relations.phylogeny import Phylogeny as Phylogeny, phylogeny as phylogeny
 
 __version__: str

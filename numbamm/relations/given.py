@@ -61,8 +61,10 @@ def refuse_streamed(relations: Mapping[str, Relation]) -> None:
 
 def _relation(value: Any, argument: str, name: str) -> Relation:
     """The relation of one grouping factor."""
-    if hasattr(value, "precision") and hasattr(value, "labels"):  # a pedigree or a tree
-        return Relation(np.asarray(value.labels), precision=value.precision, name=name)
+    if hasattr(type(value), "precision") and hasattr(type(value), "covariance"):  # of a helper
+        if argument == "precision":
+            return Relation(np.asarray(value.labels), precision=value.precision, name=name)
+        value = value.covariance
     matrix, labels = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
     if isinstance(matrix, pd.DataFrame):
         if labels is None:
