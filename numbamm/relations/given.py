@@ -10,6 +10,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from numbamm.errors import DataError, OptionError, shown
+from numbamm.relations.pedigree import Pedigree
+from numbamm.relations.phylogeny import Phylogeny
 from numbamm.relations.relation import Relation
 
 #: Entries may differ so much from those across the diagonal, relative to the largest variance.
@@ -61,9 +63,9 @@ def refuse_streamed(relations: Mapping[str, Relation]) -> None:
 
 def _relation(value: Any, argument: str, name: str) -> Relation:
     """The relation of one grouping factor."""
-    if hasattr(type(value), "precision") and hasattr(type(value), "covariance"):  # of a helper
+    if isinstance(value, Pedigree | Phylogeny):
         if argument == "precision":
-            return Relation(np.asarray(value.labels), precision=value.precision, name=name)
+            return Relation(np.asarray(value.labels), innovations=value.innovations, name=name)
         value = value.covariance
     matrix, labels = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
     if isinstance(matrix, pd.DataFrame):

@@ -25,6 +25,7 @@ from numbamm.completion import ForUsers
 from numbamm.errors import DataError, did_you_mean, shown
 from numbamm.memory import refuse_beyond
 from numbamm.relations.inbreeding import inbreeding_coefficients
+from numbamm.relations.innovations import Innovations
 
 UNKNOWN = -1
 #: Texts that stand for an unknown parent, as programs of animal breeding write it.
@@ -55,6 +56,8 @@ class Pedigree(ForUsers):
     phylogeny : Covariances of species.
     """
 
+    _between_rooms = frozenset({"innovations"})
+
     def __init__(self, labels, sire, dam, order) -> None:
         self.labels, self.sire, self.dam, self.order = labels, sire, dam, order
 
@@ -76,9 +79,14 @@ class Pedigree(ForUsers):
             d[known] -= (1.0 + self._f[parent[known]]) / 4.0
         return d
 
-    @cached_property
+    @property
     def precision(self) -> sp.csc_array:
         """Inverse of the relationship matrix, sparse, in the order of `labels`."""
+        return self.innovations.precision
+
+    @cached_property
+    def innovations(self) -> Innovations:
+        """Breeding values as those of their parents and Mendelian sampling."""
         q = len(self.labels)
         rows, columns, values = [np.arange(q)], [np.arange(q)], [np.ones(q)]
         for parent in (self.sire, self.dam):
@@ -87,8 +95,8 @@ class Pedigree(ForUsers):
             columns.append(parent[known])
             values.append(np.full(len(known), -0.5))
         where = np.concatenate(rows), np.concatenate(columns)
-        T = sp.csc_array((np.concatenate(values), where), shape=(q, q))
-        return sp.csc_array(T.T @ sp.diags_array(1.0 / self._mendelian) @ T)
+        differences = sp.csc_array((np.concatenate(values), where), shape=(q, q))
+        return Innovations(differences, self._mendelian, 1.0 + self._f, self.order)
 
     @property
     def covariance(self) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import scipy.sparse as sp
 
 from numbamm.completion import ForUsers
 from numbamm.errors import DataError, shown
+from numbamm.relations.innovations import Innovations
 from numbamm.relations.newick import Node, read_newick
 
 
@@ -43,8 +44,10 @@ class Phylogeny(ForUsers):
     pedigree : Relationships of animals.
     """
 
-    def __init__(self, labels, parent, length, ntips: int, height: float) -> None:
-        self.labels, self.height = labels, height
+    _between_rooms = frozenset({"innovations"})
+
+    def __init__(self, labels, parent, length, number, ntips: int, height: float) -> None:
+        self.labels, self.height, self._number = labels, height, number
         self._parent, self._length, self._ntips = parent, length, ntips
 
     @property
@@ -53,13 +56,24 @@ class Phylogeny(ForUsers):
         return self.labels[: self._ntips]
 
     @cached_property
-    def _steps(self) -> sp.csc_array:
-        """Each node less its parent, as a matrix of all nodes."""
+    def innovations(self) -> Innovations:
+        """Values of nodes as those of their parents and what branches add."""
+        if not self._length.all():
+            tip = self.labels[int(np.argmin(self._length))]
+            raise DataError(
+                f"the branch above {shown(tip)} has length zero, so that its value is known from "
+                "others and the covariance matrix has no inverse: give the tree as cov={...}"
+            )
         q = len(self.labels)
         below = np.flatnonzero(self._parent >= 0)
         rows, columns = np.append(np.arange(q), below), np.append(np.arange(q), self._parent[below])
         values = np.append(np.ones(q), -np.ones(len(below)))
-        return sp.csc_array((values, (rows, columns)), shape=(q, q))
+        differences = sp.csc_array((values, (rows, columns)), shape=(q, q))
+        depth, order = self._length.copy(), np.argsort(self._number, kind="stable")
+        for node in order:
+            if self._parent[node] >= 0:
+                depth[node] += depth[self._parent[node]]
+        return Innovations(differences, self._length, depth, order)
 
     @property
     def precision(self) -> sp.csc_array:
@@ -70,14 +84,7 @@ class Phylogeny(ForUsers):
         DataError
             The branch above a tip has length zero, so that there is none.
         """
-        if not self._length.all():
-            tip = self.labels[int(np.argmin(self._length))]
-            raise DataError(
-                f"the branch above {shown(tip)} has length zero, so that its value is known from "
-                "others and the covariance matrix has no inverse: give the tree as cov={...}"
-            )
-        T = self._steps
-        return sp.csc_array(T.T @ sp.diags_array(1.0 / self._length) @ T)
+        return self.innovations.precision
 
     @cached_property
     def covariance(self) -> pd.DataFrame:
@@ -145,7 +152,7 @@ def phylogeny(newick: str, *, unit_height: bool = False) -> Phylogeny:
     if unit_height:
         length = length / height
     names = np.array([labels[k] for k in order], dtype=object)
-    return Phylogeny(names, parent, length, len(tips), height)
+    return Phylogeny(names, parent, length, np.array(order), len(tips), height)
 
 
 def _labels(nodes: list[Node]) -> list[str]:

@@ -32,6 +32,8 @@ class Relation:
         K, symmetric and positive semidefinite.
     precision : scipy.sparse.csc_array, shape (q, q), optional
         Q = K⁻¹, symmetric and positive definite; instead of K.
+    innovations : Innovations, optional
+        What Q is made of, if it is known; instead of Q.
     name : str
         What messages call it: ``cov['animal']``.
 
@@ -47,9 +49,12 @@ class Relation:
         know.
     """
 
-    def __init__(self, labels, *, covariance=None, precision=None, name: str = "") -> None:
+    def __init__(
+        self, labels, *, covariance=None, precision=None, innovations=None, name: str = ""
+    ) -> None:
         self.labels, self.name = labels, name
-        self._given, self._precision = covariance, precision
+        self._given, self._innovations = covariance, innovations
+        self._precision = precision if innovations is None else innovations.precision
 
     @property
     def size(self) -> int:
@@ -130,7 +135,9 @@ class Relation:
 
     @cached_property
     def factor(self):
-        """The sparse Cholesky factor of Q."""
+        """The sparse Cholesky factor of Q, or what does its work."""
+        if self._innovations is not None:
+            return self._innovations
         from numbamm.relations.sparse_factor import SparseFactor
 
         try:
@@ -155,9 +162,7 @@ class Relation:
 
     def with_labels(self, labels) -> Relation:
         """The same with labels for its rows."""
-        return Relation(
-            labels, covariance=self._given, precision=self._precision, name=self.name
-        )
+        return Relation(labels, covariance=self._given, precision=self._precision, name=self.name)
 
     def _dense_factor(self, matrix, what: str) -> np.ndarray:
         L, info = lapack.dpotrf(matrix, lower=1, clean=1)
