@@ -118,7 +118,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         binomial is the Poisson distribution.
     optimizer : str, optional
         Name of the optimiser, as in ``optsum.optimizer``.
-    tail : {"auto", "dense", "iterative"}, optional
+    tail : {"auto", "dense", "sparse", "iterative"}, optional
         How the random effects that are not eliminated level by level are held: as one matrix, or by
         conjugate gradients and random probes; chosen by predicted time, if not given.
     probes, seed : int, optional
@@ -324,7 +324,11 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             if self._cells:
                 self._likelihood.merged = self._cells.constant(self.family_record, frame.y, prior)
             self._tail_choice = choose_tail(
-                self.scaled.terms, self._tail_request, self._likelihood.dispersed
+                self.scaled.terms,
+                self.feterm.rank,
+                self._tail_request,
+                self.family_record,
+                self.link_record,
             )
             self._modes = self._mode_finder()
             self._start = self._begun = find_start(self, self.theta, self.init)
@@ -348,11 +352,16 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             INFORMATION[self.information],
             self._likelihood.scale,
         )
-        if self._tail_choice.name != "iterative":
+        if self._tail_choice.name == "dense":
             return ModeFinder(*arguments)
-        from numbamm.glm.iterative_modes import IterativeModes
+        if self._tail_choice.name == "sparse":
+            from numbamm.glm.tails.sparse_modes import SparseModes
 
-        return IterativeModes(*arguments, self._tail_request.probes, self._tail_request.seed)
+            return SparseModes(*arguments)
+        from numbamm.glm.tails.iterative_modes import IterativeModes
+
+        request = self._tail_request
+        return IterativeModes(*arguments, number=request.probes, seed=request.seed)
 
     def estimate_at(self, x, objective: float | None = None) -> GeneralizedLinearMixedModel:
         super().estimate_at(x, objective)

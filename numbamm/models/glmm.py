@@ -75,7 +75,7 @@ def glmm(
         Shape of the negative binomial or of a family of your own; estimated, if not given.
     optimizer : str, optional
         Name of the optimiser; that of the configuration, if not given.
-    tail : {"auto", "dense", "iterative"}, optional
+    tail : {"auto", "dense", "sparse", "iterative"}, optional
         How large crossed factors are held: exactly, or by conjugate gradients and random probes
         with a Monte-Carlo error; chosen by predicted time, if not given.
     probes, seed : int, optional

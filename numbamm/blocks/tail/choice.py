@@ -78,8 +78,8 @@ def build_exact_tail(terms, xy, sqrtw=None) -> Tail:
     layout = build_layout(terms, xy.shape[1] - 1)
     found = {n: tail_of(n).predict(layout, terms) for n in names() if tail_of(n).is_exact}
     fits = {n: p for n, p in found.items() if not isinstance(p, str)}
-    name = _fastest(fits)
-    _check(name, fits[name], layout, terms)
+    name = fastest(fits)
+    check(name, fits[name], layout, terms)
     tail = tail_of(name)(terms, xy, sqrtw, layout=layout, request=Request(name))
     tail.choice = Choice(name, "an approximation does not suit the design")
     return tail
@@ -96,8 +96,8 @@ def tail_of_product(terms, product: CrossProduct, request: Request) -> Tail:
             )
         found = {n: tail_of(n).predict(layout, terms) for n in names() if tail_of(n).is_exact}
         fits = {n: p for n, p in found.items() if not isinstance(p, str)}
-        name = _fastest(fits)
-        _check(name, fits[name], layout, terms)
+        name = fastest(fits)
+        check(name, fits[name], layout, terms)
         choice = Choice(name, "an approximation needs the rows in memory, and they stream")
     tail = tail_of(choice.name)(terms, product, layout=layout, request=request)
     tail.choice = choice
@@ -112,13 +112,13 @@ def choose(layout: Layout, terms, wanted: str = AUTO, or_other: bool = False) ->
     if wanted != AUTO:
         prediction = tail_of(wanted).predict(layout, terms, asked=True)
         if not isinstance(prediction, str):
-            _check(wanted, prediction, layout, terms)
+            check(wanted, prediction, layout, terms)
             return Choice(wanted, "as asked")
         if not or_other:
             raise OptionError(f"tail={wanted!r}: {prediction}; leave tail at 'auto'")
     dense = tail_of(DENSE).predict(layout, terms)
     if order <= SMALL_ORDER or dense.seconds <= SMALL_SECONDS:
-        _check(DENSE, dense, layout, terms)
+        check(DENSE, dense, layout, terms)
         return Choice(DENSE, f"its order {order} is small", is_obvious=True)
     return _compared(dense, order, layout, terms)
 
@@ -162,14 +162,14 @@ def _compared(dense: Prediction, order: int, layout: Layout, terms) -> Choice:
         del light[DENSE]
     for group in (light, {n: p for n, p in fits.items() if n not in exact}, exact):
         if group:
-            name = _fastest(group)
-            _check(name, group[name], layout, terms)
-            return Choice(name, _reason(name, found, order), note)
-    _check(DENSE, dense, layout, terms)
+            name = fastest(group)
+            check(name, group[name], layout, terms)
+            return Choice(name, reason(name, found, order), note)
+    check(DENSE, dense, layout, terms)
     raise AssertionError("what does not fit is refused")
 
 
-def _fastest(group: dict[str, Prediction]) -> str:
+def fastest(group: dict[str, Prediction]) -> str:
     """The fastest tail; the dense one, if no other is clearly faster."""
     name = min(group, key=lambda n: group[n].seconds)
     if DENSE in group and group[DENSE].seconds < GAIN * group[name].seconds:
@@ -177,12 +177,13 @@ def _fastest(group: dict[str, Prediction]) -> str:
     return name
 
 
-def _reason(name: str, found: dict[str, Prediction], order: int) -> str:
+def reason(name: str, found: dict[str, Prediction], order: int) -> str:
     """The predictions of all tails, the one that was taken first."""
     others = [n for n in found if n != name]
     return f"order {order}, " + ", ".join(
         f"{n} about {_seconds(found[n].seconds)} and {gigabytes(found[n].bytes)}"
         for n in (name, *others)
+        if n in found
     )
 
 
@@ -190,7 +191,7 @@ def _seconds(value: float) -> str:
     return f"{value:.2g} s" if value < 10 else f"{value:,.0f} s"
 
 
-def _check(name: str, prediction: Prediction, layout: Layout, terms) -> None:
+def check(name: str, prediction: Prediction, layout: Layout, terms) -> None:
     """Refuse what does not fit into memory; warn where evaluations are slow."""
     if name == DENSE:
         check_size(layout, terms)
@@ -204,13 +205,15 @@ def _check(name: str, prediction: Prediction, layout: Layout, terms) -> None:
         warn(f"{what}: about {prediction.seconds:.0f} seconds an evaluation")
 
 
-def check_size(layout: Layout, terms) -> None:
+def check_size(layout: Layout, terms, copies: int = 1) -> None:
     """Refuse a model whose blocks do not fit into memory; warn where evaluations are slow.
 
     Parameters
     ----------
     layout : Layout
     terms : sequence of ReMat
+    copies : int
+        How many of all buffers there are.
 
     Raises
     ------
@@ -228,7 +231,7 @@ def check_size(layout: Layout, terms) -> None:
         what = f"crossing {what} fills in a dense matrix of order {order}"
     else:
         what = f"the cross-products of {what}"
-    needed = 8 * (layout.size_a + layout.size_work + layout.size_adjoint)
+    needed = 8 * copies * (layout.size_a + layout.size_work + layout.size_adjoint)
     refuse_beyond(needed, what, "leave out a term or its slopes, or fit to a part of the data")
     if order >= LARGE_ORDER:
         warn(

@@ -36,10 +36,10 @@ class DenseTail(Tail):
     is_compiled = True
 
     @classmethod
-    def predict(cls, layout, terms, asked: bool = False) -> Prediction:
+    def predict(cls, layout, terms, asked: bool = False, factors: int = 1) -> Prediction:
         multiplications = 3 * layout.operations  # a gradient costs twice as much again
         size = layout.size_a + layout.size_work + layout.size_adjoint
-        return Prediction(multiplications / RATE, 8.0 * size)
+        return Prediction(multiplications / RATE, 8.0 * factors * size)
 
     @property
     def work(self) -> np.ndarray:

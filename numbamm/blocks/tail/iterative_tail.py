@@ -110,7 +110,7 @@ class IterativeTail(Tail):
         return tail
 
     @classmethod
-    def predict(cls, layout, terms, asked: bool = False) -> Prediction | str:
+    def predict(cls, layout, terms, asked: bool = False, factors: int = 1) -> Prediction | str:
         table, nhead = layout.table, layout.nhead
         if layout.nterm == nhead:
             return "the elimination level by level leaves nothing to iterate on"
@@ -126,7 +126,7 @@ class IterativeTail(Tail):
             pairs = float(layout.size_a)
         kept = int(table[0, TAIL])  # the head's part of the factor
         buffers = order * (BUFFERS * columns + 2 * pairs_of)
-        size = layout.size_a + kept + buffers
+        size = factors * (layout.size_a + kept) + buffers
         return Prediction(2 * PRODUCTS * columns * pairs / RATE, 8.0 * size)
 
     @property

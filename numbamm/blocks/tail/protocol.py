@@ -184,10 +184,19 @@ class Tail(ThreadLocal):
     # ---- before a tail is built ---------------------------------------------------------------
 
     @classmethod
-    def predict(cls, layout: Layout, terms, asked: bool = False) -> Prediction | str:
+    def predict(
+        cls, layout: Layout, terms, asked: bool = False, factors: int = 1
+    ) -> Prediction | str:
         """What the tail would take, or in words why it does not suit this model.
 
-        If the user has `asked` for it, only what makes it impossible counts.
+        Parameters
+        ----------
+        layout : Layout
+        terms : sequence of ReMat
+        asked : bool
+            The user has asked for it, so that only what makes it impossible counts.
+        factors : int
+            How many such tails, each with its A, are held at once; one of them is evaluated.
         """
         raise NotImplementedError
 
