@@ -4,10 +4,10 @@ rotated
     One effect a level of a linear model: columns are rotated so that effects of levels are
     independent, see `blocks.known.rotated`. Thousands of levels.
 whitened
-    Several effects a level, or a generalized model: the levels together are the one level of a term
+    Several effects a level, or a generalized model, and K singular or small: the levels together are the one level of a term
     with columns ZR, K = RR'. Hundreds of levels.
 sparse
-    K⁻¹ is sparse, and takes the place of the identity in Ω, see `blocks.known.related`. Up to some
+    There is K⁻¹, sparse or not, which takes the place of the identity in Ω, see `blocks.known.related`. Up to some
     hundred thousand levels.
 """
 
@@ -18,6 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from numbamm.blocks.layout import ROTATED_WAY, SPARSE_WAY
+from numbamm.blocks.tail import cholmod
 from numbamm.blocks.variances import chosen_parts
 from numbamm.design.remat import ReMat
 from numbamm.errors import DataError
@@ -27,6 +28,8 @@ from numbamm.structures.us import Us
 WHITENED_WAY = "whitened"
 #: With a sparse precision matrix of more levels, dense matrices of their order are avoided.
 MOST_DENSE = 1500
+#: With more effects a precision matrix is used rather than whitened columns, if there is one.
+FEW = 100
 #: Most effects of a whitened term: levels × columns.
 MOST_WHITENED = 1500
 
@@ -40,29 +43,43 @@ def put_ways(terms: list[ReMat], *, is_linear: bool) -> None:
         There are too many levels for the only way that there is.
     """
     related = [term for term in terms if term.relation is not None]
-    sparse = any(_wants_sparse(term, is_linear) for term in related)
     for term in related:
-        if sparse:
-            term.way = SPARSE_WAY
-        elif is_linear and isinstance(term.structure, Us) and term.p == 1:
-            term.way = ROTATED_WAY
-        else:
-            term.way = WHITENED_WAY
-            _refuse_many(term, is_linear)
+        term.way = _way(term, is_linear)
+    if any(term.way == SPARSE_WAY for term in related):
+        for term in related:
+            if _has_precision(term):
+                term.way = SPARSE_WAY
+            elif term.way == ROTATED_WAY:
+                term.way = WHITENED_WAY
+    for term in related:
+        if term.way == WHITENED_WAY:
+            _refuse_many(term)
 
 
-def _wants_sparse(term: ReMat, is_linear: bool) -> bool:
-    return is_linear and term.relation.is_sparse and term.nranef > MOST_DENSE
+def _way(term: ReMat, is_linear: bool) -> str:
+    large = term.relation.is_sparse and term.nranef > MOST_DENSE
+    if is_linear and isinstance(term.structure, Us) and term.p == 1 and not large:
+        return ROTATED_WAY
+    many = large or (term.nranef > FEW and cholmod.is_installed())
+    return SPARSE_WAY if many and _has_precision(term) else WHITENED_WAY
 
 
-def _refuse_many(term: ReMat, is_linear: bool) -> None:
+def _has_precision(term: ReMat) -> bool:
+    return term.relation.rank == term.relation.size
+
+
+def _refuse_many(term: ReMat) -> None:
     effects = term.relation.rank * term.p
     if effects > MOST_WHITENED:
-        what = "several effects a level" if is_linear else "a generalized model"
+        remedy = "leave levels out that have no rows"
+        if not cholmod.is_installed():
+            remedy = f"{cholmod.MISSING}, which would help; or {remedy}"
+        elif not _has_precision(term):
+            remedy += ", or add a little to its diagonal, since it is singular and has no inverse"
         raise DataError(
-            f"{term.relation.name} has {term.nlevels} levels: with {what}, at most "
-            f"{MOST_WHITENED} effects of related levels are possible, and these are {effects}; "
-            "leave levels out that have no rows"
+            f"{term.relation.name} has {term.nlevels} levels: with several effects a level, and "
+            f"in generalized models, at most {MOST_WHITENED} effects of related levels are "
+            f"possible, and these are {effects}; {remedy}"
         )
 
 

@@ -136,7 +136,7 @@ def _choice_of_related(layout: Layout, terms, way: str, wanted: str, or_other: b
         raise OptionError(
             f"a known covariance of so many levels needs the sparse tail, and {prediction}"
         )
-    _check(name, prediction, layout, terms)
+    check(name, prediction, layout, terms)
     reason = "known covariances between levels are " + (
         "diagonalised" if name == DENSE else "held as a sparse precision matrix"
     )

@@ -381,6 +381,14 @@ class SparseTail(Tail):
         """log|L_Z|² of this thread's factor."""
         return float(self._factor.logdet)
 
+    def penalty(self, u) -> float:
+        """What effects cost, in the table's order: |u|², since they are independent."""
+        return float(u @ u)
+
+    def related(self, k: int, values) -> np.ndarray:
+        """Columns of the levels of a term times their covariance, the identity."""
+        return values
+
     def least_pivot(self) -> float:
         """The smallest pivot of Z's rows in this thread's factor."""
         f, table, least = self._factor, self._table, [np.inf]
