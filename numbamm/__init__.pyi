@@ -37,6 +37,7 @@ from .inference.model_plots.plot_coefficients import plot_coefficients as plot_c
 from .inference.comparison.lrtest import lrtest as lrtest
 from .inference.comparison.modeltable import modeltable as modeltable
 from .inference.diagnostics.overdispersion import check_overdispersion as check_overdispersion
+from .inference.random.heritability import heritability as heritability
 from .inference.random.pca import pca as pca
 from .inference.resampling.power import power as power, power_curve as power_curve
 from .inference.profiling.profile import profile as profile
