@@ -4,16 +4,14 @@ rotated
     One effect a level of a linear model: columns are rotated so that effects of levels are
     independent, see `blocks.known.rotated`. Thousands of levels.
 whitened
-    Several effects a level, or a generalized model, and K singular or small: the levels together are the one level of a term
-    with columns ZR, K = RR'. Hundreds of levels.
+    Several effects a level, or a generalized model, and K is small or singular: the levels together
+    are the one level of a term with columns ZR, K = RR'. Hundreds of levels.
 sparse
-    There is K⁻¹, sparse or not, which takes the place of the identity in Ω, see `blocks.known.related`. Up to some
-    hundred thousand levels.
+    There is K⁻¹, sparse or not, which takes the place of the identity in Ω, see
+    `blocks.known.related`. Up to some hundred thousand levels.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 

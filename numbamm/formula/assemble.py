@@ -15,10 +15,10 @@ from numbamm.errors import DataError, FormulaError, warn
 from numbamm.formula.columns import Table
 from numbamm.formula.grouping import Grouping
 from numbamm.formula.modelframe import ModelFrame
+from numbamm.formula.related import put_relations
 from numbamm.formula.response import evaluate_response
 from numbamm.formula.right_side import Design, DesignTerm, Matrices
 from numbamm.formula.scan import scan
-from numbamm.formula.related import put_relations
 from numbamm.formula.used_rows import complete_rows, frame_of
 from numbamm.structures.registry import by_name
 

@@ -1,4 +1,4 @@
-"""`Innovations`: a process on a pedigree or tree, each value the average of its parents' and its own.
+"""`Innovations`: a process on a pedigree or tree, in which values depend on those of parents.
 
 A value less the shares of its parents is an independent innovation: with S the matrix of these
 differences and D the innovations' variances, K = S⁻¹DS⁻ᵀ and K⁻¹ = S'D⁻¹S. With parents first S is
@@ -42,6 +42,9 @@ class Innovations:
     def precision(self) -> sp.csc_array:
         """K⁻¹, sparse."""
         return sp.csc_array(self._S.T @ sp.diags_array(1.0 / self._own) @ self._S)
+
+    def __getstate__(self) -> dict:
+        return {name: value for name, value in vars(self).items() if name != "_lower"}
 
     @cached_property
     def _lower(self):

@@ -7,8 +7,8 @@ diagonal and -1/2 at an animal's parents, and D is the diagonal of Mendelian sam
 
 F being inbreeding coefficients. So the inverse T⁻ᵀD⁻¹T⁻¹ is written down animal by animal.
 
-Sources: Henderson (1976), Biometrics 32, 69-83; Quaas (1976), Biometrics 32, 949-953; Meuwissen & Luo
-(1992), Genet. Sel. Evol. 24, 305-313.
+Sources: Henderson (1976), Biometrics 32, 69-83; Quaas (1976), Biometrics 32, 949-953; Meuwissen &
+Luo (1992), Genet. Sel. Evol. 24, 305-313.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ def pedigree(data: Any, animal: str = "animal", sire: str = "sire", dam: str = "
     Examples
     --------
     >>> import numbamm as mm
-    >>> p = mm.pedigree({"animal": ["c", "d", "e"], "sire": ["a", "a", "c"], "dam": ["b", "b", "d"]})
+    >>> animals = {"animal": ["c", "d", "e"], "sire": ["a", "a", "c"], "dam": ["b", "b", "d"]}
+    >>> p = mm.pedigree(animals)
     >>> p
     Pedigree(5 animals, 2 founders, 1 inbred)
     >>> p.inbreeding["e"].item()

@@ -160,6 +160,19 @@ class Relation:
         """K x, for columns x, shape (q, p)."""
         return self.factor.solve(x) if self.is_sparse else self.covariance @ x
 
+    def is_that_of(self, other: Relation) -> bool:
+        """Whether another relation is the same: its levels, and their covariances."""
+        if self is other:
+            return True
+        if self.is_sparse != other.is_sparse or not np.array_equal(self.labels, other.labels):
+            return False
+        if self.is_sparse:
+            return abs(self.precision - other.precision).max() == 0
+        return np.array_equal(self.covariance, other.covariance)
+
+    def __deepcopy__(self, memo) -> Relation:
+        return self  # nothing changes it
+
     def with_labels(self, labels) -> Relation:
         """The same with labels for its rows."""
         return Relation(labels, covariance=self._given, precision=self._precision, name=self.name)

@@ -76,5 +76,12 @@ def data_of(K, labels, rng, n=120, slope=0.0, scale=1.0):
     u = L @ rng.normal(size=(len(K), 2))
     y = 1 + 0.5 * x + u[g, 0] + slope * x * u[g, 1] + rng.normal(size=7)[h] * 0.7
     y += rng.normal(size=n) * 0.8
-    return pd.DataFrame({"y": y, "x": x, "g": np.asarray(labels, dtype=object)[g],
-                         "h": h.astype(str), "w": rng.uniform(0.5, 2, n)})
+    return pd.DataFrame(
+        {
+            "y": y,
+            "x": x,
+            "g": np.asarray(labels, dtype=object)[g],
+            "h": h.astype(str),
+            "w": rng.uniform(0.5, 2, n),
+        }
+    )

@@ -16,12 +16,14 @@ association (Kang et al., 2008, Genetics 178, 1709-1723), here among any other t
 
 from __future__ import annotations
 
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from numbamm.blocks.layout import DENSE, DIAG, LAMBDA, ND, NHEAD, NLEVEL, ROTATED_WAY, ROW, D0, P
+from numbamm.blocks.crossprod import crossprod
+from numbamm.blocks.layout import D0, DENSE, DIAG, LAMBDA, ND, NHEAD, NLEVEL, ROTATED_WAY, ROW, P
 from numbamm.blocks.tail.dense_tail import DenseTail
 from numbamm.blocks.tail.protocol import CrossProduct, Solution
 from numbamm.blocks.tail.sparse_solutions import tail_vectors
@@ -89,6 +91,20 @@ class RotatedTail(DenseTail):
         row = self.layout.table[1 + k]
         width = int(row[P] * row[NLEVEL])
         return self.A[row[DENSE] : row[DENSE] + row[ND] * width].reshape(width, row[ND])
+
+    def without_rows(self, rows) -> RotatedTail:
+        """The blocks of the data without some rows, whose coordinates are others."""
+        other, kept = copy(self), np.ones(len(self.xy), dtype=bool)
+        kept[rows] = False
+        parts = self.refs[:, kept], self.z[kept], self.xy[kept]
+        places = self.layout.places[:, kept]
+        other.A = np.full_like(self.A, np.nan)
+        refs, z, xy, places = (np.ascontiguousarray(part) for part in (*parts, places))
+        crossprod(refs, z, xy, self.layout.table, places, other.A)
+        other._rotations = {}
+        for k, rotation in self._rotations.items():
+            other._rotate(k, rotation.root)
+        return other
 
     def new_response(self, y) -> None:
         super().new_response(y)
@@ -184,6 +200,8 @@ class RotatedTail(DenseTail):
             own[:] = (own.reshape(-1, p) @ lam).reshape(own.shape)
         kept = m - 1 if keep_x else m - 1 - nx
         if kept:
-            half = solve_triangular(tail_block(layout, work, slice(kept)), t[:, :kept].T, lower=True)
+            half = solve_triangular(
+                tail_block(layout, work, slice(kept)), t[:, :kept].T, lower=True
+            )
             out += np.einsum("ij,ij->j", half, half)
         return out

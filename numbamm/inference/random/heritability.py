@@ -1,4 +1,4 @@
-"""`heritability`: the share of a grouping factor in chosen variance components, with its interval."""
+"""`heritability`: the share of a grouping factor in variance components, with its interval."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ def heritability(
 
     Notes
     -----
-    The variance of a factor is σ²z'λλ'z averaged over the rows: with a known covariance K it is that
-    of a level whose entry on the diagonal of K is one, such as an animal that is not inbred. In a
-    linear model the share is a function of θ alone, whose covariance matrix is twice the inverse of
-    the Hessian of the criterion (REML, if the fit was). For generalized models it is on the latent
-    scale, and the residual variance on that scale is taken as known.
+    The variance of a factor is σ²z'λλ'z averaged over the rows: with a known covariance K it is
+    that of a level whose entry on the diagonal of K is one, such as an animal that is not inbred.
+    In a linear model the share is a function of θ alone, whose covariance matrix is twice the
+    inverse of the Hessian of the criterion (REML, if the fit was). For generalized models it is on
+    the latent scale, and the residual variance on that scale is taken as known.
 
     Where the estimate is 0 or 1, the delta method has no interval.
 
