@@ -37,6 +37,7 @@ from .inference.model_plots.plot_coefficients import plot_coefficients as plot_c
 from .inference.comparison.lrtest import lrtest as lrtest
 from .inference.comparison.modeltable import modeltable as modeltable
 from .inference.diagnostics.overdispersion import check_overdispersion as check_overdispersion
+from .inference.random.heritability import heritability as heritability
 from .inference.random.pca import pca as pca
 from .inference.resampling.power import power as power, power_curve as power_curve
 from .inference.profiling.profile import profile as profile
@@ -51,5 +52,7 @@ from .models.glmm import glmm as glmm
 from .models.linear import LinearMixedModel as LinearMixedModel
 from .models.lmm import lmm as lmm
 from .optimize import OptSummary as OptSummary
+from .relations.pedigree import Pedigree as Pedigree, pedigree as pedigree
+from .relations.phylogeny import Phylogeny as Phylogeny, phylogeny as phylogeny
 
 __version__: str

@@ -24,6 +24,7 @@ ROOMS = [
         "shortrepr",
     },
     {"blocks", "structures"},
+    {"relations"},
     {"design"},
     {"glm"},
     {"formula"},

@@ -35,6 +35,7 @@ class Inferences:
     emmeans = numbamm.emmeans
     for_marginaleffects = numbamm.inference.fixed.marginaleffects.for_marginaleffects
     glance = numbamm.glance
+    heritability = numbamm.heritability
     icc = numbamm.icc
     influence = numbamm.influence
     pca = numbamm.pca

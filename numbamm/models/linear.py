@@ -21,6 +21,7 @@ from numbamm.blocks.tail.choice import build_tail, tail_of_product
 from numbamm.blocks.tail.protocol import CrossProduct, Request
 from numbamm.blocks.tail.tail_request import tail_request
 from numbamm.blocks.threads import blas_threads
+from numbamm.design.known import variances_by_level
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
 from numbamm.formula.caller import caller_namespace
@@ -48,6 +49,7 @@ from numbamm.models.streams.rowless import with_scalings
 from numbamm.models.without_rows import linear_without
 from numbamm.optimize import OptSummary
 from numbamm.options import flag
+from numbamm.relations.given import refuse_streamed, relations_of
 from numbamm.sources.opening import open_source
 
 if TYPE_CHECKING:
@@ -80,6 +82,12 @@ class LinearMixedModel(LinearObjective, MixedModel):
         of each row's variance, a random effect for each row is the model of meta-analysis.
     amalgamate : bool
         Join terms that share a grouping factor into one with a block-diagonal λ.
+    cov, precision : dict, optional
+        Known covariances between the levels of grouping factors, ``cov={"animal": K}``: the
+        effects of the levels have covariance K ⊗ σ²λλ'. K is a DataFrame with the levels as its
+        index and columns, an array in the order of the data's levels, a pair (matrix, labels), or
+        a result of `pedigree` or `phylogeny`; `precision` has its inverse, usually sparse. K may
+        have levels that the data lack, and may be singular.
     optimizer : str, optional
         Name of the optimiser, as in ``optsum.optimizer``.
     tail : {"auto", "dense", "sparse", "iterative"}, optional
@@ -156,6 +164,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         contrasts: Mapping[str, Any] | None = None,
         sigma: float | None = None,
         amalgamate: bool = True,
+        cov: Mapping[str, Any] | None = None,
+        precision: Mapping[str, Any] | None = None,
         optimizer: str | None = None,
         tail: str | None = None,
         probes: int | None = None,
@@ -172,13 +182,17 @@ class LinearMixedModel(LinearObjective, MixedModel):
             "contrasts": contrasts,
             "amalgamate": amalgamate,
         }
+        relations = relations_of(cov, precision)
         tail_options = {"tail": tail, "probes": probes, "seed": seed}
         scope = caller_namespace()
         if (source := open_source(data)) is None:
-            frame = formulas.model_frame(formula, data, **options, context=scope)
+            frame = formulas.model_frame(
+                formula, data, **options, relations=relations, context=scope
+            )
             check_gaussian(frame, sigma_known=sigma is not None)
             self._build(frame, reml, sigma, request)
         else:
+            refuse_streamed(relations)
             streamed = sources.stream_linear(
                 formula,
                 source,
@@ -188,7 +202,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
                 sigma_known=sigma is not None,
             )
             self._build_streamed(streamed, reml, sigma, request)
-        self._call = Call(data, options | tail_options)
+        known = {"cov": cov, "precision": precision}
+        self._call = Call(data, options | known | tail_options)
         if optimizer is not None:
             self.optsum.optimizer = optimizer
 
@@ -502,7 +517,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     def _conditional_variances(self, levels: dict) -> dict[int, np.ndarray]:
         self.blocks.factorize(self.scaled.to_scaled(self.theta))
-        return self.blocks.variances_of(levels)
+        return variances_by_level(self.reterms, self.blocks, levels)
 
 
 def check_sigma(sigma) -> None:

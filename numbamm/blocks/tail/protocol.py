@@ -339,6 +339,10 @@ class Tail(ThreadLocal):
         """Estimates from this thread's factor."""
         raise NotImplementedError
 
+    def solution_as_held(self) -> Solution:
+        """As `solve`, with effects that belong to the columns of A."""
+        return self.solve()
+
     def residual_norm(self) -> float:
         """Square root of the penalised residual sum of squares r², in y's units in A."""
         raise NotImplementedError

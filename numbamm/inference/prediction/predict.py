@@ -307,7 +307,8 @@ def _variance(model, rows: ModelRows, chosen) -> np.ndarray:
     for term, (refs, z), columns in zip(model.reterms, rows.terms, chosen, strict=True):
         z = z if columns.all() else z * columns[:, None]
         new = np.flatnonzero(refs >= term.nlevels)
-        of_new[new] += ((term.lambda_.T @ z[:, new]) ** 2).sum(axis=0)
+        typical = 1.0 if term.relation is None else term.relation.scale**2
+        of_new[new] += typical * ((term.lambda_.T @ z[:, new]) ** 2).sum(axis=0)
         known.append((np.where(refs < term.nlevels, refs, -1).astype(np.int32), z))
     with blas_threads():
         return model.row_variances(rows.X, known) + model.sigma**2 * of_new
