@@ -64,12 +64,13 @@ if TYPE_CHECKING:
 #: CONTRIBUTING.md.
 BETWEEN_ROOMS = frozenset(
     """
-    aligned blocks call coefficient_method coefficients_at criterion default_ddf degrees effects_at
-    estimate_at family_record fast_optsum fit_options has_free_shape hold_start in_columns is_linear
-    is_streamed layout likelihood_holds link_record may_be_overdispersed mean of_frame
-    of_other_frame options parameters parameters_of pearson_df pearson_ratio prior_weights
-    residual_variance row_variances scaled scaled_response scalings search_coordinates set_estimates
-    shape_has_limit space space_of sqrt_weights title twin whitened_space without_rows working_model
+    aligned at_bounds blocks call coefficient_method coefficients_at criterion default_ddf
+    degrees effects_at estimate_at family_record fast_optsum fit_options has_free_shape
+    hold_start in_columns is_linear is_streamed layout likelihood_holds link_record
+    may_be_overdispersed mean of_frame of_other_frame options parameters parameters_of
+    pearson_df pearson_ratio prior_weights residual_variance row_variances scaled
+    scaled_response scalings search_coordinates set_estimates shape_has_limit space space_of
+    sqrt_weights title twin whitened_space without_rows working_model
     """.split()
 )
 
@@ -552,6 +553,15 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         37.26
         """
         return VarCorr(self, errors=component_errors(self))
+
+    @property
+    def at_bounds(self) -> list[str]:
+        """Parameters of structures at bounds where λ is singular: ``rho of ar1 is 1 (g)``."""
+        return [
+            f"{words} ({term.group})"
+            for term in self.reterms
+            for words in term.structure.bounds_met(term.theta, SINGULAR_TOLERANCE)
+        ]
 
     @names_arguments
     def is_singular(self, tol: float = SINGULAR_TOLERANCE) -> bool:

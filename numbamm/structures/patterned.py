@@ -241,6 +241,11 @@ class Patterned(Structure):
         small = np.abs(self.sds(theta)) * size < tol
         return bool(small.any() or self.at_bound(theta[self.nscale :], tol))
 
+    def without_effect(self, theta, size, tol) -> np.ndarray:
+        """Correlations of effects whose standard deviations are zero, all but one or all."""
+        positive = np.abs(self.sds(theta)) * size >= tol
+        return ~self.is_scale & (positive.sum() < 2)
+
     def bounds_met(self, theta, tol) -> list[str]:
         if not self.at_bound(theta[self.nscale :], tol):
             return []

@@ -47,6 +47,7 @@ def notes(model, directions, *, boundary: bool) -> list[str]:
             "Singular fit: variances of zero count as known, which makes the degrees of freedom "
             'large; ddf="kenward-roger" takes them as estimated.'
         )
+        notes += [f"At its bound, and taken as known: {words}." for words in model.at_bounds]
     if directions.redundant:
         verb = "has" if directions.redundant == 1 else "have"
         notes.append(
