@@ -36,11 +36,10 @@ class Mat(OverPositions):
         raise NotImplementedError  # it takes κ: see `_profile`
 
     def _profile(self, phi) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        kappa = np.exp(np.clip(phi[1], *LOG_KAPPA))
-        return _matern(self._scaled(phi), kappa)
+        return _matern(self._scaled(phi), _kappa(phi))
 
-    def correlation(self, phi) -> np.ndarray:
-        return self._profile(phi)[0]
+    def correlation_at(self, phi, distances) -> np.ndarray:
+        return _matern(self.in_ranges(phi, distances), _kappa(phi))[0]
 
     def correlation_slopes(self, phi) -> np.ndarray:
         return np.array([-self._profile(phi)[1], self._in_kappa(phi, 0)])
@@ -99,6 +98,11 @@ class Mat(OverPositions):
         theta = np.asarray(theta)
         kappa = np.exp(np.clip(theta[..., 2:], *LOG_KAPPA))
         return np.concatenate([self.unit * np.exp(theta[..., 1:2]), kappa], axis=-1)
+
+
+def _kappa(phi) -> float:
+    """The smoothness."""
+    return np.exp(np.clip(phi[1], *LOG_KAPPA))
 
 
 def _matern(x, kappa: float):

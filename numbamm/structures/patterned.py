@@ -106,13 +106,13 @@ class Patterned(Structure):
         lines = theta.reshape(-1, self.size)
         out = np.empty((len(lines), len(self.entries)))
         for i, line in enumerate(lines):
-            L = _factor(self.correlation(line[self.nscale :]))
+            L = factor_of(self.correlation(line[self.nscale :]))
             out[i] = (self.sds(line)[:, None] * L).ravel()[self.entries]
         return out.reshape(*theta.shape[:-1], len(self.entries))
 
     def jacobian(self, theta) -> np.ndarray:
         phi, s = theta[self.nscale :], self.sds(theta)
-        L = _factor(self.correlation(phi))
+        L = factor_of(self.correlation(phi))
         moves = np.zeros((self.size, self.p, self.p))
         if self.heterogeneous:
             each = np.arange(self.p)
@@ -322,7 +322,7 @@ class Patterned(Structure):
         return type(self)(len(columns))
 
 
-def _factor(C) -> np.ndarray:
+def factor_of(C) -> np.ndarray:
     """The Cholesky factor of a correlation matrix, singular ones included."""
     try:
         return np.linalg.cholesky(C)
