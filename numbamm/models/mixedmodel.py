@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import replace
 from html import escape
 from os import PathLike
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
@@ -68,7 +68,7 @@ BETWEEN_ROOMS = frozenset(
     degrees effects_at estimate_at family_record fast_optsum fit_options has_free_shape
     hold_start in_columns is_linear is_streamed layout likelihood_holds link_record
     may_be_overdispersed mean of_frame of_other_frame options parameters parameters_of
-    pearson_df pearson_ratio prior_weights residual_variance row_variances scaled
+    pearson_df pearson_ratio prior_weights residual_side residual_variance row_variances scaled
     scaled_response scalings search_coordinates set_estimates shape_has_limit space space_of
     sqrt_weights title twin whitened_space without_rows working_model
     """.split()
@@ -116,6 +116,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     given_shape: float | None = None
     #: Whether the family has a shape that is estimated.
     has_free_shape: bool = False
+    #: The covariance of the residuals, where it is not σ²W⁻¹.
+    residual_side: Any = None
     #: Whether the approximation of the likelihood holds at the estimates.
     likelihood_holds: bool = True
 

@@ -83,7 +83,7 @@ def covariances(directions) -> tuple[np.ndarray, np.ndarray]:
     directions : Directions, or with one more axis, the first, ManyDirections
     """
     changes, curvature, added = _by_rank(directions)
-    first = len(directions.combinations) - added.shape[-1]  # 1 if log σ² is a parameter
+    first = len(directions.combinations) - added.shape[-1]  # log σ², if it is a parameter, and φ
     shape = (*changes.shape[:-2], *directions.coordinates.shape)
     transform = np.empty(shape)
     transform[..., :first] = directions.coordinates[:, :first]
@@ -91,8 +91,10 @@ def covariances(directions) -> tuple[np.ndarray, np.ndarray]:
     across = np.swapaxes(transform, -1, -2)
     hessian = across @ directions.observed @ transform
     hessian[..., first:, first:] += curvature + _diagonal_matrix(added)
+    hessian[..., :first, :first] += directions.bend
     size = np.einsum("...ij,...ij->...j", transform, directions.expected @ transform)
     size[..., first:] += np.abs(np.diagonal(curvature, axis1=-2, axis2=-1)) + added
+    size[..., :first] += np.abs(np.diagonal(directions.bend * np.ones((first, first))))
     size = np.sqrt(np.where(size > 0, size, 1.0))
     values, vectors = np.linalg.eigh(hessian / (size[..., :, None] * size[..., None, :]))
     root = np.sqrt(np.maximum(values, 0.0) + RIDGE)
