@@ -58,6 +58,8 @@ MANY = 500_000
 
 #: A pair of crossed terms is stored densely if at least this share of its level pairs occurs.
 DENSE_FILL = 0.1
+#: Terms of more columns, such as those over positions, are multiplied by BLAS in the tail.
+POINTS = 48
 
 
 @dataclass(repr=False)
@@ -178,9 +180,15 @@ def _nlevel(term) -> int:
 
 
 def head_length(terms) -> int:
-    """Number of leading terms whose diagonal block of L is block diagonal."""
-    for k in range(1, len(terms)):
-        if not all(terms[j].is_nested_in(terms[k]) for j in range(k)):
+    """Number of leading terms whose diagonal block of L is block diagonal.
+
+    A wide term of a single level, such as one over positions, is left to the tail, whose dense
+    blocks are multiplied by BLAS.
+    """
+    for k, term in enumerate(terms):
+        if term.nlevels == 1 and term.p > POINTS:
+            return k
+        if not all(terms[j].is_nested_in(term) for j in range(k)):
             return k
     return len(terms)
 
