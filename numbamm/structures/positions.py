@@ -28,6 +28,7 @@ class OverPositions(Patterned):
     p: int
     points: tuple[tuple[float, ...], ...] = ()
     over_positions: ClassVar = True
+    reading: ClassVar = "distances"
 
     @property
     def nshape(self) -> int:
@@ -49,17 +50,26 @@ class OverPositions(Patterned):
         d = self.distances[np.tril_indices(self.p, -1)]
         return float(np.median(d)) if len(d) else 1.0
 
-    def _scaled(self, phi) -> np.ndarray:
-        return self.distances / (self.unit * np.exp(np.clip(phi[0], -50.0, 50.0)))
+    @cached_property
+    def _in_units(self) -> np.ndarray:
+        return self.distances / self.unit
+
+    def values_at(self, d, phi) -> np.ndarray:
+        """Correlations at distances in units of `unit`, of any shape."""
+        return self.profile(in_ranges(d, phi))[0]
+
+    def slopes_at(self, d, phi) -> np.ndarray:
+        """Their derivatives by φ, which come first."""
+        return -self.profile(in_ranges(d, phi))[1][None]
 
     def correlation(self, phi) -> np.ndarray:
-        return self.profile(self._scaled(phi))[0]
+        return self.values_at(self._in_units, phi)
 
     def correlation_slopes(self, phi) -> np.ndarray:
-        return -self.profile(self._scaled(phi))[1][None]
+        return self.slopes_at(self._in_units, phi)
 
     def correlation_bend(self, phi, N) -> np.ndarray:
-        return np.array([[(N * self.profile(self._scaled(phi))[2]).sum()]])
+        return np.array([[(N * self.profile(in_ranges(self._in_units, phi))[2]).sum()]])
 
     #: Range at which searches begin, as a share of the median distance.
     START: ClassVar[float] = 0.5
@@ -125,6 +135,11 @@ class OverPositions(Patterned):
     @classmethod
     def from_options(cls, p, options) -> OverPositions:
         return cls(p, tuple(map(tuple, options["points"])))
+
+
+def in_ranges(d, phi) -> np.ndarray:
+    """Distances in units of the range, φ its logarithm."""
+    return d / np.exp(np.clip(phi[0], -50.0, 50.0))
 
 
 def _least(f, low: float, high: float) -> float:
