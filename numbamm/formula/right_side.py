@@ -25,6 +25,7 @@ from numbamm.formula.grouping import Factors, Grouping, grouping_factors
 from numbamm.formula.language import instead_of_function
 from numbamm.formula.materializer import Materializer
 from numbamm.formula.names import unquoted
+from numbamm.formula.parts.one_sided import one_sided
 from numbamm.formula.points import Points
 from numbamm.formula.rowwise import refuse_dependent
 from numbamm.formula.scan import FormulaText, RandomTerm
@@ -125,6 +126,8 @@ class Design:
         The random-effects terms in the formula's order.
     full : bool
         Whether an expression needs all of Python, which the configuration then allowed.
+    parts : dict of str → set of str
+        Columns used by the formulas of further parts of the model, by their names.
     """
 
     def __init__(
@@ -148,6 +151,31 @@ class Design:
         for term in text.terms:
             self._add(term, columns)
         self.full = columns.full
+        self.parts: dict[str, set[str]] = {}
+        self._part_specs: dict[str, Any] = {}
+
+    def add_part(
+        self, name: str, text: str, table: Table, context: Mapping[str, Any] | None
+    ) -> None:
+        """Add the one-sided formula of a part; `part` gives its columns."""
+        columns = _Columns(table, context or {}, self.own)
+        self._part_specs[name] = formula = one_sided(name, text)
+        self.parts[name] = columns.of_formula(formula)
+        self.full = self.full or columns.full
+
+    def part(self, name: str, data: Materializer) -> tuple[np.ndarray, list[str]]:
+        """The columns of a part, shape (n, columns), and their names.
+
+        The first call learns the levels and the state of transforms; later calls apply them.
+        """
+        fitted = not isinstance(self._part_specs[name], SimpleFormula)
+        self.coding.fitted = fitted  # levels of a factor that other parts use are the same ones
+        built = data.matrices({name: self._part_specs[name]})[name]
+        self.coding.fitted = True
+        self._part_specs[name] = spec = built.model_spec
+        if not fitted:
+            self._refuse_factors(data, dict(spec.transform_state))
+        return built.__wrapped__, list(spec.column_names)
 
     @property
     def random_columns(self) -> set[str]:
@@ -212,11 +240,15 @@ class Design:
         state: dict = {}
         for spec in self.specs.values():
             state |= spec.transform_state
+        self._refuse_factors(data, state)
+        for text, values in zip(self.text.offsets, offsets, strict=True):
+            refuse_dependent(text, data, values, self.offset_state)
+
+    @staticmethod
+    def _refuse_factors(data: Materializer, state: dict) -> None:
         for text, factor in data.factor_cache.items():
             if factor.factor.eval_method is Factor.EvalMethod.PYTHON:
                 refuse_dependent(text, data, factor.values, state)
-        for text, values in zip(self.text.offsets, offsets, strict=True):
-            refuse_dependent(text, data, values, self.offset_state)
 
     def _add(self, term: RandomTerm, columns: _Columns) -> None:
         formula = parse_effects(term.lhs, term.text)

@@ -218,8 +218,9 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     def _checked_theta(self, theta) -> np.ndarray:
         """θ as the user gave it, of the right length."""
         given, theta = shown(theta), numbers("theta", theta)
-        if theta.shape != self.theta.shape:
-            raise OptionError(f"theta must be {one_for_each(self.theta_names)}, not {given}")
+        names = self._known_parameters[-1]
+        if theta.shape != (len(names),):
+            raise OptionError(f"theta must be {one_for_each(names)}, not {given}")
         return theta
 
     def _set_theta(self, theta) -> None:

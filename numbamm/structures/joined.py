@@ -98,6 +98,10 @@ class Joined(Structure):
     def rows(self) -> np.ndarray:
         return np.concatenate([c[0] + s.rows for c, s in self.parts])
 
+    @property
+    def scale_powers(self) -> np.ndarray:
+        return np.concatenate([part.scale_powers for part in self.members])
+
     def column_sizes(self, sizes) -> np.ndarray:
         return np.concatenate([s.column_sizes(sizes[c]) for c, s in self.parts])
 

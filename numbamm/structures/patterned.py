@@ -41,8 +41,6 @@ class Patterned(Structure):
 
     p: int
     fewest: ClassVar = 2
-    #: Whether each effect has a standard deviation of its own.
-    heterogeneous: ClassVar[bool] = False
 
     # ---- what a structure says ------------------------------------------------------------------
 
@@ -163,6 +161,10 @@ class Patterned(Structure):
     def rows(self) -> np.ndarray:
         first = np.arange(self.p) if self.heterogeneous else [0]
         return np.concatenate([first, np.zeros(self.nshape)]).astype(int)
+
+    @property
+    def scale_powers(self) -> np.ndarray:
+        return np.repeat([0.5 if self.heterogeneous else 1.0, 0.0], [self.nscale, self.nshape])
 
     def column_sizes(self, sizes) -> np.ndarray:
         scales = np.sqrt(sizes) if self.heterogeneous else [np.sqrt(np.mean(sizes**2))]

@@ -29,6 +29,7 @@ class OverPositions(Patterned):
     p: int
     points: tuple[tuple[float, ...], ...] = ()
     over_positions: ClassVar = True
+    reading: ClassVar = "distances"
 
     @property
     def nshape(self) -> int:
@@ -50,19 +51,24 @@ class OverPositions(Patterned):
         d = self.distances[np.tril_indices(self.p, -1)]
         return float(np.median(d)) if len(d) else 1.0
 
-    def in_ranges(self, phi, distances) -> np.ndarray:
-        """Distances in units of the range."""
-        return distances / (self.unit * np.exp(np.clip(phi[0], -50.0, 50.0)))
+    @cached_property
+    def _in_units(self) -> np.ndarray:
+        return self.distances / self.unit
 
-    def _scaled(self, phi) -> np.ndarray:
-        return self.in_ranges(phi, self.distances)
+    def values_at(self, d, phi) -> np.ndarray:
+        """Correlations at distances in units of `unit`, of any shape."""
+        return self.profile(in_ranges(d, phi))[0]
+
+    def slopes_at(self, d, phi) -> np.ndarray:
+        """Their derivatives by φ, which come first."""
+        return -self.profile(in_ranges(d, phi))[1][None]
 
     def correlation(self, phi) -> np.ndarray:
-        return self.correlation_at(phi, self.distances)
+        return self.values_at(self._in_units, phi)
 
     def correlation_at(self, phi, distances) -> np.ndarray:
         """Correlations of effects that are so far from each other."""
-        return self.profile(self.in_ranges(phi, distances))[0]
+        return self.values_at(distances / self.unit, phi)
 
     # ---- other points -----------------------------------------------------------------------
 
@@ -102,10 +108,10 @@ class OverPositions(Patterned):
         return L, solve_triangular(L, across, lower=True)
 
     def correlation_slopes(self, phi) -> np.ndarray:
-        return -self.profile(self._scaled(phi))[1][None]
+        return self.slopes_at(self._in_units, phi)
 
     def correlation_bend(self, phi, N) -> np.ndarray:
-        return np.array([[(N * self.profile(self._scaled(phi))[2]).sum()]])
+        return np.array([[(N * self.profile(in_ranges(self._in_units, phi))[2]).sum()]])
 
     #: Range at which searches begin, as a share of the median distance.
     START: ClassVar[float] = 0.5
@@ -176,6 +182,11 @@ class OverPositions(Patterned):
 def _distances(a, b) -> np.ndarray:
     """Euclidean distances of the points in rows of a and b."""
     return np.sqrt(((a[:, None] - b[None]) ** 2).sum(axis=2))
+
+
+def in_ranges(d, phi) -> np.ndarray:
+    """Distances in units of the range, φ its logarithm."""
+    return d / np.exp(np.clip(phi[0], -50.0, 50.0))
 
 
 def _least(f, low: float, high: float) -> float:
