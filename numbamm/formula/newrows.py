@@ -20,6 +20,23 @@ if TYPE_CHECKING:
     from numbamm.formula.right_side import Design, DesignTerm
 
 
+class Elsewhere(NamedTuple):
+    """Rows at points that were not in the data of the fit.
+
+    Attributes
+    ----------
+    part : int
+        Which of the structures that are joined in the term is that over positions.
+    which : ndarray of int64, shape (m,)
+        The new point of each row, -1 where it has none.
+    points : ndarray of float64, shape (number of new points, number of coordinates)
+    """
+
+    part: int
+    which: np.ndarray
+    points: np.ndarray
+
+
 class NewTerm(NamedTuple):
     """One random-effects term of new data.
 
@@ -31,11 +48,14 @@ class NewTerm(NamedTuple):
         The columns left of the bar; NaN where a value is missing.
     unseen : list
         Labels of the new levels.
+    elsewhere : list of Elsewhere
+        Rows at new points, whose columns are zeros.
     """
 
     refs: np.ndarray
     z: np.ndarray
     unseen: list
+    elsewhere: list[Elsewhere]
 
 
 @dataclass(repr=False)
@@ -94,7 +114,7 @@ def new_rows(fitted: ModelFrame, newdata: Any, wanted: Sequence[int], weights: A
 
 
 def _blank(term: ReMat, nrows: int) -> NewTerm:
-    return NewTerm(np.full(nrows, -1, dtype=np.int32), np.full((term.p, nrows), np.nan), [])
+    return NewTerm(np.full(nrows, -1, dtype=np.int32), np.full((term.p, nrows), np.nan), [], [])
 
 
 def _fill(
@@ -105,7 +125,7 @@ def _fill(
     frame: dict[str, pd.Series],
 ) -> None:
     wanted = [part for joined in parts for part in joined]
-    matrices = design.matrices(design.materializer(frame, rows), wanted)
+    matrices = design.matrices(design.materializer(frame, rows), wanted, new_points=True)
     new.X[rows] = matrices.X
     if matrices.offset is not None:
         new.offset[rows] += matrices.offset
@@ -113,3 +133,9 @@ def _fill(
         term.z[:, rows] = np.vstack([matrices.lhs[part.lhs].T for part in joined])
         term.refs[rows], unseen = joined[0].grouping.code(frame)
         term.unseen.extend(unseen)
+        for i, part in enumerate(joined):
+            if part.lhs in matrices.elsewhere:
+                of_rows, points = matrices.elsewhere[part.lhs]
+                which = np.full(len(term.refs), -1, dtype=np.int64)
+                which[rows] = np.maximum(of_rows, -1)
+                term.elsewhere.append(Elsewhere(i, which, points))

@@ -231,6 +231,11 @@ class Tail(ThreadLocal):
         """Storage of each block of the lower triangle of A and L; see `Layout.kinds`."""
         return self.layout.kinds()
 
+    @property
+    def response(self) -> np.ndarray:
+        """y (times the square root of the weights) as A holds it."""
+        return self.xy[:, -1]
+
     def new_response(self, y) -> None:
         """Replace y (times the square root of the weights); only A's last row changes."""
         self._drop_buffers()  # they hold factors of the previous A

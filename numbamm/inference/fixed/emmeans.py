@@ -320,5 +320,8 @@ def _left_of_bar(frame, members, grid) -> np.ndarray | None:
         return None
     columns = {name: grid.rows[name] for name in grid.rows}
     data = frame.design.materializer(columns, np.arange(len(grid.rows)))
-    lhs = frame.design.matrices(data, parts).lhs
+    built = frame.design.matrices(data, parts, new_points=True)
+    lhs = built.lhs
+    for key, (which, _) in built.elsewhere.items():
+        lhs[key][which >= 0, 0] = 1.0  # the variance is the same at all points
     return np.vstack([lhs[part.lhs].T for part in parts])

@@ -175,7 +175,9 @@ def predict(
     Standard errors are those of the prediction error x'β̂ + z'b̂ - z'b, with the covariance
     parameters taken as known. They come from the inverse of Henderson's mixed-model equations, by
     the blocked Cholesky factor (Henderson, 1975, Biometrics 31, 423). A new level adds the variance
-    of its random effects, z'Var(b)z. For generalized models the same formula holds for the linear
+    of its random effects, z'Var(b)z. Effects at points that the fit did not have, as those of
+    ``exp(east, north | g)``, are predicted from the effects at its points (kriging), and what these
+    leave open adds to the variance. For generalized models the same formula holds for the linear
     predictor at the conditional mode, with the covariance of β̂ from which `bse` comes. Standard
     errors of means follow by the delta method; intervals of means are the transformed intervals of
     linear predictors. All these intervals are normal. A prediction interval of a generalized model
@@ -310,6 +312,9 @@ def _variance(model, rows: ModelRows, chosen) -> np.ndarray:
         typical = 1.0 if term.relation is None else term.relation.scale**2
         of_new[new] += typical * ((term.lambda_.T @ z[:, new]) ** 2).sum(axis=0)
         known.append((np.where(refs < term.nlevels, refs, -1).astype(np.int32), z))
+    for there in rows.elsewhere:
+        if chosen[there.term][there.columns].all():
+            of_new[there.rows] += there.rest()
     with blas_threads():
         return model.row_variances(rows.X, known) + model.sigma**2 * of_new
 
