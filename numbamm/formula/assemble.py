@@ -15,6 +15,8 @@ from numbamm.errors import DataError, FormulaError, warn
 from numbamm.formula.columns import Table
 from numbamm.formula.grouping import Grouping
 from numbamm.formula.modelframe import ModelFrame
+from numbamm.formula.ordered_response import evaluate_ordered
+from numbamm.formula.parts import texts
 from numbamm.formula.response import evaluate_response
 from numbamm.formula.right_side import Design, DesignTerm, Matrices
 from numbamm.formula.scan import scan
@@ -38,6 +40,8 @@ def model_frame(
     amalgamate: bool = True,
     context: Mapping[str, Any] | None = None,
     two_level_response: bool = False,
+    ordered_response: bool = False,
+    parts: Mapping[str, str | None] | None = None,
 ) -> ModelFrame:
     """Evaluate a mixed-model formula on data.
 
@@ -60,6 +64,10 @@ def model_frame(
         Names that the formula may use besides columns: the caller's functions and values.
     two_level_response
         Whether a categorical response of two levels is allowed; the second counts as 1.
+    ordered_response
+        Whether the response is one of ordered categories, numbered from 0.
+    parts
+        One-sided formulas of further parts of the model, by their names.
 
     Raises
     ------
@@ -76,12 +84,15 @@ def model_frame(
     table = Table(data)
     if table.nrows == 0:
         raise DataError("the data have no rows: check how they were read or selected")
-    design = Design(text, table, contrasts, context)
+    design = Design(text, table, contrasts, context, texts(parts))
     columns, rows, w, o, n_missing = complete_rows(design, table, weights, offset)
     _refuse_no_rows(rows, table.nrows, n_missing)
     frame = frame_of(columns, rows)
     evaluator = design.materializer(frame, rows)
-    response = evaluate_response(text, evaluator, two_level_response)
+    if ordered_response:
+        response = evaluate_ordered(text, evaluator, columns)
+    else:
+        response = evaluate_response(text, evaluator, two_level_response)
     if (
         response.trials is not None and not response.trials.all()
     ):  # rows without trials carry no information
@@ -123,6 +134,8 @@ def model_frame(
         design=design,
         columns={k: v for k, v in frame.items() if k in design.fixed_columns},
         members=members,
+        parts=matrices.parts,
+        categories=response.categories,
     )
 
 

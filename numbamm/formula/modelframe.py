@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from numbamm.formula.newrows import NewRows
+    from numbamm.formula.parts import PartColumns
     from numbamm.formula.right_side import Design
 
 
@@ -67,6 +68,10 @@ class ModelFrame(ForUsers):
         of factors, and for grids of their levels.
     members : list of list of int
         For each of `reterms`, the positions of the formula's terms in it.
+    parts : dict of str → PartColumns
+        Columns of further parts of the model, such as ``scale="~ x"``.
+    categories : list or None
+        The categories of an ordered response, in their order.
 
     See Also
     --------
@@ -105,6 +110,8 @@ class ModelFrame(ForUsers):
     design: Design = field(repr=False)
     columns: dict[str, pd.Series] = field(repr=False)
     members: list[list[int]] = field(repr=False)  # positions of the design's terms in each reterm
+    parts: dict[str, PartColumns] = field(default_factory=dict, repr=False)
+    categories: list[Any] | None = None
 
     #: Whether the rows are cells of equal rows; see `sources.cell_table`.
     are_cells: ClassVar[bool] = False
@@ -115,7 +122,12 @@ class ModelFrame(ForUsers):
         return len(self.y)
 
     def new_rows(
-        self, newdata: Any, *, random: bool | Collection[int] = True, weights: Any = None
+        self,
+        newdata: Any,
+        *,
+        random: bool | Collection[int] = True,
+        weights: Any = None,
+        parts: Collection[str] = (),
     ) -> NewRows:
         """The same model matrices for other data, with the levels and transforms of the fit.
 
@@ -128,6 +140,8 @@ class ModelFrame(ForUsers):
             that only other terms use are not needed.
         weights
             Prior weights: a column's name, or an array.
+        parts
+            Names of the further parts to build.
 
         Raises
         ------
@@ -137,7 +151,7 @@ class ModelFrame(ForUsers):
         from numbamm.formula.newrows import new_rows
 
         wanted = range(len(self.reterms)) if random is True else sorted(random or ())
-        return new_rows(self, newdata, wanted, weights)
+        return new_rows(self, newdata, wanted, weights, parts)
 
     def with_unit(self, name: str) -> str:
         """A column's name, and its unit if there is one: ``Reaction (ms)``."""

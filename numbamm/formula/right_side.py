@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import pickle
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ from numbamm.formula.grouping import Factors, Grouping, grouping_factors
 from numbamm.formula.language import instead_of_function
 from numbamm.formula.materializer import Materializer
 from numbamm.formula.names import unquoted
+from numbamm.formula.parts import PartColumns
 from numbamm.formula.points import Points
 from numbamm.formula.rowwise import refuse_dependent
 from numbamm.formula.scan import FormulaText, RandomTerm
@@ -89,6 +90,8 @@ class Matrices:
     lhs_names : dict of str → list of str
     offset : ndarray of float64, shape (n,), or None
         Sum of the formula's ``offset()`` terms.
+    parts : dict of str → PartColumns
+        The columns of further parts.
     """
 
     X: np.ndarray
@@ -96,6 +99,7 @@ class Matrices:
     lhs: dict[str, np.ndarray]
     lhs_names: dict[str, list[str]]
     offset: np.ndarray | None
+    parts: dict[str, PartColumns]
 
 
 class Design:
@@ -118,6 +122,10 @@ class Design:
         Columns used by the response, and by the fixed effects and offsets.
     terms : list of DesignTerm
         The random-effects terms in the formula's order.
+    parts : dict of str → str
+        The effects of further parts, by their names.
+    part_columns : dict of str → set of str
+        The columns that each of them uses.
     full : bool
         Whether an expression needs all of Python, which the configuration then allowed.
     """
@@ -128,6 +136,7 @@ class Design:
         table: Table,
         contrasts: Mapping[str, Any] | None,
         context: Mapping[str, Any] | None,
+        parts: Mapping[str, str] | None = None,
     ) -> None:
         self.text = text
         self.own: dict[str, Any] = {}
@@ -140,6 +149,11 @@ class Design:
         self.response_columns = columns.of_python(*(text.counts or (text.response,)))
         self.fixed_columns = columns.of_formula(self.specs["fixed"])
         self.fixed_columns |= columns.of_python(*text.offsets)
+        self.parts = dict(parts or {})
+        self.part_columns: dict[str, set[str]] = {}
+        for name, effects in self.parts.items():
+            self.specs[name] = parse_effects(effects)
+            self.part_columns[name] = columns.of_formula(self.specs[name])
         for term in text.terms:
             self._add(term, columns)
         self.full = columns.full
@@ -156,13 +170,19 @@ class Design:
         """An evaluator of expressions on a frame: these rows of the user's data."""
         return Materializer(frame, rows, FUNCTIONS | self.own, self.coding, self.full)
 
-    def matrices(self, data: Materializer, terms: list[DesignTerm] | None = None) -> Matrices:
-        """Columns of the fixed effects and of the left-hand sides of all terms, or of those given.
+    def matrices(
+        self,
+        data: Materializer,
+        terms: list[DesignTerm] | None = None,
+        parts: Collection[str] | None = None,
+    ) -> Matrices:
+        """Columns of the fixed effects, and of all terms and parts, or of those given.
 
         The first call learns the levels and the state of transforms; later calls apply them.
         """
         terms = self.terms if terms is None else terms
-        specs = {key: self.specs[key] for key in ("fixed", *(term.lhs for term in terms))}
+        parts = list(self.parts if parts is None else parts)
+        specs = {key: self.specs[key] for key in ("fixed", *parts, *(term.lhs for term in terms))}
         built = data.matrices(specs)
         offsets = [data.numbers(e, self.offset_state) for e in self.text.offsets]
         if not self.fitted:
@@ -185,6 +205,10 @@ class Design:
             lhs=arrays,
             lhs_names=names,
             offset=sum(offsets) if offsets else None,
+            parts={
+                part: PartColumns(self.parts[part], arrays.pop(part), names.pop(part))
+                for part in parts
+            },
         )
 
     def _refuse_dependent(self, data: Materializer, offsets: list[np.ndarray]) -> None:

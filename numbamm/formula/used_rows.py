@@ -102,6 +102,7 @@ def complete_rows(design: Design, table: Table, weights: Any, offset: Any) -> tu
     w = vector("weights", weights, table, least=0.0)
     o = vector("offset", offset, table, least=-np.inf)
     used = design.response_columns | design.fixed_columns | design.random_columns
+    used = used.union(*design.part_columns.values())
     columns = {name: table.column(name) for name in sorted(used)}
     missing = missing_rows(columns, (w, o), table.nrows)
     rows = np.flatnonzero(~missing if w is None else ~missing & (w != 0))
