@@ -209,6 +209,8 @@ TESTS = Path(__file__).parent
 #: Files without a test of their name, and where they are tested.
 TESTED_ELSEWHERE = {
     "blocks.kinds": "names of types",
+    "blocks.residual.forms": "by dense matrices, in correlated_rows",
+    "blocks.residual.group_products": "by dense matrices, in correlated_rows and correlations",
     "blocks.search.communication": "parts of trust and lbfgs",
     "blocks.search.escapes": "a part of newton",
     "blocks.search.evaluation": "a part of newton",

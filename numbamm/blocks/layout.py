@@ -185,6 +185,21 @@ def head_length(terms) -> int:
     return len(terms)
 
 
+def _of_groups(terms, groups) -> tuple[list[int], int]:
+    """The order of terms and the length of the head, for rows that are correlated within groups.
+
+    Two levels that meet in a group have a block. So a term is in the head only if each group lies
+    within one of its levels; all others are dense.
+    """
+    level_of = np.empty(groups.max() + 1, dtype=np.int64)
+    within, beyond = [], []
+    for k, term in enumerate(terms):
+        level_of[groups] = term.refs
+        (within if np.array_equal(level_of[groups], term.refs) else beyond).append(k)
+    nhead = head_length([terms[k] for k in within])
+    return [*within[:nhead], *sorted([*within[nhead:], *beyond])], nhead
+
+
 def _pair_codes(column, row) -> np.ndarray:
     return column.refs.astype(np.int64) * _nlevel(row) + row.refs
 
@@ -222,6 +237,9 @@ class Pattern:
         The index without the places of the entries of λ.
     places : ndarray of int32
         As in `Layout`.
+    is_linked : bool
+        Whether the levels of a term of the tail may have blocks with each other: its own rows are
+        then among its dense ones.
     """
 
     terms: list
@@ -229,17 +247,22 @@ class Pattern:
     table: np.ndarray
     index: _Index
     places: np.ndarray
+    is_linked: bool = False
 
     @classmethod
-    def of(cls, terms, most_dense: int | None = None) -> Pattern:
+    def of(cls, terms, most_dense: int | None = None, groups=None) -> Pattern:
         """The pattern of terms, by decreasing number of random effects; there may be none.
 
         With `most_dense`, the dense terms of the tail are those of at most so many random effects,
-        and there is a sparse one.
+        and there is a sparse one. With `groups`, of the rows whose residuals are correlated, the
+        blocks of two levels that meet in a group are there, too: see `_of_groups`.
         """
-        nhead = head_length(terms)
-        sparse, dense = _split_tail(terms, nhead, most_dense)
-        order = [*range(nhead), *sparse, *dense]
+        if groups is None:
+            nhead = head_length(terms)
+            sparse, dense = _split_tail(terms, nhead, most_dense)
+            order = [*range(nhead), *sparse, *dense]
+        else:
+            sparse, (order, nhead) = [], _of_groups(terms, groups)
         terms = [terms[k] for k in order]
         nterm, first_dense = len(terms), nhead + len(sparse)
 
@@ -264,7 +287,8 @@ class Pattern:
             row[ROWPTR], row[ROWS] = index.put(rowptr), index.put(rows)
             row[NSPARSE] = len(rows)
         _put_parents(terms, table, nhead, index)
-        return cls(terms, order, table, index, np.concatenate(places))
+        places = np.concatenate(places)
+        return cls(terms, order, table, index, places, is_linked=groups is not None)
 
     def layout(self, nx: int, gap: int = 0) -> Layout:
         """The layout with X of full rank nx; `gap` is for tests, as for `build_layout`."""
@@ -279,7 +303,7 @@ class Pattern:
             if k == nhead:
                 size_head = a.size
             row = table[1 + k]
-            after = row[ROW] + width[k] if k >= nhead else 0
+            after = row[ROW] + (0 if self.is_linked else width[k]) if k >= nhead else 0
             row[D0] = max(after, dense0)
             row[ND] = m - row[D0]
             row[DIAG] = a.take(f"diagonal {k}", row[P] * width[k])
@@ -299,7 +323,7 @@ class Pattern:
         return Layout(table, index.array(), *map(int, sizes), self.order, self.places, regions)
 
 
-def build_layout(terms, nx: int, gap: int = 0) -> Layout:
+def build_layout(terms, nx: int, gap: int = 0, groups=None) -> Layout:
     """Lay out the blocks of a model.
 
     Parameters
@@ -310,12 +334,14 @@ def build_layout(terms, nx: int, gap: int = 0) -> Layout:
         Number of fixed-effects columns, full rank.
     gap : int
         Number of unused elements between regions, for tests that guard them.
+    groups : ndarray of int, shape (n,), optional
+        Groups of rows whose residuals are correlated.
 
     Returns
     -------
     Layout
     """
-    return Pattern.of(terms).layout(nx, gap)
+    return Pattern.of(terms, groups=groups).layout(nx, gap)
 
 
 def _sparse_rows(terms, k: int, later, table):

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from numbamm.formula.newrows import NewRows
-    from numbamm.formula.parts import PartColumns
     from numbamm.formula.right_side import Design
 
 
@@ -68,8 +67,10 @@ class ModelFrame(ForUsers):
         of factors, and for grids of their levels.
     members : list of list of int
         For each of `reterms`, the positions of the formula's terms in it.
-    parts : dict of str → PartColumns
-        Columns of further parts of the model, such as ``scale="~ x"``.
+    parts : dict of str → (ndarray, list of str)
+        Columns, shape (n, columns), and their names, of the formulas of further parts.
+    part_columns : dict of str → pandas.Series
+        The data's columns that other parts need, in the retained rows.
     categories : list or None
         The categories of an ordered response, in their order.
 
@@ -86,7 +87,9 @@ class ModelFrame(ForUsers):
     ('Yield', 30, 0, [1545.0, 1440.0])
     """
 
-    _between_rooms = frozenset({"design", "members", "new_rows", "nobs", "are_cells", "with_unit"})
+    _between_rooms = frozenset(
+        "design members new_rows nobs are_cells with_unit parts part_columns".split()
+    )
 
     formula: str
     response: str
@@ -110,7 +113,8 @@ class ModelFrame(ForUsers):
     design: Design = field(repr=False)
     columns: dict[str, pd.Series] = field(repr=False)
     members: list[list[int]] = field(repr=False)  # positions of the design's terms in each reterm
-    parts: dict[str, PartColumns] = field(default_factory=dict, repr=False)
+    parts: dict[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict, repr=False)
+    part_columns: dict[str, pd.Series] = field(default_factory=dict, repr=False)
     categories: list[Any] | None = None
 
     #: Whether the rows are cells of equal rows; see `sources.cell_table`.

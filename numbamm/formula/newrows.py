@@ -77,7 +77,7 @@ def new_rows(
     design, table = fitted.design, Table(newdata)
     parts = [[design.terms[i] for i in fitted.members[k]] for k in wanted]
     used = design.fixed_columns.union(*(part.columns for joined in parts for part in joined))
-    used = used.union(*(design.part_columns[part] for part in further))
+    used = used.union(*(design.parts[part] for part in further))
     offset_name = fitted.offset_name
     table.require(sorted(used | ({offset_name} if offset_name else set())), "the new data")
     columns = {name: table.column(name) for name in sorted(used)}
@@ -98,7 +98,7 @@ def new_rows(
         missing=missing,
         terms=[_blank(fitted.reterms[k], table.nrows) for k in wanted],
         parts={
-            part: np.full((table.nrows, len(fitted.parts[part].names)), np.nan) for part in further
+            part: np.full((table.nrows, len(fitted.parts[part][1])), np.nan) for part in further
         },
     )
     if len(rows):  # transforms may fail on zero rows
@@ -118,10 +118,11 @@ def _fill(
     frame: dict[str, pd.Series],
 ) -> None:
     wanted = [part for joined in parts for part in joined]
-    matrices = design.matrices(design.materializer(frame, rows), wanted, list(new.parts))
+    evaluator = design.materializer(frame, rows)
+    matrices = design.matrices(evaluator, wanted)
     new.X[rows] = matrices.X
-    for part, columns in matrices.parts.items():
-        new.parts[part][rows] = columns.X
+    for name, columns in new.parts.items():
+        columns[rows] = design.part(name, evaluator)[0]
     if matrices.offset is not None:
         new.offset[rows] += matrices.offset
     for term, joined in zip(new.terms, parts, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import pickle
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from numbamm.formula.grouping import Factors, Grouping, grouping_factors
 from numbamm.formula.language import instead_of_function
 from numbamm.formula.materializer import Materializer
 from numbamm.formula.names import unquoted
-from numbamm.formula.parts import PartColumns
+from numbamm.formula.parts.one_sided import one_sided
 from numbamm.formula.points import Points
 from numbamm.formula.rowwise import refuse_dependent
 from numbamm.formula.scan import FormulaText, RandomTerm
@@ -90,8 +90,6 @@ class Matrices:
     lhs_names : dict of str → list of str
     offset : ndarray of float64, shape (n,), or None
         Sum of the formula's ``offset()`` terms.
-    parts : dict of str → PartColumns
-        The columns of further parts.
     """
 
     X: np.ndarray
@@ -99,7 +97,6 @@ class Matrices:
     lhs: dict[str, np.ndarray]
     lhs_names: dict[str, list[str]]
     offset: np.ndarray | None
-    parts: dict[str, PartColumns]
 
 
 class Design:
@@ -122,12 +119,10 @@ class Design:
         Columns used by the response, and by the fixed effects and offsets.
     terms : list of DesignTerm
         The random-effects terms in the formula's order.
-    parts : dict of str → str
-        The effects of further parts, by their names.
-    part_columns : dict of str → set of str
-        The columns that each of them uses.
     full : bool
         Whether an expression needs all of Python, which the configuration then allowed.
+    parts : dict of str → set of str
+        Columns used by the formulas of further parts of the model, by their names.
     """
 
     def __init__(
@@ -136,7 +131,6 @@ class Design:
         table: Table,
         contrasts: Mapping[str, Any] | None,
         context: Mapping[str, Any] | None,
-        parts: Mapping[str, str] | None = None,
     ) -> None:
         self.text = text
         self.own: dict[str, Any] = {}
@@ -149,14 +143,34 @@ class Design:
         self.response_columns = columns.of_python(*(text.counts or (text.response,)))
         self.fixed_columns = columns.of_formula(self.specs["fixed"])
         self.fixed_columns |= columns.of_python(*text.offsets)
-        self.parts = dict(parts or {})
-        self.part_columns: dict[str, set[str]] = {}
-        for name, effects in self.parts.items():
-            self.specs[name] = parse_effects(effects)
-            self.part_columns[name] = columns.of_formula(self.specs[name])
         for term in text.terms:
             self._add(term, columns)
         self.full = columns.full
+        self.parts: dict[str, set[str]] = {}
+        self._part_specs: dict[str, Any] = {}
+
+    def add_part(
+        self, name: str, text: str, table: Table, context: Mapping[str, Any] | None
+    ) -> None:
+        """Add the one-sided formula of a part; `part` gives its columns."""
+        columns = _Columns(table, context or {}, self.own)
+        self._part_specs[name] = formula = one_sided(name, text)
+        self.parts[name] = columns.of_formula(formula)
+        self.full = self.full or columns.full
+
+    def part(self, name: str, data: Materializer) -> tuple[np.ndarray, list[str]]:
+        """The columns of a part, shape (n, columns), and their names.
+
+        The first call learns the levels and the state of transforms; later calls apply them.
+        """
+        fitted = not isinstance(self._part_specs[name], SimpleFormula)
+        self.coding.fitted = fitted  # levels of a factor that other parts use are the same ones
+        built = data.matrices({name: self._part_specs[name]})[name]
+        self.coding.fitted = True
+        self._part_specs[name] = spec = built.model_spec
+        if not fitted:
+            self._refuse_factors(data, dict(spec.transform_state))
+        return built.__wrapped__, list(spec.column_names)
 
     @property
     def random_columns(self) -> set[str]:
@@ -170,19 +184,13 @@ class Design:
         """An evaluator of expressions on a frame: these rows of the user's data."""
         return Materializer(frame, rows, FUNCTIONS | self.own, self.coding, self.full)
 
-    def matrices(
-        self,
-        data: Materializer,
-        terms: list[DesignTerm] | None = None,
-        parts: Collection[str] | None = None,
-    ) -> Matrices:
-        """Columns of the fixed effects, and of all terms and parts, or of those given.
+    def matrices(self, data: Materializer, terms: list[DesignTerm] | None = None) -> Matrices:
+        """Columns of the fixed effects and of the left-hand sides of all terms, or of those given.
 
         The first call learns the levels and the state of transforms; later calls apply them.
         """
         terms = self.terms if terms is None else terms
-        parts = list(self.parts if parts is None else parts)
-        specs = {key: self.specs[key] for key in ("fixed", *parts, *(term.lhs for term in terms))}
+        specs = {key: self.specs[key] for key in ("fixed", *(term.lhs for term in terms))}
         built = data.matrices(specs)
         offsets = [data.numbers(e, self.offset_state) for e in self.text.offsets]
         if not self.fitted:
@@ -205,10 +213,6 @@ class Design:
             lhs=arrays,
             lhs_names=names,
             offset=sum(offsets) if offsets else None,
-            parts={
-                part: PartColumns(self.parts[part], arrays.pop(part), names.pop(part))
-                for part in parts
-            },
         )
 
     def _refuse_dependent(self, data: Materializer, offsets: list[np.ndarray]) -> None:
@@ -216,11 +220,15 @@ class Design:
         state: dict = {}
         for spec in self.specs.values():
             state |= spec.transform_state
+        self._refuse_factors(data, state)
+        for text, values in zip(self.text.offsets, offsets, strict=True):
+            refuse_dependent(text, data, values, self.offset_state)
+
+    @staticmethod
+    def _refuse_factors(data: Materializer, state: dict) -> None:
         for text, factor in data.factor_cache.items():
             if factor.factor.eval_method is Factor.EvalMethod.PYTHON:
                 refuse_dependent(text, data, factor.values, state)
-        for text, values in zip(self.text.offsets, offsets, strict=True):
-            refuse_dependent(text, data, values, self.offset_state)
 
     def _add(self, term: RandomTerm, columns: _Columns) -> None:
         formula = parse_effects(term.lhs, term.text)
