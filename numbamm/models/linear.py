@@ -201,6 +201,11 @@ class LinearMixedModel(LinearObjective, MixedModel):
             "amalgamate": amalgamate,
         }
         relations = relations_of(cov, precision)
+        if relations and texts is not None:
+            raise OptionError(
+                "cov and precision, for levels that are related, do not go with residual and "
+                "dispersion: leave one of the two out"
+            )
         tail_options = {"tail": tail, "probes": probes, "seed": seed}
         sides = {"residual": residual, "dispersion": dispersion}
         scope = caller_namespace()
