@@ -38,6 +38,7 @@ from .inference.comparison.lrtest import lrtest as lrtest
 from .inference.comparison.modeltable import modeltable as modeltable
 from .inference.diagnostics.overdispersion import check_overdispersion as check_overdispersion
 from .inference.random.pca import pca as pca
+from .inference.comparison.pool import pool as pool
 from .inference.resampling.power import power as power, power_curve as power_curve
 from .inference.profiling.profile import profile as profile
 from .inference.comparison.ranova import ranova as ranova
