@@ -35,6 +35,8 @@ def emmeans(
     by: str | Iterable[str] = (),
     at: Mapping[str, Any] | None = None,
     ddf: str | None = None,
+    robust: str | None = None,
+    cluster: Any = None,
     type: str = "link",
     weights: str = "equal",
     alpha: float = 0.05,
@@ -58,6 +60,8 @@ def emmeans(
         means of covariates.
     ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
         As for `contrast`.
+    robust, cluster : optional
+        A robust covariance of the coefficients, as for `contrast`.
     type : {"link", "response"}
         The scale of the means: that of linear predictors, or that of the response. For the
         latter standard errors follow by the delta method, and the limits of intervals are
@@ -122,7 +126,7 @@ def emmeans(
     [33.12, 31.64, 31.6]
     """
     alpha = valid_alpha(alpha)
-    method = degrees.method(model, ddf)
+    method = degrees.method(model, ddf, robust, cluster)
     one_of("weights", weights, WEIGHTS)
     one_of("type", type, TYPES)
     at = {} if at is None else mapping("at", at)
