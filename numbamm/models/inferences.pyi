@@ -33,6 +33,7 @@ class Inferences:
     delete_levels = numbamm.delete_levels
     drop1 = numbamm.drop1
     emmeans = numbamm.emmeans
+    emtrends = numbamm.emtrends
     for_marginaleffects = numbamm.inference.fixed.marginaleffects.for_marginaleffects
     glance = numbamm.glance
     icc = numbamm.icc

@@ -103,7 +103,7 @@ def contrast(
         )
     title, notes = f"Linear combinations of the fixed effects, {method.title}", [*method.notes]
     if joint:
-        frame = f_test(method, *_independent_rows(kept, rhs))
+        frame = f_test(method, *independent_rows(kept, rhs))
         return Result(title, frame.set_axis(["joint"]), notes)
     frame = estimates(method, kept, rhs, alpha)
     notes.insert(0, f"{coverage(alpha)} intervals.")
@@ -359,7 +359,7 @@ def _as_text(coefficients: Mapping) -> str:
     return text.replace("+ 1 ", "+ ").replace("- 1 ", "- ").removeprefix("1 ")
 
 
-def _independent_rows(L, rhs) -> tuple[np.ndarray, np.ndarray]:
+def independent_rows(L, rhs) -> tuple[np.ndarray, np.ndarray]:
     """Linearly independent rows of L with their rhs, for a test of all rows.
 
     Raises

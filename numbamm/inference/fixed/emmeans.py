@@ -23,7 +23,7 @@ from numbamm.inference.fixed.refgrid import ReferenceGrid
 from numbamm.inference.fixed.terms import fixed_terms
 from numbamm.options import flag, mapping, name_list, one_of, valid_alpha
 
-WEIGHTS = ("equal", "proportional")
+WEIGHTS = ("equal", "proportional", "cells")
 TYPES = ("link", "response")
 
 
@@ -68,9 +68,9 @@ def emmeans(
         transformed. Transformations on the left-hand side of the formula are inverted, too, such
         as ``log(y)``, ``log10(y + 1)``, ``sqrt(y)``, ``I(1 / y)`` or ``y**0.3``; a note names
         those that cannot be inverted.
-    weights : {"equal", "proportional"}
-        Weights of the levels of other factors in averages: equal, or proportional to their
-        numbers of rows.
+    weights : {"equal", "proportional", "cells"}
+        Weights of the levels of other factors in averages: equal, proportional to their numbers
+        of rows, or to those among the rows of the mean itself.
     alpha : float
         One minus the coverage of the intervals.
     bias_adjust : bool
@@ -130,7 +130,7 @@ def emmeans(
     one_of("weights", weights, WEIGHTS)
     one_of("type", type, TYPES)
     at = {} if at is None else mapping("at", at)
-    grid = ReferenceGrid(model.frame, {_bare(name): v for name, v in at.items()})
+    grid = ReferenceGrid(model.frame, {bare(name): v for name, v in at.items()})
     names, by = named_variables(specs, by, grid.values)
     for name in [*names, *by]:
         grid.check(name)
@@ -200,7 +200,11 @@ def _notes(model, grid, names, weights, frame, alpha) -> list[str]:
         )
     over = [f for f in grid.factors if f not in names and len(grid.values[f]) > 1]
     if over:
-        weighted = "" if weights == "equal" else ", weighted by their numbers of rows"
+        weighted = {
+            "equal": "",
+            "proportional": ", weighted by their numbers of rows",
+            "cells": ", weighted by their numbers of rows in each cell",
+        }[weights]
         notes.append(f"Averaged over the levels of {', '.join(over)}{weighted}.")
     fixed = [
         f"{name} = {_without_rounding(grid.values[name][0], model.frame.columns[name]):g}"
@@ -259,12 +263,12 @@ def _columns_of(frame, expression: str) -> set[str]:
 def named_variables(specs, by, variables) -> tuple[list[str], list[str]]:
     """Names of the variables of `specs` and of `by`, from names or a text such as ``a * b | c``."""
     names, by = name_list("specs", specs), name_list("by", () if by is None else by, least=0)
-    by = [_bare(name) for name in by]
+    by = [bare(name) for name in by]
     if isinstance(specs, str) and specs not in variables:
         names, *outer = _split(specs)
         by = [*(name for part in outer for name in part), *by]
     elif not isinstance(specs, str):
-        names = [_bare(name) for name in names]
+        names = [bare(name) for name in names]
     both = [*names, *by]
     if not names or len(set(both)) < len(both):
         raise OptionError(f"specs and by must name variables, each of them once, not {shown(both)}")
@@ -282,10 +286,10 @@ def _split(text: str) -> list[list[str]]:
         else:
             space = " " if token.after_space and sides[-1][-1] else ""
             sides[-1][-1] += space + token.text
-    return [[_bare(name) for name in side] for side in sides]
+    return [[bare(name) for name in side] for side in sides]
 
 
-def _bare(name: str) -> str:
+def bare(name: str) -> str:
     """A name without back-quotes."""
     return name[1:-1] if len(name) > 2 and name[0] == name[-1] == "`" else name
 
