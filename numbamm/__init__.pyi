@@ -32,7 +32,9 @@ from .inference.comparison.criteria import information_criteria as information_c
 from .inference.diagnostics.deletion import delete_levels as delete_levels
 from .inference.comparison.drop1 import drop1 as drop1
 from .inference.fixed.emmeans import emmeans as emmeans
+from .inference.marginal.comparisons import comparisons as comparisons
 from .inference.marginal.emtrends import emtrends as emtrends
+from .inference.marginal.slopes import slopes as slopes
 from .inference.diagnostics.influence import influence as influence
 from .inference.model_plots.plot_coefficients import plot_coefficients as plot_coefficients
 from .inference.comparison.lrtest import lrtest as lrtest

@@ -26,6 +26,7 @@ class Inferences:
     coef = numbamm.inference.random.conditional_modes.coef
     coef_table = numbamm.coef_table
     coefficient_method = numbamm.inference.fixed.ddf.coefficient_method
+    comparisons = numbamm.comparisons
     compare_structures = numbamm.compare_structures
     conf_int = numbamm.inference.intervals.conf_int
     contrast = numbamm.contrast
@@ -48,6 +49,7 @@ class Inferences:
     rePCA = numbamm.inference.random.pca.rePCA
     shrinkage = numbamm.shrinkage
     simulate = numbamm.inference.prediction.simulate.simulate
+    slopes = numbamm.slopes
     summary = numbamm.inference.summary.summary
     tidy = numbamm.tidy
     update = numbamm.inference.update.update

@@ -193,7 +193,7 @@ def pool(
     {'Intercept': 251.33, 'Days': 10.46}
     """
     alpha = valid_alpha(alpha)
-    members = [fits] if isinstance(fits, MixedModel | Result) else _listed(fits)
+    members = _listed(fits)
     if len(members) < 2:
         raise OptionError("fits must be two or more fits, one of each imputed data set")
     of_models = all(isinstance(fit, MixedModel) for fit in members)
@@ -224,7 +224,9 @@ def pool(
     )
 
 
-def _listed(fits) -> list:
+def _listed(fits) -> list[Any]:
+    if isinstance(fits, MixedModel | Result):
+        return [fits]
     if isinstance(fits, str) or not isinstance(fits, Iterable):
         raise OptionError(f"fits must be a list of fitted models or tables, not {shown(fits)}")
     return list(fits)

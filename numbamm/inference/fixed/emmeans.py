@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -19,14 +19,69 @@ from numbamm.formula.tokens import tokenise
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.marginalmeans import MarginalMeans, estimates_of_rows, level_note
-from numbamm.inference.fixed.refgrid import ReferenceGrid
+from numbamm.inference.fixed.refgrid import ReferenceGrid, left_of_bar
 from numbamm.inference.fixed.terms import fixed_terms
 from numbamm.options import flag, mapping, name_list, one_of, valid_alpha
 
+if TYPE_CHECKING:
+    from numbamm.inference.marginal.averages import Averages
+
 WEIGHTS = ("equal", "proportional", "cells")
 TYPES = ("link", "response")
+RE = ("zero", "integrated")
 
 
+@overload
+def emmeans(
+    model,
+    specs: str | Iterable[str],
+    *,
+    by: str | Iterable[str] = (),
+    at: Mapping[str, Any] | None = None,
+    ddf: str | None = None,
+    robust: str | None = None,
+    cluster: Any = None,
+    type: str = "link",
+    weights: str = "equal",
+    alpha: float = 0.05,
+    bias_adjust: bool = False,
+    sigma: float | None = None,
+    re: Literal["zero"] = "zero",
+) -> MarginalMeans: ...
+@overload
+def emmeans(
+    model,
+    specs: str | Iterable[str],
+    *,
+    by: str | Iterable[str] = (),
+    at: Mapping[str, Any] | None = None,
+    ddf: str | None = None,
+    robust: str | None = None,
+    cluster: Any = None,
+    type: str = "link",
+    weights: str = "equal",
+    alpha: float = 0.05,
+    bias_adjust: bool = False,
+    sigma: float | None = None,
+    re: Literal["integrated"],
+) -> Averages: ...
+@overload
+def emmeans(
+    model,
+    specs: str | Iterable[str],
+    *,
+    by: str | Iterable[str] = (),
+    at: Mapping[str, Any] | None = None,
+    ddf: str | None = None,
+    robust: str | None = None,
+    cluster: Any = None,
+    type: str = "link",
+    weights: str = "equal",
+    alpha: float = 0.05,
+    bias_adjust: bool = False,
+    sigma: float | None = None,
+    re: str = "zero",
+) -> MarginalMeans | Averages: ...
 @names_arguments
 def emmeans(
     model,
@@ -42,7 +97,8 @@ def emmeans(
     alpha: float = 0.05,
     bias_adjust: bool = False,
     sigma: float | None = None,
-) -> MarginalMeans:
+    re: str = "zero",
+) -> MarginalMeans | Averages:
     """Estimated marginal means: averages of predictions for the population over a grid.
 
     Parameters
@@ -81,12 +137,18 @@ def emmeans(
         The standard deviation of the linear predictor for `bias_adjust`. If not given, it follows
         from the variance of the random effects at the averaged rows and, for linear models, the
         variance of a residual with weight one.
+    re : {"zero", "integrated"}
+        ``"integrated"``: means of the response over the distribution of the random effects, which
+        are the population's, in place of those at random effects of zero. They are computed at
+        each row of the grid and then averaged, on the scale of the response. Standard errors count
+        the errors of the variances, too.
 
     Returns
     -------
     MarginalMeans
         Columns for the variables, then ``mean, se, df, lower, upper``; its methods `pairs` and
-        `contrast` compare the means.
+        `contrast` compare the means. With ``re="integrated"`` `Averages`, whose column is
+        ``estimate``.
 
     Raises
     ------
@@ -140,6 +202,12 @@ def emmeans(
     if sigma is not None and not bias_adjust:
         raise OptionError("sigma needs bias_adjust=True")
     names = [name for name in grid.with_outer([*names, *by]) if name not in by]
+    if one_of("re", re, RE) == "integrated":
+        from numbamm.inference.marginal.integrated import integrated_means
+
+        if bias_adjust or sigma is not None:
+            raise OptionError('re="integrated" has the variances of the model: leave sigma out')
+        return integrated_means(model, grid, names, by, weights, method, alpha)
     cells, back = grid.cells([*names, *by], weights), BackTransform(model)
     L = cells.average(grid.X)
     offset = cells.average(grid.offset)
@@ -313,20 +381,8 @@ def total_variance(model, grid) -> np.ndarray:
     total = np.full(len(grid.rows), model.residual_variance)
     terms = zip(model.reterms, model.varcorr.terms, model.frame.members, strict=True)
     for term, estimated, members in terms:
-        z = _left_of_bar(model.frame, members, grid)
+        z = left_of_bar(model.frame, members, grid.rows)
         rows = term.z if z is None else z
         variances = np.einsum("an,ab,bn->n", rows, estimated.cov, rows)
         total += variances.mean() if z is None else variances
     return total
-
-
-def _left_of_bar(frame, members, grid) -> np.ndarray | None:
-    """A term's columns left of the bar for the grid's rows; None if it lacks their variables."""
-    parts = [frame.design.terms[i] for i in members]
-    needed = set().union(*(part.columns - set(part.grouping.factors) for part in parts))
-    if not needed <= set(grid.rows):
-        return None
-    columns = {name: grid.rows[name] for name in grid.rows}
-    data = frame.design.materializer(columns, np.arange(len(grid.rows)))
-    lhs = frame.design.matrices(data, parts).lhs
-    return np.vstack([lhs[part.lhs].T for part in parts])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -184,6 +184,24 @@ class MarginalMeans(Result):
         """
         return self.contrast("pairwise", adjust=adjust)
 
+    @overload
+    def contrast(
+        self,
+        method="pairwise",
+        *,
+        adjust: str | None = None,
+        interaction: Any = None,
+        joint: Literal[False] = False,
+    ) -> Estimates: ...
+    @overload
+    def contrast(
+        self,
+        method="pairwise",
+        *,
+        adjust: str | None = None,
+        interaction: Any = None,
+        joint: bool,
+    ) -> Result: ...
     @names_arguments
     def contrast(
         self,
@@ -307,7 +325,7 @@ class MarginalMeans(Result):
                 yield values, members, pd.DataFrame({"contrast": names}, dtype=object), weights
                 continue
             labels = self.labels.iloc[members]
-            levels = {name: list(dict.fromkeys(map(_named, labels[name]))) for name in variables}
+            levels = {name: list(dict.fromkeys(map(named, labels[name]))) for name in variables}
             if int(np.prod([len(names) for names in levels.values()])) != len(members):
                 raise OptionError(
                     "interaction needs all combinations of the levels of "
@@ -391,7 +409,7 @@ class MarginalMeans(Result):
     def _names(self, members) -> list[str]:
         """Names of means: the values of all variables but `by`."""
         values = self.labels.drop(columns=self.by).iloc[members]
-        return [" ".join(map(_named, line)) for line in values.itertuples(index=False)]
+        return [" ".join(map(named, line)) for line in values.itertuples(index=False)]
 
     def _compared(self, weights, members, adjust: str) -> pd.DataFrame:
         """The comparisons of one family, adjusted for the number of estimable ones."""
@@ -450,7 +468,7 @@ def level_note(alpha: float, adjust: str) -> str:
     return f"{coverage(alpha)} intervals{simultaneous}."
 
 
-def _named(value) -> str:
+def named(value) -> str:
     """A value of a variable in names of comparisons: ``5 - 0``, not ``5.0 - 0.0``."""
     whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
     return str(int(value)) if whole else str(value)

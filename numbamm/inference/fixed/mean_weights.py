@@ -77,15 +77,17 @@ def polynomials(m: int) -> tuple[list[str], np.ndarray]:
     weights : ndarray, shape (at most 6, m)
         The last level has a positive weight.
     """
-    before, rows = [[Fraction(1)] * m], []
+    before: list[list[Fraction]] = [[Fraction(1)] * m]
+    rows = []
     for degree in range(1, min(m, 7)):
         column = [Fraction(i) ** degree for i in range(m)]
         for other in before:
-            share = sum(a * b for a, b in zip(column, other, strict=True))
-            share /= sum(b * b for b in other)
+            products = (a * b for a, b in zip(column, other, strict=True))
+            share = sum(products, Fraction(0)) / sum((b * b for b in other), Fraction(0))
             column = [a - share * b for a, b in zip(column, other, strict=True)]
         before.append(column)
-        whole = [int(a * lcm(*(a.denominator for a in column))) for a in column]
+        scale = lcm(*(a.denominator for a in column))
+        whole = [int(a * scale) for a in column]
         rows.append([a // gcd(*whole) for a in whole])
     names = [DEGREES[i] if i < len(DEGREES) else f"degree {i + 1}" for i in range(len(rows))]
     return names, np.array(rows, dtype=float)

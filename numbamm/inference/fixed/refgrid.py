@@ -271,3 +271,27 @@ def _is_factor(column: pd.Series) -> bool:
     if is_whole(column):
         return False
     return isinstance(column.dtype, pd.CategoricalDtype) or is_categorical(column)
+
+
+def left_of_bar(frame, members, values: pd.DataFrame) -> np.ndarray | None:
+    """A term's columns left of the bar for some values; None if these lack their variables.
+
+    Parameters
+    ----------
+    frame : ModelFrame
+    members : list of int
+        The formula's terms in the term.
+    values : pandas.DataFrame
+
+    Returns
+    -------
+    ndarray, shape (p, rows), or None
+    """
+    parts = [frame.design.terms[i] for i in members]
+    needed = set().union(*(part.columns - set(part.grouping.factors) for part in parts))
+    if not needed <= set(values):
+        return None
+    columns = {name: values[name] for name in values}
+    data = frame.design.materializer(columns, np.arange(len(values)))
+    lhs = frame.design.matrices(data, parts).lhs
+    return np.vstack([lhs[part.lhs].T for part in parts])

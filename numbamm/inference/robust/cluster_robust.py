@@ -45,6 +45,7 @@ class ClusterRobust:
 
     def __init__(self, model, clusters: Clusters, kind: str) -> None:
         self.kind, self.clusters = kind, clusters
+        self.title = f"robust ({kind}, {clusters.count} clusters of {clusters.name})"
         self.beta, self.to_basis = model.estimates.beta, model.feterm.to_basis
         to_gamma = np.linalg.inv(self.to_basis)
         self.M = to_gamma @ model.beta_covariance @ to_gamma.T
@@ -57,11 +58,6 @@ class ClusterRobust:
             scores *= np.sqrt(clusters.count / (clusters.count - 1))
         half = scores @ self.to_basis.T
         self.vcov = half.T @ half
-
-    @property
-    def title(self) -> str:
-        """Which covariance it is."""
-        return f"robust ({self.kind}, {self.clusters.count} clusters of {self.clusters.name})"
 
     @property
     def notes(self) -> list[str]:

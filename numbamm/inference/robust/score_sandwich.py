@@ -12,14 +12,8 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import OptionError
 from numbamm.inference.fixed.wald import Wald
+from numbamm.inference.marginal.all_parameters import derivative, inverse_information, steps
 from numbamm.inference.robust.clusters import Clusters
-from numbamm.models.varcorr import SINGULAR_TOLERANCE
-from numbamm.optimize.differences import jacobian, slopes
-
-#: Half-widths of differences, in units of a parameter's scale.
-STEP = 0.002
-#: Second differences take steps wider by this.
-WIDER = 5.0
 
 
 class ScoreSandwich(Wald):
@@ -31,6 +25,11 @@ class ScoreSandwich(Wald):
         After a full fit.
     clusters : Clusters
     kind : {"CR0"}
+
+    Attributes
+    ----------
+    whole : tuple of ndarray and list of str
+        The robust covariance of all parameters, and what counts as known.
 
     References
     ----------
@@ -45,44 +44,18 @@ class ScoreSandwich(Wald):
         if model.fit_options["fast"]:
             raise OptionError('robust="CR0" needs a full fit: refit(fast=False)')
         self.clusters, self.beta = clusters, model.estimates.beta
-        x = model.optsum.final
-        free = np.abs(x) > SINGULAR_TOLERANCE
-        free[: len(x) - len(model.theta)] = True
+        bread, self.notes = inverse_information(model)
         with blas_threads():
-            step = _steps(model, x)
-            hessian = jacobian(lambda at: _derivative(model, at, step), x, WIDER * step)
-            bread = np.linalg.inv(hessian[np.ix_(free, free)] / 2)
-            scores = _scores(model, clusters, x, step)[:, free]
-        half = (scores @ bread)[:, : len(self.beta)]
-        self.vcov = half.T @ half
-        self.notes = [] if free.all() else ["Singular fit: variances of zero count as known."]
-
-    @property
-    def title(self) -> str:
-        """Which covariance it is."""
-        return f"robust (CR0, {self.clusters.count} clusters of {self.clusters.name})"
+            half = _scores(model, clusters) @ bread
+        self.whole = half.T @ half, self.notes
+        self.vcov = self.whole[0][: len(self.beta), : len(self.beta)]
+        self.title = f"robust (CR0, {clusters.count} clusters of {clusters.name})"
 
 
-def _derivative(model, at, step) -> np.ndarray:
-    """The gradient of -2 log-likelihood by all parameters; by differences under quadrature."""
-    if model.optsum.nagq > 1:
-        return slopes(model.objective_at, at, step)
-    return model.objective_gradient(at)[1]
-
-
-def _steps(model, x) -> np.ndarray:
-    """Half-widths of differences for each parameter."""
-    rank, theta = len(model.estimates.beta), len(model.theta)
-    step = np.full(len(x), STEP)
-    step[:rank] *= np.sqrt(np.diag(model.beta_covariance))
-    step[-theta:] *= np.maximum(np.abs(x[-theta:]), 0.1)
-    return step
-
-
-def _scores(model, clusters: Clusters, x, step) -> np.ndarray:
+def _scores(model, clusters: Clusters) -> np.ndarray:
     """The score of each cluster, shape (clusters, parameters)."""
-    whole = _derivative(model, x, step)
+    x, step = model.optsum.final, steps(model)
     order = np.argsort(clusters.codes, kind="stable")
     parts = np.split(order, np.cumsum(np.bincount(clusters.codes))[:-1])
-    without = [_derivative(model.without_rows(rows), x, step) for rows in parts]
-    return (np.array(without) - whole) / 2
+    without = [derivative(model.without_rows(rows), x, step) for rows in parts]
+    return (np.array(without) - derivative(model, x, step)) / 2
