@@ -44,6 +44,9 @@ NEEDED = {
     "effects": {"specs": "Days"},
     "means": {"specs": "Days"},
     "compare_structures": {"structures": ["us", "diag"]},
+    "comparisons": {"var": "Days"},
+    "emtrends": {"specs": "Days", "var": "Days"},
+    "slopes": {"var": "Days"},
 }
 #: Methods that write files, or need another package.
 APART = {"save", "restore", "to_word", "to_great_tables", "for_marginaleffects"}
