@@ -48,6 +48,7 @@ from .inference.comparison.ranova import ranova as ranova
 from .inference.random.rsquared import icc as icc, r2 as r2
 from .inference.random.shrinkage import shrinkage as shrinkage
 from .inference.fixed.tidy import glance as glance, tidy as tidy
+from .inference.diagnostics.simulated_residuals import simulated_residuals as simulated_residuals
 from .inference.diagnostics.vif import vif as vif
 from .inference.diagnostics.zeroinflation import check_zeroinflation as check_zeroinflation
 from .models.generalized import GeneralizedLinearMixedModel as GeneralizedLinearMixedModel

@@ -243,6 +243,7 @@ TESTED_ELSEWHERE = {
     "inference.marginal.counterfactual": "the rows of slopes and comparisons",
     "inference.marginal.all_parameters": "the standard errors of integrated, and score_sandwich",
     "inference.marginal.population": "the means of integrated",
+    "inference.diagnostics.residual_tests": "the tests of simulated_residuals",
     "inference.many.lines": "a record, with the lines of lmm_groups put into it",
     "inference.many.shared_design": "by response_fits, second_derivatives and lmm_many",
     "inference.profiling.surface": "by its two kinds, linear_surface and generalized_surface",

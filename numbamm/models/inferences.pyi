@@ -48,6 +48,7 @@ class Inferences:
     ranova = numbamm.ranova
     rePCA = numbamm.inference.random.pca.rePCA
     shrinkage = numbamm.shrinkage
+    simulated_residuals = numbamm.simulated_residuals
     simulate = numbamm.inference.prediction.simulate.simulate
     slopes = numbamm.slopes
     summary = numbamm.inference.summary.summary

@@ -57,6 +57,8 @@ class MarginalMeans(Result):
         The transformation from linear predictors to the scale of the response.
     n_panels : int
         Number of panels that `plot` draws.
+    value, what : str
+        The column of the estimates, and what they are.
 
     See Also
     --------

@@ -85,7 +85,7 @@ def comparisons(
     >>> data = mm.datasets.load("Contraception")
     >>> g = mm.glmm("use ~ age + urban + livch + (1 | district)", data, "bernoulli")
     >>> g.comparisons("urban", re="integrated").frame[["contrast", "estimate"]].round(3).values
-    array([['Y - N', 0.16]], dtype=object)
+    array([['Y - N', 0.161]], dtype=object)
     """
     one_of("measure", measure, MEASURES)
     context = Counterfactual(

@@ -26,6 +26,11 @@ STEP = 1e-3
 class Trends(MarginalMeans):
     """Slopes by a covariate; `pairs` and `contrast` compare them, as they do means.
 
+    Attributes
+    ----------
+    value, what : str
+        The column of the estimates, and what they are.
+
     See Also
     --------
     emtrends : Makes them.

@@ -88,7 +88,7 @@ def slopes(
     >>> data = mm.datasets.load("Contraception")
     >>> g = mm.glmm("use ~ age + urban + livch + (1 | district)", data, "bernoulli")
     >>> g.slopes("age", by="urban").frame["estimate"].round(4).to_list()
-    [-0.0052, -0.0061]
+    [-0.0057, -0.0062]
     """
     context = Counterfactual(
         model, by=by, at=at, type=type, re=re, ddf=ddf, robust=robust, cluster=cluster, alpha=alpha
