@@ -16,7 +16,7 @@ from numbamm.formula.columns import Table
 from numbamm.formula.grouping import Grouping
 from numbamm.formula.modelframe import ModelFrame
 from numbamm.formula.parts.ordered_response import evaluate_ordered
-from numbamm.formula.related import put_relations
+from numbamm.formula.parts.related_levels import put_relations
 from numbamm.formula.response import evaluate_response
 from numbamm.formula.right_side import Design, DesignTerm, Matrices
 from numbamm.formula.scan import scan

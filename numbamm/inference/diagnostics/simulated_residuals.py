@@ -46,7 +46,11 @@ FEWEST = 20
 
 @names_arguments
 def simulated_residuals(
-    model, n: int = 250, *, seed: int | None = 0, conditional: bool = True
+    model,
+    n: int = 250,
+    *,
+    seed: int | np.random.Generator | None = 0,
+    conditional: bool = True,
 ) -> SimulatedResiduals:
     """Randomised quantile residuals from simulated responses, and tests of them.
 

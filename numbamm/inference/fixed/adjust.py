@@ -59,7 +59,7 @@ def pvalues(adjust: str, plain, statistic, df, means: int, correlation=None) -> 
         tail = studentized_range.sf(np.sqrt(2) * np.abs(statistic), means, df)
         return np.maximum(tail, plain)
     if adjust == "mvt":
-        from numbamm.inference.fixed.multivariate_t import beyond
+        from numbamm.inference.marginal.multivariate_t import beyond
 
         out = plain.copy()
         for value, index in _distinct(df):
@@ -85,7 +85,7 @@ def critical(
         distinct, index = np.unique(df.round(4), return_inverse=True)
         return (studentized_range.ppf(1 - alpha, means, distinct) / np.sqrt(2))[index]
     if adjust == "mvt":
-        from numbamm.inference.fixed.multivariate_t import quantile
+        from numbamm.inference.marginal.multivariate_t import quantile
 
         half = np.empty(len(df))
         for value, index in _distinct(df):

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import studentized_range, t
 
 from numbamm.inference.fixed import adjust
-from numbamm.inference.fixed.multivariate_t import beyond
+from numbamm.inference.marginal.multivariate_t import beyond
 
 
 def test_adjusted_pvalues():

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import studentized_range, t
 
-from numbamm.inference.fixed.multivariate_t import beyond, quantile
+from numbamm.inference.marginal.multivariate_t import beyond, quantile
 
 CAKE, CBPP = (postfit_oracles.entries()[name] for name in ("mvt_cake", "mvt_cbpp"))
 #: Entries, and the error that directions leave: none with two dimensions.
