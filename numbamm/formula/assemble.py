@@ -124,7 +124,7 @@ def model_frame(
     design.coding.refuse_unused(table.names)
     groupings = {term.grouping.name: term.grouping for term in design.terms}
     refuse_two_of_a_name(design, groupings)
-    put_relations(groupings, relations or {})
+    put_relations(groupings, relations or {}, columns, frame)
     refs = {name: grouping.fit(frame) for name, grouping in groupings.items()}
     reterms, members = random_terms(design, matrices, refs, amalgamate)
     parts = [v for v in (None if o is None else o[rows], matrices.offset) if v is not None]

@@ -195,8 +195,6 @@ class Grouping:
         """
         relation = self.relation
         assert relation is not None
-        if relation.labels is None:
-            self.relation = relation = relation.with_labels(_unlabelled(column, relation))
         self.labels = [pd.Index(relation.labels)]
         refs = positions(column, self.labels[0])
         if (refs < 0).any():
@@ -238,22 +236,6 @@ class Grouping:
         labels = zip(*(column.iloc[first] for column in columns), strict=True)
         unseen = [label[0] if len(label) == 1 else _label(label) for label in labels]
         return refs.astype(np.int32), unseen
-
-
-def _unlabelled(column: pd.Series, relation: Relation) -> np.ndarray:
-    """The levels for the rows of a matrix without labels: those of the data, in their order."""
-    if isinstance(column.dtype, pd.CategoricalDtype) and (
-        len(column.cat.categories) == relation.size
-    ):
-        return column.cat.categories.to_numpy()
-    labels = level_codes(column)[1]
-    if len(labels) != relation.size:
-        raise DataError(
-            f"{relation.name} has {relation.size} rows and no labels, but the column has "
-            f"{len(labels)} levels: give a DataFrame with the levels as its index and columns, or "
-            "a pair (matrix, labels)"
-        )
-    return labels.to_numpy()
 
 
 def _label(labels: tuple) -> str:

@@ -59,7 +59,7 @@ class Relation:
     @property
     def size(self) -> int:
         """Number of levels q."""
-        return len(self.labels)
+        return (self._precision if self._given is None else self._given).shape[0]
 
     @property
     def is_sparse(self) -> bool:
