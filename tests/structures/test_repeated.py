@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from numbamm.structures.repeated import Repeated
 
 from numbamm.structures.homdiag import HomDiag
-from numbamm.structures.repeated import Repeated
 from numbamm.structures.us import Us
 
 
