@@ -44,6 +44,9 @@ NEEDED = {
     "effects": {"specs": "Days"},
     "means": {"specs": "Days"},
     "compare_structures": {"structures": ["us", "diag"]},
+    "comparisons": {"var": "Days"},
+    "emtrends": {"specs": "Days", "var": "Days"},
+    "slopes": {"var": "Days"},
 }
 #: Of plots, those of many panels: one of them is enough.
 DRAWN = {**NEEDED, "fit": {"levels": ["308"]}}
