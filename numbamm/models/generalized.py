@@ -22,6 +22,7 @@ from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.tail.protocol import Choice, UnsuitedTail
 from numbamm.blocks.tail.tail_request import tail_request
 from numbamm.blocks.threads import blas_threads
+from numbamm.design.known import variances_by_level
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
 from numbamm.formula.caller import caller_namespace
@@ -68,6 +69,7 @@ from numbamm.models.without_rows import generalized_without
 from numbamm.models.working_model import working_model
 from numbamm.optimize import OptSummary
 from numbamm.optimize.formatting import short
+from numbamm.relations.given import refuse_streamed, relations_of
 from numbamm.report.digits import plain
 from numbamm.sources.opening import open_source
 
@@ -101,7 +103,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         ``"inverse-squared"``, ``"sqrt"``; or one of your own, see `Link`.
     weights : str or array, optional
         Numbers of trials for a binomial proportion; prior weights otherwise.
-    offset, contrasts, amalgamate
+    offset, contrasts, amalgamate, cov, precision
         As for `LinearMixedModel`.
     init : {"glm", "lmm"}
         Where a fit begins: β of the model without random effects and λ = I, or both from the
@@ -196,6 +198,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         offset: str | ArrayLike | None = None,
         contrasts: Mapping[str, Any] | None = None,
         amalgamate: bool = True,
+        cov: Mapping[str, Any] | None = None,
+        precision: Mapping[str, Any] | None = None,
         init: str = "glm",
         information: str | None = None,
         shape: float | None = None,
@@ -227,12 +231,14 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             "contrasts": contrasts,
             "amalgamate": amalgamate,
         }
+        relations = relations_of(cov, precision)
         scope, family_record = caller_namespace(), self.family_record
         if (source := open_source(data)) is None:
             frame = formulas.model_frame(
                 formula,
                 data,
                 **options,
+                relations=relations,
                 context=scope,
                 two_level_response=family_record.proportions,
             )
@@ -241,6 +247,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             check_generalized(frame, family_record)
             self._build(frame)
         else:
+            refuse_streamed(relations)
             frame, cells = sources.stream_cells(
                 formula, source, family_record, **options, context=scope
             )
@@ -254,6 +261,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
                 self._build(cells)
                 self._streamed = StreamedCells(self, frame)
                 self._streamed.put_away()
+        options |= {"cov": cov, "precision": precision}
         options |= {"link": link, "information": information}
         options |= {"tail": tail, "probes": probes, "seed": seed}
         self._call = Call(data, options)
@@ -907,6 +915,6 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     def _conditional_variances(self, levels: dict) -> dict[int, np.ndarray]:
         values_at_estimates(self)
-        return self._modes.variances_of(levels)
+        return variances_by_level(self.reterms, self._modes, levels)
 
     _residual_types = GENERALIZED_RESIDUALS

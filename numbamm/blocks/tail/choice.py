@@ -7,7 +7,14 @@ the fastest exact one that fits into memory, with a warning; and it refuses what
 
 from __future__ import annotations
 
-from numbamm.blocks.layout import ORDER, Layout, Pattern, build_layout
+from numbamm.blocks.layout import (
+    ORDER,
+    ROTATED_WAY,
+    SPARSE_WAY,
+    Layout,
+    Pattern,
+    build_layout,
+)
 from numbamm.blocks.tail.protocol import Choice, CrossProduct, Prediction, Request, Tail
 from numbamm.blocks.tail.registry import names, tail_of
 from numbamm.errors import OptionError, warn
@@ -48,9 +55,29 @@ def build_tail(terms, xy, sqrtw=None, request: Request = Request()) -> Tail:  # 
     """
     layout = build_layout(terms, xy.shape[1] - 1)
     choice = choose(layout, terms, request.name, request.or_other)
-    tail = tail_of(choice.name)(terms, xy, sqrtw, layout=layout, request=request)
+    tail = _kind(choice.name, terms)(terms, xy, sqrtw, layout=layout, request=request)
     tail.choice = choice
     return tail
+
+
+def _kind(name: str, terms) -> type[Tail]:
+    """The class of a tail of this name for these terms."""
+    way = _related_way(terms)
+    if way == ROTATED_WAY:
+        from numbamm.blocks.known.rotated import RotatedTail
+
+        return RotatedTail
+    if way == SPARSE_WAY:
+        from numbamm.blocks.known.related import RelatedTail
+
+        return RelatedTail
+    return tail_of(name)
+
+
+def _related_way(terms) -> str:
+    """How related levels of terms are dealt with; empty if no levels are related."""
+    ways = {getattr(term, "way", "") for term in terms}
+    return next((way for way in (ROTATED_WAY, SPARSE_WAY) if way in ways), "")
 
 
 def build_exact_tail(terms, xy, sqrtw=None) -> Tail:
@@ -98,6 +125,8 @@ def choose_with_layout(covered, nx: int, request: Request) -> tuple[Choice, Layo
 def choose(layout: Layout, terms, wanted: str = AUTO, or_other: bool = False) -> Choice:
     """Which tail a model gets, and why; see `build_tail`."""
     order = int(layout.table[0, ORDER])
+    if way := _related_way(terms):
+        return _choice_of_related(layout, terms, way, wanted, or_other)
     if wanted != AUTO:
         prediction = tail_of(wanted).predict(layout, terms, asked=True)
         if not isinstance(prediction, str):
@@ -110,6 +139,26 @@ def choose(layout: Layout, terms, wanted: str = AUTO, or_other: bool = False) ->
         check(DENSE, dense, layout, terms)
         return Choice(DENSE, f"its order {order} is small", is_obvious=True)
     return _compared(dense, order, layout, terms)
+
+
+def _choice_of_related(layout: Layout, terms, way: str, wanted: str, or_other: bool) -> Choice:
+    """The choice where levels are related, which leaves only one tail."""
+    name = DENSE if way == ROTATED_WAY else "sparse"
+    if wanted not in (AUTO, name) and not or_other:
+        raise OptionError(
+            f"tail={wanted!r} cannot hold levels with a known covariance, which was given as a "
+            f"{'dense matrix' if name == DENSE else 'large sparse matrix'}: leave tail at 'auto'"
+        )
+    prediction = tail_of(name).predict(layout, terms, asked=True)
+    if isinstance(prediction, str):
+        raise OptionError(
+            f"a known covariance of so many levels needs the sparse tail, and {prediction}"
+        )
+    check(name, prediction, layout, terms)
+    reason = "known covariances between levels are " + (
+        "diagonalised" if name == DENSE else "held as a sparse precision matrix"
+    )
+    return Choice(name, reason)
 
 
 def _compared(dense: Prediction, order: int, layout: Layout, terms) -> Choice:

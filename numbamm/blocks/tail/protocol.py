@@ -231,6 +231,11 @@ class Tail(ThreadLocal):
         """Storage of each block of the lower triangle of A and L; see `Layout.kinds`."""
         return self.layout.kinds()
 
+    @property
+    def response(self) -> np.ndarray:
+        """y (times the square root of the weights) as A holds it."""
+        return self.xy[:, -1]
+
     def new_response(self, y) -> None:
         """Replace y (times the square root of the weights); only A's last row changes."""
         self._drop_buffers()  # they hold factors of the previous A
@@ -338,6 +343,10 @@ class Tail(ThreadLocal):
     def solve(self) -> Solution:
         """Estimates from this thread's factor."""
         raise NotImplementedError
+
+    def solution_as_held(self) -> Solution:
+        """As `solve`, with effects that belong to the columns of A."""
+        return self.solve()
 
     def residual_norm(self) -> float:
         """Square root of the penalised residual sum of squares r², in y's units in A."""

@@ -196,7 +196,7 @@ class Factor:
 
     def __init__(self, table, size_work: int, size_adjoint: int, symbolic: Symbolic) -> None:
         order, nd, nonzeros = symbolic.order, int(table[1, ND]), len(symbolic.pattern.rows)
-        self.theta = self.criterion = self.N = self.Q = None
+        self.theta = self.criterion = self.N = self.Q = self.inverse = None
         self.work, self.adjoint = np.zeros(size_work), np.zeros(size_adjoint)
         self.T, self.omega = np.zeros(nonzeros), np.zeros(nonzeros)
         self.border, self.corner = np.zeros((order, nd)), np.zeros((nd, nd))
@@ -334,6 +334,7 @@ class SparseTail(Tail):
         K[np.arange(nz), np.arange(nz)] += 1.0
         if order:
             scale_by_lambda(table, f.work, self._symbolic.pattern, f.T, f.omega)
+            self._add_relations(f)
             if not np.isfinite(f.omega).all():
                 return False
             symbolic = self._symbolic
@@ -349,6 +350,9 @@ class SparseTail(Tail):
             return False
         f.logdet += 2.0 * np.log(np.diag(f.L_dd)[:nz]).sum()
         return True
+
+    def _add_relations(self, f: Factor) -> None:
+        """Change Ω = Λ'TΛ + I for known covariances of levels, of which there are none."""
 
     def factorize(self, theta) -> None:
         self.hold(self.joint.entries(theta))
@@ -376,6 +380,14 @@ class SparseTail(Tail):
     def logdet(self) -> float:
         """log|L_Z|² of this thread's factor."""
         return float(self._factor.logdet)
+
+    def penalty(self, u) -> float:
+        """What effects cost, in the table's order: |u|², since they are independent."""
+        return float(u @ u)
+
+    def related(self, k: int, values) -> np.ndarray:
+        """Columns of the levels of a term times their covariance, the identity."""
+        return values
 
     def least_pivot(self) -> float:
         """The smallest pivot of Z's rows in this thread's factor."""
@@ -462,7 +474,10 @@ class SparseTail(Tail):
 
     def _inverse_of_sparse_part(self, f: Factor) -> np.ndarray:
         """The selected inverse of Ω_ss, in the order of `Symbolic.nodes`."""
-        Z = f.L.copy()
+        if f.inverse is None:
+            f.inverse = np.empty_like(f.L)  # kept, since fresh memory takes as long as the copy
+        Z = f.inverse
+        np.copyto(Z, f.L)
         invert_on_pattern(self._symbolic.nodes, Z, f.scratch)
         return Z
 
@@ -478,7 +493,6 @@ class SparseTail(Tail):
         if self._symbolic.order:
             Z = self._inverse_of_sparse_part(f)
             selected_s(pattern, Z, self._symbolic.where, QS.reshape(-1), Q.reshape(-1), U)
-            del Z
             tail_u(table, f.work, pattern, f.T, U, G)
         SL = self._times_lambda(f, np.ascontiguousarray(-QS.T), "dense", transposed=False).T
         LS = self._times_lambda(f, -QS, "sparse", transposed=False)
@@ -583,7 +597,7 @@ class SparseTail(Tail):
         if len(of_tail):
             c = -self._times_t(f, b[len(b) - m :][:, None])[:, 0]
             own = u[len(u) - m :].copy()
-            tail_directions(table, f.work, entries, NO_CHANGES, own, c, slope, h)
+            self._directions(f, entries, own, c, slope, h)
             tail[of_tail] = self._times_t(f, h[of_tail].T).T
             inner[of_tail] += h[of_tail] @ tail.T
         R = np.ascontiguousarray(tail.T)
@@ -597,6 +611,10 @@ class SparseTail(Tail):
         if sigma == 0.0:
             information -= 4.0 * np.outer(slope, slope) / (d * s2**2)
         return information
+
+    def _directions(self, f: Factor, entries, u, c, slope, h) -> None:
+        """Fill h and add to `slope`; see `sparse_solutions.tail_directions`."""
+        tail_directions(self._table, f.work, entries, NO_CHANGES, u, c, slope, h)
 
     def _times_t(self, f: Factor, x) -> np.ndarray:
         """T x, for columns x of the tail."""

@@ -113,13 +113,17 @@ class LedModes(ModeFinder):
         parts = [G.ravel()[s.entries] for G, s in zip(by_given, self.joint.structures, strict=True)]
         return np.concatenate([out, self.joint.slopes(theta, np.concatenate(parts))]), v
 
-    def _normals_of_rows(self, v, phi: float, rows) -> list[np.ndarray]:
-        """The rows' part of N of every term, in the table's order; see `glm.gradient`."""
+    def _normals_of_rows(self, v, phi: float, rows, related) -> list[np.ndarray]:
+        """The rows' part of N of every term, in the table's order; see `glm.gradient`.
+
+        `related` multiplies columns of the levels of a term by their known covariance.
+        """
         normals = []
         for k in range(len(self.terms)):
             to_v, to_s = _sums(k, v, rows), _sums(k, rows.eta[SCORE], rows)
-            crossed = to_v.T @ to_s
-            normals.append((crossed + crossed.T) / 2.0 + to_s.T @ to_s / phi)
+            spread = related(k, to_s)
+            crossed = to_v.T @ spread
+            normals.append((crossed + crossed.T) / 2.0 + to_s.T @ spread / phi)
         return normals
 
 

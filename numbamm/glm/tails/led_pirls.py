@@ -46,6 +46,10 @@ class Solver:
         """u in the table's order, then γ."""
         raise NotImplementedError
 
+    def penalty(self, u) -> float:
+        """What random effects cost: |u|², if they are independent."""
+        return float(u @ u)
+
     def logdet(self) -> float:
         """log|L_Z|²."""
         raise NotImplementedError
@@ -89,7 +93,7 @@ class LedPirls:
     def _run(self, x, tolerance: float, trace, out) -> int:
         scale, q, has_edge = self._scale, self._q, self.rows.model[EDGE] != 0
         held = 0.0 if self.rows.model[HEAVY] != 0 else HELD
-        deviance, penalty = self._at(AT, x), x[:q] @ x[:q]
+        deviance, penalty = self._at(AT, x), self._solver.penalty(x[:q])
         iterations, change, least, creeping = 0, np.inf, tolerance, 0
         value, part, newton = np.inf, 1.0, False
         while change > least * scale and iterations < outcomes.MAX_ITERATIONS:
@@ -117,7 +121,7 @@ class LedPirls:
                     return outcomes.NO_DESCENT
             if iterations < len(trace):
                 trace[iterations] = value, logdet
-            penalty = self._trial[:q] @ self._trial[:q]
+            penalty = self._solver.penalty(self._trial[:q])
             change = self._change(x) / part**2  # scaled to the whole step
             least = tolerance if self._canonical or newton else tolerance * outcomes.LINEAR
             x[:] = self._trial
@@ -182,7 +186,7 @@ class LedPirls:
         return outcomes.SLACK * (abs(value) + self._scale)
 
     def _descends(self, deviance: float, old: float) -> bool:
-        new = deviance + self._trial[: self._q] @ self._trial[: self._q]
+        new = deviance + self._solver.penalty(self._trial[: self._q])
         return bool(new <= old + self._slack(old) and new < np.inf)
 
     def _change(self, x) -> float:
@@ -192,7 +196,7 @@ class LedPirls:
         size = eta[WEIGHT] @ eta[TRIAL] ** 2
         eta[AT] = eta[TRIAL]
         moved = self._trial[: self._q] - x[: self._q]
-        change += moved @ moved
+        change += self._solver.penalty(moved)
         return 0.0 if change < self._solver.rounding * size else float(change)
 
 

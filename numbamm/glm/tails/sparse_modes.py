@@ -51,7 +51,7 @@ class SparseModes(LedModes):
         found, tail = self._of_determinant(buffers, self._entries(theta)), buffers.tail
         normals = tail.normal_blocks()  # of the determinant; A will have other weights
         _, v = self._gradient(found, theta, gamma, vary, shape, phi)
-        of_rows = self._normals_of_rows(v, float(phi), buffers.rows)
+        of_rows = self._normals_of_rows(v, float(phi), buffers.rows, tail.related)
         for k, given in enumerate(buffers.layout.order):
             normals[given] += of_rows[k]
         return judge_normals(tail, theta, len(v), normals)
@@ -99,6 +99,9 @@ class SparseFactor(Solver):
     def least_pivot(self) -> float:
         return self._tail.least_pivot()
 
+    def penalty(self, u) -> float:
+        return self._tail.penalty(u)
+
 
 class _SparseBuffers(_Buffers):
     """Rows, and buffers with a sparse tail."""
@@ -121,11 +124,19 @@ class _SparseBuffers(_Buffers):
         if not hasattr(small, "tail"):
             scratch = super()._scratch()
             A = CrossProduct(self.layout, scratch["A"], None)
-            small.tail = SparseTail(self._terms, A, layout=self.layout)
+            small.tail = self._kind(self._terms, A, layout=self.layout)
             small.tail.refs = self._shared["refs"]
             small.tail.z, small.tail.xy = scratch["zw"], scratch["xyw"]
             scratch["work"] = small.tail.work
         return small.scratch
+
+    @property
+    def _kind(self) -> type[SparseTail]:
+        if not self.layout.related:
+            return SparseTail
+        from numbamm.blocks.known.related import RelatedTail
+
+        return RelatedTail
 
     @property
     def tail(self) -> SparseTail:

@@ -52,7 +52,7 @@ def approximate_theta(model, criterion, begin) -> np.ndarray | None:
 def _cheaper(model) -> str | None:
     """An approximate tail whose whole search costs less than an evaluation of the model's."""
     terms, blocks = model.scaled.terms, model.blocks
-    if not blocks.is_exact or len(terms) < 2:
+    if not blocks.is_exact or len(terms) < 2 or blocks.layout.related:
         return None
     exact = type(blocks).predict(blocks.layout, terms, asked=True).seconds
     if exact < HEAVY:

@@ -6,9 +6,9 @@ from copy import copy
 
 import numpy as np
 
-from numbamm.blocks.layout import NX, ORDER, Pattern, head_length
+from numbamm.blocks.layout import NX, ORDER, SPARSE_WAY, Pattern, head_length
 from numbamm.blocks.tail import probes
-from numbamm.blocks.tail.choice import check, fastest, reason
+from numbamm.blocks.tail.choice import check, choose, fastest, reason
 from numbamm.blocks.tail.protocol import Choice, Prediction, Request, UnsuitedTail
 from numbamm.blocks.tail.registry import tail_of
 from numbamm.errors import OptionError, warn
@@ -54,6 +54,9 @@ def choose_tail(terms, nx: int, request: Request, family, link, by_passes: bool 
     DataError
         It does not fit into memory.
     """
+    if any(term.way == SPARSE_WAY for term in terms):
+        layout = Pattern.of(terms).layout(nx)
+        return choose(layout, terms, request.name, request.or_other)
     if request.name == DENSE:
         return Choice(DENSE, "as asked")
     nhead, order = head_length(terms), sum(term.nranef for term in terms[1:])
