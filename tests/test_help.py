@@ -43,6 +43,7 @@ NEEDED = {
     "emmeans": {"specs": "Days"},
     "effects": {"specs": "Days"},
     "means": {"specs": "Days"},
+    "heritability": {"group": "Subject"},
     "compare_structures": {"structures": ["us", "diag"]},
 }
 #: Methods that write files, or need another package.

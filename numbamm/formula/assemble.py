@@ -13,9 +13,8 @@ from numbamm.design import remat
 from numbamm.design.remat import ReMat, order_terms
 from numbamm.errors import DataError, FormulaError, warn
 from numbamm.formula.columns import Table
-from numbamm.formula.grouping import Grouping
+from numbamm.formula.grouping import Grouping, put_relations
 from numbamm.formula.modelframe import ModelFrame
-from numbamm.formula.related import put_relations
 from numbamm.formula.response import evaluate_response
 from numbamm.formula.right_side import Design, DesignTerm, Matrices
 from numbamm.formula.scan import scan
