@@ -179,6 +179,8 @@ class _Share:
 
 
 def _names(among, groups: list[str]) -> list[str]:
+    if not isinstance(among, Iterable):
+        raise OptionError(f"among must be names of variance components, not {shown(among)}")
     names = [among] if isinstance(among, str) else list(among)
     for name in names:
         if name not in (*groups, RESIDUAL):
