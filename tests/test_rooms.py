@@ -75,8 +75,10 @@ def imported(module: str) -> set[str]:
 
 
 def _nodes(tree):
-    """The nodes of a syntax tree, without blocks ``if TYPE_CHECKING``."""
+    """The statements of a syntax tree, without blocks ``if TYPE_CHECKING``."""
     for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.expr):
+            continue  # which hold no statements
         if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
             yield node
             yield from _nodes(node)
@@ -210,6 +212,8 @@ TESTS = Path(__file__).parent
 #: Files without a test of their name, and where they are tested.
 TESTED_ELSEWHERE = {
     "blocks.kinds": "names of types",
+    "blocks.residual.forms": "by dense matrices, in correlated_rows",
+    "blocks.residual.group_products": "by dense matrices, in correlated_rows and correlations",
     "blocks.search.communication": "parts of trust and lbfgs",
     "blocks.search.escapes": "a part of newton",
     "blocks.search.evaluation": "a part of newton",
@@ -250,6 +254,11 @@ TESTED_ELSEWHERE = {
     "inference.fixed.marginaleffects_model": "by the package that calls it: test_marginaleffects",
     "blocks.search.response_rows": "a part of response_fits; by missing values, in lmm_many",
     "inference.many.fitter": "what lmm_many and lmm_groups fit with, and tested by them",
+    "inference.marginal.averages": "the tables of slopes, comparisons and integrated",
+    "inference.marginal.counterfactual": "the rows of slopes and comparisons",
+    "inference.marginal.all_parameters": "the standard errors of integrated, and score_sandwich",
+    "inference.marginal.population": "the means of integrated",
+    "inference.diagnostics.residual_tests": "the tests of simulated_residuals",
     "inference.many.lines": "a record, with the lines of lmm_groups put into it",
     "inference.many.shared_design": "by response_fits, second_derivatives and lmm_many",
     "inference.profiling.surface": "by its two kinds, linear_surface and generalized_surface",

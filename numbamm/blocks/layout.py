@@ -62,6 +62,8 @@ ROTATED_WAY, SPARSE_WAY = "rotated", "sparse"
 
 #: A pair of crossed terms is stored densely if at least this share of its level pairs occurs.
 DENSE_FILL = 0.1
+#: Terms of more columns, such as those over positions, are multiplied by BLAS in the tail.
+POINTS = 48
 
 
 @dataclass(repr=False)
@@ -186,11 +188,32 @@ def _nlevel(term) -> int:
 
 
 def head_length(terms) -> int:
-    """Number of leading terms whose diagonal block of L is block diagonal."""
-    for k in range(1, len(terms)):
-        if not all(terms[j].is_nested_in(terms[k]) for j in range(k)):
+    """Number of leading terms whose diagonal block of L is block diagonal.
+
+    A wide term of a single level, such as one over positions, is left to the tail, whose dense
+    blocks are multiplied by BLAS.
+    """
+    for k, term in enumerate(terms):
+        if term.nlevels == 1 and term.p > POINTS:
+            return k
+        if not all(terms[j].is_nested_in(term) for j in range(k)):
             return k
     return len(terms)
+
+
+def _of_groups(terms, groups) -> tuple[list[int], int]:
+    """The order of terms and the length of the head, for rows that are correlated within groups.
+
+    Two levels that meet in a group have a block. So a term is in the head only if each group lies
+    within one of its levels; all others are dense.
+    """
+    level_of = np.empty(groups.max() + 1, dtype=np.int64)
+    within, beyond = [], []
+    for k, term in enumerate(terms):
+        level_of[groups] = term.refs
+        (within if np.array_equal(level_of[groups], term.refs) else beyond).append(k)
+    nhead = head_length([terms[k] for k in within])
+    return [*within[:nhead], *sorted([*within[nhead:], *beyond])], nhead
 
 
 def _pair_codes(column, row) -> np.ndarray:
@@ -252,6 +275,9 @@ class Pattern:
         The index without the places of the entries of λ.
     places : ndarray of int32
         As in `Layout`.
+    is_linked : bool
+        Whether the levels of a term of the tail may have blocks with each other: its own rows are
+        then among its dense ones.
     """
 
     terms: list
@@ -259,19 +285,25 @@ class Pattern:
     table: np.ndarray
     index: _Index
     places: np.ndarray
+    is_linked: bool = False
 
     @classmethod
-    def of(cls, terms, most_dense: int | None = None) -> Pattern:
+    def of(cls, terms, most_dense: int | None = None, groups=None) -> Pattern:
         """The pattern of terms, by decreasing number of random effects; there may be none.
 
         With `most_dense`, the dense terms of the tail are those of at most so many random effects,
-        and there is a sparse one.
+        and there is a sparse one. With `groups`, of the rows whose residuals are correlated, the
+        blocks of two levels that meet in a group are there, too: see `_of_groups`.
         """
-        first, nhead = _in_head_first(terms)
-        terms = [terms[k] for k in first]
-        sparse, dense = _split_tail(terms, nhead, most_dense)
-        order = [*range(nhead), *sparse, *dense]
-        terms, order = [terms[k] for k in order], [first[k] for k in order]
+        if groups is None:
+            first, nhead = _in_head_first(terms)
+            terms = [terms[k] for k in first]
+            sparse, dense = _split_tail(terms, nhead, most_dense)
+            order = [*range(nhead), *sparse, *dense]
+            terms, order = [terms[k] for k in order], [first[k] for k in order]
+        else:
+            sparse, (order, nhead) = [], _of_groups(terms, groups)
+            terms = [terms[k] for k in order]
         nterm, first_dense = len(terms), nhead + len(sparse)
 
         table = np.zeros((1 + nterm + nhead * nhead, WIDTH), dtype=np.int64)
@@ -295,7 +327,8 @@ class Pattern:
             row[ROWPTR], row[ROWS] = index.put(rowptr), index.put(rows)
             row[NSPARSE] = len(rows)
         _put_parents(terms, table, nhead, index)
-        return cls(terms, order, table, index, np.concatenate(places))
+        places = np.concatenate(places)
+        return cls(terms, order, table, index, places, is_linked=groups is not None)
 
     def layout(self, nx: int, gap: int = 0) -> Layout:
         """The layout with X of full rank nx; `gap` is for tests, as for `build_layout`."""
@@ -310,7 +343,7 @@ class Pattern:
             if k == nhead:
                 size_head = a.size
             row = table[1 + k]
-            after = row[ROW] + width[k] if k >= nhead else 0
+            after = row[ROW] + (0 if self.is_linked else width[k]) if k >= nhead else 0
             row[D0] = max(after, dense0)
             row[ND] = m - row[D0]
             row[DIAG] = a.take(f"diagonal {k}", row[P] * width[k])
@@ -334,7 +367,7 @@ class Pattern:
         return layout
 
 
-def build_layout(terms, nx: int, gap: int = 0) -> Layout:
+def build_layout(terms, nx: int, gap: int = 0, groups=None) -> Layout:
     """Lay out the blocks of a model.
 
     Parameters
@@ -345,12 +378,14 @@ def build_layout(terms, nx: int, gap: int = 0) -> Layout:
         Number of fixed-effects columns, full rank.
     gap : int
         Number of unused elements between regions, for tests that guard them.
+    groups : ndarray of int, shape (n,), optional
+        Groups of rows whose residuals are correlated.
 
     Returns
     -------
     Layout
     """
-    return Pattern.of(terms).layout(nx, gap)
+    return Pattern.of(terms, groups=groups).layout(nx, gap)
 
 
 def _sparse_rows(terms, k: int, later, table):

@@ -19,8 +19,8 @@ from numbamm.blocks.layout import ROTATED_WAY, SPARSE_WAY
 from numbamm.blocks.tail import cholmod
 from numbamm.blocks.variances import chosen_parts
 from numbamm.design.remat import ReMat
+from numbamm.design.repeated import Repeated
 from numbamm.errors import DataError
-from numbamm.structures.repeated import Repeated
 from numbamm.structures.us import Us
 
 WHITENED_WAY = "whitened"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numbamm.errors import DataError, FormulaError, warn
 from numbamm.formula.columns import Table
 from numbamm.formula.grouping import Grouping, put_relations
 from numbamm.formula.modelframe import ModelFrame
+from numbamm.formula.parts.ordered_response import evaluate_ordered
 from numbamm.formula.response import evaluate_response
 from numbamm.formula.right_side import Design, DesignTerm, Matrices
 from numbamm.formula.scan import scan
@@ -41,6 +42,10 @@ def model_frame(
     relations: Mapping[str, Relation] | None = None,
     context: Mapping[str, Any] | None = None,
     two_level_response: bool = False,
+    ordered_response: bool = False,
+    needs_terms: bool = True,
+    parts: Mapping[str, str | None] | None = None,
+    part_columns: Collection[str] = (),
 ) -> ModelFrame:
     """Evaluate a mixed-model formula on data.
 
@@ -65,6 +70,14 @@ def model_frame(
         Names that the formula may use besides columns: the caller's functions and values.
     two_level_response
         Whether a categorical response of two levels is allowed; the second counts as 1.
+    ordered_response
+        Whether the response is one of ordered categories, numbered from 0.
+    needs_terms
+        Whether there must be a random-effects term.
+    parts
+        One-sided formulas of further parts of the model, by their names; None for no such part.
+    part_columns
+        Columns that parts need besides: rows in which they are missing are dropped, too.
 
     Raises
     ------
@@ -77,16 +90,23 @@ def model_frame(
     """
     if isinstance(data, ModelFrame):
         return data
-    text = scan(formula)
+    text = scan(formula, needs_terms)
     table = Table(data)
     if table.nrows == 0:
         raise DataError("the data have no rows: check how they were read or selected")
     design = Design(text, table, contrasts, context)
-    columns, rows, w, o, n_missing = complete_rows(design, table, weights, offset)
+    for name, of_part in (parts or {}).items():
+        if of_part is not None:
+            design.add_part(name, of_part, table, context)
+    table.require(sorted(part_columns))
+    columns, rows, w, o, n_missing = complete_rows(design, table, weights, offset, part_columns)
     _refuse_no_rows(rows, table.nrows, n_missing)
     frame = frame_of(columns, rows)
     evaluator = design.materializer(frame, rows)
-    response = evaluate_response(text, evaluator, two_level_response)
+    if ordered_response:
+        response = evaluate_ordered(text, evaluator, columns)
+    else:
+        response = evaluate_response(text, evaluator, two_level_response)
     if (
         response.trials is not None and not response.trials.all()
     ):  # rows without trials carry no information
@@ -98,6 +118,7 @@ def model_frame(
         evaluator = design.materializer(frame, rows)
 
     matrices = design.matrices(evaluator)
+    of_parts = {name: design.part(name, evaluator) for name in design.parts}
     warn_of_order(design.terms, _levels_in(columns, rows))
     design.coding.refuse_unused(table.names)
     groupings = {term.grouping.name: term.grouping for term in design.terms}
@@ -129,6 +150,9 @@ def model_frame(
         design=design,
         columns={k: v for k, v in frame.items() if k in design.fixed_columns},
         members=members,
+        parts=of_parts,
+        part_columns={name: frame[name] for name in part_columns},
+        categories=response.categories,
     )
 
 

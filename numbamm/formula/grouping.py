@@ -161,6 +161,16 @@ class Grouping:
         DataError
             If there is only one level.
         """
+        refs = self.learn(frame)
+        if self.factors and refs.max() == 0:
+            raise DataError(
+                f"the grouping factor '{self.name}' has a single level "
+                f"({self.levels[0]!r}) in the rows used: leave its term out"
+            )
+        return refs
+
+    def learn(self, frame: dict[str, pd.Series]) -> np.ndarray:
+        """As `fit`; a single level will do."""
         if not self.factors:
             return np.zeros(len(next(iter(frame.values()))), dtype=np.int32)
         if self.relation is not None:
@@ -174,11 +184,6 @@ class Grouping:
             else:  # column by column, so that the products never overflow
                 refs, pairs = pd.factorize(refs * len(labels) + codes, sort=True)
                 self.pairs.append(pd.Index(pairs))
-        if refs.max() == 0:
-            raise DataError(
-                f"the grouping factor '{self.name}' has a single level "
-                f"({self.levels[0]!r}) in the rows used: leave its term out"
-            )
         return refs.astype(np.int32)
 
     def _fit_related(self, column: pd.Series) -> np.ndarray:

@@ -25,6 +25,7 @@ from numbamm.formula.grouping import Factors, Grouping, grouping_factors
 from numbamm.formula.language import instead_of_function
 from numbamm.formula.materializer import Materializer
 from numbamm.formula.names import unquoted
+from numbamm.formula.parts.one_sided import one_sided
 from numbamm.formula.points import Points
 from numbamm.formula.rowwise import refuse_dependent
 from numbamm.formula.scan import FormulaText, RandomTerm
@@ -89,6 +90,10 @@ class Matrices:
     lhs_names : dict of str → list of str
     offset : ndarray of float64, shape (n,), or None
         Sum of the formula's ``offset()`` terms.
+    elsewhere : dict of str → (which, points)
+        For terms over positions whose rows are at other points than those of the fit, by key: the
+        other point of each row, negative if it has none, and the other points. Their rows have
+        zeros left of the bar.
     """
 
     X: np.ndarray
@@ -96,6 +101,7 @@ class Matrices:
     lhs: dict[str, np.ndarray]
     lhs_names: dict[str, list[str]]
     offset: np.ndarray | None
+    elsewhere: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
 class Design:
@@ -120,6 +126,8 @@ class Design:
         The random-effects terms in the formula's order.
     full : bool
         Whether an expression needs all of Python, which the configuration then allowed.
+    parts : dict of str → set of str
+        Columns used by the formulas of further parts of the model, by their names.
     """
 
     def __init__(
@@ -143,6 +151,31 @@ class Design:
         for term in text.terms:
             self._add(term, columns)
         self.full = columns.full
+        self.parts: dict[str, set[str]] = {}
+        self._part_specs: dict[str, Any] = {}
+
+    def add_part(
+        self, name: str, text: str, table: Table, context: Mapping[str, Any] | None
+    ) -> None:
+        """Add the one-sided formula of a part; `part` gives its columns."""
+        columns = _Columns(table, context or {}, self.own)
+        self._part_specs[name] = formula = one_sided(name, text)
+        self.parts[name] = columns.of_formula(formula)
+        self.full = self.full or columns.full
+
+    def part(self, name: str, data: Materializer) -> tuple[np.ndarray, list[str]]:
+        """The columns of a part, shape (n, columns), and their names.
+
+        The first call learns the levels and the state of transforms; later calls apply them.
+        """
+        fitted = not isinstance(self._part_specs[name], SimpleFormula)
+        self.coding.fitted = fitted  # levels of a factor that other parts use are the same ones
+        built = data.matrices({name: self._part_specs[name]})[name]
+        self.coding.fitted = True
+        self._part_specs[name] = spec = built.model_spec
+        if not fitted:
+            self._refuse_factors(data, dict(spec.transform_state))
+        return built.__wrapped__, list(spec.column_names)
 
     @property
     def random_columns(self) -> set[str]:
@@ -156,10 +189,17 @@ class Design:
         """An evaluator of expressions on a frame: these rows of the user's data."""
         return Materializer(frame, rows, FUNCTIONS | self.own, self.coding, self.full)
 
-    def matrices(self, data: Materializer, terms: list[DesignTerm] | None = None) -> Matrices:
+    def matrices(
+        self,
+        data: Materializer,
+        terms: list[DesignTerm] | None = None,
+        *,
+        new_points: bool = False,
+    ) -> Matrices:
         """Columns of the fixed effects and of the left-hand sides of all terms, or of those given.
 
         The first call learns the levels and the state of transforms; later calls apply them.
+        Points that were not in the data of the fit are refused, unless `new_points`.
         """
         terms = self.terms if terms is None else terms
         specs = {key: self.specs[key] for key in ("fixed", *(term.lhs for term in terms))}
@@ -171,13 +211,20 @@ class Design:
             self._refuse_dependent(data, offsets)
         names = {key: list(self.specs[key].column_names) for key in specs}
         arrays = {key: built[key].__wrapped__ for key in specs}
+        elsewhere = {}
         for term in terms:
             if term.over_positions:
                 if term.points is None:
                     if len(names[term.lhs]) != len(self.specs[term.lhs].term_slices):
                         raise FormulaError(f"{term.text}: coordinates must be numbers, not factors")
                     term.points = Points.of(arrays[term.lhs], names[term.lhs], term.text)
-                arrays[term.lhs] = term.points.indicators(arrays[term.lhs], term.text)
+                if new_points:
+                    which, others = term.points.found(arrays[term.lhs])
+                    arrays[term.lhs] = term.points.columns(which)
+                    if len(others):
+                        elsewhere[term.lhs] = which - len(term.points.at), others
+                else:
+                    arrays[term.lhs] = term.points.indicators(arrays[term.lhs], term.text)
                 names[term.lhs] = term.points.labels
         return Matrices(
             X=arrays.pop("fixed"),
@@ -185,6 +232,7 @@ class Design:
             lhs=arrays,
             lhs_names=names,
             offset=sum(offsets) if offsets else None,
+            elsewhere=elsewhere,
         )
 
     def _refuse_dependent(self, data: Materializer, offsets: list[np.ndarray]) -> None:
@@ -192,11 +240,15 @@ class Design:
         state: dict = {}
         for spec in self.specs.values():
             state |= spec.transform_state
+        self._refuse_factors(data, state)
+        for text, values in zip(self.text.offsets, offsets, strict=True):
+            refuse_dependent(text, data, values, self.offset_state)
+
+    @staticmethod
+    def _refuse_factors(data: Materializer, state: dict) -> None:
         for text, factor in data.factor_cache.items():
             if factor.factor.eval_method is Factor.EvalMethod.PYTHON:
                 refuse_dependent(text, data, factor.values, state)
-        for text, values in zip(self.text.offsets, offsets, strict=True):
-            refuse_dependent(text, data, values, self.offset_state)
 
     def _add(self, term: RandomTerm, columns: _Columns) -> None:
         formula = parse_effects(term.lhs, term.text)

@@ -84,12 +84,18 @@ class FormulaText:
 
 
 @functools.lru_cache(maxsize=256)  # programs fit the same formula again and again
-def _scan(formula: str) -> FormulaText:
-    return _Scanner(formula).scan()
+def _scan(formula: str, needs_terms: bool) -> FormulaText:
+    return _Scanner(formula).scan(needs_terms)
 
 
-def scan(formula: str) -> FormulaText:
+def scan(formula: str, needs_terms: bool = True) -> FormulaText:
     """Take a formula apart.
+
+    Parameters
+    ----------
+    formula : str
+    needs_terms : bool
+        Whether there must be a random-effects term.
 
     Raises
     ------
@@ -98,7 +104,7 @@ def scan(formula: str) -> FormulaText:
     """
     if not isinstance(formula, str):
         raise FormulaError(f"a formula must be a string, not {type(formula).__name__}")
-    return _scan(formula)
+    return _scan(formula, needs_terms)
 
 
 class _Scanner:
@@ -111,7 +117,7 @@ class _Scanner:
     def error(self, message: str, at: int) -> FormulaError:
         return show(self.source, message, at)
 
-    def scan(self) -> FormulaText:
+    def scan(self, needs_terms: bool) -> FormulaText:
         tokens = tokenise(self.source)
         left, right = self.sides(tokens)
         right = self.with_comparisons(right)
@@ -120,6 +126,7 @@ class _Scanner:
         self.additive(right)
         if not self.terms:
             self.refuse_unknown_structure(right)
+        if needs_terms and not self.terms:
             raise FormulaError(
                 f"'{brief(render(tokens))}' has no random-effects term; add one, "
                 "for example + (1 | group), or use a package for models without them"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,8 +86,12 @@ def missing_rows(
     return missing
 
 
-def complete_rows(design: Design, table: Table, weights: Any, offset: Any) -> tuple:
+def complete_rows(
+    design: Design, table: Table, weights: Any, offset: Any, more: Collection[str] = ()
+) -> tuple:
     """The used columns, and the rows in which nothing is missing and the weight is not zero.
+
+    `more` are columns that are used besides.
 
     Returns
     -------
@@ -102,6 +107,7 @@ def complete_rows(design: Design, table: Table, weights: Any, offset: Any) -> tu
     w = vector("weights", weights, table, least=0.0)
     o = vector("offset", offset, table, least=-np.inf)
     used = design.response_columns | design.fixed_columns | design.random_columns
+    used = used.union(more, *design.parts.values())
     columns = {name: table.column(name) for name in sorted(used)}
     missing = missing_rows(columns, (w, o), table.nrows)
     rows = np.flatnonzero(~missing if w is None else ~missing & (w != 0))

@@ -770,12 +770,15 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self._estimates.at_minimum = end.is_minimum
             self._estimates.monte_carlo = errors
             note_errors(self, errors)
-            if not self._tail_choice.is_obvious:
-                optsum, choice = self.optsum, self._tail_choice
-                optsum.tail_kind, optsum.tail_reason = choice.name, choice.why
+            self._note_tail()
         with self._rows_at_hand():
             warn_of_fit(self, end)
         return self
+
+    def _note_tail(self) -> None:
+        if not self._tail_choice.is_obvious:
+            optsum, choice = self.optsum, self._tail_choice
+            optsum.tail_kind, optsum.tail_reason = choice.name, choice.why
 
     #: What a fit to rows that stream works with; None where the rows are in memory.
     _streamed: StreamedCells | None = None
@@ -783,7 +786,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
     #: What a fit by passes over the rows knows of them; None where it works with cells or rows.
     _passes: Passes | None = None
 
-    #: The tail of the working model; a fit by passes has no other than this.
+    #: The tail of the working model.
     _tail_choice = Choice("dense", "", is_obvious=True)
 
     def _rows_at_hand(self) -> AbstractContextManager:

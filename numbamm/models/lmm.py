@@ -30,6 +30,8 @@ def lmm(
     tail: str | None = None,
     probes: int | None = None,
     seed: int | None = None,
+    residual: str | None = None,
+    dispersion: str | list[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
 ) -> LinearMixedModel:
@@ -65,6 +67,9 @@ def lmm(
         time and memory by default. See `LinearMixedModel.block_description`.
     probes, seed : int, optional
         Number of random probes of an approximate tail, and what they are drawn from.
+    residual, dispersion : str, optional
+        How residuals of a group are correlated, ``"ar1(time | subject)"``, and their standard
+        deviations, ``"~ x"``; see `LinearMixedModel`.
     progress : bool, optional
         Show progress of long fits; on a terminal by default.
     verbose : bool
@@ -110,5 +115,7 @@ def lmm(
             tail=tail,
             probes=probes,
             seed=seed,
+            residual=residual,
+            dispersion=dispersion,
         )
         return model.fit(progress=progress, verbose=verbose)

@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import replace
 from html import escape
 from os import PathLike
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
@@ -65,12 +65,13 @@ if TYPE_CHECKING:
 #: CONTRIBUTING.md.
 BETWEEN_ROOMS = frozenset(
     """
-    aligned blocks call coefficient_method coefficients_at criterion default_ddf degrees effects_at
-    estimate_at family_record fast_optsum fit_options has_free_shape hold_start in_columns is_linear
-    is_streamed layout likelihood_holds link_record may_be_overdispersed mean of_frame
-    of_other_frame options parameters parameters_of pearson_df pearson_ratio prior_weights
-    residual_variance row_variances scaled scaled_response scalings search_coordinates set_estimates
-    shape_has_limit space space_of sqrt_weights title twin whitened_space without_rows working_model
+    aligned at_bounds blocks call coefficient_method coefficients_at criterion default_ddf
+    degrees effects_at estimate_at family_record fast_optsum fit_options has_free_shape
+    hold_start in_columns is_linear is_streamed layout likelihood_holds link_record
+    may_be_overdispersed mean of_frame of_other_frame options parameters parameters_of
+    pearson_df pearson_ratio prior_weights residual_side residual_variance row_variances scaled
+    scaled_response scalings search_coordinates set_estimates shape_has_limit space space_of
+    sqrt_weights title twin whitened_space without_rows working_model
     """.split()
 )
 
@@ -116,6 +117,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     given_shape: float | None = None
     #: Whether the family has a shape that is estimated.
     has_free_shape: bool = False
+    #: The covariance of the residuals, where it is not σ²W⁻¹.
+    residual_side: Any = None
     #: Whether the approximation of the likelihood holds at the estimates.
     likelihood_holds: bool = True
 
@@ -217,8 +220,9 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     def _checked_theta(self, theta) -> np.ndarray:
         """θ as the user gave it, of the right length."""
         given, theta = shown(theta), numbers("theta", theta)
-        if theta.shape != self.theta.shape:
-            raise OptionError(f"theta must be {one_for_each(self.theta_names)}, not {given}")
+        names = self._known_parameters[-1]
+        if theta.shape != (len(names),):
+            raise OptionError(f"theta must be {one_for_each(names)}, not {given}")
         return theta
 
     def _set_theta(self, theta) -> None:
@@ -554,6 +558,15 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         37.26
         """
         return VarCorr(self, errors=component_errors(self))
+
+    @property
+    def at_bounds(self) -> list[str]:
+        """Parameters of structures at bounds where λ is singular: ``rho of ar1 is 1 (g)``."""
+        return [
+            f"{words} ({term.group})"
+            for term in self.reterms
+            for words in term.structure.bounds_met(term.theta, SINGULAR_TOLERANCE)
+        ]
 
     @names_arguments
     def is_singular(self, tol: float = SINGULAR_TOLERANCE) -> bool:

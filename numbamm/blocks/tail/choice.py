@@ -7,7 +7,14 @@ the fastest exact one that fits into memory, with a warning; and it refuses what
 
 from __future__ import annotations
 
-from numbamm.blocks.layout import ORDER, ROTATED_WAY, SPARSE_WAY, Layout, build_layout
+from numbamm.blocks.layout import (
+    ORDER,
+    ROTATED_WAY,
+    SPARSE_WAY,
+    Layout,
+    Pattern,
+    build_layout,
+)
 from numbamm.blocks.tail.protocol import Choice, CrossProduct, Prediction, Request, Tail
 from numbamm.blocks.tail.registry import names, tail_of
 from numbamm.errors import OptionError, warn
@@ -75,7 +82,8 @@ def _related_way(terms) -> str:
 
 def build_exact_tail(terms, xy, sqrtw=None) -> Tail:
     """The fastest exact tail; as `build_tail` for what is no approximation."""
-    layout = build_layout(terms, xy.shape[1] - 1)
+    is_product = isinstance(xy, CrossProduct)
+    layout = xy.layout if is_product else build_layout(terms, xy.shape[1] - 1)
     found = {n: tail_of(n).predict(layout, terms) for n in names() if tail_of(n).is_exact}
     fits = {n: p for n, p in found.items() if not isinstance(p, str)}
     name = fastest(fits)
@@ -85,23 +93,33 @@ def build_exact_tail(terms, xy, sqrtw=None) -> Tail:
     return tail
 
 
-def tail_of_product(terms, product: CrossProduct, request: Request) -> Tail:
-    """The exact tail for a cross-product of rows that are not in memory; as `build_tail`."""
-    layout = product.layout
-    choice = choose(layout, terms, request.name, request.or_other)
-    if not tail_of(choice.name).is_exact:
-        if request.name == choice.name:
-            raise OptionError(
-                f"tail={choice.name!r} needs the rows in memory, and they stream: fit to a frame"
-            )
-        found = {n: tail_of(n).predict(layout, terms) for n in names() if tail_of(n).is_exact}
-        fits = {n: p for n, p in found.items() if not isinstance(p, str)}
-        name = fastest(fits)
-        check(name, fits[name], layout, terms)
-        choice = Choice(name, "an approximation needs the rows in memory, and they stream")
-    tail = tail_of(choice.name)(terms, product, layout=layout, request=request)
+def tail_of_product(terms, product: CrossProduct, request: Request, choice: Choice) -> Tail:
+    """The tail that was chosen for a cross-product of rows that are not in memory."""
+    tail = tail_of(choice.name)(terms, product, layout=product.layout, request=request)
     tail.choice = choice
     return tail
+
+
+def choose_with_layout(covered, nx: int, request: Request) -> tuple[Choice, Layout]:
+    """The tail of a cross-product that is to be added up, and how that is laid out.
+
+    Parameters
+    ----------
+    covered : sequence of ReMat
+        See `CrossProduct`.
+    nx : int
+        Rank of X.
+    request : Request
+
+    Raises
+    ------
+    DataError, OptionError
+        As for `build_tail`.
+    """
+    layout = Pattern.of(covered).layout(nx)
+    choice = choose(layout, covered, request.name, request.or_other)
+    most = tail_of(choice.name).most_dense
+    return choice, layout if most is None else Pattern.of(covered, most_dense=most).layout(nx)
 
 
 def choose(layout: Layout, terms, wanted: str = AUTO, or_other: bool = False) -> Choice:

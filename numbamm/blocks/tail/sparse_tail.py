@@ -686,7 +686,8 @@ class SparseTail(Tail):
 
     def leverage(self) -> np.ndarray:
         V = self._variance(self._factor, np.eye(self.nx))
-        return self._forms(self._factor, V, self.refs, self.z, self.xy)
+        refs = np.asarray(self.refs)  # an error where the rows are not in memory
+        return self._forms(self._factor, V, refs, self.z, self.xy)
 
     def conditional_variances(self) -> list[np.ndarray]:
         f, table, nterm = self._factor, self.layout.table, self.layout.nterm

@@ -16,7 +16,7 @@ from numbamm.blocks.tail.approximation import MOST_ITERATIONS, Approximation
 from numbamm.blocks.tail.conjugate_gradients import NoConvergence
 from numbamm.blocks.tail.iterative_forms import MOST_FORMS, chosen_variances, forms_of_rows
 from numbamm.blocks.tail.iterative_tail import FEW, IterativeTail, entries_of
-from numbamm.blocks.tail.protocol import UnsuitedTail
+from numbamm.blocks.tail.protocol import CrossProduct, Request, UnsuitedTail
 from numbamm.blocks.tail.reduction import PARTS
 from numbamm.blocks.tail.schur import Design
 from numbamm.blocks.threads import run_parts
@@ -103,9 +103,9 @@ class IterativeModes(LedModes):
     def fit_working_model(self, theta, gamma, shape: float, sigma: float):
         """As `working_start.fit_working_model`, by the search of linear models."""
         working = self.working(theta, gamma, shape)
-        tail = IterativeTail.of_cross_product(
-            self.terms, working.varied.layout, working.rows.A, self.probes, self.seed
-        )
+        product = CrossProduct(working.varied.layout, working.rows.A, None)
+        request = Request("iterative", self.probes, self.seed)
+        tail = IterativeTail(self.terms, product, layout=product.layout, request=request)
         degrees = np.array([len(working.rows.y), 0], dtype=np.int64)
         search = tail.search(np.array(theta, dtype=np.float64), degrees, 0.0, sigma, ENOUGH, 0.0)
         best = np.inf, theta

@@ -78,6 +78,8 @@ class Directions:
     sizes : list of ndarray, shape (p,)
         Root mean squares of the scaled columns.
     reml : bool
+    bend : ndarray, shape (parameters before Γ, the same), or zero
+        What second derivatives of V by the parameters before Γ add to the Hessian.
     """
 
     combinations: np.ndarray
@@ -92,6 +94,7 @@ class Directions:
     lambdas: list[np.ndarray]
     sizes: list[np.ndarray]
     reml: bool
+    bend: np.ndarray | float = 0.0
 
     @property
     def rows(self) -> list:
@@ -144,7 +147,7 @@ class Directions:
 
 
 def directions_of(model) -> Directions:
-    """The independent directions of a fitted linear model, and the products with them.
+    """The independent directions of a fitted linear model whose residuals are independent.
 
     Raises
     ------

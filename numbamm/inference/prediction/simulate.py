@@ -141,7 +141,8 @@ def simulate(
         rows = ModelRows.of_fit(model, weights)
     else:
         given = weights_to_draw(model, weights)
-        rows = ModelRows.new(model, newdata, range(len(model.reterms)), given)
+        wanted = range(len(model.reterms))
+        rows = ModelRows.new(model, newdata, wanted, given, parameters.theta)
     rng = generator(seed)
     if n is None:
         return rows.aligned(respond(model, rows, parameters, kept, rng), model.frame.response)
@@ -189,6 +190,9 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
             b[: term.nlevels] = model.b[k]
         effects.append(b)
     eta = rows.linear_predictor(parameters.beta, effects)
+    for there in rows.elsewhere:
+        refs, levels = rows.terms[there.term][0], len(effects[there.term])
+        eta = eta + there.draws(parameters.sigma, refs, levels, rng)
     complete = np.flatnonzero(~np.isnan(eta))
     w = trials_or_weights(model, rows)[complete]
     y = np.full(len(eta), np.nan)

@@ -62,6 +62,11 @@ def of_model(model, design, weights) -> tuple:
     frame = model.frame
     given = weights_to_draw(model, weights)
     new = ModelRows.new(model, design, range(len(model.reterms)), given)
+    if new.elsewhere:
+        raise DataError(
+            f"the design has rows at points of '{model.reterms[new.elsewhere[0].term].group}' that "
+            "the data of the fit do not have: take its points, or give a formula and parameters"
+        )
     rows = np.flatnonzero(~new.missing)
     terms = [
         _term(term, refs[rows], z[:, rows], unseen)

@@ -34,7 +34,7 @@ FAR, STEP = 1_000_003, 0.05
 MOST_ROUNDS = 3
 
 
-def choose_tail(terms, nx: int, request: Request, family, link) -> Choice:
+def choose_tail(terms, nx: int, request: Request, family, link, by_passes: bool = False) -> Choice:
     """How a generalized model holds its tail.
 
     Parameters
@@ -44,6 +44,8 @@ def choose_tail(terms, nx: int, request: Request, family, link) -> Choice:
         Rank of X.
     request : Request
     family, link
+    by_passes : bool
+        Whether the rows are read again for every step.
 
     Raises
     ------
@@ -63,7 +65,7 @@ def choose_tail(terms, nx: int, request: Request, family, link) -> Choice:
         return Choice(DENSE, nothing, is_obvious=request.or_other)
     if request.name == AUTO and order <= SMALL_ORDER:
         return Choice(DENSE, f"its order {order} is small", is_obvious=True)
-    refused = _cannot_iterate(terms, nhead, family.dispersed)
+    refused = _cannot_iterate(terms, nhead, family.dispersed, by_passes)
     if request.name == ITERATIVE:
         if not refused:
             return Choice(ITERATIVE, "as asked")
@@ -116,12 +118,14 @@ def _by_prediction(found, refused: str, layout, terms) -> Choice:
     return Choice(name, reason(name, exact, order), note)
 
 
-def _cannot_iterate(terms, nhead: int, dispersed: bool) -> str:
+def _cannot_iterate(terms, nhead: int, dispersed: bool, by_passes: bool) -> str:
     """Why modes of these terms are not found by conjugate gradients; empty if they may be."""
     if len(terms) == nhead:
         return "the elimination level by level leaves nothing to iterate on"
     if nhead > 1:
-        return "the elimination level by level has nested factors, which generalized models cannot"
+        return "two factors are nested, besides being crossed with a third"
+    if by_passes:
+        return "its many solutions need the rows, which are read again for every step, in memory"
     if dispersed:
         return "the family has a dispersion, which is estimated with an exact tail alone"
     if not all(term.structure.is_free for term in terms):

@@ -1,0 +1,61 @@
+"""Patterns and chains of the same correlations, and what both do with rows."""
+
+import numpy as np
+import pytest
+from blocks.residual.dense_model import correlated_rows, residual_matrix, some_design
+from numpy.testing import assert_allclose
+
+PHI = np.array([0.3, -0.2, -0.7])
+
+
+@pytest.fixture(scope="module")
+def design():
+    return some_design(())
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["patterns", "chains"])
+def both(request, design):
+    """Matrices at φ, and C of all rows in the order of the groups."""
+    rows = correlated_rows(design, request.param)
+    design = some_design(())
+    design.W, design.w = 0 * design.W, 0 * design.w + 1
+    C = residual_matrix(design, PHI)[np.ix_(rows.rows, rows.rows)]
+    return rows.correlations.at(PHI[-1:]), C
+
+
+@pytest.fixture(scope="module")
+def some_rows(design):
+    return np.random.default_rng(1).normal(size=(len(design.y), 3))
+
+
+def test_products(both, some_rows):
+    at, C = both
+    assert_allclose(at.logdet, np.linalg.slogdet(C)[1], rtol=1e-11)
+    assert_allclose(at.times(some_rows), C @ some_rows, atol=1e-12)
+    solved = at.of.product(at.Q, some_rows)
+    assert_allclose(solved, np.linalg.solve(C, some_rows), atol=1e-11)
+
+
+def test_white_rows_and_back(both, some_rows):
+    at, C = both
+    white = at.whiten(some_rows)
+    assert_allclose(white.T @ white, some_rows.T @ np.linalg.solve(C, some_rows), rtol=1e-10)
+    assert_allclose(at.colour(white), some_rows, atol=1e-11)
+
+
+def test_moves(both, some_rows):
+    at, C = both
+    e, h = some_rows, 1e-6
+    r = np.linalg.solve(C, e)
+    more, less = (at.of.at(PHI[-1:] + step).times(r) for step in (h, -h))
+    f, g = at.moves(e, r)
+    assert_allclose(f[0], (more - less) / (2 * h), atol=1e-7)
+    assert_allclose(g[0], np.linalg.solve(C, f[0]), atol=1e-8)
+
+
+def test_matrices_of_groups(both):
+    at, C = both
+    start = at.of.start
+    for g in range(len(start) - 1):
+        own = slice(start[g], start[g + 1])
+        assert_allclose(at.matrix(g), C[own, own], atol=1e-12)
