@@ -43,6 +43,7 @@ NEEDED = {
     "emmeans": {"specs": "Days"},
     "effects": {"specs": "Days"},
     "means": {"specs": "Days"},
+    "heritability": {"group": "Subject"},
     "compare_structures": {"structures": ["us", "diag"]},
     "comparisons": {"var": "Days"},
     "emtrends": {"specs": "Days", "var": "Days"},

@@ -22,7 +22,7 @@ from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.tail.protocol import Choice, UnsuitedTail
 from numbamm.blocks.tail.tail_request import tail_request, warn_of_unused
 from numbamm.blocks.threads import blas_threads
-from numbamm.design.known import variances_by_level
+from numbamm.design.related_levels import variances_by_level
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
 from numbamm.formula.caller import caller_namespace

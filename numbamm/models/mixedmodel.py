@@ -18,7 +18,7 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.completion import ForUsers
 from numbamm.design.absent import is_absent
 from numbamm.design.femat import FeMat
-from numbamm.design.known import put_ways, rows_as_computed
+from numbamm.design.related_levels import put_ways, rows_as_computed
 from numbamm.design.scaling import Scaling
 from numbamm.elsewhere import name_hint, names_arguments
 from numbamm.errors import NotFittedError, OptionError, shown

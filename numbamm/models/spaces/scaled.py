@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from numbamm.blocks.search.certificate import NULL
-from numbamm.design.known import as_computed
+from numbamm.design.related_levels import as_computed
 from numbamm.design.remat import ReMat
 from numbamm.design.scaling import Scaling
 from numbamm.errors import OptionError
@@ -92,7 +92,7 @@ class ScaledTerms:
 
     @property
     def terms(self) -> list[ReMat]:
-        """The terms in scaled columns, as kernels have them; see `design.known`."""
+        """The terms in scaled columns, as kernels have them; see `design.related_levels`."""
         return [as_computed(term) for term in self._scaled]
 
     @property
