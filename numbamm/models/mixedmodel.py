@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from numbamm.formula.modelframe import ModelFrame
     from numbamm.glm.family import Family
     from numbamm.glm.link import Link
+    from numbamm.models.residual_side.side import ResidualSide
 
 #: What other rooms ask models for, and methods of inference that are still to be written; see
 #: CONTRIBUTING.md.
@@ -68,8 +69,9 @@ BETWEEN_ROOMS = frozenset(
     estimate_at family_record fast_optsum fit_options has_free_shape hold_start in_columns is_linear
     is_streamed layout likelihood_holds link_record may_be_overdispersed mean of_frame
     of_other_frame options parameters parameters_of pearson_df pearson_ratio prior_weights
-    residual_variance row_variances scaled scaled_response scalings search_coordinates set_estimates
-    shape_has_limit space space_of sqrt_weights title twin whitened_space without_rows working_model
+    residual_side residual_variance row_variances scaled scaled_response scalings
+    search_coordinates set_estimates shape_has_limit space space_of space_with sqrt_weights title
+    twin whitened_space without_rows working_model x
     """.split()
 )
 
@@ -117,6 +119,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     has_free_shape: bool = False
     #: Whether the approximation of the likelihood holds at the estimates.
     likelihood_holds: bool = True
+    #: The residuals' covariance, where they are correlated or have several standard deviations.
+    residual_side: ResidualSide | None = None
 
     def __init__(self, frame, root: np.ndarray | None = None) -> None:
         """`root`: √W of each row, where the random effects are not measured in √φ by √w alone."""
@@ -665,10 +669,11 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
 
         Parameters
         ----------
-        type : {"response", "pearson", "deviance", "working"}
+        type : {"response", "pearson", "deviance", "working", "normalized"}
             Response minus mean; times the square root of the weight over the variance function,
-            which leaves the dispersion in; the signed square root of the row's deviance; or the
-            response residual on the scale of the linear predictor.
+            which leaves the dispersion in; the signed square root of the row's deviance; the
+            response residual on the scale of the linear predictor; or, of linear models, residuals
+            of variance one that are uncorrelated where `residual` correlates those of a group.
 
         Returns
         -------
