@@ -161,7 +161,7 @@ def notes(model) -> list[str]:
             f"Tolerances looser than the defaults, {listed}: the last digits may be wrong."
         )
     if side := model.residual_side:
-        notes += [f"At its bound: {words}." for words in side.bounds_met(SINGULAR_TOLERANCE)]
+        notes += [f"At its bound: {words}." for words in side.bounds_met()]
     if model.is_singular():
         notes.append(_singularity(model.optsum.certificate))
         notes += [

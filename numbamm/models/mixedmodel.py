@@ -562,6 +562,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     def is_singular(self, tol: float = SINGULAR_TOLERANCE) -> bool:
         """Whether an estimated covariance matrix of random effects lacks full rank.
 
+        Or a correlation of residuals is at its bound.
+
         Parameters
         ----------
         tol : float
@@ -596,7 +598,9 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         True
         """
         _, tol = self.estimates, non_negative("tol", tol)
-        root = self.scaled.root
+        root, side = self.scaled.root, self.residual_side
+        if side is not None and side.bounds_met():
+            return True
         return any(
             t.structure.lacks_rank(t.theta, t.root_mean_squares(root), tol) for t in self.reterms
         )
