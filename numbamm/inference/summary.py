@@ -11,7 +11,6 @@ from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.inference.fixed.tidy import parameters
-from numbamm.models.varcorr import SINGULAR_TOLERANCE
 from numbamm.optimize.local_minimum import is_minimum
 from numbamm.options import flag
 from numbamm.report.content import Report, Table, components, of_result, shown_name
@@ -160,15 +159,11 @@ def notes(model) -> list[str]:
         notes.append(
             f"Tolerances looser than the defaults, {listed}: the last digits may be wrong."
         )
-    if side := model.residual_side:
-        notes += [f"At its bound: {words}." for words in side.bounds_met()]
     if model.is_singular():
-        notes.append(_singularity(model.optsum.certificate))
-        notes += [
-            f"At its bound: {words} ({term.group})."
-            for term in model.reterms
-            for words in term.structure.bounds_met(term.theta, SINGULAR_TOLERANCE)
-        ]
+        side, certificate = model.residual_side, model.optsum.certificate
+        if side is None or certificate is not None or not side.bounds_met():
+            notes.append(_singularity(certificate))
+        notes += [f"At its bound: {words}." for words in model.at_bounds]
     return notes
 
 

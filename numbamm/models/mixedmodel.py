@@ -18,6 +18,7 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.completion import ForUsers
 from numbamm.design.absent import is_absent
 from numbamm.design.femat import FeMat
+from numbamm.design.known import put_ways, rows_as_computed
 from numbamm.design.scaling import Scaling
 from numbamm.elsewhere import name_hint, names_arguments
 from numbamm.errors import NotFittedError, OptionError, shown
@@ -65,13 +66,13 @@ if TYPE_CHECKING:
 #: CONTRIBUTING.md.
 BETWEEN_ROOMS = frozenset(
     """
-    aligned blocks call coefficient_method coefficients_at criterion default_ddf degrees effects_at
-    estimate_at family_record fast_optsum fit_options has_free_shape hold_start in_columns is_linear
-    is_streamed layout likelihood_holds link_record may_be_overdispersed mean of_frame
-    of_other_frame options parameters parameters_of pearson_df pearson_ratio prior_weights
-    residual_side residual_variance row_variances scaled scaled_response scalings
-    search_coordinates set_estimates shape_has_limit space space_of space_with sqrt_weights title
-    twin whitened_space without_rows working_model x
+    aligned at_bounds blocks call coefficient_method coefficients_at criterion default_ddf
+    degrees effects_at estimate_at family_record fast_optsum fit_options has_free_shape
+    hold_start in_columns is_linear is_streamed layout likelihood_holds link_record
+    may_be_overdispersed mean of_frame of_other_frame options parameters parameters_of
+    pearson_df pearson_ratio prior_weights residual_side residual_variance row_variances scaled
+    scaled_response scalings search_coordinates set_estimates shape_has_limit space space_of
+    space_with sqrt_weights title twin whitened_space without_rows working_model x
     """.split()
 )
 
@@ -128,6 +129,7 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         self.formula = frame.formula
         self.reterms = frame.reterms
         self.sqrt_weights = None if frame.weights is None else np.sqrt(frame.weights)
+        put_ways(frame.reterms, is_linear=self.is_linear)
         self.feterm = FeMat.from_columns(frame.X, frame.xnames, self.sqrt_weights, frame.nobs)
         self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights if root is None else root)
         self._begin()
@@ -525,8 +527,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
             Levels, -1 for none, and columns, shape (p, n); term by term.
         """
         scaled = [
-            (refs, np.linalg.solve(scaling.T.T, z) if scaling else z)
-            for scaling, (refs, z) in zip(self.scalings, terms, strict=True)
+            rows_as_computed(term, refs, np.linalg.solve(scaling.T.T, z) if scaling else z)
+            for term, scaling, (refs, z) in zip(self.reterms, self.scalings, terms, strict=True)
         ]
         return self.sigma**2 * self._scaled_row_variances(X @ self.feterm.to_basis, scaled)
 
@@ -557,6 +559,17 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         37.26
         """
         return VarCorr(self, errors=component_errors(self))
+
+    @property
+    def at_bounds(self) -> list[str]:
+        """Parameters of structures at bounds where λ is singular: ``rho of ar1 is 1 (g)``."""
+        side = self.residual_side
+        own = [
+            f"{words} ({term.group})"
+            for term in self.reterms
+            for words in term.structure.bounds_met(term.theta, SINGULAR_TOLERANCE)
+        ]
+        return own if side is None else [*own, *side.bounds_met()]
 
     @names_arguments
     def is_singular(self, tol: float = SINGULAR_TOLERANCE) -> bool:

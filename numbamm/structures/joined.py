@@ -167,6 +167,10 @@ class Joined(Structure):
         pairs = zip(self.parts, self._split(theta), strict=True)
         return any(s.lacks_rank(own, size[c], tol) for (c, s), own in pairs)
 
+    def without_effect(self, theta, size, tol) -> np.ndarray:
+        pairs = zip(self.parts, self._split(theta), strict=True)
+        return np.concatenate([s.without_effect(own, size[c], tol) for (c, s), own in pairs])
+
     @property
     def rank(self) -> int:
         return sum(part.rank for part in self.members)

@@ -104,13 +104,13 @@ class Patterned(Structure):
         lines = theta.reshape(-1, self.size)
         out = np.empty((len(lines), len(self.entries)))
         for i, line in enumerate(lines):
-            L = _factor(self.correlation(line[self.nscale :]))
+            L = factor_of(self.correlation(line[self.nscale :]))
             out[i] = (self.sds(line)[:, None] * L).ravel()[self.entries]
         return out.reshape(*theta.shape[:-1], len(self.entries))
 
     def jacobian(self, theta) -> np.ndarray:
         phi, s = theta[self.nscale :], self.sds(theta)
-        L = _factor(self.correlation(phi))
+        L = factor_of(self.correlation(phi))
         moves = np.zeros((self.size, self.p, self.p))
         if self.heterogeneous:
             each = np.arange(self.p)
@@ -243,6 +243,11 @@ class Patterned(Structure):
         small = np.abs(self.sds(theta)) * size < tol
         return bool(small.any() or self.at_bound(theta[self.nscale :], tol))
 
+    def without_effect(self, theta, size, tol) -> np.ndarray:
+        """Correlations of effects whose standard deviations are zero, all but one or all."""
+        positive = np.abs(self.sds(theta)) * size >= tol
+        return ~self.is_scale & (positive.sum() < 2)
+
     def bounds_met(self, theta, tol) -> list[str]:
         if not self.at_bound(theta[self.nscale :], tol):
             return []
@@ -319,7 +324,7 @@ class Patterned(Structure):
         return type(self)(len(columns))
 
 
-def _factor(C) -> np.ndarray:
+def factor_of(C) -> np.ndarray:
     """The Cholesky factor of a correlation matrix, singular ones included."""
     try:
         return np.linalg.cholesky(C)

@@ -237,6 +237,13 @@ class Structure(ABC):
         """
         return bool((np.abs(np.diag(self.matrix(theta))) * size < tol).any())
 
+    def without_effect(self, theta: np.ndarray, size: np.ndarray, tol: float) -> np.ndarray:
+        """For each θ, whether λλ' does not depend on it, since other θ are at bounds.
+
+        The arguments are those of `lacks_rank`.
+        """
+        return np.zeros(self.size, dtype=bool)
+
     @property
     def shapes(self) -> list[Shape]:
         """What users see of θ besides standard deviations and single correlations."""

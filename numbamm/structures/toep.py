@@ -56,6 +56,22 @@ class Toep(Patterned):
             r[lag] = known.mean() if len(known) else 0.0
         return np.arcsin(partial(r))
 
+    def without_effect(self, theta, size, tol) -> np.ndarray:
+        """Those of longer lags, too, where a partial autocorrelation is 1 or -1."""
+        at_bound = np.abs(np.cos(theta[self.nscale :])) < tol
+        later = np.concatenate([[False], np.logical_or.accumulate(at_bound)[:-1]])
+        hidden = super().without_effect(theta, size, tol)
+        hidden[self.nscale :] |= later[: self.nshape]
+        return hidden
+
+    def bounds_met(self, theta, tol) -> list[str]:
+        kappa = np.sin(theta[self.nscale :])
+        lags = np.flatnonzero(np.abs(np.cos(theta[self.nscale :])) < tol)[:1]
+        return [
+            f"the partial autocorrelation of lag {k + 1} of {self.names[0]} is {kappa[k]:.3g}"
+            for k in lags
+        ]
+
     @property
     def shapes(self) -> list[Shape]:
         return [Shape(f"rho{k}", -1.0, 1.0) for k in range(1, self.p)]

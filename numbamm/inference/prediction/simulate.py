@@ -143,7 +143,8 @@ def simulate(
     else:
         refuse_new_rows(model, "simulate(newdata=...)")
         given = weights_to_draw(model, weights)
-        rows = ModelRows.new(model, newdata, range(len(model.reterms)), given)
+        wanted = range(len(model.reterms))
+        rows = ModelRows.new(model, newdata, wanted, given, parameters.theta)
     rng = generator(seed)
     if n is None:
         return rows.aligned(respond(model, rows, parameters, kept, rng), model.frame.response)
@@ -184,11 +185,16 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
     lambdas = model.scaled.structure.matrices(parameters.theta)
     for k, (term, unseen, lam) in enumerate(zip(model.reterms, rows.unseen, lambdas, strict=True)):
         u = rng.standard_normal((term.nlevels + len(unseen), term.p))
+        if term.relation is not None:
+            u = _related(term, unseen, u)
         b = parameters.sigma * u @ lam.T
         if kept[k]:
             b[: term.nlevels] = model.b[k]
         effects.append(b)
     eta = rows.linear_predictor(parameters.beta, effects)
+    for there in rows.elsewhere:
+        refs, levels = rows.terms[there.term][0], len(effects[there.term])
+        eta = eta + there.draws(parameters.sigma, refs, levels, rng)
     complete = np.flatnonzero(~np.isnan(eta))
     w = trials_or_weights(model, rows)[complete]
     y = np.full(len(eta), np.nan)
@@ -201,6 +207,22 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
         noise *= parameters.sigma * model.residual_side.deviations()
         y[complete] = mu + noise / np.sqrt(w)
     return y
+
+
+def _related(term, unseen: list, u) -> np.ndarray:
+    """Effects of levels with a known covariance, from independent ones.
+
+    Raises
+    ------
+    DataError
+        There are levels whose covariances are not known.
+    """
+    if unseen:
+        raise DataError(
+            f"{term.relation.name} has no covariances of {shown(unseen[0])}, a level of "
+            f"'{term.group}' that is new: give the model a matrix with all levels"
+        )
+    return term.relation.related(u)
 
 
 def trials_or_weights(model, rows: ModelRows) -> np.ndarray:
