@@ -37,6 +37,7 @@ class Inferences:
     glance = numbamm.glance
     icc = numbamm.icc
     influence = numbamm.influence
+    nominal_test = numbamm.nominal_test
     pca = numbamm.pca
     power = numbamm.power
     predict = numbamm.inference.prediction.predict.predict
@@ -45,6 +46,7 @@ class Inferences:
     ranef = numbamm.inference.random.conditional_modes.ranef
     ranova = numbamm.ranova
     rePCA = numbamm.inference.random.pca.rePCA
+    scale_test = numbamm.scale_test
     shrinkage = numbamm.shrinkage
     simulate = numbamm.inference.prediction.simulate.simulate
     summary = numbamm.inference.summary.summary

@@ -25,6 +25,8 @@ from numbamm.options import flag, mapping, name_list, one_of, valid_alpha
 
 WEIGHTS = ("equal", "proportional")
 TYPES = ("link", "response")
+#: Of models with thresholds: the latent variable, or probabilities of the categories.
+OF_CATEGORIES = ("link", "prob")
 
 
 @names_arguments
@@ -58,12 +60,13 @@ def emmeans(
         means of covariates.
     ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
         As for `contrast`.
-    type : {"link", "response"}
+    type : {"link", "response", "prob"}
         The scale of the means: that of linear predictors, or that of the response. For the
         latter standard errors follow by the delta method, and the limits of intervals are
         transformed. Transformations on the left-hand side of the formula are inverted, too, such
         as ``log(y)``, ``log10(y + 1)``, ``sqrt(y)``, ``I(1 / y)`` or ``y**0.3``; a note names
-        those that cannot be inverted.
+        those that cannot be inverted. Ordinal models have ``"link"``, means of the latent
+        variable less the mean threshold, and ``"prob"``, average probabilities of the categories.
     weights : {"equal", "proportional"}
         Weights of the levels of other factors in averages: equal, or proportional to their
         numbers of rows.
@@ -82,7 +85,8 @@ def emmeans(
     -------
     MarginalMeans
         Columns for the variables, then ``mean, se, df, lower, upper``; its methods `pairs` and
-        `contrast` compare the means.
+        `contrast` compare the means. With ``type="prob"`` a `Result`: columns for the variables,
+        then ``category, probability, se, lower, upper``.
 
     Raises
     ------
@@ -124,7 +128,7 @@ def emmeans(
     alpha = valid_alpha(alpha)
     method = degrees.method(model, ddf)
     one_of("weights", weights, WEIGHTS)
-    one_of("type", type, TYPES)
+    one_of("type", type, OF_CATEGORIES if model.has_categories else TYPES)
     at = {} if at is None else mapping("at", at)
     grid = ReferenceGrid(model.frame, {_bare(name): v for name, v in at.items()})
     names, by = named_variables(specs, by, grid.values)
@@ -136,6 +140,12 @@ def emmeans(
     if sigma is not None and not bias_adjust:
         raise OptionError("sigma needs bias_adjust=True")
     names = [name for name in grid.with_outer([*names, *by]) if name not in by]
+    if model.has_categories:
+        from numbamm.inference.categories.category_means import category_means, check_latent
+
+        if type == "prob":
+            return category_means(model, grid, [*names, *by], weights, alpha)
+        check_latent(model)
     cells, back = grid.cells([*names, *by], weights), BackTransform(model)
     L = cells.average(grid.X)
     offset = cells.average(grid.offset)

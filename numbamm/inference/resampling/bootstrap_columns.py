@@ -34,7 +34,7 @@ class EstimateColumns:
         """The columns for fits of a model."""
         sizes = [SIGMA] * (model.varcorr.sigma is not None)
         sizes += [SHAPE] * (model.shape is not None)
-        beta = model.feterm.kept_names
+        beta = model.kept_coefficients
         return cls(beta, model.theta_names, sizes, Components.of(model))
 
     def to_json(self) -> dict:
@@ -65,4 +65,4 @@ class EstimateColumns:
     def row_of(self, model) -> np.ndarray:
         """The estimates of a fitted model in the order of `columns`."""
         est, shape = model.estimates, model.shape
-        return self.row(est.objective, est.sigma, shape, est.beta, model.theta)
+        return self.row(est.objective, est.sigma, shape, model.coefficients, model.theta)
