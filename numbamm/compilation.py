@@ -76,6 +76,9 @@ def _call_linear_kernels() -> None:
     linear.bootstrap(2, seed=1, progress=False)
     singular = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff2"))
     mm.lmm("Reaction ~ Days + cs(Days | Subject)", sleep, optimizer="newton")
+    intercepts = "Reaction ~ Days + (1 | Subject)"
+    mm.lmm(intercepts, sleep, residual="ar1(Days | Subject)", dispersion="~ Days")
+    mm.lmm("Reaction ~ Days", sleep, residual="cs(Days | Subject)")
     linear.objective_gradient(linear.theta)
     linear.refit(sleep["Reaction"])
     newton.fit(

@@ -21,7 +21,18 @@ import numpy as np
 
 from numbamm.blocks.jit import jit
 from numbamm.blocks.kinds import INDEX, INTEGERS, NUMBER, REALS, TABLE
-from numbamm.blocks.lapack import LOWER, NO, RIGHT, TRANSPOSED, dpotrf, dsyrk, dtrsm
+from numbamm.blocks.lapack import (
+    LEFT,
+    LOWER,
+    NO,
+    RIGHT,
+    TRANSPOSED,
+    UPPER,
+    dpotrf,
+    dsyrk,
+    dtrmm,
+    dtrsm,
+)
 from numbamm.blocks.layout import (
     CROSS,
     D0,
@@ -38,6 +49,7 @@ from numbamm.blocks.layout import (
     NX,
     ORDER,
     PARENT,
+    POINTS,
     POSITION,
     ROW,
     ROWPTR,
@@ -209,6 +221,9 @@ def _scale_tail(table, work):
 @jit
 def _times_lambda(columns, lam, p, m, at):
     """The p columns of one level, from row `at` on, times λ; column b needs columns a ≥ b only."""
+    if p > POINTS:  # λ is row-major: λ' is an upper triangle
+        dtrmm(RIGHT, UPPER, TRANSPOSED, NO, m - at, p, 1.0, lam, p, columns[at:], m)
+        return
     for b in range(p):
         target = columns[b * m + at : (b + 1) * m]
         scale(target, lam[b * p + b])
@@ -228,6 +243,10 @@ def _lambda_times(columns, k, table, work, p, m, at):
         lam = work[table[1 + i, LAMBDA] : table[1 + i, LAMBDA] + pi * pi]
         stop = table[1 + i, ROW] + pi * table[1 + i, NLEVEL]
         start = max(at, table[1 + i, ROW])
+        if pi > POINTS:
+            for r in range(start, stop, pi):
+                dtrmm(LEFT, UPPER, NO, NO, pi, p, 1.0, lam, pi, columns[r:], m)
+            continue
         for b in range(p):
             column = columns[b * m + start : b * m + stop]
             if pi == 1:

@@ -38,7 +38,18 @@ from numbamm.blocks.cholesky import (
 from numbamm.blocks.invert import invert_lower
 from numbamm.blocks.jit import REASSOCIATE, jit
 from numbamm.blocks.kinds import FLAG, INDEX, INTEGERS, NOTHING, NUMBER, REALS, TABLE
-from numbamm.blocks.lapack import LEFT, LOWER, dlauum, dsymm
+from numbamm.blocks.lapack import (
+    LEFT,
+    LOWER,
+    NO,
+    RIGHT,
+    TRANSPOSED,
+    UPPER,
+    dgemm,
+    dlauum,
+    dsymm,
+    dtrmm,
+)
 from numbamm.blocks.layout import (
     D0,
     DENSE,
@@ -55,6 +66,7 @@ from numbamm.blocks.layout import (
     NX,
     ORDER,
     PARENT,
+    POINTS,
     POSITION,
     ROW,
     ROWPTR,
@@ -182,6 +194,10 @@ def _columns(k, at, table, work, C, S, adjoint):
             _add_levels(C[start : b * m + stop], Y[start : b * m + stop], table[1 + i, P], G)
     _lambda_rows(S, k, table, work, p, m, at)
     G = adjoint[table[0, GRADIENT] + table[1 + k, LAMBDA] :]
+    if p > POINTS:  # G is row-major
+        dgemm(TRANSPOSED, NO, p, p, m - at, 2.0, S[at:], m, C[at:], m, 1.0, G, p)
+        _times_lambda_transposed(S, lam, p, m, at)
+        return
     for a in range(p):
         for b in range(p):
             G[a * p + b] += 2.0 * dot(C[a * m + at : (a + 1) * m], S[b * m + at : (b + 1) * m])
@@ -238,6 +254,10 @@ def _lambda_rows(columns, k, table, work, width, m, at):
         p = table[1 + i, P]
         lam = work[table[1 + i, LAMBDA] : table[1 + i, LAMBDA] + p * p]
         stop = table[1 + i, ROW] + p * table[1 + i, NLEVEL]
+        if p > POINTS:
+            for r in range(max(at, table[1 + i, ROW]), stop, p):
+                dtrmm(LEFT, UPPER, TRANSPOSED, NO, p, width, 1.0, lam, p, columns[r:], m)
+            continue
         for c in range(width):
             rows = columns[c * m + max(at, table[1 + i, ROW]) : c * m + stop]
             if p == 1:
@@ -254,6 +274,9 @@ def _lambda_rows(columns, k, table, work, width, m, at):
 @jit
 def _times_lambda_transposed(columns, lam, p, m, at):
     """The p columns of one level times λ', from row `at` on; column b needs columns a ≤ b only."""
+    if p > POINTS:  # λ is row-major: λ' is an upper triangle
+        dtrmm(RIGHT, UPPER, NO, NO, m - at, p, 1.0, lam, p, columns[at:], m)
+        return
     for b in range(p - 1, -1, -1):
         target = columns[b * m + at : (b + 1) * m]
         scale(target, lam[b * p + b])

@@ -28,7 +28,7 @@ from numbamm.blocks.cholesky import DEGREES, columns_left, lambda_over_factor
 from numbamm.blocks.eigen import eigh
 from numbamm.blocks.jit import REASSOCIATE, counter, jit
 from numbamm.blocks.kinds import INDEX, INTEGERS, MATRIX, NOTHING, NUMBER, REALS, TABLE
-from numbamm.blocks.lapack import LEFT, LOWER, NO, TRANSPOSED, dgemm, dsymm, dtrsm
+from numbamm.blocks.lapack import LEFT, LOWER, NO, TRANSPOSED, UPPER, dgemm, dsymm, dtrsm
 from numbamm.blocks.layout import (
     D0,
     DENSE,
@@ -44,6 +44,7 @@ from numbamm.blocks.layout import (
     NTERM,
     ORDER,
     PARENT,
+    POINTS,
     ROW,
     ROWPTR,
     ROWS,
@@ -59,6 +60,8 @@ from numbamm.blocks.vectors import copy, dot, scale
 
 #: Along directions v with |λ'v| below this, N v is computed from U, since G = 2Nλ does not give it.
 SINGULAR = 1e-5
+#: A wide λ is solved with if no entry of its diagonal is below this share of the largest one.
+REGULAR = 1e-3
 #: From so many parameters on, inner products of all pairs are matrix products. What these leave
 #: above the diagonal is not read.
 MANY = 64
@@ -141,6 +144,11 @@ def complete_normal(table, work, adjoint):
         lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
         G = adjoint[table[0, GRADIENT] + table[1 + k, LAMBDA] :]
         N = adjoint[table[0, NORMAL] + table[1 + k, LAMBDA] :]
+        if p > POINTS and _is_regular(lam, p):  # λ'N = G'/2; λ is row-major
+            copy(G[: p * p], N[: p * p])
+            dtrsm(LEFT, UPPER, NO, NO, p, p, 0.5, lam, p, N, p)
+            _symmetrise(N, p)
+            continue
         _squared(lam, p, V)
         eigh(V, p, values, rest)
         nsmall = counter()
@@ -159,9 +167,24 @@ def complete_normal(table, work, adjoint):
                 for i in range(p):
                     total += NV[i * p + a] * V[i * p + b]
                 N[a * p + b] = total
-        for a in range(p):
-            for b in range(a):
-                N[a * p + b] = N[b * p + a] = 0.5 * (N[a * p + b] + N[b * p + a])
+        _symmetrise(N, p)
+
+
+@jit
+def _symmetrise(N, p):
+    """The mean of N and N'."""
+    for a in range(p):
+        for b in range(a):
+            N[a * p + b] = N[b * p + a] = 0.5 * (N[a * p + b] + N[b * p + a])
+
+
+@jit
+def _is_regular(lam, p):
+    """Whether N may be found by solving with λ."""
+    least, most = np.inf, 0.0
+    for a in range(p):
+        least, most = min(least, abs(lam[a * p + a])), max(most, abs(lam[a * p + a]))
+    return least > REGULAR * most and most > SINGULAR
 
 
 @jit

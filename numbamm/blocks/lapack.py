@@ -19,7 +19,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import get_cython_function_address, intrinsic
 
-LOWER, LEFT, RIGHT, NO, TRANSPOSED, VECTORS = (ord(c) for c in "LLRNTV")
+LOWER, UPPER, LEFT, RIGHT, NO, TRANSPOSED, VECTORS = (ord(c) for c in "LULRNTV")
 
 # kind of each argument: c character, i integer, d double, a array, o the integer `info`
 _SIGNATURES = {
@@ -199,19 +199,19 @@ if numba.config.DISABLE_JIT:  # Python versions of the intrinsics, to measure co
 
     def dtrmm(side, uplo, transa, diag, m, n, alpha, a, lda, b, ldb):
         order, target = (m if side == LEFT else n), _matrix(b, m, n, ldb)
-        lower = np.tril(_matrix(a, order, order, lda))
-        lower = lower.T if transa == TRANSPOSED else lower
-        target[:] = alpha * (lower @ target if side == LEFT else target @ lower)
+        factor = (np.tril if uplo == LOWER else np.triu)(_matrix(a, order, order, lda))
+        factor = factor.T if transa == TRANSPOSED else factor
+        target[:] = alpha * (factor @ target if side == LEFT else target @ factor)
         return 0
 
     def dtrsm(side, uplo, transa, diag, m, n, alpha, a, lda, b, ldb):
         order, target = (m if side == LEFT else n), _matrix(b, m, n, ldb)
-        lower = np.tril(_matrix(a, order, order, lda))
-        lower = lower.T if transa == TRANSPOSED else lower
+        factor = (np.tril if uplo == LOWER else np.triu)(_matrix(a, order, order, lda))
+        factor = factor.T if transa == TRANSPOSED else factor
         solved = (
-            np.linalg.solve(lower, target)
+            np.linalg.solve(factor, target)
             if side == LEFT
-            else (np.linalg.solve(lower.T, target.T).T)
+            else (np.linalg.solve(factor.T, target.T).T)
         )
         target[:] = alpha * solved
         return 0

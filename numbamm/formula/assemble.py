@@ -16,6 +16,7 @@ from numbamm.formula.columns import Table
 from numbamm.formula.grouping import Grouping
 from numbamm.formula.modelframe import ModelFrame
 from numbamm.formula.parts.ordered_response import evaluate_ordered
+from numbamm.formula.parts.related_levels import put_relations
 from numbamm.formula.response import evaluate_response
 from numbamm.formula.right_side import Design, DesignTerm, Matrices
 from numbamm.formula.scan import scan
@@ -24,6 +25,8 @@ from numbamm.structures.registry import by_name
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from numbamm.relations.relation import Relation
 
 #: The levels of a column in their order, and the places of those that have rows.
 Levels = tuple[list[Any], list[int]]
@@ -37,6 +40,7 @@ def model_frame(
     offset: str | ArrayLike | None = None,
     contrasts: Mapping[str, Any] | None = None,
     amalgamate: bool = True,
+    relations: Mapping[str, Relation] | None = None,
     context: Mapping[str, Any] | None = None,
     two_level_response: bool = False,
     ordered_response: bool = False,
@@ -61,6 +65,8 @@ def model_frame(
         ``"poly"``, ``"diff"``, formulaic's contrasts, a matrix, or a dict name → vector.
     amalgamate
         Whether terms on one grouping factor are joined into one.
+    relations
+        Known covariances of levels, by grouping factor.
     context
         Names that the formula may use besides columns: the caller's functions and values.
     two_level_response
@@ -118,6 +124,7 @@ def model_frame(
     design.coding.refuse_unused(table.names)
     groupings = {term.grouping.name: term.grouping for term in design.terms}
     refuse_two_of_a_name(design, groupings)
+    put_relations(groupings, relations or {}, columns, frame)
     refs = {name: grouping.fit(frame) for name, grouping in groupings.items()}
     reterms, members = random_terms(design, matrices, refs, amalgamate)
     parts = [v for v in (None if o is None else o[rows], matrices.offset) if v is not None]
@@ -176,7 +183,8 @@ def random_terms(
         if term.points is not None:
             term.points.refuse_many(term.text, refs[name])
         structure = term.made(len(z))
-        single.append(ReMat(name, refs[name], levels[name], cnames, z, structure))
+        relation = term.grouping.relation
+        single.append(ReMat(name, refs[name], levels[name], cnames, z, structure, None, relation))
     joined = remat.amalgamate(single) if join else single
     members = [[i for i, t in enumerate(single) if t.group == j.group] for j in joined]
     if not join:

@@ -20,6 +20,23 @@ if TYPE_CHECKING:
     from numbamm.formula.right_side import Design, DesignTerm
 
 
+class Elsewhere(NamedTuple):
+    """Rows at points that were not in the data of the fit.
+
+    Attributes
+    ----------
+    part : int
+        Which of the structures that are joined in the term is that over positions.
+    which : ndarray of int64, shape (m,)
+        The new point of each row, -1 where it has none.
+    points : ndarray of float64, shape (number of new points, number of coordinates)
+    """
+
+    part: int
+    which: np.ndarray
+    points: np.ndarray
+
+
 class NewTerm(NamedTuple):
     """One random-effects term of new data.
 
@@ -31,11 +48,14 @@ class NewTerm(NamedTuple):
         The columns left of the bar; NaN where a value is missing.
     unseen : list
         Labels of the new levels.
+    elsewhere : list of Elsewhere
+        Rows at new points, whose columns are zeros.
     """
 
     refs: np.ndarray
     z: np.ndarray
     unseen: list
+    elsewhere: list[Elsewhere]
 
 
 @dataclass(repr=False)
@@ -107,7 +127,7 @@ def new_rows(
 
 
 def _blank(term: ReMat, nrows: int) -> NewTerm:
-    return NewTerm(np.full(nrows, -1, dtype=np.int32), np.full((term.p, nrows), np.nan), [])
+    return NewTerm(np.full(nrows, -1, dtype=np.int32), np.full((term.p, nrows), np.nan), [], [])
 
 
 def _fill(
@@ -119,7 +139,7 @@ def _fill(
 ) -> None:
     wanted = [part for joined in parts for part in joined]
     evaluator = design.materializer(frame, rows)
-    matrices = design.matrices(evaluator, wanted)
+    matrices = design.matrices(evaluator, wanted, new_points=True)
     new.X[rows] = matrices.X
     for name, columns in new.parts.items():
         columns[rows] = design.part(name, evaluator)[0]
@@ -129,3 +149,9 @@ def _fill(
         term.z[:, rows] = np.vstack([matrices.lhs[part.lhs].T for part in joined])
         term.refs[rows], unseen = joined[0].grouping.code(frame)
         term.unseen.extend(unseen)
+        for i, part in enumerate(joined):
+            if part.lhs in matrices.elsewhere:
+                of_rows, points = matrices.elsewhere[part.lhs]
+                which = np.full(len(term.refs), -1, dtype=np.int64)
+                which[rows] = np.maximum(of_rows, -1)
+                term.elsewhere.append(Elsewhere(i, which, points))

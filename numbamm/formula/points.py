@@ -71,24 +71,34 @@ class Points:
                 "that levels share points"
             )
 
+    def found(self, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which point each row is at, shape (n,), and the points that are not among these.
+
+        The others, of shape (m, number of coordinates), are numbered after these.
+        """
+        place = {tuple(row): k for k, row in enumerate(self.at.tolist())}
+        rows = [tuple(row) for row in (np.asarray(coordinates) + 0.0).tolist()]
+        which = [place.setdefault(row, len(place)) for row in rows]
+        others = list(place)[len(self.at) :]
+        return np.array(which, dtype=np.int64), np.reshape(others, (-1, self.at.shape[1]))
+
     def indicators(self, coordinates: np.ndarray, text: str) -> np.ndarray:
         """Which point each row is at, as columns of zeros and ones, shape (n, p).
 
         Raises
         ------
         DataError
-            A row is at a point of its own.
+            A row is at another point.
         """
-        place = {tuple(row): k for k, row in enumerate(self.at.tolist())}
-        rows = (np.asarray(coordinates) + 0.0).tolist()
-        found = np.array([place.get(tuple(row), -1) for row in rows], dtype=np.int64)
-        if (found < 0).any():
-            row = rows[int(np.argmax(found < 0))]
+        which, others = self.found(coordinates)
+        if len(others):
             raise DataError(
                 f"{text}: the data of the fit have no row at {', '.join(self.names)} = "
-                f"{', '.join(f'{x:.6g}' for x in row)}; predict at its points, or "
-                'without random effects (re_form="none")'
+                f"{', '.join(f'{x:.6g}' for x in others[0])}; take its points, or "
+                'no random effects (re_form="none")'
             )
-        out = np.zeros((len(found), len(self.at)))
-        out[np.arange(len(found)), found] = 1.0
-        return out
+        return self.columns(which)
+
+    def columns(self, which: np.ndarray) -> np.ndarray:
+        """Columns of zeros and ones, shape (n, p), of rows at these points; zeros at others."""
+        return (which[:, None] == np.arange(len(self.at))).astype(np.float64)

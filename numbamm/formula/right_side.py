@@ -90,6 +90,10 @@ class Matrices:
     lhs_names : dict of str → list of str
     offset : ndarray of float64, shape (n,), or None
         Sum of the formula's ``offset()`` terms.
+    elsewhere : dict of str → (which, points)
+        For terms over positions whose rows are at other points than those of the fit, by key: the
+        other point of each row, negative if it has none, and the other points. Their rows have
+        zeros left of the bar.
     """
 
     X: np.ndarray
@@ -97,6 +101,7 @@ class Matrices:
     lhs: dict[str, np.ndarray]
     lhs_names: dict[str, list[str]]
     offset: np.ndarray | None
+    elsewhere: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
 class Design:
@@ -184,10 +189,17 @@ class Design:
         """An evaluator of expressions on a frame: these rows of the user's data."""
         return Materializer(frame, rows, FUNCTIONS | self.own, self.coding, self.full)
 
-    def matrices(self, data: Materializer, terms: list[DesignTerm] | None = None) -> Matrices:
+    def matrices(
+        self,
+        data: Materializer,
+        terms: list[DesignTerm] | None = None,
+        *,
+        new_points: bool = False,
+    ) -> Matrices:
         """Columns of the fixed effects and of the left-hand sides of all terms, or of those given.
 
         The first call learns the levels and the state of transforms; later calls apply them.
+        Points that were not in the data of the fit are refused, unless `new_points`.
         """
         terms = self.terms if terms is None else terms
         specs = {key: self.specs[key] for key in ("fixed", *(term.lhs for term in terms))}
@@ -199,13 +211,20 @@ class Design:
             self._refuse_dependent(data, offsets)
         names = {key: list(self.specs[key].column_names) for key in specs}
         arrays = {key: built[key].__wrapped__ for key in specs}
+        elsewhere = {}
         for term in terms:
             if term.over_positions:
                 if term.points is None:
                     if len(names[term.lhs]) != len(self.specs[term.lhs].term_slices):
                         raise FormulaError(f"{term.text}: coordinates must be numbers, not factors")
                     term.points = Points.of(arrays[term.lhs], names[term.lhs], term.text)
-                arrays[term.lhs] = term.points.indicators(arrays[term.lhs], term.text)
+                if new_points:
+                    which, others = term.points.found(arrays[term.lhs])
+                    arrays[term.lhs] = term.points.columns(which)
+                    if len(others):
+                        elsewhere[term.lhs] = which - len(term.points.at), others
+                else:
+                    arrays[term.lhs] = term.points.indicators(arrays[term.lhs], term.text)
                 names[term.lhs] = term.points.labels
         return Matrices(
             X=arrays.pop("fixed"),
@@ -213,6 +232,7 @@ class Design:
             lhs=arrays,
             lhs_names=names,
             offset=sum(offsets) if offsets else None,
+            elsewhere=elsewhere,
         )
 
     def _refuse_dependent(self, data: Materializer, offsets: list[np.ndarray]) -> None:

@@ -11,7 +11,6 @@ from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.inference.fixed.tidy import parameters
-from numbamm.models.varcorr import SINGULAR_TOLERANCE
 from numbamm.optimize.local_minimum import is_minimum
 from numbamm.options import flag
 from numbamm.report.content import Report, Table, components, of_result, shown_name
@@ -185,11 +184,7 @@ def notes(model) -> list[str]:
         )
     if model.is_singular():
         notes.append(_singularity(model.optsum.certificate))
-        notes += [
-            f"At its bound: {words} ({term.group})."
-            for term in model.reterms
-            for words in term.structure.bounds_met(term.theta, SINGULAR_TOLERANCE)
-        ]
+        notes += [f"At its bound: {words}." for words in model.at_bounds]
     return notes
 
 

@@ -26,6 +26,7 @@ class Inferences:
     coef = numbamm.inference.random.conditional_modes.coef
     coef_table = numbamm.coef_table
     coefficient_method = numbamm.inference.fixed.ddf.coefficient_method
+    comparisons = numbamm.comparisons
     compare_structures = numbamm.compare_structures
     conf_int = numbamm.inference.intervals.conf_int
     contrast = numbamm.contrast
@@ -33,8 +34,10 @@ class Inferences:
     delete_levels = numbamm.delete_levels
     drop1 = numbamm.drop1
     emmeans = numbamm.emmeans
+    emtrends = numbamm.emtrends
     for_marginaleffects = numbamm.inference.fixed.marginaleffects.for_marginaleffects
     glance = numbamm.glance
+    heritability = numbamm.heritability
     icc = numbamm.icc
     influence = numbamm.influence
     nominal_test = numbamm.nominal_test
@@ -48,7 +51,9 @@ class Inferences:
     rePCA = numbamm.inference.random.pca.rePCA
     scale_test = numbamm.scale_test
     shrinkage = numbamm.shrinkage
+    simulated_residuals = numbamm.simulated_residuals
     simulate = numbamm.inference.prediction.simulate.simulate
+    slopes = numbamm.slopes
     summary = numbamm.inference.summary.summary
     tidy = numbamm.tidy
     update = numbamm.inference.update.update

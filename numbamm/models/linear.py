@@ -21,10 +21,10 @@ from numbamm.blocks.tail.choice import build_tail, tail_of_product
 from numbamm.blocks.tail.protocol import CrossProduct, Request
 from numbamm.blocks.tail.tail_request import tail_request
 from numbamm.blocks.threads import blas_threads
+from numbamm.design.known import variances_by_level
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
 from numbamm.formula.caller import caller_namespace
-from numbamm.formula.checks import check_gaussian
 from numbamm.glm.families import gaussian
 from numbamm.glm.links import identity
 from numbamm.models.centred_response import CentredResponse
@@ -43,15 +43,20 @@ from numbamm.models.linear_estimates import (
 from numbamm.models.linear_objective import LinearObjective
 from numbamm.models.mixedmodel import BETWEEN_ROOMS, MixedModel
 from numbamm.models.new_response import checked_response
+from numbamm.models.residual_side.chosen_side import refuse_stream, side_of
+from numbamm.models.residual_side.texts import Texts
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.streams.rowless import with_scalings
 from numbamm.models.without_rows import linear_without
 from numbamm.optimize import OptSummary
 from numbamm.options import flag
+from numbamm.relations.given import refuse_streamed, relations_of
 from numbamm.sources.opening import open_source
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from numbamm.models.residual_side.side import ResidualSide
 
 
 class LinearMixedModel(LinearObjective, MixedModel):
@@ -80,6 +85,12 @@ class LinearMixedModel(LinearObjective, MixedModel):
         of each row's variance, a random effect for each row is the model of meta-analysis.
     amalgamate : bool
         Join terms that share a grouping factor into one with a block-diagonal λ.
+    cov, precision : dict, optional
+        Known covariances between the levels of grouping factors, ``cov={"animal": K}``: the
+        effects of the levels have covariance K ⊗ σ²λλ'. K is a DataFrame with the levels as its
+        index and columns, an array in the order of the data's levels, a pair (matrix, labels), or
+        a result of `pedigree` or `phylogeny`; `precision` has its inverse, usually sparse. K may
+        have levels that the data lack, and may be singular.
     optimizer : str, optional
         Name of the optimiser, as in ``optsum.optimizer``.
     tail : {"auto", "dense", "sparse", "iterative"}, optional
@@ -88,6 +99,16 @@ class LinearMixedModel(LinearObjective, MixedModel):
         shows which, and why.
     probes, seed : int, optional
         Number of random probes of an approximate tail, and what they are drawn from.
+    residual : str, optional
+        How residuals of a group are correlated: ``"ar1(time | subject)"``,
+        ``"us(visit | subject)"``, ``"us(visit | subject, by=arm)"``,
+        ``"exp(east, north | field, nugget=True)"``, ``"homcs(1 | plot)"``, ... With it, or with
+        `dispersion`, the formula may have no random effects.
+    dispersion : str or list of str, optional
+        Standard deviations of the residuals: ``"~ x + f"`` for a log-linear model, in which a
+        factor has one for each level; ``"power(x)"``, ``"power(x, by=f)"``, ``"exp(x)"``,
+        ``"constpower(x)"``, ``"fixed(x)"``, ``"power(fitted)"``. Several of a list multiply, and
+        so do those of `residual`.
 
     Attributes
     ----------
@@ -140,6 +161,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
     _between_rooms = BETWEEN_ROOMS | {"shape", "given_shape", "is_fast"}  # which it lacks
 
     blocks: Any
+    #: The residuals' covariance, where they are correlated or have several standard deviations.
+    residual_side: ResidualSide | None = None
     family, link = "gaussian", "identity"
     is_linear, default_ddf = True, "satterthwaite"
     family_record, link_record = gaussian.FAMILY, identity.LINK
@@ -156,13 +179,18 @@ class LinearMixedModel(LinearObjective, MixedModel):
         contrasts: Mapping[str, Any] | None = None,
         sigma: float | None = None,
         amalgamate: bool = True,
+        cov: Mapping[str, Any] | None = None,
+        precision: Mapping[str, Any] | None = None,
         optimizer: str | None = None,
         tail: str | None = None,
         probes: int | None = None,
         seed: int | None = None,
+        residual: str | None = None,
+        dispersion: str | list[str] | None = None,
     ) -> None:
         request = tail_request(tail, probes, seed)
         check_sigma(sigma)
+        texts = Texts.of(residual, dispersion)
         by_newton = optimizer == "newton"
         differences = cholesky.objective, by_differences.search
         compile_ahead(crossprod, solve, *((newton.advance,) if by_newton else differences))
@@ -172,18 +200,35 @@ class LinearMixedModel(LinearObjective, MixedModel):
             "contrasts": contrasts,
             "amalgamate": amalgamate,
         }
+        relations = relations_of(cov, precision)
+        if relations and texts is not None:
+            raise OptionError(
+                "cov and precision, for levels that are related, do not go with residual and "
+                "dispersion: leave one of the two out"
+            )
         tail_options = {"tail": tail, "probes": probes, "seed": seed}
+        sides = {"residual": residual, "dispersion": dispersion}
         scope = caller_namespace()
         if (source := open_source(data)) is None:
-            frame = formulas.model_frame(formula, data, **options, context=scope)
-            check_gaussian(frame, sigma_known=sigma is not None)
-            self._build(frame, reml, sigma, request)
+            wanted = {} if texts is None else texts.frame_options
+            frame = formulas.model_frame(
+                formula, data, **options, **wanted, relations=relations, context=scope
+            )
+            self._build(frame, reml, sigma, request, side_of(frame, texts, sigma))
         else:
+            refuse_streamed(relations)
+            refuse_stream(texts)
             streamed = sources.stream_linear(
-                formula, source, **options, context=scope, sigma_known=sigma is not None
+                formula,
+                source,
+                **options,
+                context=scope,
+                tail=request,
+                sigma_known=sigma is not None,
             )
             self._build_streamed(streamed, reml, sigma, request)
-        self._call = Call(data, options | tail_options)
+        known = {"cov": cov, "precision": precision}
+        self._call = Call(data, options | known | tail_options | sides)
         if optimizer is not None:
             self.optsum.optimizer = optimizer
 
@@ -199,16 +244,17 @@ class LinearMixedModel(LinearObjective, MixedModel):
         reml: bool = False,
         sigma: float | None = None,
         tail: Request = Request(),  # noqa: B008  immutable
+        texts: Texts | None = None,
     ) -> LinearMixedModel:
         """A model of a frame that exists already."""
         model = cls.__new__(cls)
-        model._build(frame, reml, sigma, tail)
+        model._build(frame, reml, sigma, tail, side_of(frame, texts, sigma))
         return model
 
     def of_other_frame(self, frame) -> LinearMixedModel:
-        check_gaussian(frame, sigma_known=self.criterion["sigma"] is not None)
+        texts = None if self.residual_side is None else self.residual_side.texts
         tail = self.blocks.request._replace(or_other=True)
-        return LinearMixedModel.of_frame(frame, **self.criterion, tail=tail)
+        return LinearMixedModel.of_frame(frame, **self.criterion, tail=tail, texts=texts)
 
     def without_rows(self, rows) -> LinearMixedModel:
         return linear_without(self, rows)
@@ -222,7 +268,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         """σ², the variance of the response given the random effects."""
         return self.sigma**2
 
-    def _build(self, frame, reml: bool, sigma: float | None, tail: Request) -> None:
+    def _build(self, frame, reml: bool, sigma: float | None, tail: Request, side=None) -> None:
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
         with blas_threads():
             MixedModel.__init__(self, frame)
@@ -231,8 +277,13 @@ class LinearMixedModel(LinearObjective, MixedModel):
                 frame.y, frame.offset, feterm, self.sqrt_weights
             )
             xy = np.column_stack([feterm.basis, self.scaled_response.values])
-            self.blocks = build_tail(self.scaled.terms, xy, self.sqrt_weights, tail)
-        feterm.basis = self.blocks.xy[:, :-1]  # one copy is enough
+            if side is None:
+                self.blocks = build_tail(self.scaled.terms, xy, self.sqrt_weights, tail)
+                feterm.basis = self.blocks.xy[:, :-1]  # one copy is enough
+            else:
+                self.residual_side = side
+                side.build(self.scaled.terms, xy, self.sqrt_weights, tail)
+                self.blocks = side.blocks
         self._put_options(reml, sigma)
 
     def _build_streamed(self, streamed, reml: bool, sigma: float | None, tail: Request) -> None:
@@ -244,20 +295,20 @@ class LinearMixedModel(LinearObjective, MixedModel):
         self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights, streamed.scalings)
         self._begin()
         self.scaled_response = CentredResponse(frame.y, basis.scale, basis.mean, basis.gamma0)
-        product = CrossProduct(streamed.layout, streamed.A, frame.y)
-        self.blocks = tail_of_product(self.scaled.terms, product, tail)
+        product = CrossProduct(streamed.layout, streamed.A, frame.y, frame.covered)
+        self.blocks = tail_of_product(self.scaled.terms, product, tail, streamed.choice)
         self._put_options(reml, sigma)
 
     def _put_options(self, reml: bool, sigma: float | None) -> None:
+        side = self.residual_side
+        phi, names = (np.zeros(0), []) if side is None else (side.start, side.names)
+        self._usual_start = np.concatenate([phi, self.theta])
+        lowerbd = np.concatenate([np.full(len(phi), -np.inf), self.scaled.structure.lowerbd])
+        names = [*names, *self.theta_names]
         self.optsum = OptSummary(
-            self.theta,
-            self.scaled.structure.lowerbd,
-            self.theta_names,
-            reml=flag("reml", reml),
-            sigma=sigma,
+            self._usual_start, lowerbd, names, reml=flag("reml", reml), sigma=sigma
         )
         self._note_tail()
-        self._usual_start = self.theta.copy()
         self._default_start = DefaultStart.put(self.optsum, self._usual_start)
 
     def _note_tail(self) -> None:
@@ -282,8 +333,21 @@ class LinearMixedModel(LinearObjective, MixedModel):
             return with_scalings(self, scalings)
         twin = self.twin()
         twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, scalings)
-        twin.blocks = self.blocks.in_columns(twin.scaled.terms, self.sqrt_weights)
+        twin.blocks = (twin.residual_side or self.blocks).in_columns(
+            twin.scaled.terms, self.sqrt_weights
+        )
         return twin
+
+    def twin(self) -> LinearMixedModel:
+        twin = super().twin()
+        if self.residual_side is not None:
+            twin.residual_side = self.residual_side.copy()
+        return twin
+
+    @property
+    def _known_parameters(self) -> list[list[str]]:
+        own = [] if self.residual_side is None else self.residual_side.names
+        return [[*own, *self.theta_names]]
 
     @property
     def title(self) -> str:
@@ -435,19 +499,37 @@ class LinearMixedModel(LinearObjective, MixedModel):
         self.scaled_response = CentredResponse.of(
             self.frame.y, self.frame.offset, self.feterm, self.sqrt_weights
         )
-        self.blocks.new_response(self.scaled_response.values)
+        self._put_response()
+
+    def _put_response(self) -> None:
+        """Let A hold the response that the model has."""
+        if self.residual_side is None:
+            self.blocks.new_response(self.scaled_response.values)
+        else:
+            self.residual_side.new_response(self.scaled_response.values)
+            self.blocks = self.residual_side.blocks
 
     def _rolled_back(self) -> None:
         """Let A hold the response again that the model had."""
         if self.is_streamed:
             return
-        if not np.array_equal(self.blocks.xy[:, -1], self.scaled_response.values):
-            self.blocks.new_response(self.scaled_response.values)
+        held = (self.residual_side or self.blocks).response
+        if not np.array_equal(held, self.scaled_response.values):
+            self._put_response()
 
     # ---- estimates --------------------------------------------------------------------------
 
-    def _estimate(self, theta, objective: float) -> Estimates:
-        return estimates_at(self, theta, objective)
+    def _estimate(self, x, objective: float) -> Estimates:
+        return estimates_at(self, self._settled(x), objective)
+
+    def _settled(self, x) -> np.ndarray:
+        """θ of parameters as in `optsum`; the residual side and A are left at their φ."""
+        side = self.residual_side
+        if side is None:
+            return x
+        side.phi = np.array(x[: side.size], dtype=np.float64)
+        self.blocks = side.blocks
+        return np.asarray(x[side.size :], dtype=np.float64)
 
     def coefficients_at(self, theta) -> np.ndarray:
         """Coefficients of the kept columns at a scaled θ; the model is left as it is."""
@@ -497,7 +579,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     def _conditional_variances(self, levels: dict) -> dict[int, np.ndarray]:
         self.blocks.factorize(self.scaled.to_scaled(self.theta))
-        return self.blocks.variances_of(levels)
+        return variances_by_level(self.reterms, self.blocks, levels)
 
 
 def check_sigma(sigma) -> None:

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.design.known import slopes_of_level
 from numbamm.models.spaces.coordinates import Coordinates
 from numbamm.models.spaces.linear_space import Criterion, LinearSpace
 from numbamm.optimize.differences import jacobian
 
 if TYPE_CHECKING:
     from numbamm.blocks.layout import Layout
+    from numbamm.models.spaces.residual_space import ResidualSpace
 
 
 class LinearObjective:
@@ -39,9 +41,21 @@ class LinearObjective:
         return Criterion(degrees, constant, (self.optsum.sigma or 0.0) / scale)
 
     @property
-    def space(self) -> LinearSpace:
-        """The search space: the criterion of `optsum` as a function of the scaled θ."""
-        return LinearSpace(self.scaled, self.blocks, self._criterion())
+    def space(self) -> LinearSpace | ResidualSpace:
+        """The search space: the criterion of `optsum` as a function of the scaled θ.
+
+        Before θ come the φ of a residual side.
+        """
+        return self.space_with(self._criterion())
+
+    def space_with(self, criterion, *options) -> LinearSpace | ResidualSpace:
+        """The search space of a criterion; see `LinearSpace` for the options."""
+        if self.residual_side is None:
+            return LinearSpace(self.scaled, self.blocks, criterion, *options)
+        from numbamm.models.spaces.residual_space import ResidualSpace
+
+        side = self.residual_side
+        return ResidualSpace(self.scaled, side, side.rows, criterion, *options)
 
     @cached_property
     def search_coordinates(self) -> Coordinates:
@@ -77,9 +91,9 @@ class LinearObjective:
         >>> round(m.objective_at([1, 0, 1]), 4)
         1784.6423
         """
-        theta = self._checked_theta(theta)
+        x, space = self._checked_theta(theta), self.space
         with blas_threads():
-            return self.space.objective(self.scaled.to_scaled(theta))
+            return space.objective(space.to_scaled(x))
 
     def objective_gradient(self, theta: ArrayLike) -> tuple[float, np.ndarray]:
         """The objective and its exact gradient at a given θ; the model is not changed.
@@ -118,12 +132,15 @@ class LinearObjective:
         >>> gradient.round(3).tolist()
         [-0.051, 1.012, 33.245]
         """
-        theta = self._checked_theta(theta)
+        theta, space = self._checked_theta(theta), self.space
         with blas_threads():
-            value, gradient = self.space.gradient(self.scaled.to_scaled(theta))
+            value, gradient = space.gradient(space.to_scaled(theta))
+        if self.residual_side is not None:
+            return value, space.user_gradient(theta, gradient)
         if not self.scaled.is_changed or not np.isfinite(value):
             return value, gradient
         structure, blocks = self.scaled.structure, self.blocks.gradient_blocks()
+        blocks = [slopes_of_level(*pair) for pair in zip(self.reterms, blocks, strict=True)]
         of_terms = zip(
             self.scalings, blocks, structure.split(theta), structure.split(gradient), strict=True
         )
@@ -164,11 +181,22 @@ class LinearObjective:
         """
         if theta is None:
             _ = self.estimates  # there is a θ of interest only after a fit
-            theta = self.theta
+            theta = self.x
         step = 1e-4 / self._column_sizes()
         return jacobian(lambda x: self.objective_gradient(x)[1], self._checked_theta(theta), step)
 
+    @property
+    def x(self) -> np.ndarray:
+        """The parameters as `optsum` has them: θ, and before them the φ of a residual side."""
+        side = self.residual_side
+        return self.theta if side is None else np.concatenate([side.phi, self.theta])
+
     def _column_sizes(self) -> np.ndarray:
-        """For each θ, the root mean square of the column of Z that its row of λ stands for."""
+        """For each θ, the root mean square of the column of Z that its row of λ stands for.
+
+        And for each φ what it is multiplied by to be of ordinary size.
+        """
         sizes = [term.root_mean_squares(self.scaled.root) for term in self.reterms]
-        return self.scaled.structure.column_sizes(sizes)
+        own = self.scaled.structure.column_sizes(sizes)
+        side = self.residual_side
+        return own if side is None else np.concatenate([side.sizes, own])

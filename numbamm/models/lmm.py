@@ -24,10 +24,14 @@ def lmm(
     contrasts: Mapping[str, Any] | None = None,
     sigma: float | None = None,
     amalgamate: bool = True,
+    cov: Mapping[str, Any] | None = None,
+    precision: Mapping[str, Any] | None = None,
     optimizer: str | None = None,
     tail: str | None = None,
     probes: int | None = None,
     seed: int | None = None,
+    residual: str | None = None,
+    dispersion: str | list[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
 ) -> LinearMixedModel:
@@ -53,6 +57,9 @@ def lmm(
         The residual standard deviation, if it is known.
     amalgamate : bool
         Join terms that share a grouping factor into one with a block-diagonal λ.
+    cov, precision : dict, optional
+        Known covariances between levels, ``cov={"animal": K}``, or their inverses,
+        ``precision={"animal": Q}``; see `LinearMixedModel`.
     optimizer : str, optional
         Name of the optimiser; that of the configuration, if not given.
     tail : {"auto", "dense", "sparse", "iterative"}, optional
@@ -60,6 +67,9 @@ def lmm(
         time and memory by default. See `LinearMixedModel.block_description`.
     probes, seed : int, optional
         Number of random probes of an approximate tail, and what they are drawn from.
+    residual, dispersion : str, optional
+        How residuals of a group are correlated, ``"ar1(time | subject)"``, and their standard
+        deviations, ``"~ x"``; see `LinearMixedModel`.
     progress : bool, optional
         Show progress of long fits; on a terminal by default.
     verbose : bool
@@ -99,9 +109,13 @@ def lmm(
             contrasts=contrasts,
             sigma=sigma,
             amalgamate=amalgamate,
+            cov=cov,
+            precision=precision,
             optimizer=optimizer,
             tail=tail,
             probes=probes,
             seed=seed,
+            residual=residual,
+            dispersion=dispersion,
         )
         return model.fit(progress=progress, verbose=verbose)

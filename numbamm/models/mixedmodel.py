@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import replace
 from html import escape
 from os import PathLike
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.completion import ForUsers
 from numbamm.design.absent import is_absent
 from numbamm.design.femat import FeMat
+from numbamm.design.known import put_ways, rows_as_computed
 from numbamm.design.scaling import Scaling
 from numbamm.elsewhere import name_hint, names_arguments
 from numbamm.errors import NotFittedError, OptionError, shown
@@ -64,15 +65,15 @@ if TYPE_CHECKING:
 #: CONTRIBUTING.md.
 BETWEEN_ROOMS = frozenset(
     """
-    aligned basis_to_coefficients blocks call coefficient_covariance coefficient_method
+    aligned at_bounds basis_to_coefficients blocks call coefficient_covariance coefficient_method
     coefficient_names coefficients coefficients_at columns criterion default_ddf degrees
     dropped_coefficients effects_at estimate_at family_record fast_optsum fit_options
     further_options has_categories has_free_shape hold_start in_columns is_linear is_streamed
     kept_coefficients layout likelihood_holds link_record may_be_overdispersed mean of_frame
     of_other_frame options parameters parameters_of pearson_df pearson_ratio prior_weights
-    residual_variance row_variances scaled scaled_response scalings search_coordinates set_estimates
-    shape_has_limit space space_of sqrt_weights title twin whitened_space why_dropped without_rows
-    working_model
+    residual_side residual_variance row_variances scaled scaled_response scalings
+    search_coordinates set_estimates shape_has_limit space space_of sqrt_weights title twin
+    whitened_space why_dropped without_rows working_model
     """.split()
 )
 
@@ -120,6 +121,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     has_categories: bool = False
     #: Whether the family has a shape that is estimated.
     has_free_shape: bool = False
+    #: The covariance of the residuals, where it is not σ²W⁻¹.
+    residual_side: Any = None
     #: Whether the approximation of the likelihood holds at the estimates.
     likelihood_holds: bool = True
 
@@ -129,6 +132,7 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         self.formula = frame.formula
         self.reterms = frame.reterms
         self.sqrt_weights = None if frame.weights is None else np.sqrt(frame.weights)
+        put_ways(frame.reterms, is_linear=self.is_linear)
         self.feterm = FeMat.from_columns(frame.X, frame.xnames, self.sqrt_weights, frame.nobs)
         self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights if root is None else root)
         self._begin()
@@ -220,8 +224,9 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     def _checked_theta(self, theta) -> np.ndarray:
         """θ as the user gave it, of the right length."""
         given, theta = shown(theta), numbers("theta", theta)
-        if theta.shape != self.theta.shape:
-            raise OptionError(f"theta must be {one_for_each(self.theta_names)}, not {given}")
+        names = self._known_parameters[-1]
+        if theta.shape != (len(names),):
+            raise OptionError(f"theta must be {one_for_each(names)}, not {given}")
         return theta
 
     def _set_theta(self, theta) -> None:
@@ -530,8 +535,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
             Levels, -1 for none, and columns, shape (p, n); term by term.
         """
         scaled = [
-            (refs, np.linalg.solve(scaling.T.T, z) if scaling else z)
-            for scaling, (refs, z) in zip(self.scalings, terms, strict=True)
+            rows_as_computed(term, refs, np.linalg.solve(scaling.T.T, z) if scaling else z)
+            for term, scaling, (refs, z) in zip(self.reterms, self.scalings, terms, strict=True)
         ]
         return self.sigma**2 * self._scaled_row_variances(X @ self.feterm.to_basis, scaled)
 
@@ -562,6 +567,15 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         37.26
         """
         return VarCorr(self, errors=component_errors(self))
+
+    @property
+    def at_bounds(self) -> list[str]:
+        """Parameters of structures at bounds where λ is singular: ``rho of ar1 is 1 (g)``."""
+        return [
+            f"{words} ({term.group})"
+            for term in self.reterms
+            for words in term.structure.bounds_met(term.theta, SINGULAR_TOLERANCE)
+        ]
 
     @names_arguments
     def is_singular(self, tol: float = SINGULAR_TOLERANCE) -> bool:

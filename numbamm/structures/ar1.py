@@ -15,6 +15,8 @@ class Ar1(Patterned):
     """Correlations ρ^|i-j| of effects i and j in the order of the columns, ρ = sin φ."""
 
     names: ClassVar = ("ar1",)
+    reading: ClassVar = "lags"
+    is_chain: ClassVar = True
     counts_columns: ClassVar = True
     includes: ClassVar = frozenset({"homdiag"})
 
@@ -35,6 +37,14 @@ class Ar1(Patterned):
 
     def _matrices(self, phi, order: int) -> np.ndarray:
         return self._powers(phi)[order][self._lags]
+
+    def autocorrelations(self, phi) -> np.ndarray:
+        """Correlations at lags 0 ... p - 1."""
+        return self._powers(phi)[0]
+
+    def autocorrelation_slopes(self, phi) -> np.ndarray:
+        """Their derivatives by φ, shape (nshape, p)."""
+        return self._powers(phi)[1][None]
 
     def correlation(self, phi) -> np.ndarray:
         return self._matrices(phi, 0) if self.nshape else np.eye(1)

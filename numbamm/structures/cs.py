@@ -17,6 +17,7 @@ class Cs(Patterned):
     """
 
     names: ClassVar = ("cs",)
+    reading: ClassVar = "visits"
     includes: ClassVar = frozenset({"homdiag", "diag", "homcs"})
     can_lose: ClassVar = "marginal"
     heterogeneous: ClassVar = True

@@ -11,5 +11,6 @@ class HetAr1(Ar1):
     """Correlations ρ^|i-j|, and a standard deviation for each effect."""
 
     names: ClassVar = ("hetar1",)
+    reading: ClassVar = "visits"
     includes: ClassVar = frozenset({"homdiag", "diag", "ar1"})
     heterogeneous: ClassVar = True

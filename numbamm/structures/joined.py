@@ -98,6 +98,10 @@ class Joined(Structure):
     def rows(self) -> np.ndarray:
         return np.concatenate([c[0] + s.rows for c, s in self.parts])
 
+    @property
+    def scale_powers(self) -> np.ndarray:
+        return np.concatenate([part.scale_powers for part in self.members])
+
     def column_sizes(self, sizes) -> np.ndarray:
         return np.concatenate([s.column_sizes(sizes[c]) for c, s in self.parts])
 
@@ -162,6 +166,10 @@ class Joined(Structure):
     def lacks_rank(self, theta, size, tol) -> bool:
         pairs = zip(self.parts, self._split(theta), strict=True)
         return any(s.lacks_rank(own, size[c], tol) for (c, s), own in pairs)
+
+    def without_effect(self, theta, size, tol) -> np.ndarray:
+        pairs = zip(self.parts, self._split(theta), strict=True)
+        return np.concatenate([s.without_effect(own, size[c], tol) for (c, s), own in pairs])
 
     @property
     def rank(self) -> int:

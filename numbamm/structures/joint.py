@@ -113,6 +113,11 @@ class Joint:
         """Lower bounds of θ."""
         return self.join([s.lowerbd for s in self.structures])
 
+    @cached_property
+    def scale_powers(self) -> np.ndarray:
+        """Powers of a common factor of all λ in θ; see `Structure.scale_powers`."""
+        return self.join([s.scale_powers for s in self.structures])
+
     def column_sizes(self, sizes: Sequence[np.ndarray]) -> np.ndarray:
         """For each θ, the size of the column of Z that it multiplies, from those of all terms."""
         pairs = zip(self.structures, sizes, strict=True)

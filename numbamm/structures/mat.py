@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from numbamm.structures.positions import OverPositions
+from numbamm.structures.positions import OverPositions, in_ranges
 from numbamm.structures.structure import Shape
 
 #: Half-width of differences in log κ, in which Bessel functions have no simple derivatives.
@@ -33,34 +33,22 @@ class Mat(OverPositions):
         return super().has_case(other) and self.points == getattr(other, "points", self.points)
 
     def profile(self, x):
-        raise NotImplementedError  # it takes κ: see `_profile`
+        raise NotImplementedError  # it takes κ: see `values_at`
 
-    def _profile(self, phi) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        kappa = np.exp(np.clip(phi[1], *LOG_KAPPA))
-        return _matern(self._scaled(phi), kappa)
+    def values_at(self, d, phi) -> np.ndarray:
+        return _profile(d, phi)[0]
 
-    def correlation(self, phi) -> np.ndarray:
-        return self._profile(phi)[0]
-
-    def correlation_slopes(self, phi) -> np.ndarray:
-        return np.array([-self._profile(phi)[1], self._in_kappa(phi, 0)])
+    def slopes_at(self, d, phi) -> np.ndarray:
+        return np.array([-_profile(d, phi)[1], _in_kappa(d, phi, 0)])
 
     def correlation_bend(self, phi, N) -> np.ndarray:
-        out = np.empty((2, 2))
-        out[0, 0] = (N * self._profile(phi)[2]).sum()
-        out[0, 1] = out[1, 0] = -(N * self._in_kappa(phi, 1)).sum()
-        values = [self._shifted(phi, k)[0] for k in (-2, -1, 0, 1, 2)]
+        d, out = self._in_units, np.empty((2, 2))
+        out[0, 0] = (N * _profile(d, phi)[2]).sum()
+        out[0, 1] = out[1, 0] = -(N * _in_kappa(d, phi, 1)).sum()
+        values = [_shifted(d, phi, k)[0] for k in (-2, -1, 0, 1, 2)]
         second = np.tensordot([-1, 16, -30, 16, -1], values, 1) / (12 * STEP**2)
         out[1, 1] = (N * second).sum()
         return out
-
-    def _shifted(self, phi, k: int):
-        return self._profile(np.array([phi[0], phi[1] + k * STEP]))
-
-    def _in_kappa(self, phi, order: int) -> np.ndarray:
-        """The derivative of the profile's function of this order by log κ."""
-        values = [self._shifted(phi, k)[order] for k in (-2, -1, 1, 2)]
-        return np.tensordot([1, -8, 8, -1], values, 1) / (12 * STEP)
 
     @property
     def start_shape(self) -> np.ndarray:
@@ -99,6 +87,20 @@ class Mat(OverPositions):
         theta = np.asarray(theta)
         kappa = np.exp(np.clip(theta[..., 2:], *LOG_KAPPA))
         return np.concatenate([self.unit * np.exp(theta[..., 1:2]), kappa], axis=-1)
+
+
+def _profile(d, phi) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return _matern(in_ranges(d, phi), np.exp(np.clip(phi[1], *LOG_KAPPA)))
+
+
+def _shifted(d, phi, k: int):
+    return _profile(d, np.array([phi[0], phi[1] + k * STEP]))
+
+
+def _in_kappa(d, phi, order: int) -> np.ndarray:
+    """The derivative of the profile's function of this order by log κ."""
+    values = [_shifted(d, phi, k)[order] for k in (-2, -1, 1, 2)]
+    return np.tensordot([1, -8, 8, -1], values, 1) / (12 * STEP)
 
 
 def _matern(x, kappa: float):

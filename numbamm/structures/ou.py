@@ -14,6 +14,7 @@ class Ou(Exp):
     """Correlations exp(-rate |t - t'|): those of `Exp` with rate = 1 / range."""
 
     names: ClassVar = ("ou",)
+    is_chain: ClassVar = True
 
     @property
     def shapes(self) -> list[Shape]:

@@ -41,8 +41,6 @@ class Patterned(Structure):
 
     p: int
     fewest: ClassVar = 2
-    #: Whether each effect has a standard deviation of its own.
-    heterogeneous: ClassVar[bool] = False
 
     # ---- what a structure says ------------------------------------------------------------------
 
@@ -106,13 +104,13 @@ class Patterned(Structure):
         lines = theta.reshape(-1, self.size)
         out = np.empty((len(lines), len(self.entries)))
         for i, line in enumerate(lines):
-            L = _factor(self.correlation(line[self.nscale :]))
+            L = factor_of(self.correlation(line[self.nscale :]))
             out[i] = (self.sds(line)[:, None] * L).ravel()[self.entries]
         return out.reshape(*theta.shape[:-1], len(self.entries))
 
     def jacobian(self, theta) -> np.ndarray:
         phi, s = theta[self.nscale :], self.sds(theta)
-        L = _factor(self.correlation(phi))
+        L = factor_of(self.correlation(phi))
         moves = np.zeros((self.size, self.p, self.p))
         if self.heterogeneous:
             each = np.arange(self.p)
@@ -163,6 +161,10 @@ class Patterned(Structure):
     def rows(self) -> np.ndarray:
         first = np.arange(self.p) if self.heterogeneous else [0]
         return np.concatenate([first, np.zeros(self.nshape)]).astype(int)
+
+    @property
+    def scale_powers(self) -> np.ndarray:
+        return np.repeat([0.5 if self.heterogeneous else 1.0, 0.0], [self.nscale, self.nshape])
 
     def column_sizes(self, sizes) -> np.ndarray:
         scales = np.sqrt(sizes) if self.heterogeneous else [np.sqrt(np.mean(sizes**2))]
@@ -241,6 +243,11 @@ class Patterned(Structure):
         small = np.abs(self.sds(theta)) * size < tol
         return bool(small.any() or self.at_bound(theta[self.nscale :], tol))
 
+    def without_effect(self, theta, size, tol) -> np.ndarray:
+        """Correlations of effects whose standard deviations are zero, all but one or all."""
+        positive = np.abs(self.sds(theta)) * size >= tol
+        return ~self.is_scale & (positive.sum() < 2)
+
     def bounds_met(self, theta, tol) -> list[str]:
         if not self.at_bound(theta[self.nscale :], tol):
             return []
@@ -317,7 +324,7 @@ class Patterned(Structure):
         return type(self)(len(columns))
 
 
-def _factor(C) -> np.ndarray:
+def factor_of(C) -> np.ndarray:
     """The Cholesky factor of a correlation matrix, singular ones included."""
     try:
         return np.linalg.cholesky(C)

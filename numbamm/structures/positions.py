@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
-from numbamm.structures.patterned import Patterned
+from numbamm.structures.patterned import Patterned, factor_of
 from numbamm.structures.structure import Shape
 
 
@@ -28,6 +29,7 @@ class OverPositions(Patterned):
     p: int
     points: tuple[tuple[float, ...], ...] = ()
     over_positions: ClassVar = True
+    reading: ClassVar = "distances"
 
     @property
     def nshape(self) -> int:
@@ -41,7 +43,7 @@ class OverPositions(Patterned):
     def distances(self) -> np.ndarray:
         """Euclidean distances, shape (p, p)."""
         at = np.array(self.points, dtype=np.float64).reshape(self.p, -1)
-        return np.sqrt(((at[:, None] - at[None]) ** 2).sum(axis=2))
+        return _distances(at, at)
 
     @cached_property
     def unit(self) -> float:
@@ -49,17 +51,67 @@ class OverPositions(Patterned):
         d = self.distances[np.tril_indices(self.p, -1)]
         return float(np.median(d)) if len(d) else 1.0
 
-    def _scaled(self, phi) -> np.ndarray:
-        return self.distances / (self.unit * np.exp(np.clip(phi[0], -50.0, 50.0)))
+    @cached_property
+    def _in_units(self) -> np.ndarray:
+        return self.distances / self.unit
+
+    def values_at(self, d, phi) -> np.ndarray:
+        """Correlations at distances in units of `unit`, of any shape."""
+        return self.profile(in_ranges(d, phi))[0]
+
+    def slopes_at(self, d, phi) -> np.ndarray:
+        """Their derivatives by φ, which come first."""
+        return -self.profile(in_ranges(d, phi))[1][None]
 
     def correlation(self, phi) -> np.ndarray:
-        return self.profile(self._scaled(phi))[0]
+        return self.values_at(self._in_units, phi)
+
+    def correlation_at(self, phi, distances) -> np.ndarray:
+        """Correlations of effects that are so far from each other."""
+        return self.values_at(distances / self.unit, phi)
+
+    # ---- other points -----------------------------------------------------------------------
+
+    def weights_at(self, theta, points) -> tuple[np.ndarray, np.ndarray]:
+        """What the effects at these points say about those at m others: simple kriging.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (size,)
+        points : ndarray, shape (m, number of coordinates)
+
+        Returns
+        -------
+        W : ndarray, shape (m, p)
+            Effects at the other points have the mean W b, given effects b.
+        rest : ndarray, shape (m,)
+            The variances that are left, relative to σ².
+
+        References
+        ----------
+        Cressie, 1993, Statistics for Spatial Data, section 3.4.5.
+        """
+        L, half = self._known_from(theta, points)
+        W = solve_triangular(L, half, lower=True, trans="T").T
+        return W, theta[0] ** 2 * np.maximum(1.0 - (half**2).sum(axis=0), 0.0)
+
+    def covariance_at(self, theta, points) -> np.ndarray:
+        """Covariance of effects at other points, given those here; shape (m, m), relative to σ²."""
+        half = self._known_from(theta, points)[1]
+        C = self.correlation_at(theta[1:], _distances(points, points))
+        return theta[0] ** 2 * (C - half.T @ half)
+
+    def _known_from(self, theta, points) -> tuple[np.ndarray, np.ndarray]:
+        """The factor L of C, and L⁻¹c for the correlations c with effects at other points."""
+        L = factor_of(self.correlation(theta[1:]))
+        across = self.correlation_at(theta[1:], _distances(np.array(self.points), points))
+        return L, solve_triangular(L, across, lower=True)
 
     def correlation_slopes(self, phi) -> np.ndarray:
-        return -self.profile(self._scaled(phi))[1][None]
+        return self.slopes_at(self._in_units, phi)
 
     def correlation_bend(self, phi, N) -> np.ndarray:
-        return np.array([[(N * self.profile(self._scaled(phi))[2]).sum()]])
+        return np.array([[(N * self.profile(in_ranges(self._in_units, phi))[2]).sum()]])
 
     #: Range at which searches begin, as a share of the median distance.
     START: ClassVar[float] = 0.5
@@ -125,6 +177,16 @@ class OverPositions(Patterned):
     @classmethod
     def from_options(cls, p, options) -> OverPositions:
         return cls(p, tuple(map(tuple, options["points"])))
+
+
+def _distances(a, b) -> np.ndarray:
+    """Euclidean distances of the points in rows of a and b."""
+    return np.sqrt(((a[:, None] - b[None]) ** 2).sum(axis=2))
+
+
+def in_ranges(d, phi) -> np.ndarray:
+    """Distances in units of the range, φ its logarithm."""
+    return d / np.exp(np.clip(phi[0], -50.0, 50.0))
 
 
 def _least(f, low: float, high: float) -> float:

@@ -83,6 +83,15 @@ class Structure(ABC):
     counts_columns: ClassVar[bool] = False
     #: Whether its effects belong to points, ``name(x, y | g)``, which it takes as `points`.
     over_positions: ClassVar[bool] = False
+    #: What residuals of the structure are correlated by: "visits", "lags" of whole numbers,
+    #: "distances"; None if it is one of random effects alone.
+    reading: ClassVar[str | None] = None
+    #: Name of the structure that has its correlations, if that is another one.
+    correlations_of: ClassVar[str | None] = None
+    #: Whether neighbours decide about all correlations: a first-order Markov chain.
+    is_chain: ClassVar[bool] = False
+    #: Whether each effect, or each visit, has a standard deviation of its own.
+    heterogeneous: ClassVar[bool] = False
 
     # ---- λ ----------------------------------------------------------------------------------
 
@@ -183,6 +192,11 @@ class Structure(ABC):
         """For each θ, its row in λ; the first one if there are several."""
         return self.entries // self.p
 
+    @property
+    def scale_powers(self) -> np.ndarray:
+        """The powers of a factor by which θ change where λ is multiplied by it, shape (size,)."""
+        return np.ones(self.size)
+
     def column_sizes(self, sizes: np.ndarray) -> np.ndarray:
         """For each θ, the size of the column of Z that it multiplies, from those of all columns."""
         return sizes[self.rows]
@@ -222,6 +236,13 @@ class Structure(ABC):
             What counts as zero in columns of size one.
         """
         return bool((np.abs(np.diag(self.matrix(theta))) * size < tol).any())
+
+    def without_effect(self, theta: np.ndarray, size: np.ndarray, tol: float) -> np.ndarray:
+        """For each θ, whether λλ' does not depend on it, since other θ are at bounds.
+
+        The arguments are those of `lacks_rank`.
+        """
+        return np.zeros(self.size, dtype=bool)
 
     @property
     def shapes(self) -> list[Shape]:

@@ -23,6 +23,7 @@ class Toep(Patterned):
     """
 
     names: ClassVar = ("toep",)
+    reading: ClassVar = "visits"
     counts_columns: ClassVar = True
     includes: ClassVar = frozenset({"homdiag", "diag", "homcs", "cs", "ar1", "hetar1", "homtoep"})
     heterogeneous: ClassVar = True
@@ -54,6 +55,22 @@ class Toep(Patterned):
             known = diagonal[np.isfinite(diagonal)]
             r[lag] = known.mean() if len(known) else 0.0
         return np.arcsin(partial(r))
+
+    def without_effect(self, theta, size, tol) -> np.ndarray:
+        """Those of longer lags, too, where a partial autocorrelation is 1 or -1."""
+        at_bound = np.abs(np.cos(theta[self.nscale :])) < tol
+        later = np.concatenate([[False], np.logical_or.accumulate(at_bound)[:-1]])
+        hidden = super().without_effect(theta, size, tol)
+        hidden[self.nscale :] |= later[: self.nshape]
+        return hidden
+
+    def bounds_met(self, theta, tol) -> list[str]:
+        kappa = np.sin(theta[self.nscale :])
+        lags = np.flatnonzero(np.abs(np.cos(theta[self.nscale :])) < tol)[:1]
+        return [
+            f"the partial autocorrelation of lag {k + 1} of {self.names[0]} is {kappa[k]:.3g}"
+            for k in lags
+        ]
 
     @property
     def shapes(self) -> list[Shape]:
@@ -98,7 +115,7 @@ def _durbin_levinson(kappa, one) -> list:
     return r
 
 
-class _Jet(NamedTuple):
+class Jet(NamedTuple):
     """A function of φ to second order."""
 
     value: float
@@ -106,26 +123,37 @@ class _Jet(NamedTuple):
     bend: np.ndarray
 
     def __add__(self, other):
-        return _Jet(*(a + b for a, b in zip(self, other, strict=True)))
+        return Jet(*(a + b for a, b in zip(self, other, strict=True)))
 
     def __sub__(self, other):
-        return _Jet(*(a - b for a, b in zip(self, other, strict=True)))
+        return Jet(*(a - b for a, b in zip(self, other, strict=True)))
 
     def __mul__(self, other):
         cross = np.outer(self.slope, other.slope)
-        return _Jet(
+        return Jet(
             self.value * other.value,
             self.value * other.slope + other.value * self.slope,
             self.value * other.bend + other.value * self.bend + cross + cross.T,
         )
 
+    def inverse(self):
+        """1 over it."""
+        v, outer = self.value, np.outer(self.slope, self.slope)
+        return Jet(1 / v, -self.slope / v**2, 2 * outer / v**3 - self.bend / v**2)
 
-def _taylor(phi) -> list[_Jet]:
+    @classmethod
+    def sines(cls, phi) -> list[Jet]:
+        """sin φ of each φ."""
+        unit = np.eye(len(phi))
+        each = zip(np.sin(phi), np.cos(phi), unit, strict=True)
+        return [cls(s, c * e, np.diag(-s * e)) for s, c, e in each]
+
+    @classmethod
+    def constant(cls, value: float, n: int) -> Jet:
+        """A constant, of n φ."""
+        return cls(value, np.zeros(n), np.zeros((n, n)))
+
+
+def _taylor(phi) -> list[Jet]:
     """Autocorrelations of lags 0 ... p - 1 with their derivatives by φ."""
-    n = len(phi)
-    unit = np.eye(n)
-    kappa = [
-        _Jet(s, c * e, np.diag(-s * e))
-        for s, c, e in zip(np.sin(phi), np.cos(phi), unit, strict=True)
-    ]
-    return _durbin_levinson(kappa, _Jet(1.0, np.zeros(n), np.zeros((n, n))))
+    return _durbin_levinson(Jet.sines(phi), Jet.constant(1.0, len(phi)))

@@ -17,6 +17,9 @@ class Us(Structure):
 
     p: int
     names: ClassVar = ("us",)
+    reading: ClassVar = "visits"
+    heterogeneous: ClassVar = True
+    correlations_of: ClassVar = "homus"
     can_lose: ClassVar = "marginal"
 
     def has_case(self, other) -> bool:

@@ -32,7 +32,7 @@ def test_rows_of_the_fit_give_the_matrices_of_the_fit(data, formula):
     else:
         assert_allclose(new.offset, mf.offset[rows])
     assert len(new.terms) == len(mf.reterms)
-    for (refs, z, unseen), term in zip(new.terms, mf.reterms, strict=True):
+    for (refs, z, unseen, _), term in zip(new.terms, mf.reterms, strict=True):
         assert_array_equal(refs, term.refs[rows])
         assert refs.dtype == np.int32
         assert_allclose(z, term.z[:, rows], atol=1e-12)

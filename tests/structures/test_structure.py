@@ -4,6 +4,8 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 from structures.examples import differences, each, each_linear, some_theta
 
+from numbamm.structures.toep import Toep
+
 
 @each
 def test_the_start(structure):
@@ -147,3 +149,24 @@ def test_names(structure):
     sizes = structure.column_sizes(np.ones(structure.p))
     assert_allclose(sizes, np.ones(structure.size))
     assert ((structure.rows >= 0) & (structure.rows < structure.p)).all()
+
+
+@each
+def test_parameters_without_effect_have_none(structure):
+    """At zeros, and where partial autocorrelations are at a bound: λλ' stays as it is."""
+    size, rng = np.ones(structure.p), np.random.default_rng(4)
+    assert not structure.without_effect(some_theta(structure), size, 1e-3).any()
+    at_bounds = np.where(structure.is_scale, some_theta(structure), np.pi / 2)
+    for theta in (at_bounds, np.where(structure.is_scale, 0.0, some_theta(structure))):
+        hidden = structure.without_effect(theta, size, 1e-3)
+        moved = np.where(hidden, rng.normal(size=structure.size), theta)
+        lam, other = structure.matrix(theta), structure.matrix(moved)
+        assert_allclose(other @ other.T, lam @ lam.T, atol=1e-7)
+
+
+def test_words_on_partial_autocorrelations_at_a_bound():
+    toep = Toep(4)
+    theta = np.array([1.0, 1.1, 0.9, 1.0, 0.3, -np.pi / 2, 0.7])
+    assert toep.bounds_met(theta, 1e-3) == ["the partial autocorrelation of lag 2 of toep is -1"]
+    assert toep.without_effect(theta, np.ones(4), 1e-3).tolist() == [False] * 6 + [True]
+    assert toep.bounds_met(np.full(7, 0.5), 1e-3) == []

@@ -125,7 +125,7 @@ class Chains(Correlations):
 
     def _of_rows(self, values) -> np.ndarray:
         """Values of codes for the rows; 0 where there is no row before."""
-        out = values[..., self.codes] if values.shape[-1] else np.zeros(len(self.codes))
+        out = values[..., self.codes]
         out[..., self.first] = 0.0
         return out
 

@@ -34,28 +34,24 @@ from numbamm.blocks.search.observed import Traces
 BEGIN, ADVANCE, IMPROVE = range(3)
 
 
-class StructuredSearch:
-    """A search over θ of any structures, one evaluation at a time: an `OwnSearch`.
+class TrustSearch:
+    """A search in the trust region of `newton`, one evaluation at a time: an `OwnSearch`.
+
+    A subclass evaluates the objective, and its derivatives at the point evaluated last.
 
     Parameters
     ----------
-    blocks : DenseTail
-    theta : ndarray, shape (number of θ,)
+    x : ndarray, shape (n,)
         The start.
-    criterion : (degrees, constant, sigma)
-        As for `DenseTail.objective`.
-    scale : ndarray, shape (number of θ,)
-        What θ is multiplied by to be of ordinary size.
+    scale : ndarray, shape (n,)
+        What x is multiplied by to be of ordinary size.
     ftol_abs, ftol_rel : float
         As for `newton.fit`.
     """
 
-    def __init__(self, blocks, theta, criterion, scale, ftol_abs, ftol_rel) -> None:
-        compile_ahead(objective_gradient, complete_normal, inner_products, lead)
-        self._blocks, self._criterion = blocks, criterion
-        self._state = trust.allocate(len(theta))
-        self._state.x[:], self._state.scale[:] = theta, scale
-        self._traces = Traces.of(blocks)
+    def __init__(self, x, scale, ftol_abs, ftol_rel) -> None:
+        self._state = trust.allocate(len(x))
+        self._state.x[:], self._state.scale[:] = x, scale
         lead(BEGIN, float(ftol_abs), float(ftol_rel), self._state)
         self.returnvalue: str | None = None
         self.gradient_norm = np.nan
@@ -65,14 +61,22 @@ class StructuredSearch:
         """The lowest objective so far."""
         return float(self._state.numbers[FBEST])
 
+    def evaluate(self, x) -> float:
+        """The objective at x."""
+        raise NotImplementedError
+
+    def derivatives(self, x) -> tuple[np.ndarray, np.ndarray]:
+        """Slopes and Hessian at x, which was evaluated last."""
+        raise NotImplementedError
+
     def step(self, most: float) -> list[tuple[np.ndarray, float]]:
-        """One more evaluation: θ, and the objective there."""
-        state, blocks = self._state, self._blocks
-        theta = state.x.copy()
-        f, _ = blocks.objective_gradient(theta, *self._criterion)
+        """One more evaluation: x, and the objective there."""
+        state = self._state
+        x = state.x.copy()
+        f = self.evaluate(x)
         action = lead(ADVANCE, f, 0.0, state)
         if action == DIFFERENTIATE:
-            g, H = derivatives(blocks, theta, self._criterion, self._traces)
+            g, H = self.derivatives(x)
             if np.isfinite(g).all() and np.isfinite(H).all():
                 self.gradient_norm = float(np.linalg.norm(g))
                 state.g[:], state.H[:] = g / state.scale, H / np.outer(state.scale, state.scale)
@@ -83,7 +87,34 @@ class StructuredSearch:
             self.gradient_norm = np.nan  # the last step was taken without derivatives
         if action != EVALUATE:
             self.returnvalue = newton.ENDS[action]
-        return [(theta, f)]
+        return [(x, f)]
+
+
+class StructuredSearch(TrustSearch):
+    """A search over θ of any structures.
+
+    Parameters
+    ----------
+    blocks : DenseTail
+    theta : ndarray, shape (number of θ,)
+        The start.
+    criterion : (degrees, constant, sigma)
+        As for `DenseTail.objective`.
+    scale, ftol_abs, ftol_rel
+        As for `TrustSearch`.
+    """
+
+    def __init__(self, blocks, theta, criterion, scale, ftol_abs, ftol_rel) -> None:
+        compile_ahead(objective_gradient, complete_normal, inner_products, lead)
+        self._blocks, self._criterion = blocks, criterion
+        self._traces = Traces.of(blocks)
+        super().__init__(theta, scale, ftol_abs, ftol_rel)
+
+    def evaluate(self, x) -> float:
+        return self._blocks.objective_gradient(x, *self._criterion)[0]
+
+    def derivatives(self, x) -> tuple[np.ndarray, np.ndarray]:
+        return derivatives(self._blocks, x, self._criterion, self._traces)
 
 
 def derivatives(blocks, theta, criterion, traces=None) -> tuple[np.ndarray, np.ndarray]:

@@ -36,10 +36,10 @@ class DenseTail(Tail):
     is_compiled = True
 
     @classmethod
-    def predict(cls, layout, terms, asked: bool = False) -> Prediction:
+    def predict(cls, layout, terms, asked: bool = False, factors: int = 1) -> Prediction:
         multiplications = 3 * layout.operations  # a gradient costs twice as much again
         size = layout.size_a + layout.size_work + layout.size_adjoint
-        return Prediction(multiplications / RATE, 8.0 * size)
+        return Prediction(multiplications / RATE, 8.0 * factors * size)
 
     @property
     def work(self) -> np.ndarray:
@@ -132,7 +132,8 @@ class DenseTail(Tail):
             If Ω is not positive definite to working precision.
         """
         entries, factored = self.joint.entries(theta), cholesky.factored
-        if np.array_equal(factored(self.layout.table, self.layout.index, self.work), entries):
+        held = factored(self.layout.table, self.layout.index, self.work)
+        if len(held) and np.array_equal(held, entries):  # without any θ nothing tells
             return
         if not self.objective(theta, np.array([1, 0]), 0.0, 0.0) < np.inf:
             raise FloatingPointError(f"the Cholesky factorisation fails at theta = {theta}")
@@ -176,6 +177,6 @@ class DenseTail(Tail):
         """Variances of b over σ² at that factor, shape (levels, p, p) for each term."""
         return conditional_variances(self.layout, self.work)
 
-    def row_variances(self, terms, x) -> np.ndarray:
+    def row_variances(self, terms, x, cov=None) -> np.ndarray:
         """Variances over σ² of x'γ̂ + z'b̂ - z'b at that factor; see `variances.row_variances`."""
-        return row_variances(self.layout, self.work, terms, x)
+        return row_variances(self.layout, self.work, terms, x, cov)

@@ -10,8 +10,7 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import OptionError
 from numbamm.inference.fixed.parameter_covariance import by_expected, by_observed
-from numbamm.inference.fixed.response_covariance import directions_of
-from numbamm.inference.fixed.wald import INFINITE, notes, quadratic_form
+from numbamm.inference.fixed.wald import INFINITE, directions_of, notes, quadratic_form
 
 #: Degrees of freedom from which both moments of F are matched; at 2 and below it has none.
 MATCHED = 2.5

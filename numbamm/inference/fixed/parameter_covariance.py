@@ -13,6 +13,9 @@ from numbamm.inference.fixed.response_covariance import Directions
 #: A variance of zero counts as known, one of at least this many standard errors as estimated.
 #: In between, the weight changes smoothly.
 FREE = 0.1
+#: Standard deviations in columns of size one, and distances of partial autocorrelations from
+#: their bounds (as cosines), below which other parameters of a structure have no effect.
+KNOWN = 1e-3
 #: Eigenvalues of the Hessian scaled by the information count as negative below this.
 NEGATIVE = -1e-6
 #: Smallest share of a direction's information that is not shared with other directions or the
@@ -80,7 +83,7 @@ def covariances(directions) -> tuple[np.ndarray, np.ndarray]:
     directions : Directions, or with one more axis, the first, ManyDirections
     """
     changes, curvature, added = _by_rank(directions)
-    first = len(directions.combinations) - added.shape[-1]  # 1 if log σ² is a parameter
+    first = len(directions.combinations) - added.shape[-1]  # log σ², if it is a parameter, and φ
     shape = (*changes.shape[:-2], *directions.coordinates.shape)
     transform = np.empty(shape)
     transform[..., :first] = directions.coordinates[:, :first]
@@ -88,8 +91,10 @@ def covariances(directions) -> tuple[np.ndarray, np.ndarray]:
     across = np.swapaxes(transform, -1, -2)
     hessian = across @ directions.observed @ transform
     hessian[..., first:, first:] += curvature + _diagonal_matrix(added)
+    hessian[..., :first, :first] += directions.bend
     size = np.einsum("...ij,...ij->...j", transform, directions.expected @ transform)
     size[..., first:] += np.abs(np.diagonal(curvature, axis1=-2, axis2=-1)) + added
+    size[..., :first] += np.abs(np.diagonal(directions.bend * np.ones((first, first))))
     size = np.sqrt(np.where(size > 0, size, 1.0))
     values, vectors = np.linalg.eigh(hessian / (size[..., :, None] * size[..., None, :]))
     root = np.sqrt(np.maximum(values, 0.0) + RIDGE)
@@ -160,7 +165,7 @@ def _by_rank(directions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         directions.nlevels,
         strict=True,
     ):
-        size = np.sqrt(rows / nlevels)[..., None] * np.where(size > 0, size, 1.0)
+        of_columns, size = size, np.sqrt(rows / nlevels)[..., None] * np.where(size > 0, size, 1.0)
         nlevels, theta = np.asarray(nlevels)[..., None], term.theta
         for columns, structure in term.structure.parts:
             part, here = slice(start, start + structure.size), np.ix_(columns, columns)
@@ -168,8 +173,10 @@ def _by_rank(directions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             start = part.stop
             bend = slope[(..., *here)]
             if not structure.is_linear:  # the directions are those of θ
-                changes[..., part, part] = np.eye(structure.size)
-                curvature[..., part, part] = structure.bend(own, bend)
+                estimated = ~structure.without_effect(own, of_columns[columns], KNOWN)
+                changes[..., part, part] = np.diag(estimated.astype(float))
+                bend = structure.bend(own, bend) * np.outer(estimated, estimated)
+                curvature[..., part, part] = bend
                 continue
             lifts = structure.lifts(lam[(..., *here)], size[..., columns])
             L, A, variance = (np.stack(x) for x in zip(*lifts, strict=True))  # coordinates first

@@ -9,8 +9,7 @@ import numpy as np
 
 from numbamm.blocks.threads import blas_threads
 from numbamm.inference.fixed.parameter_covariance import by_observed
-from numbamm.inference.fixed.response_covariance import directions_of
-from numbamm.inference.fixed.wald import INFINITE, notes
+from numbamm.inference.fixed.wald import INFINITE, directions_of, notes
 
 #: Degrees of freedom count as equal up to this relative difference.
 EQUAL = 1e-8

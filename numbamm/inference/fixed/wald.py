@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from numbamm.inference.fixed import response_covariance
+from numbamm.inference.fixed.response_covariance import Directions
+
 #: Degrees of freedom above this are infinite except for rounding errors.
 INFINITE = 1e10
 
@@ -40,6 +43,21 @@ def quadratic_form(L, beta, vcov, rhs=0.0) -> float:
     return float(value @ np.linalg.solve(L @ vcov @ L.T, value))
 
 
+def directions_of(model) -> Directions:
+    """The derivatives of the response's covariance in a linear model, and products with them.
+
+    Raises
+    ------
+    DataError
+        A group of connected levels is too large for dense matrices of its order.
+    """
+    if model.residual_side is None:
+        return response_covariance.directions_of(model)
+    from numbamm.inference.fixed.residual_directions import residual_directions
+
+    return residual_directions(model)
+
+
 def notes(model, directions, *, boundary: bool) -> list[str]:
     """Notes on singular fits and on redundant random effects.
 
@@ -55,6 +73,7 @@ def notes(model, directions, *, boundary: bool) -> list[str]:
             "Singular fit: variances of zero count as known, which makes the degrees of freedom "
             'large; ddf="kenward-roger" takes them as estimated.'
         )
+        notes += [f"At its bound, and taken as known: {words}." for words in model.at_bounds]
     if directions.redundant:
         verb = "has" if directions.redundant == 1 else "have"
         notes.append(

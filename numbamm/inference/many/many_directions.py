@@ -50,6 +50,7 @@ class ManyDirections:
     nlevels: list[np.ndarray]
     terms: list
     reml: bool
+    bend: float = 0.0  # V is linear in the parameters before Γ
 
     @property
     def observed(self) -> np.ndarray:

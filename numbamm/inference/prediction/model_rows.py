@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from numbamm.errors import DataError, OptionError
+from numbamm.inference.prediction.new_points import NewPoints
 
 
 @dataclass
@@ -22,7 +23,8 @@ class ModelRows:
     offset : ndarray, shape (n,), or None
     terms : list of (refs, z)
         For each of `reterms` the level of each row, shape (n,), and the columns of Z, shape (p, n).
-        New levels are numbered after those of the fit; -1 stands for no random effect.
+        New levels are numbered after those of the fit; -1 stands for no random effect. At points
+        that the fit did not have, the columns are those of `OverPositions.weights_at`.
     unseen : list of list
         For each term the labels of the new levels.
     weights : ndarray, shape (n,), or None
@@ -32,6 +34,8 @@ class ModelRows:
         Makes a Series over the rows from values and a name.
     parts : dict of str → ndarray
         Columns of further parts of the model.
+    elsewhere : list of NewPoints
+        What is left of the effects at points that the fit did not have.
     """
 
     X: np.ndarray
@@ -42,6 +46,7 @@ class ModelRows:
     missing: np.ndarray | None
     aligned: Callable
     parts: dict[str, np.ndarray] = field(default_factory=dict)
+    elsewhere: list[NewPoints] = field(default_factory=list)
 
     @classmethod
     def of_fit(cls, model, weights=None) -> ModelRows:
@@ -55,9 +60,15 @@ class ModelRows:
 
     @classmethod
     def new(
-        cls, model, newdata, wanted: Collection[int], weights=None, parts: Collection[str] = ()
+        cls,
+        model,
+        newdata,
+        wanted: Collection[int],
+        weights=None,
+        theta=None,
+        parts: Collection[str] = (),
     ) -> ModelRows:
-        """New rows, with the random-effects terms at the positions `wanted`, and with parts."""
+        """New rows, with the random-effects terms at the positions `wanted`, at θ, and parts."""
         if model.frame.has_array_offset:
             raise DataError(
                 "the model's offset was given as an array, which new data cannot have: "
@@ -67,15 +78,21 @@ class ModelRows:
         no_level = np.full(len(new.X), -1, dtype=np.int32)
         terms = [(no_level, np.zeros((term.p, len(new.X)))) for term in model.reterms]
         unseen: list[list] = [[] for _ in terms]
-        for k, (refs, z, labels) in zip(wanted, new.terms, strict=True):
+        parameters = model.scaled.structure.split(model.theta if theta is None else theta)
+        elsewhere = []
+        for k, (refs, z, labels, others) in zip(wanted, new.terms, strict=True):
             terms[k], unseen[k] = (refs, z), labels
+            for there in others:
+                elsewhere.append(NewPoints.of(k, model.reterms[k].structure, parameters[k], there))
+                elsewhere[-1].fill(z)
         index = newdata.index if isinstance(newdata, pd.DataFrame) else None
 
         def aligned(values, name):
             return pd.Series(values, index=index, name=name)
 
         X = new.X[:, model.feterm.kept]
-        return cls(X, new.offset, terms, unseen, new.weights, new.missing, aligned, new.parts)
+        of_rows = new.weights, new.missing, aligned, new.parts, elsewhere
+        return cls(X, new.offset, terms, unseen, *of_rows)
 
     def linear_predictor(self, beta, effects) -> np.ndarray:
         """Xβ + Zb + offset, shape (n,); NaN in rows with a missing value.

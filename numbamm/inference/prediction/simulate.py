@@ -142,7 +142,8 @@ def simulate(
     else:
         given = weights_to_draw(model, weights)
         every = range(len(model.reterms))
-        rows = ModelRows.new(model, newdata, every, given, parts=tuple(model.frame.parts))
+        parts = tuple(model.frame.parts) if model.has_categories else ()
+        rows = ModelRows.new(model, newdata, every, given, parameters.theta, parts)
     rng = generator(seed)
     series = _as_categories if model.has_categories else _as_numbers
     if n is None:
@@ -201,6 +202,8 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
     lambdas = model.scaled.structure.matrices(parameters.theta)
     for k, (term, unseen, lam) in enumerate(zip(model.reterms, rows.unseen, lambdas, strict=True)):
         u = rng.standard_normal((term.nlevels + len(unseen), term.p))
+        if term.relation is not None:
+            u = _related(term, unseen, u)
         b = parameters.sigma * u @ lam.T
         if kept[k]:
             b[: term.nlevels] = model.b[k]
@@ -210,6 +213,9 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
 
         return draw_codes(model, rows, effects, parameters.beta, rng)
     eta = rows.linear_predictor(parameters.beta, effects)
+    for there in rows.elsewhere:
+        refs, levels = rows.terms[there.term][0], len(effects[there.term])
+        eta = eta + there.draws(parameters.sigma, refs, levels, rng)
     complete = np.flatnonzero(~np.isnan(eta))
     w = trials_or_weights(model, rows)[complete]
     y = np.full(len(eta), np.nan)
@@ -217,6 +223,22 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
     phi = parameters.sigma**2
     y[complete] = model.family_record.draws(rng, mu, w, phi, parameters.shape)
     return y
+
+
+def _related(term, unseen: list, u) -> np.ndarray:
+    """Effects of levels with a known covariance, from independent ones.
+
+    Raises
+    ------
+    DataError
+        There are levels whose covariances are not known.
+    """
+    if unseen:
+        raise DataError(
+            f"{term.relation.name} has no covariances of {shown(unseen[0])}, a level of "
+            f"'{term.group}' that is new: give the model a matrix with all levels"
+        )
+    return term.relation.related(u)
 
 
 def trials_or_weights(model, rows: ModelRows) -> np.ndarray:

@@ -161,7 +161,7 @@ def variance_shares(model, method: str = "lognormal") -> Shares:
             "ordinal models without them"
         )
     fixed = model.feterm.x[:, model.feterm.kept] @ model.estimates.beta
-    return Shares(float(fixed.var(ddof=1)), random, _residual(model, method))
+    return Shares(float(fixed.var(ddof=1)), random, residual_on_link_scale(model, method))
 
 
 def _random(model) -> dict[str, float]:
@@ -173,7 +173,7 @@ def _random(model) -> dict[str, float]:
     return totals
 
 
-def _residual(model, method: str) -> float:
+def residual_on_link_scale(model, method: str) -> float:
     """Variance of the response given η, on the scale of η."""
     family, link = model.family_record, model.link_record
     if family.is_linear(link):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from numbamm.design.remat import ReMat
-from numbamm.errors import DataError, OptionError, did_you_mean
+from numbamm.errors import DataError, OptionError, did_you_mean, shown
 from numbamm.formula.columns import Table
 from numbamm.formula.grouping import grouping_factors
 from numbamm.formula.names import unquoted
@@ -62,6 +62,11 @@ def of_model(model, design, weights) -> tuple:
     frame = model.frame
     given = weights_to_draw(model, weights)
     new = ModelRows.new(model, design, range(len(model.reterms)), given)
+    if new.elsewhere:
+        raise DataError(
+            f"the design has rows at points of '{model.reterms[new.elsewhere[0].term].group}' that "
+            "the data of the fit do not have: take its points, or give a formula and parameters"
+        )
     rows = np.flatnonzero(~new.missing)
     terms = [
         _term(term, refs[rows], z[:, rows], unseen)
@@ -160,6 +165,13 @@ def _labels_of_copies(labels, copies) -> pd.Series:
 
 def _term(term: ReMat, refs, z, unseen: list) -> ReMat:
     """A term for other rows, with the levels that occur in them."""
+    if term.relation is not None:
+        if unseen:
+            raise DataError(
+                f"{term.relation.name} has no covariances of {shown(unseen[0])}, a level of "
+                f"'{term.group}' in the design: give the model a matrix with all levels"
+            )
+        return replace(term, refs=refs, z=z, theta=None)
     used, codes = np.unique(refs, return_inverse=True)
     if len(used) < 2:
         raise DataError(

@@ -11,6 +11,7 @@ from numbamm.models.fitting.light_starts import SMALL, LightStarts
 from numbamm.models.fitting.residual_variance import is_unbounded
 from numbamm.models.fitting.structured_starts import StructuredStarts
 from numbamm.models.spaces.linear_space import LinearSpace
+from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.optimize.auto import AUTO, FEW, LIGHT, NEWTON
 from numbamm.optimize.run import gradient_demand
 
@@ -19,7 +20,7 @@ from numbamm.optimize.run import gradient_demand
 MOST_SCALES, LIGHTER = 8, 1e4
 
 
-def space_with_starts(model) -> LinearSpace:
+def space_with_starts(model) -> ModelSpace:
     """The space of a fit, whose search begins at the start that the user has set, or by default.
 
     Where evaluations are light, the default search has starts in several valleys. Other searches
@@ -31,10 +32,12 @@ def space_with_starts(model) -> LinearSpace:
     model : LinearMixedModel
         Its `optsum` says how; the default start is put there.
     """
+    if model.residual_side is not None:
+        return _with_residual_side(model)
     optsum, scaled, blocks = model.optsum, model.scaled, model.blocks
     start, work = model._usual_start, blocks.operations
     ntheta, is_newton = len(start), optsum.optimizer in (AUTO, NEWTON)
-    is_free = scaled.structure.is_free and blocks.is_compiled  # starts are for light evaluations
+    is_free = blocks.joint.is_free and blocks.is_compiled  # starts are for light evaluations
     by_differences = optsum.optimizer == AUTO and is_free and ntheta <= FEW and work <= LIGHT
     space = LinearSpace(
         scaled,
@@ -43,7 +46,7 @@ def space_with_starts(model) -> LinearSpace:
         (optsum.ftol_abs, optsum.ftol_rel),
         model.search_coordinates if by_differences else None,
     )
-    many = optsum.optimizer == AUTO and not scaled.structure.is_free and work <= LIGHT
+    many = optsum.optimizer == AUTO and not blocks.joint.is_free and work <= LIGHT
     if not model._default_start.is_in(optsum):
         if many and model._bounds_are_usual():
             usual = moment_theta(scaled.terms, model.layout, blocks.A, space.criterion.sigma)
@@ -68,5 +71,21 @@ def space_with_starts(model) -> LinearSpace:
                 nranef = sum(term.nranef for term in model.reterms)
                 if nranef >= model.nobs and space.criterion.sigma == 0:
                     space.starts = StructuredStarts(scaled, scaled.to_scaled(start))
+    model._default_start = DefaultStart.put(optsum, start)
+    return space
+
+
+def _with_residual_side(model) -> ModelSpace:
+    """The space in φ and θ; by default θ begins at its moments where φ begins."""
+    optsum, side, scaled = model.optsum, model.residual_side, model.scaled
+    space = model.space_with(model._criterion(), (optsum.ftol_abs, optsum.ftol_rel))
+    if not model._default_start.is_in(optsum) or not model._bounds_are_usual():
+        return space
+    start = model._usual_start
+    if scaled.structure.size and (at := side.rows.at(side.start)) is not None:
+        sigma = space.criterion.sigma
+        theta = moment_theta(scaled.terms, at.of.layout, at.tail.A, sigma)
+        if theta is not None:
+            start = np.concatenate([side.start, scaled.to_user(theta)])
     model._default_start = DefaultStart.put(optsum, start)
     return space

@@ -6,16 +6,17 @@ from numpy.testing import assert_allclose
 from numbamm.blocks.residual.scales import LogLinear, Scales
 
 W = np.array([[1.0, 2.0], [0.0, -1.0], [3.0, 0.5]])
+PARTS = [LogLinear(W), LogLinear(W[:, :1], np.array([0.1, 0.2, 0.3]))]
+PHI = np.array([0.5, -0.25, 2.0])
 
 
 def test_a_sum_of_parts():
-    scales = Scales([LogLinear(W), LogLinear(W[:, :1], np.array([0.1, 0.2, 0.3]))], 3)
-    phi = np.array([0.5, -0.25, 2.0])
-    expected = W @ phi[:2] + W[:, 0] * 2 + [0.1, 0.2, 0.3]
-    assert_allclose(scales.values(phi), expected)
-    assert_allclose(scales.slopes(phi), np.column_stack([W, W[:, :1]]).T)
+    scales = Scales(PARTS, 3)
+    expected = W @ PHI[:2] + W[:, 0] * 2 + [0.1, 0.2, 0.3]
+    assert_allclose(scales.values(PHI), expected)
+    assert_allclose(scales.slopes(PHI), np.column_stack([W, W[:, :1]]).T)
     rows = np.array([2, 0])
-    assert_allclose(scales.take(rows).values(phi), expected[rows])
+    assert_allclose(scales.take(rows).values(PHI), expected[rows])
 
 
 def test_no_parts():

@@ -1,0 +1,1 @@
+"""The residual side of a linear model: standard deviations of rows, and correlations in groups."""

@@ -1,0 +1,188 @@
+"""`read_dispersion`: standard deviations of rows from ``dispersion="~ x"`` or ``"power(x)"``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from numbamm.blocks.residual.scales import LogLinear
+from numbamm.errors import DataError, FormulaError
+from numbamm.formula.levels import as_array, level_codes
+from numbamm.formula.parts.dispersion_text import DispersionText
+from numbamm.models.residual_side.texts import DISPERSION
+
+
+class ConstPower:
+    """d = c + |v|^δ, φ = (log c, δ).
+
+    Parameters
+    ----------
+    v : ndarray, shape (n,)
+        Positive.
+    """
+
+    size = 2
+
+    def __init__(self, v) -> None:
+        self.v = v
+
+    def values(self, phi) -> np.ndarray:
+        """log d, shape (n,)."""
+        with np.errstate(over="ignore"):
+            return np.log(np.exp(phi[0]) + self.v ** phi[1])
+
+    def slopes(self, phi) -> np.ndarray:
+        """Derivatives of log d by φ, shape (2, n)."""
+        power = self.v ** phi[1]
+        d = np.exp(phi[0]) + power
+        return np.array([np.exp(phi[0]) / d, power * np.log(self.v) / d])
+
+    def take(self, rows) -> ConstPower:
+        """The same for some rows, in another order."""
+        return ConstPower(self.v[rows])
+
+
+@dataclass
+class Deviations:
+    """A part of log d, and what users see of its parameters.
+
+    Attributes
+    ----------
+    part : LogLinear or ConstPower
+    names : list of str
+        Names of φ.
+    start : ndarray
+    sizes : ndarray
+        What φ are multiplied by to be of ordinary size.
+    shown : list of str
+        Names of the parameters that users see.
+    is_log : ndarray of bool
+        Which of these are exp(φ); the others are φ.
+    """
+
+    part: Any
+    names: list[str]
+    start: np.ndarray
+    sizes: np.ndarray
+    shown: list[str]
+    is_log: np.ndarray
+
+
+def log_linear(W, names: list[str], offset=None) -> Deviations:
+    """log d = offset + Wφ."""
+    k = W.shape[1]
+    sizes = W.std(axis=0) if len(W) else np.ones(k)
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    return Deviations(
+        LogLinear(W, offset), names, np.zeros(k), sizes, names, np.zeros(k, dtype=bool)
+    )
+
+
+def of_cells(codes, labels: list[str]) -> Deviations:
+    """A standard deviation for each cell of rows, relative to that of the first one."""
+    W = (codes[:, None] == np.arange(1, len(labels))).astype(np.float64)
+    names = [f"log_sd_{label}" for label in labels[1:]]
+    own = log_linear(W, names)
+    own.shown, own.is_log = [], np.zeros(0, dtype=bool)  # users see the standard deviations
+    own.sizes = np.ones(len(names))
+    return own
+
+
+def read_dispersion(text: DispersionText, frame, fitted=None) -> Deviations:
+    """The standard deviations that a text asks for.
+
+    Parameters
+    ----------
+    text : DispersionText
+    frame : ModelFrame
+        With the columns that it uses.
+    fitted : ndarray, shape (n,), optional
+        Fitted means, where they are the covariate.
+
+    Raises
+    ------
+    DataError, FormulaError
+        A covariate does not suit its function; the message names it.
+    """
+    if text.function is None:
+        return _of_formula(text, frame)
+    v = fitted if fitted is not None else _covariate(text, frame)
+    return _FUNCTIONS[text.function](text, frame, v)
+
+
+def _of_formula(text, frame) -> Deviations:
+    W, names = frame.parts[DISPERSION]
+    constant = [j for j, name in enumerate(names) if name == "Intercept"]
+    if not constant:
+        raise FormulaError(
+            f"dispersion={text.text!r} leaves the intercept out, which is log σ: write it with "
+            "one, '~ x'; a factor has a standard deviation for each level in '~ f', too"
+        )
+    others = [j for j in range(len(names)) if j != constant[0]]
+    W, names = W[:, others], [names[j] for j in others]
+    centred = W - W.mean(axis=0)
+    rank = np.linalg.matrix_rank(centred / np.where(np.abs(W).max(0) > 0, np.abs(W).max(0), 1.0))
+    if rank < len(names):
+        raise DataError(
+            f"dispersion={text.text!r}: its columns {', '.join(names)} are linearly dependent in "
+            "the rows used: leave one out"
+        )
+    return log_linear(W, [f"dispersion.{name}" for name in names])
+
+
+def _covariate(text, frame) -> np.ndarray:
+    column = frame.part_columns[text.covariate]
+    values = as_array(column)
+    if hasattr(column, "cat") or values.dtype.kind not in "iufb":
+        raise DataError(f"dispersion={text.text!r}: '{text.covariate}' must be numbers")
+    return values.astype(np.float64)
+
+
+def _positive(text, v) -> np.ndarray:
+    """|v|, refused where it is zero."""
+    zero = np.flatnonzero(v == 0)
+    if len(zero):
+        what = "the fitted mean" if text.covariate == "fitted" else f"'{text.covariate}'"
+        raise DataError(
+            f"dispersion={text.text!r}: {what} is 0 in row {zero[0]} of those used (counting from "
+            "0), where the standard deviation would be 0 or infinite: write '~ x' or 'exp(x)'"
+        )
+    return np.abs(v)
+
+
+def _by_stratum(text, frame, v, name: str) -> Deviations:
+    if text.by is None:
+        return log_linear(v[:, None], [name])
+    codes, labels = level_codes(frame.part_columns[text.by])
+    W = v[:, None] * (codes[:, None] == np.arange(len(labels)))
+    return log_linear(W, [f"{name}[{text.by}={label}]" for label in labels])
+
+
+def _power(text, frame, v) -> Deviations:
+    return _by_stratum(text, frame, np.log(_positive(text, v)), "power")
+
+
+def _exp(text, frame, v) -> Deviations:
+    return _by_stratum(text, frame, v, "rate")
+
+
+def _constpower(text, frame, v) -> Deviations:
+    v = _positive(text, v)
+    names, shown = ["log_const", "power"], ["const", "power"]
+    start = np.array([np.log(np.median(v)), 1.0])
+    return Deviations(ConstPower(v), names, start, np.ones(2), shown, np.array([True, False]))
+
+
+def _fixed(text, frame, v) -> Deviations:
+    if (v <= 0).any():
+        row = int(np.flatnonzero(v <= 0)[0])
+        raise DataError(
+            f"dispersion={text.text!r}: '{text.covariate}' is not positive in row {row} of those "
+            "used (counting from 0): it is proportional to the variance"
+        )
+    return log_linear(np.zeros((len(v), 0)), [], 0.5 * np.log(v))
+
+
+_FUNCTIONS = {"power": _power, "exp": _exp, "constpower": _constpower, "fixed": _fixed}

@@ -1,0 +1,162 @@
+"""`ResidualSide`: the covariance of the residuals of a linear model, Cov(ε) = σ²R(φ)."""
+
+from __future__ import annotations
+
+from copy import copy
+
+import numpy as np
+
+from numbamm.blocks.residual.correlated_rows import CorrelatedRows
+from numbamm.blocks.residual.scales import Scales
+from numbamm.blocks.tail.dense_tail import DenseTail
+from numbamm.blocks.tail.protocol import Choice, Request
+from numbamm.models.residual_side.correlated_groups import Reading, independent, read_residual
+from numbamm.models.residual_side.deviations import Deviations, of_cells, read_dispersion
+from numbamm.models.residual_side.texts import Texts
+
+
+class ResidualSide:
+    """R(φ), with names and values of its parameters.
+
+    Parameters
+    ----------
+    texts : Texts
+    frame : ModelFrame
+    fitted : ndarray, shape (n,), optional
+        Fitted means, where they are a covariate.
+
+    Attributes
+    ----------
+    texts : Texts
+    reading : Reading
+        Groups, patterns and visits.
+    scales : Scales
+        Standard deviations of the rows in the order of the data; their φ come first.
+    phi : ndarray, shape (size,)
+        φ of the model: the start, or the estimates.
+    names : list of str
+    start, sizes : ndarray, shape (size,)
+        Where searches begin, and what φ are multiplied by to be of ordinary size.
+    """
+
+    def __init__(self, texts: Texts, frame, fitted=None) -> None:
+        self.texts = texts
+        columns = frame.part_columns
+        none = texts.residual is None
+        self.reading: Reading = (
+            independent(frame.nobs) if none else read_residual(texts.residual, columns)
+        )
+        cells = self.reading.cells
+        self._deviations: list[Deviations] = [] if cells is None else [of_cells(*_both(cells))]
+        self._deviations += [read_dispersion(text, frame, fitted) for text in texts.dispersions]
+        self.scales = Scales([d.part for d in self._deviations], frame.nobs)
+        self.table = self.reading.correlations.table
+        own = [name for d in self._deviations for name in d.names]
+        self.names = [f"residual.{name}" for name in [*own, *self.table.names]]
+        self.start = np.concatenate([*(d.start for d in self._deviations), self.table.start])
+        sizes = [d.sizes for d in self._deviations]
+        self.sizes = np.concatenate([*sizes, np.ones(self.table.size)])
+        self.phi = self.start.copy()
+
+    @property
+    def size(self) -> int:
+        """Number of φ."""
+        return len(self.start)
+
+    def copy(self) -> ResidualSide:
+        """With φ of its own."""
+        other = copy(self)
+        other.phi = self.phi.copy()
+        return other
+
+    # ---- A(φ) ---------------------------------------------------------------------------------
+
+    def build(self, terms, xy, sqrtw, request: Request) -> None:
+        """Take the rows of a model; arguments as for `CorrelatedRows`."""
+        order = self.reading.rows
+        scales, correlations = self.scales.take(order), self.reading.correlations
+        self.rows = CorrelatedRows(terms, xy, sqrtw, order, scales, correlations)
+        self._request = request
+
+    def in_columns(self, terms, sqrtw) -> DenseTail:
+        """Take the same rows with the terms in other columns; returns A(φ) of these."""
+        xy = np.empty_like(self.rows.xy)
+        xy[self.rows.rows] = self.rows.xy
+        self.build(terms, xy, sqrtw, self._request)
+        return self.blocks
+
+    @property
+    def blocks(self) -> DenseTail:
+        """A(φ) at the model's φ, and what follows from it at any θ."""
+        at = self.rows.at(self.phi)
+        if at is None:
+            raise FloatingPointError(f"the residuals have no covariance matrix at phi = {self.phi}")
+        tail = at.tail
+        tail.request = self._request
+        tail.choice = Choice("dense", "residuals are correlated", is_obvious=True)
+        return tail
+
+    @property
+    def response(self) -> np.ndarray:
+        """y (times the square root of the weights) as A holds it."""
+        y = np.empty(len(self.rows.rows))
+        y[self.rows.rows] = self.rows.xy[:, -1]
+        return y
+
+    def new_response(self, y) -> None:
+        """Replace y (times the square root of the weights)."""
+        self.rows.new_response(y)
+
+    def rectified(self, phi) -> np.ndarray:
+        """The φ of least size with the same R."""
+        k = self.scales.size
+        return np.concatenate([phi[:k], self.table.rectified(phi[k:])])
+
+    def shift(self, phi) -> float:
+        """The mean of log d, which relates σ to the standard deviation of a typical row."""
+        return float(self.scales.values(phi[: self.scales.size]).mean())
+
+    def shift_slopes(self, phi) -> np.ndarray:
+        """Its derivatives by φ."""
+        own = self.scales.slopes(phi[: self.scales.size]).mean(axis=1)
+        return np.concatenate([own, np.zeros(self.table.size)])
+
+    def at_rows(self, rows) -> np.ndarray:
+        """R of some rows, at the model's φ."""
+        rows, at = np.asarray(rows), self.rows.at(self.phi)
+        place = np.empty(len(self.reading.rows), dtype=np.int64)
+        place[self.reading.rows] = np.arange(len(place))
+        own, start = place[rows], self.reading.correlations.start
+        group = np.searchsorted(start, own, side="right") - 1
+        R = np.zeros((len(rows), len(rows)))
+        for g in np.unique(group):
+            here = np.flatnonzero(group == g)
+            inside = own[here] - start[g]
+            R[np.ix_(here, here)] = at.matrices.matrix(g)[np.ix_(inside, inside)]
+        d = np.exp(at.log_sd[own])
+        if self.rows.sqrtw is not None:
+            d = d / self.rows.sqrtw[rows]
+        return R * np.outer(d, d)
+
+    # ---- what users see -----------------------------------------------------------------------
+
+    def parameters(self, phi, sigma: float) -> dict[str, float]:
+        """Standard deviations by visit, correlations, ranges, powers, ... at some φ and σ."""
+        found, at = {}, 0
+        cells = self.reading.cells
+        for k, d in enumerate(self._deviations):
+            own = phi[at : at + d.part.size]
+            at += d.part.size
+            if cells is not None and k == 0:
+                sds = sigma * np.exp(np.append(0.0, own))
+                found |= {f"sd_{label}": sd for label, sd in zip(cells.labels, sds, strict=True)}
+            else:
+                values = np.where(d.is_log, np.exp(own), own)
+                found |= dict(zip(d.shown, values, strict=True))
+        shapes = [shape.name for shape in self.table.shapes]
+        found |= dict(zip(shapes, self.table.shape_values(phi[at:]), strict=True))
+        return {name: float(value) for name, value in found.items()}
+
+
+def _both(cells) -> tuple:
+    return cells.codes, cells.labels

@@ -1,0 +1,156 @@
+"""`ResidualSpace`: the criterion of a linear model with correlated residuals, in φ and θ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from numbamm import config
+from numbamm.blocks.search.structured import TrustSearch
+from numbamm.models.spaces.model_space import ModelSpace
+from numbamm.optimize.local_minimum import Certificate
+from numbamm.optimize.protocol import OwnSearch
+
+TOLERANCES = config.OPTIONS["ftol_abs"].default, config.OPTIONS["ftol_rel"].default
+
+
+class ResidualSpace(ModelSpace):
+    """-2 log-likelihood or the REML criterion, in coordinates z = (φ, scaled θ).
+
+    Where σ is estimated, the θ of coordinates are relative to the standard deviation of a typical
+    row, σ exp(shift(φ)), instead of σ: φ and θ then hardly depend on each other.
+
+    Parameters
+    ----------
+    scaled : ScaledTerms
+    side : ResidualSide
+    rows : CorrelatedRows
+    criterion : Criterion
+        As for `LinearSpace`.
+    tolerances : (float, float)
+        ``ftol_abs`` and ``ftol_rel`` of the model's own search.
+    """
+
+    is_scaled = True
+
+    def __init__(self, scaled, side, rows, criterion, tolerances=TOLERANCES) -> None:
+        super().__init__(scaled, before=side.size)
+        self.side, self.rows, self.criterion = side, rows, criterion
+        self._tolerances, self._powers = tolerances, scaled.structure.scale_powers
+
+    # ---- coordinates --------------------------------------------------------------------------
+
+    def _factor(self, phi) -> np.ndarray:
+        """What each scaled θ is divided by to become a coordinate."""
+        if self.criterion.sigma > 0:
+            return np.ones(len(self._powers))
+        return np.exp(np.clip(self.side.shift(phi), -300.0, 300.0) * self._powers)
+
+    def to_scaled(self, x: np.ndarray) -> np.ndarray:
+        phi, theta = self.split(x)
+        return np.concatenate([phi, self.scaled.to_scaled(theta) / self._factor(phi)])
+
+    def to_user(self, z: np.ndarray) -> np.ndarray:
+        phi, theta = self.split(z)
+        return np.concatenate([phi, self.scaled.to_user(theta * self._factor(phi))])
+
+    def split(self, z) -> tuple[np.ndarray, np.ndarray]:
+        """φ and θ."""
+        z = np.ascontiguousarray(z, dtype=np.float64)
+        return z[: self._before], z[self._before :]
+
+    def rectify(self, z: np.ndarray) -> np.ndarray:
+        phi, theta = self.split(z)
+        theta = self.scaled.structure.rectified(theta)
+        return np.concatenate([self.side.rectified(phi), theta])
+
+    def scales(self, z: np.ndarray) -> np.ndarray:
+        return 0.1 / self._sizes
+
+    @property
+    def _sizes(self) -> np.ndarray:
+        """What coordinates are multiplied by to be of ordinary size."""
+        return np.concatenate([self.side.sizes, self.scaled.theta_sizes])
+
+    def user_gradient(self, x: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+        phi, theta = self.split(x)
+        factor, inner = self._factor(phi), self.to_scaled(x)[self._before :]
+        own, by_theta = self.split(slopes)
+        if self.criterion.sigma == 0:
+            own = own - self.side.shift_slopes(phi) * (self._powers * inner @ by_theta)
+        return np.concatenate([own, self.scaled.user_gradient(theta, by_theta / factor)])
+
+    # ---- the criterion ------------------------------------------------------------------------
+
+    @property
+    def work(self) -> float:
+        rows = self.rows
+        width = rows.z.shape[1] + rows.xy.shape[1]
+        return rows.layout.operations + float(len(rows.xy)) * width * (width + 10)
+
+    def objective(self, z: np.ndarray) -> float:
+        phi, theta = self.split(z)
+        at = self.rows.at(phi)
+        return np.inf if at is None else at.objective(theta * self._factor(phi), *self.criterion)
+
+    def gradient(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+        phi, theta = self.split(z)
+        at = self.rows.at(phi)
+        if at is None:
+            return np.inf, np.full(len(z), np.nan)
+        value, slopes = at.objective_gradient(theta * self._factor(phi), *self.criterion)
+        return value, self._change(phi, theta).T @ slopes
+
+    def information(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient and Hessian, this by average information."""
+        phi, theta = self.split(z)
+        _, slopes = self.gradient(z)
+        degrees, _, sigma = self.criterion
+        if not np.isfinite(slopes).all():
+            return slopes, np.full((len(z), len(z)), np.nan)
+        J = self._change(phi, theta)
+        H = self.rows.at(phi).information(theta * self._factor(phi), degrees, sigma)
+        return slopes, J.T @ H @ J
+
+    def _change(self, phi, theta) -> np.ndarray:
+        """Derivatives of φ and scaled θ by coordinates."""
+        k, factor = self._before, self._factor(phi)
+        J = np.diag(np.concatenate([np.ones(k), factor]))
+        if self.criterion.sigma == 0 and len(theta):
+            J[k:, :k] = np.outer(self._powers * theta * factor, self.side.shift_slopes(phi))
+        return J
+
+    def certify(self, z: np.ndarray) -> Certificate | None:
+        """The certificate of θ at the φ of z, if λ is singular; see `blocks.search.certificate`."""
+        phi, theta = self.split(z)
+        at, factor = self.rows.at(phi), self._factor(phi)
+        if not len(theta) or at is None or not self.scaled.lacks_rank(theta):
+            return None
+        degrees, constant, sigma = self.criterion
+        judged = at.tail.certify(theta * factor, degrees, constant + at.logdet, sigma)
+        certificate = Certificate(*judged)
+        if not np.isfinite(certificate.value):
+            return None
+        escape = certificate.escape
+        return replace(
+            certificate, escape=lambda epsilon: np.concatenate([phi, escape(epsilon) / factor])
+        )
+
+    def own_search(self, z: np.ndarray) -> OwnSearch:
+        """Newton's search by average information."""
+        return ResidualSearch(self, z)
+
+
+class ResidualSearch(TrustSearch):
+    """Newton's search in a `ResidualSpace`."""
+
+    def __init__(self, space: ResidualSpace, z) -> None:
+        self._space = space
+        super().__init__(z, space._sizes, *space._tolerances)
+
+    def evaluate(self, x) -> float:
+        return self._space.objective(x)
+
+    def derivatives(self, x) -> tuple[np.ndarray, np.ndarray]:
+        return self._space.information(x)
