@@ -19,6 +19,10 @@ from .errors import (
 from .glm.family import Family as Family
 from .glm.link import Link as Link
 from .inference.diagnostics.allfit import allfit as allfit
+from .inference.categories.assumption_tests import (
+    nominal_test as nominal_test,
+    scale_test as scale_test,
+)
 from .inference.fixed.anova import anova as anova
 from .inference.many.lmm_groups import lmm_groups as lmm_groups
 from .inference.many.lmm_many import lmm_many as lmm_many
@@ -52,6 +56,8 @@ from .inference.fixed.tidy import glance as glance, tidy as tidy
 from .inference.diagnostics.simulated_residuals import simulated_residuals as simulated_residuals
 from .inference.diagnostics.vif import vif as vif
 from .inference.diagnostics.zeroinflation import check_zeroinflation as check_zeroinflation
+from .models.ordinal.clmm import clmm as clmm
+from .models.ordinal.cumulative_model import CumulativeLinkMixedModel as CumulativeLinkMixedModel
 from .models.generalized import GeneralizedLinearMixedModel as GeneralizedLinearMixedModel
 from .models.glmm import glmm as glmm
 from .models.linear import LinearMixedModel as LinearMixedModel

@@ -242,6 +242,7 @@ TESTED_ELSEWHERE = {
     "models.fitting.linear_start": "what it chooses from: light_starts, moments, default_start",
     "models.fitstatistics": "a part of the class in mixedmodel",
     "models.generalized_objective": "a part of the class in generalized",
+    "models.ordinal.clmm": "the function that builds and fits: see cumulative_model",
     "models.glmm": "the function that builds and fits: see generalized",
     "models.linear_estimates": "by dense matrices and by lme4, in linear and linear_oracles",
     "models.linear_objective": "a part of the class in linear; its gradient: spaces/linear_space",

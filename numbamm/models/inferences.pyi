@@ -41,6 +41,7 @@ class Inferences:
     heritability = numbamm.heritability
     icc = numbamm.icc
     influence = numbamm.influence
+    nominal_test = numbamm.nominal_test
     pca = numbamm.pca
     power = numbamm.power
     predict = numbamm.inference.prediction.predict.predict
@@ -51,6 +52,7 @@ class Inferences:
     rePCA = numbamm.inference.random.pca.rePCA
     residual_covariance = numbamm.inference.random.residual_structure.residual_covariance
     residual_parameters = numbamm.inference.random.residual_structure.residual_parameters
+    scale_test = numbamm.scale_test
     shrinkage = numbamm.shrinkage
     simulated_residuals = numbamm.simulated_residuals
     simulate = numbamm.inference.prediction.simulate.simulate

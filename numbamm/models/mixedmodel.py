@@ -66,13 +66,15 @@ if TYPE_CHECKING:
 #: CONTRIBUTING.md.
 BETWEEN_ROOMS = frozenset(
     """
-    aligned at_bounds blocks call coefficient_method coefficients_at criterion default_ddf
-    degrees effects_at estimate_at family_record fast_optsum fit_options has_free_shape
-    hold_start in_columns is_linear is_streamed layout likelihood_holds link_record
-    may_be_overdispersed mean of_frame of_other_frame options parameters parameters_of
-    pearson_df pearson_ratio prior_weights residual_side residual_variance row_variances scaled
-    scaled_response scalings search_coordinates set_estimates shape_has_limit space space_of
-    space_with sqrt_weights title twin whitened_space without_rows working_model x
+    aligned at_bounds basis_to_coefficients blocks call coefficient_covariance
+    coefficient_method coefficient_names coefficients coefficients_at columns criterion
+    default_ddf degrees dropped_coefficients effects_at estimate_at family_record fast_optsum
+    fit_options further_options has_categories has_free_shape hold_start in_columns is_linear
+    is_streamed kept_coefficients layout likelihood_holds link_record may_be_overdispersed mean
+    of_frame of_other_frame options parameters parameters_of pearson_df pearson_ratio
+    prior_weights residual_side residual_variance row_variances scaled scaled_response scalings
+    search_coordinates set_estimates shape_has_limit space space_of space_with sqrt_weights
+    title twin whitened_space why_dropped without_rows working_model x
     """.split()
 )
 
@@ -116,6 +118,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     is_fast: bool = False
     #: The shape of the family that was given; None if it is estimated, or there is none.
     given_shape: float | None = None
+    #: Whether the response is one of ordered categories, and the model has thresholds.
+    has_categories: bool = False
     #: Whether the family has a shape that is estimated.
     has_free_shape: bool = False
     #: Whether the approximation of the likelihood holds at the estimates.
@@ -308,6 +312,11 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         stopped = optsum.returnvalue in CUT_SHORT or optsum.returnvalue.startswith("FAILURE")
         falls = optsum.certificate is not None and not is_minimum(optsum.certificate)
         return bool(estimates.at_minimum and not stopped and not falls)
+
+    @property
+    def further_options(self) -> tuple[str, ...]:
+        """What tells the model from others besides its formula, in words."""
+        return ()
 
     @property
     def fit_options(self) -> dict:

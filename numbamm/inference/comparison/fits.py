@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -70,6 +70,10 @@ class Fit(ShortRepr):
         Whether a covariance matrix of the random effects is singular.
     monte_carlo : MonteCarloErrors or None
         Monte-Carlo errors of an approximate fit.
+    parts : dict of str → ndarray, shape (n, columns)
+        Orthogonal columns of further parts of the model, the constant included.
+    thresholds : str
+        The structure of thresholds of an ordinal model; empty for others.
     """
 
     text: str
@@ -91,6 +95,8 @@ class Fit(ShortRepr):
     rows: int | None = None
     digest: np.ndarray | None = None
     monte_carlo: MonteCarloErrors | None = None
+    parts: dict[str, np.ndarray] = field(default_factory=dict)
+    thresholds: str = ""
 
     @property
     def nobs(self) -> int:

@@ -149,6 +149,18 @@ def dropped_table(title: str, full: Fit, fits: dict[str, Fit]) -> Result:
     return Result(title, frame, notes, hidden=("pvalue_chisq",))
 
 
+def added_table(title: str, small: Fit, fits: dict[str, Fit], notes: list[str]) -> Result:
+    """The table of a model, and of tests of it against fits with one part more each."""
+    import pandas as pd
+
+    lines = [small.criteria] + [fit.criteria | _test(small, fit) for fit in fits.values()]
+    remarks = [
+        note for name, fit in fits.items() for note in _remarks(small, fit, _test(small, fit), name)
+    ]
+    frame = pd.DataFrame(lines, index=["<none>", *fits]).drop(columns="bic")
+    return Result(title, frame, [small.text, *notes, *remarks], hidden=("pvalue_chisq",))
+
+
 def _test(small: Fit, large: Fit) -> dict[str, float]:
     """χ², df and p-values of one likelihood-ratio test."""
     chisq, df = small.objective - large.objective, large.npar - small.npar

@@ -125,6 +125,7 @@ def refuse_not_nested(small: Fit, large: Fit) -> None:
             f"nested in the other: {small.text} and {large.text}"
         )
     problem = f"{small.text} is not nested in {large.text}"
+    _refuse_other_parts(small, large, problem)
     columns = small.fixed.basis
     shift = (small.offset - large.offset) * np.sqrt(small.weights)
     if shift.any():
@@ -150,6 +151,21 @@ def refuse_not_nested(small: Fit, large: Fit) -> None:
                     f"({brief(', '.join(effects.cnames))} | {part.group}) as a special case; "
                     "check=False compares them all the same"
                 )
+
+
+#: Structures of thresholds, each a special case of those before it.
+THRESHOLDS = ("flexible", "symmetric", "equidistant")
+
+
+def _refuse_other_parts(small: Fit, large: Fit, problem: str) -> None:
+    """Refuse further parts of the smaller model that the larger one does not span."""
+    if small.thresholds != large.thresholds and THRESHOLDS.index(small.thresholds) < (
+        THRESHOLDS.index(large.thresholds)
+    ):
+        raise OptionError(f"{problem}: the latter's thresholds are {large.thresholds}")
+    for part, basis in small.parts.items():
+        if _outside(basis, large.parts[part]).any():
+            raise OptionError(f"{problem}: the latter's {part} effects do not span the former's")
 
 
 def _independent_blocks(term: ReMat) -> list[ReMat]:
