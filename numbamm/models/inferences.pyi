@@ -31,6 +31,7 @@ class Inferences:
     conf_int = numbamm.inference.intervals.conf_int
     contrast = numbamm.contrast
     cooks_distance = numbamm.inference.diagnostics.influence.cooks_distance
+    cross_validate = numbamm.cross_validate
     delete_levels = numbamm.delete_levels
     drop1 = numbamm.drop1
     emmeans = numbamm.emmeans
