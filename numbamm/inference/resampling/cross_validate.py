@@ -151,7 +151,7 @@ class FoldTask(ReplicateTask):
     """Fits a model without one part of its rows, and scores its predictions of them."""
 
     def __call__(self, batch) -> dict:
-        out = {}
+        out: dict[int, dict[str, np.ndarray] | str] = {}
         for i in batch:
             rows = np.flatnonzero(self._names == i)
             try:
