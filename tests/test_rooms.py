@@ -33,7 +33,7 @@ ROOMS = [
     {"optimize"},
     {"models"},
     {"inference"},
-    {"datasets", "datafiles", "compilation"},
+    {"datasets", "datafiles", "compilation", "sklearn"},
     {"__main__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
@@ -260,6 +260,9 @@ TESTED_ELSEWHERE = {
     "inference.marginal.all_parameters": "the standard errors of integrated, and score_sandwich",
     "inference.marginal.population": "the means of integrated",
     "inference.diagnostics.residual_tests": "the tests of simulated_residuals",
+    "sklearn.base": "test_sklearn",
+    "sklearn.classifier": "test_sklearn",
+    "sklearn.regressor": "test_sklearn",
     "inference.many.lines": "a record, with the lines of lmm_groups put into it",
     "inference.many.shared_design": "by response_fits, second_derivatives and lmm_many",
     "inference.profiling.surface": "by its two kinds, linear_surface and generalized_surface",
