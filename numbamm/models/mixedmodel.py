@@ -225,7 +225,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     def _checked_theta(self, theta) -> np.ndarray:
         """θ as the user gave it, of the right length."""
         given, theta = shown(theta), numbers("theta", theta)
-        names = self._known_parameters[-1]
+        side = self.residual_side
+        names = [*([] if side is None else side.names), *self.theta_names]
         if theta.shape != (len(names),):
             raise OptionError(f"theta must be {one_for_each(names)}, not {given}")
         return theta
