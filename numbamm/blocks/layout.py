@@ -253,7 +253,7 @@ def _in_head_first(terms) -> tuple[list[int], int]:
 
 
 def _way(term) -> str:
-    """How the known covariance of a term's levels is dealt with; see `design.known`."""
+    """How the known covariance of a term's levels is dealt with; see `design.related_levels`."""
     return getattr(term, "way", "")
 
 

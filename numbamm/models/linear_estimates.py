@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.design.absent import absent
-from numbamm.design.known import WHITENED_WAY, of_levels
+from numbamm.design.related_levels import WHITENED_WAY, of_levels
 from numbamm.models.estimates import Estimates
 from numbamm.models.fitting.monte_carlo import errors_at
 

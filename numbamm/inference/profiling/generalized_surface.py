@@ -32,7 +32,7 @@ class GeneralizedSurface(Surface):
         shape = min(point.shape, parameters.shape_range[1])
         nuisance = {LOG_DISPERSION: [point.phi], LOG_SHAPE: [shape]}.get(parameters.nuisance, [])
         self._nuisance, self._rank = parameters.nuisance, len(parameters.beta)
-        self._to_beta = None if root is None else model.feterm.to_basis @ root
+        self._to_beta = None if root is None else model.basis_to_coefficients @ root
         head = [] if root is None else np.linalg.solve(root, point.beta)
         super().__init__(model, np.concatenate([head, np.log(nuisance), point.theta]))
 

@@ -100,7 +100,7 @@ class Surface(ABC):
     @property
     def names(self) -> list[str]:
         """Names of all parameters that have profiles."""
-        return [*self.sizes, *self._components.names, *self.model.feterm.kept_names]
+        return [*self.sizes, *self._components.names, *self.model.kept_coefficients]
 
     def parameters(self, points) -> np.ndarray:
         """All parameters in the order of `names` at several x, a row for each."""
@@ -129,8 +129,7 @@ class Surface(ABC):
             return self._theta_curve(name, reach)
         if name in self._places:
             return self._component_curve(name, reach)
-        feterm = self.model.feterm
-        return self.coefficient_curve(feterm.kept_names.index(name), reach)
+        return self.coefficient_curve(self.model.kept_coefficients.index(name), reach)
 
     def _size_curve(self, name: str, reach: float) -> Curve:
         """The profile of σ or the shape, computed for its logarithm."""
