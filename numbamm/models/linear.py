@@ -345,9 +345,13 @@ class LinearMixedModel(LinearObjective, MixedModel):
         return twin
 
     @property
-    def _known_parameters(self) -> list[list[str]]:
+    def _searched_names(self) -> list[str]:
         own = [] if self.residual_side is None else self.residual_side.names
-        return [[*own, *self.theta_names]]
+        return [*own, *self.theta_names]
+
+    @property
+    def _known_parameters(self) -> list[list[str]]:
+        return [self._searched_names]
 
     @property
     def title(self) -> str:

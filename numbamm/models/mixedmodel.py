@@ -217,10 +217,15 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         """
         return self.scaled.structure.join([t.theta for t in self.reterms])
 
+    @property
+    def _searched_names(self) -> list[str]:
+        """Names of the parameters that a `theta` given to a method has."""
+        return self.theta_names
+
     def _checked_theta(self, theta) -> np.ndarray:
         """θ as the user gave it, of the right length."""
         given, theta = shown(theta), numbers("theta", theta)
-        names = self._known_parameters[-1]
+        names = self._searched_names
         if theta.shape != (len(names),):
             raise OptionError(f"theta must be {one_for_each(names)}, not {given}")
         return theta
