@@ -10,8 +10,6 @@ import pandas as pd
 import scipy.sparse as sp
 
 from numbamm.errors import DataError, OptionError, shown
-from numbamm.relations.pedigree import Pedigree
-from numbamm.relations.phylogeny import Phylogeny
 from numbamm.relations.relation import Relation
 
 #: Entries may differ so much from those across the diagonal, relative to the largest variance.
@@ -63,6 +61,9 @@ def refuse_streamed(relations: Mapping[str, Relation]) -> None:
 
 def _relation(value: Any, argument: str, name: str) -> Relation:
     """The relation of one grouping factor."""
+    from numbamm.relations.pedigree import Pedigree
+    from numbamm.relations.phylogeny import Phylogeny
+
     if isinstance(value, Pedigree | Phylogeny):
         if argument == "precision":
             return Relation(np.asarray(value.labels), innovations=value.innovations, name=name)
