@@ -10,10 +10,14 @@ import pandas as pd
 import scipy.sparse as sp
 
 from numbamm.errors import DataError, OptionError, shown
+from numbamm.memory import refuse_beyond
+from numbamm.relations.families import inverse_of_blocks
 from numbamm.relations.relation import Relation
 
 #: Entries may differ so much from those across the diagonal, relative to the largest variance.
 ASYMMETRY = 1e-8
+#: What to do where a sparse covariance matrix is too large.
+DENSE = "give its inverse as precision={...}, if that is sparse"
 #: What is accepted, as messages say it.
 FORMS = (
     "a pandas DataFrame with the levels as its index and columns, a square array in the order of "
@@ -80,6 +84,9 @@ def _relation(value: Any, argument: str, name: str) -> Relation:
     if argument == "precision":
         return Relation(labels, precision=sp.csc_array(matrix), name=name)
     if sp.issparse(matrix):
+        if (inverse := inverse_of_blocks(matrix)) is not None:
+            return Relation(labels, precision=inverse, name=name)
+        refuse_beyond(8.0 * matrix.shape[0] ** 2, f"{name} as a dense matrix", DENSE)
         matrix = matrix.toarray()
     return Relation(labels, covariance=np.ascontiguousarray(matrix), name=name)
 
