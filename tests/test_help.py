@@ -48,6 +48,7 @@ NEEDED = {
     "comparisons": {"var": "Days"},
     "emtrends": {"specs": "Days", "var": "Days"},
     "slopes": {"var": "Days"},
+    "add1": {"scope": "I(Days**2)"},
 }
 #: Of plots, those of many panels: one of them is enough.
 DRAWN = {**NEEDED, "fit": {"levels": ["308"]}}

@@ -33,7 +33,7 @@ ROOMS = [
     {"optimize"},
     {"models"},
     {"inference"},
-    {"datasets", "datafiles", "compilation"},
+    {"datasets", "datafiles", "compilation", "sklearn"},
     {"__main__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
@@ -242,6 +242,7 @@ TESTED_ELSEWHERE = {
     "models.fitting.linear_start": "what it chooses from: light_starts, moments, default_start",
     "models.fitstatistics": "a part of the class in mixedmodel",
     "models.generalized_objective": "a part of the class in generalized",
+    "models.ordinal.clmm": "the function that builds and fits: see cumulative_model",
     "models.glmm": "the function that builds and fits: see generalized",
     "models.linear_estimates": "by dense matrices and by lme4, in linear and linear_oracles",
     "models.linear_objective": "a part of the class in linear; its gradient: spaces/linear_space",
@@ -259,6 +260,9 @@ TESTED_ELSEWHERE = {
     "inference.marginal.all_parameters": "the standard errors of integrated, and score_sandwich",
     "inference.marginal.population": "the means of integrated",
     "inference.diagnostics.residual_tests": "the tests of simulated_residuals",
+    "sklearn.base": "test_sklearn",
+    "sklearn.classifier": "test_sklearn",
+    "sklearn.regressor": "test_sklearn",
     "inference.many.lines": "a record, with the lines of lmm_groups put into it",
     "inference.many.shared_design": "by response_fits, second_derivatives and lmm_many",
     "inference.profiling.surface": "by its two kinds, linear_surface and generalized_surface",

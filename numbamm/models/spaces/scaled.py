@@ -121,6 +121,12 @@ class ScaledTerms:
         parts = zip(self.structure.structures, self.structure.split(theta), self.sizes, strict=True)
         return any(s.lacks_rank(own, size, tol) for s, own, size in parts)
 
+    def largest_sd(self, theta) -> float:
+        """The largest standard deviation at the scaled θ, for columns of size one."""
+        pairs = zip(self.structure.matrices(theta), self.sizes, strict=True)
+        sds = [size * np.sqrt((lam**2).sum(axis=1)) for lam, size in pairs]
+        return float(np.concatenate(sds).max(initial=0.0))
+
     def of_one_sd(self, sd: float) -> np.ndarray:
         """The scaled θ where all effects have this standard deviation, in columns of size one."""
         pairs = zip(self.structure.structures, self.sizes, strict=True)
