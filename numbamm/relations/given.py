@@ -11,8 +11,8 @@ import scipy.sparse as sp
 
 from numbamm.errors import DataError, OptionError, shown
 from numbamm.memory import refuse_beyond
-from numbamm.relations.families import inverse_of_blocks
 from numbamm.relations.relation import Relation
+from numbamm.relations.unrelated_families import inverse_of_blocks
 
 #: Entries may differ so much from those across the diagonal, relative to the largest variance.
 ASYMMETRY = 1e-8

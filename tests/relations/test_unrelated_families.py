@@ -5,8 +5,8 @@ import pytest
 import scipy.sparse as sp
 
 import numbamm as mm
-from numbamm.relations import families
-from numbamm.relations.families import inverse_of_blocks
+from numbamm.relations import unrelated_families as families
+from numbamm.relations.unrelated_families import inverse_of_blocks
 
 
 def of_families(number=40, size=5, shuffle=True):
