@@ -453,6 +453,8 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         """A response as numbers of categories, in the rows used."""
         from numbamm.formula.levels import positions
 
+        if np.ndim(y) != 1:
+            raise DataError("the new response must have a value for each row")
         values = getattr(y, "array", y)
         if getattr(getattr(values, "dtype", None), "kind", "O") not in "OSUb":
             codes = checked_response(self.frame, y)
