@@ -34,7 +34,11 @@ from .inference.diagnostics.convergence import check_convergence as check_conver
 from .inference.comparison.compare_structures import compare_structures as compare_structures
 from .inference.comparison.criteria import information_criteria as information_criteria
 from .inference.diagnostics.deletion import delete_levels as delete_levels
+from .inference.comparison.add1 import add1 as add1
+from .inference.comparison.buildformula import buildformula as buildformula
+from .inference.comparison.conditional_aic import conditional_aic as conditional_aic
 from .inference.comparison.drop1 import drop1 as drop1
+from .inference.comparison.step import step as step
 from .inference.fixed.emmeans import emmeans as emmeans
 from .inference.marginal.comparisons import comparisons as comparisons
 from .inference.marginal.emtrends import emtrends as emtrends
@@ -47,6 +51,7 @@ from .inference.diagnostics.overdispersion import check_overdispersion as check_
 from .inference.random.heritability import heritability as heritability
 from .inference.random.pca import pca as pca
 from .inference.comparison.pool import pool as pool
+from .inference.resampling.cross_validate import cross_validate as cross_validate
 from .inference.resampling.power import power as power, power_curve as power_curve
 from .inference.profiling.profile import profile as profile
 from .inference.comparison.ranova import ranova as ranova

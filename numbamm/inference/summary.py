@@ -82,6 +82,8 @@ def describe(model, tests: Result, varcorr, method) -> Report:
     levels = ", ".join(f"{n} ({group})" for group, n in sizes.items())
     counts = f"Number of obs: {model.nobs}"
     counts += f"; levels of grouping factors: {levels}" if levels else ""
+    side = model.residual_side
+    counts += "" if side is None else f"\nResiduals: {side.text}"
     return Report(
         title=model.title,
         formula=model.formula,
@@ -183,7 +185,9 @@ def notes(model) -> list[str]:
             f"Tolerances looser than the defaults, {listed}: the last digits may be wrong."
         )
     if model.is_singular():
-        notes.append(_singularity(model.optsum.certificate))
+        side, certificate = model.residual_side, model.optsum.certificate
+        if side is None or certificate is not None or not side.bounds_met():
+            notes.append(_singularity(certificate))
         notes += [f"At its bound: {words}." for words in model.at_bounds]
     return notes
 

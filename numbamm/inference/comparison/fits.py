@@ -63,7 +63,9 @@ class Fit(ShortRepr):
         if they were estimated.
     rows : int, optional
         Number of rows used, where the arrays are of some of them: rows that stream are compared
-        by the first ones.
+        by the first ones, and by the digest of all.
+    digest : ndarray, shape (3,), optional
+        Of the response and the weights; see `ModelFrame`.
     singular : bool
         Whether a covariance matrix of the random effects is singular.
     monte_carlo : MonteCarloErrors or None
@@ -91,6 +93,7 @@ class Fit(ShortRepr):
     shape: float | None = None
     singular: bool = False
     rows: int | None = None
+    digest: np.ndarray | None = None
     monte_carlo: MonteCarloErrors | None = None
     parts: dict[str, np.ndarray] = field(default_factory=dict)
     thresholds: str = ""

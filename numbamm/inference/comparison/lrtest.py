@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, warn
+from numbamm.inference.comparison.criteria import akaike_weights
 from numbamm.inference.comparison.fits import (
     Fit,
     difference_error,
@@ -146,6 +147,7 @@ def dropped_table(title: str, full: Fit, fits: dict[str, Fit]) -> Result:
         lines.append(fit.criteria | _test(fit, full))
         notes += _remarks(fit, full, lines[-1], name)
     frame = pd.DataFrame(lines, index=["<none>", *fits]).drop(columns="bic")
+    frame.insert(list(frame).index("aic") + 1, "weight", akaike_weights(frame["aic"]))
     return Result(title, frame, notes, hidden=("pvalue_chisq",))
 
 

@@ -14,6 +14,8 @@ from numbamm.structures.structure import Structure
 
 #: A unit vector counts as in a space if its distance to the space is at most this.
 TOLERANCE = 1e-6
+#: Sums over all rows agree to so many digits.
+DIGITS = 1e-9
 
 
 def refuse_different_data(fits: list[Fit]) -> None:
@@ -35,6 +37,24 @@ def refuse_different_data(fits: list[Fit]) -> None:
                 f"the models have different weights or numbers of trials: {first.text} and "
                 f"{other.text}"
             )
+        _refuse_different_digests(first, other)
+
+
+def _refuse_different_digests(first: Fit, other: Fit) -> None:
+    """Raise a `DataError` if rows beyond those at hand have other responses or weights."""
+    if first.digest is None or other.digest is None:
+        return
+    (w, wy, wyy), (v, vy, vyy) = first.digest, other.digest
+    if abs(v - w) > DIGITS * w:
+        raise DataError(
+            f"the models have different weights or numbers of trials in some rows: {first.text} "
+            f"and {other.text}"
+        )
+    if abs(vy - wy) > DIGITS * np.sqrt(w * wyy) or abs(vyy - wyy) > DIGITS * wyy:
+        raise DataError(
+            f"the models have different responses in some rows: compare {first.text} and "
+            f"{other.text}"
+        )
 
 
 def refuse_different_criteria(fits: list[Fit]) -> None:

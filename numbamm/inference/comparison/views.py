@@ -96,6 +96,7 @@ def _of_mixed_model(model) -> Fit:
         shape=model.given_shape,
         singular=model.is_singular(),
         rows=model.nobs,
+        digest=model.frame.digest,
         monte_carlo=estimates.monte_carlo,
         parts=parts,
         thresholds=thresholds,

@@ -16,6 +16,7 @@ from numbamm.glm.family import Family
 from numbamm.inference.prediction.model_rows import ModelRows, row_weights
 from numbamm.inference.prediction.re_form import chosen_effects
 from numbamm.inference.resampling.replicates import valid_count
+from numbamm.models.residual_side.refusals import refuse_new_rows
 from numbamm.options import numbers
 from numbamm.shortrepr import ShortRepr
 
@@ -140,6 +141,7 @@ def simulate(
     if newdata is None:
         rows = ModelRows.of_fit(model, weights)
     else:
+        refuse_new_rows(model, "simulate(newdata=...)")
         given = weights_to_draw(model, weights)
         every = range(len(model.reterms))
         parts = tuple(model.frame.parts) if model.has_categories else ()
@@ -221,7 +223,12 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
     y = np.full(len(eta), np.nan)
     mu = model.mean(eta[complete])
     phi = parameters.sigma**2
-    y[complete] = model.family_record.draws(rng, mu, w, phi, parameters.shape)
+    if model.residual_side is None:
+        y[complete] = model.family_record.draws(rng, mu, w, phi, parameters.shape)
+    else:
+        noise = model.residual_side.correlated(rng.standard_normal(len(mu)))
+        noise *= parameters.sigma * model.residual_side.deviations()
+        y[complete] = mu + noise / np.sqrt(w)
     return y
 
 

@@ -51,10 +51,10 @@ class GeneralizedSurface(Surface):
         objective = self._space.objective
         return objective(x), slopes(objective, x, np.full(len(x), QUADRATURE_STEP))
 
-    def coefficients(self, x) -> np.ndarray:
+    def coefficients(self, points) -> np.ndarray:
         if self._to_beta is None:
-            return np.full(self.model.feterm.rank, np.nan)
-        return self._to_beta @ x[: self._rank]
+            return np.full((len(points), self.model.feterm.rank), np.nan)
+        return np.array(points)[:, : self._rank] @ self._to_beta.T
 
     def coefficient_curve(self, j: int, reach: float) -> Curve:
         row = self._to_beta[j]
