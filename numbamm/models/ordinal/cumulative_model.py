@@ -19,7 +19,7 @@ from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, FitError, OptionError
 from numbamm.formula.caller import caller_namespace
 from numbamm.formula.identifiability import warn_of_redundant
-from numbamm.glm.cumulative.cumulative_family import ordinal_family
+from numbamm.glm.cumulative.cumulative_family import Cumulative, ordinal_family
 from numbamm.glm.cumulative.cumulative_modes import CumulativeModes
 from numbamm.glm.cumulative.thresholds import STRUCTURES
 from numbamm.glm.likelihood import Likelihood
@@ -55,8 +55,9 @@ if TYPE_CHECKING:
 #: What other rooms ask these models for, besides.
 BETWEEN_ROOMS_TOO = frozenset(
     """
-    coefficient_kinds effect_variances effects_along given_shape location_names
-    objective_without_effects part_texts parts_covariance starts_by_default values_at_estimates
+    coefficient_kinds effect_variances effects_along given_shape information is_canonical is_fast
+    location_names objective_without_effects part_texts parts_covariance pirls shape
+    starts_by_default values_at_estimates
     """.split()
 )
 #: Half-width of differences of modes, in standard errors of coefficients.
@@ -139,6 +140,7 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
 
     threshold: str
     columns: OrdinalColumns
+    family_record: Cumulative
 
     @names_arguments
     def __init__(
@@ -809,7 +811,7 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         >>> import numbamm as mm
         >>> m = mm.clmm("resp ~ Gender + (1 | item)", mm.datasets.load("VerbAgg"))
         >>> round(float(m.leverage().sum()), 1)
-        24.8
+        24.7
         """
         _ = self.estimates
         if self.part_texts:
