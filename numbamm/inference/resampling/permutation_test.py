@@ -94,7 +94,7 @@ def permutation_test(
         )
     count, key = valid_count("n", n), key_of(seed)
     terms = {found.name: found for found in fixed_terms(model.frame)}
-    if term not in terms:
+    if not isinstance(term, str) or term not in terms:
         raise OptionError(
             f"term: {shown(term)} is no term of the fixed effects{did_you_mean(str(term), terms)}; "
             f"there are {', '.join(terms)}"
