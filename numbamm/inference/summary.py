@@ -80,7 +80,10 @@ def describe(model, tests: Result, varcorr, method) -> Report:
     reml = model.estimates.reml
     sizes = {t.group: t.nlevels for t in model.reterms}
     levels = ", ".join(f"{n} ({group})" for group, n in sizes.items())
-    counts = f"Number of obs: {model.nobs}; levels of grouping factors: {levels}"
+    counts = f"Number of obs: {model.nobs}"
+    counts += f"; levels of grouping factors: {levels}" if levels else ""
+    side = model.residual_side
+    counts += "" if side is None else f"\nResiduals: {side.text}"
     return Report(
         title=model.title,
         formula=model.formula,
@@ -158,7 +161,7 @@ def notes(model) -> list[str]:
         )
     if model.is_singular():
         notes.append(_singularity(model.optsum.certificate))
-        notes += [f"At its bound: {words}." for words in model.at_bounds]
+    notes += [f"At its bound: {words}." for words in model.at_bounds]
     return notes
 
 

@@ -54,8 +54,6 @@ from numbamm.sources.opening import open_source
 if TYPE_CHECKING:
     import pandas as pd
 
-    from numbamm.models.residual_side.side import ResidualSide
-
 
 class LinearMixedModel(LinearObjective, MixedModel):
     """A linear mixed model; `fit` it, then read the estimates.
@@ -153,8 +151,6 @@ class LinearMixedModel(LinearObjective, MixedModel):
     _between_rooms = BETWEEN_ROOMS | {"shape", "given_shape", "is_fast"}  # which it lacks
 
     blocks: Any
-    #: The residuals' covariance, where they are correlated or have several standard deviations.
-    residual_side: ResidualSide | None = None
     family, link = "gaussian", "identity"
     is_linear, default_ddf = True, "satterthwaite"
     family_record, link_record = gaussian.FAMILY, identity.LINK
@@ -327,9 +323,10 @@ class LinearMixedModel(LinearObjective, MixedModel):
     @property
     def title(self) -> str:
         """The head of the table: what was fitted, and how."""
-        return "Linear mixed model fit by " + (
-            "REML" if self.estimates.reml else "maximum likelihood"
-        )
+        kind = "Linear mixed model" if self.reterms else "Linear model with correlated residuals"
+        if not self.reterms and self.residual_side.texts.residual is None:
+            kind = "Linear model with unequal variances"
+        return f"{kind} fit by {'REML' if self.estimates.reml else 'maximum likelihood'}"
 
     # ---- fitting ----------------------------------------------------------------------------
 

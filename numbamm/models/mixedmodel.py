@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import replace
 from html import escape
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Self, overload
 
 import numpy as np
 
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from numbamm.formula.modelframe import ModelFrame
     from numbamm.glm.family import Family
     from numbamm.glm.link import Link
+    from numbamm.models.residual_side.side import ResidualSide
 
 #: What other rooms ask models for, and methods of inference that are still to be written; see
 #: CONTRIBUTING.md.
@@ -70,7 +71,7 @@ BETWEEN_ROOMS = frozenset(
     may_be_overdispersed mean of_frame of_other_frame options parameters parameters_of
     pearson_df pearson_ratio prior_weights residual_side residual_variance row_variances scaled
     scaled_response scalings search_coordinates set_estimates shape_has_limit space space_of
-    sqrt_weights title twin whitened_space without_rows working_model
+    space_with sqrt_weights title twin whitened_space without_rows working_model x
     """.split()
 )
 
@@ -116,10 +117,10 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     given_shape: float | None = None
     #: Whether the family has a shape that is estimated.
     has_free_shape: bool = False
-    #: The covariance of the residuals, where it is not σ²W⁻¹.
-    residual_side: Any = None
     #: Whether the approximation of the likelihood holds at the estimates.
     likelihood_holds: bool = True
+    #: The residuals' covariance, where they are correlated or have several standard deviations.
+    residual_side: ResidualSide | None = None
 
     def __init__(self, frame, root: np.ndarray | None = None) -> None:
         """`root`: √W of each row, where the random effects are not measured in √φ by √w alone."""
@@ -559,8 +560,10 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
 
     @property
     def at_bounds(self) -> list[str]:
-        """Parameters of structures at bounds where λ is singular: ``rho of ar1 is 1 (g)``."""
-        return [
+        """Parameters of structures at bounds where a matrix is singular: ``rho of ar1 is 1 (g)``."""
+        side = self.residual_side
+        of_residuals = [] if side is None else side.bounds_met(SINGULAR_TOLERANCE)
+        return of_residuals + [
             f"{words} ({term.group})"
             for term in self.reterms
             for words in term.structure.bounds_met(term.theta, SINGULAR_TOLERANCE)
@@ -677,10 +680,11 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
 
         Parameters
         ----------
-        type : {"response", "pearson", "deviance", "working"}
+        type : {"response", "pearson", "deviance", "working", "normalized"}
             Response minus mean; times the square root of the weight over the variance function,
-            which leaves the dispersion in; the signed square root of the row's deviance; or the
-            response residual on the scale of the linear predictor.
+            which leaves the dispersion in; the signed square root of the row's deviance; the
+            response residual on the scale of the linear predictor; or, of linear models, residuals
+            of variance one that are uncorrelated where `residual` correlates those of a group.
 
         Returns
         -------

@@ -123,6 +123,40 @@ class RowsAt:
         A[table[0, CROSS] : table[0, CROSS] + nxy**2] = (xyq.T @ self.xy).ravel()
         return A
 
+    # ---- R, of the rows in the order of the data ----------------------------------------------
+
+    def _root(self) -> np.ndarray:
+        """√w / d of the sorted rows, as a column."""
+        of = self.of
+        return (self.root if of.sqrtw is None else self.root * of.sqrtw[of.rows])[:, None]
+
+    def _unsorted(self, values) -> np.ndarray:
+        out = np.empty_like(values)
+        out[..., self.of.rows, :] = values
+        return out
+
+    def solve(self, M) -> np.ndarray:
+        """R⁻¹M, shape (n, columns)."""
+        root = self._root()
+        inner = self.of.correlations.product(self.matrices.Q, M[self.of.rows] * root)
+        return self._unsorted(inner * root)
+
+    def times(self, M) -> np.ndarray:
+        """RM, shape (n, columns)."""
+        root = self._root()
+        return self._unsorted(self.matrices.times(M[self.of.rows] / root) / root)
+
+    def moves(self, M) -> np.ndarray:
+        """Ṙ_jM for each φ, shape (size, n, columns)."""
+        of, root = self.of, self._root()
+        r = M[of.rows] / root
+        omega = of.scales.slopes(self.phi[: of.scales.size])[:, :, None]
+        Cr = self.matrices.times(r)
+        by_sd = [w * Cr + self.matrices.times(w * r) for w in omega]
+        by_correlation, _ = self.matrices.moves(Cr, r)
+        both = np.array([*by_sd, *by_correlation]).reshape(of.size, *M.shape)
+        return self._unsorted(both / root)
+
     # ---- the objective ------------------------------------------------------------------------
 
     def objective(self, theta, degrees, constant: float, sigma: float) -> float:

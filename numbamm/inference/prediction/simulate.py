@@ -140,6 +140,7 @@ def simulate(
     if newdata is None:
         rows = ModelRows.of_fit(model, weights)
     else:
+        refuse_new_rows(model, "simulate(newdata=...)")
         given = weights_to_draw(model, weights)
         wanted = range(len(model.reterms))
         rows = ModelRows.new(model, newdata, wanted, given, parameters.theta)
@@ -150,6 +151,15 @@ def simulate(
 
     drawn = (respond(model, rows, parameters, kept, rng) for _ in range(count))
     return pd.concat([rows.aligned(y, f"sim_{i}") for i, y in enumerate(drawn, 1)], axis=1)
+
+
+def refuse_new_rows(model, what: str) -> None:
+    """Refuse responses of new rows, where those of the fit are correlated with each other."""
+    if model.residual_side is not None:
+        raise OptionError(
+            f"{what}: the model's residuals have a structure, {model.residual_side.text}, which is "
+            "known for the rows of the fit alone: leave newdata out, or fit without the structure"
+        )
 
 
 def generator(seed) -> np.random.Generator:
@@ -196,7 +206,12 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
     y = np.full(len(eta), np.nan)
     mu = model.mean(eta[complete])
     phi = parameters.sigma**2
-    y[complete] = model.family_record.draws(rng, mu, w, phi, parameters.shape)
+    if model.residual_side is None:
+        y[complete] = model.family_record.draws(rng, mu, w, phi, parameters.shape)
+    else:
+        noise = model.residual_side.correlated(rng.standard_normal(len(mu)))
+        noise *= parameters.sigma * model.residual_side.deviations()
+        y[complete] = mu + noise / np.sqrt(w)
     return y
 
 
