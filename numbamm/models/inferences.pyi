@@ -44,6 +44,7 @@ class Inferences:
     r2 = numbamm.r2
     ranef = numbamm.inference.random.conditional_modes.ranef
     ranova = numbamm.ranova
+    residual_parameters = numbamm.residual_parameters
     rePCA = numbamm.inference.random.pca.rePCA
     shrinkage = numbamm.shrinkage
     simulate = numbamm.inference.prediction.simulate.simulate

@@ -503,9 +503,11 @@ class LinearMixedModel(LinearObjective, MixedModel):
         self.blocks = side.blocks
         return np.asarray(x[side.size :], dtype=np.float64)
 
-    def coefficients_at(self, theta) -> np.ndarray:
-        """Coefficients of the kept columns at a scaled θ; the model is left as it is."""
-        return coefficients(self, solution_at(self, theta))[1]
+    def coefficients_at(self, theta, phi=None) -> np.ndarray:
+        """Coefficients of the kept columns at a scaled θ, and at φ; the model is left as it is."""
+        tail = self.blocks if phi is None else self.residual_side.rows.at(phi).tail
+        tail.factorize(theta)
+        return coefficients(self, tail.solve())[1]
 
     def effects_at(self, theta) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """u and b at a given θ, with β estimated there; the model is left at this θ."""

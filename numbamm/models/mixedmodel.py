@@ -560,7 +560,7 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
 
     @property
     def at_bounds(self) -> list[str]:
-        """Parameters of structures at bounds where a matrix is singular: ``rho of ar1 is 1 (g)``."""
+        """Parameters of structures at bounds where it is singular: ``rho of ar1 is 1 (g)``."""
         side = self.residual_side
         of_residuals = [] if side is None else side.bounds_met(SINGULAR_TOLERANCE)
         return of_residuals + [

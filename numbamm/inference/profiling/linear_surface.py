@@ -34,8 +34,12 @@ class LinearSurface(Surface):
         self._given = est.sigma if est.sigma_given else None
         self._criterion, self._scale_of_y = model.space.criterion[:2], model.scaled_response.scale
         self._blocks = model.blocks
-        head = [] if est.sigma_given else [np.log(est.sigma)]
-        super().__init__(model, np.concatenate([head, model.scaled.to_scaled(model.theta)]))
+        super().__init__(model, self._start(model))
+
+    def _start(self, model) -> np.ndarray:
+        """The x of the model's estimates."""
+        sigma = [] if self._given else [np.log(model.sigma)]
+        return np.concatenate([sigma, model.scaled.to_scaled(model.theta)])
 
     @property
     def sizes(self) -> dict:
@@ -68,12 +72,17 @@ class LinearSurface(Surface):
             return uninterrupted(refitted(v)).objective - self.least, start
 
         def parameters(_):
-            est = twin.estimates
-            sizes, beta = [est.sigma] * len(self.sizes), np.insert(est.beta, j, np.nan)
-            return np.concatenate([sizes, [est.sigma], twin.theta, beta])
+            known = self.parameters_of(twin)
+            return np.insert(known, len(known) - len(twin.estimates.beta) + j, np.nan)
 
         bounds = -np.inf, np.inf
         return walk(rise, self.best, estimate, 0.3 * error, bounds, reach, others=parameters)
+
+    def parameters_of(self, model) -> np.ndarray:
+        """What `parameters` gives, of the estimates of a model."""
+        est = model.estimates
+        sizes = [est.sigma] * len(self.sizes)
+        return np.concatenate([sizes, [est.sigma], model.theta, est.beta])
 
     def _without_column(self, j: int, estimate: float) -> Callable[[float], LinearMixedModel]:
         """A function that fits one model without column j, x, to y - vx; it returns the model."""
@@ -90,5 +99,7 @@ class LinearSurface(Surface):
 def _fitted(model, frame, sigma) -> LinearMixedModel:
     """A linear model of another frame with a model's tail, fitted by maximum likelihood."""
     frame = replace(frame, reterms=[replace(t, theta=None) for t in frame.reterms])
-    new = LinearMixedModel.of_frame(frame, sigma=sigma, tail=model.blocks.request)
+    side = model.residual_side
+    request, texts = model.blocks.request, None if side is None else side.texts
+    new = LinearMixedModel.of_frame(frame, sigma=sigma, tail=request, texts=texts)
     return new.fit(optimizer="newton", progress=False)

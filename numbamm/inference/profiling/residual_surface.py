@@ -1,0 +1,89 @@
+"""`ResidualSurface`: -2 log-likelihood of a linear model whose residuals have a covariance R(φ)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numbamm.inference.profiling.curve import Curve
+from numbamm.inference.profiling.linear_surface import LinearSurface
+from numbamm.inference.random.components import SIGMA
+from numbamm.inference.random.residual_parameters import ResidualParameters
+
+
+def surface_of(model) -> type[LinearSurface]:
+    """The kind of surface of a linear model."""
+    return LinearSurface if model.residual_side is None else ResidualSurface
+
+
+class ResidualSurface(LinearSurface):
+    """x consists of log σ, unless σ is given, φ, and θ; β is optimised for each x."""
+
+    def __init__(self, model) -> None:
+        self._side = model.residual_side
+        self._residual = ResidualParameters(self._side)
+        super().__init__(model)
+
+    def _start(self, model) -> np.ndarray:
+        sigma = [] if self._given else [np.log(model.sigma)]
+        return np.concatenate([sigma, self._side.phi, model.scaled.to_scaled(model.theta)])
+
+    @property
+    def sizes(self) -> dict:
+        """Without σ where it is one of the residuals' standard deviations."""
+        return {} if self._given or self._residual.has_sds else {SIGMA: self.sigma}
+
+    @property
+    def names(self) -> list[str]:
+        return [*self.sizes, *self._residual.names, *super().names[len(self.sizes) :]]
+
+    def _phi(self, x) -> np.ndarray:
+        first = 0 if self._given else 1
+        return x[first : first + self._side.size]
+
+    def deviance(self, x) -> tuple[float, np.ndarray]:
+        sigma, n = self.sigma(x), self.model.degrees
+        at = self._side.rows.at(self._phi(x))
+        if at is None:
+            return np.nan, np.full(len(x), np.nan)
+        theta = np.ascontiguousarray(self._scaled_theta(x))
+        scaled = sigma / self._scale_of_y
+        value, gradient = at.objective_gradient(theta, *self._criterion, scaled)
+        if self._given:
+            return value, gradient
+        r = self._scale_of_y * at.tail.residual_norm()
+        return value, np.insert(gradient, 0, 2 * n - 2 * (r / sigma) ** 2)
+
+    def residual_values(self, x) -> np.ndarray:
+        """The parameters of the residuals."""
+        return self._residual.values(self._phi(x), self.sigma(x))
+
+    def parameters(self, x) -> np.ndarray:
+        return np.concatenate([self.residual_values(x), super().parameters(x)])
+
+    def _named(self, rows) -> np.ndarray:
+        own, rest = np.split(rows, [len(self._residual.names)], axis=1)
+        sizes, others = np.split(super()._named(rest), [len(self.sizes)], axis=1)
+        return np.hstack([sizes, own, others])
+
+    def coefficients(self, x) -> np.ndarray:
+        """Coefficients at x; A of the model is that at its own φ, and stays."""
+        return self.model.coefficients_at(self._scaled_theta(x), self._phi(x))
+
+    def parameters_of(self, model) -> np.ndarray:
+        own = self._residual.values(model.residual_side.phi, model.sigma)
+        return np.concatenate([own, super().parameters_of(model)])
+
+    def _curve(self, name: str, reach: float) -> Curve:
+        if name not in self._residual.names:
+            return super()._curve(name, reach)
+        k = self._residual.names.index(name)
+        lower, upper = self._residual.bounds[k]
+
+        def value(x):
+            return self.residual_values(x)[k]
+
+        if not (lower == 0 and np.isinf(upper)):
+            return self.smooth_curve(value, (lower, upper), reach)
+        curve = self.smooth_curve(lambda x: np.log(value(x)), (-np.inf, np.inf), reach)
+        low, high, estimate = np.exp([curve.lower, curve.upper, curve.estimate])
+        return Curve(estimate, np.exp(curve.values), curve.zeta, low, high, curve.others)
