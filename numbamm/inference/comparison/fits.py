@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from numbamm.models.fitting.monte_carlo import MonteCarloErrors
 from numbamm.models.mixedmodel import MixedModel
 from numbamm.options import name_list
 from numbamm.shortrepr import ShortRepr
+
+if TYPE_CHECKING:
+    from numbamm.models.residual_side.side import ResidualSide
 
 #: A difference of at most so many of its Monte-Carlo errors may be none.
 SWALLOWED = 3.0
@@ -68,6 +72,8 @@ class Fit(ShortRepr):
         Whether a covariance matrix of the random effects is singular.
     monte_carlo : MonteCarloErrors or None
         Monte-Carlo errors of an approximate fit.
+    residual_side : ResidualSide or None
+        The structure of the residuals, if they have one.
     """
 
     text: str
@@ -88,6 +94,7 @@ class Fit(ShortRepr):
     singular: bool = False
     rows: int | None = None
     monte_carlo: MonteCarloErrors | None = None
+    residual_side: ResidualSide | None = None
 
     @property
     def nobs(self) -> int:

@@ -78,8 +78,9 @@ def _of_mixed_model(model) -> Fit:
         fixed, terms = FeMat.from_columns(frame.X, frame.xnames, root), frame.reterms
     n = len(frame.y)
     exact = model.family_record.is_linear(model.link_record)
+    side = model.residual_side
     return Fit(
-        text=model.formula,
+        text=model.formula if side is None else f"{model.formula}; residuals {side.text}",
         llf=model.llf,
         npar=model.n_parameters,
         y=frame.y,
@@ -97,6 +98,7 @@ def _of_mixed_model(model) -> Fit:
         singular=model.is_singular(),
         rows=model.nobs,
         monte_carlo=estimates.monte_carlo,
+        residual_side=side,
     )
 
 
