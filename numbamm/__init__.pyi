@@ -32,12 +32,17 @@ from .inference.comparison.criteria import information_criteria as information_c
 from .inference.diagnostics.deletion import delete_levels as delete_levels
 from .inference.comparison.drop1 import drop1 as drop1
 from .inference.fixed.emmeans import emmeans as emmeans
+from .inference.marginal.comparisons import comparisons as comparisons
+from .inference.marginal.emtrends import emtrends as emtrends
+from .inference.marginal.slopes import slopes as slopes
 from .inference.diagnostics.influence import influence as influence
 from .inference.model_plots.plot_coefficients import plot_coefficients as plot_coefficients
 from .inference.comparison.lrtest import lrtest as lrtest
 from .inference.comparison.modeltable import modeltable as modeltable
 from .inference.diagnostics.overdispersion import check_overdispersion as check_overdispersion
+from .inference.random.heritability import heritability as heritability
 from .inference.random.pca import pca as pca
+from .inference.comparison.pool import pool as pool
 from .inference.resampling.power import power as power, power_curve as power_curve
 from .inference.profiling.profile import profile as profile
 from .inference.comparison.ranova import ranova as ranova
@@ -45,6 +50,7 @@ from .inference.random.rsquared import icc as icc, r2 as r2
 from .inference.random.residual_table import residual_parameters as residual_parameters
 from .inference.random.shrinkage import shrinkage as shrinkage
 from .inference.fixed.tidy import glance as glance, tidy as tidy
+from .inference.diagnostics.simulated_residuals import simulated_residuals as simulated_residuals
 from .inference.diagnostics.vif import vif as vif
 from .inference.diagnostics.zeroinflation import check_zeroinflation as check_zeroinflation
 from .models.generalized import GeneralizedLinearMixedModel as GeneralizedLinearMixedModel
@@ -52,5 +58,7 @@ from .models.glmm import glmm as glmm
 from .models.linear import LinearMixedModel as LinearMixedModel
 from .models.lmm import lmm as lmm
 from .optimize import OptSummary as OptSummary
+from .relations.pedigree import Pedigree as Pedigree, pedigree as pedigree
+from .relations.phylogeny import Phylogeny as Phylogeny, phylogeny as phylogeny
 
 __version__: str

@@ -1,6 +1,8 @@
 """What all tests share: models fitted once, hypothesis' settings, the policy on warnings."""
 
 import os
+import subprocess
+import sys
 
 # Before numpy loads its BLAS: two threads on small matrices are many times slower than one.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -9,6 +11,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")  # plots open no windows
 import warnings
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import generalized_oracles
 import oracles
@@ -96,3 +99,25 @@ def fitted_glmm():
             )
 
     return fit
+
+
+@pytest.fixture(scope="session")
+def first_use(tmp_path_factory):
+    """A process that fits a linear model from an empty cache of kernels.
+
+    Its command, the folder of the cache, and what it printed. Several tests look at it, since it
+    compiles for seconds; one that damages the cache lets the next process mend it.
+    """
+    folder = tmp_path_factory.mktemp("cache")
+    formula = "Reaction ~ 1 + Days + (1 + Days | Subject)"
+    command = [sys.executable, "-m", "numbamm", "fit", formula, "sleepstudy"]
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(folder)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return SimpleNamespace(
+        command=command,
+        folder=folder,
+        environment=environment,
+        stdout=done.stdout,
+        stderr=done.stderr,
+    )

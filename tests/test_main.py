@@ -27,19 +27,20 @@ def run(*arguments, **environment):
     )
 
 
-def test_fit_of_a_shipped_set(fitted):
-    done = run("fit", SLEEP, "sleepstudy")
-    assert done.returncode == 0
-    assert done.stdout == f"{fitted(SLEEP, 'sleepstudy')}\n"
-    assert done.stderr == ""
+def test_fit_of_a_shipped_set(first_use, fitted):
+    assert first_use.stdout == f"{fitted(SLEEP, 'sleepstudy')}\n"
 
 
-def test_first_use_says_once_that_it_compiles(tmp_path):
-    first = run("fit", SLEEP, "sleepstudy", NUMBA_CACHE_DIR=str(tmp_path))
-    assert first.returncode == 0
-    assert first.stderr.count("\n") == 1
-    assert "compiling" in first.stderr and str(tmp_path) in first.stderr
-    assert run("fit", SLEEP, "sleepstudy", NUMBA_CACHE_DIR=str(tmp_path)).stderr == ""
+def test_first_use_says_once_that_it_compiles(first_use):
+    assert first_use.stderr.count("\n") == 1
+    assert "compiling" in first_use.stderr and str(first_use.folder) in first_use.stderr
+
+
+def test_second_use_says_nothing_and_needs_no_unicode(first_use):
+    environment = first_use.environment | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(first_use.command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Days" in done.stdout and done.stdout.isascii()
 
 
 def test_json(capsys, fitted):
@@ -110,12 +111,6 @@ def test_json_stays_json_beside_verbose(capsys):
     printed = capsys.readouterr()
     assert json.loads(printed.out)["nobs"] == 180
     assert printed.err.startswith("f_1: 1784.6423")
-
-
-def test_output_without_unicode():
-    done = run("fit", SLEEP, "sleepstudy", PYTHONIOENCODING="ascii")
-    assert done.returncode == 0
-    assert "Days" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["data.csv.gz", "data.parquet", "data.csv"])

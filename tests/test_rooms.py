@@ -24,6 +24,7 @@ ROOMS = [
         "shortrepr",
     },
     {"blocks", "structures"},
+    {"relations"},
     {"design"},
     {"glm"},
     {"formula"},
@@ -74,8 +75,10 @@ def imported(module: str) -> set[str]:
 
 
 def _nodes(tree):
-    """The nodes of a syntax tree, without blocks ``if TYPE_CHECKING``."""
+    """The statements of a syntax tree, without blocks ``if TYPE_CHECKING``."""
     for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.expr):
+            continue  # which hold no statements
         if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
             yield node
             yield from _nodes(node)
@@ -223,8 +226,11 @@ TESTED_ELSEWHERE = {
     "blocks.tail.head_normals": "by dense matrices, in approximation",
     "blocks.tail.iterative_forms": "by the dense tail, in iterative_tail",
     "blocks.tail.iterative_search": "by exact searches, in iterative_tail",
-    "glm.row_forms": "by the dense factor, in iterative_modes",
-    "glm.rows_for_python": "by the dense factor, in iterative_modes",
+    "glm.tails.led_modes": "by the dense factor, in sparse_modes and iterative_modes",
+    "glm.tails.led_pirls": "by the compiled one, in sparse_modes",
+    "glm.tails.row_forms": "by the dense factor, in iterative_modes",
+    "glm.tails.rows_for_python": "by the dense factor, in iterative_modes",
+    "glm.tails.sparse_forms": "by the dense factor, in sparse_modes",
     "models.fitting.monte_carlo": "by fits over many seeds, in approximate_fit",
     "models.fitting.linear_start": "what it chooses from: light_starts, moments, default_start",
     "models.fitstatistics": "a part of the class in mixedmodel",
@@ -241,6 +247,11 @@ TESTED_ELSEWHERE = {
     "inference.fixed.marginaleffects_model": "by the package that calls it: test_marginaleffects",
     "blocks.search.response_rows": "a part of response_fits; by missing values, in lmm_many",
     "inference.many.fitter": "what lmm_many and lmm_groups fit with, and tested by them",
+    "inference.marginal.averages": "the tables of slopes, comparisons and integrated",
+    "inference.marginal.counterfactual": "the rows of slopes and comparisons",
+    "inference.marginal.all_parameters": "the standard errors of integrated, and score_sandwich",
+    "inference.marginal.population": "the means of integrated",
+    "inference.diagnostics.residual_tests": "the tests of simulated_residuals",
     "inference.many.lines": "a record, with the lines of lmm_groups put into it",
     "inference.many.shared_design": "by response_fits, second_derivatives and lmm_many",
     "inference.profiling.surface": "by its two kinds, linear_surface and generalized_surface",

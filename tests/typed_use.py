@@ -57,7 +57,7 @@ mm.lmm("y ~ x + (1 | g)")  # type: ignore[call-arg]
 mm.lmm("y ~ x + (1 | g)", {}, rmel=True)  # type: ignore[call-arg]
 mm.lmmm  # type: ignore[attr-defined]  # noqa: B018
 linear.anova().to_latx()  # type: ignore[attr-defined]
-linear.emmeans(spcs="x")  # type: ignore[call-arg]
+linear.anova(tpe=3)  # type: ignore[call-arg]
 linear.coef_table(alpha="0.05")  # type: ignore[arg-type]
 linear.predictt()  # type: ignore[attr-defined]
 linear.plot.residual()  # type: ignore[attr-defined]

@@ -28,7 +28,7 @@ The table is data, so that one compiled program serves every model. Row 0 descri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -56,6 +56,10 @@ WIDTH = 17
 #: Of more rows than this, level pairs are sorted by counting, by a kernel that is compiled for it.
 MANY = 500_000
 
+#: `ReMat.way` of terms whose levels are related: their columns are rotated, so that products with
+#: those of other terms are dense; or there is a sparse precision matrix.
+ROTATED_WAY, SPARSE_WAY = "rotated", "sparse"
+
 #: A pair of crossed terms is stored densely if at least this share of its level pairs occurs.
 DENSE_FILL = 0.1
 #: Terms of more columns, such as those over positions, are multiplied by BLAS in the tail.
@@ -81,6 +85,9 @@ class Layout(ShortRepr):
         at which the pair's block starts among the sparse rows of the first.
     regions : list of (name, buffer, start, stop)
         All regions of the buffers, for tests of the gaps between them.
+    related : dict of int to sparse array
+        Precision matrices of the levels of terms with a known covariance, by the term's row in the
+        table, less one; where a sparse tail takes them instead of the identity.
     """
 
     table: np.ndarray
@@ -91,6 +98,7 @@ class Layout(ShortRepr):
     order: list[int]
     places: np.ndarray
     regions: list[tuple[str, str, int, int]]
+    related: dict = field(default_factory=dict)
 
     @property
     def nhead(self) -> int:
@@ -212,10 +220,32 @@ def _pair_codes(column, row) -> np.ndarray:
     return column.refs.astype(np.int64) * _nlevel(row) + row.refs
 
 
+def _in_head_first(terms) -> tuple[list[int], int]:
+    """Terms with those of the head first, and the number of these.
+
+    Levels that are related by a sparse precision matrix are not eliminated one by one.
+    """
+    single = [k for k, term in enumerate(terms) if _way(term) != SPARSE_WAY]
+    nhead = head_length([terms[k] for k in single]) if single else 0
+    head = single[:nhead]
+    return head + [k for k in range(len(terms)) if k not in head], nhead
+
+
+def _way(term) -> str:
+    """How the known covariance of a term's levels is dealt with; see `design.known`."""
+    return getattr(term, "way", "")
+
+
 def _split_tail(terms, nhead: int, most_dense: int | None) -> tuple[list[int], list[int]]:
     """The tail's terms: those whose block with the first term is sparse, and the dense ones."""
     sparse, dense = [], []
     for i in range(nhead, len(terms)):
+        if ROTATED_WAY in (_way(terms[0]), _way(terms[i])):
+            dense.append(i)
+            continue
+        if _way(terms[i]) == SPARSE_WAY:
+            sparse.append(i)
+            continue
         if most_dense is not None:  # the first one, which is the largest, is sparse in any case
             (dense if i > nhead and terms[i].nranef <= most_dense else sparse).append(i)
             continue
@@ -266,12 +296,14 @@ class Pattern:
         blocks of two levels that meet in a group are there, too: see `_of_groups`.
         """
         if groups is None:
-            nhead = head_length(terms)
+            first, nhead = _in_head_first(terms)
+            terms = [terms[k] for k in first]
             sparse, dense = _split_tail(terms, nhead, most_dense)
             order = [*range(nhead), *sparse, *dense]
+            terms, order = [terms[k] for k in order], [first[k] for k in order]
         else:
             sparse, (order, nhead) = [], _of_groups(terms, groups)
-        terms = [terms[k] for k in order]
+            terms = [terms[k] for k in order]
         nterm, first_dense = len(terms), nhead + len(sparse)
 
         table = np.zeros((1 + nterm + nhead * nhead, WIDTH), dtype=np.int64)
@@ -328,7 +360,11 @@ class Pattern:
         adjoint = _Buffer("adjoint", gap, regions, start=size_head)
         _put_adjoint(table, adjoint)
         sizes = a.size, work.size, adjoint.size
-        return Layout(table, index.array(), *map(int, sizes), self.order, self.places, regions)
+        layout = Layout(table, index.array(), *map(int, sizes), self.order, self.places, regions)
+        layout.related = {
+            k: t.relation.precision for k, t in enumerate(self.terms) if _way(t) == SPARSE_WAY
+        }
+        return layout
 
 
 def build_layout(terms, nx: int, gap: int = 0, groups=None) -> Layout:

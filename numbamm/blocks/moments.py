@@ -66,8 +66,8 @@ def moment_theta(terms, layout, A, sigma: float) -> np.ndarray | None:
     ndarray, shape (number of θ,), or None
         None if the moments' equations have no usable solution.
     """
-    if sum(len(term.structure.entries) for term in terms) > MOST:
-        return None
+    if sum(len(term.structure.entries) for term in terms) > MOST or layout.related:
+        return None  # with related levels A is not all that the moments depend on
     try:
         variance, covs, sizes = covariances(terms, layout, A)
     except np.linalg.LinAlgError:

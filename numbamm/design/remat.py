@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from numbamm.completion import ForUsers
 from numbamm.design.absent import is_absent
+from numbamm.relations.relation import Relation
 from numbamm.structures.joined import Joined
 from numbamm.structures.structure import Structure
 from numbamm.structures.us import Us
@@ -28,7 +29,7 @@ class ReMat(ForUsers):
     refs : ndarray of int32, shape (n,)
         Level of each row, as a position in `levels`.
     levels : ndarray, shape (number of levels,)
-        Labels of the levels. Each of them occurs in `refs`.
+        Labels of the levels. Each of them occurs in `refs`, unless their covariance is known.
     cnames : list of str
         Names of the p columns on the left of the bar.
     z : ndarray of float64, shape (p, n)
@@ -37,6 +38,11 @@ class ReMat(ForUsers):
         Covariance structure of the p effects of one level; unstructured, if not given.
     theta : ndarray of float64, shape (number of θ,)
         This term's part of θ; before a fit, the default start, where λ is the identity.
+    relation : Relation or None
+        The known covariances of the levels, K: the effects have covariance K ⊗ σ²λλ'. None if the
+        levels are independent.
+    way : str
+        How a model computes with K: see `design.known`.
     lambda_ : ndarray, shape (p, p)
         The relative covariance factor λ of one level, lower triangular.
     p, nlevels, nranef : int
@@ -60,7 +66,7 @@ class ReMat(ForUsers):
     (2, 18, [[0.929, 0.0], [0.018, 0.223]])
     """
 
-    _between_rooms = frozenset({"in_columns", "meeting_refs", "root_mean_squares"})
+    _between_rooms = frozenset({"in_columns", "meeting_refs", "root_mean_squares", "way"})
 
     group: str
     refs: np.ndarray
@@ -69,6 +75,8 @@ class ReMat(ForUsers):
     z: np.ndarray
     structure: Structure = None
     theta: np.ndarray = field(default=None)
+    relation: Relation | None = None
+    way: str = ""
 
     def __post_init__(self) -> None:
         if not is_absent(self.z):
@@ -118,7 +126,8 @@ class ReMat(ForUsers):
             By which each row is multiplied.
         """
         z = self.z if root is None else self.z * root
-        return np.sqrt(np.einsum("pn,pn->p", z, z) / z.shape[1])
+        sizes = np.sqrt(np.einsum("pn,pn->p", z, z) / z.shape[1])
+        return sizes if self.relation is None else self.relation.scale * sizes
 
     def in_columns(self, scaling) -> ReMat:
         """The term in the columns of a `Scaling`, at the default start."""
@@ -149,6 +158,8 @@ class ReMat(ForUsers):
         >>> casks.is_nested_in(batches), batches.is_nested_in(casks)
         (True, False)
         """
+        if self.relation is not None or other.relation is not None:
+            return False
         parent = np.empty(self.nlevels, dtype=np.int32)
         parent[self.refs] = other.refs
         return bool(np.array_equal(parent[self.refs], other.refs))
@@ -199,6 +210,7 @@ class ReMat(ForUsers):
     def __repr__(self) -> str:
         named = self.structure.names[:1] or ("patterned",)
         kind = "" if isinstance(self.structure, Us) else f", {named[0]} λ"
+        kind += "" if self.relation is None else ", known covariance"
         columns = ", ".join(self.cnames)
         return f"ReMat({columns} | {self.group}: {self.nlevels} levels, {self.shape[0]} rows{kind})"
 
@@ -224,6 +236,7 @@ def _join(terms: list[ReMat]) -> ReMat:
         cnames=[name for t in terms for name in t.cnames],
         z=np.vstack([t.z for t in terms]),
         structure=Joined(tuple(t.structure for t in terms)),
+        relation=first.relation,
     )
 
 

@@ -71,8 +71,9 @@ class Scaling(ShortRepr):
             for j in block:
                 if constant is not None and j != constant:
                     T[constant, j] = _centre(z[j], w) / z[constant, 0]
+        of_levels = 1.0 if term.relation is None else term.relation.scale
         for group in structure.of_one_size:
-            size = np.sqrt(np.mean([w @ z[j] ** 2 / len(w) for j in group]))
+            size = of_levels * np.sqrt(np.mean([w @ z[j] ** 2 / len(w) for j in group]))
             if size > 0 and not 1 / ORDINARY <= size <= ORDINARY:
                 z[group] /= size
                 T[group] *= size

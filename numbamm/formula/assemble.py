@@ -15,6 +15,8 @@ from numbamm.errors import DataError, FormulaError, warn
 from numbamm.formula.columns import Table
 from numbamm.formula.grouping import Grouping
 from numbamm.formula.modelframe import ModelFrame
+from numbamm.formula.parts.ordered_response import evaluate_ordered
+from numbamm.formula.parts.related_levels import put_relations
 from numbamm.formula.response import evaluate_response
 from numbamm.formula.right_side import Design, DesignTerm, Matrices
 from numbamm.formula.scan import scan
@@ -23,6 +25,8 @@ from numbamm.structures.registry import by_name
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from numbamm.relations.relation import Relation
 
 #: The levels of a column in their order, and the places of those that have rows.
 Levels = tuple[list[Any], list[int]]
@@ -36,10 +40,12 @@ def model_frame(
     offset: str | ArrayLike | None = None,
     contrasts: Mapping[str, Any] | None = None,
     amalgamate: bool = True,
+    relations: Mapping[str, Relation] | None = None,
     context: Mapping[str, Any] | None = None,
     two_level_response: bool = False,
+    ordered_response: bool = False,
     needs_terms: bool = True,
-    parts: Mapping[str, str] | None = None,
+    parts: Mapping[str, str | None] | None = None,
     part_columns: Collection[str] = (),
 ) -> ModelFrame:
     """Evaluate a mixed-model formula on data.
@@ -59,14 +65,18 @@ def model_frame(
         ``"poly"``, ``"diff"``, formulaic's contrasts, a matrix, or a dict name → vector.
     amalgamate
         Whether terms on one grouping factor are joined into one.
+    relations
+        Known covariances of levels, by grouping factor.
     context
         Names that the formula may use besides columns: the caller's functions and values.
     two_level_response
         Whether a categorical response of two levels is allowed; the second counts as 1.
+    ordered_response
+        Whether the response is one of ordered categories, numbered from 0.
     needs_terms
         Whether there must be a random-effects term.
     parts
-        One-sided formulas of further parts of the model, by their names.
+        One-sided formulas of further parts of the model, by their names; None for no such part.
     part_columns
         Columns that parts need besides: rows in which they are missing are dropped, too.
 
@@ -87,13 +97,17 @@ def model_frame(
         raise DataError("the data have no rows: check how they were read or selected")
     design = Design(text, table, contrasts, context)
     for name, of_part in (parts or {}).items():
-        design.add_part(name, of_part, table, context)
+        if of_part is not None:
+            design.add_part(name, of_part, table, context)
     table.require(sorted(part_columns))
     columns, rows, w, o, n_missing = complete_rows(design, table, weights, offset, part_columns)
     _refuse_no_rows(rows, table.nrows, n_missing)
     frame = frame_of(columns, rows)
     evaluator = design.materializer(frame, rows)
-    response = evaluate_response(text, evaluator, two_level_response)
+    if ordered_response:
+        response = evaluate_ordered(text, evaluator, columns)
+    else:
+        response = evaluate_response(text, evaluator, two_level_response)
     if (
         response.trials is not None and not response.trials.all()
     ):  # rows without trials carry no information
@@ -110,6 +124,7 @@ def model_frame(
     design.coding.refuse_unused(table.names)
     groupings = {term.grouping.name: term.grouping for term in design.terms}
     refuse_two_of_a_name(design, groupings)
+    put_relations(groupings, relations or {}, columns, frame)
     refs = {name: grouping.fit(frame) for name, grouping in groupings.items()}
     reterms, members = random_terms(design, matrices, refs, amalgamate)
     parts = [v for v in (None if o is None else o[rows], matrices.offset) if v is not None]
@@ -138,6 +153,7 @@ def model_frame(
         members=members,
         parts=of_parts,
         part_columns={name: frame[name] for name in part_columns},
+        categories=response.categories,
     )
 
 
@@ -167,7 +183,8 @@ def random_terms(
         if term.points is not None:
             term.points.refuse_many(term.text, refs[name])
         structure = term.made(len(z))
-        single.append(ReMat(name, refs[name], levels[name], cnames, z, structure))
+        relation = term.grouping.relation
+        single.append(ReMat(name, refs[name], levels[name], cnames, z, structure, None, relation))
     joined = remat.amalgamate(single) if join else single
     members = [[i for i, t in enumerate(single) if t.group == j.group] for j in joined]
     if not join:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from numbamm.errors import DataError, FormulaError
-from numbamm.formula.levels import level_codes, positions
+from numbamm.errors import DataError, FormulaError, shown
+from numbamm.formula.levels import level_codes, positions, type_hint
 from numbamm.formula.names import as_part, joined, unquoted
 from numbamm.formula.scan import RandomTerm
 from numbamm.formula.tokens import brief, tokenise
+from numbamm.relations.relation import Relation
 from numbamm.structures.registry import by_name
 
 #: Greatest number of factors in one expression, and of columns in one factor.
@@ -113,11 +114,14 @@ class Grouping:
     pairs : list of pandas.Index
         For each column after the first, the combinations that occur, as numbers
         ``(code of the columns before) × (number of its levels) + (its code)``.
+    relation : Relation or None
+        Known covariances of the levels, whose labels the levels then are.
     """
 
     factors: Factors
     labels: list[pd.Index] = field(default_factory=list)
     pairs: list[pd.Index] = field(default_factory=list)
+    relation: Relation | None = None
 
     @property
     def name(self) -> str:
@@ -168,6 +172,8 @@ class Grouping:
         """As `fit`; a single level will do."""
         if not self.factors:
             return np.zeros(len(next(iter(frame.values()))), dtype=np.int32)
+        if self.relation is not None:
+            return self._fit_related(frame[self.factors[0]])
         refs = np.zeros(0)
         for k, name in enumerate(self.factors):
             codes, labels = level_codes(frame[name])
@@ -177,6 +183,29 @@ class Grouping:
             else:  # column by column, so that the products never overflow
                 refs, pairs = pd.factorize(refs * len(labels) + codes, sort=True)
                 self.pairs.append(pd.Index(pairs))
+        return refs.astype(np.int32)
+
+    def _fit_related(self, column: pd.Series) -> np.ndarray:
+        """Code the rows by the labels of the relation.
+
+        Raises
+        ------
+        DataError
+            Some levels of the data are none of its labels.
+        """
+        relation = self.relation
+        assert relation is not None
+        self.labels = [pd.Index(relation.labels)]
+        refs = positions(column, self.labels[0])
+        if (refs < 0).any():
+            absent = column[refs < 0].drop_duplicates().tolist()
+            listed = ", ".join(map(shown, absent[:5]))
+            more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+            hint = type_hint(absent, relation.labels).replace("the fit", relation.name)
+            raise DataError(
+                f"{relation.name} lacks levels of '{self.name}' that the data have: "
+                f"{listed}{more}{hint}"
+            )
         return refs.astype(np.int32)
 
     def code(self, frame: dict[str, pd.Series]) -> tuple[np.ndarray, list]:

@@ -39,10 +39,13 @@ def check_identifiable(frame: ModelFrame) -> None:
     DataError
     """
     n, w = len(frame.y), frame.weights
-    check_counts(frame.reterms, n, *((1.0, 1.0) if w is None else (w.min(), w.max())))
+    independent = [t for t in frame.reterms if t.relation is None]
+    check_counts(independent, n, *((1.0, 1.0) if w is None else (w.min(), w.max())))
     # W⁻¹ has full rank, which takes at least n random effects in all
     if sum(t.nranef for t in frame.reterms) < n or max(t.p for t in frame.reterms) > WIDEST:
         return
+    if len(independent) < len(frame.reterms):
+        return check_related(frame)
     if _explained(frame) > 1 - DEPENDENT:
         terms = " + ".join(f"({brief(', '.join(t.cnames))} | {t.group})" for t in frame.reterms)
         raise DataError(
@@ -50,6 +53,30 @@ def check_identifiable(frame: ModelFrame) -> None:
             "so that the residual variance cannot be separated from theirs: leave a term out, "
             "or give sigma= if it is known"
         )
+
+
+def check_related(frame: ModelFrame) -> None:
+    """Refuse a known covariance that is that of the residuals: K diagonal over the rows.
+
+    Raises
+    ------
+    DataError
+    """
+    w = np.ones(len(frame.y)) if frame.weights is None else frame.weights
+    for term in frame.reterms:
+        if term.relation is None or term.relation.is_sparse or term.p > 1:
+            continue
+        if len(np.unique(term.refs)) < len(term.refs):
+            continue
+        K = term.relation.covariance[np.ix_(term.refs, term.refs)]
+        K = K * np.outer(term.z[0] * np.sqrt(w), term.z[0] * np.sqrt(w))
+        own = np.diag(K)
+        if np.abs(K - own.mean() * np.eye(len(K))).max() <= DEPENDENT * own.max():
+            raise DataError(
+                f"{term.relation.name} is that of independent levels among the rows, each of which "
+                f"has a level of '{term.group}' of its own: the residual variance cannot be "
+                "separated from theirs; leave the term out, or give sigma= if it is known"
+            )
 
 
 def check_counts(terms: Sequence[ReMat], n: int, least: float, greatest: float) -> None:

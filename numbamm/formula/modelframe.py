@@ -71,6 +71,8 @@ class ModelFrame(ForUsers):
         Columns, shape (n, columns), and their names, of the formulas of further parts.
     part_columns : dict of str → pandas.Series
         The data's columns that other parts need, in the retained rows.
+    categories : list or None
+        The categories of an ordered response, in their order.
 
     See Also
     --------
@@ -113,6 +115,7 @@ class ModelFrame(ForUsers):
     members: list[list[int]] = field(repr=False)  # positions of the design's terms in each reterm
     parts: dict[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict, repr=False)
     part_columns: dict[str, pd.Series] = field(default_factory=dict, repr=False)
+    categories: list[Any] | None = None
 
     #: Whether the rows are cells of equal rows; see `sources.cell_table`.
     are_cells: ClassVar[bool] = False
@@ -123,7 +126,12 @@ class ModelFrame(ForUsers):
         return len(self.y)
 
     def new_rows(
-        self, newdata: Any, *, random: bool | Collection[int] = True, weights: Any = None
+        self,
+        newdata: Any,
+        *,
+        random: bool | Collection[int] = True,
+        weights: Any = None,
+        parts: Collection[str] = (),
     ) -> NewRows:
         """The same model matrices for other data, with the levels and transforms of the fit.
 
@@ -136,6 +144,8 @@ class ModelFrame(ForUsers):
             that only other terms use are not needed.
         weights
             Prior weights: a column's name, or an array.
+        parts
+            Names of the further parts to build.
 
         Raises
         ------
@@ -145,7 +155,7 @@ class ModelFrame(ForUsers):
         from numbamm.formula.newrows import new_rows
 
         wanted = range(len(self.reterms)) if random is True else sorted(random or ())
-        return new_rows(self, newdata, wanted, weights)
+        return new_rows(self, newdata, wanted, weights, parts)
 
     def with_unit(self, name: str) -> str:
         """A column's name, and its unit if there is one: ``Reaction (ms)``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -74,6 +74,8 @@ class NewRows(ShortRepr):
         Rows with a missing value in a needed column.
     terms : list of NewTerm
         The requested random-effects terms, in the model frame's order.
+    parts : dict of str → ndarray of float64, shape (m, columns)
+        Columns of the requested further parts; NaN in rows with a missing value.
     """
 
     X: np.ndarray
@@ -81,13 +83,21 @@ class NewRows(ShortRepr):
     weights: np.ndarray | None
     missing: np.ndarray
     terms: list[NewTerm]
+    parts: dict[str, np.ndarray]
 
 
-def new_rows(fitted: ModelFrame, newdata: Any, wanted: Sequence[int], weights: Any) -> NewRows:
+def new_rows(
+    fitted: ModelFrame,
+    newdata: Any,
+    wanted: Sequence[int],
+    weights: Any,
+    further: Collection[str] = (),
+) -> NewRows:
     """Implement `ModelFrame.new_rows`; `wanted` are the positions of the requested terms."""
     design, table = fitted.design, Table(newdata)
     parts = [[design.terms[i] for i in fitted.members[k]] for k in wanted]
     used = design.fixed_columns.union(*(part.columns for joined in parts for part in joined))
+    used = used.union(*(design.parts[part] for part in further))
     offset_name = fitted.offset_name
     table.require(sorted(used | ({offset_name} if offset_name else set())), "the new data")
     columns = {name: table.column(name) for name in sorted(used)}
@@ -107,6 +117,9 @@ def new_rows(fitted: ModelFrame, newdata: Any, wanted: Sequence[int], weights: A
         weights=w,
         missing=missing,
         terms=[_blank(fitted.reterms[k], table.nrows) for k in wanted],
+        parts={
+            part: np.full((table.nrows, len(fitted.parts[part][1])), np.nan) for part in further
+        },
     )
     if len(rows):  # transforms may fail on zero rows
         _fill(new, rows, design, parts, frame_of(columns, rows))
@@ -125,8 +138,11 @@ def _fill(
     frame: dict[str, pd.Series],
 ) -> None:
     wanted = [part for joined in parts for part in joined]
-    matrices = design.matrices(design.materializer(frame, rows), wanted, new_points=True)
+    evaluator = design.materializer(frame, rows)
+    matrices = design.matrices(evaluator, wanted, new_points=True)
     new.X[rows] = matrices.X
+    for name, columns in new.parts.items():
+        columns[rows] = design.part(name, evaluator)[0]
     if matrices.offset is not None:
         new.offset[rows] += matrices.offset
     for term, joined in zip(new.terms, parts, strict=True):

@@ -27,11 +27,14 @@ class Response:
         Number of trials behind each proportion, for ``cbind(successes, failures)``.
     success_level : object or None
         The level of a two-level response that counts as 1.
+    categories : list or None
+        Those of an ordered response, which `y` numbers from 0.
     """
 
     y: np.ndarray
     trials: np.ndarray | None = None
     success_level: Any = None
+    categories: list[Any] | None = None
 
 
 def evaluate_response(

@@ -156,13 +156,19 @@ def laplace_normal(v, phi, rows, adjoint):
 @jit
 def _quadratic_forms(h, refs, z, table, places, U):
     """h_i = z_i'U z_i, from the blocks of U of the levels that meet in row i."""
-    nterm, nhead, first_dense = table[0, NTERM], table[0, NHEAD], table[0, FIRST_DENSE]
+    nterm, nhead = table[0, NTERM], table[0, NHEAD]
     h[:] = 0.0
-    for k in range(nterm):
-        if k >= nhead:
-            for i in range(k, nterm):
-                _add_tail_pair(h, k, i, refs, z, table, U)
-            continue
+    add_head_forms(h, refs, z, table, places, U)
+    for k in range(nhead, nterm):
+        for i in range(k, nterm):
+            _add_tail_pair(h, k, i, refs, z, table, U)
+
+
+@jit(entry=False)
+def add_head_forms(h, refs, z, table, places, U):
+    """h += what the head's terms have in z_i'U z_i, with later terms, too."""
+    nterm, nhead, first_dense = table[0, NTERM], table[0, NHEAD], table[0, FIRST_DENSE]
+    for k in range(nhead):
         level, p, nd = refs[k], table[1 + k, P], table[1 + k, ND]
         _add_forms(h, 1.0, k, k, level, z, table, U[table[1 + k, DIAG] :], p * p, p, 1)
         for i in range(k + 1, nhead):
@@ -175,7 +181,7 @@ def _quadratic_forms(h, refs, z, table, places, U):
         for i in range(first_dense, nterm):
             start = table[1 + k, DENSE] + table[1 + i, ROW] - table[1 + k, D0]
             steps = p * nd, table[1 + i, P]
-            _add_crossed_forms(h, 2.0, k, i, refs, z, table, U[start:], steps, 1, nd)
+            add_crossed_forms(h, 2.0, k, i, refs, z, table, U[start:], steps, 1, nd)
 
 
 @jit
@@ -184,7 +190,7 @@ def _add_tail_pair(h, k, i, refs, z, table, U):
     m, start = table[0, ORDER], table[0, TAIL_U] + table[1 + k, ROW] * table[0, ORDER]
     steps = table[1 + k, P] * m, table[1 + i, P]
     factor = 1.0 if i == k else 2.0
-    _add_crossed_forms(h, factor, k, i, refs, z, table, U[start + table[1 + i, ROW] :], steps, 1, m)
+    add_crossed_forms(h, factor, k, i, refs, z, table, U[start + table[1 + i, ROW] :], steps, 1, m)
 
 
 @jit
@@ -196,8 +202,8 @@ def _add_forms(h, factor, k, i, place, z, table, U, step, down, across):
         h[row] += factor * _form(z, row, column_i, column, pi, p, U, at, down, across)
 
 
-@jit
-def _add_crossed_forms(h, factor, k, i, refs, z, table, U, steps, down, across):
+@jit(entry=False)
+def add_crossed_forms(h, factor, k, i, refs, z, table, U, steps, down, across):
     """As `_add_forms`, with the block of U at the levels of both terms, times their steps."""
     p, pi, column, column_i = _columns(k, i, table)
     level, level_i, step, step_i = refs[k], refs[i], steps[0], steps[1]

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numbamm.blocks.gradient import objective_gradient
 from numbamm.blocks.layout import NLEVEL, NX, ORDER, P, Pattern
 from numbamm.blocks.search.certificate import judge
+from numbamm.blocks.solve import solve
 from numbamm.blocks.tail.choice import check_size
 from numbamm.blocks.threads import ThreadLocal
 from numbamm.blocks.variances import (
@@ -87,15 +89,28 @@ class ModeFinder:
         writable = partial(np.require, dtype=np.float64, requirements=["C", "W"])  # one numba type
         y, weights, basis, self.offset = (writable(a) for a in (y, weights, basis, offset))
         kind = _Kind(family, link, information)
-        pattern, rows = Pattern.of(terms), (y, weights, entropies(y), basis)
-        self.varied = _Buffers(pattern, basis.shape[1], kind, *rows)
+        pattern, rows = self._pattern(terms), (y, weights, entropies(y), basis)
+        self.varied = self._buffers(pattern, basis.shape[1], kind, *rows)
         self.held = self.varied.with_columns(pattern, 0)
-        check_size(self.varied.layout, terms)
+        self._check_size()
         self.q = sum(t.nranef for t in terms)
         self.u, self._last_search = np.zeros(self.q), None
 
     #: Whether `gradient` gives derivatives.
     has_gradient = True
+
+    @staticmethod
+    def _pattern(terms) -> Pattern:
+        return Pattern.of(terms)
+
+    @property
+    def _buffers(self) -> type[_Buffers]:
+        """The class of the buffers."""
+        return _Buffers
+
+    def _check_size(self) -> None:
+        """Refuse buffers that do not fit into memory."""
+        check_size(self.varied.layout, self.terms, copies=2)  # one with the columns of X
 
     def replaced(self, **parts) -> ModeFinder:
         """A finder with another ``kind``, ``y``, ``weights`` or ``scale``, starting at u = 0."""
@@ -123,6 +138,38 @@ class ModeFinder:
         finder.u = self.u
         finder(theta, gamma.copy(), vary=True, shape=shape, tolerance=np.inf)
         return finder
+
+    def linear_model(self, sigma: float):
+        """The working linear model, of a finder that `working` made.
+
+        Parameters
+        ----------
+        sigma : float
+            The residual standard deviation at a working weight of 1; 0 to estimate it.
+
+        Returns
+        -------
+        callable
+            -2 log-likelihood and its gradient in θ, at a θ.
+        callable
+            u and γ, at the θ of the last call.
+        """
+        rows, (adjoint, _) = self.rows, self.varied.for_gradient()
+        table, index, degrees = rows.table, rows.index, np.array([len(rows.y), 0])
+
+        def value_and_gradient(theta):
+            entries = self.joint.entries(theta)
+            out = np.empty(len(entries))
+            arrays = table, index, rows.A, rows.work, adjoint
+            value = objective_gradient(entries, *arrays, degrees, 0.0, sigma, out)
+            return value, self.joint.slopes(theta, out)
+
+        def solution():
+            x, b = np.zeros((2, self.q + int(table[0, NX]) + 1))
+            solve(table, index, rows.work, x, b)
+            return x[:-1]
+
+        return value_and_gradient, solution
 
     @property
     def kind(self) -> _Kind:
@@ -437,6 +484,10 @@ class _Buffers(ThreadLocal):
             self._rows_of_thread.rows = Working(self._model, **self._shared, **self._scratch())
         return self._rows_of_thread.rows
 
+    @property
+    def _size_work(self) -> int:
+        return self.layout.size_work
+
     def _scratch(self) -> dict[str, np.ndarray]:
         """The calling thread's scratch, which copies made by `replaced` share."""
         if not hasattr(self._local, "scratch"):
@@ -444,7 +495,7 @@ class _Buffers(ThreadLocal):
             q = int((layout.table[1 : 1 + layout.nterm, [P, NLEVEL]].prod(axis=1)).sum())
             self._local.scratch = {
                 "A": np.zeros(layout.size_a),
-                "work": np.zeros(layout.size_work),
+                "work": np.zeros(self._size_work),
                 "B": np.zeros(0 if self._model[CANONICAL] else layout.size_a),
                 "zw": np.empty_like(z),
                 "xyw": np.empty((len(z), self._nx + 1)),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.blocks.gradient import objective_gradient
 from numbamm.blocks.search import lbfgs
 from numbamm.blocks.search.communication import FAILED
-from numbamm.blocks.solve import solve
 from numbamm.glm.curvature import theta_curvatures
 from numbamm.glm.mode import ModeFinder
 
@@ -36,24 +34,13 @@ def fit_working_model(modes: ModeFinder, theta, gamma, shape: float, sigma: floa
         None where the model cannot be fitted. The θ may have any signs.
     """
     working = modes.working(theta, gamma, shape)
-    rows, (adjoint, _) = working.rows, working.varied.for_gradient()
-    table, index, degrees = rows.table, rows.index, np.array([len(rows.y), 0])
-
-    def value_and_gradient(at):
-        entries = modes.joint.entries(at)
-        out = np.empty(len(entries))
-        value = objective_gradient(
-            entries, table, index, rows.A, rows.work, adjoint, degrees, 0.0, sigma, out
-        )
-        return value, modes.joint.slopes(at, out)
-
+    value_and_gradient, solution = working.linear_model(sigma)
     scale = np.sqrt(theta_curvatures(modes.terms, theta, working.working_weights))
     theta, end = lbfgs.minimize(value_and_gradient, theta, scale, ENOUGH, 0.0)
     # The factor is that of the last point; it is needed at the best one.
     if end == FAILED or not np.isfinite(value_and_gradient(theta)[0]):
         return None
-    x, b = np.zeros((2, modes.q + len(gamma) + 1))
-    solve(table, index, rows.work, x, b)
+    x = solution()
     if not np.isfinite(x).all():
         return None
     modes.u = x[: modes.q].copy()

@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from numbamm.errors import DataError
+from numbamm.formula.grouping import grouping_factors
+from numbamm.formula.names import joined
+from numbamm.formula.scan import scan
 from numbamm.inference.changed_formula import updated
 from numbamm.models.mixedmodel import MixedModel
+
+#: Options that are mappings from grouping factors.
+KNOWN = ("cov", "precision")
 
 Model = TypeVar("Model", bound=MixedModel)
 
@@ -65,7 +71,8 @@ def update(
             "this model does not know its data, as after it was pickled: update(..., data=data)"
         )
     text = model.formula if formula is None else updated(model.formula, formula)
-    kept = ({} if call is None else call.options) | model.options | options
+    before = _of_formula(text, {} if call is None else call.options)
+    kept = before | model.options | options
     new = type(model)(text, data, **kept)
     new.optsum.adopt(model.optsum)
     if "optimizer" in options:
@@ -73,3 +80,15 @@ def update(
     if model.is_fitted if fit is None else fit:
         new.fit(**model.fit_options)  # type: ignore[attr-defined]  # of each kind of model
     return new
+
+
+def _of_formula(text: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options without known covariances of grouping factors that a formula has no more."""
+    if not any(options.get(name) for name in KNOWN):
+        return options
+    groups = {joined(f) for term in scan(text).terms for f in grouping_factors(term)}
+    kept = {
+        name: {group: K for group, K in (options.get(name) or {}).items() if group in groups}
+        for name in KNOWN
+    }
+    return options | kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -147,8 +147,18 @@ class FixedEffects:
             return 2 * ndtr(-sizes)
         return 2 * stdtr(self._labelled(method.df(np.eye(self.feterm.rank))), -sizes)
 
-    def cov_params(self) -> EffectTable:
+    def cov_params(self, *, robust: str | None = None, cluster: Any = None) -> EffectTable:
         """Covariance matrix of the estimates of β.
+
+        Parameters
+        ----------
+        robust : {"CR0", "CR1", "CR2"}, optional
+            A covariance by clusters, which holds whatever the covariance of the rows of a cluster
+            is. If not given, the covariance is the model's.
+        cluster : str or array, optional
+            With `robust`: a grouping factor, or a label for each row of the data. Clusters are
+            independent: levels of random effects lie within them. If not given, the grouping
+            factor within which those of all other terms are nested.
 
         Returns
         -------
@@ -160,10 +170,25 @@ class FixedEffects:
         ------
         NotFittedError
             Before the fit.
+        OptionError
+            An option is unknown or does not suit the model, or levels of a random-effects term are
+            in several clusters.
+        DataError
+            A cluster is too large, or the model has no rows at hand.
 
         See Also
         --------
         LinearMixedModel.corr_params : The correlations.
+        coef_table, anova, contrast, emmeans : Tests with a robust covariance.
+
+        Notes
+        -----
+        CR0 is the sandwich of scores summed over clusters (Liang & Zeger, 1986, Biometrika 73, 13);
+        CR1 multiplies it by m / (m - 1) for m clusters. CR2 is unbiased if the model's covariance
+        is right (Bell & McCaffrey, 2002), and its tests have degrees of freedom by Satterthwaite's
+        approximation and, for several coefficients, by Hotelling's T² (Pustejovsky & Tipton, 2018,
+        J. Bus. Econ. Stat. 36, 672): take it unless clusters are many. Generalized models have CR0
+        alone, from the scores of all parameters.
 
         Examples
         --------
@@ -172,8 +197,14 @@ class FixedEffects:
         >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
         >>> float(m.cov_params().loc["Intercept", "Days"].round(2))
         -1.37
+        >>> float(m.cov_params(robust="CR2").loc["Intercept", "Days"].round(2))
+        -1.45
         """
-        return self._square(self._kept_covariance(), "Covariances of the fixed effects")
+        title = "Covariances of the fixed effects"
+        if robust is None and cluster is None:
+            return self._square(self._kept_covariance(), title)
+        method = self.coefficient_method(None, robust, cluster)
+        return self._square(method.vcov, f"{title}, {method.title}")
 
     def corr_params(self) -> EffectTable:
         """Correlation matrix of the estimates of β.

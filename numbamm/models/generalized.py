@@ -22,6 +22,7 @@ from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.tail.protocol import Choice, UnsuitedTail
 from numbamm.blocks.tail.tail_request import tail_request
 from numbamm.blocks.threads import blas_threads
+from numbamm.design.known import variances_by_level
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
 from numbamm.formula.caller import caller_namespace
@@ -68,6 +69,7 @@ from numbamm.models.without_rows import generalized_without
 from numbamm.models.working_model import working_model
 from numbamm.optimize import OptSummary
 from numbamm.optimize.formatting import short
+from numbamm.relations.given import refuse_streamed, relations_of
 from numbamm.report.digits import plain
 from numbamm.sources.opening import open_source
 
@@ -101,7 +103,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         ``"inverse-squared"``, ``"sqrt"``; or one of your own, see `Link`.
     weights : str or array, optional
         Numbers of trials for a binomial proportion; prior weights otherwise.
-    offset, contrasts, amalgamate
+    offset, contrasts, amalgamate, cov, precision
         As for `LinearMixedModel`.
     init : {"glm", "lmm"}
         Where a fit begins: β of the model without random effects and λ = I, or both from the
@@ -118,7 +120,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         binomial is the Poisson distribution.
     optimizer : str, optional
         Name of the optimiser, as in ``optsum.optimizer``.
-    tail : {"auto", "dense", "iterative"}, optional
+    tail : {"auto", "dense", "sparse", "iterative"}, optional
         How the random effects that are not eliminated level by level are held: as one matrix, or by
         conjugate gradients and random probes; chosen by predicted time, if not given.
     probes, seed : int, optional
@@ -196,6 +198,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         offset: str | ArrayLike | None = None,
         contrasts: Mapping[str, Any] | None = None,
         amalgamate: bool = True,
+        cov: Mapping[str, Any] | None = None,
+        precision: Mapping[str, Any] | None = None,
         init: str = "glm",
         information: str | None = None,
         shape: float | None = None,
@@ -227,12 +231,14 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             "contrasts": contrasts,
             "amalgamate": amalgamate,
         }
+        relations = relations_of(cov, precision)
         scope, family_record = caller_namespace(), self.family_record
         if (source := open_source(data)) is None:
             frame = formulas.model_frame(
                 formula,
                 data,
                 **options,
+                relations=relations,
                 context=scope,
                 two_level_response=family_record.proportions,
             )
@@ -241,6 +247,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             check_generalized(frame, family_record)
             self._build(frame)
         else:
+            refuse_streamed(relations)
             frame, cells = sources.stream_cells(
                 formula, source, family_record, **options, context=scope
             )
@@ -254,6 +261,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
                 self._build(cells)
                 self._streamed = StreamedCells(self, frame)
                 self._streamed.put_away()
+        options |= {"cov": cov, "precision": precision}
         options |= {"link": link, "information": information}
         options |= {"tail": tail, "probes": probes, "seed": seed}
         self._call = Call(data, options)
@@ -324,7 +332,11 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             if self._cells:
                 self._likelihood.merged = self._cells.constant(self.family_record, frame.y, prior)
             self._tail_choice = choose_tail(
-                self.scaled.terms, self._tail_request, self._likelihood.dispersed
+                self.scaled.terms,
+                self.feterm.rank,
+                self._tail_request,
+                self.family_record,
+                self.link_record,
             )
             self._modes = self._mode_finder()
             self._start = self._begun = find_start(self, self.theta, self.init)
@@ -348,11 +360,16 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             INFORMATION[self.information],
             self._likelihood.scale,
         )
-        if self._tail_choice.name != "iterative":
+        if self._tail_choice.name == "dense":
             return ModeFinder(*arguments)
-        from numbamm.glm.iterative_modes import IterativeModes
+        if self._tail_choice.name == "sparse":
+            from numbamm.glm.tails.sparse_modes import SparseModes
 
-        return IterativeModes(*arguments, self._tail_request.probes, self._tail_request.seed)
+            return SparseModes(*arguments)
+        from numbamm.glm.tails.iterative_modes import IterativeModes
+
+        request = self._tail_request
+        return IterativeModes(*arguments, number=request.probes, seed=request.seed)
 
     def estimate_at(self, x, objective: float | None = None) -> GeneralizedLinearMixedModel:
         super().estimate_at(x, objective)
@@ -753,12 +770,15 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self._estimates.at_minimum = end.is_minimum
             self._estimates.monte_carlo = errors
             note_errors(self, errors)
-            if not self._tail_choice.is_obvious:
-                optsum, choice = self.optsum, self._tail_choice
-                optsum.tail_kind, optsum.tail_reason = choice.name, choice.why
+            self._note_tail()
         with self._rows_at_hand():
             warn_of_fit(self, end)
         return self
+
+    def _note_tail(self) -> None:
+        if not self._tail_choice.is_obvious:
+            optsum, choice = self.optsum, self._tail_choice
+            optsum.tail_kind, optsum.tail_reason = choice.name, choice.why
 
     #: What a fit to rows that stream works with; None where the rows are in memory.
     _streamed: StreamedCells | None = None
@@ -766,7 +786,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
     #: What a fit by passes over the rows knows of them; None where it works with cells or rows.
     _passes: Passes | None = None
 
-    #: The tail of the working model; a fit by passes has no other than this.
+    #: The tail of the working model.
     _tail_choice = Choice("dense", "", is_obvious=True)
 
     def _rows_at_hand(self) -> AbstractContextManager:
@@ -895,6 +915,6 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     def _conditional_variances(self, levels: dict) -> dict[int, np.ndarray]:
         values_at_estimates(self)
-        return self._modes.variances_of(levels)
+        return variances_by_level(self.reterms, self._modes, levels)
 
     _residual_types = GENERALIZED_RESIDUALS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.design.absent import absent
+from numbamm.design.known import WHITENED_WAY, of_levels
 from numbamm.errors import FitError
 from numbamm.glm.mode import Mode, ModeFinder
 from numbamm.models.estimates import Estimates
@@ -66,11 +67,18 @@ def effects_at_mode(model) -> tuple[list[np.ndarray], list[np.ndarray]]:
     u_all, b_all = [], []
     modes = model._modes.by_term(model._modes.u)
     for term, scaling, u in zip(model.reterms, model.scalings, modes, strict=True):
-        b = u @ term.lambda_.T
+        held = term
         if scaling:
-            scaled = scaling.scaled(term)
-            scaled.theta = scaling.to_scaled(term.theta)
-            u, b = scaling.effects(term.theta, u, u @ scaled.lambda_.T)
+            held = scaling.scaled(term)
+            held.theta = scaling.to_scaled(term.theta)
+        if term.way == WHITENED_WAY:
+            u = u.reshape(-1, term.p)
+            b = of_levels(held, u @ held.lambda_.T, with_root=True)
+            u = of_levels(held, u, with_root=False)
+        else:
+            b = u @ held.lambda_.T
+        if scaling:
+            u, b = scaling.effects(term.theta, u, b)
         u_all.append(u)
         b_all.append(b)
     return u_all, b_all

@@ -28,6 +28,8 @@ def glmm(
     offset: str | ArrayLike | None = None,
     contrasts: Mapping[str, Any] | None = None,
     amalgamate: bool = True,
+    cov: Mapping[str, Any] | None = None,
+    precision: Mapping[str, Any] | None = None,
     init: str = "glm",
     information: str | None = None,
     shape: float | None = None,
@@ -67,6 +69,9 @@ def glmm(
         Coding of categorical columns, ``{"f": "sum"}``.
     amalgamate : bool
         Join terms that share a grouping factor into one with a block-diagonal λ.
+    cov, precision : dict, optional
+        Known covariances between levels, ``cov={"animal": K}``, or their inverses,
+        ``precision={"animal": Q}``; see `LinearMixedModel`.
     init : {"glm", "lmm"}
         Where the fit begins: at the model without random effects, or at a linear mixed model.
     information : {"expected", "observed"}, optional
@@ -75,7 +80,7 @@ def glmm(
         Shape of the negative binomial or of a family of your own; estimated, if not given.
     optimizer : str, optional
         Name of the optimiser; that of the configuration, if not given.
-    tail : {"auto", "dense", "iterative"}, optional
+    tail : {"auto", "dense", "sparse", "iterative"}, optional
         How large crossed factors are held: exactly, or by conjugate gradients and random probes
         with a Monte-Carlo error; chosen by predicted time, if not given.
     probes, seed : int, optional
@@ -123,6 +128,8 @@ def glmm(
             offset=offset,
             contrasts=contrasts,
             amalgamate=amalgamate,
+            cov=cov,
+            precision=precision,
             init=init,
             information=information,
             shape=shape,

@@ -26,6 +26,7 @@ class Inferences:
     coef = numbamm.inference.random.conditional_modes.coef
     coef_table = numbamm.coef_table
     coefficient_method = numbamm.inference.fixed.ddf.coefficient_method
+    comparisons = numbamm.comparisons
     compare_structures = numbamm.compare_structures
     conf_int = numbamm.inference.intervals.conf_int
     contrast = numbamm.contrast
@@ -33,8 +34,10 @@ class Inferences:
     delete_levels = numbamm.delete_levels
     drop1 = numbamm.drop1
     emmeans = numbamm.emmeans
+    emtrends = numbamm.emtrends
     for_marginaleffects = numbamm.inference.fixed.marginaleffects.for_marginaleffects
     glance = numbamm.glance
+    heritability = numbamm.heritability
     icc = numbamm.icc
     influence = numbamm.influence
     pca = numbamm.pca
@@ -47,7 +50,9 @@ class Inferences:
     residual_parameters = numbamm.residual_parameters
     rePCA = numbamm.inference.random.pca.rePCA
     shrinkage = numbamm.shrinkage
+    simulated_residuals = numbamm.simulated_residuals
     simulate = numbamm.inference.prediction.simulate.simulate
+    slopes = numbamm.slopes
     summary = numbamm.inference.summary.summary
     tidy = numbamm.tidy
     update = numbamm.inference.update.update

@@ -21,6 +21,7 @@ from numbamm.blocks.tail.choice import build_tail, tail_of_product
 from numbamm.blocks.tail.protocol import CrossProduct, Request
 from numbamm.blocks.tail.tail_request import tail_request
 from numbamm.blocks.threads import blas_threads
+from numbamm.design.known import variances_by_level
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
 from numbamm.formula.caller import caller_namespace
@@ -49,6 +50,7 @@ from numbamm.models.streams.rowless import with_scalings
 from numbamm.models.without_rows import linear_without
 from numbamm.optimize import OptSummary
 from numbamm.options import flag
+from numbamm.relations.given import refuse_streamed, relations_of
 from numbamm.sources.opening import open_source
 
 if TYPE_CHECKING:
@@ -81,6 +83,12 @@ class LinearMixedModel(LinearObjective, MixedModel):
         of each row's variance, a random effect for each row is the model of meta-analysis.
     amalgamate : bool
         Join terms that share a grouping factor into one with a block-diagonal λ.
+    cov, precision : dict, optional
+        Known covariances between the levels of grouping factors, ``cov={"animal": K}``: the
+        effects of the levels have covariance K ⊗ σ²λλ'. K is a DataFrame with the levels as its
+        index and columns, an array in the order of the data's levels, a pair (matrix, labels), or
+        a result of `pedigree` or `phylogeny`; `precision` has its inverse, usually sparse. K may
+        have levels that the data lack, and may be singular.
     optimizer : str, optional
         Name of the optimiser, as in ``optsum.optimizer``.
     tail : {"auto", "dense", "sparse", "iterative"}, optional
@@ -167,6 +175,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         contrasts: Mapping[str, Any] | None = None,
         sigma: float | None = None,
         amalgamate: bool = True,
+        cov: Mapping[str, Any] | None = None,
+        precision: Mapping[str, Any] | None = None,
         optimizer: str | None = None,
         tail: str | None = None,
         probes: int | None = None,
@@ -186,20 +196,35 @@ class LinearMixedModel(LinearObjective, MixedModel):
             "contrasts": contrasts,
             "amalgamate": amalgamate,
         }
+        relations = relations_of(cov, precision)
+        if relations and texts is not None:
+            raise OptionError(
+                "cov and precision, for levels that are related, do not go with residual and "
+                "dispersion: leave one of the two out"
+            )
         tail_options = {"tail": tail, "probes": probes, "seed": seed}
         sides = {"residual": residual, "dispersion": dispersion}
         scope = caller_namespace()
         if (source := open_source(data)) is None:
             wanted = {} if texts is None else texts.frame_options
-            frame = formulas.model_frame(formula, data, **options, **wanted, context=scope)
+            frame = formulas.model_frame(
+                formula, data, **options, **wanted, relations=relations, context=scope
+            )
             self._build(frame, reml, sigma, request, side_of(frame, texts, sigma))
         else:
+            refuse_streamed(relations)
             refuse_stream(texts)
             streamed = sources.stream_linear(
-                formula, source, **options, context=scope, sigma_known=sigma is not None
+                formula,
+                source,
+                **options,
+                context=scope,
+                tail=request,
+                sigma_known=sigma is not None,
             )
             self._build_streamed(streamed, reml, sigma, request)
-        self._call = Call(data, options | tail_options | sides)
+        known = {"cov": cov, "precision": precision}
+        self._call = Call(data, options | known | tail_options | sides)
         if optimizer is not None:
             self.optsum.optimizer = optimizer
 
@@ -266,8 +291,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights, streamed.scalings)
         self._begin()
         self.scaled_response = CentredResponse(frame.y, basis.scale, basis.mean, basis.gamma0)
-        product = CrossProduct(streamed.layout, streamed.A, frame.y)
-        self.blocks = tail_of_product(self.scaled.terms, product, tail)
+        product = CrossProduct(streamed.layout, streamed.A, frame.y, frame.covered)
+        self.blocks = tail_of_product(self.scaled.terms, product, tail, streamed.choice)
         self._put_options(reml, sigma)
 
     def _put_options(self, reml: bool, sigma: float | None) -> None:
@@ -553,7 +578,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     def _conditional_variances(self, levels: dict) -> dict[int, np.ndarray]:
         self.blocks.factorize(self.scaled.to_scaled(self.theta))
-        return self.blocks.variances_of(levels)
+        return variances_by_level(self.reterms, self.blocks, levels)
 
 
 def check_sigma(sigma) -> None:

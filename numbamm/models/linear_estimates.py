@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.design.absent import absent
+from numbamm.design.known import WHITENED_WAY, of_levels
 from numbamm.models.estimates import Estimates
 from numbamm.models.fitting.monte_carlo import errors_at
 
@@ -79,11 +80,12 @@ def coefficients(model, solution) -> tuple[np.ndarray, np.ndarray]:
 
 def random_effects(model, solution) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """u and b of the user's columns, in the response's units."""
-    pairs = [
-        scaling.effects(term.theta, u, b) if scaling else (u, b)
-        for term, scaling, u, b in zip(
-            model.reterms, model.scalings, solution.u, solution.b, strict=True
-        )
-    ]
+    pairs = []
+    for term, scaling, u, b in zip(
+        model.reterms, model.scalings, solution.u, solution.b, strict=True
+    ):
+        if term.way == WHITENED_WAY:
+            u, b = of_levels(term, u, with_root=False), of_levels(term, b, with_root=True)
+        pairs.append(scaling.effects(term.theta, u, b) if scaling else (u, b))
     scale = model.scaled_response.scale
     return [scale * u for u, _ in pairs], [scale * b for _, b in pairs]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numbamm.blocks.threads import blas_threads
+from numbamm.design.known import slopes_of_level
 from numbamm.models.spaces.coordinates import Coordinates
 from numbamm.models.spaces.linear_space import Criterion, LinearSpace
 from numbamm.optimize.differences import jacobian
@@ -139,6 +140,7 @@ class LinearObjective:
         if not self.scaled.is_changed or not np.isfinite(value):
             return value, gradient
         structure, blocks = self.scaled.structure, self.blocks.gradient_blocks()
+        blocks = [slopes_of_level(*pair) for pair in zip(self.reterms, blocks, strict=True)]
         of_terms = zip(
             self.scalings, blocks, structure.split(theta), structure.split(gradient), strict=True
         )

@@ -24,6 +24,8 @@ def lmm(
     contrasts: Mapping[str, Any] | None = None,
     sigma: float | None = None,
     amalgamate: bool = True,
+    cov: Mapping[str, Any] | None = None,
+    precision: Mapping[str, Any] | None = None,
     optimizer: str | None = None,
     tail: str | None = None,
     probes: int | None = None,
@@ -55,6 +57,9 @@ def lmm(
         The residual standard deviation, if it is known.
     amalgamate : bool
         Join terms that share a grouping factor into one with a block-diagonal λ.
+    cov, precision : dict, optional
+        Known covariances between levels, ``cov={"animal": K}``, or their inverses,
+        ``precision={"animal": Q}``; see `LinearMixedModel`.
     optimizer : str, optional
         Name of the optimiser; that of the configuration, if not given.
     tail : {"auto", "dense", "sparse", "iterative"}, optional
@@ -104,6 +109,8 @@ def lmm(
             contrasts=contrasts,
             sigma=sigma,
             amalgamate=amalgamate,
+            cov=cov,
+            precision=precision,
             optimizer=optimizer,
             tail=tail,
             probes=probes,

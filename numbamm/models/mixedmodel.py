@@ -18,6 +18,7 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.completion import ForUsers
 from numbamm.design.absent import is_absent
 from numbamm.design.femat import FeMat
+from numbamm.design.known import put_ways, rows_as_computed
 from numbamm.design.scaling import Scaling
 from numbamm.elsewhere import name_hint, names_arguments
 from numbamm.errors import NotFittedError, OptionError, shown
@@ -128,6 +129,7 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         self.formula = frame.formula
         self.reterms = frame.reterms
         self.sqrt_weights = None if frame.weights is None else np.sqrt(frame.weights)
+        put_ways(frame.reterms, is_linear=self.is_linear)
         self.feterm = FeMat.from_columns(frame.X, frame.xnames, self.sqrt_weights, frame.nobs)
         self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights if root is None else root)
         self._begin()
@@ -525,8 +527,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
             Levels, -1 for none, and columns, shape (p, n); term by term.
         """
         scaled = [
-            (refs, np.linalg.solve(scaling.T.T, z) if scaling else z)
-            for scaling, (refs, z) in zip(self.scalings, terms, strict=True)
+            rows_as_computed(term, refs, np.linalg.solve(scaling.T.T, z) if scaling else z)
+            for term, scaling, (refs, z) in zip(self.reterms, self.scalings, terms, strict=True)
         ]
         return self.sigma**2 * self._scaled_row_variances(X @ self.feterm.to_basis, scaled)
 

@@ -144,6 +144,9 @@ class VarCorr(Drawn, Tabular, ForUsers):
 
     _between_rooms = frozenset({"negligible", "rows", "errors"})  # for the printed table
 
+    #: Grouping factors whose levels have a known covariance.
+    related: tuple[str, ...] = ()
+
     def __init__(self, model, residual: bool = True, errors=None) -> None:
         terms, sigma, self.errors = model.reterms, model.sigma, errors
         self._draw_by(model, "varcorr")
@@ -162,6 +165,9 @@ class VarCorr(Drawn, Tabular, ForUsers):
         self.sigma = sigma if residual else None
         side = model.residual_side
         self.residual = [] if side is None else side.lines(sigma)
+        self.related = tuple(
+            f"{t.group} ({t.relation.name})" for t in terms if t.relation is not None
+        )
 
     def __getitem__(self, group: str) -> VarCorrTerm:
         found = [term for term in self.terms if term.group == group]

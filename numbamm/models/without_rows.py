@@ -36,6 +36,8 @@ def _all_but(model, rows) -> np.ndarray:
 
 def _blocks_without(blocks, rows):
     """The blocks of the data without some rows, in the same layout."""
+    if hasattr(blocks, "without_rows"):
+        return blocks.without_rows(rows)
     layout, remaining = blocks.layout, copy(blocks)
     deleted = np.full_like(blocks.A, np.nan)
     crossprod(

@@ -126,6 +126,9 @@ def components(varcorr, below: str = "") -> Table:
     )
     heading = "Value" if other.any() and not correlated else "Corr."
     header = ["", "Column", "Variance", "Std.Dev.", *[heading, *[""] * ncorr][:ncorr]]
+    if varcorr.related:
+        known = f"Known covariance between levels: {', '.join(varcorr.related)}"
+        below = "\n ".join(filter(None, [known, below]))
     return Table(header, rows, 2, "Variance components:", below, ruled=False)
 
 

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from numbamm.blocks.crossprod import add_rows
-from numbamm.blocks.layout import Layout, Pattern
+from numbamm.blocks.layout import Layout
 from numbamm.design.scaling import Scaling
 from numbamm.memory import refuse_beyond
 from numbamm.sources.column_moments import Basis, fingerprint
@@ -36,15 +36,14 @@ class Crossing:
         self.fingerprint = np.zeros(2 + len(frame.xnames) + len(frame.reterms))
 
     @classmethod
-    def begin(cls, frame: StreamedFrame, basis: Basis, scalings: list) -> Crossing:
-        """No rows yet; the blocks follow from the levels that the frame knows to occur together.
+    def begin(cls, frame: StreamedFrame, basis: Basis, scalings: list, layout: Layout) -> Crossing:
+        """No rows yet.
 
         Raises
         ------
         DataError
             If A and L take more than half of the memory.
         """
-        layout = Pattern.of(frame.covered).layout(basis.fe.rank)
         layout.places = layout.places[:, :0]
         refuse_beyond(
             8 * 2 * layout.size_a,

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from numbamm.blocks.layout import Layout
+from numbamm.blocks.tail.choice import choose_with_layout
+from numbamm.blocks.tail.protocol import Choice, Request
 from numbamm.design.scaling import Scaling
 from numbamm.errors import DataError
 from numbamm.formula.checks import refuse_counts
@@ -31,6 +33,8 @@ class StreamedLinear:
         The change of each term to columns of ordinary size.
     layout : Layout
     A : ndarray
+    choice : Choice
+        The tail for which A is laid out.
     sum_log_w : float
         Σ log w.
     """
@@ -40,6 +44,7 @@ class StreamedLinear:
     scalings: list[Scaling | None]
     layout: Layout
     A: np.ndarray
+    choice: Choice
     sum_log_w: float
 
 
@@ -47,6 +52,7 @@ def stream_linear(
     formula: str,
     source: Source,
     *,
+    tail: Request = Request(),  # noqa: B008  immutable
     sigma_known: bool = False,
     progress: bool | None = None,
     **options: Any,
@@ -57,6 +63,8 @@ def stream_linear(
     ----------
     formula, source, progress, **options
         As for `streamed_frame`.
+    tail : Request
+        What the user asks of the tail.
     sigma_known : bool
         Whether σ is given.
 
@@ -80,10 +88,12 @@ def stream_linear(
     basis = columns.basis()
     frame = replace(frame, reterms=columns.terms_with_moments())
     scalings = columns.scalings(frame.reterms)
-    begun = Crossing.begin(frame, basis, scalings)
+    choice, layout = choose_with_layout(frame.covered, basis.fe.rank, tail)
+    begun = Crossing.begin(frame, basis, scalings, layout)
     crossing = source.gather(begun, progress, "cross-products")
     _refuse_other_rows(frame, columns.fingerprint, crossing.fingerprint)
-    return StreamedLinear(frame, basis, scalings, crossing.layout, crossing.A, columns.sum_log_w)
+    found = crossing.layout, crossing.A, choice, columns.sum_log_w
+    return StreamedLinear(frame, basis, scalings, *found)
 
 
 def _refuse_other_rows(frame: StreamedFrame, before: np.ndarray, after: np.ndarray) -> None:

@@ -67,7 +67,7 @@ def loop():
 for _ in range(3):
     threading.Thread(target=loop, daemon=True).start()
 hung = 0
-for _ in range(30):
+for _ in range(12):
     child = os.fork()
     if child == 0:
         with blas_threads(1):
@@ -186,7 +186,7 @@ def loop():
 for _ in range(4):
     threading.Thread(target=loop, daemon=True).start()
 answers = []
-for _ in range(40):
+for _ in range(15):
     child = os.fork()
     if child == 0:
         answer = 1

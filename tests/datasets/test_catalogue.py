@@ -71,7 +71,7 @@ def test_known_facts():
 
 
 def test_case_of_the_name_does_not_matter():
-    pd.testing.assert_frame_equal(datasets.load("INSTEVAL"), datasets.load("InstEval"))
+    pd.testing.assert_frame_equal(datasets.load("PENICILLIN"), datasets.load("Penicillin"))
     assert len(datasets.load("dyestuff2")) == 30
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from numbamm.__main__ import main
+
 EXAMPLE = Path(__file__).parents[1] / "plugin_example"
 # With the build tool at hand pip need not fetch one.
 ISOLATION = ["--no-build-isolation"] if find_spec("hatchling") else []
@@ -63,8 +65,7 @@ def test_it_is_listed_shown_and_reads_options(environment):
     assert path == "1.6 0.4"  # one round with the step given, and halves of it are too small
 
 
-def test_without_it_the_name_is_unknown():
-    command = ["-m", "numbamm", "fit", "Yield ~ 1 + (1 | Batch)", "Dyestuff", "--optimizer"]
-    done = run(os.environ, *command, "compass:SEARCH")
-    assert done.returncode == 1
-    assert "compass:SEARCH" in done.stderr
+def test_without_it_the_name_is_unknown(capsys):
+    command = ["fit", "Yield ~ 1 + (1 | Batch)", "Dyestuff", "--optimizer", "compass:SEARCH"]
+    assert main(command) == 1
+    assert "compass:SEARCH" in capsys.readouterr().err

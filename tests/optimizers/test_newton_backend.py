@@ -60,7 +60,7 @@ def test_from_random_starts(oracle):
         theta = rng.normal(size=len(model.theta)) / model._column_sizes()
         return np.where(np.isinf(model.optsum.lowerbd), theta, np.abs(theta))
 
-    for _ in range(10):
+    for _ in range(10 if len(oracle.frame) < 10_000 else 2):
         assert newton(oracle, start).objective < oracle.best_known + 1e-6
 
 

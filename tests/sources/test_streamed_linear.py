@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sources.streams import assert_same_fit, cut, irregular
 
 import numbamm as mm
+from numbamm.blocks.tail import iterative_tail
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 
@@ -306,3 +307,68 @@ def test_an_ordered_category_has_one_order():
 def test_points_are_those_of_all_rows(term):
     with pytest.raises(mm.FormulaError, match=r"\w\(.*points cannot be found while rows stream"):
         mm.lmm(f"y ~ x + {term}", cut(irregular(), 300))
+
+
+# ---- tails that are not dense ------------------------------------------------------------------
+
+TAILS = {
+    "iterative": {"tail": "iterative", "seed": 3},
+    "sparse": {"tail": "sparse", "optimizer": "newton"},
+}
+CROSSED = {
+    "crossed": ("y ~ x * f + (1 | g) + (1 + x | h)", {"reml": True}),
+    "nested and crossed": ("y ~ x + (1 | g/f) + (1 | h)", {"weights": "w", "offset": "o"}),
+}
+
+
+@pytest.fixture(scope="module", params=[(tail, name) for tail in TAILS for name in CROSSED])
+def held(request):
+    """A model of the rows in memory, and one of the rows that stream, with one tail."""
+    tail, name = request.param
+    if tail == "sparse":
+        pytest.importorskip("sksparse")
+    formula, options = CROSSED[name]
+    options |= TAILS[tail]
+    data = crossed()
+    fits = [mm.lmm(formula, rows, **options) for rows in (data, cut(data, 1, 2, 100, 333))]
+    assert [fit.blocks.name for fit in fits] == [tail, tail] and fits[1].is_streamed
+    return fits
+
+
+def crossed() -> pd.DataFrame:
+    """Rows of two factors of a hundred levels and more, few of which meet."""
+    data, rng = irregular(), np.random.default_rng(12)
+    g, h = rng.integers(0, 130, len(data)), rng.integers(0, 90, len(data))
+    y = data["y"] + rng.normal(size=130)[g] + 0.7 * rng.normal(size=90)[h]
+    return data.assign(y=y, g=[f"g {k}é" for k in g], h=h)
+
+
+def test_a_tail_of_rows_that_stream_is_that_of_memory(held):
+    memory, streamed = held
+    assert_same_fit(memory, streamed, 1e-8, 1e-6)
+    theta = memory.theta * 0.9
+    for of in (
+        lambda m: m.objective_gradient(theta)[1],
+        lambda m: m.condvar("h", levels=[5, 7]),
+        lambda m: m.optsum.final_error if m.optsum.probes else m.hessian(m.theta),
+    ):
+        np.testing.assert_allclose(of(streamed), of(memory), rtol=1e-6, atol=1e-7)
+    parts = [m.in_columns([None] * len(m.reterms)) for m in held]
+    assert parts[1].blocks.name == memory.blocks.name
+    found, expected = (part.objective_at(theta) for part in parts[::-1])
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_what_needs_rows_is_refused(held):
+    for ask in (lambda m: m.leverage(), lambda m: m.bootstrap(2, seed=1), mm.ranova):
+        with pytest.raises(mm.DataError, match="fit the model to a frame in memory"):
+            ask(held[1])
+
+
+def test_a_tail_that_does_not_suit_rows_that_stream_is_given_up(monkeypatch):
+    monkeypatch.setattr(iterative_tail, "MOST_ITERATIONS", 1)
+    formula, _ = CROSSED["crossed"]
+    with pytest.warns(mm.NumbammWarning, match="is given up for the"):
+        streamed = mm.lmm(formula, cut(crossed(), 100), tail="iterative")
+    memory = mm.lmm(formula, crossed(), tail="dense")
+    assert streamed.objective == pytest.approx(memory.objective, rel=1e-9)

@@ -133,9 +133,15 @@ class LedSearch:
 
 def judge_blocks(tail, theta, n: float):
     """The certificate at a singular θ, after the tail's gradient there; see `certificate.judge`."""
+    return judge_normals(tail, theta, n, tail.normal_blocks())
+
+
+def judge_normals(tail, theta, n: float, normals):
+    """The same with N of the terms, in the caller's order, which may be another criterion's."""
     model = small_model(tail, np.array([n, 0]), 0.0, 0.0)
     model.work[model.index] = tail.joint.entries(theta)
-    _put_blocks(tail, model)
+    N = [normals[given].ravel() for given in tail.layout.order]
+    model.adjoint[len(model.adjoint) // 2 :] = np.concatenate(N)
     layout = replace(tail.layout, table=model.table, index=model.index)
     return judge(theta, tail.joint, layout, tail.A, model.work, model.adjoint, n)
 
@@ -163,10 +169,6 @@ def small_model(tail, degrees, constant: float, sigma: float) -> Model:
 def put_derivatives(tail, theta, criterion, model) -> tuple[list, list]:
     """G and N of every term at θ, in the table's order; they are put into the small buffers."""
     tail.objective_gradient(theta, *criterion)
-    return _put_blocks(tail, model)
-
-
-def _put_blocks(tail, model) -> tuple[list, list]:
     order = tail.layout.order
     both = tail.gradient_blocks(), tail.normal_blocks()
     G, N = ([blocks[given] for given in order] for blocks in both)

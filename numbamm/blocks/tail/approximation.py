@@ -236,7 +236,7 @@ class Approximation:
         return out
 
     def for_rows(self) -> tuple:
-        """What the quadratic forms of rows need, without X: see `glm.row_forms.row_forms`.
+        """What the quadratic forms of rows need, without X: see `glm.tails.row_forms.row_forms`.
 
         Returns
         -------

@@ -7,7 +7,14 @@ the fastest exact one that fits into memory, with a warning; and it refuses what
 
 from __future__ import annotations
 
-from numbamm.blocks.layout import ORDER, Layout, build_layout
+from numbamm.blocks.layout import (
+    ORDER,
+    ROTATED_WAY,
+    SPARSE_WAY,
+    Layout,
+    Pattern,
+    build_layout,
+)
 from numbamm.blocks.tail.protocol import Choice, CrossProduct, Prediction, Request, Tail
 from numbamm.blocks.tail.registry import names, tail_of
 from numbamm.errors import OptionError, warn
@@ -48,57 +55,110 @@ def build_tail(terms, xy, sqrtw=None, request: Request = Request()) -> Tail:  # 
     """
     layout = build_layout(terms, xy.shape[1] - 1)
     choice = choose(layout, terms, request.name, request.or_other)
-    tail = tail_of(choice.name)(terms, xy, sqrtw, layout=layout, request=request)
+    tail = _kind(choice.name, terms)(terms, xy, sqrtw, layout=layout, request=request)
     tail.choice = choice
     return tail
 
 
+def _kind(name: str, terms) -> type[Tail]:
+    """The class of a tail of this name for these terms."""
+    way = _related_way(terms)
+    if way == ROTATED_WAY:
+        from numbamm.blocks.known.rotated import RotatedTail
+
+        return RotatedTail
+    if way == SPARSE_WAY:
+        from numbamm.blocks.known.related import RelatedTail
+
+        return RelatedTail
+    return tail_of(name)
+
+
+def _related_way(terms) -> str:
+    """How related levels of terms are dealt with; empty if no levels are related."""
+    ways = {getattr(term, "way", "") for term in terms}
+    return next((way for way in (ROTATED_WAY, SPARSE_WAY) if way in ways), "")
+
+
 def build_exact_tail(terms, xy, sqrtw=None) -> Tail:
     """The fastest exact tail; as `build_tail` for what is no approximation."""
-    layout = build_layout(terms, xy.shape[1] - 1)
+    is_product = isinstance(xy, CrossProduct)
+    layout = xy.layout if is_product else build_layout(terms, xy.shape[1] - 1)
     found = {n: tail_of(n).predict(layout, terms) for n in names() if tail_of(n).is_exact}
     fits = {n: p for n, p in found.items() if not isinstance(p, str)}
-    name = _fastest(fits)
-    _check(name, fits[name], layout, terms)
+    name = fastest(fits)
+    check(name, fits[name], layout, terms)
     tail = tail_of(name)(terms, xy, sqrtw, layout=layout, request=Request(name))
     tail.choice = Choice(name, "an approximation does not suit the design")
     return tail
 
 
-def tail_of_product(terms, product: CrossProduct, request: Request) -> Tail:
-    """The exact tail for a cross-product of rows that are not in memory; as `build_tail`."""
-    layout = product.layout
-    choice = choose(layout, terms, request.name, request.or_other)
-    if not tail_of(choice.name).is_exact:
-        if request.name == choice.name:
-            raise OptionError(
-                f"tail={choice.name!r} needs the rows in memory, and they stream: fit to a frame"
-            )
-        found = {n: tail_of(n).predict(layout, terms) for n in names() if tail_of(n).is_exact}
-        fits = {n: p for n, p in found.items() if not isinstance(p, str)}
-        name = _fastest(fits)
-        _check(name, fits[name], layout, terms)
-        choice = Choice(name, "an approximation needs the rows in memory, and they stream")
-    tail = tail_of(choice.name)(terms, product, layout=layout, request=request)
+def tail_of_product(terms, product: CrossProduct, request: Request, choice: Choice) -> Tail:
+    """The tail that was chosen for a cross-product of rows that are not in memory."""
+    tail = tail_of(choice.name)(terms, product, layout=product.layout, request=request)
     tail.choice = choice
     return tail
+
+
+def choose_with_layout(covered, nx: int, request: Request) -> tuple[Choice, Layout]:
+    """The tail of a cross-product that is to be added up, and how that is laid out.
+
+    Parameters
+    ----------
+    covered : sequence of ReMat
+        See `CrossProduct`.
+    nx : int
+        Rank of X.
+    request : Request
+
+    Raises
+    ------
+    DataError, OptionError
+        As for `build_tail`.
+    """
+    layout = Pattern.of(covered).layout(nx)
+    choice = choose(layout, covered, request.name, request.or_other)
+    most = tail_of(choice.name).most_dense
+    return choice, layout if most is None else Pattern.of(covered, most_dense=most).layout(nx)
 
 
 def choose(layout: Layout, terms, wanted: str = AUTO, or_other: bool = False) -> Choice:
     """Which tail a model gets, and why; see `build_tail`."""
     order = int(layout.table[0, ORDER])
+    if way := _related_way(terms):
+        return _choice_of_related(layout, terms, way, wanted, or_other)
     if wanted != AUTO:
         prediction = tail_of(wanted).predict(layout, terms, asked=True)
         if not isinstance(prediction, str):
-            _check(wanted, prediction, layout, terms)
+            check(wanted, prediction, layout, terms)
             return Choice(wanted, "as asked")
         if not or_other:
             raise OptionError(f"tail={wanted!r}: {prediction}; leave tail at 'auto'")
     dense = tail_of(DENSE).predict(layout, terms)
     if order <= SMALL_ORDER or dense.seconds <= SMALL_SECONDS:
-        _check(DENSE, dense, layout, terms)
+        check(DENSE, dense, layout, terms)
         return Choice(DENSE, f"its order {order} is small", is_obvious=True)
     return _compared(dense, order, layout, terms)
+
+
+def _choice_of_related(layout: Layout, terms, way: str, wanted: str, or_other: bool) -> Choice:
+    """The choice where levels are related, which leaves only one tail."""
+    name = DENSE if way == ROTATED_WAY else "sparse"
+    if wanted not in (AUTO, name) and not or_other:
+        raise OptionError(
+            f"tail={wanted!r} cannot hold levels with a known covariance, which was given as a "
+            f"{'dense matrix' if name == DENSE else 'large sparse matrix'}: leave tail at 'auto'"
+        )
+    prediction = tail_of(name).predict(layout, terms, asked=True)
+    if isinstance(prediction, str):
+        raise OptionError(
+            f"a known covariance of so many levels needs the sparse tail, and {prediction}"
+        )
+    check(name, prediction, layout, terms)
+    reason = "known covariances between levels are " + (
+        "diagonalised" if name == DENSE else "held as a sparse precision matrix"
+    )
+    return Choice(name, reason)
 
 
 def _compared(dense: Prediction, order: int, layout: Layout, terms) -> Choice:
@@ -120,14 +180,14 @@ def _compared(dense: Prediction, order: int, layout: Layout, terms) -> Choice:
         del light[DENSE]
     for group in (light, {n: p for n, p in fits.items() if n not in exact}, exact):
         if group:
-            name = _fastest(group)
-            _check(name, group[name], layout, terms)
-            return Choice(name, _reason(name, found, order), note)
-    _check(DENSE, dense, layout, terms)
+            name = fastest(group)
+            check(name, group[name], layout, terms)
+            return Choice(name, reason(name, found, order), note)
+    check(DENSE, dense, layout, terms)
     raise AssertionError("what does not fit is refused")
 
 
-def _fastest(group: dict[str, Prediction]) -> str:
+def fastest(group: dict[str, Prediction]) -> str:
     """The fastest tail; the dense one, if no other is clearly faster."""
     name = min(group, key=lambda n: group[n].seconds)
     if DENSE in group and group[DENSE].seconds < GAIN * group[name].seconds:
@@ -135,12 +195,13 @@ def _fastest(group: dict[str, Prediction]) -> str:
     return name
 
 
-def _reason(name: str, found: dict[str, Prediction], order: int) -> str:
+def reason(name: str, found: dict[str, Prediction], order: int) -> str:
     """The predictions of all tails, the one that was taken first."""
     others = [n for n in found if n != name]
     return f"order {order}, " + ", ".join(
         f"{n} about {_seconds(found[n].seconds)} and {gigabytes(found[n].bytes)}"
         for n in (name, *others)
+        if n in found
     )
 
 
@@ -148,7 +209,7 @@ def _seconds(value: float) -> str:
     return f"{value:.2g} s" if value < 10 else f"{value:,.0f} s"
 
 
-def _check(name: str, prediction: Prediction, layout: Layout, terms) -> None:
+def check(name: str, prediction: Prediction, layout: Layout, terms) -> None:
     """Refuse what does not fit into memory; warn where evaluations are slow."""
     if name == DENSE:
         check_size(layout, terms)
@@ -162,13 +223,15 @@ def _check(name: str, prediction: Prediction, layout: Layout, terms) -> None:
         warn(f"{what}: about {prediction.seconds:.0f} seconds an evaluation")
 
 
-def check_size(layout: Layout, terms) -> None:
+def check_size(layout: Layout, terms, copies: int = 1) -> None:
     """Refuse a model whose blocks do not fit into memory; warn where evaluations are slow.
 
     Parameters
     ----------
     layout : Layout
     terms : sequence of ReMat
+    copies : int
+        How many of all buffers there are.
 
     Raises
     ------
@@ -186,7 +249,7 @@ def check_size(layout: Layout, terms) -> None:
         what = f"crossing {what} fills in a dense matrix of order {order}"
     else:
         what = f"the cross-products of {what}"
-    needed = 8 * (layout.size_a + layout.size_work + layout.size_adjoint)
+    needed = 8 * copies * (layout.size_a + layout.size_work + layout.size_adjoint)
     refuse_beyond(needed, what, "leave out a term or its slopes, or fit to a part of the data")
     if order >= LARGE_ORDER:
         warn(

@@ -36,10 +36,10 @@ class DenseTail(Tail):
     is_compiled = True
 
     @classmethod
-    def predict(cls, layout, terms, asked: bool = False) -> Prediction:
+    def predict(cls, layout, terms, asked: bool = False, factors: int = 1) -> Prediction:
         multiplications = 3 * layout.operations  # a gradient costs twice as much again
         size = layout.size_a + layout.size_work + layout.size_adjoint
-        return Prediction(multiplications / RATE, 8.0 * size)
+        return Prediction(multiplications / RATE, 8.0 * factors * size)
 
     @property
     def work(self) -> np.ndarray:
@@ -177,6 +177,6 @@ class DenseTail(Tail):
         """Variances of b over σ² at that factor, shape (levels, p, p) for each term."""
         return conditional_variances(self.layout, self.work)
 
-    def row_variances(self, terms, x) -> np.ndarray:
+    def row_variances(self, terms, x, cov=None) -> np.ndarray:
         """Variances over σ² of x'γ̂ + z'b̂ - z'b at that factor; see `variances.row_variances`."""
-        return row_variances(self.layout, self.work, terms, x)
+        return row_variances(self.layout, self.work, terms, x, cov)

@@ -8,18 +8,19 @@ Newton's method; see `iterative_search` and `approximation`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from numbamm.blocks.crossprod import crossprod
 from numbamm.blocks.gradient import objective_gradient
 from numbamm.blocks.layout import (
     CROSS,
     DIAG,
     FIRST_DENSE,
     LAMBDA,
+    NESTED,
     NLEVEL,
     NORMAL,
     NSPARSE,
@@ -34,10 +35,15 @@ from numbamm.blocks.tail import probes
 from numbamm.blocks.tail.approximation import MOST_ITERATIONS, Approximation
 from numbamm.blocks.tail.conjugate_gradients import NoConvergence
 from numbamm.blocks.tail.iterative_forms import MOST_FORMS, chosen_variances, forms_of_rows
-from numbamm.blocks.tail.protocol import Prediction, Request, Solution, Tail, UnsuitedTail
+from numbamm.blocks.tail.protocol import (
+    CrossProduct,
+    Prediction,
+    Request,
+    Solution,
+    Tail,
+    UnsuitedTail,
+)
 from numbamm.blocks.tail.schur import Design
-from numbamm.blocks.threads import ThreadLocal
-from numbamm.structures.joint import Joint
 
 #: A term of at most so many random effects is not left to conjugate gradients: what converges
 #: slowly is eliminated exactly.
@@ -88,9 +94,14 @@ class IterativeTail(Tail):
 
     name = "iterative"
     is_exact = False
+    most_dense = FEW
 
     def __init__(self, terms, xy, sqrtw=None, layout=None, request=Request(), gap=0) -> None:  # noqa: B008
-        if layout is None or _dense_order(layout) > FEW or _has_no_sparse_term(layout):
+        suits = layout and _dense_order(layout) <= FEW and not _has_no_sparse_term(layout)
+        if isinstance(xy, CrossProduct):
+            if not suits:
+                raise UnsuitedTail("the cross-product is laid out for another tail")
+        elif not suits:
             layout = Pattern.of(terms, most_dense=FEW).layout(xy.shape[1] - 1)
         super().__init__(terms, xy, sqrtw, layout, request, gap)
         self._terms = terms
@@ -99,18 +110,7 @@ class IterativeTail(Tail):
         self._design = Design(self.layout, self.A)
 
     @classmethod
-    def of_cross_product(cls, terms, layout, A, number: int, seed: int) -> IterativeTail:
-        """The tail of a cross-product that exists, with so many probes; it has no rows."""
-        tail = cls.__new__(cls)
-        ThreadLocal.__init__(tail)
-        tail.request, tail.layout, tail.A = Request(cls.name, number, seed), layout, A
-        tail.joint, tail._terms = Joint.of(terms), terms
-        tail.probes, tail.seed = number, seed
-        tail._design = Design(layout, A)
-        return tail
-
-    @classmethod
-    def predict(cls, layout, terms, asked: bool = False) -> Prediction | str:
+    def predict(cls, layout, terms, asked: bool = False, factors: int = 1) -> Prediction | str:
         table, nhead = layout.table, layout.nhead
         if layout.nterm == nhead:
             return "the elimination level by level leaves nothing to iterate on"
@@ -126,7 +126,7 @@ class IterativeTail(Tail):
             pairs = float(layout.size_a)
         kept = int(table[0, TAIL])  # the head's part of the factor
         buffers = order * (BUFFERS * columns + 2 * pairs_of)
-        size = layout.size_a + kept + buffers
+        size = factors * (layout.size_a + kept) + buffers
         return Prediction(2 * PRODUCTS * columns * pairs / RATE, 8.0 * size)
 
     @property
@@ -331,14 +331,15 @@ class IterativeTail(Tail):
     # ---- what takes a factor ---------------------------------------------------------------------
 
     def leverage(self) -> np.ndarray:
+        np.asarray(self.refs)  # another error where the rows are not in memory
         raise self.cannot("leverages of all rows")
 
-    def row_variances(self, terms, x) -> np.ndarray:
+    def row_variances(self, terms, x, cov=None) -> np.ndarray:
         """Variances over σ² of x'γ̂ + z'b̂ - z'b, by solutions for each row."""
         refused = self.cannot(f"variances of {len(x)} rows") if len(x) > MOST_FORMS else None
         if refused:
             raise refused
-        return forms_of_rows(self._held, [terms[k] for k in self.layout.order], x)
+        return forms_of_rows(self._held, [terms[k] for k in self.layout.order], x, cov)
 
     def conditional_variances(self) -> list[np.ndarray]:
         parts = self.variances_of({})
@@ -378,14 +379,22 @@ class IterativeTail(Tail):
 
     @cached_property
     def _head(self) -> tuple:
-        """Layout, A, and buffers of the head's terms alone."""
-        nhead = self.layout.nhead
-        layout = build_layout([self._terms[k] for k in self.layout.order[:nhead]], 0)
-        columns = int(layout.table[1 : 1 + nhead, P].sum())
-        A = np.full(layout.size_a, np.nan)
-        refs, z = self.refs[:nhead].copy(), self.z[:, :columns].copy()
-        crossprod(refs, z, np.zeros((len(z), 1)), layout.table, layout.places, A)
-        A[layout.table[0, CROSS]] = 1.0
+        """Layout, A, and buffers of the head's terms alone, with a y that they do not explain."""
+        nhead, order, of = self.layout.nhead, self.layout.order, self.layout.table
+        covered = self._terms if self.product is None else self.product.covered
+        terms = [replace(covered[k], structure=self._terms[k].structure) for k in order[:nhead]]
+        layout = build_layout(terms, 0)
+        A, own = np.zeros(layout.size_a), layout.table
+        A[own[0, CROSS]] = 1.0
+        for k in range(nhead):
+            width = int(own[1 + k, P] * own[1 + k, NLEVEL])
+            blocks = [(own[1 + k, DIAG], of[1 + k, DIAG], width * int(own[1 + k, P]))]
+            for i in range(k + 1, nhead):
+                to, source = 1 + nhead + k * nhead + i, 1 + self.layout.nterm + k * nhead + i
+                size = width * int(own[1 + i, P])
+                blocks.append((own[to, NESTED], of[source, NESTED], size))
+            for at, start, size in blocks:
+                A[at : at + size] = self.A[start : start + size]
         return layout, A, np.full(layout.size_work, np.nan), np.full(layout.size_adjoint, np.nan)
 
 

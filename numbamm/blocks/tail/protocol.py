@@ -101,11 +101,15 @@ class CrossProduct(NamedTuple):
     A : ndarray, shape (size_a,)
     rows
         What stands for the rows, and refuses to give them.
+    covered : sequence of ReMat, optional
+        The terms in a few rows in which every pair of levels occurs that occurs in some row, so
+        that layouts follow from them.
     """
 
     layout: Layout
     A: np.ndarray
     rows: Any
+    covered: Any = None
 
 
 class UnsuitedTail(FitError):
@@ -139,6 +143,8 @@ class Tail(ThreadLocal):
         The cross-product, in the order of the layout: it is the same for every tail.
     choice : Choice or None
         Why the model has this tail.
+    product : CrossProduct or None
+        What it was made of, where that were not rows.
 
     Notes
     -----
@@ -152,6 +158,9 @@ class Tail(ThreadLocal):
     is_compiled: ClassVar[bool] = False
     #: Whether results are exact up to rounding.
     is_exact: ClassVar[bool] = True
+    #: In its layouts terms of the tail are dense that have at most so many random effects; None
+    #: where that depends on how many pairs of levels occur. See `layout.Pattern`.
+    most_dense: ClassVar[int | None] = None
     choice: Choice | None = None
 
     def __init__(
@@ -164,6 +173,7 @@ class Tail(ThreadLocal):
         gap: int = 0,
     ) -> None:
         self.request, self.joint = request, Joint.of(terms)
+        self.product = xy if isinstance(xy, CrossProduct) else None
         if isinstance(xy, CrossProduct):
             self.layout, self.A = xy.layout, xy.A
             self.refs = self.z = self.xy = xy.rows
@@ -184,10 +194,19 @@ class Tail(ThreadLocal):
     # ---- before a tail is built ---------------------------------------------------------------
 
     @classmethod
-    def predict(cls, layout: Layout, terms, asked: bool = False) -> Prediction | str:
+    def predict(
+        cls, layout: Layout, terms, asked: bool = False, factors: int = 1
+    ) -> Prediction | str:
         """What the tail would take, or in words why it does not suit this model.
 
-        If the user has `asked` for it, only what makes it impossible counts.
+        Parameters
+        ----------
+        layout : Layout
+        terms : sequence of ReMat
+        asked : bool
+            The user has asked for it, so that only what makes it impossible counts.
+        factors : int
+            How many such tails, each with its A, are held at once; one of them is evaluated.
         """
         raise NotImplementedError
 
@@ -325,6 +344,10 @@ class Tail(ThreadLocal):
         """Estimates from this thread's factor."""
         raise NotImplementedError
 
+    def solution_as_held(self) -> Solution:
+        """As `solve`, with effects that belong to the columns of A."""
+        return self.solve()
+
     def residual_norm(self) -> float:
         """Square root of the penalised residual sum of squares r², in y's units in A."""
         raise NotImplementedError
@@ -351,6 +374,6 @@ class Tail(ThreadLocal):
         """
         return chosen_parts(self.conditional_variances(), levels)
 
-    def row_variances(self, terms, x) -> np.ndarray:
+    def row_variances(self, terms, x, cov=None) -> np.ndarray:
         """Variances over σ² of x'γ̂ + z'b̂ - z'b at that factor; see `variances.row_variances`."""
         raise NotImplementedError

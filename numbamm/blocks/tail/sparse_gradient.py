@@ -19,7 +19,7 @@ from numbamm.blocks.gradient import (
     times_nested_u,
 )
 from numbamm.blocks.jit import jit
-from numbamm.blocks.kinds import INDEX, INTEGERS, NOTHING, REALS, TABLE
+from numbamm.blocks.kinds import FLAG, INDEX, INTEGERS, NOTHING, REALS, TABLE
 from numbamm.blocks.lapack import LEFT, LOWER, dsymm
 from numbamm.blocks.layout import (
     D0,
@@ -188,11 +188,11 @@ def _times_transposed(left, lam, n, p, out):
 
 
 @jit(
-    takes=(TABLE, INDEX, REALS, REALS, REALS, PATTERN, REALS, REALS, REALS),
+    takes=(TABLE, INDEX, REALS, REALS, REALS, PATTERN, REALS, REALS, REALS, FLAG),
     gives=NOTHING,
     owns=True,
 )
-def head_gradient(table, index, A, C, work, pattern, U, border, corner):
+def head_gradient(table, index, A, C, work, pattern, U, border, corner, keep_u):
     """N and G of the head's terms, and U of all but the first, in `work`'s companion `C`.
 
     Parameters
@@ -205,13 +205,15 @@ def head_gradient(table, index, A, C, work, pattern, U, border, corner):
     U, border, corner : float64
         U of the sparse part, of its rows in the border (column by column), and of the corner (the
         lower triangle, column-major).
+    keep_u : bool
+        Compute U of the first term, too.
     """
     for k in range(table[0, NHEAD] - 1, -1, -1):
-        _head(k, table, index, A, C, work, pattern, U, border, corner)
+        _head(k, table, index, A, C, work, pattern, U, border, corner, k > 0 or keep_u)
 
 
 @jit
-def _head(k, table, index, A, adjoint, work, pattern, U, border, corner):
+def _head(k, table, index, A, adjoint, work, pattern, U, border, corner, keep_u):
     nlevel, p, nd, nhead = table[1 + k, NLEVEL], table[1 + k, P], table[1 + k, ND], table[0, NHEAD]
     lam, dense = work[table[1 + k, LAMBDA] :], table[1 + k, DENSE]
     C = columns_left(k, table, A, work)
@@ -233,7 +235,7 @@ def _head(k, table, index, A, adjoint, work, pattern, U, border, corner):
         C_jj = C[at : at + p * p]
         k_and_d(C_jj, lam, work[at : at + p * p], p, K, D, product)
         add_normal(C_jj, D, E, p, N, product)
-        if k > 0:
+        if keep_u:
             store_u(k, level, table, index, work, adjoint, K, E, product)
     at = table[0, GRADIENT] + table[1 + k, LAMBDA]
     gradient_of_normal(N, lam, p, adjoint[at : at + p * p])

@@ -76,7 +76,8 @@ def estimated_nonzeros(layout) -> float:
     chosen = np.linspace(0, len(blocks) - 1, SAMPLE).astype(int)
     rows = _level_rows(layout, blocks).tocsc()
     size = np.diff(np.append(blocks, order))
-    filled = rows.T @ rows[:, chosen] + _within(layout, blocks)[:, chosen]
+    within = _within(layout, blocks) + _related(layout, blocks)
+    filled = rows.T @ rows[:, chosen] + within[:, chosen]
     per_column = np.bincount(filled.tocoo().row, minlength=len(blocks)) @ size
     return order * (per_column / SAMPLE + size.mean()) / 2
 
@@ -92,6 +93,8 @@ def _blocks(layout) -> np.ndarray:
 
 def _level_rows(layout, blocks) -> sp.csr_array:
     """Which blocks share a level of the last head term; shape (levels, blocks)."""
+    if layout.table[0, NHEAD] == 0:
+        return sp.csr_array((0, len(blocks)), dtype=np.int32)
     return _sparse_blocks(layout, int(layout.table[0, NHEAD]) - 1, blocks)
 
 
@@ -121,7 +124,43 @@ def _within(layout, blocks) -> sp.csc_array:
 
 def _filled(layout, blocks) -> sp.csc_array:
     rows = _level_rows(layout, blocks)
-    return (rows.T @ rows + _within(layout, blocks)).tocsc()
+    within = _within(layout, blocks) + _related(layout, blocks)
+    return (rows.T @ rows + within).tocsc()
+
+
+def _related(layout, blocks) -> sp.csc_array:
+    """Blocks between levels whose precision is not zero, ones."""
+    where = [(np.zeros(0, dtype=np.int64),) * 2]
+    for k, precision in layout.related.items():
+        first = int(np.searchsorted(blocks, layout.table[1 + k, ROW]))
+        where.append(tuple(first + at for at in precision.nonzero()))
+    row, column = (np.concatenate(part) for part in zip(*where, strict=True))
+    shape = (len(blocks), len(blocks))
+    return sp.csc_array((np.ones(len(row), dtype=np.int32), (row, column)), shape=shape)
+
+
+def related_entries(layout, pattern: SparsePattern) -> tuple[np.ndarray, np.ndarray]:
+    """What known covariances add to Ω = Λ'TΛ + I of the sparse part: Q ⊗ I - I.
+
+    Returns
+    -------
+    places : ndarray of int64
+        Positions among the pattern's entries.
+    values : ndarray of float64
+    """
+    order = len(pattern.colptr) - 1
+    lower = sp.csc_array(
+        (np.arange(1, 1 + len(pattern.rows)), pattern.rows, pattern.colptr), shape=(order, order)
+    )
+    found = [(np.zeros(0, dtype=np.int64), np.zeros(0))]
+    for k, precision in layout.related.items():
+        p, first = int(layout.table[1 + k, P]), int(layout.table[1 + k, ROW])
+        added = sp.kron(precision - sp.eye_array(len(precision.indptr) - 1), sp.eye_array(p))
+        added = sp.coo_array(sp.tril(added))
+        places = lower[first + added.coords[0], first + added.coords[1]]
+        found.append((np.asarray(places, dtype=np.int64).ravel() - 1, added.data))
+    places, values = (np.concatenate(part) for part in zip(*found, strict=True))
+    return places, values
 
 
 def _expanded(lower, blocks, order: int) -> tuple[np.ndarray, np.ndarray]:
@@ -160,6 +199,6 @@ def _lists(layout, order: int) -> tuple[np.ndarray, np.ndarray]:
         pieces += [pointers, positions, levels]
         at += len(pointers) + 2 * len(positions)
     return (
-        np.concatenate(pieces).astype(np.int32),
+        np.concatenate([np.zeros(0, dtype=np.int32), *pieces]).astype(np.int32),
         np.array(starts, dtype=np.int64).reshape(-1, 3),
     )

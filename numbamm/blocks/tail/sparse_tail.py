@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,6 +26,7 @@ from numbamm.blocks.cholesky import DEGREES, REML
 from numbamm.blocks.information import NO_CHANGES
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.layout import (
+    DIAG,
     FIRST_DENSE,
     GRADIENT,
     LAMBDA,
@@ -49,6 +51,7 @@ from numbamm.blocks.tail.protocol import Prediction, Solution, Tail
 from numbamm.blocks.tail.selected_inverse import invert_on_pattern, scratch_size
 from numbamm.blocks.tail.sparse_gradient import head_gradient, selected_s, tail_u
 from numbamm.blocks.tail.sparse_pattern import (
+    SparsePattern,
     estimated_nonzeros,
     order_of_sparse_part,
     pattern_of,
@@ -133,6 +136,11 @@ class Symbolic:
             found = vars(layout)["_sparse"] = cls(layout)
         return found
 
+    @classmethod
+    def share(cls, layout, other) -> None:
+        """Let a layout of the same terms, with other columns of X, have that of `layout`."""
+        vars(other)["_sparse"] = cls.of(layout)
+
     @cached_property
     def nodes(self) -> Supernodes:
         """The supernodes of the factor."""
@@ -151,6 +159,13 @@ class Symbolic:
     def scratch_size(self) -> int:
         """Number of floats that the factorisation, or the selected inverse, needs besides."""
         return max(update_size(self.nodes), scratch_size(self.nodes))
+
+    @property
+    def touched_scratch(self) -> float:
+        """How much of it takes memory: of a symmetric matrix the lower triangle."""
+        height = np.diff(self.nodes.rowptr).astype(float)
+        below = height - np.diff(self.nodes.first)
+        return self.scratch_size - below.max(initial=0.0) ** 2 / 2
 
     @cached_property
     def multiplications(self) -> float:
@@ -181,12 +196,31 @@ class Factor:
 
     def __init__(self, table, size_work: int, size_adjoint: int, symbolic: Symbolic) -> None:
         order, nd, nonzeros = symbolic.order, int(table[1, ND]), len(symbolic.pattern.rows)
-        self.theta = self.criterion = self.N = self.Q = None
+        self.theta = self.criterion = self.N = self.Q = self.inverse = None
         self.work, self.adjoint = np.zeros(size_work), np.zeros(size_adjoint)
         self.T, self.omega = np.zeros(nonzeros), np.zeros(nonzeros)
         self.border, self.corner = np.zeros((order, nd)), np.zeros((nd, nd))
         self.L = np.zeros(symbolic.nodes.start[-1])
         self.scratch = np.empty(symbolic.scratch_size)
+
+
+class OfLogdet(NamedTuple):
+    """U = Λ(Λ'Z'ZΛ + I)⁻¹Λ', the derivative of log|L_Z|² in Z'Z.
+
+    Attributes
+    ----------
+    U : ndarray
+        Of the sparse part, on the pattern.
+    border, corner : ndarray, shape (order of the sparse part, nd) and (nd, nd)
+        Of its rows behind the sparse part, and of the dense terms; zero for X and y.
+    adjoint : ndarray
+        Of the head's levels, at the places of A; this thread's next gradient overwrites it.
+    """
+
+    U: np.ndarray
+    border: np.ndarray
+    corner: np.ndarray
+    adjoint: np.ndarray
 
 
 class SparseTail(Tail):
@@ -197,7 +231,7 @@ class SparseTail(Tail):
     # ---- before a tail is built ---------------------------------------------------------------
 
     @classmethod
-    def predict(cls, layout, terms, asked: bool = False) -> Prediction | str:
+    def predict(cls, layout, terms, asked: bool = False, factors: int = 1) -> Prediction | str:
         if not cholmod.is_installed():
             return cholmod.MISSING
         order = order_of_sparse_part(layout)
@@ -211,9 +245,12 @@ class SparseTail(Tail):
         inner = 3 * symbolic.multiplications + 2 * nd * symbolic.counts.sum() + nd**3
         head = layout.operations - int(layout.table[0, ORDER]) ** 3 / 3 + nd * nonzeros
         seconds = inner / RATE + 3 * head / HEAD_RATE
-        floats = layout.size_a + 2 * layout.table[0, TAIL]  # A; the head in two buffers
-        floats += 2 * symbolic.nodes.start[-1] + symbolic.scratch_size  # L and its inverse
-        floats += 5 * nonzeros + 7 * nd * order + 6 * nd**2
+        # A; the head in two buffers; L, T and Ω; and scratch
+        kept = layout.size_a + 2 * layout.table[0, TAIL] + symbolic.nodes.start[-1]
+        kept += symbolic.touched_scratch + 2 * nonzeros + 3 * nd * order
+        # the inverse and U, while they are needed; and the pattern
+        once = symbolic.nodes.start[-1] + 3 * nonzeros + 4 * nd * order + 6 * nd**2
+        floats = factors * kept + once
         return Prediction(float(seconds), 8.0 * float(floats))
 
     def __init__(self, terms, xy, sqrtw=None, layout=None, **options) -> None:
@@ -297,6 +334,7 @@ class SparseTail(Tail):
         K[np.arange(nz), np.arange(nz)] += 1.0
         if order:
             scale_by_lambda(table, f.work, self._symbolic.pattern, f.T, f.omega)
+            self._add_relations(f)
             if not np.isfinite(f.omega).all():
                 return False
             symbolic = self._symbolic
@@ -313,9 +351,55 @@ class SparseTail(Tail):
         f.logdet += 2.0 * np.log(np.diag(f.L_dd)[:nz]).sum()
         return True
 
+    def _add_relations(self, f: Factor) -> None:
+        """Change Ω = Λ'TΛ + I for known covariances of levels, of which there are none."""
+
     def factorize(self, theta) -> None:
-        if self._at(self.joint.entries(theta)).theta is None:
-            raise FloatingPointError(f"the Cholesky factorisation fails at theta = {theta}")
+        self.hold(self.joint.entries(theta))
+
+    def hold(self, entries) -> None:
+        """As `factorize`, at entries of every λ."""
+        if self._at(entries).theta is None:
+            raise FloatingPointError(f"the Cholesky factorisation fails at theta = {entries}")
+
+    @property
+    def pattern(self) -> SparsePattern:
+        """Where the sparse part has non-zeros."""
+        return self._symbolic.pattern
+
+    def new_cross_product(self) -> None:
+        """Forget this thread's factor: A holds another cross-product."""
+        self._factor.theta = None
+
+    @property
+    def work(self) -> np.ndarray:
+        """The calling thread's head of the factor, and λ; see `blocks.layout`."""
+        return self._factor.work
+
+    @property
+    def logdet(self) -> float:
+        """log|L_Z|² of this thread's factor."""
+        return float(self._factor.logdet)
+
+    def penalty(self, u) -> float:
+        """What effects cost, in the table's order: |u|², since they are independent."""
+        return float(u @ u)
+
+    def related(self, k: int, values) -> np.ndarray:
+        """Columns of the levels of a term times their covariance, the identity."""
+        return values
+
+    def least_pivot(self) -> float:
+        """The smallest pivot of Z's rows in this thread's factor."""
+        f, table, least = self._factor, self._table, [np.inf]
+        for k in range(int(table[0, NHEAD])):
+            p, nlevel, at = (int(v) for v in table[1 + k, [P, NLEVEL, DIAG]])
+            blocks = f.work[at : at + p * p * nlevel].reshape(nlevel, p, p)
+            least.append(np.diagonal(blocks, axis1=1, axis2=2).min())
+        symbolic = self._symbolic
+        least.append(f.L[symbolic.where[symbolic.pattern.colptr[:-1]]].min(initial=np.inf))
+        least.append(np.diag(f.L_dd)[: -1 - self.nx].min(initial=np.inf))
+        return float(min(least)) ** 2
 
     def _q(self, f: Factor) -> np.ndarray:
         """Q = Ω_ss⁻¹Ω_sd, shape (order of the sparse part, nd)."""
@@ -390,7 +474,10 @@ class SparseTail(Tail):
 
     def _inverse_of_sparse_part(self, f: Factor) -> np.ndarray:
         """The selected inverse of Ω_ss, in the order of `Symbolic.nodes`."""
-        Z = f.L.copy()
+        if f.inverse is None:
+            f.inverse = np.empty_like(f.L)  # kept, since fresh memory takes as long as the copy
+        Z = f.inverse
+        np.copyto(Z, f.L)
         invert_on_pattern(self._symbolic.nodes, Z, f.scratch)
         return Z
 
@@ -406,7 +493,6 @@ class SparseTail(Tail):
         if self._symbolic.order:
             Z = self._inverse_of_sparse_part(f)
             selected_s(pattern, Z, self._symbolic.where, QS.reshape(-1), Q.reshape(-1), U)
-            del Z
             tail_u(table, f.work, pattern, f.T, U, G)
         SL = self._times_lambda(f, np.ascontiguousarray(-QS.T), "dense", transposed=False).T
         LS = self._times_lambda(f, -QS, "sparse", transposed=False)
@@ -443,9 +529,17 @@ class SparseTail(Tail):
 
     def _differentiate(self, f: Factor, degrees, sigma: float) -> None:
         """Fill ``adjoint`` with G, and with N of the head's terms."""
+        if f.criterion != (degrees[DEGREES], degrees[REML], sigma):
+            self._u_and_gradient(f, degrees, sigma, False)
+
+    def differentiate_logdet(self) -> OfLogdet:
+        """Derivatives of log|L_Z|² alone, at this thread's factor; they include U."""
+        f, none = self._factor, np.zeros(2, dtype=np.int64)
+        return OfLogdet(*self._u_and_gradient(f, none, 0.0, True), f.adjoint)
+
+    def _u_and_gradient(self, f: Factor, degrees, sigma: float, keep_u: bool):
+        """Fill ``adjoint`` with G, N of the head's terms, and U; return U of the tail."""
         criterion = (degrees[DEGREES], degrees[REML], sigma)
-        if f.criterion == criterion:
-            return
         table, index = self._table, self.layout.index
         inverse = solve_triangular(f.L_dd, np.eye(len(f.L_dd)), lower=True)
         S_dd = inverse.T @ (self._weights(f, degrees, sigma)[:, None] * inverse)
@@ -455,8 +549,10 @@ class SparseTail(Tail):
         G[:] = 0.0
         U, border, corner = self._u(f, S_dd, G)
         arrays = U, border.reshape(-1), corner.reshape(-1)
-        head_gradient(table, index, self.A, f.adjoint, f.work, self._symbolic.pattern, *arrays)
+        head = table, index, self.A, f.adjoint, f.work, self._symbolic.pattern
+        head_gradient(*head, *arrays, keep_u)
         f.G, f.N, f.criterion = self._of_adjoint(f, GRADIENT), None, criterion
+        return U, border, corner
 
     def _normal(self, f: Factor) -> list[np.ndarray]:
         """N of every term: of the tail's from G = 2Nλ, where λ is regular.
@@ -501,7 +597,7 @@ class SparseTail(Tail):
         if len(of_tail):
             c = -self._times_t(f, b[len(b) - m :][:, None])[:, 0]
             own = u[len(u) - m :].copy()
-            tail_directions(table, f.work, entries, NO_CHANGES, own, c, slope, h)
+            self._directions(f, entries, own, c, slope, h)
             tail[of_tail] = self._times_t(f, h[of_tail].T).T
             inner[of_tail] += h[of_tail] @ tail.T
         R = np.ascontiguousarray(tail.T)
@@ -515,6 +611,10 @@ class SparseTail(Tail):
         if sigma == 0.0:
             information -= 4.0 * np.outer(slope, slope) / (d * s2**2)
         return information
+
+    def _directions(self, f: Factor, entries, u, c, slope, h) -> None:
+        """Fill h and add to `slope`; see `sparse_solutions.tail_directions`."""
+        tail_directions(self._table, f.work, entries, NO_CHANGES, u, c, slope, h)
 
     def _times_t(self, f: Factor, x) -> np.ndarray:
         """T x, for columns x of the tail."""
@@ -559,9 +659,13 @@ class SparseTail(Tail):
         complete_effects(table, self.layout.index, f.work, u, b)
         return u, b
 
+    def effects(self) -> tuple[np.ndarray, np.ndarray]:
+        """u and b in the table's order, then γ, then -1 for y, from this thread's factor."""
+        return self._effects(self._factor)
+
     def solve(self) -> Solution:
         table, nterm = self.layout.table, self.layout.nterm
-        u, b = self._effects(self._factor)
+        u, b = self.effects()
         width = table[1 : 1 + nterm, P] * table[1 : 1 + nterm, NLEVEL]
         parts = []
         for vector in (u, b):
@@ -581,12 +685,13 @@ class SparseTail(Tail):
     # ---- variances ----------------------------------------------------------------------------
 
     def leverage(self) -> np.ndarray:
-        V = self._variance(self._factor, keep_x=True)
-        return self._forms(self._factor, V, self.refs, self.z, self.xy)
+        V = self._variance(self._factor, np.eye(self.nx))
+        refs = np.asarray(self.refs)  # an error where the rows are not in memory
+        return self._forms(self._factor, V, refs, self.z, self.xy)
 
     def conditional_variances(self) -> list[np.ndarray]:
         f, table, nterm = self._factor, self.layout.table, self.layout.nterm
-        V, parts = self._variance(f, keep_x=False), []
+        V, parts = self._variance(f, np.zeros((self.nx, self.nx))), []
         starts = np.concatenate([[0], np.cumsum(table[1 : 1 + nterm, P])])
         for k in np.argsort(self.layout.order):
             p, nlevel = (int(v) for v in table[1 + k, [P, NLEVEL]])
@@ -608,29 +713,34 @@ class SparseTail(Tail):
             parts.append(out)
         return parts
 
-    def row_variances(self, terms, x) -> np.ndarray:
+    def row_variances(self, terms, x, cov=None) -> np.ndarray:
         f = self._factor
         terms = [terms[k] for k in self.layout.order]
         refs = np.ascontiguousarray([refs for refs, _ in terms], dtype=np.int32)
         z = np.concatenate([z for _, z in terms]).T.copy()
         x = np.ascontiguousarray(x, dtype=np.float64)
-        out = self._forms(f, self._variance(f, keep_x=True), refs, z, x)
+        of_x = np.eye(self.nx)
+        if cov is not None:  # in place of that which follows from Ω
+            L_x = self.x_factor()
+            of_x = L_x.T @ cov @ L_x
+        out = self._forms(f, self._variance(f, of_x), refs, z, x)
         others = np.flatnonzero(np.isnan(out))  # levels that do not meet in the data
         for start in range(0, len(others), BATCH):
             rows = others[start : start + BATCH]
             parts = (np.ascontiguousarray(a) for a in (refs[:, rows], z[rows], x[rows]))
-            out[rows] = self._solved_forms(f, *parts)
+            out[rows] = self._solved_forms(f, *parts, of_x)
         return out
 
-    def _variance(self, f: Factor, keep_x: bool):
-        """Λ(LL')⁻¹Λ' of the tail: on the pattern, of the border and of the corner."""
+    def _variance(self, f: Factor, of_x):
+        """ΛL⁻ᵀWL⁻¹Λ' of the tail: on the pattern, of the border and of the corner.
+
+        W is one, but for X, where it is `of_x`, and y, where it is zero.
+        """
         inverse = solve_triangular(f.L_dd, np.eye(len(f.L_dd)), lower=True)
-        weights = np.ones(len(inverse))
-        weights[-1] = 0.0
-        if not keep_x:
-            weights[-1 - self.nx :] = 0.0
-            inverse[-1 - self.nx :] = 0.0
-        S_dd = inverse.T @ (weights[:, None] * inverse)
+        weighted, x = inverse.copy(), slice(len(inverse) - 1 - self.nx, -1)
+        weighted[x] = of_x @ inverse[x]
+        weighted[-1] = 0.0
+        S_dd = inverse.T @ weighted
         return self._u(f, S_dd, np.zeros(int((self._table[1:, P] ** 2).sum()) + 1))
 
     def _forms(self, f: Factor, V, refs, z, x) -> np.ndarray:
@@ -642,7 +752,7 @@ class SparseTail(Tail):
         forms_on_pattern(refs, z, x, *arrays, *V, e, np.zeros(m), out)
         return out
 
-    def _solved_forms(self, f: Factor, refs, z, x) -> np.ndarray:
+    def _solved_forms(self, f: Factor, refs, z, x, of_x) -> np.ndarray:
         """The same by solves, for any combinations of levels."""
         table, out, m, d0 = self._table, np.empty(len(z)), self.order, self._symbolic.order
         nhead, t = int(table[0, NHEAD]), np.zeros((len(z), m))
@@ -652,7 +762,9 @@ class SparseTail(Tail):
         top = self._times_lambda(f, R[:d0], "sparse")
         rest = self._times_lambda(f, R[d0:], "dense")[:-1]
         top, rest = self._forward(f, top, rest)
-        return out + (top**2).sum(axis=0) + (rest**2).sum(axis=0)
+        nz = len(rest) - self.nx
+        forms = np.einsum("ij,ik,kj->j", rest[nz:], of_x, rest[nz:])
+        return out + (top**2).sum(axis=0) + (rest[:nz] ** 2).sum(axis=0) + forms
 
 
 def _regular(lam, sizes) -> tuple[np.ndarray, bool]:

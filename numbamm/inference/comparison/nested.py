@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from numbamm.design.remat import ReMat
@@ -165,12 +167,12 @@ def _singly(term: ReMat) -> list[ReMat]:
 def _some(term: ReMat, columns: list[int], structure: Structure | None = None) -> ReMat:
     """A term with some of its columns; unstructured, if not given."""
     names = [term.cnames[j] for j in columns]
-    return ReMat(term.group, term.refs, term.levels, names, term.z[columns], structure)
+    return replace(term, cnames=names, z=term.z[columns], structure=structure, theta=None)
 
 
 def _has_case(a: ReMat, b: ReMat) -> bool:
     """Whether b is a, with the same structure or one that is a special case."""
-    if a.p != b.p or not a.structure.has_case(b.structure) or not same_partition(a.refs, b.refs):
+    if a.p != b.p or not a.structure.has_case(b.structure) or not _same_levels(a, b):
         return False
     size = np.sqrt(np.mean(a.z**2, axis=1))
     return bool((np.sqrt(np.mean((a.z - b.z) ** 2, axis=1)) <= TOLERANCE * size).all())
@@ -200,7 +202,7 @@ def _columns_outside(small: Fit, large: Fit) -> list[str]:
 
 def _contains(block: ReMat, effects: ReMat) -> bool:
     """Whether a block includes effects: the same groups, and columns in the block's span."""
-    if not same_partition(block.refs, effects.refs) or block.p < effects.p:
+    if not _same_levels(block, effects) or block.p < effects.p:
         return False
     size = np.sqrt(np.mean(effects.z**2, axis=1))
     coefficients = np.linalg.lstsq(block.z.T, effects.z.T, rcond=None)[0]
@@ -234,6 +236,15 @@ def _spans(block: ReMat, effects: ReMat) -> bool:
         np.abs(Z @ (cov - D) @ Z.T).max() <= TOLERANCE * np.abs(Z @ D @ Z.T).max()
         for _, Z, cov in covariances
     )
+
+
+def _same_levels(a: ReMat, b: ReMat) -> bool:
+    """Whether two terms have the same groups, with the same covariance between them."""
+    if a.relation is None and b.relation is None:
+        return same_partition(a.refs, b.refs)
+    if a.relation is None or b.relation is None:
+        return False
+    return a.relation.is_that_of(b.relation) and np.array_equal(a.refs, b.refs)
 
 
 def same_partition(a, b) -> bool:

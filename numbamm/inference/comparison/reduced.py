@@ -127,7 +127,7 @@ def _parts(part, slices: dict, group: str) -> list[tuple[str, slice]]:
 def _kept(term: ReMat, kept) -> ReMat:
     """A term with the columns `kept` alone."""
     names, structure = [term.cnames[j] for j in kept], term.structure.select(kept.tolist())
-    return ReMat(term.group, term.refs, term.levels, names, term.z[kept], structure)
+    return replace(term, cnames=names, z=term.z[kept], structure=structure, theta=None)
 
 
 def fit_of_random(model, terms: list[ReMat], name: str) -> Fit:

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from numbamm.design.femat import FeMat
-from numbamm.design.remat import ReMat
 from numbamm.errors import OptionError, shown
 from numbamm.inference.comparison.fits import Fit
 from numbamm.inference.comparison.statsmodels_fits import of_statsmodels
@@ -60,10 +59,7 @@ def _of_first_rows(fit: Fit, n: int) -> Fit:
         weights=fit.weights[:n],
         offset=fit.offset[:n],
         fixed=FeMat.from_columns(fit.fixed.x[:n], fit.fixed.cnames, root),
-        terms=[
-            ReMat(t.group, t.refs[:n], t.levels, t.cnames, t.z[:, :n], t.structure)
-            for t in fit.terms
-        ],
+        terms=[replace(t, refs=t.refs[:n], z=t.z[:, :n], theta=None) for t in fit.terms],
         rows=fit.nobs,
     )
 

@@ -248,7 +248,10 @@ def _without(model, rows, refit: bool) -> _Estimates:
 
 def _factor(model, group: str | None) -> tuple[str, np.ndarray, np.ndarray]:
     """A grouping factor's name, the level of each row, and the labels of the levels."""
-    factors = {t.group: (t.refs, t.levels) for t in model.reterms}
+    factors = {}
+    for term in model.reterms:  # related levels need not have rows
+        there, refs = np.unique(term.refs, return_inverse=True)
+        factors[term.group] = (refs, term.levels[there])
     if group is None:
         group = min(factors, key=lambda name: len(factors[name][1]))
     group = grouping_factor(model, group)

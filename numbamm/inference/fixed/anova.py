@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, shown
 from numbamm.inference.fixed import ddf as degrees
@@ -14,7 +16,14 @@ _ROMAN = {1: "I", 2: "II", 3: "III"}
 
 
 @names_arguments
-def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result:
+def anova(
+    model,
+    *others,
+    type: int | str = 3,
+    ddf: str | None = None,
+    robust: str | None = None,
+    cluster: Any = None,
+) -> Result:
     """Test each term of the fixed effects.
 
     Parameters
@@ -32,12 +41,18 @@ def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result
     ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
         Denominator degrees of freedom. If not given: as configured under ``ddf``, else
         Satterthwaite's for linear models and Wald's χ² for generalized ones.
+    robust : {"CR0", "CR1", "CR2"}, optional
+        A covariance of the coefficients that holds whatever the covariance of the rows of a
+        cluster, in place of the model's, with tests of its own: see the Notes of `cov_params`.
+    cluster : str or array, optional
+        With `robust`: the clusters, as for `cov_params`.
 
     Returns
     -------
     Result
         A row per term: ``sumsq, meansq, numdf, dendf, F, pvalue``, or ``chisq, df, pvalue`` for
-        Wald tests. Terms without any estimable effect have NaN, and a note.
+        Wald tests; no sums of squares with `robust`. Terms without any estimable effect have NaN,
+        and a note.
 
     Raises
     ------
@@ -79,13 +94,13 @@ def anova(model, *others, type: int | str = 3, ddf: str | None = None) -> Result
     if str(type) not in _TYPES:
         raise OptionError(f"type must be 1, 2 or 3, not {shown(type)}")
     type = _TYPES[str(type)]
-    method = degrees.method(model, ddf)
+    method = degrees.method(model, ddf, robust, cluster)
     rows = hypotheses(model, type)
     if not rows:
         raise OptionError(f"the fixed effects of {model.formula} have no terms to test")
     lines = [f_test(method, L, 0.0) for L in rows.values()]
     frame = pd.concat(lines).set_axis(list(rows))
-    if "F" in frame:
+    if "F" in frame and robust is None:
         meansq = frame["F"] * model.sigma**2
         frame.insert(0, "sumsq", meansq * frame["numdf"])
         frame.insert(1, "meansq", meansq)

@@ -30,6 +30,8 @@ def contrast(
     *,
     rhs: ArrayLike = 0.0,
     ddf: str | None = None,
+    robust: str | None = None,
+    cluster: Any = None,
     joint: bool = False,
     alpha: float = 0.05,
 ) -> Result:
@@ -49,6 +51,11 @@ def contrast(
     ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
         Denominator degrees of freedom. If not given: as configured under ``ddf``, else
         Satterthwaite's for linear models and Wald tests for generalized ones.
+    robust : {"CR0", "CR1", "CR2"}, optional
+        A covariance of the coefficients that holds whatever the covariance of the rows of a
+        cluster, in place of the model's, with tests of its own: see the Notes of `cov_params`.
+    cluster : str or array, optional
+        With `robust`: the clusters, as for `cov_params`.
     joint : bool
         Whether to test all rows together by one F test, instead of each by a t test.
     alpha : float
@@ -84,7 +91,7 @@ def contrast(
     """
     alpha = valid_alpha(alpha)
     joint = flag("joint", joint)
-    method = degrees.method(model, ddf)
+    method = degrees.method(model, ddf, robust, cluster)
     names, L = rows_of(model.feterm.cnames, L)
     rhs = _right_side(rhs, names)
     kept, estimable = on_kept_columns(model.feterm, L)
@@ -96,7 +103,7 @@ def contrast(
         )
     title, notes = f"Linear combinations of the fixed effects, {method.title}", [*method.notes]
     if joint:
-        frame = f_test(method, *_independent_rows(kept, rhs))
+        frame = f_test(method, *independent_rows(kept, rhs))
         return Result(title, frame.set_axis(["joint"]), notes)
     frame = estimates(method, kept, rhs, alpha)
     notes.insert(0, f"{coverage(alpha)} intervals.")
@@ -105,7 +112,13 @@ def contrast(
 
 @names_arguments
 def coef_table(
-    model, *, ddf: str | None = None, alpha: float = 0.05, exponentiate: bool = False
+    model,
+    *,
+    ddf: str | None = None,
+    robust: str | None = None,
+    cluster: Any = None,
+    alpha: float = 0.05,
+    exponentiate: bool = False,
 ) -> Estimates:
     """The table of coefficients, with tests and intervals.
 
@@ -115,6 +128,11 @@ def coef_table(
     ddf : {"wald", "satterthwaite", "kenward-roger", "kenward-roger-observed"}, optional
         Degrees of freedom: as configured under ``ddf``, if not given, else Wald's z tests, as in
         the printed table of a model.
+    robust : {"CR0", "CR1", "CR2"}, optional
+        A covariance of the coefficients that holds whatever the covariance of the rows of a
+        cluster, in place of the model's, with tests of its own: see the Notes of `cov_params`.
+    cluster : str or array, optional
+        With `robust`: the clusters, as for `cov_params`.
     alpha : float
         One minus the coverage of the intervals.
     exponentiate : bool
@@ -151,7 +169,7 @@ def coef_table(
     """
     alpha = valid_alpha(alpha)
     ratio = ratio_of(model) if flag("exponentiate", exponentiate) else None
-    method = degrees.coefficient_method(model, ddf)
+    method = degrees.coefficient_method(model, ddf, robust, cluster)
     feterm = model.feterm
     frame = estimates(method, np.eye(feterm.rank), np.zeros(feterm.rank), alpha)
     frame = frame.set_axis(feterm.kept_names).reindex(feterm.cnames)
@@ -341,7 +359,7 @@ def _as_text(coefficients: Mapping) -> str:
     return text.replace("+ 1 ", "+ ").replace("- 1 ", "- ").removeprefix("1 ")
 
 
-def _independent_rows(L, rhs) -> tuple[np.ndarray, np.ndarray]:
+def independent_rows(L, rhs) -> tuple[np.ndarray, np.ndarray]:
     """Linearly independent rows of L with their rhs, for a test of all rows.
 
     Raises

@@ -27,6 +27,8 @@ METHODS: dict[str, Any] = {
     "kenward-roger-observed": KenwardRogerObserved,
 }
 
+#: Covariances of β by clusters.
+ROBUST = ("CR0", "CR1", "CR2")
 #: Other names of the methods, as other packages have them.
 _SPELLINGS = {
     "kr": "kenward-roger",
@@ -39,7 +41,7 @@ _SPELLINGS = {
 }
 
 
-def method(model, ddf: str | None):
+def method(model, ddf: str | None, robust: str | None = None, cluster: Any = None):
     """The method for tests of hypotheses, as those of `anova`, `contrast` and `emmeans`.
 
     Parameters
@@ -49,6 +51,8 @@ def method(model, ddf: str | None):
     ddf : {"wald", "satterthwaite", "kenward-roger", "kenward-roger-observed"} or None
         None is the method that the configuration has under ``ddf``; if that is ``"auto"``,
         ``"satterthwaite"`` for linear models and ``"wald"`` for generalized ones.
+    robust, cluster
+        As for `robust_method`, which takes the place of `ddf`.
 
     Raises
     ------
@@ -56,17 +60,65 @@ def method(model, ddf: str | None):
         The name is unknown, or the method does not suit the model.
     """
     usual = mixed_model(model).default_ddf
+    if robust is not None or cluster is not None:
+        return robust_method(model, robust, cluster, ddf)
     return _configured(model, usual) if ddf is None else _named(model, valid_name(ddf))
 
 
 @names_arguments
-def coefficient_method(model, ddf: str | None):
+def coefficient_method(model, ddf: str | None, robust: str | None = None, cluster: Any = None):
     """The method for tests and intervals of single coefficients, as those of `coef_table`.
 
     As `method`, but ``"auto"`` is ``"wald"`` for all models, as in published tables.
     """
     mixed_model(model)
+    if robust is not None or cluster is not None:
+        return robust_method(model, robust, cluster, ddf)
     return _configured(model, "wald") if ddf is None else _named(model, valid_name(ddf))
+
+
+def robust_method(model, robust: str | None, cluster: Any, ddf: str | None = None):
+    """The method with a covariance of β by clusters.
+
+    Parameters
+    ----------
+    model : MixedModel
+        A fitted model.
+    robust : {"CR0", "CR1", "CR2"}
+        Which covariance; generalized models have CR0 alone.
+    cluster : str, array or None
+        See `Clusters.of`.
+    ddf : None
+        Robust covariances have degrees of freedom of their own.
+
+    Raises
+    ------
+    OptionError
+        An option is unknown or does not suit the model, or both a method of degrees of freedom and
+        a robust covariance are given.
+    DataError
+        The rows of the model are not at hand, or a cluster is too large.
+    """
+    from numbamm.inference.robust.cluster_robust import ClusterRobust
+    from numbamm.inference.robust.clusters import Clusters
+    from numbamm.inference.robust.score_sandwich import ScoreSandwich
+
+    if robust is None:
+        raise OptionError('cluster is for robust covariances: robust="CR2"')
+    kind = str(robust).upper()
+    if kind not in ROBUST:
+        raise OptionError(f"robust must be one of {', '.join(ROBUST)}, not {shown(robust)}")
+    if ddf is not None:
+        raise OptionError(f"{kind} has degrees of freedom of its own: leave ddf out")
+    cache = vars(model.estimates).setdefault("_robust", {})
+    key = (kind, cluster) if cluster is None or isinstance(cluster, str) else None
+    if key not in cache:
+        clusters = Clusters.of(model, cluster)
+        made = (ClusterRobust if model.is_linear else ScoreSandwich)(model, clusters, kind)
+        if key is None:
+            return made
+        cache[key] = made
+    return cache[key]
 
 
 def valid_name(ddf) -> str:

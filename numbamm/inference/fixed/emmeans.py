@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -19,14 +19,69 @@ from numbamm.formula.tokens import tokenise
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.marginalmeans import MarginalMeans, estimates_of_rows, level_note
-from numbamm.inference.fixed.refgrid import ReferenceGrid
+from numbamm.inference.fixed.refgrid import ReferenceGrid, left_of_bar
 from numbamm.inference.fixed.terms import fixed_terms
 from numbamm.options import flag, mapping, name_list, one_of, valid_alpha
 
-WEIGHTS = ("equal", "proportional")
+if TYPE_CHECKING:
+    from numbamm.inference.marginal.averages import Averages
+
+WEIGHTS = ("equal", "proportional", "cells")
 TYPES = ("link", "response")
+RE = ("zero", "integrated")
 
 
+@overload
+def emmeans(
+    model,
+    specs: str | Iterable[str],
+    *,
+    by: str | Iterable[str] = (),
+    at: Mapping[str, Any] | None = None,
+    ddf: str | None = None,
+    robust: str | None = None,
+    cluster: Any = None,
+    type: str = "link",
+    weights: str = "equal",
+    alpha: float = 0.05,
+    bias_adjust: bool = False,
+    sigma: float | None = None,
+    re: Literal["zero"] = "zero",
+) -> MarginalMeans: ...
+@overload
+def emmeans(
+    model,
+    specs: str | Iterable[str],
+    *,
+    by: str | Iterable[str] = (),
+    at: Mapping[str, Any] | None = None,
+    ddf: str | None = None,
+    robust: str | None = None,
+    cluster: Any = None,
+    type: str = "link",
+    weights: str = "equal",
+    alpha: float = 0.05,
+    bias_adjust: bool = False,
+    sigma: float | None = None,
+    re: Literal["integrated"],
+) -> Averages: ...
+@overload
+def emmeans(
+    model,
+    specs: str | Iterable[str],
+    *,
+    by: str | Iterable[str] = (),
+    at: Mapping[str, Any] | None = None,
+    ddf: str | None = None,
+    robust: str | None = None,
+    cluster: Any = None,
+    type: str = "link",
+    weights: str = "equal",
+    alpha: float = 0.05,
+    bias_adjust: bool = False,
+    sigma: float | None = None,
+    re: str = "zero",
+) -> MarginalMeans | Averages: ...
 @names_arguments
 def emmeans(
     model,
@@ -35,12 +90,15 @@ def emmeans(
     by: str | Iterable[str] = (),
     at: Mapping[str, Any] | None = None,
     ddf: str | None = None,
+    robust: str | None = None,
+    cluster: Any = None,
     type: str = "link",
     weights: str = "equal",
     alpha: float = 0.05,
     bias_adjust: bool = False,
     sigma: float | None = None,
-) -> MarginalMeans:
+    re: str = "zero",
+) -> MarginalMeans | Averages:
     """Estimated marginal means: averages of predictions for the population over a grid.
 
     Parameters
@@ -58,15 +116,17 @@ def emmeans(
         means of covariates.
     ddf : {"satterthwaite", "kenward-roger", "wald"}, optional
         As for `contrast`.
+    robust, cluster : optional
+        A robust covariance of the coefficients, as for `contrast`.
     type : {"link", "response"}
         The scale of the means: that of linear predictors, or that of the response. For the
         latter standard errors follow by the delta method, and the limits of intervals are
         transformed. Transformations on the left-hand side of the formula are inverted, too, such
         as ``log(y)``, ``log10(y + 1)``, ``sqrt(y)``, ``I(1 / y)`` or ``y**0.3``; a note names
         those that cannot be inverted.
-    weights : {"equal", "proportional"}
-        Weights of the levels of other factors in averages: equal, or proportional to their
-        numbers of rows.
+    weights : {"equal", "proportional", "cells"}
+        Weights of the levels of other factors in averages: equal, proportional to their numbers
+        of rows, or to those among the rows of the mean itself.
     alpha : float
         One minus the coverage of the intervals.
     bias_adjust : bool
@@ -77,12 +137,18 @@ def emmeans(
         The standard deviation of the linear predictor for `bias_adjust`. If not given, it follows
         from the variance of the random effects at the averaged rows and, for linear models, the
         variance of a residual with weight one.
+    re : {"zero", "integrated"}
+        ``"integrated"``: means of the response over the distribution of the random effects, which
+        are the population's, in place of those at random effects of zero. They are computed at
+        each row of the grid and then averaged, on the scale of the response. Standard errors count
+        the errors of the variances, too.
 
     Returns
     -------
     MarginalMeans
         Columns for the variables, then ``mean, se, df, lower, upper``; its methods `pairs` and
-        `contrast` compare the means.
+        `contrast` compare the means. With ``re="integrated"`` `Averages`, whose column is
+        ``estimate``.
 
     Raises
     ------
@@ -122,11 +188,11 @@ def emmeans(
     [33.12, 31.64, 31.6]
     """
     alpha = valid_alpha(alpha)
-    method = degrees.method(model, ddf)
+    method = degrees.method(model, ddf, robust, cluster)
     one_of("weights", weights, WEIGHTS)
     one_of("type", type, TYPES)
     at = {} if at is None else mapping("at", at)
-    grid = ReferenceGrid(model.frame, {_bare(name): v for name, v in at.items()})
+    grid = ReferenceGrid(model.frame, {bare(name): v for name, v in at.items()})
     names, by = named_variables(specs, by, grid.values)
     for name in [*names, *by]:
         grid.check(name)
@@ -136,6 +202,12 @@ def emmeans(
     if sigma is not None and not bias_adjust:
         raise OptionError("sigma needs bias_adjust=True")
     names = [name for name in grid.with_outer([*names, *by]) if name not in by]
+    if one_of("re", re, RE) == "integrated":
+        from numbamm.inference.marginal.integrated import integrated_means
+
+        if bias_adjust or sigma is not None:
+            raise OptionError('re="integrated" has the variances of the model: leave sigma out')
+        return integrated_means(model, grid, names, by, weights, method, alpha)
     cells, back = grid.cells([*names, *by], weights), BackTransform(model)
     L = cells.average(grid.X)
     offset = cells.average(grid.offset)
@@ -196,7 +268,11 @@ def _notes(model, grid, names, weights, frame, alpha) -> list[str]:
         )
     over = [f for f in grid.factors if f not in names and len(grid.values[f]) > 1]
     if over:
-        weighted = "" if weights == "equal" else ", weighted by their numbers of rows"
+        weighted = {
+            "equal": "",
+            "proportional": ", weighted by their numbers of rows",
+            "cells": ", weighted by their numbers of rows in each cell",
+        }[weights]
         notes.append(f"Averaged over the levels of {', '.join(over)}{weighted}.")
     fixed = [
         f"{name} = {_without_rounding(grid.values[name][0], model.frame.columns[name]):g}"
@@ -255,12 +331,12 @@ def _columns_of(frame, expression: str) -> set[str]:
 def named_variables(specs, by, variables) -> tuple[list[str], list[str]]:
     """Names of the variables of `specs` and of `by`, from names or a text such as ``a * b | c``."""
     names, by = name_list("specs", specs), name_list("by", () if by is None else by, least=0)
-    by = [_bare(name) for name in by]
+    by = [bare(name) for name in by]
     if isinstance(specs, str) and specs not in variables:
         names, *outer = _split(specs)
         by = [*(name for part in outer for name in part), *by]
     elif not isinstance(specs, str):
-        names = [_bare(name) for name in names]
+        names = [bare(name) for name in names]
     both = [*names, *by]
     if not names or len(set(both)) < len(both):
         raise OptionError(f"specs and by must name variables, each of them once, not {shown(both)}")
@@ -278,10 +354,10 @@ def _split(text: str) -> list[list[str]]:
         else:
             space = " " if token.after_space and sides[-1][-1] else ""
             sides[-1][-1] += space + token.text
-    return [[_bare(name) for name in side] for side in sides]
+    return [[bare(name) for name in side] for side in sides]
 
 
-def _bare(name: str) -> str:
+def bare(name: str) -> str:
     """A name without back-quotes."""
     return name[1:-1] if len(name) > 2 and name[0] == name[-1] == "`" else name
 
@@ -305,23 +381,8 @@ def total_variance(model, grid) -> np.ndarray:
     total = np.full(len(grid.rows), model.residual_variance)
     terms = zip(model.reterms, model.varcorr.terms, model.frame.members, strict=True)
     for term, estimated, members in terms:
-        z = _left_of_bar(model.frame, members, grid)
+        z = left_of_bar(model.frame, members, grid.rows)
         rows = term.z if z is None else z
         variances = np.einsum("an,ab,bn->n", rows, estimated.cov, rows)
         total += variances.mean() if z is None else variances
     return total
-
-
-def _left_of_bar(frame, members, grid) -> np.ndarray | None:
-    """A term's columns left of the bar for the grid's rows; None if it lacks their variables."""
-    parts = [frame.design.terms[i] for i in members]
-    needed = set().union(*(part.columns - set(part.grouping.factors) for part in parts))
-    if not needed <= set(grid.rows):
-        return None
-    columns = {name: grid.rows[name] for name in grid.rows}
-    data = frame.design.materializer(columns, np.arange(len(grid.rows)))
-    built = frame.design.matrices(data, parts, new_points=True)
-    lhs = built.lhs
-    for key, (which, _) in built.elsewhere.items():
-        lhs[key][which >= 0, 0] = 1.0  # the variance is the same at all points
-    return np.vstack([lhs[part.lhs].T for part in parts])

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import numpy as np
 import pandas as pd
 
-from numbamm.elsewhere import names_arguments, value_hint
-from numbamm.errors import OptionError, shown
+from numbamm.elsewhere import names_arguments
+from numbamm.errors import OptionError
 from numbamm.inference.fixed import adjust as adjustments
-from numbamm.inference.fixed import series
+from numbamm.inference.fixed import mean_weights, series
 from numbamm.inference.fixed.backtransform import BackTransform
-from numbamm.inference.fixed.contrast import estimates, on_kept_columns
+from numbamm.inference.fixed.contrast import (
+    estimates,
+    f_test,
+    independent_rows,
+    on_kept_columns,
+)
 from numbamm.inference.fixed.ratios import ratio_name
-from numbamm.options import numbers
+from numbamm.options import flag
 from numbamm.report.digits import coverage
 from numbamm.report.estimates_table import Estimates
 from numbamm.report.result import Result
@@ -27,8 +30,6 @@ if TYPE_CHECKING:
 
     from numbamm.models.mixedmodel import MixedModel
     from numbamm.report.plots.means_and_bands import Series
-
-METHODS = ("pairwise", "reference", "deviation", "consecutive")
 
 
 @dataclass(repr=False)
@@ -56,6 +57,8 @@ class MarginalMeans(Result):
         The transformation from linear predictors to the scale of the response.
     n_panels : int
         Number of panels that `plot` draws.
+    value, what : str
+        The column of the estimates, and what they are.
 
     See Also
     --------
@@ -70,6 +73,10 @@ class MarginalMeans(Result):
     >>> means.to_frame()["mean"].round(2).to_list()
     [33.12, 31.64, 31.6]
     """
+
+    #: The column of the estimates, and what they are.
+    value: ClassVar[str] = "mean"
+    what: ClassVar[str] = "marginal means"
 
     model: MixedModel = field(kw_only=True)
     method: Any = field(kw_only=True)
@@ -151,7 +158,7 @@ class MarginalMeans(Result):
 
         Parameters
         ----------
-        adjust : {"tukey", "holm", "bonferroni", "sidak", "none"}
+        adjust : {"tukey", "mvt", "holm", "bonferroni", "sidak", "none"}
             Adjustment of p-values and intervals for the number of comparisons.
 
         Returns
@@ -179,8 +186,33 @@ class MarginalMeans(Result):
         """
         return self.contrast("pairwise", adjust=adjust)
 
+    @overload
+    def contrast(
+        self,
+        method="pairwise",
+        *,
+        adjust: str | None = None,
+        interaction: Any = None,
+        joint: Literal[False] = False,
+    ) -> Estimates: ...
+    @overload
+    def contrast(
+        self,
+        method="pairwise",
+        *,
+        adjust: str | None = None,
+        interaction: Any = None,
+        joint: bool,
+    ) -> Result: ...
     @names_arguments
-    def contrast(self, method="pairwise", *, adjust: str | None = None) -> Estimates:
+    def contrast(
+        self,
+        method="pairwise",
+        *,
+        adjust: str | None = None,
+        interaction: Any = None,
+        joint: bool = False,
+    ) -> Result:
         """Compare the means within each combination of the `by` variables.
 
         Parameters
@@ -188,11 +220,20 @@ class MarginalMeans(Result):
         method : str or dict
             ``"pairwise"``: each mean with each other; ``"reference"``: each with the first;
             ``"deviation"``: each with the average of all estimable ones; ``"consecutive"``: each
-            with the one before; or a dict with the weights of the means, in their order, for each
-            comparison by name.
-        adjust : {"tukey", "holm", "bonferroni", "sidak", "none"}, optional
+            with the one before; ``"polynomial"``: linear, quadratic and higher trends over
+            equally spaced levels, in whole numbers; or a dict with the weights of the means, in
+            their order, for each comparison by name.
+        adjust : {"tukey", "mvt", "holm", "bonferroni", "sidak", "none"}, optional
             Adjustment for several comparisons. If not given, Tukey's method for ``"pairwise"``
-            and Holm's for others; Tukey's is for pairs alone.
+            and Holm's for others, or none with `interaction`; Tukey's is for pairs alone.
+            ``"mvt"`` takes the joint distribution of the comparisons, whatever they are, as that of
+            correlated t statistics; it is exact where Tukey's or Dunnett's method is.
+        interaction : str, list or dict, optional
+            Compare the comparisons: a method for all variables of the means, a list of one for
+            each, or a dict by variable, ``{"recipe": "pairwise", "temperature": "consecutive"}``.
+            Takes the place of `method`.
+        joint : bool
+            Whether to test all comparisons together by one F test, instead of each by a t test.
 
         Returns
         -------
@@ -203,6 +244,7 @@ class MarginalMeans(Result):
             become ratios, and differences of logits odds ratios: the table calls them
             ``odds.ratio``, or with a logarithmic link ``rate.ratio`` for counts, ``risk.ratio`` for
             proportions, ``ratio`` for others. Tests are on the scale of the link in any case.
+            With `joint` a Result: ``numdf, dendf, F, pvalue``.
 
         Raises
         ------
@@ -221,32 +263,33 @@ class MarginalMeans(Result):
         >>> c.emmeans("recipe").contrast("reference").to_frame()["estimate"].round(2).to_list()
         [-1.48, -1.52]
         """
-        pairs = isinstance(method, str) and method == "pairwise"
+        pairs = interaction is None and isinstance(method, str) and method == "pairwise"
         if adjust is None:
-            adjust = "tukey" if pairs else "holm"
+            adjust = "tukey" if pairs else "holm" if interaction is None else "none"
         adjust = adjustments.method_name(adjust)
         if adjust == "tukey" and not pairs:
-            raise OptionError('adjust="tukey" is for pairwise comparisons: take adjust="holm"')
-        tables, counts, zero_sum = [], [], True
-        for values, members in self._families():
-            known = self.frame["se"].notna().to_numpy()[members]
-            names, weights = _comparisons(self._names(members), method, self._base, known)
-            table = self._compared(names, weights, members, adjust)
-            zero_sum &= bool((np.abs(weights.sum(axis=1)) < 1e-9).all())
-            counts.append(int(table["se"].notna().sum()))
-            for name, value in zip(reversed(self.by), reversed(values), strict=True):
-                table.insert(0, name, value)
-            tables.append(table)
-        if not sum(map(len, tables)):
+            raise OptionError('adjust="tukey" is for pairwise comparisons: take adjust="mvt"')
+        families = list(self._planned(method, interaction))
+        if not sum(len(weights) for *_, weights in families):
             raise OptionError(
                 "there is a single mean in each group, and nothing to compare: name a factor of "
                 'several levels, or give values of a covariate, at={"x": [0, 1]}'
             )
+        if flag("joint", joint):
+            return self._joint(families)
+        tables, counts, zero_sum = [], [], True
+        for values, members, names, weights in families:
+            table = self._with_by(
+                pd.concat([names, self._compared(weights, members, adjust)], axis=1), values
+            )
+            zero_sum &= bool((np.abs(weights.sum(axis=1)) < 1e-9).all())
+            counts.append(int(table["se"].notna().sum()))
+            tables.append(table)
         if max(counts) <= 1:
             adjust = "none"
         title, heading = self._kind(zero_sum)
         return Estimates(
-            f"{title}, {self.method.title}",
+            f"{'Interaction contrasts' if interaction else title}, {self.method.title}",
             pd.concat([t for t in tables if len(t)], ignore_index=True),
             [
                 *self._remarks(method, adjust, counts, sum(map(len, tables))),
@@ -257,15 +300,73 @@ class MarginalMeans(Result):
             ratios=bool(self._base),
         )
 
+    def _planned(self, method, interaction):
+        """The comparisons of each family of means.
+
+        Yields
+        ------
+        values : tuple
+            Values of the `by` variables.
+        members : ndarray of int
+            Positions of the family's means.
+        names : pandas.DataFrame
+            The names of the comparisons.
+        weights : ndarray, shape (comparisons, means)
+        """
+        variables = [name for name in self.labels if name not in self.by]
+        if interaction is not None:
+            if self._base:
+                raise OptionError('interaction is for means with type="link"')
+            methods = mean_weights.by_variable(interaction, variables)
+        for values, members in self._families():
+            if interaction is None:
+                known = self.frame["se"].notna().to_numpy()[members]
+                names, weights = mean_weights.comparisons(
+                    self._names(members), method, self._base, known
+                )
+                yield values, members, pd.DataFrame({"contrast": names}, dtype=object), weights
+                continue
+            labels = self.labels.iloc[members]
+            levels = {name: list(dict.fromkeys(map(named, labels[name]))) for name in variables}
+            if int(np.prod([len(names) for names in levels.values()])) != len(members):
+                raise OptionError(
+                    "interaction needs all combinations of the levels of "
+                    f"{', '.join(variables)}: some do not exist"
+                )
+            combined, weights = mean_weights.interactions(levels, methods)
+            yield values, members, pd.DataFrame(combined, columns=variables, dtype=object), weights
+
+    def _with_by(self, table: pd.DataFrame, values) -> pd.DataFrame:
+        """A family's table with the values of the `by` variables before it."""
+        for name, value in zip(reversed(self.by), reversed(values), strict=True):
+            table.insert(0, name, value)
+        return table
+
+    def _joint(self, families) -> Result:
+        """The test that all comparisons of a family are zero, for each family."""
+        tables = []
+        for values, members, _, weights in families:
+            kept, estimable = on_kept_columns(self.model.feterm, weights @ self.L[members])
+            rhs = -(weights @ self.offset[members])[estimable]
+            rows = independent_rows(kept[estimable], rhs)
+            tables.append(self._with_by(f_test(self.method, *rows), values))
+        return Result(
+            f"Joint tests of contrasts of {self.what}, {self.method.title}",
+            pd.concat(tables, ignore_index=True),
+            [*self.method.notes],
+        )
+
     def _remarks(self, method, adjust: str, counts: list[int], lines: int) -> list[str]:
         """Notes on adjustments, the scale, and comparisons that are not estimable."""
         notes = []
         if adjust != "none":
             names = {"tukey": "Tukey", "holm": "Holm", "bonferroni": "Bonferroni", "sidak": "Šidák"}
+            names["mvt"] = "the multivariate t"
             within = f" within each {', '.join(self.by)}" if self.by else ""
             number = f"{min(counts)} to {max(counts)}" if len(set(counts)) > 1 else counts[0]
             notes.append(
-                f"p-values adjusted for {number} comparisons{within} by {names[adjust]}'s method."
+                f"p-values adjusted for {number} comparisons{within} by {names[adjust]}"
+                + (" distribution." if adjust == "mvt" else "'s method.")
             )
         if self._base and self.back.steps and not self.back.is_column("first"):
             notes.append(f"Ratios of {self.back.first}.")
@@ -287,7 +388,7 @@ class MarginalMeans(Result):
             Whether the weights of each comparison add up to zero: else exp(Lβ) is no ratio.
         """
         if not (self._base and zero_sum):
-            return "Contrasts of marginal means", {}
+            return f"Contrasts of {self.what}", {}
         name = "ratio of means"
         if not self.back.steps:
             name = ratio_name(self.model.family_record, self.model.link_record)
@@ -310,9 +411,9 @@ class MarginalMeans(Result):
     def _names(self, members) -> list[str]:
         """Names of means: the values of all variables but `by`."""
         values = self.labels.drop(columns=self.by).iloc[members]
-        return [" ".join(map(_named, line)) for line in values.itertuples(index=False)]
+        return [" ".join(map(named, line)) for line in values.itertuples(index=False)]
 
-    def _compared(self, names, weights, members, adjust: str) -> pd.DataFrame:
+    def _compared(self, weights, members, adjust: str) -> pd.DataFrame:
         """The comparisons of one family, adjusted for the number of estimable ones."""
         missing = np.isnan(self.L[members]).any(axis=1)
         L = weights @ np.where(missing[:, None], 0.0, self.L[members])
@@ -322,17 +423,26 @@ class MarginalMeans(Result):
         known = table["se"].notna().to_numpy()
         if known.any():
             estimable, means = table[known], int((weights[known] != 0).any(axis=0).sum())
-            half = adjustments.critical(adjust, self.alpha, len(estimable), estimable["df"], means)
+            correlation = None
+            if adjust == "mvt":
+                correlation = correlations(self.model, self.method, L[known])
+            half = adjustments.critical(
+                adjust, self.alpha, len(estimable), estimable["df"], means, correlation
+            )
             half = half * estimable["se"]
             table["lower"], table["upper"] = table["estimate"] - half, table["estimate"] + half
             table.loc[known, "pvalue"] = adjustments.pvalues(
-                adjust, estimable["pvalue"], estimable["statistic"], estimable["df"], means
+                adjust,
+                estimable["pvalue"],
+                estimable["statistic"],
+                estimable["df"],
+                means,
+                correlation,
             )
         if self._base:
             for name in ("estimate", "lower", "upper"):
                 table[name] = self._base ** table[name]
             table["se"] *= table["estimate"] * np.log(self._base)
-        table.insert(0, "contrast", names)
         return table
 
 
@@ -346,56 +456,21 @@ def estimates_of_rows(model, method, L, offset, alpha: float) -> pd.DataFrame:
     return frame.set_axis(np.flatnonzero(estimable)).reindex(range(len(L)))
 
 
+def correlations(model, method, L) -> np.ndarray:
+    """The correlations of the estimates of some estimable combinations."""
+    kept = on_kept_columns(model.feterm, L)[0]
+    covariance = kept @ method.vcov @ kept.T
+    se = np.sqrt(np.diag(covariance))
+    return covariance / np.outer(se, se)
+
+
 def level_note(alpha: float, adjust: str) -> str:
     """The note on the coverage of intervals."""
     simultaneous = {"none": "", "holm": " (by Bonferroni's method)"}.get(adjust, " (simultaneous)")
     return f"{coverage(alpha)} intervals{simultaneous}."
 
 
-def _named(value) -> str:
+def named(value) -> str:
     """A value of a variable in names of comparisons: ``5 - 0``, not ``5.0 - 0.0``."""
     whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
     return str(int(value)) if whole else str(value)
-
-
-def _comparisons(names: list[str], method, ratio, known) -> tuple[list[str], np.ndarray]:
-    """Names and weights of comparisons.
-
-    Parameters
-    ----------
-    names : list of str
-        Names of the means.
-    method : str or dict
-        As for `MarginalMeans.contrast`.
-    ratio : float
-        Whether comparisons are ratios rather than differences.
-    known : ndarray of bool
-        Whether each mean is estimable.
-    """
-    m, eye = len(names), np.eye(len(names))
-    sign = " / " if ratio else " - "
-    if isinstance(method, Mapping):
-        weights = [numbers(f"the weights of {name!r}", w) for name, w in method.items()]
-        if not weights or any(w.shape != (m,) or not np.isfinite(w).all() for w in weights):
-            raise OptionError(
-                f"each contrast needs {m} finite weights, one for each of {', '.join(names)}"
-            )
-        return [str(name) for name in method], np.array(weights)
-    if not isinstance(method, str) or method not in METHODS:
-        raise OptionError(
-            f"unknown method {shown(method)}{value_hint('comparisons', method, METHODS)}; "
-            f"there are {', '.join(METHODS)}, or a dict of weights"
-        )
-    if m < 2:
-        return [], np.empty((0, m))
-    if method == "deviation":
-        average = known / known.sum() if known.any() else np.full(m, 1 / m)
-        return [f"{name}{sign}mean" for name in names], eye - average
-    pairs = {
-        "pairwise": list(combinations(range(m), 2)),
-        "reference": [(j, 0) for j in range(1, m)],
-        "consecutive": [(j + 1, j) for j in range(m - 1)],
-    }[method]
-    return [f"{names[a]}{sign}{names[b]}" for a, b in pairs], np.array(
-        [eye[a] - eye[b] for a, b in pairs]
-    )

@@ -69,7 +69,7 @@ class ReferenceGrid:
         self.rows = pd.DataFrame(combinations, columns=list(self.values), index=range(size))
         for name in self.values:
             self.rows[name] = self._as_data(name, self.rows[name])
-        self.X, self.offset = self._matrices()
+        self.X, self.offset = self.matrices(self.rows)
 
     def check(self, name: str) -> None:
         """Raise an `OptionError` if a name is no variable of the fixed effects."""
@@ -92,9 +92,10 @@ class ReferenceGrid:
         ----------
         names : list of str
             The variables that are kept; the first one changes fastest.
-        weights : {"equal", "proportional"}
+        weights : {"equal", "proportional", "cells"}
             Weights of the combinations of the others' levels: equal, for a nested factor within
-            the levels of its outer ones; or proportional to their numbers of rows.
+            the levels of its outer ones; or proportional to their numbers of rows, in all data or
+            within each combination of the kept variables.
         """
         kept = list(product(*(self.values[name] for name in reversed(names))))
         labels = pd.DataFrame([c[::-1] for c in kept], columns=names, index=range(len(kept)))
@@ -108,7 +109,9 @@ class ReferenceGrid:
         nested = [name for name in others if name in self.nested]
         exists = self._exists(self.with_outer(nested)).reshape(shape).transpose(axes)
         exists = exists.reshape(len(kept), *(len(self.values[name]) for name in others))
-        share = _shares(exists) if weights == "equal" else exists * self._counts(names, others)
+        share = (
+            _shares(exists) if weights == "equal" else exists * self._counts(names, others, weights)
+        )
         share = share.reshape(members.shape)
         total = share.sum(axis=1, keepdims=True)
         share = np.divide(share, total, out=np.full(members.shape, np.nan), where=total > 0)
@@ -130,16 +133,22 @@ class ReferenceGrid:
             exists &= pd.MultiIndex.from_arrays([self.rows[name] for name in names]).isin(data)
         return exists
 
-    def _counts(self, names: list[str], others: list[str]) -> np.ndarray:
+    def _counts(self, names: list[str], others: list[str], weights: str) -> np.ndarray:
         """Number of rows of the data in each combination of the others' levels.
 
-        If other factors are nested in kept ones, rows are counted within the levels of these.
+        If other factors are nested in kept ones, rows are counted within the levels of these; with
+        the weights of ``"cells"`` within the levels of all kept factors.
 
         Returns
         -------
         ndarray, shape (combinations of the kept variables, *numbers of the others' levels)
         """
-        outer = [n for n in reversed(names) if any(n in self.nested.get(o, ()) for o in others)]
+        outer = [
+            n
+            for n in reversed(names)
+            if (weights == "cells" and n in self.factors)
+            or any(n in self.nested.get(o, ()) for o in others)
+        ]
         counted = [*outer, *others]
         codes = np.zeros((len(counted), len(self.frame.y)), dtype=np.int64)
         for row, name in zip(codes, counted, strict=True):
@@ -186,11 +195,17 @@ class ReferenceGrid:
         """Values with the type of the column in the data."""
         return values.astype(self.frame.columns[name].dtype) if name in self.factors else values
 
-    def _matrices(self) -> tuple[np.ndarray, np.ndarray]:
-        """X and the offset of the grid's rows."""
+    def matrices(self, values: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """X and the offset of rows with some values of the variables, such as `rows`.
+
+        Raises
+        ------
+        DataError
+            The columns cannot be computed from these values.
+        """
         frame, design = self.frame, self.frame.design
-        rows = np.arange(len(self.rows))
-        columns = {name: self.rows[name] for name in self.rows}
+        rows = np.arange(len(values))
+        columns = {name: values[name] for name in values}
         try:
             matrices = design.matrices(design.materializer(columns, rows), terms=[])
         except DataError as error:  # as for C(x % 7) at the mean of x
@@ -256,3 +271,30 @@ def _is_factor(column: pd.Series) -> bool:
     if is_whole(column):
         return False
     return isinstance(column.dtype, pd.CategoricalDtype) or is_categorical(column)
+
+
+def left_of_bar(frame, members, values: pd.DataFrame) -> np.ndarray | None:
+    """A term's columns left of the bar for some values; None if these lack their variables.
+
+    Parameters
+    ----------
+    frame : ModelFrame
+    members : list of int
+        The formula's terms in the term.
+    values : pandas.DataFrame
+
+    Returns
+    -------
+    ndarray, shape (p, rows), or None
+    """
+    parts = [frame.design.terms[i] for i in members]
+    needed = set().union(*(part.columns - set(part.grouping.factors) for part in parts))
+    if not needed <= set(values):
+        return None
+    columns = {name: values[name] for name in values}
+    data = frame.design.materializer(columns, np.arange(len(values)))
+    built = frame.design.matrices(data, parts, new_points=True)
+    lhs = built.lhs
+    for key, (which, _) in built.elsewhere.items():
+        lhs[key][which >= 0, 0] = 1.0  # the variance is the same at all points
+    return np.vstack([lhs[part.lhs].T for part in parts])

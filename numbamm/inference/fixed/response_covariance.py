@@ -28,6 +28,7 @@ import scipy.sparse as sp
 from scipy.linalg import block_diag, lapack
 from scipy.sparse.csgraph import connected_components
 
+from numbamm.blocks.layout import ROTATED_WAY, SPARSE_WAY
 from numbamm.blocks.maps.products import products
 from numbamm.design import directions as design
 from numbamm.design.remat import ReMat
@@ -103,7 +104,7 @@ class Directions:
     @property
     def nlevels(self) -> list:
         """Number of levels of each term."""
-        return [term.nlevels for term in self.terms]
+        return [term.nlevels * getattr(term.structure, "times", 1) for term in self.terms]
 
     @property
     def redundant(self) -> int:
@@ -196,12 +197,17 @@ class _Sums:
     def __init__(self, model, terms) -> None:
         self.model, self.terms, self.sigma2 = model, terms, model.sigma**2
         self.A, Zxy, xy = products(model.layout, model.blocks.A)
+        root = _root(model, terms)
+        if root is not None:  # independent levels, of columns ZR
+            self.A, Zxy = sp.csr_array(root.T @ self.A @ root), root.T @ Zxy
         self.F, self.XX = Zxy[:, :-1].copy(), xy[:-1, :-1].copy()
         self.lam = sp.block_diag([sp.kron(sp.eye_array(t.nlevels), t.lambda_) for t in terms])
         self.lam = sp.csr_array(self.lam)
         model.blocks.factorize(model.scaled.to_scaled(model.theta))
-        at = model.blocks.solve()
+        at = model.blocks.solution_as_held()
         b = np.concatenate([effects.ravel() for effects in at.b])
+        if root is not None:
+            b = np.linalg.solve(root.toarray(), b)
         residual = Zxy[:, -1] - self.F @ at.gamma - self.A @ b  # Z'W(y - Xβ - Zb), scaled as y is
         self.c = model.scaled_response.scale * residual / self.sigma2
         self.D = [self.sigma2 * E for E in design.units(terms)]
@@ -220,7 +226,7 @@ class _Sums:
             for k in range(len(sizes))
             for l in range(len(sizes))
         }
-        for columns, counts in _components(self.terms):
+        for columns, counts in _components(self.terms, self.A):
             self._add(columns, counts)
 
     def _add(self, columns, counts) -> None:
@@ -239,7 +245,7 @@ class _Sums:
         parts = [slice(a, b) for a, b in pairwise(places)]
         E_BC = np.empty((n, q, len(self.D[0]), BC.shape[2]))
         for k, (term, part) in enumerate(zip(self.terms, parts, strict=True)):
-            of_term = BC[:, part].reshape(n, counts[k], term.p, -1)
+            of_term = BC[:, part].reshape(n, counts[k], term.p, BC.shape[2])
             product = np.einsum("sab,njbx->njasx", self.D[k], of_term)
             E_BC[:, part] = product.reshape(E_BC[:, part].shape)
             self.outer[k] += np.einsum("njax,njby->abxy", of_term, of_term, optimize=True)
@@ -297,7 +303,7 @@ class _Sums:
             slopes=self._slopes(phi if reml else np.zeros_like(phi)),
             terms=self.terms,
             lambdas=[t.lambda_ for t in self.terms],
-            sizes=model.scaled.sizes,
+            sizes=[t.root_mean_squares(model.scaled.root) for t in self.terms],
             reml=reml,
         )
         out.Q[v:, v:] = self.second[:, :, X, X]
@@ -324,8 +330,37 @@ class _Sums:
         ]
 
 
-def _components(terms) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _root(model, terms) -> sp.csr_array | None:
+    """R ⊗ I with RR' = K of all terms, where a sparse tail has related levels; else None.
+
+    Raises
+    ------
+    DataError
+        There are too many for dense matrices of their order.
+    """
+    if not model.layout.related:
+        return None
+    order = sum(term.nranef for term in terms)
+    refuse_beyond(
+        (HELD + 2) * 8 * order**2,
+        f"small-sample degrees of freedom with known covariances of {order} random effects",
+        'use ddf="wald"',
+    )
+    parts = []
+    for term in terms:
+        R = sp.eye_array(term.nlevels) if term.relation is None else term.relation.root
+        parts.append(sp.kron(R, sp.eye_array(term.p)))
+    return sp.csr_array(sp.block_diag(parts))
+
+
+def _components(terms, A) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Columns of Z by groups of connected levels, in batches of groups of the same shape.
+
+    Parameters
+    ----------
+    terms : list of ReMat
+    A : sparse array
+        Z'WZ, which says what is connected where columns are rotated.
 
     Yields
     ------
@@ -335,14 +370,18 @@ def _components(terms) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         Number of levels of each term in one group.
     """
     starts = np.cumsum([0, *(t.nlevels for t in terms)])
-    nodes = [t.meeting_refs + start for t, start in zip(terms, starts, strict=False)]
-    ends = np.tile(nodes[0], len(nodes)), np.concatenate(nodes)
+    term = np.repeat(np.arange(len(terms)), np.diff(starts))
+    sizes = np.array([t.p for t in terms])
+    if any(t.way in (ROTATED_WAY, SPARSE_WAY) for t in terms):
+        level = np.repeat(np.arange(starts[-1]), sizes[term])
+        ends = tuple(level[effects] for effects in A.nonzero())
+    else:
+        nodes = [t.meeting_refs + start for t, start in zip(terms, starts, strict=False)]
+        ends = np.tile(nodes[0], len(nodes)), np.concatenate(nodes)
     graph = sp.coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(starts[-1], starts[-1]))
     number, group = connected_components(graph, directed=False)
-    term = np.repeat(np.arange(len(terms)), np.diff(starts))
     counts = np.zeros((number, len(terms)), dtype=np.int64)
     np.add.at(counts, (group, term), 1)
-    sizes = np.array([t.p for t in terms])
     order = int((counts @ sizes).max())
     refuse_beyond(
         HELD * 8 * order**2,

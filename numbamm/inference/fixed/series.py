@@ -39,7 +39,7 @@ def panels_of(result, points: str | None = None) -> dict[str, list[Series]]:
         one_of("points", points, POINTS)
     x, second, others = variables(result)
     labels = result.labels
-    numbers = result.frame[["mean", "lower", "upper"]].to_numpy(dtype=float)
+    numbers = result.frame[[result.value, "lower", "upper"]].to_numpy(dtype=float)
     rows = None if points is None else _Rows(result, points)
     panels: dict[str, list[Series]] = {}
     for title, inner in _split(labels, others):

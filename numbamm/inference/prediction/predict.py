@@ -15,6 +15,7 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, OptionError, shown, warn
 from numbamm.formula.levels import type_hint
+from numbamm.inference.marginal.population_prediction import population_predictions
 from numbamm.inference.prediction.model_rows import ModelRows
 from numbamm.inference.prediction.re_form import chosen_effects
 from numbamm.inference.prediction.simulate import (
@@ -29,6 +30,7 @@ from numbamm.sources.opening import open_source
 NEW_LEVELS = ("population", "missing", "error")
 TYPES = ("response", "link")
 INTERVALS = (None, "confidence", "prediction")
+RE = ("conditional", "zero", "integrated")
 
 #: Largest number of observations that are drawn at once.
 BATCH = 2_000_000
@@ -49,6 +51,7 @@ def predict(
     weights: str | ArrayLike | None = None,
     draws: int = 1000,
     seed: int | None = None,
+    re: str = "conditional",
 ) -> pd.Series: ...
 @overload
 def predict(
@@ -65,6 +68,7 @@ def predict(
     weights: str | ArrayLike | None = None,
     draws: int = 1000,
     seed: int | None = None,
+    re: str = "conditional",
 ) -> pd.DataFrame: ...
 @overload
 def predict(
@@ -81,6 +85,7 @@ def predict(
     weights: str | ArrayLike | None = None,
     draws: int = 1000,
     seed: int | None = None,
+    re: str = "conditional",
 ) -> pd.DataFrame: ...
 @overload
 def predict(
@@ -97,6 +102,7 @@ def predict(
     weights: str | ArrayLike | None = None,
     draws: int = 1000,
     seed: int | None = None,
+    re: str = "conditional",
 ) -> pd.Series | pd.DataFrame: ...
 @names_arguments
 def predict(
@@ -113,6 +119,7 @@ def predict(
     weights: str | ArrayLike | None = None,
     draws: int = 1000,
     seed: int | None = None,
+    re: str = "conditional",
 ) -> pd.Series | pd.DataFrame:
     """Predict means or linear predictors, with standard errors and intervals.
 
@@ -147,6 +154,11 @@ def predict(
     draws, seed : int, optional
         Prediction intervals of generalized models are found by simulation: the number of
         observations that are drawn for each row, and the seed of the draws.
+    re : {"conditional", "zero", "integrated"}
+        ``"conditional"``: with random effects as `random` and `re_form` say. ``"zero"``: with
+        random effects of zero, as ``random=False``. ``"integrated"``: the mean response over the
+        distribution of the random effects, E g⁻¹(Xβ + Zb), which is the population's; grouping
+        factors are not needed. Its standard errors count the errors of the variances, too.
 
     Returns
     -------
@@ -200,9 +212,19 @@ def predict(
     if (newdata is None and model.is_streamed) or open_source(newdata) is not None:
         options = {"random": random, "re_form": re_form, "new_levels": new_levels, "type": type}
         options |= {"se": se, "interval": interval, "alpha": alpha, "weights": weights}
-        options |= {"draws": draws, "seed": seed}
+        options |= {"draws": draws, "seed": seed, "re": re}
         return predictions(model, newdata, lambda data: predict(model, data, **options))
     random, se = flag("random", random), flag("se", se)
+    if one_of("re", re, RE) != "conditional":
+        if not random or re_form is not None:
+            raise OptionError("re takes the place of random and re_form: give one of them")
+        if re == "integrated":
+            if type == "link" or interval == "prediction":
+                raise OptionError(
+                    're="integrated" is a mean: type="response", no prediction interval'
+                )
+            return population_predictions(model, newdata, se, interval is not None, alpha)
+        random = False
     by_draws = interval == "prediction" and not model.is_linear
     if by_draws and type == "link":
         raise OptionError(
@@ -309,7 +331,8 @@ def _variance(model, rows: ModelRows, chosen) -> np.ndarray:
     for term, (refs, z), columns in zip(model.reterms, rows.terms, chosen, strict=True):
         z = z if columns.all() else z * columns[:, None]
         new = np.flatnonzero(refs >= term.nlevels)
-        of_new[new] += ((term.lambda_.T @ z[:, new]) ** 2).sum(axis=0)
+        typical = 1.0 if term.relation is None else term.relation.scale**2
+        of_new[new] += typical * ((term.lambda_.T @ z[:, new]) ** 2).sum(axis=0)
         known.append((np.where(refs < term.nlevels, refs, -1).astype(np.int32), z))
     for there in rows.elsewhere:
         if chosen[there.term][there.columns].all():

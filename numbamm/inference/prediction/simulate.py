@@ -193,6 +193,8 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
     lambdas = model.scaled.structure.matrices(parameters.theta)
     for k, (term, unseen, lam) in enumerate(zip(model.reterms, rows.unseen, lambdas, strict=True)):
         u = rng.standard_normal((term.nlevels + len(unseen), term.p))
+        if term.relation is not None:
+            u = _related(term, unseen, u)
         b = parameters.sigma * u @ lam.T
         if kept[k]:
             b[: term.nlevels] = model.b[k]
@@ -213,6 +215,22 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
         noise *= parameters.sigma * model.residual_side.deviations()
         y[complete] = mu + noise / np.sqrt(w)
     return y
+
+
+def _related(term, unseen: list, u) -> np.ndarray:
+    """Effects of levels with a known covariance, from independent ones.
+
+    Raises
+    ------
+    DataError
+        There are levels whose covariances are not known.
+    """
+    if unseen:
+        raise DataError(
+            f"{term.relation.name} has no covariances of {shown(unseen[0])}, a level of "
+            f"'{term.group}' that is new: give the model a matrix with all levels"
+        )
+    return term.relation.related(u)
 
 
 def trials_or_weights(model, rows: ModelRows) -> np.ndarray:

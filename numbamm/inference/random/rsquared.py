@@ -155,7 +155,7 @@ def variance_shares(model, method: str = "lognormal") -> Shares:
     one_of("method", method, METHODS)
     random = _random(mixed_model(model))
     fixed = model.feterm.x[:, model.feterm.kept] @ model.estimates.beta
-    return Shares(float(fixed.var(ddof=1)), random, _residual(model, method))
+    return Shares(float(fixed.var(ddof=1)), random, residual_on_link_scale(model, method))
 
 
 def _random(model) -> dict[str, float]:
@@ -167,7 +167,7 @@ def _random(model) -> dict[str, float]:
     return totals
 
 
-def _residual(model, method: str) -> float:
+def residual_on_link_scale(model, method: str) -> float:
     """Variance of the response given η, on the scale of η."""
     family, link = model.family_record, model.link_record
     if family.is_linear(link):

@@ -124,6 +124,7 @@ def _can_be_compiled(model) -> bool:
     return (
         model.space.own_search is not None
         and model.scaled.structure.is_free
+        and all(term.relation is None for term in model.reterms)
         and model.blocks.is_compiled
         and len(model.theta) <= newton.MANY
         and bool(np.isinf(optsum.upperbd).all())

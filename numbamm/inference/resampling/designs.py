@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from numbamm.design.remat import ReMat
-from numbamm.errors import DataError, OptionError, did_you_mean
+from numbamm.errors import DataError, OptionError, did_you_mean, shown
 from numbamm.formula.columns import Table
 from numbamm.formula.grouping import grouping_factors
 from numbamm.formula.names import unquoted
@@ -165,6 +165,13 @@ def _labels_of_copies(labels, copies) -> pd.Series:
 
 def _term(term: ReMat, refs, z, unseen: list) -> ReMat:
     """A term for other rows, with the levels that occur in them."""
+    if term.relation is not None:
+        if unseen:
+            raise DataError(
+                f"{term.relation.name} has no covariances of {shown(unseen[0])}, a level of "
+                f"'{term.group}' in the design: give the model a matrix with all levels"
+            )
+        return replace(term, refs=refs, z=z, theta=None)
     used, codes = np.unique(refs, return_inverse=True)
     if len(used) < 2:
         raise DataError(

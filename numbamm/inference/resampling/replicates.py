@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 
 from numbamm.blocks.threads import ThreadLocal, blas_threads
+from numbamm.design.absent import is_absent
 from numbamm.errors import NumbammWarning, OptionError, WorkerError
 from numbamm.inference.resampling.workers import checked, completed, number_of_workers
 from numbamm.memory import refuse_beyond
@@ -34,10 +35,17 @@ class ReplicateTask(ThreadLocal):
         Names of the results, as the subclass needs them.
     key : int
         Key of the random-number streams.
+
+    Raises
+    ------
+    DataError
+        The model's rows are not in memory.
     """
 
     def __init__(self, model, names, key: int) -> None:
         super().__init__()
+        if is_absent(model.frame.y):
+            raise model.frame.y.error()
         self._model, self._names, self._key = model, names, key
 
     def batch_size(self, n: int, workers) -> int:

@@ -41,7 +41,8 @@ def search(model, verbose: bool, progress: bool | None) -> None:
 def hand_over(model, reason: UnsuitedTail) -> None:
     """Give a model an exact tail."""
     before = model.blocks
-    model.blocks = build_exact_tail(model.scaled.terms, before.xy, model.sqrt_weights)
+    rows = before.xy if before.product is None else before.product
+    model.blocks = build_exact_tail(model.scaled.terms, rows, model.sqrt_weights)
     model._note_tail()
     warn(f"the {before.name} tail is given up for the {model.blocks.name} one: {reason}")
 

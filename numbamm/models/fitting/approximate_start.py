@@ -38,7 +38,9 @@ def approximate_theta(model, criterion, begin) -> np.ndarray | None:
     name = _cheaper(model)
     if name is None:
         return None
-    arguments = model.scaled.terms, model.blocks.xy, model.sqrt_weights
+    blocks = model.blocks
+    rows, layout = (blocks.xy, None) if blocks.product is None else (blocks.product, blocks.layout)
+    arguments = model.scaled.terms, rows, model.sqrt_weights, layout
     degrees, constant, sigma = criterion
     try:
         tail = tail_of(name)(*arguments, request=Request(name, PROBES, SEED))
@@ -50,7 +52,7 @@ def approximate_theta(model, criterion, begin) -> np.ndarray | None:
 def _cheaper(model) -> str | None:
     """An approximate tail whose whole search costs less than an evaluation of the model's."""
     terms, blocks = model.scaled.terms, model.blocks
-    if not blocks.is_exact or len(terms) < 2:
+    if not blocks.is_exact or len(terms) < 2 or blocks.layout.related:
         return None
     exact = type(blocks).predict(blocks.layout, terms, asked=True).seconds
     if exact < HEAVY:

@@ -6,19 +6,26 @@ from copy import copy
 
 import numpy as np
 
-from numbamm.blocks.layout import ORDER, Pattern, head_length
+from numbamm.blocks.layout import NX, ORDER, SPARSE_WAY, Pattern, head_length
 from numbamm.blocks.tail import probes
-from numbamm.blocks.tail.dense_tail import DenseTail
-from numbamm.blocks.tail.protocol import Choice, Request
+from numbamm.blocks.tail.choice import check, choose, fastest, reason
+from numbamm.blocks.tail.protocol import Choice, Prediction, Request, UnsuitedTail
+from numbamm.blocks.tail.registry import tail_of
 from numbamm.errors import OptionError, warn
+from numbamm.glm.row_kernels import LINES
+from numbamm.memory import SHARE, available
 from numbamm.models.fitting.monte_carlo import MonteCarloErrors, differences
 from numbamm.optimize import minimize
 from numbamm.optimize.auto import AUTO, NEWTON
 
-DENSE, ITERATIVE = "dense", "iterative"
-#: By default, the tail is dense up to this order, or if an evaluation takes so few seconds: some
-#: five factors, and the gradient.
-SMALL_ORDER, SMALL_SECONDS, FACTORS = 2000, 5.0, 3
+DENSE, SPARSE, ITERATIVE = "dense", "sparse", "iterative"
+#: By default the tail is dense up to this order, or if an evaluation, of some five factors and the
+#: gradient, takes so few seconds.
+SMALL_ORDER, SMALL_SECONDS, FACTORS = 2000, 0.5, 3
+#: Lines of a link's table, and those of a gradient.
+LINK_LINES, GRADIENT_LINES = 6, 6
+#: Exact evaluations of more seconds are heavy: conjugate gradients are preferred, if they apply.
+HEAVY_SECONDS = 5.0
 #: The gradient's Monte-Carlo error is its spread over so many sets of probes.
 SETS = 4
 #: Distance of their seeds; and a step in log shape or log φ, for its curvature.
@@ -27,45 +34,98 @@ FAR, STEP = 1_000_003, 0.05
 MOST_ROUNDS = 3
 
 
-def choose_tail(terms, request: Request, dispersed: bool) -> Choice:
-    """How a generalized model holds its tail; `dispersed`: whether its family has a dispersion.
+def choose_tail(terms, nx: int, request: Request, family, link, by_passes: bool = False) -> Choice:
+    """How a generalized model holds its tail.
+
+    Parameters
+    ----------
+    terms : sequence of ReMat
+    nx : int
+        Rank of X.
+    request : Request
+    family, link
+    by_passes : bool
+        Whether the rows are read again for every step.
 
     Raises
     ------
     OptionError
         The tail that was asked for cannot hold the model.
+    DataError
+        It does not fit into memory.
     """
+    if any(term.way == SPARSE_WAY for term in terms):
+        layout = Pattern.of(terms).layout(nx)
+        return choose(layout, terms, request.name, request.or_other)
     if request.name == DENSE:
         return Choice(DENSE, "as asked")
-    order = sum(term.nranef for term in terms[1:])
+    nhead, order = head_length(terms), sum(term.nranef for term in terms[1:])
+    if request.name == SPARSE and nhead == len(terms):
+        nothing = "the elimination level by level leaves nothing sparse"
+        return Choice(DENSE, nothing, is_obvious=request.or_other)
     if request.name == AUTO and order <= SMALL_ORDER:
         return Choice(DENSE, f"its order {order} is small", is_obvious=True)
-    refused = _cannot_iterate(terms, dispersed)
+    refused = _cannot_iterate(terms, nhead, family.dispersed, by_passes)
     if request.name == ITERATIVE:
         if not refused:
             return Choice(ITERATIVE, "as asked")
         if not request.or_other:
             raise OptionError(f"tail='iterative': {refused}; leave tail at 'auto'")
-    elif request.name != AUTO and not request.or_other:
-        raise OptionError(
-            f"tail={request.name!r}: generalized models have tail='dense' and tail='iterative'"
-        )
-    if refused:
-        return Choice(DENSE, refused, is_obvious=True)
-    layout = Pattern.of(terms).layout(0)
-    order, seconds = int(layout.table[0, ORDER]), FACTORS * DenseTail.predict(layout, terms).seconds
-    if order <= SMALL_ORDER or seconds <= SMALL_SECONDS:
+    layout = Pattern.of(terms).layout(nx)
+    canonical = family.is_canonical(link)
+    found = {n: predict(n, layout, terms, canonical, n == request.name) for n in (DENSE, SPARSE)}
+    if request.name == SPARSE:
+        sparse = found[SPARSE]
+        if not isinstance(sparse, str):
+            check(SPARSE, sparse, layout, terms)
+            return Choice(SPARSE, "as asked")
+        if not request.or_other:
+            raise OptionError(f"tail='sparse': {sparse}; leave tail at 'auto'")
+    return _by_prediction(found, refused, layout, terms)
+
+
+def predict(name: str, layout, terms, canonical: bool, asked: bool = False) -> Prediction | str:
+    """What an exact tail would take of an evaluation by PIRLS; see `Tail.predict`.
+
+    There are two factors, with the columns of X and without, and two sets of working rows.
+    """
+    of_tail = tail_of(name).predict(layout, terms, asked, factors=2)
+    if isinstance(of_tail, str):
+        return of_tail
+    n, columns = len(terms[0].refs), sum(term.p for term in terms)
+    lines = 3 * columns + 2 * (int(layout.table[0, NX]) + 1) + 2 * LINES + GRADIENT_LINES
+    lines += 0 if canonical else 2 * LINK_LINES
+    negative = 0 if canonical else 2 * layout.size_a  # A of rows of negative weight
+    size = of_tail.bytes + 8.0 * (negative + n * lines)
+    return Prediction(FACTORS * of_tail.seconds, size)
+
+
+def _by_prediction(found, refused: str, layout, terms) -> Choice:
+    """The choice where no tail was asked for; `refused`: why it cannot be the iterative one."""
+    order, limit = int(layout.table[0, ORDER]), SHARE * available()
+    dense = found[DENSE]
+    if order <= SMALL_ORDER or (dense.seconds <= SMALL_SECONDS and dense.bytes <= limit):
         return Choice(DENSE, f"its order {order} is small", is_obvious=True)
-    return Choice(ITERATIVE, f"order {order}, dense about {seconds:.0f} s an evaluation")
+    note = f"not sparse, since {found[SPARSE]}" if isinstance(found[SPARSE], str) else ""
+    exact = {n: p for n, p in found.items() if not isinstance(p, str)}
+    fits = {n: p for n, p in exact.items() if p.bytes <= limit} or {DENSE: dense}
+    name = fastest(fits)
+    light = name in exact and fits[name].bytes <= limit and fits[name].seconds <= HEAVY_SECONDS
+    if not light and not refused:
+        return Choice(ITERATIVE, reason(ITERATIVE, exact, order), note)
+    check(name, fits[name], layout, terms)
+    note = ", ".join(filter(None, [note, "" if light else f"not iterative, since {refused}"]))
+    return Choice(name, reason(name, exact, order), note)
 
 
-def _cannot_iterate(terms, dispersed: bool) -> str:
+def _cannot_iterate(terms, nhead: int, dispersed: bool, by_passes: bool) -> str:
     """Why modes of these terms are not found by conjugate gradients; empty if they may be."""
-    nhead = head_length(terms)
     if len(terms) == nhead:
         return "the elimination level by level leaves nothing to iterate on"
     if nhead > 1:
-        return "the elimination level by level has nested factors, which generalized models cannot"
+        return "two factors are nested, besides being crossed with a third"
+    if by_passes:
+        return "its many solutions need the rows, which are read again for every step, in memory"
     if dispersed:
         return "the family has a dispersion, which is estimated with an exact tail alone"
     if not all(term.structure.is_free for term in terms):
@@ -79,15 +139,21 @@ def check_search(model) -> None:
         raise OptionError(
             f"optimizer {model.optsum.optimizer!r} compares values of the objective, which the "
             "iterative tail knows only approximately: leave optimizer at 'auto', or build the "
-            "model with tail='dense'"
+            "model with tail='sparse' or tail='dense'"
         )
 
 
-def hand_over(model, reason) -> None:
-    """Give a model a dense tail, from which its modes are found exactly."""
-    model._tail_choice = Choice(DENSE, "an approximation does not suit the design")
+def hand_over(model, reason: UnsuitedTail) -> None:
+    """Give a model an exact tail."""
+    terms, canonical = model.scaled.terms, model.is_canonical
+    layout = Pattern.of(terms).layout(model.feterm.rank)
+    found = {name: predict(name, layout, terms, canonical) for name in (DENSE, SPARSE)}
+    exact = {n: p for n, p in found.items() if not isinstance(p, str)}
+    name = fastest(exact)
+    check(name, exact[name], layout, terms)
+    model._tail_choice = Choice(name, "an approximation does not suit the design")
     model._modes = model._mode_finder()
-    warn(f"the iterative tail is given up for the dense one: {reason}")
+    warn(f"the iterative tail is given up for the {name} one: {reason}")
 
 
 def refine(model) -> MonteCarloErrors | None:

@@ -37,7 +37,7 @@ def space_with_starts(model) -> ModelSpace:
     optsum, scaled, blocks = model.optsum, model.scaled, model.blocks
     start, work = model._usual_start, blocks.operations
     ntheta, is_newton = len(start), optsum.optimizer in (AUTO, NEWTON)
-    is_free = scaled.structure.is_free and blocks.is_compiled  # starts are for light evaluations
+    is_free = blocks.joint.is_free and blocks.is_compiled  # starts are for light evaluations
     by_differences = optsum.optimizer == AUTO and is_free and ntheta <= FEW and work <= LIGHT
     space = LinearSpace(
         scaled,
@@ -46,7 +46,7 @@ def space_with_starts(model) -> ModelSpace:
         (optsum.ftol_abs, optsum.ftol_rel),
         model.search_coordinates if by_differences else None,
     )
-    many = optsum.optimizer == AUTO and not scaled.structure.is_free and work <= LIGHT
+    many = optsum.optimizer == AUTO and not blocks.joint.is_free and work <= LIGHT
     if not model._default_start.is_in(optsum):
         if many and model._bounds_are_usual():
             usual = moment_theta(scaled.terms, model.layout, blocks.A, space.criterion.sigma)

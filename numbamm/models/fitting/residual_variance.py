@@ -113,6 +113,7 @@ def residual_rank(model) -> float:
     is known.
     """
     several = sum(term.p for term in model.reterms) > 1 and model.optsum.sigma is None
+    several &= all(term.relation is None for term in model.reterms)
     if not several or not _has_many_effects(model, SMALL, FEW):
         return np.inf
     whole = np.hstack([*_parts(model), model.feterm.basis])
@@ -145,7 +146,7 @@ def _indicators(term, z) -> np.ndarray:
     """A column of z for each level, shape (n, number of levels)."""
     columns = np.zeros((len(z), term.nlevels))
     columns[np.arange(len(z)), term.refs] = z
-    return columns
+    return columns if term.relation is None else columns @ term.relation.root
 
 
 def _some_fit_anything(parts, X) -> bool:

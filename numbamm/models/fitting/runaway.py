@@ -56,7 +56,8 @@ def runaway_terms(model) -> list[Runaway]:
 def typical_sd(term, theta=None) -> float:
     """Root mean square over the rows of the standard deviation of z'b, at the term's θ or this."""
     lam = term.lambda_ if theta is None else term.structure.matrix(theta)
-    return float(np.sqrt(np.sum(lam * (term.z @ term.z.T @ lam)) / term.z.shape[1]))
+    scale = 1.0 if term.relation is None else term.relation.scale
+    return scale * float(np.sqrt(np.sum(lam * (term.z @ term.z.T @ lam)) / term.z.shape[1]))
 
 
 def levels_alike(term, family: Family, y) -> int:

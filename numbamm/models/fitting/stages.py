@@ -434,6 +434,11 @@ def check_nagq(model, fast, nagq) -> None:
         raise OptionError(f"nagq must be at most {MOST_NODES}, not {nagq}")
     if fast:
         raise OptionError("nagq above 1 belongs to the full fit: fast=True is for nagq=1 alone")
+    if any(term.relation is not None for term in model.reterms):
+        raise OptionError(
+            f"nagq={nagq} needs independent levels, and those of this model have a known "
+            "covariance: nagq=1, the Laplace approximation, is possible"
+        )
     if len(model.reterms) > 1:
         raise OptionError(
             f"nagq={nagq} needs a model with one random-effects term, scalar or vector-valued; "

@@ -69,7 +69,7 @@ class LinearSpace(ModelSpace):
         self._blocks: Any = blocks  # compiled ones have buffers, too
         self.criterion, self._coordinates = criterion, coordinates
         self._tolerances = tolerances
-        self._is_free, self._is_compiled = scaled.structure.is_free, blocks.is_compiled
+        self._is_free, self._is_compiled = blocks.joint.is_free, blocks.is_compiled
         self._arrays = blocks.layout.table, blocks.layout.index, blocks.A
         self.is_scaled = scaled.is_changed
 
@@ -96,7 +96,7 @@ class LinearSpace(ModelSpace):
         if not self._is_compiled:
             theta = np.ascontiguousarray(z, dtype=np.float64)
             return self._blocks.objective(theta, *self.criterion)
-        theta = z if self._is_free else self.scaled.structure.entries(z)
+        theta = z if self._is_free else self._blocks.joint.entries(z)
         return cholesky.objective(theta, *self._arrays, self._blocks.work, *self.criterion)
 
     def gradient(self, z: np.ndarray) -> tuple[float, np.ndarray]:

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from numbamm.blocks.search.certificate import NULL
+from numbamm.design.known import as_computed
 from numbamm.design.remat import ReMat
 from numbamm.design.scaling import Scaling
 from numbamm.errors import OptionError
@@ -91,14 +92,18 @@ class ScaledTerms:
 
     @property
     def terms(self) -> list[ReMat]:
-        """The terms in scaled columns."""
+        """The terms in scaled columns, as kernels have them; see `design.known`."""
+        return [as_computed(term) for term in self._scaled]
+
+    @property
+    def _scaled(self) -> list[ReMat]:
         pairs = zip(self.scalings, self._terms, strict=True)
         return [scaling.scaled(term) if scaling else term for scaling, term in pairs]
 
     @cached_property
     def sizes(self) -> list[np.ndarray]:
         """Root mean squares of the scaled columns, term by term."""
-        return [term.root_mean_squares(self.root) for term in self.terms]
+        return [term.root_mean_squares(self.root) for term in self._scaled]
 
     @property
     def theta_sizes(self) -> np.ndarray:

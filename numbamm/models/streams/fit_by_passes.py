@@ -14,6 +14,7 @@ from numbamm.glm.likelihood import Likelihood
 from numbamm.memory import gigabytes
 from numbamm.models.fitting.fit_warnings import warn_of_family
 from numbamm.models.fitting.generalized_start import Start
+from numbamm.models.fitting.generalized_tail import choose_tail
 from numbamm.models.spaces.laplace import gamma_covariance
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.streams.streamed_modes import StreamedModes
@@ -69,6 +70,7 @@ class Passes:
                 _fit_fully(model, space, progress, verbose)
             model._estimates = model._estimate(model.optsum.final, float(model.optsum.fmin))
             model._estimates.likelihood_holds = True
+            model._note_tail()
         warn_of_family(model)
 
 
@@ -110,8 +112,11 @@ def build(model, frame) -> None:
     model._search_for(None)
     terms = model.scaled.terms
     covered = [replace(c, structure=t.structure) for c, t in zip(frame.covered, terms, strict=True)]
-    modes = StreamedModes(frame, basis, scalings, terms, covered, family, model.link_record)
-    model._modes = modes
+    link, rank = model.link_record, basis.fe.rank
+    choice = choose_tail(covered, rank, model._tail_request, family, link, by_passes=True)
+    rest = covered, family, link, choice.name
+    model._tail_choice = choice
+    model._modes = modes = StreamedModes(frame, basis, scalings, terms, *rest)
     model._passes = Passes(check.weights, check.greatest_weight, check.nbytes)
     warn(
         f"the rows are too many for memory, so that every step of PIRLS reads them again, "

@@ -24,7 +24,8 @@ def with_scalings(model, scalings):
     nx = model.feterm.rank
     layout = _layout(twin, nx)
     A = in_other_columns(model.layout, model.blocks.A, layout, changes, np.eye(nx + 1))
-    twin.blocks = model.blocks.of_product(twin.scaled.terms, CrossProduct(layout, A, model.frame.y))
+    product = CrossProduct(layout, A, model.frame.y, model.frame.covered)
+    twin.blocks = model.blocks.of_product(twin.scaled.terms, product)
     return twin
 
 
@@ -34,7 +35,7 @@ def _layout(model, nx: int) -> Layout:
         replace(covered, structure=term.structure)
         for covered, term in zip(model.frame.covered, model.reterms, strict=True)
     ]
-    layout = Pattern.of(terms).layout(nx)
+    layout = Pattern.of(terms, model.blocks.most_dense).layout(nx)
     layout.places = layout.places[:, :0]
     return layout
 
@@ -89,7 +90,7 @@ class WithoutColumn:
         columns[rank, -1] = scale / size
         same = [np.eye(term.p) for term in twin.reterms]
         A = in_other_columns(self.model.layout, self.model.blocks.A, self._layout, same, columns)
-        product = CrossProduct(self._layout, A, self.model.frame.y)
+        product = CrossProduct(self._layout, A, self.model.frame.y, self.model.frame.covered)
         twin.blocks = self.model.blocks.of_product(twin.scaled.terms, product)
         twin.scaled_response = CentredResponse(self.model.frame.y, size, 0.0, self._Q.T @ gamma)
         return twin.refit(reml=False, optimizer="newton", progress=False)

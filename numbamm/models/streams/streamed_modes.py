@@ -13,15 +13,9 @@ from types import SimpleNamespace
 import numpy as np
 
 from numbamm.blocks.layout import Pattern
-from numbamm.blocks.tail.choice import check_size
-from numbamm.blocks.tail.dense_tail import DenseTail
-from numbamm.blocks.tail.protocol import CrossProduct
-from numbamm.blocks.variances import (
-    chosen_parts,
-    conditional_variances,
-    row_variances,
-    tail_block,
-)
+from numbamm.blocks.tail.protocol import CrossProduct, Tail
+from numbamm.blocks.tail.registry import tail_of
+from numbamm.blocks.variances import chosen_parts
 from numbamm.design.absent import absent
 from numbamm.glm.mode import Mode
 from numbamm.sources.column_moments import Basis
@@ -47,6 +41,8 @@ class StreamedModes:
     covered : list of ReMat
         The same terms in the rows of a `Cover`.
     family, link
+    tail : str
+        Name of an exact tail.
 
     Attributes
     ----------
@@ -54,17 +50,17 @@ class StreamedModes:
         How many passes there have been, in all copies.
     """
 
-    def __init__(self, frame, basis: Basis, scalings, terms, covered, family, link) -> None:
+    def __init__(
+        self, frame, basis: Basis, scalings, terms, covered, family, link, tail: str
+    ) -> None:
         self.frame, self.basis, self.scalings, self.terms = frame, basis, scalings, terms
-        self.family, self.link, self.passes = family, link, [0]
+        self.family, self.link, self.passes, self._tail = family, link, [0], tail
         pattern, rank = Pattern.of(covered), basis.fe.rank
         self.varied, self.held = (
             SimpleNamespace(layout=pattern.layout(nx), blocks=None) for nx in (rank, 0)
         )
         for buffers in (self.varied, self.held):
             buffers.layout.places = buffers.layout.places[:, :0]
-        if terms:
-            check_size(self.varied.layout, terms)
         self.u = [np.zeros((t.nlevels, t.p)) for t in terms]
         self.offset = absent("the offset", frame.nobs)
 
@@ -113,7 +109,8 @@ class StreamedModes:
                 g = (g + before[1]) / 2
                 continue
             done, value, halvings = value - new < TOLERANCE * max(1.0, abs(new) * 1e-6), new, 0
-            blocks = DenseTail(self.terms, CrossProduct(buffers.layout, found.A, self.frame.y))
+            product = CrossProduct(buffers.layout, found.A, self.frame.y)
+            blocks = tail_of(self._tail)(self.terms, product, layout=buffers.layout)
             buffers.blocks = blocks
             logdet = _log_determinant(blocks, theta)
             if not np.isfinite(logdet):
@@ -143,7 +140,7 @@ class StreamedModes:
 
     def without_terms(self) -> StreamedModes:
         """A finder for the model without random effects."""
-        rest = self.family, self.link
+        rest = self.family, self.link, "dense"
         other = StreamedModes(self.frame, self.basis, [], [], [], *rest)
         other.passes = self.passes
         return other
@@ -157,9 +154,7 @@ class StreamedModes:
 
     def x_factor(self) -> np.ndarray:
         """L_X, the block of γ in the last factor with γ varying."""
-        blocks = self.varied.blocks
-        m = blocks.order
-        return tail_block(blocks.layout, blocks.work, slice(m - 1 - blocks.nx, m - 1))
+        return self.varied.blocks.x_factor()
 
     def leverages(self) -> np.ndarray:
         """Refused: the rows are not in memory."""
@@ -167,7 +162,7 @@ class StreamedModes:
 
     def conditional_variances(self) -> list[np.ndarray]:
         """Variances of b at the last mode with β held."""
-        return conditional_variances(self.held.layout, self.held.blocks.work)
+        return self.held.blocks.conditional_variances()
 
     def variances_of(self, levels: dict) -> dict[int, np.ndarray]:
         """See `ModeFinder.variances_of`."""
@@ -175,11 +170,10 @@ class StreamedModes:
 
     def row_variances(self, terms, x, cov) -> np.ndarray:
         """See `ModeFinder.row_variances`."""
-        blocks = self.varied.blocks
-        return row_variances(blocks.layout, blocks.work, terms, x, cov)
+        return self.varied.blocks.row_variances(terms, x, cov)
 
 
-def _log_determinant(blocks: DenseTail, theta) -> float:
+def _log_determinant(blocks: Tail, theta) -> float:
     """log|L_Z|² of the factor at θ, which is left in the workspace."""
     value = blocks.objective(np.asarray(theta, dtype=float), np.array([1, 0]), 0.0, 1.0)
     return value - blocks.residual_norm() ** 2 - np.log(2 * np.pi)

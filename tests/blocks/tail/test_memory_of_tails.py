@@ -10,6 +10,7 @@ pytest.importorskip("sksparse")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and ulimit -v")
 
 DESIGN = """
+import ctypes
 import resource
 import numpy as np
 import numbamm as mm
@@ -34,7 +35,11 @@ def movers(workers, firms, years, moves):
         firm = np.where(moved, rng.choice(firms, workers, p=p), firm)
         rows.append(firm)
     h, g = np.concatenate(rows), np.tile(np.arange(workers), years)
-    return {"g": g, "h": h, "y": rng.normal(size=len(g))}
+    return {"g": g, "h": h, "y": rng.normal(size=len(g)), "z": rng.random(len(g)) < 0.5}
+
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(1024 * float(l.split()[1]) for l in lines if l.startswith("VmHWM"))
 
 FORMULA = "y ~ 1 + (1 | g) + (1 | h)"
 """
@@ -60,18 +65,43 @@ def test_a_tail_that_fits_is_taken_where_another_would_not():
     assert found == "sparse CONVERGED"
 
 
-@pytest.mark.parametrize("tail", ["dense", "sparse"])
-def test_what_does_not_fit_is_refused_before_memory_runs_out(tail):
+LINEAR = "LinearMixedModel(FORMULA, frame"
+GENERALIZED = "GeneralizedLinearMixedModel(FORMULA.replace('y', 'z'), frame, 'bernoulli'"
+LARGE = "movers(40_000, 12_000, 6, 1.0)", 2_500_000_000
+
+
+@pytest.mark.parametrize(
+    ("model", "tail", "design", "limit"),
+    [
+        (LINEAR, "dense", *LARGE),
+        (LINEAR, "sparse", *LARGE),
+        (LINEAR, "iterative", "ring(800_000)", 2_500_000_000),
+        (GENERALIZED, "sparse", *LARGE),
+        pytest.param(GENERALIZED, "dense", *LARGE, marks=pytest.mark.slow),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_memory_runs_out(model, tail, design, limit):
     found = run(
         f"""
+        frame = {design}
         try:
-            mm.LinearMixedModel(FORMULA, movers(40_000, 12_000, 6, 1.0), tail={tail!r})
+            mm.{model}, tail={tail!r})
         except mm.DataError as error:
             print(error)
         """,
-        limit=2_500_000_000,
+        limit=limit,
     )
     assert "more than half of the" in found and "GB of memory" in found
+
+
+#: Loads the kernels of a tail.
+SMALL = "mm.LinearMixedModel(FORMULA, ring(200), tail={tail}).objective_gradient([1.0, 1.0])"
+
+
+@pytest.fixture(scope="module")
+def kernels_are_kept():
+    """A process that compiles takes more memory."""
+    run(f"for tail in ('dense', 'sparse', 'iterative'): {SMALL.format(tail='tail')}\nprint(0)")
 
 
 @pytest.mark.parametrize(
@@ -82,26 +112,58 @@ def test_what_does_not_fit_is_refused_before_memory_runs_out(tail):
         ("iterative", "movers(200_000, 120_000, 6, 0.5)"),
     ],
 )
-def test_the_prediction_is_what_is_taken(tail, design):
-    small = "{k: v[:400] for k, v in ring(200).items()}"
-    small = f"mm.LinearMixedModel(FORMULA, {small}, tail={tail!r}).objective_gradient([1.0, 1.0])"
-    run(f"{small}\nprint(0)")  # a process that compiles takes more memory
+def test_the_prediction_is_what_is_taken(kernels_are_kept, tail, design):
     predicted, taken = map(
         float,
         run(
             f"""
             frame, tail = {design}, {tail!r}
-            {small}
+            {SMALL.format(tail=repr(tail))}
             model = mm.LinearMixedModel(FORMULA, frame, tail=tail)
             model.blocks._drop_buffers()
             open("/proc/self/clear_refs", "w").write("5")  # the peak begins anew
-            def peak():
-                lines = open("/proc/self/status").read().splitlines()
-                return next(1024 * float(l.split()[1]) for l in lines if l.startswith("VmHWM"))
             held = peak() - model.blocks.A.nbytes
             model.objective_gradient([1.0, 1.0])
             predicted = tail_of(tail).predict(model.layout, model.reterms, asked=True).bytes
             print(predicted, peak() - held)
+            """
+        ).split(),
+    )
+    assert taken == pytest.approx(predicted, rel=0.2)
+    assert predicted > 1e8
+
+
+@pytest.mark.parametrize(
+    ("tail", "design"),
+    [
+        pytest.param("dense", "ring(2_600)", marks=pytest.mark.slow),
+        ("sparse", "movers(30_000, 6_000, 5, 0.5)"),
+    ],
+)
+def test_the_prediction_is_what_a_generalized_model_takes(tail, design):
+    """Both factors, that with β varying and that with β held, and their working rows."""
+    few = "{k: v[:400] for k, v in movers(200, 40, 3, 0.5).items()}"
+    model = f"mm.GeneralizedLinearMixedModel('z ~ 1 + (1 | g) + (1 | h)', {few}, 'bernoulli', "
+    small = f"{model}tail={tail!r}).objective_gradient([1.0, 1.0])"
+    run(f"{small}\nprint(0)")  # a process that compiles takes more memory
+    predicted, taken = map(
+        float,
+        run(
+            f"""
+            from numbamm.models.fitting.generalized_tail import predict
+            frame, tail = {design}, {tail!r}
+            frame["z"] = frame["y"] > 0
+            {small}
+            formula = "z ~ 1 + (1 | g) + (1 | h)"
+            model = mm.GeneralizedLinearMixedModel(formula, frame, "bernoulli", tail=tail)
+            model._modes.varied._drop_buffers()
+            model._modes.held._drop_buffers()
+            ctypes.CDLL(None).malloc_trim(0)
+            open("/proc/self/clear_refs", "w").write("5")  # the peak begins anew
+            held = peak()
+            model.objective_gradient([1.0, 1.0])
+            model.objective_gradient([0.1, 1.0, 1.0])
+            print(predict(tail, model.layout, model.reterms, True, True).bytes, peak() - held)
             """
         ).split(),
     )

@@ -66,3 +66,16 @@ def test_a_formula_without_random_effects_where_parts_allow_it():
     assert frame.reterms == [] and frame.nobs == 5
     with pytest.raises(FormulaError, match="no random-effects term"):
         model_frame("y ~ x", FRAME)
+
+
+def test_new_rows_have_the_columns_of_the_parts_that_are_asked_for():
+    parts = {"scale": "~ `odd name` * scale(x)", "nominal": "~ 0 + `odd name`", "zi": None}
+    frame = model_frame("y ~ 1 + (1 | g)", FRAME, parts=parts)
+    assert set(frame.parts) == {"scale", "nominal"}
+    data = {"odd name": ["b", "a"], "x": [2.4, np.nan]}  # the first is the mean of x
+    new = frame.new_rows(data, random=False, parts=["scale"])
+    assert set(new.parts) == {"scale"}
+    np.testing.assert_allclose(new.parts["scale"][0], [1, 1, 0, 0], atol=1e-12)
+    assert np.isnan(new.parts["scale"][1]).all()
+    without = frame.new_rows({"odd name": ["a"]}, random=False, parts=["nominal"])
+    assert_array_equal(without.parts["nominal"], [[1, 0]])

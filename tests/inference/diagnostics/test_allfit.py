@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -187,20 +188,22 @@ def test_printed(fitted, plugin):
     assert "&lt;failing&gt;:SEARCH: " in html and "<failing>" not in html
 
 
-def test_seconds_are_those_of_the_search(tmp_path):
-    """The first fits of a fresh cache compile their kernels, which takes seconds."""
+def test_seconds_are_those_of_the_search(first_use, tmp_path):
+    """The first fit of a fresh cache compiles its kernels, here one of them, which takes longer."""
+    cache = tmp_path / "cache"
+    shutil.copytree(first_use.folder, cache, ignore=shutil.ignore_patterns("cholesky.objective-*"))
     script = (
         "import time, numbamm as mm\n"
         "from numbamm.blocks.jit import compile_time\n"
         "model = mm.LinearMixedModel('Yield ~ 1 + (1 | Batch)', mm.datasets.load('Dyestuff'))\n"
         "begin, before = time.perf_counter(), compile_time.seconds\n"
-        "table = mm.allfit(model, ['newton', 'nlopt:LN_BOBYQA']).table\n"
+        "table = mm.allfit(model, ['nlopt:LN_NELDERMEAD', 'nlopt:LN_BOBYQA']).table\n"
         "compiled = compile_time.seconds - before\n"
-        "assert compiled > 1, compiled\n"
+        "assert compiled > 0.1, compiled\n"
         "rest = time.perf_counter() - begin - compiled\n"
         "assert table['seconds'].sum() < rest + 1e-3, (table, rest)\n"
     )
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(cache)}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True)
 
 

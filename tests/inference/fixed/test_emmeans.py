@@ -109,7 +109,7 @@ def test_differences_have_those_of_the_offset():
         ({"specs": "recipe temperature"}, mm.OptionError, "'recipe temperature' is no variable"),
         ({"specs": "recipe", "by": 3}, mm.OptionError, "by must be a name .*, not 3"),
         ({"specs": "recipe", "by": "recipe"}, mm.OptionError, "each of them once"),
-        ({"specs": "recipe", "weights": "cells"}, mm.OptionError, "weights must be"),
+        ({"specs": "recipe", "weights": "flat"}, mm.OptionError, "weights must be"),
         ({"specs": "recipe", "weights": np.zeros(2)}, mm.OptionError, "weights must be"),
         ({"specs": "recipe", "bias_adjust": "no"}, mm.OptionError, "bias_adjust must be True"),
         ({"specs": "recipe", "type": "mean"}, mm.OptionError, "type must be"),

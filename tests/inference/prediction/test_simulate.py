@@ -167,14 +167,16 @@ def test_some_factors_keep_their_effects(fitted):
 def test_new_levels_share_their_effects(fitted):
     """Rows of one new level covary, rows of different ones do not; missing rows stay missing."""
     model, rng = fitted(SLEEP, "sleepstudy"), np.random.default_rng(3)
-    new = pd.DataFrame({"Days": [0.0, 0.0, 0.0, np.nan], "Subject": ["x", "x", "y", "308"]})
-    draws = np.array([model.simulate(rng, newdata=new, re_form="all") for _ in range(4000)])
-    assert np.isnan(draws[:, 3]).all()
+    triples = [level for k in range(40) for level in (f"x{k}", f"x{k}", f"y{k}")]
+    new = pd.DataFrame({"Days": 120 * [0.0] + [np.nan], "Subject": [*triples, "308"]})
+    draws = np.array([model.simulate(rng, newdata=new, re_form="all") for _ in range(100)])
+    assert np.isnan(draws[:, 120]).all()
+    draws = draws[:, :120].reshape(4000, 3)
     between, within = model.varcorr["Subject"].cov[0, 0], model.sigma**2
     expected = np.diag(3 * [within + between])
     expected[0, 1] = expected[1, 0] = between
     error = 5 * (within + between) * np.sqrt(2 / 4000)
-    assert_allclose(np.cov(draws[:, :3].T), expected, atol=error)
+    assert_allclose(np.cov(draws.T), expected, atol=error)
 
 
 def test_new_rows_of_counts():

@@ -58,11 +58,20 @@ class _Submitting:
         return future
 
 
+def _processes():
+    """How processes begin: where it can be, as forks of one that has imported numbamm already."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["numbamm.models.linear", "numbamm.inference.resampling.power"])
+    return context
+
+
 class Dying(ProcessPoolExecutor):
     """Processes that end themselves in one of the tasks."""
 
     def __init__(self, last):
-        super().__init__(1, mp_context=multiprocessing.get_context("spawn"))
+        super().__init__(1, mp_context=_processes())
         self._last, self._given = last, 0
 
     def submit(self, function, *args):

@@ -28,7 +28,7 @@ def test_executors_give_the_same_frames(sleep, replicates, counts):
     """Other processes, threads of the caller's, and what a dask Client hands out."""
     spawn = multiprocessing.get_context("spawn")
     few = counts.bootstrap(6, seed=1).frame
-    with ThreadPoolExecutor(2) as threads, ProcessPoolExecutor(2, mp_context=spawn) as processes:
+    with ThreadPoolExecutor(2) as threads, ProcessPoolExecutor(1, mp_context=spawn) as processes:
         for workers in (threads, processes, Client(threads)):
             b = sleep.bootstrap(150, seed=1, workers=workers)
             assert b.frame.equals(replicates.frame[:150])

@@ -7,10 +7,13 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 import numbamm as mm
 
 N = 3000
+#: Fits in the study of coverage.
+SEEDS = 400
 
 
 def crossed(seed=1, a=300, b=80, n=N, skew=1.0):
@@ -136,13 +139,20 @@ def fit():
 @pytest.mark.slow
 @each_design
 def test_errors_cover(name, exact):
-    """In 95 of 100 fits, θ, β and the criterion are within twice their errors or nearly so."""
+    """θ, β and the criterion are within 2.5 errors in 95 of 100 fits, up to chance.
+
+    Were it 95 exactly, more than these would be missed in one study of a hundred. Two errors cover
+    94 to 97 in two thousand fits, but for the first θ of "three factors", where it is 91: most of
+    its error is the third one's, by a small entry of the curvature, of which the average
+    information is a rough estimate.
+    """
     formula, data, own = DESIGNS[name]
     data, found = data(), []
-    for seed in range(100):
+    for seed in range(SEEDS):
         model = mm.lmm(formula, data, tail="iterative", seed=seed, **own)
         found.append(deviations(model, exact(name)))
-    assert (np.mean(np.array(found) < 2.5, axis=0) >= 0.95).all()
+    missed = np.sum(np.array(found) >= 2.5, axis=0)
+    assert (missed <= binom.ppf(0.99, SEEDS, 0.05)).all()
 
 
 # ---- reproducible ------------------------------------------------------------------------------

@@ -126,10 +126,12 @@ def test_what_cannot_be_had(fits, data):
     formula = "z ~ x + (1 | u) + (1 | i)"
     with pytest.raises(mm.OptionError, match="leave optimizer at 'auto'"):
         mm.glmm(formula, data, "bernoulli", tail="iterative", optimizer="nlopt:LN_BOBYQA")
-    with pytest.raises(mm.OptionError, match="'dense' and tail='iterative'"):
-        mm.glmm(formula, data, "bernoulli", tail="sparse")
-    for nothing in ("z ~ x + (1 | u)", "z ~ x + (1 | u) + (1 | g) + (1 | h)"):
-        with pytest.raises(mm.OptionError, match="tail='iterative': the elimination"):
+    nested = "z ~ x + (1 | u) + (1 | g) + (1 | h)"
+    for nothing, why in (
+        ("z ~ x + (1 | u)", "the elimination"),
+        (nested, "two factors are nested"),
+    ):
+        with pytest.raises(mm.OptionError, match=f"tail='iterative': {why}.*leave tail at 'auto'"):
             mm.glmm(nothing, data, "bernoulli", tail="iterative")
     with pytest.raises(mm.OptionError, match="tail='iterative': the family has a dispersion"):
         mm.glmm("trials ~ x + (1 | u) + (1 | i)", data, "gamma", "log", tail="iterative")
@@ -143,6 +145,7 @@ def test_small_models_have_a_dense_tail(data):
 def test_a_heavy_tail_is_iterative(data, monkeypatch):
     monkeypatch.setattr(generalized_tail, "SMALL_ORDER", 10)
     monkeypatch.setattr(generalized_tail, "SMALL_SECONDS", 0.0)
+    monkeypatch.setattr(generalized_tail, "HEAVY_SECONDS", 0.0)
     model = mm.GeneralizedLinearMixedModel("z ~ x + (1 | u) + (1 | i)", data, "bernoulli")
     assert model._tail_choice.name == "iterative"
 
@@ -156,6 +159,16 @@ def test_slow_convergence_hands_over(data, monkeypatch, fits):
         fit = mm.glmm(FITS["fast"][0], data, "bernoulli", fast=True, tail="iterative")
     assert fit._tail_choice.name == "dense"
     np.testing.assert_allclose(fit.theta, fits("fast", "dense").theta, rtol=1e-4)
+
+
+def test_cells_of_rows_that_stream(fits, data):
+    chunks = [data.iloc[:1500], data.iloc[1500:]]
+    formula, arguments = FITS["fast"]
+    streamed = mm.glmm(formula, lambda: chunks, tail="iterative", **arguments)
+    assert streamed.is_streamed and streamed._tail_choice.name == "iterative"
+    exact = fits("fast", "dense")
+    np.testing.assert_allclose(streamed.theta, exact.theta, rtol=1e-3)
+    np.testing.assert_allclose(streamed.bse, exact.bse, rtol=1e-3)
 
 
 def test_files(fits, data, tmp_path):

@@ -32,6 +32,11 @@ def counts() -> pd.DataFrame:
 CASES = {
     "poisson": ("count ~ x + f + (1 | g)", {"family": "poisson", "offset": "o"}, True),
     "two factors": ("yes ~ x + (1 | g) + (1 | h)", {"family": "bernoulli"}, True),
+    "two factors, sparse": (
+        "count ~ x + (1 | g) + (1 | h)",
+        {"family": "poisson", "tail": "sparse"},
+        True,
+    ),
     "slope, full": ("count ~ x + (1 + x | g)", {"family": "poisson", "weights": "w"}, False),
     "trials": ("cbind(hits, n - hits) ~ x + (1 | g)", {"family": "binomial"}, True),
     "given shape": ("count ~ x + (1 | g)", {"family": "negativebinomial", "shape": 2.0}, True),
@@ -41,6 +46,8 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_estimates_are_those_in_memory(name, request):
     formula, options, fast = CASES[name]
+    if "tail" in options:
+        pytest.importorskip("sksparse")
     data = counts()
     memory = mm.glmm(formula, data, fast=fast, **options)
     request.getfixturevalue("no_memory")
@@ -54,6 +61,7 @@ def test_estimates_are_those_in_memory(name, request):
     assert streamed.nobs == memory.nobs
     assert streamed.pearson_ratio == pytest.approx(memory.pearson_ratio, rel=1e-4)
     assert streamed.is_fast == fast and streamed._modes.passes[0] > 10
+    assert streamed.optsum.tail_kind == memory.optsum.tail_kind
 
 
 def test_what_follows_from_the_fit(request):
@@ -73,6 +81,11 @@ def test_what_follows_from_the_fit(request):
     assert at == pytest.approx(streamed.objective, abs=1e-7)
     with pytest.raises(mm.DataError, match="frame in memory"):
         streamed.leverage()
+
+
+def test_an_iterative_tail_is_refused(no_memory):
+    with pytest.raises(mm.OptionError, match="read again for every step, in memory; leave tail"):
+        mm.glmm(CASES["two factors"][0], cut(counts(), *CUTS), "bernoulli", tail="iterative")
 
 
 def test_families_that_need_all_rows(no_memory):

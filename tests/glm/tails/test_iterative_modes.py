@@ -7,11 +7,11 @@ from blocks.tail.iterated import all_directions
 
 from numbamm.blocks.tail import probes
 from numbamm.design.remat import order_terms
-from numbamm.glm import iterative_modes
 from numbamm.glm.family import FAMILIES
-from numbamm.glm.iterative_modes import IterativeModes
 from numbamm.glm.link import LINKS
 from numbamm.glm.mode import ModeFinder
+from numbamm.glm.tails import iterative_modes
+from numbamm.glm.tails.iterative_modes import IterativeModes
 from numbamm.glm.working import EXPECTED, OBSERVED
 from numbamm.structures.diag import Diag
 

@@ -1,0 +1,1 @@
+"""Tails whose random effects have known covariances between levels."""

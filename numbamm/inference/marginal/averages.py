@@ -1,0 +1,257 @@
+"""`Averages`: averages of mean responses, with their joint covariance, and comparisons of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtr, stdtrit
+
+from numbamm.elsewhere import names_arguments
+from numbamm.errors import OptionError
+from numbamm.inference.fixed import adjust as adjustments
+from numbamm.inference.fixed import mean_weights
+from numbamm.inference.fixed.marginalmeans import level_note, named
+from numbamm.options import one_of
+from numbamm.report.estimates_table import Estimates
+
+MEASURES = ("difference", "ratio", "odds ratio")
+
+
+@dataclass(repr=False)
+class Averages(Estimates):
+    """Averages of mean responses or of their slopes; `pairs` and `contrast` compare them.
+
+    Attributes
+    ----------
+    labels : pandas.DataFrame
+        Values of the variables, a row per average.
+    by : list of str
+        Variables within whose levels the averages are compared.
+    gradient : ndarray, shape (averages, parameters)
+        Derivatives by the parameters.
+    parameters : ndarray, shape (parameters, parameters)
+        The covariance of the parameters.
+    covariance : ndarray, shape (averages, averages)
+        That of the averages, by the delta method.
+    method : object
+        The method of degrees of freedom, if the averages are functions of β alone; else None.
+    alpha : float
+
+    See Also
+    --------
+    slopes, comparisons, emmeans : They make them.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> cbpp = mm.datasets.load("cbpp")
+    >>> g = mm.glmm("cbind(incidence, size - incidence) ~ period + (1 | herd)", cbpp, "binomial")
+    >>> means = g.emmeans("period", re="integrated")
+    >>> means.frame["estimate"].round(3).to_list()
+    [0.216, 0.097, 0.086, 0.057]
+    """
+
+    labels: pd.DataFrame = field(kw_only=True)
+    by: list[str] = field(kw_only=True)
+    gradient: np.ndarray = field(kw_only=True)
+    parameters: np.ndarray = field(kw_only=True)
+    method: Any = field(kw_only=True)
+    alpha: float = field(kw_only=True)
+
+    @names_arguments
+    def pairs(self, adjust: str = "holm", *, measure: str = "difference") -> Estimates:
+        """Compare each pair; see `contrast`.
+
+        Parameters
+        ----------
+        adjust : {"holm", "mvt", "bonferroni", "sidak", "none"}
+            Adjustment of p-values and intervals for the number of comparisons.
+        measure : {"difference", "ratio", "odds ratio"}
+
+        Returns
+        -------
+        Estimates
+            A row per pair.
+
+        Raises
+        ------
+        OptionError
+            An option is unknown, or there is but one average.
+
+        See Also
+        --------
+        Averages.contrast
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> means = mm.glmm(formula, cbpp, "binomial").emmeans("period", re="integrated")
+        >>> means.pairs("mvt").frame["estimate"].round(2).to_list()[:3]
+        [0.12, 0.13, 0.16]
+        """
+        return self.contrast("pairwise", adjust=adjust, measure=measure)
+
+    @names_arguments
+    def contrast(
+        self, method="pairwise", *, adjust: str = "holm", measure: str = "difference"
+    ) -> Estimates:
+        """Compare the averages within each combination of the `by` variables.
+
+        Parameters
+        ----------
+        method : str or dict
+            ``"pairwise"``, ``"reference"``, ``"deviation"``, ``"consecutive"``, ``"polynomial"``,
+            or a dict of weights: as for marginal means.
+        adjust : {"holm", "mvt", "bonferroni", "sidak", "none"}
+            Adjustment of p-values and intervals for the number of comparisons.
+        measure : {"difference", "ratio", "odds ratio"}
+            What to compare: the averages themselves, their logarithms or their log odds; of the
+            latter two the estimates are ratios, and the tests those of the logarithms.
+
+        Returns
+        -------
+        Estimates
+            A row per comparison: ``estimate, se, df, statistic, pvalue, lower, upper``.
+
+        Raises
+        ------
+        OptionError
+            An option is unknown, averages have no logarithm or log odds, or there is nothing to
+            compare.
+
+        See Also
+        --------
+        Averages.pairs
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> means = mm.glmm(formula, cbpp, "binomial").emmeans("period", re="integrated")
+        >>> means.contrast("reference", measure="ratio").frame["estimate"].round(2).to_list()
+        [0.45, 0.4, 0.27]
+        """
+        one_of("measure", measure, MEASURES)
+        adjust = adjustments.method_name(adjust)
+        if adjust == "tukey":
+            raise OptionError('adjust="tukey" is for means of a linear predictor: take "mvt"')
+        values, gradient = self._on_scale(measure)
+        ratios, tables, counts = measure != "difference", [], []
+        for key, members in self._families():
+            known = np.isfinite(values[members])
+            names, weights = mean_weights.comparisons(
+                self._labels(members), method, float(ratios), known
+            )
+            counts.append(len(names))
+            if len(names):
+                tables.append(self._table(values, gradient, key, members, names, weights, adjust))
+        if not tables:
+            raise OptionError("there is a single average in each group, and nothing to compare")
+        table = pd.concat(tables, ignore_index=True)
+        if ratios:
+            for name in ("estimate", "lower", "upper"):
+                table[name] = np.exp(table[name])
+            table["se"] *= table["estimate"]
+        plural = {"difference": "Differences", "ratio": "Ratios", "odds ratio": "Odds ratios"}
+        adjusted = adjust if max(counts) > 1 else "none"
+        return Estimates(
+            f"{plural[measure]} of averages",
+            table,
+            [
+                *(
+                    [f"p-values adjusted for {max(counts)} comparisons."]
+                    if adjusted != "none"
+                    else []
+                ),
+                level_note(self.alpha, adjusted),
+                *(["Tests and intervals are those of the logarithms."] if ratios else []),
+            ],
+            headings={"estimate": measure.replace(" ", ".")} if ratios else {},
+            ratios=ratios,
+        )
+
+    def _on_scale(self, measure: str) -> tuple[np.ndarray, np.ndarray]:
+        """The averages, their logarithms or their log odds, and the derivatives."""
+        value, gradient = self.frame["estimate"].to_numpy(dtype=float), self.gradient
+        if measure == "difference":
+            return value, gradient
+        top = 1.0 if measure == "odds ratio" else np.inf
+        if ((value <= 0) | (value >= top)).any():
+            between = "between 0 and 1" if np.isfinite(top) else "above 0"
+            raise OptionError(f'measure="{measure}" is for averages {between}')
+        if measure == "ratio":
+            return np.log(value), gradient / value[:, None]
+        return np.log(value / (1 - value)), gradient / (value * (1 - value))[:, None]
+
+    def _table(self, values, gradient, key, members, names, weights, adjust: str) -> pd.DataFrame:
+        """The comparisons of one family, on the scale where they are differences."""
+        rows = weights @ gradient[members]
+        table = tests(weights @ values[members], rows, self.parameters, self.method, self.alpha)
+        covariance = rows @ self.parameters @ rows.T
+        se = np.sqrt(np.diag(covariance))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            correlation = covariance / np.outer(se, se)
+        count, df = len(table), table["df"]
+        half = adjustments.critical(adjust, self.alpha, count, df, 0, correlation) * table["se"]
+        table["lower"], table["upper"] = table["estimate"] - half, table["estimate"] + half
+        table["pvalue"] = adjustments.pvalues(
+            adjust, table["pvalue"].to_numpy(), table["statistic"], df, 0, correlation
+        )
+        table.insert(0, "contrast", names)
+        for name, value in zip(reversed(self.by), reversed(key), strict=True):
+            table.insert(0, name, value)
+        return table
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Covariance matrix of the averages, shape (averages, averages)."""
+        return self.gradient @ self.parameters @ self.gradient.T
+
+    def _families(self) -> list[tuple[tuple, np.ndarray]]:
+        """For each combination of the `by` variables its values and the positions of averages."""
+        if not self.by:
+            return [((), np.arange(len(self.labels)))]
+        groups = self.labels.groupby(self.by, sort=False, observed=True).indices
+        return [(k if isinstance(k, tuple) else (k,), np.asarray(v)) for k, v in groups.items()]
+
+    def _labels(self, members) -> list[str]:
+        """Names of averages: the values of all variables but `by`."""
+        values = self.labels.drop(columns=self.by).iloc[members]
+        return [" ".join(map(named, line)) for line in values.itertuples(index=False)]
+
+
+def tests(value, gradient, parameters, method, alpha: float) -> pd.DataFrame:
+    """Estimates with their tests against zero and intervals, by the delta method.
+
+    Parameters
+    ----------
+    value : ndarray, shape (m,)
+    gradient : ndarray, shape (m, parameters)
+    parameters : ndarray, shape (parameters, parameters)
+        The covariance of the parameters.
+    method : object or None
+        The method of degrees of freedom for combinations of β; infinite ones without.
+    alpha : float
+    """
+    se = np.sqrt(np.maximum(np.einsum("mx,xy,my->m", gradient, parameters, gradient), 0.0))
+    df = np.full(len(value), np.inf) if method is None else method.df(gradient)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = value / se
+        half = stdtrit(df, 1 - alpha / 2) * se
+    return pd.DataFrame(
+        {
+            "estimate": value,
+            "se": se,
+            "df": df,
+            "statistic": statistic,
+            "pvalue": 2 * stdtr(df, -np.abs(statistic)),
+            "lower": value - half,
+            "upper": value + half,
+        }
+    )

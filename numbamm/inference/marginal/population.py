@@ -1,0 +1,153 @@
+"""`ResponseMeans`: mean responses of rows, at random effects of zero or averaged over them.
+
+With v = z'Σz the variance of the linear predictor, the population mean is
+
+    E g⁻¹(x'β + √v Z),   Z standard normal,
+
+by the trapezoidal rule, whose error vanishes exponentially for analytic functions, whatever v. Its
+derivatives by η and v give those by all parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from numbamm.inference.fixed.backtransform import BackTransform
+from numbamm.inference.fixed.refgrid import ReferenceGrid, left_of_bar
+
+#: Nodes are so many standard deviations from the mean at most, and at this distance.
+REACH, SPACING = 12.0, 0.04
+#: Half-widths of differences of v by θ.
+STEP = 1e-5
+#: Largest number of function values at once.
+BATCH = 2**21
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows whose mean responses are wanted.
+
+    Attributes
+    ----------
+    X : ndarray, shape (n, rank)
+        The kept columns of the fixed effects.
+    offset : ndarray, shape (n,)
+    z : list of ndarray, shape (p, n)
+        The columns of each random-effects term; or of the data's rows, where the variables are not
+        given, so that v is their average.
+    averaged : list of bool
+        Of which terms v is averaged over the data.
+    """
+
+    X: np.ndarray
+    offset: np.ndarray
+    z: list[np.ndarray]
+    averaged: list[bool]
+
+
+class ResponseMeans:
+    """Mean responses and their derivatives by the parameters.
+
+    Parameters
+    ----------
+    model : MixedModel
+        A fitted model.
+    grid : ReferenceGrid
+        Makes columns from values of the variables.
+    integrated : bool
+        Whether to average over the distribution of the random effects.
+    on_link : bool
+        Whether to take linear predictors in place of responses.
+    """
+
+    def __init__(self, model, grid: ReferenceGrid, integrated: bool, on_link: bool = False) -> None:
+        self.model, self.grid, self.integrated = model, grid, integrated
+        self.on_link, self.back = on_link, BackTransform(model)
+
+    def rows(self, values: pd.DataFrame, are_data: bool) -> Rows:
+        """Rows with some values of the variables of the fixed effects.
+
+        Parameters
+        ----------
+        values : pandas.DataFrame
+        are_data : bool
+            Whether they are the data's rows with some variables changed, so that columns of random
+            effects that are not given stay what they are.
+        """
+        model, frame = self.model, self.model.frame
+        X, offset = self.grid.matrices(values)
+        if are_data and (frame.has_array_offset or frame.offset_name):
+            offset = frame.offset
+        z, averaged = [], []
+        if self.integrated:
+            for term, members in zip(model.reterms, frame.members, strict=True):
+                columns = left_of_bar(frame, members, values)
+                z.append(term.z if columns is None else columns)
+                averaged.append(columns is None and not are_data)
+        return Rows(X[:, model.feterm.kept], offset, z, averaged)
+
+    def at(self, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+        """Means of the rows, shape (n,), and their derivatives, shape (n, parameters).
+
+        The parameters are those of `ParameterCovariance`.
+        """
+        model, rank = self.model, rows.X.shape[1]
+        whole = not (model.is_linear or model.fit_options["fast"])
+        eta = rows.X @ model.estimates.beta + rows.offset
+        gradient = np.zeros((len(eta), len(model.optsum.final) if whole else rank))
+        if self.on_link:
+            gradient[:, :rank] = rows.X
+            return eta, gradient
+        if not self.integrated:
+            gradient[:, :rank] = rows.X * self.back.slope(eta)[:, None]
+            return self.back.mean(eta), gradient
+        v = self._variances(rows, model.theta, model.sigma**2)
+        mean, by_eta, by_v = self._expectations(eta, v)
+        gradient[:, :rank] = rows.X * by_eta[:, None]
+        for k in range(rank, gradient.shape[1]):
+            gradient[:, k] = by_v * self._variance_slope(rows, k)
+        return mean, gradient
+
+    def _variance_slope(self, rows: Rows, k: int) -> np.ndarray:
+        """The derivative of v by a parameter of a full generalized fit."""
+        model, ends = self.model, []
+        x = model.optsum.final
+        step = STEP * max(abs(x[k]), 1.0)
+        for sign in (1, -1):
+            moved = x.copy()
+            moved[k] += sign * step
+            *_, phi, theta = model.parameters_of(x).split(moved)
+            ends.append(self._variances(rows, theta, 1.0 if phi is None else phi))
+        return (ends[0] - ends[1]) / (2 * step)
+
+    def _variances(self, rows: Rows, theta, phi: float) -> np.ndarray:
+        """v = φ z'λλ'z of each row; with the residual of a transformed response."""
+        total, at = np.full(len(rows.X), self.model.residual_variance), 0
+        for term, z, averaged in zip(self.model.reterms, rows.z, rows.averaged, strict=True):
+            lam = term.structure.matrix(theta[at : at + len(term.theta)])
+            at += len(term.theta)
+            own = phi * ((lam.T @ z) ** 2).sum(axis=0)
+            total = total + (own.mean() if averaged else own)
+        return total
+
+    def _expectations(self, eta, v) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """E g⁻¹(η + √v Z) and its derivatives by η and v, each of shape (n,)."""
+        nodes = np.arange(-REACH, REACH + SPACING / 2, SPACING)
+        weights = np.exp(-(nodes**2) / 2)
+        weights /= weights.sum()
+        out = np.empty((3, len(eta)))
+        sd = np.sqrt(np.maximum(v, STEP**2))
+        step = max(1, BATCH // len(nodes))
+        with np.errstate(all="ignore"):
+            for a in range(0, len(eta), step):
+                part = slice(a, a + step)
+                etas = (eta[part, None] + sd[part, None] * nodes).ravel()
+                shape = (-1, len(nodes))
+                slope = self.back._slope(etas, False).reshape(shape)
+                out[0, part] = self.back._inverse(etas, False).reshape(shape) @ weights
+                out[1, part] = slope @ weights
+                out[2, part] = slope @ (weights * nodes) / (2 * sd[part])
+        return out[0], out[1], out[2]

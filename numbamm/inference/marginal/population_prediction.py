@@ -1,0 +1,86 @@
+"""`population_predictions`: mean responses of rows, averaged over the random effects."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from numbamm.formula.columns import Table
+from numbamm.inference.fixed import ddf as degrees
+from numbamm.inference.fixed.refgrid import ReferenceGrid, left_of_bar
+from numbamm.inference.marginal.all_parameters import ParameterCovariance
+from numbamm.inference.marginal.population import ResponseMeans, Rows
+from numbamm.inference.prediction.model_rows import ModelRows
+
+
+def population_predictions(model, newdata, se: bool, interval: bool, alpha: float):
+    """Means of the response over the distribution of the random effects.
+
+    Parameters
+    ----------
+    model : MixedModel
+    newdata : frame, dict of arrays or None
+        None: the rows of the fit.
+    se, interval : bool
+        Whether to return standard errors and confidence intervals, too.
+    alpha : float
+
+    Returns
+    -------
+    pandas.Series or pandas.DataFrame
+    """
+    means = ResponseMeans(model, ReferenceGrid(model.frame, None), integrated=True)
+    table = ModelRows.of_fit(model) if newdata is None else ModelRows.new(model, newdata, [])
+    known = np.ones(len(table.X), bool) if table.missing is None else ~table.missing
+    z = [term.z for term in model.reterms] if newdata is None else _columns(model, newdata, known)
+    offset = np.zeros(len(known)) if table.offset is None else table.offset
+    value, gradient = means.at(Rows(table.X[known], offset[known], z, [False] * len(z)))
+    columns = {"prediction": value}
+    if se or interval:
+        parameters = ParameterCovariance.of(model, degrees.method(model, "wald"))
+        error = np.sqrt(np.einsum("nx,xy,ny->n", gradient, parameters.covariance, gradient))
+    if se:
+        columns["se"] = error
+    if interval:
+        columns["lower"], columns["upper"] = limits(model, value, error, ndtri(1 - alpha / 2))
+    series = {}
+    for name, values in columns.items():
+        whole = np.full(len(known), np.nan)
+        whole[known] = values
+        series[name] = table.aligned(whole, name)
+    return pd.DataFrame(series) if len(series) > 1 else series["prediction"]
+
+
+def limits(model, mean, error, half) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of intervals of means that are normal on the scale of the link.
+
+    Parameters
+    ----------
+    model : MixedModel
+    mean, error : ndarray, shape (n,)
+        Mean responses and their standard errors.
+    half : float or ndarray
+        Half-width in standard errors.
+    """
+    link = model.link_record
+    if link.linear or link.turns:
+        return mean - half * error, mean + half * error
+    with np.errstate(all="ignore"):
+        eta = link.eta(mean)
+        width = half * error / np.abs(link.slope(eta))
+        return tuple(np.sort([link.mean(eta - width), link.mean(eta + width)], axis=0))
+
+
+def _columns(model, newdata, known) -> list[np.ndarray]:
+    """The columns left of the bar of each term, in the rows without missing values."""
+    table, frame = Table(newdata), model.frame
+    factors = {name for part in frame.design.terms for name in part.grouping.factors}
+    columns = set().union(*(part.columns for part in frame.design.terms)) - factors
+    columns |= frame.design.fixed_columns
+    table.require(sorted(columns), "the new data")
+    values = pd.DataFrame({name: table.column(name) for name in sorted(columns)})
+    values = values.set_axis(range(len(known)))[known].reset_index(drop=True)
+    if not columns:
+        values = pd.DataFrame(index=range(int(known.sum())))
+    return [left_of_bar(frame, members, values) for members in frame.members]

@@ -1,0 +1,1 @@
+"""Covariances of β that hold whatever the covariance of the rows of a cluster."""

@@ -1,0 +1,1 @@
+"""Known covariances between the levels of a grouping factor, and where they come from."""

@@ -1,0 +1,61 @@
+"""Average slopes, against other programs and differences of predictions."""
+
+import numpy as np
+import postfit_oracles
+import pytest
+from numpy.testing import assert_allclose
+
+import numbamm as mm
+from numbamm.errors import DataError, OptionError
+
+AGE = postfit_oracles.entries()["ame_contraception_age"]
+
+
+@pytest.mark.parametrize(("re", "key"), [("integrated", "marginal"), ("zero", "at_zero")])
+def test_average_marginal_effect(entry_model, re, key):
+    line = entry_model("ame_contraception_age").slopes("age", re=re).frame.iloc[0]
+    assert_allclose(line["estimate"], AGE[key]["estimate"][0], atol=1e-6)
+    assert_allclose(line["se"], AGE[key]["se"][0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("re", ["integrated", "zero"])
+def test_they_are_derivatives_of_predictions(entry_model, re):
+    g = entry_model("ame_contraception_age")
+    data = postfit_oracles.frame("Contraception")
+    h = 1e-3
+    up, down = (g.predict(data.assign(age=data["age"] + s, livch="1"), re=re) for s in (h, -h))
+    slope = (up - down) / (2 * h)
+    table = g.slopes("age", by="urban", at={"livch": "1"}, re=re).frame
+    assert_allclose(table["estimate"], slope.groupby(data["urban"]).mean(), atol=1e-7)
+    assert table["urban"].to_list() == ["N", "Y"] and set(table["livch"]) == {"1"}
+
+
+def test_at_values_of_the_covariate_itself(entry_model):
+    g = entry_model("ame_contraception_age")
+    table = g.slopes("age", at={"age": [-10, 10]}, type="link").frame
+    b = g.params
+    wanted = b["age"] + 2 * np.array([-10, 10]) * b["I(age ** 2)"]
+    assert_allclose(table["estimate"], wanted, rtol=1e-7)
+
+
+def test_linear_models_have_the_degrees_of_freedom_of_their_combinations():
+    m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"), reml=True)
+    line, table = m.slopes("Days").frame.iloc[0], m.contrast({"Days": 1}).frame.iloc[0]
+    for name in ("estimate", "se", "df", "pvalue", "lower"):
+        assert_allclose(line[name], table[name], rtol=1e-8)
+    robust = m.slopes("Days", robust="CR2").frame.iloc[0]
+    assert_allclose(robust["se"], m.coef_table(robust="CR2").frame.loc["Days", "se"])
+
+
+def test_what_is_refused(entry_model):
+    g = entry_model("ame_contraception_age")
+    for call, error, words in (
+        ({"var": "urban"}, OptionError, r"comparisons\(\) compares its levels"),
+        ({"var": "ages"}, OptionError, "'ages' is no variable of the fixed effects; did you mean"),
+        ({"var": "age", "by": "urban", "at": {"urban": "N"}}, OptionError, "both in by and in at"),
+        ({"var": "age", "at": {"urban": "Z"}}, DataError, "no level of 'urban'"),
+        ({"var": "age", "re": "integrated", "type": "link"}, OptionError, "at zero"),
+        ({"var": 3}, OptionError, "name of a variable"),
+    ):
+        with pytest.raises(error, match=words):
+            g.slopes(**call)
