@@ -206,7 +206,7 @@ def _at_bounds(model) -> list[str]:
     And of all parameters of the residuals, if their correlations are at a bound.
     """
     side = model.residual_side
-    is_met = side is not None and side.bounds_met(SINGULAR_TOLERANCE)
+    is_met = side is not None and side.bounds_met()
     terms = zip(model.reterms, Components.of(model).terms, strict=True)
     return ResidualParameters(side if is_met else None).names + [
         name

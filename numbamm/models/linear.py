@@ -44,6 +44,7 @@ from numbamm.models.linear_objective import LinearObjective
 from numbamm.models.mixedmodel import BETWEEN_ROOMS, MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.residual_side.chosen_side import refuse_stream, side_of
+from numbamm.models.residual_side.identified import warn_of_undetermined
 from numbamm.models.residual_side.texts import Texts
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.streams.rowless import with_scalings
@@ -261,8 +262,9 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     @property
     def residual_variance(self) -> float:
-        """σ², the variance of the response given the random effects."""
-        return self.sigma**2
+        """σ², the variance of the response given the random effects; the mean, if rows differ."""
+        side = self.residual_side
+        return self.sigma**2 * (1.0 if side is None else float(np.mean(side.deviations() ** 2)))
 
     def _build(self, frame, reml: bool, sigma: float | None, tail: Request, side=None) -> None:
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
@@ -417,6 +419,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
                 optsum.optimizer = optimizer
             optsum.configure()
             progress = config.get("progress") if progress is None else progress
+            if self.residual_side is not None:
+                warn_of_undetermined(self)
             search(self, verbose, progress)
             try:
                 estimates = self._estimate(optsum.final, float(optsum.fmin))
@@ -569,7 +573,10 @@ class LinearMixedModel(LinearObjective, MixedModel):
         """
         _ = self.estimates
         with blas_threads():
-            self.blocks.factorize(self.scaled.to_scaled(self.theta))
+            theta, side = self.scaled.to_scaled(self.theta), self.residual_side
+            if side is not None:
+                return self.aligned(side.rows.at(side.phi).leverage(theta), "leverage")
+            self.blocks.factorize(theta)
             return self.aligned(self.blocks.leverage(), "leverage")
 
     def _scaled_row_variances(self, x, terms) -> np.ndarray:

@@ -564,7 +564,7 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     def at_bounds(self) -> list[str]:
         """Parameters of structures at bounds where it is singular: ``rho of ar1 is 1 (g)``."""
         side = self.residual_side
-        of_residuals = [] if side is None else side.bounds_met(SINGULAR_TOLERANCE)
+        of_residuals = [] if side is None else side.bounds_met()
         return of_residuals + [
             f"{words} ({term.group})"
             for term in self.reterms
@@ -574,6 +574,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     @names_arguments
     def is_singular(self, tol: float = SINGULAR_TOLERANCE) -> bool:
         """Whether an estimated covariance matrix of random effects lacks full rank.
+
+        Or a correlation of residuals is at its bound.
 
         Parameters
         ----------
@@ -609,7 +611,9 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         True
         """
         _, tol = self.estimates, non_negative("tol", tol)
-        root = self.scaled.root
+        root, side = self.scaled.root, self.residual_side
+        if side is not None and side.bounds_met():
+            return True
         return any(
             t.structure.lacks_rank(t.theta, t.root_mean_squares(root), tol) for t in self.reterms
         )

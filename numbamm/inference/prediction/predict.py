@@ -24,6 +24,7 @@ from numbamm.inference.prediction.simulate import (
     weights_to_draw,
 )
 from numbamm.inference.prediction.streamed import predictions
+from numbamm.models.residual_side.refusals import refuse_new_rows
 from numbamm.options import flag, one_of, valid_alpha
 from numbamm.sources.opening import open_source
 
@@ -274,6 +275,7 @@ def _rows(model, newdata, chosen, interval, weights) -> ModelRows:
 def _limits(model, rows: ModelRows, eta, sd, alpha: float, interval: str) -> list[np.ndarray]:
     """Normal limits for linear predictors, or for a linear model's observations."""
     if interval == "prediction":
+        refuse_new_rows(model, 'interval="prediction"')
         sd = np.sqrt(sd**2 + model.sigma**2 / trials_or_weights(model, rows))
     half = ndtri(1 - alpha / 2) * sd
     return [_on_same_side(model, eta, end) for end in (eta - half, eta + half)]

@@ -16,6 +16,7 @@ from numbamm.glm.family import Family
 from numbamm.inference.prediction.model_rows import ModelRows, row_weights
 from numbamm.inference.prediction.re_form import chosen_effects
 from numbamm.inference.resampling.replicates import valid_count
+from numbamm.models.residual_side.refusals import refuse_new_rows
 from numbamm.options import numbers
 from numbamm.shortrepr import ShortRepr
 
@@ -151,15 +152,6 @@ def simulate(
 
     drawn = (respond(model, rows, parameters, kept, rng) for _ in range(count))
     return pd.concat([rows.aligned(y, f"sim_{i}") for i, y in enumerate(drawn, 1)], axis=1)
-
-
-def refuse_new_rows(model, what: str) -> None:
-    """Refuse responses of new rows, where those of the fit are correlated with each other."""
-    if model.residual_side is not None:
-        raise OptionError(
-            f"{what}: the model's residuals have a structure, {model.residual_side.text}, which is "
-            "known for the rows of the fit alone: leave newdata out, or fit without the structure"
-        )
 
 
 def generator(seed) -> np.random.Generator:

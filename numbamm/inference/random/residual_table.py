@@ -11,7 +11,6 @@ from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.inference.random.components import SIGMA
 from numbamm.inference.random.residual_parameters import ResidualParameters
-from numbamm.models.varcorr import SINGULAR_TOLERANCE
 from numbamm.options import valid_alpha
 from numbamm.report.digits import coverage
 from numbamm.report.result import Result
@@ -91,7 +90,7 @@ def residual_parameters(model, *, alpha: float = 0.05) -> Result:
         dict(zip(("estimate", "se", "lower", "upper"), columns, strict=True)), index=names
     )
     notes = [f"{coverage(alpha)} intervals."]
-    if side.bounds_met(SINGULAR_TOLERANCE):
+    if side.bounds_met():
         frame[["se", "lower", "upper"]] = np.nan
-        notes += [f"At its bound: {words}." for words in side.bounds_met(SINGULAR_TOLERANCE)]
+        notes += [f"At its bound: {words}." for words in side.bounds_met()]
     return Result(f"Residuals: {side.text}", frame, notes)

@@ -171,7 +171,7 @@ def residual_on_link_scale(model, method: str) -> float:
     """Variance of the response given η, on the scale of η."""
     family, link = model.family_record, model.link_record
     if family.is_linear(link):
-        return model.sigma**2
+        return model.sigma**2 if model.residual_side is None else model.residual_variance
     if link.latent_variance is not None:
         return link.latent_variance
     eta = _eta_without_predictors(model)

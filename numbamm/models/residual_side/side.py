@@ -15,6 +15,8 @@ from numbamm.models.residual_side.correlated_groups import Reading, independent,
 from numbamm.models.residual_side.deviations import Deviations, of_cells, read_dispersion
 from numbamm.models.residual_side.texts import DISPERSION, Texts
 
+#: A correlation counts as one where less than the square of this is left to it.
+BOUND = 1e-2
 #: With more visits than this a table does not print correlations that parameters tell.
 WIDE = 6
 
@@ -257,7 +259,7 @@ class ResidualSide:
                 lines.append(Line(label, found[f"sd_{label}"], [] if wide else corr))
         return lines
 
-    def bounds_met(self, tol: float) -> list[str]:
+    def bounds_met(self, tol: float = BOUND) -> list[str]:
         """Correlations at a bound, in words."""
         at = self.phi[self.scales.size :]
         if not self.table.size or not self.table.at_bound(at, tol):

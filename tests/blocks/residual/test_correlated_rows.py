@@ -104,6 +104,17 @@ def test_products_with_r(chains):
         assert_allclose(move, expected @ M / (2 * h), atol=1e-7)
 
 
+@each_design
+def test_leverage(which):
+    design = some_design(which)
+    z = some_point(design)
+    V, R = marginal(design, z), residual_matrix(design, z[:3])
+    inverse, X = np.linalg.inv(V), design.X
+    P = inverse - inverse @ X @ np.linalg.solve(X.T @ inverse @ X, X.T @ inverse)
+    found = correlated_rows(design, True).at(z[:3]).leverage(z[3:])
+    assert_allclose(found, np.diag(np.eye(len(V)) - R @ P), atol=1e-10)
+
+
 def test_patterns_share_their_matrices():
     correlations = correlated_rows(some_design(("subject",)), False).correlations
     assert isinstance(correlations, Patterns)
