@@ -21,7 +21,6 @@ import scipy.sparse as sp
 from scipy.linalg import block_diag
 from scipy.sparse.csgraph import connected_components
 
-from numbamm.blocks.maps.products import products
 from numbamm.design import directions as design
 from numbamm.inference.fixed.response_covariance import BATCH, Directions, independent
 from numbamm.memory import refuse_beyond
@@ -41,20 +40,12 @@ def residual_directions(model) -> Directions:
     DataError
         A component is too large for dense matrices of its random effects.
     """
-    side, terms = model.residual_side, model.scaled.terms
-    theta = model.scaled.to_scaled(model.theta)
+    terms, theta = model.scaled.terms, model.scaled.to_scaled(model.theta)
     for term, own in zip(terms, model.scaled.structure.split(theta), strict=True):
         term.theta = own
-    metric = np.zeros((0, 0))
-    if terms:
-        A = products(model.layout, model.blocks.A)[0]
-        metric = design.inner_products(terms, A)[1:, 1:]
-    combinations, coordinates = independent(metric, sigma_given=True)
-    leading = np.eye((0 if model.estimates.sigma_given else 1) + side.size)
-    change = block_diag(leading, combinations), block_diag(leading, coordinates)
-    out = _Sums(model, terms).directions().along(*change)
+    out = _Sums(model, terms).directions()
     out.bend = _bend(model, out)
-    return out
+    return out.along(*independent(out.traces, sigma_given=True))
 
 
 def _bend(model, directions: Directions) -> np.ndarray:
@@ -63,8 +54,8 @@ def _bend(model, directions: Directions) -> np.ndarray:
     The Hessian in φ is found from differences of the exact gradient of the objective, in which σ²
     is profiled. The rest of it is known from the directions.
     """
-    first = len(directions.combinations) - sum(t.structure.size for t in directions.terms)
     size = model.residual_side.size
+    first = len(directions.combinations) - sum(t.structure.size for t in directions.terms)
     free = first - size  # 1 if σ² is estimated
     H, phi = _curvature(model), slice(free, first)
     if free:  # the Hessian at a fixed σ², from that of the profile

@@ -68,8 +68,9 @@ def notes(model, directions, *, boundary: bool) -> list[str]:
         notes += [f"At its bound, and taken as known: {words}." for words in model.at_bounds]
     if directions.redundant:
         verb = "has" if directions.redundant == 1 else "have"
+        what = "random effects" if model.residual_side is None else "terms"
         notes.append(
-            f"Redundant random effects: {directions.redundant} of the covariance parameters {verb} "
+            f"Redundant {what}: {directions.redundant} of the covariance parameters {verb} "
             "no effect on the covariance; the degrees of freedom are for the others."
         )
     return notes

@@ -146,3 +146,17 @@ def test_known_sigma_and_maximum_likelihood(visits):
     found = m.coef_table(ddf="satterthwaite").frame["df"]
     wanted = np.array([dense.satterthwaite(l) for l in np.eye(8)])
     assert_allclose(found, np.where(wanted > 1e10, np.inf, wanted), rtol=2e-5)
+
+
+@pytest.mark.filterwarnings("ignore:the likelihood does not determine")
+def test_redundant_terms_change_nothing(visits):
+    """What a random intercept takes, the patients' matrix gives up: tests are the same."""
+    alone = mm.lmm("y ~ arm * visit", visits, residual="us(visit | id)", reml=True)
+    beside = mm.lmm("y ~ arm * visit + (1 | id)", visits, residual="us(visit | id)", reml=True)
+    assert_allclose(beside.objective, alone.objective, atol=1e-6)
+    for ddf in ("satterthwaite", "kenward-roger"):
+        tables = [m.contrast(np.eye(8), ddf=ddf) for m in (alone, beside)]
+        for column in ("se", "df"):
+            one, other = (t.to_frame()[column] for t in tables)
+            assert_allclose(other, one, rtol=2e-3)
+        assert "Redundant terms: 1 of the covariance parameters has no effect" in str(tables[1])
