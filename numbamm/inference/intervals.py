@@ -208,7 +208,10 @@ def _at_bounds(model) -> list[str]:
     side = model.residual_side
     is_met = side is not None and side.bounds_met()
     terms = zip(model.reterms, Components.of(model).terms, strict=True)
-    return ResidualParameters(side if is_met else None).names + [
+    residual = ResidualParameters(side)
+    values = residual.values(side.phi, 1.0) if side is not None else np.zeros(0)
+    met = residual.are_at_bounds(values) | bool(is_met)
+    return [name for name, one in zip(residual.names, met, strict=True) if one] + [
         name
         for term, component in terms
         if term.structure.bounds_met(term.theta, SINGULAR_TOLERANCE)

@@ -28,6 +28,8 @@ from numbamm.optimize.differences import jacobian
 
 #: Half-width of differences of the gradient, where φ are of ordinary size.
 STEP = 1e-4
+#: φ of ordinary size with less information are known: their standard errors are beyond any range.
+NOTHING = 1e-2
 
 
 def residual_directions(model) -> Directions:
@@ -44,8 +46,24 @@ def residual_directions(model) -> Directions:
     for term, own in zip(terms, model.scaled.structure.split(theta), strict=True):
         term.theta = own
     out = _Sums(model, terms).directions()
-    out.bend = _bend(model, out)
+    out = _without_known(model.residual_side, out, _bend(model, out))
     return out.along(*independent(out.traces, sigma_given=True))
+
+
+def _without_known(side, directions: Directions, bend) -> Directions:
+    """Leave out φ of which there is no information, such as a nugget at its bound."""
+    total = len(directions.combinations)
+    first = len(bend) - side.size
+    phi = np.arange(first, first + side.size)
+    information = np.diag(directions.traces)[phi] / side.sizes**2
+    known = phi[information < NOTHING]
+    kept = np.delete(np.eye(total), known, axis=1)
+    out = directions.along(kept, kept.T)
+    bend[known], bend[:, known] = 0.0, 0.0
+    out.bend = bend
+    names = [side.names[k - first].removeprefix("residual.") for k in known]
+    out.known = [name.removesuffix("_angle") for name in names]
+    return out
 
 
 def _bend(model, directions: Directions) -> np.ndarray:

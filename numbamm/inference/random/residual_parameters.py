@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: Names of parameters of the residuals, in all tables: ``rho|Residual``.
 RESIDUAL = "{}|Residual"
+#: Distance from a bound, as a share of the range, at which a value is the bound.
+AT_BOUND = 1e-5
 
 
 class ResidualParameters:
@@ -42,6 +44,12 @@ class ResidualParameters:
         return (
             np.array([*self._side.parameters(phi, sigma).values()]) if self._side else np.zeros(0)
         )
+
+    def are_at_bounds(self, values) -> np.ndarray:
+        """Which values between two bounds are at one of them, for all that rounding tells."""
+        lower, upper = self.bounds.T
+        width = np.where(np.isfinite(upper - lower), upper - lower, 0.0)
+        return np.minimum(values - lower, upper - values) < AT_BOUND * width
 
     def unbounded(self, values) -> np.ndarray:
         """Values on scales without bounds: logarithms of positive ones, logits between bounds."""

@@ -86,10 +86,15 @@ def residual_parameters(model, *, alpha: float = 0.05) -> Result:
         ends = model.sigma * np.exp([0.0, -z * error, z * error])
         first = [model.sigma, model.sigma * error, *ends[1:]]
         columns = [np.insert(column, 0, x) for column, x in zip(columns, first, strict=True)]
+    met = own.are_at_bounds(estimate)
     frame = pd.DataFrame(
         dict(zip(("estimate", "se", "lower", "upper"), columns, strict=True)), index=names
     )
     notes = [f"{coverage(alpha)} intervals."]
+    at_bounds = [name for name, one in zip(names[len(names) - len(met) :], met, strict=True) if one]
+    if at_bounds:
+        frame.loc[at_bounds, ["se", "lower", "upper"]] = np.nan
+        notes.append(f"At its bound: {', '.join(at_bounds)}.")
     if side.bounds_met():
         frame[["se", "lower", "upper"]] = np.nan
         notes += [f"At its bound: {words}." for words in side.bounds_met()]

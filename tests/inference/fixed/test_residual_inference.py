@@ -160,3 +160,24 @@ def test_redundant_terms_change_nothing(visits):
             one, other = (t.to_frame()[column] for t in tables)
             assert_allclose(other, one, rtol=2e-3)
         assert "Redundant terms: 1 of the covariance parameters has no effect" in str(tables[1])
+
+
+def test_a_nugget_at_its_bound_is_known():
+    """None is left: the tests are those of the model without it."""
+    rng = np.random.default_rng(3)
+    d = pd.DataFrame(rng.uniform(0, 10, (60, 2)), columns=["e", "n"])
+    d["a"] = rng.integers(0, 3, 60).astype(str)
+    apart = np.hypot(*(np.subtract.outer(d[c].to_numpy(), d[c].to_numpy()) for c in "en"))
+    d["y"] = np.linalg.cholesky(np.exp(-apart / 2)) @ rng.normal(size=60)
+    alone = mm.lmm("y ~ a", d, residual="exp(e, n | 1)", reml=True)
+    beside = mm.lmm("y ~ a", d, residual="exp(e, n | 1, nugget=True)", reml=True)
+    assert_allclose(beside.objective, alone.objective, atol=1e-5)
+    for ddf in ("satterthwaite", "kenward-roger", "kenward-roger-observed"):
+        table, expected = beside.coef_table(ddf=ddf), alone.coef_table(ddf=ddf)
+        assert_allclose(table.frame[["se", "df"]], expected.frame[["se", "df"]], rtol=1e-3)
+        assert "At its bound, and taken as known: nugget." in str(table)
+    shown = beside.residual_parameters()
+    assert shown.frame.loc["nugget", ["se", "lower", "upper"]].isna().all()
+    assert "At its bound: nugget." in str(shown)
+    limits = beside.conf_int(which="random", method="wald")
+    assert limits.loc["nugget|Residual"].isna().all() and limits.iloc[:2].notna().all(axis=None)
