@@ -8,6 +8,7 @@ from numbamm.inference.profiling.curve import Curve
 from numbamm.inference.profiling.linear_surface import LinearSurface
 from numbamm.inference.random.components import SIGMA
 from numbamm.inference.random.residual_parameters import ResidualParameters
+from numbamm.models.linear_estimates import coefficients
 
 
 def surface_of(model) -> type[LinearSurface]:
@@ -57,25 +58,31 @@ class ResidualSurface(LinearSurface):
         """The parameters of the residuals."""
         return self._residual.values(self._phi(x), self.sigma(x))
 
-    def parameters(self, x) -> np.ndarray:
-        return np.concatenate([self.residual_values(x), super().parameters(x)])
+    def parameters(self, points) -> np.ndarray:
+        sizes = np.array([[size(x) for size in self.sizes.values()] for x in points])
+        sigma = np.array([self.sigma(x) for x in points])
+        both = np.array([np.concatenate([self._phi(x), self.user_theta(x)]) for x in points])
+        return self._in_order(sizes, sigma, both, self.coefficients(points))
 
-    def _named(self, rows) -> np.ndarray:
-        own, rest = np.split(rows, [len(self._residual.names)], axis=1)
-        sizes, others = np.split(super()._named(rest), [len(self.sizes)], axis=1)
-        return np.hstack([sizes, own, others])
+    def _in_order(self, sizes, sigma, both, beta) -> np.ndarray:
+        """As in the base class, with φ before θ."""
+        phi, theta = np.split(both, [self._side.size], axis=1)
+        pairs = zip(phi, sigma, strict=True)
+        own = np.array([self._residual.values(line, s) for line, s in pairs])
+        return np.hstack([sizes, own, self._components.values(theta, sigma), beta])
 
-    def coefficients(self, x) -> np.ndarray:
-        """Coefficients at x; A of the model is that at its own φ, and stays."""
-        return self.model.coefficients_at(self._scaled_theta(x), self._phi(x))
+    def coefficients(self, points) -> np.ndarray:
+        """Coefficients at several x; A of the model is that at its own φ, and stays."""
+        gammas = []
+        for x in points:
+            tail = self._side.rows.at(self._phi(x)).tail
+            tail.factorize(np.ascontiguousarray(self._scaled_theta(x)))
+            gammas.append(tail.solve().gamma)
+        return coefficients(self.model, np.array(gammas))[1]
 
-    def parameters_of(self, model) -> np.ndarray:
-        own = self._residual.values(model.residual_side.phi, model.sigma)
-        return np.concatenate([own, super().parameters_of(model)])
-
-    def _curve(self, name: str, reach: float) -> Curve:
+    def curve(self, name: str, reach: float) -> Curve:
         if name not in self._residual.names:
-            return super()._curve(name, reach)
+            return super().curve(name, reach)
         k = self._residual.names.index(name)
         lower, upper = self._residual.bounds[k]
 

@@ -161,6 +161,19 @@ class ResidualSide:
             d = d / self.rows.sqrtw[rows]
         return R * np.outer(d, d)
 
+    def of_visits(self, stratum: int = 0) -> np.ndarray:
+        """R of all visits, of one stratum, by the standard deviations of visits alone."""
+        p, cells = len(self.reading.visits), self.reading.cells
+        values = self.table.values(self.phi[self.scales.size :]).reshape(-1, p, p)
+        d = np.ones(p)
+        if cells is not None:
+            own, found = self.reading.strata[stratum : stratum + 1], self.parameters(self.phi, 1.0)
+            suffix = "".join(f"[{label}]" for label in own)
+            for j, visit in enumerate(self.reading.visits):
+                own_sd = found.get(f"sd_{visit}{suffix}", np.nan)
+                d[j] = found.get(f"sd_{''.join(own)}", own_sd)
+        return values[stratum] * np.outer(d, d)
+
     def deviations(self) -> np.ndarray:
         """d of the rows in the order of the data."""
         return np.exp(self.scales.values(self.phi[: self.scales.size]))

@@ -121,6 +121,13 @@ class ResidualSpace(ModelSpace):
         H = self.rows.at(phi).information(theta, degrees, sigma, exact_part)
         return slopes, J.T @ H @ J
 
+    def log_sigma(self, z: np.ndarray) -> float:
+        """log σ̂ at z, σ being that of a row with d = 1, in units of the scaled response."""
+        phi, theta = self.split(z)
+        tail = self.rows.at(phi).tail
+        tail.factorize(theta * self._factor(phi))
+        return float(np.log(tail.residual_norm()) - 0.5 * np.log(self.criterion.degrees[0]))
+
     def _change(self, phi, theta) -> np.ndarray:
         """Derivatives of φ and scaled θ by coordinates."""
         k, factor = self._before, self._factor(phi)

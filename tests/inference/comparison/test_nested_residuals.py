@@ -47,7 +47,7 @@ def test_a_table_over_structures_of_residuals(data, table):
     assert table.frame["npar"]["us"] == 13 and table.frame["npar"]["none"] == 4
     alone = mm.lmm("y ~ t + (1 | h)", data, residual="ar1(t | id)", reml=True)
     assert_allclose(table.models["ar1"].objective, alone.objective, atol=1e-7)
-    assert "ar1: y ~ t + (1 | h); residuals ar1(t | id)" in str(table)
+    assert "ar1: y ~ t + (1 | h), residuals ar1(t | id)" in str(table)
 
 
 @pytest.mark.parametrize("small", KINDS)
