@@ -107,6 +107,15 @@ class ResidualSide:
             self.rows = Strata(*arguments, codes=found[0], first=found[1])
         self._request = request
 
+    def with_means(self, frame, means) -> ResidualSide:
+        """The same rows with other fitted means as a covariate."""
+        other = ResidualSide(self.texts, frame, means)
+        xy = np.empty_like(self.rows.xy)
+        xy[self.rows.rows] = self.rows.xy
+        other.phi = self.phi.copy()
+        other.build(self.rows.terms, xy, self.rows.sqrtw, self._request)
+        return other
+
     def in_columns(self, terms, sqrtw) -> DenseTail:
         """Take the same rows with the terms in other columns; returns A(φ) of these."""
         xy = np.empty_like(self.rows.xy)
