@@ -43,7 +43,6 @@ def test_the_means_that_a_fit_begins_with(d):
 
 
 def test_a_mean_of_zero(d):
+    zero = d.assign(x=np.where(d.index == 0, 0.0, d.x))
     with pytest.raises(DataError, match="the fitted mean is 0"):
-        mm.lmm(
-            "y ~ 0 + x", d.assign(x=np.where(d.index == 0, 0.0, d.x)), dispersion="power(fitted)"
-        )
+        mm.lmm("y ~ 0 + x", zero, dispersion="power(fitted)")
