@@ -9,6 +9,7 @@ import numpy as np
 
 from numbamm.blocks.residual.correlated_rows import CorrelatedRows
 from numbamm.blocks.residual.scales import Scales
+from numbamm.blocks.residual.strata import Strata, strata_of
 from numbamm.blocks.tail.dense_tail import DenseTail
 from numbamm.blocks.tail.protocol import Choice, Request
 from numbamm.models.residual_side.correlated_groups import Reading, independent, read_residual
@@ -98,8 +99,22 @@ class ResidualSide:
         """Take the rows of a model; arguments as for `CorrelatedRows`."""
         order = self.reading.rows
         scales, correlations = self.scales.take(order), self.reading.correlations
-        self.rows = CorrelatedRows(terms, xy, sqrtw, order, scales, correlations)
+        arguments = terms, xy, sqrtw, order, scales, correlations
+        found = None if self.texts.residual is not None else strata_of(scales, len(order))
+        if found is None:
+            self.rows = CorrelatedRows(*arguments)
+        else:
+            self.rows = Strata(*arguments, codes=found[0], first=found[1])
         self._request = request
+
+    def with_means(self, frame, means) -> ResidualSide:
+        """The same rows with other fitted means as a covariate."""
+        other = ResidualSide(self.texts, frame, means)
+        xy = np.empty_like(self.rows.xy)
+        xy[self.rows.rows] = self.rows.xy
+        other.phi = self.phi.copy()
+        other.build(self.rows.terms, xy, self.rows.sqrtw, self._request)
+        return other
 
     def in_columns(self, terms, sqrtw) -> DenseTail:
         """Take the same rows with the terms in other columns; returns A(φ) of these."""
