@@ -52,7 +52,6 @@ class Inferences:
     r2 = numbamm.r2
     ranef = numbamm.inference.random.conditional_modes.ranef
     ranova = numbamm.ranova
-    residual_parameters = numbamm.residual_parameters
     rePCA = numbamm.inference.random.pca.rePCA
     residual_covariance = numbamm.inference.random.residual_structure.residual_covariance
     residual_parameters = numbamm.inference.random.residual_structure.residual_parameters

@@ -9,6 +9,7 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, did_you_mean
+from numbamm.inference.random.residual_parameters import ResidualParameters
 from numbamm.report.tableframe import TableFrame
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def residual_parameters(model) -> TableFrame:
     Notes
     -----
     Standard errors follow by the delta method from the observed information of all covariance
-    parameters, σ included; at a bound, as of a correlation of 1, they mean nothing.
+    parameters, σ included; at a bound, as of a correlation of 1 or a nugget of 0, there are none.
 
     Examples
     --------
@@ -74,6 +75,9 @@ def residual_parameters(model) -> TableFrame:
     with blas_threads():
         covariance = _covariance(model)
     errors = np.sqrt(np.einsum("ak,ab,bk->k", J, covariance, J))
+    own = ResidualParameters(side)
+    met = own.are_at_bounds(own.values(phi, sigma))
+    errors[len(errors) - len(met) :][met] = np.nan
     names = list(side.parameters(phi, sigma))
     names = names if side.reading.cells is not None else ["sigma", *names]
     frame = pd.DataFrame({"estimate": values(at), "se": errors}, index=names)
