@@ -152,7 +152,8 @@ class Family(ForUsers):
     _between_rooms = frozenset(
         """
         addresses barrier best_dispersion by_density checked_shape constant constant_slope deviances
-        draws evaluate first_means is_canonical is_concave is_linear quantiles variance_at zeros
+        draws evaluate first_means is_canonical is_concave is_linear quantiles table_lines
+        variance_at zeros
         """.split()
     )
 
@@ -226,6 +227,9 @@ class Family(ForUsers):
 
     def __reduce__(self):
         return (_registered, (self.name,)) if self.logpdf is None else packed(self)
+
+    #: Lines of the table that rows fill themselves, where no link does.
+    table_lines = 0
 
     @property
     def by_density(self) -> bool:

@@ -492,6 +492,7 @@ class _Buffers(ThreadLocal):
         """The calling thread's scratch, which copies made by `replaced` share."""
         if not hasattr(self._local, "scratch"):
             layout, z = self.layout, self._shared["z"]
+            lines = 6 if self._model[LINK] else self.kind.family.table_lines
             q = int((layout.table[1 : 1 + layout.nterm, [P, NLEVEL]].prod(axis=1)).sum())
             self._local.scratch = {
                 "A": np.zeros(layout.size_a),
@@ -500,7 +501,7 @@ class _Buffers(ThreadLocal):
                 "zw": np.empty_like(z),
                 "xyw": np.empty((len(z), self._nx + 1)),
                 "eta": np.empty((LINES, len(z))),
-                "link": np.empty((6 if self._model[LINK] else 0, len(z))),
+                "link": np.empty((lines, len(z))),
                 "vectors": np.empty((3, q + self._nx + 1)),
             }
         return self._local.scratch

@@ -60,7 +60,7 @@ def summary(model, *, ddf: str | None = None, correlation: bool = False) -> Summ
     """
     tests, varcorr = coef_table(model, ddf=ddf), model.varcorr
     report = describe(model, tests, varcorr, degrees.coefficient_method(model, ddf))
-    if flag("correlation", correlation) and model.feterm.rank > 1:
+    if flag("correlation", correlation) and len(model.kept_coefficients) > 1:
         report.tables.append(correlations(model))
     return Summary(report, partial(parameters, tests, varcorr))
 
@@ -89,10 +89,10 @@ def describe(model, tests: Result, varcorr, method) -> Report:
         formula=model.formula,
         tables=[
             criteria(model, "REML crit." if reml else "-2 logLik"),
-            components(varcorr, counts),
-            coefficients(tests, method.title),
+            *([components(varcorr, counts)] if model.reterms else []),
+            *(_of_parts if model.has_categories else _of_one)(model, tests, method.title),
         ],
-        notes=[*notes(model), *method.notes],
+        notes=[*([] if model.reterms else [counts]), *notes(model), *method.notes],
     )
 
 
@@ -108,6 +108,31 @@ def criteria(model, name: str) -> Table:
     )
 
 
+def _of_one(model, tests: Result, method: str) -> list[Table]:
+    return [coefficients(tests, method)]
+
+
+#: Headings of the parts of a model with thresholds, in the order of their tables.
+PARTS = {
+    "location": "Location coefficients",
+    "scale": "Scale coefficients (of log s)",
+    "nominal": "Nominal effects, by threshold",
+    "threshold": "Thresholds",
+}
+
+
+def _of_parts(model, tests: Result, method: str) -> list[Table]:
+    """A table of the coefficients of each part."""
+    tables = []
+    for kind, heading in PARTS.items():
+        rows = [own == kind for own in model.coefficient_kinds]
+        if any(rows):
+            table = coefficients(replace(tests, frame=tests.frame[rows]), method)
+            table.heading = f"{heading}, {method}:"
+            tables.append(table)
+    return tables
+
+
 def coefficients(tests: Result, method: str) -> Table:
     """The table of coefficients and their tests; degrees of freedom if these are finite."""
     table = of_result(replace(tests, hidden=("lower", "upper")))
@@ -118,8 +143,8 @@ def coefficients(tests: Result, method: str) -> Table:
 
 def correlations(model) -> Table:
     """The lower triangle of the coefficients' correlations; numbers head the columns."""
-    names, matrix = model.feterm.kept_names, model.corr_params().to_numpy()[model.feterm.kept]
-    matrix = matrix[:, model.feterm.kept]
+    names = model.kept_coefficients
+    matrix = model.corr_params().loc[names, names].to_numpy()
     rows = [
         [f"{i} {shown_name(name)}", *(f"{c:+.2f}" for c in matrix[i - 1, : i - 1])]
         for i, name in enumerate(names, 1)
@@ -137,10 +162,10 @@ def notes(model) -> list[str]:
     if frame.n_zero_weight:
         kind = "without trials" if frame.trials is not None else "of weight zero"
         notes.append(f"{_rows(frame.n_zero_weight)} {kind} dropped.")
-    if model.feterm.dropped:
+    if model.dropped_coefficients:
         notes.append(
-            "Rank-deficient fixed effects; without a coefficient: "
-            + ", ".join(model.feterm.dropped)
+            f"{model.why_dropped}; without a coefficient: "
+            + ", ".join(model.dropped_coefficients)
             + "."
         )
     if model.estimates.sigma_given and model.varcorr.sigma is not None:

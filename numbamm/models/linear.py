@@ -19,9 +19,9 @@ from numbamm.blocks.search import by_differences, newton
 from numbamm.blocks.solve import solve
 from numbamm.blocks.tail.choice import build_tail, tail_of_product
 from numbamm.blocks.tail.protocol import CrossProduct, Request
-from numbamm.blocks.tail.tail_request import tail_request
+from numbamm.blocks.tail.tail_request import tail_request, warn_of_unused
 from numbamm.blocks.threads import blas_threads
-from numbamm.design.known import variances_by_level
+from numbamm.design.related_levels import variances_by_level
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
 from numbamm.formula.caller import caller_namespace
@@ -98,7 +98,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         not given, which is ``"auto"``: chosen by predicted time and memory. `block_description`
         shows which, and why.
     probes, seed : int, optional
-        Number of random probes of an approximate tail, and what they are drawn from.
+        Number of random probes of an approximate tail, and what they are drawn from; a warning
+        says if the tail is exact.
     residual : str, optional
         How residuals of a group are correlated: ``"ar1(time | subject)"``,
         ``"us(visit | subject)"``, ``"us(visit | subject, by=arm)"``,
@@ -226,6 +227,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
             )
             self._build_streamed(streamed, reml, sigma, request)
         known = {"cov": cov, "precision": precision}
+        warn_of_unused(self.blocks.choice, self.blocks.is_exact, probes, seed)
         self._call = Call(data, options | known | tail_options | sides)
         if optimizer is not None:
             self.optsum.optimizer = optimizer
@@ -541,9 +543,9 @@ class LinearMixedModel(LinearObjective, MixedModel):
         self.blocks = side.blocks
         return np.asarray(x[side.size :], dtype=np.float64)
 
-    def coefficients_at(self, theta) -> np.ndarray:
-        """Coefficients of the kept columns at a scaled θ; the model is left as it is."""
-        return coefficients(self, solution_at(self, theta))[1]
+    def coefficients_at(self, thetas) -> np.ndarray:
+        """Coefficients of the kept columns at each scaled θ; the model is left as it is."""
+        return coefficients(self, np.array([solution_at(self, t).gamma for t in thetas]))[1]
 
     def effects_at(self, theta) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """u and b at a given θ, with β estimated there; the model is left at this θ."""

@@ -18,7 +18,7 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.completion import ForUsers
 from numbamm.design.absent import is_absent
 from numbamm.design.femat import FeMat
-from numbamm.design.known import put_ways, rows_as_computed
+from numbamm.design.related_levels import put_ways, rows_as_computed
 from numbamm.design.scaling import Scaling
 from numbamm.elsewhere import name_hint, names_arguments
 from numbamm.errors import NotFittedError, OptionError, shown
@@ -66,13 +66,15 @@ if TYPE_CHECKING:
 #: CONTRIBUTING.md.
 BETWEEN_ROOMS = frozenset(
     """
-    aligned at_bounds blocks call coefficient_method coefficients_at criterion default_ddf
-    degrees effects_at estimate_at family_record fast_optsum fit_options has_free_shape
-    hold_start in_columns is_linear is_streamed layout likelihood_holds link_record
-    may_be_overdispersed mean of_frame of_other_frame options parameters parameters_of
-    pearson_df pearson_ratio prior_weights residual_side residual_variance row_variances scaled
-    scaled_response scalings search_coordinates set_estimates shape_has_limit space space_of
-    space_with sqrt_weights title twin whitened_space without_rows working_model x
+    aligned at_bounds basis_to_coefficients blocks call coefficient_covariance
+    coefficient_method coefficient_names coefficients coefficients_at columns criterion
+    default_ddf degrees dropped_coefficients effects_at estimate_at family_record fast_optsum
+    fit_options further_options has_categories has_free_shape hold_start in_columns is_linear
+    is_streamed kept_coefficients layout likelihood_holds link_record may_be_overdispersed mean
+    of_frame of_other_frame options parameters parameters_of pearson_df pearson_ratio
+    prior_weights residual_side residual_variance row_variances scaled scaled_response scalings
+    search_coordinates set_estimates shape_has_limit space space_of space_with sqrt_weights
+    title twin whitened_space why_dropped without_rows working_model x
     """.split()
 )
 
@@ -116,6 +118,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     is_fast: bool = False
     #: The shape of the family that was given; None if it is estimated, or there is none.
     given_shape: float | None = None
+    #: Whether the response is one of ordered categories, and the model has thresholds.
+    has_categories: bool = False
     #: Whether the family has a shape that is estimated.
     has_free_shape: bool = False
     #: Whether the approximation of the likelihood holds at the estimates.
@@ -221,7 +225,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     def _checked_theta(self, theta) -> np.ndarray:
         """θ as the user gave it, of the right length."""
         given, theta = shown(theta), numbers("theta", theta)
-        names = self._known_parameters[-1]
+        side = self.residual_side
+        names = [*([] if side is None else side.names), *self.theta_names]
         if theta.shape != (len(names),):
             raise OptionError(f"theta must be {one_for_each(names)}, not {given}")
         return theta
@@ -308,6 +313,11 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         stopped = optsum.returnvalue in CUT_SHORT or optsum.returnvalue.startswith("FAILURE")
         falls = optsum.certificate is not None and not is_minimum(optsum.certificate)
         return bool(estimates.at_minimum and not stopped and not falls)
+
+    @property
+    def further_options(self) -> tuple[str, ...]:
+        """What tells the model from others besides its formula, in words."""
+        return ()
 
     @property
     def fit_options(self) -> dict:

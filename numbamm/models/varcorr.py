@@ -119,6 +119,8 @@ class VarCorr(Drawn, Tabular, ForUsers):
         Standard deviations, correlations and parameters of residuals that have several.
     errors : list of ndarray or None
         Monte-Carlo errors, as they were given.
+    related : tuple of str
+        Grouping factors whose levels have a known covariance, and the argument that gave it.
 
     See Also
     --------
@@ -143,9 +145,6 @@ class VarCorr(Drawn, Tabular, ForUsers):
     """
 
     _between_rooms = frozenset({"negligible", "rows", "errors"})  # for the printed table
-
-    #: Grouping factors whose levels have a known covariance.
-    related: tuple[str, ...] = ()
 
     def __init__(self, model, residual: bool = True, errors=None) -> None:
         terms, sigma, self.errors = model.reterms, model.sigma, errors

@@ -32,6 +32,8 @@ class ModelRows:
         Rows with a missing value; None if there are none.
     aligned : callable
         Makes a Series over the rows from values and a name.
+    parts : dict of str → ndarray
+        Columns of further parts of the model.
     elsewhere : list of NewPoints
         What is left of the effects at points that the fit did not have.
     """
@@ -43,6 +45,7 @@ class ModelRows:
     weights: np.ndarray | None
     missing: np.ndarray | None
     aligned: Callable
+    parts: dict[str, np.ndarray] = field(default_factory=dict)
     elsewhere: list[NewPoints] = field(default_factory=list)
 
     @classmethod
@@ -52,17 +55,26 @@ class ModelRows:
             raise OptionError("weights are for new rows; the rows of the fit keep theirs")
         frame, terms = model.frame, [(term.refs, term.z) for term in model.reterms]
         X, unseen = frame.X[:, model.feterm.kept], [[] for _ in terms]
-        return cls(X, frame.offset, terms, unseen, frame.weights, None, model.aligned)
+        parts = {name: X for name, (X, _) in frame.parts.items()}
+        return cls(X, frame.offset, terms, unseen, frame.weights, None, model.aligned, parts)
 
     @classmethod
-    def new(cls, model, newdata, wanted: Collection[int], weights=None, theta=None) -> ModelRows:
-        """New rows, with the random-effects terms at the positions `wanted`, and at θ."""
+    def new(
+        cls,
+        model,
+        newdata,
+        wanted: Collection[int],
+        weights=None,
+        theta=None,
+        parts: Collection[str] = (),
+    ) -> ModelRows:
+        """New rows, with the random-effects terms at the positions `wanted`, at θ, and parts."""
         if model.frame.has_array_offset:
             raise DataError(
                 "the model's offset was given as an array, which new data cannot have: "
                 "fit with offset=<column name>, or with offset(...) in the formula, to predict"
             )
-        new = model.frame.new_rows(newdata, random=wanted, weights=weights)
+        new = model.frame.new_rows(newdata, random=wanted, weights=weights, parts=parts)
         no_level = np.full(len(new.X), -1, dtype=np.int32)
         terms = [(no_level, np.zeros((term.p, len(new.X)))) for term in model.reterms]
         unseen: list[list] = [[] for _ in terms]
@@ -79,7 +91,8 @@ class ModelRows:
             return pd.Series(values, index=index, name=name)
 
         X = new.X[:, model.feterm.kept]
-        return cls(X, new.offset, terms, unseen, new.weights, new.missing, aligned, elsewhere)
+        of_rows = new.weights, new.missing, aligned, new.parts, elsewhere
+        return cls(X, new.offset, terms, unseen, *of_rows)
 
     def linear_predictor(self, beta, effects) -> np.ndarray:
         """Xβ + Zb + offset, shape (n,); NaN in rows with a missing value.

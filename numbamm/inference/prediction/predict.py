@@ -235,6 +235,8 @@ def predict(
     if not random and re_form is not None:
         raise OptionError("random=False and re_form contradict each other: give one of them")
     chosen = chosen_effects(model, re_form if random else "none")
+    if model.has_categories:
+        return _of_categories(model, newdata, chosen, new_levels, type, se, interval, alpha)
     rows = _rows(model, newdata, chosen, interval, weights)
     eta = _eta_of_fit(model, chosen) if newdata is None else _eta(model, rows, chosen, new_levels)
     on_link_scale = type == "link" or model.link_record.linear
@@ -256,6 +258,20 @@ def predict(
         columns["lower"], columns["upper"] = np.sort(ends, axis=0)
     series = {name: rows.aligned(values, name) for name, values in columns.items()}
     return pd.DataFrame(series) if len(series) > 1 else series["prediction"]
+
+
+def _of_categories(model, newdata, chosen, new_levels, type, se, interval, alpha):
+    """Predictions of a model with thresholds."""
+    from numbamm.inference.categories.predict_categories import predict_categories
+
+    if newdata is None:
+        rows = ModelRows.of_fit(model)
+    else:
+        wanted = [k for k, columns in enumerate(chosen) if columns.any()]
+        parts = () if type == "link" else tuple(model.frame.parts)
+        rows = ModelRows.new(model, newdata, wanted, parts=parts)
+    effects = _effects(model, rows, chosen, new_levels)
+    return predict_categories(model, rows, chosen, effects, type, se, interval, alpha)
 
 
 def _rows(model, newdata, chosen, interval, weights) -> ModelRows:
@@ -316,13 +332,19 @@ def _eta_of_fit(model, chosen) -> np.ndarray:
 
 def _eta(model, rows: ModelRows, chosen, new_levels: str) -> np.ndarray:
     """The linear predictors of new rows, NaN where a value is missing."""
+    effects = _effects(model, rows, chosen, new_levels)
+    return rows.linear_predictor(model.estimates.beta, effects)
+
+
+def _effects(model, rows: ModelRows, chosen, new_levels: str) -> list[np.ndarray]:
+    """The random effects that are included, those of new levels last: zero, or NaN."""
     effects = []
     absent = np.nan if new_levels == "missing" else 0.0
     for term, b, columns, unseen in zip(model.reterms, model.b, chosen, rows.unseen, strict=True):
         _refuse_or_warn(term, unseen, new_levels)
         new = np.full((len(unseen), term.p), absent)
         effects.append(np.vstack([b * columns, new]) if columns.any() else b)
-    return rows.linear_predictor(model.estimates.beta, effects)
+    return effects
 
 
 def _variance(model, rows: ModelRows, chosen) -> np.ndarray:
@@ -366,12 +388,21 @@ def _listed(labels, most: int = 5) -> str:
     return ", ".join(texts) + more
 
 
+def _types(model) -> tuple[str, ...]:
+    """What can be predicted of this kind of model."""
+    if not model.has_categories:
+        return TYPES
+    from numbamm.inference.categories.predict_categories import TYPES as OF_CATEGORIES
+
+    return OF_CATEGORIES
+
+
 def _check(model, new_levels, type, interval, alpha, draws) -> None:
     """Raise an error if the model is not fitted or an option has an unusable value."""
     _ = model.estimates
     for name, value, known in (
         ("new_levels", new_levels, NEW_LEVELS),
-        ("type", type, TYPES),
+        ("type", type, _types(model)),
         ("interval", interval, INTERVALS),
     ):
         if value is not None or None not in known:

@@ -37,7 +37,7 @@ class EstimateColumns:
         """The columns for fits of a model."""
         sizes = [SIGMA] * (model.varcorr.sigma is not None)
         sizes += [SHAPE] * (model.shape is not None)
-        beta = model.feterm.kept_names
+        beta = model.kept_coefficients
         side = model.residual_side
         residual = [] if side is None else list(side.parameters(side.phi, 1.0))
         return cls(beta, model.theta_names, sizes, Components.of(model), residual)
