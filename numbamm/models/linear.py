@@ -109,7 +109,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         Standard deviations of the residuals: ``"~ x + f"`` for a log-linear model, in which a
         factor has one for each level; ``"power(x)"``, ``"power(x, by=f)"``, ``"exp(x)"``,
         ``"constpower(x)"``, ``"fixed(x)"``, ``"power(fitted)"``. Several of a list multiply, and
-        so do those of `residual`.
+        so do those of `residual` and the 1/√w of `weights`.
 
     Attributes
     ----------

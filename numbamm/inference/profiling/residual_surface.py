@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from numbamm.errors import OptionError
 from numbamm.inference.profiling.curve import Curve
 from numbamm.inference.profiling.linear_surface import LinearSurface
 from numbamm.inference.random.components import SIGMA
@@ -79,6 +80,15 @@ class ResidualSurface(LinearSurface):
             tail.factorize(np.ascontiguousarray(self._scaled_theta(x)))
             gammas.append(tail.solve().gamma)
         return coefficients(self.model, np.array(gammas))[1]
+
+    def coefficient_curve(self, j: int, reach: float) -> Curve:
+        if self._side.texts.uses_fitted:
+            raise OptionError(
+                'a coefficient has no profile with dispersion="power(fitted)", since other '
+                "coefficients have other fitted means: profile the other parameters, or take "
+                'conf_int(method="wald")'
+            )
+        return super().coefficient_curve(j, reach)
 
     def curve(self, name: str, reach: float) -> Curve:
         if name not in self._residual.names:

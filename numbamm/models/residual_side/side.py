@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numbamm.blocks.residual.correlated_rows import CorrelatedRows
+from numbamm.blocks.residual.correlated_rows import CorrelatedRows, RowsAt
 from numbamm.blocks.residual.scales import Scales
 from numbamm.blocks.residual.strata import Strata, strata_of
 from numbamm.blocks.tail.dense_tail import DenseTail
@@ -122,6 +122,15 @@ class ResidualSide:
         xy[self.rows.rows] = self.rows.xy
         self.build(terms, xy, sqrtw, self._request)
         return self.blocks
+
+    def at(self, phi) -> RowsAt | None:
+        """What follows from φ: A and its factor, R, derivatives; None where there is no R."""
+        return self.rows.at(phi)
+
+    @property
+    def groups(self) -> np.ndarray:
+        """The group of each row, in the order of the data."""
+        return self.reading.groups
 
     @property
     def blocks(self) -> DenseTail:

@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 from scipy.stats import chi2
 
 import numbamm as mm
+from numbamm.errors import OptionError
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +82,11 @@ def test_visits_have_no_sigma(data):
     limits = m.conf_int(which="random", method="wald")
     assert [*limits.index] == [*(f"sd_{t}|Residual" for t in range(5)), "rho|Residual"]
     assert (limits[0] < limits[1]).all() and limits[1].iloc[-1] < 1
+
+
+def test_fitted_means_as_a_covariate(data):
+    positive = data.assign(y=data.y + 10)
+    m = mm.lmm("y ~ t + (1 | h)", positive, dispersion="power(fitted)")
+    assert m.profile("power|Residual").conf_int().notna().all(axis=None)
+    with pytest.raises(OptionError, match="no profile with dispersion"):
+        m.profile("t")
