@@ -88,6 +88,7 @@ def describe(model, tests: Result, varcorr, method) -> Report:
             criteria(model, "REML crit." if reml else "-2 logLik"),
             components(varcorr, counts),
             coefficients(tests, method.title),
+            *parts_of(model),
         ],
         notes=[*notes(model), *method.notes],
     )
@@ -111,6 +112,22 @@ def coefficients(tests: Result, method: str) -> Table:
     table.header[1] = "Coef."
     table.heading = f"Fixed-effects parameters, {method}:"
     return table
+
+
+def parts_of(model) -> list[Table]:
+    """A table of the coefficients of other parts than the mean's, if there are any."""
+    if model.composition is None or not len(frame := model.parts):
+        return []
+    rows = []
+    for row in frame.itertuples():
+        z = row.estimate / row.se if row.se > 0 else np.nan
+        value = fixed(row.value, 4) if np.isfinite(row.value) else ""
+        names = [row.part, shown_name(row.term)]
+        rows.append(
+            [*names, fixed(row.estimate, 4), fixed(row.se, 4), fixed(z, 2), row.link, value]
+        )
+    header = ["", "", "Coef.", "Std.Error", "z", "link", "value"]
+    return [Table(header, rows, left=2, heading="Further parts:")]
 
 
 def correlations(model) -> Table:

@@ -85,8 +85,19 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray | None:
     except np.linalg.LinAlgError:
         return gamma_cov
     cov, n = np.eye(rank), int(known.sum())
-    cov[np.ix_(known, known)] = np.linalg.inv(curvature)[:n, :n]
+    inverse = np.linalg.inv(curvature)
+    cov[np.ix_(known, known)] = inverse[:n, :n]
+    if parameters.psi is not None:
+        _keep_parts(model, root[:, known], inverse, n, len(parameters.psi))
     return root @ cov @ root.T
+
+
+def _keep_parts(model, root, inverse, n: int, k: int) -> None:
+    """Keep the covariance of β̂ and ψ̂ together, in the users' coordinates."""
+    change = np.zeros((model.feterm.rank + k, n + k))
+    change[: model.feterm.rank, :n] = model.feterm.to_basis @ root
+    change[model.feterm.rank :, n:] = model.part_lines.to_user
+    model.estimates.part_covariance = change @ inverse[: n + k, : n + k] @ change.T
 
 
 def _principal(model, gamma_cov) -> tuple[np.ndarray, np.ndarray]:

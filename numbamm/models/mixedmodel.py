@@ -65,6 +65,8 @@ if TYPE_CHECKING:
 #: CONTRIBUTING.md.
 BETWEEN_ROOMS = frozenset(
     """
+    composition constant_parameters distribution_at fitted_distribution lines_at_estimates
+    part_covariance part_lines predictors user_between
     aligned at_bounds blocks call coefficient_method coefficients_at criterion default_ddf
     degrees effects_at estimate_at family_record fast_optsum fit_options has_free_shape
     hold_start in_columns is_linear is_streamed layout likelihood_holds link_record
@@ -115,6 +117,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     is_fast: bool = False
     #: The shape of the family that was given; None if it is estimated, or there is none.
     given_shape: float | None = None
+    #: The parts of the model besides that of the mean, if it has any.
+    composition: Any = None
     #: Whether the family has a shape that is estimated.
     has_free_shape: bool = False
     #: The covariance of the residuals, where it is not σ²W⁻¹.

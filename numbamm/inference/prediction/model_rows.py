@@ -34,6 +34,10 @@ class ModelRows:
         Makes a Series over the rows from values and a name.
     elsewhere : list of NewPoints
         What is left of the effects at points that the fit did not have.
+    parts : dict of str → ndarray, shape (n, columns)
+        Columns of the formulas of further parts.
+    of_mean : list of bool
+        Whether each term belongs to the predictor of the mean.
     """
 
     X: np.ndarray
@@ -44,6 +48,8 @@ class ModelRows:
     missing: np.ndarray | None
     aligned: Callable
     elsewhere: list[NewPoints] = field(default_factory=list)
+    parts: dict[str, np.ndarray] = field(default_factory=dict)
+    of_mean: list[bool] = field(default_factory=list)
 
     @classmethod
     def of_fit(cls, model, weights=None) -> ModelRows:
@@ -52,7 +58,10 @@ class ModelRows:
             raise OptionError("weights are for new rows; the rows of the fit keep theirs")
         frame, terms = model.frame, [(term.refs, term.z) for term in model.reterms]
         X, unseen = frame.X[:, model.feterm.kept], [[] for _ in terms]
-        return cls(X, frame.offset, terms, unseen, frame.weights, None, model.aligned)
+        rows = cls(X, frame.offset, terms, unseen, frame.weights, None, model.aligned)
+        rows.parts = {name: columns for name, (columns, _) in frame.parts.items()}
+        rows.of_mean = [not term.part for term in model.reterms]
+        return rows
 
     @classmethod
     def new(cls, model, newdata, wanted: Collection[int], weights=None, theta=None) -> ModelRows:
@@ -62,7 +71,8 @@ class ModelRows:
                 "the model's offset was given as an array, which new data cannot have: "
                 "fit with offset=<column name>, or with offset(...) in the formula, to predict"
             )
-        new = model.frame.new_rows(newdata, random=wanted, weights=weights)
+        formulas = [] if model.composition is None else list(model.composition.formulas)
+        new = model.frame.new_rows(newdata, random=wanted, weights=weights, parts=formulas)
         no_level = np.full(len(new.X), -1, dtype=np.int32)
         terms = [(no_level, np.zeros((term.p, len(new.X)))) for term in model.reterms]
         unseen: list[list] = [[] for _ in terms]
@@ -79,7 +89,9 @@ class ModelRows:
             return pd.Series(values, index=index, name=name)
 
         X = new.X[:, model.feterm.kept]
-        return cls(X, new.offset, terms, unseen, new.weights, new.missing, aligned, elsewhere)
+        rest = new.weights, new.missing, aligned, elsewhere, new.parts
+        of_mean = [not term.part for term in model.reterms]
+        return cls(X, new.offset, terms, unseen, *rest, of_mean)
 
     def linear_predictor(self, beta, effects) -> np.ndarray:
         """Xβ + Zb + offset, shape (n,); NaN in rows with a missing value.
@@ -93,8 +105,9 @@ class ModelRows:
         eta = self.X @ beta
         if self.offset is not None:
             eta = eta + self.offset
-        for (refs, z), b in zip(self.terms, effects, strict=True):
-            if (refs >= 0).any():
+        of_mean = self.of_mean or [True] * len(self.terms)
+        for (refs, z), b, is_of_mean in zip(self.terms, effects, of_mean, strict=True):
+            if is_of_mean and (refs >= 0).any():
                 eta = eta + np.einsum("pn,np->n", z, b[refs])
         return eta if self.missing is None else np.where(self.missing, np.nan, eta)
 

@@ -207,6 +207,8 @@ def profiled_parameters(model) -> list[str]:
         return [*correlations, *(f"theta_{name}" for name in model.theta_names)]
     sizes = [SIGMA] * dispersed + [SHAPE] * model.has_free_shape
     coefficients = [] if fast else model.feterm.kept_names
+    if model.composition is not None:
+        coefficients = [*coefficients, *model.part_lines.names]
     return [*sizes, *components, *coefficients]
 
 

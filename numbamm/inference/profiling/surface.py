@@ -135,6 +135,8 @@ class Surface(ABC):
             return self._theta_curve(name, reach)
         if name in self._places:
             return self._component_curve(name, reach)
+        if self.model.composition is not None and name in self.model.part_lines.names:
+            return self.part_curve(name, reach)
         feterm = self.model.feterm
         return self.coefficient_curve(feterm.kept_names.index(name), reach)
 
