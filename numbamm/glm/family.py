@@ -225,6 +225,8 @@ class Family(ForUsers):
     only_link: bool = False
 
     _shape_name = "shape"
+    #: The record of which this one has the density, if it is not that itself.
+    own = None
 
     def __str__(self) -> str:
         return self.words or self.name
@@ -256,6 +258,10 @@ class Family(ForUsers):
         object.__setattr__(self, "_shape_name", shape or "shape")
 
     def __reduce__(self):
+        if self.own is not None:
+            from numbamm.glm.parts.extended import extended
+
+            return extended, (self.own,)
         return (_registered, (self.name,)) if self.logpdf is None else packed(self)
 
     @property

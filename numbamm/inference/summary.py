@@ -161,6 +161,10 @@ def notes(model) -> list[str]:
         notes.append(f"Residual standard deviation held at {model.sigma:g}.")
     if model.shape == np.inf:
         notes.append("The shape is infinite: the estimates are those of a Poisson distribution.")
+    if model.composition is not None:
+        notes += [
+            words[0].upper() + words[1:] + "." for words in dict.fromkeys(model.flat_parts.values())
+        ]
     if not model.likelihood_holds:
         notes.append(
             "A standard deviation is so large that the approximation of the likelihood does not "

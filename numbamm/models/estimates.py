@@ -40,6 +40,8 @@ class Estimates(ShortRepr):
         coefficients in the columns in which they were searched for.
     part_covariance : ndarray or None
         Of a model of several parts, the covariance matrix of β and of their coefficients.
+    flat_parts : dict or None
+        Parts that have come to an end of their range, in words, by their places; None until asked.
     nagq : int
         Nodes of the quadrature by which a generalized model was fitted; 1 for none.
     likelihood_holds : bool or None
@@ -75,6 +77,7 @@ class Estimates(ShortRepr):
     sigma_given: bool
     shape: Any = 0.0
     part_covariance: np.ndarray | None = None
+    flat_parts: dict[int, str] | None = None
     nagq: int = 1
     likelihood_holds: bool | None = None
     monte_carlo: MonteCarloErrors | None = None

@@ -338,6 +338,9 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         return {"fast": self._fast, "nagq": self.optsum.nagq}
 
     def of_other_frame(self, frame) -> GeneralizedLinearMixedModel:
+        given: dict = {"shape": self.given_shape}
+        if self.composition is not None:
+            given = self.composition.given()
         model = GeneralizedLinearMixedModel(
             frame.formula,
             frame,
@@ -345,7 +348,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self.link_record,
             init=self.init,
             information=self.information,
-            shape=self.given_shape,
+            **given,
             tail=self._tail_request._replace(or_other=True),
         )
         model.optsum.nagq = self.optsum.nagq
@@ -867,6 +870,17 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
     def fitted_distribution(self) -> RowDistribution:
         """The distribution of the responses at the estimates and the conditional modes."""
         return self.distribution_at(self.estimates.eta, self.predictors)
+
+    @property
+    def flat_parts(self) -> dict[int, str]:
+        """Parts at an end of their range, by their places in ψ; see `models.parts.degenerate`."""
+        if self.composition is None:
+            return {}
+        if self.estimates.flat_parts is None:
+            from numbamm.models.parts.degenerate import degenerate_parts
+
+            self.estimates.flat_parts = degenerate_parts(self)
+        return self.estimates.flat_parts
 
     def constant_parameters(self, what: str) -> dict[str, float]:
         """The family's parameters, for what is known of models where they are constant.

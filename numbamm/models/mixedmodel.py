@@ -65,8 +65,8 @@ if TYPE_CHECKING:
 #: CONTRIBUTING.md.
 BETWEEN_ROOMS = frozenset(
     """
-    composition constant_parameters distribution_at fitted_distribution lines_at_estimates
-    part_covariance part_lines predictors user_between
+    composition constant_parameters distribution_at fitted_distribution flat_parts
+    lines_at_estimates part_covariance part_lines predictors user_between
     aligned at_bounds blocks call coefficient_method coefficients_at criterion default_ddf
     degrees effects_at estimate_at family_record fast_optsum fit_options has_free_shape
     hold_start in_columns is_linear is_streamed layout likelihood_holds link_record

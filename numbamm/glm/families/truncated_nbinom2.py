@@ -9,7 +9,6 @@ from numbamm.glm.parts.parameter import Parameter
 from numbamm.glm.parts.special import log_factorial, log_not, log_rise
 from numbamm.glm.parts.truncation import POSITIVE_COUNTS, truncated
 
-
 WORDS = "zero-truncated negative binomial"
 
 

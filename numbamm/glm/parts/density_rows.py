@@ -49,8 +49,8 @@ IDENTITY, LOG, BETWEEN_1_AND_2 = range(3)
 #: The number that row kernels get as shape: the kind of mixture, plus this for three rows each.
 JOINT = 10
 
-#: exp(ν) neither overflows nor underflows.
-LARGEST = 700.0
+#: Logarithms of parameters stay between these, so that no power of them overflows.
+LARGEST = 100.0
 
 
 @jit

@@ -152,7 +152,9 @@ def extended(family: Family) -> Family:
             f"the family {family} has no predictors besides that of its mean: dispersion, zi and "
             f"hurdle are for others, such as {', '.join(_CHANGES)}"
         )
-    return replace(family, **_COMMON, **changes)
+    record = replace(family, **_COMMON, **changes)
+    object.__setattr__(record, "own", family)
+    return record
 
 
 def _of_user(family: Family) -> Family:

@@ -51,8 +51,8 @@ class FamilyRows:
 @lru_cache
 def _kernel(family: Family):
     links = tuple(parameter.link for parameter in family.parameters)
-    own = getattr(family, "own", None) is not None
-    return density_rows(family.density, links, unit=family.unit, kept=not own)
+    of_user = family.own is not None and family.own.by_density
+    return density_rows(family.density, links, unit=family.unit, kept=not of_user)
 
 
 def check_link(family: Family, link: Link, joint: bool) -> None:

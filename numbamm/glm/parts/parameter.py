@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numbamm.glm.parts.density_rows import BETWEEN_1_AND_2, IDENTITY, LOG
+from numbamm.glm.parts.density_rows import BETWEEN_1_AND_2, IDENTITY, LARGEST, LOG
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Parameter:
         """The parameter at its predictor."""
         nu = np.asarray(nu, dtype=np.float64)
         if self.link == LOG:
-            return np.exp(np.clip(nu, -700.0, 700.0))
+            return np.exp(np.clip(nu, -LARGEST, LARGEST))
         if self.link == BETWEEN_1_AND_2:
             return 1.0 + 1.0 / (1.0 + np.exp(-np.clip(nu, -700.0, 700.0)))
         return nu

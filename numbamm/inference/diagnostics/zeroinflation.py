@@ -73,7 +73,8 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
         raise OptionError(
             f"responses of the {family} family are not counts: there are no zeros to check"
         )
-    if family.proportions and not model.may_be_overdispersed:
+    single = family.proportions and not model.may_be_overdispersed
+    if single and (model.composition is None or not (model.prior_weights > 1).any()):
         raise OptionError(
             "the model fits the zeros of single trials themselves: there can be no excess of them"
         )

@@ -174,7 +174,10 @@ def residual_on_link_scale(model, method: str) -> float:
         return model.sigma**2
     constant = None
     if model.composition is not None:
-        constant = model.constant_parameters("R² and intraclass correlations")
+        what = "R² and intraclass correlations"
+        if family.expectation is not None:
+            raise OptionError(f"{what}: not known for {family} responses, whose mean is not μ")
+        constant = model.constant_parameters(what)
     if link.latent_variance is not None and (constant is None or family.proportions):
         return link.latent_variance
     eta = _eta_without_predictors(model)

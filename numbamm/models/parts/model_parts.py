@@ -110,6 +110,11 @@ class ModelParts:
         return {INFLATED: ZI, HURDLE: HURDLE_PART}.get(self.mixture)
 
     @property
+    def mean_is_mu(self) -> bool:
+        """Whether the mean of a response is μ, the inverse link of η."""
+        return self.mixture == PLAIN and self.family.expectation is None
+
+    @property
     def supports(self) -> Family:
         """The family with zeros in its support, if there is a hurdle."""
         if self.mixture != HURDLE:
@@ -167,6 +172,10 @@ class ModelParts:
             mixture=self.mixture,
             joint=joint,
         )
+
+    def rowwise(self, model, values) -> np.ndarray:
+        """Values of the rows as the mode finder has them: threefold where rows are pairs."""
+        return np.tile(values, 3) if is_joint(model) else values
 
     def given(self) -> dict:
         """Arguments of a model's constructor that make the same parts."""
