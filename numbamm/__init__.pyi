@@ -19,6 +19,10 @@ from .errors import (
 from .glm.family import Family as Family
 from .glm.link import Link as Link
 from .inference.diagnostics.allfit import allfit as allfit
+from .inference.categories.assumption_tests import (
+    nominal_test as nominal_test,
+    scale_test as scale_test,
+)
 from .inference.fixed.anova import anova as anova
 from .inference.many.lmm_groups import lmm_groups as lmm_groups
 from .inference.many.lmm_many import lmm_many as lmm_many
@@ -31,7 +35,11 @@ from .inference.comparison.compare_families import compare_families as compare_f
 from .inference.comparison.compare_structures import compare_structures as compare_structures
 from .inference.comparison.criteria import information_criteria as information_criteria
 from .inference.diagnostics.deletion import delete_levels as delete_levels
+from .inference.comparison.add1 import add1 as add1
+from .inference.comparison.buildformula import buildformula as buildformula
+from .inference.comparison.conditional_aic import conditional_aic as conditional_aic
 from .inference.comparison.drop1 import drop1 as drop1
+from .inference.comparison.step import step as step
 from .inference.fixed.emmeans import emmeans as emmeans
 from .inference.marginal.comparisons import comparisons as comparisons
 from .inference.marginal.emtrends import emtrends as emtrends
@@ -44,6 +52,7 @@ from .inference.diagnostics.overdispersion import check_overdispersion as check_
 from .inference.random.heritability import heritability as heritability
 from .inference.random.pca import pca as pca
 from .inference.comparison.pool import pool as pool
+from .inference.resampling.cross_validate import cross_validate as cross_validate
 from .inference.resampling.power import power as power, power_curve as power_curve
 from .inference.profiling.profile import profile as profile
 from .inference.comparison.ranova import ranova as ranova
@@ -53,6 +62,8 @@ from .inference.fixed.tidy import glance as glance, tidy as tidy
 from .inference.diagnostics.simulated_residuals import simulated_residuals as simulated_residuals
 from .inference.diagnostics.vif import vif as vif
 from .inference.diagnostics.zeroinflation import check_zeroinflation as check_zeroinflation
+from .models.ordinal.clmm import clmm as clmm
+from .models.ordinal.cumulative_model import CumulativeLinkMixedModel as CumulativeLinkMixedModel
 from .models.generalized import GeneralizedLinearMixedModel as GeneralizedLinearMixedModel
 from .models.glmm import glmm as glmm
 from .models.linear import LinearMixedModel as LinearMixedModel

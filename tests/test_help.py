@@ -43,10 +43,12 @@ NEEDED = {
     "emmeans": {"specs": "Days"},
     "effects": {"specs": "Days"},
     "means": {"specs": "Days"},
+    "heritability": {"group": "Subject"},
     "compare_structures": {"structures": ["us", "diag"]},
     "comparisons": {"var": "Days"},
     "emtrends": {"specs": "Days", "var": "Days"},
     "slopes": {"var": "Days"},
+    "add1": {"scope": "I(Days**2)"},
 }
 #: Of plots, those of many panels: one of them is enough.
 DRAWN = {**NEEDED, "fit": {"levels": ["308"]}}

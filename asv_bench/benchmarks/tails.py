@@ -67,6 +67,32 @@ class WholeCall:
         mm.lmm(self.formula, self.frame)
 
 
+class Bernoulli:
+    """The full fit of a generalized model to a worker–firm panel, exact."""
+
+    params = ((20_000, 2_500), (100_000, 10_000))
+    param_names = ("levels",)
+    timeout = 1200
+    number, repeat, rounds, warmup_time = 1, 2, 1, 0
+
+    def setup(self, levels):
+        self.frame = panel(*levels)
+        self.frame["promoted"] = (self.frame["y"] > 1.5).astype(float)
+        few = panel(800, 100, years=3)
+        few["promoted"] = (few["y"] > 1.5).astype(float)
+        self._fit(few, tail="sparse")  # kernels are compiled before
+
+    def _fit(self, frame, **options):
+        formula = "promoted ~ x + (1 | worker) + (1 | firm)"
+        return mm.glmm(formula, frame, "bernoulli", **options)
+
+    def time_whole_call(self, levels):
+        self._fit(self.frame)
+
+    def peakmem_whole_call(self, levels):
+        self._fit(self.frame)
+
+
 class SparseAndDense:
     """Objective with gradient of a panel of moderate size, over both tails."""
 

@@ -64,7 +64,11 @@ SINGULAR = 1e-5
 REGULAR = 1e-3
 #: From so many parameters on, inner products of all pairs are matrix products. What these leave
 #: above the diagonal is not read.
-MANY = 64
+MANY = 32
+
+#: From so many entries of λ on, their inner products follow from those of pairs of effects, which
+#: have this in place of a position in θ.
+PAIRED, PAIR = 16, -2
 
 #: `changes` of parameters that are entries of λ.
 NO_CHANGES = np.empty((0, 0))
@@ -286,8 +290,72 @@ def curvature(table, index, A, work, adjoint, degrees, sigma, entries, H):
         Filled, in the order of `entries`.
     """
     complete_normal(table, work, adjoint)
-    inner, slope = _inner_products(table, index, A, work, adjoint, entries, np.empty((0, 0)))
+    by_pairs = entries.shape[1] >= PAIRED
+    moved = _pairs(entries) if by_pairs else entries
+    inner, slope = _inner_products(table, index, A, work, adjoint, moved, np.empty((0, 0)))
+    if by_pairs:
+        inner, slope = _of_entries(inner, slope, table, work, moved, entries)
     _hessian(inner, slope, table, work, adjoint, degrees, sigma, entries, H)
+
+
+@jit(owns=True)
+def _pairs(entries):
+    """The symmetric matrices e_a e_b' + e_b e_a' of the entries on or below the diagonal of λ.
+
+    The matrices λ̇λ' + λλ̇' are their sums, and the entries of whole blocks are nearly twice as many.
+    """
+    count = counter()
+    for t in range(entries.shape[1]):
+        count += entries[1, t] >= entries[2, t]
+    pairs, at = np.empty((4, count), dtype=np.int64), counter()
+    for t in range(entries.shape[1]):
+        if entries[1, t] >= entries[2, t]:
+            copy(entries[:, t], pairs[:, at])
+            pairs[3, at] = PAIR
+            at += 1
+    return pairs
+
+
+@jit(owns=True)
+def _of_entries(inner, slope, table, work, pairs, entries):
+    """Inner products and slopes of entries of λ from those of `_pairs`.
+
+    For an entry at row a and column b, λ̇λ' + λλ̇' is the sum of λ_eb (e_a e_e' + e_e e_a') over the
+    rows e of its block.
+    """
+    n, npair, widest = entries.shape[1], pairs.shape[1], 0
+    for t in range(npair):
+        widest = max(widest, pairs[1, t] + 1)
+        for s in range(t):
+            inner[s, t] = inner[t, s]
+    place = np.full((table[0, NTERM], widest, widest), -1)
+    for t in range(npair):
+        k, a, b = pairs[0, t], pairs[1, t], pairs[2, t]
+        place[k, a, b] = place[k, b, a] = t
+    half, slopes = np.zeros((n, npair)), np.zeros(n)
+    for t in range(n):
+        slopes[t] = _add_sum(t, slope, inner, half[t], table, work, place, entries)
+    across, products, none = half.T.copy(), np.zeros((n, n)), np.zeros(npair)
+    for t in range(n):
+        _add_sum(t, none, across, products[t], table, work, place, entries)
+    return products, slopes
+
+
+@jit
+def _add_sum(t, slope, source, target, table, work, place, entries):
+    """Add those rows of `source` whose sum stands for an entry of λ; returns the sum of slopes."""
+    k, row, column, total = entries[0, t], entries[1, t], entries[2, t], 0.0
+    for e in range(place.shape[1]):
+        at = place[k, row, e]
+        if at < 0:
+            continue
+        factor = work[table[1 + k, LAMBDA] + e * table[1 + k, P] + column]
+        if factor != 0.0:
+            total += factor * slope[at]
+            values = source[at]
+            for s in range(len(target)):
+                target[s] += factor * values[s]
+    return total
 
 
 @jit
@@ -463,7 +531,7 @@ def _head(
 
 @jit(entry=False)
 def direction(t, entries, changes, lam, u, c, p, h):
-    """Λ̇u + ΛΛ̇'c of one level, for the θ at a row and a column of λ, or Ġc; returns c'Λ̇u."""
+    """Λ̇u + ΛΛ̇'c of one level, for the entry at a row and a column of λ, or Ġc; returns c'Λ̇u."""
     if len(changes) > 0:
         total = 0.0
         for a in range(p):
@@ -471,6 +539,12 @@ def direction(t, entries, changes, lam, u, c, p, h):
             total += 0.5 * c[a] * h[a]
         return total
     row, column = entries[1, t], entries[2, t]
+    if entries[3, t] == PAIR:  # Ġ = e_a e_b' + e_b e_a'
+        for a in range(p):
+            h[a] = 0.0
+        h[row] += c[column]
+        h[column] += c[row]
+        return c[row] * c[column]
     for a in range(p):
         h[a] = lam[a * p + column] * c[row]
     h[row] += u[column]

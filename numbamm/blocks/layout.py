@@ -121,6 +121,27 @@ class Layout(ShortRepr):
         """Number of random-effects terms."""
         return int(self.table[0, NTERM])
 
+    @cached_property
+    def _parts(self) -> list[tuple[slice, tuple[int, int]]]:
+        """For each term, in the caller's order: where its effects stand, and their shape."""
+        parts: list = [None] * self.nterm
+        stop = 0
+        for k, given in enumerate(self.order):
+            p, nlevel = (int(n) for n in self.table[1 + k, [P, NLEVEL]])
+            start, stop = stop, stop + p * nlevel
+            parts[given] = slice(start, stop), (nlevel, p)
+        return parts
+
+    @cached_property
+    def nranef(self) -> int:
+        """Number of random effects."""
+        rows = self.table[1 : 1 + self.nterm]
+        return int((rows[:, P] * rows[:, NLEVEL]).sum())
+
+    def by_term(self, vector) -> list[np.ndarray]:
+        """Random effects in the table's order, split into the terms, in the caller's order."""
+        return [vector[part].reshape(shape) for part, shape in self._parts]
+
     def kinds(self) -> list[list[str]]:
         """Storage of each block of the lower triangle, one list for each row, X and y last.
 
@@ -232,7 +253,7 @@ def _in_head_first(terms) -> tuple[list[int], int]:
 
 
 def _way(term) -> str:
-    """How the known covariance of a term's levels is dealt with; see `design.known`."""
+    """How the known covariance of a term's levels is dealt with; see `design.related_levels`."""
     return getattr(term, "way", "")
 
 

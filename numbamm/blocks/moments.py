@@ -162,12 +162,17 @@ def _moments(layout, A, entries, own, gamma, rss, n) -> tuple[np.ndarray, np.nda
             products[k, i] = products[i, k].transpose(1, 0, 3, 2)
     matrix, right = np.empty((len(entries) + 1,) * 2), np.empty(len(entries) + 1)
     matrix[0, 0], right[0] = n, rss
-    for s, (k, c, d) in enumerate(entries, start=1):
-        matrix[s, 0], right[s] = own[k][c, d], observed[k][c, d]
-        matrix[0, s] = own[k][c, d] * (1 if c == d else 2)
-        for t, (l, a, b) in enumerate(entries, start=1):
-            product = products[k, l]
-            matrix[s, t] = product[c, a, d, b] + (product[c, b, d, a] if a != b else 0.0)
+    term, row, column = np.array(entries, dtype=np.int64).reshape(-1, 3).T
+    places = [np.flatnonzero(term == k) for k in range(nterm)]
+    for k, here in enumerate(places):
+        c, d = row[here], column[here]
+        matrix[1 + here, 0], right[1 + here] = own[k][c, d], observed[k][c, d]
+        matrix[0, 1 + here] = own[k][c, d] * np.where(c == d, 1, 2)
+        c, d = c[:, None], d[:, None]
+        for l, there in enumerate(places):
+            a, b, product = row[there], column[there], products[k, l]
+            both = product[c, a, d, b] + np.where(a != b, product[c, b, d, a], 0.0)
+            matrix[np.ix_(1 + here, 1 + there)] = both
     return matrix, right
 
 

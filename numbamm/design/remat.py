@@ -44,7 +44,7 @@ class ReMat(ForUsers):
         The known covariances of the levels, K: the effects have covariance K ⊗ σ²λλ'. None if the
         levels are independent.
     way : str
-        How a model computes with K: see `design.known`.
+        How a model computes with K: see `design.related_levels`.
     lambda_ : ndarray, shape (p, p)
         The relative covariance factor λ of one level, lower triangular.
     p, nlevels, nranef : int

@@ -153,7 +153,7 @@ class Repeated(Structure):
 
         def escape(epsilon: float) -> np.ndarray:
             whole = np.array(self.inner.matrix(theta))
-            R = np.linalg.qr(np.column_stack([lam, epsilon * v]).T, mode="r")
+            R = np.linalg.qr(np.column_stack([lam, epsilon * v]).T)[1]
             root = (R * np.where(np.diag(R) < 0, -1.0, 1.0)[:, None]).T
             whole[here] = root / size[:, None]
             return self.inner.nearest(whole)

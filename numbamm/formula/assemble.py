@@ -13,10 +13,9 @@ from numbamm.design import remat
 from numbamm.design.remat import ReMat, order_terms
 from numbamm.errors import DataError, FormulaError, warn
 from numbamm.formula.columns import Table
-from numbamm.formula.grouping import Grouping
+from numbamm.formula.grouping import Grouping, put_relations
 from numbamm.formula.modelframe import ModelFrame
 from numbamm.formula.parts.ordered_response import evaluate_ordered
-from numbamm.formula.parts.related_levels import put_relations
 from numbamm.formula.response import evaluate_response
 from numbamm.formula.right_side import Design, DesignTerm, Matrices
 from numbamm.formula.scan import scan

@@ -134,7 +134,8 @@ def by_index(index: pd.Index | None, values: Any, what: str) -> Any:
         return values
     if given.equals(index):
         return values
-    unique = given.is_unique and index.is_unique and len(given) == len(index)
+    alike = given.nlevels == index.nlevels and len(given) == len(index)
+    unique = alike and given.is_unique and index.is_unique
     if not (unique and given.isin(index).all()):
         raise DataError(
             f"{what}: its index is not that of the data; give an array if its values are in the "

@@ -88,7 +88,7 @@ class ModelFrame(ForUsers):
     """
 
     _between_rooms = frozenset(
-        "design members new_rows nobs are_cells with_unit parts part_columns".split()
+        "design members new_rows nobs are_cells with_unit parts part_columns digest".split()
     )
 
     formula: str
@@ -119,6 +119,11 @@ class ModelFrame(ForUsers):
 
     #: Whether the rows are cells of equal rows; see `sources.cell_table`.
     are_cells: ClassVar[bool] = False
+
+    @property
+    def digest(self) -> np.ndarray:
+        """Σ w, Σ wy and Σ wy²: equal for models of the same responses and weights."""
+        return digest(self.y, self.weights)
 
     @property
     def nobs(self) -> int:
@@ -164,3 +169,10 @@ class ModelFrame(ForUsers):
     def __repr__(self) -> str:
         terms = ", ".join(f"({', '.join(t.cnames)} | {t.group})" for t in self.reterms)
         return f"ModelFrame({self.formula!r}: {len(self.y)} rows, X {self.X.shape}, {terms})"
+
+
+def digest(y: np.ndarray, w: np.ndarray | None) -> np.ndarray:
+    """Σ w, Σ wy and Σ wy² of responses and their weights; see `ModelFrame.digest`."""
+    w = np.ones(len(y)) if w is None else w
+    with np.errstate(over="ignore"):
+        return np.array([w.sum(), w @ y, w @ y**2])

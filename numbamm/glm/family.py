@@ -174,7 +174,7 @@ class Family(ForUsers):
         """
         addresses barrier best_dispersion by_density checked_shape constant constant_slope deviances
         draws evaluate first_means has_several_parameters is_canonical is_concave is_linear
-        quantiles variance_at zeros
+        quantiles table_lines variance_at zeros
         """.split()
     )
 
@@ -263,6 +263,9 @@ class Family(ForUsers):
 
             return extended, (self.own,)
         return (_registered, (self.name,)) if self.logpdf is None else packed(self)
+
+    #: Lines of the table that rows fill themselves, where no link does.
+    table_lines = 0
 
     @property
     def by_density(self) -> bool:

@@ -106,7 +106,9 @@ class Link(ForUsers):
     [0.5556]
     """
 
-    _between_rooms = frozenset({"address", "is_bounded", "logarithmic", "rows", "unit_rows"})
+    _between_rooms = frozenset(
+        {"address", "is_bounded", "logarithmic", "rows", "tails", "unit_rows"}
+    )
 
     name: str
     _: KW_ONLY
@@ -168,9 +170,12 @@ class Link(ForUsers):
     @cached_property
     def unit_rows(self):
         """The kernel for means in (0, 1), which fills the table with logarithms and ratios."""
+        return row_kernels.unit_rows(*self.tails(), kept=self.inverse is None)
+
+    def tails(self) -> tuple:
+        """The kernel `logarithms`, and the one by whose name loops around it are kept."""
         logarithms = self.logarithms or _by_derivatives(self._derivatives)
-        named = self.logarithms or self._derivatives
-        return row_kernels.unit_rows(logarithms, named, kept=self.inverse is None)
+        return logarithms, self.logarithms or self._derivatives
 
     def address(self, unit: bool) -> int:
         """The address of `unit_rows` if `unit`, else of `rows`.

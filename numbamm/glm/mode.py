@@ -534,7 +534,7 @@ class _Buffers(ThreadLocal):
     def _lines_of_link(self) -> int:
         """Lines of the link's table."""
         lines = self.kind.lines
-        return 6 + lines if self._model[LINK] or lines else 0
+        return 6 + lines if self._model[LINK] or lines else self.kind.family.table_lines
 
     def for_gradient(self) -> tuple[np.ndarray, np.ndarray]:
         """The calling thread's buffers for gradients, allocated at the first one."""

@@ -115,16 +115,19 @@ def conf_int(
     else:
         limits = _without_refits(model, alpha, coefficients, components, method)
     if ratio is not None and coefficients:
-        count = len(model.feterm.cnames)
+        names = model.coefficient_names
+        if model.has_categories:  # thresholds are no ratios
+            limits = limits.drop(index=[name for name in names if name not in model.location_names])
+            names = model.location_names
         with np.errstate(over="ignore"):
-            limits.iloc[:count] = ratio.base ** limits.iloc[:count]
+            limits.loc[names] = ratio.base ** limits.loc[names]
     name = REFITS.get(method or "") or degrees.coefficient_method(model, method).title
     return limits_by(name, limits, alpha, _notes(model, limits, method))
 
 
 def _notes(model, limits, method: str | None) -> list[str]:
     """Why some parameters have no interval."""
-    dropped = model.feterm.dropped
+    dropped = model.dropped_coefficients
     missing = [name for name in limits.index[limits.isna().all(axis=1)] if name not in dropped]
     notes = [f"Dropped, since the columns depend on others: {', '.join(dropped)}."] * (
         bool(dropped) and dropped[0] in limits.index
@@ -181,11 +184,11 @@ def _by_profile(model, alpha: float, coefficients: bool, components: bool):
     """Intervals by profile likelihood."""
     import pandas as pd
 
-    fixed, random = model.feterm.kept_names, _component_names(model)
+    fixed, random = model.kept_coefficients, _component_names(model)
     names = fixed * coefficients + random * components
     if components:  # those of a fast fit do not all have a profile
         names = [name for name in names if name in profiled_parameters(model)]
-    rows = [*model.feterm.cnames] * coefficients + random * components
+    rows = [*model.coefficient_names] * coefficients + random * components
     if not names:
         return pd.DataFrame(np.nan, index=rows, columns=[0, 1])
     return profile(model, names, alpha=alpha).conf_int(alpha).reindex(rows)
@@ -195,7 +198,7 @@ def _by_bootstrap(model, alpha: float, coefficients: bool, components: bool, n: 
     """Percentile intervals of a parametric bootstrap."""
     limits = bootstrap(model, n, seed).conf_int(alpha)
     limits.index = [name.removeprefix("beta_") for name in limits.index]
-    rows = [*model.feterm.cnames] * coefficients + _component_names(model) * components
+    rows = [*model.coefficient_names] * coefficients + _component_names(model) * components
     return limits.reindex(rows)
 
 

@@ -60,7 +60,7 @@ def summary(model, *, ddf: str | None = None, correlation: bool = False) -> Summ
     """
     tests, varcorr = coef_table(model, ddf=ddf), model.varcorr
     report = describe(model, tests, varcorr, degrees.coefficient_method(model, ddf))
-    if flag("correlation", correlation) and model.feterm.rank > 1:
+    if flag("correlation", correlation) and len(model.kept_coefficients) > 1:
         report.tables.append(correlations(model))
     return Summary(report, partial(parameters, tests, varcorr))
 
@@ -80,17 +80,20 @@ def describe(model, tests: Result, varcorr, method) -> Report:
     reml = model.estimates.reml
     sizes = {t.group: t.nlevels for t in model.reterms}
     levels = ", ".join(f"{n} ({group})" for group, n in sizes.items())
-    counts = f"Number of obs: {model.nobs}; levels of grouping factors: {levels}"
+    counts = f"Number of obs: {model.nobs}"
+    counts += f"; levels of grouping factors: {levels}" if levels else ""
+    side = model.residual_side
+    counts += "" if side is None else f"\nResiduals: {side.text}"
     return Report(
         title=model.title,
         formula=model.formula,
         tables=[
             criteria(model, "REML crit." if reml else "-2 logLik"),
-            components(varcorr, counts),
-            coefficients(tests, method.title),
+            *([components(varcorr, counts)] if model.reterms else []),
+            *(_of_parts if model.has_categories else _of_one)(model, tests, method.title),
             *parts_of(model),
         ],
-        notes=[*notes(model), *method.notes],
+        notes=[*([] if model.reterms else [counts]), *notes(model), *method.notes],
     )
 
 
@@ -104,6 +107,31 @@ def criteria(model, name: str) -> Table:
         ruled=False,
         indent=1,
     )
+
+
+def _of_one(model, tests: Result, method: str) -> list[Table]:
+    return [coefficients(tests, method)]
+
+
+#: Headings of the parts of a model with thresholds, in the order of their tables.
+PARTS = {
+    "location": "Location coefficients",
+    "scale": "Scale coefficients (of log s)",
+    "nominal": "Nominal effects, by threshold",
+    "threshold": "Thresholds",
+}
+
+
+def _of_parts(model, tests: Result, method: str) -> list[Table]:
+    """A table of the coefficients of each part."""
+    tables = []
+    for kind, heading in PARTS.items():
+        rows = [own == kind for own in model.coefficient_kinds]
+        if any(rows):
+            table = coefficients(replace(tests, frame=tests.frame[rows]), method)
+            table.heading = f"{heading}, {method}:"
+            tables.append(table)
+    return tables
 
 
 def coefficients(tests: Result, method: str) -> Table:
@@ -132,8 +160,8 @@ def parts_of(model) -> list[Table]:
 
 def correlations(model) -> Table:
     """The lower triangle of the coefficients' correlations; numbers head the columns."""
-    names, matrix = model.feterm.kept_names, model.corr_params().to_numpy()[model.feterm.kept]
-    matrix = matrix[:, model.feterm.kept]
+    names = model.kept_coefficients
+    matrix = model.corr_params().loc[names, names].to_numpy()
     rows = [
         [f"{i} {shown_name(name)}", *(f"{c:+.2f}" for c in matrix[i - 1, : i - 1])]
         for i, name in enumerate(names, 1)
@@ -151,10 +179,10 @@ def notes(model) -> list[str]:
     if frame.n_zero_weight:
         kind = "without trials" if frame.trials is not None else "of weight zero"
         notes.append(f"{_rows(frame.n_zero_weight)} {kind} dropped.")
-    if model.feterm.dropped:
+    if model.dropped_coefficients:
         notes.append(
-            "Rank-deficient fixed effects; without a coefficient: "
-            + ", ".join(model.feterm.dropped)
+            f"{model.why_dropped}; without a coefficient: "
+            + ", ".join(model.dropped_coefficients)
             + "."
         )
     if model.estimates.sigma_given and model.varcorr.sigma is not None:
@@ -178,7 +206,9 @@ def notes(model) -> list[str]:
             f"Tolerances looser than the defaults, {listed}: the last digits may be wrong."
         )
     if model.is_singular():
-        notes.append(_singularity(model.optsum.certificate))
+        side, certificate = model.residual_side, model.optsum.certificate
+        if side is None or certificate is not None or not side.bounds_met():
+            notes.append(_singularity(certificate))
         notes += [f"At its bound: {words}." for words in model.at_bounds]
     return notes
 

@@ -50,6 +50,10 @@ class Estimates(ShortRepr):
         Monte-Carlo errors of a fit by random probes; None where there are none.
     at_minimum : bool
         Whether nothing is known that speaks against a minimum of the objective.
+    parts : ndarray or None
+        Coefficients of all parts of a model that has several.
+    parts_covariance : ndarray or None
+        Their covariance matrix; None until somebody asks the model for it.
     held_sigma : float or None
         sigma, where it was held.
 
@@ -82,6 +86,8 @@ class Estimates(ShortRepr):
     likelihood_holds: bool | None = None
     monte_carlo: MonteCarloErrors | None = None
     at_minimum: bool = True
+    parts: np.ndarray | None = None
+    parts_covariance: np.ndarray | None = None
 
     @property
     def held_sigma(self) -> float | None:

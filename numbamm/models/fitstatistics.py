@@ -76,7 +76,7 @@ class FitStatistics:
 
     @property
     def n_parameters(self) -> int:
-        """Number of estimated parameters: rank of X, θ, and dispersion.
+        """Number of estimated parameters: rank of X, θ, dispersion, and those of a residual side.
 
         Raises
         ------
@@ -94,7 +94,8 @@ class FitStatistics:
         >>> m.n_parameters  # two coefficients, three θ and σ
         6
         """
-        return self.feterm.rank + len(self.theta) + (not self.estimates.sigma_given)
+        own = 0 if self.residual_side is None else self.residual_side.size
+        return self.feterm.rank + len(self.theta) + own + (not self.estimates.sigma_given)
 
     @property
     def nobs(self) -> int:

@@ -43,10 +43,47 @@ class FixedEffects:
         """
         return self.feterm.full(self.estimates.beta)
 
+    @property
+    def coefficient_names(self) -> list[str]:
+        """Names of all coefficients that tables show, those of dropped columns included."""
+        return self.feterm.cnames
+
+    @property
+    def kept_coefficients(self) -> list[str]:
+        """Names of the coefficients that have estimates."""
+        return self.feterm.kept_names
+
+    @property
+    def dropped_coefficients(self) -> list[str]:
+        """Names of columns without a coefficient, since they depend on others."""
+        return self.feterm.dropped
+
+    @property
+    def why_dropped(self) -> str:
+        """Why columns have no coefficient."""
+        return "Rank-deficient fixed effects"
+
+    @property
+    def coefficients(self) -> np.ndarray:
+        """Estimates of the kept coefficients."""
+        return self.estimates.beta
+
+    @property
+    def coefficient_covariance(self) -> np.ndarray:
+        """Their covariance matrix."""
+        return self.beta_covariance
+
+    @property
+    def basis_to_coefficients(self) -> np.ndarray:
+        """The map to the kept coefficients from those of the columns as they are fitted."""
+        return self.feterm.to_basis
+
     def _labelled(self, values):
         import pandas as pd
 
-        return pd.Series(self.feterm.full(values), index=self.feterm.cnames)
+        kept = pd.Series(values, index=self.kept_coefficients, dtype=float)
+        names = self.coefficient_names
+        return kept if len(kept) == len(names) else kept.reindex(names)
 
     @property
     def params(self) -> pd.Series:
@@ -68,7 +105,7 @@ class FixedEffects:
         >>> m.params.round(3).to_dict()
         {'Intercept': 251.405, 'Days': 10.467}
         """
-        return self._labelled(self.estimates.beta)
+        return self._labelled(self.coefficients)
 
     def _tests(self):
         """The configured method of degrees of freedom; None for Wald's z, the usual one."""
@@ -239,14 +276,15 @@ class FixedEffects:
     def _kept_covariance(self) -> np.ndarray:
         """Covariance matrix of the kept coefficients, by the configured method."""
         method = self._tests()
-        return self.beta_covariance if method is None else method.vcov
+        return self.coefficient_covariance if method is None else method.vcov
 
     def _square(self, values, title: str) -> EffectTable:
         import pandas as pd
 
         from numbamm.report.tableframe import EffectTable
 
-        names, kept = self.feterm.cnames, self.feterm.kept
-        out = np.full((len(names), len(names)), np.nan)
-        out[np.ix_(kept, kept)] = values
-        return EffectTable(pd.DataFrame(out, index=names, columns=names), title)
+        names, kept = self.coefficient_names, self.kept_coefficients
+        frame = pd.DataFrame(values, index=kept, columns=kept)
+        if len(kept) < len(names):
+            frame = frame.reindex(index=names, columns=names)
+        return EffectTable(frame, title)

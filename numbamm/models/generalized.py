@@ -20,9 +20,9 @@ from numbamm import config, sources
 from numbamm import formula as formulas
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.tail.protocol import Choice, UnsuitedTail
-from numbamm.blocks.tail.tail_request import tail_request
+from numbamm.blocks.tail.tail_request import tail_request, warn_of_unused
 from numbamm.blocks.threads import blas_threads
-from numbamm.design.known import variances_by_level
+from numbamm.design.related_levels import variances_by_level
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
 from numbamm.formula.caller import caller_namespace
@@ -318,6 +318,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         options |= {"link": link, "information": information}
         options |= {"tail": tail, "probes": probes, "seed": seed}
         options |= given_formulas(given_parts)
+        exact = self._tail_choice.name != "iterative"
+        warn_of_unused(self._tail_choice, exact, probes, seed)
         self._call = Call(data, options)
         self._warned = False
         self.fast_optsum: OptSummary | None = None

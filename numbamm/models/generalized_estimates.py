@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.design.absent import absent
-from numbamm.design.known import WHITENED_WAY, of_levels
+from numbamm.design.related_levels import WHITENED_WAY, of_levels
 from numbamm.errors import FitError
 from numbamm.glm.mode import Mode, ModeFinder
 from numbamm.models.estimates import Estimates

@@ -13,10 +13,12 @@ import numbamm.inference.prediction.predict
 import numbamm.inference.prediction.simulate
 import numbamm.inference.random.conditional_modes
 import numbamm.inference.random.pca
+import numbamm.inference.random.residual_structure
 import numbamm.inference.summary
 import numbamm.inference.update
 
 class Inferences:
+    add1 = numbamm.add1
     anova = numbamm.anova
     bootstrap = numbamm.bootstrap
     check_collinearity = numbamm.check_collinearity
@@ -30,8 +32,10 @@ class Inferences:
     compare_families = numbamm.compare_families
     compare_structures = numbamm.compare_structures
     conf_int = numbamm.inference.intervals.conf_int
+    conditional_aic = numbamm.conditional_aic
     contrast = numbamm.contrast
     cooks_distance = numbamm.inference.diagnostics.influence.cooks_distance
+    cross_validate = numbamm.cross_validate
     delete_levels = numbamm.delete_levels
     drop1 = numbamm.drop1
     emmeans = numbamm.emmeans
@@ -41,6 +45,7 @@ class Inferences:
     heritability = numbamm.heritability
     icc = numbamm.icc
     influence = numbamm.influence
+    nominal_test = numbamm.nominal_test
     pca = numbamm.pca
     power = numbamm.power
     predict = numbamm.inference.prediction.predict.predict
@@ -49,10 +54,14 @@ class Inferences:
     ranef = numbamm.inference.random.conditional_modes.ranef
     ranova = numbamm.ranova
     rePCA = numbamm.inference.random.pca.rePCA
+    residual_covariance = numbamm.inference.random.residual_structure.residual_covariance
+    residual_parameters = numbamm.inference.random.residual_structure.residual_parameters
+    scale_test = numbamm.scale_test
     shrinkage = numbamm.shrinkage
     simulated_residuals = numbamm.simulated_residuals
     simulate = numbamm.inference.prediction.simulate.simulate
     slopes = numbamm.slopes
+    step = numbamm.step
     summary = numbamm.inference.summary.summary
     tidy = numbamm.tidy
     update = numbamm.inference.update.update

@@ -19,9 +19,9 @@ from numbamm.blocks.search import by_differences, newton
 from numbamm.blocks.solve import solve
 from numbamm.blocks.tail.choice import build_tail, tail_of_product
 from numbamm.blocks.tail.protocol import CrossProduct, Request
-from numbamm.blocks.tail.tail_request import tail_request
+from numbamm.blocks.tail.tail_request import tail_request, warn_of_unused
 from numbamm.blocks.threads import blas_threads
-from numbamm.design.known import variances_by_level
+from numbamm.design.related_levels import variances_by_level
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError
 from numbamm.formula.caller import caller_namespace
@@ -44,6 +44,7 @@ from numbamm.models.linear_objective import LinearObjective
 from numbamm.models.mixedmodel import BETWEEN_ROOMS, MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.residual_side.chosen_side import refuse_stream, side_of
+from numbamm.models.residual_side.identified import warn_of_undetermined
 from numbamm.models.residual_side.texts import Texts
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.streams.rowless import with_scalings
@@ -55,8 +56,6 @@ from numbamm.sources.opening import open_source
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from numbamm.models.residual_side.side import ResidualSide
 
 
 class LinearMixedModel(LinearObjective, MixedModel):
@@ -98,7 +97,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         not given, which is ``"auto"``: chosen by predicted time and memory. `block_description`
         shows which, and why.
     probes, seed : int, optional
-        Number of random probes of an approximate tail, and what they are drawn from.
+        Number of random probes of an approximate tail, and what they are drawn from; a warning
+        says if the tail is exact.
     residual : str, optional
         How residuals of a group are correlated: ``"ar1(time | subject)"``,
         ``"us(visit | subject)"``, ``"us(visit | subject, by=arm)"``,
@@ -161,8 +161,6 @@ class LinearMixedModel(LinearObjective, MixedModel):
     _between_rooms = BETWEEN_ROOMS | {"shape", "given_shape", "is_fast"}  # which it lacks
 
     blocks: Any
-    #: The residuals' covariance, where they are correlated or have several standard deviations.
-    residual_side: ResidualSide | None = None
     family, link = "gaussian", "identity"
     is_linear, default_ddf = True, "satterthwaite"
     family_record, link_record = gaussian.FAMILY, identity.LINK
@@ -228,6 +226,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
             )
             self._build_streamed(streamed, reml, sigma, request)
         known = {"cov": cov, "precision": precision}
+        warn_of_unused(self.blocks.choice, self.blocks.is_exact, probes, seed)
         self._call = Call(data, options | known | tail_options | sides)
         if optimizer is not None:
             self.optsum.optimizer = optimizer
@@ -265,8 +264,9 @@ class LinearMixedModel(LinearObjective, MixedModel):
 
     @property
     def residual_variance(self) -> float:
-        """σ², the variance of the response given the random effects."""
-        return self.sigma**2
+        """σ², the variance of the response given the random effects; the mean, if rows differ."""
+        side = self.residual_side
+        return self.sigma**2 * (1.0 if side is None else float(np.mean(side.deviations() ** 2)))
 
     def _build(self, frame, reml: bool, sigma: float | None, tail: Request, side=None) -> None:
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
@@ -352,9 +352,10 @@ class LinearMixedModel(LinearObjective, MixedModel):
     @property
     def title(self) -> str:
         """The head of the table: what was fitted, and how."""
-        return "Linear mixed model fit by " + (
-            "REML" if self.estimates.reml else "maximum likelihood"
-        )
+        kind = "Linear mixed model" if self.reterms else "Linear model with correlated residuals"
+        if not self.reterms and self.residual_side.texts.residual is None:
+            kind = "Linear model with unequal variances"
+        return f"{kind} fit by {'REML' if self.estimates.reml else 'maximum likelihood'}"
 
     # ---- fitting ----------------------------------------------------------------------------
 
@@ -420,6 +421,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
                 optsum.optimizer = optimizer
             optsum.configure()
             progress = config.get("progress") if progress is None else progress
+            if self.residual_side is not None:
+                warn_of_undetermined(self)
             search(self, verbose, progress)
             try:
                 estimates = self._estimate(optsum.final, float(optsum.fmin))
@@ -531,9 +534,9 @@ class LinearMixedModel(LinearObjective, MixedModel):
         self.blocks = side.blocks
         return np.asarray(x[side.size :], dtype=np.float64)
 
-    def coefficients_at(self, theta) -> np.ndarray:
-        """Coefficients of the kept columns at a scaled θ; the model is left as it is."""
-        return coefficients(self, solution_at(self, theta))[1]
+    def coefficients_at(self, thetas) -> np.ndarray:
+        """Coefficients of the kept columns at each scaled θ; the model is left as it is."""
+        return coefficients(self, np.array([solution_at(self, t).gamma for t in thetas]))[1]
 
     def effects_at(self, theta) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """u and b at a given θ, with β estimated there; the model is left at this θ."""
@@ -570,7 +573,10 @@ class LinearMixedModel(LinearObjective, MixedModel):
         """
         _ = self.estimates
         with blas_threads():
-            self.blocks.factorize(self.scaled.to_scaled(self.theta))
+            theta, side = self.scaled.to_scaled(self.theta), self.residual_side
+            if side is not None:
+                return self.aligned(side.rows.at(side.phi).leverage(theta), "leverage")
+            self.blocks.factorize(theta)
             return self.aligned(self.blocks.leverage(), "leverage")
 
     def _scaled_row_variances(self, x, terms) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.design.absent import absent
-from numbamm.design.known import WHITENED_WAY, of_levels
+from numbamm.design.related_levels import WHITENED_WAY, of_levels
 from numbamm.models.estimates import Estimates
 from numbamm.models.fitting.monte_carlo import errors_at
 
@@ -28,7 +28,7 @@ def estimates_at(model, theta, objective: float) -> Estimates:
     u, b = random_effects(model, solution)
     residual_norm = model.blocks.residual_norm()
     sigma = model.optsum.sigma or response.scale * residual_norm / np.sqrt(model.degrees)
-    gamma, beta = coefficients(model, solution)
+    gamma, beta = coefficients(model, solution.gamma)
     root = fe.to_basis @ np.linalg.inv(model.blocks.x_factor()).T
     fitted = _fitted(model, gamma, b)
     return Estimates(
@@ -67,14 +67,17 @@ def solution_at(model, theta):
     return model.blocks.solve()
 
 
-def coefficients(model, solution) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients of the basis and of the kept columns, in the response's units."""
+def coefficients(model, gamma) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients of the basis and of the kept columns, in the response's units.
+
+    From γ of `solution_at`, shape (rank,) or (rows, rank), as those returned are.
+    """
     response, fe = model.scaled_response, model.feterm
-    gamma = response.scale * solution.gamma + response.gamma0
-    beta = fe.to_basis @ gamma
+    gamma = response.scale * gamma + response.gamma0
+    beta = (fe.to_basis @ gamma.T).T
     if fe.constant is not None:
         at = np.flatnonzero(fe.kept == fe.constant)
-        beta[at] += response.mean / fe.constant_value
+        beta[..., at] += response.mean / fe.constant_value
     return gamma, beta
 
 

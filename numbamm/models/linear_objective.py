@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numbamm.blocks.threads import blas_threads
-from numbamm.design.known import slopes_of_level
+from numbamm.design.related_levels import slopes_of_level
 from numbamm.models.spaces.coordinates import Coordinates
 from numbamm.models.spaces.linear_space import Criterion, LinearSpace
 from numbamm.optimize.differences import jacobian

@@ -66,7 +66,8 @@ def lmm(
         How the random effects that are not eliminated level by level are held: chosen by predicted
         time and memory by default. See `LinearMixedModel.block_description`.
     probes, seed : int, optional
-        Number of random probes of an approximate tail, and what they are drawn from.
+        Number of random probes of an approximate tail, and what they are drawn from; a warning
+        says if the tail is exact.
     residual, dispersion : str, optional
         How residuals of a group are correlated, ``"ar1(time | subject)"``, and their standard
         deviations, ``"~ x"``; see `LinearMixedModel`.

@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import replace
 from html import escape
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Self, overload
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from numbamm.blocks.threads import blas_threads
 from numbamm.completion import ForUsers
 from numbamm.design.absent import is_absent
 from numbamm.design.femat import FeMat
-from numbamm.design.known import put_ways, rows_as_computed
+from numbamm.design.related_levels import put_ways, rows_as_computed
 from numbamm.design.scaling import Scaling
 from numbamm.elsewhere import name_hint, names_arguments
 from numbamm.errors import NotFittedError, OptionError, shown
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from numbamm.formula.modelframe import ModelFrame
     from numbamm.glm.family import Family
     from numbamm.glm.link import Link
+    from numbamm.models.residual_side.side import ResidualSide
 
 #: What other rooms ask models for, and methods of inference that are still to be written; see
 #: CONTRIBUTING.md.
@@ -67,13 +68,15 @@ BETWEEN_ROOMS = frozenset(
     """
     composition constant_parameters distribution_at fitted_distribution flat_parts
     lines_at_estimates part_covariance part_lines predictors user_between
-    aligned at_bounds blocks call coefficient_method coefficients_at criterion default_ddf
-    degrees effects_at estimate_at family_record fast_optsum fit_options has_free_shape
-    hold_start in_columns is_linear is_streamed layout likelihood_holds link_record
-    may_be_overdispersed mean of_frame of_other_frame options parameters parameters_of
-    pearson_df pearson_ratio prior_weights residual_side residual_variance row_variances scaled
-    scaled_response scalings search_coordinates set_estimates shape_has_limit space space_of
-    sqrt_weights title twin whitened_space without_rows working_model
+    aligned at_bounds basis_to_coefficients blocks call coefficient_covariance
+    coefficient_method coefficient_names coefficients coefficients_at columns criterion
+    default_ddf degrees dropped_coefficients effects_at estimate_at family_record fast_optsum
+    fit_options further_options has_categories has_free_shape hold_start in_columns is_linear
+    is_streamed kept_coefficients layout likelihood_holds link_record may_be_overdispersed mean
+    of_frame of_other_frame options parameters parameters_of pearson_df pearson_ratio
+    prior_weights residual_side residual_variance row_variances scaled scaled_response scalings
+    search_coordinates set_estimates shape_has_limit space space_of space_with sqrt_weights
+    title twin whitened_space why_dropped without_rows working_model x
     """.split()
 )
 
@@ -119,12 +122,14 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     given_shape: float | None = None
     #: The parts of the model besides that of the mean, if it has any.
     composition: Any = None
+    #: Whether the response is one of ordered categories, and the model has thresholds.
+    has_categories: bool = False
     #: Whether the family has a shape that is estimated.
     has_free_shape: bool = False
-    #: The covariance of the residuals, where it is not σ²W⁻¹.
-    residual_side: Any = None
     #: Whether the approximation of the likelihood holds at the estimates.
     likelihood_holds: bool = True
+    #: The residuals' covariance, where they are correlated or have several standard deviations.
+    residual_side: ResidualSide | None = None
 
     def __init__(self, frame, root: np.ndarray | None = None) -> None:
         """`root`: √W of each row, where the random effects are not measured in √φ by √w alone."""
@@ -224,7 +229,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     def _checked_theta(self, theta) -> np.ndarray:
         """θ as the user gave it, of the right length."""
         given, theta = shown(theta), numbers("theta", theta)
-        names = self._known_parameters[-1]
+        side = self.residual_side
+        names = [*([] if side is None else side.names), *self.theta_names]
         if theta.shape != (len(names),):
             raise OptionError(f"theta must be {one_for_each(names)}, not {given}")
         return theta
@@ -311,6 +317,11 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         stopped = optsum.returnvalue in CUT_SHORT or optsum.returnvalue.startswith("FAILURE")
         falls = optsum.certificate is not None and not is_minimum(optsum.certificate)
         return bool(estimates.at_minimum and not stopped and not falls)
+
+    @property
+    def further_options(self) -> tuple[str, ...]:
+        """What tells the model from others besides its formula, in words."""
+        return ()
 
     @property
     def fit_options(self) -> dict:
@@ -566,15 +577,19 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     @property
     def at_bounds(self) -> list[str]:
         """Parameters of structures at bounds where λ is singular: ``rho of ar1 is 1 (g)``."""
-        return [
+        side = self.residual_side
+        own = [
             f"{words} ({term.group})"
             for term in self.reterms
             for words in term.structure.bounds_met(term.theta, SINGULAR_TOLERANCE)
         ]
+        return own if side is None else [*own, *side.bounds_met()]
 
     @names_arguments
     def is_singular(self, tol: float = SINGULAR_TOLERANCE) -> bool:
         """Whether an estimated covariance matrix of random effects lacks full rank.
+
+        Or a correlation of residuals is at its bound.
 
         Parameters
         ----------
@@ -610,7 +625,9 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         True
         """
         _, tol = self.estimates, non_negative("tol", tol)
-        root = self.scaled.root
+        root, side = self.scaled.root, self.residual_side
+        if side is not None and side.bounds_met():
+            return True
         return any(
             t.structure.lacks_rank(t.theta, t.root_mean_squares(root), tol) for t in self.reterms
         )
@@ -683,10 +700,11 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
 
         Parameters
         ----------
-        type : {"response", "pearson", "deviance", "working"}
+        type : {"response", "pearson", "deviance", "working", "normalized"}
             Response minus mean; times the square root of the weight over the variance function,
-            which leaves the dispersion in; the signed square root of the row's deviance; or the
-            response residual on the scale of the linear predictor.
+            which leaves the dispersion in; the signed square root of the row's deviance; the
+            response residual on the scale of the linear predictor; or, of linear models, residuals
+            of variance one that are uncorrelated where `residual` correlates those of a group.
 
         Returns
         -------

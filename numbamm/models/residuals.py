@@ -17,6 +17,18 @@ def _weighted(model) -> np.ndarray:
     return _response(model) * np.sqrt(_prior(model))
 
 
+def _over_deviation(model) -> np.ndarray:
+    """√w (y - μ) / d, d relative to σ."""
+    side, weighted = model.residual_side, _weighted(model)
+    return weighted if side is None else weighted / side.deviations()
+
+
+def _normalized(model) -> np.ndarray:
+    """Uncorrelated and of variance one, if the model is right."""
+    scaled, side = _over_deviation(model) / model.sigma, model.residual_side
+    return scaled if side is None else side.uncorrelated(scaled)
+
+
 def pearson(model) -> np.ndarray:
     """√(w / V(μ)) (y - μ), which is (y - μ) over the standard deviation, times √φ."""
     if model.composition is not None:
@@ -53,8 +65,9 @@ def _prior(model):
 #: For models with identity link and residual variance, and for all others.
 RESIDUALS = {
     "response": _response,
-    "pearson": _weighted,
-    "deviance": _weighted,
+    "pearson": _over_deviation,
+    "normalized": _normalized,
+    "deviance": _over_deviation,
     "working": _response,
 }
 GENERALIZED_RESIDUALS = {

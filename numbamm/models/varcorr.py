@@ -115,8 +115,12 @@ class VarCorr(Drawn, Tabular, ForUsers):
     terms : list of VarCorrTerm
     sigma : float or None
         Residual standard deviation; None where the family has none.
+    residual : list of Line
+        Standard deviations, correlations and parameters of residuals that have several.
     errors : list of ndarray or None
         Monte-Carlo errors, as they were given.
+    related : tuple of str
+        Grouping factors whose levels have a known covariance, and the argument that gave it.
 
     See Also
     --------
@@ -142,9 +146,6 @@ class VarCorr(Drawn, Tabular, ForUsers):
 
     _between_rooms = frozenset({"negligible", "rows", "errors"})  # for the printed table
 
-    #: Grouping factors whose levels have a known covariance.
-    related: tuple[str, ...] = ()
-
     def __init__(self, model, residual: bool = True, errors=None) -> None:
         terms, sigma, self.errors = model.reterms, model.sigma, errors
         self._draw_by(model, "varcorr")
@@ -161,6 +162,8 @@ class VarCorr(Drawn, Tabular, ForUsers):
             for t in terms
         ]
         self.sigma = sigma if residual else None
+        side = model.residual_side
+        self.residual = [] if side is None else side.lines(sigma)
         self.related = tuple(
             f"{t.group} ({t.relation.name})" for t in terms if t.relation is not None
         )
@@ -190,7 +193,10 @@ class VarCorr(Drawn, Tabular, ForUsers):
                 corr = [float(term.corr[j, i]) if term.estimated[j, i] else None for i in shown]
                 lines.append((term.group, name, float(term.variances[j]), float(term.sd[j]), corr))
                 shown.append(j)
-        if self.sigma is not None:
+        for name, sd, values in self.residual:
+            variance = (np.nan, np.nan) if sd is None else (sd**2, sd)
+            lines.append(("Residual", name, *variance, values))
+        if self.sigma is not None and not self.residual:
             lines.append(("Residual", "", self.sigma**2, self.sigma, []))
         return lines
 
@@ -199,7 +205,8 @@ class VarCorr(Drawn, Tabular, ForUsers):
         flags = [
             j is not None and bool(term.negligible[j]) for term in self.terms for _, j in term.lines
         ]
-        return np.array(flags + [False] * (self.sigma is not None), dtype=bool)
+        others = len(self.residual) or (self.sigma is not None)
+        return np.array(flags + [False] * others, dtype=bool)
 
     def to_frame(self) -> pd.DataFrame:
         """A pandas frame: ``group, name1, name2, variance, sd, corr``, a line each.
@@ -227,17 +234,36 @@ class VarCorr(Drawn, Tabular, ForUsers):
             for name, value in term.parameters.items():
                 errors.append(None)
                 lines.append((term.group, name, None, np.nan, np.nan, np.nan, value))
-        if self.sigma is not None:
+        for name, sd, values in self.residual:
+            own = (np.nan, np.nan, np.nan, *values) if sd is None else (sd**2, sd, np.nan)
+            lines.append(("Residual", name or None, None, *own))
+            errors.append(None)
+        lines += self._residual_pairs()
+        if self.sigma is not None and not self.residual:
             errors.append((-1, 0, 0))
             lines.append(("Residual", None, None, self.sigma**2, self.sigma, np.nan))
         columns = ["group", "name1", "name2", "variance", "sd", "corr"]
         frame = pd.DataFrame([line[: len(columns)] for line in lines], columns=columns)
-        if any(term.parameters for term in self.terms):
+        if any(term.parameters for term in self.terms) or any(
+            line.sd is None for line in self.residual
+        ):
             frame["value"] = [line[-1] if len(line) > len(columns) else np.nan for line in lines]
         if self.errors is not None:
             known = self.errors
             frame["mc_error"] = [np.nan if at is None else known[at[0]][at[1:]] for at in errors]
         return frame
+
+    def _residual_pairs(self) -> list[tuple]:
+        """Covariances and correlations of visits."""
+        lines, before = [], []
+        for name, sd, values in self.residual:
+            before = [] if not values else before  # another stratum begins
+            for (other, other_sd), corr in zip(before, values, strict=False):
+                if sd is not None:
+                    covariance = corr * sd * other_sd
+                    lines.append(("Residual", other, name, covariance, np.nan, corr))
+            before.append((name, sd))
+        return lines
 
     def _report(self) -> Report:
         return Report("", tables=[components(self)])

@@ -19,8 +19,9 @@ def try_zeros(
     """Put parameters that ended close to their lower bound 0 at 0 where that costs nothing.
 
     An optimiser without derivatives creeps towards a bound; a term that the data do not ask for
-    should be seen to be absent, not to have a standard deviation of 1e-4. One after the other, each
-    stays at 0 if the objective is then at most ``ftol_zero_abs`` above what the optimiser reached.
+    should be seen to be absent, not to have a standard deviation of 1e-4. All of them are tried
+    together first; else, one after the other, each stays at 0 if the objective is then at most
+    ``ftol_zero_abs`` above what the optimiser reached.
 
     Parameters
     ----------
@@ -57,11 +58,14 @@ def try_zeros(
     [0.0]
     """
     ceiling = f + min(optsum.ftol_zero_abs, most)
-    small = (optsum.lowerbd == 0) & (np.abs(x) < optsum.xtol_zero_abs)
-    for i in np.flatnonzero(small & (x != 0)):
+    small = (optsum.lowerbd == 0) & (np.abs(x) < optsum.xtol_zero_abs) & (x != 0)
+    each = np.flatnonzero(small)
+    for zeros in [each, *each] if len(each) > 1 else each:
         candidate = x.copy()
-        candidate[i] = 0.0
+        candidate[zeros] = 0.0
         at_zero = float(objective(candidate))
         if -np.inf < at_zero <= ceiling:
             x, f = candidate, at_zero
+            if zeros is each:
+                break
     return x, f

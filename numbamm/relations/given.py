@@ -115,10 +115,10 @@ def _square(matrix: Any, name: str):
         raise OptionError(f"{name} is {shown(matrix)}, but must be {FORMS}")
     if matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
         raise DataError(f"{name} must be a square matrix; its shape is {matrix.shape}")
-    values = matrix.data if sp.issparse(matrix) else matrix
-    if not np.isfinite(values).all():
-        rows = matrix.tocoo().row if sp.issparse(matrix) else np.nonzero(~np.isfinite(matrix))[0]
-        row = int(rows[~np.isfinite(values)][0]) if sp.issparse(matrix) else int(rows[0])
+    coordinates: Any = sp.coo_array(matrix)  # those of a dense one, too
+    wrong = ~np.isfinite(coordinates.data)
+    if wrong.any():
+        row = int(coordinates.coords[0][wrong].min())
         raise DataError(f"{name} has missing or infinite values, the first in row {row}")
     return matrix
 

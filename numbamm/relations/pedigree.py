@@ -54,6 +54,15 @@ class Pedigree(ForUsers):
     --------
     pedigree : Makes one.
     phylogeny : Covariances of species.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> family = mm.pedigree({"animal": ["b", "c"], "sire": ["a", "a"], "dam": [None, "b"]})
+    >>> family.labels.tolist(), family.sire.tolist(), family.dam.tolist()
+    (['b', 'c', 'a'], [2, 2, -1], [-1, 0, -1])
+    >>> family.precision.toarray().round(2).tolist()
+    [[1.83, -1.0, -0.17], [-1.0, 2.0, -1.0], [-0.17, -1.0, 1.83]]
     """
 
     _between_rooms = frozenset({"innovations"})
@@ -150,7 +159,7 @@ def pedigree(data: Any, animal: str = "animal", sire: str = "sire", dam: str = "
     See Also
     --------
     phylogeny : Covariances of species from a tree.
-    LinearMixedModel.heritability : Shares of the variance.
+    heritability : Shares of the variance.
 
     Examples
     --------
@@ -189,8 +198,10 @@ def pedigree(data: Any, animal: str = "animal", sire: str = "sire", dam: str = "
         if (column[: len(own)] == np.arange(len(own))).any():
             who = own[int(np.argmax(column == np.arange(len(own))))]
             raise DataError(f"animal {shown(who)} is its own parent in the pedigree")
-    both = [np.concatenate([c, np.full(len(labels) - len(own), UNKNOWN)]) for c in places]
-    return Pedigree(labels.to_numpy(), *both, _parents_first(*both, labels))
+    more = np.full(len(labels) - len(own), UNKNOWN)
+    of_sire, of_dam = (np.concatenate([c, more]) for c in places)
+    order = _parents_first(of_sire, of_dam, labels)
+    return Pedigree(labels.to_numpy(), of_sire, of_dam, order)
 
 
 def _column(series) -> list:

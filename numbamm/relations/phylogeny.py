@@ -33,6 +33,11 @@ class Phylogeny(ForUsers):
         Labels of all nodes but the root: the tips first, then inner nodes.
     height : float
         Length of the longest path from the root to a tip, in the tree's own units.
+    parent, length, number : ndarray, shape (number of nodes,)
+        Position of each node's parent in `labels`, -1 for the root; length of the branch between
+        them; and the node's number in the order of the text, in which parents come first.
+    ntips : int
+        Number of tips.
     covariance : pandas.DataFrame
         Covariances of the tips: lengths of shared paths.
     precision : scipy.sparse.csc_array
@@ -42,38 +47,45 @@ class Phylogeny(ForUsers):
     --------
     phylogeny : Makes one.
     pedigree : Relationships of animals.
+
+    Examples
+    --------
+    >>> import numbamm as mm
+    >>> tree = mm.phylogeny("((a:1,b:1)ab:2,c:3);")
+    >>> tree.labels.tolist(), tree.parent.tolist(), tree.precision.nnz
+    (['a', 'b', 'c', 'ab'], [3, 3, -1, -1], 8)
     """
 
     _between_rooms = frozenset({"innovations"})
 
     def __init__(self, labels, parent, length, number, ntips: int, height: float) -> None:
-        self.labels, self.height, self._number = labels, height, number
-        self._parent, self._length, self._ntips = parent, length, ntips
+        self.labels, self.height, self.number = labels, height, number
+        self.parent, self.length, self.ntips = parent, length, ntips
 
     @property
     def tips(self) -> np.ndarray:
         """Labels of the tips."""
-        return self.labels[: self._ntips]
+        return self.labels[: self.ntips]
 
     @cached_property
     def innovations(self) -> Innovations:
         """Values of nodes as those of their parents and what branches add."""
-        if not self._length.all():
-            tip = self.labels[int(np.argmin(self._length))]
+        if not self.length.all():
+            tip = self.labels[int(np.argmin(self.length))]
             raise DataError(
                 f"the branch above {shown(tip)} has length zero, so that its value is known from "
                 "others and the covariance matrix has no inverse: give the tree as cov={...}"
             )
         q = len(self.labels)
-        below = np.flatnonzero(self._parent >= 0)
-        rows, columns = np.append(np.arange(q), below), np.append(np.arange(q), self._parent[below])
+        below = np.flatnonzero(self.parent >= 0)
+        rows, columns = np.append(np.arange(q), below), np.append(np.arange(q), self.parent[below])
         values = np.append(np.ones(q), -np.ones(len(below)))
         differences = sp.csc_array((values, (rows, columns)), shape=(q, q))
-        depth, order = self._length.copy(), np.argsort(self._number, kind="stable")
+        depth, order = self.length.copy(), np.argsort(self.number, kind="stable")
         for node in order:
-            if self._parent[node] >= 0:
-                depth[node] += depth[self._parent[node]]
-        return Innovations(differences, self._length, depth, order)
+            if self.parent[node] >= 0:
+                depth[node] += depth[self.parent[node]]
+        return Innovations(differences, self.length, depth, order)
 
     @property
     def precision(self) -> sp.csc_array:
@@ -89,18 +101,18 @@ class Phylogeny(ForUsers):
     @cached_property
     def covariance(self) -> pd.DataFrame:
         """Covariances of the tips, a pandas DataFrame over them."""
-        n, q = self._ntips, len(self.labels)
+        n, q = self.ntips, len(self.labels)
         paths = np.zeros((n, q))  # the branches from the root to each tip
         at = np.arange(n)
         while (on := at >= 0).any():
             paths[np.flatnonzero(on), at[on]] = 1.0
-            at = np.where(on, self._parent[at], -1)
-        K = (paths * self._length) @ paths.T
+            at = np.where(on, self.parent[at], -1)
+        K = (paths * self.length) @ paths.T
         return pd.DataFrame((K + K.T) / 2, index=self.tips, columns=self.tips)
 
     def __repr__(self) -> str:
-        inner = len(self.labels) - self._ntips
-        return f"Phylogeny({self._ntips} tips, {inner} inner nodes, height {self.height:.7g})"
+        inner = len(self.labels) - self.ntips
+        return f"Phylogeny({self.ntips} tips, {inner} inner nodes, height {self.height:.7g})"
 
 
 def phylogeny(newick: str, *, unit_height: bool = False) -> Phylogeny:
@@ -129,7 +141,7 @@ def phylogeny(newick: str, *, unit_height: bool = False) -> Phylogeny:
     See Also
     --------
     pedigree : Relationships of animals.
-    LinearMixedModel.heritability : The phylogenetic signal, as a share of the variance.
+    heritability : The phylogenetic signal, as a share of the variance.
 
     Examples
     --------

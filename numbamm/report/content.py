@@ -111,7 +111,8 @@ def components(varcorr, below: str = "") -> Table:
     ncorr = max((len(entry[4]) for entry in entries), default=0)
     rows, before = [], None
     for (group, name, _, _, corr), variance, sd in zip(entries, variances, deviations, strict=True):
-        label = group if group != before or group == "Residual" else ""
+        alone = group == "Residual" and name == ""
+        label = group if group != before or alone else ""
         cells = [label, shown_name(name), variance, sd]
         cells += [
             correlation(c) if variance or name.startswith("rho") else plain([c])[0] for c in corr

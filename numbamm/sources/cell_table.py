@@ -67,6 +67,10 @@ class CellFrame(ModelFrame):
     def nobs(self) -> int:
         return self.n
 
+    @property
+    def digest(self) -> np.ndarray:
+        return np.array([self.weights.sum(), self.weights @ self.y, self.squares.sum()])
+
 
 class CellTable:
     """The cells of the rows, in a pass over them.

@@ -105,6 +105,8 @@ class ColumnMoments:
         Number of rows.
     sum_log_w : float
         Σ log w.
+    digest : ndarray
+        As of a `ModelFrame`.
     fingerprint : ndarray
         Of all rows, by which another pass can tell that it sees the same ones.
     """
@@ -119,6 +121,7 @@ class ColumnMoments:
         self.triangle = Triangle(2 + some.X.shape[1])
         self.constants = Constants(some.X.shape[1])
         self.n, self.sum_log_w, self.fingerprint = 0, 0.0, 0.0 * fingerprint(some)
+        self.digest = 0.0 * some.digest
         self.least_w, self.greatest_w = (np.inf, 0.0) if frame.weights is not None else (1.0, 1.0)
         self.response = Constants(1)
         self.terms = [
@@ -140,6 +143,7 @@ class ColumnMoments:
         w, n = part.weights, len(part.y)
         self.n += n
         self.fingerprint += fingerprint(part)
+        self.digest += part.digest
         xy = np.empty((n, 2 + part.X.shape[1]))
         xy[:, 0] = 1.0
         np.subtract(part.X, self.shift[:-1], out=xy[:, 1:-1])
@@ -162,6 +166,7 @@ class ColumnMoments:
     def merge(self, other: ColumnMoments) -> Self:
         self.n += other.n
         self.fingerprint += other.fingerprint
+        self.digest += other.digest
         self.sum_log_w += other.sum_log_w
         self.least_w = min(self.least_w, other.least_w)
         self.greatest_w = max(self.greatest_w, other.greatest_w)
@@ -300,9 +305,22 @@ def _without_offset(part: ModelFrame) -> np.ndarray:
 def fingerprint(part: ModelFrame) -> np.ndarray:
     """Sums by which two passes can tell whether they see the same rows, most likely.
 
-    The number of rows, and the sums of |y|, of each column's |x|, and of |y| times the
-    number of the level of each term.
+    The number of rows, and the sums of |y|; those of the weights and of the absolute offsets,
+    each alone and times |y|; of each column's |x|; and of |y| times the number of the level of each
+    term.
     """
     y = np.abs(part.y)
+    beside = [
+        total
+        for values in (part.weights, part.offset)
+        for total in ([0.0, 0.0] if values is None else [np.abs(values).sum(), y @ np.abs(values)])
+    ]
     levels = [y @ (term.refs + 1.0) for term in part.reterms]
-    return np.concatenate([[len(y), y.sum()], np.abs(part.X).sum(axis=0), levels])
+    return np.concatenate([[len(y), y.sum(), *beside], np.abs(part.X).sum(axis=0), levels])
+
+
+def fingerprint_names(frame: StreamedFrame) -> list[str]:
+    """What each sum of a fingerprint is of, as text."""
+    names = (f"'{name}'" for name in (*frame.xnames, *(term.group for term in frame.reterms)))
+    beside = ["the weights"] * 2 + ["the offset"] * 2
+    return ["the number of rows", f"'{frame.response}'", *beside, *names]

@@ -10,7 +10,7 @@ from numbamm.blocks.crossprod import add_rows
 from numbamm.blocks.layout import Layout
 from numbamm.design.scaling import Scaling
 from numbamm.memory import refuse_beyond
-from numbamm.sources.column_moments import Basis, fingerprint
+from numbamm.sources.column_moments import Basis, fingerprint, fingerprint_names
 from numbamm.sources.reading import Chunk, Reading
 from numbamm.sources.streamed_frame import StreamedFrame, known_places
 
@@ -33,7 +33,7 @@ class Crossing:
     ) -> None:
         self.frame, self.basis, self.scalings, self.layout = frame, basis, scalings, layout
         self.A: np.ndarray | None = None
-        self.fingerprint = np.zeros(2 + len(frame.xnames) + len(frame.reterms))
+        self.fingerprint = np.zeros(len(fingerprint_names(frame)))
 
     @classmethod
     def begin(cls, frame: StreamedFrame, basis: Basis, scalings: list, layout: Layout) -> Crossing:

@@ -92,6 +92,8 @@ class StreamedFrame(ModelFrame):
         The terms in the rows of a `Cover`, from which their layout follows.
     sample : Chunk
         Some used rows.
+    sums : ndarray
+        The digest of all rows.
     """
 
     reterms: list[StreamedTerm]  # type: ignore[assignment]
@@ -101,6 +103,11 @@ class StreamedFrame(ModelFrame):
     response_levels: Any = None
     covered: list[ReMat] = field(default_factory=list, repr=False)
     sample: Chunk = field(default=None, repr=False)
+    sums: np.ndarray = field(default=None, repr=False)
+
+    @property
+    def digest(self) -> np.ndarray:
+        return self.sums
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "source": None}  # data are not pickled with a model, nor shipped

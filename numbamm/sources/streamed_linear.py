@@ -14,7 +14,7 @@ from numbamm.design.scaling import Scaling
 from numbamm.errors import DataError
 from numbamm.formula.checks import refuse_counts
 from numbamm.formula.identifiability import check_counts
-from numbamm.sources.column_moments import Basis, ColumnMoments
+from numbamm.sources.column_moments import Basis, ColumnMoments, fingerprint_names
 from numbamm.sources.crossing import Crossing
 from numbamm.sources.source import Source
 from numbamm.sources.streamed_frame import StreamedFrame, passes_differ, streamed_frame
@@ -86,7 +86,7 @@ def stream_linear(
     if not sigma_known:
         check_counts(frame.reterms, columns.n, columns.least_w, columns.greatest_w)
     basis = columns.basis()
-    frame = replace(frame, reterms=columns.terms_with_moments())
+    frame = replace(frame, reterms=columns.terms_with_moments(), sums=columns.digest)
     scalings = columns.scalings(frame.reterms)
     choice, layout = choose_with_layout(frame.covered, basis.fe.rank, tail)
     begun = Crossing.begin(frame, basis, scalings, layout)
@@ -100,6 +100,5 @@ def _refuse_other_rows(frame: StreamedFrame, before: np.ndarray, after: np.ndarr
     """Refuse rows that have changed between two passes, of which these are the fingerprints."""
     changed = np.flatnonzero(~np.isclose(after, before, rtol=1e-9, atol=0.0))
     if len(changed):
-        names = [frame.response, *frame.xnames, *(term.group for term in frame.reterms)]
-        what = ["the number of rows", *(f"'{name}'" for name in names)][changed[0]]
+        what = fingerprint_names(frame)[changed[0]]
         raise passes_differ(f"{what} has changed between two passes")

@@ -50,6 +50,8 @@ class WorkingPass:
         Σ w d.
     A : ndarray or None
         The cross-product of the working model, in the layout given.
+    digest : ndarray
+        As of a `ModelFrame`.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class WorkingPass:
     ) -> None:
         self.frame, self.basis, self.scalings, self.layout = frame, basis, scalings, layout
         self.family, self.link, self.shape, self.at = family, link, shape, at
-        self.deviance = 0.0
+        self.deviance, self.digest = 0.0, np.zeros(3)
         self.A: np.ndarray | None = None
 
     @property
@@ -82,6 +84,7 @@ class WorkingPass:
             return self
         if self.A is None:
             self.A = np.zeros(self.layout.size_a)
+        self.digest += part.digest
         terms = part.reterms if self.at.b is not None else []
         columns = [
             term.z if scaling is None else scaling.columns(term.z)
@@ -114,6 +117,7 @@ class WorkingPass:
 
     def merge(self, other: Self) -> Self:
         self.deviance += other.deviance
+        self.digest += other.digest
         if self.A is None:
             self.A = other.A
         elif other.A is not None:

@@ -7,7 +7,7 @@ from blocks.dense import dense_model, random_theta, rows, term
 from blocks.examples import built, each_structure, evaluate_gradient
 
 from numbamm.blocks import information
-from numbamm.blocks.layout import LAMBDA, NORMAL, P
+from numbamm.blocks.layout import LAMBDA, MOVED, NORMAL, P
 from numbamm.blocks.tail.dense_tail import DenseTail
 
 
@@ -37,6 +37,45 @@ def curvature(blocks, theta, xy, reml=False, sigma=0.0):
     out = np.empty_like(H)
     out[np.ix_(positions, positions)] = H
     return out
+
+
+@numba.njit
+def curvature_of(table, index, A, work, adjoint, degrees, entries, H):
+    information.curvature(table, index, A, work, adjoint, degrees, 0.0, entries, H)
+
+
+@numba.njit
+def entries_of_blocks(table, index, theta_index, entries):
+    information.parameters(table, index, theta_index)
+    information.square_blocks(theta_index, entries)
+
+
+@pytest.mark.parametrize("name", ["six columns", "partly crossed, mixed widths"])
+@pytest.mark.parametrize("null", [False, True])
+def test_many_entries_together_and_a_few_at_a_time(name, null):
+    """Entries above the diagonal of λ, too, which searches move."""
+    terms, xy, blocks = built(name)
+    theta, layout = random_theta(terms), blocks.layout
+    if null:
+        theta[-terms[-1].p :] = 0.0
+    evaluate_gradient(blocks, theta, xy, False, 0.0)
+    entries = np.empty((4, layout.table[0, MOVED]), dtype=np.int64)
+    entries_of_blocks(
+        layout.table, layout.index, np.empty((4, len(theta)), dtype=np.int64), entries
+    )
+    assert (entries[1] < entries[2]).any() and entries.shape[1] >= information.PAIRED
+
+    def found(own):
+        H = np.full((own.shape[1],) * 2, np.nan)
+        arrays = layout.table, layout.index, blocks.A, blocks.work, blocks.adjoint
+        curvature_of(*arrays, np.array([len(xy), 0]), np.ascontiguousarray(own), H)
+        return H
+
+    whole, rng = found(entries), np.random.default_rng(2)
+    for _ in range(4):
+        some = np.sort(rng.permutation(entries.shape[1])[: information.PAIRED - 1])
+        few = found(entries[:, some])
+        np.testing.assert_allclose(whole[np.ix_(some, some)], few, atol=1e-9 * np.abs(few).max())
 
 
 def normals(blocks):

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from oracles import HERE
 
 import numbamm as mm
-from numbamm.design import known
+from numbamm.design import related_levels
 
 FOLDER = HERE / "reference" / "structures"
 ENTRIES = {e["id"]: e for e in json.loads((HERE / "reference/known.json").read_text("utf-8"))}
@@ -102,8 +102,8 @@ FRAMES, DATA = matrices()
 @pytest.fixture
 def sparse_always(monkeypatch):
     """Take the precision matrix, however few levels there are."""
-    monkeypatch.setattr(known, "MOST_DENSE", 0)
-    monkeypatch.setattr(known, "FEW", 0)
+    monkeypatch.setattr(related_levels, "MOST_DENSE", 0)
+    monkeypatch.setattr(related_levels, "FEW", 0)
 
 
 def as_precision(K):

@@ -31,6 +31,18 @@ def test_zeros_together_rise_no_more_than_one_alone():
     assert f == pytest.approx(1 + 6e-6)
 
 
+def test_zeros_that_cost_nothing_together_take_one_evaluation():
+    optsum, values = OptSummary(np.ones(4), [0.0, 0.0, -INF, 0.0]), []
+
+    def objective(x):
+        values.append(1.0 + 1e-3 * (x**2).sum())
+        return values[-1]
+
+    x, f = try_zeros(objective, np.array([1e-4, -2e-4, 3e-4, 0.5]), 1.25, optsum)
+    assert x.tolist() == [0.0, 0.0, 3e-4, 0.5]
+    assert values == [f]
+
+
 @pytest.mark.parametrize("bad", [np.nan, -INF])
 def test_zero_that_cannot_be_evaluated_is_not_taken(bad):
     optsum = OptSummary([1.0], [0.0])

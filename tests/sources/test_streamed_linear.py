@@ -209,6 +209,36 @@ def test_comparison_of_models_of_different_chunks():
             mm.lrtest(mm.lmm(small, data), mm.lmm(large, cut(df.assign(y=df["y"] + df["o"]), 99)))
 
 
+@pytest.mark.parametrize("column", ["y", "w"])
+def test_models_that_differ_in_rows_of_later_chunks(column):
+    """Whether they stream both or one is in memory."""
+    df = irregular()[["y", "x", "f", "g", "w"]].dropna()
+    other = df.copy()
+    other.loc[other.index[600], column] *= 1.01
+    small, large = "y ~ x + (1 | g)", "y ~ x + f + (1 | g)"
+    with pytest.raises(mm.DataError, match="(responses|weights).* in some rows"):
+        mm.lrtest(
+            mm.lmm(small, cut(df, 100), weights="w"), mm.lmm(large, cut(other, 100), weights="w")
+        )
+    with pytest.raises(mm.DataError, match="(responses|weights).* in some rows"):
+        mm.lrtest(mm.lmm(small, df, weights="w"), mm.lmm(large, cut(other, 200), weights="w"))
+    mm.lrtest(mm.lmm(small, df, weights="w"), mm.lmm(large, cut(df, 200), weights="w"))
+
+
+def test_generalized_models_that_differ_in_rows_of_later_chunks():
+    df = irregular()[["y", "x", "f", "g", "flag", "i"]].dropna()
+    df["hits"] = df["flag"].astype(int)
+    other, options = df.copy(), {"family": "binomial", "fast": True}
+    other.loc[other.index[600], "hits"] = 1 - other["hits"].iloc[600]
+    small, large = "cbind(hits, i - hits) ~ x + (1 | g)", "cbind(hits, i - hits) ~ x + f + (1 | g)"
+    same = mm.glmm(large, cut(df, 200), **options)
+    expected = mm.lrtest(mm.glmm(small, df, **options), mm.glmm(large, df, **options)).to_frame()
+    found = mm.lrtest(mm.glmm(small, df, **options), same).to_frame()
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-6)
+    with pytest.raises(mm.DataError, match="different responses in some rows"):
+        mm.lrtest(mm.glmm(small, cut(other, 100), **options), same)
+
+
 def test_copies_and_pickles(pair):
     _, streamed = pair
     again = copy.deepcopy(streamed)
@@ -278,6 +308,20 @@ def _changing(number, change):
 def test_rows_that_differ_between_passes(change, cause):
     with pytest.raises(mm.DataError, match=f"not the same whenever they are read: .*({cause})"):
         mm.lmm("y ~ x + (1 | g) + (1 | h)", _changing(3, change))
+
+
+@pytest.mark.parametrize(
+    "change, cause",
+    [
+        (lambda part: part.assign(w=part["w"] + (part["w"] > 0)), "the weights has changed"),
+        (lambda part: part.assign(w=part["w"].to_numpy()[::-1]), "the number of rows|the weights"),
+        (lambda part: part.assign(o=part["o"] - 1e-4), "the offset has changed"),
+        (lambda part: part.assign(o=part["o"].to_numpy()[::-1]), "the offset has changed"),
+    ],
+)
+def test_weights_and_offsets_that_differ_between_passes(change, cause):
+    with pytest.raises(mm.DataError, match=f"not the same whenever they are read: .*({cause})"):
+        mm.lmm("y ~ x + (1 | g)", _changing(3, change), weights="w", offset="o")
 
 
 def test_pairs_of_levels_that_are_new_in_a_later_pass():

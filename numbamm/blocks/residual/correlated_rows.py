@@ -123,6 +123,40 @@ class RowsAt:
         A[table[0, CROSS] : table[0, CROSS] + nxy**2] = (xyq.T @ self.xy).ravel()
         return A
 
+    # ---- R, of the rows in the order of the data ----------------------------------------------
+
+    def _root(self) -> np.ndarray:
+        """√w / d of the sorted rows, as a column."""
+        of = self.of
+        return (self.root if of.sqrtw is None else self.root * of.sqrtw[of.rows])[:, None]
+
+    def _unsorted(self, values) -> np.ndarray:
+        out = np.empty_like(values)
+        out[..., self.of.rows, :] = values
+        return out
+
+    def solve(self, M) -> np.ndarray:
+        """R⁻¹M, shape (n, columns)."""
+        root = self._root()
+        inner = self.of.correlations.product(self.matrices.Q, M[self.of.rows] * root)
+        return self._unsorted(inner * root)
+
+    def times(self, M) -> np.ndarray:
+        """RM, shape (n, columns)."""
+        root = self._root()
+        return self._unsorted(self.matrices.times(M[self.of.rows] / root) / root)
+
+    def moves(self, M) -> np.ndarray:
+        """Ṙ_jM for each φ, shape (size, n, columns)."""
+        of, root = self.of, self._root()
+        r = M[of.rows] / root
+        omega = of.scales.slopes(self.phi[: of.scales.size])[:, :, None]
+        Cr = self.matrices.times(r)
+        by_sd = [w * Cr + self.matrices.times(w * r) for w in omega]
+        by_correlation, _ = self.matrices.moves(Cr, r)
+        both = np.array([*by_sd, *by_correlation]).reshape(of.size, *M.shape)
+        return self._unsorted(both / root)
+
     # ---- the objective ------------------------------------------------------------------------
 
     def objective(self, theta, degrees, constant: float, sigma: float) -> float:
@@ -140,6 +174,13 @@ class RowsAt:
 
     def _slopes(self) -> np.ndarray:
         """The gradient in φ, from U."""
+        M, diagonal = self._forms()
+        scales = self.of.scales
+        by_sd = scales.slopes(self.phi[: scales.size]) @ (2 * (1 - diagonal))
+        return np.concatenate([by_sd, self.matrices.slopes(M)])
+
+    def _forms(self) -> tuple[np.ndarray, np.ndarray]:
+        """M and the diagonal of QM, from U; see `forms`."""
         of, tail, correlations = self.of, self.tail, self.of.correlations
         table, m, nxy = of.layout.table, tail.order, tail.nx + 1
         at = table[0, TAIL_U]
@@ -149,17 +190,27 @@ class RowsAt:
         places = self.matrices.Q, correlations.offset, correlations.start, correlations.band
         rows = of.refs, self.z, self.xy, self.xy @ U
         pair_forms(*rows, *places, table, tail.adjoint, M, diagonal)
-        scales = of.scales
-        by_sd = scales.slopes(self.phi[: scales.size]) @ (2 * (1 - diagonal))
-        return np.concatenate([by_sd, self.matrices.slopes(M)])
+        return M, diagonal
+
+    def leverage(self, theta) -> np.ndarray:
+        """Diagonal of the hat matrix at θ, of the rows in the order of the data, shape (n,).
+
+        It is that of QM, where U has no part of y.
+        """
+        of = self.of
+        none = np.array([0, 1]), 0.0, 1e150  # an infinite σ leaves y without weight
+        self.objective_gradient(theta, *none)
+        out = np.empty(len(self.root))
+        out[of.rows] = self._forms()[1]
+        return out
 
     # ---- average information ------------------------------------------------------------------
 
-    def information(self, theta, degrees, sigma: float) -> np.ndarray:
+    def information(self, theta, degrees, sigma: float, exact_part: bool = True) -> np.ndarray:
         """The Hessian in φ and θ by average information, after `objective_gradient` at θ.
 
         For V = σ²(R + ZΛΛ'Z') and V̇_t its derivative, AI_st = y'PV̇_sPV̇_tPy/σ²; the part of N in θ
-        is exact, as in `blocks.search.structured`.
+        is exact, as in `blocks.search.structured`; without it H is a Gram matrix.
         """
         F, G, r, bend = self._moved(theta)
         inner = F.T @ G - self._explained(G)
@@ -168,8 +219,9 @@ class RowsAt:
         if sigma == 0:
             slopes = F.T @ r
             H -= np.outer(slopes, slopes) / (degrees[0] * variance**2)
-        k = self.of.size
-        H[k:, k:] += bend
+        if exact_part:
+            k = self.of.size
+            H[k:, k:] += bend
         return (H + H.T) / 2
 
     def _moved(self, theta):

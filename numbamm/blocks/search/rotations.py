@@ -12,7 +12,11 @@ import numpy as np
 
 from numbamm.blocks.jit import counter, jit
 from numbamm.blocks.kinds import REALS, TABLE
+from numbamm.blocks.lapack import NO, TRANSPOSED, dgemm
 from numbamm.blocks.vectors import dot, scale
+
+#: From so many rotations on, all are held at once, by matrix products.
+MANY = 8
 
 
 @jit(entry=False)
@@ -59,27 +63,38 @@ def hold_rotations(state, search):
     size, nrotation = 0.0, counter()
     for i in range(n):
         size = max(size, abs(state.H[i, i]))
-    basis = np.empty((n, n))
+    basis, place = np.empty((n, n)), _places(entries)
     for a in range(n):
-        row, other = entries[1, a], entries[2, a]
+        k, row, other = entries[0, a], entries[1, a], entries[2, a]
         if row >= other:
             continue
         v = basis[nrotation]
         v[:] = 0.0
-        for i in range(n):
-            for j in range(n):
-                if (
-                    entries[0, i] == entries[0, j] == entries[0, a]
-                    and entries[1, i] == entries[1, j]
-                    and entries[2, i] == row
-                    and entries[2, j] == other
-                ):
-                    v[i] = -state.scale[j] * state.x[j]
-                    v[j] = state.scale[i] * state.x[i]
+        for r in range(place.shape[1]):
+            i, j = place[k, r, row], place[k, r, other]
+            if i >= 0 and j >= 0:
+                v[i] = -state.scale[j] * state.x[j]
+                v[j] = state.scale[i] * state.x[i]
         if _orthonormalize(v, basis, nrotation):
             nrotation += 1
+    if nrotation >= MANY:
+        _hold_all(basis.reshape(n * n), nrotation, size, state.H.reshape(n * n), n)
+        return
     for a in range(nrotation):
         _hold(basis[a], size, state.H)
+
+
+@jit(owns=True)
+def _places(entries):
+    """Which entry is at each place of each λ, shape (terms, rows, columns); -1 for none."""
+    nterm, p = 0, 0
+    for i in range(entries.shape[1]):
+        nterm = max(nterm, entries[0, i] + 1)
+        p = max(p, entries[1, i] + 1, entries[2, i] + 1)
+    place = np.full((nterm, p, p), -1)
+    for i in range(entries.shape[1]):
+        place[entries[0, i], entries[1, i], entries[2, i]] = i
+    return place
 
 
 @jit
@@ -109,3 +124,16 @@ def _hold(v, size, H):
     for i in range(n):
         for j in range(n):
             H[i, j] += inner * v[i] * v[j] - Hv[i] * v[j] - v[i] * Hv[j]
+
+
+@jit(owns=True)
+def _hold_all(V, count, size, H, n):
+    """H = P H P + size VV' with P = I - VV', for orthonormal columns V: H - XV' - VX'."""
+    X, W = np.empty(n * count), np.empty(count * count)
+    dgemm(NO, NO, n, count, n, 1.0, H, n, V, n, 0.0, X, n)
+    dgemm(TRANSPOSED, NO, count, count, n, 1.0, V, n, X, n, 0.0, W, count)
+    for a in range(count):
+        W[a * count + a] += size
+    dgemm(NO, NO, n, count, count, -0.5, V, n, W, count, 1.0, X, n)
+    dgemm(NO, TRANSPOSED, n, n, count, -1.0, X, n, V, n, 1.0, H, n)
+    dgemm(NO, TRANSPOSED, n, n, count, -1.0, V, n, X, n, 1.0, H, n)

@@ -68,7 +68,7 @@ def _kind(name: str, terms) -> type[Tail]:
 
         return RotatedTail
     if way == SPARSE_WAY:
-        from numbamm.blocks.known.related import RelatedTail
+        from numbamm.blocks.known.by_precision import RelatedTail
 
         return RelatedTail
     return tail_of(name)

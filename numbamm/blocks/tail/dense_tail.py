@@ -10,7 +10,7 @@ import numpy as np
 
 from numbamm.blocks import cholesky, gradient, information, solve
 from numbamm.blocks.jit import compile_ahead
-from numbamm.blocks.layout import GRADIENT, LAMBDA, NLEVEL, NORMAL, TAIL, P
+from numbamm.blocks.layout import GRADIENT, LAMBDA, NORMAL, TAIL, P
 from numbamm.blocks.search import evaluation, newton
 from numbamm.blocks.search.certificate import judge
 from numbamm.blocks.tail.protocol import Prediction, Solution, Tail
@@ -140,23 +140,11 @@ class DenseTail(Tail):
 
     def solve(self) -> Solution:
         """Estimates from the factor in this thread's workspace."""
-        table, m = self.layout.table, self.order
-        width = table[1 : 1 + self.layout.nterm, P] * table[1 : 1 + self.layout.nterm, NLEVEL]
-        u = np.zeros(width[: self.layout.nhead].sum() + m)
+        layout = self.layout
+        u = np.zeros(layout.nranef + self.nx + 1)
         b = np.zeros(len(u))
-        solve.solve(table, self.layout.index, self.work, u, b)
-        stops = np.cumsum(width)
-        return Solution(
-            u=self._by_term(u, stops), b=self._by_term(b, stops), gamma=u[len(u) - 1 - self.nx : -1]
-        )
-
-    def _by_term(self, vector, stops) -> list[np.ndarray]:
-        """Split a vector in the table's order into the terms, in the caller's order."""
-        parts: list = [None] * len(stops)
-        for k, stop in enumerate(stops):
-            p, nlevel = self.layout.table[1 + k, [P, NLEVEL]]
-            parts[self.layout.order[k]] = vector[stop - p * nlevel : stop].reshape(nlevel, p)
-        return parts
+        solve.solve(layout.table, layout.index, self.work, u, b)
+        return Solution(layout.by_term(u), layout.by_term(b), gamma=u[layout.nranef : -1])
 
     def residual_norm(self) -> float:
         """Square root of the penalised residual sum of squares r², in y's units in A."""

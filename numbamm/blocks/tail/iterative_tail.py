@@ -246,23 +246,8 @@ class IterativeTail(Tail):
 
     def solve(self) -> Solution:
         u, b = self.effects()
-        nx, widths = self.nx, self._widths
-        stops = np.cumsum(widths)
-        gamma = b[len(b) - 1 - nx : -1]
-        return Solution(self._by_term(u, stops), self._by_term(b, stops), gamma)
-
-    @property
-    def _widths(self) -> np.ndarray:
-        rows = self.layout.table[1 : 1 + self.layout.nterm]
-        return rows[:, P] * rows[:, NLEVEL]
-
-    def _by_term(self, vector, stops) -> list[np.ndarray]:
-        """Split a vector in the table's order into the terms, in the caller's order."""
-        parts: list = [None] * len(stops)
-        for k, stop in enumerate(stops):
-            p, nlevel = self.layout.table[1 + k, [P, NLEVEL]]
-            parts[self.layout.order[k]] = vector[stop - p * nlevel : stop].reshape(nlevel, p)
-        return parts
+        by_term = self.layout.by_term
+        return Solution(by_term(u), by_term(b), gamma=b[self.layout.nranef : -1])
 
     def residual_norm(self) -> float:
         return float(np.sqrt(self._held.r2))

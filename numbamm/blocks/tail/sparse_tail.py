@@ -664,15 +664,9 @@ class SparseTail(Tail):
         return self._effects(self._factor)
 
     def solve(self) -> Solution:
-        table, nterm = self.layout.table, self.layout.nterm
         u, b = self.effects()
-        width = table[1 : 1 + nterm, P] * table[1 : 1 + nterm, NLEVEL]
-        parts = []
-        for vector in (u, b):
-            of_terms = np.split(vector[: width.sum()], np.cumsum(width)[:-1])
-            levels = [x.reshape(-1, p) for x, p in zip(of_terms, table[1:, P], strict=False)]
-            parts.append([levels[k] for k in np.argsort(self.layout.order)])
-        return Solution(u=parts[0], b=parts[1], gamma=u[len(u) - 1 - self.nx : -1])
+        by_term = self.layout.by_term
+        return Solution(by_term(u), by_term(b), gamma=u[self.layout.nranef : -1])
 
     def residual_norm(self) -> float:
         return float(self._factor.L_dd[-1, -1])

@@ -1,13 +1,13 @@
-"""`tail_request`: the options ``tail``, ``probes`` and ``seed``, as given or as configured."""
+"""The options ``tail``, ``probes`` and ``seed``, as given or as configured."""
 
 from __future__ import annotations
 
 from numbers import Integral
 
 from numbamm import config
-from numbamm.blocks.tail.protocol import Request
+from numbamm.blocks.tail.protocol import Choice, Request
 from numbamm.blocks.tail.registry import names
-from numbamm.errors import OptionError, shown
+from numbamm.errors import OptionError, shown, warn
 from numbamm.options import one_of
 
 
@@ -33,6 +33,21 @@ def tail_request(
     if seed is not None and not (_is_integer(seed) and seed >= 0):
         raise OptionError(f"seed must be an integer of at least 0, not {shown(seed)}")
     return Request(tail, probes, seed)
+
+
+def warn_of_unused(choice: Choice, is_exact: bool, probes: int | None, seed: int | None) -> None:
+    """Warn where probes or their seed were given to a model whose tail is exact.
+
+    Warns
+    -----
+    NumbammWarning
+    """
+    given = {"probes": probes, "seed": seed}
+    names = [f"{name}={value}" for name, value in given.items() if value is not None]
+    if is_exact and names:
+        what = f"{' and '.join(names)} {'have' if len(names) > 1 else 'has'} no effect"
+        why = f" ({choice.why})" if choice.why else ""
+        warn(f"{what}: the {choice.name} tail{why} is exact; they are for tail='iterative'")
 
 
 def _is_integer(value) -> bool:

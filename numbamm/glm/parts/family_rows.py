@@ -26,6 +26,8 @@ class FamilyRows:
 
     #: Every constant is in the log-density: to the kernels there is neither a φ nor a shape.
     dispersed = has_shape = False
+    #: Lines of the table besides are counted by the finder.
+    table_lines = 0
 
     @property
     def proportions(self) -> bool:

@@ -134,7 +134,7 @@ class _SparseBuffers(_Buffers):
     def _kind(self) -> type[SparseTail]:
         if not self.layout.related:
             return SparseTail
-        from numbamm.blocks.known.related import RelatedTail
+        from numbamm.blocks.known.by_precision import RelatedTail
 
         return RelatedTail
 

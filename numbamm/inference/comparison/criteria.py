@@ -76,8 +76,7 @@ def information_criteria(*models, names: Iterable[str] | None = None) -> Result:
     k, spare = frame["npar"], fits[0].nobs - frame["npar"] - 1
     frame["aicc"] = (frame["aic"] + 2 * k * (k + 1) / spare).where(spare > 0)
     frame["delta"] = frame["aic"] - frame["aic"].min()
-    weight = np.exp(-frame["delta"] / 2)
-    frame["weight"] = weight / weight.sum()
+    frame["weight"] = akaike_weights(frame["aic"])
     columns = ["npar", "llf", "aic", "aicc", "bic", "delta", "weight"]
     notes = [f"{name}: {label}" for name, label in zip(called, labelled(fits), strict=True)]
     best = fits[int(frame["delta"].to_numpy().argmin())]
@@ -91,6 +90,12 @@ def information_criteria(*models, names: Iterable[str] | None = None) -> Result:
         frame[columns].sort_values("aic", kind="stable"),
         notes,
     )
+
+
+def akaike_weights(aic):
+    """exp(-Δ/2) of differences from the smallest AIC, scaled to a sum of one."""
+    weight = np.exp(-(aic - aic.min()) / 2)
+    return weight / weight.sum()
 
 
 def _undecided(frame, called: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -63,11 +63,17 @@ class Fit(ShortRepr):
         if they were estimated.
     rows : int, optional
         Number of rows used, where the arrays are of some of them: rows that stream are compared
-        by the first ones.
+        by the first ones, and by the digest of all.
+    digest : ndarray, shape (3,), optional
+        Of the response and the weights; see `ModelFrame`.
     singular : bool
         Whether a covariance matrix of the random effects is singular.
     monte_carlo : MonteCarloErrors or None
         Monte-Carlo errors of an approximate fit.
+    parts : dict of str → ndarray, shape (n, columns)
+        Orthogonal columns of further parts of the model, the constant included.
+    thresholds : str
+        The structure of thresholds of an ordinal model; empty for others.
     """
 
     text: str
@@ -87,7 +93,10 @@ class Fit(ShortRepr):
     shape: float | None = None
     singular: bool = False
     rows: int | None = None
+    digest: np.ndarray | None = None
     monte_carlo: MonteCarloErrors | None = None
+    parts: dict[str, np.ndarray] = field(default_factory=dict)
+    thresholds: str = ""
 
     @property
     def nobs(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, warn
+from numbamm.inference.comparison.criteria import akaike_weights
 from numbamm.inference.comparison.fits import (
     Fit,
     difference_error,
@@ -146,7 +147,20 @@ def dropped_table(title: str, full: Fit, fits: dict[str, Fit]) -> Result:
         lines.append(fit.criteria | _test(fit, full))
         notes += _remarks(fit, full, lines[-1], name)
     frame = pd.DataFrame(lines, index=["<none>", *fits]).drop(columns="bic")
+    frame.insert(list(frame).index("aic") + 1, "weight", akaike_weights(frame["aic"]))
     return Result(title, frame, notes, hidden=("pvalue_chisq",))
+
+
+def added_table(title: str, small: Fit, fits: dict[str, Fit], notes: list[str]) -> Result:
+    """The table of a model, and of tests of it against fits with one part more each."""
+    import pandas as pd
+
+    lines = [small.criteria] + [fit.criteria | _test(small, fit) for fit in fits.values()]
+    remarks = [
+        note for name, fit in fits.items() for note in _remarks(small, fit, _test(small, fit), name)
+    ]
+    frame = pd.DataFrame(lines, index=["<none>", *fits]).drop(columns="bic")
+    return Result(title, frame, [small.text, *notes, *remarks], hidden=("pvalue_chisq",))
 
 
 def _test(small: Fit, large: Fit) -> dict[str, float]:

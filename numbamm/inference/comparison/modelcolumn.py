@@ -195,8 +195,8 @@ def _criterion(model, fit: Fit) -> str:
 def _notes(model) -> list[str]:
     """Notes on what is particular to the fit."""
     notes = []
-    if model.feterm.dropped:
-        dropped = ", ".join(model.feterm.dropped)
+    if model.dropped_coefficients:
+        dropped = ", ".join(model.dropped_coefficients)
         notes.append(f"rank-deficient fixed effects, without a coefficient for {dropped}.")
     if model.is_singular():
         notes.append("singular fit.")

@@ -14,6 +14,8 @@ from numbamm.structures.structure import Structure
 
 #: A unit vector counts as in a space if its distance to the space is at most this.
 TOLERANCE = 1e-6
+#: Sums over all rows agree to so many digits.
+DIGITS = 1e-9
 
 
 def refuse_different_data(fits: list[Fit]) -> None:
@@ -35,6 +37,24 @@ def refuse_different_data(fits: list[Fit]) -> None:
                 f"the models have different weights or numbers of trials: {first.text} and "
                 f"{other.text}"
             )
+        _refuse_different_digests(first, other)
+
+
+def _refuse_different_digests(first: Fit, other: Fit) -> None:
+    """Raise a `DataError` if rows beyond those at hand have other responses or weights."""
+    if first.digest is None or other.digest is None:
+        return
+    (w, wy, wyy), (v, vy, vyy) = first.digest, other.digest
+    if abs(v - w) > DIGITS * w:
+        raise DataError(
+            f"the models have different weights or numbers of trials in some rows: {first.text} "
+            f"and {other.text}"
+        )
+    if abs(vy - wy) > DIGITS * np.sqrt(w * wyy) or abs(vyy - wyy) > DIGITS * wyy:
+        raise DataError(
+            f"the models have different responses in some rows: compare {first.text} and "
+            f"{other.text}"
+        )
 
 
 def refuse_different_criteria(fits: list[Fit]) -> None:
@@ -105,6 +125,7 @@ def refuse_not_nested(small: Fit, large: Fit) -> None:
             f"nested in the other: {small.text} and {large.text}"
         )
     problem = f"{small.text} is not nested in {large.text}"
+    _refuse_other_parts(small, large, problem)
     columns = small.fixed.basis
     shift = (small.offset - large.offset) * np.sqrt(small.weights)
     if shift.any():
@@ -130,6 +151,21 @@ def refuse_not_nested(small: Fit, large: Fit) -> None:
                     f"({brief(', '.join(effects.cnames))} | {part.group}) as a special case; "
                     "check=False compares them all the same"
                 )
+
+
+#: Structures of thresholds, each a special case of those before it.
+THRESHOLDS = ("flexible", "symmetric", "equidistant")
+
+
+def _refuse_other_parts(small: Fit, large: Fit, problem: str) -> None:
+    """Refuse further parts of the smaller model that the larger one does not span."""
+    if small.thresholds != large.thresholds and THRESHOLDS.index(small.thresholds) < (
+        THRESHOLDS.index(large.thresholds)
+    ):
+        raise OptionError(f"{problem}: the latter's thresholds are {large.thresholds}")
+    for part, basis in small.parts.items():
+        if _outside(basis, large.parts[part]).any():
+            raise OptionError(f"{problem}: the latter's {part} effects do not span the former's")
 
 
 def _independent_blocks(term: ReMat) -> list[ReMat]:

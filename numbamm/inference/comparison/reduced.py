@@ -26,7 +26,7 @@ def unfitted_model(model, frame):
     built.optsum.optimizer = model.optsum.optimizer
     built.optsum.adopt(model.optsum)
     n = len(model.theta)
-    if built.theta_names == model.theta_names:
+    if n and built.theta_names == model.theta_names:
         for bounds in ("lowerbd", "upperbd"):
             getattr(built.optsum, bounds)[-n:] = getattr(model.optsum, bounds)[-n:]
     return built
@@ -157,6 +157,8 @@ def _without_effects(model) -> Fit:
         if model.shape_has_limit:
             limit = model.space_of(model.parameters(True, np.inf))
             least = min(least, limit.objective(zero))
+    elif model.has_categories:
+        least = model.objective_without_effects
     else:
         least = model.objective_at(zero)
     return replace(fit, llf=-least / 2, npar=fit.npar - len(zero), terms=[])

@@ -72,10 +72,14 @@ def _of_mixed_model(model) -> Fit:
         frame = frame.part(frame.sample)
         root = None if frame.weights is None else np.sqrt(frame.weights)
         fixed, terms = FeMat.from_columns(frame.X, frame.xnames, root), frame.reterms
+    parts, thresholds = {}, ""
+    if model.has_categories:
+        fixed, thresholds = model.columns.whole, model.threshold
+        parts = model.columns.bases
     n = len(frame.y)
     exact = model.family_record.is_linear(model.link_record)
     return Fit(
-        text=model.formula,
+        text=", ".join([model.formula, *model.further_options]),
         llf=model.llf,
         npar=model.n_parameters,
         y=frame.y,
@@ -92,7 +96,10 @@ def _of_mixed_model(model) -> Fit:
         shape=model.given_shape,
         singular=model.is_singular(),
         rows=model.nobs,
+        digest=model.frame.digest,
         monte_carlo=estimates.monte_carlo,
+        parts=parts,
+        thresholds=thresholds,
     )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError
+from numbamm.models.residual_side.refusals import refuse_structure
 from numbamm.optimize.run import uninterrupted
 from numbamm.options import grouping_factor
 from numbamm.progress import progress_bar
@@ -145,6 +146,7 @@ def delete_levels(
     >>> mm.delete_levels(m, "Subject").to_frame()["cooks"].idxmax()
     '309'
     """
+    refuse_structure(model, "delete_levels", "fit to a part of the data by update(data=...)")
     whole = _Estimates.of(model)
     group, refs, levels = _factor(model, group)
     failed: list[str] = []

@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.plotting import PlotAccessor
 
 from numbamm.elsewhere import names_arguments
+from numbamm.models.residual_side.refusals import refuse_correlated
 from numbamm.report.tableframe import TableFrame
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def influence(model) -> Influence:
     >>> m.influence()["cooks"].idxmax()
     59
     """
+    refuse_correlated(model, "influence", 'residuals("normalized") are uncorrelated')
     frame = pd.DataFrame({"fitted": model.fittedvalues, "resid": model.resid})
     frame["pearson"] = model.residuals("pearson")
     if not (model.is_linear or model.family_record.by_density or model.composition is not None):

@@ -25,7 +25,8 @@ def quantile_residuals(model, seed: int | None = 0) -> np.ndarray:
     Returns
     -------
     ndarray, shape (nobs,)
-        For linear models studentized residuals, NaN where the leverage is 1. For generalized ones
+        For linear models studentized residuals, NaN where the leverage is 1; normalized ones,
+        where residuals are correlated. For generalized ones
         Φ⁻¹ of the place of the response among responses drawn at the conditional means, random
         among equal ones.
 
@@ -38,6 +39,9 @@ def quantile_residuals(model, seed: int | None = 0) -> np.ndarray:
     ----------
     Dunn & Smyth, 1996, J. Comput. Graph. Stat. 5, 236.
     """
+    side = model.residual_side
+    if side is not None and side.texts.residual is not None:
+        return model.residuals("normalized").to_numpy()[model.frame.rows]
     if model.is_linear:
         return influence(model)["studentized"].to_numpy()[model.frame.rows]
     if model.composition is not None:

@@ -170,17 +170,22 @@ def coef_table(
     alpha = valid_alpha(alpha)
     ratio = ratio_of(model) if flag("exponentiate", exponentiate) else None
     method = degrees.coefficient_method(model, ddf, robust, cluster)
-    feterm = model.feterm
-    frame = estimates(method, np.eye(feterm.rank), np.zeros(feterm.rank), alpha)
-    frame = frame.set_axis(feterm.kept_names).reindex(feterm.cnames)
+    feterm, size = model.feterm, len(model.kept_coefficients)
+    frame = estimates(method, np.eye(size), np.zeros(size), alpha)
+    frame = frame.set_axis(model.kept_coefficients).reindex(model.coefficient_names)
     notes = [f"{coverage(alpha)} intervals.", *method.notes]
     if ratio is None:
-        return Estimates(f"Fixed effects, {method.title}", frame, notes)
-    frame = ratio.exponentiated(frame).assign(measure=ratio.measures(feterm))
+        title = "Coefficients" if model.has_categories else "Fixed effects"
+        return Estimates(f"{title}, {method.title}", frame, notes)
+    if model.has_categories:  # of the location alone: thresholds are no ratios
+        frame = frame.loc[model.location_names]
+        frame = ratio.exponentiated(frame).assign(measure=ratio.name)
+    else:
+        frame = ratio.exponentiated(frame).assign(measure=ratio.measures(feterm))
     return Estimates(
         f"{ratio.title}, {method.title}",
         frame,
-        [*ratio.notes(feterm), *notes],
+        [*ratio.notes(feterm, of_intercept=not model.has_categories), *notes],
         hidden=("measure",),
         headings={"estimate": ratio.heading},
         ratios=True,

@@ -17,7 +17,7 @@ from numbamm.errors import NumbammError, OptionError, did_you_mean, shown
 from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.fixed.kenward_roger import KenwardRoger, KenwardRogerObserved
 from numbamm.inference.fixed.satterthwaite import Satterthwaite
-from numbamm.inference.fixed.wald import Wald
+from numbamm.inference.fixed.wald import Wald, WaldOfParts
 
 #: The methods by their names. A new method is a file like `satterthwaite`, and an entry here.
 METHODS: dict[str, Any] = {
@@ -74,7 +74,8 @@ def coefficient_method(model, ddf: str | None, robust: str | None = None, cluste
     mixed_model(model)
     if robust is not None or cluster is not None:
         return robust_method(model, robust, cluster, ddf)
-    return _configured(model, "wald") if ddf is None else _named(model, valid_name(ddf))
+    found = _configured(model, "wald") if ddf is None else _named(model, valid_name(ddf))
+    return WaldOfParts(model) if model.has_categories else found
 
 
 def robust_method(model, robust: str | None, cluster: Any, ddf: str | None = None):

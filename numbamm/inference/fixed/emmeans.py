@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 WEIGHTS = ("equal", "proportional", "cells")
 TYPES = ("link", "response")
+#: Of models with thresholds: the latent variable, or probabilities of the categories.
+OF_CATEGORIES = ("link", "prob")
 RE = ("zero", "integrated")
 
 
@@ -118,12 +120,13 @@ def emmeans(
         As for `contrast`.
     robust, cluster : optional
         A robust covariance of the coefficients, as for `contrast`.
-    type : {"link", "response"}
+    type : {"link", "response", "prob"}
         The scale of the means: that of linear predictors, or that of the response. For the
         latter standard errors follow by the delta method, and the limits of intervals are
         transformed. Transformations on the left-hand side of the formula are inverted, too, such
         as ``log(y)``, ``log10(y + 1)``, ``sqrt(y)``, ``I(1 / y)`` or ``y**0.3``; a note names
-        those that cannot be inverted.
+        those that cannot be inverted. Ordinal models have ``"link"``, means of the latent
+        variable less the mean threshold, and ``"prob"``, average probabilities of the categories.
     weights : {"equal", "proportional", "cells"}
         Weights of the levels of other factors in averages: equal, proportional to their numbers
         of rows, or to those among the rows of the mean itself.
@@ -148,7 +151,8 @@ def emmeans(
     MarginalMeans
         Columns for the variables, then ``mean, se, df, lower, upper``; its methods `pairs` and
         `contrast` compare the means. With ``re="integrated"`` `Averages`, whose column is
-        ``estimate``.
+        ``estimate``. With ``type="prob"`` a `Result`: columns for the variables, then ``category,
+        probability, se, lower, upper``.
 
     Raises
     ------
@@ -190,7 +194,7 @@ def emmeans(
     alpha = valid_alpha(alpha)
     method = degrees.method(model, ddf, robust, cluster)
     one_of("weights", weights, WEIGHTS)
-    one_of("type", type, TYPES)
+    one_of("type", type, OF_CATEGORIES if model.has_categories else TYPES)
     at = {} if at is None else mapping("at", at)
     grid = ReferenceGrid(model.frame, {bare(name): v for name, v in at.items()})
     names, by = named_variables(specs, by, grid.values)
@@ -202,7 +206,16 @@ def emmeans(
     if sigma is not None and not bias_adjust:
         raise OptionError("sigma needs bias_adjust=True")
     names = [name for name in grid.with_outer([*names, *by]) if name not in by]
-    if one_of("re", re, RE) == "integrated":
+    one_of("re", re, RE)
+    if model.has_categories:
+        from numbamm.inference.categories.category_means import category_means, check_latent
+
+        if re == "integrated":
+            raise OptionError('re="integrated" is not for ordinal models: take re="zero"')
+        if type == "prob":
+            return category_means(model, grid, [*names, *by], weights, alpha)
+        check_latent(model)
+    if re == "integrated":
         from numbamm.inference.marginal.integrated import integrated_means
 
         if bias_adjust or sigma is not None:

@@ -71,10 +71,11 @@ class Ratio:
             "levels."
         ]
 
-    def notes(self, feterm) -> list[str]:
-        """Notes on the meaning of the numbers."""
+    def notes(self, feterm, of_intercept: bool = True) -> list[str]:
+        """Notes on the meaning of the numbers, and of the intercept."""
+        about = self.of_intercept(feterm) if of_intercept else []
         return [
-            *(note[0].upper() + note[1:] for note in self.of_intercept(feterm)),
+            *(note[0].upper() + note[1:] for note in about),
             "Standard errors by the delta method; tests are on the scale of the coefficients.",
         ]
 
@@ -92,6 +93,12 @@ def ratio_of(model) -> Ratio:
         The exponential of a coefficient has no meaning with the model's link.
     """
     back, link, family = BackTransform(model), model.link_record, model.family_record
+    if model.has_categories and not (link.base and "scale" not in model.frame.parts):
+        raise OptionError(
+            "exponentiate=True is for ordinal models with the link logit and without scale "
+            f"effects, whose coefficients are logarithms of odds ratios, not for {model.formula} "
+            f"with the link {link}"
+        )
     if link.linear and back.base:  # the logarithm of the response
         return Ratio(back.base, f"ratio of {back.first}", f"geometric mean of {back.first}")
     if link.base:

@@ -29,6 +29,14 @@ class Wald:
         return quadratic_form(L, self.beta, self.vcov, rhs) / len(L), np.inf
 
 
+class WaldOfParts(Wald):
+    """Tests of the coefficients of all parts of a model: thresholds, location, scale."""
+
+    def __init__(self, model) -> None:
+        self.beta, self.vcov = model.coefficients, model.coefficient_covariance
+        self.notes = []
+
+
 def quadratic_form(L, beta, vcov, rhs=0.0) -> float:
     """(Lβ - rhs)'(L vcov L')⁻¹(Lβ - rhs)."""
     value = L @ beta - rhs

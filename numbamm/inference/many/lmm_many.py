@@ -63,10 +63,11 @@ def lmm_many(
         response in turn, whether there is such a column or not.
     data : pandas, polars or pyarrow frame, or dict of arrays
         The rows; those with missing values in columns that the formula uses are dropped.
-    Y : list of str, frame, array or path
-        The responses: names of columns of `data`; a frame with a column for each; an array of
-        shape (rows of the data, responses), dense or sparse; or a Parquet file with a column for
-        each, which is read batch by batch. A pandas frame is matched to the data by its index.
+    Y : list of str, frame, Series, array or path
+        The responses: names of columns of `data`; a frame with a column for each, or a Series; an
+        array of shape (rows of the data, responses), dense or sparse; or a Parquet file with a
+        column for each, which is read batch by batch. A pandas frame is matched to the data by its
+        index.
         A response is fitted to the rows in which it is not missing.
     reml : bool
         Fit by REML instead of maximum likelihood.

@@ -46,6 +46,7 @@ def responses_of(Y, table: Table) -> Responses:
     DataError, OptionError
         There is no response, or one is not numeric, or not of the data's rows.
     """
+    Y = _usual(Y)
     if isinstance(Y, str | PathLike) and str(Y) not in table.names:
         found: Responses = _Parquet(Path(Y), table)
     elif isinstance(Y, str):
@@ -61,10 +62,29 @@ def responses_of(Y, table: Table) -> Responses:
         raise OptionError("Y has no responses: give names of columns, a frame or an array")
     seen: set[Hashable] = set()
     for name in found.names:
+        if isinstance(name, tuple):
+            raise DataError(
+                f"Y has a response with the name {shown(name)}, of several levels: join them, as "
+                "by Y.columns = ['_'.join(map(str, c)) for c in Y.columns]"
+            )
         if name in seen:
             raise OptionError(f"Y has several responses with the name {shown(name)}")
         seen.add(name)
     return found
+
+
+def _usual(Y):
+    """A Series as a frame of one column, and an array of names as a list; all else unchanged."""
+    ndim = getattr(Y, "ndim", None)
+    if ndim is None and hasattr(Y, "to_frame") and len(getattr(Y, "shape", ())) == 1:
+        return Y.to_frame()  # of polars
+    if ndim != 1:
+        return Y
+    if hasattr(Y, "to_frame") and hasattr(Y, "name") and hasattr(Y, "iloc"):
+        return Y.to_frame(0 if Y.name is None else Y.name)
+    if getattr(Y.dtype, "kind", "O") in "OUT" and all(isinstance(name, str) for name in Y):
+        return list(Y)
+    return Y
 
 
 def _aligned(Y, table: Table):
@@ -99,18 +119,25 @@ class _Array(Responses):
     """An array with a column for each response, dense or sparse."""
 
     def __init__(self, Y, table: Table) -> None:
+        is_list = isinstance(Y, list | tuple)
         if not hasattr(Y, "shape"):
             try:
                 Y = np.asarray(Y)
             except ValueError as error:
                 raise DataError(f"Y is no array: {error}") from None
+        if len(Y.shape) == 0:
+            raise DataError(
+                "Y must be names of columns, a frame, an array or the path of a Parquet file, not "
+                f"{shown(Y.item())}"
+            )
         Y = Y[:, None] if len(Y.shape) == 1 and Y.shape[0] == table.nrows else Y
         if len(Y.shape) != 2 or Y.shape[0] != table.nrows:
             turned = len(Y.shape) == 2 and Y.shape[1] == table.nrows
             raise DataError(
                 f"Y has shape {tuple(Y.shape)} where the data have {table.nrows} rows: it needs a "
                 "row for each of them and a column for each response"
-                + ("; give Y.T" if turned else "")
+                + ("; give " + ("np.column_stack(Y)" if is_list else "Y.T"))
+                * turned
             )
         if Y.dtype.kind == "c":
             raise DataError(f"Y must be real numbers, not an array of {Y.dtype}")

@@ -32,10 +32,10 @@ class ModelRows:
         Rows with a missing value; None if there are none.
     aligned : callable
         Makes a Series over the rows from values and a name.
+    parts : dict of str → ndarray
+        Columns of further parts of the model.
     elsewhere : list of NewPoints
         What is left of the effects at points that the fit did not have.
-    parts : dict of str → ndarray, shape (n, columns)
-        Columns of the formulas of further parts.
     of_mean : list of bool
         Whether each term belongs to the predictor of the mean.
     """
@@ -47,8 +47,8 @@ class ModelRows:
     weights: np.ndarray | None
     missing: np.ndarray | None
     aligned: Callable
-    elsewhere: list[NewPoints] = field(default_factory=list)
     parts: dict[str, np.ndarray] = field(default_factory=dict)
+    elsewhere: list[NewPoints] = field(default_factory=list)
     of_mean: list[bool] = field(default_factory=list)
 
     @classmethod
@@ -58,21 +58,30 @@ class ModelRows:
             raise OptionError("weights are for new rows; the rows of the fit keep theirs")
         frame, terms = model.frame, [(term.refs, term.z) for term in model.reterms]
         X, unseen = frame.X[:, model.feterm.kept], [[] for _ in terms]
-        rows = cls(X, frame.offset, terms, unseen, frame.weights, None, model.aligned)
-        rows.parts = {name: columns for name, (columns, _) in frame.parts.items()}
+        parts = {name: X for name, (X, _) in frame.parts.items()}
+        rows = cls(X, frame.offset, terms, unseen, frame.weights, None, model.aligned, parts)
         rows.of_mean = [not term.part for term in model.reterms]
         return rows
 
     @classmethod
-    def new(cls, model, newdata, wanted: Collection[int], weights=None, theta=None) -> ModelRows:
-        """New rows, with the random-effects terms at the positions `wanted`, and at θ."""
+    def new(
+        cls,
+        model,
+        newdata,
+        wanted: Collection[int],
+        weights=None,
+        theta=None,
+        parts: Collection[str] = (),
+    ) -> ModelRows:
+        """New rows, with the random-effects terms at the positions `wanted`, at θ, and parts."""
         if model.frame.has_array_offset:
             raise DataError(
                 "the model's offset was given as an array, which new data cannot have: "
                 "fit with offset=<column name>, or with offset(...) in the formula, to predict"
             )
-        formulas = [] if model.composition is None else list(model.composition.formulas)
-        new = model.frame.new_rows(newdata, random=wanted, weights=weights, parts=formulas)
+        if model.composition is not None:
+            parts = model.composition.formulas
+        new = model.frame.new_rows(newdata, random=wanted, weights=weights, parts=parts)
         no_level = np.full(len(new.X), -1, dtype=np.int32)
         terms = [(no_level, np.zeros((term.p, len(new.X)))) for term in model.reterms]
         unseen: list[list] = [[] for _ in terms]
@@ -89,9 +98,9 @@ class ModelRows:
             return pd.Series(values, index=index, name=name)
 
         X = new.X[:, model.feterm.kept]
-        rest = new.weights, new.missing, aligned, elsewhere, new.parts
+        of_rows = new.weights, new.missing, aligned, new.parts, elsewhere
         of_mean = [not term.part for term in model.reterms]
-        return cls(X, new.offset, terms, unseen, *rest, of_mean)
+        return cls(X, new.offset, terms, unseen, *of_rows, of_mean)
 
     def linear_predictor(self, beta, effects) -> np.ndarray:
         """Xβ + Zb + offset, shape (n,); NaN in rows with a missing value.

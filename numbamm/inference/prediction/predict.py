@@ -26,6 +26,7 @@ from numbamm.inference.prediction.simulate import (
 )
 from numbamm.inference.prediction.streamed import predictions
 from numbamm.models.parts.distribution import RowDistribution
+from numbamm.models.residual_side.refusals import refuse_new_rows
 from numbamm.options import flag, one_of, valid_alpha
 from numbamm.sources.opening import open_source
 
@@ -241,6 +242,8 @@ def predict(
     if not random and re_form is not None:
         raise OptionError("random=False and re_form contradict each other: give one of them")
     chosen = chosen_effects(model, re_form if random else "none")
+    if model.has_categories:
+        return _of_categories(model, newdata, chosen, new_levels, type, se, interval, alpha)
     rows = _rows(model, newdata, chosen, interval, weights)
     eta = _eta_of_fit(model, chosen) if newdata is None else _eta(model, rows, chosen, new_levels)
     if model.composition is not None:
@@ -283,6 +286,20 @@ def predict(
     return pd.DataFrame(series) if len(series) > 1 else series["prediction"]
 
 
+def _of_categories(model, newdata, chosen, new_levels, type, se, interval, alpha):
+    """Predictions of a model with thresholds."""
+    from numbamm.inference.categories.predict_categories import predict_categories
+
+    if newdata is None:
+        rows = ModelRows.of_fit(model)
+    else:
+        wanted = [k for k, columns in enumerate(chosen) if columns.any()]
+        parts = () if type == "link" else tuple(model.frame.parts)
+        rows = ModelRows.new(model, newdata, wanted, parts=parts)
+    effects = _effects(model, rows, chosen, new_levels)
+    return predict_categories(model, rows, chosen, effects, type, se, interval, alpha)
+
+
 def _rows(model, newdata, chosen, interval, weights) -> ModelRows:
     """The rows to predict, with the terms whose random effects are included."""
     if newdata is None:
@@ -300,6 +317,7 @@ def _rows(model, newdata, chosen, interval, weights) -> ModelRows:
 def _limits(model, rows: ModelRows, eta, sd, alpha: float, interval: str) -> list[np.ndarray]:
     """Normal limits for linear predictors, or for a linear model's observations."""
     if interval == "prediction":
+        refuse_new_rows(model, 'interval="prediction"')
         sd = np.sqrt(sd**2 + model.sigma**2 / trials_or_weights(model, rows))
     half = ndtri(1 - alpha / 2) * sd
     return [_on_same_side(model, eta, end) for end in (eta - half, eta + half)]
@@ -369,13 +387,19 @@ def _eta_of_fit(model, chosen) -> np.ndarray:
 
 def _eta(model, rows: ModelRows, chosen, new_levels: str) -> np.ndarray:
     """The linear predictors of new rows, NaN where a value is missing."""
+    effects = _effects(model, rows, chosen, new_levels)
+    return rows.linear_predictor(model.estimates.beta, effects)
+
+
+def _effects(model, rows: ModelRows, chosen, new_levels: str) -> list[np.ndarray]:
+    """The random effects that are included, those of new levels last: zero, or NaN."""
     effects = []
     absent = np.nan if new_levels == "missing" else 0.0
     for term, b, columns, unseen in zip(model.reterms, model.b, chosen, rows.unseen, strict=True):
         _refuse_or_warn(term, unseen, new_levels)
         new = np.full((len(unseen), term.p), absent)
         effects.append(np.vstack([b * columns, new]) if columns.any() else b)
-    return rows.linear_predictor(model.estimates.beta, effects)
+    return effects
 
 
 def _variance(model, rows: ModelRows, chosen) -> np.ndarray:
@@ -419,12 +443,23 @@ def _listed(labels, most: int = 5) -> str:
     return ", ".join(texts) + more
 
 
+def _types(model) -> tuple[str, ...]:
+    """What can be predicted of this kind of model."""
+    if model.composition is not None:
+        return OF_PARTS
+    if not model.has_categories:
+        return TYPES
+    from numbamm.inference.categories.predict_categories import TYPES as OF_CATEGORIES
+
+    return OF_CATEGORIES
+
+
 def _check(model, new_levels, type, interval, alpha, draws) -> None:
     """Raise an error if the model is not fitted or an option has an unusable value."""
     _ = model.estimates
     for name, value, known in (
         ("new_levels", new_levels, NEW_LEVELS),
-        ("type", type, TYPES if model.composition is None else OF_PARTS),
+        ("type", type, _types(model)),
         ("interval", interval, INTERVALS),
     ):
         if value is not None or None not in known:

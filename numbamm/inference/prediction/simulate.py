@@ -17,6 +17,7 @@ from numbamm.inference.prediction.model_rows import ModelRows, row_weights
 from numbamm.inference.prediction.parts_prediction import predictors_of
 from numbamm.inference.prediction.re_form import chosen_effects
 from numbamm.inference.resampling.replicates import valid_count
+from numbamm.models.residual_side.refusals import refuse_new_rows
 from numbamm.options import numbers
 from numbamm.shortrepr import ShortRepr
 
@@ -141,16 +142,35 @@ def simulate(
     if newdata is None:
         rows = ModelRows.of_fit(model, weights)
     else:
+        refuse_new_rows(model, "simulate(newdata=...)")
         given = weights_to_draw(model, weights)
-        wanted = range(len(model.reterms))
-        rows = ModelRows.new(model, newdata, wanted, given, parameters.theta)
+        every = range(len(model.reterms))
+        parts = tuple(model.frame.parts) if model.has_categories else ()
+        rows = ModelRows.new(model, newdata, every, given, parameters.theta, parts)
     rng = generator(seed)
+    series = _as_categories if model.has_categories else _as_numbers
     if n is None:
-        return rows.aligned(respond(model, rows, parameters, kept, rng), model.frame.response)
+        y = respond(model, rows, parameters, kept, rng)
+        return series(model, rows, y, model.frame.response)
     import pandas as pd
 
     drawn = (respond(model, rows, parameters, kept, rng) for _ in range(count))
-    return pd.concat([rows.aligned(y, f"sim_{i}") for i, y in enumerate(drawn, 1)], axis=1)
+    return pd.concat([series(model, rows, y, f"sim_{i}") for i, y in enumerate(drawn, 1)], axis=1)
+
+
+def _as_numbers(model, rows: ModelRows, y, name: str) -> pd.Series:
+    return rows.aligned(y, name)
+
+
+def _as_categories(model, rows: ModelRows, codes, name: str) -> pd.Series:
+    """Numbers of categories as an ordered categorical column, missing where they are NaN."""
+    import pandas as pd
+
+    aligned = rows.aligned(codes, name)
+    labels = pd.Categorical.from_codes(
+        aligned.fillna(-1).astype(int), categories=model.categories, ordered=True
+    )
+    return pd.Series(labels, index=aligned.index, name=name)
 
 
 def generator(seed) -> np.random.Generator:
@@ -179,6 +199,7 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
     Returns
     -------
     ndarray, shape (n,)
+        Of ordered categories, their numbers from 0.
     """
     effects = []
     lambdas = model.scaled.structure.matrices(parameters.theta)
@@ -190,6 +211,10 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
         if kept[k]:
             b[: term.nlevels] = model.b[k]
         effects.append(b)
+    if model.has_categories:
+        from numbamm.inference.categories.category_rows import draw_codes
+
+        return draw_codes(model, rows, effects, parameters.beta, rng)
     eta = rows.linear_predictor(parameters.beta, effects)
     for there in rows.elsewhere:
         refs, levels = rows.terms[there.term][0], len(effects[there.term])
@@ -203,7 +228,12 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
         return y
     mu = model.mean(eta[complete])
     phi = parameters.sigma**2
-    y[complete] = model.family_record.draws(rng, mu, w, phi, parameters.shape)
+    if model.residual_side is None:
+        y[complete] = model.family_record.draws(rng, mu, w, phi, parameters.shape)
+    else:
+        noise = model.residual_side.correlated(rng.standard_normal(len(mu)))
+        noise *= parameters.sigma * model.residual_side.deviations()
+        y[complete] = mu + noise / np.sqrt(w)
     return y
 
 
@@ -262,7 +292,7 @@ class TrueParameters(ShortRepr):
     def given(cls, model, beta, theta, cov, sigma, shape) -> TrueParameters:
         """The given parameters, and the model's estimates of the others."""
         beta = _vector(
-            "beta", model.estimates.beta if beta is None else beta, model.feterm.kept_names
+            "beta", model.coefficients if beta is None else beta, model.kept_coefficients
         )
         if model.family_record.dispersed:
             sigma = _positive("sigma", _known_sigma(model) if sigma is None else sigma)

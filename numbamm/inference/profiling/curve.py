@@ -99,10 +99,9 @@ def walk(
     closed : bool
         Whether an end of the range at zero belongs to it. Other ends are only approached.
     others : callable, optional
-        What tells all parameters, at the point where a search has just ended.
+        Takes the points where searches ended, and returns all parameters there, a row for each.
     """
-    others = others or (lambda x: ())
-    sides, ends, middle = [], [], others(start)
+    sides, ends = [], []
     for sign, end in ((-1.0, bounds[0]), (1.0, bounds[1])):
         values, zetas, points = [], [], []
         v, zeta, h, x = estimate, 0.0, step, start
@@ -123,7 +122,7 @@ def walk(
             v, zeta, x = new_v, new_zeta, new_x
             values.append(v)
             zetas.append(zeta)
-            points.append(others(x))
+            points.append(x)
         sides.append((values, zetas, points))
         ends.append(end if abs(end - v) <= AT_END * step else np.nan)
     (low, below, before), (high, above, after) = sides
@@ -134,5 +133,5 @@ def walk(
         np.array([*below[::-1], 0.0, *above]),
         lower,
         upper,
-        np.array([*before[::-1], middle, *after]) if len(middle) else None,
+        others([*before[::-1], start, *after]) if others else None,
     )

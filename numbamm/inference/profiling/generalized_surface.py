@@ -31,7 +31,7 @@ class GeneralizedSurface(Surface):
         if parameters.nuisance == LOG_SHAPE:  # an infinite shape has a profile, too
             point = point._replace(shape=min(point.shape, parameters.shape_range[1]))
         self._nuisance, self._rank = parameters.nuisance, len(parameters.beta)
-        self._to_beta = None if root is None else model.feterm.to_basis @ root
+        self._to_beta = None if root is None else model.basis_to_coefficients @ root
         head = [] if root is None else np.linalg.solve(root, point.beta)
         between = parameters.coordinates(point)
         super().__init__(model, np.concatenate([head, between, point.theta]))
@@ -51,10 +51,10 @@ class GeneralizedSurface(Surface):
         objective = self._space.objective
         return objective(x), slopes(objective, x, np.full(len(x), QUADRATURE_STEP))
 
-    def coefficients(self, x) -> np.ndarray:
+    def coefficients(self, points) -> np.ndarray:
         if self._to_beta is None:
-            return np.full(self.model.feterm.rank, np.nan)
-        return self._to_beta @ x[: self._rank]
+            return np.full((len(points), self.model.feterm.rank), np.nan)
+        return np.array(points)[:, : self._rank] @ self._to_beta.T
 
     def part_curve(self, name: str, reach: float) -> Curve:
         """The profile of a coefficient of another part than the mean's."""

@@ -55,25 +55,32 @@ class LinearSurface(Surface):
         r = self._scale_of_y * self._blocks.residual_norm()
         return value, np.append(2 * n - 2 * (r / sigma) ** 2, gradient)
 
-    def coefficients(self, x) -> np.ndarray:
-        return self.model.coefficients_at(self._scaled_theta(x))
+    def coefficients(self, points) -> np.ndarray:
+        return self.model.coefficients_at([self._scaled_theta(x) for x in points])
 
     def coefficient_curve(self, j: int, reach: float) -> Curve:
         """The profile of a coefficient, by fits of the model without its column x to y - vx."""
         estimate, error = self.model.estimates.beta[j], np.sqrt(self.model.beta_covariance[j, j])
         refitted = self._without_column(j, estimate)
-        twin = refitted(estimate)
 
-        def rise(v, start):
-            return uninterrupted(refitted(v)).objective - self.least, start
+        def fitted(v):
+            fit = uninterrupted(refitted(v))
+            return fit.objective - self.least, (fit.estimates.sigma, fit.theta, fit.estimates.beta)
 
-        def parameters(_):
-            est = twin.estimates
-            sizes, beta = [est.sigma] * len(self.sizes), np.insert(est.beta, j, np.nan)
-            return np.concatenate([sizes, [est.sigma], twin.theta, beta])
+        def parameters(fits):
+            sigma, theta, beta = map(np.array, zip(*fits, strict=True))
+            sizes = np.tile(sigma[:, None], len(self.sizes))
+            return self._in_order(sizes, sigma, theta, np.insert(beta, j, np.nan, axis=1))
 
-        bounds = -np.inf, np.inf
-        return walk(rise, self.best, estimate, 0.3 * error, bounds, reach, others=parameters)
+        return walk(
+            lambda v, _: fitted(v),
+            fitted(estimate)[1],
+            estimate,
+            0.3 * error,
+            (-np.inf, np.inf),
+            reach,
+            others=parameters,
+        )
 
     def _without_column(self, j: int, estimate: float) -> Callable[[float], LinearMixedModel]:
         """A function that fits one model without column j, x, to y - vx; it returns the model."""

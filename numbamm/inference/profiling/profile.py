@@ -206,7 +206,7 @@ def profiled_parameters(model) -> list[str]:
         correlations = [name for name in components if name.startswith("cor_")]
         return [*correlations, *(f"theta_{name}" for name in model.theta_names)]
     sizes = [SIGMA] * dispersed + [SHAPE] * model.has_free_shape
-    coefficients = [] if fast else model.feterm.kept_names
+    coefficients = [] if fast else model.kept_coefficients
     if model.composition is not None:
         coefficients = [*coefficients, *model.part_lines.names]
     return [*sizes, *components, *coefficients]

@@ -6,7 +6,6 @@ See docs/mathematics.md, "After the fit".
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import minimize as slsqp
@@ -89,8 +88,8 @@ class Surface(ABC):
         """Functions that compute σ or the shape from x, by name; empty if x determines neither."""
 
     @abstractmethod
-    def coefficients(self, x) -> np.ndarray:
-        """The kept coefficients where the others are as x says; NaN if x does not tell."""
+    def coefficients(self, points) -> np.ndarray:
+        """The kept coefficients at several x, a row for each; NaN if x does not tell."""
 
     @abstractmethod
     def coefficient_curve(self, j: int, reach: float) -> Curve:
@@ -101,19 +100,18 @@ class Surface(ABC):
     @property
     def names(self) -> list[str]:
         """Names of all parameters that have profiles."""
-        return [*self.sizes, *self._components.names, *self.model.feterm.kept_names]
+        return [*self.sizes, *self._components.names, *self.model.kept_coefficients]
 
-    def parameters(self, x) -> np.ndarray:
-        """Everything at x from which all parameters follow: sizes, σ, θ and coefficients."""
-        sizes = [size(x) for size in self.sizes.values()]
-        theta = self.model.scaled.to_user(self._scaled_theta(x))
-        return np.concatenate([sizes, [self.sigma(x)], theta, self.coefficients(x)])
+    def parameters(self, points) -> np.ndarray:
+        """All parameters in the order of `names` at several x, a row for each."""
+        sizes = np.array([[size(x) for size in self.sizes.values()] for x in points])
+        sigma = np.array([self.sigma(x) for x in points])
+        theta = np.array([self.user_theta(x) for x in points])
+        return self._in_order(sizes, sigma, theta, self.coefficients(points))
 
-    def _named(self, rows) -> np.ndarray:
-        """All parameters in the order of `names`, from rows of `parameters`."""
-        ends = np.cumsum([len(self.sizes), 1, len(self._theta_names)])
-        sizes, sigma, theta, beta = np.split(rows, ends, axis=1)
-        return np.hstack([sizes, self._components.values(theta, sigma[:, 0]), beta])
+    def _in_order(self, sizes, sigma, theta, beta) -> np.ndarray:
+        """All parameters in the order of `names`, from what they follow from, row by row."""
+        return np.hstack([sizes, self._components.values(theta, sigma), beta])
 
     def _scaled_theta(self, x) -> np.ndarray:
         """The scaled θ, a view of x."""
@@ -125,10 +123,6 @@ class Surface(ABC):
 
     def curve(self, name: str, reach: float) -> Curve:
         """The profile of one parameter up to |ζ| = reach."""
-        curve = self._curve(name, reach)
-        return curve if curve.others is None else replace(curve, others=self._named(curve.others))
-
-    def _curve(self, name: str, reach: float) -> Curve:
         if name in self.sizes:
             return self._size_curve(name, reach)
         if name in self._theta_names:
@@ -137,8 +131,7 @@ class Surface(ABC):
             return self._component_curve(name, reach)
         if self.model.composition is not None and name in self.model.part_lines.names:
             return self.part_curve(name, reach)
-        feterm = self.model.feterm
-        return self.coefficient_curve(feterm.kept_names.index(name), reach)
+        return self.coefficient_curve(self.model.kept_coefficients.index(name), reach)
 
     def _size_curve(self, name: str, reach: float) -> Curve:
         """The profile of σ or the shape, computed for its logarithm."""

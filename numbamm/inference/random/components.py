@@ -98,4 +98,4 @@ class Components:
                 np.divide(inner, product, out=out, where=product > 0)
                 parts.append(np.clip(out, -1.0, 1.0)[:, None])
             parts.append(term.structure.shape_values(part))
-        return np.hstack(parts)
+        return np.hstack(parts) if parts else np.zeros((len(sigma), 0))

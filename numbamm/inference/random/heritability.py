@@ -17,6 +17,7 @@ from numbamm.inference.random.rsquared import METHODS, residual_on_link_scale
 from numbamm.optimize.differences import hessian, jacobian
 from numbamm.options import grouping_factor, one_of, valid_alpha
 from numbamm.report.result import Result
+from numbamm.structures.joint import Joint
 
 RESIDUAL = "Residual"
 INTERVALS = ("delta", "profile")
@@ -91,7 +92,7 @@ def heritability(
     >>> import numbamm as mm
     >>> m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"), reml=True)
     >>> m.heritability("Batch").frame.round(2).loc["Batch"].tolist()
-    [0.42, 0.2, 0.12, 0.79]
+    [0.42, 0.22, 0.11, 0.8]
     """
     import pandas as pd
 
@@ -138,7 +139,7 @@ class _Share:
     among: list[bool]
     residual: float
     names: list[str]
-    joint: object
+    joint: Joint
 
     @classmethod
     def of(cls, model, group: str, among, method: str) -> _Share:
@@ -178,6 +179,8 @@ class _Share:
 
 
 def _names(among, groups: list[str]) -> list[str]:
+    if not isinstance(among, Iterable):
+        raise OptionError(f"among must be names of variance components, not {shown(among)}")
     names = [among] if isinstance(among, str) else list(among)
     for name in names:
         if name not in (*groups, RESIDUAL):
@@ -286,7 +289,7 @@ class _Deviance:
         ratio = h / (1 - h) / share.moments[self._term][0, 0]
 
         def rest(at) -> float:
-            return share.residual + share.variances(at) @ share.among
+            return float(share.residual + share.variances(at) @ share.among)
 
         theta[self._at] = own = np.sqrt(ratio * rest(theta))
         slopes = np.zeros(len(self._others))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,25 +22,31 @@ class EstimateColumns:
         ``"sigma"`` and ``"shape"``, as far as the model has them.
     components : Components
         The standard deviations and correlations that follow from θ and σ.
+    residual : list of str
+        Parameters of a structure of the residuals.
     """
 
     beta: list[str]
     theta: list[str]
     sizes: list[str]
     components: Components
+    residual: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, model) -> EstimateColumns:
         """The columns for fits of a model."""
         sizes = [SIGMA] * (model.varcorr.sigma is not None)
         sizes += [SHAPE] * (model.shape is not None)
-        beta = model.feterm.kept_names
-        return cls(beta, model.theta_names, sizes, Components.of(model))
+        beta = model.kept_coefficients
+        side = model.residual_side
+        residual = [] if side is None else list(side.parameters(side.phi, 1.0))
+        return cls(beta, model.theta_names, sizes, Components.of(model), residual)
 
     def to_json(self) -> dict:
         """The columns as plain lists, from which `from_json` makes them again."""
         terms = [[t.group, list(t.names), t.structure.to_json()] for t in self.components.terms]
-        return {"beta": self.beta, "theta": self.theta, "sizes": self.sizes, "terms": terms}
+        own = {"beta": self.beta, "theta": self.theta, "sizes": self.sizes, "terms": terms}
+        return own | ({"residual": self.residual} if self.residual else {})
 
     @classmethod
     def from_json(cls, d: dict) -> EstimateColumns:
@@ -49,20 +55,26 @@ class EstimateColumns:
             Component(group, tuple(names), from_json(structure, len(names)))
             for group, names, structure in d["terms"]
         ]
-        return cls(d["beta"], d["theta"], d["sizes"], Components(terms))
+        own = d.get("residual", [])
+        return cls(d["beta"], d["theta"], d["sizes"], Components(terms), own)
 
     @property
     def columns(self) -> list[str]:
         """Names of all columns, in order."""
         beta = [f"beta_{name}" for name in self.beta]
-        return ["objective", *self.sizes, *beta, *[f"theta_{name}" for name in self.theta]]
+        residual = [f"{name}|Residual" for name in self.residual]
+        theta = [f"theta_{name}" for name in self.theta]
+        return ["objective", *self.sizes, *residual, *beta, *theta]
 
-    def row(self, objective, sigma, shape, beta, theta) -> np.ndarray:
+    def row(self, objective, sigma, shape, beta, theta, residual=()) -> np.ndarray:
         """The estimates of one fit in the order of `columns`."""
         sizes = {SIGMA: sigma, SHAPE: shape}
-        return np.concatenate([[objective], [sizes[s] for s in self.sizes], beta, theta])
+        sizes = [sizes[s] for s in self.sizes]
+        return np.concatenate([[objective], sizes, residual, beta, theta])
 
     def row_of(self, model) -> np.ndarray:
         """The estimates of a fitted model in the order of `columns`."""
         est, shape = model.estimates, model.shape
-        return self.row(est.objective, est.sigma, shape, est.beta, model.theta)
+        side = model.residual_side
+        own = [] if side is None else list(side.parameters(side.phi, est.sigma).values())
+        return self.row(est.objective, est.sigma, shape, est.beta, model.theta, own)

@@ -122,7 +122,8 @@ def _can_be_compiled(model) -> bool:
     """Whether compiled code can fit the model: linear, few θ, and bounds as in its layout."""
     optsum = model.optsum
     return (
-        model.space.own_search is not None
+        model.residual_side is None
+        and model.space.own_search is not None
         and model.scaled.structure.is_free
         and all(term.relation is None for term in model.reterms)
         and model.blocks.is_compiled

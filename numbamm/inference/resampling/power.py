@@ -437,6 +437,10 @@ def _fit_options(model, built, fast: bool | None) -> dict:
                 "fast is for generalized models: a linear one has one kind of fit; leave fast out"
             )
         return {}
+    if built.has_categories:
+        if fast is not None:
+            raise OptionError("an ordinal model has one kind of fit; leave fast out")
+        return {}
     if fast is None:
         fast = isinstance(model, MixedModel) and model.is_fitted and model.is_fast
     return {"fast": bool(fast)}

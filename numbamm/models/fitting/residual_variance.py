@@ -51,7 +51,7 @@ def check_residual_variance(model, variance: float) -> None:
     if variance > 0:
         error = model.degrees * np.finfo(float).eps / variance
     if error > DOUBTFUL:
-        terms = ", ".join(dict.fromkeys(t.group for t in model.reterms))
+        terms = ", ".join(dict.fromkeys(t.group for t in model.reterms)) or "the fixed effects"
         share = f"{np.sqrt(max(variance, 0.0)):.1g} times"
         reason = (
             f"the residual standard deviation is {share} that of the response, which the levels of "
@@ -87,7 +87,9 @@ def check_residual_variance(model, variance: float) -> None:
 
 def _vanishes(model, error: float) -> bool:
     """Whether a third of the residual standard deviation is as likely, up to rounding errors."""
-    rise = model.objective_at(3 * model.theta) - model.optsum.fmin
+    x = model.x.copy()
+    x[len(x) - len(model.theta) :] *= 3
+    rise = model.objective_at(x) - model.optsum.fmin
     return rise < AS_LIKELY + 2 * 3**2 * error
 
 

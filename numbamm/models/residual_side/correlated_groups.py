@@ -352,5 +352,5 @@ def _cells(kind, at, stratum, labels, strata) -> Cells | None:
     names = []
     for s, v in zip(*np.divmod(both, len(visits)), strict=True):
         suffix = f"[{strata[s]}]" if strata else ""
-        names.append(f"{visits[v]}{suffix}".strip())
+        names.append(f"{visits[v]}{suffix}" if kind.heterogeneous else strata[s])
     return Cells(codes.ravel(), names)

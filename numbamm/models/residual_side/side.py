@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,29 @@ from numbamm.blocks.tail.dense_tail import DenseTail
 from numbamm.blocks.tail.protocol import Choice, Request
 from numbamm.models.residual_side.correlated_groups import Reading, independent, read_residual
 from numbamm.models.residual_side.deviations import Deviations, of_cells, read_dispersion
-from numbamm.models.residual_side.texts import Texts
+from numbamm.models.residual_side.texts import DISPERSION, Texts
+
+#: A correlation counts as one where less than the square of this is left to it.
+BOUND = 1e-2
+#: With more visits than this a table does not print correlations that parameters tell.
+WIDE = 6
+
+
+class Line(NamedTuple):
+    """A line of a table of variance components.
+
+    Attributes
+    ----------
+    name : str
+    sd : float or None
+        None for a line of another parameter, whose value stands in `values`.
+    values : list of float
+        Correlations with the lines before, or the value of a parameter.
+    """
+
+    name: str
+    sd: float | None
+    values: list[float]
 
 
 class ResidualSide:
@@ -138,6 +161,39 @@ class ResidualSide:
             d = d / self.rows.sqrtw[rows]
         return R * np.outer(d, d)
 
+    def of_visits(self, stratum: int = 0) -> np.ndarray:
+        """R of all visits, of one stratum, by the standard deviations of visits alone."""
+        p, cells = len(self.reading.visits), self.reading.cells
+        values = self.table.values(self.phi[self.scales.size :]).reshape(-1, p, p)
+        d = np.ones(p)
+        if cells is not None:
+            own, found = self.reading.strata[stratum : stratum + 1], self.parameters(self.phi, 1.0)
+            suffix = "".join(f"[{label}]" for label in own)
+            for j, visit in enumerate(self.reading.visits):
+                own_sd = found.get(f"sd_{visit}{suffix}", np.nan)
+                d[j] = found.get(f"sd_{''.join(own)}", own_sd)
+        return values[stratum] * np.outer(d, d)
+
+    def deviations(self) -> np.ndarray:
+        """d of the rows in the order of the data."""
+        return np.exp(self.scales.values(self.phi[: self.scales.size]))
+
+    def uncorrelated(self, rows) -> np.ndarray:
+        """L⁻¹ rows, C = LL', of the rows in the order of the data."""
+        return self._by_group("whiten", rows)
+
+    def correlated(self, rows) -> np.ndarray:
+        """L rows, C = LL': noise as the residuals have it, from independent noise."""
+        return self._by_group("colour", rows)
+
+    def _by_group(self, method: str, rows) -> np.ndarray:
+        order, out = self.rows.rows, np.empty(len(rows))
+        matrices = self.rows.at(self.phi).matrices
+        out[order] = getattr(matrices, method)(np.asarray(rows, dtype=np.float64)[order, None])[
+            :, 0
+        ]
+        return out
+
     # ---- what users see -----------------------------------------------------------------------
 
     def parameters(self, phi, sigma: float) -> dict[str, float]:
@@ -156,6 +212,63 @@ class ResidualSide:
         shapes = [shape.name for shape in self.table.shapes]
         found |= dict(zip(shapes, self.table.shape_values(phi[at:]), strict=True))
         return {name: float(value) for name, value in found.items()}
+
+    @property
+    def text(self) -> str:
+        """What the user wrote, in one line."""
+        parts = [d.text for d in self.texts.dispersions]
+        own = [] if self.texts.residual is None else [self.texts.residual.text]
+        return ", ".join([*own, *(["dispersion " + " * ".join(parts)] if parts else [])])
+
+    def lines(self, sigma: float) -> list[Line]:
+        """The lines of a table of variance components, for the residuals."""
+        phi, cells = self.phi, self.reading.cells
+        found = self.parameters(phi, sigma)
+        shown = [(name, value) for name, value in found.items() if not name.startswith("sd_")]
+        if cells is None:
+            lines = [Line("", sigma, [])]
+        else:
+            lines = self._visit_lines(found)
+            shown = [] if self._has_all_correlations else shown
+        kind = "" if self.texts.residual is None else f" ({self.texts.residual.structure})"
+        own = {shape.name for shape in self.table.shapes}
+        for name, value in shown:
+            suffix = kind if name in own else " (log sd)" if name.startswith(DISPERSION) else ""
+            label = name.removeprefix(f"{DISPERSION}.") + suffix
+            lines.append(Line(label, None, [value]))
+        return lines
+
+    @property
+    def _has_all_correlations(self) -> bool:
+        """Whether the correlations of visits are the parameters themselves."""
+        tables = getattr(self.table, "tables", [self.table])
+        return all(t.size == t.structure.p * (t.structure.p - 1) // 2 for t in tables)
+
+    def _visit_lines(self, found) -> list[Line]:
+        """A line for each visit, with its correlations with those before."""
+        visits, cells = self.reading.visits, self.reading.cells
+        if not visits:
+            return [Line(label, found[f"sd_{label}"], []) for label in cells.labels]
+        p, lines = len(visits), []
+        values = self.table.values(self.phi[self.scales.size :]).reshape(-1, p, p)
+        for stratum, C in enumerate(values):
+            suffix = f"[{self.reading.strata[stratum]}]" if self.reading.strata else ""
+            named = [(j, f"{visit}{suffix}") for j, visit in enumerate(visits)]
+            there = [(j, label) for j, label in named if label in cells.labels]
+            for k, (j, label) in enumerate(there):
+                corr = [float(C[j, i]) for i, _ in there[:k]]
+                wide = p > WIDE and not self._has_all_correlations
+                lines.append(Line(label, found[f"sd_{label}"], [] if wide else corr))
+        return lines
+
+    def bounds_met(self, tol: float = BOUND) -> list[str]:
+        """Correlations at a bound, in words."""
+        at = self.phi[self.scales.size :]
+        if not self.table.size or not self.table.at_bound(at, tol):
+            return []
+        pairs = zip(self.table.shapes, self.table.shape_values(at), strict=True)
+        values = ", ".join(f"{shape.name} is {value:.3g}" for shape, value in pairs)
+        return [f"{values} ({self.texts.residual.text})"]
 
 
 def _both(cells) -> tuple:

@@ -7,12 +7,19 @@ from dataclasses import replace
 import numpy as np
 
 from numbamm import config
+from numbamm.blocks.search import newton
+from numbamm.blocks.search.communication import ROUNDOFF
 from numbamm.blocks.search.structured import TrustSearch
 from numbamm.models.spaces.model_space import ModelSpace
 from numbamm.optimize.local_minimum import Certificate
 from numbamm.optimize.protocol import OwnSearch
 
 TOLERANCES = config.OPTIONS["ftol_abs"].default, config.OPTIONS["ftol_rel"].default
+
+
+#: A search ends where so many evaluations lower the objective by less than this: it creeps along a
+#: valley towards a singular C, where rounding errors are larger than the tolerances.
+PATIENCE, LITTLE = 40, 1e-5
 
 
 class ResidualSpace(ModelSpace):
@@ -66,10 +73,10 @@ class ResidualSpace(ModelSpace):
         return np.concatenate([self.side.rectified(phi), theta])
 
     def scales(self, z: np.ndarray) -> np.ndarray:
-        return 0.1 / self._sizes
+        return 0.1 / self.sizes
 
     @property
-    def _sizes(self) -> np.ndarray:
+    def sizes(self) -> np.ndarray:
         """What coordinates are multiplied by to be of ordinary size."""
         return np.concatenate([self.side.sizes, self.scaled.theta_sizes])
 
@@ -102,16 +109,24 @@ class ResidualSpace(ModelSpace):
         value, slopes = at.objective_gradient(theta * self._factor(phi), *self.criterion)
         return value, self._change(phi, theta).T @ slopes
 
-    def information(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient and Hessian, this by average information."""
+    def information(self, z: np.ndarray, exact_part: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient and Hessian, this by average information, with or without its exact part."""
         phi, theta = self.split(z)
         _, slopes = self.gradient(z)
         degrees, _, sigma = self.criterion
         if not np.isfinite(slopes).all():
             return slopes, np.full((len(z), len(z)), np.nan)
         J = self._change(phi, theta)
-        H = self.rows.at(phi).information(theta * self._factor(phi), degrees, sigma)
+        theta = theta * self._factor(phi)
+        H = self.rows.at(phi).information(theta, degrees, sigma, exact_part)
         return slopes, J.T @ H @ J
+
+    def log_sigma(self, z: np.ndarray) -> float:
+        """log σ̂ at z, σ being that of a row with d = 1, in units of the scaled response."""
+        phi, theta = self.split(z)
+        tail = self.rows.at(phi).tail
+        tail.factorize(theta * self._factor(phi))
+        return float(np.log(tail.residual_norm()) - 0.5 * np.log(self.criterion.degrees[0]))
 
     def _change(self, phi, theta) -> np.ndarray:
         """Derivatives of φ and scaled θ by coordinates."""
@@ -146,11 +161,19 @@ class ResidualSearch(TrustSearch):
     """Newton's search in a `ResidualSpace`."""
 
     def __init__(self, space: ResidualSpace, z) -> None:
-        self._space = space
-        super().__init__(z, space._sizes, *space._tolerances)
+        self._space, self._best = space, []
+        super().__init__(z, space.sizes, *space._tolerances)
 
     def evaluate(self, x) -> float:
         return self._space.objective(x)
+
+    def step(self, most: float) -> list[tuple[np.ndarray, float]]:
+        found = super().step(most)
+        self._best.append(self.fbest)
+        late = self._best[-PATIENCE:]
+        if len(late) == PATIENCE and late[0] - late[-1] < LITTLE:
+            self.returnvalue = self.returnvalue or newton.ENDS[ROUNDOFF]
+        return found
 
     def derivatives(self, x) -> tuple[np.ndarray, np.ndarray]:
         return self._space.information(x)

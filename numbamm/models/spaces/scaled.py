@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from numbamm.blocks.search.certificate import NULL
-from numbamm.design.known import as_computed
+from numbamm.design.related_levels import as_computed
 from numbamm.design.remat import ReMat
 from numbamm.design.scaling import Scaling
 from numbamm.errors import OptionError
@@ -92,7 +92,7 @@ class ScaledTerms:
 
     @property
     def terms(self) -> list[ReMat]:
-        """The terms in scaled columns, as kernels have them; see `design.known`."""
+        """The terms in scaled columns, as kernels have them; see `design.related_levels`."""
         return [as_computed(term) for term in self._scaled]
 
     @property
@@ -120,6 +120,12 @@ class ScaledTerms:
         """Whether some λ of the scaled θ has a lower rank than its structure lets it have."""
         parts = zip(self.structure.structures, self.structure.split(theta), self.sizes, strict=True)
         return any(s.lacks_rank(own, size, tol) for s, own, size in parts)
+
+    def largest_sd(self, theta) -> float:
+        """The largest standard deviation at the scaled θ, for columns of size one."""
+        pairs = zip(self.structure.matrices(theta), self.sizes, strict=True)
+        sds = [size * np.sqrt((lam**2).sum(axis=1)) for lam, size in pairs]
+        return float(np.concatenate(sds).max(initial=0.0))
 
     def of_one_sd(self, sd: float) -> np.ndarray:
         """The scaled θ where all effects have this standard deviation, in columns of size one."""

@@ -99,6 +99,7 @@ def build(model, frame) -> None:
     frame = replace(
         frame,
         reterms=columns.terms_with_moments(),
+        sums=columns.digest,
         y=absent("the response", n),
         n_zero_weight=frame.n_zero_weight + frame.nobs - n,
     )

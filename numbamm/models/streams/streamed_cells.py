@@ -38,7 +38,8 @@ class StreamedCells:
         root = np.ones(len(self.cells.y)) if model.scaled.root is None else model.scaled.root
         untried = frame.nobs - n  # rows without trials
         y = absent("the response", n)
-        frame = replace(frame, y=y, n_zero_weight=frame.n_zero_weight + untried)
+        counted = {"n_zero_weight": frame.n_zero_weight + untried, "sums": self.cells.digest}
+        frame = replace(frame, y=y, **counted)
         frame = with_moments(frame, self.cells, root)
         for term, of_cells in zip(frame.reterms, model.reterms, strict=True):
             term.theta = of_cells.theta.copy()

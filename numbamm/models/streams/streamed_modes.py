@@ -19,6 +19,7 @@ from numbamm.blocks.variances import chosen_parts
 from numbamm.design.absent import absent
 from numbamm.glm.mode import Mode
 from numbamm.sources.column_moments import Basis
+from numbamm.sources.streamed_frame import passes_differ
 from numbamm.sources.working_pass import Predictor, WorkingPass
 
 #: The iteration ends when a step lowers the penalised deviance by less: steps of Newton's method
@@ -131,7 +132,10 @@ class StreamedModes:
             self.frame, self.basis, self.scalings, layout, self.family, self.link, shape, at
         )
         self.passes[0] += 1
-        return self.frame.source.gather(begun, False, "working weights")
+        found = self.frame.source.gather(begun, False, "working weights")
+        if not np.allclose(found.digest, self.frame.sums, rtol=1e-9, atol=0.0):
+            raise passes_differ("responses or weights have changed between two passes")
+        return found
 
     def _lambdas(self, theta) -> list[np.ndarray]:
         sizes = np.cumsum([len(t.structure.start) for t in self.terms])[:-1]

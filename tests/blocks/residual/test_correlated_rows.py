@@ -6,6 +6,7 @@ from blocks.residual.dense_model import (
     correlated_rows,
     criterion,
     marginal,
+    residual_matrix,
     some_design,
 )
 from numpy.testing import assert_allclose
@@ -87,6 +88,31 @@ def test_another_response():
     after = rows.at(z[:3]).objective(z[3:], degrees, constant, 0.0)
     assert_allclose(after, criterion(design, z, 0), rtol=1e-12)
     assert after != before
+
+
+@by_chains
+def test_products_with_r(chains):
+    design = some_design(("subject",))
+    phi, h = np.array([0.2, -0.3, 0.5]), 1e-6
+    rows = correlated_rows(design, chains)
+    R, at = residual_matrix(design, phi), rows.at(phi)
+    M = np.random.default_rng(2).normal(size=(len(R), 2))
+    assert_allclose(at.times(M), R @ M, atol=1e-12)
+    assert_allclose(at.solve(M), np.linalg.solve(R, M), atol=1e-11)
+    for move, step in zip(at.moves(M), h * np.eye(3), strict=True):
+        expected = residual_matrix(design, phi + step) - residual_matrix(design, phi - step)
+        assert_allclose(move, expected @ M / (2 * h), atol=1e-7)
+
+
+@each_design
+def test_leverage(which):
+    design = some_design(which)
+    z = some_point(design)
+    V, R = marginal(design, z), residual_matrix(design, z[:3])
+    inverse, X = np.linalg.inv(V), design.X
+    P = inverse - inverse @ X @ np.linalg.solve(X.T @ inverse @ X, X.T @ inverse)
+    found = correlated_rows(design, True).at(z[:3]).leverage(z[3:])
+    assert_allclose(found, np.diag(np.eye(len(V)) - R @ P), atol=1e-10)
 
 
 def test_patterns_share_their_matrices():

@@ -134,3 +134,83 @@ def test_the_step_is_the_minimum_in_the_ball(seed, radius):
     others = rng.normal(size=(2000, n))
     others *= length / np.linalg.norm(others, axis=1)[:, None] * rng.uniform(size=(2000, 1))
     assert min(map(model, others)) >= model(step) - 1e-9
+
+
+def chain(x):
+    """Rosenbrock's valley of many parameters, shifted."""
+    return 1.0 + np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def chain_derivatives(x):
+    a, n = x[1:] - x[:-1] ** 2, len(x)
+    g, H = np.zeros(n), np.zeros((n, n))
+    g[:-1] = -400 * x[:-1] * a - 2 * (1 - x[:-1])
+    g[1:] += 200 * a
+    i = np.arange(n - 1)
+    H[i, i] = 1200 * x[:-1] ** 2 - 400 * x[1:] + 2
+    H[i + 1, i + 1] += 200
+    H[i, i + 1] = H[i + 1, i] = -400 * x[:-1]
+    return g, H
+
+
+@pytest.mark.parametrize("n", [trust.FACTORED - 1, trust.FACTORED, 15])
+def test_a_long_valley_with_and_without_a_cholesky_factor(n):
+    """H is indefinite at first, where the factor does not exist."""
+    start = np.where(np.arange(n) % 3 == 0, 0.6, 1.3)
+    assert np.linalg.eigvalsh(chain_derivatives(start)[1])[0] < 0
+    state, how, values = search(chain, chain_derivatives, start)
+    assert how == CONVERGED and len(values) < 40
+    assert_allclose(state.x, 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e-2, 1.0, 30.0])
+def test_a_step_by_a_factor_is_the_minimum_in_the_ball(size):
+    """And after it was refused, the next is the minimum in a smaller ball."""
+    rng, n = np.random.default_rng(0), 12
+    root = rng.normal(size=(n, n))
+    H, g = root @ root.T + 0.1 * np.eye(n), rng.normal(size=n)
+    g *= size / np.linalg.norm(np.linalg.solve(H, g))  # so long is Newton's step
+    state, other = trust.allocate(n), trust.allocate(n)
+    state.x[:], state.scale[:] = 0.0, np.exp(rng.normal(size=n))
+    begin(state, 1e-12)
+    assert advance(state, 1.0) == DIFFERENTIATE
+    state.H[:], state.g[:] = H, g
+    other.values[:], vectors = np.linalg.eigh(H)
+    other.H[:], other.g[:] = vectors.T, g
+    for _ in range(2):
+        assert advance(state, 2.0) == EVALUATE
+        ball(other, state.numbers[trust.RADIUS])
+        assert_allclose(state.step, other.step, rtol=2e-3, atol=1e-9 * size)
+        assert_allclose(state.x * state.scale, state.step, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [2, 12])
+def test_the_last_step_takes_no_derivatives(n):
+    """If the steps converge fast, and their objectives are as predicted."""
+    A = np.diag(np.geomspace(1, 30, n))
+
+    def f(x):
+        return 1.0 + x @ A @ x
+
+    def nearly(x):
+        calls.append(1)
+        return 2 * A @ x, 2.002 * A
+
+    calls = []
+    state, how, values = search(f, nearly, np.full(n, 0.2), ftol=1e-6)
+    assert how == CONVERGED and f(state.x) == values[-1] < 1 + 1e-10
+    assert len(calls) == len(values) - 1 == 2
+
+
+def test_a_last_step_that_is_not_as_predicted_is_none():
+    """The objective then falls by another amount, and the search goes on."""
+
+    def f(x):
+        return 1.0 + x @ x + 1e-3 * np.maximum(x[0] - 0.2, 0.0)
+
+    def without_the_edge(x):
+        return 2 * x + np.array([1e-3 * (x[0] > 0.2), 0.0]), 2.001 * np.eye(2)
+
+    state, how, _ = search(f, without_the_edge, np.array([0.201, 0.1]), ftol=1e-9)
+    assert how == CONVERGED
+    assert_allclose(state.x, 0.0, atol=1e-6)

@@ -77,9 +77,8 @@ def test_estimates(name):
     u, b = found.solution()
     nx = xy.shape[1] - 1
     np.testing.assert_allclose(b[-1 - nx : -1], reference.beta, rtol=1e-9, atol=1e-10)
-    stops = np.cumsum(tail._widths)
     for vector, expected in ((u, reference.u), (b, reference.b)):
-        parts = np.concatenate([part.ravel() for part in tail._by_term(vector, stops)])
+        parts = np.concatenate([part.ravel() for part in tail.layout.by_term(vector)])
         np.testing.assert_allclose(parts, expected, rtol=1e-8, atol=1e-9)
 
 

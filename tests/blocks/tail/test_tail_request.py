@@ -41,6 +41,31 @@ def test_what_cannot_be_used_is_refused(data, options, message):
         mm.lmm(FORMULA, data, **options)
 
 
+@pytest.mark.parametrize("family", [None, "poisson"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tail": "dense", "probes": 16}, r"probes=16 has no effect: the dense tail \(as asked\)"),
+        ({"seed": 0}, r"seed=0 has no effect: the dense tail \(its order \d+ is small\) is exact"),
+        ({"probes": 4, "seed": 1}, "probes=4 and seed=1 have no effect: .*for tail='iterative'"),
+    ],
+)
+def test_probes_that_have_no_effect(data, family, options, message):
+    data = data | {"y": np.abs(data["y"]).round()}
+    with pytest.warns(mm.NumbammWarning, match=message):
+        if family:
+            mm.GeneralizedLinearMixedModel(FORMULA, data, family, **options)
+        else:
+            mm.LinearMixedModel(FORMULA, data, **options)
+
+
+@pytest.mark.filterwarnings("error")
+def test_probes_that_are_configured_are_for_models_that_take_them(data):
+    with mm.config.context(probes=16):
+        mm.LinearMixedModel(FORMULA, data)
+        mm.GeneralizedLinearMixedModel(FORMULA, data | {"y": np.abs(data["y"]).round()}, "poisson")
+
+
 def test_an_unknown_tail_of_the_configuration_is_refused(data):
     with mm.config.context(tail="sparser"), pytest.raises(mm.OptionError, match="tail must be one"):
         mm.lmm(FORMULA, data)
@@ -58,9 +83,10 @@ def test_a_model_says_which_tail_it_has_and_why(data):
 
 
 def test_copies_keep_what_was_asked_for(data):
-    model = mm.lmm(FORMULA, data, tail="dense", probes=4, seed=7)
+    with pytest.warns(mm.NumbammWarning, match="have no effect"):
+        model = mm.lmm(FORMULA, data, tail="dense", probes=4, seed=7)
+        changed = model.update("~ . - (1 | h)")
     read = pickle.loads(pickle.dumps(model))
-    changed = model.update("~ . - (1 | h)")
     other = model.of_other_frame(model.frame)
     for copied in (read, changed, other, model.twin()):
         assert copied.blocks.request[:3] == ("dense", 4, 7)

@@ -63,6 +63,22 @@ def test_arrays_have_numbers_for_names():
     assert read(np.arange(60), start=0, stop=1)[1].dtype == np.float64
 
 
+def test_a_series_is_one_response():
+    series = frame()["b c"]
+    for Y in (series, series.iloc[::-1], series.to_frame(), pl.Series("b c", VALUES[:, 2])):
+        names, values = read(Y, start=0, stop=1)
+        assert names == ["b c"]
+        assert_array_equal(values, VALUES.T[2:3])
+    assert read(series.rename(None), start=0, stop=1)[0] == [0]
+    by_many = series.set_axis(pd.MultiIndex.from_product([range(12), range(5)]))
+    assert_array_equal(read(by_many, DATA.set_axis(by_many.index), 0, 1)[1], VALUES.T[2:3])
+
+
+def test_arrays_of_names_are_names():
+    for Y in (np.array(["h"]), np.array(["h"], dtype=object), pd.Index(["h"])):
+        assert read(Y, start=0, stop=1)[0] == ["h"]
+
+
 def test_columns_of_the_data_by_name():
     data = DATA.assign(**{"y (µV)": VALUES[:, 1], "b c": VALUES[:, 2]})
     names, values = read(["b c", "y (µV)"], data, 0, 2)
@@ -91,6 +107,22 @@ def test_a_file_is_read_in_other_processes(tmp_path):
         ("nowhere.parquet", DataError, "neither a column nor a file"),
         ([], OptionError, "no responses"),
         (np.zeros((60, 2, 2)), DataError, "row for each of them"),
+        (list(VALUES.T), DataError, r"give np.column_stack\(Y\)"),
+        (None, DataError, "Y must be names of columns, a frame, .*not None"),
+        (iter([1]), DataError, "Y must be names of columns"),
+        (
+            pd.DataFrame(
+                VALUES[:, :2], DATA.index, pd.MultiIndex.from_tuples([("a", 1), ("a", 2)])
+            ),
+            DataError,
+            r"name \('a', 1\), of several levels: join them",
+        ),
+        (pd.Series(VALUES[:, 0], DATA.index, name=("a", 1)), DataError, "of several levels"),
+        (
+            pd.Series(VALUES[:, 0], pd.MultiIndex.from_product([range(12), range(5)])),
+            DataError,
+            "its index is not that of the data",
+        ),
     ],
 )
 def test_what_is_no_response_is_refused(Y, error, words):

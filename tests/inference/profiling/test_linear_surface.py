@@ -26,9 +26,9 @@ def test_the_gradient_with_log_sigma(fitted):
 def test_parameters_elsewhere_leave_the_surface_at_its_minimum(fitted, formula, data):
     """Surfaces of other columns begin at the model's θ."""
     surface = LinearSurface.of(fitted(formula, data))
-    before, theta = surface.parameters(surface.best), surface.model.theta
-    assert np.abs(surface.parameters(surface.best + 0.3) - before).max() > 0.01
+    before, theta = surface.parameters([surface.best]), surface.model.theta
+    assert np.abs(surface.parameters([surface.best + 0.3]) - before).max() > 0.01
     assert_allclose(surface.model.theta, theta, rtol=0)
     again = LinearSurface(surface.model.in_columns(surface.model.scalings))
     assert_allclose(again.best, surface.best, atol=1e-5)
-    assert_allclose(surface.parameters(surface.best), before, rtol=1e-12)
+    assert_allclose(surface.parameters([surface.best]), before, rtol=1e-12)

@@ -103,3 +103,17 @@ def test_partitions(request):
     with pytest.warns(mm.NumbammWarning, match="a pass"):
         streamed = mm.glmm(formula, dd.from_pandas(data, npartitions=2), fast=fast, **options)
     assert streamed.objective == pytest.approx(memory.objective, abs=1e-6)
+
+
+def test_weights_that_differ_between_passes(no_memory):
+    data, calls = counts(), []
+
+    def chunks():
+        calls.append(None)
+        return cut(data if len(calls) < 9 else data.assign(w=data["w"] * 2), *CUTS)
+
+    with (
+        pytest.warns(mm.NumbammWarning, match="reads them again"),
+        pytest.raises(mm.DataError, match="weights have changed between two passes"),
+    ):
+        mm.glmm("count ~ x + (1 | g)", chunks, family="poisson", weights="w", fast=True)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from numbamm.structures.repeated import Repeated
 
+from numbamm.design.repeated import Repeated
 from numbamm.structures.homdiag import HomDiag
 from numbamm.structures.us import Us
 

@@ -8,7 +8,7 @@ whitened
     are the one level of a term with columns ZR, K = RR'. Hundreds of levels.
 sparse
     There is K⁻¹, sparse or not, which takes the place of the identity in Ω, see
-    `blocks.known.related`. Up to some hundred thousand levels.
+    `blocks.known.by_precision`. Up to some hundred thousand levels.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Inference about models of ordered categories."""

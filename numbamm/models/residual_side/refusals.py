@@ -1,0 +1,43 @@
+"""What a model with a residual side cannot do, in words."""
+
+from __future__ import annotations
+
+from numbamm.errors import OptionError
+
+
+def refuse_structure(model, what: str, remedy: str) -> None:
+    """Refuse what takes residuals as independent, of a model whose residuals have a structure.
+
+    Parameters
+    ----------
+    model : MixedModel
+    what : str
+        What was asked for.
+    remedy : str
+        What to do instead.
+
+    Raises
+    ------
+    OptionError
+    """
+    if model.residual_side is not None:
+        raise OptionError(
+            f"{what}: not for residuals with a structure ({model.residual_side.text}): {remedy}"
+        )
+
+
+def refuse_correlated(model, what: str, remedy: str) -> None:
+    """As `refuse_structure`; standard deviations that differ will do."""
+    side = model.residual_side
+    if side is not None and side.texts.residual is not None:
+        refuse_structure(model, what, remedy)
+
+
+def refuse_new_rows(model, what: str) -> None:
+    """Refuse responses of new rows: only those of the fit have a known covariance.
+
+    Raises
+    ------
+    OptionError
+    """
+    refuse_structure(model, what, "it is known for the rows of the fit alone; leave this out")
