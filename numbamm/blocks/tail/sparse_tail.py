@@ -248,11 +248,11 @@ class SparseTail(Tail):
         inner = 3 * symbolic.multiplications + 2 * nd * symbolic.counts.sum() + nd**3
         head = layout.operations - int(layout.table[0, ORDER]) ** 3 / 3 + nd * nonzeros
         seconds = inner / RATE + 3 * head / HEAD_RATE
-        # A; the head in two buffers; L, T and Ω; and scratch
-        kept = layout.size_a + 2 * layout.table[0, TAIL] + symbolic.nodes.start[-1]
+        # A; the head in two buffers; L and its inverse; T and Ω; and scratch
+        kept = layout.size_a + 2 * layout.table[0, TAIL] + 2 * symbolic.nodes.start[-1]
         kept += symbolic.touched_scratch + 2 * nonzeros + 3 * nd * order
-        # the inverse and U, while they are needed; and the pattern
-        once = symbolic.nodes.start[-1] + 3 * nonzeros + 4 * nd * order + 6 * nd**2
+        # U, while it is needed; and the pattern
+        once = 3 * nonzeros + 4 * nd * order + 6 * nd**2
         floats = factors * kept + once
         return Prediction(float(seconds), 8.0 * float(floats))
 
