@@ -222,6 +222,7 @@ TESTED_ELSEWHERE = {
     "blocks.known.by_precision": "by dense matrices, in models/test_known_covariances",
     "blocks.known.rotated": "by dense matrices, in models/test_known_covariances",
     "design.related_levels": "by dense matrices, in models/test_known_covariances",
+    "relations.arguments": "what it refuses: models/test_known_covariances",
     "relations.given": "what it refuses: models/test_known_covariances",
     "relations.inbreeding": "by the tabular method, in pedigree",
     "relations.innovations": "a part of pedigree and phylogeny",
