@@ -189,6 +189,8 @@ def test_tables_show_all_parts(whole):
         ({"link": "log"}, "does not map probabilities"),
         ({"threshold": "odd"}, "flexible, symmetric, equidistant"),
         ({"scale": "~ 1"}, "leave scale out"),
+        ({"scale": "~ I(2000 + x / 1e3)"}, "far from zero.*centre it"),
+        ({"cov": {"g": np.eye(7)}}, "unexpected keyword"),
         ({"nominal": "x"}, "no one-sided formula"),
         ({"nagq": 5, "formula": "y ~ x + (1 | g) + (1 | h)"}, "one random-effects term"),
         ({"formula": "y ~ 0 + x + (1 | g)"}, "must not remove"),
