@@ -213,6 +213,7 @@ TESTS = Path(__file__).parent
 TESTED_ELSEWHERE = {
     "blocks.kinds": "names of types",
     "blocks.residual.forms": "by dense matrices, in correlated_rows",
+    "blocks.residual.stratum_products": "by the same rows, in strata",
     "blocks.residual.group_products": "by dense matrices, in correlated_rows and correlations",
     "blocks.search.communication": "parts of trust and lbfgs",
     "blocks.search.escapes": "a part of newton",
