@@ -203,6 +203,36 @@ def test_what_cannot_be_fitted_is_refused_in_words(options, problem):
         mm.clmm(formula, data, **options)
 
 
+def test_averages_of_categories_and_robust_covariances_are_refused_in_words(whole):
+    for refused in (
+        lambda: whole.slopes("x"),
+        lambda: whole.comparisons("x"),
+        lambda: whole.coef_table(robust="CR0"),
+        lambda: whole.cross_validate(seed=1),
+        lambda: whole.r2(),
+        lambda: whole.leverage(),
+        lambda: whole.emtrends("x", "x"),
+        lambda: whole.delete_levels("g"),
+    ):
+        with pytest.raises(mm.OptionError, match="ordinal|ordered|nominal|for linear"):
+            refused()
+
+
+def test_simulated_residuals_are_uniform_where_the_model_is_right():
+    data = simulated(200, 7)
+    model = mm.clmm("y ~ x + `odd name` + (1 | g)", data)
+    residuals = model.simulated_residuals(n=100, seed=1)
+    assert residuals.uniformity.pvalue > 0.01
+    assert model.leverage().between(0, 1).all()
+
+
+def test_imputed_fits_are_pooled_in_all_coefficients():
+    fits = [mm.clmm("y ~ x + (1 | g)", simulated(200, 7).drop(index=k)) for k in (1, 2, 3)]
+    pooled = mm.pool(fits).frame
+    np.testing.assert_allclose(pooled["estimate"], np.mean([f.params for f in fits], axis=0))
+    assert pooled.index.tolist() == list(fits[0].params.index)
+
+
 @pytest.mark.parametrize(
     "name",
     ["resid", "residuals", "pirls", "influence", "shrinkage", "check_overdispersion"],
