@@ -154,6 +154,7 @@ def extended(family: Family) -> Family:
         )
     record = replace(family, **_COMMON, **changes)
     object.__setattr__(record, "own", family)
+    object.__setattr__(record, "remake", extended)
     return record
 
 
@@ -167,4 +168,5 @@ def _of_user(family: Family) -> Family:
     given["parameters"] = tuple(Parameter(name) for name in names)
     record = Family(**given)
     object.__setattr__(record, "own", family)
+    object.__setattr__(record, "remake", extended)
     return record
