@@ -98,3 +98,13 @@ def test_random_effects_are_dropped_beside_the_residual_side(correlated):
 
 def test_power_draws_with_the_structure(correlated):
     assert correlated.power("x", n=3, seed=1, progress=False).to_frame()["fits"].iloc[0] == 3
+
+
+def test_tables_of_models_have_the_parameters_of_residuals(correlated):
+    visits = mm.lmm("y ~ x", D, residual="us(t | g)")
+    text = str(mm.modeltable(correlated, visits))
+    assert "Residual: rho (ar1)" in text and "Residual: SD 4" in text
+    assert "Residual: corr. 0, 1" in text
+    table = visits.varcorr.to_frame().set_index(["name1", "name2"])
+    V = visits.residual_covariance()
+    assert_allclose(table.loc[("0", "3"), "variance"], V.loc["0", "3"])
