@@ -88,6 +88,11 @@ class ResidualSide:
         """Number of φ."""
         return len(self.start)
 
+    @property
+    def has_one_deviation(self) -> bool:
+        """Whether all rows have the standard deviation σ, but for weights."""
+        return not self._deviations
+
     def copy(self) -> ResidualSide:
         """With φ of its own."""
         other = copy(self)
