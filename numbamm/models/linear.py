@@ -249,11 +249,14 @@ class LinearMixedModel(LinearObjective, MixedModel):
     ) -> LinearMixedModel:
         """A model of a frame that exists already."""
         model = cls.__new__(cls)
-        model._build(frame, reml, sigma, tail, side_of(frame, texts, sigma))
+        side = None if texts is None else side_of(frame, texts, sigma)
+        model._build(frame, reml, sigma, tail, side)
         return model
 
     def of_other_frame(self, frame) -> LinearMixedModel:
         texts = None if self.residual_side is None else self.residual_side.texts
+        if texts is None:
+            side_of(frame, None, self.criterion["sigma"])  # checks the frame
         tail = self.blocks.request._replace(or_other=True)
         return LinearMixedModel.of_frame(frame, **self.criterion, tail=tail, texts=texts)
 
@@ -263,6 +266,11 @@ class LinearMixedModel(LinearObjective, MixedModel):
     def working_model(self) -> LinearMixedModel:
         """The linear model in which random effects are estimated: a copy."""
         return self.twin()
+
+    @property
+    def further_options(self) -> tuple[str, ...]:
+        side = self.residual_side
+        return () if side is None else (f"residuals {side.text}",)
 
     @property
     def residual_variance(self) -> float:

@@ -20,7 +20,7 @@ See docs/mathematics.md, "After the fit".
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -80,6 +80,8 @@ class Directions:
     reml : bool
     bend : ndarray, shape (parameters before Γ, the same), or zero
         What second derivatives of V by the parameters before Γ add to the Hessian.
+    known : list of str
+        Parameters before Γ that are taken as known, since V hardly depends on them.
     """
 
     combinations: np.ndarray
@@ -95,6 +97,7 @@ class Directions:
     sizes: list[np.ndarray]
     reml: bool
     bend: np.ndarray | float = 0.0
+    known: list[str] = field(default_factory=list)
 
     @property
     def rows(self) -> list:
@@ -110,7 +113,7 @@ class Directions:
     def redundant(self) -> int:
         """Number of parameters minus number of independent directions."""
         rows, columns = self.combinations.shape
-        return rows - columns
+        return rows - columns - len(self.known)
 
     def along(self, combinations, coordinates) -> Directions:
         """The products with linear combinations of these directions."""

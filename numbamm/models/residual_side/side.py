@@ -270,6 +270,17 @@ class ResidualSide:
         return lines
 
     @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """Bounds of those of `parameters` that have some."""
+        found: dict[str, tuple[float, float]] = {}
+        if self.reading.cells is not None:
+            found |= {f"sd_{label}": (0.0, np.inf) for label in self.reading.cells.labels}
+        for d in self._deviations[self.reading.cells is not None :]:
+            positive = np.broadcast_to(d.is_log, len(d.shown))
+            found |= {n: (0.0, np.inf) for n, p in zip(d.shown, positive, strict=True) if p}
+        return found | {shape.name: (shape.lower, shape.upper) for shape in self.table.shapes}
+
+    @property
     def _has_all_correlations(self) -> bool:
         """Whether the correlations of visits are the parameters themselves."""
         tables = getattr(self.table, "tables", [self.table])
