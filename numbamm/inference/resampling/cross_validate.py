@@ -119,6 +119,11 @@ def cross_validate(
     """
     _ = model.estimates
     refuse_structure(model, "cross_validate", "fit to a part of the data by update(data=...)")
+    if model.has_categories:
+        raise OptionError(
+            "cross_validate is for responses that are numbers: ordinal models are compared by "
+            "information_criteria() and lrtest()"
+        )
     try:
         count = operator.index(k)
     except TypeError:
