@@ -46,6 +46,7 @@ class Inferences:
     influence = numbamm.influence
     nominal_test = numbamm.nominal_test
     pca = numbamm.pca
+    permutation_test = numbamm.permutation_test
     power = numbamm.power
     predict = numbamm.inference.prediction.predict.predict
     profile = numbamm.profile

@@ -248,11 +248,14 @@ class LinearMixedModel(LinearObjective, MixedModel):
     ) -> LinearMixedModel:
         """A model of a frame that exists already."""
         model = cls.__new__(cls)
-        model._build(frame, reml, sigma, tail, side_of(frame, texts, sigma))
+        side = None if texts is None else side_of(frame, texts, sigma)
+        model._build(frame, reml, sigma, tail, side)
         return model
 
     def of_other_frame(self, frame) -> LinearMixedModel:
         texts = None if self.residual_side is None else self.residual_side.texts
+        if texts is None:
+            side_of(frame, None, self.criterion["sigma"])  # checks the frame
         tail = self.blocks.request._replace(or_other=True)
         return LinearMixedModel.of_frame(frame, **self.criterion, tail=tail, texts=texts)
 

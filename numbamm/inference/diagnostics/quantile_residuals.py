@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
+from numbamm.errors import OptionError
 from numbamm.inference.diagnostics.influence import influence
 from numbamm.inference.prediction.simulate import generator
 
@@ -44,6 +45,10 @@ def quantile_residuals(model, seed: int | None = 0) -> np.ndarray:
         return model.residuals("normalized").to_numpy()[model.frame.rows]
     if model.is_linear:
         return influence(model)["studentized"].to_numpy()[model.frame.rows]
+    if model.has_categories:
+        raise OptionError(
+            "ordered categories have no such residuals: simulated_residuals() has those that have"
+        )
     y, mu, rng = model.frame.y, model.estimates.fitted, generator(seed)
     mu = np.clip(mu, *model.family_record.means)
     w = np.ones(len(y)) if model.frame.weights is None else model.frame.weights

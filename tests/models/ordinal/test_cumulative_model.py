@@ -56,6 +56,15 @@ def test_random_effects_and_probabilities_are_those_of_the_package_ordinal(name)
         np.testing.assert_allclose(got, entry["predictions"][key], atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["wine_logit", "wine_cloglog", "soup_slope"])
+def test_quadrature_at_the_estimates_is_the_integral(name):
+    model = fitted(name)
+    nodes = 31 if model.reterms[0].p == 1 else 15
+    space = model.space_of(model.parameters(False), nodes)
+    got = space.objective(space.to_scaled(model.optsum.final))
+    assert got == pytest.approx(ORACLES[name]["exact_at_estimates"], abs=1e-4)
+
+
 def test_the_gradient_at_users_parameters_is_that_of_differences(whole):
     x = whole.optsum.final + 0.01
     steps = 1e-5 * np.maximum(np.abs(x), 0.1)
@@ -135,7 +144,8 @@ def test_a_refit_takes_categories_and_their_numbers():
     for wrong, problem in (
         (np.zeros(len(data)), "no row in category mid"),
         (["unknown"] * len(data), "other values than the categories"),
-        (drawn.cat.codes[:5], "5|shape|index"),
+        (drawn.cat.codes.to_numpy()[:5], "shape"),
+        ("low", "a value for each row"),
     ):
         with pytest.raises(mm.DataError, match=problem):
             model.refit(wrong)
