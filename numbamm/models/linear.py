@@ -43,7 +43,7 @@ from numbamm.models.linear_estimates import (
 from numbamm.models.linear_objective import LinearObjective
 from numbamm.models.mixedmodel import BETWEEN_ROOMS, MixedModel
 from numbamm.models.new_response import checked_response
-from numbamm.models.residual_side.chosen_side import refuse_stream, side_of
+from numbamm.models.residual_side.chosen_side import refuse_stream, refuse_tail, side_of
 from numbamm.models.residual_side.fitted_means import settle
 from numbamm.models.residual_side.identified import warn_of_undetermined
 from numbamm.models.residual_side.texts import Texts
@@ -190,6 +190,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         request = tail_request(tail, probes, seed)
         check_sigma(sigma)
         texts = Texts.of(residual, dispersion)
+        refuse_tail(texts, tail)
         by_newton = optimizer == "newton"
         differences = cholesky.objective, by_differences.search
         compile_ahead(crossprod, solve, *((newton.advance,) if by_newton else differences))
