@@ -13,7 +13,7 @@ import numbamm.inference.prediction.predict
 import numbamm.inference.prediction.simulate
 import numbamm.inference.random.conditional_modes
 import numbamm.inference.random.pca
-import numbamm.inference.random.residual_structure
+import numbamm.inference.random.residual_covariance
 import numbamm.inference.summary
 import numbamm.inference.update
 
@@ -28,10 +28,11 @@ class Inferences:
     coef = numbamm.inference.random.conditional_modes.coef
     coef_table = numbamm.coef_table
     coefficient_method = numbamm.inference.fixed.ddf.coefficient_method
-    compare_structures = numbamm.compare_structures
     comparisons = numbamm.comparisons
-    conditional_aic = numbamm.conditional_aic
+    compare_families = numbamm.compare_families
+    compare_structures = numbamm.compare_structures
     conf_int = numbamm.inference.intervals.conf_int
+    conditional_aic = numbamm.conditional_aic
     contrast = numbamm.contrast
     cooks_distance = numbamm.inference.diagnostics.influence.cooks_distance
     cross_validate = numbamm.cross_validate
@@ -54,12 +55,12 @@ class Inferences:
     ranef = numbamm.inference.random.conditional_modes.ranef
     ranova = numbamm.ranova
     rePCA = numbamm.inference.random.pca.rePCA
-    residual_covariance = numbamm.inference.random.residual_structure.residual_covariance
-    residual_parameters = numbamm.inference.random.residual_structure.residual_parameters
+    residual_parameters = numbamm.residual_parameters
+    residual_covariance = numbamm.inference.random.residual_covariance.residual_covariance
     scale_test = numbamm.scale_test
     shrinkage = numbamm.shrinkage
-    simulate = numbamm.inference.prediction.simulate.simulate
     simulated_residuals = numbamm.simulated_residuals
+    simulate = numbamm.inference.prediction.simulate.simulate
     slopes = numbamm.slopes
     step = numbamm.step
     summary = numbamm.inference.summary.summary

@@ -191,7 +191,8 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
             name: text for name, text in (("nominal", nominal), ("scale", scale)) if text
         }
         self._build(frame)
-        self._call = Call(data, options | {"nominal": nominal, "scale": scale})
+        options |= {"nominal": nominal, "scale": scale}
+        self._call = Call(data, options)
         self.fast_optsum = None
         self.optsum = first_options(self)
         self._default_start = DefaultStart.put(self.optsum, self.optsum.initial)
@@ -478,7 +479,8 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         check_nagq(self, False, nagq)
         progress = config.get("progress") if progress is None else progress
         begin = perf_counter()
-        with all_or_nothing(self), blas_threads():
+        far = np.errstate(over="ignore", invalid="ignore")  # of trials far from any minimum
+        with all_or_nothing(self), blas_threads(), far:
             if optimizer is not None:
                 self.optsum.optimizer = optimizer
             self.optsum.nagq = nagq

@@ -189,6 +189,8 @@ def test_tables_show_all_parts(whole):
         ({"link": "log"}, "does not map probabilities"),
         ({"threshold": "odd"}, "flexible, symmetric, equidistant"),
         ({"scale": "~ 1"}, "leave scale out"),
+        ({"scale": "~ I(2000 + x / 1e3)"}, "far from zero.*centre it"),
+        ({"cov": {"g": np.eye(7)}}, "unexpected keyword"),
         ({"nominal": "x"}, "no one-sided formula"),
         ({"nagq": 5, "formula": "y ~ x + (1 | g) + (1 | h)"}, "one random-effects term"),
         ({"formula": "y ~ 0 + x + (1 | g)"}, "must not remove"),
@@ -199,6 +201,36 @@ def test_what_cannot_be_fitted_is_refused_in_words(options, problem):
     formula, data = options.pop("formula", "y ~ x + (1 | g)"), options.pop("data", simulated())
     with pytest.raises(mm.NumbammError, match=problem):
         mm.clmm(formula, data, **options)
+
+
+def test_averages_of_categories_and_robust_covariances_are_refused_in_words(whole):
+    for refused in (
+        lambda: whole.slopes("x"),
+        lambda: whole.comparisons("x"),
+        lambda: whole.coef_table(robust="CR0"),
+        lambda: whole.cross_validate(seed=1),
+        lambda: whole.r2(),
+        lambda: whole.leverage(),
+        lambda: whole.emtrends("x", "x"),
+        lambda: whole.delete_levels("g"),
+    ):
+        with pytest.raises(mm.OptionError, match="ordinal|ordered|nominal|for linear"):
+            refused()
+
+
+def test_simulated_residuals_are_uniform_where_the_model_is_right():
+    data = simulated(200, 7)
+    model = mm.clmm("y ~ x + `odd name` + (1 | g)", data)
+    residuals = model.simulated_residuals(n=100, seed=1)
+    assert residuals.uniformity.pvalue > 0.01
+    assert model.leverage().between(0, 1).all()
+
+
+def test_imputed_fits_are_pooled_in_all_coefficients():
+    fits = [mm.clmm("y ~ x + (1 | g)", simulated(200, 7).drop(index=k)) for k in (1, 2, 3)]
+    pooled = mm.pool(fits).frame
+    np.testing.assert_allclose(pooled["estimate"], np.mean([f.params for f in fits], axis=0))
+    assert pooled.index.tolist() == list(fits[0].params.index)
 
 
 @pytest.mark.parametrize(
