@@ -57,6 +57,7 @@ from .inference.resampling.permutation_test import permutation_test as permutati
 from .inference.resampling.power import power as power, power_curve as power_curve
 from .inference.profiling.profile import profile as profile
 from .inference.comparison.ranova import ranova as ranova
+from .inference.random.residual_table import residual_parameters as residual_parameters
 from .inference.random.rsquared import icc as icc, r2 as r2
 from .inference.random.shrinkage import shrinkage as shrinkage
 from .inference.fixed.tidy import glance as glance, tidy as tidy
