@@ -80,6 +80,7 @@ def _call_linear_kernels() -> None:
     intercepts = "Reaction ~ Days + (1 | Subject)"
     mm.lmm(intercepts, sleep, residual="ar1(Days | Subject)", dispersion="~ Days")
     mm.lmm("Reaction ~ Days", sleep, residual="cs(Days | Subject)")
+    mm.lmm(intercepts, sleep.assign(late=sleep["Days"] > 4), dispersion="~ late")
     linear.objective_gradient(linear.theta)
     linear.refit(sleep["Reaction"])
     newton.fit(

@@ -46,6 +46,7 @@ from numbamm.models.new_response import checked_response
 from numbamm.models.residual_side.chosen_side import refuse_stream, refuse_tail, side_of
 from numbamm.models.residual_side.fitted_means import settle
 from numbamm.models.residual_side.identified import warn_of_undetermined
+from numbamm.models.residual_side.refusals import refuse_structure
 from numbamm.models.residual_side.texts import Texts
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.streams.rowless import with_scalings
@@ -261,6 +262,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         return LinearMixedModel.of_frame(frame, **self.criterion, tail=tail, texts=texts)
 
     def without_rows(self, rows) -> LinearMixedModel:
+        remedy = "fit to a part of the data by update(data=...)"
+        refuse_structure(self, "fits without some rows", remedy)
         return linear_without(self, rows)
 
     def working_model(self) -> LinearMixedModel:

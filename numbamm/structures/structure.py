@@ -81,6 +81,8 @@ class Structure(ABC):
     fewest: ClassVar[int] = 1
     #: Whether the distance of effects is that of their columns.
     counts_columns: ClassVar[bool] = False
+    #: Whether the order of its columns counts, where their distance does not.
+    is_ordered: ClassVar[bool] = False
     #: Whether its effects belong to points, ``name(x, y | g)``, which it takes as `points`.
     over_positions: ClassVar[bool] = False
     #: What residuals of the structure are correlated by: "visits", "lags" of whole numbers,

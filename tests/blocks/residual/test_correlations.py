@@ -63,18 +63,6 @@ def test_matrices_of_groups(both):
         assert_allclose(at.matrix(g), C[own, own], atol=1e-12)
 
 
-def test_traces(both):
-    at, C = both
-    n, h = len(C), 1e-6
-    more, less = (at.of.at(PHI[-1:] + step).times(np.eye(n)) for step in (h, -h))
-    Q, moved = np.linalg.inv(C), np.linalg.solve(C, (more - less) / (2 * h))
-    products, diagonal, pairs = at.traces()
-    rows = np.random.default_rng(2).normal(size=(n, 2))
-    assert_allclose(at.of.product(products, rows), (Q * C) @ rows, atol=1e-10)
-    assert_allclose(diagonal[0], np.diag(moved), atol=1e-7)
-    assert_allclose(pairs, [[np.sum(moved * moved.T)]], rtol=1e-6)
-
-
 def test_a_large_matrix():
     class Decay:
         size = 1
@@ -88,3 +76,15 @@ def test_a_large_matrix():
     lag = np.abs(np.subtract.outer(np.arange(80), np.arange(80)))
     at = Patterns(Decay(), np.array([0, 80]), np.array([0]), [lag]).at(np.array([5.0]))
     assert_allclose(at.Q.reshape(80, 80) @ np.exp(-lag / 5.0), np.eye(80), atol=1e-10)
+
+
+def test_traces(both):
+    at, C = both
+    n, h = len(C), 1e-6
+    more, less = (at.of.at(PHI[-1:] + step).times(np.eye(n)) for step in (h, -h))
+    Q, moved = np.linalg.inv(C), np.linalg.solve(C, (more - less) / (2 * h))
+    products, diagonal, pairs = at.traces()
+    rows = np.random.default_rng(2).normal(size=(n, 2))
+    assert_allclose(at.of.product(products, rows), (Q * C) @ rows, atol=1e-10)
+    assert_allclose(diagonal[0], np.diag(moved), atol=1e-7)
+    assert_allclose(pairs, [[np.sum(moved * moved.T)]], rtol=1e-6)

@@ -24,6 +24,7 @@ def strata():
     [
         lambda m: m.simulate(1, newdata=D),
         lambda m: m.delete_levels("item"),
+        lambda m: m.cross_validate(),
         lambda m: m.influence(),
         lambda m: m.cooks_distance(),
     ],
@@ -79,12 +80,14 @@ def test_the_bootstrap_keeps_the_parameters_of_residuals(correlated):
         lambda m: m.plot.ranef(),
         lambda m: m.plot.shrinkage(),
         lambda m: m.plot.fit(),
+        lambda m: m.plot.varcorr(),
         lambda m: m.ranova(),
     ],
 )
 def test_models_without_random_effects(ask):
     m = mm.lmm("y ~ x", D, residual="us(t | g)")
     assert dict(m.ranef()) == {} and "groups" not in str(m)
+    assert m.ranef(condvar=True).shape == (0, 7) and len(m.plot.diagnostics()) == 3
     with pytest.raises(OptionError, match="is about random effects, and y ~ x has none"):
         ask(m)
 
