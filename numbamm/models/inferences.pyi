@@ -28,11 +28,11 @@ class Inferences:
     coef = numbamm.inference.random.conditional_modes.coef
     coef_table = numbamm.coef_table
     coefficient_method = numbamm.inference.fixed.ddf.coefficient_method
-    comparisons = numbamm.comparisons
     compare_families = numbamm.compare_families
     compare_structures = numbamm.compare_structures
-    conf_int = numbamm.inference.intervals.conf_int
+    comparisons = numbamm.comparisons
     conditional_aic = numbamm.conditional_aic
+    conf_int = numbamm.inference.intervals.conf_int
     contrast = numbamm.contrast
     cooks_distance = numbamm.inference.diagnostics.influence.cooks_distance
     cross_validate = numbamm.cross_validate
@@ -59,8 +59,8 @@ class Inferences:
     residual_covariance = numbamm.inference.random.residual_covariance.residual_covariance
     scale_test = numbamm.scale_test
     shrinkage = numbamm.shrinkage
-    simulated_residuals = numbamm.simulated_residuals
     simulate = numbamm.inference.prediction.simulate.simulate
+    simulated_residuals = numbamm.simulated_residuals
     slopes = numbamm.slopes
     step = numbamm.step
     summary = numbamm.inference.summary.summary
