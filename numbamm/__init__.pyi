@@ -31,6 +31,7 @@ from .inference.resampling.bootstrap import Bootstrap as Bootstrap, bootstrap as
 from .inference.diagnostics.collinearity import check_collinearity as check_collinearity
 from .inference.fixed.contrast import coef_table as coef_table, contrast as contrast
 from .inference.diagnostics.convergence import check_convergence as check_convergence
+from .inference.comparison.compare_families import compare_families as compare_families
 from .inference.comparison.compare_structures import compare_structures as compare_structures
 from .inference.comparison.criteria import information_criteria as information_criteria
 from .inference.diagnostics.deletion import delete_levels as delete_levels

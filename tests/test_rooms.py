@@ -165,6 +165,7 @@ def test_folders_stay_small():
 #: Names that stand in several rooms, since each is one concept of them.
 SAME_CONCEPT = {
     "gradient": "the exact gradient of the objective, of linear models and of generalized ones",
+    "parts": "further parts of a model, besides the predictor of the mean",
     "protocol": "what an extension provides: an optimiser, a way to hold the tail",
     "registry": "what is found by its name: families and links, optimisers, structures, tails",
 }
@@ -221,6 +222,7 @@ TESTED_ELSEWHERE = {
     "blocks.known.by_precision": "by dense matrices, in models/test_known_covariances",
     "blocks.known.rotated": "by dense matrices, in models/test_known_covariances",
     "design.related_levels": "by dense matrices, in models/test_known_covariances",
+    "relations.arguments": "what it refuses: models/test_known_covariances",
     "relations.given": "what it refuses: models/test_known_covariances",
     "relations.inbreeding": "by the tabular method, in pedigree",
     "relations.innovations": "a part of pedigree and phylogeny",

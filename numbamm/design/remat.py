@@ -36,6 +36,8 @@ class ReMat(ForUsers):
         The columns on the left of the bar, transposed; the p values of a row are contiguous.
     structure : Structure
         Covariance structure of the p effects of one level; unstructured, if not given.
+    part : str
+        The part of the model that it belongs to: ``"zi"`` or ``"hurdle"``; else empty.
     theta : ndarray of float64, shape (number of θ,)
         This term's part of θ; before a fit, the default start, where λ is the identity.
     relation : Relation or None
@@ -77,6 +79,7 @@ class ReMat(ForUsers):
     theta: np.ndarray = field(default=None)
     relation: Relation | None = None
     way: str = ""
+    part: str = ""
 
     def __post_init__(self) -> None:
         if not is_absent(self.z):
@@ -237,6 +240,7 @@ def _join(terms: list[ReMat]) -> ReMat:
         z=np.vstack([t.z for t in terms]),
         structure=Joined(tuple(t.structure for t in terms)),
         relation=first.relation,
+        part=first.part,
     )
 
 

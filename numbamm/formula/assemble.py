@@ -183,7 +183,19 @@ def random_terms(
             term.points.refuse_many(term.text, refs[name])
         structure = term.made(len(z))
         relation = term.grouping.relation
-        single.append(ReMat(name, refs[name], levels[name], cnames, z, structure, None, relation))
+        single.append(
+            ReMat(
+                term.group,
+                refs[name],
+                levels[name],
+                cnames,
+                z,
+                structure,
+                None,
+                relation,
+                part=term.part,
+            )
+        )
     joined = remat.amalgamate(single) if join else single
     members = [[i for i, t in enumerate(single) if t.group == j.group] for j in joined]
     if not join:
@@ -285,7 +297,7 @@ def _refuse_duplicates(design: Design, matrices: Matrices) -> None:
                 f"two columns of the fixed effects are called '{column}': rename a column of the "
                 "data, or leave the repeated effect out"
             )
-    seen: set[tuple[frozenset[str], str]] = set()
+    seen: set[tuple[str, frozenset[str], str]] = set()
     for term in design.terms:
         if not matrices.lhs_names[term.lhs]:
             raise FormulaError(
@@ -293,7 +305,7 @@ def _refuse_duplicates(design: Design, matrices: Matrices) -> None:
                 f"(1 | {term.grouping.name})"
             )
         for column in matrices.lhs_names[term.lhs]:
-            key = (frozenset(term.grouping.factors), column)  # b:a has the levels of a:b
+            key = (term.part, frozenset(term.grouping.factors), column)  # b:a is a:b
             if key in seen:
                 raise FormulaError(
                     f"the column '{column}' occurs twice among the random effects of "

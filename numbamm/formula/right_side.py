@@ -25,7 +25,7 @@ from numbamm.formula.grouping import Factors, Grouping, grouping_factors
 from numbamm.formula.language import instead_of_function
 from numbamm.formula.materializer import Materializer
 from numbamm.formula.names import unquoted
-from numbamm.formula.parts.one_sided import one_sided
+from numbamm.formula.parts.one_sided import one_sided, with_bars
 from numbamm.formula.points import Points
 from numbamm.formula.rowwise import refuse_dependent
 from numbamm.formula.scan import FormulaText, RandomTerm
@@ -55,6 +55,8 @@ class DesignTerm:
         Options of the structure.
     points : Points or None
         The points of the fit's data, for a structure over positions.
+    part : str
+        The part of the model that it belongs to, if not to the mean.
     """
 
     lhs: str
@@ -64,6 +66,12 @@ class DesignTerm:
     text: str = ""
     options: dict[str, int] = field(default_factory=dict)
     points: Points | None = None
+    part: str = ""
+
+    @property
+    def group(self) -> str:
+        """The name of its grouping factor, with that of the part, as tables print it."""
+        return f"{self.grouping.name} ({self.part})" if self.part else self.grouping.name
 
     def made(self, p: int) -> Structure:
         """Its structure, for p columns."""
@@ -159,6 +167,9 @@ class Design:
     ) -> None:
         """Add the one-sided formula of a part; `part` gives its columns."""
         columns = _Columns(table, context or {}, self.own)
+        text, terms = with_bars(name, text)
+        for term in terms:
+            self._add(term, columns, name)
         self._part_specs[name] = formula = one_sided(name, text)
         self.parts[name] = columns.of_formula(formula)
         self.full = self.full or columns.full
@@ -250,7 +261,7 @@ class Design:
             if factor.factor.eval_method is Factor.EvalMethod.PYTHON:
                 refuse_dependent(text, data, factor.values, state)
 
-    def _add(self, term: RandomTerm, columns: _Columns) -> None:
+    def _add(self, term: RandomTerm, columns: _Columns, part: str = "") -> None:
         formula = parse_effects(term.lhs, term.text)
         sides = [SimpleFormula([t]) for t in formula if term.kind == "||"] or [formula]
         left = columns.of_formula(formula)
@@ -269,7 +280,7 @@ class Design:
                 grouping = self._grouping(factors)
                 columns_used = left | set(factors)
                 named = DesignTerm(key, grouping, term.structure, columns_used, term.text)
-                named.options = dict(term.options)
+                named.options, named.part = dict(term.options), part
                 self.terms.append(named)
 
     def _grouping(self, factors: Factors) -> Grouping:

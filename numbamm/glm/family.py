@@ -11,12 +11,12 @@ family's row kernel computes. None of these depends on φ, nor does the mode of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property, lru_cache
 from inspect import signature
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from numbamm.glm import row_kernels
 from numbamm.glm.link import Link
 from numbamm.glm.logistic import entropies
 from numbamm.glm.registry import Registry, packed
+
+if TYPE_CHECKING:
+    from numbamm.glm.parts.parameter import Parameter
 
 
 def _finite(y):
@@ -125,6 +128,24 @@ class Family(ForUsers):
         Quantiles of the response: a function of ``p``, ``mu``, ``w``, ``phi`` and ``shape``.
     zero : callable, optional
         The probability of a zero: a function of ``mu``, ``w`` and ``shape``.
+    density : function, optional
+        The log-density with all constants, in plain arithmetic that jets understand, for models
+        with predictors of further parameters: of ``y``, of ``mu``, ``rest`` (1 - μ) or ``eta``,
+        perhaps of ``w``, and of the `parameters`. Functions of such families name these, too.
+    parameters : tuple of Parameter
+        What is estimated besides the mean; the first is what a ``dispersion`` formula models.
+    expectation : callable, optional
+        The mean of the response, where that is another number than μ.
+    cdf : callable, optional
+        The distribution function: a function of ``y``, ``mu``, ``w`` and the parameters.
+    truncated : str, optional
+        The zero-truncated family, for hurdles.
+    unit : bool
+        Means are in (0, 1).
+    positive : bool
+        Counts are at least 1.
+    only_link : bool
+        No other link is possible.
 
     Raises
     ------
@@ -152,8 +173,8 @@ class Family(ForUsers):
     _between_rooms = frozenset(
         """
         addresses barrier best_dispersion by_density checked_shape constant constant_slope deviances
-        draws evaluate first_means is_canonical is_concave is_linear quantiles table_lines
-        variance_at zeros
+        draws evaluate first_means has_several_parameters is_canonical is_concave is_linear
+        quantiles table_lines variance_at zeros
         """.split()
     )
 
@@ -194,8 +215,20 @@ class Family(ForUsers):
     draw: Callable | None = None
     quantile: Callable | None = None
     zero: Callable | None = None
+    density: Callable | None = None
+    parameters: tuple[Parameter, ...] = ()
+    expectation: Callable | None = None
+    cdf: Callable | None = None
+    truncated: str | None = None
+    unit: bool = False
+    positive: bool = False
+    only_link: bool = False
 
     _shape_name = "shape"
+    #: The record of which this one has the density, if it is not that itself.
+    own = None
+    #: What makes it of that one.
+    remake = None
 
     def __str__(self) -> str:
         return self.words or self.name
@@ -205,7 +238,7 @@ class Family(ForUsers):
 
     def __post_init__(self) -> None:
         if self.logpdf is None:
-            if self.rows is None:
+            if self.rows is None and self.density is None:
                 raise OptionError(f"the family {self.name} needs a log-density: logpdf=")
             return
         if not isinstance(self.name, str) or not self.name:
@@ -219,13 +252,16 @@ class Family(ForUsers):
         taken = FAMILIES.get(self.name)
         if taken is not None:
             raise OptionError(f"there is a family {taken} already: give yours another name")
-        from numbamm.glm.logpdf import shape_name  # only users' families need jets
+        from numbamm.glm.logpdf import parameter_names  # only users' families need jets
 
-        shape = shape_name(self.name, self.logpdf)
+        names = parameter_names(self.name, self.logpdf)
+        shape = names[0] if len(names) == 1 else None
         object.__setattr__(self, "has_shape", shape is not None)
         object.__setattr__(self, "_shape_name", shape or "shape")
 
     def __reduce__(self):
+        if self.own is not None:
+            return self.remake, (self.own,)
         return (_registered, (self.name,)) if self.logpdf is None else packed(self)
 
     #: Lines of the table that rows fill themselves, where no link does.
@@ -248,6 +284,15 @@ class Family(ForUsers):
         """Whether the log-density is concave in η."""
         names = {self.name, self.kin}
         return link.name in self.concave or not names.isdisjoint(link.concave_with)
+
+    @property
+    def has_several_parameters(self) -> bool:
+        """Whether a log-density of the user's has more than one parameter besides the mean."""
+        if self.logpdf is None:
+            return False
+        from numbamm.glm.logpdf import parameter_names
+
+        return len(parameter_names(self.name, self.logpdf)) > 1
 
     # ---- rows -----------------------------------------------------------------------------------
 
@@ -386,7 +431,10 @@ class Family(ForUsers):
 
     def _given(self, function, **known):
         """Call a function with the arguments that it names."""
-        known[self._shape_name] = known.get("shape")  # the user's own name for the shape
+        if isinstance(known.get("shape"), Mapping):  # parameters by their names
+            known |= known.pop("shape")
+        else:
+            known[self._shape_name] = known.get("shape")  # the user's own name for the shape
         try:
             given = {name: known[name] for name in _arguments(function)}
         except KeyError as error:

@@ -69,6 +69,7 @@ from numbamm.glm.working import (
     CANONICAL,
     DETERMINANT,
     HELD,
+    JOINT,
     KIND,
     OBSERVED,
     SHAPED,
@@ -109,9 +110,13 @@ def laplace_gradient(theta, x, shape, phi, rows, adjoint, scratch, degrees, grad
     evaluate(theta, table, index, rows.A, rows.work, adjoint, degrees, 0.0, 0.0)
     differentiate(table, index, rows.A, rows.work, adjoint, degrees, 0.0, True)
     _quadratic_forms(h, rows.refs, rows.z, table, rows.places, adjoint)
+    joint = rows.model[JOINT] != 0
+    if joint:  # the row kernel adds up the forms of the rows of one density
+        for i in range(len(y)):
+            lines[THIRD, i] = h[i]
     ask(OBSERVED_SLOPE if observed else EXPECTED_SLOPE, eta, shape, 0.0, rows)
     for i in range(len(y)):
-        t[i] = h[i] * lines[FIRST, i]
+        t[i] = lines[FIRST, i] if joint else h[i] * lines[FIRST, i]
     if not observed and rows.model[CANONICAL] == 0:
         load_observed(HELD, shape, rows)
     a, b = rows.vectors[0], rows.vectors[1]

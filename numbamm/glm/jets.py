@@ -1,7 +1,8 @@
 """Jets: automatic differentiation of compiled functions, up to the third derivative.
 
 A jet holds the value of a function of one variable t and its derivatives d/dt, d²/dt² and d³/dt³.
-This module defines arithmetic, comparisons and elementary functions of jets for numba. A function
+A mixed jet holds, too, the derivative in a second variable s of all of these but the last. This
+module defines arithmetic, comparisons and elementary functions of jets for numba. A function
 written for numbers then compiles for jets, too, and returns its exact derivatives: nobody derives
 those of a user's log-density by hand.
 
@@ -36,16 +37,61 @@ class Jet(NamedTuple):
     c: float
 
 
-@jit
-def _chain(f, f1, f2, f3, x):
-    """The jet of f(x), by f and its derivatives at x."""
+class Mixed(NamedTuple):
+    """Value, derivatives in t, and derivatives once in s.
+
+    Attributes
+    ----------
+    v, a, b, c : float64
+        The value, and the first, second and third derivative in t.
+    s, sa, sb : float64
+        The derivatives of the value and of the first two in s.
+    """
+
+    v: float
+    a: float
+    b: float
+    c: float
+    s: float
+    sa: float
+    sb: float
+
+
+def _by_kind(name: str, of_jets, of_mixed):
+    """A function of jets of either kind, its last argument: compiled for each as it is given."""
+
+    def chosen(*arguments):
+        raise NotImplementedError  # only compiled code calls it
+
+    chosen.__name__ = chosen.__qualname__ = name
+
+    @overload(chosen, strict=False)
+    def _chosen(*arguments):
+        return of_mixed if arguments[-1].instance_class is Mixed else of_jets
+
+    return chosen
+
+
+def _jet_chain(f, f1, f2, f3, x):
     c = f1 * x.c + 3.0 * f2 * x.a * x.b + f3 * x.a * x.a * x.a
     return Jet(f, f1 * x.a, f1 * x.b + f2 * x.a * x.a, c)
 
 
-@jit
-def _product(x, y):
-    """The jet of x y."""
+def _mixed_chain(f, f1, f2, f3, x):
+    square = x.a * x.a
+    sb = f1 * x.sb + 2.0 * f2 * x.a * x.sa + (f2 * x.b + f3 * square) * x.s
+    return Mixed(
+        f,
+        f1 * x.a,
+        f1 * x.b + f2 * square,
+        f1 * x.c + 3.0 * f2 * x.a * x.b + f3 * square * x.a,
+        f1 * x.s,
+        f1 * x.sa + f2 * x.a * x.s,
+        sb,
+    )
+
+
+def _jet_product(x, y):
     b = x.a * y.a
     c = 3.0 * (x.b * y.a + x.a * y.b)
     return Jet(
@@ -54,6 +100,55 @@ def _product(x, y):
         x.b * y.v + 2.0 * b + x.v * y.b,
         x.c * y.v + c + x.v * y.c,
     )
+
+
+def _mixed_product(x, y):
+    b = x.a * y.a
+    c = 3.0 * (x.b * y.a + x.a * y.b)
+    sb = x.sb * y.v + 2.0 * x.sa * y.a + x.s * y.b
+    return Mixed(
+        x.v * y.v,
+        x.a * y.v + x.v * y.a,
+        x.b * y.v + 2.0 * b + x.v * y.b,
+        x.c * y.v + c + x.v * y.c,
+        x.s * y.v + x.v * y.s,
+        x.sa * y.v + x.s * y.a + x.a * y.s + x.v * y.sa,
+        sb + x.b * y.s + 2.0 * x.a * y.sa + x.v * y.sb,
+    )
+
+
+def _jet_sum(x, y):
+    return Jet(x.v + y.v, x.a + y.a, x.b + y.b, x.c + y.c)
+
+
+def _mixed_sum(x, y):
+    s = x.s + y.s, x.sa + y.sa, x.sb + y.sb
+    return Mixed(x.v + y.v, x.a + y.a, x.b + y.b, x.c + y.c, *s)
+
+
+def _jet_shifted(y, x):
+    return Jet(x.v + y, x.a, x.b, x.c)
+
+
+def _mixed_shifted(y, x):
+    return Mixed(x.v + y, x.a, x.b, x.c, x.s, x.sa, x.sb)
+
+
+def _jet_multiple(y, x):
+    return Jet(x.v * y, x.a * y, x.b * y, x.c * y)
+
+
+def _mixed_multiple(y, x):
+    return Mixed(x.v * y, x.a * y, x.b * y, x.c * y, x.s * y, x.sa * y, x.sb * y)
+
+
+#: The jet of f(x), by f and its derivatives at x; of x y and x + y; of x + y and x y for a number
+#: y, which comes first.
+_chain = _by_kind("_chain", _jet_chain, _mixed_chain)
+_product = _by_kind("_product", _jet_product, _mixed_product)
+_sum = _by_kind("_sum", _jet_sum, _mixed_sum)
+_shifted = _by_kind("_shifted", _jet_shifted, _mixed_shifted)
+_multiple = _by_kind("_multiple", _jet_multiple, _mixed_multiple)
 
 
 @jit
@@ -88,8 +183,19 @@ def _power(x, n):
     return _chain(x.v**n, f1, f2, f3, x)
 
 
+def uniquely_named(function, *names):
+    """The function under a name of its own, made of these.
+
+    The machine code of a cached kernel holds that of the functions that it calls, by names: where
+    two kernels, from different processes, hold different functions of one name, one of them would
+    be taken for the other.
+    """
+    function.__qualname__ = ".".join([__name__, *names])
+    return function
+
+
 def _is_jet(kind) -> bool:
-    return isinstance(kind, types.NamedUniTuple) and kind.instance_class is Jet
+    return isinstance(kind, types.NamedUniTuple) and kind.instance_class in (Jet, Mixed)
 
 
 def _is_number(kind) -> bool:
@@ -98,6 +204,9 @@ def _is_number(kind) -> bool:
 
 def _binary(target, jets, right, left) -> None:
     """Define an operator on two jets, on a jet and a number, and on a number and a jet."""
+
+    for kind, function in (("jets", jets), ("right", right), ("left", left)):
+        uniquely_named(function, target.__name__, kind)
 
     @overload(target)
     def _chosen(x, y):
@@ -110,27 +219,27 @@ def _binary(target, jets, right, left) -> None:
 
 _binary(
     operator.add,
-    lambda x, y: Jet(x.v + y.v, x.a + y.a, x.b + y.b, x.c + y.c),
-    lambda x, y: Jet(x.v + y, x.a, x.b, x.c),
-    lambda x, y: Jet(x + y.v, y.a, y.b, y.c),
+    lambda x, y: _sum(x, y),
+    lambda x, y: _shifted(y, x),
+    lambda x, y: _shifted(x, y),
 )
 _binary(
     operator.sub,
-    lambda x, y: Jet(x.v - y.v, x.a - y.a, x.b - y.b, x.c - y.c),
-    lambda x, y: Jet(x.v - y, x.a, x.b, x.c),
-    lambda x, y: Jet(x - y.v, -y.a, -y.b, -y.c),
+    lambda x, y: _sum(x, _multiple(-1.0, y)),
+    lambda x, y: _shifted(-y, x),
+    lambda x, y: _shifted(x, _multiple(-1.0, y)),
 )
 _binary(
     operator.mul,
     lambda x, y: _product(x, y),
-    lambda x, y: Jet(x.v * y, x.a * y, x.b * y, x.c * y),
-    lambda x, y: Jet(x * y.v, x * y.a, x * y.b, x * y.c),
+    lambda x, y: _multiple(y, x),
+    lambda x, y: _multiple(x, y),
 )
 _binary(
     operator.truediv,
     lambda x, y: _product(x, _reciprocal(y)),
-    lambda x, y: Jet(x.v / y, x.a / y, x.b / y, x.c / y),
-    lambda x, y: _reciprocal(y) * x,
+    lambda x, y: _multiple(1.0 / y, x),
+    lambda x, y: _multiple(x, _reciprocal(y)),
 )
 _binary(
     operator.pow,
@@ -146,7 +255,7 @@ for _target, _compare in (
     (operator.eq, lambda x, y: x == y),
     (operator.ne, lambda x, y: x != y),
 ):
-    _values = jit(_compare, entry=False)
+    _values = jit(uniquely_named(_compare, _target.__name__, "values"), entry=False)
 
     def _comparison(values):
         return (
@@ -162,9 +271,12 @@ def _unary(*targets):
     """Define functions of one jet."""
 
     def register(function):
+        name = getattr(function, "py_func", function).__name__
+        of_jet = uniquely_named(lambda x: function(x), name, "of_jet")
+
         @overload_all(targets)
         def _chosen(x):
-            return (lambda x: function(x)) if _is_jet(x) else None
+            return of_jet if _is_jet(x) else None
 
         return function
 
@@ -189,7 +301,7 @@ _unary(math.log, np.log)(_logarithm)
 @_unary(operator.neg)
 @jit
 def _negative(x):
-    return Jet(-x.v, -x.a, -x.b, -x.c)
+    return _multiple(-1.0, x)
 
 
 @_unary(operator.pos)
@@ -201,7 +313,7 @@ def _positive(x):
 @_unary(abs, math.fabs, np.abs)
 @jit
 def _absolute(x):
-    return Jet(-x.v, -x.a, -x.b, -x.c) if x.v < 0.0 else x
+    return _multiple(-1.0 if x.v < 0.0 else 1.0, x)
 
 
 @_unary(math.log1p, np.log1p)
@@ -280,7 +392,7 @@ def _log_gamma(x):
     """Recurrence raises the argument to at least 10, where the asymptotic series is accurate."""
     at, p, p1, p2 = x.v, 0.0, 0.0, 0.0
     if not at > 0.0:
-        return Jet(np.nan, np.nan, np.nan, np.nan)
+        return _chain(np.nan, np.nan, np.nan, np.nan, x)
     while at < 10.0:
         i = 1.0 / at
         p -= i

@@ -47,13 +47,13 @@ LEAST = 1e-15
 RESPONSE, MEAN, PREDICTOR, PRIOR = "y", "mu", "eta", "w"
 
 
-def shape_name(name: str, logpdf: Callable) -> str | None:
-    """The name of the argument of a log-density that is the family's shape; None without one.
+def parameter_names(name: str, logpdf: Callable) -> list[str]:
+    """The names of the arguments of a log-density that are parameters of the family.
 
     Raises
     ------
     OptionError
-        Its arguments are not ``y``, one of ``mu`` and ``eta``, perhaps ``w``, and at most one more.
+        Its arguments are not ``y``, one of ``mu`` and ``eta``, perhaps ``w``, and others.
     """
     try:
         given = list(signature(getattr(logpdf, "py_func", logpdf)).parameters.values())
@@ -67,17 +67,13 @@ def shape_name(name: str, logpdf: Callable) -> str | None:
             f"logpdf of the family {name} is a function of y and mu, or of y and eta, and not of "
             f"({', '.join(names)})"
         )
-    if len(others) > 1:
-        raise OptionError(
-            f"logpdf of the family {name} has the parameters {', '.join(others)}: at most one can "
-            "be estimated; give the others as numbers, or as defaults"
-        )
-    return others[0] if others else None
+    return others
 
 
 def density_rows(name: str, logpdf: Callable):
     """The row kernel of a family; see `row_kernels.FAMILY`. It is not cached on disk."""
-    shape = shape_name(name, logpdf)
+    names = parameter_names(name, logpdf)
+    shape = names[0] if names else None
     compiled = logpdf if hasattr(logpdf, "py_func") else jit(logpdf, entry=False, cache=False)
     given = signature(getattr(logpdf, "py_func", logpdf)).parameters
     by_mean, weighted, shaped = MEAN in given, PRIOR not in given, shape is not None

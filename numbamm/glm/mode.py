@@ -77,18 +77,33 @@ class ModeFinder:
         `EXPECTED` or `OBSERVED`: the information in the Laplace determinant.
     scale : float
         The size of φ.
+    lines : int
+        Lines of the link's table that are left for the row kernel's own use.
+    joint_rows : bool
+        Whether several rows have one density; see `working.JOINT`.
     """
 
     #: Whether modes are found by conjugate gradients, without a factor.
     is_iterative = False
 
     def __init__(
-        self, terms, basis, y, weights, offset, family: Family, link: Link, information, scale
+        self,
+        terms,
+        basis,
+        y,
+        weights,
+        offset,
+        family: Family,
+        link: Link,
+        information,
+        scale,
+        lines: int = 0,
+        joint_rows: bool = False,
     ) -> None:
         self.terms, self.scale, self.joint = terms, scale, Joint.of(terms)
         writable = partial(np.require, dtype=np.float64, requirements=["C", "W"])  # one numba type
         y, weights, basis, self.offset = (writable(a) for a in (y, weights, basis, offset))
-        kind = _Kind(family, link, information)
+        kind = _Kind(family, link, information, lines, joint_rows)
         pattern, rows = self._pattern(terms), (y, weights, entropies(y), basis)
         self.varied = self._buffers(pattern, basis.shape[1], kind, *rows)
         self.held = self.varied.with_columns(pattern, 0)
@@ -213,12 +228,11 @@ class ModeFinder:
         if searched:
             tolerance = np.inf if at_mode else TOLERANCE
         x, rows = self._at(gamma, vary)
+        number = self._prepared(shape, rows)
         base = self.offset if vary else self.offset + rows.basis @ gamma
         out = np.full(3, np.nan)
         path = np.empty((0, 2)) if trace is None else trace
-        iterations = self._pirls(
-            self._entries(theta), x, float(shape), base, vary, tolerance, path, out
-        )
+        iterations = self._pirls(self._entries(theta), x, number, base, vary, tolerance, path, out)
         if iterations < 0 and np.any(self.u):
             self.u = np.zeros(self.q)  # the warm start may be the cause
             given = None if searched else tolerance
@@ -230,6 +244,14 @@ class ModeFinder:
             if searched:
                 self._last_search = self.u, vary, np.array(theta), gamma.copy(), shape
         return Mode(*out, iterations)
+
+    def _prepared(self, shape, rows) -> float:
+        """Make the rows ready for the shape; what kernels get as the shape."""
+        return float(shape)
+
+    def _number(self, shape) -> float:
+        """What kernels get as the shape, of rows that are ready for it."""
+        return float(shape)
 
     def _pirls(self, entries, x, shape, base, vary, tolerance, trace, out) -> int:
         """See `pirls.pirls`."""
@@ -286,7 +308,7 @@ class ModeFinder:
         laplace_gradient(
             entries,
             x,
-            float(shape),
+            self._number(shape),
             float(phi),
             rows,
             *(self.varied if vary else self.held).for_gradient(),
@@ -335,7 +357,7 @@ class ModeFinder:
         x, logw = nodes(k)
         return quadrature(
             self.u,
-            float(shape),
+            self._number(shape),
             float(dispersion),
             rows,
             x,
@@ -392,12 +414,14 @@ class _Kind(NamedTuple):
     family: Family
     link: Link
     information: int
+    lines: int = 0
+    joint_rows: bool = False
 
 
 @lru_cache
 def _model(kind: _Kind) -> np.ndarray:
     """The array `Working.model`; cached, so that all buffers of a fit share one."""
-    family, link, information = kind
+    family, link, information, _, joint_rows = kind
     return np.array(
         [
             *family.addresses(link),
@@ -408,6 +432,7 @@ def _model(kind: _Kind) -> np.ndarray:
             link.is_bounded(family.proportions),
             link.heavy,
             family.has_shape,
+            joint_rows,
         ],
         dtype=np.int64,
     )
@@ -492,7 +517,6 @@ class _Buffers(ThreadLocal):
         """The calling thread's scratch, which copies made by `replaced` share."""
         if not hasattr(self._local, "scratch"):
             layout, z = self.layout, self._shared["z"]
-            lines = 6 if self._model[LINK] else self.kind.family.table_lines
             q = int((layout.table[1 : 1 + layout.nterm, [P, NLEVEL]].prod(axis=1)).sum())
             self._local.scratch = {
                 "A": np.zeros(layout.size_a),
@@ -501,10 +525,16 @@ class _Buffers(ThreadLocal):
                 "zw": np.empty_like(z),
                 "xyw": np.empty((len(z), self._nx + 1)),
                 "eta": np.empty((LINES, len(z))),
-                "link": np.empty((lines, len(z))),
+                "link": np.empty((self._lines_of_link, len(z))),
                 "vectors": np.empty((3, q + self._nx + 1)),
             }
         return self._local.scratch
+
+    @property
+    def _lines_of_link(self) -> int:
+        """Lines of the link's table."""
+        lines = self.kind.lines
+        return 6 + lines if self._model[LINK] or lines else self.kind.family.table_lines
 
     def for_gradient(self) -> tuple[np.ndarray, np.ndarray]:
         """The calling thread's buffers for gradients, allocated at the first one."""

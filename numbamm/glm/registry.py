@@ -55,8 +55,9 @@ class Registry:
             If there is none; the message lists the names.
         """
         wanted = bare(name)
-        if wanted in self._files:  # a file has its record's name
-            return self._record(wanted)
+        files = {bare(file): file for file in self._files}  # a file has its record's name
+        if wanted in files:
+            return self._record(files[wanted])
         aliases = {bare(alias): record for record in self for alias in record.aliases}
         if wanted in aliases:
             return aliases[wanted]

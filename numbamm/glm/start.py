@@ -49,7 +49,7 @@ def single_mean(modes: ModeFinder) -> np.ndarray | None:
         None where the columns of the basis give no mean that the link allows.
     """
     rows = modes.rows
-    family, link, _ = modes.kind
+    family, link, *_ = modes.kind
     gamma, eta = _projected(modes, _typical(link, rows.y, rows.weights))
     if gamma is None:
         return None
@@ -84,7 +84,7 @@ def first_shape(modes: ModeFinder) -> float:
     float
         1 where neither estimate exists.
     """
-    family, link, _ = modes.kind
+    family, link, *_ = modes.kind
     if family.moment_shape is None or family.limit is None:
         return _best_shape(modes)
     rows, limit = modes.rows, FAMILIES[family.limit]

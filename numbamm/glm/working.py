@@ -16,7 +16,7 @@ from numbamm.glm.row_kernels import FIRST, INFORMATION, SCORE, SECOND, WEIGHT, e
 EXPECTED, OBSERVED = 0, 1
 
 # Positions in `Working.model`.
-LINK, FAMILY, DETERMINANT, CANONICAL, BARRIER, DISPERSED, EDGE, HEAVY, SHAPED = range(9)
+LINK, FAMILY, DETERMINANT, CANONICAL, BARRIER, DISPERSED, EDGE, HEAVY, SHAPED, JOINT = range(10)
 
 #: A row keeps its working weight if both its informations are below this share of it: the weight
 #: is then the floor; see `pirls`.
@@ -31,12 +31,14 @@ class Working(NamedTuple):
 
     Attributes
     ----------
-    model : int64, shape (9,)
-        Properties of link and family, by the positions `LINK` to `SHAPED`: addresses of their row
+    model : int64, shape (10,)
+        Properties of link and family, by the positions `LINK` to `JOINT`: addresses of their row
         kernels (see `row_kernels.evaluate_rows`); `EXPECTED` or `OBSERVED`, the information in the
         Laplace determinant; whether the link is canonical, so that the two informations agree;
         which η are excluded (`row_kernels.NO_BARRIER` and others); whether φ is estimated; whether
-        some η have no mean; whether the link has heavy tails; whether the family has a shape.
+        some η have no mean; whether the link has heavy tails; whether the family has a shape;
+        whether several rows have one density, so that the weight of one depends on the η of
+        another.
     y, weights, entropy : float64, shape (n,)
         Response and prior weights; `logistic.entropies` of the response.
     basis : float64, shape (n, at least NX)
@@ -48,8 +50,8 @@ class Working(NamedTuple):
     zw, xyw, eta : float64, shapes (n, sum of p), (n, NX + 1), (LINES, n)
         Scratch. The lines of eta are η, η of a trial step, the working weight, the score, and
         further results of the family's kernel.
-    link : float64, shape (6, n) or (0, n)
-        Scratch: the link's table.
+    link : float64, shape (at least 6, n) or (0, n)
+        Scratch: the link's table, and lines of the row kernel's own.
     vectors : float64, shape (3, q + NX + 1)
         Scratch.
     """

@@ -91,6 +91,7 @@ def describe(model, tests: Result, varcorr, method) -> Report:
             criteria(model, "REML crit." if reml else "-2 logLik"),
             *([components(varcorr, counts)] if model.reterms else []),
             *(_of_parts if model.has_categories else _of_one)(model, tests, method.title),
+            *parts_of(model),
         ],
         notes=[*([] if model.reterms else [counts]), *notes(model), *method.notes],
     )
@@ -141,6 +142,22 @@ def coefficients(tests: Result, method: str) -> Table:
     return table
 
 
+def parts_of(model) -> list[Table]:
+    """A table of the coefficients of other parts than the mean's, if there are any."""
+    if model.composition is None or not len(frame := model.parts):
+        return []
+    rows = []
+    for row in frame.itertuples():
+        z = row.estimate / row.se if row.se > 0 else np.nan
+        value = fixed(row.value, 4) if np.isfinite(row.value) else ""
+        names = [row.part, shown_name(row.term)]
+        rows.append(
+            [*names, fixed(row.estimate, 4), fixed(row.se, 4), fixed(z, 2), row.link, value]
+        )
+    header = ["", "", "Coef.", "Std.Error", "z", "link", "value"]
+    return [Table(header, rows, left=2, heading="Further parts:")]
+
+
 def correlations(model) -> Table:
     """The lower triangle of the coefficients' correlations; numbers head the columns."""
     names = model.kept_coefficients
@@ -172,6 +189,10 @@ def notes(model) -> list[str]:
         notes.append(f"Residual standard deviation held at {model.sigma:g}.")
     if model.shape == np.inf:
         notes.append("The shape is infinite: the estimates are those of a Poisson distribution.")
+    if model.composition is not None:
+        notes += [
+            words[0].upper() + words[1:] + "." for words in dict.fromkeys(model.flat_parts.values())
+        ]
     if not model.likelihood_holds:
         notes.append(
             "A standard deviation is so large that the approximation of the likelihood does not "

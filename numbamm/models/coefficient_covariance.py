@@ -64,7 +64,9 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray | None:
     scale = np.full(len(x), LOG_SCALE)
     scale[:rank] = 1.0
     scale[-ntheta:] = np.maximum(np.abs(x[-ntheta:]), 0.1)
-    free = np.concatenate([np.flatnonzero(known), np.arange(rank, len(x))])
+    flat = [rank + place for place in model.flat_parts]  # along which nothing changes
+    free = np.concatenate([np.flatnonzero(known), np.setdiff1d(np.arange(rank, len(x)), flat)])
+    free = free.astype(np.int64)
 
     def at(part):
         whole = x.copy()
@@ -85,8 +87,24 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray | None:
     except np.linalg.LinAlgError:
         return gamma_cov
     cov, n = np.eye(rank), int(known.sum())
-    cov[np.ix_(known, known)] = np.linalg.inv(curvature)[:n, :n]
+    inverse = np.linalg.inv(curvature)
+    cov[np.ix_(known, known)] = inverse[:n, :n]
+    if parameters.psi is not None:
+        _keep_parts(model, root[:, known], inverse, n, len(parameters.psi))
     return root @ cov @ root.T
+
+
+def _keep_parts(model, root, inverse, n: int, k: int) -> None:
+    """Keep the covariance of β̂ and ψ̂ together, in the users' coordinates."""
+    rank, flat = model.feterm.rank, list(model.flat_parts)
+    change = np.zeros((rank + k, n + k))
+    change[:rank, :n] = model.feterm.to_basis @ root
+    change[rank:, n:] = model.part_lines.to_user
+    known = np.setdiff1d(np.arange(n + k), [n + place for place in flat])
+    cov = change[:, known] @ inverse[: len(known), : len(known)] @ change[:, known].T
+    cov[[rank + place for place in flat]] = np.nan
+    cov[:, [rank + place for place in flat]] = np.nan
+    model.estimates.part_covariance = cov
 
 
 def _principal(model, gamma_cov) -> tuple[np.ndarray, np.ndarray]:

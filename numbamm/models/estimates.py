@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,8 +35,13 @@ class Estimates(ShortRepr):
         Whether that is the REML criterion.
     sigma_given : bool
         Whether sigma was held, not estimated.
-    shape : float
-        Shape of the negative binomial; 0 for other families.
+    shape : float or tuple of float
+        Shape of the negative binomial; 0 for other families. Of a model of several parts, their
+        coefficients in the columns in which they were searched for.
+    part_covariance : ndarray or None
+        Of a model of several parts, the covariance matrix of β and of their coefficients.
+    flat_parts : dict or None
+        Parts that have come to an end of their range, in words, by their places; None until asked.
     nagq : int
         Nodes of the quadrature by which a generalized model was fitted; 1 for none.
     likelihood_holds : bool or None
@@ -74,7 +79,9 @@ class Estimates(ShortRepr):
     objective: float
     reml: bool
     sigma_given: bool
-    shape: float = 0.0
+    shape: Any = 0.0
+    part_covariance: np.ndarray | None = None
+    flat_parts: dict[int, str] | None = None
     nagq: int = 1
     likelihood_holds: bool | None = None
     monte_carlo: MonteCarloErrors | None = None

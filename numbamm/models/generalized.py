@@ -69,7 +69,7 @@ from numbamm.models.without_rows import generalized_without
 from numbamm.models.working_model import working_model
 from numbamm.optimize import OptSummary
 from numbamm.optimize.formatting import short
-from numbamm.relations.given import refuse_streamed, relations_of
+from numbamm.relations.arguments import refuse_streamed, relations_of
 from numbamm.report.digits import plain
 from numbamm.sources.opening import open_source
 
@@ -77,7 +77,39 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from numbamm.models.linear import LinearMixedModel
+    from numbamm.models.parts.distribution import RowDistribution
+    from numbamm.models.parts.model_parts import ModelParts
     from numbamm.models.streams.fit_by_passes import Passes
+
+
+def given_formulas(parts: Mapping[str, str | None]) -> dict[str, str]:
+    """The formulas of the parts that were given."""
+    return {name: text for name, text in parts.items() if text is not None}
+
+
+def refuse_joint(model, what: str) -> None:
+    """Refuse what is known of models with random effects in one part alone.
+
+    Raises
+    ------
+    OptionError
+    """
+    if any(term.part for term in model.reterms):
+        raise OptionError(
+            f"{what}: not known for a model with random effects in two parts; leave those of "
+            f"{next(t.part for t in model.reterms if t.part)} out"
+        )
+
+
+def parts_of(family: Family, formulas, shape) -> ModelParts | None:
+    """The parts of a model besides its mean's; None for most, which need nothing of all this."""
+    plain = family.density is None and not family.has_several_parameters
+    if plain and not given_formulas(formulas):
+        return None
+    from numbamm.models.parts.model_parts import ModelParts
+
+    return ModelParts.of(family, formulas, shape)
+
 
 INFORMATION = {"expected": EXPECTED, "observed": OBSERVED}
 INITS = ("glm", "lmm")
@@ -125,6 +157,10 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         conjugate gradients and random probes; chosen by predicted time, if not given.
     probes, seed : int, optional
         Number of random probes of an iterative tail, and what they are drawn from.
+    dispersion, zi, hurdle : str, optional
+        One-sided formulas of further parts: of the logarithm of the dispersion or shape, of the
+        logit of the probability of additional zeros, and of that of all zeros. The latter two may
+        have random effects.
 
     Attributes
     ----------
@@ -207,14 +243,21 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         tail: str | None = None,
         probes: int | None = None,
         seed: int | None = None,
+        dispersion: str | None = None,
+        zi: str | None = None,
+        hurdle: str | None = None,
     ) -> None:
         self._tail_request = tail_request(tail, probes, seed)
         if tail is None:  # what is configured may be of linear models alone
             self._tail_request = self._tail_request._replace(or_other=True)
         self.family_record = FAMILIES.of(family)
+        given_parts = {"dispersion": dispersion, "zi": zi, "hurdle": hurdle}
+        self.composition = parts_of(self.family_record, given_parts, shape)
+        if self.composition is not None:
+            self.family_record = self.composition.family
         self.link_record = LINKS.of(self.family_record.link if link is None else link)
         self.family, self.link = self.family_record.name, self.link_record.name
-        own = self.family_record.by_density
+        own = self.family_record.by_density or self.composition is not None
         usual = "observed" if self.family_record.dispersed or own else "expected"
         self.information = spelled("information", information or usual, INFORMATION)
         if own and self.information == "expected":
@@ -223,7 +266,9 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
                 'its log-density: information="observed"'
             )
         self.init = spelled("init", init, INITS)
-        self.given_shape = self.family_record.checked_shape(shape)
+        self.given_shape = None
+        if self.composition is None:
+            self.given_shape = self.family_record.checked_shape(shape)
         compile_ahead(*kernels_for(optimizer))
         options: dict[str, Any] = {
             "weights": weights,
@@ -241,11 +286,19 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
                 relations=relations,
                 context=scope,
                 two_level_response=family_record.proportions,
+                parts=given_formulas(given_parts),
             )
             if frame.trials is not None:
                 frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
-            check_generalized(frame, family_record)
+            check_generalized(
+                frame, self.composition.supports if self.composition else family_record
+            )
             self._build(frame)
+        elif self.composition is not None:
+            raise OptionError(
+                f"rows that stream are for families of one predictor, not for {family_record} "
+                "and models with dispersion, zi or hurdle: read the data into memory"
+            )
         else:
             refuse_streamed(relations)
             frame, cells = sources.stream_cells(
@@ -264,6 +317,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         options |= {"cov": cov, "precision": precision}
         options |= {"link": link, "information": information}
         options |= {"tail": tail, "probes": probes, "seed": seed}
+        options |= given_formulas(given_parts)
         exact = self._tail_choice.name != "iterative"
         warn_of_unused(self._tail_choice, exact, probes, seed)
         self._call = Call(data, options)
@@ -276,7 +330,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     @property
     def options(self) -> dict:
-        return {"family": self.family_record, "init": self.init, "shape": self.given_shape}
+        options = {"family": self.family_record, "init": self.init, "shape": self.given_shape}
+        return options if self.composition is None else options | self.composition.given()
 
     @property
     def fit_options(self) -> dict:
@@ -285,6 +340,9 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         return {"fast": self._fast, "nagq": self.optsum.nagq}
 
     def of_other_frame(self, frame) -> GeneralizedLinearMixedModel:
+        given: dict = {"shape": self.given_shape}
+        if self.composition is not None:
+            given = self.composition.given()
         model = GeneralizedLinearMixedModel(
             frame.formula,
             frame,
@@ -292,7 +350,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self.link_record,
             init=self.init,
             information=self.information,
-            shape=self.given_shape,
+            **given,
             tail=self._tail_request._replace(or_other=True),
         )
         model.optsum.nagq = self.optsum.nagq
@@ -303,6 +361,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     def working_model(self) -> LinearMixedModel:
         """The linear mixed model of the working response at the conditional modes, not fitted."""
+        refuse_joint(self, "the working model")
         return working_model(self, self.estimates.eta, self.estimates.shape)
 
     #: Residuals are not on the scale of η.
@@ -313,14 +372,16 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         n = len(frame.y)
         prior = np.ones(n) if frame.weights is None else frame.weights
         with blas_threads():
-            self.prior_weights, self._likelihood = (
-                prior,
-                Likelihood(self.family_record, frame.y, prior),
-            )
+            kind = Likelihood if self.composition is None else self.composition.likelihood
+            self.prior_weights = prior
+            self._likelihood = kind(self.family_record, frame.y, prior)
             root = self._likelihood.working_root(self.link_record)
             if frame.are_cells:
                 root = root_of_cells(root, frame, self._likelihood)
             super().__init__(frame, root)
+            if self.composition is not None:
+                self.composition.check(self.link_record, any(term.part for term in self.reterms))
+                self.part_lines = self.composition.lines(frame)
             self._search_for(None)
             self._basis = self.feterm.basis / np.sqrt(prior)[:, None]
             self._offset = np.zeros(n) if frame.offset is None else frame.offset
@@ -328,24 +389,27 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self._cells = None
             if frame.are_cells:
                 self._likelihood.merged = frame.excess
-            else:
+            elif self.composition is None:
                 columns = [*frame.X.T, self._offset]
                 self._cells = find_cells(self.family_record, self.reterms, columns)
             if self._cells:
                 self._likelihood.merged = self._cells.constant(self.family_record, frame.y, prior)
-            self._tail_choice = choose_tail(
-                self.scaled.terms,
-                self.feterm.rank,
-                self._tail_request,
-                self.family_record,
-                self.link_record,
-            )
+            if self.composition is None:
+                self._tail_choice = choose_tail(
+                    self.scaled.terms,
+                    self.feterm.rank,
+                    self._tail_request,
+                    self.family_record,
+                    self.link_record,
+                )
             self._modes = self._mode_finder()
             self._start = self._begun = find_start(self, self.theta, self.init)
             # A root of γ's covariance, in whose coordinates a full fit searches.
             self._gamma_root: np.ndarray | None = None
 
     def _mode_finder(self) -> ModeFinder:
+        if self.composition is not None:
+            return self.composition.finder(self, self.scaled.terms)
         y, prior, rows, terms = self.frame.y, self.prior_weights, slice(None), self.scaled.terms
         if self._cells:
             rows = self._cells.first
@@ -428,6 +492,10 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         success = self.frame.success_level
         of = f" of {self.frame.response} = {success}" if success is not None else ""
         shape = f" (shape {plain([self.shape])[0]})" if self.shape is not None else ""
+        if self.composition is not None and self.composition.zero_part:
+            shape += {"zi": ", zero-inflated", "hurdle": ", with a hurdle"}[
+                self.composition.zero_part
+            ]
         return (
             f"Generalized linear mixed model fit by maximum likelihood ({how})\n"
             f" Family: {self.family_record}{shape}{of}, link: {self.link}"
@@ -595,7 +663,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         >>> g.n_parameters  # four coefficients and one θ
         5
         """
-        return super().n_parameters + self.has_free_shape
+        psi = 0 if self.composition is None else self.part_lines.size
+        return super().n_parameters + self.has_free_shape + psi
 
     def twin(self) -> GeneralizedLinearMixedModel:
         twin = super().twin()
@@ -777,6 +846,111 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             warn_of_fit(self, end)
         return self
 
+    #: The parts of the model besides that of the mean, if it has any; see `models.parts`.
+    composition: ModelParts | None = None
+
+    def distribution_at(self, eta, nu, w=None) -> RowDistribution:
+        """The distribution of responses at the predictors of all parts."""
+        from numbamm.models.parts.distribution import RowDistribution
+
+        w = self.prior_weights if w is None else w
+        return RowDistribution.at(self.composition, self.link_record, eta, nu, w)
+
+    @property
+    def predictors(self) -> np.ndarray:
+        """ν of every other part at the estimates, shape (number of lines, n), with their effects.
+
+        The last is that of the zeros, if there is such a part.
+        """
+        nu = self.part_lines.values(self.estimates.shape)
+        for term, effects in zip(self.reterms, self.b, strict=True):
+            if term.part:
+                nu[-1] += np.einsum("pn,np->n", term.z, effects[term.refs])
+        return nu
+
+    @property
+    def fitted_distribution(self) -> RowDistribution:
+        """The distribution of the responses at the estimates and the conditional modes."""
+        return self.distribution_at(self.estimates.eta, self.predictors)
+
+    @property
+    def flat_parts(self) -> dict[int, str]:
+        """Parts at an end of their range, by their places in ψ; see `models.parts.degenerate`."""
+        if self.composition is None:
+            return {}
+        if self.estimates.flat_parts is None:
+            from numbamm.models.parts.degenerate import degenerate_parts
+
+            self.estimates.flat_parts = degenerate_parts(self)
+        return self.estimates.flat_parts
+
+    def constant_parameters(self, what: str) -> dict[str, float]:
+        """The family's parameters, for what is known of models where they are constant.
+
+        Raises
+        ------
+        OptionError
+            One of them has a formula, or there is a part of zeros.
+        """
+        if self.composition.formulas:
+            names = ", ".join(self.composition.formulas)
+            raise OptionError(f"{what}: not known for a model with a formula for {names}")
+        nu = self.part_lines.values(self.estimates.shape)[:, :1]
+        parameters = self.composition.family.parameters
+        return {p.name: p.value(line) for p, line in zip(parameters, nu, strict=True)}
+
+    def lines_at_estimates(self) -> np.ndarray:
+        """Working weights and scores of the rows at the estimates; see `glm.row_kernels`."""
+        values_at_estimates(self)
+        return self._modes.working_lines()
+
+    @property
+    def part_covariance(self) -> np.ndarray:
+        """Covariance of β̂ and the coefficients of other parts together, shape (rank + k,) twice.
+
+        NaN where the curvature of the objective does not give it.
+        """
+        _ = self.beta_covariance
+        if self.estimates.part_covariance is None:
+            size = self.feterm.rank + self.part_lines.size
+            return np.full((size, size), np.nan)
+        return self.estimates.part_covariance
+
+    @property
+    def parts(self) -> pd.DataFrame:
+        """Coefficients of the parts of the model besides that of the mean.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each: ``part``, ``term``, ``estimate`` and ``se`` on the scale of the
+            part's link, ``link``, and ``value``, the parameter itself where it is constant.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        LinearMixedModel.params : The coefficients of the mean.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> sleep = mm.datasets.load("sleepstudy")
+        >>> m = mm.glmm("Reaction ~ Days + (1 | Subject)", sleep, "student")
+        >>> m.parts["value"].round(1).to_list()
+        [16.5, 2.2]
+        """
+        from numbamm.models.parts.parts_table import parts_table
+
+        return parts_table(self)
+
+    def user_between(self, coordinates) -> np.ndarray:
+        """Coordinates between β and θ of a search as `optsum` has them."""
+        return coordinates if self.composition is None else self.part_lines.to_user @ coordinates
+
     def _note_tail(self) -> None:
         if not self._tail_choice.is_obvious:
             optsum, choice = self.optsum, self._tail_choice
@@ -836,6 +1010,8 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         """Whether the family says how much the rows vary, and could be wrong about it."""
         family = self.family_record
         if family.variance is None:
+            return False
+        if self.composition is not None and (family.parameters or self.composition.zero_part):
             return False
         if family.weights == "trials":
             if (of_rows := self._passes or (self._streamed and self._streamed.cells)) is not None:
@@ -906,6 +1082,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         13.29
         """
         _ = self.estimates
+        refuse_joint(self, "leverages")
         with blas_threads():
             return self.aligned(leverages(self), "leverage")
 

@@ -37,7 +37,7 @@ def estimates_at(model, x, objective: float) -> Estimates:
         eta = fitted = absent("the fitted values", model.nobs)
     else:
         eta = linear_predictors(model, at, b)
-        fitted = model.mean(eta)
+        fitted = model.mean(eta) if model.composition is None else means_of_parts(model, at, eta, b)
     return Estimates(
         beta=model.feterm.to_basis @ at.beta,
         covariance=None,
@@ -58,8 +58,19 @@ def linear_predictors(model, at: Values, b: list[np.ndarray]) -> np.ndarray:
     """η of the rows at scaled parameters and random effects b."""
     eta = model._basis @ at.beta + model._offset
     for term, effects in zip(model.reterms, b, strict=True):
+        if term.part:
+            continue
         eta = eta + np.einsum("pn,np->n", term.z, effects[term.refs])
     return eta
+
+
+def means_of_parts(model, at: Values, eta, b: list[np.ndarray]) -> np.ndarray:
+    """Means of the rows of a model of several parts."""
+    nu = model.part_lines.values(at.shape)
+    for term, effects in zip(model.reterms, b, strict=True):
+        if term.part:
+            nu[-1] += np.einsum("pn,np->n", term.z, effects[term.refs])
+    return model.distribution_at(eta, nu).mean()
 
 
 def effects_at_mode(model) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -37,6 +37,7 @@ class GeneralizedObjective:
             shape=shape or self.given_shape or 0.0,
             dispersed=dispersed,
             shape_range=self.family_record.shape_range,
+            psi=None if self.composition is None else tuple(self.part_lines.names),
         )
 
     def _search_for(self, shape: float | None) -> None:
@@ -74,7 +75,8 @@ class GeneralizedObjective:
         laplace = LaplaceObjective(
             modes, self._likelihood, parameters, self._begun.gamma, nagq, root
         )
-        space = GeneralizedSpace(laplace, self.scaled, self.feterm.to_basis, self._work)
+        to_psi = None if self.composition is None else self.part_lines.to_user
+        space = GeneralizedSpace(laplace, self.scaled, self.feterm.to_basis, self._work, to_psi)
         space.has_edges = self._has_edges
         return space
 

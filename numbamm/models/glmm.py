@@ -37,6 +37,9 @@ def glmm(
     tail: str | None = None,
     probes: int | None = None,
     seed: int | None = None,
+    dispersion: str | None = None,
+    zi: str | None = None,
+    hurdle: str | None = None,
     progress: bool | None = None,
     verbose: bool = False,
 ) -> GeneralizedLinearMixedModel:
@@ -85,6 +88,15 @@ def glmm(
         with a Monte-Carlo error; chosen by predicted time, if not given.
     probes, seed : int, optional
         Number of random probes, and what they are drawn from.
+    dispersion : str, optional
+        A formula of the dispersion, or of the shape, ``"~ x"``: its logarithm is linear in these
+        effects.
+    zi : str, optional
+        A formula of zero inflation, ``"~ 1"``, ``"~ x"`` or ``"~ x + (1 | g)"``: the logit of the
+        probability of a zero besides those of the family.
+    hurdle : str, optional
+        A formula of the probability of a zero, where all others come from the family truncated at
+        zero, or from a distribution of positive responses.
     progress : bool, optional
         Show progress of long fits; on a terminal by default.
     verbose : bool
@@ -137,5 +149,8 @@ def glmm(
             tail=tail,
             probes=probes,
             seed=seed,
+            dispersion=dispersion,
+            zi=zi,
+            hurdle=hurdle,
         )
         return model.fit(fast=fast, nagq=nagq, progress=progress, verbose=verbose)

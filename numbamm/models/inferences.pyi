@@ -29,6 +29,7 @@ class Inferences:
     coef_table = numbamm.coef_table
     coefficient_method = numbamm.inference.fixed.ddf.coefficient_method
     comparisons = numbamm.comparisons
+    compare_families = numbamm.compare_families
     compare_structures = numbamm.compare_structures
     conf_int = numbamm.inference.intervals.conf_int
     conditional_aic = numbamm.conditional_aic

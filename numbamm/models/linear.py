@@ -52,7 +52,7 @@ from numbamm.models.streams.rowless import with_scalings
 from numbamm.models.without_rows import linear_without
 from numbamm.optimize import OptSummary
 from numbamm.options import flag
-from numbamm.relations.given import refuse_streamed, relations_of
+from numbamm.relations.arguments import refuse_streamed, relations_of
 from numbamm.sources.opening import open_source
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import replace
 from html import escape
 from os import PathLike
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
@@ -66,6 +66,8 @@ if TYPE_CHECKING:
 #: CONTRIBUTING.md.
 BETWEEN_ROOMS = frozenset(
     """
+    composition constant_parameters distribution_at fitted_distribution flat_parts
+    lines_at_estimates part_covariance part_lines predictors user_between
     aligned at_bounds basis_to_coefficients blocks call coefficient_covariance
     coefficient_method coefficient_names coefficients coefficients_at columns criterion
     default_ddf degrees dropped_coefficients effects_at estimate_at family_record fast_optsum
@@ -118,6 +120,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     is_fast: bool = False
     #: The shape of the family that was given; None if it is estimated, or there is none.
     given_shape: float | None = None
+    #: The parts of the model besides that of the mean, if it has any.
+    composition: Any = None
     #: Whether the response is one of ordered categories, and the model has thresholds.
     has_categories: bool = False
     #: Whether the family has a shape that is estimated.

@@ -30,7 +30,10 @@ def _normalized(model) -> np.ndarray:
 
 
 def pearson(model) -> np.ndarray:
-    """√(w / V(μ)) (y - μ)."""
+    """√(w / V(μ)) (y - μ), which is (y - μ) over the standard deviation, times √φ."""
+    if model.composition is not None:
+        variance = model.fitted_distribution.variance()
+        return _response(model) / np.sqrt(np.where(variance > 0, variance, np.inf))
     V = model.family_record.variance_at(model.estimates.fitted, model.estimates.shape)
     with np.errstate(over="ignore"):  # where a mean is at the end of its range V is 0, as is y - μ
         ratio = np.divide(_prior(model), V, out=np.zeros_like(V), where=V > 0)
@@ -40,7 +43,7 @@ def pearson(model) -> np.ndarray:
 def _deviance(model) -> np.ndarray:
     """The root of the row's deviance, w d(y, μ), with the sign of y - μ."""
     at = model.estimates
-    if model.family_record.by_density:
+    if model.family_record.by_density or model.composition is not None:
         raise OptionError(
             f"the family {model.family_record} has no deviance: of a log-density it is not known "
             'what a perfect fit has; type="pearson" needs its variance, type="response" nothing'

@@ -67,6 +67,9 @@ def generalized_without(model, rows):
     if model._cells:
         twin._likelihood.merged = model._cells.constant(family, y, weights)
         parts["y"], parts["weights"] = model._cells.merged(y, weights)
+    if model.composition is not None:
+        twin._likelihood = model.composition.likelihood(family, y[kept], model.prior_weights[kept])
+        parts["weights"] = model.composition.rowwise(model, weights)
     twin._modes = model._modes.replaced(**parts)
     start = replace(model._start, theta=model.theta, shape=model.estimates.shape)
     twin._start = twin._begun = start

@@ -31,7 +31,11 @@ def working_model(model, eta, shape: float) -> LinearMixedModel:
         Its response is η + (y - μ) dη/dμ, with weights w (dμ/dη)² / V(μ); σ is 1 where φ is.
     """
     frame, family = model.frame, model.family_record
-    lines = family.evaluate(WORKING, model.link_record, shape, frame.y, model.prior_weights, eta)
+    if model.composition is not None:
+        lines = model.lines_at_estimates()
+    else:
+        rows = frame.y, model.prior_weights, eta
+        lines = family.evaluate(WORKING, model.link_record, shape, *rows)
     weights = lines[WEIGHT]
     with np.errstate(all="ignore"):
         y = eta + lines[SCORE] / weights

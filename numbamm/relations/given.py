@@ -25,7 +25,7 @@ FORMS = (
 )
 
 
-def relations_of(cov: Any, precision: Any) -> dict[str, Relation]:
+def read_relations(cov: Any, precision: Any) -> dict[str, Relation]:
     """Relations by grouping factor; those without labels have None for them.
 
     Parameters
@@ -54,13 +54,6 @@ def relations_of(cov: Any, precision: Any) -> dict[str, Relation]:
                 raise OptionError(f"cov and precision both have '{group}': leave one out")
             found[group] = _relation(value, argument, f"{argument}[{group!r}]")
     return found
-
-
-def refuse_streamed(relations: Mapping[str, Relation]) -> None:
-    """Refuse known covariances where rows stream."""
-    if relations:
-        name = next(iter(relations.values())).name
-        raise OptionError(f"{name}: not where rows stream; give the data as one frame")
 
 
 def _relation(value: Any, argument: str, name: str) -> Relation:

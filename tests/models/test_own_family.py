@@ -77,7 +77,7 @@ TRUNCATED = mm.Family(
     supports=lambda y: y >= 1,
     discrete=True,
 )
-STUDENT = mm.Family("student", logpdf=student, draw=draw_student)
+STUDENT = mm.Family("heavy", logpdf=student, draw=draw_student)
 
 
 def irregular(seed=3, groups=14, n=160):
@@ -214,10 +214,10 @@ def truncated_density(model, y, eta):
     return stats.poisson.logpmf(y, mu) - np.log1p(-np.exp(-mu))
 
 
-@pytest.fixture(scope="module", params=["student", "truncated"])
+@pytest.fixture(scope="module", params=["heavy", "truncated"])
 def own(request):
     """A fit of each, by Laplace's approximation, and its density by scipy."""
-    if request.param == "student":
+    if request.param == "heavy":
         family, response, density, weights = STUDENT, "far", student_density, "w"
     else:
         family, response, density, weights = TRUNCATED, "seen", truncated_density, None
@@ -285,7 +285,7 @@ def test_draws():
         atol=0.05,
     )
     assert len(model.bootstrap(2, seed=1, progress=False).frame) == 2
-    known = mm.Family("student", logpdf=student, variance=lambda mu, scale: 2 * scale**2 + 0 * mu)
+    known = mm.Family("heavy", logpdf=student, variance=lambda mu, scale: 2 * scale**2 + 0 * mu)
     known = mm.glmm(f"far {FORMULA}", DATA, known, offset="offset")
     assert_allclose(known.residuals("pearson"), known.resid / (np.sqrt(2) * known.shape))
     assert mm.influence(known)["cooks"].between(0, np.inf).all()
@@ -381,7 +381,6 @@ for m in pickle.loads(Path({str(path)!r}).read_bytes()):
         ({"logpdf": 3}, "logpdf of the family x must be a function"),
         ({"logpdf": lambda y: y}, r"a function of y and mu, or of y and eta, and not of \(y\)"),
         ({"logpdf": lambda y, mu, eta: y}, "not of \\(y, mu, eta\\)"),
-        ({"logpdf": lambda y, mu, a, b: y}, "has the parameters a, b: at most one"),
         ({"logpdf": lambda y, *mu: y}, "is a function of y and mu"),
         ({"logpdf": poisson, "dispersed": True}, "dispersed is not for the family x"),
         ({"logpdf": poisson, "entropy": poisson}, "entropy is not for the family x"),
@@ -447,13 +446,13 @@ def test_functions_of_a_family():
         return -math.log(scale) - whole * math.log1p(z * z / degrees)
 
     known = mm.glmm(f"far {FORMULA}", DATA, STUDENT, offset="offset")
-    mine = mm.glmm(f"far {FORMULA}", DATA, mm.Family("t", logpdf=with_defaults), offset="offset")
+    mine = mm.glmm(f"far {FORMULA}", DATA, mm.Family("tee", logpdf=with_defaults), offset="offset")
     assert_allclose(mine.beta, known.beta, rtol=1e-5)
     labels = mm.Family("labels", logpdf=bernoulli, link="logit", proportions=True)
     data = DATA.assign(hit=np.where(DATA["hit"] > 0, "yes", "no"))
     mine, known = (mm.glmm(f"hit {FORMULA}", data, family) for family in (labels, "bernoulli"))
     assert mine.objective == pytest.approx(known.objective, abs=1e-8)
-    strange = mm.Family("t", logpdf=with_defaults, draw=lambda mu, sd: mu)
+    strange = mm.Family("tee", logpdf=with_defaults, draw=lambda mu, sd: mu)
     with pytest.raises(mm.OptionError, match="takes 'sd', which is none of rng, mu, w, phi, shape"):
         mm.glmm(f"far {FORMULA}", DATA, strange).simulate(seed=1)
 

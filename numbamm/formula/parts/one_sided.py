@@ -6,7 +6,11 @@ from formulaic.formula import SimpleFormula
 
 from numbamm.errors import FormulaError
 from numbamm.formula.effects import parse_effects
+from numbamm.formula.scan import RandomTerm, scan
 from numbamm.formula.tokens import brief, tokenise
+
+#: Parts that may have random effects.
+WITH_EFFECTS = ("zi", "hurdle")
 
 
 def one_sided(name: str, text) -> SimpleFormula:
@@ -36,3 +40,20 @@ def one_sided(name: str, text) -> SimpleFormula:
             f"{name}: {brief(text)!r} has a bar; its effects are fixed ones: leave the term out"
         )
     return parse_effects(effects.strip(), text)
+
+
+def with_bars(name: str, text) -> tuple[str, tuple[RandomTerm, ...]]:
+    """The fixed effects of a part, as a one-sided formula, and its random-effects terms.
+
+    Raises
+    ------
+    FormulaError
+        A term cannot be read.
+    """
+    if name not in WITH_EFFECTS or not isinstance(text, str) or "|" not in text:
+        return text, ()
+    sign, _, effects = text.strip().partition("~")
+    if sign or not effects.strip():
+        return text, ()
+    read = scan(f"{name} ~ {effects}", needs_terms=False)
+    return f"~ {read.fixed}", read.terms

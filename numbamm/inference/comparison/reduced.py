@@ -13,6 +13,7 @@ from numbamm.errors import ConvergenceWarning, NumbammWarning, warn
 from numbamm.inference.comparison.fits import Fit
 from numbamm.inference.comparison.views import fit_of
 from numbamm.inference.fixed.terms import FixedTerm, fixed_terms, without
+from numbamm.models.parts.parts_start import deviance_without_effects
 from numbamm.optimize.run import uninterrupted
 from numbamm.structures.registry import by_name
 
@@ -146,7 +147,9 @@ def _without_effects(model) -> Fit:
         text = f"{model.formula} without random effects"
         return fit_of(fitted_model(model, replace(model.frame, reterms=[], formula=text)))
     fit, zero = fit_of(model), np.zeros(len(model.theta))
-    if model.has_free_shape:
+    if model.composition is not None:
+        least = deviance_without_effects(model)
+    elif model.has_free_shape:
         objective = model.space_of(model.parameters(True)).objective
         middle = 2.5 if model.shape_has_limit else np.log(model.shape)
         minimum = minimize_scalar(

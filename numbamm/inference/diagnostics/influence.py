@@ -134,7 +134,7 @@ def influence(model) -> Influence:
     refuse_correlated(model, "influence", 'residuals("normalized") are uncorrelated')
     frame = pd.DataFrame({"fitted": model.fittedvalues, "resid": model.resid})
     frame["pearson"] = model.residuals("pearson")
-    if not (model.is_linear or model.family_record.by_density):
+    if not (model.is_linear or model.family_record.by_density or model.composition is not None):
         frame["deviance"] = model.residuals("deviance")
     frame["leverage"] = h = model.leverage()
     rest = (1 - h).where(1 - h > LEVERAGE_TOLERANCE)

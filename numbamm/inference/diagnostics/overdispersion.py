@@ -64,7 +64,8 @@ def check_overdispersion(model) -> Result:
     family = model.family_record
     if family.dispersed:
         raise OptionError(f"the {family} model estimates its dispersion: there is none to check")
-    if family.proportions and not model.may_be_overdispersed:
+    single = family.proportions and not model.may_be_overdispersed
+    if single and (model.composition is None or not (model.prior_weights > 1).any()):
         raise OptionError(
             "single trials cannot be overdispersed: their mean determines their variance"
         )

@@ -49,6 +49,11 @@ def quantile_residuals(model, seed: int | None = 0) -> np.ndarray:
         raise OptionError(
             "ordered categories have no such residuals: simulated_residuals() has those that have"
         )
+    if model.composition is not None:
+        law, y = model.fitted_distribution, model.frame.y
+        below = law.below(y)
+        place = below + (law.cdf(y) - below) * generator(seed).uniform(size=len(y))
+        return ndtri(np.clip(place, np.finfo(float).tiny, 1 - np.finfo(float).epsneg))
     y, mu, rng = model.frame.y, model.estimates.fitted, generator(seed)
     mu = np.clip(mu, *model.family_record.means)
     w = np.ones(len(y)) if model.frame.weights is None else model.frame.weights

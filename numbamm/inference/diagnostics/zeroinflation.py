@@ -68,16 +68,21 @@ def check_zeroinflation(model, n: int = 0, seed: int | None = None) -> Result:
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
         raise OptionError(f"n must be a number of responses to simulate, at least 0, not {n!r}")
     family = model.family_record
-    if family.zero is None and not family.by_density:
+    continuous = model.composition is not None and not model.fitted_distribution.zeros().any()
+    if (family.zero is None and not family.by_density) or continuous:
         raise OptionError(
             f"responses of the {family} family are not counts: there are no zeros to check"
         )
-    if family.proportions and not model.may_be_overdispersed:
+    single = family.proportions and not model.may_be_overdispersed
+    if single and (model.composition is None or not (model.prior_weights > 1).any()):
         raise OptionError(
             "the model fits the zeros of single trials themselves: there can be no excess of them"
         )
     rows = model.prior_weights if family.counts else np.ones(len(y))
-    P = family.zeros(estimates.fitted, model.prior_weights, estimates.shape or model.shape)
+    if model.composition is not None:
+        P = model.fitted_distribution.zeros()
+    else:
+        P = family.zeros(estimates.fitted, model.prior_weights, estimates.shape or model.shape)
     observed, expected = rows @ (y == 0), rows @ P
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (observed - 0.5 - expected) / np.sqrt(rows @ (P * (1 - P)))

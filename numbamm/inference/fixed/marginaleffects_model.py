@@ -10,6 +10,7 @@ from marginaleffects.classes import ModelAbstract, ModelVault
 from numbamm.errors import OptionError
 from numbamm.formula.names import column_of
 from numbamm.inference.fixed import ddf as degrees
+from numbamm.inference.marginal.population import refuse_other_means
 
 #: Names that marginaleffects does not allow in data: columns that it does not need are left out.
 _RESERVED = {"rowid", "type", "group", "estimate", "term", "contrast", "statistic"}
@@ -30,6 +31,8 @@ class MarginalEffects(ModelAbstract):
             package="numbamm",
             variable_names=[model.frame.response, *fixed],
         )
+        if type == "response":
+            refuse_other_means(model)
         try:
             super().__init__(model, vault)
         except pl.exceptions.InvalidOperationError as error:  # raised when it prepares the data

@@ -41,6 +41,8 @@ DEPENDENT = 1e-10
 BATCH = 2**22
 #: Copies of a component's matrix that exist at once.
 HELD = 6
+#: What one can do where they do not fit into memory.
+REMEDY = 'use ddf="satterthwaite", unless the fit is singular, or ddf="wald"'
 
 
 @dataclass
@@ -347,7 +349,7 @@ def _root(model, terms) -> sp.csr_array | None:
     refuse_beyond(
         (HELD + 2) * 8 * order**2,
         f"small-sample degrees of freedom with known covariances of {order} random effects",
-        'use ddf="wald"',
+        REMEDY,
     )
     parts = []
     for term in terms:
@@ -389,7 +391,7 @@ def _components(terms, A) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     refuse_beyond(
         HELD * 8 * order**2,
         f"small-sample degrees of freedom where rows connect {order} random effects",
-        'use ddf="wald"',
+        REMEDY,
     )
     first = np.cumsum([0, *(t.nranef for t in terms)])[term]
     first = first + (np.arange(starts[-1]) - starts[term]) * sizes[term]  # of each level

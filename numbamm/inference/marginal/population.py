@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from numbamm.errors import OptionError
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.refgrid import ReferenceGrid, left_of_bar
 
@@ -48,6 +49,23 @@ class Rows:
     averaged: list[bool]
 
 
+def refuse_other_means(model) -> None:
+    """Refuse models whose responses have another mean than the inverse link of η.
+
+    Raises
+    ------
+    OptionError
+    """
+    parts = model.composition
+    if parts is None or parts.mean_is_mu:
+        return
+    cause = f"has zeros of the part {parts.zero_part}" if parts.zero_part else "is not μ"
+    raise OptionError(
+        f"averages of mean responses are not known where the mean of a response {cause}: "
+        'type="link" is of the linear predictor; predict(newdata) gives mean responses'
+    )
+
+
 class ResponseMeans:
     """Mean responses and their derivatives by the parameters.
 
@@ -64,6 +82,8 @@ class ResponseMeans:
     """
 
     def __init__(self, model, grid: ReferenceGrid, integrated: bool, on_link: bool = False) -> None:
+        if not on_link:
+            refuse_other_means(model)
         self.model, self.grid, self.integrated = model, grid, integrated
         self.on_link, self.back = on_link, BackTransform(model)
 

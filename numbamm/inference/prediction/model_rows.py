@@ -36,6 +36,8 @@ class ModelRows:
         Columns of further parts of the model.
     elsewhere : list of NewPoints
         What is left of the effects at points that the fit did not have.
+    of_mean : list of bool
+        Whether each term belongs to the predictor of the mean.
     """
 
     X: np.ndarray
@@ -47,6 +49,7 @@ class ModelRows:
     aligned: Callable
     parts: dict[str, np.ndarray] = field(default_factory=dict)
     elsewhere: list[NewPoints] = field(default_factory=list)
+    of_mean: list[bool] = field(default_factory=list)
 
     @classmethod
     def of_fit(cls, model, weights=None) -> ModelRows:
@@ -56,7 +59,9 @@ class ModelRows:
         frame, terms = model.frame, [(term.refs, term.z) for term in model.reterms]
         X, unseen = frame.X[:, model.feterm.kept], [[] for _ in terms]
         parts = {name: X for name, (X, _) in frame.parts.items()}
-        return cls(X, frame.offset, terms, unseen, frame.weights, None, model.aligned, parts)
+        rows = cls(X, frame.offset, terms, unseen, frame.weights, None, model.aligned, parts)
+        rows.of_mean = [not term.part for term in model.reterms]
+        return rows
 
     @classmethod
     def new(
@@ -74,6 +79,8 @@ class ModelRows:
                 "the model's offset was given as an array, which new data cannot have: "
                 "fit with offset=<column name>, or with offset(...) in the formula, to predict"
             )
+        if model.composition is not None:
+            parts = model.composition.formulas
         new = model.frame.new_rows(newdata, random=wanted, weights=weights, parts=parts)
         no_level = np.full(len(new.X), -1, dtype=np.int32)
         terms = [(no_level, np.zeros((term.p, len(new.X)))) for term in model.reterms]
@@ -92,7 +99,8 @@ class ModelRows:
 
         X = new.X[:, model.feterm.kept]
         of_rows = new.weights, new.missing, aligned, new.parts, elsewhere
-        return cls(X, new.offset, terms, unseen, *of_rows)
+        of_mean = [not term.part for term in model.reterms]
+        return cls(X, new.offset, terms, unseen, *of_rows, of_mean)
 
     def linear_predictor(self, beta, effects) -> np.ndarray:
         """Xβ + Zb + offset, shape (n,); NaN in rows with a missing value.
@@ -106,8 +114,9 @@ class ModelRows:
         eta = self.X @ beta
         if self.offset is not None:
             eta = eta + self.offset
-        for (refs, z), b in zip(self.terms, effects, strict=True):
-            if (refs >= 0).any():
+        of_mean = self.of_mean or [True] * len(self.terms)
+        for (refs, z), b, is_of_mean in zip(self.terms, effects, of_mean, strict=True):
+            if is_of_mean and (refs >= 0).any():
                 eta = eta + np.einsum("pn,np->n", z, b[refs])
         return eta if self.missing is None else np.where(self.missing, np.nan, eta)
 

@@ -17,6 +17,7 @@ from numbamm.errors import DataError, OptionError, shown, warn
 from numbamm.formula.levels import type_hint
 from numbamm.inference.marginal.population_prediction import population_predictions
 from numbamm.inference.prediction.model_rows import ModelRows
+from numbamm.inference.prediction.parts_prediction import PartsPrediction, predictors_of
 from numbamm.inference.prediction.re_form import chosen_effects
 from numbamm.inference.prediction.simulate import (
     generator,
@@ -24,12 +25,15 @@ from numbamm.inference.prediction.simulate import (
     weights_to_draw,
 )
 from numbamm.inference.prediction.streamed import predictions
+from numbamm.models.parts.distribution import RowDistribution
 from numbamm.models.residual_side.refusals import refuse_new_rows
 from numbamm.options import flag, one_of, valid_alpha
 from numbamm.sources.opening import open_source
 
 NEW_LEVELS = ("population", "missing", "error")
 TYPES = ("response", "link")
+#: Types of a model of several parts.
+OF_PARTS = ("response", "conditional", "zprob", "dispersion", "link")
 INTERVALS = (None, "confidence", "prediction")
 RE = ("conditional", "zero", "integrated")
 
@@ -140,8 +144,11 @@ def predict(
     new_levels : {"population", "missing", "error"}
         What to do with rows whose level was not in the fit: predict without its random effect
         and warn; predict NaN; or raise a `DataError` that names the levels.
-    type : {"response", "link"}
-        Predict means or linear predictors; for linear models they are the same.
+    type : {"response", "link", "conditional", "zprob", "dispersion"}
+        Predict means or linear predictors; for linear models they are the same. Of a model of
+        several parts also the mean of its family, without the zeros of the other part, so that
+        ``"response"`` is that times one minus the probability of these zeros, ``"zprob"``; or the
+        dispersion, or shape, that the first parameter of the family is.
     se : bool
         Whether to return standard errors of the predictions, too.
     interval : {"confidence", "prediction"}, optional
@@ -239,6 +246,25 @@ def predict(
         return _of_categories(model, newdata, chosen, new_levels, type, se, interval, alpha)
     rows = _rows(model, newdata, chosen, interval, weights)
     eta = _eta_of_fit(model, chosen) if newdata is None else _eta(model, rows, chosen, new_levels)
+    if model.composition is not None:
+        nu = _predictors(model, rows, chosen)
+        of_parts = PartsPrediction(model, type, rows, eta, nu)
+        columns = {"prediction": of_parts.prediction}
+        if se or interval == "confidence":
+            any_effect = any(columns.any() for columns in chosen)
+            errors = of_parts.errors(
+                (lambda: _variance(model, rows, chosen)) if any_effect else None
+            )
+        if se:
+            columns["se"] = errors
+        if by_draws:
+            sd = np.sqrt(np.where(np.isnan(eta), np.nan, _variance(model, rows, chosen)))
+            ends = _limits_of_parts(of_parts, eta, sd, alpha, draws, generator(seed))
+            columns["lower"], columns["upper"] = ends
+        elif interval is not None:
+            columns["lower"], columns["upper"] = of_parts.limits(errors, alpha)
+        series = {name: rows.aligned(values, name) for name, values in columns.items()}
+        return pd.DataFrame(series) if len(series) > 1 else series["prediction"]
     on_link_scale = type == "link" or model.link_record.linear
 
     def on_scale(eta):
@@ -313,6 +339,35 @@ def _drawn_limits(model, rows: ModelRows, eta, sd, alpha: float, draws: int, rng
     return limits
 
 
+def _limits_of_parts(of_parts, eta, sd, alpha: float, draws: int, rng) -> np.ndarray:
+    """Quantiles of responses of a model of several parts, shape (2, n)."""
+    drawn = np.full((draws, len(eta)), np.nan)
+    complete = np.flatnonzero(~np.isnan(eta))
+    law = of_parts.law(eta[complete], of_parts.nu[:, complete])
+    w = law.w if of_parts.rows.weights is None else of_parts.rows.weights[complete]
+    for draw in drawn:
+        near = eta[complete] + sd[complete] * rng.standard_normal(len(complete))
+        at = RowDistribution.at(
+            of_parts.model.composition,
+            of_parts.model.link_record,
+            near,
+            of_parts.nu[:, complete],
+            w,
+        )
+        draw[complete] = at.draw(rng)
+    ends = [alpha / 2, 1 - alpha / 2]
+    return np.quantile(drawn, ends, axis=0, method="inverted_cdf")
+
+
+def _predictors(model, rows: ModelRows, chosen) -> np.ndarray:
+    """The predictors of the other parts, with the random effects that are chosen."""
+    effects = []
+    for b, columns, unseen in zip(model.b, chosen, rows.unseen, strict=True):
+        new = np.zeros((len(unseen), b.shape[1]))
+        effects.append(np.vstack([b * columns, new]))
+    return predictors_of(model, rows, effects)
+
+
 def _on_same_side(model, eta, near) -> np.ndarray:
     """Linear predictors near η, kept on its side of zero for links that change there."""
     if not model.link_record.turns:
@@ -325,7 +380,7 @@ def _eta_of_fit(model, chosen) -> np.ndarray:
     """The linear predictors of the fit, without the random effects that are not chosen."""
     eta = model.estimates.eta
     for term, b, columns in zip(model.reterms, model.b, chosen, strict=True):
-        if not columns.all():
+        if not (columns.all() or term.part):
             eta = eta - np.einsum("pn,np->n", term.z[~columns], b[term.refs][:, ~columns])
     return eta
 
@@ -390,6 +445,8 @@ def _listed(labels, most: int = 5) -> str:
 
 def _types(model) -> tuple[str, ...]:
     """What can be predicted of this kind of model."""
+    if model.composition is not None:
+        return OF_PARTS
     if not model.has_categories:
         return TYPES
     from numbamm.inference.categories.predict_categories import TYPES as OF_CATEGORIES

@@ -14,6 +14,7 @@ from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, OptionError, did_you_mean, shown
 from numbamm.glm.family import Family
 from numbamm.inference.prediction.model_rows import ModelRows, row_weights
+from numbamm.inference.prediction.parts_prediction import predictors_of
 from numbamm.inference.prediction.re_form import chosen_effects
 from numbamm.inference.resampling.replicates import valid_count
 from numbamm.models.residual_side.refusals import refuse_new_rows
@@ -221,6 +222,10 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
     complete = np.flatnonzero(~np.isnan(eta))
     w = trials_or_weights(model, rows)[complete]
     y = np.full(len(eta), np.nan)
+    if model.composition is not None:
+        nu = predictors_of(model, rows, effects, parameters.shape)[:, complete]
+        y[complete] = model.distribution_at(eta[complete], nu, w).draw(rng)
+        return y
     mu = model.mean(eta[complete])
     phi = parameters.sigma**2
     if model.residual_side is None:
@@ -293,7 +298,13 @@ class TrueParameters(ShortRepr):
             sigma = _positive("sigma", _known_sigma(model) if sigma is None else sigma)
         else:
             sigma = _absent("sigma", sigma, 1.0, "families with a dispersion")
-        if model.family_record.has_shape:
+        if model.composition is not None:
+            if shape is not None:
+                raise OptionError(
+                    "shape: a model of several parts draws at the estimates of their coefficients"
+                )
+            shape = model.estimates.shape
+        elif model.family_record.has_shape:
             shape = model.shape if shape is None else shape
             shape = shape if shape == np.inf else _positive("shape", shape)
         else:

@@ -28,13 +28,13 @@ class GeneralizedSurface(Surface):
     def __init__(self, model) -> None:
         self._space, point = model.whitened_space()
         parameters, root = self._space.parameters, self._space.laplace.root
-        # An infinite shape has a profile, too.
-        shape = min(point.shape, parameters.shape_range[1])
-        nuisance = {LOG_DISPERSION: [point.phi], LOG_SHAPE: [shape]}.get(parameters.nuisance, [])
+        if parameters.nuisance == LOG_SHAPE:  # an infinite shape has a profile, too
+            point = point._replace(shape=min(point.shape, parameters.shape_range[1]))
         self._nuisance, self._rank = parameters.nuisance, len(parameters.beta)
         self._to_beta = None if root is None else model.basis_to_coefficients @ root
         head = [] if root is None else np.linalg.solve(root, point.beta)
-        super().__init__(model, np.concatenate([head, np.log(nuisance), point.theta]))
+        between = parameters.coordinates(point)
+        super().__init__(model, np.concatenate([head, between, point.theta]))
 
     @property
     def sizes(self) -> dict:
@@ -55,6 +55,12 @@ class GeneralizedSurface(Surface):
         if self._to_beta is None:
             return np.full((len(points), self.model.feterm.rank), np.nan)
         return np.array(points)[:, : self._rank] @ self._to_beta.T
+
+    def part_curve(self, name: str, reach: float) -> Curve:
+        """The profile of a coefficient of another part than the mean's."""
+        lines = self.model.part_lines
+        row, at = lines.to_user[lines.names.index(name)], slice(self._rank, self._rank + lines.size)
+        return self.smooth_curve(lambda x: row @ x[at], (-np.inf, np.inf), reach)
 
     def coefficient_curve(self, j: int, reach: float) -> Curve:
         row = self._to_beta[j]

@@ -209,6 +209,8 @@ def profiled_parameters(model) -> list[str]:
         return [*correlations, *(f"theta_{name}" for name in model.theta_names)]
     sizes = [SIGMA] * (dispersed and not residual.has_sds) + [SHAPE] * model.has_free_shape
     coefficients = [] if fast else model.kept_coefficients
+    if model.composition is not None:
+        coefficients = [*coefficients, *model.part_lines.names]
     return [*sizes, *residual.names, *components, *coefficients]
 
 

@@ -129,6 +129,8 @@ class Surface(ABC):
             return self._theta_curve(name, reach)
         if name in self._places:
             return self._component_curve(name, reach)
+        if self.model.composition is not None and name in self.model.part_lines.names:
+            return self.part_curve(name, reach)
         return self.coefficient_curve(self.model.kept_coefficients.index(name), reach)
 
     def _size_curve(self, name: str, reach: float) -> Curve:

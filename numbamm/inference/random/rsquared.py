@@ -178,11 +178,21 @@ def residual_on_link_scale(model, method: str) -> float:
     family, link = model.family_record, model.link_record
     if family.is_linear(link):
         return model.sigma**2 if model.residual_side is None else model.residual_variance
-    if link.latent_variance is not None:
+    constant = None
+    if model.composition is not None:
+        what = "R² and intraclass correlations"
+        if family.expectation is not None:
+            raise OptionError(f"{what}: not known for {family} responses, whose mean is not μ")
+        constant = model.constant_parameters(what)
+    if link.latent_variance is not None and (constant is None or family.proportions):
         return link.latent_variance
     eta = _eta_without_predictors(model)
     mu, slope = link.mean(eta), link.slope(eta)
-    variance = model.sigma**2 * family.variance_at(mu, model.shape or 0.0)
+    if constant is not None:
+        w = float(np.mean(model.prior_weights))
+        variance = family._given(family._known("variance"), mu=mu, w=w, shape=constant)
+    else:
+        variance = model.sigma**2 * family.variance_at(mu, model.shape or 0.0)
     if not link.logarithmic or method == "delta":
         return float((variance / slope**2).item())
     relative = float((variance / mu**2).item())

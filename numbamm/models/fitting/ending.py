@@ -178,6 +178,8 @@ def _information_of_rows(model) -> np.ndarray | None:
     mode, at = space.laplace.at(space.to_scaled(x))
     if not mode.found:
         return None
+    if model.composition is not None:
+        return model._modes.row_information(vary=space.laplace.vary)
     eta, w = linear_predictors(model, at, effects_at_mode(model)[1]), model.prior_weights
     step = STEP * np.sqrt(np.mean(eta**2))
     family, link, y = model.family_record, model.link_record, model.frame.y

@@ -153,6 +153,8 @@ def warn_of_family(model) -> None:
             + "a random effect for each row, may serve better",
             OverdispersionWarning,
         )
+    for words in dict.fromkeys(model.flat_parts.values()):
+        warn(words)
     if model.shape_has_limit and np.isinf(model.shape):
         warn(
             "the negative binomial's shape is infinite: the counts vary no more than a Poisson "

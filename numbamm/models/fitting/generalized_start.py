@@ -32,14 +32,14 @@ class Start(ShortRepr):
     ----------
     gamma : ndarray, shape (rank,)
         Coefficients of the basis.
-    shape : float
-        Shape of the negative binomial; 0 for other families.
+    shape : float or tuple of float
+        Shape of the negative binomial; 0 for other families. Of a model of several parts, ψ.
     theta : ndarray
         θ of the user's columns.
     """
 
     gamma: np.ndarray
-    shape: float
+    shape: Any
     theta: np.ndarray
 
 
@@ -65,6 +65,12 @@ def find_start(model, theta, init: str) -> Start:
     NumbammWarning
         If they separate some of the responses.
     """
+    if model.composition is not None:
+        from numbamm.models.parts.parts_start import start_of_parts
+
+        gamma, psi = start_of_parts(model)
+        start = Start(gamma, tuple(psi.tolist()), theta)
+        return by_linear_model(model, model._modes.replaced(), start) if init == "lmm" else start
     shape = model.given_shape or 0.0
     if model.has_free_shape:
         shape = first_shape(model._modes)

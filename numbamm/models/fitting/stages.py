@@ -42,7 +42,7 @@ from numbamm.models.fitting.runaway import runaway_terms
 from numbamm.models.generalized_estimates import NoMode, check_mode
 from numbamm.models.spaces.generalized_space import GeneralizedSpace
 from numbamm.models.spaces.laplace import gamma_covariance
-from numbamm.models.spaces.parameters import LOG_DISPERSION, LOG_SHAPE, Values
+from numbamm.models.spaces.parameters import LOG_SHAPE, Values
 from numbamm.models.spaces.reordered import straightened
 from numbamm.optimize import OptSummary, minimize
 from numbamm.optimize.auto import AUTO, DERIVATIVE_FREE, NEWTON
@@ -381,11 +381,9 @@ class Stages:
         parameters, ntheta = model._searched[False], len(model.theta)
         x = fast.initial if fast.final is None else fast.final
         at = self._values_at(x)
-        nuisance = {LOG_SHAPE: [at.shape], LOG_DISPERSION: [at.phi]}.get(parameters.nuisance, [])
         full.names, full.fast = parameters.names, False
-        full.initial = np.concatenate(
-            [model.feterm.to_basis @ at.beta, np.log(nuisance), x[-ntheta:]]
-        )
+        between = model.user_between(parameters.coordinates(at))
+        full.initial = np.concatenate([model.feterm.to_basis @ at.beta, between, x[-ntheta:]])
         free = np.full(len(full.initial) - ntheta, np.inf)
         full.lowerbd = np.concatenate([-free, fast.lowerbd[-ntheta:]])
         full.upperbd = np.concatenate([free, fast.upperbd[-ntheta:]])
@@ -395,7 +393,7 @@ class Stages:
         if fast.own_initial_step is not None:
             steps = fast.own_initial_step[-ntheta:]
         model._gamma_root = np.linalg.cholesky(gamma_covariance(model._modes, at))
-        first = [np.full(len(at.beta), BETA_STEP), np.full(len(nuisance), LOG_STEP)]
+        first = [np.full(len(at.beta), BETA_STEP), np.full(len(between), LOG_STEP)]
         steps = np.concatenate([*first, steps])
         space = model.space_of(parameters, self._nagq, modes=model._modes, root=model._gamma_root)
         space.first_step = steps
@@ -450,9 +448,10 @@ def options_of_start(model) -> OptSummary:
     """An `optsum` for the fast fit's parameters, at their start."""
     parameters, start = model._searched[True], model._begun
     shape = min(start.shape, LARGEST_START) if model.shape_has_limit else start.shape
-    nuisance = [np.log(shape)] if parameters.nuisance else []
-    initial = np.concatenate([nuisance, start.theta])
-    free = np.full(len(nuisance), -np.inf)
+    at = Values(start.gamma, shape, None, start.theta)
+    between = model.user_between(parameters.coordinates(at))
+    initial = np.concatenate([between, start.theta])
+    free = np.full(len(between), -np.inf)
     lowerbd = np.concatenate([free, model.scaled.structure.lowerbd])
     return OptSummary(initial, lowerbd, parameters.names, fast=True)
 

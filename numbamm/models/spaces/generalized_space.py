@@ -33,6 +33,8 @@ class GeneralizedSpace(ModelSpace):
         β = to_basis @ γ.
     work : float
         Operations of one evaluation, about.
+    to_psi : ndarray, optional
+        The matrix that takes ψ of scaled coordinates to that of users.
 
     Attributes
     ----------
@@ -42,13 +44,20 @@ class GeneralizedSpace(ModelSpace):
     """
 
     def __init__(
-        self, laplace: LaplaceObjective, scaled: ScaledTerms, to_basis: np.ndarray, work: float
+        self,
+        laplace: LaplaceObjective,
+        scaled: ScaledTerms,
+        to_basis: np.ndarray,
+        work: float,
+        to_psi: np.ndarray | None = None,
     ) -> None:
         self.parameters = laplace.parameters
         ntheta = len(self.parameters.theta)
         super().__init__(scaled, before=len(self.parameters.names) - ntheta)
         self.laplace, self._work = laplace, work
         self.is_scaled = not self.parameters.fast or scaled.is_changed
+        self._to_psi = to_psi
+        self._from_psi = None if to_psi is None else np.linalg.inv(to_psi)
         self._to_beta = to_basis if laplace.root is None else to_basis @ laplace.root
 
     @cached_property
@@ -69,10 +78,12 @@ class GeneralizedSpace(ModelSpace):
         return self.laplace(z)
 
     def to_scaled(self, x: np.ndarray) -> np.ndarray:
-        return self.parameters.changed(x, self._from_beta.__matmul__, self.scaled.to_scaled)
+        psi = None if self._to_psi is None else self._from_psi.__matmul__
+        return self.parameters.changed(x, self._from_beta.__matmul__, self.scaled.to_scaled, psi)
 
     def to_user(self, z: np.ndarray) -> np.ndarray:
-        return self.parameters.changed(z, self._to_beta.__matmul__, self.scaled.to_user)
+        psi = None if self._to_psi is None else self._to_psi.__matmul__
+        return self.parameters.changed(z, self._to_beta.__matmul__, self.scaled.to_user, psi)
 
     def certify(self, z: np.ndarray) -> Certificate | None:
         """The certificate by the Laplace approximation, if some λ is singular at z."""
@@ -100,6 +111,10 @@ class GeneralizedSpace(ModelSpace):
 
     def user_gradient(self, x: np.ndarray, slopes: np.ndarray) -> np.ndarray:
         theta = x[self._before :]
+        psi = None if self._to_psi is None else self._from_psi.T.__matmul__
         return self.parameters.changed(
-            slopes, self._from_beta.T.__matmul__, lambda at: self.scaled.user_gradient(theta, at)
+            slopes,
+            self._from_beta.T.__matmul__,
+            lambda at: self.scaled.user_gradient(theta, at),
+            psi,
         )

@@ -111,8 +111,9 @@ class LaplaceObjective:
         if self.root is not None:
             slopes[:rank] = self.root.T @ slopes[:rank]
         parts = [slopes[:0] if self.vary else slopes[:rank]]
-        parts += [slopes[rank : rank + 1]] if nuisance else []
-        gradient = np.concatenate([*parts, slopes[rank + 1 :]])
+        between = len(self.parameters.between)
+        parts += [slopes[rank : rank + between]]
+        gradient = np.concatenate([*parts, slopes[len(slopes) - len(values.theta) :]])
         if not np.isfinite(gradient).all():
             return np.nan, np.full(len(x), np.nan)
         self.succeeded = True

@@ -1,0 +1,1 @@
+"""Families with further parameters, and models of several predictors."""

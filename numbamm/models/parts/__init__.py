@@ -1,0 +1,1 @@
+"""Generalized models with predictors of further parameters: dispersion, zero inflation, hurdles."""

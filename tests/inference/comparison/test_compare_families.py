@@ -1,0 +1,39 @@
+"""A model with other families, side by side."""
+
+import numpy as np
+import pytest
+
+import numbamm as mm
+from numbamm.errors import OptionError
+
+
+@pytest.fixture(scope="module")
+def compared():
+    rng = np.random.default_rng(2)
+    g, x = rng.integers(0, 15, 300), rng.normal(size=300)
+    mu = np.exp(0.8 + 0.3 * x + 0.3 * rng.normal(size=15)[g])
+    y = rng.poisson(rng.gamma(1.5, mu / 1.5)) * (rng.uniform(size=300) > 0.3)
+    data = {"y": y.astype(float), "x": x, "g": g.astype(str)}
+    model = mm.glmm("y ~ x + (1 | g)", data, "nbinom2", information="observed")
+    families = ["poisson", "nbinom2", "nbinom2 + zi", "poisson + hurdle", "beta"]
+    return model, mm.compare_families(model, families)
+
+
+def test_families_side_by_side(compared):
+    model, table = compared
+    assert set(table.models) == {"poisson", "nbinom2", "nbinom2 + zi", "poisson + hurdle"}
+    frame = table.frame
+    assert frame["aic"].is_monotonic_increasing
+    assert frame.index[-1] == "poisson" and frame.loc["poisson", "dispersion"] > 2
+    assert frame.loc["nbinom2", "aic"] == pytest.approx(model.aic, abs=1e-6)
+    assert frame.loc["poisson + hurdle", "zeros"] == pytest.approx(1.0, abs=0.05)
+    text = str(table)
+    assert "beta is left out" in text and "poisson: the counts are overdispersed" in text
+
+
+@pytest.mark.parametrize(
+    ("families", "words"), [(["nonsense"], "unknown family"), (["poisson + x"], "zi or hurdle")]
+)
+def test_nothing_to_compare(compared, families, words):
+    with pytest.raises(OptionError, match=words):
+        mm.compare_families(compared[0], families)

@@ -1,0 +1,51 @@
+"""Where fits of models of several parts begin, and models without random effects."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+import numbamm as mm
+from numbamm.models.parts.parts_start import RowsAlone, deviance_without_effects, start_of_parts
+
+
+@pytest.fixture(scope="module")
+def model():
+    rng = np.random.default_rng(7)
+    x, g = rng.normal(size=150), rng.integers(0, 10, 150).astype(str)
+    y = rng.poisson(np.exp(0.3 + x / 2)) * (rng.uniform(size=150) > 0.3)
+    data = {"y": y.astype(float), "x": x, "g": g}
+    return mm.GeneralizedLinearMixedModel("y ~ x + (1 | g)", data, "nbinom2", zi="~ x")
+
+
+def test_slopes_are_differences(model):
+    alone, h = RowsAlone(model), 1e-5
+    x = np.array([0.3, 0.4, 0.5, -0.6, 0.2])
+    _, slopes = alone.value_and_slopes(x)
+    for j in range(5):
+        move = np.eye(5)[j] * h
+        rise = alone.value(x + move) - alone.value(x - move)
+        assert slopes[j] == pytest.approx(rise / (2 * h), rel=1e-6, abs=1e-5)
+    assert (alone.curvature(x) > 0).all()
+
+
+def test_the_start_is_the_best_without_random_effects(model):
+    alone = RowsAlone(model)
+    gamma, psi = start_of_parts(model)
+    found = alone.value(np.concatenate([gamma, psi]))
+    best = min(
+        minimize(alone.value, np.random.default_rng(k).normal(size=5) / 2, method="Nelder-Mead",
+                 options={"maxiter": 4000, "xatol": 1e-6, "fatol": 1e-8}).fun
+        for k in range(2)
+    )  # fmt: skip
+    assert found < best + 1e-2
+    assert deviance_without_effects(model) == pytest.approx(best, abs=1e-4)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_skewed_distribution_is_found_on_either_side(sign):
+    """At a skewness of 0 the derivative is zero: a search that began there would stay."""
+    rng = np.random.default_rng(3)
+    g = rng.integers(0, 12, 300)
+    y = sign * rng.gamma(1.5, 1.0, 300) + 0.3 * rng.normal(size=12)[g]
+    m = mm.glmm("y ~ 1 + (1 | g)", {"y": y, "g": g.astype(str)}, "skewnormal")
+    assert sign * m.parts["value"].iloc[1] > 3
