@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import replace
 from html import escape
 from os import PathLike
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
