@@ -55,8 +55,8 @@ class Inferences:
     ranef = numbamm.inference.random.conditional_modes.ranef
     ranova = numbamm.ranova
     rePCA = numbamm.inference.random.pca.rePCA
-    residual_parameters = numbamm.residual_parameters
     residual_covariance = numbamm.inference.random.residual_covariance.residual_covariance
+    residual_parameters = numbamm.residual_parameters
     scale_test = numbamm.scale_test
     shrinkage = numbamm.shrinkage
     simulate = numbamm.inference.prediction.simulate.simulate
