@@ -102,6 +102,8 @@ def _call_generalized_kernels() -> None:
     for model in (laplace, quadrature):
         model.leverage(), model.condvar(), model.residuals("deviance")
     for family in FAMILIES:  # their row kernels; a link's has one for means in (0, 1), too
+        if family.density is not None:
+            continue  # by jets, each compiled when it is first used
         for link in LINKS:
             family.addresses(link)
     for link in LINKS:
