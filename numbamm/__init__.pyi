@@ -53,9 +53,11 @@ from .inference.random.heritability import heritability as heritability
 from .inference.random.pca import pca as pca
 from .inference.comparison.pool import pool as pool
 from .inference.resampling.cross_validate import cross_validate as cross_validate
+from .inference.resampling.permutation_test import permutation_test as permutation_test
 from .inference.resampling.power import power as power, power_curve as power_curve
 from .inference.profiling.profile import profile as profile
 from .inference.comparison.ranova import ranova as ranova
+from .inference.random.residual_table import residual_parameters as residual_parameters
 from .inference.random.rsquared import icc as icc, r2 as r2
 from .inference.random.shrinkage import shrinkage as shrinkage
 from .inference.fixed.tidy import glance as glance, tidy as tidy

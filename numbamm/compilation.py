@@ -12,6 +12,7 @@ from numba.core.dispatcher import Dispatcher
 import numbamm as mm
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.linking import Linked, dispatcher_of
+from numbamm.glm.cumulative.cumulative_family import ordinal_family
 from numbamm.glm.family import FAMILIES
 from numbamm.glm.link import LINKS
 
@@ -102,3 +103,6 @@ def _call_generalized_kernels() -> None:
     for family in FAMILIES:  # their row kernels; a link's has one for means in (0, 1), too
         for link in LINKS:
             family.addresses(link)
+    for link in LINKS:
+        if link.onto_unit:
+            ordinal_family(3).addresses(link)

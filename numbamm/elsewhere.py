@@ -258,6 +258,10 @@ _VALUES: dict[str, dict[str, str]] = {
 #: Families that others have and that are not here, and what there is instead.
 _MISSING_FAMILIES: dict[str, str] = {
     **dict.fromkeys(
+        ("ordinal", "ordered", "cumulative", "cumulativelogit", "cumulativeprobit", "polr", "clm"),
+        "models of ordered categories are fitted by clmm(formula, data)",
+    ),
+    **dict.fromkeys(
         (
             *("zip", "zinb", "zip1", "zinb1", "zinb2", "zipoisson", "zinegativebinomial"),
             *("zeroinflated", "zeroinflatedpoisson", "zeroinflatednegativebinomial"),

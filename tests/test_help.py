@@ -49,6 +49,7 @@ NEEDED = {
     "comparisons": {"var": "Days"},
     "emtrends": {"specs": "Days", "var": "Days"},
     "slopes": {"var": "Days"},
+    "permutation_test": {"term": "Days", "n": 2},
     "add1": {"scope": "I(Days**2)"},
 }
 #: Of plots, those of many panels: one of them is enough.

@@ -214,6 +214,7 @@ TESTS = Path(__file__).parent
 TESTED_ELSEWHERE = {
     "blocks.kinds": "names of types",
     "blocks.residual.forms": "by dense matrices, in correlated_rows",
+    "blocks.residual.stratum_products": "by the same rows, in strata",
     "blocks.residual.group_products": "by dense matrices, in correlated_rows and correlations",
     "blocks.search.communication": "parts of trust and lbfgs",
     "blocks.search.escapes": "a part of newton",
@@ -221,6 +222,7 @@ TESTED_ELSEWHERE = {
     "blocks.known.by_precision": "by dense matrices, in models/test_known_covariances",
     "blocks.known.rotated": "by dense matrices, in models/test_known_covariances",
     "design.related_levels": "by dense matrices, in models/test_known_covariances",
+    "relations.arguments": "what it refuses: models/test_known_covariances",
     "relations.given": "what it refuses: models/test_known_covariances",
     "relations.inbreeding": "by the tabular method, in pedigree",
     "relations.innovations": "a part of pedigree and phylogeny",

@@ -60,6 +60,9 @@ MANY = 500_000
 #: those of other terms are dense; or there is a sparse precision matrix.
 ROTATED_WAY, SPARSE_WAY = "rotated", "sparse"
 
+#: A level that meets more related levels than this is not eliminated before them.
+FEW_MET = 2
+
 #: A pair of crossed terms is stored densely if at least this share of its level pairs occurs.
 DENSE_FILL = 0.1
 #: Terms of more columns, such as those over positions, are multiplied by BLAS in the tail.
@@ -244,12 +247,21 @@ def _pair_codes(column, row) -> np.ndarray:
 def _in_head_first(terms) -> tuple[list[int], int]:
     """Terms with those of the head first, and the number of these.
 
-    Levels that are related by a sparse precision matrix are not eliminated one by one.
+    Levels that are related by a sparse precision matrix are not eliminated one by one, nor are
+    levels, such as herds, that meet many of those: their elimination would fill the tail in.
     """
-    single = [k for k, term in enumerate(terms) if _way(term) != SPARSE_WAY]
+    related = [term for term in terms if _way(term) == SPARSE_WAY]
+    single = [k for k, t in enumerate(terms) if _way(t) != SPARSE_WAY and _meets_few(t, related)]
     nhead = head_length([terms[k] for k in single]) if single else 0
     head = single[:nhead]
     return head + [k for k in range(len(terms)) if k not in head], nhead
+
+
+def _meets_few(term, related) -> bool:
+    """Whether each level of a term meets few levels of each of the related terms, on average."""
+    return all(
+        len(np.unique(_pair_codes(term, other))) <= FEW_MET * _nlevel(term) for other in related
+    )
 
 
 def _way(term) -> str:

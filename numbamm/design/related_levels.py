@@ -9,6 +9,8 @@ whitened
 sparse
     There is K⁻¹, sparse or not, which takes the place of the identity in Ω, see
     `blocks.known.by_precision`. Up to some hundred thousand levels.
+
+See docs/mathematics.md, "Known covariances between levels".
 """
 
 from __future__ import annotations

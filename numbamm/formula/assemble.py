@@ -104,7 +104,7 @@ def model_frame(
     frame = frame_of(columns, rows)
     evaluator = design.materializer(frame, rows)
     if ordered_response:
-        response = evaluate_ordered(text, evaluator, columns)
+        response = evaluate_ordered(text, evaluator, columns, table)
     else:
         response = evaluate_response(text, evaluator, two_level_response)
     if (

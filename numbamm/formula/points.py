@@ -67,8 +67,9 @@ class Points:
         if levels > 1 and levels * p**3 > MOST_OPERATIONS:
             raise DataError(
                 f"{text}: the rows of {levels} levels are at {p} distinct points, each of which is "
-                f"an effect in every level: round {', '.join(self.names)} to a coarser grid, so "
-                "that levels share points"
+                f"an effect in every level. A linear model has the same covariance by "
+                f'residual="{_as_residuals(text)}", where each level has its own points; or round '
+                f"{', '.join(self.names)} to a coarser grid, so that levels share them"
             )
 
     def found(self, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -102,3 +103,9 @@ class Points:
     def columns(self, which: np.ndarray) -> np.ndarray:
         """Columns of zeros and ones, shape (n, p), of rows at these points; zeros at others."""
         return (which[:, None] == np.arange(len(self.at))).astype(np.float64)
+
+
+def _as_residuals(text: str) -> str:
+    """A term beside independent residuals, written as correlated residuals."""
+    name, _, inside = text.partition("(")
+    return f"{'exp' if name == 'ou' else name}({inside.removesuffix(')')}, nugget=True)"

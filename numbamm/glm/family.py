@@ -227,6 +227,8 @@ class Family(ForUsers):
     _shape_name = "shape"
     #: The record of which this one has the density, if it is not that itself.
     own = None
+    #: What makes it of that one.
+    remake = None
 
     def __str__(self) -> str:
         return self.words or self.name
@@ -259,9 +261,7 @@ class Family(ForUsers):
 
     def __reduce__(self):
         if self.own is not None:
-            from numbamm.glm.parts.extended import extended
-
-            return extended, (self.own,)
+            return self.remake, (self.own,)
         return (_registered, (self.name,)) if self.logpdf is None else packed(self)
 
     #: Lines of the table that rows fill themselves, where no link does.

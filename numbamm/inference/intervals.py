@@ -14,9 +14,10 @@ from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.inference.fixed.ratios import ratio_of
 from numbamm.inference.profiling.generalized_surface import GeneralizedSurface
-from numbamm.inference.profiling.linear_surface import LinearSurface
 from numbamm.inference.profiling.profile import profile, profiled_parameters
+from numbamm.inference.profiling.residual_surface import surface_of
 from numbamm.inference.random.components import SHAPE, SIGMA, Components
+from numbamm.inference.random.residual_parameters import ResidualParameters
 from numbamm.inference.resampling.bootstrap import bootstrap
 from numbamm.models.varcorr import SINGULAR_TOLERANCE
 from numbamm.options import flag, one_of, valid_alpha
@@ -203,9 +204,17 @@ def _by_bootstrap(model, alpha: float, coefficients: bool, components: bool, n: 
 
 
 def _at_bounds(model) -> list[str]:
-    """Names of shapes of terms that have one at its bound: the curvature says nothing of them."""
+    """Names of shapes of terms that have one at its bound: the curvature says nothing of them.
+
+    And of all parameters of the residuals, if their correlations are at a bound.
+    """
+    side = model.residual_side
+    is_met = side is not None and side.bounds_met()
     terms = zip(model.reterms, Components.of(model).terms, strict=True)
-    return [
+    residual = ResidualParameters(side)
+    values = residual.values(side.phi, 1.0) if side is not None else np.zeros(0)
+    met = residual.are_at_bounds(values) | bool(is_met)
+    return [name for name, one in zip(residual.names, met, strict=True) if one] + [
         name
         for term, component in terms
         if term.structure.bounds_met(term.theta, SINGULAR_TOLERANCE)
@@ -220,8 +229,10 @@ def _is_correlation(name: str) -> bool:
 
 def _component_names(model) -> list[str]:
     """Names of the variance parameters: σ or the shape, standard deviations, correlations."""
-    sizes = [SIGMA] * (not model.estimates.sigma_given) + [SHAPE] * model.has_free_shape
-    return [*sizes, *Components.of(model).names]
+    residual = ResidualParameters(model.residual_side)
+    has_sigma = not (model.estimates.sigma_given or residual.has_sds)
+    sizes = [SIGMA] * has_sigma + [SHAPE] * model.has_free_shape
+    return [*sizes, *residual.names, *Components.of(model).names]
 
 
 def _by_curvature(model, alpha: float, chi2: bool):
@@ -235,8 +246,9 @@ def _by_curvature(model, alpha: float, chi2: bool):
     import pandas as pd
 
     components, names = Components.of(model), _component_names(model)
+    residual = ResidualParameters(model.residual_side)
     with blas_threads(), np.errstate(all="ignore"):
-        surface = (LinearSurface if model.is_linear else GeneralizedSurface)(model)
+        surface = (surface_of(model) if model.is_linear else GeneralizedSurface)(model)
         sizes = surface.sizes
 
         def unbounded(x):
@@ -246,7 +258,10 @@ def _by_curvature(model, alpha: float, chi2: bool):
             ]
             if model.shape == np.inf:  # the search stopped at one of many, all of them large
                 head[names.index(SHAPE)] = np.nan
-            sigma = surface.sigma(x) if SIGMA in sizes or model.estimates.sigma_given else np.nan
+            is_known = SIGMA in sizes or model.is_linear or model.estimates.sigma_given
+            sigma = surface.sigma(x) if is_known else np.nan
+            if residual.names:
+                head += [*residual.unbounded(surface.residual_values(x))]
             values = components.values(surface.user_theta(x)[None], np.array([sigma]))[0]
             correlation = np.array([_is_correlation(name) for name in components.names])
             return np.concatenate([head, np.where(correlation, np.arctanh(values), np.log(values))])
@@ -264,6 +279,10 @@ def _by_curvature(model, alpha: float, chi2: bool):
                 for end, change in zip((lower, upper), ends, strict=True)
             )
         limits = [np.where(is_correlation, np.tanh(e), np.exp(e)) for e in (lower, upper)]
+        if residual.names:
+            own = np.isin(names, residual.names)
+            for limit, ends in zip(limits, (lower, upper), strict=True):
+                limit[own] = residual.bounded(ends[own])
     known = np.isfinite(estimate + error) & ~np.isin(names, _at_bounds(model))
     limits = np.where(known, limits, np.nan).T
     return pd.DataFrame(limits, index=names, columns=[0, 1])

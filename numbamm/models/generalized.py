@@ -69,7 +69,7 @@ from numbamm.models.without_rows import generalized_without
 from numbamm.models.working_model import working_model
 from numbamm.optimize import OptSummary
 from numbamm.optimize.formatting import short
-from numbamm.relations.given import refuse_streamed, relations_of
+from numbamm.relations.arguments import refuse_streamed, relations_of
 from numbamm.report.digits import plain
 from numbamm.sources.opening import open_source
 

@@ -13,7 +13,7 @@ import numbamm.inference.prediction.predict
 import numbamm.inference.prediction.simulate
 import numbamm.inference.random.conditional_modes
 import numbamm.inference.random.pca
-import numbamm.inference.random.residual_structure
+import numbamm.inference.random.residual_covariance
 import numbamm.inference.summary
 import numbamm.inference.update
 
@@ -47,6 +47,7 @@ class Inferences:
     influence = numbamm.influence
     nominal_test = numbamm.nominal_test
     pca = numbamm.pca
+    permutation_test = numbamm.permutation_test
     power = numbamm.power
     predict = numbamm.inference.prediction.predict.predict
     profile = numbamm.profile
@@ -54,8 +55,8 @@ class Inferences:
     ranef = numbamm.inference.random.conditional_modes.ranef
     ranova = numbamm.ranova
     rePCA = numbamm.inference.random.pca.rePCA
-    residual_covariance = numbamm.inference.random.residual_structure.residual_covariance
-    residual_parameters = numbamm.inference.random.residual_structure.residual_parameters
+    residual_parameters = numbamm.residual_parameters
+    residual_covariance = numbamm.inference.random.residual_covariance.residual_covariance
     scale_test = numbamm.scale_test
     shrinkage = numbamm.shrinkage
     simulated_residuals = numbamm.simulated_residuals

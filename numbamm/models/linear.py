@@ -44,6 +44,7 @@ from numbamm.models.linear_objective import LinearObjective
 from numbamm.models.mixedmodel import BETWEEN_ROOMS, MixedModel
 from numbamm.models.new_response import checked_response
 from numbamm.models.residual_side.chosen_side import refuse_stream, side_of
+from numbamm.models.residual_side.fitted_means import settle
 from numbamm.models.residual_side.identified import warn_of_undetermined
 from numbamm.models.residual_side.texts import Texts
 from numbamm.models.spaces.scaled import ScaledTerms
@@ -51,7 +52,7 @@ from numbamm.models.streams.rowless import with_scalings
 from numbamm.models.without_rows import linear_without
 from numbamm.optimize import OptSummary
 from numbamm.options import flag
-from numbamm.relations.given import refuse_streamed, relations_of
+from numbamm.relations.arguments import refuse_streamed, relations_of
 from numbamm.sources.opening import open_source
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         Standard deviations of the residuals: ``"~ x + f"`` for a log-linear model, in which a
         factor has one for each level; ``"power(x)"``, ``"power(x, by=f)"``, ``"exp(x)"``,
         ``"constpower(x)"``, ``"fixed(x)"``, ``"power(fitted)"``. Several of a list multiply, and
-        so do those of `residual`.
+        so do those of `residual` and the 1/√w of `weights`.
 
     Attributes
     ----------
@@ -247,11 +248,14 @@ class LinearMixedModel(LinearObjective, MixedModel):
     ) -> LinearMixedModel:
         """A model of a frame that exists already."""
         model = cls.__new__(cls)
-        model._build(frame, reml, sigma, tail, side_of(frame, texts, sigma))
+        side = None if texts is None else side_of(frame, texts, sigma)
+        model._build(frame, reml, sigma, tail, side)
         return model
 
     def of_other_frame(self, frame) -> LinearMixedModel:
         texts = None if self.residual_side is None else self.residual_side.texts
+        if texts is None:
+            side_of(frame, None, self.criterion["sigma"])  # checks the frame
         tail = self.blocks.request._replace(or_other=True)
         return LinearMixedModel.of_frame(frame, **self.criterion, tail=tail, texts=texts)
 
@@ -261,6 +265,11 @@ class LinearMixedModel(LinearObjective, MixedModel):
     def working_model(self) -> LinearMixedModel:
         """The linear model in which random effects are estimated: a copy."""
         return self.twin()
+
+    @property
+    def further_options(self) -> tuple[str, ...]:
+        side = self.residual_side
+        return () if side is None else (f"residuals {side.text}",)
 
     @property
     def residual_variance(self) -> float:
@@ -423,16 +432,23 @@ class LinearMixedModel(LinearObjective, MixedModel):
             progress = config.get("progress") if progress is None else progress
             if self.residual_side is not None:
                 warn_of_undetermined(self)
-            search(self, verbose, progress)
-            try:
-                estimates = self._estimate(optsum.final, float(optsum.fmin))
-            except FloatingPointError:  # next to none is left of y'y, and rounding decides
-                check_residual_variance(self, 0.0)
-                raise
-            check_residual_variance(self, (estimates.sigma / self.scaled_response.scale) ** 2)
-            self._estimates = estimates
-            note_errors(self, estimates.monte_carlo)
+            self._search(verbose, progress)
+            if self.residual_side is not None and self.residual_side.texts.uses_fitted:
+                settle(self, lambda: self._search(verbose, progress))
         return self
+
+    def _search(self, verbose: bool, progress: bool | None) -> None:
+        """Search, and take the estimates."""
+        optsum = self.optsum
+        search(self, verbose, progress)
+        try:
+            estimates = self._estimate(optsum.final, float(optsum.fmin))
+        except FloatingPointError:  # next to none is left of y'y, and rounding decides
+            check_residual_variance(self, 0.0)
+            raise
+        check_residual_variance(self, (estimates.sigma / self.scaled_response.scale) ** 2)
+        self._estimates = estimates
+        note_errors(self, estimates.monte_carlo)
 
     @names_arguments
     def refit(
@@ -530,6 +546,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         side = self.residual_side
         if side is None:
             return x
+        self.residual_side = side = side.copy()  # a failure puts the one before back
         side.phi = np.array(x[: side.size], dtype=np.float64)
         self.blocks = side.blocks
         return np.asarray(x[side.size :], dtype=np.float64)

@@ -419,6 +419,9 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     def u(self) -> list[np.ndarray]:
         """Spherical random effects, an array of shape (levels, p) for each of `reterms`.
 
+        With a known covariance K = RR' of the levels b = Ruλ', and where K was given by a large
+        inverse b = uλ', u having covariance K.
+
         Raises
         ------
         NotFittedError

@@ -10,12 +10,14 @@ import pandas as pd
 import scipy.sparse as sp
 
 from numbamm.errors import DataError, OptionError, shown
-from numbamm.relations.pedigree import Pedigree
-from numbamm.relations.phylogeny import Phylogeny
+from numbamm.memory import refuse_beyond
 from numbamm.relations.relation import Relation
+from numbamm.relations.unrelated_families import inverse_of_blocks
 
 #: Entries may differ so much from those across the diagonal, relative to the largest variance.
 ASYMMETRY = 1e-8
+#: What to do where a sparse covariance matrix is too large.
+DENSE = "give its inverse as precision={...}, if that is sparse"
 #: What is accepted, as messages say it.
 FORMS = (
     "a pandas DataFrame with the levels as its index and columns, a square array in the order of "
@@ -23,7 +25,7 @@ FORMS = (
 )
 
 
-def relations_of(cov: Any, precision: Any) -> dict[str, Relation]:
+def read_relations(cov: Any, precision: Any) -> dict[str, Relation]:
     """Relations by grouping factor; those without labels have None for them.
 
     Parameters
@@ -54,15 +56,11 @@ def relations_of(cov: Any, precision: Any) -> dict[str, Relation]:
     return found
 
 
-def refuse_streamed(relations: Mapping[str, Relation]) -> None:
-    """Refuse known covariances where rows stream."""
-    if relations:
-        name = next(iter(relations.values())).name
-        raise OptionError(f"{name}: not where rows stream; give the data as one frame")
-
-
 def _relation(value: Any, argument: str, name: str) -> Relation:
     """The relation of one grouping factor."""
+    from numbamm.relations.pedigree import Pedigree
+    from numbamm.relations.phylogeny import Phylogeny
+
     if isinstance(value, Pedigree | Phylogeny):
         if argument == "precision":
             return Relation(np.asarray(value.labels), innovations=value.innovations, name=name)
@@ -79,6 +77,9 @@ def _relation(value: Any, argument: str, name: str) -> Relation:
     if argument == "precision":
         return Relation(labels, precision=sp.csc_array(matrix), name=name)
     if sp.issparse(matrix):
+        if (inverse := inverse_of_blocks(matrix)) is not None:
+            return Relation(labels, precision=inverse, name=name)
+        refuse_beyond(8.0 * matrix.shape[0] ** 2, f"{name} as a dense matrix", DENSE)
         matrix = matrix.toarray()
     return Relation(labels, covariance=np.ascontiguousarray(matrix), name=name)
 

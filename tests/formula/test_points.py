@@ -41,6 +41,8 @@ def test_levels_with_points_of_their_own():
     own = pd.DataFrame({"g": np.repeat(np.arange(200), 5), "t": times, "y": times**2})
     with pytest.raises(DataError, match="200 levels are at 1000 distinct points.*coarser grid"):
         mm.LinearMixedModel("y ~ 1 + ou(t | g)", own)
+    with pytest.raises(DataError, match=r'by residual="exp\(t \| g, nugget=True\)"'):
+        mm.LinearMixedModel("y ~ 1 + ou(t | g)", own)
     assert mm.LinearMixedModel("y ~ 1 + ou(t | g)", own.assign(t=own.t.round())).reterms[0].p == 11
 
 
@@ -83,3 +85,15 @@ def test_points_are_learnt_from_the_rows_that_are_used():
     d.loc[len(d)] = {"g": "a", "t": 55.0, "u": 1, "f": "x", "y": np.nan}
     m = mm.LinearMixedModel("y ~ 1 + ou(t | g)", d)
     assert "t[55]" not in m.reterms[0].cnames
+
+
+@pytest.mark.parametrize(("term", "residual"), [("ou", "exp"), ("gau", "gau")])
+def test_points_of_each_level_are_residuals_of_the_same_covariance(term, residual):
+    rng = np.random.default_rng(4)
+    d = pd.DataFrame({"g": np.repeat(np.arange(20), 6), "t": rng.uniform(0, 5, 120).round(1)})
+    d = d[~d.duplicated()]
+    d["y"] = np.sin(d.t + d.g) + rng.normal(size=len(d))
+    effects = mm.lmm(f"y ~ t + {term}(t | g)", d, reml=True)
+    residuals = mm.lmm("y ~ t", d, residual=f"{residual}(t | g, nugget=True)", reml=True)
+    np.testing.assert_allclose(residuals.objective, effects.objective, atol=1e-5)
+    np.testing.assert_allclose(residuals.bse, effects.bse, rtol=1e-3)

@@ -102,6 +102,7 @@ FRAMES, DATA = matrices()
 @pytest.fixture
 def sparse_always(monkeypatch):
     """Take the precision matrix, however few levels there are."""
+    pytest.importorskip("sksparse")
     monkeypatch.setattr(related_levels, "MOST_DENSE", 0)
     monkeypatch.setattr(related_levels, "FEW", 0)
 
@@ -378,6 +379,20 @@ def test_a_matrix_without_labels_is_in_the_order_of_the_levels():
     d = DATA.assign(g=pd.Categorical(DATA.g, LABELS))
     m = mm.lmm("y ~ x + (1 | g)", d, cov={"g": FRAMES["regular"].to_numpy()})
     assert m.objective == pytest.approx(dense("one term").objective, abs=1e-9)
+
+
+def test_a_centred_singular_matrix_asks_for_reml():
+    rng = np.random.default_rng(4)
+    markers = rng.binomial(2, 0.3, (30, 200)).astype(float)
+    markers -= markers.mean(axis=0)
+    names = [f"v{i}" for i in range(30)]
+    G = pd.DataFrame(markers @ markers.T / 80, names, names)
+    y = markers @ rng.normal(size=200) / 18 + rng.normal(size=30)
+    d = pd.DataFrame({"y": y, "v": names})
+    with pytest.raises(mm.FitError, match="singular.*fit by REML"):
+        mm.lmm("y ~ 1 + (1 | v)", d, cov={"v": G})
+    m = mm.lmm("y ~ 1 + (1 | v)", d, cov={"v": G}, reml=True)
+    assert m.objective == pytest.approx(criterion(m, m.theta, True), abs=1e-8)
 
 
 def test_clones_have_the_same_effect():

@@ -54,7 +54,7 @@ def assert_same_fit(memory, streamed, rtol=1e-10, ends=1e-10):
     np.testing.assert_allclose(streamed.objective, memory.objective, rtol=1e-12, atol=1e-8)
     at = memory.theta
     twin, scaled = streamed.twin(), streamed.scaled.to_scaled(memory.theta)
-    np.testing.assert_allclose(twin.coefficients_at(scaled), memory.estimates.beta, rtol=rtol)
+    np.testing.assert_allclose(twin.coefficients_at([scaled])[0], memory.estimates.beta, rtol=rtol)
     for a, b in zip(twin.effects_at(at)[1], memory.b, strict=True):
         np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * np.abs(b).max(initial=0.0))
     pd.testing.assert_series_equal(streamed.params, memory.params, rtol=ends, atol=ends)

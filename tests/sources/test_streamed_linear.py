@@ -372,7 +372,7 @@ def held(request):
     if tail == "sparse":
         pytest.importorskip("sksparse")
     formula, options = CROSSED[name]
-    options |= TAILS[tail]
+    options = options | TAILS[tail]
     data = crossed()
     fits = [mm.lmm(formula, rows, **options) for rows in (data, cut(data, 1, 2, 100, 333))]
     assert [fit.blocks.name for fit in fits] == [tail, tail] and fits[1].is_streamed

@@ -10,6 +10,8 @@ where Q = C⁻¹ and M holds v_s'U v_t of the rows v of D⁻¹[Z X y]; see `form
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from scipy.linalg import solve_triangular
 
@@ -107,10 +109,26 @@ class RowsAt:
     """
 
     def __init__(self, of: CorrelatedRows, phi, log_sd, root, matrices) -> None:
-        self.of, self.phi, self.log_sd, self.root, self.matrices = of, phi, log_sd, root, matrices
-        self.logdet = 2 * float(log_sd.sum()) + matrices.logdet
-        self.z, self.xy = of.z * root[:, None], of.xy * root[:, None]
+        self.of, self.phi = of, phi
+        self._keep(log_sd, root, matrices)
+        self.logdet = self._logdet()
         self.tail = DenseTail(of.terms, CrossProduct(of.layout, self._crossprod(), None))
+
+    def _keep(self, log_sd, root, matrices) -> None:
+        self.log_sd, self.root, self.matrices = log_sd, root, matrices
+
+    @cached_property
+    def z(self) -> np.ndarray:
+        """The terms' columns of the sorted rows, over d."""
+        return self.of.z * self.root[:, None]
+
+    @cached_property
+    def xy(self) -> np.ndarray:
+        """X and y of the sorted rows, over d."""
+        return self.of.xy * self.root[:, None]
+
+    def _logdet(self) -> float:
+        return 2 * float(self.log_sd.sum()) + self.matrices.logdet
 
     def _crossprod(self) -> np.ndarray:
         of, correlations, matrices = self.of, self.of.correlations, self.matrices
@@ -212,17 +230,20 @@ class RowsAt:
         For V = σ²(R + ZΛΛ'Z') and V̇_t its derivative, AI_st = y'PV̇_sPV̇_tPy/σ²; the part of N in θ
         is exact, as in `blocks.search.structured`; without it H is a Gram matrix.
         """
-        F, G, r, bend = self._moved(theta)
-        inner = F.T @ G - self._explained(G)
+        inner, slopes, bend = self._gram(theta)
         variance = sigma**2 if sigma > 0 else self.tail.residual_norm() ** 2 / degrees[0]
         H = inner / variance
         if sigma == 0:
-            slopes = F.T @ r
             H -= np.outer(slopes, slopes) / (degrees[0] * variance**2)
         if exact_part:
             k = self.of.size
             H[k:, k:] += bend
         return (H + H.T) / 2
+
+    def _gram(self, theta):
+        """y'PV̇_sPV̇_tPy and y'PV̇_tPy with σ = 1, and the part of N."""
+        F, G, r, bend = self._moved(theta)
+        return F.T @ G - self._explained(G), F.T @ r, bend
 
     def _moved(self, theta):
         """V̇_t Py and R⁻¹ of them, shape (n, parameters), R⁻¹e, and the part of N."""
@@ -279,12 +300,18 @@ class RowsAt:
         head, below = np.zeros((int(widths.sum()), G.shape[1])), np.zeros((m, G.shape[1]))
         transposed_products(of.refs, self.z, np.ascontiguousarray(G), table, head, below)
         below[m - 1 - nx : m - 1] += self.xy[:, :-1].T @ G
+        return self._solved(head, below)
+
+    def _solved(self, head, below) -> np.ndarray:
+        """r'Ω⁻¹r of right-hand sides r in the rows of the head and of the tail, which change."""
+        of, tail, count = self.of, self.tail, head.shape[1]
+        table, m = of.layout.table, tail.order
         eliminate(table, of.layout.index, tail.work, head, below)
         for row in table[1 + table[0, NHEAD] : 1 + table[0, NTERM]]:
             lam = tail.work[row[LAMBDA] : row[LAMBDA] + row[P] ** 2].reshape(row[P], row[P])
             here = slice(row[ROW], row[ROW] + row[P] * row[NLEVEL])
-            own = below[here].reshape(-1, row[P], G.shape[1])
-            below[here] = np.einsum("ab,lak->lbk", lam, own).reshape(-1, G.shape[1])
+            own = below[here].reshape(-1, row[P], count)
+            below[here] = np.einsum("ab,lak->lbk", lam, own).reshape(-1, count)
         L = tail_block(of.layout, tail.work, slice(m - 1))
         below = solve_triangular(L, below[:-1], lower=True) if m > 1 else below[:0]
         return head.T @ head + below.T @ below

@@ -191,6 +191,33 @@ class PatternsAt:
             out[a:b] = np.linalg.solve(self.roots[batch][i], rows[a:b])
         return out
 
+    def traces(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What traces of R⁻¹Ṙ take: Q∘C as a flat matrix, and for each φ what QĊ has.
+
+        Returns
+        -------
+        both : ndarray
+            The products of entries of Q and C, at the places of Q.
+        diagonal : ndarray, shape (size, n)
+            Diagonals of QĊ.
+        pairs : ndarray, shape (size, size)
+            tr(QĊQĊ) of all pairs.
+        """
+        of, slopes = self.of, self.of.table.slopes(self.phi)
+        size = len(slopes)
+        diagonal, pairs = np.zeros((size, int(of.start[-1]))), np.zeros((size, size))
+        lines = slopes[:, of.codes]
+        for same, places in of.batches:
+            moved = self.Q[places] @ lines[:, places]  # (size, patterns, m, m)
+            flat = moved.reshape(size, -1)
+            weighted = np.repeat(of.groups[same], places.shape[1] ** 2) * flat
+            pairs += weighted @ moved.swapaxes(2, 3).reshape(size, -1).T
+            own = np.diagonal(moved, axis1=2, axis2=3)
+            groups = np.flatnonzero(np.isin(of.pattern, same))
+            rows = of.start[groups][:, None] + np.arange(places.shape[1])
+            diagonal[:, rows] = own[:, np.searchsorted(same, of.pattern[groups])]
+        return self.Q * self.C, diagonal, pairs
+
     def matrix(self, g: int) -> np.ndarray:
         """C of one group."""
         m = int(self.of.start[g + 1] - self.of.start[g])
@@ -243,6 +270,15 @@ class ChainsAt:
         for t in np.flatnonzero(self.rho):
             out[t] += self.rho[t] * out[t - 1]
         return out
+
+    def traces(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        slopes, both = self.of.slopes(self.phi), self.Q.copy()
+        both[0::2] *= self.rho
+        own = -slopes * self.rho / self.rest  # of the later row, and as much of the one before
+        diagonal = own.copy()
+        diagonal[:, :-1] += own[:, 1:]
+        weights = 2 * (1 + self.rho**2) / self.rest**2
+        return both, diagonal, (slopes * weights) @ slopes.T
 
     def matrix(self, g: int) -> np.ndarray:
         a, b = self.of.start[g : g + 2]

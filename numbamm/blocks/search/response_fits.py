@@ -184,14 +184,8 @@ def fit_responses(
         numbers[CERTIFIED] = np.inf
         for j in range(counts[i]):
             copy(starts[i * most + j], search.theta)
-            search.counts[FEVAL] = 0
             state.numbers[FTOL_ABS], state.numbers[FTOL_REL] = ftol_abs, ftol_rel
-            advance(state, search, model, UNLIMITED)
-            numbers[EVALUATIONS] += search.counts[FEVAL]
-            if search.counts[CODE] != FAILED and state.numbers[FBEST] < numbers[OBJECTIVE]:
-                numbers[OBJECTIVE], numbers[ENDED] = state.numbers[FBEST], search.counts[CODE]
-                numbers[CERTIFIED] = search.outcome[CERTIFICATE]
-                fold(state.best, search.entries, best)
+            _search(state, search, model, numbers, best)
         if numbers[ENDED] == FAILED:
             continue
         copy(best, found)
@@ -205,22 +199,45 @@ def fit_responses(
             objective(best, model)
             _second(u, b, search, model, parts, z, xy, second)
         numbers[OBJECTIVE] = objective(best, model)
-        m, work = table[0, ORDER], model.work
-        numbers[NORM] = work[table[0, TAIL] + m * m - 1]
-        solve(table, index, work, u, b)
+        solve(table, index, model.work, u, b)
         copy(best, ends.thetas[i])
         copy(u[len(u) - 1 - nx : len(u) - 1], ends.gammas[i])
-        first = m - 1 - nx
-        for r in range(nx):
-            for c in range(nx):
-                entry = work[table[0, TAIL] + (first + c) * m + first + r] if c <= r else 0.0
-                ends.factors[i, r * nx + c] = entry
+        _store_factor(table, model.work, numbers, ends.factors[i])
         if wanted:
-            copy(second.traces.reshape(second.traces.size), ends.traces[i])
-            copy(second.expected.reshape(second.expected.size), ends.expected[i])
-            copy(second.squares.reshape(second.squares.size), ends.squares[i])
-            copy(second.first.reshape(second.first.size), ends.first[i])
-            copy(second.slopes, ends.slopes[i])
+            _store_second(i, second, ends)
+
+
+@jit
+def _search(state, search, model, numbers, best):
+    """Search from `search.theta`; the end is kept if it is the lowest so far."""
+    search.counts[FEVAL] = 0
+    advance(state, search, model, UNLIMITED)
+    numbers[EVALUATIONS] += search.counts[FEVAL]
+    if search.counts[CODE] != FAILED and state.numbers[FBEST] < numbers[OBJECTIVE]:
+        numbers[OBJECTIVE], numbers[ENDED] = state.numbers[FBEST], search.counts[CODE]
+        numbers[CERTIFIED] = search.outcome[CERTIFICATE]
+        fold(state.best, search.entries, best)
+
+
+@jit
+def _store_factor(table, work, numbers, factor):
+    """Keep √r² and L_X, from the end of the factor of the tail."""
+    m, nx, tail = table[0, ORDER], table[0, NX], table[0, TAIL]
+    first = m - 1 - nx
+    numbers[NORM] = work[tail + m * m - 1]
+    for r in range(nx):
+        for c in range(nx):
+            factor[r * nx + c] = work[tail + (first + c) * m + first + r] if c <= r else 0.0
+
+
+@jit
+def _store_second(i, second, ends):
+    """Keep the second derivatives of response i."""
+    copy(second.traces.reshape(second.traces.size), ends.traces[i])
+    copy(second.expected.reshape(second.expected.size), ends.expected[i])
+    copy(second.squares.reshape(second.squares.size), ends.squares[i])
+    copy(second.first.reshape(second.first.size), ends.first[i])
+    copy(second.slopes, ends.slopes[i])
 
 
 @jit

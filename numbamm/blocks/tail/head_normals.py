@@ -169,28 +169,42 @@ def head_normals(
                     out[j] += x * z
         _add_fixed(c, t, Q, R, p, nd, fixed)
         if centred:
+            _known_blocks(sparse, rows, first, last, p, U, local, place, E)
+            _add_known(CK, E, D, p, fixed)
+
+
+@jit(fastmath=FUSE)
+def _known_blocks(sparse, rows, first, last, p, U, local, place, E):
+    """E = C_Bj' U C_Bj over the blocks of the tail's U that are known."""
+    for a in range(p):
+        for b in range(p):
+            E[a, b] = 0.0
+    for s in range(first, last):
+        r = rows[s]
+        block = s - local[r]
+        for other in range(block, s + 1):
+            u = U[place[r] + other - block]
             for a in range(p):
                 for b in range(p):
-                    D[a, b] = (1.0 if a == b else 0.0) - CK[a, b]  # its transpose, as C, K are
-                    E[a, b] = 0.0  # symmetric
-            for s in range(first, last):
-                r = rows[s]
-                block = s - local[r]
-                for other in range(block, s + 1):
-                    u = U[place[r] + other - block]
-                    for a in range(p):
-                        for b in range(p):
-                            x = u * sparse[s * p + a] * sparse[other * p + b]
-                            E[a, b] += x
-                            if other < s:
-                                E[b, a] += x
-            for a in range(p):
-                for b in range(p):
-                    total = 0.0
-                    for e in range(p):
-                        for f in range(p):
-                            total += D[a, e] * E[e, f] * D[b, f]
-                    fixed[1, a * p + b] += total
+                    x = u * sparse[s * p + a] * sparse[other * p + b]
+                    E[a, b] += x
+                    if other < s:
+                        E[b, a] += x
+
+
+@jit(fastmath=FUSE)
+def _add_known(CK, E, D, p, fixed):
+    """fixed[1] += D E D', with D = I - C K."""
+    for a in range(p):
+        for b in range(p):
+            D[a, b] = (1.0 if a == b else 0.0) - CK[a, b]
+    for a in range(p):
+        for b in range(p):
+            total = 0.0
+            for e in range(p):
+                for f in range(p):
+                    total += D[a, e] * E[e, f] * D[b, f]
+            fixed[1, a * p + b] += total
 
 
 @jit

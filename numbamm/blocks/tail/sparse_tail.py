@@ -188,15 +188,18 @@ class Factor:
         Ω of the sparse part on the pattern, and its factor in the supernodes' buffer.
     half, L_dd : ndarray
         L_ds, in the order of elimination, and L_dd.
-    logdet : float
-        log|L_Z|².
+    held : ndarray or None
+        Entries of λ at which L is as it is, although there is no whole factor.
+    logdet, logdet_sparse : float
+        log|L_Z|², and the share of L.
     G, N : list of ndarray or None
         Of each term, in the table's order; N is complete only if it was asked for.
     """
 
     def __init__(self, table, size_work: int, size_adjoint: int, symbolic: Symbolic) -> None:
         order, nd, nonzeros = symbolic.order, int(table[1, ND]), len(symbolic.pattern.rows)
-        self.theta = self.criterion = self.N = self.Q = self.inverse = None
+        self.theta = self.held = self.criterion = self.N = self.Q = self.inverse = None
+        self.logdet_sparse = np.nan
         self.work, self.adjoint = np.zeros(size_work), np.zeros(size_adjoint)
         self.T, self.omega = np.zeros(nonzeros), np.zeros(nonzeros)
         self.border, self.corner = np.zeros((order, nd)), np.zeros((nd, nd))
@@ -245,11 +248,11 @@ class SparseTail(Tail):
         inner = 3 * symbolic.multiplications + 2 * nd * symbolic.counts.sum() + nd**3
         head = layout.operations - int(layout.table[0, ORDER]) ** 3 / 3 + nd * nonzeros
         seconds = inner / RATE + 3 * head / HEAD_RATE
-        # A; the head in two buffers; L, T and Ω; and scratch
-        kept = layout.size_a + 2 * layout.table[0, TAIL] + symbolic.nodes.start[-1]
+        # A; the head in two buffers; L and its inverse; T and Ω; and scratch
+        kept = layout.size_a + 2 * layout.table[0, TAIL] + 2 * symbolic.nodes.start[-1]
         kept += symbolic.touched_scratch + 2 * nonzeros + 3 * nd * order
-        # the inverse and U, while they are needed; and the pattern
-        once = symbolic.nodes.start[-1] + 3 * nonzeros + 4 * nd * order + 6 * nd**2
+        # U, while it is needed; and the pattern
+        once = 3 * nonzeros + 4 * nd * order + 6 * nd**2
         floats = factors * kept + once
         return Prediction(float(seconds), 8.0 * float(floats))
 
@@ -316,13 +319,14 @@ class SparseTail(Tail):
         entries = np.ascontiguousarray(entries, dtype=np.float64)
         arrays = pattern, f.T, f.border.reshape(-1), f.corner.reshape(-1)
         f.logdet = eliminate(entries, table, self.layout.index, self.A, f.work, *arrays)
-        if not np.isfinite(f.logdet) or not self._factor_tail(f):
+        held, f.held = f.held is not None and np.array_equal(f.held, entries), None
+        if not np.isfinite(f.logdet) or not self._factor_tail(f, held):
             return f
         f.theta = entries.copy()
         return f
 
-    def _factor_tail(self, f: Factor) -> bool:
-        """Factor the tail; whether it is positive definite."""
+    def _factor_tail(self, f: Factor, held: bool) -> bool:
+        """Factor the tail; whether it is positive definite. L may be `held` as it is."""
         table, order = self._table, self._symbolic.order
         nd = f.corner.shape[0]
         C = np.tril(f.corner.T)  # kernels fill the lower triangle, column-major
@@ -333,12 +337,15 @@ class SparseTail(Tail):
         nz = nd - 1 - self.nx
         K[np.arange(nz), np.arange(nz)] += 1.0
         if order:
-            scale_by_lambda(table, f.work, self._symbolic.pattern, f.T, f.omega)
-            self._add_relations(f)
-            if not np.isfinite(f.omega).all():
-                return False
             symbolic = self._symbolic
-            f.logdet += factor(symbolic.nodes, f.omega, symbolic.where, f.L, f.scratch)
+            if not held:
+                scale_by_lambda(table, f.work, symbolic.pattern, f.T, f.omega)
+                self._add_relations(f)
+                if not np.isfinite(f.omega).all():
+                    return False
+                arrays = f.omega, symbolic.where, f.L, f.scratch
+                f.logdet_sparse = factor(symbolic.nodes, *arrays)
+            f.logdet += f.logdet_sparse
             if not np.isfinite(f.logdet):
                 return False
             f.half = self._solve(f, solve_lower, B.T[:, symbolic.P])
@@ -367,9 +374,10 @@ class SparseTail(Tail):
         """Where the sparse part has non-zeros."""
         return self._symbolic.pattern
 
-    def new_cross_product(self) -> None:
-        """Forget this thread's factor: A holds another cross-product."""
-        self._factor.theta = None
+    def new_cross_product(self, only_response: bool = False) -> None:
+        """Forget this thread's factor, since A has changed, perhaps in the response alone."""
+        f = self._factor
+        f.held, f.theta = f.theta if only_response else None, None
 
     @property
     def work(self) -> np.ndarray:

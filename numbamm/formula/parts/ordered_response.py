@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
 from numbamm.errors import DataError, warn
-from numbamm.formula.columns import refuse_rows
+from numbamm.formula.columns import Table, refuse_rows
 from numbamm.formula.expressions import lone_column
 from numbamm.formula.levels import as_array
 from numbamm.formula.materializer import Materializer
@@ -20,7 +21,7 @@ MOST = 100
 
 
 def evaluate_ordered(
-    text: FormulaText, data: Materializer, columns: dict[str, pd.Series]
+    text: FormulaText, data: Materializer, columns: dict[str, pd.Series], table: Table
 ) -> Response:
     """Evaluate the left-hand side as ordered categories.
 
@@ -33,6 +34,8 @@ def evaluate_ordered(
         Of the rows used.
     columns : dict of str → pandas.Series
         The columns of all rows, with all their categories.
+    table : Table
+        The user's data.
 
     Raises
     ------
@@ -54,8 +57,11 @@ def evaluate_ordered(
     values = data.values(name, {})
     column = lone_column(name)
     whole = columns[column] if column in columns else values
+    kind = _native_kind(table, column) if column in columns else None
+    if kind == nw.String:
+        raise _text(name, whole)
     if isinstance(getattr(whole, "dtype", None), pd.CategoricalDtype):
-        codes, categories = _of_categorical(name, values, whole)
+        codes, categories = _of_categorical(name, values, whole, kind == nw.Enum)
     else:
         codes, categories = _of_numbers(name, data, values, whole)
     if len(categories) < 2:
@@ -71,13 +77,32 @@ def evaluate_ordered(
     return Response(codes.astype(np.float64), categories=categories)
 
 
-def _of_categorical(name: str, values, whole) -> tuple[np.ndarray, list[Any]]:
+def _native_kind(table: Table, column: str):
+    """The type of a column as the user gave it, for libraries that narwhals knows; else None."""
+    try:
+        kind = nw.from_native(table.native(column), series_only=True).dtype
+    except TypeError:
+        return None
+    return nw.Enum if isinstance(kind, nw.Enum) else kind
+
+
+def _text(name: str, whole) -> DataError:
+    """The error for text, whose order nobody knows."""
+    labels = sorted(map(str, pd.unique(pd.Series(as_array(whole)).dropna())))
+    return DataError(
+        f"the response '{name}' is text, whose order is not known: make it an ordered categorical, "
+        f"pandas.Categorical(data['{name}'], categories=[{_listed(list(map(repr, labels)))}], "
+        "ordered=True), lowest category first"
+    )
+
+
+def _of_categorical(name: str, values, whole, is_enum: bool) -> tuple[np.ndarray, list[Any]]:
     """Codes and categories of a categorical column, of which `whole` has all categories."""
     categorical = pd.Categorical(values, categories=whole.dtype.categories)
     counts = np.bincount(categorical.codes, minlength=len(categorical.categories))
     used = np.flatnonzero(counts)
     categories = list(categorical.categories[used])
-    if not whole.dtype.ordered and len(categories) > 2:
+    if not (whole.dtype.ordered or is_enum) and len(categories) > 2:
         warn(
             f"the categories of '{name}' are not said to be ordered; they are taken in this order: "
             f"{_listed(categories, ' < ')}. With pandas, "
@@ -95,12 +120,7 @@ def _of_numbers(name: str, data: Materializer, values, whole) -> tuple[np.ndarra
         if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype) or (
             array.dtype.kind in "OUS"
         ):
-            labels = sorted(map(str, pd.unique(pd.Series(as_array(whole)).dropna())))
-            raise DataError(
-                f"the response '{name}' is text, whose order is not known: make it an ordered "
-                f"categorical, pandas.Categorical(data['{name}'], categories="
-                f"[{_listed(list(map(repr, labels)))}], ordered=True), lowest category first"
-            )
+            raise _text(name, whole)
         data.numeric(name, values)  # says what else it is
     if array.dtype.kind == "b":
         values = array.astype(float)

@@ -154,6 +154,7 @@ def extended(family: Family) -> Family:
         )
     record = replace(family, **_COMMON, **changes)
     object.__setattr__(record, "own", family)
+    object.__setattr__(record, "remake", extended)
     return record
 
 
@@ -168,4 +169,5 @@ def _of_user(family: Family) -> Family:
     given["parameters"] = (*first, *(Parameter(n, starts=(0.0, 1.5, -1.5)) for n in names[1:]))
     record = Family(**given)
     object.__setattr__(record, "own", family)
+    object.__setattr__(record, "remake", extended)
     return record

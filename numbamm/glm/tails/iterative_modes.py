@@ -192,7 +192,7 @@ class ConjugateGradients(Solver):
         self._probes = number, seed
         self.found: Approximation | None = None
 
-    def load(self) -> None:
+    def load(self, only_response: bool = False) -> None:
         self._design.new_response()
 
     def solution(self) -> np.ndarray:

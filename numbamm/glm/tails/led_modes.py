@@ -87,11 +87,12 @@ class LedModes(ModeFinder):
         eta, rank = lines[AT], rows.basis.shape[1]
         ask(OBSERVED_SLOPE if with_observed else EXPECTED_SLOPE, eta, shape, 0.0, rows)
         t = h * lines[FIRST]
-        if not with_observed and model[CANONICAL] == 0:
+        same_weights = bool(with_observed or model[CANONICAL] != 0)
+        if not same_weights:
             observed(HELD, float(shape), rows)
         responding(t, rows)
         solver = self._solver(buffers, entries)
-        solver.load()
+        solver.load(only_response=same_weights)
         a, q = solver.solution(), self.q
         eta_a = np.empty(len(t))
         predict(entries, a[:q].copy(), a[q:].copy(), np.zeros(len(t)), eta_a, rows)

@@ -38,8 +38,8 @@ class Solver:
     #: A step whose Σ W Δη² + |Δu|² is below this share of Σ W η² is within errors of solutions.
     rounding = outcomes.ROUNDING
 
-    def load(self) -> None:
-        """Take A, which has been filled anew."""
+    def load(self, only_response: bool = False) -> None:
+        """Take A, which has been filled anew, or its response alone."""
         raise NotImplementedError
 
     def solution(self) -> np.ndarray:

@@ -85,8 +85,8 @@ class SparseFactor(Solver):
     def __init__(self, tail: SparseTail, entries) -> None:
         self._tail, self._entries = tail, entries
 
-    def load(self) -> None:
-        self._tail.new_cross_product()
+    def load(self, only_response: bool = False) -> None:
+        self._tail.new_cross_product(only_response)
 
     def solution(self) -> np.ndarray:
         self._tail.hold(self._entries)

@@ -115,7 +115,7 @@ def compare_families(model, families: Iterable[str], link: str | None = None) ->
 
 def _options(name: str, link: str | None) -> dict:
     family, *parts = (piece.strip() for piece in name.split("+"))
-    known = {"dispersion": None, "zi": None, "hurdle": None, "shape": None}
+    known: dict[str, str | None] = dict.fromkeys(("dispersion", "zi", "hurdle", "shape"))
     for part in parts:
         if part not in ("zi", "hurdle"):
             raise OptionError(f"{name!r}: a part is zi or hurdle, not {part!r}")

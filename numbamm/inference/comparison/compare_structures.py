@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from numbamm.elsewhere import names_arguments
-from numbamm.errors import NumbammError, OptionError
+from numbamm.errors import NumbammError, OptionError, did_you_mean
+from numbamm.formula.parts.residual_text import names_of_residuals
 from numbamm.inference.comparison.criteria import information_criteria
 from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.update import update
@@ -14,6 +15,9 @@ from numbamm.models.mixedmodel import MixedModel
 from numbamm.options import name_list
 from numbamm.report.result import Result
 from numbamm.structures.registry import by_name, others
+
+#: The name of residuals without a structure.
+NONE = "none"
 
 
 @dataclass(repr=False)
@@ -46,7 +50,9 @@ class StructureComparison(Result):
 def compare_structures(
     model, structures: Iterable[str], *, group: str | None = None
 ) -> StructureComparison:
-    """Fit a model with several covariance structures of its random effects, and compare them.
+    """Fit a model with several covariance structures, and compare them.
+
+    They are those of its residuals, if these have one, else of its random effects.
 
     Parameters
     ----------
@@ -54,10 +60,11 @@ def compare_structures(
         A fitted model. It is not changed.
     structures : list of str
         Names of structures, such as ``["homcs", "ar1", "toep", "us"]``; with options as in
-        formulas, ``"rr(d=1)"``.
+        formulas, ``"rr(d=1)"``. Those of residuals may be whole, ``"exp(time | id, nugget=True)"``,
+        or ``"none"`` for independent ones.
     group : str, optional
         The grouping factor, as the formula has it, whose term changes; needed where the formula
-        has several terms with more than one effect.
+        has several terms with more than one effect, or where residuals have a structure, too.
 
     Returns
     -------
@@ -96,14 +103,19 @@ def compare_structures(
 
     mixed_model(model)
     wanted = name_list("structures", structures)
-    pieces = scan(model.formula)
-    term = _the_term(pieces.terms, model, group)
+    side = model.residual_side
+    if group is None and side is not None and side.texts.residual is not None:
+        changes = {name: {"residual": _of_residuals(side.texts.residual, name)} for name in wanted}
+    elif group is None and any("|" in name for name in wanted):
+        changes = {name: {"residual": None if name == NONE else name} for name in wanted}
+    else:
+        term = _the_term(scan(model.formula).terms, model, group)
+        written = {name: model.formula.replace(term.text, _written(term, name)) for name in wanted}
+        changes = {name: {"formula": text} for name, text in written.items()}
     models, problems = {}, []
-    for name in wanted:
-        new = _written(term, name)
-        text = model.formula.replace(term.text, new) if term.text != new else model.formula
+    for name, change in changes.items():
         try:
-            models[name] = update(model, text)
+            models[name] = update(model, **change)
         except NumbammError as error:
             problems.append(f"{name} is left out: {error}")
     if not models:
@@ -112,6 +124,33 @@ def compare_structures(
     frame = table.frame.assign(singular=[models[name].is_singular() for name in table.frame.index])
     title = f"Covariance structures: {table.title[0].lower()}{table.title[1:]}"
     return StructureComparison(title, frame, [*table.notes, *problems], models=models)
+
+
+def _of_residuals(text, name: str) -> str | None:
+    """The text of residuals with another structure; a whole text is taken as it is."""
+    if name == NONE or "|" in name:
+        return None if name == NONE else name
+    kind, bracket, options = name.partition("(")
+    known = names_of_residuals()
+    if kind not in known:
+        raise OptionError(
+            f"there is no residual structure '{kind}'{did_you_mean(kind, known)}; there are "
+            + ", ".join(known)
+        )
+    given = [options.removesuffix(")")] if bracket else []
+    given += [f"by={text.by}"] * (text.by is not None and not bracket)
+    positions = "1" if kind == "homcs" and not text.positions else ", ".join(text.positions)
+    if not positions:
+        raise OptionError(
+            f"'{kind}' needs visits or times, which {text.text} does not have: write the whole of "
+            f'it, "{kind}(time | {" & ".join(text.group) or 1})"'
+        )
+    return f"{kind}({', '.join([f'{positions} | {_group(text)}', *given])})"
+
+
+def _group(text) -> str:
+    """What stands behind the bar of residuals."""
+    return text.text.partition("|")[2].split(",")[0].rstrip(" )").strip()
 
 
 def _the_term(terms, model, group: str | None):

@@ -65,7 +65,7 @@ def conditional_aic(model) -> Result:
     >>> slopes = mm.lmm("Reaction ~ Days + (Days | Subject)", sleep)
     >>> means = mm.lmm("Reaction ~ Days + (1 | Subject)", sleep)
     >>> [round(float(mm.conditional_aic(m).frame["caic"].iloc[0])) for m in (slopes, means)]
-    [1711, 1767]
+    [1712, 1767]
     """
     at = mixed_model(model).estimates
     if not model.is_linear:

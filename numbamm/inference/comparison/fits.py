@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from numbamm.models.fitting.monte_carlo import MonteCarloErrors
 from numbamm.models.mixedmodel import MixedModel
 from numbamm.options import name_list
 from numbamm.shortrepr import ShortRepr
+
+if TYPE_CHECKING:
+    from numbamm.models.residual_side.side import ResidualSide
 
 #: A difference of at most so many of its Monte-Carlo errors may be none.
 SWALLOWED = 3.0
@@ -74,6 +78,8 @@ class Fit(ShortRepr):
         Orthogonal columns of further parts of the model, the constant included.
     thresholds : str
         The structure of thresholds of an ordinal model; empty for others.
+    residual_side : ResidualSide or None
+        The structure of the residuals, if they have one.
     """
 
     text: str
@@ -97,6 +103,7 @@ class Fit(ShortRepr):
     monte_carlo: MonteCarloErrors | None = None
     parts: dict[str, np.ndarray] = field(default_factory=dict)
     thresholds: str = ""
+    residual_side: ResidualSide | None = None
 
     @property
     def nobs(self) -> int:

@@ -23,6 +23,7 @@ from numbamm.inference.comparison.nested import (
     same_partition,
     shape_is_infinite,
 )
+from numbamm.inference.comparison.nested_residuals import at_bounds
 from numbamm.inference.comparison.views import fits_of
 from numbamm.options import flag
 from numbamm.report.result import Result
@@ -82,7 +83,8 @@ def lrtest(*models, names: Iterable[str] | None = None, check: bool = True) -> R
     ½χ²(df - 1) + ½χ²(df), and `pvalue_chisq` that of χ²(df), which is too large (Self & Liang,
     1987, J. Am. Stat. Assoc. 82, 605; Stram & Lee, 1994, Biometrics 50, 1171). The same mixture
     is used for a Poisson model in a negative binomial one, where the shape is infinite under the
-    smaller model (Lawless, 1987, Can. J. Stat. 15, 209). The mixture holds for a single parameter
+    smaller model (Lawless, 1987, Can. J. Stat. 15, 209), and for a range of the residuals that is
+    zero under it. The mixture holds for a single parameter
     on the boundary. With several of them, or if the smaller model is itself singular, both
     p-values are those of χ²(df), which is conservative.
 
@@ -222,7 +224,8 @@ def _boundary(small: Fit, large: Fit) -> tuple[int, str]:
     if _adds_to_rank(small, large):  # a cone, for which no mixture is known
         variances, parts = 2, ["a covariance matrix has a lower rank"]
     parts += ["the shape is infinite"] if shape else []
-    return variances + shape, " and ".join(parts)
+    met = at_bounds(small.residual_side, large.residual_side)
+    return variances + shape + len(met), " and ".join([*parts, *met])
 
 
 def _remarks(small: Fit, large: Fit, line: dict, subject: str) -> list[str]:

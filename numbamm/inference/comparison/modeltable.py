@@ -341,6 +341,8 @@ def _why_criteria_differ(columns: list[ModelColumn]) -> list[str]:
 def _title(models) -> str:
     linear = [model.is_linear for model in models]
     kind = "Linear mixed" if all(linear) else "Mixed" if any(linear) else "Generalized linear mixed"
+    if all(model.has_categories for model in models):
+        kind = "Cumulative link mixed"
     return f"{kind} model{'s' if len(models) > 1 else ''}"
 
 

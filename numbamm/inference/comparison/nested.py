@@ -10,6 +10,7 @@ from numbamm.design.remat import ReMat
 from numbamm.errors import DataError, OptionError
 from numbamm.formula.tokens import brief
 from numbamm.inference.comparison.fits import Fit
+from numbamm.inference.comparison.nested_residuals import holds_intercept, is_special_case
 from numbamm.structures.structure import Structure
 
 #: A unit vector counts as in a space if its distance to the space is at most this.
@@ -138,10 +139,17 @@ def refuse_not_nested(small: Fit, large: Fit) -> None:
         raise OptionError(
             f"{problem}: the latter has a given residual standard deviation, {large.sigma:g}"
         )
+    if not is_special_case(small.residual_side, large.residual_side):
+        raise OptionError(
+            f"{problem}: the former's residuals are no special case of the latter's; check=False "
+            "compares them all the same, information_criteria any models"
+        )
     blocks = [block for term in large.terms for block in _independent_blocks(term)]
     patterned = [part for term in large.terms for part in _parts(term)]
     for part in [part for term in small.terms for part in _parts(term)]:
         if any(_has_case(other, part) for other in patterned):
+            continue
+        if is_constant(part) and holds_intercept(large.residual_side, part.refs):
             continue
         free = part.structure.is_free
         for effects in _independent_blocks(part) if free else _singly(part):
@@ -170,6 +178,11 @@ def _refuse_other_parts(small: Fit, large: Fit, problem: str) -> None:
             raise OptionError(f"{problem}: the latter has no part {part}")
         if _outside(basis, large.parts[part]).any():
             raise OptionError(f"{problem}: the latter's {part} effects do not span the former's")
+
+
+def is_constant(part: ReMat) -> bool:
+    """Whether a term is a random intercept."""
+    return part.p == 1 and bool((part.z == part.z[0, 0]).all())
 
 
 def _independent_blocks(term: ReMat) -> list[ReMat]:

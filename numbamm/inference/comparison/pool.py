@@ -250,18 +250,18 @@ def _of_models(models: Sequence[MixedModel], ddf: str | None):
                 raise OptionError(f"fits differ in {what}: fit 0 has {ours}, fit {i} {theirs}")
         if model.estimates.reml != first.estimates.reml:
             raise OptionError(f"fits 0 and {i}: one is by REML, the other by maximum likelihood")
-        if model.feterm.cnames != first.feterm.cnames:
+        if model.coefficient_names != first.coefficient_names:
             raise OptionError(
-                f"fits differ in coefficients: fit 0 has {', '.join(first.feterm.cnames)}; fit {i} "
-                f"{', '.join(model.feterm.cnames)}. Are the levels of factors declared?"
+                f"fits differ in coefficients: fit 0 has {', '.join(first.coefficient_names)}; "
+                f"fit {i} {', '.join(model.coefficient_names)}. Are the levels of factors declared?"
             )
     if ddf is not None:
         complete = np.mean([_df_of(model, ddf) for model in models], axis=0)
     elif first.is_linear:
         rows = min(model.nobs - model.feterm.rank for model in models)
-        complete = np.full(len(first.feterm.cnames), float(rows))
+        complete = np.full(len(first.coefficient_names), float(rows))
     else:
-        complete = np.full(len(first.feterm.cnames), np.inf)
+        complete = np.full(len(first.coefficient_names), np.inf)
     labels = pd.DataFrame(index=first.params.index)
     each = np.array([model.params.to_numpy() for model in models])
     return labels, each, np.array([model.cov_params().to_numpy() for model in models]), complete
@@ -269,9 +269,10 @@ def _of_models(models: Sequence[MixedModel], ddf: str | None):
 
 def _df_of(model, ddf: str) -> np.ndarray:
     """Degrees of freedom of each coefficient; NaN for dropped columns."""
-    rank = model.feterm.rank
+    names = model.kept_coefficients
+    rank = len(names)
     frame = estimates(degrees.coefficient_method(model, ddf), np.eye(rank), np.zeros(rank), 0.05)
-    return frame["df"].set_axis(model.feterm.kept_names).reindex(model.feterm.cnames).to_numpy()
+    return frame["df"].set_axis(names).reindex(model.coefficient_names).to_numpy()
 
 
 def _of_tables(tables: Sequence[Any], ddf: str | None):

@@ -7,6 +7,7 @@ from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.comparison.lrtest import dropped_table
 from numbamm.inference.comparison.reduced import fit_of_random, without_random
 from numbamm.inference.comparison.views import fit_of
+from numbamm.models.residual_side.refusals import refuse_no_effects
 from numbamm.report.result import Result
 
 
@@ -48,6 +49,7 @@ def ranova(model) -> Result:
     >>> mm.ranova(m).to_frame()["chisq"].round(3).tolist()[1:]
     [42.837]
     """
+    refuse_no_effects(mixed_model(model), "ranova")
     full = fit_of(mixed_model(model))
     fits = {name: fit_of_random(model, terms, name) for name, terms in without_random(model)}
     kind = "restricted likelihoods (REML)" if full.reml else "likelihoods"

@@ -143,6 +143,9 @@ def _without_effects(model) -> Fit:
     """The fit without random effects: the objective at θ = 0."""
     from scipy.optimize import minimize_scalar
 
+    if model.residual_side is not None:
+        text = f"{model.formula} without random effects"
+        return fit_of(fitted_model(model, replace(model.frame, reterms=[], formula=text)))
     fit, zero = fit_of(model), np.zeros(len(model.theta))
     if model.composition is not None:
         least = deviance_without_effects(model)

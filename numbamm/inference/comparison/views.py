@@ -103,6 +103,7 @@ def _of_mixed_model(model) -> Fit:
         monte_carlo=estimates.monte_carlo,
         parts=parts,
         thresholds=thresholds,
+        residual_side=model.residual_side,
     )
 
 

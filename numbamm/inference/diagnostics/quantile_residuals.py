@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
+from numbamm.errors import OptionError
 from numbamm.inference.diagnostics.influence import influence
 from numbamm.inference.prediction.simulate import generator
 
@@ -44,6 +45,10 @@ def quantile_residuals(model, seed: int | None = 0) -> np.ndarray:
         return model.residuals("normalized").to_numpy()[model.frame.rows]
     if model.is_linear:
         return influence(model)["studentized"].to_numpy()[model.frame.rows]
+    if model.has_categories:
+        raise OptionError(
+            "ordered categories have no such residuals: simulated_residuals() has those that have"
+        )
     if model.composition is not None:
         law, y = model.fitted_distribution, model.frame.y
         below = law.below(y)

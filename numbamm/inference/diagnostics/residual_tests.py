@@ -151,6 +151,8 @@ def zeros(y, simulated) -> ResidualTest | None:
 def serial(residuals, order, labels, others=None) -> ResidualTest:
     """The correlation of normal scores that follow each other, against random orders of them.
 
+    Only positive correlations count: random slopes that follow the data leave negative ones.
+
     Parameters
     ----------
     residuals, order, labels : ndarray, shape (rows,)
@@ -182,7 +184,7 @@ def serial(residuals, order, labels, others=None) -> ResidualTest:
     return ResidualTest(
         "autocorrelation",
         observed,
-        two_sided(observed, drawn),
+        upper(observed, drawn),
         "Autocorrelation: residuals that follow each other are alike; try a random effect with "
         "ar1() or ou(), a smooth function of time, or a residual structure.",
     )
@@ -225,7 +227,7 @@ def moran(residuals, places, others=None) -> ResidualTest:
     return ResidualTest(
         "spatial autocorrelation",
         float(values[0]),
-        two_sided(values[0], values[1:]),
+        upper(values[0], values[1:]),
         "Spatial autocorrelation: residuals that are close are alike; try exp(x, y | 1), gau() or "
         "mat(), or a smooth surface.",
     )

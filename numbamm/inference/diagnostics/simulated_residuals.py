@@ -147,6 +147,19 @@ def _places(simulated, rng) -> np.ndarray:
 class SimulatedResiduals(Tabular, ShortRepr):
     """Residuals between 0 and 1 that are uniform if the model is right.
 
+    Parameters
+    ----------
+    model : MixedModel
+        The fitted model.
+    place : ndarray, shape (rows,)
+        The residuals of the rows that are used.
+    simulated : ndarray, shape (n, rows)
+        The simulated responses.
+    rng : numpy.random.Generator, optional
+        If given, simulated responses have new random effects.
+    left : float or ndarray, shape (rows,)
+        The share of the variance that fitted random effects leave.
+
     Attributes
     ----------
     model : MixedModel
@@ -158,6 +171,8 @@ class SimulatedResiduals(Tabular, ShortRepr):
         A residual for each row of the data; missing where a row was dropped.
     uniformity, dispersion, outliers, zeros : ResidualTest
         Tests of all residuals; `zeros` is None for responses without zeros.
+    tests : list of ResidualTest
+        Those of them that there are.
 
     See Also
     --------

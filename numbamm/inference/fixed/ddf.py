@@ -104,6 +104,8 @@ def robust_method(model, robust: str | None, cluster: Any, ddf: str | None = Non
     from numbamm.inference.robust.clusters import Clusters
     from numbamm.inference.robust.score_sandwich import ScoreSandwich
 
+    if model.has_categories:
+        raise OptionError("robust covariances are not for ordinal models: leave robust out")
     if robust is None:
         raise OptionError('cluster is for robust covariances: robust="CR2"')
     kind = str(robust).upper()

@@ -96,9 +96,14 @@ def covariances(directions) -> tuple[np.ndarray, np.ndarray]:
     size[..., first:] += np.abs(np.diagonal(curvature, axis1=-2, axis2=-1)) + added
     size[..., :first] += np.abs(np.diagonal(directions.bend * np.ones((first, first))))
     size = np.sqrt(np.where(size > 0, size, 1.0))
-    values, vectors = np.linalg.eigh(hessian / (size[..., :, None] * size[..., None, :]))
+    hessian /= size[..., :, None] * size[..., None, :]
+    transform /= size[..., None, :]
+    if np.ndim(directions.bend) and directions.redundant:  # known up to errors of differences
+        kept = np.linalg.svd(transform)[2][: len(transform)].T
+        hessian, transform = kept.T @ hessian @ kept, transform @ kept
+    values, vectors = np.linalg.eigh(hessian)
     root = np.sqrt(np.maximum(values, 0.0) + RIDGE)
-    half = transform @ (vectors / size[..., :, None] / root[..., None, :])
+    half = transform @ (vectors / root[..., None, :])
     return 2 * half @ np.swapaxes(half, -1, -2), np.all(values >= NEGATIVE, axis=-1)
 
 

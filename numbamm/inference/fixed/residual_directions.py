@@ -21,10 +21,15 @@ import scipy.sparse as sp
 from scipy.linalg import block_diag
 from scipy.sparse.csgraph import connected_components
 
-from numbamm.blocks.maps.products import products
 from numbamm.design import directions as design
 from numbamm.inference.fixed.response_covariance import BATCH, Directions, independent
 from numbamm.memory import refuse_beyond
+from numbamm.optimize.differences import jacobian
+
+#: Half-width of differences of the gradient, where φ are of ordinary size.
+STEP = 1e-4
+#: φ of ordinary size with less information are known: their standard errors are beyond any range.
+NOTHING = 1e-2
 
 
 def residual_directions(model) -> Directions:
@@ -37,19 +42,27 @@ def residual_directions(model) -> Directions:
     DataError
         A component is too large for dense matrices of its random effects.
     """
-    side, terms = model.residual_side, model.scaled.terms
-    theta = model.scaled.to_scaled(model.theta)
+    terms, theta = model.scaled.terms, model.scaled.to_scaled(model.theta)
     for term, own in zip(terms, model.scaled.structure.split(theta), strict=True):
         term.theta = own
-    metric = np.zeros((0, 0))
-    if terms:
-        A = products(model.layout, model.blocks.A)[0]
-        metric = design.inner_products(terms, A)[1:, 1:]
-    combinations, coordinates = independent(metric, sigma_given=True)
-    leading = np.eye((0 if model.estimates.sigma_given else 1) + side.size)
-    change = block_diag(leading, combinations), block_diag(leading, coordinates)
-    out = _Sums(model, terms).directions().along(*change)
-    out.bend = _bend(model, out)
+    out = _Sums(model, terms).directions()
+    out = _without_known(model.residual_side, out, _bend(model, out))
+    return out.along(*independent(out.traces, sigma_given=True))
+
+
+def _without_known(side, directions: Directions, bend) -> Directions:
+    """Leave out φ of which there is no information, such as a nugget at its bound."""
+    total = len(directions.combinations)
+    first = len(bend) - side.size
+    phi = np.arange(first, first + side.size)
+    information = np.diag(directions.traces)[phi] / side.sizes**2
+    known = phi[information < NOTHING]
+    kept = np.delete(np.eye(total), known, axis=1)
+    out = directions.along(kept, kept.T)
+    bend[known], bend[:, known] = 0.0, 0.0
+    out.bend = bend
+    names = [side.names[k - first].removeprefix("residual.") for k in known]
+    out.known = [name.removesuffix("_angle") for name in names]
     return out
 
 
@@ -59,17 +72,85 @@ def _bend(model, directions: Directions) -> np.ndarray:
     The Hessian in φ is found from differences of the exact gradient of the objective, in which σ²
     is profiled. The rest of it is known from the directions.
     """
-    first = len(directions.combinations) - sum(t.structure.size for t in directions.terms)
     size = model.residual_side.size
+    first = len(directions.combinations) - sum(t.structure.size for t in directions.terms)
     free = first - size  # 1 if σ² is estimated
-    H, phi = np.empty((size, size)), slice(free, first)
-    H = model.space.phi_curvature()
+    H, phi = _curvature(model), slice(free, first)
     if free:  # the Hessian at a fixed σ², from that of the profile
         u = directions.squares[0, phi]  # -∂r²/∂φ / σ²
         H = H + np.outer(u, u) / directions.squares[0, 0]
     out = np.zeros((first, first))
     out[phi, phi] = (H + H.T) / 2 - directions.observed[phi, phi]
     return out
+
+
+def _curvature(model) -> np.ndarray:
+    """Second derivatives of the model's objective by φ at its θ, by differences of the gradient."""
+    side, criterion = model.residual_side, model.space.criterion
+    theta = model.scaled.to_scaled(model.theta)
+
+    def slopes(phi):
+        at = side.rows.at(phi)
+        if at is None:
+            return np.full(side.size, np.nan)
+        return at.objective_gradient(theta, *criterion)[1][: side.size]
+
+    return jacobian(slopes, side.phi, STEP / side.sizes)
+
+
+class _Residuals:
+    """R of the rows in the order of the data, and its derivatives, at the model's φ.
+
+    With the standard deviations D and the correlations C, of which Q is the inverse, R = DCD. For
+    the logarithm of a standard deviation ∂R = LR + RL with L diagonal, for a correlation it is
+    ∂R = D ∂C D.
+    """
+
+    def __init__(self, side) -> None:
+        at = side.rows.at(side.phi)
+        self._rows, self._matrices, self._product = (
+            at.of.rows,
+            at.matrices,
+            at.of.correlations.product,
+        )
+        self._root = at.root if at.of.sqrtw is None else at.root * at.of.sqrtw[at.of.rows]
+        self._slopes = at.of.scales.slopes(side.phi[: at.of.scales.size])
+        self.size = side.size
+
+    def _as_given(self, M) -> np.ndarray:
+        out = np.empty_like(M)
+        out[..., self._rows, :] = M
+        return out
+
+    def solve(self, M) -> np.ndarray:
+        """R⁻¹M, shape (n, columns)."""
+        scaled = self._root[:, None] * M[self._rows]
+        return self._as_given(self._root[:, None] * self._product(self._matrices.Q, scaled))
+
+    def moves(self, M) -> np.ndarray:
+        """∂R M for each φ, shape (φ, n, columns)."""
+        d, lines = 1 / self._root[:, None], self._slopes[:, :, None]
+        r = d * M[self._rows]
+        e = self._matrices.times(r)
+        by_sd = d * (lines * e + self._times_each(lines * r))
+        by_shape, _ = self._matrices.moves(e, r)
+        return self._as_given(np.concatenate([by_sd, d * by_shape]))
+
+    def _times_each(self, stack) -> np.ndarray:
+        return np.array([self._matrices.times(r) for r in stack]).reshape(stack.shape)
+
+    def trace(self) -> np.ndarray:
+        """tr(R⁻¹∂R) of each φ."""
+        _, diagonal, _ = self._matrices.traces()
+        return np.concatenate([2 * self._slopes.sum(axis=1), diagonal.sum(axis=1)])
+
+    def traces(self) -> np.ndarray:
+        """tr(R⁻¹∂R R⁻¹∂R) of all pairs of φ."""
+        both, diagonal, pairs = self._matrices.traces()
+        lines = self._slopes
+        by_sd = 2 * lines @ (lines.T + self._product(both, lines.T))
+        across = 2 * lines @ diagonal.T
+        return np.block([[by_sd, across], [across.T, pairs]])
 
 
 class _Components:
@@ -175,7 +256,7 @@ class _Sums:
     def __init__(self, model, terms) -> None:
         self.model, self.terms, self.sigma2 = model, terms, model.sigma**2
         side, frame = model.residual_side, model.frame
-        self.state, self.nphi, self.groups = side.at(side.phi), side.size, side.groups
+        self.state, self.nphi, self.groups = _Residuals(side), side.size, side.reading.groups
         self.E = design.units(terms) if terms else []
         self.parts = parts = _Components(terms, self.groups)
         kept = model.feterm.kept
@@ -301,9 +382,7 @@ class _Sums:
 
     def _phi_trace(self) -> np.ndarray:
         """tr(S⁻¹∂R) of each φ."""
-        out = np.zeros(self.nphi)
-        for columns in self._unit_columns():
-            out += np.einsum("na,ina->i", columns, self.state.moves(self.state.solve(columns)))
+        out = self.state.trace()
         for part in self._column_batches(self.parts.width):
             UH = self.parts.times(self.U, self.H[:, :, part])
             out -= np.einsum("na,ina->i", UH, self.state.moves(UH))
@@ -312,11 +391,7 @@ class _Sums:
     def _phi_traces(self) -> tuple[np.ndarray, np.ndarray]:
         """tr(S⁻¹∂R S⁻¹∂R) of all pairs of φ, and tr(S⁻¹∂R S⁻¹ZE_sZ')."""
         state, parts, nphi = self.state, self.parts, self.nphi
-        both = np.zeros((nphi, nphi))
-        for columns in self._unit_columns():
-            moved, after = state.moves(columns), state.moves(state.solve(columns))
-            for j in range(nphi):
-                both[:, j] += np.einsum("ina,na->i", moved, state.solve(after[j]))
+        both = state.traces()
         inner = np.zeros((nphi, parts.number, parts.width, parts.width))
         UH = parts.times(self.U, self.H)
         for part in self._column_batches(parts.width):
@@ -339,16 +414,6 @@ class _Sums:
                 right = right.reshape(self.nphi, *left.shape)
                 out += np.einsum("sab,nla,inlb->is", E, left, right, optimize=True)
         return out
-
-    def _unit_columns(self) -> Iterator[np.ndarray]:
-        """Columns of zeros and ones, a one in each residual group: all unit vectors at once."""
-        place, each = _ranks(self.groups), np.arange(len(self.groups))
-        width = int(place.max()) + 1
-        for part in self._column_batches(width):
-            columns = np.zeros((len(place), part.stop - part.start))
-            here = (place >= part.start) & (place < part.stop)
-            columns[each[here], place[here] - part.start] = 1.0
-            yield columns
 
     def _column_batches(self, width: int, each: int = 1) -> Iterator[slice]:
         """Parts of so many columns, or groups of `each`, for which moves fit into memory."""

@@ -20,7 +20,7 @@ See docs/mathematics.md, "After the fit".
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -41,6 +41,8 @@ DEPENDENT = 1e-10
 BATCH = 2**22
 #: Copies of a component's matrix that exist at once.
 HELD = 6
+#: What one can do where they do not fit into memory.
+REMEDY = 'use ddf="satterthwaite", unless the fit is singular, or ddf="wald"'
 
 
 @dataclass
@@ -80,6 +82,8 @@ class Directions:
     reml : bool
     bend : ndarray, shape (parameters before Γ, the same), or zero
         What second derivatives of V by the parameters before Γ add to the Hessian.
+    known : list of str
+        Parameters before Γ that are taken as known, since V hardly depends on them.
     """
 
     combinations: np.ndarray
@@ -95,6 +99,7 @@ class Directions:
     sizes: list[np.ndarray]
     reml: bool
     bend: np.ndarray | float = 0.0
+    known: list[str] = field(default_factory=list)
 
     @property
     def rows(self) -> list:
@@ -110,7 +115,7 @@ class Directions:
     def redundant(self) -> int:
         """Number of parameters minus number of independent directions."""
         rows, columns = self.combinations.shape
-        return rows - columns
+        return rows - columns - len(self.known)
 
     def along(self, combinations, coordinates) -> Directions:
         """The products with linear combinations of these directions."""
@@ -344,7 +349,7 @@ def _root(model, terms) -> sp.csr_array | None:
     refuse_beyond(
         (HELD + 2) * 8 * order**2,
         f"small-sample degrees of freedom with known covariances of {order} random effects",
-        'use ddf="wald"',
+        REMEDY,
     )
     parts = []
     for term in terms:
@@ -386,7 +391,7 @@ def _components(terms, A) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     refuse_beyond(
         HELD * 8 * order**2,
         f"small-sample degrees of freedom where rows connect {order} random effects",
-        'use ddf="wald"',
+        REMEDY,
     )
     first = np.cumsum([0, *(t.nranef for t in terms)])[term]
     first = first + (np.arange(starts[-1]) - starts[term]) * sizes[term]  # of each level

@@ -74,10 +74,13 @@ def notes(model, directions, *, boundary: bool) -> list[str]:
             'large; ddf="kenward-roger" takes them as estimated.'
         )
         notes += [f"At its bound, and taken as known: {words}." for words in model.at_bounds]
+    if directions.known:
+        notes.append(f"At its bound, and taken as known: {', '.join(directions.known)}.")
     if directions.redundant:
         verb = "has" if directions.redundant == 1 else "have"
+        what = "random effects" if model.residual_side is None else "terms"
         notes.append(
-            f"Redundant random effects: {directions.redundant} of the covariance parameters {verb} "
+            f"Redundant {what}: {directions.redundant} of the covariance parameters {verb} "
             "no effect on the covariance; the degrees of freedom are for the others."
         )
     return notes

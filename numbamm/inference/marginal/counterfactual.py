@@ -68,6 +68,11 @@ class Counterfactual:
             raise OptionError(
                 're="integrated" is for type="response": on the link the mean is that at zero'
             )
+        if model.has_categories:
+            raise OptionError(
+                "the mean of ordered categories is no number: take emtrends and emmeans for the "
+                'latent variable, and emmeans(..., type="prob") and predict(type="prob")'
+            )
         if model.is_streamed:
             raise DataError(
                 "the rows of the model have streamed by: averages over them need data in memory"

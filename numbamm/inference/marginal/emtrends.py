@@ -11,6 +11,7 @@ import pandas as pd
 
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, shown
+from numbamm.inference.categories.category_means import check_latent
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.emmeans import WEIGHTS, bare, named_variables
@@ -114,6 +115,8 @@ def emtrends(
     [0.154, 0.165, 0.156]
     """
     alpha = valid_alpha(alpha)
+    if model.has_categories:
+        check_latent(model)
     method = degrees.method(model, ddf, robust, cluster)
     one_of("weights", weights, WEIGHTS)
     at = {} if at is None else mapping("at", at)

@@ -16,6 +16,7 @@ from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.refgrid import factors_of
 from numbamm.inference.model_plots.plot_ranef import checked_group
 from numbamm.inference.resampling.replicates import valid_count
+from numbamm.models.residual_side.refusals import refuse_no_effects
 from numbamm.options import shown
 from numbamm.report.plots import axes as canvas
 from numbamm.report.plots.small_multiples import Group, small_multiples
@@ -86,6 +87,7 @@ def fit(
     >>> [ax.get_title() for ax in m.plot.fit(n=3)]
     ['309', '308', '337']
     """
+    refuse_no_effects(model, "plot.fit")
     modes = model.ranef()
     if group is None:
         group = min(modes, key=lambda name: len(modes[name]))

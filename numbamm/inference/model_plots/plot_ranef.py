@@ -8,6 +8,7 @@ import numpy as np
 
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, did_you_mean
+from numbamm.models.residual_side.refusals import refuse_no_effects
 from numbamm.options import flag, one_of, shown
 from numbamm.report.content import shown_name
 from numbamm.report.plots import axes as canvas
@@ -79,6 +80,7 @@ def ranef(
     >>> [ax.get_title() for ax in m.plot.ranef()]
     ['(Intercept)', 'Days']
     """
+    refuse_no_effects(model, "plot.ranef")
     one_of("kind", kind, KINDS)
     axes = canvas.either(ax, axes)
     modes = model.ranef()

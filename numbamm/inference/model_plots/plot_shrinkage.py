@@ -8,6 +8,7 @@ import numpy as np
 
 from numbamm.elsewhere import names_arguments
 from numbamm.inference.model_plots.plot_ranef import checked_group
+from numbamm.models.residual_side.refusals import refuse_no_effects
 from numbamm.report.content import shown_name
 from numbamm.report.plots import axes as canvas
 from numbamm.report.plots.shrinkage_lines import shrinkage_lines
@@ -52,6 +53,7 @@ def shrinkage(model, group: str | None = None, *, ax: Axes | None = None, axes=N
     >>> [ax.get_ylabel() for ax in m.plot.shrinkage()]
     ['Days']
     """
+    refuse_no_effects(model, "plot.shrinkage")
     modes = model.ranef()
     if group is None:
         group = max(modes, key=lambda name: modes[name].shape[1])

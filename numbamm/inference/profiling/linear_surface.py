@@ -34,8 +34,12 @@ class LinearSurface(Surface):
         self._given = est.sigma if est.sigma_given else None
         self._criterion, self._scale_of_y = model.space.criterion[:2], model.scaled_response.scale
         self._blocks = model.blocks
-        head = [] if est.sigma_given else [np.log(est.sigma)]
-        super().__init__(model, np.concatenate([head, model.scaled.to_scaled(model.theta)]))
+        super().__init__(model, self._start(model))
+
+    def _start(self, model) -> np.ndarray:
+        """The x of the model's estimates."""
+        sigma = [] if self._given else [np.log(model.sigma)]
+        return np.concatenate([sigma, model.scaled.to_scaled(model.theta)])
 
     @property
     def sizes(self) -> dict:
@@ -65,12 +69,12 @@ class LinearSurface(Surface):
 
         def fitted(v):
             fit = uninterrupted(refitted(v))
-            return fit.objective - self.least, (fit.estimates.sigma, fit.theta, fit.estimates.beta)
+            return fit.objective - self.least, (fit.estimates.sigma, fit.x, fit.estimates.beta)
 
         def parameters(fits):
-            sigma, theta, beta = map(np.array, zip(*fits, strict=True))
+            sigma, x, beta = map(np.array, zip(*fits, strict=True))
             sizes = np.tile(sigma[:, None], len(self.sizes))
-            return self._in_order(sizes, sigma, theta, np.insert(beta, j, np.nan, axis=1))
+            return self._in_order(sizes, sigma, x, np.insert(beta, j, np.nan, axis=1))
 
         return walk(
             lambda v, _: fitted(v),
@@ -97,5 +101,7 @@ class LinearSurface(Surface):
 def _fitted(model, frame, sigma) -> LinearMixedModel:
     """A linear model of another frame with a model's tail, fitted by maximum likelihood."""
     frame = replace(frame, reterms=[replace(t, theta=None) for t in frame.reterms])
-    new = LinearMixedModel.of_frame(frame, sigma=sigma, tail=model.blocks.request)
+    side = model.residual_side
+    request, texts = model.blocks.request, None if side is None else side.texts
+    new = LinearMixedModel.of_frame(frame, sigma=sigma, tail=request, texts=texts)
     return new.fit(optimizer="newton", progress=False)

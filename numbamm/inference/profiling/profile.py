@@ -14,9 +14,10 @@ from numbamm.blocks.threads import ThreadLocal, blas_threads
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import NumbammWarning, OptionError, WorkerError, did_you_mean, warn
 from numbamm.inference.profiling.generalized_surface import GeneralizedSurface
-from numbamm.inference.profiling.linear_surface import LinearSurface
 from numbamm.inference.profiling.pairs import profiled_pairs
+from numbamm.inference.profiling.residual_surface import surface_of
 from numbamm.inference.random.components import SHAPE, SIGMA, Components
+from numbamm.inference.random.residual_parameters import ResidualParameters
 from numbamm.inference.resampling.workers import checked, holding, in_order
 from numbamm.options import name_list, one_of, valid_alpha
 from numbamm.progress import progress_bar
@@ -62,8 +63,8 @@ def profile(
     parameters : str or sequence of str, optional
         Names of the parameters: ``sigma``, or ``shape`` of the negative binomial; standard
         deviations and correlations such as ``sd_Days|Subject`` and ``cor_Days.Intercept|Subject``;
-        coefficients; θ as ``theta_Subject.Days``, or ``theta`` for all of them. All parameters but
-        θ, if not given.
+        parameters of the residuals, such as ``rho|Residual``; coefficients; θ as
+        ``theta_Subject.Days``, or ``theta`` for all of them. All parameters but θ, if not given.
     alpha : float
         One minus the coverage of the widest interval that the profile must allow.
     workers : int or executor
@@ -119,7 +120,7 @@ def profile(
     with blas_threads(), warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbammWarning)  # of singular fits along the profile
         warnings.simplefilter("ignore", RuntimeWarning)  # of steps beyond the parameters' range
-        surface = (LinearSurface if model.is_linear else GeneralizedSurface).of(model)
+        surface = (surface_of(model) if model.is_linear else GeneralizedSurface).of(model)
         lowest, curve_of = surface.lowest, _Curves(surface, reach, alone=workers == 1)
         bar = progress_bar(len(names), progress, "parameter")
         try:
@@ -202,14 +203,15 @@ def profiled_parameters(model) -> list[str]:
     """The parameters that are profiled if the user names none."""
     fast, dispersed = model.is_fast, not model.estimates.sigma_given
     components = Components.of(model).names
+    residual = ResidualParameters(model.residual_side)
     if fast and dispersed:  # φ is not optimised, so standard deviations have no profile
         correlations = [name for name in components if name.startswith("cor_")]
         return [*correlations, *(f"theta_{name}" for name in model.theta_names)]
-    sizes = [SIGMA] * dispersed + [SHAPE] * model.has_free_shape
+    sizes = [SIGMA] * (dispersed and not residual.has_sds) + [SHAPE] * model.has_free_shape
     coefficients = [] if fast else model.kept_coefficients
     if model.composition is not None:
         coefficients = [*coefficients, *model.part_lines.names]
-    return [*sizes, *components, *coefficients]
+    return [*sizes, *residual.names, *components, *coefficients]
 
 
 def _why_not(name, model, known) -> str:

@@ -154,12 +154,6 @@ def variance_shares(model, method: str = "lognormal") -> Shares:
     """The variances from which R² and intraclass correlations are computed."""
     one_of("method", method, METHODS)
     random = _random(mixed_model(model))
-    if model.has_categories and model.frame.parts:
-        raise OptionError(
-            "with nominal or scale effects the variance that predictors explain, or that of the "
-            "noise, differs between rows and thresholds: R² and intraclass correlations are for "
-            "ordinal models without them"
-        )
     fixed = model.feterm.x[:, model.feterm.kept] @ model.estimates.beta
     return Shares(float(fixed.var(ddof=1)), random, residual_on_link_scale(model, method))
 
@@ -175,6 +169,12 @@ def _random(model) -> dict[str, float]:
 
 def residual_on_link_scale(model, method: str) -> float:
     """Variance of the response given η, on the scale of η."""
+    if model.has_categories and model.frame.parts:
+        raise OptionError(
+            "with nominal or scale effects the variance that predictors explain, or that of the "
+            "noise, differs between rows and thresholds: R² and intraclass correlations are for "
+            "ordinal models without them"
+        )
     family, link = model.family_record, model.link_record
     if family.is_linear(link):
         return model.sigma**2 if model.residual_side is None else model.residual_variance

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,10 +18,13 @@ from numbamm.errors import DataError, OptionError, did_you_mean, warn
 from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.random.components import SIGMA
 from numbamm.inference.resampling import bootstrap_file
+from numbamm.inference.resampling.bca import corrected, jackknife
 from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
 from numbamm.inference.resampling.bootstrap_fits import bootstrap_task
 from numbamm.inference.resampling.replicates import key_of, run, valid_count
+from numbamm.inference.resampling.resampled_fits import KINDS, resampling_task
 from numbamm.inference.resampling.workers import holding
+from numbamm.inference.robust.clusters import Clusters
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
 from numbamm.options import flag, name_list, one_of, valid_alpha
 from numbamm.report.content import Report
@@ -36,14 +39,21 @@ if TYPE_CHECKING:
     from numbamm.report.tableframe import Limits
 
 #: Methods for intervals.
-METHODS = ("shortest", "equal-tailed")
+METHODS = ("shortest", "equal-tailed", "bca")
 
 
 @names_arguments
 def bootstrap(
-    model, n: int, seed: int | None = None, *, workers=1, progress: bool | None = None
+    model,
+    n: int,
+    seed: int | None = None,
+    *,
+    kind: str = "parametric",
+    cluster: Any = None,
+    workers=1,
+    progress: bool | None = None,
 ) -> Bootstrap:
-    """Parametric bootstrap: fit a model to many responses drawn from it.
+    """Fit a model to many responses drawn from it, or to many resampled data.
 
     Parameters
     ----------
@@ -55,6 +65,15 @@ def bootstrap(
         Makes the draws reproducible. Each replicate has its own random-number stream, which
         depends on the seed and the replicate's number alone, so that results do not depend on the
         number of workers.
+    kind : {"parametric", "cases", "residual", "wild"}
+        What is drawn: responses from the model; whole clusters of rows with replacement, which
+        needs independent clusters alone; or, of linear models, random effects and residuals with
+        replacement, reflated to the estimated variances, which does not need normal ones; or
+        random signs of the clusters' residuals, for standard errors of coefficients alone.
+    cluster : str or array, optional
+        For cases and signs: a grouping factor, or a label for each row of the data; if not given,
+        the grouping factor within which those of all other terms are nested. Of cases, levels of
+        crossed factors keep their identity.
     workers : int or executor
         Number of threads; -1 for one per processor. Or an executor, for processes or other
         machines: any `concurrent.futures.Executor`, a dask ``Client``, or a ``joblib.Parallel``.
@@ -73,7 +92,7 @@ def bootstrap(
     NotFittedError
         Before the fit.
     OptionError
-        `n`, `seed` or `workers` has an unusable value.
+        An option has an unusable value, or the kind does not suit the model.
 
     See Also
     --------
@@ -99,7 +118,18 @@ def bootstrap(
     (200, 6)
     """
     _ = model.estimates
-    return Bootstrap._of(model, seed)._extended(model, valid_count("n", n), workers, progress)
+    one_of("kind", kind, KINDS)
+    clusters = None
+    if kind in ("cases", "wild"):
+        clusters = Clusters.of(model, cluster, independent=kind == "wild")
+    elif cluster is not None:
+        raise OptionError(f'cluster is for kind="cases" and kind="wild", not "{kind}"')
+    made = Bootstrap._of(model, seed)
+    if kind != "parametric":
+        made.kind, made._clusters = kind, clusters
+        about = f" of {clusters.name}" if clusters is not None else ""
+        made.title = f"Bootstrap by {kind}{about}: {model.formula}"
+    return made._extended(model, valid_count("n", n), workers, progress)
 
 
 @dataclass(repr=False)
@@ -126,6 +156,8 @@ class Bootstrap(Tabular):
         Numbers of the replicates that could not be fitted, and the reasons.
     given : list of str
         Columns of parameters with a given value, which are not estimated.
+    kind : str
+        What is drawn, see `bootstrap`.
     n, n_singular, n_failed : int
         Numbers of replicates, of those with a singular fit, and of those that could not be fitted.
     frame : pandas.DataFrame
@@ -158,6 +190,9 @@ class Bootstrap(Tabular):
     failed: dict[int, str] = field(default_factory=dict)
     given: list[str] = field(default_factory=list)
     _model: object = None
+    kind: str = "parametric"
+    _clusters: Clusters | None = None
+    _jackknife: np.ndarray | None = None
 
     @classmethod
     def _of(cls, model, seed) -> Bootstrap:
@@ -244,9 +279,10 @@ class Bootstrap(Tabular):
         ----------
         alpha : float
             One minus the coverage.
-        method : {"shortest", "equal-tailed"}
-            The shortest interval that contains a share 1 - alpha of the replicates, or the
-            interval between the quantiles alpha/2 and 1 - alpha/2.
+        method : {"shortest", "equal-tailed", "bca"}
+            The shortest interval that contains a share 1 - alpha of the replicates; the interval
+            between the quantiles alpha/2 and 1 - alpha/2; or between quantiles that are corrected
+            for bias and skewness, which needs a fit without each cluster.
         singular : bool
             Whether singular fits count.
 
@@ -281,11 +317,28 @@ class Bootstrap(Tabular):
 
         method = one_of("method", method, METHODS)
         alpha = valid_alpha(alpha)
-        interval = shortest if method == "shortest" else _equal_tailed
         frame = self._parameters(singular)
-        limits = [interval(frame[name].dropna().to_numpy(), alpha) for name in frame]
+        columns = {name: frame[name].dropna().to_numpy() for name in frame}
+        if method == "bca":
+            without, original = self._without_clusters(), self.estimates
+            limits = [
+                corrected(values, original[name], without[name].to_numpy(), alpha)
+                for name, values in columns.items()
+            ]
+        else:
+            interval = shortest if method == "shortest" else _equal_tailed
+            limits = [interval(values, alpha) for values in columns.values()]
         found = pd.DataFrame(limits, index=frame.columns, columns=[0, 1])
-        return limits_by(f"parametric bootstrap, {method}", found, alpha)
+        return limits_by(f"{self.kind} bootstrap, {method}", found, alpha)
+
+    def _without_clusters(self) -> pd.DataFrame:
+        """The estimates without each cluster, in the columns of `frame`."""
+        if self._jackknife is None:
+            if self._model is None:
+                raise OptionError('method="bca" needs the model, which files do not have')
+            clusters = self._clusters or Clusters.of(self._model, None)
+            self._jackknife = jackknife(self._model, self.names, clusters)
+        return self._frame(self._jackknife)
 
     @names_arguments
     def pvalues(self, *, singular: bool = True) -> pd.Series:
@@ -495,6 +548,8 @@ class Bootstrap(Tabular):
         model = self._model if model is None else model
         if model is None:
             raise OptionError("replicates read from a file need their model: extend(n, model=...)")
+        if self.kind in ("cases", "wild") and self._clusters is None:
+            raise OptionError(f"replicates of {self.kind} from a file cannot be extended")
         if EstimateColumns.of(
             mixed_model(model)
         ).to_json() != self.names.to_json() or not np.allclose(
@@ -577,7 +632,10 @@ class Bootstrap(Tabular):
         """A copy with n more replicates, or with those before an interrupt."""
         twin = model.twin()
         vars(twin.optsum).update(model.criterion)
-        task = bootstrap_task(twin, self.names, self.key)
+        if self.kind == "parametric":
+            task = bootstrap_task(twin, self.names, self.key)
+        else:
+            task = resampling_task(twin, self.names, self.key, self.kind, self._clusters)
         done, ended = run(task, range(self.n, self.n + n), workers, progress)
         if ended is None and sum(len(rows) for rows, _ in done) < n:
             warn("the bootstrap was interrupted; extend() adds more replicates")

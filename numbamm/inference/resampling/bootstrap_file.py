@@ -30,6 +30,7 @@ def write(path, replicates) -> None:
         "original": replicates.original.tolist(),
         "failed": {str(i): reason for i, reason in replicates.failed.items()},
         "given": replicates.given,
+        "kind": replicates.kind,
     }
     columns = {"replicate": replicates.index, "singular": replicates.singular}
     columns |= dict(zip(names.columns, replicates.values.T.copy(), strict=True))
@@ -80,6 +81,7 @@ def _attributes(table) -> dict:
         "singular": table["singular"].to_numpy(zero_copy_only=False),
         "failed": {int(i): reason for i, reason in about["failed"].items()},
         "given": about["given"],
+        "kind": about.get("kind", "parametric"),
     }
 
 

@@ -117,6 +117,11 @@ def cross_validate(
     [30, 33]
     """
     _ = model.estimates
+    if model.has_categories:
+        raise OptionError(
+            "cross_validate is for responses that are numbers: ordinal models are compared by "
+            "information_criteria() and lrtest()"
+        )
     try:
         count = operator.index(k)
     except TypeError:

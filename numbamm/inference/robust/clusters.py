@@ -30,7 +30,7 @@ class Clusters:
     count: int
 
     @classmethod
-    def of(cls, model, cluster) -> Clusters:
+    def of(cls, model, cluster, independent: bool = True) -> Clusters:
         """The clusters that a user names.
 
         Parameters
@@ -39,6 +39,8 @@ class Clusters:
         cluster : str, array or None
             A grouping factor; a label for each row of the data, or for each row that is used; None
             for the finest grouping factor that no random effect crosses.
+        independent : bool
+            Whether levels of all random effects must be within clusters.
 
         Raises
         ------
@@ -64,13 +66,17 @@ class Clusters:
             raise OptionError(f"cluster: {(codes < 0).sum()} rows that are used have no label")
         if len(levels) < 2:
             raise OptionError("cluster: a robust covariance needs two clusters or more")
-        for term in model.reterms:
+        for term in model.reterms if independent else ():
             if not _is_within(term.refs, codes):
                 raise OptionError(
                     f"cluster: levels of {term.group} are in several clusters of {name}; clusters "
                     "must be independent, so that each level of each random effect is in one"
                 )
         return cls(name, codes, len(levels))
+
+    def holds(self, refs) -> bool:
+        """Whether each level of a factor is in one cluster."""
+        return _is_within(refs, self.codes)
 
     def batches(self, entries: int) -> Iterator[np.ndarray]:
         """Rows of the clusters, in batches of clusters with as many rows each.

@@ -58,6 +58,12 @@ def check_residual_variance(model, variance: float) -> None:
             f"{terms} explain all but exactly: "
         )
         remedy = "fit the averages of the levels instead, by a model without that term"
+        related = [t for t in model.reterms if t.relation is not None]
+        if any(t.relation.rank < t.nlevels for t in related) and not model.optsum.reml:
+            remedy = (
+                "a known covariance is singular, so that with the fixed effects it fits any "
+                "response: fit by REML, or add a little to its diagonal"
+            )
         if error > MEANINGLESS:
             raise FitError(
                 f"{reason}in double precision it cannot be distinguished from zero; {remedy}"

@@ -19,7 +19,7 @@ from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, FitError, OptionError
 from numbamm.formula.caller import caller_namespace
 from numbamm.formula.identifiability import warn_of_redundant
-from numbamm.glm.cumulative.cumulative_family import ordinal_family
+from numbamm.glm.cumulative.cumulative_family import Cumulative, ordinal_family
 from numbamm.glm.cumulative.cumulative_modes import CumulativeModes
 from numbamm.glm.cumulative.thresholds import STRUCTURES
 from numbamm.glm.likelihood import Likelihood
@@ -44,6 +44,7 @@ from numbamm.models.ordinal.without_effects import without_effects
 from numbamm.models.spaces.generalized_space import GeneralizedSpace
 from numbamm.models.spaces.laplace import LaplaceObjective
 from numbamm.models.spaces.parameters import Parameters
+from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.varcorr import VarCorr
 from numbamm.sources.opening import open_source
 
@@ -54,8 +55,9 @@ if TYPE_CHECKING:
 #: What other rooms ask these models for, besides.
 BETWEEN_ROOMS_TOO = frozenset(
     """
-    coefficient_kinds effect_variances effects_along given_shape location_names
-    objective_without_effects part_texts parts_covariance starts_by_default values_at_estimates
+    coefficient_kinds effect_variances effects_along given_shape information is_canonical is_fast
+    location_names objective_without_effects part_texts parts_covariance pirls shape
+    starts_by_default values_at_estimates
     """.split()
 )
 #: Half-width of differences of modes, in standard errors of coefficients.
@@ -138,6 +140,7 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
 
     threshold: str
     columns: OrdinalColumns
+    family_record: Cumulative
 
     @names_arguments
     def __init__(
@@ -188,7 +191,8 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
             name: text for name, text in (("nominal", nominal), ("scale", scale)) if text
         }
         self._build(frame)
-        self._call = Call(data, options | {"nominal": nominal, "scale": scale})
+        options |= {"nominal": nominal, "scale": scale}
+        self._call = Call(data, options)
         self.fast_optsum = None
         self.optsum = first_options(self)
         self._default_start = DefaultStart.put(self.optsum, self.optsum.initial)
@@ -210,20 +214,30 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
             self.feterm = self.columns.feterm
             self._likelihood = Likelihood(self.family_record, frame.y, prior)
             self._offset = np.zeros(n) if frame.offset is None else frame.offset
-            self._modes = CumulativeModes(
-                self.scaled.terms,
-                self.columns.parts,
-                prior,
-                self._offset,
-                self.family_record,
-                self.link_record,
-            )
+            self._modes = self._mode_finder()
             self._gamma_root: np.ndarray | None = None
             alone = without_effects(self._modes, self.link_record)
             warn_of_start(self, alone)
             self.objective_without_effects = alone.value
             self._start = self._begun = Start(alone.psi, 0.0, self.theta)
             self._searched = {fast: self.parameters(fast) for fast in (True, False)}
+
+    def _mode_finder(self) -> CumulativeModes:
+        return CumulativeModes(
+            self.scaled.terms,
+            self.columns.parts,
+            self.prior_weights,
+            self._offset,
+            self.family_record,
+            self.link_record,
+        )
+
+    def in_columns(self, scalings) -> CumulativeLinkMixedModel:
+        """This model, fitted as it is, in other scaled columns."""
+        twin = self.twin()
+        twin.scaled = ScaledTerms(twin.reterms, self.scaled.root, scalings)
+        twin._modes = twin._mode_finder()
+        return twin
 
     # ---- what fits and inference ask ----------------------------------------------------------
 
@@ -442,6 +456,8 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         """A response as numbers of categories, in the rows used."""
         from numbamm.formula.levels import positions
 
+        if np.ndim(y) != 1:
+            raise DataError("the new response must have a value for each row")
         values = getattr(y, "array", y)
         if getattr(getattr(values, "dtype", None), "kind", "O") not in "OSUb":
             codes = checked_response(self.frame, y)
@@ -463,7 +479,8 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         check_nagq(self, False, nagq)
         progress = config.get("progress") if progress is None else progress
         begin = perf_counter()
-        with all_or_nothing(self), blas_threads():
+        far = np.errstate(over="ignore", invalid="ignore")  # of trials far from any minimum
+        with all_or_nothing(self), blas_threads(), far:
             if optimizer is not None:
                 self.optsum.optimizer = optimizer
             self.optsum.nagq = nagq
@@ -702,8 +719,8 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         """
         _ = self.estimates
         raise OptionError(
-            "ordered categories have no residuals: compare observed shares with "
-            'predict(type="prob"), and test the assumptions by nominal_test() and scale_test()'
+            "ordered categories have no residuals of this kind: simulated_residuals() has places "
+            "among simulated categories, and nominal_test() and scale_test() test assumptions"
         )
 
     def pirls(self, theta=None, *, vary_beta: bool = True, verbose: bool = False):
@@ -760,6 +777,54 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
             pairs = zip(*ends, strict=True)
             out.append([(ahead - behind) / (2 * STEP) for ahead, behind in pairs])
         return out
+
+    def row_variances(self, X, terms) -> np.ndarray:
+        """Variances of x'β̂ + z'b̂ - z'b, with the covariance of all coefficients, shape (n,)."""
+        values, vectors = np.linalg.eigh(self.parts_covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        by_direction = X @ (self.columns.of_feterm @ root)
+        for j, effects in enumerate(self.effects_along(root)):
+            for (refs, z), b in zip(terms, effects, strict=True):
+                known = refs >= 0
+                by_direction[known, j] += np.einsum("pn,np->n", z[:, known], b[refs[known]])
+        return (by_direction**2).sum(axis=1) + self.effect_variances(terms)
+
+    def leverage(self) -> pd.Series:
+        """Variances of the linear predictors times the rows' information about them.
+
+        Returns
+        -------
+        pandas.Series
+            Over the rows of the data; NaN where a row was dropped.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+        OptionError
+            The model has nominal or scale effects, by which rows tell of thresholds and scale, too.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.leverage : The same of a working model.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.clmm("resp ~ Gender + (1 | item)", mm.datasets.load("VerbAgg"))
+        >>> round(float(m.leverage().sum()), 1)
+        24.7
+        """
+        _ = self.estimates
+        if self.part_texts:
+            raise OptionError(
+                "leverages are not computed for models with nominal or scale effects; simulated "
+                "residuals without them are simulated_residuals(conditional=False)"
+            )
+        terms = [(term.refs, term.z) for term in self.reterms]
+        variances = self.row_variances(self.frame.X[:, self.feterm.kept], terms)
+        self.values_at_estimates()
+        return self.aligned(variances * self._modes.working_weights, "leverage")
 
     def effect_variances(self, terms) -> np.ndarray:
         """Variances of z'b̂ - z'b at known coefficients, for rows at any levels, shape (n,).

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from numbamm.design.femat import FeMat
-from numbamm.errors import FormulaError, OptionError
+from numbamm.errors import DataError, FormulaError, OptionError
 from numbamm.glm.cumulative.row_parts import Parts
 from numbamm.glm.cumulative.thresholds import shift, threshold_matrix, threshold_names
 
@@ -122,6 +122,7 @@ class OrdinalColumns:
         feterm = _of_kept(frame, kept, root)
         scale, scale_names = _besides_constant(frame, "scale")
         kept_scale, scale_basis = _independent(scale, scale_names, root)
+        _refuse_far(scale[:, kept_scale], [scale_names[j] for j in kept_scale])
         sizes = np.sqrt(np.mean(scale[:, kept_scale] ** 2, axis=0))
         basis, count = whole.basis / root[:, None], len(frame.categories) - 1
         parts = Parts(
@@ -254,6 +255,27 @@ def _independent(scale, names: list[str], root) -> tuple[np.ndarray, np.ndarray]
             f"the columns of scale ({', '.join(names)}) are constant: leave scale out"
         )
     return kept, whole.basis
+
+
+#: A column of the scale whose mean is more than so many standard deviations from zero is refused.
+FAR = 50.0
+
+
+def _refuse_far(scale, names: list[str]) -> None:
+    """Refuse columns of the scale that are far from zero, where all else is measured in units of s.
+
+    Raises
+    ------
+    DataError
+    """
+    for column, name in zip(scale.T, names, strict=True):
+        mean, sd = float(column.mean()), float(column.std())
+        if abs(mean) > FAR * sd:
+            raise DataError(
+                f"scale: '{name}' is {mean:.4g} on average, far from zero for its standard "
+                f"deviation of {sd:.2g}. Thresholds and coefficients are in units of the scale "
+                f'where the column is zero: centre it, as in scale="~ I({name} - {round(mean)})"'
+            )
 
 
 def _named(thresholds, nominal, location, scale) -> tuple[list[str], list[str]]:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from numbamm.errors import DataError, OptionError
 from numbamm.formula.checks import check_gaussian, refuse_counts
+from numbamm.models.residual_side.fitted_means import first_means
 
 if TYPE_CHECKING:
     from numbamm.models.residual_side.side import ResidualSide
 
 
-def side_of(frame, texts, sigma, fitted=None) -> ResidualSide | None:
+def side_of(frame, texts, sigma) -> ResidualSide | None:
     """The residual side that texts describe; None without.
 
     Parameters
@@ -20,8 +21,6 @@ def side_of(frame, texts, sigma, fitted=None) -> ResidualSide | None:
     texts : Texts or None
     sigma : float or None
         The residual standard deviation, if it is known.
-    fitted : ndarray, optional
-        Fitted means, where they are a covariate.
 
     Raises
     ------
@@ -39,7 +38,7 @@ def side_of(frame, texts, sigma, fitted=None) -> ResidualSide | None:
             f"the response '{frame.response}' is constant ({frame.y[0]:g}): "
             "there is no variance to explain; check the column and the rows used"
         )
-    side = ResidualSide(texts, frame, fitted)
+    side = ResidualSide(texts, frame, first_means(frame) if texts.uses_fitted else None)
     if sigma is not None and side.reading.cells is not None:
         raise OptionError(
             f"sigma is known, but residual={texts.residual.text!r} estimates a standard deviation "

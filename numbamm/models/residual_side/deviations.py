@@ -10,7 +10,7 @@ import numpy as np
 from numbamm.blocks.residual.scales import LogLinear
 from numbamm.errors import DataError, FormulaError
 from numbamm.formula.levels import as_array, level_codes
-from numbamm.formula.parts.dispersion_text import DispersionText
+from numbamm.formula.parts.dispersion_text import FITTED, DispersionText
 from numbamm.models.residual_side.texts import DISPERSION
 
 
@@ -108,7 +108,7 @@ def read_dispersion(text: DispersionText, frame, fitted=None) -> Deviations:
     """
     if text.function is None:
         return _of_formula(text, frame)
-    v = fitted if fitted is not None else _covariate(text, frame)
+    v = fitted if text.covariate == FITTED else _covariate(text, frame)
     return _FUNCTIONS[text.function](text, frame, v)
 
 
@@ -144,7 +144,7 @@ def _positive(text, v) -> np.ndarray:
     """|v|, refused where it is zero."""
     zero = np.flatnonzero(v == 0)
     if len(zero):
-        what = "the fitted mean" if text.covariate == "fitted" else f"'{text.covariate}'"
+        what = "the fitted mean" if text.covariate == FITTED else f"'{text.covariate}'"
         raise DataError(
             f"dispersion={text.text!r}: {what} is 0 in row {zero[0]} of those used (counting from "
             "0), where the standard deviation would be 0 or infinite: write '~ x' or 'exp(x)'"

@@ -33,6 +33,20 @@ def refuse_correlated(model, what: str, remedy: str) -> None:
         refuse_structure(model, what, remedy)
 
 
+def refuse_no_effects(model, what: str) -> None:
+    """Refuse what is about random effects, of a model that has none.
+
+    Raises
+    ------
+    OptionError
+    """
+    if not model.reterms:
+        raise OptionError(
+            f"{what} is about random effects, and {model.formula} has none: residuals are "
+            f"correlated by {model.residual_side.text} alone"
+        )
+
+
 def refuse_new_rows(model, what: str) -> None:
     """Refuse responses of new rows: only those of the fit have a known covariance.
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numbamm.blocks.residual.correlated_rows import CorrelatedRows
+from numbamm.blocks.residual.correlated_rows import CorrelatedRows, RowsAt
 from numbamm.blocks.residual.scales import Scales
+from numbamm.blocks.residual.strata import Strata, strata_of
 from numbamm.blocks.tail.dense_tail import DenseTail
 from numbamm.blocks.tail.protocol import Choice, Request
 from numbamm.models.residual_side.correlated_groups import Reading, independent, read_residual
@@ -98,8 +99,22 @@ class ResidualSide:
         """Take the rows of a model; arguments as for `CorrelatedRows`."""
         order = self.reading.rows
         scales, correlations = self.scales.take(order), self.reading.correlations
-        self.rows = CorrelatedRows(terms, xy, sqrtw, order, scales, correlations)
+        arguments = terms, xy, sqrtw, order, scales, correlations
+        found = None if self.texts.residual is not None else strata_of(scales, len(order))
+        if found is None:
+            self.rows = CorrelatedRows(*arguments)
+        else:
+            self.rows = Strata(*arguments, codes=found[0], first=found[1])
         self._request = request
+
+    def with_means(self, frame, means) -> ResidualSide:
+        """The same rows with other fitted means as a covariate."""
+        other = ResidualSide(self.texts, frame, means)
+        xy = np.empty_like(self.rows.xy)
+        xy[self.rows.rows] = self.rows.xy
+        other.phi = self.phi.copy()
+        other.build(self.rows.terms, xy, self.rows.sqrtw, self._request)
+        return other
 
     def in_columns(self, terms, sqrtw) -> DenseTail:
         """Take the same rows with the terms in other columns; returns A(φ) of these."""
@@ -107,6 +122,15 @@ class ResidualSide:
         xy[self.rows.rows] = self.rows.xy
         self.build(terms, xy, sqrtw, self._request)
         return self.blocks
+
+    def at(self, phi) -> RowsAt | None:
+        """What follows from φ: A and its factor, R, derivatives; None where there is no R."""
+        return self.rows.at(phi)
+
+    @property
+    def groups(self) -> np.ndarray:
+        """The group of each row, in the order of the data."""
+        return self.reading.groups
 
     @property
     def blocks(self) -> DenseTail:
@@ -237,6 +261,17 @@ class ResidualSide:
             label = name.removeprefix(f"{DISPERSION}.") + suffix
             lines.append(Line(label, None, [value]))
         return lines
+
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """Bounds of those of `parameters` that have some."""
+        found: dict[str, tuple[float, float]] = {}
+        if self.reading.cells is not None:
+            found |= {f"sd_{label}": (0.0, np.inf) for label in self.reading.cells.labels}
+        for d in self._deviations[self.reading.cells is not None :]:
+            positive = np.broadcast_to(d.is_log, len(d.shown))
+            found |= {n: (0.0, np.inf) for n, p in zip(d.shown, positive, strict=True) if p}
+        return found | {shape.name: (shape.lower, shape.upper) for shape in self.table.shapes}
 
     @property
     def _has_all_correlations(self) -> bool:

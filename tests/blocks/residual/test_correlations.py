@@ -59,3 +59,15 @@ def test_matrices_of_groups(both):
     for g in range(len(start) - 1):
         own = slice(start[g], start[g + 1])
         assert_allclose(at.matrix(g), C[own, own], atol=1e-12)
+
+
+def test_traces(both):
+    at, C = both
+    n, h = len(C), 1e-6
+    more, less = (at.of.at(PHI[-1:] + step).times(np.eye(n)) for step in (h, -h))
+    Q, moved = np.linalg.inv(C), np.linalg.solve(C, (more - less) / (2 * h))
+    products, diagonal, pairs = at.traces()
+    rows = np.random.default_rng(2).normal(size=(n, 2))
+    assert_allclose(at.of.product(products, rows), (Q * C) @ rows, atol=1e-10)
+    assert_allclose(diagonal[0], np.diag(moved), atol=1e-7)
+    assert_allclose(pairs, [[np.sum(moved * moved.T)]], rtol=1e-6)

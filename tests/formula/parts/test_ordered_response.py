@@ -64,6 +64,17 @@ def test_other_responses_are_refused(y, problem):
         evaluated(y)
 
 
+def test_text_and_declared_orders_of_other_libraries():
+    polars = pytest.importorskip("polars")
+    names = ["low", "mid", "top"]
+    text = polars.DataFrame({"y": names * 2, "g": GROUPS})
+    with pytest.raises(DataError, match="is text"):
+        formulas.model_frame("y ~ 1 + (1 | g)", text, ordered_response=True)
+    declared = text.with_columns(polars.col("y").cast(polars.Enum(names[::-1])))
+    frame = formulas.model_frame("y ~ 1 + (1 | g)", declared, ordered_response=True)
+    assert frame.categories == names[::-1]
+
+
 def test_counts_of_two_kinds_and_continuous_responses_are_refused():
     with pytest.raises(DataError, match="binomial"):
         evaluated([1, 2, 3, 4, 5, 6], "cbind(y, y)")

@@ -27,6 +27,14 @@ def test_tests_are_likelihood_ratios_of_the_fits(model):
             assert two["pvalue"].iloc[1] == pytest.approx(line["pvalue"], rel=1e-3)
 
 
+def test_tables_of_several_models_have_their_parts_side_by_side(model):
+    scaled = mm.clmm(FORMULA, simulated(), scale="~ `odd name`")
+    table = mm.modeltable(model, scaled)
+    assert str(table).startswith("Cumulative link mixed models")
+    assert "scale.odd name[T.b]" in str(table) and "scale ~ `odd name`" in str(table)
+    assert "no R² and no ICC" in str(table)
+
+
 def test_a_term_that_has_such_effects_is_left_out(model):
     scaled = mm.clmm(FORMULA, simulated(), scale="~ `odd name`")
     assert mm.scale_test(scaled).frame.index.tolist() == ["<none>", "x"]

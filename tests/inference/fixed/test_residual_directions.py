@@ -51,6 +51,13 @@ class State:
     def moves(self, M):
         return np.array([slope @ M for slope in self.slopes])
 
+    def trace(self):
+        return np.array([np.trace(self.inverse @ slope) for slope in self.slopes])
+
+    def traces(self):
+        moved = [self.inverse @ slope for slope in self.slopes]
+        return np.array([[np.sum(a * b.T) for b in moved] for a in moved])
+
 
 def covariance(m, d):
     """V as a function of log σ², φ, and changes of the free entries of Γ."""
@@ -76,9 +83,8 @@ def test_all_products(data, terms, batch, monkeypatch):
     m = mm.lmm(f"y ~ x + {terms}", data, reml=True)
     t = np.concatenate([[np.log(m.sigma**2)], PHI, np.zeros(len(m.theta))])
     dense = DenseInference(covariance(m, data), t, m.frame.X, m.frame.y)
-    side = SimpleNamespace(
-        size=2, phi=PHI, at=lambda phi: State(data, phi), groups=data.g.to_numpy()
-    )
+    monkeypatch.setattr(residual_directions, "_Residuals", lambda side: State(data, PHI))
+    side = SimpleNamespace(size=2, reading=SimpleNamespace(groups=data.g.to_numpy()))
     estimates = SimpleNamespace(beta=dense.beta, sigma_given=False, reml=True)
     shared = {name: getattr(m, name) for name in ("scaled", "frame", "feterm", "sigma", "nobs")}
     model = SimpleNamespace(**shared, residual_side=side, estimates=estimates)

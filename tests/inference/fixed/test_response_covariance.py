@@ -173,4 +173,4 @@ def test_too_large(monkeypatch):
     terms = [model.reterms[0], mm.LinearMixedModel("y ~ 1 + (1 | h)", crossed).reterms[0]]
     monkeypatch.setattr(memory, "available", lambda: 1e9)
     with pytest.raises(DataError, match='rows connect [0-9]{4} random .* ddf="wald"'):
-        next(response_covariance._components(terms))
+        next(response_covariance._components(terms, None))

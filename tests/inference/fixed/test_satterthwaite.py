@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import chi2
 
 import numbamm as mm
+from numbamm.inference.fixed import response_covariance
 
 
 def test_infinite_df_of_a_joint_test():
@@ -43,3 +44,59 @@ def test_partial_autocorrelations_at_a_bound(seed, levels, merged):
     assert "At its bound, and taken as known: the partial autocorrelation" in repr(table)
     expected = other.coef_table(ddf="satterthwaite").frame["df"]
     np.testing.assert_allclose(table.frame["df"], expected, rtol=1e-4)
+
+
+def irregular():
+    """Rows of two crossed factors with empty cells, one level seen once, and weights."""
+    rng = np.random.default_rng(4)
+    d = pd.DataFrame({"g": rng.integers(0, 30, 400), "h": rng.integers(0, 12, 400)})
+    d["x"], d["w"] = 50 + 9 * rng.normal(size=400), rng.uniform(0.3, 3, 400)
+    d["f"] = np.where(d.g % 3 == 0, "a", "b")
+    d["y"] = 1e3 * (rng.normal(size=30)[d.g] + 0.5 * rng.normal(size=12)[d.h])
+    d["y"] += 60 * rng.normal(size=30)[d.g] * (d.x - 50) + 800 * rng.normal(size=400)
+    d["y"] += 600 * rng.normal(size=24)[2 * d.h + (d.f == "a")]
+    d.loc[0, "g"] = 99
+    return d
+
+
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [
+        ("y ~ x + f + (1 + x | g) + (1 | h)", {"reml": True, "weights": "w"}),
+        ("y ~ x + f + (1 + x | g) + (1 | h)", {"tail": "sparse"}),
+        ("y ~ f + x + (1 | g) + (1 | h)", {"reml": True, "sigma": 900.0}),
+        ("y ~ x + f + homcs(0 + f | h) + (1 | g)", {"reml": True}),
+    ],
+)
+def test_designs_too_large_for_dense_matrices(formula, options, monkeypatch):
+    """Differences of gradients give what products of dense matrices do."""
+    if options.get("tail") == "sparse":
+        pytest.importorskip("sksparse")
+    m = mm.lmm(formula, irregular(), **options)
+    expected = m.contrast(np.eye(3), ddf="satterthwaite").to_frame()
+
+    def refuse(needed, what, remedy):
+        raise mm.DataError(f"{what}; {remedy}")
+
+    monkeypatch.setattr(response_covariance, "refuse_beyond", refuse)
+    del m.estimates._ddf
+    found = m.contrast(np.eye(3), ddf="satterthwaite")
+    pd.testing.assert_frame_equal(found.to_frame(), expected, rtol=1e-5)
+    assert "differences" in str(found)
+    if options.get("reml"):
+        with pytest.raises(mm.DataError, match='rows connect .*use ddf="satterthwaite"'):
+            m.contrast(np.eye(3), ddf="kenward-roger")
+
+
+def test_a_singular_fit_too_large_for_dense_matrices(monkeypatch):
+    d = irregular()
+    d["y"] = np.random.default_rng(5).normal(size=400) + 0.01 * d.x
+    m = mm.lmm("y ~ x + (1 | g) + (1 | h)", d)
+    assert m.is_singular()
+
+    def refuse(needed, what, remedy):
+        raise mm.DataError(f"{what}; {remedy}")
+
+    monkeypatch.setattr(response_covariance, "refuse_beyond", refuse)
+    with pytest.raises(mm.DataError, match='unless the fit is singular, or ddf="wald"'):
+        m.contrast([0, 1], ddf="satterthwaite")

@@ -112,8 +112,8 @@ def test_intervals(replicates):
     some = replicates.conf_int(singular=False)
     assert some.loc["sd_Days|Subject", 0] >= 0
     assert shortest(np.array([0.0, 5.0, 6.0, 7.0, 30.0]), 0.4) == (5.0, 7.0)
-    with pytest.raises(OptionError, match="shortest, equal-tailed"):
-        replicates.conf_int(method="bca")
+    with pytest.raises(OptionError, match="shortest, equal-tailed, bca"):
+        replicates.conf_int(method="normal")
     with pytest.raises(OptionError, match="alpha"):
         replicates.conf_int(95)
 

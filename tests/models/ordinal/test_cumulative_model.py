@@ -56,6 +56,15 @@ def test_random_effects_and_probabilities_are_those_of_the_package_ordinal(name)
         np.testing.assert_allclose(got, entry["predictions"][key], atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["wine_logit", "wine_cloglog", "soup_slope"])
+def test_quadrature_at_the_estimates_is_the_integral(name):
+    model = fitted(name)
+    nodes = 31 if model.reterms[0].p == 1 else 15
+    space = model.space_of(model.parameters(False), nodes)
+    got = space.objective(space.to_scaled(model.optsum.final))
+    assert got == pytest.approx(ORACLES[name]["exact_at_estimates"], abs=1e-4)
+
+
 def test_the_gradient_at_users_parameters_is_that_of_differences(whole):
     x = whole.optsum.final + 0.01
     steps = 1e-5 * np.maximum(np.abs(x), 0.1)
@@ -135,7 +144,8 @@ def test_a_refit_takes_categories_and_their_numbers():
     for wrong, problem in (
         (np.zeros(len(data)), "no row in category mid"),
         (["unknown"] * len(data), "other values than the categories"),
-        (drawn.cat.codes[:5], "5|shape|index"),
+        (drawn.cat.codes.to_numpy()[:5], "shape"),
+        ("low", "a value for each row"),
     ):
         with pytest.raises(mm.DataError, match=problem):
             model.refit(wrong)
@@ -179,6 +189,8 @@ def test_tables_show_all_parts(whole):
         ({"link": "log"}, "does not map probabilities"),
         ({"threshold": "odd"}, "flexible, symmetric, equidistant"),
         ({"scale": "~ 1"}, "leave scale out"),
+        ({"scale": "~ I(2000 + x / 1e3)"}, "far from zero.*centre it"),
+        ({"cov": {"g": np.eye(7)}}, "unexpected keyword"),
         ({"nominal": "x"}, "no one-sided formula"),
         ({"nagq": 5, "formula": "y ~ x + (1 | g) + (1 | h)"}, "one random-effects term"),
         ({"formula": "y ~ 0 + x + (1 | g)"}, "must not remove"),
@@ -189,6 +201,36 @@ def test_what_cannot_be_fitted_is_refused_in_words(options, problem):
     formula, data = options.pop("formula", "y ~ x + (1 | g)"), options.pop("data", simulated())
     with pytest.raises(mm.NumbammError, match=problem):
         mm.clmm(formula, data, **options)
+
+
+def test_averages_of_categories_and_robust_covariances_are_refused_in_words(whole):
+    for refused in (
+        lambda: whole.slopes("x"),
+        lambda: whole.comparisons("x"),
+        lambda: whole.coef_table(robust="CR0"),
+        lambda: whole.cross_validate(seed=1),
+        lambda: whole.r2(),
+        lambda: whole.leverage(),
+        lambda: whole.emtrends("x", "x"),
+        lambda: whole.delete_levels("g"),
+    ):
+        with pytest.raises(mm.OptionError, match="ordinal|ordered|nominal|for linear"):
+            refused()
+
+
+def test_simulated_residuals_are_uniform_where_the_model_is_right():
+    data = simulated(200, 7)
+    model = mm.clmm("y ~ x + `odd name` + (1 | g)", data)
+    residuals = model.simulated_residuals(n=100, seed=1)
+    assert residuals.uniformity.pvalue > 0.01
+    assert model.leverage().between(0, 1).all()
+
+
+def test_imputed_fits_are_pooled_in_all_coefficients():
+    fits = [mm.clmm("y ~ x + (1 | g)", simulated(200, 7).drop(index=k)) for k in (1, 2, 3)]
+    pooled = mm.pool(fits).frame
+    np.testing.assert_allclose(pooled["estimate"], np.mean([f.params for f in fits], axis=0))
+    assert pooled.index.tolist() == list(fits[0].params.index)
 
 
 @pytest.mark.parametrize(

@@ -72,3 +72,29 @@ def test_the_bootstrap_keeps_the_parameters_of_residuals(correlated):
     b = correlated.bootstrap(4, seed=1, progress=False)
     assert b.frame["rho|Residual"].nunique() == 4
     assert "rho|Residual" in b.conf_int().index
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda m: m.plot.ranef(),
+        lambda m: m.plot.shrinkage(),
+        lambda m: m.plot.fit(),
+        lambda m: m.ranova(),
+    ],
+)
+def test_models_without_random_effects(ask):
+    m = mm.lmm("y ~ x", D, residual="us(t | g)")
+    assert dict(m.ranef()) == {} and "groups" not in str(m)
+    with pytest.raises(OptionError, match="is about random effects, and y ~ x has none"):
+        ask(m)
+
+
+def test_random_effects_are_dropped_beside_the_residual_side(correlated):
+    table = correlated.ranova().to_frame()
+    none = mm.lmm("y ~ x", D, residual="ar1(t | g)")
+    assert_allclose(table["llf"].iloc[1], none.llf, rtol=1e-8)
+
+
+def test_power_draws_with_the_structure(correlated):
+    assert correlated.power("x", n=3, seed=1, progress=False).to_frame()["fits"].iloc[0] == 3

@@ -1,5 +1,10 @@
 """The covariance of residuals as a part of a model: coordinates, copies, responses, matrices."""
 
+import copy
+import pickle
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -82,3 +87,30 @@ def test_units_of_a_covariate():
     rate = far.residual_side.phi[0]
     assert_allclose(1e3 * rate, base.residual_side.phi[0], rtol=1e-3)
     assert_allclose(np.log(far.sigma) + 2e4 * rate, np.log(base.sigma), atol=1e-3)
+
+
+def test_a_failed_fit_loses_nothing(m):
+    other = mm.LinearMixedModel(FORMULA, D, weights="w", **MODEL).fit()
+    phi, theta = other.residual_side.phi.copy(), other.theta.copy()
+    with pytest.raises(mm.errors.NumbammError):
+        other.refit(np.full(len(D), np.nan))
+    with pytest.raises(mm.errors.NumbammError):
+        other.refit(D.x, optimizer="no such one")
+    assert_allclose(other.residual_side.phi, phi)
+    assert_allclose(other.theta, theta)
+    assert_allclose(other.objective_at(other.x), other.objective)
+
+
+def test_copies(m):
+    again = pickle.loads(pickle.dumps(m))
+    assert_allclose(again.objective_at(again.x), m.objective)
+    assert_allclose(copy.deepcopy(m).refit().objective, m.objective)
+    saved = m.update(fit=False)
+    with tempfile.TemporaryDirectory() as folder:
+        m.save(Path(folder) / "fit.json")
+        saved.restore(Path(folder) / "fit.json")
+    assert_allclose(saved.residual_side.phi, m.residual_side.phi)
+    assert_allclose(saved.params, m.params)
+    assert saved.sigma == m.sigma and str(saved) == str(m)
+    assert m.update(residual="homcs(1 | g)").residual_side.texts.residual.structure == "homcs"
+    assert m.n_parameters == 6

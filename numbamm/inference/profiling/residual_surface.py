@@ -1,0 +1,106 @@
+"""`ResidualSurface`: -2 log-likelihood of a linear model whose residuals have a covariance R(φ)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numbamm.errors import OptionError
+from numbamm.inference.profiling.curve import Curve
+from numbamm.inference.profiling.linear_surface import LinearSurface
+from numbamm.inference.random.components import SIGMA
+from numbamm.inference.random.residual_parameters import ResidualParameters
+from numbamm.models.linear_estimates import coefficients
+
+
+def surface_of(model) -> type[LinearSurface]:
+    """The kind of surface of a linear model."""
+    return LinearSurface if model.residual_side is None else ResidualSurface
+
+
+class ResidualSurface(LinearSurface):
+    """x consists of log σ, unless σ is given, φ, and θ; β is optimised for each x."""
+
+    def __init__(self, model) -> None:
+        self._side = model.residual_side
+        self._residual = ResidualParameters(self._side)
+        super().__init__(model)
+
+    def _start(self, model) -> np.ndarray:
+        sigma = [] if self._given else [np.log(model.sigma)]
+        return np.concatenate([sigma, self._side.phi, model.scaled.to_scaled(model.theta)])
+
+    @property
+    def sizes(self) -> dict:
+        """Without σ where it is one of the residuals' standard deviations."""
+        return {} if self._given or self._residual.has_sds else {SIGMA: self.sigma}
+
+    @property
+    def names(self) -> list[str]:
+        return [*self.sizes, *self._residual.names, *super().names[len(self.sizes) :]]
+
+    def _phi(self, x) -> np.ndarray:
+        first = 0 if self._given else 1
+        return x[first : first + self._side.size]
+
+    def deviance(self, x) -> tuple[float, np.ndarray]:
+        sigma, n = self.sigma(x), self.model.degrees
+        at = self._side.rows.at(self._phi(x))
+        if at is None:
+            return np.nan, np.full(len(x), np.nan)
+        theta = np.ascontiguousarray(self._scaled_theta(x))
+        scaled = sigma / self._scale_of_y
+        value, gradient = at.objective_gradient(theta, *self._criterion, scaled)
+        if self._given:
+            return value, gradient
+        r = self._scale_of_y * at.tail.residual_norm()
+        return value, np.insert(gradient, 0, 2 * n - 2 * (r / sigma) ** 2)
+
+    def residual_values(self, x) -> np.ndarray:
+        """The parameters of the residuals."""
+        return self._residual.values(self._phi(x), self.sigma(x))
+
+    def parameters(self, points) -> np.ndarray:
+        sizes = np.array([[size(x) for size in self.sizes.values()] for x in points])
+        sigma = np.array([self.sigma(x) for x in points])
+        both = np.array([np.concatenate([self._phi(x), self.user_theta(x)]) for x in points])
+        return self._in_order(sizes, sigma, both, self.coefficients(points))
+
+    def _in_order(self, sizes, sigma, both, beta) -> np.ndarray:
+        """As in the base class, with φ before θ."""
+        phi, theta = np.split(both, [self._side.size], axis=1)
+        pairs = zip(phi, sigma, strict=True)
+        own = np.array([self._residual.values(line, s) for line, s in pairs])
+        return np.hstack([sizes, own, self._components.values(theta, sigma), beta])
+
+    def coefficients(self, points) -> np.ndarray:
+        """Coefficients at several x; A of the model is that at its own φ, and stays."""
+        gammas = []
+        for x in points:
+            tail = self._side.rows.at(self._phi(x)).tail
+            tail.factorize(np.ascontiguousarray(self._scaled_theta(x)))
+            gammas.append(tail.solve().gamma)
+        return coefficients(self.model, np.array(gammas))[1]
+
+    def coefficient_curve(self, j: int, reach: float) -> Curve:
+        if self._side.texts.uses_fitted:
+            raise OptionError(
+                'a coefficient has no profile with dispersion="power(fitted)", since other '
+                "coefficients have other fitted means: profile the other parameters, or take "
+                'conf_int(method="wald")'
+            )
+        return super().coefficient_curve(j, reach)
+
+    def curve(self, name: str, reach: float) -> Curve:
+        if name not in self._residual.names:
+            return super().curve(name, reach)
+        k = self._residual.names.index(name)
+        lower, upper = self._residual.bounds[k]
+
+        def value(x):
+            return self.residual_values(x)[k]
+
+        if not (lower == 0 and np.isinf(upper)):
+            return self.smooth_curve(value, (lower, upper), reach)
+        curve = self.smooth_curve(lambda x: np.log(value(x)), (-np.inf, np.inf), reach)
+        low, high, estimate = np.exp([curve.lower, curve.upper, curve.estimate])
+        return Curve(estimate, np.exp(curve.values), curve.zeta, low, high, curve.others)
