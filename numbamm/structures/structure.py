@@ -51,6 +51,8 @@ class Structure(ABC):
     ----------
     p : int
         Order of λ.
+    reading, correlations_of : str or None
+        What residuals are correlated by, and whose correlations it has, if not its own.
 
     See Also
     --------
