@@ -946,7 +946,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         >>> sleep = mm.datasets.load("sleepstudy")
         >>> m = mm.glmm("Reaction ~ Days + (1 | Subject)", sleep, "student")
         >>> m.parts["value"].round(1).to_list()
-        [16.5, 2.2]
+        [23.5, 4.5]
         """
         from numbamm.models.parts.parts_table import parts_table
 
