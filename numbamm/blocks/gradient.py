@@ -17,6 +17,8 @@ This is exact also for a singular λ, since nothing is divided by λ.
 
 Source of the method: Murray (2016), Differentiation of the Cholesky decomposition, arXiv
 1602.07527.
+
+The file is long since kernels that numba compiles as one entry point stand together.
 """
 
 from __future__ import annotations

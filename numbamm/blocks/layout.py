@@ -24,6 +24,8 @@ order. A structure with fewer parameters computes them from its own (`structures
 
 The table is data, so that one compiled program serves every model. Row 0 describes the model, rows
 1 ... K the terms (head first), and the rows after them the pairs of head terms.
+
+The file is long since one table is described, built and read here.
 """
 
 from __future__ import annotations

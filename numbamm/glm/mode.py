@@ -1,4 +1,7 @@
-"""`ModeFinder`: one generalized model's rows and buffers, and its conditional modes."""
+"""`ModeFinder`: one generalized model's rows and buffers, and its conditional modes.
+
+The file is long since the modes of a model, their buffers and what follows from them are one object.
+"""
 
 from __future__ import annotations
 

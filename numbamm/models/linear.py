@@ -1,4 +1,7 @@
-"""`LinearMixedModel`: y | b ~ N(Xβ + Zb, σ²W⁻¹), b = Λ(θ)u, u ~ N(0, σ²I)."""
+"""`LinearMixedModel`: y | b ~ N(Xβ + Zb, σ²W⁻¹), b = Λ(θ)u, u ~ N(0, σ²I).
+
+The file is long by docstrings: a public method of a class has no other place for its own.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Power: how often tests of coefficients reject, in responses simulated for a design."""
+"""Power: how often tests of coefficients reject, in responses simulated for a design.
+
+The file is long by the docstrings of two public functions and their results.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`CumulativeLinkMixedModel`: P(y ≤ k | b) = F((α_k - η) / s), η = Xβ + Zb, b ~ N(0, ΛΛ')."""
+"""`CumulativeLinkMixedModel`: P(y ≤ k | b) = F((α_k - η) / s), η = Xβ + Zb, b ~ N(0, ΛΛ').
+
+The file is long by docstrings: a public method of a class has no other place for its own.
+"""
 
 from __future__ import annotations
 
