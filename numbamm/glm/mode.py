@@ -1,6 +1,6 @@
 """`ModeFinder`: one generalized model's rows and buffers, and its conditional modes.
 
-The file is long since the modes of a model, their buffers and what follows from them are one object.
+The file is long since the modes of a model, their buffers and what follows are one object.
 """
 
 from __future__ import annotations
