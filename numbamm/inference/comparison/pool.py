@@ -12,7 +12,7 @@ import pandas as pd
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, did_you_mean, shown
 from numbamm.inference.fixed import ddf as degrees
-from numbamm.inference.fixed.contrast import estimates
+from numbamm.inference.fixed.contrast import estimates, t_table
 from numbamm.inference.fixed.marginalmeans import MarginalMeans
 from numbamm.models.mixedmodel import MixedModel
 from numbamm.options import name_list, numbers, valid_alpha
@@ -323,8 +323,6 @@ def _pooled(value, within, between, m: int, complete, alpha: float) -> pd.DataFr
     complete : ndarray, shape (rows,)
         Degrees of freedom of complete data.
     """
-    from scipy.special import stdtr, stdtrit
-
     extra = (1 + 1 / m) * between
     total = within + extra
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -334,22 +332,8 @@ def _pooled(value, within, between, m: int, complete, alpha: float) -> pd.DataFr
             np.isinf(complete), np.inf, (complete + 1) / (complete + 3) * complete * (1 - missing)
         )
         df = 1 / (1 / rubin + 1 / observed)
-        se = np.sqrt(total)
-        statistic = value / se
-        half = stdtrit(df, 1 - alpha / 2) * se
-        return pd.DataFrame(
-            {
-                "estimate": value,
-                "se": se,
-                "df": df,
-                "statistic": statistic,
-                "pvalue": 2 * stdtr(df, -np.abs(statistic)),
-                "lower": value - half,
-                "upper": value + half,
-                "riv": riv,
-                "fmi": (riv + 2 / (df + 3)) / (1 + riv),
-            }
-        )
+        fmi = (riv + 2 / (df + 3)) / (1 + riv)
+    return t_table(value, np.sqrt(total), df, alpha).assign(riv=riv, fmi=fmi)
 
 
 def _mean_variances(models: Sequence[MixedModel]) -> pd.DataFrame:

@@ -194,14 +194,20 @@ def coef_table(
 
 def estimates(method, L, rhs, alpha: float):
     """Each row's estimate, standard error, t test and interval, as a frame."""
+    value, df = L @ method.beta, method.df(L)
+    with np.errstate(invalid="ignore"):  # rounding may leave a negative variance
+        se = np.sqrt(np.einsum("lx,xy,ly->l", L, method.vcov, L))
+    return t_table(value, se, df, alpha, rhs)
+
+
+def t_table(value, se, df, alpha: float, rhs=0.0):
+    """Estimates with t tests against `rhs` and intervals, as a frame; arrays of shape (rows,)."""
     import pandas as pd
     from scipy.special import stdtr, stdtrit
 
-    value, df = L @ method.beta, method.df(L)
-    with np.errstate(divide="ignore", invalid="ignore"):  # rounding may leave a negative variance
-        se = np.sqrt(np.einsum("lx,xy,ly->l", L, method.vcov, L))
+    with np.errstate(divide="ignore", invalid="ignore"):
         statistic = (value - rhs) / se
-    half = stdtrit(df, 1 - alpha / 2) * se
+        half = stdtrit(df, 1 - alpha / 2) * se
     return pd.DataFrame(
         {
             "estimate": value,

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtr, stdtrit
 
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.inference.fixed import adjust as adjustments
 from numbamm.inference.fixed import mean_weights
+from numbamm.inference.fixed.contrast import t_table
 from numbamm.inference.fixed.marginalmeans import level_note, named
 from numbamm.options import one_of
 from numbamm.report.estimates_table import Estimates
@@ -241,17 +241,4 @@ def tests(value, gradient, parameters, method, alpha: float) -> pd.DataFrame:
     """
     se = np.sqrt(np.maximum(np.einsum("mx,xy,my->m", gradient, parameters, gradient), 0.0))
     df = np.full(len(value), np.inf) if method is None else method.df(gradient)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = value / se
-        half = stdtrit(df, 1 - alpha / 2) * se
-    return pd.DataFrame(
-        {
-            "estimate": value,
-            "se": se,
-            "df": df,
-            "statistic": statistic,
-            "pvalue": 2 * stdtr(df, -np.abs(statistic)),
-            "lower": value - half,
-            "upper": value + half,
-        }
-    )
+    return t_table(value, se, df, alpha)
