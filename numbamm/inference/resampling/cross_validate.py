@@ -13,6 +13,7 @@ from numbamm.elsewhere import names_arguments
 from numbamm.errors import NumbammError, OptionError
 from numbamm.inference.resampling.folds import folds
 from numbamm.inference.resampling.replicates import ReplicateTask, key_of, run, stream
+from numbamm.models.residual_side.refusals import refuse_structure
 from numbamm.optimize.run import uninterrupted
 from numbamm.report.result import Result
 
@@ -88,7 +89,7 @@ def cross_validate(
     NotFittedError
         Before the fit.
     OptionError
-        An option has an unusable value.
+        An option has an unusable value, or residuals have a structure.
     DataError
         The rows of the model are not in memory.
 
@@ -122,6 +123,7 @@ def cross_validate(
             "cross_validate is for responses that are numbers: ordinal models are compared by "
             "information_criteria() and lrtest()"
         )
+    refuse_structure(model, "cross_validate", "compare_structures() and lrtest() compare such fits")
     try:
         count = operator.index(k)
     except TypeError:

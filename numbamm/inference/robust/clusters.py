@@ -135,8 +135,8 @@ def _finest(model, factors) -> tuple[str, np.ndarray]:
     if not factors:
         raise OptionError(f"cluster must be given: {model.formula} has no grouping factor")
     raise OptionError(
-        f"cluster must be given: {', '.join(factors)} are crossed or have related levels, and no "
-        "factor has independent ones"
+        f"cluster must be given: levels of {', '.join(factors)} are crossed or related, and those "
+        "of no factor are independent"
     )
 
 
