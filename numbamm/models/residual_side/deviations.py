@@ -126,8 +126,8 @@ def _of_formula(text, frame) -> Deviations:
     rank = np.linalg.matrix_rank(centred / np.where(np.abs(W).max(0) > 0, np.abs(W).max(0), 1.0))
     if rank < len(names):
         raise DataError(
-            f"dispersion={text.text!r}: its columns {', '.join(names)} are linearly dependent in "
-            "the rows used: leave one out"
+            f"dispersion={text.text!r}: {', '.join(names)} and the intercept are linearly "
+            "dependent in the rows used: leave one out"
         )
     return log_linear(W, [f"dispersion.{name}" for name in names])
 
