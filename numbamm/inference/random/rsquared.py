@@ -79,8 +79,7 @@ def r2(model, *, method: str = "lognormal") -> Result:
     For links to probabilities the residual variance is that of the latent variable. For other
     links than the logarithm it is V(μ) (dη/dμ)², where μ is the mean in the model with an
     intercept as its only fixed effect; that model is fitted for this purpose. The variance of
-    random slopes is averaged over the rows, as is that of levels with a known covariance K, which
-    is in proportion to the diagonal of K.
+    random slopes is averaged over the rows.
 
     References
     ----------
@@ -165,7 +164,7 @@ def _random(model) -> dict[str, float]:
     for term, estimated in zip(model.reterms, model.varcorr.terms, strict=True):
         variances = np.einsum("an,ab,bn->n", term.z, estimated.cov, term.z)
         if term.relation is not None:
-            variances *= term.relation.variances[term.refs]
+            variances = variances * term.relation.variances[term.refs]
         totals[term.group] = totals.get(term.group, 0.0) + float(variances.mean())
     return totals
 

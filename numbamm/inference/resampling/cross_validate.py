@@ -118,12 +118,12 @@ def cross_validate(
     [30, 33]
     """
     _ = model.estimates
+    refuse_structure(model, "cross_validate", "fit to a part of the data by update(data=...)")
     if model.has_categories:
         raise OptionError(
             "cross_validate is for responses that are numbers: ordinal models are compared by "
             "information_criteria() and lrtest()"
         )
-    refuse_structure(model, "cross_validate", "compare_structures() and lrtest() compare such fits")
     try:
         count = operator.index(k)
     except TypeError:
