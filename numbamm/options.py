@@ -34,9 +34,10 @@ def grouping_factor(model, group: Any) -> str:
     """
     factors = list(dict.fromkeys(term.group for term in model.reterms))
     if not isinstance(group, str) or group not in factors:
+        there = f"there are {', '.join(factors)}" if factors else "the model has no random effects"
         raise OptionError(
             f"group: {shown(group)} is no grouping factor{did_you_mean(str(group), factors)}; "
-            f"there are {', '.join(factors)}"
+            f"{there}"
         )
     return group
 

@@ -84,16 +84,17 @@ def describe(model, tests: Result, varcorr, method) -> Report:
     counts += f"; levels of grouping factors: {levels}" if levels else ""
     side = model.residual_side
     counts += "" if side is None else f"\nResiduals: {side.text}"
+    has_components = bool(model.reterms) or side is not None
     return Report(
         title=model.title,
         formula=model.formula,
         tables=[
             criteria(model, "REML crit." if reml else "-2 logLik"),
-            *([components(varcorr, counts)] if model.reterms else []),
+            *([components(varcorr, counts)] if has_components else []),
             *(_of_parts if model.has_categories else _of_one)(model, tests, method.title),
             *parts_of(model),
         ],
-        notes=[*([] if model.reterms else [counts]), *notes(model), *method.notes],
+        notes=[*([] if has_components else [counts]), *notes(model), *method.notes],
     )
 
 

@@ -14,10 +14,20 @@ import numpy as np
 from numbamm.blocks.crossprod import crossprod
 from numbamm.glm.likelihood import Likelihood
 from numbamm.models.fitting.stages import options_of_start, renewed
+from numbamm.models.residual_side.refusals import refuse_structure
 
 
 def linear_without(model, rows):
-    """A copy of a linear model without some rows, to fit from the estimates."""
+    """A copy of a linear model without some rows, to fit from the estimates.
+
+    Raises
+    ------
+    OptionError
+        Residuals have a structure, for which this cannot be done.
+    """
+    refuse_structure(
+        model, "fits without some rows", "fit to a part of the data by update(data=...)"
+    )
     kept, twin = _all_but(model, rows), model.twin()
     twin.optsum.initial, twin.optsum.reml = model.theta, model.estimates.reml
     twin.frame = replace(model.frame, y=model.frame.y[kept])  # `nobs` is its length

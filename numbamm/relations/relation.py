@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lapack
+from scipy.sparse.csgraph import connected_components
 
 from numbamm.errors import DataError
 from numbamm.memory import refuse_beyond
@@ -159,6 +160,21 @@ class Relation:
     def times(self, x: np.ndarray) -> np.ndarray:
         """K x, for columns x, shape (q, p)."""
         return self.factor.solve(x) if self.is_sparse else self.covariance @ x
+
+    def families(self, levels: np.ndarray) -> np.ndarray:
+        """Codes of all levels, shape (q,): those of `levels` with different ones are unrelated.
+
+        Parameters
+        ----------
+        levels : ndarray of int
+            Positions of the levels that count; others relate nothing.
+        """
+        if self.is_sparse:
+            return connected_components(self.precision, directed=False)[1]
+        codes = np.full(self.size, -1)
+        own = sp.csr_array(self.covariance[np.ix_(levels, levels)])
+        codes[levels] = connected_components(own, directed=False)[1]
+        return codes
 
     def is_that_of(self, other: Relation) -> bool:
         """Whether another relation is the same: its levels, and their covariances."""

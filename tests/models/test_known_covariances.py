@@ -312,7 +312,7 @@ def test_related_and_unrelated_levels_are_not_nested():
 
 
 def test_robust_methods_are_refused():
-    with pytest.raises(mm.OptionError, match="no independent clusters"):
+    with pytest.raises(mm.OptionError, match="levels of g are crossed or related"):
         dense("one term").cov_params(robust="CR2")
     with pytest.raises(mm.OptionError, match="parametric"):
         dense("one term").bootstrap(3, kind="cases")

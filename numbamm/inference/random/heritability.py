@@ -21,6 +21,8 @@ from numbamm.structures.joint import Joint
 
 RESIDUAL = "Residual"
 INTERVALS = ("delta", "profile")
+#: A mean of the diagonal of K that is as many times more or less than 1 is noted.
+UNUSUAL = 1.5
 #: Shares that count as 0 and 1 in a profile.
 LEAST = 1e-6
 
@@ -69,7 +71,7 @@ def heritability(
 
     See Also
     --------
-    icc : Shares of all grouping factors, without intervals.
+    icc : Shares of all grouping factors at the diagonal of K as it is, without intervals.
     pedigree, phylogeny : Relationships of animals and of species.
 
     Notes
@@ -306,6 +308,14 @@ class _Deviance:
 def _notes(model, share: _Share, interval: str, alpha: float) -> list[str]:
     kind = "the delta method on the logit scale" if interval == "delta" else "profile likelihood"
     notes = [f"Share of {' + '.join(share.names)}; {100 * (1 - alpha):g} % interval by {kind}."]
+    for term, among in zip(model.reterms, share.among, strict=True):
+        if among and term.relation is not None:
+            mean = float(term.relation.variances[term.refs].mean())
+            if not 1 / UNUSUAL < mean < UNUSUAL:
+                notes.append(
+                    f"The diagonal of {term.relation.name} is {mean:.3g} on average over the rows, "
+                    "and the share that of a level where it is 1: icc() takes it as it is."
+                )
     if not model.is_linear:
         notes.append("On the scale of the linear predictor.")
     return notes

@@ -89,7 +89,7 @@ def cross_validate(
     NotFittedError
         Before the fit.
     OptionError
-        An option has an unusable value.
+        An option has an unusable value, or residuals have a structure.
     DataError
         The rows of the model are not in memory.
 

@@ -497,9 +497,10 @@ def _result(
         )
     columns = ["value", "power", "lower", "upper", *COUNTS]
     frame = pd.DataFrame(lines, index=tested, columns=columns)
-    levels = ", ".join(f"{t.nlevels} {t.group}" for t in model.reterms)
+    counts_of_rows = [f"{model.nobs} rows"]
+    counts_of_rows += [", ".join(f"{t.nlevels} {t.group}" for t in model.reterms)]
     notes = [
-        f"{model.nobs} rows; {levels}.",
+        f"{'; '.join(filter(None, counts_of_rows))}.",
         f"{fits} fits, {outcome.singular} of them singular; {outcome.failed} more failed.",
         note,
     ]

@@ -16,24 +16,27 @@ from numbamm.optimize.run import uninterrupted
 KINDS = ("parametric", "cases", "residual", "wild")
 
 
-def resampling_task(
-    model, names: EstimateColumns, key: int, kind: str, clusters: Clusters | None
-) -> ReplicateTask:
-    """The task of a kind of bootstrap other than the parametric one.
+def refuse_kind(model, kind: str) -> None:
+    """Refuse a kind of bootstrap other than the parametric one that does not suit the model.
 
     Raises
     ------
     OptionError
-        The kind does not suit the model.
     """
     if any(term.relation is not None for term in model.reterms) or model.residual_side is not None:
         raise OptionError(
             f'kind="{kind}" is for independent levels and residuals: take kind="parametric"'
         )
+    if kind != "cases" and not model.is_linear:
+        raise OptionError(f'kind="{kind}" is for linear models: take "parametric" or "cases"')
+
+
+def resampling_task(
+    model, names: EstimateColumns, key: int, kind: str, clusters: Clusters | None
+) -> ReplicateTask:
+    """The task of a kind of bootstrap other than the parametric one; see `refuse_kind`."""
     if kind == "cases":
         return CaseFits(model, names, key, clusters)
-    if not model.is_linear:
-        raise OptionError(f'kind="{kind}" is for linear models: take "parametric" or "cases"')
     return (ResidualFits if kind == "residual" else WildFits)(model, names, key, clusters)
 
 

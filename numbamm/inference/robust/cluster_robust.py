@@ -156,16 +156,31 @@ class ClusterRobust:
 
 
 def _covariances(model, rows) -> np.ndarray:
-    """V_j = σ²(W⁻¹ + Z(I ⊗ λλ')Z') of some clusters, shape (clusters, n, n)."""
-    n = rows.shape[1]
-    V = np.zeros((*rows.shape, n))
+    """V_j = σ²(R + Z(K ⊗ λλ')Z') of some clusters, shape (clusters, n, n).
+
+    R is W⁻¹ without a structure of residuals, and K the identity without known covariances.
+    """
+    V = _of_residuals(model, rows)
     for term in model.reterms:
         half = (term.z.T @ term.lambda_)[rows]
         refs = term.refs[rows]
-        V += (half @ half.transpose(0, 2, 1)) * (refs[:, :, None] == refs[:, None, :])
-    sqrtw = model.sqrt_weights
-    V[:, np.arange(n), np.arange(n)] += 1.0 if sqrtw is None else sqrtw[rows] ** -2.0
+        one, other = refs[:, :, None], refs[:, None, :]
+        K = one == other if term.relation is None else term.relation.covariance[one, other]
+        V += (half @ half.transpose(0, 2, 1)) * K
     return V * model.sigma**2
+
+
+def _of_residuals(model, rows) -> np.ndarray:
+    """R of some clusters, shape (clusters, n, n)."""
+    side, sqrtw, n = model.residual_side, model.sqrt_weights, rows.shape[1]
+    if side is not None and side.texts.residual is not None:
+        return np.array([side.at_rows(own) for own in rows])
+    deviations = np.ones(model.nobs) if side is None else side.deviations()
+    if sqrtw is not None:
+        deviations = deviations / sqrtw
+    R = np.zeros((*rows.shape, n))
+    R[:, np.arange(n), np.arange(n)] = deviations[rows] ** 2
+    return R
 
 
 def _adjusted(D, residual, P) -> np.ndarray:

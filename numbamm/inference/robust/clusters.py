@@ -13,7 +13,7 @@ from numbamm.errors import OptionError, did_you_mean, shown
 
 @dataclass(frozen=True)
 class Clusters:
-    """Groups of rows that share no random effect.
+    """Groups of rows that are independent in the model.
 
     Attributes
     ----------
@@ -37,20 +37,20 @@ class Clusters:
         ----------
         model : MixedModel
         cluster : str, array or None
-            A grouping factor; a label for each row of the data, or for each row that is used; None
-            for the finest grouping factor that no random effect crosses.
+            A grouping factor, of random effects or of correlated residuals; a label for each row
+            of the data, or for each row that is used; None for the finest grouping factor with
+            independent levels.
         independent : bool
-            Whether levels of all random effects must be within clusters.
+            Whether all rows that are correlated must be within clusters: those of a level, of
+            levels with a known covariance, and of a group of residuals.
 
         Raises
         ------
         OptionError
-            There is no such factor, a label is missing, there is a single cluster, or levels of a
-            random-effects term are in several clusters.
+            There is no such factor, a label is missing, there is a single cluster, or rows that
+            are correlated are in several clusters.
         """
-        factors = {term.group: term.refs for term in model.reterms}
-        if independent:
-            _refuse_related(model)
+        factors = _factors(model)
         if cluster is None:
             name, labels = _finest(model, factors)
         elif isinstance(cluster, str):
@@ -68,11 +68,11 @@ class Clusters:
             raise OptionError(f"cluster: {(codes < 0).sum()} rows that are used have no label")
         if len(levels) < 2:
             raise OptionError("cluster: a robust covariance needs two clusters or more")
-        for term in model.reterms if independent else ():
-            if not _is_within(term.refs, codes):
+        for what, parts in _independent_parts(model) if independent else ():
+            if not _is_within(parts, codes):
                 raise OptionError(
-                    f"cluster: levels of {term.group} are in several clusters of {name}; clusters "
-                    "must be independent, so that each level of each random effect is in one"
+                    f"cluster: {what} are in several clusters of {name}; clusters must be "
+                    "independent, so that all rows that the model takes as correlated are in one"
                 )
         return cls(name, codes, len(levels))
 
@@ -102,24 +102,41 @@ class Clusters:
                 yield order[first[at : at + step, None] + np.arange(size)]
 
 
-def _refuse_related(model) -> None:
-    """Refuse levels with a known covariance, by which all rows may depend on each other."""
+def _factors(model) -> dict[str, np.ndarray]:
+    """Codes of the rows by grouping factor: of random effects, and of correlated residuals."""
+    factors = {term.group: term.refs for term in model.reterms}
+    side = model.residual_side
+    if side is not None and side.texts.residual is not None and side.texts.residual.group:
+        factors.setdefault(":".join(side.texts.residual.group), side.reading.groups)
+    return factors
+
+
+def _independent_parts(model) -> list[tuple[str, np.ndarray]]:
+    """For each part of V what correlates rows, and codes: rows of different ones do not."""
+    parts = []
     for term in model.reterms:
+        what, codes = f"levels of {term.group}", term.refs
         if term.relation is not None:
-            raise OptionError(
-                f"cluster: levels of {term.group} have a known covariance ({term.relation.name}), "
-                "so that there are no independent clusters of rows: leave robust methods out"
-            )
+            what = f"levels of {term.group} that {term.relation.name} relates"
+            codes = term.relation.families(np.unique(term.refs))[term.refs]
+        parts.append((what, codes))
+    side = model.residual_side
+    if side is not None and side.texts.residual is not None:
+        parts.append((f"residuals that {side.texts.residual.text} correlates", side.reading.groups))
+    return parts
 
 
 def _finest(model, factors) -> tuple[str, np.ndarray]:
-    """The grouping factor with most levels within whose levels those of all others lie."""
+    """The grouping factor with most levels between which no rows are correlated."""
+    parts = _independent_parts(model)
     for name, refs in sorted(factors.items(), key=lambda item: -item[1].max(initial=0)):
-        if all(_is_within(term.refs, refs) for term in model.reterms):
+        if all(_is_within(codes, refs) for _, codes in parts):
             return name, refs
+    if not factors:
+        raise OptionError(f"cluster must be given: {model.formula} has no grouping factor")
     raise OptionError(
-        f"cluster must be given: random effects of {', '.join(factors)} are crossed, and no factor "
-        "has independent levels"
+        f"cluster must be given: levels of {', '.join(factors)} are crossed or related, and those "
+        "of no factor are independent"
     )
 
 

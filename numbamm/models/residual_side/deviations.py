@@ -13,6 +13,9 @@ from numbamm.formula.levels import as_array, level_codes
 from numbamm.formula.parts.dispersion_text import FITTED, DispersionText
 from numbamm.models.residual_side.texts import DISPERSION
 
+#: Values whose mean is more than this many times their range are too far from zero for exp(v φ).
+FAR = 10.0
+
 
 class ConstPower:
     """d = c + |v|^δ, φ = (log c, δ).
@@ -126,10 +129,25 @@ def _of_formula(text, frame) -> Deviations:
     rank = np.linalg.matrix_rank(centred / np.where(np.abs(W).max(0) > 0, np.abs(W).max(0), 1.0))
     if rank < len(names):
         raise DataError(
-            f"dispersion={text.text!r}: its columns {', '.join(names)} are linearly dependent in "
-            "the rows used: leave one out"
+            f"dispersion={text.text!r}: {', '.join(names)} and the intercept are linearly "
+            "dependent in the rows used: leave one out"
         )
+    for name, column in zip(names, W.T, strict=True):
+        _near_zero(text, column, name)
     return log_linear(W, [f"dispersion.{name}" for name in names])
+
+
+def _near_zero(text, v, name: str) -> None:
+    """Refuse values far from zero, where exp(v φ) overflows although it hardly differs by rows.
+
+    σ is the standard deviation of a row where v is zero, and cannot be represented.
+    """
+    extent = float(np.ptp(v))
+    if extent > 0 and abs(v.mean()) > FAR * extent:
+        raise DataError(
+            f"dispersion={text.text!r}: '{name}' is between {v.min():.10g} and {v.max():.10g}, far "
+            "from 0, where the standard deviation is σ: subtract its mean before the fit"
+        )
 
 
 def _covariate(text, frame) -> np.ndarray:
@@ -165,6 +183,7 @@ def _power(text, frame, v) -> Deviations:
 
 
 def _exp(text, frame, v) -> Deviations:
+    _near_zero(text, v, text.covariate)
     return _by_stratum(text, frame, v, "rate")
 
 

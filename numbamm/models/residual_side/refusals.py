@@ -42,8 +42,8 @@ def refuse_no_effects(model, what: str) -> None:
     """
     if not model.reterms:
         raise OptionError(
-            f"{what} is about random effects, and {model.formula} has none: residuals are "
-            f"correlated by {model.residual_side.text} alone"
+            f"{what} is about random effects, and {model.formula} has none: it has residuals with "
+            f"a structure alone ({model.residual_side.text})"
         )
 
 

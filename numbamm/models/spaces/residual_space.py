@@ -10,7 +10,9 @@ from numbamm import config
 from numbamm.blocks.search import newton
 from numbamm.blocks.search.communication import ROUNDOFF
 from numbamm.blocks.search.structured import TrustSearch
+from numbamm.errors import ConvergenceWarning, warn
 from numbamm.models.spaces.model_space import ModelSpace
+from numbamm.optimize.guard import LimitReached
 from numbamm.optimize.local_minimum import Certificate
 from numbamm.optimize.protocol import OwnSearch
 
@@ -20,6 +22,9 @@ TOLERANCES = config.OPTIONS["ftol_abs"].default, config.OPTIONS["ftol_rel"].defa
 #: A search ends where so many evaluations lower the objective by less than this: it creeps along a
 #: valley towards a singular C, where rounding errors are larger than the tolerances.
 PATIENCE, LITTLE = 40, 1e-5
+#: More evaluations than this are needed only where the likelihood has no maximum: a few rows tell
+#: all of a direction of C, and the criterion falls for ever, as its variance goes to zero.
+MOST = 1000
 
 
 class ResidualSpace(ModelSpace):
@@ -168,6 +173,14 @@ class ResidualSearch(TrustSearch):
         return self._space.objective(x)
 
     def step(self, most: float) -> list[tuple[np.ndarray, float]]:
+        if len(self._best) == MOST:
+            warn(
+                f"after {MOST} evaluations the criterion still decreases: the data hardly "
+                f"determine {self._space.side.text}, whose covariance matrix becomes singular; "
+                "take a structure with fewer parameters",
+                ConvergenceWarning,
+            )
+            raise LimitReached("MAXEVAL_REACHED")
         found = super().step(most)
         self._best.append(self.fbest)
         late = self._best[-PATIENCE:]

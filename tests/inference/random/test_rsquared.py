@@ -2,7 +2,9 @@
 
 import numpy as np
 import oracles
+import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 from scipy.special import polygamma
 
 import numbamm as mm
@@ -110,3 +112,32 @@ def test_what_the_fixed_effects_leave_is_not_lost_in_rounding(weight):
     data = {"y": x + noise, "x": x, "g": np.repeat(np.arange(6), 4), "w": np.full(24, weight)}
     found = mm.lmm("y ~ x + (1 | g)", data, weights="w").icc().frame
     assert (found == 0).all(axis=None)
+
+
+@pytest.mark.parametrize("argument", ["cov", "precision"])
+@pytest.mark.parametrize("effects", ["(1 | g)", "(1 + x | g)", "(1 | g) + (1 | h)"])
+def test_known_covariances_of_any_scale(argument, effects):
+    """The variance of Zb in the rows; that of λ alone changes with the unit of K."""
+    rng = np.random.default_rng(4)
+    levels = [f"l {i}" for i in range(15)]
+    half = rng.normal(size=(15, 20)) * np.linspace(0.5, 2, 15)[:, None]
+    K = pd.DataFrame(half @ half.T / 20, levels, levels)
+    d = pd.DataFrame({"g": rng.choice(levels[1:], 60), "h": rng.choice(list("abc"), 60)})
+    d["x"] = rng.normal(size=60)
+    b = pd.Series(half @ rng.normal(size=20) / 3, levels)
+    d["y"] = d.x + d.g.map(b) * (1 + d.x) + rng.normal(size=60)
+    found = []
+    for unit in (1.0, 1e6):
+        given = K * unit
+        if argument == "precision":
+            given = pd.DataFrame(np.linalg.inv(given), levels, levels)
+        m = mm.lmm(f"y ~ x + {effects}", d, **{argument: {"g": given}})
+        found.append((m.r2().frame["R2"].to_numpy(), m.icc().frame["adjusted"]))
+    assert_allclose(found[0][0], found[1][0], rtol=1e-5)
+    assert_allclose(found[0][1], found[1][1], rtol=1e-5)
+    diagonal = unit * K.loc[d.g, d.g].to_numpy().diagonal()
+    z = np.vstack([np.ones(60), d.x])[: m.varcorr["g"].cov.shape[0]]
+    own = np.mean(np.einsum("an,ab,bn->n", z, m.varcorr["g"].cov, z) * diagonal)
+    other = m.varcorr["h"].cov.item() if "h" in effects else 0.0
+    assert_allclose(found[1][1]["g"], own / (own + other + m.sigma**2), rtol=1e-6)
+    assert "diagonal" in str(m.heritability("g"))

@@ -76,13 +76,16 @@ def test_terms():
     assert "sumsq" not in table
 
 
-def dense(m, cluster, kind):
-    """The definitions, with n × n matrices."""
+def dense(m, cluster, kind, R=None, K=None):
+    """The definitions, with n × n matrices; R of the residuals over σ², K of rows' levels."""
     X, n = m.feterm.x[:, m.feterm.kept], m.nobs
     V = np.eye(n) if m.sqrt_weights is None else np.diag(m.sqrt_weights**-2.0)
+    if m.residual_side is not None:
+        V = R
     for term in m.reterms:
         half = (term.z.T @ term.lambda_) * m.sigma
-        V = V + half @ half.T / m.sigma**2 * (term.refs[:, None] == term.refs)
+        same = term.refs[:, None] == term.refs if K is None else K
+        V = V + half @ half.T / m.sigma**2 * same
     V = V * m.sigma**2
     M = np.linalg.inv(X.T @ np.linalg.solve(V, X))
     e = m.frame.y - X @ m.estimates.beta
@@ -143,6 +146,68 @@ def test_dense_matrices(kind, weighted):
     if kind == "CR2":
         df = ours.df(np.eye(len(scale)))
         assert_allclose(df, [dense_df(parts, V, c) for c in np.eye(len(scale))], rtol=1e-5)
+
+
+def check_dense(m, cluster, kind, **matrices):
+    ours = m.coefficient_method(None, kind, cluster)
+    wanted, parts, V = dense(m, cluster, kind, **matrices)
+    scale = np.sqrt(np.diag(wanted))
+    assert_allclose(ours.vcov / np.outer(scale, scale), wanted / np.outer(scale, scale), atol=1e-7)
+    if kind == "CR2":
+        df = ours.df(np.eye(len(scale)))
+        assert_allclose(df, [dense_df(parts, V, c) for c in np.eye(len(scale))], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["CR0", "CR2"])
+@pytest.mark.parametrize("text", ["homcs(1 | g)", "ar1(day | g)", None])
+@pytest.mark.parametrize("effects", ["", " + (1 | region)"])
+def test_residuals_with_a_structure(text, kind, effects):
+    _, d = irregular(8)
+    d["day"] = 2.0 * d.groupby("g").cumcount()  # a missing day between any two
+    options = {"residual": text, "dispersion": "exp(x)", "weights": "w", "offset": "o"}
+    m = mm.lmm("y ~ x + f" + effects, d, **options)
+    cluster = d["region" if effects or text is None else "g"]
+    own = m.residual_side.parameters(m.residual_side.phi, 1.0)
+    sd = np.exp(own["rate"] * d["x"]) / np.sqrt(d["w"])
+    same = d["g"].to_numpy()[:, None] == d["g"].to_numpy()
+    apart = np.abs(np.subtract.outer(d["day"].to_numpy(), d["day"].to_numpy()))
+    correlations = np.eye(len(d))
+    if text is not None:
+        power = apart if text.startswith("ar1") else np.minimum(apart, 1)
+        correlations = np.where(same, own["rho"] ** power, 0.0)
+        named = "region" if effects else "g"
+        assert f"clusters of {named}" in m.cov_params(robust=kind).title
+    check_dense(m, cluster, kind, R=correlations * np.outer(sd, sd))
+
+
+@pytest.mark.parametrize("argument", ["cov", "precision"])
+def test_related_levels(argument):
+    """Families of related levels, in a matrix of another order with levels that have no rows."""
+    _, d = irregular(9)
+    levels = [*sorted(set(d["g"])), "no rows", "none either"]
+    family = np.array([d["region"][d["g"] == level].max() for level in levels[:-2]] + [0, 5])
+    K = np.where(family[:, None] == family, 0.4, 0.0) + np.diag(np.linspace(0.6, 1.1, len(levels)))
+    given_matrix = K if argument == "cov" else np.linalg.inv(K) * (family[:, None] == family)
+    frame = pd.DataFrame(given_matrix, levels, levels).sample(frac=1, random_state=1)
+    m = mm.lmm("y ~ x + f + (1 | g)", d, offset="o", weights="w", **{argument: {"g": frame}})
+    places = [levels.index(label) for label in d["g"]]
+    check_dense(m, d["region"], "CR2", K=K[np.ix_(places, places)])
+    with pytest.raises(OptionError, match="related"):
+        m.cov_params(robust="CR2")
+    with pytest.raises(OptionError, match=f"levels of g that {argument}.*relates are in several"):
+        m.permutation_test("x", 5, cluster="g")
+
+
+def test_clusters_hold_correlated_residuals():
+    d = mm.datasets.load("sleepstudy")
+    m = mm.lmm("Reaction ~ Days", d, residual="ar1(Days | Subject)")
+    with pytest.raises(OptionError, match=r"residuals that ar1\(Days \| Subject\) correlates"):
+        m.cov_params(robust="CR2", cluster=d["Days"])
+    with pytest.raises(OptionError, match='take kind="parametric"'):
+        m.bootstrap(3, kind="cases")
+    free = mm.lmm("Reaction ~ Days", d, dispersion="exp(Days)")
+    with pytest.raises(OptionError, match="no grouping factor"):
+        free.cov_params(robust="CR2")
 
 
 def test_clusters_above_the_grouping_factor():

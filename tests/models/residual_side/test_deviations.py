@@ -19,6 +19,9 @@ FRAME = pd.DataFrame(
         "f": RNG.choice(["a", "b", "ü"], 40),
         "signed": RNG.normal(size=40),
         "zero": np.arange(40.0),
+        "one": np.ones(40),
+        "year": 2000 + np.arange(40) % 5,
+        "stamp": 1.7e9 + 1e3 * np.arange(40),
         "text": "t",
         "g": np.arange(40) % 5,
     }
@@ -69,6 +72,10 @@ def test_a_constant_and_a_power_of_other_rows():
         ("~ 0 + x", FormulaError, "leaves the intercept out"),
         ("~ x + I(2 * x)", DataError, "linearly dependent"),
         ("~ absent", DataError, "no column 'absent'"),
+        ("~ one", DataError, "one and the intercept are linearly dependent"),
+        ("~ f + year", DataError, "'year' is between 2000 and 2004, far from 0"),
+        ("exp(stamp)", DataError, "far from 0, where the standard deviation is σ: subtract"),
+        ("exp(stamp, by=f)", DataError, "'stamp' is between"),
         ("power(absent)", DataError, "no column 'absent'"),
     ],
 )

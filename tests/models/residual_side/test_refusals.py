@@ -27,6 +27,8 @@ def strata():
         lambda m: m.cross_validate(),
         lambda m: m.influence(),
         lambda m: m.cooks_distance(),
+        lambda m: m.cross_validate(k=3),
+        lambda m: m.without_rows(np.arange(3)),
     ],
 )
 def test_refusals_name_the_structure(correlated, ask):
@@ -90,6 +92,24 @@ def test_models_without_random_effects(ask):
     assert m.ranef(condvar=True).shape == (0, 7) and len(m.plot.diagnostics()) == 3
     with pytest.raises(OptionError, match="is about random effects, and y ~ x has none"):
         ask(m)
+
+
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        ({"residual": "ar1(t | g)"}, ["Std.Dev.", "rho (ar1)"]),
+        ({"residual": "us(t | g)"}, ["Std.Dev.", "Corr."]),
+        ({"dispersion": "exp(x)"}, ["Std.Dev.", "rate"]),
+    ],
+)
+def test_tables_without_random_effects_show_the_residuals(options, lines):
+    m = mm.lmm("y ~ x", D, **options)
+    for text in (str(m), str(m.summary()), m.summary().to_html()):
+        assert all(line in text for line in lines)
+    assert f"{m.varcorr.rows()[0][3]:.3f}"[:4] in str(m)
+    assert "rows; ." not in str(m.power("x", n=2, seed=1, progress=False))
+    with pytest.raises(OptionError, match="the model has no random effects"):
+        m.heritability("g")
 
 
 def test_random_effects_are_dropped_beside_the_residual_side(correlated):

@@ -1,11 +1,14 @@
 """The criterion in φ and θ: gradients against differences, coordinates there and back."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from models.residual_side.test_side import D
 from numpy.testing import assert_allclose
 
 import numbamm as mm
+from numbamm.errors import ConvergenceWarning
+from numbamm.models.spaces import residual_space
 from numbamm.structures.registry import by_name
 
 TIMES = {"visits": "t", "lags": "t", "distances": "t"}
@@ -81,3 +84,20 @@ def test_a_singular_fit_is_judged():
 def test_least_phi():
     m = mm.LinearMixedModel("y ~ x", D, residual="ar1(t | g)")
     assert_allclose(m.space.rectify(np.array([np.pi - 0.3])), [0.3])
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("unit", [1.0, 1e7])
+def test_a_likelihood_without_maximum_ends_with_a_warning(seed, unit, monkeypatch):
+    """A single group has all visits, so that one direction of C has a single contrast of rows."""
+    monkeypatch.setattr(residual_space, "MOST", 60)
+    rng = np.random.default_rng(seed)
+    d = pd.DataFrame({"g": np.repeat(np.arange(9), 4), "t": np.tile(np.arange(4), 9)})
+    d["y"] = unit * rng.normal(size=36)
+    d = d[(d.g == 0) | (d.t != d.g % 4)]
+    d = d.assign(x=rng.normal(size=len(d)))
+    with pytest.warns(ConvergenceWarning) as caught:
+        m = mm.lmm("y ~ x", d, residual="us(t | g)")
+    assert "us(t | g)" in str(caught[0].message) and "fewer parameters" in str(caught[0].message)
+    assert m.optsum.returnvalue == "MAXEVAL_REACHED" and m.optsum.feval == 60
+    assert np.isfinite(m.objective) and np.isfinite(m.bse).all()
