@@ -852,6 +852,15 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
     #: The parts of the model besides that of the mean, if it has any; see `models.parts`.
     composition: ModelParts | None = None
 
+    @property
+    def part_texts(self) -> dict[str, str]:
+        """The formulas of the parts that have one."""
+        return {} if self.composition is None else self.composition.formulas
+
+    @property
+    def further_options(self) -> tuple[str, ...]:
+        return tuple(f"{name} {text}" for name, text in self.part_texts.items())
+
     def distribution_at(self, eta, nu, w=None) -> RowDistribution:
         """The distribution of responses at the predictors of all parts."""
         from numbamm.models.parts.distribution import RowDistribution

@@ -100,6 +100,11 @@ def shape_is_infinite(small: Fit, large: Fit) -> bool:
     return _is_limit(small, large) and large.shape is None
 
 
+def added_zeros(small: Fit, large: Fit) -> int:
+    """Coefficients of a probability of more zeros, which is zero in the smaller model."""
+    return large.parts["zi"].shape[1] if "zi" in large.parts and "zi" not in small.parts else 0
+
+
 def _is_limit(small: Fit, large: Fit) -> bool:
     """Whether the smaller model's family is the limit of the larger one's for an infinite shape."""
     return small.family.name == large.family.limit
@@ -171,8 +176,11 @@ def _refuse_other_parts(small: Fit, large: Fit, problem: str) -> None:
         THRESHOLDS.index(large.thresholds)
     ):
         raise OptionError(f"{problem}: the latter's thresholds are {large.thresholds}")
-    for part, basis in small.parts.items():
-        if _outside(basis, large.parts[part]).any():
+    one = np.ones((small.nobs, 1))
+    for part in {**small.parts, **large.parts}:
+        absent = one if part == "dispersion" else one[:, :0]  # constant; without zi there is none
+        mine, other = (fit.parts.get(part, absent) for fit in (small, large))
+        if _outside(mine, other).any():
             raise OptionError(f"{problem}: the latter's {part} effects do not span the former's")
 
 
