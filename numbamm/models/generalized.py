@@ -852,15 +852,6 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
     #: The parts of the model besides that of the mean, if it has any; see `models.parts`.
     composition: ModelParts | None = None
 
-    @property
-    def part_texts(self) -> dict[str, str]:
-        """The formulas of the parts that have one."""
-        return {} if self.composition is None else self.composition.formulas
-
-    @property
-    def further_options(self) -> tuple[str, ...]:
-        return tuple(f"{name} {text}" for name, text in self.part_texts.items())
-
     def distribution_at(self, eta, nu, w=None) -> RowDistribution:
         """The distribution of responses at the predictors of all parts."""
         from numbamm.models.parts.distribution import RowDistribution
@@ -884,6 +875,11 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
     def fitted_distribution(self) -> RowDistribution:
         """The distribution of the responses at the estimates and the conditional modes."""
         return self.distribution_at(self.estimates.eta, self.predictors)
+
+    @property
+    def further_options(self) -> tuple[str, ...]:
+        parts = {} if self.composition is None else self.composition.formulas
+        return tuple(f"{name} {text}" for name, text in parts.items())
 
     @property
     def flat_parts(self) -> dict[int, str]:
@@ -953,7 +949,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         >>> sleep = mm.datasets.load("sleepstudy")
         >>> m = mm.glmm("Reaction ~ Days + (1 | Subject)", sleep, "student")
         >>> m.parts["value"].round(1).to_list()
-        [16.5, 2.2]
+        [23.5, 4.5]
         """
         from numbamm.models.parts.parts_table import parts_table
 

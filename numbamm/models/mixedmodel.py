@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 #: CONTRIBUTING.md.
 BETWEEN_ROOMS = frozenset(
     """
-    composition constant_parameters distribution_at fitted_distribution flat_parts part_texts
+    composition constant_parameters distribution_at fitted_distribution flat_parts
     lines_at_estimates part_covariance part_lines predictors user_between
     aligned at_bounds basis_to_coefficients blocks call coefficient_covariance
     coefficient_method coefficient_names coefficients coefficients_at columns criterion

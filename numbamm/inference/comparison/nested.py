@@ -178,6 +178,8 @@ def _refuse_other_parts(small: Fit, large: Fit, problem: str) -> None:
         raise OptionError(f"{problem}: the latter's thresholds are {large.thresholds}")
     one = np.ones((small.nobs, 1))
     for part in {**small.parts, **large.parts}:
+        if part not in large.parts and part != "dispersion":
+            raise OptionError(f"{problem}: the latter has no part {part}")
         absent = one if part == "dispersion" else one[:, :0]  # constant; without zi there is none
         mine, other = (fit.parts.get(part, absent) for fit in (small, large))
         if _outside(mine, other).any():

@@ -14,6 +14,7 @@ from numbamm.errors import NumbammError, OptionError
 from numbamm.inference.resampling.folds import folds
 from numbamm.inference.resampling.replicates import ReplicateTask, key_of, run, stream
 from numbamm.models.generalized import refuse_joint
+from numbamm.models.residual_side.refusals import refuse_structure
 from numbamm.optimize.run import uninterrupted
 from numbamm.report.result import Result
 
@@ -118,6 +119,7 @@ def cross_validate(
     [30, 33]
     """
     _ = model.estimates
+    refuse_structure(model, "cross_validate", "fit to a part of the data by update(data=...)")
     if model.has_categories:
         raise OptionError(
             "cross_validate is for responses that are numbers: ordinal models are compared by "
