@@ -81,3 +81,13 @@ def test_random_effects_of_two_parts(data):
     with pytest.raises(OptionError, match="take conditional=False"):
         g.simulated_residuals(n=100)
     assert len(g.simulated_residuals(n=100, seed=1, conditional=False).residuals) == 300
+
+
+def test_lines_of_groups_are_mean_responses(model, data):
+    ax = model.plot.fit(n=1)[0]
+    mine = data["g"] == ax.get_title()
+    drawn = {float(v) for line in ax.get_lines() for v in np.round(line.get_ydata(), 8)}
+    for random in (True, False):
+        wanted = model.predict(random=random)[mine]
+        assert {float(v) for v in np.round(wanted, 8)} <= drawn
+    assert model.plot.effects("x")[0].get_ylabel() == "μ of y"
