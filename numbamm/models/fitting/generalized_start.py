@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from numbamm.design.femat import FeMat
 from numbamm.errors import DataError, warn
 from numbamm.glm.family import FAMILIES
 from numbamm.glm.separation import find_separation, is_extreme
@@ -73,6 +74,7 @@ def find_start(model, theta, init: str) -> Start:
         from numbamm.models.parts.parts_start import start_of_parts
 
         gamma, psi = start_of_parts(model)
+        _check_above_hurdle(model)
         _check_hurdle(model, psi)
         start = Start(gamma, tuple(psi.tolist()), theta)
         return by_linear_model(model, model._modes.replaced(), start) if init == "lmm" else start
@@ -126,6 +128,24 @@ def _check_separation(model, gamma) -> None:
             "the fixed effects separate some of the responses from the others"
             f"{_described(frame, separation.rows)}: coefficients of {named} grow without limit, "
             "and their standard errors mean nothing"
+        )
+
+
+def _check_above_hurdle(model) -> None:
+    """Name columns of the mean that responses above a hurdle tell nothing of."""
+    if model.composition.zero_part != "hurdle":
+        return
+    above, kept = model.frame.y != 0, model.feterm.kept
+    if not above.any() or above.all():
+        return
+    names = [model.feterm.cnames[c] for c in kept]
+    known = FeMat.from_columns(model.frame.X[above][:, kept], names)
+    if known.rank < len(kept):
+        named = ", ".join(name for name in names if name not in known.kept_names)
+        warn(
+            f"the responses that are not zero have no estimates of {named}: there are none in its "
+            "cells, or its columns are linearly dependent in their rows. Its standard errors mean "
+            "nothing"
         )
 
 

@@ -64,3 +64,12 @@ def test_zeros_that_are_separated_are_named(cell, words):
     data = {"y": y, "x": x, "s": s, "g": g.astype(str)}
     with pytest.warns(mm.NumbammWarning, match=words):
         mm.GeneralizedLinearMixedModel("y ~ x + (1 | g)", data, "poisson", hurdle="~ s")
+
+
+def test_cells_without_responses_above_the_hurdle_are_named():
+    rng = np.random.default_rng(8)
+    f, x = np.arange(90) % 3, rng.normal(size=90)
+    y = (1.0 + rng.poisson(1.5, 90)) * (rng.uniform(size=90) > 0.3) * (f != 1)
+    data = {"y": y, "x": x, "f": np.array(["u", "v", "w"])[f], "g": np.arange(90) % 7}
+    with pytest.warns(mm.NumbammWarning, match=r"no estimates of f\[T.v\]"):
+        mm.GeneralizedLinearMixedModel("y ~ x + f + (1 | g)", data, "poisson", hurdle="~ x")
