@@ -290,9 +290,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             )
             if frame.trials is not None:
                 frame.weights = frame.trials * (1.0 if frame.weights is None else frame.weights)
-            check_generalized(
-                frame, self.composition.supports if self.composition else family_record
-            )
+            check_generalized(frame, self._supports)
             self._build(frame)
         elif self.composition is not None:
             raise OptionError(
@@ -799,10 +797,15 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self._replace_response(y)
             return self._fit(fast, nagq, optimizer, progress, verbose)
 
+    @property
+    def _supports(self) -> Family:
+        """The family by whose support responses are checked; with a hurdle, zeros are in it."""
+        return self.family_record if self.composition is None else self.composition.supports
+
     def _replace_response(self, y) -> None:
         terms = [replace(term, theta=None) for term in self.reterms]
         frame = replace(self.frame, y=checked_response(self.frame, y), reterms=terms)
-        check_generalized(frame, self.family_record)
+        check_generalized(frame, self._supports)
         self._build(frame)
         self.optsum = renewed(self, self.optsum, options_of_start(self).initial)
         self._default_start = DefaultStart.put(self.optsum, self.optsum.initial)

@@ -54,6 +54,11 @@ def _deviance(model) -> np.ndarray:
 
 def _working(model) -> np.ndarray:
     """(y - μ) dη/dμ."""
+    if model.composition is not None and not model.composition.mean_is_mu:
+        raise OptionError(
+            "working residuals are not known where the mean of a response is not the inverse link "
+            'of the linear predictor: take type="pearson" or type="response"'
+        )
     return _response(model) / model.link_record.slope(model.estimates.eta)
 
 

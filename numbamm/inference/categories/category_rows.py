@@ -91,7 +91,7 @@ class CategoryRows:
         of_effects : ndarray, shape (n, K - 1)
             Standard deviation due to b̂ - b; all scores of a row move together.
         """
-        root = covariance_root(self.model.coefficient_covariance)
+        root = covariance_root(self.model.parts_covariance)
         to_alpha, to_log_scale = self._columns.threshold_slopes(self._nominal, self._scale, root)
         to_eta = self._eta_slopes(root)
         rate = np.exp(-self.log_scale)[:, None]
@@ -105,7 +105,7 @@ class CategoryRows:
 
     def eta_errors(self) -> tuple[np.ndarray, np.ndarray]:
         """The same for linear predictors: shapes (size, n) and (n,)."""
-        root = covariance_root(self.model.coefficient_covariance)
+        root = covariance_root(self.model.parts_covariance)
         return self._eta_slopes(root), self.effect_sd()
 
     def _eta_slopes(self, root) -> np.ndarray:

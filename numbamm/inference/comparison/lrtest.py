@@ -16,6 +16,7 @@ from numbamm.inference.comparison.fits import (
     model_names,
 )
 from numbamm.inference.comparison.nested import (
+    added_zeros,
     refuse_different_criteria,
     refuse_different_data,
     refuse_not_nested,
@@ -83,7 +84,8 @@ def lrtest(*models, names: Iterable[str] | None = None, check: bool = True) -> R
     ½χ²(df - 1) + ½χ²(df), and `pvalue_chisq` that of χ²(df), which is too large (Self & Liang,
     1987, J. Am. Stat. Assoc. 82, 605; Stram & Lee, 1994, Biometrics 50, 1171). The same mixture
     is used for a Poisson model in a negative binomial one, where the shape is infinite under the
-    smaller model (Lawless, 1987, Can. J. Stat. 15, 209), and for a range of the residuals that is
+    smaller model (Lawless, 1987, Can. J. Stat. 15, 209), for a constant probability of more zeros
+    (``zi="~ 1"``) that is zero under it, and for a range of the residuals that is
     zero under it. The mixture holds for a single parameter
     on the boundary. With several of them, or if the smaller model is itself singular, both
     p-values are those of χ²(df), which is conservative.
@@ -224,8 +226,10 @@ def _boundary(small: Fit, large: Fit) -> tuple[int, str]:
     if _adds_to_rank(small, large):  # a cone, for which no mixture is known
         variances, parts = 2, ["a covariance matrix has a lower rank"]
     parts += ["the shape is infinite"] if shape else []
+    zeros = added_zeros(small, large)
+    parts += ["the probability of more zeros is zero"] if zeros else []
     met = at_bounds(small.residual_side, large.residual_side)
-    return variances + shape + len(met), " and ".join([*parts, *met])
+    return variances + shape + zeros + len(met), " and ".join([*parts, *met])
 
 
 def _remarks(small: Fit, large: Fit, line: dict, subject: str) -> list[str]:

@@ -100,6 +100,11 @@ def shape_is_infinite(small: Fit, large: Fit) -> bool:
     return _is_limit(small, large) and large.shape is None
 
 
+def added_zeros(small: Fit, large: Fit) -> int:
+    """Coefficients of a probability of more zeros, which is zero in the smaller model."""
+    return large.parts["zi"].shape[1] if "zi" in large.parts and "zi" not in small.parts else 0
+
+
 def _is_limit(small: Fit, large: Fit) -> bool:
     """Whether the smaller model's family is the limit of the larger one's for an infinite shape."""
     return small.family.name == large.family.limit
@@ -171,12 +176,13 @@ def _refuse_other_parts(small: Fit, large: Fit, problem: str) -> None:
         THRESHOLDS.index(large.thresholds)
     ):
         raise OptionError(f"{problem}: the latter's thresholds are {large.thresholds}")
-    for part, basis in small.parts.items():
-        if part not in large.parts and basis.shape[1] == 1 and part == "dispersion":
-            continue  # a constant, which the other model has without a formula
-        if part not in large.parts:
+    one = np.ones((small.nobs, 1))
+    for part in {**small.parts, **large.parts}:
+        if part not in large.parts and part != "dispersion":
             raise OptionError(f"{problem}: the latter has no part {part}")
-        if _outside(basis, large.parts[part]).any():
+        absent = one if part == "dispersion" else one[:, :0]  # constant; without zi there is none
+        mine, other = (fit.parts.get(part, absent) for fit in (small, large))
+        if _outside(mine, other).any():
             raise OptionError(f"{problem}: the latter's {part} effects do not span the former's")
 
 

@@ -106,8 +106,9 @@ def _glm_kind(model) -> tuple[Family, Link, bool]:
     """Family and link of a statsmodels GLM, and whether it has a dispersion."""
     kind, link = type(model.family).__name__, type(model.family.link).__name__.lower()
     family, ours = FAMILIES.get(kind), LINKS.get(link)
-    if family is None or family.has_shape:
-        known = ", ".join(f.name for f in FAMILIES if not (f.has_shape or f.kin))
+    if family is None or family.has_shape or family.density is not None:
+        several = [f for f in FAMILIES if f.has_shape or f.density is not None]
+        known = ", ".join(f.name for f in FAMILIES if f not in several and not f.kin)
         raise OptionError(f"statsmodels' GLM can be compared for the families {known}, not {kind}")
     if ours is None:
         known = ", ".join(link.name for link in LINKS)

@@ -113,6 +113,11 @@ def simulated_residuals(
     conditional = flag("conditional", conditional)
     if model.is_streamed:
         raise DataError("the rows of the model have streamed by: residuals need data in memory")
+    if conditional and any(term.part for term in model.reterms):
+        raise OptionError(
+            "residuals given the random effects need leverages, which are not known for a model "
+            "with random effects in two parts: take conditional=False"
+        )
     y = model.frame.y
     refuse_beyond(16.0 * count * len(y), f"{count} responses of {len(y)} rows", "take a smaller n")
     rng, rows = generator(seed), ModelRows.of_fit(model)

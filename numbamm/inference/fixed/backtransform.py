@@ -130,11 +130,15 @@ class BackTransform:
         The inverses, outermost first. Empty for events and proportions of trials.
     opaque : bool
         Whether a function is left that cannot be inverted.
+    of_response : bool
+        Whether the inverse link of a linear predictor is the mean of the response; else it is μ of
+        a family with zeros besides, or with another mean.
     """
 
     def __init__(self, model) -> None:
         self.link, frame = model.link_record, model.frame
         self._frame = frame
+        self.of_response = model.composition is None or model.composition.mean_is_mu
         self.response = self.left = self.first = frame.response
         self.columns, self.steps, self.opaque = frame.design.response_columns, [], False
         if frame.trials is None and not model.family_record.proportions:
@@ -154,7 +158,9 @@ class BackTransform:
     @property
     def name(self) -> str:
         """What the response is called on its own scale."""
-        return self._frame.with_unit(self.left) if self.steps else response_name(self._frame)
+        if self.steps:
+            return self._frame.with_unit(self.left)
+        return f"{'' if self.of_response else 'μ of '}{response_name(self._frame)}"
 
     def link_note(self) -> list[str]:
         """The note on linear predictors that are means of a transformed response."""
@@ -165,7 +171,7 @@ class BackTransform:
         if sigma is not None:
             low, high = (f"{s:.4g}" for s in (np.nanmin(sigma), np.nanmax(sigma)))
             sd = low if low == high else f"{low} to {high}"
-            target = self.left if self.steps else "the response"
+            target = self.left if self.steps else self._mean_of
             variable = self.response if self.steps else "the linear predictor"
             return [
                 f"Means of {target} if {variable} varies normally with standard deviation {sd}."
@@ -176,7 +182,11 @@ class BackTransform:
             ]
         if self.opaque:
             return [f"Means of {self.left}, which cannot be inverted, for random effects of zero."]
-        return ["Means of the response, for random effects of zero."]
+        return [f"Means of {self._mean_of}, for random effects of zero."]
+
+    @property
+    def _mean_of(self) -> str:
+        return "the response" if self.of_response else "μ"
 
     def mean(self, eta, sigma=None) -> np.ndarray:
         """The response at linear predictors, shape (n,).

@@ -300,7 +300,7 @@ def _notes(model, grid, names, weights, frame, alpha) -> list[str]:
     if model.composition is not None and not model.composition.mean_is_mu:
         zeros = model.composition.zero_part
         without = f", without the zeros of the part {zeros}" if zeros else ""
-        notes.append(f"Means are μ of the family, not of responses{without}.")
+        notes.append(f"μ is of the family, not the mean of responses{without}.")
     if frame["mean"].isna().any():
         notes.append("Means without numbers are not estimable: there are no data for them.")
     if (frame["mean"].notna() & frame["se"].isna()).any():

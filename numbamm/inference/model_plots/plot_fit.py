@@ -12,7 +12,7 @@ from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, did_you_mean
 from numbamm.formula.levels import level_codes
 from numbamm.inference.diagnostics.smoothing import has_few_values
-from numbamm.inference.fixed.backtransform import BackTransform
+from numbamm.inference.fixed.backtransform import BackTransform, response_name
 from numbamm.inference.fixed.refgrid import factors_of
 from numbamm.inference.model_plots.plot_ranef import checked_group
 from numbamm.inference.resampling.replicates import valid_count
@@ -98,14 +98,19 @@ def fit(
     x = _variable(model, refs, factors, list(modes[group])) if x is None else _checked(model, x)
     place, labels = _positions(model, refs, x, x in factors)
     back = BackTransform(model)
-    population = model.predict(random=False, type="link").to_numpy()[model.frame.rows]
-    by_group = population + _contribution(model, group)
+    if back.of_response:
+        population = model.predict(random=False, type="link").to_numpy()[model.frame.rows]
+        by_group = back.mean(population + _contribution(model, group))
+        population = back.mean(population)
+    else:
+        population = model.predict(random=False).to_numpy()[model.frame.rows]
+        by_group = model.predict(re_form=[group]).to_numpy()[model.frame.rows]
     rows = pd.DataFrame(
         {
             "x": place,
             "y": back.observed(model.frame.y),
-            "by_group": back.mean(by_group),
-            "population": back.mean(population),
+            "by_group": by_group,
+            "population": population,
         }
     )
     names, average = modes[group].index, has_few_values(model)
@@ -113,7 +118,7 @@ def fit(
     return small_multiples(
         panels,
         xlabel="Row" if x is None else model.frame.with_unit(x),
-        ylabel=back.name,
+        ylabel=back.name if back.of_response else response_name(model.frame),
         group=group,
         levels=labels,
         axes=canvas.either(ax, axes),

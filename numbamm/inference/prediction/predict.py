@@ -410,7 +410,7 @@ def _variance(model, rows: ModelRows, chosen) -> np.ndarray:
         return np.einsum("ij,ij->i", rows.X @ model.beta_covariance, rows.X)
     known, of_new = [], np.zeros(len(rows.X))
     for term, (refs, z), columns in zip(model.reterms, rows.terms, chosen, strict=True):
-        z = z if columns.all() else z * columns[:, None]
+        z = z if columns.all() and not term.part else z * (columns[:, None] & (not term.part))
         new = np.flatnonzero(refs >= term.nlevels)
         typical = 1.0 if term.relation is None else term.relation.scale**2
         of_new[new] += typical * ((term.lambda_.T @ z[:, new]) ** 2).sum(axis=0)

@@ -24,6 +24,8 @@ class EstimateColumns:
         The standard deviations and correlations that follow from θ and σ.
     residual : list of str
         Parameters of a structure of the residuals.
+    parts : list of str
+        Coefficients of other predictors than that of the mean.
     """
 
     beta: list[str]
@@ -31,6 +33,7 @@ class EstimateColumns:
     sizes: list[str]
     components: Components
     residual: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, model) -> EstimateColumns:
@@ -40,13 +43,15 @@ class EstimateColumns:
         beta = model.kept_coefficients
         side = model.residual_side
         residual = [] if side is None else list(side.parameters(side.phi, 1.0))
-        return cls(beta, model.theta_names, sizes, Components.of(model), residual)
+        parts = [] if model.composition is None else model.part_lines.names
+        return cls(beta, model.theta_names, sizes, Components.of(model), residual, parts)
 
     def to_json(self) -> dict:
         """The columns as plain lists, from which `from_json` makes them again."""
         terms = [[t.group, list(t.names), t.structure.to_json()] for t in self.components.terms]
         own = {"beta": self.beta, "theta": self.theta, "sizes": self.sizes, "terms": terms}
-        return own | ({"residual": self.residual} if self.residual else {})
+        further = {"residual": self.residual, "parts": self.parts}
+        return own | {name: names for name, names in further.items() if names}
 
     @classmethod
     def from_json(cls, d: dict) -> EstimateColumns:
@@ -55,8 +60,8 @@ class EstimateColumns:
             Component(group, tuple(names), from_json(structure, len(names)))
             for group, names, structure in d["terms"]
         ]
-        own = d.get("residual", [])
-        return cls(d["beta"], d["theta"], d["sizes"], Components(terms), own)
+        further = d.get("residual", []), d.get("parts", [])
+        return cls(d["beta"], d["theta"], d["sizes"], Components(terms), *further)
 
     @property
     def columns(self) -> list[str]:
@@ -64,7 +69,7 @@ class EstimateColumns:
         beta = [f"beta_{name}" for name in self.beta]
         residual = [f"{name}|Residual" for name in self.residual]
         theta = [f"theta_{name}" for name in self.theta]
-        return ["objective", *self.sizes, *residual, *beta, *theta]
+        return ["objective", *self.sizes, *residual, *self.parts, *beta, *theta]
 
     def row(self, objective, sigma, shape, beta, theta, residual=()) -> np.ndarray:
         """The estimates of one fit in the order of `columns`."""
@@ -77,4 +82,7 @@ class EstimateColumns:
         est, shape = model.estimates, model.shape
         side = model.residual_side
         own = [] if side is None else list(side.parameters(side.phi, est.sigma).values())
-        return self.row(est.objective, est.sigma, shape, est.beta, model.theta, own)
+        if model.composition is not None:
+            own = model.part_lines.to_user @ np.asarray(est.shape)
+        beta = model.coefficients
+        return self.row(est.objective, est.sigma, shape, beta, model.theta, own)

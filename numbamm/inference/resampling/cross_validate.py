@@ -13,6 +13,7 @@ from numbamm.elsewhere import names_arguments
 from numbamm.errors import NumbammError, OptionError
 from numbamm.inference.resampling.folds import folds
 from numbamm.inference.resampling.replicates import ReplicateTask, key_of, run, stream
+from numbamm.models.generalized import refuse_joint
 from numbamm.models.residual_side.refusals import refuse_structure
 from numbamm.optimize.run import uninterrupted
 from numbamm.report.result import Result
@@ -124,6 +125,8 @@ def cross_validate(
             "cross_validate is for responses that are numbers: ordinal models are compared by "
             "information_criteria() and lrtest()"
         )
+    if not model.is_linear:
+        refuse_joint(model, "cross_validate")
     try:
         count = operator.index(k)
     except TypeError:
@@ -187,7 +190,11 @@ def _scores(model, rows, rng) -> dict[str, np.ndarray]:
     w = np.ones(len(rows)) if model.frame.weights is None else model.frame.weights[rows]
     if model.is_linear:
         return _normal_scores(y, eta, np.sqrt(sd**2 + twin.sigma**2 / w))
-    return _generalized_scores(twin, y, w, eta, sd, rng)
+    if model.composition is None:
+        law = _OfFamily(twin, y, w)
+    else:
+        law = _OfParts(twin, y, w, model.part_lines.rows(rows).values(twin.estimates.shape))
+    return _generalized_scores(law, y, eta, sd, rng)
 
 
 def _normal_scores(y, mean, sd) -> dict[str, np.ndarray]:
@@ -199,25 +206,66 @@ def _normal_scores(y, mean, sd) -> dict[str, np.ndarray]:
     return {"predicted": mean, "log_score": norm.logpdf(z) - np.log(sd), "crps": crps}
 
 
-def _generalized_scores(model, y, w, eta, sd, rng) -> dict[str, np.ndarray]:
+class _OfFamily:
+    """The distributions of rows by their linear predictors, of a model of one predictor."""
+
+    def __init__(self, model, y, w) -> None:
+        self._model, self._y, self._w = model, y, w
+        at = model.estimates
+        self._phi, self._shape = at.sigma**2, at.shape
+        saturated = model.family_record.saturated
+        self._constant = self._given(saturated, y=y, shape=self._shape, phi=self._phi)
+
+    def _given(self, function, **known):
+        return self._model.family_record._given(function, w=self._w, **known)
+
+    def log_density(self, eta) -> np.ndarray:
+        model = self._model
+        d = model.family_record.deviances(model.link_record, self._shape, self._y, eta)
+        return self._constant - self._w * d / (2 * self._phi)
+
+    def mean(self, eta) -> np.ndarray:
+        return self._model.mean(eta)
+
+    def draw(self, rng, eta) -> np.ndarray:
+        family = self._model.family_record
+        mu = np.clip(self._model.mean(eta), *family.means)
+        return family.draws(rng, mu, self._w, self._phi, self._model.shape)
+
+
+class _OfParts:
+    """The same of a model of several parts, whose other predictors are `nu`."""
+
+    def __init__(self, model, y, w, nu) -> None:
+        self._model, self._y, self._w, self._nu = model, y, w, nu
+
+    def _at(self, eta):
+        return self._model.distribution_at(eta, self._nu, self._w)
+
+    def log_density(self, eta) -> np.ndarray:
+        from numbamm.models.parts.row_density import log_density
+
+        return log_density(self._model, self._y, self._w, eta, self._nu)
+
+    def mean(self, eta) -> np.ndarray:
+        return self._at(eta).mean()
+
+    def draw(self, rng, eta) -> np.ndarray:
+        return self._at(eta).draw(rng)
+
+
+def _generalized_scores(law, y, eta, sd, rng) -> dict[str, np.ndarray]:
     """The scores of a family's distributions, over the error of the linear predictor."""
     from scipy.special import logsumexp
 
-    family, link, at = model.family_record, model.link_record, model.estimates
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
     log_weights, mean, terms = np.log(weights / weights.sum()), np.zeros(len(y)), []
-    phi = at.sigma**2
-    constant = family._given(family.saturated, y=y, w=w, shape=at.shape, phi=phi)
     for node, log_weight in zip(nodes, log_weights, strict=True):
-        etas = eta + sd * node
-        terms.append(
-            log_weight + constant - w * family.deviances(link, at.shape, y, etas) / (2 * phi)
-        )
-        mean += np.exp(log_weight) * model.mean(etas)
+        terms.append(log_weight + law.log_density(eta + sd * node))
+        mean += np.exp(log_weight) * law.mean(eta + sd * node)
     draws = np.empty((DRAWS, len(y)))
     for draw in draws:
-        mu = np.clip(model.mean(eta + sd * rng.standard_normal(len(y))), *family.means)
-        draw[:] = family.draws(rng, mu, w, phi, model.shape)
+        draw[:] = law.draw(rng, eta + sd * rng.standard_normal(len(y)))
     return {
         "predicted": mean,
         "log_score": logsumexp(terms, axis=0),

@@ -97,6 +97,9 @@ class CaseFits(ResampledFits):
         def of_rows(values):
             return None if values is None else values[rows]
 
+        def of_columns(columns):
+            return {name: column.iloc[rows] for name, column in columns.items()}
+
         drawn_frame = replace(
             frame,
             y=frame.y[rows],
@@ -107,7 +110,9 @@ class CaseFits(ResampledFits):
             rows=np.arange(len(rows)),
             nrows=len(rows),
             index=None,
-            columns={name: column.iloc[rows] for name, column in frame.columns.items()},
+            columns=of_columns(frame.columns),
+            parts={name: (X[rows], names) for name, (X, names) in frame.parts.items()},
+            part_columns=of_columns(frame.part_columns),
             reterms=terms,
         )
         built = self._model.of_other_frame(drawn_frame)

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from numbamm.design.femat import FeMat
 from numbamm.errors import DataError, warn
+from numbamm.glm.family import FAMILIES
 from numbamm.glm.separation import find_separation, is_extreme
 from numbamm.glm.start import first_shape, single_mean, without_effects
 from numbamm.glm.working_start import fit_working_model
@@ -22,6 +24,9 @@ LARGEST_START = 100.0
 
 #: Rows are described by cells of so many factors, and by so many cells or positions, at most.
 MOST_FACTORS, FEW = 3, 6
+
+#: A log odds beyond which it is asked whether zeros are separated from other responses.
+CERTAIN = 8.0
 
 
 @dataclass(repr=False)
@@ -69,6 +74,8 @@ def find_start(model, theta, init: str) -> Start:
         from numbamm.models.parts.parts_start import start_of_parts
 
         gamma, psi = start_of_parts(model)
+        _check_above_hurdle(model)
+        _check_hurdle(model, psi)
         start = Start(gamma, tuple(psi.tolist()), theta)
         return by_linear_model(model, model._modes.replaced(), start) if init == "lmm" else start
     shape = model.given_shape or 0.0
@@ -122,6 +129,49 @@ def _check_separation(model, gamma) -> None:
             f"{_described(frame, separation.rows)}: coefficients of {named} grow without limit, "
             "and their standard errors mean nothing"
         )
+
+
+def _check_above_hurdle(model) -> None:
+    """Name columns of the mean that responses above a hurdle tell nothing of."""
+    if model.composition.zero_part != "hurdle":
+        return
+    above, kept = model.frame.y != 0, model.feterm.kept
+    if not above.any() or above.all():
+        return
+    names = [model.feterm.cnames[c] for c in kept]
+    known = FeMat.from_columns(model.frame.X[above][:, kept], names)
+    if known.rank < len(kept):
+        named = ", ".join(name for name in names if name not in known.kept_names)
+        warn(
+            f"the responses that are not zero have no estimates of {named}: there are none in its "
+            "cells, or its columns are linearly dependent in their rows. Its standard errors mean "
+            "nothing"
+        )
+
+
+def _check_hurdle(model, psi) -> None:
+    """Name columns of a hurdle that tell some zeros from other responses without error."""
+    line = model.part_lines.lines[-1] if model.part_lines.lines else None
+    if line is None or line.name != "hurdle" or not line.rank:
+        return
+    if not (np.abs(model.part_lines.values(psi)[-1]) > CERTAIN).any():
+        return
+    kept, y = line.feterm.kept, model.frame.y
+    X, zero = line.feterm.x[:, kept], np.where(y == 0, 1.0, 0.0)
+    if 0 < zero.sum() < len(y):
+        separation = find_separation(FAMILIES["bernoulli"], X, zero)
+        if separation is None:
+            return
+        names = [line.feterm.cnames[kept[c]] for c in separation.columns]
+        named = ", ".join(name for name in names if name != "Intercept") or names[0]
+        cause = (
+            f"the columns of hurdle separate zeros from other responses: coefficients of {named}"
+        )
+    else:
+        named = ", ".join(line.feterm.kept_names)
+        which = "all" if zero.all() else "none"
+        cause = f"{which} of the responses are zero: the hurdle's coefficients ({named})"
+    warn(f"{cause} grow without limit, and their standard errors mean nothing")
 
 
 def _described(frame, rows) -> str:

@@ -220,7 +220,7 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
             self._modes = self._mode_finder()
             self._gamma_root: np.ndarray | None = None
             alone = without_effects(self._modes, self.link_record)
-            warn_of_start(self, alone)
+            self._unbounded = warn_of_start(self, alone)
             self.objective_without_effects = alone.value
             self._start = self._begun = Start(alone.psi, 0.0, self.theta)
             self._searched = {fast: self.parameters(fast) for fast in (True, False)}
@@ -773,6 +773,8 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
             for sign in (1.0, -1.0):
                 mode = twin._modes(at.theta, at.beta + sign * change)
                 ends.append(effects_at_mode(twin)[1] if mode.found else None)
+            if None in ends and self._unbounded:  # too far along what the likelihood is flat in
+                ends = [[np.zeros_like(b) for b in self.b]] * 2
             if None in ends:
                 raise FitError(
                     f"the random effects have no mode around the estimates; {self._remedy}"

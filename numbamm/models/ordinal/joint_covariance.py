@@ -7,6 +7,7 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import warn
 from numbamm.models.coefficient_covariance import GRADIENT_STEP, HESSIAN_STEP
+from numbamm.models.ordinal.ordinal_warnings import is_flat
 from numbamm.models.spaces.parameters import Values
 from numbamm.optimize.differences import hessian, jacobian
 
@@ -32,23 +33,37 @@ def joint_covariance(model, quiet: bool) -> np.ndarray:
 
     The inverse of the Hessian of -log-likelihood in coefficients and θ, by differences of the exact
     gradient; or, where that is not positive definite, as at some singular fits, of the information
-    at known θ.
+    at known θ. The combinations that separate categories keep what the information says at known
+    θ: differences over steps of their size are those of quite other fits.
     """
     _, at = model.values_at_estimates()
-    root = root_of_covariance(model._modes, at)
+    if model._unbounded:
+        root, flat = _principal(model, at)
+    else:
+        root, flat = root_of_covariance(model._modes, at), []
     space = model.space_of(model._searched[False], model.estimates.nagq, root=root)
     x, size = space.to_scaled(model.optsum.final), len(root)
     scale = np.ones(len(x))
     scale[size:] = np.maximum(np.abs(x[size:]), 0.1)
+    free = np.setdiff1d(np.arange(len(x)), flat).astype(np.int64)
+
+    def whole(part):
+        out = x.copy()
+        out[free] = part
+        return out
+
     with blas_threads():
         if space.gradient is not None:
-            step = GRADIENT_STEP * scale
-            curvature = jacobian(lambda z: space.gradient(z)[1], x, step) / 2
+            step = GRADIENT_STEP * scale[free]
+            slopes = lambda part: space.gradient(whole(part))[1][free]  # noqa: E731
+            curvature = jacobian(slopes, x[free], step) / 2
         else:
-            curvature = hessian(space.objective, x, HESSIAN_STEP * scale) / 2
-    cov = _inverse(curvature)
-    if cov is None:
-        cov = np.eye(size)
+            step = HESSIAN_STEP * scale[free]
+            curvature = hessian(lambda part: space.objective(whole(part)), x[free], step) / 2
+    cov, known = np.eye(len(x)), _inverse(curvature)
+    if known is not None:
+        cov[np.ix_(free, free)] = known
+    else:
         if not (quiet or model.is_singular()):
             warn(
                 "the likelihood does not curve upwards all around the estimates: standard errors "
@@ -56,6 +71,13 @@ def joint_covariance(model, quiet: bool) -> np.ndarray:
             )
     root = model.columns.to_user @ root
     return root @ cov[:size, :size] @ root.T
+
+
+def _principal(model, at) -> tuple[np.ndarray, np.ndarray]:
+    """A root of the covariance at known θ along principal axes, and which of them are flat."""
+    values, vectors = np.linalg.eigh(model._modes.information(at.theta, at.beta))
+    flat = np.flatnonzero(is_flat(model, values))
+    return vectors / np.sqrt(np.maximum(np.abs(values), 1e-14 * np.abs(values).max())), flat
 
 
 def _inverse(curvature) -> np.ndarray | None:

@@ -22,8 +22,13 @@ FAR = 1.0
 NODES, MOST_WORK = {1: 9, 2: 5, 3: 4}, 5e6
 
 
-def warn_of_start(model, alone) -> None:
+def warn_of_start(model, alone) -> list[str]:
     """Tell of coefficients that have no finite estimates, since they separate the categories.
+
+    Returns
+    -------
+    list of str
+        Their names.
 
     Raises
     ------
@@ -34,13 +39,13 @@ def warn_of_start(model, alone) -> None:
     modes.of_rows(alone.psi)
     _, curvature, _ = modes.derivatives_of_rows()
     values, vectors = np.linalg.eigh(curvature)
-    unit = model.link_record.unit or 1.0
+    if not is_flat(model, values[:1]).any():
+        return []
     weights = modes.held.rows.weights
-    if not values[0] * (UNKNOWN * unit) ** 2 < np.median(weights):
-        return
     flat = np.abs(columns.to_user @ vectors[:, 0]) * columns.sizes
     chosen = np.flatnonzero(flat > SHARE * flat.max())
-    named = ", ".join(columns.names[j] for j in chosen)
+    unbounded = [columns.names[j] for j in chosen]
+    named = ", ".join(unbounded)
     if alone.value < PERFECT * weights.sum():
         raise DataError(
             "the fixed effects separate the categories completely, so that their coefficients "
@@ -50,6 +55,13 @@ def warn_of_start(model, alone) -> None:
         "the fixed effects separate some of the categories from others: "
         f"{named} grow without limit, and their standard errors mean nothing"
     )
+    return unbounded
+
+
+def is_flat(model, values) -> np.ndarray:
+    """Whether eigenvalues of the coefficients' information say that there is no finite estimate."""
+    unit = model.link_record.unit or 1.0
+    return values * (UNKNOWN * unit) ** 2 < np.median(model._modes.held.rows.weights)
 
 
 def warn_of_fit(model, end: Ending) -> None:

@@ -55,7 +55,7 @@ class GeneralizedSpace(ModelSpace):
         ntheta = len(self.parameters.theta)
         super().__init__(scaled, before=len(self.parameters.names) - ntheta)
         self.laplace, self._work = laplace, work
-        self.is_scaled = not self.parameters.fast or scaled.is_changed
+        self.is_scaled = not self.parameters.fast or scaled.is_changed or to_psi is not None
         self._to_psi = to_psi
         self._from_psi = None if to_psi is None else np.linalg.inv(to_psi)
         self._to_beta = to_basis if laplace.root is None else to_basis @ laplace.root

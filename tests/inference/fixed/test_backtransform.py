@@ -279,6 +279,7 @@ class OneResponse:
     """What `BackTransform` asks of a model."""
 
     family, link, link_record = "gaussian", "identity", LINKS["identity"]
+    composition = None
     family_record = FAMILIES["gaussian"]
 
     def __init__(self, response, y):

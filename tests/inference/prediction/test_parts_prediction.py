@@ -67,3 +67,27 @@ def test_simulated_responses_are_of_every_part(model):
     assert y.to_numpy().mean() == pytest.approx(model.fittedvalues.mean(), rel=0.05)
     zeros = model.fitted_distribution.zeros().mean()
     assert (y.to_numpy() == 0).mean() == pytest.approx(zeros, abs=0.02)
+
+
+def test_what_is_not_of_the_response_says_so(model):
+    notes = str(model.emmeans("x", at={"x": [0.0]}, type="response"))
+    assert "Means of μ" in notes and "Means of the response" not in notes
+    with pytest.raises(OptionError, match="working residuals are not known"):
+        model.residuals("working")
+
+
+def test_random_effects_of_two_parts(data):
+    g = mm.glmm("y ~ x + (1 | g)", data, "poisson", zi="~ 1 + (1 | g)")
+    with pytest.raises(OptionError, match="take conditional=False"):
+        g.simulated_residuals(n=100)
+    assert len(g.simulated_residuals(n=100, seed=1, conditional=False).residuals) == 300
+
+
+def test_lines_of_groups_are_mean_responses(model, data):
+    ax = model.plot.fit(n=1)[0]
+    mine = data["g"] == ax.get_title()
+    drawn = {float(v) for line in ax.get_lines() for v in np.round(line.get_ydata(), 8)}
+    for random in (True, False):
+        wanted = model.predict(random=random)[mine]
+        assert {float(v) for v in np.round(wanted, 8)} <= drawn
+    assert model.plot.effects("x")[0].get_ylabel() == "μ of y"

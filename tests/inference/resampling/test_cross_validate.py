@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy.integrate import quad
-from scipy.stats import norm
+from scipy.stats import norm, poisson
 
 import numbamm as mm
 from numbamm.errors import OptionError
@@ -54,6 +54,40 @@ def test_events():
     eta = m.predict(data[rows & known], type="link")
     inside = p[rows & known] - 1 / (1 + np.exp(-eta))
     assert inside.abs().max() < 0.05  # averaged over the error of the linear predictor
+
+
+@pytest.fixture(scope="module")
+def zeros():
+    rng = np.random.default_rng(5)
+    g, x = rng.integers(0, 8, 120), rng.normal(size=120)
+    y = rng.poisson(np.exp(0.9 + 0.3 * x)) * (rng.uniform(size=120) > 1 / (1 + np.exp(1 - x)))
+    return pd.DataFrame({"y": y.astype(float), "x": x, "g": g.astype(str)})
+
+
+@pytest.mark.parametrize("part", ["zi", "hurdle"])
+def test_models_of_several_parts(zeros, part):
+    g = mm.glmm("y ~ x + (1 | g)", zeros, "poisson", **{part: "~ x"})
+    table = g.cross_validate(k=3, seed=1).predictions
+    rows = table["fold"] == 1
+    m = mm.glmm(g.formula, zeros[~rows], "poisson", **{part: "~ x"})
+    eta = m.predict(zeros[rows], type="link", se=True)
+    p, y = m.predict(zeros[rows], type="zprob").to_numpy(), zeros["y"][rows].to_numpy()
+    z = np.linspace(-6, 6, 301)
+    mu = np.exp(eta["prediction"].to_numpy()[:, None] + eta["se"].to_numpy()[:, None] * z)
+    zero, f = np.exp(-mu), poisson.pmf(y[:, None], mu)
+    if part == "hurdle":
+        f, mu = np.where(y[:, None] == 0, 0.0, f / (1 - zero)), mu / (1 - zero)
+    f = (p * (y == 0))[:, None] + (1 - p)[:, None] * f
+    weights = norm.pdf(z) / norm.pdf(z).sum()
+    assert_allclose(table["predicted"][rows], (1 - p) * (mu @ weights), rtol=1e-3)
+    assert_allclose(table["log_score"][rows], np.log(f @ weights), atol=2e-3)
+    assert (table["crps"] < np.abs(y.max())).all()
+
+
+def test_random_effects_in_two_parts(zeros):
+    g = mm.glmm("y ~ x + (1 | g)", zeros, "poisson", zi="~ 1 + (1 | g)", fast=False)
+    with pytest.raises(OptionError, match="cross_validate: not known for a model with random eff"):
+        g.cross_validate(k=3)
 
 
 def test_scores_pick_the_right_model():

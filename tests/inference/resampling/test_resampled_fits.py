@@ -124,3 +124,34 @@ def test_what_is_refused():
     ):
         with pytest.raises(OptionError, match=words):
             call()
+
+
+def with_parts():
+    rng = np.random.default_rng(3)
+    g, x = np.repeat(np.arange(9), 12), rng.normal(size=108)  # as many rows in each cluster
+    y = rng.poisson(np.exp(1 + 0.3 * x)) * (rng.uniform(size=108) > 1 / (1 + np.exp(1 - x)))
+    d = pd.DataFrame({"y": y, "x": x, "g": g, "o": pd.Categorical(np.clip(y, 0, 3), ordered=True)})
+    yield mm.glmm("y ~ x + (1 | g)", d, "poisson", zi="~ x")
+    yield mm.clmm("o ~ 1 + (1 | g)", d, nominal="~ x")
+
+
+def test_rows_of_every_part_follow_their_clusters():
+    class Backwards(Fixed):
+        def integers(self, low, high, size):
+            return np.arange(size)[::-1] % high
+
+    for m in with_parts():
+        fit = CaseFits(m, None, 1, Clusters.of(m, None))._fitted(Backwards())
+        assert_allclose(fit.objective, m.objective, rtol=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["parametric", "cases"])
+def test_estimates_of_every_part(kind):
+    for m, names in zip(with_parts(), (["zi.Intercept", "zi.x"], ["beta_0|1"]), strict=True):
+        b = m.bootstrap(4, seed=1, kind=kind)
+        assert b.n_failed == 0 and set(names) <= set(b.frame)
+        assert_allclose(b.estimates.filter(like="beta_"), m.params)
+        if m.composition is not None:
+            zeros = m.parts.loc[m.parts["part"] == "zi", "estimate"]
+            assert_allclose(b.estimates[names], zeros)
+        assert type(b.names).from_json(b.names.to_json()).columns == b.names.columns

@@ -11,7 +11,11 @@ from numbamm.models.ordinal.ordinal_warnings import change_by_quadrature
 def test_columns_that_separate_the_categories_are_named():
     data = simulated().assign(z=lambda d: (d["y"] > "mid") * 1.0)
     with pytest.warns(mm.NumbammWarning, match="separate some of the categories.*z grow"):
-        mm.CumulativeLinkMixedModel("y ~ z + (1 | g)", data)
+        model = mm.clmm("y ~ z + (1 | g)", data)
+    assert model.bse["z"] > 50 and model.pvalues["z"] > 0.9  # of two directions without an end
+    assert model.bse.iloc[0] < 1
+    prob = model.predict(type="prob", se=True)
+    assert np.isfinite(prob.to_numpy()).all()
     data = data.assign(z=data["y"].cat.codes * 7.0)
     with pytest.raises(mm.DataError, match="completely.*z"):
         mm.CumulativeLinkMixedModel("y ~ z + (1 | g)", data)

@@ -111,3 +111,13 @@ def test_gradients_are_differences(family, parts):
         move = np.eye(k)[j] * h
         rise = model.objective_at(x + move) - model.objective_at(x - move)
         assert gradient[j] == pytest.approx(rise / (2 * h), rel=1e-6, abs=2e-5)
+
+
+def test_a_new_response_of_a_hurdle_may_be_zero():
+    data = counts(120)
+    data["t"] = data["y"] * np.linspace(0.5, 1.5, 120)
+    g = mm.glmm("t ~ x + (1 | g)", data, "gamma", link="log", hurdle="~ x")
+    y = g.simulate(1)
+    assert (y == 0).any()
+    again = mm.glmm(g.formula, {**data, "t": y}, "gamma", link="log", hurdle="~ x")
+    assert g.refit(y).objective == pytest.approx(again.objective, abs=1e-5)

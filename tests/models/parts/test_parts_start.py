@@ -49,3 +49,27 @@ def test_a_skewed_distribution_is_found_on_either_side(sign):
     y = sign * rng.gamma(1.5, 1.0, 300) + 0.3 * rng.normal(size=12)[g]
     m = mm.glmm("y ~ 1 + (1 | g)", {"y": y, "g": g.astype(str)}, "skewnormal")
     assert sign * m.parts["value"].iloc[1] > 3
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"), [("zero", "columns of hurdle separate.*s"), ("none", "none of")]
+)
+def test_zeros_that_are_separated_are_named(cell, words):
+    rng = np.random.default_rng(6)
+    g, x = rng.integers(0, 8, 120), rng.normal(size=120)
+    y = 1.0 + rng.poisson(np.exp(0.5 + 0.3 * x))
+    s = np.where(np.arange(120) < 25, "a", "b")
+    if cell == "zero":
+        y *= (rng.uniform(size=120) > 0.3) & (s == "b")
+    data = {"y": y, "x": x, "s": s, "g": g.astype(str)}
+    with pytest.warns(mm.NumbammWarning, match=words):
+        mm.GeneralizedLinearMixedModel("y ~ x + (1 | g)", data, "poisson", hurdle="~ s")
+
+
+def test_cells_without_responses_above_the_hurdle_are_named():
+    rng = np.random.default_rng(8)
+    f, x = np.arange(90) % 3, rng.normal(size=90)
+    y = (1.0 + rng.poisson(1.5, 90)) * (rng.uniform(size=90) > 0.3) * (f != 1)
+    data = {"y": y, "x": x, "f": np.array(["u", "v", "w"])[f], "g": np.arange(90) % 7}
+    with pytest.warns(mm.NumbammWarning, match=r"no estimates of f\[T.v\]"):
+        mm.GeneralizedLinearMixedModel("y ~ x + f + (1 | g)", data, "poisson", hurdle="~ x")
