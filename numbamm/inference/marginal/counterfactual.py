@@ -14,7 +14,7 @@ from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.emmeans import bare
 from numbamm.inference.fixed.refgrid import ReferenceGrid
 from numbamm.inference.marginal.all_parameters import ParameterCovariance
-from numbamm.inference.marginal.averages import Averages, tests
+from numbamm.inference.marginal.averages import INESTIMABLE, Averages, tests
 from numbamm.inference.marginal.population import ResponseMeans
 from numbamm.options import mapping, name_list, one_of, valid_alpha
 
@@ -140,7 +140,8 @@ class Counterfactual:
             if name in self.grid.factors and name in self.data:
                 names[name] = names[name].astype(object)
         parameters = ParameterCovariance.of(self.model, self.method)
-        value, gradient = np.array(values), np.array(gradients)
+        gradient, estimable = self.means.of_parameters(np.array(gradients))
+        value = np.where(estimable, values, np.nan)
         method = self.method if self.model.is_linear else None
         frame = tests(value, gradient, parameters.covariance, method, self.alpha)
         integrated = self.re == "integrated"
@@ -151,6 +152,7 @@ class Counterfactual:
                 *notes,
                 *(parameters.notes if integrated else []),
                 *self.scale_notes(),
+                *([] if estimable.all() else [INESTIMABLE]),
                 *self.method.notes,
             ],
             labels=names,

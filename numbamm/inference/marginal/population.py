@@ -17,6 +17,7 @@ import pandas as pd
 
 from numbamm.errors import OptionError
 from numbamm.inference.fixed.backtransform import BackTransform
+from numbamm.inference.fixed.contrast import on_kept_columns
 from numbamm.inference.fixed.refgrid import ReferenceGrid, left_of_bar
 
 #: Nodes are so many standard deviations from the mean at most, and at this distance.
@@ -33,8 +34,8 @@ class Rows:
 
     Attributes
     ----------
-    X : ndarray, shape (n, rank)
-        The kept columns of the fixed effects.
+    X : ndarray, shape (n, p)
+        All columns of the fixed effects.
     offset : ndarray, shape (n,)
     z : list of ndarray, shape (p, n)
         The columns of each random-effects term; or of the data's rows, where the variables are not
@@ -107,29 +108,51 @@ class ResponseMeans:
                 columns = left_of_bar(frame, members, values)
                 z.append(term.z if columns is None else columns)
                 averaged.append(columns is None and not are_data)
-        return Rows(X[:, model.feterm.kept], offset, z, averaged)
+        return Rows(X, offset, z, averaged)
 
     def at(self, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-        """Means of the rows, shape (n,), and their derivatives, shape (n, parameters).
+        """Means of the rows, shape (n,), and their derivatives, shape (n, p + others).
 
-        The parameters are those of `ParameterCovariance`.
+        The derivatives are by the coefficients of all columns of X, those that were dropped
+        included, and by the other parameters of `ParameterCovariance`; see `of_parameters`.
         """
-        model, rank = self.model, rows.X.shape[1]
+        model, p = self.model, rows.X.shape[1]
         whole = not (model.is_linear or model.fit_options["fast"])
-        eta = rows.X @ model.estimates.beta + rows.offset
-        gradient = np.zeros((len(eta), len(model.optsum.final) if whole else rank))
+        eta = rows.X[:, model.feterm.kept] @ model.estimates.beta + rows.offset
+        rank = len(model.estimates.beta)
+        gradient = np.zeros((len(eta), p + (len(model.optsum.final) - rank if whole else 0)))
         if self.on_link:
-            gradient[:, :rank] = rows.X
+            gradient[:, :p] = rows.X
             return eta, gradient
         if not self.integrated:
-            gradient[:, :rank] = rows.X * self.back.slope(eta)[:, None]
+            gradient[:, :p] = rows.X * self.back.slope(eta)[:, None]
             return self.back.mean(eta), gradient
         v = self._variances(rows, model.theta, model.sigma**2)
         mean, by_eta, by_v = self._expectations(eta, v)
-        gradient[:, :rank] = rows.X * by_eta[:, None]
-        for k in range(rank, gradient.shape[1]):
-            gradient[:, k] = by_v * self._variance_slope(rows, k)
+        gradient[:, :p] = rows.X * by_eta[:, None]
+        for k in range(p, gradient.shape[1]):
+            gradient[:, k] = by_v * self._variance_slope(rows, k - p + rank)
         return mean, gradient
+
+    def of_parameters(self, gradient) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives by the parameters of the fit, and whether what they are of is estimable.
+
+        Parameters
+        ----------
+        gradient : ndarray, shape (m, p + others)
+            Averages of the derivatives that `at` returns, or differences of them.
+
+        Returns
+        -------
+        gradient : ndarray, shape (m, parameters)
+            Zero where not estimable.
+        estimable : ndarray of bool, shape (m,)
+        """
+        p, known = len(self.model.feterm.cnames), np.isfinite(gradient).all(axis=1)
+        gradient = np.where(known[:, None], gradient, 0.0)
+        kept, estimable = on_kept_columns(self.model.feterm, gradient[:, :p])
+        estimable &= known
+        return np.hstack([kept, gradient[:, p:]]) * estimable[:, None], estimable
 
     def _variance_slope(self, rows: Rows, k: int) -> np.ndarray:
         """The derivative of v by a parameter of a full generalized fit."""

@@ -35,11 +35,16 @@ def population_predictions(model, newdata, se: bool, interval: bool, alpha: floa
     known = np.ones(len(table.X), bool) if table.missing is None else ~table.missing
     z = [term.z for term in model.reterms] if newdata is None else _columns(model, newdata, known)
     offset = np.zeros(len(known)) if table.offset is None else table.offset
-    value, gradient = means.at(Rows(table.X[known], offset[known], z, [False] * len(z)))
+    X = np.zeros((len(known), len(model.feterm.cnames)))
+    X[:, model.feterm.kept] = (
+        table.X
+    )  # as in other predictions, coefficients that were dropped are 0
+    value, gradient = means.at(Rows(X[known], offset[known], z, [False] * len(z)))
     columns = {"prediction": value}
     if se or interval:
         parameters = ParameterCovariance.of(model, degrees.method(model, "wald"))
-        error = np.sqrt(np.einsum("nx,xy,ny->n", gradient, parameters.covariance, gradient))
+        kept = np.hstack([gradient[:, model.feterm.kept], gradient[:, X.shape[1] :]])
+        error = np.sqrt(np.einsum("nx,xy,ny->n", kept, parameters.covariance, kept))
     if se:
         columns["se"] = error
     if interval:
