@@ -67,6 +67,23 @@ def refuse_other_means(model) -> None:
     )
 
 
+def of_known_covariance(term, z, own: bool) -> np.ndarray:
+    """Columns of a term times the standard deviations of its levels in their known covariance.
+
+    Parameters
+    ----------
+    term : ReMat
+    z : ndarray, shape (p, n)
+    own : bool
+        Whether these are rows of the data, each with its own level; else the variance is the
+        average over the data.
+    """
+    if term.relation is None:
+        return z
+    variances = np.asarray(term.relation.variances)[term.refs]
+    return z * np.sqrt(variances if own else variances.mean())
+
+
 class ResponseMeans:
     """Mean responses and their derivatives by the parameters.
 
@@ -106,7 +123,8 @@ class ResponseMeans:
         if self.integrated:
             for term, members in zip(model.reterms, frame.members, strict=True):
                 columns = left_of_bar(frame, members, values)
-                z.append(term.z if columns is None else columns)
+                own = are_data or columns is None
+                z.append(of_known_covariance(term, term.z if columns is None else columns, own))
                 averaged.append(columns is None and not are_data)
         return Rows(X, offset, z, averaged)
 

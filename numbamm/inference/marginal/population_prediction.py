@@ -10,7 +10,7 @@ from numbamm.formula.columns import Table
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.refgrid import ReferenceGrid, left_of_bar
 from numbamm.inference.marginal.all_parameters import ParameterCovariance
-from numbamm.inference.marginal.population import ResponseMeans, Rows
+from numbamm.inference.marginal.population import ResponseMeans, Rows, of_known_covariance
 from numbamm.inference.prediction.model_rows import ModelRows
 
 
@@ -33,7 +33,9 @@ def population_predictions(model, newdata, se: bool, interval: bool, alpha: floa
     means = ResponseMeans(model, ReferenceGrid(model.frame, None), integrated=True)
     table = ModelRows.of_fit(model) if newdata is None else ModelRows.new(model, newdata, [])
     known = np.ones(len(table.X), bool) if table.missing is None else ~table.missing
-    z = [term.z for term in model.reterms] if newdata is None else _columns(model, newdata, known)
+    own = newdata is None
+    z = [term.z for term in model.reterms] if own else _columns(model, newdata, known)
+    z = [of_known_covariance(term, x, own) for term, x in zip(model.reterms, z, strict=True)]
     offset = np.zeros(len(known)) if table.offset is None else table.offset
     X = np.zeros((len(known), len(model.feterm.cnames)))
     X[:, model.feterm.kept] = (

@@ -13,6 +13,7 @@ from numbamm.elsewhere import names_arguments
 from numbamm.errors import NumbammError, OptionError
 from numbamm.inference.resampling.folds import folds
 from numbamm.inference.resampling.replicates import ReplicateTask, key_of, run, stream
+from numbamm.models.residual_side.refusals import refuse_structure
 from numbamm.optimize.run import uninterrupted
 from numbamm.report.result import Result
 
@@ -122,6 +123,12 @@ def cross_validate(
             "cross_validate is for responses that are numbers: ordinal models are compared by "
             "information_criteria() and lrtest()"
         )
+    if model.composition is not None:
+        raise OptionError(
+            "cross_validate is for models of one predictor: compare those with zi, hurdle or "
+            "dispersion by information_criteria()"
+        )
+    refuse_structure(model, "cross_validate", "compare models by information_criteria()")
     try:
         count = operator.index(k)
     except TypeError:

@@ -30,6 +30,11 @@ def resampling_task(
         raise OptionError(
             f'kind="{kind}" is for independent levels and residuals: take kind="parametric"'
         )
+    if model.composition is not None:
+        raise OptionError(
+            f'kind="{kind}" is for models of one predictor, not for those with zi, hurdle or '
+            'dispersion: take kind="parametric"'
+        )
     if kind == "cases":
         return CaseFits(model, names, key, clusters)
     if not model.is_linear:

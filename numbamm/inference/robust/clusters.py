@@ -45,8 +45,8 @@ class Clusters:
         Raises
         ------
         OptionError
-            There is no such factor, a label is missing, there is a single cluster, or levels of a
-            random-effects term are in several clusters.
+            There is no such factor, a label is missing, there is a single cluster, levels of a
+            random-effects term are in several clusters, or have a known covariance.
         """
         factors = {term.group: term.refs for term in model.reterms}
         if cluster is None:
@@ -67,6 +67,11 @@ class Clusters:
         if len(levels) < 2:
             raise OptionError("cluster: a robust covariance needs two clusters or more")
         for term in model.reterms if independent else ():
+            if term.relation is not None:
+                raise OptionError(
+                    f"cluster: levels of {term.group} have a known covariance "
+                    f"({term.relation.name}), so that no clusters are independent"
+                )
             if not _is_within(term.refs, codes):
                 raise OptionError(
                     f"cluster: levels of {term.group} are in several clusters of {name}; clusters "
