@@ -11,6 +11,7 @@ import pandas as pd
 
 from numbamm.errors import DataError, OptionError, shown
 from numbamm.inference.fixed import ddf as degrees
+from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.emmeans import bare
 from numbamm.inference.fixed.refgrid import ReferenceGrid
 from numbamm.inference.marginal.all_parameters import ParameterCovariance
@@ -166,10 +167,15 @@ class Counterfactual:
 
     def scale_notes(self) -> list[str]:
         """What the means are means of."""
+        back = BackTransform(self.model)
         if self.type == "link":
-            return [f"On the scale of the link, {self.model.link}."]
+            scale = back.response if back.steps else f"the link, {self.model.link}"
+            return [f"On the scale of {scale}."]
+        noise = " and the residuals" if back.steps else ""
         if self.re == "integrated":
-            return ["Means over the distribution of the random effects."]
+            return [f"Means over the distribution of the random effects{noise}."]
+        if back.steps:
+            return [f"Of {back.left}, for random effects and residuals of zero: its median."]
         return ["Means for random effects of zero."] if not self.model.link_record.linear else []
 
 

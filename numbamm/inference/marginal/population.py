@@ -22,6 +22,8 @@ from numbamm.inference.fixed.refgrid import ReferenceGrid, left_of_bar
 
 #: Nodes are so many standard deviations from the mean at most, and at this distance.
 REACH, SPACING = 12.0, 0.04
+#: Their distance for links without kinks, and up to which standard deviation.
+WIDE, NARROW = 0.1, 1.5
 #: Half-widths of differences of v by θ.
 STEP = 1e-5
 #: Largest number of function values at once.
@@ -196,11 +198,13 @@ class ResponseMeans:
 
     def _expectations(self, eta, v) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """E g⁻¹(η + √v Z) and its derivatives by η and v, each of shape (n,)."""
-        nodes = np.arange(-REACH, REACH + SPACING / 2, SPACING)
+        sd = np.sqrt(np.maximum(v, STEP**2))
+        smooth = not (self.back.steps or self.model.link_record.turns) and sd.max() < NARROW
+        spacing = WIDE if smooth else SPACING
+        nodes = np.arange(-REACH, REACH + spacing / 2, spacing)
         weights = np.exp(-(nodes**2) / 2)
         weights /= weights.sum()
         out = np.empty((3, len(eta)))
-        sd = np.sqrt(np.maximum(v, STEP**2))
         step = max(1, BATCH // len(nodes))
         with np.errstate(all="ignore"):
             for a in range(0, len(eta), step):
