@@ -22,7 +22,9 @@ from numbamm.inference.fixed.refgrid import ReferenceGrid, left_of_bar
 
 #: Nodes are so many standard deviations from the mean at most, and at this distance.
 REACH, SPACING = 12.0, 0.04
-#: Their distance for links without kinks, and up to which standard deviation.
+#: So many standard deviations from an infinite mean the average of means does not exist.
+POLE = 6.0
+#: Distance of nodes for links without kinks, and up to which standard deviation.
 WIDE, NARROW = 0.1, 1.5
 #: Half-widths of differences of v by θ.
 STEP = 1e-5
@@ -148,6 +150,7 @@ class ResponseMeans:
             gradient[:, :p] = rows.X * self.back.slope(eta)[:, None]
             return self.back.mean(eta), gradient
         v = self._variances(rows, model.theta, model.sigma**2)
+        self._refuse_infinite_means(eta, v)
         mean, by_eta, by_v = self._expectations(eta, v)
         gradient[:, :p] = rows.X * by_eta[:, None]
         for k in range(p, gradient.shape[1]):
@@ -173,6 +176,24 @@ class ResponseMeans:
         kept, estimable = on_kept_columns(self.model.feterm, gradient[:, :p])
         estimable &= known
         return np.hstack([kept, gradient[:, p:]]) * estimable[:, None], estimable
+
+    def _refuse_infinite_means(self, eta, v) -> None:
+        """Refuse links whose mean has a pole at η = 0, unless that is far: no expectation exists.
+
+        Raises
+        ------
+        OptionError
+        """
+        link = self.model.link_record
+        if not link.turns or link.mirrored:
+            return
+        near = np.abs(eta) < POLE * np.sqrt(v)
+        if near.any():
+            raise OptionError(
+                f'{near.sum()} of {len(near)} means have no average over the random effects: link="'
+                f'{link.name}" has infinite means at a linear predictor of zero, which is within '
+                f'{POLE:g} standard deviations; take re="zero", or fit with link="log"'
+            )
 
     def _variance_slope(self, rows: Rows, k: int) -> np.ndarray:
         """The derivative of v by a parameter of a full generalized fit."""

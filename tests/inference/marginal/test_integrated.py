@@ -119,3 +119,15 @@ def test_what_is_refused(entry_model):
         g.emmeans("period", re="integrated", type="response", bias_adjust=True)
     with pytest.raises(OptionError, match="re must be one of zero, integrated"):
         g.emmeans("period", re="all")
+
+
+@pytest.mark.parametrize(("family", "link"), [("gamma", "inverse"), ("gamma", "inverse-squared")])
+def test_means_that_may_be_infinite_have_no_average(family, link):
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"g": np.repeat(np.arange(25), 12), "x": rng.normal(size=300)})
+    data["y"] = rng.gamma(5, np.exp(0.1 * data["x"] + 0.4 * rng.normal(size=25)[data["g"]]) / 5)
+    g = mm.glmm("y ~ x + (1 | g)", data, family, link)
+    for call in (lambda: g.emmeans("x", re="integrated"), lambda: g.predict(re="integrated")):
+        with pytest.raises(OptionError, match=r"no average over the random effects: link=\"inverse"):
+            call()
+    assert np.isfinite(g.slopes("x").frame["se"]).all()
