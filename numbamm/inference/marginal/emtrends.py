@@ -158,7 +158,7 @@ def emtrends(
 def derivative(grid: ReferenceGrid, rows: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Derivatives of X and of the offset by a covariate, at rows of values of the variables."""
     column = grid.frame.columns[name].to_numpy(dtype=float)
-    dx, doffset = 0.0, 0.0
+    dx, doffset = np.zeros(()), np.zeros(())
     for point, weight in zip(*stencil(column, rows[name].to_numpy(dtype=float)), strict=True):
         X, offset = grid.matrices(rows.assign(**{name: point}))
         dx, doffset = dx + weight[:, None] * X, doffset + weight * offset

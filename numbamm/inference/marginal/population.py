@@ -152,6 +152,11 @@ class ResponseMeans:
         v = self._variances(rows, model.theta, model.sigma**2)
         self._refuse_infinite_means(eta, v)
         mean, by_eta, by_v = self._expectations(eta, v)
+        if self.back.steps and not np.isfinite(mean).all():
+            raise OptionError(
+                f"{self.back.left} has no mean over the random effects and residuals: it does not "
+                f'exist for all values of {self.back.response}, or is infinite; take re="zero"'
+            )
         gradient[:, :p] = rows.X * by_eta[:, None]
         for k in range(p, gradient.shape[1]):
             gradient[:, k] = by_v * self._variance_slope(rows, k - p + rank)

@@ -76,3 +76,17 @@ def test_a_spline_is_differentiated_within_the_range_of_the_data(spline):
     assert_allclose(m.slopes("x").frame["estimate"], slope, rtol=1e-4)
     trends = m.emtrends("x", "x", at={"x": ends}).frame["trend"]
     assert_allclose(trends, m.slopes("x", at={"x": ends}).frame["estimate"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        ({}, "Of y, for random effects and residuals of zero: its median."),
+        ({"type": "link"}, "On the scale of log(y)."),
+        ({"re": "integrated"}, "Means over the distribution of the random effects and the residu"),
+    ],
+)
+def test_of_a_transformed_response_the_table_says_what_it_is(options, note):
+    sleep = mm.datasets.load("sleepstudy").rename(columns={"Reaction": "y"})
+    m = mm.lmm("log(y) ~ Days + (1 | Subject)", sleep)
+    assert any(line.startswith(note) for line in m.slopes("Days", **options).notes)
