@@ -80,6 +80,7 @@ def _call_linear_kernels() -> None:
     intercepts = "Reaction ~ Days + (1 | Subject)"
     mm.lmm(intercepts, sleep, residual="ar1(Days | Subject)", dispersion="~ Days")
     mm.lmm("Reaction ~ Days", sleep, residual="cs(Days | Subject)")
+    mm.lmm(intercepts, sleep.assign(late=sleep["Days"] > 4), dispersion="~ late")
     linear.objective_gradient(linear.theta)
     linear.refit(sleep["Reaction"])
     newton.fit(
@@ -101,6 +102,8 @@ def _call_generalized_kernels() -> None:
     for model in (laplace, quadrature):
         model.leverage(), model.condvar(), model.residuals("deviance")
     for family in FAMILIES:  # their row kernels; a link's has one for means in (0, 1), too
+        if family.density is not None:
+            continue  # by jets, each compiled when it is first used
         for link in LINKS:
             family.addresses(link)
     for link in LINKS:

@@ -44,6 +44,7 @@ NEEDED = {
     "effects": {"specs": "Days"},
     "means": {"specs": "Days"},
     "heritability": {"group": "Subject"},
+    "compare_families": {"families": ["gamma"]},
     "compare_structures": {"structures": ["us", "diag"]},
     "comparisons": {"var": "Days"},
     "emtrends": {"specs": "Days", "var": "Days"},

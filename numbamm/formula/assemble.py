@@ -246,7 +246,7 @@ def warn_of_order(terms: list[DesignTerm], levels_of: Callable[[str], Levels]) -
                     f"ou(time | {term.grouping.name}) with a column of numbers"
                 )
             labels = [categories[k] for k in sorted(used)]
-            if _are_numbers_sorted_as_text(labels):
+            if are_numbers_sorted_as_text(labels):
                 warn(
                     f"{term.text}: the levels of '{name}' are text in the order "
                     f"{', '.join(map(repr, labels[:4]))} ..., in which neighbours are counted; "
@@ -254,7 +254,7 @@ def warn_of_order(terms: list[DesignTerm], levels_of: Callable[[str], Levels]) -
                 )
 
 
-def _are_numbers_sorted_as_text(labels: list[Any]) -> bool:
+def are_numbers_sorted_as_text(labels: list[Any]) -> bool:
     """Whether labels are in the order of their texts, and the numbers in them are not in order."""
     if not all(isinstance(label, str) for label in labels) or labels != sorted(labels):
         return False

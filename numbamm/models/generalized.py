@@ -874,6 +874,11 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         return self.distribution_at(self.estimates.eta, self.predictors)
 
     @property
+    def further_options(self) -> tuple[str, ...]:
+        parts = {} if self.composition is None else self.composition.formulas
+        return tuple(f"{name} {text}" for name, text in parts.items())
+
+    @property
     def flat_parts(self) -> dict[int, str]:
         """Parts at an end of their range, by their places in ψ; see `models.parts.degenerate`."""
         if self.composition is None:
@@ -941,7 +946,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         >>> sleep = mm.datasets.load("sleepstudy")
         >>> m = mm.glmm("Reaction ~ Days + (1 | Subject)", sleep, "student")
         >>> m.parts["value"].round(1).to_list()
-        [16.5, 2.2]
+        [23.5, 4.5]
         """
         from numbamm.models.parts.parts_table import parts_table
 

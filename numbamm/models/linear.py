@@ -43,9 +43,10 @@ from numbamm.models.linear_estimates import (
 from numbamm.models.linear_objective import LinearObjective
 from numbamm.models.mixedmodel import BETWEEN_ROOMS, MixedModel
 from numbamm.models.new_response import checked_response
-from numbamm.models.residual_side.chosen_side import refuse_stream, side_of
+from numbamm.models.residual_side.chosen_side import refuse_stream, refuse_tail, side_of
 from numbamm.models.residual_side.fitted_means import settle
 from numbamm.models.residual_side.identified import warn_of_undetermined
+from numbamm.models.residual_side.refusals import refuse_structure
 from numbamm.models.residual_side.texts import Texts
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.streams.rowless import with_scalings
@@ -190,6 +191,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         request = tail_request(tail, probes, seed)
         check_sigma(sigma)
         texts = Texts.of(residual, dispersion)
+        refuse_tail(texts, tail)
         by_newton = optimizer == "newton"
         differences = cholesky.objective, by_differences.search
         compile_ahead(crossprod, solve, *((newton.advance,) if by_newton else differences))
@@ -260,6 +262,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         return LinearMixedModel.of_frame(frame, **self.criterion, tail=tail, texts=texts)
 
     def without_rows(self, rows) -> LinearMixedModel:
+        remedy = "fit to a part of the data by update(data=...)"
+        refuse_structure(self, "fits without some rows", remedy)
         return linear_without(self, rows)
 
     def working_model(self) -> LinearMixedModel:

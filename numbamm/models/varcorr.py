@@ -144,7 +144,9 @@ class VarCorr(Drawn, Tabular, ForUsers):
     Residual                654.941   25.5918
     """
 
-    _between_rooms = frozenset({"negligible", "rows", "errors"})  # for the printed table
+    _between_rooms = frozenset(
+        {"negligible", "rows", "errors", "residual_pairs"}
+    )  # for the printed table
 
     def __init__(self, model, residual: bool = True, errors=None) -> None:
         terms, sigma, self.errors = model.reterms, model.sigma, errors
@@ -238,7 +240,7 @@ class VarCorr(Drawn, Tabular, ForUsers):
             own = (np.nan, np.nan, np.nan, *values) if sd is None else (sd**2, sd, np.nan)
             lines.append(("Residual", name or None, None, *own))
             errors.append(None)
-        lines += self._residual_pairs()
+        lines += self.residual_pairs()
         if self.sigma is not None and not self.residual:
             errors.append((-1, 0, 0))
             lines.append(("Residual", None, None, self.sigma**2, self.sigma, np.nan))
@@ -253,7 +255,7 @@ class VarCorr(Drawn, Tabular, ForUsers):
             frame["mc_error"] = [np.nan if at is None else known[at[0]][at[1:]] for at in errors]
         return frame
 
-    def _residual_pairs(self) -> list[tuple]:
+    def residual_pairs(self) -> list[tuple]:
         """Covariances and correlations of visits."""
         lines, before = [], []
         for name, sd, values in self.residual:

@@ -1,4 +1,4 @@
-"""The arguments `cov` and `precision` of models; what reads them is imported where they are given."""
+"""The arguments `cov` and `precision` of models; what reads them is imported where it is needed."""
 
 from __future__ import annotations
 

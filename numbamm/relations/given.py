@@ -105,6 +105,8 @@ def _of_frame(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, pd.Index]:
 
 def _square(matrix: Any, name: str):
     """The matrix as a float array, dense or sparse; square and finite."""
+    if np.iscomplexobj(matrix.dtype.type() if sp.issparse(matrix) else matrix):
+        raise OptionError(f"{name} has complex numbers: give real ones")
     if not sp.issparse(matrix):
         try:
             matrix = np.asarray(matrix, dtype=np.float64)
@@ -147,9 +149,9 @@ def _symmetric(matrix, name: str):
         )
     if (matrix.diagonal() < 0).any() or largest == 0.0:
         row = int(np.argmin(matrix.diagonal()))
+        what = "inverse of a covariance matrix" if "precision" in name else "covariance matrix"
         raise DataError(
-            f"{name} is no covariance matrix: its diagonal entry {row} is "
-            f"{matrix.diagonal()[row]:.6g}"
+            f"{name} is no {what}: its diagonal entry {row} is {matrix.diagonal()[row]:.6g}"
         )
     return (matrix + matrix.T) / 2
 

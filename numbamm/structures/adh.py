@@ -20,7 +20,7 @@ class Adh(Patterned):
     reading: ClassVar = "visits"
     is_chain: ClassVar = True
     heterogeneous: ClassVar = True
-    counts_columns: ClassVar = True
+    is_ordered: ClassVar = True
     includes: ClassVar = frozenset({"homdiag", "diag", "ar1", "hetar1"})
 
     @property

@@ -51,6 +51,8 @@ class Structure(ABC):
     ----------
     p : int
         Order of λ.
+    reading, correlations_of : str or None
+        What residuals are correlated by, and whose correlations it has, if not its own.
 
     See Also
     --------
@@ -81,6 +83,8 @@ class Structure(ABC):
     fewest: ClassVar[int] = 1
     #: Whether the distance of effects is that of their columns.
     counts_columns: ClassVar[bool] = False
+    #: Whether the order of its columns counts, where their distance does not.
+    is_ordered: ClassVar[bool] = False
     #: Whether its effects belong to points, ``name(x, y | g)``, which it takes as `points`.
     over_positions: ClassVar[bool] = False
     #: What residuals of the structure are correlated by: "visits", "lags" of whole numbers,

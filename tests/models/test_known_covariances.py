@@ -311,6 +311,31 @@ def test_related_and_unrelated_levels_are_not_nested():
     assert 0 <= mm.lrtest(m.update("~ . - (1 | g)"), m).frame["pvalue"].iloc[-1] <= 1
 
 
+def test_robust_methods_are_refused():
+    with pytest.raises(mm.OptionError, match="no independent clusters"):
+        dense("one term").cov_params(robust="CR2")
+    with pytest.raises(mm.OptionError, match="parametric"):
+        dense("one term").bootstrap(3, kind="cases")
+
+
+def test_shares_of_variance_do_not_depend_on_the_scale_of_the_matrix():
+    ordinary = dense("weights and another factor")
+    huge = mm.lmm(ordinary.formula, DATA, cov={"g": FRAMES["huge"]}, weights="w")
+    for method in ("icc", "r2"):
+        ours, theirs = (getattr(m, method)().frame for m in (ordinary, huge))
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_rows_left_out_are_predicted_by_their_relatives():
+    m = dense("one term")
+    found = m.cross_validate(groups="g", k=12, seed=1).predictions
+    rows = np.flatnonzero(DATA.g == LABELS[3])
+    K, left = FRAMES["regular"], DATA.drop(DATA.index[rows])
+    new = mm.lmm("y ~ x + (1 | g)", left, cov={"g": K})
+    expected = new.predict(DATA.iloc[rows])
+    np.testing.assert_allclose(found["predicted"].iloc[rows], expected, atol=1e-3)
+
+
 def test_tables_say_what_is_known():
     m = dense("one term")
     assert "Known covariance between levels: g (cov['g'])" in str(m)

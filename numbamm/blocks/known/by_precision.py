@@ -33,9 +33,9 @@ class RelatedTail(SparseTail):
         self._starts = {k: int(starts[k]) for k in self._relations}
         self._logdet = float(sum(p[k] * r.logdet_precision for k, r in self._relations.items()))
 
-    def _add_relations(self, f: Factor) -> None:
+    def _add_relations(self, f: Factor) -> float:
         f.omega[self._places] += self._values
-        f.logdet -= self._logdet
+        return -self._logdet
 
     def penalty(self, u) -> float:
         """u'(Q ⊗ I)u, with Q = I for terms without a known covariance; u in the table's order."""

@@ -8,8 +8,12 @@ distance.
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import lapack, solve_triangular
 
 from numbamm.blocks.residual.group_products import colour, multiply
+
+#: Matrices from this order on are inverted one by one.
+LARGE = 64
 
 
 class Correlations:
@@ -92,8 +96,8 @@ class Patterns(Correlations):
                 L = np.linalg.cholesky(C[places])
             except np.linalg.LinAlgError:
                 return None
-            roots.append(np.linalg.inv(L))
-            Q[places] = roots[-1].transpose(0, 2, 1) @ roots[-1]
+            roots.append(L)
+            Q[places] = _inverses(L)
             each = 2 * np.log(np.diagonal(L, axis1=1, axis2=2)).sum(axis=1)
             logdet += float(self.groups[same] @ each)
         return PatternsAt(self, phi, C, Q, roots, logdet)
@@ -132,6 +136,18 @@ class Chains(Correlations):
     def slopes(self, phi) -> np.ndarray:
         """Derivatives of the rows' correlations, shape (size, n)."""
         return self._of_rows(self.table.slopes(phi))
+
+
+def _inverses(L) -> np.ndarray:
+    """(LL')⁻¹ of lower triangles, shape (patterns, m, m)."""
+    if L.shape[1] < LARGE:
+        root = np.linalg.inv(L)
+        return root.transpose(0, 2, 1) @ root
+    out = np.empty_like(L)
+    for Q, root in zip(out, L, strict=True):  # a third of the operations
+        lower, _ = lapack.dpotri(root, lower=1)
+        Q[:] = np.tril(lower) + np.tril(lower, -1).T
+    return out
 
 
 class PatternsAt:
@@ -177,7 +193,7 @@ class PatternsAt:
         }
         for g, (a, b) in enumerate(zip(of.start[:-1], of.start[1:], strict=True)):
             batch, i = where[int(of.pattern[g])]
-            out[a:b] = self.roots[batch][i] @ rows[a:b]
+            out[a:b] = solve_triangular(self.roots[batch][i], rows[a:b], lower=True)
         return out
 
     def colour(self, rows) -> np.ndarray:
@@ -188,7 +204,7 @@ class PatternsAt:
         }
         for g, (a, b) in enumerate(zip(of.start[:-1], of.start[1:], strict=True)):
             batch, i = where[int(of.pattern[g])]
-            out[a:b] = np.linalg.solve(self.roots[batch][i], rows[a:b])
+            out[a:b] = self.roots[batch][i] @ rows[a:b]
         return out
 
     def traces(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

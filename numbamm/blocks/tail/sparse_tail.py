@@ -198,7 +198,7 @@ class Factor:
 
     def __init__(self, table, size_work: int, size_adjoint: int, symbolic: Symbolic) -> None:
         order, nd, nonzeros = symbolic.order, int(table[1, ND]), len(symbolic.pattern.rows)
-        self.theta = self.held = self.criterion = self.N = self.Q = self.inverse = None
+        self.theta = self.held = self.criterion = self.N = self.Q = None
         self.logdet_sparse = np.nan
         self.work, self.adjoint = np.zeros(size_work), np.zeros(size_adjoint)
         self.T, self.omega = np.zeros(nonzeros), np.zeros(nonzeros)
@@ -340,11 +340,11 @@ class SparseTail(Tail):
             symbolic = self._symbolic
             if not held:
                 scale_by_lambda(table, f.work, symbolic.pattern, f.T, f.omega)
-                self._add_relations(f)
+                of_relations = self._add_relations(f)
                 if not np.isfinite(f.omega).all():
                     return False
                 arrays = f.omega, symbolic.where, f.L, f.scratch
-                f.logdet_sparse = factor(symbolic.nodes, *arrays)
+                f.logdet_sparse = factor(symbolic.nodes, *arrays) + of_relations
             f.logdet += f.logdet_sparse
             if not np.isfinite(f.logdet):
                 return False
@@ -358,8 +358,12 @@ class SparseTail(Tail):
         f.logdet += 2.0 * np.log(np.diag(f.L_dd)[:nz]).sum()
         return True
 
-    def _add_relations(self, f: Factor) -> None:
-        """Change Ω = Λ'TΛ + I for known covariances of levels, of which there are none."""
+    def _add_relations(self, f: Factor) -> float:
+        """Change Ω = Λ'TΛ + I for known covariances of levels, of which there are none.
+
+        Returns what they add to log|L_Z|².
+        """
+        return 0.0
 
     def factorize(self, theta) -> None:
         self.hold(self.joint.entries(theta))
@@ -482,10 +486,7 @@ class SparseTail(Tail):
 
     def _inverse_of_sparse_part(self, f: Factor) -> np.ndarray:
         """The selected inverse of Ω_ss, in the order of `Symbolic.nodes`."""
-        if f.inverse is None:
-            f.inverse = np.empty_like(f.L)  # kept, since fresh memory takes as long as the copy
-        Z = f.inverse
-        np.copyto(Z, f.L)
+        Z = f.L.copy()
         invert_on_pattern(self._symbolic.nodes, Z, f.scratch)
         return Z
 
@@ -501,6 +502,7 @@ class SparseTail(Tail):
         if self._symbolic.order:
             Z = self._inverse_of_sparse_part(f)
             selected_s(pattern, Z, self._symbolic.where, QS.reshape(-1), Q.reshape(-1), U)
+            del Z
             tail_u(table, f.work, pattern, f.T, U, G)
         SL = self._times_lambda(f, np.ascontiguousarray(-QS.T), "dense", transposed=False).T
         LS = self._times_lambda(f, -QS, "sparse", transposed=False)

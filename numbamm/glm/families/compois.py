@@ -25,14 +25,14 @@ from numbamm.glm.jets import Jet, Mixed, _is_jet
 from numbamm.glm.parts import summed
 from numbamm.glm.parts.parameter import Parameter
 
-#: A sum ends where terms are below exp(-ENOUGH) of the largest. Newton's method: most steps, and
-#: the error of log μ with which it ends.
-ENOUGH, MOST_STEPS, SMALL = 38.0, 60, 1e-12
+#: A sum ends where terms are below exp(-ENOUGH) of the largest, or after MOST_TERMS. Halley's
+#: method: most steps, and the step in log μ after which none is needed.
+ENOUGH, MOST_STEPS, CLOSE, MOST_TERMS = 38.0, 60, 1e-5, 2e5
 
 
 @jit
 def _sums(theta, nu, full):
-    """log Σ exp(jθ - ν log j!), the mean and the variance of j; `full`: all cumulants, too.
+    """log Σ exp(jθ - ν log j!), the cumulants of j and, if `full`, those with log j!.
 
     Returns ζ, μ, V, κ₃, κ₄, E L, C, cum(j, j, L), cum(j, j, j, L).
     """
@@ -52,14 +52,14 @@ def _sums(theta, nu, full):
             n0 += w
             n1 += w * d
             n2 += w * d * d
+            n3 += w * d * d * d
+            n4 += w * d * d * d * d
             if full:
-                n3 += w * d * d * d
-                n4 += w * d * d * d * d
                 l1 += w * rise
                 l11 += w * rise * d
                 l21 += w * rise * d * d
                 l31 += w * rise * d * d * d
-            if log_w < -ENOUGH:
+            if not (log_w >= -ENOUGH and abs(d) < MOST_TERMS):
                 break
             if direction == 0:
                 d += 1.0
@@ -76,11 +76,12 @@ def _sums(theta, nu, full):
     zeta = base + math.log(n0)
     m1, m2 = n1 / n0, n2 / n0
     variance = m2 - m1 * m1
-    if not full:
-        return zeta, centre + m1, variance, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    m3, m4, e, e1, e2, e3 = n3 / n0, n4 / n0, l1 / n0, l11 / n0, l21 / n0, l31 / n0
+    m3, m4 = n3 / n0, n4 / n0
     third = m3 - 3.0 * m1 * m2 + 2.0 * m1 * m1 * m1
     fourth = m4 - 4.0 * m1 * m3 + 6.0 * m1 * m1 * m2 - 3.0 * m1**4 - 3.0 * variance * variance
+    if not full:
+        return zeta, centre + m1, variance, third, fourth, 0.0, 0.0, 0.0, 0.0
+    e, e1, e2, e3 = l1 / n0, l11 / n0, l21 / n0, l31 / n0
     c = e1 - m1 * e
     c2 = e2 - 2.0 * m1 * e1 + m1 * m1 * e - variance * e
     c3 = e3 - 3.0 * m1 * e2 + 3.0 * m1 * m1 * e1 - m1**3 * e - third * e - 3.0 * variance * c
@@ -89,31 +90,37 @@ def _sums(theta, nu, full):
 
 @jit
 def _natural(log_mu, nu):
-    """θ at which the mean is μ, by Newton's method for the logarithm of the mean."""
+    """θ at which the mean is μ, by Halley's method for the logarithm of the mean."""
     mu = math.exp(log_mu)
     shifted = mu + (nu - 1.0) / (2.0 * nu)
     theta = nu * math.log(shifted) if shifted > 0.5 else log_mu
     if nu < 1.0:  # for ν → 0 the distribution is geometric, with θ < 0
         theta = min(theta, log_mu - math.log1p((1.0 - nu) * mu) + nu * math.log1p(mu))
     for _ in range(MOST_STEPS):
-        _, mean, variance, _, _, _, _, _, _ = _sums(theta, nu, False)
-        gap = math.log(mean) - log_mu if mean > 0.0 else -1.0
-        if not abs(gap) > SMALL:
-            break
-        step = gap * mean / variance if variance > 0.0 else gap
+        _, mean, variance, third, _, _, _, _, _ = _sums(theta, nu, False)
+        if not (mean > 0.0 and variance > 0.0):
+            theta += 1.0
+            continue
+        gap, slope = math.log(mean) - log_mu, variance / mean
+        step = gap / slope
+        bend = third / mean - slope * slope  # of log mean; Halley's correction
+        share = 1.0 - 0.5 * step * bend / slope
+        step = step / share if share > 0.5 else step
         limit = 0.5 * max(nu, 0.1) + 0.5
         theta -= min(max(step, -limit), limit)
+        if not abs(step) * slope > CLOSE:  # the error is of the order of its cube
+            break
     return theta
 
 
 @jit
-def _log_density(y, log_mu, nu):
+def _log_density(y, log_mu, nu, full):
     """l and its derivatives in x = log μ and ν: l, lₓ, lₓₓ, lₓₓₓ, l_ν, lₓν, lₓₓν."""
     mu = math.exp(log_mu)
     if not (1e-12 < mu < 1e9 and 1e-6 < nu < 1e6):
         return np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, np.nan
     theta = _natural(log_mu, nu)
-    zeta, _, V, k3, k4, mean_log, C, c21, c31 = _sums(theta, nu, True)
+    zeta, _, V, k3, k4, mean_log, C, c21, c31 = _sums(theta, nu, full)
     log_y, gap = math.lgamma(y + 1.0), y - mu
     g = mu / V
     g1 = g - g * g * k3 / V
@@ -143,7 +150,7 @@ def _of_kinds(y, log_mu, nu):
     if isinstance(nu, types.Float):
 
         def of_jet(y, log_mu, nu):
-            f, f1, f2, f3, _, _, _ = _log_density(y, log_mu.v, nu)
+            f, f1, f2, f3, _, _, _ = _log_density(y, log_mu.v, nu, False)
             x = log_mu
             c = f1 * x.c + 3.0 * f2 * x.a * x.b + f3 * x.a * x.a * x.a
             return Jet(f, f1 * x.a, f1 * x.b + f2 * x.a * x.a, c)
@@ -152,7 +159,7 @@ def _of_kinds(y, log_mu, nu):
     if _is_jet(nu):
 
         def of_mixed(y, log_mu, nu):
-            f, f1, f2, f3, s, s1, s2 = _log_density(y, log_mu.v, nu.v)
+            f, f1, f2, f3, s, s1, s2 = _log_density(y, log_mu.v, nu.v, True)
             x = log_mu
             c = f1 * x.c + 3.0 * f2 * x.a * x.b + f3 * x.a * x.a * x.a
             bend = (s2 * x.a * x.a + s1 * x.b) * nu.s

@@ -165,7 +165,8 @@ def _of_user(family: Family) -> Family:
     names = parameter_names(family.name, family.logpdf)
     given = {f.name: getattr(family, f.name) for f in fields(family)}
     given |= {"logpdf": None, "density": family.logpdf, "has_shape": False}
-    given["parameters"] = tuple(Parameter(name) for name in names)
+    first = [Parameter(name) for name in names[:1]]
+    given["parameters"] = (*first, *(Parameter(n, starts=(0.0, 1.5, -1.5)) for n in names[1:]))
     record = Family(**given)
     object.__setattr__(record, "own", family)
     object.__setattr__(record, "remake", extended)

@@ -18,7 +18,7 @@ from numbamm.options import name_list
 from numbamm.report.result import Result
 
 
-@dataclass
+@dataclass(repr=False)
 class FamilyComparison(Result):
     """What `compare_families` returns.
 
@@ -88,7 +88,7 @@ def compare_families(model, families: Iterable[str], link: str | None = None) ->
     >>> ticks = mm.datasets.load("grouseticks")
     >>> m = mm.glmm("TICKS ~ YEAR + (1 | BROOD)", ticks, "nbinom2")
     >>> mm.compare_families(m, ["nbinom2", "nbinom1"]).frame.index.to_list()
-    ['nbinom1', 'nbinom2']
+    ['nbinom2', 'nbinom1']
     """
     _ = model.estimates
     if model.is_linear:

@@ -51,7 +51,7 @@ def lighter(formula: str, *, correlations: bool = False) -> Iterator[Lighter]:
         An effect that is part of another one, as x of x:y, stays; and of a single effect the whole
         term is left out, unless it is the last one.
     """
-    pieces = scan(formula)
+    pieces = scan(formula, needs_terms=False)
     terms = [text for term in pieces.terms for text in _by_factor(term)]
     left, _, _ = formula.partition("~")
     fixed = _fixed_part(formula, pieces.terms)

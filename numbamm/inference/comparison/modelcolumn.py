@@ -140,7 +140,15 @@ def _components(model, word) -> tuple[dict[str, float], dict[str, float]]:
         for name, value in term.parameters.items():
             of = correlations if name.startswith("rho") else deviations
             of[f"{group}: {name}"] = value
-    if model.varcorr.sigma is not None:
+    for name, sd, values in model.varcorr.residual:
+        if sd is not None:
+            deviations[f"Residual: SD {word(name)}" if name else RESIDUAL] = sd
+        else:
+            of = correlations if name.startswith("rho") else deviations
+            of[f"Residual: {name}"] = values[0]
+    for _, first, second, _, _, corr in model.varcorr.residual_pairs():
+        correlations[f"Residual: corr. {word(first)}, {word(second)}"] = corr
+    if model.varcorr.sigma is not None and not model.varcorr.residual:
         deviations[RESIDUAL] = float(model.varcorr.sigma)
     return deviations, correlations
 

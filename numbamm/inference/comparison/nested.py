@@ -172,6 +172,10 @@ def _refuse_other_parts(small: Fit, large: Fit, problem: str) -> None:
     ):
         raise OptionError(f"{problem}: the latter's thresholds are {large.thresholds}")
     for part, basis in small.parts.items():
+        if part not in large.parts and basis.shape[1] == 1 and part == "dispersion":
+            continue  # a constant, which the other model has without a formula
+        if part not in large.parts:
+            raise OptionError(f"{problem}: the latter has no part {part}")
         if _outside(basis, large.parts[part]).any():
             raise OptionError(f"{problem}: the latter's {part} effects do not span the former's")
 

@@ -76,6 +76,9 @@ def _of_mixed_model(model) -> Fit:
     if model.has_categories:
         fixed, thresholds = model.columns.whole, model.threshold
         parts = model.columns.bases
+    if model.composition is not None:
+        lines = {line.name: line.feterm.basis for line in model.part_lines.lines}
+        parts = {name: lines[name] for name in model.composition.formulas}
     n = len(frame.y)
     exact = model.family_record.is_linear(model.link_record)
     return Fit(

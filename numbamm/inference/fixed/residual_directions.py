@@ -303,7 +303,9 @@ class _Sums:
         first[phi] = np.einsum("nx,iny->ixy", self.a, g)
         for j in range(self.nphi):
             at = v + j
-            second[phi, at] = np.einsum("inx,ny->ixy", g, self._solved(g[j]))
+            later = g[j:].transpose(0, 2, 1).reshape(-1, len(self.a))
+            pairs = (later @ self._solved(g[j])).reshape(-1, x + 1, x + 1)
+            second[at:f, at], second[at, at:f] = pairs, pairs.transpose(0, 2, 1)
             BG = self.parts.sums(self.SZ, g[j])  # Z'S⁻¹ (∂R) S⁻¹[X r]
             second[gamma, at] = np.einsum("scqx,cqy->sxy", E_B, BG)
             second[at, gamma] = second[gamma, at].transpose(0, 2, 1)

@@ -55,7 +55,10 @@ def directions_of(model) -> Directions:
         return response_covariance.directions_of(model)
     from numbamm.inference.fixed.residual_directions import residual_directions
 
-    return residual_directions(model)
+    known = vars(model.estimates)  # all methods of a fit share them
+    if "_directions" not in known:
+        known["_directions"] = residual_directions(model)
+    return known["_directions"]
 
 
 def notes(model, directions, *, boundary: bool) -> list[str]:

@@ -53,10 +53,13 @@ def diagnostics(model, *, seed: int | None = 0, axes=None) -> np.ndarray:
     ['Studentized residual', '(Intercept) of Subject']
     """
     effects = model.ranef(condvar=True)
-    axes = canvas.several(axes, 4, columns=2, panel=(4.2, 3.2))
+    count = 4 if model.reterms else 3  # the last one is of random effects
+    axes = canvas.several(axes, count, columns=2, panel=(4.2, 3.2))
     residuals(model, ax=axes[0])
     qq(model, seed=seed, ax=axes[1])
     scale_location(model, seed=seed, ax=axes[2])
+    if not model.reterms:
+        return axes
     group = effects["group"].value_counts(sort=False).idxmax()
     [first, *_] = effect_samples(group, effects[effects["group"] == group])
     quantiles([first._replace(title=None, ylabel=f"{first.ylabel} of {group}")], axes[3])

@@ -9,6 +9,7 @@ import numpy as np
 from numbamm.elsewhere import names_arguments
 from numbamm.inference.intervals import conf_int
 from numbamm.inference.random.components import SIGMA, Components
+from numbamm.models.residual_side.refusals import refuse_no_effects
 from numbamm.report.content import shown_name
 from numbamm.report.digits import coverage
 from numbamm.report.plots import axes as canvas
@@ -68,6 +69,7 @@ def varcorr(
     ['Residual', 'Subject: Days', 'Subject: (Intercept)']
     """
     _ = model.estimates
+    refuse_no_effects(model, "plot.varcorr")
     canvas.ready(ax, axes)
     limits = conf_int(model, alpha, which="random", method=method, n=n, seed=seed)
     labels, estimates = _labels(model), _estimates(model)

@@ -317,7 +317,9 @@ def _rows(model, newdata, chosen, interval, weights) -> ModelRows:
 def _limits(model, rows: ModelRows, eta, sd, alpha: float, interval: str) -> list[np.ndarray]:
     """Normal limits for linear predictors, or for a linear model's observations."""
     if interval == "prediction":
-        refuse_new_rows(model, 'interval="prediction"')
+        side = model.residual_side
+        if side is not None and not side.has_one_deviation:
+            refuse_new_rows(model, 'interval="prediction"')
         sd = np.sqrt(sd**2 + model.sigma**2 / trials_or_weights(model, rows))
     half = ndtri(1 - alpha / 2) * sd
     return [_on_same_side(model, eta, end) for end in (eta - half, eta + half)]

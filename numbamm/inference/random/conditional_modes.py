@@ -111,7 +111,8 @@ def _with_intervals(model, wanted: str | None, alpha: float) -> pd.DataFrame:
         part["level"] = np.tile(frame.index.to_numpy(), p)
         part["estimate"], part["se"] = frame.to_numpy().T.ravel(), sd.T.ravel()
         parts.append(part)
-    table = pd.concat(parts, ignore_index=True)
+    none = {"group": [], "term": [], "level": [], "estimate": np.zeros(0), "se": np.zeros(0)}
+    table = pd.concat(parts or [pd.DataFrame(none)], ignore_index=True)
     table["lower"] = table["estimate"] - half * table["se"]
     table["upper"] = table["estimate"] + half * table["se"]
     return table

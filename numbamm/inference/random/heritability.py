@@ -75,7 +75,8 @@ def heritability(
     Notes
     -----
     The variance of a factor is σ²z'λλ'z averaged over the rows: with a known covariance K it is
-    that of a level whose entry on the diagonal of K is one, such as an animal that is not inbred.
+    that of a level whose entry on the diagonal of K is one, such as an animal that is not inbred
+    (`icc` takes K's entries as they are).
     In a linear model the share is a function of θ alone, whose covariance matrix is twice the
     inverse of the Hessian of the criterion (REML, if the fit was). For generalized models it is on
     the latent scale, and the residual variance on that scale is taken as known.

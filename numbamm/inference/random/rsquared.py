@@ -163,6 +163,8 @@ def _random(model) -> dict[str, float]:
     totals: dict[str, float] = {}
     for term, estimated in zip(model.reterms, model.varcorr.terms, strict=True):
         variances = np.einsum("an,ab,bn->n", term.z, estimated.cov, term.z)
+        if term.relation is not None:
+            variances = variances * term.relation.variances[term.refs]
         totals[term.group] = totals.get(term.group, 0.0) + float(variances.mean())
     return totals
 

@@ -118,6 +118,7 @@ def cross_validate(
     [30, 33]
     """
     _ = model.estimates
+    refuse_structure(model, "cross_validate", "fit to a part of the data by update(data=...)")
     if model.has_categories:
         raise OptionError(
             "cross_validate is for responses that are numbers: ordinal models are compared by "

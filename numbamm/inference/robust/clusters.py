@@ -49,6 +49,8 @@ class Clusters:
             random-effects term are in several clusters, or have a known covariance.
         """
         factors = {term.group: term.refs for term in model.reterms}
+        if independent:
+            _refuse_related(model)
         if cluster is None:
             name, labels = _finest(model, factors)
         elif isinstance(cluster, str):
@@ -103,6 +105,16 @@ class Clusters:
             step = max(1, int(entries // size**2))
             for at in range(0, len(first), step):
                 yield order[first[at : at + step, None] + np.arange(size)]
+
+
+def _refuse_related(model) -> None:
+    """Refuse levels with a known covariance, by which all rows may depend on each other."""
+    for term in model.reterms:
+        if term.relation is not None:
+            raise OptionError(
+                f"cluster: levels of {term.group} have a known covariance ({term.relation.name}), "
+                "so that there are no independent clusters of rows: leave robust methods out"
+            )
 
 
 def _finest(model, factors) -> tuple[str, np.ndarray]:

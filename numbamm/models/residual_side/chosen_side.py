@@ -47,6 +47,14 @@ def side_of(frame, texts, sigma) -> ResidualSide | None:
     return side
 
 
+def refuse_tail(texts, tail: str | None) -> None:
+    """Refuse a tail that cannot hold levels whose residuals are correlated."""
+    if texts is not None and tail not in (None, "auto", "dense"):
+        raise OptionError(
+            f"tail={tail!r}: residual and dispersion need the dense tail; leave tail at 'auto'"
+        )
+
+
 def refuse_stream(texts) -> None:
     """Refuse a residual side of rows that stream."""
     if texts is not None:

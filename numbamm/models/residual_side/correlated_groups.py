@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from numbamm.blocks.residual.correlations import Chains, Correlations, Patterns
-from numbamm.errors import DataError
+from numbamm.errors import DataError, warn
+from numbamm.formula.assemble import are_numbers_sorted_as_text
 from numbamm.formula.grouping import Grouping
 from numbamm.formula.levels import as_array, level_codes
 from numbamm.formula.parts.residual_text import ResidualText
@@ -174,14 +175,25 @@ def _visits(text, kind, columns, groups):
     numeric = as_array(columns[name]).dtype.kind in "iuf" and not hasattr(columns[name], "cat")
     if numeric and kind.counts_columns and len(labels) > 2:
         steps = np.diff(np.asarray(labels, dtype=float))
-        if not np.allclose(steps, steps[0], rtol=1e-9) and not kind.is_chain:
+        if not np.allclose(steps, steps[0], rtol=1e-9):
             values = ", ".join(f"{label:g}" for label in labels[:5])
             raise DataError(
                 f"residual={text.text!r} counts visits as neighbours, but the values of '{name}' "
                 f"are not equally spaced ({values}{' ...' if len(labels) > 5 else ''}): make it a "
                 "category to count them so, or write 'ou' for times"
             )
+    _warn_of_order(text, kind, name, labels)
     return codes[:, None], [str(label) for label in labels]
+
+
+def _warn_of_order(text, kind, name: str, labels) -> None:
+    """Tell of text that reads as numbers in another order, where the order counts."""
+    if (kind.counts_columns or kind.is_ordered) and are_numbers_sorted_as_text(list(labels)):
+        warn(
+            f"residual={text.text!r}: the levels of '{name}' are text in the order "
+            f"{', '.join(map(repr, list(labels)[:4]))} ..., in which neighbours are counted; "
+            "convert the column to numbers, or to a category in the order of time"
+        )
 
 
 def _one_column(text) -> tuple[str, ...]:
@@ -194,7 +206,9 @@ def _lags(text, kind, columns, groups):
     (name,) = _one_column(text)
     column = columns[name]
     if hasattr(column, "cat"):
-        return level_codes(column)[0][:, None], []
+        codes, labels = level_codes(column)
+        _warn_of_order(text, kind, name, labels)
+        return codes[:, None], []
     values = _numbers(text, name, column)
     if (values != np.round(values)).any():
         raise DataError(

@@ -10,6 +10,7 @@ import numpy as np
 from numbamm.blocks.residual.correlated_rows import CorrelatedRows, RowsAt
 from numbamm.blocks.residual.scales import Scales
 from numbamm.blocks.residual.strata import Strata, strata_of
+from numbamm.blocks.tail.choice import check_size
 from numbamm.blocks.tail.dense_tail import DenseTail
 from numbamm.blocks.tail.protocol import Choice, Request
 from numbamm.models.residual_side.correlated_groups import Reading, independent, read_residual
@@ -87,6 +88,11 @@ class ResidualSide:
         """Number of φ."""
         return len(self.start)
 
+    @property
+    def has_one_deviation(self) -> bool:
+        """Whether all rows have the standard deviation σ, but for weights."""
+        return not self._deviations
+
     def copy(self) -> ResidualSide:
         """With φ of its own."""
         other = copy(self)
@@ -106,6 +112,7 @@ class ResidualSide:
         else:
             self.rows = Strata(*arguments, codes=found[0], first=found[1])
         self._request = request
+        check_size(self.rows.layout, terms)
 
     def with_means(self, frame, means) -> ResidualSide:
         """The same rows with other fitted means as a covariate."""

@@ -5,6 +5,8 @@ import pytest
 from blocks.residual.dense_model import correlated_rows, residual_matrix, some_design
 from numpy.testing import assert_allclose
 
+from numbamm.blocks.residual.correlations import Patterns
+
 PHI = np.array([0.3, -0.2, -0.7])
 
 
@@ -59,6 +61,21 @@ def test_matrices_of_groups(both):
     for g in range(len(start) - 1):
         own = slice(start[g], start[g + 1])
         assert_allclose(at.matrix(g), C[own, own], atol=1e-12)
+
+
+def test_a_large_matrix():
+    class Decay:
+        size = 1
+
+        def values(self, phi):
+            return np.exp(-np.arange(80) / phi[0])
+
+        def slopes(self, phi):
+            return (np.arange(80) / phi[0] ** 2 * self.values(phi))[None]
+
+    lag = np.abs(np.subtract.outer(np.arange(80), np.arange(80)))
+    at = Patterns(Decay(), np.array([0, 80]), np.array([0]), [lag]).at(np.array([5.0]))
+    assert_allclose(at.Q.reshape(80, 80) @ np.exp(-lag / 5.0), np.eye(80), atol=1e-10)
 
 
 def test_traces(both):

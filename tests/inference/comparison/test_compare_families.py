@@ -37,3 +37,17 @@ def test_families_side_by_side(compared):
 def test_nothing_to_compare(compared, families, words):
     with pytest.raises(OptionError, match=words):
         mm.compare_families(compared[0], families)
+
+
+def test_likelihood_ratio_tests_know_the_parts(compared):
+    """Models of one formula are nested by the effects of their other parts."""
+    plain = compared[0]
+    zi = plain.update(zi="~ 1")
+    more = plain.update(zi="~ x")
+    table = mm.lrtest(zi, more)
+    assert "zi ~ x" in str(table)
+    assert mm.lrtest(plain, zi).frame["df"].iloc[-1] == 1
+    with pytest.raises(OptionError, match="no part zi"):
+        mm.lrtest(zi, plain.update(dispersion="~ x + I(x**2)"))
+    with pytest.raises(OptionError, match="zi effects do not span"):
+        mm.lrtest(more, plain.update(zi="~ 1", dispersion="~ x + I(x**2)"))

@@ -96,3 +96,21 @@ def test_population_predictions_set_the_effects_of_every_part_to_zero():
     assert_allclose(model.predict(random=False), (1 - found) * conditional)
     new = model.predict({"mined": ["no"], "x": [0.3], "site": ["new"]}, new_levels="missing")
     assert np.isnan(new).all()
+
+
+def _one_factor(oracle) -> bool:
+    return oracle["kind"] == "laplace" and len(oracle["varcorr"]) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n for n, o in ORACLES.items() if _one_factor(o) and o.get("exact_at_estimates")],
+)
+def test_quadrature_is_the_integral(name):
+    """At the estimates, where the Laplace approximation may be far from it."""
+    oracle, model = ORACLES[name], fitted(name)
+    if name in EDGE or model.reterms[0].p > 1:
+        return
+    space = model.space_of(model.parameters(False), 51)
+    found = space.objective(space.to_scaled(model.optsum.final))
+    assert found == pytest.approx(oracle["exact_at_estimates"], abs=2e-4)

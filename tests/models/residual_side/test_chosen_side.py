@@ -42,3 +42,18 @@ def test_rows_that_stream():
     refuse_stream(None)
     with pytest.raises(OptionError, match="rows in memory"):
         refuse_stream(Texts.of(None, "~ t"))
+
+
+@pytest.mark.parametrize("tail", ["sparse", "iterative"])
+def test_tails_that_cannot_hold_the_levels(tail):
+    with pytest.raises(OptionError, match="need the dense tail"):
+        mm.LinearMixedModel("y ~ t + (1 | g)", FRAME, residual="homcs(1 | g)", tail=tail)
+
+
+def test_changes_of_the_formula():
+    m = mm.LinearMixedModel("y ~ t", FRAME, residual="homcs(1 | g)")
+    more = m.update("~ . + (1 | t)")
+    assert more.formula == "y ~ t + (1 | t)" and more.residual_side is not None
+    assert more.update("~ . - (1 | t)").formula == "y ~ t"
+    with pytest.raises(FormulaError, match="no random-effects term"):
+        m.update("~ .", residual=None)

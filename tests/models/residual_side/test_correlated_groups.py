@@ -1,12 +1,14 @@
 """Groups, patterns and codes of rows: against correlations that are written down pair by pair."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
 import numbamm as mm
-from numbamm.errors import DataError
+from numbamm.errors import DataError, NumbammWarning
 from numbamm.formula.parts.residual_text import residual_text
 from numbamm.models.residual_side.correlated_groups import independent, read_residual
 
@@ -120,6 +122,7 @@ def test_rows_without_a_structure():
         ("us(visit | g, by=visit)", ["several values of 'visit'"]),
         ("homcs(1 | t:g)", ["each group has a single row"]),
         ("toep(uneven | g)", ["not equally spaced", "make it a category"]),
+        ("hetar1(uneven | g)", ["not equally spaced", "make it a category"]),
         ("us(constant | t:g)", ["'constant' has a single value"]),
         ("ar1(huge | g)", ["apart", "write 'ou'"]),
     ],
@@ -136,3 +139,15 @@ def test_rows_with_a_missing_visit_are_dropped(d):
     d.loc[[0, 3], "visit"] = np.nan
     m = mm.LinearMixedModel("y ~ 1", d, residual="cs(visit | g)")
     assert m.frame.n_missing == 2 and m.nobs == len(d) - 2
+
+
+def test_text_in_another_order_than_its_numbers(d):
+    text = d.assign(week=pd.Categorical(d.t.map(lambda t: f"week {4 * t}")))
+    columns = {c: text[c] for c in text}
+    for structure in ("ar1", "adh", "toep"):
+        with pytest.warns(NumbammWarning, match="'week 0', 'week 12', 'week 16'"):
+            read_residual(residual_text(f"{structure}(week | g)"), columns)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_residual(residual_text("us(week | g)"), columns)
+        read_residual(residual_text("adh(uneven | g)"), columns | {"uneven": d.t**2})

@@ -22,9 +22,9 @@ def strata():
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda m: m.predict(D, interval="prediction"),
         lambda m: m.simulate(1, newdata=D),
         lambda m: m.delete_levels("item"),
+        lambda m: m.cross_validate(),
         lambda m: m.influence(),
         lambda m: m.cooks_distance(),
     ],
@@ -80,12 +80,14 @@ def test_the_bootstrap_keeps_the_parameters_of_residuals(correlated):
         lambda m: m.plot.ranef(),
         lambda m: m.plot.shrinkage(),
         lambda m: m.plot.fit(),
+        lambda m: m.plot.varcorr(),
         lambda m: m.ranova(),
     ],
 )
 def test_models_without_random_effects(ask):
     m = mm.lmm("y ~ x", D, residual="us(t | g)")
     assert dict(m.ranef()) == {} and "groups" not in str(m)
+    assert m.ranef(condvar=True).shape == (0, 7) and len(m.plot.diagnostics()) == 3
     with pytest.raises(OptionError, match="is about random effects, and y ~ x has none"):
         ask(m)
 
@@ -98,3 +100,22 @@ def test_random_effects_are_dropped_beside_the_residual_side(correlated):
 
 def test_power_draws_with_the_structure(correlated):
     assert correlated.power("x", n=3, seed=1, progress=False).to_frame()["fits"].iloc[0] == 3
+
+
+def test_tables_of_models_have_the_parameters_of_residuals(correlated):
+    visits = mm.lmm("y ~ x", D, residual="us(t | g)")
+    text = str(mm.modeltable(correlated, visits))
+    assert "Residual: rho (ar1)" in text and "Residual: SD 4" in text
+    assert "Residual: corr. 0, 1" in text
+    table = visits.varcorr.to_frame().set_index(["name1", "name2"])
+    V = visits.residual_covariance()
+    assert_allclose(table.loc[("0", "3"), "variance"], V.loc["0", "3"])
+
+
+def test_intervals_of_new_observations(correlated, strata):
+    """Where each row has the standard deviation σ, whatever it is correlated with."""
+    found = correlated.predict(D, se=True, interval="prediction", alpha=0.05)
+    half = 1.959963985 * np.sqrt(found["se"] ** 2 + correlated.sigma**2)
+    assert_allclose(found["upper"] - found["prediction"], half)
+    with pytest.raises(OptionError, match="dispersion ~ x"):
+        strata.predict(D, interval="prediction")
