@@ -136,9 +136,7 @@ def emtrends(
     notes = [f"Slopes of the linear predictor by {var}."]
     if var not in [*names, *by] and len(grid.values[var]) == 1:
         notes.append(f"At {var} = {grid.values[var][0]:.4g}, if the slope depends on it.")
-    over = [f for f in grid.factors if f not in [*names, *by] and len(grid.values[f]) > 1]
-    if over:
-        notes.append(f"Averaged over the levels of {', '.join(over)}.")
+    notes += grid.averaged([*names, *by], weights)
     return Trends(
         f"Trends by {var}, {method.title}",
         pd.concat([cells.labels, frame], axis=1),

@@ -50,9 +50,7 @@ def integrated_means(
             f"The variance by {', '.join(averaged)} is averaged over the data, which have columns "
             "that the grid lacks."
         )
-    over = [f for f in grid.factors if f not in [*names, *by] and len(grid.values[f]) > 1]
-    if over:
-        notes.append(f"Averaged over the levels of {', '.join(over)}.")
+    notes += grid.averaged([*names, *by], weights)
     if not estimable.all():
         notes.append(INESTIMABLE)
     return Averages(

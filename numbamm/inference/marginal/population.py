@@ -219,8 +219,6 @@ class ResponseMeans:
             lam = term.structure.matrix(theta[at : at + len(term.theta)])
             at += len(term.theta)
             own = phi * ((lam.T @ z) ** 2).sum(axis=0)
-            if term.relation is not None:  # of a level with a typical variance
-                own = own * term.relation.scale**2
             total = total + (own.mean() if averaged else own)
         return total
 

@@ -129,7 +129,6 @@ def cross_validate(
             "cross_validate is for models of one predictor: compare those with zi, hurdle or "
             "dispersion by information_criteria()"
         )
-    refuse_structure(model, "cross_validate", "compare models by information_criteria()")
     try:
         count = operator.index(k)
     except TypeError:

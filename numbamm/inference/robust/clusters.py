@@ -69,11 +69,6 @@ class Clusters:
         if len(levels) < 2:
             raise OptionError("cluster: a robust covariance needs two clusters or more")
         for term in model.reterms if independent else ():
-            if term.relation is not None:
-                raise OptionError(
-                    f"cluster: levels of {term.group} have a known covariance "
-                    f"({term.relation.name}), so that no clusters are independent"
-                )
             if not _is_within(term.refs, codes):
                 raise OptionError(
                     f"cluster: levels of {term.group} are in several clusters of {name}; clusters "
