@@ -140,3 +140,61 @@ class Profile:
 
     def time_profile(self, name):
         self.model.profile()
+
+
+class ResampledClusters:
+    """Replicates of whole clusters drawn with replacement."""
+
+    timeout = 600
+
+    def setup(self):
+        self.sleep = mm.lmm(FORMULAS["sleepstudy"], frame("sleepstudy"))
+        self.sleep.bootstrap(2, seed=1, kind="cases")  # compiled
+
+    def time_1000_of_sleepstudy(self):
+        self.sleep.bootstrap(1000, seed=1, kind="cases")
+
+
+class RobustCovariance:
+    """By 5,000 clusters of 20 rows each, about."""
+
+    params = ["CR0", "CR2"]
+    param_names = ("kind",)
+    timeout = 600
+
+    def setup(self, kind):
+        rng, n, m = np.random.default_rng(0), 100_000, 5000
+        g, x = rng.integers(0, m, n), rng.normal(size=n)
+        y = x + rng.normal(size=m)[g] + rng.normal(size=n)
+        self.model = mm.lmm("y ~ x + (1 | g)", {"y": y, "x": x, "g": g}, reml=True)
+
+    def time_cov_params(self, kind):
+        vars(self.model.estimates).pop("_robust", None)
+        self.model.cov_params(robust=kind)
+
+    def peakmem_cov_params(self, kind):
+        self.model.cov_params(robust=kind)
+
+
+class Population:
+    """Simulated residuals, and means over the random effects, of 7,584 answers."""
+
+    timeout = 600
+
+    def setup(self):
+        self.model = generalized("VerbAgg").fit()
+        self.model.emmeans("btype", re="integrated")  # the information is kept
+        self.sleep = mm.lmm(FORMULAS["sleepstudy"], frame("sleepstudy"))
+
+    def time_simulated_residuals(self):
+        self.model.simulated_residuals(250, seed=1)
+
+    def time_integrated_means(self):
+        self.model.emmeans("btype", re="integrated")
+
+    def time_information_and_integrated_means(self):
+        vars(self.model.estimates).pop("_whole", None)
+        self.model.emmeans("btype", re="integrated")
+
+    def time_slopes(self):
+        self.sleep.slopes("Days")

@@ -30,7 +30,7 @@ from numbamm.inference.prediction.model_rows import ModelRows
 from numbamm.inference.prediction.simulate import TrueParameters, generator, respond
 from numbamm.inference.resampling.replicates import valid_count
 from numbamm.memory import refuse_beyond
-from numbamm.options import flag
+from numbamm.options import flag, numbers
 from numbamm.report.content import Report, of_frame
 from numbamm.report.result import Result
 from numbamm.report.tabular import Tabular
@@ -276,8 +276,9 @@ class SimulatedResiduals(Tabular, ShortRepr):
         >>> m.simulated_residuals(seed=1).spatial(*place.T).name
         'spatial autocorrelation'
         """
-        columns = [self._values("x", x), *([] if y is None else [self._values("y", y)])]
-        return moran(self._residuals, np.column_stack(columns).astype(float), self._others)
+        given = {"x": x} if y is None else {"x": x, "y": y}
+        places = [numbers(name, self._values(name, values)) for name, values in given.items()]
+        return moran(self._residuals, np.column_stack(places), self._others)
 
     def by(self, group) -> pd.DataFrame:
         """Test uniformity within each group, and whether groups spread alike.

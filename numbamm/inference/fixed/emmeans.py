@@ -279,14 +279,7 @@ def _notes(model, grid, names, weights, frame, alpha) -> list[str]:
         notes.append(
             f"{factor} is nested in {', '.join(outer)}: averages are over combinations that exist."
         )
-    over = [f for f in grid.factors if f not in names and len(grid.values[f]) > 1]
-    if over:
-        weighted = {
-            "equal": "",
-            "proportional": ", weighted by their numbers of rows",
-            "cells": ", weighted by their numbers of rows in each cell",
-        }[weights]
-        notes.append(f"Averaged over the levels of {', '.join(over)}{weighted}.")
+    notes += grid.averaged(names, weights)
     fixed = [
         f"{name} = {_without_rounding(grid.values[name][0], model.frame.columns[name]):g}"
         for name in grid.values

@@ -195,6 +195,18 @@ class ReferenceGrid:
         """Values with the type of the column in the data."""
         return values.astype(self.frame.columns[name].dtype) if name in self.factors else values
 
+    def averaged(self, names, weights: str) -> list[str]:
+        """The note that says over which factors means of combinations of variables are averaged."""
+        over = [f for f in self.factors if f not in names and len(self.values[f]) > 1]
+        if not over:
+            return []
+        weighted = {
+            "equal": "",
+            "proportional": ", weighted by their numbers of rows",
+            "cells": ", weighted by their numbers of rows in each cell",
+        }[weights]
+        return [f"Averaged over the levels of {', '.join(over)}{weighted}."]
+
     def matrices(self, values: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """X and the offset of rows with some values of the variables, such as `rows`.
 

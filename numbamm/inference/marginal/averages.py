@@ -18,6 +18,7 @@ from numbamm.options import one_of
 from numbamm.report.estimates_table import Estimates
 
 MEASURES = ("difference", "ratio", "odds ratio")
+INESTIMABLE = "Lines without numbers are not estimable: there are no data for them."
 
 
 @dataclass(repr=False)
@@ -171,6 +172,7 @@ class Averages(Estimates):
                 ),
                 level_note(self.alpha, adjusted),
                 *(["Tests and intervals are those of the logarithms."] if ratios else []),
+                *([] if table["se"].notna().all() else [INESTIMABLE]),
             ],
             headings={"estimate": measure.replace(" ", ".")} if ratios else {},
             ratios=ratios,
@@ -182,7 +184,7 @@ class Averages(Estimates):
         if measure == "difference":
             return value, gradient
         top = 1.0 if measure == "odds ratio" else np.inf
-        if ((value <= 0) | (value >= top)).any():
+        if ((value <= 0) | (value >= top)).any():  # those that are not estimable are NaN
             between = "between 0 and 1" if np.isfinite(top) else "above 0"
             raise OptionError(f'measure="{measure}" is for averages {between}')
         if measure == "ratio":
@@ -191,18 +193,26 @@ class Averages(Estimates):
 
     def _table(self, values, gradient, key, members, names, weights, adjust: str) -> pd.DataFrame:
         """The comparisons of one family, on the scale where they are differences."""
-        rows = weights @ gradient[members]
-        table = tests(weights @ values[members], rows, self.parameters, self.method, self.alpha)
-        covariance = rows @ self.parameters @ rows.T
-        se = np.sqrt(np.diag(covariance))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            correlation = covariance / np.outer(se, se)
-        count, df = len(table), table["df"]
-        half = adjustments.critical(adjust, self.alpha, count, df, 0, correlation) * table["se"]
-        table["lower"], table["upper"] = table["estimate"] - half, table["estimate"] + half
-        table["pvalue"] = adjustments.pvalues(
-            adjust, table["pvalue"].to_numpy(), table["statistic"], df, 0, correlation
-        )
+        known = np.isfinite(values[members])
+        value = weights @ np.where(known, values[members], 0.0)
+        value[(weights[:, ~known] != 0).any(axis=1)] = np.nan
+        rows = weights @ np.where(known[:, None], gradient[members], 0.0)
+        table = tests(value, rows, self.parameters, self.method, self.alpha)
+        fine = np.isfinite(value)
+        if fine.any():
+            covariance = rows[fine] @ self.parameters @ rows[fine].T
+            se = np.sqrt(np.diag(covariance))
+            with np.errstate(invalid="ignore", divide="ignore"):
+                correlation = covariance / np.outer(se, se)
+            estimable = table[fine]
+            count, df = len(estimable), estimable["df"]
+            half = adjustments.critical(adjust, self.alpha, count, df, 0, correlation)
+            half = half * estimable["se"]
+            table["lower"] = table["estimate"] - half
+            table["upper"] = table["estimate"] + half
+            table.loc[fine, "pvalue"] = adjustments.pvalues(
+                adjust, estimable["pvalue"].to_numpy(), estimable["statistic"], df, 0, correlation
+            )
         table.insert(0, "contrast", names)
         for name, value in zip(reversed(self.by), reversed(key), strict=True):
             table.insert(0, name, value)
@@ -232,6 +242,7 @@ def tests(value, gradient, parameters, method, alpha: float) -> pd.DataFrame:
     Parameters
     ----------
     value : ndarray, shape (m,)
+        NaN where not estimable.
     gradient : ndarray, shape (m, parameters)
     parameters : ndarray, shape (parameters, parameters)
         The covariance of the parameters.
@@ -239,6 +250,8 @@ def tests(value, gradient, parameters, method, alpha: float) -> pd.DataFrame:
         The method of degrees of freedom for combinations of β; infinite ones without.
     alpha : float
     """
+    known = np.isfinite(value)
     se = np.sqrt(np.maximum(np.einsum("mx,xy,my->m", gradient, parameters, gradient), 0.0))
-    df = np.full(len(value), np.inf) if method is None else method.df(gradient)
+    se[~known], df = np.nan, np.full(len(value), np.nan)
+    df[known] = np.inf if method is None else method.df(gradient[known])
     return t_table(value, se, df, alpha)

@@ -11,10 +11,11 @@ import pandas as pd
 
 from numbamm.errors import DataError, OptionError, shown
 from numbamm.inference.fixed import ddf as degrees
+from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.emmeans import bare
 from numbamm.inference.fixed.refgrid import ReferenceGrid
 from numbamm.inference.marginal.all_parameters import ParameterCovariance
-from numbamm.inference.marginal.averages import Averages, tests
+from numbamm.inference.marginal.averages import INESTIMABLE, Averages, tests
 from numbamm.inference.marginal.population import ResponseMeans
 from numbamm.options import mapping, name_list, one_of, valid_alpha
 
@@ -140,7 +141,8 @@ class Counterfactual:
             if name in self.grid.factors and name in self.data:
                 names[name] = names[name].astype(object)
         parameters = ParameterCovariance.of(self.model, self.method)
-        value, gradient = np.array(values), np.array(gradients)
+        gradient, estimable = self.means.of_parameters(np.array(gradients))
+        value = np.where(estimable, values, np.nan)
         method = self.method if self.model.is_linear else None
         frame = tests(value, gradient, parameters.covariance, method, self.alpha)
         integrated = self.re == "integrated"
@@ -151,6 +153,7 @@ class Counterfactual:
                 *notes,
                 *(parameters.notes if integrated else []),
                 *self.scale_notes(),
+                *([] if estimable.all() else [INESTIMABLE]),
                 *self.method.notes,
             ],
             labels=names,
@@ -164,10 +167,15 @@ class Counterfactual:
 
     def scale_notes(self) -> list[str]:
         """What the means are means of."""
+        back = BackTransform(self.model)
         if self.type == "link":
-            return [f"On the scale of the link, {self.model.link}."]
+            scale = back.response if back.steps else f"the link, {self.model.link}"
+            return [f"On the scale of {scale}."]
+        noise = " and the residuals" if back.steps else ""
         if self.re == "integrated":
-            return ["Means over the distribution of the random effects."]
+            return [f"Means over the distribution of the random effects{noise}."]
+        if back.steps:
+            return [f"Of {back.left}, for random effects and residuals of zero: its median."]
         return ["Means for random effects of zero."] if not self.model.link_record.linear else []
 
 

@@ -17,10 +17,8 @@ from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.emmeans import WEIGHTS, bare, named_variables
 from numbamm.inference.fixed.marginalmeans import MarginalMeans, estimates_of_rows, level_note
 from numbamm.inference.fixed.refgrid import ReferenceGrid
+from numbamm.inference.marginal.stencil import stencil
 from numbamm.options import mapping, one_of, valid_alpha
-
-#: Half-widths of differences, in standard deviations of the covariate.
-STEP = 1e-3
 
 
 @dataclass(repr=False)
@@ -138,9 +136,7 @@ def emtrends(
     notes = [f"Slopes of the linear predictor by {var}."]
     if var not in [*names, *by] and len(grid.values[var]) == 1:
         notes.append(f"At {var} = {grid.values[var][0]:.4g}, if the slope depends on it.")
-    over = [f for f in grid.factors if f not in [*names, *by] and len(grid.values[f]) > 1]
-    if over:
-        notes.append(f"Averaged over the levels of {', '.join(over)}.")
+    notes += grid.averaged([*names, *by], weights)
     return Trends(
         f"Trends by {var}, {method.title}",
         pd.concat([cells.labels, frame], axis=1),
@@ -160,10 +156,8 @@ def emtrends(
 def derivative(grid: ReferenceGrid, rows: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Derivatives of X and of the offset by a covariate, at rows of values of the variables."""
     column = grid.frame.columns[name].to_numpy(dtype=float)
-    step = STEP * (float(column.std()) or float(np.abs(column).max()) or 1.0)
-    moved = [
-        grid.matrices(rows.assign(**{name: rows[name].astype(float) + k * step}))
-        for k in (-2, -1, 1, 2)
-    ]
-    a, b, c, d = moved
-    return tuple((8 * (c[i] - b[i]) - (d[i] - a[i])) / (12 * step) for i in (0, 1))
+    dx, doffset = np.zeros(()), np.zeros(())
+    for point, weight in zip(*stencil(column, rows[name].to_numpy(dtype=float)), strict=True):
+        X, offset = grid.matrices(rows.assign(**{name: point}))
+        dx, doffset = dx + weight[:, None] * X, doffset + weight * offset
+    return dx, doffset

@@ -9,7 +9,7 @@ from scipy.special import stdtrit
 from numbamm.inference.fixed.marginalmeans import level_note
 from numbamm.inference.fixed.refgrid import ReferenceGrid
 from numbamm.inference.marginal.all_parameters import ParameterCovariance
-from numbamm.inference.marginal.averages import Averages, tests
+from numbamm.inference.marginal.averages import INESTIMABLE, Averages, tests
 from numbamm.inference.marginal.population import ResponseMeans
 from numbamm.inference.marginal.population_prediction import limits
 
@@ -35,6 +35,8 @@ def integrated_means(
     means = ResponseMeans(model, grid, integrated=True)
     rows = means.rows(grid.rows, are_data=False)
     value, gradient = map(cells.average, means.at(rows))
+    gradient, estimable = means.of_parameters(gradient)
+    value = np.where(estimable, value, np.nan)
     parameters = ParameterCovariance.of(model, method)
     of_beta = method if model.is_linear else None
     frame = tests(value, gradient, parameters.covariance, of_beta, alpha)
@@ -48,9 +50,9 @@ def integrated_means(
             f"The variance by {', '.join(averaged)} is averaged over the data, which have columns "
             "that the grid lacks."
         )
-    over = [f for f in grid.factors if f not in [*names, *by] and len(grid.values[f]) > 1]
-    if over:
-        notes.append(f"Averaged over the levels of {', '.join(over)}.")
+    notes += grid.averaged([*names, *by], weights)
+    if not estimable.all():
+        notes.append(INESTIMABLE)
     return Averages(
         f"Marginal means of the response, {method.title}",
         pd.concat([cells.labels, frame], axis=1),
@@ -58,7 +60,7 @@ def integrated_means(
         headings={"estimate": "Mean"},
         labels=cells.labels,
         by=by,
-        gradient=np.asarray(gradient),
+        gradient=gradient,
         parameters=parameters.covariance,
         method=of_beta,
         alpha=alpha,

@@ -17,10 +17,15 @@ import pandas as pd
 
 from numbamm.errors import OptionError
 from numbamm.inference.fixed.backtransform import BackTransform
+from numbamm.inference.fixed.contrast import on_kept_columns
 from numbamm.inference.fixed.refgrid import ReferenceGrid, left_of_bar
 
 #: Nodes are so many standard deviations from the mean at most, and at this distance.
 REACH, SPACING = 12.0, 0.04
+#: So many standard deviations from an infinite mean the average of means does not exist.
+POLE = 6.0
+#: Distance of nodes for links without kinks, and up to which standard deviation.
+WIDE, NARROW = 0.1, 1.5
 #: Half-widths of differences of v by θ.
 STEP = 1e-5
 #: Largest number of function values at once.
@@ -33,8 +38,8 @@ class Rows:
 
     Attributes
     ----------
-    X : ndarray, shape (n, rank)
-        The kept columns of the fixed effects.
+    X : ndarray, shape (n, p)
+        All columns of the fixed effects.
     offset : ndarray, shape (n,)
     z : list of ndarray, shape (p, n)
         The columns of each random-effects term; or of the data's rows, where the variables are not
@@ -64,6 +69,23 @@ def refuse_other_means(model) -> None:
         f"averages of mean responses are not known where the mean of a response {cause}: "
         'type="link" is of the linear predictor; predict(newdata) gives mean responses'
     )
+
+
+def of_known_covariance(term, z, own: bool) -> np.ndarray:
+    """Columns of a term times the standard deviations of its levels in their known covariance.
+
+    Parameters
+    ----------
+    term : ReMat
+    z : ndarray, shape (p, n)
+    own : bool
+        Whether these are rows of the data, each with its own level; else the variance is the
+        average over the data.
+    """
+    if term.relation is None:
+        return z
+    variances = np.asarray(term.relation.variances)[term.refs]
+    return z * np.sqrt(variances if own else variances.mean())
 
 
 class ResponseMeans:
@@ -105,31 +127,78 @@ class ResponseMeans:
         if self.integrated:
             for term, members in zip(model.reterms, frame.members, strict=True):
                 columns = left_of_bar(frame, members, values)
-                z.append(term.z if columns is None else columns)
+                own = are_data or columns is None
+                z.append(of_known_covariance(term, term.z if columns is None else columns, own))
                 averaged.append(columns is None and not are_data)
-        return Rows(X[:, model.feterm.kept], offset, z, averaged)
+        return Rows(X, offset, z, averaged)
 
     def at(self, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-        """Means of the rows, shape (n,), and their derivatives, shape (n, parameters).
+        """Means of the rows, shape (n,), and their derivatives, shape (n, p + others).
 
-        The parameters are those of `ParameterCovariance`.
+        The derivatives are by the coefficients of all columns of X, those that were dropped
+        included, and by the other parameters of `ParameterCovariance`; see `of_parameters`.
         """
-        model, rank = self.model, rows.X.shape[1]
+        model, p = self.model, rows.X.shape[1]
         whole = not (model.is_linear or model.fit_options["fast"])
-        eta = rows.X @ model.estimates.beta + rows.offset
-        gradient = np.zeros((len(eta), len(model.optsum.final) if whole else rank))
+        eta = rows.X[:, model.feterm.kept] @ model.estimates.beta + rows.offset
+        rank = len(model.estimates.beta)
+        gradient = np.zeros((len(eta), p + (len(model.optsum.final) - rank if whole else 0)))
         if self.on_link:
-            gradient[:, :rank] = rows.X
+            gradient[:, :p] = rows.X
             return eta, gradient
         if not self.integrated:
-            gradient[:, :rank] = rows.X * self.back.slope(eta)[:, None]
+            gradient[:, :p] = rows.X * self.back.slope(eta)[:, None]
             return self.back.mean(eta), gradient
         v = self._variances(rows, model.theta, model.sigma**2)
+        self._refuse_infinite_means(eta, v)
         mean, by_eta, by_v = self._expectations(eta, v)
-        gradient[:, :rank] = rows.X * by_eta[:, None]
-        for k in range(rank, gradient.shape[1]):
-            gradient[:, k] = by_v * self._variance_slope(rows, k)
+        if self.back.steps and not np.isfinite(mean).all():
+            raise OptionError(
+                f"{self.back.left} has no mean over the random effects and residuals: it does not "
+                f'exist for all values of {self.back.response}, or is infinite; take re="zero"'
+            )
+        gradient[:, :p] = rows.X * by_eta[:, None]
+        for k in range(p, gradient.shape[1]):
+            gradient[:, k] = by_v * self._variance_slope(rows, k - p + rank)
         return mean, gradient
+
+    def of_parameters(self, gradient) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives by the parameters of the fit, and whether what they are of is estimable.
+
+        Parameters
+        ----------
+        gradient : ndarray, shape (m, p + others)
+            Averages of the derivatives that `at` returns, or differences of them.
+
+        Returns
+        -------
+        gradient : ndarray, shape (m, parameters)
+            Zero where not estimable.
+        estimable : ndarray of bool, shape (m,)
+        """
+        p, known = len(self.model.feterm.cnames), np.isfinite(gradient).all(axis=1)
+        gradient = np.where(known[:, None], gradient, 0.0)
+        kept, estimable = on_kept_columns(self.model.feterm, gradient[:, :p])
+        estimable &= known
+        return np.hstack([kept, gradient[:, p:]]) * estimable[:, None], estimable
+
+    def _refuse_infinite_means(self, eta, v) -> None:
+        """Refuse links whose mean has a pole at η = 0, unless that is far: no expectation exists.
+
+        Raises
+        ------
+        OptionError
+        """
+        link = self.model.link_record
+        if not link.turns or link.mirrored:
+            return
+        near = np.abs(eta) < POLE * np.sqrt(v)
+        if near.any():
+            raise OptionError(
+                f'{near.sum()} of {len(near)} means have no average over the random effects: link="'
+                f'{link.name}" has infinite means at a linear predictor of zero, which is within '
+                f'{POLE:g} standard deviations; take re="zero", or fit with link="log"'
+            )
 
     def _variance_slope(self, rows: Rows, k: int) -> np.ndarray:
         """The derivative of v by a parameter of a full generalized fit."""
@@ -150,18 +219,18 @@ class ResponseMeans:
             lam = term.structure.matrix(theta[at : at + len(term.theta)])
             at += len(term.theta)
             own = phi * ((lam.T @ z) ** 2).sum(axis=0)
-            if term.relation is not None:  # of a level with a typical variance
-                own = own * term.relation.scale**2
             total = total + (own.mean() if averaged else own)
         return total
 
     def _expectations(self, eta, v) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """E g⁻¹(η + √v Z) and its derivatives by η and v, each of shape (n,)."""
-        nodes = np.arange(-REACH, REACH + SPACING / 2, SPACING)
+        sd = np.sqrt(np.maximum(v, STEP**2))
+        smooth = not (self.back.steps or self.model.link_record.turns) and sd.max() < NARROW
+        spacing = WIDE if smooth else SPACING
+        nodes = np.arange(-REACH, REACH + spacing / 2, spacing)
         weights = np.exp(-(nodes**2) / 2)
         weights /= weights.sum()
         out = np.empty((3, len(eta)))
-        sd = np.sqrt(np.maximum(v, STEP**2))
         step = max(1, BATCH // len(nodes))
         with np.errstate(all="ignore"):
             for a in range(0, len(eta), step):

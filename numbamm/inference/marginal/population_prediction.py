@@ -10,7 +10,7 @@ from numbamm.formula.columns import Table
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.refgrid import ReferenceGrid, left_of_bar
 from numbamm.inference.marginal.all_parameters import ParameterCovariance
-from numbamm.inference.marginal.population import ResponseMeans, Rows
+from numbamm.inference.marginal.population import ResponseMeans, Rows, of_known_covariance
 from numbamm.inference.prediction.model_rows import ModelRows
 
 
@@ -33,13 +33,20 @@ def population_predictions(model, newdata, se: bool, interval: bool, alpha: floa
     means = ResponseMeans(model, ReferenceGrid(model.frame, None), integrated=True)
     table = ModelRows.of_fit(model) if newdata is None else ModelRows.new(model, newdata, [])
     known = np.ones(len(table.X), bool) if table.missing is None else ~table.missing
-    z = [term.z for term in model.reterms] if newdata is None else _columns(model, newdata, known)
+    own = newdata is None
+    z = [term.z for term in model.reterms] if own else _columns(model, newdata, known)
+    z = [of_known_covariance(term, x, own) for term, x in zip(model.reterms, z, strict=True)]
     offset = np.zeros(len(known)) if table.offset is None else table.offset
-    value, gradient = means.at(Rows(table.X[known], offset[known], z, [False] * len(z)))
+    X = np.zeros((len(known), len(model.feterm.cnames)))
+    X[:, model.feterm.kept] = (
+        table.X
+    )  # as in other predictions, coefficients that were dropped are 0
+    value, gradient = means.at(Rows(X[known], offset[known], z, [False] * len(z)))
     columns = {"prediction": value}
     if se or interval:
         parameters = ParameterCovariance.of(model, degrees.method(model, "wald"))
-        error = np.sqrt(np.einsum("nx,xy,ny->n", gradient, parameters.covariance, gradient))
+        kept = np.hstack([gradient[:, model.feterm.kept], gradient[:, X.shape[1] :]])
+        error = np.sqrt(np.einsum("nx,xy,ny->n", kept, parameters.covariance, kept))
     if se:
         columns["se"] = error
     if interval:

@@ -11,10 +11,8 @@ from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.inference.marginal.averages import Averages
 from numbamm.inference.marginal.counterfactual import Counterfactual, covariate
+from numbamm.inference.marginal.stencil import stencil
 from numbamm.report.digits import coverage
-
-#: Half-widths of differences, in standard deviations of the covariate.
-STEP = 1e-3
 
 
 @names_arguments
@@ -97,16 +95,13 @@ def slopes(
     if var in context.grid.factors:
         raise OptionError(f"var: '{var}' is a factor; comparisons() compares its levels")
     column = context.data[var].to_numpy(dtype=float)
-    step = STEP * (float(column.std()) or float(np.abs(column).max()) or 1.0)
 
     def compute(setting):
         place = np.full(len(column), setting[var], dtype=float) if var in setting else column
-        ends = [
-            context.mean_responses(context.with_values(**setting | {var: place + k * step}))
-            for k in (-2, -1, 1, 2)
-        ]
-        a, b, c, d = ends
-        value, gradient = ((8 * (c[i] - b[i]) - (d[i] - a[i])) / (12 * step) for i in (0, 1))
+        value, gradient = 0.0, 0.0
+        for point, weight in zip(*stencil(column, place), strict=True):
+            mean, by = context.mean_responses(context.with_values(**setting | {var: point}))
+            value, gradient = value + weight * mean, gradient + weight[:, None] * by
         return [({}, lambda rows: (value[rows].mean(), gradient[rows].mean(axis=0)))]
 
     return context.table(

@@ -21,7 +21,7 @@ LARGEST_BATCH, LARGEST_DRAW = 200, 2_000_000
 
 def bootstrap_task(model, names: EstimateColumns, key: int) -> ReplicateTask:
     """The task that fits replicates of a model: compiled, if the model allows it."""
-    return (CompiledFits if _can_be_compiled(model) else SingleFits)(model, names, key)
+    return (CompiledFits if can_be_compiled(model) else SingleFits)(model, names, key)
 
 
 class CompiledFits(ReplicateTask):
@@ -118,7 +118,7 @@ class SingleFits(ReplicateTask):
         return rows, failed
 
 
-def _can_be_compiled(model) -> bool:
+def can_be_compiled(model) -> bool:
     """Whether compiled code can fit the model: linear, few θ, and bounds as in its layout."""
     optsum = model.optsum
     return (

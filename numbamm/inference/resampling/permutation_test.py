@@ -126,6 +126,12 @@ class SignTask(ReplicateTask):
         super().__init__(model, term, key)
         self.clusters = clusters
         X, names = without(model.frame, term)
+        rank = np.linalg.matrix_rank
+        if rank(X) == model.feterm.rank:
+            raise OptionError(
+                f"term: without {term.name} the fixed effects span the same columns, and there is "
+                "nothing to test"
+            )
         smaller = replace(model.frame, X=X, xnames=names, formula=f"{model.formula} - {term.name}")
         self._pair = [
             self._by_likelihood(m) for m in (unfitted_model(model, smaller), model.twin())

@@ -36,7 +36,10 @@ def resampling_task(
 ) -> ReplicateTask:
     """The task of a kind of bootstrap other than the parametric one; see `refuse_kind`."""
     if kind == "cases":
-        return CaseFits(model, names, key, clusters)
+        from numbamm.inference.resampling.cluster_fits import ClusterFits, can_be_gathered
+
+        gathered = can_be_gathered(model, clusters)
+        return (ClusterFits if gathered else CaseFits)(model, names, key, clusters)
     return (ResidualFits if kind == "residual" else WildFits)(model, names, key, clusters)
 
 
@@ -51,12 +54,16 @@ class ResampledFits(ReplicateTask):
         rows, failed = {}, {}
         for i in batch:
             try:
-                rows[i] = self._names.row_of(self._fitted(stream(self._key, i)))
+                rows[i] = self._row(stream(self._key, i))
                 if rows[i].shape != (len(self._names.columns),) or np.isnan(rows[i]).any():
                     rows[i], failed[i] = None, "the estimates are not those of the model"
             except (NumbammError, ArithmeticError, np.linalg.LinAlgError) as error:
                 rows[i], failed[i] = None, str(error)
         return rows, failed
+
+    def _row(self, rng) -> np.ndarray:
+        """The estimates of one replicate."""
+        return self._names.row_of(self._fitted(rng))
 
     def _fitted(self, rng):
         """The fitted model of one replicate."""
@@ -78,8 +85,12 @@ class CaseFits(ResampledFits):
         self._rows = np.split(order, np.cumsum(np.bincount(clusters.codes))[:-1])
         self._within = [clusters.holds(term.refs) for term in model.reterms]
 
+    def _drawn(self, rng) -> np.ndarray:
+        """The clusters of one replicate."""
+        return rng.integers(0, self._clusters.count, self._clusters.count)
+
     def _fitted(self, rng):
-        drawn = rng.integers(0, self._clusters.count, self._clusters.count)
+        drawn = self._drawn(rng)
         rows = np.concatenate([self._rows[j] for j in drawn])
         copies = np.repeat(np.arange(len(drawn)), [len(self._rows[j]) for j in drawn])
         frame, terms = self._model.frame, []

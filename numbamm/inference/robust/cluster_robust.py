@@ -13,6 +13,7 @@ covariance. Nothing here is larger than the rows of one cluster.
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import cho_solve
 
 from numbamm.blocks.threads import blas_threads
 from numbamm.inference.fixed.wald import INFINITE, quadratic_form
@@ -21,6 +22,8 @@ from numbamm.memory import refuse_beyond
 
 #: Eigenvalues of B below this share of the largest are zero: X tells all of these residuals.
 EXPLAINED = 1e-10
+#: Clusters of so many rows are solved one by one, by the Cholesky factor that there is.
+LARGE = 100
 #: Largest number of entries of the matrices that are computed in one batch.
 BATCH = 2**21
 #: Copies of a cluster's matrix that exist at once.
@@ -147,7 +150,7 @@ class ClusterRobust:
             e = e - model.frame.offset
         V = _covariances(model, rows)
         D = np.linalg.cholesky(V).transpose(0, 2, 1)
-        P = np.linalg.solve(V, x @ self.M)
+        P = _solved(D, V, x @ self.M)
         if self.kind == "CR2":
             P = _adjusted(D, V - x @ self.M @ x.transpose(0, 2, 1), P)
         scores = np.einsum("jnx,jn->jx", P, e[rows])
@@ -181,6 +184,13 @@ def _of_residuals(model, rows) -> np.ndarray:
     R = np.zeros((*rows.shape, n))
     R[:, np.arange(n), np.arange(n)] = deviations[rows] ** 2
     return R
+
+
+def _solved(D, V, right) -> np.ndarray:
+    """V⁻¹ times a matrix, of each cluster, with V = D'D: by D, if clusters are large."""
+    if V.shape[1] < LARGE:
+        return np.linalg.solve(V, right)
+    return np.array([cho_solve((d, False), r) for d, r in zip(D, right, strict=True)])
 
 
 def _adjusted(D, residual, P) -> np.ndarray:

@@ -179,3 +179,12 @@ def test_size_of_the_tests():
         assert binomtest(sum(found), len(found), 0.1, "greater").pvalue > 1e-3, name
         if name[1] in ("uniformity", "dispersion"):
             assert binomtest(sum(found), len(found), 0.1, "less").pvalue > 1e-3, name
+
+
+def test_places_are_numbers():
+    cake = mm.datasets.load("cake")
+    r = mm.lmm("angle ~ recipe + temp + (1 | recipe:replicate)", cake).simulated_residuals(20)
+    with pytest.raises(OptionError, match=r"x must be numbers"):
+        r.spatial("recipe")
+    with pytest.raises(OptionError, match=r"y must be numbers"):
+        r.spatial("temp", cake["recipe"])

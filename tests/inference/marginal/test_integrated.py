@@ -119,3 +119,33 @@ def test_what_is_refused(entry_model):
         g.emmeans("period", re="integrated", type="response", bias_adjust=True)
     with pytest.raises(OptionError, match="re must be one of zero, integrated"):
         g.emmeans("period", re="all")
+
+
+@pytest.mark.parametrize(("family", "link"), [("gamma", "inverse"), ("gamma", "inverse-squared")])
+def test_means_that_may_be_infinite_have_no_average(family, link):
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"g": np.repeat(np.arange(25), 12), "x": rng.normal(size=300)})
+    data["y"] = rng.gamma(5, np.exp(0.1 * data["x"] + 0.4 * rng.normal(size=25)[data["g"]]) / 5)
+    g = mm.glmm("y ~ x + (1 | g)", data, family, link)
+    for call in (lambda: g.emmeans("x", re="integrated"), lambda: g.predict(re="integrated")):
+        with pytest.raises(OptionError, match=r"no average over the random effects"):
+            call()
+    assert np.isfinite(g.slopes("x").frame["se"]).all()
+
+
+@pytest.mark.parametrize("response", ["I(1 / y)", "1 / y"])
+def test_a_transformed_response_without_a_mean_is_refused(response):
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"g": np.repeat(np.arange(20), 8), "x": rng.normal(size=160)})
+    data["y"] = np.exp(0.2 * rng.normal(size=160) + 0.3 * rng.normal(size=20)[data["g"]])
+    m = mm.lmm(f"{response} ~ x + (1 | g)", data)
+    with pytest.raises(OptionError, match=r"y has no mean over the random effects and residuals"):
+        m.emmeans("x", re="integrated")
+
+
+def test_the_table_says_how_cells_are_weighted():
+    cake = mm.datasets.load("cake")
+    m = mm.lmm("angle ~ recipe * temperature + (1 | recipe:replicate)", cake)
+    for weights, words in (("cells", "in each cell."), ("proportional", "numbers of rows.")):
+        notes = m.emmeans("recipe", weights=weights, re="integrated").notes
+        assert any(note.startswith("Averaged over") and note.endswith(words) for note in notes)

@@ -53,3 +53,20 @@ def test_what_is_refused(entry_model):
         g.predict(re="none")
     with pytest.raises(DataError, match="urban"):
         g.predict({"age": [1.0], "livch": ["0"]}, re="integrated")
+
+
+def test_known_variances_of_levels_count():
+    rng = np.random.default_rng(8)
+    data = pd.DataFrame({"g": np.repeat(np.arange(20), 8), "x": rng.normal(size=160)})
+    variances = np.linspace(0.5, 4, 20)
+    effects = np.sqrt(variances) * rng.normal(size=20)
+    data["count"] = rng.poisson(np.exp(0.3 * data["x"] + 0.6 * effects[data["g"]]))
+    labels = np.random.default_rng(1).permutation(20)  # in another order than that of the data
+    K = pd.DataFrame(np.diag(variances[labels]), index=labels, columns=labels)
+    g = mm.glmm("count ~ x + (1 | g)", data, "poisson", cov={"g": K})
+    v = g.varcorr.terms[0].cov[0, 0]
+    eta = g.predict(data, random=False, type="link")
+    wanted = np.exp(eta + v * variances[data["g"]] / 2)
+    np.testing.assert_allclose(g.predict(re="integrated"), wanted, rtol=1e-9)
+    wanted = np.exp(eta + v * variances.mean() / 2)
+    np.testing.assert_allclose(g.predict(data, re="integrated"), wanted, rtol=1e-9)

@@ -1,6 +1,7 @@
 """Average slopes, against other programs and differences of predictions."""
 
 import numpy as np
+import pandas as pd
 import postfit_oracles
 import pytest
 from numpy.testing import assert_allclose
@@ -59,3 +60,33 @@ def test_what_is_refused(entry_model):
     ):
         with pytest.raises(error, match=words):
             g.slopes(**call)
+
+
+@pytest.mark.parametrize("spline", ["bs(x, df=5)", "cr(x, df=4)", "poly(x, 3)"])
+def test_a_spline_is_differentiated_within_the_range_of_the_data(spline):
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"x": rng.uniform(0, 10, 300), "g": rng.integers(0, 12, 300)})
+    data["y"] = np.sin(data["x"]) + rng.normal(size=300)
+    m = mm.lmm(f"y ~ {spline} + (1 | g)", data)
+    ends = data["x"].agg(["min", "max"]).to_list()
+    h = 1e-5
+    inner = data["x"].clip(ends[0] + 2 * h, ends[1] - 2 * h)
+    up, down = (m.predict(data.assign(x=inner + s), random=False) for s in (h, -h))
+    slope = ((up - down) / (2 * h)).mean()
+    assert_allclose(m.slopes("x").frame["estimate"], slope, rtol=1e-4)
+    trends = m.emtrends("x", "x", at={"x": ends}).frame["trend"]
+    assert_allclose(trends, m.slopes("x", at={"x": ends}).frame["estimate"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        ({}, "Of y, for random effects and residuals of zero: its median."),
+        ({"type": "link"}, "On the scale of log(y)."),
+        ({"re": "integrated"}, "Means over the distribution of the random effects and the residu"),
+    ],
+)
+def test_of_a_transformed_response_the_table_says_what_it_is(options, note):
+    sleep = mm.datasets.load("sleepstudy").rename(columns={"Reaction": "y"})
+    m = mm.lmm("log(y) ~ Days + (1 | Subject)", sleep)
+    assert any(line.startswith(note) for line in m.slopes("Days", **options).notes)

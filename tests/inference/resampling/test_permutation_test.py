@@ -57,3 +57,10 @@ def test_what_is_refused():
     g = mm.glmm("r2 ~ btype + (1 | item)", mm.datasets.load("VerbAgg"), "bernoulli", fast=True)
     with pytest.raises(OptionError, match="is for linear models"):
         g.permutation_test("btype")
+
+
+def test_a_term_whose_columns_others_span_is_refused():
+    sleep = mm.datasets.load("sleepstudy").assign(Weeks=lambda d: d["Days"] / 7)
+    m = mm.lmm("Reaction ~ Days + Weeks + (1 | Subject)", sleep)
+    with pytest.raises(OptionError, match=r"without Weeks the fixed effects span the same"):
+        m.permutation_test("Weeks", 9)
