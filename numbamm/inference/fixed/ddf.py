@@ -103,7 +103,6 @@ def robust_method(model, robust: str | None, cluster: Any, ddf: str | None = Non
     from numbamm.inference.robust.cluster_robust import ClusterRobust
     from numbamm.inference.robust.clusters import Clusters
     from numbamm.inference.robust.score_sandwich import ScoreSandwich
-    from numbamm.models.residual_side.refusals import refuse_structure
 
     if model.has_categories:
         raise OptionError("robust covariances are not for ordinal models: leave robust out")
@@ -117,7 +116,6 @@ def robust_method(model, robust: str | None, cluster: Any, ddf: str | None = Non
     cache = vars(model.estimates).setdefault("_robust", {})
     key = (kind, cluster) if cluster is None or isinstance(cluster, str) else None
     if key not in cache:
-        refuse_structure(model, f'robust="{kind}"', "leave robust out")
         clusters = Clusters.of(model, cluster)
         made = (ClusterRobust if model.is_linear else ScoreSandwich)(model, clusters, kind)
         if key is None:
