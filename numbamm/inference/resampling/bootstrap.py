@@ -22,7 +22,7 @@ from numbamm.inference.resampling.bca import corrected, jackknife
 from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
 from numbamm.inference.resampling.bootstrap_fits import bootstrap_task
 from numbamm.inference.resampling.replicates import key_of, run, valid_count
-from numbamm.inference.resampling.resampled_fits import KINDS, refuse_kind, resampling_task
+from numbamm.inference.resampling.resampling_task import KINDS, refuse_kind, resampling_task
 from numbamm.inference.resampling.workers import holding
 from numbamm.inference.robust.clusters import Clusters
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE

@@ -7,40 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from numbamm.errors import NumbammError, OptionError
-from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
+from numbamm.errors import NumbammError
 from numbamm.inference.resampling.replicates import ReplicateTask, stream
 from numbamm.inference.robust.clusters import Clusters
 from numbamm.optimize.run import uninterrupted
-
-KINDS = ("parametric", "cases", "residual", "wild")
-
-
-def refuse_kind(model, kind: str) -> None:
-    """Refuse a kind of bootstrap other than the parametric one that does not suit the model.
-
-    Raises
-    ------
-    OptionError
-    """
-    if any(term.relation is not None for term in model.reterms) or model.residual_side is not None:
-        raise OptionError(
-            f'kind="{kind}" is for independent levels and residuals: take kind="parametric"'
-        )
-    if kind != "cases" and not model.is_linear:
-        raise OptionError(f'kind="{kind}" is for linear models: take "parametric" or "cases"')
-
-
-def resampling_task(
-    model, names: EstimateColumns, key: int, kind: str, clusters: Clusters | None
-) -> ReplicateTask:
-    """The task of a kind of bootstrap other than the parametric one; see `refuse_kind`."""
-    if kind == "cases":
-        from numbamm.inference.resampling.cluster_fits import ClusterFits, can_be_gathered
-
-        gathered = can_be_gathered(model, clusters)
-        return (ClusterFits if gathered else CaseFits)(model, names, key, clusters)
-    return (ResidualFits if kind == "residual" else WildFits)(model, names, key, clusters)
 
 
 class ResampledFits(ReplicateTask):

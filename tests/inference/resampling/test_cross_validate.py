@@ -164,14 +164,8 @@ def test_what_is_refused():
             sleep().cross_validate(**call)
 
 
-def test_models_of_several_parts_and_of_correlated_residuals_are_refused():
+def test_models_of_correlated_residuals_are_refused():
     sleep = mm.datasets.load("sleepstudy")
     m = mm.lmm("Reaction ~ Days + (1 | Subject)", sleep, residual="ar1(Days | Subject)")
     with pytest.raises(OptionError, match=r"cross_validate: not for residuals with a structure"):
         mm.cross_validate(m)
-    cbpp = mm.datasets.load("cbpp")
-    g = mm.glmm("incidence ~ period + (1 | herd)", cbpp, "poisson", zi="~ 1")
-    with pytest.raises(OptionError, match=r"models of one predictor"):
-        mm.cross_validate(g)
-    with pytest.raises(OptionError, match=r"models of one predictor"):
-        g.bootstrap(2, kind="cases")

@@ -1,11 +1,8 @@
 """Clusters: independent groups of rows."""
 
 import numpy as np
-import pandas as pd
-import pytest
 
 import numbamm as mm
-from numbamm.errors import OptionError
 from numbamm.inference.robust.clusters import Clusters
 
 
@@ -27,18 +24,3 @@ def test_nested_factors_have_the_outer_one_as_clusters():
     clusters = Clusters.of(m, None)
     assert clusters.name == "batch" and clusters.count == 10
     assert np.bincount(clusters.codes).tolist() == [6] * 10
-
-
-@pytest.mark.parametrize("robust", ["CR0", "CR2"])
-def test_residuals_with_a_structure_and_known_covariances_are_refused(robust):
-    sleep = mm.datasets.load("sleepstudy")
-    m = mm.lmm("Reaction ~ Days + (1 | Subject)", sleep, residual="ar1(Days | Subject)")
-    with pytest.raises(OptionError, match=r"residuals with a structure"):
-        m.cov_params(robust=robust)
-    labels = sorted(set(sleep["Subject"]))
-    K = pd.DataFrame(np.eye(18) + 0.1, index=labels, columns=labels)
-    m = mm.lmm("Reaction ~ Days + (1 | Subject)", sleep, cov={"Subject": K})
-    with pytest.raises(OptionError, match=r"Subject have a known covariance"):
-        m.coef_table(robust=robust)
-    with pytest.raises(OptionError, match=r"Subject have a known covariance"):
-        m.permutation_test("Days", 9)
