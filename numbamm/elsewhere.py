@@ -169,12 +169,10 @@ _VALUES: dict[str, dict[str, str]] = {
         "nb": "negativebinomial",
         "nb2": "negativebinomial",
         "negbinomial2": "negativebinomial",
-        "generalizedpoisson": "negativebinomial",
-        "nbinom1": "negativebinomial",
+        "generalizedpoisson": "genpois",
         "quasipoisson": "negativebinomial",
         "pois": "poisson",
         "normal": "gaussian",
-        "lognormal": "gaussian, of log(y) in the formula",
         "ig": "inversegaussian",
         "wald": "inversegaussian",
         "invgauss": "inversegaussian",
@@ -265,17 +263,13 @@ _MISSING_FAMILIES: dict[str, str] = {
         (
             *("zip", "zinb", "zip1", "zinb1", "zinb2", "zipoisson", "zinegativebinomial"),
             *("zeroinflated", "zeroinflatedpoisson", "zeroinflatednegativebinomial"),
-            *("hurdle", "hurdlepoisson", "hurdlenegbinomial", "truncatedpoisson"),
-            *("truncatednbinom1", "truncatednbinom2"),
+            *("hurdle", "hurdlepoisson", "hurdlenegbinomial"),
         ),
-        "zeros have no part of their own here: check_zeroinflation() tells whether "
-        "negativebinomial has enough of them",
+        'zeros are a part of the model, zi="~ 1" or hurdle="~ 1", beside a family such as poisson; '
+        "check_zeroinflation() tells whether negativebinomial has enough of them",
     ),
     **dict.fromkeys(
-        (
-            *("beta", "betafamily", "betabinomial", "betabinom", "beta1", "t", "tfamily"),
-            *("student", "studentt", "weibull", "skewnormal", "compois", "genpois"),
-        ),
+        ("weibull", "vonmises", "loglogistic", "gompertz", "beta1"),
         "mm.Family takes a log-density of your own",
     ),
 }
@@ -283,7 +277,7 @@ _MISSING_FAMILIES: dict[str, str] = {
 #: Attributes of models and names of the library that other packages have, and what to write.
 _NAMES: dict[str, dict[str, str]] = {
     "model": {
-        **dict.fromkeys(("fixef", "coefficients", "coefs", "feparams", "fixedeffects"), "params"),
+        **dict.fromkeys(("fixef", "coefs", "feparams", "fixedeffects"), "params"),
         **dict.fromkeys(("randomeffects", "reffects", "raneftables"), "ranef()"),
         **dict.fromkeys(("vcov", "normalizedcovparams"), "cov_params()"),
         **dict.fromkeys(("confint", "confidenceintervals"), "conf_int()"),
@@ -301,10 +295,8 @@ _NAMES: dict[str, dict[str, str]] = {
         **dict.fromkeys(("getme",), "theta, b, u, beta, exog, reterms or optsum"),
         **dict.fromkeys(("plotdiagnostics", "qqplot", "plotresiduals"), "plot.diagnostics()"),
         **dict.fromkeys(("emmip", "plotmodel", "interactplot"), 'plot.effects("x:z")'),
-        **dict.fromkeys(
-            ("emtrends", "slopes", "avgslopes", "simpleslopes"),
-            'emmeans("x | f", at={"x": [0, 1]}).contrast("consecutive"), slopes of x by level of f',
-        ),
+        **dict.fromkeys(("avgslopes", "simpleslopes", "margins"), 'slopes("x")'),
+        **dict.fromkeys(("avgcomparisons", "predictcomparisons"), 'comparisons("x")'),
     },
     "numbamm": {
         **dict.fromkeys(("lmer", "mixedlm", "linearmixedmodelfit"), "lmm"),

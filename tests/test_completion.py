@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import pandas as pd
 import pytest
 
 import numbamm as mm
@@ -28,11 +29,25 @@ def test_names_for_other_rooms_are_left_out_and_work():
     assert machine.gear() == 1
 
 
-@pytest.fixture
+def _sizes():
+    """Sizes of herds in ordered categories."""
+    d = mm.datasets.load("cbpp")
+    return d.assign(size=pd.cut(d["size"], 3, labels=["small", "middle", "large"]))
+
+
+@pytest.fixture(scope="module")
 def objects(fitted, fitted_glmm):
     return {
         "linear": fitted(SLEEP, "sleepstudy"),
         "generalized": fitted_glmm("cbpp_1"),
+        "parts": mm.glmm(
+            "count ~ 1 + (1 | site)",
+            mm.datasets.load("Salamanders"),
+            "poisson",
+            zi="~ 1",
+            fast=True,
+        ),
+        "ordinal": mm.CumulativeLinkMixedModel("size ~ 1 + (1 | herd)", _sizes()),
         "family": FAMILIES["poisson"],
         "link": LINKS["log"],
         "optsum": fitted(SLEEP, "sleepstudy").optsum,

@@ -148,7 +148,6 @@ def test_a_function_without_a_fixed_list_of_arguments():
 @pytest.mark.parametrize(
     ("family", "link", "hint"),
     [
-        ("nbinom1", None, "negativebinomial"),
         ("quasipoisson", None, "negativebinomial"),
         ("Gama", None, "gamma"),
         ("normal", None, "gaussian"),
@@ -175,7 +174,7 @@ def test_families_of_other_packages(data):
     for given in (families.Poisson(), families.Poisson):
         with pytest.raises(mm.OptionError, match='write family="poisson"'):
             mm.glmm(SLEEP, data, given)
-    with pytest.raises(mm.OptionError, match="write one of bernoulli, "):
+    with pytest.raises(mm.OptionError, match='write family="tweedie"'):
         mm.glmm(SLEEP, data, families.Tweedie())
     with pytest.raises(mm.OptionError, match='write link="log"'):
         mm.glmm(SLEEP, data, "gamma", families.links.Log())
@@ -262,7 +261,7 @@ def test_columns_of_odd_names_are_columns(data):
         ("vcov", "cov_params()"),
         ("logLik", "llf"),
         ("rsquared", "r2()"),
-        ("emtrends", "emmeans("),
+        ("avg_slopes", "slopes("),
     ],
 )
 def test_attributes_of_other_packages(model, name, ours):
@@ -307,11 +306,11 @@ def test_names_of_other_libraries():
 
 @pytest.mark.parametrize("family", ["zip", "ZINB2", "zero_inflated_poisson", "hurdle"])
 def test_families_with_a_part_for_zeros(family):
-    with pytest.raises(mm.OptionError, match=r"zeros have no part.*check_zeroinflation.*poisson"):
+    with pytest.raises(mm.OptionError, match=r"zi=.*hurdle=.*check_zeroinflation"):
         mm.glmm("incidence ~ period + (1 | herd)", mm.datasets.load("cbpp"), family)
 
 
-@pytest.mark.parametrize("family", ["beta_family", "Student-t", "betabinomial"])
+@pytest.mark.parametrize("family", ["Weibull", "von-Mises"])
 def test_families_that_a_user_can_write(family):
     with pytest.raises(mm.OptionError, match=r"mm\.Family takes a log-density"):
         mm.glmm("incidence ~ period + (1 | herd)", mm.datasets.load("cbpp"), family)

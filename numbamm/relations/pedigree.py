@@ -22,6 +22,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from numbamm.completion import ForUsers
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, did_you_mean, shown
 from numbamm.memory import refuse_beyond
 from numbamm.relations.inbreeding import inbreeding_coefficients
@@ -133,6 +134,7 @@ class Pedigree(ForUsers):
         return f"Pedigree({len(self.labels)} animals, {founders} founders, {inbred} inbred)"
 
 
+@names_arguments
 def pedigree(data: Any, animal: str = "animal", sire: str = "sire", dam: str = "dam") -> Pedigree:
     """Additive relationships from a table of animals and their parents.
 

@@ -15,6 +15,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from numbamm.completion import ForUsers
+from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, shown
 from numbamm.relations.innovations import Innovations
 from numbamm.relations.newick import Node, read_newick
@@ -115,6 +116,7 @@ class Phylogeny(ForUsers):
         return f"Phylogeny({self.ntips} tips, {inner} inner nodes, height {self.height:.7g})"
 
 
+@names_arguments
 def phylogeny(newick: str, *, unit_height: bool = False) -> Phylogeny:
     """Covariances of species from a tree with branch lengths, under Brownian motion.
 

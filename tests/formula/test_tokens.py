@@ -24,7 +24,7 @@ from numbamm.formula.scan import scan
         ("y ~ (1 | )", "on the right", 7),
         ("y ~ zerocorr(x || g)", "single bar", 15),
         ("y ~ x + homdig(0 + x | g)", "no covariance structure 'homdig'; did you mean", 8),
-        ("y ~ x + qqqq(0 + x | g)", "no covariance structure 'qqqq'; there are ar1, ", 8),
+        ("y ~ x + qqqq(0 + x | g)", "no covariance structure 'qqqq'; there are adh, ar1, ", 8),
         ("y ~ I(x^2) + (1 | g)", r"write \*\*", 7),
         ("y^2 ~ x + (1 | g)", r"write \*\*", 1),
         ("y ~ offset(x^2) + (1 | g)", r"write \*\*", 12),

@@ -91,7 +91,7 @@ def test_groups_of_one_row_and_of_ten_thousand():
         (np.arange(200.0), "poisson", {"shape": 2.0}, "shape belongs to the negative binomial"),
         (np.arange(200.0), "negativebinomial", {"shape": -2.0}, "shape must be a positive number"),
         (np.arange(200.0), "poisson", {"init": "ols"}, "unknown init 'ols'.*glm, lmm"),
-        (np.arange(200.0), "quasipoisson", {}, "unknown family.*binomial, gamma"),
+        (np.arange(200.0), "quasipoisson", {}, "unknown family.*binomial, compois, gamma"),
         (np.arange(200.0), "poisson", {"offset": np.ones(7)}, "offset"),
     ],
 )

@@ -6,7 +6,7 @@ import numbamm as mm
 from numbamm.errors import OptionError
 from numbamm.inference.resampling.cluster_fits import ClusterFits
 from numbamm.inference.resampling.resampled_fits import CaseFits, ResidualFits, WildFits
-from numbamm.inference.resampling.resampling_task import resampling_task
+from numbamm.inference.resampling.resampling_task import refuse_kind, resampling_task
 from numbamm.inference.robust.clusters import Clusters
 
 
@@ -24,4 +24,4 @@ def test_residuals_of_generalized_models_are_refused():
     cbpp = mm.datasets.load("cbpp")
     g = mm.glmm("incidence ~ period + (1 | herd)", cbpp, "poisson")
     with pytest.raises(OptionError, match="is for linear models"):
-        resampling_task(g, None, 1, "wild", Clusters.of(g, None))
+        refuse_kind(g, "wild")
