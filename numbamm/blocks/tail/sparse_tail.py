@@ -198,7 +198,7 @@ class Factor:
 
     def __init__(self, table, size_work: int, size_adjoint: int, symbolic: Symbolic) -> None:
         order, nd, nonzeros = symbolic.order, int(table[1, ND]), len(symbolic.pattern.rows)
-        self.theta = self.held = self.criterion = self.N = self.Q = None
+        self.theta = self.held = self.criterion = self.N = self.Q = self.inverse = None
         self.logdet_sparse = np.nan
         self.work, self.adjoint = np.zeros(size_work), np.zeros(size_adjoint)
         self.T, self.omega = np.zeros(nonzeros), np.zeros(nonzeros)
@@ -486,7 +486,10 @@ class SparseTail(Tail):
 
     def _inverse_of_sparse_part(self, f: Factor) -> np.ndarray:
         """The selected inverse of Ω_ss, in the order of `Symbolic.nodes`."""
-        Z = f.L.copy()
+        if f.inverse is None:
+            f.inverse = np.empty_like(f.L)  # kept, since fresh memory takes as long as the copy
+        Z = f.inverse
+        np.copyto(Z, f.L)
         invert_on_pattern(self._symbolic.nodes, Z, f.scratch)
         return Z
 
@@ -502,7 +505,6 @@ class SparseTail(Tail):
         if self._symbolic.order:
             Z = self._inverse_of_sparse_part(f)
             selected_s(pattern, Z, self._symbolic.where, QS.reshape(-1), Q.reshape(-1), U)
-            del Z
             tail_u(table, f.work, pattern, f.T, U, G)
         SL = self._times_lambda(f, np.ascontiguousarray(-QS.T), "dense", transposed=False).T
         LS = self._times_lambda(f, -QS, "sparse", transposed=False)
