@@ -172,8 +172,6 @@ class SimulatedResiduals(Tabular, ShortRepr):
         The simulated responses.
     conditional : bool
         Whether these have the random effects of the fit.
-    residuals : pandas.Series
-        A residual for each row of the data; missing where a row was dropped.
     uniformity, dispersion, outliers, zeros : ResidualTest
         Tests of all residuals; `zeros` is None for responses without zeros.
     tests : list of ResidualTest
@@ -204,7 +202,19 @@ class SimulatedResiduals(Tabular, ShortRepr):
 
     @property
     def residuals(self) -> pd.Series:
-        """A residual for each row of the data; missing where a row was dropped."""
+        """A residual for each row of the data; missing where a row was dropped.
+
+        See Also
+        --------
+        SimulatedResiduals.by
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> m = mm.lmm("Reaction ~ Days + (Days | Subject)", mm.datasets.load("sleepstudy"))
+        >>> bool(m.simulated_residuals(seed=1).residuals.between(0, 1).all())
+        True
+        """
         return self.model.aligned(self._residuals, "residual")
 
     def autocorrelation(self, time=None, group=None) -> ResidualTest:
