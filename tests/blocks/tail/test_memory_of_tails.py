@@ -54,6 +54,7 @@ def run(script, limit=None):
     return done.stdout.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_tail_that_fits_is_taken_where_another_would_not():
     found = run(
         """
@@ -75,7 +76,7 @@ LARGE = "movers(40_000, 12_000, 6, 1.0)", 2_500_000_000
     [
         (LINEAR, "dense", *LARGE),
         (LINEAR, "sparse", *LARGE),
-        (LINEAR, "iterative", "ring(800_000)", 2_500_000_000),
+        pytest.param(LINEAR, "iterative", "ring(800_000)", 2_500_000_000, marks=pytest.mark.slow),
         (GENERALIZED, "sparse", *LARGE),
         pytest.param(GENERALIZED, "dense", *LARGE, marks=pytest.mark.slow),
     ],
@@ -109,7 +110,7 @@ def kernels_are_kept():
     [
         ("dense", "ring(2_600)"),
         ("sparse", "movers(30_000, 6_000, 5, 0.5)"),
-        ("iterative", "movers(200_000, 120_000, 6, 0.5)"),
+        pytest.param("iterative", "movers(200_000, 120_000, 6, 0.5)", marks=pytest.mark.slow),
     ],
 )
 def test_the_prediction_is_what_is_taken(kernels_are_kept, tail, design):
