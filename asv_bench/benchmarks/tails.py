@@ -70,7 +70,7 @@ class WholeCall:
 class Bernoulli:
     """The full fit of a generalized model to a worker–firm panel, exact."""
 
-    params = ((20_000, 2_500), (100_000, 10_000))
+    params = ([(20_000, 2_500), (100_000, 10_000)],)
     param_names = ("levels",)
     timeout = 1200
     number, repeat, rounds, warmup_time = 1, 2, 1, 0
