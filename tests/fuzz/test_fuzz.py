@@ -11,7 +11,7 @@ import pytest
 from fuzz import farm
 
 #: Seeds of the normal run; those of `pytest -m fuzz` follow. FUZZ_CASES says how many.
-FEW, MANY = 60, int(os.environ.get("FUZZ_CASES", "10000"))
+FEW, MANY = 25, int(os.environ.get("FUZZ_CASES", "10000"))
 
 
 def check(seeds, workers):
