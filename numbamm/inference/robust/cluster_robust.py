@@ -5,8 +5,8 @@ With V_j the model's covariance of the rows of cluster j, M = (X'V⁻¹X)⁻¹ a
     CR0 = M Σ_j g_j g_j' M,    g_j = X_j'V_j⁻¹ A_j e_j,    A_j = I,
 
 is consistent as the number m of clusters increases. CR1 is CR0 times m / (m - 1). CR2 is unbiased
-if V is right, by its A_j; see `weights`. Its tests take the degrees of freedom of the quadratic
-forms that estimate the variances, with V as the working covariance.
+if V is right, by its A_j; see `cluster_weights`. Its tests take the degrees of freedom of the
+quadratic forms that estimate the variances, with V as the working covariance.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.inference.fixed.wald import INFINITE, quadratic_form
 from numbamm.inference.robust.cluster_rows import RowsOfClusters
+from numbamm.inference.robust.cluster_weights import dense_weights, low_rank_weights
 from numbamm.inference.robust.clusters import Clusters
-from numbamm.inference.robust.weights import dense_weights, low_rank_weights
 from numbamm.memory import refuse_beyond
 
 #: Up to so many rows of a cluster, matrices of n × n are fastest.

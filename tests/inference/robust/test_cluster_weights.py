@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from numbamm.inference.robust.cluster_rows import ClusterRows
-from numbamm.inference.robust.weights import _inverse_root, dense_weights, low_rank_weights
+from numbamm.inference.robust.cluster_weights import _inverse_root, dense_weights, low_rank_weights
 
 
 def cluster(seed, variances, size=1.0, whole=False):
