@@ -4,8 +4,9 @@ rotated
     One effect a level of a linear model: columns are rotated so that effects of levels are
     independent, see `blocks.known.rotated`. Thousands of levels.
 whitened
-    Several effects a level, or a generalized model, and K is small or singular: the levels together
-    are the one level of a term with columns ZR, K = RR'. Hundreds of levels.
+    Several effects a level, or a generalized model, and K is small or singular; or residuals have a
+    structure: the levels together are the one level of a term with columns ZR, K = RR'. Hundreds
+    of levels.
 sparse
     There is K⁻¹, sparse or not, which takes the place of the identity in Ω, see
     `blocks.known.by_precision`. Up to some hundred thousand levels.
@@ -34,8 +35,10 @@ FEW = 100
 MOST_WHITENED = 1500
 
 
-def put_ways(terms: list[ReMat], *, is_linear: bool) -> None:
+def put_ways(terms: list[ReMat], *, is_linear: bool, in_groups: bool = False) -> None:
     """Choose how each term with related levels is dealt with, for all terms of a model.
+
+    With `in_groups`, residuals have a structure.
 
     Raises
     ------
@@ -44,7 +47,7 @@ def put_ways(terms: list[ReMat], *, is_linear: bool) -> None:
     """
     related = [term for term in terms if term.relation is not None]
     for term in related:
-        term.way = _way(term, is_linear)
+        term.way = WHITENED_WAY if in_groups else _way(term, is_linear)
     if any(term.way == SPARSE_WAY for term in related):
         for term in related:
             if _has_precision(term):
@@ -53,7 +56,7 @@ def put_ways(terms: list[ReMat], *, is_linear: bool) -> None:
                 term.way = WHITENED_WAY
     for term in related:
         if term.way == WHITENED_WAY:
-            _refuse_many(term)
+            _refuse_many(term, in_groups)
 
 
 def _way(term: ReMat, is_linear: bool) -> str:
@@ -68,10 +71,16 @@ def _has_precision(term: ReMat) -> bool:
     return term.relation.rank == term.relation.size
 
 
-def _refuse_many(term: ReMat) -> None:
+def _refuse_many(term: ReMat, in_groups: bool) -> None:
     effects = term.relation.rank * term.p
     if effects > MOST_WHITENED:
         remedy = "leave levels out that have no rows"
+        if in_groups:
+            raise DataError(
+                f"{term.relation.name} has {term.nlevels} levels: beside residual and dispersion "
+                f"at most {MOST_WHITENED} effects of related levels are possible, and these are "
+                f"{effects}; {remedy}"
+            )
         if not cholmod.is_installed():
             remedy = f"{cholmod.MISSING}, which would help; or {remedy}"
         elif not _has_precision(term):

@@ -336,7 +336,7 @@ class _Sums:
             slopes=self._slopes(phi_matrix if reml else np.zeros_like(phi_matrix)),
             terms=self.terms,
             lambdas=[t.lambda_ for t in self.terms],
-            sizes=model.scaled.sizes,
+            sizes=[t.root_mean_squares(model.scaled.root) for t in self.terms],
             reml=reml,
         )
 
