@@ -2,11 +2,11 @@
 
 rotated
     One effect a level of a linear model: columns are rotated so that effects of levels are
-    independent, see `blocks.known.rotated`. Thousands of levels.
+    independent, see `blocks.known.rotated`; beside residuals with a structure, multiplied by a root
+    of K, see `blocks.known.roots`. Thousands of levels.
 whitened
-    Several effects a level, or a generalized model, and K is small or singular; or residuals have a
-    structure: the levels together are the one level of a term with columns ZR, K = RR'. Hundreds
-    of levels.
+    Several effects a level, or a generalized model, and K is small or singular: the levels together
+    are the one level of a term with columns ZR, K = RR'. Hundreds of levels.
 sparse
     There is K⁻¹, sparse or not, which takes the place of the identity in Ω, see
     `blocks.known.by_precision`. Up to some hundred thousand levels.
@@ -33,6 +33,8 @@ MOST_DENSE = 1500
 FEW = 100
 #: Most effects of a whitened term: levels × columns.
 MOST_WHITENED = 1500
+#: Beside residuals with a structure: most levels with one effect, and effects of a whitened term.
+MOST_BESIDE, MOST_WHITENED_BESIDE = 3000, 200
 
 
 def put_ways(terms: list[ReMat], *, is_linear: bool, in_groups: bool = False) -> None:
@@ -47,7 +49,7 @@ def put_ways(terms: list[ReMat], *, is_linear: bool, in_groups: bool = False) ->
     """
     related = [term for term in terms if term.relation is not None]
     for term in related:
-        term.way = WHITENED_WAY if in_groups else _way(term, is_linear)
+        term.way = _way(term, is_linear, in_groups)
     if any(term.way == SPARSE_WAY for term in related):
         for term in related:
             if _has_precision(term):
@@ -55,14 +57,18 @@ def put_ways(terms: list[ReMat], *, is_linear: bool, in_groups: bool = False) ->
             elif term.way == ROTATED_WAY:
                 term.way = WHITENED_WAY
     for term in related:
-        if term.way == WHITENED_WAY:
-            _refuse_many(term, in_groups)
+        if in_groups:
+            _refuse_many_beside(term)
+        elif term.way == WHITENED_WAY:
+            _refuse_many(term)
 
 
-def _way(term: ReMat, is_linear: bool) -> str:
-    large = term.relation.is_sparse and term.nranef > MOST_DENSE
+def _way(term: ReMat, is_linear: bool, in_groups: bool) -> str:
+    large = not in_groups and term.relation.is_sparse and term.nranef > MOST_DENSE
     if is_linear and isinstance(term.structure, Us) and term.p == 1 and not large:
         return ROTATED_WAY
+    if in_groups:
+        return WHITENED_WAY
     many = large or (term.nranef > FEW and cholmod.is_installed())
     return SPARSE_WAY if many and _has_precision(term) else WHITENED_WAY
 
@@ -71,16 +77,25 @@ def _has_precision(term: ReMat) -> bool:
     return term.relation.rank == term.relation.size
 
 
-def _refuse_many(term: ReMat, in_groups: bool) -> None:
+def _refuse_many_beside(term: ReMat) -> None:
+    """Refuse what takes minutes beside residuals with a structure."""
+    one = term.way == ROTATED_WAY
+    effects, most = term.nranef, MOST_BESIDE if one else MOST_WHITENED_BESIDE
+    if effects > most:
+        remedy = "leave levels out that have no rows, or leave residual and dispersion out"
+        if not one:
+            remedy = f"write (1 | {term.group}), of which {MOST_BESIDE:,} levels are; or {remedy}"
+        raise DataError(
+            f"{term.relation.name} has {term.nlevels:,} levels: beside residual and dispersion at "
+            f"most {most:,} effects of related levels are possible{'' if one else ' with slopes'}, "
+            f"and these are {effects:,}; {remedy}"
+        )
+
+
+def _refuse_many(term: ReMat) -> None:
     effects = term.relation.rank * term.p
     if effects > MOST_WHITENED:
         remedy = "leave levels out that have no rows"
-        if in_groups:
-            raise DataError(
-                f"{term.relation.name} has {term.nlevels} levels: beside residual and dispersion "
-                f"at most {MOST_WHITENED} effects of related levels are possible, and these are "
-                f"{effects}; {remedy}"
-            )
         if not cholmod.is_installed():
             remedy = f"{cholmod.MISSING}, which would help; or {remedy}"
         elif not _has_precision(term):

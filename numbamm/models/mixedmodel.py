@@ -131,9 +131,7 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     #: The residuals' covariance, where they are correlated or have several standard deviations.
     residual_side: ResidualSide | None = None
 
-    def __init__(
-        self, frame, root: np.ndarray | None = None, *, in_groups: bool = False
-    ) -> None:
+    def __init__(self, frame, root: np.ndarray | None = None, *, in_groups: bool = False) -> None:
         """`root`: √W of each row, where the random effects are not measured in √φ by √w alone.
 
         `in_groups`: rows have a covariance of their own, whose groups related levels may cross.

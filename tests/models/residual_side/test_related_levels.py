@@ -9,6 +9,7 @@ from models.residual_side.dense_prediction import kriged
 from numpy.testing import assert_allclose
 
 import numbamm as mm
+from numbamm.design import related_levels
 
 RNG = np.random.default_rng(5)
 LABELS = [f"é{k}" for k in range(12)]
@@ -96,6 +97,15 @@ def test_predictions(model):
     assert_allclose(found["se"] ** 2, error, atol=1e-8)
     half = (found["upper"] - found["lower"]) / 2 / 1.959963984540054
     assert_allclose(half**2, observation, atol=1e-8)
+
+
+def test_too_many_levels_are_refused(monkeypatch):
+    monkeypatch.setattr(related_levels, "MOST_BESIDE", 11)
+    monkeypatch.setattr(related_levels, "MOST_WHITENED_BESIDE", 20)
+    for name, words in {"ar1": "at most 11 effects", "slopes": "20 .* with slopes.*are 24"}.items():
+        formula, options = CASES[name]
+        with pytest.raises(mm.errors.DataError, match=f"beside residual and dispersion.*{words}"):
+            mm.lmm(formula, D, **options)
 
 
 def test_degrees_of_freedom():
