@@ -206,11 +206,6 @@ class LinearMixedModel(LinearObjective, MixedModel):
             "amalgamate": amalgamate,
         }
         relations = relations_of(cov, precision)
-        if relations and texts is not None:
-            raise OptionError(
-                "cov and precision, for levels that are related, do not go with residual and "
-                "dispersion: leave one of the two out"
-            )
         tail_options = {"tail": tail, "probes": probes, "seed": seed}
         sides = {"residual": residual, "dispersion": dispersion}
         scope = caller_namespace()
@@ -288,7 +283,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
     def _build(self, frame, reml: bool, sigma: float | None, tail: Request, side=None) -> None:
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
         with blas_threads():
-            MixedModel.__init__(self, frame)
+            MixedModel.__init__(self, frame, in_groups=side is not None)
             feterm = self.feterm
             self.scaled_response = CentredResponse.of(
                 frame.y, frame.offset, feterm, self.sqrt_weights

@@ -134,13 +134,16 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     #: The residuals' covariance, where they are correlated or have several standard deviations.
     residual_side: ResidualSide | None = None
 
-    def __init__(self, frame, root: np.ndarray | None = None) -> None:
-        """`root`: √W of each row, where the random effects are not measured in √φ by √w alone."""
+    def __init__(self, frame, root: np.ndarray | None = None, *, in_groups: bool = False) -> None:
+        """`root`: √W of each row, where the random effects are not measured in √φ by √w alone.
+
+        `in_groups`: rows have a covariance of their own, whose groups related levels may cross.
+        """
         self.frame = frame
         self.formula = frame.formula
         self.reterms = frame.reterms
         self.sqrt_weights = None if frame.weights is None else np.sqrt(frame.weights)
-        put_ways(frame.reterms, is_linear=self.is_linear)
+        put_ways(frame.reterms, is_linear=self.is_linear, in_groups=in_groups)
         self.feterm = FeMat.from_columns(frame.X, frame.xnames, self.sqrt_weights, frame.nobs)
         self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights if root is None else root)
         self._begin()
