@@ -266,6 +266,8 @@ class Family(ForUsers):
 
     #: Lines of the table that rows fill themselves, where no link does.
     table_lines = 0
+    #: Whether the row kernel leaves informations where it leaves working weights.
+    informed = False
 
     @property
     def by_density(self) -> bool:
