@@ -49,6 +49,7 @@ from numbamm.models.spaces.laplace import LaplaceObjective
 from numbamm.models.spaces.parameters import Parameters
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.varcorr import VarCorr
+from numbamm.models.without_rows import ordinal_without
 from numbamm.sources.opening import open_source
 
 if TYPE_CHECKING:
@@ -58,9 +59,9 @@ if TYPE_CHECKING:
 #: What other rooms ask these models for, besides.
 BETWEEN_ROOMS_TOO = frozenset(
     """
-    coefficient_kinds effect_variances effects_along given_shape information is_canonical is_fast
-    location_names objective_without_effects part_texts parts_covariance pirls shape
-    starts_by_default values_at_estimates
+    begin_at_start bounded_theta coefficient_kinds effect_variances effects_along given_shape
+    information is_canonical is_fast location_names objective_without_effects part_texts
+    parts_covariance pirls shape starts_by_default values_at_estimates
     """.split()
 )
 #: Half-width of differences of modes, in standard errors of coefficients.
@@ -257,6 +258,9 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         parts = tuple(f"{name} {text}" for name, text in self.part_texts.items())
         usual = self.threshold == STRUCTURES[0]
         return parts if usual else (*parts, f"{self.threshold} thresholds")
+
+    #: Whether a fit says how far the Laplace approximation is off.
+    _tells_of_laplace = True
 
     #: β never varies with the mode.
     _fast = is_fast = False
@@ -742,11 +746,21 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
     def working_model(self):
         raise OptionError("an ordinal model has no working linear model")
 
-    def without_rows(self, rows):
-        raise OptionError(
-            "the influence of rows and levels is not computed for ordinal models: fit without "
-            "them, clmm(formula, data[...])"
-        )
+    @property
+    def bounded_theta(self) -> np.ndarray:
+        """Which θ are not below zero, standard deviations, shape (number of θ,)."""
+        return np.isfinite(self.scaled.structure.lowerbd)
+
+    def begin_at_start(self) -> None:
+        """Let the next search begin at the start, with the options of the last one."""
+        own, self.optsum = self.optsum, first_options(self)
+        for name in ("optimizer", "maxfeval", "maxtime", "nagq"):
+            setattr(self.optsum, name, getattr(own, name))
+        self._default_start, self._gamma_root, self._unbounded = DefaultStart(), None, []
+        self._tells_of_laplace = False
+
+    def without_rows(self, rows) -> CumulativeLinkMixedModel:
+        return ordinal_without(self, rows)
 
     @property
     def pearson_ratio(self) -> float:
