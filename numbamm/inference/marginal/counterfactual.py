@@ -115,6 +115,31 @@ class Counterfactual:
         """Mean responses of changed data, and their derivatives by the parameters."""
         return self.means.at(self.means.rows(data, are_data=True))
 
+    def slopes(
+        self, setting: dict[str, Any], var: str, place, points, weights
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Slopes of mean responses by a covariate, and their derivatives by the parameters.
+
+        Parameters
+        ----------
+        setting : dict
+        var : str
+        place : ndarray, shape (n,)
+            The covariate.
+        points, weights : ndarray, shape (points, n)
+            Of `stencil`.
+        """
+        at = [self.with_values(**setting | {var: point}) for point in points]
+        if self.re == "integrated":
+            rows = [self.means.rows(data, are_data=True) for data in at]
+            here = self.means.rows(self.with_values(**setting | {var: place}), are_data=True)
+            return self.means.slopes_at(here, rows, weights)
+        value, gradient = 0.0, 0.0
+        for data, weight in zip(at, weights, strict=True):
+            mean, by = self.mean_responses(data)
+            value, gradient = value + weight * mean, gradient + weight[:, None] * by
+        return value, gradient
+
     def table(
         self, compute: Callable[[dict[str, Any]], list], title: str, notes: list[str], **options
     ) -> Averages:
