@@ -134,11 +134,8 @@ class Counterfactual:
             rows = [self.means.rows(data, are_data=True) for data in at]
             here = self.means.rows(self.with_values(**setting | {var: place}), are_data=True)
             return self.means.slopes_at(here, rows, weights)
-        value, gradient = 0.0, 0.0
-        for data, weight in zip(at, weights, strict=True):
-            mean, by = self.mean_responses(data)
-            value, gradient = value + weight * mean, gradient + weight[:, None] * by
-        return value, gradient
+        means, by = zip(*map(self.mean_responses, at), strict=True)
+        return np.sum(weights * means, axis=0), np.einsum("an,anp->np", weights, by)
 
     def table(
         self, compute: Callable[[dict[str, Any]], list], title: str, notes: list[str], **options
