@@ -225,7 +225,7 @@ def by_linear_model(model, modes: Any, start: Start) -> Start:
 
 
 def _is_better(model, modes, start: Start, mode) -> bool:
-    """Whether the objective is lower at a start than at this mode; if so, `modes` are left there."""
+    """Whether a start has a lower objective than this mode; `modes` are left at the lower one."""
     usual, theta = modes.replaced(), model.scaled.to_scaled(start.theta)
     there = usual(theta, start.gamma.copy(), vary=True, shape=start.shape)
     laplace = model._likelihood.laplace
