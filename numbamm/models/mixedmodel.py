@@ -5,11 +5,12 @@ The file is long by docstrings: a public method of a class has no other place fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import replace
 from html import escape
 from os import PathLike
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
@@ -122,6 +123,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     given_shape: float | None = None
     #: The parts of the model besides that of the mean, if it has any.
     composition: Any = None
+    #: Parts at an end of their range, by their places among the coefficients of parts.
+    flat_parts: Mapping[int, str] = MappingProxyType({})
     #: Whether the response is one of ordered categories, and the model has thresholds.
     has_categories: bool = False
     #: Whether the family has a shape that is estimated.

@@ -14,12 +14,10 @@ from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.emmeans import bare
 from numbamm.inference.fixed.refgrid import ReferenceGrid
-from numbamm.inference.marginal.all_parameters import ParameterCovariance
 from numbamm.inference.marginal.averages import INESTIMABLE, Averages, tests
-from numbamm.inference.marginal.population import ResponseMeans
+from numbamm.inference.marginal.mean_kinds import concerns_parts, grid_for, means_of, types_of
 from numbamm.options import mapping, name_list, one_of, valid_alpha
 
-TYPES = ("response", "link")
 RE = ("zero", "integrated")
 
 
@@ -32,7 +30,8 @@ class Counterfactual:
         A fitted model.
     by, at : optional
         As for `slopes`.
-    type : {"response", "link"}
+    type : str
+        One of `types_of`.
     re : {"zero", "integrated"}
     ddf, robust, cluster : optional
         As for `contrast`.
@@ -64,7 +63,11 @@ class Counterfactual:
     ) -> None:
         self.alpha = valid_alpha(alpha)
         self.method = degrees.method(model, ddf, robust, cluster)
-        self.model, self.type, self.re = model, one_of("type", type, TYPES), one_of("re", re, RE)
+        self.model, self.type, self.re = (
+            model,
+            one_of("type", type, types_of(model)),
+            one_of("re", re, RE),
+        )
         if type == "link" and re == "integrated":
             raise OptionError(
                 're="integrated" is for type="response": on the link the mean is that at zero'
@@ -78,8 +81,8 @@ class Counterfactual:
             raise DataError(
                 "the rows of the model have streamed by: averages over them need data in memory"
             )
-        self.grid = ReferenceGrid(model.frame, None)
-        self.data = pd.DataFrame(dict(model.frame.columns)).reset_index(drop=True)
+        self.grid = grid_for(model, type)
+        self.data = pd.DataFrame(dict(self.grid.frame.columns)).reset_index(drop=True)
         self.by = [bare(name) for name in name_list("by", () if by is None else by, least=0)]
         for name in self.by:
             self.grid.check(name)
@@ -88,11 +91,11 @@ class Counterfactual:
         if both:
             raise OptionError(f"'{both[0]}' is both in by and in at: rows cannot be grouped by it")
         self.groups = self._groups()
-        self.means = ResponseMeans(model, self.grid, re == "integrated", type == "link")
+        self.means = means_of(model, self.grid, type, re == "integrated")
 
     def _settings(self, at: Mapping[str, Any]) -> list[dict[str, Any]]:
         names = [bare(name) for name in at]
-        changed = ReferenceGrid(self.model.frame, dict(zip(names, at.values(), strict=True)))
+        changed = ReferenceGrid(self.grid.frame, dict(zip(names, at.values(), strict=True)))
         lists = [changed.values[name] for name in names]
         return [dict(zip(names, values, strict=True)) for values in product(*lists)]
 
@@ -140,7 +143,7 @@ class Counterfactual:
         for name in names:
             if name in self.grid.factors and name in self.data:
                 names[name] = names[name].astype(object)
-        parameters = ParameterCovariance.of(self.model, self.method)
+        parameters = self.means.parameters(self.method)
         gradient, estimable = self.means.of_parameters(np.array(gradients))
         value = np.where(estimable, values, np.nan)
         method = self.method if self.model.is_linear else None
@@ -167,6 +170,8 @@ class Counterfactual:
 
     def scale_notes(self) -> list[str]:
         """What the means are means of."""
+        if concerns_parts(self.model, self.type):
+            return self.means.notes()
         back = BackTransform(self.model)
         if self.type == "link":
             scale = back.response if back.steps else f"the link, {self.model.link}"

@@ -10,15 +10,17 @@ derivatives by η and v give those by all parameters.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from numbamm.errors import OptionError
+from numbamm.glm.link import Link
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.contrast import on_kept_columns
 from numbamm.inference.fixed.refgrid import ReferenceGrid, left_of_bar
+from numbamm.inference.marginal.all_parameters import ParameterCovariance
 
 #: Nodes are so many standard deviations from the mean at most, and at this distance.
 REACH, SPACING = 12.0, 0.04
@@ -46,29 +48,15 @@ class Rows:
         given, so that v is their average.
     averaged : list of bool
         Of which terms v is averaged over the data.
+    parts : list of ndarray, shape (n, columns)
+        All columns of each further predictor of a model of several parts.
     """
 
     X: np.ndarray
     offset: np.ndarray
     z: list[np.ndarray]
     averaged: list[bool]
-
-
-def refuse_other_means(model) -> None:
-    """Refuse models whose responses have another mean than the inverse link of η.
-
-    Raises
-    ------
-    OptionError
-    """
-    parts = model.composition
-    if parts is None or parts.mean_is_mu:
-        return
-    cause = f"has zeros of the part {parts.zero_part}" if parts.zero_part else "is not μ"
-    raise OptionError(
-        f"averages of mean responses are not known where the mean of a response {cause}: "
-        'type="link" is of the linear predictor; predict(newdata) gives mean responses'
-    )
+    parts: list[np.ndarray] = field(default_factory=list)
 
 
 def of_known_covariance(term, z, own: bool) -> np.ndarray:
@@ -91,6 +79,11 @@ def of_known_covariance(term, z, own: bool) -> np.ndarray:
 class ResponseMeans:
     """Mean responses and their derivatives by the parameters.
 
+    Attributes
+    ----------
+    title, heading : str
+        Of a table of averages, and of its column.
+
     Parameters
     ----------
     model : MixedModel
@@ -103,9 +96,9 @@ class ResponseMeans:
         Whether to take linear predictors in place of responses.
     """
 
+    title, heading = "Marginal means of the response", "Mean"
+
     def __init__(self, model, grid: ReferenceGrid, integrated: bool, on_link: bool = False) -> None:
-        if not on_link:
-            refuse_other_means(model)
         self.model, self.grid, self.integrated = model, grid, integrated
         self.on_link, self.back = on_link, BackTransform(model)
 
@@ -131,6 +124,10 @@ class ResponseMeans:
                 z.append(of_known_covariance(term, term.z if columns is None else columns, own))
                 averaged.append(columns is None and not are_data)
         return Rows(X, offset, z, averaged)
+
+    def with_parts(self, rows: Rows, built: dict[str, np.ndarray]) -> Rows:
+        """Rows with the columns of the parts' formulas, of which these means need none."""
+        return rows
 
     def at(self, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         """Means of the rows, shape (n,), and their derivatives, shape (n, p + others).
@@ -161,6 +158,11 @@ class ResponseMeans:
         for k in range(p, gradient.shape[1]):
             gradient[:, k] = by_v * self._variance_slope(rows, k - p + rank)
         return mean, gradient
+
+    def on_kept(self, gradient) -> np.ndarray:
+        """Derivatives by the parameters of the fit, if dropped coefficients count as zero."""
+        p = len(self.model.feterm.cnames)
+        return np.hstack([gradient[:, self.model.feterm.kept], gradient[:, p:]])
 
     def of_parameters(self, gradient) -> tuple[np.ndarray, np.ndarray]:
         """Derivatives by the parameters of the fit, and whether what they are of is estimable.
@@ -200,7 +202,7 @@ class ResponseMeans:
                 f'{POLE:g} standard deviations; take re="zero", or fit with link="log"'
             )
 
-    def _variance_slope(self, rows: Rows, k: int) -> np.ndarray:
+    def _variance_slope(self, rows: Rows, k: int, of_mean: bool = True) -> np.ndarray:
         """The derivative of v by a parameter of a full generalized fit."""
         model, ends = self.model, []
         x = model.optsum.final
@@ -209,29 +211,29 @@ class ResponseMeans:
             moved = x.copy()
             moved[k] += sign * step
             *_, phi, theta = model.parameters_of(x).split(moved)
-            ends.append(self._variances(rows, theta, 1.0 if phi is None else phi))
+            ends.append(self._variances(rows, theta, 1.0 if phi is None else phi, of_mean))
         return (ends[0] - ends[1]) / (2 * step)
 
-    def _variances(self, rows: Rows, theta, phi: float) -> np.ndarray:
-        """v = φ z'λλ'z of each row; with the residual of a transformed response."""
+    def _variances(self, rows: Rows, theta, phi: float, of_mean: bool = True) -> np.ndarray:
+        """v = φ z'λλ'z of each row; with the residual of a transformed response.
+
+        `of_mean`: of the terms of the mean's predictor, else of those of another part.
+        """
         total, at = np.full(len(rows.X), self.model.residual_variance), 0
         for term, z, averaged in zip(self.model.reterms, rows.z, rows.averaged, strict=True):
             lam = term.structure.matrix(theta[at : at + len(term.theta)])
             at += len(term.theta)
+            if bool(term.part) is of_mean:
+                continue
             own = phi * ((lam.T @ z) ** 2).sum(axis=0)
             total = total + (own.mean() if averaged else own)
         return total
 
     def _expectations(self, eta, v) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """E g⁻¹(η + √v Z) and its derivatives by η and v, each of shape (n,)."""
-        sd = np.sqrt(np.maximum(v, STEP**2))
-        smooth = not (self.back.steps or self.model.link_record.turns) and sd.max() < NARROW
-        spacing = WIDE if smooth else SPACING
-        nodes = np.arange(-REACH, REACH + spacing / 2, spacing)
-        weights = np.exp(-(nodes**2) / 2)
-        weights /= weights.sum()
+        smooth = not (self.back.steps or self.model.link_record.turns)
+        sd, nodes, weights, step = normal_nodes(v, smooth)
         out = np.empty((3, len(eta)))
-        step = max(1, BATCH // len(nodes))
         with np.errstate(all="ignore"):
             for a in range(0, len(eta), step):
                 part = slice(a, a + step)
@@ -242,3 +244,68 @@ class ResponseMeans:
                 out[1, part] = slope @ weights
                 out[2, part] = slope @ (weights * nodes) / (2 * sd[part])
         return out[0], out[1], out[2]
+
+    def parameters(self, method) -> ParameterCovariance:
+        """The parameters of the fit by which `at` has derivatives, and their covariance."""
+        return ParameterCovariance.of(self.model, method)
+
+    def limits(self, value, se, half) -> tuple[np.ndarray, np.ndarray]:
+        """Limits of intervals of means that are normal on the scale of the link.
+
+        Parameters
+        ----------
+        value, se : ndarray, shape (n,)
+            Mean responses and their standard errors.
+        half : float or ndarray
+            Half-width in standard errors.
+        """
+        return link_limits(self.model.link_record, value, se, half)
+
+    @property
+    def ylabel(self) -> str:
+        """What a plot calls the averages."""
+        return self.back.name
+
+    @property
+    def is_of_responses(self) -> bool:
+        """Whether responses are values of what is averaged."""
+        return True
+
+    def notes(self) -> list[str]:
+        """What the averages on a grid are averages of."""
+        return ["Means of the response over the distribution of the random effects."]
+
+
+def normal_nodes(v, smooth: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Nodes and weights of the trapezoidal rule for a standard normal variable.
+
+    Parameters
+    ----------
+    v : ndarray, shape (n,)
+        Variances of the linear predictors.
+    smooth : bool
+        Whether the function has no kinks, so that wide spacing will do up to ordinary variances.
+
+    Returns
+    -------
+    sd : ndarray, shape (n,)
+        Standard deviations, none of them zero.
+    nodes, weights : ndarray
+    step : int
+        Number of rows at once.
+    """
+    sd = np.sqrt(np.maximum(v, STEP**2))
+    spacing = WIDE if smooth and sd.max() < NARROW else SPACING
+    nodes = np.arange(-REACH, REACH + spacing / 2, spacing)
+    weights = np.exp(-(nodes**2) / 2)
+    return sd, nodes, weights / weights.sum(), max(1, BATCH // len(nodes))
+
+
+def link_limits(link: Link, value, se, half) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of intervals that are normal on the scale of a link, where that is monotonic."""
+    if link.linear or link.turns:
+        return value - half * se, value + half * se
+    with np.errstate(all="ignore"):
+        eta = link.eta(value)
+        width = half * se / np.abs(link.slope(eta))
+        return tuple(np.sort([link.mean(eta - width), link.mean(eta + width)], axis=0))

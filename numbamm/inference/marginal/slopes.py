@@ -43,8 +43,10 @@ def slopes(
     at : dict, optional
         Values that variables take in all rows, ``{"urban": ["N", "Y"]}``: there is an average for
         each combination.
-    type : {"response", "link"}
-        Slopes of the mean response, or of the linear predictor.
+    type : {"response", "link", "conditional", "zprob", "dispersion"}
+        Slopes of the mean response, or of the linear predictor. Of a model of several parts also
+        of what `predict` calls by these names: the mean without the zeros of a part, the
+        probability of these zeros, the dispersion. Variables of all parts can be named then.
     re : {"zero", "integrated"}
         Of generalized models: whether the mean response is that at random effects of zero, or the
         mean over their distribution, which is the population's.

@@ -248,7 +248,8 @@ def predict(
                 raise OptionError(
                     're="integrated" is a mean: type="response", no prediction interval'
                 )
-            return population_predictions(model, newdata, se, interval is not None, alpha)
+            of_interval = interval is not None
+            return population_predictions(model, newdata, type, se, of_interval, alpha)
         random = False
     by_draws = interval == "prediction" and not model.is_linear
     if by_draws and type == "link":

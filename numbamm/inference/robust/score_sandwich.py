@@ -12,7 +12,7 @@ import numpy as np
 from numbamm.blocks.threads import blas_threads
 from numbamm.errors import OptionError
 from numbamm.inference.fixed.wald import Wald
-from numbamm.inference.marginal.all_parameters import derivative, inverse_information, steps
+from numbamm.inference.marginal.all_parameters import derivative, inverse_information, whitened
 from numbamm.inference.robust.clusters import Clusters
 
 
@@ -54,8 +54,8 @@ class ScoreSandwich(Wald):
 
 def _scores(model, clusters: Clusters) -> np.ndarray:
     """The score of each cluster, shape (clusters, parameters)."""
-    x, step = model.optsum.final, steps(model)
+    x, root = model.optsum.final, whitened(model).laplace.root
     order = np.argsort(clusters.codes, kind="stable")
     parts = np.split(order, np.cumsum(np.bincount(clusters.codes))[:-1])
-    without = [derivative(model.without_rows(rows), x, step) for rows in parts]
-    return (np.array(without) - derivative(model, x, step)) / 2
+    without = [derivative(model.without_rows(rows), x, root) for rows in parts]
+    return (np.array(without) - derivative(model, x, root)) / 2

@@ -149,3 +149,18 @@ def test_the_table_says_how_cells_are_weighted():
     for weights, words in (("cells", "in each cell."), ("proportional", "numbers of rows.")):
         notes = m.emmeans("recipe", weights=weights, re="integrated").notes
         assert any(note.startswith("Averaged over") and note.endswith(words) for note in notes)
+
+
+def test_errors_do_not_depend_on_where_a_covariate_has_its_zero():
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"g": np.repeat(np.arange(20), 10), "year": rng.normal(size=200)})
+    eta = 0.3 * data["year"] + 0.4 * rng.normal(size=20)[data["g"]]
+    data["y"] = rng.poisson(np.exp(eta)).astype(float)
+    near = mm.glmm("y ~ year + (1 | g)", data, "poisson")
+    far = mm.glmm("y ~ year + (1 | g)", data.assign(year=data["year"] + 2020), "poisson")
+    for robust in (None, "CR0"):
+        one, other = (
+            m.emmeans("year", at={"year": [at]}, re="integrated", robust=robust).frame
+            for m, at in ((near, 0.0), (far, 2020.0))
+        )
+        assert_allclose(other[["estimate", "se"]], one[["estimate", "se"]], rtol=1e-5)
