@@ -13,6 +13,7 @@ from numbamm.errors import OptionError, shown
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.inference.fixed.ratios import ratio_of
+from numbamm.inference.parts.part_tests import part_tests
 from numbamm.inference.profiling.generalized_surface import GeneralizedSurface
 from numbamm.inference.profiling.profile import profile, profiled_parameters
 from numbamm.inference.profiling.residual_surface import surface_of
@@ -25,7 +26,7 @@ from numbamm.options import flag, one_of, valid_alpha
 if TYPE_CHECKING:
     from numbamm.report.tableframe import Limits
 
-WHICH = ("fixed", "random", "all")
+WHICH = ("fixed", "random", "parts", "all")
 METHODS = ("wald", "satterthwaite", "kenward-roger", "kenward-roger-observed")
 REFITS = {"profile": "profile likelihood", "bootstrap": "parametric bootstrap"}
 
@@ -50,9 +51,10 @@ def conf_int(
         A fitted model.
     alpha : float
         One minus the coverage.
-    which : {"fixed", "random", "all"}
+    which : {"fixed", "random", "parts", "all"}
         The coefficients; the standard deviations and correlations of the random effects, with
-        ``sigma`` or ``shape``, under the names that `profile` has for them; or all of these.
+        ``sigma`` or ``shape``, under the names that `profile` has for them; the coefficients of
+        further parts, on the scale of their links; or all of these.
     method : {"wald", "satterthwaite", "kenward-roger", "profile", "bootstrap"}, optional
         From the curvature of the likelihood, with normal or t distributions; by profile
         likelihood, see `profile`; or by percentiles of a parametric bootstrap, see `bootstrap`. If
@@ -107,14 +109,15 @@ def conf_int(
     alpha = valid_alpha(alpha)
     which = one_of("which", which, WHICH)
     method = _method(model, method, ddf)
-    coefficients, components = which != "random", which != "fixed"
+    coefficients, components = which in ("fixed", "all"), which in ("random", "all")
+    parts = which in ("parts", "all") and model.composition is not None
     ratio = ratio_of(model) if flag("exponentiate", exponentiate) else None
     if method == "profile":
-        limits = _by_profile(model, alpha, coefficients, components)
+        limits = _by_profile(model, alpha, coefficients, components, parts)
     elif method == "bootstrap":
-        limits = _by_bootstrap(model, alpha, coefficients, components, n, seed)
+        limits = _by_bootstrap(model, alpha, coefficients, components, parts, n, seed)
     else:
-        limits = _without_refits(model, alpha, coefficients, components, method)
+        limits = _without_refits(model, alpha, coefficients, components, parts, method)
     if ratio is not None and coefficients:
         names = model.coefficient_names
         if model.has_categories:  # thresholds are no ratios
@@ -147,7 +150,7 @@ def _notes(model, limits, method: str | None) -> list[str]:
     ]
 
 
-def _without_refits(model, alpha: float, coefficients: bool, components: bool, method: str | None):
+def _without_refits(model, alpha, coefficients, components, of_parts, method: str | None):
     """Intervals from the curvature of the likelihood, with normal or t distributions."""
     import pandas as pd
 
@@ -155,9 +158,11 @@ def _without_refits(model, alpha: float, coefficients: bool, components: bool, m
     if coefficients:
         limits = coef_table(model, ddf=method, alpha=alpha).frame[["lower", "upper"]]
         parts.append(limits.set_axis([0, 1], axis=1))
+    if of_parts:
+        parts.append(part_tests(model, alpha)[["lower", "upper"]].set_axis([0, 1], axis=1))
     if components:
         parts.append(_by_curvature(model, alpha, chi2=method not in (None, "wald")))
-    return pd.concat(parts)
+    return pd.concat(parts) if parts else pd.DataFrame(columns=[0, 1], dtype=float)
 
 
 def _method(model, method: str | None, ddf: str | None) -> str | None:
@@ -181,25 +186,27 @@ def _method(model, method: str | None, ddf: str | None) -> str | None:
     return ddf
 
 
-def _by_profile(model, alpha: float, coefficients: bool, components: bool):
+def _by_profile(model, alpha: float, coefficients: bool, components: bool, parts: bool):
     """Intervals by profile likelihood."""
     import pandas as pd
 
     fixed, random = model.kept_coefficients, _component_names(model)
-    names = fixed * coefficients + random * components
+    of_parts = model.part_lines.names if parts else []
+    names = fixed * coefficients + of_parts + random * components
     if components:  # those of a fast fit do not all have a profile
         names = [name for name in names if name in profiled_parameters(model)]
-    rows = [*model.coefficient_names] * coefficients + random * components
+    rows = [*model.coefficient_names] * coefficients + of_parts + random * components
     if not names:
         return pd.DataFrame(np.nan, index=rows, columns=[0, 1])
     return profile(model, names, alpha=alpha).conf_int(alpha).reindex(rows)
 
 
-def _by_bootstrap(model, alpha: float, coefficients: bool, components: bool, n: int, seed):
+def _by_bootstrap(model, alpha: float, coefficients, components, parts: bool, n: int, seed):
     """Percentile intervals of a parametric bootstrap."""
     limits = bootstrap(model, n, seed).conf_int(alpha)
     limits.index = [name.removeprefix("beta_") for name in limits.index]
-    rows = [*model.coefficient_names] * coefficients + _component_names(model) * components
+    rows = [*model.coefficient_names] * coefficients
+    rows += (model.part_lines.names if parts else []) + _component_names(model) * components
     return limits.reindex(rows)
 
 
