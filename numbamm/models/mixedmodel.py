@@ -75,9 +75,9 @@ BETWEEN_ROOMS = frozenset(
     fit_options further_options has_categories has_free_shape hold_start in_columns is_linear
     is_streamed kept_coefficients layout likelihood_holds link_record may_be_overdispersed mean
     of_frame of_other_frame options parameters parameters_of pearson_df pearson_ratio
-    prior_weights residual_side residual_variance row_variances scaled scaled_response scalings
-    search_coordinates set_estimates shape_has_limit space space_of space_with sqrt_weights
-    title twin whitened_space why_dropped without_rows working_model x
+    prior_weights residual_side residual_variance row_variances rows_in_scaled_columns scaled
+    scaled_response scalings search_coordinates set_estimates shape_has_limit space space_of
+    space_with sqrt_weights title twin whitened_space why_dropped without_rows working_model x
     """.split()
 )
 
@@ -548,11 +548,15 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         terms : list of (refs, z)
             Levels, -1 for none, and columns, shape (p, n); term by term.
         """
+        return self.sigma**2 * self._scaled_row_variances(*self.rows_in_scaled_columns(X, terms))
+
+    def rows_in_scaled_columns(self, X, terms) -> tuple[np.ndarray, list]:
+        """Rows as for `row_variances` in the columns in which the model computes."""
         scaled = [
             rows_as_computed(term, refs, np.linalg.solve(scaling.T.T, z) if scaling else z)
             for term, scaling, (refs, z) in zip(self.reterms, self.scalings, terms, strict=True)
         ]
-        return self.sigma**2 * self._scaled_row_variances(X @ self.feterm.to_basis, scaled)
+        return X @ self.feterm.to_basis, scaled
 
     @property
     def varcorr(self) -> VarCorr:

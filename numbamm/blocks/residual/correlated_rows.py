@@ -143,10 +143,11 @@ class RowsAt:
 
     # ---- R, of the rows in the order of the data ----------------------------------------------
 
-    def _root(self) -> np.ndarray:
-        """√w / d of the sorted rows, as a column."""
+    @property
+    def inverse_sd(self) -> np.ndarray:
+        """√w / d of the sorted rows."""
         of = self.of
-        return (self.root if of.sqrtw is None else self.root * of.sqrtw[of.rows])[:, None]
+        return self.root if of.sqrtw is None else self.root * of.sqrtw[of.rows]
 
     def _unsorted(self, values) -> np.ndarray:
         out = np.empty_like(values)
@@ -155,18 +156,18 @@ class RowsAt:
 
     def solve(self, M) -> np.ndarray:
         """R⁻¹M, shape (n, columns)."""
-        root = self._root()
+        root = self.inverse_sd[:, None]
         inner = self.of.correlations.product(self.matrices.Q, M[self.of.rows] * root)
         return self._unsorted(inner * root)
 
     def times(self, M) -> np.ndarray:
         """RM, shape (n, columns)."""
-        root = self._root()
+        root = self.inverse_sd[:, None]
         return self._unsorted(self.matrices.times(M[self.of.rows] / root) / root)
 
     def moves(self, M) -> np.ndarray:
         """Ṙ_jM for each φ, shape (size, n, columns)."""
-        of, root = self.of, self._root()
+        of, root = self.of, self.inverse_sd[:, None]
         r = M[of.rows] / root
         omega = of.scales.slopes(self.phi[: of.scales.size])[:, :, None]
         Cr = self.matrices.times(r)
@@ -304,6 +305,11 @@ class RowsAt:
 
     def _solved(self, head, below) -> np.ndarray:
         """r'Ω⁻¹r of right-hand sides r in the rows of the head and of the tail, which change."""
+        head, below = self.halves(head, below)
+        return head.T @ head + below.T @ below
+
+    def halves(self, head, below) -> tuple[np.ndarray, np.ndarray]:
+        """L⁻¹Λ'r of right-hand sides r in the rows of the head and of the tail, which change."""
         of, tail, count = self.of, self.tail, head.shape[1]
         table, m = of.layout.table, tail.order
         eliminate(table, of.layout.index, tail.work, head, below)
@@ -313,5 +319,4 @@ class RowsAt:
             own = below[here].reshape(-1, row[P], count)
             below[here] = np.einsum("ab,lak->lbk", lam, own).reshape(-1, count)
         L = tail_block(of.layout, tail.work, slice(m - 1))
-        below = solve_triangular(L, below[:-1], lower=True) if m > 1 else below[:0]
-        return head.T @ head + below.T @ below
+        return head, solve_triangular(L, below[:-1], lower=True) if m > 1 else below[:0]

@@ -50,6 +50,9 @@ from numbamm.blocks.tail.schur import Design
 FEW = 60
 #: Tolerances of solutions: of D's columns, of probes during a search, and at estimates.
 TOLERANCE, ROUGH, FINE = 1e-8, 1e-6, 1e-12
+#: Those of D's columns and of probes, and the greatest number of iterations, where a search only
+#: looks for a start of another.
+COARSE, SOON = (1e-4, 1e-3), 25
 #: Multiplications a second of products with the tail, about, on one thread; and how many products
 #: an evaluation takes, about.
 RATE, PRODUCTS = 1e9, 12
@@ -97,7 +100,7 @@ class IterativeTail(Tail):
     most_dense = FEW
 
     def __init__(self, terms, xy, sqrtw=None, layout=None, request=Request(), gap=0) -> None:  # noqa: B008
-        suits = layout and _dense_order(layout) <= FEW and not _has_no_sparse_term(layout)
+        suits = layout is not None and self.can_hold(layout)
         if isinstance(xy, CrossProduct):
             if not suits:
                 raise UnsuitedTail("the cross-product is laid out for another tail")
@@ -107,7 +110,13 @@ class IterativeTail(Tail):
         self._terms = terms
         self.probes = self.request.probes or probes.FEWEST
         self.seed = 0 if self.request.seed is None else int(self.request.seed)
+        self._is_coarse = False
         self._design = Design(self.layout, self.A)
+
+    @staticmethod
+    def can_hold(layout) -> bool:
+        """Whether a cross-product laid out so serves the tail."""
+        return _dense_order(layout) <= FEW and not _has_no_sparse_term(layout)
 
     @classmethod
     def predict(cls, layout, terms, asked: bool = False, factors: int = 1) -> Prediction | str:
@@ -149,19 +158,25 @@ class IterativeTail(Tail):
         self.probes, self.seed = number, self.seed if seed is None else seed
         self._drop_buffers()
 
+    @property
+    def _effort(self) -> tuple:
+        """Tolerances of solutions, and the greatest number of iterations, during a search."""
+        if self._is_coarse:
+            return COARSE, SOON
+        return (TOLERANCE, ROUGH), MOST_ITERATIONS
+
     def _evaluation(self, entries, fine: bool = False) -> Approximation:
         """The calling thread's evaluation at entries of λ, computed unless it is there already."""
         entries = np.ascontiguousarray(entries, dtype=np.float64)
         kept = getattr(self._local, "kept", None)
         if kept is not None and kept[1] == fine and np.array_equal(kept[0], entries):
             return kept[2]
-        design, most = self._design, MOST_ITERATIONS
+        design, (tolerance, most) = self._design, self._effort
         self._local.kept = kept = None  # its memory is needed
         if fine:  # exact estimates need no probes
             Z, tolerance, most = np.zeros((design.order, 0)), (FINE, FINE), 3 * most
         else:
             Z = probes.draw(design.order, self.probes, self.seed)
-            tolerance = TOLERANCE, ROUGH
         try:
             found = Approximation(design, entries, Z, tolerance, most)
         except NoConvergence:
@@ -191,6 +206,13 @@ class IterativeTail(Tail):
             return value, np.full(len(theta), np.nan)
         entries = self.joint.entries(theta)
         found = self._evaluation(entries)
+        if found.differentiated != (*degrees, sigma):
+            self._differentiate(found, entries, degrees, sigma)
+        slopes = self._of_entries([G[:, :, None] for G in self._local.slopes])[:, 0]
+        return value, self.joint.slopes(theta, slopes)
+
+    def _differentiate(self, found, entries, degrees, sigma: float) -> None:
+        """Keep N of the terms, the slopes, and what each probe adds to these."""
         normals = found.normals(lambda: self._head_normals(entries), degrees, sigma)
         lam = [found.schur.lam(k) for k in range(self.layout.nterm)]
         self._local.normals = [N for N, _ in normals]
@@ -199,8 +221,7 @@ class IterativeTail(Tail):
             2.0 * np.einsum("abr,bc->acr", pairs, l)
             for (_, pairs), l in zip(normals, lam, strict=True)
         ]
-        slopes = self._of_entries([G[:, :, None] for G in self._local.slopes])[:, 0]
-        return value, self.joint.slopes(theta, slopes)
+        found.differentiated = (*degrees, sigma)
 
     def _of_entries(self, blocks) -> np.ndarray:
         """Matrices (p, p, columns) of the terms in the table's order, as rows of entries of λ."""
@@ -218,9 +239,9 @@ class IterativeTail(Tail):
         return [self._local.normals[k].copy() for k in np.argsort(self.layout.order)]
 
     def information(self, entries, degrees, sigma: float) -> np.ndarray:
-        found = self._local.kept[2]
+        found, ((tolerance, _), most) = self._local.kept[2], self._effort
         try:
-            value, _, _ = found.information(entries, degrees, sigma, TOLERANCE)
+            value, _, _ = found.information(entries, degrees, sigma, tolerance, most)
         except NoConvergence:
             raise UnsuitedTail(self._slow) from None
         return value
@@ -229,6 +250,17 @@ class IterativeTail(Tail):
         from numbamm.blocks.tail.iterative_search import IterativeSearch
 
         return IterativeSearch(self, theta, (degrees, constant, sigma), ftol_abs)
+
+    def rough_end(self, theta, degrees, constant: float, sigma: float, ftol_abs):
+        """Where a search by coarse solutions ends, with its last step not evaluated.
+
+        Returns
+        -------
+        ndarray, shape (number of θ,), or None
+            None if the search fails.
+        """
+        self._is_coarse = True
+        return self.search(theta, degrees, constant, sigma, ftol_abs, 0.0).end()
 
     # ---- estimates -------------------------------------------------------------------------------
 

@@ -80,13 +80,15 @@ class Clusters:
         """Whether each level of a factor is in one cluster."""
         return _is_within(refs, self.codes)
 
-    def batches(self, entries: int) -> Iterator[np.ndarray]:
+    def batches(self, entries: int, alone: int) -> Iterator[np.ndarray]:
         """Rows of the clusters, in batches of clusters with as many rows each.
 
         Parameters
         ----------
         entries : int
             Largest number of entries of the square matrices of a batch.
+        alone : int
+            A cluster of more rows is a batch of its own.
 
         Yields
         ------
@@ -97,7 +99,7 @@ class Clusters:
         starts = np.cumsum(sizes) - sizes
         for size in np.unique(sizes):
             first = starts[sizes == size]
-            step = max(1, int(entries // size**2))
+            step = 1 if size > alone else max(1, int(entries // size**2))
             for at in range(0, len(first), step):
                 yield order[first[at : at + step, None] + np.arange(size)]
 

@@ -93,6 +93,11 @@ class ResidualSide:
         """Whether all rows have the standard deviation σ, but for weights."""
         return not self._deviations
 
+    @property
+    def deviation_parts(self) -> list[Deviations]:
+        """What log d is the sum of: that of visits first, then those of `texts.dispersions`."""
+        return self._deviations
+
     def copy(self) -> ResidualSide:
         """With φ of its own."""
         other = copy(self)
