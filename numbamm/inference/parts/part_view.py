@@ -71,7 +71,7 @@ def place_of(model, part) -> int:
     OptionError
     """
     formulas = {} if model.composition is None else model.composition.formulas
-    if part not in formulas:
+    if not isinstance(part, str) or part not in formulas:
         known = ", ".join(("mean", *formulas))
         hint = did_you_mean(str(part), formulas)
         more = ""
