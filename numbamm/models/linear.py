@@ -26,7 +26,7 @@ from numbamm.blocks.tail.tail_request import tail_request, warn_of_unused
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.related_levels import variances_by_level
 from numbamm.elsewhere import names_arguments
-from numbamm.errors import FitError, OptionError
+from numbamm.errors import OptionError
 from numbamm.formula.caller import caller_namespace
 from numbamm.glm.families import gaussian
 from numbamm.glm.links import identity
@@ -420,8 +420,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         >>> round(m.fit(reml=True).objective, 4)
         1743.6283
         """
-        if self.is_fitted:
-            raise FitError("this model is fitted already; use refit() to fit it again")
+        self._expect_no_fit()
         return self._fit(reml, optimizer, progress, verbose)
 
     def _fit(self, reml=None, optimizer=None, progress=None, verbose=False) -> LinearMixedModel:
@@ -509,12 +508,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         >>> round(float(m.refit(2 * sleep["Reaction"]).params["Days"]), 3)
         20.935
         """
-        fit_options = (reml, optimizer, progress, verbose)
-        if y is None:
-            return self._fit(*fit_options)
-        with all_or_nothing(self):
-            self._replace_response(y)
-            return self._fit(*fit_options)
+        return self._fit_again(y, reml, optimizer, progress, verbose)
 
     def _replace_response(self, y) -> None:
         self.frame = replace(self.frame, y=checked_response(self.frame, y))

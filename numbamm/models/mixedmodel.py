@@ -22,13 +22,14 @@ from numbamm.design.femat import FeMat
 from numbamm.design.related_levels import put_ways, rows_as_computed
 from numbamm.design.scaling import Scaling
 from numbamm.elsewhere import name_hint, names_arguments
-from numbamm.errors import NotFittedError, OptionError, shown
+from numbamm.errors import FitError, NotFittedError, OptionError, shown
 from numbamm.models.asresult import AsResult
 from numbamm.models.estimates import Estimates
 from numbamm.models.fitstatistics import FitStatistics
 from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.monte_carlo import component_errors
+from numbamm.models.fitting.rollback import all_or_nothing
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
 from numbamm.models.plot_methods import Plots
@@ -129,8 +130,6 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     has_categories: bool = False
     #: Whether the family has a shape that is estimated.
     has_free_shape: bool = False
-    #: Whether the approximation of the likelihood holds at the estimates.
-    likelihood_holds: bool = True
     #: The residuals' covariance, where they are correlated or have several standard deviations.
     residual_side: ResidualSide | None = None
 
@@ -186,6 +185,24 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         True
         """
         return self._estimates is not None
+
+    @property
+    def likelihood_holds(self) -> bool:
+        """Whether `llf` is the log-likelihood; approximations may fail at the estimates."""
+        return True
+
+    def _expect_no_fit(self) -> None:
+        """`fit` is called once: a second call would surprise whoever set options in between."""
+        if self.is_fitted:
+            raise FitError("this model is fitted already; use refit() to fit it again")
+
+    def _fit_again(self, y, *options) -> Self:
+        """Fit with a new response, if there is one; after an error the model is as it was."""
+        if y is None:
+            return self._fit(*options)
+        with all_or_nothing(self):
+            self._replace_response(y)
+            return self._fit(*options)
 
     @property
     def estimates(self) -> Estimates:

@@ -326,7 +326,11 @@ class RowsAt:
         """L⁻¹Λ'r of right-hand sides r in the rows of the head and of the tail, which change."""
         of, tail, count = self.of, self.tail, head.shape[1]
         table, m = of.layout.table, tail.order
-        eliminate(table, of.layout.index, tail.work, head, below)
+        head, below = np.ascontiguousarray(head.T), np.ascontiguousarray(below.T)
+        widths = table[1 : 1 + of.layout.nhead, [P, NLEVEL]].prod(axis=1)
+        starts = np.cumsum(widths) - widths
+        eliminate(starts, table, of.layout.index, tail.work, head, below)
+        head, below = head.T, below.T.copy()
         for row in table[1 + table[0, NHEAD] : 1 + table[0, NTERM]]:
             lam = tail.work[row[LAMBDA] : row[LAMBDA] + row[P] ** 2].reshape(row[P], row[P])
             here = slice(row[ROW], row[ROW] + row[P] * row[NLEVEL])
