@@ -151,7 +151,9 @@ def model_frame(
         columns={k: v for k, v in frame.items() if k in design.fixed_columns},
         members=members,
         parts=of_parts,
-        part_columns={name: frame[name] for name in part_columns},
+        part_columns={
+            name: frame[name] for name in sorted(set(part_columns).union(*design.parts.values()))
+        },
         categories=response.categories,
     )
 

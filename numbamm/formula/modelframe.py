@@ -137,6 +137,7 @@ class ModelFrame(ForUsers):
         random: bool | Collection[int] = True,
         weights: Any = None,
         parts: Collection[str] = (),
+        columns: Collection[str] = (),
     ) -> NewRows:
         """The same model matrices for other data, with the levels and transforms of the fit.
 
@@ -151,6 +152,8 @@ class ModelFrame(ForUsers):
             Prior weights: a column's name, or an array.
         parts
             Names of the further parts to build.
+        columns
+            Names of columns to take as they are.
 
         Raises
         ------
@@ -160,7 +163,7 @@ class ModelFrame(ForUsers):
         from numbamm.formula.newrows import new_rows
 
         wanted = range(len(self.reterms)) if random is True else sorted(random or ())
-        return new_rows(self, newdata, wanted, weights, parts)
+        return new_rows(self, newdata, wanted, weights, parts, columns)
 
     def with_unit(self, name: str) -> str:
         """A column's name, and its unit if there is one: ``Reaction (ms)``."""

@@ -208,19 +208,20 @@ def moran(residuals, places, others=None) -> ResidualTest:
     if len(chosen) < 4:
         raise OptionError("spatial: fewer than four places")
 
-    def averaged(values):
-        z = (np.bincount(index, scores(values)) / np.bincount(index))[chosen]
+    def together(values):  # of variance one at each place
+        z = (np.bincount(index, scores(values)) / np.sqrt(np.bincount(index)))[chosen]
         return z - z.mean()
 
-    at = distinct[chosen]
+    at = distinct[chosen] - distinct.mean(axis=0)
+    at = at / np.abs(at).max()  # far-off units
     gap = np.sqrt(((at[:, None] - at[None]) ** 2).sum(axis=2))
     with np.errstate(divide="ignore"):
         weights = np.where(gap > 0, 1 / gap, 0.0)
-    z = averaged(residuals)
+    z = together(residuals)
     if others is None:
         rows = np.array([rng.permutation(z) for _ in range(PERMUTATIONS)])
     else:
-        rows = np.array([averaged(other) for other in others])
+        rows = np.array([together(other) for other in others])
     rows = np.vstack([z, rows])
     values = np.einsum("mi,mi->m", rows @ weights, rows) / (rows**2).sum(axis=1)
     values *= len(z) / weights.sum()

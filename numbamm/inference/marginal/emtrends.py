@@ -29,6 +29,8 @@ class Trends(MarginalMeans):
     ----------
     value, what : str
         The column of the estimates, and what they are.
+    columns : mapping of str to pandas.Series
+        As of `MarginalMeans`.
 
     See Also
     --------

@@ -97,6 +97,11 @@ class ResidualSide:
         """Whether all rows have the standard deviation σ, but for weights."""
         return not self._deviations
 
+    @property
+    def deviation_parts(self) -> list[Deviations]:
+        """What log d is the sum of: that of visits first, then those of `texts.dispersions`."""
+        return self._deviations
+
     def copy(self) -> ResidualSide:
         """With φ of its own."""
         other = copy(self)
@@ -214,7 +219,7 @@ class ResidualSide:
         return np.exp(self.scales.values(self.phi[: self.scales.size]))
 
     def uncorrelated(self, rows) -> np.ndarray:
-        """L⁻¹ rows, C = LL', of the rows in the order of the data."""
+        """L⁻¹ rows, C = LL', of the rows in the order of the data, shape (n,) or (n, columns)."""
         return self._by_group("whiten", rows)
 
     def correlated(self, rows) -> np.ndarray:
@@ -222,11 +227,10 @@ class ResidualSide:
         return self._by_group("colour", rows)
 
     def _by_group(self, method: str, rows) -> np.ndarray:
-        order, out = self.rows.rows, np.empty(len(rows))
-        matrices = self.rows.at(self.phi).matrices
-        out[order] = getattr(matrices, method)(np.asarray(rows, dtype=np.float64)[order, None])[
-            :, 0
-        ]
+        rows, order = np.asarray(rows, dtype=np.float64), self.rows.rows
+        matrices, out = self.rows.at(self.phi).matrices, np.empty_like(rows)
+        turned = getattr(matrices, method)(rows[order].reshape(len(rows), -1))
+        out[order] = turned.reshape(rows.shape)
         return out
 
     # ---- what users see -----------------------------------------------------------------------

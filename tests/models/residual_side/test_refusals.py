@@ -22,7 +22,6 @@ def strata():
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda m: m.simulate(1, newdata=D),
         lambda m: m.delete_levels("item"),
         lambda m: m.cross_validate(),
         lambda m: m.influence(),
@@ -130,12 +129,3 @@ def test_tables_of_models_have_the_parameters_of_residuals(correlated):
     table = visits.varcorr.to_frame().set_index(["name1", "name2"])
     V = visits.residual_covariance()
     assert_allclose(table.loc[("0", "3"), "variance"], V.loc["0", "3"])
-
-
-def test_intervals_of_new_observations(correlated, strata):
-    """Where each row has the standard deviation σ, whatever it is correlated with."""
-    found = correlated.predict(D, se=True, interval="prediction", alpha=0.05)
-    half = 1.959963985 * np.sqrt(found["se"] ** 2 + correlated.sigma**2)
-    assert_allclose(found["upper"] - found["prediction"], half)
-    with pytest.raises(OptionError, match="dispersion ~ x"):
-        strata.predict(D, interval="prediction")
