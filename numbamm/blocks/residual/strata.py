@@ -62,7 +62,7 @@ class Strata(CorrelatedRows):
         crossprod(refs, z, z, xy, xy, ones, 2 * starts[:-1], starts, 1, table, A)
         nxy = int(table[0, NX]) + 1
         A[table[0, CROSS] : table[0, CROSS] + nxy**2] = (xy.T @ xy).ravel()
-        return A
+        return self.roots.to_held(A)
 
     def new_response(self, y) -> None:
         super().new_response(y)
@@ -141,7 +141,7 @@ class StrataAt(RowsAt):
     def _residual_weights(self) -> np.ndarray:
         """v with e = [Z X y]v, as a column."""
         of, tail = self.of, self.tail
-        solution = tail.solve()
+        solution = tail.solution_as_held()
         effects = [-solution.b[given].ravel() for given in of.layout.order]
         return np.concatenate([*effects, -solution.gamma, [1.0]])[:, None]
 

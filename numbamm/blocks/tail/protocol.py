@@ -158,6 +158,8 @@ class Tail(ThreadLocal):
     is_compiled: ClassVar[bool] = False
     #: Whether results are exact up to rounding.
     is_exact: ClassVar[bool] = True
+    #: Evaluations of a linear fit, with its end, about.
+    evaluations: ClassVar[int] = 3
     #: In its layouts terms of the tail are dense that have at most so many random effects; None
     #: where that depends on how many pairs of levels occur. See `layout.Pattern`.
     most_dense: ClassVar[int | None] = None

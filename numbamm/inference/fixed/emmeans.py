@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from numbamm.inference.marginal.averages import Averages
 
 WEIGHTS = ("equal", "proportional", "cells")
-#: Of models with thresholds: the latent variable, or probabilities of the categories.
-OF_CATEGORIES = ("link", "prob")
 RE = ("zero", "integrated")
 
 
@@ -120,13 +118,18 @@ def emmeans(
         As for `contrast`.
     robust, cluster : optional
         A robust covariance of the coefficients, as for `contrast`.
-    type : {"link", "response", "conditional", "zprob", "dispersion", "prob"}
+    type : str
         The scale of the means: that of linear predictors, or that of the response. For the
         latter standard errors follow by the delta method, and the limits of intervals are
         transformed. Transformations on the left-hand side of the formula are inverted, too, such
         as ``log(y)``, ``log10(y + 1)``, ``sqrt(y)``, ``I(1 / y)`` or ``y**0.3``; a note names
-        those that cannot be inverted. Ordinal models have ``"link"``, means of the latent
-        variable less the mean threshold, and ``"prob"``, average probabilities of the categories.
+        those that cannot be inverted.
+
+        Ordinal models have ``"link"``, means of the latent variable less the mean threshold;
+        ``"prob"``, probabilities of the categories; ``"cumulative"`` and ``"exceedance"``, of those
+        up to a threshold and above it; and ``"mean"``, the mean of the category's number from 1.
+        ``"latent"``, ``"cum.prob"``, ``"exc.prob"`` and ``"mean.class"`` are the names of the R
+        package emmeans for them.
 
         Of a model of several parts ``"link"`` is the predictor of the mean. Where zeros have a
         part of their own, ``"response"`` averages mean responses, (1 - p) times the mean without
@@ -157,8 +160,8 @@ def emmeans(
     MarginalMeans
         Columns for the variables, then ``mean, se, df, lower, upper``; its methods `pairs` and
         `contrast` compare the means. With ``re="integrated"`` `Averages`, whose column is
-        ``estimate``; so do averages of parts. With ``type="prob"`` a `Result`: columns for the
-        variables, then ``category, probability, se, lower, upper``.
+        ``estimate``; so with averages of parts. Of ordinal models `Averages`, with columns
+        ``category`` or ``threshold``, within which they are compared, and ``probability``.
 
     Raises
     ------
@@ -200,7 +203,7 @@ def emmeans(
     alpha = valid_alpha(alpha)
     method = degrees.method(model, ddf, robust, cluster)
     one_of("weights", weights, WEIGHTS)
-    one_of("type", type, OF_CATEGORIES if model.has_categories else types_of(model))
+    one_of("type", type, types_of(model))
     at = {} if at is None else mapping("at", at)
     one_of("re", re, RE)
     what = "response" if re == "integrated" and type == "link" else type
@@ -214,14 +217,11 @@ def emmeans(
     if sigma is not None and not bias_adjust:
         raise OptionError("sigma needs bias_adjust=True")
     names = [name for name in grid.with_outer([*names, *by]) if name not in by]
-    if model.has_categories:
-        from numbamm.inference.categories.category_means import category_means, check_latent
+    if model.has_categories and not concerns_parts(model, what):
+        from numbamm.inference.categories.category_means import check_latent
 
-        if re == "integrated":
-            raise OptionError('re="integrated" is not for ordinal models: take re="zero"')
-        if type == "prob":
-            return category_means(model, grid, [*names, *by], weights, alpha)
         check_latent(model)
+        type = "link"
     if re == "integrated" or concerns_parts(model, what):
         from numbamm.inference.marginal.integrated import grid_averages
 

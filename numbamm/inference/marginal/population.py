@@ -16,6 +16,7 @@ values of g⁻¹, or of its slope.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -88,8 +89,8 @@ class ResponseMeans:
 
     Attributes
     ----------
-    title, heading : str
-        Of a table of averages, and of its column.
+    title, heading, value : str
+        Of a table of averages, and of its column; and the name of that.
 
     Parameters
     ----------
@@ -103,7 +104,9 @@ class ResponseMeans:
         Whether to take linear predictors in place of responses.
     """
 
-    title, heading = "Marginal means of the response", "Mean"
+    title, heading, value = "Marginal means of the response", "Mean", "estimate"
+    #: For each number of a row the columns of a table that say which it is.
+    outcomes: ClassVar[list[dict]] = [{}]
 
     def __init__(self, model, grid: ReferenceGrid, integrated: bool, on_link: bool = False) -> None:
         self.model, self.grid, self.integrated = model, grid, integrated
@@ -322,6 +325,17 @@ class ResponseMeans:
     def is_of_responses(self) -> bool:
         """Whether responses are values of what is averaged."""
         return True
+
+    def notes_of_rows(self, rows: Rows) -> list[str]:
+        """Notes on averages over the rows of a grid."""
+        of_terms = zip(self.model.reterms, rows.averaged, strict=False)
+        averaged = [term.group for term, flag in of_terms if flag]
+        if not averaged:
+            return []
+        return [
+            f"The variance by {', '.join(averaged)} is averaged over the data, which have columns "
+            "that the grid lacks."
+        ]
 
     def notes(self) -> list[str]:
         """What the averages on a grid are averages of."""
