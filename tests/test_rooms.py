@@ -213,6 +213,7 @@ TESTS = Path(__file__).parent
 #: Files without a test of their name, and where they are tested.
 TESTED_ELSEWHERE = {
     "blocks.kinds": "names of types",
+    "blocks.normal": "a part of the curvature, in information",
     "blocks.residual.forms": "by dense matrices, in correlated_rows",
     "blocks.residual.stratum_products": "by the same rows, in strata",
     "blocks.residual.group_products": "by dense matrices, in correlated_rows and correlations",

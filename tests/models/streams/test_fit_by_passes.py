@@ -37,8 +37,8 @@ CASES = {
         {"family": "poisson", "tail": "sparse"},
         True,
     ),
-    "slope, full": ("count ~ x + (1 + x | g)", {"family": "poisson", "weights": "w"}, False),
-    "trials": ("cbind(hits, n - hits) ~ x + (1 | g)", {"family": "binomial"}, True),
+    "slope": ("count ~ x + (1 + x | g)", {"family": "poisson", "weights": "w"}, True),
+    "trials, full": ("cbind(hits, n - hits) ~ x + (1 | g)", {"family": "binomial"}, False),
     "given shape": ("count ~ x + (1 | g)", {"family": "negativebinomial", "shape": 2.0}, True),
 }
 
