@@ -261,7 +261,10 @@ class Cells:
 
     def average(self, values) -> np.ndarray:
         """Average values that are given for the rows of the grid, shape (rows, ...)."""
-        return np.einsum("cw,cw...->c...", self.share, values[self.members])
+        values = values[self.members]
+        if np.isnan(values).any():  # of rows that do not count
+            values[self.share == 0] = 0.0
+        return np.einsum("cw,cw...->c...", self.share, values)
 
 
 def _shares(exists) -> np.ndarray:

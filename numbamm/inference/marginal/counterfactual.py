@@ -72,11 +72,6 @@ class Counterfactual:
             raise OptionError(
                 're="integrated" is for type="response": on the link the mean is that at zero'
             )
-        if model.has_categories:
-            raise OptionError(
-                "the mean of ordered categories is no number: take emtrends and emmeans for the "
-                'latent variable, and emmeans(..., type="prob") and predict(type="prob")'
-            )
         if model.is_streamed:
             raise DataError(
                 "the rows of the model have streamed by: averages over them need data in memory"
@@ -91,7 +86,7 @@ class Counterfactual:
         if both:
             raise OptionError(f"'{both[0]}' is both in by and in at: rows cannot be grouped by it")
         self.groups = self._groups()
-        self.means = means_of(model, self.grid, type, re == "integrated")
+        self.means: Any = means_of(model, self.grid, type, re == "integrated")
 
     def _settings(self, at: Mapping[str, Any]) -> list[dict[str, Any]]:
         names = [bare(name) for name in at]
@@ -114,9 +109,52 @@ class Counterfactual:
             data[name] = new.set_axis(data.index).astype(dtype)
         return data
 
+    @property
+    def outcomes(self) -> list[dict]:
+        """For each number that is predicted of a row, the columns of the table that say which."""
+        return self.means.outcomes
+
     def mean_responses(self, data: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Mean responses of changed data, and their derivatives by the parameters."""
-        return self.means.at(self.means.rows(data, are_data=True))
+        """Mean responses of changed data, and their derivatives by the parameters.
+
+        Returns
+        -------
+        ndarray, shape (outcomes, n)
+        ndarray, shape (outcomes, n, parameters)
+        """
+        value, gradient = self.means.at(self.means.rows(data, are_data=True))
+        if value.ndim == 1:
+            return value[None], gradient[None]
+        return value.T, np.moveaxis(gradient, 1, 0)
+
+    def slopes(
+        self, setting: dict[str, Any], var: str, place, points, weights
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Slopes of mean responses by a covariate, and their derivatives by the parameters.
+
+        Parameters
+        ----------
+        setting : dict
+        var : str
+        place : ndarray, shape (n,)
+            The covariate.
+        points, weights : ndarray, shape (points, n)
+            Of `stencil`.
+
+        Returns
+        -------
+        ndarray, shape (outcomes, n)
+        ndarray, shape (outcomes, n, parameters)
+        """
+        at = [self.with_values(**setting | {var: point}) for point in points]
+        if self.re == "integrated" and not concerns_parts(self.model, self.type):
+            rows = [self.means.rows(data, are_data=True) for data in at]
+            here = self.means.rows(self.with_values(**setting | {var: place}), are_data=True)
+            value, gradient = self.means.slopes_at(here, rows, weights)
+            return value[None], gradient[None]
+        means, by = zip(*map(self.mean_responses, at), strict=True)
+        value = np.einsum("an,aon->on", weights, means)
+        return value, np.einsum("an,aonp->onp", weights, by)
 
     def table(
         self, compute: Callable[[dict[str, Any]], list], title: str, notes: list[str], **options
@@ -160,7 +198,7 @@ class Counterfactual:
                 *self.method.notes,
             ],
             labels=names,
-            by=self.by,
+            by=[*self.by, *self.outcomes[0]],
             gradient=gradient,
             parameters=parameters.covariance,
             method=method,

@@ -53,7 +53,6 @@ class GridAverages(Averages):
     'P(zero of the part zi)'
     """
 
-    value: ClassVar[str] = "estimate"
     type: ClassVar[str] = "response"
 
     model: Any = field(kw_only=True)
@@ -129,7 +128,7 @@ def grid_averages(
 
     Parameters
     ----------
-    means : ResponseMeans
+    means : ResponseMeans or CategoryMeans
         Mean responses of rows, or other predictions.
     grid : ReferenceGrid
     names, by : list of str
@@ -140,36 +139,34 @@ def grid_averages(
         The method of degrees of freedom.
     alpha : float
     """
-    model, cells = means.model, grid.cells([*names, *by], weights)
+    model, cells, outcomes = means.model, grid.cells([*names, *by], weights), means.outcomes
     rows = means.rows(grid.rows, are_data=False)
     value, gradient = map(cells.average, means.at(rows))
-    gradient, estimable = means.of_parameters(gradient)
-    value = np.where(estimable, value, np.nan)
+    gradient, estimable = means.of_parameters(gradient.reshape(-1, gradient.shape[-1]))
+    value = np.where(estimable, value.ravel(), np.nan)
     parameters = means.parameters(method)
     of_beta = method if model.is_linear else None
     frame = tests(value, gradient, parameters.covariance, of_beta, alpha)
-    frame = frame.drop(columns=["statistic", "pvalue"])
+    frame = frame.drop(columns=["statistic", "pvalue"]).rename(columns={"estimate": means.value})
     half = stdtrit(frame["df"], 1 - alpha / 2)
     frame["lower"], frame["upper"] = means.limits(value, frame["se"].to_numpy(), half.to_numpy())
-    notes = means.notes()
-    averaged = [
-        term.group for term, flag in zip(model.reterms, rows.averaged, strict=False) if flag
-    ]
-    if averaged:
-        notes.append(
-            f"The variance by {', '.join(averaged)} is averaged over the data, which have columns "
-            "that the grid lacks."
-        )
+    labels = cells.labels.loc[np.repeat(np.arange(len(cells.labels)), len(outcomes))]
+    labels = labels.reset_index(drop=True)
+    for name in outcomes[0]:
+        levels = [line[name] for line in outcomes]
+        labels[name] = pd.Categorical(levels * len(cells.labels), levels, ordered=True)
+    notes = [*means.notes(), *means.notes_of_rows(rows)]
     notes += grid.averaged([*names, *by], weights) + grid.held([*names, *by])
     if not estimable.all():
         notes.append(INESTIMABLE)
     return GridAverages(
         f"{means.title}, {method.title}",
-        pd.concat([cells.labels, frame], axis=1),
+        pd.concat([labels, frame], axis=1),
         [*notes, level_note(alpha, "none"), *parameters.notes, *method.notes],
-        headings={"estimate": means.heading},
-        labels=cells.labels,
-        by=by,
+        headings={means.value: means.heading},
+        value=means.value,
+        labels=labels,
+        by=[*by, *outcomes[0]],
         gradient=gradient,
         parameters=parameters.covariance,
         method=of_beta,

@@ -34,7 +34,7 @@ KINDS = ("response", "conditional", "zprob", "dispersion")
 def frame_of_parts(model):
     """The model frame, whose variables are those of the parts, too: for grids of their values."""
     frame = model.frame
-    further = set().union(*(frame.design.parts[name] for name in model.composition.formulas))
+    further = set().union(*(frame.design.parts.values()))
     columns = {name: frame.part_columns[name] for name in sorted(further)}
     return replace(frame, columns={**frame.columns, **columns})
 

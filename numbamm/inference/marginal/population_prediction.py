@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
@@ -32,7 +34,7 @@ def population_predictions(model, newdata, type: str, se: bool, interval: bool, 
     -------
     pandas.Series or pandas.DataFrame
     """
-    means = means_of(model, grid_for(model, type), type, integrated=True)
+    means: Any = means_of(model, grid_for(model, type), type, integrated=True)
     table = ModelRows.of_fit(model) if newdata is None else ModelRows.new(model, newdata, [])
     known = np.ones(len(table.X), bool) if table.missing is None else ~table.missing
     own = newdata is None
