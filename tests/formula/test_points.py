@@ -151,8 +151,8 @@ def test_predictions_at_points_of_groups(in_groups, monkeypatch):
     monkeypatch.setattr(points, "OPERATIONS", 1e12)
     every = mm.LinearMixedModel("y ~ u + ou(t | g)", d)
     units = [m.reterms[0].structure.unit for m in (own, every)]
-    own.estimate_at([1.3, -0.4])
-    every.estimate_at([1.3, -0.4 + np.log(units[0] / units[1])])
+    own.estimate_at(np.array([1.3, -0.4]))
+    every.estimate_at(np.array([1.3, -0.4 + np.log(units[0] / units[1])]))
     np.testing.assert_allclose(own.objective, every.objective, rtol=1e-12)
     new = d.iloc[:6].assign(t=[0.1, 1.0, 7.0, 2.0, *d.t[:2]])
     new.loc[new.index[3], "g"] = "new"
