@@ -5,7 +5,8 @@ from __future__ import annotations
 import builtins
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -179,6 +180,14 @@ class Design:
         self._part_specs[name] = formula = one_sided(name, text)
         self.parts[name] = columns.of_formula(formula)
         self.full = self.full or columns.full
+
+    def of_part(self, name: str) -> Design:
+        """The design whose fixed effects are those of a part; it has no offset."""
+        other = copy(self)
+        other.specs = {**self.specs, "fixed": self._part_specs[name]}
+        other.fixed_columns, other.response_columns = self.parts[name], {name}
+        other.text = replace(self.text, response=name, counts=(), offsets=())
+        return other
 
     def part(self, name: str, data: Materializer) -> tuple[np.ndarray, list[str]]:
         """The columns of a part, shape (n, columns), and their names.
