@@ -128,7 +128,8 @@ def conf_int(
         with np.errstate(over="ignore"):
             limits.loc[names] = ratio.base ** limits.loc[names]
     name = REFITS.get(method or "") or degrees.coefficient_method(model, method).title
-    return limits_by(name, limits, alpha, _notes(model, limits, method))
+    title = name if type is None else f"{name}, {type}"
+    return limits_by(title, limits, alpha, _notes(model, limits, method))
 
 
 def _notes(model, limits, method: str | None) -> list[str]:

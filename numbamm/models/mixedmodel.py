@@ -22,13 +22,14 @@ from numbamm.design.femat import FeMat
 from numbamm.design.related_levels import put_ways, rows_as_computed
 from numbamm.design.scaling import Scaling
 from numbamm.elsewhere import name_hint, names_arguments
-from numbamm.errors import NotFittedError, OptionError, shown
+from numbamm.errors import FitError, NotFittedError, OptionError, shown
 from numbamm.models.asresult import AsResult
 from numbamm.models.estimates import Estimates
 from numbamm.models.fitstatistics import FitStatistics
 from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.monte_carlo import component_errors
+from numbamm.models.fitting.rollback import all_or_nothing
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
 from numbamm.models.plot_methods import Plots
@@ -131,18 +132,19 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     has_categories: bool = False
     #: Whether the family has a shape that is estimated.
     has_free_shape: bool = False
-    #: Whether the approximation of the likelihood holds at the estimates.
-    likelihood_holds: bool = True
     #: The residuals' covariance, where they are correlated or have several standard deviations.
     residual_side: ResidualSide | None = None
 
-    def __init__(self, frame, root: np.ndarray | None = None) -> None:
-        """`root`: √W of each row, where the random effects are not measured in √φ by √w alone."""
+    def __init__(self, frame, root: np.ndarray | None = None, *, in_groups: bool = False) -> None:
+        """`root`: √W of each row, where the random effects are not measured in √φ by √w alone.
+
+        `in_groups`: rows have a covariance of their own, whose groups related levels may cross.
+        """
         self.frame = frame
         self.formula = frame.formula
         self.reterms = frame.reterms
         self.sqrt_weights = None if frame.weights is None else np.sqrt(frame.weights)
-        put_ways(frame.reterms, is_linear=self.is_linear)
+        put_ways(frame.reterms, is_linear=self.is_linear, in_groups=in_groups)
         self.feterm = FeMat.from_columns(frame.X, frame.xnames, self.sqrt_weights, frame.nobs)
         self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights if root is None else root)
         self._begin()
@@ -185,6 +187,24 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         True
         """
         return self._estimates is not None
+
+    @property
+    def likelihood_holds(self) -> bool:
+        """Whether `llf` is the log-likelihood; approximations may fail at the estimates."""
+        return True
+
+    def _expect_no_fit(self) -> None:
+        """`fit` is called once: a second call would surprise whoever set options in between."""
+        if self.is_fitted:
+            raise FitError("this model is fitted already; use refit() to fit it again")
+
+    def _fit_again(self, y, *options) -> Self:
+        """Fit with a new response, if there is one; after an error the model is as it was."""
+        if y is None:
+            return self._fit(*options)
+        with all_or_nothing(self):
+            self._replace_response(y)
+            return self._fit(*options)
 
     @property
     def estimates(self) -> Estimates:

@@ -44,7 +44,7 @@ def borrowed_variances(at, terms, x, shares) -> np.ndarray:
         own = slice(first, first + step)
         dense = np.ascontiguousarray(rows[own].toarray().T)
         below = np.vstack([dense[head:], np.zeros((1, dense.shape[1]))])  # the last row is y's
-        halves = at.halves(dense[:head].copy(), below)
+        halves = at.halves(dense[:head].copy(), of.roots.right_sides(below))
         out[own] = sum((half**2).sum(axis=0) for half in halves)
     return out
 

@@ -27,6 +27,7 @@ from numbamm.blocks.search.communication import (
     conclude,
     initialise,
     step_or_end,
+    tolerance,
 )
 from numbamm.blocks.vectors import copy, dot, scale
 
@@ -34,9 +35,13 @@ from numbamm.blocks.vectors import copy, dot, scale
 MEMORY = 20
 #: Constants of the weak Wolfe conditions: sufficient decrease (Armijo), and curvature.
 ARMIJO, CURVATURE = 1e-4, 0.9
+#: A step that decreases the objective enough is taken without the second condition, if longer ones
+#: by this share have no value: the objective ends there. So many in a row are a search at an edge.
+CLOSE, MOST_AT_EDGE = 0.25, 3
 # Positions in `State.numbers` after those of `communication`: along the direction the step, its
-# bounds and the slope; and the largest length of the first step.
-STEP, LOW, HIGH, SLOPE, LONGEST = range(3, 8)
+# bounds and the slope; the largest length of the first step; whether there is no value at the
+# upper bound, whether the step is taken in any case, and how many such steps there were in a row.
+STEP, LOW, HIGH, SLOPE, LONGEST, NO_VALUE, TAKEN, AT_EDGE = range(3, 11)
 # Position in `State.counts` after PHASE: the number of steps since the last restart.
 COUNT = 1
 #: The phase besides START and LAST: a step along the direction.
@@ -109,7 +114,7 @@ def allocate(n: int) -> State:
         *np.empty((6, n)),
         *np.empty((2, MEMORY, n)),
         np.empty((2, MEMORY)),
-        np.empty(8),
+        np.empty(11),
         np.empty(2, dtype=np.int64),
     )
 
@@ -145,13 +150,24 @@ def advance(s, f):
     for i in range(len(s.x)):
         slope += s.direction[i] * s.g[i]
     if not f <= numbers[FBEST] + ARMIJO * t * numbers[SLOPE]:
-        numbers[HIGH] = t
-    elif slope < CURVATURE * numbers[SLOPE]:
+        numbers[HIGH], numbers[NO_VALUE] = t, 0.0 if np.isfinite(f) else 1.0
+    elif slope < CURVATURE * numbers[SLOPE] and not numbers[TAKEN] > 0.0:
         numbers[LOW] = t
     else:
-        _remember(s)
+        if numbers[TAKEN] > 0.0:
+            numbers[AT_EDGE] += 1.0
+            if numbers[AT_EDGE] >= MOST_AT_EDGE or not numbers[FBEST] - f > tolerance(s):
+                copy(s.x, s.best)
+                return ROUNDOFF
+        else:
+            numbers[AT_EDGE] = 0.0
+        if slope > numbers[SLOPE]:  # the objective curves upwards
+            _remember(s)
         return _new_direction(s, f)
     low, high = numbers[LOW], numbers[HIGH]
+    if numbers[NO_VALUE] > 0.0 and high - low <= CLOSE * low:
+        numbers[STEP], numbers[TAKEN] = low, 1.0
+        return _move(s)
     if high < np.inf and high - low <= 1e-10 * high:
         copy(s.best, s.x)
         if counts[COUNT] == 0:
@@ -213,5 +229,6 @@ def _new_direction(s, f):
             d[i] += (s.weights[1, at] - back) * s.steps[at, i]
     numbers[FBEST], numbers[SLOPE] = f, dot(d, s.gradient)
     numbers[LOW], numbers[HIGH], numbers[STEP] = 0.0, np.inf, 1.0
+    numbers[NO_VALUE] = numbers[TAKEN] = 0.0
     action = step_or_end(s, -0.5 * numbers[SLOPE], _TRIAL)
     return _move(s) if action == EVALUATE else action

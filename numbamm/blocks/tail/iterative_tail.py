@@ -56,6 +56,8 @@ COARSE, SOON = (1e-4, 1e-3), 25
 #: Multiplications a second of products with the tail, about, on one thread; and how many products
 #: an evaluation takes, about.
 RATE, PRODUCTS = 1e9, 12
+#: Length of the step by which the score's derivative is measured, in standard errors.
+STEP = 0.02
 #: How many arrays of all columns of S an evaluation holds, about.
 BUFFERS = 10
 
@@ -97,6 +99,7 @@ class IterativeTail(Tail):
 
     name = "iterative"
     is_exact = False
+    evaluations = 6
     most_dense = FEW
 
     def __init__(self, terms, xy, sqrtw=None, layout=None, request=Request(), gap=0) -> None:  # noqa: B008
@@ -111,6 +114,7 @@ class IterativeTail(Tail):
         self.probes = self.request.probes or probes.FEWEST
         self.seed = 0 if self.request.seed is None else int(self.request.seed)
         self._is_coarse = False
+        self._drop_rows()  # the largest designs have them
         self._design = Design(self.layout, self.A)
 
     @staticmethod
@@ -127,11 +131,15 @@ class IterativeTail(Tail):
             return "what the elimination level by level leaves is small"
         if not all(term.structure.is_free for term in terms):
             return "a covariance structure has parameters that are not entries of λ"
-        order, nd = int(table[0, ORDER]), _dense_order(layout) + int(table[0, NX]) + 1
+        sizes = table[1 : 1 + layout.nterm, P] * table[1 : 1 + layout.nterm, NLEVEL]
+        first = int(table[0, FIRST_DENSE])
+        wide = sizes[first:][sizes[first:] > FEW].sum()  # dense only in other tails' layouts
+        order, nd = int(table[0, ORDER]), int(_dense_order(layout) - wide + table[0, NX] + 1)
         pairs_of = probes.FEWEST + int(table[1 + nhead : 1 + layout.nterm, P].sum())
         columns = pairs_of + nd
         pairs = float(np.sum(table[1 : 1 + layout.nterm, NSPARSE] * table[1 : 1 + layout.nterm, P]))
-        if not pairs:  # stored densely
+        pairs += float(wide * sizes[:first].sum())
+        if not pairs:
             pairs = float(layout.size_a)
         kept = int(table[0, TAIL])  # the head's part of the factor
         buffers = order * (BUFFERS * columns + 2 * pairs_of)
@@ -288,10 +296,18 @@ class IterativeTail(Tail):
         nx = self.nx
         return self._held.factor[-1 - nx : -1, -1 - nx : -1].copy()
 
-    def monte_carlo(self, theta, degrees, constant: float, sigma: float) -> MonteCarlo:
-        """The Monte-Carlo error of a fit that ended at θ, in scaled columns."""
-        theta = np.ascontiguousarray(theta, dtype=np.float64)
-        self.objective_gradient(theta, degrees, constant, sigma)
+    def monte_carlo(
+        self, theta, degrees, constant: float, sigma: float, measured: bool = False
+    ) -> MonteCarlo:
+        """The Monte-Carlo error of a fit that ended at θ, in scaled columns.
+
+        θ̂ moves by the inverse Hessian times what a probe adds to the score. The average information
+        is a rough Hessian where a term has few levels: if one θ has by far the largest error, even
+        a small wrong entry gives others a wrong share of it. If `measured`, the Hessian is
+        therefore corrected along the direction of the largest error, by one more evaluation.
+        """
+        theta, criterion = np.ascontiguousarray(theta, dtype=np.float64), (degrees, constant, sigma)
+        _, score = self.objective_gradient(theta, *criterion)
         found, entries = self._held, self._entries
         try:
             information, slope, gamma = found.information(
@@ -303,12 +319,18 @@ class IterativeTail(Tail):
         hessian = information + self._curvature_of_normals(entries)
         hessian = jacobian.T @ hessian @ jacobian
         scores = self._of_entries(self._local.deviations)[entries[3]].T @ jacobian
-        values, vectors = np.linalg.eigh(hessian)
-        live = values > 1e-10 * max(values[-1], 0.0)
-        inverse = (vectors[:, live] / values[live]) @ vectors[:, live].T
+        objectives = found.objectives(*criterion)
+        inverse, standard = _inverse(hessian)
         deviations = -scores @ inverse
+        if measured and standard.any():
+            sizes = np.where(standard > 0, standard, np.inf)
+            along = np.linalg.svd(deviations / sizes)[2][0] * standard
+            move = STEP * along / np.abs(along / sizes).max()
+            value, moved = self.objective_gradient(theta + move, *criterion)
+            if np.isfinite(value):
+                hessian = _corrected(hessian, move, moved - score, standard)
+                deviations = -scores @ _inverse(hessian)[0]
         errors = probes.standard_error(deviations)
-        standard = np.sqrt(2.0 * np.diag(inverse))
         share = np.divide(errors, standard, out=np.zeros_like(errors), where=standard > 0)
         by_sigma = np.zeros(len(theta)) if sigma > 0 else -(slope / found.r2) @ jacobian
         return MonteCarlo(
@@ -320,7 +342,7 @@ class IterativeTail(Tail):
             deviations,
             by_sigma,
             gamma @ jacobian,
-            found.objectives(degrees, constant, sigma),
+            objectives,
         )
 
     @property
@@ -424,6 +446,32 @@ def _dense_order(layout) -> int:
     """Number of random effects of the layout's dense terms."""
     rows = layout.table[1 + layout.table[0, FIRST_DENSE] : 1 + layout.nterm]
     return int((rows[:, P] * rows[:, NLEVEL]).sum())
+
+
+def _inverse(hessian) -> tuple[np.ndarray, np.ndarray]:
+    """The inverse of a Hessian where that is positive, and standard errors of θ; 0 elsewhere."""
+    values, vectors = np.linalg.eigh(hessian)
+    live = values > 1e-10 * max(values[-1], 0.0)
+    inverse = (vectors[:, live] / values[live]) @ vectors[:, live].T
+    return inverse, np.sqrt(2.0 * np.diag(inverse))
+
+
+def _corrected(hessian, move, change, sizes) -> np.ndarray:
+    """The symmetric matrix nearest to a Hessian that gives the change of the gradient along a move.
+
+    Nearest in units of `sizes`; of parameters whose size is 0 nothing is corrected (Powell 1970).
+    """
+    live = sizes > 0
+    units = sizes[live]
+    H = units[:, None] * hessian[np.ix_(live, live)] * units
+    s = move[live] / units
+    rest = units * change[live] - H @ s
+    s2 = s @ s
+    both = np.outer(rest, s)
+    H += (both + both.T) / s2 - (rest @ s) * np.outer(s, s) / s2**2
+    out = hessian.copy()
+    out[np.ix_(live, live)] = H / np.outer(units, units)
+    return out
 
 
 def entries_of(joint, layout) -> np.ndarray:

@@ -59,7 +59,7 @@ def fitted_model(model, frame):
 def without_fixed(model, term: FixedTerm) -> Fit:
     """The fit without one term of the fixed effects."""
     X, names = without(model.frame, term)
-    text = f"{model.formula} - {term.name}"
+    text = f"{model.formula} - {term.text}"
     return fit_of(fitted_model(model, replace(model.frame, X=X, xnames=names, formula=text)))
 
 

@@ -316,7 +316,7 @@ def _notes(model, grid, names, weights, frame, alpha) -> list[str]:
         without = f", without the zeros of the part {zeros}" if zeros else ""
         notes.append(f"μ is of the family, not the mean of responses{without}.")
     if frame["mean"].isna().any():
-        notes.append("Means without numbers are not estimable: there are no data for them.")
+        notes.append("Means without numbers are not estimable: the data do not determine them.")
     if (frame["mean"].notna() & frame["se"].isna()).any():
         notes.append("The covariance of the coefficients is unknown, as with separated cells.")
     return [*notes, level_note(alpha, "none")]

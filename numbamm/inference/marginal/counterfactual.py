@@ -127,6 +127,35 @@ class Counterfactual:
             return value[None], gradient[None]
         return value.T, np.moveaxis(gradient, 1, 0)
 
+    def slopes(
+        self, setting: dict[str, Any], var: str, place, points, weights
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Slopes of mean responses by a covariate, and their derivatives by the parameters.
+
+        Parameters
+        ----------
+        setting : dict
+        var : str
+        place : ndarray, shape (n,)
+            The covariate.
+        points, weights : ndarray, shape (points, n)
+            Of `stencil`.
+
+        Returns
+        -------
+        ndarray, shape (outcomes, n)
+        ndarray, shape (outcomes, n, parameters)
+        """
+        at = [self.with_values(**setting | {var: point}) for point in points]
+        if self.re == "integrated" and not concerns_parts(self.model, self.type):
+            rows = [self.means.rows(data, are_data=True) for data in at]
+            here = self.means.rows(self.with_values(**setting | {var: place}), are_data=True)
+            value, gradient = self.means.slopes_at(here, rows, weights)
+            return value[None], gradient[None]
+        means, by = zip(*map(self.mean_responses, at), strict=True)
+        value = np.einsum("an,aon->on", weights, means)
+        return value, np.einsum("an,aonp->onp", weights, by)
+
     def table(
         self, compute: Callable[[dict[str, Any]], list], title: str, notes: list[str], **options
     ) -> Averages:

@@ -5,7 +5,12 @@ With v = z'Σz the variance of the linear predictor, the population mean is
     E g⁻¹(x'β + √v Z),   Z standard normal,
 
 by the trapezoidal rule, whose error vanishes exponentially for analytic functions, whatever v. Its
-derivatives by η and v give those by all parameters.
+derivatives by η and v give those by all parameters. With the Hermite polynomials He_k,
+
+    f^(k) = E g⁻¹(η + √v Z) He_k(Z) / v^(k/2)
+
+is the k-th derivative by η of the mean f, and ∂f/∂v is half the second one: all come from the same
+values of g⁻¹, or of its slope.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from numpy.polynomial import hermite_e
 
 from numbamm.errors import OptionError
 from numbamm.glm.link import Link
@@ -27,8 +33,9 @@ from numbamm.inference.marginal.all_parameters import ParameterCovariance
 REACH, SPACING = 12.0, 0.04
 #: So many standard deviations from an infinite mean the average of means does not exist.
 POLE = 6.0
-#: Distance of nodes for links without kinks, and up to which standard deviation.
-WIDE, NARROW = 0.1, 1.5
+#: Nodes of links without kinks: their largest distance, and their distance times the standard
+#: deviation; singularities are one or more from the real axis.
+WIDEST, SCALED = 0.3, 0.17
 #: Half-widths of differences of v by θ.
 STEP = 1e-5
 #: Largest number of function values at once.
@@ -139,10 +146,9 @@ class ResponseMeans:
         included, and by the other parameters of `ParameterCovariance`; see `of_parameters`.
         """
         model, p = self.model, rows.X.shape[1]
-        whole = not (model.is_linear or model.fit_options["fast"])
         eta = rows.X[:, model.feterm.kept] @ model.estimates.beta + rows.offset
         rank = len(model.estimates.beta)
-        gradient = np.zeros((len(eta), p + (len(model.optsum.final) - rank if whole else 0)))
+        gradient = np.zeros((len(eta), p + self._others))
         if self.on_link:
             gradient[:, :p] = rows.X
             return eta, gradient
@@ -151,7 +157,8 @@ class ResponseMeans:
             return self.back.mean(eta), gradient
         v = self._variances(rows, model.theta, model.sigma**2)
         self._refuse_infinite_means(eta, v)
-        mean, by_eta, by_v = self._expectations(eta, v)
+        mean, by_eta, curve = self._derivatives(self.back._inverse, eta, v, 3)
+        by_v = curve / 2
         if self.back.steps and not np.isfinite(mean).all():
             raise OptionError(
                 f"{self.back.left} has no mean over the random effects and residuals: it does not "
@@ -161,6 +168,46 @@ class ResponseMeans:
         for k in range(p, gradient.shape[1]):
             gradient[:, k] = by_v * self._variance_slope(rows, k - p + rank)
         return mean, gradient
+
+    def slopes_at(self, rows: Rows, points: list[Rows], weights) -> tuple[np.ndarray, np.ndarray]:
+        """Slopes of integrated means along a path of the rows, and derivatives as of `at`.
+
+        Parameters
+        ----------
+        rows : Rows
+        points : list of Rows
+            The rows at several points of the path.
+        weights : ndarray, shape (points, n)
+            Whose sum of products with the points' values is the derivative along the path.
+        """
+        model, (n, p), beta = self.model, rows.X.shape, self.model.estimates.beta
+
+        def along(values):
+            return sum(w * value for w, value in zip(weights, values, strict=True))
+
+        X = sum(w[:, None] * point.X for w, point in zip(weights, points, strict=True))
+        eta = rows.X[:, model.feterm.kept] @ beta + rows.offset
+        eta_slope = X[:, model.feterm.kept] @ beta + along(point.offset for point in points)
+        theta, phi = model.theta, model.sigma**2
+        v = self._variances(rows, theta, phi)
+        v_slope = along(self._variances(point, theta, phi) for point in points)
+        self._refuse_infinite_means(eta, v)
+        f1, f2, f3, f4 = self._derivatives(self.back._slope, eta, v, 4)
+        gradient = np.zeros((n, p + self._others))
+        gradient[:, :p] = X * f1[:, None] + rows.X * (f2 * eta_slope + f3 * v_slope / 2)[:, None]
+        for k in range(self._others):
+            by_k = self._variance_slope(rows, k + len(beta))
+            across = along(self._variance_slope(point, k + len(beta)) for point in points)
+            change = f3 * eta_slope / 2 + f4 * v_slope / 4
+            gradient[:, p + k] = change * by_k + f2 * across / 2
+        return f1 * eta_slope + f2 * v_slope / 2, gradient
+
+    @property
+    def _others(self) -> int:
+        """Number of parameters besides β whose errors count."""
+        model = self.model
+        whole = not (model.is_linear or model.fit_options["fast"])
+        return len(model.optsum.final) - len(model.estimates.beta) if whole else 0
 
     def on_kept(self, gradient) -> np.ndarray:
         """Derivatives by the parameters of the fit, if dropped coefficients count as zero."""
@@ -232,21 +279,26 @@ class ResponseMeans:
             total = total + (own.mean() if averaged else own)
         return total
 
-    def _expectations(self, eta, v) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """E g⁻¹(η + √v Z) and its derivatives by η and v, each of shape (n,)."""
-        smooth = not (self.back.steps or self.model.link_record.turns)
-        sd, nodes, weights, step = normal_nodes(v, smooth)
-        out = np.empty((3, len(eta)))
+    def _derivatives(self, function, eta, v, count: int) -> np.ndarray:
+        """E f(η + √v Z) and its derivatives by η up to the order count - 1, shape (count, n).
+
+        Parameters
+        ----------
+        function : callable
+            f of a vector, the inverse link or its slope; the second argument is False.
+        """
+        cells, row_cell = np.unique(eta + 1j * v, return_inverse=True)  # equal rows once
+        eta, smooth = cells.real, not (self.back.steps or self.model.link_record.turns)
+        sd, nodes, weights, step = normal_nodes(cells.imag, smooth)
+        weights = hermite_e.hermevander(nodes, count - 1) * weights[:, None]
+        out = np.empty((len(eta), count))
         with np.errstate(all="ignore"):
             for a in range(0, len(eta), step):
                 part = slice(a, a + step)
                 etas = (eta[part, None] + sd[part, None] * nodes).ravel()
-                shape = (-1, len(nodes))
-                slope = self.back._slope(etas, False).reshape(shape)
-                out[0, part] = self.back._inverse(etas, False).reshape(shape) @ weights
-                out[1, part] = slope @ weights
-                out[2, part] = slope @ (weights * nodes) / (2 * sd[part])
-        return out[0], out[1], out[2]
+                out[part] = function(etas, False).reshape(-1, len(nodes)) @ weights
+        out /= sd[:, None] ** np.arange(count)
+        return out.T[:, row_cell]
 
     def parameters(self, method) -> ParameterCovariance:
         """The parameters of the fit by which `at` has derivatives, and their covariance."""
@@ -309,7 +361,8 @@ def normal_nodes(v, smooth: bool = True) -> tuple[np.ndarray, np.ndarray, np.nda
         Number of rows at once.
     """
     sd = np.sqrt(np.maximum(v, STEP**2))
-    spacing = WIDE if smooth and sd.max() < NARROW else SPACING
+    wide = float(np.clip(SCALED / sd.max(initial=STEP), SPACING, WIDEST))
+    spacing = wide if smooth else SPACING
     nodes = np.arange(-REACH, REACH + spacing / 2, spacing)
     weights = np.exp(-(nodes**2) / 2)
     return sd, nodes, weights / weights.sum(), max(1, BATCH // len(nodes))

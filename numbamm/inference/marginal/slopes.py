@@ -79,7 +79,8 @@ def slopes(
     Notes
     -----
     The average is over the rows of the data as they are, each with its own other values (average
-    marginal effect). Derivatives by the covariate are differences of fourth order. Standard errors
+    marginal effect). Derivatives by the covariate are differences of fourth order; of integrated
+    means only those of the columns of X and Z are, the rest is exact. Standard errors
     are those of the delta method; with ``re="integrated"`` they count the errors of the variances
     of the random effects, too.
 
@@ -101,10 +102,7 @@ def slopes(
 
     def compute(setting):
         place = np.full(len(column), setting[var], dtype=float) if var in setting else column
-        value, gradient = 0.0, 0.0
-        for point, weight in zip(*stencil(column, place), strict=True):
-            mean, by = context.mean_responses(context.with_values(**setting | {var: point}))
-            value, gradient = value + weight * mean, gradient + weight[:, None] * by
+        value, gradient = context.slopes(setting, var, place, *stencil(column, place))
         return [
             (line, lambda rows, j=j: (value[j, rows].mean(), gradient[j, rows].mean(axis=0)))
             for j, line in enumerate(context.outcomes)

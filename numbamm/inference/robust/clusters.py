@@ -50,7 +50,7 @@ class Clusters:
             There is no such factor, a label is missing, there is a single cluster, or rows that
             are correlated are in several clusters.
         """
-        factors = _factors(model)
+        factors = grouping_factors(model)
         if cluster is None:
             name, labels = _finest(model, factors)
         elif isinstance(cluster, str):
@@ -104,7 +104,7 @@ class Clusters:
                 yield order[first[at : at + step, None] + np.arange(size)]
 
 
-def _factors(model) -> dict[str, np.ndarray]:
+def grouping_factors(model) -> dict[str, np.ndarray]:
     """Codes of the rows by grouping factor: of random effects, and of correlated residuals."""
     factors = {term.group: term.refs for term in model.reterms}
     side = model.residual_side

@@ -22,6 +22,10 @@ LEAST_START = 0.05
 #: is of the working response at means that are nowhere near: a fit does not begin there.
 LARGEST_START = 100.0
 
+#: From this on, a start of a model of several parts is compared with that without a linear model:
+#: rows may tell next to nothing of η where they are, and then working responses are far off.
+SUSPECT_START = 3.0
+
 #: Rows are described by cells of so many factors, and by so many cells or positions, at most.
 MOST_FACTORS, FEW = 3, 6
 
@@ -211,6 +215,21 @@ def by_linear_model(model, modes: Any, start: Start) -> Start:
         theta, gamma = found
     floor = np.where(model.scaled.structure.lowerbd == 0, LEAST_START, -np.inf)
     theta = np.maximum(model.scaled.structure.rectified(theta), floor)
-    if not modes(theta, gamma, vary=True, shape=start.shape).found:
+    mode = modes(theta, gamma, vary=True, shape=start.shape)
+    if not mode.found:
+        return start
+    suspect = model.composition is not None and np.abs(theta).max(initial=0.0) > SUSPECT_START
+    if suspect and _is_better(model, modes, start, mode):
         return start
     return replace(start, gamma=gamma, theta=model.scaled.to_user(theta))
+
+
+def _is_better(model, modes, start: Start, mode) -> bool:
+    """Whether a start has a lower objective than this mode; `modes` are left at the lower one."""
+    usual, theta = modes.replaced(), model.scaled.to_scaled(start.theta)
+    there = usual(theta, start.gamma.copy(), vary=True, shape=start.shape)
+    laplace = model._likelihood.laplace
+    better = laplace(there, start.shape, 1.0) < laplace(mode, start.shape, 1.0)
+    if better:
+        modes.u = usual.u
+    return better

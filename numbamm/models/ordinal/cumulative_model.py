@@ -33,7 +33,6 @@ from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.generalized_start import Start
 from numbamm.models.fitting.rollback import all_or_nothing
-from numbamm.models.fitting.runaway import runaway_terms
 from numbamm.models.fitting.stages import check_nagq, kernels_for
 from numbamm.models.generalized_estimates import effects_at_mode
 from numbamm.models.generalized_objective import GeneralizedObjective
@@ -381,8 +380,7 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         >>> round(m.fit(nagq=5).objective, 2)
         14286.24
         """
-        if self.is_fitted:
-            raise FitError("this model is fitted already; use refit() to fit it again")
+        self._expect_no_fit()
         nagq = self.optsum.nagq if nagq is None else nagq
         return self._fit(nagq, optimizer, progress, verbose)
 
@@ -436,11 +434,7 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         True
         """
         nagq = self.optsum.nagq if nagq is None else nagq
-        if y is None:
-            return self._fit(nagq, optimizer, progress, verbose)
-        with all_or_nothing(self):
-            self._replace_response(y)
-            return self._fit(nagq, optimizer, progress, verbose)
+        return self._fit_again(y, nagq, optimizer, progress, verbose)
 
     def _replace_response(self, y) -> None:
         codes = self._codes(y)
@@ -524,18 +518,6 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         )
 
     # ---- estimates --------------------------------------------------------------------------
-
-    @property
-    def likelihood_holds(self) -> bool:  # type: ignore[override]
-        """Whether the approximation of the likelihood holds at the estimates."""
-        if self.estimates.likelihood_holds is None:
-            self.estimates.likelihood_holds = not runaway_terms(self)
-        return self.estimates.likelihood_holds
-
-    @property
-    def llf(self) -> float:
-        """Log-likelihood, by the approximation; NaN where that does not hold."""
-        return super().llf if self.likelihood_holds else np.nan
 
     @property
     def parts_covariance(self) -> np.ndarray:

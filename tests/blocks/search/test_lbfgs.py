@@ -44,6 +44,24 @@ def test_regions_where_nothing_can_be_evaluated_are_left():
     assert_allclose(end, 1.0, atol=1e-5)
 
 
+def test_a_descent_that_ends_where_there_is_no_value_keeps_what_it_has_gained():
+    """Along the first direction the objective falls up to an edge; its minimum is beside that."""
+    counts = []
+
+    def cut(x):
+        counts.append(1)
+        f = (x[0] - 9.0) ** 2 + 40 * (x[1] - x[0] / 4) ** 2
+        if x[0] > 1.1:
+            return np.nan, np.full(2, np.nan)
+        slope = 80 * (x[1] - x[0] / 4)
+        return f, np.array([2 * (x[0] - 9.0) - slope / 4, slope])
+
+    end, how = lbfgs.minimize(cut, np.array([-1.0, 0.0]), np.ones(2), 1e-9, 0.0)
+    assert how == ROUNDOFF
+    assert_allclose(end, [1.1, 1.1 / 4], atol=0.2)
+    assert len(counts) < 100
+
+
 def test_a_start_that_cannot_be_evaluated():
     def nothing(x):
         return np.nan, np.full(1, np.nan)

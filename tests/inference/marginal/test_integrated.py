@@ -58,7 +58,11 @@ def test_brute_force(link, sd):
     g = mm.glmm("y ~ 1 + (1 | g)", SMALL, "bernoulli", link, fast=True)
     means = ResponseMeans(g, ReferenceGrid(g.frame), integrated=True)
     etas, mean = np.array([-6.0, 0.2, 3.0]), g.link_record.mean
-    ours, by_eta, by_v = means._expectations(etas, np.full(3, sd**2))
+
+    def derivatives(etas, v, count=3):
+        return means._derivatives(means.back._inverse, etas, np.full(3, v), count)
+
+    ours, by_eta, curve = derivatives(etas, sd**2)
     for k, eta in enumerate(etas):
 
         def f(z, eta=eta):
@@ -68,11 +72,13 @@ def test_brute_force(link, sd):
         wanted = quad(f, -12, 12, points=at, limit=400, epsabs=1e-12)[0]
         assert_allclose(ours[k], wanted, atol=1e-9)
     h = 1e-4
-    up, down = (means._expectations(etas + s, np.full(3, sd**2))[0] for s in (h, -h))
+    up, down = (derivatives(etas + s, sd**2)[0] for s in (h, -h))
     assert_allclose(by_eta, (up - down) / (2 * h), atol=1e-7)
     if sd > 0.1:
-        up, down = (means._expectations(etas, np.full(3, sd**2 + s))[0] for s in (h, -h))
-        assert_allclose(by_v, (up - down) / (2 * h), atol=1e-7)
+        up, down = (derivatives(etas, sd**2 + s)[0] for s in (h, -h))
+        assert_allclose(curve / 2, (up - down) / (2 * h), atol=1e-7)
+        by_slope = means._derivatives(means.back._slope, etas, np.full(3, sd**2), 3)
+        assert_allclose(by_slope, derivatives(etas, sd**2, 4)[1:], atol=1e-8)
 
 
 SMALL = pd.DataFrame({"y": [0, 1, 1, 0, 1, 0, 1, 1], "g": list("aabbccdd")})

@@ -71,3 +71,12 @@ def test_complete_separation_names_the_covariate():
     for link in ("logit", "cauchit"):
         with pytest.raises(mm.DataError, match="separate the responses completely.*: x$"):
             mm.glmm("y ~ x + (1 | g)", data, "bernoulli", link)
+
+
+def test_a_start_far_off_is_compared_with_the_usual_one():
+    """Single ticks above a hurdle tell next to nothing of η: the linear model's θ is 99."""
+    formula = "TICKS ~ YEAR + (1 | BROOD)"
+    ticks = mm.datasets.load("grouseticks")
+    model = mm.glmm(formula, ticks, "nbinom2", hurdle="~ YEAR")
+    assert model.optsum.feval < 60 and not np.isnan([f for _, f in model.optsum.log]).any()
+    assert model.objective == pytest.approx(1897.954327, abs=1e-5)

@@ -9,7 +9,7 @@ def by_lag(lags, first, step):
     r = [1.0, first]
     while len(r) <= lags.max():
         r.append(step(r))
-    return np.array(r)[lags]
+    return np.array(r)[lags.astype(int)]
 
 
 def correlations(m, d):
@@ -25,7 +25,8 @@ def correlations(m, d):
         of_stratum = (1 - found.get("nugget", 0.0)) * _of_stratum(side, text, found, d, s)
         own = (d.arm == label.partition("=")[2]).to_numpy() if label else slice(None)
         C[own] = of_stratum[own]
-    C = np.where(np.equal.outer(d.g.to_numpy(), d.g.to_numpy()) if text.group else True, C, 0.0)
+    for group in text.group:
+        C = np.where(np.equal.outer(d[group].to_numpy(), d[group].to_numpy()), C, 0.0)
     np.fill_diagonal(C, 1.0)
     return C
 
@@ -38,10 +39,10 @@ def _of_stratum(side, text, found, d, s):
     if name == "ar1":
         return found["rho"] ** apart
     if name == "ar2":
-        f, second = found["phi1"], found["phi2"]
+        f, second = found["phi1"], found.get("phi2", 0.0)
         return by_lag(apart, f / (1 - second), lambda r: f * r[-1] + second * r[-2])
     if name == "arma":
-        f, th = found["phi"], found["theta"]
+        f, th = found["phi"], found.get("theta", 0.0)
         first = (1 + f * th) * (f + th) / (1 + 2 * f * th + th**2)
         return by_lag(apart, first, lambda r: f * r[-1])
     if name == "homcs" and not text.positions:
@@ -111,8 +112,12 @@ def kriged(m, fit, new, weights=None):
     for term in m.reterms:
         V = m.sigma**2 * term.structure.matrix(term.theta) @ term.structure.matrix(term.theta).T
         Z = np.column_stack([np.ones(len(d)), d.x])[:, : term.p]
-        same = np.equal.outer(d[term.group].to_numpy(), d[term.group].to_numpy())
-        G += np.where(same, Z @ V @ Z.T, 0.0)
+        K = np.eye(term.nlevels) if term.relation is None else term.relation.covariance
+        at = {level: k for k, level in enumerate(term.levels)}
+        at = np.array([at.get(level, -1) for level in d[term.group]])
+        new = np.equal.outer(d[term.group].to_numpy(), d[term.group].to_numpy()) & (at < 0)
+        known = (at >= 0) & (at[:, None] >= 0)
+        G += np.where(known, K[np.ix_(at, at)], new) * (Z @ V @ Z.T)
     X = np.column_stack([np.ones(len(d)), d.x])
     y, V = fit.y.to_numpy(), (G + R)[:n, :n]
     inverse = np.linalg.inv(V)
