@@ -182,3 +182,9 @@ def test_one_level_of_few_points_ends_where_residuals_do(group, seed, in_groups)
     np.testing.assert_allclose(effects.objective, residuals.objective, atol=1e-5)
     df = [m.coef_table(ddf="satterthwaite").frame["df"] for m in (effects, residuals)]
     np.testing.assert_allclose(*df, rtol=1e-3)
+
+
+def test_one_level_of_many_points_is_not_sparse():
+    d = pd.DataFrame({"t": np.arange(60.0), "y": np.arange(60) % 7})
+    with pytest.raises(mm.errors.OptionError, match="all effects of the model meet each other"):
+        mm.LinearMixedModel("y ~ 1 + ou(t | 1)", d, tail="sparse")
