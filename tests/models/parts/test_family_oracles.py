@@ -5,8 +5,8 @@ import pytest
 from models.parts.family_oracles import ORACLES, dispersion, fitted
 from numpy.testing import assert_allclose
 
-from numbamm.glm.parts.extended import extended
 from numbamm.glm.parts import mixture
+from numbamm.glm.parts.extended import extended
 from numbamm.models.parts.distribution import RowDistribution
 
 #: At the edge of the parameters, where standard errors mean nothing.
