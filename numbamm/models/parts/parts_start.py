@@ -167,13 +167,14 @@ def _beginnings(model, alone: RowsAlone) -> list[np.ndarray]:
 
 
 def _lowest(values, tried):
-    """The lowest of what is tried at values in increasing order: from the middle on downhill."""
+    """The lowest of what is tried at values in order: from the middle on, both ways while it falls."""
     ends, middle = {}, len(values) // 2
     for way in (1, -1):
         rises, k = 0, middle
         while 0 <= k < len(values) and rises < 2:  # one rise may be a ripple
             ends[k] = ends.get(k) or tried(values[k])
-            rises = rises + 1 if not ends[k][0] < ends.get(k - way, (np.inf,))[0] else 0
+            before = ends.get(k - way, (np.inf,))[0]
+            rises = rises + 1 if ends[k][0] >= before < np.inf else 0
             k += way
     return min(ends.values(), key=lambda end: end[0])
 
