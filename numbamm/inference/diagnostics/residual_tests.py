@@ -12,11 +12,13 @@ from numbamm.inference.fixed.adjust import pvalues
 
 #: Random orders of residuals that a statistic is compared with, and the seed of these.
 PERMUTATIONS, SEED = 999, 0
+#: Tests with p-values below this are talked about.
+SIGNIFICANT = 0.05
 #: More places than this are thinned at random: distances are a matrix.
 PLACES = 2000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ResidualTest:
     """A test of residuals.
 
@@ -44,6 +46,13 @@ class ResidualTest:
     statistic: float
     pvalue: float
     words: str
+
+    def __str__(self) -> str:
+        """The numbers; and what they mean, if the p-value is small."""
+        line = f"{self.name}: statistic {self.statistic:.4g}, p = {self.pvalue:.4g}"
+        return f"{line}\n{self.words}" if self.pvalue < SIGNIFICANT else line
+
+    __repr__ = __str__
 
 
 def distance(residuals) -> float:

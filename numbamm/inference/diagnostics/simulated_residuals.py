@@ -16,6 +16,7 @@ from scipy.special import ndtr, ndtri
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, FitError, OptionError, shown
 from numbamm.inference.diagnostics.residual_tests import (
+    SIGNIFICANT,
     ResidualTest,
     by_group,
     dispersion,
@@ -38,8 +39,6 @@ from numbamm.report.result import Result
 from numbamm.report.tabular import Tabular
 from numbamm.shortrepr import ShortRepr
 
-#: Tests with p-values below this are talked about.
-SIGNIFICANT = 0.05
 #: The smallest share of the variance that fitted random effects leave.
 LEAST = 1e-6
 #: Smallest number of simulated responses.
@@ -440,8 +439,11 @@ class SimulatedResiduals(Tabular, ShortRepr):
         """Values for the rows used, of a variable or as given for the rows of the data."""
         model, frame = self.model, self.model.frame
         if isinstance(given, str):
+            for term in model.reterms:
+                if term.group == given:
+                    return np.asarray(term.levels, dtype=object)[term.refs]
             factors = grouping_factors(model)
-            if given in factors:
+            if given in factors:  # of residuals
                 return np.asarray(factors[given])
             columns = frame.part_columns | frame.columns
             if given in columns:

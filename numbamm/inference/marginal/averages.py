@@ -18,7 +18,7 @@ from numbamm.options import one_of
 from numbamm.report.estimates_table import Estimates
 
 MEASURES = ("difference", "ratio", "odds ratio")
-INESTIMABLE = "Lines without numbers are not estimable: there are no data for them."
+INESTIMABLE = "Lines without numbers are not estimable: the data do not determine them."
 
 
 @dataclass(repr=False)

@@ -40,6 +40,12 @@ if TYPE_CHECKING:
 
     from numbamm.report.tableframe import Limits
 
+#: Titles of the bootstraps of data.
+TITLES = {
+    "cases": "Bootstrap of cases",
+    "residual": "Bootstrap of residuals",
+    "wild": "Wild bootstrap",
+}
 #: Methods for intervals.
 METHODS = ("shortest", "equal-tailed", "bca", "studentised")
 
@@ -134,8 +140,8 @@ def bootstrap(
     made = Bootstrap._of(model, seed, flag("errors", errors))
     if kind != "parametric":
         made.kind, made._clusters = kind, clusters
-        about = f" of {clusters.name}" if clusters is not None else ""
-        made.title = f"Bootstrap by {kind}{about}: {model.formula}"
+        about = f" by {clusters.name}" if clusters is not None else ""
+        made.title = f"{TITLES[kind]}{about}: {model.formula}"
     return made._extended(model, valid_count("n", n), workers, progress)
 
 

@@ -61,6 +61,7 @@ def test_a_missing_slope_shows_within_groups():
     d["half"] = np.where(d["x"] > 0, "right", "left")
     r = mm.lmm("y ~ x + (1 | g)", d).simulated_residuals(seed=1)
     assert r.by("g").loc["spread", "pvalue"] < 1e-4
+    assert list(r.by("g").index) == [*sorted(set(d["g"])), "spread"]  # by the names of levels
     better = mm.lmm("y ~ x + (1 + x | g)", d).simulated_residuals(seed=1)
     assert better.by("g")["pvalue"].min() > 0.01
 
@@ -76,6 +77,8 @@ def test_autocorrelation_in_time():
         r = m.simulated_residuals(100, conditional=conditional)
         assert r.autocorrelation("t", "g").pvalue < 0.03
         assert r.autocorrelation("t", "g").statistic > 0.3
+        assert "try a random effect with ar1()" in str(r.autocorrelation("t", "g"))
+    assert str(r.zeros) == "None" and "try" not in repr(r.outliers)
     shuffled = d.sample(frac=1, random_state=1)
     again = mm.lmm(m.formula, shuffled).simulated_residuals(100)
     assert again.autocorrelation("t", shuffled["g"]).statistic > 0.3
