@@ -167,7 +167,7 @@ def _beginnings(model, alone: RowsAlone) -> list[np.ndarray]:
 
 
 def _lowest(values, tried):
-    """The lowest of what is tried at values in order: from the middle on, both ways while it falls."""
+    """The lowest of what is tried at values in order, from the middle on while it falls."""
     ends, middle = {}, len(values) // 2
     for way in (1, -1):
         rises, k = 0, middle
