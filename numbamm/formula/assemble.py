@@ -181,8 +181,6 @@ def random_terms(
         cnames = list(matrices.lhs_names[term.lhs])
         if len(z) < by_name()[term.structure].fewest:
             raise _no_correlation(term, cnames[0])
-        if term.points is not None:
-            term.points.refuse_many(term.text, refs[name])
         structure = term.made(len(z))
         relation = term.grouping.relation
         single.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -88,7 +88,7 @@ class ModelFrame(ForUsers):
     """
 
     _between_rooms = frozenset(
-        "design members new_rows nobs are_cells with_unit parts part_columns digest".split()
+        "design members new_rows of_part nobs are_cells with_unit parts part_columns digest".split()
     )
 
     formula: str
@@ -164,6 +164,24 @@ class ModelFrame(ForUsers):
 
         wanted = range(len(self.reterms)) if random is True else sorted(random or ())
         return new_rows(self, newdata, wanted, weights, parts, columns)
+
+    def of_part(self, name: str) -> ModelFrame:
+        """The frame of the same rows, whose fixed effects are those of a further part."""
+        X, names = self.parts[name]
+        design = self.design.of_part(name)
+        return replace(
+            self,
+            response=name,
+            X=X,
+            xnames=names,
+            offset=None,
+            offset_name=None,
+            has_array_offset=False,
+            trials=None,
+            success_level=None,
+            design=design,
+            columns={column: self.part_columns[column] for column in sorted(design.fixed_columns)},
+        )
 
     def with_unit(self, name: str) -> str:
         """A column's name, and its unit if there is one: ``Reaction (ms)``."""

@@ -12,6 +12,7 @@ from numbamm.errors import OptionError, shown
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.inference.fixed.ratios import ratio_of
+from numbamm.inference.parts.part_tests import part_tests
 from numbamm.inference.profiling.profile import profile, profiled_parameters
 from numbamm.inference.profiling.variance_scales import VarianceScales
 from numbamm.inference.resampling.bootstrap import METHODS as TYPES
@@ -21,7 +22,7 @@ from numbamm.options import flag, one_of, valid_alpha
 if TYPE_CHECKING:
     from numbamm.report.tableframe import Limits
 
-WHICH = ("fixed", "random", "all")
+WHICH = ("fixed", "random", "parts", "all")
 METHODS = ("wald", "satterthwaite", "kenward-roger", "kenward-roger-observed")
 REFITS = {"profile": "profile likelihood", "bootstrap": "parametric bootstrap"}
 
@@ -47,9 +48,10 @@ def conf_int(
         A fitted model.
     alpha : float
         One minus the coverage.
-    which : {"fixed", "random", "all"}
+    which : {"fixed", "random", "parts", "all"}
         The coefficients; the standard deviations and correlations of the random effects, with
-        ``sigma`` or ``shape``, under the names that `profile` has for them; or all of these.
+        ``sigma`` or ``shape``, under the names that `profile` has for them; the coefficients of
+        further parts, on the scale of their links; or all of these.
     method : {"wald", "satterthwaite", "kenward-roger", "profile", "bootstrap"}, optional
         From the curvature of the likelihood, with normal or t distributions; by profile
         likelihood, see `profile`; or by a parametric bootstrap, see `bootstrap`. If
@@ -108,15 +110,16 @@ def conf_int(
     method = _method(model, method, ddf)
     if type is not None and method != "bootstrap":
         raise OptionError(f'type is for method="bootstrap", not method={shown(method)}')
-    coefficients, components = which != "random", which != "fixed"
+    coefficients, components = which in ("fixed", "all"), which in ("random", "all")
+    parts = which in ("parts", "all") and model.composition is not None
     ratio = ratio_of(model) if flag("exponentiate", exponentiate) else None
     if method == "profile":
-        limits = _by_profile(model, alpha, coefficients, components)
+        limits = _by_profile(model, alpha, coefficients, components, parts)
     elif method == "bootstrap":
         kind = one_of("type", "shortest" if type is None else type, TYPES)
-        limits = _by_bootstrap(model, alpha, coefficients, components, n, seed, kind)
+        limits = _by_bootstrap(model, alpha, coefficients, components, parts, n, seed, kind)
     else:
-        limits = _without_refits(model, alpha, coefficients, components, method)
+        limits = _without_refits(model, alpha, coefficients, components, parts, method)
     if ratio is not None and coefficients:
         names = model.coefficient_names
         if model.has_categories:  # thresholds are no ratios
@@ -150,7 +153,7 @@ def _notes(model, limits, method: str | None) -> list[str]:
     ]
 
 
-def _without_refits(model, alpha: float, coefficients: bool, components: bool, method: str | None):
+def _without_refits(model, alpha, coefficients, components, of_parts, method: str | None):
     """Intervals from the curvature of the likelihood, with normal or t distributions."""
     import pandas as pd
 
@@ -158,9 +161,11 @@ def _without_refits(model, alpha: float, coefficients: bool, components: bool, m
     if coefficients:
         limits = coef_table(model, ddf=method, alpha=alpha).frame[["lower", "upper"]]
         parts.append(limits.set_axis([0, 1], axis=1))
+    if of_parts:
+        parts.append(part_tests(model, alpha)[["lower", "upper"]].set_axis([0, 1], axis=1))
     if components:
         parts.append(_by_curvature(model, alpha, chi2=method not in (None, "wald")))
-    return pd.concat(parts)
+    return pd.concat(parts) if parts else pd.DataFrame(columns=[0, 1], dtype=float)
 
 
 def _method(model, method: str | None, ddf: str | None) -> str | None:
@@ -184,28 +189,30 @@ def _method(model, method: str | None, ddf: str | None) -> str | None:
     return ddf
 
 
-def _by_profile(model, alpha: float, coefficients: bool, components: bool):
+def _by_profile(model, alpha: float, coefficients: bool, components: bool, parts: bool):
     """Intervals by profile likelihood."""
     import pandas as pd
 
     fixed, random = model.kept_coefficients, VarianceScales(model).names
-    names = fixed * coefficients + random * components
+    of_parts = model.part_lines.names if parts else []
+    names = fixed * coefficients + of_parts + random * components
     if components:  # those of a fast fit do not all have a profile
         names = [name for name in names if name in profiled_parameters(model)]
-    rows = [*model.coefficient_names] * coefficients + random * components
+    rows = [*model.coefficient_names] * coefficients + of_parts + random * components
     if not names:
         return pd.DataFrame(np.nan, index=rows, columns=[0, 1])
     return profile(model, names, alpha=alpha).conf_int(alpha).reindex(rows)
 
 
 def _by_bootstrap(
-    model, alpha: float, coefficients: bool, components: bool, n: int, seed, kind: str
+    model, alpha: float, coefficients: bool, components: bool, parts: bool, n: int, seed, kind: str
 ):
     """Intervals of a parametric bootstrap."""
     replicates = bootstrap(model, n, seed, errors=kind == "studentised")
     limits = replicates.conf_int(alpha, method=kind)
     limits.index = [name.removeprefix("beta_") for name in limits.index]
-    rows = [*model.coefficient_names] * coefficients + VarianceScales(model).names * components
+    rows = [*model.coefficient_names] * coefficients + (model.part_lines.names if parts else [])
+    rows += VarianceScales(model).names * components
     return limits.reindex(rows)
 
 

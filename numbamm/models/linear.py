@@ -290,8 +290,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
             )
             xy = np.column_stack([feterm.basis, self.scaled_response.values])
             if side is None:
+                feterm.basis = xy[:, :-1]  # one copy is enough
                 self.blocks = build_tail(self.scaled.terms, xy, self.sqrt_weights, tail)
-                feterm.basis = self.blocks.xy[:, :-1]  # one copy is enough
             else:
                 self.residual_side = side
                 side.build(self.scaled.terms, xy, self.sqrt_weights, tail)

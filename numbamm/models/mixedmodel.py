@@ -124,6 +124,8 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     given_shape: float | None = None
     #: The parts of the model besides that of the mean, if it has any.
     composition: Any = None
+    #: What the inverse link of a linear predictor is, if not the mean of the response.
+    means_of: str = ""
     #: Parts at an end of their range, by their places among the coefficients of parts.
     flat_parts: Mapping[int, str] = MappingProxyType({})
     #: Whether the response is one of ordered categories, and the model has thresholds.

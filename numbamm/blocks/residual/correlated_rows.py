@@ -35,6 +35,9 @@ from numbamm.blocks.tail.protocol import CrossProduct
 from numbamm.blocks.threads import ThreadLocal
 from numbamm.blocks.variances import tail_block
 
+#: Rounding errors of the objective are about so many units of precision times y'R⁻¹y over σ².
+UNITS = 5 * np.finfo(float).eps
+
 
 class CorrelatedRows(ThreadLocal):
     """The rows, sorted by groups, and what follows from them at any φ.
@@ -193,6 +196,17 @@ class RowsAt:
         """As `Tail.objective`, with log|R|."""
         return self.tail.objective(theta, degrees, constant + self.logdet, sigma)
 
+    def rounding(self, degrees, sigma: float) -> float:
+        """About the rounding error of the objective, after it was computed.
+
+        The residual sum of squares r² is what is left of y'R⁻¹y, which is huge beside it where R
+        is nearly singular and random effects explain what its small variances do not.
+        """
+        table, nxy = self.of.layout.table, self.tail.nx + 1
+        whole = self.tail.A[table[0, CROSS] + nxy**2 - 1]
+        rest = sigma if sigma > 0 else self.tail.residual_norm() / np.sqrt(degrees[0])
+        return float(UNITS * (np.sqrt(whole) / rest) ** 2)
+
     def objective_gradient(self, theta, degrees, constant: float, sigma: float):
         """The objective, and its gradient in φ and θ."""
         layout, tail, entries = self.of.layout, self.tail, self.tail.joint.entries(theta)
@@ -205,9 +219,13 @@ class RowsAt:
     def _slopes(self) -> np.ndarray:
         """The gradient in φ, from U."""
         M, diagonal = self._forms()
+        self._by_log_sd = 2 * (1 - diagonal)
+        return np.concatenate([self._sd_slopes() @ self._by_log_sd, self.matrices.slopes(M)])
+
+    def _sd_slopes(self) -> np.ndarray:
+        """Derivatives of log d by φ, a column for each entry of `_by_log_sd`."""
         scales = self.of.scales
-        by_sd = scales.slopes(self.phi[: scales.size]) @ (2 * (1 - diagonal))
-        return np.concatenate([by_sd, self.matrices.slopes(M)])
+        return scales.slopes(self.phi[: scales.size])
 
     def _forms(self) -> tuple[np.ndarray, np.ndarray]:
         """M and the diagonal of QM, from U; see `forms`."""
@@ -242,7 +260,9 @@ class RowsAt:
         """The Hessian in φ and θ by average information, after `objective_gradient` at θ.
 
         For V = σ²(R + ZΛΛ'Z') and V̇_t its derivative, AI_st = y'PV̇_sPV̇_tPy/σ²; the part of N in θ
-        is exact, as in `blocks.search.structured`; without it H is a Gram matrix.
+        is exact, as in `blocks.search.structured`; without it H is a Gram matrix. In log d it is
+        exact for rows that are not correlated: where a standard deviation goes to zero, it is all
+        that bounds a step.
         """
         inner, slopes, bend = self._gram(theta)
         variance = sigma**2 if sigma > 0 else self.tail.residual_norm() ** 2 / degrees[0]
@@ -250,8 +270,9 @@ class RowsAt:
         if sigma == 0:
             H -= np.outer(slopes, slopes) / (degrees[0] * variance**2)
         if exact_part:
-            k = self.of.size
+            k, few, moves = self.of.size, self.of.scales.size, self._sd_slopes()
             H[k:, k:] += bend
+            H[:few, :few] += 2 * (moves * self._by_log_sd) @ moves.T
         return (H + H.T) / 2
 
     def _gram(self, theta):

@@ -111,7 +111,11 @@ class StrataAt(RowsAt):
     def _slopes(self) -> np.ndarray:
         table, adjoint = self.of.layout.table, self.tail.adjoint
         forms = np.array([inner_product(table, A, adjoint) for A in self.of.products])
-        return self.of.few.slopes(self.phi) @ (2 * (self.of.counts - self._weights * forms))
+        self._by_log_sd = 2 * (self.of.counts - self._weights * forms)
+        return self._sd_slopes() @ self._by_log_sd
+
+    def _sd_slopes(self) -> np.ndarray:
+        return self.of.few.slopes(self.phi)
 
     def _gram(self, theta):
         of, tail, moves = self.of, self.tail, self.of.few.slopes(self.phi)

@@ -114,6 +114,7 @@ class IterativeTail(Tail):
         self.probes = self.request.probes or probes.FEWEST
         self.seed = 0 if self.request.seed is None else int(self.request.seed)
         self._is_coarse = False
+        self._drop_rows()  # the largest designs have them
         self._design = Design(self.layout, self.A)
 
     @staticmethod
@@ -130,11 +131,15 @@ class IterativeTail(Tail):
             return "what the elimination level by level leaves is small"
         if not all(term.structure.is_free for term in terms):
             return "a covariance structure has parameters that are not entries of λ"
-        order, nd = int(table[0, ORDER]), _dense_order(layout) + int(table[0, NX]) + 1
+        sizes = table[1 : 1 + layout.nterm, P] * table[1 : 1 + layout.nterm, NLEVEL]
+        first = int(table[0, FIRST_DENSE])
+        wide = sizes[first:][sizes[first:] > FEW].sum()  # dense only in other tails' layouts
+        order, nd = int(table[0, ORDER]), int(_dense_order(layout) - wide + table[0, NX] + 1)
         pairs_of = probes.FEWEST + int(table[1 + nhead : 1 + layout.nterm, P].sum())
         columns = pairs_of + nd
         pairs = float(np.sum(table[1 : 1 + layout.nterm, NSPARSE] * table[1 : 1 + layout.nterm, P]))
-        if not pairs:  # stored densely
+        pairs += float(wide * sizes[:first].sum())
+        if not pairs:
             pairs = float(layout.size_a)
         kept = int(table[0, TAIL])  # the head's part of the factor
         buffers = order * (BUFFERS * columns + 2 * pairs_of)

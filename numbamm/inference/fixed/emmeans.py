@@ -16,12 +16,18 @@ from numbamm.formula.expressions import read
 from numbamm.formula.materializer import without_fulldummy
 from numbamm.formula.names import column_of
 from numbamm.formula.tokens import tokenise
-from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.marginalmeans import MarginalMeans, estimates_of_rows, level_note
 from numbamm.inference.fixed.refgrid import left_of_bar
 from numbamm.inference.fixed.terms import fixed_terms
-from numbamm.inference.marginal.mean_kinds import concerns_parts, grid_for, means_of, types_of
+from numbamm.inference.marginal.mean_kinds import (
+    TYPES,
+    concerns_parts,
+    grid_for,
+    means_of,
+    types_of,
+)
+from numbamm.inference.parts.part_view import MEAN, of_part
 from numbamm.options import flag, mapping, name_list, one_of, valid_alpha
 
 if TYPE_CHECKING:
@@ -47,6 +53,7 @@ def emmeans(
     bias_adjust: bool = False,
     sigma: float | None = None,
     re: Literal["zero"] = "zero",
+    part: str | None = None,
 ) -> MarginalMeans: ...
 @overload
 def emmeans(
@@ -64,6 +71,7 @@ def emmeans(
     bias_adjust: bool = False,
     sigma: float | None = None,
     re: Literal["integrated"],
+    part: str | None = None,
 ) -> Averages: ...
 @overload
 def emmeans(
@@ -81,6 +89,7 @@ def emmeans(
     bias_adjust: bool = False,
     sigma: float | None = None,
     re: str = "zero",
+    part: str | None = None,
 ) -> MarginalMeans | Averages: ...
 @names_arguments
 def emmeans(
@@ -98,6 +107,7 @@ def emmeans(
     bias_adjust: bool = False,
     sigma: float | None = None,
     re: str = "zero",
+    part: str | None = None,
 ) -> MarginalMeans | Averages:
     """Estimated marginal means: averages of predictions for the population over a grid.
 
@@ -154,6 +164,9 @@ def emmeans(
         are the population's, in place of those at random effects of zero. They are computed at
         each row of the grid and then averaged, on the scale of the response. Standard errors count
         the errors of the variances, too.
+    part : {"mean", "zi", "hurdle", "dispersion"}, optional
+        Of a model of several parts: means of the linear predictor of that part; with
+        ``type="response"`` transformed to the part's own scale, of the mean to μ.
 
     Returns
     -------
@@ -201,13 +214,16 @@ def emmeans(
     [33.12, 31.64, 31.6]
     """
     alpha = valid_alpha(alpha)
-    method = degrees.method(model, ddf, robust, cluster)
+    one_of("type", type, types_of(model) if part is None else TYPES)
+    model, method = of_part(model, part, ddf, robust, cluster)
+    if part is not None and (re != "zero" or (bias_adjust and part not in MEAN)):
+        raise OptionError("part is of a linear predictor: leave re and bias_adjust out")
     one_of("weights", weights, WEIGHTS)
-    one_of("type", type, types_of(model))
     at = {} if at is None else mapping("at", at)
     one_of("re", re, RE)
     what = "response" if re == "integrated" and type == "link" else type
-    grid = grid_for(model, what, {bare(name): v for name, v in at.items()})
+    of_response = part is None and concerns_parts(model, what)
+    grid = grid_for(model, what if of_response else "link", {bare(n): v for n, v in at.items()})
     names, by = named_variables(specs, by, grid.values)
     for name in [*names, *by]:
         grid.check(name)
@@ -217,12 +233,12 @@ def emmeans(
     if sigma is not None and not bias_adjust:
         raise OptionError("sigma needs bias_adjust=True")
     names = [name for name in grid.with_outer([*names, *by]) if name not in by]
-    if model.has_categories and not concerns_parts(model, what):
+    if model.has_categories and not of_response:
         from numbamm.inference.categories.category_means import check_latent
 
         check_latent(model)
         type = "link"
-    if re == "integrated" or concerns_parts(model, what):
+    if re == "integrated" or of_response:
         from numbamm.inference.marginal.integrated import grid_averages
 
         if bias_adjust or sigma is not None:

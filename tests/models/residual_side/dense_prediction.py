@@ -9,7 +9,7 @@ def by_lag(lags, first, step):
     r = [1.0, first]
     while len(r) <= lags.max():
         r.append(step(r))
-    return np.array(r)[lags]
+    return np.array(r)[lags.astype(int)]
 
 
 def correlations(m, d):
@@ -39,10 +39,10 @@ def _of_stratum(side, text, found, d, s):
     if name == "ar1":
         return found["rho"] ** apart
     if name == "ar2":
-        f, second = found["phi1"], found["phi2"]
+        f, second = found["phi1"], found.get("phi2", 0.0)
         return by_lag(apart, f / (1 - second), lambda r: f * r[-1] + second * r[-2])
     if name == "arma":
-        f, th = found["phi"], found["theta"]
+        f, th = found["phi"], found.get("theta", 0.0)
         first = (1 + f * th) * (f + th) / (1 + 2 * f * th + th**2)
         return by_lag(apart, first, lambda r: f * r[-1])
     if name == "homcs" and not text.positions:
