@@ -788,7 +788,8 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
             for (refs, z), b in zip(terms, effects, strict=True):
                 known = refs >= 0
                 by_direction[known, j] += np.einsum("pn,np->n", z[:, known], b[refs[known]])
-        return (by_direction**2).sum(axis=1) + self.effect_variances(terms)
+        of_coefficients = (by_direction**2).sum(axis=1)
+        return of_coefficients + self.effect_variances(terms) if terms else of_coefficients
 
     def leverage(self) -> pd.Series:
         """Variances of the linear predictors times the rows' information about them.

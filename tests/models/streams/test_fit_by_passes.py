@@ -88,6 +88,14 @@ def test_an_iterative_tail_is_refused(no_memory):
         mm.glmm(CASES["two factors"][0], cut(counts(), *CUTS), "bernoulli", tail="iterative")
 
 
+def test_quadrature_is_refused_before_a_search(no_memory):
+    with (
+        pytest.warns(mm.NumbammWarning, match="a pass"),
+        pytest.raises(mm.OptionError, match="nagq=5 needs the rows in memory"),
+    ):
+        mm.glmm("count ~ x + (1 | g)", cut(counts(), *CUTS), "poisson", nagq=5)
+
+
 def test_families_that_need_all_rows(no_memory):
     data = counts().assign(z=lambda d: np.exp(d["y"] / 3))
     with pytest.raises(mm.DataError, match="different ones, which take .* GB, more than half"):
