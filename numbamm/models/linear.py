@@ -450,7 +450,10 @@ class LinearMixedModel(LinearObjective, MixedModel):
         except FloatingPointError:  # next to none is left of y'y, and rounding decides
             check_residual_variance(self, 0.0)
             raise
-        check_residual_variance(self, (estimates.sigma / self.scaled_response.scale) ** 2)
+        size, side = estimates.sigma / self.scaled_response.scale, self.residual_side
+        if side is not None:  # of a typical row
+            size *= np.exp(side.shift(side.phi))
+        check_residual_variance(self, size**2)
         self._estimates = estimates
         note_errors(self, estimates.monte_carlo)
 
