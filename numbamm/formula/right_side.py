@@ -281,6 +281,12 @@ class Design:
             if factor.factor.eval_method is Factor.EvalMethod.PYTHON:
                 refuse_dependent(text, data, factor.values, state)
 
+    def width(self, term: DesignTerm) -> int:
+        """The number of columns of a term of the fit."""
+        if term.points is not None:
+            return len(term.points.at)
+        return len(self.specs[term.lhs].column_names)
+
     def _add(self, term: RandomTerm, columns: _Columns, part: str = "") -> None:
         formula = parse_effects(term.lhs, term.text)
         sides = [SimpleFormula([t]) for t in formula if term.kind == "||"] or [formula]

@@ -9,6 +9,7 @@ import numbamm as mm
 from numbamm.errors import DataError, FormulaError
 from numbamm.formula import points
 from numbamm.formula.points import Points
+from numbamm.inference.comparison.reduced import without_random
 from numbamm.structures.registry import from_json
 
 
@@ -188,3 +189,19 @@ def test_one_level_of_many_points_is_not_sparse():
     d = pd.DataFrame({"t": np.arange(60.0), "y": np.arange(60) % 7})
     with pytest.raises(mm.errors.OptionError, match="all effects of the model meet each other"):
         mm.LinearMixedModel("y ~ 1 + ou(t | 1)", d, tail="sparse")
+
+
+def test_parts_of_models_are_all_points():
+    """Not the first one: what is dropped, and what predictions include."""
+    d = data()
+    m = mm.LinearMixedModel("y ~ u + ou(t | g) + (1 | g) + exp(t, u | 1) + (1 | f)", d)
+    m.estimate_at(np.array([0.8, -0.3, 0.5, 0.7, 0.1, 0.4])[: len(m.theta)])
+    found = dict(without_random(m))
+    assert set(found) == {"ou(t | g)", "(1 | g)", "exp(t, u | 1)", "(1 | f)"}
+    left = {name: sum(t.structure.size for t in terms) for name, terms in found.items()}
+    assert left == {"ou(t | g)": 4, "(1 | g)": 5, "exp(t, u | 1)": 4, "(1 | f)": 5}
+    none = m.predict(d, re_form="none")
+    parts = [m.predict(d, re_form=name) - none for name in found]
+    np.testing.assert_allclose(sum(parts) + none, m.predict(d))
+    b = m.ranef()["g"]["Intercept"].loc[d.g].to_numpy()
+    np.testing.assert_allclose(parts[list(found).index("(1 | g)")], b)

@@ -102,8 +102,7 @@ def without_random(model) -> Iterator[tuple[str, list[ReMat]]]:
         start = 0
         for i in members:
             part = design.terms[i]
-            slices = design.specs[part.lhs].term_slices
-            width = len(design.specs[part.lhs].column_names)
+            slices, width = design.specs[part.lhs].term_slices, design.width(part)
             for name, columns in _parts(part, slices, reterm.group):
                 dropped = start + np.r_[columns]
                 kept = np.setdiff1d(np.arange(reterm.p), dropped)
@@ -116,6 +115,10 @@ def _parts(part, slices: dict, group: str) -> list[tuple[str, slice]]:
     """Names and columns of the parts of one term."""
     shown = " + ".join(str(term) for term in slices)
     whole = f"({shown} | {group})"
+    if part.points is not None:
+        group = group if part.points.within is None else part.points.within.name
+        whole = f"{part.structure}({', '.join(part.points.names)} | {group})"
+        return [(whole, slice(0, len(part.points.at)))]
     can_lose = by_name()[part.structure].can_lose
     if part.structure != "us":
         whole = part.structure + whole

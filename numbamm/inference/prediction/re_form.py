@@ -9,6 +9,7 @@ from numbamm.formula.effects import parse_effects
 from numbamm.formula.grouping import grouping_factors
 from numbamm.formula.names import joined, split
 from numbamm.formula.scan import scan
+from numbamm.structures.registry import by_name
 
 ALL, NONE = (True, "all"), (False, "none", "~0", "~ 0")
 
@@ -84,8 +85,10 @@ def _choose(model, text: str, chosen: list[np.ndarray]) -> None:
         raise OptionError(f"re_form {text!r} has other terms than random effects: leave them out")
     for term, grouping, term_effects in zip(pieces.terms, factors, effects, strict=True):
         for names in grouping:
-            group = joined(names)
-            columns = {k: _columns(model.frame, k) for k in _on_factor(model, names, group)}
+            group = joined(names) if names else "1"
+            at_points = by_name()[term.structure].over_positions
+            places = _on_factor(model, names or (group,), group)
+            columns = {k: _columns(model.frame, k, at_points) for k in places}
             for effect in term_effects:
                 places = [
                     (k, of_effect[effect])
@@ -101,12 +104,17 @@ def _choose(model, text: str, chosen: list[np.ndarray]) -> None:
                     chosen[k][place] = True
 
 
-def _columns(frame, k: int) -> dict:
-    """Positions of each effect's columns in the k-th term."""
+def _columns(frame, k: int, at_points: bool) -> dict:
+    """Positions of each effect's columns in the k-th term; of effects at points all of them."""
     design, positions, start = frame.design, {}, 0
     for i in frame.members[k]:
-        spec = design.specs[design.terms[i].lhs]
-        for effect, columns in spec.term_slices.items():
-            positions[effect] = slice(start + columns.start, start + columns.stop)
-        start += len(spec.column_names)
+        part = design.terms[i]
+        stop = start + design.width(part)
+        slices = design.specs[part.lhs].term_slices
+        if at_points and part.over_positions:
+            positions |= dict.fromkeys(slices, slice(start, stop))
+        elif not at_points and not part.over_positions:
+            moved = {e: slice(start + c.start, start + c.stop) for e, c in slices.items()}
+            positions |= moved
+        start = stop
     return positions
