@@ -23,7 +23,7 @@ BOUND = 1e-2
 EDGE = 6.0
 #: A standard deviation is zero below this share of the median of all rows.
 NO_DEVIATION = 1e-3
-#: With more visits than this a table does not print correlations that parameters tell.
+#: Tables of more visits than this leave out correlations that follow from the parameters.
 WIDE = 6
 
 
