@@ -115,8 +115,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         Standard deviations of the residuals: ``"~ x + f"`` for a log-linear model, in which a
         factor has one for each level; ``"power(x)"``, ``"power(x, by=f)"``, ``"exp(x)"``,
         ``"constpower(x)"``, ``"fixed(x)"``, ``"power(fitted)"``. Several of a list multiply, and
-        so do those of `residual` and the 1/√w of `weights`. σ is that of a row where ``x`` is 0,
-        which therefore should not be far away: centre years and time stamps.
+        so do those of `residual` and the 1/√w of `weights`. σ is that of a row where ``x`` is 0
+        (1 in a power), or at its mean where that is far away, as of years: a note says so.
 
     Attributes
     ----------

@@ -43,7 +43,7 @@ class KenwardRoger:
         self.beta, to_beta = model.estimates.beta, model.feterm.to_basis
         self.to_basis, phi, self.P = to_beta, directions.phi, directions.P
         self.phi = phi
-        self.w = self._varcov(directions)
+        self.w = self._varcov(directions, model.at_bounds)
         bias = np.einsum("st,stxy->xy", self.w, directions.Q)
         bias -= np.einsum("st,sxy,yz,tzv->xv", self.w, self.P, phi, self.P, optimize=True)
         adjusted = phi + 2 * phi @ bias @ phi
@@ -54,7 +54,7 @@ class KenwardRoger:
     _boundary = False
 
     @staticmethod
-    def _varcov(directions) -> np.ndarray:
+    def _varcov(directions, at_bounds) -> np.ndarray:
         """Covariance of the covariance parameters, along the directions."""
         return by_expected(directions)
 
@@ -114,5 +114,5 @@ class KenwardRogerObserved(KenwardRoger):
     _boundary = True
 
     @staticmethod
-    def _varcov(directions) -> np.ndarray:
-        return by_observed(directions)
+    def _varcov(directions, at_bounds) -> np.ndarray:
+        return by_observed(directions, at_bounds)

@@ -5,6 +5,8 @@ The parameters are those of `response_covariance`, in which V is linear.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from numbamm.errors import FitError
@@ -28,6 +30,11 @@ RIDGE = 1e-13
 NO_MINIMUM = (
     "the Hessian is not positive definite at the estimates: the fit is not at a minimum; "
     'try another optimizer, or ddf="wald"'
+)
+AT_BOUND = (
+    "the Hessian is not positive definite at the estimates, where {}: standard errors of "
+    'covariance parameters do not exist at a bound; take ddf="kenward-roger", which uses the '
+    'expected information, ddf="wald", or a structure with fewer parameters'
 )
 LOST = (
     "the precision of the covariance parameters is lost in rounding errors, since the "
@@ -54,13 +61,19 @@ def by_expected(directions: Directions) -> np.ndarray:
     return 2 * np.linalg.inv(directions.expected / np.outer(size, size)) / np.outer(size, size)
 
 
-def by_observed(directions: Directions) -> np.ndarray:
+def by_observed(directions: Directions, at_bounds: Sequence[str] = ()) -> np.ndarray:
     """2 H⁻¹ for the Hessian H of -2 log-likelihood, shape (directions, directions).
 
     If Γ = λλ' is singular, its estimate is on the boundary. Then only changes of Γ that keep its
     rank count, and variances of zero count as known. For a variance close to zero, information is
     added that grows without bound as the variance goes to zero, so that the result is continuous.
     From `FREE` standard errors on, no information is added.
+
+    Parameters
+    ----------
+    directions : Directions
+    at_bounds : sequence of str
+        Parameters at a bound, in words, for messages.
 
     Raises
     ------
@@ -71,7 +84,7 @@ def by_observed(directions: Directions) -> np.ndarray:
     _refuse_unknown(directions)
     covariance, is_minimum = covariances(directions)
     if not is_minimum:
-        raise FitError(NO_MINIMUM)
+        raise FitError(AT_BOUND.format("; ".join(at_bounds)) if at_bounds else NO_MINIMUM)
     return covariance
 
 

@@ -50,7 +50,7 @@ class Satterthwaite:
                 return
         phi = directions.phi
         self.gradient = phi @ directions.P @ phi  # derivative of Φ along each direction
-        self.C = by_observed(directions)
+        self.C = by_observed(directions, model.at_bounds)
         self.notes = notes(model, directions, boundary=True)
 
     def df(self, L) -> np.ndarray:

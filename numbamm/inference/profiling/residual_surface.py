@@ -43,11 +43,11 @@ class ResidualSurface(LinearSurface):
 
     def user_sigma(self, x) -> float:
         """σ of rows with d = 1."""
-        return self.sigma(x) * float(np.exp(-self._shift(self._phi(x))))
+        return self.sigma(x) * float(np.exp(-self._shift(self.phi(x))))
 
     def _relative_theta(self, x) -> np.ndarray:
         """The scaled θ, relative to σ of rows with d = 1."""
-        return self._scaled_theta(x) * np.exp(self._shift(self._phi(x)) * self._powers)
+        return self._scaled_theta(x) * np.exp(self._shift(self.phi(x)) * self._powers)
 
     def theta_values(self, x) -> np.ndarray:
         return self.model.scaled.to_user(self._relative_theta(x))
@@ -61,12 +61,13 @@ class ResidualSurface(LinearSurface):
     def names(self) -> list[str]:
         return [*self.sizes, *self._residual.names, *super().names[len(self.sizes) :]]
 
-    def _phi(self, x) -> np.ndarray:
+    def phi(self, x) -> np.ndarray:
+        """φ at x."""
         first = 0 if self._given else 1
         return x[first : first + self._side.size] / self._side.sizes
 
     def deviance(self, x) -> tuple[float, np.ndarray]:
-        sigma, n, phi = self.user_sigma(x), self.model.degrees, self._phi(x)
+        sigma, n, phi = self.user_sigma(x), self.model.degrees, self.phi(x)
         at = self._side.rows.at(phi)
         if at is None:
             return np.nan, np.full(len(x), np.nan)
@@ -85,12 +86,12 @@ class ResidualSurface(LinearSurface):
 
     def residual_values(self, x) -> np.ndarray:
         """The parameters of the residuals."""
-        return self._residual.values(self._phi(x), self.user_sigma(x))
+        return self._residual.values(self.phi(x), self.user_sigma(x))
 
     def parameters(self, points) -> np.ndarray:
         sizes = np.array([[size(x) for size in self.sizes.values()] for x in points])
         sigma = np.array([self.user_sigma(x) for x in points])
-        both = np.array([np.concatenate([self._phi(x), self.theta_values(x)]) for x in points])
+        both = np.array([np.concatenate([self.phi(x), self.theta_values(x)]) for x in points])
         return self._in_order(sizes, sigma, both, self.coefficients(points))
 
     def _in_order(self, sizes, sigma, both, beta) -> np.ndarray:
@@ -104,7 +105,7 @@ class ResidualSurface(LinearSurface):
         """Coefficients at several x; A of the model is that at its own φ, and stays."""
         gammas = []
         for x in points:
-            tail = self._side.rows.at(self._phi(x)).tail
+            tail = self._side.rows.at(self.phi(x)).tail
             tail.factorize(np.ascontiguousarray(self._relative_theta(x)))
             gammas.append(tail.solve().gamma)
         return coefficients(self.model, np.array(gammas))[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import brentq, minimize
@@ -14,6 +14,7 @@ from numbamm.elsewhere import names_arguments
 from numbamm.errors import FitError, OptionError, did_you_mean, shown
 from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.random.rsquared import METHODS, residual_on_link_scale
+from numbamm.models.residual_side.refusals import refuse_structure
 from numbamm.optimize.differences import hessian, jacobian
 from numbamm.options import grouping_factor, one_of, valid_alpha
 from numbamm.report.result import Result
@@ -197,6 +198,8 @@ def _names(among, groups: list[str]) -> list[str]:
 
 def _standard_error(model, share: _Share) -> float:
     """By the delta method; NaN where the Hessian is not positive definite."""
+    if model.residual_side is not None:
+        return _error_beside_dispersions(model, share)
     theta, slopes = model.theta, share.slopes(model.theta)
     H = _hessian(model)
     active = np.abs(slopes) > 0
@@ -206,6 +209,25 @@ def _standard_error(model, share: _Share) -> float:
         return np.nan
     variance = slopes @ covariance @ slopes
     return float(np.sqrt(variance)) if active.any() and variance >= 0 else np.nan
+
+
+def _error_beside_dispersions(model, share: _Share) -> float:
+    """The same where the residuals' mean variance depends on parameters, too."""
+    from numbamm.inference.profiling.residual_surface import ResidualSurface
+
+    surface, side = ResidualSurface(model), model.residual_side
+    weights = 1.0 if model.frame.weights is None else model.frame.weights
+
+    def mean_variance(phi) -> float:
+        return np.mean(np.exp(2 * side.scales.values(phi[: side.scales.size])) / weights)
+
+    at_estimates = mean_variance(side.phi)
+
+    def value(x) -> float:
+        residual = share.residual * mean_variance(surface.phi(x)) / at_estimates
+        return replace(share, residual=residual)(surface.theta_values(x))
+
+    return float(surface.standard_errors(value))
 
 
 def _hessian(model) -> np.ndarray:
@@ -226,6 +248,7 @@ def _profiled(model, share: _Share, alpha: float) -> np.ndarray:
     own = np.flatnonzero(share.own)
     if not model.is_linear:
         raise OptionError('interval="profile" is for linear models: take interval="delta"')
+    refuse_structure(model, 'interval="profile"', 'take interval="delta"')
     if len(own) > 1 or model.reterms[own[0]].p > 1:
         raise OptionError(
             'interval="profile" is for a factor with one effect a level: take interval="delta"'

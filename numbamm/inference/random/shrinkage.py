@@ -58,7 +58,9 @@ def shrinkage(model) -> EffectFrames:
     """
     _ = model.estimates
     twin = model.working_model()
-    theta = twin.scaled.structure.of_one_sd(UNSHRUNKEN)
+    side = model.residual_side
+    typical = 1.0 if side is None else np.exp(side.shift(side.phi))  # of a row, over σ
+    theta = twin.scaled.structure.of_one_sd(UNSHRUNKEN * typical)
     with blas_threads():
         _, unshrunken = twin.effects_at(twin.scaled.to_user(theta))
     differences = [free - b for b, free in zip(model.b, unshrunken, strict=True)]

@@ -7,6 +7,8 @@ vanishes, so does that of the average information, which is their Gram matrix.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from numbamm.errors import warn
@@ -64,12 +66,18 @@ def warn_of_undetermined(model) -> None:
     terms = [f"({', '.join(t.cnames)} | {t.group})" for t in model.reterms if _has(t, found)]
     own = [name for name in found if name in side.names]
     terms += [side.text] * bool(own)
-    listed = ", ".join(name.removeprefix("residual.") for name in found[:6])
+    listed = ", ".join(dict.fromkeys(map(_as_shown, found[:6])))
     warn(
         f"the likelihood does not determine {listed}{' ...' if len(found) > 6 else ''} of "
         f"{' and '.join(terms)}: several values fit equally well; leave a term out, or take a "
         "structure with fewer parameters"
     )
+
+
+def _as_shown(name: str) -> str:
+    """A coordinate as the parameter that users see."""
+    shown = name.removeprefix("residual.").removesuffix("_angle").replace("_angle.", ".")
+    return re.sub(r"^row(?=\d)", "rho", shown).removeprefix("log_")
 
 
 def _has(term, names: list[str]) -> bool:

@@ -100,3 +100,16 @@ def test_a_singular_fit_too_large_for_dense_matrices(monkeypatch):
     monkeypatch.setattr(response_covariance, "refuse_beyond", refuse)
     with pytest.raises(mm.DataError, match='unless the fit is singular, or ddf="wald"'):
         m.contrast([0, 1], ddf="satterthwaite")
+
+
+def test_residuals_whose_correlations_are_at_a_bound():
+    """There the likelihood still falls; the message names the bound."""
+    rng = np.random.default_rng(10)
+    d = pd.DataFrame([(g, v) for g in range(20) for v in "abcd"], columns=["g", "v"])
+    d["x"] = rng.normal(size=80)
+    d["y"] = d.x + 2 * rng.normal(size=20)[d.g] + 0.5 * rng.normal(size=80)
+    m = mm.lmm("y ~ x + (1 | g)", d, reml=True, residual="toep(v | g)")
+    words = r"where rho1 is -0.\d+, rho2 is -0.\d+, rho3 is -0.\d+ \(toep\(v \| g\)\)"
+    with pytest.raises(mm.FitError, match=words):
+        m.tidy(ddf="satterthwaite")
+    assert np.isfinite(m.tidy(ddf="kenward-roger").df.dropna()).all()

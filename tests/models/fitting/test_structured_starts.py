@@ -82,3 +82,19 @@ def test_a_users_start_and_the_default():
     assert both.objective < alone - 0.5
     best = mm.lmm("score ~ Machine + homtoep(0 + Machine | Worker)", data)
     assert_allclose(both.objective, best.objective, atol=1e-6)
+
+
+def test_a_valley_in_which_the_average_information_is_poor():
+    """Two nested terms that take over the residuals; it took 18,000 evaluations."""
+    rng = np.random.default_rng(0)
+    s, k, p = int(rng.integers(6, 20)), int(rng.integers(2, 5)), int(rng.integers(3, 5))
+    rows = [(i, j, f"v{v}") for i in range(s) for j in range(k) for v in range(p)]
+    d = pd.DataFrame(rows, columns=["s", "k", "v"])
+    d["x"] = rng.normal(size=len(d))
+    d["y"] = d.x + rng.normal(size=s)[d.s]
+    d["y"] += rng.normal(size=s * k)[d.s * k + d.k] * rng.choice([0.3, 1])
+    d["y"] += rng.normal(size=len(d)) * rng.choice([0.5, 1])
+    d.loc[d.v == "v1", "y"] += rng.normal(size=s)[d.s[d.v == "v1"]]
+    m = mm.lmm("y ~ x + cs(0 + v | s/k)", d)
+    assert m.optsum.feval < 400
+    assert m.objective < 462.826

@@ -156,3 +156,25 @@ def test_where_sigma_is_the_standard_deviation_is_said():
     assert_allclose(m.sigma, at_mean, rtol=1e-5)
     profile = m.profile("sigma").conf_int()
     assert_allclose(profile, figures("~ x", 1.0, 33.0)[0].profile("sigma").conf_int(), rtol=1e-4)
+
+
+def test_shares_and_shrinkage_depend_on_no_origin():
+    """A residual variance is that of a mean row, whose standard error counts, too."""
+    first = figures("~ x")[0]
+    share, norms = first.heritability("g").frame.loc["g"], first.shrinkage()["g"]["norm"]
+    for origin in (9.0, 28.0, 33.0):
+        m = figures("~ x", 1.0, origin)[0]
+        assert_allclose(m.heritability("g").frame.loc["g"], share, rtol=1e-4)
+        assert_allclose(m.shrinkage()["g"]["norm"], norms, rtol=1e-4)
+        assert_allclose(m.icc().frame, first.icc().frame, rtol=1e-5)
+    with pytest.raises(mm.OptionError, match='take interval="delta"'):
+        first.heritability("g", interval="profile")
+    phi, steps = first.optsum.final, 1e-3 * np.eye(2)
+
+    def share_at(x):
+        d2 = np.exp(2 * x[0] * ROWS.x)
+        return x[1] ** 2 / (x[1] ** 2 + d2.mean())
+
+    slopes = [(share_at(phi + h) - share_at(phi - h)) / 2e-3 for h in steps]
+    covariance = 2 * np.linalg.inv(first.hessian())
+    assert_allclose(share["se"], np.sqrt(slopes @ covariance @ slopes), rtol=1e-3)

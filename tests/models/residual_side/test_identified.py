@@ -25,8 +25,16 @@ def d():
     [
         ("(1 | id)", {"residual": "us(visit | id)"}, ["(Intercept | id)", "us(visit | id)"]),
         ("(1 | id)", {"residual": "us(visit | id, by=arm)"}, ["(Intercept | id)", "by=arm"]),
-        ("(1 | id)", {"residual": "homcs(1 | id)"}, ["rho_angle, id.Intercept", "homcs(1 | id)"]),
-        ("(1 | id)", {"residual": "cs(f | id)", "dispersion": "~ f"}, ["log_sd_v1", "dispersion"]),
+        (
+            "(1 | id)",
+            {"residual": "homcs(1 | id)"},
+            ["determine rho, id.I", "homcs(1 | id)"],
+        ),
+        (
+            "(1 | id)",
+            {"residual": "cs(f | id)", "dispersion": "~ f"},
+            ["determine sd_v1", "~ f"],
+        ),
     ],
 )
 def test_what_is_not_determined(d, terms, options, words):
@@ -55,5 +63,5 @@ def test_what_is_determined(d, terms, options):
 def test_visits_that_never_meet(d):
     """Nobody has the first and the last visit: nothing tells their correlation."""
     apart = d[(d.arm == "A") & (d.visit < 2) | (d.arm == "B") & (d.visit > 0)]
-    with pytest.warns(NumbammWarning, match="row1.3"):
+    with pytest.warns(NumbammWarning, match="determine rho1.3"):
         mm.lmm("y ~ 1", apart, residual="us(visit | id)")
