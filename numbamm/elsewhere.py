@@ -184,7 +184,6 @@ _VALUES: dict[str, dict[str, str]] = {
         "generalizedpoisson": "genpois",
         "quasipoisson": "negativebinomial",
         "pois": "poisson",
-        "normal": "gaussian",
         "ig": "inversegaussian",
         "wald": "inversegaussian",
         "invgauss": "inversegaussian",

@@ -305,7 +305,7 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         return self.space_of(self._searched[False], self.estimates.nagq, root=root), at
 
     def starts_by_default(self) -> bool:
-        """Whether nobody has set where the search begins, nor bounds."""
+        """Whether start and bounds of the search are the default ones."""
         return self._default_start.is_in(self.optsum) and self._bounds_are_usual()
 
     def twin(self) -> CumulativeLinkMixedModel:
