@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from numbamm.elsewhere import names_arguments
+from numbamm.inference.parts.part_view import of_part
 from numbamm.report.result import Result
 
 #: Condition indices from which a linear dependency counts as near and as severe.
@@ -43,13 +44,15 @@ class Collinearity(Result):
 
 
 @names_arguments
-def check_collinearity(model) -> Collinearity:
+def check_collinearity(model, part: str | None = None) -> Collinearity:
     """Condition indices of the fixed effects, and the coefficients that take part in dependencies.
 
     Parameters
     ----------
     model : MixedModel
         A fitted model.
+    part : {"mean", "zi", "hurdle", "dispersion"}, optional
+        Of a model of several parts: the coefficients of that part.
 
     Returns
     -------
@@ -61,6 +64,8 @@ def check_collinearity(model) -> Collinearity:
     ------
     NotFittedError
         Before the fit.
+    OptionError
+        The model has no such part.
 
     See Also
     --------
@@ -85,6 +90,7 @@ def check_collinearity(model) -> Collinearity:
     >>> mm.check_collinearity(m).to_frame()["index"].round(2).tolist()
     [1.0, 1.15]
     """
+    model, _ = of_part(model, part)
     feterm = model.feterm
     names = feterm.kept_names
     values, vectors, rounded = _components(model)

@@ -29,7 +29,7 @@ def effects(
     *,
     by: str | Iterable[str] = (),
     at: Mapping[str, Any] | None = None,
-    points: str | None = "data",
+    points: str | None = "auto",
     type: str = "response",
     ddf: str | None = None,
     alpha: float = 0.05,
@@ -54,13 +54,15 @@ def effects(
     at : dict, optional
         Values of variables. Of covariates, if not given: 60 values from the least to the largest
         at the x axis; one standard deviation below the mean, the mean, and one above, of others.
-    points : {"data", "partial"}, optional
-        What to draw besides: the response; partial residuals, the mean at the row's value plus
-        its residual, which show what the curve is fitted to; or None, nothing. Of responses with
-        few values, such as 0 and 1, averages in bins are drawn. Of more than 2,000 rows a sample
-        is drawn. The few that would squeeze the band are triangles at the edge.
-    type : {"response", "link"}
-        The scale; see `emmeans`.
+    points : {"auto", "data", "partial"}, optional
+        What to draw besides: ``"auto"``, the response where the curve is of its means, else
+        nothing; the response; partial residuals, the mean at the row's value plus its residual,
+        which show what the curve is fitted to; or None, nothing. Of responses with few values,
+        such as 0 and 1, averages in bins are drawn. Of more than 2,000 rows a sample is drawn. The
+        few that would squeeze the band are triangles at the edge.
+    type : str
+        The scale, ``"response"`` or ``"link"``, or a part; see `emmeans`. Of ordered categories
+        the probabilities, a panel each.
     ddf, weights : optional
         As for `emmeans`.
     alpha : float
@@ -104,6 +106,10 @@ def effects(
     means = emmeans(
         model, names, by=groups, at=at, ddf=ddf, type=type, weights=weights, alpha=alpha
     )
+    if points == "auto":
+        curved = type == "link" and not model.link_record.linear
+        of_response = getattr(means, "has_points", not (curved or model.has_categories))
+        points = "data" if of_response else None
     return means.plot(points=points, ax=ax, axes=axes)
 
 

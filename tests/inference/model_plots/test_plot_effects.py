@@ -3,6 +3,7 @@
 import pytest
 from drawn import labels, offsets, segments
 from numpy.testing import assert_allclose
+from ordinal_models import simulated
 
 import numbamm as mm
 from numbamm.errors import OptionError
@@ -32,7 +33,20 @@ def test_effects_on_the_response_scale_by_default(cbpp):
     assert_allclose(segments(ax)[:, :, 1], cbpp.emmeans("period").to_frame()[["lower", "upper"]])
     assert ax.get_ylabel() == "Linear predictor (logit)"
     with pytest.raises(OptionError, match='take type="response", or points="partial"'):
-        cbpp.plot.effects("period", type="link")
+        cbpp.plot.effects("period", type="link", points="data")
+    [ax] = cbpp.plot.effects("period", type="link")
+    assert len(segments(ax)) == 4 and ax.get_ylabel() == "Linear predictor (logit)"
+
+
+def test_parts_and_categories_have_curves():
+    d = simulated(160, 7).assign(k=lambda d: d["y"].cat.codes * 1.0)
+    part = mm.glmm("k ~ 1 + (1 | g)", d, "poisson", zi="~ x")
+    [ax] = part.plot.effects("x", type="zprob")
+    assert ax.get_ylabel() == "P(zero of the part zi)"
+    with pytest.raises(OptionError, match="are responses, but the averages are"):
+        part.plot.effects("x", type="zprob", points="data")
+    axes = mm.clmm("y ~ x + (1 | g)", d).plot.effects("x")
+    assert [ax.get_title() for ax in axes] == [f"category = {c}" for c in d["y"].cat.categories]
 
 
 def test_interactions_have_series_and_panels(verbagg):
