@@ -17,6 +17,8 @@ from numbamm.inference.profiling.variance_scales import VarianceScales
 
 #: With fewer replicates that have a standard error there is no interval.
 FEWEST = 10
+#: Places α(n + 1), of which α lies beyond on average (Davison & Hinkley, 1997, section 2.4).
+QUANTILES = "weibull"
 
 
 def names_of_errors(model) -> list[str]:
@@ -91,7 +93,7 @@ def limits(model, names: list[str], values, errors, alpha: float) -> dict[str, t
     for k, column in enumerate(t.T):
         column = column[np.isfinite(column)]
         if len(column) >= FEWEST:
-            high, low = np.quantile(column, [1 - alpha / 2, alpha / 2])
+            high, low = np.quantile(column, [1 - alpha / 2, alpha / 2], method=QUANTILES)
             ends[:, k] = estimate[k] - high * error[k], estimate[k] - low * error[k]
     for end in ends:
         end[head:] = scales.bounded(end[head:])
