@@ -15,6 +15,8 @@ from numbamm.blocks.linking import Linked, dispatcher_of
 from numbamm.glm.cumulative.cumulative_family import ordinal_family
 from numbamm.glm.family import FAMILIES
 from numbamm.glm.link import LINKS
+from numbamm.glm.parts.extended import extended
+from numbamm.glm.parts.family_rows import row_kernel
 
 #: Packages whose modules hold kernels.
 ROOMS = ("numbamm.blocks", "numbamm.glm")
@@ -59,6 +61,7 @@ def _cache_folders() -> list[Path]:
     """The folders that numba keeps our kernels in; each is for files of one of the rooms alone."""
     folders = {dispatcher_of(kernel).stats.cache_path for kernel in _kernels()}
     folders |= {link.rows.stats.cache_path for link in LINKS}
+    folders |= {row_kernel(extended(family)).stats.cache_path for family in FAMILIES}
     return sorted(Path(folder) for folder in folders if folder)
 
 

@@ -44,14 +44,15 @@ class FamilyRows:
 
     def addresses(self, link: Link) -> tuple[int, int]:
         """Addresses of the link's kernel and of the family's."""
-        kernel = _kernel(self.family)
+        kernel = row_kernel(self.family)
         what = f"logpdf of the family {self.family.name}"
         address = row_kernels.address_of(kernel, row_kernels.FAMILY, what)
         return link.address(self.family.unit), address
 
 
 @lru_cache
-def _kernel(family: Family):
+def row_kernel(family: Family):
+    """The row kernel of a family by its log-density."""
     links = tuple(parameter.link for parameter in family.parameters)
     of_user = family.own is not None and family.own.by_density
     return density_rows(family.density, links, unit=family.unit, kept=not of_user)

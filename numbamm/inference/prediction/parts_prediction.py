@@ -19,6 +19,9 @@ from numbamm.models.parts.model_parts import is_joint
 
 #: Relative step of differences.
 STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
+#: A prediction whose change with a coefficient that has no standard error is a smaller share of it
+#: does not depend on it.
+SILENT = 1e-3
 
 
 class PartsPrediction:
@@ -121,6 +124,11 @@ class PartsPrediction:
             axis=1,
         )
         both = np.concatenate([to_eta[:, None] * X, columns], axis=1)
+        unknown = np.isnan(np.diag(cov))  # of directions along which nothing changes
+        if unknown.any():
+            silent = np.abs(both[:, unknown]) < SILENT * (1e-300 + np.abs(self.prediction))[:, None]
+            cov = np.where(unknown | unknown[:, None], 0.0, cov)
+            both[:, unknown] = np.where(silent, 0.0, np.nan)
         total = np.einsum("ij,jk,ik->i", both, cov, both)
         if variance is not None:
             own = np.einsum("ij,jk,ik->i", X, cov[:rank, :rank], X)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -45,11 +45,14 @@ class Start(ShortRepr):
         Shape of the negative binomial; 0 for other families. Of a model of several parts, ψ.
     theta : ndarray
         θ of the user's columns.
+    others : list of Start
+        Other places at which a search may begin, if there may be several minima.
     """
 
     gamma: np.ndarray
     shape: Any
     theta: np.ndarray
+    others: list[Start] = field(default_factory=list)
 
 
 def find_start(model, theta, init: str) -> Start:
@@ -75,12 +78,13 @@ def find_start(model, theta, init: str) -> Start:
         If they separate some of the responses.
     """
     if model.composition is not None:
-        from numbamm.models.parts.parts_start import start_of_parts
+        from numbamm.models.parts.parts_start import starts_of_parts
 
-        gamma, psi = start_of_parts(model)
+        (gamma, psi), *others = starts_of_parts(model)
         _check_above_hurdle(model)
         _check_hurdle(model, psi)
         start = Start(gamma, tuple(psi.tolist()), theta)
+        start.others = [Start(g, tuple(p.tolist()), theta) for g, p in others]
         return by_linear_model(model, model._modes.replaced(), start) if init == "lmm" else start
     shape = model.given_shape or 0.0
     if model.has_free_shape:
@@ -130,7 +134,7 @@ def _check_separation(model, gamma) -> None:
             )
         warn(
             "the fixed effects separate some of the responses from the others"
-            f"{_described(frame, separation.rows)}: coefficients of {named} grow without limit, "
+            f"{described(frame, separation.rows)}: coefficients of {named} grow without limit, "
             "and their standard errors mean nothing"
         )
 
@@ -178,7 +182,7 @@ def _check_hurdle(model, psi) -> None:
     warn(f"{cause} grow without limit, and their standard errors mean nothing")
 
 
-def _described(frame, rows) -> str:
+def described(frame, rows) -> str:
     """Which rows these are: cells of the fixed effects' factors, or else positions in the data."""
     factors = [name for name in frame.design.coding.levels if name in frame.columns]
     for size in range(1, 1 + min(len(factors), MOST_FACTORS)):
@@ -225,7 +229,7 @@ def by_linear_model(model, modes: Any, start: Start) -> Start:
 
 
 def _is_better(model, modes, start: Start, mode) -> bool:
-    """Whether the objective is lower at a start than at this mode; if so, `modes` are left there."""
+    """Whether the objective is lower at a start than at this mode; then `modes` are left there."""
     usual, theta = modes.replaced(), model.scaled.to_scaled(start.theta)
     there = usual(theta, start.gamma.copy(), vary=True, shape=start.shape)
     laplace = model._likelihood.laplace
