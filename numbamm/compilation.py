@@ -16,7 +16,7 @@ from numbamm.glm.cumulative.cumulative_family import ordinal_family
 from numbamm.glm.family import FAMILIES
 from numbamm.glm.link import LINKS
 from numbamm.glm.parts.extended import extended
-from numbamm.glm.parts.family_rows import row_kernel
+from numbamm.glm.parts.family_rows import rows_kernel
 
 #: Packages whose modules hold kernels.
 ROOMS = ("numbamm.blocks", "numbamm.glm")
@@ -30,13 +30,20 @@ def compile_all() -> None:
 
 def _kernels() -> list:
     """The kernels that Python calls."""
+    return [
+        kernel for kernel in _all() if getattr(dispatcher_of(kernel), "takes", None) is not None
+    ]
+
+
+def _all() -> list:
+    """All kernels of the rooms' modules, each once."""
     found = {}
     for room in ROOMS:
         for module in pkgutil.walk_packages(import_module(room).__path__, f"{room}."):
             for kernel in vars(import_module(module.name)).values():
                 if isinstance(kernel, (Dispatcher, Linked)):
                     found[kernel] = True
-    return [kernel for kernel in found if getattr(dispatcher_of(kernel), "takes", None) is not None]
+    return list(found)
 
 
 def clear() -> list[Path]:
@@ -59,9 +66,9 @@ def clear() -> list[Path]:
 
 def _cache_folders() -> list[Path]:
     """The folders that numba keeps our kernels in; each is for files of one of the rooms alone."""
-    folders = {dispatcher_of(kernel).stats.cache_path for kernel in _kernels()}
-    folders |= {link.rows.stats.cache_path for link in LINKS}
-    folders |= {row_kernel(extended(family)).stats.cache_path for family in FAMILIES}
+    kernels = [*_all(), *(link.rows for link in LINKS)]
+    kernels += [rows_kernel(extended(family)) for family in FAMILIES]
+    folders = {dispatcher_of(kernel).stats.cache_path for kernel in kernels}
     return sorted(Path(folder) for folder in folders if folder)
 
 

@@ -249,10 +249,12 @@ def dataset(name: str) -> pd.DataFrame:
     """
     if name in numbamm.datasets.list().index:
         return numbamm.datasets.load(name)
-    if not (EXTRA_DATA / f"{name}.csv").exists():
+    folders = EXTRA_DATA, EXTRA_DATA.parent / "reference" / "families" / "data"
+    folder = next((f for f in folders if (f / f"{name}.csv").exists()), None)
+    if folder is None:
         pytest.skip(f"{name} does not ship; TESTS_EXTRA_DATA names the folder that has it")
-    columns = json.loads((EXTRA_DATA / f"{name}.json").read_text(encoding="utf-8"))["columns"]
-    return pd.read_csv(EXTRA_DATA / f"{name}.csv", dtype="str").astype(
+    columns = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["columns"]
+    return pd.read_csv(folder / f"{name}.csv", dtype="str").astype(
         {
             column["name"]: pd.CategoricalDtype(column["levels"])
             if column["type"] == "factor"

@@ -133,7 +133,7 @@ def unfitted():
     yield mm.GeneralizedLinearMixedModel(CBPP, mm.datasets.load("cbpp"), "binomial")
 
 
-@pytest.mark.parametrize("model", unfitted(), ids=lambda model: type(model).__name__)
+@pytest.mark.parametrize("model", list(unfitted()), ids=lambda model: type(model).__name__)
 def test_what_a_fit_refuses_is_said(model):
     for name in ("fit", "refit"):
         method = getattr(model, name)
@@ -204,7 +204,7 @@ def asked(model, name):
     return value
 
 
-@pytest.mark.parametrize("model", unfitted(), ids=lambda model: type(model).__name__)
+@pytest.mark.parametrize("model", list(unfitted()), ids=lambda model: type(model).__name__)
 def test_what_needs_a_fit_says_so(model):
     members = [name for name in dir(model) if not name.startswith("_")]
     needs = set()

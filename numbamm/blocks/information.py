@@ -290,11 +290,36 @@ def curvature(table, index, A, work, adjoint, degrees, sigma, entries, H):
         Filled, in the order of `entries`.
     """
     complete_normal(table, work, adjoint)
-    by_pairs = entries.shape[1] >= PAIRED
-    moved = _pairs(entries) if by_pairs else entries
-    inner, slope = _inner_products(table, index, A, work, adjoint, moved, np.empty((0, 0)))
-    if by_pairs:
-        inner, slope = _of_entries(inner, slope, table, work, moved, entries)
+    n = entries.shape[1]
+    if n >= PAIRED:
+        _of_many(table, index, A, work, adjoint, degrees, sigma, entries, H)
+    else:
+        scratch = np.zeros(n + _scratch_size(table, n))
+        _of_few(table, index, A, work, adjoint, degrees, sigma, entries, H, scratch)
+
+
+@jit
+def _of_few(table, index, A, work, adjoint, degrees, sigma, entries, H, scratch):
+    """`curvature` of a few entries, whose inner products stand in H at first.
+
+    Small models spend more on arrays than on numbers: here none is allocated, and no reference
+    counted.
+    """
+    n = entries.shape[1]
+    slope, rest = scratch[:n], scratch[n:]
+    _inner_products(table, index, A, work, adjoint, entries, H[:0], H, slope, rest)
+    _hessian(H, slope, table, work, adjoint, degrees, sigma, entries, H)
+
+
+@jit(owns=True)
+def _of_many(table, index, A, work, adjoint, degrees, sigma, entries, H):
+    """`curvature` of many entries, whose inner products follow from those of `_pairs`."""
+    pairs = _pairs(entries)
+    n = pairs.shape[1]
+    inner, slope = np.empty((n, n)), np.empty(n)
+    scratch = np.zeros(_scratch_size(table, n))
+    _inner_products(table, index, A, work, adjoint, pairs, inner[:0], inner, slope, scratch)
+    inner, slope = _of_entries(inner, slope, table, work, pairs, entries)
     _hessian(inner, slope, table, work, adjoint, degrees, sigma, entries, H)
 
 
@@ -395,44 +420,81 @@ def inner_products(table, index, A, work, adjoint, entries, changes, products, s
     slopes : float64, shape (n,)
         Filled.
     """
-    inner, slope = _inner_products(table, index, A, work, adjoint, entries, changes)
-    for s in range(len(slope)):
-        slopes[s] = 2.0 * slope[s]
-        for t in range(s + 1):
-            products[s, t] = products[t, s] = inner[s, t]
+    scratch = np.zeros(_scratch_size(table, entries.shape[1]))
+    _inner_products(table, index, A, work, adjoint, entries, changes, products, slopes, scratch)
+    for s in range(len(slopes)):
+        slopes[s] *= 2.0
+        for t in range(s):
+            products[t, s] = products[s, t]
 
 
-@jit(owns=True)
-def _inner_products(table, index, A, work, adjoint, entries, changes):
-    """z_s'P z_t, lower triangle, and c'Λ̇_t u, which is half of c'Ġ_t c."""
-    m, nθ, size_head = table[0, ORDER], entries.shape[1], counter()
-    for k in range(table[0, NHEAD]):
-        size_head += table[1 + k, P] * table[1 + k, NLEVEL]
-    effects = np.zeros((2, size_head + m))
-    u, b = effects[0], effects[1]
+@jit
+def _inner_products(table, index, A, work, adjoint, entries, changes, inner, slope, scratch):
+    """Fill `inner` with z_s'P z_t, lower triangle, and `slope` with c'Λ̇_t u, half of c'Ġ_t c."""
+    m, nθ, size = table[0, ORDER], entries.shape[1], _head_order(table) + table[0, ORDER]
+    u, b = scratch[:size], scratch[size : 2 * size]
+    tail, rest = scratch[2 * size : 2 * size + m * nθ], scratch[2 * size + m * nθ :]
+    c, h, rest = rest[:m], rest[m : m + m * nθ], rest[m + m * nθ :]
+    inner[:, :] = 0.0
+    slope[:] = 0.0
     solve(table, index, work, u, b)
-    inner, slope, tail = np.zeros((nθ, nθ)), np.zeros(nθ), np.zeros(m * nθ)
-    head_products(table, index, A, work, entries, changes, u, b, inner, slope, tail)
-    c, h = np.empty(m), np.zeros(m * nθ)
-    v, w = u[size_head:], b[size_head:]
+    _head_products(table, index, A, work, entries, changes, u, b, inner, slope, tail, rest)
+    v, w = u[size - m :], b[size - m :]
     _tail(table, work, adjoint, entries, changes, v, w, inner, slope, tail, c, h)
-    return inner, slope
+
+
+@jit
+def _scratch_size(table, nθ):
+    """Number of zeros that `_inner_products` needs."""
+    m = table[0, ORDER]
+    return 2 * (_head_order(table) + m) + m * (2 * nθ + 1) + _head_scratch_size(table, nθ)
+
+
+@jit
+def _head_order(table):
+    """Number of columns of the head's terms."""
+    order = counter()
+    for k in range(table[0, NHEAD]):
+        order += table[1 + k, P] * table[1 + k, NLEVEL]
+    return order
+
+
+@jit
+def _widest_and_longest(table):
+    """The largest p of all terms, and the largest number of columns of a head term."""
+    widest, longest = np.int64(1), counter()
+    for k in range(table[0, NTERM]):
+        widest = max(widest, table[1 + k, P])
+        if k < table[0, NHEAD]:
+            longest = max(longest, table[1 + k, P] * table[1 + k, NLEVEL])
+    return widest, longest
+
+
+@jit
+def _head_scratch_size(table, nθ):
+    """Number of zeros that `_head_products` needs."""
+    widest, longest = _widest_and_longest(table)
+    return (_head_order(table) + longest) * nθ + 3 * widest * (nθ + widest)
 
 
 @jit(entry=False, owns=True)
 def head_products(table, index, A, work, entries, changes, u, b, inner, slope, tail):
     """The head's share of `inner` and `slope`, and what its elimination adds to the tail's z."""
-    nhead, m, nθ = table[0, NHEAD], table[0, ORDER], entries.shape[1]
-    longest, widest = 0, 1
-    for k in range(table[0, NTERM]):
-        widest = max(widest, table[1 + k, P])
-        if k < nhead:
-            longest = max(longest, table[1 + k, P] * table[1 + k, NLEVEL])
-    later = np.zeros((len(u) - m, nθ))
-    stack, level_wise = np.empty(longest * nθ), np.empty((3, nθ, widest))
-    vectors = np.empty((3, widest * widest))
+    scratch = np.zeros(_head_scratch_size(table, entries.shape[1]))
+    _head_products(table, index, A, work, entries, changes, u, b, inner, slope, tail, scratch)
+
+
+@jit
+def _head_products(table, index, A, work, entries, changes, u, b, inner, slope, tail, scratch):
+    """`head_products`, with an array of zeros to work in."""
+    nθ, order = entries.shape[1], _head_order(table)
+    widest, longest = _widest_and_longest(table)
+    later, rest = scratch[: order * nθ].reshape((order, nθ)), scratch[order * nθ :]
+    stack, rest = rest[: longest * nθ], rest[longest * nθ :]
+    level_wise = rest[: 3 * nθ * widest].reshape((3, nθ, widest))
+    vectors = rest[3 * nθ * widest :].reshape((3, widest * widest))
     start = counter()
-    for k in range(nhead):
+    for k in range(table[0, NHEAD]):
         _head(
             k,
             start,
@@ -551,7 +613,7 @@ def direction(t, entries, changes, lam, u, c, p, h):
     return c[row] * u[column]
 
 
-@jit
+@jit(forceinline=True)
 def _products_with_b(k, start, level, table, index, C, b, q):
     """C_Bj'b over the rows B below a level of head term k; the tail of b ends with β and -1."""
     nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
@@ -576,7 +638,7 @@ def _products_with_b(k, start, level, table, index, C, b, q):
         behind += pi * table[1 + i, NLEVEL]
 
 
-@jit
+@jit(forceinline=True)
 def _score(C_jj, M, p, q, c):
     """c = -(I - C M M') q of one level, which is Z_j'P y, since b ends with -1 for y."""
     for a in range(p):
@@ -590,7 +652,7 @@ def _score(C_jj, M, p, q, c):
                 c[a] += C_jj[a * p + f] * M[f * p + e] * total
 
 
-@jit
+@jit(forceinline=True)
 def _hand_on(k, start, level, nactive, table, index, C, stack, later, tail):
     """r_B += C_Bj g for the sparse and nested rows below a level; `_head` adds the dense rows."""
     nterm, nhead, p, m = table[0, NTERM], table[0, NHEAD], table[1 + k, P], table[0, ORDER]

@@ -231,13 +231,14 @@ def _of_groups(terms, groups) -> tuple[list[int], int]:
     """The order of terms and the length of the head, for rows that are correlated within groups.
 
     Two levels that meet in a group have a block. So a term is in the head only if each group lies
-    within one of its levels; all others are dense.
+    within one of its levels; all others are dense, and so are related levels.
     """
     level_of = np.empty(groups.max() + 1, dtype=np.int64)
     within, beyond = [], []
     for k, term in enumerate(terms):
         level_of[groups] = term.refs
-        (within if np.array_equal(level_of[groups], term.refs) else beyond).append(k)
+        is_within = np.array_equal(level_of[groups], term.refs) and _way(term) != ROTATED_WAY
+        (within if is_within else beyond).append(k)
     nhead = head_length([terms[k] for k in within])
     return [*within[:nhead], *sorted([*within[nhead:], *beyond])], nhead
 

@@ -203,6 +203,8 @@ def tail_vector(row, refs, z, x, table, index, work, head, touched, last, e, t):
         for j in range(number[k]):
             level = levels[k, j]
             total += eliminate_level(k, level, starts, table, index, work, e, t)
+            at = starts[k] + level * table[1 + k, P]
+            e[at : at + table[1 + k, P]] = 0.0
             add_parents(k, level, table, index, levels, number)
             at = table[1 + k, ROWPTR] + level
             for s in range(index[at], index[at + 1]):
@@ -255,7 +257,7 @@ def _tail_form(V, t, rows, d0):
 
 @jit(entry=False)
 def eliminate_level(k, level, starts, table, index, work, e, t):
-    """Returns e_k'e_k with e_k = L_kk⁻¹λ_k'e_k of one level, which is eliminated from e and t."""
+    """e_k = L_kk⁻¹λ_k'e_k of one level, whose share is subtracted from e and t; returns e_k'e_k."""
     nterm, nhead, p = table[0, NTERM], table[0, NHEAD], table[1 + k, P]
     nd, d0 = table[1 + k, ND], table[1 + k, D0]
     e_j = e[starts[k] + level * p : starts[k] + (level + 1) * p]
@@ -285,5 +287,4 @@ def eliminate_level(k, level, starts, table, index, work, e, t):
         column = work[start : start + nd]
         for r in range(nd):
             t[d0 + r] -= column[r] * e_j[c]
-    e_j[:] = 0.0
     return norm

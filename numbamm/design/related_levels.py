@@ -2,7 +2,8 @@
 
 rotated
     One effect a level of a linear model: columns are rotated so that effects of levels are
-    independent, see `blocks.known.rotated`. Thousands of levels.
+    independent, see `blocks.known.rotated`; beside residuals with a structure, multiplied by a root
+    of K, see `blocks.known.roots`. Thousands of levels.
 whitened
     Several effects a level, or a generalized model, and K is small or singular: the levels together
     are the one level of a term with columns ZR, K = RR'. Hundreds of levels.
@@ -32,10 +33,14 @@ MOST_DENSE = 1500
 FEW = 100
 #: Most effects of a whitened term: levels × columns.
 MOST_WHITENED = 1500
+#: Beside residuals with a structure: most levels with one effect, and effects of a whitened term.
+MOST_BESIDE, MOST_WHITENED_BESIDE = 3000, 200
 
 
-def put_ways(terms: list[ReMat], *, is_linear: bool) -> None:
+def put_ways(terms: list[ReMat], *, is_linear: bool, in_groups: bool = False) -> None:
     """Choose how each term with related levels is dealt with, for all terms of a model.
+
+    With `in_groups`, residuals have a structure.
 
     Raises
     ------
@@ -44,7 +49,7 @@ def put_ways(terms: list[ReMat], *, is_linear: bool) -> None:
     """
     related = [term for term in terms if term.relation is not None]
     for term in related:
-        term.way = _way(term, is_linear)
+        term.way = _way(term, is_linear, in_groups)
     if any(term.way == SPARSE_WAY for term in related):
         for term in related:
             if _has_precision(term):
@@ -52,20 +57,39 @@ def put_ways(terms: list[ReMat], *, is_linear: bool) -> None:
             elif term.way == ROTATED_WAY:
                 term.way = WHITENED_WAY
     for term in related:
-        if term.way == WHITENED_WAY:
+        if in_groups:
+            _refuse_many_beside(term)
+        elif term.way == WHITENED_WAY:
             _refuse_many(term)
 
 
-def _way(term: ReMat, is_linear: bool) -> str:
-    large = term.relation.is_sparse and term.nranef > MOST_DENSE
+def _way(term: ReMat, is_linear: bool, in_groups: bool) -> str:
+    large = not in_groups and term.relation.is_sparse and term.nranef > MOST_DENSE
     if is_linear and isinstance(term.structure, Us) and term.p == 1 and not large:
         return ROTATED_WAY
+    if in_groups:
+        return WHITENED_WAY
     many = large or (term.nranef > FEW and cholmod.is_installed())
     return SPARSE_WAY if many and _has_precision(term) else WHITENED_WAY
 
 
 def _has_precision(term: ReMat) -> bool:
     return term.relation.rank == term.relation.size
+
+
+def _refuse_many_beside(term: ReMat) -> None:
+    """Refuse what takes minutes beside residuals with a structure."""
+    one = term.way == ROTATED_WAY
+    effects, most = term.nranef, MOST_BESIDE if one else MOST_WHITENED_BESIDE
+    if effects > most:
+        remedy = "leave levels out that have no rows, or leave residual and dispersion out"
+        if not one:
+            remedy = f"write (1 | {term.group}), of which {MOST_BESIDE:,} levels are; or {remedy}"
+        raise DataError(
+            f"{term.relation.name} has {term.nlevels:,} levels: beside residual and dispersion at "
+            f"most {most:,} effects of related levels are possible{'' if one else ' with slopes'}, "
+            f"and these are {effects:,}; {remedy}"
+        )
 
 
 def _refuse_many(term: ReMat) -> None:

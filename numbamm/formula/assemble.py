@@ -151,7 +151,9 @@ def model_frame(
         columns={k: v for k, v in frame.items() if k in design.fixed_columns},
         members=members,
         parts=of_parts,
-        part_columns={name: frame[name] for name in part_columns},
+        part_columns={
+            name: frame[name] for name in sorted(set(part_columns).union(*design.parts.values()))
+        },
         categories=response.categories,
     )
 
@@ -179,8 +181,6 @@ def random_terms(
         cnames = list(matrices.lhs_names[term.lhs])
         if len(z) < by_name()[term.structure].fewest:
             raise _no_correlation(term, cnames[0])
-        if term.points is not None:
-            term.points.refuse_many(term.text, refs[name])
         structure = term.made(len(z))
         relation = term.grouping.relation
         single.append(

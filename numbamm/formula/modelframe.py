@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -88,7 +88,7 @@ class ModelFrame(ForUsers):
     """
 
     _between_rooms = frozenset(
-        "design members new_rows nobs are_cells with_unit parts part_columns digest".split()
+        "design members new_rows of_part nobs are_cells with_unit parts part_columns digest".split()
     )
 
     formula: str
@@ -137,6 +137,7 @@ class ModelFrame(ForUsers):
         random: bool | Collection[int] = True,
         weights: Any = None,
         parts: Collection[str] = (),
+        columns: Collection[str] = (),
     ) -> NewRows:
         """The same model matrices for other data, with the levels and transforms of the fit.
 
@@ -151,6 +152,8 @@ class ModelFrame(ForUsers):
             Prior weights: a column's name, or an array.
         parts
             Names of the further parts to build.
+        columns
+            Names of columns to take as they are.
 
         Raises
         ------
@@ -160,7 +163,25 @@ class ModelFrame(ForUsers):
         from numbamm.formula.newrows import new_rows
 
         wanted = range(len(self.reterms)) if random is True else sorted(random or ())
-        return new_rows(self, newdata, wanted, weights, parts)
+        return new_rows(self, newdata, wanted, weights, parts, columns)
+
+    def of_part(self, name: str) -> ModelFrame:
+        """The frame of the same rows, whose fixed effects are those of a further part."""
+        X, names = self.parts[name]
+        design = self.design.of_part(name)
+        return replace(
+            self,
+            response=name,
+            X=X,
+            xnames=names,
+            offset=None,
+            offset_name=None,
+            has_array_offset=False,
+            trials=None,
+            success_level=None,
+            design=design,
+            columns={column: self.part_columns[column] for column in sorted(design.fixed_columns)},
+        )
 
     def with_unit(self, name: str) -> str:
         """A column's name, and its unit if there is one: ``Reaction (ms)``."""

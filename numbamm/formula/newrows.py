@@ -76,6 +76,8 @@ class NewRows(ShortRepr):
         The requested random-effects terms, in the model frame's order.
     parts : dict of str → ndarray of float64, shape (m, columns)
         Columns of the requested further parts; NaN in rows with a missing value.
+    columns : dict of str → pandas.Series
+        The requested columns as they are, in the rows without a missing value.
     """
 
     X: np.ndarray
@@ -84,6 +86,7 @@ class NewRows(ShortRepr):
     missing: np.ndarray
     terms: list[NewTerm]
     parts: dict[str, np.ndarray]
+    columns: dict[str, pd.Series]
 
 
 def new_rows(
@@ -92,6 +95,7 @@ def new_rows(
     wanted: Sequence[int],
     weights: Any,
     further: Collection[str] = (),
+    plain: Collection[str] = (),
 ) -> NewRows:
     """Implement `ModelFrame.new_rows`; `wanted` are the positions of the requested terms."""
     design, table = fitted.design, Table(newdata)
@@ -99,6 +103,8 @@ def new_rows(
     used = design.fixed_columns.union(*(part.columns for joined in parts for part in joined))
     used = used.union(*(design.parts[part] for part in further))
     offset_name = fitted.offset_name
+    table.require(sorted(set(plain) - used), "the new data (residual or dispersion)")
+    used = used.union(plain)
     table.require(sorted(used | ({offset_name} if offset_name else set())), "the new data")
     columns = {name: table.column(name) for name in sorted(used)}
     offset = None
@@ -120,9 +126,12 @@ def new_rows(
         parts={
             part: np.full((table.nrows, len(fitted.parts[part][1])), np.nan) for part in further
         },
+        columns={},
     )
     if len(rows):  # transforms may fail on zero rows
-        _fill(new, rows, design, parts, frame_of(columns, rows))
+        frame = frame_of(columns, rows)
+        new.columns = {name: frame[name] for name in plain}
+        _fill(new, rows, design, parts, frame)
     return new
 
 

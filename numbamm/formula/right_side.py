@@ -5,7 +5,8 @@ from __future__ import annotations
 import builtins
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from numbamm.formula.functions import FUNCTIONS, KNOWN
 from numbamm.formula.grouping import Factors, Grouping, grouping_factors
 from numbamm.formula.language import instead_of_function
 from numbamm.formula.materializer import Materializer
-from numbamm.formula.names import unquoted
+from numbamm.formula.names import joined, unquoted
 from numbamm.formula.parts.one_sided import one_sided, with_bars
 from numbamm.formula.points import Points
 from numbamm.formula.rowwise import refuse_dependent
@@ -71,13 +72,19 @@ class DesignTerm:
     @property
     def group(self) -> str:
         """The name of its grouping factor, with that of the part, as tables print it."""
-        return f"{self.grouping.name} ({self.part})" if self.part else self.grouping.name
+        name = self.grouping.name
+        if self.points is not None and self.points.within is not None:
+            name = joined((*self.points.within.factors, *self.points.names))
+        return f"{name} ({self.part})" if self.part else name
 
     def made(self, p: int) -> Structure:
         """Its structure, for p columns."""
         if self.points is None:
             return make(self.structure, p, **self.options)
-        return make(self.structure, p, points=tuple(map(tuple, self.points.at.tolist())))
+        options = {"points": tuple(map(tuple, self.points.at.tolist()))}
+        if self.points.within is not None:
+            options["in_groups"] = True
+        return make(self.structure, p, **options)
 
     @property
     def over_positions(self) -> bool:
@@ -174,6 +181,14 @@ class Design:
         self.parts[name] = columns.of_formula(formula)
         self.full = self.full or columns.full
 
+    def of_part(self, name: str) -> Design:
+        """The design whose fixed effects are those of a part; it has no offset."""
+        other = copy(self)
+        other.specs = {**self.specs, "fixed": self._part_specs[name]}
+        other.fixed_columns, other.response_columns = self.parts[name], {name}
+        other.text = replace(self.text, response=name, counts=(), offsets=())
+        return other
+
     def part(self, name: str, data: Materializer) -> tuple[np.ndarray, list[str]]:
         """The columns of a part, shape (n, columns), and their names.
 
@@ -228,7 +243,12 @@ class Design:
                 if term.points is None:
                     if len(names[term.lhs]) != len(self.specs[term.lhs].term_slices):
                         raise FormulaError(f"{term.text}: coordinates must be numbers, not factors")
-                    term.points = Points.of(arrays[term.lhs], names[term.lhs], term.text)
+                    factors = term.grouping.factors
+                    own = arrays[term.lhs], names[term.lhs], term.text, factors, data.columns
+                    term.points = Points.of(*own)
+                    if term.points.within is not None:  # one level has the effects of all
+                        term.grouping = Grouping(())
+                arrays[term.lhs] = term.points.located(arrays[term.lhs], data.columns)
                 if new_points:
                     which, others = term.points.found(arrays[term.lhs])
                     arrays[term.lhs] = term.points.columns(which)

@@ -175,8 +175,8 @@ class Family(ForUsers):
     _between_rooms = frozenset(
         """
         addresses barrier best_dispersion by_density checked_shape constant constant_slope deviances
-        draws evaluate first_means has_several_parameters is_canonical is_concave is_linear own
-        quantiles remake table_lines variance_at zeros
+        draws evaluate first_means has_several_parameters informed is_canonical is_concave is_linear
+        own quantiles remake table_lines variance_at zeros
         """.split()
     )
 
@@ -269,6 +269,8 @@ class Family(ForUsers):
 
     #: Lines of the table that rows fill themselves, where no link does.
     table_lines = 0
+    #: Whether the row kernel leaves informations where it leaves working weights.
+    informed = False
 
     @property
     def by_density(self) -> bool:

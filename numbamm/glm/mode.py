@@ -436,6 +436,7 @@ def _model(kind: _Kind) -> np.ndarray:
             link.heavy,
             family.has_shape,
             joint_rows,
+            family.informed,
         ],
         dtype=np.int64,
     )

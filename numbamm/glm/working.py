@@ -16,7 +16,8 @@ from numbamm.glm.row_kernels import FIRST, INFORMATION, SCORE, SECOND, WEIGHT, e
 EXPECTED, OBSERVED = 0, 1
 
 # Positions in `Working.model`.
-LINK, FAMILY, DETERMINANT, CANONICAL, BARRIER, DISPERSED, EDGE, HEAVY, SHAPED, JOINT = range(10)
+LINK, FAMILY, DETERMINANT, CANONICAL, BARRIER, DISPERSED, EDGE, HEAVY, SHAPED = range(9)
+JOINT, INFORMED = 9, 10
 
 #: A row keeps its working weight if both its informations are below this share of it: the weight
 #: is then the floor; see `pirls`.
@@ -31,14 +32,14 @@ class Working(NamedTuple):
 
     Attributes
     ----------
-    model : int64, shape (10,)
-        Properties of link and family, by the positions `LINK` to `JOINT`: addresses of their row
+    model : int64, shape (11,)
+        Properties of link and family, by the positions `LINK` to `INFORMED`: addresses of their row
         kernels (see `row_kernels.evaluate_rows`); `EXPECTED` or `OBSERVED`, the information in the
         Laplace determinant; whether the link is canonical, so that the two informations agree;
         which η are excluded (`row_kernels.NO_BARRIER` and others); whether φ is estimated; whether
         some η have no mean; whether the link has heavy tails; whether the family has a shape;
         whether several rows have one density, so that the weight of one depends on the η of
-        another.
+        another; whether the family leaves informations where it leaves weights.
     y, weights, entropy : float64, shape (n,)
         Response and prior weights; `logistic.entropies` of the response.
     basis : float64, shape (n, at least NX)
@@ -152,12 +153,13 @@ def load_observed(held, shape, rows):
     """Compute A with the observed information as weights; `respond` adds the response's row.
 
     The observed information of a row may be negative, so that A is a difference of two
-    cross-products. On entry the weights are the expected information with its floor. A row whose
-    informations are both below the share `held` of its weight, as happens where responses are
-    separated, keeps that weight.
+    cross-products. On entry the weights are the expected information with its floor, at this η. A
+    row whose informations are both below the share `held` of its weight, as happens where responses
+    are separated, keeps that weight.
     """
     eta, negative = rows.eta, False
-    ask(INFORMATION, eta[AT], shape, 0.0, rows)
+    if rows.model[INFORMED] == 0:
+        ask(INFORMATION, eta[AT], shape, 0.0, rows)
     for i in range(len(rows.y)):
         expected, observed = eta[FIRST, i], eta[SECOND, i]
         if max(expected, abs(observed)) < held * eta[WEIGHT, i]:

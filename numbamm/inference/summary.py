@@ -11,6 +11,7 @@ from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.inference.fixed.tidy import parameters
+from numbamm.inference.parts.part_tests import part_tests
 from numbamm.models.fitting.laplace_check import advice_of_quadrature
 from numbamm.optimize.local_minimum import is_minimum
 from numbamm.options import flag
@@ -63,7 +64,8 @@ def summary(model, *, ddf: str | None = None, correlation: bool = False) -> Summ
     report = describe(model, tests, varcorr, degrees.coefficient_method(model, ddf))
     if flag("correlation", correlation) and len(model.kept_coefficients) > 1:
         report.tables.append(correlations(model))
-    return Summary(report, partial(parameters, tests, varcorr))
+    of_parts = part_tests(model, 0.05)
+    return Summary(report, partial(parameters, tests, varcorr, of_parts=of_parts))
 
 
 def describe(model, tests: Result, varcorr, method) -> Report:

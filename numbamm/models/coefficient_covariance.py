@@ -85,8 +85,9 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray | None:
     except np.linalg.LinAlgError:
         return gamma_cov
     inverse = free @ np.linalg.inv(curvature) @ free.T
-    cov = inverse[:rank, :rank] + across[:rank] @ across[:rank].T
-    cov[~known, ~known] = 1.0
+    inverse[:rank, :rank] += across[:rank] @ across[:rank].T
+    inverse[np.flatnonzero(~known), np.flatnonzero(~known)] = 1.0
+    cov = inverse[:rank, :rank]
     if parameters.psi is not None:
         _keep_parts(model, root, inverse, len(parameters.psi))
     return root @ cov @ root.T
@@ -121,9 +122,8 @@ def _keep_parts(model, root, inverse, k: int) -> None:
     change[:rank, :rank] = model.feterm.to_basis @ root
     change[rank:, rank:] = model.part_lines.to_user
     cov = change @ inverse[: rank + k, : rank + k] @ change.T
-    for flat in model.flat_parts:
-        moved = np.abs(flat.direction) > 1e-6 * np.abs(flat.direction).max()
-        cov[moved] = cov[:, moved] = np.nan
+    flat = [rank + place for place in model.flat_places]
+    cov[flat] = cov[:, flat] = np.nan
     model.estimates.part_covariance = cov
 
 

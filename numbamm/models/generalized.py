@@ -24,7 +24,7 @@ from numbamm.blocks.tail.tail_request import tail_request, warn_of_unused
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.related_levels import variances_by_level
 from numbamm.elsewhere import names_arguments
-from numbamm.errors import FitError, OptionError
+from numbamm.errors import OptionError
 from numbamm.formula.caller import caller_namespace
 from numbamm.formula.checks import check_generalized
 from numbamm.glm.family import FAMILIES, Family
@@ -50,7 +50,6 @@ from numbamm.models.fitting.generalized_tail import (
 )
 from numbamm.models.fitting.monte_carlo import component_errors
 from numbamm.models.fitting.rollback import all_or_nothing
-from numbamm.models.fitting.runaway import runaway_terms
 from numbamm.models.fitting.stages import Stages, check_nagq, kernels_for, options_of_start, renewed
 from numbamm.models.generalized_estimates import (
     estimates_at,
@@ -732,8 +731,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         >>> round(g.fit(fast=True).objective, 3)
         184.109
         """
-        if self.is_fitted:
-            raise FitError("this model is fitted already; use refit() to fit it again")
+        self._expect_no_fit()
         nagq = self.optsum.nagq if nagq is None else nagq
         return self._fit(fast, nagq, optimizer, progress, verbose)
 
@@ -792,11 +790,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         """
         fast = (self.is_fitted and self._fast) if fast is None else fast
         nagq = (1 if fast else self.optsum.nagq) if nagq is None else nagq
-        if y is None:
-            return self._fit(fast, nagq, optimizer, progress, verbose)
-        with all_or_nothing(self):
-            self._replace_response(y)
-            return self._fit(fast, nagq, optimizer, progress, verbose)
+        return self._fit_again(y, fast, nagq, optimizer, progress, verbose)
 
     @property
     def _supports(self) -> Family:
@@ -893,6 +887,13 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self.estimates.flat_parts = flat_directions(self)
         return self.estimates.flat_parts
 
+    @property
+    def flat_places(self) -> list[int]:
+        """Places in ψ of the coefficients that such directions change, which have no errors."""
+        rank = self.feterm.rank
+        moved = [np.abs(flat.direction[rank:]) > 0 for flat in self.flat_parts]
+        return np.flatnonzero(np.any(moved, axis=0)).tolist() if moved else []
+
     def constant_parameters(self, what: str) -> dict[str, float]:
         """The family's parameters, for what is known of models where they are constant.
 
@@ -977,42 +978,6 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
     def _rows_at_hand(self) -> AbstractContextManager:
         """A block in which the cells of rows that stream stand for the rows of the model."""
         return nullcontext() if self._streamed is None else self._streamed.at_hand(self)
-
-    @property
-    def likelihood_holds(self) -> bool:
-        """Whether the approximation of the likelihood holds at the estimates.
-
-        Not so where a standard deviation has run off, since all responses of most levels are
-        alike; `llf` and the information criteria are then NaN.
-        """
-        if self.estimates.likelihood_holds is None:
-            with self._rows_at_hand():
-                self.estimates.likelihood_holds = not runaway_terms(self)
-        return self.estimates.likelihood_holds
-
-    @property
-    def llf(self) -> float:
-        """Log-likelihood, by the approximation; NaN where that does not hold.
-
-        Raises
-        ------
-        NotFittedError
-            Before the fit.
-
-        See Also
-        --------
-        lrtest : Compares those of nested models.
-
-        Examples
-        --------
-        >>> import numbamm as mm
-        >>> cbpp = mm.datasets.load("cbpp")
-        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
-        >>> g = mm.glmm(formula, cbpp, "binomial")
-        >>> round(g.llf, 3)
-        -92.026
-        """
-        return super().llf if self.likelihood_holds else np.nan
 
     @property
     def may_be_overdispersed(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, shown
 from numbamm.glm.mode import ModeFinder
 from numbamm.models.fitting.penalised_mode import PenalisedMode, find_mode
+from numbamm.models.fitting.runaway import runaway_terms
 from numbamm.models.generalized_estimates import values_at_estimates
 from numbamm.models.spaces.generalized_space import GeneralizedSpace
 from numbamm.models.spaces.laplace import LaplaceObjective, gamma_covariance
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class GeneralizedObjective:
-    """What fits of a generalized model minimise: value and gradient, search spaces, the mode."""
+    """What fits of a generalized model minimise: value, gradient, search spaces, mode, `llf`."""
 
     def parameters(self, fast: bool, shape: float | None = None) -> Parameters:
         """What a fast fit or a full one searches over, where the shape is not held at this."""
@@ -265,3 +267,43 @@ class GeneralizedObjective:
     def _work(self) -> float:
         """Operations of one evaluation, about: rows and factor, in some five iterations."""
         return 1000.0 * len(self._modes.offset) + 5 * self._modes.held.layout.operations
+
+    def _rows_at_hand(self) -> AbstractContextManager:
+        """A block in which the rows of the model can be looked through."""
+        return nullcontext()
+
+    @property
+    def likelihood_holds(self) -> bool:
+        """Whether the approximation of the likelihood holds at the estimates.
+
+        Not so where a standard deviation has run off, since all responses of most levels are
+        alike; `llf` and the information criteria are then NaN.
+        """
+        if self.estimates.likelihood_holds is None:
+            with self._rows_at_hand():
+                self.estimates.likelihood_holds = not runaway_terms(self)
+        return self.estimates.likelihood_holds
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood, by the approximation; NaN where that does not hold.
+
+        Raises
+        ------
+        NotFittedError
+            Before the fit.
+
+        See Also
+        --------
+        lrtest : Compares those of nested models.
+
+        Examples
+        --------
+        >>> import numbamm as mm
+        >>> cbpp = mm.datasets.load("cbpp")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = mm.glmm(formula, cbpp, "binomial")
+        >>> round(g.llf, 3)
+        -92.026
+        """
+        return super().llf if self.likelihood_holds else np.nan

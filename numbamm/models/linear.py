@@ -26,7 +26,7 @@ from numbamm.blocks.tail.tail_request import tail_request, warn_of_unused
 from numbamm.blocks.threads import blas_threads
 from numbamm.design.related_levels import variances_by_level
 from numbamm.elsewhere import names_arguments
-from numbamm.errors import FitError, OptionError
+from numbamm.errors import OptionError
 from numbamm.formula.caller import caller_namespace
 from numbamm.glm.families import gaussian
 from numbamm.glm.links import identity
@@ -206,11 +206,6 @@ class LinearMixedModel(LinearObjective, MixedModel):
             "amalgamate": amalgamate,
         }
         relations = relations_of(cov, precision)
-        if relations and texts is not None:
-            raise OptionError(
-                "cov and precision, for levels that are related, do not go with residual and "
-                "dispersion: leave one of the two out"
-            )
         tail_options = {"tail": tail, "probes": probes, "seed": seed}
         sides = {"residual": residual, "dispersion": dispersion}
         scope = caller_namespace()
@@ -288,15 +283,15 @@ class LinearMixedModel(LinearObjective, MixedModel):
     def _build(self, frame, reml: bool, sigma: float | None, tail: Request, side=None) -> None:
         self._sum_log_w = 0.0 if frame.weights is None else float(np.log(frame.weights).sum())
         with blas_threads():
-            MixedModel.__init__(self, frame)
+            MixedModel.__init__(self, frame, in_groups=side is not None)
             feterm = self.feterm
             self.scaled_response = CentredResponse.of(
                 frame.y, frame.offset, feterm, self.sqrt_weights
             )
             xy = np.column_stack([feterm.basis, self.scaled_response.values])
             if side is None:
+                feterm.basis = xy[:, :-1]  # one copy is enough
                 self.blocks = build_tail(self.scaled.terms, xy, self.sqrt_weights, tail)
-                feterm.basis = self.blocks.xy[:, :-1]  # one copy is enough
             else:
                 self.residual_side = side
                 side.build(self.scaled.terms, xy, self.sqrt_weights, tail)
@@ -425,8 +420,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         >>> round(m.fit(reml=True).objective, 4)
         1743.6283
         """
-        if self.is_fitted:
-            raise FitError("this model is fitted already; use refit() to fit it again")
+        self._expect_no_fit()
         return self._fit(reml, optimizer, progress, verbose)
 
     def _fit(self, reml=None, optimizer=None, progress=None, verbose=False) -> LinearMixedModel:
@@ -514,12 +508,7 @@ class LinearMixedModel(LinearObjective, MixedModel):
         >>> round(float(m.refit(2 * sleep["Reaction"]).params["Days"]), 3)
         20.935
         """
-        fit_options = (reml, optimizer, progress, verbose)
-        if y is None:
-            return self._fit(*fit_options)
-        with all_or_nothing(self):
-            self._replace_response(y)
-            return self._fit(*fit_options)
+        return self._fit_again(y, reml, optimizer, progress, verbose)
 
     def _replace_response(self, y) -> None:
         self.frame = replace(self.frame, y=checked_response(self.frame, y))

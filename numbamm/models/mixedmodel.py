@@ -5,7 +5,7 @@ The file is long by docstrings: a public method of a class has no other place fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
 from html import escape
@@ -21,13 +21,14 @@ from numbamm.design.femat import FeMat
 from numbamm.design.related_levels import put_ways, rows_as_computed
 from numbamm.design.scaling import Scaling
 from numbamm.elsewhere import name_hint, names_arguments
-from numbamm.errors import NotFittedError, OptionError, shown
+from numbamm.errors import FitError, NotFittedError, OptionError, shown
 from numbamm.models.asresult import AsResult
 from numbamm.models.estimates import Estimates
 from numbamm.models.fitstatistics import FitStatistics
 from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.monte_carlo import component_errors
+from numbamm.models.fitting.rollback import all_or_nothing
 from numbamm.models.fixedeffects import FixedEffects
 from numbamm.models.inferences import Inferences
 from numbamm.models.plot_methods import Plots
@@ -60,13 +61,14 @@ if TYPE_CHECKING:
     from numbamm.formula.modelframe import ModelFrame
     from numbamm.glm.family import Family
     from numbamm.glm.link import Link
+    from numbamm.models.parts.degenerate import Flat
     from numbamm.models.residual_side.side import ResidualSide
 
 #: What other rooms ask models for, and methods of inference that are still to be written; see
 #: CONTRIBUTING.md.
 BETWEEN_ROOMS = frozenset(
     """
-    composition constant_parameters distribution_at fitted_distribution flat_parts
+    composition constant_parameters distribution_at fitted_distribution flat_parts flat_places
     lines_at_estimates part_covariance part_lines predictors user_between
     aligned at_bounds basis_to_coefficients blocks call coefficient_covariance
     coefficient_method coefficient_names coefficients coefficients_at columns criterion
@@ -74,9 +76,9 @@ BETWEEN_ROOMS = frozenset(
     fit_options further_options has_categories has_free_shape hold_start in_columns is_linear
     is_streamed kept_coefficients layout likelihood_holds link_record may_be_overdispersed mean
     of_frame of_other_frame options parameters parameters_of pearson_df pearson_ratio
-    prior_weights residual_side residual_variance row_variances scaled scaled_response scalings
-    search_coordinates set_estimates shape_has_limit space space_of space_with sqrt_weights
-    title twin whitened_space why_dropped without_rows working_model x
+    prior_weights residual_side residual_variance row_variances rows_in_scaled_columns scaled
+    scaled_response scalings search_coordinates set_estimates shape_has_limit space space_of
+    space_with sqrt_weights title twin whitened_space why_dropped without_rows working_model x
     """.split()
 )
 
@@ -122,22 +124,28 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     given_shape: float | None = None
     #: The parts of the model besides that of the mean, if it has any.
     composition: Any = None
+    #: What the inverse link of a linear predictor is, if not the mean of the response.
+    means_of: str = ""
+    #: Directions in which parts say nothing, and places of coefficients of parts that these change.
+    flat_parts: Sequence[Flat] = ()
+    flat_places: Sequence[int] = ()
     #: Whether the response is one of ordered categories, and the model has thresholds.
     has_categories: bool = False
     #: Whether the family has a shape that is estimated.
     has_free_shape: bool = False
-    #: Whether the approximation of the likelihood holds at the estimates.
-    likelihood_holds: bool = True
     #: The residuals' covariance, where they are correlated or have several standard deviations.
     residual_side: ResidualSide | None = None
 
-    def __init__(self, frame, root: np.ndarray | None = None) -> None:
-        """`root`: √W of each row, where the random effects are not measured in √φ by √w alone."""
+    def __init__(self, frame, root: np.ndarray | None = None, *, in_groups: bool = False) -> None:
+        """`root`: √W of each row, where the random effects are not measured in √φ by √w alone.
+
+        `in_groups`: rows have a covariance of their own, whose groups related levels may cross.
+        """
         self.frame = frame
         self.formula = frame.formula
         self.reterms = frame.reterms
         self.sqrt_weights = None if frame.weights is None else np.sqrt(frame.weights)
-        put_ways(frame.reterms, is_linear=self.is_linear)
+        put_ways(frame.reterms, is_linear=self.is_linear, in_groups=in_groups)
         self.feterm = FeMat.from_columns(frame.X, frame.xnames, self.sqrt_weights, frame.nobs)
         self.scaled = ScaledTerms(frame.reterms, self.sqrt_weights if root is None else root)
         self._begin()
@@ -180,6 +188,24 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         True
         """
         return self._estimates is not None
+
+    @property
+    def likelihood_holds(self) -> bool:
+        """Whether `llf` is the log-likelihood; approximations may fail at the estimates."""
+        return True
+
+    def _expect_no_fit(self) -> None:
+        """`fit` is called once: a second call would surprise whoever set options in between."""
+        if self.is_fitted:
+            raise FitError("this model is fitted already; use refit() to fit it again")
+
+    def _fit_again(self, y, *options) -> Self:
+        """Fit with a new response, if there is one; after an error the model is as it was."""
+        if y is None:
+            return self._fit(*options)
+        with all_or_nothing(self):
+            self._replace_response(y)
+            return self._fit(*options)
 
     @property
     def estimates(self) -> Estimates:
@@ -543,11 +569,15 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         terms : list of (refs, z)
             Levels, -1 for none, and columns, shape (p, n); term by term.
         """
+        return self.sigma**2 * self._scaled_row_variances(*self.rows_in_scaled_columns(X, terms))
+
+    def rows_in_scaled_columns(self, X, terms) -> tuple[np.ndarray, list]:
+        """Rows as for `row_variances` in the columns in which the model computes."""
         scaled = [
             rows_as_computed(term, refs, np.linalg.solve(scaling.T.T, z) if scaling else z)
             for term, scaling, (refs, z) in zip(self.reterms, self.scalings, terms, strict=True)
         ]
-        return self.sigma**2 * self._scaled_row_variances(X @ self.feterm.to_basis, scaled)
+        return X @ self.feterm.to_basis, scaled
 
     @property
     def varcorr(self) -> VarCorr:

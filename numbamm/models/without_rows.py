@@ -12,9 +12,14 @@ from dataclasses import replace
 import numpy as np
 
 from numbamm.blocks.crossprod import crossprod
+from numbamm.errors import FitError
 from numbamm.glm.likelihood import Likelihood
+from numbamm.models.fitting.generalized_start import Start
 from numbamm.models.fitting.stages import options_of_start, renewed
 from numbamm.models.residual_side.refusals import refuse_structure
+
+#: A standard deviation that is less begins the search at twice this: at zero nothing has a slope.
+SINGULAR = 0.05
 
 
 def linear_without(model, rows):
@@ -60,6 +65,35 @@ def _blocks_without(blocks, rows):
     )
     remaining.A = blocks.A - deleted
     return remaining
+
+
+def ordinal_without(model, rows):
+    """A copy of an ordinal model with weight zero for some rows, to fit from the estimates.
+
+    Raises
+    ------
+    FitError
+        A category has no rows left, so that its thresholds have no estimates.
+    """
+    kept = _all_but(model, rows)
+    y, weights = model.frame.y, np.where(kept, model.prior_weights, 0.0)
+    absent = np.setdiff1d(np.arange(len(model.categories)), y[kept])
+    if len(absent):
+        raise FitError(
+            f"without these rows there is none in category {model.categories[absent[0]]}, whose "
+            "thresholds then have no estimates"
+        )
+    twin = model.twin()
+    twin.prior_weights = weights
+    twin._likelihood = Likelihood(model.family_record, y[kept], model.prior_weights[kept])
+    twin._modes = model._modes.replaced(weights=weights)
+    gamma = np.linalg.solve(model.columns.to_user, model.coefficients)
+    theta = np.where(
+        np.abs(model.theta) > SINGULAR, model.theta, 2 * SINGULAR * model.bounded_theta
+    )
+    twin._start = twin._begun = Start(gamma, 0.0, theta)
+    twin.begin_at_start()
+    return twin
 
 
 def generalized_without(model, rows):

@@ -52,6 +52,14 @@ class RowStream(Absent, ForUsers):
     def __iter__(self) -> Iterator[pd.Series | pd.DataFrame]:
         return self._begin()
 
+    def error(self) -> DataError:
+        return DataError(
+            f"this needs {self.what} of all rows at once, but the rows are read chunk by chunk: "
+            "collect() joins these values in memory, and to_parquet(path) writes them; for what "
+            "needs more, fit the model to a frame in memory, of a part of the rows if they are "
+            "too many"
+        )
+
     def to_parquet(self, path: str | PathLike) -> None:
         """Write the values to a Parquet file, one column each, in the order of the rows.
 

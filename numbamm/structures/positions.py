@@ -13,6 +13,9 @@ from scipy.linalg import solve_triangular
 from numbamm.structures.patterned import Patterned, factor_of
 from numbamm.structures.structure import Shape
 
+#: A distance in units of the range at which nothing is left of any correlation.
+FARTHEST = 1e6
+
 
 @dataclass(frozen=True)
 class OverPositions(Patterned):
@@ -24,10 +27,14 @@ class OverPositions(Patterned):
     ----------
     points : tuple of tuple of float
         The coordinates of each effect.
+    in_groups : bool
+        Whether the first coordinate is the number of a group, with whose points alone those of the
+        group are correlated; points are then sorted by groups.
     """
 
     p: int
     points: tuple[tuple[float, ...], ...] = ()
+    in_groups: bool = False
     over_positions: ClassVar = True
     reading: ClassVar = "distances"
 
@@ -43,13 +50,26 @@ class OverPositions(Patterned):
     def distances(self) -> np.ndarray:
         """Euclidean distances, shape (p, p)."""
         at = np.array(self.points, dtype=np.float64).reshape(self.p, -1)
-        return _distances(at, at)
+        return self._distances_of(at, at)
+
+    def _distances_of(self, a, b) -> np.ndarray:
+        """Euclidean distances of the points in rows of a and b, infinite between groups."""
+        if not self.in_groups:
+            return _distances(a, b)
+        return np.where(np.equal.outer(a[:, 0], b[:, 0]), _distances(a[:, 1:], b[:, 1:]), np.inf)
 
     @cached_property
     def unit(self) -> float:
-        """The median distance of different points."""
+        """The median distance of different points, of one group."""
         d = self.distances[np.tril_indices(self.p, -1)]
+        d = d[np.isfinite(d)]
         return float(np.median(d)) if len(d) else 1.0
+
+    @cached_property
+    def entries(self) -> np.ndarray:
+        found = super().entries
+        row, column = np.divmod(found, self.p)
+        return found[np.isfinite(self.distances[row, column])]
 
     @cached_property
     def _in_units(self) -> np.ndarray:
@@ -98,13 +118,13 @@ class OverPositions(Patterned):
     def covariance_at(self, theta, points) -> np.ndarray:
         """Covariance of effects at other points, given those here; shape (m, m), relative to σ²."""
         half = self._known_from(theta, points)[1]
-        C = self.correlation_at(theta[1:], _distances(points, points))
+        C = self.correlation_at(theta[1:], self._distances_of(points, points))
         return theta[0] ** 2 * (C - half.T @ half)
 
     def _known_from(self, theta, points) -> tuple[np.ndarray, np.ndarray]:
         """The factor L of C, and L⁻¹c for the correlations c with effects at other points."""
         L = factor_of(self.correlation(theta[1:]))
-        across = self.correlation_at(theta[1:], _distances(np.array(self.points), points))
+        across = self.correlation_at(theta[1:], self._distances_of(np.array(self.points), points))
         return L, solve_triangular(L, across, lower=True)
 
     def correlation_slopes(self, phi) -> np.ndarray:
@@ -169,14 +189,15 @@ class OverPositions(Patterned):
         return self.unit * np.exp(np.asarray(theta)[..., 1:])
 
     def select(self, columns) -> OverPositions:
-        return type(self)(len(columns), tuple(self.points[j] for j in columns))
+        return type(self)(len(columns), tuple(self.points[j] for j in columns), self.in_groups)
 
     def to_json(self) -> Any:
-        return [self.names[0], {"points": [list(point) for point in self.points]}]
+        options: dict[str, Any] = {"points": [list(point) for point in self.points]}
+        return [self.names[0], options | ({"in_groups": True} if self.in_groups else {})]
 
     @classmethod
     def from_options(cls, p, options) -> OverPositions:
-        return cls(p, tuple(map(tuple, options["points"])))
+        return cls(p, tuple(map(tuple, options["points"])), options.get("in_groups", False))
 
 
 def _distances(a, b) -> np.ndarray:
@@ -185,8 +206,8 @@ def _distances(a, b) -> np.ndarray:
 
 
 def in_ranges(d, phi) -> np.ndarray:
-    """Distances in units of the range, φ its logarithm."""
-    return d / np.exp(np.clip(phi[0], -50.0, 50.0))
+    """Distances in units of the range, φ its logarithm; from some million on all are the same."""
+    return np.minimum(d / np.exp(np.clip(phi[0], -50.0, 50.0)), FARTHEST)
 
 
 def _least(f, low: float, high: float) -> float:

@@ -9,6 +9,7 @@ import numbamm as mm
 from numbamm.errors import DataError, FormulaError
 from numbamm.formula import points
 from numbamm.formula.points import Points
+from numbamm.structures.registry import from_json
 
 
 def data() -> pd.DataFrame:
@@ -37,9 +38,9 @@ def test_what_cannot_be():
 
 
 def test_levels_with_points_of_their_own():
-    times = np.random.default_rng(1).uniform(0, 10, 1000)
-    own = pd.DataFrame({"g": np.repeat(np.arange(200), 5), "t": times, "y": times**2})
-    with pytest.raises(DataError, match="200 levels are at 1000 distinct points.*coarser grid"):
+    times = np.random.default_rng(1).uniform(0, 10, 2000)
+    own = pd.DataFrame({"g": np.repeat(np.arange(400), 5), "t": times, "y": times**2})
+    with pytest.raises(DataError, match="400 levels are at 2000 distinct points.*coarser grid"):
         mm.LinearMixedModel("y ~ 1 + ou(t | g)", own)
     with pytest.raises(DataError, match=r'by residual="exp\(t \| g, nugget=True\)"'):
         mm.LinearMixedModel("y ~ 1 + ou(t | g)", own)
@@ -97,3 +98,64 @@ def test_points_of_each_level_are_residuals_of_the_same_covariance(term, residua
     residuals = mm.lmm("y ~ t", d, residual=f"{residual}(t | g, nugget=True)", reml=True)
     np.testing.assert_allclose(residuals.objective, effects.objective, atol=1e-5)
     np.testing.assert_allclose(residuals.bse, effects.bse, rtol=1e-3)
+
+
+@pytest.fixture()
+def in_groups(monkeypatch):
+    """Points of each group wherever they are fewer."""
+    monkeypatch.setattr(points, "OPERATIONS", 0)
+    monkeypatch.setattr(points, "GAIN", 1)
+
+
+@pytest.mark.parametrize("name", ["ou", "gau", "mat"])
+@pytest.mark.parametrize("reml", [False, True])
+def test_effects_at_the_points_of_each_group(name, reml, in_groups):
+    """Against a dense criterion, and differences; groups of one to six points, one point twice."""
+    rng = np.random.default_rng(7)
+    d = pd.DataFrame({"g": [f"ü{g}" for g in range(6) for _ in range(g + 1)]})
+    d["t"] = 1e6 + rng.uniform(0, 5, len(d)).round(3)
+    d["item"], d["y"] = rng.integers(0, 4, len(d)), rng.normal(size=len(d))
+    d["x"] = rng.normal(size=len(d))
+    d = pd.concat([d, d.iloc[[9, 4]].assign(y=0.3)]).sample(frac=1, random_state=2)
+    m = mm.LinearMixedModel(f"y ~ x + {name}(t | g) + (1 | g) + (1 | item)", d, reml=reml)
+    x = m.theta + rng.uniform(-0.2, 0.2, len(m.theta))
+    m.estimate_at(x)
+    (term,) = (t for t in m.reterms if t.group == "g:t")
+    assert (term.nlevels, term.p) == (1, 21) and term.cnames[0].startswith("t[ü0,")
+    apart = np.abs(np.subtract.outer(d.t.to_numpy(), d.t.to_numpy()))
+    same = {c: np.equal.outer(d[c].to_numpy(), d[c].to_numpy()) for c in ("g", "item")}
+    phi = term.theta[1:]
+    C = np.where(same["g"], term.structure.values_at(apart / term.structure.unit, phi), 0.0)
+    others = {t.group: t.theta[0] ** 2 for t in m.reterms}
+    V = np.eye(len(d)) + term.theta[0] ** 2 * C
+    V += others["g"] * same["g"] + others["item"] * same["item"]
+    X, y = m.frame.X, d.y.to_numpy()
+    inverse = np.linalg.inv(V)
+    information = X.T @ inverse @ X
+    r = y - X @ np.linalg.solve(information, X.T @ inverse @ y)
+    degrees = len(d) - 2 * reml
+    expected = degrees * (1 + np.log(2 * np.pi * (r @ inverse @ r) / degrees))
+    expected += np.linalg.slogdet(V)[1] + reml * np.linalg.slogdet(information)[1]
+    np.testing.assert_allclose(m.objective, expected, atol=1e-8)
+    gradient = m.objective_gradient(x)[1]
+    steps = 1e-5 * np.eye(len(x))
+    slopes = [(m.objective_at(x + h) - m.objective_at(x - h)) / 2e-5 for h in steps]
+    np.testing.assert_allclose(gradient, slopes, atol=1e-6 * max(1, np.abs(gradient).max()))
+
+
+def test_predictions_at_points_of_groups(in_groups, monkeypatch):
+    """As those of the model with an effect at every point in every group, new groups included."""
+    d, rng = data(), np.random.default_rng(5)
+    d["t"] = rng.uniform(0, 3, len(d)).round(2)
+    own = mm.lmm("y ~ u + ou(t | g)", d)
+    monkeypatch.setattr(points, "OPERATIONS", 1e12)
+    every = mm.lmm("y ~ u + ou(t | g)", d)
+    np.testing.assert_allclose(own.objective, every.objective, atol=1e-6)
+    new = d.iloc[:6].assign(t=[0.1, 1.0, 7.0, 2.0, *d.t[:2]])
+    new.loc[new.index[3], "g"] = "new"
+    with pytest.warns(mm.errors.NumbammWarning, match="levels of 'g'"):
+        expected = every.predict(new, se=True, interval="prediction")
+    found = own.predict(new, se=True, interval="prediction")
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    (term,) = own.reterms
+    assert from_json(term.structure.to_json(), term.p) == term.structure

@@ -87,3 +87,61 @@ def test_bootstrap_intervals(rows, method, capsys):
 
     truth = {"sigma": 1.0, "sd_Intercept|g": 1.0, "beta_Intercept": 1.0, "beta_x": 0.5}
     study(truth, intervals, 1000, 0.89, 0.96, capsys)
+
+
+def test_studentised_intervals(rows, capsys):
+    """Between 92 and 97 %, by REML: estimates of variances near zero have wide errors."""
+    model = mm.lmm(
+        "y ~ x + (1 | g)", {**rows, "y": gaussian(np.random.default_rng(1), rows)}, reml=True
+    )
+
+    def intervals(rng):
+        replicates = model.refit(gaussian(rng, rows)).bootstrap(150, seed=1, errors=True)
+        return replicates.conf_int(method="studentised")
+
+    truth = {"sigma": 1.0, "sd_Intercept|g": 1.0, "beta_Intercept": 1.0, "beta_x": 0.5}
+    study(truth, intervals, 250, 0.92, 0.97, capsys)
+
+
+def clustered(rng, count):
+    """Few clusters of unequal sizes, with a covariate of clusters and unequal variances.
+
+    The model does not know that slopes differ, nor that the variance increases with the covariate.
+    """
+    sizes = rng.integers(3, 15, count)
+    g = np.repeat(np.arange(count), sizes)
+    d = {"g": g, "x": rng.normal(size=len(g)), "z": (rng.permutation(count) % 2)[g] * 1.0}
+    b = rng.normal(size=(2, count))[:, g]
+    noise = rng.normal(size=len(g)) * (0.5 + np.abs(d["x"]))
+    return d | {"y": 1 + 0.5 * d["x"] + b[0] + 0.5 * b[1] * d["x"] + noise}
+
+
+CLUSTERED = {"Intercept": 1.0, "x": 0.5, "z": 0.0}
+
+
+@pytest.mark.parametrize("count", [12, 20])
+@pytest.mark.filterwarnings("ignore::numbamm.errors.NumbammWarning")
+def test_robust_intervals_of_few_clusters(count, capsys):
+    """CR2 with Satterthwaite's degrees of freedom: between 93 and 97.5 %."""
+
+    def intervals(rng):
+        m = mm.lmm("y ~ x + z + (1 | g)", clustered(rng, count), reml=True)
+        return m.coef_table(robust="CR2").frame[["lower", "upper"]].set_axis([0, 1], axis=1)
+
+    study(CLUSTERED, intervals, 1000, 0.93, 0.975, capsys)
+
+
+@pytest.mark.parametrize(
+    ("method", "lower", "upper"), [("studentised", 0.92, 0.98), ("equal-tailed", 0.85, 0.95)]
+)
+@pytest.mark.filterwarnings("ignore::numbamm.errors.NumbammWarning")
+def test_bootstraps_of_fifteen_clusters(method, lower, upper, capsys):
+    """Percentiles of whole clusters are too close, as few clusters vary too little."""
+
+    def intervals(rng):
+        m = mm.lmm("y ~ x + z + (1 | g)", clustered(rng, 15), reml=True)
+        replicates = m.bootstrap(150, seed=1, kind="cases", errors=method == "studentised")
+        found = replicates.conf_int(method=method)
+        return found.rename(lambda name: name.removeprefix("beta_"))
+
+    study(CLUSTERED, intervals, 300, lower, upper, capsys)

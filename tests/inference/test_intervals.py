@@ -145,7 +145,7 @@ def test_given_sigma_and_dropped_columns():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"which": "theta"}, "which must be one of fixed, random, all, not 'theta'"),
+        ({"which": "theta"}, "which must be one of fixed, random, parts, all, not 'theta'"),
         (
             {"method": "exact"},
             "method must be one of wald, satterthwaite, .*bootstrap, not 'exact'",

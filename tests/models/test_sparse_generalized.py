@@ -8,6 +8,7 @@ import pytest
 from generalized_oracles import ORACLES, each_oracle, family_of
 
 import numbamm as mm
+from numbamm.blocks.tail import choice
 from numbamm.models.fitting import generalized_tail
 
 pytest.importorskip("sksparse")
@@ -143,7 +144,8 @@ def test_the_fastest_is_chosen_by_its_predicted_work(monkeypatch):
     monkeypatch.setattr(generalized_tail, "SMALL_SECONDS", 0.0)
     model = mm.GeneralizedLinearMixedModel(formula, data, "bernoulli")
     assert model._tail_choice.name == "dense"  # the sparse one is not GAIN times as fast
-    monkeypatch.setattr(generalized_tail, "HEAVY_SECONDS", 0.0)
+    monkeypatch.setattr(choice, "HEAVY_SECONDS", 0.0)
+    monkeypatch.setattr(generalized_tail, "LINEAR_EVALUATIONS", 0)
     model = mm.GeneralizedLinearMixedModel(formula, data, "bernoulli")
     assert model._tail_choice.name == "iterative"
 

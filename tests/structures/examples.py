@@ -21,6 +21,9 @@ def example(name: str, p: int):
 def examples(p: int = 3) -> dict:
     """One of each, alone and beside others."""
     found = {name: example(name, p) for name in NAMES}
+    if p == 3:
+        own = ((0.0, 0.3), (0.0, 1.0), (2.0, 0.4))
+        found["points of groups"] = make("exp", 3, points=own, in_groups=True)
     found |= {f"{name} beside us": Joined((Us(2), example(name, p))) for name in NAMES}
     found["all"] = Joined(tuple(found[name] for name in NAMES))
     return found

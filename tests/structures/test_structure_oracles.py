@@ -8,11 +8,8 @@ import pytest
 from numpy.testing import assert_allclose
 from structures.structure_oracles import (
     ENTRIES,
-    data,
     fitted,
-    formula,
     marginal_covariance,
-    with_factors,
 )
 
 import numbamm as mm
@@ -100,25 +97,6 @@ def test_generalized_models(name):
     tolerance = 1e-3 if name != "spider_rr2" else 2e-3  # a flat optimum
     assert np.abs((m.beta - entry["beta"]) / entry["se"]).max() < tolerance
     assert_allclose(m.bse, entry["se"], rtol=tolerance)
-
-
-STARTED = ["machines_toep_reml", "machines_cs_reml", "neg_homcs_ml", "cross_ar1_ml"]
-STARTED += ["spatial_exp_reml", "spatial2_gau_ml", "items_rr2_ml", "machines_hetar1_ml"]
-
-
-@pytest.mark.parametrize("name", STARTED)
-def test_random_starts_end_at_the_same_optimum(name):
-    entry = ENTRIES[name]
-    text = formula(entry)
-    m = mm.LinearMixedModel(
-        text, with_factors(data(entry["dataset"]), text), reml=entry["method"] == "REML"
-    )
-    rng = np.random.default_rng(5)
-    scales = m.scaled.structure.join([t.structure.is_scale for t in m.reterms])
-    for _ in range(10):
-        random = rng.uniform(0.3, 3, len(scales)), rng.uniform(-1, 1, len(scales))
-        m.optsum.initial = np.where(scales, *random)
-        assert_allclose(m.refit(optimizer="newton").objective, entry["criterion"], atol=1e-5)
 
 
 def test_every_structure_has_an_oracle():

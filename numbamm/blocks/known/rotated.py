@@ -63,6 +63,14 @@ class RotatedTail(DenseTail):
             if terms[given].way == ROTATED_WAY:
                 self._rotate(k, terms[given].relation.root)
 
+    @classmethod
+    def of_roots(cls, terms, product: CrossProduct, roots) -> RotatedTail:
+        """A tail whose cross-product is R'AR already; see `Roots`."""
+        tail = cls(terms, product)
+        eye = {k: np.eye(len(R)) for k, R in roots.of.items()}
+        tail._rotations = {k: Rotation(R, eye[k], R) for k, R in roots.of.items()}
+        return tail
+
     def _rotate(self, k: int, root) -> None:
         """Find the coordinates of a term, and change A to them."""
         row, q = self.layout.table[1 + k], len(root)

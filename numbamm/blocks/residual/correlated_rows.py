@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from numbamm.blocks.known.roots import Roots
 from numbamm.blocks.layout import (
     CROSS,
     LAMBDA,
@@ -33,6 +34,9 @@ from numbamm.blocks.tail.dense_tail import DenseTail
 from numbamm.blocks.tail.protocol import CrossProduct
 from numbamm.blocks.threads import ThreadLocal
 from numbamm.blocks.variances import tail_block
+
+#: Rounding errors of the objective are about so many units of precision times y'R⁻¹y over σ².
+UNITS = 5 * np.finfo(float).eps
 
 
 class CorrelatedRows(ThreadLocal):
@@ -60,6 +64,7 @@ class CorrelatedRows(ThreadLocal):
         groups[rows] = np.repeat(np.arange(len(start) - 1), np.diff(start))
         self.terms, self.sqrtw = list(terms), sqrtw
         self.layout = build_layout(terms, xy.shape[1] - 1, groups=groups)
+        self.roots = Roots(self.layout, terms)
         ordered = [terms[k] for k in self.layout.order]
         n = len(rows)
         self.refs = np.array([t.refs[rows] for t in ordered], dtype=np.int32).reshape(-1, n)
@@ -112,10 +117,19 @@ class RowsAt:
         self.of, self.phi = of, phi
         self._keep(log_sd, root, matrices)
         self.logdet = self._logdet()
-        self.tail = DenseTail(of.terms, CrossProduct(of.layout, self._crossprod(), None))
+        product = CrossProduct(of.layout, self._crossprod(), None)
+        self.tail = self._tail_of(product)
 
     def _keep(self, log_sd, root, matrices) -> None:
         self.log_sd, self.root, self.matrices = log_sd, root, matrices
+
+    def _tail_of(self, product: CrossProduct) -> DenseTail:
+        of = self.of
+        if not of.roots:
+            return DenseTail(of.terms, product)
+        from numbamm.blocks.known.rotated import RotatedTail
+
+        return RotatedTail.of_roots(of.terms, product, of.roots)
 
     @cached_property
     def z(self) -> np.ndarray:
@@ -139,14 +153,15 @@ class RowsAt:
         crossprod(of.refs, self.z, zq, self.xy, xyq, *places, table, A)
         nxy = int(table[0, NX]) + 1
         A[table[0, CROSS] : table[0, CROSS] + nxy**2] = (xyq.T @ self.xy).ravel()
-        return A
+        return of.roots.to_held(A)
 
     # ---- R, of the rows in the order of the data ----------------------------------------------
 
-    def _root(self) -> np.ndarray:
-        """√w / d of the sorted rows, as a column."""
+    @property
+    def inverse_sd(self) -> np.ndarray:
+        """√w / d of the sorted rows."""
         of = self.of
-        return (self.root if of.sqrtw is None else self.root * of.sqrtw[of.rows])[:, None]
+        return self.root if of.sqrtw is None else self.root * of.sqrtw[of.rows]
 
     def _unsorted(self, values) -> np.ndarray:
         out = np.empty_like(values)
@@ -155,18 +170,18 @@ class RowsAt:
 
     def solve(self, M) -> np.ndarray:
         """R⁻¹M, shape (n, columns)."""
-        root = self._root()
+        root = self.inverse_sd[:, None]
         inner = self.of.correlations.product(self.matrices.Q, M[self.of.rows] * root)
         return self._unsorted(inner * root)
 
     def times(self, M) -> np.ndarray:
         """RM, shape (n, columns)."""
-        root = self._root()
+        root = self.inverse_sd[:, None]
         return self._unsorted(self.matrices.times(M[self.of.rows] / root) / root)
 
     def moves(self, M) -> np.ndarray:
         """Ṙ_jM for each φ, shape (size, n, columns)."""
-        of, root = self.of, self._root()
+        of, root = self.of, self.inverse_sd[:, None]
         r = M[of.rows] / root
         omega = of.scales.slopes(self.phi[: of.scales.size])[:, :, None]
         Cr = self.matrices.times(r)
@@ -181,6 +196,17 @@ class RowsAt:
         """As `Tail.objective`, with log|R|."""
         return self.tail.objective(theta, degrees, constant + self.logdet, sigma)
 
+    def rounding(self, degrees, sigma: float) -> float:
+        """About the rounding error of the objective, after it was computed.
+
+        The residual sum of squares r² is what is left of y'R⁻¹y, which is huge beside it where R
+        is nearly singular and random effects explain what its small variances do not.
+        """
+        table, nxy = self.of.layout.table, self.tail.nx + 1
+        whole = self.tail.A[table[0, CROSS] + nxy**2 - 1]
+        rest = sigma if sigma > 0 else self.tail.residual_norm() / np.sqrt(degrees[0])
+        return float(UNITS * (np.sqrt(whole) / rest) ** 2)
+
     def objective_gradient(self, theta, degrees, constant: float, sigma: float):
         """The objective, and its gradient in φ and θ."""
         layout, tail, entries = self.of.layout, self.tail, self.tail.joint.entries(theta)
@@ -193,21 +219,27 @@ class RowsAt:
     def _slopes(self) -> np.ndarray:
         """The gradient in φ, from U."""
         M, diagonal = self._forms()
+        self._by_log_sd = 2 * (1 - diagonal)
+        return np.concatenate([self._sd_slopes() @ self._by_log_sd, self.matrices.slopes(M)])
+
+    def _sd_slopes(self) -> np.ndarray:
+        """Derivatives of log d by φ, a column for each entry of `_by_log_sd`."""
         scales = self.of.scales
-        by_sd = scales.slopes(self.phi[: scales.size]) @ (2 * (1 - diagonal))
-        return np.concatenate([by_sd, self.matrices.slopes(M)])
+        return scales.slopes(self.phi[: scales.size])
 
     def _forms(self) -> tuple[np.ndarray, np.ndarray]:
         """M and the diagonal of QM, from U; see `forms`."""
         of, tail, correlations = self.of, self.tail, self.of.correlations
         table, m, nxy = of.layout.table, tail.order, tail.nx + 1
-        at = table[0, TAIL_U]
-        square = tail.adjoint[at : at + m * m].reshape(m, m)[m - nxy :, m - nxy :]
+        at, adjoint = table[0, TAIL_U], tail.adjoint
+        if of.roots:
+            adjoint = of.roots.of_levels(adjoint)
+        square = adjoint[at : at + m * m].reshape(m, m)[m - nxy :, m - nxy :]
         U = np.triu(square) + np.triu(square, 1).T
         M, diagonal = np.zeros(correlations.length), np.empty(len(self.root))
         places = self.matrices.Q, correlations.offset, correlations.start, correlations.band
         rows = of.refs, self.z, self.xy, self.xy @ U
-        pair_forms(*rows, *places, table, tail.adjoint, M, diagonal)
+        pair_forms(*rows, *places, table, adjoint, M, diagonal)
         return M, diagonal
 
     def leverage(self, theta) -> np.ndarray:
@@ -228,7 +260,9 @@ class RowsAt:
         """The Hessian in φ and θ by average information, after `objective_gradient` at θ.
 
         For V = σ²(R + ZΛΛ'Z') and V̇_t its derivative, AI_st = y'PV̇_sPV̇_tPy/σ²; the part of N in θ
-        is exact, as in `blocks.search.structured`; without it H is a Gram matrix.
+        is exact, as in `blocks.search.structured`; without it H is a Gram matrix. In log d it is
+        exact for rows that are not correlated: where a standard deviation goes to zero, it is all
+        that bounds a step.
         """
         inner, slopes, bend = self._gram(theta)
         variance = sigma**2 if sigma > 0 else self.tail.residual_norm() ** 2 / degrees[0]
@@ -236,8 +270,9 @@ class RowsAt:
         if sigma == 0:
             H -= np.outer(slopes, slopes) / (degrees[0] * variance**2)
         if exact_part:
-            k = self.of.size
+            k, few, moves = self.of.size, self.of.scales.size, self._sd_slopes()
             H[k:, k:] += bend
+            H[:few, :few] += 2 * (moves * self._by_log_sd) @ moves.T
         return (H + H.T) / 2
 
     def _gram(self, theta):
@@ -286,6 +321,7 @@ class RowsAt:
             )
             z, refs = self.z[:, at : at + s.p], of.refs[k]
             c = np.stack([np.bincount(refs, z[:, a] * r, term.nlevels) for a in range(s.p)], axis=1)
+            c = of.roots.related(k, c)
             for j, move in zip(here, s.covariance_slopes(own), strict=True):
                 out[:, j] = np.einsum("np,np->n", z, (c @ move)[refs])
             bend[np.ix_(here, here)] = s.bend(own, N[given])
@@ -300,18 +336,26 @@ class RowsAt:
         head, below = np.zeros((int(widths.sum()), G.shape[1])), np.zeros((m, G.shape[1]))
         transposed_products(of.refs, self.z, np.ascontiguousarray(G), table, head, below)
         below[m - 1 - nx : m - 1] += self.xy[:, :-1].T @ G
-        return self._solved(head, below)
+        return self._solved(head, of.roots.right_sides(below))
 
     def _solved(self, head, below) -> np.ndarray:
         """r'Ω⁻¹r of right-hand sides r in the rows of the head and of the tail, which change."""
+        head, below = self.halves(head, below)
+        return head.T @ head + below.T @ below
+
+    def halves(self, head, below) -> tuple[np.ndarray, np.ndarray]:
+        """L⁻¹Λ'r of right-hand sides r in the rows of the head and of the tail, which change."""
         of, tail, count = self.of, self.tail, head.shape[1]
         table, m = of.layout.table, tail.order
-        eliminate(table, of.layout.index, tail.work, head, below)
+        head, below = np.ascontiguousarray(head.T), np.ascontiguousarray(below.T)
+        widths = table[1 : 1 + of.layout.nhead, [P, NLEVEL]].prod(axis=1)
+        starts = np.cumsum(widths) - widths
+        eliminate(starts, table, of.layout.index, tail.work, head, below)
+        head, below = head.T, below.T.copy()
         for row in table[1 + table[0, NHEAD] : 1 + table[0, NTERM]]:
             lam = tail.work[row[LAMBDA] : row[LAMBDA] + row[P] ** 2].reshape(row[P], row[P])
             here = slice(row[ROW], row[ROW] + row[P] * row[NLEVEL])
             own = below[here].reshape(-1, row[P], count)
             below[here] = np.einsum("ab,lak->lbk", lam, own).reshape(-1, count)
         L = tail_block(of.layout, tail.work, slice(m - 1))
-        below = solve_triangular(L, below[:-1], lower=True) if m > 1 else below[:0]
-        return head.T @ head + below.T @ below
+        return head, solve_triangular(L, below[:-1], lower=True) if m > 1 else below[:0]

@@ -185,6 +185,14 @@ class PatternsAt:
         f = f.reshape(len(slopes), *r.shape)
         return f, np.array([of.product(self.Q, part) for part in f]).reshape(f.shape)
 
+    def root(self, k: int) -> np.ndarray:
+        """The Cholesky factor of C of the k-th pattern."""
+        for (same, _), roots in zip(self.of.batches, self.roots, strict=True):
+            at = int(np.searchsorted(same, k))
+            if at < len(same) and same[at] == k:
+                return roots[at]
+        raise IndexError(k)
+
     def whiten(self, rows) -> np.ndarray:
         """K rows with K'K = Q: of unit variance, and uncorrelated."""
         of, out = self.of, np.empty_like(rows)

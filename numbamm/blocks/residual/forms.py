@@ -28,7 +28,6 @@ from numbamm.blocks.layout import (
     DENSE,
     DIAG,
     GRADIENT,
-    LAMBDA,
     ND,
     NESTED,
     NHEAD,
@@ -36,12 +35,12 @@ from numbamm.blocks.layout import (
     NTERM,
     NX,
     ORDER,
-    PARENT,
     ROW,
     TAIL_U,
     THETA,
     P,
 )
+from numbamm.blocks.solve import eliminate_level
 
 
 @jit(takes=(REALS, TABLE, INDEX, *3 * (REALS,), INTEGERS, NUMBER, NUMBER, REALS))
@@ -177,54 +176,22 @@ def _tail_form(s, t, refs, z, table, adjoint):
     return total
 
 
-@jit(takes=(TABLE, INDEX, REALS, MATRIX, MATRIX), gives=NOTHING)
-def eliminate(table, index, work, head, tail):
+@jit(takes=(INTEGERS, TABLE, INDEX, REALS, MATRIX, MATRIX), gives=NOTHING)
+def eliminate(starts, table, index, work, head, tail):
     """L⁻¹Λ'R of the head's rows, for several right-hand sides R; the tail is updated.
 
     Parameters
     ----------
+    starts : int64, shape (number of head terms,)
+        The first random effect of each.
     table, index, work
         Layout, and the workspace as `cholesky.factorize` left it.
-    head : float64, shape (random effects of the head, columns)
+    head : float64, shape (columns, random effects of the head)
         R of the head, in the table's order; overwritten by the solution.
-    tail : float64, shape (m, columns)
+    tail : float64, shape (columns, m)
         R of the tail; what the head explains is subtracted.
     """
-    nterm, nhead, ncolumn = table[0, NTERM], table[0, NHEAD], head.shape[1]
-    start = 0
-    for k in range(nhead):
-        p, nlevel, nd, d0 = (
-            table[1 + k, P],
-            table[1 + k, NLEVEL],
-            table[1 + k, ND],
-            table[1 + k, D0],
-        )
-        lam = work[table[1 + k, LAMBDA] : table[1 + k, LAMBDA] + p * p]
-        for level in range(nlevel):
-            at = table[1 + k, DIAG] + level * p * p
-            L = work[at : at + p * p]
-            own = head[start + level * p : start + (level + 1) * p]
-            for c in range(ncolumn):
-                for b in range(p):
-                    total = 0.0
-                    for a in range(b, p):
-                        total += lam[a * p + b] * own[a, c]
-                    for a in range(b):
-                        total -= L[b * p + a] * own[a, c]
-                    own[b, c] = total / L[b * p + b]
-            behind = start + p * nlevel
-            for i in range(k + 1, nhead):
-                pi, pair = table[1 + i, P], 1 + nterm + k * nhead + i
-                up = behind + index[table[pair, PARENT] + level] * pi
-                at = table[pair, NESTED] + level * pi * p
-                for a in range(pi):
-                    for b in range(p):
-                        for c in range(ncolumn):
-                            head[up + a, c] -= work[at + a * p + b] * own[b, c]
-                behind += pi * table[1 + i, NLEVEL]
-            for b in range(p):
-                at = table[1 + k, DENSE] + (level * p + b) * nd
-                for r in range(nd):
-                    for c in range(ncolumn):
-                        tail[d0 + r, c] -= work[at + r] * own[b, c]
-        start += p * nlevel
+    for c in range(head.shape[0]):
+        for k in range(table[0, NHEAD]):
+            for level in range(table[1 + k, NLEVEL]):
+                eliminate_level(k, level, starts, table, index, work, head[c], tail[c])

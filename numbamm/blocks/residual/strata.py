@@ -62,7 +62,7 @@ class Strata(CorrelatedRows):
         crossprod(refs, z, z, xy, xy, ones, 2 * starts[:-1], starts, 1, table, A)
         nxy = int(table[0, NX]) + 1
         A[table[0, CROSS] : table[0, CROSS] + nxy**2] = (xy.T @ xy).ravel()
-        return A
+        return self.roots.to_held(A)
 
     def new_response(self, y) -> None:
         super().new_response(y)
@@ -111,7 +111,11 @@ class StrataAt(RowsAt):
     def _slopes(self) -> np.ndarray:
         table, adjoint = self.of.layout.table, self.tail.adjoint
         forms = np.array([inner_product(table, A, adjoint) for A in self.of.products])
-        return self.of.few.slopes(self.phi) @ (2 * (self.of.counts - self._weights * forms))
+        self._by_log_sd = 2 * (self.of.counts - self._weights * forms)
+        return self._sd_slopes() @ self._by_log_sd
+
+    def _sd_slopes(self) -> np.ndarray:
+        return self.of.few.slopes(self.phi)
 
     def _gram(self, theta):
         of, tail, moves = self.of, self.tail, self.of.few.slopes(self.phi)
@@ -141,7 +145,7 @@ class StrataAt(RowsAt):
     def _residual_weights(self) -> np.ndarray:
         """v with e = [Z X y]v, as a column."""
         of, tail = self.of, self.tail
-        solution = tail.solve()
+        solution = tail.solution_as_held()
         effects = [-solution.b[given].ravel() for given in of.layout.order]
         return np.concatenate([*effects, -solution.gamma, [1.0]])[:, None]
 

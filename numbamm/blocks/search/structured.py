@@ -27,8 +27,16 @@ from numbamm.blocks.search.communication import (
     EVALUATE,
     FAILED,
     FBEST,
+    ROUNDOFF,
 )
 from numbamm.blocks.search.observed import Traces
+
+#: From so many evaluations on the average information is taken for a poor Hessian, and differences
+#: of the gradient, with this half-width for coordinates of ordinary size, are worth their while.
+SLOW, STEP = 25, 1e-4
+#: A search ends where so many evaluations lower the objective by less than this: it creeps along a
+#: valley without end, where rounding errors are larger than the tolerances.
+PATIENCE, LITTLE = 40, 1e-5
 
 # What `lead` is asked for.
 BEGIN, ADVANCE, IMPROVE = range(3)
@@ -53,6 +61,7 @@ class TrustSearch:
         self._state = trust.allocate(len(x))
         self._state.x[:], self._state.scale[:] = x, scale
         lead(BEGIN, float(ftol_abs), float(ftol_rel), self._state)
+        self._best: list[float] = []
         self.returnvalue: str | None = None
         self.gradient_norm = np.nan
 
@@ -69,8 +78,21 @@ class TrustSearch:
         """Slopes and Hessian at x, which was evaluated last."""
         raise NotImplementedError
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether the Hessian has proved poor."""
+        return len(self._best) >= SLOW
+
     def step(self, most: float) -> list[tuple[np.ndarray, float]]:
         """One more evaluation: x, and the objective there."""
+        found = self._advanced()
+        self._best.append(self.fbest)
+        late = self._best[-PATIENCE:]
+        if len(late) == PATIENCE and late[0] - late[-1] < LITTLE:
+            self.returnvalue = self.returnvalue or newton.ENDS[ROUNDOFF]
+        return found
+
+    def _advanced(self) -> list[tuple[np.ndarray, float]]:
         state = self._state
         x = state.x.copy()
         f = self.evaluate(x)
@@ -114,7 +136,19 @@ class StructuredSearch(TrustSearch):
         return self._blocks.objective_gradient(x, *self._criterion)[0]
 
     def derivatives(self, x) -> tuple[np.ndarray, np.ndarray]:
-        return derivatives(self._blocks, x, self._criterion, self._traces)
+        if self._traces is not None or not self.is_slow:
+            return derivatives(self._blocks, x, self._criterion, self._traces)
+        step = STEP / self._state.scale
+        H = np.array(
+            [
+                (self._slopes(x + h) - self._slopes(x - h)) / (2 * half)
+                for h, half in zip(np.diag(step), step, strict=True)
+            ]
+        )
+        return self._slopes(x), (H + H.T) / 2
+
+    def _slopes(self, x) -> np.ndarray:
+        return self._blocks.objective_gradient(x, *self._criterion)[1]
 
 
 def derivatives(blocks, theta, criterion, traces=None) -> tuple[np.ndarray, np.ndarray]:

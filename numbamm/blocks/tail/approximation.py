@@ -69,6 +69,8 @@ class Approximation:
         L_D.
     r2 : float
         The penalised residual sum of squares.
+    differentiated : tuple or None
+        The degrees and σ for which the tail has derivatives from here.
     """
 
     def __init__(self, design, entries, Z, tolerance, most: int = MOST_ITERATIONS) -> None:
@@ -82,6 +84,7 @@ class Approximation:
         exact, rough = tolerance
         tolerance = np.repeat([exact, rough], [nd + self._known, Z.shape[1]])
         self._first: np.ndarray | None = None
+        self.differentiated: tuple | None = None
 
         def times(X, out):
             Y = schur.product(schur.unscaled(X))

@@ -1,11 +1,13 @@
 """The choice of a tail, by predicted seconds and bytes, before anything large is allocated.
 
 ``"auto"`` takes the dense tail as long as its evaluations are light, without a look at others. Else
-it takes the fastest exact tail whose evaluations are not too heavy, else an approximate one, else
-the fastest exact one that fits into memory, with a warning; and it refuses what does not fit.
+it takes the fastest exact tail if a fit by it is not too heavy, or no approximate one is clearly
+faster; else an approximate one. It warns where evaluations are slow, and refuses what does not fit.
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 from numbamm.blocks.layout import (
     ORDER,
@@ -22,11 +24,12 @@ from numbamm.memory import SHARE, available, gigabytes, refuse_beyond
 
 #: The dense tail is not compared with others up to this order, nor if an evaluation is this fast.
 SMALL_ORDER, SMALL_SECONDS = 2000, 0.5
-#: Exact evaluations of more seconds are heavy: an approximate tail is preferred, if it applies.
-HEAVY_SECONDS = 30.0
+#: Exact fits of more seconds are heavy: an approximate tail is preferred, if it applies. And an
+#: evaluation of more seconds is slow.
+HEAVY_SECONDS, SLOW_SECONDS = 20.0, 30.0
 #: Of the available memory, the share that the dense tail may take unless nothing else applies.
 DENSE_SHARE = 0.25
-#: Another exact tail must be predicted to be so many times faster than the dense one.
+#: So many times faster than the dense tail, or than an exact one, another must be predicted to be.
 GAIN = 2.0
 DENSE, AUTO = "dense", "auto"
 #: From this order of the dense tail on, an evaluation takes many seconds.
@@ -172,19 +175,35 @@ def _compared(dense: Prediction, order: int, layout: Layout, terms) -> Choice:
             notes.append(f"not {name}, since {prediction}")
         else:
             found[name] = prediction
-    note, limit = ", ".join(notes), available()
-    fits = {n: p for n, p in found.items() if p.bytes <= SHARE * limit}
-    exact = {n: p for n, p in fits.items() if tail_of(n).is_exact}
+    whole = {n: p._replace(seconds=tail_of(n).evaluations * p.seconds) for n, p in found.items()}
+    approximate = [n for n in whole if not tail_of(n).is_exact]
+    name = preferred(whole, approximate)
+    check(name, found[name], layout, terms)
+    return Choice(name, reason(name, whole, order), ", ".join(notes))
+
+
+def preferred(whole: dict[str, Prediction], approximate) -> str:
+    """The tail to take, by predictions of whole fits.
+
+    Parameters
+    ----------
+    whole : dict of str to Prediction
+        Of each tail that can hold the model, the dense one among them.
+    approximate : sequence of str
+        Those that are not exact.
+    """
+    limit = available()
+    fits = {n: p for n, p in whole.items() if p.bytes <= SHARE * limit}
+    exact = {n: p for n, p in fits.items() if n not in approximate}
     light = {n: p for n, p in exact.items() if p.seconds <= HEAVY_SECONDS}
-    if DENSE in light and dense.bytes > DENSE_SHARE * limit:
+    if DENSE in light and whole[DENSE].bytes > DENSE_SHARE * limit:
         del light[DENSE]
-    for group in (light, {n: p for n, p in fits.items() if n not in exact}, exact):
+    least = min((p.seconds for p in (light or exact).values()), default=np.inf)
+    faster = {n: p for n, p in fits.items() if n in approximate and GAIN * p.seconds < least}
+    for group in (light, faster, exact, {n: fits[n] for n in approximate if n in fits}):
         if group:
-            name = fastest(group)
-            check(name, group[name], layout, terms)
-            return Choice(name, reason(name, found, order), note)
-    check(DENSE, dense, layout, terms)
-    raise AssertionError("what does not fit is refused")
+            return fastest(group)
+    return DENSE  # which is refused
 
 
 def fastest(group: dict[str, Prediction]) -> str:
@@ -196,7 +215,7 @@ def fastest(group: dict[str, Prediction]) -> str:
 
 
 def reason(name: str, found: dict[str, Prediction], order: int) -> str:
-    """The predictions of all tails, the one that was taken first."""
+    """The predictions of fits by all tails, the one that was taken first."""
     others = [n for n in found if n != name]
     return f"order {order}, " + ", ".join(
         f"{n} about {_seconds(found[n].seconds)} and {gigabytes(found[n].bytes)}"
@@ -219,7 +238,7 @@ def check(name: str, prediction: Prediction, layout: Layout, terms) -> None:
     refuse_beyond(
         prediction.bytes, what, "leave out a term or its slopes, or fit to a part of the data"
     )
-    if prediction.seconds > HEAVY_SECONDS:
+    if prediction.seconds > SLOW_SECONDS:
         warn(f"{what}: about {prediction.seconds:.0f} seconds an evaluation")
 
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.blocks.search.communication import FBEST
-from numbamm.blocks.search.evaluation import DISTANCE, FEVAL
+from numbamm.blocks.search.communication import FAILED, FBEST, LAST, PHASE
+from numbamm.blocks.search.evaluation import CODE, DISTANCE, FEVAL
 from numbamm.blocks.search.led import HAS_ESCAPED, LedSearch
 from numbamm.blocks.tail import probes
 
@@ -39,6 +39,20 @@ class IterativeSearch(LedSearch):
     @property
     def fbest(self) -> float:
         return (self._anchor or 0.0) + float(self._state.numbers[FBEST])
+
+    def end(self) -> np.ndarray | None:
+        """Search as far as a last step, which is taken without an evaluation; None if that fails.
+
+        Returns
+        -------
+        ndarray, shape (number of θ,)
+        """
+        while self.returnvalue is None:
+            if self._state.counts[PHASE] == LAST and self._search.outcome[DISTANCE] == 0.0:
+                return self._folded(self._state.x)
+            self.step(1)
+        failed = self._search.counts[CODE] == FAILED
+        return None if failed else self._folded(self._state.best)
 
     def step(self, most: float) -> list[tuple[np.ndarray, float]]:
         x = self._state.x.copy()

@@ -50,9 +50,14 @@ from numbamm.blocks.tail.schur import Design
 FEW = 60
 #: Tolerances of solutions: of D's columns, of probes during a search, and at estimates.
 TOLERANCE, ROUGH, FINE = 1e-8, 1e-6, 1e-12
+#: Those of D's columns and of probes, and the greatest number of iterations, where a search only
+#: looks for a start of another.
+COARSE, SOON = (1e-4, 1e-3), 25
 #: Multiplications a second of products with the tail, about, on one thread; and how many products
 #: an evaluation takes, about.
 RATE, PRODUCTS = 1e9, 12
+#: Length of the step by which the score's derivative is measured, in standard errors.
+STEP = 0.02
 #: How many arrays of all columns of S an evaluation holds, about.
 BUFFERS = 10
 
@@ -94,10 +99,11 @@ class IterativeTail(Tail):
 
     name = "iterative"
     is_exact = False
+    evaluations = 6
     most_dense = FEW
 
     def __init__(self, terms, xy, sqrtw=None, layout=None, request=Request(), gap=0) -> None:  # noqa: B008
-        suits = layout and _dense_order(layout) <= FEW and not _has_no_sparse_term(layout)
+        suits = layout is not None and self.can_hold(layout)
         if isinstance(xy, CrossProduct):
             if not suits:
                 raise UnsuitedTail("the cross-product is laid out for another tail")
@@ -107,7 +113,14 @@ class IterativeTail(Tail):
         self._terms = terms
         self.probes = self.request.probes or probes.FEWEST
         self.seed = 0 if self.request.seed is None else int(self.request.seed)
+        self._is_coarse = False
+        self._drop_rows()  # the largest designs have them
         self._design = Design(self.layout, self.A)
+
+    @staticmethod
+    def can_hold(layout) -> bool:
+        """Whether a cross-product laid out so serves the tail."""
+        return _dense_order(layout) <= FEW and not _has_no_sparse_term(layout)
 
     @classmethod
     def predict(cls, layout, terms, asked: bool = False, factors: int = 1) -> Prediction | str:
@@ -118,11 +131,15 @@ class IterativeTail(Tail):
             return "what the elimination level by level leaves is small"
         if not all(term.structure.is_free for term in terms):
             return "a covariance structure has parameters that are not entries of λ"
-        order, nd = int(table[0, ORDER]), _dense_order(layout) + int(table[0, NX]) + 1
+        sizes = table[1 : 1 + layout.nterm, P] * table[1 : 1 + layout.nterm, NLEVEL]
+        first = int(table[0, FIRST_DENSE])
+        wide = sizes[first:][sizes[first:] > FEW].sum()  # dense only in other tails' layouts
+        order, nd = int(table[0, ORDER]), int(_dense_order(layout) - wide + table[0, NX] + 1)
         pairs_of = probes.FEWEST + int(table[1 + nhead : 1 + layout.nterm, P].sum())
         columns = pairs_of + nd
         pairs = float(np.sum(table[1 : 1 + layout.nterm, NSPARSE] * table[1 : 1 + layout.nterm, P]))
-        if not pairs:  # stored densely
+        pairs += float(wide * sizes[:first].sum())
+        if not pairs:
             pairs = float(layout.size_a)
         kept = int(table[0, TAIL])  # the head's part of the factor
         buffers = order * (BUFFERS * columns + 2 * pairs_of)
@@ -149,19 +166,25 @@ class IterativeTail(Tail):
         self.probes, self.seed = number, self.seed if seed is None else seed
         self._drop_buffers()
 
+    @property
+    def _effort(self) -> tuple:
+        """Tolerances of solutions, and the greatest number of iterations, during a search."""
+        if self._is_coarse:
+            return COARSE, SOON
+        return (TOLERANCE, ROUGH), MOST_ITERATIONS
+
     def _evaluation(self, entries, fine: bool = False) -> Approximation:
         """The calling thread's evaluation at entries of λ, computed unless it is there already."""
         entries = np.ascontiguousarray(entries, dtype=np.float64)
         kept = getattr(self._local, "kept", None)
         if kept is not None and kept[1] == fine and np.array_equal(kept[0], entries):
             return kept[2]
-        design, most = self._design, MOST_ITERATIONS
+        design, (tolerance, most) = self._design, self._effort
         self._local.kept = kept = None  # its memory is needed
         if fine:  # exact estimates need no probes
             Z, tolerance, most = np.zeros((design.order, 0)), (FINE, FINE), 3 * most
         else:
             Z = probes.draw(design.order, self.probes, self.seed)
-            tolerance = TOLERANCE, ROUGH
         try:
             found = Approximation(design, entries, Z, tolerance, most)
         except NoConvergence:
@@ -191,6 +214,13 @@ class IterativeTail(Tail):
             return value, np.full(len(theta), np.nan)
         entries = self.joint.entries(theta)
         found = self._evaluation(entries)
+        if found.differentiated != (*degrees, sigma):
+            self._differentiate(found, entries, degrees, sigma)
+        slopes = self._of_entries([G[:, :, None] for G in self._local.slopes])[:, 0]
+        return value, self.joint.slopes(theta, slopes)
+
+    def _differentiate(self, found, entries, degrees, sigma: float) -> None:
+        """Keep N of the terms, the slopes, and what each probe adds to these."""
         normals = found.normals(lambda: self._head_normals(entries), degrees, sigma)
         lam = [found.schur.lam(k) for k in range(self.layout.nterm)]
         self._local.normals = [N for N, _ in normals]
@@ -199,8 +229,7 @@ class IterativeTail(Tail):
             2.0 * np.einsum("abr,bc->acr", pairs, l)
             for (_, pairs), l in zip(normals, lam, strict=True)
         ]
-        slopes = self._of_entries([G[:, :, None] for G in self._local.slopes])[:, 0]
-        return value, self.joint.slopes(theta, slopes)
+        found.differentiated = (*degrees, sigma)
 
     def _of_entries(self, blocks) -> np.ndarray:
         """Matrices (p, p, columns) of the terms in the table's order, as rows of entries of λ."""
@@ -218,9 +247,9 @@ class IterativeTail(Tail):
         return [self._local.normals[k].copy() for k in np.argsort(self.layout.order)]
 
     def information(self, entries, degrees, sigma: float) -> np.ndarray:
-        found = self._local.kept[2]
+        found, ((tolerance, _), most) = self._local.kept[2], self._effort
         try:
-            value, _, _ = found.information(entries, degrees, sigma, TOLERANCE)
+            value, _, _ = found.information(entries, degrees, sigma, tolerance, most)
         except NoConvergence:
             raise UnsuitedTail(self._slow) from None
         return value
@@ -229,6 +258,17 @@ class IterativeTail(Tail):
         from numbamm.blocks.tail.iterative_search import IterativeSearch
 
         return IterativeSearch(self, theta, (degrees, constant, sigma), ftol_abs)
+
+    def rough_end(self, theta, degrees, constant: float, sigma: float, ftol_abs):
+        """Where a search by coarse solutions ends, with its last step not evaluated.
+
+        Returns
+        -------
+        ndarray, shape (number of θ,), or None
+            None if the search fails.
+        """
+        self._is_coarse = True
+        return self.search(theta, degrees, constant, sigma, ftol_abs, 0.0).end()
 
     # ---- estimates -------------------------------------------------------------------------------
 
@@ -256,10 +296,18 @@ class IterativeTail(Tail):
         nx = self.nx
         return self._held.factor[-1 - nx : -1, -1 - nx : -1].copy()
 
-    def monte_carlo(self, theta, degrees, constant: float, sigma: float) -> MonteCarlo:
-        """The Monte-Carlo error of a fit that ended at θ, in scaled columns."""
-        theta = np.ascontiguousarray(theta, dtype=np.float64)
-        self.objective_gradient(theta, degrees, constant, sigma)
+    def monte_carlo(
+        self, theta, degrees, constant: float, sigma: float, measured: bool = False
+    ) -> MonteCarlo:
+        """The Monte-Carlo error of a fit that ended at θ, in scaled columns.
+
+        θ̂ moves by the inverse Hessian times what a probe adds to the score. The average information
+        is a rough Hessian where a term has few levels: if one θ has by far the largest error, even
+        a small wrong entry gives others a wrong share of it. If `measured`, the Hessian is
+        therefore corrected along the direction of the largest error, by one more evaluation.
+        """
+        theta, criterion = np.ascontiguousarray(theta, dtype=np.float64), (degrees, constant, sigma)
+        _, score = self.objective_gradient(theta, *criterion)
         found, entries = self._held, self._entries
         try:
             information, slope, gamma = found.information(
@@ -271,12 +319,18 @@ class IterativeTail(Tail):
         hessian = information + self._curvature_of_normals(entries)
         hessian = jacobian.T @ hessian @ jacobian
         scores = self._of_entries(self._local.deviations)[entries[3]].T @ jacobian
-        values, vectors = np.linalg.eigh(hessian)
-        live = values > 1e-10 * max(values[-1], 0.0)
-        inverse = (vectors[:, live] / values[live]) @ vectors[:, live].T
+        objectives = found.objectives(*criterion)
+        inverse, standard = _inverse(hessian)
         deviations = -scores @ inverse
+        if measured and standard.any():
+            sizes = np.where(standard > 0, standard, np.inf)
+            along = np.linalg.svd(deviations / sizes)[2][0] * standard
+            move = STEP * along / np.abs(along / sizes).max()
+            value, moved = self.objective_gradient(theta + move, *criterion)
+            if np.isfinite(value):
+                hessian = _corrected(hessian, move, moved - score, standard)
+                deviations = -scores @ _inverse(hessian)[0]
         errors = probes.standard_error(deviations)
-        standard = np.sqrt(2.0 * np.diag(inverse))
         share = np.divide(errors, standard, out=np.zeros_like(errors), where=standard > 0)
         by_sigma = np.zeros(len(theta)) if sigma > 0 else -(slope / found.r2) @ jacobian
         return MonteCarlo(
@@ -288,7 +342,7 @@ class IterativeTail(Tail):
             deviations,
             by_sigma,
             gamma @ jacobian,
-            found.objectives(degrees, constant, sigma),
+            objectives,
         )
 
     @property
@@ -392,6 +446,32 @@ def _dense_order(layout) -> int:
     """Number of random effects of the layout's dense terms."""
     rows = layout.table[1 + layout.table[0, FIRST_DENSE] : 1 + layout.nterm]
     return int((rows[:, P] * rows[:, NLEVEL]).sum())
+
+
+def _inverse(hessian) -> tuple[np.ndarray, np.ndarray]:
+    """The inverse of a Hessian where that is positive, and standard errors of θ; 0 elsewhere."""
+    values, vectors = np.linalg.eigh(hessian)
+    live = values > 1e-10 * max(values[-1], 0.0)
+    inverse = (vectors[:, live] / values[live]) @ vectors[:, live].T
+    return inverse, np.sqrt(2.0 * np.diag(inverse))
+
+
+def _corrected(hessian, move, change, sizes) -> np.ndarray:
+    """The symmetric matrix nearest to a Hessian that gives the change of the gradient along a move.
+
+    Nearest in units of `sizes`; of parameters whose size is 0 nothing is corrected (Powell 1970).
+    """
+    live = sizes > 0
+    units = sizes[live]
+    H = units[:, None] * hessian[np.ix_(live, live)] * units
+    s = move[live] / units
+    rest = units * change[live] - H @ s
+    s2 = s @ s
+    both = np.outer(rest, s)
+    H += (both + both.T) / s2 - (rest @ s) * np.outer(s, s) / s2**2
+    out = hessian.copy()
+    out[np.ix_(live, live)] = H / np.outer(units, units)
+    return out
 
 
 def entries_of(joint, layout) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -158,6 +159,8 @@ class Tail(ThreadLocal):
     is_compiled: ClassVar[bool] = False
     #: Whether results are exact up to rounding.
     is_exact: ClassVar[bool] = True
+    #: Evaluations of a linear fit, with its end, about.
+    evaluations: ClassVar[int] = 3
     #: In its layouts terms of the tail are dense that have at most so many random effects; None
     #: where that depends on how many pairs of levels occur. See `layout.Pattern`.
     most_dense: ClassVar[int | None] = None
@@ -181,15 +184,33 @@ class Tail(ThreadLocal):
             return
         self.xy = np.ascontiguousarray(xy, dtype=np.float64)
         self.layout = build_layout(terms, self.xy.shape[1] - 1, gap) if layout is None else layout
-        ordered = [terms[k] for k in self.layout.order]
-        self.refs = np.stack([t.refs for t in ordered])
-        self.z = np.concatenate([t.z for t in ordered]).T.copy()
-        if sqrtw is not None:
-            self.z *= sqrtw[:, None]
+        self._of_rows = [terms[k] for k in self.layout.order], sqrtw
         self.A = np.full(self.layout.size_a, np.nan)
         table, places = self.layout.table, self.layout.places
         crossprod(self.refs, self.z, self.xy, table, places, self.A)
         super().__init__()
+
+    @cached_property
+    def refs(self) -> np.ndarray:
+        """Level of each row for each term, in the table's order, shape (terms, n)."""
+        return np.stack([t.refs for t in self._of_rows[0]])
+
+    @cached_property
+    def z(self) -> np.ndarray:
+        """The terms' columns side by side, times √weights, shape (n, sum of p)."""
+        ordered, sqrtw = self._of_rows
+        out, at = np.empty((len(self.xy), sum(t.p for t in ordered))), 0
+        for term in ordered:
+            out[:, at : at + term.p] = term.z.T
+            at += term.p
+        if sqrtw is not None:
+            out *= sqrtw[:, None]
+        return out
+
+    def _drop_rows(self) -> None:
+        """Drop what is copied from the terms' rows; it is made anew where it is needed."""
+        for name in ("refs", "z") if self.product is None else ():
+            vars(self).pop(name, None)
 
     # ---- before a tail is built ---------------------------------------------------------------
 

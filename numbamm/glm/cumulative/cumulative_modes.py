@@ -116,7 +116,8 @@ class CumulativeModes(ModeFinder):
         first = Slopes(upper, lower, score, -_along(rows, upper, lower))
         eta_eta = -self._evaluated(INFORMATION)[SECOND]
         lower_eta = np.where(parts.y > 0, -eta_eta - upper_eta, 0.0)
-        both = -upper * lower / weights  # the derivative in A and C
+        some = np.maximum(weights, np.finfo(np.float64).tiny)  # rows left out have weight zero
+        both = -upper * lower / some  # the derivative in A and C
         upper_upper, lower_lower = -upper_eta - both, -lower_eta - both
 
         def with_scale(to_upper, to_lower, to_eta, own) -> Slopes:
@@ -158,7 +159,7 @@ class CumulativeModes(ModeFinder):
         rows.link[:] = held.link
         out, path = np.full(3, np.nan), np.empty((0, 2))
         working._pirls(self._entries(theta), x, 0.0, base, True, np.inf, path, out)
-        weights = rows.eta[WEIGHT]
+        weights = np.maximum(rows.eta[WEIGHT], np.finfo(np.float64).tiny)
         known = changes.T @ (changes / weights[:, None])
         factor = working.x_factor()
         return curvature - known + factor @ factor.T

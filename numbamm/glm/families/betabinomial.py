@@ -20,10 +20,19 @@ def density(y, mu, rest, w, precision):
     return f + (log_factorial(w) - log_factorial(hits) - log_factorial(misses))
 
 
-def _law(mu, w, precision):
-    from scipy.stats import betabinom
+#: From this precision a trial on scipy loses digits, and the binomial limit has them.
+LIMIT = 1e7
 
-    return betabinom(w, mu * precision, (1 - mu) * precision)
+
+def _asked(function: str, x, mu, w, precision):
+    """A function of the distribution by its name, as ``"cdf"``."""
+    from scipy.stats import betabinom, binom
+
+    x, mu, w, precision = np.broadcast_arrays(x, mu, w, precision)
+    near = precision > LIMIT * w
+    phi = np.where(near, LIMIT * w, precision)
+    own = getattr(betabinom(w, mu * phi, (1 - mu) * phi), function)(x)
+    return np.where(near, getattr(binom(w, mu), function)(x), own)
 
 
 def _draw(rng, mu, w, precision):
@@ -48,8 +57,8 @@ FAMILY = Family(
     density=density,
     parameters=(Parameter("precision", limit="binomial"),),
     variance=lambda mu, w, precision: mu * (1 - mu) * (precision + w) / (precision + 1) / w,
-    cdf=lambda y, mu, w, precision: _law(mu, w, precision).cdf(np.floor(y * w + 1e-9)),
+    cdf=lambda y, mu, w, precision: _asked("cdf", np.floor(y * w + 1e-9), mu, w, precision),
     draw=_draw,
-    quantile=lambda p, mu, w, precision: _law(mu, w, precision).ppf(p) / w,
-    zero=lambda mu, w, precision: _law(mu, w, precision).pmf(0),
+    quantile=lambda p, mu, w, precision: _asked("ppf", p, mu, w, precision) / w,
+    zero=lambda mu, w, precision: _asked("pmf", 0.0, mu, w, precision),
 )

@@ -190,17 +190,16 @@ def density_rows(density, links, *, unit: bool, kept: bool):
                         first = max(abs(l11) + abs(l12), square * l1 * l1)
                         second = max(abs(l22) + abs(l12), square * l2 * l2)
                 most = max(most, max(first, second) / w[i] if w[i] > 0.0 else 0.0)
-                if what == WORKING:
+                out[FIRST, i], out[SECOND, i] = first, -l11
+                if joint:
+                    out[FIRST, i2], out[FIRST, i3] = second, third
+                    out[SECOND, i], out[SECOND, i2] = l12 - l11, l12 - l22
+                    out[SECOND, i3] = -l12
+                if what == WORKING:  # the informations, too: see `working.INFORMED`
                     out[WEIGHT, i], out[SCORE, i] = first, l1
                     if joint:
                         out[WEIGHT, i2], out[SCORE, i2] = second, l2
                         out[WEIGHT, i3], out[SCORE, i3] = third, 0.0
-                else:
-                    out[FIRST, i], out[SECOND, i] = first, -l11
-                    if joint:
-                        out[FIRST, i2], out[FIRST, i3] = second, third
-                        out[SECOND, i], out[SECOND, i2] = l12 - l11, l12 - l22
-                        out[SECOND, i3] = -l12
             elif what < SLOPES:
                 out[FIRST, i] = -l111
                 if joint:  # Σ of the three rows' forms, times the derivatives of their weights

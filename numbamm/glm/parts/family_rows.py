@@ -26,6 +26,8 @@ class FamilyRows:
 
     #: Every constant is in the log-density: to the kernels there is neither a φ nor a shape.
     dispersed = has_shape = False
+    #: The kernel leaves the informations where it leaves working weights.
+    informed = True
     #: Lines of the table besides are counted by the finder.
     table_lines = 0
 
@@ -44,15 +46,15 @@ class FamilyRows:
 
     def addresses(self, link: Link) -> tuple[int, int]:
         """Addresses of the link's kernel and of the family's."""
-        kernel = row_kernel(self.family)
+        kernel = rows_kernel(self.family)
         what = f"logpdf of the family {self.family.name}"
         address = row_kernels.address_of(kernel, row_kernels.FAMILY, what)
         return link.address(self.family.unit), address
 
 
 @lru_cache
-def row_kernel(family: Family):
-    """The row kernel of a family by its log-density."""
+def rows_kernel(family: Family):
+    """The row kernel of a family with a density; it is compiled when its address is asked for."""
     links = tuple(parameter.link for parameter in family.parameters)
     of_user = family.own is not None and family.own.by_density
     return density_rows(family.density, links, unit=family.unit, kept=not of_user)

@@ -41,11 +41,11 @@ def _remainder_derivatives(x):
     """log Γ(x) - [(x - ½) log x - x + ½ log 2π], and its first three derivatives."""
     if not x > 0.0:
         return np.nan, np.nan, np.nan, np.nan
-    at, f, f1, f2, f3 = x, 0.0, 0.0, 0.0, 0.0
+    at, f, f1, f2, f3, product = x, 0.0, 0.0, 0.0, 0.0, 1.0
     below = at < 10.0
     while at < 10.0:  # log Γ(x) = log Γ(x + 1) - log x
         i = 1.0 / at
-        f -= math.log(at)
+        product *= at
         f1 -= i
         f2 += i * i
         f3 -= 2.0 * i * i * i
@@ -63,9 +63,9 @@ def _remainder_derivatives(x):
     )
     f3 -= j * j * (1 / 2 - j * (1 / 6 - j * (1 / 6 - j * (3 / 10 - j * (5 / 6 - j * 691 / 210)))))
     if below:  # the difference of Stirling's formula at both arguments
-        k, one = 1.0 / x, at - x
-        f += (at - 0.5) * math.log(at) - (x - 0.5) * math.log(x) - one
-        f1 += math.log(at / x) + 0.5 * (k - i)
+        k, one, log_at, log_x = 1.0 / x, at - x, math.log(at), math.log(x)
+        f += (at - 0.5) * log_at - (x - 0.5) * log_x - one - math.log(product)
+        f1 += log_at - log_x + 0.5 * (k - i)
         f2 += i - k + 0.5 * (i * i - k * k)
         f3 += k * k - i * i + k * k * k - i * i * i
     return f, f1, f2, f3

@@ -91,24 +91,27 @@ class CategoryRows:
         of_effects : ndarray, shape (n, K - 1)
             Standard deviation due to b̂ - b; all scores of a row move together.
         """
-        root = covariance_root(self.model.parts_covariance)
-        to_alpha, to_log_scale = self._columns.threshold_slopes(self._nominal, self._scale, root)
-        to_eta = self._eta_slopes(root)
         rate = np.exp(-self.log_scale)[:, None]
-        of_parameters = np.array(
+        of_effects = rate * self.effect_sd()[:, None] * np.ones(self.alpha.shape[1])
+        return self.changes(covariance_root(self.model.parts_covariance)), of_effects
+
+    def changes(self, root) -> np.ndarray:
+        """Changes of the scores with each column of coefficients, shape (columns, n, K - 1)."""
+        to_alpha, to_log_scale = self._columns.threshold_slopes(self._nominal, self._scale, root)
+        rate = np.exp(-self.log_scale)[:, None]
+        return np.array(
             [
                 rate * (a - e[:, None]) - self.scores * s[:, None]
-                for a, e, s in zip(to_alpha, to_eta, to_log_scale, strict=True)
+                for a, e, s in zip(to_alpha, self.eta_slopes(root), to_log_scale, strict=True)
             ]
         )
-        return of_parameters, rate * self.effect_sd()[:, None] * np.ones(self.alpha.shape[1])
 
     def eta_errors(self) -> tuple[np.ndarray, np.ndarray]:
         """The same for linear predictors: shapes (size, n) and (n,)."""
         root = covariance_root(self.model.parts_covariance)
-        return self._eta_slopes(root), self.effect_sd()
+        return self.eta_slopes(root), self.effect_sd()
 
-    def _eta_slopes(self, root) -> np.ndarray:
+    def eta_slopes(self, root) -> np.ndarray:
         """Change of η with each column of a root of the covariance of ψ̂, shape (size, n)."""
         slopes = (self._location @ root[self._columns.parts.of_location]).T
         if not any(columns.any() for columns in self._chosen):

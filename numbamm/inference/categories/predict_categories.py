@@ -68,10 +68,15 @@ def _most_likely(model, at: CategoryRows, rows) -> pd.Series:
     probabilities = at.probabilities()
     known = ~np.isnan(probabilities).any(axis=1)
     codes = rows.aligned(np.where(known, probabilities.argmax(axis=1), np.nan), "prediction")
+    return as_categories(model, codes)
+
+
+def as_categories(model, codes: pd.Series) -> pd.Series:
+    """Numbers of categories from 0 as an ordered categorical; NaN stays missing."""
     labels = pd.Categorical.from_codes(
         codes.fillna(-1).astype(int), categories=model.categories, ordered=True
     )
-    return pd.Series(labels, index=codes.index, name="prediction")
+    return pd.Series(labels, index=codes.index, name=codes.name)
 
 
 def _link(model, at: CategoryRows, errors: bool, half: float) -> dict[str, np.ndarray]:

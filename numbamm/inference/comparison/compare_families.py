@@ -80,7 +80,8 @@ def compare_families(model, families: Iterable[str], link: str | None = None) ->
     Notes
     -----
     Criteria compare families for the same response: densities of a continuous response and
-    probabilities of a count are no likelihoods of the same thing.
+    probabilities of a count are no likelihoods of the same thing, so that families of the other
+    kind than the model's are left out.
 
     Examples
     --------
@@ -98,7 +99,9 @@ def compare_families(model, families: Iterable[str], link: str | None = None) ->
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", NumbammWarning)
-                models[name] = update(model, **_options(name, link))
+                options = _options(name, link)
+                _refuse_other_kind(model, options["family"])
+                models[name] = update(model, **options)
             problems += [f"{name}: {w.message}" for w in caught]
         except NumbammError as error:
             problems.append(f"{name} is left out: {error}")
@@ -111,6 +114,22 @@ def compare_families(model, families: Iterable[str], link: str | None = None) ->
     )
     title = f"Families: {table.title[0].lower()}{table.title[1:]}"
     return FamilyComparison(title, frame, [*table.notes, *problems], models=models)
+
+
+def _refuse_other_kind(model, family) -> None:
+    """Refuse a family whose likelihood is no more comparable than a density with a probability.
+
+    Raises
+    ------
+    OptionError
+    """
+    own = model.family_record
+    if family.discrete != own.discrete:
+        kinds = {True: "a probability", False: "a density"}
+        raise OptionError(
+            f"its likelihood is {kinds[family.discrete]}, that of the {own} model "
+            f"{kinds[own.discrete]}"
+        )
 
 
 def _options(name: str, link: str | None) -> dict:

@@ -6,19 +6,26 @@ from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.inference.comparison.fits import mixed_model
 from numbamm.inference.comparison.lrtest import dropped_table
-from numbamm.inference.comparison.reduced import droppable, without_fixed
+from numbamm.inference.comparison.reduced import (
+    droppable,
+    without_fixed,
+    without_term_of_part,
+)
 from numbamm.inference.comparison.views import fit_of
+from numbamm.inference.parts.part_view import of_part
 from numbamm.report.result import Result
 
 
 @names_arguments
-def drop1(model) -> Result:
+def drop1(model, part: str | None = None) -> Result:
     """Drop each term of the fixed effects in turn, and compare the fits by likelihood ratios.
 
     Parameters
     ----------
     model : MixedModel
         A model fitted by maximum likelihood. It is not changed.
+    part : {"mean", "zi", "hurdle", "dispersion"}, optional
+        Of a model of several parts: the terms of that part's formula.
 
     Returns
     -------
@@ -52,8 +59,15 @@ def drop1(model) -> Result:
             "REML fits with different fixed effects cannot be compared: refit(reml=False), or "
             "test the terms with anova()"
         )
-    terms = droppable(model)
+    view, _ = of_part(model, part)
+    terms = droppable(view)
     if not terms:
-        raise OptionError(f"the fixed effects of {model.formula} have no terms to drop")
-    fits = {term.name: without_fixed(model, term) for term in terms}
-    return dropped_table("Likelihood-ratio tests of dropped fixed effects", full, fits)
+        where = f"the fixed effects of {model.formula} have" if part is None else f"{part} has"
+        raise OptionError(f"{where} no terms to drop")
+    if view is model:
+        fits = {term.name: without_fixed(model, term) for term in terms}
+        return dropped_table("Likelihood-ratio tests of dropped fixed effects", full, fits)
+    fits = {term.name: without_term_of_part(model, view, part, term) for term in terms}
+    return dropped_table(
+        f"Likelihood-ratio tests of dropped effects of the part {part}", full, fits
+    )

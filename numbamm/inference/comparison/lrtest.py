@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable
 
 from numbamm.elsewhere import names_arguments
-from numbamm.errors import OptionError, warn
+from numbamm.errors import NumbammWarning, OptionError, warn
 from numbamm.inference.comparison.criteria import akaike_weights
 from numbamm.inference.comparison.fits import (
     Fit,
@@ -17,15 +18,19 @@ from numbamm.inference.comparison.fits import (
 )
 from numbamm.inference.comparison.nested import (
     added_zeros,
+    at_ends,
+    not_identified,
     refuse_different_criteria,
     refuse_different_data,
     refuse_not_nested,
     refuse_other_families,
     same_partition,
-    shape_is_infinite,
+    words_of_end,
 )
 from numbamm.inference.comparison.nested_residuals import at_bounds
-from numbamm.inference.comparison.views import fits_of
+from numbamm.inference.comparison.views import fit_of, fits_of
+from numbamm.inference.update import update
+from numbamm.models.mixedmodel import MixedModel
 from numbamm.options import flag
 from numbamm.report.result import Result
 
@@ -63,7 +68,8 @@ def lrtest(*models, names: Iterable[str] | None = None, check: bool = True) -> R
     OptionError
         The models are not nested, or their criteria cannot be compared: REML fits with different
         fixed effects, REML and maximum likelihood, different approximations. Models of different
-        families are not nested, except a Poisson model in a negative binomial one.
+        families are not nested, except those of a limit or special case of a family, such as
+        Poisson in negative binomial ones, Gaussian in Student's t, or binomial in beta-binomial.
     NotFittedError
         A model is not fitted.
 
@@ -84,11 +90,17 @@ def lrtest(*models, names: Iterable[str] | None = None, check: bool = True) -> R
     ½χ²(df - 1) + ½χ²(df), and `pvalue_chisq` that of χ²(df), which is too large (Self & Liang,
     1987, J. Am. Stat. Assoc. 82, 605; Stram & Lee, 1994, Biometrics 50, 1171). The same mixture
     is used for a Poisson model in a negative binomial one, where the shape is infinite under the
-    smaller model (Lawless, 1987, Can. J. Stat. 15, 209), for a constant probability of more zeros
+    smaller model (Lawless, 1987, Can. J. Stat. 15, 209), for other families that are limits, as the
+    Gaussian one is of Student's t, for a constant probability of more zeros
     (``zi="~ 1"``) that is zero under it, and for a range of the residuals that is
     zero under it. The mixture holds for a single parameter
     on the boundary. With several of them, or if the smaller model is itself singular, both
-    p-values are those of χ²(df), which is conservative.
+    p-values are those of χ²(df), which is conservative. Effects on a parameter that is at its end
+    under the smaller model, as in ``zi="~ x"``, mean nothing there: no distribution is known, and
+    there is no p-value.
+
+    A negative binomial model without further parts, fitted with the expected information, is fitted
+    again with the observed one to compare it with models of several parts, which have no other.
 
     Fits by random probes (``tail="iterative"``) know their likelihoods up to a Monte-Carlo error;
     then column ``mc_error`` has that of ``chisq``, and a difference within three of them gets no
@@ -108,6 +120,7 @@ def lrtest(*models, names: Iterable[str] | None = None, check: bool = True) -> R
     check = flag("check", check)
     if len(models) < 2:
         raise OptionError("lrtest compares two models or more")
+    models, refitted = _with_one_information(models)
     fits = fits_of(models)
     order = sorted(range(len(fits)), key=lambda i: fits[i].npar)
     called = model_names(fits, names)
@@ -133,6 +146,10 @@ def lrtest(*models, names: Iterable[str] | None = None, check: bool = True) -> R
         notes.append(f"{called[i]}: {labels[i]}")
     for i in range(1, len(fits)):
         notes += _remarks(fits[i - 1], fits[i], lines[i], f"{called[i]} against {called[i - 1]}")
+    notes += [
+        f"{called[order.index(i)]} was fitted again with the observed information, as the others."
+        for i in refitted
+    ]
     kind = "restricted likelihoods (REML)" if fits[0].reml else "likelihoods"
     return Result(
         f"Likelihood-ratio test of nested models by their {kind}",
@@ -140,6 +157,25 @@ def lrtest(*models, names: Iterable[str] | None = None, check: bool = True) -> R
         notes,
         hidden=("pvalue_chisq",),
     )
+
+
+def _with_one_information(models) -> tuple[list, list[int]]:
+    """The models, all with the observed information if some know no other; and which are new.
+
+    Families of one parameter are fitted with the expected information as a rule, and those with
+    further parts with the observed one, so that a model and the same one with more zeros would
+    not be comparable.
+    """
+    models, new = list(models), []
+    if any(getattr(model, "composition", None) is not None for model in models):
+        for i, model in enumerate(models):
+            plain = isinstance(model, MixedModel) and model.composition is None
+            if plain and fit_of(model).information == "expected":
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", NumbammWarning)
+                    models[i] = update(model, information="observed")
+                new.append(i)
+    return models, new
 
 
 def dropped_table(title: str, full: Fit, fits: dict[str, Fit]) -> Result:
@@ -176,6 +212,8 @@ def _test(small: Fit, large: Fit) -> dict[str, float]:
     p = plain
     if _boundary(small, large)[0] == 1 and not small.singular:
         p = 0.5 * (_survival(chisq, df - 1) + plain)
+    if not_identified(small, large):
+        p = plain = math.nan
     line = {"chisq": chisq, "df": float(df), "pvalue": p, "pvalue_chisq": plain}
     error = difference_error(small, large)
     if error > 0:
@@ -220,16 +258,16 @@ def _adds_to_rank(small: Fit, large: Fit) -> bool:
 
 def _boundary(small: Fit, large: Fit) -> tuple[int, str]:
     """Number of parameters on the boundary under the smaller model, and which, as text."""
-    variances, shape = more_random_effects(small, large), shape_is_infinite(small, large)
+    variances, ends = more_random_effects(small, large), at_ends(small, large)
     parts = [] if not variances else [f"{variances} variances are zero"]
     parts = ["a variance is zero"] if variances == 1 else parts
     if _adds_to_rank(small, large):  # a cone, for which no mixture is known
         variances, parts = 2, ["a covariance matrix has a lower rank"]
-    parts += ["the shape is infinite"] if shape else []
+    parts += [words_of_end(end) for end in ends]
     zeros = added_zeros(small, large)
     parts += ["the probability of more zeros is zero"] if zeros else []
     met = at_bounds(small.residual_side, large.residual_side)
-    return variances + shape + zeros + len(met), " and ".join([*parts, *met])
+    return variances + len(ends) + zeros + len(met), " and ".join([*parts, *met])
 
 
 def _remarks(small: Fit, large: Fit, line: dict, subject: str) -> list[str]:
@@ -239,6 +277,11 @@ def _remarks(small: Fit, large: Fit, line: dict, subject: str) -> list[str]:
             f"{subject}: no p-value, since the difference of {line['chisq']:.3g} is within three "
             f"Monte-Carlo errors of {error:.2g}. Fit with more probes, or with tail='sparse' or "
             "tail='dense'."
+        ]
+    if why := not_identified(small, large):
+        return [
+            f"{subject}: no p-value, since {why}. Compare information criteria, or the statistic "
+            "with those of responses that the smaller model simulates."
         ]
     notes, df = [], int(line["df"])
     number, boundary = _boundary(small, large)

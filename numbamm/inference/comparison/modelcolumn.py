@@ -14,6 +14,7 @@ from numbamm.inference.comparison.views import fit_of
 from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.inference.fixed.ratios import ratio_of
+from numbamm.inference.parts.part_tests import part_tests
 from numbamm.inference.random.rsquared import variance_shares
 from numbamm.report.content import shown_name
 
@@ -90,6 +91,8 @@ class ModelColumn:
         word: Callable[[str], str] = shown_name,
     ) -> ModelColumn:
         """The numbers of a fitted model; `word` says how coefficients and factors are called."""
+        import pandas as pd
+
         ddf = ddf if model.is_linear else None  # generalized models have Wald's tests alone
         table = coef_table(model, ddf=ddf, alpha=alpha, exponentiate=exponentiate)
         frame = table.frame.rename(index=word)
@@ -97,6 +100,12 @@ class ModelColumn:
         if exponentiate:
             ratio = ratio_of(model)
             heading, of_intercept = ratio.words, ratio.of_intercept(model.feterm)
+        columns = ["estimate", "se", "pvalue", "lower", "upper"]
+        of_parts = _parts(model, alpha, word)
+        if exponentiate and len(of_parts):
+            notes.append("coefficients of further parts are on the scale of their links.")
+        frame = pd.concat([frame[columns], of_parts[columns]]) if len(of_parts) else frame[columns]
+        names = [*table.frame.index, *of_parts.index]
         deviations, correlations = _components(model, word)
         fit = fit_of(model)
         statistics: dict[str, Any] = {}
@@ -111,16 +120,30 @@ class ModelColumn:
             fit,
             heading,
             degrees.coefficient_method(model, ddf).title,
-            frame[["estimate", "se", "pvalue", "lower", "upper"]],
+            frame,
             deviations,
             correlations,
             statistics,
             (model.frame.response, str(model.family), str(model.link), heading),
-            [*table.frame.index],
-            [*table.frame.index, *(name for t in model.reterms for name in (t.group, *t.cnames))],
+            names,
+            [*names, *(name for t in model.reterms for name in (t.group, *t.cnames))],
             notes,
             of_intercept,
         )
+
+
+def _parts(model, alpha: float, word) -> pd.DataFrame:
+    """The coefficients of further parts: ``zi: x``, ``log(shape)``."""
+    table, labels = part_tests(model, alpha), []
+    links = model.parts["link"] if len(table) else []
+    for name, part, term, link in zip(
+        table.index, table["part"], table["term"], links, strict=True
+    ):
+        if part == name and link in ("log", "identity"):  # a constant parameter
+            labels.append(f"log({part})" if link == "log" else part)
+        else:
+            labels.append(f"{part}: {word(term)}")
+    return table.set_axis(labels)
 
 
 def _components(model, word) -> tuple[dict[str, float], dict[str, float]]:

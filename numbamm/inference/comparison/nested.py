@@ -9,6 +9,8 @@ import numpy as np
 from numbamm.design.remat import ReMat
 from numbamm.errors import DataError, OptionError
 from numbamm.formula.tokens import brief
+from numbamm.glm.family import FAMILIES, Family
+from numbamm.glm.parts.parameter import Parameter
 from numbamm.inference.comparison.fits import Fit
 from numbamm.inference.comparison.nested_residuals import holds_intercept, is_special_case
 from numbamm.structures.structure import Structure
@@ -87,17 +89,61 @@ def _refuse_different_methods(fits: list[Fit]) -> None:
     """Raise an `OptionError` unless all likelihoods were approximated in the same way."""
     methods = {f.method for f in fits if f.method and f.terms}
     information = {f.information for f in fits if f.information and f.terms}
-    used = methods if len(methods) > 1 else {f"the {name} information" for name in information}
-    if len(used) > 1:
+    if len(methods) > 1:
         raise OptionError(
-            f"the likelihoods were approximated differently, by {' and by '.join(sorted(used))}: "
-            "refit one model like the other"
+            "the likelihoods were approximated differently, by "
+            f"{' and by '.join(sorted(methods))}: refit one model like the other"
+        )
+    if len(information) > 1:
+        used = " and by ".join(f"the {name} information" for name in sorted(information))
+        raise OptionError(
+            f"the likelihoods were approximated differently, by {used}: refit one model like the "
+            'other; families of several parameters have information="observed" alone'
         )
 
 
-def shape_is_infinite(small: Fit, large: Fit) -> bool:
-    """Whether the smaller model is the larger one with an infinite shape, and that is estimated."""
-    return _is_limit(small, large) and large.shape is None
+#: Families that have a simpler one at an inner point of a parameter's range: with the
+#: skewness as a parameter the information of the skew normal is regular at zero (Chiogna 2005,
+#: Stat. Methods Appl. 14, 331).
+INNER = {"genpois": "poisson", "compois": "poisson", "skewnormal": "gaussian"}
+
+
+def family_limits(family: Family) -> dict[str, list[Parameter | None]]:
+    """The simpler families that a family includes, and which parameters are at an end there.
+
+    An empty list stands for an inner point, None for the shape of the usual negative binomial.
+    """
+    found: dict[str, list[Parameter | None]] = {}
+    if family.limit and not family.parameters:
+        found[FAMILIES[family.limit].name] = [None]
+    for parameter in family.parameters:
+        if parameter.limit:
+            simpler = FAMILIES[parameter.limit]
+            found[simpler.name] = [parameter]
+            for name, others in family_limits(simpler).items():
+                found.setdefault(name, [parameter, *others])
+    if family.name in INNER:
+        found[INNER[family.name]] = []
+    return found
+
+
+def at_ends(small: Fit, large: Fit) -> list[Parameter | None]:
+    """Estimated parameters of the larger model's family that are at an end under the smaller."""
+    if large.shape is not None:
+        return []
+    return family_limits(large.family).get(_name(small.family), [])
+
+
+def _name(family: Family) -> str:
+    return family.kin or family.name
+
+
+def words_of_end(parameter: Parameter | None) -> str:
+    """What is said of a parameter at an end of its range."""
+    if parameter is None:
+        return "the shape is infinite"
+    end = "infinite" if parameter.at > 0 else "zero"
+    return f"the {parameter} {'are' if str(parameter).startswith('degrees') else 'is'} {end}"
 
 
 def added_zeros(small: Fit, large: Fit) -> int:
@@ -105,9 +151,25 @@ def added_zeros(small: Fit, large: Fit) -> int:
     return large.parts["zi"].shape[1] if "zi" in large.parts and "zi" not in small.parts else 0
 
 
+def not_identified(small: Fit, large: Fit) -> str:
+    """What the larger model estimates that means nothing in the smaller one; empty if nothing.
+
+    Effects on a parameter are unknown where it is at its end. The distribution of a likelihood
+    ratio is then that of no mixture (Davies, 1987, Biometrika 74, 33).
+    """
+    zeros = [term for term in large.terms if term.part == "zi"]
+    if added_zeros(small, large) and (added_zeros(small, large) > 1 or zeros):
+        return "effects on the probability of more zeros mean nothing where that is zero"
+    ends, parts = at_ends(small, large), large.parts.get("dispersion")
+    first = large.family.parameters[:1]
+    if parts is not None and parts.shape[1] > 1 and any(end in first for end in ends if end):
+        return f"effects on the {first[0]} mean nothing where that is at its end"
+    return ""
+
+
 def _is_limit(small: Fit, large: Fit) -> bool:
-    """Whether the smaller model's family is the limit of the larger one's for an infinite shape."""
-    return small.family.name == large.family.limit
+    """Whether the smaller model's family is a special case of the larger one's."""
+    return _name(small.family) in family_limits(large.family)
 
 
 def refuse_other_families(small: Fit, large: Fit) -> None:

@@ -59,8 +59,15 @@ def fitted_model(model, frame):
 def without_fixed(model, term: FixedTerm) -> Fit:
     """The fit without one term of the fixed effects."""
     X, names = without(model.frame, term)
-    text = f"{model.formula} - {term.name}"
+    text = f"{model.formula} - {term.text}"
     return fit_of(fitted_model(model, replace(model.frame, X=X, xnames=names, formula=text)))
+
+
+def without_term_of_part(model, view, part: str, term: FixedTerm) -> Fit:
+    """The fit without one term of a further part, whose `view` is that of `part_view.of_part`."""
+    parts = {**model.frame.parts, part: without(view.frame, term)}
+    text = f"{model.formula}, {part} - {term.name}"
+    return fit_of(fitted_model(model, replace(model.frame, parts=parts, formula=text)))
 
 
 def without_column(model, name: str):

@@ -185,7 +185,7 @@ def _fixed_tests(model, ddf: str | None) -> list[dict[str, Any]]:
 def _without(model, name: str) -> str:
     """The formula without one term of the fixed effects, with the others one by one."""
     pieces = scan(model.formula, needs_terms=False)
-    kept = [term.name for term in fixed_terms(model.frame) if term.name != name]
+    kept = [term.text for term in fixed_terms(model.frame) if term.name != name]
     intercept = [] if model.feterm.constant is not None else ["0"]
     fixed = [*intercept, *kept] or ["1"]
     offsets = [f"offset({text})" for text in pieces.offsets]

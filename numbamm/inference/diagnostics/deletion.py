@@ -10,7 +10,7 @@ import pandas as pd
 
 from numbamm.blocks.threads import blas_threads
 from numbamm.elsewhere import names_arguments
-from numbamm.errors import FitError
+from numbamm.errors import FitError, OptionError
 from numbamm.models.residual_side.refusals import refuse_structure
 from numbamm.optimize.run import uninterrupted
 from numbamm.options import grouping_factor
@@ -148,6 +148,8 @@ def delete_levels(
     """
     refuse_structure(model, "delete_levels", "fit to a part of the data by update(data=...)")
     whole = _Estimates.of(model)
+    if model.has_categories and not refit:
+        raise OptionError("the coefficients of an ordinal model are searched for: take refit=True")
     group, refs, levels = _factor(model, group)
     failed: list[str] = []
     with blas_threads():
@@ -193,7 +195,8 @@ class _Estimates(NamedTuple):
     def of(cls, model) -> _Estimates:
         """The estimates of a fitted model."""
         e = model.estimates
-        return cls(e.beta, model.beta_covariance, model.theta, e.sigma, e.shape, e.objective)
+        beta, cov = model.coefficients, model.coefficient_covariance
+        return cls(beta, cov, model.theta, e.sigma, e.shape, e.objective)
 
     @classmethod
     def missing(cls, model) -> _Estimates:
@@ -203,7 +206,7 @@ class _Estimates(NamedTuple):
 
 def _table(model, whole: _Estimates, fits: list[_Estimates], rows, index, notes) -> Deletion:
     """The result, from the estimates of all rows and of those without each level."""
-    rank, kept = model.feterm.rank, model.feterm.kept_names
+    rank, kept = len(model.coefficients), model.kept_coefficients
     betas, covs, theta, sigma, shape, objective = map(np.array, zip(*fits, strict=True))
     change = betas - whole.beta
     se = np.sqrt(np.diagonal(covs, axis1=1, axis2=2))
@@ -227,7 +230,7 @@ def _table(model, whole: _Estimates, fits: list[_Estimates], rows, index, notes)
         frame,
         notes,
         hidden=() if model.varcorr.sigma is not None else ("sigma",),
-        params=pd.DataFrame(model.estimates.beta + change, index=index, columns=kept),
+        params=pd.DataFrame(whole.beta + change, index=index, columns=kept),
         dfbetas=pd.DataFrame(-change / se, index=index, columns=kept),
         theta=pd.DataFrame(theta, index=index, columns=model.theta_names),
         sigma=frame["sigma"],

@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.plotting import PlotAccessor
 
 from numbamm.elsewhere import names_arguments
+from numbamm.errors import OptionError
 from numbamm.models.residual_side.refusals import refuse_correlated
 from numbamm.report.tableframe import TableFrame
 
@@ -107,6 +108,8 @@ def influence(model) -> Influence:
     ------
     NotFittedError
         Before the fit.
+    OptionError
+        The response is one of ordered categories, which have no residuals.
 
     See Also
     --------
@@ -131,6 +134,13 @@ def influence(model) -> Influence:
     >>> m.influence()["cooks"].idxmax()
     59
     """
+    if model.has_categories:
+        _ = model.estimates
+        raise OptionError(
+            "rows of ordered categories have no residuals, of which their influence is made: "
+            "delete_levels(group) has that of whole groups, simulated_residuals() finds rows that "
+            "do not fit"
+        )
     refuse_correlated(model, "influence", 'residuals("normalized") are uncorrelated')
     frame = pd.DataFrame({"fitted": model.fittedvalues, "resid": model.resid})
     frame["pearson"] = model.residuals("pearson")

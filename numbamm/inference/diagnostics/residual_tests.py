@@ -12,11 +12,13 @@ from numbamm.inference.fixed.adjust import pvalues
 
 #: Random orders of residuals that a statistic is compared with, and the seed of these.
 PERMUTATIONS, SEED = 999, 0
+#: Tests with p-values below this are talked about.
+SIGNIFICANT = 0.05
 #: More places than this are thinned at random: distances are a matrix.
 PLACES = 2000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ResidualTest:
     """A test of residuals.
 
@@ -44,6 +46,13 @@ class ResidualTest:
     statistic: float
     pvalue: float
     words: str
+
+    def __str__(self) -> str:
+        """The numbers; and what they mean, if the p-value is small."""
+        line = f"{self.name}: statistic {self.statistic:.4g}, p = {self.pvalue:.4g}"
+        return f"{line}\n{self.words}" if self.pvalue < SIGNIFICANT else line
+
+    __repr__ = __str__
 
 
 def distance(residuals) -> float:
@@ -208,19 +217,20 @@ def moran(residuals, places, others=None) -> ResidualTest:
     if len(chosen) < 4:
         raise OptionError("spatial: fewer than four places")
 
-    def averaged(values):
-        z = (np.bincount(index, scores(values)) / np.bincount(index))[chosen]
+    def together(values):  # of variance one at each place
+        z = (np.bincount(index, scores(values)) / np.sqrt(np.bincount(index)))[chosen]
         return z - z.mean()
 
-    at = distinct[chosen]
+    at = distinct[chosen] - distinct.mean(axis=0)
+    at = at / np.abs(at).max()  # far-off units
     gap = np.sqrt(((at[:, None] - at[None]) ** 2).sum(axis=2))
     with np.errstate(divide="ignore"):
         weights = np.where(gap > 0, 1 / gap, 0.0)
-    z = averaged(residuals)
+    z = together(residuals)
     if others is None:
         rows = np.array([rng.permutation(z) for _ in range(PERMUTATIONS)])
     else:
-        rows = np.array([averaged(other) for other in others])
+        rows = np.array([together(other) for other in others])
     rows = np.vstack([z, rows])
     values = np.einsum("mi,mi->m", rows @ weights, rows) / (rows**2).sum(axis=1)
     values *= len(z) / weights.sum()

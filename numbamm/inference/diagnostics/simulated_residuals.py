@@ -7,6 +7,7 @@ among equal ones. If the model is right residuals are uniform between 0 and 1, w
 from __future__ import annotations
 
 import contextlib
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from scipy.special import ndtr, ndtri
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import DataError, FitError, OptionError, shown
 from numbamm.inference.diagnostics.residual_tests import (
+    SIGNIFICANT,
     ResidualTest,
     by_group,
     dispersion,
@@ -29,6 +31,7 @@ from numbamm.inference.diagnostics.residual_tests import (
 from numbamm.inference.prediction.model_rows import ModelRows
 from numbamm.inference.prediction.simulate import TrueParameters, generator, respond
 from numbamm.inference.resampling.replicates import valid_count
+from numbamm.inference.robust.clusters import grouping_factors
 from numbamm.memory import refuse_beyond
 from numbamm.options import flag, numbers
 from numbamm.report.content import Report, of_frame
@@ -36,8 +39,6 @@ from numbamm.report.result import Result
 from numbamm.report.tabular import Tabular
 from numbamm.shortrepr import ShortRepr
 
-#: Tests with p-values below this are talked about.
-SIGNIFICANT = 0.05
 #: The smallest share of the variance that fitted random effects leave.
 LEAST = 1e-6
 #: Smallest number of simulated responses.
@@ -90,8 +91,11 @@ def simulated_residuals(
     -----
     The random effects of a fit follow the data, so that responses are closer to conditional
     expectations than new ones would be: normal scores of conditional residuals are divided by
-    √(1 - leverage). Unconditional residuals of one group's rows are dependent: their tests compare
-    the statistic with those of the simulated responses themselves.
+    √(1 - leverage). Where a model has correlated residuals, these and simulated ones are rotated,
+    by the inverse root of their estimated correlations, so that they are independent before they
+    are compared; leverages are then averages within groups. Unconditional residuals of one group's
+    rows are dependent: their tests compare the statistic with those of the simulated responses
+    themselves.
 
     References
     ----------
@@ -126,11 +130,35 @@ def simulated_residuals(
     simulated = np.empty((count, len(y)))
     for i in range(count):
         simulated[i] = respond(model, rows, parameters, kept, rng)
-    place = _place(y, simulated, rng)
     if not conditional:
-        return SimulatedResiduals(model, place, simulated, rng)
-    left = np.sqrt(np.maximum(1 - model.leverage().to_numpy()[model.frame.rows], LEAST))
-    return SimulatedResiduals(model, ndtr(ndtri(place) / left), simulated, None, left**2)
+        return SimulatedResiduals(model, _place(y, simulated, rng), y, simulated, rng)
+    left = np.maximum(1 - model.leverage().to_numpy()[model.frame.rows], LEAST)
+    if has_correlated_residuals(model):
+        y, simulated = _rotated(model, y, simulated)
+        left = _averaged(model, left)
+    place = ndtr(ndtri(_place(y, simulated, rng)) / np.sqrt(left))
+    return SimulatedResiduals(model, place, y, simulated, None, left)
+
+
+def has_correlated_residuals(model) -> bool:
+    """Whether residuals of a linear model are correlated within groups."""
+    side = model.residual_side
+    return side is not None and side.texts.residual is not None
+
+
+def _rotated(model, y, simulated) -> tuple[np.ndarray, np.ndarray]:
+    """Distances from the conditional means over standard deviations, without correlations."""
+    side = model.residual_side
+    root = 1.0 if model.frame.weights is None else np.sqrt(model.frame.weights)
+    both = np.vstack([y, simulated]) - model.estimates.fitted
+    turned = side.uncorrelated((both * (root / side.deviations())).T).T
+    return turned[0], turned[1:]
+
+
+def _averaged(model, left) -> np.ndarray:
+    """Averages within groups of correlated residuals: rotation keeps the sum of leverages."""
+    groups = pd.factorize(model.residual_side.reading.groups)[0]
+    return (np.bincount(groups, left) / np.bincount(groups))[groups]
 
 
 def _place(y, simulated, rng) -> np.ndarray:
@@ -158,8 +186,9 @@ class SimulatedResiduals(Tabular, ShortRepr):
         The fitted model.
     place : ndarray, shape (rows,)
         The residuals of the rows that are used.
+    y : ndarray, shape (rows,)
     simulated : ndarray, shape (n, rows)
-        The simulated responses.
+        The responses and the simulated ones, or what they are rotated to.
     rng : numpy.random.Generator, optional
         If given, simulated responses have new random effects.
     left : float or ndarray, shape (rows,)
@@ -169,7 +198,8 @@ class SimulatedResiduals(Tabular, ShortRepr):
     ----------
     model : MixedModel
     simulated : ndarray, shape (n, rows)
-        The simulated responses.
+        The simulated responses; of correlated residuals given the random effects, residuals that
+        are rotated to be independent.
     conditional : bool
         Whether these have the random effects of the fit.
     uniformity, dispersion, outliers, zeros : ResidualTest
@@ -190,11 +220,10 @@ class SimulatedResiduals(Tabular, ShortRepr):
     'outliers'
     """
 
-    def __init__(self, model, place, simulated, rng=None, left=1.0) -> None:
+    def __init__(self, model, place, y, simulated, rng=None, left=1.0) -> None:
         self.model, self.simulated, self.conditional = model, simulated, rng is None
         self._residuals = place
         self._others = None if rng is None else _places(simulated, rng)
-        y = model.frame.y
         self.uniformity = uniformity(place, self._others)
         self.dispersion = dispersion(y, simulated, left)
         self.outliers = outliers(y, simulated)
@@ -223,8 +252,8 @@ class SimulatedResiduals(Tabular, ShortRepr):
         Parameters
         ----------
         time : array or str, optional
-            The order of the rows: a value for each row of the data, or a variable of the fixed
-            effects. If not given, the order of the data.
+            The order of the rows: numbers, dates or ordered categories, a value for each row of
+            the data, or a variable of the fixed effects. If not given, the order of the data.
         group : array or str, optional
             Residuals follow each other within groups: labels, or a grouping factor.
 
@@ -250,7 +279,7 @@ class SimulatedResiduals(Tabular, ShortRepr):
         True
         """
         n = len(self._residuals)
-        order = np.arange(n) if time is None else self._values("time", time)
+        order = np.arange(n) if time is None else _ranks(self._values("time", time))
         labels = np.zeros(n) if group is None else self._values("group", group)
         return serial(self._residuals, order, labels, self._others)
 
@@ -261,7 +290,7 @@ class SimulatedResiduals(Tabular, ShortRepr):
         ----------
         x, y : array or str
             Coordinates of the rows: values for each row of the data, or variables of the fixed
-            effects. Residuals at one place are averaged.
+            effects; dates count as days. Residuals at one place are taken together.
 
         Returns
         -------
@@ -287,7 +316,7 @@ class SimulatedResiduals(Tabular, ShortRepr):
         'spatial autocorrelation'
         """
         given = {"x": x} if y is None else {"x": x, "y": y}
-        places = [numbers(name, self._values(name, values)) for name, values in given.items()]
+        places = [numbers(name, _days(self._values(name, v))) for name, v in given.items()]
         return moran(self._residuals, np.column_stack(places), self._others)
 
     def by(self, group) -> pd.DataFrame:
@@ -397,30 +426,36 @@ class SimulatedResiduals(Tabular, ShortRepr):
 
     def _report(self) -> Report:
         kind = "the random effects of the fit" if self.conditional else "new random effects"
+        turned = self.conditional and has_correlated_residuals(self.model)
+        rotated = ", without the correlations of residuals" if turned else ""
         said = [t.words for t in self.tests if t.pvalue < SIGNIFICANT]
         return Report(
-            f"Simulated residuals: {len(self.simulated)} responses with {kind}",
+            f"Simulated residuals: {len(self.simulated)} responses with {kind}{rotated}",
             tables=[of_frame(self.to_frame(), {"statistic": "Statistic", "pvalue": "p"})],
             notes=said or ["Nothing speaks against the model."],
         )
 
-    def _values(self, option: str, given) -> np.ndarray:
+    def _values(self, option: str, given):
         """Values for the rows used, of a variable or as given for the rows of the data."""
-        frame = self.model.frame
+        model, frame = self.model, self.model.frame
         if isinstance(given, str):
-            for term in self.model.reterms:
+            for term in model.reterms:
                 if term.group == given:
-                    return np.asarray(term.refs)
-            if given in frame.columns:
-                return frame.columns[given].to_numpy()
-            known = [*frame.columns, *(term.group for term in self.model.reterms)]
+                    return np.asarray(term.levels, dtype=object)[term.refs]
+            factors = grouping_factors(model)
+            if given in factors:  # of residuals
+                return np.asarray(factors[given])
+            columns = frame.part_columns | frame.columns
+            if given in columns:
+                return columns[given].reset_index(drop=True)
+            known = dict.fromkeys([*columns, *factors])
             raise OptionError(
                 f"{option}: {shown(given)} is no variable of the model; there are "
                 f"{', '.join(known)}, or give values for the rows"
             )
-        values = np.asarray(given)
-        if values.ndim == 1 and len(values) == frame.nrows:
-            values = values[frame.rows]
+        values = pd.Series(given if np.ndim(given) == 1 else [])
+        if len(values) == frame.nrows:
+            values = values.iloc[frame.rows].reset_index(drop=True)
         if values.shape != self._residuals.shape:
             raise OptionError(f"{option} must have a value for each of the {frame.nrows} rows")
         if pd.isna(values).any():
@@ -467,3 +502,20 @@ class SimulatedResiduals(Tabular, ShortRepr):
             label, values = f"{label} (ranks)", self._values("predictor", predictor)
         ranks = pd.Series(values).rank(method="average").to_numpy() / len(values)
         return uniform_residuals(self._residuals, ranks, label, self.tests, axes)
+
+
+def _ranks(values) -> np.ndarray:
+    """The order of numbers, dates, or categories in their order."""
+    if isinstance(values, pd.Series) and isinstance(values.dtype, pd.CategoricalDtype):
+        return values.cat.codes.to_numpy()
+    return pd.factorize(values, sort=True)[0]
+
+
+def _days(values):
+    """Dates as days; other values as they are."""
+    values = pd.Series(values)
+    if pd.api.types.is_object_dtype(values.dtype) and isinstance(values.iloc[0], date):
+        values = pd.to_datetime(values)
+    if isinstance(values.dtype, pd.DatetimeTZDtype) or values.dtype.kind in "mM":
+        return (values - values.min()) / pd.Timedelta(days=1)
+    return values.to_numpy()

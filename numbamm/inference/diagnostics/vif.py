@@ -7,17 +7,20 @@ import numpy as np
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError
 from numbamm.inference.fixed.terms import fixed_terms
+from numbamm.inference.parts.part_view import of_part
 from numbamm.report.result import Result
 
 
 @names_arguments
-def vif(model) -> Result:
+def vif(model, part: str | None = None) -> Result:
     """Generalized variance inflation factors of the terms of the fixed effects.
 
     Parameters
     ----------
     model : MixedModel
         A fitted model with two or more terms.
+    part : {"mean", "zi", "hurdle", "dispersion"}, optional
+        Of a model of several parts: the terms of that part's formula.
 
     Returns
     -------
@@ -53,6 +56,7 @@ def vif(model) -> Result:
     """
     import pandas as pd
 
+    model, _ = of_part(model, part)
     cov, feterm = model.beta_covariance, model.feterm
     position = {j: i for i, j in enumerate(feterm.kept)}
     members = {

@@ -6,9 +6,9 @@ from typing import Any
 
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, shown
-from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import f_test
 from numbamm.inference.fixed.hypotheses import hypotheses
+from numbamm.inference.parts.part_view import of_part
 from numbamm.report.result import Result
 
 _TYPES = {"1": 1, "2": 2, "3": 3, "I": 1, "II": 2, "III": 3}
@@ -23,6 +23,7 @@ def anova(
     ddf: str | None = None,
     robust: str | None = None,
     cluster: Any = None,
+    part: str | None = None,
 ) -> Result:
     """Test each term of the fixed effects.
 
@@ -46,6 +47,8 @@ def anova(
         cluster, in place of the model's, with tests of its own: see the Notes of `cov_params`.
     cluster : str or array, optional
         With `robust`: the clusters, as for `cov_params`.
+    part : {"mean", "zi", "hurdle", "dispersion"}, optional
+        Of a model of several parts: the terms of that part's formula.
 
     Returns
     -------
@@ -94,10 +97,13 @@ def anova(
     if str(type) not in _TYPES:
         raise OptionError(f"type must be 1, 2 or 3, not {shown(type)}")
     type = _TYPES[str(type)]
-    method = degrees.method(model, ddf, robust, cluster)
+    model, method = of_part(model, part, ddf, robust, cluster)
     rows = hypotheses(model, type)
     if not rows:
-        raise OptionError(f"the fixed effects of {model.formula} have no terms to test")
+        where = f"the part {part}" if part else f"the fixed effects of {model.formula}"
+        raise OptionError(
+            f"{where} has no terms to test" if part else f"{where} have no terms to test"
+        )
     lines = [f_test(method, L, 0.0) for L in rows.values()]
     frame = pd.concat(lines).set_axis(list(rows))
     if "F" in frame and robust is None:
@@ -110,7 +116,8 @@ def anova(
             "Rank-deficient fixed effects: the hypotheses are about estimable functions alone."
         )
     notes += _notes_on_missing_tests(frame, rows)
-    return Result(f"Type {_ROMAN[type]} tests of the fixed effects, {method.title}", frame, notes)
+    of = f"the part {part}" if part else "the fixed effects"
+    return Result(f"Type {_ROMAN[type]} tests of {of}, {method.title}", frame, notes)
 
 
 def _notes_on_missing_tests(frame, rows) -> list[str]:

@@ -138,6 +138,7 @@ class BackTransform:
     def __init__(self, model) -> None:
         self.link, frame = model.link_record, model.frame
         self._frame = frame
+        self._what = model.means_of
         self.of_response = model.composition is None or model.composition.mean_is_mu
         self.response = self.left = self.first = frame.response
         self.columns, self.steps, self.opaque = frame.design.response_columns, [], False
@@ -160,6 +161,8 @@ class BackTransform:
         """What the response is called on its own scale."""
         if self.steps:
             return self._frame.with_unit(self.left)
+        if self._what:
+            return f"{self._what[0].upper()}{self._what[1:]}"
         return f"{'' if self.of_response else 'μ of '}{response_name(self._frame)}"
 
     def link_note(self) -> list[str]:
@@ -186,7 +189,7 @@ class BackTransform:
 
     @property
     def _mean_of(self) -> str:
-        return "the response" if self.of_response else "μ"
+        return self._what or ("the response" if self.of_response else "μ")
 
     def mean(self, eta, sigma=None) -> np.ndarray:
         """The response at linear predictors, shape (n,).

@@ -34,6 +34,7 @@ def contrast(
     cluster: Any = None,
     joint: bool = False,
     alpha: float = 0.05,
+    part: str | None = None,
 ) -> Result:
     """Estimate and test linear combinations Lβ of the fixed effects.
 
@@ -60,6 +61,8 @@ def contrast(
         Whether to test all rows together by one F test, instead of each by a t test.
     alpha : float
         One minus the coverage of the intervals.
+    part : {"mean", "zi", "hurdle", "dispersion"}, optional
+        Of a model of several parts: whose coefficients are combined.
 
     Returns
     -------
@@ -91,7 +94,9 @@ def contrast(
     """
     alpha = valid_alpha(alpha)
     joint = flag("joint", joint)
-    method = degrees.method(model, ddf, robust, cluster)
+    from numbamm.inference.parts.part_view import of_part
+
+    model, method = of_part(model, part, ddf, robust, cluster)
     names, L = rows_of(model.feterm.cnames, L)
     rhs = _right_side(rhs, names)
     kept, estimable = on_kept_columns(model.feterm, L)
@@ -101,7 +106,8 @@ def contrast(
             f"not estimable: {', '.join(inestimable)}; the fixed effects are rank-deficient, "
             f"without a coefficient for {', '.join(model.feterm.dropped)}"
         )
-    title, notes = f"Linear combinations of the fixed effects, {method.title}", [*method.notes]
+    of = f"the part {part}" if part else "the fixed effects"
+    title, notes = f"Linear combinations of {of}, {method.title}", [*method.notes]
     if joint:
         frame = f_test(method, *independent_rows(kept, rhs))
         return Result(title, frame.set_axis(["joint"]), notes)

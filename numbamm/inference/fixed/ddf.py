@@ -73,7 +73,8 @@ def coefficient_method(model, ddf: str | None, robust: str | None = None, cluste
     """
     mixed_model(model)
     if robust is not None or cluster is not None:
-        return robust_method(model, robust, cluster, ddf)
+        found = robust_method(model, robust, cluster, ddf)
+        return found.of_parts(model) if model.has_categories else found
     found = _configured(model, "wald") if ddf is None else _named(model, valid_name(ddf))
     return WaldOfParts(model) if model.has_categories else found
 
@@ -104,8 +105,6 @@ def robust_method(model, robust: str | None, cluster: Any, ddf: str | None = Non
     from numbamm.inference.robust.clusters import Clusters
     from numbamm.inference.robust.score_sandwich import ScoreSandwich
 
-    if model.has_categories:
-        raise OptionError("robust covariances are not for ordinal models: leave robust out")
     if robust is None:
         raise OptionError('cluster is for robust covariances: robust="CR2"')
     kind = str(robust).upper()

@@ -16,20 +16,24 @@ from numbamm.formula.expressions import read
 from numbamm.formula.materializer import without_fulldummy
 from numbamm.formula.names import column_of
 from numbamm.formula.tokens import tokenise
-from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.marginalmeans import MarginalMeans, estimates_of_rows, level_note
-from numbamm.inference.fixed.refgrid import ReferenceGrid, left_of_bar
+from numbamm.inference.fixed.refgrid import left_of_bar
 from numbamm.inference.fixed.terms import fixed_terms
+from numbamm.inference.marginal.mean_kinds import (
+    TYPES,
+    concerns_parts,
+    grid_for,
+    means_of,
+    types_of,
+)
+from numbamm.inference.parts.part_view import MEAN, of_part
 from numbamm.options import flag, mapping, name_list, one_of, valid_alpha
 
 if TYPE_CHECKING:
     from numbamm.inference.marginal.averages import Averages
 
 WEIGHTS = ("equal", "proportional", "cells")
-TYPES = ("link", "response")
-#: Of models with thresholds: the latent variable, or probabilities of the categories.
-OF_CATEGORIES = ("link", "prob")
 RE = ("zero", "integrated")
 
 
@@ -49,6 +53,7 @@ def emmeans(
     bias_adjust: bool = False,
     sigma: float | None = None,
     re: Literal["zero"] = "zero",
+    part: str | None = None,
 ) -> MarginalMeans: ...
 @overload
 def emmeans(
@@ -66,6 +71,7 @@ def emmeans(
     bias_adjust: bool = False,
     sigma: float | None = None,
     re: Literal["integrated"],
+    part: str | None = None,
 ) -> Averages: ...
 @overload
 def emmeans(
@@ -83,6 +89,7 @@ def emmeans(
     bias_adjust: bool = False,
     sigma: float | None = None,
     re: str = "zero",
+    part: str | None = None,
 ) -> MarginalMeans | Averages: ...
 @names_arguments
 def emmeans(
@@ -100,6 +107,7 @@ def emmeans(
     bias_adjust: bool = False,
     sigma: float | None = None,
     re: str = "zero",
+    part: str | None = None,
 ) -> MarginalMeans | Averages:
     """Estimated marginal means: averages of predictions for the population over a grid.
 
@@ -120,13 +128,24 @@ def emmeans(
         As for `contrast`.
     robust, cluster : optional
         A robust covariance of the coefficients, as for `contrast`.
-    type : {"link", "response", "prob"}
+    type : str
         The scale of the means: that of linear predictors, or that of the response. For the
         latter standard errors follow by the delta method, and the limits of intervals are
         transformed. Transformations on the left-hand side of the formula are inverted, too, such
         as ``log(y)``, ``log10(y + 1)``, ``sqrt(y)``, ``I(1 / y)`` or ``y**0.3``; a note names
-        those that cannot be inverted. Ordinal models have ``"link"``, means of the latent
-        variable less the mean threshold, and ``"prob"``, average probabilities of the categories.
+        those that cannot be inverted.
+
+        Ordinal models have ``"link"``, means of the latent variable less the mean threshold;
+        ``"prob"``, probabilities of the categories; ``"cumulative"`` and ``"exceedance"``, of those
+        up to a threshold and above it; and ``"mean"``, the mean of the category's number from 1.
+        ``"latent"``, ``"cum.prob"``, ``"exc.prob"`` and ``"mean.class"`` are the names of the R
+        package emmeans for them.
+
+        Of a model of several parts ``"link"`` is the predictor of the mean. Where zeros have a
+        part of their own, ``"response"`` averages mean responses, (1 - p) times the mean without
+        these zeros, over the grid; ``"conditional"`` the means without them; ``"zprob"`` the
+        probabilities p; ``"dispersion"`` the dispersion or shape. Variables of all parts can be
+        named then, and standard errors count the coefficients of all parts.
     weights : {"equal", "proportional", "cells"}
         Weights of the levels of other factors in averages: equal, proportional to their numbers
         of rows, or to those among the rows of the mean itself.
@@ -145,14 +164,17 @@ def emmeans(
         are the population's, in place of those at random effects of zero. They are computed at
         each row of the grid and then averaged, on the scale of the response. Standard errors count
         the errors of the variances, too.
+    part : {"mean", "zi", "hurdle", "dispersion"}, optional
+        Of a model of several parts: means of the linear predictor of that part; with
+        ``type="response"`` transformed to the part's own scale, of the mean to μ.
 
     Returns
     -------
     MarginalMeans
         Columns for the variables, then ``mean, se, df, lower, upper``; its methods `pairs` and
         `contrast` compare the means. With ``re="integrated"`` `Averages`, whose column is
-        ``estimate``. With ``type="prob"`` a `Result`: columns for the variables, then ``category,
-        probability, se, lower, upper``.
+        ``estimate``; so with averages of parts. Of ordinal models `Averages`, with columns
+        ``category`` or ``threshold``, within which they are compared, and ``probability``.
 
     Raises
     ------
@@ -192,11 +214,16 @@ def emmeans(
     [33.12, 31.64, 31.6]
     """
     alpha = valid_alpha(alpha)
-    method = degrees.method(model, ddf, robust, cluster)
+    one_of("type", type, types_of(model) if part is None else TYPES)
+    model, method = of_part(model, part, ddf, robust, cluster)
+    if part is not None and (re != "zero" or (bias_adjust and part not in MEAN)):
+        raise OptionError("part is of a linear predictor: leave re and bias_adjust out")
     one_of("weights", weights, WEIGHTS)
-    one_of("type", type, OF_CATEGORIES if model.has_categories else TYPES)
     at = {} if at is None else mapping("at", at)
-    grid = ReferenceGrid(model.frame, {bare(name): v for name, v in at.items()})
+    one_of("re", re, RE)
+    what = "response" if re == "integrated" and type == "link" else type
+    of_response = part is None and concerns_parts(model, what)
+    grid = grid_for(model, what if of_response else "link", {bare(n): v for n, v in at.items()})
     names, by = named_variables(specs, by, grid.values)
     for name in [*names, *by]:
         grid.check(name)
@@ -206,21 +233,21 @@ def emmeans(
     if sigma is not None and not bias_adjust:
         raise OptionError("sigma needs bias_adjust=True")
     names = [name for name in grid.with_outer([*names, *by]) if name not in by]
-    one_of("re", re, RE)
-    if model.has_categories:
-        from numbamm.inference.categories.category_means import category_means, check_latent
+    if model.has_categories and not of_response:
+        from numbamm.inference.categories.category_means import check_latent
 
-        if re == "integrated":
-            raise OptionError('re="integrated" is not for ordinal models: take re="zero"')
-        if type == "prob":
-            return category_means(model, grid, [*names, *by], weights, alpha)
         check_latent(model)
-    if re == "integrated":
-        from numbamm.inference.marginal.integrated import integrated_means
+        type = "link"
+    if re == "integrated" or of_response:
+        from numbamm.inference.marginal.integrated import grid_averages
 
         if bias_adjust or sigma is not None:
-            raise OptionError('re="integrated" has the variances of the model: leave sigma out')
-        return integrated_means(model, grid, names, by, weights, method, alpha)
+            raise OptionError(
+                'averages of responses need no adjustment, and re="integrated" has the variances '
+                "of the model: leave sigma out, and bias_adjust"
+            )
+        means = means_of(model, grid, what, re == "integrated")
+        return grid_averages(means, grid, names, by, weights, method, alpha)
     cells, back = grid.cells([*names, *by], weights), BackTransform(model)
     L = cells.average(grid.X)
     offset = cells.average(grid.offset)
@@ -280,13 +307,7 @@ def _notes(model, grid, names, weights, frame, alpha) -> list[str]:
             f"{factor} is nested in {', '.join(outer)}: averages are over combinations that exist."
         )
     notes += grid.averaged(names, weights)
-    fixed = [
-        f"{name} = {_without_rounding(grid.values[name][0], model.frame.columns[name]):g}"
-        for name in grid.values
-        if name not in names and name not in grid.factors and len(grid.values[name]) == 1
-    ]
-    if fixed:
-        notes.append(f"At {', '.join(fixed)}.")
+    notes += grid.held(names)
     notes += _interactions(model, names, grid)
     if not model.link_record.linear:
         notes.append(f"Link: {model.link}.")
@@ -295,7 +316,7 @@ def _notes(model, grid, names, weights, frame, alpha) -> list[str]:
         without = f", without the zeros of the part {zeros}" if zeros else ""
         notes.append(f"μ is of the family, not the mean of responses{without}.")
     if frame["mean"].isna().any():
-        notes.append("Means without numbers are not estimable: there are no data for them.")
+        notes.append("Means without numbers are not estimable: the data do not determine them.")
     if (frame["mean"].notna() & frame["se"].isna()).any():
         notes.append("The covariance of the coefficients is unknown, as with separated cells.")
     return [*notes, level_note(alpha, "none")]
@@ -325,11 +346,6 @@ def _interactions(model, names: list[str], grid) -> list[str]:
                 f'emmeans("{name} | {" * ".join(covariates)}", at={{{values}}}) has them.'
             )
     return notes
-
-
-def _without_rounding(value: float, column) -> float:
-    """A mean, or zero where it is a rounding error of the column's values."""
-    return 0.0 if abs(value) <= 1e-12 * float(np.abs(column).max()) else value
 
 
 def _columns_of(frame, expression: str) -> set[str]:

@@ -10,7 +10,6 @@ from marginaleffects.classes import ModelAbstract, ModelVault
 from numbamm.errors import OptionError
 from numbamm.formula.names import column_of
 from numbamm.inference.fixed import ddf as degrees
-from numbamm.inference.marginal.population import refuse_other_means
 
 #: Names that marginaleffects does not allow in data: columns that it does not need are left out.
 _RESERVED = {"rowid", "type", "group", "estimate", "term", "contrast", "statistic"}
@@ -32,7 +31,7 @@ class MarginalEffects(ModelAbstract):
             variable_names=[model.frame.response, *fixed],
         )
         if type == "response":
-            refuse_other_means(model)
+            _refuse_other_means(model)
         try:
             super().__init__(model, vault)
         except pl.exceptions.InvalidOperationError as error:  # raised when it prepares the data
@@ -108,3 +107,20 @@ def _data(frame, levels: dict[str, dict]) -> pl.DataFrame:
     if frame.response not in _RESERVED:
         data.setdefault(frame.response, frame.y)
     return pl.DataFrame(data)
+
+
+def _refuse_other_means(model) -> None:
+    """Refuse models whose responses have another mean than the inverse link of η.
+
+    Raises
+    ------
+    OptionError
+    """
+    parts = model.composition
+    if parts is None or parts.mean_is_mu:
+        return
+    cause = f"has zeros of the part {parts.zero_part}" if parts.zero_part else "is not μ"
+    raise OptionError(
+        f"marginaleffects knows the coefficients of the mean alone, and the mean of a response "
+        f'{cause}: take slopes(), comparisons() and emmeans(type="response") of the model'
+    )

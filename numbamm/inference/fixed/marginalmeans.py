@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
@@ -57,6 +58,8 @@ class MarginalMeans(Result):
         The transformation from linear predictors to the scale of the response.
     n_panels : int
         Number of panels that `plot` draws.
+    columns : mapping of str to pandas.Series
+        The variables of the fixed effects, in the rows of the data.
     value, what : str
         The column of the estimates, and what they are.
 
@@ -136,6 +139,11 @@ class MarginalMeans(Result):
             legend=None if second is None else self.model.frame.with_unit(second),
             axes=canvas.either(ax, axes),
         )
+
+    @property
+    def columns(self) -> Mapping[str, pd.Series]:
+        """The variables of the fixed effects, in the rows of the data."""
+        return self.model.frame.columns
 
     def _panels(self, points: str | None = None) -> dict[str, list[Series]]:
         return series.panels_of(self, points)

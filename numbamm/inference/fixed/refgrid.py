@@ -207,6 +207,15 @@ class ReferenceGrid:
         }[weights]
         return [f"Averaged over the levels of {', '.join(over)}{weighted}."]
 
+    def held(self, names) -> list[str]:
+        """The note on covariates, besides these variables, that have one value."""
+        at = [
+            f"{name} = {_without_rounding(self.values[name][0], self.frame.columns[name]):g}"
+            for name in self.values
+            if name not in names and name not in self.factors and len(self.values[name]) == 1
+        ]
+        return [f"At {', '.join(at)}."] if at else []
+
     def matrices(self, values: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """X and the offset of rows with some values of the variables, such as `rows`.
 
@@ -252,7 +261,10 @@ class Cells:
 
     def average(self, values) -> np.ndarray:
         """Average values that are given for the rows of the grid, shape (rows, ...)."""
-        return np.einsum("cw,cw...->c...", self.share, values[self.members])
+        values = values[self.members]
+        if np.isnan(values).any():  # of rows that do not count
+            values[self.share == 0] = 0.0
+        return np.einsum("cw,cw...->c...", self.share, values)
 
 
 def _shares(exists) -> np.ndarray:
@@ -267,6 +279,11 @@ def _shares(exists) -> np.ndarray:
         any_exists = exists.any(axis=tuple(range(axis + 1, exists.ndim)), keepdims=True)
         share = share / np.maximum(any_exists.sum(axis=axis, keepdims=True), 1)
     return share
+
+
+def _without_rounding(value: float, column) -> float:
+    """A mean, or zero where it is a rounding error of the column's values."""
+    return 0.0 if abs(value) <= 1e-12 * float(np.abs(column).max()) else value
 
 
 def factors_of(frame) -> list[str]:

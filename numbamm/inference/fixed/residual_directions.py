@@ -21,6 +21,7 @@ import scipy.sparse as sp
 from scipy.linalg import block_diag
 from scipy.sparse.csgraph import connected_components
 
+from numbamm.blocks.layout import ROTATED_WAY
 from numbamm.design import directions as design
 from numbamm.inference.fixed.response_covariance import BATCH, Directions, independent
 from numbamm.memory import refuse_beyond
@@ -168,9 +169,10 @@ class _Components:
 
     def __init__(self, terms, groups) -> None:
         nodes, starts = [groups], [0, int(groups.max()) + 1]
-        for term in terms:
-            nodes.append(term.refs + starts[-1])
-            starts.append(starts[-1] + term.nlevels)
+        related = [term.way == ROTATED_WAY for term in terms]  # all of their levels are as one
+        for term, as_one in zip(terms, related, strict=True):
+            nodes.append((np.zeros_like(term.refs) if as_one else term.refs) + starts[-1])
+            starts.append(starts[-1] + (1 if as_one else term.nlevels))
         ends = np.tile(groups, len(nodes)), np.concatenate(nodes)
         graph = sp.coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(starts[-1],) * 2)
         self.number, label = connected_components(graph, directed=False)
@@ -179,9 +181,9 @@ class _Components:
         self.counts = np.bincount(self.of_rows, minlength=self.number)
         self.parts, self.width = [], 0
         pieces = []
-        for term, start in zip(terms, starts[1:], strict=False):
+        for term, start, as_one in zip(terms, starts[1:], related, strict=False):
             of_levels = label[start : start + term.nlevels]
-            place = _ranks(of_levels)
+            place = np.arange(term.nlevels) if as_one else _ranks(of_levels)
             most = int(place.max()) + 1
             self.parts.append((self.width, most, term.p))
             self.width += most * term.p
@@ -197,6 +199,10 @@ class _Components:
         for (first, _, p), (place, z) in zip(self.parts, pieces, strict=True):
             for a in range(p):
                 self.Z[each, first + place * p + a] = z[a]
+        for (first, q, _), term, as_one in zip(self.parts, terms, related, strict=True):
+            if as_one:  # columns ZR of independent effects
+                own, R = self.Z[:, first : first + q], term.relation.root
+                own[:, : R.shape[1]], own[:, R.shape[1] :] = own @ R, 0.0
 
     def sums(self, X, Y) -> np.ndarray:
         """X'Y of the rows of each component, shape (number, columns of X, columns of Y)."""
@@ -336,7 +342,7 @@ class _Sums:
             slopes=self._slopes(phi_matrix if reml else np.zeros_like(phi_matrix)),
             terms=self.terms,
             lambdas=[t.lambda_ for t in self.terms],
-            sizes=model.scaled.sizes,
+            sizes=[t.root_mean_squares(model.scaled.root) for t in self.terms],
             reml=reml,
         )
 

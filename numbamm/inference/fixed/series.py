@@ -105,7 +105,7 @@ class _Rows:
                 'points="partial"'
             )
         self.result, self.partial = result, points == "partial"
-        self.columns = {name: model.frame.columns[name] for name in result.labels}
+        self.columns = {name: result.columns[name] for name in result.labels}
         self.average = has_few_values(model)
         if self.partial:
             self.values = model.residuals("working").to_numpy()[model.frame.rows]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from numbamm.formula.materializer import without_fulldummy
+from numbamm.formula.names import quoted
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class FixedTerm:
     Attributes
     ----------
     name : str
+    text : str
+        As a formula writes it, with odd names in back-quotes.
     variables : frozenset of str
         Expressions of its factors and covariates.
     numeric : frozenset of str
@@ -26,6 +29,7 @@ class FixedTerm:
     """
 
     name: str
+    text: str
     variables: frozenset[str]
     numeric: frozenset[str]
     columns: np.ndarray
@@ -43,10 +47,14 @@ def fixed_terms(frame) -> list[FixedTerm]:
         factors = {factor.expr for factor in term.factors} - {"1"}
         if factors:
             numeric = {f for f in factors if without_fulldummy(f) not in coding.levels}
-            terms.append(
-                FixedTerm(str(term), frozenset(factors), frozenset(numeric), np.r_[columns])
-            )
+            names, written = (frozenset(factors), frozenset(numeric)), map(_written, term.factors)
+            terms.append(FixedTerm(str(term), ":".join(written), *names, np.r_[columns]))
     return terms
+
+
+def _written(factor) -> str:
+    """A factor as formulas write it: names of columns in back-quotes, if they need them."""
+    return quoted(factor.expr) if factor.eval_method.value == "lookup" else factor.expr
 
 
 def without(frame, term: FixedTerm) -> tuple[np.ndarray, list[str]]:

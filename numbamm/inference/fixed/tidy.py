@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed.contrast import coef_table
+from numbamm.inference.parts.part_tests import part_tests
 from numbamm.options import name_list, one_of
 from numbamm.report.result import Result
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from numbamm.report.tableframe import TableFrame
 
-EFFECTS = ("fixed", "random")
+EFFECTS = ("fixed", "parts", "random")
 
 
 @names_arguments
@@ -32,9 +33,9 @@ def tidy(
     Parameters
     ----------
     model : MixedModel
-    effects : str or iterable of {"fixed", "random"}
-        Whether to include the coefficients, the standard deviations and correlations of the random
-        effects, or both.
+    effects : str or iterable of {"fixed", "parts", "random"}
+        Whether to include the coefficients, those of further parts, and the standard deviations
+        and correlations of the random effects; all of these, if not given.
     ddf, alpha, exponentiate
         As for `coef_table`.
 
@@ -44,8 +45,9 @@ def tidy(
         ``effect, group, term, estimate, se, df, statistic, pvalue, lower, upper``; NaN where a
         parameter has no such number. Terms of random effects have names such as ``sd Days`` and
         ``corr Intercept Days``. With `exponentiate` also ``measure``, what the estimates of fixed
-        effects are, such as ``odds ratio``. Its `to_latex`, `to_markdown` and `to_html` are those
-        of results.
+        effects are, such as ``odds ratio``. Those of further parts, whose name is in ``group``, are
+        on the scale of the part's link in any case. Its `to_latex`, `to_markdown` and `to_html` are
+        those of results.
 
     Raises
     ------
@@ -73,10 +75,16 @@ def tidy(
     wanted = [one_of("effects", effect, EFFECTS) for effect in name_list("effects", effects)]
     tests = coef_table(model, ddf=ddf, alpha=alpha, exponentiate=exponentiate)
     title = f"{model.formula}: {tests.title[0].lower()}{tests.title[1:]}"
-    return TableFrame(parameters(tests, model.varcorr, wanted), title)
+    of_parts = part_tests(model, alpha) if "parts" in wanted else None
+    return TableFrame(parameters(tests, model.varcorr, wanted, of_parts), title)
 
 
-def parameters(tests: Result, varcorr, effects: Iterable[str] = EFFECTS) -> pd.DataFrame:
+def parameters(
+    tests: Result,
+    varcorr,
+    effects: Iterable[str] = EFFECTS,
+    of_parts: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Coefficients and variance parameters, one per row; see `tidy`.
 
     Parameters
@@ -84,16 +92,21 @@ def parameters(tests: Result, varcorr, effects: Iterable[str] = EFFECTS) -> pd.D
     tests : Result
         The table of coefficients.
     varcorr : VarCorr
-    effects : iterable of {"fixed", "random"}
+    effects : iterable of {"fixed", "parts", "random"}
+    of_parts : pandas.DataFrame, optional
+        Of a model of several parts, as from `part_tests`.
     """
     import pandas as pd
 
     fixed = tests.to_frame().rename_axis("term").reset_index()
-    parts = {
+    rows = {
         "fixed": fixed.assign(effect="fixed", group=None),
         "random": _random(varcorr).assign(effect="random"),
     }
-    frame = pd.concat([parts[effect] for effect in effects], ignore_index=True)
+    if of_parts is not None and len(of_parts):
+        rows["parts"] = of_parts.rename(columns={"part": "group"}).assign(effect="parts")
+    chosen = [rows[effect] for effect in effects if effect in rows]
+    frame = pd.concat(chosen, ignore_index=True) if chosen else fixed.iloc[:0]
     return frame.reindex(columns=["effect", "group", *fixed.columns])
 
 

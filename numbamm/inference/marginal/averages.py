@@ -18,7 +18,7 @@ from numbamm.options import one_of
 from numbamm.report.estimates_table import Estimates
 
 MEASURES = ("difference", "ratio", "odds ratio")
-INESTIMABLE = "Lines without numbers are not estimable: there are no data for them."
+INESTIMABLE = "Lines without numbers are not estimable: the data do not determine them."
 
 
 @dataclass(repr=False)
@@ -40,6 +40,8 @@ class Averages(Estimates):
     method : object
         The method of degrees of freedom, if the averages are functions of β alone; else None.
     alpha : float
+    value : str
+        The column of the averages.
 
     See Also
     --------
@@ -61,6 +63,7 @@ class Averages(Estimates):
     parameters: np.ndarray = field(kw_only=True)
     method: Any = field(kw_only=True)
     alpha: float = field(kw_only=True)
+    value: str = field(default="estimate", kw_only=True)
 
     @names_arguments
     def pairs(self, adjust: str = "holm", *, measure: str = "difference") -> Estimates:
@@ -180,7 +183,7 @@ class Averages(Estimates):
 
     def _on_scale(self, measure: str) -> tuple[np.ndarray, np.ndarray]:
         """The averages, their logarithms or their log odds, and the derivatives."""
-        value, gradient = self.frame["estimate"].to_numpy(dtype=float), self.gradient
+        value, gradient = self.frame[self.value].to_numpy(dtype=float), self.gradient
         if measure == "difference":
             return value, gradient
         top = 1.0 if measure == "odds ratio" else np.inf

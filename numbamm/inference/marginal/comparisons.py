@@ -111,10 +111,11 @@ def comparisons(
         known.clear()
         return [
             (
-                {"contrast": name},
-                _compared(averages(low, setting), averages(high, setting), measure),
+                {"contrast": name} | line,
+                _compared(averages(low, setting), averages(high, setting), measure, j),
             )
             for name, low, high in steps
+            for j, line in enumerate(context.outcomes)
         ]
 
     ratios = measure != "difference"
@@ -171,12 +172,16 @@ def _steps(context: Counterfactual, var: str, between: Any, measure: str) -> lis
     return [(f"({name}){sign}{var}", own, own + float(values))]
 
 
-def _compared(low, high, measure: str):
-    """A function of rows: the comparison of two averages over them, and its gradient."""
+def _compared(low, high, measure: str, j: int):
+    """A function of rows: the comparison of two averages over them, and its gradient.
+
+    Of the outcome j.
+    """
 
     def average(rows):
         (a, da), (b, db) = (
-            (value[rows].mean(), gradient[rows].mean(axis=0)) for value, gradient in (low, high)
+            (value[j, rows].mean(), gradient[j, rows].mean(axis=0))
+            for value, gradient in (low, high)
         )
         if measure == "difference":
             return b - a, db - da

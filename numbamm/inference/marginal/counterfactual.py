@@ -14,12 +14,10 @@ from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.emmeans import bare
 from numbamm.inference.fixed.refgrid import ReferenceGrid
-from numbamm.inference.marginal.all_parameters import ParameterCovariance
 from numbamm.inference.marginal.averages import INESTIMABLE, Averages, tests
-from numbamm.inference.marginal.population import ResponseMeans
+from numbamm.inference.marginal.mean_kinds import concerns_parts, grid_for, means_of, types_of
 from numbamm.options import mapping, name_list, one_of, valid_alpha
 
-TYPES = ("response", "link")
 RE = ("zero", "integrated")
 
 
@@ -32,7 +30,8 @@ class Counterfactual:
         A fitted model.
     by, at : optional
         As for `slopes`.
-    type : {"response", "link"}
+    type : str
+        One of `types_of`.
     re : {"zero", "integrated"}
     ddf, robust, cluster : optional
         As for `contrast`.
@@ -64,22 +63,21 @@ class Counterfactual:
     ) -> None:
         self.alpha = valid_alpha(alpha)
         self.method = degrees.method(model, ddf, robust, cluster)
-        self.model, self.type, self.re = model, one_of("type", type, TYPES), one_of("re", re, RE)
+        self.model, self.type, self.re = (
+            model,
+            one_of("type", type, types_of(model)),
+            one_of("re", re, RE),
+        )
         if type == "link" and re == "integrated":
             raise OptionError(
                 're="integrated" is for type="response": on the link the mean is that at zero'
-            )
-        if model.has_categories:
-            raise OptionError(
-                "the mean of ordered categories is no number: take emtrends and emmeans for the "
-                'latent variable, and emmeans(..., type="prob") and predict(type="prob")'
             )
         if model.is_streamed:
             raise DataError(
                 "the rows of the model have streamed by: averages over them need data in memory"
             )
-        self.grid = ReferenceGrid(model.frame, None)
-        self.data = pd.DataFrame(dict(model.frame.columns)).reset_index(drop=True)
+        self.grid = grid_for(model, type)
+        self.data = pd.DataFrame(dict(self.grid.frame.columns)).reset_index(drop=True)
         self.by = [bare(name) for name in name_list("by", () if by is None else by, least=0)]
         for name in self.by:
             self.grid.check(name)
@@ -88,11 +86,11 @@ class Counterfactual:
         if both:
             raise OptionError(f"'{both[0]}' is both in by and in at: rows cannot be grouped by it")
         self.groups = self._groups()
-        self.means = ResponseMeans(model, self.grid, re == "integrated", type == "link")
+        self.means: Any = means_of(model, self.grid, type, re == "integrated")
 
     def _settings(self, at: Mapping[str, Any]) -> list[dict[str, Any]]:
         names = [bare(name) for name in at]
-        changed = ReferenceGrid(self.model.frame, dict(zip(names, at.values(), strict=True)))
+        changed = ReferenceGrid(self.grid.frame, dict(zip(names, at.values(), strict=True)))
         lists = [changed.values[name] for name in names]
         return [dict(zip(names, values, strict=True)) for values in product(*lists)]
 
@@ -111,9 +109,52 @@ class Counterfactual:
             data[name] = new.set_axis(data.index).astype(dtype)
         return data
 
+    @property
+    def outcomes(self) -> list[dict]:
+        """For each number that is predicted of a row, the columns of the table that say which."""
+        return self.means.outcomes
+
     def mean_responses(self, data: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Mean responses of changed data, and their derivatives by the parameters."""
-        return self.means.at(self.means.rows(data, are_data=True))
+        """Mean responses of changed data, and their derivatives by the parameters.
+
+        Returns
+        -------
+        ndarray, shape (outcomes, n)
+        ndarray, shape (outcomes, n, parameters)
+        """
+        value, gradient = self.means.at(self.means.rows(data, are_data=True))
+        if value.ndim == 1:
+            return value[None], gradient[None]
+        return value.T, np.moveaxis(gradient, 1, 0)
+
+    def slopes(
+        self, setting: dict[str, Any], var: str, place, points, weights
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Slopes of mean responses by a covariate, and their derivatives by the parameters.
+
+        Parameters
+        ----------
+        setting : dict
+        var : str
+        place : ndarray, shape (n,)
+            The covariate.
+        points, weights : ndarray, shape (points, n)
+            Of `stencil`.
+
+        Returns
+        -------
+        ndarray, shape (outcomes, n)
+        ndarray, shape (outcomes, n, parameters)
+        """
+        at = [self.with_values(**setting | {var: point}) for point in points]
+        if self.re == "integrated" and not concerns_parts(self.model, self.type):
+            rows = [self.means.rows(data, are_data=True) for data in at]
+            here = self.means.rows(self.with_values(**setting | {var: place}), are_data=True)
+            value, gradient = self.means.slopes_at(here, rows, weights)
+            return value[None], gradient[None]
+        means, by = zip(*map(self.mean_responses, at), strict=True)
+        value = np.einsum("an,aon->on", weights, means)
+        return value, np.einsum("an,aonp->onp", weights, by)
 
     def table(
         self, compute: Callable[[dict[str, Any]], list], title: str, notes: list[str], **options
@@ -140,7 +181,7 @@ class Counterfactual:
         for name in names:
             if name in self.grid.factors and name in self.data:
                 names[name] = names[name].astype(object)
-        parameters = ParameterCovariance.of(self.model, self.method)
+        parameters = self.means.parameters(self.method)
         gradient, estimable = self.means.of_parameters(np.array(gradients))
         value = np.where(estimable, values, np.nan)
         method = self.method if self.model.is_linear else None
@@ -157,7 +198,7 @@ class Counterfactual:
                 *self.method.notes,
             ],
             labels=names,
-            by=self.by,
+            by=[*self.by, *self.outcomes[0]],
             gradient=gradient,
             parameters=parameters.covariance,
             method=method,
@@ -167,6 +208,8 @@ class Counterfactual:
 
     def scale_notes(self) -> list[str]:
         """What the means are means of."""
+        if concerns_parts(self.model, self.type):
+            return self.means.notes()
         back = BackTransform(self.model)
         if self.type == "link":
             scale = back.response if back.steps else f"the link, {self.model.link}"

@@ -12,12 +12,12 @@ import pandas as pd
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import OptionError, shown
 from numbamm.inference.categories.category_means import check_latent
-from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.backtransform import BackTransform
 from numbamm.inference.fixed.emmeans import WEIGHTS, bare, named_variables
 from numbamm.inference.fixed.marginalmeans import MarginalMeans, estimates_of_rows, level_note
 from numbamm.inference.fixed.refgrid import ReferenceGrid
 from numbamm.inference.marginal.stencil import stencil
+from numbamm.inference.parts.part_view import of_part
 from numbamm.options import mapping, one_of, valid_alpha
 
 
@@ -29,6 +29,8 @@ class Trends(MarginalMeans):
     ----------
     value, what : str
         The column of the estimates, and what they are.
+    columns : mapping of str to pandas.Series
+        As of `MarginalMeans`.
 
     See Also
     --------
@@ -63,6 +65,7 @@ def emtrends(
     cluster: Any = None,
     weights: str = "equal",
     alpha: float = 0.05,
+    part: str | None = None,
 ) -> Trends:
     """Slopes of the linear predictor by a covariate, for levels of other variables.
 
@@ -74,7 +77,7 @@ def emtrends(
         The variables: there is a slope for each combination of their values, as in `emmeans`.
     var : str
         The covariate.
-    by, at, ddf, robust, cluster, weights, alpha
+    by, at, ddf, robust, cluster, weights, alpha, part
         As for `emmeans`. The slope of a curve is that at the mean of the covariate, or at the
         values in `at`.
 
@@ -115,7 +118,7 @@ def emtrends(
     alpha = valid_alpha(alpha)
     if model.has_categories:
         check_latent(model)
-    method = degrees.method(model, ddf, robust, cluster)
+    model, method = of_part(model, part, ddf, robust, cluster)
     one_of("weights", weights, WEIGHTS)
     at = {} if at is None else mapping("at", at)
     grid = ReferenceGrid(model.frame, {bare(name): v for name, v in at.items()})

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
 from numbamm.formula.columns import Table
 from numbamm.inference.fixed import ddf as degrees
-from numbamm.inference.fixed.refgrid import ReferenceGrid, left_of_bar
-from numbamm.inference.marginal.all_parameters import ParameterCovariance
-from numbamm.inference.marginal.population import ResponseMeans, Rows, of_known_covariance
+from numbamm.inference.fixed.refgrid import left_of_bar
+from numbamm.inference.marginal.mean_kinds import grid_for, means_of
+from numbamm.inference.marginal.population import Rows, of_known_covariance
 from numbamm.inference.prediction.model_rows import ModelRows
 
 
-def population_predictions(model, newdata, se: bool, interval: bool, alpha: float):
+def population_predictions(model, newdata, type: str, se: bool, interval: bool, alpha: float):
     """Means of the response over the distribution of the random effects.
 
     Parameters
@@ -22,6 +24,8 @@ def population_predictions(model, newdata, se: bool, interval: bool, alpha: floa
     model : MixedModel
     newdata : frame, dict of arrays or None
         None: the rows of the fit.
+    type : str
+        Of models of several parts: what is predicted.
     se, interval : bool
         Whether to return standard errors and confidence intervals, too.
     alpha : float
@@ -30,7 +34,7 @@ def population_predictions(model, newdata, se: bool, interval: bool, alpha: floa
     -------
     pandas.Series or pandas.DataFrame
     """
-    means = ResponseMeans(model, ReferenceGrid(model.frame, None), integrated=True)
+    means: Any = means_of(model, grid_for(model, type), type, integrated=True)
     table = ModelRows.of_fit(model) if newdata is None else ModelRows.new(model, newdata, [])
     known = np.ones(len(table.X), bool) if table.missing is None else ~table.missing
     own = newdata is None
@@ -41,42 +45,24 @@ def population_predictions(model, newdata, se: bool, interval: bool, alpha: floa
     X[:, model.feterm.kept] = (
         table.X
     )  # as in other predictions, coefficients that were dropped are 0
-    value, gradient = means.at(Rows(X[known], offset[known], z, [False] * len(z)))
+    rows = Rows(X[known], offset[known], z, [False] * len(z))
+    rows = means.with_parts(rows, {name: X[known] for name, X in table.parts.items()})
+    value, gradient = means.at(rows)
     columns = {"prediction": value}
     if se or interval:
-        parameters = ParameterCovariance.of(model, degrees.method(model, "wald"))
-        kept = np.hstack([gradient[:, model.feterm.kept], gradient[:, X.shape[1] :]])
+        parameters = means.parameters(degrees.method(model, "wald"))
+        kept = means.on_kept(gradient)
         error = np.sqrt(np.einsum("nx,xy,ny->n", kept, parameters.covariance, kept))
     if se:
         columns["se"] = error
     if interval:
-        columns["lower"], columns["upper"] = limits(model, value, error, ndtri(1 - alpha / 2))
+        columns["lower"], columns["upper"] = means.limits(value, error, ndtri(1 - alpha / 2))
     series = {}
     for name, values in columns.items():
         whole = np.full(len(known), np.nan)
         whole[known] = values
         series[name] = table.aligned(whole, name)
     return pd.DataFrame(series) if len(series) > 1 else series["prediction"]
-
-
-def limits(model, mean, error, half) -> tuple[np.ndarray, np.ndarray]:
-    """Limits of intervals of means that are normal on the scale of the link.
-
-    Parameters
-    ----------
-    model : MixedModel
-    mean, error : ndarray, shape (n,)
-        Mean responses and their standard errors.
-    half : float or ndarray
-        Half-width in standard errors.
-    """
-    link = model.link_record
-    if link.linear or link.turns:
-        return mean - half * error, mean + half * error
-    with np.errstate(all="ignore"):
-        eta = link.eta(mean)
-        width = half * error / np.abs(link.slope(eta))
-        return tuple(np.sort([link.mean(eta - width), link.mean(eta + width)], axis=0))
 
 
 def _columns(model, newdata, known) -> list[np.ndarray]:

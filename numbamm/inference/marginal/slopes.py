@@ -43,8 +43,11 @@ def slopes(
     at : dict, optional
         Values that variables take in all rows, ``{"urban": ["N", "Y"]}``: there is an average for
         each combination.
-    type : {"response", "link"}
-        Slopes of the mean response, or of the linear predictor.
+    type : str
+        Slopes of the mean response, ``"response"``, or of the linear predictor, ``"link"``. Of a
+        model of several parts also of what `predict` calls ``"conditional"``, ``"zprob"`` and
+        ``"dispersion"``. Variables of all parts can be named then. Of ordinal models as for
+        `emmeans`; ``"response"`` is ``"prob"``, for each category.
     re : {"zero", "integrated"}
         Of generalized models: whether the mean response is that at random effects of zero, or the
         mean over their distribution, which is the population's.
@@ -76,7 +79,8 @@ def slopes(
     Notes
     -----
     The average is over the rows of the data as they are, each with its own other values (average
-    marginal effect). Derivatives by the covariate are differences of fourth order. Standard errors
+    marginal effect). Derivatives by the covariate are differences of fourth order; of integrated
+    means only those of the columns of X and Z are, the rest is exact. Standard errors
     are those of the delta method; with ``re="integrated"`` they count the errors of the variances
     of the random effects, too.
 
@@ -98,11 +102,11 @@ def slopes(
 
     def compute(setting):
         place = np.full(len(column), setting[var], dtype=float) if var in setting else column
-        value, gradient = 0.0, 0.0
-        for point, weight in zip(*stencil(column, place), strict=True):
-            mean, by = context.mean_responses(context.with_values(**setting | {var: point}))
-            value, gradient = value + weight * mean, gradient + weight[:, None] * by
-        return [({}, lambda rows: (value[rows].mean(), gradient[rows].mean(axis=0)))]
+        value, gradient = context.slopes(setting, var, place, *stencil(column, place))
+        return [
+            (line, lambda rows, j=j: (value[j, rows].mean(), gradient[j, rows].mean(axis=0)))
+            for j, line in enumerate(context.outcomes)
+        ]
 
     return context.table(
         compute, f"Average slopes by {var}", [f"{coverage(context.alpha)} intervals."]

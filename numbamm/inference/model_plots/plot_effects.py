@@ -9,7 +9,7 @@ import numpy as np
 
 from numbamm.elsewhere import names_arguments
 from numbamm.inference.fixed.emmeans import emmeans, named_variables
-from numbamm.inference.fixed.refgrid import ReferenceGrid
+from numbamm.inference.marginal.mean_kinds import grid_for
 from numbamm.options import mapping
 
 if TYPE_CHECKING:
@@ -95,12 +95,12 @@ def effects(
     """
     _ = model.estimates
     at = {} if at is None else dict(mapping("at", at))
-    grid = ReferenceGrid(model.frame)
+    grid = grid_for(model, type)
     names, groups = named_variables(specs, by, grid.values)
     for k, name in enumerate([*names, *groups]):
         grid.check(name)
         if name not in grid.factors and name not in at:
-            at[name] = _along(model.frame.columns[name]) if k == 0 else _typical(model, name)
+            at[name] = _along(grid.frame.columns[name]) if k == 0 else _typical(grid.frame, name)
     means = emmeans(
         model, names, by=groups, at=at, ddf=ddf, type=type, weights=weights, alpha=alpha
     )
@@ -113,9 +113,9 @@ def _along(column) -> np.ndarray:
     return np.linspace(values.min(), values.max(), FINE)
 
 
-def _typical(model, name: str) -> np.ndarray:
+def _typical(frame, name: str) -> np.ndarray:
     """The values of a covariate, if they are few; its mean, and a standard deviation about it."""
-    values = model.frame.columns[name].to_numpy(dtype=float)
+    values = frame.columns[name].to_numpy(dtype=float)
     if len(np.unique(values)) <= FEW:
         return np.unique(values)
     return values.mean() + values.std(ddof=1) * np.array([-1.0, 0.0, 1.0])

@@ -24,7 +24,7 @@ def means(
     by: str | Iterable[str] = (),
     at: Mapping[str, Any] | None = None,
     comparisons: bool = False,
-    adjust: str = "tukey",
+    adjust: str | None = None,
     type: str = "response",
     ddf: str | None = None,
     alpha: float = 0.05,
@@ -45,8 +45,9 @@ def means(
         and those of `by` make panels.
     comparisons : bool
         Whether to draw comparisons of each pair of means in one more panel.
-    adjust : str
-        Adjustment of their intervals; see ``MarginalMeans.contrast``.
+    adjust : str, optional
+        Adjustment of their intervals; Tukey's for means of the linear predictor, if not given, and
+        Holm's for averages of responses. See ``MarginalMeans.contrast``.
     type : {"response", "link"}
         The scale of the means.
     alpha : float
@@ -81,7 +82,7 @@ def means(
     if not flag("comparisons", comparisons):
         return found.plot(ax=ax, axes=axes)
     axes = canvas.either(ax, axes)
-    pairs, n = found.pairs(adjust), found.n_panels
+    pairs, n = found.pairs(*([] if adjust is None else [adjust])), found.n_panels
     if axes is None:  # the means side by side, and beside them as many lines as there are pairs
         size, ratios = (2.6 * n + 3.8, max(3.2, 0.2 * len(pairs.frame) + 0.8)), [2.6] * n + [3.8]
         axes = canvas.several(

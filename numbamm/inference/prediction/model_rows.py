@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from numbamm.errors import DataError, OptionError
 from numbamm.inference.prediction.new_points import NewPoints
+
+if TYPE_CHECKING:
+    from numbamm.models.residual_side.new_residuals import NewResiduals
 
 
 @dataclass
@@ -38,6 +42,8 @@ class ModelRows:
         What is left of the effects at points that the fit did not have.
     of_mean : list of bool
         Whether each term belongs to the predictor of the mean.
+    residuals : NewResiduals or None
+        Of new rows, where residuals have a structure and are asked for.
     """
 
     X: np.ndarray
@@ -50,6 +56,7 @@ class ModelRows:
     parts: dict[str, np.ndarray] = field(default_factory=dict)
     elsewhere: list[NewPoints] = field(default_factory=list)
     of_mean: list[bool] = field(default_factory=list)
+    residuals: NewResiduals | None = None
 
     @classmethod
     def of_fit(cls, model, weights=None) -> ModelRows:
@@ -72,8 +79,13 @@ class ModelRows:
         weights=None,
         theta=None,
         parts: Collection[str] = (),
+        residuals: str = "",
     ) -> ModelRows:
-        """New rows, with the random-effects terms at the positions `wanted`, at θ, and parts."""
+        """New rows, with the random-effects terms at the positions `wanted`, at θ, and parts.
+
+        `residuals` are "correlated", to be drawn or predicted from those of the fit, or
+        "deviations", of which the standard deviations are asked for; neither, if not given.
+        """
         if model.frame.has_array_offset:
             raise DataError(
                 "the model's offset was given as an array, which new data cannot have: "
@@ -81,7 +93,14 @@ class ModelRows:
             )
         if model.composition is not None:
             parts = model.composition.formulas
-        new = model.frame.new_rows(newdata, random=wanted, weights=weights, parts=parts)
+        side, plain = model.residual_side if residuals else None, set()
+        if side is not None:
+            from numbamm.models.residual_side.new_residuals import NewResiduals, needed
+
+            plain, parts = needed(side, correlated=residuals == "correlated")
+        new = model.frame.new_rows(
+            newdata, random=wanted, weights=weights, parts=parts, columns=sorted(plain)
+        )
         no_level = np.full(len(new.X), -1, dtype=np.int32)
         terms = [(no_level, np.zeros((term.p, len(new.X)))) for term in model.reterms]
         unseen: list[list] = [[] for _ in terms]
@@ -100,7 +119,8 @@ class ModelRows:
         X = new.X[:, model.feterm.kept]
         of_rows = new.weights, new.missing, aligned, new.parts, elsewhere
         of_mean = [not term.part for term in model.reterms]
-        return cls(X, new.offset, terms, unseen, *of_rows, of_mean)
+        own = None if side is None else NewResiduals.of(model, new)
+        return cls(X, new.offset, terms, unseen, *of_rows, of_mean, own)
 
     def linear_predictor(self, beta, effects) -> np.ndarray:
         """Xβ + Zb + offset, shape (n,); NaN in rows with a missing value.

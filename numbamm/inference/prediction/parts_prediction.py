@@ -19,37 +19,34 @@ from numbamm.models.parts.model_parts import is_joint
 
 #: Relative step of differences.
 STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
-#: A prediction whose change with a coefficient that has no standard error is a smaller share of it
-#: does not depend on it.
-SILENT = 1e-3
 
 
-class PartsPrediction:
-    """Predictions for rows, given their predictors.
+class OfPredictors:
+    """What is predicted, as a function of the predictors of a row.
 
     Parameters
     ----------
     model : GeneralizedLinearMixedModel
     kind : str
         A type of `predict`.
-    rows : ModelRows
-    eta : ndarray, shape (n,)
-        NaN where a value is missing.
-    nu : ndarray, shape (number of lines, n)
+    w : ndarray, shape (n,), optional
+        Prior weights of the rows; ones, if not given.
+
+    Raises
+    ------
+    OptionError
+        The model has no such part.
     """
 
-    def __init__(self, model, kind: str, rows, eta, nu) -> None:
-        self.model, self.kind, self.rows, self.eta, self.nu = model, kind, rows, eta, nu
-        self._check()
-
-    def _check(self) -> None:
-        parts = self.model.composition
-        if self.kind == "zprob" and parts.mixture == PLAIN:
+    def __init__(self, model, kind: str, w=None) -> None:
+        self.model, self.kind, self.w = model, kind, w
+        parts = model.composition
+        if kind == "zprob" and parts.mixture == PLAIN:
             raise OptionError(
                 'type="zprob" is the probability of the zeros of a part of their own: this model '
                 "has none, give zi= or hurdle="
             )
-        if self.kind == "dispersion" and not parts.family.parameters:
+        if kind == "dispersion" and not parts.family.parameters:
             raise OptionError(f'type="dispersion": the family {parts.family} has no dispersion')
 
     def value(self, eta, nu) -> np.ndarray:
@@ -66,9 +63,40 @@ class PartsPrediction:
 
     def law(self, eta, nu) -> RowDistribution:
         """The distribution of the rows' responses."""
-        weights = self.rows.weights
-        w = np.ones(len(eta)) if weights is None else weights
+        w = np.ones(len(eta)) if self.w is None else self.w
         return RowDistribution.at(self.model.composition, self.model.link_record, eta, nu, w)
+
+    def slopes(self, eta, nu) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives in η, shape (n,), and in every ν, by differences."""
+        with np.errstate(all="ignore"):
+            h = STEP * (1 + np.abs(eta))
+            to_eta = (self.value(eta + h, nu) - self.value(eta - h, nu)) / (2 * h)
+            to_nu = np.zeros_like(nu)
+            for k, line in enumerate(nu):
+                move = np.zeros_like(nu)
+                move[k] = step = STEP * (1 + np.abs(line))
+                change = self.value(eta, nu + move) - self.value(eta, nu - move)
+                to_nu[k] = change / (2 * step)
+        return to_eta, to_nu
+
+
+class PartsPrediction(OfPredictors):
+    """Predictions for rows, given their predictors.
+
+    Parameters
+    ----------
+    model : GeneralizedLinearMixedModel
+    kind : str
+        A type of `predict`.
+    rows : ModelRows
+    eta : ndarray, shape (n,)
+        NaN where a value is missing.
+    nu : ndarray, shape (number of lines, n)
+    """
+
+    def __init__(self, model, kind: str, rows, eta, nu) -> None:
+        super().__init__(model, kind, rows.weights)
+        self.rows, self.eta, self.nu = rows, eta, nu
 
     @property
     def prediction(self) -> np.ndarray:
@@ -82,19 +110,6 @@ class PartsPrediction:
             with np.errstate(all="ignore"):
                 out[whole] = function(self.eta, self.nu)[whole]
         return out
-
-    def slopes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Derivatives in η, shape (n,), and in every ν, by differences."""
-        with np.errstate(all="ignore"):
-            h = STEP * (1 + np.abs(self.eta))
-            to_eta = self.value(self.eta + h, self.nu) - self.value(self.eta - h, self.nu)
-            to_nu = np.zeros_like(self.nu)
-            for k, line in enumerate(self.nu):
-                move = np.zeros_like(self.nu)
-                move[k] = step = STEP * (1 + np.abs(line))
-                change = self.value(self.eta, self.nu + move) - self.value(self.eta, self.nu - move)
-                to_nu[k] = change / (2 * step)
-        return to_eta / (2 * h), to_nu
 
     def errors(self, variance: Callable | None) -> np.ndarray:
         """Standard errors of the predictions.
@@ -115,8 +130,8 @@ class PartsPrediction:
                 "standard errors of predictions with the random effects of two parts are not "
                 "known: random=False, for the population"
             )
-        cov, rank = model.part_covariance, model.feterm.rank
-        to_eta, to_nu = self.slopes()
+        cov, rank = known_covariance(model, self.kind), model.feterm.rank
+        to_eta, to_nu = self.slopes(self.eta, self.nu)
         X = self.rows.X
         columns = np.concatenate(
             [to_nu[k][:, None] * x for k, x in enumerate(self.columns())]
@@ -124,11 +139,6 @@ class PartsPrediction:
             axis=1,
         )
         both = np.concatenate([to_eta[:, None] * X, columns], axis=1)
-        unknown = np.isnan(np.diag(cov))  # of directions along which nothing changes
-        if unknown.any():
-            silent = np.abs(both[:, unknown]) < SILENT * (1e-300 + np.abs(self.prediction))[:, None]
-            cov = np.where(unknown | unknown[:, None], 0.0, cov)
-            both[:, unknown] = np.where(silent, 0.0, np.nan)
         total = np.einsum("ij,jk,ik->i", both, cov, both)
         if variance is not None:
             own = np.einsum("ij,jk,ik->i", X, cov[:rank, :rank], X)
@@ -149,6 +159,22 @@ class PartsPrediction:
                 logit, change = np.log(at) - np.log1p(-at), half / (at * (1 - at))
                 return [1 / (1 + np.exp(-(logit + s * change))) for s in (-1, 1)]
             return [at * np.exp(s * half / at) for s in (-1, 1)]
+
+
+def known_covariance(model, kind: str) -> np.ndarray:
+    """Covariance of β̂ and ψ̂ for predictions of a kind.
+
+    Parameters at an end of their range, where the distribution does not depend on them any more,
+    count as known, except for predictions of themselves.
+    """
+    cov, rank = model.part_covariance, model.feterm.rank
+    own = {"dispersion": 0, "zprob": len(model.part_lines.lines) - 1}.get(kind)
+    of_own = range(0) if own is None else range(model.part_lines.size)[model.part_lines.slices[own]]
+    flat = [rank + place for place in model.flat_places if place not in of_own]
+    if flat:
+        cov = cov.copy()
+        cov[flat] = cov[:, flat] = 0.0
+    return cov
 
 
 def part_columns(model, rows) -> list[np.ndarray]:

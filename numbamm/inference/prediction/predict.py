@@ -19,6 +19,7 @@ from numbamm.inference.marginal.population_prediction import population_predicti
 from numbamm.inference.prediction.model_rows import ModelRows
 from numbamm.inference.prediction.parts_prediction import PartsPrediction, predictors_of
 from numbamm.inference.prediction.re_form import chosen_effects
+from numbamm.inference.prediction.residual_share import ResidualShare, borrows
 from numbamm.inference.prediction.simulate import (
     generator,
     trials_or_weights,
@@ -26,7 +27,6 @@ from numbamm.inference.prediction.simulate import (
 )
 from numbamm.inference.prediction.streamed import predictions
 from numbamm.models.parts.distribution import RowDistribution
-from numbamm.models.residual_side.refusals import refuse_new_rows
 from numbamm.options import flag, one_of, valid_alpha
 from numbamm.sources.opening import open_source
 
@@ -141,9 +141,12 @@ def predict(
         Random effects to include: ``"all"``, the default; ``"none"`` or ``"~0"``, for a prediction
         for the population; grouping factors, ``["item"]``; or terms, ``"(1 | item)"``, which are
         the model's terms or parts of them. Columns that only other terms use are not needed.
+        With all random effects, new rows of a model with ``residual=`` have a share in the
+        residuals of their group, too; with those that are named here, they have not.
     new_levels : {"population", "missing", "error"}
-        What to do with rows whose level was not in the fit: predict without its random effect
-        and warn; predict NaN; or raise a `DataError` that names the levels.
+        What to do with rows whose level, or group of correlated residuals, was not in the fit:
+        predict without its random effect, or its residuals, and warn; predict NaN; or raise a
+        `DataError` that names the levels.
     type : {"response", "link", "conditional", "zprob", "dispersion"}
         Predict means or linear predictors; for linear models they are the same. Of a model of
         several parts also the mean of its family, without the zeros of the other part, so that
@@ -156,17 +159,18 @@ def predict(
     alpha : float
         One minus the coverage of the interval.
     weights : str or array, optional
-        Prior weights of new rows, for prediction intervals: a row's variance is σ² over its
-        weight; numbers of trials for binomial models. If not given, the column that the fit used;
-        ones, if it used none.
+        Prior weights of new rows, for prediction intervals and where residuals are correlated: a
+        row's variance is σ² over its weight; numbers of trials for binomial models. If not given,
+        the column that the fit used; ones, if it used none.
     draws, seed : int, optional
         Prediction intervals of generalized models are found by simulation: the number of
         observations that are drawn for each row, and the seed of the draws.
     re : {"conditional", "zero", "integrated"}
         ``"conditional"``: with random effects as `random` and `re_form` say. ``"zero"``: with
-        random effects of zero, as ``random=False``. ``"integrated"``: the mean response over the
-        distribution of the random effects, E g⁻¹(Xβ + Zb), which is the population's; grouping
-        factors are not needed. Its standard errors count the errors of the variances, too.
+        random effects of zero, and no share in residuals, as ``random=False``. ``"integrated"``:
+        the mean response over the distribution of the random effects, E g⁻¹(Xβ + Zb), which is the
+        population's; grouping factors are not needed. Its standard errors count the errors of the
+        variances, too.
 
     Returns
     -------
@@ -197,7 +201,20 @@ def predict(
     the blocked Cholesky factor (Henderson, 1975, Biometrics 31, 423). A new level adds the variance
     of its random effects, z'Var(b)z. Effects at points that the fit did not have, as those of
     ``exp(east, north | g)``, are predicted from the effects at its points (kriging), and what these
-    leave open adds to the variance. For generalized models the same formula holds for the linear
+    leave open adds to the variance.
+
+    With correlated residuals, a new row of a group of the fit has the mean of its response given
+    all responses of the fit: x'β̂ + z'b̂ + w'ε̂, where w = R⁻¹r has the correlations r of its residual
+    with those of the group. Its standard error is that of x'β̂ + z'b̂ + w'ε̂ - z'b - w'ε; what the
+    residuals of the group leave open of its own, which is all where they are independent, is a
+    part of prediction intervals alone. So a row at a visit or time that its group has in the fit
+    is that observation, with a standard error of zero, unless there is a nugget: the model's means
+    there are ``predict()`` or `fittedvalues`. Rows of new groups have the mean x'β̂ + z'b̂ and all
+    of their variance. Standard deviations that differ, by visit or by ``dispersion=``, are those of
+    the new rows' own visits and covariates, whose columns they need; for ``power(fitted)`` that of
+    x'β̂ + z'b̂ with the random effects that are included.
+
+    For generalized models the same formula holds for the linear
     predictor at the conditional mode, with the covariance of β̂ from which `bse` comes. Standard
     errors of means follow by the delta method; intervals of means are the transformed intervals of
     linear predictors. All these intervals are normal. A prediction interval of a generalized model
@@ -231,7 +248,8 @@ def predict(
                 raise OptionError(
                     're="integrated" is a mean: type="response", no prediction interval'
                 )
-            return population_predictions(model, newdata, se, interval is not None, alpha)
+            of_interval = interval is not None
+            return population_predictions(model, newdata, type, se, of_interval, alpha)
         random = False
     by_draws = interval == "prediction" and not model.is_linear
     if by_draws and type == "link":
@@ -244,8 +262,17 @@ def predict(
     chosen = chosen_effects(model, re_form if random else "none")
     if model.has_categories:
         return _of_categories(model, newdata, chosen, new_levels, type, se, interval, alpha)
-    rows = _rows(model, newdata, chosen, interval, weights)
+    borrowing = random and borrows(model, re_form, newdata)
+    rows = _rows(model, newdata, chosen, interval, weights, borrowing)
     eta = _eta_of_fit(model, chosen) if newdata is None else _eta(model, rows, chosen, new_levels)
+    residual = None
+    if model.residual_side is not None:
+        residual = ResidualShare(model, rows, eta, borrowing)
+    if borrowing:
+        eta = eta + residual.means()
+        _refuse_or_warn_of_groups(model, rows.residuals, new_levels)
+        if new_levels == "missing":
+            eta[rows.residuals.rows[rows.residuals.is_new]] = np.nan
     if model.composition is not None:
         nu = _predictors(model, rows, chosen)
         of_parts = PartsPrediction(model, type, rows, eta, nu)
@@ -272,7 +299,8 @@ def predict(
 
     columns = {"prediction": on_scale(eta)}
     if se or interval is not None:
-        sd = np.sqrt(np.where(np.isnan(eta), np.nan, _variance(model, rows, chosen)))
+        variances = _variance(model, rows, chosen, residual)
+        sd = np.sqrt(np.where(np.isnan(eta), np.nan, variances))
     if se:
         slope = 1.0 if on_link_scale else np.abs(model.link_record.slope(eta))
         columns["se"] = slope * sd
@@ -280,7 +308,9 @@ def predict(
         ends = _drawn_limits(model, rows, eta, sd, alpha, draws, generator(seed))
         columns["lower"], columns["upper"] = ends
     elif interval is not None:
-        ends = [on_scale(end) for end in _limits(model, rows, eta, sd, alpha, interval)]
+        if interval == "prediction":
+            sd = np.sqrt(sd**2 + _residual_variances(model, rows, residual))
+        ends = [on_scale(end) for end in _limits(model, eta, sd, alpha)]
         columns["lower"], columns["upper"] = np.sort(ends, axis=0)
     series = {name: rows.aligned(values, name) for name, values in columns.items()}
     return pd.DataFrame(series) if len(series) > 1 else series["prediction"]
@@ -300,27 +330,31 @@ def _of_categories(model, newdata, chosen, new_levels, type, se, interval, alpha
     return predict_categories(model, rows, chosen, effects, type, se, interval, alpha)
 
 
-def _rows(model, newdata, chosen, interval, weights) -> ModelRows:
+def _rows(model, newdata, chosen, interval, weights, borrowing: bool) -> ModelRows:
     """The rows to predict, with the terms whose random effects are included."""
     if newdata is None:
         return ModelRows.of_fit(model, weights)
-    if interval == "prediction":
+    if interval == "prediction" or borrowing:
         weights = weights_to_draw(model, weights)
     elif weights is not None:
         raise OptionError(
             'weights are those of new observations: they matter only with interval="prediction"'
         )
     wanted = [k for k, columns in enumerate(chosen) if columns.any()]
-    return ModelRows.new(model, newdata, wanted, weights)
+    residuals = "deviations" if interval == "prediction" else ""
+    residuals = "correlated" if borrowing else residuals
+    return ModelRows.new(model, newdata, wanted, weights, residuals=residuals)
 
 
-def _limits(model, rows: ModelRows, eta, sd, alpha: float, interval: str) -> list[np.ndarray]:
+def _residual_variances(model, rows: ModelRows, residual: ResidualShare | None):
+    """Variances of the residuals of new observations of a linear model, shape (n,)."""
+    if residual is not None:
+        return residual.open_variances()
+    return model.sigma**2 / trials_or_weights(model, rows)
+
+
+def _limits(model, eta, sd, alpha: float) -> list[np.ndarray]:
     """Normal limits for linear predictors, or for a linear model's observations."""
-    if interval == "prediction":
-        side = model.residual_side
-        if side is not None and not side.has_one_deviation:
-            refuse_new_rows(model, 'interval="prediction"')
-        sd = np.sqrt(sd**2 + model.sigma**2 / trials_or_weights(model, rows))
     half = ndtri(1 - alpha / 2) * sd
     return [_on_same_side(model, eta, end) for end in (eta - half, eta + half)]
 
@@ -404,9 +438,10 @@ def _effects(model, rows: ModelRows, chosen, new_levels: str) -> list[np.ndarray
     return effects
 
 
-def _variance(model, rows: ModelRows, chosen) -> np.ndarray:
+def _variance(model, rows: ModelRows, chosen, residual: ResidualShare | None = None) -> np.ndarray:
     """Variances of x'β̂ + z'b̂ - z'b, shape (n,)."""
-    if not any(columns.any() for columns in chosen):
+    borrowing = residual is not None and residual.borrows
+    if not (borrowing or any(columns.any() for columns in chosen)):
         return np.einsum("ij,ij->i", rows.X @ model.beta_covariance, rows.X)
     known, of_new = [], np.zeros(len(rows.X))
     for term, (refs, z), columns in zip(model.reterms, rows.terms, chosen, strict=True):
@@ -419,7 +454,12 @@ def _variance(model, rows: ModelRows, chosen) -> np.ndarray:
         if chosen[there.term][there.columns].all():
             of_new[there.rows] += there.rest()
     with blas_threads():
-        return model.row_variances(rows.X, known) + model.sigma**2 * of_new
+        own = (
+            model.row_variances(rows.X, known)
+            if residual is None
+            else residual.error_variances(known)
+        )
+        return own + model.sigma**2 * of_new
 
 
 def _refuse_or_warn(term, unseen: list, new_levels: str) -> None:
@@ -435,6 +475,25 @@ def _refuse_or_warn(term, unseen: list, new_levels: str) -> None:
         warn(
             f"levels of '{term.group}' that were not in the fit are predicted without their random "
             f"effects: {_listed(unseen)}{hint}"
+        )
+
+
+def _refuse_or_warn_of_groups(model, new, new_levels: str) -> None:
+    """The same for groups of residuals, unless they are levels of random effects, too."""
+    group = model.residual_side.reading.places.grouping.name
+    if not new.unseen or any(term.group == group for term in model.reterms):
+        return
+    text, levels = model.residual_side.texts.residual.text, model.residual_side.reading.labels
+    found = f"{_listed(new.unseen)}{type_hint(new.unseen, levels)}"
+    if new_levels == "error":
+        raise DataError(
+            f"residual={text!r}: the new data have levels of '{group}' that were not in the fit: "
+            f'{found}; new_levels="population" predicts without residuals of theirs'
+        )
+    if new_levels == "population":
+        warn(
+            f"residual={text!r}: levels of '{group}' that were not in the fit have no residuals "
+            f"that their rows could share in: {found}"
         )
 
 

@@ -17,7 +17,6 @@ from numbamm.inference.prediction.model_rows import ModelRows, row_weights
 from numbamm.inference.prediction.parts_prediction import predictors_of
 from numbamm.inference.prediction.re_form import chosen_effects
 from numbamm.inference.resampling.replicates import valid_count
-from numbamm.models.residual_side.refusals import refuse_new_rows
 from numbamm.options import numbers
 from numbamm.shortrepr import ShortRepr
 
@@ -89,7 +88,7 @@ def simulate(
     re_form : None, str or list of str
         Terms that keep the random effects of the fit, as for `predict`: ``"none"``, so that all
         are drawn; None or ``"all"``; grouping factors; whole terms. Random effects of new levels
-        are always drawn.
+        are always drawn, and so are residuals, whether or not they are correlated.
     weights : str or array, optional
         Prior weights of new rows, numbers of trials for binomial models. If not given, the
         column that the fit used; ones, if it used none. Poisson, negative binomial and Bernoulli
@@ -142,11 +141,12 @@ def simulate(
     if newdata is None:
         rows = ModelRows.of_fit(model, weights)
     else:
-        refuse_new_rows(model, "simulate(newdata=...)")
         given = weights_to_draw(model, weights)
         every = range(len(model.reterms))
         parts = tuple(model.frame.parts) if model.has_categories else ()
-        rows = ModelRows.new(model, newdata, every, given, parameters.theta, parts)
+        rows = ModelRows.new(
+            model, newdata, every, given, parameters.theta, parts, residuals="correlated"
+        )
     rng = generator(seed)
     series = _as_categories if model.has_categories else _as_numbers
     if n is None:
@@ -230,10 +230,13 @@ def respond(model, rows: ModelRows, parameters: TrueParameters, kept, rng) -> np
     phi = parameters.sigma**2
     if model.residual_side is None:
         y[complete] = model.family_record.draws(rng, mu, w, phi, parameters.shape)
-    else:
+        return y
+    if rows.residuals is None:
         noise = model.residual_side.correlated(rng.standard_normal(len(mu)))
-        noise *= parameters.sigma * model.residual_side.deviations()
-        y[complete] = mu + noise / np.sqrt(w)
+        noise *= model.residual_side.deviations()
+    else:
+        noise = rows.residuals.noise(rng) * rows.residuals.deviations(mu)
+    y[complete] = mu + parameters.sigma * noise / np.sqrt(w)
     return y
 
 

@@ -23,6 +23,8 @@ from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
 from numbamm.inference.resampling.bootstrap_fits import bootstrap_task
 from numbamm.inference.resampling.replicates import key_of, run, valid_count
 from numbamm.inference.resampling.resampling_task import KINDS, refuse_kind, resampling_task
+from numbamm.inference.resampling.studentised import limits as studentised_limits
+from numbamm.inference.resampling.studentised import refuse_without_errors
 from numbamm.inference.resampling.workers import holding
 from numbamm.inference.robust.clusters import Clusters
 from numbamm.models.mixedmodel import SINGULAR_TOLERANCE
@@ -38,8 +40,14 @@ if TYPE_CHECKING:
 
     from numbamm.report.tableframe import Limits
 
+#: Titles of the bootstraps of data.
+TITLES = {
+    "cases": "Bootstrap of cases",
+    "residual": "Bootstrap of residuals",
+    "wild": "Wild bootstrap",
+}
 #: Methods for intervals.
-METHODS = ("shortest", "equal-tailed", "bca")
+METHODS = ("shortest", "equal-tailed", "bca", "studentised")
 
 
 @names_arguments
@@ -50,6 +58,7 @@ def bootstrap(
     *,
     kind: str = "parametric",
     cluster: Any = None,
+    errors: bool = False,
     workers=1,
     progress: bool | None = None,
 ) -> Bootstrap:
@@ -74,6 +83,8 @@ def bootstrap(
         For cases and signs: a grouping factor, or a label for each row of the data; if not given,
         the grouping factor within which those of all other terms are nested. Of cases, levels of
         crossed factors keep their identity.
+    errors : bool
+        Whether to keep the standard errors of each replicate, which studentised intervals need.
     workers : int or executor
         Number of threads; -1 for one per processor. Or an executor, for processes or other
         machines: any `concurrent.futures.Executor`, a dask ``Client``, or a ``joblib.Parallel``.
@@ -126,11 +137,11 @@ def bootstrap(
         clusters = Clusters.of(model, cluster, independent=kind == "wild")
     elif cluster is not None:
         raise OptionError(f'cluster is for kind="cases" and kind="wild", not "{kind}"')
-    made = Bootstrap._of(model, seed)
+    made = Bootstrap._of(model, seed, flag("errors", errors))
     if kind != "parametric":
         made.kind, made._clusters = kind, clusters
-        about = f" of {clusters.name}" if clusters is not None else ""
-        made.title = f"Bootstrap by {kind}{about}: {model.formula}"
+        about = f" by {clusters.name}" if clusters is not None else ""
+        made.title = f"{TITLES[kind]}{about}: {model.formula}"
     return made._extended(model, valid_count("n", n), workers, progress)
 
 
@@ -160,6 +171,10 @@ class Bootstrap(Tabular):
         Columns of parameters with a given value, which are not estimated.
     kind : str
         What is drawn, see `bootstrap`.
+    errors : ndarray or None, shape (successful replicates, ...)
+        The replicates' standard errors, if they were asked for, in the columns ``names.errors``:
+        of coefficients, and of variance parameters on scales without bounds (logarithms,
+        Fisher's transformation of correlations).
     n, n_singular, n_failed : int
         Numbers of replicates, of those with a singular fit, and of those that could not be fitted.
     frame : pandas.DataFrame
@@ -193,13 +208,14 @@ class Bootstrap(Tabular):
     given: list[str] = field(default_factory=list)
     _model: object = None
     kind: str = "parametric"
+    errors: np.ndarray | None = None
     _clusters: Clusters | None = None
     _jackknife: np.ndarray | None = None
 
     @classmethod
-    def _of(cls, model, seed) -> Bootstrap:
+    def _of(cls, model, seed, errors: bool = False) -> Bootstrap:
         """A `Bootstrap` without replicates."""
-        names = EstimateColumns.of(model)
+        names = EstimateColumns.of(model, errors)
         original = names.row_of(model)
         given = [SIGMA] * (model.estimates.sigma_given and SIGMA in names.sizes)
         none = np.empty(0)
@@ -214,6 +230,7 @@ class Bootstrap(Tabular):
             {},
             given,
             model,
+            errors=np.empty((0, len(names.errors))) if errors else None,
         )
 
     # ---- the replicates -------------------------------------------------------------------------
@@ -267,6 +284,8 @@ class Bootstrap(Tabular):
         if not len(self.index):
             raise DataError("no replicate of the bootstrap could be fitted")
         frame = self.frame.drop(columns=["objective", "singular", *self.given])
+        if self.kind == "wild":  # signs tell nothing of variances
+            frame = frame[[f"beta_{name}" for name in self.names.beta]]
         return frame if flag("singular", singular) else frame[~self.singular]
 
     # ---- intervals and tests ---------------------------------------------------------------
@@ -281,10 +300,12 @@ class Bootstrap(Tabular):
         ----------
         alpha : float
             One minus the coverage.
-        method : {"shortest", "equal-tailed", "bca"}
+        method : {"shortest", "equal-tailed", "bca", "studentised"}
             The shortest interval that contains a share 1 - alpha of the replicates; the interval
-            between the quantiles alpha/2 and 1 - alpha/2; or between quantiles that are corrected
-            for bias and skewness, which needs a fit without each cluster.
+            between the quantiles alpha/2 and 1 - alpha/2; between quantiles that are corrected for
+            bias and skewness, which needs a fit without each cluster; or, from replicates with
+            ``errors=True``, from quantiles of t, estimates over their standard errors: of
+            variance parameters on scales without bounds, of θ none.
         singular : bool
             Whether singular fits count.
 
@@ -292,7 +313,7 @@ class Bootstrap(Tabular):
         -------
         Limits, a pandas.DataFrame
             Lower and upper limits in columns 0 and 1, a row per parameter. For correlations only
-            the replicates count in which they exist.
+            the replicates count in which they exist, and for t those with a standard error.
 
         Raises
         ------
@@ -327,6 +348,13 @@ class Bootstrap(Tabular):
                 corrected(values, original[name], without[name].to_numpy(), alpha)
                 for name, values in columns.items()
             ]
+        elif method == "studentised":
+            refuse_without_errors(self.errors, self._model)
+            kept = slice(None) if singular else ~self.singular
+            values = self._frame(np.vstack([self.values[kept], self.original]))
+            names, errors = self.names.errors, self.errors[kept]
+            known = studentised_limits(self._model, names, values, errors, alpha)
+            limits = [known.get(name, (np.nan, np.nan)) for name in columns]
         else:
             interval = shortest if method == "shortest" else _equal_tailed
             limits = [interval(values, alpha) for values in columns.values()]
@@ -434,6 +462,9 @@ class Bootstrap(Tabular):
             f"{self.n} replicates; {self.n_singular} singular, {self.n_failed} failed.",
             f"{coverage(alpha)} intervals, {method}.",
         ]
+        without = limits.index[limits.isna().all(axis=1)]
+        if method == "studentised" and len(without):
+            notes.append(f"Without a standard error: {', '.join(without)}.")
         undefined = frame.columns[frame.isna().any()]
         if len(undefined):
             notes.append("Correlations: from the replicates in which no variance is zero.")
@@ -553,7 +584,7 @@ class Bootstrap(Tabular):
         if self.kind in ("cases", "wild") and self._clusters is None:
             raise OptionError(f"replicates of {self.kind} from a file cannot be extended")
         if EstimateColumns.of(
-            mixed_model(model)
+            mixed_model(model), bool(self.names.errors)
         ).to_json() != self.names.to_json() or not np.allclose(
             self.names.row_of(model), self.original, rtol=1e-8, atol=1e-10
         ):
@@ -643,13 +674,17 @@ class Bootstrap(Tabular):
             warn("the bootstrap was interrupted; extend() adds more replicates")
         out = copy(self)
         out._model, out.failed = model, dict(self.failed)
-        values, index = [self.values], [self.index]
+        values, index, size = [self.values], [self.index], len(self.original)
+        errors = [] if self.errors is None else [self.errors]
         for rows, failed in done:
             good = [i for i in rows if i not in failed]
             index.append(np.array(good, dtype=np.int64))
-            values.append(np.array([rows[i] for i in good]).reshape(-1, len(self.original)))
+            made = np.array([rows[i] for i in good]).reshape(-1, size + len(self.names.errors))
+            values.append(made[:, :size])
+            errors.append(made[:, size:])
             out.failed |= failed
         out.values, out.index = np.concatenate(values), np.concatenate(index)
+        out.errors = None if self.errors is None else np.concatenate(errors)
         out.singular = singular_fits(model, out.values[:, len(self.original) - len(model.theta) :])
         if ended is not None:
             raise holding(ended, out)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from numbamm.inference.random.components import SHAPE, SIGMA, Component, Components
+from numbamm.inference.resampling.studentised import names_of_errors, standard_errors
 from numbamm.structures.registry import from_json
 
 
@@ -26,6 +27,8 @@ class EstimateColumns:
         Parameters of a structure of the residuals.
     parts : list of str
         Coefficients of other predictors than that of the mean.
+    errors : list of str
+        Parameters whose standard errors follow the estimates.
     """
 
     beta: list[str]
@@ -34,23 +37,25 @@ class EstimateColumns:
     components: Components
     residual: list[str] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, model) -> EstimateColumns:
-        """The columns for fits of a model."""
+    def of(cls, model, errors: bool = False) -> EstimateColumns:
+        """The columns for fits of a model, with standard errors or without."""
         sizes = [SIGMA] * (model.varcorr.sigma is not None)
         sizes += [SHAPE] * (model.shape is not None)
         beta = model.kept_coefficients
         side = model.residual_side
         residual = [] if side is None else list(side.parameters(side.phi, 1.0))
         parts = [] if model.composition is None else model.part_lines.names
-        return cls(beta, model.theta_names, sizes, Components.of(model), residual, parts)
+        own = names_of_errors(model) if errors else []
+        return cls(beta, model.theta_names, sizes, Components.of(model), residual, parts, own)
 
     def to_json(self) -> dict:
         """The columns as plain lists, from which `from_json` makes them again."""
         terms = [[t.group, list(t.names), t.structure.to_json()] for t in self.components.terms]
         own = {"beta": self.beta, "theta": self.theta, "sizes": self.sizes, "terms": terms}
-        further = {"residual": self.residual, "parts": self.parts}
+        further = {"residual": self.residual, "parts": self.parts, "errors": self.errors}
         return own | {name: names for name, names in further.items() if names}
 
     @classmethod
@@ -60,7 +65,7 @@ class EstimateColumns:
             Component(group, tuple(names), from_json(structure, len(names)))
             for group, names, structure in d["terms"]
         ]
-        further = d.get("residual", []), d.get("parts", [])
+        further = (d.get(name, []) for name in ("residual", "parts", "errors"))
         return cls(d["beta"], d["theta"], d["sizes"], Components(terms), *further)
 
     @property
@@ -76,6 +81,11 @@ class EstimateColumns:
         sizes = {SIGMA: sigma, SHAPE: shape}
         sizes = [sizes[s] for s in self.sizes]
         return np.concatenate([[objective], sizes, residual, beta, theta])
+
+    def with_errors(self, model) -> np.ndarray:
+        """`row_of` a fitted model, then the standard errors, if there are any."""
+        row = self.row_of(model)
+        return np.append(row, standard_errors(model)) if self.errors else row
 
     def row_of(self, model) -> np.ndarray:
         """The estimates of a fitted model in the order of `columns`."""

@@ -12,6 +12,9 @@ from numbamm import files
 from numbamm.errors import OptionError
 from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
 
+#: Names of columns of standard errors.
+ERROR = "error of {}"
+
 
 def write(path, replicates) -> None:
     """Write a `Bootstrap` to a file.
@@ -34,6 +37,9 @@ def write(path, replicates) -> None:
     }
     columns = {"replicate": replicates.index, "singular": replicates.singular}
     columns |= dict(zip(names.columns, replicates.values.T.copy(), strict=True))
+    if replicates.errors is not None:
+        kept = [ERROR.format(name) for name in names.errors]
+        columns |= dict(zip(kept, replicates.errors.T.copy(), strict=True))
     text = json.dumps(about).encode()
     checksum = _checksum(text, replicates.values, replicates.index)
     table = pa.table(columns).replace_schema_metadata({b"numbamm": text, b"crc32": checksum})
@@ -71,6 +77,7 @@ def _attributes(table) -> dict:
     if about["version"] > 1:  # version 1 had no checksum
         if table.schema.metadata[b"crc32"] != _checksum(text, values, index):
             raise ValueError("its checksum is wrong")
+    errors = [table[ERROR.format(name)].to_numpy() for name in names.errors]
     return {
         "title": about["title"],
         "names": names,
@@ -82,6 +89,7 @@ def _attributes(table) -> dict:
         "failed": {int(i): reason for i, reason in about["failed"].items()},
         "given": about["given"],
         "kind": about.get("kind", "parametric"),
+        "errors": np.column_stack(errors) if errors else None,
     }
 
 

@@ -12,6 +12,7 @@ from numbamm.blocks.search.refits import NORM, OBJECTIVE, refits
 from numbamm.errors import NumbammError
 from numbamm.inference.resampling.bootstrap_columns import EstimateColumns
 from numbamm.inference.resampling.replicates import BATCHES, ReplicateTask, stream
+from numbamm.inference.resampling.studentised import errors_at_blocks
 from numbamm.inference.resampling.workers import number_of_workers
 from numbamm.optimize.run import uninterrupted
 
@@ -49,10 +50,38 @@ class CompiledFits(ReplicateTask):
             blocks.A, blocks.xy = blocks.A.copy(), blocks.xy.copy()
             model = blocks.newton_model(*self._criterion)
             rows = blocks.refs, blocks.z, self._z_lambda, blocks.xy
+            self._local.blocks = blocks
             self._local.buffers = model, *newton.allocate(model, len(self._start)), rows
         return self._local.buffers
 
     def __call__(self, batch) -> tuple[dict, dict]:
+        rows: dict = {}
+        failed: dict = {}
+        if not self._names.errors:
+            self._fit(batch, rows, failed)
+            return rows, failed
+        for i in batch:  # one by one: A keeps the response, and the blocks are at its estimates
+            thetas, sigmas = self._fit([i], rows, failed)
+            if i not in failed:
+                rows[i] = np.append(rows[i], self._errors(thetas[0], rows[i][0], sigmas[0]))
+        return rows, failed
+
+    def _errors(self, theta, objective, sigma) -> np.ndarray:
+        """Standard errors of the replicate that was fitted last."""
+        if not hasattr(self._local, "twin"):
+            self._local.twin = self._model.twin()
+        return errors_at_blocks(
+            self._local.twin, self._local.blocks, theta, objective, sigma, self._model.nobs
+        )
+
+    def _fit(self, batch, rows: dict, failed: dict) -> tuple[np.ndarray, np.ndarray]:
+        """Fit a batch: adds to the estimates of replicates, and to the reasons of failures.
+
+        Returns
+        -------
+        thetas : ndarray, shape (replicates, number of θ)
+        sigmas : ndarray, shape (replicates,)
+        """
         model, optsum, n = self._model, self._model.optsum, len(batch)
         noise = np.empty((n, self._draws))
         for row, i in zip(noise, batch, strict=True):
@@ -81,12 +110,11 @@ class CompiledFits(ReplicateTask):
         if model.scaled.is_changed:
             thetas = np.array([model.scaled.to_user(theta) for theta in thetas])
         thetas = model.scaled.structure.rectified(thetas)
-        rows, failed = {}, {}
         for k, i in enumerate(batch):
             rows[i] = self._names.row(numbers[k, OBJECTIVE], sigmas[k], None, betas[k], thetas[k])
             if not succeeded[k] or not np.isfinite(rows[i]).all():
                 failed[i] = "the factorisation fails"
-        return rows, failed
+        return thetas, sigmas
 
 
 def _times_lambda(blocks, lambdas) -> np.ndarray:
@@ -110,8 +138,9 @@ class SingleFits(ReplicateTask):
             try:
                 y = self._model.simulate(stream(self._key, i))
                 uninterrupted(model.refit(y, progress=False))
-                rows[i] = self._names.row_of(model)
-                if np.isnan(rows[i]).any():  # infinity is possible: the shape of Poisson counts
+                rows[i] = self._names.with_errors(model)
+                # infinity is possible: the shape of Poisson counts
+                if np.isnan(rows[i][: len(self._names.columns)]).any():
                     failed[i] = "the estimates are not numbers"
             except (NumbammError, ArithmeticError, np.linalg.LinAlgError) as error:
                 rows[i], failed[i] = None, str(error)

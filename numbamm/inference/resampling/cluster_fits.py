@@ -15,6 +15,7 @@ from numbamm.blocks.layout import CROSS, DENSE, DIAG, ND
 from numbamm.blocks.search import newton
 from numbamm.inference.resampling.bootstrap_fits import can_be_compiled
 from numbamm.inference.resampling.resampled_fits import CaseFits
+from numbamm.inference.resampling.studentised import errors_at_blocks
 from numbamm.inference.robust.clusters import Clusters
 from numbamm.models.linear_estimates import coefficients
 
@@ -104,7 +105,18 @@ class ClusterFits(CaseFits):
         theta = model.scaled.structure.rectified(theta[None])[0]
         row = self._names.row(objective, sigma, None, beta, theta)
         fine = newton.ENDS.get(int(search.counts[newton.CODE])) != newton.ENDS[newton.FAILED]
-        return row if fine and np.isfinite(row).all() else None
+        if not (fine and np.isfinite(row).all()):
+            return None
+        return (
+            np.append(row, self._errors(theta, objective, sigma, n)) if self._names.errors else row
+        )
+
+    def _errors(self, theta, objective, sigma, n: int) -> np.ndarray:
+        """Standard errors of the replicate whose A is factorised."""
+        if not hasattr(self._local, "twin"):
+            self._local.twin = self._model.twin()
+        blocks = self._local.blocks
+        return errors_at_blocks(self._local.twin, blocks, theta, objective, sigma, n)
 
     def _blocks(self):
         """This thread's copy of the blocks, with an A of its own."""

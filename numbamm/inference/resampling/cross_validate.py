@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from numbamm.elsewhere import names_arguments
 from numbamm.errors import NumbammError, OptionError
+from numbamm.inference.categories.predict_categories import as_categories
 from numbamm.inference.resampling.folds import folds
 from numbamm.inference.resampling.replicates import ReplicateTask, key_of, run, stream
 from numbamm.models.generalized import refuse_joint
@@ -31,8 +32,8 @@ class CrossValidation(Result):
     Attributes
     ----------
     predictions : pandas.DataFrame
-        A row for each row of the data: ``observed, predicted``, the mean; ``log_score``, ``crps``,
-        and ``fold``, in which it was left out.
+        A row for each row of the data: ``observed, predicted``, the mean, or the most likely
+        category; ``log_score``, ``crps`` or ``rps``, and ``fold``, in which it was left out.
 
     See Also
     --------
@@ -83,7 +84,10 @@ def cross_validate(
         A row per part, and a last one for all: ``rows``; ``log_score``, the mean logarithm of the
         predictive density (larger is better); ``rmse``, the root mean squared error of the means;
         ``brier``, of events, the mean squared error of probabilities; and ``crps``, the continuous
-        ranked probability score (smaller is better). NaN where a part's fit failed.
+        ranked probability score (smaller is better). Of ordered categories ``log_score``;
+        ``accuracy``, the share of rows in their most likely category; and ``rps``, the ranked
+        probability score, the sum over thresholds of (F - 1{y ≤ threshold})². NaN where a part's
+        fit failed.
 
     Raises
     ------
@@ -120,12 +124,7 @@ def cross_validate(
     """
     _ = model.estimates
     refuse_structure(model, "cross_validate", "fit to a part of the data by update(data=...)")
-    if model.has_categories:
-        raise OptionError(
-            "cross_validate is for responses that are numbers: ordinal models are compared by "
-            "information_criteria() and lrtest()"
-        )
-    if not model.is_linear:
+    if model.composition is not None:
         refuse_joint(model, "cross_validate")
     try:
         count = operator.index(k)
@@ -148,11 +147,21 @@ def cross_validate(
     ]
     frame = pd.DataFrame.from_dict(lines, orient="index").dropna(axis=1, how="all")
     data = {name: model.aligned(predictions[name].to_numpy(), name) for name in predictions}
+    if model.has_categories:
+        for column in ("observed", "predicted"):
+            data[column] = as_categories(model, data[column])
+        data["rps"] = data.pop("crps").rename("rps")
     return CrossValidation(
         f"Cross-validation, {len(lines) - 1} parts of {name}: {model.formula}",
         frame,
         notes,
-        headings={"log_score": "log score", "rmse": "RMSE", "brier": "Brier", "crps": "CRPS"},
+        headings={
+            "log_score": "log score",
+            "rmse": "RMSE",
+            "brier": "Brier",
+            "crps": "CRPS",
+            "rps": "RPS",
+        },
         predictions=pd.DataFrame(data),
     )
 
@@ -187,6 +196,10 @@ def _scores(model, rows, rng) -> dict[str, np.ndarray]:
         eta = eta + np.einsum("pn,np->n", z, b[refs])
     sd = np.sqrt(np.maximum(twin.row_variances(X, terms), 0.0))
     y = model.frame.y[rows]
+    if model.has_categories:
+        from numbamm.inference.categories.category_scores import category_scores
+
+        return category_scores(twin, rows, eta, sd, y)
     w = np.ones(len(rows)) if model.frame.weights is None else model.frame.weights[rows]
     if model.is_linear:
         return _normal_scores(y, eta, np.sqrt(sd**2 + twin.sigma**2 / w))
@@ -296,6 +309,15 @@ def _predictions(model, part, found) -> tuple[pd.DataFrame, dict[int, str]]:
 def _summary(model, rows: pd.DataFrame) -> dict[str, float]:
     """The scores of some rows."""
     known = rows.dropna(subset=["predicted"])
+    if model.has_categories:
+        return {
+            "rows": float(len(rows)),
+            "log_score": float(known["log_score"].mean()),
+            "accuracy": float((known["observed"] == known["predicted"]).mean())
+            if len(known)
+            else np.nan,
+            "rps": float(known["crps"].mean()),
+        }
     error = known["observed"] - known["predicted"]
     squared = float((error**2).mean()) if len(known) else np.nan
     events = not model.is_linear and model.family_record.proportions

@@ -178,7 +178,7 @@ def power(
         built, parameters = _model_on_design(model, design, given_or_estimated, weights)
     _set_known(built, parameters)
     ddf = _valid_ddf(built, ddf)
-    simulation = built, parameters, _coefficients(coef, built.feterm.kept_names)
+    simulation = built, parameters, _coefficients(coef, built, test)
     fit_options = _fit_options(model, built, fast)
     if test == "lrt":
         outcome = LikelihoodRatioTests(*simulation, seed, fit_options).run(n, workers, progress)
@@ -418,10 +418,15 @@ def _set_known(model, parameters: TrueParameters) -> None:
         model.given_shape = parameters.shape
 
 
-def _coefficients(coef, names: list[str]) -> list[str]:
-    """Names of the coefficients to test, from the option `coef`."""
+def _coefficients(coef, model, test: str) -> list[str]:
+    """Names of the coefficients to test, from the option `coef`: not thresholds by default."""
+    names = usual = model.kept_coefficients
+    if model.has_categories:
+        usual = model.location_names
+        if test == "lrt":  # against models without a column of the location
+            names = usual
     if coef is None:
-        return [name for name in names if name != "Intercept"] or names
+        return [name for name in usual if name != "Intercept"] or names
     tested = name_list("coef", coef)
     unknown = [name for name in tested if name not in names]
     if unknown:
@@ -478,7 +483,7 @@ def _result(
     model, parameters: TrueParameters, tested: list[str], outcome: Outcome, note: str, alpha
 ) -> SimulatedPower:
     """The table of power, from the p-values of all fits."""
-    names, fits = model.feterm.kept_names, len(outcome.pvalues)
+    names, fits = model.kept_coefficients, len(outcome.pvalues)
     interrupted = outcome.done < outcome.n
     if interrupted and not fits:
         raise KeyboardInterrupt

@@ -22,10 +22,12 @@ class ResampledFits(ReplicateTask):
 
     def __call__(self, batch) -> tuple[dict, dict]:
         rows, failed = {}, {}
+        estimates = len(self._names.columns)
+        width = estimates + len(self._names.errors)
         for i in batch:
             try:
                 rows[i] = self._row(stream(self._key, i))
-                if rows[i].shape != (len(self._names.columns),) or np.isnan(rows[i]).any():
+                if len(rows[i]) != width or np.isnan(rows[i][:estimates]).any():
                     rows[i], failed[i] = None, "the estimates are not those of the model"
             except (NumbammError, ArithmeticError, np.linalg.LinAlgError) as error:
                 rows[i], failed[i] = None, str(error)
@@ -33,7 +35,7 @@ class ResampledFits(ReplicateTask):
 
     def _row(self, rng) -> np.ndarray:
         """The estimates of one replicate."""
-        return self._names.row_of(self._fitted(rng))
+        return self._names.with_errors(self._fitted(rng))
 
     def _fitted(self, rng):
         """The fitted model of one replicate."""

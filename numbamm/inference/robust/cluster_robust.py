@@ -5,25 +5,23 @@ With V_j the model's covariance of the rows of cluster j, M = (X'V⁻¹X)⁻¹ a
     CR0 = M Σ_j g_j g_j' M,    g_j = X_j'V_j⁻¹ A_j e_j,    A_j = I,
 
 is consistent as the number m of clusters increases. CR1 is CR0 times m / (m - 1). CR2 is unbiased
-if V is right: A_j = D'B^(-1/2)D with V_j = D'D and B = D(V_j - X_jMX_j')D'. Its tests take the
-degrees of freedom of the quadratic forms that estimate the variances, with V as the working
-covariance. Nothing here is larger than the rows of one cluster.
+if V is right, by its A_j; see `cluster_weights`. Its tests take the degrees of freedom of the
+quadratic forms that estimate the variances, with V as the working covariance.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import cho_solve
 
 from numbamm.blocks.threads import blas_threads
 from numbamm.inference.fixed.wald import INFINITE, quadratic_form
+from numbamm.inference.robust.cluster_rows import RowsOfClusters
+from numbamm.inference.robust.cluster_weights import dense_weights, low_rank_weights
 from numbamm.inference.robust.clusters import Clusters
 from numbamm.memory import refuse_beyond
 
-#: Eigenvalues of B below this share of the largest are zero: X tells all of these residuals.
-EXPLAINED = 1e-10
-#: Clusters of so many rows are solved one by one, by the Cholesky factor that there is.
-LARGE = 100
+#: Up to so many rows of a cluster, matrices of n × n are fastest.
+LARGE = 200
 #: Largest number of entries of the matrices that are computed in one batch.
 BATCH = 2**21
 #: Copies of a cluster's matrix that exist at once.
@@ -52,10 +50,10 @@ class ClusterRobust:
         self.beta, self.to_basis = model.estimates.beta, model.feterm.to_basis
         to_gamma = np.linalg.inv(self.to_basis)
         self.M = to_gamma @ model.beta_covariance @ to_gamma.T
-        parts = []
+        self.phi = model.sigma**2
+        source = RowsOfClusters(model, clusters)
         with blas_threads():
-            for rows in clusters.batches(BATCH):
-                parts.append(self._of_clusters(model, rows))
+            parts = [self._of_clusters(source, batch) for batch in clusters.batches(BATCH, LARGE)]
         scores, self.variances, self.shares = map(np.concatenate, zip(*parts, strict=True))
         if kind == "CR1":
             scores *= np.sqrt(clusters.count / (clusters.count - 1))
@@ -122,12 +120,13 @@ class ClusterRobust:
         df = q * (q + 1) * size / total
         return np.inf if df > INFINITE else float(df)
 
-    def _of_clusters(self, model, rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _of_clusters(self, source: RowsOfClusters, batch) -> tuple[np.ndarray, ...]:
         """What some clusters of n rows each contribute.
 
         Parameters
         ----------
-        rows : ndarray of int, shape (clusters, n)
+        source : RowsOfClusters
+        batch : ndarray of int, shape (clusters, n)
 
         Returns
         -------
@@ -136,68 +135,17 @@ class ClusterRobust:
         variances, shares : ndarray, shape (clusters, rank, rank)
             P_j'V_jP_j and X_j'P_j, with P_j = A_jV_j⁻¹X_jM.
         """
+        count, n = batch.shape
+        columns = source.columns(batch)
         refuse_beyond(
-            HELD * 8 * rows.shape[1] ** 2,
-            f"robust covariances with a cluster of {rows.shape[1]} rows",
+            HELD * 8 * count * n * (min(n, columns) if source.is_diagonal else n),
+            f"robust covariances with a cluster of {n} rows",
             "choose smaller clusters",
         )
-        sqrtw = model.sqrt_weights
-        x = model.feterm.basis[rows]
-        if sqrtw is not None:
-            x = x / sqrtw[rows][..., None]
-        e = model.frame.y - model.feterm.x[:, model.feterm.kept] @ self.beta
-        if model.frame.offset is not None:
-            e = e - model.frame.offset
-        V = _covariances(model, rows)
-        D = np.linalg.cholesky(V).transpose(0, 2, 1)
-        P = _solved(D, V, x @ self.M)
-        if self.kind == "CR2":
-            P = _adjusted(D, V - x @ self.M @ x.transpose(0, 2, 1), P)
-        scores = np.einsum("jnx,jn->jx", P, e[rows])
-        half = D @ P
-        return scores, half.transpose(0, 2, 1) @ half, x.transpose(0, 2, 1) @ P
-
-
-def _covariances(model, rows) -> np.ndarray:
-    """V_j = σ²(R + Z(K ⊗ λλ')Z') of some clusters, shape (clusters, n, n).
-
-    R is W⁻¹ without a structure of residuals, and K the identity without known covariances.
-    """
-    V = _of_residuals(model, rows)
-    for term in model.reterms:
-        half = (term.z.T @ term.lambda_)[rows]
-        refs = term.refs[rows]
-        one, other = refs[:, :, None], refs[:, None, :]
-        K = one == other if term.relation is None else term.relation.covariance[one, other]
-        V += (half @ half.transpose(0, 2, 1)) * K
-    return V * model.sigma**2
-
-
-def _of_residuals(model, rows) -> np.ndarray:
-    """R of some clusters, shape (clusters, n, n)."""
-    side, sqrtw, n = model.residual_side, model.sqrt_weights, rows.shape[1]
-    if side is not None and side.texts.residual is not None:
-        return np.array([side.at_rows(own) for own in rows])
-    deviations = np.ones(model.nobs) if side is None else side.deviations()
-    if sqrtw is not None:
-        deviations = deviations / sqrtw
-    R = np.zeros((*rows.shape, n))
-    R[:, np.arange(n), np.arange(n)] = deviations[rows] ** 2
-    return R
-
-
-def _solved(D, V, right) -> np.ndarray:
-    """V⁻¹ times a matrix, of each cluster, with V = D'D: by D, if clusters are large."""
-    if V.shape[1] < LARGE:
-        return np.linalg.solve(V, right)
-    return np.array([cho_solve((d, False), r) for d, r in zip(D, right, strict=True)])
-
-
-def _adjusted(D, residual, P) -> np.ndarray:
-    """A P, A = D'B^(-1/2)D, B = D (V - XMX') D'."""
-    B = D @ residual @ D.transpose(0, 2, 1)
-    values, vectors = np.linalg.eigh(B)
-    known = values > EXPLAINED * values[:, -1:]
-    root = np.where(known, np.where(known, values, 1.0) ** -0.25, 0.0)
-    half = (vectors * root[:, None, :]).transpose(0, 2, 1) @ D
-    return half.transpose(0, 2, 1) @ (half @ P)
+        rows, phi = source.of(batch).rotated(), self.phi
+        n = rows.x.shape[1]
+        large = count == 1 and source.is_diagonal and n > max(LARGE, 2 * columns)
+        weights = low_rank_weights if large else dense_weights
+        P, variances = weights(rows, self.M / phi, self.kind == "CR2")
+        scores = np.einsum("jnx,jn->jx", P, rows.e)
+        return scores, phi * variances, rows.x.transpose(0, 2, 1) @ P

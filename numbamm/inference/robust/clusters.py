@@ -50,7 +50,7 @@ class Clusters:
             There is no such factor, a label is missing, there is a single cluster, or rows that
             are correlated are in several clusters.
         """
-        factors = _factors(model)
+        factors = grouping_factors(model)
         if cluster is None:
             name, labels = _finest(model, factors)
         elif isinstance(cluster, str):
@@ -80,13 +80,15 @@ class Clusters:
         """Whether each level of a factor is in one cluster."""
         return _is_within(refs, self.codes)
 
-    def batches(self, entries: int) -> Iterator[np.ndarray]:
+    def batches(self, entries: int, alone: int) -> Iterator[np.ndarray]:
         """Rows of the clusters, in batches of clusters with as many rows each.
 
         Parameters
         ----------
         entries : int
             Largest number of entries of the square matrices of a batch.
+        alone : int
+            A cluster of more rows is a batch of its own.
 
         Yields
         ------
@@ -97,12 +99,12 @@ class Clusters:
         starts = np.cumsum(sizes) - sizes
         for size in np.unique(sizes):
             first = starts[sizes == size]
-            step = max(1, int(entries // size**2))
+            step = 1 if size > alone else max(1, int(entries // size**2))
             for at in range(0, len(first), step):
                 yield order[first[at : at + step, None] + np.arange(size)]
 
 
-def _factors(model) -> dict[str, np.ndarray]:
+def grouping_factors(model) -> dict[str, np.ndarray]:
     """Codes of the rows by grouping factor: of random effects, and of correlated residuals."""
     factors = {term.group: term.refs for term in model.reterms}
     side = model.residual_side

@@ -50,16 +50,18 @@ RIVAL = 1e-3, 10.0
 SHAPE = 1.0
 #: Up to so many operations an evaluation a fit of several minima tries again in any case.
 LIGHT = 2e6
+#: With more rows two other starts suffice in a model of several parts.
+MANY_DATA = 100
 
 #: Where a density is not concave in η, rows may have negative information about η. In 1,467 small
 #: data sets of random intercepts, few of whose levels are all alike, no other search ended lower if
 #: that of each level's rows added up to this share, or more, of what it would be without signs, and
-#: there were so many rows for each effect.
+#: there were so many rows for each effect. For slopes the same holds in every direction.
 CONSENT, ENOUGH = 0.5, 5
 #: From this share of rows on whose log-density is not concave, several minima are likely.
 MANY_ROWS = 0.4
-#: A step for second differences, in units of the size of η.
-STEP = 1e-3
+#: A step for second differences, in units of the size of η; and a share that is rounding.
+STEP, ROUNDING = 1e-3, 1e-12
 
 
 class Ending(NamedTuple):
@@ -143,9 +145,12 @@ def levels_vary(model) -> bool:
 
 
 def _few_are_alike(model) -> bool:
-    """Whether there are random intercepts alone, and few levels whose responses are all alike."""
+    """Whether there are random intercepts alone, and few levels whose responses are all alike.
+
+    A model of several parts may have slopes.
+    """
     return all(
-        (term.z == term.z[0, 0]).all()
+        (model.composition is not None or (term.z == term.z[0, 0]).all())
         and levels_alike(term, model.family_record, model.frame.y) < MANY * term.nlevels
         for term in model.reterms
     )
@@ -154,20 +159,26 @@ def _few_are_alike(model) -> bool:
 def _levels_agree(model) -> bool:
     """Whether the rows of each level agree, but for little, that the density is concave there.
 
-    Where a search ended, in a model of random intercepts whose standard deviations are ordinary. A
-    link that turns gives two η the same mean, so that it says nothing that the density is concave
-    at one of them.
+    Where a search ended, in a model whose standard deviations are ordinary. A link that turns gives
+    two η the same mean, so that it says nothing that the density is concave at one of them.
     """
-    few = model.nobs < ENOUGH * sum(term.nlevels for term in model.reterms)
+    few = model.nobs < ENOUGH * sum(term.nranef for term in model.reterms)
     if few or model.has_free_shape or model.link_record.turns or _met_an_edge(model.optsum):
         return False
     if not _few_are_alike(model) or runaway_terms(model):
         return False
     information = _information_of_rows(model)
-    return information is not None and all(
-        (np.bincount(t.refs, information) >= CONSENT * np.bincount(t.refs, abs(information))).all()
-        for t in model.reterms
-    )
+    return information is not None and all(_consent(t, information) for t in model.reterms)
+
+
+def _consent(term, information) -> bool:
+    """Whether the rows' information about each level's effects has this share in all directions."""
+    size, excess = np.abs(information), np.zeros((term.nlevels, term.p, term.p))
+    for a, b in np.ndindex(term.p, term.p):
+        w = term.z[a] * term.z[b]
+        excess[:, a, b] = np.bincount(term.refs, w * (information - CONSENT * size), term.nlevels)
+    most = np.bincount(term.refs, (term.z**2).sum(axis=0) * size, term.nlevels)
+    return bool((np.linalg.eigvalsh(excess)[:, 0] >= -ROUNDING * most).all())
 
 
 def _information_of_rows(model) -> np.ndarray | None:
@@ -207,6 +218,8 @@ def other_starts(model, chosen: str, end: Ending) -> list[tuple[np.ndarray, str]
     if is_concave(model) and not has_several_minima(model) and model.optsum.certificate is not None:
         return _in_proportion(model, chosen, (FAR,))
     if is_concave(model) and end.is_minimum and not model.has_free_shape:
+        return _in_proportion(model, chosen, (FAR, 1 / FAR))
+    if model.composition is not None and end.is_minimum and model.nobs > MANY_DATA:
         return _in_proportion(model, chosen, (FAR, 1 / FAR))
     at, effect = 0, []
     for term in model.reterms:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numbamm.glm.family import FAMILIES
 from numbamm.glm.separation import find_separation, is_extreme
 from numbamm.glm.start import first_shape, single_mean, without_effects
 from numbamm.glm.working_start import fit_working_model
+from numbamm.models.fitting.described_rows import FEW, described
 from numbamm.shortrepr import ShortRepr
 
 #: θ at which a fit begins is at least this on the diagonals, whatever a linear model finds.
@@ -25,9 +25,6 @@ LARGEST_START = 100.0
 #: From this on, a start of a model of several parts is compared with that without a linear model:
 #: rows may tell next to nothing of η where they are, and then working responses are far off.
 SUSPECT_START = 3.0
-
-#: Rows are described by cells of so many factors, and by so many cells or positions, at most.
-MOST_FACTORS, FEW = 3, 6
 
 #: A log odds beyond which it is asked whether zeros are separated from other responses.
 CERTAIN = 8.0
@@ -182,23 +179,6 @@ def _check_hurdle(model, psi) -> None:
     warn(f"{cause} grow without limit, and their standard errors mean nothing")
 
 
-def described(frame, rows) -> str:
-    """Which rows these are: cells of the fixed effects' factors, or else positions in the data."""
-    factors = [name for name in frame.design.coding.levels if name in frame.columns]
-    for size in range(1, 1 + min(len(factors), MOST_FACTORS)):
-        for some in combinations(factors, size):
-            labels = np.array([frame.columns[name].astype(str) for name in some])
-            cells = {tuple(cell) for cell in labels[:, rows].T}
-            if cells.isdisjoint(tuple(cell) for cell in labels[:, ~rows].T):
-                shown = [
-                    "×".join(map("=".join, zip(some, cell, strict=True))) for cell in sorted(cells)
-                ]
-                more = f" and {len(shown) - FEW} more" if len(shown) > FEW else ""
-                return f" (all rows of {', '.join(shown[:FEW])}{more})"
-    shown = ", ".join(map(str, frame.rows[rows][:FEW]))
-    return f" ({rows.sum()} rows: {shown}{' ...' if rows.sum() > FEW else ''})"
-
-
 def by_linear_model(model, modes: Any, start: Start) -> Start:
     """γ and θ of the linear mixed model of the working response; `start` if there is none.
 
@@ -229,7 +209,7 @@ def by_linear_model(model, modes: Any, start: Start) -> Start:
 
 
 def _is_better(model, modes, start: Start, mode) -> bool:
-    """Whether the objective is lower at a start than at this mode; then `modes` are left there."""
+    """Whether a start has a lower objective than this mode; `modes` are left at the lower one."""
     usual, theta = modes.replaced(), model.scaled.to_scaled(start.theta)
     there = usual(theta, start.gamma.copy(), vary=True, shape=start.shape)
     laplace = model._likelihood.laplace

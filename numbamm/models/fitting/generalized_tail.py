@@ -8,7 +8,7 @@ import numpy as np
 
 from numbamm.blocks.layout import NX, ORDER, SPARSE_WAY, Pattern, head_length
 from numbamm.blocks.tail import probes
-from numbamm.blocks.tail.choice import check, choose, fastest, reason
+from numbamm.blocks.tail.choice import check, choose, fastest, preferred, reason
 from numbamm.blocks.tail.protocol import Choice, Prediction, Request, UnsuitedTail
 from numbamm.blocks.tail.registry import tail_of
 from numbamm.errors import OptionError, warn
@@ -22,10 +22,11 @@ DENSE, SPARSE, ITERATIVE = "dense", "sparse", "iterative"
 #: By default the tail is dense up to this order, or if an evaluation, of some five factors and the
 #: gradient, takes so few seconds.
 SMALL_ORDER, SMALL_SECONDS, FACTORS = 2000, 0.5, 3
+#: A full fit takes about so many evaluations, or, by conjugate gradients, the time of so many
+#: evaluations of a linear model.
+EVALUATIONS, LINEAR_EVALUATIONS = 12, 25
 #: Lines of a link's table, and those of a gradient.
 LINK_LINES, GRADIENT_LINES = 6, 6
-#: Exact evaluations of more seconds are heavy: conjugate gradients are preferred, if they apply.
-HEAVY_SECONDS = 5.0
 #: The gradient's Monte-Carlo error is its spread over so many sets of probes.
 SETS = 4
 #: Distance of their seeds; and a step in log shape or log φ, for its curvature.
@@ -106,16 +107,25 @@ def _by_prediction(found, refused: str, layout, terms) -> Choice:
     dense = found[DENSE]
     if order <= SMALL_ORDER or (dense.seconds <= SMALL_SECONDS and dense.bytes <= limit):
         return Choice(DENSE, f"its order {order} is small", is_obvious=True)
-    note = f"not sparse, since {found[SPARSE]}" if isinstance(found[SPARSE], str) else ""
-    exact = {n: p for n, p in found.items() if not isinstance(p, str)}
-    fits = {n: p for n, p in exact.items() if p.bytes <= limit} or {DENSE: dense}
-    name = fastest(fits)
-    light = name in exact and fits[name].bytes <= limit and fits[name].seconds <= HEAVY_SECONDS
-    if not light and not refused:
-        return Choice(ITERATIVE, reason(ITERATIVE, exact, order), note)
-    check(name, fits[name], layout, terms)
-    note = ", ".join(filter(None, [note, "" if light else f"not iterative, since {refused}"]))
-    return Choice(name, reason(name, exact, order), note)
+    whole = {n: p for n, p in found.items() if not isinstance(p, str)}
+    notes = [f"not {n}, since {p}" for n, p in found.items() if isinstance(p, str)]
+    whole = {n: p._replace(seconds=EVALUATIONS * p.seconds) for n, p in whole.items()}
+    if refused:
+        notes.append(f"not iterative, since {refused}")
+    else:
+        whole[ITERATIVE] = _predict_iterative(layout, terms)
+    name = preferred(whole, [ITERATIVE])
+    check(name, found.get(name, whole[name]), layout, terms)
+    return Choice(name, reason(name, whole, order), ", ".join(notes))
+
+
+def _predict_iterative(layout, terms) -> Prediction:
+    """What a whole fit by conjugate gradients would take."""
+    of_tail = tail_of(ITERATIVE).predict(layout, terms, asked=True)
+    assert isinstance(of_tail, Prediction)  # see `_cannot_iterate`
+    n, columns = len(terms[0].refs), sum(term.p for term in terms)
+    lines = 3 * columns + 2 * (int(layout.table[0, NX]) + 1) + 2 * LINES + GRADIENT_LINES
+    return Prediction(LINEAR_EVALUATIONS * of_tail.seconds, of_tail.bytes + 8.0 * n * lines)
 
 
 def _cannot_iterate(terms, nhead: int, dispersed: bool, by_passes: bool) -> str:

@@ -8,6 +8,7 @@ from numbamm.blocks.moments import moment_theta
 from numbamm.models.fitting.approximate_start import approximate_theta
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.light_starts import SMALL, LightStarts
+from numbamm.models.fitting.residual_starts import ResidualStarts
 from numbamm.models.fitting.residual_variance import is_unbounded
 from numbamm.models.fitting.structured_starts import StructuredStarts
 from numbamm.models.spaces.linear_space import LinearSpace
@@ -76,10 +77,18 @@ def space_with_starts(model) -> ModelSpace:
 
 
 def _with_residual_side(model) -> ModelSpace:
-    """The space in φ and θ; by default θ begins at its moments where φ begins."""
+    """The space in φ and θ; by default θ begins at its moments where φ begins.
+
+    Where evaluations are light, and the search ends at an edge, others follow, among them that
+    from the default start where the user has set another.
+    """
     optsum, side, scaled = model.optsum, model.residual_side, model.scaled
     space = model.space_with(model._criterion(), (optsum.ftol_abs, optsum.ftol_rel))
-    if not model._default_start.is_in(optsum) or not model._bounds_are_usual():
+    if not model._bounds_are_usual():
+        return space
+    by_user = not model._default_start.is_in(optsum)
+    light = optsum.optimizer == AUTO and scaled.structure.size and space.work <= LIGHT
+    if by_user and not light:
         return space
     start = model._usual_start
     if scaled.structure.size and (at := side.rows.at(side.start)) is not None:
@@ -87,5 +96,9 @@ def _with_residual_side(model) -> ModelSpace:
         theta = moment_theta(scaled.terms, at.of.layout, at.tail.A, sigma)
         if theta is not None:
             start = np.concatenate([side.start, scaled.to_user(theta)])
-    model._default_start = DefaultStart.put(optsum, start)
+    if light:
+        first = space.to_scaled(optsum.initial if by_user else start)
+        space.starts = ResidualStarts(space, first, space.to_scaled(start) if by_user else None)
+    if not by_user:
+        model._default_start = DefaultStart.put(optsum, start)
     return space

@@ -83,7 +83,7 @@ def errors_at(model, theta) -> MonteCarloErrors | None:
     blocks, scaled = model.blocks, model.scaled
     if blocks.is_exact:
         return None
-    found = blocks.monte_carlo(scaled.to_scaled(theta), *model._criterion())
+    found = blocks.monte_carlo(scaled.to_scaled(theta), *model._criterion(), measured=True)
     by_user = differences(scaled.to_scaled, theta)  # of scaled θ
     by_scaled = np.linalg.pinv(by_user) if scaled.is_changed else np.eye(len(theta))
     gamma = model.scaled_response.scale * found.gamma

@@ -15,7 +15,7 @@ import numpy as np
 
 #: Standard deviations, in units of σ and for columns of size one, of starts after a singular fit,
 #: and after one whose standard deviations are as large as that.
-LARGE, SMALL = 30.0, (0.1, 0.3)
+LARGE, SMALL = 30.0, (0.1, 0.3, 3.0)
 #: What counts as zero in columns of size one.
 SINGULAR = 1e-3
 

@@ -33,7 +33,6 @@ from numbamm.models.fitting.call import Call
 from numbamm.models.fitting.default_start import DefaultStart
 from numbamm.models.fitting.generalized_start import Start
 from numbamm.models.fitting.rollback import all_or_nothing
-from numbamm.models.fitting.runaway import runaway_terms
 from numbamm.models.fitting.stages import check_nagq, kernels_for
 from numbamm.models.generalized_estimates import effects_at_mode
 from numbamm.models.generalized_objective import GeneralizedObjective
@@ -49,6 +48,7 @@ from numbamm.models.spaces.laplace import LaplaceObjective
 from numbamm.models.spaces.parameters import Parameters
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.models.varcorr import VarCorr
+from numbamm.models.without_rows import ordinal_without
 from numbamm.sources.opening import open_source
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ if TYPE_CHECKING:
 #: What other rooms ask these models for, besides.
 BETWEEN_ROOMS_TOO = frozenset(
     """
-    coefficient_kinds effect_variances effects_along given_shape information is_canonical is_fast
-    location_names objective_without_effects part_texts parts_covariance pirls shape
-    starts_by_default values_at_estimates
+    begin_at_start bounded_theta coefficient_kinds effect_variances effects_along given_shape
+    information is_canonical is_fast location_names objective_without_effects part_texts
+    parts_covariance pirls shape starts_by_default values_at_estimates
     """.split()
 )
 #: Half-width of differences of modes, in standard errors of coefficients.
@@ -258,6 +258,9 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         usual = self.threshold == STRUCTURES[0]
         return parts if usual else (*parts, f"{self.threshold} thresholds")
 
+    #: Whether a fit says how far the Laplace approximation is off.
+    _tells_of_laplace = True
+
     #: β never varies with the mode.
     _fast = is_fast = False
 
@@ -377,8 +380,7 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         >>> round(m.fit(nagq=5).objective, 2)
         14286.24
         """
-        if self.is_fitted:
-            raise FitError("this model is fitted already; use refit() to fit it again")
+        self._expect_no_fit()
         nagq = self.optsum.nagq if nagq is None else nagq
         return self._fit(nagq, optimizer, progress, verbose)
 
@@ -432,11 +434,7 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         True
         """
         nagq = self.optsum.nagq if nagq is None else nagq
-        if y is None:
-            return self._fit(nagq, optimizer, progress, verbose)
-        with all_or_nothing(self):
-            self._replace_response(y)
-            return self._fit(nagq, optimizer, progress, verbose)
+        return self._fit_again(y, nagq, optimizer, progress, verbose)
 
     def _replace_response(self, y) -> None:
         codes = self._codes(y)
@@ -520,18 +518,6 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         )
 
     # ---- estimates --------------------------------------------------------------------------
-
-    @property
-    def likelihood_holds(self) -> bool:  # type: ignore[override]
-        """Whether the approximation of the likelihood holds at the estimates."""
-        if self.estimates.likelihood_holds is None:
-            self.estimates.likelihood_holds = not runaway_terms(self)
-        return self.estimates.likelihood_holds
-
-    @property
-    def llf(self) -> float:
-        """Log-likelihood, by the approximation; NaN where that does not hold."""
-        return super().llf if self.likelihood_holds else np.nan
 
     @property
     def parts_covariance(self) -> np.ndarray:
@@ -742,11 +728,21 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
     def working_model(self):
         raise OptionError("an ordinal model has no working linear model")
 
-    def without_rows(self, rows):
-        raise OptionError(
-            "the influence of rows and levels is not computed for ordinal models: fit without "
-            "them, clmm(formula, data[...])"
-        )
+    @property
+    def bounded_theta(self) -> np.ndarray:
+        """Which θ are not below zero, standard deviations, shape (number of θ,)."""
+        return np.isfinite(self.scaled.structure.lowerbd)
+
+    def begin_at_start(self) -> None:
+        """Let the next search begin at the start, with the options of the last one."""
+        own, self.optsum = self.optsum, first_options(self)
+        for name in ("optimizer", "maxfeval", "maxtime", "nagq"):
+            setattr(self.optsum, name, getattr(own, name))
+        self._default_start, self._gamma_root, self._unbounded = DefaultStart(), None, []
+        self._tells_of_laplace = False
+
+    def without_rows(self, rows) -> CumulativeLinkMixedModel:
+        return ordinal_without(self, rows)
 
     @property
     def pearson_ratio(self) -> float:

@@ -17,9 +17,10 @@ def root_of_covariance(modes, at: Values) -> np.ndarray:
 
     Where the information is not positive definite, as far from a maximum, by its absolute value.
     """
-    information = modes.information(at.theta, at.beta)
-    size = np.sqrt(np.maximum(np.abs(np.diag(information)), np.finfo(np.float64).tiny))
-    scaled = information / np.outer(size, size)
+    with np.errstate(over="ignore", invalid="ignore"):  # rows without curvature
+        information = modes.information(at.theta, at.beta)
+        size = np.sqrt(np.maximum(np.abs(np.diag(information)), np.finfo(np.float64).tiny))
+        scaled = information / np.outer(size, size)
     if not np.isfinite(scaled).all():
         return np.eye(len(size))
     values, vectors = np.linalg.eigh(scaled)

@@ -209,6 +209,10 @@ class OrdinalColumns:
         row[: T.shape[1]] = -T.mean(axis=0)
         return row
 
+    def mean_threshold(self, psi) -> float:
+        """The mean threshold where nominal effects are zero."""
+        return -float(self.of_intercept @ psi)
+
     @property
     def of_feterm(self) -> np.ndarray:
         """The coefficients of `feterm`, from all coefficients: shape (rank, size)."""

@@ -77,7 +77,7 @@ def warn_of_fit(model, end: Ending) -> None:
             "does not hold there, and neither estimates nor standard errors are to be relied on; "
             "leave the term out, or take larger groups"
         )
-    if not runaways:
+    if not runaways and model._tells_of_laplace:
         _warn_of_laplace(model)
 
 

@@ -17,6 +17,7 @@ from numbamm.glm.parts.density_rows import IDENTITY, LOG
 from numbamm.glm.parts.mixture import HURDLE
 from numbamm.glm.parts.parameter import Parameter
 from numbamm.glm.row_kernels import SCORE
+from numbamm.models.fitting.described_rows import described
 
 #: A row is silent if its deviance changes by less with a predictor, in units of its weight, or if
 #: the predictor of a parameter that has a limit is beyond this.
@@ -206,6 +207,7 @@ def _of_no_zeros(model, line: _Line) -> list[Flat]:
 def _words(model, line: _Line, free, silent) -> list[Flat]:
     """A flat direction of the users' coordinates for each column of `free`, and why, in words."""
     user = line.to_user @ free
+    user[np.abs(user) < 1e-9 * np.abs(user).max(axis=0)] = 0.0
     sides = np.unique(np.sign(line.values[silent]))
     whole = user.shape[1] == len(user) and len(sides) == 1
     told = line.name == "hurdle" or (not line.name and model.composition.mixture == HURDLE)
@@ -246,8 +248,6 @@ def _of_whole_line(model, line: _Line, side: float) -> str:
 
 
 def _of_some_rows(model, line: _Line, listed: str, rows) -> str:
-    from numbamm.models.fitting.generalized_start import described
-
     part = line.name or "the mean"
     where = described(model.frame, rows) if 0 < rows.sum() < len(rows) else ""
     if line.parameter is not None:
@@ -286,8 +286,6 @@ def perfect_rows(model, psi, before) -> str:
     gone = parameters[0].perfect * (now - then) > MUCH
     if not gone.any():
         return ""
-    from numbamm.models.fitting.generalized_start import described
-
     where = described(model.frame, gone) if not gone.all() else ""
     way = "goes to zero" if parameters[0].perfect < 0 else "grows without limit"
     return (

@@ -14,7 +14,9 @@ from numbamm.formula.grouping import Grouping
 from numbamm.formula.levels import as_array, level_codes
 from numbamm.formula.parts.residual_text import ResidualText
 from numbamm.memory import refuse_beyond
+from numbamm.models.residual_side.places import LONGEST_LAG, Places
 from numbamm.structures.of_rows.tables import (
+    AlikeTable,
     DistanceTable,
     LagTable,
     Stacked,
@@ -23,8 +25,6 @@ from numbamm.structures.of_rows.tables import (
 )
 from numbamm.structures.registry import by_name
 
-#: Lags beyond this are none of whole numbers that somebody counted.
-LONGEST_LAG = 100_000
 #: Bytes of dense matrices for each entry: C, its inverse and root, M, and codes.
 BYTES = 8 * 6
 
@@ -38,10 +38,13 @@ class Cells:
     codes : ndarray of int64, shape (n,)
     labels : list of str
         Of the cells that have rows; the first one has the standard deviation σ.
+    pairs : ndarray of int64, shape (cells,)
+        Their strata and visits: stratum × number of visits + visit, ascending.
     """
 
     codes: np.ndarray
     labels: list[str]
+    pairs: np.ndarray
 
 
 @dataclass
@@ -64,6 +67,8 @@ class Reading:
     strata : list of str
     positions : ndarray
         Visit, time or place of each row, in the order of the data.
+    places : Places or None
+        How these were read.
     """
 
     rows: np.ndarray
@@ -74,6 +79,7 @@ class Reading:
     visits: list[Any] = field(default_factory=list)
     strata: list[str] = field(default_factory=list)
     positions: np.ndarray | None = None
+    places: Places | None = None
 
 
 class NoTable:
@@ -126,11 +132,12 @@ def read_residual(text: ResidualText, columns: dict) -> Reading:
     kind = by_name()[text.structure]
     grouping = Grouping(text.group)
     groups = grouping.learn({**columns, **({} if text.group else _any(columns))}).astype(np.int64)
-    stratum, strata = _strata(text, columns, groups, grouping)
+    stratum, strata, by = _strata(text, columns, groups, grouping)
     place = {"visits": _visits, "lags": _lags, "distances": _distances}[kind.reading]
     if not text.positions:
         place = _exchangeable
-    at, labels = place(text, kind, columns, groups)
+    at, labels, origin = place(text, kind, columns, groups)
+    visits = [] if labels is None or kind.reading != "visits" else list(map(str, labels))
     rows = np.lexsort((*at.T[::-1], groups))
     start = np.append(np.flatnonzero(np.diff(groups[rows], prepend=-1)), len(rows))
     if text.positions:
@@ -138,9 +145,11 @@ def read_residual(text: ResidualText, columns: dict) -> Reading:
     sorted_at, by_group = at[rows], stratum[rows][start[:-1]]
     chain = kind.is_chain and at.shape[1] == 1 and not text.nugget and bool(text.positions)
     make = _chains if chain else _patterns
-    correlations = make(text, kind, sorted_at, start, by_group, strata, labels)
-    cells = _cells(kind, at, stratum, labels, strata)
-    return Reading(rows, correlations, groups, grouping.levels, cells, labels, strata, at)
+    correlations = make(text, kind, sorted_at, start, by_group, strata, visits)
+    cells = _cells(kind, at, stratum, visits, strata)
+    places = Places(text, kind, grouping, labels, origin, by, by_group)
+    own = cells, visits, strata, at, places
+    return Reading(rows, correlations, groups, grouping.levels, *own)
 
 
 def _any(columns: dict) -> dict:
@@ -152,10 +161,10 @@ def _any(columns: dict) -> dict:
 # ---- where rows are ----------------------------------------------------------------------------
 
 
-def _strata(text, columns, groups, grouping) -> tuple[np.ndarray, list[str]]:
-    """The stratum of each row, and labels; groups must lie within one."""
+def _strata(text, columns, groups, grouping):
+    """The stratum of each row, names, and labels; groups must lie within one."""
     if text.by is None:
-        return np.zeros(len(groups), dtype=np.int64), []
+        return np.zeros(len(groups), dtype=np.int64), [], None
     codes, labels = level_codes(columns[text.by])
     of_group = np.empty(groups.max() + 1, dtype=np.int64)
     of_group[groups] = codes
@@ -166,7 +175,7 @@ def _strata(text, columns, groups, grouping) -> tuple[np.ndarray, list[str]]:
             f"residual={text.text!r}: the rows of the group {label!r} have several values of "
             f"'{text.by}', which must be the same in each group"
         )
-    return codes, [f"{text.by}={label}" for label in labels]
+    return codes, [f"{text.by}={label}" for label in labels], labels
 
 
 def _visits(text, kind, columns, groups):
@@ -183,7 +192,7 @@ def _visits(text, kind, columns, groups):
                 "category to count them so, or write 'ou' for times"
             )
     _warn_of_order(text, kind, name, labels)
-    return codes[:, None], [str(label) for label in labels]
+    return codes[:, None], labels, 0.0
 
 
 def _warn_of_order(text, kind, name: str, labels) -> None:
@@ -208,20 +217,21 @@ def _lags(text, kind, columns, groups):
     if hasattr(column, "cat"):
         codes, labels = level_codes(column)
         _warn_of_order(text, kind, name, labels)
-        return codes[:, None], []
+        return codes[:, None], labels, 0.0
     values = _numbers(text, name, column)
     if (values != np.round(values)).any():
         raise DataError(
             f"residual={text.text!r} needs whole numbers, and '{name}' has others: write "
             f"'ou({name} | {':'.join(text.group) or 1})' for times, or make it a category"
         )
-    return (values - values.min()).astype(np.int64)[:, None], []
+    return (values - values.min()).astype(np.int64)[:, None], None, values.min()
 
 
 def _distances(text, kind, columns, groups):
     if kind.names[0] == "ou":
         _one_column(text)
-    return np.column_stack([_numbers(text, name, columns[name]) for name in text.positions]), []
+    at = np.column_stack([_numbers(text, name, columns[name]) for name in text.positions])
+    return at, None, 0.0
 
 
 def _numbers(text, name, column) -> np.ndarray:
@@ -237,7 +247,7 @@ def _exchangeable(text, kind, columns, groups):
             f"residual={text.text!r}: '{text.structure}' needs a column before the bar; rows that "
             f"are alike are homcs(1 | {':'.join(text.group) or 'group'})"
         )
-    return np.zeros((len(groups), 1), dtype=np.int64), []
+    return np.zeros((len(groups), 1), dtype=np.int64), None, 0.0
 
 
 def _refuse_repeated(text, kind, at, start, groups, grouping, columns, rows) -> None:
@@ -336,7 +346,7 @@ def _codes(text, kind, places, labels):
         if largest == 1:
             raise DataError(f"residual={text.text!r}: each group has a single row: leave it out")
         codes = [(~np.eye(len(p), dtype=bool)).astype(np.int64) for p in places]
-        return VisitTable(correlations_of(kind, largest)), codes
+        return AlikeTable(correlations_of(kind, largest)), codes
     if kind.reading == "visits":
         p = len(labels)
         if p < 2:
@@ -367,4 +377,4 @@ def _cells(kind, at, stratum, labels, strata) -> Cells | None:
     for s, v in zip(*np.divmod(both, len(visits)), strict=True):
         suffix = f"[{strata[s]}]" if strata else ""
         names.append(f"{visits[v]}{suffix}" if kind.heterogeneous else strata[s])
-    return Cells(codes.ravel(), names)
+    return Cells(codes.ravel(), names, both)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from numbamm.blocks.residual.scales import LogLinear
-from numbamm.errors import DataError, FormulaError
-from numbamm.formula.levels import as_array, level_codes
+from numbamm.errors import DataError, FormulaError, shown
+from numbamm.formula.levels import as_array, level_codes, positions, type_hint
 from numbamm.formula.parts.dispersion_text import FITTED, DispersionText
 from numbamm.models.residual_side.texts import DISPERSION
 
@@ -63,6 +64,8 @@ class Deviations:
         Names of the parameters that users see.
     is_log : ndarray of bool
         Which of these are exp(φ); the others are φ.
+    strata : pandas.Index or None
+        Labels of the strata that have parameters of their own.
     """
 
     part: Any
@@ -71,6 +74,7 @@ class Deviations:
     sizes: np.ndarray
     shown: list[str]
     is_log: np.ndarray
+    strata: pd.Index | None = None
 
 
 def log_linear(W, names: list[str], offset=None) -> Deviations:
@@ -158,13 +162,13 @@ def _covariate(text, frame) -> np.ndarray:
     return values.astype(np.float64)
 
 
-def _positive(text, v) -> np.ndarray:
+def _positive(text, v, rows: str = "of those used") -> np.ndarray:
     """|v|, refused where it is zero."""
     zero = np.flatnonzero(v == 0)
     if len(zero):
         what = "the fitted mean" if text.covariate == FITTED else f"'{text.covariate}'"
         raise DataError(
-            f"dispersion={text.text!r}: {what} is 0 in row {zero[0]} of those used (counting from "
+            f"dispersion={text.text!r}: {what} is 0 in row {zero[0]} {rows} (counting from "
             "0), where the standard deviation would be 0 or infinite: write '~ x' or 'exp(x)'"
         )
     return np.abs(v)
@@ -175,7 +179,9 @@ def _by_stratum(text, frame, v, name: str) -> Deviations:
         return log_linear(v[:, None], [name])
     codes, labels = level_codes(frame.part_columns[text.by])
     W = v[:, None] * (codes[:, None] == np.arange(len(labels)))
-    return log_linear(W, [f"{name}[{text.by}={label}]" for label in labels])
+    own = log_linear(W, [f"{name}[{text.by}={label}]" for label in labels])
+    own.strata = labels
+    return own
 
 
 def _power(text, frame, v) -> Deviations:
@@ -202,6 +208,53 @@ def _fixed(text, frame, v) -> Deviations:
             "used (counting from 0): it is proportional to the variance"
         )
     return log_linear(np.zeros((len(v), 0)), [], 0.5 * np.log(v))
+
+
+def new_part(text: DispersionText, of_fit: Deviations, new, means) -> Any:
+    """The standard deviations of rows that the fit did not have.
+
+    Parameters
+    ----------
+    text : DispersionText
+    of_fit : Deviations
+    new : NewColumns
+    means : ndarray, shape (n,)
+        Means of the rows, where they are the covariate.
+
+    Returns
+    -------
+    LogLinear or ConstPower
+
+    Raises
+    ------
+    DataError
+        A covariate does not suit its function, or a stratum was never seen.
+    """
+    if text.function is None:
+        W = new.parts[DISPERSION]
+        return LogLinear(W[:, [name != "Intercept" for name in new.names]])
+    v, rows = means if text.covariate == FITTED else _covariate(text, new), "of the new data"
+    if text.function == "fixed":
+        if (v <= 0).any():
+            raise DataError(
+                f"dispersion={text.text!r}: '{text.covariate}' is not positive in row "
+                f"{int(np.flatnonzero(v <= 0)[0])} {rows} (counting from 0)"
+            )
+        return LogLinear(np.zeros((len(v), 0)), 0.5 * np.log(v))
+    if text.function == "constpower":
+        return ConstPower(_positive(text, v, rows))
+    v = v if text.function == "exp" else np.log(_positive(text, v, rows))
+    if of_fit.strata is None:
+        return LogLinear(v[:, None])
+    codes = positions(new.part_columns[text.by], of_fit.strata)
+    unseen = new.part_columns[text.by][codes < 0].drop_duplicates().tolist()
+    if unseen:
+        raise DataError(
+            f"dispersion={text.text!r}: no row of the fit has {text.by} = "
+            f"{', '.join(map(shown, unseen[:5]))}{type_hint(unseen, of_fit.strata)}, so that "
+            "nothing is known of its standard deviation"
+        )
+    return LogLinear(v[:, None] * (codes[:, None] == np.arange(len(of_fit.strata))))
 
 
 _FUNCTIONS = {"power": _power, "exp": _exp, "constpower": _constpower, "fixed": _fixed}

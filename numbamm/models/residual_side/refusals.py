@@ -45,13 +45,3 @@ def refuse_no_effects(model, what: str) -> None:
             f"{what} is about random effects, and {model.formula} has none: it has residuals with "
             f"a structure alone ({model.residual_side.text})"
         )
-
-
-def refuse_new_rows(model, what: str) -> None:
-    """Refuse responses of new rows: only those of the fit have a known covariance.
-
-    Raises
-    ------
-    OptionError
-    """
-    refuse_structure(model, what, "it is known for the rows of the fit alone; leave this out")

@@ -19,6 +19,10 @@ from numbamm.models.residual_side.texts import DISPERSION, Texts
 
 #: A correlation counts as one where less than the square of this is left to it.
 BOUND = 1e-2
+#: Where log d of rows differ by more, some of them have hardly any variance.
+EDGE = 6.0
+#: A standard deviation is zero below this share of the median of all rows.
+NO_DEVIATION = 1e-3
 #: With more visits than this a table does not print correlations that parameters tell.
 WIDE = 6
 
@@ -92,6 +96,11 @@ class ResidualSide:
     def has_one_deviation(self) -> bool:
         """Whether all rows have the standard deviation σ, but for weights."""
         return not self._deviations
+
+    @property
+    def deviation_parts(self) -> list[Deviations]:
+        """What log d is the sum of: that of visits first, then those of `texts.dispersions`."""
+        return self._deviations
 
     def copy(self) -> ResidualSide:
         """With φ of its own."""
@@ -210,7 +219,7 @@ class ResidualSide:
         return np.exp(self.scales.values(self.phi[: self.scales.size]))
 
     def uncorrelated(self, rows) -> np.ndarray:
-        """L⁻¹ rows, C = LL', of the rows in the order of the data."""
+        """L⁻¹ rows, C = LL', of the rows in the order of the data, shape (n,) or (n, columns)."""
         return self._by_group("whiten", rows)
 
     def correlated(self, rows) -> np.ndarray:
@@ -218,11 +227,10 @@ class ResidualSide:
         return self._by_group("colour", rows)
 
     def _by_group(self, method: str, rows) -> np.ndarray:
-        order, out = self.rows.rows, np.empty(len(rows))
-        matrices = self.rows.at(self.phi).matrices
-        out[order] = getattr(matrices, method)(np.asarray(rows, dtype=np.float64)[order, None])[
-            :, 0
-        ]
+        rows, order = np.asarray(rows, dtype=np.float64), self.rows.rows
+        matrices, out = self.rows.at(self.phi).matrices, np.empty_like(rows)
+        turned = getattr(matrices, method)(rows[order].reshape(len(rows), -1))
+        out[order] = turned.reshape(rows.shape)
         return out
 
     # ---- what users see -----------------------------------------------------------------------
@@ -303,14 +311,33 @@ class ResidualSide:
                 lines.append(Line(label, found[f"sd_{label}"], [] if wide else corr))
         return lines
 
+    def is_at_edge(self, phi) -> bool:
+        """Whether a correlation at φ is at a bound, or some rows have hardly any variance."""
+        k = self.scales.size
+        if k and np.ptp(self.scales.values(phi[:k])) > EDGE:
+            return True
+        return self.table.size > 0 and self.table.at_bound(phi[k:], BOUND)
+
     def bounds_met(self, tol: float = BOUND) -> list[str]:
-        """Correlations at a bound, in words."""
-        at = self.phi[self.scales.size :]
+        """Correlations at a bound, and standard deviations of zero, in words."""
+        at, found = self.phi[self.scales.size :], self._zeros()
         if not self.table.size or not self.table.at_bound(at, tol):
-            return []
+            return found
         pairs = zip(self.table.shapes, self.table.shape_values(at), strict=True)
         values = ", ".join(f"{shape.name} is {value:.3g}" for shape, value in pairs)
-        return [f"{values} ({self.texts.residual.text})"]
+        return [f"{values} ({self.texts.residual.text})", *found]
+
+    def _zeros(self) -> list[str]:
+        """Standard deviations of zero, of cells or of strata, in words."""
+        cells, d = self.reading.cells, self.deviations()
+        small = d < NO_DEVIATION * np.median(d)
+        if not small.any():
+            return []
+        if cells is not None:
+            named = [f"sd_{cells.labels[k]}" for k in np.unique(cells.codes[small])]
+            return [f"{name} is 0 ({self.texts.residual.text})" for name in named]
+        formulas = [t.text for t in self.texts.dispersions if t.function is None]
+        return [f"the standard deviation of {small.sum():,} rows is 0 ({t})" for t in formulas]
 
 
 def _both(cells) -> tuple:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
 from numbamm import config
-from numbamm.blocks.search import newton
-from numbamm.blocks.search.communication import ROUNDOFF
 from numbamm.blocks.search.structured import TrustSearch
 from numbamm.errors import ConvergenceWarning, warn
 from numbamm.models.spaces.model_space import ModelSpace
@@ -19,12 +18,12 @@ from numbamm.optimize.protocol import OwnSearch
 TOLERANCES = config.OPTIONS["ftol_abs"].default, config.OPTIONS["ftol_rel"].default
 
 
-#: A search ends where so many evaluations lower the objective by less than this: it creeps along a
-#: valley towards a singular C, where rounding errors are larger than the tolerances.
-PATIENCE, LITTLE = 40, 1e-5
 #: More evaluations than this are needed only where the likelihood has no maximum: a few rows tell
 #: all of a direction of C, and the criterion falls for ever, as its variance goes to zero.
-MOST = 1000
+MOST = 300
+#: Where rounding errors of the criterion are larger, and so much larger than at the start of φ, it
+#: counts as infinite: R is nearly singular there, and differences are of rounding errors.
+LOST, WORSE = 1e-4, 100.0
 
 
 class ResidualSpace(ModelSpace):
@@ -104,7 +103,10 @@ class ResidualSpace(ModelSpace):
     def objective(self, z: np.ndarray) -> float:
         phi, theta = self.split(z)
         at = self.rows.at(phi)
-        return np.inf if at is None else at.objective(theta * self._factor(phi), *self.criterion)
+        if at is None:
+            return np.inf
+        value = at.objective(theta * self._factor(phi), *self.criterion)
+        return np.inf if self._is_lost(at) else value
 
     def gradient(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         phi, theta = self.split(z)
@@ -112,7 +114,23 @@ class ResidualSpace(ModelSpace):
         if at is None:
             return np.inf, np.full(len(z), np.nan)
         value, slopes = at.objective_gradient(theta * self._factor(phi), *self.criterion)
-        return value, self._change(phi, theta).T @ slopes
+        return np.inf if self._is_lost(at) else value, self._change(phi, theta).T @ slopes
+
+    def _is_lost(self, at) -> bool:
+        """Whether rounding errors hide the criterion, just computed."""
+        degrees, _, sigma = self.criterion
+        with np.errstate(all="ignore"):
+            error = at.rounding(degrees, sigma)
+        return error > LOST and error > WORSE * self._least_rounding
+
+    @cached_property
+    def _least_rounding(self) -> float:
+        """Rounding errors where φ begins."""
+        degrees, _, sigma = self.criterion
+        if (at := self.rows.at(self.side.start)) is None:
+            return np.inf
+        at.objective(self.scaled.of_one_sd(1.0), *self.criterion)
+        return at.rounding(degrees, sigma)
 
     def information(self, z: np.ndarray, exact_part: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Gradient and Hessian, this by average information, with or without its exact part."""
@@ -166,7 +184,7 @@ class ResidualSearch(TrustSearch):
     """Newton's search in a `ResidualSpace`."""
 
     def __init__(self, space: ResidualSpace, z) -> None:
-        self._space, self._best = space, []
+        self._space = space
         super().__init__(z, space.sizes, *space._tolerances)
 
     def evaluate(self, x) -> float:
@@ -181,12 +199,11 @@ class ResidualSearch(TrustSearch):
                 ConvergenceWarning,
             )
             raise LimitReached("MAXEVAL_REACHED")
-        found = super().step(most)
-        self._best.append(self.fbest)
-        late = self._best[-PATIENCE:]
-        if len(late) == PATIENCE and late[0] - late[-1] < LITTLE:
-            self.returnvalue = self.returnvalue or newton.ENDS[ROUNDOFF]
-        return found
+        return super().step(most)
 
     def derivatives(self, x) -> tuple[np.ndarray, np.ndarray]:
+        if self.is_slow:
+            slopes, H = self._space.derivatives(x)
+            if np.isfinite(H).all():
+                return slopes, (H + H.T) / 2
         return self._space.information(x)

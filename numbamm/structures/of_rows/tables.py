@@ -34,6 +34,10 @@ class VisitTable:
         """φ at which searches begin."""
         return self.structure.start_shape
 
+    def of_stratum(self, k: int, phi) -> tuple[VisitTable, np.ndarray]:
+        """The table of a stratum, and its φ: itself, for there is one."""
+        return self, phi
+
     def values(self, phi) -> np.ndarray:
         """Correlations, shape (codes,)."""
         return self.structure.correlation(phi).ravel()
@@ -41,6 +45,11 @@ class VisitTable:
     def slopes(self, phi) -> np.ndarray:
         """Their derivatives, shape (size, codes)."""
         return self.structure.correlation_slopes(phi).reshape(self.size, self.codes)
+
+    def between(self, phi, a, b) -> np.ndarray:
+        """Correlations of different rows at positions a and b, of shape (..., coordinates)."""
+        i, j = np.asarray(a)[..., 0].astype(int), np.asarray(b)[..., 0].astype(int)
+        return self.structure.correlation(phi)[i, j]
 
     def rectified(self, phi) -> np.ndarray:
         """The φ of least size with the same correlations."""
@@ -66,6 +75,14 @@ class VisitTable:
         return self.size > 0 and self.structure.at_bound(phi, tol)
 
 
+class AlikeTable(VisitTable):
+    """One correlation of all rows of a group; code 0 is a row with itself, and code 1 two rows."""
+
+    def between(self, phi, a, b) -> np.ndarray:
+        shape = np.broadcast_shapes(np.shape(a)[:-1], np.shape(b)[:-1])
+        return np.full(shape, self.values(phi)[1])
+
+
 class LagTable(VisitTable):
     """Correlations by lags 0 ... p - 1, which are the codes.
 
@@ -85,6 +102,12 @@ class LagTable(VisitTable):
     def slopes(self, phi) -> np.ndarray:
         return self.structure.autocorrelation_slopes(phi).reshape(self.size, self.codes)
 
+    def between(self, phi, a, b) -> np.ndarray:
+        """Lags may be longer than those of the table."""
+        lags = np.abs(np.asarray(a)[..., 0] - np.asarray(b)[..., 0]).astype(int)
+        longer = type(self.structure)(max(int(lags.max(initial=0)) + 1, self.structure.p))
+        return longer.autocorrelations(phi)[lags]
+
 
 class DistanceTable(VisitTable):
     """Correlations by distances; code 0 is a row with itself, and code k + 1 the k-th distance.
@@ -102,7 +125,7 @@ class DistanceTable(VisitTable):
         positive = distances[distances > 0]
         unit = float(np.median(positive)) if len(positive) else 1.0
         super().__init__(kind(2, ((0.0,), (unit,))))
-        self.distances, self.nugget = distances / unit, nugget
+        self.distances, self.nugget, self.unit = distances / unit, nugget, unit
         self.codes, self.size = 1 + len(distances), self.size + nugget
 
     def _parts(self, phi):
@@ -126,6 +149,11 @@ class DistanceTable(VisitTable):
         if self.nugget:
             lines = np.vstack([lines, move * self.structure.values_at(self.distances, own)])
         return np.column_stack([np.zeros(self.size), lines])
+
+    def between(self, phi, a, b) -> np.ndarray:
+        own, share, _ = self._parts(phi)
+        apart = np.sqrt(((np.asarray(a, dtype=float) - np.asarray(b)) ** 2).sum(axis=-1))
+        return share * self.structure.values_at(apart / self.unit, own)
 
     def rectified(self, phi) -> np.ndarray:
         if not self.nugget:
@@ -183,6 +211,10 @@ class Stacked:
             out[rows, at : at + lines.shape[1]] = lines
             at += lines.shape[1]
         return out
+
+    def of_stratum(self, k: int, phi) -> tuple[VisitTable, np.ndarray]:
+        """The table of a stratum, and its φ."""
+        return self.tables[k], phi[self._slices[k]]
 
     def rectified(self, phi) -> np.ndarray:
         return np.concatenate(self._each("rectified", phi))

@@ -58,6 +58,8 @@ def test_as_by_rows(which, reml):
     assert_allclose(found.objective_gradient(*arguments)[1], gradient, rtol=1e-9, atol=1e-9)
     H = expected.information(theta, degrees, 0.0)
     assert_allclose(found.information(theta, degrees, 0.0), H, rtol=1e-8, atol=1e-8)
+    exact = (H - found.information(theta, degrees, 0.0, exact_part=False))[: len(PHI), : len(PHI)]
+    assert_allclose(exact, 2 * np.diag(gradient[: len(PHI)]), rtol=1e-8, atol=1e-8)  # of strata
     assert_allclose(found.leverage(theta), expected.leverage(theta), atol=1e-12)
     M = np.random.default_rng(1).normal(size=(len(design.y), 2))
     assert_allclose(found.solve(M), expected.solve(M))

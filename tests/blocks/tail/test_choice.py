@@ -31,7 +31,8 @@ def tails(monkeypatch, exact=True, **predictions):
         found = predictions[name]
         given = found if isinstance(found, str) else Prediction(*found)
         precise = name != "iterative"
-        return type(name, (), {"predict": lambda *_, **__: given, "is_exact": precise})
+        made = {"predict": lambda *_, **__: given, "is_exact": precise, "evaluations": 1}
+        return type(name, (), made)
 
     monkeypatch.setattr(choice, "names", lambda: list(predictions))
     monkeypatch.setattr(choice, "tail_of", tail_of)
@@ -48,10 +49,12 @@ def chosen(order=5000, wanted="auto"):
     [
         ("dense", {"dense": (3.0, 1e9), "sparse": (2.0, 1e8), "iterative": (0.1, 1e8)}),
         ("sparse", {"dense": (3.0, 1e9), "sparse": (1.0, 1e8), "iterative": (0.1, 1e8)}),
-        ("sparse", {"dense": (60.0, 1e9), "sparse": (25.0, 1e8), "iterative": (0.1, 1e8)}),
+        ("sparse", {"dense": (60.0, 1e9), "sparse": (19.0, 1e8), "iterative": (0.1, 1e8)}),
         ("sparse", {"dense": (20.0, 7e9), "sparse": (15.0, 1e8), "iterative": (0.1, 1e8)}),
         ("iterative", {"dense": (90.0, 1e9), "sparse": (80.0, 1e8), "iterative": (1.0, 1e8)}),
         ("iterative", {"dense": (90.0, 1e9), "sparse": (1.0, 2e10), "iterative": (1.0, 1e8)}),
+        ("sparse", {"dense": (90.0, 1e9), "sparse": (25.0, 1e8), "iterative": (20.0, 1e8)}),
+        ("iterative", {"dense": (90.0, 2e10), "sparse": (25.0, 2e10), "iterative": (29.0, 1e8)}),
         ("dense", {"dense": (0.2, 1e9), "sparse": (0.01, 1e8), "iterative": (0.1, 1e8)}),
     ],
 )

@@ -48,9 +48,13 @@ def test_other_order_and_unit():
 
 
 def test_what_is_refused():
-    g = mm.glmm("r2 ~ 1 + (1 | item)", mm.datasets.load("VerbAgg"), "bernoulli", fast=True)
-    with pytest.raises(OptionError, match="is for linear models"):
+    d = mm.datasets.load("cbpp")
+    g = mm.glmm("incidence ~ 1 + (1 | herd)", d, "negativebinomial", fast=True)
+    with pytest.raises(OptionError, match="linear models and the families poisson and bernoulli"):
         g.conditional_aic()
+    weighted = mm.glmm("incidence ~ 1 + (1 | herd)", d, "poisson", weights="size", fast=True)
+    with pytest.raises(OptionError, match="without weights"):
+        weighted.conditional_aic()
     m = mm.lmm("Yield ~ 1 + (1 | Batch)", mm.datasets.load("Dyestuff"), sigma=50.0)
     with pytest.raises(OptionError, match="estimated variance"):
         m.conditional_aic()

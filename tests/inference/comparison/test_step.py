@@ -1,6 +1,7 @@
 """Backward elimination."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
@@ -51,3 +52,13 @@ def test_what_is_refused(noisy):
         noisy.step(alpha_fixed=5)
     with pytest.raises(OptionError, match="alpha_random"):
         noisy.step(alpha_random="all")
+
+
+def test_odd_names():
+    rng = np.random.default_rng(3)
+    d = pd.DataFrame({"a b": rng.normal(size=90), "c:d": list("uvw") * 30, "for": range(90)})
+    d["g 1"] = rng.permutation(np.arange(90) % 9)
+    d["y"] = 3 * d["a b"] + d["g 1"] + rng.normal(size=90)
+    found = mm.lmm("y ~ `a b` * `c:d` + I(`for` ** 2) + `for` + (1 | `g 1`)", d).step()
+    assert found.model.formula == "y ~ `a b` + (1 | `g 1`)"
+    assert "c:d" in found.frame["effect"].to_list() or "`c:d`" in found.frame["effect"].to_list()

@@ -10,6 +10,7 @@ from scipy.stats import binomtest, kstest
 
 import numbamm as mm
 from numbamm.errors import OptionError
+from numbamm.inference.diagnostics.residual_tests import moran
 from numbamm.inference.diagnostics.simulated_residuals import _places
 
 pytestmark = pytest.mark.filterwarnings("ignore::numbamm.errors.NumbammWarning")
@@ -60,6 +61,7 @@ def test_a_missing_slope_shows_within_groups():
     d["half"] = np.where(d["x"] > 0, "right", "left")
     r = mm.lmm("y ~ x + (1 | g)", d).simulated_residuals(seed=1)
     assert r.by("g").loc["spread", "pvalue"] < 1e-4
+    assert list(r.by("g").index) == [*sorted(set(d["g"])), "spread"]  # by the names of levels
     better = mm.lmm("y ~ x + (1 + x | g)", d).simulated_residuals(seed=1)
     assert better.by("g")["pvalue"].min() > 0.01
 
@@ -75,10 +77,78 @@ def test_autocorrelation_in_time():
         r = m.simulated_residuals(100, conditional=conditional)
         assert r.autocorrelation("t", "g").pvalue < 0.03
         assert r.autocorrelation("t", "g").statistic > 0.3
+        assert "try a random effect with ar1()" in str(r.autocorrelation("t", "g"))
+    assert str(r.zeros) == "None" and "try" not in repr(r.outliers)
     shuffled = d.sample(frac=1, random_state=1)
     again = mm.lmm(m.formula, shuffled).simulated_residuals(100)
     assert again.autocorrelation("t", shuffled["g"]).statistic > 0.3
     assert again.autocorrelation(np.arange(300)).pvalue > 0.01  # in the order of the data: none
+
+
+def chains(seed, strength):
+    """Ten groups of visits in another order, some of them missing, with AR(1) residuals."""
+    d, eta, rng = sample(seed, groups=10, each=20)
+    e = rng.normal(size=(10, 20))
+    for t in range(1, 20):
+        e[:, t] = strength * e[:, t - 1] + np.sqrt(1 - strength**2) * e[:, t]
+    d["t"], d["y"] = np.tile(np.arange(20.0), 10), eta + 3 * e.ravel()
+    return d.drop(index=[3, 4, 77]).sample(frac=1, random_state=seed)
+
+
+@pytest.mark.parametrize("effects", ["", " + (1 | g)"])
+def test_correlated_residuals_are_rotated(effects):
+    d = chains(11, 0.7)
+    m = mm.lmm(f"y ~ x{effects}", d, residual="ar1(t | g)")
+    r = m.simulated_residuals(100, seed=1)
+    assert "without the correlations of residuals" in str(r)
+    assert abs(r.autocorrelation("t", "g").statistic) < 0.2
+    assert r.autocorrelation("t", "g").pvalue > 0.05 and (r.to_frame()["pvalue"] > 0.05).all()
+    scale = m.simulated_residuals(100, seed=1, conditional=False)
+    assert scale.autocorrelation("t", "g").statistic > 0.4  # as in the simulated responses
+    if not effects:  # rotation by the root of the covariance of the groups
+        e = (m.frame.y - m.estimates.fitted) / m.sigma
+        rho, first = m.residual_side.parameters(m.residual_side.phi, 1.0)["rho"], e.copy()
+        place = np.lexsort((d["t"], d["g"]))
+        gap = np.diff(d["t"].to_numpy()[place], prepend=-1)
+        power = np.where(np.diff(pd.factorize(d["g"].to_numpy()[place])[0], prepend=-1), 0, gap)
+        power = np.where(power, rho**power, 0)
+        before = np.concatenate([[0], e[place][:-1]])
+        first[place] = (e[place] - power * before) / np.sqrt(1 - power**2)
+        order = pd.Series(first).corr(pd.Series(r.residuals.to_numpy()), method="spearman")
+        assert order > 0.98  # places among a hundred
+
+
+def test_dates_and_ordered_categories():
+    d = chains(12, 0.8)
+    m = mm.lmm("y ~ x + (1 | g)", d)
+    r = m.simulated_residuals(50, seed=1)
+    wanted = r.autocorrelation(d["t"], "g")
+    dates = pd.Timestamp("2024-02-20") + pd.to_timedelta(d["t"], unit="D")
+    words = "day " + d["t"].astype(int).astype(str)
+    ordered = pd.Categorical(words, [f"day {k}" for k in range(20)], ordered=True)
+    assert wanted.pvalue < 0.01
+    for time in (dates, dates.dt.tz_localize("UTC"), dates.dt.date, dates.to_numpy(), ordered):
+        assert r.autocorrelation(time, "g") == wanted
+    place = r.spatial(d["t"])
+    for other in (
+        dates,
+        dates.dt.tz_localize("UTC"),
+        dates.dt.date,
+        1e9 + 1e-3 * d["t"],
+        dates - dates.min(),
+    ):
+        found = r.spatial(other)
+        assert_allclose([found.statistic, found.pvalue], [place.statistic, place.pvalue], rtol=1e-4)
+
+
+def test_places_with_several_rows_count_alike():
+    """Sums of scores over the root of their number have one variance at all places."""
+    rng = np.random.default_rng(8)
+    place = np.repeat(np.arange(40), rng.integers(1, 30, 40)) * 1.0
+    found = [moran(rng.uniform(size=len(place)), place[:, None]).pvalue for _ in range(60)]
+    assert kstest(found, "uniform").pvalue > 1e-3
+    far = moran(rng.uniform(size=len(place)), 1e200 + 1e190 * place[:, None])
+    assert 0 < far.pvalue <= 1
 
 
 def test_spatial_autocorrelation():

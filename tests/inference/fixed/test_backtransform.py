@@ -279,7 +279,7 @@ class OneResponse:
     """What `BackTransform` asks of a model."""
 
     family, link, link_record = "gaussian", "identity", LINKS["identity"]
-    composition = None
+    composition, means_of = None, ""
     family_record = FAMILIES["gaussian"]
 
     def __init__(self, response, y):

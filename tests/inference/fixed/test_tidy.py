@@ -34,7 +34,7 @@ def test_tidy(sleep):
     assert random["Subject", "corr Intercept Days"] == sleep.varcorr["Subject"].corr[1, 0]
     assert random["Residual", "sd Observation"] == sleep.sigma
     assert sleep.tidy("fixed")["effect"].unique().tolist() == ["fixed"]
-    with pytest.raises(mm.OptionError, match="effects must be one of fixed, random"):
+    with pytest.raises(mm.OptionError, match="effects must be one of fixed, parts, random"):
         sleep.tidy("conditional")
 
 

@@ -58,7 +58,11 @@ def test_brute_force(link, sd):
     g = mm.glmm("y ~ 1 + (1 | g)", SMALL, "bernoulli", link, fast=True)
     means = ResponseMeans(g, ReferenceGrid(g.frame), integrated=True)
     etas, mean = np.array([-6.0, 0.2, 3.0]), g.link_record.mean
-    ours, by_eta, by_v = means._expectations(etas, np.full(3, sd**2))
+
+    def derivatives(etas, v, count=3):
+        return means._derivatives(means.back._inverse, etas, np.full(3, v), count)
+
+    ours, by_eta, curve = derivatives(etas, sd**2)
     for k, eta in enumerate(etas):
 
         def f(z, eta=eta):
@@ -68,11 +72,13 @@ def test_brute_force(link, sd):
         wanted = quad(f, -12, 12, points=at, limit=400, epsabs=1e-12)[0]
         assert_allclose(ours[k], wanted, atol=1e-9)
     h = 1e-4
-    up, down = (means._expectations(etas + s, np.full(3, sd**2))[0] for s in (h, -h))
+    up, down = (derivatives(etas + s, sd**2)[0] for s in (h, -h))
     assert_allclose(by_eta, (up - down) / (2 * h), atol=1e-7)
     if sd > 0.1:
-        up, down = (means._expectations(etas, np.full(3, sd**2 + s))[0] for s in (h, -h))
-        assert_allclose(by_v, (up - down) / (2 * h), atol=1e-7)
+        up, down = (derivatives(etas, sd**2 + s)[0] for s in (h, -h))
+        assert_allclose(curve / 2, (up - down) / (2 * h), atol=1e-7)
+        by_slope = means._derivatives(means.back._slope, etas, np.full(3, sd**2), 3)
+        assert_allclose(by_slope, derivatives(etas, sd**2, 4)[1:], atol=1e-8)
 
 
 SMALL = pd.DataFrame({"y": [0, 1, 1, 0, 1, 0, 1, 1], "g": list("aabbccdd")})
@@ -149,3 +155,18 @@ def test_the_table_says_how_cells_are_weighted():
     for weights, words in (("cells", "in each cell."), ("proportional", "numbers of rows.")):
         notes = m.emmeans("recipe", weights=weights, re="integrated").notes
         assert any(note.startswith("Averaged over") and note.endswith(words) for note in notes)
+
+
+def test_errors_do_not_depend_on_where_a_covariate_has_its_zero():
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"g": np.repeat(np.arange(20), 10), "year": rng.normal(size=200)})
+    eta = 0.3 * data["year"] + 0.4 * rng.normal(size=20)[data["g"]]
+    data["y"] = rng.poisson(np.exp(eta)).astype(float)
+    near = mm.glmm("y ~ year + (1 | g)", data, "poisson")
+    far = mm.glmm("y ~ year + (1 | g)", data.assign(year=data["year"] + 2020), "poisson")
+    for robust in (None, "CR0"):
+        one, other = (
+            m.emmeans("year", at={"year": [at]}, re="integrated", robust=robust).frame
+            for m, at in ((near, 0.0), (far, 2020.0))
+        )
+        assert_allclose(other[["estimate", "se"]], one[["estimate", "se"]], rtol=1e-5)

@@ -31,6 +31,28 @@ def test_they_are_derivatives_of_predictions(entry_model, re):
     assert table["urban"].to_list() == ["N", "Y"] and set(table["livch"]) == {"1"}
 
 
+def test_random_slopes_change_the_variance_along_the_way():
+    """Of integrated means: against differences of predictions, and of parameters."""
+    rng = np.random.default_rng(3)
+    d = pd.DataFrame({"g": rng.permutation(np.arange(240) % 15), "o": rng.normal(size=240) * 0.1})
+    d["x"] = rng.normal(3, 1, 240).round(1)
+    b = rng.normal(size=(15, 2))[d["g"]].T
+    d["y"] = rng.poisson(np.exp(0.3 + 0.2 * d["x"] + 0.4 * b[0] + 0.2 * d["x"] * b[1] + d["o"]))
+    g = mm.glmm("y ~ x + I(x**2) + offset(o) + (1 + x | g)", d, "poisson")
+    table = g.slopes("x", re="integrated")
+    h = 1e-4
+    up, down = (g.predict(d.assign(x=d["x"] + s), re="integrated") for s in (h, -h))
+    assert_allclose(table.frame["estimate"], ((up - down) / (2 * h)).mean(), rtol=1e-7)
+    at = g.optsum.final
+    for k in range(len(at)):
+        step = np.eye(len(at))[k] * 1e-3
+        ends = [
+            g.twin().estimate_at(at + s).slopes("x", re="integrated").frame["estimate"][0]
+            for s in (step, -step)
+        ]
+        assert_allclose(table.gradient[0, k], (ends[0] - ends[1]) / 2e-3, rtol=2e-4, atol=1e-6)
+
+
 def test_at_values_of_the_covariate_itself(entry_model):
     g = entry_model("ame_contraception_age")
     table = g.slopes("age", at={"age": [-10, 10]}, type="link").frame

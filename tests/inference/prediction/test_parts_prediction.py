@@ -70,8 +70,8 @@ def test_simulated_responses_are_of_every_part(model):
 
 
 def test_what_is_not_of_the_response_says_so(model):
-    notes = str(model.emmeans("x", at={"x": [0.0]}, type="response"))
-    assert "Means of μ" in notes and "Means of the response" not in notes
+    notes = str(model.emmeans("x", at={"x": [0.0]}))
+    assert "μ is of the family, not the mean of responses" in notes
     with pytest.raises(OptionError, match="working residuals are not known"):
         model.residuals("working")
 
@@ -90,4 +90,10 @@ def test_lines_of_groups_are_mean_responses(model, data):
     for random in (True, False):
         wanted = model.predict(random=random)[mine]
         assert {float(v) for v in np.round(wanted, 8)} <= drawn
-    assert model.plot.effects("x")[0].get_ylabel() == "μ of y"
+    ax = model.plot.effects("x", points="data")[0]
+    assert ax.get_ylabel() == "y"
+    line = ax.get_lines()[0].get_xydata()
+    wanted = model.predict({"x": line[:, 0]}, random=False)
+    assert_allclose(line[:, 1], wanted)
+    with pytest.raises(OptionError, match="partial"):
+        model.plot.effects("x", points="partial")

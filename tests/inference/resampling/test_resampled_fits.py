@@ -21,7 +21,7 @@ def sleep():
 @pytest.mark.parametrize("kind", ["cases", "residual", "wild"])
 def test_standard_errors(kind):
     b = sleep().bootstrap(150, seed=1, kind=kind)
-    assert b.n == 150 and b.n_failed == 0 and kind in b.title
+    assert b.n == 150 and b.n_failed == 0 and kind in b.title.lower()
     spread = b.frame[["beta_Intercept", "beta_Days"]].std()
     robust = np.sqrt(np.diag(sleep().cov_params(robust="CR2")))
     assert_allclose(spread, robust, rtol=0.3)

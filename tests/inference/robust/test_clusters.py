@@ -11,7 +11,7 @@ def test_batches_hold_each_row_once():
     m = mm.lmm("incidence ~ 1 + (1 | herd)", d)
     clusters = Clusters.of(m, None)
     seen = []
-    for rows in clusters.batches(40):
+    for rows in clusters.batches(40, 50):
         assert rows.shape[0] * rows.shape[1] ** 2 <= 40
         for cluster in rows:
             assert len(set(d["herd"].iloc[cluster])) == 1

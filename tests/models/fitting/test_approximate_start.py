@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import numbamm as mm
+from numbamm.blocks.tail.protocol import Request
+from numbamm.blocks.tail.registry import tail_of
 from numbamm.models.fitting import approximate_start, linear_start
 from numbamm.models.fitting.approximate_start import approximate_theta
 
@@ -77,3 +79,21 @@ def test_a_start_that_the_user_set_is_kept(always):
     model = mm.LinearMixedModel(FORMULAS[0], crossed(), optimizer="newton")
     model.optsum.initial = [1.5, 0.5]
     assert model.fit().optsum.log[0][0].tolist() == [1.5, 0.5]
+
+
+def test_the_start_is_near_and_its_last_step_is_not_evaluated(always):
+    model = mm.LinearMixedModel(FORMULAS[0], crossed(), tail="dense").fit()
+    criterion, tail = model._criterion(), tail_of("iterative")
+    evaluated = []
+
+    class Counted(tail):
+        def objective_gradient(self, *arguments):
+            evaluated.append(arguments)
+            return super().objective_gradient(*arguments)
+
+    terms, blocks = model.scaled.terms, model.blocks
+    own = Counted(terms, blocks.xy.copy(), request=Request("iterative", 8, 0))
+    begin = model.scaled.to_scaled(np.ones(2))
+    end = own.rough_end(begin, *criterion, 0.1)
+    assert end is not None and len({tuple(a[0]) for a in evaluated}) <= 4
+    assert blocks.objective(end, *criterion) - model.objective < 0.01

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import numbamm as mm
+from numbamm.blocks.tail import choice
 from numbamm.models.fitting import generalized_tail
 
 N = 4000
@@ -145,7 +146,8 @@ def test_small_models_have_a_dense_tail(data):
 def test_a_heavy_tail_is_iterative(data, monkeypatch):
     monkeypatch.setattr(generalized_tail, "SMALL_ORDER", 10)
     monkeypatch.setattr(generalized_tail, "SMALL_SECONDS", 0.0)
-    monkeypatch.setattr(generalized_tail, "HEAVY_SECONDS", 0.0)
+    monkeypatch.setattr(choice, "HEAVY_SECONDS", 0.0)
+    monkeypatch.setattr(generalized_tail, "LINEAR_EVALUATIONS", 0)
     model = mm.GeneralizedLinearMixedModel("z ~ x + (1 | u) + (1 | i)", data, "bernoulli")
     assert model._tail_choice.name == "iterative"
 

@@ -40,6 +40,9 @@ MODELS = {
     "trial_csh_ml": ("", {"residual": "cs(visit | id)"}),
     "trial_adh_reml": ("", {"residual": "adh(visit | id)"}),
     "trial_us_arm_reml": ("", {"residual": "us(visit | id, by=arm)"}),
+    # of random effects with nothing beside them, one row a level and column
+    "ortho_toep0_reml": ("", {"residual": "toep(age | Subject)"}),
+    "ortho_homtoep0_ml": ("", {"residual": "homtoep(age | Subject)"}),
 }
 
 
