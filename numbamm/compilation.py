@@ -15,6 +15,7 @@ from numbamm.blocks.linking import Linked, dispatcher_of
 from numbamm.glm.cumulative.cumulative_family import ordinal_family
 from numbamm.glm.family import FAMILIES
 from numbamm.glm.link import LINKS
+from numbamm.glm.parts.extended import extended
 from numbamm.glm.parts.family_rows import rows_kernel
 
 #: Packages whose modules hold kernels.
@@ -66,7 +67,7 @@ def clear() -> list[Path]:
 def _cache_folders() -> list[Path]:
     """The folders that numba keeps our kernels in; each is for files of one of the rooms alone."""
     kernels = [*_all(), *(link.rows for link in LINKS)]
-    kernels += [rows_kernel(family) for family in FAMILIES if family.density is not None]
+    kernels += [rows_kernel(extended(family)) for family in FAMILIES]
     folders = {dispatcher_of(kernel).stats.cache_path for kernel in kernels}
     return sorted(Path(folder) for folder in folders if folder)
 

@@ -148,6 +148,8 @@ class Family(ForUsers):
         Means are in (0, 1).
     positive : bool
         Counts are at least 1.
+    costly : bool
+        Whether the density of a row is a long sum, so that searches are not repeated at will.
     only_link : bool
         No other link is possible.
 
@@ -229,6 +231,7 @@ class Family(ForUsers):
     unit: bool = False
     positive: bool = False
     only_link: bool = False
+    costly: bool = False
 
     _shape_name = "shape"
     #: The record of which this one has the density, if it is not that itself.

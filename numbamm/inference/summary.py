@@ -12,6 +12,7 @@ from numbamm.inference.fixed import ddf as degrees
 from numbamm.inference.fixed.contrast import coef_table
 from numbamm.inference.fixed.tidy import parameters
 from numbamm.inference.parts.part_tests import part_tests
+from numbamm.models.fitting.laplace_check import advice_of_quadrature
 from numbamm.optimize.local_minimum import is_minimum
 from numbamm.options import flag
 from numbamm.report.content import Report, Table, components, of_result, shown_name
@@ -194,13 +195,16 @@ def notes(model) -> list[str]:
         notes.append("The shape is infinite: the estimates are those of a Poisson distribution.")
     if model.composition is not None:
         notes += [
-            words[0].upper() + words[1:] + "." for words in dict.fromkeys(model.flat_parts.values())
+            words[0].upper() + words[1:] + "."
+            for words in dict.fromkeys(flat.words for flat in model.flat_parts)
         ]
     if not model.likelihood_holds:
         notes.append(
             "A standard deviation is so large that the approximation of the likelihood does not "
             "hold: in many levels all responses are equal."
         )
+    if not model.is_linear and (advice := advice_of_quadrature(model)):
+        notes.append(advice)
     if (errors := model.estimates.monte_carlo) is not None:
         notes.append(_of_probes(errors))
     if loose := model.optsum.loose_tolerances:

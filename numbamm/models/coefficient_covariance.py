@@ -64,46 +64,66 @@ def hessian_covariance(model, gamma_cov) -> np.ndarray | None:
     scale = np.full(len(x), LOG_SCALE)
     scale[:rank] = 1.0
     scale[-ntheta:] = np.maximum(np.abs(x[-ntheta:]), 0.1)
-    flat = [rank + place for place in model.flat_parts]  # along which nothing changes
-    free = np.concatenate([np.flatnonzero(known), np.setdiff1d(np.arange(rank, len(x)), flat)])
-    free = free.astype(np.int64)
+    free = np.eye(len(x))[:, np.concatenate([known, np.ones(len(x) - rank, dtype=bool)])]
+    free, across = _without_flat(model, free, root, scale)
+    size, none = free.T**2 @ scale, np.zeros(free.shape[1])
 
     def at(part):
-        whole = x.copy()
-        whole[free] = part
-        return whole
+        return x + free @ part
 
     with blas_threads():
         if space.gradient is not None:
-            step = GRADIENT_STEP * scale[free]
-            curvature = jacobian(lambda part: space.gradient(at(part))[1][free], x[free], step) / 2
+            step = GRADIENT_STEP * size
+            curvature = jacobian(lambda part: free.T @ space.gradient(at(part))[1], none, step) / 2
         else:
-            step = HESSIAN_STEP * scale[free]
-            curvature = hessian(lambda part: space.objective(at(part)), x[free], step) / 2
+            step = HESSIAN_STEP * size
+            curvature = hessian(lambda part: space.objective(at(part)), none, step) / 2
     if not np.isfinite(curvature).all():  # of which cholesky would make nothing but more NaN
         return None
     try:
         np.linalg.cholesky(curvature)
     except np.linalg.LinAlgError:
         return gamma_cov
-    cov, n = np.eye(rank), int(known.sum())
-    inverse = np.linalg.inv(curvature)
-    cov[np.ix_(known, known)] = inverse[:n, :n]
+    inverse = free @ np.linalg.inv(curvature) @ free.T
+    inverse[:rank, :rank] += across[:rank] @ across[:rank].T
+    inverse[np.flatnonzero(~known), np.flatnonzero(~known)] = 1.0
+    cov = inverse[:rank, :rank]
     if parameters.psi is not None:
-        _keep_parts(model, root[:, known], inverse, n, len(parameters.psi))
+        _keep_parts(model, root, inverse, len(parameters.psi))
     return root @ cov @ root.T
 
 
-def _keep_parts(model, root, inverse, n: int, k: int) -> None:
+def _without_flat(model, free, root, scale) -> tuple[np.ndarray, np.ndarray]:
+    """Directions of which the Hessian is taken: all that are free, without flat ones.
+
+    Returns
+    -------
+    free, across : ndarray
+        Orthonormal columns, as combinations of all parameters; and the flat directions among γ.
+    """
+    flats, rank = model.flat_parts, model.feterm.rank
+    if not flats:
+        return free, np.zeros((len(scale), 0))
+    directions = np.zeros((len(scale), len(flats)))
+    user = np.array([flat.direction for flat in flats]).T
+    end = len(user)
+    directions[:rank] = np.linalg.solve(model.feterm.to_basis @ root, user[:rank])
+    directions[rank:end] = np.linalg.solve(model.part_lines.to_user, user[rank:])
+    left, sizes, _ = np.linalg.svd(free.T @ directions)
+    count = int((sizes > 1e-9 * sizes.max(initial=0.0)).sum())
+    across = free @ left[:, :count]
+    return free @ left[:, count:], across
+
+
+def _keep_parts(model, root, inverse, k: int) -> None:
     """Keep the covariance of β̂ and ψ̂ together, in the users' coordinates."""
-    rank, flat = model.feterm.rank, list(model.flat_parts)
-    change = np.zeros((rank + k, n + k))
-    change[:rank, :n] = model.feterm.to_basis @ root
-    change[rank:, n:] = model.part_lines.to_user
-    known = np.setdiff1d(np.arange(n + k), [n + place for place in flat])
-    cov = change[:, known] @ inverse[: len(known), : len(known)] @ change[:, known].T
-    cov[[rank + place for place in flat]] = np.nan
-    cov[:, [rank + place for place in flat]] = np.nan
+    rank = model.feterm.rank
+    change = np.zeros((rank + k, rank + k))
+    change[:rank, :rank] = model.feterm.to_basis @ root
+    change[rank:, rank:] = model.part_lines.to_user
+    cov = change @ inverse[: rank + k, : rank + k] @ change.T
+    flat = [rank + place for place in model.flat_places]
+    cov[flat] = cov[:, flat] = np.nan
     model.estimates.part_covariance = cov
 
 

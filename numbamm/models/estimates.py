@@ -11,6 +11,7 @@ from numbamm.shortrepr import ShortRepr
 
 if TYPE_CHECKING:
     from numbamm.models.fitting.monte_carlo import MonteCarloErrors
+    from numbamm.models.parts.degenerate import Flat
 
 
 @dataclass(repr=False)
@@ -40,8 +41,10 @@ class Estimates(ShortRepr):
         coefficients in the columns in which they were searched for.
     part_covariance : ndarray or None
         Of a model of several parts, the covariance matrix of β and of their coefficients.
-    flat_parts : dict or None
-        Parts that have come to an end of their range, in words, by their places; None until asked.
+    flat_parts : list or None
+        Directions of parts along which nothing changes, with words; None until asked.
+    advice : str or None
+        What is said of the Laplace approximation; None until a table asks.
     nagq : int
         Nodes of the quadrature by which a generalized model was fitted; 1 for none.
     likelihood_holds : bool or None
@@ -81,8 +84,9 @@ class Estimates(ShortRepr):
     sigma_given: bool
     shape: Any = 0.0
     part_covariance: np.ndarray | None = None
-    flat_parts: dict[int, str] | None = None
+    flat_parts: list[Flat] | None = None
     nagq: int = 1
+    advice: str | None = None
     likelihood_holds: bool | None = None
     monte_carlo: MonteCarloErrors | None = None
     at_minimum: bool = True

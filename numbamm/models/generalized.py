@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from numbamm.models.linear import LinearMixedModel
+    from numbamm.models.parts.degenerate import Flat
     from numbamm.models.parts.distribution import RowDistribution
     from numbamm.models.parts.model_parts import ModelParts
     from numbamm.models.streams.fit_by_passes import Passes
@@ -876,15 +877,22 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
         return tuple(f"{name} {text}" for name, text in parts.items())
 
     @property
-    def flat_parts(self) -> dict[int, str]:
-        """Parts at an end of their range, by their places in ψ; see `models.parts.degenerate`."""
+    def flat_parts(self) -> list[Flat]:
+        """Directions along which nothing changes; see `models.parts.degenerate`."""
         if self.composition is None:
-            return {}
+            return []
         if self.estimates.flat_parts is None:
-            from numbamm.models.parts.degenerate import degenerate_parts
+            from numbamm.models.parts.degenerate import flat_directions
 
-            self.estimates.flat_parts = degenerate_parts(self)
+            self.estimates.flat_parts = flat_directions(self)
         return self.estimates.flat_parts
+
+    @property
+    def flat_places(self) -> list[int]:
+        """Places in ψ of the coefficients that such directions change, which have no errors."""
+        rank = self.feterm.rank
+        moved = [np.abs(flat.direction[rank:]) > 0 for flat in self.flat_parts]
+        return np.flatnonzero(np.any(moved, axis=0)).tolist() if moved else []
 
     def constant_parameters(self, what: str) -> dict[str, float]:
         """The family's parameters, for what is known of models where they are constant.

@@ -5,12 +5,11 @@ The file is long by docstrings: a public method of a class has no other place fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
 from html import escape
 from os import PathLike
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
@@ -62,13 +61,14 @@ if TYPE_CHECKING:
     from numbamm.formula.modelframe import ModelFrame
     from numbamm.glm.family import Family
     from numbamm.glm.link import Link
+    from numbamm.models.parts.degenerate import Flat
     from numbamm.models.residual_side.side import ResidualSide
 
 #: What other rooms ask models for, and methods of inference that are still to be written; see
 #: CONTRIBUTING.md.
 BETWEEN_ROOMS = frozenset(
     """
-    composition constant_parameters distribution_at fitted_distribution flat_parts
+    composition constant_parameters distribution_at fitted_distribution flat_parts flat_places
     lines_at_estimates part_covariance part_lines predictors user_between
     aligned at_bounds basis_to_coefficients blocks call coefficient_covariance
     coefficient_method coefficient_names coefficients coefficients_at columns criterion
@@ -126,8 +126,9 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
     composition: Any = None
     #: What the inverse link of a linear predictor is, if not the mean of the response.
     means_of: str = ""
-    #: Parts at an end of their range, by their places among the coefficients of parts.
-    flat_parts: Mapping[int, str] = MappingProxyType({})
+    #: Directions in which parts say nothing, and places of coefficients of parts that these change.
+    flat_parts: Sequence[Flat] = ()
+    flat_places: Sequence[int] = ()
     #: Whether the response is one of ordered categories, and the model has thresholds.
     has_categories: bool = False
     #: Whether the family has a shape that is estimated.

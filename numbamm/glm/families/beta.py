@@ -37,7 +37,7 @@ FAMILY = Family(
     example=0.5,
     aliases=("beta_family", "betar", "betamodel"),
     density=density,
-    parameters=(Parameter("precision"),),
+    parameters=(Parameter("precision", perfect=1.0),),
     variance=lambda mu, precision: mu * (1 - mu) / (1 + precision),
     cdf=lambda y, mu, precision: _law(mu, precision).cdf(y),
     draw=lambda rng, mu, precision: rng.beta(mu * precision, (1 - mu) * precision),

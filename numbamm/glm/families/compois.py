@@ -367,7 +367,17 @@ FAMILY = Family(
     aliases=("conwaymaxwellpoisson", "cmp", "compoisson", "cmpoisson"),
     density=density,
     includes="poisson",
-    parameters=(Parameter("dispersion", starts=(0.0, -1.0, 1.0)),),
+    costly=True,
+    parameters=(
+        Parameter(
+            "dispersion",
+            starts=(0.0, -1.0, 1.0),
+            ends={
+                1.0: "the distribution is geometric, and counts may vary more: family='nbinom2'",
+                -1.0: "counts are next to their means",
+            },
+        ),
+    ),
     variance=lambda mu, dispersion: _laws(mu, dispersion)[1][2].reshape(np.shape(mu)),
     cdf=lambda y, mu, dispersion: summed.cdf(_log_pmf(mu, dispersion), y),
     draw=lambda rng, mu, dispersion: summed.quantile(

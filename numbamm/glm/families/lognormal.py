@@ -37,7 +37,7 @@ FAMILY = Family(
     **{**SIZES, "dispersed": False, "weights": "rows"},
     aliases=("logn",),
     density=density,
-    parameters=(Parameter("dispersion", words="standard deviation"),),
+    parameters=(Parameter("dispersion", words="standard deviation", perfect=-1.0),),
     trigamma=False,
     variance=lambda mu, dispersion: dispersion**2 + 0.0 * mu,
     cdf=lambda y, mu, dispersion: _law(mu, dispersion).cdf(y),

@@ -36,9 +36,11 @@ def density(y, mu, rest, eta, precision, lower, log_gap):
 
 def _shares(mu, lower, log_gap):
     """Probabilities of 0 and of 1."""
+    from scipy.special import expit
+
     eta = np.log(mu) - np.log1p(-mu)
     upper = lower + np.exp(log_gap)
-    return 1 / (1 + np.exp(eta - lower)), 1 / (1 + np.exp(upper - eta))
+    return expit(lower - eta), expit(eta - upper)
 
 
 def _expectation(mu, lower, log_gap):
@@ -84,9 +86,25 @@ FAMILY = Family(
     aliases=("orderedbeta",),
     density=density,
     parameters=(
-        Parameter("precision"),
-        Parameter("lower", IDENTITY, starts=(-1.5, 0.0, -3.0), words="lower cutpoint"),
-        Parameter("log_gap", IDENTITY, starts=(1.0, 0.0, 2.0), words="log of the cutpoints' gap"),
+        Parameter("precision", perfect=1.0),
+        Parameter(
+            "lower",
+            IDENTITY,
+            starts=(-1.5, 0.0, -3.0),
+            words="lower cutpoint",
+            limit="beta",
+            at=-np.inf,
+        ),
+        Parameter(
+            "log_gap",
+            IDENTITY,
+            starts=(1.0, 0.0, 2.0),
+            words="log of the cutpoints' gap",
+            ends={
+                1.0: "no response is 1, and the upper cutpoint says nothing",
+                -1.0: "no response is between 0 and 1",
+            },
+        ),
     ),
     expectation=_expectation,
     variance=_variance,

@@ -40,6 +40,9 @@ def _draw(rng, mu, dispersion, skewness):
     return mu + omega * (delta * (np.abs(one) - ROOT) + np.sqrt(1 - delta**2) * other)
 
 
+#: What is said of a skewness without limit.
+HALF = "the distribution is a half-normal one, to one side of a bound"
+
 FAMILY = Family(
     "skewnormal",
     words="skew normal",
@@ -48,9 +51,15 @@ FAMILY = Family(
     density=density,
     includes="gaussian",
     parameters=(
-        Parameter("dispersion", words="standard deviation"),
+        Parameter("dispersion", words="standard deviation", perfect=-1.0),
         # At α = 0 the derivative in α is zero whatever the data: no search begins there.
-        Parameter("skewness", IDENTITY, starts=(-2.0, 2.0), words="skewness (α)"),
+        Parameter(
+            "skewness",
+            IDENTITY,
+            starts=(-2.0, 2.0),
+            words="skewness (α)",
+            ends=dict.fromkeys((-1.0, 1.0), HALF),
+        ),
     ),
     variance=lambda mu, dispersion: dispersion**2 + 0.0 * mu,
     cdf=lambda y, mu, dispersion, skewness: _law(mu, dispersion, skewness).cdf(y),

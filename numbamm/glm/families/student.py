@@ -38,7 +38,7 @@ FAMILY = Family(
     aliases=("t", "t_family", "studentt", "scat", "tdist"),
     density=density,
     parameters=(
-        Parameter("dispersion", words="scale"),
+        Parameter("dispersion", words="scale", perfect=-1.0),
         Parameter("df", starts=(1.5, 0.5, 3.0), words="degrees of freedom", limit="gaussian"),
     ),
     variance=_variance,

@@ -41,7 +41,7 @@ def _series_derivatives(y, phi, p, full):
     dz = da * base - a / (p - 1.0) + 1.0 / (2.0 - p)
     peak = max(1.0, math.floor(math.exp((2.0 - p) * math.log(y)) / (phi * (2.0 - p)) + 0.5))
     # The terms fall off about as those of a normal distribution of variance peak / (1 + a).
-    step = max(1.0, math.floor(math.sqrt(peak / (1.0 + a)) / 16.0))
+    step = max(1.0, math.floor(math.sqrt(peak / (1.0 + a)) / 5.0))
     most, total, mean, psi_mean = -np.inf, 0.0, 0.0, 0.0
     for direction in range(2):
         j = peak if direction == 0 else peak - step
@@ -130,9 +130,10 @@ FAMILY = Family(
     means=(float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).max)),
     aliases=("tw", "compoundpoisson", "cpglm"),
     density=density,
+    costly=True,
     parameters=(
         Parameter("dispersion"),
-        Parameter("power", BETWEEN_1_AND_2, starts=(0.0, -1.5, 1.5)),
+        Parameter("power", BETWEEN_1_AND_2, starts=(0.0, -1.5, 1.5), limit="gamma"),
     ),
     variance=lambda mu, dispersion, power: dispersion * mu**power,
     cdf=_cdf,

@@ -51,6 +51,8 @@ JOINT = 10
 
 #: Logarithms of parameters stay between these, so that no power of them overflows.
 LARGEST = 100.0
+#: A power is so near to 1 or 2 at most, as its logit: the series loses its digits beyond.
+NEAR_1, NEAR_2 = 7.0, 12.0
 
 
 @jit
@@ -60,7 +62,7 @@ def parameter(link, nu):
         value = math.exp(min(max(nu, -LARGEST), LARGEST))
         return value, value
     if link == BETWEEN_1_AND_2:
-        e = math.exp(-abs(nu))
+        e = math.exp(-abs(min(max(nu, -NEAR_1), NEAR_2)))
         small, large = e / (1.0 + e), 1.0 / (1.0 + e)
         return 1.0 + (large if nu > 0.0 else small), small * large
     return nu, 1.0

@@ -66,7 +66,7 @@ def _wald(mu, w, dispersion):
 
 
 _COMMON = {"rows": None, "fused": {}, "dispersed": False, "has_shape": False, "dispersion": None}
-_GAMMA = Parameter("dispersion", starts=tuple(np.arange(-9.0, 6.0, 1.5)))
+_GAMMA = Parameter("dispersion", starts=tuple(np.arange(-9.0, 6.0, 1.5)), perfect=-1.0)
 _CHANGES = {
     "poisson": {
         "density": poisson_density,
@@ -101,7 +101,7 @@ _CHANGES = {
     "gaussian": {
         "density": gaussian_density,
         "normal": False,
-        "parameters": (Parameter("dispersion", words="standard deviation"),),
+        "parameters": (Parameter("dispersion", words="standard deviation", perfect=-1.0),),
         "variance": lambda mu, w, dispersion: dispersion**2 / w + 0.0 * mu,
         "cdf": lambda y, mu, w, dispersion: _scipy("norm", mu, dispersion / np.sqrt(w)).cdf(y),
         "draw": lambda rng, mu, w, dispersion: rng.normal(mu, dispersion / np.sqrt(w)),
@@ -123,7 +123,7 @@ _CHANGES = {
     },
     "inversegaussian": {
         "density": inversegaussian_density,
-        "parameters": (Parameter("dispersion"),),
+        "parameters": (Parameter("dispersion", perfect=-1.0),),
         "variance": lambda mu, w, dispersion: dispersion * mu**3 / w,
         "cdf": lambda y, mu, w, dispersion: _wald(mu, w, dispersion).cdf(y),
         "draw": lambda rng, mu, w, dispersion: rng.wald(mu, w / dispersion),

@@ -101,11 +101,16 @@ class PartsFinder(ModeFinder):
         self._evaluate(INFORMATION, rows)
         return 2.0 * rows.eta[SECOND]
 
-    def working_lines(self) -> np.ndarray:
-        """Working weights and scores, in the kernel's lines, at the mode found last (γ held)."""
-        rows = self.held.rows
+    def working_lines(self, *, vary: bool = False) -> np.ndarray:
+        """Working weights and scores, in the kernel's lines, at the mode found last."""
+        rows = (self.varied if vary else self.held).rows
         self._evaluate(WORKING, rows)
         return rows.eta.copy()
+
+    def row_slopes(self, k: int, *, vary: bool) -> np.ndarray:
+        """Derivatives of the rows' deviances in the k-th ν, at the mode found last."""
+        rows = (self.varied if vary else self.held).rows
+        return self._row_slopes(k, rows)[FIRST].copy()
 
     def _slopes(self, rows, scratch) -> np.ndarray:
         """Derivatives in every ν, as `laplace_gradient` left h, η(a) and v in `scratch`."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from numbamm.glm.parts.density_rows import BETWEEN_1_AND_2, IDENTITY, LARGEST, LOG
+from numbamm.glm.parts.density_rows import BETWEEN_1_AND_2, IDENTITY, LARGEST, LOG, NEAR_1, NEAR_2
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Parameter:
         The simpler family at an end of the range, if there is one.
     at : float
         The end of ν at which that is: +∞ or -∞.
+    ends : mapping of float to str
+        What is said where ν goes to another end of its range, by the sign of that: 1 or -1.
+    perfect : float
+        The sign of the end of ν at which responses are reproduced exactly; 0 if there is none.
     """
 
     name: str
@@ -35,6 +40,8 @@ class Parameter:
     words: str = ""
     limit: str = ""
     at: float = np.inf
+    ends: Mapping[float, str] = field(default_factory=dict)
+    perfect: float = 0.0
 
     def __str__(self) -> str:
         return self.words or self.name
@@ -50,7 +57,7 @@ class Parameter:
         if self.link == LOG:
             return np.exp(np.clip(nu, -LARGEST, LARGEST))
         if self.link == BETWEEN_1_AND_2:
-            return 1.0 + 1.0 / (1.0 + np.exp(-np.clip(nu, -700.0, 700.0)))
+            return 1.0 + 1.0 / (1.0 + np.exp(-np.clip(nu, -NEAR_1, NEAR_2)))
         return nu
 
     def slope(self, nu) -> np.ndarray:

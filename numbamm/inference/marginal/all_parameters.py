@@ -84,10 +84,9 @@ def inverse_information(model) -> tuple[np.ndarray, list[str]]:
     free[first:] = np.abs(x[first:]) > SINGULAR_TOLERANCE
     if not free.all():
         notes.append("Singular fit: variances of zero count as known.")
-    free[[rank + place for place in model.flat_parts]] = False
-    notes += [
-        f"{words[0].upper()}{words[1:]}." for words in dict.fromkeys(model.flat_parts.values())
-    ]
+    free[[rank + place for place in model.flat_places]] = False
+    said = dict.fromkeys(flat.words for flat in model.flat_parts)
+    notes += [f"{words[0].upper()}{words[1:]}." for words in said]
     covariance, change = np.zeros((len(x), len(x))), None
     with blas_threads():
         space = whitened(model)

@@ -170,7 +170,7 @@ def known_covariance(model, kind: str) -> np.ndarray:
     cov, rank = model.part_covariance, model.feterm.rank
     own = {"dispersion": 0, "zprob": len(model.part_lines.lines) - 1}.get(kind)
     of_own = range(0) if own is None else range(model.part_lines.size)[model.part_lines.slices[own]]
-    flat = [rank + place for place in model.flat_parts if place not in of_own]
+    flat = [rank + place for place in model.flat_places if place not in of_own]
     if flat:
         cov = cov.copy()
         cov[flat] = cov[:, flat] = 0.0

@@ -71,10 +71,16 @@ def warn_of_fit(model, end: Ending) -> None:
             "response, and the objective may have several minima, of which the lowest that was "
             "found is kept; take another link, or compare searches by allfit()"
         )
-    runaways = runaway_terms(model)
-    model.estimates.likelihood_holds = not runaways
+    runaways, perfect = runaway_terms(model), ""
+    if model.composition is not None:
+        from numbamm.models.parts.degenerate import perfect_rows
+
+        perfect = perfect_rows(model, model.estimates.shape, model._start.shape)
+    model.estimates.likelihood_holds = not (runaways or perfect)
     for runaway in runaways:
         _warn_of_runaway(model, runaway)
+    if perfect:
+        warn(perfect)
     _warn_of_nodes(model)
     if not model._warned:  # what is true of the model is reported by its first fit
         model._warned = True
@@ -153,7 +159,7 @@ def warn_of_family(model) -> None:
             + "a random effect for each row, may serve better",
             OverdispersionWarning,
         )
-    for words in dict.fromkeys(model.flat_parts.values()):
+    for words in dict.fromkeys(flat.words for flat in model.flat_parts if not flat.told):
         warn(words)
     if model.shape_has_limit and np.isinf(model.shape):
         warn(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numbamm.glm.family import FAMILIES
 from numbamm.glm.separation import find_separation, is_extreme
 from numbamm.glm.start import first_shape, single_mean, without_effects
 from numbamm.glm.working_start import fit_working_model
+from numbamm.models.fitting.described_rows import FEW, described
 from numbamm.shortrepr import ShortRepr
 
 #: θ at which a fit begins is at least this on the diagonals, whatever a linear model finds.
@@ -25,9 +25,6 @@ LARGEST_START = 100.0
 #: From this on, a start of a model of several parts is compared with that without a linear model:
 #: rows may tell next to nothing of η where they are, and then working responses are far off.
 SUSPECT_START = 3.0
-
-#: Rows are described by cells of so many factors, and by so many cells or positions, at most.
-MOST_FACTORS, FEW = 3, 6
 
 #: A log odds beyond which it is asked whether zeros are separated from other responses.
 CERTAIN = 8.0
@@ -45,11 +42,14 @@ class Start(ShortRepr):
         Shape of the negative binomial; 0 for other families. Of a model of several parts, ψ.
     theta : ndarray
         θ of the user's columns.
+    others : list of Start
+        Other places at which a search may begin, if there may be several minima.
     """
 
     gamma: np.ndarray
     shape: Any
     theta: np.ndarray
+    others: list[Start] = field(default_factory=list)
 
 
 def find_start(model, theta, init: str) -> Start:
@@ -75,12 +75,13 @@ def find_start(model, theta, init: str) -> Start:
         If they separate some of the responses.
     """
     if model.composition is not None:
-        from numbamm.models.parts.parts_start import start_of_parts
+        from numbamm.models.parts.parts_start import starts_of_parts
 
-        gamma, psi = start_of_parts(model)
+        (gamma, psi), *others = starts_of_parts(model)
         _check_above_hurdle(model)
         _check_hurdle(model, psi)
         start = Start(gamma, tuple(psi.tolist()), theta)
+        start.others = [Start(g, tuple(p.tolist()), theta) for g, p in others]
         return by_linear_model(model, model._modes.replaced(), start) if init == "lmm" else start
     shape = model.given_shape or 0.0
     if model.has_free_shape:
@@ -130,7 +131,7 @@ def _check_separation(model, gamma) -> None:
             )
         warn(
             "the fixed effects separate some of the responses from the others"
-            f"{_described(frame, separation.rows)}: coefficients of {named} grow without limit, "
+            f"{described(frame, separation.rows)}: coefficients of {named} grow without limit, "
             "and their standard errors mean nothing"
         )
 
@@ -176,23 +177,6 @@ def _check_hurdle(model, psi) -> None:
         which = "all" if zero.all() else "none"
         cause = f"{which} of the responses are zero: the hurdle's coefficients ({named})"
     warn(f"{cause} grow without limit, and their standard errors mean nothing")
-
-
-def _described(frame, rows) -> str:
-    """Which rows these are: cells of the fixed effects' factors, or else positions in the data."""
-    factors = [name for name in frame.design.coding.levels if name in frame.columns]
-    for size in range(1, 1 + min(len(factors), MOST_FACTORS)):
-        for some in combinations(factors, size):
-            labels = np.array([frame.columns[name].astype(str) for name in some])
-            cells = {tuple(cell) for cell in labels[:, rows].T}
-            if cells.isdisjoint(tuple(cell) for cell in labels[:, ~rows].T):
-                shown = [
-                    "×".join(map("=".join, zip(some, cell, strict=True))) for cell in sorted(cells)
-                ]
-                more = f" and {len(shown) - FEW} more" if len(shown) > FEW else ""
-                return f" (all rows of {', '.join(shown[:FEW])}{more})"
-    shown = ", ".join(map(str, frame.rows[rows][:FEW]))
-    return f" ({rows.sum()} rows: {shown}{' ...' if rows.sum() > FEW else ''})"
 
 
 def by_linear_model(model, modes: Any, start: Start) -> Start:

@@ -37,11 +37,14 @@ def best_of(ends: list[Outcome]) -> Outcome:
     return best
 
 
-def compared(best: Outcome, ends: list[Outcome]) -> Ending:
-    """The best end, and what others say about it: lower ones, and rivals that are little higher."""
+def compared(best: Outcome, ends: list[Outcome], least: float = RIVAL[0]) -> Ending:
+    """The best end, and what others say about it: lower ones, and rivals that are little higher.
+
+    Those are higher by `least`, at least.
+    """
     lower = best.objective - min(other.objective for other in ends)
     higher = {
         round((other.objective - best.objective) / RIVAL[0]) for other in ends if other.counts
     }
-    rivals = sum(1 <= steps <= RIVAL[1] / RIVAL[0] for steps in higher)
+    rivals = sum(least <= steps * RIVAL[0] <= RIVAL[1] for steps in higher)
     return best.end._replace(lower=lower if lower > RESTART_GAIN else 0.0, rivals=rivals)

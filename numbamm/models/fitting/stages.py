@@ -66,6 +66,11 @@ ROUNDING = 1e-10
 #: Searches from other starts may take so many evaluations together, or so many times those of the
 #: first; if fewer remain, none is begun.
 PATIENCE, PATIENCE_TIMES, LEAST_REMAINING = 2000, 3, 30
+#: Up to so many rows models of several parts are searched from other starts in any case, of
+#: which there are so many at most.
+FEW_ROWS, MOST_OTHERS = 100, 3
+#: Ends of searches along a flat direction are other minima if they are higher by more.
+BLURRED = 0.05
 #: Attributes of a model that a search sets.
 SET_BY_SEARCH = ("optsum", "fast_optsum", "_begun", "_default_start", "_gamma_root", "_modes")
 
@@ -112,8 +117,8 @@ class Stages:
         rival = model.optsum.certificate is not None and model._work <= LIGHT
         rival = (rival and not levels_vary(model)) or has_several_minima(model)
         doubtful = not end.is_minimum or infinite or rival
-        if ours and doubtful and not model.optsum.is_limited:
-            end = self._search_elsewhere(end)
+        if ours and not model.optsum.is_limited and (doubtful or self._parts_are_doubtful()):
+            end = self._search_elsewhere(end, with_factors=doubtful)
             infinite = model.shape_has_limit and self._shape_is_infinite()
         if infinite:
             end = self._search_at_infinite_shape()
@@ -122,6 +127,20 @@ class Stages:
         if ours and end.is_minimum and not self._fast and not model.optsum.is_limited:
             end = self._search_beside(end)
         return end
+
+    def _parts_are_doubtful(self) -> bool:
+        """Whether parameters of other parts may have another minimum, as they tell little here."""
+        model = self.model
+        costly = model._work > LIGHT or model.family_record.costly
+        if model.composition is None or costly:
+            return False
+        return model.nobs <= FEW_ROWS or self._ends_are_blurred()
+
+    def _ends_are_blurred(self) -> bool:
+        """Whether searches end here and there along a direction in which the objective is flat."""
+        from numbamm.models.parts.degenerate import flat_directions
+
+        return bool(flat_directions(self.model))
 
     def _had_no_gradient(self) -> bool:
         """Whether a small model has a gradient that the search of the best end did not take."""
@@ -155,16 +174,23 @@ class Stages:
 
     # ---- other starts -----------------------------------------------------------------------
 
-    def _search_elsewhere(self, end: Ending) -> Ending:
-        """Search from other starts, too; keep the lowest end, of the minima if there are any."""
+    def _search_elsewhere(self, end: Ending, *, with_factors: bool) -> Ending:
+        """Search from other starts, too; keep the lowest end, of the minima if there are any.
+
+        Those are the default start with θ times a factor, and other values of further parameters.
+        """
         model = self.model
         chosen, usual = model.optsum.optimizer, model.optsum.maxfeval
         ends, remaining = [self._outcome(end)], max(PATIENCE, PATIENCE_TIMES * self._evaluations)
-        for factor, another in other_starts(model, chosen, end):
+        attempts = [({"start": start}, chosen) for start in model._start.others[:MOST_OTHERS]]
+        if with_factors:
+            by_factors = other_starts(model, chosen, end)
+            attempts = [*(({"factor": f}, another) for f, another in by_factors), *attempts]
+        for given, another in attempts:
             if remaining < LEAST_REMAINING:
                 break
             self._renew_options(another if self._nagq == 1 else chosen, remaining)
-            other = self._attempt(factor)
+            other = self._attempt(**given)
             if other is not None:
                 ends.append(other)
             interrupted = model.optsum.returnvalue == INTERRUPTED
@@ -175,7 +201,9 @@ class Stages:
         best = best_of(ends)
         vars(model).update(best.attributes)
         self._restore_options(chosen, usual)
-        return compared(best, ends)
+        if model.composition is None or not self._ends_are_blurred():
+            return compared(best, ends)
+        return compared(best, ends, least=BLURRED)
 
     def _search_beside(self, end: Ending) -> Ending:
         """Look for a minimum that is due to the approximation: it is reported, not taken."""
@@ -214,16 +242,16 @@ class Stages:
         model.optsum.maxfeval = maxfeval
         model._default_start = DefaultStart.put(model.optsum, model.optsum.initial)
 
-    def _attempt(self, factor=1.0, begin=None) -> Outcome | None:
-        """A search from the default start with θ times a factor; None if cut off or failed.
+    def _attempt(self, factor=1.0, begin=None, start=None) -> Outcome | None:
+        """A search from the default start, or another; None if cut off or failed.
 
-        A full fit may begin at parameters that are given.
+        With θ times a factor; a full fit may begin at parameters that are given.
         """
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # of an attempt
-                same = begin is None and np.all(factor == 1.0)
-                self._search_stages(SMALLER if same else (), factor, begin)
+                same = begin is None and start is None and np.all(factor == 1.0)
+                self._search_stages(SMALLER if same else (), factor, begin, start)
             optsum = self.model.optsum
             if optsum.returnvalue == INTERRUPTED:
                 return None
@@ -258,10 +286,10 @@ class Stages:
 
     # ---- one search -------------------------------------------------------------------------
 
-    def _search_stages(self, smaller, factor=1.0, begin=None) -> None:
+    def _search_stages(self, smaller, factor=1.0, begin=None, start=None) -> None:
         """The stages from the default start, or with another θ: smaller where there is no mode."""
         try:
-            self._search_in_stages(factor, begin)
+            self._search_in_stages(factor, begin, start)
         except NoMode:
             for other in smaller:
                 model = self.model  # where a full fit failed, its options are those of a full one
@@ -273,11 +301,11 @@ class Stages:
                 return
             raise
 
-    def _search_in_stages(self, factor, begin=None) -> None:
+    def _search_in_stages(self, factor, begin=None, start=None) -> None:
         model, fast = self.model, self._fast
         by_gradient = self._uses_gradient()
         model._modes, model._gamma_root = model._modes.replaced(), None
-        self._begin(by_gradient, factor)
+        self._begin(by_gradient, factor, start)
         if self._shown["verbose"]:
             at = model._searched[True].split(model.optsum.initial)
             model._pirls(at.theta, at.shape, vary_beta=True, verbose=True)
@@ -325,13 +353,14 @@ class Stages:
             optsum.certificate, optsum.gradient_norm = again.certificate, again.gradient_norm
             optsum.returnvalue = again.returnvalue
 
-    def _begin(self, by_gradient: bool, factor) -> None:
+    def _begin(self, by_gradient: bool, factor, start=None) -> None:
         """Choose where the search begins, unless the user has: for gradients, by a linear model.
 
         With a factor other than one, for all θ or for each, at the default start with θ times this.
         """
         model = self.model
-        model._begun, start = model._start, model._start
+        start = model._start if start is None else start
+        model._begun = start
         if not model._default_start.is_in(model.optsum):
             return
         if np.any(factor != 1.0):

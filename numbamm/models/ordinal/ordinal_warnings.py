@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.blocks.threads import blas_threads
 from numbamm.errors import DataError, warn
 from numbamm.models.fitting.ending import Ending
+from numbamm.models.fitting.laplace_check import FAR, change_by_quadrature
 from numbamm.models.fitting.runaway import runaway_terms
 
 #: A combination of coefficients whose standard error without random effects, for columns of mean
@@ -16,10 +16,6 @@ UNKNOWN = 50.0
 SHARE = 0.3
 #: -2 log-likelihood a row below which all categories are reproduced.
 PERFECT = 1e-6
-#: A difference of -2 log-likelihoods by which a quadrature is advised.
-FAR = 1.0
-#: Nodes a dimension to compare with, by the number of effects; and the most work for it.
-NODES, MOST_WORK = {1: 9, 2: 5, 3: 4}, 5e6
 
 
 def warn_of_start(model, alone) -> list[str]:
@@ -94,21 +90,3 @@ def _warn_of_laplace(model) -> None:
             f"{nodes} nodes a dimension changes -2 log-likelihood by {change:+.2f}; "
             f"fit with nagq={nodes} or more"
         )
-
-
-def change_by_quadrature(model) -> tuple[int, float]:
-    """A few nodes a dimension, and by how much they change -2 log-likelihood at the estimates.
-
-    Zero for fits by quadrature, of several terms, and where it would take long.
-    """
-    if len(model.reterms) != 1:
-        return 0, 0.0
-    [term] = model.reterms
-    nodes = NODES.get(term.p, 0)
-    work = float(nodes**term.p * model.nobs)
-    if model.estimates.nagq > 1 or not 0 < work <= MOST_WORK:
-        return nodes, 0.0
-    with blas_threads():
-        space = model.space_of(model._searched[False], nodes)
-        finer = space.objective(space.to_scaled(model.optsum.final))
-    return nodes, float(finer - model.objective)

@@ -17,9 +17,12 @@ from numbamm.glm.parts.finder import PartsFinder
 from numbamm.glm.parts.mixture import HURDLE, PLAIN
 from numbamm.glm.row_kernels import FIRST, SCORE, WORKING, evaluate_rows
 from numbamm.glm.working import AT, BARRIER, FAMILY, LINK
+from numbamm.models.parts.degenerate import perfect_rows
 
 #: Searches without random effects, and iterations of each.
 SEARCHES, ITERATIONS = 3, 200
+#: Predictors of a parameter that differ by more, in the mean, are different starts.
+APART = 1.0
 #: A search ends when the deviance is expected to fall by less.
 ENOUGH = 1e-4
 #: Logits of the zeros' share that are tried, besides that of the zeros themselves.
@@ -86,6 +89,13 @@ class RowsAlone:
         value = _ask(WORKING, self._eta, number, rows)
         return value if np.isfinite(value) else np.inf
 
+    def differ(self, x, other) -> bool:
+        """Whether some further parameter is another one, in the mean of the rows."""
+        means = [line.feterm.basis.mean(axis=0) for line in self.lines.lines]
+        apart = (x - other)[self.rank :]
+        pairs = zip(means, self.lines.slices, strict=True)
+        return any(abs(mean @ apart[at]) > APART for mean, at in pairs)
+
     def curvature(self, x) -> np.ndarray:
         """About the second derivatives, from the squared slopes of the rows."""
         value, to_eta, to_nu = self.rows(x)
@@ -116,8 +126,11 @@ def _ask(what, eta, number, rows) -> float:
     )
 
 
-def start_of_parts(model) -> tuple[np.ndarray, np.ndarray]:
-    """γ and ψ of the model without random effects.
+def starts_of_parts(model) -> list[tuple[np.ndarray, np.ndarray]]:
+    """γ and ψ of the model without random effects; then other places to begin a search.
+
+    Those are other ends of searches without random effects, and values of the parameters where
+    none has ended: without random effects a heavy tail may be missed, and with them be there.
 
     Raises
     ------
@@ -125,17 +138,21 @@ def start_of_parts(model) -> tuple[np.ndarray, np.ndarray]:
         There is no parameter at which the likelihood is finite.
     """
     alone = RowsAlone(model)
-    best, found = np.inf, None
-    for x in _beginnings(model, alone)[:SEARCHES]:
-        value, x = _minimum(alone, x)
-        if value < best:
-            best, found = value, x
-    if found is None:
+    beginnings = _beginnings(model, alone)
+    ends = sorted((_minimum(alone, x) for x in beginnings[:SEARCHES]), key=lambda end: end[0])
+    if not ends or not np.isfinite(ends[0][0]):
         raise DataError(
             f"the {model.family_record} model without random effects has no estimates to start "
             f"from: the link {model.link} may not suit the response"
         )
-    return found[: alone.rank], found[alone.rank :]
+    perfect = perfect_rows(model, ends[0][1][alone.rank :], beginnings[0][alone.rank :])
+    if perfect:
+        raise DataError(perfect)
+    found: list[np.ndarray] = []
+    for x in [*(x for _, x in ends), *beginnings]:
+        if all(alone.differ(x, other) for other in found):
+            found.append(x)
+    return [(x[: alone.rank], x[alone.rank :]) for x in found]
 
 
 def _beginnings(model, alone: RowsAlone) -> list[np.ndarray]:

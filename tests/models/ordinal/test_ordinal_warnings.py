@@ -5,7 +5,7 @@ import pytest
 from ordinal_models import simulated
 
 import numbamm as mm
-from numbamm.models.ordinal.ordinal_warnings import change_by_quadrature
+from numbamm.models.fitting.laplace_check import change_by_quadrature
 
 
 def test_columns_that_separate_the_categories_are_named():

@@ -25,3 +25,18 @@ def test_zeros_beside_a_density_of_counts():
     assert pickle.loads(pickle.dumps(ours)).predict(type="zprob").iloc[0] == pytest.approx(
         ours.parts["value"].iloc[0]
     )
+
+
+def student(y, mu, scale, df):
+    z = (y - mu) / scale
+    size = math.lgamma(0.5 * (df + 1)) - math.lgamma(0.5 * df) - 0.5 * math.log(math.pi * df)
+    return size - math.log(scale) - 0.5 * (df + 1) * math.log1p(z * z / df)
+
+
+def test_a_heavy_tail_of_ones_own_is_found_though_none_is_seen_without_random_effects():
+    """Searches without random effects end at the normal limit, where nothing moves any more."""
+    sleep = mm.datasets.load("sleepstudy")
+    family = mm.Family("own_t", logpdf=student, link="identity")
+    model = mm.glmm("Reaction ~ Days + (1 | Subject)", sleep, family)
+    assert model.objective == pytest.approx(1782.58137, abs=1e-5)
+    assert model.parts["value"].iloc[1] == pytest.approx(4.539, abs=1e-3)

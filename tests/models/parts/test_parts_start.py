@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 import numbamm as mm
-from numbamm.models.parts.parts_start import RowsAlone, deviance_without_effects, start_of_parts
+from numbamm.models.parts.parts_start import RowsAlone, deviance_without_effects, starts_of_parts
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_slopes_are_differences(model):
 
 def test_the_start_is_the_best_without_random_effects(model):
     alone = RowsAlone(model)
-    gamma, psi = start_of_parts(model)
+    gamma, psi = starts_of_parts(model)[0]
     found = alone.value(np.concatenate([gamma, psi]))
     best = min(
         minimize(alone.value, np.random.default_rng(k).normal(size=5) / 2, method="Nelder-Mead",
