@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from numbamm.blocks.tail.protocol import Request
+from numbamm.blocks.tail.tail_request import tail_request
 from numbamm.errors import DataError
 from numbamm.formula.grouping import grouping_factors
 from numbamm.formula.names import joined
@@ -73,6 +75,8 @@ def update(
     text = model.formula if formula is None else updated(model.formula, formula)
     before = _of_formula(text, {} if call is None else call.options)
     kept = before | model.options | options
+    if formula is not None and kept.get("tail") and "tail" not in options:
+        kept = _of_another_size(kept)
     new = type(model)(text, data, **kept)
     new.optsum.adopt(model.optsum)
     if "optimizer" in options:
@@ -80,6 +84,16 @@ def update(
     if model.is_fitted if fit is None else fit:
         new.fit(**model.fit_options)  # type: ignore[attr-defined]  # of each kind of model
     return new
+
+
+def _of_another_size(options: dict[str, Any]) -> dict[str, Any]:
+    """Options with which a smaller model may have another tail, if the one asked for has no use."""
+    rest = {name: value for name, value in options.items() if name not in Request._fields}
+    tail, probes, seed = (options.get(name) for name in ("tail", "probes", "seed"))
+    if isinstance(tail, Request):
+        probes, seed = probes or tail.probes, tail.seed if seed is None else seed
+        tail = tail.name
+    return rest | {"tail": tail_request(tail, probes, seed)._replace(or_other=True)}
 
 
 def _of_formula(text: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -58,3 +58,16 @@ def test_functions_of_the_caller_and_weights():
     changed = model.update("~ . + halved(x)")
     direct = mm.lmm("y ~ 1 + halved(x) + (1 | g)", rows, weights=weights)
     assert changed.objective == pytest.approx(direct.objective)
+
+
+def test_a_smaller_model_may_have_another_tail_than_was_asked_for():
+    rng = np.random.default_rng(0)
+    data = {"y": rng.normal(size=600), "x": rng.normal(size=600)}
+    data |= {"g": rng.integers(0, 150, 600), "h": rng.integers(0, 90, 600)}
+    m = mm.LinearMixedModel("y ~ x + (1 | g) + (1 | h)", data, tail="iterative", probes=16, seed=3)
+    assert m.update("~ . - (1 | h)", fit=False).blocks.name == "dense"
+    other = m.update("~ . - x", fit=False)
+    assert other.blocks.request[:3] == ("iterative", 16, 3)
+    assert other.update("~ . + x", fit=False, seed=4).blocks.request[:3] == ("iterative", 16, 4)
+    with pytest.raises(mm.OptionError, match="leave tail at 'auto'"):
+        m.update("~ . - (1 | h)", fit=False, tail="iterative")
