@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 BETWEEN_ROOMS = frozenset(
     """
     composition constant_parameters distribution_at fitted_distribution flat_parts flat_places
-    lines_at_estimates part_covariance part_lines predictors user_between
+    lines_at_estimates means_of part_covariance part_lines predictors user_between
     aligned at_bounds basis_to_coefficients blocks call coefficient_covariance
     coefficient_method coefficient_names coefficients coefficients_at columns criterion
     default_ddf degrees dropped_coefficients effects_at estimate_at family_record fast_optsum
