@@ -79,7 +79,6 @@ if TYPE_CHECKING:
     from numbamm.models.parts.degenerate import Flat
     from numbamm.models.parts.distribution import RowDistribution
     from numbamm.models.parts.model_parts import ModelParts
-    from numbamm.models.streams.fit_by_passes import Passes
 
 
 def given_formulas(parts: Mapping[str, str | None]) -> dict[str, str]:
@@ -968,9 +967,6 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
 
     #: What a fit to rows that stream works with; None where the rows are in memory.
     _streamed: StreamedCells | None = None
-
-    #: What a fit by passes over the rows knows of them; None where it works with cells or rows.
-    _passes: Passes | None = None
 
     #: The tail of the working model.
     _tail_choice = Choice("dense", "", is_obvious=True)

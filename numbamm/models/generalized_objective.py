@@ -22,10 +22,14 @@ from numbamm.options import numbers, one_for_each
 
 if TYPE_CHECKING:
     from numbamm.blocks.layout import Layout
+    from numbamm.models.streams.fit_by_passes import Passes
 
 
 class GeneralizedObjective:
     """What fits of a generalized model minimise: value, gradient, search spaces, mode, `llf`."""
+
+    #: What a fit by passes over the rows knows of them; None where it works with cells or rows.
+    _passes: Passes | None = None
 
     def parameters(self, fast: bool, shape: float | None = None) -> Parameters:
         """What a fast fit or a full one searches over, where the shape is not held at this."""
