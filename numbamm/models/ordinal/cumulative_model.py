@@ -258,6 +258,8 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         usual = self.threshold == STRUCTURES[0]
         return parts if usual else (*parts, f"{self.threshold} thresholds")
 
+    #: Rows are in memory: there are no passes over them.
+    _passes = None
     #: Whether a fit says how far the Laplace approximation is off.
     _tells_of_laplace = True
 
