@@ -366,6 +366,7 @@ FAMILY = Family(
     **COUNTS,
     aliases=("conwaymaxwellpoisson", "cmp", "compoisson", "cmpoisson"),
     density=density,
+    includes="poisson",
     parameters=(Parameter("dispersion", starts=(0.0, -1.0, 1.0)),),
     variance=lambda mu, dispersion: _laws(mu, dispersion)[1][2].reshape(np.shape(mu)),
     cdf=lambda y, mu, dispersion: summed.cdf(_log_pmf(mu, dispersion), y),

@@ -46,6 +46,7 @@ FAMILY = Family(
     link="identity",
     aliases=("sn",),
     density=density,
+    includes="gaussian",
     parameters=(
         Parameter("dispersion", words="standard deviation"),
         # At α = 0 the derivative in α is zero whatever the data: no search begins there.
